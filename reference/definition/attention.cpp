@@ -1,0 +1,91 @@
+#include "reference/definition/attention.h"
+
+#include <cmath>
+#include <limits>
+
+namespace ringattn {
+
+namespace {
+
+template <class T>
+constexpr T hidden = -std::numeric_limits<T>::infinity();
+
+}  // namespace
+
+template <class T>
+Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h) {
+  const T scale = static_cast<T>(problem.scoring.scale(problem.Q.shape.D));
+  Matrix<T> S = scale * (problem.Q.head(b, h) * problem.K.head(b, problem.kv_head(h)).transpose());
+  if (const T cap = static_cast<T>(problem.scoring.softcap); cap > 0)
+    S = S.unaryExpr([cap](T score) { return cap * std::tanh(score / cap); });
+  return S;
+}
+
+template <class T>
+Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
+  Matrix<T> S = capped_scores(problem, b, h);
+  const auto queries = problem.q_tokens.of(b), keys = problem.kv_tokens.of(b);
+  for (Index i = 0; i < S.rows(); ++i)
+    for (Index j = 0; j < S.cols(); ++j) {
+      if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
+      const bool seen = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)], problem.scoring.mask);
+      if (!seen || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = hidden<T>;
+    }
+  return S;
+}
+
+template <class T>
+Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b, Index h) {
+  Matrix<T> P = scores(problem, b, h);
+  for (Index i = 0; i < P.rows(); ++i)
+    for (Index j = 0; j < P.cols(); ++j) P(i, j) = P(i, j) == hidden<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
+  return P;
+}
+
+namespace {
+
+// softmax of each row of S in place; returns the logarithms of the normalisers
+template <class T>
+Vector<T> softmax_rows(Matrix<T>& S) {
+  Vector<T> lse(S.rows());
+  for (Index i = 0; i < S.rows(); ++i) {
+    const T m = S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : hidden<T>;
+    if (m == hidden<T>) {  // no key seen: -inf - (-inf) would be NaN
+      S.row(i).setZero();
+      lse(i) = m;
+      continue;
+    }
+    for (Index j = 0; j < S.cols(); ++j) S(i, j) = std::exp(S(i, j) - m);
+    const T l = S.row(i).sum();
+    S.row(i) /= l;
+    lse(i) = m + std::log(l);
+  }
+  return lse;
+}
+
+}  // namespace
+
+template <class T>
+Attended<T> attention(const Problem<T>& problem) {
+  check(problem);
+  const Shape out = problem.out_shape();
+  Attended<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
+  for (Index b = 0; b < out.B; ++b)
+    for (Index h = 0; h < out.H; ++h) {
+      Matrix<T> P = scores(problem, b, h);
+      result.lse.head(b, h) = softmax_rows(P);
+      result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));
+    }
+  return result;
+}
+
+template Attended<float> attention(const Problem<float>&);
+template Attended<double> attention(const Problem<double>&);
+template Matrix<float> capped_scores(const Problem<float>&, Index, Index);
+template Matrix<double> capped_scores(const Problem<double>&, Index, Index);
+template Matrix<float> scores(const Problem<float>&, Index, Index);
+template Matrix<double> scores(const Problem<double>&, Index, Index);
+template Matrix<float> probabilities(const Problem<float>&, const Tensor<float>&, Index, Index);
+template Matrix<double> probabilities(const Problem<double>&, const Tensor<double>&, Index, Index);
+
+}  // namespace ringattn

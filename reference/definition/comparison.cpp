@@ -1,0 +1,65 @@
+#include "reference/definition/comparison.h"
+
+#include <cmath>
+#include <limits>
+
+#include "reference/definition/bad_input.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr double infinite = std::numeric_limits<double>::infinity();
+
+// Sums of squares of one row, or of all of them
+struct Norms {
+  double error = 0, magnitude = 0;
+
+  void add(double element_error, double element_magnitude) {
+    error += element_error * element_error;
+    magnitude += element_magnitude * element_magnitude;
+  }
+  double ratio() const { return error == 0 ? 0 : std::sqrt(error) / std::sqrt(magnitude); }
+};
+
+double error_of(double found, double truth) {
+  if (std::isinf(truth) && found == truth) return 0;
+  const double error = std::abs(found - truth);
+  return std::isfinite(error) ? error : infinite;
+}
+
+}  // namespace
+
+template <class T>
+Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth, const Tensor<double>& magnitude) {
+  require(found.shape == truth.shape() && truth.shape() == magnitude.shape(),
+          "[compare] both tensors must have the same shape; found ", found.shape, " and ", truth.shape());
+  Comparison result;
+  Norms whole;
+  const Shape& shape = truth.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index s = 0; s < shape.S; ++s)
+      for (Index h = 0; h < shape.H; ++h) {
+        Norms row;
+        for (Index d = 0; d < shape.D; ++d) {
+          const double error = error_of(static_cast<double>(found(b, s, h, d)), truth(b, s, h, d));
+          // The magnitude of an infinite truth (the lse of an empty row) is infinite and says nothing
+          const double size = std::isinf(truth(b, s, h, d)) ? 0 : magnitude(b, s, h, d);
+          row.add(error, size);
+          result.max_abs_error = std::max(result.max_abs_error, error);
+        }
+        whole.error += row.error;
+        whole.magnitude += row.magnitude;
+        if (row.ratio() > result.worst_row_error) {
+          result.worst_row_error = row.ratio();
+          result.worst_b = b, result.worst_s = s, result.worst_h = h;
+        }
+      }
+  result.relative_error = whole.ratio();
+  return result;
+}
+
+template Comparison compare(const TensorView<const float>&, const Tensor<double>&, const Tensor<double>&);
+template Comparison compare(const TensorView<const double>&, const Tensor<double>&, const Tensor<double>&);
+
+}  // namespace ringattn

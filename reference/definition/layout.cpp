@@ -1,0 +1,31 @@
+#include "reference/definition/layout.h"
+
+namespace ringattn {
+
+RowRange chunk(Index c, Index n, Index N) { return {c * N / n, (c + 1) * N / n}; }
+
+namespace {
+
+void append(std::vector<Index>& rows, RowRange range) {
+  for (Index row = range.begin; row < range.end; ++row) rows.push_back(row);
+}
+
+}  // namespace
+
+std::vector<Index> rows_of_device(Layout layout, int device, int devices, Index N) {
+  const Index r = device, P = devices;
+  std::vector<Index> rows;
+  switch (layout) {
+    case Layout::contiguous: append(rows, chunk(r, P, N)); break;
+    case Layout::zigzag:
+      append(rows, chunk(r, 2 * P, N));
+      append(rows, chunk(2 * P - 1 - r, 2 * P, N));
+      break;
+    case Layout::striped:
+      for (Index row = r; row < N; row += P) rows.push_back(row);
+      break;
+  }
+  return rows;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cmath>
+#include <optional>
+
+#include "reference/definition/mask.h"
+#include "reference/definition/tensor.h"
+#include "reference/definition/tokens.h"
+
+namespace ringattn {
+
+// How a score is made of q . k, and which scores count.
+struct Scoring {
+  std::optional<double> softmax_scale;  // default: 1 / sqrt(head_dim of q)
+  double softcap = 0;                   // c tanh(score / c); 0: none
+  Mask mask;
+
+  double scale(Index head_dim) const { return softmax_scale.value_or(1 / std::sqrt(static_cast<double>(head_dim))); }
+};
+
+// One number for each pair of query and key: (B, H, Sq, Skv); a stride of 0 repeats along its axis.
+template <class T>
+struct PairView {
+  const T* data = nullptr;
+  Index stride_B = 0, stride_H = 0, stride_q = 0, stride_kv = 1;
+
+  explicit operator bool() const { return data != nullptr; }
+  const T& operator()(Index b, Index h, Index i, Index j) const {
+    return data[b * stride_B + h * stride_H + i * stride_q + j * stride_kv];
+  }
+};
+
+// Everything that determines attention.
+template <class T>
+struct Problem {
+  TensorView<const T> Q;  // (B, Sq,  Hq,  D)
+  TensorView<const T> K;  // (B, Skv, Hkv, D)
+  TensorView<const T> V;  // (B, Skv, Hkv, Dv)
+  Tokens q_tokens;        // (B or 1, Sq)
+  Tokens kv_tokens;       // (B or 1, Skv)
+  Scoring scoring;
+  PairView<T> bias;        // added to the score; optional
+  PairView<bool> allowed;  // false hides the pair; optional
+
+  Index query_heads_per_kv_head() const { return Q.shape.H / K.shape.H; }
+  // Grouped heads: neighbouring query heads share a K/V head
+  Index kv_head(Index query_head) const { return query_head / query_heads_per_kv_head(); }
+  Shape out_shape() const { return {Q.shape.B, Q.shape.S, Q.shape.H, V.shape.D}; }
+};
+
+// Throws BadInput with a sentence unless the shapes, tokens and scoring fit together
+template <class T>
+void check(const Problem<T>& problem);
+
+// The rows _rows_ of the queries against all keys: sampled rows and chunks of rows are problems like any other.
+// _Q_ keeps the selected rows and must outlive the result.
+template <class T>
+Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q);
+
+}  // namespace ringattn
