@@ -1,0 +1,80 @@
+#include "reference/blockwise/block_backward.h"
+
+#include <limits>
+
+namespace ringattn {
+
+template <class T>
+QueryCotangents<T>::QueryCotangents(const TensorView<const T>& dout, const TensorView<const T>& dlse,
+                                    const TensorView<const T>& out, const TensorView<const T>& lse_of_all)
+    : dO(converted<T>(dout, Axes::bhsd)),
+      lse(converted<T>(lse_of_all, Axes::bhsd)),
+      shift(row_tensor<T>(dout.shape.B, dout.shape.S, dout.shape.H)) {
+  for (Index b = 0; b < dout.shape.B; ++b)
+    for (Index h = 0; h < dout.shape.H; ++h)
+      for (Index i = 0; i < dout.shape.S; ++i) {
+        if (lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) continue;
+        const T delta = dO.head(b, h).row(i).dot(out.head(b, h).row(i));
+        shift(b, i, h, 0) = (dlse.data ? dlse(b, i, h, 0) : T(0)) - delta;
+      }
+}
+
+namespace {
+
+// P = exp(S - lse)   dS = P * (dP - delta + dlse), times 1 - tanh^2 under a soft-cap;
+// S becomes P and dP becomes dS, 0 for hidden keys
+template <class T>
+void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, Tile keys, T lse, T shift, T cap) {
+  for (Scores<T>* tile : {&S, &dP}) {
+    tile->row(i).head(keys.begin).setZero();
+    tile->row(i).tail(tile->cols() - keys.end).setZero();
+  }
+  auto score = S.row(i).segment(keys.begin, keys.size()).array();
+  auto gradient = dP.row(i).segment(keys.begin, keys.size()).array();
+  gradient += shift;
+  if (cap > 0) gradient *= 1 - (score / cap).square();
+  score = (score - lse).exp();
+  gradient *= score;
+}
+
+}  // namespace
+
+// FlashAttention-2 (arXiv:2307.08691), Algorithm 2, lines 11 to 16
+template <class T>
+void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h, Gradients<T>& gradients,
+                     BackwardScratch<T>& scratch) {
+  const Index g = pair.kv_head(h);
+  const T scale = static_cast<T>(pair.scoring.scale(pair.Q.shape().D)), cap = static_cast<T>(pair.scoring.softcap);
+  for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
+    const auto of_queries = [&](auto&& matrix) { return matrix.middleRows(tiles.queries.begin, tiles.queries.size()); };
+    const auto of_keys = [&](auto&& matrix) { return matrix.middleRows(tiles.keys.begin, tiles.keys.size()); };
+    const auto Q = of_queries(pair.Q.head(b, h)), dO = of_queries(rows.dO.head(b, h));
+    const auto K = of_keys(pair.K.head(b, g)), V = of_keys(pair.V.head(b, g));
+
+    // S = scale Q K^T   dP = dO V^T
+    Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);
+    Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
+    dS.noalias() = dO * V.transpose();
+
+    const std::vector<Tile> seen = seen_in_tile(pair, tiles, b);
+    for (Index i = 0; i < P.rows(); ++i) {
+      const Index row = tiles.queries.begin + i;
+      probabilities_and_gradient(P, dS, i, seen[static_cast<std::size_t>(i)], rows.lse(b, row, h, 0),
+                                 rows.shift(b, row, h, 0), cap);
+    }
+
+    // dV += P^T dO   dQ += scale dS K   dK += scale dS^T Q
+    of_keys(gradients.dv.head(b, g)).noalias() += P.transpose() * dO;
+    of_queries(gradients.dq.head(b, h)).noalias() += scale * dS * K;
+    of_keys(gradients.dk.head(b, g)).noalias() += scale * dS.transpose() * Q;
+  }
+}
+
+template struct QueryCotangents<float>;
+template struct QueryCotangents<double>;
+template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index, Gradients<float>&,
+                              BackwardScratch<float>&);
+template void attend_backward(const BlockPair<double>&, const QueryCotangents<double>&, Index, Index, Gradients<double>&,
+                              BackwardScratch<double>&);
+
+}  // namespace ringattn

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "reference/blockwise/block_plan.h"
+#include "reference/definition/problem.h"
+
+namespace ringattn {
+
+// A block of queries meets a block of keys and values: views of both, and the plan of their tiles.
+template <class T>
+struct BlockPair {
+  const Tensor<T>& Q;  // (B, Sq,  Hq,  D)
+  const Tensor<T>& K;  // (B, Skv, Hkv, D)
+  const Tensor<T>& V;  // (B, Skv, Hkv, Dv)
+  const Tokens& q_tokens;
+  const Tokens& kv_tokens;
+  const Scoring& scoring;
+  std::vector<BlockPlan> plans = plan();  // one where all sequences of the batch stand alike, else B
+
+  const BlockPlan& plan_of(Index b) const { return plans[plans.size() == 1 ? 0 : static_cast<std::size_t>(b)]; }
+  Index kv_head(Index query_head) const { return query_head / (Q.shape().H / K.shape().H); }
+
+  // Pairs of query and key that the mask leaves, over all sequences and query heads
+  Index live_pairs() const {
+    Index sum = 0;
+    for (Index b = 0; b < Q.shape().B; ++b) sum += plan_of(b).live_pairs;
+    return sum * Q.shape().H;
+  }
+
+  MaskClass mask_class() const {
+    MaskClass common = plans.front().mask_class;
+    for (const BlockPlan& each : plans)
+      if (each.mask_class != common) common = MaskClass::partial;
+    return common;
+  }
+
+ private:
+  std::vector<BlockPlan> plan() const {
+    std::vector<BlockPlan> result;
+    for (Index b = 0; b < std::max(q_tokens.sequences(), kv_tokens.sequences()); ++b)
+      result.push_back(plan_block(q_tokens.of(b), kv_tokens.of(b), scoring.mask));
+    return result;
+  }
+};
+
+}  // namespace ringattn

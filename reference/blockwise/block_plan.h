@@ -1,0 +1,47 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "reference/definition/mask.h"
+
+namespace ringattn {
+
+// What a mask leaves of a block of queries x keys.
+enum class MaskClass { full, partial, skipped };
+
+// Rows [begin, end) of a block.
+struct Tile {
+  Index begin = 0, end = 0;
+
+  Index size() const { return end - begin; }
+  bool operator==(const Tile&) const = default;
+};
+
+// Largest tiles: the scores of a pair of tiles stay in a core's second-level cache.
+constexpr Index query_tile_rows = 256, key_tile_rows = 512;
+
+// Cuts a block into tiles that never straddle a run. A run is a stretch of one document in which positions grow by
+// equal steps: a contiguous shard is one run, a zigzag shard two, a striped shard one. In a run the keys that a query
+// sees are neighbours, so a mask is a pair of bounds, and a tile that nobody sees is recognised by its corners.
+std::vector<Tile> tiles_of(std::span<const Token> tokens, Index largest);
+
+// The keys of the run _keys_ that a query sees: [begin, end), counted from the begin of _keys_
+Tile visible_keys(const Token& query, std::span<const Token> keys, const Mask& mask);
+
+// A tile of queries and the keys that at least one of them sees.
+struct TilePair {
+  Tile queries, keys;
+  bool full = false;  // every query sees every key
+};
+
+// The work that attention between a block of queries and a block of keys consists of.
+struct BlockPlan {
+  std::vector<TilePair> tile_pairs;  // in the order in which they are absorbed
+  MaskClass mask_class = MaskClass::skipped;
+  Index live_pairs = 0;  // pairs of query and key that the mask leaves
+};
+
+BlockPlan plan_block(std::span<const Token> queries, std::span<const Token> keys, const Mask& mask);
+
+}  // namespace ringattn

@@ -1,0 +1,87 @@
+#include "reference/blockwise/blockwise_attention.h"
+
+#include <thread>
+
+#include "reference/blockwise/block_backward.h"
+#include "reference/blockwise/block_forward.h"
+#include "reference/definition/bad_input.h"
+
+namespace ringattn {
+
+namespace {
+
+// Calls work(b, g) for every K/V head g of every sequence b; query heads that share one stay on one thread
+template <class Work>
+void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
+  const Index heads = kv.B * kv.H;
+  const auto take_turns = [&](Index first) {
+    auto heads_of_this_thread = work();
+    for (Index head = first; head < heads; head += threads) heads_of_this_thread(head / kv.H, head % kv.H);
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread) others.emplace_back(take_turns, thread);
+  take_turns(0);
+  for (std::thread& other : others) other.join();
+}
+
+template <class T>
+void refuse_pair_terms(const Problem<T>& problem) {
+  require(!problem.bias && !problem.allowed,
+          "[blockwise] a bias or boolean mask names pairs of rows, which blocks do not carry; use the full attention of the definition");
+}
+
+// The tensors of a problem with each head in one piece, as devices hold them
+template <class T>
+struct Blocks {
+  Tensor<T> Q, K, V;
+
+  explicit Blocks(const Problem<T>& problem)
+      : Q(converted<T>(problem.Q, Axes::bhsd)), K(converted<T>(problem.K, Axes::bhsd)), V(converted<T>(problem.V, Axes::bhsd)) {}
+
+  BlockPair<T> pair(const Problem<T>& problem) const { return {Q, K, V, problem.q_tokens, problem.kv_tokens, problem.scoring}; }
+};
+
+}  // namespace
+
+template <class T>
+Attended<T> blockwise_attention(const Problem<T>& problem, int threads) {
+  check(problem);
+  refuse_pair_terms(problem);
+  const Blocks<T> blocks(problem);
+  const BlockPair<T> pair = blocks.pair(problem);
+  SoftmaxState<T> state(problem.out_shape());
+  const Index group = problem.query_heads_per_kv_head();
+  for_each_kv_head(problem.K.shape, threads, [&] {
+    return [&, scratch = ScoreTile<T>()](Index b, Index g) mutable {
+      for (Index h = g * group; h < (g + 1) * group; ++h) attend(pair, b, h, state, scratch);
+    };
+  });
+  return state.finish();
+}
+
+template <class T>
+Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+                                     const Cotangents<T>& cotangents, int threads) {
+  check(problem, cotangents);
+  refuse_pair_terms(problem);
+  const Blocks<T> blocks(problem);
+  const BlockPair<T> pair = blocks.pair(problem);
+  const QueryCotangents<T> rows(cotangents.dout, cotangents.dlse, forward.out, forward.lse);
+  Gradients<T> gradients{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
+                         Tensor<T>(problem.V.shape, Axes::bhsd)};
+  const Index group = problem.query_heads_per_kv_head();
+  for_each_kv_head(problem.K.shape, threads, [&] {
+    return [&, scratch = BackwardScratch<T>()](Index b, Index g) mutable {
+      for (Index h = g * group; h < (g + 1) * group; ++h) attend_backward(pair, rows, b, h, gradients, scratch);
+    };
+  });
+  return gradients;
+}
+
+template Attended<float> blockwise_attention(const Problem<float>&, int);
+template Attended<double> blockwise_attention(const Problem<double>&, int);
+template Gradients<float> blockwise_attention_vjp(const Problem<float>&, const Attended<float>&, const Cotangents<float>&, int);
+template Gradients<double> blockwise_attention_vjp(const Problem<double>&, const Attended<double>&, const Cotangents<double>&,
+                                                   int);
+
+}  // namespace ringattn

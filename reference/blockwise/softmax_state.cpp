@@ -1,0 +1,80 @@
+#include "reference/blockwise/softmax_state.h"
+
+#include <cmath>
+#include <limits>
+
+namespace ringattn {
+
+namespace {
+
+template <class T>
+constexpr T nothing_seen = -std::numeric_limits<T>::infinity();
+
+}  // namespace
+
+template <class T>
+SoftmaxState<T>::SoftmaxState(const Shape& out)
+    : m(row_tensor<T>(out.B, out.S, out.H)), l(row_tensor<T>(out.B, out.S, out.H)), O(out, Axes::bhsd) {
+  std::fill_n(m.data(), m.size(), nothing_seen<T>);
+}
+
+// FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 9 and 10
+template <class T>
+void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<Tile>& seen,
+                             const Eigen::Ref<const Matrix<T>>& V) {
+  auto O_rows = O.head(b, h).middleRows(row, S.rows());
+  for (Index i = 0; i < S.rows(); ++i) {
+    const Tile keys = seen[static_cast<std::size_t>(i)];
+    S.row(i).head(keys.begin).setZero();
+    S.row(i).tail(S.cols() - keys.end).setZero();
+    if (keys.size() == 0) continue;
+
+    // m_new = max(m, rowmax(S))   P = exp(S - m_new)   l = exp(m - m_new) l + rowsum(P)
+    T &m_row = m(b, row + i, h, 0), &l_row = l(b, row + i, h, 0);
+    auto P = S.row(i).segment(keys.begin, keys.size()).array();
+    const T m_new = std::max(m_row, P.maxCoeff());
+    const T alpha = std::exp(m_row - m_new);
+    P = (P - m_new).exp();
+    l_row = alpha * l_row + P.sum();
+    m_row = m_new;
+
+    // O = exp(m - m_new) O + P V, the product for all rows at once below
+    O_rows.row(i) *= alpha;
+  }
+  O_rows.noalias() += S * V;
+}
+
+template <class T>
+void SoftmaxState<T>::merge(const SoftmaxState& other) {
+  const Shape& shape = O.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index i = 0; i < shape.S; ++i) {
+        const T m_this = m(b, i, h, 0), m_other = other.m(b, i, h, 0), m_both = std::max(m_this, m_other);
+        if (m_both == nothing_seen<T>) continue;  // -inf - (-inf) would be NaN
+        const T alpha = std::exp(m_this - m_both), beta = std::exp(m_other - m_both);
+        m(b, i, h, 0) = m_both;
+        l(b, i, h, 0) = alpha * l(b, i, h, 0) + beta * other.l(b, i, h, 0);
+        O.head(b, h).row(i) = alpha * O.head(b, h).row(i) + beta * other.O.head(b, h).row(i);
+      }
+}
+
+// FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 12 and 13
+template <class T>
+Attended<T> SoftmaxState<T>::finish() const {
+  const Shape& shape = O.shape();
+  Attended<T> result{Tensor<T>(shape, Axes::bhsd), row_tensor<T>(shape.B, shape.S, shape.H)};
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index i = 0; i < shape.S; ++i) {
+        const T l_row = l(b, i, h, 0);
+        result.lse(b, i, h, 0) = m(b, i, h, 0) + std::log(l_row);  // log 0 = -inf where no key was seen
+        if (m(b, i, h, 0) != nothing_seen<T>) result.out.head(b, h).row(i) = O.head(b, h).row(i) / l_row;
+      }
+  return result;
+}
+
+template struct SoftmaxState<float>;
+template struct SoftmaxState<double>;
+
+}  // namespace ringattn
