@@ -1,0 +1,35 @@
+#pragma once
+
+#include "reference/blockwise/softmax_state.h"
+#include "reference/trace/recorder.h"
+
+namespace ringattn {
+
+// The rows of which a trace keeps m, l and O before and after each block.
+struct WatchedRows {
+  bool all = false;
+  std::vector<Index> rows;  // in the global sequence
+
+  bool none() const { return !all && rows.empty(); }
+  bool contains(Index row) const;
+};
+
+// Watches the state of one block of queries: a picture before, a fact for each watched row after.
+template <class T>
+class RowWatch {
+ public:
+  RowWatch() = default;
+  RowWatch(const WatchedRows& watched, const std::vector<Index>& global_rows);
+
+  void before(const SoftmaxState<T>& state);
+  void after(const SoftmaxState<T>& state, int step, int owner, Recorder& facts);
+
+ private:
+  struct Row {
+    Index local, global;
+  };
+  std::vector<Row> rows_;
+  std::vector<RowFacts> pictures_;
+};
+
+}  // namespace ringattn

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+
+#include "reference/trace/event.h"
+
+namespace ringattn {
+
+// What the receiver of a message learns about its journey.
+struct Stamp {
+  EventId sent;          // the send event
+  double arrival_t = 0;  // virtual nanoseconds
+};
+
+// The pen of one device: gives its events ids and times and hands them to the sink; does nothing without a
+// sink. Virtual time: arithmetic adds live pairs x ns_per_pair; a message starts when sender and link are
+// free and arrives after latency + bytes / bandwidth; a device that waits goes on at max(its own time, what
+// it waited for).
+class Recorder {
+ public:
+  Recorder() = default;
+  Recorder(TraceSink* sink, int device, const CostModel& cost,
+           std::chrono::steady_clock::time_point run_began)
+      : sink_(sink), device_(device), cost_(cost), run_began_(run_began) {}
+
+  bool on() const { return sink_ != nullptr; }
+  double now() const { return t_; }
+
+  void run_begins();
+  void run_ends();
+  void holds(std::string_view what, std::int64_t bytes);     // alloc
+  void releases(std::string_view what, std::int64_t bytes);  // free
+
+  void compute_begins(int step, int owner, std::string_view mask_class, std::int64_t live_pairs);
+  void compute_ends();
+  void row(int step, int owner, std::shared_ptr<const RowFacts> row);
+
+  void wait_begins(int step, std::string_view why);
+  void wait_ends(double until_t, EventId cause);
+
+  // A message of which the link is now busy; the stamp travels with it
+  Stamp sends(int step, int peer, int owner, std::string_view what, std::int64_t bytes);
+  void send_posted();
+  void received(int step, int peer, int owner, std::string_view what, std::int64_t bytes, const Stamp& stamp);
+
+  void joined(EventKind merge_or_grad_hop, int step, int owner);
+  void finalized();
+
+ private:
+  Event event(EventKind kind, EventAt at, EventLane lane, int step);
+  void begin(Event& open, Event event);
+  void end(Event& open, double t);
+  void emit(Event event) { sink_->take(event); }
+  std::int64_t wall() const;
+
+  TraceSink* sink_ = nullptr;
+  int device_ = 0;
+  CostModel cost_;
+  std::chrono::steady_clock::time_point run_began_{};
+
+  std::int32_t sequence_ = 0;
+  double t_ = 0, link_free_t_ = 0;
+  EventId last_recv_;
+  Event run_, compute_, wait_, send_;  // begun and not yet ended
+};
+
+}  // namespace ringattn
