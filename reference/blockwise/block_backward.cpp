@@ -5,18 +5,18 @@
 namespace ringattn {
 
 template <class T>
-QueryCotangents<T>::QueryCotangents(const TensorView<const T>& dout, const TensorView<const T>& dlse,
-                                    const TensorView<const T>& out, const TensorView<const T>& lse_of_all)
-    : dO(converted<T>(dout, Axes::bhsd)),
-      lse(converted<T>(lse_of_all, Axes::bhsd)),
-      shift(row_tensor<T>(dout.shape.B, dout.shape.S, dout.shape.H)) {
-  for (Index b = 0; b < dout.shape.B; ++b)
-    for (Index h = 0; h < dout.shape.H; ++h)
-      for (Index i = 0; i < dout.shape.S; ++i) {
+Tensor<T> query_shift(const Cotangents<T>& cotangents, const TensorView<const T>& out,
+                      const TensorView<const T>& lse) {
+  const Shape& shape = out.shape;
+  Tensor<T> shift = row_tensor<T>(shape.B, shape.S, shape.H);
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index i = 0; i < shape.S; ++i) {
         if (lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) continue;
-        const T delta = dO.head(b, h).row(i).dot(out.head(b, h).row(i));
-        shift(b, i, h, 0) = (dlse.data ? dlse(b, i, h, 0) : T(0)) - delta;
+        const T delta = cotangents.dout.head(b, h).row(i).dot(out.head(b, h).row(i));
+        shift(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
       }
+  return shift;
 }
 
 namespace {
@@ -41,13 +41,18 @@ void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, Tile keys,
 
 // FlashAttention-2 (arXiv:2307.08691), Algorithm 2, lines 11 to 16
 template <class T>
-void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h, Gradients<T>& gradients,
-                     BackwardScratch<T>& scratch) {
+void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h,
+                     Gradients<T>& gradients, BackwardScratch<T>& scratch) {
   const Index g = pair.kv_head(h);
-  const T scale = static_cast<T>(pair.scoring.scale(pair.Q.shape().D)), cap = static_cast<T>(pair.scoring.softcap);
+  const T scale = static_cast<T>(pair.scoring.scale(pair.Q.shape().D)),
+          cap = static_cast<T>(pair.scoring.softcap);
   for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
-    const auto of_queries = [&](auto&& matrix) { return matrix.middleRows(tiles.queries.begin, tiles.queries.size()); };
-    const auto of_keys = [&](auto&& matrix) { return matrix.middleRows(tiles.keys.begin, tiles.keys.size()); };
+    const auto of_queries = [&](auto&& matrix) {
+      return matrix.middleRows(tiles.queries.begin, tiles.queries.size());
+    };
+    const auto of_keys = [&](auto&& matrix) {
+      return matrix.middleRows(tiles.keys.begin, tiles.keys.size());
+    };
     const auto Q = of_queries(pair.Q.head(b, h)), dO = of_queries(rows.dO.head(b, h));
     const auto K = of_keys(pair.K.head(b, g)), V = of_keys(pair.V.head(b, g));
 
@@ -70,11 +75,13 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
   }
 }
 
-template struct QueryCotangents<float>;
-template struct QueryCotangents<double>;
-template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index, Gradients<float>&,
-                              BackwardScratch<float>&);
-template void attend_backward(const BlockPair<double>&, const QueryCotangents<double>&, Index, Index, Gradients<double>&,
-                              BackwardScratch<double>&);
+template Tensor<float> query_shift(const Cotangents<float>&, const TensorView<const float>&,
+                                   const TensorView<const float>&);
+template Tensor<double> query_shift(const Cotangents<double>&, const TensorView<const double>&,
+                                    const TensorView<const double>&);
+template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index,
+                              Gradients<float>&, BackwardScratch<float>&);
+template void attend_backward(const BlockPair<double>&, const QueryCotangents<double>&, Index, Index,
+                              Gradients<double>&, BackwardScratch<double>&);
 
 }  // namespace ringattn

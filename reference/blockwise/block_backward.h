@@ -5,19 +5,18 @@
 
 namespace ringattn {
 
-// What the backward needs of each query row besides Q: one device's rows, of the finished forward.
+// What the backward needs of a block of queries besides Q, all of the finished forward.
 template <class T>
 struct QueryCotangents {
-  Tensor<T> dO;     // (B, S, H, Dv)
-  Tensor<T> lse;    // (B, S, H, 1)  of all keys, not of one block
-  Tensor<T> shift;  // (B, S, H, 1)  dlse - delta, delta = rowsum(dO * O) with the finished O; 0 where no key was seen
-
-  QueryCotangents() = default;
-  QueryCotangents(const TensorView<const T>& dout, const TensorView<const T>& dlse, const TensorView<const T>& out,
-                  const TensorView<const T>& lse);
-
-  Index bytes() const { return dO.bytes() + lse.bytes() + shift.bytes(); }
+  const Tensor<T>& dO;     // (B, S, H, Dv)
+  const Tensor<T>& lse;    // (B, S, H, 1)  of all keys, not of one block
+  const Tensor<T>& shift;  // (B, S, H, 1)  as query_shift gives it
 };
+
+// dlse - delta, delta = rowsum(dO * O) with the finished O, (B, S, H, 1); 0 where no key was seen
+template <class T>
+Tensor<T> query_shift(const Cotangents<T>& cotangents, const TensorView<const T>& out,
+                      const TensorView<const T>& lse);
 
 template <class T>
 struct BackwardScratch {
@@ -26,7 +25,7 @@ struct BackwardScratch {
 
 // One head of a block of queries against a block of keys: adds what this block contributes to dQ, dK and dV
 template <class T>
-void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h, Gradients<T>& gradients,
-                     BackwardScratch<T>& scratch);
+void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h,
+                     Gradients<T>& gradients, BackwardScratch<T>& scratch);
 
 }  // namespace ringattn

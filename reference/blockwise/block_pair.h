@@ -16,7 +16,9 @@ struct BlockPair {
   const Scoring& scoring;
   std::vector<BlockPlan> plans = plan();  // one where all sequences of the batch stand alike, else B
 
-  const BlockPlan& plan_of(Index b) const { return plans[plans.size() == 1 ? 0 : static_cast<std::size_t>(b)]; }
+  const BlockPlan& plan_of(Index b) const {
+    return plans[plans.size() == 1 ? 0 : static_cast<std::size_t>(b)];
+  }
   Index kv_head(Index query_head) const { return query_head / (Q.shape().H / K.shape().H); }
 
   // Pairs of query and key that the mask leaves, over all sequences and query heads

@@ -25,7 +25,8 @@ std::size_t end_of_run(std::span<const Token> tokens, std::size_t begin) {
 // Narrows a pair of tiles to the keys that some query sees, and counts the pairs that are left
 Index narrow(TilePair& pair, std::span<const Token> queries, std::span<const Token> keys, const Mask& mask) {
   // The bounds grow with the query, so those of the first and the last query enclose all others
-  const Tile first = visible_keys(queries.front(), keys, mask), last = visible_keys(queries.back(), keys, mask);
+  const Tile first = visible_keys(queries.front(), keys, mask),
+             last = visible_keys(queries.back(), keys, mask);
   if (last.end <= first.begin) return 0;
   pair.keys = {pair.keys.begin + first.begin, pair.keys.begin + last.end};
   pair.full = first.end == last.end && first.begin == last.begin;
@@ -70,7 +71,8 @@ BlockPlan plan_block(std::span<const Token> queries, std::span<const Token> keys
       plan.tile_pairs.push_back(pair);
     }
   const auto all_pairs = static_cast<Index>(queries.size() * keys.size());
-  if (plan.live_pairs > 0) plan.mask_class = plan.live_pairs == all_pairs ? MaskClass::full : MaskClass::partial;
+  if (plan.live_pairs > 0)
+    plan.mask_class = plan.live_pairs == all_pairs ? MaskClass::full : MaskClass::partial;
   return plan;
 }
 

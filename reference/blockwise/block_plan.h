@@ -21,9 +21,10 @@ struct Tile {
 // Largest tiles: the scores of a pair of tiles stay in a core's second-level cache.
 constexpr Index query_tile_rows = 256, key_tile_rows = 512;
 
-// Cuts a block into tiles that never straddle a run. A run is a stretch of one document in which positions grow by
-// equal steps: a contiguous shard is one run, a zigzag shard two, a striped shard one. In a run the keys that a query
-// sees are neighbours, so a mask is a pair of bounds, and a tile that nobody sees is recognised by its corners.
+// Cuts a block into tiles that never straddle a run. A run is a stretch of one document in which positions
+// grow by equal steps: a contiguous shard is one run, a zigzag shard two, a striped shard one. In a run the
+// keys that a query sees are neighbours, so a mask is a pair of bounds, and a tile that nobody sees is
+// recognised by its corners.
 std::vector<Tile> tiles_of(std::span<const Token> tokens, Index largest);
 
 // The keys of the run _keys_ that a query sees: [begin, end), counted from the begin of _keys_

@@ -27,7 +27,8 @@ void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
 template <class T>
 void refuse_pair_terms(const Problem<T>& problem) {
   require(!problem.bias && !problem.allowed,
-          "[blockwise] a bias or boolean mask names pairs of rows, which blocks do not carry; use the full attention of the definition");
+          "[blockwise] a bias or boolean mask names pairs of rows, which blocks do not carry; use the full "
+          "attention of the definition");
 }
 
 // The tensors of a problem with each head in one piece, as devices hold them
@@ -36,9 +37,13 @@ struct Blocks {
   Tensor<T> Q, K, V;
 
   explicit Blocks(const Problem<T>& problem)
-      : Q(converted<T>(problem.Q, Axes::bhsd)), K(converted<T>(problem.K, Axes::bhsd)), V(converted<T>(problem.V, Axes::bhsd)) {}
+      : Q(converted<T>(problem.Q, Axes::bhsd)),
+        K(converted<T>(problem.K, Axes::bhsd)),
+        V(converted<T>(problem.V, Axes::bhsd)) {}
 
-  BlockPair<T> pair(const Problem<T>& problem) const { return {Q, K, V, problem.q_tokens, problem.kv_tokens, problem.scoring}; }
+  BlockPair<T> pair(const Problem<T>& problem) const {
+    return {Q, K, V, problem.q_tokens, problem.kv_tokens, problem.scoring};
+  }
 };
 
 }  // namespace
@@ -66,13 +71,16 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
   refuse_pair_terms(problem);
   const Blocks<T> blocks(problem);
   const BlockPair<T> pair = blocks.pair(problem);
-  const QueryCotangents<T> rows(cotangents.dout, cotangents.dlse, forward.out, forward.lse);
+  const Tensor<T> dO = converted<T>(cotangents.dout, Axes::bhsd);
+  const Tensor<T> shift = query_shift<T>(cotangents, forward.out, forward.lse);
+  const QueryCotangents<T> rows{dO, forward.lse, shift};
   Gradients<T> gradients{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
                          Tensor<T>(problem.V.shape, Axes::bhsd)};
   const Index group = problem.query_heads_per_kv_head();
   for_each_kv_head(problem.K.shape, threads, [&] {
     return [&, scratch = BackwardScratch<T>()](Index b, Index g) mutable {
-      for (Index h = g * group; h < (g + 1) * group; ++h) attend_backward(pair, rows, b, h, gradients, scratch);
+      for (Index h = g * group; h < (g + 1) * group; ++h)
+        attend_backward(pair, rows, b, h, gradients, scratch);
     };
   });
   return gradients;
@@ -80,8 +88,9 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
 
 template Attended<float> blockwise_attention(const Problem<float>&, int);
 template Attended<double> blockwise_attention(const Problem<double>&, int);
-template Gradients<float> blockwise_attention_vjp(const Problem<float>&, const Attended<float>&, const Cotangents<float>&, int);
-template Gradients<double> blockwise_attention_vjp(const Problem<double>&, const Attended<double>&, const Cotangents<double>&,
-                                                   int);
+template Gradients<float> blockwise_attention_vjp(const Problem<float>&, const Attended<float>&,
+                                                  const Cotangents<float>&, int);
+template Gradients<double> blockwise_attention_vjp(const Problem<double>&, const Attended<double>&,
+                                                   const Cotangents<double>&, int);
 
 }  // namespace ringattn

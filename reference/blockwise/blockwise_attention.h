@@ -5,7 +5,8 @@
 namespace ringattn {
 
 // Attention on one device, tile by tile: the same result as the definition without the matrix of all scores.
-// The heads are dealt out to _threads_ threads. Throws BadInput where shapes disagree or a bias or boolean mask is given.
+// The heads are dealt out to _threads_ threads. Throws BadInput where shapes disagree or a bias or boolean
+// mask is given.
 template <class T>
 Attended<T> blockwise_attention(const Problem<T>& problem, int threads = 1);
 

@@ -8,15 +8,17 @@ namespace ringattn {
 template <class T>
 using Scores = Eigen::Map<Matrix<T>, Eigen::Aligned64, Eigen::OuterStride<>>;
 
-// Scratch for one tile at a time. Each row begins at a multiple of 64 bytes: Eigen sums and exponentiates the elements
-// before the first aligned one in another way than the rest, so only then do equal scores give equal bits.
+// Scratch for one tile at a time. Each row begins at a multiple of 64 bytes: Eigen sums and exponentiates the
+// elements before the first aligned one in another way than the rest, so only then do equal scores give equal
+// bits.
 template <class T>
 class ScoreTile {
  public:
   Scores<T> of(Index rows, Index columns) {
     constexpr Index step = 64 / sizeof(T);
     const Index stride = (columns + step - 1) / step * step;
-    if (static_cast<Index>(scratch_.size()) < rows * stride) scratch_.resize(static_cast<std::size_t>(rows * stride));
+    if (static_cast<Index>(scratch_.size()) < rows * stride)
+      scratch_.resize(static_cast<std::size_t>(rows * stride));
     return {scratch_.data(), rows, columns, Eigen::OuterStride<>(stride)};
   }
   Index bytes() const { return static_cast<Index>(scratch_.size() * sizeof(T)); }
@@ -27,7 +29,8 @@ class ScoreTile {
 
 // S = scale Q K^T, soft-capped, of one pair of tiles of one head; hidden keys have their scores too
 template <class T>
-Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, Index h, ScoreTile<T>& scratch) {
+Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, Index h,
+                     ScoreTile<T>& scratch) {
   const auto Q = pair.Q.head(b, h).middleRows(tiles.queries.begin, tiles.queries.size());
   const auto K = pair.K.head(b, pair.kv_head(h)).middleRows(tiles.keys.begin, tiles.keys.size());
   Scores<T> S = scratch.of(Q.rows(), K.rows());
@@ -39,7 +42,8 @@ Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, I
 // The keys of a tile that each of its queries sees, counted from the begin of the tile
 template <class T>
 std::vector<Tile> seen_in_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b) {
-  const auto rows = static_cast<std::size_t>(tiles.queries.size()), columns = static_cast<std::size_t>(tiles.keys.size());
+  const auto rows = static_cast<std::size_t>(tiles.queries.size()),
+             columns = static_cast<std::size_t>(tiles.keys.size());
   std::vector<Tile> seen(rows, Tile{0, tiles.keys.size()});
   if (tiles.full) return seen;
   const auto queries = pair.q_tokens.of(b).subspan(static_cast<std::size_t>(tiles.queries.begin), rows);

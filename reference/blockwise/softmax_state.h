@@ -8,7 +8,8 @@
 namespace ringattn {
 
 // What a device remembers of the keys its queries have met so far: the online softmax.
-// With every block absorbed, O / l is the softmax-weighted mean of the values, in whatever order the blocks came.
+// With every block absorbed, O / l is the softmax-weighted mean of the values, in whatever order the blocks
+// came.
 template <class T>
 struct SoftmaxState {
   Tensor<T> m;  // (B, S, H, 1)   largest score so far; -inf: no key seen yet
@@ -20,8 +21,8 @@ struct SoftmaxState {
   // The neutral state, which has seen nothing: (-inf, 0, 0)
   explicit SoftmaxState(const Shape& out);
 
-  // Rows [row, row + S.rows()) of head h absorb a tile of scores S, (rows, keys), and the values V, (keys, Dv).
-  // Row i sees the keys seen[i] of the tile; S holds exp(S - m) afterwards, 0 for hidden keys.
+  // Rows [row, row + S.rows()) of head h absorb a tile of scores S, (rows, keys), and the values V, (keys,
+  // Dv). Row i sees the keys seen[i] of the tile; S holds exp(S - m) afterwards, 0 for hidden keys.
   void absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<Tile>& seen,
               const Eigen::Ref<const Matrix<T>>& V);
 

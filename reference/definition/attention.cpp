@@ -28,7 +28,8 @@ Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
   for (Index i = 0; i < S.rows(); ++i)
     for (Index j = 0; j < S.cols(); ++j) {
       if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
-      const bool seen = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)], problem.scoring.mask);
+      const bool seen = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
+                                problem.scoring.mask);
       if (!seen || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = hidden<T>;
     }
   return S;
@@ -38,7 +39,8 @@ template <class T>
 Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b, Index h) {
   Matrix<T> P = scores(problem, b, h);
   for (Index i = 0; i < P.rows(); ++i)
-    for (Index j = 0; j < P.cols(); ++j) P(i, j) = P(i, j) == hidden<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
+    for (Index j = 0; j < P.cols(); ++j)
+      P(i, j) = P(i, j) == hidden<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
   return P;
 }
 

@@ -8,11 +8,13 @@ namespace ringattn {
 template <class T>
 struct Attended {
   Tensor<T> out;  // (B, Sq, Hq, Dv)
-  Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): natural log of the sum of exp(score); -inf: no key seen
+  Tensor<T>
+      lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): natural log of the sum of exp(score); -inf: no key seen
 };
 
 // Full attention as it is defined, with the whole score matrix of a head in memory:
-//   S = scale Q K^T, soft-cap, bias, mask;  P = softmax(S);  out = P V           (Vaswani et al., arXiv:1706.03762, eq. 1)
+//   S = scale Q K^T, soft-cap, bias, mask;  P = softmax(S);  out = P V           (Vaswani et al.,
+//   arXiv:1706.03762, eq. 1)
 // A row that sees no key has out = 0 and lse = -inf. Throws BadInput where the shapes disagree.
 template <class T>
 Attended<T> attention(const Problem<T>& problem);

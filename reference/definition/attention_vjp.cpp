@@ -10,17 +10,18 @@ template <class T>
 void check(const Problem<T>& problem, const Cotangents<T>& cotangents) {
   check(problem);
   const Shape out = problem.out_shape(), rows{out.B, out.S, out.H, 1};
-  require(cotangents.dout.shape == out, "[attention_vjp] dout must have the shape ", out, " of out; found ", cotangents.dout.shape);
-  require(!cotangents.dlse.data || cotangents.dlse.shape == rows, "[attention_vjp] dlse must have the shape ", rows, "; found ",
-          cotangents.dlse.shape);
+  require(cotangents.dout.shape == out, "[attention_vjp] dout must have the shape ", out, " of out; found ",
+          cotangents.dout.shape);
+  require(!cotangents.dlse.data || cotangents.dlse.shape == rows, "[attention_vjp] dlse must have the shape ",
+          rows, "; found ", cotangents.dlse.shape);
 }
 
 namespace {
 
 // dS of one head, with respect to the scores before the soft-cap, (Sq, Skv)
 template <class T>
-Matrix<T> score_gradient(const Problem<T>& problem, const Attended<T>& forward, const Cotangents<T>& cotangents,
-                         const Matrix<T>& P, Index b, Index h) {
+Matrix<T> score_gradient(const Problem<T>& problem, const Attended<T>& forward,
+                         const Cotangents<T>& cotangents, const Matrix<T>& P, Index b, Index h) {
   const auto dO = cotangents.dout.head(b, h);
   Vector<T> shift = -dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();  // -delta + dlse
   if (cotangents.dlse.data) shift += cotangents.dlse.head(b, h);
@@ -40,7 +41,8 @@ Matrix<T> score_gradient(const Problem<T>& problem, const Attended<T>& forward, 
 }  // namespace
 
 template <class T>
-Gradients<T> attention_vjp(const Problem<T>& problem, const Attended<T>& forward, const Cotangents<T>& cotangents) {
+Gradients<T> attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+                           const Cotangents<T>& cotangents) {
   check(problem, cotangents);
   const T scale = static_cast<T>(problem.scoring.scale(problem.Q.shape.D));
   Gradients<T> gradients{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape)};
@@ -58,7 +60,9 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const Attended<T>& forward
 
 template void check(const Problem<float>&, const Cotangents<float>&);
 template void check(const Problem<double>&, const Cotangents<double>&);
-template Gradients<float> attention_vjp(const Problem<float>&, const Attended<float>&, const Cotangents<float>&);
-template Gradients<double> attention_vjp(const Problem<double>&, const Attended<double>&, const Cotangents<double>&);
+template Gradients<float> attention_vjp(const Problem<float>&, const Attended<float>&,
+                                        const Cotangents<float>&);
+template Gradients<double> attention_vjp(const Problem<double>&, const Attended<double>&,
+                                         const Cotangents<double>&);
 
 }  // namespace ringattn

@@ -31,7 +31,8 @@ double error_of(double found, double truth) {
 }  // namespace
 
 template <class T>
-Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth, const Tensor<double>& magnitude) {
+Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth,
+                   const Tensor<double>& magnitude) {
   require(found.shape == truth.shape() && truth.shape() == magnitude.shape(),
           "[compare] both tensors must have the same shape; found ", found.shape, " and ", truth.shape());
   Comparison result;

@@ -1,5 +1,7 @@
 #include "reference/definition/layout.h"
 
+#include <algorithm>
+
 namespace ringattn {
 
 RowRange chunk(Index c, Index n, Index N) { return {c * N / n, (c + 1) * N / n}; }
@@ -12,11 +14,20 @@ void append(std::vector<Index>& rows, RowRange range) {
 
 }  // namespace
 
+Index largest_shard(Layout layout, int devices, Index N) {
+  Index largest = 0;
+  for (int device = 0; device < devices; ++device)
+    largest = std::max(largest, static_cast<Index>(rows_of_device(layout, device, devices, N).size()));
+  return largest;
+}
+
 std::vector<Index> rows_of_device(Layout layout, int device, int devices, Index N) {
   const Index r = device, P = devices;
   std::vector<Index> rows;
   switch (layout) {
-    case Layout::contiguous: append(rows, chunk(r, P, N)); break;
+    case Layout::contiguous:
+      append(rows, chunk(r, P, N));
+      break;
     case Layout::zigzag:
       append(rows, chunk(r, 2 * P, N));
       append(rows, chunk(2 * P - 1 - r, 2 * P, N));

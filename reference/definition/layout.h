@@ -16,8 +16,12 @@ struct RowRange {
   Index begin = 0, end = 0;
 };
 
-// Chunk c of n over N rows: [floor(c N / n), floor((c + 1) N / n)); the chunks tile the rows whatever n and N are
+// Chunk c of n over N rows: [floor(c N / n), floor((c + 1) N / n)); the chunks tile the rows whatever n and N
+// are
 RowRange chunk(Index c, Index n, Index N);
+
+// The rows of the device that has most
+Index largest_shard(Layout layout, int devices, Index N);
 
 // The rows of device _device_ out of N, ascending; may be empty
 std::vector<Index> rows_of_device(Layout layout, int device, int devices, Index N);

@@ -26,7 +26,8 @@ Attended<double> attention_magnitude(const Problem<double>& problem) {
 Gradients<double> vjp_magnitude(const Problem<double>& problem, const Attended<double>& forward,
                                 const Cotangents<double>& cotangents) {
   const double scale = std::abs(problem.scoring.scale(problem.Q.shape.D));
-  Gradients<double> A{Tensor<double>(problem.Q.shape), Tensor<double>(problem.K.shape), Tensor<double>(problem.V.shape)};
+  Gradients<double> A{Tensor<double>(problem.Q.shape), Tensor<double>(problem.K.shape),
+                      Tensor<double>(problem.V.shape)};
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (Index h = 0; h < problem.Q.shape.H; ++h) {
       const Index g = problem.kv_head(h);

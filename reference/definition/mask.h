@@ -4,7 +4,8 @@
 
 namespace ringattn {
 
-// Which keys a query may see. Everything is said in global positions, so a mask means the same on every device.
+// Which keys a query may see. Everything is said in global positions, so a mask means the same on every
+// device.
 struct Mask {
   bool causal = false;             // a key must not stand after its query
   std::int64_t window_left = -1;   // furthest distance of a key before its query, inclusive; -1: unlimited

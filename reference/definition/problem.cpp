@@ -6,17 +6,18 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::int64_t largest_position = std::int64_t{1} << 62;  // leaves room to add a window without overflow
+constexpr std::int64_t largest_position = std::int64_t{1}
+                                          << 62;  // leaves room to add a window without overflow
 
 void check_tokens(const char* name, const Tokens& tokens, Index B, Index S) {
-  require(tokens.length() == S, "[attention] ", name, " must have one entry for each of the ", S, " rows; found ",
-          tokens.length());
-  require(tokens.sequences() == 1 || tokens.sequences() == B, "[attention] ", name, " must be given once or for each of the ",
-          B, " sequences; found ", tokens.sequences());
+  require(tokens.length() == S, "[attention] ", name, " must have one entry for each of the ", S,
+          " rows; found ", tokens.length());
+  require(tokens.sequences() == 1 || tokens.sequences() == B, "[attention] ", name,
+          " must be given once or for each of the ", B, " sequences; found ", tokens.sequences());
   for (Index b = 0; b < tokens.sequences(); ++b)
     for (const Token& token : tokens.of(b))
-      require(std::abs(token.position) < largest_position, "[attention] positions in ", name,
-              " must lie within +-2^62; found ", token.position);
+      require(-largest_position < token.position && token.position < largest_position,
+              "[attention] positions in ", name, " must lie within +-2^62; found ", token.position);
 }
 
 void check_scoring(const Scoring& scoring) {
@@ -34,13 +35,15 @@ void check_scoring(const Scoring& scoring) {
 template <class T>
 void check(const Problem<T>& problem) {
   const Shape &q = problem.Q.shape, &k = problem.K.shape, &v = problem.V.shape;
-  require(q.D >= 1 && q.H >= 1 && v.D >= 1 && k.H >= 1, "[attention] heads and head dimensions must be at least 1; found q ", q,
-          ", k ", k, ", v ", v);
-  require(q.B == k.B && k.B == v.B, "[attention] q, k and v must have the same batch; found ", q.B, ", ", k.B, " and ", v.B);
+  require(q.D >= 1 && q.H >= 1 && v.D >= 1 && k.H >= 1,
+          "[attention] heads and head dimensions must be at least 1; found q ", q, ", k ", k, ", v ", v);
+  require(q.B == k.B && k.B == v.B, "[attention] q, k and v must have the same batch; found ", q.B, ", ", k.B,
+          " and ", v.B);
   require(k.S == v.S, "[attention] k and v must have the same length; found ", k.S, " and ", v.S);
   require(k.H == v.H, "[attention] k and v must have the same number of heads; found ", k.H, " and ", v.H);
   require(q.D == k.D, "[attention] q and k must have the same head dimension; found ", q.D, " and ", k.D);
-  require(q.H % k.H == 0, "[attention] the query heads must be a multiple of the K/V heads; found ", q.H, " and ", k.H);
+  require(q.H % k.H == 0, "[attention] the query heads must be a multiple of the K/V heads; found ", q.H,
+          " and ", k.H);
   check_tokens("q_tokens", problem.q_tokens, q.B, q.S);
   check_tokens("kv_tokens", problem.kv_tokens, k.B, k.S);
   check_scoring(problem.scoring);
@@ -48,7 +51,8 @@ void check(const Problem<T>& problem) {
 
 template <class T>
 Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q) {
-  require(!problem.bias && !problem.allowed, "[with_queries] a bias or boolean mask belongs to all rows; select its rows too");
+  require(!problem.bias && !problem.allowed,
+          "[with_queries] a bias or boolean mask belongs to all rows; select its rows too");
   Problem<T> selected = problem;
   Q = select_rows(problem.Q, rows);
   selected.Q = Q;

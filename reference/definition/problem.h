@@ -15,7 +15,9 @@ struct Scoring {
   double softcap = 0;                   // c tanh(score / c); 0: none
   Mask mask;
 
-  double scale(Index head_dim) const { return softmax_scale.value_or(1 / std::sqrt(static_cast<double>(head_dim))); }
+  double scale(Index head_dim) const {
+    return softmax_scale.value_or(1 / std::sqrt(static_cast<double>(head_dim)));
+  }
 };
 
 // One number for each pair of query and key: (B, H, Sq, Skv); a stride of 0 repeats along its axis.
@@ -52,8 +54,8 @@ struct Problem {
 template <class T>
 void check(const Problem<T>& problem);
 
-// The rows _rows_ of the queries against all keys: sampled rows and chunks of rows are problems like any other.
-// _Q_ keeps the selected rows and must outlive the result.
+// The rows _rows_ of the queries against all keys: sampled rows and chunks of rows are problems like any
+// other. _Q_ keeps the selected rows and must outlive the result.
 template <class T>
 Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q);
 

@@ -21,17 +21,20 @@ class Random {
   }
 
   // One of 0 .. n - 1
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(bits() % static_cast<std::uint64_t>(n)); }
+  std::int64_t below(std::int64_t n) {
+    return static_cast<std::int64_t>(bits() % static_cast<std::uint64_t>(n));
+  }
 
   // In [0, 1), a multiple of 2^-53
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
 
-  // Nearly normal, mean 0, variance 1: the sum of twelve uniform numbers less six. No logarithm and no cosine,
-  // whose last bit differs between libraries; a multiple of 2^-16, so exact in float.
+  // Nearly normal, mean 0, variance 1: the sum of twelve uniform numbers less six. No logarithm and no
+  // cosine, whose last bit differs between libraries; a multiple of 2^-16, so exact in float.
   double normal() {
     std::int64_t sum = 0;
     for (int draw = 0; draw < 3; ++draw)
-      for (std::uint64_t four = bits(), i = 0; i < 4; ++i, four >>= 16) sum += static_cast<std::int64_t>(four & 0xffff);
+      for (std::uint64_t four = bits(), i = 0; i < 4; ++i, four >>= 16)
+        sum += static_cast<std::int64_t>(four & 0xffff);
     return static_cast<double>(sum - 6 * 0xffff) * 0x1p-16;
   }
 

@@ -38,9 +38,12 @@ struct Strides {
 
 inline Strides strides_of(const Shape& s, Axes axes) {
   switch (axes) {
-    case Axes::bhsd: return {s.H * s.S * s.D, s.D, s.S * s.D, 1};
-    case Axes::sbhd: return {s.H * s.D, s.B * s.H * s.D, s.D, 1};
-    case Axes::bshd: break;
+    case Axes::bhsd:
+      return {s.H * s.S * s.D, s.D, s.S * s.D, 1};
+    case Axes::sbhd:
+      return {s.H * s.D, s.B * s.H * s.D, s.D, 1};
+    case Axes::bshd:
+      break;
   }
   return {s.S * s.H * s.D, s.H * s.D, s.D, 1};
 }
@@ -53,8 +56,9 @@ using StridedHead =
 
 // The same where the elements of a row are neighbours, which matrix products want.
 template <class T>
-using Head = Eigen::Map<std::conditional_t<std::is_const_v<T>, const Matrix<std::remove_const_t<T>>, Matrix<T>>,
-                        Eigen::Unaligned, Eigen::OuterStride<>>;
+using Head =
+    Eigen::Map<std::conditional_t<std::is_const_v<T>, const Matrix<std::remove_const_t<T>>, Matrix<T>>,
+               Eigen::Unaligned, Eigen::OuterStride<>>;
 
 // A tensor (B, S, H, D) that somebody else owns, with any strides.
 template <class T>
@@ -69,11 +73,7 @@ struct TensorView {
   StridedHead<T> head(Index b, Index h) const {
     return {data + b * strides.B + h * strides.H, shape.S, shape.D, {strides.S, strides.D}};
   }
-  operator TensorView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, shape, strides};
-  }
+  operator TensorView<const T>() const requires(!std::is_const_v<T>) { return {data, shape, strides}; }
 };
 
 // A tensor (B, S, H, D) that owns its memory, zero at first, without gaps, aligned to 64 bytes.
@@ -93,7 +93,9 @@ class Tensor {
 
   T& operator()(Index b, Index s, Index h, Index d) { return view()(b, s, h, d); }
   const T& operator()(Index b, Index s, Index h, Index d) const { return view()(b, s, h, d); }
-  Head<T> head(Index b, Index h) { return {data() + offset(b, h), shape_.S, shape_.D, Eigen::OuterStride<>(strides_.S)}; }
+  Head<T> head(Index b, Index h) {
+    return {data() + offset(b, h), shape_.S, shape_.D, Eigen::OuterStride<>(strides_.S)};
+  }
   Head<const T> head(Index b, Index h) const {
     return {data() + offset(b, h), shape_.S, shape_.D, Eigen::OuterStride<>(strides_.S)};
   }
@@ -126,7 +128,8 @@ Tensor<std::remove_const_t<T>> select_rows(const TensorView<T>& source, const st
   for (Index b = 0; b < s.B; ++b)
     for (Index i = 0; i < selected.shape().S; ++i)
       for (Index h = 0; h < s.H; ++h)
-        for (Index d = 0; d < s.D; ++d) selected(b, i, h, d) = source(b, rows[static_cast<std::size_t>(i)], h, d);
+        for (Index d = 0; d < s.D; ++d)
+          selected(b, i, h, d) = source(b, rows[static_cast<std::size_t>(i)], h, d);
   return selected;
 }
 
@@ -137,7 +140,8 @@ void scatter_rows(const Tensor<T>& source, const std::vector<Index>& rows, Tenso
   for (Index b = 0; b < s.B; ++b)
     for (Index i = 0; i < s.S; ++i)
       for (Index h = 0; h < s.H; ++h)
-        for (Index d = 0; d < s.D; ++d) target(b, rows[static_cast<std::size_t>(i)], h, d) = source(b, i, h, d);
+        for (Index d = 0; d < s.D; ++d)
+          target(b, rows[static_cast<std::size_t>(i)], h, d) = source(b, i, h, d);
 }
 
 // The same numbers in another type
@@ -145,8 +149,7 @@ template <class To, class From>
 Tensor<To> converted(const TensorView<From>& source, Axes axes = Axes::bshd) {
   Tensor<To> target(source.shape, axes);
   for (Index b = 0; b < source.shape.B; ++b)
-    for (Index h = 0; h < source.shape.H; ++h)
-      target.head(b, h) = source.head(b, h).template cast<To>();
+    for (Index h = 0; h < source.shape.H; ++h) target.head(b, h) = source.head(b, h).template cast<To>();
   return target;
 }
 

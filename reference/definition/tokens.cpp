@@ -7,7 +7,8 @@ namespace ringattn {
 Tokens Tokens::select(const std::vector<Index>& rows) const {
   Tokens selected(sequences(), static_cast<Index>(rows.size()));
   for (Index b = 0; b < selected.sequences(); ++b)
-    for (std::size_t i = 0; i < rows.size(); ++i) selected.of(b)[i] = of(b)[static_cast<std::size_t>(rows[i])];
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      selected.of(b)[i] = of(b)[static_cast<std::size_t>(rows[i])];
   return selected;
 }
 
@@ -21,12 +22,13 @@ Tokens consecutive_tokens(Index length, std::int64_t shift) {
 namespace {
 
 void check_cu_seqlens(const char* name, const std::vector<std::int64_t>& cu, Index length) {
-  require(!cu.empty() && cu.front() == 0, "[packed_tokens] ", name, " must begin with 0; write 0 as its first entry");
+  require(!cu.empty() && cu.front() == 0, "[packed_tokens] ", name,
+          " must begin with 0; write 0 as its first entry");
   for (std::size_t n = 1; n < cu.size(); ++n)
-    require(cu[n] >= cu[n - 1], "[packed_tokens] ", name, " must not decrease; entry ", n, " is ", cu[n], " after ",
-            cu[n - 1]);
-  require(cu.back() == length, "[packed_tokens] ", name, " must end with the sequence length ", length, "; it ends with ",
-          cu.back());
+    require(cu[n] >= cu[n - 1], "[packed_tokens] ", name, " must not decrease; entry ", n, " is ", cu[n],
+            " after ", cu[n - 1]);
+  require(cu.back() == length, "[packed_tokens] ", name, " must end with the sequence length ", length,
+          "; it ends with ", cu.back());
 }
 
 void place_document(std::span<Token> rows, std::int64_t shift, std::int64_t document) {
@@ -39,16 +41,20 @@ PackedTokens packed_tokens(const std::vector<std::int64_t>& cu_q, const std::vec
                            CausalAlign align, Index Sq, Index Skv) {
   check_cu_seqlens("cu_seqlens_q", cu_q, Sq);
   check_cu_seqlens("cu_seqlens_k", cu_kv, Skv);
-  require(cu_q.size() == cu_kv.size(), "[packed_tokens] cu_seqlens_q and cu_seqlens_k must name the same documents; found ",
+  require(cu_q.size() == cu_kv.size(),
+          "[packed_tokens] cu_seqlens_q and cu_seqlens_k must name the same documents; found ",
           cu_q.size() - 1, " and ", cu_kv.size() - 1);
 
   PackedTokens tokens{Tokens(1, Sq), Tokens(1, Skv)};
   for (std::size_t n = 0; n + 1 < cu_q.size(); ++n) {
-    const auto q_begin = static_cast<std::size_t>(cu_q[n]), q_length = static_cast<std::size_t>(cu_q[n + 1]) - q_begin;
-    const auto kv_begin = static_cast<std::size_t>(cu_kv[n]), kv_length = static_cast<std::size_t>(cu_kv[n + 1]) - kv_begin;
+    const auto q_begin = static_cast<std::size_t>(cu_q[n]),
+               q_length = static_cast<std::size_t>(cu_q[n + 1]) - q_begin;
+    const auto kv_begin = static_cast<std::size_t>(cu_kv[n]),
+               kv_length = static_cast<std::size_t>(cu_kv[n + 1]) - kv_begin;
     const auto document = static_cast<std::int64_t>(n);
     place_document(tokens.q.of(0).subspan(q_begin, q_length),
-                   causal_shift(align, static_cast<Index>(q_length), static_cast<Index>(kv_length)), document);
+                   causal_shift(align, static_cast<Index>(q_length), static_cast<Index>(kv_length)),
+                   document);
     place_document(tokens.kv.of(0).subspan(kv_begin, kv_length), 0, document);
   }
   return tokens;

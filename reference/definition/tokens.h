@@ -19,14 +19,17 @@ struct Token {
 class Tokens {
  public:
   Tokens() = default;
-  Tokens(Index sequences, Index length) : length_(length), tokens_(static_cast<std::size_t>(sequences * length)) {}
+  Tokens(Index sequences, Index length)
+      : length_(length), tokens_(static_cast<std::size_t>(sequences * length)) {}
 
   Index length() const { return length_; }
   Index sequences() const { return length_ == 0 ? 1 : static_cast<Index>(tokens_.size()) / length_; }
 
   // The tokens of sequence _b_ of the batch, (S)
   std::span<Token> of(Index b) { return {tokens_.data() + start(b), static_cast<std::size_t>(length_)}; }
-  std::span<const Token> of(Index b) const { return {tokens_.data() + start(b), static_cast<std::size_t>(length_)}; }
+  std::span<const Token> of(Index b) const {
+    return {tokens_.data() + start(b), static_cast<std::size_t>(length_)};
+  }
 
   // The tokens of the rows _rows_, in that order
   Tokens select(const std::vector<Index>& rows) const;
@@ -56,7 +59,8 @@ constexpr std::int64_t causal_shift(CausalAlign align, Index Sq, Index Skv) {
 struct PackedTokens {
   Tokens q, kv;
 };
-PackedTokens packed_tokens(const std::vector<std::int64_t>& cu_seqlens_q, const std::vector<std::int64_t>& cu_seqlens_kv,
-                           CausalAlign align, Index Sq, Index Skv);
+PackedTokens packed_tokens(const std::vector<std::int64_t>& cu_seqlens_q,
+                           const std::vector<std::int64_t>& cu_seqlens_kv, CausalAlign align, Index Sq,
+                           Index Skv);
 
 }  // namespace ringattn

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ringattn {
+
+// Thrown out of a wait because the run is over: another device failed first, and its error is the one to
+// report.
+struct RunStopped : std::runtime_error {
+  RunStopped() : std::runtime_error("[ring] the run was stopped") {}
+};
+
+// Where devices wait for one another: one lock, a place to sleep for each device, one flag that ends every
+// wait. When every thread sleeps and none can go on, that is a deadlock: the run fails with a sentence
+// instead of hanging.
+class WaitingRoom {
+ public:
+  using Lock = std::unique_lock<std::mutex>;
+  using Condition = std::function<bool()>;
+
+  WaitingRoom(int devices, int threads);
+
+  Lock lock() { return Lock(mutex_); }
+
+  // Sleeps on behalf of _device_ until the condition holds; _why_ completes "device 3 waits for ..."
+  void wait(Lock& lock, int device, const Condition& condition, const std::string& why);
+
+  // The same for something that happens outside of the run: somebody's key press, say
+  void wait_for_outside(Lock& lock, int device, const Condition& condition);
+
+  // Sleeps until a moment has come
+  void wait_until(Lock& lock, int device, std::chrono::steady_clock::time_point moment);
+
+  // Something has changed for which _device_ may wait. Needs the lock
+  void wake(int device);
+
+  // Ends every wait; the first error is kept
+  void fail(std::exception_ptr error);
+
+  // A thread has nothing more to do
+  void leave();
+
+  void rethrow_first_error();
+
+ private:
+  struct Sleeper {
+    const Condition* condition = nullptr;
+    const std::string* why = nullptr;
+  };
+  void throw_if_stopped() const;
+  void fail_locked(std::exception_ptr error);
+  void fail_if_deadlocked();
+
+  std::mutex mutex_;
+  std::vector<std::condition_variable> places_;  // by device
+  std::vector<Sleeper> sleepers_;                // by device
+  int asleep_ = 0, threads_;
+  std::exception_ptr first_error_;
+};
+
+}  // namespace ringattn
