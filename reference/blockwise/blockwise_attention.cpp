@@ -1,6 +1,6 @@
 #include "reference/blockwise/blockwise_attention.h"
 
-#include <thread>
+#include <future>
 
 #include "reference/blockwise/block_backward.h"
 #include "reference/blockwise/block_forward.h"
@@ -10,18 +10,19 @@ namespace ringattn {
 
 namespace {
 
-// Calls work(b, g) for every K/V head g of every sequence b; query heads that share one stay on one thread
-template <class Work>
+// Calls work(b, g, scratch) for every K/V head g of every sequence b; query heads that share one stay on one
+// thread
+template <class Scratch, class Work>
 void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
-  const Index heads = kv.B * kv.H;
   const auto take_turns = [&](Index first) {
-    auto heads_of_this_thread = work();
-    for (Index head = first; head < heads; head += threads) heads_of_this_thread(head / kv.H, head % kv.H);
+    Scratch scratch;
+    for (Index head = first; head < kv.B * kv.H; head += threads) work(head / kv.H, head % kv.H, scratch);
   };
-  std::vector<std::thread> others;
-  for (int thread = 1; thread < threads; ++thread) others.emplace_back(take_turns, thread);
+  std::vector<std::future<void>> others;
+  for (int thread = 1; thread < threads; ++thread)
+    others.push_back(std::async(std::launch::async, take_turns, thread));
   take_turns(0);
-  for (std::thread& other : others) other.join();
+  for (std::future<void>& other : others) other.get();
 }
 
 template <class T>
@@ -56,10 +57,8 @@ Attended<T> blockwise_attention(const Problem<T>& problem, int threads) {
   const BlockPair<T> pair = blocks.pair(problem);
   SoftmaxState<T> state(problem.out_shape());
   const Index group = problem.query_heads_per_kv_head();
-  for_each_kv_head(problem.K.shape, threads, [&] {
-    return [&, scratch = ScoreTile<T>()](Index b, Index g) mutable {
-      for (Index h = g * group; h < (g + 1) * group; ++h) attend(pair, b, h, state, scratch);
-    };
+  for_each_kv_head<ScoreTile<T>>(problem.K.shape, threads, [&](Index b, Index g, ScoreTile<T>& scratch) {
+    for (Index h = g * group; h < (g + 1) * group; ++h) attend(pair, b, h, state, scratch);
   });
   return state.finish();
 }
@@ -77,12 +76,11 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
   Gradients<T> gradients{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
                          Tensor<T>(problem.V.shape, Axes::bhsd)};
   const Index group = problem.query_heads_per_kv_head();
-  for_each_kv_head(problem.K.shape, threads, [&] {
-    return [&, scratch = BackwardScratch<T>()](Index b, Index g) mutable {
-      for (Index h = g * group; h < (g + 1) * group; ++h)
-        attend_backward(pair, rows, b, h, gradients, scratch);
-    };
-  });
+  for_each_kv_head<BackwardScratch<T>>(problem.K.shape, threads,
+                                       [&](Index b, Index g, BackwardScratch<T>& scratch) {
+                                         for (Index h = g * group; h < (g + 1) * group; ++h)
+                                           attend_backward(pair, rows, b, h, gradients, scratch);
+                                       });
   return gradients;
 }
 

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "reference/ring/link.h"
+#include "reference/transport/waiting_room.h"
+
+namespace ringattn {
+
+// Holds each verb of each device until somebody outside lets it pass: so that a run can be watched step by
+// step.
+template <class T>
+class Gated : public Link<T> {
+ public:
+  Gated(Link<T>& inner, WaitingRoom& room, int devices)
+      : inner_(inner), room_(room), permits_(static_cast<std::size_t>(devices), 0) {}
+
+  // Lets the next _verbs_ verbs of a device pass
+  void release(int device, std::int64_t verbs = 1) {
+    const auto lock = room_.lock();
+    permits_[static_cast<std::size_t>(device)] += verbs;
+    room_.wake(device);
+  }
+
+  // Lets everything pass from now on
+  void open() {
+    const auto lock = room_.lock();
+    open_ = true;
+    for (std::size_t device = 0; device < permits_.size(); ++device) room_.wake(static_cast<int>(device));
+  }
+
+  double reserve(int device, Lane lane) override {
+    pass(device);
+    return inner_.reserve(device, lane);
+  }
+  void send(int device, Lane lane, const Message<T>& message) override {
+    pass(device);
+    inner_.send(device, lane, message);
+  }
+  void receive(int device, Lane lane, Message<T>& held, double now) override {
+    pass(device);
+    inner_.receive(device, lane, held, now);
+  }
+
+ private:
+  void pass(int device) {
+    auto lock = room_.lock();
+    std::int64_t& permits = permits_[static_cast<std::size_t>(device)];
+    room_.wait_for_outside(lock, device, [&] { return open_ || permits > 0; });
+    if (!open_) --permits;
+  }
+
+  Link<T>& inner_;
+  WaitingRoom& room_;
+  std::vector<std::int64_t> permits_;  // by device
+  bool open_ = false;
+};
+
+}  // namespace ringattn

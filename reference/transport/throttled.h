@@ -1,0 +1,35 @@
+#pragma once
+
+#include "reference/ring/link.h"
+#include "reference/transport/waiting_room.h"
+
+namespace ringattn {
+
+// Makes the links of a run as slow as real ones. A message carries the moment at which it arrives, and the
+// *receiver* waits for that: the sender goes on with its arithmetic, as it would with a network card.
+template <class T>
+class Throttled : public Link<T> {
+ public:
+  Throttled(Link<T>& inner, WaitingRoom& room, int devices, const CostModel& speed);
+
+  // The link from _device_ to the next; may be called while the run is under way
+  void set_speed(int device, const CostModel& speed);
+
+  double reserve(int device, Lane lane) override { return inner_.reserve(device, lane); }
+  void send(int device, Lane lane, const Message<T>& message) override;
+  void receive(int device, Lane lane, Message<T>& held, double now) override;
+
+ private:
+  using Moment = std::chrono::steady_clock::time_point;
+  struct Wire {
+    CostModel speed;
+    Moment free;        // both lanes share the wire
+    Moment arrival[2];  // of the message last sent, by lane
+  };
+
+  Link<T>& inner_;
+  WaitingRoom& room_;
+  std::vector<Wire> wires_;  // by sending device
+};
+
+}  // namespace ringattn
