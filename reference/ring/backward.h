@@ -19,6 +19,7 @@ class BackwardKv : public Work<T> {
   Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
   void join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) override;
   void take_home(Block<T> result) override;
+  std::string_view pass() const override { return "backward"; }
   std::string_view ahead() const override { return "K V"; }
   std::string_view behind() const override { return "dK dV"; }
   Holdings holdings() const override;
@@ -49,6 +50,7 @@ class BackwardQ : public Work<T> {
   Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
   void join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) override;
   void take_home(Block<T> result) override;
+  std::string_view pass() const override { return "backward"; }
   std::string_view ahead() const override { return "Q dO lse delta"; }
   std::string_view behind() const override { return "dQ"; }
   Holdings holdings() const override;

@@ -5,12 +5,12 @@
 namespace ringattn {
 
 template <class T>
-Device<T>::Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder facts)
+Device<T>::Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder& facts)
     : device_(device), devices_(devices), work_(work), link_(link), facts_(facts) {}
 
 template <class T>
 void Device<T>::begin() {
-  facts_.run_begins();
+  facts_.run_begins(work_.pass());
   for (const auto& [what, bytes] : work_.holdings()) facts_.holds(what, bytes);
   visitor_ = work_.home();
 }
@@ -53,7 +53,7 @@ template <class T>
 void Device<T>::send(int step, Lane lane, const Block<T>& block) {
   facts_.wait_begins(step, "send_buffer");
   const double empty_since = link_.reserve(device_, lane);
-  facts_.wait_ends(empty_since, {});
+  facts_.wait_ends(empty_since);
 
   const std::string_view what = lane == Lane::ahead ? work_.ahead() : work_.behind();
   const Stamp stamp = facts_.sends(step, next_device(device_, devices_), block.owner, what, block.bytes());
@@ -66,7 +66,7 @@ void Device<T>::receive(int step, Lane lane, Block<T>& block) {
   facts_.wait_begins(step, "recv");
   Message<T> held{std::move(block), {}};
   link_.receive(device_, lane, held, facts_.now());
-  facts_.wait_ends(held.stamp.arrival_t, held.stamp.sent);
+  facts_.wait_ends(held.stamp.arrives_t, held.stamp.sent);
 
   block = std::move(held.block);
   const std::string_view what = lane == Lane::ahead ? work_.ahead() : work_.behind();

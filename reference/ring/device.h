@@ -10,7 +10,7 @@ namespace ringattn {
 template <class T>
 class Device {
  public:
-  Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder facts);
+  Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder& facts);
 
   void begin();
   void send_on(int step);    // posts the block it holds to the next device
@@ -27,7 +27,7 @@ class Device {
   int device_, devices_;
   Work<T>& work_;
   Link<T>& link_;
-  Recorder facts_;
+  Recorder& facts_;
   Block<T> visitor_;  // travels ahead
   Block<T> result_;   // follows behind
 };

@@ -15,6 +15,7 @@ class ForwardKv : public Work<T> {
   Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
   void join(int, Block<T>&, Block<T>, Recorder&) override {}
   void take_home(Block<T>) override {}
+  std::string_view pass() const override { return "forward"; }
   std::string_view ahead() const override { return "K V"; }
   Holdings holdings() const override;
 
@@ -42,6 +43,7 @@ class ForwardQ : public Work<T> {
   Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
   void join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) override;
   void take_home(Block<T> result) override;
+  std::string_view pass() const override { return "forward"; }
   std::string_view ahead() const override { return "Q"; }
   std::string_view behind() const override { return "m l O"; }
   Holdings holdings() const override;

@@ -31,6 +31,8 @@ class Work {
   // The results of all devices for the own block have come home
   virtual void take_home(Block<T> result) = 0;
 
+  virtual std::string_view pass() const = 0;  // "forward" or "backward"
+
   // Names of what travels ahead and behind; nothing travels behind where the latter is empty
   virtual std::string_view ahead() const = 0;
   virtual std::string_view behind() const { return {}; }

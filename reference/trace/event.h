@@ -50,8 +50,11 @@ struct Event {
   std::string_view why;         // wait: "recv" or "send_buffer"; static text
   std::string_view mask_class;  // compute: "full", "partial" or "skipped"; static text
   std::int64_t bytes = 0;       // alloc, free, send, recv
-  std::int64_t live_pairs = 0;  // compute: pairs of query and key, over sequences and query heads
-  double value = 0;             // check: the error
+  // recv: how long the message travelled, and for how much of that the receiver had nothing else to do
+  double transfer_t = 0, exposed_t = 0;        // virtual nanoseconds
+  std::int64_t transfer_w = 0, exposed_w = 0;  // wall nanoseconds
+  std::int64_t live_pairs = 0;          // compute: pairs of query and key, over sequences and query heads
+  double value = 0;                     // check: the error
   std::shared_ptr<const RowFacts> row;  // row
 };
 

@@ -4,16 +4,21 @@
 
 namespace ringattn {
 
-std::int64_t Recorder::wall() const {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - run_began_)
-      .count();
+namespace {
+
+std::int64_t nanoseconds(WallClock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
 }
+
+}  // namespace
+
+std::int64_t Recorder::wall(WallClock::time_point moment) const { return nanoseconds(moment - trace_began_); }
 
 Event Recorder::event(EventKind kind, EventAt at, EventLane lane, int step) {
   Event event;
   event.id = {device_, sequence_++};
   event.kind = kind, event.at = at, event.lane = lane, event.step = step;
-  event.t = t_, event.w = wall();
+  event.t = t_, event.w = wall(WallClock::now());
   return event;
 }
 
@@ -24,12 +29,15 @@ void Recorder::begin(Event& open, Event event) {
 
 void Recorder::end(Event& open, double t) {
   open.at = EventAt::end;
-  open.t = t, open.w = wall();
+  open.t = t, open.w = wall(WallClock::now());
   emit(open);
 }
 
-void Recorder::run_begins() {
-  if (on()) begin(run_, event(EventKind::run, EventAt::begin, EventLane::compute, -1));
+void Recorder::run_begins(std::string_view what) {
+  if (!on()) return;
+  Event run = event(EventKind::run, EventAt::begin, EventLane::compute, -1);
+  run.what = what;
+  begin(run_, run);
 }
 
 void Recorder::run_ends() {
@@ -76,6 +84,7 @@ void Recorder::wait_begins(int step, std::string_view why) {
   Event wait = event(EventKind::wait, EventAt::begin, EventLane::wait, step);
   wait.why = why;
   begin(wait_, wait);
+  wait_begin_ = wait;
 }
 
 void Recorder::wait_ends(double until_t, EventId cause) {
@@ -92,7 +101,7 @@ Stamp Recorder::sends(int step, int peer, int owner, std::string_view what, std:
   send.peer = peer, send.owner = owner, send.what = what, send.bytes = bytes;
   begin(send_, send);
   link_free_t_ = send.t + cost_.transfer_ns(bytes);
-  return {send.id, link_free_t_ + cost_.latency_ns()};
+  return {send.id, send.t, link_free_t_ + cost_.latency_ns(), WallClock::now(), {}};
 }
 
 void Recorder::send_posted() {
@@ -105,9 +114,17 @@ void Recorder::received(int step, int peer, int owner, std::string_view what, st
   Event recv = event(EventKind::recv, EventAt::begin, EventLane::recv, step);
   recv.peer = peer, recv.owner = owner, recv.what = what, recv.bytes = bytes;
   recv.cause[0] = stamp.sent;
-  recv.t = stamp.arrival_t - cost_.transfer_ns(bytes);
+
+  // Exposed is the part of the journey during which this device waited for it
+  recv.transfer_t = stamp.arrives_t - stamp.began_t;
+  recv.exposed_t = std::max(0.0, stamp.arrives_t - std::max(stamp.began_t, wait_begin_.t));
+  recv.transfer_w = nanoseconds(stamp.arrives_w - stamp.began_w);
+  recv.exposed_w =
+      std::max<std::int64_t>(0, wall(stamp.arrives_w) - std::max(wall(stamp.began_w), wait_begin_.w));
+
+  recv.t = stamp.arrives_t - cost_.transfer_ns(bytes);
   emit(recv);
-  end(recv, stamp.arrival_t);
+  end(recv, stamp.arrives_t);
   last_recv_ = recv.id;
 }
 
@@ -120,6 +137,13 @@ void Recorder::joined(EventKind merge_or_grad_hop, int step, int owner) {
 
 void Recorder::finalized() {
   if (on()) emit(event(EventKind::finalize, EventAt::point, EventLane::compute, -1));
+}
+
+Recorders recorders(TraceSink& sink, int devices, const CostModel& cost) {
+  const WallClock::time_point began = WallClock::now();
+  Recorders pens;
+  for (int device = 0; device < devices; ++device) pens.emplace_back(sink, device, cost, began);
+  return pens;
 }
 
 }  // namespace ringattn

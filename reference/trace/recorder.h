@@ -6,10 +6,15 @@
 
 namespace ringattn {
 
+using WallClock = std::chrono::steady_clock;
+
 // What the receiver of a message learns about its journey.
 struct Stamp {
-  EventId sent;          // the send event
-  double arrival_t = 0;  // virtual nanoseconds
+  EventId sent;                     // the send event
+  double began_t = 0;               // virtual nanoseconds
+  double arrives_t = 0;             // virtual nanoseconds
+  WallClock::time_point began_w;    // set by the sender
+  WallClock::time_point arrives_w;  // set by the link
 };
 
 // The pen of one device: gives its events ids and times and hands them to the sink; does nothing without a
@@ -19,14 +24,13 @@ struct Stamp {
 class Recorder {
  public:
   Recorder() = default;
-  Recorder(TraceSink* sink, int device, const CostModel& cost,
-           std::chrono::steady_clock::time_point run_began)
-      : sink_(sink), device_(device), cost_(cost), run_began_(run_began) {}
+  Recorder(TraceSink& sink, int device, const CostModel& cost, WallClock::time_point trace_began)
+      : sink_(&sink), device_(device), cost_(cost), trace_began_(trace_began) {}
 
   bool on() const { return sink_ != nullptr; }
   double now() const { return t_; }
 
-  void run_begins();
+  void run_begins(std::string_view what);  // "forward" or "backward"
   void run_ends();
   void holds(std::string_view what, std::int64_t bytes);     // alloc
   void releases(std::string_view what, std::int64_t bytes);  // free
@@ -36,7 +40,7 @@ class Recorder {
   void row(int step, int owner, std::shared_ptr<const RowFacts> row);
 
   void wait_begins(int step, std::string_view why);
-  void wait_ends(double until_t, EventId cause);
+  void wait_ends(double until_t, EventId cause = {});
 
   // A message of which the link is now busy; the stamp travels with it
   Stamp sends(int step, int peer, int owner, std::string_view what, std::int64_t bytes);
@@ -51,17 +55,23 @@ class Recorder {
   void begin(Event& open, Event event);
   void end(Event& open, double t);
   void emit(Event event) { sink_->take(event); }
-  std::int64_t wall() const;
+  std::int64_t wall(WallClock::time_point moment) const;
 
   TraceSink* sink_ = nullptr;
   int device_ = 0;
   CostModel cost_;
-  std::chrono::steady_clock::time_point run_began_{};
+  WallClock::time_point trace_began_{};
 
   std::int32_t sequence_ = 0;
   double t_ = 0, link_free_t_ = 0;
   EventId last_recv_;
   Event run_, compute_, wait_, send_;  // begun and not yet ended
+  Event wait_begin_;
 };
+
+// One pen for each device. They may serve several runs one after the other, forward and backward, and their
+// clocks go on; without pens a run writes nothing down.
+using Recorders = std::vector<Recorder>;
+Recorders recorders(TraceSink& sink, int devices, const CostModel& cost);
 
 }  // namespace ringattn

@@ -20,6 +20,9 @@ void check(const Problem<T>& problem, const RingOptions& options) {
           "segments, or the full attention of the definition");
   require(options.devices >= 1, "[ring_attention] devices must be at least 1; found ", options.devices);
   require(options.threads >= 0, "[ring_attention] threads must not be negative; found ", options.threads);
+  require(!options.facts || static_cast<int>(options.facts->size()) == options.devices,
+          "[ring_attention] each device needs a recorder of its own; found ",
+          options.facts ? options.facts->size() : 0, " for ", options.devices, " devices");
 }
 
 template <class T>
@@ -45,12 +48,13 @@ void go_round(std::vector<std::unique_ptr<ConcreteWork>>& works, const RingOptio
   const std::unique_ptr<Link<T>> decorated = decorate ? decorate(slots, room) : nullptr;
   Link<T>& link = decorated ? *decorated : slots;
 
-  const auto run_began = std::chrono::steady_clock::now();
+  Recorders silent(static_cast<std::size_t>(options.devices));
+  Recorders& facts = options.facts ? *options.facts : silent;
   drive(options.devices, threads, room, [&](int first, int last) {
     std::vector<Device<T>> mine;
     for (int d = first; d < last; ++d)
       mine.emplace_back(d, options.devices, *works[static_cast<std::size_t>(d)], link,
-                        Recorder(options.trace, d, options.cost, run_began));
+                        facts[static_cast<std::size_t>(d)]);
     run_ring(std::span<Device<T>>(mine), options.devices, options.overlap);
   });
 }

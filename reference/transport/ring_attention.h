@@ -22,9 +22,8 @@ struct RingOptions {
   bool overlap = true;  // send a block on before working on it
   Exchange exchange = Exchange::copied;
 
-  TraceSink* trace = nullptr;  // who wants the facts
-  CostModel cost;              // of the virtual clock
-  WatchedRows watched;         // rows of which the trace shows every change
+  Recorders* facts = nullptr;  // the pens of the devices, where somebody wants the facts
+  WatchedRows watched;         // rows of which the facts show every change
 };
 
 // Puts something around the links of a run: a throttle, a gate, a fault. The result may keep a reference to

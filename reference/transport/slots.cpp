@@ -39,6 +39,7 @@ void Slots<T>::send(int device, Lane lane, const Message<T>& message) {
     copy_tensors(message.block, slot.message.block);
   else
     slot.message.block = message.block;
+  slot.message.stamp.arrives_w = std::max(message.stamp.arrives_w, WallClock::now());
 
   const auto lock = room_.lock();
   slot.full = true;
@@ -54,7 +55,7 @@ void Slots<T>::receive(int device, Lane lane, Message<T>& held, double now) {
   std::swap(slot.message, held);
   if (exchange_ == Exchange::handed_over) slot.message = {};  // a copy would use the memory again
   slot.full = false;
-  slot.empty_since = std::max(now, held.stamp.arrival_t);
+  slot.empty_since = std::max(now, held.stamp.arrives_t);
   room_.wake(previous_device(device, devices_));
 }
 

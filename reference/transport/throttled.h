@@ -20,11 +20,9 @@ class Throttled : public Link<T> {
   void receive(int device, Lane lane, Message<T>& held, double now) override;
 
  private:
-  using Moment = std::chrono::steady_clock::time_point;
   struct Wire {
     CostModel speed;
-    Moment free;        // both lanes share the wire
-    Moment arrival[2];  // of the message last sent, by lane
+    WallClock::time_point free;  // both lanes share the wire
   };
 
   Link<T>& inner_;
