@@ -53,7 +53,7 @@ double unit_roundoff(Dtype dtype) {
 
 float rounded_to_odd(double x) {
   const float nearest = static_cast<float>(x);
-  if (std::isnan(x) || static_cast<double>(nearest) == x) return nearest;
+  if (static_cast<double>(nearest) == x) return nearest;
   const bool away_from_zero = std::abs(static_cast<double>(nearest)) > std::abs(x);
   const float truncated = away_from_zero ? std::nextafter(nearest, 0.0f) : nearest;
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(truncated) | 1u);

@@ -25,9 +25,9 @@ Index bytes_per_element(Dtype dtype);
 // The largest relative error of rounding to a floating-point type: 2^-53, 2^-24, 2^-8, 2^-11
 double unit_roundoff(Dtype dtype);
 
-// The float next to x towards zero, its last bit set unless it is x ("round to odd"). Rounding it again, to a
-// type at least two bits narrower, gives what rounding x itself would have given (Boldo and Melquiond,
-// Emulation of FMA and correctly rounded sums, doi:10.1109/TC.2007.70819).
+// The float next to x towards zero, its last bit set unless it is x ("round to odd"); NaN stays NaN. Rounding
+// it again, to a type at least two bits narrower, gives what rounding x itself would have given (Boldo and
+// Melquiond, Emulation of FMA and correctly rounded sums, doi:10.1109/TC.2007.70819).
 float rounded_to_odd(double x);
 
 // x in the type Storage: double, float, Eigen::bfloat16 or Eigen::half. Rounded once, to nearest, ties to

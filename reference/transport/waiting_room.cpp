@@ -10,17 +10,15 @@ WaitingRoom::WaitingRoom(int devices, int threads)
       threads_(threads) {}
 
 void WaitingRoom::wait(Lock& lock, int device, const Condition& condition, const std::string& why) {
-  const auto place = static_cast<std::size_t>(device);
   throw_if_stopped();
-  while (!condition()) {
-    sleepers_[place] = {&condition, &why};
-    ++asleep_;
-    fail_if_deadlocked();
-    if (!first_error_) places_[place].wait(lock);
-    --asleep_;
-    sleepers_[place] = {};
-    throw_if_stopped();
-  }
+  if (condition()) return;
+  Sleeper& sleeper = sleepers_[static_cast<std::size_t>(device)];
+  sleeper = {&condition, &why};
+  ++asleep_;
+  fail_if_deadlocked();
+  places_[static_cast<std::size_t>(device)].wait(lock, [&] { return first_error_ || !sleeper.condition; });
+  if (sleeper.condition) get_up(sleeper);
+  throw_if_stopped();
 }
 
 void WaitingRoom::wait_for_outside(Lock& lock, int device, const Condition& condition) {
@@ -34,7 +32,17 @@ void WaitingRoom::wait_until(Lock& lock, int device, std::chrono::steady_clock::
   throw_if_stopped();
 }
 
-void WaitingRoom::wake(int device) { places_[static_cast<std::size_t>(device)].notify_all(); }
+void WaitingRoom::wake(int device) {
+  // Who can go on counts as awake from now on, though it may take its time to get the lock
+  Sleeper& sleeper = sleepers_[static_cast<std::size_t>(device)];
+  if (sleeper.condition && (*sleeper.condition)()) get_up(sleeper);
+  places_[static_cast<std::size_t>(device)].notify_all();
+}
+
+void WaitingRoom::get_up(Sleeper& sleeper) {
+  sleeper = {};
+  --asleep_;
+}
 
 void WaitingRoom::fail(std::exception_ptr error) {
   const Lock held = lock();
@@ -63,10 +71,6 @@ void WaitingRoom::fail_locked(std::exception_ptr error) {
 
 void WaitingRoom::fail_if_deadlocked() {
   if (asleep_ == 0 || asleep_ < threads_ || first_error_) return;
-  // Who was woken but has not yet got the lock is not asleep for good
-  for (const Sleeper& sleeper : sleepers_)
-    if (sleeper.condition && (*sleeper.condition)()) return;
-
   std::ostringstream sentence;
   sentence << "[ring] deadlock: every device waits for another one, and none can go on;";
   int named = 0;

@@ -38,7 +38,7 @@ class WaitingRoom {
   // Sleeps until a moment has come
   void wait_until(Lock& lock, int device, std::chrono::steady_clock::time_point moment);
 
-  // Something has changed for which _device_ may wait. Needs the lock
+  // Something has changed for which _device_ may wait; who changes something must say so here. Needs the lock
   void wake(int device);
 
   // Ends every wait; the first error is kept
@@ -54,6 +54,7 @@ class WaitingRoom {
     const Condition* condition = nullptr;
     const std::string* why = nullptr;
   };
+  void get_up(Sleeper& sleeper);
   void throw_if_stopped() const;
   void fail_locked(std::exception_ptr error);
   void fail_if_deadlocked();

@@ -1,0 +1,170 @@
+#include "reference/cli/case.h"
+
+#include "reference/definition/bad_input.h"
+#include "reference/definition/random.h"
+#include "reference/files/text.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// ---- Numbers -----------------------------------------------------------------
+
+template <class T>
+void generate(Case<T>& c, const ProblemOptions& o) {
+  const Index kv_seq = o.kv_seq.value_or(o.seq), kv_heads = o.kv_heads.value_or(o.heads),
+              v_dim = o.v_dim.value_or(o.dim);
+  Random random(o.seed);
+  c.Q = normal_tensor<T>({o.batch, o.seq, o.heads, o.dim}, random);
+  c.K = normal_tensor<T>({o.batch, kv_seq, kv_heads, o.dim}, random);
+  c.V = normal_tensor<T>({o.batch, kv_seq, kv_heads, v_dim}, random);
+}
+
+// Each of the 256 bytes has a vector of its own in each head; a text is a sequence of them, (1, S, heads,
+// dim)
+template <class T>
+Tensor<T> embed(const std::string& bytes, Index heads, Index dim, Random& random) {
+  const Tensor<T> vectors = normal_tensor<T>({1, 256, heads, dim}, random);
+  std::vector<Index> rows;
+  for (const char byte : bytes) rows.push_back(static_cast<unsigned char>(byte));
+  return select_rows<const T>(vectors, rows);
+}
+
+template <class T>
+void embed_text(Case<T>& c, const ProblemOptions& o) {
+  const Text text = read_text(o.text);
+  Random random(o.seed);
+  const Index kv_heads = o.kv_heads.value_or(o.heads);
+  c.Q = embed<T>(text.bytes(), o.heads, o.dim, random);
+  c.K = embed<T>(text.bytes(), kv_heads, o.dim, random);
+  c.V = embed<T>(text.bytes(), kv_heads, o.v_dim.value_or(o.dim), random);
+}
+
+template <class T>
+Tensor<T> take(SafetensorsFile& file, const std::string& name) {
+  Tensor<T> tensor = to_tensor<T>(name, file.take(name), Axes::bshd);
+  require_finite<T>(name, tensor);
+  return tensor;
+}
+
+template <class T>
+void take_from_file(Case<T>& c, SafetensorsFile& file) {
+  c.Q = take<T>(file, "q"), c.K = take<T>(file, "k"), c.V = take<T>(file, "v");
+  if (!file.has("dout")) return;
+  c.dout = take<T>(file, "dout");
+  c.has_dout = true;
+  if (!file.has("dlse")) return;
+  c.dlse = to_row_tensor<T>("dlse", file.take("dlse"));
+  require_finite<T>("dlse", c.dlse);
+}
+
+template <class T>
+void draw_cotangents(Case<T>& c, std::uint64_t seed) {
+  Random random(seed + 1);
+  const Shape out = c.problem().out_shape();
+  c.dout = normal_tensor<T>(out, random);
+  c.dlse = normal_tensor<T>({out.B, out.S, out.H, 1}, random);
+  c.has_dout = true;
+}
+
+// ---- Tokens ------------------------------------------------------------------
+
+Tokens tokens_from_file(const SafetensorsFile& file, const std::string& side, Tokens usual, Index B) {
+  const std::string positions = side + "_positions", segments = side + "_segment_ids";
+  Index sequences = 1;
+  for (const std::string& name : {positions, segments})
+    if (file.has(name)) sequences = std::max<Index>(sequences, to_integer_rows(name, file.at(name)).rows());
+  Tokens tokens(sequences, usual.length());
+  for (const std::string& name : {positions, segments}) {
+    if (!file.has(name)) continue;
+    const Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
+    require(rows.cols() == usual.length() && (rows.rows() == 1 || rows.rows() == B), "[--input] ", name,
+            " must have the shape (", usual.length(), ") or (", B, ", ", usual.length(), "); found (",
+            rows.rows(), ", ", rows.cols(), ")");
+  }
+  for (Index b = 0; b < sequences; ++b)
+    for (Index i = 0; i < usual.length(); ++i) {
+      Token& token = tokens.of(b)[static_cast<std::size_t>(i)];
+      token = usual.of(0)[static_cast<std::size_t>(i)];
+      const auto entry = [&](const std::string& name, std::int64_t& value) {
+        if (!file.has(name)) return;
+        const Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
+        value = rows(rows.rows() == 1 ? 0 : b, i);
+      };
+      entry(positions, token.position), entry(segments, token.segment);
+    }
+  return tokens;
+}
+
+template <class T>
+void place_tokens(Case<T>& c, const ProblemOptions& o, const SafetensorsFile* file) {
+  const Index Sq = c.Q.shape().S, Skv = c.K.shape().S;
+  const CausalAlign align = o.causal_align == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
+  const auto has = [&](const char* name) { return file && file->has(name); };
+  const bool packed = has("cu_seqlens_q") || has("cu_seqlens_k");
+  const bool positions_given = has("q_positions") && has("kv_positions");
+  const bool masked = o.causal || !o.window.empty();
+
+  if (packed) {
+    require(!has("q_positions") && !has("kv_positions") && !has("q_segment_ids") && !has("kv_segment_ids"),
+            "[--input] cu_seqlens set positions and segment ids; the file gives both; leave one out");
+    const auto cu_q = to_integers("cu_seqlens_q", file->at("cu_seqlens_q")),
+               cu_k = to_integers("cu_seqlens_k", file->at("cu_seqlens_k"));
+    require(!masked || cu_q == cu_k || !o.causal_align.empty(),
+            "[run] documents with fewer or more queries than keys must say where the queries stand; choose "
+            "--causal-align bottom-right "
+            "(the last query sees the last key) or top-left");
+    const PackedTokens tokens = packed_tokens(cu_q, cu_k, align, Sq, Skv);
+    c.q_tokens = tokens.q, c.kv_tokens = tokens.kv;
+    return;
+  }
+  require(!masked || Sq == Skv || positions_given || !o.causal_align.empty(), "[run] ", Sq, " queries and ",
+          Skv,
+          " keys must say where the queries stand; choose --causal-align bottom-right (the last query sees "
+          "the last key) or top-left");
+  c.q_tokens = consecutive_tokens(Sq, causal_shift(align, Sq, Skv));
+  c.kv_tokens = consecutive_tokens(Skv);
+  if (!file) return;
+  c.q_tokens = tokens_from_file(*file, "q", c.q_tokens, c.Q.shape().B);
+  c.kv_tokens = tokens_from_file(*file, "kv", c.kv_tokens, c.K.shape().B);
+}
+
+}  // namespace
+
+Source::Source(const ProblemOptions& options) : dtype(parse_dtype(options.dtype)) {
+  require(!options.input || options.text.empty(),
+          "[run] --input and --text both give the data; leave one out");
+  if (!options.input) return;
+  file = read_safetensors(*options.input);
+  dtype = file->at("q").dtype;
+  for (const char* name : {"k", "v", "dout"})
+    require(!file->has(name) || file->at(name).dtype == dtype,
+            "[--input] all tensors must have one type; found q in ", ringattn::name(dtype), " and ", name,
+            " in ", file->has(name) ? ringattn::name(file->at(name).dtype) : "", "; convert one");
+}
+
+template <class T>
+Case<T> make_case(const ProblemOptions& options, Source source) {
+  Case<T> c;
+  c.dtype = source.dtype;
+  if (source.file)
+    take_from_file(c, *source.file);
+  else if (!options.text.empty())
+    embed_text(c, options);
+  else
+    generate(c, options);
+  c.scoring = {options.softmax_scale, options.softcap, parse_mask(options.causal, options.window)};
+  place_tokens(c, options, source.file ? &*source.file : nullptr);
+  check(c.problem());
+  if (c.has_dout)
+    check(c.problem(), c.cotangents());
+  else
+    draw_cotangents(c, options.seed);
+  for (Tensor<T>* tensor : {&c.Q, &c.K, &c.V, &c.dout}) round_to(c.dtype, *tensor);
+  return c;
+}
+
+template Case<float> make_case(const ProblemOptions&, Source);
+template Case<double> make_case(const ProblemOptions&, Source);
+
+}  // namespace ringattn::cli

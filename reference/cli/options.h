@@ -1,0 +1,55 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reference/definition/dtype.h"
+#include "reference/definition/tokens.h"
+#include "reference/transport/ring_attention.h"
+
+namespace ringattn::cli {
+
+// What a problem is made of: generated from a seed, or taken from a file.
+struct ProblemOptions {
+  std::optional<std::filesystem::path> input;
+  std::vector<std::filesystem::path> text;
+  Index batch = 1, seq = 1024, heads = 4, dim = 64;
+  std::optional<Index> kv_seq, kv_heads, v_dim;
+  std::string dtype = "f32";
+  std::uint64_t seed = 0;
+
+  bool causal = false;
+  std::string causal_align, window;
+  std::optional<double> softmax_scale;
+  double softcap = 0;
+};
+
+// How it is spread over a ring.
+struct SpreadOptions {
+  int devices = 4;
+  std::string layout = "contiguous", rotate = "kv", transport = "threads";
+  int threads = 0;
+  bool overlap = true;
+  double link_gbps = 0, link_latency_us = 0;
+
+  RingOptions ring() const;
+  CostModel cost() const;
+};
+
+void add_problem_options(CLI::App& command, ProblemOptions& options);
+void add_spread_options(CLI::App& command, SpreadOptions& options);
+
+// "9,-1" -> left 9, right unlimited; throws BadInput unless it is two integers from -1 on
+Mask parse_mask(bool causal, const std::string& window);
+
+// Options that the command line does not name are taken from the metadata of the input file, under their
+// names with
+// "_" for "-". Returns a sentence for each one that the command line overrules.
+std::vector<std::string> apply_metadata(CLI::App& command,
+                                        const std::map<std::string, std::string>& metadata);
+
+}  // namespace ringattn::cli

@@ -1,0 +1,257 @@
+#include "reference/cli/run.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "reference/cli/case.h"
+#include "reference/cli/progress.h"
+#include "reference/cli/run_report.h"
+#include "reference/cli/steps.h"
+#include "reference/definition/bad_input.h"
+#include "reference/files/output_file.h"
+#include "reference/trace/json_lines.h"
+#include "reference/trace/perfetto.h"
+#include "reference/trace/tee_sink.h"
+#include "reference/trace/trace_store.h"
+#include "reference/transport/throttled.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+struct RunOptions {
+  ProblemOptions problem;
+  SpreadOptions spread;
+  bool backward = false;
+  std::string trace_rows;
+  std::optional<std::filesystem::path> trace, output, steps;
+  std::string json;  // a file, or "-"
+};
+
+WatchedRows watched_rows(const RunOptions& o, Index Sq) {
+  WatchedRows watched;
+  watched.all = o.trace_rows == "all" || o.steps;
+  if (watched.all || o.trace_rows.empty()) return watched;
+  for (const std::string& entry : CLI::detail::split(o.trace_rows, ',')) {
+    Index row = -1;
+    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), row);
+    require(error == std::errc() && end == entry.data() + entry.size() && row >= 0 && row < Sq,
+            "[--trace-rows] query rows from 0 to ", Sq - 1, " are wanted, as 0,5,17, or all; found \"", entry,
+            "\"");
+    watched.rows.push_back(row);
+  }
+  return watched;
+}
+
+// The options that were typed or have a default, by name
+Json config_of(const CLI::App& command) {
+  Json config;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name(false, false);
+    if (name == "--help") continue;
+    const std::string value =
+        option->count() ? CLI::detail::join(option->results(), ",") : option->get_default_str();
+    if (!value.empty()) config[name.substr(2)] = value;
+  }
+  return config;
+}
+
+// Everything that listens to a run
+struct Listeners {
+  Summary summary;
+  Progress progress;
+  std::optional<TraceStore> store;
+  std::optional<Steps> steps;
+  TeeSink all;
+
+  explicit Listeners(const RunOptions& o)
+      : summary(o.spread.devices),
+        progress(std::int64_t{o.spread.devices} * o.spread.devices * (o.backward ? 2 : 1)),
+        all({}) {
+    std::vector<TraceSink*> sinks{&summary, &progress};
+    if (o.trace) sinks.push_back(&store.emplace(o.spread.devices));
+    if (o.steps) sinks.push_back(&steps.emplace(o.spread.devices));
+    all = TeeSink(sinks);
+  }
+
+  static bool throttled(const RunOptions& o) {
+    return o.spread.link_gbps > 0 || o.spread.link_latency_us > 0;
+  }
+};
+
+// What lse, m, l and O are stored as
+Dtype state_dtype(Dtype dtype) { return dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
+
+TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
+  TraceHeader header;
+  header.engine_version = RINGATTN_VERSION;
+  header.devices = o.spread.devices;
+  header.batch = report.q.B, header.Sq = report.q.S, header.Skv = report.k.S;
+  header.heads = report.q.H, header.kv_heads = report.k.H, header.head_dim = report.q.D,
+  header.v_dim = report.v.D;
+  header.layout = o.spread.layout, header.rotate = o.spread.rotate, header.dtype = name(report.dtype);
+  header.overlap = o.spread.overlap, header.transport = o.spread.transport;
+  if (o.backward) header.passes.push_back("backward");
+  header.cost = o.spread.cost();
+  for (const auto& [key, value] : report.config.items())
+    header.options.emplace_back(key, value.template get<std::string>());
+  return header;
+}
+
+// The files that a run will write, opened before it begins: a path that cannot be written is found out at
+// once
+struct OutputFiles {
+  std::optional<OutputFile> output, trace, perfetto, steps, json;
+
+  explicit OutputFiles(const RunOptions& o) {
+    if (o.output) output.emplace(*o.output);
+    if (o.trace) trace.emplace(*o.trace);
+    if (o.trace) perfetto.emplace(o.trace->string() + ".perfetto.json");
+    if (o.steps) steps.emplace(*o.steps);
+    if (!o.json.empty() && o.json != "-") json.emplace(o.json);
+  }
+
+  void commit() {
+    for (std::optional<OutputFile>* file : {&output, &trace, &perfetto, &steps, &json})
+      if (*file) (*file)->commit();
+  }
+};
+
+template <class T>
+SafetensorsFile results_file(const Attended<T>& forward, const Gradients<T>* gradients, Dtype dtype) {
+  SafetensorsFile file;
+  file.tensors["out"] = stored_tensor<T>(forward.out, dtype, Axes::bshd);
+  file.tensors["lse"] = stored_row_tensor<T>(forward.lse, state_dtype(dtype));
+  if (!gradients) return file;
+  file.tensors["dq"] = stored_tensor<T>(gradients->dq, dtype, Axes::bshd);
+  file.tensors["dk"] = stored_tensor<T>(gradients->dk, dtype, Axes::bshd);
+  file.tensors["dv"] = stored_tensor<T>(gradients->dv, dtype, Axes::bshd);
+  return file;
+}
+
+template <class T>
+struct Results {
+  Attended<T> forward;
+  std::optional<Gradients<T>> gradients;
+  double seconds = 0;
+};
+
+template <class T>
+Results<T> run_the_ring(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
+  RingOptions ring = o.spread.ring();
+  Recorders pens = recorders(sink, ring.devices, o.spread.cost());
+  ring.facts = &pens;
+  ring.watched = watched_rows(o, c.Q.shape().S);
+  LinkDecorator<T> throttle;
+  if (Listeners::throttled(o))
+    throttle = [&](Link<T>& inner, WaitingRoom& room) {
+      return std::make_unique<Throttled<T>>(inner, room, ring.devices, o.spread.cost());
+    };
+
+  Results<T> results;
+  const auto began = std::chrono::steady_clock::now();
+  results.forward = ring_attention(c.problem(), ring, throttle);
+  if (o.backward)
+    results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, throttle);
+  results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+
+  // Results are rounded to the storage type once, at the end
+  round_to(c.dtype, results.forward.out);
+  if (results.gradients)
+    for (Tensor<T>* tensor : {&results.gradients->dq, &results.gradients->dk, &results.gradients->dv})
+      round_to(c.dtype, *tensor);
+  return results;
+}
+
+template <class T>
+int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source) {
+  const Case<T> c = make_case<T>(o.problem, std::move(source));
+  OutputFiles files(o);
+  Listeners listeners(o);
+  const Results<T> results = run_the_ring(o, c, listeners.all);
+  const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
+  const RingOptions ring = o.spread.ring();
+
+  RunReport report{config_of(command),
+                   std::move(notes),
+                   c.Q.shape(),
+                   c.K.shape(),
+                   c.V.shape(),
+                   c.dtype,
+                   o.backward,
+                   o.spread,
+                   listeners.summary.devices(),
+                   {},
+                   listeners.summary.overlap(),
+                   results.seconds,
+                   {}};
+  for (int d = 0; d < ring.devices; ++d)
+    report.rows_of_device.push_back(
+        static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, c.Q.shape().S).size()));
+  report.check = check_against_definition(c, ring, results.forward, gradients);
+
+  if (files.output)
+    write_safetensors(files.output->stream(), results_file(results.forward, gradients, c.dtype));
+  if (files.steps)
+    write_safetensors(files.steps->stream(),
+                      listeners.steps->file(c.problem().out_shape(), state_dtype(c.dtype)));
+  if (files.trace) {
+    const std::vector<Event> events = listeners.store->events();
+    write_json_lines(files.trace->stream(), trace_header(o, report), events);
+    write_perfetto(files.perfetto->stream(), events);
+  }
+  if (files.json) files.json->stream() << pretty(to_json(report));
+  files.commit();
+
+  if (o.json == "-")
+    fmt::print("{}", pretty(to_json(report)));
+  else
+    print(report);
+  return report.check.right() ? 0 : 1;
+}
+
+}  // namespace
+
+Action add_run(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "run", "Ring attention on generated, loaded or text input, checked against full attention");
+  const auto o = std::make_shared<RunOptions>();
+  command->footer(
+      "Examples:\n"
+      "  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
+      "  ringattn run --seq 100 --kv-seq 1000 --causal --causal-align bottom-right --devices 4 --backward\n"
+      "  ringattn run --input qkv.safetensors --devices 4 --output out.safetensors --json -\n"
+      "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1");
+  add_problem_options(*command, o->problem);
+  add_spread_options(*command, o->spread);
+  const std::string results = "Results";
+  command
+      ->add_flag("--backward", o->backward,
+                 "gradients as well; dout and dlse from the file, or drawn from the seed")
+      ->group(results);
+  command->add_option("--output", o->output, "write out, lse and gradients")
+      ->type_name("FILE")
+      ->group(results);
+  command->add_option("--trace", o->trace, "write all events as JSON lines, and FILE.perfetto.json")
+      ->type_name("FILE")
+      ->group(results);
+  command->add_option("--trace-rows", o->trace_rows, "rows of which the trace shows m, l, O at each step")
+      ->type_name("LIST|all")
+      ->group(results);
+  command->add_option("--steps", o->steps, "write each device's m, l, O and kv_owner after each step")
+      ->type_name("FILE")
+      ->group(results);
+  command->add_option("--json", o->json, "the report for programs; - is standard output")
+      ->type_name("FILE|-")
+      ->group(results);
+  return [command, o] {
+    std::vector<std::string> notes;
+    Source source(o->problem);
+    if (source.file) notes = apply_metadata(*command, source.file->metadata);
+    return source.dtype == Dtype::f64 ? run<double>(*command, *o, notes, std::move(source))
+                                      : run<float>(*command, *o, notes, std::move(source));
+  };
+}
+
+}  // namespace ringattn::cli

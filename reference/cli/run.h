@@ -1,0 +1,14 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace ringattn::cli {
+
+// What a command does when it was chosen; returns the exit status.
+using Action = std::function<int()>;
+
+// Adds `ringattn run`: ring attention that checks itself against full attention
+Action add_run(CLI::App& app);
+
+}  // namespace ringattn::cli

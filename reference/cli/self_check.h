@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+
+#include "reference/cli/case.h"
+#include "reference/definition/comparison.h"
+
+namespace ringattn::cli {
+
+// A result held against the definition in float64.
+struct CheckedTensor {
+  const char* name;
+  Comparison comparison;
+  double allowed;
+
+  bool right() const { return comparison.within(allowed); }
+};
+
+struct SelfCheck {
+  std::vector<CheckedTensor> tensors;  // out lse, and dq dk dv
+  std::optional<Index> sampled_rows;   // so many query rows and keys were checked; none: all of them
+  std::optional<double> full_seconds;  // how long full attention took, where all rows were checked
+
+  bool right() const;
+};
+
+// Checks all rows where that is quick; else the first, the last, those at the borders of the devices' shards,
+// and random ones. Sampled keys are checked with the out and lse that were found, of which rows are checked
+// as well.
+template <class T>
+SelfCheck check_against_definition(const Case<T>& c, const RingOptions& ring, const Attended<T>& found,
+                                   const Gradients<T>* gradients);
+
+}  // namespace ringattn::cli

@@ -1,0 +1,44 @@
+#include "reference/definition/rounding_bound.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ringattn {
+
+namespace {
+
+template <class T>
+double largest_row_norm(const TensorView<const T>& tensor) {
+  double largest = 0;
+  for (Index b = 0; b < tensor.shape.B; ++b)
+    for (Index h = 0; h < tensor.shape.H; ++h)
+      for (Index s = 0; s < tensor.shape.S; ++s)
+        largest = std::max(largest, static_cast<double>(tensor.head(b, h).row(s).squaredNorm()));
+  return std::sqrt(largest);
+}
+
+// |scale q . k| <= scale |q| |k|, and no more than the soft-cap
+template <class T>
+double largest_score(const Problem<T>& problem) {
+  const double uncapped = std::abs(problem.scoring.scale(problem.Q.shape.D)) * largest_row_norm(problem.Q) *
+                          largest_row_norm(problem.K);
+  return problem.scoring.softcap > 0 ? std::min(uncapped, problem.scoring.softcap) : uncapped;
+}
+
+}  // namespace
+
+template <class T>
+RoundingBound rounding_bound(const Problem<T>& problem, Dtype dtype) {
+  constexpr double keys_in_tile = 512, lanes = 16;
+  const double u = unit_roundoff(dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32);
+  const double stored = dtype == Dtype::f64 || dtype == Dtype::f32 ? 0 : unit_roundoff(dtype);
+  const double d = static_cast<double>(std::max(problem.Q.shape.D, problem.V.shape.D));
+  const double C = static_cast<double>(problem.K.shape.S) / keys_in_tile + keys_in_tile / lanes + 4;
+  const double tau = u * (32 + d / 4 + 4 * largest_score(problem) + 2 * std::sqrt(C) + C / 10);
+  return {tau + stored, tau, 3 * tau + 2 * stored};
+}
+
+template RoundingBound rounding_bound(const Problem<float>&, Dtype);
+template RoundingBound rounding_bound(const Problem<double>&, Dtype);
+
+}  // namespace ringattn
