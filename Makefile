@@ -1,0 +1,109 @@
+# The front door: what a fresh Debian 12 machine needs to see the ring run and its laws hold.
+# Behind it stand the presets of CMakePresets.json, which also work without make.
+
+help:
+	@echo 'make demo       build ringattn and watch exact ring attention at work'
+	@echo 'make test       build everything and check the laws, again under sanitizers'
+	@echo 'make test-all   the same at larger sizes, then fuzz the readers of files'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'demo and test first name and install the Debian packages that are missing, if any.'
+
+demo_packages     := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
+test_packages     := $(demo_packages) doctest-dev clang libc++-dev libc++abi-dev
+test_all_packages := $(test_packages) libclang-rt-dev
+
+# ---- Demo -------------------------------------------------------------------
+
+define demo_commands
+build/release/ringattn run --seq 1000 --devices 4 --causal
+build/release/ringattn run --seq 1000 --devices 4 --causal --layout zigzag --backward
+endef
+export demo_commands
+
+demo: demo-packages
+	@$(cmake) --preset release > /dev/null
+	@$(cmake) --build --preset release --target ringattn -j $(jobs)
+	@printf '%s\n' "$$demo_commands" | while IFS= read -r command; do \
+	  printf '\n$$ %s\n' "$$command"; sh -c "$$command" < /dev/null || exit; done
+
+# ---- Tests ------------------------------------------------------------------
+
+test: test-packages laws portability asan tsan
+test-all: test-all-packages laws portability asan tsan fuzz
+
+# RINGATTN_TEST_SCALE: how large the laws make their problems and how often they repeat them
+scale           := 1
+sanitized_scale := 0.2
+fuzz_seconds    := 60
+test-all: scale           := 10
+test-all: sanitized_scale := 1
+
+laws:
+	$(call heading,The laws and the installed package)
+	$(cmake) --preset release > /dev/null
+	$(cmake) --build --preset release -j $(jobs)
+	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs)
+
+portability:
+	$(call heading,The reference with clang and libc++)
+	tests/portability.sh
+
+asan tsan:
+	$(call heading,The laws under the sanitizers of preset $@)
+	$(cmake) --preset $@ -DRINGATTN_CLI=OFF > /dev/null
+	$(fixed_addresses) $(cmake) --build --preset $@ --target ringattn_laws -j $(jobs)
+	RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/ringattn_laws
+
+fuzz:
+	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)
+	$(cmake) -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DRINGATTN_FUZZ=ON -DRINGATTN_FUZZ_SECONDS=$(fuzz_seconds) \
+	  -DRINGATTN_CLI=OFF -DRINGATTN_TESTS=OFF > /dev/null
+	$(cmake) --build build/fuzz -j $(jobs)
+	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
+
+clean:
+	rm -rf build
+
+export ASAN_OPTIONS  := detect_leaks=1
+export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS  := halt_on_error=1:second_deadlock_stack=1
+
+# GCC 12's sanitizers cannot start where a kernel randomises addresses by more than 28 bits
+fixed_addresses := $(shell setarch -R true 2> /dev/null && echo setarch -R)
+
+# ---- Packages ---------------------------------------------------------------
+
+demo-packages:     ; @$(call install_missing,$(demo_packages))
+test-packages:     ; @$(call install_missing,$(test_packages))
+test-all-packages: ; @$(call install_missing,$(test_all_packages))
+
+as_root := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+apt_get := $(as_root) env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3
+
+define install_missing
+set -e; if command -v dpkg-query > /dev/null && command -v apt-get > /dev/null; then \
+  missing=$$(for package in $(1); do \
+    dpkg-query -W -f='$${db:Status-Status}\n' $$package 2> /dev/null | grep -qx installed || echo $$package; done); \
+  if [ -n "$$missing" ]; then \
+    echo Missing Debian packages, to be installed now: $$missing; \
+    $(apt_get) update; \
+    $(apt_get) install -y --no-install-recommends $$missing; \
+  fi; \
+else \
+  echo 'This is no Debian system, so please install what these Debian packages bring: $(1).'; \
+  for tool in cmake c++; do \
+    command -v $$tool > /dev/null || { echo "There is no $$tool yet."; exit 1; }; done; \
+fi
+endef
+
+# ---- Make itself ------------------------------------------------------------
+
+heading = @printf '\n==== %s ====\n\n' '$(1)'
+jobs   := $(or $(shell nproc 2> /dev/null),2)
+
+# The stages run one after the other, each on all processors: make's own -j is not for them
+.NOTPARALLEL:
+cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
+
+.PHONY: help demo test test-all laws portability asan tsan fuzz clean demo-packages test-packages test-all-packages
