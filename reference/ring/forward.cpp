@@ -88,7 +88,8 @@ template <class T>
 Block<T> ForwardQ<T>::attend(int step, const Block<T>& visitor, Recorder& facts) {
   const BlockPair<T> pair{visitor[0], *kv_.K, *kv_.V, *visitor.tokens, *kv_.tokens, agreement_.scoring};
   SoftmaxState<T> state(agreement_.out_of(visitor[0].shape().S));
-  RowWatch<T> watch = this->watch(step == 0 ? visitor.owner : -1);
+  // What a row reads later is shown when it is merged with what came before
+  RowWatch<T> watch = step == 0 ? this->watch(visitor.owner) : RowWatch<T>();
   facts.compute_begins(step, visitor.owner, name_of(pair.mask_class()), pair.live_pairs());
   watch.before(state);
   attend_all(pair, state, scratch_);

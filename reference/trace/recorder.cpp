@@ -122,7 +122,8 @@ void Recorder::received(int step, int peer, int owner, std::string_view what, st
   recv.exposed_w =
       std::max<std::int64_t>(0, wall(stamp.arrives_w) - std::max(wall(stamp.began_w), wait_begin_.w));
 
-  recv.t = stamp.arrives_t - cost_.transfer_ns(bytes);
+  // As exact as the link is: not before the send, nor before the end of the message before
+  recv.t = stamp.began_t + cost_.latency_ns();
   emit(recv);
   end(recv, stamp.arrives_t);
   last_recv_ = recv.id;

@@ -1,0 +1,117 @@
+#include "reference/files/json_fields.h"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "reference/definition/bad_input.h"
+
+namespace ringattn {
+
+namespace {
+
+std::optional<double> to_number(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value == "-inf") return -std::numeric_limits<double>::infinity();
+  if (value == "inf") return std::numeric_limits<double>::infinity();
+  if (value == "nan") return std::numeric_limits<double>::quiet_NaN();
+  return {};
+}
+
+// The value as a sentence can hold it
+std::string shortened(const Json& value) {
+  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text.size() <= 60 ? text : "a long JSON " + std::string(value.type_name());
+}
+
+}  // namespace
+
+JsonFields::JsonFields(std::string_view text, std::string where, std::string what_to_do)
+    : where_(std::move(where)), what_to_do_(std::move(what_to_do)) {
+  // No field holds more than a list or an object of plain values
+  const auto not_deep = [&](int depth, Json::parse_event_t, Json&) {
+    require(depth <= 2, where_, "a JSON object must nest at most 2 levels; it goes deeper; ", what_to_do_);
+    return true;
+  };
+  try {
+    object_ = Json::parse(text, not_deep);
+  } catch (const Json::exception&) {
+    throw BadInput(where_ + "a JSON object is wanted; this is no JSON; " + what_to_do_);
+  }
+  require(object_.is_object(), where_, "a JSON object is wanted; found a JSON ", object_.type_name(), "; ",
+          what_to_do_);
+}
+
+void JsonFields::refuse(const char* key, const std::string& what) const {
+  const std::string found = has(key) ? "found " + shortened(object_[key]) : "it is missing";
+  throw BadInput(where_ + key + " must be " + what + "; " + found + "; " + what_to_do_);
+}
+
+const Json& JsonFields::field(const char* key) const {
+  static const Json missing;
+  const auto found = object_.find(key);
+  return found == object_.end() ? missing : *found;
+}
+
+std::string JsonFields::text(const char* key) const {
+  if (!field(key).is_string()) refuse(key, "a text");
+  return field(key).get<std::string>();
+}
+
+bool JsonFields::truth(const char* key) const {
+  if (!field(key).is_boolean()) refuse(key, "true or false");
+  return field(key).get<bool>();
+}
+
+std::int64_t JsonFields::integer(const char* key, std::int64_t least, std::int64_t most) const {
+  const Json& value = field(key);
+  const bool fits = value.is_number_integer() &&
+                    !(value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX}) &&
+                    value.get<std::int64_t>() >= least && value.get<std::int64_t>() <= most;
+  if (!fits) refuse(key, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+  return value.get<std::int64_t>();
+}
+
+double JsonFields::finite(const char* key) const {
+  if (!field(key).is_number() || !std::isfinite(field(key).get<double>())) refuse(key, "a finite number");
+  return field(key).get<double>();
+}
+
+double JsonFields::number(const char* key) const {
+  const std::optional<double> value = to_number(field(key));
+  if (!value) refuse(key, "a number");
+  return *value;
+}
+
+std::vector<double> JsonFields::numbers(const char* key) const {
+  std::vector<double> list;
+  if (!field(key).is_array()) refuse(key, "a list of numbers");
+  for (const Json& value : field(key)) {
+    const std::optional<double> number = to_number(value);
+    if (!number) refuse(key, "a list of numbers");
+    list.push_back(*number);
+  }
+  return list;
+}
+
+std::vector<std::string> JsonFields::texts(const char* key) const {
+  std::vector<std::string> list;
+  if (!field(key).is_array()) refuse(key, "a list of texts");
+  for (const Json& value : field(key)) {
+    if (!value.is_string()) refuse(key, "a list of texts");
+    list.push_back(value.get<std::string>());
+  }
+  return list;
+}
+
+std::vector<std::pair<std::string, std::string>> JsonFields::named_texts(const char* key) const {
+  std::vector<std::pair<std::string, std::string>> list;
+  if (!field(key).is_object()) refuse(key, "an object of texts");
+  for (const auto& [name, value] : field(key).items()) {
+    if (!value.is_string()) refuse(key, "an object of texts");
+    list.emplace_back(name, value.get<std::string>());
+  }
+  return list;
+}
+
+}  // namespace ringattn

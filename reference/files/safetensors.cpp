@@ -1,0 +1,115 @@
+#include "reference/files/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/input_file.h"
+#include "reference/files/json.h"
+#include "reference/files/output_file.h"
+#include "reference/files/safetensors_header.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr std::uint64_t most_header_bytes = 100'000'000;  // the limit of the format
+
+// Fills a span with the bytes from an offset on
+using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
+
+SafetensorsFile read(std::uint64_t size, const std::string& where, const ReadBytes& read_bytes) {
+  std::uint64_t header_bytes = 0;
+  require(size >= sizeof header_bytes, where, "a safetensors file has at least 8 bytes; found ", size,
+          "; is the file truncated?");
+  read_bytes(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
+  const std::uint64_t after_length = size - sizeof header_bytes;
+  require(header_bytes <= after_length, where, "the header must lie inside the file; it claims ",
+          header_bytes, " bytes of ", after_length, "; is this a safetensors file, and whole?");
+  require(header_bytes <= most_header_bytes, where, "the header must have at most ", most_header_bytes,
+          " bytes; it claims ", header_bytes, "; is this a safetensors file?");
+
+  std::string text(header_bytes, '\0');
+  read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
+  SafetensorsHeader header = parse_header(text, after_length - header_bytes, where);
+
+  SafetensorsFile file{{}, std::move(header.metadata)};
+  for (HeaderEntry& entry : header.tensors) {
+    StoredTensor& tensor = file.tensors[entry.name];
+    tensor = {entry.dtype, std::move(entry.shape), std::vector<std::byte>(entry.end - entry.begin)};
+    read_bytes(sizeof header_bytes + header_bytes + entry.begin, tensor.bytes);
+  }
+  return file;
+}
+
+std::string names_of(const std::map<std::string, StoredTensor>& tensors) {
+  constexpr int most_names = 12;
+  std::string names;
+  int listed = 0;
+  for (const auto& [name, tensor] : tensors) {
+    if (listed++ == most_names) return names + ", ...";
+    names += (names.empty() ? "" : ", ") + in_quotes(name);
+  }
+  return names.empty() ? "no tensors" : names;
+}
+
+void write_bytes(std::ostream& stream, std::span<const std::byte> bytes) {
+  stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+}  // namespace
+
+const StoredTensor& SafetensorsFile::at(const std::string& name) const {
+  const auto found = tensors.find(name);
+  require(found != tensors.end(), "[read_safetensors] the file must have a tensor ", in_quotes(name),
+          "; it has ", names_of(tensors), "; add or rename it");
+  return found->second;
+}
+
+StoredTensor SafetensorsFile::take(const std::string& name) {
+  at(name);
+  return std::move(tensors.extract(name).mapped());
+}
+
+SafetensorsFile read_safetensors(const std::filesystem::path& path) {
+  InputFile input("read_safetensors", path);
+  return read(input.size(), input.where(),
+              [&](std::uint64_t offset, std::span<std::byte> into) { input.read(offset, into); });
+}
+
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {
+  return read(bytes.size(), "[read_safetensors] ", [&](std::uint64_t offset, std::span<std::byte> into) {
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+  });
+}
+
+void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
+  SafetensorsHeader header{{}, file.metadata};
+  for (const auto& [name, tensor] : file.tensors)
+    header.tensors.push_back({name, tensor.dtype, tensor.shape});
+  std::stable_sort(header.tensors.begin(), header.tensors.end(),
+                   [](const HeaderEntry& a, const HeaderEntry& b) {
+                     return bytes_per_element(a.dtype) > bytes_per_element(b.dtype);
+                   });
+  std::uint64_t filled = 0;
+  for (HeaderEntry& entry : header.tensors) {
+    entry.begin = filled;
+    entry.end = filled += file.at(entry.name).bytes.size();
+  }
+
+  const std::string text = header_text(header);
+  const std::uint64_t header_bytes = text.size();
+  write_bytes(stream, std::as_bytes(std::span(&header_bytes, 1)));
+  write_bytes(stream, std::as_bytes(std::span(text)));
+  for (const HeaderEntry& entry : header.tensors) write_bytes(stream, file.at(entry.name).bytes);
+}
+
+void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {
+  OutputFile output(path);
+  write_safetensors(output.stream(), file);
+  output.commit();
+}
+
+}  // namespace ringattn

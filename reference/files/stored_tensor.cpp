@@ -1,0 +1,213 @@
+#include "reference/files/stored_tensor.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/json.h"
+
+namespace ringattn {
+
+static_assert(std::endian::native == std::endian::little, "files hold the least significant byte first");
+
+namespace {
+
+const char* axis_names(Axes axes) {
+  switch (axes) {
+    case Axes::bhsd:
+      return "(batch, heads, sequence, head_dim)";
+    case Axes::sbhd:
+      return "(sequence, batch, heads, head_dim)";
+    case Axes::bshd:
+      break;
+  }
+  return "(batch, sequence, heads, head_dim)";
+}
+
+std::vector<Index> extents_of(const Shape& s, Axes axes) {
+  switch (axes) {
+    case Axes::bhsd:
+      return {s.B, s.H, s.S, s.D};
+    case Axes::sbhd:
+      return {s.S, s.B, s.H, s.D};
+    case Axes::bshd:
+      break;
+  }
+  return {s.B, s.S, s.H, s.D};
+}
+
+Shape shape_of(const std::vector<Index>& extents, Axes axes) {
+  const Index e0 = extents[0], e1 = extents[1], e2 = extents[2], e3 = extents[3];
+  switch (axes) {
+    case Axes::bhsd:
+      return {.B = e0, .S = e2, .H = e1, .D = e3};
+    case Axes::sbhd:
+      return {.B = e1, .S = e0, .H = e2, .D = e3};
+    case Axes::bshd:
+      break;
+  }
+  return {.B = e0, .S = e1, .H = e2, .D = e3};
+}
+
+std::string text_of(const std::vector<Index>& extents) {
+  std::string text = "(";
+  for (const Index extent : extents) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
+  return text + ")";
+}
+
+void check_rank(const std::string& name, const StoredTensor& stored, bool rank_fits, const char* wanted) {
+  require(rank_fits, "[read_safetensors] ", in_quotes(name), " must have ", wanted, "; its shape is ",
+          text_of(stored.shape), ", of rank ", stored.shape.size(), "; reshape it");
+  for (const Index extent : stored.shape)
+    require(extent >= 1, "[read_safetensors] ", in_quotes(name),
+            " must have extents of at least 1; its shape is ", text_of(stored.shape),
+            "; leave out empty tensors");
+}
+
+template <class T>
+void check_float(const std::string& name, const StoredTensor& stored) {
+  require(stored.dtype != Dtype::i64, "[read_safetensors] ", in_quotes(name),
+          " must hold floating-point numbers; found i64; store it as f64, f32, bf16 or f16");
+  require(bytes_per_element(stored.dtype) <= Index{sizeof(T)}, "[read_safetensors] ", in_quotes(name),
+          " must not be wider than the arithmetic; found f64 for arithmetic in f32; store all tensors as one "
+          "dtype");
+}
+
+void check_integer(const std::string& name, const StoredTensor& stored) {
+  require(stored.dtype == Dtype::i64, "[read_safetensors] ", in_quotes(name), " must hold integers; found ",
+          ringattn::name(stored.dtype), "; store it as i64");
+}
+
+// Calls f(byte offset of the element in a file with the order _axes_, b, s, h, d) for each element
+template <class F>
+void for_each_element(const Shape& shape, Axes axes, Index element_bytes, F&& f) {
+  const Strides at = strides_of(shape, axes);
+  if (shape.size() == 0) return;
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index s = 0; s < shape.S; ++s)
+      for (Index h = 0; h < shape.H; ++h)
+        for (Index d = 0; d < shape.D; ++d)
+          f((b * at.B + s * at.S + h * at.H + d) * element_bytes, b, s, h, d);
+}
+
+template <class T>
+void unpack(const StoredTensor& stored, Axes axes, const TensorView<T>& target) {
+  with_storage_type(stored.dtype, [&]<class Storage>(std::type_identity<Storage>) {
+    for_each_element(target.shape, axes, sizeof(Storage),
+                     [&](Index offset, Index b, Index s, Index h, Index d) {
+                       Storage x;
+                       std::memcpy(&x, stored.bytes.data() + offset, sizeof x);
+                       target(b, s, h, d) = static_cast<T>(x);
+                     });
+  });
+}
+
+template <class T>
+StoredTensor packed(const TensorView<const T>& source, Dtype dtype, Axes axes) {
+  StoredTensor stored{dtype, extents_of(source.shape, axes), {}};
+  stored.bytes.resize(static_cast<std::size_t>(source.shape.size() * bytes_per_element(dtype)));
+  with_storage_type(dtype, [&]<class Storage>(std::type_identity<Storage>) {
+    for_each_element(source.shape, axes, sizeof(Storage),
+                     [&](Index offset, Index b, Index s, Index h, Index d) {
+                       const Storage x = stored_as<Storage>(static_cast<double>(source(b, s, h, d)));
+                       std::memcpy(stored.bytes.data() + offset, &x, sizeof x);
+                     });
+  });
+  return stored;
+}
+
+StoredTensor packed_integers(const std::int64_t* first, std::vector<Index> extents) {
+  StoredTensor stored{Dtype::i64, std::move(extents), {}};
+  Index count = 1;
+  for (const Index extent : stored.shape) count *= extent;
+  const auto* bytes = reinterpret_cast<const std::byte*>(first);
+  stored.bytes.assign(bytes, bytes + count * Index{sizeof(std::int64_t)});
+  return stored;
+}
+
+[[noreturn]] void refuse_number(const std::string& name, double x, const std::vector<Index>& place) {
+  throw BadInput("[input] every number must be finite; " + in_quotes(name) + " has " +
+                 number(x).get<std::string>() + " at (b, s, h, d) = " + text_of(place) +
+                 "; mend what made it");
+}
+
+}  // namespace
+
+template <class T>
+Tensor<T> to_tensor(const std::string& name, const StoredTensor& stored, Axes axes) {
+  check_rank(name, stored, stored.shape.size() == 4, ("rank 4, " + std::string(axis_names(axes))).c_str());
+  check_float<T>(name, stored);
+  Tensor<T> tensor(shape_of(stored.shape, axes));
+  unpack(stored, axes, tensor.view());
+  return tensor;
+}
+
+template <class T>
+Tensor<T> to_row_tensor(const std::string& name, const StoredTensor& stored) {
+  check_rank(name, stored, stored.shape.size() == 3, "rank 3, (batch, heads, sequence)");
+  check_float<T>(name, stored);
+  Tensor<T> rows = row_tensor<T>(stored.shape[0], stored.shape[2], stored.shape[1]);
+  unpack(stored, Axes::bhsd, rows.view());
+  return rows;
+}
+
+Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor& stored) {
+  const std::size_t rank = stored.shape.size();
+  check_rank(name, stored, rank == 1 || rank == 2, "rank 1, (sequence), or rank 2, (batch, sequence)");
+  check_integer(name, stored);
+  Matrix<std::int64_t> rows(rank == 1 ? 1 : stored.shape[0], stored.shape.back());
+  std::memcpy(rows.data(), stored.bytes.data(), stored.bytes.size());
+  return rows;
+}
+
+std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored) {
+  check_rank(name, stored, stored.shape.size() == 1, "rank 1");
+  check_integer(name, stored);
+  std::vector<std::int64_t> integers(static_cast<std::size_t>(stored.shape[0]));
+  std::memcpy(integers.data(), stored.bytes.data(), stored.bytes.size());
+  return integers;
+}
+
+template <class T>
+StoredTensor stored_tensor(const TensorView<const T>& tensor, Dtype dtype, Axes axes) {
+  return packed(tensor, dtype, axes);
+}
+
+template <class T>
+StoredTensor stored_row_tensor(const TensorView<const T>& rows, Dtype dtype) {
+  require(rows.shape.D == 1, "[write_safetensors] a row tensor has one number for each row; found shape ",
+          rows.shape);
+  StoredTensor stored = packed(rows, dtype, Axes::bhsd);
+  stored.shape.pop_back();
+  return stored;
+}
+
+StoredTensor stored_integer_rows(const Matrix<std::int64_t>& rows) {
+  return packed_integers(rows.data(), {rows.rows(), rows.cols()});
+}
+
+StoredTensor stored_integers(const std::vector<std::int64_t>& integers) {
+  return packed_integers(integers.data(), {static_cast<Index>(integers.size())});
+}
+
+template <class T>
+void require_finite(const std::string& name, const TensorView<const T>& tensor) {
+  for_each_element(tensor.shape, Axes::bshd, sizeof(T), [&](Index, Index b, Index s, Index h, Index d) {
+    const T x = tensor(b, s, h, d);
+    if (!std::isfinite(x)) refuse_number(name, static_cast<double>(x), {b, s, h, d});
+  });
+}
+
+template Tensor<float> to_tensor(const std::string&, const StoredTensor&, Axes);
+template Tensor<double> to_tensor(const std::string&, const StoredTensor&, Axes);
+template Tensor<float> to_row_tensor(const std::string&, const StoredTensor&);
+template Tensor<double> to_row_tensor(const std::string&, const StoredTensor&);
+template StoredTensor stored_tensor(const TensorView<const float>&, Dtype, Axes);
+template StoredTensor stored_tensor(const TensorView<const double>&, Dtype, Axes);
+template StoredTensor stored_row_tensor(const TensorView<const float>&, Dtype);
+template StoredTensor stored_row_tensor(const TensorView<const double>&, Dtype);
+template void require_finite(const std::string&, const TensorView<const float>&);
+template void require_finite(const std::string&, const TensorView<const double>&);
+
+}  // namespace ringattn

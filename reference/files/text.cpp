@@ -1,0 +1,45 @@
+#include "reference/files/text.h"
+
+#include <algorithm>
+#include <span>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/input_file.h"
+#include "reference/files/json.h"
+
+namespace ringattn {
+
+void Text::append(std::string file, std::string_view bytes) {
+  require(!bytes.empty(), "[read_text] a text must have at least one byte; ", in_quotes(file),
+          " is empty; leave it out");
+  parts_.push_back({std::move(file), line_begins_.size()});
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    if (i == 0 || bytes[i - 1] == '\n') line_begins_.push_back(bytes_.size() + i);
+  bytes_ += bytes;
+}
+
+Place Text::place(std::size_t offset) const {
+  require(offset < bytes_.size(), "[text] a place must lie inside the text; found byte ", offset, " of ",
+          bytes_.size());
+  const auto line = static_cast<std::size_t>(
+      std::upper_bound(line_begins_.begin(), line_begins_.end(), offset) - line_begins_.begin() - 1);
+  const auto next_part =
+      std::upper_bound(parts_.begin(), parts_.end(), line,
+                       [](std::size_t wanted, const Part& part) { return wanted < part.first_line; });
+  const Part& part = *std::prev(next_part);
+  return {part.file, static_cast<Index>(line - part.first_line) + 1,
+          static_cast<Index>(offset - line_begins_[line]) + 1};
+}
+
+Text read_text(const std::vector<std::filesystem::path>& paths) {
+  Text text;
+  for (const std::filesystem::path& path : paths) {
+    InputFile input("read_text", path);
+    std::string bytes(input.size(), '\0');
+    input.read(0, std::as_writable_bytes(std::span(bytes)));
+    text.append(path.string(), bytes);
+  }
+  return text;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "reference/trace/inspection.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+bool finite(const std::vector<double>& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](double x) { return std::isfinite(x); });
+}
+
+bool zero(const std::vector<double>& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](double x) { return x == 0; });
+}
+
+// (m, l, O) of a row that has seen no key is (-inf, 0, 0); else l counts at least the largest key, as exp(0)
+// = 1
+bool is_state(double m, double l, const std::vector<double>& O) {
+  if (m == -infinity) return l == 0 && zero(O);
+  return std::isfinite(m) && std::isfinite(l) && l >= 1 - 1e-6 && finite(O);
+}
+
+// One row absorbs one block
+void check_row(Inspection& trace, const Event& event) {
+  const RowFacts& row = *event.row;
+  if (!is_state(row.m_before, row.l_before, row.O_before))
+    trace.complain(event, "starts from no softmax state: m ", row.m_before, ", l ", row.l_before);
+  if (!is_state(row.m_after, row.l_after, row.O_after))
+    trace.complain(event, "leaves no softmax state: m ", row.m_after, ", l ", row.l_after);
+  if (row.O_before.size() != row.O_after.size() ||
+      (trace.header.v_dim > 0 && static_cast<std::int64_t>(row.O_after.size()) != trace.header.v_dim))
+    trace.complain(event, "has ", row.O_after.size(), " elements of O; the head has ", trace.header.v_dim);
+  if (!(row.m_after >= row.m_before))
+    trace.complain(event, "lets m fall from ", row.m_before, " to ", row.m_after);
+
+  // alpha and l are calculated in the arithmetic of the run; exp passes errors of its argument on
+  const bool f64 = trace.header.dtype == "f64";
+  const double eps = f64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  const double smallest = f64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  const double rise = row.m_after == row.m_before ? 0 : row.m_after - row.m_before;
+  const double alpha = std::exp(-rise), error = (64 + 4 * std::min(rise, 1e3)) * eps;
+  if (!(std::abs(row.alpha - alpha) <= error * alpha + smallest))
+    trace.complain(event, "has alpha ", row.alpha, "; exp(m_before - m_after) is ", alpha);
+  if (!(row.l_after >= alpha * row.l_before * (1 - error) - smallest))
+    trace.complain(event, "loses a part of l: ", row.l_after, " is less than alpha times ", row.l_before);
+}
+
+// What identifies a row of the state: pass, batch, head, row
+using RowId = std::array<std::int64_t, 4>;
+
+// The blocks that one row absorbed, in the order of the steps
+void check_chain(Inspection& trace, std::vector<const Event*>& chain) {
+  std::stable_sort(chain.begin(), chain.end(),
+                   [](const Event* a, const Event* b) { return a->step < b->step; });
+  const int devices = trace.header.devices, home = chain.front()->id.device;
+  const Event* last = nullptr;
+  for (const Event* event : chain) {
+    const int expected = last ? last->step + 1 : 0;
+    if (event->step != expected) {
+      if (trace.whole || event->step < expected)
+        trace.complain(*event, "changes row ", event->row->row, " where step ", expected, " was to");
+      return;
+    }
+    // The state stays on its device, or travels with its queries
+    const int device = trace.header.queries_rotate() ? (home + event->step) % devices : home;
+    if (event->id.device != device)
+      trace.complain(*event, "changes row ", event->row->row, ", which is on device ", device);
+    const RowFacts& row = *event->row;
+    const bool continues = last ? row.m_before == last->row->m_after && row.l_before == last->row->l_after &&
+                                      row.O_before == last->row->O_after
+                                : row.m_before == -infinity && row.l_before == 0 && zero(row.O_before);
+    if (!continues)
+      trace.complain(*event, "does not go on with row ", row.row, " from where ",
+                     last ? to_string(last->id) : "the neutral state", " left it");
+    last = event;
+  }
+  if (trace.whole && last->step != devices - 1)
+    trace.complain(*last, "is the last to change row ", last->row->row, "; ", devices, " blocks were to");
+}
+
+}  // namespace
+
+void check_rows(Inspection& trace) {
+  std::map<RowId, std::vector<const Event*>> chains;
+  for (const Span& span : trace.spans.all()) {
+    const Event& event = *span.begin;
+    if (event.kind != EventKind::row) continue;
+    if (!event.row) {
+      trace.complain(event, "has no numbers");
+      continue;
+    }
+    check_row(trace, event);
+    chains[{trace.pass_of(span), event.row->batch, event.row->head, event.row->row}].push_back(&event);
+  }
+  for (auto& [row, chain] : chains) check_chain(trace, chain);
+}
+
+}  // namespace ringattn

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "reference/trace/event.h"
+
+namespace ringattn {
+
+// Hands each event to several sinks, in their order.
+class TeeSink : public TraceSink {
+ public:
+  explicit TeeSink(std::vector<TraceSink*> sinks) : sinks_(std::move(sinks)) {}
+
+  void take(const Event& event) override {
+    for (TraceSink* sink : sinks_) sink->take(event);
+  }
+
+ private:
+  std::vector<TraceSink*> sinks_;
+};
+
+}  // namespace ringattn

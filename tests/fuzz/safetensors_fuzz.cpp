@@ -1,0 +1,57 @@
+#include <cstdint>
+#include <cstring>
+#include <sstream>
+#include <string>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/safetensors.h"
+
+using namespace ringattn;
+
+namespace {
+
+SafetensorsFile parse(const std::string& bytes) { return parse_safetensors(std::as_bytes(std::span(bytes))); }
+
+// Calls f; only BadInput may come out of it, and is swallowed
+template <class F>
+void attempt(F&& f) {
+  try {
+    f();
+  } catch (const BadInput&) {
+  }
+}
+
+template <class T>
+void convert(const std::string& name, const StoredTensor& stored) {
+  for (const Axes axes : {Axes::bshd, Axes::bhsd, Axes::sbhd})
+    attempt([&] { require_finite<T>(name, to_tensor<T>(name, stored, axes)); });
+  attempt([&] { require_finite<T>(name, to_row_tensor<T>(name, stored)); });
+  attempt([&] { to_integer_rows(name, stored); });
+  attempt([&] { to_integers(name, stored); });
+}
+
+// What was read can be converted or is refused, and is written as it was read
+void use(const SafetensorsFile& file) {
+  for (const auto& [name, stored] : file.tensors) {
+    convert<float>(name, stored);
+    convert<double>(name, stored);
+  }
+  std::ostringstream written;
+  write_safetensors(written, file);
+  if (!(parse(written.str()) == file)) __builtin_trap();
+}
+
+}  // namespace
+
+// Reads the input as a file. Then, to get behind the length of the header, with the true length of a header
+// that ends with the last brace.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string input(reinterpret_cast<const char*>(data), size);
+  attempt([&] { use(parse(input)); });
+
+  const std::uint64_t header_bytes = input.rfind('}') + 1;  // 0 where there is none
+  std::string length(sizeof header_bytes, '\0');
+  std::memcpy(length.data(), &header_bytes, sizeof header_bytes);
+  attempt([&] { use(parse(length + input)); });
+  return 0;
+}

@@ -1,0 +1,30 @@
+#include <cstdint>
+#include <string>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/text.h"
+
+using namespace ringattn;
+
+// The input is two files, parted at its first byte: every byte has the place that counting by hand gives.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string input(reinterpret_cast<const char*>(data), size);
+  const std::size_t parting = size == 0 ? 0 : data[0] % size;
+  Text text;
+  try {
+    text.append("a", input.substr(0, parting));
+    text.append("b", input.substr(parting));
+  } catch (const BadInput&) {
+    return 0;
+  }
+
+  Place expected{"a", 1, 1};
+  for (std::size_t offset = 0; offset < size; ++offset) {
+    if (offset == parting) expected = {"b", 1, 1};
+    if (!(text.place(offset) == expected)) __builtin_trap();
+    ++expected.column;
+    if (input[offset] == '\n') expected = {expected.file, expected.line + 1, 1};
+  }
+  if (text.bytes() != input) __builtin_trap();
+  return 0;
+}

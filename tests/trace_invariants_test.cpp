@@ -1,0 +1,156 @@
+// Laws of the traces that the ring emits, tried on many small runs.
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <sstream>
+#include <thread>
+
+#include "reference/trace/checker.h"
+#include "reference/trace/json_lines.h"
+#include "reference/trace/summary.h"
+#include "reference/trace/tee_sink.h"
+#include "reference/trace/trace_store.h"
+#include "reference/transport/ring_attention.h"
+#include "tests/random_problem.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+constexpr const char* layout_names[] = {"contiguous", "zigzag", "striped"};
+
+// A run as the command line has it: forward, then backward with the same pens
+struct Run {
+  RandomProblem<double> drawn;
+  RingOptions options;
+  CostModel cost;
+  bool backward = false;
+
+  explicit Run(Random& random) : drawn(random_problem(random, {.longest = 9, .widest = 4})) {
+    options.devices = 1 + static_cast<int>(random.below(8));
+    options.layout = static_cast<Layout>(random.below(3));
+    options.rotate = random.below(2) ? Rotation::kv : Rotation::q;
+    options.overlap = random.below(2);
+    options.exchange = random.below(2) ? Exchange::copied : Exchange::handed_over;
+    options.watched.all = random.below(2);
+    cost.ns_per_pair = static_cast<double>(random.below(3)) / 3;
+    cost.link_gbps = static_cast<double>(random.below(4)) * 7;
+    cost.link_latency_us = static_cast<double>(random.below(3)) / 10;
+    backward = random.below(2);
+  }
+
+  TraceHeader header() const {
+    const Extents e = drawn.extents();
+    TraceHeader header;
+    header.devices = options.devices;
+    header.batch = e.B, header.Sq = e.Sq, header.Skv = e.Skv, header.heads = e.Hq, header.kv_heads = e.Hkv;
+    header.head_dim = e.D, header.v_dim = e.Dv;
+    header.layout = layout_names[static_cast<int>(options.layout)];
+    header.rotate = options.rotate == Rotation::kv ? "kv" : "q";
+    header.overlap = options.overlap;
+    if (backward) header.passes.push_back("backward");
+    header.cost = cost;
+    return header;
+  }
+
+  // 0: a thread for each device; 1: lockstep
+  void on_threads(int threads, TraceSink& sink) const {
+    Recorders pens = recorders(sink, options.devices, cost);
+    RingOptions with_pens = options;
+    with_pens.facts = &pens, with_pens.threads = threads;
+    const Attended<double> forward = ring_attention(drawn.problem(), with_pens);
+    if (backward) ring_attention_vjp(drawn.problem(), forward, drawn.cotangents(), with_pens);
+  }
+  std::vector<Event> events_on_threads(int threads) const {
+    TraceStore store(options.devices);
+    on_threads(threads, store);
+    return store.events();
+  }
+
+  std::string describe() const {
+    return drawn.describe() + "; devices " + std::to_string(options.devices) + ", " + header().layout +
+           ", rotate " + header().rotate + (options.overlap ? ", overlap" : "") +
+           (backward ? ", backward" : "");
+  }
+};
+
+std::string virtual_trace(const TraceHeader& header, const std::vector<Event>& events) {
+  std::ostringstream lines;
+  write_json_lines(lines, header, events, WallTimes::left_out);
+  return lines.str();
+}
+
+// The first sentence of the checker; empty for a good trace
+std::string complaint(const Run& run, const std::vector<Event>& events, Extent extent = Extent::whole) {
+  const std::vector<std::string> sentences = broken_invariants(run.header(), events, extent);
+  return sentences.empty() ? "" : sentences.front();
+}
+
+}  // namespace
+
+TEST_CASE("no run breaks an invariant of traces") {
+  Random random(30);
+  for (int trial = 0; trial < trials(1000); ++trial) {
+    const Run run(random);
+    const std::string sentence = complaint(run, run.events_on_threads(1));
+    INFO(run.describe());
+    CHECK(sentence == "");
+  }
+}
+
+TEST_CASE("threads and lockstep leave the same virtual trace, byte for byte") {
+  Random random(31);
+  for (int trial = 0; trial < trials(200); ++trial) {
+    const Run run(random);
+    const std::vector<Event> threads = run.events_on_threads(0), lockstep = run.events_on_threads(1);
+    const bool same = virtual_trace(run.header(), threads) == virtual_trace(run.header(), lockstep);
+    const std::string sentence = complaint(run, threads);
+    INFO(run.describe());
+    CHECK(same);
+    CHECK(sentence == "");
+  }
+}
+
+TEST_CASE("whoever looks on while devices are running sees an unfinished trace, never a broken one") {
+  Random random(32);
+  for (int trial = 0; trial < trials(50); ++trial) {
+    const Run run(random);
+    TraceStore store(run.options.devices);
+    std::atomic<bool> done = false;
+    std::thread devices([&] {
+      run.on_threads(0, store);
+      done = true;
+    });
+    std::string sentence;
+    while (!done && sentence.empty()) sentence = complaint(run, store.events(), Extent::unfinished);
+    devices.join();
+    INFO(run.describe());
+    CHECK(sentence == "");
+    sentence = complaint(run, store.events());
+    CHECK(sentence == "");
+  }
+}
+
+TEST_CASE("a summary made while devices run says what their trace says") {
+  Random random(33);
+  for (int trial = 0; trial < trials(100); ++trial) {
+    const Run run(random);
+    TraceStore store(run.options.devices);
+    Summary summary(run.options.devices);
+    TeeSink both({&store, &summary});
+    run.on_threads(0, both);
+
+    std::vector<std::int64_t> sent(static_cast<std::size_t>(run.options.devices));
+    for (const Event& event : store.events())
+      if (event.kind == EventKind::send && event.at == EventAt::end)
+        sent[static_cast<std::size_t>(event.id.device)] += event.bytes;
+    for (std::size_t device = 0; device < sent.size(); ++device)
+      CHECK(summary.devices()[device].bytes_sent == sent[device]);
+
+    const Overlap overlap = summary.overlap();
+    CHECK(overlap.exposed.virtual_ns <= overlap.transfer.virtual_ns);
+    CHECK(overlap.exposed.wall_seconds <= overlap.transfer.wall_seconds);
+  }
+}
