@@ -2,6 +2,7 @@
 #include <map>
 #include <new>
 
+#include "reference/cli/bench.h"
 #include "reference/cli/recall.h"
 #include "reference/cli/run.h"
 
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
 
   std::map<std::string, cli::Action> actions;
   actions["run"] = cli::add_run(app);
+  actions["bench"] = cli::add_bench(app);
   actions["recall"] = cli::add_recall(app);
 
   try {

@@ -1,0 +1,254 @@
+#include "reference/cli/bench.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "reference/blockwise/blockwise_attention.h"
+#include "reference/cli/gemm_bound.h"
+#include "reference/cli/modelled_efficiency.h"
+#include "reference/cli/self_check.h"
+#include "reference/files/json.h"
+#include "reference/files/output_file.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+struct BenchOptions {
+  Index seq = 4096, dim = 128, heads = 8, model_seq = 8192;
+  int passes = 5;
+  std::string json;
+};
+
+// One line of the table; what does not apply is left empty
+struct Row {
+  std::string what, method, mask, layout, exchange;
+  int devices = 0, threads = 1;
+  double gflops = 0, of_gemm_bound = 0, modelled_efficiency = 0;
+};
+
+struct Measured {
+  Attended<float> forward;
+  std::optional<Gradients<float>> gradients;
+};
+
+// One way to compute attention on one problem
+struct Contestant {
+  Row row;
+  const Case<float>* problem_case = nullptr;
+  std::function<Measured()> compute;
+  double fastest = std::numeric_limits<double>::infinity();  // seconds
+  double gemm = 0;  // fastest operations per second of the products alone
+
+  // 4 or 10 operations for each live pair and element of a head
+  double useful_operations() const {
+    const Case<float>& c = *problem_case;
+    const double N = static_cast<double>(c.Q.shape().S),
+                 pairs = row.mask == "causal" ? N * (N + 1) / 2 : N * N;
+    return (row.what == "backward" ? 10 : 4) * static_cast<double>(c.Q.shape().D * c.Q.shape().H) * pairs;
+  }
+};
+
+Case<float> make_bench_case(Index seq, Index dim, Index heads, bool causal) {
+  ProblemOptions options;
+  options.seq = seq, options.dim = dim, options.heads = heads, options.causal = causal;
+  return make_case<float>(options, Source(options));
+}
+
+Contestant contestant(const Case<float>& c, const std::string& what, const std::string& method, int threads,
+                      Exchange exchange, const Attended<float>& forward) {
+  Contestant result;
+  result.row.what = what, result.row.method = method,
+  result.row.mask = c.scoring.mask.causal ? "causal" : "full";
+  result.row.threads = threads;
+  result.problem_case = &c;
+  RingOptions ring;
+  ring.devices = threads, ring.layout = c.scoring.mask.causal ? Layout::zigzag : Layout::contiguous,
+  ring.exchange = exchange;
+  if (method == "ring") {
+    result.row.devices = threads;
+    result.row.layout = c.scoring.mask.causal ? "zigzag" : "contiguous";
+    result.row.exchange = exchange == Exchange::copied ? "copied" : "handed over";
+  }
+  const Problem<float> problem = c.problem();
+  const Cotangents<float> cotangents = c.cotangents();
+  if (what == "forward")
+    result.compute = [=] {
+      if (method == "full") return Measured{attention(problem), {}};
+      return Measured{
+          method == "ring" ? ring_attention(problem, ring) : blockwise_attention(problem, threads), {}};
+    };
+  else
+    result.compute = [=, &forward] {
+      if (method == "full") return Measured{forward, attention_vjp(problem, forward, cotangents)};
+      return Measured{forward, method == "ring"
+                                   ? ring_attention_vjp(problem, forward, cotangents, ring)
+                                   : blockwise_attention_vjp(problem, forward, cotangents, threads)};
+    };
+  return result;
+}
+
+// Throws unless the contestant's answer is right: what is wrong is not timed
+void check_answer(const Contestant& contestant) {
+  const Measured measured = contestant.compute();
+  const SelfCheck check = check_against_definition(*contestant.problem_case, {}, measured.forward,
+                                                   measured.gradients ? &*measured.gradients : nullptr);
+  if (!check.right())
+    throw std::runtime_error("[bench] " + contestant.row.method + " " + contestant.row.what +
+                             " gives a wrong answer and is not timed");
+}
+
+// Passes go round all contestants, each beside the products alone, so that a slow minute of the machine hits
+// all
+void race(std::vector<Contestant>& contestants, int passes) {
+  for (int pass = 0; pass < passes; ++pass)
+    for (Contestant& c : contestants) {
+      const Products products = c.row.what == "forward" ? Products::forward : Products::backward;
+      c.gemm = std::max(c.gemm, gemm_rate(products, c.problem_case->Q.shape().D, c.row.threads));
+      const auto began = std::chrono::steady_clock::now();
+      c.compute();
+      c.fastest = std::min(c.fastest,
+                           std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    }
+  for (Contestant& c : contestants) {
+    c.row.gflops = c.useful_operations() / c.fastest / 1e9;
+    c.row.of_gemm_bound = c.useful_operations() / c.fastest / c.gemm;
+  }
+}
+
+std::vector<Row> race_all(const BenchOptions& o) {
+  const int cores = static_cast<int>(std::min(2u, std::max(1u, std::thread::hardware_concurrency())));
+  const Case<float> full = make_bench_case(o.seq, o.dim, o.heads, false),
+                    causal = make_bench_case(o.seq, o.dim, o.heads, true);
+  const Attended<float> full_forward = blockwise_attention(full.problem(), cores);
+  const Attended<float> causal_forward = blockwise_attention(causal.problem(), cores);
+  std::vector<Contestant> contestants;
+  for (const char* what : {"forward", "backward"})
+    for (const Case<float>* c : {&full, &causal}) {
+      const Attended<float>& forward = c == &full ? full_forward : causal_forward;
+      contestants.push_back(contestant(*c, what, "full", 1, {}, forward));
+      for (int threads = 1; threads <= cores; ++threads)
+        contestants.push_back(contestant(*c, what, "blockwise", threads, {}, forward));
+      for (const Exchange exchange : {Exchange::copied, Exchange::handed_over})
+        contestants.push_back(contestant(*c, what, "ring", cores, exchange, forward));
+    }
+  for (const Contestant& c : contestants) check_answer(c);
+  race(contestants, o.passes);
+  std::vector<Row> rows;
+  for (const Contestant& c : contestants) rows.push_back(c.row);
+  return rows;
+}
+
+std::vector<Row> model_all(const BenchOptions& o) {
+  const Case<float> causal = make_bench_case(o.model_seq, o.dim, 1, true);
+  std::vector<Row> rows;
+  for (const int devices : {2, 4, 8})
+    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+      Row row;
+      row.what = "forward", row.method = "ring", row.mask = "causal", row.devices = devices;
+      row.layout = layout == Layout::contiguous ? "contiguous"
+                   : layout == Layout::zigzag   ? "zigzag"
+                                                : "striped";
+      row.modelled_efficiency = modelled_efficiency(causal.problem(), layout, devices, std::max(7, o.passes));
+      rows.push_back(row);
+    }
+  return rows;
+}
+
+std::string processor() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+Json to_json(const BenchOptions& o, const std::vector<Row>& rows) {
+  Json table = Json::array();
+  for (const Row& row : rows) {
+    Json entry{{"what", row.what}, {"method", row.method}, {"mask", row.mask}};
+    if (row.devices) entry["devices"] = row.devices, entry["layout"] = row.layout;
+    if (!row.exchange.empty()) entry["exchange"] = row.exchange;
+    if (row.gflops > 0) {
+      entry["threads"] = row.threads;
+      entry["gflops"] = number(row.gflops), entry["of_gemm_bound"] = number(row.of_gemm_bound);
+    }
+    if (row.modelled_efficiency > 0) entry["modelled_efficiency"] = number(row.modelled_efficiency);
+    table.push_back(entry);
+  }
+  return {
+      {"machine",
+       {{"processor", processor()},
+        {"cores", std::thread::hardware_concurrency()},
+        {"compiler", "GCC or Clang " __VERSION__}}},
+      {"problem",
+       {{"seq", o.seq}, {"dim", o.dim}, {"heads", o.heads}, {"model_seq", o.model_seq}, {"dtype", "f32"}}},
+      {"rows", table}};
+}
+
+void print(const BenchOptions& o, const std::vector<Row>& rows) {
+  fmt::print("{}, {} cores; {} tokens, head dimension {}, {} heads, f32\n", processor(),
+             std::thread::hardware_concurrency(), o.seq, o.dim, o.heads);
+  fmt::print(
+      "GEMM bound: the same matrix products at the same tile shapes without softmax, same threads, same "
+      "minutes\n\n");
+  fmt::print("{:<9} {:<10} {:<7} {:>7}  {:<12} {:>8} {:>14}\n", "what", "method", "mask", "threads",
+             "exchange", "GFLOP/s", "of GEMM bound");
+  for (const Row& row : rows)
+    if (row.gflops > 0)
+      fmt::print("{:<9} {:<10} {:<7} {:>7}  {:<12} {:>8.1f} {:>14.2f}\n", row.what, row.method, row.mask,
+                 row.threads, row.exchange, row.gflops, row.of_gemm_bound);
+  fmt::print(
+      "\nCausal, {} tokens, one head: modelled efficiency of devices that wait for the slowest at each "
+      "step\n\n",
+      o.model_seq);
+  fmt::print("{:>7}  {:<11} {:>10}\n", "devices", "layout", "efficiency");
+  for (const Row& row : rows)
+    if (row.modelled_efficiency > 0)
+      fmt::print("{:>7}  {:<11} {:>10.3f}\n", row.devices, row.layout, row.modelled_efficiency);
+}
+
+int run(const BenchOptions& o) {
+  std::optional<OutputFile> file;
+  if (!o.json.empty() && o.json != "-") file.emplace(o.json);
+  std::vector<Row> rows = race_all(o);
+  for (const Row& row : model_all(o)) rows.push_back(row);
+  if (file) {
+    file->stream() << pretty(to_json(o, rows));
+    file->commit();
+  }
+  if (o.json == "-")
+    fmt::print("{}", pretty(to_json(o, rows)));
+  else
+    print(o, rows);
+  return 0;
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
+  const auto o = std::make_shared<BenchOptions>();
+  command->footer(
+      "Examples:\n  ringattn bench\n  ringattn bench --seq 1024 --model-seq 2048 --passes 2 --json "
+      "bench.json");
+  const auto count = [&](const char* name, auto& variable, const char* description) {
+    command->add_option(name, variable, description)
+        ->check(CLI::Range(1, 1 << 30).description(""))
+        ->type_name("N")
+        ->capture_default_str();
+  };
+  count("--seq", o->seq, "tokens");
+  count("--dim", o->dim, "head dimension");
+  count("--heads", o->heads, "heads");
+  count("--model-seq", o->model_seq, "tokens for the modelled efficiency");
+  count("--passes", o->passes, "rounds, of which the fastest counts");
+  command->add_option("--json", o->json, "the table for programs; - is standard output")->type_name("FILE|-");
+  return [o] { return run(*o); };
+}
+
+}  // namespace ringattn::cli
