@@ -39,7 +39,7 @@ void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, Tile keys,
 
 }  // namespace
 
-// FlashAttention-2 (arXiv:2307.08691), Algorithm 2, lines 11 to 16
+// FlashAttention-2 (arXiv:2307.08691), Algorithm 2, lines 10 to 16
 template <class T>
 void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h,
                      Gradients<T>& gradients, BackwardScratch<T>& scratch) {
