@@ -27,7 +27,7 @@ SafetensorsFile read(std::uint64_t size, const std::string& where, const ReadByt
   read_bytes(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
   const std::uint64_t after_length = size - sizeof header_bytes;
   require(header_bytes <= after_length, where, "the header must lie inside the file; it claims ",
-          header_bytes, " bytes of ", after_length, "; is this a safetensors file, and whole?");
+          header_bytes, " bytes of ", after_length, "; is the file truncated?");
   require(header_bytes <= most_header_bytes, where, "the header must have at most ", most_header_bytes,
           " bytes; it claims ", header_bytes, "; is this a safetensors file?");
 

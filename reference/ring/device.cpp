@@ -1,8 +1,32 @@
 #include "reference/ring/device.h"
 
+#include <stdexcept>
+#include <string>
+
 #include "reference/ring/schedule.h"
 
 namespace ringattn {
+
+namespace {
+
+template <class T>
+std::vector<Shape> shapes_of(const Block<T>& block) {
+  std::vector<Shape> shapes;
+  for (const auto& tensor : block.tensors) shapes.push_back(tensor->shape());
+  return shapes;
+}
+
+// Results for one block have one shape; others can only come from messages out of order
+template <class T>
+void check_shapes(const Block<T>& arrived, const std::vector<Shape>& expected, int device) {
+  if (shapes_of(arrived) != expected)
+    throw std::runtime_error("[ring] results for one block must have one shape; device " +
+                             std::to_string(device) + " received some of another, for the block of device " +
+                             std::to_string(arrived.owner) +
+                             "; look for messages that were lost, repeated or reordered");
+}
+
+}  // namespace
 
 template <class T>
 Device<T>::Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder& facts)
@@ -23,10 +47,12 @@ void Device<T>::send_on(int step) {
 template <class T>
 void Device<T>::attend(int step) {
   result_ = work_.attend(step, visitor_, facts_);
+  if (step == 0) home_shapes_ = shapes_of(result_);
   if (!has_results() || step == 0) return;
   Block<T> arrived;
   receive(step, Lane::behind, arrived);
-  work_.join(step, result_, arrived, facts_);
+  check_shapes(arrived, shapes_of(result_), device_);
+  work_.join(step, result_, std::move(arrived), facts_);
 }
 
 template <class T>
@@ -41,6 +67,7 @@ void Device<T>::finish() {
   if (has_results()) {
     Block<T> result;
     receive(devices_ - 1, Lane::behind, result);
+    check_shapes(result, home_shapes_, device_);
     work_.take_home(std::move(result));
   }
   visitor_ = {};

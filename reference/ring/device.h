@@ -28,8 +28,9 @@ class Device {
   Work<T>& work_;
   Link<T>& link_;
   Recorder& facts_;
-  Block<T> visitor_;  // travels ahead
-  Block<T> result_;   // follows behind
+  Block<T> visitor_;                // travels ahead
+  Block<T> result_;                 // follows behind
+  std::vector<Shape> home_shapes_;  // of the results for the own block
 };
 
 }  // namespace ringattn

@@ -1,0 +1,161 @@
+// Laws of attention tile by tile on one device: it is the definition, whatever the tiles are.
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "reference/blockwise/block_backward.h"
+#include "reference/blockwise/block_forward.h"
+#include "reference/blockwise/blockwise_attention.h"
+#include "reference/definition/bad_input.h"
+#include "tests/agreement.h"
+#include "tests/trials.h"
+#include "tests/truth.h"
+
+using namespace ringattn;
+
+namespace {
+
+// What blockwise attention and its backward give for a problem
+template <class T>
+struct Blockwise {
+  explicit Blockwise(const RandomProblem<T>& drawn, int threads = 1)
+      : forward(blockwise_attention(drawn.problem(), threads)),
+        gradients(blockwise_attention_vjp(drawn.problem(), forward, drawn.cotangents(), threads)) {}
+
+  Attended<T> forward;
+  Gradients<T> gradients;
+};
+
+template <class T>
+double worst_error(const Blockwise<T>& found, const Truth& truth) {
+  return std::max(worst_error(found.forward, truth), worst_error(found.gradients, truth));
+}
+
+// Queries and keys beyond one tile of 256 and 512 rows
+std::vector<RandomProblem<double>> long_problems(Random& random) {
+  std::vector<RandomProblem<double>> problems;
+  for (const Mask& mask : {Mask{.causal = true}, Mask{.window_left = 100, .window_right = 9}, Mask{}}) {
+    problems.push_back(normal_problem(random, {.Sq = 290, .Skv = 601, .Hq = 2, .D = 8, .Dv = 5}));
+    problems.back().scoring.mask = mask;
+  }
+  const PackedTokens documents =
+      packed_tokens({0, 20, 20, 290}, {0, 3, 40, 601}, CausalAlign::bottom_right, 290, 601);
+  problems.back().q_tokens = documents.q, problems.back().kv_tokens = documents.kv;
+  return problems;
+}
+
+// NaN in more memory than any tile here needs
+template <class T>
+void poison(ScoreTile<T>& scratch) {
+  scratch.of(64, 64).setConstant(std::numeric_limits<T>::quiet_NaN());
+}
+
+}  // namespace
+
+TEST_CASE("blockwise attention equals the definition, forward and backward") {
+  Random random(1);
+  for (int n = 0; n < trials(400); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<double>(drawn), Truth(drawn)) <= 1e-13);
+  }
+}
+
+TEST_CASE("in float32 it differs from the definition by rounding") {
+  Random random(2);
+  for (int n = 0; n < trials(400); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<float>(drawn.as<float>()), Truth(drawn)) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE("sequences longer than a tile") {
+  Random random(3);
+  for (const RandomProblem<double>& drawn : long_problems(random)) {
+    const Truth truth(drawn);
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<double>(drawn), truth) <= 1e-13);
+    CHECK(worst_error(Blockwise<float>(drawn.as<float>()), truth) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE("huge scores do no harm") {
+  Random random(4);
+  for (int n = 0; n < trials(100); ++n) {
+    const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
+    const Truth truth(drawn);
+    const Blockwise<float> narrow(drawn.as<float>());
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<double>(drawn), truth) <= 1e-13 * (1 + largest_score(drawn.problem()) / 64));
+    // Of all rows together: in some rows every term is smaller than float can hold
+    CHECK(error_of(narrow.forward, truth.forward, truth.forward_size) <= float32_bound(drawn));
+    CHECK(error_of(narrow.gradients, truth.gradients, truth.gradients_size) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE_TEMPLATE("any number of threads gives the same bits", T, float, double) {
+  Random random(5);
+  for (int n = 0; n < trials(50); ++n) {
+    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const Blockwise<T> one(drawn);
+    for (int threads : {2, 7}) {
+      const Blockwise<T> many(drawn, threads);
+      CHECK(same_bits(many.forward, one.forward));
+      CHECK(same_bits(many.gradients, one.gradients));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("what the scratch memory held before does not matter, not even NaN", T, float, double) {
+  Random random(6);
+  for (int n = 0; n < trials(100); ++n) {
+    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const BlockPair<T> pair{drawn.Q, drawn.K, drawn.V, drawn.q_tokens, drawn.kv_tokens, drawn.scoring};
+    const Problem<T> problem = drawn.problem();
+    SoftmaxState<T> state(problem.out_shape());
+    ScoreTile<T> scores;
+    poison(scores);
+    for (Index b = 0; b < problem.Q.shape.B; ++b)
+      for (Index h = 0; h < problem.Q.shape.H; ++h) attend(pair, b, h, state, scores);
+    const Blockwise<T> clean(drawn);
+    CHECK(same_bits(state.finish().lse, clean.forward.lse));
+    CHECK(identical(state.finish().out, clean.forward.out));
+
+    const Tensor<T> shift = query_shift<T>(drawn.cotangents(), clean.forward.out, clean.forward.lse);
+    Gradients<T> gradients{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape),
+                           Tensor<T>(problem.V.shape)};
+    BackwardScratch<T> tiles;
+    poison(tiles.P), poison(tiles.dS);
+    for (Index b = 0; b < problem.Q.shape.B; ++b)
+      for (Index h = 0; h < problem.Q.shape.H; ++h)
+        attend_backward(pair, {drawn.dout, clean.forward.lse, shift}, b, h, gradients, tiles);
+    CHECK(identical(gradients, clean.gradients));
+  }
+}
+
+TEST_CASE("the order of the axes in memory does not matter") {
+  Random random(7);
+  for (int n = 0; n < trials(50); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    const Blockwise<double> straight(drawn);
+    for (Axes axes : {Axes::bhsd, Axes::sbhd}) {
+      RandomProblem<double> turned = drawn;
+      for (Tensor<double>* tensor : {&turned.Q, &turned.K, &turned.V, &turned.dout, &turned.dlse})
+        *tensor = converted<double>(tensor->view(), axes);
+      const Blockwise<double> found(turned);
+      CHECK(same_bits(found.forward, straight.forward));
+      CHECK(same_bits(found.gradients, straight.gradients));
+    }
+  }
+}
+
+TEST_CASE("blocks carry no bias and no boolean mask: a sentence says so") {
+  Random random(8);
+  RandomProblem<double> drawn = normal_problem(random, {.Sq = 3, .Skv = 4, .D = 2, .Dv = 2});
+  drawn.bias = Pairs<double>(1, 1, 3, 4);
+  CHECK_THROWS_AS(blockwise_attention(drawn.problem()), BadInput);
+  CHECK_THROWS_AS(blockwise_attention_vjp(drawn.problem(), attention(drawn.problem()), drawn.cotangents()),
+                  BadInput);
+}

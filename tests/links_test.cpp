@@ -1,0 +1,236 @@
+// Laws of links with a temper: a throttle and a gate change when things happen and never what is computed; a
+// fault changes the result, and never ends in a crash or a hang.
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <future>
+
+#include "reference/transport/faulty.h"
+#include "reference/transport/gated.h"
+#include "reference/transport/throttled.h"
+#include "tests/agreement.h"
+#include "tests/ring_run.h"
+#include "tests/sentence.h"
+#include "tests/test_links.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+
+constexpr CostModel late(double milliseconds) { return {.link_latency_us = 1e3 * milliseconds}; }
+
+// 24 queries and keys on 4 devices
+RandomProblem<double> small_problem() {
+  Random random(1);
+  return normal_problem(random, {.Sq = 24, .Skv = 24, .D = 4, .Dv = 3});
+}
+
+RingOptions four_devices(Rotation rotate = Rotation::kv, int threads = 0) {
+  RingOptions ring;
+  ring.devices = 4, ring.rotate = rotate, ring.threads = threads;
+  return ring;
+}
+
+LinkDecorator<double> throttled(int devices, const CostModel& speed) {
+  return [=](Link<double>& inner, WaitingRoom& room) {
+    return std::make_unique<Throttled<double>>(inner, room, devices, speed);
+  };
+}
+
+LinkDecorator<double> faulty(int devices, const Fault& fault) {
+  return [=](Link<double>& inner, WaitingRoom&) {
+    return std::make_unique<Faulty<double>>(inner, devices, fault);
+  };
+}
+
+template <class Run>
+WallClock::duration duration_of(Run run) {
+  const auto began = WallClock::now();
+  run();
+  return WallClock::now() - began;
+}
+
+}  // namespace
+
+// ---- Throttled ---------------------------------------------------------------
+
+TEST_CASE("a slow link changes no bit") {
+  Random random(2);
+  for (int n = 0; n < trials(30); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    const RingOptions ring = random_options(random);
+    const CostModel speed{.link_gbps = 0.1 + random.uniform(), .link_latency_us = 100 * random.uniform()};
+    CHECK(same_bits(RingRun<double>(drawn, ring, throttled(ring.devices, speed)),
+                    RingRun<double>(drawn, ring)));
+  }
+}
+
+TEST_CASE("messages are late by the latency, and by their bytes over the bandwidth") {
+  const RandomProblem<double> drawn = small_problem();
+  const std::int64_t bytes = (drawn.K.bytes() + drawn.V.bytes()) / 4;
+  const CostModel narrow{.link_gbps = 8.0 * static_cast<double>(bytes) / 10e6};
+  for (const CostModel& speed : {late(10), narrow})
+    for (int threads : {0, 1}) {
+      // A block makes three hops, of 10 ms each
+      const RingOptions ring = four_devices(Rotation::kv, threads);
+      CHECK(duration_of([&] { ring_attention(drawn.problem(), ring, throttled(4, speed)); }) >=
+            Milliseconds(30));
+    }
+}
+
+TEST_CASE("the speed of a link can be changed while a run is under way") {
+  const RandomProblem<double> drawn = small_problem();
+  // All links change when device 0 is about to use its link for the first time, in lockstep before any other
+  const auto changing = [](const CostModel& before, const CostModel& after) -> LinkDecorator<double> {
+    return [=](Link<double>& inner, WaitingRoom& room) {
+      const auto throttle = std::make_shared<Throttled<double>>(inner, room, 4, before);
+      return std::make_unique<Preceded<double>>(*throttle, [=](int) {
+        for (int device = 0; device < 4; ++device) throttle->set_speed(device, after);
+      });
+    };
+  };
+  const auto run = [&](const LinkDecorator<double>& links) {
+    return duration_of([&] { ring_attention(drawn.problem(), four_devices(Rotation::kv, 1), links); });
+  };
+  CHECK(run(changing(late(0), late(10))) >= Milliseconds(30));
+  CHECK(run(changing(late(20'000), late(0))) < Milliseconds(20'000));
+}
+
+TEST_CASE("a failure ends the wait for a late message, and senders never wait for it") {
+  const RandomProblem<double> drawn = small_problem();
+  // Device 0 fails at its first receive, when the others wait for messages that are under way for a minute
+  const LinkDecorator<double> links = [](Link<double>& inner, WaitingRoom& room) {
+    const auto throttle = std::make_shared<Throttled<double>>(inner, room, 4, late(60'000));
+    return std::make_unique<Preceded<double>>(*throttle, [throttle, verbs = 0](int device) mutable {
+      if (device == 0 && verbs++ == 2) throw std::runtime_error("the cable broke");
+    });
+  };
+  std::string found;
+  const auto duration = duration_of(
+      [&] { found = sentence_of([&] { ring_attention(drawn.problem(), four_devices(), links); }); });
+  CHECK(found == "the cable broke");
+  CHECK(duration < Milliseconds(30'000));
+}
+
+// ---- Gated -------------------------------------------------------------------
+
+TEST_CASE("a gated run stands still until it is released, verb by verb, and computes the same bits") {
+  const RandomProblem<double> drawn = small_problem();
+  std::promise<Gated<double>*> made;
+  std::atomic<int> passed = 0;
+  const LinkDecorator<double> links = [&](Link<double>& inner, WaitingRoom& room) {
+    const auto counting = std::make_shared<Preceded<double>>(inner, [&](int) { ++passed; });
+    const auto gated = std::make_shared<Gated<double>>(*counting, room, 4);
+    made.set_value(gated.get());
+    return std::make_unique<Preceded<double>>(*gated, [counting, gated](int) {});
+  };
+  std::future<Attended<double>> run =
+      std::async(std::launch::async, [&] { return ring_attention(drawn.problem(), four_devices(), links); });
+  Gated<double>& gate = *made.get_future().get();
+  const auto still_at = [&](int verbs) {
+    while (passed < verbs) std::this_thread::yield();
+    return run.wait_for(Milliseconds(5)) == std::future_status::timeout && passed == verbs;
+  };
+
+  CHECK(still_at(0));
+  gate.release(2);
+  CHECK(still_at(1));
+  for (int device = 0; device < 4; ++device) gate.release(device, 2);  // a reserve and a send
+  CHECK(still_at(9));
+  gate.open();
+  CHECK(same_bits(run.get(), ring_attention(drawn.problem(), four_devices())));
+  CHECK(passed == 4 * 3 * 3);
+}
+
+TEST_CASE("in lockstep the gate of one device holds up all") {
+  const RandomProblem<double> drawn = small_problem();
+  std::promise<Gated<double>*> made;
+  const RingOptions lockstep = four_devices(Rotation::q, 1);
+  std::future<Attended<double>> run = std::async(std::launch::async, [&] {
+    return ring_attention<double>(drawn.problem(), lockstep, [&](Link<double>& inner, WaitingRoom& room) {
+      auto gated = std::make_unique<Gated<double>>(inner, room, 4);
+      made.set_value(gated.get());
+      return gated;
+    });
+  });
+  Gated<double>& gate = *made.get_future().get();
+  for (int device : {0, 1, 3}) gate.release(device, 1000);
+  CHECK(run.wait_for(Milliseconds(5)) == std::future_status::timeout);
+  gate.open();
+  CHECK(same_bits(run.get(), ring_attention(drawn.problem(), lockstep)));
+}
+
+// ---- Faulty ------------------------------------------------------------------
+
+TEST_CASE("a stale, torn or doubled message gives a wrong result") {
+  const RandomProblem<double> drawn = small_problem();
+  const Truth truth(drawn);
+  for (FaultKind kind : {FaultKind::stale, FaultKind::torn, FaultKind::twice})
+    for (Rotation rotate : all_rotations)
+      for (int threads : {0, 1, 2})
+        for (int device = 0; device < 4; ++device) {
+          CAPTURE(static_cast<int>(kind));
+          CAPTURE(device);
+          const RingOptions ring = four_devices(rotate, threads);
+          const LinkDecorator<double> links = faulty(4, {kind, device, 1});
+          CAPTURE(describe(ring));
+          CHECK(worst_error(ring_attention(drawn.problem(), ring, links), truth) > 1e-3);
+          CHECK(
+              worst_error(ring_attention_vjp(drawn.problem(), truth.forward, drawn.cotangents(), ring, links),
+                          truth) > 1e-3);
+        }
+}
+
+TEST_CASE("whatever the fault, the problem and the ring: a result or a sentence, no crash and no hang") {
+  Random random(3);
+  for (int n = 0; n < trials(150); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    const RingOptions ring = random_options(random, 6);
+    const Fault fault{static_cast<FaultKind>(random.below(5)), static_cast<int>(random.below(ring.devices)),
+                      static_cast<int>(random.below(ring.devices))};
+    CAPTURE(drawn.describe());
+    CAPTURE(describe(ring));
+    CAPTURE(static_cast<int>(fault.kind));
+    const std::string found = sentence_of([&] { RingRun<double>(drawn, ring, faulty(ring.devices, fault)); });
+    CHECK((found.empty() || contains(found, "[ring]")));
+  }
+}
+
+TEST_CASE("a lost message ends in a sentence that names who waits for it") {
+  const RandomProblem<double> drawn = small_problem();
+  for (Rotation rotate : all_rotations)
+    for (int threads : {0, 1, 2})
+      for (int device = 0; device < 4; ++device) {
+        const std::string found = sentence_of([&] {
+          ring_attention(drawn.problem(), four_devices(rotate, threads),
+                         faulty(4, {FaultKind::lost, device, 1}));
+        });
+        CHECK(contains(found, "[ring] deadlock"));
+        CHECK(contains(found, "a message from device"));
+      }
+}
+
+TEST_CASE("sends that wait until they are received end in a sentence too") {
+  const RandomProblem<double> drawn = small_problem();
+  for (Rotation rotate : all_rotations)
+    for (int threads : {0, 1, 2}) {
+      const std::string found = sentence_of([&] {
+        ring_attention(drawn.problem(), four_devices(rotate, threads),
+                       faulty(4, {FaultKind::blocking_sends}));
+      });
+      CHECK(contains(found, "[ring] deadlock"));
+      CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
+    }
+}
+
+TEST_CASE("on one device no block goes ahead, so no fault befalls it") {
+  const RandomProblem<double> drawn = small_problem();
+  for (FaultKind kind :
+       {FaultKind::stale, FaultKind::torn, FaultKind::lost, FaultKind::twice, FaultKind::blocking_sends})
+    CHECK(same_bits(ring_attention(drawn.problem(), {}, faulty(1, {kind, 0, 0})),
+                    ring_attention(drawn.problem(), {})));
+}
