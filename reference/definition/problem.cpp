@@ -20,11 +20,16 @@ void check_tokens(const char* name, const Tokens& tokens, Index B, Index S) {
               "[attention] positions in ", name, " must lie within +-2^62; found ", token.position);
 }
 
+// Scale and soft-cap must survive in the arithmetic type
+template <class T>
 void check_scoring(const Scoring& scoring) {
-  require(!scoring.softmax_scale || std::isfinite(*scoring.softmax_scale),
-          "[attention] softmax_scale must be a finite number; found ", scoring.softmax_scale.value_or(0));
-  require(std::isfinite(scoring.softcap) && scoring.softcap >= 0,
-          "[attention] softcap must be a positive finite number, or 0 for none; found ", scoring.softcap);
+  const double scale = scoring.softmax_scale.value_or(1), cap = scoring.softcap;
+  require(std::isfinite(static_cast<T>(scale)),
+          "[attention] softmax_scale must be a finite number in the arithmetic type; found ", scale);
+  require(
+      cap == 0 || (static_cast<T>(cap) > 0 && std::isfinite(static_cast<T>(cap))),
+      "[attention] softcap must be a positive finite number in the arithmetic type, or 0 for none; found ",
+      cap);
   for (std::int64_t side : {scoring.mask.window_left, scoring.mask.window_right})
     require(side >= -1 && side < largest_position,
             "[attention] window entries must be -1 (unlimited) or from 0 to 2^62; found ", side);
@@ -46,7 +51,7 @@ void check(const Problem<T>& problem) {
           " and ", k.H);
   check_tokens("q_tokens", problem.q_tokens, q.B, q.S);
   check_tokens("kv_tokens", problem.kv_tokens, k.B, k.S);
-  check_scoring(problem.scoring);
+  check_scoring<T>(problem.scoring);
 }
 
 template <class T>
