@@ -5,6 +5,7 @@ help:
 	@echo 'make demo       build ringattn and watch exact ring attention at work'
 	@echo 'make test       build everything and check the laws, again under sanitizers'
 	@echo 'make test-all   the same at larger sizes, then fuzz the readers of files'
+	@echo 'make readme     write the output of the commands in README.md anew'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'demo and test first name and install the Debian packages that are missing, if any.'
@@ -16,8 +17,8 @@ test_all_packages := $(test_packages) libclang-rt-dev
 # ---- Demo -------------------------------------------------------------------
 
 define demo_commands
-build/release/ringattn run --seq 1000 --devices 4 --causal
-build/release/ringattn run --seq 1000 --devices 4 --causal --layout zigzag --backward
+build/release/ringattn recall --prompt "The precise terms and conditions for" --words 12
+build/release/ringattn run --seq 2048 --devices 4 --causal --layout zigzag --backward
 endef
 export demo_commands
 
@@ -61,6 +62,12 @@ fuzz:
 	  -DRINGATTN_CLI=OFF -DRINGATTN_TESTS=OFF > /dev/null
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
+
+# Writes the output of each command that README.md shows into README.md
+readme:
+	$(cmake) --preset release > /dev/null
+	$(cmake) --build --preset release --target ringattn_command_line -j $(jobs)
+	RINGATTN_README=write build/release/ringattn_command_line --test-case='the README*'
 
 clean:
 	rm -rf build
@@ -106,4 +113,4 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo test test-all laws portability asan tsan fuzz clean demo-packages test-packages test-all-packages
+.PHONY: help demo test test-all laws portability asan tsan fuzz readme clean demo-packages test-packages test-all-packages

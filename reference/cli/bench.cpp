@@ -10,7 +10,9 @@
 #include "reference/blockwise/blockwise_attention.h"
 #include "reference/cli/gemm_bound.h"
 #include "reference/cli/modelled_efficiency.h"
+#include "reference/cli/progress.h"
 #include "reference/cli/self_check.h"
+#include "reference/cli/values.h"
 #include "reference/files/json.h"
 #include "reference/files/output_file.h"
 
@@ -21,7 +23,7 @@ namespace {
 struct BenchOptions {
   Index seq = 4096, dim = 128, heads = 8, model_seq = 8192;
   int passes = 5;
-  std::string json;
+  std::optional<std::filesystem::path> json;  // a file, or "-"
 };
 
 // One line of the table; what does not apply is left empty
@@ -98,13 +100,13 @@ void check_answer(const Contestant& contestant) {
   const SelfCheck check = check_against_definition(*contestant.problem_case, {}, measured.forward,
                                                    measured.gradients ? &*measured.gradients : nullptr);
   if (!check.right())
-    throw std::runtime_error("[bench] " + contestant.row.method + " " + contestant.row.what +
-                             " gives a wrong answer and is not timed");
+    throw WrongResult("[bench] " + contestant.row.method + " " + contestant.row.what +
+                      " gives a wrong answer and is not timed");
 }
 
 // Passes go round all contestants, each beside the products alone, so that a slow minute of the machine hits
 // all
-void race(std::vector<Contestant>& contestants, int passes) {
+void race(std::vector<Contestant>& contestants, int passes, ProgressLine& progress) {
   for (int pass = 0; pass < passes; ++pass)
     for (Contestant& c : contestants) {
       const Products products = c.row.what == "forward" ? Products::forward : Products::backward;
@@ -113,6 +115,7 @@ void race(std::vector<Contestant>& contestants, int passes) {
       c.compute();
       c.fastest = std::min(c.fastest,
                            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+      progress.advance();
     }
   for (Contestant& c : contestants) {
     c.row.gflops = c.useful_operations() / c.fastest / 1e9;
@@ -136,8 +139,9 @@ std::vector<Row> race_all(const BenchOptions& o) {
       for (const Exchange exchange : {Exchange::copied, Exchange::handed_over})
         contestants.push_back(contestant(*c, what, "ring", cores, exchange, forward));
     }
-  for (const Contestant& c : contestants) check_answer(c);
-  race(contestants, o.passes);
+  ProgressLine progress(static_cast<std::int64_t>(contestants.size()) * (o.passes + 1), "passes");
+  for (const Contestant& c : contestants) check_answer(c), progress.advance();
+  race(contestants, o.passes, progress);
   std::vector<Row> rows;
   for (const Contestant& c : contestants) rows.push_back(c.row);
   return rows;
@@ -145,6 +149,7 @@ std::vector<Row> race_all(const BenchOptions& o) {
 
 std::vector<Row> model_all(const BenchOptions& o) {
   const Case<float> causal = make_bench_case(o.model_seq, o.dim, 1, true);
+  ProgressLine progress(9, "modelled rings");
   std::vector<Row> rows;
   for (const int devices : {2, 4, 8})
     for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
@@ -155,6 +160,7 @@ std::vector<Row> model_all(const BenchOptions& o) {
                                                 : "striped";
       row.modelled_efficiency = modelled_efficiency(causal.problem(), layout, devices, std::max(7, o.passes));
       rows.push_back(row);
+      progress.advance();
     }
   return rows;
 }
@@ -213,14 +219,14 @@ void print(const BenchOptions& o, const std::vector<Row>& rows) {
 
 int run(const BenchOptions& o) {
   std::optional<OutputFile> file;
-  if (!o.json.empty() && o.json != "-") file.emplace(o.json);
+  if (o.json && *o.json != "-") file.emplace(*o.json);
   std::vector<Row> rows = race_all(o);
   for (const Row& row : model_all(o)) rows.push_back(row);
   if (file) {
     file->stream() << pretty(to_json(o, rows));
     file->commit();
   }
-  if (o.json == "-")
+  if (o.json && *o.json == "-")
     fmt::print("{}", pretty(to_json(o, rows)));
   else
     print(o, rows);
@@ -238,7 +244,7 @@ Action add_bench(CLI::App& app) {
       "bench.json");
   const auto count = [&](const char* name, auto& variable, const char* description) {
     command->add_option(name, variable, description)
-        ->check(CLI::Range(1, 1 << 30).description(""))
+        ->check(whole_number(1, 1 << 30))
         ->type_name("N")
         ->capture_default_str();
   };
@@ -247,7 +253,9 @@ Action add_bench(CLI::App& app) {
   count("--heads", o->heads, "heads");
   count("--model-seq", o->model_seq, "tokens for the modelled efficiency");
   count("--passes", o->passes, "rounds, of which the fastest counts");
-  command->add_option("--json", o->json, "the table for programs; - is standard output")->type_name("FILE|-");
+  command->add_option("--json", o->json, "the table for programs; - is standard output")
+      ->check(not_empty())
+      ->type_name("FILE|-");
   return [o] { return run(*o); };
 }
 

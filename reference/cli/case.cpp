@@ -1,7 +1,11 @@
 #include "reference/cli/case.h"
 
+#include <fmt/core.h>
+#include <unistd.h>
+
 #include "reference/definition/bad_input.h"
 #include "reference/definition/random.h"
+#include "reference/definition/rounding_bound.h"
 #include "reference/files/text.h"
 
 namespace ringattn::cli {
@@ -10,14 +14,34 @@ namespace {
 
 // ---- Numbers -----------------------------------------------------------------
 
+// Asked before anything is allocated: a system that promises more memory than it has ends the program later
+template <class T>
+void require_memory(const Shape& q, const Shape& k, const Shape& v) {
+  constexpr double copies = 4;  // the input, the shards, the slots, the results
+  const auto size = [](const Shape& s) {
+    return static_cast<double>(s.B) * static_cast<double>(s.S) * static_cast<double>(s.H) *
+           static_cast<double>(s.D);
+  };
+  const double wanted = copies * sizeof(T) * (size(q) + size(k) + size(v)),
+               there =
+                   static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  require(wanted < there,
+          fmt::format("[run] q, k, v and what a ring makes of them must fit into memory; they take "
+                      "{:.3g} GB and this machine has {:.3g}; choose fewer tokens, heads or dimensions",
+                      wanted / 1e9, there / 1e9));
+}
+
 template <class T>
 void generate(Case<T>& c, const ProblemOptions& o) {
   const Index kv_seq = o.kv_seq.value_or(o.seq), kv_heads = o.kv_heads.value_or(o.heads),
               v_dim = o.v_dim.value_or(o.dim);
+  const Shape q{o.batch, o.seq, o.heads, o.dim}, k{o.batch, kv_seq, kv_heads, o.dim},
+      v{o.batch, kv_seq, kv_heads, v_dim};
+  require_memory<T>(q, k, v);
   Random random(o.seed);
-  c.Q = normal_tensor<T>({o.batch, o.seq, o.heads, o.dim}, random);
-  c.K = normal_tensor<T>({o.batch, kv_seq, kv_heads, o.dim}, random);
-  c.V = normal_tensor<T>({o.batch, kv_seq, kv_heads, v_dim}, random);
+  c.Q = normal_tensor<T>(q, random);
+  c.K = normal_tensor<T>(k, random);
+  c.V = normal_tensor<T>(v, random);
 }
 
 // Each of the 256 bytes has a vector of its own in each head; a text is a sequence of them, (1, S, heads,
@@ -33,11 +57,13 @@ Tensor<T> embed(const std::string& bytes, Index heads, Index dim, Random& random
 template <class T>
 void embed_text(Case<T>& c, const ProblemOptions& o) {
   const Text text = read_text(o.text);
+  const auto S = static_cast<Index>(text.bytes().size());
+  const Index kv_heads = o.kv_heads.value_or(o.heads), v_dim = o.v_dim.value_or(o.dim);
+  require_memory<T>({1, S, o.heads, o.dim}, {1, S, kv_heads, o.dim}, {1, S, kv_heads, v_dim});
   Random random(o.seed);
-  const Index kv_heads = o.kv_heads.value_or(o.heads);
   c.Q = embed<T>(text.bytes(), o.heads, o.dim, random);
   c.K = embed<T>(text.bytes(), kv_heads, o.dim, random);
-  c.V = embed<T>(text.bytes(), kv_heads, o.v_dim.value_or(o.dim), random);
+  c.V = embed<T>(text.bytes(), kv_heads, v_dim, random);
 }
 
 template <class T>
@@ -50,6 +76,8 @@ Tensor<T> take(SafetensorsFile& file, const std::string& name) {
 template <class T>
 void take_from_file(Case<T>& c, SafetensorsFile& file) {
   c.Q = take<T>(file, "q"), c.K = take<T>(file, "k"), c.V = take<T>(file, "v");
+  require(file.has("dout") || !file.has("dlse"),
+          "[--input] dlse goes with dout; found dlse alone; add dout, of zeros if need be");
   if (!file.has("dout")) return;
   c.dout = take<T>(file, "dout");
   c.has_dout = true;
@@ -69,29 +97,29 @@ void draw_cotangents(Case<T>& c, std::uint64_t seed) {
 
 // ---- Tokens ------------------------------------------------------------------
 
-Tokens tokens_from_file(const SafetensorsFile& file, const std::string& side, Tokens usual, Index B) {
-  const std::string positions = side + "_positions", segments = side + "_segment_ids";
-  Index sequences = 1;
-  for (const std::string& name : {positions, segments})
-    if (file.has(name)) sequences = std::max<Index>(sequences, to_integer_rows(name, file.at(name)).rows());
-  Tokens tokens(sequences, usual.length());
-  for (const std::string& name : {positions, segments}) {
-    if (!file.has(name)) continue;
-    const Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
-    require(rows.cols() == usual.length() && (rows.rows() == 1 || rows.rows() == B), "[--input] ", name,
-            " must have the shape (", usual.length(), ") or (", B, ", ", usual.length(), "); found (",
-            rows.rows(), ", ", rows.cols(), ")");
-  }
-  for (Index b = 0; b < sequences; ++b)
-    for (Index i = 0; i < usual.length(); ++i) {
+// Positions or segment ids of one side, (1 or B, S); nothing where the file has none
+std::optional<Matrix<std::int64_t>> integers_from_file(const SafetensorsFile& file, const std::string& name,
+                                                       Index B, Index S) {
+  if (!file.has(name)) return {};
+  Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
+  require(rows.cols() == S && (rows.rows() == 1 || rows.rows() == B), "[--input] ", name,
+          " must have the shape (", S, ") or (", B, ", ", S, "); found (", rows.rows(), ", ", rows.cols(),
+          ")");
+  return rows;
+}
+
+Tokens tokens_from_file(const SafetensorsFile& file, const std::string& side, const Tokens& usual, Index B) {
+  const Index S = usual.length();
+  const auto positions = integers_from_file(file, side + "_positions", B, S),
+             segments = integers_from_file(file, side + "_segment_ids", B, S);
+  const bool alike = (!positions || positions->rows() == 1) && (!segments || segments->rows() == 1);
+  Tokens tokens(alike ? 1 : B, S);
+  for (Index b = 0; b < tokens.sequences(); ++b)
+    for (Index i = 0; i < S; ++i) {
       Token& token = tokens.of(b)[static_cast<std::size_t>(i)];
       token = usual.of(0)[static_cast<std::size_t>(i)];
-      const auto entry = [&](const std::string& name, std::int64_t& value) {
-        if (!file.has(name)) return;
-        const Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
-        value = rows(rows.rows() == 1 ? 0 : b, i);
-      };
-      entry(positions, token.position), entry(segments, token.segment);
+      if (positions) token.position = (*positions)(positions->rows() == 1 ? 0 : b, i);
+      if (segments) token.segment = (*segments)(segments->rows() == 1 ? 0 : b, i);
     }
   return tokens;
 }
@@ -132,8 +160,6 @@ void place_tokens(Case<T>& c, const ProblemOptions& o, const SafetensorsFile* fi
 }  // namespace
 
 Source::Source(const ProblemOptions& options) : dtype(parse_dtype(options.dtype)) {
-  require(!options.input || options.text.empty(),
-          "[run] --input and --text both give the data; leave one out");
   if (!options.input) return;
   file = read_safetensors(*options.input);
   dtype = file->at("q").dtype;
@@ -142,6 +168,21 @@ Source::Source(const ProblemOptions& options) : dtype(parse_dtype(options.dtype)
             "[--input] all tensors must have one type; found q in ", ringattn::name(dtype), " and ", name,
             " in ", file->has(name) ? ringattn::name(file->at(name).dtype) : "", "; convert one");
 }
+
+namespace {
+
+// An error of a score is a relative error of its weight; scores so large that not a digit is left, or that
+// overflow, are no case for this type
+template <class T>
+void require_digits(const Case<T>& c) {
+  const double error = rounding_bound(c.problem(), c.dtype).lse;
+  require(error < 1, "[run] scores must leave the weights some digits in ",
+          sizeof(T) == sizeof(double) ? "float64" : "float32",
+          "; found scores so large that rounding may change a weight by a factor e^", error,
+          "; scale q and k down, or choose a smaller --softmax-scale");
+}
+
+}  // namespace
 
 template <class T>
 Case<T> make_case(const ProblemOptions& options, Source source) {
@@ -161,6 +202,7 @@ Case<T> make_case(const ProblemOptions& options, Source source) {
   else
     draw_cotangents(c, options.seed);
   for (Tensor<T>* tensor : {&c.Q, &c.K, &c.V, &c.dout}) round_to(c.dtype, *tensor);
+  require_digits(c);
   return c;
 }
 

@@ -3,20 +3,24 @@
 #include <new>
 
 #include "reference/cli/bench.h"
+#include "reference/cli/help.h"
 #include "reference/cli/recall.h"
 #include "reference/cli/run.h"
+#include "reference/cli/self_check.h"
+#include "reference/definition/bad_input.h"
+#include "reference/files/json.h"
 
 namespace {
 
-constexpr int right = 0, bad_input = 2;
+constexpr int right = 0, wrong = 1, bad_input = 2;
 
 // One sentence, whatever a library put into its message
-int refuse(const std::string& sentence) {
+int refuse(const std::string& sentence, int status = bad_input) {
   std::string line = sentence;
   for (char& c : line)
     if (c == '\n') c = ' ';
   std::fprintf(stderr, "ringattn: %s\n", line.c_str());
-  return bad_input;
+  return status;
 }
 
 }  // namespace
@@ -24,28 +28,38 @@ int refuse(const std::string& sentence) {
 int main(int argc, char** argv) {
   using namespace ringattn;
   CLI::App app("Exact ring attention: run it, watch it, check it", "ringattn");
-  app.set_version_flag("--version", std::string("ringattn ") + RINGATTN_VERSION);
+  app.set_version_flag("--version", std::string("ringattn ") + RINGATTN_VERSION, "show the version");
   app.require_subcommand(1);
+  app.formatter(std::make_shared<cli::Help>());
+  app.set_help_flag("-h,--help", "show this text");
   app.footer(
-      "Exit status: 0 right, 1 wrong result found, 2 bad input.\n`ringattn COMMAND --help` explains a "
-      "command.");
-  app.get_formatter()->column_width(34);
+      "Examples:\n  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
+      "  ringattn run --help\n\n"
+      "Exit status: 0 right, 1 wrong result found, 2 bad input.");
 
   std::map<std::string, cli::Action> actions;
   actions["run"] = cli::add_run(app);
-  actions["bench"] = cli::add_bench(app);
   actions["recall"] = cli::add_recall(app);
+  actions["bench"] = cli::add_bench(app);
+  for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
 
   try {
     app.parse(argc, argv);
-    return actions.at(app.get_subcommands().front()->get_name())();
+    const int status = actions.at(app.get_subcommands().front()->get_name())();
+    require(std::fflush(stdout) == 0 && !std::ferror(stdout),
+            "[output] standard output must take the whole report; it did not; is there room on the device?");
+    return status;
   } catch (const CLI::Success& help_or_version) {
     app.exit(help_or_version);
     return right;
   } catch (const CLI::ParseError& error) {
-    return refuse(std::string(error.what()) + "; see ringattn " +
-                  (app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ") +
-                  "--help");
+    if (app.get_subcommands().empty())
+      return refuse("a command is wanted, run, recall or bench; found " +
+                    (argc > 1 ? in_quotes(argv[1]) : "none") + "; see ringattn --help");
+    return refuse(std::string(error.what()) + "; see ringattn " + app.get_subcommands().front()->get_name() +
+                  " --help");
+  } catch (const cli::WrongResult& error) {
+    return refuse(error.what(), wrong);
   } catch (const std::bad_alloc&) {
     return refuse("[memory] the tensors must fit into memory; they do not; make the problem smaller");
   } catch (const std::exception& error) {

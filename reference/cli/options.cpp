@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
+#include "reference/cli/values.h"
 #include "reference/definition/bad_input.h"
+#include "reference/files/json.h"
 
 namespace ringattn::cli {
 
@@ -12,28 +15,28 @@ namespace {
 // Groups of --help; the metadata of a file may speak for the rules and the ring
 constexpr const char *data = "Problem", *rules = "Which keys a query sees", *ring = "Ring", *links = "Links";
 
-// A count: an integer from 1 on
+constexpr std::uint64_t largest_count = std::uint64_t{1} << 30;
+
 CLI::Option* count(CLI::App& command, const std::string& name, auto& variable,
                    const std::string& description) {
   return command.add_option(name, variable, description)
-      ->check(CLI::Range(1, 1 << 30).description(""))
+      ->check(whole_number(1, largest_count))
       ->type_name("N");
 }
 
-CLI::Option* rate(CLI::App& command, const std::string& name, double& variable,
-                  const std::string& description) {
-  return command.add_option(name, variable, description)
-      ->check(CLI::Range(0.0, 1e12).description(""))
-      ->type_name("X");
+CLI::Option* choice(CLI::App& command, const std::string& name, std::string& variable,
+                    const std::vector<std::string>& names, const std::string& description) {
+  return command.add_option(name, variable, description + ": " + CLI::detail::join(names, ", "))
+      ->check(one_of(names))
+      ->type_name("NAME");
 }
 
 std::int64_t parse_window_entry(std::string_view text, const std::string& window) {
   std::int64_t entry = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), entry);
-  require(
-      error == std::errc() && end == text.data() + text.size() && entry >= -1,
-      "[--window] two integers L,R are wanted, each -1 (unlimited) or the furthest distance seen; found \"",
-      window, "\"; write --window=128,0, say");
+  require(error == std::errc() && end == text.data() + text.size() && entry >= -1,
+          "[--window] two integers L,R are wanted, each -1 (unlimited) or the furthest distance seen; found ",
+          in_quotes(window), "; write --window=128,0, say");
   return entry;
 }
 
@@ -57,57 +60,77 @@ void add_problem_options(CLI::App& command, ProblemOptions& o) {
       ->group(data);
   count(command, "--dim", o.dim, "head dimension of q and k")->capture_default_str()->group(data);
   count(command, "--v-dim", o.v_dim, "head dimension of v (default: --dim)")->group(data);
-  command.add_option("--dtype", o.dtype, "storage type; arithmetic is float64 for f64, else float32")
-      ->check(CLI::IsMember({"f64", "f32", "bf16", "f16"}))
+  choice(command, "--dtype", o.dtype, {"f64", "f32", "bf16", "f16"}, "storage type")
       ->capture_default_str()
       ->group(data);
   command.add_option("--seed", o.seed, "of the generated numbers")
+      ->check(whole_number(0, UINT64_MAX))
       ->type_name("N")
       ->capture_default_str()
       ->group(data);
 
   command.add_flag("--causal", o.causal, "no key after its query")->group(rules);
-  command
-      .add_option("--causal-align", o.causal_align,
-                  "where queries stand if there are fewer or more than keys")
-      ->check(CLI::IsMember({"bottom-right", "top-left"}))
+  choice(command, "--causal-align", o.causal_align, {"bottom-right", "top-left"},
+         "where fewer or more queries than keys stand")
       ->group(rules);
   command.add_option("--window", o.window, "keys at most L before and R after the query; -1: unlimited")
+      ->check(not_empty())
       ->type_name("L,R")
       ->group(rules);
-  command.add_option("--softmax-scale", o.softmax_scale, "factor on q.k (default: 1/sqrt(dim))")
+  command.add_option("--softmax-scale", o.softmax_scale, "factor on q.k (default: 1/sqrt(--dim))")
+      ->check(finite_number())
       ->type_name("X")
       ->group(rules);
   command.add_option("--softcap", o.softcap, "scores become c tanh(score / c); 0: none")
+      ->check(finite_number())
       ->type_name("C")
       ->group(rules);
+}
+
+void refuse_contradictions(const CLI::App& command, const ProblemOptions& o) {
+  std::vector<const char*> generated;
+  if (o.input)
+    generated = {"--text",     "--seq", "--kv-seq", "--batch", "--heads",
+                 "--kv-heads", "--dim", "--v-dim",  "--dtype"};
+  else if (!o.text.empty())
+    generated = {"--seq", "--kv-seq", "--batch"};
+  const std::string source = o.input ? "--input" : "--text";
+  for (const char* name : generated)
+    require(command.count(name) == 0, "[", command.get_name(), "] the data come from ", source, "; found ",
+            name, " beside it; leave one of the two out");
 }
 
 void add_spread_options(CLI::App& command, SpreadOptions& o) {
   count(command, "--devices,--world-size", o.devices, "devices in the ring")
       ->capture_default_str()
       ->group(ring);
-  command.add_option("--layout,--sharding", o.layout, "how rows are dealt out to the devices")
-      ->check(CLI::IsMember({"contiguous", "striped", "zigzag"}))
+  choice(command, "--layout,--sharding", o.layout, {"contiguous", "striped", "zigzag"},
+         "how rows are dealt out")
       ->capture_default_str()
       ->group(ring);
-  command.add_option("--rotate", o.rotate, "what travels")
-      ->check(CLI::IsMember({"kv", "q"}))
-      ->capture_default_str()
-      ->group(ring);
-  command
-      .add_option("--transport", o.transport,
-                  "threads: a thread a device; lockstep: all devices in one thread")
-      ->check(CLI::IsMember({"threads", "lockstep"}))
+  choice(command, "--rotate", o.rotate, {"kv", "q"}, "what travels")->capture_default_str()->group(ring);
+  choice(command, "--transport", o.transport, {"threads", "lockstep"}, "a thread a device, or one for all")
       ->capture_default_str()
       ->group(ring);
   count(command, "--threads", o.threads, "threads that drive the devices (default: one a device)")
       ->group(ring);
-  command.add_flag("!--no-overlap", o.overlap, "work on a block before sending it on")->group(ring);
-  rate(command, "--link-gbps", o.link_gbps,
-       "slow links down to so many 10^9 bits/s, one direction; 0: as fast as memory")
-      ->group(links);
-  rate(command, "--link-latency-us", o.link_latency_us, "and this many microseconds a message")->group(links);
+  command
+      .add_flag_callback(
+          "--no-overlap", [&o] { o.overlap = false; }, "work on a block before sending it on")
+      ->group(ring);
+}
+
+void add_link_options(CLI::App& command, SpreadOptions& o) {
+  const auto rate = [&](const char* name, double& variable, double least, double most,
+                        const char* description) {
+    command.add_option(name, variable, description)
+        ->check(nothing_or(least, most))
+        ->type_name("X")
+        ->group(links);
+  };
+  rate("--link-gbps", o.link_gbps, 1e-6, 1e12,
+       "slow links down to X 10^9 bits/s, one direction (default: as fast as memory)");
+  rate("--link-latency-us", o.link_latency_us, 1e-3, 1e9, "let each message take X microseconds more");
 }
 
 CostModel SpreadOptions::cost() const {
@@ -144,12 +167,15 @@ Mask parse_mask(bool causal, const std::string& window) {
 std::vector<std::string> apply_metadata(CLI::App& command,
                                         const std::map<std::string, std::string>& metadata) {
   std::vector<std::string> overruled;
+  std::set<const CLI::Option*> from_file;
   for (const auto& [key, value] : metadata) {
     std::string name = "--" + key;
     std::replace(name.begin(), name.end(), '_', '-');
     CLI::Option* option = command.get_option_no_throw(name);
     const std::string group = option ? option->get_group() : "";
     if (group != rules && group != ring) continue;
+    require(from_file.count(option) == 0, "[--input] an option must stand in the metadata once; found ",
+            option->get_name(), " under two names; leave one out");
     if (option->count() > 0) {
       overruled.push_back(name + " of the command line wins over \"" + value + "\" of the input file");
       continue;
@@ -158,9 +184,10 @@ std::vector<std::string> apply_metadata(CLI::App& command,
       option->add_result(value);
       option->run_callback();
     } catch (const CLI::ParseError& error) {
-      throw BadInput("[--input] metadata " + key + " = \"" + value + "\" is no value for " + name + ": " +
-                     error.what());
+      throw BadInput(std::string("[--input] the metadata must suit the options; ") + error.what() +
+                     "; correct it, or give " + name + " on the command line");
     }
+    from_file.insert(option);
   }
   return overruled;
 }

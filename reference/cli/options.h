@@ -42,13 +42,16 @@ struct SpreadOptions {
 
 void add_problem_options(CLI::App& command, ProblemOptions& options);
 void add_spread_options(CLI::App& command, SpreadOptions& options);
+void add_link_options(CLI::App& command, SpreadOptions& options);
+
+// Throws BadInput where an option that describes generated data stands beside data from a file
+void refuse_contradictions(const CLI::App& command, const ProblemOptions& options);
 
 // "9,-1" -> left 9, right unlimited; throws BadInput unless it is two integers from -1 on
 Mask parse_mask(bool causal, const std::string& window);
 
 // Options that the command line does not name are taken from the metadata of the input file, under their
-// names with
-// "_" for "-". Returns a sentence for each one that the command line overrules.
+// names with "_" for "-". Returns a sentence for each one that the command line overrules.
 std::vector<std::string> apply_metadata(CLI::App& command,
                                         const std::map<std::string, std::string>& metadata);
 

@@ -3,14 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 
-#include "reference/cli/options.h"
+#include "reference/cli/progress.h"
+#include "reference/cli/run_report.h"
+#include "reference/cli/values.h"
 #include "reference/cli/word_memory.h"
-#include "reference/definition/attention.h"
 #include "reference/definition/bad_input.h"
-#include "reference/definition/comparison.h"
-#include "reference/files/json.h"
 #include "reference/files/output_file.h"
 #include "reference/ring/schedule.h"
 
@@ -20,7 +18,8 @@ namespace {
 
 struct RecallOptions {
   std::vector<std::filesystem::path> text;
-  std::string prompt, json;
+  std::string prompt;
+  std::optional<std::filesystem::path> json;  // a file, or "-"
   int words = 16;
   SpreadOptions spread;
 };
@@ -55,17 +54,19 @@ int device_of(Index row, const RingOptions& ring, Index N) {
   return -1;
 }
 
-// Which key got most, and how much all keys of the same word got: weights are exp(score - lse) with the exact
-// lse
+// Which word it is, which of its places got most, and how much all of them got: weights are exp(score - lse)
+// with the exact lse
 Recalled look_up(const WordMemory& memory, const Text& text, const Problem<float>& problem,
                  const Attended<float>& found, const RingOptions& ring) {
   Recalled recalled;
   recalled.word = memory.closest_word(found.out);
   const Matrix<float> P = probabilities(problem, found.lse, 0, 0);
-  P.row(0).maxCoeff(&recalled.key);
-  for (Index i = 0; i < memory.size(); ++i)
-    if (WordMemory::words_of(memory.word(i)).front() == recalled.word)
-      recalled.weight += static_cast<double>(P(0, i));
+  float most = -1;
+  for (Index i = 0; i < memory.size(); ++i) {
+    if (memory.compared_word(i) != recalled.word) continue;
+    recalled.weight += static_cast<double>(P(0, i));
+    if (P(0, i) > most) most = P(0, i), recalled.key = i;
+  }
   recalled.place = text.place(memory.offset(recalled.key));
   recalled.device = device_of(recalled.key, ring, memory.size());
   const int query_device = device_of(0, ring, 1);
@@ -73,72 +74,103 @@ Recalled look_up(const WordMemory& memory, const Text& text, const Problem<float
   return recalled;
 }
 
-std::vector<Recalled> recall(const RecallOptions& o, const WordMemory& memory, const Text& text) {
+// The words, and of all checks against the definition the worst
+struct Continuation {
+  std::vector<Recalled> words;
+  SelfCheck check;
+};
+
+void keep_worst(const SelfCheck& check, SelfCheck& worst) {
+  if (worst.tensors.empty()) worst = check;
+  for (std::size_t i = 0; i < check.tensors.size(); ++i)
+    if (!(check.tensors[i].comparison.relative_error <= worst.tensors[i].comparison.relative_error))
+      worst.tensors[i] = check.tensors[i];
+}
+
+Continuation recall(const RecallOptions& o, const WordMemory& memory, const Text& text) {
   std::vector<std::string> words = WordMemory::words_of(o.prompt);
   require(
       !words.empty(),
       "[recall] a prompt of at least one word is wanted; found none; give --prompt \"The precise terms\"");
-  const RingOptions ring = o.spread.ring();
-  std::vector<Recalled> continuation;
+  require(memory.knows_any(words), "[recall] the last ", WordMemory::context,
+          " words of the prompt must have one that the text has; found none in ", in_quotes(o.prompt),
+          "; take words from the text, or give another --text");
+  RingOptions ring = o.spread.ring();
+  Progress progress(o.words * std::int64_t{ring.devices} * ring.devices);
+  Recorders pens = recorders(progress, ring.devices, {});
+  ring.facts = &pens;
+
+  Case<float> c;
+  c.K = memory.keys(), c.V = memory.values();
+  c.q_tokens = consecutive_tokens(1), c.kv_tokens = consecutive_tokens(memory.size());
+  c.scoring.softmax_scale = WordMemory::sharpness;
+  Continuation continuation;
   for (int n = 0; n < o.words; ++n) {
-    const Tensor<float> Q = memory.query(words);
-    Problem<float> problem{
-        Q, memory.keys(), memory.values(), consecutive_tokens(1), consecutive_tokens(memory.size()), {}, {},
-        {}};
-    problem.scoring.softmax_scale = WordMemory::sharpness;
-    continuation.push_back(look_up(memory, text, problem, ring_attention(problem, ring), ring));
-    words.push_back(continuation.back().word);
+    c.Q = memory.query(words);
+    const Attended<float> found = ring_attention(c.problem(), ring);
+    keep_worst(check_against_definition<float>(c, ring, found, nullptr), continuation.check);
+    continuation.words.push_back(look_up(memory, text, c.problem(), found, ring));
+    words.push_back(continuation.words.back().word);
   }
   return continuation;
 }
 
-std::string joined(const WordMemory& memory, const std::vector<Recalled>& continuation) {
+std::string joined(const WordMemory& memory, const Continuation& continuation) {
   std::string line;
-  for (const Recalled& r : continuation) line += (line.empty() ? "" : " ") + memory.word(r.key);
+  for (const Recalled& r : continuation.words) line += (line.empty() ? "" : " ") + memory.word(r.key);
   return line;
 }
 
-void print(const RecallOptions& o, const WordMemory& memory, const std::vector<Recalled>& continuation) {
+void print(const RecallOptions& o, const WordMemory& memory, const Continuation& continuation) {
   fmt::print(
       "{} words in {} files, spread over {} devices ({}); exact attention over all of them, word by word\n\n",
       memory.size(), o.text.size(), o.spread.devices, o.spread.layout);
   fmt::print("{:<16} weight  device  step  where\n", "word");
-  for (const Recalled& r : continuation)
+  for (const Recalled& r : continuation.words)
     fmt::print("{:<16} {:6.3f} {:7} {:5}  {}:{}\n", memory.word(r.key), r.weight, r.device, r.step,
                r.place.file, r.place.line);
-  fmt::print("\n{} ... {}\n", o.prompt, joined(memory, continuation));
+  fmt::print("\n{} ... {}\n\n", o.prompt, joined(memory, continuation));
+  fmt::print("What each word read was checked against full attention in float64; the worst of them:\n");
+  print(continuation.check.tensors);
+  fmt::print("{}\n", continuation.check.right()
+                         ? "exact: the ring gives what full attention gives, to rounding"
+                         : "wrong: more than rounding lies between the ring and full attention");
 }
 
-Json to_json(const RecallOptions& o, const WordMemory& memory, const std::vector<Recalled>& continuation) {
+Json to_json(const RecallOptions& o, const WordMemory& memory, const Continuation& continuation) {
   Json words = Json::array();
-  for (const Recalled& r : continuation)
+  for (const Recalled& r : continuation.words)
     words.push_back({{"word", memory.word(r.key)},
                      {"weight", number(r.weight)},
                      {"file", r.place.file},
                      {"line", r.place.line},
                      {"device", r.device},
                      {"step", r.step}});
-  return {{"prompt", o.prompt},        {"continuation", joined(memory, continuation)},
-          {"keys", memory.size()},     {"devices", o.spread.devices},
-          {"layout", o.spread.layout}, {"words", words}};
+  return {{"prompt", o.prompt},
+          {"continuation", joined(memory, continuation)},
+          {"keys", memory.size()},
+          {"devices", o.spread.devices},
+          {"layout", o.spread.layout},
+          {"words", words},
+          {"result", to_json(continuation.check)}};
 }
 
 int run(RecallOptions& o) {
   std::optional<OutputFile> file;
-  if (!o.json.empty() && o.json != "-") file.emplace(o.json);
+  if (o.json && *o.json != "-") file.emplace(*o.json);
   if (o.text.empty()) o.text = usual_texts();
   const Text text = read_text(o.text);
   const WordMemory memory(text);
-  const std::vector<Recalled> continuation = recall(o, memory, text);
+  const Continuation continuation = recall(o, memory, text);
   if (file) {
     file->stream() << pretty(to_json(o, memory, continuation));
     file->commit();
   }
-  if (o.json == "-")
+  if (o.json && *o.json == "-")
     fmt::print("{}", pretty(to_json(o, memory, continuation)));
   else
     print(o, memory, continuation);
-  return 0;
+  return continuation.check.right() ? 0 : 1;
 }
 
 }  // namespace
@@ -154,12 +186,15 @@ Action add_recall(CLI::App& app) {
       "  ringattn recall --text book.txt notes.txt --prompt \"It was the best of\" --words 30 --devices 16");
   command->add_option("--text", o->text, "text files (default: the licence texts of this system)")
       ->type_name("FILE...");
-  command->add_option("--prompt", o->prompt, "words to go on from")->type_name("STRING")->required();
+  command->add_option("--prompt", o->prompt, "words to go on from (required)")
+      ->type_name("STRING")
+      ->required();
   command->add_option("--words", o->words, "how many words to recall")
-      ->check(CLI::Range(1, 1 << 20).description(""))
+      ->check(whole_number(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--json", o->json, "the result for programs; - is standard output")
+      ->check(not_empty())
       ->type_name("FILE|-");
   add_spread_options(*command, o->spread);
   return [o] { return run(*o); };

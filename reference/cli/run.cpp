@@ -2,13 +2,11 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-
 #include "reference/cli/case.h"
 #include "reference/cli/progress.h"
+#include "reference/cli/run_options.h"
 #include "reference/cli/run_report.h"
 #include "reference/cli/steps.h"
-#include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
 #include "reference/trace/json_lines.h"
 #include "reference/trace/perfetto.h"
@@ -20,32 +18,9 @@ namespace ringattn::cli {
 
 namespace {
 
-struct RunOptions {
-  ProblemOptions problem;
-  SpreadOptions spread;
-  bool backward = false;
-  std::string trace_rows;
-  std::optional<std::filesystem::path> trace, output, steps;
-  std::string json;  // a file, or "-"
-};
-
-WatchedRows watched_rows(const RunOptions& o, Index Sq) {
-  WatchedRows watched;
-  watched.all = o.trace_rows == "all" || o.steps;
-  if (watched.all || o.trace_rows.empty()) return watched;
-  for (const std::string& entry : CLI::detail::split(o.trace_rows, ',')) {
-    Index row = -1;
-    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), row);
-    require(error == std::errc() && end == entry.data() + entry.size() && row >= 0 && row < Sq,
-            "[--trace-rows] query rows from 0 to ", Sq - 1, " are wanted, as 0,5,17, or all; found \"", entry,
-            "\"");
-    watched.rows.push_back(row);
-  }
-  return watched;
-}
-
-// The options that were typed or have a default, by name
-Json config_of(const CLI::App& command) {
+// The options that were typed or have a default, by name; shapes and type as they are, whatever gave them
+template <class T>
+Json config_of(const CLI::App& command, const Case<T>& c) {
   Json config;
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name(false, false);
@@ -54,6 +29,12 @@ Json config_of(const CLI::App& command) {
         option->count() ? CLI::detail::join(option->results(), ",") : option->get_default_str();
     if (!value.empty()) config[name.substr(2)] = value;
   }
+  const Shape &q = c.Q.shape(), &v = c.V.shape();
+  const std::pair<const char*, Index> extents[] = {{"batch", q.B}, {"seq", q.S},      {"kv-seq", v.S},
+                                                   {"heads", q.H}, {"kv-heads", v.H}, {"dim", q.D},
+                                                   {"v-dim", v.D}};
+  for (const auto& [name, extent] : extents) config[name] = std::to_string(extent);
+  config["dtype"] = name(c.dtype);
   return config;
 }
 
@@ -105,11 +86,12 @@ struct OutputFiles {
   std::optional<OutputFile> output, trace, perfetto, steps, json;
 
   explicit OutputFiles(const RunOptions& o) {
+    require_different_files(o);
     if (o.output) output.emplace(*o.output);
     if (o.trace) trace.emplace(*o.trace);
     if (o.trace) perfetto.emplace(o.trace->string() + ".perfetto.json");
     if (o.steps) steps.emplace(*o.steps);
-    if (!o.json.empty() && o.json != "-") json.emplace(o.json);
+    if (o.json && *o.json != "-") json.emplace(*o.json);
   }
 
   void commit() {
@@ -142,7 +124,7 @@ Results<T> run_the_ring(const RunOptions& o, const Case<T>& c, TraceSink& sink) 
   RingOptions ring = o.spread.ring();
   Recorders pens = recorders(sink, ring.devices, o.spread.cost());
   ring.facts = &pens;
-  ring.watched = watched_rows(o, c.Q.shape().S);
+  ring.watched = o.watched_rows(c.Q.shape().S);
   LinkDecorator<T> throttle;
   if (Listeners::throttled(o))
     throttle = [&](Link<T>& inner, WaitingRoom& room) {
@@ -173,7 +155,7 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
   const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
   const RingOptions ring = o.spread.ring();
 
-  RunReport report{config_of(command),
+  RunReport report{config_of(command, c),
                    std::move(notes),
                    c.Q.shape(),
                    c.K.shape(),
@@ -191,6 +173,7 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
         static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, c.Q.shape().S).size()));
   report.check = check_against_definition(c, ring, results.forward, gradients);
 
+  listeners.progress.clear();
   if (files.output)
     write_safetensors(files.output->stream(), results_file(results.forward, gradients, c.dtype));
   if (files.steps)
@@ -204,7 +187,7 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
   if (files.json) files.json->stream() << pretty(to_json(report));
   files.commit();
 
-  if (o.json == "-")
+  if (o.json && *o.json == "-")
     fmt::print("{}", pretty(to_json(report)));
   else
     print(report);
@@ -217,36 +200,10 @@ Action add_run(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "run", "Ring attention on generated, loaded or text input, checked against full attention");
   const auto o = std::make_shared<RunOptions>();
-  command->footer(
-      "Examples:\n"
-      "  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
-      "  ringattn run --seq 100 --kv-seq 1000 --causal --causal-align bottom-right --devices 4 --backward\n"
-      "  ringattn run --input qkv.safetensors --devices 4 --output out.safetensors --json -\n"
-      "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1");
-  add_problem_options(*command, o->problem);
-  add_spread_options(*command, o->spread);
-  const std::string results = "Results";
-  command
-      ->add_flag("--backward", o->backward,
-                 "gradients as well; dout and dlse from the file, or drawn from the seed")
-      ->group(results);
-  command->add_option("--output", o->output, "write out, lse and gradients")
-      ->type_name("FILE")
-      ->group(results);
-  command->add_option("--trace", o->trace, "write all events as JSON lines, and FILE.perfetto.json")
-      ->type_name("FILE")
-      ->group(results);
-  command->add_option("--trace-rows", o->trace_rows, "rows of which the trace shows m, l, O at each step")
-      ->type_name("LIST|all")
-      ->group(results);
-  command->add_option("--steps", o->steps, "write each device's m, l, O and kv_owner after each step")
-      ->type_name("FILE")
-      ->group(results);
-  command->add_option("--json", o->json, "the report for programs; - is standard output")
-      ->type_name("FILE|-")
-      ->group(results);
+  add_run_options(*command, *o);
   return [command, o] {
     std::vector<std::string> notes;
+    refuse_contradictions(*command, o->problem);
     Source source(o->problem);
     if (source.file) notes = apply_metadata(*command, source.file->metadata);
     return source.dtype == Dtype::f64 ? run<double>(*command, *o, notes, std::move(source))

@@ -70,11 +70,7 @@ void print_check(const RunReport& r) {
                *r.check.sampled_rows, r.backward ? " and keys" : "");
   else
     fmt::print("Checked on all rows.\n");
-  fmt::print("tensor   max abs error   relative error        worst row         allowed\n");
-  for (const CheckedTensor& t : r.check.tensors)
-    fmt::print("{:6} {:15.1e} {:16.1e} {:16.1e} {:15.1e}\n", t.name, t.comparison.max_abs_error,
-               t.comparison.relative_error, t.comparison.worst_row_error, t.allowed);
-  fmt::print("\n");
+  print(r.check.tensors);
 }
 
 void print_verdict(const RunReport& r) {
@@ -100,14 +96,25 @@ void print(const RunReport& report) {
   print_verdict(report);
 }
 
-Json to_json(const RunReport& r) {
-  Json result{{"verdict", r.check.right() ? "exact" : "wrong"}};
-  for (const CheckedTensor& t : r.check.tensors)
+void print(const std::vector<CheckedTensor>& tensors) {
+  fmt::print("tensor   max abs error   relative error        worst row         allowed\n");
+  for (const CheckedTensor& t : tensors)
+    fmt::print("{:6} {:15.1e} {:16.1e} {:16.1e} {:15.1e}\n", t.name, t.comparison.max_abs_error,
+               t.comparison.relative_error, t.comparison.worst_row_error, t.allowed);
+  fmt::print("\n");
+}
+
+Json to_json(const SelfCheck& check) {
+  Json result{{"verdict", check.right() ? "exact" : "wrong"}};
+  for (const CheckedTensor& t : check.tensors)
     result[t.name] = {{"max_abs_error", number(t.comparison.max_abs_error)},
                       {"relative_error", number(t.comparison.relative_error)},
                       {"worst_row_error", number(t.comparison.worst_row_error)},
                       {"allowed", number(t.allowed)}};
+  return result;
+}
 
+Json to_json(const RunReport& r) {
   Json devices = Json::array();
   for (std::size_t d = 0; d < r.devices.size(); ++d)
     devices.push_back({{"device", d},
@@ -128,7 +135,7 @@ Json to_json(const RunReport& r) {
                {"hidden_fraction", nullptr}};
   if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = number(hidden);
 
-  return {{"config", r.config}, {"notes", r.notes}, {"result", result},
+  return {{"config", r.config}, {"notes", r.notes}, {"result", to_json(r.check)},
           {"devices", devices}, {"time", time},     {"overlap", overlap}};
 }
 

@@ -28,4 +28,8 @@ void print(const RunReport& report);
 // The same for programs
 Json to_json(const RunReport& report);
 
+// What a check says of each tensor, for people and programs
+void print(const std::vector<CheckedTensor>& tensors);
+Json to_json(const SelfCheck& check);
+
 }  // namespace ringattn::cli

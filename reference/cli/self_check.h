@@ -1,11 +1,18 @@
 #pragma once
 
 #include <optional>
+#include <stdexcept>
 
 #include "reference/cli/case.h"
 #include "reference/definition/comparison.h"
 
 namespace ringattn::cli {
+
+// A result that is not what the definition gives, where no report can say so.
+class WrongResult : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 // A result held against the definition in float64.
 struct CheckedTensor {

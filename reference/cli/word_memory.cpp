@@ -1,5 +1,6 @@
 #include "reference/cli/word_memory.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 
@@ -82,6 +83,12 @@ Tensor<float> WordMemory::query(const std::vector<std::string>& words_so_far) co
     if (known != ids_.end()) add_shifted(known->second, j, q.head(0, 0));  // an unknown word agrees with none
   }
   return q;
+}
+
+bool WordMemory::knows_any(const std::vector<std::string>& words_so_far) const {
+  const auto last = words_so_far.rbegin();
+  const auto count = std::min(static_cast<Index>(words_so_far.size()), context);
+  return std::any_of(last, last + count, [&](const std::string& word) { return ids_.count(word) > 0; });
 }
 
 const std::string& WordMemory::closest_word(const Tensor<float>& out) const {

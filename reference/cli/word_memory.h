@@ -38,6 +38,13 @@ class WordMemory {
   // The word whose vector is closest to what attention gave, (1, 1, 1, dim), as it is compared
   const std::string& closest_word(const Tensor<float>& out) const;
 
+  // Whether a query with these words would agree with any place of the text
+  bool knows_any(const std::vector<std::string>& words_so_far) const;
+
+  // Word _i_ of the text, as it is compared, and as it is written
+  const std::string& compared_word(Index i) const {
+    return vocabulary_[static_cast<std::size_t>(words_[static_cast<std::size_t>(i)].id)];
+  }
   const std::string& word(Index i) const { return words_[static_cast<std::size_t>(i)].as_written; }
   std::size_t offset(Index i) const { return words_[static_cast<std::size_t>(i)].offset; }
 

@@ -1,0 +1,82 @@
+#include "reference/cli/run_options.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "reference/cli/values.h"
+#include "reference/definition/bad_input.h"
+#include "reference/files/json.h"
+
+namespace ringattn::cli {
+
+WatchedRows RunOptions::watched_rows(Index Sq) const {
+  WatchedRows watched;
+  watched.all = trace_rows == "all" || steps.has_value();
+  if (watched.all || trace_rows.empty()) return watched;
+  for (const std::string& entry : CLI::detail::split(trace_rows, ',')) {
+    Index row = -1;
+    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), row);
+    require(error == std::errc() && end == entry.data() + entry.size() && row >= 0 && row < Sq,
+            "[--trace-rows] query rows from 0 to ", Sq - 1, " are wanted, as 0,5,17, or all; found \"", entry,
+            "\"");
+    watched.rows.push_back(row);
+  }
+  std::sort(watched.rows.begin(), watched.rows.end());
+  watched.rows.erase(std::unique(watched.rows.begin(), watched.rows.end()), watched.rows.end());
+  return watched;
+}
+
+void add_run_options(CLI::App& command, RunOptions& o) {
+  command.footer(
+      "Examples:\n"
+      "  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
+      "  ringattn run --seq 100 --kv-seq 1000 --causal --causal-align bottom-right --devices 4 --backward\n"
+      "  ringattn run --input qkv.safetensors --devices 4 --output out.safetensors --json -\n"
+      "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1");
+  add_problem_options(command, o.problem);
+  add_spread_options(command, o.spread);
+  add_link_options(command, o.spread);
+  const std::string results = "Results";
+  const auto file = [&](const char* name, auto& variable, const char* description) {
+    return command.add_option(name, variable, description)
+        ->check(not_empty())
+        ->type_name("FILE")
+        ->group(results);
+  };
+  command
+      .add_flag("--backward", o.backward,
+                "gradients as well; dout and dlse from the file, or drawn from the seed")
+      ->group(results);
+  file("--output", o.output, "write out, lse and gradients, as safetensors");
+  CLI::Option* trace = file("--trace", o.trace, "write all events as JSON lines, and FILE.perfetto.json");
+  command.add_option("--trace-rows", o.trace_rows, "rows of which the trace shows m, l, O at each step")
+      ->check(not_empty())
+      ->needs(trace)
+      ->type_name("LIST|all")
+      ->group(results);
+  file("--steps", o.steps, "write each device's m, l, O and kv_owner after each step, as safetensors");
+  file("--json", o.json, "the report for programs; - is standard output")->type_name("FILE|-");
+}
+
+void require_different_files(const RunOptions& o) {
+  std::vector<std::pair<std::string, std::filesystem::path>> files;
+  const auto add = [&](const std::string& option, const std::optional<std::filesystem::path>& path) {
+    std::error_code none;
+    if (path && *path != "-")
+      files.emplace_back(option, std::filesystem::weakly_canonical(std::filesystem::absolute(*path), none));
+  };
+  add("--input", o.problem.input);
+  for (const std::filesystem::path& text : o.problem.text) add("--text", text);
+  const std::size_t inputs = files.size();
+  add("--output", o.output), add("--trace", o.trace), add("--steps", o.steps), add("--json", o.json);
+  if (o.trace) add("--trace (for Perfetto)", o.trace->string() + ".perfetto.json");
+
+  for (std::size_t written = inputs; written < files.size(); ++written)
+    for (std::size_t other = 0; other < written; ++other)
+      require(files[written].second != files[other].second,
+              "[run] a file that is written has one purpose; found ",
+              in_quotes(files[written].second.string()), " for ", files[other].first, " and ",
+              files[written].first, "; give another path");
+}
+
+}  // namespace ringattn::cli

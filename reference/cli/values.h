@@ -1,0 +1,28 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ringattn::cli {
+
+// What the value of an option must be. Each is checked as it was typed, before anything is converted, and
+// refused with what is wanted and what was found.
+
+// A whole number from _least_ to _most_
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
+
+// A finite number
+CLI::Validator finite_number();
+
+// 0, or a number from _least_ to _most_
+CLI::Validator nothing_or(double least, double most);
+
+// One of the names
+CLI::Validator one_of(std::vector<std::string> names);
+
+// At least one character
+CLI::Validator not_empty();
+
+}  // namespace ringattn::cli

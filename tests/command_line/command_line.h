@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "reference/definition/random.h"
+#include "reference/files/json.h"
+#include "reference/files/safetensors.h"
+
+namespace ringattn {
+
+// What the executable did.
+struct Answer {
+  int status = -1;  // of its exit; 128 + the signal that ended it
+  std::string out, err;
+
+  std::string last_line() const;
+  Json json() const { return Json::parse(out); }
+};
+
+// Runs `ringattn` with these arguments, as they are: no shell comes near them
+Answer call(const std::vector<std::string>& arguments);
+
+// `run` on three devices, with these arguments besides
+Answer run(std::vector<std::string> arguments);
+
+// Status 0, nothing on standard error, and a last line that begins with "exact"
+bool is_exact(const Answer& answer);
+
+// What `run --json -` and `run --output` report of a right run
+Json json_of(std::vector<std::string> arguments);
+SafetensorsFile results_of(std::vector<std::string> arguments);
+
+// Checks that bad input is refused as promised: status 2, nothing on standard output, one sentence on
+// standard error, and _part_ in it
+void refuses(const std::vector<std::string>& arguments, const std::string& part);
+
+// The tensors q k v of a problem, normal numbers stored as _dtype_
+SafetensorsFile qkv(const Shape& q, const Shape& k, const Shape& v, Dtype dtype = Dtype::f64);
+
+// A tensor of normal numbers
+StoredTensor normal_stored(const Shape& shape, std::uint64_t seed, Dtype dtype = Dtype::f64);
+
+// Writes the file and returns its path, as an argument
+std::string saved(const std::filesystem::path& path, const SafetensorsFile& file);
+
+}  // namespace ringattn

@@ -1,0 +1,79 @@
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iomanip>
+#include <regex>
+#include <sstream>
+
+#include "tests/command_line/command_line.h"
+
+using namespace ringattn;
+
+namespace {
+
+constexpr const char* readme_path = RINGATTN_SOURCE_DIR "/README.md";
+
+// A command that the README shows with its output: "$ build/release/ringattn ...", then the output, up to the
+// fence
+struct Shown {
+  std::string command, output;
+};
+
+// The README in pieces: text as it is, and between two texts a command that is shown
+struct Readme {
+  std::vector<std::string> texts = {""};
+  std::vector<Shown> shown;
+
+  explicit Readme(std::istream& stream) {
+    const std::string prompt = "$ build/release/ringattn ";
+    for (std::string line; std::getline(stream, line);) {
+      if (line.rfind(prompt, 0) != 0) {
+        texts.back() += line + "\n";
+        continue;
+      }
+      shown.push_back({line.substr(prompt.size()), ""});
+      while (std::getline(stream, line) && line != "```") shown.back().output += line + "\n";
+      texts.emplace_back("```\n");
+    }
+  }
+
+  std::string whole() const {
+    std::string text = texts.front();
+    for (std::size_t i = 0; i < shown.size(); ++i)
+      text += "$ build/release/ringattn " + shown[i].command + "\n" + shown[i].output + texts[i + 1];
+    return text;
+  }
+};
+
+// The words of a command, of which some stand in double quotes
+std::vector<std::string> arguments_of(const std::string& command) {
+  std::istringstream stream(command);
+  std::vector<std::string> arguments;
+  for (std::string word; stream >> std::quoted(word);) arguments.push_back(word);
+  return arguments;
+}
+
+// Numbers and their units differ from run to run and from machine to machine; everything else must agree
+std::string without_numbers(const std::string& output) {
+  const std::string masked = std::regex_replace(
+      output, std::regex("[0-9]+([.][0-9]+)?(e[-+][0-9]+)?( (B|KiB|MiB|GiB|ms|s)\\b)?"), "#");
+  return std::regex_replace(masked, std::regex(" +"), " ");
+}
+
+}  // namespace
+
+TEST_CASE("the README shows what the commands print") {
+  std::ifstream stream(readme_path);
+  Readme readme(stream);
+  const bool write = std::getenv("RINGATTN_README") && std::string(std::getenv("RINGATTN_README")) == "write";
+  CHECK(readme.shown.size() >= 2);
+  for (Shown& each : readme.shown) {
+    CAPTURE(each.command);
+    const Answer answer = call(arguments_of(each.command));
+    CHECK(answer.status == 0);
+    if (write) each.output = answer.out;
+    CHECK(without_numbers(each.output) == without_numbers(answer.out));
+  }
+  if (write) std::ofstream(readme_path) << readme.whole();
+}

@@ -1,0 +1,99 @@
+#include <doctest/doctest.h>
+
+#include "tests/command_line/command_line.h"
+#include "tests/file_fixtures.h"
+
+using namespace ringattn;
+
+namespace {
+
+// Twelve words in two files, of which only "night" stands twice
+struct Texts {
+  Directory directory;
+  std::string one = write(directory.path / "one", "The owl flew\nat night and slept\n");
+  std::string two = write(directory.path / "two", "Nobody saw it:\nnight is dark.\n");
+
+  Answer recall(const std::string& prompt, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"recall", "--text",  one, two,         "--prompt",
+                                          prompt,   "--words", "2", "--devices", "4"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return call(arguments);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a prompt is continued as the text goes on, and the place is found") {
+  const Texts texts;
+  const Answer answer = texts.recall("nobody SAW", {"--json", "-"});
+  CHECK(answer.status == 0);
+  Json report = answer.json();
+  CHECK(report["continuation"] == "it: night");
+  // 13 words over 4 devices: 3, 3, 3, 4; the only query is on the last device, which meets device d at step 3
+  // - d
+  Json &it = report["words"][0], &night = report["words"][1];
+  CHECK(it["word"] == "it:");
+  CHECK(it["file"] == texts.two);
+  CHECK(it["line"] == 1);
+  CHECK(it["device"] == 3);
+  CHECK(it["step"] == 0);
+  CHECK(it["weight"].get<double>() > 0.9);
+  CHECK(night["line"] == 2);
+  CHECK(night["device"] == 3);
+}
+
+TEST_CASE("the context says which of two places is meant") {
+  const Texts texts;
+  Json report = texts.recall("flew at night", {"--json", "-"}).json();
+  CHECK(report["continuation"] == "and slept");
+  CHECK(report["words"][0]["file"] == texts.one);
+  CHECK(report["words"][0]["line"] == 2);
+  CHECK(report["words"][0]["device"] == 1);
+  CHECK(report["words"][0]["step"] == 2);
+}
+
+TEST_CASE("the layout decides which device knows, not what is known") {
+  const Texts texts;
+  Json contiguous = texts.recall("the owl", {"--json", "-"}).json(),
+       striped = texts.recall("the owl", {"--layout", "striped", "--rotate", "q", "--json", "-"}).json();
+  CHECK(contiguous["words"][0]["device"] == 0);
+  CHECK(striped["words"][0]["device"] == 2);
+  CHECK(striped["continuation"] == contiguous["continuation"]);
+}
+
+TEST_CASE("what each word read is checked against the definition, and the last line says exact") {
+  const Texts texts;
+  const Answer answer = texts.recall("the owl");
+  CHECK(answer.status == 0);
+  CHECK(answer.err == "");
+  CHECK(answer.last_line().rfind("exact", 0) == 0);
+  CHECK(answer.out.find("the owl ... flew at\n") != std::string::npos);
+  Json result = texts.recall("the owl", {"--json", "-"}).json()["result"];
+  CHECK(result["verdict"] == "exact");
+  CHECK(result["out"]["relative_error"].get<double>() <= result["out"]["allowed"].get<double>());
+  CHECK(result["lse"]["relative_error"].get<double>() <= result["lse"]["allowed"].get<double>());
+}
+
+TEST_CASE("one known word is enough, and punctuation and capitals do not matter") {
+  const Texts texts;
+  CHECK(texts.recall("xyzzy, (Owl)", {"--json", "-"}).json()["continuation"] == "flew at");
+}
+
+TEST_CASE("without --text there is still a text to recall") {
+  const Answer answer = call({"recall", "--prompt", "without warranty of", "--words", "1"});
+  CHECK(answer.status == 0);
+  CHECK(answer.last_line().rfind("exact", 0) == 0);
+}
+
+TEST_CASE("help and version go to standard output, with status 0") {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
+                                                    {"run", "--help"},
+                                                    {"recall", "--help"},
+                                                    {"bench", "--help"},
+                                                    {"--version"}}) {
+    const Answer answer = call(arguments);
+    CHECK(answer.status == 0);
+    CHECK(answer.err == "");
+    CHECK(answer.out.find("ringattn") != std::string::npos);
+  }
+}

@@ -1,0 +1,90 @@
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "tests/command_line/command_line.h"
+#include "tests/file_fixtures.h"
+
+using namespace ringattn;
+
+TEST_CASE("a run that is right ends with status 0 and a line that begins with exact") {
+  for (const std::string dtype : {"f64", "f32", "bf16", "f16"})
+    for (const std::string layout : {"contiguous", "striped", "zigzag"})
+      CHECK(is_exact(run({"--seq", "10", "--dtype", dtype, "--layout", layout, "--causal", "--backward"})));
+  for (const std::string rotate : {"kv", "q"})
+    CHECK(
+        is_exact(run({"--seq", "7", "--kv-seq", "19", "--v-dim", "3", "--kv-heads", "1", "--batch", "2",
+                      "--rotate", rotate, "--backward", "--window", "4,-1", "--causal-align", "top-left"})));
+  CHECK(is_exact(run({"--seq", "2", "--softcap", "3", "--softmax-scale", "-0.5"})));
+}
+
+TEST_CASE("a query that sees no key is no error") {
+  const SafetensorsFile results =
+      results_of({"--seq", "9", "--kv-seq", "3", "--causal", "--causal-align", "bottom-right"});
+  CHECK(to_row_tensor<double>("lse", results.at("lse"))(0, 0, 1, 0) ==
+        -std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("a text is attended to byte by byte") {
+  const Directory directory;
+  const std::string one = write(directory.path / "one", "To be, "),
+                    two = write(directory.path / "two", "or not");
+  const SafetensorsFile results = results_of({"--text", one, two, "--heads", "2", "--dim", "4", "--causal"});
+  CHECK(results.at("out").shape == std::vector<Index>{1, 13, 2, 4});
+}
+
+TEST_CASE("large problems are checked on sampled rows, and say so") {
+  Json report = json_of({"--seq", "12288", "--dim", "64", "--window", "64,0", "--causal"});
+  CHECK(report["time"]["full_seconds"].is_null());
+  CHECK(report["time"]["checked_rows"] == 96);
+  CHECK(report["result"]["verdict"] == "exact");
+}
+
+// ---- The report --------------------------------------------------------------
+
+TEST_CASE("the JSON report has the fields that were promised") {
+  Json report = json_of({"--seq", "12", "--backward"});
+  CHECK(report["result"]["verdict"] == "exact");
+  for (const char* tensor : {"out", "lse", "dq", "dk", "dv"}) {
+    CHECK(report["result"][tensor]["max_abs_error"].is_number());
+    CHECK(report["result"][tensor]["relative_error"].is_number());
+  }
+  REQUIRE(report["devices"].size() == 3);
+  for (int d = 0; d < 3; ++d) {
+    Json& device = report["devices"][static_cast<std::size_t>(d)];
+    CHECK(device["device"] == d);
+    CHECK(device["peak_bytes"].get<std::int64_t>() > 0);
+    CHECK(device["bytes_sent"].get<std::int64_t>() > 0);
+    CHECK(device["busy_seconds"].is_number());
+    CHECK(device["wait_seconds"].is_number());
+  }
+  CHECK(report["time"]["ring_seconds"].is_number());
+  CHECK(report["time"]["full_seconds"].is_number());
+  CHECK_FALSE(report["time"].contains("checked_rows"));
+  for (const char* field : {"transfer_seconds", "exposed_seconds", "hidden_fraction"})
+    CHECK(report["overlap"][field].is_number());
+}
+
+TEST_CASE("--json FILE writes the report beside the table for people") {
+  const Directory directory;
+  CHECK(is_exact(run({"--seq", "4", "--json", directory.path / "report"})));
+  CHECK(Json::parse(content(directory.path / "report"))["result"]["verdict"] == "exact");
+}
+
+TEST_CASE("config repeats the options, under their first names") {
+  Json config = json_of(
+      {"--seq", "12", "--sharding", "zigzag", "--causal", "--no-overlap", "--window", "5,0"})["config"];
+  CHECK(config["seq"] == "12");
+  CHECK(config["layout"] == "zigzag");
+  CHECK(config["devices"] == "3");
+  CHECK(config["causal"] == "true");
+  CHECK(config["no-overlap"] == "true");
+  CHECK(config["window"] == "5,0");
+  CHECK_FALSE(config.contains("softcap"));
+}
+
+TEST_CASE("--world-size is --devices") {
+  const Answer answer = call({"run", "--seq", "8", "--world-size", "5", "--json", "-"});
+  CHECK(answer.json()["devices"].size() == 5);
+  CHECK(answer.json()["config"]["devices"] == "5");
+}
