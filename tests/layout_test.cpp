@@ -83,7 +83,7 @@ TEST_CASE("devices differ by one row at most, in zigzag by two") {
   });
 }
 
-TEST_CASE("chunk c of n over N rows is [floor(c N / n), floor((c + 1) N / n))") {
+TEST_CASE("chunk c of n over N rows begins at floor(c N / n) and ends before floor((c + 1) N / n)") {
   // c 10 / 7 = 0, 1.4, 2.9, 4.3, 5.7, 7.1, 8.6, 10
   const Index borders[] = {0, 1, 2, 4, 5, 7, 8, 10};
   for (Index c = 0; c < 7; ++c) {

@@ -40,6 +40,16 @@ TEST_CASE("large problems are checked on sampled rows, and say so") {
   CHECK(report["result"]["verdict"] == "exact");
 }
 
+TEST_CASE("so many keys that the check takes them in chunks are checked all the same") {
+  const auto with_keys = [](const std::string& keys, std::vector<std::string> more) {
+    more.insert(more.end(),
+                {"--seq", "2", "--kv-seq", keys, "--heads", "1", "--causal-align", "bottom-right"});
+    return run(more);
+  };
+  CHECK(is_exact(with_keys("140000", {"--dtype", "f64"})));
+  CHECK(is_exact(with_keys("270000", {"--window", "5,0"})));  // only the last of three chunks is seen
+}
+
 // ---- The report --------------------------------------------------------------
 
 TEST_CASE("the JSON report has the fields that were promised") {
