@@ -23,7 +23,7 @@ endef
 export demo_commands
 
 demo: demo-packages
-	@$(cmake) --preset release > /dev/null
+	@$(cmake) --preset release -DRINGATTN_TESTS=OFF > /dev/null
 	@$(cmake) --build --preset release --target ringattn -j $(jobs)
 	@printf '%s\n' "$$demo_commands" | while IFS= read -r command; do \
 	  printf '\n$$ %s\n' "$$command"; sh -c "$$command" < /dev/null || exit; done
@@ -42,7 +42,7 @@ test-all: sanitized_scale := 1
 
 laws:
 	$(call heading,The laws and the installed package)
-	$(cmake) --preset release > /dev/null
+	$(cmake) --preset release -DRINGATTN_TESTS=ON > /dev/null
 	$(cmake) --build --preset release -j $(jobs)
 	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs)
 
@@ -65,7 +65,7 @@ fuzz:
 
 # Writes the output of each command that README.md shows into README.md
 readme:
-	$(cmake) --preset release > /dev/null
+	$(cmake) --preset release -DRINGATTN_TESTS=ON > /dev/null
 	$(cmake) --build --preset release --target ringattn_command_line -j $(jobs)
 	RINGATTN_README=write build/release/ringattn_command_line --test-case='the README*'
 

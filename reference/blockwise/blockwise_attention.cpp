@@ -19,7 +19,7 @@ void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
     for (Index head = first; head < kv.B * kv.H; head += threads) work(head / kv.H, head % kv.H, scratch);
   };
   std::vector<std::future<void>> others;
-  for (int thread = 1; thread < threads; ++thread)
+  for (int thread = 1; thread < std::min<Index>(threads, kv.B * kv.H); ++thread)
     others.push_back(std::async(std::launch::async, take_turns, thread));
   take_turns(0);
   for (std::future<void>& other : others) other.get();

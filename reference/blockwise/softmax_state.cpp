@@ -18,8 +18,8 @@ SoftmaxState<T>::SoftmaxState(const Shape& out)
   std::fill_n(m.data(), m.size(), nothing_seen<T>);
 }
 
-// FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 9 and 10; line 10 prints the inverse of the factor of O,
-// by which the factor is meant
+// FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 9 and 10; line 10 prints the inverse of the factor
+// of O, by which the factor is meant
 template <class T>
 void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<Tile>& seen,
                              const Eigen::Ref<const Matrix<T>>& V) {

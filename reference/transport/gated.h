@@ -15,16 +15,18 @@ class Gated : public Link<T> {
 
   // Lets the next _verbs_ verbs of a device pass
   void release(int device, std::int64_t verbs = 1) {
-    const auto lock = room_.lock();
+    auto lock = room_.lock();
     permits_[static_cast<std::size_t>(device)] += verbs;
-    room_.wake(device);
+    room_.wake(lock, device);
   }
 
   // Lets everything pass from now on
   void open() {
-    const auto lock = room_.lock();
-    open_ = true;
-    for (std::size_t device = 0; device < permits_.size(); ++device) room_.wake(static_cast<int>(device));
+    for (std::size_t device = 0; device < permits_.size(); ++device) {
+      auto lock = room_.lock();
+      open_ = true;
+      room_.wake(lock, static_cast<int>(device));
+    }
   }
 
   double reserve(int device, Lane lane) override {

@@ -41,9 +41,9 @@ void Slots<T>::send(int device, Lane lane, const Message<T>& message) {
     slot.message.block = message.block;
   slot.message.stamp.arrives_w = std::max(message.stamp.arrives_w, WallClock::now());
 
-  const auto lock = room_.lock();
+  auto lock = room_.lock();
   slot.full = true;
-  room_.wake(next);
+  room_.wake(lock, next);
 }
 
 template <class T>
@@ -56,7 +56,7 @@ void Slots<T>::receive(int device, Lane lane, Message<T>& held, double now) {
   if (exchange_ == Exchange::handed_over) slot.message = {};  // a copy would use the memory again
   slot.full = false;
   slot.empty_since = std::max(now, held.stamp.arrives_t);
-  room_.wake(previous_device(device, devices_));
+  room_.wake(lock, previous_device(device, devices_));
 }
 
 template class Slots<float>;

@@ -32,10 +32,11 @@ void WaitingRoom::wait_until(Lock& lock, int device, std::chrono::steady_clock::
   throw_if_stopped();
 }
 
-void WaitingRoom::wake(int device) {
+void WaitingRoom::wake(Lock& lock, int device) {
   // Who can go on counts as awake from now on, though it may take its time to get the lock
   Sleeper& sleeper = sleepers_[static_cast<std::size_t>(device)];
   if (sleeper.condition && (*sleeper.condition)()) get_up(sleeper);
+  lock.unlock();
   places_[static_cast<std::size_t>(device)].notify_all();
 }
 

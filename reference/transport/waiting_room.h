@@ -38,8 +38,9 @@ class WaitingRoom {
   // Sleeps until a moment has come
   void wait_until(Lock& lock, int device, std::chrono::steady_clock::time_point moment);
 
-  // Something has changed for which _device_ may wait; who changes something must say so here. Needs the lock
-  void wake(int device);
+  // Something has changed for which _device_ may wait; who changes something must say so here. Gives up the
+  // lock, for which the device would otherwise wait again
+  void wake(Lock& lock, int device);
 
   // Ends every wait; the first error is kept
   void fail(std::exception_ptr error);
