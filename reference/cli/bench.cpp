@@ -3,35 +3,21 @@
 #include <fmt/core.h>
 
 #include <chrono>
-#include <fstream>
 #include <limits>
 #include <thread>
 
 #include "reference/blockwise/blockwise_attention.h"
+#include "reference/cli/bench_report.h"
 #include "reference/cli/gemm_bound.h"
 #include "reference/cli/modelled_efficiency.h"
 #include "reference/cli/progress.h"
 #include "reference/cli/self_check.h"
 #include "reference/cli/values.h"
-#include "reference/files/json.h"
 #include "reference/files/output_file.h"
 
 namespace ringattn::cli {
 
 namespace {
-
-struct BenchOptions {
-  Index seq = 4096, dim = 128, heads = 8, model_seq = 8192;
-  int passes = 5;
-  std::optional<std::filesystem::path> json;  // a file, or "-"
-};
-
-// One line of the table; what does not apply is left empty
-struct Row {
-  std::string what, method, mask, layout, exchange;
-  int devices = 0, threads = 1;
-  double gflops = 0, of_gemm_bound = 0, modelled_efficiency = 0;
-};
 
 struct Measured {
   Attended<float> forward;
@@ -40,7 +26,7 @@ struct Measured {
 
 // One way to compute attention on one problem
 struct Contestant {
-  Row row;
+  BenchRow row;
   const Case<float>* problem_case = nullptr;
   std::function<Measured()> compute;
   double fastest = std::numeric_limits<double>::infinity();  // seconds
@@ -123,7 +109,7 @@ void race(std::vector<Contestant>& contestants, int passes, ProgressLine& progre
   }
 }
 
-std::vector<Row> race_all(const BenchOptions& o) {
+std::vector<BenchRow> race_all(const BenchOptions& o) {
   const int cores = static_cast<int>(std::min(2u, std::max(1u, std::thread::hardware_concurrency())));
   const Case<float> full = make_bench_case(o.seq, o.dim, o.heads, false),
                     causal = make_bench_case(o.seq, o.dim, o.heads, true);
@@ -142,18 +128,18 @@ std::vector<Row> race_all(const BenchOptions& o) {
   ProgressLine progress(static_cast<std::int64_t>(contestants.size()) * (o.passes + 1), "passes");
   for (const Contestant& c : contestants) check_answer(c), progress.advance();
   race(contestants, o.passes, progress);
-  std::vector<Row> rows;
+  std::vector<BenchRow> rows;
   for (const Contestant& c : contestants) rows.push_back(c.row);
   return rows;
 }
 
-std::vector<Row> model_all(const BenchOptions& o) {
+std::vector<BenchRow> model_all(const BenchOptions& o) {
   const Case<float> causal = make_bench_case(o.model_seq, o.dim, 1, true);
   ProgressLine progress(9, "modelled rings");
-  std::vector<Row> rows;
+  std::vector<BenchRow> rows;
   for (const int devices : {2, 4, 8})
     for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
-      Row row;
+      BenchRow row;
       row.what = "forward", row.method = "ring", row.mask = "causal", row.devices = devices;
       row.layout = layout == Layout::contiguous ? "contiguous"
                    : layout == Layout::zigzag   ? "zigzag"
@@ -165,63 +151,11 @@ std::vector<Row> model_all(const BenchOptions& o) {
   return rows;
 }
 
-std::string processor() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
-
-Json to_json(const BenchOptions& o, const std::vector<Row>& rows) {
-  Json table = Json::array();
-  for (const Row& row : rows) {
-    Json entry{{"what", row.what}, {"method", row.method}, {"mask", row.mask}};
-    if (row.devices) entry["devices"] = row.devices, entry["layout"] = row.layout;
-    if (!row.exchange.empty()) entry["exchange"] = row.exchange;
-    if (row.gflops > 0) {
-      entry["threads"] = row.threads;
-      entry["gflops"] = number(row.gflops), entry["of_gemm_bound"] = number(row.of_gemm_bound);
-    }
-    if (row.modelled_efficiency > 0) entry["modelled_efficiency"] = number(row.modelled_efficiency);
-    table.push_back(entry);
-  }
-  return {
-      {"machine",
-       {{"processor", processor()},
-        {"cores", std::thread::hardware_concurrency()},
-        {"compiler", "GCC or Clang " __VERSION__}}},
-      {"problem",
-       {{"seq", o.seq}, {"dim", o.dim}, {"heads", o.heads}, {"model_seq", o.model_seq}, {"dtype", "f32"}}},
-      {"rows", table}};
-}
-
-void print(const BenchOptions& o, const std::vector<Row>& rows) {
-  fmt::print("{}, {} cores; {} tokens, head dimension {}, {} heads, f32\n", processor(),
-             std::thread::hardware_concurrency(), o.seq, o.dim, o.heads);
-  fmt::print(
-      "GEMM bound: the same matrix products at the same tile shapes without softmax, same threads, same "
-      "minutes\n\n");
-  fmt::print("{:<9} {:<10} {:<7} {:>7}  {:<12} {:>8} {:>14}\n", "what", "method", "mask", "threads",
-             "exchange", "GFLOP/s", "of GEMM bound");
-  for (const Row& row : rows)
-    if (row.gflops > 0)
-      fmt::print("{:<9} {:<10} {:<7} {:>7}  {:<12} {:>8.1f} {:>14.2f}\n", row.what, row.method, row.mask,
-                 row.threads, row.exchange, row.gflops, row.of_gemm_bound);
-  fmt::print(
-      "\nCausal, {} tokens, one head: modelled efficiency of devices that wait for the slowest at each "
-      "step\n\n",
-      o.model_seq);
-  fmt::print("{:>7}  {:<11} {:>10}\n", "devices", "layout", "efficiency");
-  for (const Row& row : rows)
-    if (row.modelled_efficiency > 0)
-      fmt::print("{:>7}  {:<11} {:>10.3f}\n", row.devices, row.layout, row.modelled_efficiency);
-}
-
 int run(const BenchOptions& o) {
   std::optional<OutputFile> file;
   if (o.json && *o.json != "-") file.emplace(*o.json);
-  std::vector<Row> rows = race_all(o);
-  for (const Row& row : model_all(o)) rows.push_back(row);
+  std::vector<BenchRow> rows = race_all(o);
+  for (const BenchRow& row : model_all(o)) rows.push_back(row);
   if (file) {
     file->stream() << pretty(to_json(o, rows));
     file->commit();
