@@ -6,7 +6,7 @@
 namespace ringattn {
 
 // Holds each verb of each device until somebody outside lets it pass: so that a run can be watched step by
-// step.
+// step. It lives as long as the run and no longer: release it only while the run must still need that.
 template <class T>
 class Gated : public Link<T> {
  public:
@@ -15,18 +15,17 @@ class Gated : public Link<T> {
 
   // Lets the next _verbs_ verbs of a device pass
   void release(int device, std::int64_t verbs = 1) {
-    auto lock = room_.lock();
+    const auto lock = room_.lock();
     permits_[static_cast<std::size_t>(device)] += verbs;
-    room_.wake(lock, device);
+    room_.wake_from_outside(lock, device);
   }
 
   // Lets everything pass from now on
   void open() {
-    for (std::size_t device = 0; device < permits_.size(); ++device) {
-      auto lock = room_.lock();
-      open_ = true;
-      room_.wake(lock, static_cast<int>(device));
-    }
+    const auto lock = room_.lock();
+    open_ = true;
+    for (std::size_t device = 0; device < permits_.size(); ++device)
+      room_.wake_from_outside(lock, static_cast<int>(device));
   }
 
   double reserve(int device, Lane lane) override {

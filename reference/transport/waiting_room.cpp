@@ -40,6 +40,10 @@ void WaitingRoom::wake(Lock& lock, int device) {
   places_[static_cast<std::size_t>(device)].notify_all();
 }
 
+void WaitingRoom::wake_from_outside(const Lock&, int device) {
+  places_[static_cast<std::size_t>(device)].notify_all();
+}
+
 void WaitingRoom::get_up(Sleeper& sleeper) {
   sleeper = {};
   --asleep_;

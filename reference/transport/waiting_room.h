@@ -38,9 +38,13 @@ class WaitingRoom {
   // Sleeps until a moment has come
   void wait_until(Lock& lock, int device, std::chrono::steady_clock::time_point moment);
 
-  // Something has changed for which _device_ may wait; who changes something must say so here. Gives up the
-  // lock, for which the device would otherwise wait again
+  // A device has changed something for which _device_ may wait; who changes something must say so here. Gives
+  // up the lock, for which the woken thread would otherwise wait again
   void wake(Lock& lock, int device);
+
+  // The same for something outside of the run. Keeps the lock: without it the run may end at any moment, and
+  // the room with it
+  void wake_from_outside(const Lock& lock, int device);
 
   // Ends every wait; the first error is kept
   void fail(std::exception_ptr error);
