@@ -183,7 +183,7 @@ TEST_CASE("a row that sees no key: out 0, lse -inf, gradients 0 whatever flows b
   }
 }
 
-TEST_CASE("no keys at all: every row is empty; no queries: nothing is read and nothing flows back") {
+TEST_CASE("no keys at all: every row is empty, no queries: nothing is read and nothing flows back") {
   Random random(7);
   const RandomProblem<double> no_keys = normal_problem(random, {.Sq = 3, .Skv = 0, .D = 2, .Dv = 2});
   const Attended<double> forward = attention(no_keys.problem());

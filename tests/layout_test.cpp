@@ -108,7 +108,7 @@ TEST_CASE("ten rows on three devices, spelled out") {
   CHECK(rows(Layout::striped, 2) == Rows{2, 5, 8});
 }
 
-TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P; striped: the rows that are r modulo P") {
+TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P, striped: the rows that are r modulo P") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     for (int device = 0; device < devices; ++device) {
       Rows expected;

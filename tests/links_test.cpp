@@ -97,14 +97,14 @@ TEST_CASE("the speed of a link can be changed while a run is under way") {
     return duration_of([&] { ring_attention(drawn.problem(), four_devices(Rotation::kv, 1), links); });
   };
   CHECK(run(changing(late(0), late(10))) >= Milliseconds(30));
-  CHECK(run(changing(late(2'000), late(0))) < Milliseconds(2'000));
+  CHECK(run(changing(late(60'000), late(0))) < Milliseconds(60'000));
 }
 
 TEST_CASE("a failure ends the wait for a late message, and senders never wait for it") {
   const RandomProblem<double> drawn = small_problem();
-  // Device 0 fails at its first receive, when the others wait for messages that are under way for ten seconds
+  // Device 0 fails at its first receive, when the others wait for messages that are under way for a minute
   const LinkDecorator<double> links = [](Link<double>& inner, WaitingRoom& room) {
-    const auto throttle = std::make_shared<Throttled<double>>(inner, room, 4, late(10'000));
+    const auto throttle = std::make_shared<Throttled<double>>(inner, room, 4, late(60'000));
     return std::make_unique<Preceded<double>>(*throttle, [throttle, verbs = 0](int device) mutable {
       if (device == 0 && verbs++ == 2) throw std::runtime_error("the cable broke");
     });
@@ -113,7 +113,7 @@ TEST_CASE("a failure ends the wait for a late message, and senders never wait fo
   const auto duration = duration_of(
       [&] { found = sentence_of([&] { ring_attention(drawn.problem(), four_devices(), links); }); });
   CHECK(found == "the cable broke");
-  CHECK(duration < Milliseconds(10'000));
+  CHECK(duration < Milliseconds(60'000));
 }
 
 // ---- Gated -------------------------------------------------------------------

@@ -61,7 +61,7 @@ TEST_CASE("equal lengths: both alignments are the same") {
   CHECK(picture(3, 3, CausalAlign::top_left, causal) == triangle);
 }
 
-TEST_CASE("a window reaches (left, right) keys from its query, inclusive; -1 has no end") {
+TEST_CASE("a window reaches (left, right) keys from its query, inclusive, and -1 has no end") {
   CHECK(picture(4, 4, CausalAlign::top_left, {.window_left = 1, .window_right = 0}) ==
         "x...\n"
         "xx..\n"
@@ -110,7 +110,7 @@ TEST_CASE("segments only restrict: positions are compared across them as they ar
         ".x.x\n");
 }
 
-TEST_CASE("each sequence of a batch has tokens of its own; tokens given once serve all") {
+TEST_CASE("each sequence of a batch has tokens of its own, and tokens given once serve all") {
   Tokens own(2, 3);
   own.of(1)[2] = {40, 4};
   CHECK(own.sequences() == 2);
@@ -122,7 +122,7 @@ TEST_CASE("each sequence of a batch has tokens of its own; tokens given once ser
   CHECK(once.of(9)[2] == Token{7, 0});
 }
 
-TEST_CASE("a packed document with no keys has empty rows; one with no queries is read by nobody") {
+TEST_CASE("a packed document with no keys has empty rows, and one with no queries is read by nobody") {
   const PackedTokens tokens = packed_tokens({0, 2, 2, 3}, {0, 0, 2, 3}, CausalAlign::bottom_right, 3, 3);
   CHECK(picture(tokens.q, tokens.kv, {}) ==
         "...\n"

@@ -60,7 +60,8 @@ TEST_CASE("normal numbers are multiples of 2^-16, so that float and double have 
   }
 }
 
-TEST_CASE("uniform numbers lie between 0 and 1, 1 excluded; below(n) reaches 0 .. n - 1 and nothing else") {
+TEST_CASE(
+    "uniform numbers lie between 0 and 1, 1 excluded, and below(n) reaches 0 .. n - 1 and nothing else") {
   Random random(9);
   double smallest = 1, largest = 0;
   std::int64_t seen[7] = {};

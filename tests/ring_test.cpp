@@ -84,7 +84,7 @@ TEST_CASE("more devices than tokens: some have nothing to do, and the result is 
     check_exact(random_problem(random, {.longest = 4, .widest = 4}), random_rings(random, 40));
 }
 
-TEST_CASE("no queries: no results; no keys: zeros") {
+TEST_CASE("no queries give no results, and no keys give zeros") {
   Random random(6);
   for (const Extents& extents :
        {Extents{.B = 2, .Sq = 0, .Skv = 5, .D = 3, .Dv = 2},
@@ -140,7 +140,7 @@ TEST_CASE("gaps between the elements and any order of the axes do not matter") {
   }
 }
 
-TEST_CASE("hundreds of devices, a thread each; a thousand where time does not matter") {
+TEST_CASE("hundreds of devices, a thread each, and a thousand where time does not matter") {
   Random random(10);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 300, .Skv = 1100, .D = 2, .Dv = 3});
   drawn.scoring.mask.causal = true;

@@ -113,7 +113,7 @@ TEST_CASE("results come home with what every device found out, each once") {
   });
 }
 
-TEST_CASE("a block makes P - 1 hops ahead; its result makes P hops, home") {
+TEST_CASE("a block makes P - 1 hops ahead, and its result makes P hops, home") {
   for_many_rings([](int devices, const RingOptions& how) {
     for (bool has_results : {false, true}) {
       Ledger ledger(devices);

@@ -104,8 +104,7 @@ void check_same(const SoftmaxState<T>& a, const SoftmaxState<T>& b, double large
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("the neutral state has seen nothing; finished, it gives out = 0 and lse = -inf", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("finishing the neutral state gives out = 0 and lse = -inf", T, float, double) {
   const SoftmaxState<T> state = neutral<T>();
   const Attended<T> found = state.finish();
   for (Index i = 0; i < rows; ++i) {

@@ -5,7 +5,7 @@
 
 using namespace ringattn;
 
-TEST_CASE("metadata of the input set options; the command line wins and says so") {
+TEST_CASE("metadata of the input set options, and the command line wins and says so") {
   const Directory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 8, 2, 4}, {1, 8, 2, 4});
   file.metadata = {{"devices", "2"},       {"layout", "striped"}, {"causal", "true"},
