@@ -32,15 +32,19 @@ void refuse_pair_terms(const Problem<T>& problem) {
           "attention of the definition");
 }
 
-// The tensors of a problem with each head in one piece, as devices hold them
+// The tensors of a problem with each head in one piece, as devices hold them; filled head by head
 template <class T>
 struct Blocks {
   Tensor<T> Q, K, V;
 
   explicit Blocks(const Problem<T>& problem)
-      : Q(converted<T>(problem.Q, Axes::bhsd)),
-        K(converted<T>(problem.K, Axes::bhsd)),
-        V(converted<T>(problem.V, Axes::bhsd)) {}
+      : Q(problem.Q.shape, Axes::bhsd), K(problem.K.shape, Axes::bhsd), V(problem.V.shape, Axes::bhsd) {}
+
+  void take_query_head(const Problem<T>& problem, Index b, Index h) { Q.head(b, h) = problem.Q.head(b, h); }
+  void take_kv_head(const Problem<T>& problem, Index b, Index g) {
+    K.head(b, g) = problem.K.head(b, g);
+    V.head(b, g) = problem.V.head(b, g);
+  }
 
   BlockPair<T> pair(const Problem<T>& problem) const {
     return {Q, K, V, problem.q_tokens, problem.kv_tokens, problem.scoring};
@@ -53,14 +57,20 @@ template <class T>
 Attended<T> blockwise_attention(const Problem<T>& problem, int threads) {
   check(problem);
   refuse_pair_terms(problem);
-  const Blocks<T> blocks(problem);
+  Blocks<T> blocks(problem);
   const BlockPair<T> pair = blocks.pair(problem);
   SoftmaxState<T> state(problem.out_shape());
+  Attended<T> result = state.unfinished();
   const Index group = problem.query_heads_per_kv_head();
   for_each_kv_head<ScoreTile<T>>(problem.K.shape, threads, [&](Index b, Index g, ScoreTile<T>& scratch) {
-    for (Index h = g * group; h < (g + 1) * group; ++h) attend(pair, b, h, state, scratch);
+    blocks.take_kv_head(problem, b, g);
+    for (Index h = g * group; h < (g + 1) * group; ++h) {
+      blocks.take_query_head(problem, b, h);
+      attend(pair, b, h, state, scratch);
+      state.finish(b, h, result);
+    }
   });
-  return state.finish();
+  return result;
 }
 
 template <class T>
@@ -68,7 +78,7 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
                                      const Cotangents<T>& cotangents, int threads) {
   check(problem, cotangents);
   refuse_pair_terms(problem);
-  const Blocks<T> blocks(problem);
+  Blocks<T> blocks(problem);
   const BlockPair<T> pair = blocks.pair(problem);
   const Tensor<T> dO = converted<T>(cotangents.dout, Axes::bhsd);
   const Tensor<T> shift = query_shift<T>(cotangents, forward.out, forward.lse);
@@ -78,8 +88,11 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
   const Index group = problem.query_heads_per_kv_head();
   for_each_kv_head<BackwardScratch<T>>(problem.K.shape, threads,
                                        [&](Index b, Index g, BackwardScratch<T>& scratch) {
-                                         for (Index h = g * group; h < (g + 1) * group; ++h)
+                                         blocks.take_kv_head(problem, b, g);
+                                         for (Index h = g * group; h < (g + 1) * group; ++h) {
+                                           blocks.take_query_head(problem, b, h);
                                            attend_backward(pair, rows, b, h, gradients, scratch);
+                                         }
                                        });
   return gradients;
 }
