@@ -10,13 +10,11 @@ namespace ringattn {
 
 namespace {
 
-// Calls work(b, g, scratch) for every K/V head g of every sequence b; query heads that share one stay on one
-// thread
-template <class Scratch, class Work>
+// Calls work(b, g) for every K/V head g of every sequence b; query heads that share one stay on one thread
+template <class Work>
 void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
   const auto take_turns = [&](Index first) {
-    Scratch scratch;
-    for (Index head = first; head < kv.B * kv.H; head += threads) work(head / kv.H, head % kv.H, scratch);
+    for (Index head = first; head < kv.B * kv.H; head += threads) work(head / kv.H, head % kv.H);
   };
   std::vector<std::future<void>> others;
   for (int thread = 1; thread < std::min<Index>(threads, kv.B * kv.H); ++thread)
@@ -32,22 +30,37 @@ void refuse_pair_terms(const Problem<T>& problem) {
           "attention of the definition");
 }
 
-// The tensors of a problem with each head in one piece, as devices hold them; filled head by head
+// Neighbouring heads of one sequence, (1, S, heads, D), on the tensor's own memory
 template <class T>
-struct Blocks {
+TensorView<T> heads_of(const TensorView<T>& all, Index b, Index first, Index heads) {
+  return {all.data + b * all.strides.B + first * all.strides.H,
+          {1, all.shape.S, heads, all.shape.D},
+          all.strides};
+}
+
+// One K/V head of one sequence and the query heads that share it, each in one piece, as a device holds them
+template <class T>
+struct HeadGroup {
+  Index b, first_head, heads;
   Tensor<T> Q, K, V;
+  Tokens q_tokens, kv_tokens;
 
-  explicit Blocks(const Problem<T>& problem)
-      : Q(problem.Q.shape, Axes::bhsd), K(problem.K.shape, Axes::bhsd), V(problem.V.shape, Axes::bhsd) {}
+  HeadGroup(const Problem<T>& problem, Index sequence, Index g)
+      : b(sequence),
+        first_head(g * problem.query_heads_per_kv_head()),
+        heads(problem.query_heads_per_kv_head()),
+        Q(of_queries(problem.Q)),
+        K(converted<T>(heads_of(problem.K, b, g, 1), Axes::bhsd)),
+        V(converted<T>(heads_of(problem.V, b, g, 1), Axes::bhsd)),
+        q_tokens(problem.q_tokens.sequence(b)),
+        kv_tokens(problem.kv_tokens.sequence(b)) {}
 
-  void take_query_head(const Problem<T>& problem, Index b, Index h) { Q.head(b, h) = problem.Q.head(b, h); }
-  void take_kv_head(const Problem<T>& problem, Index b, Index g) {
-    K.head(b, g) = problem.K.head(b, g);
-    V.head(b, g) = problem.V.head(b, g);
+  // The rows of the group in a tensor that has one for each query, and back
+  Tensor<T> of_queries(const TensorView<const T>& all) const {
+    return converted<T>(heads_of(all, b, first_head, heads), Axes::bhsd);
   }
-
-  BlockPair<T> pair(const Problem<T>& problem) const {
-    return {Q, K, V, problem.q_tokens, problem.kv_tokens, problem.scoring};
+  void to_queries(const Tensor<T>& group, Tensor<T>& all) const {
+    for (Index h = 0; h < heads; ++h) all.head(b, first_head + h) = group.head(0, h);
   }
 };
 
@@ -57,18 +70,17 @@ template <class T>
 Attended<T> blockwise_attention(const Problem<T>& problem, int threads) {
   check(problem);
   refuse_pair_terms(problem);
-  Blocks<T> blocks(problem);
-  const BlockPair<T> pair = blocks.pair(problem);
-  SoftmaxState<T> state(problem.out_shape());
-  Attended<T> result = state.unfinished();
-  const Index group = problem.query_heads_per_kv_head();
-  for_each_kv_head<ScoreTile<T>>(problem.K.shape, threads, [&](Index b, Index g, ScoreTile<T>& scratch) {
-    blocks.take_kv_head(problem, b, g);
-    for (Index h = g * group; h < (g + 1) * group; ++h) {
-      blocks.take_query_head(problem, b, h);
-      attend(pair, b, h, state, scratch);
-      state.finish(b, h, result);
-    }
+  const Shape& q = problem.Q.shape;
+  Attended<T> result{Tensor<T>(problem.out_shape(), Axes::bhsd), row_tensor<T>(q.B, q.S, q.H)};
+  for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
+    const HeadGroup<T> group(problem, b, g);
+    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_tokens, group.kv_tokens, problem.scoring};
+    SoftmaxState<T> state({1, q.S, group.heads, problem.V.shape.D});
+    ScoreTile<T> scratch;
+    for (Index h = 0; h < group.heads; ++h) attend(pair, 0, h, state, scratch);
+    const Attended<T> finished = state.finish();
+    group.to_queries(finished.out, result.out);
+    group.to_queries(finished.lse, result.lse);
   });
   return result;
 }
@@ -78,23 +90,23 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
                                      const Cotangents<T>& cotangents, int threads) {
   check(problem, cotangents);
   refuse_pair_terms(problem);
-  Blocks<T> blocks(problem);
-  const BlockPair<T> pair = blocks.pair(problem);
-  const Tensor<T> dO = converted<T>(cotangents.dout, Axes::bhsd);
-  const Tensor<T> shift = query_shift<T>(cotangents, forward.out, forward.lse);
-  const QueryCotangents<T> rows{dO, forward.lse, shift};
-  Gradients<T> gradients{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
-                         Tensor<T>(problem.V.shape, Axes::bhsd)};
-  const Index group = problem.query_heads_per_kv_head();
-  for_each_kv_head<BackwardScratch<T>>(problem.K.shape, threads,
-                                       [&](Index b, Index g, BackwardScratch<T>& scratch) {
-                                         blocks.take_kv_head(problem, b, g);
-                                         for (Index h = g * group; h < (g + 1) * group; ++h) {
-                                           blocks.take_query_head(problem, b, h);
-                                           attend_backward(pair, rows, b, h, gradients, scratch);
-                                         }
-                                       });
-  return gradients;
+  const Tensor<T> all_shifts = query_shift<T>(cotangents, forward.out, forward.lse);
+  Gradients<T> result{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
+                      Tensor<T>(problem.V.shape, Axes::bhsd)};
+  for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
+    const HeadGroup<T> group(problem, b, g);
+    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_tokens, group.kv_tokens, problem.scoring};
+    const Tensor<T> dO = group.of_queries(cotangents.dout), lse = group.of_queries(forward.lse),
+                    shift = group.of_queries(all_shifts);
+    Gradients<T> gradients{Tensor<T>(group.Q.shape(), Axes::bhsd), Tensor<T>(group.K.shape(), Axes::bhsd),
+                           Tensor<T>(group.V.shape(), Axes::bhsd)};
+    BackwardScratch<T> scratch;
+    for (Index h = 0; h < group.heads; ++h) attend_backward(pair, {dO, lse, shift}, 0, h, gradients, scratch);
+    group.to_queries(gradients.dq, result.dq);
+    result.dk.head(b, g) = gradients.dk.head(0, 0);
+    result.dv.head(b, g) = gradients.dv.head(0, 0);
+  });
+  return result;
 }
 
 template Attended<float> blockwise_attention(const Problem<float>&, int);

@@ -60,27 +60,18 @@ void SoftmaxState<T>::merge(const SoftmaxState& other) {
       }
 }
 
-template <class T>
-Attended<T> SoftmaxState<T>::unfinished() const {
-  const Shape& shape = O.shape();
-  return {Tensor<T>(shape, Axes::bhsd), row_tensor<T>(shape.B, shape.S, shape.H)};
-}
-
 // FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 12 and 13
 template <class T>
-void SoftmaxState<T>::finish(Index b, Index h, Attended<T>& result) const {
-  for (Index i = 0; i < O.shape().S; ++i) {
-    const T l_row = l(b, i, h, 0);
-    result.lse(b, i, h, 0) = m(b, i, h, 0) + std::log(l_row);  // log 0 = -inf where no key was seen
-    if (m(b, i, h, 0) != nothing_seen<T>) result.out.head(b, h).row(i) = O.head(b, h).row(i) / l_row;
-  }
-}
-
-template <class T>
 Attended<T> SoftmaxState<T>::finish() const {
-  Attended<T> result = unfinished();
-  for (Index b = 0; b < O.shape().B; ++b)
-    for (Index h = 0; h < O.shape().H; ++h) finish(b, h, result);
+  const Shape& shape = O.shape();
+  Attended<T> result{Tensor<T>(shape, Axes::bhsd), row_tensor<T>(shape.B, shape.S, shape.H)};
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index i = 0; i < shape.S; ++i) {
+        const T l_row = l(b, i, h, 0);
+        result.lse(b, i, h, 0) = m(b, i, h, 0) + std::log(l_row);  // log 0 = -inf where no key was seen
+        if (m(b, i, h, 0) != nothing_seen<T>) result.out.head(b, h).row(i) = O.head(b, h).row(i) / l_row;
+      }
   return result;
 }
 

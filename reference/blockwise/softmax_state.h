@@ -32,10 +32,6 @@ struct SoftmaxState {
   // out = O / l and lse = m + log l; a row that saw no key has out = 0, lse = -inf
   Attended<T> finish() const;
 
-  // The same of one head only, into a result of the shape that _unfinished_ gives
-  void finish(Index b, Index h, Attended<T>& result) const;
-  Attended<T> unfinished() const;
-
   Index bytes() const { return m.bytes() + l.bytes() + O.bytes(); }
 };
 

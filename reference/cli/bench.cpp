@@ -1,6 +1,7 @@
 #include "reference/cli/bench.h"
 
 #include <fmt/core.h>
+#include <malloc.h>
 
 #include <chrono>
 #include <limits>
@@ -151,7 +152,15 @@ std::vector<BenchRow> model_all(const BenchOptions& o) {
   return rows;
 }
 
+// What one pass frees, the next one finds warm, as between the steps of a training run; else the system's fresh
+// pages would be timed with the method
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+}
+
 int run(const BenchOptions& o) {
+  keep_freed_memory();
   std::optional<OutputFile> file;
   if (o.json && *o.json != "-") file.emplace(*o.json);
   std::vector<BenchRow> rows = race_all(o);

@@ -126,10 +126,9 @@ Tensor<std::remove_const_t<T>> select_rows(const TensorView<T>& source, const st
   const Shape& s = source.shape;
   Tensor<std::remove_const_t<T>> selected({s.B, static_cast<Index>(rows.size()), s.H, s.D}, axes);
   for (Index b = 0; b < s.B; ++b)
-    for (Index i = 0; i < selected.shape().S; ++i)
-      for (Index h = 0; h < s.H; ++h)
-        for (Index d = 0; d < s.D; ++d)
-          selected(b, i, h, d) = source(b, rows[static_cast<std::size_t>(i)], h, d);
+    for (Index h = 0; h < s.H; ++h)
+      for (Index i = 0; i < selected.shape().S; ++i)
+        selected.head(b, h).row(i) = source.head(b, h).row(rows[static_cast<std::size_t>(i)]);
   return selected;
 }
 
@@ -138,10 +137,9 @@ template <class T>
 void scatter_rows(const Tensor<T>& source, const std::vector<Index>& rows, Tensor<T>& target) {
   const Shape& s = source.shape();
   for (Index b = 0; b < s.B; ++b)
-    for (Index i = 0; i < s.S; ++i)
-      for (Index h = 0; h < s.H; ++h)
-        for (Index d = 0; d < s.D; ++d)
-          target(b, rows[static_cast<std::size_t>(i)], h, d) = source(b, i, h, d);
+    for (Index h = 0; h < s.H; ++h)
+      for (Index i = 0; i < s.S; ++i)
+        target.head(b, h).row(rows[static_cast<std::size_t>(i)]) = source.head(b, h).row(i);
 }
 
 // The same numbers in another type

@@ -1,5 +1,7 @@
 #include "reference/definition/tokens.h"
 
+#include <algorithm>
+
 #include "reference/definition/bad_input.h"
 
 namespace ringattn {
@@ -10,6 +12,12 @@ Tokens Tokens::select(const std::vector<Index>& rows) const {
     for (std::size_t i = 0; i < rows.size(); ++i)
       selected.of(b)[i] = of(b)[static_cast<std::size_t>(rows[i])];
   return selected;
+}
+
+Tokens Tokens::sequence(Index b) const {
+  Tokens alone(1, length_);
+  std::copy_n(of(b).begin(), length_, alone.of(0).begin());
+  return alone;
 }
 
 Tokens consecutive_tokens(Index length, std::int64_t shift) {

@@ -34,6 +34,9 @@ class Tokens {
   // The tokens of the rows _rows_, in that order
   Tokens select(const std::vector<Index>& rows) const;
 
+  // The tokens of sequence _b_ alone
+  Tokens sequence(Index b) const;
+
   Index bytes() const { return static_cast<Index>(tokens_.size() * sizeof(Token)); }
   bool operator==(const Tokens&) const = default;
 

@@ -64,7 +64,7 @@ TEST_CASE("positions and segments of a file place its rows: reversed positions a
   CHECK(out().head(0, 0).row(3).isApprox(V.head(0, 0).row(3), 1e-14));  // a new text begins
 }
 
-TEST_CASE("positions of a long text are read in one go") {
+TEST_CASE("a long text may bring the positions of its queries along") {
   const Directory directory;
   const Index N = 1 << 16;
   SafetensorsFile file = qkv({1, N, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, Dtype::f32);
