@@ -4,10 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <set>
 
-#include "reference/definition/random.h"
 #include "reference/definition/rounding_bound.h"
+#include "reference/definition/row_sample.h"
 #include "reference/definition/truth.h"
 
 namespace ringattn::cli {
@@ -16,18 +15,10 @@ namespace {
 
 constexpr double quick = 2e10;                   // multiplications that take a second or two
 constexpr double keys_at_once = Index{1} << 24;  // elements of K and V in double: 128 MiB
-constexpr std::size_t samples = 96;
+constexpr Index samples = 96;
 
-// First, last, borders of shards as far as half of the samples go, the rest at random
 std::vector<Index> sampled_rows(Index N, const RingOptions& ring) {
-  std::set<Index> rows{0, N - 1};
-  for (int device = 0; device < ring.devices && rows.size() < samples / 2; ++device) {
-    const std::vector<Index> shard = rows_of_device(ring.layout, device, ring.devices, N);
-    if (!shard.empty()) rows.insert({shard.front(), shard.back()});
-  }
-  Random random(static_cast<std::uint64_t>(N));
-  while (rows.size() < std::min(samples, static_cast<std::size_t>(N))) rows.insert(random.below(N));
-  return {rows.begin(), rows.end()};
+  return sample_rows(N, samples, ring.layout, ring.devices, static_cast<std::uint64_t>(N));
 }
 
 template <class T>
