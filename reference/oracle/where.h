@@ -1,0 +1,28 @@
+#pragma once
+
+#include "reference/definition/tokens.h"
+#include "reference/oracle/judgement.h"
+#include "reference/oracle/spread.h"
+
+namespace ringattn {
+
+// Where a result is wrong, in the user's coordinates.
+struct Where {
+  std::vector<Index> batches, heads;  // with a wrong row, ascending
+  std::vector<RowRange> rows;         // wrong in some sequence and head, ascending, in pieces without a gap
+  std::vector<int> devices;           // that own one of them
+  std::vector<std::int64_t> documents;
+
+  Place first;  // the first wrong row: lowest s, then b, then h
+  int device = 0;
+  Index place = 0;  // of the row among those of its device
+
+  Index wrong_rows = 0, all_rows = 0;  // counted for each sequence and head
+};
+
+// _rows_ are the global rows that _judgement_ is about, in that order; _spread_ is that of queries or of
+// keys. A row is wrong beyond 4 allowances, or beyond 1 where none is that wrong.
+Where locate(const Judgement& judgement, const std::vector<Index>& rows, const RowSpread& spread,
+             const Tokens& tokens);
+
+}  // namespace ringattn
