@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "reference/definition/attention_vjp.h"
+#include "reference/oracle/reading.h"
+#include "reference/oracle/simulation.h"
+
+namespace ringattn {
+
+class BackwardSimulation;
+
+enum class Family { convention, scale, mask, online_softmax, merge, ring, layout, heads, operands, backward };
+
+// One entry of the catalogue: a mistake that people make in attention on a ring, with the code that makes it
+// on purpose. Two entries whose results are the same on every input are twins and are reported together.
+struct Mistake {
+  std::string id;  // "O1"
+  Family family = {};
+  std::string title;        // "the accumulator is not rescaled when the maximum grows"
+  std::string wrong;        // the wrong formula
+  std::string fingerprint;  // what one sees in the result
+  std::string why;          // what it does to the result
+  std::string fix;
+  // Where it happened, "owner/repository#number" or "owner/repository@commit"; may be empty
+  std::string evidence = {};
+
+  // Who does the same on purpose; empty where nobody does. Then it is another convention, not a mistake.
+  std::string convention = {};
+
+  // The readings that make sense for a case; none where the case cannot have the mistake
+  std::function<Readings(const Simulation&)> readings;
+
+  // out and lse of the simulated rows; empty where the forward is right
+  std::function<Attended<double>(const Simulation&, const Reading&)> forward = {};
+
+  // dq, dk and dv of all rows; empty where the mistake is one of the forward alone
+  std::function<Gradients<double>(const BackwardSimulation&, const Reading&)> backward = {};
+};
+
+// "scale", "mask", "online softmax", ...
+const char* name(Family family);
+
+}  // namespace ringattn
