@@ -1,0 +1,133 @@
+#include <cmath>
+#include <limits>
+
+#include "reference/oracle/catalogue.h"
+
+namespace ringattn {
+
+namespace {
+
+Readings always(const Simulation&) { return single_reading(); }
+
+Attended<double> right(const Simulation& sim) { return sim.attention_of(sim.problem()); }
+
+template <class Change>
+Attended<double> with_lse(const Simulation& sim, const Change& change) {
+  Attended<double> result = right(sim);
+  for (Index i = 0; i < result.lse.size(); ++i) result.lse.data()[i] = change(result.lse.data()[i]);
+  return result;
+}
+
+Attended<double> lse_in_log2(const Simulation& sim, const Reading&) {
+  return with_lse(sim, [](double lse) { return lse / std::log(2.0); });
+}
+
+Attended<double> positive_infinity(const Simulation& sim, const Reading&) {
+  return with_lse(sim, [](double lse) { return std::isinf(lse) ? -lse : lse; });
+}
+
+Attended<double> normaliser_itself(const Simulation& sim, const Reading&) {
+  return with_lse(sim, [](double lse) { return std::exp(lse); });
+}
+
+// lse = m, and lse = log l: one half of m + log l
+Attended<double> half_of_lse(const Simulation& sim, const Reading& reading) {
+  return sim.run([&](const Row& row, RowWeights& w) {
+    weigh_rightly(row, w);
+    double m = -std::numeric_limits<double>::infinity();
+    for (Index j = 0; j < w.weight.size(); ++j)
+      if (row.visible[j]) m = std::max(m, row.S[j]);
+    if (!std::isinf(m)) w.lse = reading["left out"] == 0 ? m : w.lse - m;
+  });
+}
+
+// Where there are as many heads as rows, a tensor in another order has the same shape
+bool can_be_exchanged(const Simulation& sim) {
+  const Shape& q = sim.problem().Q.shape;
+  return q.S == q.H && static_cast<Index>(sim.rows().size()) == q.S && q.S > 1;
+}
+
+Tensor<double> rows_and_heads_exchanged(const Tensor<double>& tensor, Axes axes) {
+  Tensor<double> turned(tensor.shape(), axes);
+  const Shape& shape = tensor.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index s = 0; s < shape.S; ++s)
+      for (Index h = 0; h < shape.H; ++h)
+        for (Index d = 0; d < shape.D; ++d) turned(b, s, h, d) = tensor(b, h, s, d);
+  return turned;
+}
+
+Attended<double> exchanged(const Simulation& sim, const Reading& reading) {
+  Attended<double> result = right(sim);
+  if (reading["tensor"] != 1) result.out = rows_and_heads_exchanged(result.out, Axes::bshd);
+  if (reading["tensor"] != 0) result.lse = rows_and_heads_exchanged(result.lse, Axes::bhsd);
+  return result;
+}
+
+}  // namespace
+
+std::vector<Mistake> conventions() {
+  std::vector<Mistake> table = {
+      {.id = "C1",
+       .title = "lse in base 2",
+       .wrong = "lse = log2(sum exp(S)), where the natural logarithm is wanted",
+       .fingerprint = "out right; every lse 1.442695 times too large",
+       .why = "kernels that compute with exp2 keep their logarithms in base 2; who merges them with exp gets "
+              "wrong weights",
+       .fix = "multiply by ln 2, or say which base",
+       .evidence = "flashinfer-ai/flashinfer#4485",
+       .convention = "FlashInfer",
+       .readings = always,
+       .forward = lse_in_log2},
+      {.id = "C2",
+       .title = "lse is +inf where a row sees no key",
+       .wrong = "lse = +inf",
+       .fingerprint = "out right; lse wrong in empty rows only",
+       .why =
+           "exp(-lse) is then 0, which is convenient inside a kernel; a merge that expects -inf gives NaN or "
+           "takes the empty side for the whole",
+       .fix = "lse = -inf, the logarithm of an empty sum",
+       .evidence = "Dao-AILab/flash-attention@0251105",
+       .convention = "FlashAttention-2",
+       .readings = always,
+       .forward = positive_infinity},
+      {.id = "C3",
+       .title = "rows and heads are exchanged",
+       .wrong = "(batch, heads, sequence, head_dim) read as (batch, sequence, heads, head_dim)",
+       .fingerprint = "only where there are as many heads as rows; the first row of the first head is right",
+       .why = "with equal extents no shape error tells the two orders apart",
+       .fix = "say the order (--axes), and test with extents that all differ",
+       .evidence = "huggingface/diffusers#14341",
+       .convention = "PyTorch's order is (batch, heads, sequence, head_dim)",
+       .readings =
+           [](const Simulation& sim) {
+             return can_be_exchanged(sim) ? each_named("tensor", {"out", "lse", "both"}) : Readings();
+           },
+       .forward = exchanged},
+      {.id = "C4",
+       .title = "lse is only one half of m + log l",
+       .wrong = "lse = m, or lse = log l",
+       .fingerprint = "out right; lse too small by log l, or by the largest score",
+       .why =
+           "either half alone cannot be merged: the other is needed to bring two blocks to the same maximum",
+       .fix = "lse = m + log l",
+       .evidence = "zhuzilin/ring-flash-attention#38",
+       .readings =
+           [](const Simulation&) {
+             return each_named("left out", {"log l", "m"});
+           },
+       .forward = half_of_lse},
+      {.id = "C5",
+       .title = "the normaliser is returned, not its logarithm",
+       .wrong = "lse = sum exp(S)",
+       .fingerprint = "out right; lse grows with the number of keys",
+       .why = "it overflows where scores are large, and merges as if rows had seen exponentially many keys",
+       .fix = "lse = log sum exp(S)",
+       .evidence = "",
+       .readings = always,
+       .forward = normaliser_itself}};
+  for (Mistake& entry : table) entry.family = Family::convention;
+  return table;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <set>
+
+#include "reference/oracle/catalogue.h"
+#include "reference/oracle/rewritten.h"
+
+namespace ringattn {
+
+namespace {
+
+Readings several_heads(const Simulation& sim) {
+  return sim.problem().Q.shape.H > 1 ? single_reading() : Readings();
+}
+
+// ---- The sequence axis and the head axis are exchanged in memory ------------
+
+// The row of (B, S, H, D) that lies where (B, H, S, D) would have row p
+RowPlace read_as_bhsd(const RowPlace& p, Index S, Index H) {
+  const Index n = p.h * S + p.s;
+  return {p.b, n / H, n % H};
+}
+
+// The row of (B, H, S, D) that lies where (B, S, H, D) would have row p
+RowPlace read_as_bshd(const RowPlace& p, Index S, Index H) {
+  const Index n = p.s * H + p.h;
+  return {p.b, n % S, n / S};
+}
+
+// out, written with the axes bhsd, is read with the axes bshd; lse is not touched
+Attended<double> with_out_misread(const Simulation& sim, const Rewritten& problem) {
+  const Shape out = sim.problem().out_shape();
+  std::set<Index> needed;
+  for (const Index i : sim.rows())
+    for (Index h = 0; h < out.H; ++h) needed.insert(read_as_bshd({0, i, h}, out.S, out.H).s);
+  const std::vector<Index> rows(needed.begin(), needed.end());
+  const Attended<double> source = problem.attention_of(rows);
+
+  Attended<double> result = problem.attention_of(sim.rows());
+  const Shape& shape = result.out.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index n = 0; n < shape.S; ++n) {
+        const RowPlace from = read_as_bshd({b, sim.rows()[static_cast<std::size_t>(n)], h}, out.S, out.H);
+        const auto place = std::lower_bound(rows.begin(), rows.end(), from.s) - rows.begin();
+        result.out.head(b, h).row(n) = source.out.head(b, from.h).row(place);
+      }
+  return result;
+}
+
+Attended<double> merged_without_transpose(const Simulation& sim, const Reading&) {
+  return with_out_misread(sim, Rewritten(sim.problem()));
+}
+
+Rewritten inputs_misread(const Problem<double>& problem, const Spread&, const Reading& reading) {
+  const auto misread = [](Index S, Index H) {
+    return [S, H](const RowPlace& p) { return read_as_bhsd(p, S, H); };
+  };
+  const Shape &q = problem.Q.shape, &k = problem.K.shape;
+  const Index inputs = reading["inputs"];  // q k v | q | k | v | k v
+  Rewritten wrong(problem);
+  if (inputs <= 1) wrong.read(Operand::q, misread(q.S, q.H));
+  if (inputs == 0 || inputs == 2 || inputs == 4) wrong.read(Operand::k, misread(k.S, k.H));
+  if (inputs == 0 || inputs >= 3) wrong.read(Operand::v, misread(k.S, k.H));
+  return wrong;
+}
+
+Attended<double> all_misread(const Simulation& sim, const Reading&) {
+  const Reading q_k_v({"inputs", 0, "q, k and v"});
+  return with_out_misread(sim, inputs_misread(sim.problem(), sim.spread(), q_k_v));
+}
+
+// out of a row, (Hq, Dv), is written transposed, (Dv, Hq), and read as if it were not
+Attended<double> merged_with_elements_first(const Simulation& sim, const Reading&) {
+  const Attended<double> right = sim.attention_of(sim.problem());
+  Attended<double> result = right;
+  const Shape& out = right.out.shape();
+  for (Index b = 0; b < out.B; ++b)
+    for (Index n = 0; n < out.S; ++n)
+      for (Index place = 0; place < out.H * out.D; ++place)
+        result.out(b, n, place / out.D, place % out.D) = right.out(b, n, place % out.H, place / out.H);
+  return result;
+}
+
+Readings each_input(const Simulation& sim) {
+  if (sim.problem().Q.shape.H == 1) return {};
+  return each_named("inputs", {"q, k and v", "q", "k", "v", "k and v"});
+}
+
+// ---- Heads repeated along the sequence --------------------------------------
+
+// G copies of every key; each stands where the key stands, or they push the keys behind them back
+Tokens tokens_of_copies(const Problem<double>& problem, bool pushed_back) {
+  const Index G = problem.query_heads_per_kv_head();
+  std::vector<Index> copies;
+  for (Index n = 0; n < problem.K.shape.S * G; ++n) copies.push_back(n / G);
+  Tokens tokens = problem.kv_tokens.select(copies);
+  if (!pushed_back) return tokens;
+  for (Index b = 0; b < tokens.sequences(); ++b)
+    for (Index n = 0; n < tokens.length(); ++n) {
+      Token& token = tokens.of(b)[static_cast<std::size_t>(n)];
+      token.position = token.position * G + n % G;
+    }
+  return tokens;
+}
+
+Rewritten repeated_on_the_sequence_axis(const Problem<double>& problem, const Spread&,
+                                        const Reading& reading) {
+  const Index S = problem.K.shape.S, heads = problem.K.shape.H, G = problem.query_heads_per_kv_head();
+  Rewritten wrong(problem);
+  const auto read_both = [&](Index rows, Index all_heads, const Rewritten::Origin& origin) {
+    wrong.read(Operand::k, Operand::k, rows, all_heads, origin);
+    wrong.read(Operand::v, Operand::v, rows, all_heads, origin);
+  };
+  switch (reading["then"]) {
+    case 0:
+    case 1:
+      wrong.kv_tokens = tokens_of_copies(problem, reading["then"] == 1);
+      read_both(S * G, heads, [G](const RowPlace& p) { return RowPlace{p.b, p.s / G, p.h}; });
+      break;
+    case 2:
+      read_both(S, problem.Q.shape.H, [=](const RowPlace& p) {
+        return RowPlace{p.b, (p.s * G + p.h / heads) % S, p.h % heads};
+      });
+      break;
+    case 3:
+      read_both(S, problem.Q.shape.H, [=](const RowPlace& p) {
+        return RowPlace{p.b, (p.h % G * S + p.s) / G, p.h / G};
+      });
+      break;
+  }
+  return wrong;
+}
+
+Readings each_repetition(const Simulation& sim) {
+  if (sim.problem().query_heads_per_kv_head() == 1) return {};
+  return each_named("then", {"every key counts G times", "every key counts G times, masked by row",
+                             "the copies of the sequence are read as heads (bshd)",
+                             "the copies of each key are read as heads (bhsd)"});
+}
+
+}  // namespace
+
+std::vector<Mistake> head_axis_mistakes() {
+  return {
+      {.id = "H3",
+       .family = Family::heads,
+       .title = "the heads are merged without a transpose",
+       .wrong = "out, (B, H, S, D) in memory, is viewed as (B, S, H, D)",
+       .fingerprint = "lse is right; the first row of the first head and the last row of the last are right, "
+                      "between them the rows are shuffled",
+       .why = "A view changes the names of the axes, not the order of the memory.",
+       .fix = "Transpose heads and sequence before the view.",
+       .evidence = "jsbaan/transformer-from-scratch#6",
+       .readings = several_heads,
+       .forward = merged_without_transpose},
+      {.id = "H4",
+       .family = Family::heads,
+       .title = "K and V are repeated along the sequence instead of the heads",
+       .wrong = "with G = Hq / Hkv: K and V have G Skv rows, each key G times",
+       .fingerprint = "out right and lse too large by ln G, or keys of other rows and heads",
+       .why = "The axis given to the repetition is that of the sequence.",
+       .fix = "Repeat each head in place, on the head axis; or do not repeat at all.",
+       .evidence = "PrimeIntellect-ai/prime-rl#2681",
+       .readings = each_repetition,
+       .forward = forward_of(repeated_on_the_sequence_axis),
+       .backward = backward_of(repeated_on_the_sequence_axis)},
+      {.id = "H5",
+       .family = Family::heads,
+       .title = "inputs are read with the axes of sequence and heads exchanged",
+       .wrong = "a tensor (B, S, H, D) in memory is viewed as (B, H, S, D)",
+       .fingerprint = "all heads are wrong, lse too unless only v is misread",
+       .why = "A view changes the names of the axes, not the order of the memory.",
+       .fix = "Transpose heads and sequence, or tell the kernel the strides.",
+       .readings = each_input,
+       .forward = forward_of(inputs_misread),
+       .backward = backward_of(inputs_misread)},
+      {.id = "H6",
+       .family = Family::heads,
+       .title = "inputs and output are taken for (B, H, S, D) and are (B, S, H, D)",
+       .wrong = "q, k, v and out (B, S, H, D) in memory are all viewed as (B, H, S, D)",
+       .fingerprint = "everything is wrong, though the program agrees with itself",
+       .why = "The kernel wants other axes than the caller has.",
+       .fix = "Transpose heads and sequence before the call and after it.",
+       .readings = several_heads,
+       .forward = all_misread},
+      {.id = "H7",
+       .family = Family::heads,
+       .title = "the elements of the heads are interleaved in the output",
+       .wrong = "out of a row is stored (D, H) and read as (H, D)",
+       .fingerprint = "lse is right; the first element of the first head and the last of the last are right",
+       .why = "The heads were merged along the wrong one of two axes.",
+       .fix = "Merge with the head before the element: place h D + d.",
+       .readings = several_heads,
+       .forward = merged_with_elements_first},
+  };
+}
+
+}  // namespace ringattn

@@ -1,0 +1,249 @@
+#include <algorithm>
+
+#include "reference/oracle/catalogue.h"
+#include "reference/oracle/rewritten.h"
+
+namespace ringattn {
+
+namespace {
+
+// ---- A query head reads the wrong K/V head ----------------------------------
+
+Readings each_operand() { return each_named("operand", {"K and V", "K", "V"}); }
+bool reads_k_wrongly(const Reading& reading) { return reading["operand"] != 2; }
+bool reads_v_wrongly(const Reading& reading) { return reading["operand"] != 1; }
+
+// The K/V head that query head h reads by mistake
+using KvHead = Index (*)(const Problem<double>&, const Reading&, Index h);
+
+// K and V get a head for every query head: the wrong one in the operands that the reading names
+Rewrite with_kv_head(KvHead wrong_head) {
+  return [wrong_head](const Problem<double>& problem, const Spread&, const Reading& reading) {
+    const auto wrong_row = [&problem, reading, wrong_head](const RowPlace& p) {
+      return RowPlace{p.b, p.s, wrong_head(problem, reading, p.h)};
+    };
+    const auto right_row = [&problem](const RowPlace& p) { return RowPlace{p.b, p.s, problem.kv_head(p.h)}; };
+    const Index keys = problem.K.shape.S, heads = problem.Q.shape.H;
+    Rewritten wrong(problem);
+    if (reads_k_wrongly(reading))
+      wrong.read(Operand::k, Operand::k, keys, heads, wrong_row);
+    else
+      wrong.read(Operand::k, Operand::k, keys, heads, right_row);
+    if (reads_v_wrongly(reading))
+      wrong.read(Operand::v, Operand::v, keys, heads, wrong_row);
+    else
+      wrong.read(Operand::v, Operand::v, keys, heads, right_row);
+    return wrong;
+  };
+}
+
+Index tiled(const Problem<double>& problem, const Reading&, Index h) { return h % problem.K.shape.H; }
+
+Index one_for_all(const Problem<double>&, const Reading& reading, Index) { return reading["head"]; }
+
+Index divided_by_kv_heads(const Problem<double>& problem, const Reading& reading, Index h) {
+  const Index heads = problem.K.shape.H, g = h / heads;
+  return reading["beyond the last"] == 0 ? g % heads : std::min(g, heads - 1);
+}
+
+Index shifted(const Problem<double>& problem, const Reading& reading, Index h) {
+  return (problem.kv_head(h) + reading["by"]) % problem.K.shape.H;
+}
+
+Index reversed(const Problem<double>& problem, const Reading&, Index h) {
+  return problem.K.shape.H - 1 - problem.kv_head(h);
+}
+
+// The two heads that the reading names change places
+Index swapped(const Reading& reading, Index head) {
+  if (head == reading["one"]) return reading["other"];
+  return head == reading["other"] ? reading["one"] : head;
+}
+
+Index swapped_kv(const Problem<double>& problem, const Reading& reading, Index h) {
+  return swapped(reading, problem.kv_head(h));
+}
+
+bool grouped(const Simulation& sim) { return sim.problem().Q.shape.H != sim.problem().K.shape.H; }
+bool several_kv_heads(const Simulation& sim) { return sim.problem().K.shape.H > 1; }
+
+Readings where_tiling_differs(const Simulation& sim) {
+  return grouped(sim) && several_kv_heads(sim) ? each_operand() : Readings();
+}
+
+Readings each_kv_head(const Simulation& sim) {
+  const Index heads = sim.problem().K.shape.H;
+  if (heads == 1) return {};
+  return each_operand() * (heads <= 16 ? each_of("head", 0, heads) : each_of("head", {0, heads - 1}));
+}
+
+Readings each_division(const Simulation& sim) {
+  if (!grouped(sim) || !several_kv_heads(sim)) return {};
+  return each_operand() * each_named("beyond the last", {"begins anew", "the last one"});
+}
+
+// Two heads that are shifted have changed places: that is another entry, as it is for two in reverse order
+Readings each_shift(const Simulation& sim) {
+  const Index heads = sim.problem().K.shape.H;
+  if (heads <= 2) return {};
+  return each_operand() * (heads <= 16 ? each_of("by", 1, heads) : each_of("by", {1, heads - 1}));
+}
+
+Readings three_or_more(const Simulation& sim) {
+  return sim.problem().K.shape.H > 2 ? each_operand() : Readings();
+}
+
+// Any two of a few heads, neighbours among many
+Readings each_pair(Index heads) {
+  Readings pairs;
+  for (Index one = 0; one < std::min<Index>(heads, 32); ++one)
+    for (Index other = one + 1; other < heads && (heads <= 8 || other == one + 1); ++other)
+      for (const Reading& reading : each_of("one", {one}) * each_of("other", {other}))
+        pairs.push_back(reading);
+  return pairs;
+}
+
+Readings each_kv_pair(const Simulation& sim) { return each_operand() * each_pair(sim.problem().K.shape.H); }
+
+// ---- The results of the query heads change places ---------------------------
+
+// The result of head h is that of head head_of(h)
+using QueryHead = Index (*)(const Problem<double>&, const Reading&, Index h);
+
+Rewrite with_results_of(QueryHead head_of) {
+  return [head_of](const Problem<double>& problem, const Spread&, const Reading& reading) {
+    const Index keys = problem.K.shape.S, heads = problem.Q.shape.H;
+    const auto kv_row = [&problem, reading, head_of](const RowPlace& p) {
+      return RowPlace{p.b, p.s, problem.kv_head(head_of(problem, reading, p.h))};
+    };
+    Rewritten wrong(problem);
+    wrong.read(Operand::q, [&problem, reading, head_of](const RowPlace& p) {
+      return RowPlace{p.b, p.s, head_of(problem, reading, p.h)};
+    });
+    wrong.read(Operand::k, Operand::k, keys, heads, kv_row);
+    wrong.read(Operand::v, Operand::v, keys, heads, kv_row);
+    return wrong;
+  };
+}
+
+Index swapped_query(const Problem<double>&, const Reading& reading, Index h) { return swapped(reading, h); }
+
+Index reversed_query(const Problem<double>& problem, const Reading&, Index h) {
+  return problem.Q.shape.H - 1 - h;
+}
+
+Index transposed_groups(const Problem<double>& problem, const Reading&, Index h) {
+  const Index groups = problem.K.shape.H, members = problem.query_heads_per_kv_head();
+  return h % groups * members + h / groups;
+}
+
+Readings each_query_pair(const Simulation& sim) { return each_pair(sim.problem().Q.shape.H); }
+
+Readings several_query_heads(const Simulation& sim) {
+  return sim.problem().Q.shape.H > 1 ? single_reading() : Readings();
+}
+
+Readings several_groups(const Simulation& sim) {
+  return grouped(sim) && several_kv_heads(sim) ? single_reading() : Readings();
+}
+
+}  // namespace
+
+std::vector<Mistake> head_mistakes() {
+  return {
+      {.id = "H1",
+       .family = Family::heads,
+       .title = "grouped heads are dealt out in turn",
+       .wrong = "query head h reads K/V head h mod Hkv",
+       .fingerprint =
+           "heads that read the right K/V head by chance are right, the first and the last among them",
+       .why = "K and V were tiled over the heads, not each repeated in place.",
+       .fix = "Query head h reads K/V head h div (Hq / Hkv): neighbours share a head.",
+       .evidence = "onnx/onnx#7274",
+       .readings = where_tiling_differs,
+       .forward = forward_of(with_kv_head(tiled)),
+       .backward = backward_of(with_kv_head(tiled))},
+      {.id = "H2",
+       .family = Family::heads,
+       .title = "all query heads read the same K/V head",
+       .wrong = "query head h reads K/V head 0",
+       .fingerprint = "the query heads of one group are right, all others are wrong",
+       .why = "The index of the K/V head, or its stride, is missing.",
+       .fix = "Query head h reads K/V head h div (Hq / Hkv).",
+       .readings = each_kv_head,
+       .forward = forward_of(with_kv_head(one_for_all)),
+       .backward = backward_of(with_kv_head(one_for_all))},
+      {.id = "H8",
+       .family = Family::heads,
+       .title = "the query head is divided by the number of K/V heads",
+       .wrong = "query head h reads K/V head h div Hkv",
+       .fingerprint = "head 0 is right; the groups have the wrong size, unless Hq = Hkv^2",
+       .why = "The size of a group is Hq / Hkv, not Hkv.",
+       .fix = "Query head h reads K/V head h div (Hq / Hkv).",
+       .readings = each_division,
+       .forward = forward_of(with_kv_head(divided_by_kv_heads)),
+       .backward = backward_of(with_kv_head(divided_by_kv_heads))},
+      {.id = "H9",
+       .family = Family::heads,
+       .title = "the K/V heads are shifted",
+       .wrong = "query head h reads K/V head h div (Hq / Hkv) + n, modulo Hkv",
+       .fingerprint = "all heads are wrong, each with the K/V of another",
+       .why = "The offset of a rank or of a packed tensor is counted twice or not at all.",
+       .fix = "The first query head of a device reads the first K/V head of that device.",
+       .readings = each_shift,
+       .forward = forward_of(with_kv_head(shifted)),
+       .backward = backward_of(with_kv_head(shifted))},
+      {.id = "H10",
+       .family = Family::heads,
+       .title = "the K/V heads are in reverse order",
+       .wrong = "query head h reads K/V head Hkv - 1 - h div (Hq / Hkv)",
+       .fingerprint = "all heads are wrong, except those of the middle group where Hkv is odd",
+       .why = "The heads were flipped on one side only.",
+       .fix = "Keep the order of the heads the same in q, k, v and out.",
+       .readings = three_or_more,
+       .forward = forward_of(with_kv_head(reversed)),
+       .backward = backward_of(with_kv_head(reversed))},
+      {.id = "H11",
+       .family = Family::heads,
+       .title = "two K/V heads have changed places",
+       .wrong = "the queries of K/V head g read head g', and those of g' read g",
+       .fingerprint = "exactly the query heads of two groups are wrong",
+       .why = "Two heads, or the shards of two head-parallel ranks, were gathered in the wrong order.",
+       .fix = "Gather the heads in the order of their ranks.",
+       .readings = each_kv_pair,
+       .forward = forward_of(with_kv_head(swapped_kv)),
+       .backward = backward_of(with_kv_head(swapped_kv))},
+      {.id = "H12",
+       .family = Family::heads,
+       .title = "two query heads have changed places in the result",
+       .wrong = "out of head h is that of head h', and that of h' is that of h",
+       .fingerprint = "exactly two heads are wrong, each right as the other",
+       .why = "The heads were gathered in another order than they were dealt out.",
+       .fix = "Gather the heads in the order of their ranks.",
+       .readings = each_query_pair,
+       .forward = forward_of(with_results_of(swapped_query)),
+       .backward = backward_of(with_results_of(swapped_query))},
+      {.id = "H13",
+       .family = Family::heads,
+       .title = "the heads of the result are in reverse order",
+       .wrong = "out of head h is that of head Hq - 1 - h",
+       .fingerprint = "every head is right at the mirrored place",
+       .why = "The heads were flipped once instead of twice.",
+       .fix = "Keep the order of the heads the same in q, k, v and out.",
+       .readings = several_query_heads,
+       .forward = forward_of(with_results_of(reversed_query)),
+       .backward = backward_of(with_results_of(reversed_query))},
+      {.id = "H14",
+       .family = Family::heads,
+       .title = "the result has the head within its group before the group",
+       .wrong = "the result, (G, Hkv) in memory, is viewed as (Hkv, G), with G = Hq / Hkv",
+       .fingerprint = "the first and the last head are right, the others have changed places",
+       .why = "Group and member were exchanged when the heads were merged.",
+       .fix = "Query head h is member h mod G of group h div G.",
+       .readings = several_groups,
+       .forward = forward_of(with_results_of(transposed_groups)),
+       .backward = backward_of(with_results_of(transposed_groups))},
+  };
+}
+
+}  // namespace ringattn

@@ -1,0 +1,397 @@
+#include <algorithm>
+
+#include "reference/definition/truth.h"
+#include "reference/oracle/catalogue.h"
+#include "reference/oracle/rewritten.h"
+
+namespace ringattn {
+
+namespace {
+
+// ---- Orders of rows ---------------------------------------------------------
+
+using Rows = std::vector<Index>;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+// The rows device by device: row L(n) of the sequence is row n of the shards, one behind the other
+Rows shard_order(Layout layout, int devices, Index N) {
+  Rows L;
+  for (int device = 0; device < devices; ++device)
+    for (const Index row : rows_of_device(layout, device, devices, N)) L.push_back(row);
+  return L;
+}
+
+// The map that takes places(n) to rows(n)
+Rows map_of(const Rows& places, const Rows& rows) {
+  Rows map(rows.size());
+  for (std::size_t n = 0; n < rows.size(); ++n) map[at(places[n])] = rows[n];
+  return map;
+}
+
+Rows inverse(const Rows& L) { return map_of(L, all_rows(static_cast<Index>(L.size()))); }
+
+Rows twice(const Rows& L) {
+  Rows LL;
+  for (const Index row : L) LL.push_back(L[at(row)]);
+  return LL;
+}
+
+// ---- What is in the wrong order ---------------------------------------------
+
+// Row i of an operand is row map(i) of the user's; masks are as they should be
+void displace(Rewritten& wrong, Operand operand, const Rows& map) {
+  wrong.read(operand, [map](const RowPlace& p) { return RowPlace{p.b, map[at(p.s)], p.h}; });
+}
+
+// The result of row i is that of row map(i)
+void displace_results(Rewritten& wrong, const Problem<double>& problem, const Rows& map) {
+  displace(wrong, Operand::q, map);
+  wrong.q_tokens = problem.q_tokens.select(map);
+}
+
+// The layouts that need a permutation: the one of the case, or any where none was named
+std::vector<Layout> permuting_layouts(const Spread& spread) {
+  if (spread.layout == Layout::contiguous) return {Layout::zigzag, Layout::striped};
+  return {spread.layout};
+}
+
+const char* said(Layout layout) {
+  switch (layout) {
+    case Layout::contiguous:
+      return "contiguous";
+    case Layout::zigzag:
+      return "zigzag";
+    case Layout::striped:
+      return "striped";
+  }
+  return "";
+}
+
+Readings each_layout(const std::vector<Layout>& layouts) {
+  Readings readings;
+  for (const Layout layout : layouts)
+    readings.push_back(Reading({"layout", static_cast<Index>(layout), said(layout)}));
+  return readings;
+}
+
+// The shard order of the queries and of the keys
+struct Orders {
+  Rows q, kv;
+};
+
+Orders orders_of(Layout layout, const Problem<double>& problem, const Spread& spread) {
+  return {shard_order(layout, spread.devices(), problem.Q.shape.S),
+          shard_order(layout, spread.devices(), problem.K.shape.S)};
+}
+
+Orders orders_of(const Reading& reading, const Problem<double>& problem, const Spread& spread) {
+  return orders_of(static_cast<Layout>(reading["layout"]), problem, spread);
+}
+
+Readings each_permuting_layout(const Simulation& sim) {
+  return sim.devices() > 1 ? each_layout(permuting_layouts(sim.spread())) : Readings();
+}
+
+// ---- One permutation of the way in and out is missing or wrong --------------
+
+Rewritten not_permuted(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
+  const Orders L = orders_of(reading, problem, spread);
+  Rewritten wrong(problem);
+  if (reading["left"] == 0) {
+    displace_results(wrong, problem, L.q);
+  } else {
+    displace(wrong, Operand::q, inverse(L.q));
+    displace(wrong, Operand::k, inverse(L.kv));
+    displace(wrong, Operand::v, inverse(L.kv));
+  }
+  return wrong;
+}
+
+Rewritten inverse_taken(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
+  const Orders L = orders_of(reading, problem, spread);
+  Rewritten wrong(problem);
+  switch (reading["wrong"]) {
+    case 0:
+      displace_results(wrong, problem, twice(L.q));
+      break;
+    case 1:
+      displace(wrong, Operand::q, twice(inverse(L.q)));
+      displace(wrong, Operand::k, twice(inverse(L.kv)));
+      displace(wrong, Operand::v, twice(inverse(L.kv)));
+      break;
+    case 2:  // rows return to where they were; only the mask believes that they lay elsewhere
+      wrong.q_tokens = problem.q_tokens.select(twice(L.q));
+      wrong.kv_tokens = problem.kv_tokens.select(twice(L.kv));
+      break;
+  }
+  return wrong;
+}
+
+Rewritten operand_not_permuted(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
+  const Orders L = orders_of(reading, problem, spread);
+  const auto wrong_order = [&](const Rows& order) {
+    switch (reading["order"]) {
+      case 0:
+        return inverse(order);
+      case 1:
+        return twice(inverse(order));
+      default:
+        return order;
+    }
+  };
+  const Index operand = reading["operand"];  // V | K | Q | K and V
+  Rewritten wrong(problem);
+  if (operand == 2) displace(wrong, Operand::q, wrong_order(L.q));
+  if (operand == 1 || operand == 3) displace(wrong, Operand::k, wrong_order(L.kv));
+  if (operand == 0 || operand == 3) displace(wrong, Operand::v, wrong_order(L.kv));
+  return wrong;
+}
+
+Readings left_out_or_in(const Simulation& sim) {
+  return each_permuting_layout(sim) * each_named("left", {"out in shard order", "q, k and v as they were"});
+}
+
+Readings out_or_in(const Simulation& sim) {
+  return each_permuting_layout(sim) * each_named("wrong", {"out", "q, k and v", "both, and so the mask"});
+}
+
+Readings each_operand(const Simulation& sim) {
+  return each_permuting_layout(sim) * each_named("operand", {"V", "K", "Q", "K and V"}) *
+         each_named("order", {"not permuted", "permuted by the inverse", "permuted twice"});
+}
+
+// One of out and lse is restored, the other is not
+Attended<double> half_restored(const Simulation& sim, const Reading& reading) {
+  const Rows L = orders_of(reading, sim.problem(), sim.spread()).q;
+  Rewritten wrong(sim.problem());
+  displace_results(wrong, sim.problem(), reading["order"] == 0 ? L : twice(L));
+  Attended<double> result = sim.attention_of(sim.problem());
+  Attended<double> displaced = wrong.attention_of(sim.rows());
+  if (reading["left"] == 0)
+    result.lse = std::move(displaced.lse);
+  else
+    result.out = std::move(displaced.out);
+  return result;
+}
+
+Readings out_or_lse(const Simulation& sim) {
+  return each_permuting_layout(sim) * each_named("left", {"lse", "out"}) *
+         each_named("order", {"shard order", "permuted twice"});
+}
+
+// ---- The rows of a shard, or the shards, are in another order ---------------
+
+// Shard row n is row actual(n) of the sequence, and is taken for row believed(n)
+struct Orderings {
+  Orders actual, believed;
+};
+
+Rewritten misplaced(const Problem<double>& problem, const Orderings& order, Index where) {
+  const Rows q = map_of(order.believed.q, order.actual.q), kv = map_of(order.believed.kv, order.actual.kv);
+  Rewritten wrong(problem);
+  switch (where) {
+    case 0:
+      displace_results(wrong, problem, q);
+      break;
+    case 1:
+      displace(wrong, Operand::v, kv);
+      break;
+    case 2:
+      displace(wrong, Operand::k, kv);
+      displace(wrong, Operand::v, kv);
+      break;
+    case 3:
+      wrong.q_tokens = problem.q_tokens.select(inverse(q));
+      wrong.kv_tokens = problem.kv_tokens.select(inverse(kv));
+      break;
+  }
+  return wrong;
+}
+
+Readings each_where() { return each_named("where", {"out", "V", "K and V", "the mask"}); }
+
+// The two chunks of every device, the later one first
+Rows chunks_exchanged(int devices, Index N) {
+  Rows rows;
+  for (int device = 0; device < devices; ++device)
+    for (const Index c : {Index{2 * devices - 1 - device}, Index{device}}) {
+      const RowRange range = chunk(c, 2 * devices, N);
+      for (Index row = range.begin; row < range.end; ++row) rows.push_back(row);
+    }
+  return rows;
+}
+
+Rewritten zigzag_chunks_exchanged(const Problem<double>& problem, const Spread& spread,
+                                  const Reading& reading) {
+  const Orders exchanged{chunks_exchanged(spread.devices(), problem.Q.shape.S),
+                         chunks_exchanged(spread.devices(), problem.K.shape.S)};
+  return misplaced(problem, {orders_of(Layout::zigzag, problem, spread), exchanged}, reading["where"]);
+}
+
+// Of the whole sequence, or of every device
+Rows reversed_rows(const Spread& spread, Index N, bool of_devices) {
+  Rows rows = all_rows(N);
+  if (of_devices) {
+    rows.clear();
+    for (int device = 0; device < spread.devices(); ++device) {
+      const Rows own = rows_of_device(spread.layout, device, spread.devices(), N);
+      rows.insert(rows.end(), own.rbegin(), own.rend());
+    }
+  } else {
+    std::reverse(rows.begin(), rows.end());
+  }
+  return rows;
+}
+
+Rewritten rows_reversed(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
+  const bool of_devices = reading["of"] == 1;
+  const Index Sq = problem.Q.shape.S, Skv = problem.K.shape.S;
+  const Orders right =
+      of_devices ? orders_of(spread.layout, problem, spread) : Orders{all_rows(Sq), all_rows(Skv)};
+  const Orders turned{reversed_rows(spread, Sq, of_devices), reversed_rows(spread, Skv, of_devices)};
+  return misplaced(problem, {right, turned}, reading["where"]);
+}
+
+// The shards in the order of the devices n, n + 1, ..., or P - 1, P - 2, ...
+Rows shards_in_order(const Spread& spread, Index N, Index n) {
+  const int P = spread.devices();
+  Rows rows;
+  for (int place = 0; place < P; ++place) {
+    const int device = n == 0 ? P - 1 - place : static_cast<int>((place + n) % P);
+    for (const Index row : rows_of_device(spread.layout, device, P, N)) rows.push_back(row);
+  }
+  return rows;
+}
+
+Rewritten shards_misplaced(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
+  const Orders shifted{shards_in_order(spread, problem.Q.shape.S, reading["order"]),
+                       shards_in_order(spread, problem.K.shape.S, reading["order"])};
+  return misplaced(problem, {shifted, orders_of(spread.layout, problem, spread)}, reading["where"]);
+}
+
+Rewritten taken_for_another_layout(const Problem<double>& problem, const Spread& spread,
+                                   const Reading& reading) {
+  return misplaced(problem, {orders_of(spread.layout, problem, spread), orders_of(reading, problem, spread)},
+                   reading["where"]);
+}
+
+Readings where_in_zigzag(const Simulation& sim) {
+  return sim.spread().layout == Layout::zigzag ? each_where() : Readings();
+}
+
+Readings each_reversal(const Simulation& sim) {
+  return (sim.devices() > 1 ? each_named("of", {"the sequence", "every device"})
+                            : each_named("of", {"the sequence"})) *
+         each_where();
+}
+
+Readings each_shard_order(const Simulation& sim) {
+  const Index P = sim.devices();
+  if (P == 1) return {};
+  Readings orders{Reading({"order", 0, "reversed"})};
+  for (const Index n : P <= 16 ? all_rows(P) : Rows{1, P - 1})
+    if (n > 0) orders.push_back(Reading({"order", n, "from device " + std::to_string(n)}));
+  return each_where() * orders;
+}
+
+// Taken for contiguous: that is P1. Contiguous operands taken for another layout: that is P3
+Readings each_other_permuting_layout(const Simulation& sim) {
+  if (sim.devices() == 1) return {};
+  std::vector<Layout> others;
+  for (const Layout layout : {Layout::zigzag, Layout::striped})
+    if (layout != sim.spread().layout) others.push_back(layout);
+  return each_layout(others) * (sim.spread().layout == Layout::contiguous
+                                    ? each_named("where", {"out"})
+                                    : each_named("where", {"out", "V", "K and V"}));
+}
+
+}  // namespace
+
+std::vector<Mistake> layout_mistakes() {
+  return {
+      {.id = "P1",
+       .family = Family::layout,
+       .title = "the result, or the input, is not permuted",
+       .wrong = "out is left in the order of the shards; or q, k and v are not dealt out as out is put back",
+       .fingerprint = "without a mask, the right rows in another order",
+       .why = "Of the two permutations, in and out, one is missing.",
+       .fix = "With L the order of the shards: X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
+       .readings = left_out_or_in,
+       .forward = forward_of(not_permuted),
+       .backward = backward_of(not_permuted)},
+      {.id = "P2",
+       .family = Family::layout,
+       .title = "a permutation is taken for its inverse",
+       .wrong = "out(n) = out_shards(L(n)); or X_shards(L(n)) = X(n); or both",
+       .fingerprint =
+           "the right rows in another order; all is right where L is its own inverse, as for P stripes of "
+           "P rows",
+       .why = "Gathering by L and scattering by L are inverse to one another.",
+       .fix = "X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
+       .readings = out_or_in,
+       .forward = forward_of(inverse_taken),
+       .backward = backward_of(inverse_taken)},
+      {.id = "P3",
+       .family = Family::layout,
+       .title = "one operand is dealt out in another order than the others",
+       .wrong = "K_shards(n) = K(L(n)), but V_shards(n) = V(n)",
+       .fingerprint = "V: lse is right and out is wrong; K: both are wrong",
+       .why = "The operand was left out when the others were permuted, or was permuted twice.",
+       .fix = "Deal out q, k, v and the positions by the same rule.",
+       .readings = each_operand,
+       .forward = forward_of(operand_not_permuted),
+       .backward = backward_of(operand_not_permuted)},
+      {.id = "P8",
+       .family = Family::layout,
+       .title = "zigzag: the two chunks of a device are exchanged",
+       .wrong = "device r takes its rows for chunks 2P - 1 - r and r, in this order",
+       .fingerprint = "the right rows, or keys, half a shard away from where they belong",
+       .why = "One side stores the later chunk first.",
+       .fix = "Everywhere chunk r first, then chunk 2P - 1 - r.",
+       .readings = where_in_zigzag,
+       .forward = forward_of(zigzag_chunks_exchanged),
+       .backward = backward_of(zigzag_chunks_exchanged)},
+      {.id = "P9",
+       .family = Family::layout,
+       .title = "rows are in reverse order",
+       .wrong = "row i is taken for row S - 1 - i, in the sequence or on its device",
+       .fingerprint = "out: the right rows in reverse order",
+       .why = "A flip was made once instead of twice.",
+       .fix = "Rows ascend, on every device.",
+       .readings = each_reversal,
+       .forward = forward_of(rows_reversed),
+       .backward = backward_of(rows_reversed)},
+      {.id = "P10",
+       .family = Family::layout,
+       .title = "the shards are put together in the wrong order",
+       .wrong = "the shard of device r is taken for that of device r - n",
+       .fingerprint = "out: whole shards have changed places",
+       .why = "The ranks of the ring are not those of the gathering, or the owner is counted from elsewhere.",
+       .fix = "Shard r is that of device r of the ring, whatever its rank elsewhere.",
+       .readings = each_shard_order,
+       .forward = forward_of(shards_misplaced),
+       .backward = backward_of(shards_misplaced)},
+      {.id = "P11",
+       .family = Family::layout,
+       .title = "out is put back in order and lse is not",
+       .wrong = "lse is left in the order of the shards; or out is",
+       .fingerprint = "one of out and lse is right, the other has the right rows in another order",
+       .why = "Two results have two permutations, and one was forgotten.",
+       .fix = "out(L(n)) = out_shards(n) and lse(L(n)) = lse_shards(n).",
+       .readings = out_or_lse,
+       .forward = half_restored},
+      {.id = "P12",
+       .family = Family::layout,
+       .title = "shards of one layout are taken for those of another",
+       .wrong = "shard row n is row L(n), and is taken for row L'(n)",
+       .fingerprint = "out: the right rows in another order",
+       .why = "The way in and the way out were given different layouts.",
+       .fix = "One layout for dealing out, for the mask and for putting together.",
+       .readings = each_other_permuting_layout,
+       .forward = forward_of(taken_for_another_layout),
+       .backward = backward_of(taken_for_another_layout)},
+  };
+}
+
+}  // namespace ringattn

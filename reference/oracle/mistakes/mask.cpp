@@ -1,0 +1,359 @@
+// Masks with the wrong test: of positions, of windows, of the alignment.
+
+#include <algorithm>
+
+#include "reference/oracle/mistakes/mask_rules.h"
+
+namespace ringattn {
+
+namespace {
+
+// ---- The causal test --------------------------------------------------------
+
+Attended<double> causal_test_forgotten(const Simulation& sim, const Reading& reading) {
+  const bool all = reading["forgotten"] == 1;
+  return attend_where(sim, [all](const Pair& pair) { return all || pair.in_reach; });
+}
+
+Attended<double> itself_hidden(const Simulation& sim, const Reading&) {
+  return attend_where(sim, [](const Pair& pair) { return pair.in_reach && pair.distance() > 0; });
+}
+
+Attended<double> next_visible(const Simulation& sim, const Reading&) {
+  return attend_where(sim, [](const Pair& pair) { return pair.in_reach && pair.distance() >= -1; });
+}
+
+Attended<double> transposed(const Simulation& sim, const Reading& reading) {
+  const bool whole = reading["transposed"] == 1;
+  return attend_where(sim, [&](const Pair& pair) {
+    return whole ? visible(pair.k, pair.q, sim.problem().scoring.mask)
+                 : pair.in_reach && pair.distance() <= 0;
+  });
+}
+
+Attended<double> causal_unasked(const Simulation& sim, const Reading&) {
+  return attend_where(sim, [](const Pair& pair) { return pair.causal(); });
+}
+
+// ---- Positions --------------------------------------------------------------
+
+// The mask of the problem, or the causal one where it looks at no positions
+Mask mask_of_positions(const Simulation& sim) {
+  Mask mask = sim.problem().scoring.mask;
+  if (!has_window(sim)) mask.causal = true;
+  return mask;
+}
+
+// How many keys a document has more than queries: bottom-right shifts its queries by that
+Index surplus(const Simulation& sim, Index b, std::int64_t document) {
+  const auto count = [document](std::span<const Token> tokens) {
+    return std::count_if(tokens.begin(), tokens.end(),
+                         [document](const Token& token) { return token.segment == document; });
+  };
+  return count(sim.problem().kv_tokens.of(b)) - count(sim.problem().q_tokens.of(b));
+}
+
+Attended<double> other_alignment(const Simulation& sim, const Reading& reading) {
+  const Index sign = reading["queries"] == 0 ? -1 : 1;
+  const Mask mask = mask_of_positions(sim);
+  return sim.run([&](const Row& row, RowWeights& result) {
+    const Index shift = sign * surplus(sim, row.b, row.token.segment);
+    softmax_of(sim, row, result, [&](const Pair& pair) {
+      const Token moved{pair.q.position + shift, pair.q.segment};
+      return visible(moved, pair.k, mask) ? pair.S : hidden_score;
+    });
+  });
+}
+
+Readings alignments(const Simulation& sim) {
+  const Problem<double>& problem = sim.problem();
+  bool differ = false;
+  for (Index b = 0; b < problem.Q.shape.B; ++b)
+    for (const Token& q : problem.q_tokens.of(b)) differ = differ || surplus(sim, b, q.segment) != 0;
+  return when(differ, each_named("queries", {"moved back by Skv - Sq, top-left for bottom-right",
+                                             "moved on by Skv - Sq, bottom-right for top-left"}));
+}
+
+Attended<double> positions_ignored(const Simulation& sim, const Reading& reading) {
+  const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
+  const Index shift = reading["counted rows aligned"] == 0 ? 0 : K.S - Q.S;
+  const Mask mask = mask_of_positions(sim);
+  return attend_where(sim, [&](const Pair& pair) {
+    return visible({pair.i + shift, pair.q.segment}, {pair.j, pair.k.segment}, mask);
+  });
+}
+
+Readings where_positions_are_not_rows(const Simulation& sim) {
+  const Problem<double>& problem = sim.problem();
+  bool differ = false;
+  for (Index b = 0; b < problem.Q.shape.B; ++b) {
+    const auto queries = problem.q_tokens.of(b), keys = problem.kv_tokens.of(b);
+    for (std::size_t i = 1; i < queries.size(); ++i)
+      differ = differ || queries[i].position != queries[i - 1].position + 1;
+    for (std::size_t j = 0; j < keys.size(); ++j)
+      differ = differ || keys[j].position != static_cast<std::int64_t>(j);
+  }
+  const bool equal = problem.Q.shape.S == problem.K.shape.S;
+  return when(differ, equal ? each_named("counted rows aligned", {"top-left"})
+                            : each_named("counted rows aligned", {"top-left", "bottom-right"}));
+}
+
+// ---- Windows ----------------------------------------------------------------
+
+constexpr std::int64_t unlimited = INT64_MAX;
+
+std::int64_t left_of(const Simulation& sim) {
+  const std::int64_t left = sim.problem().scoring.mask.window_left;
+  return left < 0 ? unlimited : left;
+}
+
+std::int64_t right_of(const Simulation& sim) {
+  return has_right_side(sim) ? sim.problem().scoring.mask.window_right : unlimited;
+}
+
+// Keys from _left_ before the query to _right_ after it
+Attended<double> attend_in_window(const Simulation& sim, std::int64_t left, std::int64_t right, bool causal) {
+  return attend_where(sim, [=](const Pair& pair) {
+    const std::int64_t distance = pair.distance();
+    return pair.q.segment == pair.k.segment && (!causal || distance >= 0) && distance <= left &&
+           -distance <= right;
+  });
+}
+
+Attended<double> window_off_by_one(const Simulation& sim, const Reading& reading) {
+  const std::int64_t left = left_of(sim), right = right_of(sim);
+  return attend_in_window(sim, left == unlimited ? left : left + reading["left"],
+                          right == unlimited ? right : right + reading["right"], sim.causal());
+}
+
+Readings off_by_one(const Simulation& sim) {
+  const auto side = [](const std::string& name, bool limited) {
+    Readings readings{Reading({name, 0, "as asked"})};
+    if (!limited) return readings;
+    readings.push_back(Reading({name, -1, "one key fewer"}));
+    readings.push_back(Reading({name, 1, "one key more"}));
+    return readings;
+  };
+  Readings both = side("left", left_of(sim) != unlimited) * side("right", has_right_side(sim));
+  both.erase(both.begin());  // as asked on both sides
+  return both;
+}
+
+Attended<double> side_lost(const Simulation& sim, const Reading& reading) {
+  const bool left = reading["lost"] != 1, right = reading["lost"] != 0;
+  return attend_in_window(sim, left ? unlimited : left_of(sim), right ? unlimited : right_of(sim),
+                          sim.causal());
+}
+
+Readings sides(const Simulation& sim) {
+  const Readings all = each_named("lost", {"the left side", "the right side", "both sides"});
+  const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
+  return joined({when(left, {all[0]}), when(right, {all[1]}), when(left && right, {all[2]})});
+}
+
+Attended<double> window_misread(const Simulation& sim, const Reading& reading) {
+  const std::int64_t left = left_of(sim), right = right_of(sim);
+  const auto half = [](std::int64_t width) { return width == unlimited ? width : width / 2; };
+  switch (reading["read as"]) {
+    case 0:
+      return attend_in_window(sim, right, left, sim.causal());
+    case 1:
+      return attend_in_window(sim, half(left), half(right), sim.causal());
+    case 2:
+      return attend_in_window(sim, left, left, false);
+    default:
+      return attend_in_window(sim, right, right, false);
+  }
+}
+
+Readings misread_windows(const Simulation& sim) {
+  const Readings all = each_named("read as", {"(right, left)", "the width of both sides together",
+                                              "left on both sides", "right on both sides"});
+  const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
+  return joined(
+      {when(right, {all[0]}), when(left || right, {all[1]}), when(left, {all[2]}), when(right, {all[3]})});
+}
+
+// ---- Which sequence, which head ---------------------------------------------
+
+Attended<double> mask_of_another_sequence(const Simulation& sim, const Reading& reading) {
+  const Problem<double>& problem = sim.problem();
+  const Index B = problem.Q.shape.B, of = reading["sequence"], taken = reading["taken"];
+  const Mask mask = mask_of_positions(sim);
+  return attend_where(sim, [&](const Pair& pair) {
+    const Index other = of == 0 ? 0 : (pair.b + of + B) % B;
+    const Token& q = problem.q_tokens.of(taken == 2 ? pair.b : other)[static_cast<std::size_t>(pair.i)];
+    const Token& k = sim.key(taken == 1 ? pair.b : other, pair.j);
+    return visible(q, k, mask);
+  });
+}
+
+Readings other_sequences(const Simulation& sim) {
+  const Index B = sim.problem().Q.shape.B;
+  const Readings next{Reading({"sequence", 1, "the next one"})},
+      previous{Reading({"sequence", -1, "the one before"})}, first{Reading({"sequence", 0, "the first"})};
+  return when(B > 1, joined({first, next, when(B > 2, previous)}) *
+                         each_named("taken", {"queries and keys", "the queries", "the keys"}));
+}
+
+Attended<double> masked_once(const Simulation& sim, const Reading& reading) {
+  const Index group = sim.problem().query_heads_per_kv_head(), masked = reading["masked"];
+  const Mask mask = mask_of_positions(sim);
+  return attend_where(sim, [&](const Pair& pair) {
+    const Index others = masked == 0 ? pair.h : masked == 1 ? pair.h % group : pair.b;
+    return others != 0 || visible(pair.q, pair.k, mask);
+  });
+}
+
+Readings first_of_several(const Simulation& sim) {
+  const Problem<double>& problem = sim.problem();
+  const Index heads = problem.Q.shape.H, group = problem.query_heads_per_kv_head();
+  const Readings all =
+      each_named("masked", {"the first head", "the first head of each group", "the first sequence"});
+  return joined({when(heads > 1, {all[0]}), when(group > 1 && group < heads, {all[1]}),
+                 when(problem.Q.shape.B > 1, {all[2]})});
+}
+
+}  // namespace
+
+std::vector<Mistake> mask_mistakes() {
+  return {
+      {.id = "M1",
+       .family = Family::mask,
+       .title = "the causal mask is forgotten",
+       .wrong = "softmax over all keys",
+       .fingerprint = "every row but the last is wrong, lse too large; a row depends on later tokens",
+       .why = "the softmax is shared out among keys of the future as well",
+       .fix = "admit key k to query q only where position_k <= position_q",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             const Readings all = each_named("forgotten", {"the causal test", "the whole mask"});
+             return when(sim.causal(),
+                         joined({{all[0]}, when(has_window(sim) || has_documents(sim), {all[1]})}));
+           },
+       .forward = causal_test_forgotten},
+      {.id = "M2",
+       .family = Family::mask,
+       .title = "a query does not see itself",
+       .wrong = "position_k < position_q",
+       .fingerprint = "every row is wrong; the first is 0 with lse = -inf",
+       .why = "the strict comparison hides the diagonal",
+       .fix = "position_k <= position_q",
+       .evidence = "",
+       .readings = any_case,
+       .forward = itself_hidden},
+      {.id = "M3",
+       .family = Family::mask,
+       .title = "a query sees the next key",
+       .wrong = "position_k <= position_q + 1",
+       .fingerprint = "every row but the last has exactly one key too many, the one after it",
+       .why = "the diagonal of the mask is off by one",
+       .fix = "position_k <= position_q",
+       .evidence = "",
+       .readings = any_case,
+       .forward = next_visible},
+      {.id = "M4",
+       .family = Family::mask,
+       .title = "the mask is transposed",
+       .wrong = "position_k >= position_q",
+       .fingerprint = "every row is wrong; the last query sees only itself, the first sees everything",
+       .why = "queries and keys have changed places in the mask, so the past is hidden",
+       .fix = "rows of the mask are queries, columns are keys",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             const Readings all = each_named("transposed", {"the causal test", "the whole mask"});
+             return joined({{all[0]}, when(has_window(sim) && sim.causal(), {all[1]})});
+           },
+       .forward = transposed},
+      {.id = "M15",
+       .family = Family::mask,
+       .title = "queries and keys of different lengths are aligned at the other end",
+       .wrong = "query i stands at i instead of i + Skv - Sq, or the reverse",
+       .fingerprint = "every row sees Skv - Sq keys too few or too many; lse shifts with it",
+       .why = "it is a convention, and programs differ: both corners of the score matrix are in use",
+       .fix = "bottom-right: the last query sees the last key; top-left: the first query sees the first key",
+       .evidence = "Dao-AILab/flash-attention#951, Dao-AILab/flash-attention#282, pytorch/pytorch#108108",
+       .convention = "bottom-right is FlashAttention's, top-left is PyTorch's",
+       .readings = alignments,
+       .forward = other_alignment},
+      {.id = "M16",
+       .family = Family::mask,
+       .title = "the window is off by one",
+       .wrong = "position_q - position_k < left, or <= left + 1; the same to the right",
+       .fingerprint = "rows further from the start than the window have one key more or fewer",
+       .why = "a window of W keys and a furthest distance of W differ by the query itself",
+       .fix = "position_q - left <= position_k <= position_q + right, both ends inclusive",
+       .evidence = "huggingface/transformers#39408, vllm-project/vllm#3385, "
+                   "Dao-AILab/flash-attention#1133",
+       .convention = "Hugging Face counts the query among the W keys of a window",
+       .readings = off_by_one,
+       .forward = window_off_by_one},
+      {.id = "M18",
+       .family = Family::mask,
+       .title = "a side of the window is lost",
+       .wrong = "only one of position_k >= position_q - left, position_k <= position_q + right is tested",
+       .fingerprint = "rows see keys beyond the window; without causal mask even the whole future",
+       .why = "one bound never reaches the kernel",
+       .fix = "test both bounds, with and without a causal mask",
+       .evidence = "jax-ml/jax#39576, jax-ml/jax#32300",
+       .readings = sides,
+       .forward = side_lost},
+      {.id = "M25",
+       .family = Family::mask,
+       .title = "a sequence is masked like another one of the batch",
+       .wrong = "visible(q token of sequence b', k token of sequence b')",
+       .fingerprint = "some sequences of the batch are right, the others wrong; lse is wrong too",
+       .why = "positions and documents are read at the wrong batch entry",
+       .fix = "index positions and segment ids with the batch entry of the query",
+       .evidence = "",
+       .readings = other_sequences,
+       .forward = mask_of_another_sequence},
+      {.id = "M29",
+       .family = Family::mask,
+       .title = "a causal mask though none was asked for",
+       .wrong = "position_k <= position_q is tested always",
+       .fingerprint =
+           "every row but the last is wrong, lse too small; the result is right for a causal problem",
+       .why = "the program is causal by default, or the check was asked without --causal",
+       .fix = "say causal = false in the program, or --causal in the check",
+       .evidence = "",
+       .readings = [](const Simulation& sim) { return when(!sim.causal(), single_reading()); },
+       .forward = causal_unasked},
+      {.id = "M30",
+       .family = Family::mask,
+       .title = "only the first head or sequence is masked",
+       .wrong = "S[0] is masked, S[1], S[2], ... are not",
+       .fingerprint =
+           "the first head (of all, of each group) or the first sequence is right, all others are not",
+       .why = "the mask has one entry along an axis and is not repeated along it",
+       .fix = "broadcast the mask over batch and heads",
+       .evidence = "",
+       .readings = first_of_several,
+       .forward = masked_once},
+      {.id = "M34",
+       .family = Family::mask,
+       .title = "the numbers of the window are misread",
+       .wrong = "(right, left), or half the width on either side, or the same width on both",
+       .fingerprint = "every row further from the ends than the window has the wrong number of keys",
+       .why = "window sizes are written in several ways: one side, both sides, or the whole width",
+       .fix = "left counts keys before the query, right keys after it; neither counts the query",
+       .evidence = "",
+       .readings = misread_windows,
+       .forward = window_misread},
+      {.id = "M40",
+       .family = Family::mask,
+       .title = "the given positions are ignored",
+       .wrong = "row i of the queries stands at i, row j of the keys at j",
+       .fingerprint =
+           "right for consecutive tokens, wrong for documents of unequal lengths and given positions",
+       .why = "rows are counted where positions should be read",
+       .fix = "compare the positions that travel with the rows",
+       .evidence = "",
+       .readings = where_positions_are_not_rows,
+       .forward = positions_ignored},
+  };
+}
+
+}  // namespace ringattn

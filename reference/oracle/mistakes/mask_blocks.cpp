@@ -1,0 +1,390 @@
+// Masks that go wrong because sequences come in blocks and tiles: skip tests, places for positions,
+// diagonals.
+
+#include "reference/oracle/mistakes/mask_rules.h"
+
+namespace ringattn {
+
+namespace {
+
+bool own(const Pair& pair) { return pair.owner == pair.device; }
+bool from_earlier(const Pair& pair) { return pair.owner < pair.device; }
+bool from_later(const Pair& pair) { return pair.owner > pair.device; }
+
+// ---- Whole blocks -----------------------------------------------------------
+
+Attended<double> local_triangle_everywhere(const Simulation& sim, const Reading& reading) {
+  const Index alignment = reading["alignment"];
+  return attend_where(
+      sim, [&](const Pair& pair) { return pair.in_reach && local_distance(sim, pair, alignment) >= 0; });
+}
+
+Attended<double> only_own_block_masked(const Simulation& sim, const Reading& reading) {
+  const bool by_place = reading["own block masked by"] == 1;
+  return attend_where(sim, [&](const Pair& pair) {
+    if (!own(pair)) return pair.in_reach;
+    return by_place ? pair.in_reach && local_distance(sim, pair, 0) >= 0 : pair.causal();
+  });
+}
+
+Attended<double> own_block_unmasked(const Simulation& sim, const Reading& reading) {
+  const bool by_rank = reading["other blocks"] == 1;
+  return attend_where(sim, [&](const Pair& pair) {
+    if (own(pair)) return pair.in_reach;
+    return by_rank ? pair.in_reach && from_earlier(pair) : pair.causal();
+  });
+}
+
+Attended<double> own_block_skipped(const Simulation& sim, const Reading&) {
+  return attend_where(sim, [](const Pair& pair) { return pair.visible && !own(pair); });
+}
+
+Attended<double> skip_test_reversed(const Simulation& sim, const Reading& reading) {
+  const bool by_rank = reading["test"] == 0, whole = reading["blocks that stay"] == 0;
+  const TilePositions blocks(sim, 0, 0);
+  return attend_where(sim, [&](const Pair& pair) {
+    if (by_rank ? from_earlier(pair) : blocks.earlier(pair)) return false;
+    const bool unmasked = whole && (by_rank ? from_later(pair) : blocks.later(pair));
+    return unmasked ? pair.in_reach : pair.causal();
+  });
+}
+
+// Masked, nothing but the own block would stay of contiguous ones: M22
+Readings reversed_tests(const Simulation& sim) {
+  const Readings stay = each_named("blocks that stay", {"attended whole", "masked"});
+  const bool contiguous = sim.spread().layout == Layout::contiguous;
+  return when(sim.devices() > 1,
+              each_named("test", {"by rank", "by position"}) * (contiguous ? Readings{stay[0]} : stay));
+}
+
+Attended<double> only_own_block(const Simulation& sim, const Reading& reading) {
+  const Index masked = reading["own block masked"];
+  return attend_where(sim, [&](const Pair& pair) {
+    if (masked == 0) return own(pair) && pair.visible;
+    return own(pair) && pair.in_reach && local_distance(sim, pair, masked - 1) >= 0;
+  });
+}
+
+Attended<double> classed_by_rank(const Simulation& sim, const Reading& reading) {
+  const Index alignment = reading["alignment"];
+  return attend_where(sim, [&](const Pair& pair) {
+    if (own(pair)) return pair.in_reach && local_distance(sim, pair, alignment) >= 0;
+    return pair.in_reach && from_earlier(pair);
+  });
+}
+
+Attended<double> skip_test_off_by_one(const Simulation& sim, const Reading& reading) {
+  const Index slip = reading["slip"];
+  const int last = sim.devices() - 1;
+  return attend_where(sim, [slip, last](const Pair& pair) {
+    const bool next = pair.owner == pair.device + 1, one_step_more = pair.owner == last && pair.device < last;
+    const bool before = pair.owner == pair.device - 1, last_step = pair.owner == 0 && pair.device > 0;
+    if (slip == 0 ? next : slip == 1 && one_step_more) return pair.in_reach;
+    if (slip == 2 ? before : slip == 3 && last_step) return false;
+    return pair.causal();
+  });
+}
+
+// ---- Where a block begins ---------------------------------------------------
+
+// What a program takes for the length of all blocks; the sequence has N rows, the other one M
+Index assumed_length(Index length, Index N, Index M, Index P) {
+  const Index lengths[] = {0, N / P, (N + P - 1) / P, M / P, (M + P - 1) / P};
+  return lengths[length];
+}
+
+Attended<double> wrong_offset(const Simulation& sim, const Reading& reading) {
+  const Index Sq = sim.problem().Q.shape.S, Skv = sim.problem().K.shape.S, P = sim.devices();
+  const Index q_length = assumed_length(reading["length"], Sq, Skv, P),
+              k_length = assumed_length(reading["length"], Skv, Sq, P);
+  const bool queries = reading["of"] != 1, keys = reading["of"] != 0;
+  return attend_where(sim, [=](const Pair& pair) {
+    const Index q_slip = queries ? pair.device * q_length + pair.q_place - pair.i : 0;
+    const Index k_slip = keys ? pair.owner * k_length + pair.k_place - pair.j : 0;
+    return pair.in_reach && pair.distance() + q_slip - k_slip >= 0;
+  });
+}
+
+Readings wrong_offsets(const Simulation& sim) {
+  const Index Sq = sim.problem().Q.shape.S, Skv = sim.problem().K.shape.S, P = sim.devices();
+  const Readings length = each_named(
+      "length", {"0: the offset is forgotten", "its length div devices", "its length div devices, rounded up",
+                 "the other length div devices", "the other length div devices, rounded up"});
+  const Readings one = each_named("of", {"queries", "keys"}), both{Reading({"of", 2, "queries and keys"})};
+  const Readings uneven = when(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
+  const Readings others = when(Sq != Skv, {length[3], length[4]});
+  return when(P > 1 && sim.spread().layout == Layout::contiguous,
+              joined({one * Readings{length[0]}, joined({one, both}) * joined({uneven, others})}));
+}
+
+// ---- Tiles ------------------------------------------------------------------
+
+Attended<double> diagonal_tiles_whole(const Simulation& sim, const Reading& reading) {
+  const bool skipped = reading["tiles on the diagonal"] == 1;
+  const TilePositions tiles(sim, reading["query tile"], reading["key tile"]);
+  return attend_where(sim, [&](const Pair& pair) {
+    return pair.in_reach &&
+           (skipped ? tiles.keys(pair).last <= tiles.queries(pair).first : !tiles.later(pair));
+  });
+}
+
+Readings diagonal_tiles(const Simulation& sim) {
+  return each_named("tiles on the diagonal", {"attended whole", "skipped whole"}) *
+         tile_sizes(sim, "query tile", {16, 32, 64, 128}) * tile_sizes(sim, "key tile", {16, 32, 64, 128});
+}
+
+Attended<double> triangle_in_each_tile(const Simulation& sim, const Reading& reading) {
+  const Index tile = reading["tile"];
+  const bool queries = reading["counted within tiles"] != 2, keys = reading["counted within tiles"] != 1;
+  return attend_where(sim, [=](const Pair& pair) {
+    if (!own(pair)) return pair.causal();
+    const Index q = queries ? pair.q_place % tile : pair.q_place,
+                k = keys ? pair.k_place % tile : pair.k_place;
+    return pair.in_reach && k <= q;
+  });
+}
+
+// ---- Windows ----------------------------------------------------------------
+
+std::int64_t or_unlimited(std::int64_t width) { return width < 0 ? INT64_MAX : width; }
+
+Attended<double> window_in_block(const Simulation& sim, const Reading& reading) {
+  const Mask& mask = sim.problem().scoring.mask;
+  const std::int64_t left = or_unlimited(mask.window_left), right = or_unlimited(mask.window_right);
+  const Index others = reading["other blocks"], alignment = reading["alignment"];
+  return attend_where(sim, [&](const Pair& pair) {
+    if (pair.q.segment != pair.k.segment || (mask.causal && pair.distance() < 0)) return false;
+    if (!own(pair) && others == 1) return true;
+    const Index distance = local_distance(sim, pair, alignment);
+    return distance <= left && (mask.causal || -distance <= right);
+  });
+}
+
+// Rounded down, also below 0
+std::int64_t tile_of(std::int64_t position, Index tile) {
+  return position >= 0 ? position / tile : -((-position + tile - 1) / tile);
+}
+
+Attended<double> window_in_tiles(const Simulation& sim, const Reading& reading) {
+  const Mask& mask = sim.problem().scoring.mask;
+  const Index tile = reading["tile"], counted = reading["window"];
+  const auto tiles = [=](std::int64_t width) {
+    if (width < 0) return INT64_MAX;
+    return counted == 0 ? (width + tile - 1) / tile : counted == 1 ? width / tile : width;
+  };
+  const std::int64_t left = tiles(mask.window_left), right = tiles(mask.window_right);
+  return attend_where(sim, [=](const Pair& pair) {
+    if (pair.q.segment != pair.k.segment || (mask.causal && pair.distance() < 0)) return false;
+    const std::int64_t distance = tile_of(pair.q.position, tile) - tile_of(pair.k.position, tile);
+    return distance <= left && (mask.causal || -distance <= right);
+  });
+}
+
+Readings windows_in_tiles(const Simulation& sim) {
+  const Readings block{Reading({"tile", largest_block(sim), "the whole block"})};
+  return when(
+      has_window(sim),
+      each_named("window", {"rounded up to tiles", "rounded down to tiles", "a number of tiles"}) *
+          joined({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}), when(sim.devices() > 1, block)}));
+}
+
+Attended<double> too_few_hops(const Simulation& sim, const Reading& reading) {
+  const Index hops = reading["hops"];
+  return attend_where(
+      sim, [hops](const Pair& pair) { return pair.visible && std::abs(pair.device - pair.owner) <= hops; });
+}
+
+}  // namespace
+
+std::vector<Mistake> block_mask_mistakes() {
+  return {
+      {.id = "M5",
+       .family = Family::mask,
+       .title = "every block is masked by a triangle of its own",
+       .wrong = "place_k <= place_q in every block",
+       .fingerprint =
+           "as many triangles as devices; contiguous: only the last row of the last device is right",
+       .why = "places within a block are compared where positions should be",
+       .fix =
+           "compare positions; contiguous: earlier blocks whole, own block triangular, later blocks skipped",
+       .evidence = "zhuzilin/ring-flash-attention#15, zhuzilin/ring-flash-attention#54",
+       .readings = [](const Simulation& sim) { return when(sim.devices() > 1, local_alignments(sim)); },
+       .forward = local_triangle_everywhere},
+      {.id = "M6",
+       .family = Family::mask,
+       .title = "only the own block is masked, later blocks are attended",
+       .wrong = "causal = (step == 0), and no block is skipped",
+       .fingerprint =
+           "contiguous: all devices are wrong but the last; they see all of the future beyond their block",
+       .why = "blocks from later devices hold nothing but future keys",
+       .fix = "contiguous: skip the blocks with kv_owner > device",
+       .evidence = "zhuzilin/ring-flash-attention#43",
+       .readings =
+           [](const Simulation& sim) {
+             return when(sim.devices() > 1, each_named("own block masked by", {"position", "place"}));
+           },
+       .forward = only_own_block_masked},
+      {.id = "M7",
+       .family = Family::mask,
+       .title = "the own block is not masked",
+       .wrong = "causal = false in the own block too",
+       .fingerprint =
+           "contiguous: the last row of every device is right, the rows above see the rest of their block",
+       .why = "future blocks are skipped, but the triangle of the own block is forgotten",
+       .fix = "mask the own block by position",
+       .evidence = "NVIDIA/TransformerEngine#1059",
+       .readings =
+           [](const Simulation& sim) {
+             return when(sim.devices() > 1,
+                         each_named("other blocks", {"masked by position", "skipped or whole by rank"}));
+           },
+       .forward = own_block_unmasked},
+      {.id = "M8",
+       .family = Family::mask,
+       .title = "the own block is skipped",
+       .wrong = "kv_owner < device where kv_owner <= device is meant",
+       .fingerprint = "every row is wrong; contiguous causal: device 0 is all 0 with lse = -inf",
+       .why = "the block of step 0 is never absorbed",
+       .fix = "attend at step 0 too, to the own block",
+       .evidence = "",
+       .readings = on_several_devices,
+       .forward = own_block_skipped},
+      {.id = "M9",
+       .family = Family::mask,
+       .title = "the skip test is reversed",
+       .wrong = "skip where kv_owner < device",
+       .fingerprint = "future keys are seen and past keys lost; contiguous: device 0 sees everything, the "
+                      "last only its block",
+       .why = "blocks of the past are skipped instead of those of the future",
+       .fix = "skip a block where all of its keys stand after all queries",
+       .evidence = "",
+       .readings = reversed_tests,
+       .forward = skip_test_reversed},
+      {.id = "M17",
+       .family = Family::mask,
+       .title = "the window is applied in places of a block",
+       .wrong = "place_q - left <= place_k <= place_q + right in each block",
+       .fingerprint = "rows near the start of a block lose the keys before it, and find others far away",
+       .why = "each block is given to a kernel with the window, which counts from the start of the block",
+       .fix = "compare positions, or shift the window by (device - kv_owner) * block length",
+       .evidence = "zhuzilin/ring-flash-attention@8996282",
+       .readings =
+           [](const Simulation& sim) {
+             return when(has_window(sim) && sim.devices() > 1,
+                         each_named("other blocks", {"windowed like the own", "without window"}) *
+                             local_alignments(sim));
+           },
+       .forward = window_in_block},
+      {.id = "M22",
+       .family = Family::mask,
+       .title = "only the own block is attended",
+       .wrong = "keys with kv_owner = device, and no others",
+       .fingerprint = "contiguous causal: device 0 is right; in general only the diagonal blocks have weight",
+       .why = "the ring does not run, or what it brings is not merged",
+       .fix = "attend to every block that arrives, devices - 1 of them",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return when(sim.devices() > 1,
+                         each_named("own block masked", {"rightly", "by place", "by place, bottom-right"}));
+           },
+       .forward = only_own_block},
+      {.id = "M24",
+       .family = Family::mask,
+       .title = "tiles on the diagonal are attended or skipped whole",
+       .wrong = "first position of the key tile <= last position of the query tile, for whole tiles",
+       .fingerprint =
+           "steps of the size of a tile along the diagonal; the last (first) row of each tile is right",
+       .why = "the test that skips tiles stands in for the mask inside the tile",
+       .fix = "mask pair by pair in every tile that the diagonal crosses",
+       .evidence = "",
+       .readings = diagonal_tiles,
+       .forward = diagonal_tiles_whole},
+      {.id = "M27",
+       .family = Family::mask,
+       .title = "the window is measured in tiles",
+       .wrong = "tile_q - tile_k <= left / tile",
+       .fingerprint =
+           "all rows of a tile see the same first key; rows further from the start than the window are wrong",
+       .why = "the test that skips tiles stands in for the window inside the tile",
+       .fix = "test the window pair by pair in every tile that its border crosses",
+       .evidence = "",
+       .readings = windows_in_tiles,
+       .forward = window_in_tiles},
+      {.id = "M31",
+       .family = Family::mask,
+       .title = "a block is taken to begin at another row",
+       .wrong = "position = device * length + place, with length 0 or one length for all blocks",
+       .fingerprint = "device 0 is right; the error grows with the number of the device",
+       .why = "blocks differ in length where devices do not divide the sequence, or queries and keys differ",
+       .fix = "block r begins at floor(r N / devices), for queries and keys each with its own N",
+       .evidence = "",
+       .readings = wrong_offsets,
+       .forward = wrong_offset},
+      {.id = "M32",
+       .family = Family::mask,
+       .title = "the causal test counts within tiles",
+       .wrong = "place_k mod tile <= place_q mod tile",
+       .fingerprint = "a triangle in every tile of the own block; rows of the first tile see later tiles",
+       .why = "the offset of the tile is missing on one side or on both",
+       .fix = "add the offset of the tile to the index within it",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return Readings{Reading({"counted within tiles", 0, "queries and keys"}),
+                             Reading({"counted within tiles", 1, "queries"}),
+                             Reading({"counted within tiles", 2, "keys"})} *
+                    tile_sizes(sim, "tile", {16, 32, 64, 128, 256});
+           },
+       .forward = triangle_in_each_tile},
+      {.id = "M33",
+       .family = Family::mask,
+       .title = "blocks are masked by rank though queries and keys differ in length",
+       .wrong = "earlier blocks whole, the own one triangular, later ones skipped",
+       .fingerprint = "rows see Skv - Sq keys too many or too few, differently on each device",
+       .why =
+           "with Sq != Skv or uneven blocks the diagonal does not run from corner to corner of the own block",
+       .fix = "compare positions",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             const Readings alignments = local_alignments(sim);
+             return when(
+                 sim.devices() > 1 && sim.spread().layout == Layout::contiguous && alignments.size() > 1,
+                 alignments);
+           },
+       .forward = classed_by_rank},
+      {.id = "M35",
+       .family = Family::mask,
+       .title = "the ring makes too few hops for the window",
+       .wrong = "hops = left div block length",
+       .fingerprint =
+           "the first rows of a block lose the furthest keys of their window; the others are right",
+       .why = "a window that is no longer than h blocks touches h + 1 of them",
+       .fix = "hops = ceil(left / block length)",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return when(has_window(sim) && sim.spread().layout == Layout::contiguous,
+                         each_of("hops", 1, sim.devices() - 1));
+           },
+       .forward = too_few_hops},
+      {.id = "M39",
+       .family = Family::mask,
+       .title = "the causal skip test is off by one",
+       .wrong = "step <= device + 1, kv_owner <= device + 1, step < device, ...",
+       .fingerprint = "each device sees one whole block of the future, or lacks one of the past",
+       .why = "a block that should be skipped is attended without mask, or the reverse",
+       .fix = "contiguous: attend at step t where t <= device, which is kv_owner <= device",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return when(sim.devices() > 1,
+                         each_named("slip", {"block of the next device attended", "one step too many",
+                                             "block of the device before skipped", "one step too few"}));
+           },
+       .forward = skip_test_off_by_one},
+  };
+}
+
+}  // namespace ringattn

@@ -1,0 +1,341 @@
+// Masks that go wrong at an edge: of a block, of a tile, of a document, of the padding.
+
+#include <algorithm>
+#include <set>
+
+#include "reference/oracle/mistakes/mask_rules.h"
+
+namespace ringattn {
+
+namespace {
+
+// ---- Pieces of a sequence ---------------------------------------------------
+
+// Where a row stands in its piece of the sequence, and how long the piece is
+struct Place {
+  Index at, length;
+};
+
+// The pieces: 0 is the block of a device, n > 0 its tiles of n rows, -n one of n chunks of the sequence
+Place place_in(Index pieces, const RowSpread& spread, Index N, Index row) {
+  if (pieces < 0) {
+    const RowRange range = chunk(((row + 1) * -pieces - 1) / N, -pieces, N);
+    return {row - range.begin, range.end - range.begin};
+  }
+  const Index place = spread.place_of(row),
+              length = static_cast<Index>(spread.rows_of(spread.device_of(row)).size());
+  if (pieces == 0) return {place, length};
+  const Index begin = place / pieces * pieces;
+  return {place - begin, std::min(pieces, length - begin)};
+}
+
+Readings pieces(const Simulation& sim, std::initializer_list<Index> tiles) {
+  const Index P = sim.devices();
+  const Layout layout = sim.spread().layout;
+  Readings all{Reading({"of each", 0, "block"})};
+  if (layout != Layout::contiguous)
+    all.push_back(Reading({"of each", -P, "chunk of the sequence, one a device"}));
+  if (layout == Layout::zigzag)
+    all.push_back(Reading({"of each", -2 * P, "chunk of the sequence, two a device"}));
+  for (const Reading& tile : tile_sizes(sim, "of each", tiles))
+    all.push_back(Reading({"of each", tile["of each"], "tile of " + tile.parameters()[0].said}));
+  return all;
+}
+
+Attended<double> diagonal_hidden(const Simulation& sim, const Reading& reading) {
+  const Index of_each = reading["of each"], Sq = sim.problem().Q.shape.S;
+  const bool last = reading["row"] == 1;
+  return sim.run([&](const Row& row, RowWeights& result) {
+    const Place place = place_in(of_each, sim.spread().queries, Sq, row.i);
+    const bool at_edge = place.at == (last ? place.length - 1 : 0);
+    softmax_of(sim, row, result, [&](const Pair& pair) {
+      return pair.visible && !(at_edge && pair.distance() == 0) ? pair.S : hidden_score;
+    });
+  });
+}
+
+Attended<double> edge_key_lost(const Simulation& sim, const Reading& reading) {
+  const Index of_each = reading["of each"], Skv = sim.problem().K.shape.S;
+  const bool last = reading["lost"] == 0;
+  return attend_where(sim, [&](const Pair& pair) {
+    const Place place = place_in(of_each, sim.spread().keys, Skv, pair.j);
+    return pair.visible && place.at != (last ? place.length - 1 : 0);
+  });
+}
+
+// ---- Lengths ----------------------------------------------------------------
+
+Index shortest_block(const Simulation& sim) {
+  Index shortest = sim.problem().K.shape.S;
+  for (int device = 0; device < sim.devices(); ++device) shortest = std::min(shortest, keys_of(sim, device));
+  return shortest;
+}
+
+constexpr Index down_to_shortest = 0, down_to_queries = -1;
+
+Attended<double> remainder_lost(const Simulation& sim, const Reading& reading) {
+  const bool whole = reading["of"] == 0;
+  const Index multiple = reading["down to"], shortest = shortest_block(sim);
+  return attend_where(sim, [&](const Pair& pair) {
+    const Index length = whole ? sim.problem().K.shape.S : keys_of(sim, pair.owner);
+    const Index queries = whole ? sim.problem().Q.shape.S : queries_of(sim, pair.owner);
+    const Index kept = multiple == down_to_queries    ? queries
+                       : multiple == down_to_shortest ? shortest
+                                                      : length / multiple * multiple;
+    return pair.visible && (whole ? pair.j : pair.k_place) < kept;
+  });
+}
+
+Attended<double> keys_lost(const Simulation& sim, const Reading& reading) {
+  return reading["lost"] < 2 ? edge_key_lost(sim, reading) : remainder_lost(sim, reading);
+}
+
+Readings lost_keys(const Simulation& sim) {
+  const Index P = sim.devices(), Skv = sim.problem().K.shape.S;
+  const Readings lost = each_named("lost", {"the last key", "the first key", "the rest"});
+  const Readings sequence{Reading({"of", 0, "the sequence"})}, blocks{Reading({"of", 1, "each block"})};
+  const Readings queries{Reading({"down to", down_to_queries, "the number of queries"})};
+  const Readings shortest{Reading({"down to", down_to_shortest, "the length of the shortest block"})};
+  const auto multiples_below = [](Index length, std::set<Index> multiples) {
+    Readings readings;
+    for (const Index multiple : multiples)
+      if (multiple > 1 && multiple < length)
+        readings.push_back(Reading({"down to", multiple, "a multiple of " + std::to_string(multiple)}));
+    return readings;
+  };
+  const Readings in_sequence = multiples_below(Skv, {2, P, 2 * P, 8, 16, 32, 64, 128, 256});
+  const Readings in_blocks = multiples_below(largest_block(sim), {2, 8, 16, 32, 64, 128, 256});
+  return joined({Readings{lost[0], lost[1]} * pieces(sim, {16, 32, 64, 128, 256}),
+                 Readings{lost[2]} * sequence * joined({in_sequence, queries}),
+                 when(P > 1, Readings{lost[2]} * blocks * joined({in_blocks, shortest, queries}))});
+}
+
+// ---- Padding ----------------------------------------------------------------
+
+// n > 0: n keys; 0: up to the longest block; -n: up to a multiple of n
+Index pad_keys(Index pads, Index length, Index longest) {
+  if (pads > 0) return pads;
+  return pads == 0 ? longest - length : (length - pads - 1) / -pads * -pads - length;
+}
+
+Attended<double> padding_attended(const Simulation& sim, const Reading& reading) {
+  const Index pads = reading["pad keys"], behind = reading["behind"], longest = largest_block(sim);
+  return sim.run([&](const Row& row, RowWeights& result) {
+    Index n = behind == 0 ? pad_keys(pads, sim.problem().K.shape.S, longest) : 0;
+    for (int owner = 0; owner < sim.devices(); ++owner)
+      if (behind == 1 || (behind == 2 && owner < row.device))
+        n += pad_keys(pads, keys_of(sim, owner), longest);
+    weigh_rightly(row, result);
+    if (n == 0) return;
+
+    // A pad key has K = 0, so its score is 0, and V = 0
+    const double m = std::max(result.lse, 0.0);
+    const double lse = m + std::log(std::exp(result.lse - m) + static_cast<double>(n) * std::exp(-m));
+    result.weight *= std::exp(result.lse - lse);
+    result.lse = lse;
+  });
+}
+
+Readings paddings(const Simulation& sim) {
+  const Readings behind =
+      each_named("behind", {"the sequence", "every block", "every block of an earlier device"});
+  Readings counts = each_of("pad keys", {1, 2, 3, 4, 5, 6, 7, 8, 16, 32});
+  for (const Index multiple : {8, 16, 32, 64, 128})
+    counts.push_back(Reading({"pad keys", -multiple, "up to a multiple of " + std::to_string(multiple)}));
+  const Readings longest{Reading({"pad keys", 0, "up to the longest block"})};
+  return joined({Readings{behind[0]} * counts,
+                 when(sim.devices() > 1, Readings{behind[1], behind[2]} * joined({counts, longest}))});
+}
+
+Attended<double> last_key_repeated(const Simulation& sim, const Reading& reading) {
+  const Index multiple = reading["up to a multiple of"], Skv = sim.problem().K.shape.S;
+  const bool whole = reading["of"] == 0;
+  return attend_with_scores(sim, [&](const Pair& pair) {
+    if (!pair.visible) return hidden_score;
+    const Index length = whole ? Skv : keys_of(sim, pair.owner);
+    if ((whole ? pair.j : pair.k_place) != length - 1) return pair.S;
+    return pair.S + std::log1p(static_cast<double>(pad_keys(-multiple, length, 0)));
+  });
+}
+
+// ---- Documents --------------------------------------------------------------
+
+Attended<double> borders_ignored(const Simulation& sim, const Reading& reading) {
+  const Index ignored = reading["ignored"];
+  const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
+  const Mask& mask = sim.problem().scoring.mask;
+  return attend_where(sim, [&](const Pair& pair) {
+    Token q = pair.q, k = pair.k;
+    if (ignored != 4) q.segment = sim.problem().q_tokens.of(pair.b)[0].segment;
+    if (ignored != 3) k.segment = ignored == 4 ? sim.key(pair.b, 0).segment : q.segment;
+    if (ignored == 1 || ignored == 2) {
+      q.position = pair.i + (ignored == 1 ? 0 : K.S - Q.S);
+      k.position = pair.j;
+    }
+    return visible(q, k, mask);
+  });
+}
+
+Readings ignored_borders(const Simulation& sim) {
+  const Readings all = each_named("ignored", {"all borders", "all borders, positions run on",
+                                              "all borders, positions run on, bottom-right",
+                                              "the documents of the queries", "the documents of the keys"});
+  const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
+  return when(has_documents(sim), joined({{all[0], all[1]}, when(!equal, {all[2]}), {all[3], all[4]}}));
+}
+
+// The mask, where two documents see each other by another rule
+template <class Meet>
+Attended<double> attend_documents(const Simulation& sim, const Meet& meet) {
+  return attend_where(sim, [&](const Pair& pair) {
+    return visible({pair.q.position, 0}, {pair.k.position, 0}, sim.problem().scoring.mask) && meet(pair);
+  });
+}
+
+Attended<double> documents_compared(const Simulation& sim, const Reading& reading) {
+  const Index comparison = reading["segment of k"];
+  return attend_documents(sim, [comparison](const Pair& pair) {
+    const std::int64_t q = pair.q.segment, k = pair.k.segment;
+    const bool results[] = {k<q, k <= q, k> q, k >= q, k != q};
+    return results[comparison];
+  });
+}
+
+Attended<double> borders_off_by_one(const Simulation& sim, const Reading& reading) {
+  const Index shift = reading["a document begins"] == 0 ? 1 : -1;
+  const bool queries = reading["of"] != 1, keys = reading["of"] != 0;
+  const auto segment = [](std::span<const Token> tokens, Index row) {
+    return tokens[static_cast<std::size_t>(std::clamp<Index>(row, 0, std::ssize(tokens) - 1))].segment;
+  };
+  return attend_documents(sim, [&](const Pair& pair) {
+    return segment(sim.problem().q_tokens.of(pair.b), pair.i + (queries ? shift : 0)) ==
+           segment(sim.problem().kv_tokens.of(pair.b), pair.j + (keys ? shift : 0));
+  });
+}
+
+Attended<double> documents_stay(const Simulation& sim, const Reading& reading) {
+  const bool positions = reading["stay"] == 1;
+  const RowSpread& keys = sim.spread().keys;
+  return attend_where(sim, [&](const Pair& pair) {
+    if (pair.k_place >= keys_of(sim, pair.device)) return false;
+    const Index at_place = keys.rows_of(pair.device)[static_cast<std::size_t>(pair.k_place)];
+    const Token& stayed = sim.key(pair.b, at_place);
+    const Token k{positions ? stayed.position : pair.k.position, stayed.segment};
+    return visible(pair.q, k, sim.problem().scoring.mask);
+  });
+}
+
+}  // namespace
+
+std::vector<Mistake> edge_mask_mistakes() {
+  return {
+      {.id = "M13",
+       .family = Family::mask,
+       .title = "pad keys are attended",
+       .wrong = "l + n exp(0 - m) for n pad keys",
+       .fingerprint =
+           "outputs too small by one factor a row, lse too large by ln(1 + n exp(-lse)): tiny where lse "
+           "is large, everything where it is very negative",
+       .why = "a zero key has score 0, which is a score like any other",
+       .fix = "hide keys beyond the true length",
+       .evidence = "AI-Hypercomputer/maxtext#4947, jax-ml/jax#23349",
+       .readings = paddings,
+       .forward = padding_attended},
+      {.id = "M14",
+       .family = Family::mask,
+       .title = "keys at the edge of a block are lost",
+       .wrong = "for j < L - 1, or for j < L div tile * tile",
+       .fingerprint =
+           "a few columns have no weight at all: the last of each block, or the rest beyond whole tiles",
+       .why = "the loop over keys ends too early, or lengths are rounded down",
+       .fix = "round the number of tiles up, and mask the part of the last tile beyond L",
+       .evidence = "sycl-tla#489, NNkernels.jl#16, NVIDIA/TransformerEngine#1930",
+       .readings = lost_keys,
+       .forward = keys_lost},
+      {.id = "M19",
+       .family = Family::mask,
+       .title = "the borders between documents are ignored",
+       .wrong = "segment_q = segment_k is not tested",
+       .fingerprint = "the first document is right under a causal mask, later ones see those before them",
+       .why = "packed documents are read as one text",
+       .fix = "hide keys of other documents",
+       .evidence =
+           "axolotl#4002, axolotl#3608, NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
+       .readings = ignored_borders,
+       .forward = borders_ignored},
+      {.id = "M23",
+       .family = Family::mask,
+       .title = "the first or last row of a block does not see itself",
+       .wrong = "position_k < position_q in one row of each block",
+       .fingerprint = "one row of each block is wrong, and lacks its own key; all other rows are right",
+       .why = "the causal test is strict where one block or tile meets the next",
+       .fix = "position_k <= position_q in every row",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return each_named("row", {"the first", "the last"}) * pieces(sim, {16, 32, 64, 128, 256});
+           },
+       .forward = diagonal_hidden},
+      {.id = "M26",
+       .family = Family::mask,
+       .title = "documents are compared by another sign than =",
+       .wrong = "segment_k <= segment_q",
+       .fingerprint = "with <= documents see all earlier ones, with < not even themselves",
+       .why = "a document may see itself and no other",
+       .fix = "segment_k = segment_q",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return when(has_documents(sim),
+                         each_named("segment of k", {"< that of q", "<= that of q", "> that of q",
+                                                     ">= that of q", "!= that of q"}));
+           },
+       .forward = documents_compared},
+      {.id = "M36",
+       .family = Family::mask,
+       .title = "documents of the keys do not travel with them",
+       .wrong = "the key at place n of a block that arrived has the segment of the own key at place n",
+       .fingerprint = "step 0 is right; later blocks are masked as if they were the own one",
+       .why = "K and V are sent on, their segment ids are not",
+       .fix = "send positions and segment ids with K and V, or find them from the owner",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return when(has_documents(sim) && sim.devices() > 1,
+                         each_named("stay", {"segments", "segments and positions"}));
+           },
+       .forward = documents_stay},
+      {.id = "M37",
+       .family = Family::mask,
+       .title = "the borders between documents are off by one",
+       .wrong = "a document begins at cu_seqlens - 1 or cu_seqlens + 1",
+       .fingerprint = "one row beside each border reads another document; long documents are nearly right",
+       .why = "the last token of a document counts to the next one, or the reverse",
+       .fix = "document n has the rows cu_seqlens[n] <= row < cu_seqlens[n + 1]",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             return when(has_documents(sim),
+                         each_named("a document begins", {"one row early", "one row late"}) *
+                             each_named("of", {"queries", "keys", "queries and keys"}));
+           },
+       .forward = borders_off_by_one},
+      {.id = "M38",
+       .family = Family::mask,
+       .title = "the last tile is filled up with its last key",
+       .wrong = "keys beyond L are read at index L - 1",
+       .fingerprint = "one key of each block, the last, has an integer multiple of its weight",
+       .why = "indices beyond the end are clamped, and nothing hides what is read there",
+       .fix = "hide keys beyond the true length",
+       .evidence = "",
+       .readings =
+           [](const Simulation& sim) {
+             const Readings multiples = each_of("up to a multiple of", {2, 4, 8, 16, 32, 64, 128, 256});
+             return joined({Readings{Reading({"of", 0, "the sequence"})} * multiples,
+                            when(sim.devices() > 1, Readings{Reading({"of", 1, "each block"})} * multiples)});
+           },
+       .forward = last_key_repeated},
+  };
+}
+
+}  // namespace ringattn

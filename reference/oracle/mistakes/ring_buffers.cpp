@@ -1,0 +1,343 @@
+#include <algorithm>
+
+#include "reference/oracle/catalogue.h"
+#include "reference/oracle/mistakes/journey.h"
+
+namespace ringattn {
+
+namespace {
+
+// One visit of the right journey changed
+Attended<double> attend_with_one(const Simulation& sim, const Reading& reading,
+                                 const std::function<void(Visit&)>& change) {
+  Journey journey = right_journey(sim.spread());
+  change(journey[static_cast<std::size_t>(reading["device"])][static_cast<std::size_t>(reading["step"])]);
+  return attend_along(journey, sim);
+}
+
+// Whose block the device of the reading has _later_ steps after the step of the reading
+int owner(const Simulation& sim, const Reading& reading, int later) {
+  return sim.spread().owner_at(static_cast<int>(reading["device"]),
+                               static_cast<int>(reading["step"]) + later);
+}
+
+// ---- The readings -----------------------------------------------------------
+
+// None where there is one device
+Readings each_device(const Simulation& sim) {
+  return sim.devices() > 1 ? each_of("device", 0, sim.devices()) : Readings();
+}
+Readings each_owner(const Simulation& sim) {
+  return sim.devices() > 1 ? each_of("owner", 0, sim.devices()) : Readings();
+}
+
+// Where something arrives
+Readings each_arrival(const Simulation& sim) { return each_device(sim) * each_of("step", 1, sim.devices()); }
+
+// ---- One buffer at one step -------------------------------------------------
+
+Attended<double> stale_buffer(const Simulation& sim, const Reading& reading) {
+  const Index stale = reading["stale"];
+  const int before = owner(sim, reading, -1);
+  return attend_with_one(sim, reading, [&](Visit& visit) {
+    if (stale != 2) visit.K = before;
+    if (stale != 1) visit.V = before;
+  });
+}
+
+Readings stale_buffers(const Simulation& sim) {
+  return each_arrival(sim) * each_named("stale", {"K and V", "K", "V"});
+}
+
+Attended<double> torn_buffer(const Simulation& sim, const Reading& reading) {
+  Journey journey = right_journey(sim.spread());
+  const int due = owner(sim, reading, 0), before = owner(sim, reading, -1);
+  const Index half = static_cast<Index>(sim.spread().keys.rows_of(due).size()) / 2;
+  const bool first_half_new = reading["new"] == 0;
+  const int first = first_half_new ? due : before, last = first_half_new ? before : due;
+  std::vector<Visit>& visits = journey[static_cast<std::size_t>(reading["device"])];
+  visits[static_cast<std::size_t>(reading["step"])] = {first, first, due, 1, 0, half};
+  visits.push_back({last, last, due, 1, half});
+  return attend_along(journey, sim);
+}
+
+Readings torn_buffers(const Simulation& sim) {
+  return each_arrival(sim) * each_named("new", {"the first half", "the last half"});
+}
+
+Attended<double> overwritten_early(const Simulation& sim, const Reading& reading) {
+  const int next = owner(sim, reading, 1);
+  return attend_with_one(sim, reading, [&](Visit& visit) { visit.K = visit.V = next; });
+}
+
+Readings early_arrivals(const Simulation& sim) {
+  return each_device(sim) * each_of("step", 0, sim.devices() - 1);
+}
+
+// ---- One device, one owner --------------------------------------------------
+
+// At the hops of the reading (0: all) the device sends its own block instead of the one it holds. What is
+// _behind_ devices further on at a step left the device _behind_ steps before.
+Attended<double> own_block_forwarded(const Simulation& sim, const Reading& reading) {
+  const int P = sim.devices(), sender = static_cast<int>(reading["device"]);
+  const Index hop = reading["hop"];
+  return attend_along(with_detours(sim.spread(),
+                                   [&](int device, int step, Visit& visit) {
+                                     const int behind = (device - sender + P - 1) % P + 1;
+                                     const int left = step - behind;  // at the step of this number
+                                     if (left < 0 || (hop != 0 && left != hop)) return;
+                                     visit.K = visit.V = sender;
+                                     if (given(reading, "mask", 0) == 1) visit.tokens = sender;
+                                   }),
+                      sim);
+}
+
+Readings own_blocks_forwarded(const Simulation& sim) {
+  Readings always = Readings{Reading({"hop", 0, "all"})};
+  if (has_mask(sim)) always = always * each_named("mask", {"of the block due", "of the block there"});
+  return each_device(sim) * either(always, each_of("hop", 1, sim.devices() - 1));
+}
+
+Attended<double> block_times(int times, const Simulation& sim, const Reading& reading) {
+  const bool at_home_too = reading["where"] == 0;
+  return attend_along(with_detours(sim.spread(),
+                                   [&](int device, int, Visit& visit) {
+                                     if (visit.K == reading["owner"] && (at_home_too || visit.K != device))
+                                       visit.times = times;
+                                   }),
+                      sim);
+}
+
+Attended<double> block_lost(const Simulation& sim, const Reading& reading) {
+  return block_times(0, sim, reading);
+}
+
+Attended<double> block_doubled(const Simulation& sim, const Reading& reading) {
+  return block_times(2, sim, reading);
+}
+
+Readings owners(const Simulation& sim) {
+  return each_owner(sim) * each_named("where", {"everywhere", "everywhere but at home"});
+}
+
+// Of the block of an owner, away from home, or of what one device has at one step
+Attended<double> zeros(const Simulation& sim, const Reading& reading) {
+  const Index lost = reading["zeros"], of = given(reading, "owner", nobody);
+  return attend_along(with_detours(sim.spread(),
+                                   [&](int device, int step, Visit& visit) {
+                                     if (of == nobody ? device != reading["device"] || step != reading["step"]
+                                                      : visit.K != of || device == of)
+                                       return;
+                                     if (lost != 2) visit.K = nobody;
+                                     if (lost != 1) visit.V = nobody;
+                                   }),
+                      sim);
+}
+
+Readings zero_blocks(const Simulation& sim) {
+  return either(each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
+                each_arrival(sim) * each_named("zeros", {"K and V"}));
+}
+
+// ---- Blocks of different lengths --------------------------------------------
+
+Index rows_of_block(const Simulation& sim, int device) {
+  return static_cast<Index>(sim.spread().keys.rows_of(device).size());
+}
+
+Index smallest_block(const Simulation& sim) {
+  Index smallest = largest_block(sim);
+  for (int device = 0; device < sim.devices(); ++device)
+    smallest = std::min(smallest, rows_of_block(sim, device));
+  return smallest;
+}
+
+Index length_for_all(const Simulation& sim, int device, Index assumed) {
+  switch (assumed) {
+    case 0:
+      return smallest_block(sim);
+    case 1:
+      return largest_block(sim);
+    case 2:
+      return rows_of_block(sim, 0);
+    default:
+      return rows_of_block(sim, device);
+  }
+}
+
+// Rows beyond the length are not seen; a shorter block ends in the rows that an earlier one has left there
+Attended<double> one_length_for_all(const Simulation& sim, const Reading& reading) {
+  Journey journey = right_journey(sim.spread());
+  for (int device = 0; device < sim.devices(); ++device) {
+    const Index length = length_for_all(sim, device, reading["length"]);
+    std::vector<Visit>& visits = journey[static_cast<std::size_t>(device)];
+    for (int step = 0; step < sim.devices(); ++step) {
+      visits[static_cast<std::size_t>(step)].end = length;
+      Index filled = rows_of_block(sim, sim.spread().owner_at(device, step));
+      for (int earlier = step - 1; earlier >= 0 && filled < length; --earlier) {
+        Visit left = visit_to(sim.spread().owner_at(device, earlier));
+        left.begin = filled, left.end = length;
+        visits.push_back(left);
+        filled = std::max(filled, rows_of_block(sim, left.K));
+      }
+    }
+  }
+  return attend_along(journey, sim);
+}
+
+Readings lengths(const Simulation& sim) {
+  if (smallest_block(sim) == largest_block(sim)) return {};
+  return each_named("length", {"of the shortest block", "of the longest block", "of the block of device 0",
+                               "of the device's own block"});
+}
+
+// ---- Several rings ----------------------------------------------------------
+
+// The keys of each sequence, and after them those of the sequence at the same place of the first ring
+struct TwoFold {
+  Tensor<double> K, V;
+  Problem<double> problem;
+
+  TwoFold(const Problem<double>& single, Index rings) : problem(single) {
+    K = twofold(single.K, rings), V = twofold(single.V, rings);
+    problem.K = K, problem.V = V;
+    const Index Skv = single.K.shape.S, sequences = single.kv_tokens.sequences();
+    problem.kv_tokens = Tokens(sequences, 2 * Skv);
+    for (Index b = 0; b < sequences; ++b)
+      for (Index j = 0; j < 2 * Skv; ++j)
+        problem.kv_tokens.of(b)[static_cast<std::size_t>(j)] =
+            single.kv_tokens.of(b)[static_cast<std::size_t>(j % Skv)];
+  }
+
+  static Tensor<double> twofold(const TensorView<const double>& X, Index rings) {
+    Tensor<double> doubled({X.shape.B, 2 * X.shape.S, X.shape.H, X.shape.D});
+    for (Index b = 0; b < X.shape.B; ++b)
+      for (Index h = 0; h < X.shape.H; ++h)
+        doubled.head(b, h) << X.head(b, h), X.head(b % (X.shape.B / rings), h);
+    return doubled;
+  }
+};
+
+Attended<double> blocks_of_the_first_ring(const Simulation& sim, const Reading& reading) {
+  const TwoFold both(sim.problem(), reading["rings"]);
+  const Index Skv = sim.problem().K.shape.S;
+  const Simulation twofold(both.problem, sim.spread().layout, sim.devices(), sim.rows());
+  return twofold.run([&](const Row& row, RowWeights& result) {
+    const int device = sim.spread().queries.device_of(row.i);
+    Keys keys;
+    for (Index j = 0; j < Skv; ++j) keys.push_back(sim.spread().keys.device_of(j) == device ? j : Skv + j);
+    result = attend(row, keys, 2 * Skv);
+  });
+}
+
+Readings rings(const Simulation& sim) {
+  const Index B = sim.problem().Q.shape.B;
+  Readings readings;
+  for (Index count = 2; count <= B && sim.devices() > 1; ++count)
+    if (B % count == 0) readings = either(readings, each_of("rings", {count}));
+  return readings;
+}
+
+}  // namespace
+
+std::vector<Mistake> ring_buffer_mistakes() {
+  return {
+      {.id = "R9",
+       .family = Family::ring,
+       .title = "a stale receive buffer is read",
+       .wrong = "at one step of one device K, V, or both are those of the step before",
+       .fingerprint = "one device alone is wrong: its weights of two blocks are 2 and 0 where they should be "
+                      "1; nothing is seen where the mask hides the block",
+       .why = "The attend does not wait for the transfer.",
+       .fix = "Wait for the receive before attending.",
+       .evidence = "NVIDIA/TransformerEngine@76187a5e0",
+       .readings = stale_buffers,
+       .forward = stale_buffer},
+      {.id = "R10",
+       .family = Family::ring,
+       .title = "a buffer is read while it is being filled",
+       .wrong = "at one step of one device half of the rows are those of the step before",
+       .fingerprint = "one device alone is wrong: one block between weight 1 and 2, another between 0 and 1",
+       .why = "The attend starts before the transfer has ended.",
+       .fix = "Wait for the receive before attending.",
+       .evidence = "",
+       .readings = torn_buffers,
+       .forward = torn_buffer},
+      {.id = "R11",
+       .family = Family::ring,
+       .title = "a buffer is overwritten before it is read",
+       .wrong = "at one step of one device K, V are those of the next step",
+       .fingerprint = "one device alone is wrong: the next block has weight 2, the due one 0",
+       .why = "The next block is received into the buffer that is still in use.",
+       .fix = "Receive into the other one of two buffers.",
+       .evidence = "zhuzilin/ring-flash-attention@8c83989",
+       .readings = early_arrivals,
+       .forward = overwritten_early},
+      {.id = "R13",
+       .family = Family::ring,
+       .title = "a device forwards its own block instead of the one it holds",
+       .wrong = "device d sends K, V of owner d at every hop, or at one",
+       .fingerprint = "device d is right, those after it are worse and worse: block d has weight 2, 3, ... "
+                      "and blocks from beyond it 0",
+       .why = "The send reads the home tensors instead of the current buffer.",
+       .fix = "Send the block that was attended to.",
+       .evidence = "",
+       .readings = own_blocks_forwarded,
+       .forward = own_block_forwarded},
+      {.id = "R14",
+       .family = Family::ring,
+       .title = "the block of one owner is lost",
+       .wrong = "the sum over blocks leaves out one owner",
+       .fingerprint = "one column of the weights of devices and blocks is 0; lse is too small",
+       .why = "Its message is dropped, or a test skips it.",
+       .fix = "Every device attends to every block that the mask leaves it.",
+       .evidence = "",
+       .readings = owners,
+       .forward = block_lost},
+      {.id = "R15",
+       .family = Family::ring,
+       .title = "the block of one owner is counted twice",
+       .wrong = "the sum over blocks has one owner twice",
+       .fingerprint = "one column of the weights of devices and blocks is 2; lse is too large",
+       .why = "Two messages or two steps carry the same block.",
+       .fix = "Every device attends to every block once.",
+       .evidence = "",
+       .readings = owners,
+       .forward = block_doubled},
+      {.id = "R16",
+       .family = Family::ring,
+       .title = "a rank in the group is taken for a global rank",
+       .wrong = "every ring receives what travels in the first ring",
+       .fingerprint = "sequences of the first ring are right, those of the others read foreign keys from all "
+                      "blocks but the own one",
+       .why = "Send and receive count ranks in the world, the loop counts them in its group.",
+       .fix = "Translate the rank of the group into the global rank.",
+       .evidence = "zhuzilin/ring-flash-attention@7895974",
+       .readings = rings,
+       .forward = blocks_of_the_first_ring},
+      {.id = "R18",
+       .family = Family::ring,
+       .title = "a block arrives as zeros",
+       .wrong = "K = 0, V = 0, or both",
+       .fingerprint = "keys with score 0 and value 0 take part: out too small, lse wrong, above all where "
+                      "right scores are low",
+       .why = "The buffer was allocated with zeros and never filled.",
+       .fix = "Fill the buffer before it is sent or read.",
+       .evidence = "",
+       .readings = zero_blocks,
+       .forward = zeros},
+      {.id = "R22",
+       .family = Family::ring,
+       .title = "all blocks are taken to be of one length",
+       .wrong = "rows n < length of one device's block, of every block",
+       .fingerprint = "right where all shards have one length; otherwise the last keys of longer blocks are "
+                      "lost, or shorter blocks end in rows that an earlier block left in the buffer",
+       .why = "The sequence is not a multiple of the number of devices.",
+       .fix = "Send the length with the block, or pad and mask the padding.",
+       .evidence = "",
+       .readings = lengths,
+       .forward = one_length_for_all},
+  };
+}
+
+}  // namespace ringattn

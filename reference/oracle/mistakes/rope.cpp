@@ -1,0 +1,193 @@
+#include <cmath>
+
+#include "reference/oracle/catalogue.h"
+#include "reference/oracle/rewritten.h"
+
+namespace ringattn {
+
+namespace {
+
+// Mistakes upstream of attention: rotary positions (RoPE, arXiv:2104.09864). The q and k that we are given
+// are rotated rightly; a wrong rotation is theirs and one more, by the difference of the positions.
+
+// How the elements of a head are paired, and how fast pair n turns: by position base^(-2n/d)
+struct Rope {
+  bool neighbours;  // (0, 1), (2, 3), ...; else (0, d/2), (1, d/2 + 1), ...
+  double base;
+
+  void turn(Eigen::Ref<Eigen::RowVectorXd> row, double positions) const {
+    const Index d = row.size(), stride = neighbours ? 2 : 1, apart = neighbours ? 1 : d / 2;
+    for (Index n = 0; n < d / 2; ++n) {
+      const double angle = positions * std::pow(base, -2.0 * static_cast<double>(n) / static_cast<double>(d));
+      double &x = row(n * stride), &y = row(n * stride + apart);
+      const double turned = std::cos(angle) * x - std::sin(angle) * y;
+      y = std::sin(angle) * x + std::cos(angle) * y;
+      x = turned;
+    }
+  }
+};
+
+Rope rope_of(const Reading& reading) { return {reading["pairs"] == 1, static_cast<double>(reading["base"])}; }
+
+Readings each_rope() {
+  return each_named("pairs", {"halves", "neighbours"}) * each_of("base", {10000, 500000});
+}
+Readings each_rotated() { return each_named("operand", {"q and k", "q", "k"}); }
+
+// Turns the rows of an operand by shift(b, s) positions too far
+using Shift = std::function<double(Index b, Index s)>;
+
+void turn(Rewritten& wrong, Operand operand, const Rope& rope, const Shift& shift) {
+  wrong.change(
+      operand,
+      [&](const RowPlace& p, Eigen::Ref<Eigen::RowVectorXd> row) { rope.turn(row, shift(p.b, p.s)); },
+      [=](const RowPlace& p, Eigen::Ref<Eigen::RowVectorXd> row) { rope.turn(row, -shift(p.b, p.s)); });
+}
+
+double position(const Tokens& tokens, Index b, Index s) {
+  return static_cast<double>(tokens.of(b)[static_cast<std::size_t>(s)].position);
+}
+
+// Where a device believes that its rows stand: 0, 1, ... or one chunk of the sequence
+double local_position(const RowSpread& rows, Index s, bool from_chunk) {
+  const int device = rows.device_of(s);
+  Index before = 0;
+  if (from_chunk)
+    for (int other = 0; other < device; ++other) before += static_cast<Index>(rows.rows_of(other).size());
+  return static_cast<double>(before + rows.place_of(s));
+}
+
+Rewritten turned_by_local_positions(const Problem<double>& problem, const Spread& spread,
+                                    const Reading& reading) {
+  const bool from_chunk = reading["positions"] == 1;
+  const auto shift = [from_chunk](const Tokens& tokens, const RowSpread& rows) {
+    return [=, &tokens, &rows](Index b, Index s) {
+      return local_position(rows, s, from_chunk) - position(tokens, b, s);
+    };
+  };
+  Rewritten wrong(problem);
+  if (reading["operand"] != 2)
+    turn(wrong, Operand::q, rope_of(reading), shift(problem.q_tokens, spread.queries));
+  if (reading["operand"] != 1)
+    turn(wrong, Operand::k, rope_of(reading), shift(problem.kv_tokens, spread.keys));
+  return wrong;
+}
+
+// The right angle taken twice, not at all, or with the other sign
+Rewritten turned_by_a_multiple(const Problem<double>& problem, const Spread&, const Reading& reading) {
+  constexpr double further[] = {1, -1, -2};
+  const double factor = further[static_cast<std::size_t>(reading["turned"])];
+  const auto shift = [factor](const Tokens& tokens) {
+    return [factor, &tokens](Index b, Index s) { return factor * position(tokens, b, s); };
+  };
+  Rewritten wrong(problem);
+  if (reading["operand"] != 2) turn(wrong, Operand::q, rope_of(reading), shift(problem.q_tokens));
+  if (reading["operand"] != 1) turn(wrong, Operand::k, rope_of(reading), shift(problem.kv_tokens));
+  return wrong;
+}
+
+Rewritten queries_turned_too_far(const Problem<double>& problem, const Spread&, const Reading& reading) {
+  const auto by = static_cast<double>(reading["by"]);
+  Rewritten wrong(problem);
+  turn(wrong, Operand::q, rope_of(reading), [by](Index, Index) { return by; });
+  return wrong;
+}
+
+// (0, 1, 2, ...) becomes (0, 2, 4, ..., 1, 3, 5, ...), or the reverse
+Rewritten paired_differently(const Problem<double>& problem, const Spread&, const Reading& reading) {
+  const auto to_halves = [](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) {
+    const Eigen::RowVectorXd old = row;
+    for (Index n = 0; n < row.size() / 2; ++n) row(n) = old(2 * n), row(n + row.size() / 2) = old(2 * n + 1);
+  };
+  const auto to_neighbours = [](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) {
+    const Eigen::RowVectorXd old = row;
+    for (Index n = 0; n < row.size() / 2; ++n) row(2 * n) = old(n), row(2 * n + 1) = old(n + row.size() / 2);
+  };
+  const Operand operand = reading["operand"] == 0 ? Operand::q : Operand::k;
+  Rewritten wrong(problem);
+  if (reading["reordered"] == 0)
+    wrong.change(operand, to_halves, to_neighbours);
+  else
+    wrong.change(operand, to_neighbours, to_halves);
+  return wrong;
+}
+
+bool pairs_up(const Simulation& sim) { return sim.problem().Q.shape.D % 2 == 0; }
+
+Readings each_local_position(const Simulation& sim) {
+  if (!pairs_up(sim) || sim.devices() == 1) return {};
+  const Readings positions =
+      sim.spread().layout == Layout::contiguous
+          ? each_named("positions", {"of the row on its device"})
+          : each_named("positions", {"of the row on its device", "of a contiguous chunk"});
+  return positions * each_rotated() * each_rope();
+}
+
+Readings each_multiple(const Simulation& sim) {
+  if (!pairs_up(sim)) return {};
+  return each_named("turned", {"twice", "not at all", "backwards"}) * each_rotated() * each_rope();
+}
+
+Readings each_offset(const Simulation& sim) {
+  if (!pairs_up(sim)) return {};
+  const Index longer = sim.problem().K.shape.S - sim.problem().Q.shape.S;
+  return (longer == 0 ? each_of("by", {1, -1}) : each_of("by", {1, -1, longer, -longer})) * each_rope();
+}
+
+Readings each_reordering(const Simulation& sim) {
+  if (!pairs_up(sim)) return {};
+  return each_named("operand", {"q", "k"}) *
+         each_named("reordered", {"neighbours to halves", "halves to neighbours"});
+}
+
+}  // namespace
+
+std::vector<Mistake> rope_mistakes() {
+  return {
+      {.id = "X1",
+       .family = Family::operands,
+       .title = "rotary positions are counted on the device",
+       .wrong = "q and k are rotated by the place of the row on its device, not by its position",
+       .fingerprint =
+           "contiguous: each device is right within its own block, and the angle between device r and "
+           "owner o is wrong by (o - r) times the length of a block",
+       .why = "The rotation was computed after the sequence was dealt out.",
+       .fix = "Rotate by global positions: deal out the positions together with the rows.",
+       .evidence = "lucidrains/ring-attention-pytorch@ea485d0",
+       .readings = each_local_position,
+       .forward = forward_of(turned_by_local_positions),
+       .backward = backward_of(turned_by_local_positions)},
+      {.id = "X2",
+       .family = Family::operands,
+       .title = "the rotary rotation is applied twice, not at all, or backwards",
+       .wrong = "the angle is 2, 0 or -1 times what it should be",
+       .fingerprint = "the error grows with the position",
+       .why = "Both the caller and the layer rotate, or neither, or the sine has the other sign.",
+       .fix = "Rotate q and k once, and both in the same sense.",
+       .readings = each_multiple,
+       .forward = forward_of(turned_by_a_multiple),
+       .backward = backward_of(turned_by_a_multiple)},
+      {.id = "X3",
+       .family = Family::operands,
+       .title = "q and k are rotated with different offsets",
+       .wrong = "the angle between q_i and k_j belongs to the distance i - j + n",
+       .fingerprint = "every row that sees two keys or more is wrong, all by the same angle",
+       .why = "Positions of queries and keys start at different places: a cache, or Sq != Skv.",
+       .fix = "Query i stands at position i + shift, for the rotation as for the mask.",
+       .readings = each_offset,
+       .forward = forward_of(queries_turned_too_far),
+       .backward = backward_of(queries_turned_too_far)},
+      {.id = "X4",
+       .family = Family::operands,
+       .title = "q and k pair their elements differently",
+       .wrong = "one is paired (0, 1), (2, 3), ..., the other (0, d/2), (1, d/2 + 1), ...",
+       .fingerprint = "everything is wrong, lse too",
+       .why = "Two rotary conventions, or weights converted for one of the two projections only.",
+       .fix = "Use one pairing for q and k; convert the weights of both.",
+       .readings = each_reordering,
+       .forward = forward_of(paired_differently),
+       .backward = backward_of(paired_differently)},
+  };
+}
+
+}  // namespace ringattn

@@ -1,0 +1,399 @@
+// Mistakes about the mask: each against the definition under the mask that the mistake really applies, or by
+// its fingerprint.
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "reference/definition/truth.h"
+#include "reference/oracle/catalogue.h"
+#include "tests/agreement.h"
+#include "tests/random_problem.h"
+
+using namespace ringattn;
+
+namespace {
+
+// A few roundings of numbers of order 1
+constexpr double rounding = 1e-13;
+
+std::vector<Mistake> all_mask_mistakes() {
+  std::vector<Mistake> all;
+  for (const auto& part : {mask_mistakes, score_mask_mistakes, block_mask_mistakes, edge_mask_mistakes})
+    for (const Mistake& mistake : part()) all.push_back(mistake);
+  return all;
+}
+
+const Mistake& entry(const std::string& id) {
+  static const std::vector<Mistake> all = all_mask_mistakes();
+  for (const Mistake& mistake : all)
+    if (mistake.id == id) return mistake;
+  throw std::logic_error("no mistake " + id);
+}
+
+Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
+  return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
+}
+
+// The mistake in the reading whose description contains _said_
+Attended<double> mistaken(const Simulation& sim, const std::string& id, const std::string& said = "") {
+  for (const Reading& reading : entry(id).readings(sim))
+    if (reading.describe().find(said) != std::string::npos) return entry(id).forward(sim, reading);
+  throw std::logic_error("no reading of " + id + " says " + said);
+}
+
+// The definition where query row i sees key row j by the rule, and nothing else counts
+template <class Rule>
+Attended<double> definition_where(const RandomProblem<double>& p, const Rule& rule) {
+  Problem<double> problem = p.problem();
+  problem.scoring.mask = {};
+  problem.q_tokens = consecutive_tokens(problem.Q.shape.S);
+  problem.kv_tokens = consecutive_tokens(problem.K.shape.S);
+  const Pairs<bool> allowed(1, 1, problem.Q.shape.S, problem.K.shape.S);
+  for (Index i = 0; i < problem.Q.shape.S; ++i)
+    for (Index j = 0; j < problem.K.shape.S; ++j) allowed(0, 0, i, j) = rule(i, j);
+  problem.allowed = allowed;
+  return attention(problem);
+}
+
+Attended<double> definition_with(const RandomProblem<double>& p, const Mask& mask) {
+  Problem<double> problem = p.problem();
+  problem.scoring.mask = mask;
+  return attention(problem);
+}
+
+bool same(const Tensor<double>& a, const Tensor<double>& b) {
+  if (!(a.shape() == b.shape())) return false;
+  for (Index n = 0; n < a.size(); ++n)
+    if (!(a.data()[n] == b.data()[n] || std::abs(a.data()[n] - b.data()[n]) <= rounding)) return false;
+  return true;
+}
+
+bool same(const Attended<double>& a, const Attended<double>& b) {
+  return same(a.out, b.out) && same(a.lse, b.lse);
+}
+
+// Whether the result is that of the rule
+template <class Rule>
+bool is(const RandomProblem<double>& p, const Attended<double>& found, const Rule& rule) {
+  return same(found, definition_where(p, rule));
+}
+
+// V_j = e_j, so that out shows the weights
+void show_weights(RandomProblem<double>& p) {
+  const Extents e = p.extents();
+  p.V = Tensor<double>({e.B, e.Skv, e.Hkv, e.Skv});
+  for (Index b = 0; b < e.B; ++b)
+    for (Index h = 0; h < e.Hkv; ++h) p.V.head(b, h).setIdentity();
+}
+
+RandomProblem<double> full_problem(std::uint64_t seed, Index Sq, Index Skv) {
+  Random random(seed);
+  return normal_problem(random, {.B = 2, .Sq = Sq, .Skv = Skv, .Hq = 4, .Hkv = 2, .D = 5, .Dv = 3});
+}
+
+RandomProblem<double> causal_problem(std::uint64_t seed, Index Sq, Index Skv) {
+  RandomProblem<double> p = full_problem(seed, Sq, Skv);
+  p.scoring.mask.causal = true;
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("a wrong mask is right attention under another mask") {
+  RandomProblem<double> p = causal_problem(1, 11, 14);
+  const Index shift = 3;
+  const Simulation sim = simulate(p, 3);
+  CHECK(same(mistaken(sim, "M1"), definition_with(p, {})));
+  CHECK(is(p, mistaken(sim, "M2"), [](Index i, Index j) { return j < i + shift; }));
+  CHECK(is(p, mistaken(sim, "M3"), [](Index i, Index j) { return j <= i + shift + 1; }));
+  CHECK(is(p, mistaken(sim, "M4"), [](Index i, Index j) { return j >= i + shift; }));
+  CHECK(is(p, mistaken(sim, "M15", "back"), [](Index i, Index j) { return j <= i; }));
+
+  p.scoring.mask = {.window_left = 4, .window_right = 2};
+  const Simulation windowed = simulate(p, 3);
+  CHECK(same(mistaken(windowed, "M16", "left = one key more, right = one key fewer"),
+             definition_with(p, {false, 5, 1})));
+  CHECK(same(mistaken(windowed, "M18", "left side"), definition_with(p, {false, -1, 2})));
+  CHECK(same(mistaken(windowed, "M18", "right side"), definition_with(p, {false, 4, -1})));
+  CHECK(same(mistaken(windowed, "M18", "both"), definition_with(p, {})));
+  CHECK(same(mistaken(windowed, "M34", "(right, left)"), definition_with(p, {false, 2, 4})));
+  CHECK(same(mistaken(windowed, "M34", "together"), definition_with(p, {false, 2, 1})));
+  CHECK(same(mistaken(windowed, "M29"), definition_with(p, {true, 4, 2})));
+}
+
+TEST_CASE("a mistake about blocks is right attention on other pairs of blocks") {
+  const Index L = 4;
+  const RandomProblem<double> p = causal_problem(2, 3 * L, 3 * L);
+  const Simulation sim = simulate(p, 3);
+  CHECK(is(p, mistaken(sim, "M5"), [](Index i, Index j) { return j % L <= i % L; }));
+  CHECK(is(p, mistaken(sim, "M6"), [](Index i, Index j) { return j <= i || j / L > i / L; }));
+  CHECK(is(p, mistaken(sim, "M7"), [](Index i, Index j) { return j / L <= i / L; }));
+  CHECK(is(p, mistaken(sim, "M8"), [](Index i, Index j) { return j / L < i / L; }));
+  CHECK(is(p, mistaken(sim, "M9", "by position, blocks that stay = attended whole"),
+           [](Index i, Index j) { return j / L > i / L || (j / L == i / L && j <= i); }));
+  CHECK(is(p, mistaken(sim, "M22", "place"), [](Index i, Index j) { return j / L == i / L && j <= i; }));
+  CHECK(is(p, mistaken(sim, "M23", "the last"),
+           [](Index i, Index j) { return j < i || (j == i && i % L != L - 1); }));
+  CHECK(is(p, mistaken(sim, "M31", "of = queries"), [](Index i, Index j) { return j <= i % L; }));
+  CHECK(is(p, mistaken(sim, "M31", "of = keys"), [](Index i, Index j) { return j % L <= i; }));
+  CHECK(is(p, mistaken(sim, "M39", "one step too many"),
+           [](Index i, Index j) { return j <= i || (j / L == 2 && i / L < 2); }));
+}
+
+TEST_CASE("tiles: what is decided for a tile holds for all of its pairs") {
+  const Index L = 40;
+  RandomProblem<double> p = causal_problem(3, 2 * L, 2 * L);
+  const auto tile = [](Index row) { return row / L * 3 + row % L / 16; };
+  const Simulation sim = simulate(p, 2);
+  const std::string tiles = ", query tile = 16, key tile = 16";
+  CHECK(is(p, mistaken(sim, "M24", "whole" + tiles), [&](Index i, Index j) { return tile(j) <= tile(i); }));
+  CHECK(is(p, mistaken(sim, "M24", "skipped whole" + tiles),
+           [&](Index i, Index j) { return tile(j) < tile(i); }));
+  CHECK(is(p, mistaken(sim, "M32", "within tiles = queries and keys, tile = 16"),
+           [](Index i, Index j) { return j / L == i / L ? j % L % 16 <= i % L % 16 : j < i; }));
+
+  p.scoring.mask.window_left = 17;
+  const Simulation windowed = simulate(p, 2);
+  CHECK(is(p, mistaken(windowed, "M27", "up to tiles, tile = 16"),
+           [](Index i, Index j) { return j <= i && i / 16 - j / 16 <= 2; }));
+  CHECK(is(p, mistaken(windowed, "M27", "down to tiles, tile = 16"),
+           [](Index i, Index j) { return j <= i && i / 16 - j / 16 <= 1; }));
+  CHECK(is(p, mistaken(windowed, "M17", "like the own"),
+           [](Index i, Index j) { return j <= i && i % L - j % L <= 17; }));
+
+  p.scoring.mask.window_left = 25;
+  CHECK(is(p, mistaken(simulate(p, 4), "M35", "hops = 1"),
+           [](Index i, Index j) { return j <= i && i - j <= 25 && i / 20 - j / 20 <= 1; }));
+}
+
+TEST_CASE("contiguous and causal: which rows stay right tells who is to blame") {
+  const Index L = 5, P = 4;
+  const RandomProblem<double> p = causal_problem(4, P * L, P * L);
+  const Simulation sim = simulate(p, P);
+  const Attended<double> truth = attention(p.problem());
+  const auto right = [&](const Attended<double>& found, Index i) {
+    return std::abs(found.lse(1, i, 3, 0) - truth.lse(1, i, 3, 0)) <= rounding;
+  };
+  const Attended<double> M5 = mistaken(sim, "M5"), M6 = mistaken(sim, "M6"), M7 = mistaken(sim, "M7");
+  for (Index i = 0; i < P * L; ++i) {
+    CHECK(right(M5, i) == (i == P * L - 1));
+    CHECK(right(M6, i) == (i >= (P - 1) * L));
+    CHECK(right(M7, i) == (i % L == L - 1));
+  }
+  const Attended<double> M2 = mistaken(sim, "M2"), M8 = mistaken(sim, "M8");
+  CHECK(M2.lse(0, 0, 0, 0) == -INFINITY);
+  for (Index i = 0; i < L; ++i) CHECK(M8.lse(0, i, 0, 0) == -INFINITY);
+}
+
+TEST_CASE("masked after the softmax, the weights of a row add to exp(lse - lse of all keys)") {
+  RandomProblem<double> p = causal_problem(5, 9, 9);
+  std::fill_n(p.V.data(), p.V.size(), 1.0);
+  const Simulation sim = simulate(p, 2);
+  const Attended<double> truth = attention(p.problem()), all = definition_with(p, {}),
+                         found = mistaken(sim, "M10", "skipped = nothing");
+  CHECK(same(found.lse, all.lse));
+  for (Index i = 0; i < 9; ++i)
+    CHECK(std::abs(found.out(1, i, 2, 0) - std::exp(truth.lse(1, i, 2, 0) - all.lse(1, i, 2, 0))) <=
+          rounding);
+}
+
+TEST_CASE("a boolean mask that is added shifts lse by exactly 1 where nothing is hidden") {
+  const RandomProblem<double> p = full_problem(6, 7, 9);
+  const Simulation sim = simulate(p, 3);
+  const Attended<double> truth = attention(p.problem()),
+                         found = mistaken(sim, "M11", "1 to visible keys, masked = all hidden keys");
+  CHECK(same(found.out, truth.out));
+  for (Index n = 0; n < found.lse.size(); ++n)
+    CHECK(std::abs(found.lse.data()[n] - truth.lse.data()[n] - 1) <= rounding);
+}
+
+TEST_CASE("a hidden key with a finite score s has the weight exp(s - lse)") {
+  RandomProblem<double> p = causal_problem(7, 8, 8);
+  p.scoring.softcap = 2.5;
+  show_weights(p);
+  const Simulation sim = simulate(p, 2);
+  const auto hidden_keys_score = [&](const Attended<double>& found, double s) {
+    for (Index i = 0; i < 8; ++i)
+      for (Index j = i + 1; j < 8; ++j)
+        if (!(std::abs(found.out(1, i, 3, j) - std::exp(s - found.lse(1, i, 3, 0))) <= rounding))
+          return false;
+    return true;
+  };
+  CHECK(hidden_keys_score(mistaken(sim, "M12", "skipped = nothing"), 0));
+  CHECK(hidden_keys_score(mistaken(sim, "M28", "skipped = nothing"), -2.5));
+  CHECK(hidden_keys_score(mistaken(sim, "M21", "sentinel = -1e2, hidden score = the sentinel"), -100));
+}
+
+TEST_CASE("skipped blocks keep their hidden keys hidden, whatever their scores would be") {
+  RandomProblem<double> p = causal_problem(8, 12, 12);
+  show_weights(p);
+  const Attended<double> found = mistaken(simulate(p, 3), "M12", "skipped = blocks");
+  for (Index i = 0; i < 12; ++i)
+    for (Index j = 0; j < 12; ++j) CHECK((found.out(0, i, 1, j) > 0) == (j / 4 <= i / 4));
+}
+
+TEST_CASE("attended padding is attention to keys of zeros") {
+  const RandomProblem<double> p = full_problem(9, 7, 10);
+  const Simulation sim = simulate(p, 3);  // blocks of 3, 3 and 4 keys
+  const auto padded = [&](Index n) {
+    RandomProblem<double> longer = p;
+    for (auto [tensor, source] : {std::pair{&longer.K, &p.K}, {&longer.V, &p.V}}) {
+      const Shape& s = source->shape();
+      *tensor = Tensor<double>({s.B, s.S + n, s.H, s.D});
+      scatter_rows(*source, all_rows(10), *tensor);
+    }
+    longer.kv_tokens = consecutive_tokens(10 + n);
+    return attention(longer.problem());
+  };
+  CHECK(same(mistaken(sim, "M13", "behind = the sequence, pad keys = 5"), padded(5)));
+  CHECK(same(mistaken(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"), padded(6)));
+  CHECK(same(mistaken(sim, "M13", "behind = every block, pad keys = 2"), padded(6)));
+  CHECK(same(mistaken(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"), padded(14)));
+  CHECK(same(mistaken(sim, "M13", "behind = every block, pad keys = up to the longest block"), padded(2)));
+}
+
+TEST_CASE("the edge of a block: lost keys have no weight, repeated ones several") {
+  const RandomProblem<double> p = full_problem(10, 5, 10);  // blocks of 3, 3 and 4 keys
+  const Simulation sim = simulate(p, 3);
+  CHECK(is(p, mistaken(sim, "M14", "the last key, of each = block"),
+           [](Index, Index j) { return j != 2 && j != 5 && j != 9; }));
+  CHECK(is(p, mistaken(sim, "M14", "the first key, of each = block"),
+           [](Index, Index j) { return j != 0 && j != 3 && j != 6; }));
+  CHECK(is(p, mistaken(sim, "M14", "of = the sequence, down to = a multiple of 8"),
+           [](Index, Index j) { return j < 8; }));
+  CHECK(is(p, mistaken(sim, "M14", "of = each block, down to = a multiple of 2"),
+           [](Index, Index j) { return j != 2 && j != 5; }));
+  CHECK(is(p, mistaken(sim, "M14", "of = the sequence, down to = the number of queries"),
+           [](Index, Index j) { return j < 5; }));
+
+  RandomProblem<double> shown = p;
+  show_weights(shown);
+  const Attended<double> found = mistaken(simulate(shown, 3), "M38",
+                                          "of = the sequence, up to a multiple of = 16"),
+                         truth = attention(shown.problem());
+  for (Index i = 0; i < 5; ++i)
+    CHECK(found.out(1, i, 0, 9) / found.out(1, i, 0, 0) ==
+          doctest::Approx(7 * truth.out(1, i, 0, 9) / truth.out(1, i, 0, 0)));
+}
+
+TEST_CASE("a row that sees nothing reads the mean of V, all others are right") {
+  RandomProblem<double> p = causal_problem(11, 7, 4);  // bottom-right: the first three rows see nothing
+  show_weights(p);
+  const Simulation sim = simulate(p, 2);
+  const Attended<double> truth = attention(p.problem()), found = mistaken(sim, "M20", "lse = -1e30");
+  for (Index i = 0; i < 7; ++i)
+    for (Index j = 0; j < 4; ++j)
+      CHECK(std::abs(found.out(0, i, 2, j) - (i < 3 ? 0.25 : truth.out(0, i, 2, j))) <= rounding);
+}
+
+TEST_CASE("a finite maximum: rows whose scores all lie far below it become 0") {
+  RandomProblem<double> p = causal_problem(12, 4, 4);
+  std::fill_n(p.Q.data(), p.Q.size(), -400.0);
+  std::fill_n(p.K.data(), p.K.size(), 50.0);
+  const Simulation sim = simulate(p, 2);  // every score is -100000 / sqrt(5), about -4.5e4
+  const Attended<double> truth = attention(p.problem()),
+                         low = mistaken(sim, "M21", "starts at -1e4, arithmetic = float64"),
+                         lower = mistaken(sim, "M21", "starts at -5e4, arithmetic = float32");
+  CHECK(same(lower.out, truth.out));
+  for (Index n = 0; n < low.out.size(); ++n) CHECK(low.out.data()[n] == 0);
+  CHECK(low.lse(0, 3, 0, 0) == -INFINITY);
+}
+
+TEST_CASE("documents: a wrong comparison is another right mask") {
+  RandomProblem<double> p = full_problem(13, 9, 9);
+  const auto packed = packed_tokens({0, 4, 9}, {0, 4, 9}, CausalAlign::bottom_right, 9, 9);
+  p.q_tokens = packed.q, p.kv_tokens = packed.kv;
+  const Simulation sim = simulate(p, 2);
+  const auto document = [](Index row) { return row < 4 ? 0 : 1; };
+  CHECK(is(p, mistaken(sim, "M19", "all borders"), [](Index, Index) { return true; }));
+  CHECK(
+      is(p, mistaken(sim, "M19", "documents of the keys"), [&](Index i, Index) { return document(i) == 0; }));
+  CHECK(is(p, mistaken(sim, "M19", "documents of the queries"),
+           [&](Index, Index j) { return document(j) == 0; }));
+  CHECK(is(p, mistaken(sim, "M26", "<= that"), [&](Index i, Index j) { return document(j) <= document(i); }));
+  CHECK(is(p, mistaken(sim, "M37", "one row early, of = keys"),
+           [&](Index i, Index j) { return document(i) == (j < 3 ? 0 : 1); }));
+  CHECK(is(p, mistaken(sim, "M36", "stay = segments"), [&](Index i, Index j) {
+    const Index owner = j < 4 ? 0 : 1, place = j - 4 * owner, device = i < 4 ? 0 : 1;
+    return place < 4 + device && document(i) == document(4 * device + place);
+  }));
+}
+
+TEST_CASE("a sequence of a batch that is masked like the other one is right attention with its tokens") {
+  RandomProblem<double> p = causal_problem(14, 6, 6);
+  p.kv_tokens = Tokens(2, 6);
+  for (Index j = 0; j < 6; ++j) {
+    p.kv_tokens.of(0)[static_cast<std::size_t>(j)].position = j;
+    p.kv_tokens.of(1)[static_cast<std::size_t>(j)].position = 5 - j;
+  }
+  const Attended<double> found =
+      mistaken(simulate(p, 2), "M25", "sequence = the next one, taken = queries and keys");
+  std::swap_ranges(p.kv_tokens.of(0).begin(), p.kv_tokens.of(0).end(), p.kv_tokens.of(1).begin());
+  CHECK(same(found, attention(p.problem())));
+}
+
+namespace {
+
+// Documents, a window, a soft-cap, uneven blocks, positions that differ in the batch: where mistakes show
+RandomProblem<double> revealing_problem(std::uint64_t seed, bool causal, bool documents) {
+  RandomProblem<double> p = causal_problem(seed, 37, 43);
+  p.scoring.mask.causal = causal;
+  p.scoring.softcap = 3;
+  if (documents) {
+    const auto packed = packed_tokens({0, 11, 37}, {0, 25, 43}, CausalAlign::bottom_right, 37, 43);
+    p.q_tokens = packed.q;
+    p.kv_tokens = Tokens(2, 43);
+    for (Index b = 0; b < 2; ++b)
+      std::copy(packed.kv.of(0).begin(), packed.kv.of(0).end(), p.kv_tokens.of(b).begin());
+    p.kv_tokens.of(1)[12].segment = 0;
+  } else {
+    p.scoring.mask.window_left = 19;
+    p.scoring.mask.window_right = causal ? -1 : 4;
+  }
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("every reading of every mask mistake gives out and lse of the right shape, without NaN") {
+  Random random(15);
+  for (int trial = 0; trial < 12; ++trial) {
+    const RandomProblem<double> p = random_problem(random, {.longest = 40});
+    const Layout layout = std::array{Layout::contiguous, Layout::zigzag, Layout::striped}[trial % 3];
+    const int devices = static_cast<int>(1 + random.below(5));
+    INFO(p.describe(), ", devices ", devices);
+    const Simulation sim = simulate(p, devices, layout);
+    const Shape out = p.problem().out_shape();
+    for (const Mistake& mistake : all_mask_mistakes())
+      for (const Reading& reading : mistake.readings(sim)) {
+        const Attended<double> found = mistake.forward(sim, reading);
+        CHECK(found.out.shape() == out);
+        CHECK(found.lse.shape() == Shape{out.B, out.S, out.H, 1});
+        CHECK_MESSAGE(identical(found, found), mistake.id, ": ", reading.describe());
+      }
+  }
+}
+
+TEST_CASE("every mask mistake can be seen, and no two readings of one entry say the same") {
+  std::vector<Mistake> unseen = all_mask_mistakes();
+  for (const bool causal : {true, false})
+    for (const bool documents : {true, false}) {
+      const RandomProblem<double> p = revealing_problem(16, causal, documents);
+      const Simulation sim = simulate(p, documents ? 2 : 4);
+      const Attended<double> truth = attention(p.problem());
+      for (const Mistake& mistake : all_mask_mistakes()) {
+        std::set<std::string> said;
+        for (const Reading& reading : mistake.readings(sim))
+          CHECK_MESSAGE(said.insert(reading.describe()).second, mistake.id);
+      }
+      std::erase_if(unseen, [&](const Mistake& mistake) {
+        for (const Reading& reading : mistake.readings(sim))
+          if (!same(mistake.forward(sim, reading), truth)) return true;
+        return false;
+      });
+    }
+  for (const Mistake& mistake : unseen) FAIL_CHECK(mistake.id);
+}

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "reference/definition/truth.h"
+#include "reference/oracle/backward_simulation.h"
+#include "reference/oracle/mistake.h"
+#include "tests/random_problem.h"
+
+namespace ringattn {
+
+// What the laws of the families of mistakes share.
+
+using Mistakes = std::vector<Mistake>;
+
+constexpr Layout every_layout[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
+
+inline const Mistake& entry(const Mistakes& mistakes, const std::string& id) {
+  for (const Mistake& mistake : mistakes)
+    if (mistake.id == id) return mistake;
+  throw std::logic_error("no mistake " + id);
+}
+
+inline Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
+  return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
+}
+
+// The result of a mistake in the first reading whose description contains _said_
+inline Attended<double> mistaken(const Simulation& sim, const Mistake& mistake,
+                                 const std::string& said = "") {
+  for (const Reading& reading : mistake.readings(sim))
+    if (reading.describe().find(said) != std::string::npos) return mistake.forward(sim, reading);
+  throw std::logic_error("no reading of " + mistake.id + " says " + said);
+}
+
+// Equal but for a few roundings; infinities and NaN are equal to their like
+inline bool nearly(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= 1e-12 * (1 + std::abs(b));
+}
+
+inline bool nearly(const Tensor<double>& a, const Tensor<double>& b) {
+  if (!(a.shape() == b.shape())) return false;
+  const Shape& shape = a.shape();
+  for (Index n = 0; n < shape.B; ++n)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index s = 0; s < shape.S; ++s)
+        for (Index d = 0; d < shape.D; ++d)
+          if (!nearly(a(n, s, h, d), b(n, s, h, d))) return false;
+  return true;
+}
+
+inline bool nearly(const Attended<double>& a, const Attended<double>& b) {
+  return nearly(a.out, b.out) && nearly(a.lse, b.lse);
+}
+
+// Calls visit(simulation, mistake, reading) for every reading of every one of _mistakes_
+template <class Visit>
+void for_each_reading(const Mistakes& mistakes, const Simulation& sim, const Visit& visit) {
+  for (const Mistake& mistake : mistakes)
+    for (const Reading& reading : mistake.readings(sim)) {
+      CAPTURE(mistake.id);
+      CAPTURE(reading.describe());
+      visit(mistake, reading);
+    }
+}
+
+// Results have the right shapes, and a row has the same result whichever other rows are simulated
+void check_that_rows_do_not_know_of_one_another(const Mistakes& mistakes, int trials);
+
+// Each mistake changes something in one of a few cases
+void check_that_each_is_seen_somewhere(const Mistakes& mistakes);
+
+// Where a mistake has a backward, that is the derivative of its forward
+void check_that_backwards_are_derivatives(const Mistakes& mistakes);
+
+}  // namespace ringattn

@@ -1,0 +1,338 @@
+// The mistakes of the ring: what is told of each of them is so.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "reference/definition/truth.h"
+#include "reference/oracle/catalogue.h"
+#include "reference/oracle/mistakes/journey.h"
+#include "tests/random_problem.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+const std::vector<Mistake>& all_mistakes() {
+  static const std::vector<Mistake> all = [] {
+    std::vector<Mistake> mistakes;
+    for (const auto& part : {ring_mistakes, ring_buffer_mistakes})
+      for (const Mistake& mistake : part()) mistakes.push_back(mistake);
+    return mistakes;
+  }();
+  return all;
+}
+
+const Mistake& mistake(const std::string& id) {
+  for (const Mistake& each : all_mistakes())
+    if (each.id == id) return each;
+  throw std::logic_error("no such mistake: " + id);
+}
+
+struct Case {
+  Case(RandomProblem<double> problem, Layout layout, int devices)
+      : drawn(std::move(problem)),
+        sim(drawn.problem(), layout, devices, all_rows(drawn.Q.shape().S)),
+        right(sim.run(weigh_rightly)) {}
+
+  // The reading whose description begins so
+  Attended<double> of(const std::string& id, const std::string& description = "") const {
+    for (const Reading& reading : mistake(id).readings(sim))
+      if (reading.describe().rfind(description, 0) == 0) return mistake(id).forward(sim, reading);
+    throw std::logic_error(id + " has no reading " + description);
+  }
+
+  RandomProblem<double> drawn;
+  Simulation sim;
+  Attended<double> right;
+};
+
+bool near(double a, double b) { return a == b || std::abs(a - b) <= 1e-11 * (1 + std::abs(b)); }
+
+bool same(const Tensor<double>& a, const Tensor<double>& b) {
+  for (Index n = 0; n < a.size(); ++n)
+    if (!near(a.data()[n], b.data()[n])) return false;
+  return true;
+}
+
+bool same(const Attended<double>& a, const Attended<double>& b) {
+  return same(a.out, b.out) && same(a.lse, b.lse);
+}
+
+// The devices all of whose rows are right, as a text: '.' right, 'x' wrong
+std::string devices_right(const Attended<double>& found, const Case& on) {
+  std::string text;
+  for (int device = 0; device < on.sim.devices(); ++device) {
+    const std::vector<Index>& rows = on.sim.spread().queries.rows_of(device);
+    const bool right = same(select_rows(found.out.view(), rows), select_rows(on.right.out.view(), rows)) &&
+                       same(select_rows(found.lse.view(), rows), select_rows(on.right.lse.view(), rows));
+    text += right ? '.' : 'x';
+  }
+  return text;
+}
+
+// All scores are 0 and the values are one-hot, so that out exp(lse) counts how often a key was attended to
+RandomProblem<double> counting_problem(Index Sq, Index Skv) {
+  Random random(1);
+  RandomProblem<double> p = normal_problem(random, {.Sq = Sq, .Skv = Skv, .D = 3, .Dv = Skv});
+  p.Q.head(0, 0).setZero();
+  p.V.head(0, 0).setIdentity();
+  return p;
+}
+
+// How often a row attended to a key
+double count(const Attended<double>& found, Index row, Index key) {
+  return found.out(0, row, 0, key) * std::exp(found.lse(0, row, 0, 0));
+}
+
+// How often each device attended to each block: a word for each device, "1011 1101 1110 0111"
+using Counts = std::string;
+
+// One row for each of four devices, four keys in each block
+const Case& four_devices() {
+  static const Case on(counting_problem(4, 16), Layout::contiguous, 4);
+  return on;
+}
+
+bool counts(const Attended<double>& found, const Counts& expected) {
+  for (Index device = 0; device < 4; ++device)
+    for (Index key = 0; key < 16; ++key)
+      if (!near(count(found, device, key), expected[static_cast<std::size_t>(5 * device + key / 4)] - '0'))
+        return false;
+  return true;
+}
+
+bool counts(const std::string& id, const std::string& description, const Counts& expected) {
+  return counts(four_devices().of(id, description), expected);
+}
+
+RandomProblem<double> causal_problem(Index N, Index sequences = 1) {
+  Random random(4);
+  RandomProblem<double> p =
+      normal_problem(random, {.B = sequences, .Sq = N, .Skv = N, .Hq = 2, .D = 4, .Dv = 3});
+  p.scoring.mask.causal = true;
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("every ring mistake can be made on every problem: finite numbers of the right shape") {
+  Random random(2);
+  for (int n = 0; n < trials(25); ++n) {
+    const Case on(random_problem(random), static_cast<Layout>(random.below(3)),
+                  1 + static_cast<int>(random.below(5)));
+    CAPTURE(on.drawn.describe());
+    for (const Mistake& each : all_mistakes())
+      for (const Reading& reading : each.readings(on.sim)) {
+        const Attended<double> found = each.forward(on.sim, reading);
+        CHECK(found.out.shape() == on.right.out.shape());
+        CHECK(found.lse.shape() == on.right.lse.shape());
+        for (Index k = 0; k < found.out.size(); ++k) CHECK(std::isfinite(found.out.data()[k]));
+        for (Index k = 0; k < found.lse.size(); ++k)
+          CHECK((found.lse.data()[k] < 1e3 && found.lse.data()[k] == found.lse.data()[k]));
+      }
+  }
+}
+
+TEST_CASE("one device: there is no ring to make a mistake in") {
+  const Case on(causal_problem(7), Layout::striped, 1);
+  for (const Mistake& each : all_mistakes()) CHECK(each.readings(on.sim).empty());
+}
+
+TEST_CASE("every ring mistake shows on some case") {
+  Random random(3);
+  RandomProblem<double> drawn =
+      normal_problem(random, {.B = 2, .Sq = 9, .Skv = 14, .Hq = 2, .D = 3, .Dv = 2});
+  drawn.scoring.mask.window_left = drawn.scoring.mask.window_right = 6;
+  RandomProblem<double> windowed = drawn;
+  windowed.scoring.mask.causal = true;
+  const Case two_sided(drawn, Layout::contiguous, 4), causal(windowed, Layout::contiguous, 4);
+  for (const Mistake& each : all_mistakes()) {
+    CAPTURE(each.id);
+    bool shows = false;
+    for (const Case* on : {&two_sided, &causal})
+      for (const Reading& reading : each.readings(on->sim))
+        shows = shows || !same(each.forward(on->sim, reading), on->right);
+    CHECK(shows);
+  }
+}
+
+TEST_CASE("the right journey is right, whatever the mask") {
+  Random random(5);
+  for (int n = 0; n < trials(50); ++n) {
+    const Case on(random_problem(random), static_cast<Layout>(random.below(3)),
+                  1 + static_cast<int>(random.below(5)));
+    CAPTURE(on.drawn.describe());
+    CHECK(same(attend_along(right_journey(on.sim.spread()), on.sim), on.right));
+  }
+}
+
+TEST_CASE("a block of which a device sees a key is never taken for hidden") {
+  Random random(8);
+  for (int n = 0; n < trials(50); ++n) {
+    const Case on(random_problem(random), static_cast<Layout>(random.below(3)), 4);
+    CAPTURE(on.drawn.describe());
+    const Problem<double>& problem = on.sim.problem();
+    for (Index b = 0; b < problem.Q.shape.B; ++b)
+      for (Index i = 0; i < problem.Q.shape.S; ++i)
+        for (Index j = 0; j < problem.K.shape.S; ++j)
+          if (visible(problem.q_tokens.of(b)[static_cast<std::size_t>(i)], on.sim.key(b, j),
+                      problem.scoring.mask))
+            CHECK(may_see(on.sim, on.sim.spread().queries.device_of(i), on.sim.spread().keys.device_of(j)));
+  }
+}
+
+// ---- Without a mask: how often each device attends to each block ------------
+
+TEST_CASE("R1, R2, R3, R4, R19: the last hop missing, the own block skipped, twice, always, once more") {
+  CHECK(counts("R1", "hops missing = 1", "1011 1101 1110 0111"));
+  CHECK(counts("R1", "hops missing = 2", "1001 1100 0110 0011"));
+  CHECK(counts("R2", "", "0111 1011 1101 1110"));
+  CHECK(counts("R3", "", "2011 1201 1120 0112"));
+  CHECK(counts("R4", "", "4000 0400 0040 0004"));
+  CHECK(counts("R19", "", "2111 1211 1121 1112"));
+}
+
+TEST_CASE("R9, R11: a stale buffer is a 2 and a 0 in one line, an early one as well") {
+  CHECK(counts("R9", "device = 1, step = 2, stale = K and V", "1111 2110 1111 1111"));
+  CHECK(counts("R11", "device = 1, step = 2", "1111 1120 1111 1111"));
+}
+
+TEST_CASE("R10: a torn buffer has the new rows in one half and the old ones in the other") {
+  const Case& on = four_devices();
+  const Attended<double> first = on.of("R10", "device = 2, step = 1, new = the first half"),
+                         last = on.of("R10", "device = 2, step = 1, new = the last half");
+  const std::vector<double> first_new{1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1},
+      last_new{1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1};
+  for (Index key = 0; key < 16; ++key) {
+    CHECK(near(count(first, 2, key), first_new[static_cast<std::size_t>(key)]));
+    CHECK(near(count(last, 2, key), last_new[static_cast<std::size_t>(key)]));
+  }
+  CHECK(devices_right(first, on) == "..x.");
+}
+
+TEST_CASE("R13: what stands behind the device that sends its own block sees it again and again") {
+  CHECK(counts("R13", "device = 2, hop = all", "1021 1111 1111 0031"));
+  CHECK(counts("R13", "device = 2, hop = 1", "1021 1111 1111 1021"));
+}
+
+TEST_CASE("R14, R15: a column of 0, a column of 2") {
+  CHECK(counts("R14", "owner = 1, where = everywhere", "1011 1011 1011 1011"));
+  CHECK(counts("R15", "owner = 1, where = everywhere but", "1211 1111 1211 1211"));
+}
+
+TEST_CASE("R24: rings of two devices meet their own blocks twice, or those of others never") {
+  CHECK(counts("R24", "ring = 2, steps = one for each device", "2200 2200 0022 0022"));
+  CHECK(counts("R24", "ring = 2, steps = one for each device of", "1100 1100 0011 0011"));
+}
+
+TEST_CASE("R18: keys of zeros still weigh, zeros as values read nothing") {
+  const Case& on = four_devices();
+  const Attended<double> found = on.of("R18", "owner = 1, zeros = K and V");
+  CHECK(same(found.lse, on.right.lse));
+  CHECK(counts(found, "1011 1111 1011 1011"));
+}
+
+TEST_CASE("R22: the last key of a longer block is lost, or a shorter block ends in what was there before") {
+  const Case on(counting_problem(4, 14), Layout::contiguous, 4);  // blocks of 3, 4, 3, 4 keys
+  const Attended<double> cut = on.of("R22", "length = of the shortest"),
+                         stale = on.of("R22", "length = of the longest");
+  for (Index row = 0; row < 4; ++row)
+    for (Index key = 0; key < 14; ++key) CHECK(near(count(cut, row, key), key == 6 || key == 13 ? 0 : 1));
+
+  // Device 1 meets block 0 after its own, and block 2 after block 3
+  for (Index key = 0; key < 14; ++key) CHECK(near(count(stale, 1, key), key == 6 || key == 13 ? 2 : 1));
+}
+
+TEST_CASE("without a mask nobody can tell which way the ring turns, or whose positions are used") {
+  for (const char* id : {"R5", "R12", "R20", "R23"}) CHECK(mistake(id).readings(four_devices().sim).empty());
+}
+
+// ---- Operands ---------------------------------------------------------------
+
+TEST_CASE("R6, R8: values of other blocks leave lse right. R7: keys of the own block alone make lse") {
+  Random random(6);
+  const Case on(normal_problem(random, {.Sq = 8, .Skv = 12, .Hq = 2, .D = 4, .Dv = 3}), Layout::contiguous,
+                4);
+  for (const char* id : {"R6", "R8"}) {
+    CHECK(same(on.of(id).lse, on.right.lse));
+    CHECK(devices_right(on.of(id), on) == "xxxx");
+  }
+  CHECK(same(on.of("R7").lse, on.of("R4").lse));
+  CHECK(!same(on.of("R7").out, on.of("R4").out));
+}
+
+TEST_CASE("R16: the sequences of the first ring are right, and the others where the sequences are equal") {
+  Random random(7);
+  RandomProblem<double> p =
+      normal_problem(random, {.B = 4, .Sq = 5, .Skv = 9, .Hq = 2, .Hkv = 1, .D = 4, .Dv = 3});
+  const Case on(p, Layout::striped, 3);
+  const Attended<double> found = on.of("R16", "rings = 2");
+  const auto sequence_right = [&](Index b) {
+    return found.out.head(b, 1).isApprox(on.right.out.head(b, 1), 1e-12) &&
+           found.lse.head(b, 1).isApprox(on.right.lse.head(b, 1), 1e-12);
+  };
+  CHECK(sequence_right(0));
+  CHECK(sequence_right(1));
+  CHECK(!sequence_right(2));
+  CHECK(!sequence_right(3));
+
+  // The own block is never foreign: causal, device 0 sees no other
+  const Case own(causal_problem(16, 2), Layout::contiguous, 4);
+  CHECK(devices_right(own.of("R16"), own) == ".xxx");
+
+  for (Index b = 1; b < 4; ++b) p.K.head(b, 0) = p.K.head(0, 0), p.V.head(b, 0) = p.V.head(0, 0);
+  const Case equal(p, Layout::striped, 3);
+  CHECK(same(equal.of("R16", "rings = 4"), equal.right));
+}
+
+// ---- With a causal mask -----------------------------------------------------
+
+TEST_CASE("causal and contiguous: the devices that each mistake leaves right") {
+  const Case on(causal_problem(16), Layout::contiguous, 4);
+  const auto right = [&](const std::string& id, const std::string& description = "") {
+    return devices_right(on.of(id, description), on);
+  };
+  CHECK(right("R1", "hops missing = 1") == "...x");
+  CHECK(right("R2") == "xxxx");
+  CHECK(right("R3", "mask = of the block due") == ".xxx");
+  CHECK(right("R3", "mask = of the block there") == "xxxx");
+  CHECK(right("R4") == ".xxx");
+  CHECK(right("R5", "told = neither") == ".xx.");
+  CHECK(right("R5", "told = only the mask") == ".xx.");
+  CHECK(right("R6") == ".xxx");
+  CHECK(right("R9", "device = 1, step = 1") == ".x..");
+  CHECK(right("R9", "device = 1, step = 2") == "....");
+  CHECK(right("R12", "owner off by = 1, steps = all but") == "xxxx");
+  CHECK(right("R14", "owner = 2") == "..xx");
+  CHECK(right("R20") == "....");
+}
+
+TEST_CASE("R20: a window that looks both ways wants blocks from both ends of the ring") {
+  RandomProblem<double> p = causal_problem(16);
+  p.scoring.mask = {.causal = false, .window_left = 4, .window_right = 4};
+  const Case on(p, Layout::contiguous, 4);
+  CHECK(devices_right(on.of("R20"), on) == "xxx.");
+}
+
+TEST_CASE("R21: a window of whole blocks needs no rounding up, any other loses its oldest keys") {
+  RandomProblem<double> p = causal_problem(16);
+  p.scoring.mask.window_left = 4;
+  const Case whole(p, Layout::contiguous, 4);
+  CHECK(same(whole.of("R21"), whole.right));
+  p.scoring.mask.window_left = 5;
+  const Case more(p, Layout::contiguous, 4);
+  const Attended<double> found = more.of("R21");
+  for (Index row = 0; row < 16; ++row)
+    CHECK(near(found.lse(0, row, 0, 0), more.right.lse(0, row, 0, 0)) == (row < 8 || row % 4 != 0));
+}
+
+TEST_CASE("R23: with the positions of the own keys every block is masked by one triangle") {
+  RandomProblem<double> p = counting_problem(12, 12);
+  p.scoring.mask.causal = true;
+  const Case on(p, Layout::contiguous, 4);
+  const Attended<double> found = on.of("R23");
+  for (Index row = 0; row < 12; ++row)
+    for (Index key = 0; key < 12; ++key) CHECK(near(count(found, row, key), key % 3 <= row % 3 ? 1 : 0));
+}
