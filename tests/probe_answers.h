@@ -1,0 +1,65 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "reference/oracle/probes.h"
+
+namespace ringattn {
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Small, with two sequences and grouped heads; every dimension another one
+inline ProbeShape small_shape(bool causal = false) {
+  ProbeShape shape{.batch = 2, .Sq = 48, .heads = 6, .kv_heads = 3, .dim = 16, .v_dim = 7};
+  shape.causal = causal;
+  return shape;
+}
+
+// NaN is infinitely far from anything
+inline double distance(double a, double b) {
+  const double apart = a == b ? 0 : std::abs(a - b);
+  return apart >= 0 ? apart : infinity;
+}
+
+// The keys that query i of the first sequence sees
+inline std::vector<Index> keys_seen(const Probe& probe, Index i) {
+  std::vector<Index> seen;
+  for (Index j = 0; j < probe.K.shape().S; ++j)
+    if (visible(probe.q_tokens.of(0)[static_cast<std::size_t>(i)],
+                probe.kv_tokens.of(0)[static_cast<std::size_t>(j)], probe.scoring.mask))
+      seen.push_back(j);
+  return seen;
+}
+
+// How far a tensor is from expected(b, s, h, d) anywhere
+template <class Expected>
+double farthest(const Tensor<double>& tensor, const Expected& expected) {
+  double worst = 0;
+  const Shape& shape = tensor.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index s = 0; s < shape.S; ++s)
+      for (Index h = 0; h < shape.H; ++h)
+        for (Index d = 0; d < shape.D; ++d)
+          worst = std::max(worst, distance(tensor(b, s, h, d), expected(b, s, h, d)));
+  return worst;
+}
+
+// The mean of the values that query row (b, i, h) sees, element d
+inline double mean_value(const Probe& probe, Index b, Index i, Index h, Index d) {
+  double sum = 0;
+  const std::vector<Index> seen = keys_seen(probe, i);
+  for (const Index j : seen) sum += probe.V(b, j, probe.problem().kv_head(h), d);
+  return sum / static_cast<double>(seen.size());
+}
+
+inline Attended<double> truth(const Probe& probe) { return attention(probe.problem()); }
+
+inline Gradients<double> gradients(const Probe& probe) {
+  return attention_vjp(probe.problem(), truth(probe), probe.cotangents());
+}
+
+inline constexpr double rounding = 1e-12;  // of float64, where scores and values are at most a hundred
+
+}  // namespace ringattn
