@@ -1,0 +1,209 @@
+#include "reference/oracle/check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "reference/definition/bad_input.h"
+#include "reference/definition/row_sample.h"
+#include "reference/definition/truth.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr double affordable_products = 2.5e10;  // multiplications of one (Sq, Skv) product: seconds
+constexpr Index usual_sample = 256;
+constexpr Index rows_for_blocks = 256, rows_for_laws = 64;
+constexpr Index keys_for_names = Index{1} << 15;
+
+void check_complete(const Submission& s) {
+  check(s.problem);
+  require(s.out || s.lse || s.dq || s.dk || s.dv,
+          "[check] there must be a result to judge: out, lse, dq, dk or dv; found none");
+  require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data != nullptr,
+          "[check] gradients are judged against dout; the case has none; add the tensor dout to it");
+  require(s.devices >= 1, "[check] devices must be at least 1; found ", s.devices);
+}
+
+void choose_rows(const Submission& s, const CheckOptions& options, Report& report) {
+  const Shape &q = s.problem.Q.shape, &k = s.problem.K.shape;
+  const double products =
+      static_cast<double>(q.B * q.H * q.D) * static_cast<double>(q.S) * static_cast<double>(k.S);
+  const Index wanted = options.rows > 0                  ? options.rows
+                       : products <= affordable_products ? std::max(q.S, k.S)
+                                                         : usual_sample;
+  report.rows = sample_rows(q.S, wanted, s.layout, s.devices, options.seed);
+  report.keys = sample_rows(k.S, wanted, s.layout, s.devices, options.seed + 1);
+  report.sampled =
+      static_cast<Index>(report.rows.size()) < q.S || static_cast<Index>(report.keys.size()) < k.S;
+}
+
+void judge_into(Report& report, const char* tensor, const std::optional<TensorView<const double>>& found,
+                const std::vector<Index>& rows, const Tensor<double>& truth,
+                const Tensor<double>& allowance) {
+  if (!found) return;
+  const Shape& whole = found->shape;
+  require(whole.S >= (rows.empty() ? 0 : rows.back() + 1), "[check] ", tensor, " must have ",
+          rows.empty() ? 0 : rows.back() + 1, " rows or more; found ", whole.S);
+  report.judgements.push_back(judge(tensor, select_rows(*found, rows), truth, allowance));
+  Judgement& judgement = report.judgements.back();
+  for (Place* place : {&judgement.worst, &judgement.max_abs_place, &judgement.max_rel_place})
+    if (!rows.empty()) place->s = rows[static_cast<std::size_t>(place->s)];
+}
+
+void require_shape(const char* tensor, const std::optional<TensorView<const double>>& found,
+                   const Shape& wanted) {
+  require(!found || found->shape == wanted, "[check] ", tensor,
+          " must have the shape (batch, sequence, heads, head_dim) = ", wanted, "; found ",
+          found ? found->shape : Shape{}, "; is it in another order? see --axes");
+}
+
+void require_shapes(const Submission& s) {
+  const Shape out = s.problem.out_shape();
+  require_shape("out", s.out, out);
+  require_shape("lse", s.lse, {out.B, out.S, out.H, 1});
+  require_shape("dq", s.dq, s.problem.Q.shape);
+  require_shape("dk", s.dk, s.problem.K.shape);
+  require_shape("dv", s.dv, s.problem.V.shape);
+}
+
+// dk and dv of the sampled keys need every query row: its lse and out are those that were handed in
+std::optional<GaugedGradients> gauge_keys(const Submission& s, Report& report) {
+  if (!s.dk && !s.dv) return std::nullopt;
+  if (!s.out || !s.lse) {
+    report.remarks.push_back(
+        "dk and dv of sampled keys are judged with out and lse of all rows; hand them in too");
+    return std::nullopt;
+  }
+  const Tensor<double> K = select_rows(s.problem.K, report.keys), V = select_rows(s.problem.V, report.keys);
+  Problem<double> of_keys = s.problem;
+  of_keys.K = K, of_keys.V = V;
+  of_keys.kv_tokens = s.problem.kv_tokens.select(report.keys);
+  return gauge_attention_vjp(of_keys, all_rows(s.problem.Q.shape.S),
+                             {converted<double>(*s.out), converted<double>(*s.lse, Axes::bhsd)}, s.cotangents,
+                             s.declared);
+}
+
+std::optional<GaugedGradients> judge_gradients(const Submission& s, const GaugedForward& forward,
+                                               Report& report) {
+  if (!s.dq && !s.dk && !s.dv) return std::nullopt;
+  const GaugedGradients gauged =
+      gauge_attention_vjp(s.problem, report.rows, forward.truth, s.cotangents, s.declared);
+  judge_into(report, "dq", s.dq, report.rows, gauged.truth.dq, gauged.allowance.dq);
+  const std::optional<GaugedGradients> of_keys = report.sampled ? gauge_keys(s, report) : gauged;
+  if (of_keys) {
+    judge_into(report, "dk", s.dk, report.keys, of_keys->truth.dk, of_keys->allowance.dk);
+    judge_into(report, "dv", s.dv, report.keys, of_keys->truth.dv, of_keys->allowance.dv);
+  }
+  return report.sampled ? std::nullopt : std::optional(gauged);
+}
+
+const Judgement* worst_of(const Report& report) {
+  const auto worst =
+      std::max_element(report.judgements.begin(), report.judgements.end(),
+                       [](const Judgement& a, const Judgement& b) { return a.ratio < b.ratio; });
+  return worst == report.judgements.end() ? nullptr : &*worst;
+}
+
+void find_where(const Submission& s, Report& report) {
+  const Judgement* worst = worst_of(report);
+  if (!worst || worst->grade == Grade::pass) return;
+  const Spread spread(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
+  const bool of_keys = worst->tensor == "dk" || worst->tensor == "dv";
+  report.where = of_keys ? locate(*worst, report.keys, spread.keys, s.problem.kv_tokens)
+                         : locate(*worst, report.rows, spread.queries, s.problem.q_tokens);
+  report.where_tensor = worst->tensor;
+}
+
+bool failed(const Report& report, std::initializer_list<std::string_view> tensors) {
+  return std::any_of(report.judgements.begin(), report.judgements.end(), [&](const Judgement& judgement) {
+    return judgement.grade == Grade::fail &&
+           std::find(tensors.begin(), tensors.end(), judgement.tensor) != tensors.end();
+  });
+}
+
+void measure_blocks(const Submission& s, Report& report) {
+  if (!s.out || s.devices == 1 || !failed(report, {"out"})) return;
+  const std::vector<Index> rows = sample_rows(s.problem.Q.shape.S, rows_for_blocks, s.layout, s.devices, 0);
+  const Spread spread(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
+  report.blocks = block_spectrum(s.problem, spread, rows, select_rows(*s.out, rows),
+                                 gauge_attention(s.problem, rows, s.declared));
+}
+
+void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>& gradients, Report& report) {
+  const bool forward_failed = failed(report, {"out", "lse"}),
+             backward_failed = failed(report, {"dq", "dk", "dv"});
+  if (!forward_failed && !backward_failed) return;
+  if (s.problem.K.shape.S > keys_for_names) {
+    report.remarks.push_back("mistakes are named up to " + std::to_string(keys_for_names) +
+                             " keys; try a smaller case, or a probe");
+    return;
+  }
+  if (forward_failed) {
+    report.forward = diagnose_forward(s, report.judgements, report.rows);
+    if (backward_failed) report.remarks.push_back("the gradients are named once the forward is right");
+  } else if (gradients && small_enough_for_backward(s.problem)) {
+    report.backward = diagnose_backward(s, *gradients);
+  } else {
+    report.remarks.push_back(
+        "mistakes of the backward are named up to about 500 tokens and 8 heads; try a smaller case");
+  }
+}
+
+Verdict verdict_of(const Report& report) {
+  Grade grade = Grade::pass;
+  for (const Judgement& judgement : report.judgements) grade = std::max(grade, judgement.grade);
+  if (grade != Grade::fail) return grade == Grade::pass ? Verdict::pass : Verdict::note;
+  const bool gradients_failed = failed(report, {"dq", "dk", "dv"});
+  return report.forward && report.forward->convention() && !gradients_failed ? Verdict::convention
+                                                                             : Verdict::fail;
+}
+
+}  // namespace
+
+const char* name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass:
+      return "pass";
+    case Verdict::note:
+      return "note";
+    case Verdict::convention:
+      return "convention";
+    case Verdict::fail:
+      break;
+  }
+  return "fail";
+}
+
+const Diagnosis* Report::diagnosis() const { return forward ? &*forward : backward ? &*backward : nullptr; }
+
+double miss_probability(double fraction, Index rows) {
+  return std::pow(1 - fraction, static_cast<double>(rows));
+}
+
+Report check_submission(const Submission& s, const CheckOptions& options) {
+  check_complete(s);
+  require_shapes(s);
+  Report report;
+  choose_rows(s, options, report);
+  const GaugedForward forward = gauge_attention(s.problem, report.rows, s.declared);
+  judge_into(report, "out", s.out, report.rows, forward.truth.out, forward.allowance.out);
+  judge_into(report, "lse", s.lse, report.rows, forward.truth.lse, forward.allowance.lse);
+  const std::optional<GaugedGradients> gradients = judge_gradients(s, forward, report);
+  if (const Judgement* worst = worst_of(report)) report.gauge_ratio = worst->ratio;
+
+  find_where(s, report);
+  measure_blocks(s, report);
+  if (options.diagnose) name_the_mistake(s, gradients, report);
+  report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
+                     sample_rows(s.problem.Q.shape.S, rows_for_laws, s.layout, s.devices, options.seed));
+  report.verdict = verdict_of(report);
+  const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
+  if (passed && options.blind_spots && s.problem.K.shape.S <= keys_for_names) {
+    report.blind_to = blind_spots(s);
+    report.blind_spots_known = true;
+  }
+  return report;
+}
+
+}  // namespace ringattn

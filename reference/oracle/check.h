@@ -1,0 +1,54 @@
+#pragma once
+
+#include "reference/oracle/diagnosis.h"
+#include "reference/oracle/laws.h"
+#include "reference/oracle/spectrometer.h"
+#include "reference/oracle/where.h"
+
+namespace ringattn {
+
+enum class Verdict { pass, note, fail, convention };
+
+// "pass", "note", "fail", "convention"
+const char* name(Verdict verdict);
+
+struct CheckOptions {
+  Index rows = 0;  // query rows and keys to judge; 0: all where that takes seconds, else 256
+  std::uint64_t seed = 0;
+  bool diagnose = true;     // whether a wrong result is named
+  bool blind_spots = true;  // whether the mistakes that this case cannot show are listed
+};
+
+// All that the oracle has to say about a submission.
+struct Report {
+  Verdict verdict = Verdict::pass;
+  double gauge_ratio = 0;  // of the worst element of all tensors
+
+  std::vector<Judgement> judgements;  // of what was handed in, in the order out lse dq dk dv
+  std::vector<Index> rows, keys;      // judged, of the global sequence
+  bool sampled = false;
+
+  // Of the tensor in which the error is largest; where nothing is worse than a note, none
+  std::optional<Where> where;
+  std::string where_tensor;
+  std::optional<BlockSpectrum> blocks;
+
+  std::optional<Diagnosis> forward, backward;
+  std::vector<Law> laws;
+  std::vector<const Mistake*> blind_to;
+  bool blind_spots_known = false;
+
+  std::vector<std::string> remarks;  // what could not be judged, and why
+
+  // The diagnosis that the report is about, and its names; empty where nothing was named
+  const Diagnosis* diagnosis() const;
+};
+
+// Throws BadInput where shapes disagree, where nothing was handed in, or gradients without dout
+Report check_submission(const Submission& submission, const CheckOptions& options = {});
+
+// The probability that an error in a share _fraction_ of the rows lies in none of _rows_ sampled ones:
+// (1 - fraction)^rows
+double miss_probability(double fraction, Index rows);
+
+}  // namespace ringattn

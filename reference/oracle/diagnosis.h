@@ -1,0 +1,41 @@
+#pragma once
+
+#include "reference/oracle/judgement.h"
+#include "reference/oracle/suspects.h"
+
+namespace ringattn {
+
+// What the matcher found: the readings of which the result would be a correct implementation.
+struct Diagnosis {
+  // More than one where they give the same numbers on this input; empty: not in the catalogue
+  std::vector<Suspect> names;
+  std::optional<Suspect> runner_up;
+
+  // The spread over devices under which they match: the declared one, or one that was guessed
+  Layout layout = Layout::contiguous;
+  int devices = 1;
+
+  bool convention() const;  // whether the first name is somebody's convention
+};
+
+// Who, among the suspects, it is. A name is accepted where the result is as near to it as to a truth: its
+// worst element within 2 allowances, and its root mean square at most half of that to the real truth.
+// Readings that are nearly as near cannot be told apart.
+Diagnosis choose(std::vector<Suspect> suspects, const Likeness& to_truth);
+
+// Names a mistake of the forward from out, lse or both. The row judgements say where to look first.
+Diagnosis diagnose_forward(const Submission& submission, const std::vector<Judgement>& judgements,
+                           const std::vector<Index>& judged_rows);
+
+// Names a mistake of the backward from those of dq, dk and dv that were handed in; the forward must be right.
+// Costs a few products of (Sq, Skv) matrices for each suspect.
+Diagnosis diagnose_backward(const Submission& submission, const GaugedGradients& gauged);
+
+// Pairs of rows and heads up to which diagnose_backward takes seconds
+bool small_enough_for_backward(const Problem<double>& problem);
+
+// Ids of the entries that would not change what was handed in by more than a note's worth on this input, so
+// that passing says nothing about them.
+std::vector<const Mistake*> blind_spots(const Submission& submission);
+
+}  // namespace ringattn
