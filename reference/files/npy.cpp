@@ -1,0 +1,153 @@
+#include "reference/files/npy.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/input_file.h"
+#include "reference/files/json.h"
+#include "reference/files/npy_header.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr std::string_view signature = "\x93NUMPY";
+constexpr std::uint64_t most_header_bytes = 1 << 20;
+
+// Fills a span with the bytes from an offset on
+using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
+
+// How the numbers lie in the file
+struct Numbers {
+  Dtype dtype;
+  Index bytes;  // of one
+};
+
+Numbers numbers_of(const std::string& descr, const std::string& where) {
+  constexpr std::pair<const char*, Numbers> known[] = {{"<f8", {Dtype::f64, 8}},
+                                                       {"<f4", {Dtype::f32, 4}},
+                                                       {"<f2", {Dtype::f16, 2}},
+                                                       {"<i8", {Dtype::i64, 8}},
+                                                       {"<i4", {Dtype::i64, 4}}};
+  for (const auto& [name, numbers] : known)
+    if (descr == name) return numbers;
+  require(descr != "|V2" && descr != "<V2" && descr != "V2" && descr != "bfloat16", where,
+          "numpy's format has no bf16; found ", in_quotes(descr),
+          ", two bytes without a meaning; save bf16 as safetensors");
+  require(descr.empty() || descr.front() != '>', where,
+          "numbers must have their least significant byte first; found ", in_quotes(descr),
+          "; convert them with astype(array.dtype.newbyteorder('<'))");
+  throw BadInput(where + "numbers must be f8, f4, f2, i8 or i4; found " + in_quotes(descr) +
+                 "; convert the array with astype");
+}
+
+// The product of the extents; throws BadInput unless that many numbers fill the _data_bytes_
+Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_t data_bytes,
+               const std::string& where) {
+  const auto numbers = static_cast<Index>(data_bytes / static_cast<std::uint64_t>(number_bytes));
+  const bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
+  Index count = empty ? 0 : 1;
+  bool fits = true;
+  for (const Index extent : shape) {
+    if (empty || !fits) break;
+    fits = extent <= numbers / count;
+    if (fits) count *= extent;
+  }
+  require(fits && static_cast<std::uint64_t>(count * number_bytes) == data_bytes, where,
+          "the numbers must fill the file; the shape in the header wants ",
+          fits ? std::to_string(count * number_bytes) : "more", " bytes, and ", data_bytes,
+          " follow it; is the file truncated?");
+  return count;
+}
+
+// The first index varies fastest in the file; here the last one does
+std::vector<std::byte> in_c_order(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
+                                  Index count, Index bytes) {
+  std::vector<std::byte> turned(numbers.size());
+  std::vector<Index> place(shape.size(), 0);
+  for (Index n = 0; n < count; ++n) {
+    Index from = 0;
+    for (std::size_t axis = shape.size(); axis-- > 0;) from = from * shape[axis] + place[axis];
+    std::memcpy(turned.data() + n * bytes, numbers.data() + from * bytes, static_cast<std::size_t>(bytes));
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (++place[axis] < shape[axis]) break;
+      place[axis] = 0;
+    }
+  }
+  return turned;
+}
+
+std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& numbers, Index count) {
+  std::vector<std::byte> wide(static_cast<std::size_t>(count) * sizeof(std::int64_t));
+  for (std::size_t n = 0; n < static_cast<std::size_t>(count); ++n) {
+    std::int32_t narrow = 0;
+    std::memcpy(&narrow, numbers.data() + n * sizeof narrow, sizeof narrow);
+    const std::int64_t x = narrow;
+    std::memcpy(wide.data() + n * sizeof x, &x, sizeof x);
+  }
+  return wide;
+}
+
+// The bytes before the header: signature, version, length. The length has two bytes in version 1.0, else four
+struct Beginning {
+  std::uint64_t header_at = 0, header_bytes = 0;
+};
+
+Beginning read_beginning(std::uint64_t size, const std::string& where, const ReadBytes& read_bytes) {
+  constexpr std::uint64_t shortest = 10;
+  std::array<unsigned char, 12> bytes{};
+  require(size >= shortest, where, "a .npy file has at least ", shortest, " bytes; found ", size,
+          "; is the file truncated?");
+  read_bytes(0, std::as_writable_bytes(std::span(bytes)).first(std::min<std::uint64_t>(size, bytes.size())));
+  require(std::memcmp(bytes.data(), signature.data(), signature.size()) == 0, where,
+          "a .npy file begins with the signature of numpy; found another; save the array with numpy.save");
+  const int major = bytes[6];
+  require(major >= 1 && major <= 3, where, "versions 1.0 to 3.0 of the format are known; found ", major, ".",
+          int{bytes[7]}, "; save the array with numpy.save");
+
+  Beginning beginning{major == 1 ? 10u : 12u, 0};
+  for (std::uint64_t at = beginning.header_at; at-- > 8;)
+    beginning.header_bytes = beginning.header_bytes << 8 | bytes[at];
+  require(size >= beginning.header_at && beginning.header_bytes <= size - beginning.header_at, where,
+          "the header must lie inside the file; it claims ", beginning.header_bytes, " bytes of ", size,
+          "; is the file truncated?");
+  require(beginning.header_bytes <= most_header_bytes, where, "the header must have at most ",
+          most_header_bytes, " bytes; it claims ", beginning.header_bytes,
+          "; save the array with numpy.save");
+  return beginning;
+}
+
+StoredTensor read(std::uint64_t size, const std::string& where, const ReadBytes& read_bytes) {
+  const auto [header_at, header_bytes] = read_beginning(size, where, read_bytes);
+  std::string text(header_bytes, '\0');
+  read_bytes(header_at, std::as_writable_bytes(std::span(text)));
+  const NpyHeader header = parse_npy_header(text, where);
+  const Numbers numbers = numbers_of(header.descr, where);
+  const std::uint64_t data_at = header_at + header_bytes, data_bytes = size - data_at;
+  const Index count = count_of(header.shape, numbers.bytes, data_bytes, where);
+
+  StoredTensor tensor{numbers.dtype, header.shape, std::vector<std::byte>(data_bytes)};
+  read_bytes(data_at, tensor.bytes);
+  if (header.fortran_order) tensor.bytes = in_c_order(tensor.bytes, header.shape, count, numbers.bytes);
+  if (numbers.bytes != bytes_per_element(numbers.dtype)) tensor.bytes = widened_to_i64(tensor.bytes, count);
+  return tensor;
+}
+
+}  // namespace
+
+StoredTensor read_npy(const std::filesystem::path& path) {
+  InputFile input("read_npy", path);
+  return read(input.size(), input.where(),
+              [&](std::uint64_t offset, std::span<std::byte> into) { input.read(offset, into); });
+}
+
+StoredTensor parse_npy(std::span<const std::byte> bytes) {
+  return read(bytes.size(), "[read_npy] ", [&](std::uint64_t offset, std::span<std::byte> into) {
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+  });
+}
+
+}  // namespace ringattn

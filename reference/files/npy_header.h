@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reference/definition/tensor.h"
+
+namespace ringattn {
+
+// The header of a .npy file: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
+struct NpyHeader {
+  std::string descr;  // byte order, kind and bytes of a number
+  bool fortran_order = false;
+  std::vector<Index> shape;
+};
+
+// Throws BadInput, in a sentence that begins with _where_, unless the text is a dictionary with these three
+NpyHeader parse_npy_header(std::string_view text, const std::string& where);
+
+}  // namespace ringattn
