@@ -3,10 +3,15 @@
 #include <new>
 
 #include "reference/cli/bench.h"
+#include "reference/cli/check.h"
 #include "reference/cli/help.h"
+#include "reference/cli/laws.h"
+#include "reference/cli/mistakes.h"
+#include "reference/cli/probe.h"
 #include "reference/cli/recall.h"
 #include "reference/cli/run.h"
 #include "reference/cli/self_check.h"
+#include "reference/cli/spectrum.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 
@@ -34,12 +39,18 @@ int main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "show this text");
   app.footer(
       "Examples:\n  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
-      "  ringattn run --help\n\n"
+      "  ringattn run --help\n"
+      "  ringattn check case.safetensors --out mine.safetensors --causal\n\n"
       "Exit status: 0 right, 1 wrong result found, 2 bad input.");
 
   std::map<std::string, cli::Action> actions;
   actions["run"] = cli::add_run(app);
   actions["recall"] = cli::add_recall(app);
+  actions["check"] = cli::add_check(app);
+  actions["probe"] = cli::add_probe(app);
+  actions["laws"] = cli::add_laws(app);
+  actions["spectrum"] = cli::add_spectrum(app);
+  actions["mistakes"] = cli::add_mistakes(app);
   actions["bench"] = cli::add_bench(app);
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
 
@@ -54,7 +65,7 @@ int main(int argc, char** argv) {
     return right;
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty())
-      return refuse("a command is wanted, run, recall or bench; found " +
+      return refuse("a command is wanted, as run or check; found " +
                     (argc > 1 ? in_quotes(argv[1]) : "none") + "; see ringattn --help");
     return refuse(std::string(error.what()) + "; see ringattn " + app.get_subcommands().front()->get_name() +
                   " --help");

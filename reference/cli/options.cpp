@@ -68,7 +68,10 @@ void add_problem_options(CLI::App& command, ProblemOptions& o) {
       ->type_name("N")
       ->capture_default_str()
       ->group(data);
+  add_mask_options(command, o);
+}
 
+void add_mask_options(CLI::App& command, ProblemOptions& o) {
   command.add_flag("--causal", o.causal, "no key after its query")->group(rules);
   choice(command, "--causal-align", o.causal_align, {"bottom-right", "top-left"},
          "where fewer or more queries than keys stand")
@@ -100,7 +103,7 @@ void refuse_contradictions(const CLI::App& command, const ProblemOptions& o) {
             name, " beside it; leave one of the two out");
 }
 
-void add_spread_options(CLI::App& command, SpreadOptions& o) {
+void add_shard_options(CLI::App& command, SpreadOptions& o) {
   count(command, "--devices,--world-size", o.devices, "devices in the ring")
       ->capture_default_str()
       ->group(ring);
@@ -108,6 +111,10 @@ void add_spread_options(CLI::App& command, SpreadOptions& o) {
          "how rows are dealt out")
       ->capture_default_str()
       ->group(ring);
+}
+
+void add_spread_options(CLI::App& command, SpreadOptions& o) {
+  add_shard_options(command, o);
   choice(command, "--rotate", o.rotate, {"kv", "q"}, "what travels")->capture_default_str()->group(ring);
   choice(command, "--transport", o.transport, {"threads", "lockstep"}, "a thread a device, or one for all")
       ->capture_default_str()
@@ -139,14 +146,16 @@ CostModel SpreadOptions::cost() const {
   return cost;
 }
 
+Layout SpreadOptions::parsed_layout() const {
+  return layout == "striped" ? Layout::striped : layout == "zigzag" ? Layout::zigzag : Layout::contiguous;
+}
+
 RingOptions SpreadOptions::ring() const {
   require(transport != "lockstep" || threads <= 1, "[--transport] lockstep has one thread; found --threads ",
           threads, "; leave one of the two out");
   RingOptions result;
   result.devices = devices;
-  result.layout = layout == "striped"  ? Layout::striped
-                  : layout == "zigzag" ? Layout::zigzag
-                                       : Layout::contiguous;
+  result.layout = parsed_layout();
   result.rotate = rotate == "q" ? Rotation::q : Rotation::kv;
   result.threads = transport == "lockstep" ? 1 : threads;
   result.overlap = overlap;

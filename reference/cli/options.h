@@ -36,11 +36,15 @@ struct SpreadOptions {
   bool overlap = true;
   double link_gbps = 0, link_latency_us = 0;
 
+  Layout parsed_layout() const;
   RingOptions ring() const;
   CostModel cost() const;
 };
 
 void add_problem_options(CLI::App& command, ProblemOptions& options);
+void add_mask_options(CLI::App& command, ProblemOptions& options);  // those of the former that say which keys
+                                                                    // a query sees, and with what weight
+void add_shard_options(CLI::App& command, SpreadOptions& options);  // --devices and --layout alone
 void add_spread_options(CLI::App& command, SpreadOptions& options);
 void add_link_options(CLI::App& command, SpreadOptions& options);
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "reference/cli/file_purposes.h"
 #include "reference/cli/values.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
 
 namespace ringattn::cli {
 
@@ -59,24 +59,12 @@ void add_run_options(CLI::App& command, RunOptions& o) {
 }
 
 void require_different_files(const RunOptions& o) {
-  std::vector<std::pair<std::string, std::filesystem::path>> files;
-  const auto add = [&](const std::string& option, const std::optional<std::filesystem::path>& path) {
-    std::error_code none;
-    if (path && *path != "-")
-      files.emplace_back(option, std::filesystem::weakly_canonical(std::filesystem::absolute(*path), none));
-  };
-  add("--input", o.problem.input);
-  for (const std::filesystem::path& text : o.problem.text) add("--text", text);
-  const std::size_t inputs = files.size();
-  add("--output", o.output), add("--trace", o.trace), add("--steps", o.steps), add("--json", o.json);
-  if (o.trace) add("--trace (for Perfetto)", o.trace->string() + ".perfetto.json");
-
-  for (std::size_t written = inputs; written < files.size(); ++written)
-    for (std::size_t other = 0; other < written; ++other)
-      require(files[written].second != files[other].second,
-              "[run] a file that is written has one purpose; found ",
-              in_quotes(files[written].second.string()), " for ", files[other].first, " and ",
-              files[written].first, "; give another path");
+  std::vector<NamedFile> read{{"--input", o.problem.input}};
+  for (const std::filesystem::path& text : o.problem.text) read.push_back({"--text", text});
+  std::vector<NamedFile> written{
+      {"--output", o.output}, {"--trace", o.trace}, {"--steps", o.steps}, {"--json", o.json}};
+  if (o.trace) written.push_back({"--trace (for Perfetto)", o.trace->string() + ".perfetto.json"});
+  require_one_purpose("run", read, written);
 }
 
 }  // namespace ringattn::cli

@@ -1,0 +1,117 @@
+#include <fmt/core.h>
+
+#include "reference/cli/check_report.h"
+#include "reference/oracle/probes.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+Json place_json(const Place& place) {
+  return {{"batch", place.b}, {"row", place.s}, {"head", place.h}, {"d", place.d}};
+}
+
+Json judgement_json(const Judgement& j) {
+  return {{"verdict", name(j.grade)},
+          {"gauge_ratio", number(j.ratio)},
+          {"worst", place_json(j.worst)},
+          {"found", number(j.found)},
+          {"expected", number(j.expected)},
+          {"elements", j.elements},
+          {"mismatched", j.mismatched},
+          {"max_abs_error", number(j.max_abs_error)},
+          {"max_rel_error", number(j.max_rel_error)},
+          {"nan", j.nan},
+          {"inf", j.inf},
+          {"zero_rows", j.zero_rows}};
+}
+
+Json suspect_json(const Suspect& suspect) {
+  Json parameters = Json::object();
+  for (const Parameter& parameter : suspect.reading.parameters()) parameters[parameter.name] = parameter.said;
+  return {{"id", suspect.mistake->id},
+          {"title", suspect.mistake->title},
+          {"residual", number(suspect.likeness.worst)},
+          {"parameters", parameters}};
+}
+
+Json where_json(const Submission& s, const Report& r) {
+  const Where& w = *r.where;
+  Json rows = Json::array();
+  for (const RowRange& range : w.rows) rows.push_back({range.begin, range.end - 1});
+  Json result{
+      {"tensor", r.where_tensor}, {"batches", w.batches},       {"heads", w.heads},      {"rows", rows},
+      {"documents", w.documents}, {"wrong_rows", w.wrong_rows}, {"all_rows", w.all_rows}};
+  result["first"] = {{"batch", w.first.b}, {"row", w.first.s}, {"head", w.first.h}};
+  if (s.devices > 1) {
+    result["devices"] = w.devices;
+    result["first"]["device"] = w.device;
+    result["first"]["local_row"] = w.place;
+  }
+  return result;
+}
+
+// Row by row
+Json matrix_json(const Matrix<double>& matrix) {
+  Json rows = Json::array();
+  for (Index i = 0; i < matrix.rows(); ++i) {
+    Json row = Json::array();
+    for (Index j = 0; j < matrix.cols(); ++j) row.push_back(number(matrix(i, j)));
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Json to_json(const BlockSpectrum& spectrum) {
+  return {{"weight", matrix_json(spectrum.weight)},
+          {"spread", matrix_json(spectrum.spread)},
+          {"residual", number(spectrum.residual)},
+          {"owners_per_block", spectrum.blocks_together}};
+}
+
+Json to_json(const std::vector<Law>& all) {
+  Json result = Json::object();
+  for (const Law& law : all)
+    result[law.id] = {{"statement", law.statement}, {"holds", law.holds()},
+                      {"ratio", number(law.ratio)}, {"left", number(law.left)},
+                      {"right", number(law.right)}, {"meaning", law.meaning}};
+  return result;
+}
+
+Json to_json(const Submission& s, const Report& r) {
+  Json result{{"verdict", name(r.verdict)}, {"gauge_ratio", number(r.gauge_ratio)}};
+  Json names = Json::array();
+  const Diagnosis* diagnosis = r.diagnosis();
+  if (diagnosis)
+    for (const Suspect& suspect : diagnosis->names) names.push_back(suspect_json(suspect));
+  result["names"] = names;
+  result["runner_up"] = diagnosis && diagnosis->runner_up ? suspect_json(*diagnosis->runner_up) : Json();
+  Json blind = Json::array();
+  for (const Mistake* mistake : r.blind_to) blind.push_back(mistake->id);
+  result["blind_to"] = r.blind_spots_known ? blind : Json();
+  std::set<std::string_view> ids;
+  for (const Mistake* mistake : r.blind_to) ids.insert(mistake->id);
+  result["probes"] = probes_covering(ids);
+  result["where"] = r.where ? where_json(s, r) : Json();
+  result["blocks"] = r.blocks ? to_json(*r.blocks) : Json();
+  for (const Judgement& judgement : r.judgements)
+    result["tensors"][judgement.tensor] = judgement_json(judgement);
+  result["laws"] = to_json(r.laws);
+  result["checked_rows"] = r.sampled ? Json(r.rows.size()) : Json();
+  result["remarks"] = r.remarks;
+  return result;
+}
+
+// A heading, then the text as it is: its columns are its beauty
+std::string to_markdown(const Submission& s, const Report& r) {
+  std::string text = fmt::format("### ringattn check: {}\n\n", name(r.verdict));
+  if (const Diagnosis* diagnosis = r.diagnosis(); diagnosis && !diagnosis->names.empty()) {
+    const Mistake& mistake = *diagnosis->names.front().mistake;
+    text += fmt::format("**{}** {}. {}\n\n", mistake.id, mistake.title, mistake.fix);
+  }
+  return text + "```\n" + to_text(s, r) + "```\n";
+}
+
+}  // namespace ringattn::cli

@@ -1,0 +1,172 @@
+#include "reference/cli/probe.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "reference/cli/file_purposes.h"
+#include "reference/cli/paragraph.h"
+#include "reference/cli/probe_file.h"
+#include "reference/cli/values.h"
+#include "reference/definition/bad_input.h"
+#include "reference/files/output_file.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+struct ProbeCommand {
+  std::string kind;
+  ProbeShape shape;
+  std::optional<Index> kv_heads, key;
+  std::string causal_align = "bottom-right", dtype = "f32";
+  SpreadOptions spread;
+  std::optional<std::filesystem::path> output, second_run;
+};
+
+std::string table() {
+  std::string text =
+      "Inputs on which certain mistakes cannot hide, and for which mistakes they are made:\n\n";
+  for (const ProbeKind& row : probe_kinds()) {
+    text += paragraph(std::string(row.kind), std::string(row.shows), 16);
+    text += paragraph("", fmt::format("[{}]", fmt::join(row.made_for, " ")), 16);
+  }
+  return text + fmt::format(
+                    "\n{} probes; ringattn probe KIND --output FILE writes one, and says how a right result "
+                    "reads\n",
+                    probe_kinds().size());
+}
+
+std::string described(std::string_view kind) {
+  std::string text;
+  for (const ProbeKind& row : probe_kinds())
+    if (row.kind == kind)
+      text = paragraph("PROBE", fmt::format("{}: {}", row.kind, row.shows)) +
+             paragraph("RIGHT", std::string(row.right_answer)) +
+             paragraph("MADE FOR", fmt::format("{}", fmt::join(row.made_for, " ")));
+  return text;
+}
+
+std::string text_of(const Shape& s) { return fmt::format("({}, {}, {}, {})", s.B, s.S, s.H, s.D); }
+
+// The same probe once more, with the change that its law is about
+Probe second_run_of(const Probe& probe, const ProbeCommand& o) {
+  if (probe.kind == "duplicate") return without_twins(probe);
+  require(probe.kind == "leak", "[probe] leak and duplicate have a second run; found ", probe.kind,
+          "; leave --second-run out");
+  return leak_of(probe, o.key.value_or(probe.K.shape().S / 2));
+}
+
+ProbeShape shape_of(const ProbeCommand& o) {
+  ProbeShape shape = o.shape;
+  shape.kv_heads = o.kv_heads.value_or(shape.heads % 2 == 0 ? shape.heads / 2 : shape.heads);
+  shape.devices = o.spread.devices;
+  shape.layout = o.spread.parsed_layout();
+  shape.causal_align = o.causal_align == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
+  return shape;
+}
+
+std::string wrote(const std::filesystem::path& path, const Probe& probe, const std::string& dtype) {
+  return paragraph("WROTE",
+                   fmt::format("{}: q {}, k {}, v {}, dout, {}", path.string(), text_of(probe.Q.shape()),
+                               text_of(probe.K.shape()), text_of(probe.V.shape()), dtype));
+}
+
+int write_probe(const ProbeCommand& o) {
+  require_one_purpose("probe", {}, {{"--output", o.output}, {"--second-run", o.second_run}});
+  OutputFile first(*o.output);
+  std::optional<OutputFile> second;
+  if (o.second_run) second.emplace(*o.second_run);
+
+  const ProbeShape shape = shape_of(o);
+  const auto write = [&](OutputFile& file, const Probe& probe) {
+    write_safetensors(file.stream(), probe_file(probe, shape.causal_align, o.spread, parse_dtype(o.dtype)));
+  };
+  const Probe probe = make_probe(o.kind, shape);
+  std::string text = described(o.kind) + wrote(*o.output, probe, o.dtype);
+  write(first, probe);
+  if (second) {
+    const Probe again = second_run_of(probe, o);
+    write(*second, again);
+    second->commit();
+    text += wrote(*o.second_run, again, o.dtype);
+  }
+  first.commit();
+  fmt::print("{}{}", text,
+             paragraph("THEN", fmt::format("ringattn check {} --out YOURS", o.output->string())));
+  return 0;
+}
+
+int run(const ProbeCommand& o) {
+  if (o.kind.empty()) {
+    require(!o.output,
+            "[probe] a probe of some kind is written; found none; choose one, as ringattn probe "
+            "lists them");
+    fmt::print("{}", table());
+    return 0;
+  }
+  require(o.output || !o.second_run,
+          "[probe] the second run goes with the first; found --second-run alone; give --output too");
+  require(
+      !o.key || (o.second_run && o.kind == "leak"),
+      "[probe] --key is the token that leak changes in its second run; found no such run; leave --key out");
+  if (o.output) return write_probe(o);
+  make_probe(o.kind, shape_of(o));
+  fmt::print("{}", described(o.kind));
+  return 0;
+}
+
+void add_options(CLI::App& command, ProbeCommand& o) {
+  const auto count = [&](const char* name, auto& variable, const char* description) {
+    return command.add_option(name, variable, description)->check(whole_number(1, 1 << 30))->type_name("N");
+  };
+  count("--seq", o.shape.Sq, "query tokens")->capture_default_str();
+  count("--kv-seq", o.shape.Skv, "key tokens (default: --seq)");
+  count("--batch", o.shape.batch, "sequences")->capture_default_str();
+  count("--heads", o.shape.heads, "query heads")->capture_default_str();
+  count("--kv-heads", o.kv_heads, "K/V heads (default: half of --heads, all where that is odd)");
+  count("--dim", o.shape.dim, "head dimension of q and k")->capture_default_str();
+  count("--v-dim", o.shape.v_dim, "head dimension of v (default: what the probe reads best with)");
+  command.add_option("--dtype", o.dtype, "storage type, in which every probe is exact: f64, f32, bf16, f16")
+      ->check(one_of({"f64", "f32", "bf16", "f16"}))
+      ->type_name("NAME")
+      ->capture_default_str();
+  command.add_option("--seed", o.shape.seed, "of the generated numbers")
+      ->check(whole_number(0, UINT64_MAX))
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_flag("--causal", o.shape.causal, "no key after its query");
+  command
+      .add_option("--causal-align", o.causal_align,
+                  "where fewer or more queries than keys stand: bottom-right, top-left")
+      ->check(one_of({"bottom-right", "top-left"}))
+      ->type_name("NAME")
+      ->capture_default_str();
+  const auto file = [&](const char* name, auto& path, const char* description) {
+    command.add_option(name, path, description)->check(not_empty())->type_name("FILE");
+  };
+  file("--output", o.output, "write the probe as a case for your implementation, safetensors");
+  file("--second-run", o.second_run, "write the second run of leak or duplicate as well");
+  command.add_option("--key", o.key, "token that the second run of leak changes (default: the middle one)")
+      ->check(whole_number(0, 1 << 30))
+      ->type_name("N");
+  add_shard_options(command, o.spread);
+}
+
+}  // namespace
+
+Action add_probe(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("probe", "Inputs on which certain mistakes cannot hide");
+  const auto o = std::make_shared<ProbeCommand>();
+  command->footer(
+      "Examples:\n  ringattn probe\n"
+      "  ringattn probe staircase-up --seq 512 --causal --devices 4 --layout zigzag --output "
+      "case.safetensors\n"
+      "  ringattn check case.safetensors --out mine.safetensors\n"
+      "  ringattn probe leak --key 100 --output first.safetensors --second-run second.safetensors\n\n"
+      "The options of the probe stand in its metadata, so that check needs none.");
+  command->add_option("kind", o->kind, "which one; without it, the table of all")->type_name("KIND");
+  add_options(*command, *o);
+  return [o] { return run(*o); };
+}
+
+}  // namespace ringattn::cli

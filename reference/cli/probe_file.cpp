@@ -1,0 +1,52 @@
+#include "reference/cli/probe_file.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// One number of each token, (sequences, S)
+Matrix<std::int64_t> numbers_of(const Tokens& tokens, std::int64_t Token::*number) {
+  Matrix<std::int64_t> rows(tokens.sequences(), tokens.length());
+  for (Index b = 0; b < rows.rows(); ++b)
+    for (Index i = 0; i < rows.cols(); ++i) rows(b, i) = tokens.of(b)[static_cast<std::size_t>(i)].*number;
+  return rows;
+}
+
+void add_tokens(const std::string& side, const Tokens& tokens, const Tokens& usual, SafetensorsFile& file) {
+  const auto add = [&](const char* name, std::int64_t Token::*number) {
+    const Matrix<std::int64_t> rows = numbers_of(tokens, number), expected = numbers_of(usual, number);
+    if (rows.rows() != expected.rows() || rows != expected)
+      file.tensors[side + name] = stored_integer_rows(rows);
+  };
+  add("_positions", &Token::position);
+  add("_segment_ids", &Token::segment);
+}
+
+}  // namespace
+
+SafetensorsFile probe_file(const Probe& probe, CausalAlign align, const SpreadOptions& spread, Dtype dtype) {
+  SafetensorsFile file;
+  file.tensors["q"] = stored_tensor<double>(probe.Q, dtype, Axes::bshd);
+  file.tensors["k"] = stored_tensor<double>(probe.K, dtype, Axes::bshd);
+  file.tensors["v"] = stored_tensor<double>(probe.V, dtype, Axes::bshd);
+  file.tensors["dout"] = stored_tensor<double>(probe.dout, dtype, Axes::bshd);
+  if (probe.dlse.size() > 0)
+    file.tensors["dlse"] =
+        stored_row_tensor<double>(probe.dlse, dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32);
+
+  const Index Sq = probe.Q.shape().S, Skv = probe.K.shape().S;
+  add_tokens("q", probe.q_tokens, consecutive_tokens(Sq, causal_shift(align, Sq, Skv)), file);
+  add_tokens("kv", probe.kv_tokens, consecutive_tokens(Skv), file);
+
+  const Mask& mask = probe.scoring.mask;
+  file.metadata["probe"] = probe.kind;
+  file.metadata["devices"] = std::to_string(spread.devices);
+  file.metadata["layout"] = spread.layout;
+  if (mask.causal) file.metadata["causal"] = "true";
+  if (mask.window_left >= 0 || mask.window_right >= 0)
+    file.metadata["window"] = std::to_string(mask.window_left) + "," + std::to_string(mask.window_right);
+  if (Sq != Skv) file.metadata["causal_align"] = align == CausalAlign::top_left ? "top-left" : "bottom-right";
+  return file;
+}
+
+}  // namespace ringattn::cli
