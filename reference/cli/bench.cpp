@@ -142,9 +142,7 @@ std::vector<BenchRow> model_all(const BenchOptions& o) {
     for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
       BenchRow row;
       row.what = "forward", row.method = "ring", row.mask = "causal", row.devices = devices;
-      row.layout = layout == Layout::contiguous ? "contiguous"
-                   : layout == Layout::zigzag   ? "zigzag"
-                                                : "striped";
+      row.layout = name(layout);
       row.modelled_efficiency = modelled_efficiency(causal.problem(), layout, devices, std::max(7, o.passes));
       rows.push_back(row);
       progress.advance();
@@ -152,8 +150,8 @@ std::vector<BenchRow> model_all(const BenchOptions& o) {
   return rows;
 }
 
-// What one pass frees, the next one finds warm, as between the steps of a training run; else the system's fresh
-// pages would be timed with the method
+// What one pass frees, the next one finds warm, as between the steps of a training run; else the system's
+// fresh pages would be timed with the method
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

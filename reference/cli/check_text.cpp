@@ -38,11 +38,7 @@ std::string header(const Submission& s, const Report& r) {
       mask_text(s.problem.scoring.mask), s.problem.scoring.scale(q.D),
       s.problem.scoring.softcap > 0 ? fmt::format(", soft-cap {:g}", s.problem.scoring.softcap) : "",
       name(s.declared.implementation), name(s.declared.stored));
-  if (s.devices > 1)
-    text += fmt::format("         {} devices, {}\n", s.devices,
-                        s.layout == Layout::striped  ? "striped"
-                        : s.layout == Layout::zigzag ? "zigzag"
-                                                     : "contiguous");
+  if (s.devices > 1) text += fmt::format("         {} devices, {}\n", s.devices, name(s.layout));
   if (r.sampled)
     text += fmt::format(
         "rows     {} of {} queries and {} of {} keys: first, last, borders of shards, and random ones;\n"
@@ -136,10 +132,7 @@ std::string suspect_text(const Suspect& suspect) {
 std::string spread_text(const Submission& s, const Diagnosis& d) {
   if (d.devices == s.devices && d.layout == s.layout) return "";
   return fmt::format("         if the sequence is spread over {} devices, {}: declare it to be sure\n",
-                     d.devices,
-                     d.layout == Layout::striped  ? "striped"
-                     : d.layout == Layout::zigzag ? "zigzag"
-                                                  : "contiguous");
+                     d.devices, name(d.layout));
 }
 
 // Readings of one mistake stand on one line; twins follow

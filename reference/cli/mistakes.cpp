@@ -37,7 +37,7 @@ struct Stage {
     has_dout = source.file->has("dout");
     notes = apply_metadata(command, source.file->metadata);
     c = make_case<double>(o.problem, std::move(source));
-    layout = o.spread.parsed_layout(), devices = o.spread.devices;
+    layout = parse_layout(o.spread.layout), devices = o.spread.devices;
   }
 
   std::string name(const MistakesCommand& o) const {

@@ -146,16 +146,12 @@ CostModel SpreadOptions::cost() const {
   return cost;
 }
 
-Layout SpreadOptions::parsed_layout() const {
-  return layout == "striped" ? Layout::striped : layout == "zigzag" ? Layout::zigzag : Layout::contiguous;
-}
-
 RingOptions SpreadOptions::ring() const {
   require(transport != "lockstep" || threads <= 1, "[--transport] lockstep has one thread; found --threads ",
           threads, "; leave one of the two out");
   RingOptions result;
   result.devices = devices;
-  result.layout = parsed_layout();
+  result.layout = parse_layout(layout);
   result.rotate = rotate == "q" ? Rotation::q : Rotation::kv;
   result.threads = transport == "lockstep" ? 1 : threads;
   result.overlap = overlap;

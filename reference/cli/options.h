@@ -36,7 +36,6 @@ struct SpreadOptions {
   bool overlap = true;
   double link_gbps = 0, link_latency_us = 0;
 
-  Layout parsed_layout() const;
   RingOptions ring() const;
   CostModel cost() const;
 };

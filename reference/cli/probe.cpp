@@ -60,7 +60,7 @@ ProbeShape shape_of(const ProbeCommand& o) {
   ProbeShape shape = o.shape;
   shape.kv_heads = o.kv_heads.value_or(shape.heads % 2 == 0 ? shape.heads / 2 : shape.heads);
   shape.devices = o.spread.devices;
-  shape.layout = o.spread.parsed_layout();
+  shape.layout = parse_layout(o.spread.layout);
   shape.causal_align = o.causal_align == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
   return shape;
 }

@@ -28,7 +28,7 @@ SubmittedCase::SubmittedCase(CLI::App& command, SubmittedOptions& o) {
   Source source(o.problem);
   has_dout_ = source.file->has("dout");
   notes_ = apply_metadata(command, source.file->metadata);
-  layout_ = o.spread.parsed_layout(), devices_ = o.spread.devices;
+  layout_ = parse_layout(o.spread.layout), devices_ = o.spread.devices;
   case_ = make_case<double>(o.problem, std::move(source));
   claims_ = read_claims(command.get_name(), o.claims, case_, layout_, devices_);
 }

@@ -1,8 +1,30 @@
 #include "reference/definition/layout.h"
 
 #include <algorithm>
+#include <string>
+
+#include "reference/definition/bad_input.h"
 
 namespace ringattn {
+
+const char* name(Layout layout) {
+  switch (layout) {
+    case Layout::zigzag:
+      return "zigzag";
+    case Layout::striped:
+      return "striped";
+    case Layout::contiguous:
+      break;
+  }
+  return "contiguous";
+}
+
+Layout parse_layout(std::string_view wanted) {
+  for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
+    if (wanted == name(layout)) return layout;
+  throw BadInput("[layout] rows are dealt out to devices as contiguous, zigzag or striped; found " +
+                 std::string(wanted) + "; choose one of them");
+}
 
 RowRange chunk(Index c, Index n, Index N) { return {c * N / n, (c + 1) * N / n}; }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "reference/definition/tensor.h"
@@ -11,6 +12,12 @@ namespace ringattn {
 //   zigzag      device r has chunks r and 2P-1-r of 2P           balances causal masks
 //   striped     device r has the rows r, r + P, r + 2P, ...      (Striped Attention, arXiv:2311.09431)
 enum class Layout { contiguous, zigzag, striped };
+
+// "contiguous", "zigzag", "striped"
+const char* name(Layout layout);
+
+// Throws BadInput where there is none of that name
+Layout parse_layout(std::string_view name);
 
 struct RowRange {
   Index begin = 0, end = 0;

@@ -56,22 +56,10 @@ std::vector<Layout> permuting_layouts(const Spread& spread) {
   return {spread.layout};
 }
 
-const char* said(Layout layout) {
-  switch (layout) {
-    case Layout::contiguous:
-      return "contiguous";
-    case Layout::zigzag:
-      return "zigzag";
-    case Layout::striped:
-      return "striped";
-  }
-  return "";
-}
-
 Readings each_layout(const std::vector<Layout>& layouts) {
   Readings readings;
   for (const Layout layout : layouts)
-    readings.push_back(Reading({"layout", static_cast<Index>(layout), said(layout)}));
+    readings.push_back(Reading({"layout", static_cast<Index>(layout), name(layout)}));
   return readings;
 }
 
