@@ -5,14 +5,17 @@ help:
 	@echo 'make demo       build ringattn and watch exact ring attention at work'
 	@echo 'make test       build everything and check the laws, again under sanitizers'
 	@echo 'make test-all   the same at larger sizes, then fuzz the readers of files'
+	@echo 'make python     build the package ringattn for Python into build/python and test it'
 	@echo 'make readme     write the output of the commands in README.md anew'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'demo and test first name and install the Debian packages that are missing, if any.'
 
+python_needs      := python3-dev python3-venv
 demo_packages     := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
-test_packages     := $(demo_packages) doctest-dev clang libc++-dev libc++abi-dev
+test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev
 test_all_packages := $(test_packages) libclang-rt-dev
+python_packages   := $(demo_packages) $(python_needs)
 
 # ---- Demo -------------------------------------------------------------------
 
@@ -30,8 +33,8 @@ demo: demo-packages
 
 # ---- Tests ------------------------------------------------------------------
 
-test: test-packages laws portability asan tsan
-test-all: test-all-packages laws portability asan tsan fuzz
+test: test-packages laws python portability asan tsan
+test-all: test-all-packages laws python portability asan tsan fuzz
 
 # RINGATTN_TEST_SCALE: how large the laws make their problems and how often they repeat them
 scale           := 1
@@ -63,6 +66,27 @@ fuzz:
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
 
+# ---- Python -----------------------------------------------------------------
+
+# A virtual environment, which changes nothing on the machine. pip builds where the laws are built, so that
+# nothing is compiled twice.
+venv        := build/python
+build_tools := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
+
+python: python-packages
+	$(call heading,The Python package)
+	test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
+	$(venv)/bin/pip install --quiet --disable-pip-version-check $$($(venv)/bin/python -c '$(build_tools)')
+	$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_PYTHON=ON \
+	  -DPython_EXECUTABLE=$(CURDIR)/$(venv)/bin/python -Dnanobind_DIR="$$($(venv)/bin/python -m nanobind --cmake_dir)" > /dev/null
+	$(cmake) --build --preset release --target ringattn ringattn_engine -j $(jobs)
+	CMAKE_GENERATOR='Unix Makefiles' env -u MAKEFLAGS -u MAKELEVEL $(venv)/bin/pip install --quiet --disable-pip-version-check \
+	  --no-build-isolation --config-settings build-dir=build/release '.[test]'
+	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
+	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest
+
+# ---- Documentation ----------------------------------------------------------
+
 # Writes the output of each command that README.md shows into README.md
 readme:
 	$(cmake) --preset release -DRINGATTN_TESTS=ON > /dev/null
@@ -84,6 +108,7 @@ fixed_addresses := $(shell setarch -R true 2> /dev/null && echo setarch -R)
 demo-packages:     ; @$(call install_missing,$(demo_packages))
 test-packages:     ; @$(call install_missing,$(test_packages))
 test-all-packages: ; @$(call install_missing,$(test_all_packages))
+python-packages:   ; @$(call install_missing,$(python_packages))
 
 as_root := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 apt_get := $(as_root) env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3
@@ -113,4 +138,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo test test-all laws portability asan tsan fuzz readme clean demo-packages test-packages test-all-packages
+.PHONY: help demo test test-all laws portability asan tsan fuzz python readme clean demo-packages test-packages \
+        test-all-packages python-packages

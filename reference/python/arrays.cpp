@@ -1,0 +1,172 @@
+#include "reference/python/arrays.h"
+
+#include "reference/definition/bad_input.h"
+
+namespace ringattn::python {
+
+namespace {
+
+constexpr int no_axis = -1;
+
+// Which axis of an array is B, S, H and D
+std::array<int, 4> places(Axes axes) {
+  switch (axes) {
+    case Axes::bhsd:
+      return {0, 2, 1, 3};
+    case Axes::sbhd:
+      return {1, 0, 2, 3};
+    case Axes::bshd:
+      break;
+  }
+  return {0, 1, 2, 3};
+}
+
+std::string shape_text(const Array& array) {
+  std::string text = "(";
+  for (std::size_t axis = 0; axis < array.ndim(); ++axis)
+    text += (axis ? ", " : "") + std::to_string(array.shape(axis));
+  return text + ")";
+}
+
+// numpy has no bfloat16: its arrays come as the 16 bits of each number
+Dtype stored_type(const std::string& name, const Array& array) {
+  const nb::dlpack::dtype type = array.dtype();
+  const auto is = [&](nb::dlpack::dtype_code code, int bits) {
+    return type.code == static_cast<std::uint8_t>(code) && type.bits == bits && type.lanes == 1;
+  };
+  if (is(nb::dlpack::dtype_code::Float, 64)) return Dtype::f64;
+  if (is(nb::dlpack::dtype_code::Float, 32)) return Dtype::f32;
+  if (is(nb::dlpack::dtype_code::Float, 16)) return Dtype::f16;
+  if (is(nb::dlpack::dtype_code::Bfloat, 16) || is(nb::dlpack::dtype_code::UInt, 16)) return Dtype::bf16;
+  throw BadInput(
+      "[" + name + "] an array must hold float64, float32, float16 or bfloat16; found the DLPack " +
+      "type code " + std::to_string(type.code) + " of " + std::to_string(type.bits) + " bits; convert it");
+}
+
+template <class T>
+TensorView<const T> strided(const Array& array, const std::array<int, 4>& place) {
+  const auto extent = [&](int axis) {
+    return axis == no_axis ? Index{1} : static_cast<Index>(array.shape(static_cast<std::size_t>(axis)));
+  };
+  const auto stride = [&](int axis) {
+    return axis == no_axis ? Index{0} : static_cast<Index>(array.stride(static_cast<std::size_t>(axis)));
+  };
+  return {static_cast<const T*>(array.data()),
+          {extent(place[0]), extent(place[1]), extent(place[2]), extent(place[3])},
+          {stride(place[0]), stride(place[1]), stride(place[2]), stride(place[3])}};
+}
+
+// The numbers as double; those of another type are copied into _widened_
+TensorView<const double> widen(const Array& array, const std::array<int, 4>& place, Dtype stored,
+                               Tensor<double>& widened) {
+  if (stored == Dtype::f64) return strided<double>(array, place);
+  with_storage_type(stored, [&](auto type) {
+    using Storage = typename decltype(type)::type;
+    widened = converted<double>(strided<Storage>(array, place));
+  });
+  return widened.view();
+}
+
+}  // namespace
+
+Axes parse_axes(const std::string& axes) {
+  if (axes == "bshd") return Axes::bshd;
+  if (axes == "bhsd") return Axes::bhsd;
+  if (axes == "sbhd") return Axes::sbhd;
+  throw BadInput("[axes] the order of the axes must be bshd, bhsd or sbhd; found " + axes +
+                 "; choose one of them");
+}
+
+Operand::Operand(const std::string& name, Array array, std::array<int, 4> place)
+    : array_(std::move(array)), stored_(stored_type(name, array_)) {
+  view_ = widen(array_, place, stored_, widened_);
+}
+
+Operand::Operand(const std::string& name, Array array, Axes axes) {
+  require(array.ndim() == 4, "[", name,
+          "] a tensor must have the four axes batch, sequence, heads, head_dim; ", "found the shape ",
+          shape_text(array), "; add an axis of extent 1 where one is missing");
+  *this = Operand(name, std::move(array), places(axes));
+}
+
+Operand Operand::of_rows(const std::string& name, Array array) {
+  require(array.ndim() == 3, "[", name, "] the shape must be (batch, heads, sequence); found ",
+          shape_text(array), "; transpose it, or leave out an axis of extent 1");
+  return Operand(name, std::move(array), std::array{0, 2, 1, no_axis});
+}
+
+template <class T>
+PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q, Index Skv)
+    : array_(std::move(array)) {
+  const int missing = 4 - static_cast<int>(array_.ndim());
+  require(missing >= 0, "[", name, "] at most the four axes (batch, heads, Sq, Skv); found the shape ",
+          shape_text(array_), "; drop an axis");
+  std::array<int, 4> place;
+  for (int axis = 0; axis < 4; ++axis)
+    place[static_cast<std::size_t>(axis)] = std::max(axis - missing, no_axis);
+
+  TensorView<const T> pairs;
+  if constexpr (std::is_same_v<T, bool>) {
+    require(
+        array_.dtype() == nb::dtype<bool>(), "[", name,
+        "] a mask holds booleans, true where a query attends to a key; found numbers; write mask != 0, or "
+        "give numbers to add as bias");
+    pairs = strided<bool>(array_, place);
+  } else {
+    pairs = widen(array_, place, stored_type(name, array_), widened_);
+  }
+  const std::array<Index, 4> found{pairs.shape.B, pairs.shape.S, pairs.shape.H, pairs.shape.D},
+      wanted{q.B, q.H, q.S, Skv};
+  std::array<Index, 4> stride{pairs.strides.B, pairs.strides.S, pairs.strides.H, pairs.strides.D};
+  for (std::size_t axis = 0; axis < 4; ++axis) {
+    require(found[axis] == wanted[axis] || found[axis] == 1, "[", name,
+            "] the shape must fit (batch, heads, Sq, Skv) = (", q.B, ", ", q.H, ", ", q.S, ", ", Skv,
+            ") from the right; found ", shape_text(array_), "; axes of extent 1 are repeated");
+    if (found[axis] == 1) stride[axis] = 0;
+  }
+  view_ = {pairs.data, stride[0], stride[1], stride[2], stride[3]};
+}
+
+template class PairOperand<double>;
+template class PairOperand<bool>;
+
+namespace {
+
+// The array of the axes _place_ of a tensor; the tensor lives as long as the array
+template <class T>
+nb::object handed_over(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
+  auto* owned = new Tensor<T>(std::move(tensor));
+  const nb::capsule owner(owned, [](void* pointer) noexcept { delete static_cast<Tensor<T>*>(pointer); });
+  const Shape& s = owned->shape();
+  const Strides& d = owned->strides();
+  const std::array<Index, 4> extents{s.B, s.S, s.H, s.D}, distances{d.B, d.S, d.H, d.D};
+  std::vector<std::size_t> shape;
+  std::vector<std::int64_t> strides;
+  for (const std::size_t axis : axes) {
+    shape.push_back(static_cast<std::size_t>(extents[axis]));
+    strides.push_back(distances[axis]);
+  }
+  return nb::cast(
+      nb::ndarray<nb::numpy, T>(owned->data(), shape.size(), shape.data(), owner, strides.data()));
+}
+
+}  // namespace
+
+template <class T>
+nb::object to_numpy(Tensor<T> tensor, Axes axes) {
+  if (axes == Axes::bhsd) return handed_over(converted<T>(tensor.view(), axes), {0, 2, 1, 3});
+  if (axes == Axes::sbhd) return handed_over(converted<T>(tensor.view(), axes), {1, 0, 2, 3});
+  return handed_over(std::move(tensor), {0, 1, 2, 3});
+}
+
+template <class T>
+nb::object rows_to_numpy(Tensor<T> rows) {
+  return handed_over(converted<T>(rows.view(), Axes::bhsd), {0, 2, 1});
+}
+
+template nb::object to_numpy(Tensor<float>, Axes);
+template nb::object to_numpy(Tensor<double>, Axes);
+template nb::object rows_to_numpy(Tensor<float>);
+template nb::object rows_to_numpy(Tensor<double>);
+
+}  // namespace ringattn::python

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <nanobind/ndarray.h>
+
+#include <array>
+#include <string>
+
+#include "reference/definition/dtype.h"
+#include "reference/definition/problem.h"
+
+namespace ringattn::python {
+
+namespace nb = nanobind;
+
+// An array that somebody else owns, in the memory of the CPU: whatever speaks DLPack or the buffer protocol.
+using Array = nb::ndarray<nb::ro, nb::device::cpu>;
+using Integers = nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>;
+
+// "bshd", "bhsd" or "sbhd"; throws BadInput where it is none of them
+Axes parse_axes(const std::string& axes);
+
+// A floating-point array seen as a tensor. float64 is read where it lies, whatever its strides; a narrower
+// type is widened into a copy. The array stays alive as long as the operand.
+class Operand {
+ public:
+  Operand() = default;
+
+  // Rank 4 in the order _axes_ -> (B, S, H, D)
+  Operand(const std::string& name, Array array, Axes axes);
+
+  // Rank 3, (B, H, S) -> (B, S, H, 1)
+  static Operand of_rows(const std::string& name, Array array);
+
+  Operand(Operand&&) = default;
+  Operand& operator=(Operand&&) = default;
+
+  const TensorView<const double>& view() const { return view_; }
+  Dtype stored() const { return stored_; }
+  explicit operator bool() const { return view_.data != nullptr || view_.shape.S > 0; }
+
+ private:
+  Operand(const std::string& name, Array array, std::array<int, 4> place);
+
+  Array array_;
+  Tensor<double> widened_;
+  TensorView<const double> view_;
+  Dtype stored_ = Dtype::f64;
+};
+
+// A bias, or a boolean mask, of up to four axes: (B, H, Sq, Skv) from the right, as numpy broadcasts. Axes of
+// extent 1, and those that are missing, repeat.
+template <class T>
+class PairOperand {
+ public:
+  PairOperand() = default;
+  PairOperand(const std::string& name, Array array, const Shape& q, Index Skv);
+
+  PairOperand(PairOperand&&) = default;
+  PairOperand& operator=(PairOperand&&) = default;
+
+  const PairView<T>& view() const { return view_; }
+
+ private:
+  Array array_;
+  Tensor<T> widened_;
+  PairView<T> view_;
+};
+
+// A numpy array that takes over the memory of a tensor, with its axes in the order _axes_
+template <class T>
+nb::object to_numpy(Tensor<T> tensor, Axes axes = Axes::bshd);
+
+// (B, S, H, 1) -> (B, H, S)
+template <class T>
+nb::object rows_to_numpy(Tensor<T> rows);
+
+}  // namespace ringattn::python

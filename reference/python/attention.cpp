@@ -1,0 +1,89 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <limits>
+
+#include "reference/blockwise/softmax_state.h"
+#include "reference/definition/bad_input.h"
+#include "reference/definition/truth.h"
+#include "reference/python/case.h"
+
+namespace ringattn::python {
+
+namespace {
+
+using namespace nb::literals;
+
+// The definition; a few query rows at a time, unless pairs of rows have names
+Attended<double> forward_of(const Case& c) {
+  const Problem<double> problem = c.problem();
+  return c.has_pairs() ? attention(problem)
+                       : of_query_rows(attention<double>, problem, all_rows(problem.Q.shape.S));
+}
+
+nb::object attention_of(const Case& c) {
+  Attended<double> result = [&] {
+    const nb::gil_scoped_release others_may_run;
+    return forward_of(c);
+  }();
+  return nb::make_tuple(to_numpy(std::move(result.out), c.axes), rows_to_numpy(std::move(result.lse)));
+}
+
+nb::object vjp_of(const Case& c, const Array& dout, const std::optional<Array>& dlse) {
+  const CotangentOperands operands(dout, dlse, c.axes);
+  Gradients<double> result = [&] {
+    const nb::gil_scoped_release others_may_run;
+    const Problem<double> problem = c.problem();
+    check(problem, operands.cotangents());
+    const Attended<double> forward = forward_of(c);
+    return c.has_pairs() ? attention_vjp(problem, forward, operands.cotangents())
+                         : of_query_rows(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
+                                         operands.cotangents());
+  }();
+  return nb::make_tuple(to_numpy(std::move(result.dq), c.axes), to_numpy(std::move(result.dk), c.axes),
+                        to_numpy(std::move(result.dv), c.axes));
+}
+
+// A finished result as a state that may go on: m = lse, l = 1, O = out; one that saw no key is neutral
+SoftmaxState<double> reopened(const TensorView<const double>& out, const TensorView<const double>& lse) {
+  SoftmaxState<double> state(out.shape);
+  for (Index b = 0; b < out.shape.B; ++b)
+    for (Index h = 0; h < out.shape.H; ++h)
+      for (Index i = 0; i < out.shape.S; ++i) {
+        if (lse(b, i, h, 0) == -std::numeric_limits<double>::infinity()) continue;
+        state.m(b, i, h, 0) = lse(b, i, h, 0);
+        state.l(b, i, h, 0) = 1;
+        state.O.head(b, h).row(i) = out.head(b, h).row(i);
+      }
+  return state;
+}
+
+nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, const Array& lse_b,
+                 const std::string& axes_name) {
+  const Axes axes = parse_axes(axes_name);
+  const Operand a("out_a", out_a, axes), b("out_b", out_b, axes);
+  const Operand log_a = Operand::of_rows("lse_a", lse_a), log_b = Operand::of_rows("lse_b", lse_b);
+  const Shape &out = a.view().shape, rows{out.B, out.S, out.H, 1};
+  require(b.view().shape == out, "[merge] both results must have one shape; found out_a ", out, " and out_b ",
+          b.view().shape, "; merge results of the same queries");
+  require(log_a.view().shape == rows && log_b.view().shape == rows,
+          "[merge] lse must have the shape (batch, heads, sequence) = (", out.B, ", ", out.H, ", ", out.S,
+          "); found others; transpose them");
+  Attended<double> result = [&] {
+    const nb::gil_scoped_release others_may_run;
+    SoftmaxState<double> state = reopened(a.view(), log_a.view());
+    state.merge(reopened(b.view(), log_b.view()));
+    return state.finish();
+  }();
+  return nb::make_tuple(to_numpy(std::move(result.out), axes), rows_to_numpy(std::move(result.lse)));
+}
+
+}  // namespace
+
+void bind_attention(nb::module_& m) {
+  m.def("attention", &attention_of, "case"_a, "(out, lse)");
+  m.def("attention_vjp", &vjp_of, "case"_a, "dout"_a, "dlse"_a.none(), "(dq, dk, dv)");
+  m.def("merge", &merge, "out_a"_a, "lse_a"_a, "out_b"_a, "lse_b"_a, "axes"_a, "(out, lse)");
+}
+
+}  // namespace ringattn::python

@@ -1,0 +1,107 @@
+#include "reference/oracle/catalogue.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+
+#include "reference/oracle/probes.h"
+#include "reference/python/words.h"
+
+namespace ringattn::python {
+
+namespace {
+
+using namespace nb::literals;
+
+// (B or 1, S) numbers of tokens, as lists
+template <class Field>
+nb::list lists(const Tokens& tokens, Field field) {
+  nb::list sequences;
+  for (Index b = 0; b < tokens.sequences(); ++b) {
+    nb::list numbers;
+    for (const Token& token : tokens.of(b)) numbers.append(token.*field);
+    sequences.append(numbers);
+  }
+  return sequences;
+}
+
+nb::dict to_python(Probe probe) {
+  nb::dict d;
+  d["q"] = to_numpy(std::move(probe.Q));
+  d["k"] = to_numpy(std::move(probe.K));
+  d["v"] = to_numpy(std::move(probe.V));
+  d["dout"] = to_numpy(std::move(probe.dout));
+  if (probe.dlse.size() > 0) d["dlse"] = rows_to_numpy(std::move(probe.dlse));
+  const Scoring& scoring = probe.scoring;
+  d["softmax_scale"] = scoring.softmax_scale ? nb::cast(*scoring.softmax_scale) : nb::none();
+  d["softcap"] = scoring.softcap;
+  d["causal"] = scoring.mask.causal;
+  d["window_size"] = nb::make_tuple(scoring.mask.window_left, scoring.mask.window_right);
+  d["q_positions"] = lists(probe.q_tokens, &Token::position);
+  d["kv_positions"] = lists(probe.kv_tokens, &Token::position);
+  d["q_segment_ids"] = lists(probe.q_tokens, &Token::segment);
+  d["kv_segment_ids"] = lists(probe.kv_tokens, &Token::segment);
+  return d;
+}
+
+nb::dict probe(const std::string& kind, Index batch, Index seq, std::optional<Index> kv_seq, Index heads,
+               Index kv_heads, Index dim, std::optional<Index> v_dim, Index devices,
+               const std::string& layout, bool causal, const std::string& causal_align, std::uint64_t seed) {
+  const ProbeShape shape{batch,
+                         seq,
+                         kv_seq,
+                         heads,
+                         kv_heads,
+                         dim,
+                         v_dim,
+                         parse_devices(devices),
+                         parse_layout(layout),
+                         causal,
+                         parse_causal_align(causal_align),
+                         seed};
+  return to_python(make_probe(kind, shape));
+}
+
+}  // namespace
+
+void bind_catalogue(nb::module_& m) {
+  nb::class_<Mistake>(m, "Mistake", "One entry of the catalogue of mistakes.")
+      .def_ro("id", &Mistake::id)
+      .def_prop_ro("family", [](const Mistake& mistake) { return name(mistake.family); })
+      .def_ro("title", &Mistake::title)
+      .def_ro("wrong", &Mistake::wrong, "the wrong formula")
+      .def_ro("fingerprint", &Mistake::fingerprint, "what one sees in the result")
+      .def_ro("why", &Mistake::why, "what it does to the result")
+      .def_ro("fix", &Mistake::fix)
+      .def_ro("evidence", &Mistake::evidence, "where it happened; may be empty")
+      .def_ro("convention", &Mistake::convention, "who does the same on purpose; mostly empty")
+      .def_prop_ro(
+          "probes", [](const Mistake& mistake) { return probes_for(mistake.id); },
+          "the kinds of probes that were made for it")
+      .def("__repr__", [](const Mistake& mistake) { return "<" + mistake.id + ": " + mistake.title + ">"; });
+  m.def(
+      "mistakes",
+      [] {
+        nb::list all;
+        for (const Mistake& mistake : catalogue()) all.append(nb::cast(&mistake, nb::rv_policy::reference));
+        return all;
+      },
+      "the whole catalogue");
+  m.def(
+      "mistake", [](const std::string& id) { return nb::cast(&mistake_of_id(id), nb::rv_policy::reference); },
+      "id"_a, "the entry of that id");
+
+  nb::class_<ProbeKind>(m, "ProbeKind", "A row of the table of probes.")
+      .def_ro("kind", &ProbeKind::kind)
+      .def_ro("shows", &ProbeKind::shows, "what the probe is, and what it brings to light")
+      .def_ro("right_answer", &ProbeKind::right_answer, "how a right result reads")
+      .def_ro("made_for", &ProbeKind::made_for, "ids of the catalogue of mistakes")
+      .def("__repr__", [](const ProbeKind& row) { return "<probe " + std::string(row.kind) + ">"; });
+  m.def("probe_kinds", &probe_kinds, "every probe we know");
+  m.def("probe", &probe, "kind"_a, nb::kw_only(), "batch"_a, "seq"_a, "kv_seq"_a.none(), "heads"_a,
+        "kv_heads"_a, "dim"_a, "v_dim"_a.none(), "devices"_a, "layout"_a, "causal"_a, "causal_align"_a,
+        "seed"_a, "the tensors and keywords of a probe");
+}
+
+}  // namespace ringattn::python

@@ -1,0 +1,150 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <sstream>
+
+#include "reference/python/case.h"
+#include "reference/python/words.h"
+#include "reference/trace/json_lines.h"
+#include "reference/trace/recorder.h"
+#include "reference/trace/summary.h"
+#include "reference/trace/tee_sink.h"
+#include "reference/trace/trace_store.h"
+#include "reference/transport/ring_attention.h"
+
+namespace ringattn::python {
+
+namespace {
+
+using namespace nb::literals;
+
+struct RingCall {
+  int devices;
+  std::string layout, rotate;
+  int threads;
+  bool overlap, trace, backward;
+};
+
+template <class T>
+struct RingResult {
+  Attended<T> forward;
+  Gradients<T> backward;
+  std::vector<DeviceSummary> devices;
+  std::string trace;  // JSON lines; empty where nobody asked
+};
+
+TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingCall& call) {
+  TraceHeader header;
+  header.engine_version = RINGATTN_VERSION;
+  header.devices = call.devices;
+  header.batch = problem.Q.shape.B, header.Sq = problem.Q.shape.S, header.Skv = problem.K.shape.S;
+  header.heads = problem.Q.shape.H, header.kv_heads = problem.K.shape.H;
+  header.head_dim = problem.Q.shape.D, header.v_dim = problem.V.shape.D;
+  header.layout = call.layout, header.rotate = call.rotate, header.dtype = name(dtype);
+  header.overlap = call.overlap;
+  header.transport = call.threads == 1 ? "lockstep" : "threads";
+  if (call.backward) header.passes.push_back("backward");
+  return header;
+}
+
+// Inputs in the arithmetic type of the ring: float64 for float64, else float32
+template <class T>
+struct Numbers {
+  Tensor<T> Q, K, V, dout, dlse;
+
+  Numbers(const Problem<double>& problem, const Cotangents<double>& cotangents)
+      : Q(converted<T>(problem.Q)), K(converted<T>(problem.K)), V(converted<T>(problem.V)) {
+    if (cotangents.dout.data) dout = converted<T>(cotangents.dout);
+    if (cotangents.dlse.data) dlse = converted<T>(cotangents.dlse, Axes::bhsd);
+  }
+  Cotangents<T> cotangents() const {
+    return {dout.view(), dlse.size() ? dlse.view() : TensorView<const T>{}};
+  }
+};
+
+template <class T>
+RingResult<T> go_round(const Case& c, const Cotangents<double>& cotangents, const RingCall& call) {
+  const Problem<double> given = c.problem();
+  RingOptions options;
+  options.devices = call.devices, options.layout = parse_layout(call.layout);
+  options.rotate = parse_rotation(call.rotate);
+  options.threads = call.threads, options.overlap = call.overlap;
+  if (call.backward) check(given, cotangents);
+
+  Summary summary(call.devices);
+  TraceStore store(call.devices);
+  TeeSink sink(call.trace ? std::vector<TraceSink*>{&summary, &store} : std::vector<TraceSink*>{&summary});
+  Recorders pens = recorders(sink, call.devices, {});
+  options.facts = &pens;
+
+  const Numbers<T> numbers(given, cotangents);
+  const Problem<T> problem{numbers.Q, numbers.K, numbers.V, c.q_tokens, c.kv_tokens, c.scoring, {}, {}};
+  RingResult<T> result;
+  result.forward = ring_attention(problem, options);
+  if (call.backward)
+    result.backward = ring_attention_vjp(problem, result.forward, numbers.cotangents(), options);
+  result.devices = summary.devices();
+  if (call.trace) {
+    std::ostringstream lines;
+    write_json_lines(lines, header_of(given, c.Q.stored(), call), store.events());
+    result.trace = lines.str();
+  }
+  return result;
+}
+
+nb::list to_python(const std::vector<DeviceSummary>& devices) {
+  nb::list list;
+  for (const DeviceSummary& device : devices) {
+    nb::dict figures;
+    figures["peak_bytes"] = device.peak_bytes;
+    figures["bytes_sent"] = device.bytes_sent;
+    figures["busy_seconds"] = device.busy.wall_seconds;
+    figures["wait_seconds"] = device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds;
+    list.append(figures);
+  }
+  return list;
+}
+
+template <class T>
+nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
+  nb::dict d;
+  d["out"] = to_numpy(std::move(result.forward.out), axes);
+  d["lse"] = rows_to_numpy(std::move(result.forward.lse));
+  if (backward) {
+    d["dq"] = to_numpy(std::move(result.backward.dq), axes);
+    d["dk"] = to_numpy(std::move(result.backward.dk), axes);
+    d["dv"] = to_numpy(std::move(result.backward.dv), axes);
+  }
+  d["devices"] = to_python(result.devices);
+  d["trace"] = result.trace;
+  return d;
+}
+
+template <class T>
+nb::dict ring_in(const Case& c, const CotangentOperands& operands, const RingCall& call) {
+  RingResult<T> result = [&] {
+    const nb::gil_scoped_release others_may_run;
+    return go_round<T>(c, operands.cotangents(), call);
+  }();
+  return to_python(std::move(result), c.axes, call.backward);
+}
+
+}  // namespace
+
+void bind_ring(nb::module_& m) {
+  m.def(
+      "ring_attention",
+      [](const Case& c, Index devices, const std::string& layout, const std::string& rotate, Index threads,
+         bool overlap, bool trace, const std::optional<Array>& dout, const std::optional<Array>& dlse) {
+        require_ring_of_rows("ring_attention", c);
+        const CotangentOperands operands(dout, dlse, c.axes);
+        const RingCall call{parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace,
+                            dout.has_value()};
+        return c.Q.stored() == Dtype::f64 ? ring_in<double>(c, operands, call)
+                                          : ring_in<float>(c, operands, call);
+      },
+      "case"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
+      "dout"_a.none(), "dlse"_a.none(), "out, lse, the gradients, the figures of each device, the trace");
+}
+
+}  // namespace ringattn::python

@@ -1,0 +1,40 @@
+"""Exact ring attention, and a verdict on yours.
+
+    out, lse = ringattn.attention(q, k, v, causal=True, return_lse=True)      # the definition, in float64
+    ring = ringattn.ring_attention(q, k, v, devices=4, layout="zigzag", causal=True)
+    report = ringattn.check(q, k, v, out=mine, causal=True)                   # right? if not, which mistake?
+    print(report)
+
+Tensors are (batch, sequence, heads, head_dim); axes= takes other orders. Whatever speaks DLPack, the array
+interface or the buffer protocol goes in (numpy, torch, jax; float64, float32, float16, bfloat16), numpy comes
+out.
+"""
+
+from ringattn._attention import attention, attention_vjp, merge
+from ringattn._catalogue import Probe, mistakes, probe, probe_kinds
+from ringattn._check import Laws, assert_attention, check, laws
+from ringattn._engine import Law, Mistake, ProbeKind, __version__
+from ringattn._report import Report
+from ringattn._ring import Device, RingResult, ring_attention
+
+__all__ = [
+    "attention",
+    "attention_vjp",
+    "ring_attention",
+    "merge",
+    "check",
+    "assert_attention",
+    "laws",
+    "probe",
+    "probe_kinds",
+    "mistakes",
+    "Device",
+    "Law",
+    "Laws",
+    "Mistake",
+    "Probe",
+    "ProbeKind",
+    "Report",
+    "RingResult",
+    "__version__",
+]

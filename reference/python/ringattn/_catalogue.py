@@ -1,0 +1,103 @@
+"""Inputs on which mistakes cannot hide, and the catalogue of the mistakes."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+
+from ringattn import _engine
+from ringattn._keywords import our_names, whole, word
+
+
+class Probe(dict[str, Any]):
+    """A case for check(**case, out=...); its items are attributes too: case.q, case.k, case.v, case.dout."""
+
+    kind: _engine.ProbeKind
+    """What the probe shows, and how a right result reads."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keywords that attention(case.q, case.k, case.v, **case.options) needs."""
+        others = ("q", "k", "v", "dout", "dlse", "devices", "layout")
+        return {name: value for name, value in self.items() if name not in others}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the probe has no {name}; it has {', '.join(self)}") from None
+
+    def __repr__(self) -> str:
+        return f"<probe {self.kind.kind}: q {self.q.shape}, k {self.k.shape}, {', '.join(self.options) or 'no mask'}>"
+
+
+def probe(
+    kind: str,
+    *,
+    seq: int = 256,
+    heads: int | tuple[int, int] = (4, 2),
+    dim: int = 64,
+    devices: int = 4,
+    layout: str = "contiguous",
+    causal: bool = False,
+    causal_align: str = "bottom-right",
+    kv_seq: int | None = None,
+    v_dim: int | None = None,
+    batch: int = 1,
+    seed: int = 0,
+    **aliases: Any,
+) -> Probe:
+    """An input made to bring certain mistakes to light: run yours on it, then check(**case, out=...).
+
+    heads is (query heads, K/V heads), or one number for both. The numbers are float64 and the same in every
+    narrower type, so convert them to yours. probe_kinds() says which kinds there are and what each shows.
+    """
+    renamed = our_names("probe", aliases, ["devices", "layout"])
+    heads_q, heads_kv = heads if isinstance(heads, tuple) else (heads, heads)
+    spread = {"devices": whole("devices", renamed.get("devices", devices)), "layout": word("layout", renamed.get("layout", layout))}
+    made = _engine.probe(
+        word("kind", kind),
+        batch=whole("batch", batch),
+        seq=whole("seq", seq),
+        kv_seq=None if kv_seq is None else whole("kv_seq", kv_seq),
+        heads=whole("heads", heads_q),
+        kv_heads=whole("heads", heads_kv),
+        dim=whole("dim", dim),
+        v_dim=None if v_dim is None else whole("v_dim", v_dim),
+        causal=bool(causal),
+        causal_align=word("causal_align", causal_align),
+        seed=whole("seed", seed),
+        **spread,
+    )
+    case = Probe(_without_defaults(made), **spread)
+    case.kind = next(row for row in probe_kinds() if row.kind == kind)
+    return case
+
+
+def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
+    """Only the keywords that say something, so that an implementation that lacks the others can run."""
+    integers = {name: np.array(made.pop(name), dtype=np.int64) for name in list(made) if name.endswith(("_positions", "_ids"))}
+    integers = {name: rows[0] if len(rows) == 1 else rows for name, rows in integers.items()}
+    q, kv = integers["q_positions"], integers["kv_positions"]
+    consecutive = all(np.array_equal(rows, np.arange(rows.shape[-1])) for rows in (q, kv))
+    if not consecutive or q.shape != kv.shape:
+        made |= {"q_positions": q, "kv_positions": kv}
+    if integers["q_segment_ids"].any() or integers["kv_segment_ids"].any():
+        made |= {name: integers[name] for name in ("q_segment_ids", "kv_segment_ids")}
+    usual = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
+    return {name: value for name, value in made.items() if name not in usual or value != usual[name]}
+
+
+def probe_kinds() -> list[_engine.ProbeKind]:
+    """Every probe we know: kind, shows, right_answer, made_for."""
+    return _engine.probe_kinds()
+
+
+@overload
+def mistakes() -> list[_engine.Mistake]: ...
+@overload
+def mistakes(id: str) -> _engine.Mistake: ...
+def mistakes(id: str | None = None) -> list[_engine.Mistake] | _engine.Mistake:
+    """The catalogue of mistakes, or its entry of that id: title, wrong, fingerprint, why, fix, evidence."""
+    return _engine.mistakes() if id is None else _engine.mistake(word("id", id))

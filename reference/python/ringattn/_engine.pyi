@@ -1,0 +1,161 @@
+"""The engine of ringattn, in C++: every argument is wanted, as ringattn/_keywords.py puts them in order."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = Any  # a floating-point array in the memory of the CPU: DLPack or the buffer protocol
+Integers = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+__version__: str
+
+class Case:
+    """One problem of attention: arrays, masks and scoring."""
+
+    def __init__(
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        *,
+        axes: str,
+        softmax_scale: float | None,
+        causal: bool,
+        causal_align: str | None,
+        window_size: tuple[int, int],
+        softcap: float,
+        bias: Array | None,
+        mask: Array | None,
+        q_positions: Integers | None,
+        kv_positions: Integers | None,
+        q_segment_ids: Integers | None,
+        kv_segment_ids: Integers | None,
+        cu_seqlens_q: Integers | None,
+        cu_seqlens_k: Integers | None,
+    ) -> None: ...
+
+def attention(case: Case) -> tuple[Float64, Float64]: ...
+def attention_vjp(case: Case, dout: Array, dlse: Array | None) -> tuple[Float64, Float64, Float64]: ...
+def merge(out_a: Array, lse_a: Array, out_b: Array, lse_b: Array, axes: str) -> tuple[Float64, Float64]: ...
+def ring_attention(
+    case: Case,
+    *,
+    devices: int,
+    layout: str,
+    rotate: str,
+    threads: int,
+    overlap: bool,
+    trace: bool,
+    dout: Array | None,
+    dlse: Array | None,
+) -> dict[str, Any]: ...
+def check(
+    case: Case,
+    claims: dict[str, Array],
+    *,
+    dout: Array | None,
+    dlse: Array | None,
+    implementation: str | None,
+    devices: int,
+    layout: str,
+    rows: int,
+    seed: int,
+    blind_spots: bool,
+) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
+def laws(
+    case: Case,
+    claims: dict[str, Array],
+    *,
+    dout: Array | None,
+    dlse: Array | None,
+    implementation: str | None,
+    rows: int,
+    seed: int,
+) -> tuple[str, list[Law]]: ...
+
+class Law:
+    """A law that right results obey whatever the inputs are."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def statement(self) -> str: ...
+    @property
+    def meaning(self) -> str:
+        """Of its breaking."""
+    @property
+    def ratio(self) -> float:
+        """The largest |left - right| in the allowance of its own terms."""
+    @property
+    def left(self) -> float: ...
+    @property
+    def right(self) -> float: ...
+    @property
+    def holds(self) -> bool: ...
+
+class Mistake:
+    """One entry of the catalogue of mistakes."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def wrong(self) -> str:
+        """The wrong formula."""
+    @property
+    def fingerprint(self) -> str:
+        """What one sees in the result."""
+    @property
+    def why(self) -> str:
+        """What it does to the result."""
+    @property
+    def fix(self) -> str: ...
+    @property
+    def evidence(self) -> str:
+        """Where it happened; may be empty."""
+    @property
+    def convention(self) -> str:
+        """Who does the same on purpose; mostly empty."""
+    @property
+    def probes(self) -> list[str]:
+        """The kinds of probes that were made for it."""
+
+class ProbeKind:
+    """A row of the table of probes."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def shows(self) -> str:
+        """What the probe is, and what it brings to light."""
+    @property
+    def right_answer(self) -> str:
+        """How a right result reads."""
+    @property
+    def made_for(self) -> list[str]:
+        """Ids of the catalogue of mistakes."""
+
+def mistakes() -> list[Mistake]: ...
+def mistake(id: str) -> Mistake: ...
+def probe_kinds() -> list[ProbeKind]: ...
+def probe(
+    kind: str,
+    *,
+    batch: int,
+    seq: int,
+    kv_seq: int | None,
+    heads: int,
+    kv_heads: int,
+    dim: int,
+    v_dim: int | None,
+    devices: int,
+    layout: str,
+    causal: bool,
+    causal_align: str,
+    seed: int,
+) -> dict[str, Any]: ...

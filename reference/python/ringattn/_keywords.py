@@ -1,0 +1,179 @@
+"""The keywords that say which attention is meant, with the names that other libraries have for them."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import operator
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from ringattn import _arrays, _engine
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Problem(TypedDict, total=False):
+    """Which attention is meant. Order of operations: scale, soft-cap, bias, mask, softmax, times v.
+
+    softmax_scale   multiplied onto q k^T; default 1/sqrt(head_dim of q)
+    causal          a key is seen iff it does not stand after its query
+    causal_align    where queries stand if there are more or fewer than keys: "bottom-right" (the last query
+                    sees the last key) or "top-left"; needed with causal or window_size then
+    window_size     (left, right), inclusive distances of the furthest keys; -1 is unlimited
+    softcap         c: scores become c tanh(score / c); 0 is none
+    bias            added to the scores, (batch, heads, Sq, Skv) as numpy broadcasts
+    mask            booleans of that shape; True: the query attends to the key
+    q_positions, kv_positions          (S) or (batch, S): masks go by these; default 0, 1, 2, ...
+    q_segment_ids, kv_segment_ids      (S) or (batch, S): only equal ids attend
+    cu_seqlens_q, cu_seqlens_k         (documents + 1): packed documents, positions restart in each
+    axes            the order of the axes of every tensor: "bshd", "bhsd" or "sbhd"
+    """
+
+    softmax_scale: float | None
+    causal: bool
+    causal_align: str | None
+    window_size: tuple[int | None, int | None]
+    softcap: float
+    bias: ArrayLike | None
+    mask: ArrayLike | None
+    q_positions: ArrayLike | None
+    kv_positions: ArrayLike | None
+    q_segment_ids: ArrayLike | None
+    kv_segment_ids: ArrayLike | None
+    cu_seqlens_q: ArrayLike | None
+    cu_seqlens_k: ArrayLike | None
+    axes: str
+
+
+defaults: dict[str, Any] = {
+    "softmax_scale": None,
+    "causal": False,
+    "causal_align": None,
+    "window_size": (-1, -1),
+    "softcap": 0.0,
+    "bias": None,
+    "mask": None,
+    "q_positions": None,
+    "kv_positions": None,
+    "q_segment_ids": None,
+    "kv_segment_ids": None,
+    "cu_seqlens_q": None,
+    "cu_seqlens_k": None,
+    "axes": "bshd",
+}
+
+# Whoever uses one of these is told our name; world_size and sharding are ours too
+aliases = {
+    "scale": "softmax_scale",
+    "sm_scale": "softmax_scale",
+    "is_causal": "causal",
+    "local_window_size": "window_size",
+    "world_size": "devices",
+    "sharding": "layout",
+}
+silent = ("world_size", "sharding")
+
+
+def takes_problem(function: Function) -> Function:
+    """Gives a function the keywords of Problem, their aliases, and a word of help for misspelt ones."""
+    own = inspect.signature(function)
+    named = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    problem = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value) for name, value in defaults.items()]
+    signature = own.replace(parameters=[*named, *problem])
+
+    @functools.wraps(function)
+    def with_our_names(*args: Any, **keywords: Any) -> Any:
+        return function(*args, **our_names(function.__name__, keywords, list(signature.parameters)))
+
+    with_our_names.__signature__ = signature  # type: ignore[attr-defined]
+    return with_our_names  # type: ignore[return-value]
+
+
+def our_names(function: str, keywords: dict[str, Any], known: list[str]) -> dict[str, Any]:
+    """The keywords under our names. Two names for one thing, and unknown names, are refused."""
+    ours: dict[str, Any] = {}
+    for name, value in keywords.items():
+        if name == "dropout_p":
+            if value != 0:
+                raise ValueError(f"[{function}] what is exact has no dropout; found dropout_p={value}; leave it out")
+            continue
+        our = aliases.get(name, name)
+        if our not in known:
+            near = difflib.get_close_matches(name, [*known, *aliases], n=1)
+            hint = f"did you mean {near[0]}?" if near else "see help(ringattn." + function + ")"
+            raise TypeError(f"[{function}] there is no keyword {name}; {hint}")
+        if our in ours:
+            both = " and ".join(given for given in keywords if aliases.get(given, given) == our)
+            raise TypeError(f"[{function}] {both} are two names for one thing; found both; leave one out")
+        if our != name and name not in silent:
+            warnings.warn(f"[{function}] {name} is called {our} here, and taken as such", stacklevel=3)
+        ours[our] = _symmetric(value) if name == "local_window_size" else value
+    return ours
+
+
+def make_case(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Case:
+    """The problem, as the engine takes it."""
+    said = {**defaults, **problem}
+    tensors = {name: _arrays.tensor(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
+    for name in ("bias", "mask"):
+        if said[name] is not None:
+            said[name] = _arrays.pairs(name, said[name])
+    for name in defaults:
+        if name.endswith(("_positions", "_segment_ids")) or name.startswith("cu_seqlens"):
+            if said[name] is not None:
+                said[name] = _arrays.integers(name, said[name])
+    said["softmax_scale"] = None if said["softmax_scale"] is None else number("softmax_scale", said["softmax_scale"])
+    said["softcap"] = number("softcap", 0.0 if said["softcap"] is None else said["softcap"])
+    said["window_size"] = _window(said["window_size"])
+    said["causal"] = bool(said["causal"])
+    for name in ("axes", "causal_align"):
+        if said[name] is not None:
+            said[name] = word(name, said[name])
+    return _engine.Case(**tensors, **said)
+
+
+# ---- Single values ----------------------------------------------------------
+
+
+def number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"[{name}] a number is wanted; found {value!r}") from error
+
+
+def whole(name: str, value: Any) -> int:
+    try:
+        found = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"[{name}] a whole number is wanted; found {value!r}") from error
+    if not -(2**62) < found < 2**62:
+        raise ValueError(f"[{name}] a number within +-2^62 is wanted; found {found}; choose a smaller one")
+    return found
+
+
+def word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"[{name}] a word in quotes is wanted; found {value!r}")
+    return value
+
+
+def _window(value: Any) -> tuple[int, int]:
+    if value is None:
+        return -1, -1
+    try:
+        left, right = value
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"[window_size] a pair (left, right) is wanted, -1 for unlimited; found {value!r}") from error
+    return (-1 if left is None else whole("window_size", left)), (-1 if right is None else whole("window_size", right))
+
+
+def _symmetric(value: Any) -> Any:
+    """jax takes one number for both sides of a window."""
+    return (value, value) if isinstance(value, int) else value

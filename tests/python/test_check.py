@@ -1,0 +1,131 @@
+"""A right result passes, a wrong one is named."""
+
+import numpy as np
+import pytest
+import ringattn
+from problems import draw
+
+q, k, v = draw(1, seq=48, dim=32)
+right, right_lse = ringattn.attention(q, k, v, causal=True, return_lse=True)
+dout = np.random.default_rng(1).standard_normal(right.shape)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_a_right_result_passes_in_every_type(dtype):
+    report = ringattn.check(q, k, v, out=right.astype(dtype), lse=right_lse.astype(np.float32), causal=True)
+    assert report.ok and report.verdict == "pass" and 0 <= report.ratio <= 1 and report.names == []
+    report.raise_if_failed()
+
+
+def test_a_forgotten_mask_is_named_and_placed():
+    report = ringattn.check(q, k, v, out=ringattn.attention(q, k, v), causal=True, devices=4)
+    assert not report.ok and report.verdict == "fail" and report.ratio > 1000
+    assert [name["id"] for name in report.names] == ["M1"]
+    assert report.where["first"] == {"batch": 0, "row": 0, "head": 0, "device": 0, "local_row": 0}
+    assert len(report.blocks["weight"]) == 4
+    with pytest.raises(AssertionError, match="M1  the causal mask is forgotten"):
+        report.raise_if_failed()
+
+
+def test_a_lost_block_has_no_weight():
+    half = slice(24, None)
+    wrong = ringattn.attention(q, k[:, half], v[:, half])
+    report = ringattn.check(q, k, v, out=wrong, devices=2)
+    assert all(row[0] == pytest.approx(0, abs=0.01) for row in report.blocks["weight"])
+
+
+def test_right_gradients_pass_and_wrong_ones_are_named():
+    dq, dk, dv = ringattn.attention_vjp(q, k, v, dout, causal=True)
+    given = {"out": right, "lse": right_lse, "dout": dout, "causal": True}
+    assert ringattn.check(q, k, v, dq=dq, dk=dk, dv=dv, **given).ok
+    report = ringattn.check(q, k, v, dq=dq * np.sqrt(32), dk=dk, dv=dv, **given)
+    assert not report.ok and report.names
+    assert not ringattn.check(q, k, v, dv=np.zeros_like(dv), dout=dout, causal=True).ok
+
+
+def test_the_implementation_that_was_declared_decides():
+    wrong = right * (1 + 2e-4)
+    assert not ringattn.check(q, k, v, out=wrong, causal=True).ok
+    assert ringattn.check(q, k, v, out=wrong.astype(np.float16), implementation="f16", causal=True).ok
+
+
+def test_nan_and_unwritten_results_fail():
+    tensors = draw(2)
+    once = ringattn.attention(*tensors)
+    for wrong in (np.full_like(once, np.nan), np.zeros_like(once), np.where(once == once[0, 3, 1, 2], np.nan, once)):
+        assert not ringattn.check(*tensors, out=wrong).ok
+
+
+def test_sampled_rows_are_said():
+    report = ringattn.check(q, k, v, out=right, causal=True, rows=10, seed=3)
+    assert report.ok and len(report.rows) == 10 and report.rows[0] == 0 and report.rows[-1] == 47
+    assert "10 of 48 queries" in str(report)
+
+
+def test_other_axes_are_checked_in_place():
+    turned = [tensor.transpose(0, 2, 1, 3) for tensor in (q, k, v, right)]
+    assert ringattn.check(*turned[:3], out=turned[3], axes="bhsd", causal=True).ok
+    with pytest.raises(ValueError, match=r"\[check\] out must have the shape .* say axes='bhsd'"):
+        ringattn.check(q, k, v, out=turned[3], causal=True)
+
+
+def test_assert_attention_is_for_tests():
+    ringattn.assert_attention(right, q, k, v, causal=True)
+    with pytest.raises(AssertionError, match="VERDICT  FAIL"):
+        ringattn.assert_attention(right, q, k, v)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "sentence"),
+    [
+        ({}, ValueError, "there must be a result to judge"),
+        ({"dq": q}, ValueError, "dout"),
+        ({"out": right[:, :5]}, ValueError, "out must have the shape"),
+        ({"lse": right_lse.transpose(0, 2, 1)}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),
+        ({"out": right, "implementation": "f8"}, ValueError, "f64, f32, tf32, bf16 or f16"),
+        ({"out": right, "rows": 0}, ValueError, "at least one row"),
+        ({"out": right, "seed": -1}, ValueError, "must not be negative"),
+        ({"out": right, "devices": 2.5}, TypeError, "a whole number is wanted; found 2.5"),
+        ({"out": right, "bias": np.zeros((48, 48))}, ValueError, "bias or boolean mask"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_in_a_sentence(keywords, error, sentence):
+    with pytest.raises(error, match=sentence):
+        ringattn.check(q, k, v, **keywords)
+
+
+# ---- Probes, laws and the catalogue -----------------------------------------
+
+
+@pytest.mark.parametrize("kind", [row.kind for row in ringattn.probe_kinds()])
+def test_a_right_implementation_passes_every_probe(kind):
+    case = ringattn.probe(kind, seq=32, dim=16, devices=2, causal=True)
+    out, lse = ringattn.attention(case.q, case.k, case.v, return_lse=True, **case.options)
+    assert ringattn.check(**case, out=out, lse=lse, blind_spots=False).ok
+    assert case.kind.shows and case.devices == 2
+
+
+def test_a_probe_is_the_same_in_narrow_types():
+    case = ringattn.probe("staircase-up", seq=32, heads=(4, 2), dim=16)
+    assert case.q.shape == (1, 32, 4, 16) and case.k.shape == (1, 32, 2, 16)
+    assert all(np.array_equal(case[name].astype(np.float16), case[name]) for name in "qkv")
+
+
+def test_laws_hold_for_right_results_and_break_for_wrong_ones():
+    dq, dk, dv = ringattn.attention_vjp(q, k, v, dout, causal=True)
+    given = {"out": right, "lse": right_lse, "dout": dout, "dq": dq, "dk": dk, "dv": dv, "causal": True}
+    found = ringattn.laws(q, k, v, **given)
+    assert found.ok and {law.id for law in found} == set("NABCD")
+    broken = ringattn.laws(q, k, v, **{**given, "dv": 2 * dv})
+    assert not broken.ok and not next(law for law in broken if law.id == "A").holds and "BROKEN" in str(broken)
+    with pytest.raises(ValueError, match="there is none to try"):
+        ringattn.laws(q, k, v, out=right)
+
+
+def test_the_catalogue_explains_each_mistake():
+    everything = ringattn.mistakes()
+    assert len(everything) >= 100 and len({mistake.id for mistake in everything}) == len(everything)
+    assert all(mistake.title and mistake.why and mistake.fix and mistake.family for mistake in everything)
+    assert ringattn.mistakes("M1").title == "the causal mask is forgotten"
+    with pytest.raises(ValueError, match="Z99"):
+        ringattn.mistakes("Z99")

@@ -1,0 +1,121 @@
+"""Keywords of other libraries are understood, and bad input is refused in a sentence."""
+
+import inspect
+
+import numpy as np
+import pytest
+import ringattn
+from problems import draw, same
+
+q, k, v = draw(1)
+fewer = draw(2, seq=4, kv_seq=6)
+
+
+@pytest.mark.parametrize(
+    ("alias", "ours"),
+    [
+        ({"scale": 0.5}, {"softmax_scale": 0.5}),
+        ({"sm_scale": 0.5}, {"softmax_scale": 0.5}),
+        ({"is_causal": True}, {"causal": True}),
+        ({"local_window_size": (2, 1)}, {"window_size": (2, 1)}),
+        ({"local_window_size": 3}, {"window_size": (3, 3)}),
+    ],
+)
+def test_an_alias_is_noted_and_means_the_same(alias, ours):
+    with pytest.warns(UserWarning, match=rf"{next(iter(alias))} is called {next(iter(ours))} here"):
+        found = ringattn.attention(q, k, v, **alias)
+    assert np.array_equal(found, ringattn.attention(q, k, v, **ours))
+    assert not np.array_equal(found, ringattn.attention(q, k, v))
+
+
+@pytest.mark.filterwarnings("error")
+def test_world_size_and_sharding_are_our_own_words():
+    found = ringattn.ring_attention(q, k, v, world_size=3, sharding="striped", dropout_p=0.0)
+    assert len(found.devices) == 3
+    assert ringattn.check(q, k, v, out=found.out, world_size=3, sharding="striped").ok
+    assert ringattn.probe("random", world_size=2, sharding="zigzag").layout == "zigzag"
+
+
+@pytest.mark.filterwarnings("ignore:.*is called")
+@pytest.mark.parametrize(
+    ("keywords", "error", "sentence"),
+    [
+        ({"scale": 1, "softmax_scale": 2}, TypeError, "scale and softmax_scale are two names for one thing"),
+        ({"causl": True}, TypeError, "did you mean causal?"),
+        ({"dropout_p": 0.1}, ValueError, "no dropout"),
+        ({"softmax_scale": "small"}, TypeError, "a number is wanted; found 'small'"),
+        ({"softmax_scale": float("nan")}, ValueError, "softmax_scale must be a finite number"),
+        ({"softcap": -1}, ValueError, "softcap must be a positive"),
+        ({"window_size": 3}, TypeError, r"a pair \(left, right\)"),
+        ({"window_size": (-2, 0)}, ValueError, "window entries"),
+        ({"axes": "bdsh"}, ValueError, "bshd, bhsd or sbhd; found bdsh"),
+        ({"causal_align": "middle"}, ValueError, "there are two alignments; found 'middle'"),
+        ({"mask": np.ones((16, 16))}, ValueError, "a mask holds booleans"),
+        ({"mask": np.ones((5, 16), dtype=bool)}, ValueError, r"must fit \(batch, heads, Sq, Skv\) = \(1, 4, 16, 16\)"),
+        ({"q_positions": [0.5] * 16}, TypeError, "whole numbers are wanted"),
+        ({"q_positions": [1, 2]}, ValueError, r"the shape must be \(16,\)"),
+        ({"cu_seqlens_q": [0, 8]}, ValueError, "must end with the sequence length 16"),
+        ({"cu_seqlens_q": [0, 16], "q_positions": range(16)}, ValueError, "leave one out"),
+    ],
+)
+def test_bad_keywords_are_refused_in_a_sentence(keywords, error, sentence):
+    with pytest.raises(error, match=sentence):
+        ringattn.attention(q, k, v, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "error", "sentence"),
+    [
+        ((q[0], k, v), ValueError, r"\[q\].*four axes.*\(16, 4, 8\)"),
+        ((q, k[..., :4], v), ValueError, "same head dimension; found 8 and 4"),
+        ((q, k[:, :8], v), ValueError, "k and v must have the same length; found 8 and 16"),
+        ((q[:, :, :3], k, v), ValueError, "multiple of the K/V heads; found 3 and 2"),
+        ((q.astype(int), k, v), TypeError, r"\[q\] float64, .* is wanted; found int64"),
+        ((q, k.astype(np.float32), v), ValueError, "one type; found f64, f32 and f64"),
+        ((q, k, object()), TypeError, r"\[v\] an array of numbers is wanted; found object"),
+        ((q, k, np.where(v == v[0, 0, 0, 0], np.nan, v)), ValueError, '"v" has nan'),
+    ],
+)
+def test_bad_tensors_are_refused_in_a_sentence(tensors, error, sentence):
+    with pytest.raises(error, match=sentence):
+        ringattn.attention(*tensors)
+
+
+def test_causal_with_other_lengths_asks_where_the_queries_stand():
+    with pytest.raises(ValueError, match="4 queries and 6 keys.*'bottom-right'.*'top-left'"):
+        ringattn.attention(*fewer, causal=True)
+    positions = {"q_positions": np.arange(2, 6), "kv_positions": np.arange(6)}
+    same(ringattn.attention(*fewer, causal=True, **positions), ringattn.attention(*fewer, causal=True, causal_align="bottom-right"))
+
+
+def test_a_tensor_that_lies_elsewhere_is_refused_with_what_to_do():
+    class OnTheGpu:
+        device = "cuda:0"
+
+        def __dlpack__(self, **_):
+            raise AssertionError("must not be asked")
+
+        def __dlpack_device__(self):
+            return 2, 0
+
+    with pytest.raises(TypeError, match=r"\[q\].*memory of the CPU; found one on cuda:0.*\.cpu\(\)"):
+        ringattn.attention(OnTheGpu(), k, v)
+
+
+def test_signatures_show_every_keyword():
+    for function in (ringattn.attention, ringattn.attention_vjp, ringattn.ring_attention, ringattn.check, ringattn.laws):
+        names = list(inspect.signature(function).parameters)
+        assert names[:3] == ["q", "k", "v"] and {"causal", "window_size", "cu_seqlens_k", "axes"} < set(names)
+        assert len(function.__doc__) > 200
+
+
+def test_the_stub_of_the_engine_names_what_the_engine_has():
+    import ast
+    from importlib.resources import files
+
+    from ringattn import _engine
+
+    stub = ast.parse(files("ringattn").joinpath("_engine.pyi").read_text(encoding="utf-8"))
+    named = {node.name for node in stub.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert named == {name for name in vars(_engine) if not name.startswith("__")}
+    assert files("ringattn").joinpath("py.typed").is_file()

@@ -1,0 +1,105 @@
+"""A report says the same to people, programs and notebooks."""
+
+import json
+import os
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import ringattn
+from problems import draw
+
+q, k, v = draw(1, seq=32, dim=16)
+right = ringattn.attention(q, k, v, causal=True)
+wrong = ringattn.attention(q, k, v)
+
+
+def keys_of(value):
+    """The keys of a JSON object, with those of the objects in it."""
+    if isinstance(value, dict):
+        return {key: keys_of(inner) for key, inner in value.items()}
+    return [keys_of(value[0])] if isinstance(value, list) and value else None
+
+
+def headings(text):
+    return [line.split()[0] for line in text.splitlines() if not line.startswith(" ")]
+
+
+def write_safetensors(path, **tensors):
+    header, end = {}, 0
+    for name, tensor in tensors.items():
+        header[name] = {"dtype": "F64", "shape": tensor.shape, "data_offsets": [end, end := end + tensor.nbytes]}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(tensor.tobytes() for tensor in tensors.values()))
+
+
+@pytest.mark.parametrize("out", [right, wrong], ids=["right", "wrong"])
+def test_json_and_text_are_made_like_those_of_the_command_line(out, tmp_path):
+    program = os.environ.get("RINGATTN_PROGRAM")
+    if not program:
+        pytest.skip("RINGATTN_PROGRAM does not say where the program ringattn is")
+    write_safetensors(tmp_path / "case.safetensors", q=q, k=k, v=v)
+    write_safetensors(tmp_path / "out.safetensors", out=out)
+    command = [program, "check", "case.safetensors", "--out", "out.safetensors", "--causal", "--devices", "2"]
+    run = lambda *more: subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True).stdout  # noqa: E731
+    report = ringattn.check(q, k, v, out=out, causal=True, devices=2)
+    theirs = json.loads(run("--json", "-"))
+    # Another build rounds in another order: the numbers are not compared
+    assert keys_of(json.loads(report.to_json())) == keys_of(theirs)
+    assert report.verdict == theirs["verdict"]
+    assert [name["id"] for name in report.names] == [name["id"] for name in theirs["names"]]
+    assert headings(str(report)) == headings(run())
+
+
+def test_json_has_the_promised_keys():
+    report = ringattn.check(q, k, v, out=wrong, causal=True, devices=2)
+    content = json.loads(report.to_json())
+    assert {"verdict", "gauge_ratio", "names", "runner_up", "blind_to", "where", "blocks"} <= content.keys()
+    assert keys_of(content["names"]) == [{"id": None, "title": None, "residual": None, "parameters": {"forgotten": None}}]
+    assert content["verdict"] == report.verdict and content["names"] == report.names
+
+
+def test_infinite_ratios_are_numbers_in_python():
+    tensors = draw(2)
+    assert ringattn.check(*tensors, out=np.full(tensors[0].shape, np.nan)).ratio == np.inf
+
+
+def test_row_ratios_tell_how_wrong_each_row_is():
+    report = ringattn.check(q, k, v, out=wrong, causal=True)
+    ratios = report.row_ratios["out"]
+    assert ratios.shape == (1, 4, 32)
+    assert ratios.max() == pytest.approx(report.ratio) and np.all(ratios[:, :, -1] <= 1)
+
+
+class Tags(HTMLParser):
+    """Refuses tags that are not closed, and counts the rest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen = [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_notebooks_show_the_block_matrix_and_a_map_of_the_errors():
+    page = ringattn.check(q, k, v, out=wrong, causal=True, devices=2)._repr_html_()
+    tags = Tags(page).seen
+    assert tags.count("td") == 2 * 2 and tags.count("rect") == 4 * 32
+    assert "M1" in page and "FAIL" in page
+
+
+@pytest.mark.parametrize("seq", [1, 140])
+def test_a_page_is_small_however_long_the_sequence(seq):
+    tensors = draw(2, seq=seq, dim=4)
+    for out in (ringattn.attention(*tensors), 2 * tensors[0]):
+        page = ringattn.check(*tensors, out=out)._repr_html_()
+        assert Tags(page).seen.count("rect") <= 4 * 128 and len(page) < 200_000
