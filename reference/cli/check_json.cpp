@@ -88,12 +88,12 @@ Json to_json(const Submission& s, const Report& r) {
     for (const Suspect& suspect : diagnosis->names) names.push_back(suspect_json(suspect));
   result["names"] = names;
   result["runner_up"] = diagnosis && diagnosis->runner_up ? suspect_json(*diagnosis->runner_up) : Json();
-  Json blind = Json::array();
-  for (const Mistake* mistake : r.blind_to) blind.push_back(mistake->id);
-  result["blind_to"] = r.blind_spots_known ? blind : Json();
-  std::set<std::string_view> ids;
-  for (const Mistake* mistake : r.blind_to) ids.insert(mistake->id);
-  result["probes"] = probes_covering(ids);
+  result["blind_to"] = Json(), result["probes"] = Json::array();
+  if (r.blind_to) {
+    const std::vector<std::string_view> ids = r.blind_to->ids();
+    result["blind_to"] = ids;
+    result["probes"] = probes_covering({ids.begin(), ids.end()});
+  }
   result["where"] = r.where ? where_json(s, r) : Json();
   result["blocks"] = r.blocks ? to_json(*r.blocks) : Json();
   for (const Judgement& judgement : r.judgements)

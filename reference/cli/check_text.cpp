@@ -167,10 +167,9 @@ std::string name_lines(const Submission& s, const Diagnosis& d) {
 }
 
 std::string blind_lines(const Report& r) {
-  if (!r.blind_spots_known) return "";
-  if (r.blind_to.empty()) return "BLIND TO nothing in the catalogue\n";
-  std::vector<std::string> ids;
-  for (const Mistake* mistake : r.blind_to) ids.push_back(mistake->id);
+  if (!r.blind_to) return "";
+  if (r.blind_to->mistakes.empty()) return "BLIND TO nothing in the catalogue\n";
+  const std::vector<std::string_view> ids = r.blind_to->ids();
   std::string text =
       fmt::format("BLIND TO {} of {} mistakes of the catalogue, which this case cannot show:\n", ids.size(),
                   catalogue().size());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reference/oracle/blind_spots.h"
 #include "reference/oracle/diagnosis.h"
 #include "reference/oracle/laws.h"
 #include "reference/oracle/spectrometer.h"
@@ -35,8 +36,7 @@ struct Report {
 
   std::optional<Diagnosis> forward, backward;
   std::vector<Law> laws;
-  std::vector<const Mistake*> blind_to;
-  bool blind_spots_known = false;
+  std::optional<BlindSpots> blind_to;  // where the result is right and somebody asked
 
   std::vector<std::string> remarks;  // what could not be judged, and why
 

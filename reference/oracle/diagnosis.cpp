@@ -19,13 +19,6 @@ constexpr std::size_t finalists = 24;
 constexpr Index pairs_at_once = Index{1} << 19;  // pairs of row and key for each suspect of the first round
 constexpr Index backward_pairs = Index{1} << 22;
 
-// How many rows of all heads are looked at: some of every device
-Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
-  const Index pairs_of_row = problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B;
-  const Index least = std::max<Index>(8, 4 * devices);
-  return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
-}
-
 // Half of them wrong rows, evenly from the first to the last, half a sample of all
 std::vector<Index> telling_rows(const std::vector<Judgement>& judgements,
                                 const std::vector<Index>& judged_rows, Index count, Layout layout,
@@ -103,6 +96,12 @@ std::vector<std::pair<Layout, int>> spreads_to_try(const Submission& submission)
 
 }  // namespace
 
+Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
+  const Index pairs_of_row = problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B;
+  const Index least = std::max<Index>(8, 4 * devices);
+  return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
+}
+
 bool Diagnosis::convention() const { return !names.empty() && !names.front().mistake->convention.empty(); }
 
 Diagnosis choose(std::vector<Suspect> suspects, const Likeness& to_truth) {
@@ -162,35 +161,6 @@ Diagnosis diagnose_backward(const Submission& submission, const GaugedGradients&
     if (!first.runner_up) first = std::move(diagnosis);
   }
   return first;
-}
-
-std::vector<const Mistake*> blind_spots(const Submission& submission) {
-  const Problem<double>& problem = submission.problem;
-  std::set<const Mistake*> seen;
-  const auto note_effects = [&](const std::vector<Suspect>& suspects) {
-    for (const Suspect& suspect : suspects)
-      if (suspect.effect > largest_note) seen.insert(suspect.mistake);
-  };
-  const std::vector<Index> rows =
-      sample_rows(problem.Q.shape.S, affordable_rows(problem, submission.devices, 32), submission.layout,
-                  submission.devices, 1);
-  const Simulation simulation(problem, submission.layout, submission.devices, rows);
-  note_effects(forward_suspects(simulation, gauge_attention(problem, rows, submission.declared), submission,
-                                {.out = submission.out.has_value(), .lse = submission.lse.has_value()}));
-  const bool gradients = submission.dq || submission.dk || submission.dv;
-  if (gradients && small_enough_for_backward(problem)) {
-    const BackwardSimulation backward(problem, submission.cotangents, submission.layout, submission.devices);
-    note_effects(backward_suspects(
-        backward, simulation,
-        gauge_attention_vjp(problem, all_rows(problem.Q.shape.S), backward.forward(), submission.cotangents,
-                            submission.declared),
-        submission,
-        {.dq = submission.dq.has_value(), .dk = submission.dk.has_value(), .dv = submission.dv.has_value()}));
-  }
-  std::vector<const Mistake*> blind;
-  for (const Mistake& mistake : catalogue())
-    if (seen.count(&mistake) == 0) blind.push_back(&mistake);
-  return blind;
 }
 
 }  // namespace ringattn

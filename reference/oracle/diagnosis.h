@@ -34,8 +34,8 @@ Diagnosis diagnose_backward(const Submission& submission, const GaugedGradients&
 // Pairs of rows and heads up to which diagnose_backward takes seconds
 bool small_enough_for_backward(const Problem<double>& problem);
 
-// Ids of the entries that would not change what was handed in by more than a note's worth on this input, so
-// that passing says nothing about them.
-std::vector<const Mistake*> blind_spots(const Submission& submission);
+// On how many query rows of all heads it takes seconds to try the whole catalogue; some of every device,
+// and no more than _most_ if these are fewer
+Index affordable_rows(const Problem<double>& problem, int devices, Index most);
 
 }  // namespace ringattn
