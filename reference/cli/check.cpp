@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "reference/cli/check_report.h"
+#include "reference/cli/claimed_states.h"
 #include "reference/cli/submitted_case.h"
 #include "reference/cli/values.h"
 #include "reference/files/output_file.h"
@@ -15,7 +16,7 @@ struct CheckCommand {
   SubmittedOptions submitted;
   CheckOptions check;
   bool strict = false;
-  std::optional<std::filesystem::path> json, markdown;
+  std::optional<std::filesystem::path> steps, json, markdown;
 };
 
 constexpr int right = 0, wrong = 1, imprecise = 3;
@@ -54,12 +55,14 @@ void deliver(const Submission& submission, const Report& report, const CheckComm
 
 int run(CLI::App& command, CheckCommand& o) {
   o.submitted.require_apart("check", {{"--json", o.json}, {"--markdown", o.markdown}});
+  require_one_purpose("check", {{"--steps", o.steps}}, {{"--json", o.json}, {"--markdown", o.markdown}});
   std::optional<OutputFile> json, markdown;
   if (o.json && *o.json != "-") json.emplace(*o.json);
   if (o.markdown && *o.markdown != "-") markdown.emplace(*o.markdown);
 
   const SubmittedCase submitted(command, o.submitted);
-  const Submission submission = submitted.submission();
+  Submission submission = submitted.submission();
+  if (o.steps) submission.states = read_states(*o.steps, submission.problem, submitted.spread());
   Report report = check_submission(submission, o.check);
   report.remarks.insert(report.remarks.begin(), submitted.notes().begin(), submitted.notes().end());
   deliver(submission, report, o, json, markdown);
@@ -75,7 +78,8 @@ Action add_check(CLI::App& app) {
       "Examples:\n  ringattn check case.safetensors --out mine.safetensors --causal\n"
       "  ringattn check case.safetensors --out rank0.safetensors rank1.safetensors --world-size 2 --sharding "
       "zigzag\n"
-      "  ringattn check case.safetensors --out out.npy --lse lse.npy --axes bhsd --implementation bf16\n\n"
+      "  ringattn check case.safetensors --out out.npy --lse lse.npy --axes bhsd --implementation bf16\n"
+      "  ringattn check case.safetensors --out mine.safetensors --steps steps.safetensors --devices 4\n\n"
       "Exit status: 0 pass or note, 1 fail or another convention, 2 bad input, 3 a note under --strict.");
   add_submitted_options(*command, o->submitted);
   command->add_option("--rows", o->check.rows, "rows to judge (default: all, 256 of long sequences)")
@@ -85,6 +89,12 @@ Action add_check(CLI::App& app) {
       ->check(whole_number(0, UINT64_MAX))
       ->type_name("N")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--steps", o->steps,
+          "what each device knew after each step, as run --steps writes it: names the first wrong one")
+      ->check(not_empty())
+      ->type_name("FILE");
   command->add_flag("--strict", o->strict, "a note on precision is an error: exit status 3");
   command->add_option("--json", o->json, "the report for programs; - is standard output")
       ->check(not_empty())

@@ -46,4 +46,6 @@ Submission SubmittedCase::submission() const {
           devices_};
 }
 
+Spread SubmittedCase::spread() const { return {layout_, devices_, case_.Q.shape().S, case_.K.shape().S}; }
+
 }  // namespace ringattn::cli

@@ -30,6 +30,9 @@ class SubmittedCase {
   // Views of what this holds
   Submission submission() const;
 
+  // Who has which rows
+  Spread spread() const;
+
   const std::vector<std::string>& notes() const { return notes_; }  // on options that overrule the file
 
  private:

@@ -4,7 +4,7 @@
 
 #include "reference/definition/attention_vjp.h"
 #include "reference/definition/layout.h"
-#include "reference/oracle/precision.h"
+#include "reference/oracle/ring_states.h"
 
 namespace ringattn {
 
@@ -18,6 +18,8 @@ struct Submission {
   // How the sequence was spread over devices, where that is known; it only sharpens the diagnosis
   Layout layout = Layout::contiguous;
   int devices = 1;
+
+  std::vector<RingState> states = {};  // what the devices knew on the way, any of them
 };
 
 }  // namespace ringattn
