@@ -8,6 +8,7 @@
 #include "reference/oracle/backward_simulation.h"
 #include "reference/oracle/catalogue.h"
 #include "tests/agreement.h"
+#include "tests/oracle_mistaken.h"
 #include "tests/random_problem.h"
 #include "tests/straight_sums.h"
 #include "tests/trials.h"
@@ -17,13 +18,7 @@ using namespace ringattn;
 namespace {
 
 const std::vector<Mistake>& all_mistakes() {
-  static const std::vector<Mistake> all = [] {
-    std::vector<Mistake> mistakes;
-    for (const auto& part : {backward_mistakes, mask_backward_mistakes, ring_backward_mistakes,
-                             block_backward_mistakes, head_backward_mistakes, operand_backward_mistakes})
-      for (const Mistake& mistake : part()) mistakes.push_back(mistake);
-    return mistakes;
-  }();
+  static const std::vector<Mistake> all = mistakes_of({Family::backward});
   return all;
 }
 

@@ -52,7 +52,7 @@ struct Desk {
 bool named(const Report& report, const std::string& id) {
   const Diagnosis* diagnosis = report.diagnosis();
   return diagnosis && std::any_of(diagnosis->names.begin(), diagnosis->names.end(),
-                                  [&](const Suspect& suspect) { return suspect.mistake->id == id; });
+                                  [&](const Suspect& suspect) { return id_of(suspect) == id; });
 }
 
 // scale q_i . k_j
@@ -207,6 +207,31 @@ TEST_CASE("mistakes are named when somebody else wrote them") {
   }
 }
 
+TEST_CASE("two mistakes at once are both named") {
+  Desk desk;
+  const auto& p = desk.p;
+  const double d = std::sqrt(32.0);
+  SUBCASE("no scale, no mask") {
+    attend(desk, [&](Index i, Index h, Index j) { return std::exp(d * score(p, i, h, j) - 40); });
+    CHECK(named(desk.report(), "S1+M1"));
+  }
+  SUBCASE("no scale, and the last hop is missing") {
+    attend(desk, [&](Index i, Index h, Index j) {
+      return j <= i && (i / 16 - j / 16 + 4) % 4 != 3 ? std::exp(d * score(p, i, h, j) - 40) : 0;
+    });
+    CHECK(named(desk.report(), "S1+R1"));
+  }
+  SUBCASE("query heads take the K/V heads in turn, and no mask") {
+    Problem<double> turned = p.problem();
+    Tensor<double> K({1, 64, 4, 32}), V({1, 64, 4, 24});
+    for (Index h = 0; h < 4; ++h) K.head(0, h) = p.K.head(0, h % 2), V.head(0, h) = p.V.head(0, h % 2);
+    turned.K = K, turned.V = V;
+    turned.scoring.mask.causal = false;
+    desk.out = attention(turned).out;
+    CHECK(named(desk.report(), "H1+M1"));
+  }
+}
+
 TEST_CASE("a mistake that the catalogue does not hold is not given a name") {
   Desk desk;
   const auto& right = desk.right.out;
@@ -261,6 +286,7 @@ TEST_CASE("a correct kernel is never named") {
     CAPTURE(kernel.describe());
     CHECK(report.gauge_ratio <= largest_pass);
     CHECK(report.diagnosis() == nullptr);
+    if (n % 6 == 0) CHECK(diagnose_forward(s, report.judgements, report.rows).names.empty());
   }
 }
 

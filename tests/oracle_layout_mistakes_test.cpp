@@ -13,12 +13,7 @@ using namespace ringattn;
 namespace {
 
 const Mistakes& mistakes() {
-  static const Mistakes all = [] {
-    Mistakes joined;
-    for (const auto& part : {scale_mistakes, layout_mistakes, layout_mask_mistakes})
-      for (const Mistake& mistake : part()) joined.push_back(mistake);
-    return joined;
-  }();
+  static const Mistakes all = mistakes_of({Family::scale, Family::layout});
   return all;
 }
 

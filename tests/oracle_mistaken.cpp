@@ -1,8 +1,19 @@
 #include "tests/oracle_mistaken.h"
 
+#include <algorithm>
 #include <set>
 
+#include "reference/oracle/catalogue.h"
+
 namespace ringattn {
+
+Mistakes mistakes_of(std::initializer_list<Family> families) {
+  Mistakes found;
+  for (const Mistake& mistake : catalogue())
+    if (mistake.id != "S0" && std::find(families.begin(), families.end(), mistake.family) != families.end())
+      found.push_back(mistake);
+  return found;
+}
 
 namespace {
 

@@ -17,6 +17,9 @@ namespace ringattn {
 
 using Mistakes = std::vector<Mistake>;
 
+// The entries of some families, without S0, whose only reading is fitted
+Mistakes mistakes_of(std::initializer_list<Family> families);
+
 constexpr Layout every_layout[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
 
 inline const Mistake& entry(const Mistakes& mistakes, const std::string& id) {

@@ -13,12 +13,7 @@ using namespace ringattn;
 namespace {
 
 const Mistakes& mistakes() {
-  static const Mistakes all = [] {
-    Mistakes joined;
-    for (const auto& part : {head_mistakes, head_axis_mistakes, operand_mistakes, rope_mistakes})
-      for (const Mistake& mistake : part()) joined.push_back(mistake);
-    return joined;
-  }();
+  static const Mistakes all = mistakes_of({Family::heads, Family::operands});
   return all;
 }
 

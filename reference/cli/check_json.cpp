@@ -26,13 +26,22 @@ Json judgement_json(const Judgement& j) {
           {"zero_rows", j.zero_rows}};
 }
 
-Json suspect_json(const Suspect& suspect) {
+Json parameters_json(const Reading& reading) {
   Json parameters = Json::object();
-  for (const Parameter& parameter : suspect.reading.parameters()) parameters[parameter.name] = parameter.said;
-  return {{"id", suspect.mistake->id},
-          {"title", suspect.mistake->title},
-          {"residual", number(suspect.likeness.worst)},
-          {"parameters", parameters}};
+  for (const Parameter& parameter : reading.parameters()) parameters[parameter.name] = parameter.said;
+  return parameters;
+}
+
+// Two mistakes at once have the parameters of each under its id
+Json suspect_json(const Suspect& s) {
+  Json parameters = parameters_json(s.reading);
+  std::string title = s.mistake->title;
+  if (s.second) {
+    parameters = {{s.mistake->id, parameters}, {s.second->id, parameters_json(s.second_reading)}};
+    title += "; and " + s.second->title;
+  }
+  return {
+      {"id", id_of(s)}, {"title", title}, {"residual", number(s.likeness.worst)}, {"parameters", parameters}};
 }
 
 Json where_json(const Submission& s, const Report& r) {
@@ -49,6 +58,14 @@ Json where_json(const Submission& s, const Report& r) {
     result["first"]["local_row"] = w.place;
   }
   return result;
+}
+
+Json state_json(const JudgedState& state) {
+  return {{"step", state.step},
+          {"device", state.device},
+          {"kv_owner", state.kv_owner},
+          {"right_block", state.right_block},
+          {"ratio", number(state.ratio)}};
 }
 
 // Row by row
@@ -96,6 +113,12 @@ Json to_json(const Submission& s, const Report& r) {
   }
   result["where"] = r.where ? where_json(s, r) : Json();
   result["blocks"] = r.blocks ? to_json(*r.blocks) : Json();
+  if (!s.states.empty()) {
+    Json states = Json::array();
+    for (const JudgedState& state : r.states) states.push_back(state_json(state));
+    const JudgedState* wrong = first_wrong(r.states);
+    result["steps"] = {{"states", states}, {"first_wrong", wrong ? state_json(*wrong) : Json()}};
+  }
   for (const Judgement& judgement : r.judgements)
     result["tensors"][judgement.tensor] = judgement_json(judgement);
   result["laws"] = to_json(r.laws);

@@ -12,9 +12,14 @@ std::string to_text(const Submission& submission, const Report& report);
 Json to_json(const Submission& submission, const Report& report);
 std::string to_markdown(const Submission& submission, const Report& report);
 
+// "1.2e+03 x", of an allowance
+std::string times(double ratio);
+
 // Its parts, for the commands that show them alone
 std::string text_of(const BlockSpectrum& spectrum);
 Json to_json(const BlockSpectrum& spectrum);
+std::string text_of(const std::vector<JudgedState>& states, int devices);
+std::string text_of(const Submission& submission, const Diagnosis& diagnosis);
 std::string text_of(const std::vector<Law>& laws);
 Json to_json(const std::vector<Law>& laws);
 

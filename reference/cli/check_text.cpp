@@ -11,10 +11,6 @@ namespace ringattn::cli {
 
 namespace {
 
-std::string times(double ratio) {
-  return std::isinf(ratio) ? "infinitely far beyond" : fmt::format("{:.3g} x", ratio);
-}
-
 std::string place_of(const Place& place, bool row_only = false) {
   return row_only ? fmt::format("(b {}, row {}, head {})", place.b, place.s, place.h)
                   : fmt::format("(b {}, row {}, head {}, d {})", place.b, place.s, place.h, place.d);
@@ -123,49 +119,6 @@ std::string where_lines(const Submission& s, const Report& r) {
   return text + "\n";
 }
 
-std::string suspect_text(const Suspect& suspect) {
-  const std::string parameters = suspect.reading.describe();
-  return fmt::format("{}  {}{}", suspect.mistake->id, suspect.mistake->title,
-                     parameters.empty() ? "" : "\n         with " + parameters);
-}
-
-std::string spread_text(const Submission& s, const Diagnosis& d) {
-  if (d.devices == s.devices && d.layout == s.layout) return "";
-  return fmt::format("         if the sequence is spread over {} devices, {}: declare it to be sure\n",
-                     d.devices, name(d.layout));
-}
-
-// Readings of one mistake stand on one line; twins follow
-std::string name_lines(const Submission& s, const Diagnosis& d) {
-  if (d.names.empty()) {
-    std::string text = "NAME     not in the catalogue";
-    if (d.runner_up)
-      text +=
-          fmt::format("; the nearest is {} {}, {} the allowance away (rejected)", d.runner_up->mistake->id,
-                      d.runner_up->reading.describe(), times(d.runner_up->likeness.worst));
-    return text + "\n";
-  }
-  const Suspect& first = d.names.front();
-  std::string text =
-      fmt::format("NAME     {}\n         your result is {} an allowance from being right for it\n",
-                  suspect_text(first), times(first.likeness.worst));
-  for (std::size_t n = 1; n < d.names.size(); ++n)
-    text += fmt::format(
-        "         the same on this input: {} {}\n", d.names[n].mistake->id,
-        d.names[n].mistake == first.mistake ? d.names[n].reading.describe() : d.names[n].mistake->title);
-  text += spread_text(s, d);
-  if (d.runner_up)
-    text += fmt::format("         next best: {} {}, {} (rejected)\n", d.runner_up->mistake->id,
-                        d.runner_up->reading.describe(), times(d.runner_up->likeness.worst));
-  if (!first.mistake->convention.empty())
-    text +=
-        fmt::format("         {}'s convention; ours is in reference/README.md\n", first.mistake->convention);
-  text += fmt::format("WRONG    {}\nWHY      {}\nFIX      {}\n", first.mistake->wrong, first.mistake->why,
-                      first.mistake->fix);
-  if (!first.mistake->evidence.empty()) text += fmt::format("SEEN IN  {}\n", first.mistake->evidence);
-  return text;
-}
-
 std::string blind_lines(const Report& r) {
   if (!r.blind_to) return "";
   if (r.blind_to->mistakes.empty()) return "BLIND TO nothing in the catalogue\n";
@@ -213,6 +166,10 @@ std::string text_of(const BlockSpectrum& spectrum) {
   return text + "\n         " + meaning_of(spectrum) + "\n";
 }
 
+std::string times(double ratio) {
+  return std::isinf(ratio) ? "infinitely far beyond" : fmt::format("{:.3g} x", ratio);
+}
+
 std::string text_of(const std::vector<Law>& all) {
   std::string text;
   for (const Law& law : all) {
@@ -230,7 +187,8 @@ std::string to_text(const Submission& s, const Report& r) {
   for (const Judgement& judgement : r.judgements) text += judgement_lines(judgement);
   if (r.where) text += where_lines(s, r);
   if (r.blocks) text += text_of(*r.blocks);
-  if (const Diagnosis* diagnosis = r.diagnosis()) text += name_lines(s, *diagnosis);
+  if (!r.states.empty()) text += text_of(r.states, s.devices);
+  if (const Diagnosis* diagnosis = r.diagnosis()) text += text_of(s, *diagnosis);
   for (const Law& law : r.laws)
     if (!law.holds()) text += text_of(std::vector{law});
   text += blind_lines(r);

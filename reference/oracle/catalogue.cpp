@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
+#include "reference/oracle/rewritten.h"
 
 namespace ringattn {
 
@@ -33,7 +34,9 @@ const std::vector<Mistake>& catalogue() {
                                block_backward_mistakes,
                                head_backward_mistakes,
                                operand_backward_mistakes})
-      for (const Mistake& mistake : family()) mistakes.push_back(mistake);
+      for (Mistake& mistake : family()) mistakes.push_back(std::move(mistake));
+    for (Mistake& mistake : mistakes)
+      if (mistake.rewrite) follow_rewrite(mistake);
     return mistakes;
   }();
   return all;

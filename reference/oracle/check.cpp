@@ -153,6 +153,7 @@ void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>&
 Verdict verdict_of(const Report& report) {
   Grade grade = Grade::pass;
   for (const Judgement& judgement : report.judgements) grade = std::max(grade, judgement.grade);
+  if (first_wrong(report.states)) return Verdict::fail;
   if (grade != Grade::fail) return grade == Grade::pass ? Verdict::pass : Verdict::note;
   const bool gradients_failed = failed(report, {"dq", "dk", "dv"});
   return report.forward && report.forward->convention() && !gradients_failed ? Verdict::convention
@@ -194,6 +195,8 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
 
   find_where(s, report);
   measure_blocks(s, report);
+  const Spread spread(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
+  report.states = judge_states(s.problem, spread, s.declared, s.states);
   if (options.diagnose) name_the_mistake(s, gradients, report);
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
                      sample_rows(s.problem.Q.shape.S, rows_for_laws, s.layout, s.devices, options.seed));

@@ -34,6 +34,8 @@ struct Report {
   std::string where_tensor;
   std::optional<BlockSpectrum> blocks;
 
+  std::vector<JudgedState> states;  // by step, then by device
+
   std::optional<Diagnosis> forward, backward;
   std::vector<Law> laws;
   std::optional<BlindSpots> blind_to;  // where the result is right and somebody asked

@@ -6,6 +6,7 @@
 #include "reference/definition/row_sample.h"
 #include "reference/definition/truth.h"
 #include "reference/oracle/fitted_scale.h"
+#include "reference/oracle/pairs.h"
 
 namespace ringattn {
 
@@ -17,6 +18,8 @@ constexpr double same_distance = 1.3;   // suspects nearer together than this ca
 constexpr std::size_t finalists = 24;
 
 constexpr Index pairs_at_once = Index{1} << 19;  // pairs of row and key for each suspect of the first round
+constexpr Index rows_for_pairs = 6;
+constexpr Index keys_for_pairs = Index{1} << 11;  // of all heads together
 constexpr Index backward_pairs = Index{1} << 22;
 
 // Half of them wrong rows, evenly from the first to the last, half a sample of all
@@ -61,27 +64,66 @@ bool explained(const std::vector<Suspect>& suspects) {
                      [](const Suspect& suspect) { return suspect.likeness.worst <= accepted_worst; });
 }
 
+// A result that failed, and the ring on which suspects are made
+struct Inquiry {
+  const Submission& submission;
+  const std::vector<Judgement>& judgements;
+  const std::vector<Index>& judged_rows;
+  Layout layout;
+  int devices;
+  Compared compared;
+
+  Simulation simulation(Index rows) const {
+    const Problem<double>& problem = submission.problem;
+    return {problem, layout, devices,
+            telling_rows(judgements, judged_rows, rows, layout, devices, problem.Q.shape.S)};
+  }
+  GaugedForward truth_of(const Simulation& simulation) const {
+    return gauge_attention(submission.problem, simulation.rows(), submission.declared);
+  }
+};
+
+// The nearest suspects, again on many rows
+Diagnosis judged_on_many(const Inquiry& q, const std::vector<Suspect>& suspects) {
+  const Simulation many = q.simulation(4 * affordable_rows(q.submission.problem, q.devices, 128));
+  const GaugedForward gauged = q.truth_of(many);
+  Diagnosis diagnosis = choose(again(suspects, many, gauged, q.submission, q.compared),
+                               likeness_to_truth(q.submission, q.compared, many.rows(), gauged));
+  diagnosis.layout = q.layout, diagnosis.devices = q.devices;
+  return diagnosis;
+}
+
 // All suspects on a few rows, then the nearest ones on many
-Diagnosis match(const Submission& submission, const std::vector<Judgement>& judgements,
-                const std::vector<Index>& judged_rows, Layout layout, int devices, const Compared& compared) {
-  const Problem<double>& problem = submission.problem;
-  const auto rows_of_round = [&](Index count) {
-    return telling_rows(judgements, judged_rows, count, layout, devices, problem.Q.shape.S);
-  };
-  const Simulation few(problem, layout, devices, rows_of_round(affordable_rows(problem, devices, 48)));
-  const GaugedForward gauged_few = gauge_attention(problem, few.rows(), submission.declared);
-  std::vector<Suspect> suspects = forward_suspects(few, gauged_few, submission, compared);
+Diagnosis match(const Inquiry& q) {
+  const Simulation few = q.simulation(affordable_rows(q.submission.problem, q.devices, 48));
+  const GaugedForward gauged = q.truth_of(few);
+  std::vector<Suspect> suspects = forward_suspects(few, gauged, q.submission, q.compared);
   if (!explained(suspects))
-    if (const auto fitted = fitted_scale(few, gauged_few, submission, compared)) suspects.push_back(*fitted);
+    if (const auto fitted = fitted_scale(few, gauged, q.submission, q.compared)) suspects.push_back(*fitted);
   std::sort(suspects.begin(), suspects.end(), nearer);
   suspects.resize(std::min(finalists, suspects.size()));
+  return judged_on_many(q, suspects);
+}
 
-  const Simulation many(problem, layout, devices, rows_of_round(4 * affordable_rows(problem, devices, 128)));
-  const GaugedForward gauged_many = gauge_attention(problem, many.rows(), submission.declared);
-  Diagnosis diagnosis = choose(again(suspects, many, gauged_many, submission, compared),
-                               likeness_to_truth(submission, compared, many.rows(), gauged_many));
-  diagnosis.layout = layout, diagnosis.devices = devices;
-  return diagnosis;
+// All pairs on the fewest rows
+Diagnosis match_pairs(const Inquiry& q) {
+  const Simulation few = q.simulation(rows_for_pairs);
+  const GaugedForward gauged = q.truth_of(few);
+  return judged_on_many(q, nearest_pairs(few, {q.submission, few, gauged, q.compared}, finalists));
+}
+
+// Rows that are 0 wherever they are wrong were not written; any two mistakes that hide all keys would explain
+// them
+bool not_written(const Judgement& judgement) {
+  const Tensor<double>& ratio = judgement.row_ratio;
+  return judgement.zero_rows > 0 &&
+         judgement.zero_rows == std::count_if(ratio.data(), ratio.data() + ratio.size(),
+                                              [](double row) { return row > largest_note; });
+}
+
+bool worth_trying_pairs(const Problem<double>& problem, const std::vector<Judgement>& judgements) {
+  return problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B <= keys_for_pairs &&
+         std::none_of(judgements.begin(), judgements.end(), not_written);
 }
 
 // Spreads to try where none was declared, or where the declared one explains nothing
@@ -102,16 +144,19 @@ Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
   return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
 }
 
-bool Diagnosis::convention() const { return !names.empty() && !names.front().mistake->convention.empty(); }
+bool Diagnosis::convention() const {
+  return !names.empty() && !names.front().second && !names.front().mistake->convention.empty();
+}
 
 Diagnosis choose(std::vector<Suspect> suspects, const Likeness& to_truth) {
   Diagnosis diagnosis;
   std::sort(suspects.begin(), suspects.end(), nearer);
   const double best = suspects.empty() ? 0 : suspects.front().likeness.rms();
+  const bool may_be_right = to_truth.worst <= accepted_worst;
   for (const Suspect& suspect : suspects) {
     const bool as_near =
         suspect.likeness.worst <= accepted_worst && suspect.likeness.rms() <= same_distance * best;
-    if (as_near && suspect.likeness.rms() <= accepted_share * to_truth.rms()) {
+    if (!may_be_right && as_near && suspect.likeness.rms() <= accepted_share * to_truth.rms()) {
       diagnosis.names.push_back(suspect);
     } else if (!diagnosis.runner_up) {
       diagnosis.runner_up = suspect;
@@ -128,11 +173,14 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Judge
   Diagnosis first;
   for (const auto& [layout, devices] : spreads_to_try(submission))
     for (const Compared& compared : comparisons) {
-      Diagnosis diagnosis = match(submission, judgements, judged_rows, layout, devices, compared);
+      Diagnosis diagnosis = match({submission, judgements, judged_rows, layout, devices, compared});
       if (!diagnosis.names.empty()) return diagnosis;
       if (!first.runner_up) first = std::move(diagnosis);
     }
-  return first;
+  if (!worth_trying_pairs(submission.problem, judgements)) return first;
+  Diagnosis pairs = match_pairs(
+      {submission, judgements, judged_rows, submission.layout, submission.devices, comparisons.back()});
+  return pairs.names.empty() ? first : pairs;
 }
 
 bool small_enough_for_backward(const Problem<double>& problem) {

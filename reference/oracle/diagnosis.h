@@ -19,8 +19,8 @@ struct Diagnosis {
 };
 
 // Who, among the suspects, it is. A name is accepted where the result is as near to it as to a truth: its
-// worst element within 2 allowances, and its root mean square at most half of that to the real truth.
-// Readings that are nearly as near cannot be told apart.
+// worst element within 2 allowances, and its root mean square at most half of that to the real truth; none
+// is, where the result is as near to the real truth. Readings that are nearly as near cannot be told apart.
 Diagnosis choose(std::vector<Suspect> suspects, const Likeness& to_truth);
 
 // Names a mistake of the forward from out, lse or both. The row judgements say where to look first.

@@ -41,7 +41,7 @@ std::optional<Suspect> fitted_scale(const Simulation& simulation, const GaugedFo
                                     const Submission& submission, const Compared& compared) {
   const Mistake& entry = mistake_of_id("S0");
   const auto suspect_of = [&](double factor) {
-    return again({{&entry, reading_of(factor), {}, 0}}, simulation, gauged, submission, compared).front();
+    return again({{&entry, reading_of(factor)}}, simulation, gauged, submission, compared).front();
   };
   const auto distance = [&](double logarithm) {
     return suspect_of(std::exp(logarithm)).likeness.mean_square;

@@ -10,6 +10,10 @@
 namespace ringattn {
 
 class BackwardSimulation;
+class Rewritten;
+
+// Where a mistaken program computes the right attention of a wrong problem: that problem
+using Rewrite = std::function<Rewritten(const Problem<double>&, const Spread&, const Reading&)>;
 
 enum class Family { convention, scale, mask, online_softmax, merge, ring, layout, heads, operands, backward };
 
@@ -31,6 +35,9 @@ struct Mistake {
 
   // The readings that make sense for a case; none where the case cannot have the mistake
   std::function<Readings(const Simulation&)> readings;
+
+  // If it is a mistake of that sort, the code that makes it; forward and backward follow from it
+  Rewrite rewrite = {};
 
   // out and lse of the simulated rows; empty where the forward is right
   std::function<Attended<double>(const Simulation&, const Reading&)> forward = {};

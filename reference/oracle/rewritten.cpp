@@ -1,7 +1,5 @@
 #include "reference/oracle/rewritten.h"
 
-#include <utility>
-
 #include "reference/definition/truth.h"
 
 namespace ringattn {
@@ -66,6 +64,12 @@ void Rewritten::change(Operand operand, const RowMap& map, const RowMap& transpo
   target.transposed = transposed;
 }
 
+std::optional<Problem<double>> Rewritten::whole() const {
+  if (sees_ || !(view(Operand::q).shape == source(Operand::q).right.shape)) return std::nullopt;
+  return Problem<double>{
+      view(Operand::q), view(Operand::k), view(Operand::v), q_tokens, kv_tokens, scoring, {}, {}};
+}
+
 Problem<double> Rewritten::problem(const std::vector<Index>& rows, Tensor<double>& Q,
                                    Matrix<bool>& seen) const {
   const Problem<double> whole{
@@ -116,14 +120,12 @@ void Rewritten::give_back(const Tensor<double>& gradient, Operand operand, Gradi
   });
 }
 
-std::function<Attended<double>(const Simulation&, const Reading&)> forward_of(Rewrite rewrite) {
-  return [rewrite = std::move(rewrite)](const Simulation& simulation, const Reading& reading) {
+void follow_rewrite(Mistake& mistake) {
+  const Rewrite& rewrite = mistake.rewrite;
+  mistake.forward = [rewrite](const Simulation& simulation, const Reading& reading) {
     return rewrite(simulation.problem(), simulation.spread(), reading).attention_of(simulation.rows());
   };
-}
-
-std::function<Gradients<double>(const BackwardSimulation&, const Reading&)> backward_of(Rewrite rewrite) {
-  return [rewrite = std::move(rewrite)](const BackwardSimulation& simulation, const Reading& reading) {
+  mistake.backward = [rewrite](const BackwardSimulation& simulation, const Reading& reading) {
     return rewrite(simulation.problem(), simulation.spread(), reading).gradients(simulation);
   };
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 
 #include "reference/oracle/backward_simulation.h"
 #include "reference/oracle/mistake.h"
@@ -41,6 +42,10 @@ class Rewritten {
   using Sees = std::function<bool(Index b, Index i, Index j)>;
   void see(Sees sees) { sees_ = std::move(sees); }
 
+  // The changed problem, for other mistakes to be made on it; none where it sees by a rule of its own, or
+  // where its results have another shape. This must outlive it
+  std::optional<Problem<double>> whole() const;
+
   // out and lse of the rows _rows_, in that order
   Attended<double> attention_of(const std::vector<Index>& rows) const;
 
@@ -69,11 +74,7 @@ class Rewritten {
   Sees sees_;  // none: what the mask says
 };
 
-// A mistake that changes the problem: Rewritten rewrite(problem, spread, reading)
-using Rewrite = std::function<Rewritten(const Problem<double>&, const Spread&, const Reading&)>;
-
-// What such a mistake does forward, and what it does in the backward that belongs to it
-std::function<Attended<double>(const Simulation&, const Reading&)> forward_of(Rewrite rewrite);
-std::function<Gradients<double>(const BackwardSimulation&, const Reading&)> backward_of(Rewrite rewrite);
+// Gives a mistake that has a rewrite what it does forward, and in the backward that belongs to it
+void follow_rewrite(Mistake& mistake);
 
 }  // namespace ringattn

@@ -11,13 +11,24 @@
 
 namespace ringattn {
 
-// One reading of one mistake, held against what was handed in.
+// One reading of one mistake, or of two at once, held against what was handed in.
 struct Suspect {
   const Mistake* mistake = nullptr;
   Reading reading;
-  Likeness likeness;  // of the result to what the mistake gives
-  double effect = 0;  // how far the mistake is from the truth on this input, in allowances
+
+  // The mistake that is made on top of the former, which has changed the problem; mostly none
+  const Mistake* second = nullptr;
+  Reading second_reading = {};
+
+  Likeness likeness = {};  // of the result to what the mistake gives
+  double effect = 0;       // how far the mistake is from the truth on this input, in allowances
 };
+
+// "O1", or "S1+M1"
+std::string id_of(const Suspect& suspect);
+
+// out and lse, where the suspect is the one
+Attended<double> made_by(const Suspect& suspect, const Simulation& simulation);
 
 // Which results the suspects are compared by
 struct Compared {
@@ -25,11 +36,24 @@ struct Compared {
   bool dq = false, dk = false, dv = false;  // backward
 };
 
+// What was handed in on the rows of a simulation, with the truth beside it.
+struct Evidence {
+  Tensor<double> out, lse;
+  const GaugedForward& gauged;
+  Compared compared;
+
+  Evidence(const Submission& submission, const Simulation& simulation, const GaugedForward& truth,
+           Compared by);
+
+  // Adds to the likeness and the effect of a suspect that gives _made_
+  void hold_against(Suspect& suspect, const Attended<double>& made) const;
+};
+
 // Every reading of every mistake of the forward; _gauged_ belongs to the rows that are simulated
 std::vector<Suspect> forward_suspects(const Simulation& simulation, const GaugedForward& gauged,
                                       const Submission& submission, const Compared& compared);
 
-// The same readings on other rows
+// The same suspects on other rows
 std::vector<Suspect> again(const std::vector<Suspect>& suspects, const Simulation& simulation,
                            const GaugedForward& gauged, const Submission& submission,
                            const Compared& compared);
