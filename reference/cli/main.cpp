@@ -12,6 +12,7 @@
 #include "reference/cli/run.h"
 #include "reference/cli/self_check.h"
 #include "reference/cli/spectrum.h"
+#include "reference/cli/vectors.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
   actions["laws"] = cli::add_laws(app);
   actions["spectrum"] = cli::add_spectrum(app);
   actions["mistakes"] = cli::add_mistakes(app);
+  actions["vectors"] = cli::add_vectors(app);
   actions["bench"] = cli::add_bench(app);
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
 

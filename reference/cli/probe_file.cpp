@@ -1,5 +1,7 @@
 #include "reference/cli/probe_file.h"
 
+#include <fmt/core.h>
+
 namespace ringattn::cli {
 
 namespace {
@@ -45,6 +47,9 @@ SafetensorsFile probe_file(const Probe& probe, CausalAlign align, const SpreadOp
   if (mask.causal) file.metadata["causal"] = "true";
   if (mask.window_left >= 0 || mask.window_right >= 0)
     file.metadata["window"] = std::to_string(mask.window_left) + "," + std::to_string(mask.window_right);
+  if (probe.scoring.softmax_scale)
+    file.metadata["softmax_scale"] = fmt::format("{}", *probe.scoring.softmax_scale);
+  if (probe.scoring.softcap > 0) file.metadata["softcap"] = fmt::format("{}", probe.scoring.softcap);
   if (Sq != Skv) file.metadata["causal_align"] = align == CausalAlign::top_left ? "top-left" : "bottom-right";
   return file;
 }

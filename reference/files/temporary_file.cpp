@@ -9,7 +9,6 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
-#include <string>
 #include <system_error>
 
 namespace ringattn {
@@ -61,10 +60,9 @@ void leave(const fs::path& path) {
     if (slot.state == SlotState::live && path == slot.path) slot.state = SlotState::free;
 }
 
-fs::path create_in(const fs::path& directory) {
+fs::path create_in(const fs::path& directory, const std::string& ending) {
   for (int attempt = 0;; ++attempt) {
-    const std::string name =
-        ".ringattn-" + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".part";
+    const std::string name = ".ringattn-" + std::to_string(getpid()) + "-" + std::to_string(attempt) + ending;
     fs::path path = fs::absolute(directory / name);
     const int file = open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     if (file >= 0) {
@@ -77,9 +75,9 @@ fs::path create_in(const fs::path& directory) {
 
 }  // namespace
 
-TemporaryFile::TemporaryFile(const fs::path& directory) {
+TemporaryFile::TemporaryFile(const fs::path& directory, const std::string& ending) {
   watch_signals();
-  path_ = create_in(directory);
+  path_ = create_in(directory, ending);
   enter(path_);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace ringattn {
 
@@ -8,8 +9,9 @@ namespace ringattn {
 // (Ctrl-C, a closed pipe, ...) remove it too, if nobody else handles them.
 class TemporaryFile {
  public:
-  // In _directory_, under a name of its own. Throws std::system_error where none can be created there
-  explicit TemporaryFile(const std::filesystem::path& directory);
+  // In _directory_, under a name of its own that ends in _ending_. Throws std::system_error where none can be
+  // created there
+  explicit TemporaryFile(const std::filesystem::path& directory, const std::string& ending = ".part");
   ~TemporaryFile();
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
