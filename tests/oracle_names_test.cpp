@@ -9,23 +9,7 @@ using namespace ringattn;
 
 namespace {
 
-// Every entry comes up once in some of the cases, and as often as trials say
-std::vector<SelfTestCase> cases() {
-  std::vector<SelfTestCase> result;
-  for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag})
-    for (const bool causal : {true, false})
-      for (const int devices : {4, 2, 8})
-        result.push_back({.causal = causal, .layout = layout, .devices = devices});
-  for (std::size_t n = 0; n < result.size(); ++n) {
-    result[n].every = std::max(1, 1800 / trials(100));
-    result[n].first = static_cast<Index>(n) % result[n].every;
-    result[n].seed = n;
-    if (n % 3 == 0) result[n].heads = result[n].kv_heads = 2;
-  }
-  return result;
-}
-
-std::string table_of(const std::vector<SelfTestResult>& results) {
+std::string list_of_missed(const std::vector<SelfTestResult>& results) {
   std::string text;
   for (const SelfTestResult& result : results) {
     if (result.named) continue;
@@ -39,13 +23,13 @@ std::string table_of(const std::vector<SelfTestResult>& results) {
 
 TEST_CASE("a mistake that changes the result is named from a bf16 result alone") {
   std::size_t made = 0, named = 0;
-  for (const SelfTestCase& each : cases()) {
+  const Index every = std::max(1, 1800 / trials(100)), longest = trials(100) > 100 ? 512 : 128;
+  for (const SelfTestCase& each : self_test_cases(every, longest)) {
     const std::vector<SelfTestResult> results = self_test(each);
     made += results.size();
     for (const SelfTestResult& result : results) named += result.named;
-    INFO(each.devices << " devices, layout " << static_cast<int>(each.layout)
-                      << (each.causal ? ", causal" : ", full"));
-    INFO("not named:" << table_of(results));
+    INFO(each.devices << " devices, " << name(each.layout) << (each.causal ? ", causal" : ", full"));
+    INFO("not named:" << list_of_missed(results));
     CHECK(100 * named >= 95 * made);
   }
   MESSAGE("named " << named << " of " << made << " mistakes");

@@ -7,6 +7,7 @@
 #include "reference/cli/made_mistake.h"
 #include "reference/cli/mistakes_report.h"
 #include "reference/cli/paragraph.h"
+#include "reference/cli/self_test.h"
 #include "reference/cli/values.h"
 #include "reference/oracle/catalogue.h"
 
@@ -22,6 +23,8 @@ struct MistakesCommand {
   std::optional<std::size_t> reading;
   std::vector<std::string> with;  // "name=said"
   std::optional<std::filesystem::path> output, json;
+  bool self_test = false;
+  Index every = 1;
 };
 
 // The case of --input, on which a mistake is looked at or made.
@@ -117,6 +120,7 @@ int make(CLI::App& command, MistakesCommand& o) {
 }
 
 int run(CLI::App& command, MistakesCommand& o) {
+  if (o.self_test) return print_self_test(o.every, o.json);
   require(!o.id.empty() || (!o.make && !o.problem.input),
           "[mistakes] --make and --input are for one mistake; found no ID; choose one, as ringattn mistakes "
           "lists them");
@@ -162,6 +166,14 @@ void add_options(CLI::App& command, MistakesCommand& o) {
       ->needs(make)
       ->excludes(reading)
       ->type_name("NAME=VALUE...");
+  CLI::Option* self_test = command.add_flag(
+      "--self-test", o.self_test, "make every mistake on 18 rings and see whether it is named: minutes");
+  command
+      .add_option("--every", o.every, "only every N-th mistake on each ring, at most 18; all come up then")
+      ->check(whole_number(1, 18))
+      ->needs(self_test)
+      ->type_name("N");
+  for (CLI::Option* other : {command.get_option("id"), input}) self_test->excludes(other);
   add_json_option(command, o.json);
 
   // The others say how the case is read
@@ -184,7 +196,8 @@ Action add_mistakes(CLI::App& app) {
       "  ringattn mistakes R9 --input case.safetensors --devices 4\n"
       "  ringattn mistakes R9 --make --input case.safetensors --devices 4 --with device=1 --output "
       "wrong.safetensors\n"
-      "  ringattn check case.safetensors --out wrong.safetensors --devices 4");
+      "  ringattn check case.safetensors --out wrong.safetensors --devices 4\n"
+      "  ringattn mistakes --self-test --every 18");
   add_options(*command, *o);
   return [command, o] { return run(*command, *o); };
 }

@@ -134,6 +134,26 @@ bool try_backward(Laboratory& lab, const Bench& bench, SelfTestResult& result) {
 
 }  // namespace
 
+std::vector<SelfTestCase> self_test_cases(Index every, Index longest) {
+  std::vector<SelfTestCase> cases;
+  for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag})
+    for (const bool causal : {true, false})
+      for (const int devices : {4, 2, 8}) {
+        const auto n = static_cast<Index>(cases.size());
+        const Index seq = std::min(longest, Index{64} << (n % 4)), kv_heads = n % 3 == 0 ? 4 : 2;
+        cases.push_back({.seq = seq,
+                         .kv_seq = seq,
+                         .kv_heads = kv_heads,
+                         .causal = causal,
+                         .layout = layout,
+                         .devices = devices,
+                         .seed = static_cast<std::uint64_t>(n),
+                         .every = every,
+                         .first = n % every});
+      }
+  return cases;
+}
+
 std::vector<SelfTestResult> self_test(const SelfTestCase& c) {
   Laboratory lab(c);
   const Bench bench(lab, c);

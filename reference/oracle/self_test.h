@@ -16,6 +16,10 @@ struct SelfTestCase {
   Index every = 1, first = 0;
 };
 
+// 2, 4 and 8 devices in each layout, causal and full, with grouped heads and without, 64 to _longest_ tokens.
+// Where each tries every _every_-th entry, up to 18, together they try all of them.
+std::vector<SelfTestCase> self_test_cases(Index every, Index longest);
+
 // One mistake, made with one of its readings and stored as bf16.
 struct SelfTestResult {
   const Mistake* mistake;

@@ -249,7 +249,7 @@ std::vector<Mistake> edge_mask_mistakes() {
            "a few columns have no weight at all: the last of each block, or the rest beyond whole tiles",
        .why = "the loop over keys ends too early, or lengths are rounded down",
        .fix = "round the number of tiles up, and mask the part of the last tile beyond L",
-       .evidence = "sycl-tla#489, NNkernels.jl#16, NVIDIA/TransformerEngine#1930",
+       .evidence = "intel/sycl-tla#489, NVIDIA/TransformerEngine#1930",
        .readings = lost_keys,
        .forward = keys_lost},
       {.id = "M19",
@@ -259,8 +259,8 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "the first document is right under a causal mask, later ones see those before them",
        .why = "packed documents are read as one text",
        .fix = "hide keys of other documents",
-       .evidence =
-           "axolotl#4002, axolotl#3608, NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
+       .evidence = "axolotl-ai-cloud/axolotl#4002, axolotl-ai-cloud/axolotl#3608, "
+                   "NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
        .readings = ignored_borders,
        .forward = borders_ignored},
       {.id = "M23",
