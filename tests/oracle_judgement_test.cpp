@@ -225,7 +225,7 @@ TEST_CASE("a wrong row is found in global, local and document coordinates") {
   }
 }
 
-TEST_CASE("a wrong device is found, its rows in one piece; so is a wrong head") {
+TEST_CASE("a wrong device is found, its rows in one piece, and so is a wrong head") {
   const RowSpread spread(Layout::contiguous, 4, 26);
   SUBCASE("device") {
     Case wrong;

@@ -159,7 +159,7 @@ TEST_CASE("C and D break, A and B do not, when dK and dV are one hop short of ho
   CHECK(s.broken_laws() == "CD");
 }
 
-TEST_CASE("A and C break when dv is averaged over the devices; with dk, B and D too") {
+TEST_CASE("A and C break when dv is averaged over the devices, and with dk, B and D too") {
   Solved s;
   scale_by(s.gradients.dv, 0.25);
   SUBCASE("dv alone") { CHECK(s.broken_laws() == "AC"); }

@@ -198,7 +198,7 @@ TEST_CASE("O6: a phantom key of score 0 adds 1 to exp(lse), for every state that
   }
 }
 
-TEST_CASE("O8: weights are rounded to 8 bits after they were summed; 1 can be held in them") {
+TEST_CASE("O8: weights are rounded to 8 bits after they were summed, and 1 is one of them") {
   RandomProblem<double> p = weights_problem(1, 3);
   p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
   const double P[] = {1, 0.27, 0.0005};

@@ -105,7 +105,7 @@ TEST_CASE("the vectors that are kept are those that `vectors write` writes") {
   }
 }
 
-TEST_CASE("every tensor that the JSON names is there, and the JSON names every tensor; all under 3 MB") {
+TEST_CASE("every tensor that the JSON names is there, and the JSON names every tensor, all under 3 MB") {
   std::uintmax_t bytes = 0;
   for (const auto& each : std::filesystem::directory_iterator(kept)) bytes += each.file_size();
   CHECK(bytes < 3'000'000);
