@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "reference/blockwise/block_backward.h"
 #include "reference/blockwise/block_forward.h"
 #include "reference/blockwise/blockwise_attention.h"
+#include "reference/blockwise/exponential.h"
 #include "reference/definition/bad_input.h"
 #include "tests/agreement.h"
 #include "tests/trials.h"
@@ -135,6 +137,38 @@ TEST_CASE_TEMPLATE("what the scratch memory held before does not matter, not eve
       return gradients;
     };
     CHECK(same_bits(backward({poisoned<T>(), poisoned<T>()}), backward({})));
+  }
+}
+
+TEST_CASE_TEMPLATE("a key far below the maximum is not read at all, forward or backward", T, float, double) {
+  constexpr Index keys = 37;
+  Random random(9);
+  RandomProblem<T> drawn = normal_problem(random, {.Sq = 3, .Skv = keys, .D = 1, .Dv = 2}).template as<T>();
+  drawn.Q.head(0, 0).setOnes();
+  for (Index j = 0; j < keys; ++j) {
+    const bool far = j % 2 == 1;
+    drawn.K(0, j, 0, 0) = far ? T(-2000) : T(0);
+    for (Index d = 0; d < 2; ++d) drawn.V(0, j, 0, d) = far ? std::numeric_limits<T>::max() / 64 : T(d);
+  }
+  const Blockwise<T> found(drawn);
+  for (Index i = 0; i < 3; ++i) {
+    CHECK(found.forward.out(0, i, 0, 0) == 0);
+    CHECK(found.forward.out(0, i, 0, 1) == doctest::Approx(1));
+  }
+  for (Index j = 1; j < keys; j += 2) {
+    CHECK(found.gradients.dk(0, j, 0, 0) == 0);
+    for (Index d = 0; d < 2; ++d) CHECK(found.gradients.dv(0, j, 0, d) == 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("a score that is NaN has a weight that is NaN", T, float, double) {
+  constexpr Index keys = 37;
+  for (Index nan = 0; nan < keys; ++nan) {
+    Eigen::Array<T, keys, 1> scores;
+    scores.setZero();
+    scores(nan) = std::numeric_limits<T>::quiet_NaN();
+    exponentiate(scores, T(1));
+    for (Index j = 0; j < keys; ++j) CHECK(std::isnan(scores(j)) == (j == nan));
   }
 }
 

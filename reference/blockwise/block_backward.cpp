@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "reference/blockwise/exponential.h"
+
 namespace ringattn {
 
 template <class T>
@@ -33,7 +35,7 @@ void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, Tile keys,
   auto gradient = dP.row(i).segment(keys.begin, keys.size()).array();
   gradient += shift;
   if (cap > 0) gradient *= 1 - (score / cap).square();
-  score = (score - lse).exp();
+  exponentiate(score, lse);
   gradient *= score;
 }
 

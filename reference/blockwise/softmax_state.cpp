@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/blockwise/exponential.h"
+
 namespace ringattn {
 
 namespace {
@@ -35,7 +37,7 @@ void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std
     auto P = S.row(i).segment(keys.begin, keys.size()).array();
     const T m_new = std::max(m_row, P.maxCoeff());
     const T alpha = std::exp(m_row - m_new);
-    P = (P - m_new).exp();
+    exponentiate(P, m_new);
     l_row = alpha * l_row + P.sum();
     m_row = m_new;
 

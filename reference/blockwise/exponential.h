@@ -1,0 +1,29 @@
+#pragma once
+
+#include <limits>
+
+#include "reference/definition/tensor.h"
+
+namespace ringattn {
+
+// What Eigen's vectorised exponential gives for -infinity: 0, or the tiny number at which it stops, as the
+// processor has it
+template <class T>
+T smallest_exponential() {
+  static const T smallest = [] {
+    Eigen::Array<T, 64, 1> x;
+    x.setConstant(-std::numeric_limits<T>::infinity());
+    return x.exp().eval()(0);
+  }();
+  return smallest;
+}
+
+// x = e^(x - shift); a key so far below that its weight is no number gets 0, not that tiny number. NaN stays:
+// Eigen's max, like std::max, keeps it in the first place
+template <class Row>
+void exponentiate(Row& x, typename Row::Scalar shift) {
+  using T = typename Row::Scalar;
+  x = ((x - shift).exp() - smallest_exponential<T>()).max(T(0));
+}
+
+}  // namespace ringattn
