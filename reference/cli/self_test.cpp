@@ -44,7 +44,7 @@ int print_self_test(Index every, const std::optional<std::filesystem::path>& jso
       if (!result.named) missed += missed_line(result);
     }
     const char* mask = each.causal ? "causal" : "full";
-    text += fmt::format("{:>7}  {:<10}  {:<6}  {:>6}  {:>4} of {:<2}  {:>4} of {:<4}  {:>4} of {:<4}\n",
+    text += fmt::format("{:>7}  {:<10}  {:<6}  {:>6}  {:>4} of {:<2}  {:>4} of {:<4}  {:>4} of {}\n",
                         each.devices, name(each.layout), mask, each.seq, each.kv_heads, each.heads,
                         forward.named, forward.made, backward.named, backward.made);
     rows.push_back({{"devices", each.devices},

@@ -71,7 +71,7 @@ void require_shapes(const Submission& s) {
 std::optional<GaugedGradients> gauge_keys(const Submission& s, Report& report) {
   if (!s.dk && !s.dv) return std::nullopt;
   if (!s.out || !s.lse) {
-    report.remarks.push_back(
+    report.remarks.emplace_back(
         "dk and dv of sampled keys are judged with out and lse of all rows; hand them in too");
     return std::nullopt;
   }
@@ -135,17 +135,17 @@ void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>&
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
   if (s.problem.K.shape.S > keys_for_names) {
-    report.remarks.push_back("mistakes are named up to " + std::to_string(keys_for_names) +
-                             " keys; try a smaller case, or a probe");
+    report.remarks.emplace_back("mistakes are named up to " + std::to_string(keys_for_names) +
+                                " keys; try a smaller case, or a probe");
     return;
   }
   if (forward_failed) {
     report.forward = diagnose_forward(s, report.judgements, report.rows);
-    if (backward_failed) report.remarks.push_back("the gradients are named once the forward is right");
+    if (backward_failed) report.remarks.emplace_back("the gradients are named once the forward is right");
   } else if (gradients && small_enough_for_backward(s.problem)) {
     report.backward = diagnose_backward(s, *gradients);
   } else {
-    report.remarks.push_back(
+    report.remarks.emplace_back(
         "mistakes of the backward are named up to about 500 tokens and 8 heads; try a smaller case");
   }
 }
@@ -205,7 +205,7 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   if (passed && options.blind_spots && s.problem.K.shape.S <= keys_for_names) {
     report.blind_to = blind_spots(s);
     if (!report.blind_to->backward_tried)
-      report.remarks.push_back(
+      report.remarks.emplace_back(
           "whether mistakes of the backward would show is tried up to about 500 tokens and 8 heads");
   }
   return report;
