@@ -123,7 +123,7 @@ VectorRun judged(const TestedProgram& program, const GoldenVector& vector, const
   for (const Judgement& judgement : report.judgements) run.tensors.push_back(judgement.tensor);
   if (const Diagnosis* diagnosis = report.diagnosis())
     for (const Suspect& suspect : diagnosis->names)
-      if (const std::string& id = suspect.mistake->id;
+      if (const std::string id = id_of(suspect);
           std::find(run.names.begin(), run.names.end(), id) == run.names.end())
         run.names.push_back(id);
   return run;
