@@ -6,26 +6,22 @@
 #include <sstream>
 #include <thread>
 
-#include "reference/trace/checker.h"
 #include "reference/trace/json_lines.h"
 #include "reference/trace/summary.h"
 #include "reference/trace/tee_sink.h"
-#include "reference/trace/trace_store.h"
-#include "reference/transport/ring_attention.h"
-#include "tests/random_problem.h"
+#include "tests/traced_run.h"
 #include "tests/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-constexpr const char* layout_names[] = {"contiguous", "zigzag", "striped"};
-
 // A run as the command line has it: forward, then backward with the same pens
 struct Run {
   RandomProblem<double> drawn;
   RingOptions options;
   CostModel cost;
+  std::vector<CostModel> costs;  // by device
   bool backward = false;
 
   explicit Run(Random& random) : drawn(random_problem(random, {.longest = 9, .widest = 4})) {
@@ -39,25 +35,27 @@ struct Run {
     cost.link_gbps = static_cast<double>(random.below(4)) * 7;
     cost.link_latency_us = static_cast<double>(random.below(3)) / 10;
     backward = random.below(2);
+    costs.assign(static_cast<std::size_t>(options.devices), cost);
+  }
+
+  // Some devices and links are slower than the rest
+  void slow_down_some(Random& random) {
+    for (CostModel& each : costs) {
+      each.ns_per_pair *= 1 + static_cast<double>(random.below(3));
+      each.link_gbps /= 1 + static_cast<double>(random.below(3));
+      each.link_latency_us *= 1 + static_cast<double>(random.below(3));
+    }
   }
 
   TraceHeader header() const {
-    const Extents e = drawn.extents();
-    TraceHeader header;
-    header.devices = options.devices;
-    header.batch = e.B, header.Sq = e.Sq, header.Skv = e.Skv, header.heads = e.Hq, header.kv_heads = e.Hkv;
-    header.head_dim = e.D, header.v_dim = e.Dv;
-    header.layout = layout_names[static_cast<int>(options.layout)];
-    header.rotate = options.rotate == Rotation::kv ? "kv" : "q";
-    header.overlap = options.overlap;
+    TraceHeader header = header_of(drawn, options, cost);
     if (backward) header.passes.push_back("backward");
-    header.cost = cost;
     return header;
   }
 
   // 0: a thread for each device; 1: lockstep
   void on_threads(int threads, TraceSink& sink) const {
-    Recorders pens = recorders(sink, options.devices, cost);
+    Recorders pens = recorders(sink, costs);
     RingOptions with_pens = options;
     with_pens.facts = &pens, with_pens.threads = threads;
     const Attended<double> forward = ring_attention(drawn.problem(), with_pens);
@@ -100,10 +98,22 @@ TEST_CASE("no run breaks an invariant of traces") {
   }
 }
 
+TEST_CASE("devices and links that are not equally fast break no invariant of traces") {
+  Random random(34);
+  for (int trial = 0; trial < trials(300); ++trial) {
+    Run run(random);
+    run.slow_down_some(random);
+    const std::string sentence = complaint(run, run.events_on_threads(1));
+    INFO(run.describe());
+    CHECK(sentence == "");
+  }
+}
+
 TEST_CASE("threads and lockstep leave the same virtual trace, byte for byte") {
   Random random(31);
   for (int trial = 0; trial < trials(200); ++trial) {
-    const Run run(random);
+    Run run(random);
+    run.slow_down_some(random);
     const std::vector<Event> threads = run.events_on_threads(0), lockstep = run.events_on_threads(1);
     const bool same = virtual_trace(run.header(), threads) == virtual_trace(run.header(), lockstep);
     const std::string sentence = complaint(run, threads);

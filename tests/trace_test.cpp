@@ -20,6 +20,7 @@
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
 #include "tests/file_fixtures.h"
+#include "tests/sentence.h"
 
 using namespace ringattn;
 
@@ -44,17 +45,19 @@ std::shared_ptr<RowFacts> first_key(int row) {
   facts->m_before = -infinity, facts->l_before = 0, facts->O_before = {0};
   facts->m_after = 1.0 / 3, facts->l_after = 1, facts->O_after = {0.7};
   facts->alpha = 0;
+  facts->scores = {1.0 / 3}, facts->score_magnitude = 1.0 / 3;
   return facts;
 }
 
-// And another one, with a larger score
-std::shared_ptr<RowFacts> second_key(int row) {
+// And two more, of which it sees one, with a larger score
+std::shared_ptr<RowFacts> next_keys(int row) {
   const double alpha = std::exp(1.0 / 3 - 2);
   auto facts = std::make_shared<RowFacts>();
   facts->row = row;
   facts->m_before = 1.0 / 3, facts->l_before = 1, facts->O_before = {0.7};
   facts->m_after = 2, facts->l_after = alpha + 1, facts->O_after = {0.7 * alpha + 5};
   facts->alpha = alpha;
+  facts->scores = {-infinity, 2}, facts->score_magnitude = 7;
   return facts;
 }
 
@@ -86,7 +89,7 @@ void run_small(TraceSink& sink) {
     pen.received(0, 1 - d, 1 - d, "K V", 100, stamp);
     pen.compute_begins(1, 1 - d, d == 0 ? "partial" : "skipped", d == 0 ? 30 : 0);
     pen.compute_ends();
-    pen.row(1, 1 - d, second_key(d));
+    pen.row(1, 1 - d, next_keys(d));
     pen.finalized();
     pen.releases("Q", 8);
     pen.releases("K V", 200);
@@ -199,6 +202,12 @@ const Falsification falsifications[] = {
      [](Event& e, Event&) { e.row = changed(e, [](RowFacts& r) { r.l_before = 1; }); }},
     {"loses a part of l", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.l_before = 100; }); }},
+    {"has m 2; the largest score that the row has met is 2.1", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[1] = 2.1; }); }},
+    {"has l 1.18888; alpha l and the sum of exp(score - m) make 1.55676", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[0] = 1; }); }},
+    {"has l 1.18888; alpha l and the sum of exp(score - m) make nan", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[0] = std::nan(""); }); }},
     {"does not go on with row 0", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.O_before = {0.8}; }); }},
     {"elements of O", EventKind::row,
@@ -240,6 +249,29 @@ TEST_CASE("a trace without its last events is broken as a whole and sound as an 
   }
 }
 
+TEST_CASE("what a slow device sends comes late, and what it receives does not") {
+  const CostModel fast = small_header().cost, slow{.ns_per_pair = 3, .link_gbps = 4, .link_latency_us = 0.2};
+  TraceStore store(2);
+  Recorders pens = recorders(store, {fast, slow});
+  std::array<Stamp, 2> stamps;
+  for (int d = 0; d < 2; ++d) {
+    stamps[static_cast<std::size_t>(d)] = pens[static_cast<std::size_t>(d)].sends(0, 1 - d, d, "K V", 100);
+    pens[static_cast<std::size_t>(d)].compute_begins(0, d, "full", 10);
+    pens[static_cast<std::size_t>(d)].compute_ends();
+    CHECK(pens[static_cast<std::size_t>(d)].now() == (d == 0 ? 10 : 30));
+  }
+  for (int d = 0; d < 2; ++d)
+    pens[static_cast<std::size_t>(d)].received(0, 1 - d, 1 - d, "K V", 100,
+                                               stamps[static_cast<std::size_t>(1 - d)]);
+  // The link of device 0 takes 100 ns and 50 ns of latency; that of device 1 takes 200 ns and 200 ns
+  const std::array<double, 2> begins{200, 50}, ends{400, 150};
+  for (const Event& event : store.events())
+    if (event.kind == EventKind::recv) {
+      const auto device = static_cast<std::size_t>(event.id.device);
+      CHECK(event.t == (event.at == EventAt::begin ? begins[device] : ends[device]));
+    }
+}
+
 TEST_CASE("events are sorted by time, device and sequence, and a begin stands before its end") {
   const std::vector<Event> events = small_events();
   for (std::size_t i = 1; i < events.size(); ++i) {
@@ -263,7 +295,22 @@ TEST_CASE("a trace that is saved, loaded and saved again is the same, to the las
   CHECK(same_lines);
   REQUIRE(loaded.events.size() == events.size());
   for (std::size_t i = 0; i < events.size(); ++i)
-    if (events[i].row) CHECK(loaded.events[i].row->O_after == events[i].row->O_after);
+    if (events[i].row) {
+      CHECK(loaded.events[i].row->O_after == events[i].row->O_after);
+      CHECK(loaded.events[i].row->scores == events[i].row->scores);
+    }
+}
+
+TEST_CASE("a trace that says nothing of scores is a trace") {
+  std::vector<Event> events = small_events();
+  for (Event& event : events)
+    if (event.row) event.row = changed(event, [](RowFacts& row) { row.scores.clear(); });
+  const std::string lines = json_lines(small_header(), events);
+  CHECK_FALSE(contains(lines, "score"));
+  const TraceFile loaded = parse_trace(lines);
+  CHECK(broken_invariants(loaded.header, loaded.events).empty());
+  for (const Event& event : loaded.events)
+    if (event.row) CHECK(event.row->scores.empty());
 }
 
 TEST_CASE("what is no trace is refused with the line and the rule") {
@@ -291,6 +338,8 @@ TEST_CASE("what is no trace is refused with the line and the rule") {
   says(with("\"kind\": \"alloc\"", "\"kind\": \"malloc\""), "kind must be a kind of event; found \"malloc\"");
   says(with("\"t\": 0,", "\"t\": \"inf\","), "t must be a finite number; found \"inf\"");
   says(with("\"m_before\": \"-inf\"", "\"m_before\": \"low\""), "m_before must be a number");
+  says(with("\"score_magnitude\": 7", "\"size\": 7"), "score_magnitude must be a number; it is missing");
+  says(with("\"scores\": [\"-inf\"", "\"scores\": [\"low\""), "scores must be a list of numbers");
   says(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device itself");
   says(with("\"bytes\": 100", "\"bytes\": 1e99"), "bytes must be an integer");
   says(with("\"cause\": []", "\"cause\": [\"0.0\", \"0.0\", \"0.0\"]"), "cause must be at most two ids");

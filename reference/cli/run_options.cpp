@@ -12,6 +12,7 @@ namespace ringattn::cli {
 WatchedRows RunOptions::watched_rows(Index Sq) const {
   WatchedRows watched;
   watched.all = trace_rows == "all" || steps.has_value();
+  watched.scores = !trace_rows.empty();  // steps have no place for them
   if (watched.all || trace_rows.empty()) return watched;
   for (const std::string& entry : CLI::detail::split(trace_rows, ',')) {
     Index row = -1;

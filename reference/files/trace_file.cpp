@@ -129,6 +129,9 @@ std::shared_ptr<const RowFacts> parse_row(const JsonFields& fields) {
   row->O_before = fields.numbers("O_before");
   row->O_after = fields.numbers("O_after");
   if (row->O_before.size() != row->O_after.size()) fields.refuse("O_after", "as long as O_before");
+  if (!fields.has("scores")) return row;
+  row->scores = fields.numbers("scores");
+  row->score_magnitude = fields.number("score_magnitude");
   return row;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace ringattn {
 
@@ -10,7 +11,8 @@ bool WatchedRows::contains(Index row) const {
 }
 
 template <class T>
-RowWatch<T>::RowWatch(const WatchedRows& watched, const std::vector<Index>& global_rows) {
+RowWatch<T>::RowWatch(const WatchedRows& watched, const std::vector<Index>& global_rows)
+    : with_scores_(watched.scores) {
   for (std::size_t local = 0; local < global_rows.size(); ++local)
     if (watched.contains(global_rows[local]))
       rows_.push_back({static_cast<Index>(local), global_rows[local]});
@@ -18,11 +20,35 @@ RowWatch<T>::RowWatch(const WatchedRows& watched, const std::vector<Index>& glob
 
 namespace {
 
+constexpr double hidden = -std::numeric_limits<double>::infinity();
+
 template <class T>
 std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
   std::vector<double> numbers;
   for (Index d = 0; d < O.shape().D; ++d) numbers.push_back(static_cast<double>(O(b, row, h, d)));
   return numbers;
+}
+
+// The scores of a row against a block of keys as they are defined, summed in float64: what the tiles hold, to
+// rounding
+template <class T>
+void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts& facts) {
+  const auto q = pair.Q.head(b, h).row(row);
+  const auto K = pair.K.head(b, pair.kv_head(h));
+  const double scale = pair.scoring.scale(q.size()), cap = pair.scoring.softcap;
+  const Token& query = pair.q_tokens.of(b)[static_cast<std::size_t>(row)];
+  for (Index j = 0; j < K.rows(); ++j) {
+    double dot = 0, magnitude = 0;
+    for (Index d = 0; d < q.size(); ++d) {
+      const double product = static_cast<double>(q(d)) * static_cast<double>(K(j, d));
+      dot += product;
+      magnitude += std::abs(product);
+    }
+    const double score = cap > 0 ? cap * std::tanh(scale * dot / cap) : scale * dot;
+    const Token& key = pair.kv_tokens.of(b)[static_cast<std::size_t>(j)];
+    facts.scores.push_back(visible(query, key, pair.scoring.mask) ? score : hidden);
+    facts.score_magnitude = std::max(facts.score_magnitude, std::abs(scale) * magnitude);
+  }
 }
 
 }  // namespace
@@ -40,6 +66,16 @@ void RowWatch<T>::before(const SoftmaxState<T>& state) {
         picture.O_before = row_of(state.O, b, row.local, h);
         pictures_.push_back(std::move(picture));
       }
+}
+
+template <class T>
+void RowWatch<T>::before(const SoftmaxState<T>& state, const BlockPair<T>& pair) {
+  before(state);
+  if (!with_scores_) return;
+  auto picture = pictures_.begin();
+  for (const Row& row : rows_)
+    for (Index b = 0; b < state.O.shape().B; ++b)
+      for (Index h = 0; h < state.O.shape().H; ++h) add_scores(pair, b, row.local, h, *picture++);
 }
 
 template <class T>

@@ -9,6 +9,7 @@ namespace ringattn {
 struct WatchedRows {
   bool all = false;
   std::vector<Index> rows;  // in the global sequence
+  bool scores = true;       // the scores too, a number for each key of the block
 
   bool none() const { return !all && rows.empty(); }
   bool contains(Index row) const;
@@ -22,12 +23,14 @@ class RowWatch {
   RowWatch(const WatchedRows& watched, const std::vector<Index>& global_rows);
 
   void before(const SoftmaxState<T>& state);
+  void before(const SoftmaxState<T>& state, const BlockPair<T>& pair);  // that it is to attend to
   void after(const SoftmaxState<T>& state, int step, int owner, Recorder& facts);
 
  private:
   struct Row {
     Index local, global;
   };
+  bool with_scores_ = false;
   std::vector<Row> rows_;
   std::vector<RowFacts> pictures_;
 };

@@ -32,6 +32,10 @@ struct RowFacts {
   double m_before = 0, l_before = 0, m_after = 0, l_after = 0;
   double alpha = 1;  // exp(m_before - m_after), by which l and O shrank
   std::vector<double> O_before, O_after;
+
+  // Against each key of the block, in the order of the block; -inf: hidden. Empty where states were merged
+  std::vector<double> scores;
+  double score_magnitude = 0;  // the largest scale |q| . |k|, in proportion to which scores are rounded
 };
 
 struct Event {

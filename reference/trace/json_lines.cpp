@@ -80,6 +80,9 @@ void write_row(Line& line, const RowFacts& row) {
   line.field("l_after", row.l_after);
   line.field("O_before", row.O_before);
   line.field("O_after", row.O_after);
+  if (row.scores.empty()) return;
+  line.field("scores", row.scores);
+  line.field("score_magnitude", row.score_magnitude);
 }
 
 void write_journey(Line& line, const Event& recv, WallTimes wall_times) {

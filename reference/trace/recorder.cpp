@@ -101,7 +101,8 @@ Stamp Recorder::sends(int step, int peer, int owner, std::string_view what, std:
   send.peer = peer, send.owner = owner, send.what = what, send.bytes = bytes;
   begin(send_, send);
   link_free_t_ = send.t + cost_.transfer_ns(bytes);
-  return {send.id, send.t, link_free_t_ + cost_.latency_ns(), WallClock::now(), {}};
+  const double latency = cost_.latency_ns();
+  return {send.id, send.t, send.t + latency, link_free_t_ + latency, WallClock::now(), {}};
 }
 
 void Recorder::send_posted() {
@@ -123,7 +124,7 @@ void Recorder::received(int step, int peer, int owner, std::string_view what, st
       std::max<std::int64_t>(0, wall(stamp.arrives_w) - std::max(wall(stamp.began_w), wait_begin_.w));
 
   // As exact as the link is: not before the send, nor before the end of the message before
-  recv.t = stamp.began_t + cost_.latency_ns();
+  recv.t = stamp.begins_to_arrive_t;
   emit(recv);
   end(recv, stamp.arrives_t);
   last_recv_ = recv.id;
@@ -141,9 +142,13 @@ void Recorder::finalized() {
 }
 
 Recorders recorders(TraceSink& sink, int devices, const CostModel& cost) {
+  return recorders(sink, std::vector<CostModel>(static_cast<std::size_t>(devices), cost));
+}
+
+Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs) {
   const WallClock::time_point began = WallClock::now();
   Recorders pens;
-  for (int device = 0; device < devices; ++device) pens.emplace_back(sink, device, cost, began);
+  for (const CostModel& cost : costs) pens.emplace_back(sink, static_cast<int>(pens.size()), cost, began);
   return pens;
 }
 

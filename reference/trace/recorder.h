@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <vector>
 
 #include "reference/trace/event.h"
 
@@ -12,6 +13,7 @@ using WallClock = std::chrono::steady_clock;
 struct Stamp {
   EventId sent;                     // the send event
   double began_t = 0;               // virtual nanoseconds
+  double begins_to_arrive_t = 0;    // virtual nanoseconds
   double arrives_t = 0;             // virtual nanoseconds
   WallClock::time_point began_w;    // set by the sender
   WallClock::time_point arrives_w;  // set by the link
@@ -73,5 +75,8 @@ class Recorder {
 // clocks go on; without pens a run writes nothing down.
 using Recorders = std::vector<Recorder>;
 Recorders recorders(TraceSink& sink, int devices, const CostModel& cost);
+
+// The same where devices, and the links from them to the next, are not equally fast: a cost for each
+Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs);
 
 }  // namespace ringattn

@@ -27,6 +27,37 @@ bool is_state(double m, double l, const std::vector<double>& O) {
   return std::isfinite(m) && std::isfinite(l) && l >= 1 - 1e-6 && finite(O);
 }
 
+// The arithmetic in which a run calculates its states
+struct Arithmetic {
+  double eps, smallest;
+};
+template <class T>
+constexpr Arithmetic arithmetic_in{std::numeric_limits<T>::epsilon(), std::numeric_limits<T>::min()};
+
+Arithmetic arithmetic_of(const TraceHeader& header) {
+  return header.dtype == "f64" ? arithmetic_in<double> : arithmetic_in<float>;
+}
+
+// What the scores of a block make of m and l. They were summed anew beside the tiles of the run: both agree
+// to the rounding of a dot product, which exp turns into a relative error of a weight
+void check_scores(Inspection& trace, const Event& event, double alpha, double error_of_l) {
+  const RowFacts& row = *event.row;
+  const auto [eps, smallest] = arithmetic_of(trace.header);
+  double m = row.m_before, l = alpha * row.l_before;
+  for (const double score : row.scores) {
+    m = std::max(m, score);
+    if (score != -infinity) l += std::exp(score - row.m_after);
+  }
+  const double terms = 8 + static_cast<double>(trace.header.head_dim);
+  const double rounding = terms * eps * row.score_magnitude + smallest;
+  if (!(row.m_after == m || std::abs(row.m_after - m) <= rounding))
+    trace.complain(event, "has m ", row.m_after, "; the largest score that the row has met is ", m);
+
+  const double error = error_of_l + static_cast<double>(row.scores.size()) * eps + std::expm1(rounding);
+  if (!(row.l_after == l || std::abs(row.l_after - l) <= error * l))
+    trace.complain(event, "has l ", row.l_after, "; alpha l and the sum of exp(score - m) make ", l);
+}
+
 // One row absorbs one block
 void check_row(Inspection& trace, const Event& event) {
   const RowFacts& row = *event.row;
@@ -41,15 +72,14 @@ void check_row(Inspection& trace, const Event& event) {
     trace.complain(event, "lets m fall from ", row.m_before, " to ", row.m_after);
 
   // alpha and l are calculated in the arithmetic of the run; exp passes errors of its argument on
-  const bool f64 = trace.header.dtype == "f64";
-  const double eps = f64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
-  const double smallest = f64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  const auto [eps, smallest] = arithmetic_of(trace.header);
   const double rise = row.m_after == row.m_before ? 0 : row.m_after - row.m_before;
   const double alpha = std::exp(-rise), error = (64 + 4 * std::min(rise, 1e3)) * eps;
   if (!(std::abs(row.alpha - alpha) <= error * alpha + smallest))
     trace.complain(event, "has alpha ", row.alpha, "; exp(m_before - m_after) is ", alpha);
   if (!(row.l_after >= alpha * row.l_before * (1 - error) - smallest))
     trace.complain(event, "loses a part of l: ", row.l_after, " is less than alpha times ", row.l_before);
+  if (!row.scores.empty()) check_scores(trace, event, alpha, error);
 }
 
 // What identifies a row of the state: pass, batch, head, row

@@ -27,7 +27,7 @@ struct TraceHeader {
   // In the order in which each device goes round the ring, a run event each that names it: "forward",
   // "backward"
   std::vector<std::string> passes = {"forward"};
-  CostModel cost;
+  CostModel cost;  // where devices or links are not equally fast, of the fastest
 
   // The options of the command that ran it, names and values as typed
   std::vector<std::pair<std::string, std::string>> options;

@@ -25,6 +25,12 @@ void TraceStore::take(const Event& event) {
   buffer.count.store(count + 1, std::memory_order_release);
 }
 
+std::size_t TraceStore::size() const {
+  std::size_t sum = 0;
+  for (const Buffer& buffer : buffers_) sum += buffer.count.load(std::memory_order_acquire);
+  return sum;
+}
+
 std::vector<Event> TraceStore::events_of(int device) const {
   const Buffer& buffer = buffers_.at(static_cast<std::size_t>(device));
   std::vector<Event> events;

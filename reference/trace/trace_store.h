@@ -20,6 +20,9 @@ class TraceStore : public TraceSink {
   // In the order of saved files: by (t, device, sequence), a begin before its end
   std::vector<Event> events() const;
 
+  // How many events there are so far
+  std::size_t size() const;
+
   // What one device has emitted so far, in the order in which it did
   std::vector<Event> events_of(int device) const;
 
