@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 
@@ -118,33 +119,100 @@ TEST_CASE("a failure ends the wait for a late message, and senders never wait fo
 
 // ---- Gated -------------------------------------------------------------------
 
-TEST_CASE("a gated run stands still until it is released, verb by verb, and computes the same bits") {
-  const RandomProblem<double> drawn = small_problem();
-  std::promise<Gated<double>*> made;
-  std::atomic<int> passed = 0;
-  const LinkDecorator<double> links = [&](Link<double>& inner, WaitingRoom& room) {
-    const auto counting = std::make_shared<Preceded<double>>(inner, [&](int) { ++passed; });
-    const auto gated = std::make_shared<Gated<double>>(*counting, room, 4);
-    made.set_value(gated.get());
-    return std::make_unique<Preceded<double>>(*gated, [counting, gated](int) {});
-  };
-  std::future<Attended<double>> run =
-      std::async(std::launch::async, [&] { return ring_attention(drawn.problem(), four_devices(), links); });
-  Gated<double>& gate = *made.get_future().get();
-  const auto still_at = [&](int verbs) {
-    while (passed < verbs && run.wait_for(Milliseconds(0)) == std::future_status::timeout)
-      std::this_thread::yield();
-    return run.wait_for(Milliseconds(5)) == std::future_status::timeout && passed == verbs;
+namespace {
+
+// Four devices, each on a thread of its own, behind a gate that nobody has opened yet
+class GatedRun {
+ public:
+  GatedRun()
+      : run_(std::async(std::launch::async,
+                        [this] { return ring_attention(drawn_.problem(), four_devices(), links()); })),
+        gate_(*made_.get_future().get()) {}
+
+  // A test that has failed does not hang
+  ~GatedRun() {
+    if (!run_.valid() || run_.wait_for(Milliseconds(0)) == std::future_status::ready) return;
+    for (int device = 0; device < 4; ++device) gate_.stall(device, false);
+    gate_.open();
+  }
+
+  Gated<double>& gate() { return gate_; }
+
+  // Whether the run comes to a stand where its devices have taken so many verbs, and goes no further
+  bool still_at(const std::array<int, 4>& verbs) {
+    const auto limit = WallClock::now() + std::chrono::seconds(10);
+    while (passed_ != verbs && WallClock::now() < limit) std::this_thread::yield();
+    return run_.wait_for(Milliseconds(5)) == std::future_status::timeout && passed_ == verbs;
+  }
+
+  // Its result when it has come to its end
+  bool is_right_at_last() {
+    const bool right = same_bits(run_.get(), ring_attention(drawn_.problem(), four_devices()));
+    return right && passed_ == std::array<int, 4>{9, 9, 9, 9};  // three hops, of three verbs each
+  }
+
+ private:
+  struct Counts {
+    std::array<std::atomic<int>, 4> of{};
+    bool operator==(const std::array<int, 4>& verbs) const {
+      return std::equal(of.begin(), of.end(), verbs.begin());
+    }
   };
 
-  REQUIRE(still_at(0));
-  gate.release(2);
-  REQUIRE(still_at(1));
-  for (int device = 0; device < 4; ++device) gate.release(device, 2);  // a reserve and a send
-  REQUIRE(still_at(9));
-  gate.open();
-  CHECK(same_bits(run.get(), ring_attention(drawn.problem(), four_devices())));
-  CHECK(passed == 4 * 3 * 3);
+  LinkDecorator<double> links() {
+    return [this](Link<double>& inner, WaitingRoom& room) {
+      const auto count = [this](int device) { ++passed_.of[static_cast<std::size_t>(device)]; };
+      const auto counting = std::make_shared<Preceded<double>>(inner, count);
+      const auto gated = std::make_shared<Gated<double>>(*counting, room, 4);
+      made_.set_value(gated.get());
+      return std::make_unique<Preceded<double>>(*gated, [counting, gated](int) {});
+    };
+  }
+
+  RandomProblem<double> drawn_ = small_problem();
+  Counts passed_;
+  std::promise<Gated<double>*> made_;
+  std::future<Attended<double>> run_;
+  Gated<double>& gate_;
+};
+
+}  // namespace
+
+TEST_CASE("a gated run stands still until it is released, verb by verb, and computes the same bits") {
+  GatedRun run;
+  REQUIRE(run.still_at({0, 0, 0, 0}));
+  run.gate().release(2);
+  REQUIRE(run.still_at({0, 0, 1, 0}));
+  for (int device = 0; device < 4; ++device) run.gate().release(device, 2);  // a reserve and a send
+  REQUIRE(run.still_at({2, 2, 3, 2}));
+  run.gate().open();
+  CHECK(run.is_right_at_last());
+}
+
+TEST_CASE("a device at a gate takes its next verb once, however often it is let") {
+  GatedRun run;
+  run.gate().release(1, 2);
+  REQUIRE(run.still_at({0, 2, 0, 0}));
+  // It receives, and waits for device 0; one more verb is let
+  for (int verb = 0; verb < 5; ++verb) run.gate().release_next(1);
+  REQUIRE(run.still_at({0, 3, 0, 0}));
+  for (int verb = 0; verb < 5; ++verb) run.gate().release_next(1);
+  run.gate().release(2, 3);
+  run.gate().release(0, 2);
+  REQUIRE(run.still_at({2, 4, 3, 0}));
+  run.gate().open();
+  CHECK(run.is_right_at_last());
+}
+
+TEST_CASE("a stalled device takes no verb, the others come to wait for it, and nothing is wrong in the end") {
+  GatedRun run;
+  run.gate().stall(2, true);
+  run.gate().open();
+  run.gate().release(2, 10);
+  // 3 waits for the block of 2, 1 for room in the slot of 2, and 0 for what 3 is to pass on
+  REQUIRE(run.still_at({6, 4, 0, 3}));
+  run.gate().stall(2, false);
+  CHECK(run.is_right_at_last());
 }
 
 TEST_CASE("in lockstep the gate of one device holds up all") {

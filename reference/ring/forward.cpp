@@ -26,24 +26,36 @@ SoftmaxState<T> to_state(Block<T> block) {
 // ---- Both --------------------------------------------------------------------
 
 template <class T>
-Forward<T>::Forward(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement)
-    : device_(device), queries_(std::move(queries)), kv_(std::move(kv)), agreement_(agreement) {}
+Forward<T>::Forward(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+                    const Absorb<T>& absorb)
+    : device_(device),
+      queries_(std::move(queries)),
+      kv_(std::move(kv)),
+      agreement_(agreement),
+      absorb_(absorb) {}
+
+template <class T>
+void Forward<T>::absorb(const BlockPair<T>& pair, SoftmaxState<T>& state) {
+  if (absorb_) return absorb_(pair, state);
+  for (Index b = 0; b < pair.Q.shape().B; ++b)
+    for (Index h = 0; h < pair.Q.shape().H; ++h) ringattn::attend(pair, b, h, state, scratch_);
+}
 
 template <class T>
 void Forward<T>::attend_all(int step, int owner, const BlockPair<T>& pair, SoftmaxState<T>& state,
                             RowWatch<T>& watch, Recorder& facts) {
   facts.compute_begins(step, owner, name_of(pair.mask_class()), pair.live_pairs());
-  watch.before(state);
-  for (Index b = 0; b < pair.Q.shape().B; ++b)
-    for (Index h = 0; h < pair.Q.shape().H; ++h) ringattn::attend(pair, b, h, state, scratch_);
+  watch.before(state, pair);
+  absorb(pair, state);
   facts.compute_ends();
 }
 
 // ---- K and V rotate ----------------------------------------------------------
 
 template <class T>
-ForwardKv<T>::ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement)
-    : Forward<T>(device, std::move(queries), std::move(kv), agreement),
+ForwardKv<T>::ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+                        const Absorb<T>& absorb)
+    : Forward<T>(device, std::move(queries), std::move(kv), agreement, absorb),
       watch_(agreement.watched, this->rows()) {
   this->state_ = SoftmaxState<T>(agreement.out_of(this->queries_.Q->shape().S));
 }

@@ -1,15 +1,23 @@
 #pragma once
 
+#include <functional>
+
 #include "reference/ring/agreement.h"
 #include "reference/ring/shard.h"
 
 namespace ringattn {
 
+// How the state of a block of queries takes in a block of keys and values. Devices call it concurrently.
+template <class T>
+using Absorb = std::function<void(const BlockPair<T>& pair, SoftmaxState<T>& state)>;
+
 // What both forward works share: a device's queries, its keys and values, and the state of its queries.
 template <class T>
 class Forward : public Work<T> {
  public:
-  Forward(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement);
+  // _absorb_: in the place of what is right; empty: what is right
+  Forward(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+          const Absorb<T>& absorb = {});
 
   std::string_view pass() const override { return "forward"; }
 
@@ -26,13 +34,19 @@ class Forward : public Work<T> {
   const Agreement& agreement_;
   SoftmaxState<T> state_;
   ScoreTile<T> scratch_;
+
+ private:
+  void absorb(const BlockPair<T>& pair, SoftmaxState<T>& state);
+
+  Absorb<T> absorb_;
 };
 
 // Forward, K and V rotate: Q stays, and its state absorbs each block of keys as it passes.
 template <class T>
 class ForwardKv : public Forward<T> {
  public:
-  ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement);
+  ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+            const Absorb<T>& absorb = {});
 
   Block<T> home() override;
   Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;

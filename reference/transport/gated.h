@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "reference/ring/link.h"
 #include "reference/transport/waiting_room.h"
 
@@ -11,12 +13,19 @@ template <class T>
 class Gated : public Link<T> {
  public:
   Gated(Link<T>& inner, WaitingRoom& room, int devices)
-      : inner_(inner), room_(room), permits_(static_cast<std::size_t>(devices), 0) {}
+      : inner_(inner), room_(room), doors_(static_cast<std::size_t>(devices)) {}
 
   // Lets the next _verbs_ verbs of a device pass
   void release(int device, std::int64_t verbs = 1) {
     const auto lock = room_.lock();
-    permits_[static_cast<std::size_t>(device)] += verbs;
+    door(device).permits += verbs;
+    room_.wake_from_outside(lock, device);
+  }
+
+  // Lets the next verb of a device pass, and no more, however often it is said before the verb has come
+  void release_next(int device) {
+    const auto lock = room_.lock();
+    door(device).permits = std::max<std::int64_t>(door(device).permits, 1);
     room_.wake_from_outside(lock, device);
   }
 
@@ -24,8 +33,15 @@ class Gated : public Link<T> {
   void open() {
     const auto lock = room_.lock();
     open_ = true;
-    for (std::size_t device = 0; device < permits_.size(); ++device)
+    for (std::size_t device = 0; device < doors_.size(); ++device)
       room_.wake_from_outside(lock, static_cast<int>(device));
+  }
+
+  // Lets nothing of a device pass, whatever else is said, until it is no longer stalled
+  void stall(int device, bool stalled) {
+    const auto lock = room_.lock();
+    door(device).stalled = stalled;
+    room_.wake_from_outside(lock, device);
   }
 
   double reserve(int device, Lane lane) override {
@@ -42,16 +58,22 @@ class Gated : public Link<T> {
   }
 
  private:
+  struct Door {
+    std::int64_t permits = 0;
+    bool stalled = false;
+  };
+  Door& door(int device) { return doors_[static_cast<std::size_t>(device)]; }
+
   void pass(int device) {
     auto lock = room_.lock();
-    std::int64_t& permits = permits_[static_cast<std::size_t>(device)];
-    room_.wait_for_outside(lock, device, [&] { return open_ || permits > 0; });
-    if (!open_) --permits;
+    Door& d = door(device);
+    room_.wait_for_outside(lock, device, [&] { return !d.stalled && (open_ || d.permits > 0); });
+    if (!open_) --d.permits;
   }
 
   Link<T>& inner_;
   WaitingRoom& room_;
-  std::vector<std::int64_t> permits_;  // by device
+  std::vector<Door> doors_;  // by device
   bool open_ = false;
 };
 

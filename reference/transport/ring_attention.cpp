@@ -3,7 +3,6 @@
 #include "reference/blockwise/block_backward.h"
 #include "reference/definition/bad_input.h"
 #include "reference/ring/backward.h"
-#include "reference/ring/forward.h"
 #include "reference/ring/loop.h"
 #include "reference/transport/drive.h"
 
@@ -60,7 +59,8 @@ void go_round(std::vector<std::unique_ptr<ConcreteWork>>& works, const RingOptio
 }
 
 template <class T, class ConcreteWork>
-Attended<T> forward(const Problem<T>& problem, const RingOptions& options, const LinkDecorator<T>& decorate) {
+Attended<T> forward(const Problem<T>& problem, const RingOptions& options, const LinkDecorator<T>& decorate,
+                    const Absorb<T>& absorb) {
   Agreement agreement = agree(problem, options);
   std::vector<std::unique_ptr<ConcreteWork>> works;
   for (int d = 0; d < options.devices; ++d) {
@@ -71,7 +71,7 @@ Attended<T> forward(const Problem<T>& problem, const RingOptions& options, const
     agreement.slot_bytes =
         std::max(agreement.slot_bytes, options.rotate == Rotation::kv ? kv.bytes() : queries.bytes());
     agreement.result_bytes = std::max(agreement.result_bytes, out_bytes);
-    works.push_back(std::make_unique<ConcreteWork>(d, std::move(queries), std::move(kv), agreement));
+    works.push_back(std::make_unique<ConcreteWork>(d, std::move(queries), std::move(kv), agreement, absorb));
   }
   go_round<T>(works, options, decorate);
 
@@ -118,10 +118,13 @@ Gradients<T> backward(const Problem<T>& problem, const Attended<T>& forward, con
 
 template <class T>
 Attended<T> ring_attention(const Problem<T>& problem, const RingOptions& options,
-                           const LinkDecorator<T>& decorate) {
+                           const LinkDecorator<T>& decorate, const Absorb<T>& absorb) {
   check(problem, options);
-  return options.rotate == Rotation::kv ? forward<T, ForwardKv<T>>(problem, options, decorate)
-                                        : forward<T, ForwardQ<T>>(problem, options, decorate);
+  require(!absorb || options.rotate == Rotation::kv,
+          "[ring_attention] what a device does with a block can be replaced where K and V rotate; found Q "
+          "rotating; rotate K and V");
+  return options.rotate == Rotation::kv ? forward<T, ForwardKv<T>>(problem, options, decorate, absorb)
+                                        : forward<T, ForwardQ<T>>(problem, options, decorate, absorb);
 }
 
 template <class T>
@@ -136,9 +139,9 @@ Gradients<T> ring_attention_vjp(const Problem<T>& problem, const Attended<T>& fo
 }
 
 template Attended<float> ring_attention(const Problem<float>&, const RingOptions&,
-                                        const LinkDecorator<float>&);
+                                        const LinkDecorator<float>&, const Absorb<float>&);
 template Attended<double> ring_attention(const Problem<double>&, const RingOptions&,
-                                         const LinkDecorator<double>&);
+                                         const LinkDecorator<double>&, const Absorb<double>&);
 template Gradients<float> ring_attention_vjp(const Problem<float>&, const Attended<float>&,
                                              const Cotangents<float>&, const RingOptions&,
                                              const LinkDecorator<float>&);

@@ -5,7 +5,7 @@
 
 #include "reference/definition/attention_vjp.h"
 #include "reference/definition/layout.h"
-#include "reference/ring/row_watch.h"
+#include "reference/ring/forward.h"
 #include "reference/transport/slots.h"
 
 namespace ringattn {
@@ -33,10 +33,11 @@ using LinkDecorator = std::function<std::unique_ptr<Link<T>>(Link<T>& inner, Wai
 
 // Exact attention over a ring: what the definition gives, with no device holding more than its share of Q, K
 // and V, two blocks that travel, and one tile of scores. out (B, Sq, Hq, Dv) and lse (B, Sq, Hq, 1). Throws
-// BadInput where shapes disagree, and the first error of any device.
+// BadInput where shapes disagree, and the first error of any device. _absorb_: what devices are to do with a
+// block in the place of what is right; only where K and V rotate.
 template <class T>
 Attended<T> ring_attention(const Problem<T>& problem, const RingOptions& options,
-                           const LinkDecorator<T>& decorate = {});
+                           const LinkDecorator<T>& decorate = {}, const Absorb<T>& absorb = {});
 
 // Its vector-Jacobian product. _forward_ is the finished forward, in global order.
 template <class T>
