@@ -12,10 +12,12 @@ help:
 	@echo 'demo and test first name and install the Debian packages that are missing, if any.'
 
 python_needs      := python3-dev python3-venv
-demo_packages     := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
-test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev
+engine_packages   := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
+window_packages   := libimgui-dev libglfw3-dev libgl-dev libstb-dev pkg-config fonts-dejavu-core
+demo_packages     := $(engine_packages) $(window_packages)
+test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri
 test_all_packages := $(test_packages) libclang-rt-dev
-python_packages   := $(demo_packages) $(python_needs)
+python_packages   := $(engine_packages) $(python_needs)
 
 # ---- Demo -------------------------------------------------------------------
 
@@ -55,14 +57,14 @@ portability:
 
 asan tsan:
 	$(call heading,The laws under the sanitizers of preset $@)
-	$(cmake) --preset $@ -DRINGATTN_CLI=OFF > /dev/null
+	$(cmake) --preset $@ -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
 	$(fixed_addresses) $(cmake) --build --preset $@ --target ringattn_laws -j $(jobs)
 	RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/ringattn_laws
 
 fuzz:
 	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)
 	$(cmake) -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DRINGATTN_FUZZ=ON -DRINGATTN_FUZZ_SECONDS=$(fuzz_seconds) \
-	  -DRINGATTN_CLI=OFF -DRINGATTN_TESTS=OFF > /dev/null
+	  -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_TESTS=OFF > /dev/null
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
 
@@ -77,7 +79,7 @@ python: python-packages
 	$(call heading,The Python package)
 	test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
 	$(venv)/bin/pip install --quiet --disable-pip-version-check $$($(venv)/bin/python -c '$(build_tools)')
-	$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_PYTHON=ON \
+	$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_PYTHON=ON \
 	  -DPython_EXECUTABLE=$(CURDIR)/$(venv)/bin/python -Dnanobind_DIR="$$($(venv)/bin/python -m nanobind --cmake_dir)" > /dev/null
 	$(cmake) --build --preset release --target ringattn ringattn_engine -j $(jobs)
 	CMAKE_GENERATOR='Unix Makefiles' env -u MAKEFLAGS -u MAKELEVEL $(venv)/bin/pip install --quiet --disable-pip-version-check \
@@ -87,11 +89,12 @@ python: python-packages
 
 # ---- Documentation ----------------------------------------------------------
 
-# Writes the output of each command that README.md shows into README.md
+# Writes the output of each command that README.md shows into README.md, and the keys of the visualizer into its own
 readme:
 	$(cmake) --preset release -DRINGATTN_TESTS=ON > /dev/null
-	$(cmake) --build --preset release --target ringattn_command_line -j $(jobs)
+	$(cmake) --build --preset release --target ringattn_command_line ringattn_visualizer_laws -j $(jobs)
 	RINGATTN_README=write build/release/ringattn_command_line --test-case='the README*'
+	RINGATTN_README=write build/release/ringattn_visualizer_laws --test-case='*README*'
 
 clean:
 	rm -rf build

@@ -1,0 +1,64 @@
+#include <doctest/doctest.h>
+
+#include "tests/file_fixtures.h"
+#include "visualizer/raster/image.h"
+
+using namespace ringattn;
+using namespace ringattn::viz;
+
+namespace {
+
+Image gradient() {
+  Image image(5, 3);
+  for (std::size_t i = 0; i < image.rgba.size(); ++i)
+    image.rgba[i] = i % 4 == 3 ? 255 : static_cast<std::uint8_t>(4 * i);
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("a picture that was written is read again, pixel for pixel") {
+  const Directory directory;
+  write_png(directory.path / "a.png", gradient());
+  const Image again = read_png(directory.path / "a.png");
+  CHECK(again.width == 5);
+  CHECK(again.height == 3);
+  const bool same = again.rgba == gradient().rgba;
+  CHECK(same);
+  CHECK(directory.files() == 1);
+}
+
+TEST_CASE("a picture that cannot be written leaves what was there") {
+  const Directory directory;
+  const auto path = write(directory.path / "a.png", "before");
+  says(refusal([&] { write_png(path, Image()); }), "[picture] a picture has pixels");
+  CHECK(content(path) == "before");
+  says(refusal([&] { write_png(directory.path / "missing" / "a.png", gradient()); }),
+       "No such file or directory");
+  CHECK(directory.files() == 1);
+}
+
+TEST_CASE("what is no picture is refused with a sentence") {
+  const Directory directory;
+  const auto path = directory.path / "a.png";
+  says(refusal([&] { read_png(path); }), "nothing is found there");
+  says(refusal([&] { read_png(write(path, "")); }), "does not begin as one");
+  says(refusal([&] { read_png(write(path, "a text that was given a wrong name")); }),
+       "does not begin as one");
+}
+
+TEST_CASE("a picture that was cut off or damaged is refused, wherever that is") {
+  const Directory directory;
+  const auto path = directory.path / "a.png";
+  write_png(path, gradient());
+  const std::string whole = content(path);
+  for (std::size_t size = 0; size + 12 < whole.size(); ++size) {
+    CHECK(refusal([&] { read_png(write(path, whole.substr(0, size))); }) != "");
+  }
+  // Damage may go unseen, but never ends the program
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x55);
+    refusal([&] { read_png(write(path, damaged)); });
+  }
+}

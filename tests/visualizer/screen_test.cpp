@@ -1,0 +1,186 @@
+// Laws of the whole screen: whatever is told, on whichever screen and however large, it can be read.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/trials.h"
+#include "tests/visualizer/screens.h"
+#include "visualizer/model/commands.h"
+
+using namespace ringattn;
+using namespace ringattn::viz;
+
+namespace {
+
+// ---- What can be read --------------------------------------------------------------
+
+void check_writings(const Drawing& drawing, Size size) {
+  const Rect whole{0, 0, size.w, size.h};
+  for (std::size_t i = 0; i < drawing.writings.size(); ++i) {
+    const Writing& writing = drawing.writings[i];
+    const bool cut = writing.cut && writing.face != Face::code;
+    if (cut) FAIL_CHECK("cut: " << writing.text);
+    if (!whole.contains(writing.rect, 1)) FAIL_CHECK("outside of the screen: " << writing.text);
+    for (std::size_t j = 0; j < i; ++j) {
+      const Writing& other = drawing.writings[j];
+      if (other.layer == writing.layer && other.rect.overlaps(writing.rect, 1))
+        FAIL_CHECK("one upon the other: " << other.text << " | " << writing.text);
+    }
+  }
+}
+
+// ---- The ring ----------------------------------------------------------------------
+
+bool is_card(const Element& element) {
+  return element.target.kind == Target::Kind::device && !element.label.empty();
+}
+bool is_flight(const Element& element) {
+  return element.target.kind == Target::Kind::block && contains(element.label, " from ");
+}
+
+// Of each ring that is shown its cards, and the messages between them
+void check_rings(const Drawing& drawing) {
+  for (const Element& panel : drawing.elements) {
+    if (panel.target != Target::panel("ring")) continue;
+    std::vector<Rect> cards, flights;
+    for (const Element& element : drawing.elements) {
+      if (element.layer != panel.layer || !panel.rect.contains(element.rect)) continue;
+      if (is_card(element)) cards.push_back(element.rect);
+      if (is_flight(element)) flights.push_back(element.rect);
+    }
+    for (std::size_t i = 0; i < cards.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) CHECK_FALSE(cards[i].overlaps(cards[j]));
+      for (const Rect& flight : flights) CHECK_FALSE(cards[i].overlaps(flight));
+    }
+  }
+}
+
+// ---- What has happened -------------------------------------------------------------
+
+bool happened(const Session& session, EventId id) {
+  for (int run = 0; run < session.runs(); ++run)
+    if (id && session.recording(run).spans().find(id)) return true;
+  return false;
+}
+
+void check_events(const Drawing& drawing, const Session& session) {
+  for (const Element& element : drawing.elements) {
+    const Target::Kind kind = element.target.kind;
+    const bool quantity =
+        kind == Target::Kind::event || kind == Target::Kind::tile || kind == Target::Kind::block;
+    if (quantity && !happened(session, element.event)) FAIL_CHECK("no event says so: " << element.label);
+  }
+}
+
+void check_screen(HeadlessScreen& screen, const Session& session) {
+  const Drawing drawing = drawn(screen, session);
+  check_writings(drawing, screen.size());
+  check_rings(drawing);
+  check_events(drawing, session);
+}
+
+}  // namespace
+
+// ---- Scenes --------------------------------------------------------------------------
+
+TEST_CASE("every beat of every scene can be read on every screen") {
+  Random random(1);
+  for_some_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    for (const Scene& scene : scenes()) {
+      Session session;
+      session.open_scene(scene);
+      for (int beat = 0; beat < session.beats(); ++beat)
+        for (const bool presenting : {false, true}) {
+          if (!chosen(random, 0.15)) continue;
+          INFO(scene.id << ", beat " << beat + 1 << " on " << size << (presenting ? ", presented" : ""));
+          session.settings.presenting = presenting;
+          session.go_to_beat(beat);
+          check_screen(screen, session);
+          if (session.current_beat()->question.empty()) continue;
+          session.proceed();
+          REQUIRE(session.answered());
+          check_screen(screen, session);
+        }
+    }
+  });
+}
+
+// ---- Free play -----------------------------------------------------------------------
+
+namespace {
+
+// Turns every knob that changes what there is to draw
+void turn_knobs(Session& session, Random& random) {
+  for (const char* knob : {"devices", "seq", "mask", "layout", "rotate", "hop", "overlap", "backward"}) {
+    const auto times = random.below(knob == std::string("devices") ? 16 : 4);
+    const int direction = random.below(2) ? 1 : -1;
+    for (Index n = 0; n < times; ++n) session.turn(knob, direction);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("in free play any ring can be read, on every screen and at every moment") {
+  Random random(2);
+  for_some_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    for (int n = 0; n < trials(3); ++n) {
+      Session session;
+      session.open_scene(scene_called("free"));
+      turn_knobs(session, random);
+      for (int moment = 0; moment < 3; ++moment) {
+        session.seek(random.uniform() * session.duration());
+        session.settings.presenting = random.below(2);
+        const RunConfig& config = *session.free_config();
+        INFO(config.devices << " devices, " << config.queries << " tokens, " << name(config.layout)
+                            << (config.rotate == Rotation::q ? ", Q travels" : "")
+                            << (config.backward ? ", backward" : "") << " on " << size);
+        check_screen(screen, session);
+      }
+    }
+  });
+}
+
+// ---- Overlays ------------------------------------------------------------------------
+
+namespace {
+
+bool shows(const Drawing& drawing, const Target& target) {
+  return std::any_of(drawing.elements.begin(), drawing.elements.end(),
+                     [&](const Element& element) { return element.target == target; });
+}
+
+}  // namespace
+
+TEST_CASE("the help shows every command on every screen") {
+  Random random(3);
+  for_some_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    INFO("on " << size);
+    Session session;
+    session.open_scene(scenes().front());
+    session.overlay = Overlay::help;
+    const Drawing drawing = drawn(screen, session);
+    check_writings(drawing, screen.size());
+    for (const Command& command : commands()) {
+      INFO(command.title);
+      CHECK(shows(drawing, Target::to_command(command.id)));
+    }
+  });
+}
+
+TEST_CASE("the list of scenes shows every scene on every screen") {
+  Random random(4);
+  for_some_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    INFO("on " << size);
+    Session session;
+    session.open_scene(scenes().front());
+    session.overlay = Overlay::scenes;
+    const Drawing drawing = drawn(screen, session);
+    check_writings(drawing, screen.size());
+    for (const Scene& scene : scenes()) {
+      INFO(scene.title);
+      const auto written = [&](const Writing& writing) { return writing.text == scene.title; };
+      CHECK(std::any_of(drawing.writings.begin(), drawing.writings.end(), written));
+    }
+  });
+}

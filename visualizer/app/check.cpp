@@ -1,0 +1,46 @@
+#include "reference/files/trace_file.h"
+#include "reference/trace/checker.h"
+#include "visualizer/app/actions.h"
+#include "visualizer/app/json_report.h"
+#include "visualizer/app/subject.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+std::string text_of(const TraceFile& trace, const std::vector<std::string>& broken) {
+  if (broken.empty())
+    return "valid: " + std::to_string(trace.events.size()) + " events of " +
+           std::to_string(trace.header.devices) + (trace.header.devices == 1 ? " device\n" : " devices\n");
+  std::string text;
+  for (const std::string& sentence : broken) text += sentence + "\n";
+  return text;
+}
+
+}  // namespace
+
+Action add_check(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("check", "Whether a trace tells of a run that can have happened");
+  const auto subject = std::make_shared<Subject>();
+  const auto json = std::make_shared<JsonReport>();
+  command->add_option("trace", subject->trace, "a trace that ringattn run --trace wrote")
+      ->type_name("TRACE")
+      ->required();
+  json->add_option(*command);
+  command->footer(
+      "Examples:\n  ringviz check run.trace\n  ringviz check run.trace --json -\n\n"
+      "Exit status: 0 valid, 1 a law is broken, 2 not a trace.");
+  return [=] {
+    if (json->path) subject->spare_trace("--json", *json->path);
+    json->open();
+    const TraceFile trace = read_trace(*subject->trace);
+    const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
+    json->deliver(text_of(trace, broken), {{"valid", broken.empty()},
+                                           {"devices", trace.header.devices},
+                                           {"events", trace.events.size()},
+                                           {"broken", broken}});
+    return broken.empty() ? 0 : 1;
+  };
+}
+
+}  // namespace ringattn::viz

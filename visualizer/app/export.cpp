@@ -1,0 +1,71 @@
+#include "reference/definition/bad_input.h"
+#include "reference/files/output_file.h"
+#include "reference/files/trace_file.h"
+#include "reference/trace/json_lines.h"
+#include "reference/trace/perfetto.h"
+#include "visualizer/app/actions.h"
+#include "visualizer/app/subject.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+struct Export {
+  Subject subject;
+  std::filesystem::path out;
+  int run = 1;
+  bool perfetto = false, without_wall_times = false;
+};
+
+void write(const Export& o, const TraceHeader& header, std::span<const Event> events) {
+  OutputFile file(o.out);
+  if (o.perfetto)
+    write_perfetto(file.stream(), events);
+  else
+    write_json_lines(file.stream(), header, events,
+                     o.without_wall_times ? WallTimes::left_out : WallTimes::kept);
+  file.commit();
+}
+
+// A trace that nobody is to watch may be as large as it likes
+int export_trace(const Export& o) {
+  o.subject.spare_trace("--out", o.out);
+  require(o.run == 1, "[--run] a trace has one run; found ", o.run, "; leave it out");
+  const TraceFile trace = read_trace(*o.subject.trace);
+  write(o, trace.header, trace.events);
+  return 0;
+}
+
+int export_scene(const Export& o) {
+  Session session;
+  o.subject.open(session);
+  require(o.run >= 1 && o.run <= session.runs(), "[--run] the scene has runs 1 to ", session.runs(),
+          "; found ", o.run);
+  const Recording& recording = session.recording(o.run - 1);
+  write(o, recording.header(), recording.events());
+  return 0;
+}
+
+}  // namespace
+
+Action add_export(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("export", "A scene's run as a trace, or a trace for Perfetto");
+  const auto o = std::make_shared<Export>();
+  o->subject.add_trace_and_scene(*command);
+  command->add_option("--run", o->run, "of the runs that a scene compares, from 1")
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--perfetto", o->perfetto, "write what Perfetto opens");
+  command->add_flag("--without-wall-times", o->without_wall_times,
+                    "leave out what was measured: equal runs give equal files");
+  command->add_option("--out", o->out, "the file to write")->type_name("FILE")->required();
+  command->footer(
+      "Examples:\n  ringviz export --scene ring --out ring.trace\n  ringviz export --perfetto run.trace "
+      "--out run.perfetto.json");
+  return [o] {
+    const bool trace_alone = o->subject.trace && o->subject.scene.empty();
+    return trace_alone ? export_trace(*o) : export_scene(*o);
+  };
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,52 @@
+#include "visualizer/app/live_options.h"
+
+#include "reference/definition/bad_input.h"
+#include "visualizer/run/live_run.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// On the screen a pair of blocks takes half a second and a hop somewhat less, in earnest
+constexpr double step_ns = 0.5e9, hop_us = 0.35e6;
+
+}  // namespace
+
+void LiveOptions::add_options(CLI::App& command) {
+  const char* const group = "A live run";
+  CLI::Option* const live = command.add_flag(
+      "--live", wanted, "watch a run while it goes on, and let its devices go on step by step");
+  live->group(group);
+  const auto of_run = [&](CLI::Option* option, const char* type) {
+    option->group(group)->needs(live);
+    if (*type) option->type_name(type)->capture_default_str();
+  };
+  of_run(command.add_option("--devices", config_.devices, "of the ring"), "P");
+  of_run(command.add_option("--seq", config_.queries, "tokens"), "N");
+  of_run(command.add_option("--dim", config_.dim, "of a head"), "D");
+  of_run(command.add_option("--layout", layout_, "contiguous, striped or zigzag"), "NAME");
+  of_run(command.add_option("--rotate", rotate_, "kv or q"), "WHAT");
+  of_run(command.add_flag("--causal", config_.causal, "no token sees a later one"), "");
+  of_run(command.add_flag("--backward", config_.backward, "gradients, too"), "");
+}
+
+void LiveOptions::open(Session& session, const Subject& subject) const {
+  require(!subject.trace && subject.scene.empty() && subject.state.empty() && !subject.beat,
+          "[--live] a live run is a run of its own; found a trace, a scene or a moment, too; leave one out");
+  require(rotate_ == "kv" || rotate_ == "q", "[--rotate] what travels must be kv or q; found ", rotate_);
+  require(config_.devices >= 1 && config_.devices <= 64, "[--devices] 1 to 64 devices can be watched; found ",
+          config_.devices);
+  require(config_.queries >= 1 && config_.queries <= 256, "[--seq] 1 to 256 tokens can be watched; found ",
+          config_.queries);
+  RunConfig config = config_;
+  config.keys = config.queries;
+  config.v_dim = config.dim;
+  config.layout = parse_layout(layout_);
+  config.rotate = rotate_ == "q" ? Rotation::q : Rotation::kv;
+  const double rows = static_cast<double>(config.queries) / config.devices;
+  config.cost = {step_ns / std::max(1.0, rows * rows), 0, hop_us};
+  subject.dress(session);
+  session.open_live(std::make_unique<LiveRun>(config), "Live");
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "visualizer/app/subject.h"
+#include "visualizer/run/run_config.h"
+
+namespace ringattn::viz {
+
+// The options of a run that is watched while it goes on.
+struct LiveOptions {
+  bool wanted = false;
+
+  void add_options(CLI::App& command);
+
+  // Throws BadInput where there can be no such run
+  void open(Session& session, const Subject& subject) const;
+
+ private:
+  RunConfig config_;
+  std::string layout_ = "contiguous", rotate_ = "kv";
+};
+
+}  // namespace ringattn::viz

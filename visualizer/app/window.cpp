@@ -1,0 +1,180 @@
+#include "visualizer/app/window.h"
+
+#include <backends/imgui_impl_glfw.h>
+#include <backends/imgui_impl_opengl3.h>
+#include <imgui.h>
+// After the backend, which brings a loader of its own
+#include <GLFW/glfw3.h>
+
+#include <algorithm>
+#include <map>
+
+#include "reference/definition/bad_input.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// Keys that make no character
+const std::map<int, std::string> named_keys = {
+    {GLFW_KEY_RIGHT, "Right"},
+    {GLFW_KEY_LEFT, "Left"},
+    {GLFW_KEY_UP, "Up"},
+    {GLFW_KEY_DOWN, "Down"},
+    {GLFW_KEY_HOME, "Home"},
+    {GLFW_KEY_END, "End"},
+    {GLFW_KEY_PAGE_UP, "PageUp"},
+    {GLFW_KEY_PAGE_DOWN, "PageDown"},
+    {GLFW_KEY_TAB, "Tab"},
+    {GLFW_KEY_ENTER, "Enter"},
+    {GLFW_KEY_KP_ENTER, "Enter"},
+    {GLFW_KEY_ESCAPE, "Esc"},
+    {GLFW_KEY_BACKSPACE, "Backspace"},
+    {GLFW_KEY_F1, "F1"},
+    {GLFW_KEY_F5, "F5"},
+};
+
+// The last complaint, which does not outlive a failed initialisation within GLFW itself
+std::string& glfw_error() {
+  static std::string description = "no reason given";
+  return description;
+}
+
+}  // namespace
+
+Window::Window(int width, int height, const std::string& title, WindowListener listener)
+    : listener_(std::move(listener)) {
+  const char* const otherwise = "; without a display use ringviz shot, render or movie, which need none";
+  glfwSetErrorCallback([](int, const char* description) { glfw_error() = description; });
+  require(glfwInit() == GLFW_TRUE, "[window] a window needs a display; found: ", glfw_error(), otherwise);
+  glfwWindowHint(GLFW_CONTEXT_VERSION_MAJOR, 3);
+  glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 3);
+  glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
+  glfwWindowHint(GLFW_OPENGL_FORWARD_COMPAT, GLFW_TRUE);
+  window_ = glfwCreateWindow(width, height, title.c_str(), nullptr, nullptr);
+  if (!window_) {
+    const std::string reason = glfw_error();
+    glfwTerminate();
+    throw BadInput("[window] a window needs OpenGL 3.3; found: " + reason + otherwise);
+  }
+  glfwMakeContextCurrent(window_);
+  vsync(true);
+  glfwSetWindowUserPointer(window_, this);
+  glfwSetKeyCallback(window_, heard_key);
+  glfwSetCharCallback(window_, heard_character);
+  glfwSetCursorPosCallback(window_, heard_move);
+  glfwSetMouseButtonCallback(window_, heard_button);
+
+  ImGui::CreateContext();
+  ImGui::GetIO().IniFilename = nullptr;
+  ImGui_ImplGlfw_InitForOpenGL(window_, false);
+  ImGui_ImplOpenGL3_Init("#version 330 core");
+}
+
+Window::~Window() {
+  ImGui_ImplOpenGL3_Shutdown();
+  ImGui_ImplGlfw_Shutdown();
+  ImGui::DestroyContext();
+  glfwDestroyWindow(window_);
+  glfwTerminate();
+}
+
+void Window::listen(double seconds) {
+  if (seconds > 0)
+    glfwWaitEventsTimeout(seconds);
+  else
+    glfwPollEvents();
+}
+
+bool Window::closed() const { return glfwWindowShouldClose(window_) == GLFW_TRUE; }
+double Window::seconds() const { return glfwGetTime(); }
+void Window::copy(const std::string& text) const { glfwSetClipboardString(window_, text.c_str()); }
+
+int Window::width() const {
+  int w = 0, h = 0;
+  glfwGetFramebufferSize(window_, &w, &h);
+  return w;
+}
+
+int Window::height() const {
+  int w = 0, h = 0;
+  glfwGetFramebufferSize(window_, &w, &h);
+  return h;
+}
+
+void Window::full_screen(bool on) {
+  GLFWmonitor* monitor = glfwGetPrimaryMonitor();
+  if (!monitor || on == (glfwGetWindowMonitor(window_) != nullptr)) return;
+  if (!on) return glfwSetWindowMonitor(window_, nullptr, place_.x, place_.y, place_.width, place_.height, 0);
+  glfwGetWindowPos(window_, &place_.x, &place_.y);
+  glfwGetWindowSize(window_, &place_.width, &place_.height);
+  const GLFWvidmode* mode = glfwGetVideoMode(monitor);
+  glfwSetWindowMonitor(window_, monitor, 0, 0, mode->width, mode->height, mode->refreshRate);
+}
+
+void Window::vsync(bool on) const { glfwSwapInterval(on ? 1 : 0); }
+
+void Window::begin_frame() {
+  ImGui_ImplOpenGL3_NewFrame();
+  ImGui_ImplGlfw_NewFrame();
+  ImGui::GetIO().DeltaTime = std::max(ImGui::GetIO().DeltaTime, 1e-4f);
+  ImGui::NewFrame();
+}
+
+void Window::end_frame() {
+  ImGui::Render();
+  ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+  glfwSwapBuffers(window_);
+}
+
+Image Window::picture() const {
+  // Once more, for what has been shown need not stand in the buffer any longer
+  ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+  Image upside_down(width(), height()), image = upside_down;
+  glPixelStorei(GL_PACK_ALIGNMENT, 1);
+  glReadPixels(0, 0, image.width, image.height, GL_RGBA, GL_UNSIGNED_BYTE, upside_down.rgba.data());
+  const std::size_t row = static_cast<std::size_t>(image.width) * 4;
+  for (int y = 0; y < image.height; ++y)
+    std::copy_n(upside_down.pixel(0, image.height - 1 - y), row, image.pixel(0, y));
+  return image;
+}
+
+// ---- What is heard ------------------------------------------------------------------
+
+void Window::heard_key(GLFWwindow* window, int key, int, int action, int mods) {
+  if (action == GLFW_RELEASE) return;
+  const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
+  std::string name;
+  if (const auto named = named_keys.find(key); named != named_keys.end())
+    name = (mods & GLFW_MOD_SHIFT ? "Shift+" : "") + named->second;
+  else if (mods & GLFW_MOD_CONTROL)
+    if (const char* character = glfwGetKeyName(key, 0)) {
+      name = character;
+      for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+  if (name.empty()) return;
+  self.listener_.key((mods & GLFW_MOD_CONTROL ? "Ctrl+" : "") + name);
+}
+
+void Window::heard_character(GLFWwindow* window, unsigned codepoint) {
+  const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
+  if (codepoint == ' ') return self.listener_.key("Space");
+  if (codepoint < 128) self.listener_.key(std::string(1, static_cast<char>(codepoint)));
+}
+
+void Window::heard_move(GLFWwindow* window, double x, double y) {
+  auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
+  // The pointer counts in screen coordinates, which need not be pixels
+  int w = 1, h = 1;
+  glfwGetWindowSize(window, &w, &h);
+  const float pixels = static_cast<float>(self.width()) / static_cast<float>(std::max(w, 1));
+  self.pointer_ = {static_cast<float>(x) * pixels / self.unit_, static_cast<float>(y) * pixels / self.unit_};
+  self.listener_.moved(self.pointer_);
+}
+
+void Window::heard_button(GLFWwindow* window, int button, int action, int) {
+  const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
+  if (button == GLFW_MOUSE_BUTTON_LEFT) self.listener_.button(self.pointer_, action == GLFW_PRESS);
+}
+
+}  // namespace ringattn::viz

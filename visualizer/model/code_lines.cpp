@@ -1,0 +1,271 @@
+#include "visualizer/model/code_lines.h"
+
+#include <algorithm>
+
+namespace ringattn::viz {
+
+namespace {
+
+// ---- The functions --------------------------------------------------------------
+
+constexpr std::string_view loop_file = "reference/ring/loop.h", device_file = "reference/ring/device.cpp",
+                           forward_file = "reference/blockwise/block_forward.cpp",
+                           state_file = "reference/blockwise/softmax_state.cpp",
+                           backward_file = "reference/blockwise/block_backward.cpp";
+
+constexpr CodeFunction run_ring{"run_ring", loop_file, "template <class T>\nvoid run_ring("};
+constexpr CodeFunction device_send_on{"Device::send_on", device_file,
+                                      "template <class T>\nvoid Device<T>::send_on("};
+constexpr CodeFunction device_attend{"Device::attend", device_file,
+                                     "template <class T>\nvoid Device<T>::attend("};
+constexpr CodeFunction device_take_next{"Device::take_next", device_file,
+                                        "template <class T>\nvoid Device<T>::take_next("};
+constexpr CodeFunction device_finish{"Device::finish", device_file,
+                                     "template <class T>\nvoid Device<T>::finish("};
+constexpr CodeFunction device_send{"Device::send", device_file, "template <class T>\nvoid Device<T>::send("};
+constexpr CodeFunction device_receive{"Device::receive", device_file,
+                                      "template <class T>\nvoid Device<T>::receive("};
+constexpr CodeFunction block_attend{"attend", forward_file, "template <class T>\nvoid attend("};
+constexpr CodeFunction absorb{"SoftmaxState::absorb", state_file,
+                              "template <class T>\nvoid SoftmaxState<T>::absorb("};
+constexpr CodeFunction merge{"SoftmaxState::merge", state_file,
+                             "template <class T>\nvoid SoftmaxState<T>::merge("};
+constexpr CodeFunction attend_backward{"attend_backward", backward_file,
+                                       "template <class T>\nvoid attend_backward("};
+constexpr CodeFunction probabilities{"probabilities_and_gradient", backward_file,
+                                     "template <class T>\nvoid probabilities_and_gradient("};
+
+// ---- The table: what happens, and the lines that do it ----------------------------
+
+enum Mark {
+  loop_sends_first,
+  loop_attends,
+  loop_sends_after,
+  loop_takes_next,
+  loop_finishes,
+  sends_block_on,
+  works_on_block,
+  receives_earlier_results,
+  joins_results,
+  sends_results,
+  receives_next_block,
+  receives_own_results,
+  finalizes,
+  waits_for_room,
+  waits_for_message,
+  makes_scores,
+  absorbs_scores,
+  raises_maximum,
+  takes_alpha,
+  adds_to_sum,
+  shrinks_output,
+  adds_to_output,
+  merges,
+  makes_backward_scores,
+  makes_probabilities,
+  adds_to_gradients,
+  marks
+};
+
+// In the order of the marks
+constexpr CodeMark table[marks] = {
+    {&run_ring, "if (overlap)\n      for (Device<T>& d : mine) d.send_on(step);"},
+    {&run_ring, "for (Device<T>& d : mine) d.attend(step);"},
+    {&run_ring, "if (!overlap)\n      for (Device<T>& d : mine) d.send_on(step);"},
+    {&run_ring, "for (Device<T>& d : mine) d.take_next(step);"},
+    {&run_ring, "for (Device<T>& d : mine) d.finish();"},
+    {&device_send_on, "if (!last(step)) send(step, Lane::ahead, visitor_);"},
+    {&device_attend, "result_ = work_.attend(step, visitor_, facts_);"},
+    {&device_attend, "receive(step, Lane::behind, arrived);"},
+    {&device_attend, "work_.join(step, result_, std::move(arrived), facts_);"},
+    {&device_take_next, "if (has_results()) send(step, Lane::behind, result_);"},
+    {&device_take_next, "if (!last(step)) receive(step, Lane::ahead, visitor_);"},
+    {&device_finish, "receive(devices_ - 1, Lane::behind, result);"},
+    {&device_finish, "facts_.finalized();"},
+    {&device_send, "const double empty_since = link_.reserve(device_, lane);"},
+    {&device_receive, "link_.receive(device_, lane, held, facts_.now());"},
+    {&block_attend, "const Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
+    {&block_attend,
+     "state.absorb(b, h, tiles.queries.begin, S, seen_in_tile(pair, tiles, b),\n"
+     "                 V.middleRows(tiles.keys.begin, tiles.keys.size()));"},
+    {&absorb, "const T m_new = std::max(m_row, P.maxCoeff());"},
+    {&absorb, "const T alpha = std::exp(m_row - m_new);"},
+    {&absorb, "exponentiate(P, m_new);\n    l_row = alpha * l_row + P.sum();"},
+    {&absorb, "O_rows.row(i) *= alpha;"},
+    {&absorb, "O_rows.noalias() += S * V;"},
+    {&merge,
+     "m(b, i, h, 0) = m_both;\n"
+     "        l(b, i, h, 0) = alpha * l(b, i, h, 0) + beta * other.l(b, i, h, 0);\n"
+     "        O.head(b, h).row(i) = alpha * O.head(b, h).row(i) + beta * other.O.head(b, h).row(i);"},
+    {&attend_backward,
+     "Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);\n"
+     "    Scores<T> dS = scratch.dS.of(P.rows(), P.cols());\n"
+     "    dS.noalias() = dO * V.transpose();"},
+    {&probabilities, "exponentiate(score, lse);\n  gradient *= score;"},
+    {&attend_backward,
+     "of_keys(gradients.dv.head(b, g)).noalias() += P.transpose() * dO;\n"
+     "    of_queries(gradients.dq.head(b, h)).noalias() += scale * dS * K;\n"
+     "    of_keys(gradients.dk.head(b, g)).noalias() += scale * dS.transpose() * Q;"},
+};
+
+// ---- What a device does -----------------------------------------------------------
+
+// Reads off where the program of one device is.
+class Place {
+ public:
+  Place(const Recording& recording, const Moment& moment, int device)
+      : recording_(recording),
+        moment_(moment),
+        spans_(recording.spans().of(device)),
+        now_(moment.devices[static_cast<std::size_t>(device)]) {}
+
+  std::vector<CodeLine> read() {
+    if (const Event* event = happens_now())
+      at_point(*event);
+    else if (now_.activity == Activity::computing)
+      computing();
+    else if (now_.activity == Activity::waiting)
+      waiting();
+    sending();
+    return std::move(lines_);
+  }
+
+ private:
+  void light(const Event& event, std::initializer_list<Mark> which) {
+    for (const Mark mark : which) lines_.push_back({&table[mark], event.id});
+  }
+
+  // A merge, a hop of gradients or the end at this very moment, before what begins at it
+  const Event* happens_now() const {
+    if (now_.doing && recording_.began(*now_.doing, moment_.clock) < moment_.t) return nullptr;
+    const Event* last = nullptr;
+    for (const Span& span : spans_) {
+      const EventKind kind = span.begin->kind;
+      if (kind != EventKind::merge && kind != EventKind::grad_hop && kind != EventKind::finalize) continue;
+      if (recording_.began(span, moment_.clock) == moment_.t) last = span.begin;
+    }
+    return last;
+  }
+
+  void at_point(const Event& event) {
+    if (event.kind == EventKind::finalize)
+      light(event, {loop_finishes, finalizes});
+    else if (event.kind == EventKind::merge)
+      light(event, {loop_attends, joins_results, merges});
+    else
+      light(event, {loop_attends, joins_results});
+  }
+
+  // The acts of a block's arithmetic, at the same times as the panels show them
+  void computing() {
+    const Event& event = *now_.doing->begin;
+    const double fraction = now_.fraction;
+    light(event, {loop_attends, works_on_block});
+    if (event.mask_class == "skipped") return;
+    if (pass() == "backward") {
+      if (fraction < 0.4)
+        light(event, {makes_backward_scores});
+      else if (fraction < 0.6)
+        light(event, {makes_probabilities});
+      else
+        light(event, {adds_to_gradients});
+    } else if (fraction < 0.25) {
+      light(event, {makes_scores});
+    } else {
+      light(event, {absorbs_scores});
+      if (fraction < 0.4)
+        light(event, {raises_maximum});
+      else if (fraction < 0.6)
+        light(event, {takes_alpha, shrinks_output});
+      else
+        light(event, {adds_to_sum, adds_to_output});
+    }
+  }
+
+  // What a device waits for stands in the event that follows
+  void waiting() {
+    const Event& wait = *now_.doing->begin;
+    const Span* next = now_.doing + 1;
+    if (next >= spans_.data() + spans_.size()) next = nullptr;
+    const bool for_room = wait.why == "send_buffer";
+    const Mark innermost = for_room ? waits_for_room : waits_for_message;
+    if (next && is_result(next->begin->what)) {
+      if (for_room)
+        light(wait, {loop_takes_next, sends_results});
+      else if (has_sent_last_result(wait))
+        light(wait, {loop_finishes, receives_own_results});
+      else
+        light(wait, {loop_attends, receives_earlier_results});
+    } else if (next) {
+      if (for_room)
+        light(wait, {sends_loop(), sends_block_on});
+      else
+        light(wait, {loop_takes_next, receives_next_block});
+    }
+    light(wait, {innermost});
+  }
+
+  bool has_sent_last_result(const Event& wait) const {
+    return std::any_of(spans_.data(), now_.doing, [&](const Span& span) {
+      return span.begin->kind == EventKind::send && is_result(span.begin->what) &&
+             span.begin->step == recording_.devices() - 1 && wait.step == span.begin->step &&
+             recording_.pass_of(span) == moment_.pass;
+    });
+  }
+
+  // A message that the device has posted and that has not arrived
+  void sending() {
+    for (const Flight& flight : moment_.flights) {
+      const Event& send = *flight.send->begin;
+      if (send.id.device != spans_.front().begin->id.device) continue;
+      const Mark mark = flight.ahead ? sends_loop() : loop_takes_next;
+      const bool lit = std::any_of(lines_.begin(), lines_.end(),
+                                   [&](const CodeLine& line) { return line.mark == &table[mark]; });
+      if (!lit) lines_.push_back({&table[mark], send.id, true});
+    }
+  }
+
+  Mark sends_loop() const { return recording_.header().overlap ? loop_sends_first : loop_sends_after; }
+  std::string_view pass() const {
+    return recording_.header().passes[static_cast<std::size_t>(recording_.pass_of(*now_.doing))];
+  }
+
+  const Recording& recording_;
+  const Moment& moment_;
+  std::span<const Span> spans_;
+  const DeviceMoment& now_;
+  std::vector<CodeLine> lines_;
+};
+
+int lines_in(std::string_view text) { return static_cast<int>(std::count(text.begin(), text.end(), '\n')); }
+
+}  // namespace
+
+std::vector<CodeLine> lit(const Recording& recording, const Moment& moment, int device) {
+  if (recording.spans().of(device).empty()) return {};
+  return Place(recording, moment, device).read();
+}
+
+const CodeFunction& ring_loop() { return run_ring; }
+
+std::vector<const CodeMark*> code_marks() {
+  std::vector<const CodeMark*> all;
+  for (const CodeMark& mark : table) all.push_back(&mark);
+  return all;
+}
+
+LineRange lines_of_snippet(std::string_view text, std::string_view snippet) {
+  const std::size_t place = text.find(snippet);
+  if (place == std::string_view::npos || text.find(snippet, place + 1) != std::string_view::npos) return {};
+  const int first = lines_in(text.substr(0, place));
+  return {first, first + lines_in(snippet) + 1};
+}
+
+LineRange lines_of_function(std::string_view text, const CodeFunction& function) {
+  const LineRange head = lines_of_snippet(text, function.begins);
+  const std::size_t brace = text.find("\n}\n", text.find(function.begins));
+  if (head.end == 0 || brace == std::string_view::npos) return {};
+  return {head.begin, lines_in(text.substr(0, brace)) + 2};
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,157 @@
+#include "visualizer/model/moment.h"
+
+#include <algorithm>
+#include <map>
+
+namespace ringattn::viz {
+
+namespace {
+
+double part(double t, double began, double ended) {
+  return ended > began ? std::clamp((t - began) / (ended - began), 0.0, 1.0) : 1.0;
+}
+
+// Reads one trace at one time.
+class Reader {
+ public:
+  Reader(const Recording& recording, double t, Clock clock) : recording_(recording), t_(t), clock_(clock) {}
+
+  Moment read() {
+    const auto P = static_cast<std::size_t>(recording_.devices());
+    moment_.t = t_, moment_.clock = clock_;
+    moment_.devices.resize(P);
+    moment_.tiles.resize(P * P);
+    moment_.over = t_ >= recording_.duration(clock_);
+    for (const Span& span : recording_.spans().all())
+      if (begun(span)) moment_.pass = std::max(moment_.pass, recording_.pass_of(span));
+    for (int device = 0; device < recording_.devices(); ++device) read_device(device);
+    read_flights();
+    return std::move(moment_);
+  }
+
+ private:
+  double began(const Span& span) const { return recording_.began(span, clock_); }
+  double ended(const Span& span) const { return recording_.ended(span, clock_); }
+  bool begun(const Span& span) const { return began(span) <= t_; }
+  bool over(const Span& span) const { return span.end && ended(span) <= t_; }
+
+  void read_device(int id) {
+    DeviceMoment& device = moment_.devices[static_cast<std::size_t>(id)];
+    const std::span<const Span> spans = recording_.spans().of(id);
+    int pass = 0;
+    for (const Span& span : spans)
+      if (begun(span)) pass = std::max(pass, recording_.pass_of(span));
+    for (const Span& span : spans) {
+      if (span.begin->kind == EventKind::compute && recording_.pass_of(span) == moment_.pass) read_tile(span);
+      if (!begun(span)) continue;
+      if (span.begin->kind == EventKind::alloc) device.bytes += span.begin->bytes;
+      if (span.begin->kind == EventKind::free) device.bytes -= span.begin->bytes;
+      if (recording_.pass_of(span) == pass) read_now(device, span);
+    }
+  }
+
+  void read_now(DeviceMoment& device, const Span& span) {
+    const Event& event = *span.begin;
+    switch (event.kind) {
+      case EventKind::run:
+        device.holds = {event.id.device, event.id};
+        device.activity = over(span) ? Activity::finished : Activity::idle;
+        break;
+      case EventKind::compute:
+        device.step = event.step;
+        if (over(span))
+          device.absorbed.push_back({event.owner, event.step, &span});
+        else
+          device.activity = Activity::computing, device.doing = &span,
+          device.fraction = part(t_, began(span), ended(span));
+        break;
+      case EventKind::wait:
+        if (!over(span)) device.activity = Activity::waiting, device.doing = &span;
+        break;
+      case EventKind::recv:
+        if (!is_result(event.what)) read_arrival(device, span);
+        break;
+      default:
+        break;
+    }
+  }
+
+  // A block that has arrived stands in the second slot until the device waits for it no longer, which is the
+  // event before the recv
+  void read_arrival(DeviceMoment& device, const Span& recv) {
+    const Span* taken = recording_.spans().find({recv.begin->id.device, recv.begin->id.sequence - 1});
+    const bool used = over(recv) && (!taken || taken->begin->kind != EventKind::wait || over(*taken));
+    if (used)
+      device.holds = {recv.begin->owner, recv.begin->id}, device.incoming = {};
+    else if (over(recv))
+      device.incoming = {recv.begin->owner, recv.begin->id};
+  }
+
+  void read_tile(const Span& compute) {
+    const Event& event = *compute.begin;
+    const bool queries = recording_.header().queries_rotate();
+    const int q_owner = queries ? event.owner : event.id.device,
+              kv_owner = queries ? event.id.device : event.owner;
+    Tile& tile = moment_.tiles[static_cast<std::size_t>(q_owner) * moment_.devices.size() +
+                               static_cast<std::size_t>(kv_owner)];
+    tile.compute = &compute;
+    if (!begun(compute)) return;
+    tile.state = over(compute) ? Tile::State::done : Tile::State::now;
+    tile.fraction = over(compute) ? 1 : part(t_, began(compute), ended(compute));
+  }
+
+  void read_flights() {
+    // Which recv answers a send
+    std::map<std::pair<int, int>, const Span*> answers;
+    for (const Span& span : recording_.spans().all())
+      if (span.begin->kind == EventKind::recv && span.begin->cause[0])
+        answers[{span.begin->cause[0].device, span.begin->cause[0].sequence}] = &span;
+
+    for (const Span& send : recording_.spans().all()) {
+      const Event& event = *send.begin;
+      if (event.kind != EventKind::send || !begun(send)) continue;
+      const auto answer = answers.find({event.id.device, event.id.sequence});
+      const Span* recv = answer == answers.end() ? nullptr : answer->second;
+      // Not yet received: the link says when it will have arrived
+      const double latency = clock_ == Clock::modelled ? recording_.header().cost.latency_ns() : 0;
+      const double arrives = recv ? ended(*recv) : ended(send) + latency;
+      if (recv && arrives <= t_) continue;
+      moment_.flights.push_back({&send, recv, event.id.device, event.peer, event.owner, event.what,
+                                 !is_result(event.what), part(t_, began(send), arrives)});
+    }
+  }
+
+  const Recording& recording_;
+  double t_;
+  Clock clock_;
+  Moment moment_;
+};
+
+}  // namespace
+
+bool is_result(std::string_view what) { return what == "m l O" || what == "dK dV" || what == "dQ"; }
+
+Moment moment(const Recording& recording, double t, Clock clock) {
+  return Reader(recording, t, clock).read();
+}
+
+RowHistory row_history(const Recording& recording, const Moment& moment, Index row) {
+  RowHistory history;
+  for (const Event& event : recording.events()) {
+    if (event.kind != EventKind::row || !event.row) continue;
+    if (event.row->row != row || event.row->batch != 0 || event.row->head != 0) continue;
+    const double t = moment.clock == Clock::modelled ? event.t : static_cast<double>(event.w);
+    const DeviceMoment& device = moment.devices[static_cast<std::size_t>(event.id.device)];
+    const bool going_on = device.activity == Activity::computing && device.doing->begin->step == event.step;
+    if (going_on && t >= moment.t)
+      history.now = &event, history.fraction = device.fraction;
+    else if (t <= moment.t)
+      history.past.push_back(&event);
+  }
+  // Where arithmetic takes no time, several steps have the same
+  std::stable_sort(history.past.begin(), history.past.end(),
+                   [](const Event* a, const Event* b) { return a->step < b->step; });
+  return history;
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,101 @@
+#include "visualizer/model/recording.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ringattn::viz {
+
+namespace {
+
+std::string option(const TraceHeader& header, std::string_view name) {
+  for (const auto& [key, value] : header.options)
+    if (key == name) return value;
+  return {};
+}
+
+std::int64_t leading_integer(std::string_view text, std::int64_t otherwise) {
+  std::int64_t number = otherwise;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+Mask mask_of(const TraceHeader& header) {
+  Mask mask;
+  mask.causal = option(header, "causal") == "true";
+  const std::string window = option(header, "window");
+  if (const std::size_t comma = window.find(','); comma != std::string::npos) {
+    mask.window_left = leading_integer(window, -1);
+    mask.window_right = leading_integer(std::string_view(window).substr(comma + 1), -1);
+  }
+  return mask;
+}
+
+// Lengths beyond this belong to runs of which no single token can be shown
+constexpr Index most_rows = 1 << 16;
+
+}  // namespace
+
+Recording::Recording(TraceHeader header, std::vector<Event> events, Extent extent,
+                     std::shared_ptr<const Texts> texts)
+    : header_(std::move(header)),
+      events_(std::move(events)),
+      extent_(extent),
+      texts_(std::move(texts)),
+      spans_(events_),
+      broken_(broken_invariants(header_, events_, extent)),
+      mask_(mask_of(header_)) {
+  for (const Event& event : events_) {
+    duration_t_ = std::max(duration_t_, event.t);
+    duration_w_ = std::max(duration_w_, static_cast<double>(event.w));
+  }
+  find_passes();
+
+  const auto share = [&](Index rows, std::vector<std::vector<Index>>& of_owner, std::vector<int>& owner_of) {
+    of_owner.resize(static_cast<std::size_t>(devices()));
+    if (rows > most_rows) return;
+    owner_of.resize(static_cast<std::size_t>(rows));
+    for (int owner = 0; owner < devices(); ++owner) {
+      of_owner[static_cast<std::size_t>(owner)] =
+          rows_of_device(parse_layout(header_.layout), owner, devices(), rows);
+      for (const Index row : of_owner[static_cast<std::size_t>(owner)])
+        owner_of[static_cast<std::size_t>(row)] = owner;
+    }
+  };
+  share(header_.Sq, query_rows_, query_owner_);
+  share(header_.Skv, key_rows_, key_owner_);
+  const CausalAlign align =
+      option(header_, "causal-align") == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
+  shift_ = causal_shift(align, header_.Sq, header_.Skv);
+}
+
+// A device's spans stand in the order in which it began them, and each pass begins with a run
+void Recording::find_passes() {
+  int device = -1, pass = 0;
+  for (const Span& span : spans_.all()) {
+    if (span.begin->id.device != device) device = span.begin->id.device, pass = -1;
+    if (span.begin->kind == EventKind::run) ++pass;
+    passes_.push_back(std::clamp(pass, 0, passes() - 1));
+  }
+}
+
+double Recording::began(const Span& span, Clock clock) const {
+  return clock == Clock::modelled ? span.begin->t : static_cast<double>(span.begin->w);
+}
+
+double Recording::ended(const Span& span, Clock clock) const {
+  if (!span.end) return duration(clock);
+  return clock == Clock::modelled ? span.end->t : static_cast<double>(span.end->w);
+}
+
+bool Recording::visible(Index query, Index key) const {
+  return ringattn::visible(Token{query + shift_, 0}, Token{key, 0}, mask_);
+}
+
+std::vector<double> Recording::dense_out(Index row) const {
+  std::vector<double> out;
+  if (row < dense_.shape().S)
+    for (Index d = 0; d < dense_.shape().D; ++d) out.push_back(dense_(0, row, 0, d));
+  return out;
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "reference/definition/layout.h"
+#include "reference/definition/mask.h"
+#include "reference/definition/tensor.h"
+#include "reference/trace/checker.h"
+#include "reference/trace/spans.h"
+
+namespace ringattn::viz {
+
+enum class Clock { modelled, measured };  // virtual or wall nanoseconds
+
+// A run as it is watched: its facts, whole or so far. Live runs and files come here, and nothing is drawn
+// from anywhere else.
+class Recording {
+ public:
+  using Texts = std::set<std::string, std::less<>>;
+
+  // _texts_: what the events look at, where that is not static
+  Recording(TraceHeader header, std::vector<Event> events, Extent extent,
+            std::shared_ptr<const Texts> texts = {});
+  Recording(const Recording&) = delete;
+
+  const TraceHeader& header() const { return header_; }
+  int devices() const { return header_.devices; }
+  int passes() const { return static_cast<int>(header_.passes.size()); }
+  bool whole() const { return extent_ == Extent::whole; }
+
+  const std::vector<Event>& events() const { return events_; }
+  const Spans& spans() const { return spans_; }
+  // What the run can never have done, a sentence each; empty for a good one
+  const std::vector<std::string>& broken() const { return broken_; }
+
+  // Nanoseconds since the run began, on the clock asked for; of what has not ended yet, the end of the trace
+  double began(const Span& span, Clock clock) const;
+  double ended(const Span& span, Clock clock) const;
+  double duration(Clock clock) const { return clock == Clock::modelled ? duration_t_ : duration_w_; }
+
+  // Which pass round the ring a span belongs to: an index into header().passes
+  int pass_of(const Span& span) const {
+    return passes_[static_cast<std::size_t>(&span - spans_.all().data())];
+  }
+
+  // The rows of a device's queries and keys in the global sequence, ascending
+  const std::vector<Index>& query_rows(int owner) const {
+    return query_rows_[static_cast<std::size_t>(owner)];
+  }
+  const std::vector<Index>& key_rows(int owner) const { return key_rows_[static_cast<std::size_t>(owner)]; }
+  int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
+  int owner_of_key(Index row) const { return key_owner_[static_cast<std::size_t>(row)]; }
+
+  // Whether query row i may see key row j, as the options of the run have it (first sequence of the batch)
+  bool visible(Index query, Index key) const;
+  bool masked() const { return mask_.causal || mask_.window_left >= 0 || mask_.window_right >= 0; }
+
+  // What full attention gives for a row of the first sequence and head, (v_dim); empty where nobody knows
+  std::vector<double> dense_out(Index row) const;
+  void set_dense(Tensor<double> out) { dense_ = std::move(out); }  // (B, Sq, Hq, Dv)
+
+  // Words to show for the tokens; empty: their numbers
+  std::vector<std::string> words;
+
+ private:
+  void find_passes();
+
+  TraceHeader header_;
+  std::vector<Event> events_;
+  Extent extent_;
+  std::shared_ptr<const Texts> texts_;
+  Spans spans_;
+  std::vector<std::string> broken_;
+  std::vector<int> passes_;  // by span
+  double duration_t_ = 0, duration_w_ = 0;
+  std::vector<std::vector<Index>> query_rows_, key_rows_;
+  std::vector<int> query_owner_, key_owner_;
+  Mask mask_;
+  std::int64_t shift_ = 0;  // of the queries' positions against the keys'
+  Tensor<double> dense_;
+};
+
+}  // namespace ringattn::viz

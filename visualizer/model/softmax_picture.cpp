@@ -1,0 +1,143 @@
+#include "visualizer/model/softmax_picture.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace ringattn::viz {
+
+void Range::include(double x) {
+  if (!std::isfinite(x)) return;
+  low = std::min(low, x), high = std::max(high, x);
+}
+
+double Range::part(double x) const {
+  if (!(high > low)) return 0.5;
+  return std::clamp((x - low) / (high - low), 0.0, 1.0);
+}
+
+std::vector<double> answer(double l, const std::vector<double>& O) {
+  std::vector<double> result = O;
+  for (double& x : result) x = l == 0 ? 0 : x / l;
+  return result;
+}
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// What the block of a row event gives to l: by its scores where it has them
+double added_by(const RowFacts& row) {
+  if (row.scores.empty()) return row.l_after - row.alpha * row.l_before;
+  double sum = 0;
+  for (const double score : row.scores)
+    if (score != -infinity) sum += std::exp(score - row.m_after);
+  return sum;
+}
+
+// In the arithmetic of the run scores are rounded, the more the larger they are
+bool agree(double a, double b, double score_magnitude) {
+  return std::abs(a - b) <= (1e-4 + 1e-6 * score_magnitude) * std::max(std::abs(a), std::abs(b));
+}
+
+// At one moment of time the merges of several steps may stand in any order
+void sort_by_step(std::vector<const Event*>& events) {
+  std::stable_sort(events.begin(), events.end(),
+                   [](const Event* a, const Event* b) { return a->step < b->step; });
+}
+
+std::vector<const Event*> events_of(const Recording& recording, Index row) {
+  std::vector<const Event*> found;
+  for (const Event& event : recording.events())
+    if (event.kind == EventKind::row && event.row && event.row->row == row && event.row->batch == 0 &&
+        event.row->head == 0)
+      found.push_back(&event);
+  sort_by_step(found);
+  return found;
+}
+
+void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
+  picture.answer = {infinity, -infinity};
+  for (const Event* event : events) {
+    const RowFacts& row = *event->row;
+    for (const double score : row.scores) picture.scores.include(score);
+    for (const double m : {row.m_before, row.m_after}) picture.scores.include(m);
+    for (const double l : {row.l_before, row.l_after}) picture.l.include(l);
+    for (const auto* O : {&row.O_before, &row.O_after})
+      for (const double x : *O)
+        if (std::isfinite(x)) picture.largest_O = std::max(picture.largest_O, std::abs(x));
+    for (const double x : answer(row.l_after, row.O_after)) picture.answer.include(x);
+  }
+  for (const double x : picture.truth) picture.answer.include(x);
+}
+
+void find_truth(SoftmaxPicture& picture, const Recording& recording, const std::vector<const Event*>& events,
+                Index row) {
+  picture.truth = recording.dense_out(row);
+  picture.dense = !picture.truth.empty();
+  const RowFacts& last = *events.back()->row;
+  if (!picture.dense && events.back()->step == recording.devices() - 1)
+    picture.truth = answer(last.l_after, last.O_after);
+}
+
+// The sum as a stack: each event shrinks what is there by alpha and puts its own part on top
+void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met) {
+  double magnitude = 0;
+  for (const Event* event : met) {
+    const RowFacts& row = *event->row;
+    picture.added = added_by(row);
+    double sum = picture.added;
+    for (Contribution& each : picture.sum) {
+      each.before = each.after, each.after *= row.alpha;
+      sum += each.after;
+    }
+    picture.sum.push_back({event->owner, event->id, 0, picture.added});
+    magnitude = std::max(magnitude, row.score_magnitude);
+    picture.adds_up = agree(sum, row.l_after, magnitude);
+    picture.answers.push_back(answer(row.l_after, row.O_after));
+  }
+}
+
+}  // namespace
+
+SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row) {
+  SoftmaxPicture picture;
+  const std::vector<const Event*> events = events_of(recording, row);
+  if (events.empty()) return picture;
+  find_truth(picture, recording, events, row);
+  measure(picture, events);
+
+  RowHistory history = row_history(recording, moment, row);
+  // States are merged at a point of time, after the arithmetic of the block
+  if (history.now && history.now->step > 0 && recording.header().queries_rotate()) history.now = nullptr;
+  std::vector<const Event*> met = history.past;
+  sort_by_step(met);
+  if (history.now) met.push_back(history.now);
+  picture.blocks = static_cast<int>(met.size());
+  if (met.empty()) {
+    picture.state = SoftmaxPicture::State::neutral;
+    return picture;
+  }
+  picture.shown = met.back();
+  if (history.now)
+    picture.state = SoftmaxPicture::State::absorbing, picture.fraction = history.fraction;
+  else
+    picture.state = met.back()->step == recording.devices() - 1 ? SoftmaxPicture::State::finished
+                                                                : SoftmaxPicture::State::absorbed;
+  const bool joins = recording.header().queries_rotate() && picture.shown->step > 0;
+  picture.merged =
+      picture.facts().scores.empty() && (joins || !recording.key_rows(picture.shown->owner).empty());
+  stack(picture, met);
+  return picture;
+}
+
+Acts acts(double fraction, bool reduced_motion) {
+  if (reduced_motion) return {};
+  const auto eased = [fraction](double begin, double end) {
+    const double x = std::clamp((fraction - begin) / (end - begin), 0.0, 1.0);
+    return x * x * (3 - 2 * x);
+  };
+  return {eased(0, 0.25), eased(0.25, 0.4), eased(0.4, 0.6), eased(0.6, 1)};
+}
+
+}  // namespace ringattn::viz

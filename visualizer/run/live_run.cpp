@@ -1,0 +1,73 @@
+#include "visualizer/run/live_run.h"
+
+#include <cmath>
+
+#include "reference/definition/bad_input.h"
+#include "visualizer/run/engine.h"
+#include "visualizer/run/steered_links.h"
+
+namespace ringattn::viz {
+
+LiveRun::LiveRun(const RunConfig& config)
+    : config_(completed(config)), store_(config_.devices), steering_(costs_of(config_)) {
+  if (config_.dtype == "f64")
+    start<double>();
+  else
+    start<float>();
+}
+
+LiveRun::~LiveRun() {
+  steering_.stop();
+  thread_.join();
+}
+
+template <class T>
+void LiveRun::start() {
+  const auto problem = std::make_shared<const RunProblem<T>>(config_);
+  dense_ = problem->dense();
+  thread_ = std::thread([this, problem] { run(*problem); });
+}
+
+template <class T>
+void LiveRun::run(const RunProblem<T>& problem) {
+  Recorders pens = recorders(store_, costs_of(config_));
+  const LinkDecorator<T> steered = [this](Link<T>& inner, WaitingRoom& room) {
+    return std::make_unique<SteeredLinks<T>>(inner, room, config_.devices, steering_);
+  };
+  try {
+    run_engine<T>(config_, problem, pens, 0, steered);
+  } catch (const std::exception& error) {
+    failure_ = error.what();
+  }
+  running_ = false;
+}
+
+std::shared_ptr<Recording> LiveRun::snapshot() {
+  // Asked first, so that nothing is missing in what is called whole
+  const bool running = running_;
+  if (last_ && last_->events().size() == store_.size() && running == last_was_running_) return last_;
+  const bool whole = !running && failure_.empty();
+  last_ = std::make_shared<Recording>(header_of(config_), store_.events(),
+                                      whole ? Extent::whole : Extent::unfinished);
+  last_->set_dense(dense_);
+  last_->words = words_of(config_);
+  last_was_running_ = running;
+  return last_;
+}
+
+void LiveRun::step() {
+  for (int device = 0; device < config_.devices; ++device) steering_.step(device);
+}
+
+void LiveRun::step(int device) { steering_.step(device); }
+
+void LiveRun::open() { steering_.open(); }
+
+void LiveRun::stall(int device, bool stalled) { steering_.stall(device, stalled); }
+
+void LiveRun::slow_link(int device, double factor) {
+  require(factor > 0 && std::isfinite(factor), "[run] a link is slowed by a factor above 0; found ", factor);
+  steering_.slow_link(device, factor);
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,156 @@
+#include "visualizer/run/run_config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+#include "reference/definition/bad_input.h"
+#include "reference/trace/json_text.h"
+#include "visualizer/run/run_fault.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// What can still be shown, and takes the engine a moment
+constexpr int most_devices = 64;
+constexpr std::size_t most_words = 64;
+constexpr Index most_pairs = Index{1} << 22, most_rows = 4096, widest = 256, most_heads = 64;
+
+void require_between(const char* what, Index value, Index least, Index most) {
+  require(value >= least && value <= most, "[run] ", what, " must be from ", least, " to ", most, "; found ",
+          value);
+}
+
+void check(const RunConfig& c) {
+  require_between("devices", c.devices, 1, most_devices);
+  require_between("queries", c.queries, 1, most_rows);
+  require_between("keys", c.keys, 1, most_rows);
+  require_between("heads", c.heads, 1, most_heads);
+  require_between("kv_heads", c.kv_heads, 1, most_heads);
+  require_between("dim", c.dim, 1, widest);
+  require_between("v_dim", c.v_dim, 1, widest);
+  require_between("window_left", c.window_left, -1, most_rows);
+  require_between("slow_link", c.slow_link, -1, c.devices - 1);
+  require(c.heads % c.kv_heads == 0, "[run] heads must be a multiple of kv_heads; found ", c.heads, " and ",
+          c.kv_heads);
+  require(c.queries * c.keys * c.heads <= most_pairs, "[run] a run that is watched has at most ", most_pairs,
+          " scores; found ", c.queries * c.keys * c.heads, "; choose fewer queries, keys or heads");
+  require(c.dtype == "f64" || c.dtype == "f32", "[run] dtype must be f64 or f32; found ", c.dtype);
+  require(std::isfinite(c.score_scale), "[run] score_scale must be a finite number; found ", c.score_scale);
+  require(c.slow_factor >= 1 && std::isfinite(c.slow_factor),
+          "[run] slow_factor must be a number from 1 on; found ", c.slow_factor);
+  for (const double cost : {c.cost.ns_per_pair, c.cost.link_gbps, c.cost.link_latency_us})
+    require(cost >= 0 && std::isfinite(cost), "[run] costs must be finite and not negative; found ", cost);
+}
+
+void complete_scores(RunConfig& c) {
+  const auto keys = static_cast<Index>(c.scores.size()), values = static_cast<Index>(c.values.size());
+  require(values % keys == 0, "[run] values must be as many for each of the ", keys, " scores; found ",
+          values, " of them");
+  c.queries = c.heads = c.kv_heads = c.dim = 1;
+  c.keys = keys;
+  if (values > 0) c.v_dim = values / keys;
+  for (const std::vector<double>* numbers : {&c.scores, &c.values})
+    for (const double number : *numbers)
+      require(std::isfinite(number), "[run] scores and values must be finite; found ", number);
+}
+
+void complete_text(RunConfig& c) {
+  const std::size_t words = words_of(c).size();
+  require(words >= 1 && words <= most_words, "[run] a text must have from 1 to ", most_words,
+          " words; found ", words);
+  c.queries = c.keys = static_cast<Index>(words);
+}
+
+}  // namespace
+
+std::vector<std::string> words_of(const RunConfig& config) {
+  std::istringstream text(config.text);
+  std::vector<std::string> words;
+  for (std::string word; text >> word;) words.push_back(word);
+  return words;
+}
+
+RunConfig completed(const RunConfig& config) {
+  RunConfig c = config;
+  require(c.scores.empty() || c.text.empty(),
+          "[run] the numbers come from the scores or from the text; found both; leave one out");
+  require(c.values.empty() || !c.scores.empty(),
+          "[run] values go with scores; found values alone; add the scores");
+  if (!c.scores.empty()) complete_scores(c);
+  if (!c.text.empty()) complete_text(c);
+  check(c);
+  check_fault(c);
+  return c;
+}
+
+TraceHeader header_of(const RunConfig& c) {
+  TraceHeader header;
+  header.engine_version = RINGATTN_VERSION;
+  header.devices = c.devices;
+  header.Sq = c.queries, header.Skv = c.keys, header.heads = c.heads, header.kv_heads = c.kv_heads;
+  header.head_dim = c.dim, header.v_dim = c.v_dim;
+  header.layout = name(c.layout);
+  header.rotate = c.rotate == Rotation::kv ? "kv" : "q";
+  header.dtype = c.dtype;
+  header.overlap = c.overlap;
+  if (c.backward) header.passes.push_back("backward");
+  header.cost = c.cost;
+
+  // As `ringattn run` writes them
+  std::map<std::string, std::string> options{
+      {"batch", "1"},
+      {"devices", std::to_string(c.devices)},
+      {"dim", std::to_string(c.dim)},
+      {"dtype", c.dtype},
+      {"heads", std::to_string(c.heads)},
+      {"kv-heads", std::to_string(c.kv_heads)},
+      {"kv-seq", std::to_string(c.keys)},
+      {"layout", header.layout},
+      {"rotate", header.rotate},
+      {"seed", std::to_string(c.seed)},
+      {"seq", std::to_string(c.queries)},
+      {"trace-rows", "all"},
+      {"v-dim", std::to_string(c.v_dim)},
+  };
+  if (c.causal) options["causal"] = "true";
+  if (c.window_left >= 0) options["window"] = std::to_string(c.window_left) + ",-1";
+  if ((c.causal || c.window_left >= 0) && c.queries != c.keys) options["causal-align"] = "bottom-right";
+  if (c.backward) options["backward"] = "true";
+  if (!c.overlap) options["no-overlap"] = "true";
+  if (c.score_scale != 1 || !c.scores.empty())
+    options["softmax-scale"] = json_number(c.score_scale / std::sqrt(static_cast<double>(c.dim)));
+  if (c.cost.link_gbps > 0) options["link-gbps"] = json_number(c.cost.link_gbps);
+  if (c.cost.link_latency_us > 0) options["link-latency-us"] = json_number(c.cost.link_latency_us);
+  header.options.assign(options.begin(), options.end());
+  return header;
+}
+
+RingOptions ring_of(const RunConfig& c) {
+  RingOptions ring;
+  ring.devices = c.devices;
+  ring.layout = c.layout;
+  ring.rotate = c.rotate;
+  ring.overlap = c.overlap;
+  ring.watched.all = true;
+  return ring;
+}
+
+CostModel slowed(CostModel link, double factor) {
+  link.link_gbps /= factor;
+  link.link_latency_us *= factor;
+  return link;
+}
+
+std::vector<CostModel> costs_of(const RunConfig& c) {
+  std::vector<CostModel> costs(static_cast<std::size_t>(c.devices), c.cost);
+  if (c.slow_link >= 0) {
+    CostModel& slow = costs[static_cast<std::size_t>(c.slow_link)];
+    slow = slowed(slow, c.slow_factor);
+  }
+  return costs;
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,68 @@
+#include "visualizer/run/run_fault.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "reference/definition/bad_input.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+struct NamedStateFault {
+  const char* name;
+  StateFault kind;
+};
+constexpr NamedStateFault state_faults[] = {{"no_rescale", StateFault::no_rescale},
+                                            {"no_maximum", StateFault::no_maximum},
+                                            {"masked_row_nan", StateFault::masked_row_nan},
+                                            {"partials_bf16", StateFault::partials_bf16}};
+
+struct NamedLinkFault {
+  const char* name;
+  FaultKind kind;
+  int hop;            // at which it does harm and nothing hides it; -1: the last
+  int least_devices;  // in a ring of fewer it does none
+};
+constexpr NamedLinkFault link_faults[] = {{"stale", FaultKind::stale, 1, 3},
+                                          {"torn", FaultKind::torn, 1, 3},
+                                          {"lost", FaultKind::lost, -1, 2},
+                                          {"twice", FaultKind::twice, 0, 3},
+                                          {"all_send_first", FaultKind::blocking_sends, 0, 2}};
+
+template <class Named, std::size_t n>
+const Named* find(const Named (&faults)[n], const std::string& name) {
+  const auto found = std::find_if(std::begin(faults), std::end(faults),
+                                  [&](const Named& each) { return name == each.name; });
+  return found == std::end(faults) ? nullptr : found;
+}
+
+}  // namespace
+
+void check_fault(const RunConfig& c) {
+  if (c.fault.empty()) return;
+  const NamedLinkFault* link = find(link_faults, c.fault);
+  require(link || find(state_faults, c.fault), "[run] a fault is wanted that the engine can make; found ",
+          c.fault,
+          "; choose no_rescale, no_maximum, masked_row_nan, partials_bf16, stale, torn, lost, twice or "
+          "all_send_first");
+  require(!link || c.devices >= link->least_devices, "[run] the fault ", c.fault, " needs ",
+          link ? link->least_devices : 0, " devices; found ", c.devices, "; choose a larger ring");
+  require(link || c.rotate == Rotation::kv, "[run] the fault ", c.fault,
+          " is one of states that stay where they are; found Q rotating; rotate K and V");
+}
+
+std::optional<StateFault> state_fault(const RunConfig& c) {
+  const NamedStateFault* named = find(state_faults, c.fault);
+  return named ? std::optional(named->kind) : std::nullopt;
+}
+
+std::optional<Fault> link_fault(const RunConfig& c) {
+  const NamedLinkFault* named = find(link_faults, c.fault);
+  if (!named) return {};
+  return Fault{named->kind, 1, named->hop >= 0 ? named->hop : c.devices - 2};
+}
+
+bool ends_in_deadlock(const RunConfig& c) { return c.fault == "lost" || c.fault == "all_send_first"; }
+
+}  // namespace ringattn::viz

@@ -1,0 +1,96 @@
+#include "visualizer/run/run_problem.h"
+
+#include <cctype>
+#include <cmath>
+
+#include "reference/definition/random.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// The score of a word with itself
+constexpr double sharpness = 4;
+
+bool is_punctuation(char c) { return std::ispunct(static_cast<unsigned char>(c)) != 0; }
+
+// Words are equal whatever their case and the punctuation at their ends
+std::string compared(std::string word) {
+  while (word.size() > 1 && is_punctuation(word.back())) word.pop_back();
+  while (word.size() > 1 && is_punctuation(word.front())) word.erase(word.begin());
+  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
+}
+
+// A generator of the word's own: what it gives does not depend on the words beside it. FNV-1a
+Random random_of(const std::string& word, std::uint64_t seed) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : word) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return Random(hash + seed);
+}
+
+// Each word has a direction in each K/V head. Keys are those, queries are the same and longer, so that a
+// score is _sharpness_ times the cosine between two words
+template <class T>
+void embed_words(const RunConfig& c, RunProblem<T>& p) {
+  const double length = sharpness * std::sqrt(static_cast<double>(c.dim));
+  const std::vector<std::string> words = words_of(c);
+  for (Index i = 0; i < c.keys; ++i) {
+    Random random = random_of(compared(words[static_cast<std::size_t>(i)]), c.seed);
+    for (Index h = 0; h < c.kv_heads; ++h) {
+      Eigen::RowVectorXd direction(c.dim);
+      for (double& x : direction) x = random.normal();
+      direction.normalize();
+      p.K.head(0, h).row(i) = direction.template cast<T>();
+      for (Index d = 0; d < c.v_dim; ++d) p.V(0, i, h, d) = static_cast<T>(random.normal());
+
+      const Index group = c.heads / c.kv_heads;
+      for (Index g = 0; g < group; ++g)
+        p.Q.head(0, h * group + g).row(i) = (length * direction).template cast<T>();
+    }
+  }
+}
+
+template <class T>
+void take_scores(const RunConfig& c, RunProblem<T>& p) {
+  p.Q(0, 0, 0, 0) = 1;
+  for (Index j = 0; j < c.keys; ++j) {
+    p.K(0, j, 0, 0) = static_cast<T>(c.scores[static_cast<std::size_t>(j)]);
+    for (Index d = 0; d < c.v_dim && !c.values.empty(); ++d)
+      p.V(0, j, 0, d) = static_cast<T>(c.values[static_cast<std::size_t>(j * c.v_dim + d)]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+RunProblem<T>::RunProblem(const RunConfig& c) {
+  Random random(c.seed);
+  Q = normal_tensor<T>({1, c.queries, c.heads, c.dim}, random);
+  K = normal_tensor<T>({1, c.keys, c.kv_heads, c.dim}, random);
+  V = normal_tensor<T>({1, c.keys, c.kv_heads, c.v_dim}, random);
+  if (!c.scores.empty()) take_scores(c, *this);
+  if (!c.text.empty()) embed_words(c, *this);
+
+  Random random_cotangents(c.seed + 1);
+  dout = normal_tensor<T>({1, c.queries, c.heads, c.v_dim}, random_cotangents);
+  dlse = normal_tensor<T>({1, c.queries, c.heads, 1}, random_cotangents);
+
+  scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
+  scoring.mask.causal = c.causal;
+  scoring.mask.window_left = c.window_left;
+  q_tokens_ = consecutive_tokens(c.queries, causal_shift(CausalAlign::bottom_right, c.queries, c.keys));
+  kv_tokens_ = consecutive_tokens(c.keys);
+}
+
+template <class T>
+Tensor<double> RunProblem<T>::dense() const {
+  const auto q = converted<double, const T>(Q), k = converted<double, const T>(K),
+             v = converted<double, const T>(V);
+  return attention<double>({q, k, v, q_tokens_, kv_tokens_, scoring, {}, {}}).out;
+}
+
+template struct RunProblem<float>;
+template struct RunProblem<double>;
+
+}  // namespace ringattn::viz

@@ -1,0 +1,200 @@
+#include "visualizer/view/overlays.h"
+
+#include <string>
+
+#include "visualizer/model/commands.h"
+#include "visualizer/model/palette.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// A sheet above everything else; returns the room on it
+Rect sheet(Canvas& canvas, Size size, float w, float h, const char* heading) {
+  const Theme& theme = canvas.theme();
+  canvas.fill({0, 0, size.w, size.h}, theme.paper.with_alpha(0.75));
+  const Rect rect = around({size.w / 2, size.h / 2}, std::min(w, size.w - 16), std::min(h, size.h - 16));
+  canvas.fill(rect, theme.panel, 12);
+  canvas.frame(rect, theme.outline, 1.5f, 12);
+  Rect room = rect.inset(std::min(28.f, size.w / 40), std::min(20.f, size.h / 40));
+  canvas.text(room.take_top(canvas.line_height(Face::heading), 10), heading, Face::heading, theme.ink);
+  return room;
+}
+
+// ---- Help -----------------------------------------------------------------------------
+
+// A line of the help: a command and its keys, or all that open a numbered scene.
+struct HelpLine {
+  std::string group, keys, title;
+  std::vector<const Command*> commands;
+};
+
+bool opens_numbered_scene(const Command& command) {
+  return command.id.rfind("scene_", 0) == 0 && command.keys.size() == 1;
+}
+
+std::string joined(const std::vector<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) text += (text.empty() ? "" : "  ") + key;
+  return text;
+}
+
+// Group by group, in the order in which the table first names them
+std::vector<HelpLine> help_lines() {
+  std::vector<HelpLine> lines;
+  for (const Command& command : commands()) {
+    auto place = lines.end();
+    for (auto line = lines.begin(); line != lines.end(); ++line)
+      if (line->group == command.group) place = line + 1;
+    const bool numbered = opens_numbered_scene(command);
+    if (numbered && place != lines.begin() && (place - 1)->commands.size() > 0 &&
+        opens_numbered_scene(*(place - 1)->commands.back())) {
+      (place - 1)->commands.push_back(&command);
+      continue;
+    }
+    lines.insert(place, {command.group,
+                         numbered ? "1 \xe2\x80\xa6 9  0" : joined(command.keys),
+                         numbered ? "a scene by its number" : command.title,
+                         {&command}});
+  }
+  return lines;
+}
+
+// How the lines stand in columns: the first way in which all have room.
+struct HelpColumns {
+  int columns = 1;
+  float line = 0, keys_w = 0;
+  bool headings = true;
+};
+
+constexpr float help_gap = 28;
+
+int lines_in_column(const std::vector<HelpLine>& lines, std::size_t from, const HelpColumns& way, float h) {
+  float y = 0;
+  std::size_t i = from;
+  for (; i < lines.size(); ++i) {
+    const bool heads = way.headings && (i == from || lines[i].group != lines[i - 1].group);
+    const float step = way.line * (heads ? (i == from ? 2.2f : 2.8f) : 1);
+    if (y + step > h) break;
+    y += step;
+  }
+  return static_cast<int>(i - from);
+}
+
+HelpColumns help_columns(const Canvas& canvas, const std::vector<HelpLine>& lines, const Rect& room) {
+  HelpColumns way;
+  float titles_w = 0;
+  for (const HelpLine& line : lines) {
+    way.keys_w = std::max(way.keys_w, canvas.text_size(line.keys, Face::small).w + 14);
+    titles_w = std::max(titles_w, canvas.text_size(line.title, Face::small).w + 2);
+  }
+  const auto most = static_cast<int>((room.w + help_gap) / (way.keys_w + titles_w + help_gap));
+  const float text = canvas.line_height(Face::small);
+  for (const bool headings : {true, false})
+    for (const float leading : {6.f, 3.f, 1.f})
+      for (int columns = std::min(2, most); columns <= std::max(1, most); ++columns) {
+        way.columns = columns, way.line = text + leading, way.headings = headings;
+        std::size_t shown = 0;
+        for (int column = 0; column < columns; ++column)
+          shown += static_cast<std::size_t>(lines_in_column(lines, shown, way, room.h));
+        if (shown == lines.size()) return way;
+      }
+  return way;
+}
+
+void draw_help_line(Canvas& canvas, Rect row, const HelpLine& line, const HelpColumns& way) {
+  const Theme& theme = canvas.theme();
+  Rect part = row;
+  for (const Command* command : line.commands)
+    canvas.element(part.take_left(row.w / static_cast<float>(line.commands.size())),
+                   Target::to_command(command->id));
+  canvas.fitting_text(row.take_left(way.keys_w), {line.keys}, Face::small, theme.ink);
+  canvas.fitting_text(row, {line.title}, Face::small, theme.faint_ink);
+}
+
+}  // namespace
+
+void draw_help(Canvas& canvas, Size size) {
+  canvas.enter_overlay();
+  const Theme& theme = canvas.theme();
+  const std::vector<HelpLine> lines = help_lines();
+  const Rect room = sheet(canvas, size, 1440, 820, "Keys");
+  const HelpColumns way = help_columns(canvas, lines, room);
+  const float w = (room.w + help_gap) / static_cast<float>(way.columns) - help_gap;
+  std::size_t next = 0;
+  for (int column = 0; column < way.columns; ++column) {
+    Rect rest{room.x + (w + help_gap) * static_cast<float>(column), room.y, w, room.h};
+    const std::size_t first = next;
+    next += static_cast<std::size_t>(lines_in_column(lines, next, way, room.h));
+    for (std::size_t i = first; i < next; ++i) {
+      if (way.headings && (i == first || lines[i].group != lines[i - 1].group)) {
+        if (i > first) rest.take_top(way.line * 0.6f);
+        canvas.text(rest.take_top(way.line * 1.2f), lines[i].group, Face::strong, theme.accent);
+      }
+      draw_help_line(canvas, rest.take_top(way.line), lines[i], way);
+    }
+  }
+  canvas.leave_overlay();
+}
+
+void draw_search(Canvas& canvas, Size size, const Session& session) {
+  canvas.enter_overlay();
+  const Theme& theme = canvas.theme();
+  Rect room = sheet(canvas, size, 760, 560, "Search");
+  const Rect field = room.take_top(canvas.line_height(Face::body) + 14, 10);
+  canvas.fill(field, theme.raised, 6);
+  canvas.text(field.inset(10, 0), session.typed + "_", Face::body, theme.ink);
+
+  const float line = canvas.line_height(Face::body) + 8;
+  bool first = true;
+  for (const PaletteEntry& entry : palette_matches(session.typed)) {
+    if (room.h < line) break;
+    Rect row = room.take_top(line);
+    // Enter takes the first
+    if (first) canvas.fill(row, theme.raised, 4);
+    canvas.element(row, Target::to_command(entry.command));
+    row = row.inset(10, 0);
+    canvas.fitting_text(row.take_left(row.w * 0.5f, 10), {entry.title}, Face::body,
+                        first ? theme.accent : theme.ink);
+    canvas.text(row, entry.hint, Face::small, theme.faint_ink, Align::right);
+    first = false;
+  }
+  canvas.leave_overlay();
+}
+
+void draw_note_entry(Canvas& canvas, Size size, const Session& session) {
+  canvas.enter_overlay();
+  const Theme& theme = canvas.theme();
+  const Rect rect =
+      around({size.w / 2, size.h * 0.6f}, std::min(760.f, size.w - 16), canvas.line_height(Face::body) + 28);
+  canvas.fill(rect, theme.panel, 10);
+  canvas.frame(rect, theme.accent, 2, 10);
+  canvas.text(rect.inset(16, 0), "note: " + session.typed + "_", Face::body, theme.ink);
+  canvas.leave_overlay();
+}
+
+void draw_scene_list(Canvas& canvas, Size size, const Session& session) {
+  canvas.enter_overlay();
+  const Theme& theme = canvas.theme();
+  const auto count = static_cast<float>(scenes().size());
+  const float title_h = canvas.line_height(Face::strong), what_h = canvas.line_height(Face::small);
+  const float high = title_h + what_h + 16;
+  // Where there is little room, without what a scene is about
+  const bool both = high * count + 110 <= size.h;
+  Rect room = sheet(canvas, size, 1100, both ? high * count + 90 : size.h, "Scenes");
+  const float line = both ? high : std::min(high, room.h / count);
+  int number = 0;
+  for (const Scene& scene : scenes()) {
+    ++number;
+    Rect row = room.take_top(line);
+    canvas.element(row, Target::to_command("scene_" + std::to_string(number)));
+    if (session.scene() == &scene) canvas.fill(row.inset(-8, 1), theme.raised, 6);
+    row = around(row.centre(), row.w, both ? title_h + 3 + what_h : title_h);
+    canvas.text(row.take_left(both ? 40.f : 26.f), std::to_string(number % 10), Face::strong, theme.accent);
+    canvas.fitting_text(row.take_top(title_h, 3), {scene.title}, Face::strong, theme.ink);
+    canvas.fitting_text(row, {scene.takeaway}, Face::small, theme.faint_ink);
+  }
+  canvas.leave_overlay();
+}
+
+}  // namespace ringattn::viz

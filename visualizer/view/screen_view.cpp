@@ -1,0 +1,200 @@
+#include "visualizer/view/screen_view.h"
+
+#include "visualizer/layout/screen.h"
+#include "visualizer/view/knob_panel.h"
+#include "visualizer/view/labels.h"
+#include "visualizer/view/overlays.h"
+#include "visualizer/view/panel.h"
+#include "visualizer/view/tip.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// ---- Title ------------------------------------------------------------------------
+
+std::string description(const Recording& recording) {
+  const TraceHeader& header = recording.header();
+  std::string text =
+      std::to_string(header.devices) + (header.devices == 1 ? " device, " : " devices, ") + header.layout;
+  if (recording.masked()) text += ", masked";
+  return text + ", " + std::to_string(header.Sq) + " \xc3\x97 " + std::to_string(header.Skv) + " tokens, " +
+         header.dtype;
+}
+
+// What went wrong with a run that is shown, once it has; the beginning of the sentence is enough
+std::string trouble_of(const Session& session, const std::vector<PlacedPanel>& panels) {
+  for (const PlacedPanel& placed : panels) {
+    const Recording& recording = session.recording(placed.run);
+    const std::string& failure = session.failure(placed.run);
+    if (!failure.empty() && session.t() >= recording.duration(session.settings.clock))
+      return failure.substr(0, failure.find_first_of(";,", failure.find(':')));
+    if (!session.scene() && !recording.broken().empty())
+      return "the trace breaks a law: " + recording.broken().front();
+  }
+  return {};
+}
+
+void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::string& trouble) {
+  if (rect.empty()) return;
+  const Theme& theme = canvas.theme();
+  const bool large = rect.h >= 36;
+  const Face face = large ? Face::title : Face::strong;
+  const Rect title = rect.take_left(std::min(canvas.text_size(session.title(), face).w + 2, rect.w), 18);
+  canvas.text(title, session.title(), face, theme.ink);
+
+  if (session.live()) {
+    const char* const mark = "\xe2\x97\x8f live";
+    canvas.fitting_text(rect.take_right(canvas.text_size(mark, Face::strong).w + 2, 14), {mark}, Face::strong,
+                        theme.accent, Align::right);
+  }
+  if (!trouble.empty())
+    canvas.text(rect.take_right(std::min(rect.w, canvas.text_size(trouble, Face::small).w + 2), 14), trouble,
+                Face::small, theme.wrong, Align::right);
+  if (session.runs() == 1)
+    canvas.fitting_text(rect, {description(session.recording())}, Face::small, theme.faint_ink, Align::right);
+}
+
+// ---- Caption ------------------------------------------------------------------------
+
+// Which beat of how many, as dots
+void draw_beat_dots(Canvas& canvas, const Rect& rect, const Session& session) {
+  const float distance = std::min(16.f, rect.w / static_cast<float>(session.beats()));
+  for (int beat = 0; beat < session.beats(); ++beat) {
+    const Point centre{rect.right() - distance * (static_cast<float>(session.beats() - beat) - 0.5f),
+                       rect.centre().y};
+    const bool here = beat == session.beat();
+    canvas.disc(centre, here ? 5.f : 3.5f, here ? canvas.theme().accent : canvas.theme().outline);
+  }
+}
+
+// What a beat says now: the answer replaces its text
+std::string words_of(const Beat& beat, bool asks, bool answered) {
+  return !asks ? beat.text : answered ? beat.answer : beat.text + "  " + beat.question;
+}
+
+// How all that a scene says has room in the same place.
+struct CaptionType {
+  Face face = Face::small;
+  float height = 0;
+};
+
+float caption_w(Size size, const Session& session) {
+  const float dots = std::min(16.f * static_cast<float>(session.beats()), size.w / 6);
+  return size.w - (is_small(size) ? 16.f : 28.f) - 2 * caption_margin(size).w - dots - 18;
+}
+
+// The largest type that leaves most of the screen to the panels
+CaptionType caption_type(const Canvas& canvas, Size size, const Session& session) {
+  CaptionType type;
+  if (!session.scene()) return type;
+  for (const auto& [face, most] : {std::pair{Face::heading, 0.2f}, {Face::body, 0.24f}, {Face::small, 1.f}}) {
+    type = {face, 0};
+    for (const Beat& beat : session.scene()->beats)
+      for (const bool answered : {false, true})
+        type.height = std::max(
+            type.height, canvas.paragraph_height(caption_w(size, session),
+                                                 words_of(beat, !beat.question.empty(), answered), face));
+    if (type.height <= most * size.h) break;
+  }
+  return type;
+}
+
+void draw_caption(Canvas& canvas, const Rect& rect, Size size, const CaptionType& type,
+                  const Session& session) {
+  const Beat* beat = session.current_beat();
+  if (rect.empty() || !beat) return;
+  const Theme& theme = canvas.theme();
+  canvas.fill(rect, theme.raised, 8);
+  canvas.fill({rect.x, rect.y + 8, 4, rect.h - 16}, theme.accent, 2);
+  const Size margin = caption_margin(size);
+  Rect room = rect.inset(margin.w, margin.h);
+  const Rect dots = room.take_right(room.w - caption_w(size, session));
+  draw_beat_dots(canvas, {dots.x, dots.bottom() - 12, dots.w, 12}, session);
+
+  const bool asks =
+      !beat->question.empty() && !session.playing() && session.t() <= session.beat_time(session.beat());
+  const std::string words = words_of(*beat, asks, session.answered());
+  const float height = canvas.paragraph_height(room.w, words, type.face);
+  room.take_top(std::max(0.f, (room.h - height) / 2));
+  canvas.paragraph(room, words, type.face, theme.ink);
+}
+
+// ---- Controls -----------------------------------------------------------------------
+
+Rect draw_button(Canvas& canvas, Rect& room, const std::string& text, const std::string& command) {
+  const Rect rect = room.take_left(canvas.text_size(text, Face::small).w + 20, 8);
+  canvas.fill(rect, canvas.theme().raised, 6);
+  canvas.frame(rect, canvas.theme().outline, 1, 6);
+  canvas.text(rect, text, Face::small, canvas.theme().ink, Align::centre);
+  canvas.element(rect, Target::to_command(command));
+  return rect;
+}
+
+void draw_controls(Canvas& canvas, Rect room, const Session& session) {
+  if (room.empty()) return;
+  draw_button(canvas, room, session.playing() ? "pause" : "play", "play");
+  draw_button(canvas, room, "\xe2\x86\x90", "previous_event");
+  draw_button(canvas, room, "\xe2\x86\x92", "next_event");
+  if (session.beats()) draw_button(canvas, room, "next beat", "proceed");
+  draw_button(canvas, room, "scenes", "scenes");
+  draw_button(canvas, room, "keys", "help");
+  const std::string now = time_text(session.t()) + " of " + time_text(session.duration());
+  std::string speed = "speed " + number_text(session.speed);
+  canvas.fitting_text(room.take_right(330),
+                      {session.notice.empty() ? now + ", " + speed : session.notice, now}, Face::small,
+                      canvas.theme().faint_ink, Align::right);
+}
+
+// ---- Panels -------------------------------------------------------------------------
+
+void draw_panel_called(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
+  canvas.element(rect, Target::panel(panel));
+  if (panel == "ring") draw_ring_stage(canvas, rect, frame);
+  if (panel == "matrix") draw_attention_matrix(canvas, rect, frame);
+  if (panel == "microscope") draw_softmax_microscope(canvas, rect, frame);
+  if (panel == "timeline") draw_timeline(canvas, rect, frame);
+  if (panel == "memory") draw_memory(canvas, rect, frame);
+  if (panel == "code") draw_code(canvas, rect, frame);
+  if (panel == "inspector") draw_inspector(canvas, rect, frame);
+}
+
+void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const Session& session) {
+  for (const PlacedPanel& placed : panels) {
+    if (placed.panel == "knobs") {
+      draw_knobs(canvas, placed.rect, session);
+      continue;
+    }
+    canvas.show_run(placed.run);
+    const Recording& recording = session.recording(placed.run);
+    const Moment now = moment(recording, session.t(), session.settings.clock);
+    draw_panel_called(canvas, placed.panel, placed.rect,
+                      {recording, now, session.selection, session.settings, session.run_title(placed.run),
+                       session.duration(), &session.notes()});
+  }
+  canvas.show_run(0);
+}
+
+}  // namespace
+
+void draw_screen(Canvas& canvas, Size size, const Session& session) {
+  canvas.fill({0, 0, size.w, size.h}, session.blank ? rgb(0x000000) : canvas.theme().paper);
+  if (session.blank) return;
+  const Settings& settings = session.settings;
+  const CaptionType caption = caption_type(canvas, size, session);
+  const Screen places =
+      screen(size, session.arrangement(), {caption.height, settings.presenting, settings.zoomed});
+  draw_title(canvas, places.title, session, trouble_of(session, places.panels));
+  draw_panels(canvas, places.panels, session);
+  draw_caption(canvas, places.caption, size, caption, session);
+  draw_controls(canvas, places.controls, session);
+  draw_pinned(canvas, size, session);
+  draw_tip(canvas, size, session);
+  if (settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
+  if (session.overlay == Overlay::help) draw_help(canvas, size);
+  if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
+  if (session.overlay == Overlay::search) draw_search(canvas, size, session);
+  if (session.typing && session.entry == Entry::note) draw_note_entry(canvas, size, session);
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,231 @@
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "visualizer/view/labels.h"
+#include "visualizer/view/softmax_bands.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Bars against the old and the new maximum.
+class ScoreChart {
+ public:
+  ScoreChart(const SoftmaxView& view, const Rect& band)
+      : view_(view),
+        canvas_(view.canvas),
+        theme_(view.canvas.theme()),
+        row_(view.picture.facts()),
+        owner_(view.picture.shown->owner),
+        columns_(view.columns(band)),
+        line_h_(view.canvas.line_height(Face::small)) {
+    keys_ = columns_.main.take_bottom(line_h_, 3);
+    plot_ = columns_.main.inset(0, 2);
+    // Beyond so many, a bar stands for some neighbours
+    const auto bars = static_cast<std::size_t>(std::max(1.f, plot_.w / 5));
+    group_ = std::max<std::size_t>(1, (row_.scores.size() + bars - 1) / bars);
+    count_ = (row_.scores.size() + group_ - 1) / group_;
+    cell_ = std::min(plot_.w / static_cast<float>(std::max<std::size_t>(count_, 1)), 220.f);
+    values_fit_ = plot_.h >= 4.5f * line_h_;
+    for (std::size_t i = 0; i < count_; ++i)
+      values_fit_ =
+          values_fit_ && canvas_.text_size(SoftmaxView::short_number(score(i)), Face::small).w <= cell_ - 4;
+  }
+
+  void draw() {
+    draw_labels();
+    canvas_.line({plot_.x, y_of(0)}, {plot_.right(), y_of(0)}, theme_.outline);
+    for (std::size_t i = 0; i < count_; ++i) draw_bar(i);
+    draw_keys();
+    draw_maxima();
+    for (std::size_t i = 0; i < count_; ++i) draw_value(i);
+    if (nothing_seen()) draw_nothing_seen();
+  }
+
+ private:
+  static constexpr float ghost_h = 9;
+
+  // Below the lowest bar there is room for its number
+  float y_of(double score) const {
+    const float below = view_.picture.scores.low < 0 && plot_.h >= 6 * line_h_ ? line_h_ + 2 : 4;
+    const float room = plot_.h - line_h_ / 2 - below;
+    return plot_.bottom() - below - room * static_cast<float>(view_.picture.scores.part(score));
+  }
+  Rect cell(std::size_t i) const {
+    return {plot_.x + cell_ * static_cast<float>(i), plot_.y, cell_, plot_.h};
+  }
+  bool nothing_seen() const {
+    for (const double score : row_.scores)
+      if (score != -infinity) return false;
+    return true;
+  }
+  // Between the lines of the chart, where there is more room
+  void draw_nothing_seen() const {
+    const float zero = y_of(0), top = std::isfinite(row_.m_after) ? y_of(row_.m_after) + 2 : plot_.y;
+    const float above = zero - ghost_h - 2 - top, below = plot_.bottom() - zero - 2;
+    const Rect room{plot_.x, above >= below ? top : zero + 2, plot_.w, std::max(above, below)};
+    const bool same = row_.m_before == row_.m_after && row_.l_before == row_.l_after;
+    if (same)
+      canvas_.fitting_text(room, {"this row sees no key of the block: nothing changes", "nothing changes"},
+                           Face::small, theme_.faint_ink);
+    else
+      canvas_.fitting_text(room,
+                           {"this row sees no key of the block, and yet it changes", "no key, yet a change"},
+                           Face::small, theme_.wrong);
+  }
+
+  // Of a bar: the largest score of its keys, NaN where one is NaN
+  double score(std::size_t i) const {
+    double largest = -infinity;
+    for (std::size_t k = i * group_; k < std::min((i + 1) * group_, row_.scores.size()); ++k)
+      if (std::isnan(row_.scores[k]) || row_.scores[k] > largest) largest = row_.scores[k];
+    return largest;
+  }
+
+  void draw_labels() const {
+    Rect label = columns_.label;
+    label.h = columns_.main.h;
+    view_.label(label.take_top(line_h_, 4), group_ > 1 ? "top scores" : "scores S", "S");
+    const Rect chip = label.take_top(std::min(line_h_ + 4, label.h));
+    if (chip.h < line_h_) return;
+    const Rect block{chip.x, chip.y, std::min(chip.w, 40.f), chip.h};
+    canvas_.block(block, owner_, 4);
+    canvas_.fitting_text(block, {block_label("K", owner_), short_label(owner_)}, Face::small,
+                         theme_.ink_on(theme_.of(owner_)), Align::centre);
+    canvas_.element(block, Target::block(owner_), view_.picture.shown->id,
+                    block_label("K V", owner_) + " is being absorbed");
+  }
+
+  Rect bar_of(std::size_t i) const {
+    const Rect place = cell(i);
+    const float w = std::min(place.w * 0.7f, 120.f), zero = y_of(0);
+    const float end = zero + (y_of(score(i)) - zero) * static_cast<float>(view_.acts.scores);
+    const float left = place.centre().x - w / 2;
+    if (!std::isfinite(score(i))) return {left, zero - ghost_h, w, ghost_h};
+    return {left, std::min(zero, end), w, std::max(std::abs(end - zero), 1.f)};
+  }
+
+  void draw_bar(std::size_t i) const {
+    const double value = score(i);
+    const Rect place = cell(i), bar = bar_of(i);
+    if (value == -infinity)
+      canvas_.frame(bar, theme_.outline, 1, std::min(2.f, bar.w / 4));
+    else if (std::isfinite(value))
+      canvas_.block(bar, owner_, std::min(3.f, std::min(bar.w, bar.h) / 3));
+    view_.element({place.x, plot_.y, place.w, plot_.h},
+                  key_text(i) + (value == -infinity ? " is hidden" : ": score " + number_text(value)));
+  }
+
+  // In the bar where it is tall enough, else beyond its end; never struck through by a line
+  void draw_value(std::size_t i) const {
+    const double value = score(i);
+    const Rect place = cell(i), bar = bar_of(i);
+    const std::string text = SoftmaxView::short_number(value);
+    const float w = canvas_.text_size(text, Face::small).w;
+    const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
+    if (!std::isfinite(value)) {
+      if (value != -infinity)
+        canvas_.fitting_text({place.x, y_of(0) - line_h_ - 1, place.w, line_h_}, {text, "!"}, Face::small,
+                             theme_.wrong, Align::centre);
+      return;
+    }
+    const float top = inside ? (up ? bar.y + 3 : bar.bottom() - line_h_ - 3)
+                             : (up ? bar.y - line_h_ - 1 : bar.bottom() + 1);
+    const Rect rect = around({place.centre().x, top + line_h_ / 2}, w + 2, line_h_);
+    if (!values_fit_ || !plot_.contains(rect, 1)) return;
+    const Color behind = inside ? theme_.of(owner_) : theme_.panel;
+    if (!inside || !Theme::striped(owner_)) canvas_.fill(rect.inset(-1, 0), behind);
+    canvas_.text(rect, text, Face::small, inside ? theme_.ink_on(behind) : theme_.ink, Align::centre);
+  }
+
+  std::string key_text(std::size_t i) const {
+    const std::vector<Index>& rows = view_.frame.recording.key_rows(owner_);
+    const std::size_t k = i * group_;
+    if (k >= rows.size()) return "key " + std::to_string(k) + " of the block";
+    return (group_ > 1 ? "keys from " : "key ") + std::to_string(rows[k]);
+  }
+
+  // What stands below a bar: the word of its key, or its number
+  std::string name_of(std::size_t i) const {
+    const std::vector<Index>& rows = view_.frame.recording.key_rows(owner_);
+    if (i * group_ >= rows.size()) return {};
+    const auto key = static_cast<std::size_t>(rows[i * group_]);
+    const auto& words = view_.frame.recording.words;
+    return key < words.size() && group_ == 1 ? words[key] : std::to_string(key);
+  }
+
+  void draw_keys() const {
+    Rect label = columns_.label;
+    view_.label(label.take_bottom(line_h_), "key", "");
+    float widest = 0;
+    for (std::size_t i = 0; i < count_; ++i)
+      widest = std::max(widest, canvas_.text_size(name_of(i), Face::small).w);
+    // Each below its bar, or some of them, each beginning below its bar
+    const auto every =
+        static_cast<std::size_t>(std::max(1.f, std::ceil((std::min(widest, 120.f) + 6) / cell_)));
+    for (std::size_t i = 0; i < count_; i += every) {
+      const float w = std::min(cell_ * static_cast<float>(every) - 4, keys_.right() - cell(i).x);
+      const bool hidden = score(i) == -infinity;
+      canvas_.fitting_text({cell(i).x + (every == 1 ? 2.f : 0.f), keys_.y, w, line_h_}, {name_of(i)},
+                           Face::small, hidden ? theme_.faint_ink : theme_.ink,
+                           every == 1 ? Align::centre : Align::left);
+    }
+  }
+
+  void draw_maxima() const {
+    const bool had = std::isfinite(row_.m_before), has = std::isfinite(row_.m_after);
+    const bool moved = row_.m_before != row_.m_after;
+    if (!has) {
+      const bool neutral = row_.m_after == -infinity;
+      canvas_.fitting_text({columns_.number.x, plot_.y, columns_.number.w, line_h_},
+                           {"m = " + number_text(row_.m_after)}, Face::small,
+                           neutral ? theme_.faint_ink : theme_.wrong);
+      return;
+    }
+    const float from = had ? y_of(row_.m_before) : plot_.bottom();
+    const float to = from + (y_of(row_.m_after) - from) * static_cast<float>(view_.acts.maximum);
+    if (had && moved) canvas_.dashed({plot_.x, from}, {plot_.right(), from}, theme_.maximum, 1.2f, 5);
+    canvas_.line({plot_.x, to}, {plot_.right() + 4, to}, theme_.maximum, 2);
+
+    // The names of both lines beside them, one above the other
+    const Rect& place = columns_.number;
+    const float top = plot_.y, bottom = plot_.bottom() - line_h_;
+    float new_y = std::clamp(to - line_h_ / 2, top, std::max(top, bottom));
+    float old_y = std::clamp(from - line_h_ / 2, top, std::max(top, bottom));
+    const bool both = had && moved && plot_.h >= 2 * line_h_;
+    if (both && std::abs(old_y - new_y) < line_h_) {
+      const bool old_below = from >= to;
+      float& upper = old_below ? new_y : old_y;
+      float& lower = old_below ? old_y : new_y;
+      upper = std::min(upper, bottom - line_h_);
+      lower = upper + line_h_;
+    }
+    canvas_.fitting_text({place.x, new_y, place.w, line_h_},
+                         {"m = " + number_text(row_.m_after), number_text(row_.m_after)}, Face::small,
+                         theme_.maximum);
+    if (both)
+      canvas_.fitting_text({place.x, old_y, place.w, line_h_},
+                           {"before " + number_text(row_.m_before), number_text(row_.m_before)}, Face::small,
+                           theme_.faint_ink);
+  }
+
+  const SoftmaxView& view_;
+  Canvas& canvas_;
+  const Theme& theme_;
+  const RowFacts& row_;
+  int owner_;
+  SoftmaxView::Columns columns_;
+  float line_h_, cell_ = 1;
+  Rect plot_, keys_;
+  std::size_t group_ = 1, count_ = 0;
+  bool values_fit_ = true;  // the numbers of all bars, or none is written
+};
+
+}  // namespace
+
+void draw_scores(const SoftmaxView& view, const Rect& band) { ScoreChart(view, band).draw(); }
+
+}  // namespace ringattn::viz
