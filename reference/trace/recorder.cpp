@@ -101,8 +101,11 @@ Stamp Recorder::sends(int step, int peer, int owner, std::string_view what, std:
   send.peer = peer, send.owner = owner, send.what = what, send.bytes = bytes;
   begin(send_, send);
   link_free_t_ = send.t + cost_.transfer_ns(bytes);
-  const double latency = cost_.latency_ns();
-  return {send.id, send.t, send.t + latency, link_free_t_ + latency, WallClock::now(), {}};
+
+  // Where the link has become faster, messages still do not overtake one another
+  const double latency = cost_.latency_ns(), first = std::max(send.t + latency, last_arrival_t_);
+  last_arrival_t_ = std::max(link_free_t_ + latency, first);
+  return {send.id, send.t, first, last_arrival_t_, WallClock::now(), {}};
 }
 
 void Recorder::send_posted() {

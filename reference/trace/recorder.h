@@ -32,6 +32,9 @@ class Recorder {
   bool on() const { return sink_ != nullptr; }
   double now() const { return t_; }
 
+  // The costs from now on: a link may become slower on the way
+  void set_cost(const CostModel& cost) { cost_ = cost; }
+
   void run_begins(std::string_view what);  // "forward" or "backward"
   void run_ends();
   void holds(std::string_view what, std::int64_t bytes);     // alloc
@@ -65,7 +68,7 @@ class Recorder {
   WallClock::time_point trace_began_{};
 
   std::int32_t sequence_ = 0;
-  double t_ = 0, link_free_t_ = 0;
+  double t_ = 0, link_free_t_ = 0, last_arrival_t_ = 0;
   EventId last_recv_;
   Event run_, compute_, wait_, send_;  // begun and not yet ended
   Event wait_begin_;

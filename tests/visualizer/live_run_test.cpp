@@ -4,10 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <thread>
 
+#include "tests/file_fixtures.h"
 #include "tests/sentence.h"
 #include "tests/trials.h"
 #include "tests/visualizer/random_config.h"
@@ -172,7 +174,7 @@ TEST_CASE("a device that is stalled before the run has begun takes no verb") {
   CHECK(ends(run));
 }
 
-TEST_CASE("messages over a link that is slowed while the run goes on are really late") {
+TEST_CASE("messages over a link that is slowed are late, in truth and on the virtual clock") {
   RunConfig config;
   config.cost = {.link_latency_us = 4000};
   LiveRun run(config);
@@ -182,8 +184,32 @@ TEST_CASE("messages over a link that is slowed while the run goes on are really 
   for (const Event& event : run.snapshot()->events())
     if (event.kind == EventKind::recv) {
       CHECK(event.transfer_w >= (event.peer == 2 ? 40'000'000 : 4'000'000));
-      CHECK(event.transfer_t == doctest::Approx(4e6));
+      CHECK(event.transfer_t == doctest::Approx(event.peer == 2 ? 4e7 : 4e6));
     }
+}
+
+TEST_CASE("links that grow slower and faster on the way break no invariant") {
+  Random random(4);
+  for (int trial = 0; trial < trials(40); ++trial) {
+    RunConfig config = without_cost(random);
+    config.devices += 1;
+    config.cost = {.link_gbps = 100, .link_latency_us = 0.2};
+    LiveRun run(config);
+    while (run.running()) {
+      for (int device = 0; device < config.devices; ++device)
+        run.slow_link(device, 1 + 100 * static_cast<double>(random.below(2)));
+      run.step();
+    }
+    const std::vector<std::string>& broken = run.snapshot()->broken();
+    const std::string sentence = broken.empty() ? "" : broken.front();
+    CHECK(sentence == "");
+  }
+}
+
+TEST_CASE("no link is made faster than the run says") {
+  LiveRun run({});
+  says(refusal([&] { run.slow_link(0, 0.5); }), "by a factor from 1 on; found 0.5");
+  says(refusal([&] { run.slow_link(0, NAN); }), "by a factor from 1 on; found nan");
 }
 
 TEST_CASE("a snapshot is the same one while nothing happens") {

@@ -31,8 +31,8 @@ void LiveRun::start() {
 template <class T>
 void LiveRun::run(const RunProblem<T>& problem) {
   Recorders pens = recorders(store_, costs_of(config_));
-  const LinkDecorator<T> steered = [this](Link<T>& inner, WaitingRoom& room) {
-    return std::make_unique<SteeredLinks<T>>(inner, room, config_.devices, steering_);
+  const LinkDecorator<T> steered = [this, &pens](Link<T>& inner, WaitingRoom& room) {
+    return std::make_unique<SteeredLinks<T>>(inner, room, pens, steering_);
   };
   try {
     run_engine<T>(config_, problem, pens, 0, steered);
@@ -66,7 +66,8 @@ void LiveRun::open() { steering_.open(); }
 void LiveRun::stall(int device, bool stalled) { steering_.stall(device, stalled); }
 
 void LiveRun::slow_link(int device, double factor) {
-  require(factor > 0 && std::isfinite(factor), "[run] a link is slowed by a factor above 0; found ", factor);
+  require(factor >= 1 && std::isfinite(factor), "[run] a link is slowed by a factor from 1 on; found ",
+          factor);
   steering_.slow_link(device, factor);
 }
 

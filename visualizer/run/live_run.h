@@ -37,8 +37,8 @@ class LiveRun {
   // A stalled device takes no verb until it is no longer stalled
   void stall(int device, bool stalled);
 
-  // From now on messages from this device take so many times as long as the costs of the run say: in truth,
-  // not on the virtual clock. A link that costs nothing stays infinitely fast
+  // From now on messages from this device take so many times as long as the costs of the run say, in truth
+  // and on the virtual clock. A link that costs nothing stays infinitely fast
   void slow_link(int device, double factor);
 
   bool running() const { return running_; }

@@ -10,16 +10,22 @@ namespace ringattn::viz {
 template <class T>
 class SteeredLinks final : public Link<T>, public SteeredPass {
  public:
-  SteeredLinks(Link<T>& inner, WaitingRoom& room, int devices, Steering& steering)
+  SteeredLinks(Link<T>& inner, WaitingRoom& room, Recorders& pens, Steering& steering)
       : room_(room),
-        throttled_(inner, room, devices, {}),
-        gated_(throttled_, room, devices),
+        throttled_(inner, room, static_cast<int>(pens.size()), {}),
+        gated_(throttled_, room, static_cast<int>(pens.size())),
+        pens_(pens),
         steering_(steering) {
     steering_.begin(*this);
   }
   ~SteeredLinks() override { steering_.end(); }
 
-  double reserve(int device, Lane lane) override { return gated_.reserve(device, lane); }
+  double reserve(int device, Lane lane) override {
+    const double empty_since = gated_.reserve(device, lane);
+    // The next message goes at the speed that the link has now, on the virtual clock, too
+    pens_[static_cast<std::size_t>(device)].set_cost(steering_.speed(device));
+    return empty_since;
+  }
   void send(int device, Lane lane, const Message<T>& message) override { gated_.send(device, lane, message); }
   void receive(int device, Lane lane, Message<T>& held, double now) override {
     gated_.receive(device, lane, held, now);
@@ -35,6 +41,7 @@ class SteeredLinks final : public Link<T>, public SteeredPass {
   WaitingRoom& room_;
   Throttled<T> throttled_;
   Gated<T> gated_;
+  Recorders& pens_;  // each is touched by its own device only
   Steering& steering_;
 };
 

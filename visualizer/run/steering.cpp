@@ -40,6 +40,11 @@ void Steering::slow_link(int device, double factor) {
   if (pass_) pass_->set_speed(device, told_[index].speed);
 }
 
+CostModel Steering::speed(int device) {
+  const Lock lock(mutex_);
+  return told_.at(static_cast<std::size_t>(device)).speed;
+}
+
 void Steering::stop() {
   const Lock lock(mutex_);
   stopped_ = true;

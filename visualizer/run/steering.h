@@ -32,6 +32,9 @@ class Steering {
   void slow_link(int device, double factor);
   void stop();
 
+  // What the link from a device costs now
+  CostModel speed(int device);
+
   // By the links, when they come to life and before they go. Throws RunStopped where nobody wants them any
   // more
   void begin(SteeredPass& pass);
