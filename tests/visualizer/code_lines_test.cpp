@@ -9,8 +9,8 @@
 #include "tests/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/model/code_lines.h"
-#include "visualizer/run/record.h"
 #include "visualizer/model/embedded.h"
+#include "visualizer/run/record.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;

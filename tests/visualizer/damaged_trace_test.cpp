@@ -44,7 +44,11 @@ std::shared_ptr<Recording> recording_of(const std::string& bytes) {
 // What refuses the trace, or nothing, when all of it has been drawn
 std::string watch(const std::string& bytes) {
   static HeadlessScreen screen(960, 540);
-  return refusal([&] { draw_every_panel(screen, *recording_of(bytes)); });
+  return refusal([&] {
+    const std::shared_ptr<Recording> recording = recording_of(bytes);
+    for (const Clock clock : {Clock::modelled, Clock::measured})
+      for (const double part : {0.0, 0.4, 1.0}) draw_every_panel(screen, *recording, clock, part);
+  });
 }
 
 void is_sentence(const std::string& sentence) {
@@ -137,6 +141,24 @@ TEST_CASE("lines of a trace that are lost or stand twice are no reason to fail")
         begin = end;
       }
       is_watched_or_refused(damaged);
+    }
+}
+
+TEST_CASE("a trace of a run of any lengths is watched") {
+  const std::string bytes = traces().front();
+  for (const char* const length : {"0", "7", "65536", "65537", "1000000", "9223372036854775807"})
+    for (const std::vector<std::string>& fields :
+         {std::vector<std::string>{"kv_seq"},
+          {"batch", "heads", "kv_heads"},
+          {"dim", "v_dim"},
+          {"seq", "kv_seq"},
+          {"batch", "seq", "kv_seq", "heads", "kv_heads", "dim", "v_dim"}}) {
+      std::string changed = bytes;
+      for (const std::string& field : fields) {
+        const std::size_t value = changed.find("\"" + field + "\": ") + field.size() + 4;
+        changed.replace(value, changed.find(',', value) - value, length);
+      }
+      is_watched_or_refused(changed);
     }
 }
 

@@ -12,6 +12,11 @@
 
 namespace ringattn::viz {
 
+// A session that watches a scene
+struct Watched : Session {
+  explicit Watched(const std::string& scene) { open_scene(scene_called(scene)); }
+};
+
 inline Drawing drawn(HeadlessScreen& screen, const Session& session) {
   return screen.log(theme(session.settings.theme),
                     [&](Canvas& canvas) { draw_screen(canvas, screen.size(), session); });

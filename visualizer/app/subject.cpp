@@ -14,8 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What can still be told apart, and is read while one waits
-constexpr int most_devices = 128;
+// What is read while one waits
 constexpr std::uintmax_t largest_trace = 256 << 20;
 
 }  // namespace
@@ -79,9 +78,6 @@ void Subject::open_trace(Session& session) const {
           ": a trace that is watched has at most ", largest_trace, " bytes; this one has ", bytes,
           "; write one of fewer devices or with fewer --trace-rows");
   TraceFile file = read_trace(*trace);
-  require(file.header.devices <= most_devices, "[trace] ", in_quotes(trace->string()), ": at most ",
-          most_devices, " devices can be watched; this run has ", file.header.devices,
-          "; ringviz check and export take it");
   session.open_recording(
       std::make_shared<Recording>(std::move(file.header), std::move(file.events), Extent::whole, file.texts),
       trace->filename().string());

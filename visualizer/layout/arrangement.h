@@ -18,6 +18,10 @@ struct Arrangement {
   static Arrangement of(std::string panel) { return {std::move(panel), 0, {}, false, 1}; }
   // "ring", or "timeline:1" for that of the second run
   static Arrangement named(const std::string& name);
+  std::string name() const { return run ? panel + ":" + std::to_string(run) : panel; }
+
+  // The most important of all its panels
+  const Arrangement& first() const { return parts.empty() ? *this : parts.front().first(); }
 };
 
 struct PlacedPanel {

@@ -125,10 +125,10 @@ float RingLayout::port(int device, const Rect& frame) const {
 // How far from there a message stands that has just arrived, or just departs
 float RingLayout::clearance(int device) const {
   const Side side = sides_[static_cast<std::size_t>(device)];
-  return 2 + (side == Side::top || side == Side::bottom ? flight_.w : flight_.h) / 2;
+  return 0.52f * (side == Side::top || side == Side::bottom ? flight_.w : flight_.h);
 }
 
-// Messages are no longer than the shortest way, no wider than their lanes
+// Messages are narrower than their lanes, and shorter than the way between any two neighbours
 void RingLayout::fit_flights() {
   flight_ = {std::min(flight_.w, lane_.w - 4), std::min(flight_.h, lane_.h - 2)};
   if (devices_ < 3) return;
@@ -138,11 +138,10 @@ void RingLayout::fit_flights() {
     if (side != sides_[next]) continue;
     const Point way = cards_[next].centre() - cards_[static_cast<std::size_t>(d)].centre();
     if (side == Side::top || side == Side::bottom)
-      flight_.w = std::min(flight_.w, std::abs(way.x) - 4);
+      flight_.w = std::min(flight_.w, 0.7f * std::abs(way.x));
     else
-      flight_.h = std::min(flight_.h, std::abs(way.y) - 4);
+      flight_.h = std::min(flight_.h, 0.7f * std::abs(way.y));
   }
-  flight_ = {std::max(flight_.w, 0.f), std::max(flight_.h, 0.f)};
 }
 
 std::pair<float, float> RingLayout::span(int from, int track) const {

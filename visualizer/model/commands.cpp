@@ -1,7 +1,6 @@
 #include "visualizer/model/commands.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 
@@ -34,15 +33,22 @@ void open_numbered(Session& s) {
 // ---- Selection ----------------------------------------------------------------------
 
 void select_device(Session& s, int direction) {
-  const int P = s.recording().devices();
+  const int P = s.watched().devices();
   s.selection.device = (s.selection.device + direction + P) % P;
 }
 
 void select_row(Session& s, int direction) {
+  const Recording& recording = s.watched();
   s.selection.row =
-      std::clamp<Index>(s.selection.row + direction, 0, std::max<Index>(0, s.recording().header().Sq - 1));
-  if (s.recording().header().Sq > 0 && !s.recording().header().queries_rotate())
-    s.selection.device = s.recording().owner_of_query(s.selection.row);
+      std::clamp<Index>(s.selection.row + direction, 0, std::max<Index>(0, recording.header().Sq - 1));
+  if (recording.knows_owners() && !recording.header().queries_rotate())
+    s.selection.device = recording.owner_of_query(s.selection.row);
+}
+
+void pin(Session& s) {
+  Selection& selection = s.selection;
+  selection.pinned = selection.pinned ? Target{} : selection.hovered;
+  selection.pinned_run = selection.hovered_run;
 }
 
 // ---- Looks ------------------------------------------------------------------------
@@ -60,18 +66,31 @@ void scale(Session& s, double factor) {
   s.settings.scale = std::clamp(std::round(s.settings.scale * factor * 20) / 20, 0.75, 3.0);
 }
 
-// The panel that is pointed at, else the next one of those that are there
+// The panel that is pointed at, else the first of those that are there
 void zoom(Session& s) {
   if (!s.settings.zoomed.empty()) return s.settings.zoomed.clear();
-  if (s.selection.hovered.kind == Target::Kind::panel)
-    s.settings.zoomed = s.selection.hovered.command;
-  else
-    s.settings.zoomed = "ring";
+  s.settings.zoomed = s.selection.panel;
+  if (s.settings.zoomed.empty()) s.settings.zoomed = s.arrangement().first().name();
 }
 
+// A panel of the run that is watched
 void show_alone(Session& s, const char* panel) {
-  s.settings.zoomed = s.settings.zoomed == panel ? "" : panel;
+  Arrangement alone = s.arrangement().first();
+  alone.panel = panel;
+  s.settings.zoomed = s.settings.zoomed == alone.name() ? "" : alone.name();
 }
+
+void change_clock(Session& s) {
+  const double part = s.duration() > 0 ? s.t() / s.duration() : 0;
+  s.settings.clock = s.settings.clock == Clock::modelled ? Clock::measured : Clock::modelled;
+  s.seek(part * s.duration());
+}
+
+void next_matrix(Session& s) {
+  s.settings.matrix = static_cast<MatrixShows>((static_cast<int>(s.settings.matrix) + 1) % 3);
+}
+
+void toggle(bool& setting) { setting = !setting; }
 
 // ---- Live runs --------------------------------------------------------------------
 
@@ -104,47 +123,34 @@ void leave(Session& s) {
     s.settings.presenting = false;
 }
 
+void copy_link(Session& s) {
+  s.to_copy = deep_link(s);
+  s.notice = "copied: ringviz --state '" + s.to_copy + "'";
+}
+
 void toggle(Session& s, Overlay overlay) { s.overlay = s.overlay == overlay ? Overlay::none : overlay; }
 
 }  // namespace
 
 const std::vector<Command>& commands() {
+  // clang-format off
   static const std::vector<Command> table = {
-      {"proceed",
-       "Time",
-       "on to the next beat, or play and pause",
-       {"Space"},
-       [](Session& s) { s.proceed(); }},
+      {"proceed", "Time", "next beat, or play and pause", {"Space"}, [](Session& s) { s.proceed(); }},
       {"play", "Time", "play and pause", {"Enter"}, [](Session& s) { s.play(!s.playing()); }},
       {"next_event", "Time", "next event", {"Right"}, [](Session& s) { s.step_event(1); }},
       {"previous_event", "Time", "previous event", {"Left"}, [](Session& s) { s.step_event(-1); }},
       {"next_step", "Time", "next step of the ring", {"Shift+Right"}, [](Session& s) { s.step_ring(1); }},
-      {"previous_step",
-       "Time",
-       "previous step of the ring",
-       {"Shift+Left"},
-       [](Session& s) { s.step_ring(-1); }},
+      {"previous_step", "Time", "previous step of the ring", {"Shift+Left"}, [](Session& s) { s.step_ring(-1); }},
       {"start", "Time", "to the start", {"Home"}, [](Session& s) { s.seek(0); }},
-      {"end",
-       "Time",
-       "to the end, and follow a live run",
-       {"End"},
-       [](Session& s) { s.seek(s.duration()), s.follow(); }},
+      {"end", "Time", "to the end, and follow a live run", {"End"}, [](Session& s) { s.seek(s.duration()), s.follow(); }},
       {"slower", "Time", "slower", {"-"}, [](Session& s) { change_speed(s, 0.5); }},
       {"faster", "Time", "faster", {"="}, [](Session& s) { change_speed(s, 2); }},
+
       {"next_beat", "Scenes", "next beat", {"PageDown"}, [](Session& s) { s.go_to_beat(s.beat() + 1); }},
-      {"previous_beat",
-       "Scenes",
-       "previous beat",
-       {"PageUp"},
-       [](Session& s) { s.go_to_beat(s.beat() - 1); }},
+      {"previous_beat", "Scenes", "previous beat", {"PageUp"}, [](Session& s) { s.go_to_beat(s.beat() - 1); }},
       {"next_scene", "Scenes", "next scene", {"]"}, [](Session& s) { open_neighbour(s, 1); }},
       {"previous_scene", "Scenes", "previous scene", {"["}, [](Session& s) { open_neighbour(s, -1); }},
-      {"restart",
-       "Scenes",
-       "scene from its start",
-       {"R"},
-       [](Session& s) { s.beats() ? s.go_to_beat(0) : s.seek(0); }},
+      {"restart", "Scenes", "scene from its start", {"R"}, [](Session& s) { s.beats() ? s.go_to_beat(0) : s.seek(0); }},
       {"scenes", "Scenes", "list of scenes", {"Ctrl+K"}, [](Session& s) { toggle(s, Overlay::scenes); }},
       {"scene_1", "Scenes", "first scene", {"1"}, open_numbered<0>},
       {"scene_2", "Scenes", "second scene", {"2"}, open_numbered<1>},
@@ -156,97 +162,39 @@ const std::vector<Command>& commands() {
       {"scene_8", "Scenes", "eighth scene", {"8"}, open_numbered<7>},
       {"scene_9", "Scenes", "ninth scene", {"9"}, open_numbered<8>},
       {"scene_10", "Scenes", "tenth scene", {"0"}, open_numbered<9>},
+      {"search", "Scenes", "search scenes and commands", {"Ctrl+P", "/"}, [](Session& s) { begin_entry(s, Entry::search); }},
+      {"note", "Scenes", "write a note at this moment", {"A"}, [](Session& s) { begin_entry(s, Entry::note); }},
+      {"type", "Scenes", "free play: a text of your own", {"E"}, [](Session& s) { begin_entry(s, Entry::tokens); }},
+
       {"next_device", "Selection", "next device", {"Tab"}, [](Session& s) { select_device(s, 1); }},
-      {"previous_device",
-       "Selection",
-       "previous device",
-       {"Shift+Tab"},
-       [](Session& s) { select_device(s, -1); }},
+      {"previous_device", "Selection", "previous device", {"Shift+Tab"}, [](Session& s) { select_device(s, -1); }},
       {"next_row", "Selection", "next row", {"Down"}, [](Session& s) { select_row(s, 1); }},
       {"previous_row", "Selection", "previous row", {"Up"}, [](Session& s) { select_row(s, -1); }},
-      {"pin",
-       "Selection",
-       "hold fast what is pointed at",
-       {"P"},
-       [](Session& s) { s.selection.pinned = s.selection.pinned ? Target{} : s.selection.hovered; }},
+      {"pin", "Selection", "hold fast what is pointed at", {"P"}, pin},
+
       {"zoom", "Looks", "one panel alone, or all", {"Z"}, zoom},
       {"code", "Looks", "the engine's own lines", {"C"}, [](Session& s) { show_alone(s, "code"); }},
       {"memory", "Looks", "memory of the devices", {"M"}, [](Session& s) { show_alone(s, "memory"); }},
-      {"clock",
-       "Looks",
-       "modelled or measured time",
-       {"V"},
-       [](Session& s) {
-         const double part = s.duration() > 0 ? s.t() / s.duration() : 0;
-         s.settings.clock = s.settings.clock == Clock::modelled ? Clock::measured : Clock::modelled;
-         s.seek(part * s.duration());
-       }},
-      {"critical_path",
-       "Looks",
-       "critical path",
-       {"K"},
-       [](Session& s) { s.settings.critical_path = !s.settings.critical_path; }},
-      {"matrix",
-       "Looks",
-       "matrix by owner, step or score",
-       {"X"},
-       [](Session& s) {
-         s.settings.matrix = static_cast<MatrixShows>((static_cast<int>(s.settings.matrix) + 1) % 3);
-       }},
+      {"clock", "Looks", "modelled or measured time", {"V"}, change_clock},
+      {"critical_path", "Looks", "critical path", {"K"}, [](Session& s) { toggle(s.settings.critical_path); }},
+      {"matrix", "Looks", "matrix by owner, step or score", {"X"}, next_matrix},
       {"theme", "Looks", "dark, light, high contrast", {"T"}, next_theme},
       {"larger", "Looks", "larger", {"Ctrl+="}, [](Session& s) { scale(s, 1.1); }},
       {"smaller", "Looks", "smaller", {"Ctrl+-"}, [](Session& s) { scale(s, 1 / 1.1); }},
-      {"motion",
-       "Looks",
-       "with or without motion",
-       {"O"},
-       [](Session& s) { s.settings.reduced_motion = !s.settings.reduced_motion; }},
-      {"type",
-       "Scenes",
-       "in free play: type a text of your own",
-       {"E"},
-       [](Session& s) { begin_entry(s, Entry::tokens); }},
-      {"search",
-       "Scenes",
-       "search scenes and commands",
-       {"Ctrl+P", "/"},
-       [](Session& s) { begin_entry(s, Entry::search); }},
-      {"note",
-       "Scenes",
-       "write a note at this moment",
-       {"A"},
-       [](Session& s) { begin_entry(s, Entry::note); }},
-      {"stall", "Live", "stall the selected device, or let it go on", {"S"}, stall},
-      {"slow", "Live", "slow the link of the selected device, and back", {"L"}, slow_link},
-      {"present",
-       "Hall",
-       "presentation",
-       {"F5"},
-       [](Session& s) { s.settings.presenting = !s.settings.presenting; }},
-      {"blank", "Hall", "blank screen", {"B", "."}, [](Session& s) { s.blank = !s.blank; }},
-      {"laser",
-       "Hall",
-       "a bright spot at the pointer",
-       {"Ctrl+L"},
-       [](Session& s) { s.settings.laser = !s.settings.laser; }},
-      {"link",
-       "Hall",
-       "copy a link to this moment",
-       {"Y"},
-       [](Session& s) {
-         s.to_copy = deep_link(s), s.notice = "copied: ringviz --state '" + s.to_copy + "'";
-       }},
-      {"link",
-       "Hall",
-       "copy a link to this moment",
-       {"Y"},
-       [](Session& s) {
-         s.to_copy = deep_link(s), s.notice = "copied: ringviz --state '" + s.to_copy + "'";
-       }},
+      {"motion", "Looks", "with or without motion", {"O"}, [](Session& s) { toggle(s.settings.reduced_motion); }},
+
+      {"stall", "Live", "stall a device, or let it go on", {"S"}, stall},
+      {"slow", "Live", "slow the link of a device, and back", {"L"}, slow_link},
+
+      {"present", "Hall", "presentation", {"F5"}, [](Session& s) { toggle(s.settings.presenting); }},
+      {"blank", "Hall", "blank screen", {"B", "."}, [](Session& s) { toggle(s.blank); }},
+      {"laser", "Hall", "a bright spot at the pointer", {"Ctrl+L"}, [](Session& s) { toggle(s.settings.laser); }},
+      {"link", "Hall", "copy a link to this moment", {"Y"}, copy_link},
       {"help", "Hall", "all keys", {"H", "?", "F1"}, [](Session& s) { toggle(s, Overlay::help); }},
       {"leave", "Hall", "back", {"Esc"}, leave},
       {"quit", "Hall", "quit", {"Ctrl+Q"}, [](Session& s) { s.quit = true; }},
   };
+  // clang-format on
   return table;
 }
 

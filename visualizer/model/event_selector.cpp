@@ -21,6 +21,13 @@ int number(const std::string& digits, const std::string& selector) {
   return value;
 }
 
+double percent(const std::string& digits, const std::string& selector) {
+  const int value = number(digits, selector);
+  require(value >= 0 && value <= 100, "[event selector] a part is from 0% to 100%; found ", value, "% in \"",
+          selector, "\"; ", forms);
+  return value / 100.0;
+}
+
 std::string with_spaces(std::string text) {
   std::replace(text.begin(), text.end(), '_', ' ');
   return text;
@@ -65,7 +72,7 @@ EventSelector::EventSelector(std::string_view text) : text_(text) {
     else if (word == "end")
       fraction_ = 1;
     else if (word.back() == '%')
-      fraction_ = number(word.substr(0, word.size() - 1), text_) / 100.0;
+      fraction_ = percent(word.substr(0, word.size() - 1), text_);
     else
       require(false,
               "[event selector] properties are device, step, owner, pass, what, why and mask_class; found \"",
@@ -75,12 +82,10 @@ EventSelector::EventSelector(std::string_view text) : text_(text) {
 
 bool EventSelector::matches(const Recording& recording, const Span& span) const {
   const Event& event = *span.begin;
-  // What has not ended does not yet say why
-  const std::string_view why = event.why;
   return event.kind == *kind_ && (!device_ || event.id.device == *device_) &&
          (!step_ || event.step == *step_) && (!owner_ || event.owner == *owner_) &&
          (!pass_ || recording.pass_of(span) == *pass_) && (what_.empty() || event.what == what_) &&
-         (why_.empty() || why == why_) && (mask_class_.empty() || event.mask_class == mask_class_);
+         (why_.empty() || event.why == why_) && (mask_class_.empty() || event.mask_class == mask_class_);
 }
 
 std::optional<double> EventSelector::time(const Recording& recording, Clock clock) const {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "reference/definition/bad_input.h"
 #include "visualizer/run/hop.h"
+#include "visualizer/run/run_fault.h"
 
 namespace ringattn::viz {
 
@@ -35,6 +37,19 @@ std::string printed(double x) {
 const std::vector<std::string> faults = {
     "",      "no_rescale", "no_maximum", "masked_row_nan", "partials_bf16",
     "stale", "torn",       "lost",       "twice",          "all_send_first"};
+
+bool can_have_its_fault(const RunConfig& config) try {
+  check_fault(config);
+  return true;
+} catch (const BadInput&) {
+  return false;
+}
+
+// What this run cannot have is passed over
+void next_fault(RunConfig& c, int by) {
+  do c.fault = next_name(faults, c.fault, by);
+  while (!can_have_its_fault(c));
+}
 
 }  // namespace
 
@@ -81,8 +96,7 @@ const std::vector<Knob>& knobs() {
        }},
       {"seed", "seed", [](const RunConfig& c) { return std::to_string(c.seed); },
        [](RunConfig& c, int by) { c.seed = by > 0 ? c.seed + 1 : std::max<std::uint64_t>(c.seed, 2) - 1; }},
-      {"fault", "fault", [](const RunConfig& c) { return c.fault.empty() ? "none" : c.fault; },
-       [](RunConfig& c, int by) { c.fault = next_name(faults, c.fault, by); }},
+      {"fault", "fault", [](const RunConfig& c) { return c.fault.empty() ? "none" : c.fault; }, next_fault},
   };
   return table;
 }

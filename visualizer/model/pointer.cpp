@@ -19,6 +19,14 @@ const Element* time_element(const Drawing& drawing, Point point) {
   return nearest;
 }
 
+std::string panel_at(const Drawing& drawing, Point point) {
+  Arrangement panel;
+  for (const Element& element : drawing.elements)
+    if (element.target.kind == Target::Kind::panel && element.rect.contains(point))
+      panel.panel = element.target.command, panel.run = element.run;
+  return panel.name();
+}
+
 void scrub(Session& session, const Drawing& drawing, Point point) {
   const Element* axis = time_element(drawing, point);
   if (!axis || axis->rect.empty()) return;
@@ -35,6 +43,7 @@ void Pointer::moved(Session& session, const Drawing& drawing, Point point) {
   const Element* element = drawing.at(point);
   session.selection.hovered = element ? element->target : Target{};
   session.selection.hovered_run = element ? element->run : 0;
+  session.selection.panel = panel_at(drawing, point);
 }
 
 void Pointer::button(Session& session, const Drawing& drawing, Point point, bool down) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "reference/definition/bad_input.h"
+#include "reference/trace/event_names.h"
+
 namespace ringattn::viz {
 
 namespace {
@@ -30,6 +33,24 @@ Mask mask_of(const TraceHeader& header) {
   return mask;
 }
 
+// Tables have a place for each device, step and row
+void require_places(const TraceHeader& header, const std::vector<Event>& events) {
+  require(header.devices <= Recording::most_devices, "[trace] at most ", Recording::most_devices,
+          " devices can be watched; this run has ", header.devices, "; ringviz check and export take it");
+  require(!header.passes.empty(), "[trace] a run goes round the ring, forward at least; this one has no ",
+          "passes; is this a file that --trace wrote?");
+  for (const Event& event : events) {
+    const auto in_run = [&](bool rule_holds, const char* what, std::int64_t found) {
+      require(rule_holds, "[trace] event ", to_string(event.id), " must be about a ", what,
+              " of the run; found ", found, "; ringviz check tells more");
+    };
+    const bool step_needed = event.kind == EventKind::compute || event.kind == EventKind::row;
+    in_run(event.step >= (step_needed ? 0 : -1) && event.step < header.devices, "step", event.step);
+    if (!event.row) continue;
+    in_run(event.row->row < header.Sq, "row", event.row->row);
+  }
+}
+
 // Lengths beyond this belong to runs of which no single token can be shown
 constexpr Index most_rows = 1 << 16;
 
@@ -44,6 +65,7 @@ Recording::Recording(TraceHeader header, std::vector<Event> events, Extent exten
       spans_(events_),
       broken_(broken_invariants(header_, events_, extent)),
       mask_(mask_of(header_)) {
+  require_places(header_, events_);
   for (const Event& event : events_) {
     duration_t_ = std::max(duration_t_, event.t);
     duration_w_ = std::max(duration_w_, static_cast<double>(event.w));

@@ -21,7 +21,11 @@ class Recording {
  public:
   using Texts = std::set<std::string, std::less<>>;
 
-  // _texts_: what the events look at, where that is not static
+  // More cannot be told apart on a screen
+  static constexpr int most_devices = 128;
+
+  // _texts_: what the events look at, where that is not static. Throws BadInput where there is no place on
+  // the screen for what the events say, however wrong a run may be that is shown
   Recording(TraceHeader header, std::vector<Event> events, Extent extent,
             std::shared_ptr<const Texts> texts = {});
   Recording(const Recording&) = delete;
@@ -51,6 +55,8 @@ class Recording {
     return query_rows_[static_cast<std::size_t>(owner)];
   }
   const std::vector<Index>& key_rows(int owner) const { return key_rows_[static_cast<std::size_t>(owner)]; }
+  // Whether there are so few rows that each of them is somebody's
+  bool knows_owners() const { return !query_owner_.empty(); }
   int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
   int owner_of_key(Index row) const { return key_owner_[static_cast<std::size_t>(row)]; }
 

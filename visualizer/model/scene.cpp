@@ -5,7 +5,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 #include "visualizer/model/embedded.h"
-#include "visualizer/run/hop.h"
+#include "visualizer/model/run_text.h"
 
 namespace ringattn::viz {
 
@@ -15,42 +15,6 @@ void allow_only(const Json& object, const std::set<std::string>& keys, const cha
   for (const auto& [key, value] : object.items())
     require(keys.count(key) > 0, "[scene] a ", what, " has no field of that name; found \"", key,
             "\"; see the scenes beside it");
-}
-
-// ---- Runs -----------------------------------------------------------------------
-
-RunConfig parse_config(const Json& run) {
-  allow_only(run,
-             {"title",       "devices", "seq",         "kv_seq",      "heads",   "kv_heads", "dim",   "v_dim",
-              "layout",      "causal",  "window_left", "rotate",      "overlap", "backward", "dtype", "seed",
-              "score_scale", "hop",     "slow_link",   "slow_factor", "scores",  "values",   "fault", "text"},
-             "run");
-  RunConfig config;
-  config.devices = run.value("devices", 4);
-  config.queries = run.value("seq", Index{16});
-  config.keys = run.value("kv_seq", config.queries);
-  config.heads = run.value("heads", Index{1});
-  config.kv_heads = run.value("kv_heads", config.heads);
-  config.dim = run.value("dim", Index{4});
-  config.v_dim = run.value("v_dim", config.dim);
-  config.layout = parse_layout(run.value("layout", "contiguous"));
-  config.causal = run.value("causal", false);
-  config.window_left = run.value("window_left", Index{-1});
-  config.rotate = run.value("rotate", "kv") == "q" ? Rotation::q : Rotation::kv;
-  config.overlap = run.value("overlap", true);
-  config.backward = run.value("backward", false);
-  config.dtype = run.value("dtype", "f64");
-  config.seed = run.value("seed", std::uint64_t{1});
-  config.score_scale = run.value("score_scale", 1.0);
-  config.slow_link = run.value("slow_link", -1);
-  config.slow_factor = run.value("slow_factor", 1.0);
-  config.scores = run.value("scores", std::vector<double>{});
-  config.values = run.value("values", std::vector<double>{});
-  config.fault = run.value("fault", "");
-  config.text = run.value("text", "");
-  config.cost.ns_per_pair = 10;
-  set_hop(config, run.value("hop", 0.5));
-  return config;
 }
 
 // ---- Arrangements -----------------------------------------------------------------
@@ -110,7 +74,7 @@ Scene parse_scene(std::string_view json, const std::string& where) try {
   scene.id = node.at("id").get<std::string>();
   scene.title = node.at("title").get<std::string>();
   scene.takeaway = node.at("takeaway").get<std::string>();
-  for (const Json& run : node.at("runs")) scene.runs.push_back({run.value("title", ""), parse_config(run)});
+  for (const Json& run : node.at("runs")) scene.runs.push_back({run.value("title", ""), parse_run(run)});
   scene.arrangement = parse_arrangement(node.at("arrange"));
   for (const Json& beat : node.at("beats")) scene.beats.push_back(parse_beat(beat));
   scene.free = node.value("free", false);

@@ -73,13 +73,17 @@ bool Session::toggle_slow_link(int device) {
   return on;
 }
 
-// Where no run has such an event, the beat stands where the one before it does
-double Session::time_of(const Beat& beat) const {
-  for (int run = 0; run < runs(); ++run) {
-    if (beat.run >= 0 && run != beat.run) continue;
-    if (const std::optional<double> time = beat.at.time(recording(run), settings.clock)) return *time;
+// By the clock that is looked at. Where no run has such an event, the beat stands where the one before it
+// does
+double Session::beat_time(int beat) const {
+  for (; beat >= 0; --beat) {
+    const Beat& its = scene_->beats[static_cast<std::size_t>(beat)];
+    for (int run = 0; run < runs(); ++run) {
+      if (its.run >= 0 && run != its.run) continue;
+      if (const std::optional<double> time = its.at.time(recording(run), settings.clock)) return *time;
+    }
   }
-  return beat_times_.empty() ? 0 : beat_times_.back();
+  return 0;
 }
 
 void Session::opened() {
@@ -89,10 +93,14 @@ void Session::opened() {
   notes_.clear(), notes_path_.reset();
   settings.zoomed.clear();
   notice.clear();
-  beat_times_.clear();
-  if (!scene_) return;
-  for (const Beat& beat : scene_->beats) beat_times_.push_back(time_of(beat));
   go_to_beat(0);
+}
+
+// To what the run that is watched has
+void Session::keep_selection() {
+  const TraceHeader& header = watched().header();
+  selection.device = std::min(selection.device, header.devices - 1);
+  selection.row = std::clamp<Index>(selection.row, 0, std::max<Index>(0, header.Sq - 1));
 }
 
 // Playing a live run is to let its devices go on again and again
@@ -218,6 +226,7 @@ void Session::go_to_beat(int beat) {
                         : each.matrix == "score" ? MatrixShows::score
                                                  : MatrixShows::who;
   }
+  keep_selection();
 }
 
 void Session::proceed() {
@@ -243,7 +252,7 @@ const Arrangement& Session::arrangement() const {
 
 // ---- Free play ----------------------------------------------------------------------
 
-void Session::run_again(RunConfig config) {
+void Session::set_run(RunConfig config) {
   const double part = duration() > 0 ? t_ / duration() : 0;
   try {
     Recorded recorded = record(config);
@@ -254,8 +263,7 @@ void Session::run_again(RunConfig config) {
     notice = error.what();
     return;
   }
-  selection.device = std::min(selection.device, recording().devices() - 1);
-  selection.row = std::clamp<Index>(selection.row, 0, std::max<Index>(0, recording().header().Sq - 1));
+  keep_selection();
   selection.hovered = selection.pinned = {};
   seek(part * duration());
 }
@@ -268,7 +276,7 @@ void Session::turn(const std::string& id, int direction) {
     const double before = hop(config);
     knob.turn(config, direction);
     if (knob.id != "hop") set_hop(config, before);
-    run_again(std::move(config));
+    set_run(std::move(config));
   }
 }
 
@@ -276,7 +284,7 @@ void Session::set_text(const std::string& text) {
   if (!free_) return;
   RunConfig config = *free_;
   config.text = text;
-  run_again(std::move(config));
+  set_run(std::move(config));
 }
 
 // ---- Notes --------------------------------------------------------------------------

@@ -39,6 +39,8 @@ class Session {
   const Arrangement& arrangement() const;
   int runs() const { return static_cast<int>(recordings_.size()); }
   const Recording& recording(int run = 0) const { return *recordings_[static_cast<std::size_t>(run)]; }
+  // The run that the first of the panels shows: devices and rows are selected of it
+  const Recording& watched() const { return recording(arrangement().first().run); }
   const std::string& run_title(int run) const { return run_titles_[static_cast<std::size_t>(run)]; }
   const std::string& failure(int run) const { return failures_[static_cast<std::size_t>(run)]; }
   // Of a live run: return whether the device is stalled, its link slow, from now on
@@ -68,11 +70,11 @@ class Session {
   // ---- Beats
 
   int beat() const { return beat_; }
-  int beats() const { return static_cast<int>(beat_times_.size()); }
+  int beats() const { return scene_ ? static_cast<int>(scene_->beats.size()) : 0; }
   const Beat* current_beat() const;
   bool answered() const { return answered_; }
   void go_to_beat(int beat);
-  double beat_time(int beat) const { return beat_times_[static_cast<std::size_t>(beat)]; }
+  double beat_time(int beat) const;
   // Space: the answer to a question, or on to the next beat; play and pause where there are none
   void proceed();
 
@@ -81,6 +83,8 @@ class Session {
   const RunConfig* free_config() const { return free_ ? &*free_ : nullptr; }  // null: nothing can be turned
   // Turns a knob up (+1) or down (-1), and runs the engine anew
   void turn(const std::string& knob, int direction);
+  // Another run; a sentence where there is none
+  void set_run(RunConfig config);
   // The spectator's own text as tokens
   void set_text(const std::string& text);
 
@@ -108,9 +112,8 @@ class Session {
  private:
   double natural_pace() const;  // nanoseconds of the run a second
   void advance_leg(double seconds);
-  void run_again(RunConfig config);
   void opened();
-  double time_of(const Beat& beat) const;
+  void keep_selection();
   void watch_live(double seconds);
   std::vector<double> moments() const;
 
@@ -135,7 +138,6 @@ class Session {
   bool playing_ = false, following_ = true;
   int beat_ = 0;
   bool answered_ = false;
-  std::vector<double> beat_times_;
 };
 
 // What a panel shows of one of the runs

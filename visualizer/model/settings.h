@@ -19,7 +19,7 @@ struct Settings {
   bool critical_path = false;  // outlined in the timeline
   bool reduced_motion = false;
   bool laser = false;  // a bright spot at the pointer
-  std::string zoomed;  // the panel that fills the screen; empty: none
+  std::string zoomed;  // the panel that fills the screen, "ring" or "timeline:1"; empty: none
 };
 
 // What is pointed at and what is held fast.
@@ -28,6 +28,7 @@ struct Selection {
   Index row = 0;  // of the queries, global
   Target hovered, pinned;
   int hovered_run = 0, pinned_run = 0;  // of those that are compared
+  std::string panel;                    // in which the pointer is, as "timeline:1"; empty: none
 
   // Whether something is to be lit because it, or what it belongs to, is pointed at or held fast
   bool lights(const Target& target) const { return target && (target == hovered || target == pinned); }

@@ -128,6 +128,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   picture.merged =
       picture.facts().scores.empty() && (joins || !recording.key_rows(picture.shown->owner).empty());
   stack(picture, met);
+  picture.met = std::move(met);
   return picture;
 }
 

@@ -32,9 +32,10 @@ struct SoftmaxPicture {
     finished     // and it was the last
   };
   State state = State::unrecorded;
-  const Event* shown = nullptr;  // null: unrecorded or neutral
-  double fraction = 1;           // of the event that is shown
-  int blocks = 0;                // that it has met, with the one that is shown
+  const Event* shown = nullptr;   // null: unrecorded or neutral
+  double fraction = 1;            // of the event that is shown
+  std::vector<const Event*> met;  // the events until now, the one that is shown last
+  int blocks = 0;                 // that it has met, with the one that is shown
 
   // Of the event that is shown
   std::vector<Contribution> sum;  // in the order in which they came

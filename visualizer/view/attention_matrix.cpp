@@ -184,8 +184,12 @@ class Matrix {
       const Tile& its = tile(q.begin, kv.begin);
       if (rect.w < 22 || rect.h < 18 || its.state == Tile::State::not_yet || !all_visible(q, kv)) return;
       const Face face = rect.w >= 70 && rect.h >= 60 ? Face::heading : Face::small;
-      canvas_.fitting_text(rect, {std::to_string(its.compute->begin->step)}, face,
-                           theme_.ink_on(color_now(q.begin, kv.begin)), Align::centre);
+      const std::string step = std::to_string(its.compute->begin->step);
+      const Color color = color_now(q.begin, kv.begin);
+      // Without the lines between cells behind it
+      const Size size = canvas_.text_size(step, face);
+      canvas_.fill(around(rect.centre(), size.w + 8, size.h), color);
+      canvas_.fitting_text(rect, {step}, face, theme_.ink_on(color), Align::centre);
     });
   }
 
@@ -272,8 +276,7 @@ constexpr Index most_cells = 1 << 16;
 void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remark(frame.settings.matrix));
   const TraceHeader& header = frame.recording.header();
-  const Index cells = header.Sq * header.Skv;
-  if (cells < 1 || cells > most_cells) {
+  if (header.Sq < 1 || header.Skv < 1 || header.Sq > most_cells / header.Skv) {
     canvas.paragraph(room, "A matrix of so many cells cannot be shown.", Face::small,
                      canvas.theme().faint_ink);
     return;

@@ -140,7 +140,8 @@ class MemoryBars {
       if (part.w > 0) draw_ghost(part, name);
     }
     if (x > main.right() + 1) draw_torn_edge(main);
-    const EventId run = frame_.recording.spans().all().front().begin->id;
+    const std::vector<Span>& spans = frame_.recording.spans().all();
+    const EventId run = spans.empty() ? EventId{} : spans.front().begin->id;
     canvas_.element(
         ghost_, Target::panel("memory"), run,
         "one device with all scores would hold " + bytes_text(naive_.bytes()) + ": computed, not run");

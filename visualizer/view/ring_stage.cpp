@@ -180,23 +180,29 @@ void draw_track(Canvas& canvas, const RingLayout& layout, const Frame& frame, in
 void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, const Flight& flight,
                  int tracks) {
   const int track = flight.ahead ? 0 : tracks - 1;
-  const Rect rect = layout.flight(flight.from, flight.fraction, track);
-  const Color color = canvas.theme().of(flight.owner);
-  if (flight.ahead) {
+  Rect rect = layout.flight(flight.from, flight.fraction, track);
+  const Theme& theme = canvas.theme();
+  const Color color = theme.of(flight.owner);
+  const std::string label = block_label(flight.what, flight.owner);
+  // What is left of the pass before, where some are in the next one, is a dot: its link may have another
+  // message
+  const bool left = frame.recording.pass_of(*flight.send) < frame.moment.pass;
+  if (left) rect = around(rect.centre(), 10, 10);
+  if (left) {
+    canvas.disc(rect.centre(), 5, color);
+  } else if (flight.ahead) {
     canvas.block(rect, flight.owner, 5);
   } else {
     // A result is no block: it has the outline of the one that it is for
-    canvas.fill(rect, mix(canvas.theme().panel, color, 0.25), 5);
+    canvas.fill(rect, mix(theme.panel, color, 0.25), 5);
     canvas.frame(rect, color, 2, 5);
   }
-  if (frame.selection.lights(Target::block(flight.owner)))
-    canvas.frame(rect.inset(-3), canvas.theme().ink, 2, 7);
-  const Color ink = flight.ahead ? canvas.theme().ink_on(color) : canvas.theme().ink;
-  canvas.fitting_text(rect, {block_label(flight.what, flight.owner), short_label(flight.owner)}, Face::small,
-                      ink, Align::centre);
+  if (frame.selection.lights(Target::block(flight.owner))) canvas.frame(rect.inset(-3), theme.ink, 2, 7);
+  if (!left)
+    canvas.fitting_text(rect.inset(2, 0), {label, short_label(flight.owner)}, Face::small,
+                        flight.ahead ? theme.ink_on(color) : theme.ink, Align::centre);
   canvas.element(rect, Target::block(flight.owner), flight.send->begin->id,
-                 block_label(flight.what, flight.owner) + " from " + std::to_string(flight.from) + " to " +
-                     std::to_string(flight.to));
+                 label + " from " + std::to_string(flight.from) + " to " + std::to_string(flight.to));
 }
 
 // ---- The middle -----------------------------------------------------------------

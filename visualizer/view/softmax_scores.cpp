@@ -11,7 +11,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Bars against the old and the new maximum.
+// Bars against the old and the new maximum: of the block that is shown, and of those before it where all keys
+// of the row have room.
 class ScoreChart {
  public:
   ScoreChart(const SoftmaxView& view, const Rect& band)
@@ -24,29 +25,53 @@ class ScoreChart {
         line_h_(view.canvas.line_height(Face::small)) {
     keys_ = columns_.main.take_bottom(line_h_, 3);
     plot_ = columns_.main.inset(0, 2);
-    // Beyond so many, a bar stands for some neighbours
-    const auto bars = static_cast<std::size_t>(std::max(1.f, plot_.w / 5));
-    group_ = std::max<std::size_t>(1, (row_.scores.size() + bars - 1) / bars);
-    count_ = (row_.scores.size() + group_ - 1) / group_;
-    cell_ = std::min(plot_.w / static_cast<float>(std::max<std::size_t>(count_, 1)), 220.f);
+    const float all = plot_.w / static_cast<float>(view.frame.recording.header().Skv);
+    if (view.picture.met.size() > 0 && all >= 44 && !view.frame.recording.header().queries_rotate()) {
+      for (const Event* event : view.picture.met) add_bars(*event, 1);
+      cell_ = std::min(all, 180.f);
+    } else {
+      // Beyond so many, a bar stands for some neighbours
+      const auto most = static_cast<std::size_t>(std::max(1.f, plot_.w / 5));
+      add_bars(*view.picture.shown, std::max<std::size_t>(1, (row_.scores.size() + most - 1) / most));
+      cell_ = std::min(plot_.w / static_cast<float>(std::max<std::size_t>(bars_.size(), 1)), 220.f);
+    }
     values_fit_ = plot_.h >= 4.5f * line_h_;
-    for (std::size_t i = 0; i < count_; ++i)
+    for (const Bar& bar : bars_)
       values_fit_ =
-          values_fit_ && canvas_.text_size(SoftmaxView::short_number(score(i)), Face::small).w <= cell_ - 4;
+          values_fit_ && canvas_.text_size(SoftmaxView::short_number(bar.score), Face::small).w <= cell_ - 4;
   }
 
   void draw() {
     draw_labels();
     canvas_.line({plot_.x, y_of(0)}, {plot_.right(), y_of(0)}, theme_.outline);
-    for (std::size_t i = 0; i < count_; ++i) draw_bar(i);
+    for (std::size_t i = 0; i < bars_.size(); ++i) draw_bar(i);
     draw_keys();
     draw_maxima();
-    for (std::size_t i = 0; i < count_; ++i) draw_value(i);
+    for (std::size_t i = 0; i < bars_.size(); ++i) draw_value(i);
     if (nothing_seen()) draw_nothing_seen();
   }
 
  private:
   static constexpr float ghost_h = 9;
+
+  struct Bar {
+    const Event* event;
+    double score;    // the largest of its keys, NaN where one is NaN
+    Index key = -1;  // the first of them, in the text; -1: nobody knows
+  };
+
+  void add_bars(const Event& event, std::size_t group) {
+    group_ = group;
+    const std::vector<double>& scores = event.row->scores;
+    const std::vector<Index>& keys = view_.frame.recording.key_rows(event.owner);
+    for (std::size_t first = 0; first < scores.size(); first += group) {
+      Bar bar{&event, -infinity, first < keys.size() ? keys[first] : -1};
+      for (std::size_t k = first; k < std::min(first + group, scores.size()); ++k)
+        if (std::isnan(scores[k]) || scores[k] > bar.score) bar.score = scores[k];
+      bars_.push_back(bar);
+    }
+  }
+  bool is_now(std::size_t i) const { return bars_[i].event == view_.picture.shown; }
 
   // Below the lowest bar there is room for its number
   float y_of(double score) const {
@@ -77,14 +102,6 @@ class ScoreChart {
                            Face::small, theme_.wrong);
   }
 
-  // Of a bar: the largest score of its keys, NaN where one is NaN
-  double score(std::size_t i) const {
-    double largest = -infinity;
-    for (std::size_t k = i * group_; k < std::min((i + 1) * group_, row_.scores.size()); ++k)
-      if (std::isnan(row_.scores[k]) || row_.scores[k] > largest) largest = row_.scores[k];
-    return largest;
-  }
-
   void draw_labels() const {
     Rect label = columns_.label;
     label.h = columns_.main.h;
@@ -99,30 +116,41 @@ class ScoreChart {
                     block_label("K V", owner_) + " is being absorbed");
   }
 
-  Rect bar_of(std::size_t i) const {
+  Rect rect_of(std::size_t i) const {
     const Rect place = cell(i);
+    const double score = bars_[i].score;
     const float w = std::min(place.w * 0.7f, 120.f), zero = y_of(0);
-    const float end = zero + (y_of(score(i)) - zero) * static_cast<float>(view_.acts.scores);
+    const float end = zero + (y_of(score) - zero) * static_cast<float>(is_now(i) ? view_.acts.scores : 1);
     const float left = place.centre().x - w / 2;
-    if (!std::isfinite(score(i))) return {left, zero - ghost_h, w, ghost_h};
+    if (!std::isfinite(score)) return {left, zero - ghost_h, w, ghost_h};
     return {left, std::min(zero, end), w, std::max(std::abs(end - zero), 1.f)};
   }
 
+  // Of blocks that are past a pale one
+  Color color_of(std::size_t i) const {
+    return mix(theme_.panel, theme_.of(bars_[i].event->owner), is_now(i) ? 1 : 0.4);
+  }
+
   void draw_bar(std::size_t i) const {
-    const double value = score(i);
-    const Rect place = cell(i), bar = bar_of(i);
-    if (value == -infinity)
-      canvas_.frame(bar, theme_.outline, 1, std::min(2.f, bar.w / 4));
-    else if (std::isfinite(value))
-      canvas_.block(bar, owner_, std::min(3.f, std::min(bar.w, bar.h) / 3));
-    view_.element({place.x, plot_.y, place.w, plot_.h},
-                  key_text(i) + (value == -infinity ? " is hidden" : ": score " + number_text(value)));
+    const Bar& bar = bars_[i];
+    const Rect place = cell(i), rect = rect_of(i);
+    const float radius = std::min(3.f, std::min(rect.w, rect.h) / 3);
+    if (bar.score == -infinity)
+      canvas_.frame(rect, theme_.outline, 1, radius);
+    else if (std::isfinite(bar.score) && is_now(i))
+      canvas_.block(rect, bar.event->owner, radius);
+    else if (std::isfinite(bar.score))
+      canvas_.fill(rect, color_of(i), radius);
+    const std::string what = (is_now(i) ? "" : "before: ") + key_text(i) +
+                             (bar.score == -infinity ? " is hidden" : ": score " + number_text(bar.score));
+    canvas_.element({place.x, plot_.y, place.w, plot_.h},
+                    Target::event(bar.event->id.device, bar.event->id.sequence), bar.event->id, what);
   }
 
   // In the bar where it is tall enough, else beyond its end; never struck through by a line
   void draw_value(std::size_t i) const {
-    const double value = score(i);
-    const Rect place = cell(i), bar = bar_of(i);
+    const double value = bars_[i].score;
+    const Rect place = cell(i), bar = rect_of(i);
     const std::string text = SoftmaxView::short_number(value);
     const float w = canvas_.text_size(text, Face::small).w;
     const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
@@ -136,23 +164,21 @@ class ScoreChart {
                              : (up ? bar.y - line_h_ - 1 : bar.bottom() + 1);
     const Rect rect = around({place.centre().x, top + line_h_ / 2}, w + 2, line_h_);
     if (!values_fit_ || !plot_.contains(rect, 1)) return;
-    const Color behind = inside ? theme_.of(owner_) : theme_.panel;
-    if (!inside || !Theme::striped(owner_)) canvas_.fill(rect.inset(-1, 0), behind);
-    canvas_.text(rect, text, Face::small, inside ? theme_.ink_on(behind) : theme_.ink, Align::centre);
+    const Color behind = inside ? color_of(i) : theme_.panel;
+    if (!inside || !Theme::striped(bars_[i].event->owner)) canvas_.fill(rect.inset(-1, 0), behind);
+    const Color outside = is_now(i) ? theme_.ink : theme_.faint_ink;
+    canvas_.text(rect, text, Face::small, inside ? theme_.ink_on(behind) : outside, Align::centre);
   }
 
   std::string key_text(std::size_t i) const {
-    const std::vector<Index>& rows = view_.frame.recording.key_rows(owner_);
-    const std::size_t k = i * group_;
-    if (k >= rows.size()) return "key " + std::to_string(k) + " of the block";
-    return (group_ > 1 ? "keys from " : "key ") + std::to_string(rows[k]);
+    if (bars_[i].key < 0) return "a key of the block";
+    return (group_ > 1 ? "keys from " : "key ") + std::to_string(bars_[i].key);
   }
 
   // What stands below a bar: the word of its key, or its number
   std::string name_of(std::size_t i) const {
-    const std::vector<Index>& rows = view_.frame.recording.key_rows(owner_);
-    if (i * group_ >= rows.size()) return {};
-    const auto key = static_cast<std::size_t>(rows[i * group_]);
+    if (bars_[i].key < 0) return {};
+    const auto key = static_cast<std::size_t>(bars_[i].key);
     const auto& words = view_.frame.recording.words;
     return key < words.size() && group_ == 1 ? words[key] : std::to_string(key);
   }
@@ -161,16 +187,16 @@ class ScoreChart {
     Rect label = columns_.label;
     view_.label(label.take_bottom(line_h_), "key", "");
     float widest = 0;
-    for (std::size_t i = 0; i < count_; ++i)
+    for (std::size_t i = 0; i < bars_.size(); ++i)
       widest = std::max(widest, canvas_.text_size(name_of(i), Face::small).w);
     // Each below its bar, or some of them, each beginning below its bar
     const auto every =
         static_cast<std::size_t>(std::max(1.f, std::ceil((std::min(widest, 120.f) + 6) / cell_)));
-    for (std::size_t i = 0; i < count_; i += every) {
+    for (std::size_t i = 0; i < bars_.size(); i += every) {
       const float w = std::min(cell_ * static_cast<float>(every) - 4, keys_.right() - cell(i).x);
-      const bool hidden = score(i) == -infinity;
+      const bool faint = bars_[i].score == -infinity || !is_now(i);
       canvas_.fitting_text({cell(i).x + (every == 1 ? 2.f : 0.f), keys_.y, w, line_h_}, {name_of(i)},
-                           Face::small, hidden ? theme_.faint_ink : theme_.ink,
+                           Face::small, faint ? theme_.faint_ink : theme_.ink,
                            every == 1 ? Align::centre : Align::left);
     }
   }
@@ -220,7 +246,8 @@ class ScoreChart {
   SoftmaxView::Columns columns_;
   float line_h_, cell_ = 1;
   Rect plot_, keys_;
-  std::size_t group_ = 1, count_ = 0;
+  std::vector<Bar> bars_;
+  std::size_t group_ = 1;   // keys for which a bar stands
   bool values_fit_ = true;  // the numbers of all bars, or none is written
 };
 

@@ -35,7 +35,11 @@ class Timeline {
  private:
   float x_of(double t) const { return lanes_.x + lanes_.w * static_cast<float>(t / end_); }
   double began(const Span& span) const { return recording_.began(span, frame_.settings.clock); }
-  double ended(const Span& span) const { return recording_.ended(span, frame_.settings.clock); }
+  // What has not ended goes on until now
+  double ended(const Span& span) const {
+    const double end = recording_.ended(span, frame_.settings.clock);
+    return span.end || !span.lasts() ? end : std::max(end, frame_.moment.t);
+  }
 
   Rect band(int device) const {
     return Rect{lanes_.x, lanes_.y + lane_h_ * static_cast<float>(device), lanes_.w, lane_h_}.inset(
