@@ -1,4 +1,3 @@
-#include <backends/imgui_impl_opengl3.h>
 #include <imgui.h>
 
 #include <cstdio>
@@ -30,7 +29,10 @@ struct Watch {
 // Where the spectator is, for those that look from outside: written anew whenever it has changed.
 class StateFile {
  public:
-  explicit StateFile(std::string path) : path_(std::move(path)) {}
+  // Throws BadInput where it cannot be written
+  explicit StateFile(std::string path) : path_(std::move(path)) {
+    if (!path_.empty()) OutputFile file(path_);
+  }
 
   void follow(const Session& session) {
     if (path_.empty()) return;
@@ -60,7 +62,8 @@ class Show {
   // Until it is closed, or for so many frames, as fast as they can be drawn
   void run(int most_frames, StateFile& state) {
     if (most_frames > 0) window_.vsync(false);
-    double before = window_.seconds();
+    const double began = window_.seconds();
+    double before = began;
     for (int frame = 0; !window_.closed() && !session_.quit && frame != most_frames; ++frame) {
       window_.listen(moves() || most_frames > 0 ? 0 : 0.25);
       const double now = window_.seconds();
@@ -70,7 +73,7 @@ class Show {
       state.follow(session_);
     }
     if (most_frames > 0) {
-      const double seconds = window_.seconds();
+      const double seconds = window_.seconds() - began;
       std::printf("%d frames in %.2f s, %.0f a second\n", most_frames, seconds, most_frames / seconds);
     }
   }
@@ -104,12 +107,12 @@ class Show {
     const float unit = unit_of(width, height, session_.settings.scale);
     if (!fonts_ || unit != unit_) {
       unit_ = unit;
-      window_.set_unit(unit);
       fonts_ = std::make_unique<Fonts>(*ImGui::GetIO().Fonts, unit);
-      ImGui_ImplOpenGL3_DestroyFontsTexture();
+      window_.fonts_are_new(unit);
     }
-    window_.begin_frame();
-    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, theme(session_.settings.theme), unit);
+    const Theme& its_theme = theme(session_.settings.theme);
+    window_.begin_frame(its_theme.paper);
+    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, its_theme, unit);
     draw_screen(canvas, {static_cast<float>(width) / unit, static_cast<float>(height) / unit}, session_);
     drawing_ = canvas.drawing();
     window_.end_frame();
@@ -131,7 +134,6 @@ int watch(const Watch& o) {
   else
     o.subject.open(session);
   StateFile state(o.state_out);
-  state.follow(session);
   Show show(session, width, height);
   show.run(o.frames, state);
   if (!o.shot_out.empty()) write_png(o.shot_out, show.picture());

@@ -114,8 +114,24 @@ void Window::full_screen(bool on) {
 
 void Window::vsync(bool on) const { glfwSwapInterval(on ? 1 : 0); }
 
-void Window::begin_frame() {
+void Window::fonts_are_new(float unit) {
+  unit_ = unit;
+  // The next frame makes another one
+  ImGui_ImplOpenGL3_DestroyFontsTexture();
+  has_fonts_ = false;
+}
+
+void Window::begin_frame(Color background) {
+  background_ = background;
   ImGui_ImplOpenGL3_NewFrame();
+  if (!has_fonts_) {
+    // Letters stand on whole pixels: their nearest texel is all of them, and comes at a quarter of the price
+    const auto texture = reinterpret_cast<std::uintptr_t>(ImGui::GetIO().Fonts->TexID);
+    glBindTexture(GL_TEXTURE_2D, static_cast<GLuint>(texture));
+    glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
+    glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
+    has_fonts_ = true;
+  }
   ImGui_ImplGlfw_NewFrame();
   ImGui::GetIO().DeltaTime = std::max(ImGui::GetIO().DeltaTime, 1e-4f);
   ImGui::NewFrame();
@@ -123,13 +139,20 @@ void Window::begin_frame() {
 
 void Window::end_frame() {
   ImGui::Render();
-  ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+  render();
   glfwSwapBuffers(window_);
+}
+
+void Window::render() const {
+  const auto part = [](std::uint8_t channel) { return static_cast<float>(channel) / 255; };
+  glClearColor(part(background_.r), part(background_.g), part(background_.b), 1);
+  glClear(GL_COLOR_BUFFER_BIT);
+  ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
 }
 
 Image Window::picture() const {
   // Once more, for what has been shown need not stand in the buffer any longer
-  ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+  render();
   Image upside_down(width(), height()), image = upside_down;
   glPixelStorei(GL_PACK_ALIGNMENT, 1);
   glReadPixels(0, 0, image.width, image.height, GL_RGBA, GL_UNSIGNED_BYTE, upside_down.rgba.data());

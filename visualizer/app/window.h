@@ -5,6 +5,7 @@
 
 #include "visualizer/layout/geometry.h"
 #include "visualizer/raster/image.h"
+#include "visualizer/view/color.h"
 
 struct GLFWwindow;
 
@@ -36,15 +37,17 @@ class Window {
 
   int width() const;  // in pixels
   int height() const;
-  // Pixels a point; set before anything is heard or drawn
-  void set_unit(float unit) { unit_ = unit; }
+  // The atlas of ImGui has new fonts, for so many pixels a point; before anything is heard or drawn
+  void fonts_are_new(float unit);
 
-  void begin_frame();
+  void begin_frame(Color background);
   void end_frame();
   // What the last frame drew
   Image picture() const;
 
  private:
+  void render() const;
+
   // Where it stands when it does not fill the screen
   struct Place {
     int x = 60, y = 60, width = 1600, height = 900;
@@ -58,8 +61,10 @@ class Window {
   GLFWwindow* window_ = nullptr;
   WindowListener listener_;
   Point pointer_;
+  Color background_;
   float unit_ = 1;
   Place place_;
+  bool has_fonts_ = false;  // as a texture
 };
 
 }  // namespace ringattn::viz

@@ -47,7 +47,7 @@ RingLayout::Grid RingLayout::grid(int columns, int rows) const {
   // Words have room between two columns
   if (columns == 2 && rows != 2) card.w = std::min(card.w, std::max(room_.w / 3, (room_.w - 260) / 2));
   card = {std::min(card.w, largest_card.w), std::min(card.h, largest_card.h)};
-  card = {std::min(card.w, 2.4f * card.h), std::min(card.h, 0.8f * card.w)};
+  card = {std::min(card.w, 3.2f * card.h), std::min(card.h, 0.8f * card.w)};
   return {columns, rows, card, std::min(card.w / usual_card.w, card.h / usual_card.h)};
 }
 

@@ -23,7 +23,7 @@ class Reader {
     moment_.tiles.resize(P * P);
     moment_.over = t_ >= recording_.duration(clock_);
     for (const Span& span : recording_.spans().all())
-      if (begun(span)) moment_.pass = std::max(moment_.pass, recording_.pass_of(span));
+      if (begins_pass(span)) moment_.pass = std::max(moment_.pass, recording_.pass_of(span));
     for (int device = 0; device < recording_.devices(); ++device) read_device(device);
     read_flights();
     return std::move(moment_);
@@ -33,6 +33,8 @@ class Reader {
   double began(const Span& span) const { return recording_.began(span, clock_); }
   double ended(const Span& span) const { return recording_.ended(span, clock_); }
   bool begun(const Span& span) const { return began(span) <= t_; }
+  // Messages of a pass may be under way to a device that is still in the one before
+  bool begins_pass(const Span& span) const { return span.begin->kind == EventKind::run && begun(span); }
   bool over(const Span& span) const { return span.end && ended(span) <= t_; }
 
   void read_device(int id) {
@@ -40,7 +42,7 @@ class Reader {
     const std::span<const Span> spans = recording_.spans().of(id);
     int pass = 0;
     for (const Span& span : spans)
-      if (begun(span)) pass = std::max(pass, recording_.pass_of(span));
+      if (begins_pass(span)) pass = std::max(pass, recording_.pass_of(span));
     for (const Span& span : spans) {
       if (span.begin->kind == EventKind::compute && recording_.pass_of(span) == moment_.pass) read_tile(span);
       if (!begun(span)) continue;

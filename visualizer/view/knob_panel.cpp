@@ -1,5 +1,7 @@
 #include "visualizer/view/knob_panel.h"
 
+#include <cmath>
+
 #include "visualizer/model/knobs.h"
 #include "visualizer/view/panel.h"
 
@@ -27,6 +29,16 @@ void draw_knob(Canvas& canvas, Rect line, const Knob& knob, const RunConfig& con
   canvas.fitting_text(line, {knob.title}, Face::small, canvas.theme().faint_ink);
 }
 
+// The end of a text, as much as has room
+std::string end_of(const Canvas& canvas, const std::string& text, float width) {
+  std::size_t begin = 0;
+  const auto shown = [&] { return (begin > 0 ? "\xe2\x80\xa6" : "") + text.substr(begin); };
+  while (begin < text.size() && canvas.text_size(shown(), Face::small).w > width) do
+      ++begin;
+    while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80);
+  return shown();
+}
+
 }  // namespace
 
 void draw_knobs(Canvas& canvas, const Rect& rect, const Session& session) {
@@ -34,19 +46,26 @@ void draw_knobs(Canvas& canvas, const Rect& rect, const Session& session) {
   Rect room = draw_panel(canvas, rect, "Knobs", typing ? "typing, Enter ends" : "");
   const RunConfig* config = session.free_config();
   if (!config) return;
-  const float line =
-      std::clamp(room.h / static_cast<float>(knobs().size() + 1), canvas.line_height(Face::small) + 1, 30.f);
-  for (const Knob& knob : knobs()) {
-    if (room.h < line) return;
-    draw_knob(canvas, room.take_top(line), knob, *config);
-  }
-  if (room.h < line) return;
-  Rect text = room.take_top(line);
+  // Two columns, where one is too short and both have room
+  const float least = canvas.line_height(Face::small) + 1;
+  const auto count = static_cast<float>(knobs().size() + 1);
+  const bool two = room.h < least * count && room.w >= 420;
+  const float line = std::clamp(room.h / (two ? std::ceil(count / 2) : count), least, 34.f);
+  Rect columns[] = {room.take_left(two ? room.w / 2 - 10 : room.w, 20), room};
+  const auto next = [&] {
+    Rect& column = columns[0].h + 0.5f >= line ? columns[0] : columns[1];
+    return column.take_top(column.h + 0.5f >= line ? line : 0);
+  };
+  for (const Knob& knob : knobs())
+    if (const Rect place = next(); !place.empty()) draw_knob(canvas, place, knob, *config);
+  const Rect text = next();
+  if (text.empty()) return;
   canvas.element(text, Target::to_command("type"));
   if (typing) canvas.fill(text.inset(-4, 1), canvas.theme().raised, 4);
   const std::string shown =
       config->text.empty() && !typing ? "your own text: E" : config->text + (typing ? "_" : "");
-  canvas.text(text, shown, Face::small, typing ? canvas.theme().ink : canvas.theme().faint_ink);
+  canvas.text(text, end_of(canvas, shown, text.w), Face::small,
+              typing ? canvas.theme().ink : canvas.theme().faint_ink);
 }
 
 }  // namespace ringattn::viz

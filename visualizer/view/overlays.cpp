@@ -9,6 +9,14 @@ namespace ringattn::viz {
 
 namespace {
 
+Size sheet_margin(Size size) { return {std::min(28.f, size.w / 40), std::min(20.f, size.h / 40)}; }
+
+// What the margins and the heading of a sheet take
+Size sheet_edge(const Canvas& canvas, Size size) {
+  const Size margin = sheet_margin(size);
+  return {2 * margin.w, 2 * margin.h + canvas.line_height(Face::heading) + 10};
+}
+
 // A sheet above everything else; returns the room on it
 Rect sheet(Canvas& canvas, Size size, float w, float h, const char* heading) {
   const Theme& theme = canvas.theme();
@@ -16,7 +24,7 @@ Rect sheet(Canvas& canvas, Size size, float w, float h, const char* heading) {
   const Rect rect = around({size.w / 2, size.h / 2}, std::min(w, size.w - 16), std::min(h, size.h - 16));
   canvas.fill(rect, theme.panel, 12);
   canvas.frame(rect, theme.outline, 1.5f, 12);
-  Rect room = rect.inset(std::min(28.f, size.w / 40), std::min(20.f, size.h / 40));
+  Rect room = rect.inset(sheet_margin(size).w, sheet_margin(size).h);
   canvas.text(room.take_top(canvas.line_height(Face::heading), 10), heading, Face::heading, theme.ink);
   return room;
 }
@@ -62,43 +70,52 @@ std::vector<HelpLine> help_lines() {
 
 // How the lines stand in columns: the first way in which all have room.
 struct HelpColumns {
+  Face face = Face::small;
   int columns = 1;
-  float line = 0, keys_w = 0;
+  float line = 0, keys_w = 0, column_w = 0, height = 0;
   bool headings = true;
 };
 
-constexpr float help_gap = 28;
+constexpr float help_gap = 36;
 
-int lines_in_column(const std::vector<HelpLine>& lines, std::size_t from, const HelpColumns& way, float h) {
+// How many lines from _from_ on one column holds; groups stay together where a column holds them
+std::size_t lines_in_column(const std::vector<HelpLine>& lines, std::size_t from, const HelpColumns& way) {
+  const auto begins = [&](std::size_t i) { return i == from || lines[i].group != lines[i - 1].group; };
   float y = 0;
-  std::size_t i = from;
+  std::size_t i = from, group = from;
   for (; i < lines.size(); ++i) {
-    const bool heads = way.headings && (i == from || lines[i].group != lines[i - 1].group);
-    const float step = way.line * (heads ? (i == from ? 2.2f : 2.8f) : 1);
-    if (y + step > h) break;
-    y += step;
+    const float heading = way.headings && begins(i) ? (i == from ? 1.2f : 1.8f) : 0;
+    y += way.line * (1 + heading);
+    if (y > way.height) break;
+    if (begins(i)) group = i;
   }
-  return static_cast<int>(i - from);
+  return (i < lines.size() && group > from && way.headings ? group : i) - from;
 }
 
-HelpColumns help_columns(const Canvas& canvas, const std::vector<HelpLine>& lines, const Rect& room) {
+bool holds(const std::vector<HelpLine>& lines, const HelpColumns& way) {
+  std::size_t shown = 0;
+  for (int column = 0; column < way.columns; ++column) shown += lines_in_column(lines, shown, way);
+  return shown == lines.size();
+}
+
+HelpColumns help_columns(const Canvas& canvas, const std::vector<HelpLine>& lines, Size room) {
   HelpColumns way;
-  float titles_w = 0;
-  for (const HelpLine& line : lines) {
-    way.keys_w = std::max(way.keys_w, canvas.text_size(line.keys, Face::small).w + 14);
-    titles_w = std::max(titles_w, canvas.text_size(line.title, Face::small).w + 2);
-  }
-  const auto most = static_cast<int>((room.w + help_gap) / (way.keys_w + titles_w + help_gap));
-  const float text = canvas.line_height(Face::small);
   for (const bool headings : {true, false})
-    for (const float leading : {6.f, 3.f, 1.f})
-      for (int columns = std::min(2, most); columns <= std::max(1, most); ++columns) {
-        way.columns = columns, way.line = text + leading, way.headings = headings;
-        std::size_t shown = 0;
-        for (int column = 0; column < columns; ++column)
-          shown += static_cast<std::size_t>(lines_in_column(lines, shown, way, room.h));
-        if (shown == lines.size()) return way;
+    for (const auto& [face, leading] : {std::pair{Face::body, 6.f}, {Face::small, 6.f}, {Face::small, 2.f}}) {
+      float titles_w = 0;
+      way.keys_w = 0, way.face = face, way.headings = headings;
+      for (const HelpLine& line : lines) {
+        way.keys_w = std::max(way.keys_w, canvas.text_size(line.keys, face).w + 14);
+        titles_w = std::max(titles_w, canvas.text_size(line.title, face).w + 2);
       }
+      way.column_w = way.keys_w + titles_w;
+      way.columns = std::clamp(static_cast<int>((room.w + help_gap) / (way.column_w + help_gap)), 1, 3);
+      way.line = canvas.line_height(face) + leading;
+      // No higher than it must be
+      for (way.height = std::min(room.h, 8 * way.line); way.height < room.h && !holds(lines, way);)
+        way.height = std::min(room.h, way.height + way.line / 2);
+      if (holds(lines, way)) return way;
+    }
   return way;
 }
 
@@ -108,8 +125,8 @@ void draw_help_line(Canvas& canvas, Rect row, const HelpLine& line, const HelpCo
   for (const Command* command : line.commands)
     canvas.element(part.take_left(row.w / static_cast<float>(line.commands.size())),
                    Target::to_command(command->id));
-  canvas.fitting_text(row.take_left(way.keys_w), {line.keys}, Face::small, theme.ink);
-  canvas.fitting_text(row, {line.title}, Face::small, theme.faint_ink);
+  canvas.fitting_text(row.take_left(way.keys_w), {line.keys}, way.face, theme.ink);
+  canvas.fitting_text(row, {line.title}, way.face, theme.faint_ink);
 }
 
 }  // namespace
@@ -118,14 +135,16 @@ void draw_help(Canvas& canvas, Size size) {
   canvas.enter_overlay();
   const Theme& theme = canvas.theme();
   const std::vector<HelpLine> lines = help_lines();
-  const Rect room = sheet(canvas, size, 1440, 820, "Keys");
-  const HelpColumns way = help_columns(canvas, lines, room);
-  const float w = (room.w + help_gap) / static_cast<float>(way.columns) - help_gap;
+  const Size edge = sheet_edge(canvas, size);
+  const HelpColumns way = help_columns(canvas, lines, {size.w - 16 - edge.w, size.h - 16 - edge.h});
+  const auto columns = static_cast<float>(way.columns);
+  const Rect room = sheet(canvas, size, edge.w + columns * (way.column_w + help_gap) - help_gap,
+                          edge.h + way.height, "Keys");
   std::size_t next = 0;
   for (int column = 0; column < way.columns; ++column) {
-    Rect rest{room.x + (w + help_gap) * static_cast<float>(column), room.y, w, room.h};
+    Rect rest{room.x + (way.column_w + help_gap) * static_cast<float>(column), room.y, way.column_w, room.h};
     const std::size_t first = next;
-    next += static_cast<std::size_t>(lines_in_column(lines, next, way, room.h));
+    next += lines_in_column(lines, next, way);
     for (std::size_t i = first; i < next; ++i) {
       if (way.headings && (i == first || lines[i].group != lines[i - 1].group)) {
         if (i > first) rest.take_top(way.line * 0.6f);
@@ -134,6 +153,10 @@ void draw_help(Canvas& canvas, Size size) {
       draw_help_line(canvas, rest.take_top(way.line), lines[i], way);
     }
   }
+  const float heading_h = canvas.line_height(Face::heading);
+  if (next < lines.size())
+    canvas.fitting_text({room.x, room.y - 10 - heading_h, room.w, heading_h}, {"Ctrl+- makes room for all"},
+                        Face::small, theme.accent, Align::right);
   canvas.leave_overlay();
 }
 

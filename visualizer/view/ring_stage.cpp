@@ -209,19 +209,19 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
 
 // The steps in which the devices are, which are not all the same where one is ahead
 struct Steps {
-  int first = -1, last = -1;
+  int first = -1, last = -1;  // -1: none has begun
 
   explicit Steps(const Moment& moment) {
     for (const DeviceMoment& device : moment.devices) {
-      const bool one = &device == &moment.devices.front();
-      first = one ? device.step : std::min(first, device.step);
+      if (device.step < 0) continue;
+      first = first < 0 ? device.step : std::min(first, device.step);
       last = std::max(last, device.step);
     }
   }
   bool same() const { return first == last; }
   std::string text() const {
     if (same()) return "step " + std::to_string(last);
-    return "steps " + std::to_string(std::max(first, 0)) + " \xe2\x80\xa6 " + std::to_string(last);
+    return "steps " + std::to_string(first) + " \xe2\x80\xa6 " + std::to_string(last);
   }
 };
 

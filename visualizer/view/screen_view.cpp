@@ -178,8 +178,7 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
 }  // namespace
 
 void draw_screen(Canvas& canvas, Size size, const Session& session) {
-  canvas.fill({0, 0, size.w, size.h}, session.blank ? rgb(0x000000) : canvas.theme().paper);
-  if (session.blank) return;
+  if (session.blank) return canvas.fill({0, 0, size.w, size.h}, rgb(0x000000));
   const Settings& settings = session.settings;
   const CaptionType caption = caption_type(canvas, size, session);
   const Screen places =

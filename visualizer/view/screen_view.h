@@ -5,7 +5,7 @@
 
 namespace ringattn::viz {
 
-// The whole screen, of _size_ points: a pure function of the session.
+// The whole screen, of _size_ points, on the paper of the theme: a pure function of the session.
 void draw_screen(Canvas& canvas, Size size, const Session& session);
 
 }  // namespace ringattn::viz

@@ -87,11 +87,14 @@ class ScoreChart {
       if (score != -infinity) return false;
     return true;
   }
-  // Between the lines of the chart, where there is more room
+  // Between the lines of the chart, where there is more room, beyond the bars of the blocks before
   void draw_nothing_seen() const {
     const float zero = y_of(0), top = std::isfinite(row_.m_after) ? y_of(row_.m_after) + 2 : plot_.y;
     const float above = zero - ghost_h - 2 - top, below = plot_.bottom() - zero - 2;
-    const Rect room{plot_.x, above >= below ? top : zero + 2, plot_.w, std::max(above, below)};
+    std::size_t first = 0;
+    while (first < bars_.size() && !is_now(first)) ++first;
+    const float left = cell(first).x + (first > 0 ? 8 : 0);
+    const Rect room{left, above >= below ? top : zero + 2, plot_.right() - left, std::max(above, below)};
     const bool same = row_.m_before == row_.m_after && row_.l_before == row_.l_after;
     if (same)
       canvas_.fitting_text(room, {"this row sees no key of the block: nothing changes", "nothing changes"},

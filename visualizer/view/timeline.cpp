@@ -83,7 +83,7 @@ class Timeline {
       case EventKind::wait:
         rect = extent(span, upper(band));
         if (rect.w < 0.5f) return;
-        canvas_.hatch(rect, past ? theme_.wait : mix(theme_.panel, theme_.wait, 0.4), 5, 1);
+        draw_wait(rect, past);
         break;
       case EventKind::send:
         rect = extent(span, sends(band));
@@ -104,6 +104,14 @@ class Timeline {
         (event.owner >= 0 && frame_.selection.lights(Target::block(event.owner))))
       canvas_.frame(rect.inset(-1), theme_.ink, 1.5f, 2);
     canvas_.element(rect, target, event.id);
+  }
+
+  // Hatched, but in lanes that are too low for stripes
+  void draw_wait(const Rect& rect, bool past) {
+    if (rect.h >= 7)
+      canvas_.hatch(rect, past ? theme_.wait : mix(theme_.panel, theme_.wait, 0.4), 5, 1);
+    else
+      canvas_.fill(rect, mix(theme_.panel, theme_.wait, past ? 0.3 : 0.15));
   }
 
   // What is still to come is an outline
