@@ -6,6 +6,7 @@ help:
 	@echo 'make test       build everything and check the laws, again under sanitizers'
 	@echo 'make test-all   the same at larger sizes, then fuzz the readers of files'
 	@echo 'make python     build the package ringattn for Python into build/python and test it'
+	@echo 'make pictures   draw the pictures in README.md anew'
 	@echo 'make readme     write the output of the commands in README.md anew'
 	@echo 'make clean      remove build/'
 	@echo
@@ -17,6 +18,7 @@ window_packages   := libimgui-dev libglfw3-dev libgl-dev libstb-dev pkg-config f
 demo_packages     := $(engine_packages) $(window_packages)
 test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri
 test_all_packages := $(test_packages) libclang-rt-dev
+pictures_packages := $(demo_packages) ffmpeg
 python_packages   := $(engine_packages) $(python_needs)
 
 # ---- Demo -------------------------------------------------------------------
@@ -28,10 +30,17 @@ endef
 export demo_commands
 
 demo: demo-packages
-	@$(cmake) --preset release -DRINGATTN_TESTS=OFF > /dev/null
-	@$(cmake) --build --preset release --target ringattn -j $(jobs)
+	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_VISUALIZER=ON > /dev/null
+	@$(cmake) --build --preset release --target ringattn ringviz -j $(jobs)
 	@printf '%s\n' "$$demo_commands" | while IFS= read -r command; do \
 	  printf '\n$$ %s\n' "$$command"; sh -c "$$command" < /dev/null || exit; done
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+	  printf '\n$$ build/release/ringviz --scene ring\nThe window shows that ring at work: Space goes on, H shows all keys.\n'; \
+	  build/release/ringviz --scene ring; \
+	else \
+	  build/release/ringviz shot --scene ring --beat 4 --out build/release/ring.png > /dev/null && \
+	  printf '\nThere is no display, so no window. A picture of that ring at work: %s\n' "$(CURDIR)/build/release/ring.png"; \
+	fi
 
 # ---- Tests ------------------------------------------------------------------
 
@@ -47,7 +56,7 @@ test-all: sanitized_scale := 1
 
 laws:
 	$(call heading,The laws and the installed package)
-	$(cmake) --preset release -DRINGATTN_TESTS=ON > /dev/null
+	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON > /dev/null
 	$(cmake) --build --preset release -j $(jobs)
 	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs)
 
@@ -91,10 +100,19 @@ python: python-packages
 
 # Writes the output of each command that README.md shows into README.md, and the keys of the visualizer into its own
 readme:
-	$(cmake) --preset release -DRINGATTN_TESTS=ON > /dev/null
+	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON > /dev/null
 	$(cmake) --build --preset release --target ringattn_command_line ringattn_visualizer_laws -j $(jobs)
 	RINGATTN_README=write build/release/ringattn_command_line --test-case='the README*'
 	RINGATTN_README=write build/release/ringattn_visualizer_laws --test-case='*README*'
+
+# The pictures of README.md
+pictures: pictures-packages
+	$(cmake) --preset release -DRINGATTN_VISUALIZER=ON > /dev/null
+	$(cmake) --build --preset release --target ringviz -j $(jobs)
+	mkdir -p visualizer/pictures
+	build/release/ringviz movie --scene ring --state present=1 --size 960x540 --scale 1.3 --first 2 --last 6 --pause 1.6 --fps 12 \
+	  --out visualizer/pictures/ring.gif
+	build/release/ringviz shot --scene causal --state 't=1200' --size 1280x720 --out visualizer/pictures/causal.png
 
 clean:
 	rm -rf build
@@ -111,6 +129,7 @@ fixed_addresses := $(shell setarch -R true 2> /dev/null && echo setarch -R)
 demo-packages:     ; @$(call install_missing,$(demo_packages))
 test-packages:     ; @$(call install_missing,$(test_packages))
 test-all-packages: ; @$(call install_missing,$(test_all_packages))
+pictures-packages: ; @$(call install_missing,$(pictures_packages))
 python-packages:   ; @$(call install_missing,$(python_packages))
 
 as_root := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -141,5 +160,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo test test-all laws portability asan tsan fuzz python readme clean demo-packages test-packages \
-        test-all-packages python-packages
+.PHONY: help demo test test-all laws portability asan tsan fuzz python readme pictures clean demo-packages test-packages \
+        test-all-packages pictures-packages python-packages

@@ -228,8 +228,8 @@ TEST_CASE("render writes a picture of each beat") {
 
 TEST_CASE("movie writes numbered pictures without any other program") {
   const Directory directory;
-  const Answer answer = succeeds({"movie", "--scene", "ring", "--last", "3", "--pause", "0.2", "--fps", "5",
-                                  "--speed", "8", "--size", "320x180", "--out", directory.path / "a.png"});
+  const Answer answer = succeeds({"movie", "--scene", "ring", "--last", "3", "--pause", "0.2", "--fps", "10",
+                                  "--speed", "1", "--size", "320x180", "--out", directory.path / "a.png"});
   CHECK(directory.files() >= 4);
   CHECK(answer.out.find(std::to_string(directory.files()) + " pictures") != std::string::npos);
 }

@@ -42,7 +42,7 @@ std::string refusal(const std::string& link) {
 TEST_CASE("who opens a link sees the same picture") {
   HeadlessScreen screen(1600, 900);
   Random random(1);
-  for (int n = 0; n < trials(40); ++n) {
+  for (int n = 0; n < trials(30); ++n) {
     Session here, there;
     look_around(here, random);
     here.notice.clear();
@@ -115,7 +115,7 @@ TEST_CASE("no text that pretends to be a link does harm") {
       "pin=",   "tile.", "99", "zoom=", ":",  "text=", "seq=", "null", "{}",       "beat=1"};
   HeadlessScreen screen(640, 360);
   Random random(2);
-  for (int n = 0; n < trials(400); ++n) {
+  for (int n = 0; n < trials(200); ++n) {
     std::string link;
     for (Index k = random.below(8); k >= 0; --k) link += pieces[random.below(std::size(pieces))];
     Watched session("free");

@@ -26,7 +26,7 @@ TEST_CASE("knobs turned at random never stop the engine, and always give a pictu
   Random random(1);
   Watched session("free");
   const auto count = static_cast<std::int64_t>(knobs().size());
-  for (int n = 0; n < trials(400); ++n) {
+  for (int n = 0; n < trials(250); ++n) {
     const Knob& knob = knobs()[static_cast<std::size_t>(random.below(count))];
     session.turn(knob.id, random.below(2) ? 1 : -1);
     session.seek(random.uniform() * session.duration());
@@ -52,7 +52,7 @@ TEST_CASE("a knob that is turned up and down again is where it was") {
 TEST_CASE("a hop takes as many steps as its knob says, whatever else is turned") {
   Random random(2);
   Watched session("free");
-  for (int n = 0; n < trials(40); ++n) {
+  for (int n = 0; n < trials(12); ++n) {
     for (const char* knob : {"devices", "seq", "dim", "rotate", "dtype"})
       session.turn(knob, random.below(2) ? 1 : -1);
     CHECK(value_of(session, "hop") == "0.7");

@@ -67,7 +67,7 @@ TEST_CASE("a click holds fast what it meets, a second one lets it go") {
     for (const Element& element : at_first.elements) {
       const Point point = element.rect.centre();
       if (at_first.at(point) != &element || !can_be_pinned(element.target)) continue;
-      if (++met % 5 != 0) continue;
+      if (++met % 25 != 0) continue;
       INFO(scene.id << ": " << element.label);
       spectator.drawing = at_first;
       spectator.click(point);

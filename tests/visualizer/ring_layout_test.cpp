@@ -39,7 +39,7 @@ struct Stage {
 template <class Law>
 void on_random_stages(std::uint64_t seed, const Law& law) {
   Random random(seed);
-  for (int n = 0; n < trials(2000); ++n) {
+  for (int n = 0; n < trials(600); ++n) {
     const Stage stage(random);
     INFO(stage.devices << " devices, " << stage.tracks << " tracks, " << stage.room.w << " x "
                        << stage.room.h);

@@ -7,6 +7,7 @@
 #include "tests/trials.h"
 #include "tests/visualizer/screens.h"
 #include "visualizer/model/commands.h"
+#include "visualizer/run/hop.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -111,13 +112,18 @@ TEST_CASE("every beat of every scene can be read on every screen") {
 
 namespace {
 
-// Turns every knob that changes what there is to draw
-void turn_knobs(Session& session, Random& random) {
-  for (const char* knob : {"devices", "seq", "mask", "layout", "rotate", "hop", "overlap", "backward"}) {
-    const auto times = random.below(knob == std::string("devices") ? 16 : 4);
-    const int direction = random.below(2) ? 1 : -1;
-    for (Index n = 0; n < times; ++n) session.turn(knob, direction);
-  }
+// A run of free play with everything turned that changes what there is to draw
+RunConfig drawn_run(RunConfig config, Random& random) {
+  constexpr Index tokens[] = {4, 8, 12, 16, 24, 32, 48, 64};
+  config.devices = 2 + static_cast<int>(random.below(15));
+  config.queries = config.keys = tokens[random.below(std::size(tokens))];
+  config.causal = random.below(3) > 0;
+  config.window_left = config.causal && random.below(2) ? 5 : -1;
+  config.layout = static_cast<Layout>(random.below(3));
+  config.rotate = random.below(2) ? Rotation::q : Rotation::kv;
+  config.backward = random.below(2), config.overlap = random.below(4);
+  set_hop(config, static_cast<double>(random.below(7)) / 2);
+  return config;
 }
 
 }  // namespace
@@ -128,7 +134,8 @@ TEST_CASE("in free play any ring can be read, on every screen and at every momen
     for (int n = 0; n < trials(3); ++n) {
       Session session;
       session.open_scene(scene_called("free"));
-      turn_knobs(session, random);
+      session.set_run(drawn_run(*session.free_config(), random));
+      REQUIRE(session.notice == "");
       for (int moment = 0; moment < 3; ++moment) {
         session.seek(random.uniform() * session.duration());
         session.settings.presenting = random.below(2);
