@@ -34,13 +34,12 @@ demo: demo-packages
 	@$(cmake) --build --preset release --target ringattn ringviz -j $(jobs)
 	@printf '%s\n' "$$demo_commands" | while IFS= read -r command; do \
 	  printf '\n$$ %s\n' "$$command"; sh -c "$$command" < /dev/null || exit; done
-	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ -z "$$CI" ]; then \
 	  printf '\n$$ build/release/ringviz --scene ring\nThe window shows that ring at work: Space goes on, H shows all keys.\n'; \
-	  build/release/ringviz --scene ring; \
-	else \
-	  build/release/ringviz shot --scene ring --beat 4 --out build/release/ring.png > /dev/null && \
-	  printf '\nThere is no display, so no window. A picture of that ring at work: %s\n' "$(CURDIR)/build/release/ring.png"; \
-	fi
+	  build/release/ringviz --scene ring && exit; \
+	fi; \
+	build/release/ringviz shot --scene ring --beat 4 --out build/release/ring.png && \
+	printf '\nThere is no display, so no window. A picture of that ring at work: %s\n' "$(CURDIR)/build/release/ring.png"
 
 # ---- Tests ------------------------------------------------------------------
 
@@ -105,14 +104,16 @@ readme:
 	RINGATTN_README=write build/release/ringattn_command_line --test-case='the README*'
 	RINGATTN_README=write build/release/ringattn_visualizer_laws --test-case='*README*'
 
-# The pictures of README.md
+# The pictures of README.md, drawn to be read at its width
 pictures: pictures-packages
 	$(cmake) --preset release -DRINGATTN_VISUALIZER=ON > /dev/null
 	$(cmake) --build --preset release --target ringviz -j $(jobs)
 	mkdir -p visualizer/pictures
-	build/release/ringviz movie --scene ring --state present=1 --size 960x540 --scale 1.3 --first 2 --last 6 --pause 1.6 --fps 12 \
+	build/release/ringviz movie --state 'scene=ring&row=5&present=1' --without-texts --speed 0.8 --fps 15 --size 960x540 --scale 1.1 \
 	  --out visualizer/pictures/ring.gif
-	build/release/ringviz shot --scene causal --state 't=1200' --size 1280x720 --out visualizer/pictures/causal.png
+	for beat in row:6 causal:4 traps:3; do \
+	  build/release/ringviz shot --state "scene=$${beat%:*}&beat=$${beat#*:}&present=1" --scale 1.25 \
+	    --out visualizer/pictures/$${beat%:*}.png || exit; done
 
 clean:
 	rm -rf build

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "reference/files/json.h"
+#include "reference/files/safetensors.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/checker.h"
 #include "tests/trials.h"
@@ -97,7 +98,7 @@ TEST_CASE("a trace is a file, and a trace") {
   refuses({"shot", trace, "--scene", "ring", "--out", "x.png"}, "found two");
   refuses({"shot", trace, "--beat", "2", "--out", "x.png"}, "a trace has none");
   refuses({"render", trace, "--out", "x%02d.png"}, "a trace has none");
-  refuses({"movie", trace, "--first", "2", "--out", "x.gif"}, "a trace has none");
+  refuses({"movie", trace, "--first", "2", "--out", "x.gif"}, "--first or --last");
   refuses({"export", trace, "--run", "2", "--out", "x"}, "a trace has one run");
   CHECK(directory.files() == 3);
 }
@@ -282,6 +283,43 @@ TEST_CASE("traces of every kind of run are shown") {
     succeeds({"check", trace});
   }
 }
+
+#ifdef RINGATTN_EXECUTABLE
+TEST_CASE("what ringattn run --trace writes is shown") {
+  const Directory directory;
+  // Two documents, told apart by segment ids and by their lengths
+  SafetensorsFile segments, documents;
+  Random random(1);
+  for (const char* const name : {"q", "k", "v"})
+    segments.tensors[name] =
+        stored_tensor<double>(normal_tensor<double>({1, 6, 2, 4}, random), Dtype::f32, Axes::bshd);
+  documents = segments;
+  segments.tensors["q_segment_ids"] = segments.tensors["kv_segment_ids"] =
+      stored_integers({0, 0, 1, 1, 1, 2});
+  documents.tensors["cu_seqlens_q"] = documents.tensors["cu_seqlens_k"] = stored_integers({0, 4, 6});
+  write_safetensors(directory.path / "segments", segments);
+  write_safetensors(directory.path / "documents", documents);
+
+  using Options = std::vector<std::string>;
+  for (const Options& options :
+       {Options{"--seq", "24", "--dtype", "bf16", "--batch", "2", "--backward"},
+        Options{"--seq", "30", "--heads", "4", "--kv-heads", "2", "--rotate", "q"},
+        Options{"--seq", "9", "--kv-seq", "40", "--causal", "--causal-align", "top-left"},
+        Options{"--seq", "16", "--window", "3,2", "--layout", "striped", "--devices", "7"},
+        Options{"--input", directory.path / "segments", "--devices", "3"},
+        Options{"--input", directory.path / "documents", "--causal"},
+        Options{"--seq", "2", "--devices", "40", "--transport", "lockstep"},
+        Options{"--seq", "200", "--devices", "8"}}) {
+    const std::string trace = directory.path / "a.trace";
+    Options command = {RINGATTN_EXECUTABLE, "run", "--trace", trace, "--trace-rows", "all"};
+    command.insert(command.end(), options.begin(), options.end());
+    REQUIRE(Program(command).answer().status == 0);
+    succeeds({"check", trace});
+    for (const std::string state : {"t=0", "t=500&matrix=score", "t=1e9&row=1"})
+      succeeds({"shot", trace, "--state", state, "--size", "960x540", "--out", directory.path / "a.png"});
+  }
+}
+#endif
 
 TEST_CASE("a trace that knows some rows only is shown") {
   const Directory directory;

@@ -111,8 +111,8 @@ TEST_CASE("what is no link is refused with a sentence that says why") {
 
 TEST_CASE("no text that pretends to be a link does harm") {
   static const std::string pieces[] = {
-      "scene=", "&",     "=",  "free",  "t=", "1e9",   "%",    "%4",   "devices=", "-1",
-      "pin=",   "tile.", "99", "zoom=", ":",  "text=", "seq=", "null", "{}",       "beat=1"};
+      "scene=", "&",     "=",  "free",   "t=",   "1e9",        "%",    "%4",     "&devices=", "-1",
+      "&pin=",  "tile.", "99", "&zoom=", "ring", "zoom=ring:", "null", "&text=", "seq=",      "beat=1"};
   HeadlessScreen screen(640, 360);
   Random random(2);
   for (int n = 0; n < trials(200); ++n) {

@@ -104,7 +104,7 @@ TEST_CASE("who drags the playhead moves it, and who has let go does not") {
 }
 
 TEST_CASE("the playhead is where the pointer took it, in every timeline of runs that are compared") {
-  Spectator spectator("overlap");
+  Spectator spectator("causal");
   for (const Element& element : spectator.drawing.elements) {
     if (element.target != Target::time()) continue;
     spectator.click(element.rect.centre());

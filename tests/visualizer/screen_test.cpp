@@ -7,6 +7,7 @@
 #include "tests/trials.h"
 #include "tests/visualizer/screens.h"
 #include "visualizer/model/commands.h"
+#include "visualizer/model/pointer.h"
 #include "visualizer/run/hop.h"
 
 using namespace ringattn;
@@ -144,6 +145,30 @@ TEST_CASE("in free play any ring can be read, on every screen and at every momen
                             << std::string(name(config.layout))
                             << std::string(config.rotate == Rotation::q ? ", Q travels" : "")
                             << std::string(config.backward ? ", backward" : "") << " on " << size);
+        check_screen(screen, session);
+      }
+    }
+  });
+}
+
+TEST_CASE("what is said of things that are pointed at and held fast can be read") {
+  Random random(5);
+  for_some_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    for (const Scene& scene : scenes()) {
+      Session session;
+      session.open_scene(scene);
+      session.go_to_beat(static_cast<int>(random.below(session.beats())));
+      Pointer pointer;
+      const Drawing drawing = drawn(screen, session);
+      for (int n = 0; n < trials(6); ++n) {
+        const auto any =
+            static_cast<std::size_t>(random.below(static_cast<std::int64_t>(drawing.elements.size())));
+        const Element& element = drawing.elements[any];
+        if (element.target.kind == Target::Kind::command) continue;
+        pointer.moved(session, drawing, element.rect.centre());
+        if (random.below(2)) pointer.button(session, drawing, element.rect.centre(), true);
+        pointer.button(session, drawing, element.rect.centre(), false);
+        INFO(scene.id << ": " << element.label << " on " << size);
         check_screen(screen, session);
       }
     }

@@ -7,6 +7,7 @@
 #include "visualizer/app/actions.h"
 #include "visualizer/app/picture.h"
 #include "visualizer/app/subject.h"
+#include "visualizer/run/record.h"
 
 namespace ringattn::viz {
 
@@ -19,6 +20,7 @@ struct MovieCommand {
   double speed = 1;
   std::optional<int> first, last;  // beats
   std::optional<double> pause;
+  bool without_texts = false;
 };
 
 // Time goes from frame to frame by the number of frames a second, never by a clock: every run makes the same
@@ -97,12 +99,20 @@ void check(const MovieCommand& o, int beats) {
           "[--pause] a beat stands for 0 to 60 seconds; found ", o.pause.value_or(0));
   require(o.speed >= 0.05 && o.speed <= 8, "[--speed] the speed lies between 0.05 and 8; found ", o.speed);
   require(beats > 0 || (!o.first && !o.last),
-          "[movie] a scene has beats, a trace has none; found --first or --last; leave them out");
+          "[movie] only a scene that is told has beats; found --first or --last; leave them out");
   require(!o.first || (*o.first >= 1 && *o.first <= beats), "[--first] the scene has beats 1 to ", beats,
           "; found ", o.first.value_or(0));
   const int first = o.first.value_or(1);
   require(!o.last || (*o.last >= first && *o.last <= beats), "[--last] the beats from ", first, " to ", beats,
           " may be the last; found ", o.last.value_or(0));
+}
+
+// What a scene shows first, as if it were a trace
+void forget_texts(Session& session) {
+  if (!session.scene()) return;
+  const Selection selection = session.selection;
+  session.open_recording(record(session.scene()->runs.front().config).recording, session.title());
+  session.selection = selection;
 }
 
 }  // namespace
@@ -127,6 +137,7 @@ Action add_movie(CLI::App& app) {
       ->add_option("--pause", o->pause,
                    "seconds that each beat stands; default: as long as its text takes to read")
       ->type_name("S");
+  command->add_flag("--without-texts", o->without_texts, "the run of a scene in one go, and nothing said");
   command->add_option("--speed", o->speed, "of what moves, 0.05 to 8")->type_name("X")->capture_default_str();
   command->add_option("--gif-width", o->gif_width, "of a GIF, at most")
       ->type_name("PIXELS")
@@ -137,9 +148,9 @@ Action add_movie(CLI::App& app) {
       "--out run.gif");
   return [o] {
     o->subject.spare_trace("--out", o->out);
-    o->subject.width(), o->subject.height();
     Session session;
     o->subject.open(session);
+    if (o->without_texts) forget_texts(session);
     check(*o, session.beats());
     Filming(*o, session).film_all();
     return 0;

@@ -37,12 +37,11 @@ Action add_render(CLI::App& app) {
     require(place != std::string::npos && place == out->rfind("%02d"),
             "[--out] the name needs one place for the number of the beat; found ", in_quotes(*out),
             "; write %02d there, as in ring_%02d.png");
-    const int width = subject->width(), height = subject->height();
     Session session;
     subject->open(session);
     require(session.beats() > 0,
             "[render] a scene has beats, a trace has none; use ringviz shot for a trace");
-    HeadlessScreen screen(width, height, session.settings.scale);
+    HeadlessScreen screen(subject->width(), subject->height(), session.settings.scale);
     for (int beat = 0; beat < session.beats(); ++beat) {
       session.go_to_beat(beat);
       write_png(numbered(*out, beat + 1), picture(screen, session));

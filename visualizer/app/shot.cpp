@@ -29,9 +29,9 @@ Action add_shot(CLI::App& app) {
     require(!json->path || *json->path != *out, "[shot] a file that is written has one purpose; found ",
             in_quotes(out->string()), " for --out and --json; give another path");
     json->open();
-    const int width = subject->width(), height = subject->height();
     Session session;
     subject->open(session);
+    const int width = subject->width(), height = subject->height();
     HeadlessScreen screen(width, height, session.settings.scale);
     write_png(*out, picture(screen, session));
     json->deliver(

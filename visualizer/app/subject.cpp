@@ -60,6 +60,7 @@ void Subject::spare_trace(const char* option, const fs::path& written) const {
 }
 
 void Subject::dress(Session& session) const {
+  for (const int which : {0, 1}) extent(which);  // refused before the work begins
   if (theme) {
     require(ringattn::viz::theme(*theme).name == *theme,
             "[--theme] the theme must be dark, light or contrast; found ", in_quotes(*theme));

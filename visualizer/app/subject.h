@@ -24,7 +24,7 @@ struct Subject {
 
   // Throws BadInput where the options contradict one another, or there is no such thing to be seen
   void open(Session& session) const;
-  // The theme and the scale, where they were asked for
+  // The looks, as far as they were asked for
   void dress(Session& session) const;
   int width() const { return extent(0); }
   int height() const { return extent(1); }

@@ -127,14 +127,13 @@ class Show {
 };
 
 int watch(const Watch& o) {
-  const int width = o.subject.width(), height = o.subject.height();
   Session session;
   if (o.live.wanted)
     o.live.open(session, o.subject);
   else
     o.subject.open(session);
   StateFile state(o.state_out);
-  Show show(session, width, height);
+  Show show(session, o.subject.width(), o.subject.height());
   show.run(o.frames, state);
   if (!o.shot_out.empty()) write_png(o.shot_out, show.picture());
   return 0;

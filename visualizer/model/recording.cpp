@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "reference/definition/bad_input.h"
 #include "reference/trace/event_names.h"
@@ -88,6 +89,28 @@ Recording::Recording(TraceHeader header, std::vector<Event> events, Extent exten
   const CausalAlign align =
       option(header_, "causal-align") == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
   shift_ = causal_shift(align, header_.Sq, header_.Skv);
+  find_hidden();
+}
+
+void Recording::find_hidden() {
+  constexpr Index most_pairs = 1 << 22;
+  if (!knows_owners() || key_owner_.empty() || header_.Sq > most_pairs / header_.Skv) return;
+  hidden_.resize(static_cast<std::size_t>(header_.Sq * header_.Skv));
+  const auto hide = [this](Index query, Index key) {
+    hidden_[static_cast<std::size_t>(query * header_.Skv + key)] = true;
+  };
+  for (const Event& event : events_) {
+    const bool turned = header_.queries_rotate();
+    const int q_owner = turned ? event.owner : event.id.device,
+              kv_owner = turned ? event.id.device : event.owner;
+    if (event.kind == EventKind::compute && event.mask_class == "skipped")
+      for (const Index query : query_rows(q_owner))
+        for (const Index key : key_rows(kv_owner)) hide(query, key);
+    if (!event.row || event.row->batch != 0 || event.row->head != 0) continue;
+    const std::vector<Index>& keys = key_rows(kv_owner);
+    for (std::size_t k = 0; k < std::min(keys.size(), event.row->scores.size()); ++k)
+      if (event.row->scores[k] == -std::numeric_limits<double>::infinity()) hide(event.row->row, keys[k]);
+  }
 }
 
 // A device's spans stand in the order in which it began them, and each pass begins with a run
@@ -110,6 +133,7 @@ double Recording::ended(const Span& span, Clock clock) const {
 }
 
 bool Recording::visible(Index query, Index key) const {
+  if (!hidden_.empty() && hidden_[static_cast<std::size_t>(query * header_.Skv + key)]) return false;
   return ringattn::visible(Token{query + shift_, 0}, Token{key, 0}, mask_);
 }
 

@@ -60,7 +60,8 @@ class Recording {
   int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
   int owner_of_key(Index row) const { return key_owner_[static_cast<std::size_t>(row)]; }
 
-  // Whether query row i may see key row j, as the options of the run have it (first sequence of the batch)
+  // Whether query row i may see key row j, as the options of the run have it, and its events where they hide
+  // more, such as documents side by side (first sequence of the batch)
   bool visible(Index query, Index key) const;
   bool masked() const { return mask_.causal || mask_.window_left >= 0 || mask_.window_right >= 0; }
 
@@ -73,6 +74,7 @@ class Recording {
 
  private:
   void find_passes();
+  void find_hidden();
 
   TraceHeader header_;
   std::vector<Event> events_;
@@ -85,7 +87,8 @@ class Recording {
   std::vector<std::vector<Index>> query_rows_, key_rows_;
   std::vector<int> query_owner_, key_owner_;
   Mask mask_;
-  std::int64_t shift_ = 0;  // of the queries' positions against the keys'
+  std::vector<bool> hidden_;  // by events, (queries, keys); empty where there are too many
+  std::int64_t shift_ = 0;    // of the queries' positions against the keys'
   Tensor<double> dense_;
 };
 

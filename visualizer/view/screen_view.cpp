@@ -188,7 +188,12 @@ void draw_screen(Canvas& canvas, Size size, const Session& session) {
   draw_caption(canvas, places.caption, size, caption, session);
   draw_controls(canvas, places.controls, session);
   draw_pinned(canvas, size, session);
-  draw_tip(canvas, size, session);
+  if (session.overlay == Overlay::none) {
+    // Above what is held fast
+    canvas.enter_overlay();
+    draw_tip(canvas, size, session);
+    canvas.leave_overlay();
+  }
   if (settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
   if (session.overlay == Overlay::help) draw_help(canvas, size);
   if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
