@@ -110,14 +110,18 @@ TEST_CASE("what is no link is refused with a sentence that says why") {
 }
 
 TEST_CASE("no text that pretends to be a link does harm") {
-  static const std::string pieces[] = {
-      "scene=", "&",     "=",  "free",   "t=",   "1e9",        "%",    "%4",     "&devices=", "-1",
-      "&pin=",  "tile.", "99", "&zoom=", "ring", "zoom=ring:", "null", "&text=", "seq=",      "beat=1"};
+  static const std::string keys[] = {"scene=",   "beat=", "t=",    "row=",    "device=", "pin=", "zoom=",
+                                     "devices=", "seq=",  "text=", "layout=", "%",       ""};
+  static const std::string values[] = {
+      "free",       "1",          "99", "-1",  "1e9", "nan",    "ring", "ring:99",
+      "tile.99.99", "event.0.-7", "%4", "%00", "{}",  "zigzag", "&",    ""};
   HeadlessScreen screen(640, 360);
   Random random(2);
-  for (int n = 0; n < trials(200); ++n) {
+  for (int n = 0; n < trials(300); ++n) {
     std::string link;
-    for (Index k = random.below(8); k >= 0; --k) link += pieces[random.below(std::size(pieces))];
+    for (Index k = random.below(3); k >= 0; --k)
+      link += (link.empty() ? "" : "&") + keys[random.below(std::size(keys))] +
+              values[random.below(std::size(values))];
     Watched session("free");
     INFO(link);
     const std::string sentence = sentence_of([&] { apply_deep_link(session, link); });

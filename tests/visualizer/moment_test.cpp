@@ -57,6 +57,22 @@ TEST_CASE("a device computes while one of its computations is under way, and onl
   });
 }
 
+TEST_CASE("in the midst of each wait a device is seen to wait") {
+  Random random(8);
+  for (int n = 0; n < trials(30); ++n) {
+    const auto recording = record(random_config(random)).recording;
+    for (const Span& span : recording->spans().all()) {
+      if (span.begin->kind != EventKind::wait) continue;
+      // A wait as short as the rounding of its times has no midst
+      if (!(span.end->t - span.begin->t > 1e-9 * span.end->t)) continue;
+      const Moment now = moment(*recording, (span.begin->t + span.end->t) / 2, Clock::modelled);
+      const DeviceMoment& device = now.devices[static_cast<std::size_t>(span.begin->id.device)];
+      CHECK(device.activity == Activity::waiting);
+      CHECK(device.doing == &span);
+    }
+  }
+}
+
 TEST_CASE("what a device has absorbed are the blocks of the steps until now, one each") {
   at_random_moments(2, [](const Recording& recording, const Moment& now) {
     for (int d = 0; d < recording.devices(); ++d) {

@@ -74,7 +74,7 @@ bool is_installed(const std::string& program) {
 }
 
 std::vector<std::string> ringviz(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), RINGVIZ_EXECUTABLE);
+  arguments.emplace(arguments.begin(), RINGVIZ_EXECUTABLE);
   return arguments;
 }
 

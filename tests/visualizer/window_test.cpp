@@ -69,7 +69,7 @@ class Window {
 
   std::string state() const { return content(directory_.path / "state"); }
   std::string field(const std::string& name) const {
-    const std::string all = "&" + state(), key = "&" + name + "=";
+    const std::string all = std::string("&") + state(), key = std::string("&") + name + "=";
     const std::size_t begin = all.find(key);
     return begin == std::string::npos
                ? ""

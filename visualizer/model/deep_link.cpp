@@ -62,8 +62,10 @@ constexpr const char* kinds[] = {"nothing", "device", "block", "event", "tile", 
 std::string text_of(const Target& target) {
   const auto kind = static_cast<std::size_t>(target.kind);
   if (!target || kind >= std::size(kinds)) return "nothing";
-  return kinds[kind] + ("." + std::to_string(target.a)) +
-         (target.b >= 0 ? "." + std::to_string(target.b) : "");
+  std::string text = kinds[kind];
+  text.append(1, '.').append(std::to_string(target.a));
+  if (target.b >= 0) text.append(1, '.').append(std::to_string(target.b));
+  return text;
 }
 
 // ---- Fields -------------------------------------------------------------------------
