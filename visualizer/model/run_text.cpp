@@ -1,5 +1,7 @@
 #include "visualizer/model/run_text.h"
 
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "reference/definition/bad_input.h"
@@ -67,23 +69,34 @@ std::map<std::string, std::string> run_fields(const RunConfig& c) {
 
 bool is_run_field(const std::string& name) { return run_fields({}).count(name) > 0; }
 
+namespace {
+
+Json parse_field(const std::string& field, const std::string& value) {
+  static const std::set<std::string> words = {"layout", "rotate", "dtype", "fault", "text"},
+                                     truths = {"causal", "overlap", "backward"},
+                                     reals = {"score_scale", "hop"};
+  if (words.count(field) > 0) return value;
+  const Json parsed = Json::parse(value, nullptr, false);
+  if (truths.count(field) > 0) {
+    require(parsed.is_boolean(), "[run] ", field, " must be true or false; found ", in_quotes(value));
+  } else if (reals.count(field) > 0) {
+    require(parsed.is_number(), "[run] ", field, " must be a number; found ", in_quotes(value));
+  } else {
+    constexpr double most = std::numeric_limits<int>::max();
+    require(parsed.is_number_integer() && std::abs(parsed.get<double>()) <= most, "[run] ", field,
+            " must be a whole number, and no immense one; found ", in_quotes(value));
+  }
+  return parsed;
+}
+
+}  // namespace
+
 RunConfig run_of_fields(const std::map<std::string, std::string>& fields) {
-  static const std::set<std::string> words = {"layout", "rotate", "dtype", "fault", "text"};
   Json run;
-  for (const auto& [field, value] : fields) {
-    const Json number = Json::parse(value, nullptr, false);
-    require(words.count(field) > 0 || !number.is_discarded(), "[run] ", field,
-            " must be a number, true or false; found ", in_quotes(value));
-    run[field] = words.count(field) > 0 ? Json(value) : number;
-  }
-  try {
-    const RunConfig config = parse_run(run);
-    completed(config);
-    return config;
-  } catch (const Json::exception&) {
-    throw BadInput(
-        "[run] each field has a value of its own kind; found one of another; see the runs of the scenes");
-  }
+  for (const auto& [field, value] : fields) run[field] = parse_field(field, value);
+  const RunConfig config = parse_run(run);
+  completed(config);
+  return config;
 }
 
 }  // namespace ringattn::viz
