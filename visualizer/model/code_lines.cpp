@@ -8,7 +8,7 @@ namespace {
 
 // ---- The functions --------------------------------------------------------------
 
-constexpr std::string_view loop_file = "reference/ring/loop.h", device_file = "reference/ring/device.cpp",
+constexpr std::string_view loop_file = "reference/ring/loop.h", device_file = "reference/ring/device.h",
                            forward_file = "reference/blockwise/block_forward.cpp",
                            state_file = "reference/blockwise/softmax_state.cpp",
                            backward_file = "reference/blockwise/block_backward.cpp";

@@ -1,0 +1,97 @@
+// Rung 1: attention as it is defined, a block of threads for each query.
+//
+// New      out = softmax(scale Q K^T) V, in float32 throughout.
+// Bought   a truth on the GPU that shares nothing with the rungs above but its signature.
+// Wasted   every query reads all keys and values from memory, and computes its scores twice.
+// Next     queries share what they read: tiles in shared memory, and a softmax that needs no second look.
+
+#include <cuda_runtime.h>
+
+#include "gpu/kernels/element.cuh"
+#include "gpu/kernels/head_step.cuh"
+#include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/rungs.h"
+#include "gpu/kernels/softmax.cuh"
+#include "gpu/kernels/visible.cuh"
+
+namespace ringattn::gpu {
+
+namespace {
+
+constexpr int threads = 128;
+
+// One number of all threads of the block; _scratch_ has a place for each
+template <class Combine>
+__device__ float of_all_threads(float x, Combine combine, float* scratch) {
+  const int t = threadIdx.x;
+  scratch[t] = x;
+  __syncthreads();
+  for (int half = threads / 2; half > 0; half /= 2) {
+    if (t < half) scratch[t] = combine(scratch[t], scratch[t + half]);
+    __syncthreads();
+  }
+  const float result = scratch[0];
+  __syncthreads();
+  return result;
+}
+
+template <class T>
+__device__ float dot(const T* a, const T* b, int d) {
+  float sum = 0;
+  for (int c = 0; c < d; ++c) sum += to_float(a[c]) * to_float(b[c]);
+  return sum;
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ AttentionStep step) {
+  const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);
+  const int i = blockIdx.x, t = threadIdx.x, dv = step.dv;
+  if (i >= at.q_rows) return;
+  __shared__ float P[threads], scratch[threads];
+
+  const auto sees_key = [&](int j) { return sees(step.reach, at.q_positions[i], at.kv_positions[j]); };
+  const auto score = [&](int j) {
+    return step.scale * log2_e * dot(at.Q + size_t(i) * step.d, at.K + size_t(j) * step.d, step.d);
+  };
+
+  // m = max(m before, max_j S_ij)
+  const float m_before = step.first ? -INFINITY : at.m[i], l_before = step.first ? 0 : at.l[i];
+  float m = m_before;
+  for (int j = t; j < at.kv_rows; j += threads)
+    if (sees_key(j)) m = fmaxf(m, score(j));
+  m = of_all_threads(
+      m, [](float a, float b) { return fmaxf(a, b); }, scratch);
+
+  // l = alpha l + sum_j P_ij   O = alpha O + sum_j P_ij V_j, for so many keys at a time as there are threads
+  const float alpha = alpha_of(m_before, m);
+  float* O = at.O + size_t(i) * dv;
+  for (int c = t; c < dv; c += threads) O[c] = step.first ? 0 : alpha * O[c];
+  float l = 0;
+  for (int base = 0; base < at.kv_rows; base += threads) {
+    const int j = base + t, keys = min(threads, at.kv_rows - base);
+    P[t] = j < at.kv_rows && sees_key(j) ? exp2f(score(j) - m) : 0;
+    l += P[t];
+    __syncthreads();
+    for (int c = t; c < dv; c += threads)
+      for (int k = 0; k < keys; ++k) O[c] += P[k] * to_float(at.V[size_t(base + k) * dv + c]);
+    __syncthreads();
+  }
+  l = alpha * l_before + of_all_threads(
+                             l, [](float a, float b) { return a + b; }, scratch);
+
+  if (t == 0) at.m[i] = m, at.l[i] = l;
+  if (!step.last) return;
+  for (int c = t; c < dv; c += threads) at.out[size_t(i) * dv + c] = to_element<T>(O[c] * normaliser(l));
+  if (t == 0) at.lse[i] = lse_of(m, l);
+}
+
+}  // namespace
+
+std::string naive_refuses(const AttentionStep&) { return {}; }
+
+void launch_naive(const AttentionStep& step, cudaStream_t stream) {
+  with_element(step.element,
+               [&]<class T>(T) { launch(naive<T>, grid_of(step, 1), threads, 0, stream, step); });
+}
+
+}  // namespace ringattn::gpu

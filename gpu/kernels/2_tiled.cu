@@ -1,0 +1,139 @@
+// Rung 2: tiles in shared memory, and a softmax that never looks back.
+//
+// New      a block of threads takes a tile of queries and walks over tiles of keys, which all its queries
+//          share. The online softmax corrects what it has summed when a larger score comes (Milakov and
+//          Gimelshein, arXiv:1805.02867, Algorithm 3; as used by FlashAttention, arXiv:2205.14135,
+//          Algorithm 1), so no score is computed twice and none is kept.
+// Bought   each key is read from memory once for 64 queries.
+// Wasted   the arithmetic units for float32, which offer a fifteenth of what the tensor cores do.
+// Next     the same tiles, multiplied by tensor cores.
+
+#include <cuda_runtime.h>
+
+#include "gpu/kernels/element.cuh"
+#include "gpu/kernels/head_step.cuh"
+#include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/ptx.cuh"
+#include "gpu/kernels/rungs.h"
+#include "gpu/kernels/softmax.cuh"
+#include "gpu/kernels/visible.cuh"
+
+namespace ringattn::gpu {
+
+namespace {
+
+constexpr int query_rows = 64, key_rows = 32;
+constexpr int lanes = 4;  // threads that share a query: neighbours in a warp
+constexpr int threads = query_rows * lanes;
+constexpr int scores = key_rows / lanes;  // of each thread
+
+// Rows one element longer than they need be, so that a column is spread over all banks
+template <int d>
+struct Shared {
+  float Q[query_rows][d + 1], K[key_rows][d + 1], V[key_rows][d + 1], P[query_rows][key_rows + 1];
+};
+
+// Rows [base, base + count) of a matrix as float32; zeros where there are no such rows, because 0 x NaN is
+// NaN
+template <int d, class T>
+__device__ void load(float (*tile)[d + 1], int count, const T* matrix, int base, int rows) {
+  for (int x = threadIdx.x; x < count * d; x += threads) {
+    const int r = x / d, c = x % d;
+    tile[r][c] = base + r < rows ? to_float(matrix[size_t(base + r) * d + c]) : 0;
+  }
+}
+
+__device__ float max_of_row(float x) {
+  x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, 1));
+  return fmaxf(x, __shfl_xor_sync(0xffffffff, x, 2));
+}
+__device__ float sum_of_row(float x) {
+  x += __shfl_xor_sync(0xffffffff, x, 1);
+  return x + __shfl_xor_sync(0xffffffff, x, 2);
+}
+
+template <class T, int d>
+__global__ void __launch_bounds__(threads) tiled(const __grid_constant__ AttentionStep step) {
+  const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);
+  const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
+  if (first >= at.q_rows) return;
+  auto& shared = *shared_memory<Shared<d>>();
+
+  // This thread's row, and every _lanes_-th of its columns. The last tile repeats its last row
+  const int r = threadIdx.x / lanes, lane = threadIdx.x % lanes, i = min(first + r, last);
+  float m = step.first ? -INFINITY : at.m[i], l = step.first ? 0 : at.l[i], O[d / lanes];
+#pragma unroll
+  for (int n = 0; n < d / lanes; ++n) O[n] = step.first ? 0 : at.O[size_t(i) * d + lane + lanes * n];
+  load<d>(shared.Q, query_rows, at.Q, first, at.q_rows);
+
+  const KeyRange keys = visible_keys(step.reach, at.q_positions, first, last, at.kv_positions, at.kv_rows);
+  for (int base = keys.begin / key_rows * key_rows; base < keys.end; base += key_rows) {
+    __syncthreads();
+    load<d>(shared.K, key_rows, at.K, base, at.kv_rows);
+    load<d>(shared.V, key_rows, at.V, base, at.kv_rows);
+    __syncthreads();
+
+    // S = scale Q K^T, -inf where the query does not see the key
+    float S[scores], m_new = m;
+#pragma unroll
+    for (int n = 0; n < scores; ++n) {
+      const int k = lane + lanes * n, j = base + k;
+      float dot = 0;
+      for (int c = 0; c < d; ++c) dot += shared.Q[r][c] * shared.K[k][c];
+      const bool seen = j < at.kv_rows && sees(step.reach, at.q_positions[i], at.kv_positions[j]);
+      S[n] = seen ? step.scale * log2_e * dot : -INFINITY;
+      m_new = fmaxf(m_new, S[n]);
+    }
+
+    // m_new = max(m, rowmax(S))   P = exp(S - m_new)   l = exp(m - m_new) l + rowsum(P)
+    m_new = max_of_row(m_new);
+    const float alpha = alpha_of(m, m_new);
+    float row_sum = 0;
+#pragma unroll
+    for (int n = 0; n < scores; ++n) {
+      const float P = S[n] == -INFINITY ? 0 : exp2f(S[n] - m_new);
+      shared.P[r][lane + lanes * n] = P;
+      row_sum += P;
+    }
+    l = alpha * l + sum_of_row(row_sum);
+    m = m_new;
+    __syncwarp();
+
+    // O = exp(m - m_new) O + P V
+#pragma unroll
+    for (int n = 0; n < d / lanes; ++n) {
+      O[n] *= alpha;
+      for (int k = 0; k < key_rows; ++k) O[n] += shared.P[r][k] * shared.V[k][lane + lanes * n];
+    }
+  }
+
+  if (first + r > last) return;
+  if (lane == 0) at.m[i] = m, at.l[i] = l;
+#pragma unroll
+  for (int n = 0; n < d / lanes; ++n) at.O[size_t(i) * d + lane + lanes * n] = O[n];
+  if (!step.last) return;
+#pragma unroll
+  for (int n = 0; n < d / lanes; ++n)
+    at.out[size_t(i) * d + lane + lanes * n] = to_element<T>(O[n] * normaliser(l));
+  if (lane == 0) at.lse[i] = lse_of(m, l);
+}
+
+}  // namespace
+
+std::string tiled_refuses(const AttentionStep& step) {
+  if (step.d == step.dv && (step.d == 32 || step.d == 64 || step.d == 128)) return {};
+  return "its tiles have 32, 64 or 128 columns, in Q, K and V alike";
+}
+
+void launch_tiled(const AttentionStep& step, cudaStream_t stream) {
+  const auto with_columns = [&]<class T, int d>() {
+    launch(tiled<T, d>, grid_of(step, query_rows), threads, sizeof(Shared<d>), stream, step);
+  };
+  with_element(step.element, [&]<class T>(T) {
+    if (step.d == 32) with_columns.template operator()<T, 32>();
+    if (step.d == 64) with_columns.template operator()<T, 64>();
+    if (step.d == 128) with_columns.template operator()<T, 128>();
+  });
+}
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+
+#include "gpu/kernels/attention_step.h"
+#include "gpu/kernels/element.cuh"
+#include "gpu/runtime/status.h"
+
+namespace ringattn::gpu {
+
+// A block for each tile of _tile_rows_ queries, each head of each sequence, each device
+inline dim3 grid_of(const AttentionStep& step, int tile_rows) {
+  int rows = 0;
+  for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
+  return dim3((rows + tile_rows - 1) / tile_rows, step.B * step.H, step.devices);
+}
+
+// Calls f with a value of the C++ type that stores _element_
+template <class F>
+void with_element(Element element, F&& f) {
+  switch (element) {
+    case Element::f32:
+      return f(float());
+    case Element::bf16:
+      return f(bf16());
+    case Element::f16:
+      return f(f16());
+  }
+}
+
+// Runs _kernel_ with so many bytes of shared memory; nothing where the grid is empty
+template <class Kernel, class... Arguments>
+void launch(Kernel* kernel, dim3 grid, int threads, int shared_bytes, cudaStream_t stream,
+            const Arguments&... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  CHECK_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                  cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid, config.blockDim = dim3(threads);
+  config.dynamicSmemBytes = shared_bytes, config.stream = stream;
+  CHECK_CUDA(cudaLaunchKernelEx(&config, kernel, arguments...));
+}
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "gpu/kernels/attention_step.h"
+
+namespace ringattn::gpu {
+
+// The rungs of the ladder. Each is right for every step, or refuses it: a sentence that says why, else empty.
+
+std::string naive_refuses(const AttentionStep& step);
+void launch_naive(const AttentionStep& step, cudaStream_t stream);
+
+std::string tiled_refuses(const AttentionStep& step);
+void launch_tiled(const AttentionStep& step, cudaStream_t stream);
+
+std::string tensor_cores_refuses(const AttentionStep& step);
+void launch_tensor_cores(const AttentionStep& step, cudaStream_t stream);
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <math.h>
+
+namespace ringattn::gpu {
+
+// Scores are kept in powers of two, S x log2(e), because the hardware has 2^x and no e^x.
+constexpr float log2_e = 1.4426950408889634f, ln_2 = 0.6931471805599453f;
+
+// The factor by which l and O shrink when the maximum grows from _before_ to _m_. A row that has seen no key
+// has nothing that could shrink, and -inf - -inf is not a number
+__device__ inline float alpha_of(float before, float m) {
+  return before == -INFINITY ? 0.0f : exp2f(before - m);
+}
+
+// The factor that makes O an average; a row that has seen no key gets 0
+__device__ inline float normaliser(float l) { return l == 0 ? 0.0f : 1 / l; }
+
+__device__ inline float lse_of(float m, float l) { return l == 0 ? -INFINITY : ln_2 * m + logf(l); }
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <stdexcept>
+
+#include "gpu/runtime/memory.h"
+#include "reference/definition/tensor.h"
+
+namespace ringattn {
+
+namespace gpu {
+
+// In the place of an arithmetic type: tensors, blocks, links and devices of a ring whose numbers are in the
+// memory of the GPU.
+struct OnGpu {};
+
+}  // namespace gpu
+
+// A tensor (B, S, H, D) in the memory of the GPU, each head in one piece. It can take any shape for which it
+// has room.
+template <>
+class Tensor<gpu::OnGpu> {
+ public:
+  Tensor(const Shape& room, Index bytes_per_element)
+      : shape_(room),
+        bytes_per_element_(bytes_per_element),
+        memory_(static_cast<std::size_t>(room.size() * bytes_per_element)) {}
+
+  const Shape& shape() const { return shape_; }
+  Index bytes() const { return shape_.size() * bytes_per_element_; }
+  void* data() { return memory_.data(); }
+  const void* data() const { return memory_.data(); }
+  template <class T>
+  T* as() {
+    return static_cast<T*>(memory_.data());
+  }
+  template <class T>
+  const T* as() const {
+    return static_cast<const T*>(memory_.data());
+  }
+
+  void take_shape(const Shape& shape) {
+    if (static_cast<std::size_t>(shape.size() * bytes_per_element_) > memory_.bytes())
+      throw std::logic_error("[gpu] a block that travels must fit into every slot");
+    shape_ = shape;
+  }
+
+ private:
+  Shape shape_;
+  Index bytes_per_element_;
+  gpu::Memory memory_;
+};
+
+namespace gpu {
+
+using GpuTensor = Tensor<OnGpu>;
+
+}  // namespace gpu
+}  // namespace ringattn

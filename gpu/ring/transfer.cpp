@@ -1,0 +1,53 @@
+#include "gpu/ring/transfer.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace ringattn::gpu {
+
+namespace {
+
+Shape with_rows(Shape shape, Index rows) { return shape.S = rows, shape; }
+
+}  // namespace
+
+std::shared_ptr<GpuTensor> to_gpu(const Tensor<float>& tensor, Index rows, Dtype dtype, Stream& stream) {
+  return with_storage_type(dtype, [&]<class Storage>(std::type_identity<Storage>) {
+    std::vector<Storage> elements(tensor.data(), tensor.data() + tensor.size());
+    auto target = std::make_shared<GpuTensor>(with_rows(tensor.shape(), rows), sizeof(Storage));
+    target->take_shape(tensor.shape());
+    stream.copy(target->data(), elements.data(), elements.size() * sizeof(Storage));
+    stream.finish();
+    return target;
+  });
+}
+
+std::shared_ptr<GpuTensor> positions_to_gpu(const Tokens& tokens, Index rows, Stream& stream) {
+  std::vector<int> positions;
+  for (const Token& token : tokens.of(0)) positions.push_back(static_cast<int>(token.position));
+  auto target = std::make_shared<GpuTensor>(Shape{1, rows, 1, 1}, sizeof(int));
+  target->take_shape({1, tokens.length(), 1, 1});
+  stream.copy(target->data(), positions.data(), positions.size() * sizeof(int));
+  stream.finish();
+  return target;
+}
+
+std::shared_ptr<GpuTensor> unwritten(const Shape& shape, Index bytes_per_element, Stream& stream) {
+  auto tensor = std::make_shared<GpuTensor>(shape, bytes_per_element);
+  stream.fill(tensor->data(), 0xff, static_cast<std::size_t>(tensor->bytes()));
+  return tensor;
+}
+
+Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream) {
+  Tensor<float> target(tensor.shape(), Axes::bhsd);
+  with_storage_type(dtype, [&]<class Storage>(std::type_identity<Storage>) {
+    std::vector<Storage> elements(static_cast<std::size_t>(target.size()));
+    stream.copy(elements.data(), tensor.data(), elements.size() * sizeof(Storage));
+    stream.finish();
+    std::transform(elements.begin(), elements.end(), target.data(),
+                   [](Storage x) { return static_cast<float>(x); });
+  });
+  return target;
+}
+
+}  // namespace ringattn::gpu

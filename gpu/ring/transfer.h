@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+
+#include "gpu/ring/gpu_tensor.h"
+#include "gpu/runtime/stream.h"
+#include "reference/definition/dtype.h"
+#include "reference/definition/tokens.h"
+
+namespace ringattn::gpu {
+
+// To the GPU and back. Each waits until it is done.
+
+// _tensor_ lies head after head; stored as _dtype_, with room for _rows_ rows
+std::shared_ptr<GpuTensor> to_gpu(const Tensor<float>& tensor, Index rows, Dtype dtype, Stream& stream);
+
+// The positions of the tokens, as 32-bit integers: (1, S, 1, 1)
+std::shared_ptr<GpuTensor> positions_to_gpu(const Tokens& tokens, Index rows, Stream& stream);
+
+// A tensor whose numbers nobody has written yet: NaN, so that whoever reads them is found out
+std::shared_ptr<GpuTensor> unwritten(const Shape& shape, Index bytes_per_element, Stream& stream);
+
+Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream);
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "gpu/runtime/status.h"
+
+namespace ringattn::gpu {
+
+// A moment in the work of a stream, for which another stream can wait.
+class Mark {
+ public:
+  Mark() { CHECK_CUDA(cudaEventCreate(&event_)); }
+  Mark(const Mark&) = delete;
+  Mark& operator=(const Mark&) = delete;
+  ~Mark() { cudaEventDestroy(event_); }
+
+  operator cudaEvent_t() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+// Work that the GPU does in order, beside other streams.
+class Stream {
+ public:
+  explicit Stream(int priority = 0) {
+    CHECK_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, priority));
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream() { cudaStreamDestroy(stream_); }
+
+  operator cudaStream_t() const { return stream_; }
+
+  void record(const Mark& mark) { CHECK_CUDA(cudaEventRecord(mark, stream_)); }
+  void wait_for(const Mark& mark) { CHECK_CUDA(cudaStreamWaitEvent(stream_, mark)); }
+  void copy(void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) CHECK_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_));
+  }
+  void fill(void* memory, int byte, std::size_t bytes) {
+    if (bytes > 0) CHECK_CUDA(cudaMemsetAsync(memory, byte, bytes, stream_));
+  }
+  void finish() { CHECK_CUDA(cudaStreamSynchronize(stream_)); }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+}  // namespace ringattn::gpu

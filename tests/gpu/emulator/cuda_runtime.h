@@ -1,0 +1,104 @@
+#pragma once
+
+#include <math.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <type_traits>
+
+#include "tests/gpu/emulator/streams.h"
+#include "tests/gpu/emulator/thread_block.h"
+
+// What gpu/ uses of the CUDA runtime, on an emulated device: kernels are compiled as C++, and their threads
+// take turns. It stands where the header of the CUDA Toolkit would.
+
+// ---- Language -----------------------------------------------------------------------------
+
+#define __global__
+#define __device__
+#define __host__
+#define __shared__ static
+#define __launch_bounds__(...)
+#define __grid_constant__
+
+using emulator::dim3;
+using emulator::uint3;
+inline emulator::uint3 threadIdx, blockIdx;
+
+inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
+
+inline void __syncthreads() { emulator::wait_for_block(); }
+inline void __syncwarp() { emulator::wait_for_warp(); }
+
+inline float __shfl_xor_sync(unsigned, float x, int mask) {
+  struct Exchange {
+    float mine, result;
+    int mask;
+  } exchange{x, 0, mask};
+  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+    for (int i = 0; i < 32; ++i) lanes[i]->result = lanes[i ^ lanes[i]->mask]->mine;
+  });
+  return exchange.result;
+}
+
+// ---- Runtime ------------------------------------------------------------------------------
+
+using cudaStream_t = emulator::Stream*;
+using cudaEvent_t = emulator::Event*;
+
+enum cudaError_t { cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorNoDevice };
+enum cudaMemcpyKind {
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice,
+  cudaMemcpyDefault
+};
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+enum { cudaStreamNonBlocking = 1 };
+
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  std::size_t dynamicSmemBytes = 0;
+  cudaStream_t stream = nullptr;
+};
+
+const char* cudaGetErrorString(cudaError_t error);
+cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaDeviceSynchronize();
+
+cudaError_t cudaMalloc(void** memory, std::size_t bytes);
+cudaError_t cudaFree(void* memory);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void* memory, int byte, std::size_t bytes, cudaStream_t stream);
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int priority);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
+cudaError_t cudaEventCreate(cudaEvent_t* event);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end);
+
+// Asks the device for more shared memory than 48 KiB a block; Hopper has 227
+template <class Kernel>
+cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int bytes) {
+  return bytes <= 227 * 1024 ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+template <class... Expected, class... Actual>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Expected...),
+                               const Actual&... actual) {
+  const dim3 grid = config->gridDim, block = config->blockDim;
+  if (grid.y > 65535 || grid.z > 65535 || block.x > 1024 || block.x % 32 != 0) return cudaErrorInvalidValue;
+  const std::size_t shared_bytes = config->dynamicSmemBytes;
+  emulator::enqueue(config->stream, [=] {
+    emulator::run_grid(grid, static_cast<int>(block.x), shared_bytes, blockIdx, threadIdx,
+                       [&] { kernel(actual...); });
+  });
+  return cudaSuccess;
+}

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "gpu/kernels/element.cuh"
+
+// gpu/kernels/ptx.cuh of the emulated device: the same functions, as the PTX ISA describes what they do.
+namespace ringattn::gpu {
+
+template <class Shared>
+Shared* shared_memory() {
+  return reinterpret_cast<Shared*>(emulator::shared_bytes());
+}
+
+// ---- Copies that nobody waits for -------------------------------------------------------
+
+// Those of one thread; done as late as can be
+struct PendingCopies {
+  struct Copy {
+    void* shared;
+    const void* global;  // null: zeros
+  };
+  std::vector<std::vector<Copy>> groups{{}};
+
+  void finish(std::size_t all_but) {
+    while (groups.size() - 1 > all_but) {
+      for (const Copy& copy : groups.front())
+        copy.global ? std::memcpy(copy.shared, copy.global, 16) : std::memset(copy.shared, 0, 16);
+      groups.erase(groups.begin());
+    }
+  }
+};
+inline PendingCopies& pending_copies() {
+  static std::vector<PendingCopies> of_threads(1024);
+  return of_threads[threadIdx.x];
+}
+
+inline void copy_16_bytes(void* shared, const void* global, bool wanted) {
+  pending_copies().groups.back().push_back({shared, wanted ? global : nullptr});
+}
+inline void commit_copies() { pending_copies().groups.emplace_back(); }
+template <int groups>
+void wait_for_copies() {
+  pending_copies().finish(groups);
+}
+
+// ---- Tensor cores -----------------------------------------------------------------------
+
+inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed) {
+  struct Exchange {
+    uint32_t* r;
+    const uint16_t* row;
+    bool transposed;
+  } exchange{r, static_cast<const uint16_t*>(row), transposed};
+  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+    for (int matrix = 0; matrix < 4; ++matrix)
+      for (int i = 0; i < 32; ++i) {
+        const auto element = [&](int r_of, int c_of) -> uint32_t {
+          return lanes[8 * matrix + r_of]->row[c_of];
+        };
+        const int g = i / 4, t = i % 4;
+        lanes[i]->r[matrix] = lanes[i]->transposed ? element(2 * t, g) | element(2 * t + 1, g) << 16
+                                                   : element(g, 2 * t) | element(g, 2 * t + 1) << 16;
+      }
+  });
+}
+inline void load_matrices(uint32_t (&r)[4], const void* row) { load_matrices(r, row, false); }
+inline void load_matrices_transposed(uint32_t (&r)[4], const void* row) { load_matrices(r, row, true); }
+
+// One of the two neighbours in a register
+template <class T>
+float unpacked(uint32_t pair, int which) {
+  const auto bits = static_cast<uint16_t>(pair >> 16 * which);
+  return to_float(reinterpret_cast<const T&>(bits));
+}
+
+template <class T>
+void multiply_add(float (&C)[4], const uint32_t (&A)[4], uint32_t B0, uint32_t B1, T) {
+  struct Exchange {
+    float* C;
+    const uint32_t* A;
+    uint32_t B[2];
+  } exchange{C, A, {B0, B1}};
+  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+    float left[16][16], right[16][8];
+    for (int i = 0; i < 32; ++i)
+      for (int e = 0; e < 8; ++e) {
+        const int g = i / 4, t = i % 4, r = e / 2, second = e % 2;
+        left[g + r % 2 * 8][2 * t + r / 2 * 8 + second] = unpacked<T>(lanes[i]->A[r], second);
+        if (r < 2) right[2 * t + r * 8 + second][g] = unpacked<T>(lanes[i]->B[r], second);
+      }
+    for (int i = 0; i < 32; ++i)
+      for (int e = 0; e < 4; ++e)
+        for (int k = 0; k < 16; ++k)
+          lanes[i]->C[e] += left[i / 4 + e / 2 * 8][k] * right[k][2 * (i % 4) + e % 2];
+  });
+}
+
+// ---- Softmax ----------------------------------------------------------------------------
+
+inline uint32_t pack(float low, float high, bf16) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+  uint32_t packed;
+  std::memcpy(&packed, &pair, sizeof packed);
+  return packed;
+}
+inline uint32_t pack(float low, float high, f16) {
+  const __half2 pair = __floats2half2_rn(low, high);
+  uint32_t packed;
+  std::memcpy(&packed, &pair, sizeof packed);
+  return packed;
+}
+
+inline float power_of_two(float x) { return exp2f(x); }
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,143 @@
+#include "tests/gpu/emulator/streams.h"
+
+#include <cstring>
+#include <deque>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+#include "tests/gpu/emulator/cuda_runtime.h"
+
+namespace emulator {
+
+struct Event {
+  long recorded = 0;  // how often it was asked for
+  long reached = 0;   // how often a stream came there
+  double time = 0;
+};
+
+struct Stream {
+  struct Work {
+    std::function<void()> run;
+    const Event* wait_for = nullptr;
+    long until = 0;
+  };
+  std::deque<Work> queue;
+
+  bool ready() const {
+    return !queue.empty() &&
+           (!queue.front().wait_for || queue.front().wait_for->reached >= queue.front().until);
+  }
+};
+
+namespace {
+
+struct Device {
+  std::set<Stream*> streams;
+  std::mt19937 random{1};
+  double milliseconds = 0;
+} device;
+
+void run_some_stream() {
+  std::vector<Stream*> ready;
+  for (Stream* stream : device.streams)
+    if (stream->ready()) ready.push_back(stream);
+  if (ready.empty()) throw std::runtime_error("[emulator] streams wait for events that nobody records");
+  Stream& stream = *ready[device.random() % ready.size()];
+  const Stream::Work work = std::move(stream.queue.front());
+  stream.queue.pop_front();
+  if (work.run) work.run();
+  device.milliseconds += 0.001;
+}
+
+}  // namespace
+
+void enqueue(Stream* stream, std::function<void()> work) {
+  if (!stream)
+    throw std::runtime_error("[emulator] work needs a stream of its own; found the default stream");
+  stream->queue.push_back({std::move(work)});
+}
+
+void set_seed(unsigned seed) { device.random.seed(seed); }
+
+}  // namespace emulator
+
+using emulator::device;
+
+// ---- Runtime ------------------------------------------------------------------------------
+
+const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaSuccess                 ? "no error"
+         : error == cudaErrorMemoryAllocation ? "out of memory"
+                                              : "invalid argument";
+}
+cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaGetDevice(int* index) { return *index = 0, cudaSuccess; }
+
+cudaError_t cudaDeviceSynchronize() {
+  for (emulator::Stream* stream : device.streams) cudaStreamSynchronize(stream);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (!*memory) return cudaErrorMemoryAllocation;
+  std::memset(*memory, 0xff, bytes);
+  return cudaSuccess;
+}
+
+// Waits for all that goes on, as the real one does
+cudaError_t cudaFree(void* memory) {
+  cudaDeviceSynchronize();
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  emulator::enqueue(stream, [=] { std::memmove(to, from, bytes); });
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* memory, int byte, std::size_t bytes, cudaStream_t stream) {
+  emulator::enqueue(stream, [=] { std::memset(memory, byte, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
+  device.streams.insert(*stream = new emulator::Stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  cudaStreamSynchronize(stream);
+  device.streams.erase(stream);
+  delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  while (!stream->queue.empty()) emulator::run_some_stream();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  stream->queue.push_back({{}, event, event->recorded});
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  *event = new emulator::Event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  cudaDeviceSynchronize();
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  ++event->recorded;
+  emulator::enqueue(stream, [event] { ++event->reached, event->time = device.milliseconds; });
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  *milliseconds = static_cast<float>(end->time - begin->time);
+  return cudaSuccess;
+}

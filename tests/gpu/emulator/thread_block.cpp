@@ -1,0 +1,165 @@
+#include "tests/gpu/emulator/thread_block.h"
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace emulator {
+
+namespace {
+
+constexpr std::size_t stack_bytes = 256 * 1024, most_shared_bytes = 227 * 1024;
+
+struct Barrier {
+  int arrived = 0;
+  long generation = 0;
+};
+
+// A context gives a thread its stack; from then on turns pass by jumps, which cost no system call
+struct Thread {
+  ucontext_t context;
+  jmp_buf place;
+  bool begun = false;
+  std::unique_ptr<char[]> stack{new char[stack_bytes]};
+  std::function<bool()> ready;  // when it can go on; empty: now
+  bool ended = false;
+};
+
+struct Warp {
+  Barrier barrier;
+  std::array<void*, 32> lanes{};
+};
+
+// The one block that runs
+struct Block {
+  std::vector<std::unique_ptr<Thread>> threads;  // kept for the next block: stacks are large
+  int size = 0, turn = 0;
+  jmp_buf scheduler;
+  const std::function<void()>* kernel = nullptr;
+  std::exception_ptr error;
+  Barrier barrier;
+  std::vector<Warp> warps;
+  std::mt19937 random{1};
+  alignas(1024) std::array<unsigned char, most_shared_bytes> shared;
+} block;
+
+void run_thread() {
+  try {
+    (*block.kernel)();
+  } catch (...) {
+    block.error = std::current_exception();
+  }
+  block.threads[static_cast<std::size_t>(block.turn)]->ended = true;
+  _longjmp(block.scheduler, 1);
+}
+
+void give_turn_to(Thread& thread) {
+  thread.ready = {};
+  if (_setjmp(block.scheduler)) return;
+  if (std::exchange(thread.begun, true)) _longjmp(thread.place, 1);
+  setcontext(&thread.context);
+}
+
+void wait_at(Barrier& barrier, int expected) {
+  const long generation = barrier.generation;
+  if (++barrier.arrived == expected) {
+    barrier.arrived = 0;
+    ++barrier.generation;
+    return;
+  }
+  wait_until([&barrier, generation] { return barrier.generation != generation; });
+}
+
+Warp& warp() { return block.warps[static_cast<std::size_t>(block.turn / 32)]; }
+
+void prepare_block(int size) {
+  block.size = size;
+  block.barrier = {};
+  block.warps.assign(static_cast<std::size_t>(size) / 32, {});
+  block.shared.fill(0xff);
+  while (block.threads.size() < static_cast<std::size_t>(size))
+    block.threads.push_back(std::make_unique<Thread>());
+  for (int t = 0; t < size; ++t) {
+    Thread& thread = *block.threads[static_cast<std::size_t>(t)];
+    thread.begun = thread.ended = false, thread.ready = {};
+    getcontext(&thread.context);
+    thread.context.uc_stack.ss_sp = thread.stack.get();
+    thread.context.uc_stack.ss_size = stack_bytes;
+    thread.context.uc_link = nullptr;
+    makecontext(&thread.context, run_thread, 0);
+  }
+}
+
+// Gives each thread that can go on a turn; false where none could
+bool take_turns(std::vector<int>& order, uint3& index) {
+  std::shuffle(order.begin(), order.end(), block.random);
+  bool any = false;
+  for (const int t : order) {
+    Thread& thread = *block.threads[static_cast<std::size_t>(t)];
+    if (thread.ended || (thread.ready && !thread.ready())) continue;
+    any = true;
+    block.turn = t;
+    index.x = static_cast<unsigned>(t);
+    give_turn_to(thread);
+    if (block.error) std::rethrow_exception(std::exchange(block.error, nullptr));
+  }
+  return any;
+}
+
+void run_block(int size, uint3& thread) {
+  prepare_block(size);
+  std::vector<int> order(static_cast<std::size_t>(size));
+  std::iota(order.begin(), order.end(), 0);
+  const auto all_ended = [&] {
+    return std::all_of(order.begin(), order.end(),
+                       [](int t) { return block.threads[static_cast<std::size_t>(t)]->ended; });
+  };
+  while (!all_ended())
+    if (!take_turns(order, thread))
+      throw std::runtime_error("[emulator] the threads of a block wait for each other for ever");
+}
+
+}  // namespace
+
+void run_grid(dim3 grid, int threads, std::size_t shared_bytes, uint3& index, uint3& thread,
+              const std::function<void()>& kernel) {
+  if (shared_bytes > most_shared_bytes) throw std::runtime_error("[emulator] too much shared memory");
+  block.kernel = &kernel;
+  std::vector<unsigned> order(std::size_t{grid.x} * grid.y * grid.z);
+  std::iota(order.begin(), order.end(), 0u);
+  std::shuffle(order.begin(), order.end(), block.random);
+  for (const unsigned n : order) {
+    index = {n % grid.x, n / grid.x % grid.y, n / grid.x / grid.y};
+    run_block(threads, thread);
+  }
+}
+
+void wait_until(const std::function<bool()>& ready) {
+  Thread& thread = *block.threads[static_cast<std::size_t>(block.turn)];
+  thread.ready = ready;
+  if (!_setjmp(thread.place)) _longjmp(block.scheduler, 1);
+}
+
+void wait_for_block() { wait_at(block.barrier, block.size); }
+void wait_for_warp() { wait_at(warp().barrier, 32); }
+void* shared_bytes() { return block.shared.data(); }
+
+void for_whole_warp(void* mine, const std::function<void(void* const*)>& together) {
+  Warp& all = warp();
+  all.lanes[static_cast<std::size_t>(block.turn % 32)] = mine;
+  if (all.barrier.arrived == 31) together(all.lanes.data());
+  wait_at(all.barrier, 32);
+}
+
+}  // namespace emulator

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+// The threads of one block of an emulated device. They take turns on one thread of the processor: each runs
+// until it has to wait, then another does, in random order. So a barrier that is missing shows, and threads
+// that wait for each other for ever are found out.
+namespace emulator {
+
+struct uint3 {
+  unsigned x = 0, y = 0, z = 0;
+};
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned columns = 1, unsigned rows = 1, unsigned layers = 1) : x(columns), y(rows), z(layers) {}
+};
+
+// Calls _kernel_ for each thread of each block, blocks in random order; _block_ and _thread_ say whose turn
+// it is. Throws std::runtime_error where threads wait for ever, and whatever a thread throws.
+void run_grid(dim3 grid, int threads, std::size_t shared_bytes, uint3& block, uint3& thread,
+              const std::function<void()>& kernel);
+
+// ---- For the thread whose turn it is --------------------------------------------------
+
+// Lets others go on until _ready_
+void wait_until(const std::function<bool()>& ready);
+
+void wait_for_block();  // until all threads of the block are here
+void wait_for_warp();   // until all threads of the warp are here
+
+// Shared memory, filled with NaN when the block begins
+void* shared_bytes();
+
+// The last thread of the warp that comes here lets _together_ work on what all 32 have brought
+void for_whole_warp(void* mine, const std::function<void(void* const*)>& together);
+
+template <class Exchange, class Together>
+void for_whole_warp(Exchange& mine, Together&& together) {
+  for_whole_warp(static_cast<void*>(&mine),
+                 [&](void* const* lanes) { together(reinterpret_cast<Exchange* const*>(lanes)); });
+}
+
+}  // namespace emulator

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <limits>
+
+#include "gpu/kernels/ladder.h"
+#include "gpu/ring/gpu_attention.h"
+#include "tests/ring_run.h"
+
+namespace ringattn {
+
+// A problem whose numbers are what _dtype_ can store, and whose bound is that of a kernel with float32 sums.
+struct GpuProblem {
+  Dtype dtype;
+  RandomProblem<double> drawn;
+  RandomProblem<float> narrow;
+
+  GpuProblem(Random& random, Dtype stored, const Extents& extents, const Mask& mask = {},
+             CausalAlign align = CausalAlign::bottom_right)
+      : dtype(stored), drawn(normal_problem(random, extents)) {
+    for (Tensor<double>* tensor : {&drawn.Q, &drawn.K, &drawn.V}) round_to(dtype, *tensor);
+    drawn.scoring.mask = mask;
+    drawn.q_tokens = consecutive_tokens(extents.Sq, causal_shift(align, extents.Sq, extents.Skv));
+    narrow = drawn.as<float>();
+  }
+
+  // out is rounded to the storage type, and so is P where tensor cores multiply it
+  double out_bound() const { return float32_bound(drawn) + 2 * unit_roundoff(dtype); }
+  double lse_bound() const { return float32_bound(drawn); }
+};
+
+inline Attended<float> on_gpu(const GpuProblem& problem, const RingOptions& ring = {},
+                              int at_most_rung = std::numeric_limits<int>::max()) {
+  return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, at_most_rung);
+}
+
+constexpr Dtype gpu_dtypes[] = {Dtype::bf16, Dtype::f16, Dtype::f32};
+
+inline RingOptions ring_of(int devices, Layout layout) {
+  RingOptions ring;
+  ring.devices = devices, ring.layout = layout;
+  return ring;
+}
+
+inline RingOptions random_gpu_ring(Random& random, int most_devices) {
+  RingOptions ring = random_options(random, most_devices);
+  ring.rotate = Rotation::kv;
+  return ring;
+}
+
+}  // namespace ringattn

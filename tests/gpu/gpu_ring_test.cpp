@@ -1,0 +1,87 @@
+// The laws of the ring on the GPU: how it is spread, copied and scheduled changes not a bit.
+
+#include <doctest/doctest.h>
+
+#include "reference/ring/schedule.h"
+#include "tests/gpu/gpu_problem.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+const Extents extents{.B = 1, .Sq = 128, .Skv = 256, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64};
+
+// The problem of one device alone: its queries, and the keys in the order in which they visit it
+Attended<float> one_call(const GpuProblem& problem, const RingOptions& ring, int device, int rung) {
+  std::vector<Index> keys;
+  for (int step = 0; step < ring.devices; ++step)
+    for (const Index row :
+         rows_of_device(ring.layout, block_owner(device, step, ring.devices), ring.devices, extents.Skv))
+      keys.push_back(row);
+  const std::vector<Index> queries = rows_of_device(ring.layout, device, ring.devices, extents.Sq);
+  const Tensor<float> Q = select_rows(problem.narrow.Q.view(), queries),
+                      K = select_rows(problem.narrow.K.view(), keys),
+                      V = select_rows(problem.narrow.V.view(), keys);
+  return gpu::ring_attention(
+      {Q, K, V, consecutive_tokens(Q.shape().S), consecutive_tokens(K.shape().S), {}, {}, {}}, problem.dtype,
+      {}, rung);
+}
+
+}  // namespace
+
+TEST_CASE("P steps of the ring give the bits of one long call in the same order of blocks") {
+  Random random(1);
+  // The lowest rung looks for the maximum of a block before it begins with it
+  for (const gpu::Rung& rung : gpu::ladder().subspan(1))
+    for (const int devices : {2, 4}) {
+      const GpuProblem problem(random, Dtype::bf16, extents);
+      const RingOptions ring = ring_of(devices, Layout::zigzag);
+      const Attended<float> found = on_gpu(problem, ring, rung.number);
+      for (int d = 0; d < devices; ++d) {
+        INFO(std::string(rung.name) << ", device " << d << " of " << devices);
+        const std::vector<Index> rows = rows_of_device(ring.layout, d, devices, extents.Sq);
+        const Attended<float> alone = one_call(problem, ring, d, rung.number);
+        CHECK(same_bits(select_rows(found.out.view(), rows), alone.out));
+        CHECK(same_bits(select_rows(found.lse.view(), rows, Axes::bhsd), alone.lse));
+      }
+    }
+}
+
+TEST_CASE("copied or handed over, overlapped or not, at any speed of the streams: not a bit differs") {
+  Random random(2);
+  for (int n = 0; n < trials(4); ++n) {
+    const GpuProblem problem(random, Dtype::f16,
+                             {.B = 1,
+                              .Sq = 1 + random.below(99),
+                              .Skv = 1 + random.below(99),
+                              .Hq = 1,
+                              .Hkv = 1,
+                              .D = 64,
+                              .Dv = 64},
+                             {.causal = random.below(2) == 0});
+    RingOptions ring = random_gpu_ring(random, 6);
+    ring.exchange = Exchange::handed_over, ring.overlap = false;
+    const Attended<float> expected = on_gpu(problem, ring);
+    for (int again = 0; again < 4; ++again) {
+      ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
+      ring.overlap = again != 1;
+      CAPTURE(describe(ring));
+      CHECK(same_bits(on_gpu(problem, ring), expected));
+    }
+  }
+}
+
+TEST_CASE("more devices than rows: some have no queries, no keys, or neither") {
+  Random random(3);
+  for (const gpu::Rung& rung : gpu::ladder()) {
+    const GpuProblem problem(random, Dtype::bf16,
+                             {.B = 1, .Sq = 3, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                             {.causal = true});
+    const Attended<double> truth = attention(problem.drawn.problem()),
+                           size = attention_magnitude(problem.drawn.problem());
+    const Attended<float> found = on_gpu(problem, ring_of(9, Layout::striped), rung.number);
+    CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
+    CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
+  }
+}

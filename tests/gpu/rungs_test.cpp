@@ -1,0 +1,87 @@
+// The laws of the ladder: every rung is right for every shape, or refuses it.
+
+#include <doctest/doctest.h>
+
+#include "tests/gpu/gpu_problem.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+void check_right(const Attended<float>& found, const GpuProblem& problem) {
+  const Attended<double> truth = attention(problem.drawn.problem()),
+                         size = attention_magnitude(problem.drawn.problem());
+  CAPTURE(problem.drawn.describe());
+  CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
+  CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
+}
+
+Mask random_mask(Random& random) {
+  Mask mask;
+  mask.causal = random.below(2) == 0;
+  if (random.below(3) == 0) mask.window_left = random.below(90);
+  if (random.below(3) == 0) mask.window_right = random.below(90);
+  return mask;
+}
+
+Extents random_extents(Random& random, Index D) {
+  const Index Hkv = 1 + random.below(2);
+  return {.B = 1 + random.below(2),
+          .Sq = 1 + random.below(150),
+          .Skv = 1 + random.below(150),
+          .Hq = Hkv * (1 + random.below(2)),
+          .Hkv = Hkv,
+          .D = D,
+          .Dv = D};
+}
+
+}  // namespace
+
+TEST_CASE("every rung gives what the definition gives, for any lengths, heads and masks") {
+  Random random(1);
+  for (const gpu::Rung& rung : gpu::ladder())
+    for (const Dtype dtype : gpu_dtypes)
+      for (const Index d : {64, 128})
+        for (int n = 0; n < trials(3); ++n) {
+          const GpuProblem problem(random, dtype, random_extents(random, d), random_mask(random),
+                                   random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
+          const RingOptions ring = random_gpu_ring(random, 4);
+          INFO(std::string(rung.name) << ", " << std::string(name(dtype)) << ", " << describe(ring));
+          check_right(on_gpu(problem, ring, rung.number), problem);
+        }
+}
+
+TEST_CASE("where a rung refuses a shape, the one below takes it") {
+  Random random(2);
+  for (const auto& [d, dv] : {std::pair<Index, Index>{7, 7}, {64, 128}, {33, 5}, {32, 32}}) {
+    const GpuProblem problem(random, Dtype::bf16,
+                             {.B = 1, .Sq = 21, .Skv = 34, .Hq = 2, .Hkv = 1, .D = d, .Dv = dv});
+    check_right(on_gpu(problem), problem);
+  }
+}
+
+TEST_CASE("a row that sees no key is 0, and its lse is minus infinity") {
+  Random random(3);
+  for (const gpu::Rung& rung : gpu::ladder()) {
+    const GpuProblem problem(random, Dtype::bf16,
+                             {.B = 1, .Sq = 70, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                             {.causal = true});
+    const Attended<float> found = on_gpu(problem, ring_of(3, Layout::contiguous), rung.number);
+    for (Index i = 0; i < 61; ++i) {
+      CHECK(found.out.head(0, 0).row(i).isZero(0));
+      CHECK(found.lse(0, i, 0, 0) == -std::numeric_limits<float>::infinity());
+    }
+    check_right(found, problem);
+  }
+}
+
+TEST_CASE("huge scores do no harm on the GPU") {
+  Random random(4);
+  for (const gpu::Rung& rung : gpu::ladder()) {
+    GpuProblem problem(random, Dtype::f16,
+                       {.B = 1, .Sq = 40, .Skv = 77, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64});
+    problem.drawn.scoring.softmax_scale = problem.narrow.scoring.softmax_scale = 30;
+    check_right(on_gpu(problem, ring_of(2, Layout::zigzag), rung.number), problem);
+  }
+}
