@@ -43,6 +43,20 @@ inline float __shfl_xor_sync(unsigned, float x, int mask) {
   return exchange.result;
 }
 
+inline unsigned __ballot_sync(unsigned, bool vote) {
+  struct Exchange {
+    bool mine;
+    unsigned result;
+  } exchange{vote, 0};
+  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+    unsigned votes = 0;
+    for (int i = 0; i < 32; ++i) votes |= static_cast<unsigned>(lanes[i]->mine) << i;
+    for (int i = 0; i < 32; ++i) lanes[i]->result = votes;
+  });
+  return exchange.result;
+}
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+
 // ---- Runtime ------------------------------------------------------------------------------
 
 using cudaStream_t = emulator::Stream*;

@@ -1,0 +1,152 @@
+#pragma once
+
+#include "gpu/kernels/element.cuh"
+#include "gpu/kernels/head_step.cuh"
+#include "gpu/kernels/ptx.cuh"
+#include "gpu/kernels/softmax.cuh"
+#include "gpu/kernels/visible.cuh"
+
+namespace ringattn::gpu {
+
+// How tensor cores hold a tile of 16 rows in a warp, of scores and of O alike: lane 4 g + t has, of each 8
+// columns, the columns 2t and 2t + 1 of the rows g and g + 8. X[n][2 half + e] is the element in row
+// g + 8 half, column 8 n + 2 t + e.
+template <int columns>
+using Fragment = float[columns / 8][4];
+
+// The state of one warp's 16 queries.
+template <int d>
+struct WarpRows {
+  Fragment<d> O;
+  float m[2], l[2];
+  int row[2];  // of the device; the same for all four lanes that share it
+  int last;    // of the tile; rows after it do not exist
+  int t;       // lane % 4
+};
+
+// ---- Between memory and registers -----------------------------------------------------
+
+// The 16 rows from _first_ on
+template <class T, int d>
+__device__ WarpRows<d> load_rows(const AttentionStep& step, const HeadStep<T>& at, int first, int last) {
+  WarpRows<d> rows;
+  rows.last = last, rows.t = threadIdx.x % 4;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int i = rows.row[half] = first + threadIdx.x % 32 / 4 + 8 * half;
+    const bool there = !step.first && i <= last;
+    rows.m[half] = there ? at.m[i] : -INFINITY;
+    rows.l[half] = there ? at.l[i] : 0;
+#pragma unroll
+    for (int n = 0; n < d / 8; ++n)
+#pragma unroll
+      for (int e = 0; e < 2; ++e)
+        rows.O[n][2 * half + e] = there ? at.O[size_t(i) * d + 8 * n + 2 * rows.t + e] : 0;
+  }
+  return rows;
+}
+
+// The state where another step follows, else the result
+template <class T, int d>
+__device__ void store_rows(const AttentionStep& step, const HeadStep<T>& at, const WarpRows<d>& rows) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int i = rows.row[half];
+    if (i > rows.last) continue;
+    if (rows.t == 0) at.m[i] = rows.m[half], at.l[i] = rows.l[half];
+    if (rows.t == 0 && step.last) at.lse[i] = lse_of(rows.m[half], rows.l[half]);
+    const float factor = normaliser(rows.l[half]);
+#pragma unroll
+    for (int n = 0; n < d / 8; ++n)
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const size_t place = size_t(i) * d + 8 * n + 2 * rows.t + e;
+        if (step.last)
+          at.out[place] = to_element<T>(rows.O[n][2 * half + e] * factor);
+        else
+          at.O[place] = rows.O[n][2 * half + e];
+      }
+  }
+}
+
+// ---- The online softmax -----------------------------------------------------------------
+
+// -inf where a query does not see a key; the first key of the tile is _base_
+template <class T, int keys, int d>
+__device__ void mask_scores(Fragment<keys>& S, const WarpRows<d>& rows, const Reach& reach,
+                            const HeadStep<T>& at, int base) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int position = at.q_positions[min(rows.row[half], rows.last)];
+#pragma unroll
+    for (int n = 0; n < keys / 8; ++n)
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int j = base + 8 * n + 2 * rows.t + e;
+        if (j >= at.kv_rows || !sees(reach, position, at.kv_positions[j])) S[n][2 * half + e] = -INFINITY;
+      }
+  }
+}
+
+// Over the four lanes that share a row
+__device__ inline float max_of_row(float x) {
+  x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, 1));
+  return fmaxf(x, __shfl_xor_sync(0xffffffff, x, 2));
+}
+__device__ inline float sum_of_row(float x) {
+  x += __shfl_xor_sync(0xffffffff, x, 1);
+  return x + __shfl_xor_sync(0xffffffff, x, 2);
+}
+
+// The factors by which O has to shrink
+struct Alpha {
+  float of[2];
+};
+
+// m_new = max(m, rowmax(S))   P = exp(S - m_new), in the place of S   l = exp(m - m_new) l + rowsum(P)
+// _scale_ is that of the scores, times log2(e), and positive: the largest score is taken before it is scaled
+template <int keys, int d>
+__device__ Alpha soften(Fragment<keys>& S, WarpRows<d>& rows, float scale) {
+  Alpha alpha;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float largest = -INFINITY;
+#pragma unroll
+    for (int n = 0; n < keys / 8; ++n) largest = fmaxf(largest, fmaxf(S[n][2 * half], S[n][2 * half + 1]));
+    const float m_new = fmaxf(rows.m[half], scale * max_of_row(largest));
+    // A row that has seen no key: -inf - 0, because -inf - -inf is not a number
+    const float subtrahend = m_new == -INFINITY ? 0 : m_new;
+
+    float row_sum = 0;
+#pragma unroll
+    for (int n = 0; n < keys / 8; ++n)
+#pragma unroll
+      for (int e = 2 * half; e < 2 * half + 2; ++e) {
+        S[n][e] = power_of_two(fmaf(scale, S[n][e], -subtrahend));
+        row_sum += S[n][e];
+      }
+    alpha.of[half] = power_of_two(rows.m[half] - subtrahend);
+    rows.l[half] = alpha.of[half] * rows.l[half] + sum_of_row(row_sum);
+    rows.m[half] = m_new;
+  }
+  return alpha;
+}
+
+// O = alpha O
+template <int d>
+__device__ void shrink(Fragment<d>& O, const Alpha& alpha) {
+#pragma unroll
+  for (int n = 0; n < d / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) O[n][e] *= alpha.of[e / 2];
+}
+
+// P of 16 keys as a left factor: what a product leaves in registers is what the next one takes
+template <class T, int keys>
+__device__ void left_factor(uint32_t (&A)[4], const Fragment<keys>& P, int k) {
+  const float(&low)[4] = P[2 * k], (&high)[4] = P[2 * k + 1];
+  A[0] = pack(low[0], low[1], T()), A[1] = pack(low[2], low[3], T());
+  A[2] = pack(high[0], high[1], T()), A[3] = pack(high[2], high[3], T());
+}
+
+}  // namespace ringattn::gpu
