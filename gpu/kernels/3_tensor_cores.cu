@@ -74,25 +74,22 @@ __device__ void multiply_scores(Fragment<key_rows>& S, const uint32_t (&Q)[d / 1
 
 // O += P V
 template <class T, int d>
-__device__ void multiply_values(Fragment<d>& O, const Fragment<key_rows>& P,
+__device__ void multiply_values(Fragment<d>& O, const uint32_t (&P)[key_rows / 16][4],
                                 SwizzledTile<T, key_rows, d>& V) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int k = 0; k < key_rows / 16; ++k) {
-    uint32_t A[4];
-    left_factor<T, key_rows>(A, P, k);
+  for (int k = 0; k < key_rows / 16; ++k)
 #pragma unroll
     for (int c = 0; c < d / 16; ++c) {
       uint32_t B[4];  // columns 0-7 at keys 0-7 and 8-15, columns 8-15 likewise
       load_matrices_transposed(B, V.chunk(16 * k + lane % 16, 2 * c + lane / 16));
-      multiply_add(O[2 * c], A, B[0], B[1], T());
-      multiply_add(O[2 * c + 1], A, B[2], B[3], T());
+      multiply_add(O[2 * c], P[k], B[0], B[1], T());
+      multiply_add(O[2 * c + 1], P[k], B[2], B[3], T());
     }
-  }
 }
 
 template <class T, int d>
-__global__ void __launch_bounds__(threads) tensor_cores(const __grid_constant__ AttentionStep step) {
+__global__ void __launch_bounds__(threads, 2) tensor_cores(const __grid_constant__ AttentionStep step) {
   const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);
   const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
   if (first >= at.q_rows) return;
@@ -126,7 +123,9 @@ __global__ void __launch_bounds__(threads) tensor_cores(const __grid_constant__ 
     multiply_scores<T, d>(S, Q, shared.K[stage]);
     if (!keys.all_see(base, key_rows)) mask_scores<T, key_rows>(S, rows, step.reach, at, base);
     shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
-    multiply_values<T, d>(rows.O, S, shared.V[stage]);
+    uint32_t P[key_rows / 16][4];
+    left_factors<T, key_rows>(P, S);
+    multiply_values<T, d>(rows.O, P, shared.V[stage]);
   }
   wait_for_copies<0>();
   store_rows(step, at, rows);
@@ -144,15 +143,9 @@ std::string tensor_cores_refuses(const AttentionStep& step) {
 }
 
 void launch_tensor_cores(const AttentionStep& step, cudaStream_t stream) {
-  const auto with_columns = [&]<class T, int d>() {
+  with_16_bit_tiles(step, [&]<class T, int d>() {
     launch(tensor_cores<T, d>, grid_of(step, query_rows), threads, sizeof(Shared<T, d>), stream, step);
-  };
-  const auto with_type = [&]<class T>() {
-    return step.d == 64 ? with_columns.template operator()<T, 64>()
-                        : with_columns.template operator()<T, 128>();
-  };
-  return step.element == Element::bf16 ? with_type.template operator()<bf16>()
-                                       : with_type.template operator()<f16>();
+  });
 }
 
 }  // namespace ringattn::gpu

@@ -7,6 +7,7 @@ std::span<const Rung> ladder() {
       {1, "naive", naive_refuses, launch_naive},
       {2, "tiled", tiled_refuses, launch_tiled},
       {3, "tensor cores", tensor_cores_refuses, launch_tensor_cores},
+      {4, "hopper", hopper_refuses, launch_hopper},
   };
   return rungs;
 }

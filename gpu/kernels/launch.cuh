@@ -30,6 +30,16 @@ void with_element(Element element, F&& f) {
   }
 }
 
+// Calls f<T, d>() for the elements and columns that the tensor cores multiply: bf16 or f16, 64 or 128
+template <class F>
+void with_16_bit_tiles(const AttentionStep& step, F&& f) {
+  const auto with_columns = [&]<class T>() {
+    return step.d == 64 ? f.template operator()<T, 64>() : f.template operator()<T, 128>();
+  };
+  return step.element == Element::bf16 ? with_columns.template operator()<bf16>()
+                                       : with_columns.template operator()<f16>();
+}
+
 // Runs _kernel_ with so many bytes of shared memory; nothing where the grid is empty
 template <class Kernel, class... Arguments>
 void launch(Kernel* kernel, dim3 grid, int threads, int shared_bytes, cudaStream_t stream,

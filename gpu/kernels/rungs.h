@@ -19,4 +19,7 @@ void launch_tiled(const AttentionStep& step, cudaStream_t stream);
 std::string tensor_cores_refuses(const AttentionStep& step);
 void launch_tensor_cores(const AttentionStep& step, cudaStream_t stream);
 
+std::string hopper_refuses(const AttentionStep& step);
+void launch_hopper(const AttentionStep& step, cudaStream_t stream);
+
 }  // namespace ringattn::gpu

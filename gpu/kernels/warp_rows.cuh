@@ -1,18 +1,13 @@
 #pragma once
 
 #include "gpu/kernels/element.cuh"
+#include "gpu/kernels/fragment.cuh"
 #include "gpu/kernels/head_step.cuh"
 #include "gpu/kernels/ptx.cuh"
 #include "gpu/kernels/softmax.cuh"
 #include "gpu/kernels/visible.cuh"
 
 namespace ringattn::gpu {
-
-// How tensor cores hold a tile of 16 rows in a warp, of scores and of O alike: lane 4 g + t has, of each 8
-// columns, the columns 2t and 2t + 1 of the rows g and g + 8. X[n][2 half + e] is the element in row
-// g + 8 half, column 8 n + 2 t + e.
-template <int columns>
-using Fragment = float[columns / 8][4];
 
 // The state of one warp's 16 queries.
 template <int d>
@@ -141,12 +136,15 @@ __device__ void shrink(Fragment<d>& O, const Alpha& alpha) {
     for (int e = 0; e < 4; ++e) O[n][e] *= alpha.of[e / 2];
 }
 
-// P of 16 keys as a left factor: what a product leaves in registers is what the next one takes
+// P as left factors, of 16 keys each: what a product leaves in registers is what the next one takes
 template <class T, int keys>
-__device__ void left_factor(uint32_t (&A)[4], const Fragment<keys>& P, int k) {
-  const float(&low)[4] = P[2 * k], (&high)[4] = P[2 * k + 1];
-  A[0] = pack(low[0], low[1], T()), A[1] = pack(low[2], low[3], T());
-  A[2] = pack(high[0], high[1], T()), A[3] = pack(high[2], high[3], T());
+__device__ void left_factors(uint32_t (&A)[keys / 16][4], const Fragment<keys>& P) {
+#pragma unroll
+  for (int k = 0; k < keys / 16; ++k) {
+    const float(&low)[4] = P[2 * k], (&high)[4] = P[2 * k + 1];
+    A[k][0] = pack(low[0], low[1], T()), A[k][1] = pack(low[2], low[3], T());
+    A[k][2] = pack(high[0], high[1], T()), A[k][3] = pack(high[2], high[3], T());
+  }
 }
 
 }  // namespace ringattn::gpu

@@ -36,9 +36,10 @@ struct Thread {
   bool ended = false;
 };
 
-struct Warp {
+// Threads that do something together
+struct Company {
   Barrier barrier;
-  std::array<void*, 32> lanes{};
+  std::array<void*, 128> brought{};
 };
 
 // The one block that runs
@@ -49,7 +50,10 @@ struct Block {
   const std::function<void()>* kernel = nullptr;
   std::exception_ptr error;
   Barrier barrier;
-  std::vector<Warp> warps;
+  std::vector<Company> warps, warpgroups;
+  std::vector<Products> products;
+  std::array<Barrier, 16> numbered;
+  std::vector<std::function<void()>> pending;  // of the copy engine
   std::mt19937 random{1};
   alignas(1024) std::array<unsigned char, most_shared_bytes> shared;
 } block;
@@ -81,12 +85,25 @@ void wait_at(Barrier& barrier, int expected) {
   wait_until([&barrier, generation] { return barrier.generation != generation; });
 }
 
-Warp& warp() { return block.warps[static_cast<std::size_t>(block.turn / 32)]; }
+Company& company(int threads) {
+  return (threads == 32 ? block.warps : block.warpgroups)[static_cast<std::size_t>(block.turn / threads)];
+}
+
+// Any one of the copies that were asked for
+void let_copy_engine_work() {
+  const std::size_t which = block.random() % block.pending.size();
+  const std::function<void()> work = std::move(block.pending[which]);
+  block.pending.erase(block.pending.begin() + static_cast<std::ptrdiff_t>(which));
+  work();
+}
 
 void prepare_block(int size) {
   block.size = size;
   block.barrier = {};
+  block.numbered = {};
   block.warps.assign(static_cast<std::size_t>(size) / 32, {});
+  block.warpgroups.assign(static_cast<std::size_t>(size) / 128, {});
+  block.products.assign(static_cast<std::size_t>(size) / 128, {});
   block.shared.fill(0xff);
   while (block.threads.size() < static_cast<std::size_t>(size))
     block.threads.push_back(std::make_unique<Thread>());
@@ -101,9 +118,10 @@ void prepare_block(int size) {
   }
 }
 
-// Gives each thread that can go on a turn; false where none could
+// Gives each thread that can go on a turn; false where none could, nor the copy engine
 bool take_turns(std::vector<int>& order, uint3& index) {
   std::shuffle(order.begin(), order.end(), block.random);
+  while (!block.pending.empty() && block.random() % 2) let_copy_engine_work();
   bool any = false;
   for (const int t : order) {
     Thread& thread = *block.threads[static_cast<std::size_t>(t)];
@@ -114,7 +132,9 @@ bool take_turns(std::vector<int>& order, uint3& index) {
     give_turn_to(thread);
     if (block.error) std::rethrow_exception(std::exchange(block.error, nullptr));
   }
-  return any;
+  if (any || block.pending.empty()) return any;
+  let_copy_engine_work();
+  return true;
 }
 
 void run_block(int size, uint3& thread) {
@@ -128,6 +148,8 @@ void run_block(int size, uint3& thread) {
   while (!all_ended())
     if (!take_turns(order, thread))
       throw std::runtime_error("[emulator] the threads of a block wait for each other for ever");
+  if (!block.pending.empty())
+    throw std::runtime_error("[emulator] a block ends before what it copies has come");
 }
 
 }  // namespace
@@ -152,14 +174,26 @@ void wait_until(const std::function<bool()>& ready) {
 }
 
 void wait_for_block() { wait_at(block.barrier, block.size); }
-void wait_for_warp() { wait_at(warp().barrier, 32); }
+void wait_for_warp() { wait_at(company(32).barrier, 32); }
 void* shared_bytes() { return block.shared.data(); }
 
-void for_whole_warp(void* mine, const std::function<void(void* const*)>& together) {
-  Warp& all = warp();
-  all.lanes[static_cast<std::size_t>(block.turn % 32)] = mine;
-  if (all.barrier.arrived == 31) together(all.lanes.data());
-  wait_at(all.barrier, 32);
+void come_to_barrier(int id, int threads, bool wait) {
+  Barrier& barrier = block.numbered[static_cast<std::size_t>(id)];
+  if (wait) return wait_at(barrier, threads);
+  if (++barrier.arrived < threads) return;
+  barrier.arrived = 0;
+  ++barrier.generation;
 }
+
+void later(std::function<void()> work) { block.pending.push_back(std::move(work)); }
+
+void for_all_of(int threads, void* mine, const std::function<void(void* const*)>& together) {
+  Company& all = company(threads);
+  all.brought[static_cast<std::size_t>(block.turn % threads)] = mine;
+  if (all.barrier.arrived == threads - 1) together(all.brought.data());
+  wait_at(all.barrier, threads);
+}
+
+Products& products() { return block.products[static_cast<std::size_t>(block.turn / 128)]; }
 
 }  // namespace emulator

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
+#include <vector>
 
 // The threads of one block of an emulated device. They take turns on one thread of the processor: each runs
 // until it has to wait, then another does, in random order. So a barrier that is missing shows, and threads
@@ -29,16 +31,29 @@ void wait_until(const std::function<bool()>& ready);
 void wait_for_block();  // until all threads of the block are here
 void wait_for_warp();   // until all threads of the warp are here
 
+// As barrier.cta does with a number: of so many threads, the last to come lets those go on who wait
+void come_to_barrier(int id, int threads, bool wait);
+
 // Shared memory, filled with NaN when the block begins
 void* shared_bytes();
 
-// The last thread of the warp that comes here lets _together_ work on what all 32 have brought
-void for_whole_warp(void* mine, const std::function<void(void* const*)>& together);
+// What the copy engine does: at some moment, before or after whatever others do
+void later(std::function<void()> work);
 
-template <class Exchange, class Together>
+// Neighbours that do something together: a warp has 32 threads, a warpgroup 128. The last one to come lets
+// _together_ work on what all have brought
+void for_all_of(int threads, void* mine, const std::function<void(void* const*)>& together);
+
+template <int threads = 32, class Exchange, class Together>
 void for_whole_warp(Exchange& mine, Together&& together) {
-  for_whole_warp(static_cast<void*>(&mine),
-                 [&](void* const* lanes) { together(reinterpret_cast<Exchange* const*>(lanes)); });
+  for_all_of(threads, &mine, [&](void* const* all) { together(reinterpret_cast<Exchange* const*>(all)); });
 }
+
+// The products of the warpgroup of the thread whose turn it is
+struct Products {
+  std::deque<std::vector<std::function<void()>>> groups;  // committed, oldest first
+  std::vector<std::function<void()>> open;
+};
+Products& products();
 
 }  // namespace emulator

@@ -1,0 +1,95 @@
+// Rung 4: the copy engine and the warpgroup products of Hopper.
+//
+// New      One thread asks the copy engine for whole tiles, which come swizzled, with zeros where the block
+//          ends. Four warps multiply together and read Q, K and V where they lie in shared memory: K and V no
+//          longer pass through the registers (FlashAttention-3, arXiv:2407.08608, section 2.2).
+// Bought   unmeasured.
+// Wasted   the tensor cores while the softmax is computed, the units of the softmax while they multiply; the
+//          four warps do everything at the same time, so only a second block on the same processor fills
+//          gaps.
+// Next     warps that only fetch, and several warpgroups that multiply.
+
+#include <cuda_runtime.h>
+
+#include "gpu/kernels/boxed_tile.cuh"
+#include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/rungs.h"
+#include "gpu/kernels/warp_rows.cuh"
+
+namespace ringattn::gpu {
+
+namespace {
+
+constexpr int threads = 128, query_rows = 64, key_rows = 64;
+constexpr int stages = 2;  // tiles of keys in shared memory: one in use, one on its way
+
+template <class T, int d>
+struct Shared {
+  BoxedTile<T, query_rows, d> Q;
+  BoxedTile<T, key_rows, d> K[stages], V[stages];
+  Barrier Q_arrived, arrived[stages];
+};
+
+template <class T, int d>
+__global__ void __launch_bounds__(threads) hopper(const __grid_constant__ MappedStep mapped) {
+  const AttentionStep& step = mapped.step;
+  const int device = blockIdx.z, head = blockIdx.y;
+  const HeadStep<T> at = head_step<T>(step, device, head);
+  const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
+  if (first >= at.q_rows) return;
+  auto& shared = *shared_memory<Shared<T, d>>();
+  const VisibleKeys keys = visible_keys(step.reach, at, first, last, key_rows);
+
+  const bool fetches = threadIdx.x == 0;
+  const auto send_for_keys = [&](int base, int stage) {
+    Barrier& arrived = shared.arrived[stage];
+    arrived.arrive_and_expect(2 * BoxedTile<T, key_rows, d>::bytes);
+    shared.K[stage].send_for(mapped.K[device], base, kv_head(step, head), arrived);
+    shared.V[stage].send_for(mapped.V[device], base, kv_head(step, head), arrived);
+  };
+  if (fetches) {
+    shared.Q_arrived.make(1);
+    for (Barrier& arrived : shared.arrived) arrived.make(1);
+    publish_barriers();
+    shared.Q_arrived.arrive_and_expect(BoxedTile<T, query_rows, d>::bytes);
+    shared.Q.send_for(mapped.Q[device], first, head, shared.Q_arrived);
+    if (keys.any.begin < keys.any.end) send_for_keys(keys.any.begin, 0);
+  }
+  __syncthreads();
+
+  WarpRows<d> rows = load_rows<T, d>(step, at, first + threadIdx.x / 32 * 16, last);
+  shared.Q_arrived.wait(0);
+  for (int base = keys.any.begin, tile = 0; base < keys.any.end; base += key_rows, ++tile) {
+    const int stage = tile % stages, phase = tile / stages % 2;
+    if (fetches && base + key_rows < keys.any.end) send_for_keys(base + key_rows, (tile + 1) % stages);
+    shared.arrived[stage].wait(phase);
+
+    Fragment<key_rows> S;
+    begin_products();
+    begin_scores<T, key_rows>(S, shared.Q, 0, shared.K[stage]);
+    wait_for_products<0>();
+    if (!keys.all_see(base, key_rows)) mask_scores<T, key_rows>(S, rows, step.reach, at, base);
+    shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
+
+    uint32_t P[key_rows / 16][4];
+    left_factors<T, key_rows>(P, S);
+    begin_products();
+    begin_values<T, key_rows>(rows.O, P, shared.V[stage]);
+    wait_for_products<0>();
+    __syncthreads();  // nobody uses this stage any more
+  }
+  store_rows(step, at, rows);
+}
+
+}  // namespace
+
+std::string hopper_refuses(const AttentionStep& step) { return tensor_cores_refuses(step); }
+
+void launch_hopper(const AttentionStep& step, cudaStream_t stream) {
+  with_16_bit_tiles(step, [&]<class T, int d>() {
+    launch(hopper<T, d>, grid_of(step, query_rows), threads, sizeof(Shared<T, d>), stream,
+           mapped(step, query_rows, key_rows));
+  });
+}
+
+}  // namespace ringattn::gpu

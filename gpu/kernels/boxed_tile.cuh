@@ -1,0 +1,73 @@
+#pragma once
+
+#include "gpu/kernels/hopper.cuh"
+#include "gpu/kernels/wgmma.cuh"
+
+namespace ringattn::gpu {
+
+// A tile as the copy engine leaves it and the products of a warpgroup want it: boxes of 64 columns, 128 bytes
+// a row, swizzled, one box after the other.
+template <class T, int rows, int d>
+struct alignas(1024) BoxedTile {
+  static constexpr int bytes = rows * d * int{sizeof(T)};
+
+  T boxes[d / 64][rows][64];
+
+  // Asks the copy engine for the rows from _row_ on; by one thread
+  __device__ void send_for(const TensorMap& map, int row, int head, Barrier& arrived) {
+#pragma unroll
+    for (int c = 0; c < d / 64; ++c) copy_box(boxes[c], map, 64 * c, row, head, arrived);
+  }
+
+  // From row _row_ on, 16 columns from column _column_ on
+  __device__ uint64_t columns_of(int row, int column) const {
+    return matrix_at(&boxes[column / 64][row][column % 64]);
+  }
+  // Rows as the inner dimension of a product, from row _row_ on, all columns
+  __device__ uint64_t rows_of(int row) const { return matrix_at(boxes[0][row], int{sizeof(boxes[0])}); }
+};
+
+// S = Q K^T of a warpgroup's 64 queries, from row _first_ of the tile on
+template <class T, int keys, int query_rows, int d>
+__device__ void begin_scores(Fragment<keys>& S, const BoxedTile<T, query_rows, d>& Q, int first,
+                             const BoxedTile<T, keys, d>& K) {
+#pragma unroll
+  for (int c = 0; c < d; c += 16) multiply_scores(S, Q.columns_of(first, c), K.columns_of(0, c), c > 0, T());
+  commit_products();
+}
+
+// O += P V
+template <class T, int keys, int d>
+__device__ void begin_values(Fragment<d>& O, const uint32_t (&P)[keys / 16][4],
+                             const BoxedTile<T, keys, d>& V) {
+#pragma unroll
+  for (int k = 0; k < keys / 16; ++k) multiply_values(O, P[k], V.rows_of(16 * k), T());
+  commit_products();
+}
+
+// ---- What the copy engine needs to know of a launch -----------------------------------------
+
+// A step of each device, and its matrices. 16 KiB, a parameter of the kernel
+struct MappedStep {
+  AttentionStep step;
+  TensorMap Q[AttentionStep::most_devices], K[AttentionStep::most_devices], V[AttentionStep::most_devices];
+};
+
+inline MappedStep mapped(const AttentionStep& step, int query_rows, int key_rows) {
+  MappedStep mapped{step, {}, {}, {}};
+  for (int i = 0; i < step.devices; ++i) {
+    const DeviceStep& s = step.device[i];
+    const int heads = step.B * step.H, kv_heads = step.B * step.Hkv;
+    mapped.Q[i] = map_of(s.Q, step.element, heads, s.q_rows, step.d, query_rows);
+    mapped.K[i] = map_of(s.K, step.element, kv_heads, s.kv_rows, step.d, key_rows);
+    mapped.V[i] = map_of(s.V, step.element, kv_heads, s.kv_rows, step.dv, key_rows);
+  }
+  return mapped;
+}
+
+// The head of K and V that query head _head_ uses; both count over the sequences of the batch
+__device__ inline int kv_head(const AttentionStep& step, int head) {
+  return head / step.H * step.Hkv + head % step.H / (step.H / step.Hkv);
+}
+
+}  // namespace ringattn::gpu
