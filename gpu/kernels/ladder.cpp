@@ -8,6 +8,9 @@ std::span<const Rung> ladder() {
       {2, "tiled", tiled_refuses, launch_tiled},
       {3, "tensor cores", tensor_cores_refuses, launch_tensor_cores},
       {4, "hopper", hopper_refuses, launch_hopper},
+      {5, "specialised", specialised_refuses, launch_specialised},
+      {6, "overlapped", overlapped_refuses, launch_overlapped},
+      {7, "persistent", persistent_refuses, launch_persistent},
   };
   return rungs;
 }

@@ -30,6 +30,14 @@ void with_element(Element element, F&& f) {
   }
 }
 
+// Streaming multiprocessors of the device in use
+inline unsigned processors() {
+  int device = 0, count = 0;
+  CHECK_CUDA(cudaGetDevice(&device));
+  CHECK_CUDA(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
+  return static_cast<unsigned>(count);
+}
+
 // Calls f<T, d>() for the elements and columns that the tensor cores multiply: bf16 or f16, 64 or 128
 template <class F>
 void with_16_bit_tiles(const AttentionStep& step, F&& f) {

@@ -22,4 +22,13 @@ void launch_tensor_cores(const AttentionStep& step, cudaStream_t stream);
 std::string hopper_refuses(const AttentionStep& step);
 void launch_hopper(const AttentionStep& step, cudaStream_t stream);
 
+std::string specialised_refuses(const AttentionStep& step);
+void launch_specialised(const AttentionStep& step, cudaStream_t stream);
+
+std::string overlapped_refuses(const AttentionStep& step);
+void launch_overlapped(const AttentionStep& step, cudaStream_t stream);
+
+std::string persistent_refuses(const AttentionStep& step);
+void launch_persistent(const AttentionStep& step, cudaStream_t stream);
+
 }  // namespace ringattn::gpu

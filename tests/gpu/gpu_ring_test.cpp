@@ -10,7 +10,8 @@ using namespace ringattn;
 
 namespace {
 
-const Extents extents{.B = 1, .Sq = 128, .Skv = 256, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64};
+// On up to four devices every shard of the keys is a multiple of every rung's tile
+const Extents extents{.B = 1, .Sq = 128, .Skv = 512, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64};
 
 // The problem of one device alone: its queries, and the keys in the order in which they visit it
 Attended<float> one_call(const GpuProblem& problem, const RingOptions& ring, int device, int rung) {

@@ -25,6 +25,7 @@
 using emulator::dim3;
 using emulator::uint3;
 inline emulator::uint3 threadIdx, blockIdx;
+inline dim3 gridDim;
 
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
@@ -69,6 +70,7 @@ enum cudaMemcpyKind {
   cudaMemcpyDeviceToDevice,
   cudaMemcpyDefault
 };
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 enum { cudaStreamNonBlocking = 1 };
 
@@ -81,6 +83,7 @@ struct cudaLaunchConfig_t {
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaDeviceSynchronize();
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes);
@@ -111,6 +114,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (grid.y > 65535 || grid.z > 65535 || block.x > 1024 || block.x % 32 != 0) return cudaErrorInvalidValue;
   const std::size_t shared_bytes = config->dynamicSmemBytes;
   emulator::enqueue(config->stream, [=] {
+    gridDim = grid;
     emulator::run_grid(grid, static_cast<int>(block.x), shared_bytes, blockIdx, threadIdx,
                        [&] { kernel(actual...); });
   });

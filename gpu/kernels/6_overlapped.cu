@@ -1,0 +1,64 @@
+// Rung 6: the softmax beside the products, within a warpgroup and between two.
+//
+// New      While the tensor cores multiply P and V of one tile, the warpgroup computes the softmax of the
+// next
+//          tile's scores; and two warpgroups take turns with the tensor cores (overlapped.cuh). Two instead
+//          of three, because scores, P and O are all alive at once: 232 registers a thread.
+// Bought   unmeasured.
+// Wasted   at the end of a launch processors stand idle while others finish; each block of threads begins
+// with
+//          nothing in shared memory.
+// Next     blocks that stay, and take the heaviest tiles first.
+
+#include <cuda_runtime.h>
+
+#include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/overlapped.cuh"
+#include "gpu/kernels/rungs.h"
+
+namespace ringattn::gpu {
+
+namespace {
+
+constexpr int consumers = 2, threads = 128 * (1 + consumers);
+constexpr int query_rows = 64 * consumers, key_rows = 128, stages = 2;
+constexpr int fetching_registers = 40, consuming_registers = 232;  // 128 x 40 + 256 x 232 < 65536
+
+template <class T, int d>
+using Store = TileStore<T, query_rows, key_rows, d, stages>;
+
+template <class T, int d>
+__global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__ MappedStep mapped) {
+  const AttentionStep& step = mapped.step;
+  QueryTile tile;
+  if (!find_tile<T>(tile, step, blockIdx.z, blockIdx.y, blockIdx.x, query_rows, key_rows)) return;
+  auto& store = *shared_memory<Store<T, d>>();
+  if (threadIdx.x == 0) store.make(4 * consumers);
+  __syncthreads();
+
+  const int warpgroup = threadIdx.x / 128;
+  Places<stages> places;
+  if (warpgroup == consumers) {
+    have_fewer_registers<fetching_registers>();
+    if (threadIdx.x % 128 == 0) fetch(store, places, mapped, tile);
+  } else {
+    have_more_registers<consuming_registers>();
+    const HeadStep<T> at = head_step<T>(step, tile.device, tile.head);
+    WarpRows<d> rows = load_rows<T, d>(step, at, tile.first + threadIdx.x / 32 * 16, tile.last);
+    absorb(rows, store, places, step, at, tile, Turns{warpgroup});
+    store_rows(step, at, rows);
+  }
+}
+
+}  // namespace
+
+std::string overlapped_refuses(const AttentionStep& step) { return tensor_cores_refuses(step); }
+
+void launch_overlapped(const AttentionStep& step, cudaStream_t stream) {
+  with_16_bit_tiles(step, [&]<class T, int d>() {
+    launch(overlapped<T, d>, grid_of(step, query_rows), threads, sizeof(Store<T, d>), stream,
+           mapped(step, query_rows, key_rows));
+  });
+}
+
+}  // namespace ringattn::gpu
