@@ -63,7 +63,13 @@ inline int __popc(unsigned x) { return __builtin_popcount(x); }
 using cudaStream_t = emulator::Stream*;
 using cudaEvent_t = emulator::Event*;
 
-enum cudaError_t { cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation, cudaErrorNoDevice };
+enum cudaError_t {
+  cudaSuccess,
+  cudaErrorInvalidValue,
+  cudaErrorMemoryAllocation,
+  cudaErrorNoDevice,
+  cudaErrorLaunchFailure
+};
 enum cudaMemcpyKind {
   cudaMemcpyHostToDevice,
   cudaMemcpyDeviceToHost,

@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "tests/gpu/emulator/cuda_runtime.h"
@@ -37,6 +38,7 @@ struct Device {
   std::set<Stream*> streams;
   std::mt19937 random{1};
   double milliseconds = 0;
+  std::string failure;  // of a kernel, or of the order of streams
 } device;
 
 void run_some_stream() {
@@ -68,6 +70,7 @@ using emulator::device;
 // ---- Runtime ------------------------------------------------------------------------------
 
 const char* cudaGetErrorString(cudaError_t error) {
+  if (error == cudaErrorLaunchFailure) return device.failure.c_str();
   return error == cudaSuccess                 ? "no error"
          : error == cudaErrorMemoryAllocation ? "out of memory"
                                               : "invalid argument";
@@ -117,8 +120,15 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
+// After a failure nothing that was enqueued will be done
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  while (!stream->queue.empty()) emulator::run_some_stream();
+  try {
+    while (!stream->queue.empty()) emulator::run_some_stream();
+  } catch (const std::exception& error) {
+    device.failure = error.what();
+    for (emulator::Stream* each : device.streams) each->queue.clear();
+    return cudaErrorLaunchFailure;
+  }
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {

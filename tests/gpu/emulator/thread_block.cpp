@@ -36,10 +36,10 @@ struct Thread {
   bool ended = false;
 };
 
-// Threads that do something together
-struct Company {
+struct Warp {
   Barrier barrier;
-  std::array<void*, 128> brought{};
+  std::array<void*, 32> brought{};
+  Products products;
 };
 
 // The one block that runs
@@ -50,8 +50,8 @@ struct Block {
   const std::function<void()>* kernel = nullptr;
   std::exception_ptr error;
   Barrier barrier;
-  std::vector<Company> warps, warpgroups;
-  std::vector<Products> products;
+  std::vector<Warp> warps;
+  int first_slow = 0, after_slow = 0;  // threads
   std::array<Barrier, 16> numbered;
   std::vector<std::function<void()>> pending;  // of the copy engine
   std::mt19937 random{1};
@@ -85,9 +85,7 @@ void wait_at(Barrier& barrier, int expected) {
   wait_until([&barrier, generation] { return barrier.generation != generation; });
 }
 
-Company& company(int threads) {
-  return (threads == 32 ? block.warps : block.warpgroups)[static_cast<std::size_t>(block.turn / threads)];
-}
+Warp& warp() { return block.warps[static_cast<std::size_t>(block.turn / 32)]; }
 
 // Any one of the copies that were asked for
 void let_copy_engine_work() {
@@ -102,8 +100,6 @@ void prepare_block(int size) {
   block.barrier = {};
   block.numbered = {};
   block.warps.assign(static_cast<std::size_t>(size) / 32, {});
-  block.warpgroups.assign(static_cast<std::size_t>(size) / 128, {});
-  block.products.assign(static_cast<std::size_t>(size) / 128, {});
   block.shared.fill(0xff);
   while (block.threads.size() < static_cast<std::size_t>(size))
     block.threads.push_back(std::make_unique<Thread>());
@@ -118,29 +114,48 @@ void prepare_block(int size) {
   }
 }
 
-// Gives each thread that can go on a turn; false where none could, nor the copy engine
-bool take_turns(std::vector<int>& order, uint3& index) {
-  std::shuffle(order.begin(), order.end(), block.random);
-  while (!block.pending.empty() && block.random() % 2) let_copy_engine_work();
+// Gives each of these threads that can go on a turn; false where none could
+template <class Wanted>
+bool give_turns(const std::vector<int>& order, uint3& index, const Wanted& wanted) {
   bool any = false;
   for (const int t : order) {
     Thread& thread = *block.threads[static_cast<std::size_t>(t)];
-    if (thread.ended || (thread.ready && !thread.ready())) continue;
+    if (!wanted(t) || thread.ended || (thread.ready && !thread.ready())) continue;
     any = true;
     block.turn = t;
     index.x = static_cast<unsigned>(t);
     give_turn_to(thread);
     if (block.error) std::rethrow_exception(std::exchange(block.error, nullptr));
   }
-  if (any || block.pending.empty()) return any;
-  let_copy_engine_work();
-  return true;
+  return any;
+}
+
+// The slow and the copy engine do something only when nobody else can go on; false where nobody can at all
+bool take_turns(std::vector<int>& order, uint3& index) {
+  std::shuffle(order.begin(), order.end(), block.random);
+  const auto slow = [](int t) { return block.first_slow <= t && t < block.after_slow; };
+  if (give_turns(order, index, [&](int t) { return !slow(t); })) return true;
+  const bool engine_first = block.random() % 2;
+  for (const bool engine : {engine_first, !engine_first}) {
+    if (!engine && give_turns(order, index, slow)) return true;
+    if (engine && !block.pending.empty()) return let_copy_engine_work(), true;
+  }
+  return false;
+}
+
+// A warp, a thread or nobody
+void choose_who_is_slow() {
+  const int extent = std::array{0, 1, 32}[block.random() % 3];
+  block.first_slow = static_cast<int>(block.random() % static_cast<unsigned>(block.size)) / 32 * 32;
+  if (extent == 1) block.first_slow += static_cast<int>(block.random() % 32);
+  block.after_slow = block.first_slow + extent;
 }
 
 void run_block(int size, uint3& thread) {
   prepare_block(size);
   std::vector<int> order(static_cast<std::size_t>(size));
   std::iota(order.begin(), order.end(), 0);
+  choose_who_is_slow();
   const auto all_ended = [&] {
     return std::all_of(order.begin(), order.end(),
                        [](int t) { return block.threads[static_cast<std::size_t>(t)]->ended; });
@@ -174,7 +189,7 @@ void wait_until(const std::function<bool()>& ready) {
 }
 
 void wait_for_block() { wait_at(block.barrier, block.size); }
-void wait_for_warp() { wait_at(company(32).barrier, 32); }
+void wait_for_warp() { wait_at(warp().barrier, 32); }
 void* shared_bytes() { return block.shared.data(); }
 
 void come_to_barrier(int id, int threads, bool wait) {
@@ -187,13 +202,13 @@ void come_to_barrier(int id, int threads, bool wait) {
 
 void later(std::function<void()> work) { block.pending.push_back(std::move(work)); }
 
-void for_all_of(int threads, void* mine, const std::function<void(void* const*)>& together) {
-  Company& all = company(threads);
-  all.brought[static_cast<std::size_t>(block.turn % threads)] = mine;
-  if (all.barrier.arrived == threads - 1) together(all.brought.data());
-  wait_at(all.barrier, threads);
+void for_whole_warp(void* mine, const std::function<void(void* const*)>& together) {
+  Warp& all = warp();
+  all.brought[static_cast<std::size_t>(block.turn % 32)] = mine;
+  if (all.barrier.arrived == 31) together(all.brought.data());
+  wait_at(all.barrier, 32);
 }
 
-Products& products() { return block.products[static_cast<std::size_t>(block.turn / 128)]; }
+Products& products() { return warp().products; }
 
 }  // namespace emulator

@@ -6,8 +6,8 @@
 #include <vector>
 
 // The threads of one block of an emulated device. They take turns on one thread of the processor: each runs
-// until it has to wait, then another does, in random order. So a barrier that is missing shows, and threads
-// that wait for each other for ever are found out.
+// until it has to wait, then another does, in random order; some are as slow as can be. So a barrier that is
+// missing shows, and threads that wait for each other for ever are found out.
 namespace emulator {
 
 struct uint3 {
@@ -37,19 +37,19 @@ void come_to_barrier(int id, int threads, bool wait);
 // Shared memory, filled with NaN when the block begins
 void* shared_bytes();
 
-// What the copy engine does: at some moment, before or after whatever others do
+// What the copy engine does: in any order, and as late as can be
 void later(std::function<void()> work);
 
-// Neighbours that do something together: a warp has 32 threads, a warpgroup 128. The last one to come lets
-// _together_ work on what all have brought
-void for_all_of(int threads, void* mine, const std::function<void(void* const*)>& together);
+// The last thread of the warp that comes here lets _together_ work on what all 32 have brought
+void for_whole_warp(void* mine, const std::function<void(void* const*)>& together);
 
-template <int threads = 32, class Exchange, class Together>
+template <class Exchange, class Together>
 void for_whole_warp(Exchange& mine, Together&& together) {
-  for_all_of(threads, &mine, [&](void* const* all) { together(reinterpret_cast<Exchange* const*>(all)); });
+  for_whole_warp(static_cast<void*>(&mine),
+                 [&](void* const* all) { together(reinterpret_cast<Exchange* const*>(all)); });
 }
 
-// The products of the warpgroup of the thread whose turn it is
+// The products of the warp of the thread whose turn it is
 struct Products {
   std::deque<std::vector<std::function<void()>>> groups;  // committed, oldest first
   std::vector<std::function<void()>> open;
