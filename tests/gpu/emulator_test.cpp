@@ -70,6 +70,8 @@ __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   wait_for_copies<0>();
 }
 
+__global__ void take_from_shared_memory(float* x) { x[threadIdx.x] = shared_memory<float>()[threadIdx.x]; }
+
 }  // namespace
 
 TEST_CASE("threads that wait for each other for ever are found out") {
@@ -106,5 +108,6 @@ TEST_CASE("streams that miss an event are found out") {
 }
 
 TEST_CASE("memory that nobody has written is NaN") {
-  for (const float x : left_by(half_of_them_wait, true)) CHECK(std::isnan(x));
+  for (const Numbers& found : {left_by(half_of_them_wait, true), left_by(take_from_shared_memory)})
+    for (const float x : found) CHECK(std::isnan(x));
 }
