@@ -43,8 +43,8 @@ demo: demo-packages
 
 # ---- Tests ------------------------------------------------------------------
 
-test: test-packages laws python portability asan tsan
-test-all: test-all-packages laws python portability asan tsan fuzz
+test: test-packages laws python portability gpu asan tsan
+test-all: test-all-packages laws python portability gpu asan tsan fuzz
 
 # RINGATTN_TEST_SCALE: how large the laws make their problems and how often they repeat them
 scale           := 1
@@ -62,6 +62,14 @@ laws:
 portability:
 	$(call heading,The reference with clang and libc++)
 	tests/portability.sh
+
+# Kernels can be compiled without a GPU; their laws are skipped without one, which is status 77
+gpu:
+	$(call heading,The GPU version with nvcc)
+	@found=$$($(cmake) --preset gpu -DRINGATTN_CLI=OFF | grep 'The GPU version') || exit; echo "$$found"; \
+	case "$$found" in *absent*) exit;; esac; \
+	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_laws -j $(jobs) && \
+	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; }
 
 asan tsan:
 	$(call heading,The laws under the sanitizers of preset $@)
@@ -161,5 +169,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo test test-all laws portability asan tsan fuzz python readme pictures clean demo-packages test-packages \
+.PHONY: help demo test test-all laws portability gpu asan tsan fuzz python readme pictures clean demo-packages test-packages \
         test-all-packages pictures-packages python-packages

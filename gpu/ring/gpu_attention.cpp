@@ -129,6 +129,11 @@ Agreement agree(const Problem<float>& problem, const RingOptions& options) {
 
 }  // namespace
 
+const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
+                     int at_most_rung) {
+  return highest_rung(common_step(problem, dtype, options.devices), at_most_rung);
+}
+
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
                                int at_most_rung) {
   check(problem, dtype, options);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/kernels/ladder.h"
 #include "reference/definition/dtype.h"
 #include "reference/transport/ring_attention.h"
 
@@ -12,5 +13,9 @@ namespace ringattn::gpu {
 // not do such a thing, GpuError where a call of CUDA fails.
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
                                int at_most_rung);
+
+// The rung that does it
+const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
+                     int at_most_rung);
 
 }  // namespace ringattn::gpu

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "reference/cli/backend.h"
 #include "reference/cli/case.h"
 #include "reference/cli/progress.h"
 #include "reference/cli/run_options.h"
@@ -117,10 +118,15 @@ struct Results {
   Attended<T> forward;
   std::optional<Gradients<T>> gradients;
   double seconds = 0;
+  std::optional<GpuRun> gpu;
 };
 
+double seconds_since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
 template <class T>
-Results<T> run_the_ring(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
+Results<T> run_on_cpu(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
   RingOptions ring = o.spread.ring();
   Recorders pens = recorders(sink, ring.devices, o.spread.cost());
   ring.facts = &pens;
@@ -136,7 +142,7 @@ Results<T> run_the_ring(const RunOptions& o, const Case<T>& c, TraceSink& sink) 
   results.forward = ring_attention(c.problem(), ring, throttle);
   if (o.backward)
     results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, throttle);
-  results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  results.seconds = seconds_since(began);
 
   // Results are rounded to the storage type once, at the end
   round_to(c.dtype, results.forward.out);
@@ -146,12 +152,26 @@ Results<T> run_the_ring(const RunOptions& o, const Case<T>& c, TraceSink& sink) 
   return results;
 }
 
-template <class T>
-int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source) {
+Results<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
+  RingOptions ring = o.spread.ring();
+  Recorders pens = recorders(sink, ring.devices, o.spread.cost());
+  ring.facts = &pens;
+
+  Results<float> results;
+  const auto began = std::chrono::steady_clock::now();
+  results.forward = attention_on_gpu(c.problem(), c.dtype, ring, o.rung, results.gpu.emplace());
+  results.seconds = seconds_since(began);
+  return results;
+}
+
+// _compute_: run_on_cpu or run_on_gpu
+template <class T, class Compute>
+int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
+        Compute compute) {
   const Case<T> c = make_case<T>(o.problem, std::move(source));
   OutputFiles files(o);
   Listeners listeners(o);
-  const Results<T> results = run_the_ring(o, c, listeners.all);
+  const Results<T> results = compute(o, c, listeners.all);
   const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
   const RingOptions ring = o.spread.ring();
 
@@ -167,11 +187,14 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
                    {},
                    listeners.summary.overlap(),
                    results.seconds,
+                   results.gpu,
                    {}};
   for (int d = 0; d < ring.devices; ++d)
     report.rows_of_device.push_back(
         static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, c.Q.shape().S).size()));
-  report.check = check_against_definition(c, ring, results.forward, gradients);
+  // Tensor cores multiply P as it is stored
+  const double weight_rounding = results.gpu ? unit_roundoff(c.dtype) : 0;
+  report.check = check_against_definition(c, ring, results.forward, gradients, weight_rounding);
 
   listeners.progress.clear();
   if (files.output)
@@ -206,8 +229,14 @@ Action add_run(CLI::App& app) {
     refuse_contradictions(*command, o->problem);
     Source source(o->problem);
     if (source.file) notes = apply_metadata(*command, source.file->metadata);
-    return source.dtype == Dtype::f64 ? run<double>(*command, *o, notes, std::move(source))
-                                      : run<float>(*command, *o, notes, std::move(source));
+    refuse_contradictions(*command, *o, source.dtype);
+    if (o->on_gpu()) {
+      require_gpu();
+      return run<float>(*command, *o, notes, std::move(source), run_on_gpu);
+    }
+    return source.dtype == Dtype::f64
+               ? run<double>(*command, *o, notes, std::move(source), run_on_cpu<double>)
+               : run<float>(*command, *o, notes, std::move(source), run_on_cpu<float>);
   };
 }
 

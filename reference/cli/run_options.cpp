@@ -27,16 +27,35 @@ WatchedRows RunOptions::watched_rows(Index Sq) const {
   return watched;
 }
 
+namespace {
+
+void add_backend_options(CLI::App& command, RunOptions& o) {
+  const std::string backend = "Backend";
+  command.add_option("--backend", o.backend, "who does the arithmetic: cpu, gpu")
+      ->check(one_of({"cpu", "gpu"}))
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group(backend);
+  command.add_option("--rung", o.rung, "the highest rung of the ladder of kernels that the GPU may use")
+      ->check(whole_number(1, 7))
+      ->type_name("N")
+      ->group(backend);
+}
+
+}  // namespace
+
 void add_run_options(CLI::App& command, RunOptions& o) {
   command.footer(
       "Examples:\n"
       "  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
       "  ringattn run --seq 100 --kv-seq 1000 --causal --causal-align bottom-right --devices 4 --backward\n"
       "  ringattn run --input qkv.safetensors --devices 4 --output out.safetensors --json -\n"
-      "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1");
+      "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1\n"
+      "  ringattn run --backend gpu --dtype bf16 --seq 32768 --dim 128 --devices 8 --causal --layout zigzag");
   add_problem_options(command, o.problem);
   add_spread_options(command, o.spread);
   add_link_options(command, o.spread);
+  add_backend_options(command, o);
   const std::string results = "Results";
   const auto file = [&](const char* name, auto& variable, const char* description) {
     return command.add_option(name, variable, description)
@@ -57,6 +76,31 @@ void add_run_options(CLI::App& command, RunOptions& o) {
       ->group(results);
   file("--steps", o.steps, "write each device's m, l, O and kv_owner after each step, as safetensors");
   file("--json", o.json, "the report for programs; - is standard output")->type_name("FILE|-");
+}
+
+void refuse_contradictions(const CLI::App& command, const RunOptions& o, Dtype dtype) {
+  require(o.on_gpu() || command.count("--rung") == 0,
+          "[--rung] rungs are those of the GPU; found --backend cpu; add --backend gpu, or leave --rung out");
+  if (!o.on_gpu()) return;
+  const std::string instead = "; leave it out, or use --backend cpu";
+  const std::pair<const char*, const char*> absent[] = {
+      {"--backward", "goes forward alone"},
+      {"--trace", "records no events"},
+      {"--steps", "shows no state between steps"},
+      {"--transport", "has streams, not threads"},
+      {"--threads", "has streams, not threads"},
+      {"--link-gbps", "has links as fast as its memory"},
+      {"--link-latency-us", "has links as fast as its memory"},
+  };
+  for (const auto& [name, reason] : absent)
+    require(command.count(name) == 0, "[--backend] the GPU version ", reason, "; found ", name, instead);
+  require(o.spread.rotate == "kv", "[--backend] K and V rotate on the GPU; found --rotate ", o.spread.rotate,
+          instead);
+  require(o.problem.softcap == 0, "[--backend] scores are not capped on the GPU; found --softcap ",
+          o.problem.softcap, instead);
+  require(dtype != Dtype::f64,
+          "[--backend] numbers are stored as bf16, f16 or f32 on the GPU; found f64; choose another type, or "
+          "use --backend cpu");
 }
 
 void require_different_files(const RunOptions& o) {

@@ -8,9 +8,13 @@ namespace ringattn::cli {
 struct RunOptions {
   ProblemOptions problem;
   SpreadOptions spread;
+  std::string backend = "cpu";
+  int rung = 7;  // the highest that may do it on the GPU
   bool backward = false;
   std::string trace_rows;
   std::optional<std::filesystem::path> output, trace, steps, json;  // json: a file, or "-"
+
+  bool on_gpu() const { return backend == "gpu"; }
 
   // Of _Sq_ query rows, those of which the facts show every change; throws BadInput where there is no such
   // row
@@ -18,6 +22,9 @@ struct RunOptions {
 };
 
 void add_run_options(CLI::App& command, RunOptions& options);
+
+// Throws BadInput where --backend and other options, or the storage type, do not go together
+void refuse_contradictions(const CLI::App& command, const RunOptions& options, Dtype dtype);
 
 // Throws BadInput where a file that is to be written has a second purpose
 void require_different_files(const RunOptions& options);

@@ -22,26 +22,30 @@ std::string seconds(double s) {
 void print_header(const RunReport& r) {
   fmt::print("{} queries, {} keys, batch {}, {} heads on {} K/V heads, head dimension {} / {}, {}\n", r.q.S,
              r.k.S, r.q.B, r.q.H, r.k.H, r.q.D, r.v.D, name(r.dtype));
+  const std::string where =
+      r.gpu ? fmt::format("all on {}, rung {} ({})", r.gpu->device, r.gpu->rung, r.gpu->kernel)
+            : r.spread.transport;
   fmt::print("{} devices, {}, {} rotating, {}{}\n\n", r.spread.devices, r.spread.layout,
-             r.spread.rotate == "kv" ? "K/V" : "Q", r.spread.transport,
-             r.spread.overlap ? "" : ", no overlap");
+             r.spread.rotate == "kv" ? "K/V" : "Q", where, r.spread.overlap ? "" : ", no overlap");
   for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);
 }
 
-// Long rings show their first and last devices
+// Long rings show their first and last devices. No clock has seen when a virtual device of a GPU was busy
 void print_devices(const RunReport& r) {
   constexpr std::size_t shown = 8;
-  fmt::print("device   queries   peak memory          sent        busy     waiting\n");
+  fmt::print("device   queries   peak memory          sent{}\n", r.gpu ? "" : "        busy     waiting");
   for (std::size_t d = 0; d < r.devices.size(); ++d) {
     if (r.devices.size() > 2 * shown && d == shown) {
       fmt::print("   ...\n");
       d = r.devices.size() - shown;
     }
     const DeviceSummary& device = r.devices[d];
-    fmt::print("{:6} {:9} {:>13} {:>13} {:>11} {:>11}\n", d, r.rows_of_device[d],
-               bytes(static_cast<double>(device.peak_bytes)), bytes(static_cast<double>(device.bytes_sent)),
-               seconds(device.busy.wall_seconds),
-               seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
+    fmt::print("{:6} {:9} {:>13} {:>13}", d, r.rows_of_device[d],
+               bytes(static_cast<double>(device.peak_bytes)), bytes(static_cast<double>(device.bytes_sent)));
+    if (!r.gpu)
+      fmt::print(" {:>11} {:>11}", seconds(device.busy.wall_seconds),
+                 seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
+    fmt::print("\n");
   }
 }
 
@@ -53,12 +57,13 @@ void print_facts(const RunReport& r) {
       bytes(matrix));
   fmt::print("Inputs and results, gathered in one place for this command, take {} beside that.\n",
              bytes(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
-  if (r.overlap.transfer.wall_seconds > 0)
+  if (!r.gpu && r.overlap.transfer.wall_seconds > 0)
     fmt::print(
         "Messages travelled {} in all; devices had nothing else to do for {} of that: {:.0f} % hidden.\n",
         seconds(r.overlap.transfer.wall_seconds), seconds(r.overlap.exposed.wall_seconds),
         100 * r.overlap.hidden_fraction_wall());
-  fmt::print("The ring took {}", seconds(r.ring_seconds));
+  fmt::print("The ring took {}{}", seconds(r.ring_seconds),
+             r.gpu ? ", with the way to the GPU and back" : "");
   if (r.check.full_seconds)
     fmt::print("; full attention, in float64 with all scores, {}", seconds(*r.check.full_seconds));
   fmt::print(".\n\n");
@@ -115,28 +120,34 @@ Json to_json(const SelfCheck& check) {
 }
 
 Json to_json(const RunReport& r) {
+  // What the clock of the processor has seen of a device
+  const auto measured = [&](double seconds) { return r.gpu ? Json() : number(seconds); };
   Json devices = Json::array();
   for (std::size_t d = 0; d < r.devices.size(); ++d)
     devices.push_back({{"device", d},
                        {"queries", r.rows_of_device[d]},
                        {"peak_bytes", r.devices[d].peak_bytes},
                        {"bytes_sent", r.devices[d].bytes_sent},
-                       {"busy_seconds", number(r.devices[d].busy.wall_seconds)},
-                       {"wait_seconds", number(r.devices[d].wait_recv.wall_seconds +
-                                               r.devices[d].wait_send_buffer.wall_seconds)}});
+                       {"busy_seconds", measured(r.devices[d].busy.wall_seconds)},
+                       {"wait_seconds", measured(r.devices[d].wait_recv.wall_seconds +
+                                                 r.devices[d].wait_send_buffer.wall_seconds)}});
 
   Json time{{"ring_seconds", number(r.ring_seconds)}, {"full_seconds", nullptr}};
   if (r.check.full_seconds) time["full_seconds"] = number(*r.check.full_seconds);
   if (r.check.sampled_rows) time["checked_rows"] = *r.check.sampled_rows;
 
   const double hidden = r.overlap.hidden_fraction_wall();
-  Json overlap{{"transfer_seconds", number(r.overlap.transfer.wall_seconds)},
-               {"exposed_seconds", number(r.overlap.exposed.wall_seconds)},
+  Json overlap{{"transfer_seconds", measured(r.overlap.transfer.wall_seconds)},
+               {"exposed_seconds", measured(r.overlap.exposed.wall_seconds)},
                {"hidden_fraction", nullptr}};
-  if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = number(hidden);
+  if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = measured(hidden);
+
+  Json gpu;
+  if (r.gpu) gpu = {{"device", r.gpu->device}, {"rung", r.gpu->rung}, {"kernel", r.gpu->kernel}};
 
   return {{"config", r.config}, {"notes", r.notes}, {"result", to_json(r.check)},
-          {"devices", devices}, {"time", time},     {"overlap", overlap}};
+          {"devices", devices}, {"time", time},     {"overlap", overlap},
+          {"gpu", gpu}};
 }
 
 }  // namespace ringattn::cli

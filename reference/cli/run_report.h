@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reference/cli/backend.h"
 #include "reference/cli/options.h"
 #include "reference/cli/self_check.h"
 #include "reference/files/json.h"
@@ -19,6 +20,7 @@ struct RunReport {
   std::vector<Index> rows_of_device;
   Overlap overlap;
   double ring_seconds = 0;
+  std::optional<GpuRun> gpu;  // where it ran, if not on this processor
   SelfCheck check;
 };
 

@@ -15,7 +15,9 @@ std::string Answer::last_line() const {
   return text.substr(text.rfind('\n') + 1);
 }
 
-Answer call(const std::vector<std::string>& arguments) {
+namespace {
+
+Answer call_program(const char* program, const std::vector<std::string>& arguments) {
   const Directory directory;
   const std::string out = directory.path / "out", err = directory.path / "err";
   posix_spawn_file_actions_t files;
@@ -24,18 +26,27 @@ Answer call(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
   posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
 
-  std::vector<std::string> words = {RINGATTN_EXECUTABLE};
+  std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
   pid_t child = 0;
-  REQUIRE(posix_spawn(&child, RINGATTN_EXECUTABLE, &files, nullptr, argv.data(), environ) == 0);
+  REQUIRE(posix_spawn(&child, program, &files, nullptr, argv.data(), environ) == 0);
   posix_spawn_file_actions_destroy(&files);
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content(out), content(err)};
+}
+
+}  // namespace
+
+Answer call(const std::vector<std::string>& arguments) {
+  return call_program(RINGATTN_EXECUTABLE, arguments);
+}
+Answer call_emulated(const std::vector<std::string>& arguments) {
+  return call_program(RINGATTN_EMULATED, arguments);
 }
 
 Answer run(std::vector<std::string> arguments) {
@@ -65,10 +76,14 @@ SafetensorsFile results_of(std::vector<std::string> arguments) {
 }
 
 void refuses(const std::vector<std::string>& arguments, const std::string& part) {
-  const Answer answer = call(arguments);
   std::string line;
   for (const std::string& argument : arguments) line += " " + argument;
-  INFO("ringattn" << line << "\nstandard error: " << answer.err << "wanted in it: " << part);
+  INFO("ringattn" << line);
+  check_refusal(call(arguments), part);
+}
+
+void check_refusal(const Answer& answer, const std::string& part) {
+  INFO("standard error: " << answer.err << "wanted in it: " << part);
   CHECK(answer.status == 2);
   CHECK(answer.out == "");
   const bool one_line = answer.err.find('\n') + 1 == answer.err.size() && answer.err.size() > 1;

@@ -22,6 +22,9 @@ struct Answer {
 // Runs `ringattn` with these arguments, as they are: no shell comes near them
 Answer call(const std::vector<std::string>& arguments);
 
+// Runs a `ringattn` whose --backend gpu is an emulated device
+Answer call_emulated(const std::vector<std::string>& arguments);
+
 // `run` on three devices, with these arguments besides
 Answer run(std::vector<std::string> arguments);
 
@@ -35,6 +38,7 @@ SafetensorsFile results_of(std::vector<std::string> arguments);
 // Checks that bad input is refused as promised: status 2, nothing on standard output, one sentence on
 // standard error, and _part_ in it
 void refuses(const std::vector<std::string>& arguments, const std::string& part);
+void check_refusal(const Answer& answer, const std::string& part);
 
 // The tensors q k v of a problem, normal numbers stored as _dtype_
 SafetensorsFile qkv(const Shape& q, const Shape& k, const Shape& v, Dtype dtype = Dtype::f64);

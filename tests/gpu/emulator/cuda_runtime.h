@@ -86,10 +86,16 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream = nullptr;
 };
 
+struct cudaDeviceProp {
+  char name[256];
+  int major, minor;
+};
+
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceSynchronize();
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes);

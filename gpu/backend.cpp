@@ -1,0 +1,23 @@
+#include "reference/cli/backend.h"
+
+#include "gpu/ring/gpu_attention.h"
+#include "gpu/runtime/device.h"
+#include "reference/definition/bad_input.h"
+
+namespace ringattn::cli {
+
+void require_gpu() {
+  const std::string found = gpu::why_no_device();
+  require(found.empty(), "[--backend] gpu needs a CUDA device of compute capability 8.0 or later; found ",
+          found, "; use --backend cpu");
+}
+
+Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
+                                 int at_most_rung, GpuRun& where) {
+  Attended<float> result = gpu::ring_attention(problem, dtype, options, at_most_rung);
+  const gpu::Rung& rung = gpu::rung_for(problem, dtype, options, at_most_rung);
+  where = {gpu::device_name(), rung.number, rung.name};
+  return result;
+}
+
+}  // namespace ringattn::cli

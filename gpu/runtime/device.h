@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+namespace ringattn::gpu {
+
+// Why this program cannot use a GPU, as "no CUDA device"; empty where it can
+std::string why_no_device();
+
+// As its maker calls it
+std::string device_name();
+
+}  // namespace ringattn::gpu

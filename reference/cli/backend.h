@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "reference/definition/dtype.h"
+#include "reference/transport/ring_attention.h"
+
+namespace ringattn::cli {
+
+// What --backend gpu asks of the GPU version, which this room does not know: gpu/backend.cpp answers, or
+// backend_absent.cpp where the GPU version is not built.
+
+// Where a ring ran that did not run on this processor.
+struct GpuRun {
+  std::string device;  // its name
+  int rung = 0;        // of the ladder of kernels
+  std::string kernel;  // that rung's name
+};
+
+// Throws BadInput unless there is a GPU that can do it
+void require_gpu();
+
+// Exact attention over a ring of virtual devices on the GPU, by the highest rung up to _at_most_rung_ that
+// takes the problem. Q, K, V and out are stored as _dtype_. Throws BadInput where the GPU version does not do
+// such a thing.
+Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
+                                 int at_most_rung, GpuRun& where);
+
+}  // namespace ringattn::cli

@@ -1,0 +1,18 @@
+#include "reference/cli/backend.h"
+#include "reference/definition/bad_input.h"
+
+namespace ringattn::cli {
+
+void require_gpu() {
+  throw BadInput(
+      "[--backend] gpu needs the GPU version; found a program built without it; build it with the CUDA "
+      "Toolkit "
+      "as gpu/README.md says, or use --backend cpu");
+}
+
+Attended<float> attention_on_gpu(const Problem<float>&, Dtype, const RingOptions&, int, GpuRun&) {
+  require_gpu();
+  return {};
+}
+
+}  // namespace ringattn::cli
