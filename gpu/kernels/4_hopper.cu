@@ -83,7 +83,11 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
 
 }  // namespace
 
-std::string hopper_refuses(const AttentionStep& step) { return tensor_cores_refuses(step); }
+std::string hopper_refuses(const AttentionStep& step) {
+  if (attribute(cudaDevAttrComputeCapabilityMajor) != 9)
+    return "it has instructions of Hopper's alone, sm_90a";
+  return tensor_cores_refuses(step);
+}
 
 void launch_hopper(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {

@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(threads, 1) specialised(const __grid_constant_
 
 }  // namespace
 
-std::string specialised_refuses(const AttentionStep& step) { return tensor_cores_refuses(step); }
+std::string specialised_refuses(const AttentionStep& step) { return hopper_refuses(step); }
 
 void launch_specialised(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {

@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__
 
 }  // namespace
 
-std::string overlapped_refuses(const AttentionStep& step) { return tensor_cores_refuses(step); }
+std::string overlapped_refuses(const AttentionStep& step) { return hopper_refuses(step); }
 
 void launch_overlapped(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {

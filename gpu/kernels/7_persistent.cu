@@ -66,11 +66,12 @@ __global__ void __launch_bounds__(threads, 1)
 
 }  // namespace
 
-std::string persistent_refuses(const AttentionStep& step) { return tensor_cores_refuses(step); }
+std::string persistent_refuses(const AttentionStep& step) { return hopper_refuses(step); }
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
   const dim3 tiles = grid_of(step, query_rows);
-  const unsigned blocks = std::min(tiles.x * tiles.y * tiles.z, processors());
+  const unsigned blocks =
+      std::min(tiles.x * tiles.y * tiles.z, static_cast<unsigned>(attribute(cudaDevAttrMultiProcessorCount)));
   with_16_bit_tiles(step, [&]<class T, int d>() {
     launch(persistent<T, d>, dim3(blocks), threads, sizeof(Store<T, d>), stream,
            mapped(step, query_rows, key_rows), tiles);

@@ -30,12 +30,12 @@ void with_element(Element element, F&& f) {
   }
 }
 
-// Streaming multiprocessors of the device in use
-inline unsigned processors() {
-  int device = 0, count = 0;
+// Of the device in use
+inline int attribute(cudaDeviceAttr which) {
+  int device = 0, value = 0;
   CHECK_CUDA(cudaGetDevice(&device));
-  CHECK_CUDA(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
-  return static_cast<unsigned>(count);
+  CHECK_CUDA(cudaDeviceGetAttribute(&value, which, device));
+  return value;
 }
 
 // Calls f<T, d>() for the elements and columns that the tensor cores multiply: bf16 or f16, 64 or 128

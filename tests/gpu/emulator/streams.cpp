@@ -81,8 +81,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return *properties = {"an emulated device", 9, 0}, cudaSuccess;
 }
 
-// So few that blocks which stay have more than one tile each
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) { return *value = 3, cudaSuccess; }
+// Hopper, with so few processors that blocks which stay have more than one tile each
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrMultiProcessorCount ? 3 : 9;
+  return cudaSuccess;
+}
 
 cudaError_t cudaDeviceSynchronize() {
   for (emulator::Stream* stream : device.streams) cudaStreamSynchronize(stream);

@@ -1,6 +1,9 @@
+// What the benchmark rests on: numbers that need no host, and answers that are checked before they are timed.
+
 #include <doctest/doctest.h>
 
-#include "gpu/bench/normal_numbers.h"
+#include "gpu/bench/one_call.h"
+#include "gpu/kernels/ladder.h"
 #include "gpu/ring/transfer.h"
 #include "reference/definition/layout.h"
 #include "reference/definition/random.h"
@@ -24,4 +27,23 @@ TEST_CASE("the GPU finds the numbers of the reference's generator, each by itsel
   gpu::write_normal_numbers({state, int(shape.B), int(shape.S), int(shape.H), int(shape.D)},
                             positions->as<int>(), int(rows.size()), gpu::Element::f16, found.data(), stream);
   CHECK(same_bits(gpu::from_gpu(found, Dtype::f16, stream), select_rows(expected.view(), rows, Axes::bhsd)));
+}
+
+TEST_CASE("a right answer may be timed, a wrong one may not") {
+  gpu::Stream stream;
+  const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
+  gpu::OneCall call(bench_case, stream);
+  const gpu::AttentionStep step = call.step();
+  const auto read = [&](int b, int h, Index row) { return call.read(b, h, row); };
+  for (const gpu::Rung& rung : gpu::ladder()) {
+    call.poison();
+    CHECK_THROWS(gpu::require_right(bench_case, "nobody", read));
+    rung.launch(step, stream);
+    CHECK_NOTHROW(gpu::require_right(bench_case, rung.name, read));
+  }
+  CHECK_THROWS(gpu::require_right(bench_case, "a forger", [&](int b, int h, Index row) {
+    std::vector<float> numbers = read(b, h, row);
+    numbers.front() += 0.1f;
+    return numbers;
+  }));
 }

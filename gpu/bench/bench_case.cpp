@@ -1,0 +1,73 @@
+#include "gpu/bench/bench_case.h"
+
+#include <numeric>
+#include <stdexcept>
+
+#include "reference/definition/comparison.h"
+#include "reference/definition/magnitude.h"
+#include "reference/definition/random.h"
+#include "reference/definition/rounding_bound.h"
+#include "reference/definition/row_sample.h"
+
+namespace ringattn::gpu {
+
+NormalNumbers BenchCase::numbers_of(char tensor) const {
+  const std::uint64_t each = std::uint64_t(B) * N * H * d;
+  const std::uint64_t before = tensor == 'Q' ? 0 : tensor == 'K' ? each : 2 * each;
+  return {state_after(0, before), B, N, H, d};
+}
+
+Tensor<float> rows_of_head(const NormalNumbers& numbers, int b, int h, const std::vector<Index>& rows) {
+  Tensor<float> found({1, static_cast<Index>(rows.size()), 1, numbers.D});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::uint64_t row = std::uint64_t(b) * numbers.S + std::uint64_t(rows[i]);
+    Random random(state_after(numbers.state, (row * numbers.H + h) * numbers.D));
+    for (int c = 0; c < numbers.D; ++c)
+      found(0, static_cast<Index>(i), 0, c) = static_cast<float>(random.normal());
+  }
+  round_to(Dtype::bf16, found);
+  return found;
+}
+
+namespace {
+
+void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b, int h) {
+  constexpr Index samples = 12;
+  const std::vector<Index> rows = sample_rows(bench_case.N, samples, Layout::contiguous, 8, 1);
+  std::vector<Index> all(static_cast<std::size_t>(bench_case.N));
+  std::iota(all.begin(), all.end(), Index{0});
+  const auto in_double = [&](char tensor, const std::vector<Index>& wanted) {
+    return converted<double>(rows_of_head(bench_case.numbers_of(tensor), b, h, wanted).view());
+  };
+  const Tensor<double> Q = in_double('Q', rows), K = in_double('K', all), V = in_double('V', all);
+  Problem<double> problem{
+      Q, K, V, consecutive_tokens(bench_case.N).select(rows), consecutive_tokens(bench_case.N), {}, {}, {}};
+  problem.scoring.mask.causal = bench_case.causal;
+  const Attended<double> truth = attention(problem), size = attention_magnitude(problem);
+
+  Attended<float> found{Tensor<float>(problem.out_shape()), row_tensor<float>(1, Q.shape().S, 1)};
+  for (Index i = 0; i < Q.shape().S; ++i) {
+    const std::vector<float> row = read(b, h, rows[static_cast<std::size_t>(i)]);
+    std::copy(row.begin(), row.end() - 1, &found.out(0, i, 0, 0));
+    found.lse(0, i, 0, 0) = row.back();
+  }
+  // P is rounded to bf16 once more where tensor cores multiply it
+  const RoundingBound bound = rounding_bound(problem, Dtype::bf16);
+  const bool right =
+      compare<float>(found.out, truth.out, size.out).within(bound.out + unit_roundoff(Dtype::bf16)) &&
+      compare<float>(found.lse, truth.lse, size.lse).within(bound.lse);
+  if (!right)
+    throw std::runtime_error("[bench] " + whose +
+                             " gives a wrong answer for N = " + std::to_string(bench_case.N) +
+                             ", d = " + std::to_string(bench_case.d) + (bench_case.causal ? ", causal" : "") +
+                             ", head " + std::to_string(h) + ", and is not timed");
+}
+
+}  // namespace
+
+void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read) {
+  require_right(bench_case, whose, read, 0, 0);
+  require_right(bench_case, whose, read, bench_case.B - 1, bench_case.H - 1);
+}
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "gpu/bench/normal_numbers.h"
+#include "gpu/ring/gpu_tensor.h"
+#include "gpu/runtime/stream.h"
+#include "reference/definition/attention.h"
+
+namespace ringattn::gpu {
+
+// A problem with as many queries as keys in bf16, whose numbers are normal and exist nowhere but where they
+// are needed: each side, GPU and host, finds them by itself.
+struct BenchCase {
+  int B = 1, H = 16, N = 1024, d = 128;
+  bool causal = false;
+
+  // 4 operations for each live pair of query and key and each element of a head
+  double operations() const {
+    const double pairs = causal ? 0.5 * N * (N + 1.0) : 1.0 * N * N;
+    return 4.0 * B * H * d * pairs;
+  }
+  NormalNumbers numbers_of(char tensor) const;  // 'Q', 'K' or 'V'
+};
+
+// Rows of one head as the GPU stores them, by the host: (1, rows, 1, d)
+Tensor<float> rows_of_head(const NormalNumbers& numbers, int b, int h, const std::vector<Index>& rows);
+
+// Reads out and lse of a row of one head: d + 1 numbers, lse last.
+using ReadRow = std::function<std::vector<float>(int b, int h, Index row)>;
+
+// Throws std::runtime_error unless sampled rows of two heads are what the definition gives, to rounding; such
+// an answer is not timed
+void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read);
+
+}  // namespace ringattn::gpu

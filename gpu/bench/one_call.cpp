@@ -1,0 +1,59 @@
+#include "gpu/bench/one_call.h"
+
+#include "gpu/ring/transfer.h"
+
+namespace ringattn::gpu {
+
+namespace {
+
+Shape rows_of(const BenchCase& c, int width) { return {c.B, c.N, c.H, width}; }
+
+}  // namespace
+
+OneCall::OneCall(const BenchCase& c, Stream& stream)
+    : case_(c),
+      stream_(stream),
+      positions_(positions_to_gpu(consecutive_tokens(c.N), c.N, stream)),
+      Q_(rows_of(c, c.d), 2),
+      K_(rows_of(c, c.d), 2),
+      V_(rows_of(c, c.d), 2),
+      m_(rows_of(c, 1), 4),
+      l_(rows_of(c, 1), 4),
+      O_(rows_of(c, c.d), 4),
+      out_(rows_of(c, c.d), 2),
+      lse_(rows_of(c, 1), 4) {
+  for (const auto& [name, tensor] : {std::pair{'Q', &Q_}, {'K', &K_}, {'V', &V_}})
+    write_normal_numbers(c.numbers_of(name), positions_->as<int>(), c.N, Element::bf16, tensor->data(),
+                         stream);
+}
+
+AttentionStep OneCall::step() {
+  AttentionStep step;
+  step.B = case_.B, step.H = step.Hkv = case_.H, step.d = step.dv = case_.d;
+  step.scale = static_cast<float>(Scoring{}.scale(case_.d));
+  if (case_.causal) step.reach.right = 0;
+  step.devices = 1;
+  const int* const positions = positions_->as<int>();
+  step.device[0] = {Q_.data(), K_.data(),      V_.data(),      positions,      positions,   case_.N,
+                    case_.N,   m_.as<float>(), l_.as<float>(), O_.as<float>(), out_.data(), lse_.as<float>()};
+  return step;
+}
+
+void OneCall::poison() {
+  for (GpuTensor* tensor : {&m_, &l_, &O_, &out_, &lse_})
+    stream_.fill(tensor->data(), 0xff, static_cast<std::size_t>(tensor->bytes()));
+}
+
+std::vector<float> OneCall::read(int b, int h, Index row) {
+  const Index place = (Index{b} * case_.H + h) * case_.N + row;
+  std::vector<Eigen::bfloat16> stored(static_cast<std::size_t>(case_.d));
+  float row_lse = 0;
+  stream_.copy(stored.data(), out_.as<Eigen::bfloat16>() + place * case_.d, 2 * stored.size());
+  stream_.copy(&row_lse, lse_.as<float>() + place, sizeof row_lse);
+  stream_.finish();
+  std::vector<float> numbers(stored.begin(), stored.end());
+  numbers.push_back(row_lse);
+  return numbers;
+}
+
+}  // namespace ringattn::gpu
