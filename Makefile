@@ -80,7 +80,7 @@ asan tsan:
 fuzz:
 	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)
 	$(cmake) -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DRINGATTN_FUZZ=ON -DRINGATTN_FUZZ_SECONDS=$(fuzz_seconds) \
-	  -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_TESTS=OFF > /dev/null
+	  -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_GPU=OFF -DRINGATTN_TESTS=OFF > /dev/null
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
 
