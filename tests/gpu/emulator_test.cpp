@@ -12,6 +12,7 @@
 #include "tests/sentence.h"
 #include "tests/trials.h"
 
+using namespace ringattn;
 using namespace ringattn::gpu;
 
 namespace {
