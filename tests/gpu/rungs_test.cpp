@@ -52,6 +52,20 @@ TEST_CASE("every rung gives what the definition gives, for any lengths, heads an
         }
 }
 
+TEST_CASE("masks whose edges lie within tiles, before them and after them") {
+  Random random(5);
+  for (const Mask& mask :
+       {Mask{}, Mask{.causal = true}, Mask{.window_left = 30}, Mask{.window_right = 30},
+        Mask{.causal = true, .window_left = 70}, Mask{.window_left = 3, .window_right = 2}}) {
+    const GpuProblem problem(random, Dtype::bf16,
+                             {.B = 1, .Sq = 200, .Skv = 260, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64}, mask);
+    for (const gpu::Rung& rung : gpu::ladder()) {
+      INFO(std::string(rung.name));
+      check_right(on_gpu(problem, {}, rung.number), problem);
+    }
+  }
+}
+
 TEST_CASE("where a rung refuses a shape, the one below takes it") {
   Random random(2);
   for (const auto& [d, dv] : {std::pair<Index, Index>{7, 7}, {64, 128}, {33, 5}, {32, 32}}) {
