@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gpu/kernels/ladder.h"
-#include "gpu/runtime/stream.h"
+#include "gpu/ring/stream_clock.h"
 
 namespace ringattn::gpu {
 
@@ -9,8 +9,8 @@ namespace ringattn::gpu {
 // it for all of them. A ring on one GPU would otherwise measure how badly small grids fill it.
 class Wave {
  public:
-  // _common_: what all devices and all steps have in common
-  Wave(const AttentionStep& common, int at_most_rung, Stream& stream);
+  // _common_: what all devices and all steps have in common. _clock_: where somebody wants to know the times
+  Wave(const AttentionStep& common, int at_most_rung, Stream& stream, StreamClock* clock);
 
   void add(int ring_step, const DeviceStep& step);
 
@@ -18,6 +18,7 @@ class Wave {
   AttentionStep step_;
   const Rung& rung_;
   Stream& stream_;
+  StreamClock* clock_;
   int added_ = 0;
 };
 

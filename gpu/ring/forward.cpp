@@ -1,0 +1,69 @@
+#include "gpu/ring/forward.h"
+
+#include "reference/blockwise/block_plan.h"
+
+namespace ringattn::gpu {
+
+namespace {
+
+void set_queries(DeviceStep& s, const GpuTensor& Q, const GpuTensor& positions) {
+  s.Q = Q.data(), s.q_positions = positions.as<int>(), s.q_rows = static_cast<int>(Q.shape().S);
+}
+void set_keys(DeviceStep& s, const GpuTensor& K, const GpuTensor& V, const GpuTensor& positions) {
+  s.K = K.data(), s.V = V.data(), s.kv_positions = positions.as<int>();
+  s.kv_rows = static_cast<int>(K.shape().S);
+}
+void set_state(DeviceStep& s, const GpuState& state) {
+  s.m = state.m->as<float>(), s.l = state.l->as<float>(), s.O = state.O->as<float>();
+}
+void set_results(DeviceStep& s, const GpuShard& shard) {
+  s.out = shard.out->data(), s.lse = shard.lse->as<float>();
+}
+
+}  // namespace
+
+// ---- Both --------------------------------------------------------------------
+
+Forward::Forward(int device, GpuShard shard, const Agreement& agreement, Wave& wave)
+    : device_(device), shard_(std::move(shard)), agreement_(agreement), wave_(wave) {}
+
+void Forward::attend_all(int step, int owner, const DeviceStep& pair, const Tokens& queries,
+                         const Tokens& keys, Recorder& facts) {
+  if (facts.on()) {
+    const BlockPlan plan = plan_block(queries.of(0), keys.of(0), agreement_.scoring.mask);
+    facts.compute_begins(step, owner, name_of(plan.mask_class),
+                         plan.live_pairs * agreement_.q.B * agreement_.q.H);
+  }
+  wave_.add(step, pair);
+  facts.compute_ends();
+}
+
+// ---- K and V rotate ----------------------------------------------------------
+
+ForwardKv::ForwardKv(int device, GpuShard shard, GpuState state, const Agreement& agreement, Wave& wave)
+    : Forward(device, std::move(shard), agreement, wave), state_(std::move(state)) {}
+
+Block<OnGpu> ForwardKv::home() {
+  return {
+      device_, shard_.kv_tokens, {std::move(shard_.K), std::move(shard_.V), std::move(shard_.kv_positions)}};
+}
+
+Block<OnGpu> ForwardKv::attend(int step, const Block<OnGpu>& visitor, Recorder& facts) {
+  DeviceStep pair;
+  set_queries(pair, *shard_.Q, *shard_.q_positions);
+  set_keys(pair, visitor[0], visitor[1], visitor[2]);
+  set_state(pair, state_);
+  set_results(pair, shard_);
+  attend_all(step, visitor.owner, pair, *shard_.q_tokens, *visitor.tokens, facts);
+  return {};
+}
+
+Holdings ForwardKv::holdings() const {
+  Holdings holdings{{"Q", shard_.query_bytes()},
+                    {"m l O", state_.bytes()},
+                    {"out lse", shard_.out->bytes() + shard_.lse->bytes()}};
+  add_slots<OnGpu>(holdings, agreement_, *this);
+  return holdings;
+}
+
+}  // namespace ringattn::gpu
