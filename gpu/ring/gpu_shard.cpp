@@ -25,4 +25,12 @@ GpuState::GpuState(const Agreement& agreement, Index rows, Stream& stream) {
   O = unwritten(agreement.out_of(rows), sizeof(float), stream);
 }
 
+void GpuState::take_rows(Index rows) {
+  for (GpuTensor* tensor : {m.get(), l.get(), O.get()}) {
+    Shape shape = tensor->shape();
+    shape.S = rows;
+    tensor->take_shape(shape);
+  }
+}
+
 }  // namespace ringattn::gpu

@@ -20,13 +20,15 @@ struct GpuShard {
   Index kv_bytes() const { return K->bytes() + V->bytes() + kv_positions->bytes(); }
 };
 
-// The state of the softmax of some queries, (m, l, O).
+// The state of the softmax of some queries, (m, l, O). It may travel.
 struct GpuState {
   std::shared_ptr<GpuTensor> m, l, O;
 
-  // With room for _rows_ queries
+  // Unwritten, with room for _rows_ queries
   GpuState(const Agreement& agreement, Index rows, Stream& stream);
 
+  void take_rows(Index rows);
+  GpuBlock block(int owner) const { return {owner, nullptr, {m, l, O}}; }
   Index bytes() const { return m->bytes() + l->bytes() + O->bytes(); }
 };
 

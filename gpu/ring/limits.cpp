@@ -42,7 +42,6 @@ void check(const Problem<float>& problem, Dtype dtype, const RingOptions& option
           "window, or the full attention of the definition");
   require(problem.scoring.softcap == 0, "[gpu] scores are not capped; found softcap ",
           problem.scoring.softcap, "; use the CPU");
-  require(options.rotate == Rotation::kv, "[gpu] K and V rotate; found Q rotating; use the CPU");
   require(!options.facts,
           "[gpu] facts get their times from the streams; found recorders that use another clock; give a sink "
           "to gpu::ring_attention instead");

@@ -12,22 +12,23 @@ std::int64_t StreamClock::read(const Mark& mark) const {
   return std::llround(1e6 * mark.milliseconds_since(start_));
 }
 
-// All devices of a step share a wave, so a device that waits for a message waits from the end of one wave
-// until the message is there; the next wave begins when all messages are there, which is also when the slots
-// of all devices are empty and the next messages leave
-std::int64_t StreamClock::moment_of(const Event& fact, const Event& next, const Progress& device) {
+// All devices share the wave of a step. What is sent before it leaves when it begins, as then all messages
+// have arrived and all slots are empty; what is sent after it leaves at once
+std::int64_t StreamClock::moment_of(const Event& fact, const Progress& device) {
   const bool begins = fact.at == EventAt::begin;
+  const auto leaves = [&] {
+    return fact.step == device.attended ? device.now : read(waves_.at(fact.step).begins);
+  };
   switch (fact.kind) {
     case EventKind::compute:
       return read(begins ? waves_.at(fact.step).begins : waves_.at(fact.step).ends);
     case EventKind::merge:
-      return read(merges_.at(fact.step).ends);
+      return read(merged_.at(fact.step));
     case EventKind::send:
-      return read(begins ? journey_of(fact.id).stretch.begins : journey_of(fact.id).stretch.ends);
+      return begins ? leaves() : read(journey(fact.id).arrives);
     case EventKind::wait:
       if (begins) return device.now;
-      return fact.why == "recv" ? journey_of(fact.cause[0]).arrived
-                                : read(journey_of(next.id).stretch.begins);
+      return fact.why == "recv" ? journey(fact.cause[0]).arrived : leaves();
     case EventKind::run:
       return begins ? 0 : read(end_);
     case EventKind::finalize:
@@ -38,37 +39,39 @@ std::int64_t StreamClock::moment_of(const Event& fact, const Event& next, const 
   }
 }
 
-// Exposed is the part of the journey during which the receiver had nothing else to do
-void StreamClock::time_journey(Event& recv, const Progress& device) {
-  const Journey& journey = journey_of(recv.cause[0]);
-  recv.transfer_w = journey.arrived - journey.began;
-  recv.exposed_w = std::max<std::int64_t>(0, journey.arrived - std::max(journey.began, device.idle_since));
+// A message travels while its sender does other things. Where the sender sends another one before it has
+// arrived, it has done with this one; the receiver will tell how long it travelled
+void StreamClock::set_time_of_send(Event& send, Progress& device) {
+  if (send.at == EventAt::begin) {
+    device.now = journey(send.id).began = send.w;
+    if (device.sent) device.sent->w = std::min(device.sent->w, send.w);
+  } else {
+    journey(send.id).arrived = send.w;
+    device.sent = &send;
+  }
 }
 
-void StreamClock::set_time(Event& fact, const Event& next) {
+void StreamClock::set_time(Event& fact) {
   Progress& device = devices_.at(static_cast<std::size_t>(fact.id.device));
   // Marks of two streams at one moment may differ by the grain of the hardware's clock
-  fact.w = std::max(device.now, moment_of(fact, next, device));
-
-  // A message travels while its sender does other things
-  if (fact.kind == EventKind::send && fact.at == EventAt::end) {
-    journey_of(fact.id).arrived = fact.w;
-    return;
-  }
+  fact.w = std::max(device.now, moment_of(fact, device));
+  if (fact.kind == EventKind::send) return set_time_of_send(fact, device);
   device.now = fact.w;
-  if (fact.kind == EventKind::send) journey_of(fact.id).began = fact.w;
+  if (fact.kind == EventKind::compute) device.attended = fact.step;
   if (fact.kind == EventKind::compute || fact.kind == EventKind::merge) device.idle_since = fact.w;
-  if (fact.kind == EventKind::recv) time_journey(fact, device);
+  if (fact.kind == EventKind::recv) {
+    // Exposed is the part of the journey during which the receiver had nothing else to do
+    const auto& [mark, began, arrived] = journey(fact.cause[0]);
+    fact.transfer_w = arrived - began;
+    fact.exposed_w = std::max<std::int64_t>(0, arrived - std::max(began, device.idle_since));
+  }
 }
 
 void StreamClock::hand_on(Stream& last) {
   last.record(end_);
   last.finish();
-  for (std::size_t i = 0; i < facts_.size(); ++i) {
-    // A wait for room is followed by the send that needed it
-    set_time(facts_[i], facts_[std::min(i + 1, facts_.size() - 1)]);
-    sink_.take(facts_[i]);
-  }
+  for (Event& fact : facts_) set_time(fact);
+  for (const Event& fact : facts_) sink_.take(fact);
 }
 
 }  // namespace ringattn::gpu

@@ -14,8 +14,8 @@ namespace ringattn::gpu {
 // which the streams began and ended the work that they tell of.
 class StreamClock : public TraceSink {
  public:
-  // A piece of work, or a journey. Whoever asks for it records both marks, if anybody wants to know.
-  struct Stretch {
+  // A kernel for all devices
+  struct Launch {
     Mark begins, ends;
   };
 
@@ -24,9 +24,10 @@ class StreamClock : public TraceSink {
   // Wall time begins here
   void start(Stream& stream) { stream.record(start_); }
 
-  Stretch& wave(int step) { return waves_[step]; }
-  Stretch& merge(int step) { return merges_[step]; }
-  Stretch& journey(EventId sent) { return journeys_[{sent.device, sent.sequence}].stretch; }
+  // Marks that whoever asks for the work records
+  Launch& wave(int step) { return waves_[step]; }
+  Mark& merged(int step) { return merged_[step]; }
+  Mark& arrival(EventId sent) { return journeys_[{sent.device, sent.sequence}].arrives; }
 
   void take(const Event& fact) override { facts_.push_back(fact); }
 
@@ -35,25 +36,28 @@ class StreamClock : public TraceSink {
 
  private:
   struct Journey {
-    Stretch stretch;
+    Mark arrives;
     std::int64_t began = 0, arrived = 0;  // wall nanoseconds
   };
-  // The device whose fact it is, while facts are handed on; wall nanoseconds
+  // How far a device has come, by the facts that have their times; wall nanoseconds
   struct Progress {
     std::int64_t now = 0, idle_since = 0;
+    int attended = -1;      // the last step
+    Event* sent = nullptr;  // the end of the last send
   };
 
   std::int64_t read(const Mark& mark) const;
-  Journey& journey_of(EventId sent) { return journeys_.at({sent.device, sent.sequence}); }
-  std::int64_t moment_of(const Event& fact, const Event& next, const Progress& device);
-  void set_time(Event& fact, const Event& next);
-  void time_journey(Event& recv, const Progress& device);
+  Journey& journey(EventId sent) { return journeys_.at({sent.device, sent.sequence}); }
+  std::int64_t moment_of(const Event& fact, const Progress& device);
+  void set_time(Event& fact);
+  void set_time_of_send(Event& send, Progress& device);
 
   TraceSink& sink_;
   std::vector<Progress> devices_;
   std::vector<Event> facts_;
   Mark start_, end_;
-  std::map<int, Stretch> waves_, merges_;            // by step
+  std::map<int, Launch> waves_;                      // by step
+  std::map<int, Mark> merged_;                       // by step
   std::map<std::pair<int, int>, Journey> journeys_;  // by the id of the send event
 };
 

@@ -15,10 +15,14 @@ namespace ringattn::gpu {
 // wait for. Blocks are copied on a stream of their own, beside the arithmetic, or handed over as they are.
 class StreamLink : public Link<OnGpu> {
  public:
-  // _spare_: for each device a block into which the largest of all blocks would fit, where blocks are copied.
+  // The messages of one lane, and the stream of the arithmetic that writes and reads them
+  struct Traffic {
+    Stream& stream;
+    std::vector<GpuBlock> spare;  // where blocks are copied: for each device one into which any would fit
+  };
+
   // _clock_: where somebody wants to know the times of the messages
-  StreamLink(std::vector<GpuBlock> spare, Exchange exchange, Stream& compute, Stream& copies,
-             StreamClock* clock);
+  StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, StreamClock* clock);
 
   double reserve(int device, Lane lane) override;
   void send(int device, Lane lane, const Message<OnGpu>& message) override;
@@ -32,12 +36,19 @@ class StreamLink : public Link<OnGpu> {
     Mark may_leave, arrived;
     double empty_since = 0;  // virtual nanoseconds
   };
-  Slot& next(int device) { return *slots_[static_cast<std::size_t>(device + 1) % slots_.size()]; }
+  struct Slots {
+    explicit Slots(Traffic traffic);
+    Slot& next(int device) { return *of_device[static_cast<std::size_t>(device + 1) % of_device.size()]; }
+
+    Stream& arithmetic;
+    std::vector<std::unique_ptr<Slot>> of_device;
+  };
+  Slots& slots(Lane lane) { return lane == Lane::ahead ? ahead_ : behind_; }
   void copy(const GpuBlock& source, GpuBlock& target);
 
-  std::vector<std::unique_ptr<Slot>> slots_;
+  Slots ahead_, behind_;
   Exchange exchange_;
-  Stream &compute_, &copies_;
+  Stream& copies_;
   StreamClock* clock_;
 };
 
