@@ -32,7 +32,6 @@ __global__ void __launch_bounds__(threads) merge(const __grid_constant__ MergeSt
   if (row >= size_t(step.B) * step.H * at.rows) return;
 
   const float m_this = at.m[row], m_other = at.m_other[row], m = fmaxf(m_this, m_other);
-  if (m == -INFINITY) return;  // neither has seen a key
   const float alpha = alpha_of(m_this, m), beta = alpha_of(m_other, m);
   const int lane = threadIdx.x % 32;
   for (int c = lane; c < step.dv; c += 32) {
