@@ -12,23 +12,20 @@ std::int64_t StreamClock::read(const Mark& mark) const {
   return std::llround(1e6 * mark.milliseconds_since(start_));
 }
 
-// All devices share the wave of a step. What is sent before it leaves when it begins, as then all messages
-// have arrived and all slots are empty; what is sent after it leaves at once
+// All devices share the wave of a step. When it begins, all messages before it have arrived and all slots are
+// empty: what is sent beside it leaves then, and what is sent after it leaves at once
 std::int64_t StreamClock::moment_of(const Event& fact, const Progress& device) {
   const bool begins = fact.at == EventAt::begin;
-  const auto leaves = [&] {
-    return fact.step == device.attended ? device.now : read(waves_.at(fact.step).begins);
-  };
   switch (fact.kind) {
     case EventKind::compute:
       return read(begins ? waves_.at(fact.step).begins : waves_.at(fact.step).ends);
     case EventKind::merge:
       return read(merged_.at(fact.step));
     case EventKind::send:
-      return begins ? leaves() : read(journey(fact.id).arrives);
+      return read(begins ? waves_.at(fact.step).begins : journey(fact.id).arrives);
     case EventKind::wait:
       if (begins) return device.now;
-      return fact.why == "recv" ? journey(fact.cause[0]).arrived : leaves();
+      return fact.why == "recv" ? journey(fact.cause[0]).arrived : read(waves_.at(fact.step).begins);
     case EventKind::run:
       return begins ? 0 : read(end_);
     case EventKind::finalize:
@@ -53,11 +50,10 @@ void StreamClock::set_time_of_send(Event& send, Progress& device) {
 
 void StreamClock::set_time(Event& fact) {
   Progress& device = devices_.at(static_cast<std::size_t>(fact.id.device));
-  // Marks of two streams at one moment may differ by the grain of the hardware's clock
+  // Not before what the device did before
   fact.w = std::max(device.now, moment_of(fact, device));
   if (fact.kind == EventKind::send) return set_time_of_send(fact, device);
   device.now = fact.w;
-  if (fact.kind == EventKind::compute) device.attended = fact.step;
   if (fact.kind == EventKind::compute || fact.kind == EventKind::merge) device.idle_since = fact.w;
   if (fact.kind == EventKind::recv) {
     // Exposed is the part of the journey during which the receiver had nothing else to do

@@ -42,7 +42,6 @@ class StreamClock : public TraceSink {
   // How far a device has come, by the facts that have their times; wall nanoseconds
   struct Progress {
     std::int64_t now = 0, idle_since = 0;
-    int attended = -1;      // the last step
     Event* sent = nullptr;  // the end of the last send
   };
 

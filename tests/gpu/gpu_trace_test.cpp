@@ -142,7 +142,7 @@ TEST_CASE("wall times are those of the streams: a wave for all devices, and no l
 TEST_CASE("a message that arrives during arithmetic is not exposed, else for as long as it is late") {
   Random random(3);
   int hidden = 0, late = 0;
-  for (int n = 0; n < trials(20); ++n) {
+  for (int n = 0; n < 20; ++n) {
     const GpuProblem problem = small_problem(random);
     const RingOptions ring = random_options(random, 6);
     const GpuTrace trace(problem, ring);
