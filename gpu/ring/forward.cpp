@@ -87,6 +87,7 @@ Block<OnGpu> ForwardQ::attend(int step, const Block<OnGpu>& visitor, Recorder& f
   set_queries(pair, visitor[0], visitor[1]);
   set_keys(pair, *shard_.K, *shard_.V, *shard_.kv_positions);
   set_state(pair, result);
+  set_results(pair, shard_);  // which no wave writes, as none is the last of a state
   if (attend_all(step, visitor.owner, pair, *visitor.tokens, *shard_.kv_tokens, facts))
     merging_.follow_wave();
   return result;
