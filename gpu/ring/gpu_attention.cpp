@@ -1,61 +1,16 @@
 #include "gpu/ring/gpu_attention.h"
 
 #include <algorithm>
+#include <optional>
 
-#include "gpu/ring/forward_work.h"
+#include "gpu/ring/forward.h"
+#include "gpu/ring/limits.h"
 #include "gpu/ring/stream_link.h"
-#include "gpu/ring/transfer.h"
-#include "reference/definition/bad_input.h"
-#include "reference/ring/device.h"
 #include "reference/ring/loop.h"
-#include "reference/ring/shard.h"
 
 namespace ringattn::gpu {
 
 namespace {
-
-// ---- What the GPU does ------------------------------------------------------------------
-
-// Kernels find the keys that a tile of queries sees by their positions, and know no documents
-void check_tokens(const char* whose, const Tokens& tokens, std::int64_t segment) {
-  require(tokens.sequences() == 1, "[gpu] all sequences of a batch must stand at the same positions; found ",
-          tokens.sequences(), " kinds of ", whose, "; use the CPU");
-  const auto all = tokens.of(0);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    require(all[i].segment == segment, "[gpu] documents side by side are not masked; found segment ",
-            all[i].segment, " among the ", whose, "; use the CPU");
-    require(i == 0 || all[i - 1].position <= all[i].position, "[gpu] positions must not descend; found ",
-            all[i - 1].position, " before ", all[i].position, " among the ", whose, "; use the CPU");
-    require(std::abs(all[i].position) <= Reach::furthest_position, "[gpu] positions must lie within +-",
-            int{Reach::furthest_position}, "; found ", all[i].position, "; use the CPU");
-  }
-}
-
-void check_extents(const Problem<float>& problem, const RingOptions& options) {
-  require(options.devices <= AttentionStep::most_devices, "[gpu] a ring has at most ",
-          int{AttentionStep::most_devices}, " virtual devices; found ", options.devices);
-  const Shape& q = problem.Q.shape;
-  require(q.B * q.H <= 65535, "[gpu] sequences x heads must be at most 65535; found ", q.B * q.H);
-  for (const Index rows : {q.S, problem.K.shape.S})
-    require(rows <= 1 << 30, "[gpu] a sequence has at most 2^30 rows; found ", rows);
-}
-
-void check(const Problem<float>& problem, Dtype dtype, const RingOptions& options) {
-  ringattn::check(problem);
-  require(options.devices >= 1, "[gpu] devices must be at least 1; found ", options.devices);
-  require(dtype != Dtype::f64, "[gpu] numbers are stored as bf16, f16 or f32; found f64; use the CPU");
-  require(!problem.bias && !problem.allowed,
-          "[gpu] a bias or boolean mask names pairs of rows, which do not travel with a block; use causal or "
-          "window, or the full attention of the definition");
-  require(problem.scoring.softcap == 0, "[gpu] scores are not capped; found softcap ",
-          problem.scoring.softcap, "; use the CPU");
-  require(options.rotate == Rotation::kv, "[gpu] K and V rotate; found Q rotating; use the CPU");
-  require(options.watched.none(), "[gpu] rows cannot be watched one by one; use the CPU");
-  check_extents(problem, options);
-  const std::int64_t segment = problem.Q.shape.S > 0 ? problem.q_tokens.of(0)[0].segment : 0;
-  check_tokens("queries", problem.q_tokens, segment);
-  check_tokens("keys", problem.kv_tokens, segment);
-}
 
 Reach reach_of(const Mask& mask) {
   const auto reach = [](std::int64_t distance) {
@@ -77,45 +32,6 @@ AttentionStep common_step(const Problem<float>& problem, Dtype dtype, int device
   return step;
 }
 
-// ---- Blocks of the devices ----------------------------------------------------------------
-
-GpuShard shard_of(const Problem<float>& problem, Dtype dtype, const Agreement& agreement, int device,
-                  Stream& stream) {
-  const QueryShard<float> queries(problem, agreement.layout, device, agreement.devices);
-  const KvShard<float> kv(problem, agreement.layout, device, agreement.devices);
-  const Index q_rows = agreement.q_rows, kv_rows = agreement.kv_rows;
-  const Index storage = bytes_per_element(dtype), state = sizeof(float);
-  const Shape q = queries.Q->shape(), row{q.B, q.S, q.H, 1}, out{q.B, q.S, q.H, problem.V.shape.D};
-  return {queries.rows,
-          kv.rows,
-          queries.tokens,
-          kv.tokens,
-          to_gpu(*queries.Q, q_rows, dtype, stream),
-          to_gpu(*kv.K, kv_rows, dtype, stream),
-          to_gpu(*kv.V, kv_rows, dtype, stream),
-          positions_to_gpu(*queries.tokens, q_rows, stream),
-          positions_to_gpu(*kv.tokens, kv_rows, stream),
-          unwritten(row, state, stream),
-          unwritten(row, state, stream),
-          unwritten(out, state, stream),
-          unwritten(out, storage, stream),
-          unwritten(row, state, stream)};
-}
-
-// Room for the largest block that travels
-GpuBlock spare_block(const Agreement& agreement, Dtype dtype, Stream& stream) {
-  const auto rows_of = [&](Shape shape) { return shape.S = agreement.kv_rows, shape; };
-  const Index bytes = bytes_per_element(dtype);
-  return {-1,
-          nullptr,
-          {unwritten(rows_of(agreement.k), bytes, stream), unwritten(rows_of(agreement.v), bytes, stream),
-           unwritten({1, agreement.kv_rows, 1, 1}, sizeof(int), stream)}};
-}
-
-Index bytes_of(const GpuShard& shard) {
-  return shard.K->bytes() + shard.V->bytes() + shard.kv_positions->bytes();
-}
-
 Agreement agree(const Problem<float>& problem, const RingOptions& options) {
   Agreement agreement;
   agreement.scoring = problem.scoring;
@@ -127,6 +43,64 @@ Agreement agree(const Problem<float>& problem, const RingOptions& options) {
   return agreement;
 }
 
+// ---- Devices --------------------------------------------------------------------------------
+
+using Works = std::vector<std::unique_ptr<Forward>>;
+
+Works works_of(const Problem<float>& problem, Dtype dtype, const RingOptions& options, Agreement& agreement,
+               Wave& wave, Merging& merging, Stream& stream) {
+  Works works;
+  for (int d = 0; d < options.devices; ++d) {
+    GpuShard shard(problem, dtype, agreement, d, stream);
+    if (options.rotate == Rotation::kv) {
+      agreement.slot_bytes = std::max(agreement.slot_bytes, shard.kv_bytes());
+      GpuState state(agreement, shard.Q->shape().S, stream);
+      works.push_back(std::make_unique<ForwardKv>(d, std::move(shard), std::move(state), agreement, wave));
+    } else {
+      agreement.slot_bytes = std::max(agreement.slot_bytes, shard.query_bytes());
+      const auto state = [&] { return GpuState(agreement, agreement.q_rows, stream); };
+      std::array<GpuState, 2> states{state(), state()};
+      agreement.result_bytes = states[0].bytes();
+      works.push_back(
+          std::make_unique<ForwardQ>(d, std::move(shard), std::move(states), agreement, wave, merging));
+    }
+  }
+  return works;
+}
+
+// Room for the largest block that travels ahead
+GpuBlock spare_block(const Agreement& agreement, Dtype dtype, Rotation rotate, Stream& stream) {
+  const Index rows = rotate == Rotation::kv ? agreement.kv_rows : agreement.q_rows;
+  const auto room_for = [&](Shape shape) {
+    shape.S = rows;
+    return unwritten(shape, bytes_per_element(dtype), stream);
+  };
+  const auto positions = unwritten({1, rows, 1, 1}, sizeof(int), stream);
+  if (rotate == Rotation::q) return {-1, nullptr, {room_for(agreement.q), positions}};
+  return {-1, nullptr, {room_for(agreement.k), room_for(agreement.v), positions}};
+}
+
+// Where messages are copied, each device has a block for what comes in
+template <class MakeBlock>
+std::vector<GpuBlock> spare_blocks(const RingOptions& options, bool messages, MakeBlock make_block) {
+  std::vector<GpuBlock> blocks(static_cast<std::size_t>(options.devices));
+  if (messages && options.exchange == Exchange::copied)
+    std::generate(blocks.begin(), blocks.end(), make_block);
+  return blocks;
+}
+
+// All devices in this thread, which asks the streams for everything and waits for nothing
+void go_round(const Works& works, StreamLink& link, const RingOptions& options, const Tracing& tracing) {
+  Recorders facts(static_cast<std::size_t>(options.devices));
+  if (tracing.sink) facts = recorders(*tracing.sink, options.devices, tracing.cost);
+  std::vector<Device<OnGpu>> devices;
+  for (int d = 0; d < options.devices; ++d) {
+    const auto i = static_cast<std::size_t>(d);
+    devices.emplace_back(d, options.devices, *works[i], link, facts[i]);
+  }
+  run_ring(std::span<Device<OnGpu>>(devices), options.devices, options.overlap);
+}
+
 }  // namespace
 
 const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
@@ -135,36 +109,37 @@ const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptio
 }
 
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                               int at_most_rung) {
+                               int at_most_rung, const Tracing& tracing) {
   check(problem, dtype, options);
   Agreement agreement = agree(problem, options);
-  Stream compute, copies;
-  Wave wave(common_step(problem, dtype, options.devices), at_most_rung, compute);
+  Stream compute, merges, copies;
+  std::optional<StreamClock> clock;
+  if (tracing.sink) clock.emplace(*tracing.sink, options.devices);
+  StreamClock* const timed = clock ? &*clock : nullptr;
 
-  std::vector<ForwardWork> works;
-  std::vector<GpuBlock> spare;
-  for (int d = 0; d < options.devices; ++d) {
-    works.emplace_back(d, shard_of(problem, dtype, agreement, d, compute), agreement, wave);
-    agreement.slot_bytes = std::max(agreement.slot_bytes, bytes_of(works.back().shard()));
-    if (options.devices > 1) spare.push_back(spare_block(agreement, dtype, compute));
-  }
+  const AttentionStep common = common_step(problem, dtype, options.devices);
+  Wave wave(common, options.rotate, at_most_rung, compute, timed);
+  Merging merging(common, compute, merges, timed);
+  const Works works = works_of(problem, dtype, options, agreement, wave, merging, compute);
+  StreamLink::Traffic ahead{compute, spare_blocks(options, options.devices > 1, [&] {
+                              return spare_block(agreement, dtype, options.rotate, compute);
+                            })};
+  StreamLink::Traffic behind{merges, spare_blocks(options, options.rotate == Rotation::q, [&] {
+                               return GpuState(agreement, agreement.q_rows, compute).block(-1);
+                             })};
+  StreamLink link(std::move(ahead), std::move(behind), options.exchange, copies, timed);
   compute.finish();
 
-  StreamLink link(std::move(spare), options.exchange, compute, copies);
-  Recorders silent(static_cast<std::size_t>(options.devices));
-  Recorders& facts = options.facts ? *options.facts : silent;
-  std::vector<Device<OnGpu>> devices;
-  for (int d = 0; d < options.devices; ++d)
-    devices.emplace_back(d, options.devices, works[static_cast<std::size_t>(d)], link,
-                         facts[static_cast<std::size_t>(d)]);
-  run_ring(std::span<Device<OnGpu>>(devices), options.devices, options.overlap);
-  compute.finish();
+  if (clock) clock->start(compute);
+  go_round(works, link, options, {timed, tracing.cost});
+  if (clock) clock->hand_on(compute);
 
   const Shape out = problem.out_shape();
   Attended<float> result{Tensor<float>(out), row_tensor<float>(out.B, out.S, out.H)};
-  for (const ForwardWork& work : works) {
-    scatter_rows(from_gpu(*work.shard().out, dtype, compute), work.shard().q_rows, result.out);
-    scatter_rows(from_gpu(*work.shard().lse, Dtype::f32, compute), work.shard().q_rows, result.lse);
+  for (const auto& work : works) {
+    const GpuShard& shard = work->shard();
+    scatter_rows(from_gpu(*shard.out, dtype, compute), shard.rows, result.out);
+    scatter_rows(from_gpu(*shard.lse, Dtype::f32, compute), shard.rows, result.lse);
   }
   return result;
 }

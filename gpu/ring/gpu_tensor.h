@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "gpu/runtime/memory.h"
-#include "reference/definition/tensor.h"
+#include "reference/ring/block.h"
 
 namespace ringattn {
 
@@ -53,6 +53,16 @@ class Tensor<gpu::OnGpu> {
 namespace gpu {
 
 using GpuTensor = Tensor<OnGpu>;
+using GpuBlock = Block<OnGpu>;
 
 }  // namespace gpu
+
+// Tokens stay on the processor: of them only the positions travel, as one of the tensors
+template <>
+inline Index Block<gpu::OnGpu>::bytes() const {
+  Index sum = 0;
+  for (const auto& tensor : tensors) sum += tensor->bytes();
+  return sum;
+}
+
 }  // namespace ringattn

@@ -2,42 +2,51 @@
 
 namespace ringattn::gpu {
 
-StreamLink::StreamLink(std::vector<GpuBlock> spare, Exchange exchange, Stream& compute, Stream& copies)
-    : exchange_(exchange), compute_(compute), copies_(copies) {
-  for (GpuBlock& block : spare) {
-    slots_.push_back(std::make_unique<Slot>());
-    slots_.back()->spare = std::move(block);
-    compute_.record(slots_.back()->emptied);
+StreamLink::Slots::Slots(Traffic traffic) : arithmetic(traffic.stream) {
+  for (GpuBlock& block : traffic.spare) {
+    of_device.push_back(std::make_unique<Slot>());
+    of_device.back()->spare = std::move(block);
   }
 }
 
-double StreamLink::reserve(int device, Lane) {
-  copies_.wait_for(next(device).emptied);
-  return next(device).empty_since;
+StreamLink::StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, StreamClock* clock)
+    : ahead_(std::move(ahead)),
+      behind_(std::move(behind)),
+      exchange_(exchange),
+      copies_(copies),
+      clock_(clock) {}
+
+double StreamLink::reserve(int device, Lane lane) { return slots(lane).next(device).empty_since; }
+
+void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
+  for (std::size_t i = 0; i < source.tensors.size(); ++i) {
+    target.tensors[i]->take_shape(source[i].shape());
+    copies_.copy(target.tensors[i]->data(), source[i].data(), static_cast<std::size_t>(source[i].bytes()));
+  }
 }
 
-void StreamLink::send(int device, Lane, const Message<OnGpu>& message) {
-  Slot& slot = next(device);
+// A message leaves when the arithmetic that was asked for so far is done: it may have to write what is sent,
+// and it may still read what lies in the slot
+void StreamLink::send(int device, Lane lane, const Message<OnGpu>& message) {
+  Stream& arithmetic = slots(lane).arithmetic;
+  Slot& slot = slots(lane).next(device);
+  arithmetic.record(slot.may_leave);
+  copies_.wait_for(slot.may_leave);
+
   slot.message = message;
   if (exchange_ == Exchange::copied) {
+    copy(message.block, slot.spare);
     slot.message.block.tensors = slot.spare.tensors;
-    for (std::size_t i = 0; i < message.block.tensors.size(); ++i) {
-      const GpuTensor& source = message.block[i];
-      GpuTensor& target = *slot.spare.tensors[i];
-      target.take_shape(source.shape());
-      copies_.copy(target.data(), source.data(), static_cast<std::size_t>(source.bytes()));
-    }
   }
-  slot.message.stamp.arrives_w = WallClock::now();
+  if (clock_) copies_.record(clock_->arrival(message.stamp.sent));
   copies_.record(slot.arrived);
 }
 
-// The block that was held becomes the spare one, once the arithmetic that was asked for so far is done
-void StreamLink::receive(int device, Lane, Message<OnGpu>& held, double now) {
-  Slot& slot = *slots_[static_cast<std::size_t>(device)];
-  compute_.wait_for(slot.arrived);
-  compute_.record(slot.emptied);
-  slot.spare = std::move(held.block);
+// The block that was held becomes the spare one. Where none was held, the slot lends its own
+void StreamLink::receive(int device, Lane lane, Message<OnGpu>& held, double now) {
+  Slot& slot = *slots(lane).of_device[static_cast<std::size_t>(device)];
+  slots(lane).arithmetic.wait_for(slot.arrived);
+  if (!held.block.empty()) slot.spare = std::move(held.block);
   held = std::move(slot.message);
   slot.message = {};
   slot.empty_since = std::max(now, held.stamp.arrives_t);

@@ -4,20 +4,25 @@
 #include <vector>
 
 #include "gpu/ring/gpu_tensor.h"
+#include "gpu/ring/stream_clock.h"
 #include "gpu/runtime/stream.h"
 #include "reference/ring/link.h"
 #include "reference/transport/slots.h"
 
 namespace ringattn::gpu {
 
-using GpuBlock = Block<OnGpu>;
-
 // Links between virtual devices of one GPU. Nobody waits on the processor: what a verb waits for, the streams
 // wait for. Blocks are copied on a stream of their own, beside the arithmetic, or handed over as they are.
 class StreamLink : public Link<OnGpu> {
  public:
-  // _spare_: a block for each device into which the largest of all blocks would fit
-  StreamLink(std::vector<GpuBlock> spare, Exchange exchange, Stream& compute, Stream& copies);
+  // The messages of one lane, and the stream of the arithmetic that writes and reads them
+  struct Traffic {
+    Stream& stream;
+    std::vector<GpuBlock> spare;  // where blocks are copied: for each device one into which any would fit
+  };
+
+  // _clock_: where somebody wants to know the times of the messages
+  StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, StreamClock* clock);
 
   double reserve(int device, Lane lane) override;
   void send(int device, Lane lane, const Message<OnGpu>& message) override;
@@ -28,14 +33,23 @@ class StreamLink : public Link<OnGpu> {
   struct Slot {
     Message<OnGpu> message;
     GpuBlock spare;
-    Mark emptied, arrived;
+    Mark may_leave, arrived;
     double empty_since = 0;  // virtual nanoseconds
   };
-  Slot& next(int device) { return *slots_[static_cast<std::size_t>(device + 1) % slots_.size()]; }
+  struct Slots {
+    explicit Slots(Traffic traffic);
+    Slot& next(int device) { return *of_device[static_cast<std::size_t>(device + 1) % of_device.size()]; }
 
-  std::vector<std::unique_ptr<Slot>> slots_;
+    Stream& arithmetic;
+    std::vector<std::unique_ptr<Slot>> of_device;
+  };
+  Slots& slots(Lane lane) { return lane == Lane::ahead ? ahead_ : behind_; }
+  void copy(const GpuBlock& source, GpuBlock& target);
+
+  Slots ahead_, behind_;
   Exchange exchange_;
-  Stream &compute_, &copies_;
+  Stream& copies_;
+  StreamClock* clock_;
 };
 
 }  // namespace ringattn::gpu

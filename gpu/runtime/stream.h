@@ -4,7 +4,7 @@
 
 namespace ringattn::gpu {
 
-// A moment in the work of a stream, for which another stream can wait.
+// A moment in the work of a stream, for which another stream can wait, and whose time can be read afterwards.
 class Mark {
  public:
   Mark() { CHECK_CUDA(cudaEventCreate(&event_)); }
@@ -13,6 +13,13 @@ class Mark {
   ~Mark() { cudaEventDestroy(event_); }
 
   operator cudaEvent_t() const { return event_; }
+
+  // When streams have come to both; to half a microsecond
+  float milliseconds_since(const Mark& earlier) const {
+    float milliseconds = 0;
+    CHECK_CUDA(cudaEventElapsedTime(&milliseconds, earlier, *this));
+    return milliseconds;
+  }
 
  private:
   cudaEvent_t event_ = nullptr;

@@ -41,10 +41,4 @@ inline RingOptions ring_of(int devices, Layout layout) {
   return ring;
 }
 
-inline RingOptions random_gpu_ring(Random& random, int most_devices) {
-  RingOptions ring = random_options(random, most_devices);
-  ring.rotate = Rotation::kv;
-  return ring;
-}
-
 }  // namespace ringattn

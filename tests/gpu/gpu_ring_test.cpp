@@ -51,38 +51,64 @@ TEST_CASE("P steps of the ring give the bits of one long call in the same order 
 
 TEST_CASE("copied or handed over, overlapped or not, at any speed of the streams: not a bit differs") {
   Random random(2);
-  for (int n = 0; n < trials(4); ++n) {
-    const GpuProblem problem(random, Dtype::f16,
-                             {.B = 1,
-                              .Sq = 1 + random.below(99),
-                              .Skv = 1 + random.below(99),
-                              .Hq = 1,
-                              .Hkv = 1,
-                              .D = 64,
-                              .Dv = 64},
-                             {.causal = random.below(2) == 0});
-    RingOptions ring = random_gpu_ring(random, 6);
-    ring.exchange = Exchange::handed_over, ring.overlap = false;
-    const Attended<float> expected = on_gpu(problem, ring);
-    for (int again = 0; again < 4; ++again) {
-      ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
-      ring.overlap = again != 1;
-      CAPTURE(describe(ring));
-      CHECK(same_bits(on_gpu(problem, ring), expected));
+  for (int n = 0; n < trials(8); ++n)
+    for (const Rotation rotate : all_rotations) {
+      const GpuProblem problem(random, Dtype::f16,
+                               {.B = 1,
+                                .Sq = 1 + random.below(99),
+                                .Skv = 1 + random.below(99),
+                                .Hq = 1,
+                                .Hkv = 1,
+                                .D = 64,
+                                .Dv = 64},
+                               {.causal = random.below(2) == 0});
+      RingOptions ring = random_options(random, 6);
+      ring.rotate = rotate, ring.exchange = Exchange::handed_over, ring.overlap = false;
+      const Attended<float> expected = on_gpu(problem, ring);
+      for (int again = 0; again < 5; ++again) {
+        ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
+        ring.overlap = again != 1;
+        CAPTURE(describe(ring));
+        CHECK(same_bits(on_gpu(problem, ring), expected));
+      }
     }
-  }
+}
+
+TEST_CASE("whether K and V rotate or Q does: both are right, and differ by rounding alone") {
+  Random random(4);
+  for (const Layout layout : all_layouts)
+    for (const int devices : {1, 2, 3, 7}) {
+      const Index keys = 20 + random.below(60);
+      const GpuProblem problem(
+          random, Dtype::f32,
+          {.B = 2, .Sq = 20 + random.below(60), .Skv = keys, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 32},
+          {.causal = random.below(2) == 0, .window_left = random.below(keys)});
+      const Attended<double> truth = attention(problem.drawn.problem()),
+                             size = attention_magnitude(problem.drawn.problem());
+      RingOptions ring = ring_of(devices, layout);
+      for (const Rotation rotate : all_rotations) {
+        ring.rotate = rotate;
+        INFO(describe(ring));
+        const Attended<float> found = on_gpu(problem, ring);
+        CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
+        CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
+      }
+    }
 }
 
 TEST_CASE("more devices than rows: some have no queries, no keys, or neither") {
   Random random(3);
-  for (const gpu::Rung& rung : gpu::ladder()) {
-    const GpuProblem problem(random, Dtype::bf16,
-                             {.B = 1, .Sq = 3, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
-                             {.causal = true});
-    const Attended<double> truth = attention(problem.drawn.problem()),
-                           size = attention_magnitude(problem.drawn.problem());
-    const Attended<float> found = on_gpu(problem, ring_of(9, Layout::striped), rung.number);
-    CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
-    CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
-  }
+  for (const gpu::Rung& rung : gpu::ladder())
+    for (const Rotation rotate : all_rotations) {
+      const GpuProblem problem(random, Dtype::bf16,
+                               {.B = 1, .Sq = 3, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                               {.causal = true});
+      const Attended<double> truth = attention(problem.drawn.problem()),
+                             size = attention_magnitude(problem.drawn.problem());
+      RingOptions ring = ring_of(9, Layout::striped);
+      ring.rotate = rotate;
+      const Attended<float> found = on_gpu(problem, ring, rung.number);
+      CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
+      CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
+    }
 }

@@ -46,7 +46,7 @@ TEST_CASE("every rung gives what the definition gives, for any lengths, heads an
         for (int n = 0; n < trials(3); ++n) {
           const GpuProblem problem(random, dtype, random_extents(random, d), random_mask(random),
                                    random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
-          const RingOptions ring = random_gpu_ring(random, 4);
+          const RingOptions ring = random_options(random, 4);
           INFO(std::string(rung.name) << ", " << std::string(name(dtype)) << ", " << describe(ring));
           check_right(on_gpu(problem, ring, rung.number), problem);
         }

@@ -157,6 +157,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  for (const emulator::Event* event : {begin, end})
+    if (event->recorded == 0 || event->reached < event->recorded) return cudaErrorInvalidValue;
   *milliseconds = static_cast<float>(end->time - begin->time);
   return cudaSuccess;
 }

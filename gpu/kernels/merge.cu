@@ -1,0 +1,76 @@
+// The second path to the same softmax: states that were made apart, and are joined afterwards. The rungs
+// carry one state from block to block instead.
+
+#include "gpu/kernels/merge.h"
+
+#include <algorithm>
+
+#include "gpu/kernels/element.cuh"
+#include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/softmax.cuh"
+
+namespace ringattn::gpu {
+
+namespace {
+
+// A warp for each row, whose lanes share its columns
+constexpr int warps = 4, threads = 32 * warps;
+
+// The row of this warp, over all heads
+__device__ size_t row_of_warp() { return size_t(blockIdx.x) * warps + threadIdx.x / 32; }
+
+// A block for so many rows as it has warps, and a layer of them for each device
+dim3 grid_of_rows(size_t rows, int devices) {
+  return dim3(static_cast<unsigned>((rows + warps - 1) / warps), 1, devices);
+}
+
+// m = max(m_this, m_other)   alpha = 2^(m_this - m)   beta = 2^(m_other - m)
+// l = alpha l_this + beta l_other   O = alpha O_this + beta O_other
+__global__ void __launch_bounds__(threads) merge(const __grid_constant__ MergeStep step) {
+  const StatePair& at = step.device[blockIdx.z];
+  const size_t row = row_of_warp();
+  if (row >= size_t(step.B) * step.H * at.rows) return;
+
+  const float m_this = at.m[row], m_other = at.m_other[row], m = fmaxf(m_this, m_other);
+  const float alpha = alpha_of(m_this, m), beta = alpha_of(m_other, m);
+  const int lane = threadIdx.x % 32;
+  for (int c = lane; c < step.dv; c += 32) {
+    float& O = at.O[row * step.dv + c];
+    O = alpha * O + beta * at.O_other[row * step.dv + c];
+  }
+  __syncwarp();  // all lanes have read m
+  if (lane == 0) at.m[row] = m, at.l[row] = alpha * at.l[row] + beta * at.l_other[row];
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads) finish(const __grid_constant__ AttentionStep step) {
+  const DeviceStep& at = step.device[blockIdx.z];
+  const size_t row = row_of_warp();
+  if (row >= size_t(step.B) * step.H * at.q_rows) return;
+
+  const float l = at.l[row];
+  const int lane = threadIdx.x % 32;
+  for (int c = lane; c < step.dv; c += 32) {
+    const size_t place = row * step.dv + c;
+    static_cast<T*>(at.out)[place] = to_element<T>(at.O[place] * normaliser(l));
+  }
+  if (lane == 0) at.lse[row] = lse_of(at.m[row], l);
+}
+
+}  // namespace
+
+void launch_merge(const MergeStep& step, cudaStream_t stream) {
+  int rows = 0;
+  for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].rows);
+  launch(merge, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), threads, 0, stream, step);
+}
+
+void launch_finish(const AttentionStep& step, cudaStream_t stream) {
+  int rows = 0;
+  for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
+  with_element(step.element, [&]<class T>(T) {
+    launch(finish<T>, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), threads, 0, stream, step);
+  });
+}
+
+}  // namespace ringattn::gpu

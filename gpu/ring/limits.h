@@ -1,0 +1,11 @@
+#pragma once
+
+#include "reference/definition/dtype.h"
+#include "reference/transport/ring_attention.h"
+
+namespace ringattn::gpu {
+
+// Throws BadInput where a problem is none, or the GPU does not do such a thing
+void check(const Problem<float>& problem, Dtype dtype, const RingOptions& options);
+
+}  // namespace ringattn::gpu

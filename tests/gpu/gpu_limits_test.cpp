@@ -1,0 +1,46 @@
+// The laws of what the GPU does not do: it says so.
+
+#include <doctest/doctest.h>
+
+#include "tests/gpu/gpu_problem.h"
+#include "tests/sentence.h"
+
+using namespace ringattn;
+
+namespace {
+
+constexpr Extents extents{.B = 2, .Sq = 5, .Skv = 6, .Hq = 1, .Hkv = 1, .D = 4, .Dv = 4};
+
+// What the GPU says of a problem, or of a way to spread it, in which something was changed
+template <class Change>
+std::string refusal_after(Change change) {
+  Random random(1);
+  RandomProblem<float> drawn = GpuProblem(random, Dtype::f32, extents).narrow;
+  RingOptions ring = ring_of(2, Layout::contiguous);
+  Dtype dtype = Dtype::f32;
+  change(drawn, ring, dtype);
+  return sentence_of([&] { gpu::ring_attention(drawn.problem(), dtype, ring, 1); });
+}
+
+}  // namespace
+
+TEST_CASE("what the GPU does not do is refused with a sentence that says what was found") {
+  using Drawn = RandomProblem<float>;
+  CHECK(refusal_after([](Drawn&, RingOptions&, Dtype&) {}) == "");
+  CHECK(contains(refusal_after([](Drawn&, RingOptions&, Dtype& dtype) { dtype = Dtype::f64; }), "found f64"));
+  CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.devices = 0; }), "found 0"));
+  CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.devices = 33; }), "found 33"));
+  CHECK(contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.scoring.softcap = 3; }),
+                 "found softcap 3"));
+  CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.watched.all = true; }),
+                 "rows cannot be watched"));
+  CHECK(contains(
+      refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.kv_tokens.of(0)[3].position = 9; }),
+      "found 9 before 4 among the keys"));
+  CHECK(
+      contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.q_tokens.of(0)[4].segment = 1; }),
+               "found segment 1 among the queries"));
+  Recorders pens(2);
+  CHECK(contains(refusal_after([&](Drawn&, RingOptions& ring, Dtype&) { ring.facts = &pens; }),
+                 "give a sink to gpu::ring_attention"));
+}

@@ -1,0 +1,168 @@
+// The laws of the facts of a run on the GPU: those of the processor's, with the times of the streams.
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <sstream>
+#include <utility>
+
+#include "reference/trace/event_names.h"
+#include "tests/gpu/gpu_problem.h"
+#include "tests/traced_run.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+// Blocks of different storage types take different times, but for links that are infinitely fast
+const CostModel cost{.ns_per_pair = 2, .link_gbps = 0, .link_latency_us = 0.1};
+
+// What the emulated device takes for a piece of work: a kernel, a copy, a mark
+constexpr std::int64_t piece_ns = 1000;
+
+GpuProblem small_problem(Random& random) {
+  const Extents extents{.B = 1 + random.below(2),
+                        .Sq = 1 + random.below(40),
+                        .Skv = 1 + random.below(40),
+                        .Hq = 2,
+                        .Hkv = 1,
+                        .D = 32,
+                        .Dv = 32};
+  return GpuProblem(random, Dtype::bf16, extents, {.causal = random.below(2) == 0});
+}
+
+// A run on the GPU and the facts that it handed on, in that order
+struct GpuTrace : TraceSink {
+  GpuTrace(const GpuProblem& problem, const RingOptions& ring)
+      : header(header_of(problem.narrow, ring, cost)) {
+    result = gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, 2, {this, cost});
+  }
+  void take(const Event& event) override { events.push_back(event); }
+
+  TraceHeader header;
+  Attended<float> result;
+  std::vector<Event> events;
+};
+
+// The facts of the processor about the same run, all devices in one thread
+std::vector<Event> on_processor(const GpuProblem& problem, RingOptions ring) {
+  TraceStore store(ring.devices);
+  Recorders pens = recorders(store, ring.devices, cost);
+  ring.facts = &pens, ring.threads = 1;
+  ring_attention<float>(problem.narrow.problem(), ring);
+  std::vector<Event> events;
+  for (int d = 0; d < ring.devices; ++d)
+    for (const Event& event : store.events_of(d)) events.push_back(event);
+  return events;
+}
+
+// What a fact says but for wall times, and what depends on how numbers are stored: bytes, and what is held
+std::string saying(const Event& e) {
+  std::ostringstream text;
+  text << e.id.device << ' ' << name(e.kind) << ' ' << static_cast<int>(e.at) << ' ' << name(e.lane)
+       << " step " << e.step << " t " << e.t << " peer " << e.peer << " owner " << e.owner << ' ' << e.what
+       << e.why << ' ' << e.mask_class << ' ' << e.live_pairs << ' ' << e.transfer_t << ' ' << e.exposed_t
+       << '\n';
+  return text.str();
+}
+std::string sayings_by_device(const std::vector<Event>& events, int devices) {
+  std::string text;
+  for (int d = 0; d < devices; ++d)
+    for (const Event& e : events)
+      if (e.id.device == d && e.kind != EventKind::alloc && e.kind != EventKind::free) text += saying(e);
+  return text;
+}
+
+// When something began and ended, by the wall clock
+struct Times {
+  std::int64_t begin = 0, end = 0;
+  bool operator==(const Times&) const = default;
+};
+
+std::map<std::pair<int, int>, Times> compute_times(const std::vector<Event>& events) {  // by device and step
+  std::map<std::pair<int, int>, Times> times;
+  for (const Event& e : events)
+    if (e.kind == EventKind::compute)
+      (e.at == EventAt::begin ? times[{e.id.device, e.step}].begin : times[{e.id.device, e.step}].end) = e.w;
+  return times;
+}
+
+std::map<std::pair<int, int>, Times> send_times(const std::vector<Event>& events) {  // by id
+  std::map<std::pair<int, int>, Times> times;
+  for (const Event& e : events)
+    if (e.kind == EventKind::send)
+      (e.at == EventAt::begin ? times[{e.id.device, e.id.sequence}].begin
+                              : times[{e.id.device, e.id.sequence}].end) = e.w;
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("the trace of a run on the GPU passes the checker, and says what the processor's says") {
+  Random random(1);
+  for (int n = 0; n < trials(20); ++n) {
+    const GpuProblem problem = small_problem(random);
+    const RingOptions ring = random_options(random, 6);
+    const GpuTrace trace(problem, ring);
+    INFO(describe(ring) << ", " << problem.drawn.describe());
+    const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
+    CHECK((broken.empty() ? "" : broken.front()) == "");
+    CHECK(sayings_by_device(trace.events, ring.devices) ==
+          sayings_by_device(on_processor(problem, ring), ring.devices));
+    CHECK(same_bits(trace.result, on_gpu(problem, ring, 2)));
+  }
+}
+
+TEST_CASE("wall times are those of the streams: a wave for all devices, and no lane goes back") {
+  Random random(2);
+  for (int n = 0; n < trials(20); ++n) {
+    const GpuProblem problem = small_problem(random);
+    const RingOptions ring = random_options(random, 6);
+    const GpuTrace trace(problem, ring);
+    INFO(describe(ring));
+
+    std::map<std::pair<int, EventLane>, std::int64_t> before;
+    for (const Event& e : trace.events) {
+      CHECK(before[{e.id.device, e.lane}] <= e.w);
+      before[{e.id.device, e.lane}] = e.w;
+    }
+    const auto times = compute_times(trace.events);
+    std::int64_t last = 0;
+    for (int step = 0; step < ring.devices; ++step) {
+      const Times wave = times.at({0, step});
+      CHECK(last <= wave.begin);
+      CHECK(wave.end - wave.begin >= 2 * piece_ns);  // the kernel lies between its marks
+      for (int d = 1; d < ring.devices; ++d) CHECK(times.at({d, step}) == wave);
+      last = wave.end;
+    }
+  }
+}
+
+TEST_CASE("a message that arrives during arithmetic is not exposed, else for as long as it is late") {
+  Random random(3);
+  int hidden = 0, late = 0;
+  for (int n = 0; n < 20; ++n) {
+    const GpuProblem problem = small_problem(random);
+    const RingOptions ring = random_options(random, 6);
+    const GpuTrace trace(problem, ring);
+    const auto sent = send_times(trace.events);
+    INFO(describe(ring));
+    std::map<int, std::int64_t> idle_since;
+    for (const Event& e : trace.events) {
+      if (e.kind == EventKind::compute || e.kind == EventKind::merge) idle_since[e.id.device] = e.w;
+      if (e.kind != EventKind::recv) continue;
+      const auto [begin, end] = sent.at({e.cause[0].device, e.cause[0].sequence});
+      const std::int64_t arrived = begin + e.transfer_w, idle = idle_since[e.id.device];
+      // Where two messages of a device are under way at a time, it has sent the first when it sends the
+      // second
+      CHECK((ring.rotate == Rotation::kv ? end == arrived : end <= arrived));
+      CHECK(e.exposed_w == std::max<std::int64_t>(0, arrived - std::max(begin, idle)));
+      CHECK((ring.overlap || ring.rotate == Rotation::q || e.exposed_w == e.transfer_w));
+      CHECK(e.w >= arrived);
+      ++(e.exposed_w == 0 ? hidden : late);
+    }
+  }
+  CHECK(hidden > 0);
+  CHECK(late > 0);
+}

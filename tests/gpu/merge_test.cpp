@@ -1,0 +1,182 @@
+// The laws of the kernels that merge and finish the states of the softmax.
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <vector>
+
+#include "gpu/kernels/merge.h"
+#include "gpu/ring/gpu_shard.h"
+#include "tests/gpu/gpu_problem.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+// States of so many queries as m has numbers, on the GPU and back
+struct States {
+  std::vector<float> m, l, O;
+
+  gpu::GpuState on_gpu(gpu::Stream& stream) const {
+    const Index rows = static_cast<Index>(m.size()), dv = static_cast<Index>(O.size()) / rows;
+    Agreement agreement;
+    agreement.q = {1, rows, 1, dv}, agreement.v = {1, 1, 1, dv};
+    gpu::GpuState state(agreement, rows, stream);
+    stream.copy(state.m->data(), m.data(), sizeof(float) * m.size());
+    stream.copy(state.l->data(), l.data(), sizeof(float) * l.size());
+    stream.copy(state.O->data(), O.data(), sizeof(float) * O.size());
+    stream.finish();
+    return state;
+  }
+  void read(const gpu::GpuState& state, gpu::Stream& stream) {
+    stream.copy(m.data(), state.m->data(), sizeof(float) * m.size());
+    stream.copy(l.data(), state.l->data(), sizeof(float) * l.size());
+    stream.copy(O.data(), state.O->data(), sizeof(float) * O.size());
+    stream.finish();
+  }
+  bool operator==(const States&) const = default;
+};
+
+gpu::StatePair pair_of(gpu::GpuState& a, const gpu::GpuState& b) {
+  return {a.m->as<float>(),
+          a.l->as<float>(),
+          a.O->as<float>(),
+          b.m->as<float>(),
+          b.l->as<float>(),
+          b.O->as<float>(),
+          static_cast<int>(a.m->shape().S)};
+}
+
+States merged(const States& a, const States& b) {
+  gpu::Stream stream;
+  gpu::GpuState left = a.on_gpu(stream);
+  const gpu::GpuState right = b.on_gpu(stream);
+  gpu::MergeStep step{
+      .B = 1, .H = 1, .dv = static_cast<int>(a.O.size() / a.m.size()), .devices = 1, .device = {}};
+  step.device[0] = pair_of(left, right);
+  gpu::launch_merge(step, stream);
+  States both = a;
+  both.read(left, stream);
+  return both;
+}
+
+States random_states(Random& random, int rows, int dv) {
+  States states;
+  for (int i = 0; i < rows; ++i) {
+    const bool neutral = random.below(3) == 0;
+    states.m.push_back(neutral ? -infinity : static_cast<float>(9 * random.normal()));
+    states.l.push_back(neutral ? 0 : static_cast<float>(1 + random.below(99)));
+    for (int c = 0; c < dv; ++c) states.O.push_back(neutral ? 0 : static_cast<float>(random.normal()));
+  }
+  return states;
+}
+
+States neutral_states(int rows, int dv) {
+  const auto count = static_cast<std::size_t>(rows);
+  return {std::vector<float>(count, -infinity), std::vector<float>(count),
+          std::vector<float>(count * static_cast<std::size_t>(dv))};
+}
+
+// Queries, causal, that meet some of the keys of a problem; the state is what they then remember
+class Half {
+ public:
+  Half(const GpuProblem& problem, gpu::GpuShard& queries, const Agreement& agreement, Index first, Index last,
+       gpu::Stream& stream)
+      : state(agreement, agreement.q_rows, stream) {
+    std::vector<Index> rows;
+    for (Index j = first; j < last; ++j) rows.push_back(j);
+    const RandomProblem<float>& all = problem.narrow;
+    const Shape q = all.Q.shape(), k = all.K.shape(), v = all.V.shape();
+    K_ = gpu::to_gpu(select_rows(all.K.view(), rows, Axes::bhsd), last - first, problem.dtype, stream);
+    V_ = gpu::to_gpu(select_rows(all.V.view(), rows, Axes::bhsd), last - first, problem.dtype, stream);
+    positions_ = gpu::positions_to_gpu(all.kv_tokens.select(rows), last - first, stream);
+
+    step.element = gpu::Element::bf16;
+    step.B = static_cast<int>(q.B), step.H = static_cast<int>(q.H);
+    step.Hkv = static_cast<int>(k.H);
+    step.d = static_cast<int>(q.D), step.dv = static_cast<int>(v.D);
+    step.scale = static_cast<float>(all.scoring.scale(q.D));
+    step.reach.right = 0;
+    step.last = false;
+    step.devices = 1;
+    step.device[0] = {queries.Q->data(),
+                      K_->data(),
+                      V_->data(),
+                      queries.q_positions->as<int>(),
+                      positions_->as<int>(),
+                      static_cast<int>(q.S),
+                      static_cast<int>(last - first),
+                      state.m->as<float>(),
+                      state.l->as<float>(),
+                      state.O->as<float>(),
+                      queries.out->data(),
+                      queries.lse->as<float>()};
+  }
+  gpu::AttentionStep step;
+  gpu::GpuState state;
+
+ private:
+  std::shared_ptr<gpu::GpuTensor> K_, V_, positions_;
+};
+
+}  // namespace
+
+TEST_CASE("merging the states of two halves of the keys gives what the definition gives for all") {
+  Random random(2);
+  for (const gpu::Rung& rung : gpu::ladder())
+    for (int n = 0; n < trials(4); ++n) {
+      const Index keys = 1 + random.below(90), middle = random.below(keys + 1);
+      const GpuProblem problem(
+          random, Dtype::bf16,
+          {.B = 2, .Sq = 1 + random.below(70), .Skv = keys, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+          {.causal = true});
+      Agreement agreement;
+      agreement.q = problem.narrow.Q.shape(), agreement.k = problem.narrow.K.shape();
+      agreement.v = problem.narrow.V.shape();
+      agreement.q_rows = agreement.q.S, agreement.kv_rows = keys;
+      gpu::Stream stream;
+      gpu::GpuShard queries(problem.narrow.problem(), problem.dtype, agreement, 0, stream);
+      Half left(problem, queries, agreement, 0, middle, stream),
+          right(problem, queries, agreement, middle, keys, stream);
+      for (const Half* half : {&left, &right})
+        gpu::highest_rung(half->step, rung.number).launch(half->step, stream);
+
+      gpu::MergeStep merge{.B = 2, .H = 2, .dv = 64, .devices = 1, .device = {}};
+      merge.device[0] = pair_of(left.state, right.state);
+      gpu::launch_merge(merge, stream);
+      gpu::launch_finish(left.step, stream);
+
+      const Attended<double> truth = attention(problem.drawn.problem()),
+                             size = attention_magnitude(problem.drawn.problem());
+      INFO(std::string(rung.name) << ", " << middle << " of " << keys << " keys");
+      CHECK(worst_error(gpu::from_gpu(*queries.out, problem.dtype, stream), truth.out, size.out) <=
+            problem.out_bound());
+      CHECK(worst_error(gpu::from_gpu(*queries.lse, Dtype::f32, stream), truth.lse, size.lse) <=
+            problem.lse_bound());
+    }
+}
+
+TEST_CASE("the neutral state changes no other, on either side, and two of them stay neutral") {
+  Random random(1);
+  for (const int dv : {1, 32, 77}) {
+    const States some = random_states(random, 13, dv), none = neutral_states(13, dv);
+    CHECK(merged(some, none) == some);
+    CHECK(merged(none, some) == some);
+    CHECK(merged(none, none) == none);
+  }
+}
+
+TEST_CASE("a merge keeps what its weights say: m the larger one, l and O shrunk to it and added") {
+  const States a{{3, -2}, {1, 4}, {10, 20, 1, 2}}, b{{1, 0}, {8, 1}, {4, 8, 5, 6}};
+  CHECK(merged(a, b) == States{{3, 0}, {3, 2}, {11, 22, 5.25f, 6.5f}});
+  CHECK(merged(b, a) == States{{3, 0}, {3, 2}, {11, 22, 5.25f, 6.5f}});
+}
+
+TEST_CASE("scores whose distance no number could hold: the smaller side vanishes, without NaN") {
+  const States low{{-3e38f}, {2}, {7}}, high{{3e38f}, {1}, {5}};
+  CHECK(merged(low, high) == high);
+  CHECK(merged(high, low) == high);
+}
