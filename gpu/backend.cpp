@@ -13,8 +13,8 @@ void require_gpu() {
 }
 
 Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                                 int at_most_rung, GpuRun& where) {
-  Attended<float> result = gpu::ring_attention(problem, dtype, options, at_most_rung);
+                                 int at_most_rung, TraceSink& facts, GpuRun& where) {
+  Attended<float> result = gpu::ring_attention(problem, dtype, options, at_most_rung, {&facts, {}});
   const gpu::Rung& rung = gpu::rung_for(problem, dtype, options, at_most_rung);
   where = {gpu::device_name(), rung.number, rung.name};
   return result;

@@ -21,9 +21,9 @@ struct GpuRun {
 void require_gpu();
 
 // Exact attention over a ring of virtual devices on the GPU, by the highest rung up to _at_most_rung_ that
-// takes the problem. Q, K, V and out are stored as _dtype_. Throws BadInput where the GPU version does not do
-// such a thing.
+// takes the problem. Q, K, V and out are stored as _dtype_. _facts_ gets those of the run when it is over,
+// with the times of the GPU. Throws BadInput where the GPU version does not do such a thing.
 Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                                 int at_most_rung, GpuRun& where);
+                                 int at_most_rung, TraceSink& facts, GpuRun& where);
 
 }  // namespace ringattn::cli

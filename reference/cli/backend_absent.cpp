@@ -10,7 +10,7 @@ void require_gpu() {
       "as gpu/README.md says, or use --backend cpu");
 }
 
-Attended<float> attention_on_gpu(const Problem<float>&, Dtype, const RingOptions&, int, GpuRun&) {
+Attended<float> attention_on_gpu(const Problem<float>&, Dtype, const RingOptions&, int, TraceSink&, GpuRun&) {
   require_gpu();
   return {};
 }

@@ -73,7 +73,7 @@ TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
   header.heads = report.q.H, header.kv_heads = report.k.H, header.head_dim = report.q.D,
   header.v_dim = report.v.D;
   header.layout = o.spread.layout, header.rotate = o.spread.rotate, header.dtype = name(report.dtype);
-  header.overlap = o.spread.overlap, header.transport = o.spread.transport;
+  header.overlap = o.spread.overlap, header.transport = o.on_gpu() ? "gpu" : o.spread.transport;
   if (o.backward) header.passes.push_back("backward");
   header.cost = o.spread.cost();
   for (const auto& [key, value] : report.config.items())
@@ -153,13 +153,10 @@ Results<T> run_on_cpu(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
 }
 
 Results<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
-  RingOptions ring = o.spread.ring();
-  Recorders pens = recorders(sink, ring.devices, o.spread.cost());
-  ring.facts = &pens;
-
   Results<float> results;
   const auto began = std::chrono::steady_clock::now();
-  results.forward = attention_on_gpu(c.problem(), c.dtype, ring, o.rung, results.gpu.emplace());
+  results.forward =
+      attention_on_gpu(c.problem(), c.dtype, o.spread.ring(), o.rung, sink, results.gpu.emplace());
   results.seconds = seconds_since(began);
   return results;
 }

@@ -85,7 +85,7 @@ void refuse_contradictions(const CLI::App& command, const RunOptions& o, Dtype d
   const std::string instead = "; leave it out, or use --backend cpu";
   const std::pair<const char*, const char*> absent[] = {
       {"--backward", "goes forward alone"},
-      {"--trace", "records no events"},
+      {"--trace-rows", "shows no single rows"},
       {"--steps", "shows no state between steps"},
       {"--transport", "has streams, not threads"},
       {"--threads", "has streams, not threads"},
@@ -94,8 +94,6 @@ void refuse_contradictions(const CLI::App& command, const RunOptions& o, Dtype d
   };
   for (const auto& [name, reason] : absent)
     require(command.count(name) == 0, "[--backend] the GPU version ", reason, "; found ", name, instead);
-  require(o.spread.rotate == "kv", "[--backend] K and V rotate on the GPU; found --rotate ", o.spread.rotate,
-          instead);
   require(o.problem.softcap == 0, "[--backend] scores are not capped on the GPU; found --softcap ",
           o.problem.softcap, instead);
   require(dtype != Dtype::f64,

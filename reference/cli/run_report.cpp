@@ -30,22 +30,20 @@ void print_header(const RunReport& r) {
   for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);
 }
 
-// Long rings show their first and last devices. No clock has seen when a virtual device of a GPU was busy
+// Long rings show their first and last devices
 void print_devices(const RunReport& r) {
   constexpr std::size_t shown = 8;
-  fmt::print("device   queries   peak memory          sent{}\n", r.gpu ? "" : "        busy     waiting");
+  fmt::print("device   queries   peak memory          sent        busy     waiting\n");
   for (std::size_t d = 0; d < r.devices.size(); ++d) {
     if (r.devices.size() > 2 * shown && d == shown) {
       fmt::print("   ...\n");
       d = r.devices.size() - shown;
     }
     const DeviceSummary& device = r.devices[d];
-    fmt::print("{:6} {:9} {:>13} {:>13}", d, r.rows_of_device[d],
-               bytes(static_cast<double>(device.peak_bytes)), bytes(static_cast<double>(device.bytes_sent)));
-    if (!r.gpu)
-      fmt::print(" {:>11} {:>11}", seconds(device.busy.wall_seconds),
-                 seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
-    fmt::print("\n");
+    fmt::print("{:6} {:9} {:>13} {:>13} {:>11} {:>11}\n", d, r.rows_of_device[d],
+               bytes(static_cast<double>(device.peak_bytes)), bytes(static_cast<double>(device.bytes_sent)),
+               seconds(device.busy.wall_seconds),
+               seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
   }
 }
 
@@ -57,7 +55,7 @@ void print_facts(const RunReport& r) {
       bytes(matrix));
   fmt::print("Inputs and results, gathered in one place for this command, take {} beside that.\n",
              bytes(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
-  if (!r.gpu && r.overlap.transfer.wall_seconds > 0)
+  if (r.overlap.transfer.wall_seconds > 0)
     fmt::print(
         "Messages travelled {} in all; devices had nothing else to do for {} of that: {:.0f} % hidden.\n",
         seconds(r.overlap.transfer.wall_seconds), seconds(r.overlap.exposed.wall_seconds),
@@ -120,27 +118,25 @@ Json to_json(const SelfCheck& check) {
 }
 
 Json to_json(const RunReport& r) {
-  // What the clock of the processor has seen of a device
-  const auto measured = [&](double seconds) { return r.gpu ? Json() : number(seconds); };
   Json devices = Json::array();
   for (std::size_t d = 0; d < r.devices.size(); ++d)
     devices.push_back({{"device", d},
                        {"queries", r.rows_of_device[d]},
                        {"peak_bytes", r.devices[d].peak_bytes},
                        {"bytes_sent", r.devices[d].bytes_sent},
-                       {"busy_seconds", measured(r.devices[d].busy.wall_seconds)},
-                       {"wait_seconds", measured(r.devices[d].wait_recv.wall_seconds +
-                                                 r.devices[d].wait_send_buffer.wall_seconds)}});
+                       {"busy_seconds", number(r.devices[d].busy.wall_seconds)},
+                       {"wait_seconds", number(r.devices[d].wait_recv.wall_seconds +
+                                               r.devices[d].wait_send_buffer.wall_seconds)}});
 
   Json time{{"ring_seconds", number(r.ring_seconds)}, {"full_seconds", nullptr}};
   if (r.check.full_seconds) time["full_seconds"] = number(*r.check.full_seconds);
   if (r.check.sampled_rows) time["checked_rows"] = *r.check.sampled_rows;
 
   const double hidden = r.overlap.hidden_fraction_wall();
-  Json overlap{{"transfer_seconds", measured(r.overlap.transfer.wall_seconds)},
-               {"exposed_seconds", measured(r.overlap.exposed.wall_seconds)},
+  Json overlap{{"transfer_seconds", number(r.overlap.transfer.wall_seconds)},
+               {"exposed_seconds", number(r.overlap.exposed.wall_seconds)},
                {"hidden_fraction", nullptr}};
-  if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = measured(hidden);
+  if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = number(hidden);
 
   Json gpu;
   if (r.gpu) gpu = {{"device", r.gpu->device}, {"rung", r.gpu->rung}, {"kernel", r.gpu->kernel}};

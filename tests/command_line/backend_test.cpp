@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "reference/files/trace_file.h"
+#include "reference/trace/checker.h"
 #include "tests/command_line/command_line.h"
 #include "tests/file_fixtures.h"
 
@@ -35,11 +37,14 @@ TEST_CASE("a rung without a GPU is refused") {
 TEST_CASE("what the GPU version does not do is refused by name") {
   const Directory directory;
   const std::string file = directory.path / "file";
-  const std::vector<std::vector<std::string>> absent = {
-      {"--backward"},     {"--trace", file},    {"--trace", file, "--trace-rows", "0"},
-      {"--steps", file},  {"--rotate", "q"},    {"--transport", "lockstep"},
-      {"--threads", "2"}, {"--link-gbps", "1"}, {"--link-latency-us", "1"},
-      {"--softcap", "3"}};
+  const std::vector<std::vector<std::string>> absent = {{"--backward"},
+                                                        {"--trace-rows", "0", "--trace", file},
+                                                        {"--steps", file},
+                                                        {"--transport", "lockstep"},
+                                                        {"--threads", "2"},
+                                                        {"--link-gbps", "1"},
+                                                        {"--link-latency-us", "1"},
+                                                        {"--softcap", "3"}};
   for (const std::vector<std::string>& option : absent) refuses(on_gpu(option), "found " + option[0]);
   refuses(on_gpu({}, "f64"), "found f64");
   CHECK(directory.files() == 0);
@@ -48,8 +53,9 @@ TEST_CASE("what the GPU version does not do is refused by name") {
 TEST_CASE("what a file asks for and the GPU version does not do is refused as well") {
   const Directory directory;
   SafetensorsFile file = qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}, Dtype::bf16);
-  file.metadata = {{"rotate", "q"}};
-  refuses({"run", "--backend", "gpu", "--input", saved(directory.path / "q", file)}, "found --rotate q");
+  file.metadata = {{"softcap", "3"}};
+  refuses({"run", "--backend", "gpu", "--input", saved(directory.path / "capped", file)},
+          "found --softcap 3");
   file.metadata = {{"backend", "gpu"}};  // hardware is no property of a problem
   CHECK(is_exact(call({"run", "--input", saved(directory.path / "gpu", file)})));
   const std::string doubles = saved(directory.path / "f64", qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}));
@@ -74,7 +80,7 @@ TEST_CASE("on a GPU the run is exact, or there is none and one sentence says so"
 }
 
 TEST_CASE("every rung gives an exact run, and the report names it") {
-  for (const std::string rung : {"1", "2", "3"}) {
+  for (const std::string rung : {"1", "2", "3", "4", "5", "6", "7"}) {
     const Answer answer = call_emulated(on_gpu({"--rung", rung}));
     CHECK(is_exact(answer));
     CHECK(answer.out.find("an emulated device, rung " + rung) != std::string::npos);
@@ -84,15 +90,26 @@ TEST_CASE("every rung gives an exact run, and the report names it") {
         {"--kv-seq", "31", "--causal-align", "top-left", "--window", "9,-1", "--no-overlap"}, dtype))));
 }
 
-TEST_CASE("the report for programs says where the run was, and no times that nobody measured") {
+TEST_CASE("a run on the GPU writes a trace that can have happened, whatever rotates") {
+  const Directory directory;
+  for (const std::string travels : {"kv", "q"}) {
+    const std::string trace = directory.path / travels;
+    REQUIRE(is_exact(call_emulated(on_gpu({"--rotate", travels, "--trace", trace}))));
+    const TraceFile file = read_trace(trace);
+    CHECK(file.header.transport == "gpu");
+    CHECK(broken_invariants(file.header, file.events).empty());
+  }
+}
+
+TEST_CASE("the report for programs says where the run was, by the clock of the GPU") {
   Json report = call_emulated(on_gpu({"--json", "-"})).json();
   CHECK(report["gpu"]["device"] == "an emulated device");
   CHECK(report["gpu"]["rung"].is_number_integer());
   CHECK(report["gpu"]["kernel"].is_string());
   CHECK(report["result"]["verdict"] == "exact");
   CHECK(report["devices"][0]["peak_bytes"] > 0);
-  CHECK(report["devices"][0]["busy_seconds"].is_null());
-  CHECK(report["overlap"]["transfer_seconds"].is_null());
+  CHECK(report["devices"][0]["busy_seconds"] > 0);
+  CHECK(report["overlap"]["transfer_seconds"] > 0);
   CHECK(json_of({"--seq", "4"})["gpu"].is_null());
 }
 
