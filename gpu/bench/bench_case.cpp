@@ -29,6 +29,18 @@ Tensor<float> rows_of_head(const NormalNumbers& numbers, int b, int h, const std
   return found;
 }
 
+std::vector<float> row_of_results(const GpuTensor& out, const GpuTensor& lse, Index place, Stream& stream) {
+  const Index d = out.shape().D;
+  std::vector<Eigen::bfloat16> stored(static_cast<std::size_t>(d));
+  float row_lse = 0;
+  stream.copy(stored.data(), out.as<Eigen::bfloat16>() + place * d, 2 * stored.size());
+  stream.copy(&row_lse, lse.as<float>() + place, sizeof row_lse);
+  stream.finish();
+  std::vector<float> numbers(stored.begin(), stored.end());
+  numbers.push_back(row_lse);
+  return numbers;
+}
+
 namespace {
 
 void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b, int h) {

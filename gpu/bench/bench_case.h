@@ -30,6 +30,9 @@ Tensor<float> rows_of_head(const NormalNumbers& numbers, int b, int h, const std
 // Reads out and lse of a row of one head: d + 1 numbers, lse last.
 using ReadRow = std::function<std::vector<float>(int b, int h, Index row)>;
 
+// The same of row _place_ of out and lse, counted over all heads
+std::vector<float> row_of_results(const GpuTensor& out, const GpuTensor& lse, Index place, Stream& stream);
+
 // Throws std::runtime_error unless sampled rows of two heads are what the definition gives, to rounding; such
 // an answer is not timed
 void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read);

@@ -45,15 +45,7 @@ void OneCall::poison() {
 }
 
 std::vector<float> OneCall::read(int b, int h, Index row) {
-  const Index place = (Index{b} * case_.H + h) * case_.N + row;
-  std::vector<Eigen::bfloat16> stored(static_cast<std::size_t>(case_.d));
-  float row_lse = 0;
-  stream_.copy(stored.data(), out_.as<Eigen::bfloat16>() + place * case_.d, 2 * stored.size());
-  stream_.copy(&row_lse, lse_.as<float>() + place, sizeof row_lse);
-  stream_.finish();
-  std::vector<float> numbers(stored.begin(), stored.end());
-  numbers.push_back(row_lse);
-  return numbers;
+  return row_of_results(out_, lse_, (Index{b} * case_.H + h) * case_.N + row, stream_);
 }
 
 }  // namespace ringattn::gpu

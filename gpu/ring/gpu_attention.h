@@ -1,17 +1,10 @@
 #pragma once
 
 #include "gpu/kernels/ladder.h"
+#include "gpu/ring/gpu_ring.h"
 #include "reference/definition/dtype.h"
-#include "reference/transport/ring_attention.h"
 
 namespace ringattn::gpu {
-
-// Where the facts of a run go. Wall times are those at which the GPU began and ended the work, and all facts
-// are handed on when the run is over.
-struct Tracing {
-  TraceSink* sink = nullptr;  // null: nothing is recorded, and nothing slows the run down
-  CostModel cost;             // of the virtual clock
-};
 
 // Exact attention over a ring of virtual devices on one GPU: what ringattn::ring_attention does on the
 // processor, with the same loop, schedule and layouts. Q, K and V are stored as _dtype_ (bf16, f16 or f32),

@@ -1,19 +1,30 @@
 #include "gpu/ring/gpu_shard.h"
 
+#include "reference/definition/layout.h"
+#include "reference/ring/shard.h"
+
 namespace ringattn::gpu {
 
-GpuShard::GpuShard(const Problem<float>& problem, Dtype dtype, const Agreement& agreement, int device,
-                   Stream& stream) {
-  const QueryShard<float> queries(problem, agreement.layout, device, agreement.devices);
-  const KvShard<float> kv(problem, agreement.layout, device, agreement.devices);
-  const Index rows_here = queries.Q->shape().S;
-  rows = queries.rows;
-  q_tokens = queries.tokens, kv_tokens = kv.tokens;
-  Q = to_gpu(*queries.Q, agreement.q_rows, dtype, stream);
-  K = to_gpu(*kv.K, agreement.kv_rows, dtype, stream);
-  V = to_gpu(*kv.V, agreement.kv_rows, dtype, stream);
-  q_positions = positions_to_gpu(*queries.tokens, agreement.q_rows, stream);
-  kv_positions = positions_to_gpu(*kv.tokens, agreement.kv_rows, stream);
+MakeTensor tensors_of(const Problem<float>& problem, Dtype dtype, Stream& stream) {
+  return [Q = problem.Q, K = problem.K, V = problem.V, dtype, &stream](
+             char name, const std::vector<Index>& rows, const GpuTensor&, Index room) {
+    return to_gpu(*shard(name == 'Q' ? Q : name == 'K' ? K : V, rows), room, dtype, stream);
+  };
+}
+
+GpuShard::GpuShard(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
+                   int device, const MakeTensor& make, Stream& stream)
+    : rows(rows_of_device(agreement.layout, device, agreement.devices, queries.length())) {
+  const std::vector<Index> kv_rows =
+      rows_of_device(agreement.layout, device, agreement.devices, keys.length());
+  q_tokens = std::make_shared<Tokens>(queries.select(rows));
+  kv_tokens = std::make_shared<Tokens>(keys.select(kv_rows));
+  q_positions = positions_to_gpu(*q_tokens, agreement.q_rows, stream);
+  kv_positions = positions_to_gpu(*kv_tokens, agreement.kv_rows, stream);
+  Q = make('Q', rows, *q_positions, agreement.q_rows);
+  K = make('K', kv_rows, *kv_positions, agreement.kv_rows);
+  V = make('V', kv_rows, *kv_positions, agreement.kv_rows);
+  const auto rows_here = static_cast<Index>(rows.size());
   out = unwritten(agreement.out_of(rows_here), bytes_per_element(dtype), stream);
   lse = unwritten({agreement.q.B, rows_here, agreement.q.H, 1}, sizeof(float), stream);
 }

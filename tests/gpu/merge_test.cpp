@@ -138,7 +138,9 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
       agreement.v = problem.narrow.V.shape();
       agreement.q_rows = agreement.q.S, agreement.kv_rows = keys;
       gpu::Stream stream;
-      gpu::GpuShard queries(problem.narrow.problem(), problem.dtype, agreement, 0, stream);
+      const Problem<float> narrow = problem.narrow.problem();
+      gpu::GpuShard queries(agreement, narrow.q_tokens, narrow.kv_tokens, problem.dtype, 0,
+                            gpu::tensors_of(narrow, problem.dtype, stream), stream);
       Half left(problem, queries, agreement, 0, middle, stream),
           right(problem, queries, agreement, middle, keys, stream);
       for (const Half* half : {&left, &right})
