@@ -19,10 +19,10 @@ else()
   set(found "no CUDA compiler")
 endif()
 
-if(CMAKE_CUDA_COMPILER AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12)
+if(CMAKE_CUDA_COMPILER AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.5)
   set(RINGATTN_HAS_CUDA ON)
   message(STATUS "The GPU version is built with ${found}")
 else()
-  message(STATUS "The GPU version is absent: found ${found}; install the CUDA Toolkit, 12 or later, "
+  message(STATUS "The GPU version is absent: found ${found}; install the CUDA Toolkit, 12.5 or later, "
     "and give -DCMAKE_CUDA_COMPILER=... if its nvcc is not found by itself")
 endif()
