@@ -43,15 +43,6 @@ __device__ void load(float (*tile)[d + 1], int count, const T* matrix, int base,
   }
 }
 
-__device__ float max_of_row(float x) {
-  x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, 1));
-  return fmaxf(x, __shfl_xor_sync(0xffffffff, x, 2));
-}
-__device__ float sum_of_row(float x) {
-  x += __shfl_xor_sync(0xffffffff, x, 1);
-  return x + __shfl_xor_sync(0xffffffff, x, 2);
-}
-
 template <class T, int d>
 __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ AttentionStep step) {
   const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);

@@ -83,16 +83,6 @@ __device__ void mask_scores(Fragment<keys>& S, const WarpRows<d>& rows, const Re
   }
 }
 
-// Over the four lanes that share a row
-__device__ inline float max_of_row(float x) {
-  x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, 1));
-  return fmaxf(x, __shfl_xor_sync(0xffffffff, x, 2));
-}
-__device__ inline float sum_of_row(float x) {
-  x += __shfl_xor_sync(0xffffffff, x, 1);
-  return x + __shfl_xor_sync(0xffffffff, x, 2);
-}
-
 // The factors by which O has to shrink
 struct Alpha {
   float of[2];
