@@ -1,7 +1,9 @@
 #include "reference/cli/backend.h"
 
+#include "gpu/bench/gpu_bench.h"
 #include "gpu/ring/gpu_attention.h"
 #include "gpu/runtime/device.h"
+#include "reference/cli/self_check.h"
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::cli {
@@ -18,6 +20,14 @@ Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, con
   const gpu::Rung& rung = gpu::rung_for(problem, dtype, options, at_most_rung);
   where = {gpu::device_name(), rung.number, rung.name};
   return result;
+}
+
+GpuBench bench_on_gpu(const LadderSizes& sizes, const std::function<void(const GpuBench&)>& grown) {
+  try {
+    return gpu::bench_gpu(sizes, grown);
+  } catch (const gpu::WrongAnswer& wrong) {
+    throw WrongResult(wrong.what());
+  }
 }
 
 }  // namespace ringattn::cli

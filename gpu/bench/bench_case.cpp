@@ -1,7 +1,6 @@
 #include "gpu/bench/bench_case.h"
 
 #include <numeric>
-#include <stdexcept>
 
 #include "reference/definition/comparison.h"
 #include "reference/definition/magnitude.h"
@@ -69,10 +68,9 @@ void require_right(const BenchCase& bench_case, const std::string& whose, const 
       compare<float>(found.out, truth.out, size.out).within(bound.out + unit_roundoff(Dtype::bf16)) &&
       compare<float>(found.lse, truth.lse, size.lse).within(bound.lse);
   if (!right)
-    throw std::runtime_error("[bench] " + whose +
-                             " gives a wrong answer for N = " + std::to_string(bench_case.N) +
-                             ", d = " + std::to_string(bench_case.d) + (bench_case.causal ? ", causal" : "") +
-                             ", head " + std::to_string(h) + ", and is not timed");
+    throw WrongAnswer("[bench] " + whose + " gives a wrong answer for N = " + std::to_string(bench_case.N) +
+                      ", d = " + std::to_string(bench_case.d) + (bench_case.causal ? ", causal" : "") +
+                      ", head " + std::to_string(h) + ", and is not timed");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <stdexcept>
 #include <vector>
 
 #include "gpu/bench/normal_numbers.h"
@@ -33,8 +34,13 @@ using ReadRow = std::function<std::vector<float>(int b, int h, Index row)>;
 // The same of row _place_ of out and lse, counted over all heads
 std::vector<float> row_of_results(const GpuTensor& out, const GpuTensor& lse, Index place, Stream& stream);
 
-// Throws std::runtime_error unless sampled rows of two heads are what the definition gives, to rounding; such
-// an answer is not timed
+// A kernel's answer is not what the definition gives; such a kernel is not timed.
+class WrongAnswer : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Throws WrongAnswer unless sampled rows of two heads are what the definition gives, to rounding
 void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read);
 
 }  // namespace ringattn::gpu

@@ -1,5 +1,6 @@
 #include "gpu/bench/ladder_bench.h"
 
+#include <algorithm>
 #include <map>
 
 #include "gpu/bench/one_call.h"
@@ -7,40 +8,29 @@
 
 namespace ringattn::gpu {
 
-namespace {
-
-constexpr int tokens = 16384, columns = 2048;  // of a batch, of all heads
-constexpr double most_seconds = 0.5;           // for one run
-
-}  // namespace
-
-std::vector<LadderRow> bench_ladder(const Ceilings& ceilings, int longest, Stopwatch& stopwatch,
-                                    Stream& stream, const std::function<void(const LadderRow&)>& found) {
-  constexpr int runs = 11;
-  std::vector<LadderRow> rows;
+void bench_ladder(const cli::LadderSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
+                  Stream& stream, const std::function<void(const cli::LadderRow&)>& found) {
+  constexpr double most_seconds = 0.5;  // for one run
   for (const int d : {64, 128})
     for (const bool causal : {false, true}) {
       std::map<int, double> rate;  // operations a second, of each rung so far
-      for (int N = 1024; N <= longest; N *= 2) {
-        const BenchCase bench_case{std::max(1, tokens / N), columns / d, N, d, causal};
+      for (int N = sizes.shortest; N <= sizes.longest; N *= 2) {
+        const BenchCase bench_case{std::max(1, sizes.tokens / N), sizes.columns / d, N, d, causal};
+        const double operations = bench_case.operations();
         OneCall call(bench_case, stream);
         const AttentionStep step = call.step();
         for (const Rung& rung : ladder()) {
-          const double operations = bench_case.operations();
           if (!rung.refuses(step).empty()) continue;
           if (rate.count(rung.number) && operations / rate[rung.number] > most_seconds) continue;
           call.poison();
           rung.launch(step, stream);
           require_right(bench_case, rung.name, [&](int b, int h, Index row) { return call.read(b, h, row); });
-          const double seconds = stopwatch.median(runs, [&] { rung.launch(step, stream); });
-          rate[rung.number] = operations / seconds;
-          const double tflops = 1e-12 * operations / seconds;
-          rows.push_back({rung.number, rung.name, bench_case, tflops, tflops / ceilings.gemm_tflops});
-          found(rows.back());
+          rate[rung.number] = operations / stopwatch.median(sizes.runs, [&] { rung.launch(step, stream); });
+          const double tflops = 1e-12 * rate[rung.number];
+          found({d, causal, N, rung.number, rung.name, tflops, tflops / ceilings.gemm_tflops});
         }
       }
     }
-  return rows;
 }
 
 }  // namespace ringattn::gpu

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "reference/cli/gpu_bench.h"
 #include "reference/definition/dtype.h"
 #include "reference/transport/ring_attention.h"
 
@@ -25,5 +27,9 @@ void require_gpu();
 // with the times of the GPU. Throws BadInput where the GPU version does not do such a thing.
 Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
                                  int at_most_rung, TraceSink& facts, GpuRun& where);
+
+// The ceilings of the GPU, and every rung of the ladder on problems of these sizes. _grown_ sees the report
+// as soon as the ceilings are known, and after each row. Throws WrongResult where a rung's answer is wrong.
+GpuBench bench_on_gpu(const LadderSizes& sizes, const std::function<void(const GpuBench&)>& grown);
 
 }  // namespace ringattn::cli

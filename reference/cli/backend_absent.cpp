@@ -15,4 +15,9 @@ Attended<float> attention_on_gpu(const Problem<float>&, Dtype, const RingOptions
   return {};
 }
 
+GpuBench bench_on_gpu(const LadderSizes&, const std::function<void(const GpuBench&)>&) {
+  require_gpu();
+  return {};
+}
+
 }  // namespace ringattn::cli

@@ -10,10 +10,13 @@
 #include "reference/blockwise/blockwise_attention.h"
 #include "reference/cli/bench_report.h"
 #include "reference/cli/gemm_bound.h"
+#include "reference/cli/gpu_bench_run.h"
+#include "reference/cli/json_output.h"
 #include "reference/cli/modelled_efficiency.h"
 #include "reference/cli/progress.h"
 #include "reference/cli/self_check.h"
 #include "reference/cli/values.h"
+#include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
 
 namespace ringattn::cli {
@@ -174,30 +177,49 @@ int run(const BenchOptions& o) {
   return 0;
 }
 
+// Throws BadInput where an option belongs to the other backend
+void refuse_contradictions(const CLI::App& command, const BenchOptions& o) {
+  const std::string other = o.on_gpu() ? "cpu" : "gpu";
+  for (const CLI::Option* option : command.get_options([&](const CLI::Option* of_command) {
+         return of_command->get_group() == "With --backend " + other && of_command->count() > 0;
+       }))
+    throw BadInput("[--backend] " + option->get_name() + " goes with --backend " + other +
+                   "; found --backend " + o.backend + "; leave it out, or use --backend " + other);
+}
+
 }  // namespace
 
 Action add_bench(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
   const auto o = std::make_shared<BenchOptions>();
+  const auto sizes = std::make_shared<LadderSizes>();
   command->footer(
       "Examples:\n  ringattn bench\n  ringattn bench --seq 1024 --model-seq 2048 --passes 2 --json "
-      "bench.json");
+      "bench.json\n"
+      "  ringattn bench --backend gpu --longest 16384 --json bench.json");
+  command->add_option("--backend", o->backend, "who is measured: cpu, or every rung of gpu")
+      ->check(one_of({"cpu", "gpu"}))
+      ->type_name("NAME")
+      ->capture_default_str();
+  add_json_option(*command, o->json);
   const auto count = [&](const char* name, auto& variable, const char* description) {
     command->add_option(name, variable, description)
         ->check(whole_number(1, 1 << 30))
         ->type_name("N")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group("With --backend cpu");
   };
   count("--seq", o->seq, "tokens");
   count("--dim", o->dim, "head dimension");
   count("--heads", o->heads, "heads");
   count("--model-seq", o->model_seq, "tokens for the modelled efficiency");
   count("--passes", o->passes, "rounds, of which the fastest counts");
-  command->add_option("--json", o->json, "the table for programs; - is standard output")
-      ->check(not_empty())
-      ->type_name("FILE|-");
-  return [o] { return run(*o); };
+  add_gpu_bench_options(*command, *sizes);
+  return [command, o, sizes] {
+    refuse_contradictions(*command, *o);
+    return o->on_gpu() ? run_gpu_bench(*sizes, o->json) : run(*o);
+  };
 }
 
 }  // namespace ringattn::cli

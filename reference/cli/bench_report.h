@@ -12,9 +12,12 @@ namespace ringattn::cli {
 
 // What is measured.
 struct BenchOptions {
+  std::string backend = "cpu";
   Index seq = 4096, dim = 128, heads = 8, model_seq = 8192;
   int passes = 5;
   std::optional<std::filesystem::path> json;  // a file, or "-"
+
+  bool on_gpu() const { return backend == "gpu"; }
 };
 
 // One line of the table; what does not apply is left empty.

@@ -38,7 +38,7 @@ TEST_CASE("a right answer may be timed, a wrong one may not") {
   const auto read = [&](int b, int h, Index row) { return call.read(b, h, row); };
   for (const gpu::Rung& rung : gpu::ladder()) {
     call.poison();
-    CHECK_THROWS(gpu::require_right(bench_case, "nobody", read));
+    CHECK_THROWS_AS(gpu::require_right(bench_case, "nobody", read), gpu::WrongAnswer);
     rung.launch(step, stream);
     CHECK_NOTHROW(gpu::require_right(bench_case, rung.name, read));
   }

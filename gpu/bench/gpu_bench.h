@@ -1,0 +1,15 @@
+#pragma once
+
+#include <functional>
+
+#include "gpu/bench/bench_case.h"
+#include "reference/cli/gpu_bench.h"
+
+namespace ringattn::gpu {
+
+// All that the GPU is measured for. _grown_ sees the report as soon as the ceilings are known, and after each
+// row. Throws WrongAnswer where a rung is wrong.
+cli::GpuBench bench_gpu(const cli::LadderSizes& sizes,
+                        const std::function<void(const cli::GpuBench&)>& grown);
+
+}  // namespace ringattn::gpu

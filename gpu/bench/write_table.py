@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Writes what `ringattn bench --backend gpu --json` and torch_sdpa.py found into a text, between its two markers
+
+    <!-- ladder: ... -->
+    <!-- end of ladder -->
+
+Exit status: 0 written, 2 bad input; then the text is as it was.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+BEGIN, END = "<!-- ladder", "<!-- end of ladder -->"
+
+
+def refuse(sentence):
+    print(f"write_table.py: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Example: write_table.py gpu/README.md bench.json --torch torch.json --driver 580.65 --cuda 13.0",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("text", type=Path, help="the text that has the markers")
+    parser.add_argument("bench", type=Path, help="what ringattn found")
+    parser.add_argument("--torch", type=Path, metavar="FILE", help="what torch_sdpa.py found")
+    parser.add_argument("--driver", default="unknown", metavar="WORD", help="version of the driver")
+    parser.add_argument("--cuda", default="unknown", metavar="WORD", help="version of the CUDA Toolkit")
+    return parser.parse_args()
+
+
+def figures_of(report, name_of):
+    """TFLOP/s of forward passes: problem (d, mask, N) -> name -> figure"""
+    figures = {}
+    for row in report["rows"]:
+        if row["what"] == "forward":
+            figures.setdefault((row["d"], row["mask"], row["N"]), {})[name_of(row)] = float(row["tflops"])
+    return figures
+
+
+def table_of(ours, theirs, gemm):
+    """A line a problem; the highest rung is also shown as its share of the products alone"""
+    rungs = sorted({rung for figures in ours.values() for rung in figures})
+    others = sorted({name for figures in theirs.values() for name in figures})
+    titles = ["d", "mask", "N", *(f"rung {rung}" for rung in rungs), "of GEMM", *others]
+    lines = [titles, ["---:", "---"] + ["---:"] * (len(titles) - 2)]
+    for problem, figures in ours.items():
+        highest = figures[max(figures)]
+        found = [figures.get(rung) for rung in rungs], [theirs.get(problem, {}).get(name) for name in others]
+        mine, yours = ([f"{x:.1f}" if x is not None else "" for x in some] for some in found)
+        lines.append([*map(str, problem), *mine, f"{100 * highest / gemm:.0f} %", *yours])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def section_of(bench, torch, driver, cuda):
+    gemm, copy = (float(bench["ceilings"][name]) for name in ("gemm_tflops", "copy_gbps"))
+    problem = bench["problem"]
+    heading = (
+        f"TFLOP/s of the forward pass on {bench['machine']['gpu']}, driver {driver}, CUDA {cuda}: bf16, "
+        f"{problem['tokens']} tokens\nor one sequence, {problem['columns']} columns in all heads, median of "
+        f"{problem['runs']} runs. The products alone (GEMM, cuBLAS): {gemm:.1f} TFLOP/s; a\n"
+        f"copy alone: {copy:.1f} GB/s. \"of GEMM\" is the share of the highest rung that was measured."
+    )
+    theirs = {}
+    if torch:
+        machine = torch["machine"]
+        theirs = figures_of(torch, lambda row: row["backend"])
+        heading += f" Beside it PyTorch {machine['torch']}\nwith CUDA {machine['cuda']} and cuDNN {machine['cudnn']}."
+    ours = figures_of(bench, lambda row: row["rung"])
+    if not ours:
+        refuse("rows are wanted; the report of ringattn has none; measure again")
+    return f"{heading}\n\n{table_of(ours, theirs, gemm)}\n"
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        text = arguments.text.read_text()
+        bench = json.loads(arguments.bench.read_text())
+        torch = json.loads(arguments.torch.read_text()) if arguments.torch else None
+        section = section_of(bench, torch, arguments.driver, arguments.cuda)
+    except OSError as error:
+        refuse(f"files are wanted that can be read; found {error}")
+    except (ValueError, LookupError, TypeError, ZeroDivisionError) as error:
+        refuse(f"reports are wanted as the two programs write them; found {error!r}; measure again")
+    between = re.compile(rf"({BEGIN}[^\n]*-->\n).*?({END})", re.DOTALL)
+    if len(between.findall(text)) != 1:
+        refuse(f"{arguments.text} must have the lines {BEGIN}: ... --> and {END} once")
+    arguments.text.write_text(between.sub(lambda marks: f"{marks[1]}{section}{marks[2]}", text))
+
+
+if __name__ == "__main__":
+    main()

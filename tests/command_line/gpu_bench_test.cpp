@@ -1,0 +1,80 @@
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "tests/command_line/command_line.h"
+#include "tests/file_fixtures.h"
+
+using namespace ringattn;
+
+namespace {
+
+// Problems that an emulated device can do
+std::vector<std::string> bench_gpu(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments = {"bench",     "--backend", "gpu",      "--shortest", "16",
+                                        "--longest", "32",        "--tokens", "32",         "--columns",
+                                        "128",       "--runs",    "1"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+}  // namespace
+
+TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside the ceilings") {
+  const Directory directory;
+  const std::string file = directory.path / "bench.json";
+  const Answer answer = call_emulated(bench_gpu({"--json", file}));
+  CHECK(answer.status == 0);
+  CHECK(answer.err == "");
+  CHECK(answer.out.find("an emulated device; 32 tokens") == 0);
+  CHECK(answer.out.find("GEMM ceiling: 1.0 TFLOP/s") != std::string::npos);
+
+  const Json report = Json::parse(content(file));
+  CHECK(report["ceilings"]["copy_gbps"] == 1);
+  CHECK(report["problem"]["tokens"] == 32);
+  constexpr int problems = 8;  // two lengths, d = 64 and 128, full and causal
+  std::map<int, int> rows;
+  for (const Json& row : report["rows"]) {
+    ++rows[row["rung"].get<int>()];
+    CHECK(row["tflops"] > 0);
+    CHECK(row["of_gemm"] == row["tflops"]);  // the ceiling of that device is 1 TFLOP/s
+    CHECK(answer.out.find(row["kernel"].get<std::string>()) != std::string::npos);
+  }
+  for (int rung = 1; rung <= 7; ++rung) CHECK(rows[rung] == problems);
+
+  std::istringstream lines(answer.out);
+  int shown = 0;
+  for (std::string line; std::getline(lines, line);) shown += line.ends_with(" %");
+  CHECK(shown == 7 * problems);
+}
+
+TEST_CASE("with --json - the bench of the GPU says nothing but its report") {
+  const Answer answer = call_emulated(bench_gpu({"--json", "-"}));
+  CHECK(answer.status == 0);
+  CHECK(answer.json()["machine"]["gpu"] == "an emulated device");
+  CHECK(answer.json()["problem"]["longest"] == 32);
+}
+
+TEST_CASE("options of one backend's bench are refused beside the other") {
+  for (const std::string name : {"--seq", "--dim", "--heads", "--model-seq", "--passes"})
+    check_refusal(call_emulated(bench_gpu({name, "8"})), name + " goes with --backend cpu");
+  for (const std::string name : {"--shortest", "--longest", "--tokens", "--columns", "--runs"})
+    refuses({"bench", "--seq", "64", "--model-seq", "64", "--passes", "1", name, "128"},
+            name + " goes with --backend gpu");
+  refuses({"bench", "--backend", "abacus"}, "cpu or gpu is wanted");
+}
+
+TEST_CASE("sizes that no ladder can have are refused") {
+  for (const std::string name : {"--shortest", "--longest", "--tokens", "--columns", "--runs"})
+    refuses({"bench", "--backend", "gpu", name, "0"}, "a whole number from 1 to");
+  refuses({"bench", "--backend", "gpu", "--longest", "512"}, "--shortest must not exceed --longest");
+  refuses({"bench", "--backend", "gpu", "--columns", "192"}, "a multiple of 128");
+}
+
+TEST_CASE("the bench of the GPU leaves no file and no table where there is no GPU") {
+  const Directory directory;
+  const Answer answer = call(bench_gpu({"--json", directory.path / "bench.json"}));
+  if (answer.status == 0) return;
+  check_refusal(answer, "[--backend] gpu needs");
+  CHECK(directory.files() == 0);
+}
