@@ -22,7 +22,7 @@ Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, con
   return result;
 }
 
-GpuBench bench_on_gpu(const LadderSizes& sizes, const std::function<void(const GpuBench&)>& grown) {
+GpuBench bench_on_gpu(const GpuBenchSizes& sizes, const std::function<void(const GpuBench&)>& grown) {
   try {
     return gpu::bench_gpu(sizes, grown);
   } catch (const gpu::WrongAnswer& wrong) {

@@ -9,7 +9,7 @@ namespace ringattn::gpu {
 
 // All that the GPU is measured for. _grown_ sees the report as soon as the ceilings are known, and after each
 // row. Throws WrongAnswer where a rung is wrong.
-cli::GpuBench bench_gpu(const cli::LadderSizes& sizes,
+cli::GpuBench bench_gpu(const cli::GpuBenchSizes& sizes,
                         const std::function<void(const cli::GpuBench&)>& grown);
 
 }  // namespace ringattn::gpu

@@ -8,7 +8,7 @@
 
 namespace ringattn::gpu {
 
-void bench_ladder(const cli::LadderSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
+void bench_ladder(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
                   Stream& stream, const std::function<void(const cli::LadderRow&)>& found) {
   constexpr double most_seconds = 0.5;  // for one run
   for (const int d : {64, 128})

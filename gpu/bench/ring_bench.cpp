@@ -13,7 +13,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-constexpr int any_rung = std::numeric_limits<int>::max(), runs = 7;
+constexpr int any_rung = std::numeric_limits<int>::max();
 
 RingOptions options_of(int devices, Layout layout, Exchange exchange) {
   RingOptions options;
@@ -81,7 +81,8 @@ MakeTensor normal_tensors(const BenchCase& c, Stream& stream) {
   };
 }
 
-std::vector<RingRow> bench_ring(const BenchCase& c, int devices, Stopwatch& stopwatch, Stream& stream) {
+std::vector<RingRow> bench_ring(const BenchCase& c, int devices, int runs, Stopwatch& stopwatch,
+                                Stream& stream) {
   OneCall call(c, stream);
   const AttentionStep step = call.step();
   const Rung& rung = highest_rung(step, any_rung);
@@ -100,7 +101,7 @@ RingRow run_ring_once(const BenchCase& c, int devices) {
   return row;
 }
 
-double modelled_efficiency(const BenchCase& c, Layout layout, int devices, Stopwatch& stopwatch,
+double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int runs, Stopwatch& stopwatch,
                            Stream& stream) {
   const RingOptions options = options_of(devices, layout, Exchange::handed_over);
   const Agreement agreement = agreement_of(c, options);

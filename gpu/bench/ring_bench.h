@@ -20,8 +20,9 @@ struct RingRow {
   double tflops() const { return 1e-12 * bench_case.operations() / ring_seconds; }
 };
 
-// A ring in the contiguous layout, causal in zigzag, with blocks handed over and copied
-std::vector<RingRow> bench_ring(const BenchCase& bench_case, int devices, Stopwatch& stopwatch,
+// A ring in the contiguous layout, causal in zigzag, with blocks handed over and copied; the shortest of so
+// many runs counts, for the ring and for the one call
+std::vector<RingRow> bench_ring(const BenchCase& bench_case, int devices, int runs, Stopwatch& stopwatch,
                                 Stream& stream);
 
 // A single run where blocks are handed over, for problems that would be too long a wait
@@ -30,7 +31,7 @@ RingRow run_ring_once(const BenchCase& bench_case, int devices);
 // How well a layout balances a problem over devices that wait for one another at each step: the mean over the
 // devices of their total time, divided by the sum over the steps of the slowest one's. Each block has the
 // whole GPU for itself, as it would on a device of its own.
-double modelled_efficiency(const BenchCase& bench_case, Layout layout, int devices, Stopwatch& stopwatch,
-                           Stream& stream);
+double modelled_efficiency(const BenchCase& bench_case, Layout layout, int devices, int runs,
+                           Stopwatch& stopwatch, Stream& stream);
 
 }  // namespace ringattn::gpu

@@ -30,6 +30,6 @@ Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, con
 
 // The ceilings of the GPU, and every rung of the ladder on problems of these sizes. _grown_ sees the report
 // as soon as the ceilings are known, and after each row. Throws WrongResult where a rung's answer is wrong.
-GpuBench bench_on_gpu(const LadderSizes& sizes, const std::function<void(const GpuBench&)>& grown);
+GpuBench bench_on_gpu(const GpuBenchSizes& sizes, const std::function<void(const GpuBench&)>& grown);
 
 }  // namespace ringattn::cli

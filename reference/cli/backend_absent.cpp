@@ -15,7 +15,7 @@ Attended<float> attention_on_gpu(const Problem<float>&, Dtype, const RingOptions
   return {};
 }
 
-GpuBench bench_on_gpu(const LadderSizes&, const std::function<void(const GpuBench&)>&) {
+GpuBench bench_on_gpu(const GpuBenchSizes&, const std::function<void(const GpuBench&)>&) {
   require_gpu();
   return {};
 }

@@ -193,7 +193,7 @@ Action add_bench(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
   const auto o = std::make_shared<BenchOptions>();
-  const auto sizes = std::make_shared<LadderSizes>();
+  const auto sizes = std::make_shared<GpuBenchSizes>();
   command->footer(
       "Examples:\n  ringattn bench\n  ringattn bench --seq 1024 --model-seq 2048 --passes 2 --json "
       "bench.json\n"

@@ -13,14 +13,14 @@ namespace {
 
 constexpr int widest_head = 128;
 
-void require_sensible(const LadderSizes& sizes) {
+void require_sensible(const GpuBenchSizes& sizes) {
   require(sizes.shortest <= sizes.longest, "[bench] --shortest must not exceed --longest; found ",
           sizes.shortest, " and ", sizes.longest, "; change one of them");
   require(sizes.columns % widest_head == 0, "[bench] --columns must be a multiple of ", widest_head,
           ", so that heads of 64 and 128 fill them; found ", sizes.columns, "; round it");
 }
 
-int problems(const LadderSizes& sizes) {
+int problems(const GpuBenchSizes& sizes) {
   int lengths = 0;
   for (int N = sizes.shortest; N <= sizes.longest; N *= 2) ++lengths;
   return 4 * lengths;  // d = 64 and 128, full and causal
@@ -32,7 +32,7 @@ bool begins_problem(const std::vector<LadderRow>& ladder) {
 
 }  // namespace
 
-void add_gpu_bench_options(CLI::App& command, LadderSizes& sizes) {
+void add_gpu_bench_options(CLI::App& command, GpuBenchSizes& sizes) {
   const auto count = [&](const char* name, int& variable, int most, const char* description) {
     command.add_option(name, variable, description)
         ->check(whole_number(1, static_cast<std::uint64_t>(most)))
@@ -46,9 +46,12 @@ void add_gpu_bench_options(CLI::App& command, LadderSizes& sizes) {
   count("--tokens", sizes.tokens, million, "tokens of a batch, where a sequence has fewer");
   count("--columns", sizes.columns, 1 << 16, "columns of all heads together, a multiple of 128");
   count("--runs", sizes.runs, 1000, "runs, of which the median counts");
+  count("--ring-devices", sizes.ring_devices, 32, "virtual devices of the rings");
+  count("--ring-tokens", sizes.ring_tokens, million, "tokens of each of them");
+  count("--long-ring", sizes.long_ring, 1 << 24, "tokens of one long causal run");
 }
 
-int run_gpu_bench(const LadderSizes& sizes, const std::optional<std::filesystem::path>& json) {
+int run_gpu_bench(const GpuBenchSizes& sizes, const std::optional<std::filesystem::path>& json) {
   require_sensible(sizes);
   require_gpu();
   JsonOutput output(json);
@@ -60,6 +63,7 @@ int run_gpu_bench(const LadderSizes& sizes, const std::optional<std::filesystem:
     if (!so_far.ladder.empty() && begins_problem(so_far.ladder)) progress.advance();
   });
   progress.clear();
+  if (for_people) print_rings(bench);
   output.deliver("", to_json(bench, sizes));
   return 0;
 }

@@ -11,12 +11,16 @@ namespace {
 
 // Problems that an emulated device can do
 std::vector<std::string> bench_gpu(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> arguments = {"bench",     "--backend", "gpu",      "--shortest", "16",
-                                        "--longest", "32",        "--tokens", "32",         "--columns",
-                                        "128",       "--runs",    "1"};
+  std::vector<std::string> arguments = {
+      "bench", "--backend",   "gpu", "--shortest", "16", "--longest",      "32", "--tokens",
+      "32",    "--columns",   "128", "--runs",     "1",  "--ring-devices", "2",  "--ring-tokens",
+      "16",    "--long-ring", "40"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
+
+const std::string sizes[] = {"--shortest", "--longest",      "--tokens",      "--columns",
+                             "--runs",     "--ring-devices", "--ring-tokens", "--long-ring"};
 
 }  // namespace
 
@@ -45,7 +49,22 @@ TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside 
   std::istringstream lines(answer.out);
   int shown = 0;
   for (std::string line; std::getline(lines, line);) shown += line.ends_with(" %");
-  CHECK(shown == 7 * problems);
+  CHECK(shown == 7 * problems + 3);  // three layouts of rings
+}
+
+TEST_CASE(
+    "after the ladder the bench of the GPU tells of rings, of a long one, and of the balance of layouts") {
+  const Json report = call_emulated(bench_gpu({"--json", "-"})).json();
+  // Full and causal, blocks handed over and copied; then the long one, which has no call beside it
+  REQUIRE(report["rings"].size() == 5);
+  for (const Json& ring : report["rings"]) {
+    CHECK(ring["devices"] == 2);
+    CHECK(ring["seconds"] > 0);
+    CHECK(ring["bytes_per_device"] > 0);
+    CHECK(ring["of_one_call"].is_null() == (ring["N"] == 40));
+  }
+  REQUIRE(report["balance"].size() == 3);
+  for (const Json& layout : report["balance"]) CHECK(layout["modelled_efficiency"] == doctest::Approx(1));
 }
 
 TEST_CASE("with --json - the bench of the GPU says nothing but its report") {
@@ -58,14 +77,14 @@ TEST_CASE("with --json - the bench of the GPU says nothing but its report") {
 TEST_CASE("options of one backend's bench are refused beside the other") {
   for (const std::string name : {"--seq", "--dim", "--heads", "--model-seq", "--passes"})
     check_refusal(call_emulated(bench_gpu({name, "8"})), name + " goes with --backend cpu");
-  for (const std::string name : {"--shortest", "--longest", "--tokens", "--columns", "--runs"})
-    refuses({"bench", "--seq", "64", "--model-seq", "64", "--passes", "1", name, "128"},
+  for (const std::string& name : sizes)
+    refuses({"bench", "--seq", "64", "--model-seq", "64", "--passes", "1", name, "16"},
             name + " goes with --backend gpu");
   refuses({"bench", "--backend", "abacus"}, "cpu or gpu is wanted");
 }
 
 TEST_CASE("sizes that no ladder can have are refused") {
-  for (const std::string name : {"--shortest", "--longest", "--tokens", "--columns", "--runs"})
+  for (const std::string& name : sizes)
     refuses({"bench", "--backend", "gpu", name, "0"}, "a whole number from 1 to");
   refuses({"bench", "--backend", "gpu", "--longest", "512"}, "--shortest must not exceed --longest");
   refuses({"bench", "--backend", "gpu", "--columns", "192"}, "a multiple of 128");

@@ -53,12 +53,12 @@ TEST_CASE("rings are checked before they are timed, and a model of perfect balan
   gpu::Stream stream;
   gpu::Stopwatch stopwatch(stream, 1);
   const gpu::BenchCase bench_case{.B = 1, .H = 1, .N = 30, .d = 64, .causal = true};
-  for (const gpu::RingRow& row : gpu::bench_ring(bench_case, 3, stopwatch, stream)) {
+  for (const gpu::RingRow& row : gpu::bench_ring(bench_case, 3, 2, stopwatch, stream)) {
     CHECK(row.ring_seconds > 0);
     CHECK(row.of_one_call() > 0);
     CHECK(row.bytes_per_device > 0);
   }
   CHECK(gpu::run_ring_once(bench_case, 2).tflops() > 0);
   // The emulated device takes equally long for everything that it does
-  CHECK(gpu::modelled_efficiency(bench_case, Layout::zigzag, 3, stopwatch, stream) == doctest::Approx(1));
+  CHECK(gpu::modelled_efficiency(bench_case, Layout::zigzag, 3, 2, stopwatch, stream) == doctest::Approx(1));
 }
