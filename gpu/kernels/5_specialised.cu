@@ -41,8 +41,7 @@ __device__ void consume(Store<T, d>& store, const AttentionStep& step, const Que
     begin_products();
     begin_scores<T, key_rows>(S, store.Q, 64 * warpgroup, store.K[places.K.stage]);
     wait_for_products<0>();
-    places.K.empty(store.K_flow);
-    places.K.advance();
+    places.K.leave(store.K_flow);
 
     if (!tile.keys.all_see(base, key_rows)) mask_scores<T, key_rows>(S, rows, step.reach, at, base);
     shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
@@ -53,8 +52,7 @@ __device__ void consume(Store<T, d>& store, const AttentionStep& step, const Que
     begin_products();
     begin_values<T, key_rows>(rows.O, P, store.V[places.V.stage]);
     wait_for_products<0>();
-    places.V.empty(store.V_flow);
-    places.V.advance();
+    places.V.leave(store.V_flow);
   }
   store_rows(step, at, rows);
 }

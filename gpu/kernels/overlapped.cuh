@@ -48,8 +48,7 @@ __device__ void absorb(WarpRows<d>& rows, Store& store, Places<Store::stages>& p
     begin_scores<T, key_rows>(S, store.Q, first_query, store.K[places.K.stage]);
     turns.pass(keys.begin + key_rows >= keys.end);
     wait_for_products<0>();
-    places.K.empty(store.K_flow);
-    places.K.advance();
+    places.K.leave(store.K_flow);
     shrink<d>(rows.O, soften_scores(S, keys.begin));
     left_factors<T, key_rows>(P, S);
 
@@ -63,12 +62,10 @@ __device__ void absorb(WarpRows<d>& rows, Store& store, Places<Store::stages>& p
       turns.pass(base + key_rows >= keys.end);
 
       wait_for_products<1>();  // the scores are there, the values on their way
-      places.K.empty(store.K_flow);
-      places.K.advance();
+      places.K.leave(store.K_flow);
       const Alpha alpha = soften_scores(S, base);
       wait_for_products<0>();
-      places.V.empty(store.V_flow);
-      places.V.advance();
+      places.V.leave(store.V_flow);
       shrink<d>(rows.O, alpha);
       left_factors<T, key_rows>(P, S);
     }
@@ -77,11 +74,9 @@ __device__ void absorb(WarpRows<d>& rows, Store& store, Places<Store::stages>& p
     begin_products();
     begin_values<T, key_rows>(rows.O, P, store.V[places.V.stage]);
     wait_for_products<0>();
-    places.V.empty(store.V_flow);
-    places.V.advance();
+    places.V.leave(store.V_flow);
   }
-  places.Q.empty(store.Q_flow);
-  places.Q.advance();
+  places.Q.leave(store.Q_flow);
 }
 
 }  // namespace ringattn::gpu

@@ -30,10 +30,11 @@ struct Place {
   __device__ void wait_until_emptied(Pipeline<stages>& pipeline) const {
     pipeline.emptied[stage].wait(parity ^ 1);
   }
-  // By all lanes of a warp
-  __device__ void empty(Pipeline<stages>& pipeline) const {
+  // By all lanes of a warp: they have done with the stage, and go on to the next
+  __device__ void leave(Pipeline<stages>& pipeline) {
     __syncwarp();
     if (threadIdx.x % 32 == 0) pipeline.emptied[stage].arrive();
+    advance();
   }
 };
 
