@@ -20,7 +20,7 @@ struct RingRow {
   double tflops() const { return 1e-12 * bench_case.operations() / ring_seconds; }
 };
 
-// A ring in the contiguous layout, causal in zigzag, with blocks handed over and copied; the shortest of so
+// A ring in the contiguous layout, causal in zigzag, with blocks handed over and copied; the median of so
 // many runs counts, for the ring and for the one call
 std::vector<RingRow> bench_ring(const BenchCase& bench_case, int devices, int runs, Stopwatch& stopwatch,
                                 Stream& stream);

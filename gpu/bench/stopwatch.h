@@ -15,6 +15,12 @@ inline double seconds_between(const Mark& begin, const Mark& end) {
   return 1e-3 * milliseconds;
 }
 
+inline double median_of(std::vector<double> numbers) {
+  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
+  std::nth_element(numbers.begin(), middle, numbers.end());
+  return *middle;
+}
+
 // Measures work of a stream by its own clock. Before each run the second-level cache is filled with zeros, so
 // that no run finds what the one before has left.
 class Stopwatch {
@@ -22,24 +28,9 @@ class Stopwatch {
   explicit Stopwatch(Stream& stream, std::size_t cache_bytes = std::size_t{256} << 20)
       : stream_(stream), cache_(cache_bytes) {}
 
-  // Median of _runs_ runs of _work_ in seconds, after one that does not count
+  // Of _runs_ runs of _work_ in seconds, after one that does not count
   template <class Work>
   double median(int runs, Work&& work) {
-    std::vector<double> seconds = time(runs, work);
-    std::nth_element(seconds.begin(), seconds.begin() + runs / 2, seconds.end());
-    return seconds[static_cast<std::size_t>(runs / 2)];
-  }
-
-  // The shortest of them
-  template <class Work>
-  double shortest(int runs, Work&& work) {
-    const std::vector<double> seconds = time(runs, work);
-    return *std::min_element(seconds.begin(), seconds.end());
-  }
-
- private:
-  template <class Work>
-  std::vector<double> time(int runs, Work& work) {
     work();
     std::vector<double> seconds;
     for (int run = 0; run < runs; ++run) {
@@ -50,9 +41,10 @@ class Stopwatch {
       stream_.finish();
       seconds.push_back(seconds_between(begin_, end_));
     }
-    return seconds;
+    return median_of(seconds);
   }
 
+ private:
   Stream& stream_;
   Memory cache_;
   Mark begin_, end_;

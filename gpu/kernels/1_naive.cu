@@ -73,7 +73,8 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
     l += P[t];
     __syncthreads();
     for (int c = t; c < dv; c += threads)
-      for (int k = 0; k < keys; ++k) O[c] += P[k] * to_float(at.V[size_t(base + k) * dv + c]);
+      for (int k = 0; k < keys; ++k)
+        if (P[k] != 0) O[c] += P[k] * to_float(at.V[size_t(base + k) * dv + c]);
     __syncthreads();
   }
   l = alpha * l_before + of_all_threads(

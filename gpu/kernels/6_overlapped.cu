@@ -1,13 +1,11 @@
 // Rung 6: the softmax beside the products, within a warpgroup and between two.
 //
 // New      While the tensor cores multiply P and V of one tile, the warpgroup computes the softmax of the
-// next
-//          tile's scores; and two warpgroups take turns with the tensor cores (overlapped.cuh). Two instead
-//          of three, because scores, P and O are all alive at once: 232 registers a thread.
+//          next one's scores; and two warpgroups take turns with the tensor cores (overlapped.cuh). Two
+//          instead of three, because scores, P and O are all alive at once: 232 registers a thread.
 // Bought   unmeasured.
 // Wasted   at the end of a launch processors stand idle while others finish; each block of threads begins
-// with
-//          nothing in shared memory.
+//          with nothing in shared memory.
 // Next     blocks that stay, and take the heaviest tiles first.
 
 #include <cuda_runtime.h>
@@ -19,13 +17,6 @@
 namespace ringattn::gpu {
 
 namespace {
-
-constexpr int consumers = 2, threads = 128 * (1 + consumers);
-constexpr int query_rows = 64 * consumers, key_rows = 128, stages = 2;
-constexpr int fetching_registers = 40, consuming_registers = 232;  // 128 x 40 + 256 x 232 < 65536
-
-template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d, stages>;
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__ MappedStep mapped) {

@@ -18,13 +18,6 @@ namespace ringattn::gpu {
 
 namespace {
 
-constexpr int consumers = 2, threads = 128 * (1 + consumers);
-constexpr int query_rows = 64 * consumers, key_rows = 128, stages = 2;
-constexpr int fetching_registers = 40, consuming_registers = 232;  // 128 x 40 + 256 x 232 < 65536
-
-template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d, stages>;
-
 // Calls f with each tile of this block of threads: the last queries, which see most under a causal mask, of
 // all heads and devices first
 template <class T, class F>

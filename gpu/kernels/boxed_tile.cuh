@@ -65,9 +65,4 @@ inline MappedStep mapped(const AttentionStep& step, int query_rows, int key_rows
   return mapped;
 }
 
-// The head of K and V that query head _head_ uses; both count over the sequences of the batch
-__device__ inline int kv_head(const AttentionStep& step, int head) {
-  return head / step.H * step.Hkv + head % step.H / (step.H / step.Hkv);
-}
-
 }  // namespace ringattn::gpu

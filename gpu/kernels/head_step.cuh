@@ -15,13 +15,18 @@ struct HeadStep {
   float* lse;        // (q_rows)
 };
 
-// _head_ counts over the sequences of the batch: b H + h. Neighbouring query heads share a head of K and V
+// The head of K and V that query head _head_ uses, as its neighbours do; both count over the sequences of the
+// batch: b H + h
+__device__ inline int kv_head(const AttentionStep& step, int head) {
+  return head / step.H * step.Hkv + head % step.H / (step.H / step.Hkv);
+}
+
+// _head_ counts over the sequences of the batch
 template <class T>
 __device__ HeadStep<T> head_step(const AttentionStep& step, int device, int head) {
   const DeviceStep& s = step.device[device];
-  const int b = head / step.H, h = head % step.H;
   const long long q = static_cast<long long>(head) * s.q_rows;
-  const long long kv = static_cast<long long>(b * step.Hkv + h / (step.H / step.Hkv)) * s.kv_rows;
+  const long long kv = static_cast<long long>(kv_head(step, head)) * s.kv_rows;
   return {static_cast<const T*>(s.Q) + q * step.d,
           static_cast<const T*>(s.K) + kv * step.d,
           static_cast<const T*>(s.V) + kv * step.dv,

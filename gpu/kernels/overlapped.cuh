@@ -5,6 +5,14 @@
 
 namespace ringattn::gpu {
 
+// The block of threads of rungs 6 and 7: two warpgroups that consume, and one that fetches.
+constexpr int consumers = 2, threads = 128 * (1 + consumers);
+constexpr int query_rows = 64 * consumers, key_rows = 128, stages = 2;
+constexpr int fetching_registers = 40, consuming_registers = 232;  // 128 x 40 + 256 x 232 < 65536
+
+template <class T, int d>
+using Store = TileStore<T, query_rows, key_rows, d, stages>;
+
 // Two warpgroups take turns with the tensor cores: while one multiplies, the other computes its softmax
 // (FlashAttention-3, arXiv:2407.08608, section 3.1, "pingpong scheduling"). Each waits at a barrier of its
 // own.
@@ -23,12 +31,10 @@ struct Turns {
 
 // A warpgroup's 64 queries meet the keys of a tile. The scores of a tile are multiplied before the values of
 // the tile before it, so that its softmax can go on beside their product (FlashAttention-3, Algorithm 2)
-template <class Store, int d = Store::d>
-__device__ void absorb(WarpRows<d>& rows, Store& store, Places<Store::stages>& places,
-                       const AttentionStep& step, const HeadStep<typename Store::Element>& at,
-                       const QueryTile& tile, const Turns& turns) {
-  using T = typename Store::Element;
-  constexpr int key_rows = Store::key_rows;
+template <class T, int d>
+__device__ void absorb(WarpRows<d>& rows, Store<T, d>& store, Places<stages>& places,
+                       const AttentionStep& step, const HeadStep<T>& at, const QueryTile& tile,
+                       const Turns& turns) {
   const int first_query = 64 * turns.warpgroup;
   const KeyRange keys = tile.keys.any;
   places.Q.wait_until_filled(store.Q_flow);

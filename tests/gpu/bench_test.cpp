@@ -53,7 +53,9 @@ TEST_CASE("rings are checked before they are timed, and a model of perfect balan
   gpu::Stream stream;
   gpu::Stopwatch stopwatch(stream, 1);
   const gpu::BenchCase bench_case{.B = 1, .H = 1, .N = 30, .d = 64, .causal = true};
-  for (const gpu::RingRow& row : gpu::bench_ring(bench_case, 3, 2, stopwatch, stream)) {
+  const std::vector<gpu::RingRow> rows = gpu::bench_ring(bench_case, 3, 2, stopwatch, stream);
+  CHECK(rows.size() == 2);
+  for (const gpu::RingRow& row : rows) {
     CHECK(row.ring_seconds > 0);
     CHECK(row.of_one_call() > 0);
     CHECK(row.bytes_per_device > 0);

@@ -90,6 +90,22 @@ TEST_CASE("a row that sees no key is 0, and its lse is minus infinity") {
   }
 }
 
+TEST_CASE("what a mask hides on the GPU may be infinite or no number") {
+  Random random(6);
+  GpuProblem problem(random, Dtype::bf16, {.B = 1, .Sq = 5, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                     {.window_right = 0}, CausalAlign::top_left);
+  const GpuProblem finite = problem;
+  for (const float hidden :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    problem.narrow = finite.narrow;
+    problem.narrow.K.head(0, 0).bottomRows(4).setConstant(hidden);
+    for (const gpu::Rung& rung : gpu::ladder())
+      check_right(on_gpu(problem, ring_of(2, Layout::zigzag), rung.number), finite);
+    problem.narrow.V.head(0, 0).bottomRows(4).setConstant(hidden);
+    check_right(on_gpu(problem, ring_of(2, Layout::zigzag)), finite);
+  }
+}
+
 TEST_CASE("huge scores do no harm on the GPU") {
   Random random(4);
   for (const gpu::Rung& rung : gpu::ladder()) {
