@@ -166,8 +166,8 @@ TEST_CASE("a device that is stalled before the run has begun takes no verb") {
   RunConfig config;
   config.devices = 2, config.backward = true;
   LiveRun run(config);
-  run.open();
   run.stall(0, true);
+  run.open();
   std::this_thread::sleep_for(Milliseconds(5));
   CHECK(run.running());
   run.stall(0, false);
