@@ -92,7 +92,7 @@ std::string naive_refuses(const AttentionStep&) { return {}; }
 
 void launch_naive(const AttentionStep& step, cudaStream_t stream) {
   with_element(step.element,
-               [&]<class T>(T) { launch(naive<T>, grid_of(step, 1), threads, 0, stream, step); });
+               [&]<class T>(T) { launch(naive<T>, query_grid(step, 1), threads, 0, stream, step); });
 }
 
 }  // namespace ringattn::gpu

@@ -118,7 +118,7 @@ std::string tiled_refuses(const AttentionStep& step) {
 
 void launch_tiled(const AttentionStep& step, cudaStream_t stream) {
   const auto with_columns = [&]<class T, int d>() {
-    launch(tiled<T, d>, grid_of(step, query_rows), threads, sizeof(Shared<d>), stream, step);
+    launch(tiled<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<d>), stream, step);
   };
   with_element(step.element, [&]<class T>(T) {
     if (step.d == 32) with_columns.template operator()<T, 32>();

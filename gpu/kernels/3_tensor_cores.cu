@@ -144,7 +144,7 @@ std::string tensor_cores_refuses(const AttentionStep& step) {
 
 void launch_tensor_cores(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(tensor_cores<T, d>, grid_of(step, query_rows), threads, sizeof(Shared<T, d>), stream, step);
+    launch(tensor_cores<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<T, d>), stream, step);
   });
 }
 

@@ -91,7 +91,7 @@ std::string hopper_refuses(const AttentionStep& step) {
 
 void launch_hopper(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(hopper<T, d>, grid_of(step, query_rows), threads, sizeof(Shared<T, d>), stream,
+    launch(hopper<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<T, d>), stream,
            mapped(step, query_rows, key_rows));
   });
 }

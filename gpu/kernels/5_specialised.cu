@@ -82,7 +82,7 @@ std::string specialised_refuses(const AttentionStep& step) { return hopper_refus
 
 void launch_specialised(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(specialised<T, d>, grid_of(step, query_rows), threads, sizeof(Store<T, d>), stream,
+    launch(specialised<T, d>, query_grid(step, query_rows), threads, sizeof(Store<T, d>), stream,
            mapped(step, query_rows, key_rows));
   });
 }

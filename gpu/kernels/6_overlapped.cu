@@ -47,7 +47,7 @@ std::string overlapped_refuses(const AttentionStep& step) { return hopper_refuse
 
 void launch_overlapped(const AttentionStep& step, cudaStream_t stream) {
   with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(overlapped<T, d>, grid_of(step, query_rows), threads, sizeof(Store<T, d>), stream,
+    launch(overlapped<T, d>, query_grid(step, query_rows), threads, sizeof(Store<T, d>), stream,
            mapped(step, query_rows, key_rows));
   });
 }

@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(threads, 1)
 std::string persistent_refuses(const AttentionStep& step) { return hopper_refuses(step); }
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
-  const dim3 tiles = grid_of(step, query_rows);
+  const dim3 tiles = query_grid(step, query_rows);
   const unsigned blocks =
       std::min(tiles.x * tiles.y * tiles.z, static_cast<unsigned>(attribute(cudaDevAttrMultiProcessorCount)));
   with_16_bit_tiles(step, [&]<class T, int d>() {

@@ -17,7 +17,8 @@ struct HeadStep {
 
 // The head of K and V that query head _head_ uses, as its neighbours do; both count over the sequences of the
 // batch: b H + h
-__device__ inline int kv_head(const AttentionStep& step, int head) {
+template <class Step>
+__device__ int kv_head(const Step& step, int head) {
   return head / step.H * step.Hkv + head % step.H / (step.H / step.Hkv);
 }
 

@@ -11,10 +11,19 @@
 namespace ringattn::gpu {
 
 // A block for each tile of _tile_rows_ queries, each head of each sequence, each device
-inline dim3 grid_of(const AttentionStep& step, int tile_rows) {
+template <class Step>
+dim3 query_grid(const Step& step, int tile_rows) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
   return dim3((rows + tile_rows - 1) / tile_rows, step.B * step.H, step.devices);
+}
+
+// The same for keys and their heads
+template <class Step>
+dim3 key_grid(const Step& step, int tile_rows) {
+  int rows = 0;
+  for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].kv_rows);
+  return dim3((rows + tile_rows - 1) / tile_rows, step.B * step.Hkv, step.devices);
 }
 
 // Calls f with a value of the C++ type that stores _element_
@@ -39,8 +48,8 @@ inline int attribute(cudaDeviceAttr which) {
 }
 
 // Calls f<T, d>() for the elements and columns that the tensor cores multiply: bf16 or f16, 64 or 128
-template <class F>
-void with_16_bit_tiles(const AttentionStep& step, F&& f) {
+template <class Step, class F>
+void with_16_bit_tiles(const Step& step, F&& f) {
   const auto with_columns = [&]<class T>() {
     return step.d == 64 ? f.template operator()<T, 64>() : f.template operator()<T, 128>();
   };

@@ -1,0 +1,20 @@
+#include "gpu/backward/ladder.h"
+
+namespace ringattn::gpu {
+
+std::span<const BackwardRung> backward_ladder() {
+  static const BackwardRung rungs[] = {
+      {1, "naive", true, naive_backward_refuses, launch_naive_backward},
+  };
+  return rungs;
+}
+
+const BackwardRung& highest_rung(const BackwardStep& step, int at_most, bool deterministic) {
+  const BackwardRung* highest = &backward_ladder().front();
+  for (const BackwardRung& rung : backward_ladder())
+    if (rung.number <= at_most && (rung.deterministic || !deterministic) && rung.refuses(step).empty())
+      highest = &rung;
+  return *highest;
+}
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "gpu/backward/backward_step.h"
+
+namespace ringattn::gpu {
+
+// The rungs of the backward ladder. Each is right for every step, or refuses it: a sentence that says why,
+// else empty.
+
+std::string naive_backward_refuses(const BackwardStep& step);
+void launch_naive_backward(const BackwardStep& step, cudaStream_t stream);
+
+}  // namespace ringattn::gpu
