@@ -16,7 +16,8 @@ python_needs      := python3-dev python3-venv
 engine_packages   := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
 window_packages   := libimgui-dev libglfw3-dev libgl-dev libstb-dev pkg-config fonts-dejavu-core
 demo_packages     := $(engine_packages) $(window_packages)
-test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri
+test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri \
+                     libopenmpi-dev openmpi-bin
 test_all_packages := $(test_packages) libclang-rt-dev
 pictures_packages := $(demo_packages) ffmpeg
 python_packages   := $(engine_packages) $(python_needs)
