@@ -72,11 +72,16 @@ gpu:
 	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_laws -j $(jobs) && \
 	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; }
 
+# The oracle has threads for loops alone, so races are looked for there in test-all
+raced_laws           := ringattn_laws
+test-all: raced_laws := ringattn_laws ringattn_oracle_laws
+asan: sanitized_laws  = ringattn_laws ringattn_oracle_laws
+tsan: sanitized_laws  = $(raced_laws)
 asan tsan:
 	$(call heading,The laws under the sanitizers of preset $@)
 	$(cmake) --preset $@ -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
-	$(fixed_addresses) $(cmake) --build --preset $@ --target ringattn_laws -j $(jobs)
-	RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/ringattn_laws
+	$(fixed_addresses) $(cmake) --build --preset $@ --target $(sanitized_laws) -j $(jobs)
+	for laws in $(sanitized_laws); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/$$laws || exit; done
 
 fuzz:
 	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)
