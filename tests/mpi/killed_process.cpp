@@ -1,5 +1,5 @@
-// A process of a ring, forward and backward, of which one is killed on the way:
-//   killed_process RANK PASS STEP PATIENCE_MS
+// A process of a ring, forward and backward, of which one is killed on the way, or fails:
+//   killed_process RANK PASS STEP PATIENCE_MS [fails]
 // The one of that rank kills itself in that pass (0 or 1) when it would send in that step; it says when, in
 // milliseconds of the machine's clock. All others say what they learn, and when.
 
@@ -27,11 +27,12 @@ void say(int rank, const std::string& what) {
 // Dies when it is to reserve room for the block of a step, in the pass for which it is there
 class Mortal : public Link<double> {
  public:
-  Mortal(Link<double>& inner, int dies_at) : inner_(inner), dies_at_(dies_at) {}
+  Mortal(Link<double>& inner, int dies_at, bool fails) : inner_(inner), dies_at_(dies_at), fails_(fails) {}
 
   double reserve(int device, Lane lane) override {
     if (reserves_++ == dies_at_) {
       say(device, "killed");
+      if (fails_) throw std::runtime_error("its disk is full");
       std::raise(SIGKILL);
     }
     return inner_.reserve(device, lane);
@@ -46,11 +47,12 @@ class Mortal : public Link<double> {
  private:
   Link<double>& inner_;
   int dies_at_, reserves_ = 0;
+  bool fails_;
 };
 
 }  // namespace
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
   const int victim = std::atoi(argv[1]), pass = std::atoi(argv[2]), step = std::atoi(argv[3]);
   Post post(std::chrono::milliseconds(std::atoi(argv[4])));
   Random random(1);
@@ -62,7 +64,7 @@ int main(int, char** argv) {
   MpiTransport<double> ring(post, options, [&](Link<double>& inner, WaitingRoom&) {
     const bool dies = post.rank() == victim && passes++ == pass;
     // K and V go ahead; in the backward dK and dV follow them
-    return std::make_unique<Mortal>(inner, dies ? step * (pass + 1) : -1);
+    return std::make_unique<Mortal>(inner, dies ? step * (pass + 1) : -1, argc > 5);
   });
   try {
     const Attended<double> forward = ring_attention(drawn.problem(), options, ring);
@@ -71,6 +73,7 @@ int main(int, char** argv) {
     say(post.rank(), "finished");
     return 0;
   } catch (const std::exception& error) {
+    post.fail(error.what());
     say(post.rank(), error.what());
     post.abandon(2);
   }

@@ -198,3 +198,15 @@ TEST_CASE("where nobody else cleans up, the processes find out themselves who wa
                                 std::to_string(rank) + " was lost") != std::string::npos);
     }
 }
+
+TEST_CASE("where a process fails, it says why and all others say which one it was") {
+  std::vector<std::string> failing = killed_process(1, 1, 0, 5000);
+  failing.push_back("fails");
+  const Answer answer = mpirun(3, {}, failing);
+  INFO(answer.out << answer.err);
+  CHECK(answer.status == 2);
+  CHECK(answer.out.find("process 1: its disk is full") != std::string::npos);
+  for (const char* other : {"process 0", "process 2"})
+    CHECK(answer.out.find(other + std::string(": [mpi] process 1 failed: its disk is full")) !=
+          std::string::npos);
+}

@@ -79,6 +79,7 @@ void Post::Office::forget(const Mailbox& mailbox) {
 }
 
 void Post::Office::fail(const std::string& sentence) {
+  if (failed_) return;  // all know of the first failure, and one sentence is enough
   const std::lock_guard<std::mutex> lock(mutex_);
   to_be_told_.push_back(sentence);
 }
@@ -102,6 +103,7 @@ void Post::Office::work() {
     failed_ = true;
     if (room) room->fail(std::current_exception());
     if (state_ == State::beginning) std::terminate();
+    if (state_ == State::finished) return;
     while (abandoned_ < 0) std::this_thread::sleep_for(pause);
     MPI_Abort(MPI_COMM_WORLD, abandoned_);
   }
@@ -115,7 +117,7 @@ void Post::Office::begin() {
   CHECK_MPI(MPI_Comm_size, MPI_COMM_WORLD, &ranks);
   room = std::make_unique<WaitingRoom>(ranks, 1);
   agree_on_the_time();
-  heard_ = said_ = WallClock::now();
+  heard_ = said_ = listened_ = WallClock::now();
 }
 
 // Each process asks process 0 for the time, some times; the quickest answer is the most exact. Clocks that
@@ -237,6 +239,9 @@ void Post::Office::watch_neighbours() {
     CHECK_MPI(MPI_Recv, nullptr, 0, MPI_BYTE, previous, alive, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     heard_ = now;
   }
+  // Who was stopped itself for a while, as by Ctrl-Z, has not listened
+  if (now - listened_ > patience_ / 4) heard_ = now;
+  listened_ = now;
   if (now - heard_ > patience_) {
     const double seconds = std::chrono::duration<double>(patience_).count();
     tell_all("[mpi] process " + std::to_string(previous) + " was lost: nothing has been heard of it for " +

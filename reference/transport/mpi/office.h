@@ -80,7 +80,7 @@ class Post::Office {
   std::list<Sending> sending_;
   std::list<std::string> told_;  // kept until they are sent, which nobody waits for
   std::optional<MPI_Request> barrier_;
-  WallClock::time_point heard_, said_;
+  WallClock::time_point heard_, said_, listened_;
   std::thread thread_;
 };
 
