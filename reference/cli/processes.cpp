@@ -39,27 +39,43 @@ std::string verdict(const std::vector<std::string>& said) {
 
 int Processes::run(const std::function<int(Processes&)>& body) {
   Processes processes;
-  Post& post = processes.post_;
   try {
-    try {
-      const int status = body(processes);
-      post.finish();
-      return processes.first() ? status : 0;
-    } catch (const RunStopped&) {
-      post.room().rethrow_first_error();
-      throw;
-    }
+    if (const auto status = processes.do_together(body)) return *status;
+  } catch (const RunStopped&) {
+    processes.end_all(processes.first_error());
   } catch (const std::exception& error) {
-    if (!processes.verdict_) processes.settle({{"wrong", error.what()}});
-    if (!processes.verdict_->empty()) {
-      post.finish();
-      if (processes.first()) throw BadInput(*processes.verdict_);
-      return 0;
-    }
-    post.fail(error.what());
-    std::fprintf(stderr, "ringattn, process %d: %s\n", post.rank(), error.what());
-    post.abandon(bad_input);
+    processes.end_all(error.what());
   }
+  if (processes.first()) throw BadInput(*processes.verdict_);
+  return 0;
+}
+
+std::optional<int> Processes::do_together(const std::function<int(Processes&)>& body) {
+  try {
+    const int status = body(*this);
+    post_.finish();
+    return first() ? status : 0;
+  } catch (const std::exception& error) {
+    if (verdict_ && verdict_->empty()) throw;
+    if (!verdict_) settle({{"wrong", error.what()}});
+  }
+  post_.finish();
+  return {};
+}
+
+void Processes::end_all(const std::string& sentence) {
+  post_.fail(sentence);
+  std::fprintf(stderr, "ringattn, process %d: %s\n", post_.rank(), sentence.c_str());
+  post_.abandon(bad_input);
+}
+
+std::string Processes::first_error() {
+  try {
+    post_.room().rethrow_first_error();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return {};
 }
 
 void Processes::settle(const Json& said) {

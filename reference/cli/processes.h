@@ -23,6 +23,11 @@ class Processes {
   void agree_on(const Json& what);
 
  private:
+  // Nothing where they could not begin
+  std::optional<int> do_together(const std::function<int(Processes&)>& body);
+  [[noreturn]] void end_all(const std::string& sentence);
+  std::string first_error();
+
   // All learn what is wrong with what each of them said, if anything is
   void settle(const Json& said);
 
