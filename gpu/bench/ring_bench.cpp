@@ -31,14 +31,14 @@ Agreement agreement_of(const BenchCase& c, const RingOptions& options) {
 Layout layout_of(const BenchCase& c) { return c.causal ? Layout::zigzag : Layout::contiguous; }
 
 // out and lse of a row, from the device that has it
-std::vector<float> read_row(GpuRing& ring, const BenchCase& c, int devices, int b, int h, Index row) {
+std::vector<float> read_row(ForwardRing& ring, const BenchCase& c, int devices, int b, int h, Index row) {
   for (int d = 0; d < devices; ++d) {
-    const GpuShard& shard = ring.shard(d);
-    const auto found = std::lower_bound(shard.rows.begin(), shard.rows.end(), row);
-    if (found == shard.rows.end() || *found != row) continue;
-    const Index place =
-        (Index{b} * c.H + h) * static_cast<Index>(shard.rows.size()) + (found - shard.rows.begin());
-    return row_of_results(*shard.out, *shard.lse, place, ring.stream());
+    const GpuResults& results = ring.work(d).results();
+    const std::vector<Index>& rows = ring.work(d).shard().rows;
+    const auto found = std::lower_bound(rows.begin(), rows.end(), row);
+    if (found == rows.end() || *found != row) continue;
+    const Index place = (Index{b} * c.H + h) * static_cast<Index>(rows.size()) + (found - rows.begin());
+    return row_of_results(*results.out, *results.lse, place, ring.stream());
   }
   return {};
 }
@@ -51,8 +51,8 @@ void time_ring(RingRow& row, int times) {
   std::vector<double> seconds;
   for (int run = 0; run < times; ++run) {
     Stream setup;
-    GpuRing ring(agreement_of(c, row.options), tokens, tokens, Dtype::bf16, row.options, any_rung,
-                 normal_tensors(c, setup));
+    ForwardRing ring(agreement_of(c, row.options), tokens, tokens, Dtype::bf16, row.options, any_rung,
+                     normal_tensors(c, setup));
     setup.finish();
     Mark begin, end;
     ring.stream().record(begin);
@@ -72,11 +72,12 @@ void time_ring(RingRow& row, int times) {
 }  // namespace
 
 MakeTensor normal_tensors(const BenchCase& c, Stream& stream) {
-  return [&c, &stream](char name, const std::vector<Index>& rows, const GpuTensor& positions, Index room) {
+  return [&c, &stream](std::string_view name, const std::vector<Index>& rows, const GpuTensor& positions,
+                       Index room) {
     auto tensor = std::make_shared<GpuTensor>(Shape{c.B, room, c.H, c.d}, 2);
     const auto count = static_cast<Index>(rows.size());
     tensor->take_shape({c.B, count, c.H, c.d});
-    write_normal_numbers(c.numbers_of(name), positions.as<int>(), static_cast<int>(count), Element::bf16,
+    write_normal_numbers(c.numbers_of(name[0]), positions.as<int>(), static_cast<int>(count), Element::bf16,
                          tensor->data(), stream);
     return tensor;
   };
@@ -112,11 +113,11 @@ double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int r
   const Tokens all = consecutive_tokens(c.N);
   std::vector<GpuShard> shards;
   for (int d = 0; d < devices; ++d)
-    shards.emplace_back(agreement, all, all, Dtype::bf16, d, normal_tensors(c, stream), stream);
+    shards.emplace_back(agreement, all, all, d, normal_tensors(c, stream), stream);
   GpuState state(agreement, agreement.q_rows, stream);
   stream.finish();
 
-  AttentionStep step = common_step(agreement, Dtype::bf16);
+  AttentionStep step = common_step<AttentionStep>(agreement, Dtype::bf16);
   step.devices = 1, step.last = false;
   const Rung& rung = highest_rung(step, any_rung);
   double total = 0, slowest_of_all_steps = 0;

@@ -2,11 +2,11 @@
 
 #include "gpu/bench/bench_case.h"
 #include "gpu/bench/stopwatch.h"
-#include "gpu/ring/gpu_ring.h"
+#include "gpu/ring/forward_ring.h"
 
 namespace ringattn::gpu {
 
-// Numbers that the GPU finds by itself, for GpuRing
+// Numbers that the GPU finds by itself, for a ring
 MakeTensor normal_tensors(const BenchCase& bench_case, Stream& stream);
 
 // A ring of virtual devices, beside one call for all that they have.

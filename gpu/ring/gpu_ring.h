@@ -1,10 +1,14 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
-#include "gpu/ring/forward.h"
+#include "gpu/kernels/attention_step.h"
+#include "gpu/ring/stream_clock.h"
 #include "gpu/ring/stream_link.h"
+#include "reference/definition/dtype.h"
+#include "reference/ring/agreement.h"
 #include "reference/transport/ring_attention.h"
 
 namespace ringattn::gpu {
@@ -20,15 +24,15 @@ struct Tracing {
 Agreement agreement_on(const Scoring& scoring, const Shape& q, const Shape& k, const Shape& v,
                        const RingOptions& options);
 
-// What all launches of a run have in common
-AttentionStep common_step(const Agreement& agreement, Dtype dtype);
+// What all launches of a run have in common: an AttentionStep or a BackwardStep
+template <class Step>
+Step common_step(const Agreement& agreement, Dtype dtype);
 
-// A ring of virtual devices on one GPU with all that they hold, ready to go round once.
+// A ring of virtual devices on one GPU, ready to go round once. Its heirs say which pass that is, and what
+// the devices hold.
 class GpuRing {
  public:
-  // Of the tokens of all queries and all keys. The highest rung up to _at_most_rung_ does the arithmetic
-  GpuRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-          const RingOptions& options, int at_most_rung, const MakeTensor& make, const Tracing& tracing = {});
+  virtual ~GpuRing() = default;
 
   // Asks the streams for everything and waits for nothing
   void go_round();
@@ -36,25 +40,31 @@ class GpuRing {
   void finish();
 
   Stream& stream() { return compute_; }  // that of the arithmetic, which ends last
-  const GpuShard& shard(int device) const { return works_[static_cast<std::size_t>(device)]->shard(); }
-  Index bytes(int device) const;  // that a device holds
+  Index bytes(int device);               // that a device holds
+  virtual Work<OnGpu>& work(int device) = 0;
 
- private:
-  void make_works(const Tokens& queries, const Tokens& keys, const MakeTensor& make);
-  GpuBlock spare_ahead();
-  template <class MakeBlock>
-  std::vector<GpuBlock> spare_blocks(bool messages, MakeBlock make_block);
+ protected:
+  GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, const Tracing& tracing);
+
+  StreamClock* clock() { return clock_ ? &*clock_ : nullptr; }
+  bool kv_rotates() const { return options_.rotate == Rotation::kv; }
+
+  // Makes the links, once all devices have their blocks. Where messages are copied, each device has a block
+  // for what comes in: such as _ahead_ and, where results travel at all, such as _behind_
+  void link(const GpuBlock& ahead, const GpuBlock& behind);
 
   Agreement agreement_;
   Dtype dtype_;
   RingOptions options_;
+  Stream compute_, joins_, copies_;
+
+ private:
+  std::vector<GpuBlock> spare_blocks(const GpuBlock& block);
+
   Tracing tracing_;
-  Stream compute_, merges_, copies_;
   std::optional<StreamClock> clock_;
-  Wave wave_;
-  Merging merging_;
-  std::vector<std::unique_ptr<Forward>> works_;
   std::unique_ptr<StreamLink> link_;
+  Mark joined_;
 };
 
 }  // namespace ringattn::gpu

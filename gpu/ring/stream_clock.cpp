@@ -5,6 +5,14 @@
 
 namespace ringattn::gpu {
 
+namespace {
+
+bool is_arithmetic(EventKind kind) {
+  return kind == EventKind::compute || kind == EventKind::merge || kind == EventKind::grad_hop;
+}
+
+}  // namespace
+
 StreamClock::StreamClock(TraceSink& sink, int devices)
     : sink_(sink), devices_(static_cast<std::size_t>(devices)) {}
 
@@ -20,7 +28,8 @@ std::int64_t StreamClock::moment_of(const Event& fact, const Progress& device) {
     case EventKind::compute:
       return read(begins ? waves_.at(fact.step).begins : waves_.at(fact.step).ends);
     case EventKind::merge:
-      return read(merged_.at(fact.step));
+    case EventKind::grad_hop:
+      return read(joined_.at(fact.step));
     case EventKind::send:
       return read(begins ? waves_.at(fact.step).begins : journey(fact.id).arrives);
     case EventKind::wait:
@@ -54,7 +63,7 @@ void StreamClock::set_time(Event& fact) {
   fact.w = std::max(device.now, moment_of(fact, device));
   if (fact.kind == EventKind::send) return set_time_of_send(fact, device);
   device.now = fact.w;
-  if (fact.kind == EventKind::compute || fact.kind == EventKind::merge) device.idle_since = fact.w;
+  if (is_arithmetic(fact.kind)) device.idle_since = fact.w;
   if (fact.kind == EventKind::recv) {
     // Exposed is the part of the journey during which the receiver had nothing else to do
     const auto& [mark, began, arrived] = journey(fact.cause[0]);

@@ -26,7 +26,7 @@ class StreamClock : public TraceSink {
 
   // Marks that whoever asks for the work records
   Launch& wave(int step) { return waves_[step]; }
-  Mark& merged(int step) { return merged_[step]; }
+  Mark& joined(int step) { return joined_[step]; }
   Mark& arrival(EventId sent) { return journeys_[{sent.device, sent.sequence}].arrives; }
 
   void take(const Event& fact) override { facts_.push_back(fact); }
@@ -56,7 +56,7 @@ class StreamClock : public TraceSink {
   std::vector<Event> facts_;
   Mark start_, end_;
   std::map<int, Launch> waves_;                      // by step
-  std::map<int, Mark> merged_;                       // by step
+  std::map<int, Mark> joined_;                       // by step
   std::map<std::pair<int, int>, Journey> journeys_;  // by the id of the send event
 };
 

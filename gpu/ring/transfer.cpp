@@ -38,6 +38,13 @@ std::shared_ptr<GpuTensor> unwritten(const Shape& shape, Index bytes_per_element
   return tensor;
 }
 
+GpuBlock room_like(const GpuBlock& block, Index rows, Stream& stream) {
+  GpuBlock room;
+  for (const auto& tensor : block.tensors)
+    room.tensors.push_back(unwritten(with_rows(tensor->shape(), rows), tensor->bytes_per_element(), stream));
+  return room;
+}
+
 Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream) {
   Tensor<float> target(tensor.shape(), Axes::bhsd);
   with_storage_type(dtype, [&]<class Storage>(std::type_identity<Storage>) {
