@@ -27,7 +27,7 @@ SumStep sums_of(int devices) {
 
 BackwardRing::BackwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
                            const RingOptions& options, int at_most_rung, bool deterministic,
-                           const MakeTensor& make, const Tracing& tracing)
+                           const MakeTensor& make, Tracing* tracing)
     : GpuRing(agreement, dtype, options, tracing),
       wave_(common_step<BackwardStep>(agreement, dtype),
             wave_by(highest_rung(common_step<BackwardStep>(agreement, dtype), at_most_rung, deterministic),

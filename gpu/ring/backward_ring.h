@@ -13,7 +13,7 @@ class BackwardRing : public GpuRing {
   // those that give the same bits in every run where _deterministic_. _make_ makes dO, out, lse and dlse, too
   BackwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
                const RingOptions& options, int at_most_rung, bool deterministic, const MakeTensor& make,
-               const Tracing& tracing = {});
+               Tracing* tracing = nullptr);
 
   Backward& work(int device) override { return *works_[static_cast<std::size_t>(device)]; }
 

@@ -22,7 +22,7 @@ Wave<AttentionStep>::Launch wave_by(const Rung& rung, bool kv_rotates) {
 
 ForwardRing::ForwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
                          const RingOptions& options, int at_most_rung, const MakeTensor& make,
-                         const Tracing& tracing)
+                         Tracing* tracing)
     : GpuRing(agreement, dtype, options, tracing),
       wave_(common_step<AttentionStep>(agreement, dtype),
             wave_by(highest_rung(common_step<AttentionStep>(agreement, dtype), at_most_rung), kv_rotates()),

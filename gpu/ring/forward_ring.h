@@ -11,7 +11,7 @@ class ForwardRing : public GpuRing {
   // Of the tokens of all queries and all keys. The highest rung up to _at_most_rung_ does the arithmetic
   ForwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
               const RingOptions& options, int at_most_rung, const MakeTensor& make,
-              const Tracing& tracing = {});
+              Tracing* tracing = nullptr);
 
   Forward& work(int device) override { return *works_[static_cast<std::size_t>(device)]; }
 

@@ -44,7 +44,7 @@ const BackwardRung& rung_for(const Problem<float>& problem, const Cotangents<flo
 }
 
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                               int at_most_rung, const Tracing& tracing) {
+                               int at_most_rung, Tracing* tracing) {
   check(problem, dtype, options);
   Stream uploads;
   ForwardRing ring(agreement_of(problem, options), problem.q_tokens, problem.kv_tokens, dtype, options,
@@ -66,7 +66,7 @@ Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const
 Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attended<float>& forward,
                                     const Cotangents<float>& cotangents, Dtype dtype,
                                     const RingOptions& options, int at_most_rung, bool deterministic,
-                                    const Tracing& tracing) {
+                                    Tracing* tracing) {
   check(problem, dtype, options);
   ringattn::check(problem, cotangents);
   Stream uploads;

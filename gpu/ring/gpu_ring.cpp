@@ -54,12 +54,8 @@ template BackwardStep common_step(const Agreement&, Dtype);
 
 // ---- The ring -------------------------------------------------------------------------------
 
-GpuRing::GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, const Tracing& tracing)
-    : agreement_(agreement),
-      dtype_(dtype),
-      options_(options),
-      tracing_(tracing),
-      clock_(tracing.sink ? std::make_optional<StreamClock>(*tracing.sink, options.devices) : std::nullopt) {}
+GpuRing::GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, Tracing* tracing)
+    : agreement_(agreement), dtype_(dtype), options_(options), tracing_(tracing) {}
 
 std::vector<GpuBlock> GpuRing::spare_blocks(const GpuBlock& block) {
   std::vector<GpuBlock> blocks(static_cast<std::size_t>(options_.devices));
@@ -78,9 +74,9 @@ void GpuRing::link(const GpuBlock& ahead, const GpuBlock& behind) {
 }
 
 void GpuRing::go_round() {
-  if (clock_) clock_->start(compute_);
-  Recorders facts(static_cast<std::size_t>(options_.devices));
-  if (clock_) facts = recorders(*clock_, options_.devices, tracing_.cost);
+  if (clock()) clock()->start(compute_);
+  Recorders silent(static_cast<std::size_t>(options_.devices));
+  Recorders& facts = tracing_ ? tracing_->pens : silent;
   std::vector<Device<OnGpu>> devices;
   for (int d = 0; d < options_.devices; ++d)
     devices.emplace_back(d, options_.devices, work(d), *link_, facts[static_cast<std::size_t>(d)]);
@@ -90,7 +86,7 @@ void GpuRing::go_round() {
 }
 
 void GpuRing::finish() {
-  if (clock_) clock_->hand_on(compute_);
+  if (clock()) clock()->hand_on(compute_);
   compute_.finish();
 }
 

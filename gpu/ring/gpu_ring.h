@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 
 #include "gpu/kernels/attention_step.h"
 #include "gpu/ring/stream_clock.h"
@@ -13,11 +12,18 @@
 
 namespace ringattn::gpu {
 
-// Where the facts of a run go. Wall times are those at which the GPU began and ended the work, and all facts
-// are handed on when the run is over.
+// Where the facts of runs go that follow one another, forward and backward, and the pens that write them
+// down. Wall times are those at which the GPU began and ended the work; all facts of a run are handed on when
+// it is over.
 struct Tracing {
-  TraceSink* sink = nullptr;  // null: nothing is recorded, and nothing slows the run down
-  CostModel cost;             // of the virtual clock
+  StreamClock clock;
+  Recorders pens;
+
+  // _cost_: of the virtual clock
+  Tracing(TraceSink& sink, int devices, const CostModel& cost = {})
+      : clock(sink, devices), pens(recorders(clock, devices, cost)) {}
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
 };
 
 // What all devices of a run agree upon; slots are measured when devices have their blocks
@@ -44,9 +50,10 @@ class GpuRing {
   virtual Work<OnGpu>& work(int device) = 0;
 
  protected:
-  GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, const Tracing& tracing);
+  // _tracing_: null where nothing is recorded, and nothing slows the run down
+  GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, Tracing* tracing);
 
-  StreamClock* clock() { return clock_ ? &*clock_ : nullptr; }
+  StreamClock* clock() { return tracing_ ? &tracing_->clock : nullptr; }
   bool kv_rotates() const { return options_.rotate == Rotation::kv; }
 
   // Makes the links, once all devices have their blocks. Where messages are copied, each device has a block
@@ -61,8 +68,7 @@ class GpuRing {
  private:
   std::vector<GpuBlock> spare_blocks(const GpuBlock& block);
 
-  Tracing tracing_;
-  std::optional<StreamClock> clock_;
+  Tracing* tracing_;
   std::unique_ptr<StreamLink> link_;
   Mark joined_;
 };

@@ -16,6 +16,11 @@ bool is_arithmetic(EventKind kind) {
 StreamClock::StreamClock(TraceSink& sink, int devices)
     : sink_(sink), devices_(static_cast<std::size_t>(devices)) {}
 
+void StreamClock::start(Stream& stream) {
+  if (!std::exchange(started_, true)) stream.record(start_);
+  stream.record(begin_);
+}
+
 std::int64_t StreamClock::read(const Mark& mark) const {
   return std::llround(1e6 * mark.milliseconds_since(start_));
 }
@@ -36,7 +41,7 @@ std::int64_t StreamClock::moment_of(const Event& fact, const Progress& device) {
       if (begins) return device.now;
       return fact.why == "recv" ? journey(fact.cause[0]).arrived : read(waves_.at(fact.step).begins);
     case EventKind::run:
-      return begins ? 0 : read(end_);
+      return read(begins ? begin_ : end_);
     case EventKind::finalize:
     case EventKind::free:
       return read(end_);
@@ -77,6 +82,8 @@ void StreamClock::hand_on(Stream& last) {
   last.finish();
   for (Event& fact : facts_) set_time(fact);
   for (const Event& fact : facts_) sink_.take(fact);
+  facts_.clear();
+  for (Progress& device : devices_) device.sent = nullptr;
 }
 
 }  // namespace ringattn::gpu

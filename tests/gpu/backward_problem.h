@@ -41,12 +41,8 @@ struct BackwardProblem : GpuProblem {
 
   gpu::BackwardStep step() const {
     const Problem<float> problem = narrow.problem();
-    const gpu::AttentionStep common = gpu::common_step(
+    return gpu::common_step<gpu::BackwardStep>(
         gpu::agreement_on(problem.scoring, problem.Q.shape, problem.K.shape, problem.V.shape, {}), dtype);
-    gpu::BackwardStep step;
-    step.element = common.element, step.B = common.B, step.H = common.H, step.Hkv = common.Hkv;
-    step.d = common.d, step.dv = common.dv, step.scale = common.scale, step.reach = common.reach;
-    return step;
   }
 
  private:
