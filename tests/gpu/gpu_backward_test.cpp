@@ -190,7 +190,8 @@ TEST_CASE("the shift of a query is dlse - rowsum(dO * out), and 0 where it has s
     };
     const auto lse = vector(2, none, 3), dlse = vector(4, 5, 6);
     for (const bool with_dlse : {true, false}) {
-      gpu::ShiftStep step{.element = gpu::Element::f32, .B = 1, .H = 1, .dv = int(dv), .devices = 1};
+      gpu::ShiftStep step{
+          .element = gpu::Element::f32, .B = 1, .H = 1, .dv = int(dv), .devices = 1, .device = {}};
       step.device[0] = {dO_there->data(),   out_there->data(),
                         lse->as<float>(),   with_dlse ? dlse->as<float>() : nullptr,
                         shift->as<float>(), 3};
