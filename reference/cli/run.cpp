@@ -126,6 +126,11 @@ double seconds_since(std::chrono::steady_clock::time_point began) {
 }
 
 template <class T>
+void round_gradients(Dtype dtype, Gradients<T>& gradients) {
+  for (Tensor<T>* tensor : {&gradients.dq, &gradients.dk, &gradients.dv}) round_to(dtype, *tensor);
+}
+
+template <class T>
 Results<T> run_on_cpu(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
   RingOptions ring = o.spread.ring();
   Recorders pens = recorders(sink, ring.devices, o.spread.cost());
@@ -146,19 +151,18 @@ Results<T> run_on_cpu(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
 
   // Results are rounded to the storage type once, at the end
   round_to(c.dtype, results.forward.out);
-  if (results.gradients)
-    for (Tensor<T>* tensor : {&results.gradients->dq, &results.gradients->dk, &results.gradients->dv})
-      round_to(c.dtype, *tensor);
+  if (results.gradients) round_gradients(c.dtype, *results.gradients);
   return results;
 }
 
 Results<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
-  Results<float> results;
+  const Cotangents<float> cotangents = c.cotangents();
   const auto began = std::chrono::steady_clock::now();
-  results.forward =
-      attention_on_gpu(c.problem(), c.dtype, o.spread.ring(), o.rung, sink, results.gpu.emplace());
-  results.seconds = seconds_since(began);
-  return results;
+  GpuAnswer answer = attention_on_gpu(c.problem(), o.backward ? &cotangents : nullptr, c.dtype,
+                                      o.spread.ring(), o.rung, sink);
+  const double seconds = seconds_since(began);
+  if (answer.gradients) round_gradients(c.dtype, *answer.gradients);
+  return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where)};
 }
 
 // _compute_: run_on_cpu or run_on_gpu
@@ -189,7 +193,7 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
   for (int d = 0; d < ring.devices; ++d)
     report.rows_of_device.push_back(
         static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, c.Q.shape().S).size()));
-  // Tensor cores multiply P as it is stored
+  // Tensor cores multiply P and dS as they are stored
   const double weight_rounding = results.gpu ? unit_roundoff(c.dtype) : 0;
   report.check = check_against_definition(c, ring, results.forward, gradients, weight_rounding);
 
