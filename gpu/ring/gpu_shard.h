@@ -10,7 +10,8 @@
 namespace ringattn::gpu {
 
 // Makes the rows _rows_ of a tensor, whose positions are on the GPU, with room for _room_ rows: of Q, K or V,
-// and for the backward of dO, out, lse or dlse, of which the last may be null.
+// and for the backward of dO, out, lse or dlse, of which the last may be null. They are written when it
+// returns.
 using MakeTensor = std::function<std::shared_ptr<GpuTensor>(
     std::string_view name, const std::vector<Index>& rows, const GpuTensor& positions, Index room)>;
 

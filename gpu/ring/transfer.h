@@ -24,5 +24,7 @@ std::shared_ptr<GpuTensor> unwritten(const Shape& shape, Index bytes_per_element
 GpuBlock room_like(const GpuBlock& block, Index rows, Stream& stream);
 
 Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream);
+// One head of one sequence: (1, S, 1, D)
+Tensor<float> head_from_gpu(const GpuTensor& tensor, Dtype dtype, Index b, Index h, Stream& stream);
 
 }  // namespace ringattn::gpu
