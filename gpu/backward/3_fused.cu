@@ -15,6 +15,7 @@
 
 #include <cuda_runtime.h>
 
+#include "gpu/backward/key_tile.cuh"
 #include "gpu/backward/query_terms.cuh"
 #include "gpu/backward/rungs.h"
 #include "gpu/kernels/lane_rows.cuh"
@@ -32,6 +33,8 @@ constexpr int fetching_registers = 24, consuming_registers = 240;  // 128 x 24 +
 // So many that dQ of a tile is 64 x 64 numbers for each warpgroup
 template <int d>
 constexpr int query_rows = 64 * consumers * 64 / d;
+template <int d>
+using Tile = KeyTile<query_rows<d>>;
 
 struct MappedBackward {
   BackwardStep step;
@@ -49,38 +52,9 @@ struct Shared {
   Pipeline<stages> query_flow;
 };
 
-// Keys of one head of one device, and the tiles of queries that they meet: of one query head after the other.
-struct KeyTile {
-  int device, kv_head;  // the head counts over the sequences of the batch
-  int first, last;      // rows
-  VisibleRows queries;
-  int first_head, tiles, visits;  // tiles of a head, and of all heads
-
-  __device__ int head(int visit) const { return first_head + visit / tiles; }
-};
-
-template <class T, int d>
-__device__ bool find_tile(KeyTile& tile, const BackwardStep& step) {
-  const int device = blockIdx.z, first_head = first_head_of(step, blockIdx.y);
-  const BackwardHead<T> at = backward_head<T>(step, device, first_head);
-  const int first = blockIdx.x * key_rows, last = min(first + key_rows, at.kv_rows) - 1;
-  if (first > last) return false;
-  const VisibleRows queries = visible_rows(keys_see_queries(step.reach, at), first, last, query_rows<d>);
-  const int seen = max(0, queries.any.end - queries.any.begin);
-  const int tiles = (seen + query_rows<d> - 1) / query_rows<d>;
-  tile = {device, static_cast<int>(blockIdx.y), first, last, queries, first_head,
-          tiles,  step.H / step.Hkv * tiles};
-  return true;
-}
-
-template <int d>
-__device__ int base_of(const KeyTile& tile, int visit) {
-  return tile.queries.any.begin + visit % tile.tiles * query_rows<d>;
-}
-
 // By one warp
 template <class T, int d>
-__device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const KeyTile& tile) {
+__device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const Tile<d>& tile) {
   const int device = tile.device, lane = threadIdx.x % 32;
   if (lane == 0 && tile.visits > 0) {
     Barrier& filled = shared.key_flow.filled[0];
@@ -90,7 +64,7 @@ __device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const 
   }
   Place<stages> place;
   for (int visit = 0; visit < tile.visits; ++visit) {
-    const int head = tile.head(visit), base = base_of<d>(tile, visit), stage = place.stage;
+    const int head = tile.head(visit), base = tile.base(visit), stage = place.stage;
     const BackwardHead<T> at = backward_head<T>(mapped.step, device, head);
     place.wait_until_emptied(shared.query_flow);
     for (int i = lane; i < query_rows<d>; i += 32) shared.terms[stage][i] = query_terms(at, base + i);
@@ -128,9 +102,20 @@ __device__ void hide_missing_rows(Fragment<columns>& S, const LaneRows& rows) {
       if (rows.row[e / 2] > rows.last) S[n][e] = -INFINITY;
 }
 
+// A warp's 16 rows, from row _row_ on
+template <class T, int columns, int rows>
+__device__ void store_left_factors(BoxedTile<T, rows, columns>& tile, int row,
+                                   const uint32_t (&A)[columns / 16][4]) {
+  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+  for (int k = 0; k < columns / 16; ++k)
+#pragma unroll
+    for (int r = 0; r < 4; ++r) tile.store_pair(row + g + r % 2 * 8, 16 * k + r / 2 * 8 + 2 * t, A[k][r]);
+}
+
 // By one of the consuming warpgroups: its 64 keys meet all queries
 template <class T, int d>
-__device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const KeyTile& tile, int warpgroup) {
+__device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Tile<d>& tile, int warpgroup) {
   constexpr int queries = query_rows<d>;
   const BackwardHead<T> keys = backward_head<T>(step, tile.device, tile.first_head);
   const LaneRows rows = lane_rows(tile.first + threadIdx.x / 32 * 16, tile.last);
@@ -142,36 +127,34 @@ __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Ke
   Place<stages> place;
   if (tile.visits > 0) Place<1>().wait_until_filled(shared.key_flow);
   for (int visit = 0; visit < tile.visits; ++visit) {
-    const int base = base_of<d>(tile, visit), stage = place.stage;
+    const int base = tile.base(visit), stage = place.stage;
     place.wait_until_filled(shared.query_flow);
     Fragment<queries> S, dP;  // transposed
     begin_products();
     begin_scores<T, queries>(S, shared.K, 64 * warpgroup, shared.Q[stage]);
     begin_scores<T, queries>(dP, shared.V, 64 * warpgroup, shared.dO[stage]);
-    wait_for_products<0>();
+
+    const auto terms_of = [&](int n, int e) { return shared.terms[stage][8 * n + 2 * rows.t + e % 2]; };
+    wait_for_products<1>();  // S is there, dP on its way
     if (!tile.queries.all_see(base, queries))
       mask_scores<queries>(S, rows, keys_see_queries(step.reach, keys), base);
     if (!whole) hide_missing_rows<queries>(S, rows);
-    differentiate<queries>(S, dP, step.scale,
-                           [&](int n, int e) { return shared.terms[stage][8 * n + 2 * rows.t + e % 2]; });
+    probabilities<queries>(S, step.scale, terms_of);
+    wait_for_products<0>();
+    differentiate<queries>(dP, S, step.scale, terms_of);
 
     // dV += P^T dO   dK += scale dS^T Q
     uint32_t P[queries / 16][4], dS[queries / 16][4];
     left_factors<T, queries>(P, S);
     left_factors<T, queries>(dS, dP);
+    BoxedTile<T, key_rows, queries>& all_dS = shared.dS[visit % 2];
+    store_left_factors<T, queries>(all_dS, threadIdx.x / 32 * 16, dS);
+    publish_writes();
     begin_products();
     begin_values<T, queries>(dV, P, shared.dO[stage]);
     begin_values<T, queries>(dK, dS, shared.Q[stage]);
 
     // dQ += scale dS K, for which both warpgroups bring their dS; each has one of the two squares of dQ
-    BoxedTile<T, key_rows, queries>& all_dS = shared.dS[visit % 2];
-    const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
-#pragma unroll
-    for (int k = 0; k < queries / 16; ++k)
-#pragma unroll
-      for (int r = 0; r < 4; ++r)
-        all_dS.store_pair(row + r % 2 * 8, 16 * k + r / 2 * 8 + 2 * rows.t, dS[k][r]);
-    publish_writes();
     wait_for_each_other(1, 128 * consumers);
     const int below = d == 64 ? warpgroup : 0, beside = d == 64 ? 0 : warpgroup;
     Fragment<64> dQ;
@@ -188,8 +171,8 @@ __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Ke
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 1) fused(const __grid_constant__ MappedBackward mapped) {
-  KeyTile tile;
-  if (!find_tile<T, d>(tile, mapped.step)) return;
+  Tile<d> tile;
+  if (!find_tile<T>(tile, mapped.step, key_rows)) return;
   auto& shared = *shared_memory<Shared<T, d>>();
   if (threadIdx.x == 0) {
     shared.key_flow.make(4 * consumers), shared.query_flow.make(4 * consumers);
