@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/gpu/backward_problem.h"
+#include "tests/gpu/backward_blocks.h"
 #include "tests/trials.h"
 
 using namespace ringattn;
@@ -80,6 +80,20 @@ TEST_CASE("masks whose edges lie within tiles, before them and after them, backw
       check_right(on_gpu(problem, rung), problem);
     }
   }
+}
+
+TEST_CASE("masks whose edges lie on those of tiles, and one row before and after, backward") {
+  Random random(10);
+  for (const int reach : {0, 1, 62, 63, 64, 65, 126, 127, 128})
+    for (const Mask& mask : {Mask{.window_left = reach}, Mask{.window_right = reach}}) {
+      const BackwardProblem problem(random, Dtype::bf16,
+                                    {.B = 1, .Sq = 130, .Skv = 140, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                                    mask, CausalAlign::top_left);
+      for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+        INFO(std::string(rung.name));
+        check_right(on_gpu(problem, rung), problem);
+      }
+    }
 }
 
 TEST_CASE("where a rung of the backward refuses a shape, the one below takes it") {
