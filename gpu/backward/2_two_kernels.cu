@@ -12,6 +12,7 @@
 
 #include <cuda_runtime.h>
 
+#include "gpu/backward/key_tile.cuh"
 #include "gpu/backward/query_terms.cuh"
 #include "gpu/backward/rungs.h"
 #include "gpu/kernels/lane_rows.cuh"
@@ -86,7 +87,9 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dQ(const __grid_consta
     multiply_scores<passing_keys>(S, shared.stays.of_S, 16 * warp, passes.of_S);
     multiply_scores<passing_keys>(dP, shared.stays.of_dP, 16 * warp, passes.of_dP);
     if (!keys.all_see(base, passing_keys)) mask_scores<passing_keys>(S, rows, sight, base);
-    differentiate<passing_keys>(S, dP, step.scale, [&](int, int e) { return terms[e / 2]; });
+    const auto terms_of = [&](int, int e) { return terms[e / 2]; };
+    probabilities<passing_keys>(S, step.scale, terms_of);
+    differentiate<passing_keys>(dP, S, step.scale, terms_of);
 
     uint32_t dS[passing_keys / 16][4];
     left_factors<T, passing_keys>(dS, dP);
@@ -100,43 +103,40 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dQ(const __grid_consta
 // heads that use the keys pass by
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 2) two_kernels_dK_dV(const __grid_constant__ BackwardStep step) {
-  const int first_head = first_head_of(step, blockIdx.y), group = step.H / step.Hkv;
-  const BackwardHead<T> at = backward_head<T>(step, blockIdx.z, first_head);
-  const int first = blockIdx.x * tile_rows, last = min(first + tile_rows, at.kv_rows) - 1;
-  if (first >= at.kv_rows) return;
   constexpr int passing = passing_queries<d>;
+  KeyTile<passing> tile;
+  if (!find_tile<T>(tile, step, tile_rows)) return;
   auto& shared = *shared_memory<Shared<T, passing, d>>();
   const int warp = threadIdx.x / 32;
-  const Sight sight = keys_see_queries(step.reach, at);
-  const VisibleRows queries = visible_rows(sight, first, last, passing);
-  const int tiles = max(0, (queries.any.end - queries.any.begin + passing - 1) / passing);
+  const BackwardHead<T> at = backward_head<T>(step, tile.device, tile.first_head);
 
-  const auto base_of = [&](int n) { return queries.any.begin + n % tiles * passing; };
-  const auto send_for_tile = [&](int n, int stage) {
-    const BackwardHead<T> head = backward_head<T>(step, blockIdx.z, first_head + n / tiles);
-    send_for_queries(shared.passes[stage], head, base_of(n));
+  const auto send_for_tile = [&](int visit, int stage) {
+    const BackwardHead<T> head = backward_head<T>(step, tile.device, tile.head(visit));
+    send_for_queries(shared.passes[stage], head, tile.base(visit));
     commit_copies();
-    if (threadIdx.x < passing) shared.terms[stage][threadIdx.x] = query_terms(head, base_of(n) + threadIdx.x);
+    if (threadIdx.x < passing)
+      shared.terms[stage][threadIdx.x] = query_terms(head, tile.base(visit) + threadIdx.x);
   };
-  send_for_keys(shared.stays, at, first);
-  if (tiles > 0) send_for_tile(0, 0);
-  const LaneRows rows = lane_rows(first + 16 * warp, last);
+  send_for_keys(shared.stays, at, tile.first);
+  if (tile.visits > 0) send_for_tile(0, 0);
+  const LaneRows rows = lane_rows(tile.first + 16 * warp, tile.last);
   Fragment<d> dK, dV;
   load_fragment<d>(dK, at.dK, rows, step.add_to_dK_dV);
   load_fragment<d>(dV, at.dV, rows, step.add_to_dK_dV);
 
-  for (int n = 0, stage = 0; n < group * tiles; ++n, stage ^= 1) {
+  for (int visit = 0, stage = 0; visit < tile.visits; ++visit, stage ^= 1) {
     wait_for_copies<0>();
     __syncthreads();  // this tile has arrived, and nobody uses the other any more
-    if (n + 1 < group * tiles) send_for_tile(n + 1, stage ^ 1);
+    if (visit + 1 < tile.visits) send_for_tile(visit + 1, stage ^ 1);
     Factors<T, passing, d>& passes = shared.passes[stage];
     Fragment<passing> S, dP;  // transposed
     multiply_scores<passing>(S, shared.stays.of_S, 16 * warp, passes.of_S);
     multiply_scores<passing>(dP, shared.stays.of_dP, 16 * warp, passes.of_dP);
-    if (!queries.all_see(base_of(n), passing)) mask_scores<passing>(S, rows, sight, base_of(n));
-    differentiate<passing>(S, dP, step.scale, [&](int column, int e) {
-      return shared.terms[stage][8 * column + 2 * rows.t + e % 2];
-    });
+    if (!tile.queries.all_see(tile.base(visit), passing))
+      mask_scores<passing>(S, rows, keys_see_queries(step.reach, at), tile.base(visit));
+    const auto terms_of = [&](int n, int e) { return shared.terms[stage][8 * n + 2 * rows.t + e % 2]; };
+    probabilities<passing>(S, step.scale, terms_of);
+    differentiate<passing>(dP, S, step.scale, terms_of);
 
     uint32_t P[passing / 16][4], dS[passing / 16][4];
     left_factors<T, passing>(P, S);

@@ -20,19 +20,24 @@ __device__ QueryTerms query_terms(const BackwardHead<T>& at, int i) {
   return {log2_e * at.lse[i], at.shift[i]};
 }
 
-// P = exp(scale S - lse) in the place of S, and scale dS = scale P * (dP + shift) in the place of dP: with
-// the scale in it already, what one launch adds to a gradient is added as if there were no other.
-// _terms_of_(n, e) are those of the query of S[n][e]
+// P = exp(scale S - lse), in the place of S; _terms_of_(n, e) are those of the query of S[n][e]
 template <int columns, class TermsOf>
-__device__ void differentiate(Fragment<columns>& S, Fragment<columns>& dP, float scale, TermsOf&& terms_of) {
+__device__ void probabilities(Fragment<columns>& S, float scale, TermsOf&& terms_of) {
 #pragma unroll
   for (int n = 0; n < columns / 8; ++n)
 #pragma unroll
-    for (int e = 0; e < 4; ++e) {
-      const QueryTerms terms = terms_of(n, e);
-      S[n][e] = power_of_two(fmaf(scale * log2_e, S[n][e], -terms.lse));
-      dP[n][e] = scale * S[n][e] * (dP[n][e] + terms.shift);
-    }
+    for (int e = 0; e < 4; ++e) S[n][e] = power_of_two(fmaf(scale * log2_e, S[n][e], -terms_of(n, e).lse));
+}
+
+// scale dS = scale P * (dP + shift), in the place of dP: with the scale in it already, what one launch adds
+// to a gradient is added as if there were no other
+template <int columns, class TermsOf>
+__device__ void differentiate(Fragment<columns>& dP, const Fragment<columns>& P, float scale,
+                              TermsOf&& terms_of) {
+#pragma unroll
+  for (int n = 0; n < columns / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) dP[n][e] = scale * P[n][e] * (dP[n][e] + terms_of(n, e).shift);
 }
 
 }  // namespace ringattn::gpu

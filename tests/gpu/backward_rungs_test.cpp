@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/gpu/backward_problem.h"
+#include "tests/gpu/backward_blocks.h"
 #include "tests/trials.h"
 
 using namespace ringattn;
@@ -82,6 +82,20 @@ TEST_CASE("masks whose edges lie within tiles, before them and after them, backw
   }
 }
 
+TEST_CASE("masks whose edges lie on those of tiles, and one row before and after, backward") {
+  Random random(10);
+  for (const int reach : {0, 1, 62, 63, 64, 65, 126, 127, 128})
+    for (const Mask& mask : {Mask{.window_left = reach}, Mask{.window_right = reach}}) {
+      const BackwardProblem problem(random, Dtype::bf16,
+                                    {.B = 1, .Sq = 130, .Skv = 140, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                                    mask, CausalAlign::top_left);
+      for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+        INFO(std::string(rung.name));
+        check_right(on_gpu(problem, rung), problem);
+      }
+    }
+}
+
 TEST_CASE("where a rung of the backward refuses a shape, the one below takes it") {
   Random random(3);
   for (const auto& [d, dv] : {std::pair<Index, Index>{7, 7}, {64, 128}, {33, 5}, {32, 32}}) {
@@ -124,15 +138,19 @@ TEST_CASE("what a mask hides from the naive rung of the backward may be infinite
   }
 }
 
+// Where a query sees one or two keys, its lse may be as far below 0: what is not there must not weigh
+// exp(-lse)
 TEST_CASE("huge scores do no harm backward") {
   Random random(6);
   for (const gpu::BackwardRung& rung : gpu::backward_ladder())
-    for (const Dtype dtype : {Dtype::bf16, Dtype::f16}) {
-      const BackwardProblem problem(random, dtype,
-                                    {.B = 1, .Sq = 40, .Skv = 77, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
-                                    {.causal = true}, CausalAlign::bottom_right, 30);
-      check_right(on_gpu(problem, rung, {{0, 11, 40}, {0, 60, 77}}), problem);
-    }
+    for (const Dtype dtype : {Dtype::bf16, Dtype::f16})
+      for (const Mask& mask : {Mask{.causal = true}, Mask{.window_left = 1, .window_right = 0}}) {
+        INFO(std::string(rung.name));
+        const BackwardProblem problem(random, dtype,
+                                      {.B = 1, .Sq = 40, .Skv = 77, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                                      mask, CausalAlign::bottom_right, 30);
+        check_right(on_gpu(problem, rung, {{0, 11, 40}, {0, 60, 77}}), problem);
+      }
 }
 
 TEST_CASE("gradients are written by the first launch, and added to by those that follow") {

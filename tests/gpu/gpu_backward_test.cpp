@@ -5,7 +5,9 @@
 
 #include <map>
 
+#include "gpu/backward/ladder.h"
 #include "gpu/backward/shift.h"
+#include "gpu/ring/transfer.h"
 #include "tests/gpu/backward_problem.h"
 #include "tests/sentence.h"
 #include "tests/trials.h"
