@@ -59,6 +59,15 @@ __global__ void pass_through_shared_memory(float* x, bool with_barrier) {
   x[t] = shared[threads - 1 - t];
 }
 
+// The same with a barrier that has a number
+__global__ void pass_by_a_numbered_barrier(float* x, bool with_barrier) {
+  const int t = static_cast<int>(threadIdx.x);
+  float* shared = shared_memory<float>();
+  shared[t] = 1;
+  if (with_barrier) wait_for_each_other(3, threads);
+  x[t] = shared[threads - 1 - t];
+}
+
 // x[t] = 1, by way of a copy that takes its time
 __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   const int t = static_cast<int>(threadIdx.x);
@@ -114,8 +123,10 @@ TEST_CASE("threads that wait for each other for ever are found out") {
 }
 
 TEST_CASE("a barrier that is missing is found out") {
-  CHECK(wrong_runs(1, [] { return left_by(pass_through_shared_memory, true); }) == 0);
-  CHECK(wrong_runs(1, [] { return left_by(pass_through_shared_memory, false); }) > 0);
+  for (const auto pass : {pass_through_shared_memory, pass_by_a_numbered_barrier}) {
+    CHECK(wrong_runs(1, [&] { return left_by(pass, true); }) == 0);
+    CHECK(wrong_runs(1, [&] { return left_by(pass, false); }) > 0);
+  }
 }
 
 TEST_CASE("a copy that nobody waits for is found out") {
