@@ -60,7 +60,7 @@ HeadOfGradients read_head(ForwardRing& forward, BackwardRing& backward, const Be
   return head;
 }
 
-// What a ring has found that went forward, beside what others make
+// What a ring has found that went forward, beside what others make; of queries that stay where they are
 MakeTensor after(ForwardRing& forward, int devices, const MakeTensor& make) {
   return [&forward, devices, make](std::string_view name, const std::vector<Index>& rows,
                                    const GpuTensor& positions, Index room) {
