@@ -16,7 +16,8 @@ python_needs      := python3-dev python3-venv
 engine_packages   := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
 window_packages   := libimgui-dev libglfw3-dev libgl-dev libstb-dev pkg-config fonts-dejavu-core
 demo_packages     := $(engine_packages) $(window_packages)
-test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri
+test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri \
+                     libopenmpi-dev openmpi-bin
 test_all_packages := $(test_packages) libclang-rt-dev
 pictures_packages := $(demo_packages) ffmpeg
 python_packages   := $(engine_packages) $(python_needs)
@@ -71,11 +72,16 @@ gpu:
 	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_laws -j $(jobs) && \
 	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; }
 
+# The oracle has threads for loops alone, so races are looked for there in test-all
+raced_laws           := ringattn_laws
+test-all: raced_laws := ringattn_laws ringattn_oracle_laws
+asan: sanitized_laws  = ringattn_laws ringattn_oracle_laws
+tsan: sanitized_laws  = $(raced_laws)
 asan tsan:
 	$(call heading,The laws under the sanitizers of preset $@)
 	$(cmake) --preset $@ -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
-	$(fixed_addresses) $(cmake) --build --preset $@ --target ringattn_laws -j $(jobs)
-	RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/ringattn_laws
+	$(fixed_addresses) $(cmake) --build --preset $@ --target $(sanitized_laws) -j $(jobs)
+	for laws in $(sanitized_laws); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/$$laws || exit; done
 
 fuzz:
 	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)

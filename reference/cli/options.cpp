@@ -113,10 +113,10 @@ void add_shard_options(CLI::App& command, SpreadOptions& o) {
       ->group(ring);
 }
 
-void add_spread_options(CLI::App& command, SpreadOptions& o) {
+void add_spread_options(CLI::App& command, SpreadOptions& o, const std::vector<std::string>& transports) {
   add_shard_options(command, o);
   choice(command, "--rotate", o.rotate, {"kv", "q"}, "what travels")->capture_default_str()->group(ring);
-  choice(command, "--transport", o.transport, {"threads", "lockstep"}, "a thread a device, or one for all")
+  choice(command, "--transport", o.transport, transports, "how devices reach one another")
       ->capture_default_str()
       ->group(ring);
   count(command, "--threads", o.threads, "threads that drive the devices (default: one a device)")
@@ -148,6 +148,8 @@ CostModel SpreadOptions::cost() const {
 
 RingOptions SpreadOptions::ring() const {
   require(transport != "lockstep" || threads <= 1, "[--transport] lockstep has one thread; found --threads ",
+          threads, "; leave one of the two out");
+  require(transport != "mpi" || threads == 0, "[--transport] mpi has a process a device; found --threads ",
           threads, "; leave one of the two out");
   RingOptions result;
   result.devices = devices;

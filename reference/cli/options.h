@@ -44,7 +44,8 @@ void add_problem_options(CLI::App& command, ProblemOptions& options);
 void add_mask_options(CLI::App& command, ProblemOptions& options);  // those of the former that say which keys
                                                                     // a query sees, and with what weight
 void add_shard_options(CLI::App& command, SpreadOptions& options);  // --devices and --layout alone
-void add_spread_options(CLI::App& command, SpreadOptions& options);
+void add_spread_options(CLI::App& command, SpreadOptions& options,
+                        const std::vector<std::string>& transports);
 void add_link_options(CLI::App& command, SpreadOptions& options);
 
 // Throws BadInput where an option that describes generated data stands beside data from a file

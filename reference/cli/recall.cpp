@@ -196,7 +196,7 @@ Action add_recall(CLI::App& app) {
   command->add_option("--json", o->json, "the result for programs; - is standard output")
       ->check(not_empty())
       ->type_name("FILE|-");
-  add_spread_options(*command, o->spread);
+  add_spread_options(*command, o->spread, {"threads", "lockstep"});
   return [o] { return run(*o); };
 }
 

@@ -5,6 +5,7 @@
 #include "reference/cli/backend.h"
 #include "reference/cli/case.h"
 #include "reference/cli/progress.h"
+#include "reference/cli/run_mpi.h"
 #include "reference/cli/run_options.h"
 #include "reference/cli/run_report.h"
 #include "reference/cli/steps.h"
@@ -56,10 +57,6 @@ struct Listeners {
     if (o.steps) sinks.push_back(&steps.emplace(o.spread.devices));
     all = TeeSink(sinks);
   }
-
-  static bool throttled(const RunOptions& o) {
-    return o.spread.link_gbps > 0 || o.spread.link_latency_us > 0;
-  }
 };
 
 // What lse, m, l and O are stored as
@@ -102,82 +99,71 @@ struct OutputFiles {
 };
 
 template <class T>
-SafetensorsFile results_file(const Attended<T>& forward, const Gradients<T>* gradients, Dtype dtype) {
+SafetensorsFile results_file(const RingResults<T>& results, Dtype dtype) {
   SafetensorsFile file;
-  file.tensors["out"] = stored_tensor<T>(forward.out, dtype, Axes::bshd);
-  file.tensors["lse"] = stored_row_tensor<T>(forward.lse, state_dtype(dtype));
-  if (!gradients) return file;
-  file.tensors["dq"] = stored_tensor<T>(gradients->dq, dtype, Axes::bshd);
-  file.tensors["dk"] = stored_tensor<T>(gradients->dk, dtype, Axes::bshd);
-  file.tensors["dv"] = stored_tensor<T>(gradients->dv, dtype, Axes::bshd);
+  file.tensors["out"] = stored_tensor<T>(results.forward.out, dtype, Axes::bshd);
+  file.tensors["lse"] = stored_row_tensor<T>(results.forward.lse, state_dtype(dtype));
+  if (!results.gradients) return file;
+  const auto& [dq, dk, dv] = *results.gradients;
+  file.tensors["dq"] = stored_tensor<T>(dq, dtype, Axes::bshd);
+  file.tensors["dk"] = stored_tensor<T>(dk, dtype, Axes::bshd);
+  file.tensors["dv"] = stored_tensor<T>(dv, dtype, Axes::bshd);
   return file;
 }
-
-template <class T>
-struct Results {
-  Attended<T> forward;
-  std::optional<Gradients<T>> gradients;
-  double seconds = 0;
-  std::optional<GpuRun> gpu;
-};
 
 double seconds_since(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
 template <class T>
-void round_gradients(Dtype dtype, Gradients<T>& gradients) {
-  for (Tensor<T>* tensor : {&gradients.dq, &gradients.dk, &gradients.dv}) round_to(dtype, *tensor);
+LinkDecorator<T> throttle(const SpreadOptions& spread) {
+  if (spread.link_gbps == 0 && spread.link_latency_us == 0) return {};
+  return [=](Link<T>& inner, WaitingRoom& room) {
+    return std::make_unique<Throttled<T>>(inner, room, spread.devices, spread.cost());
+  };
 }
 
 template <class T>
-Results<T> run_on_cpu(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
+RingResults<T> run_on_threads(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
   RingOptions ring = o.spread.ring();
   Recorders pens = recorders(sink, ring.devices, o.spread.cost());
   ring.facts = &pens;
   ring.watched = o.watched_rows(c.Q.shape().S);
-  LinkDecorator<T> throttle;
-  if (Listeners::throttled(o))
-    throttle = [&](Link<T>& inner, WaitingRoom& room) {
-      return std::make_unique<Throttled<T>>(inner, room, ring.devices, o.spread.cost());
-    };
 
-  Results<T> results;
+  RingResults<T> results;
   const auto began = std::chrono::steady_clock::now();
-  results.forward = ring_attention(c.problem(), ring, throttle);
+  const LinkDecorator<T> throttled = throttle<T>(o.spread);
+  results.forward = ring_attention(c.problem(), ring, throttled);
   if (o.backward)
-    results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, throttle);
+    results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, throttled);
   results.seconds = seconds_since(began);
-
-  // Results are rounded to the storage type once, at the end
-  round_to(c.dtype, results.forward.out);
-  if (results.gradients) round_gradients(c.dtype, *results.gradients);
   return results;
 }
 
-Results<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
+RingResults<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
   const Cotangents<float> cotangents = c.cotangents();
   const auto began = std::chrono::steady_clock::now();
   GpuAnswer answer = attention_on_gpu(c.problem(), o.backward ? &cotangents : nullptr, c.dtype,
                                       o.spread.ring(), o.rung, sink);
   const double seconds = seconds_since(began);
-  if (answer.gradients) round_gradients(c.dtype, *answer.gradients);
-  return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where)};
+  return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where), {}};
 }
 
-// _compute_: run_on_cpu or run_on_gpu
-template <class T, class Compute>
-int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
-        Compute compute) {
-  const Case<T> c = make_case<T>(o.problem, std::move(source));
-  OutputFiles files(o);
-  Listeners listeners(o);
-  const Results<T> results = compute(o, c, listeners.all);
-  const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
-  const RingOptions ring = o.spread.ring();
+// Results are rounded to the storage type once, at the end
+template <class T>
+void round_results(RingResults<T>& results, Dtype dtype) {
+  round_to(dtype, results.forward.out);
+  if (results.gradients)
+    for (Tensor<T>* tensor : {&results.gradients->dq, &results.gradients->dk, &results.gradients->dv})
+      round_to(dtype, *tensor);
+}
 
-  RunReport report{config_of(command, c),
-                   std::move(notes),
+template <class T>
+RunReport report_of(const Json& config, const RunOptions& o, const Case<T>& c, const Listeners& listeners,
+                    const RingResults<T>& results) {
+  const RingOptions ring = o.spread.ring();
+  RunReport report{config,
+                   {},
                    c.Q.shape(),
                    c.K.shape(),
                    c.V.shape(),
@@ -195,11 +181,27 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
         static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, c.Q.shape().S).size()));
   // Tensor cores multiply P and dS as they are stored
   const double weight_rounding = results.gpu ? unit_roundoff(c.dtype) : 0;
+  const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
   report.check = check_against_definition(c, ring, results.forward, gradients, weight_rounding);
+  return report;
+}
+
+// _compute_: run_on_threads, run_on_gpu, or this process's part
+template <class T, class Compute>
+int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
+        bool reports, Compute compute) {
+  const Case<T> c = make_case<T>(o.problem, std::move(source));
+  const Json config = config_of(command, c);
+  OutputFiles files(o);
+  Listeners listeners(o);
+  RingResults<T> results = compute(config, c, listeners.all);
+  if (!reports) return 0;
+  round_results(results, c.dtype);
+  RunReport report = report_of(config, o, c, listeners, results);
+  report.notes = std::move(notes);
 
   listeners.progress.clear();
-  if (files.output)
-    write_safetensors(files.output->stream(), results_file(results.forward, gradients, c.dtype));
+  if (files.output) write_safetensors(files.output->stream(), results_file(results, c.dtype));
   if (files.steps)
     write_safetensors(files.steps->stream(),
                       listeners.steps->file(c.problem().out_shape(), state_dtype(c.dtype)));
@@ -218,6 +220,51 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
   return report.check.right() ? 0 : 1;
 }
 
+// As many devices as processes, unless somebody says otherwise
+void count_devices(CLI::App& command, const Post& post) {
+  CLI::Option* devices = command.get_option("--devices");
+  if (devices->count() > 0) return;
+  devices->add_result(std::to_string(post.ranks()));
+  devices->run_callback();
+}
+
+// The first process writes the files and the report
+RunOptions silent(RunOptions o) {
+  o.output.reset(), o.trace.reset(), o.steps.reset(), o.json.reset();
+  return o;
+}
+
+template <class T>
+int run_by_cpu(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
+               Processes* processes) {
+  if (!processes)
+    return run<T>(command, o, std::move(notes), std::move(source), true,
+                  [&](const Json&, const Case<T>& c, TraceSink& sink) { return run_on_threads(o, c, sink); });
+  const bool first = processes->first();
+  return run<T>(command, first ? o : silent(o), std::move(notes), std::move(source), first,
+                [&](const Json& config, const Case<T>& c, TraceSink& sink) {
+                  return run_on_mpi<T>(*processes, config, o, c, throttle<T>(o.spread), sink);
+                });
+}
+
+// _processes_: those of which this is one, if there are several
+int run(CLI::App& command, RunOptions& o, Processes* processes) {
+  std::vector<std::string> notes;
+  refuse_contradictions(command, o.problem);
+  Source source(o.problem);
+  if (source.file) notes = apply_metadata(command, source.file->metadata);
+  if (processes) count_devices(command, processes->post());
+  refuse_contradictions(command, o, source.dtype);
+  if (o.on_gpu()) {
+    require_gpu();
+    return run<float>(
+        command, o, notes, std::move(source), true,
+        [&](const Json&, const Case<float>& c, TraceSink& sink) { return run_on_gpu(o, c, sink); });
+  }
+  return source.dtype == Dtype::f64 ? run_by_cpu<double>(command, o, notes, std::move(source), processes)
+                                    : run_by_cpu<float>(command, o, notes, std::move(source), processes);
+}
+
 }  // namespace
 
 Action add_run(CLI::App& app) {
@@ -226,18 +273,8 @@ Action add_run(CLI::App& app) {
   const auto o = std::make_shared<RunOptions>();
   add_run_options(*command, *o);
   return [command, o] {
-    std::vector<std::string> notes;
-    refuse_contradictions(*command, o->problem);
-    Source source(o->problem);
-    if (source.file) notes = apply_metadata(*command, source.file->metadata);
-    refuse_contradictions(*command, *o, source.dtype);
-    if (o->on_gpu()) {
-      require_gpu();
-      return run<float>(*command, *o, notes, std::move(source), run_on_gpu);
-    }
-    return source.dtype == Dtype::f64
-               ? run<double>(*command, *o, notes, std::move(source), run_on_cpu<double>)
-               : run<float>(*command, *o, notes, std::move(source), run_on_cpu<float>);
+    if (o->spread.transport != "mpi") return run(*command, *o, nullptr);
+    return Processes::run([&](Processes& processes) { return run(*command, *o, &processes); });
   };
 }
 

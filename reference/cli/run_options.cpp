@@ -53,7 +53,7 @@ void add_run_options(CLI::App& command, RunOptions& o) {
       "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1\n"
       "  ringattn run --backend gpu --dtype bf16 --seq 32768 --dim 128 --devices 8 --causal --layout zigzag");
   add_problem_options(command, o.problem);
-  add_spread_options(command, o.spread);
+  add_spread_options(command, o.spread, {"threads", "lockstep", "mpi"});
   add_link_options(command, o.spread);
   add_backend_options(command, o);
   const std::string results = "Results";

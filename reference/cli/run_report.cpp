@@ -62,6 +62,13 @@ void print_facts(const RunReport& r) {
         "Messages travelled {} in all; devices had nothing else to do for {} of that: {:.0f} % hidden.\n",
         seconds(r.overlap.transfer.wall_seconds), seconds(r.overlap.exposed.wall_seconds),
         100 * r.overlap.hidden_fraction_wall());
+  if (const auto hiding = r.hiding())
+    fmt::print(
+        "The links carry what a device sends in {}; its arithmetic takes {}. With about {:.0f} queries a "
+        "device "
+        "it can hide that; here are {:.0f}.\n",
+        seconds(hiding->link_seconds), seconds(hiding->busy_seconds), hiding->enough_queries(),
+        hiding->queries);
   fmt::print("The ring took {}{}", seconds(r.ring_seconds),
              r.gpu ? ", with the way to the GPU and back" : "");
   if (r.check.full_seconds)
@@ -92,6 +99,18 @@ void print_verdict(const RunReport& r) {
 }
 
 }  // namespace
+
+std::optional<HidingCondition> RunReport::hiding() const {
+  const CostModel links = spread.cost();
+  if (gpu || links.link_gbps == 0 || spread.devices == 1) return {};
+  HidingCondition condition;
+  for (const DeviceSummary& device : devices) {
+    condition.link_seconds += 1e-9 * links.transfer_ns(device.bytes_sent) / spread.devices;
+    condition.busy_seconds += device.busy.wall_seconds / spread.devices;
+  }
+  condition.queries = static_cast<double>(q.S) / spread.devices;
+  return condition;
+}
 
 void print(const RunReport& report) {
   print_header(report);
@@ -138,6 +157,11 @@ Json to_json(const RunReport& r) {
   Json overlap{{"transfer_seconds", number(r.overlap.transfer.wall_seconds)},
                {"exposed_seconds", number(r.overlap.exposed.wall_seconds)},
                {"hidden_fraction", nullptr}};
+  if (const auto hiding = r.hiding())
+    overlap["condition"] = {{"link_seconds", number(hiding->link_seconds)},
+                            {"busy_seconds", number(hiding->busy_seconds)},
+                            {"queries", number(hiding->queries)},
+                            {"enough_queries", number(hiding->enough_queries())}};
   if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = number(hidden);
 
   Json gpu;

@@ -8,6 +8,16 @@
 
 namespace ringattn::cli {
 
+// Whether links can hide behind arithmetic: what one device's messages take on the wire, and its arithmetic.
+// The one grows with the rows of a device, the other with their square (Ring Attention, arXiv:2310.01889,
+// section 3: c >= F / B), so that there is a number of rows from which on they can.
+struct HidingCondition {
+  double link_seconds = 0, busy_seconds = 0;
+  double queries = 0;  // a device, on average
+
+  double enough_queries() const { return queries * link_seconds / busy_seconds; }
+};
+
 // Everything that `run` found out.
 struct RunReport {
   Json config;
@@ -22,6 +32,9 @@ struct RunReport {
   double ring_seconds = 0;
   std::optional<GpuRun> gpu;  // where it ran, if not on this processor
   SelfCheck check;
+
+  // Of links whose speed is known
+  std::optional<HidingCondition> hiding() const;
 };
 
 // Tables for people; the last line begins with "exact" or "wrong"

@@ -144,12 +144,11 @@ void Recorder::finalized() {
   if (on()) emit(event(EventKind::finalize, EventAt::point, EventLane::compute, -1));
 }
 
-Recorders recorders(TraceSink& sink, int devices, const CostModel& cost) {
-  return recorders(sink, std::vector<CostModel>(static_cast<std::size_t>(devices), cost));
+Recorders recorders(TraceSink& sink, int devices, const CostModel& cost, WallClock::time_point began) {
+  return recorders(sink, std::vector<CostModel>(static_cast<std::size_t>(devices), cost), began);
 }
 
-Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs) {
-  const WallClock::time_point began = WallClock::now();
+Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs, WallClock::time_point began) {
   Recorders pens;
   for (const CostModel& cost : costs) pens.emplace_back(sink, static_cast<int>(pens.size()), cost, began);
   return pens;

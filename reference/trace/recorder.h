@@ -77,9 +77,11 @@ class Recorder {
 // One pen for each device. They may serve several runs one after the other, forward and backward, and their
 // clocks go on; without pens a run writes nothing down.
 using Recorders = std::vector<Recorder>;
-Recorders recorders(TraceSink& sink, int devices, const CostModel& cost);
+Recorders recorders(TraceSink& sink, int devices, const CostModel& cost,
+                    WallClock::time_point began = WallClock::now());
 
 // The same where devices, and the links from them to the next, are not equally fast: a cost for each
-Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs);
+Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs,
+                    WallClock::time_point began = WallClock::now());
 
 }  // namespace ringattn

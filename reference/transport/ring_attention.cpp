@@ -3,8 +3,7 @@
 #include "reference/blockwise/block_backward.h"
 #include "reference/definition/bad_input.h"
 #include "reference/ring/backward.h"
-#include "reference/ring/loop.h"
-#include "reference/transport/drive.h"
+#include "reference/transport/threads.h"
 
 namespace ringattn {
 
@@ -37,43 +36,66 @@ Agreement agree(const Problem<T>& problem, const RingOptions& options) {
   return agreement;
 }
 
-// Lets the works go round the ring
-template <class T, class ConcreteWork>
-void go_round(std::vector<std::unique_ptr<ConcreteWork>>& works, const RingOptions& options,
-              const LinkDecorator<T>& decorate) {
-  const int threads = options.threads == 0 ? options.devices : std::min(options.threads, options.devices);
-  WaitingRoom room(options.devices, threads);
-  Slots<T> slots(options.devices, options.exchange, room);
-  const std::unique_ptr<Link<T>> decorated = decorate ? decorate(slots, room) : nullptr;
-  Link<T>& link = decorated ? *decorated : slots;
+// Bytes of what the largest shards hold
+struct ShardBytes {
+  Index Q, K_V, O, rows;  // rows: one number for each query and head
+  Index q_tokens, kv_tokens;
+};
 
-  Recorders silent(static_cast<std::size_t>(options.devices));
-  Recorders& facts = options.facts ? *options.facts : silent;
-  drive(options.devices, threads, room, [&](int first, int last) {
-    std::vector<Device<T>> mine;
-    for (int d = first; d < last; ++d)
-      mine.emplace_back(d, options.devices, *works[static_cast<std::size_t>(d)], link,
-                        facts[static_cast<std::size_t>(d)]);
-    run_ring(std::span<Device<T>>(mine), options.devices, options.overlap);
-  });
+template <class T>
+ShardBytes largest_shards(const Problem<T>& problem, const Agreement& a) {
+  const Index rows = a.q.B * a.q_rows * a.q.H * Index{sizeof(T)},
+              keys = a.k.B * a.kv_rows * a.k.H * Index{sizeof(T)};
+  const auto bytes = [](const Tokens& tokens, Index length) {
+    return tokens.sequences() * length * Index{sizeof(Token)};
+  };
+  return {rows * a.q.D,
+          keys * (a.k.D + a.v.D),
+          rows * a.v.D,
+          rows,
+          bytes(problem.q_tokens, a.q_rows),
+          bytes(problem.kv_tokens, a.kv_rows)};
+}
+
+template <class T>
+Agreement forward_agreement(const Problem<T>& problem, const RingOptions& options) {
+  Agreement agreement = agree(problem, options);
+  const ShardBytes of = largest_shards(problem, agreement);
+  agreement.slot_bytes = options.rotate == Rotation::kv ? of.K_V + of.kv_tokens : of.Q + of.q_tokens;
+  agreement.result_bytes = of.O + 2 * of.rows;
+  return agreement;
+}
+
+template <class T>
+Agreement backward_agreement(const Problem<T>& problem, const RingOptions& options) {
+  Agreement agreement = agree(problem, options);
+  const ShardBytes of = largest_shards(problem, agreement);
+  const bool kv_rotates = options.rotate == Rotation::kv;
+  agreement.slot_bytes = kv_rotates ? of.K_V + of.kv_tokens : of.Q + of.q_tokens + of.O + 2 * of.rows;
+  agreement.result_bytes = kv_rotates ? of.K_V : of.Q;
+  return agreement;
 }
 
 template <class T, class ConcreteWork>
-Attended<T> forward(const Problem<T>& problem, const RingOptions& options, const LinkDecorator<T>& decorate,
+using Works = std::vector<std::unique_ptr<ConcreteWork>>;
+
+template <class T, class ConcreteWork>
+void go_round(const Works<T, ConcreteWork>& works, Transport<T>& transport) {
+  std::vector<Work<T>*> here;
+  for (const auto& work : works) here.push_back(work.get());
+  transport.go_round(here);
+}
+
+template <class T, class ConcreteWork>
+Attended<T> forward(const Problem<T>& problem, const RingOptions& options, Transport<T>& transport,
                     const Absorb<T>& absorb) {
-  Agreement agreement = agree(problem, options);
-  std::vector<std::unique_ptr<ConcreteWork>> works;
-  for (int d = 0; d < options.devices; ++d) {
-    QueryShard<T> queries(problem, options.layout, d, options.devices);
-    KvShard<T> kv(problem, options.layout, d, options.devices);
-    const Index out_bytes =
-        queries.Q->size() / problem.Q.shape.D * (problem.V.shape.D + 2) * Index{sizeof(T)};
-    agreement.slot_bytes =
-        std::max(agreement.slot_bytes, options.rotate == Rotation::kv ? kv.bytes() : queries.bytes());
-    agreement.result_bytes = std::max(agreement.result_bytes, out_bytes);
-    works.push_back(std::make_unique<ConcreteWork>(d, std::move(queries), std::move(kv), agreement, absorb));
-  }
-  go_round<T>(works, options, decorate);
+  const Agreement agreement = forward_agreement(problem, options);
+  Works<T, ConcreteWork> works;
+  for (int d = transport.here().begin; d < transport.here().end; ++d)
+    works.push_back(std::make_unique<ConcreteWork>(
+        d, QueryShard<T>(problem, options.layout, d, options.devices),
+        KvShard<T>(problem, options.layout, d, options.devices), agreement, absorb));
+  go_round<T>(works, transport);
 
   const Shape out = problem.out_shape();
   Attended<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
@@ -87,23 +109,18 @@ Attended<T> forward(const Problem<T>& problem, const RingOptions& options, const
 
 template <class T, class ConcreteWork>
 Gradients<T> backward(const Problem<T>& problem, const Attended<T>& forward, const Cotangents<T>& cotangents,
-                      const RingOptions& options, const LinkDecorator<T>& decorate) {
-  Agreement agreement = agree(problem, options);
+                      const RingOptions& options, Transport<T>& transport) {
+  const Agreement agreement = backward_agreement(problem, options);
   const Tensor<T> shifts = query_shift<T>(cotangents, forward.out, forward.lse);
-  std::vector<std::unique_ptr<ConcreteWork>> works;
-  for (int d = 0; d < options.devices; ++d) {
+  Works<T, ConcreteWork> works;
+  for (int d = transport.here().begin; d < transport.here().end; ++d) {
     QueryShard<T> queries(problem, options.layout, d, options.devices);
-    KvShard<T> kv(problem, options.layout, d, options.devices);
     CotangentShard<T> rows(forward, cotangents, shifts, queries.rows);
-    const bool kv_rotates = options.rotate == Rotation::kv;
-    agreement.slot_bytes =
-        std::max(agreement.slot_bytes, kv_rotates ? kv.bytes() : queries.bytes() + rows.bytes());
-    agreement.result_bytes =
-        std::max(agreement.result_bytes, kv_rotates ? kv.K->bytes() + kv.V->bytes() : queries.Q->bytes());
-    works.push_back(
-        std::make_unique<ConcreteWork>(d, std::move(queries), std::move(kv), std::move(rows), agreement));
+    works.push_back(std::make_unique<ConcreteWork>(d, std::move(queries),
+                                                   KvShard<T>(problem, options.layout, d, options.devices),
+                                                   std::move(rows), agreement));
   }
-  go_round<T>(works, options, decorate);
+  go_round<T>(works, transport);
 
   Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape)};
   for (const auto& work : works) {
@@ -117,36 +134,53 @@ Gradients<T> backward(const Problem<T>& problem, const Attended<T>& forward, con
 }  // namespace
 
 template <class T>
-Attended<T> ring_attention(const Problem<T>& problem, const RingOptions& options,
-                           const LinkDecorator<T>& decorate, const Absorb<T>& absorb) {
+Attended<T> ring_attention(const Problem<T>& problem, const RingOptions& options, Transport<T>& transport,
+                           const Absorb<T>& absorb) {
   check(problem, options);
   require(!absorb || options.rotate == Rotation::kv,
           "[ring_attention] what a device does with a block can be replaced where K and V rotate; found Q "
           "rotating; rotate K and V");
-  return options.rotate == Rotation::kv ? forward<T, ForwardKv<T>>(problem, options, decorate, absorb)
-                                        : forward<T, ForwardQ<T>>(problem, options, decorate, absorb);
+  return options.rotate == Rotation::kv ? forward<T, ForwardKv<T>>(problem, options, transport, absorb)
+                                        : forward<T, ForwardQ<T>>(problem, options, transport, absorb);
+}
+
+template <class T>
+Gradients<T> ring_attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+                                const Cotangents<T>& cotangents, const RingOptions& options,
+                                Transport<T>& transport) {
+  check(problem, options);
+  ringattn::check(problem, cotangents);
+  return options.rotate == Rotation::kv
+             ? backward<T, BackwardKv<T>>(problem, forward, cotangents, options, transport)
+             : backward<T, BackwardQ<T>>(problem, forward, cotangents, options, transport);
+}
+
+template <class T>
+Attended<T> ring_attention(const Problem<T>& problem, const RingOptions& options,
+                           const LinkDecorator<T>& decorate, const Absorb<T>& absorb) {
+  Threads<T> threads(options, decorate);
+  return ring_attention<T>(problem, options, threads, absorb);
 }
 
 template <class T>
 Gradients<T> ring_attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
                                 const Cotangents<T>& cotangents, const RingOptions& options,
                                 const LinkDecorator<T>& decorate) {
-  check(problem, options);
-  ringattn::check(problem, cotangents);
-  return options.rotate == Rotation::kv
-             ? backward<T, BackwardKv<T>>(problem, forward, cotangents, options, decorate)
-             : backward<T, BackwardQ<T>>(problem, forward, cotangents, options, decorate);
+  Threads<T> threads(options, decorate);
+  return ring_attention_vjp<T>(problem, forward, cotangents, options, threads);
 }
 
-template Attended<float> ring_attention(const Problem<float>&, const RingOptions&,
-                                        const LinkDecorator<float>&, const Absorb<float>&);
-template Attended<double> ring_attention(const Problem<double>&, const RingOptions&,
-                                         const LinkDecorator<double>&, const Absorb<double>&);
-template Gradients<float> ring_attention_vjp(const Problem<float>&, const Attended<float>&,
-                                             const Cotangents<float>&, const RingOptions&,
-                                             const LinkDecorator<float>&);
-template Gradients<double> ring_attention_vjp(const Problem<double>&, const Attended<double>&,
-                                              const Cotangents<double>&, const RingOptions&,
-                                              const LinkDecorator<double>&);
+#define RINGATTN_FOR(T)                                                                                 \
+  template Attended<T> ring_attention(const Problem<T>&, const RingOptions&, Transport<T>&,             \
+                                      const Absorb<T>&);                                                \
+  template Gradients<T> ring_attention_vjp(const Problem<T>&, const Attended<T>&, const Cotangents<T>&, \
+                                           const RingOptions&, Transport<T>&);                          \
+  template Attended<T> ring_attention(const Problem<T>&, const RingOptions&, const LinkDecorator<T>&,   \
+                                      const Absorb<T>&);                                                \
+  template Gradients<T> ring_attention_vjp(const Problem<T>&, const Attended<T>&, const Cotangents<T>&, \
+                                           const RingOptions&, const LinkDecorator<T>&);
+RINGATTN_FOR(float)
+RINGATTN_FOR(double)
+#undef RINGATTN_FOR
 
 }  // namespace ringattn

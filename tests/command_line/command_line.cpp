@@ -15,8 +15,6 @@ std::string Answer::last_line() const {
   return text.substr(text.rfind('\n') + 1);
 }
 
-namespace {
-
 Answer call_program(const char* program, const std::vector<std::string>& arguments) {
   const Directory directory;
   const std::string out = directory.path / "out", err = directory.path / "err";
@@ -39,8 +37,6 @@ Answer call_program(const char* program, const std::vector<std::string>& argumen
   REQUIRE(waitpid(child, &status, 0) == child);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content(out), content(err)};
 }
-
-}  // namespace
 
 Answer call(const std::vector<std::string>& arguments) {
   return call_program(RINGATTN_EXECUTABLE, arguments);

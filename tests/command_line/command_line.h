@@ -19,7 +19,10 @@ struct Answer {
   Json json() const { return Json::parse(out); }
 };
 
-// Runs `ringattn` with these arguments, as they are: no shell comes near them
+// Runs a program with these arguments, as they are: no shell comes near them
+Answer call_program(const char* program, const std::vector<std::string>& arguments);
+
+// The same for `ringattn`
 Answer call(const std::vector<std::string>& arguments);
 
 // Runs a `ringattn` whose --backend gpu is an emulated device

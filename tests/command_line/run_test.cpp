@@ -98,3 +98,18 @@ TEST_CASE("--world-size is --devices") {
   CHECK(answer.json()["devices"].size() == 5);
   CHECK(answer.json()["config"]["devices"] == "5");
 }
+
+TEST_CASE("how many queries a device needs to hide its messages follows from both speeds") {
+  const Json report = json_of({"--seq", "96", "--backward", "--link-gbps", "2"});
+  const Json condition = report["overlap"]["condition"];
+  double bytes = 0, busy = 0;
+  for (const Json& device : report["devices"]) {
+    bytes += device["bytes_sent"].get<double>() / 3;
+    busy += device["busy_seconds"].get<double>() / 3;
+  }
+  const double link = bytes * 8 / 2e9;
+  CHECK(condition["link_seconds"].get<double>() == doctest::Approx(link));
+  CHECK(condition["busy_seconds"].get<double>() == doctest::Approx(busy));
+  CHECK(condition["enough_queries"].get<double>() == doctest::Approx(32 * link / busy));
+  CHECK_FALSE(json_of({"--seq", "96", "--link-latency-us", "1"})["overlap"].contains("condition"));
+}

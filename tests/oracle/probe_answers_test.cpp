@@ -5,7 +5,7 @@
 #include <set>
 
 #include "reference/oracle/spread.h"
-#include "tests/probe_answers.h"
+#include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;
 

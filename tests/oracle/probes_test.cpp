@@ -8,7 +8,7 @@
 #include "reference/definition/dtype.h"
 #include "tests/agreement.h"
 #include "tests/file_fixtures.h"
-#include "tests/probe_answers.h"
+#include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;
 

@@ -10,7 +10,7 @@
 #include "reference/definition/truth.h"
 #include "reference/oracle/gauge.h"
 #include "reference/oracle/where.h"
-#include "tests/emulated_kernel.h"
+#include "tests/oracle/emulated_kernel.h"
 #include "tests/random_problem.h"
 
 using namespace ringattn;

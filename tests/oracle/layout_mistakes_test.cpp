@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "reference/oracle/catalogue.h"
-#include "tests/oracle_mistaken.h"
+#include "tests/oracle/mistaken.h"
 #include "tests/trials.h"
 
 using namespace ringattn;

@@ -1,4 +1,4 @@
-#include "tests/oracle_mistaken.h"
+#include "tests/oracle/mistaken.h"
 
 #include <algorithm>
 #include <set>

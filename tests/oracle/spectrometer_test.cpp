@@ -6,7 +6,7 @@
 
 #include "reference/definition/truth.h"
 #include "reference/oracle/spectrometer.h"
-#include "tests/emulated_kernel.h"
+#include "tests/oracle/emulated_kernel.h"
 #include "tests/random_problem.h"
 
 using namespace ringattn;

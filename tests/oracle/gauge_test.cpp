@@ -8,7 +8,7 @@
 #include "reference/oracle/gauge_vjp.h"
 #include "reference/oracle/judgement.h"
 #include "tests/agreement.h"
-#include "tests/emulated_kernel.h"
+#include "tests/oracle/emulated_kernel.h"
 #include "tests/random_problem.h"
 #include "tests/straight_sums.h"
 #include "tests/trials.h"

@@ -1,4 +1,4 @@
-#include "tests/emulated_kernel.h"
+#include "tests/oracle/emulated_kernel.h"
 
 #include <bit>
 #include <cmath>

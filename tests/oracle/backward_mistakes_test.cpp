@@ -8,7 +8,7 @@
 #include "reference/oracle/backward_simulation.h"
 #include "reference/oracle/catalogue.h"
 #include "tests/agreement.h"
-#include "tests/oracle_mistaken.h"
+#include "tests/oracle/mistaken.h"
 #include "tests/random_problem.h"
 #include "tests/straight_sums.h"
 #include "tests/trials.h"

@@ -5,7 +5,7 @@
 
 #include "reference/definition/truth.h"
 #include "reference/oracle/laws.h"
-#include "tests/emulated_kernel.h"
+#include "tests/oracle/emulated_kernel.h"
 #include "tests/random_problem.h"
 #include "tests/trials.h"
 

@@ -1,0 +1,110 @@
+#include "reference/cli/run_mpi.h"
+
+#include <sstream>
+
+#include "reference/cli/progress.h"
+#include "reference/trace/json_lines.h"
+#include "reference/trace/tee_sink.h"
+#include "reference/trace/trace_store.h"
+#include "reference/transport/mpi/mpi_transport.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// So that nobody goes round with other numbers than the first (Fowler, Noll, Vo: FNV-1a)
+template <class T>
+std::uint64_t hash_of(const Case<T>& c) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const Tensor<T>* tensor : {&c.Q, &c.K, &c.V, &c.dout, &c.dlse})
+    for (const std::byte byte :
+         std::as_bytes(std::span(tensor->data(), static_cast<std::size_t>(tensor->size()))))
+      hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+  return hash;
+}
+
+// Calls f(tensor, rows that device _device_ has of it) for all results
+template <class T, class F>
+void for_results(RingResults<T>& results, const RingOptions& ring, int device, F f) {
+  const auto rows = [&](Index N) { return rows_of_device(ring.layout, device, ring.devices, N); };
+  const std::vector<Index> queries = rows(results.forward.out.shape().S);
+  f(results.forward.out, queries), f(results.forward.lse, queries);
+  if (!results.gradients) return;
+  auto& [dq, dk, dv] = *results.gradients;
+  const std::vector<Index> keys = rows(dk.shape().S);
+  f(dq, queries), f(dk, keys), f(dv, keys);
+}
+
+template <class T>
+std::string pack(RingResults<T>& results, const RingOptions& ring, int device) {
+  std::string bytes;
+  for_results(results, ring, device, [&](Tensor<T>& whole, const std::vector<Index>& rows) {
+    const Tensor<T> part = select_rows<const T>(whole, rows);
+    bytes.append(reinterpret_cast<const char*>(part.data()), static_cast<std::size_t>(part.bytes()));
+  });
+  return bytes;
+}
+
+template <class T>
+void unpack(const std::string& bytes, RingResults<T>& results, const RingOptions& ring, int device) {
+  std::size_t place = 0;
+  for_results(results, ring, device, [&](Tensor<T>& whole, const std::vector<Index>& rows) {
+    const Shape& s = whole.shape();
+    Tensor<T> part({s.B, static_cast<Index>(rows.size()), s.H, s.D});
+    const auto size = static_cast<std::size_t>(part.bytes());
+    bytes.copy(reinterpret_cast<char*>(part.data()), size, place);
+    place += size;
+    scatter_rows(part, rows, whole);
+  });
+}
+
+std::string lines_of(const TraceStore& store, int devices) {
+  TraceHeader header;
+  header.devices = devices;
+  std::ostringstream lines;
+  write_json_lines(lines, header, store.events());
+  return lines.str();
+}
+
+}  // namespace
+
+template <class T>
+RingResults<T> run_on_mpi(Processes& processes, const Json& what, const RunOptions& o, const Case<T>& c,
+                          const LinkDecorator<T>& decorate, TraceSink& sink) {
+  Post& post = processes.post();
+  RingOptions ring = o.spread.ring();
+  TraceStore facts(ring.devices);
+  Progress progress(std::int64_t{ring.devices} * (o.backward ? 2 : 1));
+  TeeSink mine(processes.first() ? std::vector<TraceSink*>{&facts, &progress}
+                                 : std::vector<TraceSink*>{&facts});
+  Recorders pens = recorders(mine, ring.devices, o.spread.cost(), post.local_time(0));
+  ring.facts = &pens;
+  ring.watched = o.watched_rows(c.Q.shape().S);
+  MpiTransport<T> transport(post, ring, decorate);
+  Json all = what;
+  all["numbers"] = hash_of(c);
+  processes.agree_on(all);
+
+  RingResults<T> results;
+  const auto began = WallClock::now();
+  results.forward = ring_attention(c.problem(), ring, transport);
+  if (o.backward)
+    results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, transport);
+  results.seconds = std::chrono::duration<double>(WallClock::now() - began).count();
+
+  const std::vector<std::string> parts = post.gather(pack(results, ring, post.rank()));
+  const std::vector<std::string> lines = post.gather(lines_of(facts, ring.devices));
+  for (std::size_t process = 0; process < lines.size(); ++process) {
+    if (process > 0) unpack(parts[process], results, ring, static_cast<int>(process));
+    results.facts_of_others.push_back(parse_trace(lines[process]));
+    for (const Event& event : results.facts_of_others.back().events) sink.take(event);
+  }
+  return results;
+}
+
+template RingResults<float> run_on_mpi(Processes&, const Json&, const RunOptions&, const Case<float>&,
+                                       const LinkDecorator<float>&, TraceSink&);
+template RingResults<double> run_on_mpi(Processes&, const Json&, const RunOptions&, const Case<double>&,
+                                        const LinkDecorator<double>&, TraceSink&);
+
+}  // namespace ringattn::cli

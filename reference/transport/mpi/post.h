@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reference/trace/recorder.h"
+#include "reference/transport/mpi/letter.h"
+#include "reference/transport/waiting_room.h"
+
+namespace ringattn {
+
+// The post between the processes of a run, over MPI. One thread of each process does everything that has to
+// do with MPI: letters travel beside the arithmetic, and each process tells the next one now and then that it
+// lives. If a process is lost, or fails, all others learn it: whoever waits in the room is woken by an error
+// that names it.
+class Post {
+ public:
+  // A process that is silent for so long is lost. Throws BadInput where the program was built without MPI
+  explicit Post(std::chrono::milliseconds patience = std::chrono::seconds(5));
+
+  // Ends all processes of the run, unless it was finished
+  ~Post();
+  Post(const Post&) = delete;
+
+  int rank() const;
+  int ranks() const;
+
+  // Where this process waits, on behalf of the device of its rank
+  WaitingRoom& room();
+
+  // Returns at once
+  void send(int to, Topic topic, Letter letter);
+
+  // The next letter about _topic_ from process _from_, and no other, goes into the mailbox; unless that is
+  // forgotten
+  void expect(int from, Topic topic, Mailbox& mailbox);
+  void forget(const Mailbox& mailbox);
+
+  // A text of each process, by rank: all of them on process 0, nothing on the others
+  std::vector<std::string> gather(std::string text);
+
+  // The text of process 0
+  std::string from_first(std::string text);
+
+  // Waits until all processes have come so far; the last that is to be done
+  void finish();
+
+  // Tells all others that this process has failed, and why
+  void fail(const std::string& sentence);
+
+  // Ends all processes of the run, after a moment in which each can say what it has to say
+  [[noreturn]] void abandon(int status);
+
+  // The clocks of all processes as one: nanoseconds since process 0 began
+  std::int64_t common_time(WallClock::time_point moment) const;
+  WallClock::time_point local_time(std::int64_t common) const;
+
+ private:
+  class Office;
+  std::unique_ptr<Office> office_;
+};
+
+}  // namespace ringattn
