@@ -3,7 +3,7 @@
 #
 # Compiles kernels, and fails where one of them spills registers into memory or its products on the tensor cores
 # are made to wait for one another: ptxas mentions both in passing. What it says of each kernel goes to
-# FOLDER/<source>.log, a table first.
+# FOLDER/<folder of the source>/<source>.log, a table first.
 set -uo pipefail
 
 folder=$1
@@ -12,6 +12,7 @@ object=
 for ((n = 1; n < $#; ++n)); do
   if [ "${!n}" = -o ]; then ((++n)) && object=${!n}; fi
 done
+folder+=/$(basename "$(dirname "$object")")
 log=$folder/$(basename "$object" .o).log
 mkdir -p "$folder"
 

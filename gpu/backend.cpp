@@ -14,12 +14,21 @@ void require_gpu() {
           found, "; use --backend cpu");
 }
 
-Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                                 int at_most_rung, TraceSink& facts, GpuRun& where) {
-  Attended<float> result = gpu::ring_attention(problem, dtype, options, at_most_rung, {&facts, {}});
+GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float>* cotangents, Dtype dtype,
+                           const RingOptions& options, int at_most_rung, TraceSink& facts) {
+  constexpr bool deterministic = true;
+  gpu::Tracing tracing(facts, options.devices);
+  GpuAnswer answer;
+  answer.forward = gpu::ring_attention(problem, dtype, options, at_most_rung, &tracing);
   const gpu::Rung& rung = gpu::rung_for(problem, dtype, options, at_most_rung);
-  where = {gpu::device_name(), rung.number, rung.name};
-  return result;
+  answer.where = {gpu::device_name(), rung.number, rung.name, 0, {}};
+  if (!cotangents) return answer;
+  answer.gradients = gpu::ring_attention_vjp(problem, answer.forward, *cotangents, dtype, options,
+                                             at_most_rung, deterministic, &tracing);
+  const gpu::BackwardRung& backward =
+      gpu::rung_for(problem, *cotangents, dtype, options, at_most_rung, deterministic);
+  answer.where.backward_rung = backward.number, answer.where.backward_kernel = backward.name;
+  return answer;
 }
 
 GpuBench bench_on_gpu(const GpuBenchSizes& sizes, const std::function<void(const GpuBench&)>& grown) {

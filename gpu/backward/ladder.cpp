@@ -5,6 +5,8 @@ namespace ringattn::gpu {
 std::span<const BackwardRung> backward_ladder() {
   static const BackwardRung rungs[] = {
       {1, "naive", true, naive_backward_refuses, launch_naive_backward},
+      {2, "two kernels", true, two_kernels_refuses, launch_two_kernels},
+      {3, "fused", false, fused_refuses, launch_fused},
   };
   return rungs;
 }

@@ -14,4 +14,10 @@ namespace ringattn::gpu {
 std::string naive_backward_refuses(const BackwardStep& step);
 void launch_naive_backward(const BackwardStep& step, cudaStream_t stream);
 
+std::string two_kernels_refuses(const BackwardStep& step);
+void launch_two_kernels(const BackwardStep& step, cudaStream_t stream);
+
+std::string fused_refuses(const BackwardStep& step);
+void launch_fused(const BackwardStep& step, cudaStream_t stream);
+
 }  // namespace ringattn::gpu

@@ -10,10 +10,10 @@
 
 namespace ringattn::gpu {
 
-NormalNumbers BenchCase::numbers_of(char tensor) const {
+NormalNumbers BenchCase::numbers_of(std::string_view tensor) const {
   const std::uint64_t each = std::uint64_t(B) * N * H * d;
-  const std::uint64_t before = tensor == 'Q' ? 0 : tensor == 'K' ? each : 2 * each;
-  return {state_after(0, before), B, N, H, d};
+  const std::uint64_t tensors_before = tensor == "Q" ? 0 : tensor == "K" ? 1 : tensor == "V" ? 2 : 3;
+  return {state_after(0, tensors_before * each), B, N, H, d};
 }
 
 Tensor<float> rows_of_head(const NormalNumbers& numbers, int b, int h, const std::vector<Index>& rows) {
@@ -40,6 +40,12 @@ std::vector<float> row_of_results(const GpuTensor& out, const GpuTensor& lse, In
   return numbers;
 }
 
+WrongAnswer wrong_answer(const BenchCase& c, const std::string& whose, int head) {
+  return WrongAnswer("[bench] " + whose + " gives a wrong answer for N = " + std::to_string(c.N) +
+                     ", d = " + std::to_string(c.d) + (c.causal ? ", causal" : "") + ", head " +
+                     std::to_string(head) + ", and is not timed");
+}
+
 namespace {
 
 void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b, int h) {
@@ -47,10 +53,10 @@ void require_right(const BenchCase& bench_case, const std::string& whose, const 
   const std::vector<Index> rows = sample_rows(bench_case.N, samples, Layout::contiguous, 8, 1);
   std::vector<Index> all(static_cast<std::size_t>(bench_case.N));
   std::iota(all.begin(), all.end(), Index{0});
-  const auto in_double = [&](char tensor, const std::vector<Index>& wanted) {
+  const auto in_double = [&](std::string_view tensor, const std::vector<Index>& wanted) {
     return converted<double>(rows_of_head(bench_case.numbers_of(tensor), b, h, wanted).view());
   };
-  const Tensor<double> Q = in_double('Q', rows), K = in_double('K', all), V = in_double('V', all);
+  const Tensor<double> Q = in_double("Q", rows), K = in_double("K", all), V = in_double("V", all);
   Problem<double> problem{
       Q, K, V, consecutive_tokens(bench_case.N).select(rows), consecutive_tokens(bench_case.N), {}, {}, {}};
   problem.scoring.mask.causal = bench_case.causal;
@@ -67,10 +73,7 @@ void require_right(const BenchCase& bench_case, const std::string& whose, const 
   const bool right =
       compare<float>(found.out, truth.out, size.out).within(bound.out + unit_roundoff(Dtype::bf16)) &&
       compare<float>(found.lse, truth.lse, size.lse).within(bound.lse);
-  if (!right)
-    throw WrongAnswer("[bench] " + whose + " gives a wrong answer for N = " + std::to_string(bench_case.N) +
-                      ", d = " + std::to_string(bench_case.d) + (bench_case.causal ? ", causal" : "") +
-                      ", head " + std::to_string(h) + ", and is not timed");
+  if (!right) throw wrong_answer(bench_case, whose, h);
 }
 
 }  // namespace

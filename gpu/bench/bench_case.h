@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 #include "gpu/bench/normal_numbers.h"
@@ -22,7 +23,9 @@ struct BenchCase {
     const double pairs = causal ? 0.5 * N * (N + 1.0) : 1.0 * N * N;
     return 4.0 * B * H * d * pairs;
   }
-  NormalNumbers numbers_of(char tensor) const;  // 'Q', 'K' or 'V'
+  // Backward it takes five products in the place of two
+  double backward_operations() const { return 2.5 * operations(); }
+  NormalNumbers numbers_of(std::string_view tensor) const;  // Q, K, V or dO
 };
 
 // Rows of one head as the GPU stores them, by the host: (1, rows, 1, d)
@@ -39,6 +42,9 @@ class WrongAnswer : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// The sentence that _whose_ answer for this head is one
+WrongAnswer wrong_answer(const BenchCase& bench_case, const std::string& whose, int head);
 
 // Throws WrongAnswer unless sampled rows of two heads are what the definition gives, to rounding
 void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read);

@@ -11,7 +11,8 @@ namespace ringattn::gpu {
 namespace {
 
 cli::GpuRingRow to_row(const RingRow& row) {
-  return {row.options.devices,
+  return {row.backward,
+          row.options.devices,
           row.bench_case.N,
           row.bench_case.causal,
           name(row.options.layout),
@@ -29,8 +30,9 @@ void bench_rings(const cli::GpuBenchSizes& sizes, cli::GpuBench& bench, Stopwatc
   BenchCase c{1, heads, devices * sizes.ring_tokens, d, false};
   for (const bool causal : {false, true}) {
     c.causal = causal;
-    for (const RingRow& row : bench_ring(c, devices, sizes.runs, stopwatch, stream))
-      bench.rings.push_back(to_row(row));
+    for (const bool backward : {false, true})
+      for (const RingRow& row : bench_ring(c, backward, devices, sizes.runs, stopwatch, stream))
+        bench.rings.push_back(to_row(row));
   }
   bench.rings.push_back(to_row(run_ring_once({1, long_heads, sizes.long_ring, d, true}, devices)));
   for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
@@ -47,7 +49,7 @@ cli::GpuBench bench_gpu(const cli::GpuBenchSizes& sizes,
   const Ceilings ceilings = measure_ceilings(stopwatch, stream);
   cli::GpuBench bench{device_name(), ceilings.gemm_tflops, ceilings.copy_gbps, {}, {}, {}};
   grown(bench);
-  bench_ladder(sizes, ceilings, stopwatch, stream, [&](const cli::LadderRow& row) {
+  bench_ladders(sizes, ceilings, stopwatch, stream, [&](const cli::LadderRow& row) {
     bench.ladder.push_back(row);
     grown(bench);
   });

@@ -8,9 +8,10 @@
 
 namespace ringattn::gpu {
 
-// Every rung on problems of these sizes. Rungs that would take long are left out, and said so by their
-// absence. _found_ is told of each row as soon as it is known. Throws WrongAnswer where a rung is wrong.
-void bench_ladder(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
-                  Stream& stream, const std::function<void(const cli::LadderRow&)>& found);
+// Every rung on problems of these sizes, forward and then backward. Rungs that would take long are left out,
+// and said so by their absence. _found_ is told of each row as soon as it is known. Throws WrongAnswer where
+// a rung is wrong.
+void bench_ladders(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
+                   Stream& stream, const std::function<void(const cli::LadderRow&)>& found);
 
 }  // namespace ringattn::gpu

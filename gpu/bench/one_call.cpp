@@ -10,6 +10,13 @@ Shape rows_of(const BenchCase& c, int width) { return {c.B, c.N, c.H, width}; }
 
 }  // namespace
 
+Agreement agreement_of(const BenchCase& c, const RingOptions& options) {
+  Scoring scoring;
+  scoring.mask.causal = c.causal;
+  const Shape shape{c.B, c.N, c.H, c.d};
+  return agreement_on(scoring, shape, shape, shape, options);
+}
+
 OneCall::OneCall(const BenchCase& c, Stream& stream)
     : case_(c),
       stream_(stream),
@@ -22,17 +29,13 @@ OneCall::OneCall(const BenchCase& c, Stream& stream)
       O_(rows_of(c, c.d), 4),
       out_(rows_of(c, c.d), 2),
       lse_(rows_of(c, 1), 4) {
-  for (const auto& [name, tensor] : {std::pair{'Q', &Q_}, {'K', &K_}, {'V', &V_}})
+  for (const auto& [name, tensor] : {std::pair{"Q", &Q_}, {"K", &K_}, {"V", &V_}})
     write_normal_numbers(c.numbers_of(name), positions_->as<int>(), c.N, Element::bf16, tensor->data(),
                          stream);
 }
 
 AttentionStep OneCall::step() {
-  AttentionStep step;
-  step.B = case_.B, step.H = step.Hkv = case_.H, step.d = step.dv = case_.d;
-  step.scale = static_cast<float>(Scoring{}.scale(case_.d));
-  if (case_.causal) step.reach.right = 0;
-  step.devices = 1;
+  auto step = common_step<AttentionStep>(agreement_of(case_), Dtype::bf16);
   const int* const positions = positions_->as<int>();
   step.device[0] = {Q_.data(), K_.data(),      V_.data(),      positions,      positions,   case_.N,
                     case_.N,   m_.as<float>(), l_.as<float>(), O_.as<float>(), out_.data(), lse_.as<float>()};
@@ -44,8 +47,14 @@ void OneCall::poison() {
     stream_.fill(tensor->data(), 0xff, static_cast<std::size_t>(tensor->bytes()));
 }
 
-std::vector<float> OneCall::read(int b, int h, Index row) {
-  return row_of_results(out_, lse_, (Index{b} * case_.H + h) * case_.N + row, stream_);
+ReadRow OneCall::reader() {
+  return [this](int b, int h, Index row) {
+    return row_of_results(out_, lse_, (Index{b} * case_.H + h) * case_.N + row, stream_);
+  };
+}
+
+Attended<float> OneCall::head(int b, int h) {
+  return {head_from_gpu(out_, Dtype::bf16, b, h, stream_), head_from_gpu(lse_, Dtype::f32, b, h, stream_)};
 }
 
 }  // namespace ringattn::gpu

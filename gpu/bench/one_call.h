@@ -3,8 +3,12 @@
 #include <memory>
 
 #include "gpu/bench/bench_case.h"
+#include "gpu/ring/gpu_ring.h"
 
 namespace ringattn::gpu {
+
+// What the devices of a ring that shares the problem agree upon
+Agreement agreement_of(const BenchCase& bench_case, const RingOptions& options = {});
 
 // One device that has all of a problem: attention is one call of a kernel.
 class OneCall {
@@ -16,8 +20,9 @@ class OneCall {
   // Nobody finds the results of the kernel before
   void poison();
 
-  // As ReadRow wants it
-  std::vector<float> read(int b, int h, Index row);
+  ReadRow reader();
+  // out and lse of a head
+  Attended<float> head(int b, int h);
 
  private:
   BenchCase case_;

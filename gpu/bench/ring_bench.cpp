@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "gpu/bench/one_call.h"
+#include "gpu/bench/one_backward.h"
 #include "gpu/kernels/ladder.h"
+#include "gpu/ring/backward_ring.h"
 #include "gpu/ring/transfer.h"
 #include "reference/definition/layout.h"
 #include "reference/ring/schedule.h"
@@ -21,86 +22,143 @@ RingOptions options_of(int devices, Layout layout, Exchange exchange) {
   return options;
 }
 
-Agreement agreement_of(const BenchCase& c, const RingOptions& options) {
-  Scoring scoring;
-  scoring.mask.causal = c.causal;
-  const Shape shape{c.B, c.N, c.H, c.d};
-  return agreement_on(scoring, shape, shape, shape, options);
-}
-
 Layout layout_of(const BenchCase& c) { return c.causal ? Layout::zigzag : Layout::contiguous; }
 
 // out and lse of a row, from the device that has it
-std::vector<float> read_row(GpuRing& ring, const BenchCase& c, int devices, int b, int h, Index row) {
+std::vector<float> read_row(ForwardRing& ring, const BenchCase& c, int devices, int b, int h, Index row) {
   for (int d = 0; d < devices; ++d) {
-    const GpuShard& shard = ring.shard(d);
-    const auto found = std::lower_bound(shard.rows.begin(), shard.rows.end(), row);
-    if (found == shard.rows.end() || *found != row) continue;
-    const Index place =
-        (Index{b} * c.H + h) * static_cast<Index>(shard.rows.size()) + (found - shard.rows.begin());
-    return row_of_results(*shard.out, *shard.lse, place, ring.stream());
+    const GpuResults& results = ring.work(d).results();
+    const std::vector<Index>& rows = ring.work(d).shard().rows;
+    const auto found = std::lower_bound(rows.begin(), rows.end(), row);
+    if (found == rows.end() || *found != row) continue;
+    const Index place = (Index{b} * c.H + h) * static_cast<Index>(rows.size()) + (found - rows.begin());
+    return row_of_results(*results.out, *results.lse, place, ring.stream());
   }
   return {};
 }
 
+// Head after head, of all devices
+HeadOfGradients read_head(ForwardRing& forward, BackwardRing& backward, const BenchCase& c, int devices,
+                          int b, int h) {
+  const Shape rows{1, c.N, 1, c.d};
+  HeadOfGradients head{{Tensor<float>(rows), row_tensor<float>(1, c.N, 1)},
+                       {Tensor<float>(rows), Tensor<float>(rows), Tensor<float>(rows)}};
+  const auto add = [&](const GpuTensor& part, Dtype dtype, const std::vector<Index>& rows_of_part,
+                       Tensor<float>& whole) {
+    scatter_rows(head_from_gpu(part, dtype, b, h, backward.stream()), rows_of_part, whole);
+  };
+  for (int d = 0; d < devices; ++d) {
+    const GpuShard& shard = backward.work(d).shard();
+    const GpuResults& results = forward.work(d).results();
+    const GpuGradients& gradients = backward.work(d).gradients();
+    add(*results.out, Dtype::bf16, shard.rows, head.forward.out);
+    add(*results.lse, Dtype::f32, shard.rows, head.forward.lse);
+    add(*gradients.dQ, Dtype::f32, shard.rows, head.gradients.dq);
+    add(*gradients.dK, Dtype::f32, shard.kv_rows, head.gradients.dk);
+    add(*gradients.dV, Dtype::f32, shard.kv_rows, head.gradients.dv);
+  }
+  return head;
+}
+
+// What a ring has found that went forward, beside what others make; of queries that stay where they are
+MakeTensor after(ForwardRing& forward, int devices, const MakeTensor& make) {
+  return [&forward, devices, make](std::string_view name, const std::vector<Index>& rows,
+                                   const GpuTensor& positions, Index room) {
+    if (name == "dlse") return std::shared_ptr<GpuTensor>();
+    for (int d = 0; d < devices && (name == "out" || name == "lse"); ++d)
+      if (forward.work(d).shard().rows == rows)
+        return name == "out" ? forward.work(d).results().out : forward.work(d).results().lse;
+    return make(name, rows, positions, room);
+  };
+}
+
+double seconds_of(GpuRing& ring) {
+  Mark begin, end;
+  ring.stream().record(begin);
+  ring.go_round();
+  ring.stream().record(end);
+  ring.finish();
+  return seconds_between(begin, end);
+}
+
 // A ring goes round once, after which its blocks lie elsewhere: each run has a ring of its own. The answer of
 // the first is checked
-void time_ring(RingRow& row, int times) {
+double time_once(RingRow& row, bool check) {
   const BenchCase& c = row.bench_case;
+  const int devices = row.options.devices;
   const Tokens tokens = consecutive_tokens(c.N);
-  std::vector<double> seconds;
-  for (int run = 0; run < times; ++run) {
-    Stream setup;
-    GpuRing ring(agreement_of(c, row.options), tokens, tokens, Dtype::bf16, row.options, any_rung,
-                 normal_tensors(c, setup));
-    setup.finish();
-    Mark begin, end;
-    ring.stream().record(begin);
-    ring.go_round();
-    ring.stream().record(end);
-    ring.finish();
-    seconds.push_back(seconds_between(begin, end));
-    row.bytes_per_device = ring.bytes(0);
-    if (run == 0)
-      require_right(c, "the ring", [&](int b, int h, Index query) {
-        return read_row(ring, c, row.options.devices, b, h, query);
-      });
+  const Agreement agreement = agreement_of(c, row.options);
+  Stream setup;
+  const MakeTensor make = normal_tensors(c, setup);
+  ForwardRing forward(agreement, tokens, tokens, Dtype::bf16, row.options, any_rung, make);
+  const double seconds = seconds_of(forward);
+  row.bytes_per_device = forward.bytes(0);
+  if (!row.backward) {
+    if (check)
+      require_right(c, "the ring",
+                    [&](int b, int h, Index query) { return read_row(forward, c, devices, b, h, query); });
+    return seconds;
   }
+  BackwardRing backward(agreement, tokens, tokens, Dtype::bf16, row.options, any_rung, true,
+                        after(forward, devices, make));
+  const double backward_seconds = seconds_of(backward);
+  row.bytes_per_device = backward.bytes(0);
+  if (check)
+    require_right(c, "the ring",
+                  [&](int b, int h) { return read_head(forward, backward, c, devices, b, h); });
+  return backward_seconds;
+}
+
+void time_ring(RingRow& row, int times) {
+  std::vector<double> seconds;
+  for (int run = 0; run < times; ++run) seconds.push_back(time_once(row, run == 0));
   row.ring_seconds = median_of(seconds);
+}
+
+// The median time of the highest rung, whose answer is checked
+template <class Call, class FindRung>
+double time_one_call(const BenchCase& c, const FindRung& find, int runs, Stopwatch& stopwatch,
+                     Stream& stream) {
+  Call call(c, stream);
+  const auto step = call.step();
+  const auto& rung = find(step);
+  call.poison();
+  rung.launch(step, stream);
+  require_right(c, rung.name, call.reader());
+  return stopwatch.median(runs, [&] { rung.launch(step, stream); });
 }
 
 }  // namespace
 
 MakeTensor normal_tensors(const BenchCase& c, Stream& stream) {
-  return [&c, &stream](char name, const std::vector<Index>& rows, const GpuTensor& positions, Index room) {
+  return [&c, &stream](std::string_view name, const std::vector<Index>& rows, const GpuTensor& positions,
+                       Index room) {
     auto tensor = std::make_shared<GpuTensor>(Shape{c.B, room, c.H, c.d}, 2);
     const auto count = static_cast<Index>(rows.size());
     tensor->take_shape({c.B, count, c.H, c.d});
     write_normal_numbers(c.numbers_of(name), positions.as<int>(), static_cast<int>(count), Element::bf16,
                          tensor->data(), stream);
+    stream.finish();
     return tensor;
   };
 }
 
-std::vector<RingRow> bench_ring(const BenchCase& c, int devices, int runs, Stopwatch& stopwatch,
-                                Stream& stream) {
-  OneCall call(c, stream);
-  const AttentionStep step = call.step();
-  const Rung& rung = highest_rung(step, any_rung);
-  call.poison();
-  rung.launch(step, stream);
-  require_right(c, rung.name, [&](int b, int h, Index row) { return call.read(b, h, row); });
-  const double one_call = stopwatch.median(runs, [&] { rung.launch(step, stream); });
+std::vector<RingRow> bench_ring(const BenchCase& c, bool backward, int devices, int runs,
+                                Stopwatch& stopwatch, Stream& stream) {
+  const auto highest = [](const AttentionStep& step) { return highest_rung(step, any_rung); };
+  const auto highest_backward = [](const BackwardStep& step) { return highest_rung(step, any_rung, true); };
+  const double one_call = backward ? time_one_call<OneBackward>(c, highest_backward, runs, stopwatch, stream)
+                                   : time_one_call<OneCall>(c, highest, runs, stopwatch, stream);
   std::vector<RingRow> rows;
   for (const Exchange exchange : {Exchange::handed_over, Exchange::copied}) {
-    rows.push_back({c, options_of(devices, layout_of(c), exchange), 0, one_call, 0});
+    rows.push_back({c, backward, options_of(devices, layout_of(c), exchange), 0, one_call, 0});
     time_ring(rows.back(), runs);
   }
   return rows;
 }
 
 RingRow run_ring_once(const BenchCase& c, int devices) {
-  RingRow row{c, options_of(devices, layout_of(c), Exchange::handed_over), 0, 0, 0};
+  RingRow row{c, false, options_of(devices, layout_of(c), Exchange::handed_over), 0, 0, 0};
   time_ring(row, 1);
   return row;
 }
@@ -112,11 +170,11 @@ double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int r
   const Tokens all = consecutive_tokens(c.N);
   std::vector<GpuShard> shards;
   for (int d = 0; d < devices; ++d)
-    shards.emplace_back(agreement, all, all, Dtype::bf16, d, normal_tensors(c, stream), stream);
+    shards.emplace_back(agreement, all, all, d, normal_tensors(c, stream), stream);
   GpuState state(agreement, agreement.q_rows, stream);
   stream.finish();
 
-  AttentionStep step = common_step(agreement, Dtype::bf16);
+  AttentionStep step = common_step<AttentionStep>(agreement, Dtype::bf16);
   step.devices = 1, step.last = false;
   const Rung& rung = highest_rung(step, any_rung);
   double total = 0, slowest_of_all_steps = 0;

@@ -2,28 +2,32 @@
 
 #include "gpu/bench/bench_case.h"
 #include "gpu/bench/stopwatch.h"
-#include "gpu/ring/gpu_ring.h"
+#include "gpu/ring/forward_ring.h"
 
 namespace ringattn::gpu {
 
-// Numbers that the GPU finds by itself, for GpuRing
+// Numbers that the GPU finds by itself: Q, K, V and dO of a ring
 MakeTensor normal_tensors(const BenchCase& bench_case, Stream& stream);
 
 // A ring of virtual devices, beside one call for all that they have.
 struct RingRow {
   BenchCase bench_case;
+  bool backward = false;
   RingOptions options;
   double ring_seconds = 0, one_call_seconds = 0;  // of the latter nothing where nobody asked for it
   Index bytes_per_device = 0;
 
   double of_one_call() const { return one_call_seconds / ring_seconds; }
-  double tflops() const { return 1e-12 * bench_case.operations() / ring_seconds; }
+  double tflops() const {
+    return 1e-12 * (backward ? bench_case.backward_operations() : bench_case.operations()) / ring_seconds;
+  }
 };
 
 // A ring in the contiguous layout, causal in zigzag, with blocks handed over and copied; the median of so
-// many runs counts, for the ring and for the one call
-std::vector<RingRow> bench_ring(const BenchCase& bench_case, int devices, int runs, Stopwatch& stopwatch,
-                                Stream& stream);
+// many runs counts, for the ring and for the one call. _backward_: that pass alone, by rungs that give the
+// same bits in every run
+std::vector<RingRow> bench_ring(const BenchCase& bench_case, bool backward, int devices, int runs,
+                                Stopwatch& stopwatch, Stream& stream);
 
 // A single run where blocks are handed over, for problems that would be too long a wait
 RingRow run_ring_once(const BenchCase& bench_case, int devices);

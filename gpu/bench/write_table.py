@@ -4,6 +4,8 @@
     <!-- ladder: ... -->
     <!-- end of ladder -->
 
+A table for each pass, forward and backward, that was measured.
+
 Exit status: 0 written, 2 bad input; then the text is as it was.
 """
 
@@ -35,11 +37,11 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def figures_of(report, name_of):
-    """TFLOP/s of forward passes: problem (d, mask, N) -> name -> figure"""
+def figures_of(report, what, name_of):
+    """TFLOP/s of one pass: problem (d, mask, N) -> name -> figure"""
     figures = {}
     for row in report["rows"]:
-        if row["what"] == "forward":
+        if row["what"] == what:
             figures.setdefault((row["d"], row["mask"], row["N"]), {})[name_of(row)] = float(row["tflops"])
     return figures
 
@@ -62,20 +64,23 @@ def section_of(bench, torch, driver, cuda):
     gemm, copy = (float(bench["ceilings"][name]) for name in ("gemm_tflops", "copy_gbps"))
     problem = bench["problem"]
     heading = (
-        f"TFLOP/s of the forward pass on {bench['machine']['gpu']}, driver {driver}, CUDA {cuda}: bf16, "
+        f"TFLOP/s on {bench['machine']['gpu']}, driver {driver}, CUDA {cuda}: bf16, "
         f"{problem['tokens']} tokens\nor one sequence, {problem['columns']} columns in all heads, median of "
         f"{problem['runs']} runs. The products alone (GEMM, cuBLAS): {gemm:.1f} TFLOP/s; a\n"
         f"copy alone: {copy:.1f} GB/s. \"of GEMM\" is the share of the highest rung that was measured."
     )
-    theirs = {}
     if torch:
         machine = torch["machine"]
-        theirs = figures_of(torch, lambda row: row["backend"])
         heading += f" Beside it PyTorch {machine['torch']}\nwith CUDA {machine['cuda']} and cuDNN {machine['cudnn']}."
-    ours = figures_of(bench, lambda row: row["rung"])
-    if not ours:
+    section = heading + "\n"
+    for what in ("forward", "backward"):
+        ours = figures_of(bench, what, lambda row: row["rung"])
+        theirs = figures_of(torch, what, lambda row: row["backend"]) if torch else {}
+        if ours:
+            section += f"\nThe {what} pass:\n\n{table_of(ours, theirs, gemm)}\n"
+    if section == heading + "\n":
         refuse("rows are wanted; the report of ringattn has none; measure again")
-    return f"{heading}\n\n{table_of(ours, theirs, gemm)}\n"
+    return section
 
 
 def main():

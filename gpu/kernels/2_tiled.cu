@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
   for (int n = 0; n < d / lanes; ++n) O[n] = step.first ? 0 : at.O[size_t(i) * d + lane + lanes * n];
   load<d>(shared.Q, query_rows, at.Q, first, at.q_rows);
 
-  const KeyRange keys = visible_keys(step.reach, at, first, last, key_rows).any;
+  const RowRange keys = visible_keys(step.reach, at, first, last, key_rows).any;
   for (int base = keys.begin; base < keys.end; base += key_rows) {
     __syncthreads();
     load<d>(shared.K, key_rows, at.K, base, at.kv_rows);

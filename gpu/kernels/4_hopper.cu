@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
   const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
   if (first >= at.q_rows) return;
   auto& shared = *shared_memory<Shared<T, d>>();
-  const VisibleKeys keys = visible_keys(step.reach, at, first, last, key_rows);
+  const VisibleRows keys = visible_keys(step.reach, at, first, last, key_rows);
 
   const bool fetches = threadIdx.x == 0;
   const auto send_for_keys = [&](int base, int stage) {
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
     begin_products();
     begin_scores<T, key_rows>(S, shared.Q, 0, shared.K[stage]);
     wait_for_products<0>();
-    if (!keys.all_see(base, key_rows)) mask_scores<T, key_rows>(S, rows, step.reach, at, base);
+    if (!keys.all_see(base, key_rows)) mask_scores<key_rows>(S, rows, queries_see_keys(step.reach, at), base);
     shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
 
     uint32_t P[key_rows / 16][4];

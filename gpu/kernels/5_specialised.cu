@@ -43,7 +43,8 @@ __device__ void consume(Store<T, d>& store, const AttentionStep& step, const Que
     wait_for_products<0>();
     places.K.leave(store.K_flow);
 
-    if (!tile.keys.all_see(base, key_rows)) mask_scores<T, key_rows>(S, rows, step.reach, at, base);
+    if (!tile.keys.all_see(base, key_rows))
+      mask_scores<key_rows>(S, rows, queries_see_keys(step.reach, at), base);
     shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
     uint32_t P[key_rows / 16][4];
     left_factors<T, key_rows>(P, S);

@@ -23,8 +23,17 @@ struct alignas(1024) BoxedTile {
   __device__ uint64_t columns_of(int row, int column) const {
     return matrix_at(&boxes[column / 64][row][column % 64]);
   }
-  // Rows as the inner dimension of a product, from row _row_ on, all columns
-  __device__ uint64_t rows_of(int row) const { return matrix_at(boxes[0][row], int{sizeof(boxes[0])}); }
+  // Rows as the inner dimension of a product, from row _row_ on, columns from box _box_ on
+  __device__ uint64_t rows_of(int row, int box = 0) const {
+    return matrix_at(boxes[box][row], int{sizeof(boxes[0])});
+  }
+
+  // Two neighbours, where the copy engine would have left them: bits 4 to 6 of an address are exchanged for
+  // their exclusive or with bits 7 to 9
+  __device__ void store_pair(int row, int column, uint32_t pair) {
+    T* const eight = boxes[column / 64][row] + 8 * (column % 64 / 8 ^ row % 8);
+    *reinterpret_cast<uint32_t*>(eight + column % 8) = pair;
+  }
 };
 
 // S = Q K^T of a warpgroup's 64 queries, from row _first_ of the tile on
@@ -42,6 +51,15 @@ __device__ void begin_values(Fragment<d>& O, const uint32_t (&P)[keys / 16][4],
                              const BoxedTile<T, keys, d>& V) {
 #pragma unroll
   for (int k = 0; k < keys / 16; ++k) multiply_values(O, P[k], V.rows_of(16 * k), T());
+  commit_products();
+}
+
+// C = A^T B of 64 columns each, those of boxes _a_ and _b_
+template <class T, int rows, int A_columns, int B_columns>
+__device__ void begin_columns(Fragment<64>& C, const BoxedTile<T, rows, A_columns>& A, int a,
+                              const BoxedTile<T, rows, B_columns>& B, int b) {
+#pragma unroll
+  for (int k = 0; k < rows; k += 16) multiply_columns(C, A.rows_of(k, a), B.rows_of(k, b), k > 0, T());
   commit_products();
 }
 

@@ -58,6 +58,17 @@ __device__ inline void copy_box(void* shared, const TensorMap& map, int column, 
       : "memory");
 }
 
+// By threads that have written to shared memory: products and the copy engine will find it, after the next
+// barrier (fence.proxy.async)
+__device__ inline void publish_writes() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// ---- Sums in global memory: red ------------------------------------------------------------
+
+// Adds to two neighbours, the first at a multiple of 8 bytes, whoever else adds to them
+__device__ inline void add_pair(float* global, float x, float y) {
+  asm volatile("red.relaxed.gpu.global.add.v2.f32 [%0], {%1, %2};" ::"l"(global), "f"(x), "f"(y) : "memory");
+}
+
 // ---- Registers: setmaxnreg -----------------------------------------------------------------
 
 // By all threads of a warpgroup: from now on each has so many
@@ -71,6 +82,11 @@ __device__ void have_more_registers() {
 }
 
 // ---- Taking turns: barrier.cta ----------------------------------------------------------
+
+// So many threads, until all of them are here; 1 <= id <= 15
+__device__ inline void wait_for_each_other(int id, int threads) {
+  asm volatile("barrier.cta.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
 
 // Of so many threads, those who wait go on when the rest have said that they may; 1 <= id <= 15
 __device__ inline void wait_for_turn(int id, int threads) {

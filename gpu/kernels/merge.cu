@@ -7,26 +7,16 @@
 
 #include "gpu/kernels/element.cuh"
 #include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/row_grid.cuh"
 #include "gpu/kernels/softmax.cuh"
 
 namespace ringattn::gpu {
 
 namespace {
 
-// A warp for each row, whose lanes share its columns
-constexpr int warps = 4, threads = 32 * warps;
-
-// The row of this warp, over all heads
-__device__ size_t row_of_warp() { return size_t(blockIdx.x) * warps + threadIdx.x / 32; }
-
-// A block for so many rows as it has warps, and a layer of them for each device
-dim3 grid_of_rows(size_t rows, int devices) {
-  return dim3(static_cast<unsigned>((rows + warps - 1) / warps), 1, devices);
-}
-
 // m = max(m_this, m_other)   alpha = 2^(m_this - m)   beta = 2^(m_other - m)
 // l = alpha l_this + beta l_other   O = alpha O_this + beta O_other
-__global__ void __launch_bounds__(threads) merge(const __grid_constant__ MergeStep step) {
+__global__ void __launch_bounds__(row_threads) merge(const __grid_constant__ MergeStep step) {
   const StatePair& at = step.device[blockIdx.z];
   const size_t row = row_of_warp();
   if (row >= size_t(step.B) * step.H * at.rows) return;
@@ -43,7 +33,7 @@ __global__ void __launch_bounds__(threads) merge(const __grid_constant__ MergeSt
 }
 
 template <class T>
-__global__ void __launch_bounds__(threads) finish(const __grid_constant__ AttentionStep step) {
+__global__ void __launch_bounds__(row_threads) finish(const __grid_constant__ AttentionStep step) {
   const DeviceStep& at = step.device[blockIdx.z];
   const size_t row = row_of_warp();
   if (row >= size_t(step.B) * step.H * at.q_rows) return;
@@ -62,14 +52,15 @@ __global__ void __launch_bounds__(threads) finish(const __grid_constant__ Attent
 void launch_merge(const MergeStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].rows);
-  launch(merge, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), threads, 0, stream, step);
+  launch(merge, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream, step);
 }
 
 void launch_finish(const AttentionStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
   with_element(step.element, [&]<class T>(T) {
-    launch(finish<T>, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), threads, 0, stream, step);
+    launch(finish<T>, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream,
+           step);
   });
 }
 

@@ -36,11 +36,12 @@ __device__ void absorb(WarpRows<d>& rows, Store<T, d>& store, Places<stages>& pl
                        const AttentionStep& step, const HeadStep<T>& at, const QueryTile& tile,
                        const Turns& turns) {
   const int first_query = 64 * turns.warpgroup;
-  const KeyRange keys = tile.keys.any;
+  const RowRange keys = tile.keys.any;
+  const Sight sight = queries_see_keys(step.reach, at);
   places.Q.wait_until_filled(store.Q_flow);
   if (keys.begin < keys.end) {
     const auto soften_scores = [&](Fragment<key_rows>& S, int base) {
-      if (!tile.keys.all_see(base, key_rows)) mask_scores<T, key_rows>(S, rows, step.reach, at, base);
+      if (!tile.keys.all_see(base, key_rows)) mask_scores<key_rows>(S, rows, sight, base);
       return soften<key_rows>(S, rows, step.scale * log2_e);
     };
     Fragment<key_rows> S;

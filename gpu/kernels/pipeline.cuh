@@ -67,7 +67,7 @@ struct Places {
 struct QueryTile {
   int device, head;  // the head counts over the sequences of the batch
   int first, last;   // rows
-  VisibleKeys keys;
+  VisibleRows keys;
 };
 
 // Tile _n_ of _query_rows_ queries; false where the device has fewer. All lanes of a warp ask the same

@@ -8,17 +8,37 @@ __device__ inline bool sees(const Reach& reach, int query_position, int key_posi
   return key_position >= query_position - reach.left && key_position <= query_position + reach.right;
 }
 
-// Keys [begin, end) of a block.
-struct KeyRange {
+// Rows of one kind look at rows of the other: queries at the keys that they see, or keys back at the queries
+// that see them.
+struct Sight {
+  Reach reach;                             // from the position of a row that looks
+  const int *positions, *other_positions;  // of the rows that look, and of those that they look at
+  int other_rows;
+};
+
+template <class Head>
+__device__ Sight queries_see_keys(const Reach& reach, const Head& at) {
+  return {reach, at.q_positions, at.kv_positions, at.kv_rows};
+}
+// Who sees as far to the left is seen from as far to the right
+template <class Head>
+__device__ Sight keys_see_queries(const Reach& reach, const Head& at) {
+  return {{reach.right, reach.left}, at.kv_positions, at.q_positions, at.q_rows};
+}
+
+// Rows [begin, end) of a block.
+struct RowRange {
   int begin, end;
 };
 
-// What a tile of queries sees of a block of keys: neighbours, because positions never descend.
-struct VisibleKeys {
-  KeyRange any;  // seen by at least one query; begins where a tile of keys begins
-  KeyRange all;  // seen by every query
+// What a tile of rows sees of a block of others: neighbours, because positions never descend.
+struct VisibleRows {
+  RowRange any;  // seen by at least one row of the tile; begins where a tile of the others begins
+  RowRange all;  // seen by every row
 
-  __device__ bool all_see(int base, int keys) const { return all.begin <= base && base + keys <= all.end; }
+  __device__ bool all_see(int base, int others) const {
+    return all.begin <= base && base + others <= all.end;
+  }
 };
 
 // The first of _rows_ rows whose position is at least _position_. The lanes of a warp look at 32 places at
@@ -37,21 +57,29 @@ __device__ inline int first_at_or_after(const int* positions, int rows, int posi
   return begin;
 }
 
-// Of the queries _first_ to _last_; all lanes of a warp ask the same. Tiles have _key_rows_ keys
+// By the rows _first_ to _last_; all lanes of a warp ask the same. Tiles of the others have _tile_rows_ rows
+__device__ inline VisibleRows visible_rows(const Sight& sight, int first, int last, int tile_rows) {
+  VisibleRows seen{{0, sight.other_rows}, {0, sight.other_rows}};
+  const auto from = [&](int position) {
+    return first_at_or_after(sight.other_positions, sight.other_rows, position);
+  };
+  const int first_position = sight.positions[first], last_position = sight.positions[last];
+  if (sight.reach.left < Reach::unlimited) {
+    seen.any.begin = from(first_position - sight.reach.left) / tile_rows * tile_rows;
+    seen.all.begin = from(last_position - sight.reach.left);
+  }
+  if (sight.reach.right < Reach::unlimited) {
+    seen.any.end = from(last_position + sight.reach.right + 1);
+    seen.all.end = from(first_position + sight.reach.right + 1);
+  }
+  return seen;
+}
+
+// By the queries _first_ to _last_
 template <class T>
-__device__ VisibleKeys visible_keys(const Reach& reach, const HeadStep<T>& at, int first, int last,
+__device__ VisibleRows visible_keys(const Reach& reach, const HeadStep<T>& at, int first, int last,
                                     int key_rows) {
-  VisibleKeys keys{{0, at.kv_rows}, {0, at.kv_rows}};
-  const auto from = [&](int position) { return first_at_or_after(at.kv_positions, at.kv_rows, position); };
-  if (reach.left < Reach::unlimited) {
-    keys.any.begin = from(at.q_positions[first] - reach.left) / key_rows * key_rows;
-    keys.all.begin = from(at.q_positions[last] - reach.left);
-  }
-  if (reach.right < Reach::unlimited) {
-    keys.any.end = from(at.q_positions[last] + reach.right + 1);
-    keys.all.end = from(at.q_positions[first] + reach.right + 1);
-  }
-  return keys;
+  return visible_rows(queries_see_keys(reach, at), first, last, key_rows);
 }
 
 }  // namespace ringattn::gpu

@@ -1,22 +1,17 @@
 #pragma once
 
 #include "gpu/kernels/element.cuh"
-#include "gpu/kernels/fragment.cuh"
 #include "gpu/kernels/head_step.cuh"
-#include "gpu/kernels/ptx.cuh"
+#include "gpu/kernels/lane_rows.cuh"
 #include "gpu/kernels/softmax.cuh"
-#include "gpu/kernels/visible.cuh"
 
 namespace ringattn::gpu {
 
 // The state of one warp's 16 queries.
 template <int d>
-struct WarpRows {
+struct WarpRows : LaneRows {
   Fragment<d> O;
   float m[2], l[2];
-  int row[2];  // of the device; the same for all four lanes that share it
-  int last;    // of the tile; rows after it do not exist
-  int t;       // lane % 4
 };
 
 // ---- Between memory and registers -----------------------------------------------------
@@ -25,19 +20,15 @@ struct WarpRows {
 template <class T, int d>
 __device__ WarpRows<d> load_rows(const AttentionStep& step, const HeadStep<T>& at, int first, int last) {
   WarpRows<d> rows;
-  rows.last = last, rows.t = threadIdx.x % 4;
+  static_cast<LaneRows&>(rows) = lane_rows(first, last);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int i = rows.row[half] = first + threadIdx.x % 32 / 4 + 8 * half;
+    const int i = rows.row[half];
     const bool there = !step.first && i <= last;
     rows.m[half] = there ? at.m[i] : -INFINITY;
     rows.l[half] = there ? at.l[i] : 0;
-#pragma unroll
-    for (int n = 0; n < d / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 2; ++e)
-        rows.O[n][2 * half + e] = there ? at.O[size_t(i) * d + 8 * n + 2 * rows.t + e] : 0;
   }
+  load_fragment<d>(rows.O, at.O, rows, !step.first);
   return rows;
 }
 
@@ -65,23 +56,6 @@ __device__ void store_rows(const AttentionStep& step, const HeadStep<T>& at, con
 }
 
 // ---- The online softmax -----------------------------------------------------------------
-
-// -inf where a query does not see a key; the first key of the tile is _base_
-template <class T, int keys, int d>
-__device__ void mask_scores(Fragment<keys>& S, const WarpRows<d>& rows, const Reach& reach,
-                            const HeadStep<T>& at, int base) {
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int position = at.q_positions[min(rows.row[half], rows.last)];
-#pragma unroll
-    for (int n = 0; n < keys / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int j = base + 8 * n + 2 * rows.t + e;
-        if (j >= at.kv_rows || !sees(reach, position, at.kv_positions[j])) S[n][2 * half + e] = -INFINITY;
-      }
-  }
-}
 
 // The factors by which O has to shrink
 struct Alpha {
@@ -124,17 +98,6 @@ __device__ void shrink(Fragment<d>& O, const Alpha& alpha) {
   for (int n = 0; n < d / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) O[n][e] *= alpha.of[e / 2];
-}
-
-// P as left factors, of 16 keys each: what a product leaves in registers is what the next one takes
-template <class T, int keys>
-__device__ void left_factors(uint32_t (&A)[keys / 16][4], const Fragment<keys>& P) {
-#pragma unroll
-  for (int k = 0; k < keys / 16; ++k) {
-    const float(&low)[4] = P[2 * k], (&high)[4] = P[2 * k + 1];
-    A[k][0] = pack(low[0], low[1], T()), A[k][1] = pack(low[2], low[3], T());
-    A[k][2] = pack(high[0], high[1], T()), A[k][3] = pack(high[2], high[3], T());
-  }
 }
 
 }  // namespace ringattn::gpu

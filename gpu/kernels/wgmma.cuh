@@ -83,4 +83,20 @@ MULTIPLY_VALUES(128, bf16, 64, 65, 66, 67, 68)
 MULTIPLY_VALUES(128, f16, 64, 65, 66, 67, 68)
 #undef MULTIPLY_VALUES
 
+// C = A^T B over 16 rows of both, which lie in shared memory with their columns as neighbours: 64 columns of
+// A and 64 of B; C += where _add_
+#define MULTIPLY_COLUMNS(type)                                                                       \
+  __device__ inline void multiply_columns(Fragment<64>& C, uint64_t A, uint64_t B, bool add, type) { \
+    asm volatile(                                                                                    \
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"                                           \
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." #type "." #type " {" NUMBERS_64_COLUMNS        \
+        "}, %32, %33, more, 1, 1, 1, 1;\n}"                                                          \
+        : FRAGMENT_64_COLUMNS(C)                                                                     \
+        : "l"(A), "l"(B), "r"(int(add))                                                              \
+        : "memory");                                                                                 \
+  }
+MULTIPLY_COLUMNS(bf16)
+MULTIPLY_COLUMNS(f16)
+#undef MULTIPLY_COLUMNS
+
 }  // namespace ringattn::gpu

@@ -2,37 +2,31 @@
 
 #include <array>
 
-#include "gpu/ring/gpu_shard.h"
 #include "gpu/ring/merging.h"
-#include "gpu/ring/wave.h"
-#include "reference/ring/work.h"
+#include "gpu/ring/work_in_waves.h"
 
 namespace ringattn::gpu {
 
-// What both forward works share: what a device has, and the wave that does its arithmetic.
-class Forward : public Work<OnGpu> {
+// What both forward works share: they have results of their queries.
+class Forward : public WorkInWaves<AttentionStep> {
  public:
-  Forward(int device, GpuShard shard, const Agreement& agreement, Wave& wave);
+  Forward(int device, GpuShard shard, GpuResults results, const Agreement& agreement,
+          Wave<AttentionStep>& wave);
 
   std::string_view pass() const override { return "forward"; }
-  const GpuShard& shard() const { return shard_; }
+  const GpuResults& results() const { return results_; }
 
  protected:
-  // Asks for a block of queries and a block of keys and values to meet; _owner_ is that of the visitor.
-  // Whether the wave is launched
-  bool attend_all(int step, int owner, const DeviceStep& pair, const Tokens& queries, const Tokens& keys,
-                  Recorder& facts);
+  void set_results(DeviceStep& s);
 
-  int device_;
-  GpuShard shard_;
-  const Agreement& agreement_;
-  Wave& wave_;
+  GpuResults results_;
 };
 
 // Forward, K and V rotate: Q stays, and its state absorbs each block of keys as it passes.
 class ForwardKv : public Forward {
  public:
-  ForwardKv(int device, GpuShard shard, GpuState state, const Agreement& agreement, Wave& wave);
+  ForwardKv(int device, GpuShard shard, GpuResults results, GpuState state, const Agreement& agreement,
+            Wave<AttentionStep>& wave);
 
   Block<OnGpu> home() override;
   Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
@@ -50,8 +44,8 @@ class ForwardKv : public Forward {
 class ForwardQ : public Forward {
  public:
   // _states_: each with room for the queries of any device; while one is on its way, a wave writes the other
-  ForwardQ(int device, GpuShard shard, std::array<GpuState, 2> states, const Agreement& agreement, Wave& wave,
-           Merging& merging);
+  ForwardQ(int device, GpuShard shard, GpuResults results, std::array<GpuState, 2> states,
+           const Agreement& agreement, Wave<AttentionStep>& wave, Merging& merging);
 
   Block<OnGpu> home() override;
   Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;

@@ -1,5 +1,7 @@
 #include "gpu/ring/gpu_attention.h"
 
+#include "gpu/ring/backward_ring.h"
+#include "gpu/ring/forward_ring.h"
 #include "gpu/ring/limits.h"
 
 namespace ringattn::gpu {
@@ -10,36 +12,78 @@ Agreement agreement_of(const Problem<float>& problem, const RingOptions& options
   return agreement_on(problem.scoring, problem.Q.shape, problem.K.shape, problem.V.shape, options);
 }
 
-// From rung 2 on, values that a mask hides within a tile are multiplied by 0, and 0 x NaN is NaN
-int rungs_for(const TensorView<const float>& V, int at_most_rung) {
-  for (Index b = 0; b < V.shape.B; ++b)
-    for (Index h = 0; h < V.shape.H; ++h)
-      if (!V.head(b, h).allFinite()) return 1;
-  return at_most_rung;
+bool finite(const TensorView<const float>& tensor) {
+  for (Index b = 0; b < tensor.shape.B; ++b)
+    for (Index h = 0; h < tensor.shape.H; ++h)
+      if (!tensor.head(b, h).allFinite()) return false;
+  return true;
+}
+
+// From rung 2 on, what a mask hides within a tile is multiplied by 0, and 0 x NaN is NaN
+int rungs_for(const Problem<float>& problem, int at_most_rung) {
+  return finite(problem.V) ? at_most_rung : 1;
+}
+int rungs_for(const Problem<float>& problem, const Cotangents<float>& cotangents, int at_most_rung) {
+  const bool all_finite =
+      finite(problem.Q) && finite(problem.K) && finite(problem.V) && finite(cotangents.dout);
+  return all_finite ? at_most_rung : 1;
 }
 
 }  // namespace
 
 const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
                      int at_most_rung) {
-  return highest_rung(common_step(agreement_of(problem, options), dtype), rungs_for(problem.V, at_most_rung));
+  return highest_rung(common_step<AttentionStep>(agreement_of(problem, options), dtype),
+                      rungs_for(problem, at_most_rung));
+}
+
+const BackwardRung& rung_for(const Problem<float>& problem, const Cotangents<float>& cotangents, Dtype dtype,
+                             const RingOptions& options, int at_most_rung, bool deterministic) {
+  return highest_rung(common_step<BackwardStep>(agreement_of(problem, options), dtype),
+                      rungs_for(problem, cotangents, at_most_rung), deterministic);
 }
 
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                               int at_most_rung, const Tracing& tracing) {
+                               int at_most_rung, Tracing* tracing) {
   check(problem, dtype, options);
   Stream uploads;
-  GpuRing ring(agreement_of(problem, options), problem.q_tokens, problem.kv_tokens, dtype, options,
-               rungs_for(problem.V, at_most_rung), tensors_of(problem, dtype, uploads), tracing);
+  ForwardRing ring(agreement_of(problem, options), problem.q_tokens, problem.kv_tokens, dtype, options,
+                   rungs_for(problem, at_most_rung), tensors_of(problem, dtype, uploads), tracing);
   ring.go_round();
   ring.finish();
 
   const Shape out = problem.out_shape();
   Attended<float> result{Tensor<float>(out), row_tensor<float>(out.B, out.S, out.H)};
   for (int d = 0; d < options.devices; ++d) {
-    const GpuShard& shard = ring.shard(d);
-    scatter_rows(from_gpu(*shard.out, dtype, ring.stream()), shard.rows, result.out);
-    scatter_rows(from_gpu(*shard.lse, Dtype::f32, ring.stream()), shard.rows, result.lse);
+    const GpuResults& found = ring.work(d).results();
+    const std::vector<Index>& rows = ring.work(d).shard().rows;
+    scatter_rows(from_gpu(*found.out, dtype, ring.stream()), rows, result.out);
+    scatter_rows(from_gpu(*found.lse, Dtype::f32, ring.stream()), rows, result.lse);
+  }
+  return result;
+}
+
+Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attended<float>& forward,
+                                    const Cotangents<float>& cotangents, Dtype dtype,
+                                    const RingOptions& options, int at_most_rung, bool deterministic,
+                                    Tracing* tracing) {
+  check(problem, dtype, options);
+  ringattn::check(problem, cotangents);
+  Stream uploads;
+  BackwardRing ring(agreement_of(problem, options), problem.q_tokens, problem.kv_tokens, dtype, options,
+                    rungs_for(problem, cotangents, at_most_rung), deterministic,
+                    tensors_of(problem, forward, cotangents, dtype, uploads), tracing);
+  ring.go_round();
+  ring.finish();
+
+  Gradients<float> result{Tensor<float>(problem.Q.shape), Tensor<float>(problem.K.shape),
+                          Tensor<float>(problem.V.shape)};
+  for (int d = 0; d < options.devices; ++d) {
+    const GpuGradients& found = ring.work(d).gradients();
+    const GpuShard& shard = ring.work(d).shard();
+    scatter_rows(from_gpu(*found.dQ, Dtype::f32, ring.stream()), shard.rows, result.dq);
+    scatter_rows(from_gpu(*found.dK, Dtype::f32, ring.stream()), shard.kv_rows, result.dk);
+    scatter_rows(from_gpu(*found.dV, Dtype::f32, ring.stream()), shard.kv_rows, result.dv);
   }
   return result;
 }

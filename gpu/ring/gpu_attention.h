@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/backward/ladder.h"
 #include "gpu/kernels/ladder.h"
 #include "gpu/ring/gpu_ring.h"
 #include "reference/definition/dtype.h"
@@ -13,10 +14,20 @@ namespace ringattn::gpu {
 // of no matter. Throws BadInput where shapes disagree or the GPU does not do such a thing, GpuError where a
 // call of CUDA fails.
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                               int at_most_rung, const Tracing& tracing = {});
+                               int at_most_rung, Tracing* tracing = nullptr);
 
-// The rung that does it
+// Its vector-Jacobian product: what ringattn::ring_attention_vjp does on the processor. _forward_ is the
+// finished forward, in global order; its out and dout are stored as _dtype_, too. The gradients are sums in
+// float32, which nobody has rounded yet. _deterministic_: the same bits in every run.
+Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attended<float>& forward,
+                                    const Cotangents<float>& cotangents, Dtype dtype,
+                                    const RingOptions& options, int at_most_rung, bool deterministic,
+                                    Tracing* tracing = nullptr);
+
+// The rungs that do it
 const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
                      int at_most_rung);
+const BackwardRung& rung_for(const Problem<float>& problem, const Cotangents<float>& cotangents, Dtype dtype,
+                             const RingOptions& options, int at_most_rung, bool deterministic);
 
 }  // namespace ringattn::gpu

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gpu/backward/backward_step.h"
+#include "gpu/ring/transfer.h"
 #include "reference/definition/layout.h"
 #include "reference/ring/device.h"
 #include "reference/ring/loop.h"
@@ -34,9 +36,10 @@ Reach reach_of(const Mask& mask) {
 
 }  // namespace
 
-AttentionStep common_step(const Agreement& agreement, Dtype dtype) {
+template <class Step>
+Step common_step(const Agreement& agreement, Dtype dtype) {
   const Shape &q = agreement.q, &k = agreement.k, &v = agreement.v;
-  AttentionStep step;
+  Step step;
   step.element = dtype == Dtype::f32 ? Element::f32 : dtype == Dtype::bf16 ? Element::bf16 : Element::f16;
   step.B = static_cast<int>(q.B), step.H = static_cast<int>(q.H), step.Hkv = static_cast<int>(k.H);
   step.d = static_cast<int>(q.D), step.dv = static_cast<int>(v.D);
@@ -46,89 +49,50 @@ AttentionStep common_step(const Agreement& agreement, Dtype dtype) {
   return step;
 }
 
+template AttentionStep common_step(const Agreement&, Dtype);
+template BackwardStep common_step(const Agreement&, Dtype);
+
 // ---- The ring -------------------------------------------------------------------------------
 
-GpuRing::GpuRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-                 const RingOptions& options, int at_most_rung, const MakeTensor& make, const Tracing& tracing)
-    : agreement_(agreement),
-      dtype_(dtype),
-      options_(options),
-      tracing_(tracing),
-      clock_(tracing.sink ? std::make_optional<StreamClock>(*tracing.sink, options.devices) : std::nullopt),
-      wave_(common_step(agreement, dtype), options.rotate, at_most_rung, compute_,
-            clock_ ? &*clock_ : nullptr),
-      merging_(common_step(agreement, dtype), compute_, merges_, clock_ ? &*clock_ : nullptr) {
-  make_works(queries, keys, make);
-  StreamLink::Traffic ahead{compute_, spare_blocks(options.devices > 1, [&] { return spare_ahead(); })};
-  StreamLink::Traffic behind{merges_, spare_blocks(options.rotate == Rotation::q, [&] {
-                               return GpuState(agreement_, agreement_.q_rows, compute_).block(-1);
-                             })};
-  link_ = std::make_unique<StreamLink>(std::move(ahead), std::move(behind), options.exchange, copies_,
-                                       clock_ ? &*clock_ : nullptr);
-  compute_.finish();
-}
+GpuRing::GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, Tracing* tracing)
+    : agreement_(agreement), dtype_(dtype), options_(options), tracing_(tracing) {}
 
-void GpuRing::make_works(const Tokens& queries, const Tokens& keys, const MakeTensor& make) {
-  for (int d = 0; d < options_.devices; ++d) {
-    GpuShard shard(agreement_, queries, keys, dtype_, d, make, compute_);
-    if (options_.rotate == Rotation::kv) {
-      agreement_.slot_bytes = std::max(agreement_.slot_bytes, shard.kv_bytes());
-      GpuState state(agreement_, shard.Q->shape().S, compute_);
-      works_.push_back(std::make_unique<ForwardKv>(d, std::move(shard), std::move(state), agreement_, wave_));
-    } else {
-      agreement_.slot_bytes = std::max(agreement_.slot_bytes, shard.query_bytes());
-      const auto state = [&] { return GpuState(agreement_, agreement_.q_rows, compute_); };
-      std::array<GpuState, 2> states{state(), state()};
-      agreement_.result_bytes = states[0].bytes();
-      works_.push_back(
-          std::make_unique<ForwardQ>(d, std::move(shard), std::move(states), agreement_, wave_, merging_));
-    }
-  }
-}
-
-// Room for the largest block that travels ahead
-GpuBlock GpuRing::spare_ahead() {
-  const bool kv = options_.rotate == Rotation::kv;
-  const Index rows = kv ? agreement_.kv_rows : agreement_.q_rows;
-  const auto room_for = [&](Shape shape) {
-    shape.S = rows;
-    return unwritten(shape, bytes_per_element(dtype_), compute_);
-  };
-  const auto positions = unwritten({1, rows, 1, 1}, sizeof(int), compute_);
-  if (kv) return {-1, nullptr, {room_for(agreement_.k), room_for(agreement_.v), positions}};
-  return {-1, nullptr, {room_for(agreement_.q), positions}};
-}
-
-// Where messages are copied, each device has a block for what comes in
-template <class MakeBlock>
-std::vector<GpuBlock> GpuRing::spare_blocks(bool messages, MakeBlock make_block) {
+std::vector<GpuBlock> GpuRing::spare_blocks(const GpuBlock& block) {
   std::vector<GpuBlock> blocks(static_cast<std::size_t>(options_.devices));
-  if (messages && options_.exchange == Exchange::copied)
-    std::generate(blocks.begin(), blocks.end(), make_block);
+  const Index rows = kv_rotates() ? agreement_.kv_rows : agreement_.q_rows;
+  if (options_.exchange == Exchange::copied)
+    std::generate(blocks.begin(), blocks.end(), [&] { return room_like(block, rows, compute_); });
   return blocks;
 }
 
-void GpuRing::go_round() {
-  if (clock_) clock_->start(compute_);
-  StreamClock* const sink = clock_ ? &*clock_ : nullptr;
-  Recorders facts(static_cast<std::size_t>(options_.devices));
-  if (sink) facts = recorders(*sink, options_.devices, tracing_.cost);
-  std::vector<Device<OnGpu>> devices;
-  for (int d = 0; d < options_.devices; ++d) {
-    const auto i = static_cast<std::size_t>(d);
-    devices.emplace_back(d, options_.devices, *works_[i], *link_, facts[i]);
-  }
-  run_ring(std::span<Device<OnGpu>>(devices), options_.devices, options_.overlap);
-}
-
-void GpuRing::finish() {
-  if (clock_) clock_->hand_on(compute_);
+void GpuRing::link(const GpuBlock& ahead, const GpuBlock& behind) {
+  const bool alone = options_.devices == 1;
+  link_ = std::make_unique<StreamLink>(
+      StreamLink::Traffic{compute_, spare_blocks(alone ? GpuBlock() : ahead)},
+      StreamLink::Traffic{joins_, spare_blocks(behind)}, options_.exchange, copies_, clock());
   compute_.finish();
 }
 
-Index GpuRing::bytes(int device) const {
+void GpuRing::go_round() {
+  if (clock()) clock()->start(compute_);
+  Recorders silent(static_cast<std::size_t>(options_.devices));
+  Recorders& facts = tracing_ ? tracing_->pens : silent;
+  std::vector<Device<OnGpu>> devices;
+  for (int d = 0; d < options_.devices; ++d)
+    devices.emplace_back(d, options_.devices, work(d), *link_, facts[static_cast<std::size_t>(d)]);
+  run_ring(std::span<Device<OnGpu>>(devices), options_.devices, options_.overlap);
+  joins_.record(joined_);
+  compute_.wait_for(joined_);
+}
+
+void GpuRing::finish() {
+  if (clock()) clock()->hand_on(compute_);
+  compute_.finish();
+}
+
+Index GpuRing::bytes(int device) {
   Index sum = 0;
-  for (const auto& [what, bytes] : works_[static_cast<std::size_t>(device)]->holdings()) sum += bytes;
+  for (const auto& [what, bytes] : work(device).holdings()) sum += bytes;
   return sum;
 }
 

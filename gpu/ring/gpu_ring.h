@@ -1,34 +1,44 @@
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <optional>
 
-#include "gpu/ring/forward.h"
+#include "gpu/kernels/attention_step.h"
+#include "gpu/ring/stream_clock.h"
 #include "gpu/ring/stream_link.h"
+#include "reference/definition/dtype.h"
+#include "reference/ring/agreement.h"
 #include "reference/transport/ring_attention.h"
 
 namespace ringattn::gpu {
 
-// Where the facts of a run go. Wall times are those at which the GPU began and ended the work, and all facts
-// are handed on when the run is over.
+// Where the facts of runs go that follow one another, forward and backward, and the pens that write them
+// down. Wall times are those at which the GPU began and ended the work; all facts of a run are handed on when
+// it is over.
 struct Tracing {
-  TraceSink* sink = nullptr;  // null: nothing is recorded, and nothing slows the run down
-  CostModel cost;             // of the virtual clock
+  StreamClock clock;
+  Recorders pens;
+
+  // _cost_: of the virtual clock
+  Tracing(TraceSink& sink, int devices, const CostModel& cost = {})
+      : clock(sink, devices), pens(recorders(clock, devices, cost)) {}
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
 };
 
 // What all devices of a run agree upon; slots are measured when devices have their blocks
 Agreement agreement_on(const Scoring& scoring, const Shape& q, const Shape& k, const Shape& v,
                        const RingOptions& options);
 
-// What all launches of a run have in common
-AttentionStep common_step(const Agreement& agreement, Dtype dtype);
+// What all launches of a run have in common: an AttentionStep or a BackwardStep
+template <class Step>
+Step common_step(const Agreement& agreement, Dtype dtype);
 
-// A ring of virtual devices on one GPU with all that they hold, ready to go round once.
+// A ring of virtual devices on one GPU, ready to go round once. Its heirs say which pass that is, and what
+// the devices hold.
 class GpuRing {
  public:
-  // Of the tokens of all queries and all keys. The highest rung up to _at_most_rung_ does the arithmetic
-  GpuRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-          const RingOptions& options, int at_most_rung, const MakeTensor& make, const Tracing& tracing = {});
+  virtual ~GpuRing() = default;
 
   // Asks the streams for everything and waits for nothing
   void go_round();
@@ -36,25 +46,31 @@ class GpuRing {
   void finish();
 
   Stream& stream() { return compute_; }  // that of the arithmetic, which ends last
-  const GpuShard& shard(int device) const { return works_[static_cast<std::size_t>(device)]->shard(); }
-  Index bytes(int device) const;  // that a device holds
+  Index bytes(int device);               // that a device holds
+  virtual Work<OnGpu>& work(int device) = 0;
 
- private:
-  void make_works(const Tokens& queries, const Tokens& keys, const MakeTensor& make);
-  GpuBlock spare_ahead();
-  template <class MakeBlock>
-  std::vector<GpuBlock> spare_blocks(bool messages, MakeBlock make_block);
+ protected:
+  // _tracing_: null where nothing is recorded, and nothing slows the run down
+  GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, Tracing* tracing);
+
+  StreamClock* clock() { return tracing_ ? &tracing_->clock : nullptr; }
+  bool kv_rotates() const { return options_.rotate == Rotation::kv; }
+
+  // Makes the links, once all devices have their blocks. Where messages are copied, each device has a block
+  // for what comes in: such as _ahead_ and, where results travel at all, such as _behind_
+  void link(const GpuBlock& ahead, const GpuBlock& behind);
 
   Agreement agreement_;
   Dtype dtype_;
   RingOptions options_;
-  Tracing tracing_;
-  Stream compute_, merges_, copies_;
-  std::optional<StreamClock> clock_;
-  Wave wave_;
-  Merging merging_;
-  std::vector<std::unique_ptr<Forward>> works_;
+  Stream compute_, joins_, copies_;
+
+ private:
+  std::vector<GpuBlock> spare_blocks(const GpuBlock& block);
+
+  Tracing* tracing_;
   std::unique_ptr<StreamLink> link_;
+  Mark joined_;
 };
 
 }  // namespace ringattn::gpu

@@ -26,6 +26,7 @@ class Tensor<gpu::OnGpu> {
         memory_(static_cast<std::size_t>(room.size() * bytes_per_element)) {}
 
   const Shape& shape() const { return shape_; }
+  Index bytes_per_element() const { return bytes_per_element_; }
   Index bytes() const { return shape_.size() * bytes_per_element_; }
   void* data() { return memory_.data(); }
   const void* data() const { return memory_.data(); }
@@ -54,6 +55,15 @@ namespace gpu {
 
 using GpuTensor = Tensor<OnGpu>;
 using GpuBlock = Block<OnGpu>;
+
+// All tensors of the block have so many rows from now on
+inline void take_rows(const GpuBlock& block, Index rows) {
+  for (const auto& tensor : block.tensors) {
+    Shape shape = tensor->shape();
+    shape.S = rows;
+    tensor->take_shape(shape);
+  }
+}
 
 }  // namespace gpu
 

@@ -5,8 +5,21 @@
 
 namespace ringattn::gpu {
 
+namespace {
+
+bool is_arithmetic(EventKind kind) {
+  return kind == EventKind::compute || kind == EventKind::merge || kind == EventKind::grad_hop;
+}
+
+}  // namespace
+
 StreamClock::StreamClock(TraceSink& sink, int devices)
     : sink_(sink), devices_(static_cast<std::size_t>(devices)) {}
+
+void StreamClock::start(Stream& stream) {
+  if (!std::exchange(started_, true)) stream.record(start_);
+  stream.record(begin_);
+}
 
 std::int64_t StreamClock::read(const Mark& mark) const {
   return std::llround(1e6 * mark.milliseconds_since(start_));
@@ -20,14 +33,15 @@ std::int64_t StreamClock::moment_of(const Event& fact, const Progress& device) {
     case EventKind::compute:
       return read(begins ? waves_.at(fact.step).begins : waves_.at(fact.step).ends);
     case EventKind::merge:
-      return read(merged_.at(fact.step));
+    case EventKind::grad_hop:
+      return read(joined_.at(fact.step));
     case EventKind::send:
       return read(begins ? waves_.at(fact.step).begins : journey(fact.id).arrives);
     case EventKind::wait:
       if (begins) return device.now;
       return fact.why == "recv" ? journey(fact.cause[0]).arrived : read(waves_.at(fact.step).begins);
     case EventKind::run:
-      return begins ? 0 : read(end_);
+      return read(begins ? begin_ : end_);
     case EventKind::finalize:
     case EventKind::free:
       return read(end_);
@@ -54,7 +68,7 @@ void StreamClock::set_time(Event& fact) {
   fact.w = std::max(device.now, moment_of(fact, device));
   if (fact.kind == EventKind::send) return set_time_of_send(fact, device);
   device.now = fact.w;
-  if (fact.kind == EventKind::compute || fact.kind == EventKind::merge) device.idle_since = fact.w;
+  if (is_arithmetic(fact.kind)) device.idle_since = fact.w;
   if (fact.kind == EventKind::recv) {
     // Exposed is the part of the journey during which the receiver had nothing else to do
     const auto& [mark, began, arrived] = journey(fact.cause[0]);
@@ -68,6 +82,8 @@ void StreamClock::hand_on(Stream& last) {
   last.finish();
   for (Event& fact : facts_) set_time(fact);
   for (const Event& fact : facts_) sink_.take(fact);
+  facts_.clear();
+  for (Progress& device : devices_) device.sent = nullptr;
 }
 
 }  // namespace ringattn::gpu

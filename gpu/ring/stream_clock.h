@@ -9,9 +9,9 @@
 
 namespace ringattn::gpu {
 
-// The clock of a run on the GPU. Its facts are written down when the work is asked for, long before it is
-// done: they are kept until the streams have finished, and handed on in their order with the wall times at
-// which the streams began and ended the work that they tell of.
+// The clock of runs on the GPU, one after the other. Their facts are written down when the work is asked for,
+// long before it is done: they are kept until the streams have finished, and handed on in their order with
+// the wall times at which the streams began and ended the work that they tell of.
 class StreamClock : public TraceSink {
  public:
   // A kernel for all devices
@@ -21,17 +21,17 @@ class StreamClock : public TraceSink {
 
   StreamClock(TraceSink& sink, int devices);
 
-  // Wall time begins here
-  void start(Stream& stream) { stream.record(start_); }
+  // A run begins; wall time does with the first
+  void start(Stream& stream);
 
   // Marks that whoever asks for the work records
   Launch& wave(int step) { return waves_[step]; }
-  Mark& merged(int step) { return merged_[step]; }
+  Mark& joined(int step) { return joined_[step]; }
   Mark& arrival(EventId sent) { return journeys_[{sent.device, sent.sequence}].arrives; }
 
   void take(const Event& fact) override { facts_.push_back(fact); }
 
-  // Waits for _last_, the stream that has to wait for all others
+  // A run ends: waits for _last_, the stream that has to wait for all others
   void hand_on(Stream& last);
 
  private:
@@ -54,9 +54,10 @@ class StreamClock : public TraceSink {
   TraceSink& sink_;
   std::vector<Progress> devices_;
   std::vector<Event> facts_;
-  Mark start_, end_;
+  bool started_ = false;
+  Mark start_, begin_, end_;                         // of all runs, and of this one
   std::map<int, Launch> waves_;                      // by step
-  std::map<int, Mark> merged_;                       // by step
+  std::map<int, Mark> joined_;                       // by step
   std::map<std::pair<int, int>, Journey> journeys_;  // by the id of the send event
 };
 

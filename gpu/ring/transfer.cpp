@@ -38,16 +38,38 @@ std::shared_ptr<GpuTensor> unwritten(const Shape& shape, Index bytes_per_element
   return tensor;
 }
 
-Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream) {
-  Tensor<float> target(tensor.shape(), Axes::bhsd);
+GpuBlock room_like(const GpuBlock& block, Index rows, Stream& stream) {
+  GpuBlock room;
+  for (const auto& tensor : block.tensors)
+    room.tensors.push_back(unwritten(with_rows(tensor->shape(), rows), tensor->bytes_per_element(), stream));
+  return room;
+}
+
+namespace {
+
+// What lies from element _first_ on
+Tensor<float> part_from_gpu(const GpuTensor& tensor, Index first, const Shape& part, Dtype dtype,
+                            Stream& stream) {
+  Tensor<float> target(part, Axes::bhsd);
   with_storage_type(dtype, [&]<class Storage>(std::type_identity<Storage>) {
     std::vector<Storage> elements(static_cast<std::size_t>(target.size()));
-    stream.copy(elements.data(), tensor.data(), elements.size() * sizeof(Storage));
+    stream.copy(elements.data(), tensor.as<Storage>() + first, elements.size() * sizeof(Storage));
     stream.finish();
     std::transform(elements.begin(), elements.end(), target.data(),
                    [](Storage x) { return static_cast<float>(x); });
   });
   return target;
+}
+
+}  // namespace
+
+Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream) {
+  return part_from_gpu(tensor, 0, tensor.shape(), dtype, stream);
+}
+
+Tensor<float> head_from_gpu(const GpuTensor& tensor, Dtype dtype, Index b, Index h, Stream& stream) {
+  const Shape& all = tensor.shape();
+  return part_from_gpu(tensor, (b * all.H + h) * all.S * all.D, {1, all.S, 1, all.D}, dtype, stream);
 }
 
 }  // namespace ringattn::gpu

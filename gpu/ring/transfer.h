@@ -20,6 +20,11 @@ std::shared_ptr<GpuTensor> positions_to_gpu(const Tokens& tokens, Index rows, St
 // A tensor whose numbers nobody has written yet: NaN, so that whoever reads them is found out
 std::shared_ptr<GpuTensor> unwritten(const Shape& shape, Index bytes_per_element, Stream& stream);
 
+// Unwritten tensors such as those of the block, with room for _rows_ rows each
+GpuBlock room_like(const GpuBlock& block, Index rows, Stream& stream);
+
 Tensor<float> from_gpu(const GpuTensor& tensor, Dtype dtype, Stream& stream);
+// One head of one sequence: (1, S, 1, D)
+Tensor<float> head_from_gpu(const GpuTensor& tensor, Dtype dtype, Index b, Index h, Stream& stream);
 
 }  // namespace ringattn::gpu

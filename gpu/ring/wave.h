@@ -1,29 +1,39 @@
 #pragma once
 
-#include "gpu/kernels/ladder.h"
+#include <functional>
+
+#include "gpu/ring/gathering.h"
 #include "gpu/ring/stream_clock.h"
-#include "reference/transport/ring_attention.h"
 
 namespace ringattn::gpu {
 
-// The steps of all devices, launched together: when the last device has said what it wants, one kernel does
-// it for all of them. A ring on one GPU would otherwise measure how badly small grids fill it. Where K and V
-// rotate, states are carried from wave to wave; where Q rotates, each wave makes states of its own.
+// The arithmetic of a step of the ring: when the last device has said what it wants, one kernel does it for
+// all of them. A ring on one GPU would otherwise measure how badly small grids fill it.
+template <class Step>
 class Wave {
  public:
-  // _common_: what all devices and all steps have in common. _clock_: where somebody wants to know the times
-  Wave(const AttentionStep& common, Rotation rotate, int at_most_rung, Stream& stream, StreamClock* clock);
+  using Part = typename Gathering<Step>::Part;
+  using Launch = std::function<void(Step& step, int ring_step, cudaStream_t stream)>;
+
+  // _common_: what all devices and all steps have in common; _launch_ adds what this step of the ring asks
+  // for. _clock_: where somebody wants to know the times
+  Wave(const Step& common, Launch launch, Stream& stream, StreamClock* clock)
+      : gathering_(common), launch_(std::move(launch)), stream_(stream), clock_(clock) {}
 
   // Whether this was the last device, and the wave is launched
-  bool add(int ring_step, const DeviceStep& step);
+  bool add(int ring_step, const Part& part) {
+    if (!gathering_.add(part)) return false;
+    if (clock_) stream_.record(clock_->wave(ring_step).begins);
+    launch_(gathering_.step(), ring_step, stream_);
+    if (clock_) stream_.record(clock_->wave(ring_step).ends);
+    return true;
+  }
 
  private:
-  AttentionStep step_;
-  Rotation rotate_;
-  const Rung& rung_;
+  Gathering<Step> gathering_;
+  Launch launch_;
   Stream& stream_;
   StreamClock* clock_;
-  int added_ = 0;
 };
 
 }  // namespace ringattn::gpu

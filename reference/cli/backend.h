@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "reference/cli/gpu_bench.h"
@@ -14,19 +15,30 @@ namespace ringattn::cli {
 
 // Where a ring ran that did not run on this processor.
 struct GpuRun {
-  std::string device;  // its name
-  int rung = 0;        // of the ladder of kernels
-  std::string kernel;  // that rung's name
+  std::string device;     // its name
+  int rung = 0;           // of the ladder of kernels
+  std::string kernel;     // that rung's name
+  int backward_rung = 0;  // of the backward ladder, if the run went backward
+  std::string backward_kernel;
+};
+
+// What such a ring gives.
+struct GpuAnswer {
+  Attended<float> forward;
+  std::optional<Gradients<float>> gradients;
+  GpuRun where;
 };
 
 // Throws BadInput unless there is a GPU that can do it
 void require_gpu();
 
-// Exact attention over a ring of virtual devices on the GPU, by the highest rung up to _at_most_rung_ that
-// takes the problem. Q, K, V and out are stored as _dtype_. _facts_ gets those of the run when it is over,
-// with the times of the GPU. Throws BadInput where the GPU version does not do such a thing.
-Attended<float> attention_on_gpu(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                                 int at_most_rung, TraceSink& facts, GpuRun& where);
+// Exact attention over a ring of virtual devices on the GPU and, where _cotangents_ are given, its
+// vector-Jacobian product, the same bits in every run: by the highest rungs up to _at_most_rung_ that take
+// the problem. Q, K, V, dout and out are stored as _dtype_; gradients are not rounded to it yet. _facts_ gets
+// those of both passes when they are over, with the times of the GPU. Throws BadInput where the GPU version
+// does not do such a thing.
+GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float>* cotangents, Dtype dtype,
+                           const RingOptions& options, int at_most_rung, TraceSink& facts);
 
 // The ceilings of the GPU, and every rung of the ladder on problems of these sizes. _grown_ sees the report
 // as soon as the ceilings are known, and after each row. Throws WrongResult where a rung's answer is wrong.

@@ -10,7 +10,8 @@ void require_gpu() {
       "as gpu/README.md says, or use --backend cpu");
 }
 
-Attended<float> attention_on_gpu(const Problem<float>&, Dtype, const RingOptions&, int, TraceSink&, GpuRun&) {
+GpuAnswer attention_on_gpu(const Problem<float>&, const Cotangents<float>*, Dtype, const RingOptions&, int,
+                           TraceSink&) {
   require_gpu();
   return {};
 }

@@ -6,9 +6,9 @@
 
 namespace ringattn::cli {
 
-// The problems that every rung of the GPU's ladder of kernels does: d = 64 and 128, full and causal, and
-// N = shortest, twice that, ... longest. As FlashAttention-3 is measured (arXiv:2407.08608, section 4.1).
-// Then those of rings of virtual devices, d = 128.
+// The problems that every rung of the GPU's ladders of kernels does, forward and backward: d = 64 and 128,
+// full and causal, and N = shortest, twice that, ... longest. As FlashAttention-3 is measured
+// (arXiv:2407.08608, section 4.1). Then those of rings of virtual devices, d = 128.
 struct GpuBenchSizes {
   int shortest = 1024, longest = 131072;
   int tokens = 16384;  // of a batch, where one sequence has fewer
@@ -19,8 +19,9 @@ struct GpuBenchSizes {
   int long_ring = 1 << 20;                   // tokens of one causal run, with 1024 columns
 };
 
-// How fast one rung does one problem.
+// How fast one rung does one problem, forward or backward: each has a ladder of its own.
 struct LadderRow {
+  bool backward = false;
   int d = 0;
   bool causal = false;
   int N = 0, rung = 0;
@@ -28,12 +29,13 @@ struct LadderRow {
   double tflops = 0, of_gemm = 0;
 
   bool same_problem(const LadderRow& other) const {
-    return d == other.d && causal == other.causal && N == other.N;
+    return backward == other.backward && d == other.d && causal == other.causal && N == other.N;
   }
 };
 
 // A ring of virtual devices, beside one call for all that they have.
 struct GpuRingRow {
+  bool backward = false;
   int devices = 0, N = 0;
   bool causal = false;
   std::string layout, exchange;

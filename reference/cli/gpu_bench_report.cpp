@@ -9,7 +9,14 @@ namespace ringattn::cli {
 
 namespace {
 
-const char* mask_of(const LadderRow& row) { return row.causal ? "causal" : "full"; }
+template <class Row>
+const char* mask_of(const Row& row) {
+  return row.causal ? "causal" : "full";
+}
+template <class Row>
+const char* pass_of(const Row& row) {
+  return row.backward ? "backward" : "forward";
+}
 
 }  // namespace
 
@@ -18,23 +25,24 @@ void print_head(const GpuBench& bench, const GpuBenchSizes& sizes) {
              bench.device, sizes.tokens, sizes.columns, sizes.runs);
   fmt::print("GEMM ceiling: {:.1f} TFLOP/s, the products alone, by cuBLAS; a copy alone: {:.1f} GB/s\n\n",
              bench.gemm_tflops, bench.copy_gbps);
-  fmt::print("{:>4}  {:<7} {:>8}  {:<15} {:>8} {:>9}\n", "d", "mask", "N", "rung", "TFLOP/s", "of GEMM");
+  fmt::print("{:<8} {:>4}  {:<7} {:>8}  {:<15} {:>8} {:>9}\n", "pass", "d", "mask", "N", "rung", "TFLOP/s",
+             "of GEMM");
   std::fflush(stdout);
 }
 
 void print_row(const LadderRow& row) {
-  fmt::print("{:>4}  {:<7} {:>8}  {} {:<13} {:>8.1f} {:>7.1f} %\n", row.d, mask_of(row), row.N, row.rung,
-             row.kernel, row.tflops, 100 * row.of_gemm);
+  fmt::print("{:<8} {:>4}  {:<7} {:>8}  {} {:<13} {:>8.1f} {:>7.1f} %\n", pass_of(row), row.d, mask_of(row),
+             row.N, row.rung, row.kernel, row.tflops, 100 * row.of_gemm);
   std::fflush(stdout);
 }
 
 void print_rings(const GpuBench& bench) {
   fmt::print("\nRings of virtual devices, d = 128, beside one call for all that they have\n\n");
-  fmt::print("{:<7} {:>8} {:>7}  {:<10}  {:<11} {:>8} {:>11} {:>12}\n", "mask", "N", "devices", "layout",
-             "blocks", "TFLOP/s", "of one call", "MiB a device");
+  fmt::print("{:<8} {:<7} {:>8} {:>7}  {:<10}  {:<11} {:>8} {:>11} {:>12}\n", "pass", "mask", "N", "devices",
+             "layout", "blocks", "TFLOP/s", "of one call", "MiB a device");
   for (const GpuRingRow& row : bench.rings)
-    fmt::print("{:<7} {:>8} {:>7}  {:<10}  {:<11} {:>8.1f} {:>11} {:>12.1f}\n",
-               row.causal ? "causal" : "full", row.N, row.devices, row.layout, row.exchange, row.tflops,
+    fmt::print("{:<8} {:<7} {:>8} {:>7}  {:<10}  {:<11} {:>8.1f} {:>11} {:>12.1f}\n", pass_of(row),
+               mask_of(row), row.N, row.devices, row.layout, row.exchange, row.tflops,
                std::isnan(row.of_one_call) ? "" : fmt::format("{:.1f} %", 100 * row.of_one_call),
                static_cast<double>(row.bytes_per_device) / (1 << 20));
   fmt::print("\nModelled efficiency of a causal mask, each device with a GPU of its own\n\n");
@@ -45,7 +53,7 @@ void print_rings(const GpuBench& bench) {
 Json to_json(const GpuBench& bench, const GpuBenchSizes& sizes) {
   Json rows = Json::array();
   for (const LadderRow& row : bench.ladder)
-    rows.push_back({{"what", "forward"},
+    rows.push_back({{"what", pass_of(row)},
                     {"d", row.d},
                     {"mask", mask_of(row)},
                     {"N", row.N},
@@ -55,7 +63,8 @@ Json to_json(const GpuBench& bench, const GpuBenchSizes& sizes) {
                     {"of_gemm", number(row.of_gemm)}});
   Json rings = Json::array(), balance = Json::array();
   for (const GpuRingRow& row : bench.rings)
-    rings.push_back({{"mask", row.causal ? "causal" : "full"},
+    rings.push_back({{"what", pass_of(row)},
+                     {"mask", mask_of(row)},
                      {"N", row.N},
                      {"devices", row.devices},
                      {"layout", row.layout},

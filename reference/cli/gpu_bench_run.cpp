@@ -23,7 +23,7 @@ void require_sensible(const GpuBenchSizes& sizes) {
 int problems(const GpuBenchSizes& sizes) {
   int lengths = 0;
   for (int N = sizes.shortest; N <= sizes.longest; N *= 2) ++lengths;
-  return 4 * lengths;  // d = 64 and 128, full and causal
+  return 8 * lengths;  // forward and backward, d = 64 and 128, full and causal
 }
 
 bool begins_problem(const std::vector<LadderRow>& ladder) {

@@ -141,12 +141,12 @@ RingResults<T> run_on_threads(const RunOptions& o, const Case<T>& c, TraceSink& 
 }
 
 RingResults<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
-  RingResults<float> results;
+  const Cotangents<float> cotangents = c.cotangents();
   const auto began = std::chrono::steady_clock::now();
-  results.forward =
-      attention_on_gpu(c.problem(), c.dtype, o.spread.ring(), o.rung, sink, results.gpu.emplace());
-  results.seconds = seconds_since(began);
-  return results;
+  GpuAnswer answer = attention_on_gpu(c.problem(), o.backward ? &cotangents : nullptr, c.dtype,
+                                      o.spread.ring(), o.rung, sink);
+  const double seconds = seconds_since(began);
+  return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where), {}};
 }
 
 // Results are rounded to the storage type once, at the end
@@ -179,7 +179,7 @@ RunReport report_of(const Json& config, const RunOptions& o, const Case<T>& c, c
   for (int d = 0; d < ring.devices; ++d)
     report.rows_of_device.push_back(
         static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, c.Q.shape().S).size()));
-  // Tensor cores multiply P as it is stored
+  // Tensor cores multiply P and dS as they are stored
   const double weight_rounding = results.gpu ? unit_roundoff(c.dtype) : 0;
   const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
   report.check = check_against_definition(c, ring, results.forward, gradients, weight_rounding);

@@ -84,7 +84,6 @@ void refuse_contradictions(const CLI::App& command, const RunOptions& o, Dtype d
   if (!o.on_gpu()) return;
   const std::string instead = "; leave it out, or use --backend cpu";
   const std::pair<const char*, const char*> absent[] = {
-      {"--backward", "goes forward alone"},
       {"--trace-rows", "shows no single rows"},
       {"--steps", "shows no state between steps"},
       {"--transport", "has streams, not threads"},

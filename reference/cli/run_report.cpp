@@ -22,9 +22,11 @@ std::string seconds(double s) {
 void print_header(const RunReport& r) {
   fmt::print("{} queries, {} keys, batch {}, {} heads on {} K/V heads, head dimension {} / {}, {}\n", r.q.S,
              r.k.S, r.q.B, r.q.H, r.k.H, r.q.D, r.v.D, name(r.dtype));
-  const std::string where =
-      r.gpu ? fmt::format("all on {}, rung {} ({})", r.gpu->device, r.gpu->rung, r.gpu->kernel)
-            : r.spread.transport;
+  std::string where = r.gpu
+                          ? fmt::format("all on {}, rung {} ({})", r.gpu->device, r.gpu->rung, r.gpu->kernel)
+                          : r.spread.transport;
+  if (r.gpu && r.backward)
+    where += fmt::format(", backward rung {} ({})", r.gpu->backward_rung, r.gpu->backward_kernel);
   fmt::print("{} devices, {}, {} rotating, {}{}\n\n", r.spread.devices, r.spread.layout,
              r.spread.rotate == "kv" ? "K/V" : "Q", where, r.spread.overlap ? "" : ", no overlap");
   for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);
@@ -164,6 +166,8 @@ Json to_json(const RunReport& r) {
 
   Json gpu;
   if (r.gpu) gpu = {{"device", r.gpu->device}, {"rung", r.gpu->rung}, {"kernel", r.gpu->kernel}};
+  if (r.gpu && r.backward)
+    gpu["backward_rung"] = r.gpu->backward_rung, gpu["backward_kernel"] = r.gpu->backward_kernel;
 
   return {{"config", r.config}, {"notes", r.notes}, {"result", to_json(r.check)},
           {"devices", devices}, {"time", time},     {"overlap", overlap},

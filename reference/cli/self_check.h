@@ -33,8 +33,8 @@ struct SelfCheck {
 
 // Checks all rows where that is quick; else the first, the last, those at the borders of the devices' shards,
 // and random ones. Sampled keys are checked with the out and lse that were found, of which rows are checked
-// as well. _weight_rounding_: the relative error of each P that comes from storing it, where it is multiplied
-// in another type than that of the arithmetic.
+// as well. _weight_rounding_: the relative error of each P and dS that comes from storing it, where it is
+// multiplied in another type than that of the arithmetic.
 template <class T>
 SelfCheck check_against_definition(const Case<T>& c, const RingOptions& ring, const Attended<T>& found,
                                    const Gradients<T>* gradients, double weight_rounding = 0);

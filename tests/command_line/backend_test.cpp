@@ -37,8 +37,7 @@ TEST_CASE("a rung without a GPU is refused") {
 TEST_CASE("what the GPU version does not do is refused by name") {
   const Directory directory;
   const std::string file = directory.path / "file";
-  const std::vector<std::vector<std::string>> absent = {{"--backward"},
-                                                        {"--trace-rows", "0", "--trace", file},
+  const std::vector<std::vector<std::string>> absent = {{"--trace-rows", "0", "--trace", file},
                                                         {"--steps", file},
                                                         {"--transport", "lockstep"},
                                                         {"--threads", "2"},
@@ -90,13 +89,29 @@ TEST_CASE("every rung gives an exact run, and the report names it") {
         {"--kv-seq", "31", "--causal-align", "top-left", "--window", "9,-1", "--no-overlap"}, dtype))));
 }
 
+TEST_CASE("a run that goes backward on the GPU gives exact gradients, and the report names both rungs") {
+  for (const std::string dtype : {"bf16", "f16", "f32"})
+    for (const std::string travels : {"kv", "q"}) {
+      const Answer answer = call_emulated(on_gpu({"--backward", "--rotate", travels, "--kv-heads", "1",
+                                                  "--kv-seq", "31", "--causal-align", "bottom-right"},
+                                                 dtype));
+      CHECK(is_exact(answer));
+      CHECK(answer.out.find("backward rung") != std::string::npos);
+    }
+  const Json report = call_emulated(on_gpu({"--backward", "--rung", "1", "--json", "-"})).json();
+  CHECK(report["gpu"]["backward_rung"] == 1);
+  CHECK(report["gpu"]["backward_kernel"] == "naive");
+  CHECK(report["result"].contains("dq"));
+}
+
 TEST_CASE("a run on the GPU writes a trace that can have happened, whatever rotates") {
   const Directory directory;
   for (const std::string travels : {"kv", "q"}) {
     const std::string trace = directory.path / travels;
-    REQUIRE(is_exact(call_emulated(on_gpu({"--rotate", travels, "--trace", trace}))));
+    REQUIRE(is_exact(call_emulated(on_gpu({"--rotate", travels, "--backward", "--trace", trace}))));
     const TraceFile file = read_trace(trace);
     CHECK(file.header.transport == "gpu");
+    CHECK(file.header.passes == std::vector<std::string>{"forward", "backward"});
     CHECK(broken_invariants(file.header, file.events).empty());
   }
 }
@@ -113,20 +128,25 @@ TEST_CASE("the report for programs says where the run was, by the clock of the G
   CHECK(json_of({"--seq", "4"})["gpu"].is_null());
 }
 
-TEST_CASE("on the GPU, probabilities may be rounded to the storage type before they meet V") {
-  const auto allowed = [](const Json& report) { return report["result"]["out"]["allowed"].get<double>(); };
-  std::vector<std::string> arguments = on_gpu({"--json", "-"});
-  const double gpu = allowed(call_emulated(arguments).json());
+TEST_CASE("on the GPU, probabilities may be rounded to the storage type before they meet V, dO and delta") {
+  std::vector<std::string> arguments = on_gpu({"--backward", "--json", "-"});
+  const Json gpu = call_emulated(arguments).json();
   arguments[2] = "cpu";
-  CHECK(gpu == doctest::Approx(allowed(call(arguments).json()) + unit_roundoff(Dtype::bf16)));
+  const Json cpu = call(arguments).json();
+  for (const auto& [name, roundings] : {std::pair{"out", 1}, {"lse", 0}, {"dq", 2}, {"dk", 2}, {"dv", 2}}) {
+    const auto allowed = [&, n = name](const Json& report) {
+      return report["result"][n]["allowed"].get<double>();
+    };
+    CHECK(allowed(gpu) == doctest::Approx(allowed(cpu) + roundings * unit_roundoff(Dtype::bf16)));
+  }
 }
 
 TEST_CASE("the results of the GPU are those of the processor, as it stores them") {
   const Directory directory;
   const std::string output = directory.path / "out";
-  REQUIRE(is_exact(call_emulated(on_gpu({"--output", output}))));
+  REQUIRE(is_exact(call_emulated(on_gpu({"--backward", "--output", output}))));
   const SafetensorsFile file = read_safetensors(output);
-  CHECK(file.at("out").dtype == Dtype::bf16);
+  for (const char* name : {"out", "dq", "dk", "dv"}) CHECK(file.at(name).dtype == Dtype::bf16);
   CHECK(file.at("out").shape == std::vector<Index>{1, 40, 2, 64});
   CHECK(file.at("lse").dtype == Dtype::f32);
 }

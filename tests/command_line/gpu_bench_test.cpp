@@ -36,33 +36,39 @@ TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside 
   const Json report = Json::parse(content(file));
   CHECK(report["ceilings"]["copy_gbps"] == 1);
   CHECK(report["problem"]["tokens"] == 32);
-  constexpr int problems = 8;  // two lengths, d = 64 and 128, full and causal
-  std::map<int, int> rows;
+  constexpr int problems = 8;                      // two lengths, d = 64 and 128, full and causal
+  std::map<std::string, std::map<int, int>> rows;  // by pass and rung
   for (const Json& row : report["rows"]) {
-    ++rows[row["rung"].get<int>()];
+    ++rows[row["what"]][row["rung"].get<int>()];
     CHECK(row["tflops"] > 0);
     CHECK(row["of_gemm"] == row["tflops"]);  // the ceiling of that device is 1 TFLOP/s
     CHECK(answer.out.find(row["kernel"].get<std::string>()) != std::string::npos);
   }
-  for (int rung = 1; rung <= 7; ++rung) CHECK(rows[rung] == problems);
+  for (int rung = 1; rung <= 7; ++rung) CHECK(rows["forward"][rung] == problems);
+  for (const auto& [rung, count] : rows["backward"]) CHECK(count == problems);
+  CHECK(rows["backward"].size() >= 2);
 
   std::istringstream lines(answer.out);
   int shown = 0;
   for (std::string line; std::getline(lines, line);) shown += line.ends_with(" %");
-  CHECK(shown == 7 * problems + 3);  // three layouts of rings
+  CHECK(shown == static_cast<int>(report["rows"].size()) + 3);  // three layouts of rings
 }
 
 TEST_CASE(
     "after the ladder the bench of the GPU tells of rings, of a long one, and of the balance of layouts") {
   const Json report = call_emulated(bench_gpu({"--json", "-"})).json();
-  // Full and causal, blocks handed over and copied; then the long one, which has no call beside it
-  REQUIRE(report["rings"].size() == 5);
+  // Full and causal, forward and backward, blocks handed over and copied; then the long one, which has no
+  // call beside it
+  REQUIRE(report["rings"].size() == 9);
+  int backward = 0;
   for (const Json& ring : report["rings"]) {
     CHECK(ring["devices"] == 2);
+    backward += ring["what"] == "backward";
     CHECK(ring["seconds"] > 0);
     CHECK(ring["bytes_per_device"] > 0);
     CHECK(ring["of_one_call"].is_null() == (ring["N"] == 40));
   }
+  CHECK(backward == 4);
   REQUIRE(report["balance"].size() == 3);
   for (const Json& layout : report["balance"]) CHECK(layout["modelled_efficiency"] == doctest::Approx(1));
 }

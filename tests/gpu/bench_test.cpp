@@ -2,7 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "gpu/bench/one_call.h"
+#include "gpu/backward/ladder.h"
+#include "gpu/bench/one_backward.h"
 #include "gpu/bench/ring_bench.h"
 #include "gpu/kernels/ladder.h"
 #include "gpu/ring/transfer.h"
@@ -30,18 +31,24 @@ TEST_CASE("the GPU finds the numbers of the reference's generator, each by itsel
   CHECK(same_bits(gpu::from_gpu(found, Dtype::f16, stream), select_rows(expected.view(), rows, Axes::bhsd)));
 }
 
+// What a kernel has not answered yet is wrong, and what it answers is right
+template <class Call, class Rungs>
+void check_answers(const Rungs& rungs, const gpu::BenchCase& bench_case, Call& call, gpu::Stream& stream) {
+  const auto step = call.step();
+  for (const auto& rung : rungs) {
+    call.poison();
+    CHECK_THROWS_AS(gpu::require_right(bench_case, "nobody", call.reader()), gpu::WrongAnswer);
+    rung.launch(step, stream);
+    CHECK_NOTHROW(gpu::require_right(bench_case, rung.name, call.reader()));
+  }
+}
+
 TEST_CASE("a right answer may be timed, a wrong one may not") {
   gpu::Stream stream;
   const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
   gpu::OneCall call(bench_case, stream);
-  const gpu::AttentionStep step = call.step();
-  const auto read = [&](int b, int h, Index row) { return call.read(b, h, row); };
-  for (const gpu::Rung& rung : gpu::ladder()) {
-    call.poison();
-    CHECK_THROWS_AS(gpu::require_right(bench_case, "nobody", read), gpu::WrongAnswer);
-    rung.launch(step, stream);
-    CHECK_NOTHROW(gpu::require_right(bench_case, rung.name, read));
-  }
+  check_answers(gpu::ladder(), bench_case, call, stream);
+  const gpu::ReadRow read = call.reader();
   CHECK_THROWS(gpu::require_right(bench_case, "a forger", [&](int b, int h, Index row) {
     std::vector<float> numbers = read(b, h, row);
     numbers.front() += 0.1f;
@@ -49,16 +56,34 @@ TEST_CASE("a right answer may be timed, a wrong one may not") {
   }));
 }
 
+TEST_CASE("right gradients may be timed, and if one of the three is wrong, none is") {
+  gpu::Stream stream;
+  const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
+  gpu::OneBackward call(bench_case, stream);
+  check_answers(gpu::backward_ladder(), bench_case, call, stream);
+  const gpu::ReadHead read = call.reader();
+  for (const auto which : {&Gradients<float>::dq, &Gradients<float>::dk, &Gradients<float>::dv})
+    CHECK_THROWS_AS(gpu::require_right(bench_case, "a forger",
+                                       [&](int b, int h) {
+                                         gpu::HeadOfGradients head = read(b, h);
+                                         (head.gradients.*which)(0, 0, 0, 0) += 3;
+                                         return head;
+                                       }),
+                    gpu::WrongAnswer);
+}
+
 TEST_CASE("rings are checked before they are timed, and a model of perfect balance is 1") {
   gpu::Stream stream;
   gpu::Stopwatch stopwatch(stream, 1);
   const gpu::BenchCase bench_case{.B = 1, .H = 1, .N = 30, .d = 64, .causal = true};
-  const std::vector<gpu::RingRow> rows = gpu::bench_ring(bench_case, 3, 2, stopwatch, stream);
-  CHECK(rows.size() == 2);
-  for (const gpu::RingRow& row : rows) {
-    CHECK(row.ring_seconds > 0);
-    CHECK(row.of_one_call() > 0);
-    CHECK(row.bytes_per_device > 0);
+  for (const bool backward : {false, true}) {
+    const std::vector<gpu::RingRow> rows = gpu::bench_ring(bench_case, backward, 3, 2, stopwatch, stream);
+    CHECK(rows.size() == 2);
+    for (const gpu::RingRow& row : rows) {
+      CHECK(row.ring_seconds > 0);
+      CHECK(row.of_one_call() > 0);
+      CHECK(row.bytes_per_device > 0);
+    }
   }
   CHECK(gpu::run_ring_once(bench_case, 2).tflops() > 0);
   // The emulated device takes equally long for everything that it does

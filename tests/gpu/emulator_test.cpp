@@ -5,8 +5,9 @@
 #include <array>
 #include <cmath>
 
+#include "gpu/kernels/boxed_tile.cuh"
+#include "gpu/kernels/lane_rows.cuh"
 #include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/ptx.cuh"
 #include "gpu/runtime/memory.h"
 #include "gpu/runtime/stream.h"
 #include "tests/sentence.h"
@@ -58,6 +59,15 @@ __global__ void pass_through_shared_memory(float* x, bool with_barrier) {
   x[t] = shared[threads - 1 - t];
 }
 
+// The same with a barrier that has a number
+__global__ void pass_by_a_numbered_barrier(float* x, bool with_barrier) {
+  const int t = static_cast<int>(threadIdx.x);
+  float* shared = shared_memory<float>();
+  shared[t] = 1;
+  if (with_barrier) wait_for_each_other(3, threads);
+  x[t] = shared[threads - 1 - t];
+}
+
 // x[t] = 1, by way of a copy that takes its time
 __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   const int t = static_cast<int>(threadIdx.x);
@@ -72,6 +82,36 @@ __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   wait_for_copies<0>();
 }
 
+using Square = std::array<std::array<float, 64>, 64>;
+constexpr int rows = 32;
+
+// What lies in row _row_ and column _column_ of tile _tile_
+float number_in(int tile, int row, int column) {
+  return static_cast<float>((7 * row + 3 * column + 5 * tile) % 13);
+}
+
+// C = A^T B, 64 columns of each
+__global__ void multiply_boxes(Square* C, int a, int b) {
+  struct Shared {
+    BoxedTile<bf16, rows, 128> A, B;
+  };
+  Shared& shared = *shared_memory<Shared>();
+  const int t = static_cast<int>(threadIdx.x);
+  for (int row = 0; row < rows; ++row) {
+    auto& tile = t < 64 ? shared.A : shared.B;
+    const int which = t / 64, column = t % 64 * 2;
+    tile.store_pair(row, column,
+                    pack(number_in(which, row, column), number_in(which, row, column + 1), bf16()));
+  }
+  publish_writes();
+  __syncthreads();
+  Fragment<64> product;
+  begin_products();
+  begin_columns(product, shared.A, a, shared.B, b);
+  wait_for_products<0>();
+  store_fragment<64>(product, (*C)[0].data(), lane_rows(t / 32 * 16, 63));
+}
+
 __global__ void take_from_shared_memory(float* x) { x[threadIdx.x] = shared_memory<float>()[threadIdx.x]; }
 
 }  // namespace
@@ -83,8 +123,10 @@ TEST_CASE("threads that wait for each other for ever are found out") {
 }
 
 TEST_CASE("a barrier that is missing is found out") {
-  CHECK(wrong_runs(1, [] { return left_by(pass_through_shared_memory, true); }) == 0);
-  CHECK(wrong_runs(1, [] { return left_by(pass_through_shared_memory, false); }) > 0);
+  for (const auto pass : {pass_through_shared_memory, pass_by_a_numbered_barrier}) {
+    CHECK(wrong_runs(1, [&] { return left_by(pass, true); }) == 0);
+    CHECK(wrong_runs(1, [&] { return left_by(pass, false); }) > 0);
+  }
 }
 
 TEST_CASE("a copy that nobody waits for is found out") {
@@ -107,6 +149,26 @@ TEST_CASE("streams that miss an event are found out") {
   };
   CHECK(wrong_runs(0, [&] { return run(true); }) == 0);
   CHECK(wrong_runs(0, [&] { return run(false); }) > 0);
+}
+
+TEST_CASE("columns of two tiles multiply, whichever boxes they lie in") {
+  for (const int a : {0, 1})
+    for (const int b : {0, 1}) {
+      Stream stream;
+      Memory memory(sizeof(Square));
+      launch(multiply_boxes, dim3(1), 128, 4 * rows * 128, stream, static_cast<Square*>(memory.data()), a, b);
+      Square found;
+      stream.copy(&found, memory.data(), sizeof found);
+      stream.finish();
+      bool right = true;
+      for (int i = 0; i < 64; ++i)
+        for (int j = 0; j < 64; ++j) {
+          float sum = 0;
+          for (int k = 0; k < rows; ++k) sum += number_in(0, k, 64 * a + i) * number_in(1, k, 64 * b + j);
+          right = right && found[std::size_t(i)][std::size_t(j)] == sum;
+        }
+      CHECK(right);
+    }
 }
 
 TEST_CASE("memory that nobody has written is NaN") {

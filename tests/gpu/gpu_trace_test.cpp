@@ -32,17 +32,29 @@ GpuProblem small_problem(Random& random) {
   return GpuProblem(random, Dtype::bf16, extents, {.causal = random.below(2) == 0});
 }
 
-// A run on the GPU and the facts that it handed on, in that order
+// A run on the GPU, forward and backward, and the facts that it handed on, in that order
 struct GpuTrace : TraceSink {
   GpuTrace(const GpuProblem& problem, const RingOptions& ring)
       : header(header_of(problem.narrow, ring, cost)) {
-    result = gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, 2, {this, cost});
+    header.passes.push_back("backward");
+    gpu::Tracing tracing(*this, ring.devices, cost);
+    const Problem<float> narrow = problem.narrow.problem();
+    forward = gpu::ring_attention(narrow, problem.dtype, ring, 2, &tracing);
+    passes.emplace_back();
+    gradients = gpu::ring_attention_vjp(narrow, forward, problem.narrow.cotangents(), problem.dtype, ring, 1,
+                                        true, &tracing);
   }
-  void take(const Event& event) override { events.push_back(event); }
+  void take(const Event& event) override { passes.back().push_back(event); }
+  std::vector<Event> events() const {
+    std::vector<Event> all = passes.front();
+    all.insert(all.end(), passes.back().begin(), passes.back().end());
+    return all;
+  }
 
   TraceHeader header;
-  Attended<float> result;
-  std::vector<Event> events;
+  Attended<float> forward;
+  Gradients<float> gradients;
+  std::vector<std::vector<Event>> passes{1};
 };
 
 // The facts of the processor about the same run, all devices in one thread
@@ -50,7 +62,7 @@ std::vector<Event> on_processor(const GpuProblem& problem, RingOptions ring) {
   TraceStore store(ring.devices);
   Recorders pens = recorders(store, ring.devices, cost);
   ring.facts = &pens, ring.threads = 1;
-  ring_attention<float>(problem.narrow.problem(), ring);
+  RingRun<float>(problem.narrow, ring);
   std::vector<Event> events;
   for (int d = 0; d < ring.devices; ++d)
     for (const Event& event : store.events_of(d)) events.push_back(event);
@@ -106,11 +118,14 @@ TEST_CASE("the trace of a run on the GPU passes the checker, and says what the p
     const RingOptions ring = random_options(random, 6);
     const GpuTrace trace(problem, ring);
     INFO(describe(ring) << ", " << problem.drawn.describe());
-    const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
+    const std::vector<std::string> broken = broken_invariants(trace.header, trace.events());
     CHECK((broken.empty() ? "" : broken.front()) == "");
-    CHECK(sayings_by_device(trace.events, ring.devices) ==
+    CHECK(sayings_by_device(trace.events(), ring.devices) ==
           sayings_by_device(on_processor(problem, ring), ring.devices));
-    CHECK(same_bits(trace.result, on_gpu(problem, ring, 2)));
+    CHECK(same_bits(trace.forward, on_gpu(problem, ring, 2)));
+    CHECK(same_bits(trace.gradients,
+                    gpu::ring_attention_vjp(problem.narrow.problem(), trace.forward,
+                                            problem.narrow.cotangents(), problem.dtype, ring, 1, true)));
   }
 }
 
@@ -123,18 +138,25 @@ TEST_CASE("wall times are those of the streams: a wave for all devices, and no l
     INFO(describe(ring));
 
     std::map<std::pair<int, EventLane>, std::int64_t> before;
-    for (const Event& e : trace.events) {
+    for (const Event& e : trace.events()) {
       CHECK(before[{e.id.device, e.lane}] <= e.w);
       before[{e.id.device, e.lane}] = e.w;
     }
-    const auto times = compute_times(trace.events);
     std::int64_t last = 0;
-    for (int step = 0; step < ring.devices; ++step) {
-      const Times wave = times.at({0, step});
-      CHECK(last <= wave.begin);
-      CHECK(wave.end - wave.begin >= 2 * piece_ns);  // the kernel lies between its marks
-      for (int d = 1; d < ring.devices; ++d) CHECK(times.at({d, step}) == wave);
-      last = wave.end;
+    for (const std::vector<Event>& pass : trace.passes) {
+      // Between the passes the GPU takes its time for what the second one needs
+      const Event& begin = pass.front();
+      CHECK(begin.kind == EventKind::run);
+      CHECK((last == 0 || begin.w >= last + 2 * piece_ns));
+      const auto times = compute_times(pass);
+      for (int step = 0; step < ring.devices; ++step) {
+        const Times wave = times.at({0, step});
+        CHECK(last <= wave.begin);
+        CHECK(wave.end - wave.begin >= 2 * piece_ns);  // the kernels lie between their marks
+        for (int d = 1; d < ring.devices; ++d) CHECK(times.at({d, step}) == wave);
+        last = wave.end;
+      }
+      last = pass.back().w;
     }
   }
 }
@@ -146,21 +168,25 @@ TEST_CASE("a message that arrives during arithmetic is not exposed, else for as 
     const GpuProblem problem = small_problem(random);
     const RingOptions ring = random_options(random, 6);
     const GpuTrace trace(problem, ring);
-    const auto sent = send_times(trace.events);
     INFO(describe(ring));
     std::map<int, std::int64_t> idle_since;
-    for (const Event& e : trace.events) {
-      if (e.kind == EventKind::compute || e.kind == EventKind::merge) idle_since[e.id.device] = e.w;
-      if (e.kind != EventKind::recv) continue;
-      const auto [begin, end] = sent.at({e.cause[0].device, e.cause[0].sequence});
-      const std::int64_t arrived = begin + e.transfer_w, idle = idle_since[e.id.device];
-      // Where two messages of a device are under way at a time, it has sent the first when it sends the
-      // second
-      CHECK((ring.rotate == Rotation::kv ? end == arrived : end <= arrived));
-      CHECK(e.exposed_w == std::max<std::int64_t>(0, arrived - std::max(begin, idle)));
-      CHECK((ring.overlap || ring.rotate == Rotation::q || e.exposed_w == e.transfer_w));
-      CHECK(e.w >= arrived);
-      ++(e.exposed_w == 0 ? hidden : late);
+    for (const std::vector<Event>& pass : trace.passes) {
+      const auto sent = send_times(pass);
+      const bool one_lane = ring.rotate == Rotation::kv && &pass == &trace.passes.front();
+      for (const Event& e : pass) {
+        if (e.kind == EventKind::compute || e.kind == EventKind::merge || e.kind == EventKind::grad_hop)
+          idle_since[e.id.device] = e.w;
+        if (e.kind != EventKind::recv) continue;
+        const auto [begin, end] = sent.at({e.cause[0].device, e.cause[0].sequence});
+        const std::int64_t arrived = begin + e.transfer_w, idle = idle_since[e.id.device];
+        // Where two messages of a device are under way at a time, it has sent the first when it sends the
+        // second
+        CHECK((one_lane ? end == arrived : end <= arrived));
+        CHECK(e.exposed_w == std::max<std::int64_t>(0, arrived - std::max(begin, idle)));
+        CHECK((ring.overlap || !one_lane || e.exposed_w == e.transfer_w));
+        CHECK(e.w >= arrived);
+        ++(e.exposed_w == 0 ? hidden : late);
+      }
     }
   }
   CHECK(hidden > 0);

@@ -83,8 +83,8 @@ States neutral_states(int rows, int dv) {
 // Queries, causal, that meet some of the keys of a problem; the state is what they then remember
 class Half {
  public:
-  Half(const GpuProblem& problem, gpu::GpuShard& queries, const Agreement& agreement, Index first, Index last,
-       gpu::Stream& stream)
+  Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results,
+       const Agreement& agreement, Index first, Index last, gpu::Stream& stream)
       : state(agreement, agreement.q_rows, stream) {
     std::vector<Index> rows;
     for (Index j = first; j < last; ++j) rows.push_back(j);
@@ -112,8 +112,8 @@ class Half {
                       state.m->as<float>(),
                       state.l->as<float>(),
                       state.O->as<float>(),
-                      queries.out->data(),
-                      queries.lse->as<float>()};
+                      results.out->data(),
+                      results.lse->as<float>()};
   }
   gpu::AttentionStep step;
   gpu::GpuState state;
@@ -139,10 +139,11 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
       agreement.q_rows = agreement.q.S, agreement.kv_rows = keys;
       gpu::Stream stream;
       const Problem<float> narrow = problem.narrow.problem();
-      gpu::GpuShard queries(agreement, narrow.q_tokens, narrow.kv_tokens, problem.dtype, 0,
+      gpu::GpuShard queries(agreement, narrow.q_tokens, narrow.kv_tokens, 0,
                             gpu::tensors_of(narrow, problem.dtype, stream), stream);
-      Half left(problem, queries, agreement, 0, middle, stream),
-          right(problem, queries, agreement, middle, keys, stream);
+      gpu::GpuResults results(agreement, agreement.q.S, problem.dtype, stream);
+      Half left(problem, queries, results, agreement, 0, middle, stream),
+          right(problem, queries, results, agreement, middle, keys, stream);
       for (const Half* half : {&left, &right})
         gpu::highest_rung(half->step, rung.number).launch(half->step, stream);
 
@@ -154,9 +155,9 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
       const Attended<double> truth = attention(problem.drawn.problem()),
                              size = attention_magnitude(problem.drawn.problem());
       INFO(std::string(rung.name) << ", " << middle << " of " << keys << " keys");
-      CHECK(worst_error(gpu::from_gpu(*queries.out, problem.dtype, stream), truth.out, size.out) <=
+      CHECK(worst_error(gpu::from_gpu(*results.out, problem.dtype, stream), truth.out, size.out) <=
             problem.out_bound());
-      CHECK(worst_error(gpu::from_gpu(*queries.lse, Dtype::f32, stream), truth.lse, size.lse) <=
+      CHECK(worst_error(gpu::from_gpu(*results.lse, Dtype::f32, stream), truth.lse, size.lse) <=
             problem.lse_bound());
     }
 }

@@ -29,11 +29,12 @@ BENCH = {
         row({"rung": 1}, 0.5),
         row({"rung": 7}, 400),
         row({"rung": 7}, 600, d=128, mask="causal", N=2048),
+        row({"rung": 2}, 300, what="backward"),
     ],
 }
 TORCH = {
     "machine": {"gpu": "a made-up GPU", "torch": "2.9", "cuda": "12.9", "cudnn": 91002},
-    "rows": [row({"backend": "cuDNN"}, 500), row({"backend": "cuDNN"}, 1, what="backward")],
+    "rows": [row({"backend": "cuDNN"}, 500), row({"backend": "cuDNN"}, 350, what="backward")],
 }
 
 
@@ -63,12 +64,20 @@ class WriteTable(unittest.TestCase):
         self.assertTrue(text.startswith("before\n<!-- ladder: by hand never -->\nTFLOP/s"))
         self.assertTrue(text.endswith(" |\n<!-- end of ladder -->\nafter\n"))
         self.assertNotIn("unmeasured", text)
-        self.assertEqual(text.count("TFLOP/s of the forward pass"), 1)
+        for what in ("forward", "backward"):
+            self.assertEqual(text.count(f"\nThe {what} pass:\n\n| d |"), 1)
         for fact in ("a made-up GPU", "driver 580.65", "CUDA 13.0", "800.0 TFLOP/s", "3000.0 GB/s"):
             self.assertIn(fact, text)
         self.assertIn("| d | mask | N | rung 1 | rung 7 | of GEMM |\n", text)
         self.assertIn("| 64 | full | 1024 | 0.5 | 400.0 | 50 % |\n", text)
         self.assertIn("| 128 | causal | 2048 |  | 600.0 | 75 % |\n", text)
+        self.assertIn("| d | mask | N | rung 2 | of GEMM |\n", text)
+        self.assertIn("| 64 | full | 1024 | 300.0 | 38 % |\n", text)
+
+    def test_a_pass_that_nobody_measured_has_no_table(self):
+        self.bench.write_text(json.dumps({**BENCH, "rows": BENCH["rows"][:3]}))
+        self.assertEqual(self.write("--torch", self.torch).returncode, 0)
+        self.assertNotIn("The backward pass", self.text.read_text())
 
     def test_to_write_twice_is_to_write_once(self):
         self.write()
@@ -76,12 +85,13 @@ class WriteTable(unittest.TestCase):
         self.write()
         self.assertEqual(self.text.read_text(), once)
 
-    def test_pytorch_stands_beside_the_rungs_with_its_forward_pass(self):
+    def test_pytorch_stands_beside_the_rungs_pass_by_pass(self):
         self.assertEqual(self.write("--torch", self.torch).returncode, 0)
         text = self.text.read_text()
         self.assertIn("PyTorch 2.9\nwith CUDA 12.9 and cuDNN 91002", text)
         self.assertIn("| 64 | full | 1024 | 0.5 | 400.0 | 50 % | 500.0 |\n", text)
         self.assertIn("| 128 | causal | 2048 |  | 600.0 | 75 % |  |\n", text)
+        self.assertIn("| 64 | full | 1024 | 300.0 | 38 % | 350.0 |\n", text)
 
     def test_reports_that_are_none_are_refused_and_the_text_is_as_it_was(self):
         self.refuses("files are wanted", "--torch", "absent")

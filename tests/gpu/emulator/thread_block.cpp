@@ -52,6 +52,7 @@ struct Block {
   Barrier barrier;
   std::vector<Warp> warps;
   int first_slow = 0, after_slow = 0;  // threads
+  bool engine_is_slower = false;       // than they are
   std::array<Barrier, 16> numbered;
   std::vector<std::function<void()>> pending;  // of the copy engine
   std::mt19937 random{1};
@@ -135,20 +136,20 @@ bool take_turns(std::vector<int>& order, uint3& index) {
   std::shuffle(order.begin(), order.end(), block.random);
   const auto slow = [](int t) { return block.first_slow <= t && t < block.after_slow; };
   if (give_turns(order, index, [&](int t) { return !slow(t); })) return true;
-  const bool engine_first = block.random() % 2;
-  for (const bool engine : {engine_first, !engine_first}) {
+  for (const bool engine : {!block.engine_is_slower, block.engine_is_slower}) {
     if (!engine && give_turns(order, index, slow)) return true;
     if (engine && !block.pending.empty()) return let_copy_engine_work(), true;
   }
   return false;
 }
 
-// A warp, a thread or nobody
+// A warp, a thread or nobody; and whether the copy engine is slower still
 void choose_who_is_slow() {
   const int extent = std::array{0, 1, 32}[block.random() % 3];
   block.first_slow = static_cast<int>(block.random() % static_cast<unsigned>(block.size)) / 32 * 32;
   if (extent == 1) block.first_slow += static_cast<int>(block.random() % 32);
   block.after_slow = block.first_slow + extent;
+  block.engine_is_slower = block.random() % 2;
 }
 
 void run_block(int size, uint3& thread) {

@@ -16,13 +16,14 @@ struct Barrier {
   int32_t bytes;    // announced and not yet come
 
   void make(int arrivals) { *this = {0, static_cast<uint8_t>(arrivals), static_cast<int16_t>(arrivals), 0}; }
+  // Others may be faster than this thread to do what they waited for
   void arrive() {
-    --awaited;
-    end_phase();
+    come_here();
+    emulator::wait_until([] { return true; });
   }
   void arrive_and_expect(int announced) {
     bytes += announced;
-    arrive();
+    come_here();
   }
   void wait(int phase) {
     emulator::wait_until([this, phase] { return parity != phase; });
@@ -33,6 +34,10 @@ struct Barrier {
   }
 
  private:
+  void come_here() {
+    --awaited;
+    end_phase();
+  }
   void end_phase() {
     if (awaited > 0 || bytes != 0) return;
     awaited = expected;
@@ -57,6 +62,12 @@ inline void copy_box(void* shared, const TensorMap& map, int column, int row, in
   });
 }
 
+inline void publish_writes() {}
+
+// ---- Sums in global memory --------------------------------------------------------------------
+
+inline void add_pair(float* global, float x, float y) { global[0] += x, global[1] += y; }
+
 // ---- Registers, and taking turns ----------------------------------------------------------
 
 template <int>
@@ -64,6 +75,7 @@ void have_fewer_registers() {}
 template <int>
 void have_more_registers() {}
 
+inline void wait_for_each_other(int id, int threads) { emulator::come_to_barrier(id, threads, true); }
 inline void wait_for_turn(int id, int threads) { emulator::come_to_barrier(id, threads, true); }
 inline void give_turn(int id, int threads) { emulator::come_to_barrier(id, threads, false); }
 

@@ -111,4 +111,14 @@ void multiply_values(float (&O)[columns][4], const uint32_t (&P)[4], uint64_t V,
   });
 }
 
+template <class T>
+void multiply_columns(Fragment<64>& C, uint64_t A, uint64_t B, bool add, T) {
+  const int first = threadIdx.x / 32 % 4 * 16;  // of the warp's rows
+  enqueue_product({&C[0][0], nullptr}, [=](const WarpOfParts& parts) {
+    multiply<64>(
+        parts, add, [&](int i, int k) { return element_of<T>(A, k, first + i); },
+        [&](int k, int j) { return element_of<T>(B, k, j); });
+  });
+}
+
 }  // namespace ringattn::gpu

@@ -1,0 +1,226 @@
+// Backward, rung 3: one kernel, and all who know of a query add to its dQ.
+//
+// New      A block of threads owns 128 keys and meets the queries that see them: five products in the place
+//          of seven. Its share of dQ is added to that of the others in global memory, in whatever order they
+//          come, so the last bits differ from run to run (FlashAttention-2, arXiv:2307.08691, section 3.2).
+//          The products are those of Hopper's warpgroups, two of 64 keys each, and a warp that only fetches
+//          goes ahead (FlashAttention-3, arXiv:2407.08608, section 3.1 and appendix B.1). S and dP are made
+//          transposed: so P and dS are left factors where they are, in registers; only for dQ does dS go by
+//          way of shared memory.
+// Bought   unmeasured.
+// Wasted   the two warpgroups wait for each other before dQ; products and exponentials take turns within a
+//          warpgroup; the sums of dQ go out of registers, eight bytes at a time.
+// Next     S of the next tile beside the products of this one, and sums that the copy engine takes from
+//          shared memory.
+
+#include <cuda_runtime.h>
+
+#include "gpu/backward/key_tile.cuh"
+#include "gpu/backward/query_terms.cuh"
+#include "gpu/backward/rungs.h"
+#include "gpu/kernels/lane_rows.cuh"
+#include "gpu/kernels/launch.cuh"
+#include "gpu/kernels/pipeline.cuh"
+
+namespace ringattn::gpu {
+
+namespace {
+
+constexpr int consumers = 2, threads = 128 * (1 + consumers);
+constexpr int key_rows = 64 * consumers, stages = 2;
+constexpr int fetching_registers = 24, consuming_registers = 240;  // 128 x 24 + 256 x 240 < 65536
+
+// So many that dQ of a tile is 64 x 64 numbers for each warpgroup
+template <int d>
+constexpr int query_rows = 64 * consumers * 64 / d;
+template <int d>
+using Tile = KeyTile<query_rows<d>>;
+
+struct MappedBackward {
+  BackwardStep step;
+  TensorMap Q[AttentionStep::most_devices], dO[AttentionStep::most_devices], K[AttentionStep::most_devices],
+      V[AttentionStep::most_devices];
+};
+
+template <class T, int d>
+struct Shared {
+  BoxedTile<T, key_rows, d> K, V;
+  BoxedTile<T, query_rows<d>, d> Q[stages], dO[stages];
+  BoxedTile<T, key_rows, query_rows<d>> dS[2];  // transposed; one is written while the other may be in use
+  QueryTerms terms[stages][query_rows<d>];
+  Pipeline<1> key_flow;
+  Pipeline<stages> query_flow;
+};
+
+// By one warp
+template <class T, int d>
+__device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const Tile<d>& tile) {
+  const int device = tile.device, lane = threadIdx.x % 32;
+  if (lane == 0 && tile.visits > 0) {
+    Barrier& filled = shared.key_flow.filled[0];
+    filled.arrive_and_expect(sizeof(shared.K) + sizeof(shared.V));
+    shared.K.send_for(mapped.K[device], tile.first, tile.kv_head, filled);
+    shared.V.send_for(mapped.V[device], tile.first, tile.kv_head, filled);
+  }
+  Place<stages> place;
+  for (int visit = 0; visit < tile.visits; ++visit) {
+    const int head = tile.head(visit), base = tile.base(visit), stage = place.stage;
+    const BackwardHead<T> at = backward_head<T>(mapped.step, device, head);
+    place.wait_until_emptied(shared.query_flow);
+    for (int i = lane; i < query_rows<d>; i += 32) shared.terms[stage][i] = query_terms(at, base + i);
+    __syncwarp();
+    if (lane == 0) {
+      Barrier& filled = shared.query_flow.filled[stage];
+      filled.arrive_and_expect(sizeof(shared.Q[0]) + sizeof(shared.dO[0]));
+      shared.Q[stage].send_for(mapped.Q[device], base, head, filled);
+      shared.dO[stage].send_for(mapped.dO[device], base, head, filled);
+    }
+    place.advance();
+  }
+}
+
+// Adds a warpgroup's 64 x 64 numbers to dQ, from row _first_ and column _column_ on
+template <int d>
+__device__ void add_share(float* dQ, const Fragment<64>& share, int first, int column, int rows) {
+  const LaneRows lane = lane_rows(first + threadIdx.x / 32 % 4 * 16, rows - 1);
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    if (lane.row[half] > lane.last) continue;
+    float* const row = dQ + size_t(lane.row[half]) * d + column + 2 * lane.t;
+#pragma unroll
+    for (int n = 0; n < 8; ++n) add_pair(row + 8 * n, share[n][2 * half], share[n][2 * half + 1]);
+  }
+}
+
+// -inf in the rows of keys that do not exist: their P would be as large as exp(-lse)
+template <int columns>
+__device__ void hide_missing_rows(Fragment<columns>& S, const LaneRows& rows) {
+#pragma unroll
+  for (int n = 0; n < columns / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e)
+      if (rows.row[e / 2] > rows.last) S[n][e] = -INFINITY;
+}
+
+// A warp's 16 rows, from row _row_ on
+template <class T, int columns, int rows>
+__device__ void store_left_factors(BoxedTile<T, rows, columns>& tile, int row,
+                                   const uint32_t (&A)[columns / 16][4]) {
+  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+  for (int k = 0; k < columns / 16; ++k)
+#pragma unroll
+    for (int r = 0; r < 4; ++r) tile.store_pair(row + g + r % 2 * 8, 16 * k + r / 2 * 8 + 2 * t, A[k][r]);
+}
+
+// By one of the consuming warpgroups: its 64 keys meet all queries
+template <class T, int d>
+__device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Tile<d>& tile, int warpgroup) {
+  constexpr int queries = query_rows<d>;
+  const BackwardHead<T> keys = backward_head<T>(step, tile.device, tile.first_head);
+  const LaneRows rows = lane_rows(tile.first + threadIdx.x / 32 * 16, tile.last);
+  const bool whole = tile.first + key_rows - 1 == tile.last;
+  Fragment<d> dK, dV;
+  load_fragment<d>(dK, keys.dK, rows, step.add_to_dK_dV);
+  load_fragment<d>(dV, keys.dV, rows, step.add_to_dK_dV);
+
+  Place<stages> place;
+  if (tile.visits > 0) Place<1>().wait_until_filled(shared.key_flow);
+  for (int visit = 0; visit < tile.visits; ++visit) {
+    const int base = tile.base(visit), stage = place.stage;
+    place.wait_until_filled(shared.query_flow);
+    Fragment<queries> S, dP;  // transposed
+    begin_products();
+    begin_scores<T, queries>(S, shared.K, 64 * warpgroup, shared.Q[stage]);
+    begin_scores<T, queries>(dP, shared.V, 64 * warpgroup, shared.dO[stage]);
+
+    const auto terms_of = [&](int n, int e) { return shared.terms[stage][8 * n + 2 * rows.t + e % 2]; };
+    wait_for_products<1>();  // S is there, dP on its way
+    if (!tile.queries.all_see(base, queries))
+      mask_scores<queries>(S, rows, keys_see_queries(step.reach, keys), base);
+    if (!whole) hide_missing_rows<queries>(S, rows);
+    probabilities<queries>(S, step.scale, terms_of);
+    wait_for_products<0>();
+    differentiate<queries>(dP, S, step.scale, terms_of);
+
+    // dV += P^T dO   dK += scale dS^T Q
+    uint32_t P[queries / 16][4], dS[queries / 16][4];
+    left_factors<T, queries>(P, S);
+    left_factors<T, queries>(dS, dP);
+    BoxedTile<T, key_rows, queries>& all_dS = shared.dS[visit % 2];
+    store_left_factors<T, queries>(all_dS, threadIdx.x / 32 * 16, dS);
+    publish_writes();
+    begin_products();
+    begin_values<T, queries>(dV, P, shared.dO[stage]);
+    begin_values<T, queries>(dK, dS, shared.Q[stage]);
+
+    // dQ += scale dS K, for which both warpgroups bring their dS; each has one of the two squares of dQ
+    wait_for_each_other(1, 128 * consumers);
+    const int below = d == 64 ? warpgroup : 0, beside = d == 64 ? 0 : warpgroup;
+    Fragment<64> dQ;
+    begin_products();
+    begin_columns(dQ, all_dS, below, shared.K, beside);
+    wait_for_products<0>();
+    place.leave(shared.query_flow);
+    add_share<d>(backward_head<T>(step, tile.device, tile.head(visit)).dQ, dQ, base + 64 * below, 64 * beside,
+                 keys.q_rows);
+  }
+  store_fragment<d>(dK, keys.dK, rows);
+  store_fragment<d>(dV, keys.dV, rows);
+}
+
+template <class T, int d>
+__global__ void __launch_bounds__(threads, 1) fused(const __grid_constant__ MappedBackward mapped) {
+  Tile<d> tile;
+  if (!find_tile<T>(tile, mapped.step, key_rows)) return;
+  auto& shared = *shared_memory<Shared<T, d>>();
+  if (threadIdx.x == 0) {
+    shared.key_flow.make(4 * consumers), shared.query_flow.make(4 * consumers);
+    publish_barriers();
+  }
+  __syncthreads();
+
+  const int warpgroup = threadIdx.x / 128;
+  if (warpgroup == consumers) {
+    have_fewer_registers<fetching_registers>();
+    if (threadIdx.x % 128 < 32) fetch(shared, mapped, tile);
+  } else {
+    have_more_registers<consuming_registers>();
+    consume(shared, mapped.step, tile, warpgroup);
+  }
+}
+
+MappedBackward mapped_backward(const BackwardStep& step, int queries) {
+  MappedBackward mapped{step, {}, {}, {}, {}};
+  for (int i = 0; i < step.devices; ++i) {
+    const DeviceBackward& s = step.device[i];
+    const int heads = step.B * step.H, kv_heads = step.B * step.Hkv;
+    mapped.Q[i] = map_of(s.Q, step.element, heads, s.q_rows, step.d, queries);
+    mapped.dO[i] = map_of(s.dO, step.element, heads, s.q_rows, step.dv, queries);
+    mapped.K[i] = map_of(s.K, step.element, kv_heads, s.kv_rows, step.d, key_rows);
+    mapped.V[i] = map_of(s.V, step.element, kv_heads, s.kv_rows, step.dv, key_rows);
+  }
+  return mapped;
+}
+
+}  // namespace
+
+std::string fused_refuses(const BackwardStep& step) {
+  if (attribute(cudaDevAttrComputeCapabilityMajor) != 9)
+    return "it has instructions of Hopper's alone, sm_90a";
+  return two_kernels_refuses(step);
+}
+
+void launch_fused(const BackwardStep& step, cudaStream_t stream) {
+  for (int i = 0; i < step.devices && !step.add_to_dQ; ++i) {
+    const DeviceBackward& s = step.device[i];
+    const std::size_t numbers = std::size_t{1} * step.B * step.H * s.q_rows * step.d;
+    if (numbers > 0) CHECK_CUDA(cudaMemsetAsync(s.dQ, 0, numbers * sizeof(float), stream));
+  }
+  with_16_bit_tiles(step, [&]<class T, int d>() {
+    launch(fused<T, d>, key_grid(step, key_rows), threads, sizeof(Shared<T, d>), stream,
+           mapped_backward(step, query_rows<d>));
+  });
+}
+
+}  // namespace ringattn::gpu

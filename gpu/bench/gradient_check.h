@@ -1,0 +1,19 @@
+#pragma once
+
+#include "gpu/bench/bench_case.h"
+#include "reference/definition/attention_vjp.h"
+
+namespace ringattn::gpu {
+
+// What a run gives for one head, forward and backward: (1, N, 1, d), and (1, N, 1, 1) of lse.
+struct HeadOfGradients {
+  Attended<float> forward;
+  Gradients<float> gradients;
+};
+using ReadHead = std::function<HeadOfGradients(int b, int h)>;
+
+// Throws WrongAnswer unless the gradients of sampled queries and keys of two heads are what the definition
+// gives, to rounding
+void require_right(const BenchCase& bench_case, const std::string& whose, const ReadHead& read);
+
+}  // namespace ringattn::gpu

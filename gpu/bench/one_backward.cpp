@@ -1,0 +1,69 @@
+#include "gpu/bench/one_backward.h"
+
+#include <limits>
+
+#include "gpu/backward/shift.h"
+#include "gpu/kernels/ladder.h"
+#include "gpu/ring/transfer.h"
+
+namespace ringattn::gpu {
+
+namespace {
+
+Shape rows_of(const BenchCase& c, int width) { return {c.B, c.N, c.H, width}; }
+
+}  // namespace
+
+OneBackward::OneBackward(const BenchCase& c, Stream& stream)
+    : case_(c),
+      stream_(stream),
+      forward_(c, stream),
+      dO_(rows_of(c, c.d), 2),
+      shift_(rows_of(c, 1), 4),
+      dQ_(rows_of(c, c.d), 4),
+      dK_(rows_of(c, c.d), 4),
+      dV_(rows_of(c, c.d), 4) {
+  const AttentionStep forward = forward_.step();
+  const DeviceStep& of = forward.device[0];
+  highest_rung(forward, std::numeric_limits<int>::max()).launch(forward, stream);
+  write_normal_numbers(c.numbers_of("dO"), of.q_positions, c.N, Element::bf16, dO_.data(), stream);
+  ShiftStep step{Element::bf16, c.B, c.H, c.d, 1, {}};
+  step.device[0] = {dO_.data(), of.out, of.lse, nullptr, shift_.as<float>(), c.N};
+  launch_shift(step, stream);
+}
+
+BackwardStep OneBackward::step() {
+  auto step = common_step<BackwardStep>(agreement_of(case_), Dtype::bf16);
+  const AttentionStep forward = forward_.step();
+  const DeviceStep& of = forward.device[0];
+  step.device[0] = {of.Q,
+                    dO_.data(),
+                    of.K,
+                    of.V,
+                    of.q_positions,
+                    of.kv_positions,
+                    of.q_rows,
+                    of.kv_rows,
+                    of.lse,
+                    shift_.as<float>(),
+                    dQ_.as<float>(),
+                    dK_.as<float>(),
+                    dV_.as<float>()};
+  return step;
+}
+
+void OneBackward::poison() {
+  for (GpuTensor* tensor : {&dQ_, &dK_, &dV_})
+    stream_.fill(tensor->data(), 0xff, static_cast<std::size_t>(tensor->bytes()));
+}
+
+ReadHead OneBackward::reader() {
+  return [this](int b, int h) -> HeadOfGradients {
+    const auto head = [&](const GpuTensor& tensor) {
+      return head_from_gpu(tensor, Dtype::f32, b, h, stream_);
+    };
+    return {forward_.head(b, h), {head(dQ_), head(dK_), head(dV_)}};
+  };
+}
+
+}  // namespace ringattn::gpu

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <array>
+
+#include "gpu/backward/backward_step.h"
+#include "gpu/backward/gradient_sum.h"
+#include "gpu/ring/joining.h"
+#include "gpu/ring/work_in_waves.h"
+
+namespace ringattn::gpu {
+
+// What a device has of the finished forward, and of what flows back into it. It may travel.
+struct GpuCotangents {
+  std::shared_ptr<GpuTensor> dO, lse, shift;
+
+  // The shift is unwritten
+  GpuCotangents(const Agreement& agreement, const GpuShard& shard, const MakeTensor& make, Stream& stream);
+
+  Index bytes() const { return dO->bytes() + lse->bytes() + shift->bytes(); }
+};
+
+// Gradients are sums in float32, however the tensors are stored that they belong to.
+struct GpuGradients {
+  std::shared_ptr<GpuTensor> dQ, dK, dV;
+};
+
+// What both backward works share. Of the gradients of a device some grow where it is; the others are found
+// out all round the ring and come home. What a step finds out for its visitor lies in one of two blocks with
+// room for that of any device: while one is on its way, a wave writes the other.
+class Backward : public WorkInWaves<BackwardStep> {
+ public:
+  Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
+           std::array<GpuBlock, 2> results, const Agreement& agreement, Wave<BackwardStep>& wave,
+           Joining<SumStep>& sums);
+
+  void join(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& facts) override;
+  std::string_view pass() const override { return "backward"; }
+  const GpuGradients& gradients() const { return gradients_; }
+
+ protected:
+  GpuBlock result_for(const Block<OnGpu>& visitor, int step) const;
+  void attend_all(int step, int owner, const DeviceBackward& pair, const Tokens& queries, const Tokens& keys,
+                  Recorder& facts);
+
+  GpuCotangents cotangents_;
+  GpuGradients gradients_;
+
+ private:
+  std::array<GpuBlock, 2> results_;
+  Joining<SumStep>& sums_;
+};
+
+// Backward, K and V rotate: Q, dO, lse and delta stay, and dQ grows where they are. What a visiting K and V
+// receive here, (dK, dV), follows them one step behind, is added to what they received elsewhere, and comes
+// home after P hops.
+class BackwardKv : public Backward {
+ public:
+  using Backward::Backward;
+
+  Block<OnGpu> home() override { return shard_.keys(device_); }
+  Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
+  void take_home(Block<OnGpu> result) override;
+  std::string_view ahead() const override { return "K V"; }
+  std::string_view behind() const override { return "dK dV"; }
+  Holdings holdings() const override;
+};
+
+// Backward, Q rotates with dO, lse and delta: K and V stay, and dK and dV grow where they are; dQ follows its
+// Q home.
+class BackwardQ : public Backward {
+ public:
+  using Backward::Backward;
+
+  Block<OnGpu> home() override { return queries(); }
+  GpuBlock queries() const;  // with all that travels with them
+  Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
+  void take_home(Block<OnGpu> result) override;
+  std::string_view ahead() const override { return "Q dO lse delta"; }
+  std::string_view behind() const override { return "dQ"; }
+  Holdings holdings() const override;
+};
+
+}  // namespace ringattn::gpu

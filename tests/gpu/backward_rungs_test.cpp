@@ -1,0 +1,207 @@
+// The laws of the backward ladder: every rung is right for every step, or refuses it.
+
+#include <doctest/doctest.h>
+
+#include "tests/gpu/backward_blocks.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+void check_right(const Gradients<float>& found, const BackwardProblem& problem) {
+  CAPTURE(problem.drawn.describe());
+  CHECK(worst_error(found.dq, problem.truth.gradients.dq, problem.truth.gradients_size.dq) <=
+        problem.gradients_bound());
+  CHECK(worst_error(found.dk, problem.truth.gradients.dk, problem.truth.gradients_size.dk) <=
+        problem.gradients_bound());
+  CHECK(worst_error(found.dv, problem.truth.gradients.dv, problem.truth.gradients_size.dv) <=
+        problem.gradients_bound());
+}
+
+Mask random_mask(Random& random) {
+  Mask mask;
+  mask.causal = random.below(2) == 0;
+  if (random.below(3) == 0) mask.window_left = random.below(90);
+  if (random.below(3) == 0) mask.window_right = random.below(90);
+  return mask;
+}
+
+Extents random_extents(Random& random, Index D) {
+  const Index Hkv = 1 + random.below(2);
+  return {.B = 1 + random.below(2),
+          .Sq = 1 + random.below(190),
+          .Skv = 1 + random.below(190),
+          .Hq = Hkv * (1 + random.below(2)),
+          .Hkv = Hkv,
+          .D = D,
+          .Dv = D};
+}
+
+// A ring, one block of queries that meets several of keys, or the reverse
+Cuts random_cuts(Random& random, const BackwardProblem& problem) {
+  const int blocks = static_cast<int>(1 + random.below(4)), kind = static_cast<int>(random.below(3));
+  const Extents e = problem.drawn.extents();
+  return {random_cuts(random, e.Sq, kind == 1 ? 1 : blocks),
+          random_cuts(random, e.Skv, kind == 2 ? 1 : blocks)};
+}
+
+// Rows _first_ to _last_ of all heads
+void set_rows(Tensor<float>& tensor, Index first, Index last, float value) {
+  for (Index b = 0; b < tensor.shape().B; ++b)
+    for (Index h = 0; h < tensor.shape().H; ++h)
+      tensor.head(b, h).middleRows(first, last - first + 1).setConstant(value);
+}
+
+}  // namespace
+
+TEST_CASE("every rung of the backward gives what the definition gives, for any lengths, heads and masks") {
+  Random random(1);
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder())
+    for (const Dtype dtype : gpu_dtypes)
+      for (const Index d : {64, 128})
+        for (int n = 0; n < trials(3); ++n) {
+          const BackwardProblem problem(random, dtype, random_extents(random, d), random_mask(random),
+                                        random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
+          if (!rung.refuses(problem.step()).empty()) continue;
+          INFO(std::string(rung.name) << ", " << std::string(name(dtype)));
+          check_right(on_gpu(problem, rung, random_cuts(random, problem)), problem);
+        }
+}
+
+// In float16, whose bound one pair too many or too few exceeds
+TEST_CASE("masks whose edges lie within tiles, before them and after them, backward") {
+  Random random(2);
+  for (const Mask& mask :
+       {Mask{}, Mask{.causal = true}, Mask{.window_left = 30}, Mask{.window_right = 30},
+        Mask{.causal = true, .window_left = 70}, Mask{.window_left = 3, .window_right = 2}}) {
+    const BackwardProblem problem(
+        random, Dtype::f16, {.B = 1, .Sq = 200, .Skv = 260, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64}, mask);
+    for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+      INFO(std::string(rung.name));
+      check_right(on_gpu(problem, rung), problem);
+    }
+  }
+}
+
+TEST_CASE("masks whose edges lie on those of tiles, and one row before and after, backward") {
+  Random random(10);
+  for (const int reach : {0, 1, 62, 63, 64, 65, 126, 127, 128})
+    for (const Mask& mask : {Mask{.window_left = reach}, Mask{.window_right = reach}}) {
+      const BackwardProblem problem(random, Dtype::f16,
+                                    {.B = 1, .Sq = 130, .Skv = 140, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                                    mask, CausalAlign::top_left);
+      for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+        INFO(std::string(rung.name));
+        check_right(on_gpu(problem, rung), problem);
+      }
+    }
+}
+
+TEST_CASE("where a rung of the backward refuses a shape, the one below takes it") {
+  Random random(3);
+  for (const auto& [d, dv] : {std::pair<Index, Index>{7, 7}, {64, 128}, {33, 5}, {32, 32}}) {
+    const BackwardProblem problem(random, Dtype::bf16,
+                                  {.B = 1, .Sq = 21, .Skv = 34, .Hq = 2, .Hkv = 1, .D = d, .Dv = dv});
+    check_right(on_gpu(problem, gpu::backward_ladder().back()), problem);
+  }
+  const BackwardProblem negative(random, Dtype::f16,
+                                 {.B = 1, .Sq = 21, .Skv = 34, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                                 {.causal = true}, CausalAlign::top_left, -0.3);
+  check_right(on_gpu(negative, gpu::backward_ladder().back()), negative);
+}
+
+TEST_CASE("a row that sees no key has gradient 0, and its dlse is ignored, on the GPU") {
+  Random random(4);
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+    const BackwardProblem problem(random, Dtype::bf16,
+                                  {.B = 1, .Sq = 70, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                                  {.causal = true});
+    const Gradients<float> found = on_gpu(problem, rung, {{0, 23, 70}, {0, 5, 9}});
+    for (Index i = 0; i < 61; ++i) CHECK(found.dq.head(0, 0).row(i).isZero(0));
+    check_right(found, problem);
+  }
+}
+
+TEST_CASE("what a mask hides from the naive rung of the backward may be infinite or no number") {
+  Random random(5);
+  const gpu::BackwardRung& naive = gpu::backward_ladder().front();
+  BackwardProblem keys(random, Dtype::bf16, {.B = 1, .Sq = 5, .Skv = 9, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                       {.causal = true}, CausalAlign::top_left);
+  BackwardProblem queries(random, Dtype::bf16,
+                          {.B = 1, .Sq = 9, .Skv = 5, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                          {.causal = true});
+  for (const float hidden :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    for (Tensor<float>* tensor : {&keys.narrow.K, &keys.narrow.V}) set_rows(*tensor, 5, 8, hidden);
+    check_right(on_gpu(keys, naive), keys);
+    for (Tensor<float>* tensor : {&queries.narrow.Q, &queries.narrow.dout}) set_rows(*tensor, 0, 3, hidden);
+    check_right(on_gpu(queries, naive), queries);
+  }
+}
+
+// Where a query sees one or two keys, its lse may be as far below 0: what is not there must not weigh
+// exp(-lse)
+TEST_CASE("huge scores do no harm backward") {
+  Random random(6);
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder())
+    for (const Dtype dtype : {Dtype::bf16, Dtype::f16})
+      for (const Mask& mask : {Mask{.causal = true}, Mask{.window_left = 1, .window_right = 0}}) {
+        INFO(std::string(rung.name));
+        const BackwardProblem problem(random, dtype,
+                                      {.B = 1, .Sq = 40, .Skv = 77, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
+                                      mask, CausalAlign::bottom_right, 30);
+        check_right(on_gpu(problem, rung, {{0, 11, 40}, {0, 60, 77}}), problem);
+      }
+}
+
+TEST_CASE("gradients are written by the first launch, and added to by those that follow") {
+  Random random(7);
+  const BackwardProblem problem(random, Dtype::f16,
+                                {.B = 1, .Sq = 90, .Skv = 150, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                                {.window_left = 40});
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder())
+    for (const Cuts& cuts : {Cuts{{0, 20, 20, 90}, {0, 150}}, Cuts{{0, 90}, {0, 0, 70, 71, 150}},
+                             Cuts{{0, 0, 89, 90}, {0, 64, 64, 150}}}) {
+      INFO(std::string(rung.name));
+      check_right(on_gpu(problem, rung, cuts), problem);
+    }
+}
+
+// Blocks of threads in which a warp is slow, in all of which places in shared memory are used again
+TEST_CASE("no tile is overwritten while somebody reads it, backward") {
+  Random random(11);
+  const BackwardProblem problem(random, Dtype::bf16,
+                                {.B = 2, .Sq = 260, .Skv = 40, .Hq = 15, .Hkv = 15, .D = 64, .Dv = 64});
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder().subspan(1)) {
+    INFO(std::string(rung.name));
+    check_right(on_gpu(problem, rung), problem);
+  }
+}
+
+TEST_CASE("a rung of the backward that is called deterministic gives the same bits in every run") {
+  Random random(8);
+  const BackwardProblem problem(random, Dtype::bf16,
+                                {.B = 1, .Sq = 150, .Skv = 140, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                                {.causal = true});
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+    if (!rung.deterministic) continue;
+    INFO(std::string(rung.name));
+    const Gradients<float> once = on_gpu(problem, rung);
+    for (int n = 0; n < 3; ++n) CHECK(same_bits(on_gpu(problem, rung), once));
+  }
+}
+
+TEST_CASE("launches over blocks of whole tiles give the bits of one, backward") {
+  Random random(9);
+  const BackwardProblem problem(random, Dtype::bf16,
+                                {.B = 1, .Sq = 150, .Skv = 340, .Hq = 2, .Hkv = 2, .D = 64, .Dv = 64},
+                                {.causal = true});
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+    if (!rung.deterministic) continue;
+    INFO(std::string(rung.name));
+    const Gradients<float> once = on_gpu(problem, rung);
+    CHECK(same_bits(on_gpu(problem, rung, {{0, 150}, {0, 128, 256, 340}}), once));
+    CHECK(same_bits(on_gpu(problem, rung, {{0, 128, 150}, {0, 340}}), once));
+  }
+}

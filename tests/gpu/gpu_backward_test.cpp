@@ -1,0 +1,272 @@
+// The laws of the ring that goes backward on the GPU: exact gradients, however it is spread, copied and
+// scheduled.
+
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "gpu/backward/ladder.h"
+#include "gpu/backward/shift.h"
+#include "gpu/ring/transfer.h"
+#include "tests/gpu/backward_problem.h"
+#include "tests/sentence.h"
+#include "tests/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+Gradients<float> on_gpu(const BackwardProblem& problem, const Attended<float>& forward,
+                        const RingOptions& ring,
+                        const gpu::BackwardRung& rung = gpu::backward_ladder().front(),
+                        gpu::Tracing* tracing = nullptr) {
+  return gpu::ring_attention_vjp(problem.narrow.problem(), forward, problem.narrow.cotangents(),
+                                 problem.dtype, ring, rung.number, rung.deterministic, tracing);
+}
+
+Gradients<float> on_gpu(const BackwardProblem& problem, const RingOptions& ring,
+                        const gpu::BackwardRung& rung = gpu::backward_ladder().front()) {
+  return on_gpu(problem, on_gpu(problem), ring, rung);
+}
+
+// Beside what the backward rounds, delta = rowsum(dO * out) takes out as it is stored, u |out|, from P that
+// was rounded where tensor cores multiplied it, u P |V|. The first is u rowsum(|dO * out|), which is a term
+// of the magnitude; the second changes dS_ij by u P_ij times the mean of |dO| |V|^T over the keys, which is
+// another in the mean.
+double ring_bound(const BackwardProblem& problem) {
+  return problem.gradients_bound() + (problem.dtype == Dtype::f32 ? 0 : 2 * unit_roundoff(problem.dtype));
+}
+
+void check_right(const Gradients<float>& found, const BackwardProblem& problem) {
+  CAPTURE(problem.drawn.describe());
+  const Gradients<double>&truth = problem.truth.gradients, &size = problem.truth.gradients_size;
+  CHECK(worst_error(found.dq, truth.dq, size.dq) <= ring_bound(problem));
+  CHECK(worst_error(found.dk, truth.dk, size.dk) <= ring_bound(problem));
+  CHECK(worst_error(found.dv, truth.dv, size.dv) <= ring_bound(problem));
+}
+
+Mask random_mask(Random& random) {
+  Mask mask;
+  mask.causal = random.below(2) == 0;
+  if (random.below(3) == 0) mask.window_left = random.below(20);
+  if (random.below(3) == 0) mask.window_right = random.below(20);
+  return mask;
+}
+
+// Lengths, heads, mask and storage type are drawn
+BackwardProblem small_problem(Random& random, Index D, Index Dv) {
+  const Index Hkv = 1 + random.below(2);
+  const Extents extents{.B = 1 + random.below(2),
+                        .Sq = 1 + random.below(30),
+                        .Skv = 1 + random.below(30),
+                        .Hq = Hkv * (1 + random.below(2)),
+                        .Hkv = Hkv,
+                        .D = D,
+                        .Dv = Dv};
+  return BackwardProblem(random, gpu_dtypes[random.below(3)], extents, random_mask(random),
+                         random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
+}
+
+// What devices say that they hold, and how many hops each kind of message makes for each owner
+struct Facts : TraceSink {
+  std::map<int, Index> bytes;
+  std::map<std::pair<std::string_view, int>, int> hops;
+
+  void take(const Event& e) override {
+    if (e.kind == EventKind::alloc) bytes[e.id.device] += e.bytes;
+    if (e.kind == EventKind::send && e.at == EventAt::begin) ++hops[{e.what, e.owner}];
+  }
+};
+
+Facts facts_of(const BackwardProblem& problem, const RingOptions& ring) {
+  Facts facts;
+  gpu::Tracing tracing(facts, ring.devices);
+  on_gpu(problem, on_gpu(problem), ring, gpu::backward_ladder().front(), &tracing);
+  return facts;
+}
+
+}  // namespace
+
+TEST_CASE("the gradients of a ring on the GPU are what the definition gives, however it is spread") {
+  Random random(1);
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder())
+    for (int n = 0; n < trials(rung.number == 1 ? 14 : 3); ++n) {
+      const BackwardProblem problem =
+          rung.number == 1 ? small_problem(random, 5, 7) : small_problem(random, 64, 64);
+      const RingOptions ring = random_options(random, rung.number == 1 ? 16 : 4);
+      INFO(std::string(rung.name) << ", " << describe(ring));
+      check_right(on_gpu(problem, ring, rung), problem);
+    }
+}
+
+TEST_CASE("copied or handed over, overlapped or not, backward: not a bit differs from run to run") {
+  Random random(2);
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+    if (!rung.deterministic) continue;
+    for (const Rotation rotate : all_rotations)
+      for (int n = 0; n < trials(rung.number == 1 ? 2 : 1); ++n) {
+        const BackwardProblem problem =
+            rung.number == 1 ? small_problem(random, 5, 7) : small_problem(random, 64, 64);
+        const Attended<float> forward = on_gpu(problem);
+        RingOptions ring = random_options(random);
+        ring.devices = static_cast<int>(3 + random.below(3));  // so that blocks for results are used again
+        ring.rotate = rotate, ring.exchange = Exchange::handed_over, ring.overlap = false;
+        const Gradients<float> expected = on_gpu(problem, forward, ring, rung);
+        for (int again = 0; again < 4; ++again) {
+          ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
+          ring.overlap = again != 1;
+          INFO(std::string(rung.name) << ", " << describe(ring));
+          CHECK(same_bits(on_gpu(problem, forward, ring, rung), expected));
+        }
+      }
+  }
+}
+
+TEST_CASE("more devices than rows, backward: some have no queries, no keys, or neither") {
+  Random random(3);
+  for (const gpu::BackwardRung& rung : gpu::backward_ladder())
+    for (const Rotation rotate : all_rotations) {
+      const BackwardProblem problem(random, Dtype::bf16,
+                                    {.B = 1, .Sq = 3, .Skv = 5, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                                    {.causal = true});
+      RingOptions ring = ring_of(9, Layout::striped);
+      ring.rotate = rotate;
+      check_right(on_gpu(problem, ring, rung), problem);
+    }
+}
+
+TEST_CASE("a row that sees no key adds to no gradient, in a ring on the GPU") {
+  Random random(4);
+  for (const Rotation rotate : all_rotations) {
+    const BackwardProblem problem(random, Dtype::f16,
+                                  {.B = 1, .Sq = 20, .Skv = 7, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
+                                  {.causal = true});
+    RingOptions ring = ring_of(3, Layout::zigzag);
+    ring.rotate = rotate;
+    for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
+      const Gradients<float> found = on_gpu(problem, ring, rung);
+      for (Index i = 0; i < 13; ++i) CHECK(found.dq.head(0, 0).row(i).isZero(0));
+      check_right(found, problem);
+    }
+  }
+}
+
+TEST_CASE("what a mask hides backward may be infinite or no number, whichever rung is asked for") {
+  Random random(5);
+  const int highest = gpu::backward_ladder().back().number;
+  for (const float hidden : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
+    for (const Rotation rotate : all_rotations) {
+      RingOptions ring = ring_of(3, Layout::striped);
+      ring.rotate = rotate;
+      // The last four keys are seen by no query, and the first four queries see no key
+      const Extents long_K{.B = 1, .Sq = 5, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64};
+      BackwardProblem keys(random, Dtype::bf16, long_K, {.causal = true}, CausalAlign::top_left);
+      const Extents long_Q{.B = 1, .Sq = 9, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64};
+      BackwardProblem queries(random, Dtype::bf16, long_Q, {.causal = true});
+      for (Tensor<float>* tensor : {&keys.narrow.K, &keys.narrow.V})
+        tensor->head(0, 0).bottomRows(4).setConstant(hidden);
+      for (Tensor<float>* tensor : {&queries.narrow.Q, &queries.narrow.dout})
+        tensor->head(0, 0).topRows(4).setConstant(hidden);
+      for (const BackwardProblem* problem : {&keys, &queries}) {
+        const Problem<float> narrow = problem->narrow.problem();
+        const gpu::BackwardRung& rung =
+            gpu::rung_for(narrow, problem->narrow.cotangents(), problem->dtype, ring, highest, false);
+        CHECK(rung.number == 1);
+        check_right(on_gpu(*problem, ring, gpu::backward_ladder().back()), *problem);
+      }
+    }
+}
+
+TEST_CASE("the shift of a query is dlse - rowsum(dO * out), and 0 where it has seen no key") {
+  Random random(10);
+  constexpr float none = -std::numeric_limits<float>::infinity();
+  for (const Index dv : {1, 32, 77}) {
+    const Shape rows{1, 3, 1, dv}, row{1, 3, 1, 1};
+    const Tensor<float> dO = normal_tensor<float>(rows, random), out = normal_tensor<float>(rows, random);
+    gpu::Stream stream;
+    const auto upload = [&](const Tensor<float>& x) { return gpu::to_gpu(x, 3, Dtype::f32, stream); };
+    const auto dO_there = upload(dO), out_there = upload(out), shift = gpu::unwritten(row, 4, stream);
+    const auto vector = [&](float a, float b, float c) {
+      Tensor<float> x(row);
+      x(0, 0, 0, 0) = a, x(0, 1, 0, 0) = b, x(0, 2, 0, 0) = c;
+      return upload(x);
+    };
+    const auto lse = vector(2, none, 3), dlse = vector(4, 5, 6);
+    for (const bool with_dlse : {true, false}) {
+      gpu::ShiftStep step{
+          .element = gpu::Element::f32, .B = 1, .H = 1, .dv = int(dv), .devices = 1, .device = {}};
+      step.device[0] = {dO_there->data(),   out_there->data(),
+                        lse->as<float>(),   with_dlse ? dlse->as<float>() : nullptr,
+                        shift->as<float>(), 3};
+      gpu::launch_shift(step, stream);
+      const Tensor<float> found = gpu::from_gpu(*shift, Dtype::f32, stream);
+      for (const Index i : {0, 2}) {
+        const double delta = dO.head(0, 0).row(i).cast<double>().dot(out.head(0, 0).row(i).cast<double>());
+        const double expected = (with_dlse ? 4.0 + double(i) : 0.0) - delta;
+        CHECK(found(0, i, 0, 0) == doctest::Approx(expected).epsilon(1e-5));
+      }
+      CHECK(found(0, 1, 0, 0) == 0);
+    }
+  }
+}
+
+TEST_CASE("no dlse is a dlse of 0") {
+  Random random(6);
+  BackwardProblem problem = small_problem(random, 5, 7);
+  problem.narrow.dlse = Tensor<float>(problem.narrow.dlse.shape());
+  const Attended<float> forward = on_gpu(problem);
+  const RingOptions ring = ring_of(3, Layout::zigzag);
+  const Gradients<float> without = gpu::ring_attention_vjp(
+      problem.narrow.problem(), forward, {problem.narrow.dout, {}}, problem.dtype, ring, 1, true);
+  CHECK(same_bits(without, on_gpu(problem, forward, ring)));
+}
+
+TEST_CASE("K and V make P - 1 hops backward, dK and dV one more, home, and so do Q and dQ") {
+  Random random(7);
+  for (const int devices : {1, 2, 5}) {
+    const BackwardProblem problem = small_problem(random, 5, 7);
+    RingOptions ring = ring_of(devices, Layout::zigzag);
+    for (const auto& [rotate, ahead, behind] :
+         {std::tuple{Rotation::kv, "K V", "dK dV"}, {Rotation::q, "Q dO lse delta", "dQ"}}) {
+      ring.rotate = rotate;
+      Facts facts = facts_of(problem, ring);
+      for (int owner = 0; owner < devices; ++owner) {
+        CHECK(facts.hops[{ahead, owner}] == devices - 1);
+        CHECK(facts.hops[{behind, owner}] == devices);
+      }
+    }
+  }
+}
+
+TEST_CASE("a device holds backward its share, two blocks that travel and three of results, however many") {
+  Random random(8);
+  constexpr Index B = 2, H = 4, Hkv = 2, D = 5, Dv = 7, q = 3, kv = 4;
+  for (const int devices : {2, 7}) {
+    const BackwardProblem problem(
+        random, Dtype::bf16,
+        {.B = B, .Sq = q * devices, .Skv = kv * devices, .Hq = H, .Hkv = Hkv, .D = D, .Dv = Dv});
+    const Index Q = 2 * B * H * q * D + 4 * q, dO = 2 * B * H * q * Dv, row = 4 * B * H * q,
+                dQ = 4 * B * H * q * D, KV = 2 * B * Hkv * kv * (D + Dv) + 4 * kv,
+                dK_dV = 4 * B * Hkv * kv * (D + Dv);
+    RingOptions ring = ring_of(devices, Layout::contiguous);
+    for (auto& [device, bytes] : facts_of(problem, ring).bytes)
+      CHECK(bytes == Q + dO + dQ + 2 * row + 2 * KV + 3 * dK_dV);
+    ring.rotate = Rotation::q;
+    for (auto& [device, bytes] : facts_of(problem, ring).bytes)
+      CHECK(bytes == KV + dK_dV + 2 * (Q + dO + 2 * row) + 3 * dQ);
+  }
+}
+
+TEST_CASE("what the GPU does not do forward, it does not do backward, and says so") {
+  Random random(9);
+  BackwardProblem problem = small_problem(random, 5, 7);
+  const Attended<float> forward = on_gpu(problem);
+  problem.narrow.scoring.softcap = 3;
+  CHECK(contains(sentence_of([&] { on_gpu(problem, forward, {}); }), "found softcap 3"));
+  problem.narrow.scoring.softcap = 0;
+  const Cotangents<float> of_another_shape{problem.narrow.Q, {}};
+  CHECK(sentence_of([&] {
+          gpu::ring_attention_vjp(problem.narrow.problem(), forward, of_another_shape, problem.dtype, {}, 1,
+                                  true);
+        }) != "");
+}
