@@ -52,7 +52,7 @@ struct Shared {
   Pipeline<stages> query_flow;
 };
 
-// By one warp
+// By one warp: all that the others will need, as soon as there is room
 template <class T, int d>
 __device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const Tile<d>& tile) {
   const int device = tile.device, lane = threadIdx.x % 32;
@@ -66,8 +66,12 @@ __device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const 
   for (int visit = 0; visit < tile.visits; ++visit) {
     const int head = tile.head(visit), base = tile.base(visit), stage = place.stage;
     const BackwardHead<T> at = backward_head<T>(mapped.step, device, head);
+    QueryTerms terms[query_rows<d> / 32];  // on their way while the others still use the stage
+#pragma unroll
+    for (int n = 0; n < query_rows<d> / 32; ++n) terms[n] = query_terms(at, base + 32 * n + lane);
     place.wait_until_emptied(shared.query_flow);
-    for (int i = lane; i < query_rows<d>; i += 32) shared.terms[stage][i] = query_terms(at, base + i);
+#pragma unroll
+    for (int n = 0; n < query_rows<d> / 32; ++n) shared.terms[stage][32 * n + lane] = terms[n];
     __syncwarp();
     if (lane == 0) {
       Barrier& filled = shared.query_flow.filled[stage];

@@ -76,7 +76,7 @@ TEST_CASE("masks whose edges lie within tiles, before them and after them, backw
        {Mask{}, Mask{.causal = true}, Mask{.window_left = 30}, Mask{.window_right = 30},
         Mask{.causal = true, .window_left = 70}, Mask{.window_left = 3, .window_right = 2}}) {
     const BackwardProblem problem(
-        random, Dtype::f16, {.B = 1, .Sq = 200, .Skv = 260, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64}, mask);
+        random, Dtype::f16, {.B = 1, .Sq = 200, .Skv = 260, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64}, mask);
     for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
       INFO(std::string(rung.name));
       check_right(on_gpu(problem, rung), problem);
