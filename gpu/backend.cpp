@@ -1,5 +1,7 @@
 #include "reference/cli/backend.h"
 
+#include <optional>
+
 #include "gpu/bench/gpu_bench.h"
 #include "gpu/ring/gpu_attention.h"
 #include "gpu/runtime/device.h"
@@ -15,8 +17,10 @@ void require_gpu() {
 }
 
 GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float>* cotangents, Dtype dtype,
-                           const RingOptions& options, int at_most_rung, TraceSink& facts) {
+                           const RingOptions& ring, bool over_nccl, int at_most_rung, TraceSink& facts) {
   constexpr bool deterministic = true;
+  std::optional<gpu::Communicator> communicator;
+  const gpu::GpuOptions options(ring, over_nccl ? &communicator.emplace() : nullptr);
   gpu::Tracing tracing(facts, options.devices);
   GpuAnswer answer;
   answer.forward = gpu::ring_attention(problem, dtype, options, at_most_rung, &tracing);

@@ -26,7 +26,7 @@ SumStep sums_of(int devices) {
 }  // namespace
 
 BackwardRing::BackwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-                           const RingOptions& options, int at_most_rung, bool deterministic,
+                           const GpuOptions& options, int at_most_rung, bool deterministic,
                            const MakeTensor& make, Tracing* tracing)
     : GpuRing(agreement, dtype, options, tracing),
       wave_(common_step<BackwardStep>(agreement, dtype),

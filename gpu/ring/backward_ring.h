@@ -12,7 +12,7 @@ class BackwardRing : public GpuRing {
   // Of the tokens of all queries and all keys. The highest rung up to _at_most_rung_ does the arithmetic, of
   // those that give the same bits in every run where _deterministic_. _make_ makes dO, out, lse and dlse, too
   BackwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-               const RingOptions& options, int at_most_rung, bool deterministic, const MakeTensor& make,
+               const GpuOptions& options, int at_most_rung, bool deterministic, const MakeTensor& make,
                Tracing* tracing = nullptr);
 
   Backward& work(int device) override { return *works_[static_cast<std::size_t>(device)]; }

@@ -21,7 +21,7 @@ Wave<AttentionStep>::Launch wave_by(const Rung& rung, bool kv_rotates) {
 }  // namespace
 
 ForwardRing::ForwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-                         const RingOptions& options, int at_most_rung, const MakeTensor& make,
+                         const GpuOptions& options, int at_most_rung, const MakeTensor& make,
                          Tracing* tracing)
     : GpuRing(agreement, dtype, options, tracing),
       wave_(common_step<AttentionStep>(agreement, dtype),

@@ -10,7 +10,7 @@ class ForwardRing : public GpuRing {
  public:
   // Of the tokens of all queries and all keys. The highest rung up to _at_most_rung_ does the arithmetic
   ForwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-              const RingOptions& options, int at_most_rung, const MakeTensor& make,
+              const GpuOptions& options, int at_most_rung, const MakeTensor& make,
               Tracing* tracing = nullptr);
 
   Forward& work(int device) override { return *works_[static_cast<std::size_t>(device)]; }

@@ -43,7 +43,7 @@ const BackwardRung& rung_for(const Problem<float>& problem, const Cotangents<flo
                       rungs_for(problem, cotangents, at_most_rung), deterministic);
 }
 
-Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
+Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
                                int at_most_rung, Tracing* tracing) {
   check(problem, dtype, options);
   Stream uploads;
@@ -65,7 +65,7 @@ Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const
 
 Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attended<float>& forward,
                                     const Cotangents<float>& cotangents, Dtype dtype,
-                                    const RingOptions& options, int at_most_rung, bool deterministic,
+                                    const GpuOptions& options, int at_most_rung, bool deterministic,
                                     Tracing* tracing) {
   check(problem, dtype, options);
   ringattn::check(problem, cotangents);

@@ -13,7 +13,7 @@ namespace ringattn::gpu {
 // problem, up to _at_most_rung_, does the arithmetic. _options_.facts and .watched stay empty, .threads are
 // of no matter. Throws BadInput where shapes disagree or the GPU does not do such a thing, GpuError where a
 // call of CUDA fails.
-Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
+Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
                                int at_most_rung, Tracing* tracing = nullptr);
 
 // Its vector-Jacobian product: what ringattn::ring_attention_vjp does on the processor. _forward_ is the
@@ -21,7 +21,7 @@ Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const
 // float32, which nobody has rounded yet. _deterministic_: the same bits in every run.
 Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attended<float>& forward,
                                     const Cotangents<float>& cotangents, Dtype dtype,
-                                    const RingOptions& options, int at_most_rung, bool deterministic,
+                                    const GpuOptions& options, int at_most_rung, bool deterministic,
                                     Tracing* tracing = nullptr);
 
 // The rungs that do it

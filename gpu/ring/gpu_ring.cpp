@@ -54,7 +54,7 @@ template BackwardStep common_step(const Agreement&, Dtype);
 
 // ---- The ring -------------------------------------------------------------------------------
 
-GpuRing::GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, Tracing* tracing)
+GpuRing::GpuRing(const Agreement& agreement, Dtype dtype, const GpuOptions& options, Tracing* tracing)
     : agreement_(agreement), dtype_(dtype), options_(options), tracing_(tracing) {}
 
 std::vector<GpuBlock> GpuRing::spare_blocks(const GpuBlock& block) {
@@ -67,9 +67,10 @@ std::vector<GpuBlock> GpuRing::spare_blocks(const GpuBlock& block) {
 
 void GpuRing::link(const GpuBlock& ahead, const GpuBlock& behind) {
   const bool alone = options_.devices == 1;
-  link_ = std::make_unique<StreamLink>(
-      StreamLink::Traffic{compute_, spare_blocks(alone ? GpuBlock() : ahead)},
-      StreamLink::Traffic{joins_, spare_blocks(behind)}, options_.exchange, copies_, clock());
+  link_ =
+      std::make_unique<StreamLink>(StreamLink::Traffic{compute_, spare_blocks(alone ? GpuBlock() : ahead)},
+                                   StreamLink::Traffic{joins_, spare_blocks(behind)}, options_.exchange,
+                                   copies_, options_.communicator, clock());
   compute_.finish();
 }
 
@@ -88,6 +89,7 @@ void GpuRing::go_round() {
 void GpuRing::finish() {
   if (clock()) clock()->hand_on(compute_);
   compute_.finish();
+  if (options_.communicator) options_.communicator->check_on_the_way();
 }
 
 Index GpuRing::bytes(int device) {

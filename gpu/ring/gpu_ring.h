@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "gpu/kernels/attention_step.h"
+#include "gpu/ring/gpu_options.h"
 #include "gpu/ring/stream_clock.h"
 #include "gpu/ring/stream_link.h"
 #include "reference/definition/dtype.h"
@@ -51,7 +52,7 @@ class GpuRing {
 
  protected:
   // _tracing_: null where nothing is recorded, and nothing slows the run down
-  GpuRing(const Agreement& agreement, Dtype dtype, const RingOptions& options, Tracing* tracing);
+  GpuRing(const Agreement& agreement, Dtype dtype, const GpuOptions& options, Tracing* tracing);
 
   StreamClock* clock() { return tracing_ ? &tracing_->clock : nullptr; }
   bool kv_rotates() const { return options_.rotate == Rotation::kv; }
@@ -62,8 +63,8 @@ class GpuRing {
 
   Agreement agreement_;
   Dtype dtype_;
-  RingOptions options_;
-  Stream compute_, joins_, copies_;
+  GpuOptions options_;
+  Stream compute_, joins_, copies_{-1};  // messages go first
 
  private:
   std::vector<GpuBlock> spare_blocks(const GpuBlock& block);

@@ -9,20 +9,26 @@ StreamLink::Slots::Slots(Traffic traffic) : arithmetic(traffic.stream) {
   }
 }
 
-StreamLink::StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, StreamClock* clock)
+StreamLink::StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies,
+                       Communicator* communicator, StreamClock* clock)
     : ahead_(std::move(ahead)),
       behind_(std::move(behind)),
       exchange_(exchange),
       copies_(copies),
+      communicator_(communicator),
       clock_(clock) {}
 
 double StreamLink::reserve(int device, Lane lane) { return slots(lane).next(device).empty_since; }
 
 void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
+  std::vector<Communicator::Parcel> parcels;
   for (std::size_t i = 0; i < source.tensors.size(); ++i) {
     target.tensors[i]->take_shape(source[i].shape());
-    copies_.copy(target.tensors[i]->data(), source[i].data(), static_cast<std::size_t>(source[i].bytes()));
+    parcels.push_back(
+        {source[i].data(), target.tensors[i]->data(), static_cast<std::size_t>(source[i].bytes())});
   }
+  if (communicator_) return communicator_->pass(parcels, copies_);
+  for (const auto& [from, to, bytes] : parcels) copies_.copy(to, from, bytes);
 }
 
 // A message leaves when the arithmetic that was asked for so far is done: it may have to write what is sent,

@@ -5,6 +5,7 @@
 
 #include "gpu/ring/gpu_tensor.h"
 #include "gpu/ring/stream_clock.h"
+#include "gpu/runtime/communicator.h"
 #include "gpu/runtime/stream.h"
 #include "reference/ring/link.h"
 #include "reference/transport/slots.h"
@@ -21,8 +22,10 @@ class StreamLink : public Link<OnGpu> {
     std::vector<GpuBlock> spare;  // where blocks are copied: for each device one into which any would fit
   };
 
-  // _clock_: where somebody wants to know the times of the messages
-  StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, StreamClock* clock);
+  // _communicator_: carries what is copied; null: the copy engine does. _clock_: where somebody wants to know
+  // the times of the messages
+  StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, Communicator* communicator,
+             StreamClock* clock);
 
   double reserve(int device, Lane lane) override;
   void send(int device, Lane lane, const Message<OnGpu>& message) override;
@@ -49,6 +52,7 @@ class StreamLink : public Link<OnGpu> {
   Slots ahead_, behind_;
   Exchange exchange_;
   Stream& copies_;
+  Communicator* communicator_;
   StreamClock* clock_;
 };
 

@@ -35,10 +35,10 @@ void require_gpu();
 // Exact attention over a ring of virtual devices on the GPU and, where _cotangents_ are given, its
 // vector-Jacobian product, the same bits in every run: by the highest rungs up to _at_most_rung_ that take
 // the problem. Q, K, V, dout and out are stored as _dtype_; gradients are not rounded to it yet. _facts_ gets
-// those of both passes when they are over, with the times of the GPU. Throws BadInput where the GPU version
-// does not do such a thing.
+// those of both passes when they are over, with the times of the GPU. _over_nccl_: messages travel as they
+// would between GPUs. Throws BadInput where the GPU version does not do such a thing.
 GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float>* cotangents, Dtype dtype,
-                           const RingOptions& options, int at_most_rung, TraceSink& facts);
+                           const RingOptions& options, bool over_nccl, int at_most_rung, TraceSink& facts);
 
 // The ceilings of the GPU, and every rung of the ladder on problems of these sizes. _grown_ sees the report
 // as soon as the ceilings are known, and after each row. Throws WrongResult where a rung's answer is wrong.

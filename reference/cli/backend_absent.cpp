@@ -10,8 +10,8 @@ void require_gpu() {
       "as gpu/README.md says, or use --backend cpu");
 }
 
-GpuAnswer attention_on_gpu(const Problem<float>&, const Cotangents<float>*, Dtype, const RingOptions&, int,
-                           TraceSink&) {
+GpuAnswer attention_on_gpu(const Problem<float>&, const Cotangents<float>*, Dtype, const RingOptions&, bool,
+                           int, TraceSink&) {
   require_gpu();
   return {};
 }

@@ -144,7 +144,7 @@ RingResults<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSi
   const Cotangents<float> cotangents = c.cotangents();
   const auto began = std::chrono::steady_clock::now();
   GpuAnswer answer = attention_on_gpu(c.problem(), o.backward ? &cotangents : nullptr, c.dtype,
-                                      o.spread.ring(), o.rung, sink);
+                                      o.spread.ring(), o.spread.transport == "nccl", o.rung, sink);
   const double seconds = seconds_since(began);
   return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where), {}};
 }

@@ -53,7 +53,7 @@ void add_run_options(CLI::App& command, RunOptions& o) {
       "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1\n"
       "  ringattn run --backend gpu --dtype bf16 --seq 32768 --dim 128 --devices 8 --causal --layout zigzag");
   add_problem_options(command, o.problem);
-  add_spread_options(command, o.spread, {"threads", "lockstep", "mpi"});
+  add_spread_options(command, o.spread, {"threads", "lockstep", "mpi", "nccl"});
   add_link_options(command, o.spread);
   add_backend_options(command, o);
   const std::string results = "Results";
@@ -81,18 +81,23 @@ void add_run_options(CLI::App& command, RunOptions& o) {
 void refuse_contradictions(const CLI::App& command, const RunOptions& o, Dtype dtype) {
   require(o.on_gpu() || command.count("--rung") == 0,
           "[--rung] rungs are those of the GPU; found --backend cpu; add --backend gpu, or leave --rung out");
+  const bool over_nccl = o.spread.transport == "nccl";
+  require(o.on_gpu() || !over_nccl,
+          "[--transport] nccl carries messages of GPUs; found --backend cpu; add --backend gpu, or use mpi");
   if (!o.on_gpu()) return;
   const std::string instead = "; leave it out, or use --backend cpu";
   const std::pair<const char*, const char*> absent[] = {
       {"--trace-rows", "shows no single rows"},
       {"--steps", "shows no state between steps"},
-      {"--transport", "has streams, not threads"},
       {"--threads", "has streams, not threads"},
       {"--link-gbps", "has links as fast as its memory"},
       {"--link-latency-us", "has links as fast as its memory"},
   };
   for (const auto& [name, reason] : absent)
     require(command.count(name) == 0, "[--backend] the GPU version ", reason, "; found ", name, instead);
+  require(over_nccl || command.count("--transport") == 0,
+          "[--backend] the GPU version has streams, not threads; found --transport ", o.spread.transport,
+          instead, ", or use nccl");
   require(o.problem.softcap == 0, "[--backend] scores are not capped on the GPU; found --softcap ",
           o.problem.softcap, instead);
   require(dtype != Dtype::f64,

@@ -27,6 +27,7 @@ void print_header(const RunReport& r) {
                           : r.spread.transport;
   if (r.gpu && r.backward)
     where += fmt::format(", backward rung {} ({})", r.gpu->backward_rung, r.gpu->backward_kernel);
+  if (r.gpu && r.spread.transport == "nccl") where += ", over NCCL";
   fmt::print("{} devices, {}, {} rotating, {}{}\n\n", r.spread.devices, r.spread.layout,
              r.spread.rotate == "kv" ? "K/V" : "Q", where, r.spread.overlap ? "" : ", no overlap");
   for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);

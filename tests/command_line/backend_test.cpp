@@ -49,6 +49,13 @@ TEST_CASE("what the GPU version does not do is refused by name") {
   CHECK(directory.files() == 0);
 }
 
+TEST_CASE("NCCL carries messages of GPUs, and of no processor") {
+  refuses({"run", "--transport", "nccl"}, "nccl carries messages of GPUs");
+  const Answer answer = call_emulated(on_gpu({"--transport", "nccl", "--backward"}));
+  CHECK(is_exact(answer));
+  CHECK(answer.out.find(", over NCCL") != std::string::npos);
+}
+
 TEST_CASE("what a file asks for and the GPU version does not do is refused as well") {
   const Directory directory;
   SafetensorsFile file = qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}, Dtype::bf16);

@@ -1,6 +1,7 @@
 // The laws of the emulated device: it finds out what a kernel or a ring forgets.
 
 #include <doctest/doctest.h>
+#include <nccl.h>
 
 #include <array>
 #include <cmath>
@@ -174,4 +175,17 @@ TEST_CASE("columns of two tiles multiply, whichever boxes they lie in") {
 TEST_CASE("memory that nobody has written is NaN") {
   for (const Numbers& found : {left_by(half_of_them_wait, true), left_by(take_from_shared_memory)})
     for (const float x : found) CHECK(std::isnan(x));
+}
+
+TEST_CASE("a send that finds no receive in its group is found out, and so is one of another size") {
+  Stream stream;
+  Memory from(8), to(8);
+  ncclGroupStart();
+  CHECK(ncclSend(from.data(), 8, ncclInt8, 0, nullptr, stream) == ncclSuccess);
+  CHECK(ncclGroupEnd() == ncclInvalidUsage);
+  ncclGroupStart();
+  ncclSend(from.data(), 8, ncclInt8, 0, nullptr, stream);
+  ncclRecv(to.data(), 4, ncclInt8, 0, nullptr, stream);
+  CHECK(ncclGroupEnd() == ncclInvalidUsage);
+  CHECK(ncclSend(from.data(), 8, ncclInt8, 0, nullptr, stream) == ncclInvalidUsage);
 }

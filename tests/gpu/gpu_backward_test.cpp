@@ -17,14 +17,14 @@ using namespace ringattn;
 namespace {
 
 Gradients<float> on_gpu(const BackwardProblem& problem, const Attended<float>& forward,
-                        const RingOptions& ring,
+                        const gpu::GpuOptions& ring,
                         const gpu::BackwardRung& rung = gpu::backward_ladder().front(),
                         gpu::Tracing* tracing = nullptr) {
   return gpu::ring_attention_vjp(problem.narrow.problem(), forward, problem.narrow.cotangents(),
                                  problem.dtype, ring, rung.number, rung.deterministic, tracing);
 }
 
-Gradients<float> on_gpu(const BackwardProblem& problem, const RingOptions& ring,
+Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::GpuOptions& ring,
                         const gpu::BackwardRung& rung = gpu::backward_ladder().front()) {
   return on_gpu(problem, on_gpu(problem), ring, rung);
 }
@@ -99,8 +99,9 @@ TEST_CASE("the gradients of a ring on the GPU are what the definition gives, how
     }
 }
 
-TEST_CASE("copied or handed over, overlapped or not, backward: not a bit differs from run to run") {
+TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, backward: not a bit differs") {
   Random random(2);
+  const auto nccl = gpu::Communicator::is_there() ? std::make_unique<gpu::Communicator>() : nullptr;
   for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
     if (!rung.deterministic) continue;
     for (const Rotation rotate : all_rotations)
@@ -116,7 +117,8 @@ TEST_CASE("copied or handed over, overlapped or not, backward: not a bit differs
           ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
           ring.overlap = again != 1;
           INFO(std::string(rung.name) << ", " << describe(ring));
-          CHECK(same_bits(on_gpu(problem, forward, ring, rung), expected));
+          CHECK(
+              same_bits(on_gpu(problem, forward, {ring, again == 2 ? nccl.get() : nullptr}, rung), expected));
         }
       }
   }

@@ -28,7 +28,7 @@ struct GpuProblem {
   double lse_bound() const { return float32_bound(drawn); }
 };
 
-inline Attended<float> on_gpu(const GpuProblem& problem, const RingOptions& ring = {},
+inline Attended<float> on_gpu(const GpuProblem& problem, const gpu::GpuOptions& ring = {},
                               int at_most_rung = std::numeric_limits<int>::max()) {
   return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, at_most_rung);
 }

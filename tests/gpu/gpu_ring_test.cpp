@@ -57,8 +57,9 @@ TEST_CASE("P steps of the ring give the bits of one long call in the same order 
   check_bits(GpuProblem(random, Dtype::f16, tiled_extents(16)), 16, gpu::ladder().back().number);
 }
 
-TEST_CASE("copied or handed over, overlapped or not, at any speed of the streams: not a bit differs") {
+TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, at any speed: not a bit differs") {
   Random random(2);
+  const auto nccl = gpu::Communicator::is_there() ? std::make_unique<gpu::Communicator>() : nullptr;
   for (int n = 0; n < trials(8); ++n)
     for (const Rotation rotate : all_rotations) {
       const GpuProblem problem(random, Dtype::f16,
@@ -77,7 +78,7 @@ TEST_CASE("copied or handed over, overlapped or not, at any speed of the streams
         ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
         ring.overlap = again != 1;
         CAPTURE(describe(ring));
-        CHECK(same_bits(on_gpu(problem, ring), expected));
+        CHECK(same_bits(on_gpu(problem, {ring, again == 2 ? nccl.get() : nullptr}), expected));
       }
     }
 }
