@@ -76,11 +76,11 @@ Agreement backward_agreement(const Problem<T>& problem, const RingOptions& optio
   return agreement;
 }
 
-template <class T, class ConcreteWork>
+template <class ConcreteWork>
 using Works = std::vector<std::unique_ptr<ConcreteWork>>;
 
 template <class T, class ConcreteWork>
-void go_round(const Works<T, ConcreteWork>& works, Transport<T>& transport) {
+void go_round(const Works<ConcreteWork>& works, Transport<T>& transport) {
   std::vector<Work<T>*> here;
   for (const auto& work : works) here.push_back(work.get());
   transport.go_round(here);
@@ -90,7 +90,7 @@ template <class T, class ConcreteWork>
 Attended<T> forward(const Problem<T>& problem, const RingOptions& options, Transport<T>& transport,
                     const Absorb<T>& absorb) {
   const Agreement agreement = forward_agreement(problem, options);
-  Works<T, ConcreteWork> works;
+  Works<ConcreteWork> works;
   for (int d = transport.here().begin; d < transport.here().end; ++d)
     works.push_back(std::make_unique<ConcreteWork>(
         d, QueryShard<T>(problem, options.layout, d, options.devices),
@@ -112,7 +112,7 @@ Gradients<T> backward(const Problem<T>& problem, const Attended<T>& forward, con
                       const RingOptions& options, Transport<T>& transport) {
   const Agreement agreement = backward_agreement(problem, options);
   const Tensor<T> shifts = query_shift<T>(cotangents, forward.out, forward.lse);
-  Works<T, ConcreteWork> works;
+  Works<ConcreteWork> works;
   for (int d = transport.here().begin; d < transport.here().end; ++d) {
     QueryShard<T> queries(problem, options.layout, d, options.devices);
     CotangentShard<T> rows(forward, cotangents, shifts, queries.rows);

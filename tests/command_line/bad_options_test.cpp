@@ -34,7 +34,8 @@ TEST_CASE("names are those of the help") {
   refuses({"run", "--layout", "spiral"}, "contiguous, striped or zigzag is wanted");
   refuses({"run", "--sharding", ""}, "contiguous, striped or zigzag is wanted");
   refuses({"run", "--rotate", "v"}, "kv or q is wanted");
-  refuses({"run", "--transport", "pigeons"}, "threads or lockstep is wanted");
+  refuses({"run", "--transport", "pigeons"}, "threads, lockstep, mpi or nccl is wanted");
+  refuses({"recall", "--transport", "mpi"}, "threads or lockstep is wanted");
   refuses({"run", "--causal-align", "middle"}, "bottom-right or top-left is wanted");
   refuses({"run", "--causal=perhaps"}, "--causal");
 }
