@@ -4,9 +4,9 @@
 //          of seven. Its share of dQ is added to that of the others in global memory, in whatever order they
 //          come, so the last bits differ from run to run (FlashAttention-2, arXiv:2307.08691, section 3.2).
 //          The products are those of Hopper's warpgroups, two of 64 keys each, and a warp that only fetches
-//          goes ahead (FlashAttention-3, arXiv:2407.08608, section 3.1 and appendix B.1). S and dP are made
-//          transposed: so P and dS are left factors where they are, in registers; only for dQ does dS go by
-//          way of shared memory.
+//          goes ahead (FlashAttention-3, arXiv:2407.08608, section 3.1). S and dP are made transposed: so P
+//          and dS are left factors where they are, in registers; only for dQ does dS go by way of shared
+//          memory.
 // Bought   unmeasured.
 // Wasted   the two warpgroups wait for each other before dQ; products and exponentials take turns within a
 //          warpgroup; the sums of dQ go out of registers, eight bytes at a time.
