@@ -19,25 +19,6 @@ void check_right(const Gradients<float>& found, const BackwardProblem& problem) 
         problem.gradients_bound());
 }
 
-Mask random_mask(Random& random) {
-  Mask mask;
-  mask.causal = random.below(2) == 0;
-  if (random.below(3) == 0) mask.window_left = random.below(90);
-  if (random.below(3) == 0) mask.window_right = random.below(90);
-  return mask;
-}
-
-Extents random_extents(Random& random, Index D) {
-  const Index Hkv = 1 + random.below(2);
-  return {.B = 1 + random.below(2),
-          .Sq = 1 + random.below(190),
-          .Skv = 1 + random.below(190),
-          .Hq = Hkv * (1 + random.below(2)),
-          .Hkv = Hkv,
-          .D = D,
-          .Dv = D};
-}
-
 // A ring, one block of queries that meets several of keys, or the reverse
 Cuts random_cuts(Random& random, const BackwardProblem& problem) {
   const int blocks = static_cast<int>(1 + random.below(4)), kind = static_cast<int>(random.below(3));
@@ -61,7 +42,8 @@ TEST_CASE("every rung of the backward gives what the definition gives, for any l
     for (const Dtype dtype : gpu_dtypes)
       for (const Index d : {64, 128})
         for (int n = 0; n < trials(3); ++n) {
-          const BackwardProblem problem(random, dtype, random_extents(random, d), random_mask(random),
+          const BackwardProblem problem(random, dtype, random_extents(random, 190, d, d),
+                                        random_mask(random, 90),
                                         random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
           if (!rung.refuses(problem.step()).empty()) continue;
           INFO(std::string(rung.name) << ", " << std::string(name(dtype)));

@@ -45,25 +45,10 @@ void check_right(const Gradients<float>& found, const BackwardProblem& problem) 
   CHECK(worst_error(found.dv, truth.dv, size.dv) <= ring_bound(problem));
 }
 
-Mask random_mask(Random& random) {
-  Mask mask;
-  mask.causal = random.below(2) == 0;
-  if (random.below(3) == 0) mask.window_left = random.below(20);
-  if (random.below(3) == 0) mask.window_right = random.below(20);
-  return mask;
-}
-
 // Lengths, heads, mask and storage type are drawn
 BackwardProblem small_problem(Random& random, Index D, Index Dv) {
-  const Index Hkv = 1 + random.below(2);
-  const Extents extents{.B = 1 + random.below(2),
-                        .Sq = 1 + random.below(30),
-                        .Skv = 1 + random.below(30),
-                        .Hq = Hkv * (1 + random.below(2)),
-                        .Hkv = Hkv,
-                        .D = D,
-                        .Dv = Dv};
-  return BackwardProblem(random, gpu_dtypes[random.below(3)], extents, random_mask(random),
+  const Extents extents = random_extents(random, 30, D, Dv);
+  return BackwardProblem(random, gpu_dtypes[random.below(3)], extents, random_mask(random, 20),
                          random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
 }
 

@@ -33,6 +33,27 @@ inline Attended<float> on_gpu(const GpuProblem& problem, const gpu::GpuOptions& 
   return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, at_most_rung);
 }
 
+// Windows reach less than _furthest_
+inline Mask random_mask(Random& random, Index furthest) {
+  Mask mask;
+  mask.causal = random.below(2) == 0;
+  if (random.below(3) == 0) mask.window_left = random.below(furthest);
+  if (random.below(3) == 0) mask.window_right = random.below(furthest);
+  return mask;
+}
+
+// Sequences of up to _longest_ rows
+inline Extents random_extents(Random& random, Index longest, Index D, Index Dv) {
+  const Index Hkv = 1 + random.below(2);
+  return {.B = 1 + random.below(2),
+          .Sq = 1 + random.below(longest),
+          .Skv = 1 + random.below(longest),
+          .Hq = Hkv * (1 + random.below(2)),
+          .Hkv = Hkv,
+          .D = D,
+          .Dv = Dv};
+}
+
 constexpr Dtype gpu_dtypes[] = {Dtype::bf16, Dtype::f16, Dtype::f32};
 
 inline RingOptions ring_of(int devices, Layout layout) {

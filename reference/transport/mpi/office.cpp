@@ -47,10 +47,6 @@ void for_parts(std::span<Byte> piece, F f) {
     f(piece.data() + begin, static_cast<int>(std::min(most_bytes, piece.size() - begin)));
 }
 
-std::int64_t nanoseconds(WallClock::duration duration) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
-}
-
 }  // namespace
 
 // ---- For the others --------------------------------------------------------------

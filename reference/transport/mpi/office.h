@@ -13,6 +13,10 @@
 
 namespace ringattn {
 
+inline std::int64_t nanoseconds(WallClock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
+
 // The thread behind the post of one process. All calls of MPI are made here.
 class Post::Office {
  public:

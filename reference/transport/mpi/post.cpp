@@ -40,10 +40,6 @@ void send_text(Post& post, int to, std::string text) {
             {{static_cast<std::int64_t>(kept->size())}, {std::as_bytes(std::span(*kept))}, kept});
 }
 
-std::int64_t nanoseconds(WallClock::duration duration) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
-}
-
 }  // namespace
 
 Post::Post(std::chrono::milliseconds patience) : office_(std::make_unique<Office>(patience)) {}
