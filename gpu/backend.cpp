@@ -10,18 +10,18 @@
 
 namespace ringattn::cli {
 
-void require_gpu() {
+void require_gpu(const Post* post) {
   const std::string found = gpu::why_no_device();
   require(found.empty(), "[--backend] gpu needs a CUDA device of compute capability 8.0 or later; found ",
           found, "; use --backend cpu");
+  if (post) gpu::take_device(*post);
 }
 
-GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float>* cotangents, Dtype dtype,
-                           const RingOptions& ring, bool over_nccl, int at_most_rung, TraceSink& facts) {
+namespace {
+
+GpuAnswer attention_on_gpu(const GpuTask& task, const gpu::GpuOptions& options, gpu::Tracing& tracing) {
   constexpr bool deterministic = true;
-  std::optional<gpu::Communicator> communicator;
-  const gpu::GpuOptions options(ring, over_nccl ? &communicator.emplace() : nullptr);
-  gpu::Tracing tracing(facts, options.devices);
+  const auto& [problem, cotangents, dtype, ring, over_nccl, post, at_most_rung] = task;
   GpuAnswer answer;
   answer.forward = gpu::ring_attention(problem, dtype, options, at_most_rung, &tracing);
   const gpu::Rung& rung = gpu::rung_for(problem, dtype, options, at_most_rung);
@@ -33,6 +33,21 @@ GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float
       gpu::rung_for(problem, *cotangents, dtype, options, at_most_rung, deterministic);
   answer.where.backward_rung = backward.number, answer.where.backward_kernel = backward.name;
   return answer;
+}
+
+}  // namespace
+
+GpuAnswer attention_on_gpu(const GpuTask& task, TraceSink& facts) {
+  if (Post* const post = task.post) {
+    gpu::Neighbours neighbours(*post);
+    gpu::Tracing tracing(facts, task.ring.devices, {},
+                         [post] { return post->common_time(WallClock::now()); });
+    return attention_on_gpu(task, gpu::GpuOptions(task.ring, neighbours), tracing);
+  }
+  std::optional<gpu::Communicator> communicator;
+  if (task.over_nccl) communicator.emplace();
+  gpu::Tracing tracing(facts, task.ring.devices);
+  return attention_on_gpu(task, gpu::GpuOptions(task.ring, communicator ? &*communicator : nullptr), tracing);
 }
 
 GpuBench bench_on_gpu(const GpuBenchSizes& sizes, const std::function<void(const GpuBench&)>& grown) {

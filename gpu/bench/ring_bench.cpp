@@ -175,7 +175,7 @@ double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int r
   stream.finish();
 
   AttentionStep step = common_step<AttentionStep>(agreement, Dtype::bf16);
-  step.devices = 1, step.last = false;
+  step.last = false;
   const Rung& rung = highest_rung(step, any_rung);
   double total = 0, slowest_of_all_steps = 0;
   for (int s = 0; s < devices; ++s) {

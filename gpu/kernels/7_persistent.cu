@@ -63,8 +63,8 @@ std::string persistent_refuses(const AttentionStep& step) { return hopper_refuse
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
   const dim3 tiles = query_grid(step, query_rows);
-  const unsigned blocks =
-      std::min(tiles.x * tiles.y * tiles.z, static_cast<unsigned>(attribute(cudaDevAttrMultiProcessorCount)));
+  const int processors = attribute(cudaDevAttrMultiProcessorCount) - step.spared_processors;
+  const unsigned blocks = std::min(tiles.x * tiles.y * tiles.z, static_cast<unsigned>(std::max(1, processors)));
   with_16_bit_tiles(step, [&]<class T, int d>() {
     launch(persistent<T, d>, dim3(blocks), threads, sizeof(Store<T, d>), stream,
            mapped(step, query_rows, key_rows), tiles);

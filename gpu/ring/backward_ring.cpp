@@ -1,7 +1,5 @@
 #include "gpu/ring/backward_ring.h"
 
-#include <algorithm>
-
 #include "gpu/backward/shift.h"
 
 namespace ringattn::gpu {
@@ -29,26 +27,29 @@ BackwardRing::BackwardRing(const Agreement& agreement, const Tokens& queries, co
                            const GpuOptions& options, int at_most_rung, bool deterministic,
                            const MakeTensor& make, Tracing* tracing)
     : GpuRing(agreement, dtype, options, tracing),
-      wave_(common_step<BackwardStep>(agreement, dtype),
-            wave_by(highest_rung(common_step<BackwardStep>(agreement, dtype), at_most_rung, deterministic),
-                    kv_rotates()),
-            compute_, clock()),
-      sums_(sums_of(options.devices), launch_sum, compute_, joins_, clock()) {
+      wave_(common(), wave_by(highest_rung(common(), at_most_rung, deterministic), kv_rotates()), compute_,
+            clock()),
+      sums_(sums_of(options.here().count()), launch_sum, compute_, joins_, clock()) {
+  const auto [begin, end] = options.here();
   std::vector<GpuShard> shards;
-  for (int d = 0; d < options.devices; ++d) shards.emplace_back(agreement_, queries, keys, d, make, compute_);
+  for (int d = begin; d < end; ++d) shards.emplace_back(agreement_, queries, keys, d, make, compute_);
   std::vector<GpuCotangents> cotangents = make_cotangents(shards, make);
-  for (int d = 0; d < options.devices; ++d) {
-    const auto i = static_cast<std::size_t>(d);
+  for (int d = begin; d < end; ++d) {
+    const auto i = static_cast<std::size_t>(d - begin);
     works_.push_back(make_work(d, std::move(shards[i]), std::move(cotangents[i])));
   }
   link(works_[0]->home(), room_for_results());
 }
 
+BackwardStep BackwardRing::common() const {
+  return common_step<BackwardStep>(agreement_, dtype_, options_.here().count());
+}
+
 // out and dlse are needed for the shifts alone
 std::vector<GpuCotangents> BackwardRing::make_cotangents(const std::vector<GpuShard>& shards,
                                                          const MakeTensor& make) {
-  const auto common = common_step<BackwardStep>(agreement_, dtype_);
-  ShiftStep step{common.element, common.B, common.H, common.dv, common.devices, {}};
+  const BackwardStep of = common();
+  ShiftStep step{of.element, of.B, of.H, of.dv, of.devices, {}};
   std::vector<GpuCotangents> cotangents;
   std::vector<std::shared_ptr<GpuTensor>> kept;
   for (const GpuShard& shard : shards) {
@@ -67,14 +68,11 @@ std::vector<GpuCotangents> BackwardRing::make_cotangents(const std::vector<GpuSh
 
 std::unique_ptr<Backward> BackwardRing::make_work(int device, GpuShard shard, GpuCotangents cotangents) {
   std::array<GpuBlock, 2> results{room_for_results(), room_for_results()};
-  agreement_.result_bytes = results[0].bytes();
   if (kv_rotates()) {
-    agreement_.slot_bytes = std::max(agreement_.slot_bytes, shard.kv_bytes());
     GpuGradients growing{gradient_of(*shard.Q), nullptr, nullptr};
     return std::make_unique<BackwardKv>(device, std::move(shard), std::move(cotangents), std::move(growing),
                                         std::move(results), agreement_, wave_, sums_);
   }
-  agreement_.slot_bytes = std::max(agreement_.slot_bytes, shard.query_bytes() + cotangents.bytes());
   GpuGradients growing{nullptr, gradient_of(*shard.K), gradient_of(*shard.V)};
   return std::make_unique<BackwardQ>(device, std::move(shard), std::move(cotangents), std::move(growing),
                                      std::move(results), agreement_, wave_, sums_);

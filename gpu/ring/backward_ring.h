@@ -15,9 +15,12 @@ class BackwardRing : public GpuRing {
                const GpuOptions& options, int at_most_rung, bool deterministic, const MakeTensor& make,
                Tracing* tracing = nullptr);
 
-  Backward& work(int device) override { return *works_[static_cast<std::size_t>(device)]; }
+  Backward& work(int device) override {
+    return *works_[static_cast<std::size_t>(device - options_.here().begin)];
+  }
 
  private:
+  BackwardStep common() const;
   std::vector<GpuCotangents> make_cotangents(const std::vector<GpuShard>& shards, const MakeTensor& make);
   std::unique_ptr<Backward> make_work(int device, GpuShard shard, GpuCotangents cotangents);
   std::shared_ptr<GpuTensor> gradient_of(const GpuTensor& tensor);

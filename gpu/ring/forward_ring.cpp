@@ -1,7 +1,5 @@
 #include "gpu/ring/forward_ring.h"
 
-#include <algorithm>
-
 #include "gpu/kernels/ladder.h"
 
 namespace ringattn::gpu {
@@ -10,10 +8,10 @@ namespace {
 
 // Where K and V rotate, states are carried from wave to wave; where Q rotates, each wave makes states of its
 // own
-Wave<AttentionStep>::Launch wave_by(const Rung& rung, bool kv_rotates) {
-  return [&rung, kv_rotates](AttentionStep& step, int ring_step, cudaStream_t stream) {
+Wave<AttentionStep>::Launch wave_by(const Rung& rung, bool kv_rotates, int devices) {
+  return [&rung, kv_rotates, devices](AttentionStep& step, int ring_step, cudaStream_t stream) {
     step.first = !kv_rotates || ring_step == 0;
-    step.last = kv_rotates && ring_step == step.devices - 1;
+    step.last = kv_rotates && ring_step == devices - 1;
     rung.launch(step, stream);
   };
 }
@@ -24,11 +22,11 @@ ForwardRing::ForwardRing(const Agreement& agreement, const Tokens& queries, cons
                          const GpuOptions& options, int at_most_rung, const MakeTensor& make,
                          Tracing* tracing)
     : GpuRing(agreement, dtype, options, tracing),
-      wave_(common_step<AttentionStep>(agreement, dtype),
-            wave_by(highest_rung(common_step<AttentionStep>(agreement, dtype), at_most_rung), kv_rotates()),
-            compute_, clock()),
-      merging_(common_step<AttentionStep>(agreement, dtype), compute_, joins_, clock()) {
-  for (int d = 0; d < options.devices; ++d)
+      wave_(common(), wave_by(highest_rung(common(), at_most_rung), kv_rotates(), options.devices), compute_,
+            clock()),
+      merging_(common(), compute_, joins_, clock()) {
+  const auto [begin, end] = options.here();
+  for (int d = begin; d < end; ++d)
     works_.push_back(make_work(d, GpuShard(agreement_, queries, keys, d, make, compute_)));
   const GpuShard& some = works_[0]->shard();
   if (kv_rotates())
@@ -37,18 +35,20 @@ ForwardRing::ForwardRing(const Agreement& agreement, const Tokens& queries, cons
     link(some.queries(-1), GpuState(agreement_, 0, compute_).block(-1));
 }
 
+AttentionStep ForwardRing::common() const {
+  auto step = common_step<AttentionStep>(agreement_, dtype_, options_.here().count());
+  if (options_.communicator) step.spared_processors = Communicator::most_processors;
+  return step;
+}
+
 std::unique_ptr<Forward> ForwardRing::make_work(int device, GpuShard shard) {
   const Index rows = shard.Q->shape().S;
   const auto state = [&](Index room) { return GpuState(agreement_, room, compute_); };
   GpuResults results(agreement_, rows, dtype_, compute_);
-  if (kv_rotates()) {
-    agreement_.slot_bytes = std::max(agreement_.slot_bytes, shard.kv_bytes());
+  if (kv_rotates())
     return std::make_unique<ForwardKv>(device, std::move(shard), std::move(results), state(rows), agreement_,
                                        wave_);
-  }
-  agreement_.slot_bytes = std::max(agreement_.slot_bytes, shard.query_bytes());
   std::array<GpuState, 2> states{state(agreement_.q_rows), state(agreement_.q_rows)};
-  agreement_.result_bytes = states[0].bytes();
   return std::make_unique<ForwardQ>(device, std::move(shard), std::move(results), std::move(states),
                                     agreement_, wave_, merging_);
 }

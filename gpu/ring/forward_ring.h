@@ -13,9 +13,12 @@ class ForwardRing : public GpuRing {
               const GpuOptions& options, int at_most_rung, const MakeTensor& make,
               Tracing* tracing = nullptr);
 
-  Forward& work(int device) override { return *works_[static_cast<std::size_t>(device)]; }
+  Forward& work(int device) override {
+    return *works_[static_cast<std::size_t>(device - options_.here().begin)];
+  }
 
  private:
+  AttentionStep common() const;
   std::unique_ptr<Forward> make_work(int device, GpuShard shard);
 
   Wave<AttentionStep> wave_;

@@ -54,7 +54,8 @@ Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const
 
   const Shape out = problem.out_shape();
   Attended<float> result{Tensor<float>(out), row_tensor<float>(out.B, out.S, out.H)};
-  for (int d = 0; d < options.devices; ++d) {
+  const auto [begin, end] = options.here();
+  for (int d = begin; d < end; ++d) {
     const GpuResults& found = ring.work(d).results();
     const std::vector<Index>& rows = ring.work(d).shard().rows;
     scatter_rows(from_gpu(*found.out, dtype, ring.stream()), rows, result.out);
@@ -78,7 +79,8 @@ Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attende
 
   Gradients<float> result{Tensor<float>(problem.Q.shape), Tensor<float>(problem.K.shape),
                           Tensor<float>(problem.V.shape)};
-  for (int d = 0; d < options.devices; ++d) {
+  const auto [begin, end] = options.here();
+  for (int d = begin; d < end; ++d) {
     const GpuGradients& found = ring.work(d).gradients();
     const GpuShard& shard = ring.work(d).shard();
     scatter_rows(from_gpu(*found.dQ, Dtype::f32, ring.stream()), shard.rows, result.dq);

@@ -7,12 +7,13 @@
 
 namespace ringattn::gpu {
 
-// Exact attention over a ring of virtual devices on one GPU: what ringattn::ring_attention does on the
-// processor, with the same loop, schedule and layouts. Q, K and V are stored as _dtype_ (bf16, f16 or f32),
-// out is rounded to it once; arithmetic and state are float32. The highest rung of the ladder that takes the
-// problem, up to _at_most_rung_, does the arithmetic. _options_.facts and .watched stay empty, .threads are
-// of no matter. Throws BadInput where shapes disagree or the GPU does not do such a thing, GpuError where a
-// call of CUDA fails.
+// Exact attention over a ring of devices on GPUs: what ringattn::ring_attention does on the processor, with
+// the same loop, schedule and layouts. Q, K and V are stored as _dtype_ (bf16, f16 or f32), out is rounded to
+// it once; arithmetic and state are float32. The highest rung of the ladder that takes the problem, up to
+// _at_most_rung_, does the arithmetic. _options_.facts and .watched stay empty, .threads are of no matter.
+// Where each process is a device, only the rows of this one are computed, and only those of _forward_ are
+// read; the others are 0. Throws BadInput where shapes disagree or the GPU does not do such a thing, GpuError
+// where a call of CUDA fails.
 Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
                                int at_most_rung, Tracing* tracing = nullptr);
 

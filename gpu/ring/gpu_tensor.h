@@ -65,6 +65,16 @@ inline void take_rows(const GpuBlock& block, Index rows) {
   }
 }
 
+// That the block takes when it has so many rows
+inline Index bytes_with(const GpuBlock& block, Index rows) {
+  Index sum = 0;
+  for (const auto& tensor : block.tensors) {
+    const Shape& shape = tensor->shape();
+    sum += shape.B * rows * shape.H * shape.D * tensor->bytes_per_element();
+  }
+  return sum;
+}
+
 }  // namespace gpu
 
 // Tokens stay on the processor: of them only the positions travel, as one of the tensors

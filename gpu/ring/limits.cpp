@@ -2,6 +2,7 @@
 
 #include "gpu/kernels/attention_step.h"
 #include "reference/definition/bad_input.h"
+#include "reference/transport/mpi/mpi_transport.h"
 
 namespace ringattn::gpu {
 
@@ -22,8 +23,8 @@ void check_tokens(const char* whose, const Tokens& tokens, std::int64_t segment)
   }
 }
 
-void check_extents(const Problem<float>& problem, const RingOptions& options) {
-  require(options.devices <= AttentionStep::most_devices, "[gpu] a ring has at most ",
+void check_extents(const Problem<float>& problem, const GpuOptions& options) {
+  require(options.here().count() <= AttentionStep::most_devices, "[gpu] a ring has at most ",
           int{AttentionStep::most_devices}, " virtual devices; found ", options.devices);
   const Shape& q = problem.Q.shape;
   require(q.B * q.H <= 65535, "[gpu] sequences x heads must be at most 65535; found ", q.B * q.H);
@@ -33,9 +34,10 @@ void check_extents(const Problem<float>& problem, const RingOptions& options) {
 
 }  // namespace
 
-void check(const Problem<float>& problem, Dtype dtype, const RingOptions& options) {
+void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options) {
   ringattn::check(problem);
   require(options.devices >= 1, "[gpu] devices must be at least 1; found ", options.devices);
+  if (options.neighbours) require_a_process_a_device(options.neighbours->post, options.devices);
   require(dtype != Dtype::f64, "[gpu] numbers are stored as bf16, f16 or f32; found f64; use the CPU");
   require(!problem.bias && !problem.allowed,
           "[gpu] a bias or boolean mask names pairs of rows, which do not travel with a block; use causal or "

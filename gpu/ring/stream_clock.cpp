@@ -13,16 +13,26 @@ bool is_arithmetic(EventKind kind) {
 
 }  // namespace
 
-StreamClock::StreamClock(TraceSink& sink, int devices)
-    : sink_(sink), devices_(static_cast<std::size_t>(devices)) {}
+StreamClock::StreamClock(TraceSink& sink, int devices, std::function<std::int64_t()> now)
+    : sink_(sink), now_(std::move(now)), devices_(static_cast<std::size_t>(devices)) {}
 
 void StreamClock::start(Stream& stream) {
-  if (!std::exchange(started_, true)) stream.record(start_);
+  if (!std::exchange(started_, true)) {
+    stream.record(start_);
+    if (now_) stream.finish(), epoch_ = now_();
+  }
   stream.record(begin_);
 }
 
 std::int64_t StreamClock::read(const Mark& mark) const {
-  return std::llround(1e6 * mark.milliseconds_since(start_));
+  return epoch_ + std::llround(1e6 * mark.milliseconds_since(start_));
+}
+
+// What comes from another process travels, as far as this one can tell, while its own message does
+StreamClock::Journey& StreamClock::journey(EventId sent) {
+  const auto twin = twins_.find({sent.device, sent.sequence});
+  if (twin != twins_.end()) sent = twin->second;
+  return journeys_.at({sent.device, sent.sequence});
 }
 
 // All devices share the wave of a step. When it begins, all messages before it have arrived and all slots are
@@ -77,9 +87,7 @@ void StreamClock::set_time(Event& fact) {
   }
 }
 
-void StreamClock::hand_on(Stream& last) {
-  last.record(end_);
-  last.finish();
+void StreamClock::hand_on() {
   for (Event& fact : facts_) set_time(fact);
   for (const Event& fact : facts_) sink_.take(fact);
   facts_.clear();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
@@ -19,9 +20,11 @@ class StreamClock : public TraceSink {
     Mark begins, ends;
   };
 
-  StreamClock(TraceSink& sink, int devices);
+  // _now_: what the clock of all processes shows, in nanoseconds; null: there is one process, and wall time
+  // begins with the first run
+  StreamClock(TraceSink& sink, int devices, std::function<std::int64_t()> now = {});
 
-  // A run begins; wall time does with the first
+  // A run begins
   void start(Stream& stream);
 
   // Marks that whoever asks for the work records
@@ -29,10 +32,15 @@ class StreamClock : public TraceSink {
   Mark& joined(int step) { return joined_[step]; }
   Mark& arrival(EventId sent) { return journeys_[{sent.device, sent.sequence}].arrives; }
 
+  // A message that another process sent came while _left_ did, and by the same piece of work
+  void arrived_as_left(EventId sent, EventId left) { twins_[{sent.device, sent.sequence}] = left; }
+
   void take(const Event& fact) override { facts_.push_back(fact); }
 
-  // A run ends: waits for _last_, the stream that has to wait for all others
-  void hand_on(Stream& last);
+  // A run ends where _last_ does, the stream that has to wait for all others; when it has, facts are handed
+  // on
+  void end(Stream& last) { last.record(end_); }
+  void hand_on();
 
  private:
   struct Journey {
@@ -46,12 +54,14 @@ class StreamClock : public TraceSink {
   };
 
   std::int64_t read(const Mark& mark) const;
-  Journey& journey(EventId sent) { return journeys_.at({sent.device, sent.sequence}); }
+  Journey& journey(EventId sent);
   std::int64_t moment_of(const Event& fact, const Progress& device);
   void set_time(Event& fact);
   void set_time_of_send(Event& send, Progress& device);
 
   TraceSink& sink_;
+  std::function<std::int64_t()> now_;
+  std::int64_t epoch_ = 0;  // when _start_ was
   std::vector<Progress> devices_;
   std::vector<Event> facts_;
   bool started_ = false;
@@ -59,6 +69,7 @@ class StreamClock : public TraceSink {
   std::map<int, Launch> waves_;                      // by step
   std::map<int, Mark> joined_;                       // by step
   std::map<std::pair<int, int>, Journey> journeys_;  // by the id of the send event
+  std::map<std::pair<int, int>, EventId> twins_;     // likewise, of messages that other processes sent
 };
 
 }  // namespace ringattn::gpu

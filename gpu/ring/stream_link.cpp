@@ -24,11 +24,11 @@ void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
   std::vector<Communicator::Parcel> parcels;
   for (std::size_t i = 0; i < source.tensors.size(); ++i) {
     target.tensors[i]->take_shape(source[i].shape());
-    parcels.push_back(
-        {source[i].data(), target.tensors[i]->data(), static_cast<std::size_t>(source[i].bytes())});
+    const auto bytes = static_cast<std::size_t>(source[i].bytes());
+    parcels.push_back({source[i].data(), bytes, target.tensors[i]->data(), bytes});
   }
   if (communicator_) return communicator_->pass(parcels, copies_);
-  for (const auto& [from, to, bytes] : parcels) copies_.copy(to, from, bytes);
+  for (const auto& [from, bytes, to, same_bytes] : parcels) copies_.copy(to, from, bytes);
 }
 
 // A message leaves when the arithmetic that was asked for so far is done: it may have to write what is sent,

@@ -3,10 +3,9 @@
 #include <memory>
 #include <vector>
 
-#include "gpu/ring/gpu_tensor.h"
 #include "gpu/ring/stream_clock.h"
+#include "gpu/ring/traffic.h"
 #include "gpu/runtime/communicator.h"
-#include "gpu/runtime/stream.h"
 #include "reference/ring/link.h"
 #include "reference/transport/slots.h"
 
@@ -16,12 +15,6 @@ namespace ringattn::gpu {
 // wait for. Blocks are copied on a stream of their own, beside the arithmetic, or handed over as they are.
 class StreamLink : public Link<OnGpu> {
  public:
-  // The messages of one lane, and the stream of the arithmetic that writes and reads them
-  struct Traffic {
-    Stream& stream;
-    std::vector<GpuBlock> spare;  // where blocks are copied: for each device one into which any would fit
-  };
-
   // _communicator_: carries what is copied; null: the copy engine does. _clock_: where somebody wants to know
   // the times of the messages
   StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream& copies, Communicator* communicator,

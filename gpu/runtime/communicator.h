@@ -1,38 +1,55 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "gpu/runtime/stream.h"
 
 namespace ringattn::gpu {
 
-// What carries messages between GPUs, NCCL. Here it has one process, which sends to itself: the very calls,
-// groups and streams of a ring of many GPUs, for checks on one.
+// What carries messages between GPUs: NCCL. Each process has one GPU and a rank; it sends to the next rank
+// and receives from the one before. Who is alone sends to itself: the very calls, groups and streams of a
+// ring of many GPUs, for checks on one.
 class Communicator {
  public:
+  // As many processors of the GPU as it may take from the arithmetic beside which it works
+  static constexpr int most_processors = 4;
+
   // Whether the program was built with NCCL
   static bool is_there();
 
-  // Throws BadInput where it was not, GpuError where NCCL fails
+  // Of a process that is alone. Throws BadInput where the program was built without NCCL, GpuError where
+  // NCCL fails
   Communicator();
+
+  // Of all processes to whom one of them gave its new_id(). While this one waits, here and later, it looks
+  // round, and what that throws ends the wait
+  static std::string new_id();
+  Communicator(const std::string& id, int rank, int ranks, std::function<void()> look_round);
+
   ~Communicator();
   Communicator(const Communicator&) = delete;
 
-  // Memory that travels, and where to
+  // Memory that goes to the next rank, and where what comes from the one before goes
   struct Parcel {
     const void* from;
+    std::size_t sent_bytes;
     void* to;
-    std::size_t bytes;
+    std::size_t received_bytes;
   };
 
-  // On the stream, all parcels as one group: a send that waits for its receive to be asked for would never
-  // end
+  // On the stream, all parcels as one group: all ranks send at once, and a send that waits for its receive to
+  // be asked for would never end
   void pass(std::span<const Parcel> parcels, Stream& stream);
 
-  // Throws GpuError where something went wrong since, on its way
-  void check_on_the_way();
+  // Waits until the stream has done everything. Throws GpuError where something went wrong on the way
+  void wait_for(Stream& stream);
+
+  // Ends whatever is under way: a stream may wait for somebody who is gone. Nothing can be sent afterwards
+  void abort();
 
  private:
   struct State;

@@ -28,6 +28,14 @@ std::string why_no_device() {
          std::to_string(found.minor);
 }
 
+int devices_here() {
+  int count = 0;
+  CHECK_CUDA(cudaGetDeviceCount(&count));
+  return count;
+}
+
+void use_device(int device) { CHECK_CUDA(cudaSetDevice(device)); }
+
 std::string device_name() { return properties().name; }
 
 }  // namespace ringattn::gpu

@@ -46,6 +46,12 @@ class Stream {
     if (bytes > 0) CHECK_CUDA(cudaMemsetAsync(memory, byte, bytes, stream_));
   }
   void finish() { CHECK_CUDA(cudaStreamSynchronize(stream_)); }
+  bool busy() {
+    const cudaError_t status = cudaStreamQuery(stream_);
+    if (status == cudaErrorNotReady) return true;
+    CHECK_CUDA(status);
+    return false;
+  }
 
  private:
   cudaStream_t stream_ = nullptr;

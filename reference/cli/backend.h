@@ -6,6 +6,7 @@
 
 #include "reference/cli/gpu_bench.h"
 #include "reference/definition/dtype.h"
+#include "reference/transport/mpi/post.h"
 #include "reference/transport/ring_attention.h"
 
 namespace ringattn::cli {
@@ -22,6 +23,17 @@ struct GpuRun {
   std::string backward_kernel;
 };
 
+// What such a ring is to do. Q, K, V, dout and out are stored as _dtype_.
+struct GpuTask {
+  const Problem<float>& problem;
+  const Cotangents<float>* cotangents;  // null: it goes forward only
+  Dtype dtype;
+  RingOptions ring;
+  bool over_nccl = false;  // messages travel as they do between GPUs
+  Post* post = nullptr;    // between processes with a GPU each; null: all devices share one
+  int at_most_rung = 7;
+};
+
 // What such a ring gives.
 struct GpuAnswer {
   Attended<float> forward;
@@ -29,16 +41,14 @@ struct GpuAnswer {
   GpuRun where;
 };
 
-// Throws BadInput unless there is a GPU that can do it
-void require_gpu();
+// Throws BadInput unless there is a GPU that can do it. Where there is a post, each process takes one
+void require_gpu(const Post* post = nullptr);
 
-// Exact attention over a ring of virtual devices on the GPU and, where _cotangents_ are given, its
-// vector-Jacobian product, the same bits in every run: by the highest rungs up to _at_most_rung_ that take
-// the problem. Q, K, V, dout and out are stored as _dtype_; gradients are not rounded to it yet. _facts_ gets
-// those of both passes when they are over, with the times of the GPU. _over_nccl_: messages travel as they
-// would between GPUs. Throws BadInput where the GPU version does not do such a thing.
-GpuAnswer attention_on_gpu(const Problem<float>& problem, const Cotangents<float>* cotangents, Dtype dtype,
-                           const RingOptions& options, bool over_nccl, int at_most_rung, TraceSink& facts);
+// Exact attention over a ring of devices on GPUs and its vector-Jacobian product, the same bits in every run:
+// by the highest rungs that take the problem. Gradients are not rounded to the storage type yet. _facts_ gets
+// those of both passes when they are over, with the times of the GPU. Throws BadInput where the GPU version
+// does not do such a thing.
+GpuAnswer attention_on_gpu(const GpuTask& task, TraceSink& facts);
 
 // The ceilings of the GPU, and every rung of the ladder on problems of these sizes. _grown_ sees the report
 // as soon as the ceilings are known, and after each row. Throws WrongResult where a rung's answer is wrong.

@@ -3,15 +3,14 @@
 
 namespace ringattn::cli {
 
-void require_gpu() {
+void require_gpu(const Post*) {
   throw BadInput(
       "[--backend] gpu needs the GPU version; found a program built without it; build it with the CUDA "
       "Toolkit "
       "as gpu/README.md says, or use --backend cpu");
 }
 
-GpuAnswer attention_on_gpu(const Problem<float>&, const Cotangents<float>*, Dtype, const RingOptions&, bool,
-                           int, TraceSink&) {
+GpuAnswer attention_on_gpu(const GpuTask&, TraceSink&) {
   require_gpu();
   return {};
 }

@@ -16,6 +16,9 @@ class Processes {
   // sentence: before they have agreed, the first throws BadInput; later each says who was lost or has failed.
   static int run(const std::function<int(Processes&)>& body);
 
+  // Whether a launcher of MPI has started this process
+  static bool launched();
+
   Post& post() { return post_; }
   bool first() const { return post_.rank() == 0; }
 

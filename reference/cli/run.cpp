@@ -2,10 +2,9 @@
 
 #include <fmt/core.h>
 
-#include "reference/cli/backend.h"
 #include "reference/cli/case.h"
 #include "reference/cli/progress.h"
-#include "reference/cli/run_mpi.h"
+#include "reference/cli/run_in_processes.h"
 #include "reference/cli/run_options.h"
 #include "reference/cli/run_report.h"
 #include "reference/cli/steps.h"
@@ -14,7 +13,7 @@
 #include "reference/trace/perfetto.h"
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
-#include "reference/transport/throttled.h"
+#include "reference/transport/mpi/mpi_transport.h"
 
 namespace ringattn::cli {
 
@@ -111,44 +110,6 @@ SafetensorsFile results_file(const RingResults<T>& results, Dtype dtype) {
   return file;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point began) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-}
-
-template <class T>
-LinkDecorator<T> throttle(const SpreadOptions& spread) {
-  if (spread.link_gbps == 0 && spread.link_latency_us == 0) return {};
-  return [=](Link<T>& inner, WaitingRoom& room) {
-    return std::make_unique<Throttled<T>>(inner, room, spread.devices, spread.cost());
-  };
-}
-
-template <class T>
-RingResults<T> run_on_threads(const RunOptions& o, const Case<T>& c, TraceSink& sink) {
-  RingOptions ring = o.spread.ring();
-  Recorders pens = recorders(sink, ring.devices, o.spread.cost());
-  ring.facts = &pens;
-  ring.watched = o.watched_rows(c.Q.shape().S);
-
-  RingResults<T> results;
-  const auto began = std::chrono::steady_clock::now();
-  const LinkDecorator<T> throttled = throttle<T>(o.spread);
-  results.forward = ring_attention(c.problem(), ring, throttled);
-  if (o.backward)
-    results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, throttled);
-  results.seconds = seconds_since(began);
-  return results;
-}
-
-RingResults<float> run_on_gpu(const RunOptions& o, const Case<float>& c, TraceSink& sink) {
-  const Cotangents<float> cotangents = c.cotangents();
-  const auto began = std::chrono::steady_clock::now();
-  GpuAnswer answer = attention_on_gpu(c.problem(), o.backward ? &cotangents : nullptr, c.dtype,
-                                      o.spread.ring(), o.spread.transport == "nccl", o.rung, sink);
-  const double seconds = seconds_since(began);
-  return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where), {}};
-}
-
 // Results are rounded to the storage type once, at the end
 template <class T>
 void round_results(RingResults<T>& results, Dtype dtype) {
@@ -186,7 +147,7 @@ RunReport report_of(const Json& config, const RunOptions& o, const Case<T>& c, c
   return report;
 }
 
-// _compute_: run_on_threads, run_on_gpu, or this process's part
+// _compute_: one of the rings of ring_runs.h, or this process's part of it
 template <class T, class Compute>
 int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
         bool reports, Compute compute) {
@@ -221,11 +182,13 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
 }
 
 // As many devices as processes, unless somebody says otherwise
-void count_devices(CLI::App& command, const Post& post) {
+void count_devices(CLI::App& command, const RunOptions& o, const Post& post) {
   CLI::Option* devices = command.get_option("--devices");
-  if (devices->count() > 0) return;
-  devices->add_result(std::to_string(post.ranks()));
-  devices->run_callback();
+  if (devices->count() == 0) {
+    devices->add_result(std::to_string(post.ranks()));
+    devices->run_callback();
+  }
+  require_a_process_a_device(post, o.spread.devices);
 }
 
 // The first process writes the files and the report
@@ -234,35 +197,45 @@ RunOptions silent(RunOptions o) {
   return o;
 }
 
+// The ring that computes, or this process's part of it
 template <class T>
-int run_by_cpu(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
-               Processes* processes) {
-  if (!processes)
-    return run<T>(command, o, std::move(notes), std::move(source), true,
-                  [&](const Json&, const Case<T>& c, TraceSink& sink) { return run_on_threads(o, c, sink); });
-  const bool first = processes->first();
-  return run<T>(command, first ? o : silent(o), std::move(notes), std::move(source), first,
-                [&](const Json& config, const Case<T>& c, TraceSink& sink) {
-                  return run_on_mpi<T>(*processes, config, o, c, throttle<T>(o.spread), sink);
-                });
+RingResults<T> compute(const RunOptions& o, const Case<T>& c, Post* post, TraceSink& facts) {
+  if constexpr (std::is_same_v<T, float>)
+    if (o.on_gpu()) return run_on_gpu(o, c, post, facts);
+  return post ? run_on_mpi(o, c, *post, facts) : run_on_threads(o, c, facts);
 }
 
 // _processes_: those of which this is one, if there are several
+template <class T>
+int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
+        Processes* processes) {
+  if (!processes)
+    return run<T>(
+        command, o, std::move(notes), std::move(source), true,
+        [&](const Json&, const Case<T>& c, TraceSink& facts) { return compute(o, c, nullptr, facts); });
+  const bool first = processes->first();
+  return run<T>(command, first ? o : silent(o), std::move(notes), std::move(source), first,
+                [&](const Json& config, const Case<T>& c, TraceSink& sink) {
+                  return run_in_processes<T>(*processes, config, o, c, sink, [&](TraceSink& facts) {
+                    return compute(o, c, &processes->post(), facts);
+                  });
+                });
+}
+
 int run(CLI::App& command, RunOptions& o, Processes* processes) {
   std::vector<std::string> notes;
   refuse_contradictions(command, o.problem);
   Source source(o.problem);
   if (source.file) notes = apply_metadata(command, source.file->metadata);
-  if (processes) count_devices(command, processes->post());
+  if (processes) count_devices(command, o, processes->post());
   refuse_contradictions(command, o, source.dtype);
-  if (o.on_gpu()) {
-    require_gpu();
-    return run<float>(
-        command, o, notes, std::move(source), true,
-        [&](const Json&, const Case<float>& c, TraceSink& sink) { return run_on_gpu(o, c, sink); });
-  }
-  return source.dtype == Dtype::f64 ? run_by_cpu<double>(command, o, notes, std::move(source), processes)
-                                    : run_by_cpu<float>(command, o, notes, std::move(source), processes);
+  if (o.on_gpu()) require_gpu(processes ? &processes->post() : nullptr);
+  return source.dtype == Dtype::f64 ? run<double>(command, o, notes, std::move(source), processes)
+                                    : run<float>(command, o, notes, std::move(source), processes);
+}
+
+bool in_processes(const RunOptions& o) {
+  return o.spread.transport == "mpi" || (o.spread.transport == "nccl" && Processes::launched());
 }
 
 }  // namespace
@@ -273,7 +246,7 @@ Action add_run(CLI::App& app) {
   const auto o = std::make_shared<RunOptions>();
   add_run_options(*command, *o);
   return [command, o] {
-    if (o->spread.transport != "mpi") return run(*command, *o, nullptr);
+    if (!in_processes(*o)) return run(*command, *o, nullptr);
     return Processes::run([&](Processes& processes) { return run(*command, *o, &processes); });
   };
 }

@@ -18,6 +18,8 @@ using LinkDecorator = std::function<std::unique_ptr<Link<T>>(Link<T>& inner, Wai
 // Devices [begin, end) of a ring.
 struct DeviceRange {
   int begin = 0, end = 0;
+
+  int count() const { return end - begin; }
 };
 
 // How the devices of a ring reach one another, and which of them live in this process.

@@ -177,15 +177,62 @@ TEST_CASE("memory that nobody has written is NaN") {
     for (const float x : found) CHECK(std::isnan(x));
 }
 
-TEST_CASE("a send that finds no receive in its group is found out, and so is one of another size") {
+namespace {
+
+// NCCL's communicator of a process that is alone
+struct Alone {
+  explicit Alone(int blocking) {
+    ncclUniqueId id;
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = blocking;
+    ncclGetUniqueId(&id);
+    ncclCommInitRankConfig(&comm, 1, id, 0, &config);
+  }
+  ~Alone() { ncclCommDestroy(comm); }
+
+  ncclResult_t send(const Memory& from) {
+    return ncclSend(from.data(), from.bytes(), ncclInt8, 0, comm, stream);
+  }
+  ncclResult_t receive(Memory& to) { return ncclRecv(to.data(), to.bytes(), ncclInt8, 0, comm, stream); }
+  ncclResult_t state() {
+    ncclResult_t state = ncclSuccess;
+    ncclCommGetAsyncError(comm, &state);
+    return state;
+  }
+
+  ncclComm_t comm = nullptr;
   Stream stream;
+};
+
+}  // namespace
+
+TEST_CASE("a send that finds no receive in its group is found out, and so is one of another size") {
+  Alone nccl(1);
+  Memory from(8), to(8), smaller(4);
+  ncclGroupStart();
+  CHECK(nccl.send(from) == ncclSuccess);
+  CHECK(ncclGroupEnd() == ncclInvalidUsage);
+  ncclGroupStart();
+  nccl.send(from), nccl.receive(smaller);
+  CHECK(ncclGroupEnd() == ncclInvalidUsage);
+  CHECK(nccl.send(from) == ncclInvalidUsage);
+}
+
+TEST_CASE("NCCL that does not block has told the stream when it says so, and not before") {
+  Alone nccl(0);
+  while (nccl.state() == ncclInProgress) {
+  }
   Memory from(8), to(8);
+  nccl.stream.fill(from.data(), 7, 8), nccl.stream.fill(to.data(), 0, 8);
+  const auto first_byte = [&] {
+    nccl.stream.finish();
+    return *static_cast<const char*>(to.data());
+  };
   ncclGroupStart();
-  CHECK(ncclSend(from.data(), 8, ncclInt8, 0, nullptr, stream) == ncclSuccess);
-  CHECK(ncclGroupEnd() == ncclInvalidUsage);
-  ncclGroupStart();
-  ncclSend(from.data(), 8, ncclInt8, 0, nullptr, stream);
-  ncclRecv(to.data(), 4, ncclInt8, 0, nullptr, stream);
-  CHECK(ncclGroupEnd() == ncclInvalidUsage);
-  CHECK(ncclSend(from.data(), 8, ncclInt8, 0, nullptr, stream) == ncclInvalidUsage);
+  nccl.send(from), nccl.receive(to);
+  REQUIRE(ncclGroupEnd() == ncclInProgress);
+  CHECK(first_byte() == 0);
+  while (nccl.state() == ncclInProgress) {
+  }
+  CHECK(first_byte() == 7);
 }

@@ -5,11 +5,15 @@
 
 namespace ringattn {
 
+void require_a_process_a_device(const Post& post, int devices) {
+  require(devices == post.ranks(), "[mpi] each process is a device; found ", devices, " devices and ",
+          post.ranks(), " processes; start as many processes as devices");
+}
+
 template <class T>
 MpiTransport<T>::MpiTransport(Post& post, const RingOptions& options, LinkDecorator<T> decorate)
     : post_(post), options_(options), decorate_(std::move(decorate)), link_(post) {
-  require(options.devices == post.ranks(), "[mpi] each process is a device; found ", options.devices,
-          " devices and ", post.ranks(), " processes; start as many processes as devices");
+  require_a_process_a_device(post, options.devices);
 }
 
 template <class T>

@@ -6,6 +6,9 @@
 
 namespace ringattn {
 
+// Throws BadInput where there are not as many
+void require_a_process_a_device(const Post& post, int devices);
+
 // A device in each process: its rank is its number.
 template <class T>
 class MpiTransport : public Transport<T> {

@@ -112,8 +112,17 @@ void Post::Office::begin() {
   CHECK_MPI(MPI_Comm_rank, MPI_COMM_WORLD, &rank);
   CHECK_MPI(MPI_Comm_size, MPI_COMM_WORLD, &ranks);
   room = std::make_unique<WaitingRoom>(ranks, 1);
+  count_those_on_machine();
   agree_on_the_time();
   heard_ = said_ = listened_ = WallClock::now();
+}
+
+void Post::Office::count_those_on_machine() {
+  MPI_Comm machine;
+  CHECK_MPI(MPI_Comm_split_type, MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &machine);
+  CHECK_MPI(MPI_Comm_rank, machine, &rank_on_machine);
+  CHECK_MPI(MPI_Comm_size, machine, &ranks_on_machine);
+  CHECK_MPI(MPI_Comm_free, &machine);
 }
 
 // Each process asks process 0 for the time, some times; the quickest answer is the most exact. Clocks that

@@ -34,6 +34,7 @@ class Post::Office {
   bool finished() const { return state_ == State::finished; }
 
   int rank = 0, ranks = 1;
+  int rank_on_machine = 0, ranks_on_machine = 1;
   std::int64_t clock_offset = 0;  // nanoseconds that the clock of process 0 is ahead of this one's
   WallClock::time_point began;    // of process 0, on the clock of this process
   std::unique_ptr<WaitingRoom> room;
@@ -57,6 +58,7 @@ class Post::Office {
   // The thread
   void work();
   void begin();
+  void count_those_on_machine();
   void agree_on_the_time();
   void turn();
   bool send_queued();

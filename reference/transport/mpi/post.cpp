@@ -50,6 +50,8 @@ Post::~Post() {
 
 int Post::rank() const { return office_->rank; }
 int Post::ranks() const { return office_->ranks; }
+int Post::rank_on_machine() const { return office_->rank_on_machine; }
+int Post::ranks_on_machine() const { return office_->ranks_on_machine; }
 WaitingRoom& Post::room() { return *office_->room; }
 
 void Post::send(int to, Topic topic, Letter letter) { office_->send(to, topic, std::move(letter)); }

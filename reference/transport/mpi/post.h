@@ -27,6 +27,10 @@ class Post {
   int rank() const;
   int ranks() const;
 
+  // Among the processes of the run on the same machine, counted from 0
+  int rank_on_machine() const;
+  int ranks_on_machine() const;
+
   // Where this process waits, on behalf of the device of its rank
   WaitingRoom& room();
 

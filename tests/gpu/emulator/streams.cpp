@@ -1,11 +1,14 @@
 #include "tests/gpu/emulator/streams.h"
 
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/gpu/emulator/cuda_runtime.h"
@@ -21,31 +24,35 @@ struct Event {
 struct Stream {
   struct Work {
     std::function<void()> run;
-    const Event* wait_for = nullptr;
-    long until = 0;
+    std::function<bool()> ready;  // null: at once
+    bool waits_for_outside = false;
   };
   std::deque<Work> queue;
 
-  bool ready() const {
-    return !queue.empty() &&
-           (!queue.front().wait_for || queue.front().wait_for->reached >= queue.front().until);
-  }
+  bool ready() const { return !queue.empty() && (!queue.front().ready || queue.front().ready()); }
+  bool waits_for_outside() const { return !queue.empty() && queue.front().waits_for_outside; }
 };
 
 namespace {
 
 struct Device {
+  int index = 0;
   std::set<Stream*> streams;
   std::mt19937 random{1};
   double milliseconds = 0;
   std::string failure;  // of a kernel, or of the order of streams
 } device;
 
+// Does nothing where all streams wait for something outside
 void run_some_stream() {
   std::vector<Stream*> ready;
   for (Stream* stream : device.streams)
     if (stream->ready()) ready.push_back(stream);
-  if (ready.empty()) throw std::runtime_error("[emulator] streams wait for events that nobody records");
+  if (ready.empty()) {
+    for (Stream* stream : device.streams)
+      if (stream->waits_for_outside()) return std::this_thread::sleep_for(std::chrono::microseconds(200));
+    throw std::runtime_error("[emulator] streams wait for events that nobody records");
+  }
   Stream& stream = *ready[device.random() % ready.size()];
   const Stream::Work work = std::move(stream.queue.front());
   stream.queue.pop_front();
@@ -58,7 +65,11 @@ void run_some_stream() {
 void enqueue(Stream* stream, std::function<void()> work) {
   if (!stream)
     throw std::runtime_error("[emulator] work needs a stream of its own; found the default stream");
-  stream->queue.push_back({std::move(work)});
+  stream->queue.push_back({std::move(work), {}, false});
+}
+
+void enqueue_wait(Stream* stream, std::function<bool()> happened) {
+  stream->queue.push_back({{}, std::move(happened), true});
 }
 
 void set_seed(unsigned seed) { device.random.seed(seed); }
@@ -75,8 +86,17 @@ const char* cudaGetErrorString(cudaError_t error) {
          : error == cudaErrorMemoryAllocation ? "out of memory"
                                               : "invalid argument";
 }
-cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
-cudaError_t cudaGetDevice(int* index) { return *index = 0, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* count) {
+  const char* const devices = std::getenv("EMULATED_DEVICES");
+  return *count = devices ? std::atoi(devices) : 1, cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* index) { return *index = device.index, cudaSuccess; }
+cudaError_t cudaSetDevice(int index) {
+  int count = 0;
+  cudaGetDeviceCount(&count);
+  if (index < 0 || index >= count) return cudaErrorInvalidValue;
+  return device.index = index, cudaSuccess;
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return *properties = {"an emulated device", 9, 0}, cudaSuccess;
 }
@@ -127,18 +147,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 // After a failure nothing that was enqueued will be done
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
   try {
-    while (!stream->queue.empty()) emulator::run_some_stream();
+    if (!stream->queue.empty()) emulator::run_some_stream();
   } catch (const std::exception& error) {
     device.failure = error.what();
     for (emulator::Stream* each : device.streams) each->queue.clear();
     return cudaErrorLaunchFailure;
   }
-  return cudaSuccess;
+  return stream->queue.empty() ? cudaSuccess : cudaErrorNotReady;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  while (true)
+    if (const cudaError_t status = cudaStreamQuery(stream); status != cudaErrorNotReady) return status;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  stream->queue.push_back({{}, event, event->recorded});
+  const auto reached = [event, until = event->recorded] { return event->reached >= until; };
+  stream->queue.push_back({{}, reached, false});
   return cudaSuccess;
 }
 

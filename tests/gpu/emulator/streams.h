@@ -12,6 +12,9 @@ struct Event;
 
 void enqueue(Stream* stream, std::function<void()> work);
 
+// The stream goes no further until something outside of the device has happened
+void enqueue_wait(Stream* stream, std::function<bool()> happened);
+
 // The order of all that follows
 void set_seed(unsigned seed);
 

@@ -1,4 +1,4 @@
-#include "reference/cli/run_mpi.h"
+#include "reference/cli/run_in_processes.h"
 
 #include <sstream>
 
@@ -6,7 +6,6 @@
 #include "reference/trace/json_lines.h"
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
-#include "reference/transport/mpi/mpi_transport.h"
 
 namespace ringattn::cli {
 
@@ -69,28 +68,19 @@ std::string lines_of(const TraceStore& store, int devices) {
 }  // namespace
 
 template <class T>
-RingResults<T> run_on_mpi(Processes& processes, const Json& what, const RunOptions& o, const Case<T>& c,
-                          const LinkDecorator<T>& decorate, TraceSink& sink) {
+RingResults<T> run_in_processes(Processes& processes, const Json& what, const RunOptions& o, const Case<T>& c,
+                                TraceSink& sink,
+                                const std::function<RingResults<T>(TraceSink& facts)>& compute) {
   Post& post = processes.post();
-  RingOptions ring = o.spread.ring();
+  const RingOptions ring = o.spread.ring();
   TraceStore facts(ring.devices);
   Progress progress(std::int64_t{ring.devices} * (o.backward ? 2 : 1));
   TeeSink mine(processes.first() ? std::vector<TraceSink*>{&facts, &progress}
                                  : std::vector<TraceSink*>{&facts});
-  Recorders pens = recorders(mine, ring.devices, o.spread.cost(), post.local_time(0));
-  ring.facts = &pens;
-  ring.watched = o.watched_rows(c.Q.shape().S);
-  MpiTransport<T> transport(post, ring, decorate);
   Json all = what;
   all["numbers"] = hash_of(c);
   processes.agree_on(all);
-
-  RingResults<T> results;
-  const auto began = WallClock::now();
-  results.forward = ring_attention(c.problem(), ring, transport);
-  if (o.backward)
-    results.gradients = ring_attention_vjp(c.problem(), results.forward, c.cotangents(), ring, transport);
-  results.seconds = std::chrono::duration<double>(WallClock::now() - began).count();
+  RingResults<T> results = compute(mine);
 
   const std::vector<std::string> parts = post.gather(pack(results, ring, post.rank()));
   const std::vector<std::string> lines = post.gather(lines_of(facts, ring.devices));
@@ -102,9 +92,11 @@ RingResults<T> run_on_mpi(Processes& processes, const Json& what, const RunOptio
   return results;
 }
 
-template RingResults<float> run_on_mpi(Processes&, const Json&, const RunOptions&, const Case<float>&,
-                                       const LinkDecorator<float>&, TraceSink&);
-template RingResults<double> run_on_mpi(Processes&, const Json&, const RunOptions&, const Case<double>&,
-                                        const LinkDecorator<double>&, TraceSink&);
+template RingResults<float> run_in_processes(Processes&, const Json&, const RunOptions&, const Case<float>&,
+                                             TraceSink&,
+                                             const std::function<RingResults<float>(TraceSink&)>&);
+template RingResults<double> run_in_processes(Processes&, const Json&, const RunOptions&, const Case<double>&,
+                                              TraceSink&,
+                                              const std::function<RingResults<double>(TraceSink&)>&);
 
 }  // namespace ringattn::cli
