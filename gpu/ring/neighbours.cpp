@@ -16,11 +16,12 @@ Neighbours::Neighbours(Post& office)
 // NCCL lets processes share a GPU that seem to run on different machines: slow, but enough for checks
 void take_device(const Post& post) {
   const int devices = devices_here();
-  require(post.ranks_on_machine() <= devices || std::getenv("NCCL_HOSTID"),
-          "[nccl] each process needs a GPU of its own; found ", post.ranks_on_machine(), " processes and ",
-          devices,
-          " CUDA devices on one machine; start fewer processes or, to check NCCL and not to use it, "
-          "give each process another NCCL_HOSTID");
+  require(
+      post.ranks_on_machine() <= devices || std::getenv("NCCL_HOSTID"),
+      "[nccl] each process needs a GPU of its own; found ", post.ranks_on_machine(), " processes and ",
+      devices, devices == 1 ? " CUDA device" : " CUDA devices",
+      " on one machine; start fewer processes or, to check NCCL and not to use it, give each process another "
+      "NCCL_HOSTID");
   use_device(post.rank_on_machine() % devices);
 }
 

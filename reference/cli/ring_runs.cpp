@@ -64,7 +64,7 @@ RingResults<float> run_on_gpu(const RunOptions& o, const Case<float>& c, Post* p
   const auto began = WallClock::now();
   GpuAnswer answer = attention_on_gpu(task, facts);
   const double seconds = seconds_since(began);
-  return {std::move(answer.forward), std::move(answer.gradients), seconds, std::move(answer.where), {}};
+  return {std::move(answer.forward), std::move(answer.gradients), seconds, 1, std::move(answer.where), {}};
 }
 
 template RingResults<float> run_on_threads(const RunOptions&, const Case<float>&, TraceSink&);

@@ -16,6 +16,7 @@ struct RingResults {
   Attended<T> forward;
   std::optional<Gradients<T>> gradients;
   double seconds = 0;
+  int processes = 1;
   std::optional<GpuRun> gpu;
   std::vector<TraceFile> facts_of_others;  // the texts at which the facts of other processes look
 };

@@ -135,6 +135,7 @@ RunReport report_of(const Json& config, const RunOptions& o, const Case<T>& c, c
                    {},
                    listeners.summary.overlap(),
                    results.seconds,
+                   results.processes,
                    results.gpu,
                    {}};
   for (int d = 0; d < ring.devices; ++d)

@@ -81,6 +81,7 @@ RingResults<T> run_in_processes(Processes& processes, const Json& what, const Ru
   all["numbers"] = hash_of(c);
   processes.agree_on(all);
   RingResults<T> results = compute(mine);
+  results.processes = post.ranks();
 
   const std::vector<std::string> parts = post.gather(pack(results, ring, post.rank()));
   const std::vector<std::string> lines = post.gather(lines_of(facts, ring.devices));

@@ -22,9 +22,10 @@ std::string seconds(double s) {
 void print_header(const RunReport& r) {
   fmt::print("{} queries, {} keys, batch {}, {} heads on {} K/V heads, head dimension {} / {}, {}\n", r.q.S,
              r.k.S, r.q.B, r.q.H, r.k.H, r.q.D, r.v.D, name(r.dtype));
-  std::string where = r.gpu
-                          ? fmt::format("all on {}, rung {} ({})", r.gpu->device, r.gpu->rung, r.gpu->kernel)
-                          : r.spread.transport;
+  std::string where = r.spread.transport;
+  if (r.gpu)
+    where = fmt::format("{} on {}, rung {} ({})", r.processes > 1 ? "each" : "all", r.gpu->device,
+                        r.gpu->rung, r.gpu->kernel);
   if (r.gpu && r.backward)
     where += fmt::format(", backward rung {} ({})", r.gpu->backward_rung, r.gpu->backward_kernel);
   if (r.gpu && r.spread.transport == "nccl") where += ", over NCCL";
@@ -103,10 +104,13 @@ void print_verdict(const RunReport& r) {
 
 std::optional<HidingCondition> RunReport::hiding() const {
   const CostModel links = spread.cost();
-  if (gpu || links.link_gbps == 0 || spread.devices == 1) return {};
+  const bool known = links.link_gbps > 0, measured = processes > 1;
+  if (spread.devices == 1 || !(known || measured)) return {};
   HidingCondition condition;
   for (const DeviceSummary& device : devices) {
-    condition.link_seconds += 1e-9 * links.transfer_ns(device.bytes_sent) / spread.devices;
+    const double on_the_wire =
+        known ? 1e-9 * links.transfer_ns(device.bytes_sent) : device.messages.transfer.wall_seconds;
+    condition.link_seconds += on_the_wire / spread.devices;
     condition.busy_seconds += device.busy.wall_seconds / spread.devices;
   }
   condition.queries = static_cast<double>(q.S) / spread.devices;
@@ -170,9 +174,8 @@ Json to_json(const RunReport& r) {
   if (r.gpu && r.backward)
     gpu["backward_rung"] = r.gpu->backward_rung, gpu["backward_kernel"] = r.gpu->backward_kernel;
 
-  return {{"config", r.config}, {"notes", r.notes}, {"result", to_json(r.check)},
-          {"devices", devices}, {"time", time},     {"overlap", overlap},
-          {"gpu", gpu}};
+  return {{"config", r.config}, {"notes", r.notes},   {"result", to_json(r.check)}, {"devices", devices},
+          {"time", time},       {"overlap", overlap}, {"processes", r.processes},   {"gpu", gpu}};
 }
 
 }  // namespace ringattn::cli

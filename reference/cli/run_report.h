@@ -30,10 +30,11 @@ struct RunReport {
   std::vector<Index> rows_of_device;
   Overlap overlap;
   double ring_seconds = 0;
+  int processes = 1;          // with a device each, unless there is only one
   std::optional<GpuRun> gpu;  // where it ran, if not on this processor
   SelfCheck check;
 
-  // Of links whose speed is known
+  // Of links whose speed is known or, between processes, was measured
   std::optional<HidingCondition> hiding() const;
 };
 

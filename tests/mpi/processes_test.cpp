@@ -2,59 +2,21 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
-#include <sstream>
-
-#include "tests/command_line/command_line.h"
 #include "tests/file_fixtures.h"
+#include "tests/mpi/mpirun.h"
 
 using namespace ringattn;
 
 namespace {
 
-// Runs so many processes, with words for mpirun of which one tells it that they share two cores
-Answer mpirun(int processes, std::vector<std::string> words, const std::vector<std::string>& program) {
-  for (const char* allowed : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"})
-    setenv(allowed, "1", 1);
-  setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1);  // who is told to end has nothing to clean up
-  setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none",
-         1);  // which containers forbid, not without noise
-  words.insert(words.begin(), {"--oversubscribe", "-n", std::to_string(processes)});
-  words.insert(words.end(), program.begin(), program.end());
-  return call_program(RINGATTN_MPIRUN, words);
-}
-
-std::vector<std::string> run_with(const std::vector<std::string>& more) {
-  std::vector<std::string> words = {RINGATTN_EXECUTABLE, "run"};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-std::vector<std::string> joined(std::vector<std::string> words, const std::vector<std::string>& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-// The events of a trace file, without the times of clocks
-std::vector<std::string> virtual_events(const std::filesystem::path& path) {
-  std::istringstream lines(content(path));
-  std::vector<std::string> events;
-  std::string line;
-  std::getline(lines, line);  // the header, which names the transport
-  while (std::getline(lines, line)) {
-    Json event = Json::parse(line);
-    for (const char* clock : {"w", "transfer_w", "exposed_w"}) event.erase(clock);
-    events.push_back(event.dump());
-  }
-  return events;
-}
+Words run_with(const Words& more) { return joined({RINGATTN_EXECUTABLE, "run"}, more); }
 
 }  // namespace
 
 TEST_CASE("processes give the bits and the events that threads give") {
   const Directory directory;
   const std::string mine = directory.path / "mpi", theirs = directory.path / "threads";
-  const std::vector<std::vector<std::string>> problems = {
+  const std::vector<Words> problems = {
       {"--seq", "50", "--heads", "4", "--kv-heads", "2", "--dim", "9", "--causal", "--layout", "zigzag",
        "--backward"},
       {"--seq",
@@ -87,8 +49,8 @@ TEST_CASE("processes give the bits and the events that threads give") {
     for (const int processes : {1, 2, 3, 8}) {
       CAPTURE(processes);
       const auto files = [](const std::string& name) {
-        return std::vector<std::string>{"--output",     name + ".out", "--trace", name + ".jsonl",
-                                        "--trace-rows", "all",         "--steps", name + ".steps"};
+        return Words{"--output",     name + ".out", "--trace", name + ".jsonl",
+                     "--trace-rows", "all",         "--steps", name + ".steps"};
       };
       const Answer answer =
           mpirun(processes, {}, run_with(joined(joined(problem, {"--transport", "mpi"}), files(mine))));
@@ -112,48 +74,24 @@ TEST_CASE("a slowed link between processes is as late as it says") {
 }
 
 TEST_CASE("what is wrong with a ring of processes is said once, whoever finds it") {
-  const auto refused = [](const Answer& answer, const std::string& part) {
-    INFO(answer.err);
-    CHECK(answer.status == 2);
-    CHECK(answer.out == "");
-    const std::size_t place = answer.err.find("ringattn: ");
-    REQUIRE(place != std::string::npos);
-    CHECK(answer.err.find("ringattn: ", place + 1) == std::string::npos);
-    CHECK(answer.err.substr(place, answer.err.find('\n', place) - place).find(part) != std::string::npos);
-  };
-  refused(mpirun(3, {}, run_with({"--transport", "mpi", "--devices", "4"})), "4 devices and 3 processes");
-  refused(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})), "/no/such/file");
-  refused(mpirun(2, {}, run_with({"--transport", "mpi", "--threads", "2"})), "mpi has a process a device");
-  const std::vector<std::string> with_another_length =
+  check_one_sentence(mpirun(3, {}, run_with({"--transport", "mpi", "--devices", "4"})),
+                     "4 devices and 3 processes");
+  check_one_sentence(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})),
+                     "/no/such/file");
+  check_one_sentence(mpirun(2, {}, run_with({"--transport", "mpi", "--threads", "2"})),
+                     "mpi has a process a device");
+  const Words with_another_length =
       joined(joined(run_with({"--transport", "mpi", "--seq", "100"}), {":", "-n", "2"}),
              run_with({"--transport", "mpi", "--seq", "101"}));
-  refused(mpirun(1, {}, with_another_length), "\"100\" on process 0, and \"101\" on process 1");
+  check_one_sentence(mpirun(1, {}, with_another_length), "\"100\" on process 0, and \"101\" on process 1");
 }
 
 namespace {
 
-// The moment, in milliseconds, at which a line of the killed or another process was said; -1: none was
-long long moment_of(const std::string& out, const std::string& what) {
-  const std::size_t place = out.find(what);
-  if (place == std::string::npos) return -1;
-  const std::size_t line = out.rfind('\n', place);
-  return std::stoll(out.substr(line == std::string::npos ? 0 : line + 1));
-}
-
-std::vector<std::string> killed_process(int rank, int pass, int step, int patience_ms) {
+Words killed_process(int rank, int pass, int step, int patience_ms) {
   return {RINGATTN_KILLED_PROCESS, std::to_string(rank), std::to_string(pass), std::to_string(step),
           std::to_string(patience_ms)};
 }
-
-long long now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
-
-namespace {
 
 void check_death(int processes, int rank, int pass, int step) {
   CAPTURE(processes);
@@ -161,13 +99,8 @@ void check_death(int processes, int rank, int pass, int step) {
   CAPTURE(pass);
   CAPTURE(step);
   const Answer answer = mpirun(processes, {}, killed_process(rank, pass, step, 5000));
-  INFO(answer.out << answer.err);
-  CHECK(answer.status != 0);
-  const long long killed = moment_of(answer.out, "killed");
-  REQUIRE(killed >= 0);
-  CHECK(now_ms() - killed < 10000);
+  check_end(answer, moment_of(answer.out, "killed"), rank);
   CHECK(answer.out.find("finished") == std::string::npos);
-  CHECK(answer.err.find("process rank " + std::to_string(rank)) != std::string::npos);
 }
 
 }  // namespace
@@ -191,7 +124,7 @@ TEST_CASE("where nobody else cleans up, the processes find out themselves who wa
       INFO(answer.out << answer.err);
       const long long killed = moment_of(answer.out, "killed");
       REQUIRE(killed >= 0);
-      CHECK(now_ms() - killed < 10000);
+      CHECK(milliseconds_now() - killed < 10000);
       for (int other = 0; other < processes; ++other)
         if (other != rank)
           CHECK(answer.out.find("process " + std::to_string(other) + ": [mpi] process " +
@@ -200,7 +133,7 @@ TEST_CASE("where nobody else cleans up, the processes find out themselves who wa
 }
 
 TEST_CASE("where a process fails, it says why and all others say which one it was") {
-  std::vector<std::string> failing = killed_process(1, 1, 0, 5000);
+  Words failing = killed_process(1, 1, 0, 5000);
   failing.push_back("fails");
   const Answer answer = mpirun(3, {}, failing);
   INFO(answer.out << answer.err);

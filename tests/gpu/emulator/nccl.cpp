@@ -1,5 +1,6 @@
 #include "tests/gpu/emulator/nccl.h"
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +40,7 @@ struct ncclComm {
   int rank, ranks;
   std::filesystem::path folder;
   bool blocking;
-  int asked = 0;                  // how often, since something was under way
+  int asked = 0;                       // how often, since something was under way
   std::vector<Group> unlaunched = {};  // groups that no stream knows of yet
   std::shared_ptr<bool> aborted = std::make_shared<bool>(false);
   std::shared_ptr<ncclResult_t> state = std::make_shared<ncclResult_t>(ncclSuccess);
@@ -98,7 +99,9 @@ void suffer(const ncclComm& comm, long number) {
   if (kind == 'f') {
     *comm.state = ncclRemoteError;
   } else {
-    std::fprintf(stderr, "rank %d kills itself\n", rank);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    std::fprintf(stderr, "%lld: rank %d kills itself\n",
+                 std::chrono::duration_cast<std::chrono::milliseconds>(now).count() + 0LL, rank);
     std::raise(SIGKILL);
   }
 }
@@ -161,13 +164,15 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
   if (rank < 0 || rank >= ranks || !std::filesystem::is_directory(id.internal)) return ncclInvalidUsage;
   *comm =
       new ncclComm{.rank = rank, .ranks = ranks, .folder = id.internal, .blocking = config->blocking != 0};
+  std::ofstream sign_of_life((*comm)->folder / std::to_string(rank));
   return under_way(**comm);
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t comm) { return under_way(*comm); }
 
-// The last one finds the folder empty
+// The last one leaves the folder empty
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+  std::filesystem::remove(comm->folder / std::to_string(comm->rank));
   std::error_code not_empty;
   std::filesystem::remove(comm->folder, not_empty);
   return delete comm, ncclSuccess;

@@ -1,0 +1,168 @@
+// The ring of processes with a GPU each, as its users start it, on emulated devices: mpirun -n P ringattn run
+// --backend gpu --transport nccl.
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "reference/files/trace_file.h"
+#include "reference/trace/checker.h"
+#include "tests/file_fixtures.h"
+#include "tests/mpi/mpirun.h"
+
+using namespace ringattn;
+
+namespace {
+
+// An environment variable while this lives
+struct Setting {
+  Setting(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  ~Setting() { unsetenv(name_); }
+  Setting(const Setting&) = delete;
+
+ private:
+  const char* name_;
+};
+
+// A machine with so many GPUs, and a folder for what NCCL leaves behind
+struct Machine {
+  explicit Machine(int gpus)
+      : gpus_("EMULATED_DEVICES", std::to_string(gpus)), folder_("TMPDIR", left.path) {}
+
+  // Whether messages of NCCL, or its folder, have stayed behind
+  bool has_messages() const {
+    for (const auto& entry : std::filesystem::directory_iterator(left.path))
+      if (entry.path().filename().string().rfind("emulated-nccl", 0) == 0) return true;
+    return false;
+  }
+
+  Directory left;
+
+ private:
+  Setting gpus_, folder_;
+};
+
+Words run_with(const Words& more) { return joined({RINGATTN_EMULATED, "run", "--backend", "gpu"}, more); }
+
+const Words small = {"--transport", "nccl", "--seq", "7", "--heads", "1", "--dim", "4", "--backward"};
+
+}  // namespace
+
+TEST_CASE("processes with a GPU each give the bits and the events that virtual devices give") {
+  const Machine machine(8);
+  const Directory directory;
+  const std::string mine = directory.path / "nccl", theirs = directory.path / "virtual";
+  const std::vector<Words> problems = {
+      {"--seq", "150", "--heads", "4", "--kv-heads", "2", "--dim", "64", "--dtype", "bf16", "--causal",
+       "--layout", "zigzag", "--backward"},
+      {"--seq",
+       "13",
+       "--kv-seq",
+       "29",
+       "--batch",
+       "2",
+       "--heads",
+       "2",
+       "--dim",
+       "5",
+       "--v-dim",
+       "3",
+       "--window",
+       "11,2",
+       "--causal-align",
+       "bottom-right",
+       "--layout",
+       "striped",
+       "--rotate",
+       "q",
+       "--backward",
+       "--dtype",
+       "f16",
+       "--no-overlap"},
+      {"--seq", "5", "--heads", "1", "--dim", "4", "--backward"},  // fewer rows than processes
+      {"--seq", "33", "--heads", "2", "--dim", "64", "--dtype", "f16", "--rotate", "q"},
+  };
+  for (const Words& problem : problems)
+    for (const int processes : {1, 2, 3, 8}) {
+      CAPTURE(processes);
+      const auto files = [](const std::string& name) {
+        return Words{"--output", name + ".out", "--trace", name + ".jsonl"};
+      };
+      const Answer answer =
+          mpirun(processes, {}, run_with(joined(joined(problem, {"--transport", "nccl"}), files(mine))));
+      CHECK(is_exact(answer));
+      const Answer expected = call_program(
+          RINGATTN_EMULATED, joined({"run", "--backend", "gpu", "--devices", std::to_string(processes)},
+                                    joined(problem, files(theirs))));
+      REQUIRE(is_exact(expected));
+      const bool same_bits = content(mine + ".out") == content(theirs + ".out");
+      CHECK(same_bits);
+      CHECK(virtual_events(mine + ".jsonl") == virtual_events(theirs + ".jsonl"));
+      const TraceFile trace = read_trace(mine + ".jsonl");
+      const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
+      CHECK((broken.empty() ? "" : broken.front()) == "");
+    }
+  CHECK_FALSE(machine.has_messages());
+}
+
+TEST_CASE("the report of processes says how long messages travelled beside how long the arithmetic took") {
+  const Machine machine(3);
+  const Answer answer = mpirun(3, {}, run_with(joined(small, {"--json", "-"})));
+  REQUIRE(answer.status == 0);
+  const Json report = answer.json(), overlap = report["overlap"], condition = overlap["condition"];
+  CHECK(report["processes"] == 3);
+  CHECK(condition["link_seconds"].get<double>() ==
+        doctest::Approx(overlap["transfer_seconds"].get<double>() / 3));
+  CHECK(condition["queries"].get<double>() == doctest::Approx(7.0 / 3));
+}
+
+TEST_CASE("a process without a GPU of its own is refused, unless it seems to be on another machine") {
+  const Machine machine(1);
+  check_one_sentence(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
+  const Setting elsewhere("NCCL_HOSTID", "elsewhere");
+  CHECK(is_exact(mpirun(2, {}, run_with(small))));
+}
+
+TEST_CASE("processes with a GPU each agree, or one sentence says about what they do not") {
+  const Machine machine(4);
+  check_one_sentence(mpirun(3, {}, run_with(joined(small, {"--devices", "4"}))), "4 devices and 3 processes");
+  const Words other =
+      joined(run_with(small), joined({":", "-n", "1"}, run_with(joined(small, {"--seed", "1"}))));
+  check_one_sentence(mpirun(1, {}, other), "\"0\" on process 0, and \"1\" on process 1");
+}
+
+TEST_CASE(
+    "whichever process with a GPU is killed at whichever message, all others end and its name is said") {
+  const Machine machine(3);
+  for (const int processes : {2, 3})
+    for (int rank = 0; rank < processes; ++rank)
+      for (int message = 0; message < 3 * processes - 2; ++message) {
+        CAPTURE(processes);
+        CAPTURE(message);
+        const Setting fault("EMULATED_NCCL_FAULT",
+                            "kills:" + std::to_string(rank) + ":" + std::to_string(message));
+        const Answer answer = mpirun(processes, {}, run_with(small));
+        check_end(answer, moment_of(answer.err, "kills itself"), rank);
+      }
+}
+
+TEST_CASE("where nobody else cleans up, processes with a GPU each find out themselves who was lost") {
+  const Machine machine(3);
+  const Setting fault("EMULATED_NCCL_FAULT", "kills:1:2");
+  const Answer answer = mpirun(3, {"--enable-recovery"}, run_with(small));
+  INFO(answer.err);
+  CHECK(milliseconds_now() - moment_of(answer.err, "kills itself") < 10000);
+  for (const char* other : {"process 0", "process 2"})
+    CHECK(answer.err.find(other + std::string(": [mpi] process 1 was lost")) != std::string::npos);
+}
+
+TEST_CASE("where NCCL fails, the process says why and all others say which one it was") {
+  const Machine machine(3);
+  const Setting fault("EMULATED_NCCL_FAULT", "fails:1:2");
+  const Answer answer = mpirun(3, {}, run_with(small));
+  INFO(answer.err);
+  CHECK(answer.status == 2);
+  CHECK(answer.err.find("process 1: [nccl] a message failed: remote process exited") != std::string::npos);
+  for (const char* other : {"process 0", "process 2"})
+    CHECK(answer.err.find(other + std::string(": [mpi] process 1 failed: [nccl]")) != std::string::npos);
+}

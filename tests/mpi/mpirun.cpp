@@ -1,0 +1,71 @@
+#include "tests/mpi/mpirun.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <sstream>
+
+#include "tests/file_fixtures.h"
+
+namespace ringattn {
+
+Answer mpirun(int processes, Words words, const Words& program) {
+  for (const char* allowed : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"})
+    setenv(allowed, "1", 1);
+  setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1);  // who is told to end has nothing to clean up
+  setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none",
+         1);  // which containers forbid, not without noise
+  words.insert(words.begin(), {"--oversubscribe", "-n", std::to_string(processes)});
+  return call_program(RINGATTN_MPIRUN, joined(std::move(words), program));
+}
+
+Words joined(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+long long milliseconds_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+long long moment_of(const std::string& text, const std::string& what) {
+  const std::size_t place = text.find(what);
+  if (place == std::string::npos) return -1;
+  const std::size_t line = text.rfind('\n', place);
+  return std::stoll(text.substr(line == std::string::npos ? 0 : line + 1));
+}
+
+void check_end(const Answer& answer, long long killed, int rank) {
+  INFO(answer.out << answer.err);
+  CHECK(answer.status != 0);
+  REQUIRE(killed >= 0);
+  CHECK(milliseconds_now() - killed < 10000);
+  CHECK(answer.err.find("process rank " + std::to_string(rank)) != std::string::npos);
+}
+
+void check_one_sentence(const Answer& answer, const std::string& part) {
+  INFO(answer.err);
+  CHECK(answer.status == 2);
+  CHECK(answer.out == "");
+  const std::size_t place = answer.err.find("ringattn: ");
+  REQUIRE(place != std::string::npos);
+  CHECK(answer.err.find("ringattn: ", place + 1) == std::string::npos);
+  CHECK(answer.err.substr(place, answer.err.find('\n', place) - place).find(part) != std::string::npos);
+}
+
+std::vector<std::string> virtual_events(const std::filesystem::path& path) {
+  std::istringstream lines(content(path));
+  std::vector<std::string> events;
+  std::string line;
+  std::getline(lines, line);  // the header, which names the transport
+  while (std::getline(lines, line)) {
+    Json event = Json::parse(line);
+    for (const char* clock : {"w", "transfer_w", "exposed_w"}) event.erase(clock);
+    events.push_back(event.dump());
+  }
+  return events;
+}
+
+}  // namespace ringattn
