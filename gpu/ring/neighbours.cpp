@@ -15,6 +15,7 @@ Neighbours::Neighbours(Post& office)
 
 // NCCL lets processes share a GPU that seem to run on different machines: slow, but enough for checks
 void take_device(const Post& post) {
+  Communicator::require_there();
   const int devices = devices_here();
   require(
       post.ranks_on_machine() <= devices || std::getenv("NCCL_HOSTID"),

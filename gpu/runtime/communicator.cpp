@@ -70,6 +70,7 @@ void Communicator::State::settle() {
 // ---- For the ring -------------------------------------------------------------------------
 
 bool Communicator::is_there() { return true; }
+void Communicator::require_there() {}
 
 std::string Communicator::new_id() {
   ncclUniqueId id;

@@ -18,11 +18,11 @@ class Communicator {
   // As many processors of the GPU as it may take from the arithmetic beside which it works
   static constexpr int most_processors = 4;
 
-  // Whether the program was built with NCCL
+  // Whether the program was built with NCCL; the other one throws BadInput if it was not
   static bool is_there();
+  static void require_there();
 
-  // Of a process that is alone. Throws BadInput where the program was built without NCCL, GpuError where
-  // NCCL fails
+  // Of a process that is alone. Throws BadInput where there is no NCCL, GpuError where it fails
   Communicator();
 
   // Of all processes to whom one of them gave its new_id(). While this one waits, here and later, it looks

@@ -7,13 +7,17 @@ struct Communicator::State {};
 
 bool Communicator::is_there() { return false; }
 
-std::string Communicator::new_id() {
+void Communicator::require_there() {
   throw BadInput(
       "[--transport] nccl needs NCCL; found a program built without it; install NCCL and build it again, or "
       "leave --transport out");
 }
-Communicator::Communicator() { new_id(); }
-Communicator::Communicator(const std::string&, int, int, std::function<void()>) { new_id(); }
+std::string Communicator::new_id() {
+  require_there();
+  return {};
+}
+Communicator::Communicator() { require_there(); }
+Communicator::Communicator(const std::string&, int, int, std::function<void()>) { require_there(); }
 
 // No communicator is ever made
 Communicator::~Communicator() = default;

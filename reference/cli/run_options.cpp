@@ -51,7 +51,9 @@ void add_run_options(CLI::App& command, RunOptions& o) {
       "  ringattn run --seq 100 --kv-seq 1000 --causal --causal-align bottom-right --devices 4 --backward\n"
       "  ringattn run --input qkv.safetensors --devices 4 --output out.safetensors --json -\n"
       "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1\n"
-      "  ringattn run --backend gpu --dtype bf16 --seq 32768 --dim 128 --devices 8 --causal --layout zigzag");
+      "  ringattn run --backend gpu --dtype bf16 --seq 32768 --dim 128 --devices 8 --causal --layout zigzag\n"
+      "  mpirun -n 4 ringattn run --backend gpu --transport nccl --dtype bf16 --seq 131072 --dim 128 "
+      "--causal");
   add_problem_options(command, o.problem);
   add_spread_options(command, o.spread, {"threads", "lockstep", "mpi", "nccl"});
   add_link_options(command, o.spread);

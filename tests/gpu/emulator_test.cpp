@@ -11,6 +11,7 @@
 #include "gpu/kernels/launch.cuh"
 #include "gpu/runtime/memory.h"
 #include "gpu/runtime/stream.h"
+#include "tests/gpu/gpu_problem.h"
 #include "tests/sentence.h"
 #include "tests/trials.h"
 
@@ -235,4 +236,16 @@ TEST_CASE("NCCL that does not block has told the stream when it says so, and not
   while (nccl.state() == ncclInProgress) {
   }
   CHECK(first_byte() == 7);
+}
+
+TEST_CASE(
+    "blocks of threads that stay take all processors of the GPU, and leave some where NCCL needs them") {
+  Random random(1);
+  const GpuProblem five_tiles(random, Dtype::bf16,
+                              {.B = 1, .Sq = 9, .Skv = 9, .Hq = 5, .Hkv = 5, .D = 64, .Dv = 64});
+  on_gpu(five_tiles);
+  CHECK(gridDim.x == 3);
+  Communicator nccl;
+  on_gpu(five_tiles, {RingOptions(), &nccl});
+  CHECK(gridDim.x == 1);
 }

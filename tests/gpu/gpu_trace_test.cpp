@@ -192,3 +192,15 @@ TEST_CASE("a message that arrives during arithmetic is not exposed, else for as 
   CHECK(hidden > 0);
   CHECK(late > 0);
 }
+
+TEST_CASE("where processes have a clock in common, wall times are its own") {
+  constexpr std::int64_t now = 5'000'000'000;
+  Random random(4);
+  const GpuProblem problem = small_problem(random);
+  const RingOptions ring = ring_of(3, Layout::zigzag);
+  TraceStore facts(ring.devices);
+  gpu::Tracing tracing(facts, ring.devices, cost, [] { return now; });
+  gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, 2, &tracing);
+  REQUIRE_FALSE(facts.events().empty());
+  for (const Event& e : facts.events()) CHECK(e.w >= now);
+}

@@ -142,7 +142,8 @@ TEST_CASE(
         const Setting fault("EMULATED_NCCL_FAULT",
                             "kills:" + std::to_string(rank) + ":" + std::to_string(message));
         const Answer answer = mpirun(processes, {}, run_with(small));
-        check_end(answer, moment_of(answer.err, "kills itself"), rank);
+        const std::string name = std::to_string(rank);
+        check_end(answer, moment_of(answer.err, "rank " + name + " with GPU " + name + " kills itself"), rank);
       }
 }
 

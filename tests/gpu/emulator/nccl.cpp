@@ -100,8 +100,10 @@ void suffer(const ncclComm& comm, long number) {
     *comm.state = ncclRemoteError;
   } else {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    std::fprintf(stderr, "%lld: rank %d kills itself\n",
-                 std::chrono::duration_cast<std::chrono::milliseconds>(now).count() + 0LL, rank);
+    const long long ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+    int gpu = 0;
+    cudaGetDevice(&gpu);
+    std::fprintf(stderr, "%lld: rank %d with GPU %d kills itself\n", ms, rank, gpu);
     std::raise(SIGKILL);
   }
 }
