@@ -6,7 +6,6 @@
 #include <set>
 
 #include "reference/oracle/backward_simulation.h"
-#include "reference/oracle/catalogue.h"
 #include "tests/agreement.h"
 #include "tests/oracle/mistaken.h"
 #include "tests/random_problem.h"
@@ -17,15 +16,9 @@ using namespace ringattn;
 
 namespace {
 
-const std::vector<Mistake>& all_mistakes() {
-  static const std::vector<Mistake> all = mistakes_of({Family::backward});
+const Mistakes& mistakes() {
+  static const Mistakes all = mistakes_of({Family::backward});
   return all;
-}
-
-const Mistake& mistake(const std::string& id) {
-  for (const Mistake& each : all_mistakes())
-    if (each.id == id) return each;
-  throw std::logic_error("no such mistake: " + id);
 }
 
 // A problem on a ring of devices
@@ -36,12 +29,13 @@ struct Case {
         forward(problem, layout, devices, {}),
         sim(problem, cotangents, layout, devices) {}
 
-  Readings readings(const std::string& id) const { return mistake(id).readings(forward); }
+  Readings readings(const std::string& id) const { return mistake_of_id(id).readings(forward); }
 
   // The gradients of the reading that is described so; the first one without a description
   Gradients<double> of(const std::string& id, const std::string& description = "") const {
     for (const Reading& reading : readings(id))
-      if (description.empty() || reading.describe() == description) return mistake(id).backward(sim, reading);
+      if (description.empty() || reading.describe() == description)
+        return mistake_of_id(id).backward(sim, reading);
     throw std::logic_error(id + " has no reading " + description);
   }
 
@@ -53,14 +47,7 @@ struct Case {
   BackwardSimulation sim;
 };
 
-double dot(const Tensor<double>& a, const TensorView<const double>& b) {
-  double sum = 0;
-  for (Index n = 0; n < a.shape().B; ++n)
-    for (Index h = 0; h < a.shape().H; ++h) sum += a.head(n, h).cwiseProduct(b.head(n, h)).sum();
-  return sum;
-}
-
-double size(const Tensor<double>& a) { return std::sqrt(dot(a, a.view())); }
+double size(const Tensor<double>& a) { return std::sqrt(dot(a, a)); }
 
 // How far apart two tensors are, in the size of the second; NaN counts as infinite
 double distance(Tensor<double> a, const Tensor<double>& b) {
@@ -151,7 +138,7 @@ TEST_CASE("every reading of a backward mistake gives gradients of the right shap
   for (int n = 0; n < trials(12); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
     const Case ring(drawn, static_cast<Layout>(n % 3), 1 + n % 5, n % 2 == 0);
-    for (const Mistake& each : all_mistakes())
+    for (const Mistake& each : mistakes())
       for (const Reading& reading : each.readings(ring.forward)) {
         const Gradients<double> found = each.backward(ring.sim, reading);
         CAPTURE(each.id + ": " + reading.describe());
@@ -169,7 +156,7 @@ TEST_CASE("every reading of a backward mistake is wrong somewhere, and each has 
   const Case contiguous(drawn, Layout::contiguous, 4), striped(drawn, Layout::striped, 4),
       zigzag(drawn, Layout::zigzag, 4), single_head(ungrouped, Layout::contiguous, 4);
   std::set<std::string> ids;
-  for (const Mistake& each : all_mistakes()) {
+  for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     CHECK(ids.insert(each.id).second);
     std::set<std::string> told, wrong;
@@ -304,7 +291,7 @@ TEST_CASE("constant factors are what they are called") {
   const Case ring(drawn, Layout::contiguous, 4);
   const auto factor = [&](const std::string& id, const std::string& reading) {
     const Tensor<double> dk = ring.of(id, reading).dk;
-    return dot(dk, ring.right().dk.view()) / dot(ring.right().dk, ring.right().dk.view());
+    return dot(dk, ring.right().dk) / dot(ring.right().dk, ring.right().dk);
   };
   CHECK(factor("G11", "") == doctest::Approx(1 / 0.7));
   CHECK(factor("G12", "") == doctest::Approx(0.7));

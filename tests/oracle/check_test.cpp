@@ -25,7 +25,7 @@ struct Desk {
                     .B = 1, .Sq = 64, .Skv = 64, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 24}) {
     Random random(7);
     p = normal_problem(random, extents);
-    for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(Dtype::bf16, *tensor);
+    make_exact(p, Precision::bf16);
     p.scoring.mask.causal = true;
     right = attention(p.problem());
     out = right.out, lse = right.lse;
@@ -283,7 +283,7 @@ TEST_CASE("a correct kernel is never named") {
   Random random(11);
   for (int n = 0; n < trials(510); ++n) {
     RandomProblem<double> p = random_problem(random, {.longest = 40, .widest = 16});
-    for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(Dtype::bf16, *tensor);
+    make_exact(p, Precision::bf16);
     const Kernel kernel{.precision = n % 2 ? Precision::bf16 : Precision::f32,
                         .stored = n % 2 ? Dtype::bf16 : Dtype::f32,
                         .tile = 4 + random.below(20),

@@ -3,6 +3,7 @@
 #include "reference/definition/attention_vjp.h"
 #include "reference/definition/layout.h"
 #include "reference/oracle/precision.h"
+#include "tests/random_problem.h"
 
 namespace ringattn {
 
@@ -32,6 +33,9 @@ struct Kernel {
 // x as an operand of a product
 double rounded_to(Precision precision, double x);
 void round_to(Precision precision, Tensor<double>& tensor);
+
+// All numbers become such as the operands of a kernel can hold
+void make_exact(RandomProblem<double>& p, Precision precision);
 
 Attended<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel);
 

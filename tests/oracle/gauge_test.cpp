@@ -62,11 +62,6 @@ void repeat_rows(Tensor<double>& tensor, Index period, double factor = 1) {
         tensor.head(b, h).row(s) = factor * tensor.head(b, h).row(s % period);
 }
 
-// All numbers become such as the operands of a kernel can hold
-void make_exact(RandomProblem<double>& p, Precision precision) {
-  for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(precision, *tensor);
-}
-
 // Inputs under which roundings do not happen at random
 constexpr int kinds_of_problems = 10;
 RandomProblem<double> hard_problem(Random& random, int kind) {

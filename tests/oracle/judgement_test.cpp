@@ -25,7 +25,7 @@ struct Case {
   explicit Case(Index Sq = 26, Index Skv = 24) {
     Random random(1);
     p = normal_problem(random, {.B = 2, .Sq = Sq, .Skv = Skv, .Hq = 4, .Hkv = 2, .D = 8, .Dv = 6});
-    for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V}) round_to(Precision::bf16, *tensor);
+    make_exact(p, Precision::bf16);
     p.scoring.mask.causal = true;
     rows = all_rows(Sq);
     found = emulated_attention(p.problem(), kernel);
@@ -191,7 +191,7 @@ TEST_CASE("one key counted twice among two hundred fails in every precision") {
   for (const Precision precision : {Precision::f32, Precision::tf32, Precision::bf16}) {
     Random random(2);
     RandomProblem<double> p = normal_problem(random, {.Sq = 16, .Skv = 200, .D = 16, .Dv = 8});
-    for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V}) round_to(precision, *tensor);
+    make_exact(p, precision);
     const Kernel kernel{.precision = precision,
                         .stored = precision == Precision::bf16 ? Dtype::bf16 : Dtype::f32};
     const GaugedForward gauged = gauge_attention(p.problem(), all_rows(16), kernel.declared(true));

@@ -78,8 +78,7 @@ TEST_CASE("every law holds for correct kernels of every precision") {
     for (const Precision precision : {Precision::f32, Precision::tf32, Precision::bf16, Precision::f16}) {
       RandomProblem<double> p = random_problem(random, {.longest = 30, .widest = 16});
       const bool exact_operands = random.below(2) == 0;
-      if (exact_operands)
-        for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(precision, *tensor);
+      if (exact_operands) make_exact(p, precision);
       const Kernel kernel{.precision = precision,
                           .stored = precision == Precision::bf16 ? Dtype::bf16 : Dtype::f32,
                           .devices = 1 + static_cast<int>(random.below(4))};
@@ -191,7 +190,7 @@ TEST_CASE("in each document for itself, A and B hold, and break when documents m
 
 TEST_CASE("in bf16 too, A breaks for an average and D for a missing scale") {
   Solved s;
-  for (Tensor<double>* tensor : {&s.p.Q, &s.p.K, &s.p.V, &s.p.dout}) round_to(Precision::bf16, *tensor);
+  make_exact(s.p, Precision::bf16);
   const Kernel kernel{.precision = Precision::bf16, .stored = Dtype::bf16, .devices = 4};
   s.forward = emulated_attention(s.p.problem(), kernel);
   s.gradients = emulated_vjp(s.p.problem(), s.forward, s.p.cotangents(), kernel);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <numbers>
 
-#include "reference/oracle/catalogue.h"
 #include "tests/oracle/mistaken.h"
 #include "tests/trials.h"
 
@@ -15,10 +14,6 @@ namespace {
 const Mistakes& mistakes() {
   static const Mistakes all = mistakes_of({Family::scale, Family::layout});
   return all;
-}
-
-Attended<double> mistaken(const Simulation& sim, const std::string& id, const std::string& said = "") {
-  return mistaken(sim, entry(mistakes(), id), said);
 }
 
 RandomProblem<double> drawn(const Extents& extents, bool causal = false) {
@@ -165,7 +160,7 @@ TEST_CASE("without a mask, a permutation that is missing leaves the right rows i
 TEST_CASE("P stripes of P rows are their own inverse") {
   const RandomProblem<double> p = drawn({1, 9, 9, 1, 1, 4, 3}, true);
   for_each_reading(
-      {entry(mistakes(), "P2")}, simulate(p, 3, Layout::striped),
+      {mistake_of_id("P2")}, simulate(p, 3, Layout::striped),
       [&](const Mistake& mistake, const Reading& reading) {
         CHECK(nearly(mistake.forward(simulate(p, 3, Layout::striped), reading), attention(p.problem())));
       });

@@ -7,10 +7,8 @@
 #include <cmath>
 #include <set>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/catalogue.h"
 #include "tests/agreement.h"
-#include "tests/random_problem.h"
+#include "tests/oracle/mistaken.h"
 
 using namespace ringattn;
 
@@ -19,29 +17,9 @@ namespace {
 // A few roundings of numbers of order 1
 constexpr double rounding = 1e-13;
 
-std::vector<Mistake> all_mask_mistakes() {
-  std::vector<Mistake> all;
-  for (const auto& part : {mask_mistakes, score_mask_mistakes, block_mask_mistakes, edge_mask_mistakes})
-    for (const Mistake& mistake : part()) all.push_back(mistake);
+const Mistakes& mistakes() {
+  static const Mistakes all = mistakes_of({Family::mask});
   return all;
-}
-
-const Mistake& entry(const std::string& id) {
-  static const std::vector<Mistake> all = all_mask_mistakes();
-  for (const Mistake& mistake : all)
-    if (mistake.id == id) return mistake;
-  throw std::logic_error("no mistake " + id);
-}
-
-Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
-  return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
-}
-
-// The mistake in the reading whose description contains _said_
-Attended<double> mistaken(const Simulation& sim, const std::string& id, const std::string& said = "") {
-  for (const Reading& reading : entry(id).readings(sim))
-    if (reading.describe().find(said) != std::string::npos) return entry(id).forward(sim, reading);
-  throw std::logic_error("no reading of " + id + " says " + said);
 }
 
 // The definition where query row i sees key row j by the rule, and nothing else counts
@@ -79,14 +57,6 @@ bool same(const Attended<double>& a, const Attended<double>& b) {
 template <class Rule>
 bool is(const RandomProblem<double>& p, const Attended<double>& found, const Rule& rule) {
   return same(found, definition_where(p, rule));
-}
-
-// V_j = e_j, so that out shows the weights
-void show_weights(RandomProblem<double>& p) {
-  const Extents e = p.extents();
-  p.V = Tensor<double>({e.B, e.Skv, e.Hkv, e.Skv});
-  for (Index b = 0; b < e.B; ++b)
-    for (Index h = 0; h < e.Hkv; ++h) p.V.head(b, h).setIdentity();
 }
 
 RandomProblem<double> full_problem(std::uint64_t seed, Index Sq, Index Skv) {
@@ -367,7 +337,7 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
     INFO(p.describe(), ", devices ", devices);
     const Simulation sim = simulate(p, devices, layout);
     const Shape out = p.problem().out_shape();
-    for (const Mistake& mistake : all_mask_mistakes())
+    for (const Mistake& mistake : mistakes())
       for (const Reading& reading : mistake.readings(sim)) {
         const Attended<double> found = mistake.forward(sim, reading);
         CHECK(found.out.shape() == out);
@@ -378,13 +348,13 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
 }
 
 TEST_CASE("every mask mistake can be seen, and no two readings of one entry say the same") {
-  std::vector<Mistake> unseen = all_mask_mistakes();
+  Mistakes unseen = mistakes();
   for (const bool causal : {true, false})
     for (const bool documents : {true, false}) {
       const RandomProblem<double> p = revealing_problem(16, causal, documents);
       const Simulation sim = simulate(p, documents ? 2 : 4);
       const Attended<double> truth = attention(p.problem());
-      for (const Mistake& mistake : all_mask_mistakes()) {
+      for (const Mistake& mistake : mistakes()) {
         std::set<std::string> said;
         for (const Reading& reading : mistake.readings(sim))
           CHECK_MESSAGE(said.insert(reading.describe()).second, mistake.id);

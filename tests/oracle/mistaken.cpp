@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "reference/oracle/catalogue.h"
-
 namespace ringattn {
 
 Mistakes mistakes_of(std::initializer_list<Family> families) {
@@ -13,6 +11,20 @@ Mistakes mistakes_of(std::initializer_list<Family> families) {
     if (mistake.id != "S0" && std::find(families.begin(), families.end(), mistake.family) != families.end())
       found.push_back(mistake);
   return found;
+}
+
+void show_weights(RandomProblem<double>& p) {
+  const Extents e = p.extents();
+  p.V = Tensor<double>({e.B, e.Skv, e.Hkv, e.Skv});
+  for (Index b = 0; b < e.B; ++b)
+    for (Index h = 0; h < e.Hkv; ++h) p.V.head(b, h).setIdentity();
+}
+
+double dot(const TensorView<const double>& a, const TensorView<const double>& b) {
+  double sum = 0;
+  for (Index n = 0; n < a.shape.B; ++n)
+    for (Index h = 0; h < a.shape.H; ++h) sum += a.head(n, h).cwiseProduct(b.head(n, h)).sum();
+  return sum;
 }
 
 namespace {
@@ -32,13 +44,6 @@ std::vector<RandomProblem<double>> telling_problems() {
   }
   problems.front().scoring.softcap = 2;
   return problems;
-}
-
-double dot(const TensorView<const double>& a, const TensorView<const double>& b) {
-  double sum = 0;
-  for (Index n = 0; n < a.shape.B; ++n)
-    for (Index h = 0; h < a.shape.H; ++h) sum += a.head(n, h).cwiseProduct(b.head(n, h)).sum();
-  return sum;
 }
 
 // <dout, out> + <dlse, lse>, without the rows that see no key

@@ -8,7 +8,7 @@
 
 #include "reference/definition/truth.h"
 #include "reference/oracle/backward_simulation.h"
-#include "reference/oracle/mistake.h"
+#include "reference/oracle/catalogue.h"
 #include "tests/random_problem.h"
 
 namespace ringattn {
@@ -22,23 +22,22 @@ Mistakes mistakes_of(std::initializer_list<Family> families);
 
 constexpr Layout every_layout[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
 
-inline const Mistake& entry(const Mistakes& mistakes, const std::string& id) {
-  for (const Mistake& mistake : mistakes)
-    if (mistake.id == id) return mistake;
-  throw std::logic_error("no mistake " + id);
-}
-
 inline Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
   return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
 }
 
 // The result of a mistake in the first reading whose description contains _said_
-inline Attended<double> mistaken(const Simulation& sim, const Mistake& mistake,
-                                 const std::string& said = "") {
+inline Attended<double> mistaken(const Simulation& sim, const std::string& id, const std::string& said = "") {
+  const Mistake& mistake = mistake_of_id(id);
   for (const Reading& reading : mistake.readings(sim))
     if (reading.describe().find(said) != std::string::npos) return mistake.forward(sim, reading);
-  throw std::logic_error("no reading of " + mistake.id + " says " + said);
+  throw std::logic_error("no reading of " + id + " says " + said);
 }
+
+// V_j = e_j, so that out shows the weights
+void show_weights(RandomProblem<double>& p);
+
+double dot(const TensorView<const double>& a, const TensorView<const double>& b);
 
 // Equal but for a few roundings; infinities and NaN are equal to their like
 inline bool nearly(double a, double b) {
@@ -60,7 +59,7 @@ inline bool nearly(const Attended<double>& a, const Attended<double>& b) {
   return nearly(a.out, b.out) && nearly(a.lse, b.lse);
 }
 
-// Calls visit(simulation, mistake, reading) for every reading of every one of _mistakes_
+// Calls visit(mistake, reading) for every reading of every one of _mistakes_
 template <class Visit>
 void for_each_reading(const Mistakes& mistakes, const Simulation& sim, const Visit& visit) {
   for (const Mistake& mistake : mistakes)

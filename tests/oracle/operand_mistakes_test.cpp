@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <complex>
 
-#include "reference/oracle/catalogue.h"
 #include "tests/oracle/mistaken.h"
 #include "tests/trials.h"
 
@@ -15,10 +14,6 @@ namespace {
 const Mistakes& mistakes() {
   static const Mistakes all = mistakes_of({Family::heads, Family::operands});
   return all;
-}
-
-Attended<double> mistaken(const Simulation& sim, const std::string& id, const std::string& said = "") {
-  return mistaken(sim, entry(mistakes(), id), said);
 }
 
 RandomProblem<double> drawn(const Extents& extents) {

@@ -4,69 +4,26 @@
 
 #include <cmath>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/catalogue.h"
 #include "reference/oracle/mistakes/journey.h"
-#include "tests/random_problem.h"
+#include "tests/oracle/ring.h"
 #include "tests/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-const std::vector<Mistake>& all_mistakes() {
-  static const std::vector<Mistake> all = [] {
-    std::vector<Mistake> mistakes;
-    for (const auto& part : {ring_mistakes, ring_buffer_mistakes})
-      for (const Mistake& mistake : part()) mistakes.push_back(mistake);
-    return mistakes;
-  }();
+const Mistakes& mistakes() {
+  static const Mistakes all = mistakes_of({Family::ring});
   return all;
 }
 
-const Mistake& mistake(const std::string& id) {
-  for (const Mistake& each : all_mistakes())
-    if (each.id == id) return each;
-  throw std::logic_error("no such mistake: " + id);
-}
-
-struct Case {
-  Case(RandomProblem<double> problem, Layout layout, int devices)
-      : drawn(std::move(problem)),
-        sim(drawn.problem(), layout, devices, all_rows(drawn.Q.shape().S)),
-        right(sim.run(weigh_rightly)) {}
-
-  // The reading whose description begins so
-  Attended<double> of(const std::string& id, const std::string& description = "") const {
-    for (const Reading& reading : mistake(id).readings(sim))
-      if (reading.describe().rfind(description, 0) == 0) return mistake(id).forward(sim, reading);
-    throw std::logic_error(id + " has no reading " + description);
-  }
-
-  RandomProblem<double> drawn;
-  Simulation sim;
-  Attended<double> right;
-};
-
-bool near(double a, double b) { return a == b || std::abs(a - b) <= 1e-11 * (1 + std::abs(b)); }
-
-bool same(const Tensor<double>& a, const Tensor<double>& b) {
-  for (Index n = 0; n < a.size(); ++n)
-    if (!near(a.data()[n], b.data()[n])) return false;
-  return true;
-}
-
-bool same(const Attended<double>& a, const Attended<double>& b) {
-  return same(a.out, b.out) && same(a.lse, b.lse);
-}
-
 // The devices all of whose rows are right, as a text: '.' right, 'x' wrong
-std::string devices_right(const Attended<double>& found, const Case& on) {
+std::string devices_right(const Attended<double>& found, const Ring& ring) {
   std::string text;
-  for (int device = 0; device < on.sim.devices(); ++device) {
-    const std::vector<Index>& rows = on.sim.spread().queries.rows_of(device);
-    const bool right = same(select_rows(found.out.view(), rows), select_rows(on.right.out.view(), rows)) &&
-                       same(select_rows(found.lse.view(), rows), select_rows(on.right.lse.view(), rows));
+  for (int device = 0; device < ring.sim.devices(); ++device) {
+    const std::vector<Index>& rows = ring.sim.spread().queries.rows_of(device);
+    const bool right = same(select_rows(found.out.view(), rows), select_rows(ring.right.out.view(), rows)) &&
+                       same(select_rows(found.lse.view(), rows), select_rows(ring.right.lse.view(), rows));
     text += right ? '.' : 'x';
   }
   return text;
@@ -90,9 +47,9 @@ double count(const Attended<double>& found, Index row, Index key) {
 using Counts = std::string;
 
 // One row for each of four devices, four keys in each block
-const Case& four_devices() {
-  static const Case on(counting_problem(4, 16), Layout::contiguous, 4);
-  return on;
+const Ring& four_devices() {
+  static const Ring ring(counting_problem(4, 16), Layout::contiguous, 4);
+  return ring;
 }
 
 bool counts(const Attended<double>& found, const Counts& expected) {
@@ -120,14 +77,14 @@ RandomProblem<double> causal_problem(Index N, Index sequences = 1) {
 TEST_CASE("every ring mistake can be made on every problem: finite numbers of the right shape") {
   Random random(2);
   for (int n = 0; n < trials(25); ++n) {
-    const Case on(random_problem(random), static_cast<Layout>(random.below(3)),
-                  1 + static_cast<int>(random.below(5)));
-    CAPTURE(on.drawn.describe());
-    for (const Mistake& each : all_mistakes())
-      for (const Reading& reading : each.readings(on.sim)) {
-        const Attended<double> found = each.forward(on.sim, reading);
-        CHECK(found.out.shape() == on.right.out.shape());
-        CHECK(found.lse.shape() == on.right.lse.shape());
+    const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)),
+                    1 + static_cast<int>(random.below(5)));
+    CAPTURE(ring.drawn.describe());
+    for (const Mistake& each : mistakes())
+      for (const Reading& reading : each.readings(ring.sim)) {
+        const Attended<double> found = each.forward(ring.sim, reading);
+        CHECK(found.out.shape() == ring.right.out.shape());
+        CHECK(found.lse.shape() == ring.right.lse.shape());
         for (Index k = 0; k < found.out.size(); ++k) CHECK(std::isfinite(found.out.data()[k]));
         for (Index k = 0; k < found.lse.size(); ++k)
           CHECK((found.lse.data()[k] < 1e3 && found.lse.data()[k] == found.lse.data()[k]));
@@ -136,8 +93,8 @@ TEST_CASE("every ring mistake can be made on every problem: finite numbers of th
 }
 
 TEST_CASE("one device: there is no ring to make a mistake in") {
-  const Case on(causal_problem(7), Layout::striped, 1);
-  for (const Mistake& each : all_mistakes()) CHECK(each.readings(on.sim).empty());
+  const Ring ring(causal_problem(7), Layout::striped, 1);
+  for (const Mistake& each : mistakes()) CHECK(each.readings(ring.sim).empty());
 }
 
 TEST_CASE("every ring mistake shows on some case") {
@@ -147,13 +104,13 @@ TEST_CASE("every ring mistake shows on some case") {
   drawn.scoring.mask.window_left = drawn.scoring.mask.window_right = 6;
   RandomProblem<double> windowed = drawn;
   windowed.scoring.mask.causal = true;
-  const Case two_sided(drawn, Layout::contiguous, 4), causal(windowed, Layout::contiguous, 4);
-  for (const Mistake& each : all_mistakes()) {
+  const Ring two_sided(drawn, Layout::contiguous, 4), causal(windowed, Layout::contiguous, 4);
+  for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     bool shows = false;
-    for (const Case* on : {&two_sided, &causal})
-      for (const Reading& reading : each.readings(on->sim))
-        shows = shows || !same(each.forward(on->sim, reading), on->right);
+    for (const Ring* ring : {&two_sided, &causal})
+      for (const Reading& reading : each.readings(ring->sim))
+        shows = shows || !same(each.forward(ring->sim, reading), ring->right);
     CHECK(shows);
   }
 }
@@ -161,25 +118,26 @@ TEST_CASE("every ring mistake shows on some case") {
 TEST_CASE("the right journey is right, whatever the mask") {
   Random random(5);
   for (int n = 0; n < trials(50); ++n) {
-    const Case on(random_problem(random), static_cast<Layout>(random.below(3)),
-                  1 + static_cast<int>(random.below(5)));
-    CAPTURE(on.drawn.describe());
-    CHECK(same(attend_along(right_journey(on.sim.spread()), on.sim), on.right));
+    const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)),
+                    1 + static_cast<int>(random.below(5)));
+    CAPTURE(ring.drawn.describe());
+    CHECK(same(attend_along(right_journey(ring.sim.spread()), ring.sim), ring.right));
   }
 }
 
 TEST_CASE("a block of which a device sees a key is never taken for hidden") {
   Random random(8);
   for (int n = 0; n < trials(50); ++n) {
-    const Case on(random_problem(random), static_cast<Layout>(random.below(3)), 4);
-    CAPTURE(on.drawn.describe());
-    const Problem<double>& problem = on.sim.problem();
+    const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)), 4);
+    CAPTURE(ring.drawn.describe());
+    const Problem<double>& problem = ring.sim.problem();
     for (Index b = 0; b < problem.Q.shape.B; ++b)
       for (Index i = 0; i < problem.Q.shape.S; ++i)
         for (Index j = 0; j < problem.K.shape.S; ++j)
-          if (visible(problem.q_tokens.of(b)[static_cast<std::size_t>(i)], on.sim.key(b, j),
+          if (visible(problem.q_tokens.of(b)[static_cast<std::size_t>(i)], ring.sim.key(b, j),
                       problem.scoring.mask))
-            CHECK(may_see(on.sim, on.sim.spread().queries.device_of(i), on.sim.spread().keys.device_of(j)));
+            CHECK(may_see(ring.sim, ring.sim.spread().queries.device_of(i),
+                          ring.sim.spread().keys.device_of(j)));
   }
 }
 
@@ -200,16 +158,16 @@ TEST_CASE("R9, R11: a stale buffer is a 2 and a 0 in one line, an early one as w
 }
 
 TEST_CASE("R10: a torn buffer has the new rows in one half and the old ones in the other") {
-  const Case& on = four_devices();
-  const Attended<double> first = on.of("R10", "device = 2, step = 1, new = the first half"),
-                         last = on.of("R10", "device = 2, step = 1, new = the last half");
+  const Ring& ring = four_devices();
+  const Attended<double> first = ring.of("R10", "device = 2, step = 1, new = the first half"),
+                         last = ring.of("R10", "device = 2, step = 1, new = the last half");
   const std::vector<double> first_new{1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1},
       last_new{1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1};
   for (Index key = 0; key < 16; ++key) {
     CHECK(near(count(first, 2, key), first_new[static_cast<std::size_t>(key)]));
     CHECK(near(count(last, 2, key), last_new[static_cast<std::size_t>(key)]));
   }
-  CHECK(devices_right(first, on) == "..x.");
+  CHECK(devices_right(first, ring) == "..x.");
 }
 
 TEST_CASE("R13: what stands behind the device that sends its own block sees it again and again") {
@@ -228,16 +186,16 @@ TEST_CASE("R24: rings of two devices meet their own blocks twice, or those of ot
 }
 
 TEST_CASE("R18: keys of zeros still weigh, zeros as values read nothing") {
-  const Case& on = four_devices();
-  const Attended<double> found = on.of("R18", "owner = 1, zeros = K and V");
-  CHECK(same(found.lse, on.right.lse));
+  const Ring& ring = four_devices();
+  const Attended<double> found = ring.of("R18", "owner = 1, zeros = K and V");
+  CHECK(same(found.lse, ring.right.lse));
   CHECK(counts(found, "1011 1111 1011 1011"));
 }
 
 TEST_CASE("R22: the last key of a longer block is lost, or a shorter block ends in what was there before") {
-  const Case on(counting_problem(4, 14), Layout::contiguous, 4);  // blocks of 3, 4, 3, 4 keys
-  const Attended<double> cut = on.of("R22", "length = of the shortest"),
-                         stale = on.of("R22", "length = of the longest");
+  const Ring ring(counting_problem(4, 14), Layout::contiguous, 4);  // blocks of 3, 4, 3, 4 keys
+  const Attended<double> cut = ring.of("R22", "length = of the shortest"),
+                         stale = ring.of("R22", "length = of the longest");
   for (Index row = 0; row < 4; ++row)
     for (Index key = 0; key < 14; ++key) CHECK(near(count(cut, row, key), key == 6 || key == 13 ? 0 : 1));
 
@@ -246,32 +204,33 @@ TEST_CASE("R22: the last key of a longer block is lost, or a shorter block ends 
 }
 
 TEST_CASE("without a mask nobody can tell which way the ring turns, or whose positions are used") {
-  for (const char* id : {"R5", "R12", "R20", "R23"}) CHECK(mistake(id).readings(four_devices().sim).empty());
+  for (const char* id : {"R5", "R12", "R20", "R23"})
+    CHECK(mistake_of_id(id).readings(four_devices().sim).empty());
 }
 
 // ---- Operands ---------------------------------------------------------------
 
 TEST_CASE("R6, R8: values of other blocks leave lse right. R7: keys of the own block alone make lse") {
   Random random(6);
-  const Case on(normal_problem(random, {.Sq = 8, .Skv = 12, .Hq = 2, .D = 4, .Dv = 3}), Layout::contiguous,
-                4);
+  const Ring ring(normal_problem(random, {.Sq = 8, .Skv = 12, .Hq = 2, .D = 4, .Dv = 3}), Layout::contiguous,
+                  4);
   for (const char* id : {"R6", "R8"}) {
-    CHECK(same(on.of(id).lse, on.right.lse));
-    CHECK(devices_right(on.of(id), on) == "xxxx");
+    CHECK(same(ring.of(id).lse, ring.right.lse));
+    CHECK(devices_right(ring.of(id), ring) == "xxxx");
   }
-  CHECK(same(on.of("R7").lse, on.of("R4").lse));
-  CHECK(!same(on.of("R7").out, on.of("R4").out));
+  CHECK(same(ring.of("R7").lse, ring.of("R4").lse));
+  CHECK(!same(ring.of("R7").out, ring.of("R4").out));
 }
 
 TEST_CASE("R16: the sequences of the first ring are right, and the others where the sequences are equal") {
   Random random(7);
   RandomProblem<double> p =
       normal_problem(random, {.B = 4, .Sq = 5, .Skv = 9, .Hq = 2, .Hkv = 1, .D = 4, .Dv = 3});
-  const Case on(p, Layout::striped, 3);
-  const Attended<double> found = on.of("R16", "rings = 2");
+  const Ring ring(p, Layout::striped, 3);
+  const Attended<double> found = ring.of("R16", "rings = 2");
   const auto sequence_right = [&](Index b) {
-    return found.out.head(b, 1).isApprox(on.right.out.head(b, 1), 1e-12) &&
-           found.lse.head(b, 1).isApprox(on.right.lse.head(b, 1), 1e-12);
+    return found.out.head(b, 1).isApprox(ring.right.out.head(b, 1), 1e-12) &&
+           found.lse.head(b, 1).isApprox(ring.right.lse.head(b, 1), 1e-12);
   };
   CHECK(sequence_right(0));
   CHECK(sequence_right(1));
@@ -279,20 +238,20 @@ TEST_CASE("R16: the sequences of the first ring are right, and the others where 
   CHECK(!sequence_right(3));
 
   // The own block is never foreign: causal, device 0 sees no other
-  const Case own(causal_problem(16, 2), Layout::contiguous, 4);
+  const Ring own(causal_problem(16, 2), Layout::contiguous, 4);
   CHECK(devices_right(own.of("R16"), own) == ".xxx");
 
   for (Index b = 1; b < 4; ++b) p.K.head(b, 0) = p.K.head(0, 0), p.V.head(b, 0) = p.V.head(0, 0);
-  const Case equal(p, Layout::striped, 3);
+  const Ring equal(p, Layout::striped, 3);
   CHECK(same(equal.of("R16", "rings = 4"), equal.right));
 }
 
 // ---- With a causal mask -----------------------------------------------------
 
 TEST_CASE("causal and contiguous: the devices that each mistake leaves right") {
-  const Case on(causal_problem(16), Layout::contiguous, 4);
+  const Ring ring(causal_problem(16), Layout::contiguous, 4);
   const auto right = [&](const std::string& id, const std::string& description = "") {
-    return devices_right(on.of(id, description), on);
+    return devices_right(ring.of(id, description), ring);
   };
   CHECK(right("R1", "hops missing = 1") == "...x");
   CHECK(right("R2") == "xxxx");
@@ -312,17 +271,17 @@ TEST_CASE("causal and contiguous: the devices that each mistake leaves right") {
 TEST_CASE("R20: a window that looks both ways wants blocks from both ends of the ring") {
   RandomProblem<double> p = causal_problem(16);
   p.scoring.mask = {.causal = false, .window_left = 4, .window_right = 4};
-  const Case on(p, Layout::contiguous, 4);
-  CHECK(devices_right(on.of("R20"), on) == "xxx.");
+  const Ring ring(p, Layout::contiguous, 4);
+  CHECK(devices_right(ring.of("R20"), ring) == "xxx.");
 }
 
 TEST_CASE("R21: a window of whole blocks needs no rounding up, any other loses its oldest keys") {
   RandomProblem<double> p = causal_problem(16);
   p.scoring.mask.window_left = 4;
-  const Case whole(p, Layout::contiguous, 4);
+  const Ring whole(p, Layout::contiguous, 4);
   CHECK(same(whole.of("R21"), whole.right));
   p.scoring.mask.window_left = 5;
-  const Case more(p, Layout::contiguous, 4);
+  const Ring more(p, Layout::contiguous, 4);
   const Attended<double> found = more.of("R21");
   for (Index row = 0; row < 16; ++row)
     CHECK(near(found.lse(0, row, 0, 0), more.right.lse(0, row, 0, 0)) == (row < 8 || row % 4 != 0));
@@ -331,8 +290,8 @@ TEST_CASE("R21: a window of whole blocks needs no rounding up, any other loses i
 TEST_CASE("R23: with the positions of the own keys every block is masked by one triangle") {
   RandomProblem<double> p = counting_problem(12, 12);
   p.scoring.mask.causal = true;
-  const Case on(p, Layout::contiguous, 4);
-  const Attended<double> found = on.of("R23");
+  const Ring ring(p, Layout::contiguous, 4);
+  const Attended<double> found = ring.of("R23");
   for (Index row = 0; row < 12; ++row)
     for (Index key = 0; key < 12; ++key) CHECK(near(count(found, row, key), key % 3 <= row % 3 ? 1 : 0));
 }

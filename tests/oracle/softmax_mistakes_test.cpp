@@ -6,65 +6,17 @@
 #include <limits>
 #include <numbers>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/catalogue.h"
 #include "reference/oracle/mistakes/blocks.h"
-#include "tests/random_problem.h"
+#include "tests/oracle/ring.h"
 #include "tests/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-const std::vector<Mistake>& all_mistakes() {
-  static const std::vector<Mistake> all = [] {
-    std::vector<Mistake> mistakes;
-    for (const auto& part : {online_softmax_mistakes, merge_mistakes, merge_lse_mistakes})
-      for (const Mistake& mistake : part()) mistakes.push_back(mistake);
-    return mistakes;
-  }();
+const Mistakes& mistakes() {
+  static const Mistakes all = mistakes_of({Family::online_softmax, Family::merge});
   return all;
-}
-
-const Mistake& mistake(const std::string& id) {
-  for (const Mistake& each : all_mistakes())
-    if (each.id == id) return each;
-  throw std::logic_error("no such mistake: " + id);
-}
-
-// A problem on a ring. Where its values are those of read_weights(), out is the matrix of the weights.
-struct Case {
-  Case(RandomProblem<double> problem, Layout layout, int devices)
-      : drawn(std::move(problem)),
-        sim(drawn.problem(), layout, devices, all_rows(drawn.Q.shape().S)),
-        right(sim.run(weigh_rightly)) {}
-
-  // The reading whose description begins so
-  Attended<double> of(const std::string& id, const std::string& description = "") const {
-    for (const Reading& reading : mistake(id).readings(sim))
-      if (reading.describe().rfind(description, 0) == 0) return mistake(id).forward(sim, reading);
-    throw std::logic_error(id + " has no reading " + description);
-  }
-
-  // The weight of the block that row _i_ meets at a step, and its lse
-  double mass(const Attended<double>& found, Index i, int step) const {
-    double sum = 0;
-    const Spread& spread = sim.spread();
-    for (const Index j : spread.keys.rows_of(spread.owner_at(spread.queries.device_of(i), step)))
-      sum += found.out(0, i, 0, j);
-    return sum;
-  }
-  double lse_b(Index i, int step) const { return right.lse(0, i, 0, 0) + std::log(mass(right, i, step)); }
-
-  RandomProblem<double> drawn;
-  Simulation sim;
-  Attended<double> right;
-};
-
-void read_weights(RandomProblem<double>& p) {
-  p.V = Tensor<double>({p.K.shape().B, p.K.shape().S, p.K.shape().H, p.K.shape().S});
-  for (Index b = 0; b < p.V.shape().B; ++b)
-    for (Index h = 0; h < p.V.shape().H; ++h) p.V.head(b, h).setIdentity();
 }
 
 // One head, no mask
@@ -72,20 +24,8 @@ RandomProblem<double> weights_problem(Index Sq, Index Skv, double scale = 1) {
   Random random(1);
   RandomProblem<double> p = normal_problem(random, {.Sq = Sq, .Skv = Skv, .D = 5});
   p.scoring.softmax_scale = scale;
-  read_weights(p);
+  show_weights(p);
   return p;
-}
-
-bool near(double a, double b) { return a == b || std::abs(a - b) <= 1e-11 * (1 + std::abs(b)); }
-
-bool same(const Tensor<double>& a, const Tensor<double>& b) {
-  for (Index n = 0; n < a.size(); ++n)
-    if (!near(a.data()[n], b.data()[n])) return false;
-  return true;
-}
-
-bool same(const Attended<double>& a, const Attended<double>& b) {
-  return same(a.out, b.out) && same(a.lse, b.lse);
 }
 
 // The sum of the weights of row _i_: what it reads where all values are 1
@@ -97,13 +37,13 @@ TEST_CASE("every softmax mistake can be made on every problem: the results have 
   Random random(2);
   for (int n = 0; n < trials(25); ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
-    const Case on{drawn, static_cast<Layout>(random.below(3)), 1 + static_cast<int>(random.below(5))};
+    const Ring ring{drawn, static_cast<Layout>(random.below(3)), 1 + static_cast<int>(random.below(5))};
     CAPTURE(drawn.describe());
-    for (const Mistake& each : all_mistakes())
-      for (const Reading& reading : each.readings(on.sim)) {
-        const Attended<double> found = each.forward(on.sim, reading);
-        CHECK(found.out.shape() == on.right.out.shape());
-        CHECK(found.lse.shape() == on.right.lse.shape());
+    for (const Mistake& each : mistakes())
+      for (const Reading& reading : each.readings(ring.sim)) {
+        const Attended<double> found = each.forward(ring.sim, reading);
+        CHECK(found.out.shape() == ring.right.out.shape());
+        CHECK(found.lse.shape() == ring.right.lse.shape());
       }
   }
 }
@@ -115,49 +55,49 @@ TEST_CASE("every softmax mistake shows on a causal striped ring with large score
   for (Token& token : drawn.q_tokens.of(0)) token.position *= 8;
   drawn.scoring.softmax_scale = 12;
   drawn.scoring.mask.causal = true;
-  const Case on(drawn, Layout::striped, 2);
-  for (const Mistake& each : all_mistakes()) {
+  const Ring ring(drawn, Layout::striped, 2);
+  for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     bool shows = false;
-    for (const Reading& reading : each.readings(on.sim))
-      shows = shows || !same(each.forward(on.sim, reading), on.right);
+    for (const Reading& reading : each.readings(ring.sim))
+      shows = shows || !same(each.forward(ring.sim, reading), ring.right);
     CHECK(shows);
   }
 }
 
 TEST_CASE("one device that does not cut its block merges nothing: no tile, no merge mistake") {
   Random random(4);
-  const Case on(normal_problem(random, {.Sq = 6, .Skv = 15, .Hq = 2, .D = 3, .Dv = 2}), Layout::contiguous,
-                1);
-  for (const Mistake& each : all_mistakes()) {
+  const Ring ring(normal_problem(random, {.Sq = 6, .Skv = 15, .Hq = 2, .D = 3, .Dv = 2}), Layout::contiguous,
+                  1);
+  for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     const bool needs_no_merge = each.id == "O5" || each.id == "O6" || each.id == "O8" || each.id == "O10";
-    CHECK(each.readings(on.sim).empty() == !needs_no_merge);
+    CHECK(each.readings(ring.sim).empty() == !needs_no_merge);
   }
 }
 
 // ---- The online softmax -----------------------------------------------------
 
 TEST_CASE("O1: lse is right, the last block has its right weight, and no block less than that") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> found = on.of("O1", "tile = the whole ring block");
-  CHECK(same(found.lse, on.right.lse));
-  CHECK(!same(found.out, on.right.out));
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
+  const Attended<double> found = ring.of("O1", "tile = the whole ring block");
+  CHECK(same(found.lse, ring.right.lse));
+  CHECK(!same(found.out, ring.right.out));
   for (Index i = 0; i < 8; ++i) {
-    CHECK(near(on.mass(found, i, 3), on.mass(on.right, i, 3)));
+    CHECK(near(ring.mass(found, i, 3), ring.mass(ring.right, i, 3)));
     for (int step = 0; step < 3; ++step)
-      CHECK(on.mass(found, i, step) >= on.mass(on.right, i, step) * (1 - 1e-12));
+      CHECK(ring.mass(found, i, step) >= ring.mass(ring.right, i, step) * (1 - 1e-12));
   }
 }
 
 TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows. O3: the weights still sum to 1") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> l = on.of("O2"), both = on.of("O3");
-  CHECK(!same(l.lse, on.right.lse));
-  CHECK(!same(both.out, on.right.out));
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
+  const Attended<double> l = ring.of("O2"), both = ring.of("O3");
+  CHECK(!same(l.lse, ring.right.lse));
+  CHECK(!same(both.out, ring.right.out));
   CHECK(same(both.lse, l.lse));
   for (Index i = 0; i < 8; ++i) {
-    CHECK(near(sum_of_weights(l, i), std::exp(on.right.lse(0, i, 0, 0) - l.lse(0, i, 0, 0))));
+    CHECK(near(sum_of_weights(l, i), std::exp(ring.right.lse(0, i, 0, 0) - l.lse(0, i, 0, 0))));
     CHECK(near(sum_of_weights(both, i), 1));
   }
 }
@@ -168,30 +108,30 @@ TEST_CASE("O4 and O7 show only where the maximum grows") {
   p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
   for (const double direction : {1.0, -1.0}) {
     for (Index j = 0; j < 12; ++j) p.K(0, j, 0, 0) = direction * static_cast<double>(j < 9 ? j : 12);
-    const Case on(p, Layout::contiguous, 4);
+    const Ring ring(p, Layout::contiguous, 4);
     for (const char* id : {"O4", "O7"})
       for (const char* of : {"of = both", "of = the accumulator", "of = the sum l"}) {
         CAPTURE(id);
         CAPTURE(of);
-        CHECK(same(on.of(id, of), on.right) == (direction > 0));
+        CHECK(same(ring.of(id, of), ring.right) == (direction > 0));
       }
   }
 }
 
 TEST_CASE("O5: without the division the largest weight is 1") {
-  const Case on(weights_problem(8, 13), Layout::striped, 3);
-  const Attended<double> found = on.of("O5");
-  CHECK(same(found.lse, on.right.lse));
+  const Ring ring(weights_problem(8, 13), Layout::striped, 3);
+  const Attended<double> found = ring.of("O5");
+  CHECK(same(found.lse, ring.right.lse));
   for (Index i = 0; i < 8; ++i) CHECK(near(found.out.head(0, 0).row(i).maxCoeff(), 1));
 }
 
 TEST_CASE("O6: a phantom key of score 0 adds 1 to exp(lse), for every state that is started") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   for (const double phantoms : {1.0, 4.0}) {
-    const Attended<double> found = on.of("O6", phantoms == 1 ? "phantom key = score 0, state = carried"
-                                                             : "phantom key = score 0, state = each block");
+    const Attended<double> found = ring.of("O6", phantoms == 1 ? "phantom key = score 0, state = carried"
+                                                               : "phantom key = score 0, state = each block");
     for (Index i = 0; i < 8; ++i) {
-      const double sum = std::exp(on.right.lse(0, i, 0, 0));
+      const double sum = std::exp(ring.right.lse(0, i, 0, 0));
       CHECK(near(std::exp(found.lse(0, i, 0, 0)), sum + phantoms));
       CHECK(near(sum_of_weights(found, i), sum / (sum + phantoms)));
     }
@@ -203,7 +143,7 @@ TEST_CASE("O8: weights are rounded to 8 bits after they were summed, and 1 is on
   p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
   const double P[] = {1, 0.27, 0.0005};
   for (Index j = 0; j < 3; ++j) p.K(0, j, 0, 0) = std::log(P[j]);
-  const Case one_block(p, Layout::contiguous, 1);
+  const Ring one_block(p, Layout::contiguous, 1);
   const Attended<double> coarse = one_block.of("O8", "format = fp8 e4m3"),
                          coarser = one_block.of("O8", "format = fp8 e5m2");
   CHECK(same(coarse.lse, one_block.right.lse));
@@ -219,91 +159,94 @@ TEST_CASE("O9: NaN in exactly the rows that see nothing of their first tile") {
   p.scoring.mask.window_left = 0;
   p.scoring.mask.causal = true;
   p.q_tokens = consecutive_tokens(12, 3);  // three rows later, where another device has the key
-  const Case on(p, Layout::contiguous, 4);
-  const Attended<double> found = on.of("O9", "tile = the whole ring block");
+  const Ring ring(p, Layout::contiguous, 4);
+  const Attended<double> found = ring.of("O9", "tile = the whole ring block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(found.lse(0, i, 0, 0)));
   p.q_tokens = consecutive_tokens(12);
-  const Case own(p, Layout::contiguous, 4);
+  const Ring own(p, Layout::contiguous, 4);
   CHECK(same(own.of("O9", "tile = the whole ring block"), own.right));
 }
 
 TEST_CASE("O10: the two halves of lse sum to lse") {
-  const Case on(weights_problem(8, 13), Layout::zigzag, 2);
-  const Attended<double> m = on.of("O10", "lse = m"), log_l = on.of("O10", "lse = log l");
-  CHECK(same(m.out, on.right.out));
+  const Ring ring(weights_problem(8, 13), Layout::zigzag, 2);
+  const Attended<double> m = ring.of("O10", "lse = m"), log_l = ring.of("O10", "lse = log l");
+  CHECK(same(m.out, ring.right.out));
   for (Index i = 0; i < 8; ++i)
-    CHECK(near(m.lse(0, i, 0, 0) + log_l.lse(0, i, 0, 0), on.right.lse(0, i, 0, 0)));
+    CHECK(near(m.lse(0, i, 0, 0) + log_l.lse(0, i, 0, 0), ring.right.lse(0, i, 0, 0)));
 }
 
 // ---- The merge --------------------------------------------------------------
 
 TEST_CASE("L1, L2: the logarithms of the blocks' weights lie further apart by 1/ln 2, or closer by ln 2") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> base_2 = on.of("L1"), base_e = on.of("L2");
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
+  const Attended<double> base_2 = ring.of("L1"), base_e = ring.of("L2");
   const auto apart = [&](const Attended<double>& found, Index i, int step) {
-    return std::log(on.mass(found, i, step) / on.mass(found, i, 0));
+    return std::log(ring.mass(found, i, step) / ring.mass(found, i, 0));
   };
   for (Index i = 0; i < 8; ++i) {
     CHECK(near(sum_of_weights(base_2, i), 1));
     CHECK(near(sum_of_weights(base_e, i), 1));
     for (int step = 1; step < 4; ++step) {
-      CHECK(near(apart(base_2, i, step), apart(on.right, i, step) / std::numbers::ln2));
-      CHECK(near(apart(base_e, i, step), apart(on.right, i, step) * std::numbers::ln2));
+      CHECK(near(apart(base_2, i, step), apart(ring.right, i, step) / std::numbers::ln2));
+      CHECK(near(apart(base_e, i, step), apart(ring.right, i, step) * std::numbers::ln2));
     }
   }
 }
 
 TEST_CASE("L3: lse is the sum over the blocks. L9, L10: lse is that of the last block, of the first") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> sum = on.of("L3"), last = on.of("L9"), first = on.of("L10");
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
+  const Attended<double> sum = ring.of("L3"), last = ring.of("L9"), first = ring.of("L10");
   for (Index i = 0; i < 8; ++i) {
-    CHECK(near(sum.lse(0, i, 0, 0), on.lse_b(i, 0) + on.lse_b(i, 1) + on.lse_b(i, 2) + on.lse_b(i, 3)));
-    CHECK(near(last.lse(0, i, 0, 0), on.lse_b(i, 3)));
-    CHECK(near(first.lse(0, i, 0, 0), on.lse_b(i, 0)));
+    const auto lse_b = [&](int step) {
+      return ring.right.lse(0, i, 0, 0) + std::log(ring.mass(ring.right, i, step));
+    };
+    CHECK(near(sum.lse(0, i, 0, 0), lse_b(0) + lse_b(1) + lse_b(2) + lse_b(3)));
+    CHECK(near(last.lse(0, i, 0, 0), lse_b(3)));
+    CHECK(near(first.lse(0, i, 0, 0), lse_b(0)));
   }
-  CHECK(same(last.out, on.right.out));
-  CHECK(same(first.out, on.right.out));
+  CHECK(same(last.out, ring.right.out));
+  CHECK(same(first.out, ring.right.out));
 }
 
 TEST_CASE("L4: the first block keeps weight 1, and its sigmoid keeps the sum at 1") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, weights = ";
-  const Attended<double> found = on.of("L4", blocks + "1 and"),
-                         by_sigmoid = on.of("L4", blocks + "of sigmoid");
-  CHECK(same(found.lse, on.right.lse));
-  CHECK(!same(by_sigmoid.out, on.right.out));
+  const Attended<double> found = ring.of("L4", blocks + "1 and"),
+                         by_sigmoid = ring.of("L4", blocks + "of sigmoid");
+  CHECK(same(found.lse, ring.right.lse));
+  CHECK(!same(by_sigmoid.out, ring.right.out));
   for (Index i = 0; i < 8; ++i) {
-    CHECK(near(on.mass(found, i, 0), 1));
+    CHECK(near(ring.mass(found, i, 0), 1));
     CHECK(near(sum_of_weights(by_sigmoid, i), 1));
   }
 }
 
 TEST_CASE("L5: two blocks exchange their weights") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 2);
-  const Attended<double> found = on.of("L5");
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 2);
+  const Attended<double> found = ring.of("L5");
   for (Index i = 0; i < 8; ++i) {
-    CHECK(near(on.mass(found, i, 0), on.mass(on.right, i, 1)));
-    CHECK(near(on.mass(found, i, 1), on.mass(on.right, i, 0)));
+    CHECK(near(ring.mass(found, i, 0), ring.mass(ring.right, i, 1)));
+    CHECK(near(ring.mass(found, i, 1), ring.mass(ring.right, i, 0)));
   }
 }
 
 TEST_CASE("L6: all blocks weigh 1/4. L7: the last one 1/2, the one before 1/4. L8: every one weighs 1") {
-  const Case on(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> mean = on.of("L6"), running = on.of("L7"), sum = on.of("L8");
+  const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
+  const Attended<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8");
   for (Index i = 0; i < 8; ++i)
     for (int step = 0; step < 4; ++step) {
-      CHECK(near(on.mass(mean, i, step), 0.25));
-      CHECK(near(on.mass(running, i, step), step == 0 ? 0.125 : std::exp2(step - 4)));
-      CHECK(near(on.mass(sum, i, step), 1));
+      CHECK(near(ring.mass(mean, i, step), 0.25));
+      CHECK(near(ring.mass(running, i, step), step == 0 ? 0.125 : std::exp2(step - 4)));
+      CHECK(near(ring.mass(sum, i, step), 1));
     }
 }
 
 TEST_CASE("L6: the mean is over all blocks, or over those that the row sees") {
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.causal = true;
-  const Case on(p, Layout::contiguous, 4);
+  const Ring ring(p, Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, blocks unseen = ";
-  const Attended<double> all = on.of("L6", blocks + "merged"), seen = on.of("L6", blocks + "skipped");
+  const Attended<double> all = ring.of("L6", blocks + "merged"), seen = ring.of("L6", blocks + "skipped");
   for (Index i = 0; i < 12; ++i) {
     CHECK(near(sum_of_weights(all, i), static_cast<double>(i / 3 + 1) / 4));
     CHECK(near(sum_of_weights(seen, i), 1));
@@ -315,12 +258,12 @@ TEST_CASE("L11: a step of 30 overflows in float16, of 90 also in float32, of 100
     RandomProblem<double> p = weights_problem(1, 4);
     p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
     for (Index j = 0; j < 4; ++j) p.K(0, j, 0, 0) = j < 2 ? height : 0;
-    const Case on(p, Layout::contiguous,
-                  2);  // the only row is with the last device, which meets the step last
+    // The only row is with the last device, which meets the step last
+    const Ring ring(p, Layout::contiguous, 2);
     const auto overflows = [&](const std::string& format) {
-      const Attended<double> found = on.of("L11", "tile = the whole ring block, exp in = " + format);
+      const Attended<double> found = ring.of("L11", "tile = the whole ring block, exp in = " + format);
       const bool infinite = found.lse(0, 0, 0, 0) == std::numeric_limits<double>::infinity();
-      CHECK(same(found, on.right) == !infinite);
+      CHECK(same(found, ring.right) == !infinite);
       return infinite;
     };
     CHECK(overflows("float16") == (height > 11.1));
@@ -333,11 +276,11 @@ TEST_CASE("L12: NaN in the rows that see nothing of the first two blocks, and no
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.window_right = 0, p.scoring.mask.window_left = 0;
   p.q_tokens = consecutive_tokens(12, -6);  // every row sees one key, two blocks before its own, or none
-  const Case on(p, Layout::contiguous, 4);
-  const Attended<double> found = on.of("L12", "tile = the whole ring block, start = the first block");
+  const Ring ring(p, Layout::contiguous, 4);
+  const Attended<double> found = ring.of("L12", "tile = the whole ring block, start = the first block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(found.lse(0, i, 0, 0)));
   p.q_tokens = consecutive_tokens(12, -3);
-  const Case one_before(p, Layout::contiguous, 4);
+  const Ring one_before(p, Layout::contiguous, 4);
   const Attended<double> next = one_before.of("L12", "tile = the whole ring block, start = the first block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(next.lse(0, i, 0, 0)) == (i < 3));
 }
@@ -345,56 +288,56 @@ TEST_CASE("L12: NaN in the rows that see nothing of the first two blocks, and no
 TEST_CASE("L13: lse is right, and the blocks weigh what they should weigh for another row and head") {
   Random random(5);
   RandomProblem<double> p = normal_problem(random, {.Sq = 4, .Skv = 9, .Hq = 3, .Hkv = 1, .D = 3});
-  read_weights(p);
-  const Case on(p, Layout::contiguous, 2);  // two rows for each device
-  const Attended<double> heads_first = on.of("L13", "stored = heads first"),
-                         rows_first = on.of("L13", "stored = rows first");
-  CHECK(same(heads_first.lse, on.right.lse));
-  CHECK(same(rows_first.lse, on.right.lse));
+  show_weights(p);
+  const Ring ring(p, Layout::contiguous, 2);  // two rows for each device
+  const Attended<double> heads_first = ring.of("L13", "stored = heads first"),
+                         rows_first = ring.of("L13", "stored = rows first");
+  CHECK(same(heads_first.lse, ring.right.lse));
+  CHECK(same(rows_first.lse, ring.right.lse));
   const auto first_block = [](const Attended<double>& found, Index row, Index h) {
     return found.out.head(0, h).row(row).head(4).sum();
   };
 
   // (row, head): (1, 0) is number 3 of six, where (heads, rows) has (1, 1); (0, 1) is number 1, there (1, 0)
-  CHECK(near(first_block(heads_first, 1, 0), first_block(on.right, 1, 1)));
-  CHECK(near(first_block(heads_first, 0, 1), first_block(on.right, 1, 0)));
-  CHECK(near(first_block(heads_first, 2 + 0, 1), first_block(on.right, 2 + 1, 0)));
+  CHECK(near(first_block(heads_first, 1, 0), first_block(ring.right, 1, 1)));
+  CHECK(near(first_block(heads_first, 0, 1), first_block(ring.right, 1, 0)));
+  CHECK(near(first_block(heads_first, 2 + 0, 1), first_block(ring.right, 2 + 1, 0)));
 
   // (head, row): (1, 0) is number 2 of six, where (rows, heads) has head 2 of row 0; (0, 1) is number 1
-  CHECK(near(first_block(rows_first, 0, 1), first_block(on.right, 0, 2)));
-  CHECK(near(first_block(rows_first, 1, 0), first_block(on.right, 0, 1)));
+  CHECK(near(first_block(rows_first, 0, 1), first_block(ring.right, 0, 2)));
+  CHECK(near(first_block(rows_first, 1, 0), first_block(ring.right, 0, 1)));
 }
 
 TEST_CASE("L13: nothing shows where all rows are alike") {
   Random random(6);
   RandomProblem<double> p =
       normal_problem(random, {.B = 2, .Sq = 7, .Skv = 11, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 2});
-  const Case on(p, Layout::zigzag, 2);
-  CHECK(!same(on.of("L13").out, on.right.out));
+  const Ring ring(p, Layout::zigzag, 2);
+  CHECK(!same(ring.of("L13").out, ring.right.out));
   for (Index b = 0; b < 2; ++b)
     for (Index h = 0; h < 4; ++h) p.Q.head(b, h).setZero();
-  const Case alike(p, Layout::zigzag, 2);
+  const Ring alike(p, Layout::zigzag, 2);
   CHECK(same(alike.of("L13"), alike.right));
 }
 
 TEST_CASE("L14: of equal scores log l tells all, and m nothing") {
   RandomProblem<double> p = weights_problem(6, 14);
   p.Q.head(0, 0).setZero();
-  const Case on(p, Layout::contiguous, 4);
+  const Ring ring(p, Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, lse_b = ";
-  const Attended<double> by_m = on.of("L14", blocks + "m"), by_log_l = on.of("L14", blocks + "log l");
-  CHECK(same(by_log_l, on.right));
+  const Attended<double> by_m = ring.of("L14", blocks + "m"), by_log_l = ring.of("L14", blocks + "log l");
+  CHECK(same(by_log_l, ring.right));
   for (Index i = 0; i < 6; ++i)
-    for (int step = 0; step < 4; ++step) CHECK(near(on.mass(by_m, i, step), 0.25));
+    for (int step = 0; step < 4; ++step) CHECK(near(ring.mass(by_m, i, step), 0.25));
 }
 
 TEST_CASE("tiles merged wrongly within blocks that are merged rightly: every block keeps its weight") {
-  const Case on(weights_problem(3, 300), Layout::contiguous, 2);
-  const Attended<double> found = on.of("L6", "tile = 64, wrong = within blocks only"),
-                         throughout = on.of("L6", "tile = 64, wrong = the whole chain");
-  CHECK(!same(found.out, on.right.out));
+  const Ring ring(weights_problem(3, 300), Layout::contiguous, 2);
+  const Attended<double> found = ring.of("L6", "tile = 64, wrong = within blocks only"),
+                         throughout = ring.of("L6", "tile = 64, wrong = the whole chain");
+  CHECK(!same(found.out, ring.right.out));
   for (Index i = 0; i < 3; ++i) {
-    CHECK(near(on.mass(found, i, 0), on.mass(on.right, i, 0)));
-    CHECK(near(on.mass(throughout, i, 0), 0.5));
+    CHECK(near(ring.mass(found, i, 0), ring.mass(ring.right, i, 0)));
+    CHECK(near(ring.mass(throughout, i, 0), 0.5));
   }
 }

@@ -20,7 +20,7 @@ struct Ring {
       : spread(layout, devices, S, S), rows(all_rows(S)) {
     Random random(3);
     p = normal_problem(random, {.Sq = S, .Skv = S, .Hq = 2, .D = 8, .Dv = Dv});
-    for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V}) round_to(Precision::bf16, *tensor);
+    make_exact(p, Precision::bf16);
     p.scoring.mask.causal = causal;
     const Kernel kernel{
         .precision = Precision::bf16, .stored = Dtype::bf16, .devices = devices, .layout = layout};
