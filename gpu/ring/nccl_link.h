@@ -1,7 +1,5 @@
 #pragma once
 
-#include <array>
-
 #include "gpu/ring/neighbours.h"
 #include "gpu/ring/stream_clock.h"
 #include "gpu/ring/traffic.h"

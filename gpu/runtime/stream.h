@@ -49,7 +49,7 @@ class Stream {
   bool busy() {
     const cudaError_t status = cudaStreamQuery(stream_);
     if (status == cudaErrorNotReady) return true;
-    CHECK_CUDA(status);
+    check(status, "cudaStreamQuery", __FILE__, __LINE__);
     return false;
   }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct ncclComm {
   int rank, ranks;
   std::filesystem::path folder;
   bool blocking;
+  bool complete = false;               // all ranks have been seen
   int asked = 0;                       // how often, since something was under way
   std::vector<Group> unlaunched = {};  // groups that no stream knows of yet
   std::shared_ptr<bool> aborted = std::make_shared<bool>(false);
@@ -130,6 +132,13 @@ void launch_exchange(ncclComm& comm, const Group& ended) {
     emulator::enqueue_wait(ended.stream, [=] { return *aborted || !exists(path); });
 }
 
+// A communicator begins when all ranks have come
+bool complete(ncclComm& comm) {
+  for (int rank = 0; rank < comm.ranks && !comm.complete; ++rank)
+    if (!exists(comm.folder / std::to_string(rank))) return false;
+  return comm.complete = true;
+}
+
 void launch(ncclComm& comm) {
   for (const Group& ended : std::exchange(comm.unlaunched, {}))
     comm.ranks == 1 ? launch_copies(ended) : launch_exchange(comm, ended);
@@ -139,6 +148,7 @@ void launch(ncclComm& comm) {
 ncclResult_t under_way(ncclComm& comm) {
   comm.asked = 0;
   if (!comm.blocking) return ncclInProgress;
+  while (!complete(comm)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   launch(comm);
   return ncclSuccess;
 }
@@ -166,24 +176,32 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
   if (rank < 0 || rank >= ranks || !std::filesystem::is_directory(id.internal)) return ncclInvalidUsage;
   *comm =
       new ncclComm{.rank = rank, .ranks = ranks, .folder = id.internal, .blocking = config->blocking != 0};
+  suffer(**comm, -1);
   std::ofstream sign_of_life((*comm)->folder / std::to_string(rank));
   return under_way(**comm);
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t comm) { return under_way(*comm); }
 
-// The last one leaves the folder empty
+namespace {
+
+// The last one leaves the folder empty, unless messages are left
+void leave(ncclComm& comm) {
+  std::error_code not_there, not_empty;
+  std::filesystem::remove(comm.folder / std::to_string(comm.rank), not_there);
+  std::filesystem::remove(comm.folder, not_empty);
+}
+
+}  // namespace
+
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
-  std::filesystem::remove(comm->folder / std::to_string(comm->rank));
-  std::error_code not_empty;
-  std::filesystem::remove(comm->folder, not_empty);
+  leave(*comm);
   return delete comm, ncclSuccess;
 }
 
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   *comm->aborted = true;
-  std::error_code nothing;
-  std::filesystem::remove_all(comm->folder, nothing);
+  leave(*comm);
   return delete comm, ncclSuccess;
 }
 
@@ -191,7 +209,7 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error) {
   constexpr int enough = 3;
   *error = *comm->state;
   if (*error == ncclSuccess && !comm->blocking && comm->asked < enough) {
-    if (++comm->asked == enough) launch(*comm);
+    if (complete(*comm) && ++comm->asked == enough) launch(*comm);
     *error = comm->asked < enough ? ncclInProgress : ncclSuccess;
   }
   return ncclSuccess;

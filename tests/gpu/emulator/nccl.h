@@ -3,9 +3,9 @@
 // NCCL between emulated devices: of one process, which sends to itself, or of several on one machine, whose
 // messages are files in a folder. The unique id is the path of that folder.
 //
-// EMULATED_NCCL_FAULT=kills:RANK:N  the process of that rank kills itself when its N-th group, counted from
-// 0,
-//                                   is to travel; fails: its neighbours are gone, as far as it can tell
+// EMULATED_NCCL_FAULT=kills:RANK:N or fails:RANK:N is for the process of that rank, when its N-th group,
+// counted from 0, is to travel, or -1: before it takes part in anything. It kills itself; or its neighbours
+// are gone, as far as it can tell.
 
 #include "tests/gpu/emulator/cuda_runtime.h"
 
