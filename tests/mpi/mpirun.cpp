@@ -24,6 +24,38 @@ Words joined(Words words, const Words& more) {
   return words;
 }
 
+std::vector<Words> awkward_problems() {
+  return {
+      {"--seq", "150", "--heads", "4", "--kv-heads", "2", "--dim", "64", "--dtype", "bf16", "--causal",
+       "--layout", "zigzag", "--backward"},
+      {"--seq",
+       "13",
+       "--kv-seq",
+       "29",
+       "--batch",
+       "2",
+       "--heads",
+       "2",
+       "--dim",
+       "5",
+       "--v-dim",
+       "3",
+       "--window",
+       "11,2",
+       "--causal-align",
+       "bottom-right",
+       "--layout",
+       "striped",
+       "--rotate",
+       "q",
+       "--backward",
+       "--dtype",
+       "f16",
+       "--no-overlap"},
+      {"--seq", "5", "--heads", "1", "--dim", "4", "--backward"},  // fewer rows than processes
+  };
+}
+
 long long milliseconds_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::steady_clock::now().time_since_epoch())

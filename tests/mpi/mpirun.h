@@ -11,6 +11,10 @@ Answer mpirun(int processes, Words words, const Words& program);
 
 Words joined(Words words, const Words& more);
 
+// What `run` is asked to compute on rings of up to eight processes: all layouts, both rotations, grouped
+// heads, batches, windows, fewer rows than processes
+std::vector<Words> awkward_problems();
+
 // The milliseconds of the machine's clock
 long long milliseconds_now();
 
