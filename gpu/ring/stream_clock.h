@@ -15,7 +15,7 @@ namespace ringattn::gpu {
 // the wall times at which the streams began and ended the work that they tell of.
 class StreamClock : public TraceSink {
  public:
-  // A kernel for all devices
+  // A kernel for all devices here
   struct Launch {
     Mark begins, ends;
   };

@@ -48,15 +48,15 @@ void Communicator::State::begin(const ncclUniqueId& id) {
 }
 
 // Of everything asked for so far. Throws where it went wrong. NCCL may know that a neighbour is gone before
-// others know which one it is, and they say it better
+// it is known which one, which says it better
 ncclResult_t Communicator::State::state() {
-  constexpr auto others_know_within = std::chrono::seconds(6);
+  constexpr auto known_within = std::chrono::seconds(6);
   look_round();
   ncclResult_t state = ncclSuccess;
   CHECK_NCCL(ncclCommGetAsyncError(comm, &state));
-  if (state == ncclRemoteError)
+  if (state == ncclRemoteError || state == ncclSystemError)
     for (const auto began = std::chrono::steady_clock::now();
-         std::chrono::steady_clock::now() - began < others_know_within; wait_a_moment())
+         std::chrono::steady_clock::now() - began < known_within; wait_a_moment())
       look_round();
   check(state, "a message", __FILE__, __LINE__);
   return state;

@@ -150,8 +150,8 @@ RunReport report_of(const Json& config, const RunOptions& o, const Case<T>& c, c
 
 // _compute_: one of the rings of ring_runs.h, or this process's part of it
 template <class T, class Compute>
-int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
-        bool reports, Compute compute) {
+int run_and_report(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes,
+                   Source source, bool reports, Compute compute) {
   const Case<T> c = make_case<T>(o.problem, std::move(source));
   const Json config = config_of(command, c);
   OutputFiles files(o);
@@ -211,16 +211,16 @@ template <class T>
 int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, Source source,
         Processes* processes) {
   if (!processes)
-    return run<T>(
+    return run_and_report<T>(
         command, o, std::move(notes), std::move(source), true,
         [&](const Json&, const Case<T>& c, TraceSink& facts) { return compute(o, c, nullptr, facts); });
   const bool first = processes->first();
-  return run<T>(command, first ? o : silent(o), std::move(notes), std::move(source), first,
-                [&](const Json& config, const Case<T>& c, TraceSink& sink) {
-                  return run_in_processes<T>(*processes, config, o, c, sink, [&](TraceSink& facts) {
-                    return compute(o, c, &processes->post(), facts);
-                  });
-                });
+  return run_and_report<T>(command, first ? o : silent(o), std::move(notes), std::move(source), first,
+                           [&](const Json& config, const Case<T>& c, TraceSink& sink) {
+                             return run_in_processes<T>(
+                                 *processes, config, o, c, sink,
+                                 [&](TraceSink& facts) { return compute(o, c, &processes->post(), facts); });
+                           });
 }
 
 int run(CLI::App& command, RunOptions& o, Processes* processes) {

@@ -9,7 +9,7 @@
 
 #include "tests/gpu/emulator/cuda_runtime.h"
 
-enum ncclResult_t { ncclSuccess, ncclInvalidUsage, ncclRemoteError, ncclInProgress };
+enum ncclResult_t { ncclSuccess, ncclSystemError, ncclInvalidUsage, ncclRemoteError, ncclInProgress };
 enum ncclDataType_t { ncclInt8 };
 struct ncclUniqueId {
   char internal[128];
