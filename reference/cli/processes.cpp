@@ -38,8 +38,10 @@ std::string verdict(const std::vector<std::string>& said) {
 
 }  // namespace
 
-// As the launchers of Open MPI and of MPICH tell those that they start
-bool Processes::launched() { return std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMI_SIZE"); }
+// As launchers tell those that they start: that of Open MPI, and all that speak PMIx or PMI
+bool Processes::launched() {
+  return std::getenv("OMPI_COMM_WORLD_RANK") || std::getenv("PMIX_RANK") || std::getenv("PMI_RANK");
+}
 
 int Processes::run(const std::function<int(Processes&)>& body) {
   Processes processes;
