@@ -7,8 +7,8 @@ class Post::Office {};
 
 Post::Post(std::chrono::milliseconds) {
   throw BadInput(
-      "[--transport] mpi needs MPI; found a program built without it; install Open MPI (libopenmpi-dev and "
-      "openmpi-bin on Debian) and build it again, or use --transport threads");
+      "[--transport] a ring of processes needs MPI; found a program built without it; install Open MPI "
+      "(libopenmpi-dev and openmpi-bin on Debian) and build it again, or start one process without mpi");
 }
 Post::~Post() = default;
 
