@@ -4,18 +4,6 @@
 
 namespace ringattn::gpu {
 
-namespace {
-
-std::vector<Communicator::Parcel> parcels(const GpuBlock& leaves, GpuBlock& comes) {
-  std::vector<Communicator::Parcel> parcels;
-  for (std::size_t i = 0; i < leaves.tensors.size(); ++i)
-    parcels.push_back({leaves[i].data(), static_cast<std::size_t>(leaves[i].bytes()),
-                       comes.tensors[i]->data(), static_cast<std::size_t>(comes[i].bytes())});
-  return parcels;
-}
-
-}  // namespace
-
 NcclLink::Slot::Slot(Traffic traffic) : arithmetic(traffic.stream), spare(std::move(traffic.spare.front())) {}
 
 NcclLink::NcclLink(Neighbours& neighbours, std::vector<Index> rows, Traffic ahead, Traffic behind,

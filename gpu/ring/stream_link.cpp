@@ -21,14 +21,10 @@ StreamLink::StreamLink(Traffic ahead, Traffic behind, Exchange exchange, Stream&
 double StreamLink::reserve(int device, Lane lane) { return slots(lane).next(device).empty_since; }
 
 void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
-  std::vector<Communicator::Parcel> parcels;
-  for (std::size_t i = 0; i < source.tensors.size(); ++i) {
-    target.tensors[i]->take_shape(source[i].shape());
-    const auto bytes = static_cast<std::size_t>(source[i].bytes());
-    parcels.push_back({source[i].data(), bytes, target.tensors[i]->data(), bytes});
-  }
-  if (communicator_) return communicator_->pass(parcels, copies_);
-  for (const auto& [from, bytes, to, same_bytes] : parcels) copies_.copy(to, from, bytes);
+  for (std::size_t i = 0; i < source.tensors.size(); ++i) target.tensors[i]->take_shape(source[i].shape());
+  const std::vector<Communicator::Parcel> all = parcels(source, target);
+  if (communicator_) return communicator_->pass(all, copies_);
+  for (const auto& [from, bytes, to, same_bytes] : all) copies_.copy(to, from, bytes);
 }
 
 // A message leaves when the arithmetic that was asked for so far is done: it may have to write what is sent,

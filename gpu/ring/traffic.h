@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "gpu/ring/gpu_tensor.h"
-#include "gpu/runtime/stream.h"
+#include "gpu/runtime/communicator.h"
 
 namespace ringattn::gpu {
 
@@ -12,5 +12,14 @@ struct Traffic {
   Stream& stream;
   std::vector<GpuBlock> spare;  // where blocks are copied: for each device here one into which any would fit
 };
+
+// The memory of the block that leaves, and of the one into which another comes
+inline std::vector<Communicator::Parcel> parcels(const GpuBlock& leaves, GpuBlock& comes) {
+  std::vector<Communicator::Parcel> parcels;
+  for (std::size_t i = 0; i < leaves.tensors.size(); ++i)
+    parcels.push_back({leaves[i].data(), static_cast<std::size_t>(leaves[i].bytes()),
+                       comes.tensors[i]->data(), static_cast<std::size_t>(comes[i].bytes())});
+  return parcels;
+}
 
 }  // namespace ringattn::gpu
