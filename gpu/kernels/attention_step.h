@@ -9,6 +9,7 @@ enum class Element { f32, bf16, f16 };
 // keep within +-furthest_position, so that no sum overflows.
 struct Reach {
   static constexpr int unlimited = 1 << 30, furthest_position = 1 << 29;
+  static constexpr int nowhere = 0x7fffffff;  // a position that nobody sees
   int left = unlimited, right = unlimited;
 };
 

@@ -19,17 +19,19 @@ __device__ inline LaneRows lane_rows(int first, int last) {
   return {{row, row + 8}, last, static_cast<int>(threadIdx.x % 4)};
 }
 
-// The rows of a matrix of float32; zeros unless _wanted_, and where there are no such rows
+// The rows of a matrix of float32; zeros unless _wanted_, and where there are no such rows. Two neighbours at
+// a time: four lanes together move whole sectors of 32 bytes
 template <int d>
 __device__ void load_fragment(Fragment<d>& X, const float* matrix, const LaneRows& rows, bool wanted) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const bool there = wanted && rows.row[half] <= rows.last;
+    const float* const row = matrix + size_t(rows.row[half]) * d + 2 * rows.t;
 #pragma unroll
-    for (int n = 0; n < d / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 2; ++e)
-        X[n][2 * half + e] = there ? matrix[size_t(rows.row[half]) * d + 8 * n + 2 * rows.t + e] : 0;
+    for (int n = 0; n < d / 8; ++n) {
+      const float2 pair = there ? *reinterpret_cast<const float2*>(row + 8 * n) : float2{0, 0};
+      X[n][2 * half] = pair.x, X[n][2 * half + 1] = pair.y;
+    }
   }
 }
 
@@ -38,29 +40,35 @@ __device__ void store_fragment(const Fragment<d>& X, float* matrix, const LaneRo
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     if (rows.row[half] > rows.last) continue;
+    float* const row = matrix + size_t(rows.row[half]) * d + 2 * rows.t;
 #pragma unroll
     for (int n = 0; n < d / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 2; ++e)
-        matrix[size_t(rows.row[half]) * d + 8 * n + 2 * rows.t + e] = X[n][2 * half + e];
+      *reinterpret_cast<float2*>(row + 8 * n) = {X[n][2 * half], X[n][2 * half + 1]};
   }
 }
 
-// -inf where a row does not see a column; the first column of the tile is _base_
+// -inf where a row does not see a column; the first column of the tile is _base_. The lanes fetch all
+// positions at once, and then tell one another
 template <int columns>
 __device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Sight& sight, int base) {
+  const int lane = threadIdx.x % 32;
+  const int positions[2] = {sight.positions[min(rows.row[0], rows.last)],
+                            sight.positions[min(rows.row[1], rows.last)]};
+  int others[columns / 32];
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int position = sight.positions[min(rows.row[half], rows.last)];
-#pragma unroll
-    for (int n = 0; n < columns / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int j = base + 8 * n + 2 * rows.t + e;
-        if (j >= sight.other_rows || !sees(sight.reach, position, sight.other_positions[j]))
-          S[n][2 * half + e] = -INFINITY;
-      }
+  for (int k = 0; k < columns / 32; ++k) {
+    const int j = base + 32 * k + lane;
+    others[k] = j < sight.other_rows ? sight.other_positions[j] : Reach::nowhere;
   }
+#pragma unroll
+  for (int n = 0; n < columns / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const int other = __shfl_sync(0xffffffff, others[n / 4], n % 4 * 8 + 2 * rows.t + e);
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        if (!sees(sight.reach, positions[half], other)) S[n][2 * half + e] = -INFINITY;
+    }
 }
 
 // Left factors, of 16 columns each: what a product leaves in registers is what the next one takes

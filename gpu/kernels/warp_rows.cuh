@@ -32,27 +32,35 @@ __device__ WarpRows<d> load_rows(const AttentionStep& step, const HeadStep<T>& a
   return rows;
 }
 
+// out = O / l
+template <class T, int d>
+__device__ void store_quotient(T* out, const WarpRows<d>& rows) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    if (rows.row[half] > rows.last) continue;
+    const float factor = normaliser(rows.l[half]);
+    T* const row = out + size_t(rows.row[half]) * d + 2 * rows.t;
+#pragma unroll
+    for (int n = 0; n < d / 8; ++n)
+      *reinterpret_cast<uint32_t*>(row + 8 * n) =
+          pack(rows.O[n][2 * half] * factor, rows.O[n][2 * half + 1] * factor, T());
+  }
+}
+
 // The state where another step follows, else the result
 template <class T, int d>
 __device__ void store_rows(const AttentionStep& step, const HeadStep<T>& at, const WarpRows<d>& rows) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int i = rows.row[half];
-    if (i > rows.last) continue;
-    if (rows.t == 0) at.m[i] = rows.m[half], at.l[i] = rows.l[half];
-    if (rows.t == 0 && step.last) at.lse[i] = lse_of(rows.m[half], rows.l[half]);
-    const float factor = normaliser(rows.l[half]);
-#pragma unroll
-    for (int n = 0; n < d / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const size_t place = size_t(i) * d + 8 * n + 2 * rows.t + e;
-        if (step.last)
-          at.out[place] = to_element<T>(rows.O[n][2 * half + e] * factor);
-        else
-          at.O[place] = rows.O[n][2 * half + e];
-      }
+    if (i > rows.last || rows.t != 0) continue;
+    at.m[i] = rows.m[half], at.l[i] = rows.l[half];
+    if (step.last) at.lse[i] = lse_of(rows.m[half], rows.l[half]);
   }
+  if (step.last)
+    store_quotient(at.out, rows);
+  else
+    store_fragment<d>(rows.O, at.O, rows);
 }
 
 // ---- The online softmax -----------------------------------------------------------------

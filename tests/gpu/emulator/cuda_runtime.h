@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <type_traits>
+#include <utility>
 
 #include "tests/gpu/emulator/streams.h"
 #include "tests/gpu/emulator/thread_block.h"
@@ -26,6 +27,10 @@ using emulator::dim3;
 using emulator::uint3;
 inline emulator::uint3 threadIdx, blockIdx;
 inline dim3 gridDim;
+
+struct alignas(8) float2 {
+  float x, y;
+};
 
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
@@ -56,7 +61,23 @@ inline unsigned __ballot_sync(unsigned, bool vote) {
   });
   return exchange.result;
 }
+template <class T>
+T __shfl_sync(unsigned, T x, int lane) {
+  struct Exchange {
+    T mine, result;
+    int lane;
+  } exchange{x, x, lane};
+  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+    for (int i = 0; i < 32; ++i) lanes[i]->result = lanes[lanes[i]->lane]->mine;
+  });
+  return exchange.result;
+}
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
+
+// No other block runs at the same time
+inline unsigned atomicInc(unsigned* number, unsigned last) {
+  return std::exchange(*number, *number >= last ? 0 : *number + 1);
+}
 
 // ---- Runtime ------------------------------------------------------------------------------
 
@@ -77,7 +98,11 @@ enum cudaMemcpyKind {
   cudaMemcpyDeviceToDevice,
   cudaMemcpyDefault
 };
-enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor };
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount,
+  cudaDevAttrComputeCapabilityMajor,
+  cudaDevAttrL2CacheSize
+};
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 enum { cudaStreamNonBlocking = 1 };
 
