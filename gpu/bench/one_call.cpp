@@ -21,6 +21,7 @@ OneCall::OneCall(const BenchCase& c, Stream& stream)
     : case_(c),
       stream_(stream),
       positions_(positions_to_gpu(consecutive_tokens(c.N), c.N, stream)),
+      taken_tiles_(stream),
       Q_(rows_of(c, c.d), 2),
       K_(rows_of(c, c.d), 2),
       V_(rows_of(c, c.d), 2),
@@ -36,6 +37,7 @@ OneCall::OneCall(const BenchCase& c, Stream& stream)
 
 AttentionStep OneCall::step() {
   auto step = common_step<AttentionStep>(agreement_of(case_), Dtype::bf16);
+  step.taken_tiles = taken_tiles_.number();
   const int* const positions = positions_->as<int>();
   step.device[0] = {Q_.data(), K_.data(),      V_.data(),      positions,      positions,   case_.N,
                     case_.N,   m_.as<float>(), l_.as<float>(), O_.as<float>(), out_.data(), lse_.as<float>()};

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "gpu/bench/bench_case.h"
+#include "gpu/kernels/taken_tiles.h"
 #include "gpu/ring/gpu_ring.h"
 
 namespace ringattn::gpu {
@@ -28,6 +29,7 @@ class OneCall {
   BenchCase case_;
   Stream& stream_;
   std::shared_ptr<GpuTensor> positions_;
+  TakenTiles taken_tiles_;
   GpuTensor Q_, K_, V_, m_, l_, O_, out_, lse_;
 };
 

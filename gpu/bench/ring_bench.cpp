@@ -172,10 +172,12 @@ double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int r
   for (int d = 0; d < devices; ++d)
     shards.emplace_back(agreement, all, all, d, normal_tensors(c, stream), stream);
   GpuState state(agreement, agreement.q_rows, stream);
+  TakenTiles taken_tiles(stream);
   stream.finish();
 
   AttentionStep step = common_step<AttentionStep>(agreement, Dtype::bf16);
   step.last = false;
+  step.taken_tiles = taken_tiles.number();
   const Rung& rung = highest_rung(step, any_rung);
   double total = 0, slowest_of_all_steps = 0;
   for (int s = 0; s < devices; ++s) {

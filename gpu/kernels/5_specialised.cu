@@ -21,25 +21,25 @@ namespace ringattn::gpu {
 namespace {
 
 constexpr int consumers = 3, threads = 128 * (1 + consumers);
-constexpr int query_rows = 64 * consumers, key_rows = 128, stages = 2;
+constexpr int query_rows = 64 * consumers, key_rows = 128;
 constexpr int fetching_registers = 32, consuming_registers = 160;  // 128 x 32 + 384 x 160 = 65536
 
 template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d, stages>;
+using Store = TileStore<T, query_rows, key_rows, d>;
 
 // By one of the consuming warpgroups: its 64 queries meet all keys
 template <class T, int d>
-__device__ void consume(Store<T, d>& store, const AttentionStep& step, const QueryTile& tile, int warpgroup) {
+__device__ void consume(Store<T, d>& store, const AttentionStep& step, int warpgroup) {
+  Places<Store<T, d>> places;
+  const QueryTile tile = next_tile(store, places);
   const HeadStep<T> at = head_step<T>(step, tile.device, tile.head);
   const int warp = threadIdx.x / 32 % 4;
   WarpRows<d> rows = load_rows<T, d>(step, at, tile.first + 64 * warpgroup + 16 * warp, tile.last);
-  Places<stages> places;
-  places.Q.wait_until_filled(store.Q_flow);
   for (int base = tile.keys.any.begin; base < tile.keys.any.end; base += key_rows) {
     Fragment<key_rows> S;
     places.K.wait_until_filled(store.K_flow);
     begin_products();
-    begin_scores<T, key_rows>(S, store.Q, 64 * warpgroup, store.K[places.K.stage]);
+    begin_scores<T, key_rows>(S, store.Q[0], 64 * warpgroup, store.K[places.K.stage]);
     wait_for_products<0>();
     places.K.leave(store.K_flow);
 
@@ -60,8 +60,7 @@ __device__ void consume(Store<T, d>& store, const AttentionStep& step, const Que
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 1) specialised(const __grid_constant__ MappedStep mapped) {
-  QueryTile tile;
-  if (!find_tile<T>(tile, mapped.step, blockIdx.z, blockIdx.y, blockIdx.x, query_rows, key_rows)) return;
+  if (int(blockIdx.x) * query_rows >= mapped.step.device[blockIdx.z].q_rows) return;
   auto& store = *shared_memory<Store<T, d>>();
   if (threadIdx.x == 0) store.make(4 * consumers);
   __syncthreads();
@@ -69,11 +68,10 @@ __global__ void __launch_bounds__(threads, 1) specialised(const __grid_constant_
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
     have_fewer_registers<fetching_registers>();
-    Places<stages> places;
-    if (threadIdx.x % 128 == 0) fetch(store, places, mapped, tile);
+    if (threadIdx.x % 128 < 32) fetch_tile_of_block(store, mapped);
   } else {
     have_more_registers<consuming_registers>();
-    consume<T, d>(store, mapped.step, tile, warpgroup);
+    consume<T, d>(store, mapped.step, warpgroup);
   }
 }
 

@@ -19,25 +19,27 @@ namespace ringattn::gpu {
 namespace {
 
 template <class T, int d>
+using Store = TileStore<T, query_rows, key_rows, d>;
+
+template <class T, int d>
 __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__ MappedStep mapped) {
   const AttentionStep& step = mapped.step;
-  QueryTile tile;
-  if (!find_tile<T>(tile, step, blockIdx.z, blockIdx.y, blockIdx.x, query_rows, key_rows)) return;
+  if (int(blockIdx.x) * query_rows >= step.device[blockIdx.z].q_rows) return;
   auto& store = *shared_memory<Store<T, d>>();
   if (threadIdx.x == 0) store.make(4 * consumers);
   __syncthreads();
 
   const int warpgroup = threadIdx.x / 128;
-  Places<stages> places;
   if (warpgroup == consumers) {
     have_fewer_registers<fetching_registers>();
-    if (threadIdx.x % 128 == 0) fetch(store, places, mapped, tile);
+    if (threadIdx.x % 128 < 32) fetch_tile_of_block(store, mapped);
   } else {
     have_more_registers<consuming_registers>();
-    const HeadStep<T> at = head_step<T>(step, tile.device, tile.head);
-    WarpRows<d> rows = load_rows<T, d>(step, at, tile.first + threadIdx.x / 32 * 16, tile.last);
-    absorb(rows, store, places, step, at, tile, Turns{warpgroup});
-    store_rows(step, at, rows);
+    const Turns turns{warpgroup};
+    turns.begin();
+    Places<Store<T, d>> places;
+    consume(store, places, step, next_tile(store, places), turns);
+    turns.end();
   }
 }
 

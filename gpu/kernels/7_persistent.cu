@@ -1,60 +1,92 @@
 // Rung 7: blocks of threads that stay, and the heaviest tiles first.
 //
 // New      There are as many blocks as processors, and each takes one tile of queries after the other. The
-//          warpgroup that fetches is a tile ahead: nobody waits for the first keys of the next one. Tiles
-//          that see most keys come first, so that what is left at the end is small (longest processing time
-//          first, Graham, doi:10.1137/0117039).
+//          warp that fetches is a tile ahead: it finds out which keys the next queries see, and they are
+//          there when the others come to them. Tiles that see most keys come first, so that what is left at
+//          the end is small (longest processing time first, Graham, doi:10.1137/0117039), but only of so many
+//          heads that their keys stay in the second-level cache.
 // Bought   unmeasured.
-// Wasted   results are written by the registers that computed them, while the tensor cores wait.
-// Next     the copy engine could write them, and tiles of 176 keys would use the rest of shared memory.
+// Wasted   results are written by the registers that computed them; O shrinks after each tile, be it by a
+//          factor of 1.
+// Next     the copy engine could write results, and O shrink only where a maximum has grown.
 
 #include <cuda_runtime.h>
 
 #include "gpu/kernels/launch.cuh"
 #include "gpu/kernels/overlapped.cuh"
 #include "gpu/kernels/rungs.h"
+#include "gpu/kernels/tile_order.h"
 
 namespace ringattn::gpu {
 
 namespace {
 
-// Calls f with each tile of this block of threads: the last queries, which see most under a causal mask, of
-// all heads and devices first
-template <class T, class F>
-__device__ void for_each_tile(const AttentionStep& step, dim3 tiles, F&& f) {
-  const int heads = tiles.y, all = tiles.x * tiles.y * tiles.z, beside = tiles.y * tiles.z;
-  for (int n = blockIdx.x; n < all; n += gridDim.x) {
-    QueryTile tile;
-    const int row = tiles.x - 1 - n / beside, device = n % beside / heads, head = n % heads;
-    if (find_tile<T>(tile, step, device, head, row, query_rows, key_rows)) f(tile);
+template <class T, int d>
+using Store = TileStore<T, query_rows, key_rows, d, 2>;
+
+// By a warp: takes the first tile that nobody has, and that has queries; an empty one where there is none
+template <class T>
+__device__ QueryTile take_tile(const AttentionStep& step, const TileOrder& order) {
+  QueryTile tile;
+  while (tile.empty()) {
+    // As many ask in vain as there are blocks; who asks last sets the number back to 0
+    const unsigned last = order.all() + gridDim.x - 1;
+    const int place =
+        __shfl_sync(0xffffffff, threadIdx.x % 32 == 0 ? atomicInc(step.taken_tiles, last) : 0, 0);
+    if (place >= order.all()) return {};
+    const auto [head, n] = order[place];
+    const int heads = step.B * step.H;
+    tile = find_tile<T>(step, head / heads, head % heads, n, query_rows, key_rows);
+  }
+  return tile;
+}
+
+template <class T, int d>
+__device__ void fetch_all(Store<T, d>& store, const MappedStep& mapped, const TileOrder& order) {
+  Places<Store<T, d>> places;
+  for (QueryTile tile{.last = 0}; !tile.empty();) {
+    tile = take_tile<T>(mapped.step, order);
+    if (threadIdx.x % 32 == 0) fetch(store, places, mapped, tile);
   }
 }
 
 template <class T, int d>
+__device__ void consume_all(Store<T, d>& store, const AttentionStep& step, const Turns& turns) {
+  Places<Store<T, d>> places;
+  turns.begin();
+  while (true) {
+    const QueryTile& tile = next_tile(store, places);
+    if (tile.empty()) break;
+    consume(store, places, step, tile, turns);
+  }
+  turns.end();
+}
+
+template <class T, int d>
 __global__ void __launch_bounds__(threads, 1)
-    persistent(const __grid_constant__ MappedStep mapped, dim3 tiles) {
-  const AttentionStep& step = mapped.step;
+    persistent(const __grid_constant__ MappedStep mapped, TileOrder order) {
   auto& store = *shared_memory<Store<T, d>>();
   if (threadIdx.x == 0) store.make(4 * consumers);
   __syncthreads();
 
   const int warpgroup = threadIdx.x / 128;
-  Places<stages> places;
   if (warpgroup == consumers) {
     have_fewer_registers<fetching_registers>();
-    if (threadIdx.x % 128 < 32)
-      for_each_tile<T>(step, tiles, [&](const QueryTile& tile) {
-        if (threadIdx.x % 32 == 0) fetch(store, places, mapped, tile);
-      });
+    if (threadIdx.x % 128 < 32) fetch_all(store, mapped, order);
   } else {
     have_more_registers<consuming_registers>();
-    for_each_tile<T>(step, tiles, [&](const QueryTile& tile) {
-      const HeadStep<T> at = head_step<T>(step, tile.device, tile.head);
-      WarpRows<d> rows = load_rows<T, d>(step, at, tile.first + threadIdx.x / 32 * 16, tile.last);
-      absorb(rows, store, places, step, at, tile, Turns{warpgroup});
-      store_rows(step, at, rows);
-    });
+    consume_all(store, mapped.step, Turns{warpgroup});
   }
+}
+
+// So many heads that their keys and values fill half of the second-level cache; at least those that share
+// them
+int heads_beside(const AttentionStep& step) {
+  std::size_t keys = 1;
+  for (int i = 0; i < step.devices; ++i) keys = std::max(keys, std::size_t(step.device[i].kv_rows));
+  const std::size_t bytes = keys * (step.d + step.dv) * 2, cache = attribute(cudaDevAttrL2CacheSize);
+  const int sharing = step.H / step.Hkv;
+  return sharing * std::max(1, static_cast<int>(cache / 2 / bytes));
 }
 
 }  // namespace
@@ -62,12 +94,16 @@ __global__ void __launch_bounds__(threads, 1)
 std::string persistent_refuses(const AttentionStep& step) { return hopper_refuses(step); }
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
+  if (!step.taken_tiles)
+    throw GpuError(
+        "[gpu] rung 7 counts tiles in AttentionStep::taken_tiles; found none; set it to a TakenTiles");
   const dim3 tiles = query_grid(step, query_rows);
+  const TileOrder order{int(tiles.x), int(tiles.y * tiles.z), heads_beside(step)};
   const int processors = attribute(cudaDevAttrMultiProcessorCount) - step.spared_processors;
-  const unsigned blocks = std::min(tiles.x * tiles.y * tiles.z, static_cast<unsigned>(std::max(1, processors)));
+  const dim3 blocks(std::min(order.all(), std::max(1, processors)));
   with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(persistent<T, d>, dim3(blocks), threads, sizeof(Store<T, d>), stream,
-           mapped(step, query_rows, key_rows), tiles);
+    launch(persistent<T, d>, blocks, threads, sizeof(Store<T, d>), stream, mapped(step, query_rows, key_rows),
+           order);
   });
 }
 

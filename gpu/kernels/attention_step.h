@@ -33,9 +33,10 @@ struct AttentionStep {
   int B = 0, H = 0, Hkv = 0, d = 0, dv = 0;
   float scale = 1;  // of Q K^T
   Reach reach;
-  bool first = true;          // the state is neutral, and not read
-  bool last = true;           // the results are written
-  int spared_processors = 0;  // of the GPU, which blocks of threads that stay leave to messages
+  bool first = true;                // the state is neutral, and not read
+  bool last = true;                 // the results are written
+  int spared_processors = 0;        // of the GPU, which blocks of threads that stay leave to messages
+  unsigned* taken_tiles = nullptr;  // by those blocks: 0 between launches, of which one at a time uses it
   int devices = 0;
   DeviceStep device[most_devices];
 };

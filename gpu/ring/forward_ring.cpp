@@ -35,8 +35,9 @@ ForwardRing::ForwardRing(const Agreement& agreement, const Tokens& queries, cons
     link(some.queries(-1), GpuState(agreement_, 0, compute_).block(-1));
 }
 
-AttentionStep ForwardRing::common() const {
+AttentionStep ForwardRing::common() {
   auto step = common_step<AttentionStep>(agreement_, dtype_, options_.here().count());
+  step.taken_tiles = taken_tiles_.number();
   if (options_.communicator) step.spared_processors = Communicator::most_processors;
   return step;
 }

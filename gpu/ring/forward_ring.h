@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/kernels/taken_tiles.h"
 #include "gpu/ring/forward.h"
 #include "gpu/ring/gpu_ring.h"
 
@@ -18,9 +19,10 @@ class ForwardRing : public GpuRing {
   }
 
  private:
-  AttentionStep common() const;
+  AttentionStep common();
   std::unique_ptr<Forward> make_work(int device, GpuShard shard);
 
+  TakenTiles taken_tiles_{compute_};
   Wave<AttentionStep> wave_;
   Merging merging_;
   std::vector<std::unique_ptr<Forward>> works_;

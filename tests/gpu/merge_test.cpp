@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gpu/kernels/merge.h"
+#include "gpu/kernels/taken_tiles.h"
 #include "gpu/ring/gpu_shard.h"
 #include "tests/gpu/gpu_problem.h"
 #include "tests/trials.h"
@@ -85,7 +86,7 @@ class Half {
  public:
   Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results,
        const Agreement& agreement, Index first, Index last, gpu::Stream& stream)
-      : state(agreement, agreement.q_rows, stream) {
+      : state(agreement, agreement.q_rows, stream), taken_tiles_(stream) {
     std::vector<Index> rows;
     for (Index j = first; j < last; ++j) rows.push_back(j);
     const RandomProblem<float>& all = problem.narrow;
@@ -101,6 +102,7 @@ class Half {
     step.scale = static_cast<float>(all.scoring.scale(q.D));
     step.reach.right = 0;
     step.last = false;
+    step.taken_tiles = taken_tiles_.number();
     step.devices = 1;
     step.device[0] = {queries.Q->data(),
                       K_->data(),
@@ -119,6 +121,7 @@ class Half {
   gpu::GpuState state;
 
  private:
+  gpu::TakenTiles taken_tiles_;
   std::shared_ptr<gpu::GpuTensor> K_, V_, positions_;
 };
 

@@ -101,10 +101,18 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return *properties = {"an emulated device", 9, 0}, cudaSuccess;
 }
 
-// Hopper, with so few processors that blocks which stay have more than one tile each
+// Hopper, with so few processors that blocks which stay have more than one tile each, and with so little
+// cache that it has not the keys of all heads
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrMultiProcessorCount ? 3 : 9;
-  return cudaSuccess;
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      return *value = 3, cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      return *value = 9, cudaSuccess;
+    case cudaDevAttrL2CacheSize:
+      return *value = 100'000, cudaSuccess;
+  }
+  return cudaErrorInvalidValue;
 }
 
 cudaError_t cudaDeviceSynchronize() {

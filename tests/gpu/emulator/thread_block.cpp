@@ -166,6 +166,8 @@ void run_block(int size, uint3& thread) {
       throw std::runtime_error("[emulator] the threads of a block wait for each other for ever");
   if (!block.pending.empty())
     throw std::runtime_error("[emulator] a block ends before what it copies has come");
+  for (const Barrier& barrier : block.numbered)
+    if (barrier.arrived != 0) throw std::runtime_error("[emulator] a block ends, and a barrier still waits");
 }
 
 }  // namespace
