@@ -64,13 +64,16 @@ portability:
 	$(call heading,The reference with clang and libc++)
 	tests/portability.sh
 
-# Kernels can be compiled without a GPU; their laws are skipped without one, which is status 77
+# Kernels can be compiled, and read, without a GPU; their laws are skipped without one, which is status 77
+disassembler := nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
 gpu:
 	$(call heading,The GPU version with nvcc)
 	@found=$$($(cmake) --preset gpu -DRINGATTN_CLI=OFF | grep 'The GPU version') || exit; echo "$$found"; \
 	case "$$found" in *absent*) exit;; esac; \
 	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_laws -j $(jobs) && \
-	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; }
+	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; } && \
+	{ $(make_venv); } && $(pip_install) $(disassembler) && \
+	$(venv)/bin/python -B tests/gpu/machine_code_test.py build/gpu
 
 # The oracle has threads for loops alone, so races are looked for there in test-all
 raced_laws           := ringattn_laws
@@ -95,16 +98,18 @@ fuzz:
 # A virtual environment, which changes nothing on the machine. pip builds where the laws are built, so that
 # nothing is compiled twice.
 venv        := build/python
+make_venv   := test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
+pip_install := $(venv)/bin/pip install --quiet --disable-pip-version-check
 build_tools := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
 
 python: python-packages
 	$(call heading,The Python package)
-	test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
-	$(venv)/bin/pip install --quiet --disable-pip-version-check $$($(venv)/bin/python -c '$(build_tools)')
+	$(make_venv)
+	$(pip_install) $$($(venv)/bin/python -c '$(build_tools)')
 	$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_PYTHON=ON \
 	  -DPython_EXECUTABLE=$(CURDIR)/$(venv)/bin/python -Dnanobind_DIR="$$($(venv)/bin/python -m nanobind --cmake_dir)" > /dev/null
 	$(cmake) --build --preset release --target ringattn ringattn_engine -j $(jobs)
-	CMAKE_GENERATOR='Unix Makefiles' env -u MAKEFLAGS -u MAKELEVEL $(venv)/bin/pip install --quiet --disable-pip-version-check \
+	CMAKE_GENERATOR='Unix Makefiles' env -u MAKEFLAGS -u MAKELEVEL $(pip_install) \
 	  --no-build-isolation --config-settings build-dir=build/release '.[test]'
 	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
 	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest

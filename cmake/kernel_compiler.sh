@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # kernel_compiler.sh FOLDER NVCC ARGUMENTS...
 #
-# Compiles kernels, and fails where one of them spills registers into memory or its products on the tensor cores
-# are made to wait for one another: ptxas mentions both in passing. What it says of each kernel goes to
+# Compiles kernels, and fails where one of them keeps in memory what belongs in registers, or its products on the tensor
+# cores are made to wait for one another: ptxas mentions both in passing. What it says of each kernel goes to
 # FOLDER/<folder of the source>/<source>.log, a table first.
 set -uo pipefail
 
@@ -26,7 +26,7 @@ kernels=$(sed -E 's/ringattn::gpu:://g; s/\(anonymous namespace\):://g; s/\([A-Z
   /Used [0-9]+ registers/ { match($0, /Used [0-9]+/); printf "%-8s %9d %7d  %s\n", machine, substr($0, RSTART + 5, RLENGTH - 5), spilled, kernel }')
 printf '%-8s %9s %7s  %s\n%s\n\n%s\n' machine registers spilled kernel "$kernels" "$said" > "$log"
 
-slow=$(grep -E '[1-9][0-9]* bytes spill stores|Potential Performance Loss' <<< "$said")
+slow=$(grep -E '[1-9][0-9]* bytes (stack frame|spill stores)|Potential Performance Loss' <<< "$said")
 if [ $status = 0 ] && [ -z "$slow" ]; then
   grep -vE '^ptxas info|bytes stack frame|^ *$' <<< "$said" >&2
   exit 0
@@ -34,5 +34,5 @@ fi
 printf '%s\n' "$said" >&2
 [ $status = 0 ] || exit $status
 rm -f "$object"
-printf '%s: a kernel must not spill registers, nor let its products wait for one another; found\n%s\n' "$log" "$slow" >&2
+printf '%s: a kernel must need no stack and spill no registers, nor let its products wait for one another; found\n%s\n' "$log" "$slow" >&2
 exit 1

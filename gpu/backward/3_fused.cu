@@ -96,14 +96,14 @@ __device__ void add_share(float* dQ, const Fragment<64>& share, int first, int c
   }
 }
 
-// -inf in the rows of keys that do not exist: their P would be as large as exp(-lse)
+// 0 in the rows of keys that do not exist: there P is as large as exp(-lse)
 template <int columns>
-__device__ void hide_missing_rows(Fragment<columns>& S, const LaneRows& rows) {
+__device__ void hide_missing_rows(Fragment<columns>& P, const LaneRows& rows) {
 #pragma unroll
   for (int n = 0; n < columns / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e)
-      if (rows.row[e / 2] > rows.last) S[n][e] = -INFINITY;
+      if (rows.row[e / 2] > rows.last) P[n][e] = 0;
 }
 
 // A warp's 16 rows, from row _row_ on
@@ -142,8 +142,8 @@ __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Ti
     wait_for_products<1>();  // S is there, dP on its way
     if (!tile.queries.all_see(base, queries))
       mask_scores<queries>(S, rows, keys_see_queries(step.reach, keys), base);
-    if (!whole) hide_missing_rows<queries>(S, rows);
     probabilities<queries>(S, step.scale, terms_of);
+    if (!whole) hide_missing_rows<queries>(S, rows);
     wait_for_products<0>();
     differentiate<queries>(dP, S, step.scale, terms_of);
 

@@ -29,6 +29,7 @@ law() {
 
 law 'a kernel that fits its registers compiles' '    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 0
 law 'a kernel that spills is refused' '    8 bytes stack frame, 16 bytes spill stores, 16 bytes spill loads' 0 1
+law 'an array that no register can hold is refused' '    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 1
 law 'products that wait for one another are refused' \
   'ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized' 0 1
 law 'what the compiler refuses is refused as it did' 'error: expected a ";"' 2 2
