@@ -72,8 +72,9 @@ MakeTensor after(ForwardRing& forward, int devices, const MakeTensor& make) {
   };
 }
 
-double seconds_of(GpuRing& ring) {
+double seconds_of(GpuRing& ring, Stopwatch& stopwatch) {
   Mark begin, end;
+  stopwatch.fill_cache(ring.stream());
   ring.stream().record(begin);
   ring.go_round();
   ring.stream().record(end);
@@ -83,7 +84,7 @@ double seconds_of(GpuRing& ring) {
 
 // A ring goes round once, after which its blocks lie elsewhere: each run has a ring of its own. The answer of
 // the first is checked
-double time_once(RingRow& row, bool check) {
+double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
   const BenchCase& c = row.bench_case;
   const int devices = row.options.devices;
   const Tokens tokens = consecutive_tokens(c.N);
@@ -91,7 +92,7 @@ double time_once(RingRow& row, bool check) {
   Stream setup;
   const MakeTensor make = normal_tensors(c, setup);
   ForwardRing forward(agreement, tokens, tokens, Dtype::bf16, row.options, any_rung, make);
-  const double seconds = seconds_of(forward);
+  const double seconds = seconds_of(forward, stopwatch);
   row.bytes_per_device = forward.bytes(0);
   if (!row.backward) {
     if (check)
@@ -101,7 +102,7 @@ double time_once(RingRow& row, bool check) {
   }
   BackwardRing backward(agreement, tokens, tokens, Dtype::bf16, row.options, any_rung, true,
                         after(forward, devices, make));
-  const double backward_seconds = seconds_of(backward);
+  const double backward_seconds = seconds_of(backward, stopwatch);
   row.bytes_per_device = backward.bytes(0);
   if (check)
     require_right(c, "the ring",
@@ -109,9 +110,9 @@ double time_once(RingRow& row, bool check) {
   return backward_seconds;
 }
 
-void time_ring(RingRow& row, int times) {
+void time_ring(RingRow& row, int times, Stopwatch& stopwatch) {
   std::vector<double> seconds;
-  for (int run = 0; run < times; ++run) seconds.push_back(time_once(row, run == 0));
+  for (int run = 0; run < times; ++run) seconds.push_back(time_once(row, stopwatch, run == 0));
   row.ring_seconds = median_of(seconds);
 }
 
@@ -152,14 +153,14 @@ std::vector<RingRow> bench_ring(const BenchCase& c, bool backward, int devices, 
   std::vector<RingRow> rows;
   for (const Exchange exchange : {Exchange::handed_over, Exchange::copied}) {
     rows.push_back({c, backward, options_of(devices, layout_of(c), exchange), 0, one_call, 0});
-    time_ring(rows.back(), runs);
+    time_ring(rows.back(), runs, stopwatch);
   }
   return rows;
 }
 
-RingRow run_ring_once(const BenchCase& c, int devices) {
+RingRow run_ring_once(const BenchCase& c, int devices, Stopwatch& stopwatch) {
   RingRow row{c, false, options_of(devices, layout_of(c), Exchange::handed_over), 0, 0, 0};
-  time_ring(row, 1);
+  time_ring(row, 1, stopwatch);
   return row;
 }
 

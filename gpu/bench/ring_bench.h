@@ -30,7 +30,7 @@ std::vector<RingRow> bench_ring(const BenchCase& bench_case, bool backward, int 
                                 Stopwatch& stopwatch, Stream& stream);
 
 // A single run where blocks are handed over, for problems that would be too long a wait
-RingRow run_ring_once(const BenchCase& bench_case, int devices);
+RingRow run_ring_once(const BenchCase& bench_case, int devices, Stopwatch& stopwatch);
 
 // How well a layout balances a problem over devices that wait for one another at each step: the mean over the
 // devices of their total time, divided by the sum over the steps of the slowest one's. Each block has the

@@ -85,7 +85,7 @@ TEST_CASE("rings are checked before they are timed, and a model of perfect balan
       CHECK(row.bytes_per_device > 0);
     }
   }
-  CHECK(gpu::run_ring_once(bench_case, 2).tflops() > 0);
+  CHECK(gpu::run_ring_once(bench_case, 2, stopwatch).tflops() > 0);
   // The emulated device takes equally long for everything that it does
   CHECK(gpu::modelled_efficiency(bench_case, Layout::zigzag, 3, 2, stopwatch, stream) == doctest::Approx(1));
 }
