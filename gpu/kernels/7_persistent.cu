@@ -85,8 +85,8 @@ int heads_beside(const AttentionStep& step) {
   std::size_t keys = 1;
   for (int i = 0; i < step.devices; ++i) keys = std::max(keys, std::size_t(step.device[i].kv_rows));
   const std::size_t bytes = keys * (step.d + step.dv) * 2, cache = attribute(cudaDevAttrL2CacheSize);
-  const int sharing = step.H / step.Hkv;
-  return sharing * std::max(1, static_cast<int>(cache / 2 / bytes));
+  const int kv_heads = step.B * step.Hkv * step.devices;
+  return step.H / step.Hkv * std::clamp(static_cast<int>(cache / 2 / bytes), 1, kv_heads);
 }
 
 }  // namespace
