@@ -44,9 +44,10 @@ __device__ QueryTile take_tile(const AttentionStep& step, const TileOrder& order
 template <class T, int d>
 __device__ void fetch_all(Store<T, d>& store, const MappedStep& mapped, const TileOrder& order) {
   Places<Store<T, d>> places;
-  for (QueryTile tile{.last = 0}; !tile.empty();) {
-    tile = take_tile<T>(mapped.step, order);
+  while (true) {
+    const QueryTile tile = take_tile<T>(mapped.step, order);
     if (threadIdx.x % 32 == 0) fetch(store, places, mapped, tile);
+    if (tile.empty()) return;
   }
 }
 
