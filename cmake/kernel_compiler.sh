@@ -26,7 +26,7 @@ kernels=$(sed -E 's/ringattn::gpu:://g; s/\(anonymous namespace\):://g; s/\([A-Z
   /Used [0-9]+ registers/ { match($0, /Used [0-9]+/); printf "%-8s %9d %7d  %s\n", machine, substr($0, RSTART + 5, RLENGTH - 5), spilled, kernel }')
 printf '%-8s %9s %7s  %s\n%s\n\n%s\n' machine registers spilled kernel "$kernels" "$said" > "$log"
 
-slow=$(grep -E '[1-9][0-9]* bytes (stack frame|spill stores)|Potential Performance Loss' <<< "$said")
+slow=$(grep -E '[1-9][0-9]* bytes (stack frame|spill stores)|Potential Performance Loss|is injected' <<< "$said")
 if [ $status = 0 ] && [ -z "$slow" ]; then
   grep -vE '^ptxas info|bytes stack frame|^ *$' <<< "$said" >&2
   exit 0

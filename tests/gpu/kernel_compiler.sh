@@ -32,5 +32,7 @@ law 'a kernel that spills is refused' '    8 bytes stack frame, 16 bytes spill s
 law 'an array that no register can hold is refused' '    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 1
 law 'products that wait for one another are refused' \
   'ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized' 0 1
+law 'a wait for products that the compiler adds is refused' \
+  'ptxas info    : (C7517) warpgroup.wait is injected in around line 13239 by compiler' 0 1
 law 'what the compiler refuses is refused as it did' 'error: expected a ";"' 2 2
 [ $failed = 0 ] && echo 'The compiler of kernels keeps its laws.'
