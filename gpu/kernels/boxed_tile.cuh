@@ -32,7 +32,7 @@ struct alignas(1024) BoxedTile {
   // their exclusive or with bits 7 to 9
   __device__ void store_pair(int row, int column, uint32_t pair) {
     T* const eight = boxes[column / 64][row] + 8 * (column % 64 / 8 ^ row % 8);
-    *reinterpret_cast<uint32_t*>(eight + column % 8) = pair;
+    write_shared(reinterpret_cast<uint32_t*>(eight + column % 8), pair);
   }
 };
 

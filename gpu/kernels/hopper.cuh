@@ -58,7 +58,7 @@ __device__ inline void copy_box(void* shared, const TensorMap& map, int column, 
       : "memory");
 }
 
-// By threads that have written to shared memory: products and the copy engine will find it, after the next
+// By each thread that has written to shared memory: products and the copy engine will find it, after the next
 // barrier (fence.proxy.async)
 __device__ inline void publish_writes() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

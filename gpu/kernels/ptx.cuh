@@ -22,6 +22,9 @@ __device__ inline uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
+// An ordinary write to shared memory. What products or the copy engine are to find there has to be published
+__device__ inline void write_shared(uint32_t* shared, uint32_t value) { *shared = value; }
+
 // ---- Copies that nobody waits for: cp.async --------------------------------------------
 
 // 16 bytes from global to shared memory; zeros unless _wanted_

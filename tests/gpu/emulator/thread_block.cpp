@@ -33,6 +33,7 @@ struct Thread {
   bool begun = false;
   std::unique_ptr<char[]> stack{new char[stack_bytes]};
   std::function<bool()> ready;  // when it can go on; empty: now
+  std::vector<uint32_t*> unpublished;
   bool ended = false;
 };
 
@@ -56,7 +57,7 @@ struct Block {
   std::array<Barrier, 16> numbered;
   std::vector<std::function<void()>> pending;  // of the copy engine
   std::mt19937 random{1};
-  alignas(1024) std::array<unsigned char, most_shared_bytes> shared;
+  alignas(1024) std::array<unsigned char, most_shared_bytes> shared, published;
 } block;
 
 void run_thread() {
@@ -102,11 +103,12 @@ void prepare_block(int size) {
   block.numbered = {};
   block.warps.assign(static_cast<std::size_t>(size) / 32, {});
   block.shared.fill(0xff);
+  block.published.fill(0xff);
   while (block.threads.size() < static_cast<std::size_t>(size))
     block.threads.push_back(std::make_unique<Thread>());
   for (int t = 0; t < size; ++t) {
     Thread& thread = *block.threads[static_cast<std::size_t>(t)];
-    thread.begun = thread.ended = false, thread.ready = {};
+    thread.begun = thread.ended = false, thread.ready = {}, thread.unpublished.clear();
     getcontext(&thread.context);
     thread.context.uc_stack.ss_sp = thread.stack.get();
     thread.context.uc_stack.ss_size = stack_bytes;
@@ -194,6 +196,11 @@ void wait_until(const std::function<bool()>& ready) {
 void wait_for_block() { wait_at(block.barrier, block.size); }
 void wait_for_warp() { wait_at(warp().barrier, 32); }
 void* shared_bytes() { return block.shared.data(); }
+void* published_bytes() { return block.published.data(); }
+
+std::vector<uint32_t*>& unpublished() {
+  return block.threads[static_cast<std::size_t>(block.turn)]->unpublished;
+}
 
 void come_to_barrier(int id, int threads, bool wait) {
   Barrier& barrier = block.numbered[static_cast<std::size_t>(id)];

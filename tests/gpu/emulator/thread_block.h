@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <vector>
@@ -34,8 +35,20 @@ void wait_for_warp();   // until all threads of the warp are here
 // As barrier.cta does with a number: of so many threads, the last to come lets those go on who wait
 void come_to_barrier(int id, int threads, bool wait);
 
-// Shared memory, filled with NaN when the block begins
+// Shared memory, filled with NaN when the block begins: as threads see it, and as products and the copy
+// engine do, who find there what the engine has brought and what threads have published
 void* shared_bytes();
+void* published_bytes();
+
+// The same place in the other view
+template <class T>
+T* published(T* shared) {
+  const auto offset = reinterpret_cast<char*>(shared) - static_cast<char*>(shared_bytes());
+  return reinterpret_cast<T*>(static_cast<char*>(published_bytes()) + offset);
+}
+
+// What the thread whose turn it is has written and not yet published
+std::vector<uint32_t*>& unpublished();
 
 // What the copy engine does: in any order, and as late as can be
 void later(std::function<void()> work);

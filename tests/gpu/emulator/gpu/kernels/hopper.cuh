@@ -56,13 +56,17 @@ inline void copy_box(void* shared, const TensorMap& map, int column, int row, in
       for (int c = 0; c < 64; ++c) {
         const bool there = row + r < map.rows && column + c < map.columns && head < map.heads;
         const std::size_t place = (std::size_t(head) * map.rows + row + r) * map.columns + column + c;
-        *element_at(shared, 128 * r + 2 * c) = there ? map.matrices[place] : uint16_t{0};
+        uint16_t* const element = element_at(shared, 128 * r + 2 * c);
+        *element = *emulator::published(element) = there ? map.matrices[place] : uint16_t{0};
       }
     arrived.come(map.box_rows * 128);
   });
 }
 
-inline void publish_writes() {}
+inline void publish_writes() {
+  for (uint32_t* const written : emulator::unpublished()) *emulator::published(written) = *written;
+  emulator::unpublished().clear();
+}
 
 // ---- Sums in global memory --------------------------------------------------------------------
 

@@ -16,6 +16,11 @@ Shared* shared_memory() {
   return reinterpret_cast<Shared*>(emulator::shared_bytes());
 }
 
+inline void write_shared(uint32_t* shared, uint32_t value) {
+  *shared = value;
+  emulator::unpublished().push_back(shared);
+}
+
 // ---- Copies that nobody waits for -------------------------------------------------------
 
 // Those of one thread; done as late as can be

@@ -45,7 +45,7 @@ inline uint64_t matrix_at(const void* shared, int next_columns = 16) {
 
 template <class T>
 float element_of(uint64_t matrix, int row, int column) {
-  char* const begin = static_cast<char*>(emulator::shared_bytes()) + (matrix & 0xffffffff);
+  char* const begin = static_cast<char*>(emulator::published_bytes()) + (matrix & 0xffffffff);
   const int next_columns = static_cast<int>(matrix >> 32);
   const int offset = row / 8 * 1024 + row % 8 * 128 + column / 64 * next_columns + column % 64 * 2;
   return to_float(reinterpret_cast<const T&>(*element_at(begin, offset)));
