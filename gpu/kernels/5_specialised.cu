@@ -32,7 +32,7 @@ template <class T, int d>
 __device__ void consume(Store<T, d>& store, const AttentionStep& step, int warpgroup) {
   Places<Store<T, d>> places;
   const QueryTile tile = next_tile(store, places);
-  const HeadStep<T> at = head_step<T>(step, tile.device, tile.head);
+  const HeadStep<T> at = tile.head_of<T>(step);
   const int warp = threadIdx.x / 32 % 4;
   WarpRows<d> rows = load_rows<T, d>(step, at, tile.first + 64 * warpgroup + 16 * warp, tile.last);
   for (int base = tile.keys.any.begin; base < tile.keys.any.end; base += key_rows) {

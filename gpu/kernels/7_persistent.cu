@@ -1,7 +1,7 @@
 // Rung 7: blocks of threads that stay, and the heaviest tiles first.
 //
-// New      There are as many blocks as processors, and each takes one tile of queries after the other. The
-//          warp that fetches is a tile ahead: it finds out which keys the next queries see, and they are
+// New      There are as many blocks as processors, and each takes whatever tile of queries nobody has yet.
+//          The warp that fetches is a tile ahead: it finds out which keys the next queries see, and they are
 //          there when the others come to them. Tiles that see most keys come first, so that what is left at
 //          the end is small (longest processing time first, Graham, doi:10.1137/0117039), but only of so many
 //          heads that their keys stay in the second-level cache.
@@ -21,8 +21,10 @@ namespace ringattn::gpu {
 
 namespace {
 
+constexpr int query_stages = 2;  // tiles of queries in shared memory: one in use, one on its way
+
 template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d, 2>;
+using Store = TileStore<T, query_rows, key_rows, d, query_stages>;
 
 // By a warp: takes the first tile that nobody has, and that has queries; an empty one where there is none
 template <class T>
