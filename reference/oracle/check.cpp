@@ -20,7 +20,7 @@ void check_complete(const Submission& s) {
   check(s.problem);
   require(s.out || s.lse || s.dq || s.dk || s.dv,
           "[check] there must be a result to judge: out, lse, dq, dk or dv; found none");
-  require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data != nullptr,
+  require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data || s.problem.Q.shape.S == 0,
           "[check] gradients are judged against dout; the case has none; add the tensor dout to it");
   require(s.devices >= 1, "[check] devices must be at least 1; found ", s.devices);
 }
@@ -130,13 +130,19 @@ void measure_blocks(const Submission& s, Report& report) {
                                  gauge_attention(s.problem, rows, s.declared));
 }
 
+// Whether mistakes can show at all, and can be tried in seconds
+bool nameable(const Problem<double>& problem) {
+  const Index keys = problem.K.shape.S;
+  return problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names;
+}
+
 void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>& gradients, Report& report) {
   const bool forward_failed = failed(report, {"out", "lse"}),
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
-  if (s.problem.K.shape.S > keys_for_names) {
-    report.remarks.emplace_back("mistakes are named up to " + std::to_string(keys_for_names) +
-                                " keys; try a smaller case, or a probe");
+  if (!nameable(s.problem)) {
+    report.remarks.emplace_back("mistakes are named where there are queries, and 1 to " +
+                                std::to_string(keys_for_names) + " keys; try another case, or a probe");
     return;
   }
   if (forward_failed) {
@@ -202,7 +208,7 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
                      sample_rows(s.problem.Q.shape.S, rows_for_laws, s.layout, s.devices, options.seed));
   report.verdict = verdict_of(report);
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
-  if (passed && options.blind_spots && s.problem.K.shape.S <= keys_for_names) {
+  if (passed && options.blind_spots && nameable(s.problem)) {
     report.blind_to = blind_spots(s);
     if (!report.blind_to->backward_tried)
       report.remarks.emplace_back(

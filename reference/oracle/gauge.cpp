@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/oracle/max_or_zero.h"
 #include "reference/oracle/on_threads.h"
 #include "reference/oracle/pair_errors.h"
 
@@ -31,7 +32,8 @@ void gauge_piece(const Problem<double>& problem, const Piece& piece, const Round
   Matrix<double> pair_variance = (P.array() * g.array()).square().rowwise() * alike;
   const Vector<double> lse_variance = pair_variance.rowwise().sum();
   pair_variance.array() += P.array().square().rowwise() * (u_terms * alike);
-  const Vector<double> tiny = u.tiny_probability * P.rowwise().maxCoeff();
+  Vector<double> tiny(n);
+  for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * max_or_zero(P.row(i));
   pair_variance.colwise() += tiny.cwiseAbs2();
   Matrix<double> variance = pair_variance * V.cwiseAbs2();
   const Matrix<double> size = P * V.cwiseAbs();

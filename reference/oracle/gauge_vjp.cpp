@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "reference/oracle/max_or_zero.h"
 #include "reference/oracle/on_threads.h"
 #include "reference/oracle/pair_errors.h"
 
@@ -190,7 +191,7 @@ void gauge_kv_head(const Problem<double>& problem, const std::vector<Index>& row
     sums.dk += dk, sums.dv += dv;
     sums.dk_of_heads += dk.cwiseAbs(), sums.dv_of_heads += dv.cwiseAbs();
   }
-  const double chain = chain_error(u, group * n, alike.size() > 0 ? alike.maxCoeff() : 0);
+  const double chain = chain_error(u, group * n, max_or_zero(alike));
   result.truth.dk.head(b, g) = sums.dk;
   result.truth.dv.head(b, g) = sums.dv;
   result.allowance.dk.head(b, g) = root_of(sums.dk_variance, sums.dk_of_heads, u) + chain * sums.dk_size +

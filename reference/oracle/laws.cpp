@@ -6,6 +6,7 @@
 #include <map>
 
 #include "reference/definition/attention.h"
+#include "reference/oracle/max_or_zero.h"
 #include "reference/oracle/pair_errors.h"
 
 namespace ringattn {
@@ -50,7 +51,8 @@ struct Sizes {
 };
 
 Sizes largest_rows(const Problem<double>& problem, Index b, Index g) {
-  return {problem.V.head(b, g).rowwise().norm().maxCoeff(), problem.K.head(b, g).rowwise().norm().maxCoeff()};
+  return {max_or_zero(problem.V.head(b, g).rowwise().norm()),
+          max_or_zero(problem.K.head(b, g).rowwise().norm())};
 }
 
 // Independent roundings, and the sums themselves. 3 bounds are 5 standard deviations of what is spread evenly

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "reference/oracle/max_or_zero.h"
+
 namespace ringattn {
 
 Matrix<double> rows_of(const StridedHead<const double>& head, const std::vector<Index>& rows) {
@@ -79,7 +81,7 @@ void softmax_row(const Problem<double>& problem, Index b, const Token& query, In
 
 // 3 g becomes exp(3 g) - 1, which is the same unless it is large; its root stays finite in any sum
 void exponentiate(Matrix<double>& g) {
-  if (g.size() > 0 && g.maxCoeff() > 0.01)
+  if (max_or_zero(g) > 0.01)
     g = g.unaryExpr([](double error) { return std::expm1(std::min(3 * error, 50.0)) / 3; });
 }
 

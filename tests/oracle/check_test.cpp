@@ -149,6 +149,22 @@ TEST_CASE("lse of +inf where no key is seen is another convention") {
   CHECK(named(report, "C2"));
 }
 
+TEST_CASE("where there are no keys at all, or no queries, what is right passes") {
+  for (const auto& [Sq, Skv] : {std::pair<Index, Index>{5, 0}, {0, 5}, {0, 0}}) {
+    Desk desk({.B = 2, .Sq = Sq, .Skv = Skv, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 24});
+    const Gradients<double> gradients = attention_vjp(desk.p.problem(), desk.right, desk.p.cotangents());
+    Submission s;
+    s.problem = desk.p.problem(), s.cotangents = desk.p.cotangents();
+    s.out = desk.out, s.lse = desk.lse.view();
+    s.dq = gradients.dq, s.dk = gradients.dk, s.dv = gradients.dv;
+    s.layout = Layout::zigzag, s.devices = 3;
+    CHECK(check_submission(s, {}).verdict == Verdict::pass);
+    if (Sq == 0) continue;
+    desk.out.data()[7] = 1e-30;
+    CHECK(check_submission(s, {}).verdict == Verdict::fail);
+  }
+}
+
 TEST_CASE("an output that is one of the inputs fails") {
   Desk desk({.B = 1, .Sq = 64, .Skv = 64, .Hq = 4, .Hkv = 4, .D = 24, .Dv = 24});
   for (const Tensor<double>* input : {&desk.p.Q, &desk.p.V}) {
