@@ -64,16 +64,18 @@ portability:
 	$(call heading,The reference with clang and libc++)
 	tests/portability.sh
 
-# Kernels can be compiled, and read, without a GPU; their laws are skipped without one, which is status 77
+# Kernels can be compiled, read, and executed as PTX without a GPU; their laws on the device are skipped without one,
+# which is status 77
 disassembler := nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
-gpu:
+gpu: python
 	$(call heading,The GPU version with nvcc)
 	@found=$$($(cmake) --preset gpu -DRINGATTN_CLI=OFF | grep 'The GPU version') || exit; echo "$$found"; \
 	case "$$found" in *absent*) exit;; esac; \
 	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_laws -j $(jobs) && \
 	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; } && \
-	{ $(make_venv); } && $(pip_install) $(disassembler) && \
-	$(venv)/bin/python -B tests/gpu/machine_code_test.py build/gpu
+	$(pip_install) $(disassembler) && \
+	$(venv)/bin/python -B tests/gpu/machine_code_test.py build/gpu && \
+	$(venv)/bin/python -B tests/gpu/ptx_test.py build/gpu
 
 # The oracle has threads for loops alone, so races are looked for there in test-all
 raced_laws           := ringattn_laws

@@ -5,30 +5,16 @@ What the assembler made of the kernels in BUILD, a folder of preset gpu: it may 
 kernel is then as right as before, and slower. Needs cuobjdump and nvdisasm, of the CUDA Toolkit or of pip.
 """
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import unittest
-from pathlib import Path
 
-
-def disassembler():
-    """cuobjdump, which calls nvdisasm; pip puts both where PATH does not look."""
-    pip = sorted(Path(sys.prefix).glob("lib/python3*/site-packages/nvidia/*/bin"))
-    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/local/cuda/bin", *map(str, pip)])
-    return shutil.which("cuobjdump")
+from compiled import build_folder, listing
 
 
 def kernels_of(*sources):
     """Name and instructions of each kernel of gpu/SOURCE."""
     for source in sources:
-        found = list(build.glob(f"**/{source}.o"))
-        if len(found) != 1:
-            sys.exit(f"{build}: one gpu/{source}.o is wanted; found {len(found)}; build preset gpu")
-        listing = subprocess.run([disassembler(), "--dump-sass", found[0]], check=True, capture_output=True, text=True)
-        kernels = re.split(r"\n\s*Function : ", listing.stdout)[1:]
+        kernels = re.split(r"\n\s*Function : ", listing(build, source, "--dump-sass"))[1:]
         assert kernels, source
         for kernel in kernels:
             yield kernel.split()[0], re.findall(r"/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;", kernel)
@@ -62,10 +48,5 @@ class MachineCode(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(__doc__.strip())
-    build = Path(sys.argv.pop())
-    if not disassembler() or not shutil.which("nvdisasm"):
-        print("skipped: no cuobjdump and nvdisasm")
-        sys.exit(77)
+    build = build_folder(__doc__)
     unittest.main(verbosity=2)

@@ -1,0 +1,149 @@
+"""Products of matrices: by a warp out of its registers (mma), and by a warpgroup, of which each warp computes its own
+16 rows, out of registers and shared memory (wgmma)."""
+
+import re
+
+import numpy as np
+from ptx.arithmetic import ELEMENTS
+from ptx.asynchrony import by_whole_warp, swizzled
+from ptx.program import TYPES, instruction, vector
+from ptx.text import RuleBroken
+from ptx.traffic import aligned
+from ptx.warp import LANE, LANES, Product
+
+u16, u32, u64, f32 = TYPES["u16"], TYPES["u32"], TYPES["u64"], TYPES["f32"]
+g, t = LANE // 4, LANE % 4  # "groupID" and "threadID_in_group"
+
+
+def left_factor(registers, value):
+    """(16, 16), of four registers with two neighbours each."""
+    A = np.zeros((16, 16), np.float32)
+    for i, register in enumerate(registers):
+        for e, element in enumerate(np.ascontiguousarray(register).view(u16).reshape(LANES, 2).T):
+            A[g + i % 2 * 8, 2 * t + i // 2 * 8 + e] = value(np.ascontiguousarray(element))
+    return A
+
+
+# ---- A warp --------------------------------------------------------------------------------
+
+
+@instruction("ldmatrix.sync.aligned.m8n8.x4")
+def _(program, instruction):
+    writes = [program.write(register) for register in vector(instruction.operands[0])]
+    address = program.address(instruction.operands[1])
+
+    def load(warp, split):
+        if not warp.all_here(split):
+            return False
+        for rows, write in zip(aligned(address(warp), 16).reshape(4, 8), writes):
+            matrix = warp.block.shared.load((rows[:, None] + 2 * np.arange(8)).ravel(), u16).reshape(8, 8)
+            if ".trans." in instruction.opcode:
+                matrix = matrix.T
+            write(warp, split, np.ascontiguousarray(matrix).ravel().view(u32))
+
+    return load
+
+
+# D (16, 8) = A (16, 16) B (16, 8) + C
+@instruction("mma.sync.aligned.m16n8k16.row.col.f32")
+def _(program, instruction):
+    value = ELEMENTS[instruction.opcode.split(".")[-2]][1]
+    D, A, B, C = [vector(operand) for operand in instruction.operands]
+    writes = [program.write(register) for register in D]
+    A, B = [[program.read(register, u32) for register in registers] for registers in (A, B)]
+    C = [program.read(register, f32) for register in C]
+
+    def multiply(warp, split):
+        if not warp.all_here(split):
+            return False
+        right = np.zeros((16, 8), np.float32)
+        for i, read in enumerate(B):
+            for e, element in enumerate(np.ascontiguousarray(read(warp)).view(u16).reshape(LANES, 2).T):
+                right[2 * t + i * 8 + e, g] = value(np.ascontiguousarray(element))
+        product = left_factor([read(warp) for read in A], value) @ right
+        for i, (read, write) in enumerate(zip(C, writes)):
+            write(warp, split, read(warp) + product[g + i // 2 * 8, 2 * t + i % 2])
+
+    return multiply
+
+
+# ---- A warpgroup ------------------------------------------------------------------------------
+
+
+@instruction("wgmma.fence")
+def _(program, instruction):
+    def fence(warp):
+        warp.fence = warp.clock
+
+    return by_whole_warp(fence)
+
+
+@instruction("wgmma.commit_group")
+def _(program, instruction):
+    def commit(warp):
+        warp.product_groups.append(warp.products)
+        warp.products = []
+
+    return by_whole_warp(commit)
+
+
+@instruction("wgmma.wait_group")
+def _(program, instruction):
+    return by_whole_warp(lambda warp: warp.finish_products(int(instruction.operands[0])))
+
+
+def matrix_at(block, descriptor, rows, neighbours):
+    """(rows, 16) elements in shared memory, as a descriptor of 128-byte swizzle says ("Matrix descriptor").
+
+    _neighbours_: the rows of a column lie side by side, 64 of them, and not the columns of a row.
+    """
+    start, leading, stride = [(descriptor >> bit & 0x3FFF) << 4 for bit in (0, 16, 32)]
+    if descriptor >> 62 != 1 or descriptor >> 49 & 7 != 0:
+        raise RuleBroken(f"descriptor {descriptor:#x} is not one of 128-byte swizzle without base offset")
+    i, k = np.arange(rows)[:, None], np.arange(16)
+    if neighbours:
+        places = start + i % 64 * 2 + i // 64 * leading + k % 8 * 128 + k // 8 * stride
+    else:
+        places = start + i % 8 * 128 + i // 8 * stride + k * 2
+    return block.published.view(u16)[swizzled(places) // 2]
+
+
+# D (64, columns) = A (64, 16) B (16, columns), or D +=
+@instruction("wgmma.mma_async.sync.aligned")
+def _(program, instruction):
+    columns, kind = re.search(r"m64n(\d+)k16\.f32\.(\w+)\.\2$", instruction.opcode).groups()
+    columns, value = int(columns), ELEMENTS[kind][1]
+    D, A, B, adds, *scales_and_majors = instruction.operands
+    D, in_registers = [program.register(name) for name in vector(D)], A.startswith("{")
+    assert scales_and_majors[:2] == ["1", "1"] and len(D) == columns // 2, instruction
+    *A_neighbours, B_neighbours = [major == "1" for major in scales_and_majors[2:]]
+    A = [program.register(name) for name in vector(A)] if in_registers else program.read(A, u64)
+    B, adds = program.read(B, u64), program.read(adds, TYPES["pred"])
+
+    def begin(warp):
+        if any(warp.written[register] > warp.fence for register in D + (A if in_registers else [])):
+            raise RuleBroken("a register of a product was written after the last wgmma.fence")
+        block, first, adds_now, right_at = warp.block, warp.number % 4 * 16, adds(warp)[0], int(B(warp)[0])
+        if in_registers:
+            left_registers = [warp.read(register).view(u32) for register in A]
+        else:
+            left_at = int(A(warp)[0])
+        before, after = [warp.registers[register] for register in D], [Product() for _ in D]
+
+        def multiply():
+            if in_registers:
+                left = left_factor(left_registers, value)
+            else:
+                left = value(matrix_at(block, left_at, 64, *A_neighbours)[first : first + 16])
+            product = left @ value(matrix_at(block, right_at, columns, B_neighbours)).T
+            for r, sum_ in enumerate(after):
+                sum_.value = product[g + r % 4 // 2 * 8, r // 4 * 8 + 2 * t + r % 2]
+                if adds_now:
+                    old = before[r].value if isinstance(before[r], Product) else before[r]
+                    sum_.value = sum_.value + old.view(f32)
+
+        warp.products.append(multiply)
+        for register, sum_ in zip(D, after):
+            warp.registers[register], warp.written[register] = sum_, 0
+
+    return by_whole_warp(begin)

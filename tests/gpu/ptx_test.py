@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""ptx_test.py BUILD
+
+The kernels in BUILD, a folder of preset gpu, as nvcc wrote them in PTX, executed instruction by instruction without a
+GPU (tests/gpu/ptx), and judged by the oracle. Needs cuobjdump, and the package ringattn.
+"""
+
+import functools
+import re
+import unittest
+
+from compiled import build_folder, listing
+from ptx.program import Program
+from ptx.text import RuleBroken, kernels_of
+from ptx_launches import Problem, attend, differentiate, kernel_name
+
+SOURCES = {
+    "tensor_cores": "kernels/3_tensor_cores.cu",
+    "hopper": "kernels/4_hopper.cu",
+    "specialised": "kernels/5_specialised.cu",
+    "overlapped": "kernels/6_overlapped.cu",
+    "persistent": "kernels/7_persistent.cu",
+    "two_kernels_dQ": "backward/2_two_kernels.cu",
+    "two_kernels_dK_dV": "backward/2_two_kernels.cu",
+    "fused": "backward/3_fused.cu",
+}
+
+
+@functools.cache
+def ptx_of(source):
+    return listing(build, source, "--dump-ptx")
+
+
+def kernel_in(text, name, element, d):
+    mangled = kernel_name(name, element, d)
+    (kernel,) = [kernel for kernel in kernels_of(text).values() if mangled.search(kernel.name)]
+    return kernel
+
+
+@functools.cache
+def program(name, element, d):
+    return Program(kernel_in(ptx_of(SOURCES[name]), name, element, d))
+
+
+class Forward(unittest.TestCase):
+    def check(self, rung, *problems, seed=0):
+        of = program(rung, problems[0].element, problems[0].d)
+        for problem, (out, lse) in zip(problems, attend(of, rung, [problems], seed)):
+            if problem.q_rows:
+                problem.check(out=out, lse=lse)
+
+    def test_tensor_cores(self):
+        self.check("tensor_cores", Problem("bf16", d=64, q_rows=70, kv_rows=130, right=0))
+
+    def test_hopper(self):
+        self.check("hopper", Problem("f16", H=2, d=128, q_rows=70, kv_rows=130, left=50))
+
+    def test_specialised(self):
+        self.check("specialised", Problem("bf16", H=2, Hkv=2, d=64, q_rows=200, kv_rows=150, left=90, right=20))
+
+    def test_overlapped(self):
+        self.check("overlapped", Problem("f16", d=64, q_rows=129, kv_rows=300, right=0))
+
+    def test_persistent_with_more_tiles_than_blocks_that_stay(self):
+        shape = {"element": "bf16", "H": 4, "Hkv": 2, "d": 128, "right": 0}
+        all_rows = [(129, 140), (0, 3)]
+        self.check("persistent", *[Problem(**shape, q_rows=q, kv_rows=kv) for q, kv in all_rows])
+
+    def test_devices_with_nothing_to_see(self):
+        shape = {"element": "bf16", "d": 64}
+        for rung in ("hopper", "specialised", "overlapped", "persistent"):
+            self.check(rung, Problem(**shape, q_rows=5, kv_rows=0), Problem(**shape, q_rows=0, kv_rows=9))
+
+    def test_steps_over_whole_tiles_give_the_bits_of_one_launch(self):
+        whole = Problem("bf16", d=64, q_rows=40, kv_rows=384, right=0, seed=3)
+        of = program("persistent", "bf16", 64)
+        parts = [[whole.with_keys(0, 128)], [whole.with_keys(128, 384)]]
+        for found, expected in zip(attend(of, "persistent", parts)[0], attend(of, "persistent", [[whole]])[0]):
+            self.assertEqual(found.tobytes(), expected.tobytes())
+
+
+class Backward(unittest.TestCase):
+    def check(self, rung, *problems):
+        names = ["fused"] if rung == "fused" else ["two_kernels_dQ", "two_kernels_dK_dV"]
+        programs = [program(name, problems[0].element, problems[0].d) for name in names]
+        for problem, (dq, dk, dv) in zip(problems, differentiate(programs, rung, problems)):
+            problem.check(dout=problem.dout, dq=dq, dk=dk, dv=dv)
+
+    def test_two_kernels(self):
+        self.check("two_kernels", Problem("bf16", H=2, d=64, q_rows=70, kv_rows=65, right=0))
+
+    def test_fused(self):
+        self.check("fused", Problem("f16", H=2, d=64, q_rows=130, kv_rows=140, right=0))
+
+    def test_fused_with_wide_heads(self):
+        self.check("fused", Problem("bf16", d=128, q_rows=70, kv_rows=129, left=60, right=10))
+
+
+# How a kernel could be wrong: a pattern in its text, and what stands there instead
+FORWARD_OVERSIGHTS = {
+    "products begin without a fence": (r"wgmma\.fence\.sync\.aligned;", ""),
+    "the softmax does not wait for its scores": (r"(wgmma\.wait_group\.sync\.aligned) 1;", r"\1 2;"),
+    "V is read as K is": ("more, 1, 1, 1;", "more, 1, 1, 0;"),
+    "P is taken in another order": (r"\}, \{(%r\d+), (%r\d+), (%r\d+), ", r"}, {\1, \3, \2, "),
+    "sums are written where others are": (r"bf16 \{(%f\d+), (%f\d+)", r"bf16 {\2, \1"),
+    "the row of a box is taken for its head": (r"(\{%r\d+), (%r\d+), (%r\d+)\}\], \[", r"\1, \3, \2}], ["),
+    "half of the bytes are awaited": (r"(mov\.u32 %r\d+, )16384;", r"\g<1>8192;"),
+    "no turn is given": (r"barrier\.cta\.arrive", "//"),
+    "no stage is left": (r"mbarrier\.arrive\.shared::cta", "//"),
+}
+BACKWARD_OVERSIGHTS = {"dS is not published": (r"fence\.proxy\.async\.shared::cta;", "")}
+
+
+class Oversights(unittest.TestCase):
+    """The machine lets no kernel pass that is not what it was."""
+
+    def check(self, name, oversights, results):
+        text = ptx_of(SOURCES[name])
+        expected = results(program(name, "bf16", 64))
+        for oversight, change in oversights.items():
+            with self.subTest(oversight):
+                changed = re.sub(*change, text)
+                self.assertNotEqual(changed, text)
+                try:
+                    found = results(Program(kernel_in(changed, name, "bf16", 64)))
+                except RuleBroken:
+                    continue
+                self.assertNotEqual(*[[result.tobytes() for result in some[0]] for some in (found, expected)])
+
+    def test_forward(self):
+        problem = Problem("bf16", d=64, q_rows=20, kv_rows=300, right=0)
+        self.check("overlapped", FORWARD_OVERSIGHTS, lambda of: attend(of, "overlapped", [[problem]]))
+
+    def test_backward(self):
+        problem = Problem("bf16", d=64, q_rows=60, kv_rows=70, right=0)
+        self.check("fused", BACKWARD_OVERSIGHTS, lambda of: differentiate([of], "fused", [problem]))
+
+
+if __name__ == "__main__":
+    build = build_folder(__doc__)
+    unittest.main(verbosity=2)
