@@ -8,7 +8,6 @@ import ml_dtypes
 import numpy as np
 import ringattn
 from ptx.asynchrony import TensorMap
-from ptx.machine import Machine
 from ptx.steps import UNLIMITED, AttentionStep, BackwardStep, DeviceBackward, DeviceStep, with_maps
 
 # Number in gpu/kernels/attention_step.h, type, mangled name
@@ -69,10 +68,10 @@ class Problem:
 
 
 class Launches:
-    """A machine, and where in its memory the tensors of each device lie."""
+    """Where in the memory of a machine the tensors of each device lie."""
 
-    def __init__(self, devices, seed):
-        self.machine = Machine(seed)
+    def __init__(self, machine, devices):
+        self.machine = machine
         self.addresses = [{} for _ in range(devices)]
 
     def put(self, device, **arrays):
@@ -124,12 +123,12 @@ FORWARD = {
 }
 
 
-def attend(program, rung, steps, seed=0):
+def attend(machine, program, rung, steps):
     """out and lse of each device; _steps_ are the problems of all devices, step by step, with the same queries."""
     query_rows, key_rows, threads, fetches = FORWARD[rung]
     queries, heads = [problem.tensors["q"] for problem in steps[0]], steps[0][0].H
-    launches = Launches(len(queries), seed)
-    taken_tiles = launches.machine.memory.allocate(np.zeros(1, np.uint32))
+    launches = Launches(machine, len(queries))
+    taken_tiles = machine.memory.allocate(np.zeros(1, np.uint32))
     for device, q in enumerate(queries):
         state = np.full(q.shape, np.nan, np.float32)
         launches.put(device, O=state, out=np.full_like(q, np.nan), **{name: state[..., 0] for name in ("m", "l", "lse")})
@@ -142,7 +141,7 @@ def attend(program, rung, steps, seed=0):
         if rung == "persistent":  # three blocks that stay, and a TileOrder that takes two heads at a time
             parameters += np.array([grid[0], grid[1] * grid[2], 2], np.int32).tobytes()
             grid = (3, 1, 1)
-        launches.machine.launch(program, grid, threads, parameters)
+        machine.launch(program, grid, threads, parameters)
     return [
         (launches.get(device, "out", q.shape, q.dtype), launches.get(device, "lse", q.shape[:3]))
         for device, q in enumerate(queries)
@@ -152,9 +151,9 @@ def attend(program, rung, steps, seed=0):
 # ---- Backward ---------------------------------------------------------------------------------
 
 
-def differentiate(programs, rung, problems, seed=0):
+def differentiate(machine, programs, rung, problems):
     """dq, dk and dv of each device, which has all its keys at once; in float32."""
-    launches = Launches(len(problems), seed)
+    launches = Launches(machine, len(problems))
     for device, problem in enumerate(problems):
         out, lse = ringattn.attention(**problem.keywords(), return_lse=True)
         shift = np.where(np.isinf(lse), 0, -(out * problem.dout.astype(np.float64)).sum(axis=-1))
@@ -167,10 +166,10 @@ def differentiate(programs, rung, problems, seed=0):
     if rung == "fused":
         queries = 64 * 128 // problems[0].d
         parameters = launches.mapped(step, problems, {"Q": queries, "dO": queries, "K": 128, "V": 128})
-        launches.machine.launch(programs[0], (tiles(kv_rows, 128), Hkv, len(problems)), 384, parameters)
+        machine.launch(programs[0], (tiles(kv_rows, 128), Hkv, len(problems)), 384, parameters)
     else:
-        launches.machine.launch(programs[0], (tiles(q_rows, 64), H, len(problems)), 128, bytes(step))
-        launches.machine.launch(programs[1], (tiles(kv_rows, 64), Hkv, len(problems)), 128, bytes(step))
+        machine.launch(programs[0], (tiles(q_rows, 64), H, len(problems)), 128, bytes(step))
+        machine.launch(programs[1], (tiles(kv_rows, 64), Hkv, len(problems)), 128, bytes(step))
     return [
         [launches.get(device, name, tensor.shape) for name, tensor in zip(("dQ", "dK", "dV"), problem.tensors.values())]
         for device, problem in enumerate(problems)

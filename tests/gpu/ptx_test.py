@@ -10,6 +10,7 @@ import re
 import unittest
 
 from compiled import build_folder, listing
+from ptx.machine import Machine
 from ptx.program import Program
 from ptx.text import RuleBroken, kernels_of
 from ptx_launches import Problem, attend, differentiate, kernel_name
@@ -43,11 +44,11 @@ def program(name, element, d):
 
 
 class Forward(unittest.TestCase):
-    def check(self, rung, *problems, seed=0):
-        of = program(rung, problems[0].element, problems[0].d)
-        for problem, (out, lse) in zip(problems, attend(of, rung, [problems], seed)):
-            if problem.q_rows:
-                problem.check(out=out, lse=lse)
+    def check(self, rung, *problems):
+        machine, of = Machine(seed=1), program(rung, problems[0].element, problems[0].d)
+        for problem, (out, lse) in zip(problems, attend(machine, of, rung, [problems])):
+            problem.check(out=out, lse=lse)
+        self.assertEqual(machine.bank_conflicts, 0)
 
     def test_tensor_cores(self):
         self.check("tensor_cores", Problem("bf16", d=64, q_rows=70, kv_rows=130, right=0))
@@ -75,16 +76,18 @@ class Forward(unittest.TestCase):
         whole = Problem("bf16", d=64, q_rows=40, kv_rows=384, right=0, seed=3)
         of = program("persistent", "bf16", 64)
         parts = [[whole.with_keys(0, 128)], [whole.with_keys(128, 384)]]
-        for found, expected in zip(attend(of, "persistent", parts)[0], attend(of, "persistent", [[whole]])[0]):
-            self.assertEqual(found.tobytes(), expected.tobytes())
+        found, expected = [attend(Machine(seed=2), of, "persistent", steps)[0] for steps in (parts, [[whole]])]
+        self.assertEqual(*[[result.tobytes() for result in some] for some in (found, expected)])
 
 
 class Backward(unittest.TestCase):
     def check(self, rung, *problems):
         names = ["fused"] if rung == "fused" else ["two_kernels_dQ", "two_kernels_dK_dV"]
         programs = [program(name, problems[0].element, problems[0].d) for name in names]
-        for problem, (dq, dk, dv) in zip(problems, differentiate(programs, rung, problems)):
+        machine = Machine(seed=3)
+        for problem, (dq, dk, dv) in zip(problems, differentiate(machine, programs, rung, problems)):
             problem.check(dout=problem.dout, dq=dq, dk=dk, dv=dv)
+        self.assertEqual(machine.bank_conflicts, 0)
 
     def test_two_kernels(self):
         self.check("two_kernels", Problem("bf16", H=2, d=64, q_rows=70, kv_rows=65, right=0))
@@ -129,11 +132,11 @@ class Oversights(unittest.TestCase):
 
     def test_forward(self):
         problem = Problem("bf16", d=64, q_rows=20, kv_rows=300, right=0)
-        self.check("overlapped", FORWARD_OVERSIGHTS, lambda of: attend(of, "overlapped", [[problem]]))
+        self.check("overlapped", FORWARD_OVERSIGHTS, lambda of: attend(Machine(seed=4), of, "overlapped", [[problem]]))
 
     def test_backward(self):
         problem = Problem("bf16", d=64, q_rows=60, kv_rows=70, right=0)
-        self.check("fused", BACKWARD_OVERSIGHTS, lambda of: differentiate([of], "fused", [problem]))
+        self.check("fused", BACKWARD_OVERSIGHTS, lambda of: differentiate(Machine(seed=5), [of], "fused", [problem]))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class Machine:
         self.chance = random.Random(seed)
         self.at_once, self.most_steps = at_once, most_steps
         self.tensor_maps = []
+        self.bank_conflicts = 0  # how often lanes had to wait, because others wanted another word of the same bank
 
     def launch(self, program, grid, threads, parameters):
         """Runs a kernel to its end; _parameters_ are the bytes of all of them, one behind the other."""

@@ -8,7 +8,7 @@ from ptx.arithmetic import ELEMENTS
 from ptx.asynchrony import by_whole_warp, swizzled
 from ptx.program import TYPES, instruction, vector
 from ptx.text import RuleBroken
-from ptx.traffic import aligned
+from ptx.traffic import aligned, count_bank_conflicts
 from ptx.warp import LANE, LANES, Product
 
 u16, u32, u64, f32 = TYPES["u16"], TYPES["u32"], TYPES["u64"], TYPES["f32"]
@@ -35,6 +35,7 @@ def _(program, instruction):
     def load(warp, split):
         if not warp.all_here(split):
             return False
+        count_bank_conflicts(warp.block.machine, address(warp), 16)
         for rows, write in zip(aligned(address(warp), 16).reshape(4, 8), writes):
             matrix = warp.block.shared.load((rows[:, None] + 2 * np.arange(8)).ravel(), u16).reshape(8, 8)
             if ".trans." in instruction.opcode:

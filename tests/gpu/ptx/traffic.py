@@ -27,6 +27,14 @@ def aligned(addresses, bytes_):
 # ---- Memory ---------------------------------------------------------------------------
 
 
+def count_bank_conflicts(machine, addresses, bytes_):
+    """Shared memory has 32 banks with words of 4 bytes, and serves as many lanes at once as want 128 bytes."""
+    lanes = 128 // max(bytes_, 4)
+    for n in range(0, len(addresses), lanes):
+        words = np.unique(addresses[n : n + lanes, None] // 4 + np.arange(max(bytes_ // 4, 1)))
+        machine.bank_conflicts += int(np.bincount(words % 32).max()) - 1
+
+
 @instruction("ld")
 def _(program, instruction):
     dtype, memory = type_of(instruction), memory_of(instruction)
@@ -35,6 +43,8 @@ def _(program, instruction):
 
     def load(warp, split):
         at = aligned(address(warp)[split.lanes], dtype.itemsize * len(writes))
+        if memory(warp) is warp.block.shared:
+            count_bank_conflicts(warp.block.machine, at, dtype.itemsize * len(writes))
         for n, write in enumerate(writes):
             value = np.zeros(LANES, dtype)
             value[split.lanes] = memory(warp).load(at + n * dtype.itemsize, dtype)
@@ -54,6 +64,7 @@ def _(program, instruction):
         for n, read in enumerate(reads):
             memory(warp).store(at + n * dtype.itemsize, read(warp)[split.lanes])
         if memory(warp) is warp.block.shared:
+            count_bank_conflicts(warp.block.machine, at, dtype.itemsize * len(reads))
             for lane, place in zip(LANE[split.lanes], at.tolist()):
                 warp.unpublished[lane].update(range(place, place + dtype.itemsize * len(reads)))
 
