@@ -100,27 +100,37 @@ class Backward(unittest.TestCase):
 
 
 # How a kernel could be wrong: a pattern in its text, and what stands there instead
-FORWARD_OVERSIGHTS = {
-    "products begin without a fence": (r"wgmma\.fence\.sync\.aligned;", ""),
-    "the softmax does not wait for its scores": (r"(wgmma\.wait_group\.sync\.aligned) 1;", r"\1 2;"),
-    "V is read as K is": ("more, 1, 1, 1;", "more, 1, 1, 0;"),
-    "P is taken in another order": (r"\}, \{(%r\d+), (%r\d+), (%r\d+), ", r"}, {\1, \3, \2, "),
-    "sums are written where others are": (r"bf16 \{(%f\d+), (%f\d+)", r"bf16 {\2, \1"),
-    "the row of a box is taken for its head": (r"(\{%r\d+), (%r\d+), (%r\d+)\}\], \[", r"\1, \3, \2}], ["),
-    "half of the bytes are awaited": (r"(mov\.u32 %r\d+, )16384;", r"\g<1>8192;"),
-    "no turn is given": (r"barrier\.cta\.arrive", "//"),
-    "no stage is left": (r"mbarrier\.arrive\.shared::cta", "//"),
+OVERSIGHTS = {
+    "tensor_cores": {
+        "threads do not wait for one another": (r"bar\.sync 0;", ""),
+        "copies are not waited for": (r"cp\.async\.wait_group 0;", ""),
+    },
+    "overlapped": {
+        "products begin without a fence": (r"wgmma\.fence\.sync\.aligned;", ""),
+        "the softmax does not wait for its scores": (r"(wgmma\.wait_group\.sync\.aligned) 1;", r"\1 2;"),
+        "V is read as K is": ("more, 1, 1, 1;", "more, 1, 1, 0;"),
+        "P is taken in another order": (r"\}, \{(%r\d+), (%r\d+), (%r\d+), ", r"}, {\1, \3, \2, "),
+        "sums are written where others are": (r"bf16 \{(%f\d+), (%f\d+)", r"bf16 {\2, \1"),
+        "the row of a box is taken for its head": (r"(\{%r\d+), (%r\d+), (%r\d+)\}\], \[", r"\1, \3, \2}], ["),
+        "half of the bytes are awaited": (r"(mov\.u32 %r\d+, )16384;", r"\g<1>8192;"),
+        "the copy engine is not waited for": ("bra AGAIN;", ""),
+        "no turn is given": (r"barrier\.cta\.arrive", "//"),
+        "no stage is left": (r"mbarrier\.arrive\.shared::cta", "//"),
+    },
+    "fused": {
+        "dS is not published": (r"fence\.proxy\.async\.shared::cta;", ""),
+        "one warpgroup does not wait for the dS of the other": (r"barrier\.cta\.sync", "//"),
+    },
 }
-BACKWARD_OVERSIGHTS = {"dS is not published": (r"fence\.proxy\.async\.shared::cta;", "")}
 
 
 class Oversights(unittest.TestCase):
     """The machine lets no kernel pass that is not what it was."""
 
-    def check(self, name, oversights, results):
+    def check(self, name, results):
         text = ptx_of(SOURCES[name])
         expected = results(program(name, "bf16", 64))
-        for oversight, change in oversights.items():
+        for oversight, change in OVERSIGHTS[name].items():
             with self.subTest(oversight):
                 changed = re.sub(*change, text)
                 self.assertNotEqual(changed, text)
@@ -132,11 +142,12 @@ class Oversights(unittest.TestCase):
 
     def test_forward(self):
         problem = Problem("bf16", d=64, q_rows=20, kv_rows=300, right=0)
-        self.check("overlapped", FORWARD_OVERSIGHTS, lambda of: attend(Machine(seed=4), of, "overlapped", [[problem]]))
+        for rung in ("tensor_cores", "overlapped"):
+            self.check(rung, lambda of: attend(Machine(seed=4), of, rung, [[problem]]))
 
     def test_backward(self):
         problem = Problem("bf16", d=64, q_rows=60, kv_rows=70, right=0)
-        self.check("fused", BACKWARD_OVERSIGHTS, lambda of: differentiate(Machine(seed=5), [of], "fused", [problem]))
+        self.check("fused", lambda of: differentiate(Machine(seed=5), [of], "fused", [problem]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from ptx.memory import PARAMETERS
 from ptx.program import TYPES, instruction
 from ptx.text import RuleBroken
 from ptx.traffic import aligned
-from ptx.warp import LANE
+from ptx.warp import LANE, LANES
 
 u32, u64, s32 = TYPES["u32"], TYPES["u64"], TYPES["s32"]
 
@@ -48,7 +48,7 @@ def _(program, instruction):
 
     def make(warp, split):
         for at, count in zip(aligned(address(warp), 8)[split.lanes], threads(warp)[split.lanes]):
-            warp.block.mbarriers[int(at)] = Barrier(int(count))
+            warp.block.mbarriers[int(at)] = Barrier(int(count), warp.block.races.new_agent())
 
     return make
 
@@ -59,8 +59,10 @@ def _(program, instruction):
     announced = program.read((instruction.operands + ["0"])[2], u32)
 
     def arrive(warp, split):
+        released = warp.block.races.release(warp.number)
         for lane in LANE[split.lanes]:
-            warp.block.mbarrier(address(warp)[lane]).come(threads=1, announced=int(announced(warp)[lane]))
+            barrier = warp.block.mbarrier(address(warp)[lane])
+            barrier.come(released, threads=1, announced=int(announced(warp)[lane]))
 
     return arrive
 
@@ -71,8 +73,14 @@ def _(program, instruction):
     parity = program.read(instruction.operands[2], u32)
 
     def try_wait(warp, split):
-        parities = [warp.block.mbarrier(at).parity if here else 0 for at, here in zip(address(warp), split.lanes)]
-        ended = np.array(parities) != parity(warp)
+        ended = np.zeros(LANES, bool)
+        for lane in LANE[split.lanes]:
+            barrier = warp.block.mbarrier(address(warp)[lane])
+            ended[lane] = barrier.parity != parity(warp)[lane]
+            if ended[lane]:
+                warp.block.races.acquire(warp.number, barrier.ended)
+            else:
+                warp.block.awaited.add(barrier)
         warp.polls = not ended[split.lanes].all()
         write(warp, split, ended)
 
@@ -109,10 +117,12 @@ def _(program, instruction):
 
     def begin(warp, split):
         places = [aligned(address(warp), 16)[split.lanes] for address in (to, of)]
+        known = warp.block.races.known[warp.number].copy()
         for shared, place, count in zip(*places, size(warp)[split.lanes]):
 
             def copy(shared=shared, place=place, count=count):
                 words_there = warp.block.machine.memory.load(place + words, u32) if count else np.zeros(4, u32)
+                warp.block.races.write(warp.number, shared + words, known)
                 warp.block.shared.store(shared + words, words_there)
 
             warp.copies.append(copy)
@@ -185,15 +195,16 @@ def _(program, instruction):
             block, at = warp.block, aligned(to(warp), 1024)[lane]
             box_map = TensorMap.at(block.machine, tensor_map(warp)[lane])
             corner = [int(axis(warp)[lane]) for axis in place]
-            barrier = block.mbarrier(arrived(warp)[lane])
+            barrier, known = block.mbarrier(arrived(warp)[lane]), block.races.release(warp.number)
 
-            def copy(block=block, at=at, box_map=box_map, corner=corner, barrier=barrier):
+            def copy(block=block, at=at, box_map=box_map, corner=corner, barrier=barrier, known=known):
                 box = box_map.box(block.machine.memory, *corner)
-                places = swizzled(at + 2 * np.arange(box.size)) // 2
+                places = swizzled(at + 2 * np.arange(box.size))
+                block.races.write(barrier.agent, places, known)
                 for view in (block.shared.bytes, block.published):
-                    view.view(np.uint16)[places] = box.ravel()
-                barrier.come(bytes_=box.nbytes)
+                    view.view(np.uint16)[places // 2] = box.ravel()
+                barrier.come(np.maximum(known, block.races.release(barrier.agent)), bytes_=box.nbytes)
 
-            block.copies.append(copy)
+            block.copies.append((barrier, copy))
 
     return send_for

@@ -9,6 +9,7 @@ import random
 
 import numpy as np
 from ptx.memory import GLOBAL, PARAMETERS, SHARED, Memory
+from ptx.races import Races
 from ptx.text import RuleBroken
 from ptx.warp import LANES, Warp
 
@@ -18,17 +19,20 @@ SHARED_BYTES = 227 << 10  # as many as a block of threads may have on Hopper
 class Barrier:
     """An mbarrier: a phase ends when all threads have arrived, and all bytes that were announced."""
 
-    def __init__(self, threads):
+    def __init__(self, threads, agent):
         self.threads = self.awaited = threads
         self.bytes = self.parity = 0
+        self.agent = agent  # of the copy engine, where bytes come here
+        self.released = self.ended = 0  # by those who have come in this phase, and before
 
-    def come(self, threads=0, announced=0, bytes_=0):
+    def come(self, released, threads=0, announced=0, bytes_=0):
+        self.released = np.maximum(self.released, released)
         self.bytes += announced - bytes_
         self.awaited -= threads
         if self.awaited < 0:
             raise RuleBroken("more threads arrive at an mbarrier than it was made for")
         if self.awaited == 0 and self.bytes == 0:
-            self.awaited, self.parity = self.threads, self.parity ^ 1
+            self.awaited, self.parity, self.ended = self.threads, self.parity ^ 1, self.released
 
 
 class Block:
@@ -40,10 +44,12 @@ class Block:
         self.shared.allocated[:] = True
         self.published = self.shared.bytes.copy()
         self.mbarriers = {}  # by address
-        self.barriers = {}  # by number: [threads awaited, threads come, warps that wait]
-        self.copies = []  # of the copy engine, on their way
-        self.polls = 0  # how often in succession what a warp asked for was not there yet
+        self.barriers = {}  # by number: [threads awaited, threads come, warps that wait, what those who came released]
+        self.copies = []  # of the copy engine, on their way: the mbarrier where each will arrive, and what it does
+        self.awaited = set()  # mbarriers at which warps wait
+        self.polls = 0  # how often in succession they asked in vain
         self.warps = [Warp(self, number, program.registers) for number in range(threads // LANES)]
+        self.races = Races(len(self.warps), SHARED_BYTES)
 
     def mbarrier(self, address):
         if int(address) not in self.mbarriers:
@@ -51,8 +57,9 @@ class Block:
         return self.mbarriers[int(address)]
 
     def come_to_barrier(self, warp, number, threads, waits):
-        barrier = self.barriers.setdefault(number, [threads, 0, []])
+        barrier = self.barriers.setdefault(number, [threads, 0, [], 0])
         barrier[1] += LANES
+        barrier[3] = np.maximum(barrier[3], self.races.release(warp.number))
         if barrier[0] != threads or barrier[1] > threads:
             raise RuleBroken(f"barrier {number} is meant for {barrier[0]} threads, and for {threads}")
         if waits:
@@ -62,6 +69,7 @@ class Block:
             del self.barriers[number]
             for other in barrier[2]:
                 other.barrier = None
+                self.races.acquire(other.number, barrier[3])
 
     def ended(self):
         if any(warp.splits for warp in self.warps):
@@ -104,12 +112,17 @@ class Machine:
                 raise RuleBroken(f"no end after {steps} instructions")
 
     def _go_on(self, block, program):
-        """Lets some warp go on, and now and then the copy engine: always where warps cannot go on without it."""
+        """Lets some warp go on, or brings a copy where warps cannot go on without it."""
         ready = [warp for warp in block.warps if warp.splits and warp.barrier is None]
         patience = 20 * len(block.warps)
-        if block.copies and (block.polls > patience or self.chance.random() < 0.01):
-            block.copies.pop(self.chance.randrange(len(block.copies)))()
-            block.polls = 0
+        if block.polls > patience:
+            wanted = [copy for copy in block.copies if copy[0] in block.awaited]
+            if wanted:
+                copy = self.chance.choice(wanted)
+                block.copies.remove(copy)
+                copy[1]()
+                block.polls = 0
+            block.awaited.clear()
         if not ready or block.polls > 2 * patience:
             raise RuleBroken("all warps wait for what never comes")
         warp, steps = self.chance.choice(ready), self.chance.choice([1, 3, 10, 100])

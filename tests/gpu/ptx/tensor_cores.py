@@ -8,7 +8,7 @@ from ptx.arithmetic import ELEMENTS
 from ptx.asynchrony import by_whole_warp, swizzled
 from ptx.program import TYPES, instruction, vector
 from ptx.text import RuleBroken
-from ptx.traffic import aligned, count_bank_conflicts
+from ptx.traffic import aligned, bytes_of, count_bank_conflicts
 from ptx.warp import LANE, LANES, Product
 
 u16, u32, u64, f32 = TYPES["u16"], TYPES["u32"], TYPES["u64"], TYPES["f32"]
@@ -36,6 +36,7 @@ def _(program, instruction):
         if not warp.all_here(split):
             return False
         count_bank_conflicts(warp.block.machine, address(warp), 16)
+        warp.block.races.read(warp.number, bytes_of(address(warp), 16))
         for rows, write in zip(aligned(address(warp), 16).reshape(4, 8), writes):
             matrix = warp.block.shared.load((rows[:, None] + 2 * np.arange(8)).ravel(), u16).reshape(8, 8)
             if ".trans." in instruction.opcode:
@@ -93,8 +94,8 @@ def _(program, instruction):
     return by_whole_warp(lambda warp: warp.finish_products(int(instruction.operands[0])))
 
 
-def matrix_at(block, descriptor, rows, neighbours):
-    """(rows, 16) elements in shared memory, as a descriptor of 128-byte swizzle says ("Matrix descriptor").
+def places_of(descriptor, rows, neighbours):
+    """The addresses of (rows, 16) elements, as a descriptor of 128-byte swizzle says ("Matrix descriptor").
 
     _neighbours_: the rows of a column lie side by side, 64 of them, and not the columns of a row.
     """
@@ -106,7 +107,7 @@ def matrix_at(block, descriptor, rows, neighbours):
         places = start + i % 64 * 2 + i // 64 * leading + k % 8 * 128 + k // 8 * stride
     else:
         places = start + i % 8 * 128 + i // 8 * stride + k * 2
-    return block.published.view(u16)[swizzled(places) // 2]
+    return swizzled(places)
 
 
 # D (64, columns) = A (64, 16) B (16, columns), or D +=
@@ -124,19 +125,21 @@ def _(program, instruction):
     def begin(warp):
         if any(warp.written[register] > warp.fence for register in D + (A if in_registers else [])):
             raise RuleBroken("a register of a product was written after the last wgmma.fence")
-        block, first, adds_now, right_at = warp.block, warp.number % 4 * 16, adds(warp)[0], int(B(warp)[0])
+        adds_now, known = adds(warp)[0], warp.block.races.known[warp.number].copy()
+        right_at = places_of(int(B(warp)[0]), columns, B_neighbours)
         if in_registers:
             left_registers = [warp.read(register).view(u32) for register in A]
         else:
-            left_at = int(A(warp)[0])
+            left_at = places_of(int(A(warp)[0]), 64, *A_neighbours)[warp.number % 4 * 16 :][:16]
         before, after = [warp.registers[register] for register in D], [Product() for _ in D]
 
+        def elements(places):
+            warp.block.races.read(warp.number, places, known)
+            return value(warp.block.published.view(u16)[places // 2])
+
         def multiply():
-            if in_registers:
-                left = left_factor(left_registers, value)
-            else:
-                left = value(matrix_at(block, left_at, 64, *A_neighbours)[first : first + 16])
-            product = left @ value(matrix_at(block, right_at, columns, B_neighbours)).T
+            left = left_factor(left_registers, value) if in_registers else elements(left_at)
+            product = left @ elements(right_at).T
             for r, sum_ in enumerate(after):
                 sum_.value = product[g + r % 4 // 2 * 8, r // 4 * 8 + 2 * t + r % 2]
                 if adds_now:

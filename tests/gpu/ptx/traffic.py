@@ -24,6 +24,10 @@ def aligned(addresses, bytes_):
     return addresses
 
 
+def bytes_of(addresses, bytes_):
+    return addresses[:, None] + np.arange(bytes_)
+
+
 # ---- Memory ---------------------------------------------------------------------------
 
 
@@ -45,6 +49,7 @@ def _(program, instruction):
         at = aligned(address(warp)[split.lanes], dtype.itemsize * len(writes))
         if memory(warp) is warp.block.shared:
             count_bank_conflicts(warp.block.machine, at, dtype.itemsize * len(writes))
+            warp.block.races.read(warp.number, bytes_of(at, dtype.itemsize * len(writes)))
         for n, write in enumerate(writes):
             value = np.zeros(LANES, dtype)
             value[split.lanes] = memory(warp).load(at + n * dtype.itemsize, dtype)
@@ -65,8 +70,10 @@ def _(program, instruction):
             memory(warp).store(at + n * dtype.itemsize, read(warp)[split.lanes])
         if memory(warp) is warp.block.shared:
             count_bank_conflicts(warp.block.machine, at, dtype.itemsize * len(reads))
-            for lane, place in zip(LANE[split.lanes], at.tolist()):
-                warp.unpublished[lane].update(range(place, place + dtype.itemsize * len(reads)))
+            places = bytes_of(at, dtype.itemsize * len(reads))
+            warp.block.races.write(warp.number, places)
+            for lane, of_lane in zip(LANE[split.lanes], places.tolist()):
+                warp.unpublished[lane].update(of_lane)
 
     return store
 
