@@ -3,7 +3,7 @@
 import re
 
 import numpy as np
-from ptx.machine import Barrier
+from ptx.machine import MBarrier
 from ptx.memory import PARAMETERS
 from ptx.program import TYPES, instruction
 from ptx.text import RuleBroken
@@ -48,7 +48,7 @@ def _(program, instruction):
 
     def make(warp, split):
         for at, count in zip(aligned(address(warp), 8)[split.lanes], threads(warp)[split.lanes]):
-            warp.block.mbarriers[int(at)] = Barrier(int(count), warp.block.races.new_agent())
+            warp.block.mbarriers[int(at)] = MBarrier(int(count), warp.block.races.new_agent())
 
     return make
 

@@ -16,8 +16,8 @@ from ptx.warp import LANES, Warp
 SHARED_BYTES = 227 << 10  # as many as a block of threads may have on Hopper
 
 
-class Barrier:
-    """An mbarrier: a phase ends when all threads have arrived, and all bytes that were announced."""
+class MBarrier:
+    """A phase ends when all threads have arrived, and all bytes that were announced."""
 
     def __init__(self, threads, agent):
         self.threads = self.awaited = threads
