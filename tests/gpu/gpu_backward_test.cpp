@@ -3,12 +3,11 @@
 
 #include <doctest/doctest.h>
 
-#include <map>
-
 #include "gpu/backward/ladder.h"
 #include "gpu/backward/shift.h"
 #include "gpu/ring/transfer.h"
 #include "tests/gpu/backward_problem.h"
+#include "tests/gpu/gpu_facts.h"
 #include "tests/sentence.h"
 #include "tests/trials.h"
 
@@ -51,17 +50,6 @@ BackwardProblem small_problem(Random& random, Index D, Index Dv) {
   return BackwardProblem(random, gpu_dtypes[random.below(3)], extents, random_mask(random, 20),
                          random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
 }
-
-// What devices say that they hold, and how many hops each kind of message makes for each owner
-struct Facts : TraceSink {
-  std::map<int, Index> bytes;
-  std::map<std::pair<std::string_view, int>, int> hops;
-
-  void take(const Event& e) override {
-    if (e.kind == EventKind::alloc) bytes[e.id.device] += e.bytes;
-    if (e.kind == EventKind::send && e.at == EventAt::begin) ++hops[{e.what, e.owner}];
-  }
-};
 
 Facts facts_of(const BackwardProblem& problem, const RingOptions& ring) {
   Facts facts;

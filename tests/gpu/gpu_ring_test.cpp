@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/ring/schedule.h"
+#include "tests/gpu/gpu_facts.h"
 #include "tests/gpu/gpu_problem.h"
 #include "tests/trials.h"
 
@@ -30,6 +31,13 @@ Attended<float> one_call(const GpuProblem& problem, const RingOptions& ring, int
   return gpu::ring_attention(
       {Q, K, V, consecutive_tokens(Q.shape().S), consecutive_tokens(K.shape().S), {}, {}, {}}, problem.dtype,
       {}, rung);
+}
+
+Facts facts_of(const GpuProblem& problem, const RingOptions& ring) {
+  Facts facts;
+  gpu::Tracing tracing(facts, ring.devices);
+  gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, gpu::ladder().back().number, &tracing);
+  return facts;
 }
 
 void check_bits(const GpuProblem& problem, int devices, int rung) {
@@ -120,4 +128,22 @@ TEST_CASE("more devices than rows: some have no queries, no keys, or neither") {
       CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
       CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
     }
+}
+
+TEST_CASE("a device holds its share, its results, two blocks that travel and its states, however many") {
+  Random random(6);
+  constexpr Index B = 2, H = 4, Hkv = 2, D = 5, Dv = 7, q = 3, kv = 4;
+  for (const int devices : {2, 7}) {
+    const GpuProblem problem(
+        random, Dtype::bf16,
+        {.B = B, .Sq = q * devices, .Skv = kv * devices, .Hq = H, .Hkv = Hkv, .D = D, .Dv = Dv});
+    const Index row = 4 * B * H * q, Q = 2 * B * H * q * D + 4 * q, state = 2 * row + 4 * B * H * q * Dv,
+                results = 2 * B * H * q * Dv + row, KV = 2 * B * Hkv * kv * (D + Dv) + 4 * kv;
+    RingOptions ring = ring_of(devices, Layout::contiguous);
+    for (const auto& [device, bytes] : facts_of(problem, ring).bytes)
+      CHECK(bytes == Q + state + results + 2 * KV);
+    ring.rotate = Rotation::q;
+    for (const auto& [device, bytes] : facts_of(problem, ring).bytes)
+      CHECK(bytes == KV + results + 2 * Q + 3 * state);
+  }
 }
