@@ -125,23 +125,19 @@ def _(program, instruction):
                 warp.block.races.write(warp.number, shared + words, known)
                 warp.block.shared.store(shared + words, words_there)
 
-            warp.copies.append(copy)
+            warp.copies.add(copy)
 
     return begin
 
 
 @instruction("cp.async.commit_group")
 def _(program, instruction):
-    def commit(warp):
-        warp.copy_groups.append(warp.copies)
-        warp.copies = []
-
-    return by_whole_warp(commit)
+    return by_whole_warp(lambda warp: warp.copies.commit())
 
 
 @instruction("cp.async.wait_group")
 def _(program, instruction):
-    return by_whole_warp(lambda warp: warp.finish_copies(int(instruction.operands[0])))
+    return by_whole_warp(lambda warp: warp.copies.finish(int(instruction.operands[0])))
 
 
 # ---- The copy engine: cp.async.bulk.tensor ---------------------------------------------------------------

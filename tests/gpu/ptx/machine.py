@@ -74,7 +74,7 @@ class Block:
     def ended(self):
         if any(warp.splits for warp in self.warps):
             return False
-        if self.copies or any(warp.products or warp.product_groups for warp in self.warps):
+        if self.copies or any(warp.copies or warp.products for warp in self.warps):
             raise RuleBroken("a block of threads ends before its copies, or its products")
         if self.barriers:
             raise RuleBroken("a block of threads leaves a barrier half full")

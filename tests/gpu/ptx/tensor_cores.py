@@ -82,16 +82,12 @@ def _(program, instruction):
 
 @instruction("wgmma.commit_group")
 def _(program, instruction):
-    def commit(warp):
-        warp.product_groups.append(warp.products)
-        warp.products = []
-
-    return by_whole_warp(commit)
+    return by_whole_warp(lambda warp: warp.products.commit())
 
 
 @instruction("wgmma.wait_group")
 def _(program, instruction):
-    return by_whole_warp(lambda warp: warp.finish_products(int(instruction.operands[0])))
+    return by_whole_warp(lambda warp: warp.products.finish(int(instruction.operands[0])))
 
 
 def places_of(descriptor, rows, neighbours):
@@ -146,7 +142,7 @@ def _(program, instruction):
                     old = before[r].value if isinstance(before[r], Product) else before[r]
                     sum_.value = sum_.value + old.view(f32)
 
-        warp.products.append(multiply)
+        warp.products.add(multiply)
         for register, sum_ in zip(D, after):
             warp.registers[register], warp.written[register] = sum_, 0
 

@@ -22,6 +22,28 @@ class Product:
     value = None
 
 
+class Groups:
+    """What goes on while a warp does other things, in groups that it commits one after the other."""
+
+    def __init__(self):
+        self.open, self.committed = [], []
+
+    def __bool__(self):
+        return bool(self.open or self.committed)
+
+    def add(self, work):
+        self.open.append(work)
+
+    def commit(self):
+        self.committed.append(self.open)
+        self.open = []
+
+    def finish(self, all_but):
+        while len(self.committed) > all_but:
+            for work in self.committed.pop(0):
+                work()
+
+
 class Warp:
     def __init__(self, block, number, registers):
         self.block, self.number = block, number
@@ -29,8 +51,7 @@ class Warp:
         self.splits = [Split(0, np.ones(LANES, bool))]
         self.barrier = None  # at which it waits
         self.polls = False  # what it asked for is not there yet
-        self.copies, self.copy_groups = [], []  # of cp.async: those since the last commit, those committed
-        self.products, self.product_groups = [], []  # likewise
+        self.copies, self.products = Groups(), Groups()  # of cp.async and wgmma
         # Bytes of shared memory that a lane has written, and that products and the copy engine do not find yet
         self.unpublished = [set() for _ in range(LANES)]
         self.clock = self.fence = 0  # instructions so far, and at the last wgmma.fence
@@ -96,15 +117,3 @@ class Warp:
         """Whether all lanes of a mask have come to this instruction; else those of the split wait."""
         split.waits = not (split.whole or (split.lanes | ~(members >> LANE & 1).astype(bool)).all())
         return not split.waits
-
-    # ---- What goes on meanwhile -----------------------------------------------------------
-
-    def finish_copies(self, all_but):
-        while len(self.copy_groups) > all_but:
-            for copy in self.copy_groups.pop(0):
-                copy()
-
-    def finish_products(self, all_but):
-        while len(self.product_groups) > all_but:
-            for product in self.product_groups.pop(0):
-                product()
