@@ -43,13 +43,13 @@ def count_bank_conflicts(machine, addresses, bytes_):
 def _(program, instruction):
     dtype, memory = type_of(instruction), memory_of(instruction)
     writes = [program.write(register) for register in vector(instruction.operands[0])]
-    address = program.address(instruction.operands[1])
+    address, size = program.address(instruction.operands[1]), dtype.itemsize * len(writes)
 
     def load(warp, split):
-        at = aligned(address(warp)[split.lanes], dtype.itemsize * len(writes))
+        at = aligned(address(warp)[split.lanes], size)
         if memory(warp) is warp.block.shared:
-            count_bank_conflicts(warp.block.machine, at, dtype.itemsize * len(writes))
-            warp.block.races.read(warp.number, bytes_of(at, dtype.itemsize * len(writes)))
+            count_bank_conflicts(warp.block.machine, at, size)
+            warp.block.races.read(warp.number, bytes_of(at, size))
         for n, write in enumerate(writes):
             value = np.zeros(LANES, dtype)
             value[split.lanes] = memory(warp).load(at + n * dtype.itemsize, dtype)
@@ -61,19 +61,18 @@ def _(program, instruction):
 @instruction("st")
 def _(program, instruction):
     dtype, memory = type_of(instruction), memory_of(instruction)
-    address = program.address(instruction.operands[0])
     reads = [program.read(source, dtype) for source in vector(instruction.operands[1])]
+    address, size = program.address(instruction.operands[0]), dtype.itemsize * len(reads)
 
     def store(warp, split):
-        at = aligned(address(warp)[split.lanes], dtype.itemsize * len(reads))
+        at = aligned(address(warp)[split.lanes], size)
         for n, read in enumerate(reads):
             memory(warp).store(at + n * dtype.itemsize, read(warp)[split.lanes])
         if memory(warp) is warp.block.shared:
-            count_bank_conflicts(warp.block.machine, at, dtype.itemsize * len(reads))
-            places = bytes_of(at, dtype.itemsize * len(reads))
-            warp.block.races.write(warp.number, places)
-            for lane, of_lane in zip(LANE[split.lanes], places.tolist()):
-                warp.unpublished[lane].update(of_lane)
+            count_bank_conflicts(warp.block.machine, at, size)
+            warp.block.races.write(warp.number, bytes_of(at, size))
+            for lane, written in zip(LANE[split.lanes], bytes_of(at, size).tolist()):
+                warp.unpublished[lane].update(written)
 
     return store
 
