@@ -118,6 +118,7 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dK_dV(const __grid_con
       shared.terms[stage][threadIdx.x] = query_terms(head, tile.base(visit) + threadIdx.x);
   };
   send_for_keys(shared.stays, at, tile.first);
+  commit_copies();  // which are waited for even where no query sees the keys
   if (tile.visits > 0) send_for_tile(0, 0);
   const LaneRows rows = lane_rows(tile.first + 16 * warp, tile.last);
   Fragment<d> dK, dV;

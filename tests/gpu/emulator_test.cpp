@@ -84,6 +84,14 @@ __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   wait_for_copies<0>();
 }
 
+// Copies, and leaves while its copies may still be under way
+__global__ void copy_and_leave(float* x, bool with_commit) {
+  x[threadIdx.x] = 1;
+  copy_16_bytes(shared_memory<float>() + 4 * (threadIdx.x / 4), x, true);
+  if (with_commit) commit_copies();
+  wait_for_copies<0>();  // which are committed
+}
+
 using Square = std::array<std::array<float, 64>, 64>;
 constexpr int rows = 32;
 
@@ -134,6 +142,12 @@ TEST_CASE("a barrier that is missing is found out") {
 TEST_CASE("a copy that nobody waits for is found out") {
   CHECK(wrong_runs(1, [] { return left_by(copy_to_shared_memory, true); }) == 0);
   CHECK(wrong_runs(1, [] { return left_by(copy_to_shared_memory, false); }) > 0);
+}
+
+TEST_CASE("a block that ends before its copies have come is found out") {
+  CHECK_NOTHROW(left_by(copy_and_leave, true));
+  const std::string sentence = sentence_of([] { left_by(copy_and_leave, false); });
+  CHECK(contains(sentence, "[emulator] a block ends before what it copies has come"));
 }
 
 TEST_CASE("streams that miss an event are found out") {

@@ -34,6 +34,7 @@ struct Thread {
   std::unique_ptr<char[]> stack{new char[stack_bytes]};
   std::function<bool()> ready;  // when it can go on; empty: now
   std::vector<uint32_t*> unpublished;
+  std::deque<std::vector<Copy>> copies;
   bool ended = false;
 };
 
@@ -108,7 +109,7 @@ void prepare_block(int size) {
     block.threads.push_back(std::make_unique<Thread>());
   for (int t = 0; t < size; ++t) {
     Thread& thread = *block.threads[static_cast<std::size_t>(t)];
-    thread.begun = thread.ended = false, thread.ready = {}, thread.unpublished.clear();
+    thread.begun = thread.ended = false, thread.ready = {}, thread.unpublished.clear(), thread.copies = {{}};
     getcontext(&thread.context);
     thread.context.uc_stack.ss_sp = thread.stack.get();
     thread.context.uc_stack.ss_size = stack_bytes;
@@ -163,11 +164,16 @@ void run_block(int size, uint3& thread) {
     return std::all_of(order.begin(), order.end(),
                        [](int t) { return block.threads[static_cast<std::size_t>(t)]->ended; });
   };
+  const auto all_copied = [&] {
+    return block.pending.empty() && std::all_of(order.begin(), order.end(), [](int t) {
+             const auto& groups = block.threads[static_cast<std::size_t>(t)]->copies;
+             return groups.size() == 1 && groups.front().empty();
+           });
+  };
   while (!all_ended())
     if (!take_turns(order, thread))
       throw std::runtime_error("[emulator] the threads of a block wait for each other for ever");
-  if (!block.pending.empty())
-    throw std::runtime_error("[emulator] a block ends before what it copies has come");
+  if (!all_copied()) throw std::runtime_error("[emulator] a block ends before what it copies has come");
   for (const Barrier& barrier : block.numbered)
     if (barrier.arrived != 0) throw std::runtime_error("[emulator] a block ends, and a barrier still waits");
 }
@@ -197,6 +203,10 @@ void wait_for_block() { wait_at(block.barrier, block.size); }
 void wait_for_warp() { wait_at(warp().barrier, 32); }
 void* shared_bytes() { return block.shared.data(); }
 void* published_bytes() { return block.published.data(); }
+
+std::deque<std::vector<Copy>>& copies() {
+  return block.threads[static_cast<std::size_t>(block.turn)]->copies;
+}
 
 std::vector<uint32_t*>& unpublished() {
   return block.threads[static_cast<std::size_t>(block.turn)]->unpublished;

@@ -50,6 +50,14 @@ T* published(T* shared) {
 // What the thread whose turn it is has written and not yet published
 std::vector<uint32_t*>& unpublished();
 
+// The copies of the thread whose turn it is that it has not waited for: groups, of which the last is still
+// open. A block must not end before them
+struct Copy {
+  void* shared;
+  const void* global;  // null: zeros
+};
+std::deque<std::vector<Copy>>& copies();
+
 // What the copy engine does: in any order, and as late as can be
 void later(std::function<void()> work);
 

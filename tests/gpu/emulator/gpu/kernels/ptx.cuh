@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <vector>
 
 #include "gpu/kernels/element.cuh"
 
@@ -23,34 +22,19 @@ inline void write_shared(uint32_t* shared, uint32_t value) {
 
 // ---- Copies that nobody waits for -------------------------------------------------------
 
-// Those of one thread; done as late as can be
-struct PendingCopies {
-  struct Copy {
-    void* shared;
-    const void* global;  // null: zeros
-  };
-  std::vector<std::vector<Copy>> groups{{}};
-
-  void finish(std::size_t all_but) {
-    while (groups.size() - 1 > all_but) {
-      for (const Copy& copy : groups.front())
-        copy.global ? std::memcpy(copy.shared, copy.global, 16) : std::memset(copy.shared, 0, 16);
-      groups.erase(groups.begin());
-    }
-  }
-};
-inline PendingCopies& pending_copies() {
-  static std::vector<PendingCopies> of_threads(1024);
-  return of_threads[threadIdx.x];
-}
-
+// Done as late as can be
 inline void copy_16_bytes(void* shared, const void* global, bool wanted) {
-  pending_copies().groups.back().push_back({shared, wanted ? global : nullptr});
+  emulator::copies().back().push_back({shared, wanted ? global : nullptr});
 }
-inline void commit_copies() { pending_copies().groups.emplace_back(); }
-template <int groups>
+inline void commit_copies() { emulator::copies().emplace_back(); }
+template <std::size_t all_but>
 void wait_for_copies() {
-  pending_copies().finish(groups);
+  auto& groups = emulator::copies();
+  while (groups.size() - 1 > all_but) {
+    for (const emulator::Copy& copy : groups.front())
+      copy.global ? std::memcpy(copy.shared, copy.global, 16) : std::memset(copy.shared, 0, 16);
+    groups.pop_front();
+  }
 }
 
 // ---- Tensor cores -----------------------------------------------------------------------
