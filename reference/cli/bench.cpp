@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <malloc.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <limits>

@@ -1,6 +1,7 @@
 #include "reference/cli/check.h"
 
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/check_report.h"
 #include "reference/cli/claimed_states.h"

@@ -1,5 +1,7 @@
 #include "reference/cli/claims.h"
 
+#include <CLI/CLI.hpp>
+
 #include "reference/cli/values.h"
 #include "reference/files/json.h"
 #include "reference/files/npy.h"

@@ -1,5 +1,7 @@
 #include "reference/cli/gpu_bench_run.h"
 
+#include <CLI/CLI.hpp>
+
 #include "reference/cli/backend.h"
 #include "reference/cli/gpu_bench_report.h"
 #include "reference/cli/json_output.h"

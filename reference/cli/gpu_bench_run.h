@@ -1,10 +1,13 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 
 #include "reference/cli/gpu_bench.h"
+
+namespace CLI {
+class App;
+}
 
 namespace ringattn::cli {
 

@@ -1,6 +1,7 @@
 #include "reference/cli/json_output.h"
 
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/values.h"
 

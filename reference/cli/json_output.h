@@ -1,11 +1,14 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 
 #include "reference/files/json.h"
 #include "reference/files/output_file.h"
+
+namespace CLI {
+class App;
+}
 
 namespace ringattn::cli {
 

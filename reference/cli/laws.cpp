@@ -1,6 +1,7 @@
 #include "reference/cli/laws.h"
 
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/check_report.h"
 #include "reference/cli/json_output.h"

@@ -1,6 +1,7 @@
 #include "reference/cli/mistakes.h"
 
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/file_purposes.h"
 #include "reference/cli/json_output.h"

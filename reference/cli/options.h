@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -10,6 +9,10 @@
 #include "reference/definition/dtype.h"
 #include "reference/definition/tokens.h"
 #include "reference/transport/ring_attention.h"
+
+namespace CLI {
+class App;
+}
 
 namespace ringattn::cli {
 

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/file_purposes.h"
 #include "reference/cli/paragraph.h"

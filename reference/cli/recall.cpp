@@ -1,6 +1,7 @@
 #include "reference/cli/recall.h"
 
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 

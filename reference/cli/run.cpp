@@ -1,6 +1,7 @@
 #include "reference/cli/run.h"
 
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/case.h"
 #include "reference/cli/progress.h"

@@ -1,5 +1,7 @@
 #include "reference/cli/submitted_case.h"
 
+#include <CLI/CLI.hpp>
+
 namespace ringattn::cli {
 
 void add_submitted_options(CLI::App& command, SubmittedOptions& o) {

@@ -1,6 +1,7 @@
 #include "reference/cli/values.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <charconv>
 #include <cmath>

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "reference/cli/json_output.h"
 #include "reference/cli/paragraph.h"
