@@ -92,6 +92,7 @@ class Backward(unittest.TestCase):
     def test_two_kernels(self):
         self.check("two_kernels", Problem("bf16", H=2, d=64, q_rows=70, kv_rows=65, right=0))
 
+    # The only query stands behind all keys of the first tile
     def test_two_kernels_with_keys_that_no_query_sees(self):
         self.check("two_kernels", Problem("bf16", d=128, q_rows=1, kv_rows=140, left=3, right=3, seed=2))
 
