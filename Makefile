@@ -1,9 +1,9 @@
-# The front door: what a fresh Debian 12 machine needs to see the ring run and its laws hold.
+# The front door: what a fresh Debian 12 machine needs to see the ring run and its tests pass.
 # Behind it stand the presets of CMakePresets.json, which also work without make.
 
 help:
 	@echo 'make demo       build ringattn and watch exact ring attention at work'
-	@echo 'make test       build everything and check the laws, again under sanitizers'
+	@echo 'make test       build everything and run the tests, again under sanitizers'
 	@echo 'make test-all   the same at larger sizes, then fuzz the readers of files'
 	@echo 'make python     build the package ringattn for Python into build/python and test it'
 	@echo 'make pictures   draw the pictures in README.md anew'
@@ -44,18 +44,18 @@ demo: demo-packages
 
 # ---- Tests ------------------------------------------------------------------
 
-test: test-packages laws python portability gpu asan tsan
-test-all: test-all-packages laws python portability gpu asan tsan fuzz
+test: test-packages unit-tests python portability gpu asan tsan
+test-all: test-all-packages unit-tests python portability gpu asan tsan fuzz
 
-# RINGATTN_TEST_SCALE: how large the laws make their problems and how often they repeat them
+# RINGATTN_TEST_SCALE: how large the tests make their problems and how often they repeat them
 scale           := 1
 sanitized_scale := 0.2
 fuzz_seconds    := 60
 test-all: scale           := 10
 test-all: sanitized_scale := 1
 
-laws:
-	$(call heading,The laws and the installed package)
+unit-tests:
+	$(call heading,The tests and the installed package)
 	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON > /dev/null
 	$(cmake) --build --preset release -j $(jobs)
 	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs)
@@ -64,27 +64,27 @@ portability:
 	$(call heading,The reference with clang and libc++)
 	tests/portability.sh
 
-# Kernels can be compiled, read, and executed as PTX without a GPU; their laws on the device are skipped without one,
+# Kernels can be compiled, read, and executed as PTX without a GPU; their tests on the device are skipped without one,
 # which is status 77
 disassembler := nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
 gpu: python
 	$(call heading,The GPU version with nvcc)
 	@found=$$($(cmake) --preset gpu -DRINGATTN_CLI=OFF | grep 'The GPU version') || exit; echo "$$found"; \
 	case "$$found" in *absent*) exit;; esac; \
-	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_laws -j $(jobs) && \
-	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_laws || [ $$? = 77 ]; } && \
+	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_tests -j $(jobs) && \
+	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_tests || [ $$? = 77 ]; } && \
 	$(pip_install) $(disassembler) && \
 	$(venv)/bin/python -B tests/gpu/machine_code_test.py build/gpu && \
 	$(venv)/bin/python -B tests/gpu/ptx_test.py build/gpu
 
 # The oracle only reads what others made, and has threads for loops alone: it goes through the sanitizers in test-all
-sanitized_laws           := ringattn_laws
-test-all: sanitized_laws := ringattn_laws ringattn_oracle_laws
+sanitized_tests           := ringattn_tests
+test-all: sanitized_tests := ringattn_tests ringattn_oracle_tests
 asan tsan:
-	$(call heading,The laws under the sanitizers of preset $@)
+	$(call heading,The tests under the sanitizers of preset $@)
 	$(cmake) --preset $@ -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
-	$(fixed_addresses) $(cmake) --build --preset $@ --target $(sanitized_laws) -j $(jobs)
-	for laws in $(sanitized_laws); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/$$laws || exit; done
+	$(fixed_addresses) $(cmake) --build --preset $@ --target $(sanitized_tests) -j $(jobs)
+	for tests in $(sanitized_tests); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/$$tests || exit; done
 
 fuzz:
 	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)
@@ -95,7 +95,7 @@ fuzz:
 
 # ---- Python -----------------------------------------------------------------
 
-# A virtual environment, which changes nothing on the machine. pip builds where the laws are built, so that
+# A virtual environment, which changes nothing on the machine. pip builds where the tests are built, so that
 # nothing is compiled twice.
 venv        := build/python
 make_venv   := test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
@@ -119,9 +119,9 @@ python: python-packages
 # Writes the output of each command that README.md shows into README.md, and the keys of the visualizer into its own
 readme:
 	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON > /dev/null
-	$(cmake) --build --preset release --target ringattn_command_line ringattn_visualizer_laws -j $(jobs)
-	RINGATTN_README=write build/release/ringattn_command_line --test-case='the README*'
-	RINGATTN_README=write build/release/ringattn_visualizer_laws --test-case='*README*'
+	$(cmake) --build --preset release --target ringattn_command_line_tests ringattn_visualizer_tests -j $(jobs)
+	RINGATTN_README=write build/release/ringattn_command_line_tests --test-case='the README*'
+	RINGATTN_README=write build/release/ringattn_visualizer_tests --test-case='*README*'
 
 # The pictures of README.md, drawn to be read at its width
 pictures: pictures-packages
@@ -180,5 +180,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo test test-all laws portability gpu asan tsan fuzz python readme pictures clean demo-packages test-packages \
+.PHONY: help demo test test-all unit-tests portability gpu asan tsan fuzz python readme pictures clean demo-packages test-packages \
         test-all-packages pictures-packages python-packages

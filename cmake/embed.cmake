@@ -1,5 +1,5 @@
 # embed_files(<target> <folder> <files>...) puts files into the program: each is found at run time under
-# <folder>/<file name>, see visualizer/model/embedded.h. May be called many times for a target.
+# <folder>/<file name>, see visualizer/resources/embedded.h. May be called many times for a target.
 #
 # embed_fonts(<target>) does so with the faces of type, as fonts/<file name>.
 #
@@ -9,7 +9,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   file(SIZE "${INPUT}" size)
   file(READ "${INPUT}" bytes HEX)
   string(REGEX REPLACE "(..)" "\\\\x\\1" literal "${bytes}")
-  file(WRITE "${OUTPUT}" "#include \"visualizer/model/embedded.h\"
+  file(WRITE "${OUTPUT}" "#include \"visualizer/resources/embedded.h\"
 extern const ringattn::viz::EmbeddedFile ${SYMBOL};
 constexpr ringattn::viz::EmbeddedFile ${SYMBOL}{\"${NAME}\", {\"${literal}\", ${size}}};
 ")
@@ -25,7 +25,7 @@ function(embed_files target folder)
     # The table is written after the last call
     set(symbols "")
     set(all "$<TARGET_PROPERTY:${target},EMBEDDED_SYMBOLS>")
-    file(GENERATE OUTPUT ${room}/table.cpp CONTENT "#include \"visualizer/model/embedded.h\"
+    file(GENERATE OUTPUT ${room}/table.cpp CONTENT "#include \"visualizer/resources/embedded.h\"
 extern const ringattn::viz::EmbeddedFile $<JOIN:${all},$<COMMA> >;
 const ringattn::viz::EmbeddedFile* const ringattn::viz::embedded_files[] = {&$<JOIN:${all},$<COMMA> &>, nullptr};
 ")

@@ -10,11 +10,11 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/backward/backward_head.cuh"
+#include "gpu/backward/backward_head_view.cuh"
 #include "gpu/backward/rungs.h"
-#include "gpu/kernels/element.cuh"
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/visible.cuh"
+#include "gpu/primitives/element.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/tiles/visibility.cuh"
 
 namespace ringattn::gpu {
 
@@ -35,12 +35,12 @@ struct Pair {
 };
 
 template <class T>
-__device__ Pair pair_of(const BackwardStep& step, const BackwardHead<T>& at, int i, int j) {
-  if (!sees(step.reach, at.q_positions[i], at.kv_positions[j]) || at.lse[i] == -INFINITY) return {0, 0};
+__device__ Pair pair_of(const BackwardStep& step, const BackwardHeadView<T>& at, int i, int j) {
+  if (!can_attend(step.window, at.q_positions[i], at.kv_positions[j]) || at.lse[i] == -INFINITY) return {0, 0};
   const float S = step.scale * dot(at.Q + size_t(i) * step.d, at.K + size_t(j) * step.d, step.d);
   const float P = expf(S - at.lse[i]);
   const float dP = dot(at.dO + size_t(i) * step.dv, at.V + size_t(j) * step.dv, step.dv);
-  return {P, P * (dP + at.shift[i])};
+  return {P, P * (dP + at.row_term[i])};
 }
 
 // sum[c] += factor[n] row[n][c] for the rows from _rows_ on; a factor of 0 hides whatever the row holds
@@ -59,7 +59,7 @@ __device__ void begin_sum(float* sum, int d, bool add) {
 // dQ_i += scale sum_j dS_ij K_j
 template <class T>
 __global__ void __launch_bounds__(threads) naive_dQ(const __grid_constant__ BackwardStep step) {
-  const BackwardHead<T> at = backward_head<T>(step, blockIdx.z, blockIdx.y);
+  const BackwardHeadView<T> at = backward_head_view<T>(step, blockIdx.z, blockIdx.y);
   const int i = blockIdx.x, t = threadIdx.x;
   if (i >= at.q_rows) return;
   __shared__ float dS[threads];
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(threads) naive_dK_dV(const __grid_constant__ B
   if (j >= step.device[blockIdx.z].kv_rows) return;
   __shared__ float P[threads], dS[threads];
   for (int head = first; head < first + group; ++head) {
-    const BackwardHead<T> at = backward_head<T>(step, blockIdx.z, head);
+    const BackwardHeadView<T> at = backward_head_view<T>(step, blockIdx.z, head);
     float *dK = at.dK + size_t(j) * step.d, *dV = at.dV + size_t(j) * step.dv;
     begin_sum(dK, step.d, step.add_to_dK_dV || head > first);
     begin_sum(dV, step.dv, step.add_to_dK_dV || head > first);
@@ -101,10 +101,10 @@ __global__ void __launch_bounds__(threads) naive_dK_dV(const __grid_constant__ B
 
 }  // namespace
 
-std::string naive_backward_refuses(const BackwardStep&) { return {}; }
+std::string naive_backward_unsupported_reason(const BackwardStep&) { return {}; }
 
 void launch_naive_backward(const BackwardStep& step, cudaStream_t stream) {
-  with_element(step.element, [&]<class T>(T) {
+  dispatch_element(step.element, [&]<class T>(T) {
     launch(naive_dQ<T>, query_grid(step, 1), threads, 0, stream, step);
     launch(naive_dK_dV<T>, key_grid(step, 1), threads, 0, stream, step);
   });

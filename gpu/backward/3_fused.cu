@@ -18,9 +18,9 @@
 #include "gpu/backward/key_tile.cuh"
 #include "gpu/backward/query_terms.cuh"
 #include "gpu/backward/rungs.h"
-#include "gpu/kernels/lane_rows.cuh"
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/pipeline.cuh"
+#include "gpu/tiles/lane_rows.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/tiles/pipeline.cuh"
 
 namespace ringattn::gpu {
 
@@ -28,7 +28,7 @@ namespace {
 
 constexpr int consumers = 2, threads = 128 * (1 + consumers);
 constexpr int key_rows = 64 * consumers, stages = 2;
-constexpr int fetching_registers = 24, consuming_registers = 240;  // 128 x 24 + 256 x 240 < 65536
+constexpr int producer_registers = 24, consumer_registers = 240;  // 128 x 24 + 256 x 240 < 65536
 
 // So many that dQ of a tile is 64 x 64 numbers for each warpgroup
 template <int d>
@@ -38,48 +38,48 @@ using Tile = KeyTile<query_rows<d>>;
 
 struct MappedBackward {
   BackwardStep step;
-  TensorMap Q[AttentionStep::most_devices], dO[AttentionStep::most_devices], K[AttentionStep::most_devices],
-      V[AttentionStep::most_devices];
+  TensorMap Q[AttentionStep::max_devices], dO[AttentionStep::max_devices], K[AttentionStep::max_devices],
+      V[AttentionStep::max_devices];
 };
 
 template <class T, int d>
 struct Shared {
-  BoxedTile<T, key_rows, d> K, V;
-  BoxedTile<T, query_rows<d>, d> Q[stages], dO[stages];
-  BoxedTile<T, key_rows, query_rows<d>> dS[2];  // transposed; one is written while the other may be in use
+  TmaTile<T, key_rows, d> K, V;
+  TmaTile<T, query_rows<d>, d> Q[stages], dO[stages];
+  TmaTile<T, key_rows, query_rows<d>> dS[2];  // transposed; one is written while the other may be in use
   QueryTerms terms[stages][query_rows<d>];
-  Pipeline<1> key_flow;
-  Pipeline<stages> query_flow;
+  Pipeline<1> key_pipeline;
+  Pipeline<stages> query_pipeline;
 };
 
 // By one warp: all that the others will need, as soon as there is room
 template <class T, int d>
-__device__ void fetch(Shared<T, d>& shared, const MappedBackward& mapped, const Tile<d>& tile) {
+__device__ void produce(Shared<T, d>& shared, const MappedBackward& mapped, const Tile<d>& tile) {
   const int device = tile.device, lane = threadIdx.x % 32;
-  if (lane == 0 && tile.visits > 0) {
-    Barrier& filled = shared.key_flow.filled[0];
-    filled.arrive_and_expect(sizeof(shared.K) + sizeof(shared.V));
-    shared.K.send_for(mapped.K[device], tile.first, tile.kv_head, filled);
-    shared.V.send_for(mapped.V[device], tile.first, tile.kv_head, filled);
+  if (lane == 0 && tile.iterations > 0) {
+    MBarrier& full = shared.key_pipeline.full[0];
+    full.arrive_and_expect_tx(sizeof(shared.K) + sizeof(shared.V));
+    shared.K.load_async(mapped.K[device], tile.first, tile.kv_head, full);
+    shared.V.load_async(mapped.V[device], tile.first, tile.kv_head, full);
   }
-  Place<stages> place;
-  for (int visit = 0; visit < tile.visits; ++visit) {
-    const int head = tile.head(visit), base = tile.base(visit), stage = place.stage;
-    const BackwardHead<T> at = backward_head<T>(mapped.step, device, head);
+  PipelineState<stages> state;
+  for (int iteration = 0; iteration < tile.iterations; ++iteration) {
+    const int head = tile.head(iteration), base = tile.base(iteration), stage = state.stage;
+    const BackwardHeadView<T> at = backward_head_view<T>(mapped.step, device, head);
     QueryTerms terms[query_rows<d> / 32];  // on their way while the others still use the stage
 #pragma unroll
     for (int n = 0; n < query_rows<d> / 32; ++n) terms[n] = query_terms(at, base + 32 * n + lane);
-    place.wait_until_emptied(shared.query_flow);
+    state.wait_empty(shared.query_pipeline);
 #pragma unroll
     for (int n = 0; n < query_rows<d> / 32; ++n) shared.terms[stage][32 * n + lane] = terms[n];
     __syncwarp();
     if (lane == 0) {
-      Barrier& filled = shared.query_flow.filled[stage];
-      filled.arrive_and_expect(sizeof(shared.Q[0]) + sizeof(shared.dO[0]));
-      shared.Q[stage].send_for(mapped.Q[device], base, head, filled);
-      shared.dO[stage].send_for(mapped.dO[device], base, head, filled);
+      MBarrier& full = shared.query_pipeline.full[stage];
+      full.arrive_and_expect_tx(sizeof(shared.Q[0]) + sizeof(shared.dO[0]));
+      shared.Q[stage].load_async(mapped.Q[device], base, head, full);
+      shared.dO[stage].load_async(mapped.dO[device], base, head, full);
     }
-    place.advance();
+    state.advance();
   }
 }
 
@@ -92,13 +92,13 @@ __device__ void add_share(float* dQ, const Fragment<64>& share, int first, int c
     if (lane.row[half] > lane.last) continue;
     float* const row = dQ + size_t(lane.row[half]) * d + column + 2 * lane.t;
 #pragma unroll
-    for (int n = 0; n < 8; ++n) add_pair(row + 8 * n, share[n][2 * half], share[n][2 * half + 1]);
+    for (int n = 0; n < 8; ++n) red_add_pair(row + 8 * n, share[n][2 * half], share[n][2 * half + 1]);
   }
 }
 
 // 0 in the rows of keys that do not exist: there P is as large as exp(-lse)
 template <int columns>
-__device__ void hide_missing_rows(Fragment<columns>& P, const LaneRows& rows) {
+__device__ void zero_missing_rows(Fragment<columns>& P, const LaneRows& rows) {
 #pragma unroll
   for (int n = 0; n < columns / 8; ++n)
 #pragma unroll
@@ -108,7 +108,7 @@ __device__ void hide_missing_rows(Fragment<columns>& P, const LaneRows& rows) {
 
 // A warp's 16 rows, from row _row_ on
 template <class T, int columns, int rows>
-__device__ void store_left_factors(BoxedTile<T, rows, columns>& tile, int row,
+__device__ void store_a_operand(TmaTile<T, rows, columns>& tile, int row,
                                    const uint32_t (&A)[columns / 16][4]) {
   const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
@@ -121,52 +121,52 @@ __device__ void store_left_factors(BoxedTile<T, rows, columns>& tile, int row,
 template <class T, int d>
 __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Tile<d>& tile, int warpgroup) {
   constexpr int queries = query_rows<d>;
-  const BackwardHead<T> keys = backward_head<T>(step, tile.device, tile.first_head);
+  const BackwardHeadView<T> keys = backward_head_view<T>(step, tile.device, tile.first_head);
   const LaneRows rows = lane_rows(tile.first + threadIdx.x / 32 * 16, tile.last);
   const bool whole = tile.first + key_rows - 1 == tile.last;
   Fragment<d> dK, dV;
   load_fragment<d>(dK, keys.dK, rows, step.add_to_dK_dV);
   load_fragment<d>(dV, keys.dV, rows, step.add_to_dK_dV);
 
-  Place<stages> place;
-  if (tile.visits > 0) Place<1>().wait_until_filled(shared.key_flow);
-  for (int visit = 0; visit < tile.visits; ++visit) {
-    const int base = tile.base(visit), stage = place.stage;
-    place.wait_until_filled(shared.query_flow);
+  PipelineState<stages> state;
+  if (tile.iterations > 0) PipelineState<1>().wait_full(shared.key_pipeline);
+  for (int iteration = 0; iteration < tile.iterations; ++iteration) {
+    const int base = tile.base(iteration), stage = state.stage;
+    state.wait_full(shared.query_pipeline);
     Fragment<queries> S, dP;  // transposed
-    begin_products();
-    begin_scores<T, queries>(S, shared.K, 64 * warpgroup, shared.Q[stage]);
-    begin_scores<T, queries>(dP, shared.V, 64 * warpgroup, shared.dO[stage]);
+    wgmma_fence();
+    issue_scores<T, queries>(S, shared.K, 64 * warpgroup, shared.Q[stage]);
+    issue_scores<T, queries>(dP, shared.V, 64 * warpgroup, shared.dO[stage]);
 
     const auto terms_of = [&](int n, int e) { return shared.terms[stage][8 * n + 2 * rows.t + e % 2]; };
-    wait_for_products<1>();  // S is there, dP on its way
-    if (!tile.queries.all_see(base, queries))
-      mask_scores<queries>(S, rows, keys_see_queries(step.reach, keys), base);
-    probabilities<queries>(S, step.scale, terms_of);
-    if (!whole) hide_missing_rows<queries>(S, rows);
-    wait_for_products<0>();
-    differentiate<queries>(dP, S, step.scale, terms_of);
+    wgmma_wait<1>();  // S is there, dP on its way
+    if (!tile.queries.all_visible(base, queries))
+      mask_scores<queries>(S, rows, key_visibility(step.window, keys), base);
+    compute_P<queries>(S, step.scale, terms_of);
+    if (!whole) zero_missing_rows<queries>(S, rows);
+    wgmma_wait<0>();
+    compute_dS<queries>(dP, S, step.scale, terms_of);
 
     // dV += P^T dO   dK += scale dS^T Q
     uint32_t P[queries / 16][4], dS[queries / 16][4];
-    left_factors<T, queries>(P, S);
-    left_factors<T, queries>(dS, dP);
-    BoxedTile<T, key_rows, queries>& all_dS = shared.dS[visit % 2];
-    store_left_factors<T, queries>(all_dS, threadIdx.x / 32 * 16, dS);
-    publish_writes();
-    begin_products();
-    begin_values<T, queries>(dV, P, shared.dO[stage]);
-    begin_values<T, queries>(dK, dS, shared.Q[stage]);
+    to_a_operand<T, queries>(P, S);
+    to_a_operand<T, queries>(dS, dP);
+    TmaTile<T, key_rows, queries>& all_dS = shared.dS[iteration % 2];
+    store_a_operand<T, queries>(all_dS, threadIdx.x / 32 * 16, dS);
+    fence_proxy_async();
+    wgmma_fence();
+    issue_values<T, queries>(dV, P, shared.dO[stage]);
+    issue_values<T, queries>(dK, dS, shared.Q[stage]);
 
     // dQ += scale dS K, for which both warpgroups bring their dS; each has one of the two squares of dQ
-    wait_for_each_other(1, 128 * consumers);
+    named_barrier_sync(1, 128 * consumers);
     const int below = d == 64 ? warpgroup : 0, beside = d == 64 ? 0 : warpgroup;
     Fragment<64> dQ;
-    begin_products();
-    begin_columns(dQ, all_dS, below, shared.K, beside);
-    wait_for_products<0>();
-    place.leave(shared.query_flow);
-    add_share<d>(backward_head<T>(step, tile.device, tile.head(visit)).dQ, dQ, base + 64 * below, 64 * beside,
+    wgmma_fence();
+    issue_transposed(dQ, all_dS, below, shared.K, beside);
+    wgmma_wait<0>();
+    state.release(shared.query_pipeline);
+    add_share<d>(backward_head_view<T>(step, tile.device, tile.head(iteration)).dQ, dQ, base + 64 * below, 64 * beside,
                  keys.q_rows);
   }
   store_fragment<d>(dK, keys.dK, rows);
@@ -179,40 +179,40 @@ __global__ void __launch_bounds__(threads, 1) fused(const __grid_constant__ Mapp
   if (!find_tile<T>(tile, mapped.step, key_rows)) return;
   auto& shared = *shared_memory<Shared<T, d>>();
   if (threadIdx.x == 0) {
-    shared.key_flow.make(4 * consumers), shared.query_flow.make(4 * consumers);
-    publish_barriers();
+    shared.key_pipeline.init(4 * consumers), shared.query_pipeline.init(4 * consumers);
+    fence_barrier_init();
   }
   __syncthreads();
 
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
-    have_fewer_registers<fetching_registers>();
-    if (threadIdx.x % 128 < 32) fetch(shared, mapped, tile);
+    warpgroup_reg_dealloc<producer_registers>();
+    if (threadIdx.x % 128 < 32) produce(shared, mapped, tile);
   } else {
-    have_more_registers<consuming_registers>();
+    warpgroup_reg_alloc<consumer_registers>();
     consume(shared, mapped.step, tile, warpgroup);
   }
 }
 
-MappedBackward mapped_backward(const BackwardStep& step, int queries) {
+MappedBackward with_tensor_maps(const BackwardStep& step, int queries) {
   MappedBackward mapped{step, {}, {}, {}, {}};
   for (int i = 0; i < step.devices; ++i) {
     const DeviceBackward& s = step.device[i];
     const int heads = step.B * step.H, kv_heads = step.B * step.Hkv;
-    mapped.Q[i] = map_of(s.Q, step.element, heads, s.q_rows, step.d, queries);
-    mapped.dO[i] = map_of(s.dO, step.element, heads, s.q_rows, step.dv, queries);
-    mapped.K[i] = map_of(s.K, step.element, kv_heads, s.kv_rows, step.d, key_rows);
-    mapped.V[i] = map_of(s.V, step.element, kv_heads, s.kv_rows, step.dv, key_rows);
+    mapped.Q[i] = make_tensor_map(s.Q, step.element, heads, s.q_rows, step.d, queries);
+    mapped.dO[i] = make_tensor_map(s.dO, step.element, heads, s.q_rows, step.dv, queries);
+    mapped.K[i] = make_tensor_map(s.K, step.element, kv_heads, s.kv_rows, step.d, key_rows);
+    mapped.V[i] = make_tensor_map(s.V, step.element, kv_heads, s.kv_rows, step.dv, key_rows);
   }
   return mapped;
 }
 
 }  // namespace
 
-std::string fused_refuses(const BackwardStep& step) {
-  if (attribute(cudaDevAttrComputeCapabilityMajor) != 9)
+std::string fused_unsupported_reason(const BackwardStep& step) {
+  if (device_attribute(cudaDevAttrComputeCapabilityMajor) != 9)
     return "it has instructions of Hopper's alone, sm_90a";
-  return two_kernels_refuses(step);
+  return two_kernels_unsupported_reason(step);
 }
 
 void launch_fused(const BackwardStep& step, cudaStream_t stream) {
@@ -221,9 +221,9 @@ void launch_fused(const BackwardStep& step, cudaStream_t stream) {
     const std::size_t numbers = std::size_t{1} * step.B * step.H * s.q_rows * step.d;
     if (numbers > 0) CHECK_CUDA(cudaMemsetAsync(s.dQ, 0, numbers * sizeof(float), stream));
   }
-  with_16_bit_tiles(step, [&]<class T, int d>() {
+  dispatch_16_bit_tiles(step, [&]<class T, int d>() {
     launch(fused<T, d>, key_grid(step, key_rows), threads, sizeof(Shared<T, d>), stream,
-           mapped_backward(step, query_rows<d>));
+           with_tensor_maps(step, query_rows<d>));
   });
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpu/kernels/launch.cuh"
+#include "gpu/primitives/launch.cuh"
 
 namespace ringattn::gpu {
 
@@ -27,7 +27,7 @@ void launch_sum(const SumStep& step, cudaStream_t stream) {
   for (int d = 0; d < step.devices; ++d)
     for (const long long of_tensor : step.device[d].elements) elements = std::max(elements, of_tensor);
   const auto blocks = static_cast<unsigned>((elements + of_block - 1) / of_block);
-  launch(add, dim3(blocks, DeviceSum::most_tensors, step.devices), threads, 0, stream, step);
+  launch(add, dim3(blocks, DeviceSum::max_tensors, step.devices), threads, 0, stream, step);
 }
 
 }  // namespace ringattn::gpu

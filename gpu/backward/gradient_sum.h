@@ -2,23 +2,23 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/attention_step.h"
+#include "gpu/primitives/attention_step.h"
 
 namespace ringattn::gpu {
 
 // What one device has found out for the owner of a block, and what the devices before it have.
 struct DeviceSum {
-  static constexpr int most_tensors = 2;  // dK and dV, or dQ alone
+  static constexpr int max_tensors = 2;  // dK and dV, or dQ alone
 
-  float* sum[most_tensors] = {};
-  const float* before[most_tensors] = {};
-  long long elements[most_tensors] = {};
+  float* sum[max_tensors] = {};
+  const float* before[max_tensors] = {};
+  long long elements[max_tensors] = {};
 };
 
 // What one launch does: a sum for each device.
 struct SumStep {
   int devices = 0;
-  DeviceSum device[AttentionStep::most_devices];
+  DeviceSum device[AttentionStep::max_devices];
 };
 
 // sum = before + sum, element by element: terms are added in the order of the steps

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "gpu/backward/backward_head.cuh"
-#include "gpu/kernels/visible.cuh"
+#include "gpu/backward/backward_head_view.cuh"
+#include "gpu/tiles/visibility.cuh"
 
 namespace ringattn::gpu {
 
-// The keys of a block of threads, and the tiles of queries that they meet: one visit after the other, of all
+// The keys of a block of threads, and the tiles of queries that they meet: one iteration after the other, of all
 // heads that use the keys.
 template <int query_rows>
 struct KeyTile {
@@ -13,20 +13,20 @@ struct KeyTile {
   int first, last;      // rows
   VisibleRows queries;  // of each head
   int first_head;
-  int tiles, visits;  // of one head, of all
+  int tiles, iterations;  // of one head, of all
 
-  __device__ int head(int visit) const { return first_head + visit / tiles; }
-  __device__ int base(int visit) const { return queries.any.begin + visit % tiles * query_rows; }
+  __device__ int head(int iteration) const { return first_head + iteration / tiles; }
+  __device__ int base(int iteration) const { return queries.any.begin + iteration % tiles * query_rows; }
 };
 
 // False where the device has fewer keys. All lanes of a warp ask the same
 template <class T, int query_rows>
 __device__ bool find_tile(KeyTile<query_rows>& tile, const BackwardStep& step, int key_rows) {
   const int device = blockIdx.z, kv_head = blockIdx.y, first_head = first_head_of(step, kv_head);
-  const BackwardHead<T> at = backward_head<T>(step, device, first_head);
+  const BackwardHeadView<T> at = backward_head_view<T>(step, device, first_head);
   const int first = blockIdx.x * key_rows, last = min(first + key_rows, at.kv_rows) - 1;
   if (first > last) return false;
-  const VisibleRows queries = visible_rows(keys_see_queries(step.reach, at), first, last, query_rows);
+  const VisibleRows queries = visible_rows(key_visibility(step.window, at), first, last, query_rows);
   const int tiles = (max(0, queries.any.end - queries.any.begin) + query_rows - 1) / query_rows;
   tile = {device, kv_head, first, last, queries, first_head, tiles, step.H / step.Hkv * tiles};
   return true;

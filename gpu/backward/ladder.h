@@ -11,7 +11,7 @@ struct BackwardRung {
   int number;
   const char* name;
   bool deterministic;  // the same bits in every run
-  std::string (*refuses)(const BackwardStep&);
+  std::string (*unsupported_reason)(const BackwardStep&);
   void (*launch)(const BackwardStep&, cudaStream_t);
 };
 

@@ -34,21 +34,21 @@ std::vector<float> row_of_results(const GpuTensor& out, const GpuTensor& lse, In
   float row_lse = 0;
   stream.copy(stored.data(), out.as<Eigen::bfloat16>() + place * d, 2 * stored.size());
   stream.copy(&row_lse, lse.as<float>() + place, sizeof row_lse);
-  stream.finish();
+  stream.synchronize();
   std::vector<float> numbers(stored.begin(), stored.end());
   numbers.push_back(row_lse);
   return numbers;
 }
 
-WrongAnswer wrong_answer(const BenchCase& c, const std::string& whose, int head) {
-  return WrongAnswer("[bench] " + whose + " gives a wrong answer for N = " + std::to_string(c.N) +
+WrongResult wrong_result(const BenchCase& c, const std::string& whose, int head) {
+  return WrongResult("[bench] " + whose + " gives a wrong answer for N = " + std::to_string(c.N) +
                      ", d = " + std::to_string(c.d) + (c.causal ? ", causal" : "") + ", head " +
                      std::to_string(head) + ", and is not timed");
 }
 
 namespace {
 
-void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b, int h) {
+void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b, int h) {
   constexpr Index samples = 12;
   const std::vector<Index> rows = sample_rows(bench_case.N, samples, Layout::contiguous, 8, 1);
   std::vector<Index> all(static_cast<std::size_t>(bench_case.N));
@@ -58,11 +58,11 @@ void require_right(const BenchCase& bench_case, const std::string& whose, const 
   };
   const Tensor<double> Q = in_double("Q", rows), K = in_double("K", all), V = in_double("V", all);
   Problem<double> problem{
-      Q, K, V, consecutive_tokens(bench_case.N).select(rows), consecutive_tokens(bench_case.N), {}, {}, {}};
+      Q, K, V, consecutive_positions(bench_case.N).select(rows), consecutive_positions(bench_case.N), {}, {}, {}};
   problem.scoring.mask.causal = bench_case.causal;
-  const Attended<double> truth = attention(problem), size = attention_magnitude(problem);
+  const AttentionOutput<double> truth = attention(problem), size = attention_magnitude(problem);
 
-  Attended<float> found{Tensor<float>(problem.out_shape()), row_tensor<float>(1, Q.shape().S, 1)};
+  AttentionOutput<float> found{Tensor<float>(problem.out_shape()), row_tensor<float>(1, Q.shape().S, 1)};
   for (Index i = 0; i < Q.shape().S; ++i) {
     const std::vector<float> row = read(b, h, rows[static_cast<std::size_t>(i)]);
     std::copy(row.begin(), row.end() - 1, &found.out(0, i, 0, 0));
@@ -73,14 +73,14 @@ void require_right(const BenchCase& bench_case, const std::string& whose, const 
   const bool right =
       compare<float>(found.out, truth.out, size.out).within(bound.out + unit_roundoff(Dtype::bf16)) &&
       compare<float>(found.lse, truth.lse, size.lse).within(bound.lse);
-  if (!right) throw wrong_answer(bench_case, whose, h);
+  if (!right) throw wrong_result(bench_case, whose, h);
 }
 
 }  // namespace
 
-void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read) {
-  require_right(bench_case, whose, read, 0, 0);
-  require_right(bench_case, whose, read, bench_case.B - 1, bench_case.H - 1);
+void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadRow& read) {
+  require_correct(bench_case, whose, read, 0, 0);
+  require_correct(bench_case, whose, read, bench_case.B - 1, bench_case.H - 1);
 }
 
 }  // namespace ringattn::gpu

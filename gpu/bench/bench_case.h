@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gpu/bench/normal_numbers.h"
-#include "gpu/ring/gpu_tensor.h"
+#include "gpu/tensor/gpu_tensor.h"
 #include "gpu/runtime/stream.h"
 #include "reference/definition/attention.h"
 
@@ -38,15 +38,15 @@ using ReadRow = std::function<std::vector<float>(int b, int h, Index row)>;
 std::vector<float> row_of_results(const GpuTensor& out, const GpuTensor& lse, Index place, Stream& stream);
 
 // A kernel's answer is not what the definition gives; such a kernel is not timed.
-class WrongAnswer : public std::runtime_error {
+class WrongResult : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 // The sentence that _whose_ answer for this head is one
-WrongAnswer wrong_answer(const BenchCase& bench_case, const std::string& whose, int head);
+WrongResult wrong_result(const BenchCase& bench_case, const std::string& whose, int head);
 
-// Throws WrongAnswer unless sampled rows of two heads are what the definition gives, to rounding
-void require_right(const BenchCase& bench_case, const std::string& whose, const ReadRow& read);
+// Throws WrongResult unless sampled rows of two heads are what the definition gives, to rounding
+void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadRow& read);
 
 }  // namespace ringattn::gpu

@@ -8,8 +8,8 @@ namespace {
 
 double copy_gbps(Stopwatch& stopwatch, Stream& stream) {
   constexpr int runs = 11;
-  const Memory from(std::size_t{2} << 30);
-  Memory to(from.bytes());
+  const DeviceBuffer from(std::size_t{2} << 30);
+  DeviceBuffer to(from.bytes());
   const double seconds = stopwatch.median(runs, [&] { stream.copy(to.data(), from.data(), from.bytes()); });
   return 2 * static_cast<double>(from.bytes()) / seconds * 1e-9;
 }

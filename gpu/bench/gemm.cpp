@@ -14,13 +14,13 @@ void check(cublasStatus_t status, const char* call) {
 }
 
 // A square of normal numbers: zeros would cost less power, and so less time
-Memory normal_square(int extent, Stream& stream) {
-  Memory square(std::size_t{2} * extent * extent);
-  Memory first_row(sizeof(int));
+DeviceBuffer normal_square(int extent, Stream& stream) {
+  DeviceBuffer square(std::size_t{2} * extent * extent);
+  DeviceBuffer first_row(sizeof(int));
   stream.fill(first_row.data(), 0, first_row.bytes());
   write_normal_numbers({1, 1, 1, 1, extent * extent}, static_cast<const int*>(first_row.data()), 1,
                        Element::bf16, square.data(), stream);
-  stream.finish();
+  stream.synchronize();
   return square;
 }
 
@@ -28,8 +28,8 @@ Memory normal_square(int extent, Stream& stream) {
 
 double gemm_tflops(Stopwatch& stopwatch, Stream& stream) {
   constexpr int extent = 8192, runs = 11;
-  const Memory A = normal_square(extent, stream), B = normal_square(extent, stream);
-  Memory C(A.bytes());
+  const DeviceBuffer A = normal_square(extent, stream), B = normal_square(extent, stream);
+  DeviceBuffer C(A.bytes());
   cublasHandle_t handle;
   check(cublasCreate(&handle), "cublasCreate");
   check(cublasSetStream(handle, stream), "cublasSetStream");

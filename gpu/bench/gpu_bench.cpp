@@ -16,7 +16,7 @@ cli::GpuRingRow to_row(const RingRow& row) {
           row.bench_case.N,
           row.bench_case.causal,
           name(row.options.layout),
-          row.options.exchange == Exchange::copied ? "copied" : "handed over",
+          row.options.exchange == Exchange::copy ? "copied" : "handed over",
           row.ring_seconds,
           row.tflops(),
           row.one_call_seconds > 0 ? row.of_one_call() : std::numeric_limits<double>::quiet_NaN(),
@@ -27,7 +27,7 @@ void bench_rings(const cli::GpuBenchSizes& sizes, cli::GpuBench& bench, Stopwatc
                  Stream& stream) {
   constexpr int d = 128, long_heads = 8;
   const int devices = sizes.ring_devices, heads = sizes.columns / d;
-  BenchCase c{1, heads, devices * sizes.ring_tokens, d, false};
+  BenchCase c{1, heads, devices * sizes.ring_positions, d, false};
   for (const bool causal : {false, true}) {
     c.causal = causal;
     for (const bool backward : {false, true})
@@ -43,15 +43,15 @@ void bench_rings(const cli::GpuBenchSizes& sizes, cli::GpuBench& bench, Stopwatc
 }  // namespace
 
 cli::GpuBench bench_gpu(const cli::GpuBenchSizes& sizes,
-                        const std::function<void(const cli::GpuBench&)>& grown) {
+                        const std::function<void(const cli::GpuBench&)>& on_progress) {
   Stream stream;
   Stopwatch stopwatch(stream);
   const Ceilings ceilings = measure_ceilings(stopwatch, stream);
   cli::GpuBench bench{device_name(), ceilings.gemm_tflops, ceilings.copy_gbps, {}, {}, {}};
-  grown(bench);
+  on_progress(bench);
   bench_ladders(sizes, ceilings, stopwatch, stream, [&](const cli::LadderRow& row) {
     bench.ladder.push_back(row);
-    grown(bench);
+    on_progress(bench);
   });
   bench_rings(sizes, bench, stopwatch, stream);
   return bench;

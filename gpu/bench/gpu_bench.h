@@ -3,13 +3,13 @@
 #include <functional>
 
 #include "gpu/bench/bench_case.h"
-#include "reference/cli/gpu_bench.h"
+#include "reference/cli/bench/gpu_bench.h"
 
 namespace ringattn::gpu {
 
-// All that the GPU is measured for. _grown_ sees the report as soon as the ceilings are known, and after each
-// row. Throws WrongAnswer where a rung is wrong.
+// All that the GPU is measured for. _on_progress_ sees the report as soon as the ceilings are known, and after each
+// row. Throws WrongResult where a rung is wrong.
 cli::GpuBench bench_gpu(const cli::GpuBenchSizes& sizes,
-                        const std::function<void(const cli::GpuBench&)>& grown);
+                        const std::function<void(const cli::GpuBench&)>& on_progress);
 
 }  // namespace ringattn::gpu

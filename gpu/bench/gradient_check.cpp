@@ -14,11 +14,11 @@ namespace {
 // The numbers of one head in double, all of them or a sample; queries and keys stand at the same places
 struct Head {
   Tensor<double> Q, K, V, dO;
-  Tokens queries, keys;
+  RowPositions queries, keys;
   Scoring scoring;
 
   Head(const BenchCase& c, int b, int h, const std::vector<Index>& q_rows, const std::vector<Index>& kv_rows)
-      : queries(consecutive_tokens(c.N).select(q_rows)), keys(consecutive_tokens(c.N).select(kv_rows)) {
+      : queries(consecutive_positions(c.N).select(q_rows)), keys(consecutive_positions(c.N).select(kv_rows)) {
     const auto in_double = [&](std::string_view tensor, const std::vector<Index>& rows) {
       return converted<double>(rows_of_head(c.numbers_of(tensor), b, h, rows).view());
     };
@@ -30,7 +30,7 @@ struct Head {
   Cotangents<double> cotangents() const { return {dO, {}}; }
 };
 
-bool right(const BenchCase& c, int b, int h, const HeadOfGradients& found) {
+bool right(const BenchCase& c, int b, int h, const HeadResults& found) {
   constexpr Index samples = 12;
   const std::vector<Index> some = sample_rows(c.N, samples, Layout::contiguous, 8, 1);
   std::vector<Index> all(static_cast<std::size_t>(c.N));
@@ -42,7 +42,7 @@ bool right(const BenchCase& c, int b, int h, const HeadOfGradients& found) {
 
   // Some queries with all keys
   const Head queries(c, b, h, some, all);
-  const Attended<double> forward = attention(queries.problem());
+  const AttentionOutput<double> forward = attention(queries.problem());
   const Gradients<double> of_queries = attention_vjp(queries.problem(), forward, queries.cotangents()),
                           size_of_queries = vjp_magnitude(queries.problem(), forward, queries.cotangents());
   // out is stored as bf16, and so are P and dS where tensor cores multiply them; gradients are not
@@ -50,7 +50,7 @@ bool right(const BenchCase& c, int b, int h, const HeadOfGradients& found) {
 
   // Some keys with all queries, and with the out and lse that were found
   const Head keys(c, b, h, all, some);
-  const Attended<double> as_found{converted<double>(found.forward.out.view()),
+  const AttentionOutput<double> as_found{converted<double>(found.forward.out.view()),
                                   converted<double>(found.forward.lse.view(), Axes::bhsd)};
   const Gradients<double> of_keys = attention_vjp(keys.problem(), as_found, keys.cotangents()),
                           size_of_keys = vjp_magnitude(keys.problem(), as_found, keys.cotangents());
@@ -61,9 +61,9 @@ bool right(const BenchCase& c, int b, int h, const HeadOfGradients& found) {
 
 }  // namespace
 
-void require_right(const BenchCase& c, const std::string& whose, const ReadHead& read) {
+void require_correct(const BenchCase& c, const std::string& whose, const ReadHead& read) {
   for (const auto& [b, h] : {std::pair{0, 0}, {c.B - 1, c.H - 1}})
-    if (!right(c, b, h, read(b, h))) throw wrong_answer(c, whose + " backward", h);
+    if (!right(c, b, h, read(b, h))) throw wrong_result(c, whose + " backward", h);
 }
 
 }  // namespace ringattn::gpu

@@ -6,14 +6,14 @@
 namespace ringattn::gpu {
 
 // What a run gives for one head, forward and backward: (1, N, 1, d), and (1, N, 1, 1) of lse.
-struct HeadOfGradients {
-  Attended<float> forward;
+struct HeadResults {
+  AttentionOutput<float> forward;
   Gradients<float> gradients;
 };
-using ReadHead = std::function<HeadOfGradients(int b, int h)>;
+using ReadHead = std::function<HeadResults(int b, int h)>;
 
-// Throws WrongAnswer unless the gradients of sampled queries and keys of two heads are what the definition
+// Throws WrongResult unless the gradients of sampled queries and keys of two heads are what the definition
 // gives, to rounding
-void require_right(const BenchCase& bench_case, const std::string& whose, const ReadHead& read);
+void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadHead& read);
 
 }  // namespace ringattn::gpu

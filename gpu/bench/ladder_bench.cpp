@@ -5,8 +5,8 @@
 #include <span>
 
 #include "gpu/backward/ladder.h"
-#include "gpu/bench/one_backward.h"
-#include "gpu/bench/one_call.h"
+#include "gpu/bench/single_device_backward.h"
+#include "gpu/bench/single_device_forward.h"
 #include "gpu/kernels/ladder.h"
 
 namespace ringattn::gpu {
@@ -15,13 +15,13 @@ namespace {
 
 // What differs between the passes
 struct ForwardPass {
-  using Call = OneCall;
+  using Call = SingleDeviceForward;
   static constexpr bool backward = false;
   static std::span<const Rung> rungs() { return ladder(); }
   static double operations(const BenchCase& c) { return c.operations(); }
 };
 struct BackwardPass {
-  using Call = OneBackward;
+  using Call = SingleDeviceBackward;
   static constexpr bool backward = true;
   static std::span<const BackwardRung> rungs() { return backward_ladder(); }
   static double operations(const BenchCase& c) { return c.backward_operations(); }
@@ -40,11 +40,11 @@ void bench_pass(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopw
         typename Pass::Call call(bench_case, stream);
         const auto step = call.step();
         for (const auto& rung : Pass::rungs()) {
-          if (!rung.refuses(step).empty()) continue;
+          if (!rung.unsupported_reason(step).empty()) continue;
           if (rate.count(rung.number) && operations / rate[rung.number] > most_seconds) continue;
           call.poison();
           rung.launch(step, stream);
-          require_right(bench_case, rung.name, call.reader());
+          require_correct(bench_case, rung.name, call.reader());
           rate[rung.number] = operations / stopwatch.median(sizes.runs, [&] { rung.launch(step, stream); });
           const double tflops = 1e-12 * rate[rung.number];
           found(

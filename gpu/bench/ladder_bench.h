@@ -4,12 +4,12 @@
 
 #include "gpu/bench/bench_case.h"
 #include "gpu/bench/ceilings.h"
-#include "reference/cli/gpu_bench.h"
+#include "reference/cli/bench/gpu_bench.h"
 
 namespace ringattn::gpu {
 
 // Every rung on problems of these sizes, forward and then backward. Rungs that would take long are left out,
-// and said so by their absence. _found_ is told of each row as soon as it is known. Throws WrongAnswer where
+// and said so by their absence. _found_ is told of each row as soon as it is known. Throws WrongResult where
 // a rung is wrong.
 void bench_ladders(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
                    Stream& stream, const std::function<void(const cli::LadderRow&)>& found);

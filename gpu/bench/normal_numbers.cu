@@ -1,7 +1,7 @@
 #include "gpu/bench/normal_numbers.h"
 
-#include "gpu/kernels/element.cuh"
-#include "gpu/kernels/launch.cuh"
+#include "gpu/primitives/element.cuh"
+#include "gpu/primitives/launch.cuh"
 
 namespace ringattn::gpu {
 
@@ -43,7 +43,7 @@ void write_normal_numbers(const NormalNumbers& numbers, const int* positions, in
                           void* target, cudaStream_t stream) {
   const long long elements = static_cast<long long>(rows) * numbers.D;
   const dim3 grid(static_cast<unsigned>((elements + threads - 1) / threads), 1, numbers.B * numbers.H);
-  with_element(element, [&]<class T>(T) {
+  dispatch_element(element, [&]<class T>(T) {
     launch(write<T>, grid, threads, 0, stream, numbers, positions, rows, static_cast<T*>(target));
   });
 }

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "gpu/kernels/attention_step.h"
+#include "gpu/primitives/attention_step.h"
 
 namespace ringattn::gpu {
 

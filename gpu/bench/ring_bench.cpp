@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "gpu/bench/one_backward.h"
+#include "gpu/bench/single_device_backward.h"
 #include "gpu/kernels/ladder.h"
 #include "gpu/ring/backward_ring.h"
-#include "gpu/ring/transfer.h"
+#include "gpu/tensor/host_copy.h"
 #include "reference/definition/layout.h"
 #include "reference/ring/schedule.h"
 
@@ -27,8 +27,8 @@ Layout layout_of(const BenchCase& c) { return c.causal ? Layout::zigzag : Layout
 // out and lse of a row, from the device that has it
 std::vector<float> read_row(ForwardRing& ring, const BenchCase& c, int devices, int b, int h, Index row) {
   for (int d = 0; d < devices; ++d) {
-    const GpuResults& results = ring.work(d).results();
-    const std::vector<Index>& rows = ring.work(d).shard().rows;
+    const GpuResults& results = ring.program(d).results();
+    const std::vector<Index>& rows = ring.program(d).shard().rows;
     const auto found = std::lower_bound(rows.begin(), rows.end(), row);
     if (found == rows.end() || *found != row) continue;
     const Index place = (Index{b} * c.H + h) * static_cast<Index>(rows.size()) + (found - rows.begin());
@@ -38,19 +38,19 @@ std::vector<float> read_row(ForwardRing& ring, const BenchCase& c, int devices, 
 }
 
 // Head after head, of all devices
-HeadOfGradients read_head(ForwardRing& forward, BackwardRing& backward, const BenchCase& c, int devices,
+HeadResults read_head(ForwardRing& forward, BackwardRing& backward, const BenchCase& c, int devices,
                           int b, int h) {
   const Shape rows{1, c.N, 1, c.d};
-  HeadOfGradients head{{Tensor<float>(rows), row_tensor<float>(1, c.N, 1)},
+  HeadResults head{{Tensor<float>(rows), row_tensor<float>(1, c.N, 1)},
                        {Tensor<float>(rows), Tensor<float>(rows), Tensor<float>(rows)}};
   const auto add = [&](const GpuTensor& part, Dtype dtype, const std::vector<Index>& rows_of_part,
                        Tensor<float>& whole) {
     scatter_rows(head_from_gpu(part, dtype, b, h, backward.stream()), rows_of_part, whole);
   };
   for (int d = 0; d < devices; ++d) {
-    const GpuShard& shard = backward.work(d).shard();
-    const GpuResults& results = forward.work(d).results();
-    const GpuGradients& gradients = backward.work(d).gradients();
+    const GpuShard& shard = backward.program(d).shard();
+    const GpuResults& results = forward.program(d).results();
+    const GpuGradients& gradients = backward.program(d).gradients();
     add(*results.out, Dtype::bf16, shard.rows, head.forward.out);
     add(*results.lse, Dtype::f32, shard.rows, head.forward.lse);
     add(*gradients.dQ, Dtype::f32, shard.rows, head.gradients.dq);
@@ -61,22 +61,22 @@ HeadOfGradients read_head(ForwardRing& forward, BackwardRing& backward, const Be
 }
 
 // What a ring has found that went forward, beside what others make; of queries that stay where they are
-MakeTensor after(ForwardRing& forward, int devices, const MakeTensor& make) {
+MakeTensor tensors_after_forward(ForwardRing& forward, int devices, const MakeTensor& make) {
   return [&forward, devices, make](std::string_view name, const std::vector<Index>& rows,
                                    const GpuTensor& positions, Index room) {
     if (name == "dlse") return std::shared_ptr<GpuTensor>();
     for (int d = 0; d < devices && (name == "out" || name == "lse"); ++d)
-      if (forward.work(d).shard().rows == rows)
-        return name == "out" ? forward.work(d).results().out : forward.work(d).results().lse;
+      if (forward.program(d).shard().rows == rows)
+        return name == "out" ? forward.program(d).results().out : forward.program(d).results().lse;
     return make(name, rows, positions, room);
   };
 }
 
 double seconds_of(GpuRing& ring, Stopwatch& stopwatch) {
-  Mark begin, end;
+  CudaEvent begin, end;
   stopwatch.fill_cache(ring.stream());
   ring.stream().record(begin);
-  ring.go_round();
+  ring.run();
   ring.stream().record(end);
   ring.finish();
   return seconds_between(begin, end);
@@ -87,25 +87,25 @@ double seconds_of(GpuRing& ring, Stopwatch& stopwatch) {
 double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
   const BenchCase& c = row.bench_case;
   const int devices = row.options.devices;
-  const Tokens tokens = consecutive_tokens(c.N);
-  const Agreement agreement = agreement_of(c, row.options);
+  const RowPositions positions = consecutive_positions(c.N);
+  const RingConfig agreement = ring_config_of(c, row.options);
   Stream setup;
   const MakeTensor make = normal_tensors(c, setup);
-  ForwardRing forward(agreement, tokens, tokens, Dtype::bf16, row.options, any_rung, make);
+  ForwardRing forward(agreement, positions, positions, Dtype::bf16, row.options, any_rung, make);
   const double seconds = seconds_of(forward, stopwatch);
   row.bytes_per_device = forward.bytes(0);
   if (!row.backward) {
     if (check)
-      require_right(c, "the ring",
+      require_correct(c, "the ring",
                     [&](int b, int h, Index query) { return read_row(forward, c, devices, b, h, query); });
     return seconds;
   }
-  BackwardRing backward(agreement, tokens, tokens, Dtype::bf16, row.options, any_rung, true,
-                        after(forward, devices, make));
+  BackwardRing backward(agreement, positions, positions, Dtype::bf16, row.options, any_rung, true,
+                        tensors_after_forward(forward, devices, make));
   const double backward_seconds = seconds_of(backward, stopwatch);
   row.bytes_per_device = backward.bytes(0);
   if (check)
-    require_right(c, "the ring",
+    require_correct(c, "the ring",
                   [&](int b, int h) { return read_head(forward, backward, c, devices, b, h); });
   return backward_seconds;
 }
@@ -118,14 +118,14 @@ void time_ring(RingRow& row, int times, Stopwatch& stopwatch) {
 
 // The median time of the highest rung, whose answer is checked
 template <class Call, class FindRung>
-double time_one_call(const BenchCase& c, const FindRung& find, int runs, Stopwatch& stopwatch,
+double time_single_device(const BenchCase& c, const FindRung& find, int runs, Stopwatch& stopwatch,
                      Stream& stream) {
   Call call(c, stream);
   const auto step = call.step();
   const auto& rung = find(step);
   call.poison();
   rung.launch(step, stream);
-  require_right(c, rung.name, call.reader());
+  require_correct(c, rung.name, call.reader());
   return stopwatch.median(runs, [&] { rung.launch(step, stream); });
 }
 
@@ -136,10 +136,10 @@ MakeTensor normal_tensors(const BenchCase& c, Stream& stream) {
                        Index room) {
     auto tensor = std::make_shared<GpuTensor>(Shape{c.B, room, c.H, c.d}, 2);
     const auto count = static_cast<Index>(rows.size());
-    tensor->take_shape({c.B, count, c.H, c.d});
+    tensor->set_shape({c.B, count, c.H, c.d});
     write_normal_numbers(c.numbers_of(name), positions.as<int>(), static_cast<int>(count), Element::bf16,
                          tensor->data(), stream);
-    stream.finish();
+    stream.synchronize();
     return tensor;
   };
 }
@@ -148,10 +148,10 @@ std::vector<RingRow> bench_ring(const BenchCase& c, bool backward, int devices, 
                                 Stopwatch& stopwatch, Stream& stream) {
   const auto highest = [](const AttentionStep& step) { return highest_rung(step, any_rung); };
   const auto highest_backward = [](const BackwardStep& step) { return highest_rung(step, any_rung, true); };
-  const double one_call = backward ? time_one_call<OneBackward>(c, highest_backward, runs, stopwatch, stream)
-                                   : time_one_call<OneCall>(c, highest, runs, stopwatch, stream);
+  const double one_call = backward ? time_single_device<SingleDeviceBackward>(c, highest_backward, runs, stopwatch, stream)
+                                   : time_single_device<SingleDeviceForward>(c, highest, runs, stopwatch, stream);
   std::vector<RingRow> rows;
-  for (const Exchange exchange : {Exchange::handed_over, Exchange::copied}) {
+  for (const Exchange exchange : {Exchange::move, Exchange::copy}) {
     rows.push_back({c, backward, options_of(devices, layout_of(c), exchange), 0, one_call, 0});
     time_ring(rows.back(), runs, stopwatch);
   }
@@ -159,40 +159,40 @@ std::vector<RingRow> bench_ring(const BenchCase& c, bool backward, int devices, 
 }
 
 RingRow run_ring_once(const BenchCase& c, int devices, Stopwatch& stopwatch) {
-  RingRow row{c, false, options_of(devices, layout_of(c), Exchange::handed_over), 0, 0, 0};
+  RingRow row{c, false, options_of(devices, layout_of(c), Exchange::move), 0, 0, 0};
   time_ring(row, 1, stopwatch);
   return row;
 }
 
 double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int runs, Stopwatch& stopwatch,
                            Stream& stream) {
-  const RingOptions options = options_of(devices, layout, Exchange::handed_over);
-  const Agreement agreement = agreement_of(c, options);
-  const Tokens all = consecutive_tokens(c.N);
+  const RingOptions options = options_of(devices, layout, Exchange::move);
+  const RingConfig agreement = ring_config_of(c, options);
+  const RowPositions all = consecutive_positions(c.N);
   std::vector<GpuShard> shards;
   for (int d = 0; d < devices; ++d)
     shards.emplace_back(agreement, all, all, d, normal_tensors(c, stream), stream);
   GpuState state(agreement, agreement.q_rows, stream);
-  TakenTiles taken_tiles(stream);
-  stream.finish();
+  TileCounter tile_counter(stream);
+  stream.synchronize();
 
   AttentionStep step = common_step<AttentionStep>(agreement, Dtype::bf16);
   step.last = false;
-  step.taken_tiles = taken_tiles.number();
+  step.tile_counter = tile_counter.data();
   const Rung& rung = highest_rung(step, any_rung);
   double total = 0, slowest_of_all_steps = 0;
   for (int s = 0; s < devices; ++s) {
     double slowest = 0;
     for (int d = 0; d < devices; ++d) {
       const GpuShard &own = shards[static_cast<std::size_t>(d)],
-                     &visitor = shards[static_cast<std::size_t>(block_owner(d, s, devices))];
+                     &resident = shards[static_cast<std::size_t>(kv_owner(d, s, devices))];
       step.device[0] = {own.Q->data(),
-                        visitor.K->data(),
-                        visitor.V->data(),
+                        resident.K->data(),
+                        resident.V->data(),
                         own.q_positions->as<int>(),
-                        visitor.kv_positions->as<int>(),
+                        resident.kv_positions->as<int>(),
                         static_cast<int>(own.Q->shape().S),
-                        static_cast<int>(visitor.K->shape().S),
+                        static_cast<int>(resident.K->shape().S),
                         state.m->as<float>(),
                         state.l->as<float>(),
                         state.O->as<float>(),

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "gpu/runtime/memory.h"
+#include "gpu/runtime/device_buffer.h"
 #include "gpu/runtime/stream.h"
 
 namespace ringattn::gpu {
 
 // Between two marks that were reached
-inline double seconds_between(const Mark& begin, const Mark& end) {
+inline double seconds_between(const CudaEvent& begin, const CudaEvent& end) {
   float milliseconds = 0;
   CHECK_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
   return 1e-3 * milliseconds;
@@ -32,16 +32,16 @@ class Stopwatch {
   void fill_cache(Stream& stream) { stream.fill(cache_.data(), 0, cache_.bytes()); }
 
   // Of _runs_ runs of _work_ in seconds, after one that does not count
-  template <class Work>
-  double median(int runs, Work&& work) {
-    work();
+  template <class Run>
+  double median(int runs, Run&& run_once) {
+    run_once();
     std::vector<double> seconds;
     for (int run = 0; run < runs; ++run) {
       fill_cache(stream_);
       stream_.record(begin_);
-      work();
+      run_once();
       stream_.record(end_);
-      stream_.finish();
+      stream_.synchronize();
       seconds.push_back(seconds_between(begin_, end_));
     }
     return median_of(seconds);
@@ -49,8 +49,8 @@ class Stopwatch {
 
  private:
   Stream& stream_;
-  Memory cache_;
-  Mark begin_, end_;
+  DeviceBuffer cache_;
+  CudaEvent begin_, end_;
 };
 
 }  // namespace ringattn::gpu

@@ -7,12 +7,12 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/element.cuh"
-#include "gpu/kernels/head_step.cuh"
-#include "gpu/kernels/launch.cuh"
+#include "gpu/primitives/element.cuh"
+#include "gpu/tiles/head_view.cuh"
+#include "gpu/primitives/launch.cuh"
 #include "gpu/kernels/rungs.h"
-#include "gpu/kernels/softmax.cuh"
-#include "gpu/kernels/visible.cuh"
+#include "gpu/tiles/softmax.cuh"
+#include "gpu/tiles/visibility.cuh"
 
 namespace ringattn::gpu {
 
@@ -22,7 +22,7 @@ constexpr int threads = 128;
 
 // One number of all threads of the block; _scratch_ has a place for each
 template <class Combine>
-__device__ float of_all_threads(float x, Combine combine, float* scratch) {
+__device__ float block_reduce(float x, Combine combine, float* scratch) {
   const int t = threadIdx.x;
   scratch[t] = x;
   __syncthreads();
@@ -44,12 +44,12 @@ __device__ float dot(const T* a, const T* b, int d) {
 
 template <class T>
 __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ AttentionStep step) {
-  const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);
+  const HeadView<T> at = head_view<T>(step, blockIdx.z, blockIdx.y);
   const int i = blockIdx.x, t = threadIdx.x, dv = step.dv;
   if (i >= at.q_rows) return;
   __shared__ float P[threads], scratch[threads];
 
-  const auto sees_key = [&](int j) { return sees(step.reach, at.q_positions[i], at.kv_positions[j]); };
+  const auto attends_to = [&](int j) { return can_attend(step.window, at.q_positions[i], at.kv_positions[j]); };
   const auto score = [&](int j) {
     return step.scale * log2_e * dot(at.Q + size_t(i) * step.d, at.K + size_t(j) * step.d, step.d);
   };
@@ -58,8 +58,8 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
   const float m_before = step.first ? -INFINITY : at.m[i], l_before = step.first ? 0 : at.l[i];
   float m = m_before;
   for (int j = t; j < at.kv_rows; j += threads)
-    if (sees_key(j)) m = fmaxf(m, score(j));
-  m = of_all_threads(
+    if (attends_to(j)) m = fmaxf(m, score(j));
+  m = block_reduce(
       m, [](float a, float b) { return fmaxf(a, b); }, scratch);
 
   // l = alpha l + sum_j P_ij   O = alpha O + sum_j P_ij V_j, for so many keys at a time as there are threads
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
   float l = 0;
   for (int base = 0; base < at.kv_rows; base += threads) {
     const int j = base + t, keys = min(threads, at.kv_rows - base);
-    P[t] = j < at.kv_rows && sees_key(j) ? exp2f(score(j) - m) : 0;
+    P[t] = j < at.kv_rows && attends_to(j) ? exp2f(score(j) - m) : 0;
     l += P[t];
     __syncthreads();
     for (int c = t; c < dv; c += threads)
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
         if (P[k] != 0) O[c] += P[k] * to_float(at.V[size_t(base + k) * dv + c]);
     __syncthreads();
   }
-  l = alpha * l_before + of_all_threads(
+  l = alpha * l_before + block_reduce(
                              l, [](float a, float b) { return a + b; }, scratch);
 
   if (t == 0) at.m[i] = m, at.l[i] = l;
@@ -88,10 +88,10 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
 
 }  // namespace
 
-std::string naive_refuses(const AttentionStep&) { return {}; }
+std::string naive_unsupported_reason(const AttentionStep&) { return {}; }
 
 void launch_naive(const AttentionStep& step, cudaStream_t stream) {
-  with_element(step.element,
+  dispatch_element(step.element,
                [&]<class T>(T) { launch(naive<T>, query_grid(step, 1), threads, 0, stream, step); });
 }
 

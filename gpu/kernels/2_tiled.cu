@@ -10,13 +10,13 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/element.cuh"
-#include "gpu/kernels/head_step.cuh"
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/ptx.cuh"
+#include "gpu/primitives/element.cuh"
+#include "gpu/tiles/head_view.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/primitives/ptx.cuh"
 #include "gpu/kernels/rungs.h"
-#include "gpu/kernels/softmax.cuh"
-#include "gpu/kernels/visible.cuh"
+#include "gpu/tiles/softmax.cuh"
+#include "gpu/tiles/visibility.cuh"
 
 namespace ringattn::gpu {
 
@@ -45,7 +45,7 @@ __device__ void load(float (*tile)[d + 1], int count, const T* matrix, int base,
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ AttentionStep step) {
-  const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);
+  const HeadView<T> at = head_view<T>(step, blockIdx.z, blockIdx.y);
   const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
   if (first >= at.q_rows) return;
   auto& shared = *shared_memory<Shared<d>>();
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
   for (int n = 0; n < d / lanes; ++n) O[n] = step.first ? 0 : at.O[size_t(i) * d + lane + lanes * n];
   load<d>(shared.Q, query_rows, at.Q, first, at.q_rows);
 
-  const RowRange keys = visible_keys(step.reach, at, first, last, key_rows).any;
+  const RowRange keys = visible_keys(step.window, at, first, last, key_rows).any;
   for (int base = keys.begin; base < keys.end; base += key_rows) {
     __syncthreads();
     load<d>(shared.K, key_rows, at.K, base, at.kv_rows);
@@ -71,13 +71,13 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
       const int k = lane + lanes * n, j = base + k;
       float dot = 0;
       for (int c = 0; c < d; ++c) dot += shared.Q[r][c] * shared.K[k][c];
-      const bool seen = j < at.kv_rows && sees(step.reach, at.q_positions[i], at.kv_positions[j]);
+      const bool seen = j < at.kv_rows && can_attend(step.window, at.q_positions[i], at.kv_positions[j]);
       S[n] = seen ? step.scale * log2_e * dot : -INFINITY;
       m_new = fmaxf(m_new, S[n]);
     }
 
     // m_new = max(m, rowmax(S))   P = exp(S - m_new)   l = exp(m - m_new) l + rowsum(P)
-    m_new = max_of_row(m_new);
+    m_new = quad_max(m_new);
     const float alpha = alpha_of(m, m_new);
     float row_sum = 0;
 #pragma unroll
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
       shared.P[r][lane + lanes * n] = P;
       row_sum += P;
     }
-    l = alpha * l + sum_of_row(row_sum);
+    l = alpha * l + quad_sum(row_sum);
     m = m_new;
     __syncwarp();
 
@@ -111,19 +111,19 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
 
 }  // namespace
 
-std::string tiled_refuses(const AttentionStep& step) {
+std::string tiled_unsupported_reason(const AttentionStep& step) {
   if (step.d == step.dv && (step.d == 32 || step.d == 64 || step.d == 128)) return {};
   return "its tiles have 32, 64 or 128 columns, in Q, K and V alike";
 }
 
 void launch_tiled(const AttentionStep& step, cudaStream_t stream) {
-  const auto with_columns = [&]<class T, int d>() {
+  const auto dispatch_columns = [&]<class T, int d>() {
     launch(tiled<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<d>), stream, step);
   };
-  with_element(step.element, [&]<class T>(T) {
-    if (step.d == 32) with_columns.template operator()<T, 32>();
-    if (step.d == 64) with_columns.template operator()<T, 64>();
-    if (step.d == 128) with_columns.template operator()<T, 128>();
+  dispatch_element(step.element, [&]<class T>(T) {
+    if (step.d == 32) dispatch_columns.template operator()<T, 32>();
+    if (step.d == 64) dispatch_columns.template operator()<T, 64>();
+    if (step.d == 128) dispatch_columns.template operator()<T, 128>();
   });
 }
 

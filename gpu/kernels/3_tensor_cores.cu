@@ -11,13 +11,13 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/element.cuh"
-#include "gpu/kernels/head_step.cuh"
-#include "gpu/kernels/launch.cuh"
+#include "gpu/primitives/element.cuh"
+#include "gpu/tiles/head_view.cuh"
+#include "gpu/primitives/launch.cuh"
 #include "gpu/kernels/rungs.h"
-#include "gpu/kernels/softmax.cuh"
-#include "gpu/kernels/swizzled_tile.cuh"
-#include "gpu/kernels/warp_rows.cuh"
+#include "gpu/tiles/softmax.cuh"
+#include "gpu/tiles/swizzled_tile.cuh"
+#include "gpu/tiles/warp_rows.cuh"
 
 namespace ringattn::gpu {
 
@@ -35,50 +35,50 @@ struct Shared {
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 2) tensor_cores(const __grid_constant__ AttentionStep step) {
-  const HeadStep<T> at = head_step<T>(step, blockIdx.z, blockIdx.y);
+  const HeadView<T> at = head_view<T>(step, blockIdx.z, blockIdx.y);
   const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
   if (first >= at.q_rows) return;
   auto& shared = *shared_memory<Shared<T, d>>();
   const int warp = threadIdx.x / 32;
-  const VisibleRows keys = visible_keys(step.reach, at, first, last, key_rows);
+  const VisibleRows keys = visible_keys(step.window, at, first, last, key_rows);
 
-  send_for<threads>(shared.Q, at.Q, first, at.q_rows);
-  commit_copies();
-  send_for<threads>(shared.K[0], at.K, keys.any.begin, at.kv_rows);
-  send_for<threads>(shared.V[0], at.V, keys.any.begin, at.kv_rows);
-  commit_copies();
+  load_async<threads>(shared.Q, at.Q, first, at.q_rows);
+  cp_async_commit();
+  load_async<threads>(shared.K[0], at.K, keys.any.begin, at.kv_rows);
+  load_async<threads>(shared.V[0], at.V, keys.any.begin, at.kv_rows);
+  cp_async_commit();
 
   WarpRows<d> rows = load_rows<T, d>(step, at, first + 16 * warp, last);
   uint32_t Q[d / 16][4];
-  wait_for_copies<1>();
+  cp_async_wait<1>();
   __syncthreads();
 #pragma unroll
-  for (int c = 0; c < d / 16; ++c) shared.Q.load_left_factor(Q[c], 16 * warp, c);
+  for (int c = 0; c < d / 16; ++c) shared.Q.load_a_operand(Q[c], 16 * warp, c);
 
   for (int base = keys.any.begin, stage = 0; base < keys.any.end; base += key_rows, stage ^= 1) {
-    wait_for_copies<0>();
+    cp_async_wait<0>();
     __syncthreads();  // this tile has arrived, and nobody uses the other any more
     if (base + key_rows < keys.any.end) {
-      send_for<threads>(shared.K[stage ^ 1], at.K, base + key_rows, at.kv_rows);
-      send_for<threads>(shared.V[stage ^ 1], at.V, base + key_rows, at.kv_rows);
-      commit_copies();
+      load_async<threads>(shared.K[stage ^ 1], at.K, base + key_rows, at.kv_rows);
+      load_async<threads>(shared.V[stage ^ 1], at.V, base + key_rows, at.kv_rows);
+      cp_async_commit();
     }
     Fragment<key_rows> S;
     multiply_scores<key_rows>(
         S, [&](int c) -> const auto& { return Q[c]; }, shared.K[stage]);
-    if (!keys.all_see(base, key_rows)) mask_scores<key_rows>(S, rows, queries_see_keys(step.reach, at), base);
-    shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
+    if (!keys.all_visible(base, key_rows)) mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
+    rescale<d>(rows.O, online_softmax<key_rows>(S, rows, step.scale * log2_e));
     uint32_t P[key_rows / 16][4];
-    left_factors<T, key_rows>(P, S);
+    to_a_operand<T, key_rows>(P, S);
     multiply_values<d>(rows.O, P, shared.V[stage]);
   }
-  wait_for_copies<0>();
+  cp_async_wait<0>();
   store_rows(step, at, rows);
 }
 
 }  // namespace
 
-std::string tensor_cores_refuses(const AttentionStep& step) {
+std::string tensor_cores_unsupported_reason(const AttentionStep& step) {
   if (step.element == Element::f32) return "the tensor cores multiply bf16 and f16, not f32";
   if (step.d != step.dv || (step.d != 64 && step.d != 128))
     return "its tiles have 64 or 128 columns, in Q, K and V alike";
@@ -88,7 +88,7 @@ std::string tensor_cores_refuses(const AttentionStep& step) {
 }
 
 void launch_tensor_cores(const AttentionStep& step, cudaStream_t stream) {
-  with_16_bit_tiles(step, [&]<class T, int d>() {
+  dispatch_16_bit_tiles(step, [&]<class T, int d>() {
     launch(tensor_cores<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<T, d>), stream, step);
   });
 }

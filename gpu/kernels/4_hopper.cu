@@ -11,10 +11,10 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/boxed_tile.cuh"
-#include "gpu/kernels/launch.cuh"
+#include "gpu/tiles/tma_tile.cuh"
+#include "gpu/primitives/launch.cuh"
 #include "gpu/kernels/rungs.h"
-#include "gpu/kernels/warp_rows.cuh"
+#include "gpu/tiles/warp_rows.cuh"
 
 namespace ringattn::gpu {
 
@@ -25,35 +25,35 @@ constexpr int stages = 2;  // tiles of keys in shared memory: one in use, one on
 
 template <class T, int d>
 struct Shared {
-  BoxedTile<T, query_rows, d> Q;
-  BoxedTile<T, key_rows, d> K[stages], V[stages];
-  Barrier Q_arrived, arrived[stages];
+  TmaTile<T, query_rows, d> Q;
+  TmaTile<T, key_rows, d> K[stages], V[stages];
+  MBarrier Q_arrived, arrived[stages];
 };
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ MappedStep mapped) {
   const AttentionStep& step = mapped.step;
   const int device = blockIdx.z, head = blockIdx.y;
-  const HeadStep<T> at = head_step<T>(step, device, head);
+  const HeadView<T> at = head_view<T>(step, device, head);
   const int first = blockIdx.x * query_rows, last = min(first + query_rows, at.q_rows) - 1;
   if (first >= at.q_rows) return;
   auto& shared = *shared_memory<Shared<T, d>>();
-  const VisibleRows keys = visible_keys(step.reach, at, first, last, key_rows);
+  const VisibleRows keys = visible_keys(step.window, at, first, last, key_rows);
 
-  const bool fetches = threadIdx.x == 0;
-  const auto send_for_keys = [&](int base, int stage) {
-    Barrier& arrived = shared.arrived[stage];
-    arrived.arrive_and_expect(2 * BoxedTile<T, key_rows, d>::bytes);
-    shared.K[stage].send_for(mapped.K[device], base, kv_head(step, head), arrived);
-    shared.V[stage].send_for(mapped.V[device], base, kv_head(step, head), arrived);
+  const bool is_producer = threadIdx.x == 0;
+  const auto load_keys = [&](int base, int stage) {
+    MBarrier& arrived = shared.arrived[stage];
+    arrived.arrive_and_expect_tx(2 * TmaTile<T, key_rows, d>::bytes);
+    shared.K[stage].load_async(mapped.K[device], base, kv_head(step, head), arrived);
+    shared.V[stage].load_async(mapped.V[device], base, kv_head(step, head), arrived);
   };
-  if (fetches) {
-    shared.Q_arrived.make(1);
-    for (Barrier& arrived : shared.arrived) arrived.make(1);
-    publish_barriers();
-    shared.Q_arrived.arrive_and_expect(BoxedTile<T, query_rows, d>::bytes);
-    shared.Q.send_for(mapped.Q[device], first, head, shared.Q_arrived);
-    if (keys.any.begin < keys.any.end) send_for_keys(keys.any.begin, 0);
+  if (is_producer) {
+    shared.Q_arrived.init(1);
+    for (MBarrier& arrived : shared.arrived) arrived.init(1);
+    fence_barrier_init();
+    shared.Q_arrived.arrive_and_expect_tx(TmaTile<T, query_rows, d>::bytes);
+    shared.Q.load_async(mapped.Q[device], first, head, shared.Q_arrived);
+    if (keys.any.begin < keys.any.end) load_keys(keys.any.begin, 0);
   }
   __syncthreads();
 
@@ -61,21 +61,21 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
   shared.Q_arrived.wait(0);
   for (int base = keys.any.begin, tile = 0; base < keys.any.end; base += key_rows, ++tile) {
     const int stage = tile % stages, phase = tile / stages % 2;
-    if (fetches && base + key_rows < keys.any.end) send_for_keys(base + key_rows, (tile + 1) % stages);
+    if (is_producer && base + key_rows < keys.any.end) load_keys(base + key_rows, (tile + 1) % stages);
     shared.arrived[stage].wait(phase);
 
     Fragment<key_rows> S;
-    begin_products();
-    begin_scores<T, key_rows>(S, shared.Q, 0, shared.K[stage]);
-    wait_for_products<0>();
-    if (!keys.all_see(base, key_rows)) mask_scores<key_rows>(S, rows, queries_see_keys(step.reach, at), base);
-    shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
+    wgmma_fence();
+    issue_scores<T, key_rows>(S, shared.Q, 0, shared.K[stage]);
+    wgmma_wait<0>();
+    if (!keys.all_visible(base, key_rows)) mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
+    rescale<d>(rows.O, online_softmax<key_rows>(S, rows, step.scale * log2_e));
 
     uint32_t P[key_rows / 16][4];
-    left_factors<T, key_rows>(P, S);
-    begin_products();
-    begin_values<T, key_rows>(rows.O, P, shared.V[stage]);
-    wait_for_products<0>();
+    to_a_operand<T, key_rows>(P, S);
+    wgmma_fence();
+    issue_values<T, key_rows>(rows.O, P, shared.V[stage]);
+    wgmma_wait<0>();
     __syncthreads();  // nobody uses this stage any more
   }
   store_rows(step, at, rows);
@@ -83,16 +83,16 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
 
 }  // namespace
 
-std::string hopper_refuses(const AttentionStep& step) {
-  if (attribute(cudaDevAttrComputeCapabilityMajor) != 9)
+std::string hopper_unsupported_reason(const AttentionStep& step) {
+  if (device_attribute(cudaDevAttrComputeCapabilityMajor) != 9)
     return "it has instructions of Hopper's alone, sm_90a";
-  return tensor_cores_refuses(step);
+  return tensor_cores_unsupported_reason(step);
 }
 
 void launch_hopper(const AttentionStep& step, cudaStream_t stream) {
-  with_16_bit_tiles(step, [&]<class T, int d>() {
+  dispatch_16_bit_tiles(step, [&]<class T, int d>() {
     launch(hopper<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<T, d>), stream,
-           mapped(step, query_rows, key_rows));
+           with_tensor_maps(step, query_rows, key_rows));
   });
 }
 

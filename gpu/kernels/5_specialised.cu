@@ -11,10 +11,10 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/pipeline.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/tiles/pipeline.cuh"
 #include "gpu/kernels/rungs.h"
-#include "gpu/kernels/warp_rows.cuh"
+#include "gpu/tiles/warp_rows.cuh"
 
 namespace ringattn::gpu {
 
@@ -22,38 +22,38 @@ namespace {
 
 constexpr int consumers = 3, threads = 128 * (1 + consumers);
 constexpr int query_rows = 64 * consumers, key_rows = 128;
-constexpr int fetching_registers = 32, consuming_registers = 160;  // 128 x 32 + 384 x 160 = 65536
+constexpr int producer_registers = 32, consumer_registers = 160;  // 128 x 32 + 384 x 160 = 65536
 
 template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d>;
+using Shared = SharedTiles<T, query_rows, key_rows, d>;
 
 // By one of the consuming warpgroups: its 64 queries meet all keys
 template <class T, int d>
-__device__ void consume(Store<T, d>& store, const AttentionStep& step, int warpgroup) {
-  Places<Store<T, d>> places;
-  const QueryTile tile = next_tile(store, places);
-  const HeadStep<T> at = tile.head_of<T>(step);
+__device__ void consume(Shared<T, d>& shared, const AttentionStep& step, int warpgroup) {
+  PipelineStates<Shared<T, d>> states;
+  const QueryTile tile = next_tile(shared, states);
+  const HeadView<T> at = tile.head_of<T>(step);
   const int warp = threadIdx.x / 32 % 4;
   WarpRows<d> rows = load_rows<T, d>(step, at, tile.first + 64 * warpgroup + 16 * warp, tile.last);
   for (int base = tile.keys.any.begin; base < tile.keys.any.end; base += key_rows) {
     Fragment<key_rows> S;
-    places.K.wait_until_filled(store.K_flow);
-    begin_products();
-    begin_scores<T, key_rows>(S, store.Q[0], 64 * warpgroup, store.K[places.K.stage]);
-    wait_for_products<0>();
-    places.K.leave(store.K_flow);
+    states.K.wait_full(shared.K_pipeline);
+    wgmma_fence();
+    issue_scores<T, key_rows>(S, shared.Q[0], 64 * warpgroup, shared.K[states.K.stage]);
+    wgmma_wait<0>();
+    states.K.release(shared.K_pipeline);
 
-    if (!tile.keys.all_see(base, key_rows))
-      mask_scores<key_rows>(S, rows, queries_see_keys(step.reach, at), base);
-    shrink<d>(rows.O, soften<key_rows>(S, rows, step.scale * log2_e));
+    if (!tile.keys.all_visible(base, key_rows))
+      mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
+    rescale<d>(rows.O, online_softmax<key_rows>(S, rows, step.scale * log2_e));
     uint32_t P[key_rows / 16][4];
-    left_factors<T, key_rows>(P, S);
+    to_a_operand<T, key_rows>(P, S);
 
-    places.V.wait_until_filled(store.V_flow);
-    begin_products();
-    begin_values<T, key_rows>(rows.O, P, store.V[places.V.stage]);
-    wait_for_products<0>();
-    places.V.leave(store.V_flow);
+    states.V.wait_full(shared.V_pipeline);
+    wgmma_fence();
+    issue_values<T, key_rows>(rows.O, P, shared.V[states.V.stage]);
+    wgmma_wait<0>();
+    states.V.release(shared.V_pipeline);
   }
   store_rows(step, at, rows);
 }
@@ -61,28 +61,28 @@ __device__ void consume(Store<T, d>& store, const AttentionStep& step, int warpg
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 1) specialised(const __grid_constant__ MappedStep mapped) {
   if (int(blockIdx.x) * query_rows >= mapped.step.device[blockIdx.z].q_rows) return;
-  auto& store = *shared_memory<Store<T, d>>();
-  if (threadIdx.x == 0) store.make(4 * consumers);
+  auto& shared = *shared_memory<Shared<T, d>>();
+  if (threadIdx.x == 0) shared.init(4 * consumers);
   __syncthreads();
 
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
-    have_fewer_registers<fetching_registers>();
-    if (threadIdx.x % 128 < 32) fetch_tile_of_block(store, mapped);
+    warpgroup_reg_dealloc<producer_registers>();
+    if (threadIdx.x % 128 < 32) produce_block_tile(shared, mapped);
   } else {
-    have_more_registers<consuming_registers>();
-    consume<T, d>(store, mapped.step, warpgroup);
+    warpgroup_reg_alloc<consumer_registers>();
+    consume<T, d>(shared, mapped.step, warpgroup);
   }
 }
 
 }  // namespace
 
-std::string specialised_refuses(const AttentionStep& step) { return hopper_refuses(step); }
+std::string specialised_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
 
 void launch_specialised(const AttentionStep& step, cudaStream_t stream) {
-  with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(specialised<T, d>, query_grid(step, query_rows), threads, sizeof(Store<T, d>), stream,
-           mapped(step, query_rows, key_rows));
+  dispatch_16_bit_tiles(step, [&]<class T, int d>() {
+    launch(specialised<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<T, d>), stream,
+           with_tensor_maps(step, query_rows, key_rows));
   });
 }
 

@@ -10,8 +10,8 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/overlapped.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/kernels/ping_pong.cuh"
 #include "gpu/kernels/rungs.h"
 
 namespace ringattn::gpu {
@@ -19,38 +19,38 @@ namespace ringattn::gpu {
 namespace {
 
 template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d>;
+using Shared = SharedTiles<T, query_rows, key_rows, d>;
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__ MappedStep mapped) {
   const AttentionStep& step = mapped.step;
   if (int(blockIdx.x) * query_rows >= step.device[blockIdx.z].q_rows) return;
-  auto& store = *shared_memory<Store<T, d>>();
-  if (threadIdx.x == 0) store.make(4 * consumers);
+  auto& shared = *shared_memory<Shared<T, d>>();
+  if (threadIdx.x == 0) shared.init(4 * consumers);
   __syncthreads();
 
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
-    have_fewer_registers<fetching_registers>();
-    if (threadIdx.x % 128 < 32) fetch_tile_of_block(store, mapped);
+    warpgroup_reg_dealloc<producer_registers>();
+    if (threadIdx.x % 128 < 32) produce_block_tile(shared, mapped);
   } else {
-    have_more_registers<consuming_registers>();
-    const Turns turns{warpgroup};
-    turns.begin();
-    Places<Store<T, d>> places;
-    consume(store, places, step, next_tile(store, places), turns);
-    turns.end();
+    warpgroup_reg_alloc<consumer_registers>();
+    const PingPong ping_pong{warpgroup};
+    ping_pong.begin();
+    PipelineStates<Shared<T, d>> states;
+    consume(shared, states, step, next_tile(shared, states), ping_pong);
+    ping_pong.end();
   }
 }
 
 }  // namespace
 
-std::string overlapped_refuses(const AttentionStep& step) { return hopper_refuses(step); }
+std::string overlapped_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
 
 void launch_overlapped(const AttentionStep& step, cudaStream_t stream) {
-  with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(overlapped<T, d>, query_grid(step, query_rows), threads, sizeof(Store<T, d>), stream,
-           mapped(step, query_rows, key_rows));
+  dispatch_16_bit_tiles(step, [&]<class T, int d>() {
+    launch(overlapped<T, d>, query_grid(step, query_rows), threads, sizeof(Shared<T, d>), stream,
+           with_tensor_maps(step, query_rows, key_rows));
   });
 }
 

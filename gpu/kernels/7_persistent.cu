@@ -12,10 +12,10 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/overlapped.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/kernels/ping_pong.cuh"
 #include "gpu/kernels/rungs.h"
-#include "gpu/kernels/tile_order.h"
+#include "gpu/kernels/tile_scheduler.h"
 
 namespace ringattn::gpu {
 
@@ -24,19 +24,19 @@ namespace {
 constexpr int query_stages = 2;  // tiles of queries in shared memory: one in use, one on its way
 
 template <class T, int d>
-using Store = TileStore<T, query_rows, key_rows, d, query_stages>;
+using Shared = SharedTiles<T, query_rows, key_rows, d, query_stages>;
 
 // By a warp: takes the first tile that nobody has, and that has queries; an empty one where there is none
 template <class T>
-__device__ QueryTile take_tile(const AttentionStep& step, const TileOrder& order) {
+__device__ QueryTile claim_tile(const AttentionStep& step, const TileScheduler& scheduler) {
   QueryTile tile;
   while (tile.empty()) {
     // As many ask in vain as there are blocks; who asks last sets the number back to 0
-    const unsigned last = order.all() + gridDim.x - 1;
-    const int place =
-        __shfl_sync(0xffffffff, threadIdx.x % 32 == 0 ? atomicInc(step.taken_tiles, last) : 0, 0);
-    if (place >= order.all()) return {};
-    const auto [head, n] = order[place];
+    const unsigned last = scheduler.count() + gridDim.x - 1;
+    const int index =
+        __shfl_sync(0xffffffff, threadIdx.x % 32 == 0 ? atomicInc(step.tile_counter, last) : 0, 0);
+    if (index >= scheduler.count()) return {};
+    const auto [head, n] = scheduler[index];
     const int heads = step.B * step.H;
     tile = find_tile<T>(step, head / heads, head % heads, n, query_rows, key_rows);
   }
@@ -44,69 +44,69 @@ __device__ QueryTile take_tile(const AttentionStep& step, const TileOrder& order
 }
 
 template <class T, int d>
-__device__ void fetch_all(Store<T, d>& store, const MappedStep& mapped, const TileOrder& order) {
-  Places<Store<T, d>> places;
+__device__ void produce_all(Shared<T, d>& shared, const MappedStep& mapped, const TileScheduler& scheduler) {
+  PipelineStates<Shared<T, d>> states;
   while (true) {
-    const QueryTile tile = take_tile<T>(mapped.step, order);
-    if (threadIdx.x % 32 == 0) fetch(store, places, mapped, tile);
+    const QueryTile tile = claim_tile<T>(mapped.step, scheduler);
+    if (threadIdx.x % 32 == 0) produce(shared, states, mapped, tile);
     if (tile.empty()) return;
   }
 }
 
 template <class T, int d>
-__device__ void consume_all(Store<T, d>& store, const AttentionStep& step, const Turns& turns) {
-  Places<Store<T, d>> places;
-  turns.begin();
+__device__ void consume_all(Shared<T, d>& shared, const AttentionStep& step, const PingPong& ping_pong) {
+  PipelineStates<Shared<T, d>> states;
+  ping_pong.begin();
   while (true) {
-    const QueryTile& tile = next_tile(store, places);
+    const QueryTile& tile = next_tile(shared, states);
     if (tile.empty()) break;
-    consume(store, places, step, tile, turns);
+    consume(shared, states, step, tile, ping_pong);
   }
-  turns.end();
+  ping_pong.end();
 }
 
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 1)
-    persistent(const __grid_constant__ MappedStep mapped, TileOrder order) {
-  auto& store = *shared_memory<Store<T, d>>();
-  if (threadIdx.x == 0) store.make(4 * consumers);
+    persistent(const __grid_constant__ MappedStep mapped, TileScheduler scheduler) {
+  auto& shared = *shared_memory<Shared<T, d>>();
+  if (threadIdx.x == 0) shared.init(4 * consumers);
   __syncthreads();
 
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
-    have_fewer_registers<fetching_registers>();
-    if (threadIdx.x % 128 < 32) fetch_all(store, mapped, order);
+    warpgroup_reg_dealloc<producer_registers>();
+    if (threadIdx.x % 128 < 32) produce_all(shared, mapped, scheduler);
   } else {
-    have_more_registers<consuming_registers>();
-    consume_all(store, mapped.step, Turns{warpgroup});
+    warpgroup_reg_alloc<consumer_registers>();
+    consume_all(shared, mapped.step, PingPong{warpgroup});
   }
 }
 
 // So many heads that their keys and values fill half of the second-level cache; at least those that share
 // them
-int heads_beside(const AttentionStep& step) {
+int heads_per_group(const AttentionStep& step) {
   std::size_t keys = 1;
   for (int i = 0; i < step.devices; ++i) keys = std::max(keys, std::size_t(step.device[i].kv_rows));
-  const std::size_t bytes = keys * (step.d + step.dv) * 2, cache = attribute(cudaDevAttrL2CacheSize);
+  const std::size_t bytes = keys * (step.d + step.dv) * 2, cache = device_attribute(cudaDevAttrL2CacheSize);
   const int kv_heads = step.B * step.Hkv * step.devices;
   return step.H / step.Hkv * std::clamp(static_cast<int>(cache / 2 / bytes), 1, kv_heads);
 }
 
 }  // namespace
 
-std::string persistent_refuses(const AttentionStep& step) { return hopper_refuses(step); }
+std::string persistent_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
-  if (!step.taken_tiles)
+  if (!step.tile_counter)
     throw GpuError(
-        "[gpu] rung 7 counts tiles in AttentionStep::taken_tiles; found none; set it to a TakenTiles");
+        "[gpu] rung 7 counts tiles in AttentionStep::tile_counter; found none; set it to a TileCounter");
   const dim3 tiles = query_grid(step, query_rows);
-  const TileOrder order{int(tiles.x), int(tiles.y * tiles.z), heads_beside(step)};
-  const int processors = attribute(cudaDevAttrMultiProcessorCount) - step.spared_processors;
-  const dim3 blocks(std::min(order.all(), std::max(1, processors)));
-  with_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(persistent<T, d>, blocks, threads, sizeof(Store<T, d>), stream, mapped(step, query_rows, key_rows),
-           order);
+  const TileScheduler scheduler{int(tiles.x), int(tiles.y * tiles.z), heads_per_group(step)};
+  const int sms = device_attribute(cudaDevAttrMultiProcessorCount) - step.reserved_sms;
+  const dim3 blocks(std::min(scheduler.count(), std::max(1, sms)));
+  dispatch_16_bit_tiles(step, [&]<class T, int d>() {
+    launch(persistent<T, d>, blocks, threads, sizeof(Shared<T, d>), stream, with_tensor_maps(step, query_rows, key_rows),
+           scheduler);
   });
 }
 

@@ -4,13 +4,13 @@ namespace ringattn::gpu {
 
 std::span<const Rung> ladder() {
   static const Rung rungs[] = {
-      {1, "naive", naive_refuses, launch_naive},
-      {2, "tiled", tiled_refuses, launch_tiled},
-      {3, "tensor cores", tensor_cores_refuses, launch_tensor_cores},
-      {4, "hopper", hopper_refuses, launch_hopper},
-      {5, "specialised", specialised_refuses, launch_specialised},
-      {6, "overlapped", overlapped_refuses, launch_overlapped},
-      {7, "persistent", persistent_refuses, launch_persistent},
+      {1, "naive", naive_unsupported_reason, launch_naive},
+      {2, "tiled", tiled_unsupported_reason, launch_tiled},
+      {3, "tensor cores", tensor_cores_unsupported_reason, launch_tensor_cores},
+      {4, "hopper", hopper_unsupported_reason, launch_hopper},
+      {5, "specialised", specialised_unsupported_reason, launch_specialised},
+      {6, "overlapped", overlapped_unsupported_reason, launch_overlapped},
+      {7, "persistent", persistent_unsupported_reason, launch_persistent},
   };
   return rungs;
 }
@@ -18,7 +18,7 @@ std::span<const Rung> ladder() {
 const Rung& highest_rung(const AttentionStep& step, int at_most) {
   const Rung* highest = &ladder().front();
   for (const Rung& rung : ladder())
-    if (rung.number <= at_most && rung.refuses(step).empty()) highest = &rung;
+    if (rung.number <= at_most && rung.unsupported_reason(step).empty()) highest = &rung;
   return *highest;
 }
 

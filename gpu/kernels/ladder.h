@@ -10,7 +10,7 @@ namespace ringattn::gpu {
 struct Rung {
   int number;
   const char* name;
-  std::string (*refuses)(const AttentionStep&);
+  std::string (*unsupported_reason)(const AttentionStep&);
   void (*launch)(const AttentionStep&, cudaStream_t);
 };
 

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
-#include "gpu/kernels/element.cuh"
-#include "gpu/kernels/launch.cuh"
-#include "gpu/kernels/row_grid.cuh"
-#include "gpu/kernels/softmax.cuh"
+#include "gpu/primitives/element.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/primitives/row_grid.cuh"
+#include "gpu/tiles/softmax.cuh"
 
 namespace ringattn::gpu {
 
@@ -52,14 +52,14 @@ __global__ void __launch_bounds__(row_threads) finish(const __grid_constant__ At
 void launch_merge(const MergeStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].rows);
-  launch(merge, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream, step);
+  launch(merge, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream, step);
 }
 
 void launch_finish(const AttentionStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
-  with_element(step.element, [&]<class T>(T) {
-    launch(finish<T>, grid_of_rows(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream,
+  dispatch_element(step.element, [&]<class T>(T) {
+    launch(finish<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream,
            step);
   });
 }

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/kernels/attention_step.h"
+#include "gpu/primitives/attention_step.h"
 
 namespace ringattn::gpu {
 
@@ -18,7 +18,7 @@ struct StatePair {
 struct MergeStep {
   int B = 0, H = 0, dv = 0;
   int devices = 0;
-  StatePair device[AttentionStep::most_devices];
+  StatePair device[AttentionStep::max_devices];
 };
 
 // The neutral state (-inf, 0, 0) changes nothing, on either side

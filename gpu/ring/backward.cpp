@@ -2,18 +2,18 @@
 
 namespace ringattn::gpu {
 
-GpuCotangents::GpuCotangents(const Agreement& agreement, const GpuShard& shard, const MakeTensor& make,
+GpuCotangents::GpuCotangents(const RingConfig& config, const GpuShard& shard, const MakeTensor& make,
                              Stream& stream)
-    : dO(make("dO", shard.rows, *shard.q_positions, agreement.q_rows)),
-      lse(make("lse", shard.rows, *shard.q_positions, agreement.q_rows)),
-      shift(unwritten({agreement.q.B, agreement.q_rows, agreement.q.H, 1}, sizeof(float), stream)) {
-  shift->take_shape(lse->shape());
+    : dO(make("dO", shard.rows, *shard.q_positions, config.q_rows)),
+      lse(make("lse", shard.rows, *shard.q_positions, config.q_rows)),
+      row_term(uninitialized({config.q.B, config.q_rows, config.q.H, 1}, sizeof(float), stream)) {
+  row_term->set_shape(lse->shape());
 }
 
 namespace {
 
-void set_cotangents(DeviceBackward& s, const GpuTensor& dO, const GpuTensor& lse, const GpuTensor& shift) {
-  s.dO = dO.data(), s.lse = lse.as<float>(), s.shift = shift.as<float>();
+void set_cotangents(DeviceBackward& s, const GpuTensor& dO, const GpuTensor& lse, const GpuTensor& row_term) {
+  s.dO = dO.data(), s.lse = lse.as<float>(), s.row_term = row_term.as<float>();
 }
 
 void set_gradients(DeviceBackward& s, GpuTensor& dQ, GpuTensor& dK, GpuTensor& dV) {
@@ -25,27 +25,27 @@ void set_gradients(DeviceBackward& s, GpuTensor& dQ, GpuTensor& dK, GpuTensor& d
 // ---- Both --------------------------------------------------------------------
 
 Backward::Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
-                   std::array<GpuBlock, 2> results, const Agreement& agreement, Wave<BackwardStep>& wave,
-                   Joining<SumStep>& sums)
-    : WorkInWaves(device, std::move(shard), agreement, wave),
+                   std::array<GpuBlock, 2> results, const RingConfig& config, BatchedLaunch<BackwardStep>& batched_launch,
+                   BatchedAccumulate<SumStep>& sums)
+    : BatchedProgram(device, std::move(shard), config, batched_launch),
       cotangents_(std::move(cotangents)),
       gradients_(std::move(growing)),
       results_(std::move(results)),
       sums_(sums) {}
 
-GpuBlock Backward::result_for(const Block<OnGpu>& visitor, int step) const {
+GpuBlock Backward::result_for(const Block<OnGpu>& resident, int step) const {
   GpuBlock result = results_[static_cast<std::size_t>(step % 2)];
-  result.owner = visitor.owner;
-  take_rows(result, visitor[0].shape().S);
+  result.owner = resident.owner;
+  set_rows(result, resident[0].shape().S);
   return result;
 }
 
-void Backward::attend_all(int step, int owner, const DeviceBackward& pair, const Tokens& queries,
-                          const Tokens& keys, Recorder& facts) {
-  if (WorkInWaves::attend_all(step, owner, pair, queries, keys, facts)) sums_.follow_wave();
+void Backward::attend_all(int step, int owner, const DeviceBackward& pair, const RowPositions& queries,
+                          const RowPositions& keys, Recorder& recorder) {
+  if (BatchedProgram::attend_all(step, owner, pair, queries, keys, recorder)) sums_.wait_for_compute();
 }
 
-void Backward::join(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& facts) {
+void Backward::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& recorder) {
   DeviceSum sum;
   for (std::size_t i = 0; i < result.tensors.size(); ++i) {
     sum.sum[i] = result.tensors[i]->as<float>();
@@ -53,66 +53,66 @@ void Backward::join(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Record
     sum.elements[i] = result[i].shape().size();
   }
   sums_.add(step, sum);
-  facts.joined(EventKind::grad_hop, step, result.owner);
+  facts.record_merge(EventKind::grad_hop, step, result.owner);
 }
 
 // ---- K and V rotate ----------------------------------------------------------
 
-Block<OnGpu> BackwardKv::attend(int step, const Block<OnGpu>& visitor, Recorder& facts) {
-  GpuBlock result = result_for(visitor, step);
+Block<OnGpu> BackwardKv::attend(int step, const Block<OnGpu>& resident, Recorder& recorder) {
+  GpuBlock result = result_for(resident, step);
   DeviceBackward pair;
   set_queries(pair, *shard_.Q, *shard_.q_positions);
-  set_keys(pair, visitor[0], visitor[1], visitor[2]);
-  set_cotangents(pair, *cotangents_.dO, *cotangents_.lse, *cotangents_.shift);
+  set_keys(pair, resident[0], resident[1], resident[2]);
+  set_cotangents(pair, *cotangents_.dO, *cotangents_.lse, *cotangents_.row_term);
   set_gradients(pair, *gradients_.dQ, *result.tensors[0], *result.tensors[1]);
-  attend_all(step, visitor.owner, pair, *shard_.q_tokens, *visitor.tokens, facts);
+  attend_all(step, resident.owner, pair, *shard_.q_positions, *resident.positions, recorder);
   return result;
 }
 
-void BackwardKv::take_home(Block<OnGpu> result) {
+void BackwardKv::accept_results(Block<OnGpu> result) {
   gradients_.dK = result.tensors[0];
   gradients_.dV = result.tensors[1];
 }
 
 // The block of keys and values that the device holds first is its own
-Holdings BackwardKv::holdings() const {
-  Holdings holdings{{"Q", shard_.query_bytes()},           {"dO", cotangents_.dO->bytes()},
+Allocations BackwardKv::allocations() const {
+  Allocations allocations{{"Q", shard_.query_bytes()},           {"dO", cotangents_.dO->bytes()},
                     {"dQ", gradients_.dQ->bytes()},        {"lse", cotangents_.lse->bytes()},
-                    {"delta", cotangents_.shift->bytes()}, {"dK dV", agreement_.result_bytes}};
-  add_slots<OnGpu>(holdings, agreement_, *this);
-  return holdings;
+                    {"delta", cotangents_.row_term->bytes()}, {"dK dV", config_.result_bytes}};
+  add_buffers<OnGpu>(allocations, config_, *this);
+  return allocations;
 }
 
 // ---- Q rotates ---------------------------------------------------------------
 
 GpuBlock BackwardQ::queries() const {
   GpuBlock block = shard_.queries(device_);
-  for (const auto& tensor : {cotangents_.dO, cotangents_.lse, cotangents_.shift})
+  for (const auto& tensor : {cotangents_.dO, cotangents_.lse, cotangents_.row_term})
     block.tensors.push_back(tensor);
   return block;
 }
 
-Block<OnGpu> BackwardQ::attend(int step, const Block<OnGpu>& visitor, Recorder& facts) {
-  GpuBlock result = result_for(visitor, step);
+Block<OnGpu> BackwardQ::attend(int step, const Block<OnGpu>& resident, Recorder& recorder) {
+  GpuBlock result = result_for(resident, step);
   DeviceBackward pair;
-  set_queries(pair, visitor[0], visitor[1]);
+  set_queries(pair, resident[0], resident[1]);
   set_keys(pair, *shard_.K, *shard_.V, *shard_.kv_positions);
-  set_cotangents(pair, visitor[2], visitor[3], visitor[4]);
+  set_cotangents(pair, resident[2], resident[3], resident[4]);
   set_gradients(pair, *result.tensors[0], *gradients_.dK, *gradients_.dV);
-  attend_all(step, visitor.owner, pair, *visitor.tokens, *shard_.kv_tokens, facts);
+  attend_all(step, resident.owner, pair, *resident.positions, *shard_.kv_positions, recorder);
   return result;
 }
 
-void BackwardQ::take_home(Block<OnGpu> result) { gradients_.dQ = result.tensors[0]; }
+void BackwardQ::accept_results(Block<OnGpu> result) { gradients_.dQ = result.tensors[0]; }
 
-Holdings BackwardQ::holdings() const {
-  Holdings holdings{{"K", shard_.K->bytes()},
+Allocations BackwardQ::allocations() const {
+  Allocations allocations{{"K", shard_.K->bytes()},
                     {"V", shard_.V->bytes() + shard_.kv_positions->bytes()},
                     {"dK", gradients_.dK->bytes()},
                     {"dV", gradients_.dV->bytes()},
-                    {"dQ", agreement_.result_bytes}};
-  add_slots<OnGpu>(holdings, agreement_, *this);
-  return holdings;
+                    {"dQ", config_.result_bytes}};
+  add_buffers<OnGpu>(allocations, config_, *this);
+  return allocations;
 }
 
 }  // namespace ringattn::gpu

@@ -4,19 +4,19 @@
 
 #include "gpu/backward/backward_step.h"
 #include "gpu/backward/gradient_sum.h"
-#include "gpu/ring/joining.h"
-#include "gpu/ring/work_in_waves.h"
+#include "gpu/batch/batched_accumulate.h"
+#include "gpu/ring/batched_program.h"
 
 namespace ringattn::gpu {
 
 // What a device has of the finished forward, and of what flows back into it. It may travel.
 struct GpuCotangents {
-  std::shared_ptr<GpuTensor> dO, lse, shift;
+  std::shared_ptr<GpuTensor> dO, lse, row_term;
 
-  // The shift is unwritten
-  GpuCotangents(const Agreement& agreement, const GpuShard& shard, const MakeTensor& make, Stream& stream);
+  // The row_term is unwritten
+  GpuCotangents(const RingConfig& config, const GpuShard& shard, const MakeTensor& make, Stream& stream);
 
-  Index bytes() const { return dO->bytes() + lse->bytes() + shift->bytes(); }
+  Index bytes() const { return dO->bytes() + lse->bytes() + row_term->bytes(); }
 };
 
 // Gradients are sums in float32, however the tensors are stored that they belong to.
@@ -25,29 +25,29 @@ struct GpuGradients {
 };
 
 // What both backward works share. Of the gradients of a device some grow where it is; the others are found
-// out all round the ring and come home. What a step finds out for its visitor lies in one of two blocks with
+// out all round the ring and come home. What a step finds out for its resident lies in one of two blocks with
 // room for that of any device: while one is on its way, a wave writes the other.
-class Backward : public WorkInWaves<BackwardStep> {
+class Backward : public BatchedProgram<BackwardStep> {
  public:
   Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
-           std::array<GpuBlock, 2> results, const Agreement& agreement, Wave<BackwardStep>& wave,
-           Joining<SumStep>& sums);
+           std::array<GpuBlock, 2> results, const RingConfig& config, BatchedLaunch<BackwardStep>& batched_launch,
+           BatchedAccumulate<SumStep>& sums);
 
-  void join(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& facts) override;
+  void accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& recorder) override;
   std::string_view pass() const override { return "backward"; }
   const GpuGradients& gradients() const { return gradients_; }
 
  protected:
-  GpuBlock result_for(const Block<OnGpu>& visitor, int step) const;
-  void attend_all(int step, int owner, const DeviceBackward& pair, const Tokens& queries, const Tokens& keys,
-                  Recorder& facts);
+  GpuBlock result_for(const Block<OnGpu>& resident, int step) const;
+  void attend_all(int step, int owner, const DeviceBackward& pair, const RowPositions& queries, const RowPositions& keys,
+                  Recorder& recorder);
 
   GpuCotangents cotangents_;
   GpuGradients gradients_;
 
  private:
   std::array<GpuBlock, 2> results_;
-  Joining<SumStep>& sums_;
+  BatchedAccumulate<SumStep>& sums_;
 };
 
 // Backward, K and V rotate: Q, dO, lse and delta stay, and dQ grows where they are. What a visiting K and V
@@ -57,12 +57,12 @@ class BackwardKv : public Backward {
  public:
   using Backward::Backward;
 
-  Block<OnGpu> home() override { return shard_.keys(device_); }
-  Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
-  void take_home(Block<OnGpu> result) override;
+  Block<OnGpu> own_block() override { return shard_.keys(device_); }
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
+  void accept_results(Block<OnGpu> result) override;
   std::string_view ahead() const override { return "K V"; }
   std::string_view behind() const override { return "dK dV"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 };
 
 // Backward, Q rotates with dO, lse and delta: K and V stay, and dK and dV grow where they are; dQ follows its
@@ -71,13 +71,13 @@ class BackwardQ : public Backward {
  public:
   using Backward::Backward;
 
-  Block<OnGpu> home() override { return queries(); }
+  Block<OnGpu> own_block() override { return queries(); }
   GpuBlock queries() const;  // with all that travels with them
-  Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
-  void take_home(Block<OnGpu> result) override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
+  void accept_results(Block<OnGpu> result) override;
   std::string_view ahead() const override { return "Q dO lse delta"; }
   std::string_view behind() const override { return "dQ"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 };
 
 }  // namespace ringattn::gpu

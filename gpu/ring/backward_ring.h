@@ -9,26 +9,26 @@ namespace ringattn::gpu {
 // A ring that goes backward: the vector-Jacobian product of attention.
 class BackwardRing : public GpuRing {
  public:
-  // Of the tokens of all queries and all keys. The highest rung up to _at_most_rung_ does the arithmetic, of
+  // Of the tokens of all queries and all keys. The highest rung up to _max_rung_ does the arithmetic, of
   // those that give the same bits in every run where _deterministic_. _make_ makes dO, out, lse and dlse, too
-  BackwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-               const GpuOptions& options, int at_most_rung, bool deterministic, const MakeTensor& make,
+  BackwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
+               const GpuOptions& options, int max_rung, bool deterministic, const MakeTensor& make,
                Tracing* tracing = nullptr);
 
-  Backward& work(int device) override {
-    return *works_[static_cast<std::size_t>(device - options_.here().begin)];
+  Backward& program(int device) override {
+    return *programs_[static_cast<std::size_t>(device - options_.local_devices().begin)];
   }
 
  private:
   BackwardStep common() const;
   std::vector<GpuCotangents> make_cotangents(const std::vector<GpuShard>& shards, const MakeTensor& make);
-  std::unique_ptr<Backward> make_work(int device, GpuShard shard, GpuCotangents cotangents);
+  std::unique_ptr<Backward> make_program(int device, GpuShard shard, GpuCotangents cotangents);
   std::shared_ptr<GpuTensor> gradient_of(const GpuTensor& tensor);
-  GpuBlock room_for_results();
+  GpuBlock allocate_results();
 
-  Wave<BackwardStep> wave_;
-  Joining<SumStep> sums_;
-  std::vector<std::unique_ptr<Backward>> works_;
+  BatchedLaunch<BackwardStep> batched_launch_;
+  BatchedAccumulate<SumStep> sums_;
+  std::vector<std::unique_ptr<Backward>> programs_;
 };
 
 }  // namespace ringattn::gpu

@@ -2,16 +2,16 @@
 
 #include <array>
 
-#include "gpu/ring/merging.h"
-#include "gpu/ring/work_in_waves.h"
+#include "gpu/batch/batched_merge.h"
+#include "gpu/ring/batched_program.h"
 
 namespace ringattn::gpu {
 
 // What both forward works share: they have results of their queries.
-class Forward : public WorkInWaves<AttentionStep> {
+class Forward : public BatchedProgram<AttentionStep> {
  public:
-  Forward(int device, GpuShard shard, GpuResults results, const Agreement& agreement,
-          Wave<AttentionStep>& wave);
+  Forward(int device, GpuShard shard, GpuResults results, const RingConfig& config,
+          BatchedLaunch<AttentionStep>& batched_launch);
 
   std::string_view pass() const override { return "forward"; }
   const GpuResults& results() const { return results_; }
@@ -25,15 +25,15 @@ class Forward : public WorkInWaves<AttentionStep> {
 // Forward, K and V rotate: Q stays, and its state absorbs each block of keys as it passes.
 class ForwardKv : public Forward {
  public:
-  ForwardKv(int device, GpuShard shard, GpuResults results, GpuState state, const Agreement& agreement,
-            Wave<AttentionStep>& wave);
+  ForwardKv(int device, GpuShard shard, GpuResults results, GpuState state, const RingConfig& config,
+            BatchedLaunch<AttentionStep>& batched_launch);
 
-  Block<OnGpu> home() override;
-  Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
-  void join(int, Block<OnGpu>&, Block<OnGpu>, Recorder&) override {}
-  void take_home(Block<OnGpu>) override {}
+  Block<OnGpu> own_block() override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
+  void accumulate(int, Block<OnGpu>&, Block<OnGpu>, Recorder&) override {}
+  void accept_results(Block<OnGpu>) override {}
   std::string_view ahead() const override { return "K V"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 
  private:
   GpuState state_;
@@ -45,19 +45,19 @@ class ForwardQ : public Forward {
  public:
   // _states_: each with room for the queries of any device; while one is on its way, a wave writes the other
   ForwardQ(int device, GpuShard shard, GpuResults results, std::array<GpuState, 2> states,
-           const Agreement& agreement, Wave<AttentionStep>& wave, Merging& merging);
+           const RingConfig& config, BatchedLaunch<AttentionStep>& batched_launch, BatchedMerge& batched_merge);
 
-  Block<OnGpu> home() override;
-  Block<OnGpu> attend(int step, const Block<OnGpu>& visitor, Recorder& facts) override;
-  void join(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& facts) override;
-  void take_home(Block<OnGpu> result) override;
+  Block<OnGpu> own_block() override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
+  void accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& recorder) override;
+  void accept_results(Block<OnGpu> result) override;
   std::string_view ahead() const override { return "Q"; }
   std::string_view behind() const override { return "m l O"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 
  private:
   std::array<GpuState, 2> states_;
-  Merging& merging_;
+  BatchedMerge& batched_merge_;
 };
 
 }  // namespace ringattn::gpu

@@ -8,7 +8,7 @@ namespace {
 
 // Where K and V rotate, states are carried from wave to wave; where Q rotates, each wave makes states of its
 // own
-Wave<AttentionStep>::Launch wave_by(const Rung& rung, bool kv_rotates, int devices) {
+BatchedLaunch<AttentionStep>::Launch launch_with(const Rung& rung, bool kv_rotates, int devices) {
   return [&rung, kv_rotates, devices](AttentionStep& step, int ring_step, cudaStream_t stream) {
     step.first = !kv_rotates || ring_step == 0;
     step.last = kv_rotates && ring_step == devices - 1;
@@ -18,40 +18,40 @@ Wave<AttentionStep>::Launch wave_by(const Rung& rung, bool kv_rotates, int devic
 
 }  // namespace
 
-ForwardRing::ForwardRing(const Agreement& agreement, const Tokens& queries, const Tokens& keys, Dtype dtype,
-                         const GpuOptions& options, int at_most_rung, const MakeTensor& make,
+ForwardRing::ForwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
+                         const GpuOptions& options, int max_rung, const MakeTensor& make,
                          Tracing* tracing)
-    : GpuRing(agreement, dtype, options, tracing),
-      wave_(common(), wave_by(highest_rung(common(), at_most_rung), kv_rotates(), options.devices), compute_,
+    : GpuRing(config, dtype, options, tracing),
+      batched_launch_(common(), launch_with(highest_rung(common(), max_rung), kv_rotates(), options.devices), compute_stream_,
             clock()),
-      merging_(common(), compute_, joins_, clock()) {
-  const auto [begin, end] = options.here();
+      batched_merge_(common(), compute_stream_, accumulate_stream_, clock()) {
+  const auto [begin, end] = options.local_devices();
   for (int d = begin; d < end; ++d)
-    works_.push_back(make_work(d, GpuShard(agreement_, queries, keys, d, make, compute_)));
-  const GpuShard& some = works_[0]->shard();
+    programs_.push_back(make_program(d, GpuShard(config_, queries, keys, d, make, compute_stream_)));
+  const GpuShard& some = programs_[0]->shard();
   if (kv_rotates())
-    link(some.keys(-1), {});
+    make_link(some.keys(-1), {});
   else
-    link(some.queries(-1), GpuState(agreement_, 0, compute_).block(-1));
+    make_link(some.queries(-1), GpuState(config_, 0, compute_stream_).block(-1));
 }
 
 AttentionStep ForwardRing::common() {
-  auto step = common_step<AttentionStep>(agreement_, dtype_, options_.here().count());
-  step.taken_tiles = taken_tiles_.number();
-  if (options_.communicator) step.spared_processors = Communicator::most_processors;
+  auto step = common_step<AttentionStep>(config_, dtype_, options_.local_devices().count());
+  step.tile_counter = tile_counter_.data();
+  if (options_.communicator) step.reserved_sms = Communicator::max_ctas;
   return step;
 }
 
-std::unique_ptr<Forward> ForwardRing::make_work(int device, GpuShard shard) {
+std::unique_ptr<Forward> ForwardRing::make_program(int device, GpuShard shard) {
   const Index rows = shard.Q->shape().S;
-  const auto state = [&](Index room) { return GpuState(agreement_, room, compute_); };
-  GpuResults results(agreement_, rows, dtype_, compute_);
+  const auto state = [&](Index room) { return GpuState(config_, room, compute_stream_); };
+  GpuResults results(config_, rows, dtype_, compute_stream_);
   if (kv_rotates())
-    return std::make_unique<ForwardKv>(device, std::move(shard), std::move(results), state(rows), agreement_,
-                                       wave_);
-  std::array<GpuState, 2> states{state(agreement_.q_rows), state(agreement_.q_rows)};
+    return std::make_unique<ForwardKv>(device, std::move(shard), std::move(results), state(rows), config_,
+                                       batched_launch_);
+  std::array<GpuState, 2> states{state(config_.q_rows), state(config_.q_rows)};
   return std::make_unique<ForwardQ>(device, std::move(shard), std::move(results), std::move(states),
-                                    agreement_, wave_, merging_);
+                                    config_, batched_launch_, batched_merge_);
 }
 
 }  // namespace ringattn::gpu

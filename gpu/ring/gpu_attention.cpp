@@ -8,8 +8,8 @@ namespace ringattn::gpu {
 
 namespace {
 
-Agreement agreement_of(const Problem<float>& problem, const RingOptions& options) {
-  return agreement_on(problem.scoring, problem.Q.shape, problem.K.shape, problem.V.shape, options);
+RingConfig ring_config_of(const Problem<float>& problem, const RingOptions& options) {
+  return make_ring_config(problem.scoring, problem.Q.shape, problem.K.shape, problem.V.shape, options);
 }
 
 bool finite(const TensorView<const float>& tensor) {
@@ -20,69 +20,69 @@ bool finite(const TensorView<const float>& tensor) {
 }
 
 // From rung 2 on, what a mask hides within a tile is multiplied by 0, and 0 x NaN is NaN
-int rungs_for(const Problem<float>& problem, int at_most_rung) {
-  return finite(problem.V) ? at_most_rung : 1;
+int limit_rung(const Problem<float>& problem, int max_rung) {
+  return finite(problem.V) ? max_rung : 1;
 }
-int rungs_for(const Problem<float>& problem, const Cotangents<float>& cotangents, int at_most_rung) {
+int limit_rung(const Problem<float>& problem, const Cotangents<float>& cotangents, int max_rung) {
   const bool all_finite =
       finite(problem.Q) && finite(problem.K) && finite(problem.V) && finite(cotangents.dout);
-  return all_finite ? at_most_rung : 1;
+  return all_finite ? max_rung : 1;
 }
 
 }  // namespace
 
 const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                     int at_most_rung) {
-  return highest_rung(common_step<AttentionStep>(agreement_of(problem, options), dtype),
-                      rungs_for(problem, at_most_rung));
+                     int max_rung) {
+  return highest_rung(common_step<AttentionStep>(ring_config_of(problem, options), dtype),
+                      limit_rung(problem, max_rung));
 }
 
 const BackwardRung& rung_for(const Problem<float>& problem, const Cotangents<float>& cotangents, Dtype dtype,
-                             const RingOptions& options, int at_most_rung, bool deterministic) {
-  return highest_rung(common_step<BackwardStep>(agreement_of(problem, options), dtype),
-                      rungs_for(problem, cotangents, at_most_rung), deterministic);
+                             const RingOptions& options, int max_rung, bool deterministic) {
+  return highest_rung(common_step<BackwardStep>(ring_config_of(problem, options), dtype),
+                      limit_rung(problem, cotangents, max_rung), deterministic);
 }
 
-Attended<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
-                               int at_most_rung, Tracing* tracing) {
+AttentionOutput<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
+                               int max_rung, Tracing* tracing) {
   check(problem, dtype, options);
   Stream uploads;
-  ForwardRing ring(agreement_of(problem, options), problem.q_tokens, problem.kv_tokens, dtype, options,
-                   rungs_for(problem, at_most_rung), tensors_of(problem, dtype, uploads), tracing);
-  ring.go_round();
+  ForwardRing ring(ring_config_of(problem, options), problem.q_positions, problem.kv_positions, dtype, options,
+                   limit_rung(problem, max_rung), tensors_of(problem, dtype, uploads), tracing);
+  ring.run();
   ring.finish();
 
   const Shape out = problem.out_shape();
-  Attended<float> result{Tensor<float>(out), row_tensor<float>(out.B, out.S, out.H)};
-  const auto [begin, end] = options.here();
+  AttentionOutput<float> result{Tensor<float>(out), row_tensor<float>(out.B, out.S, out.H)};
+  const auto [begin, end] = options.local_devices();
   for (int d = begin; d < end; ++d) {
-    const GpuResults& found = ring.work(d).results();
-    const std::vector<Index>& rows = ring.work(d).shard().rows;
+    const GpuResults& found = ring.program(d).results();
+    const std::vector<Index>& rows = ring.program(d).shard().rows;
     scatter_rows(from_gpu(*found.out, dtype, ring.stream()), rows, result.out);
     scatter_rows(from_gpu(*found.lse, Dtype::f32, ring.stream()), rows, result.lse);
   }
   return result;
 }
 
-Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attended<float>& forward,
+Gradients<float> ring_attention_vjp(const Problem<float>& problem, const AttentionOutput<float>& forward,
                                     const Cotangents<float>& cotangents, Dtype dtype,
-                                    const GpuOptions& options, int at_most_rung, bool deterministic,
+                                    const GpuOptions& options, int max_rung, bool deterministic,
                                     Tracing* tracing) {
   check(problem, dtype, options);
   ringattn::check(problem, cotangents);
   Stream uploads;
-  BackwardRing ring(agreement_of(problem, options), problem.q_tokens, problem.kv_tokens, dtype, options,
-                    rungs_for(problem, cotangents, at_most_rung), deterministic,
+  BackwardRing ring(ring_config_of(problem, options), problem.q_positions, problem.kv_positions, dtype, options,
+                    limit_rung(problem, cotangents, max_rung), deterministic,
                     tensors_of(problem, forward, cotangents, dtype, uploads), tracing);
-  ring.go_round();
+  ring.run();
   ring.finish();
 
   Gradients<float> result{Tensor<float>(problem.Q.shape), Tensor<float>(problem.K.shape),
                           Tensor<float>(problem.V.shape)};
-  const auto [begin, end] = options.here();
+  const auto [begin, end] = options.local_devices();
   for (int d = begin; d < end; ++d) {
-    const GpuGradients& found = ring.work(d).gradients();
-    const GpuShard& shard = ring.work(d).shard();
+    const GpuGradients& found = ring.program(d).gradients();
+    const GpuShard& shard = ring.program(d).shard();
     scatter_rows(from_gpu(*found.dQ, Dtype::f32, ring.stream()), shard.rows, result.dq);
     scatter_rows(from_gpu(*found.dK, Dtype::f32, ring.stream()), shard.kv_rows, result.dk);
     scatter_rows(from_gpu(*found.dV, Dtype::f32, ring.stream()), shard.kv_rows, result.dv);

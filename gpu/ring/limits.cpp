@@ -1,31 +1,31 @@
 #include "gpu/ring/limits.h"
 
-#include "gpu/kernels/attention_step.h"
+#include "gpu/primitives/attention_step.h"
 #include "reference/definition/bad_input.h"
-#include "reference/transport/mpi/mpi_transport.h"
+#include "reference/comm/mpi/mpi_transport.h"
 
 namespace ringattn::gpu {
 
 namespace {
 
 // Kernels find the keys that a tile of queries sees by their positions, and know no documents
-void check_tokens(const char* whose, const Tokens& tokens, std::int64_t segment) {
-  require(tokens.sequences() == 1, "[gpu] all sequences of a batch must stand at the same positions; found ",
-          tokens.sequences(), " kinds of ", whose, "; use the CPU");
-  const auto all = tokens.of(0);
+void check_positions(const char* whose, const RowPositions& positions, std::int64_t segment) {
+  require(positions.sequences() == 1, "[gpu] all sequences of a batch must stand at the same positions; found ",
+          positions.sequences(), " kinds of ", whose, "; use the CPU");
+  const auto all = positions.of(0);
   for (std::size_t i = 0; i < all.size(); ++i) {
     require(all[i].segment == segment, "[gpu] documents side by side are not masked; found segment ",
             all[i].segment, " among the ", whose, "; use the CPU");
     require(i == 0 || all[i - 1].position <= all[i].position, "[gpu] positions must not descend; found ",
             all[i - 1].position, " before ", all[i].position, " among the ", whose, "; use the CPU");
-    require(std::abs(all[i].position) <= Reach::furthest_position, "[gpu] positions must lie within +-",
-            int{Reach::furthest_position}, "; found ", all[i].position, "; use the CPU");
+    require(std::abs(all[i].position) <= Window::max_position, "[gpu] positions must lie within +-",
+            int{Window::max_position}, "; found ", all[i].position, "; use the CPU");
   }
 }
 
 void check_extents(const Problem<float>& problem, const GpuOptions& options) {
-  require(options.here().count() <= AttentionStep::most_devices, "[gpu] a ring has at most ",
-          int{AttentionStep::most_devices}, " virtual devices; found ", options.devices);
+  require(options.local_devices().count() <= AttentionStep::max_devices, "[gpu] a ring has at most ",
+          int{AttentionStep::max_devices}, " virtual devices; found ", options.devices);
   const Shape& q = problem.Q.shape;
   require(q.B * q.H <= 65535, "[gpu] sequences x heads must be at most 65535; found ", q.B * q.H);
   for (const Index rows : {q.S, problem.K.shape.S})
@@ -37,21 +37,21 @@ void check_extents(const Problem<float>& problem, const GpuOptions& options) {
 void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options) {
   ringattn::check(problem);
   require(options.devices >= 1, "[gpu] devices must be at least 1; found ", options.devices);
-  if (options.neighbours) require_a_process_a_device(options.neighbours->post, options.devices);
+  if (options.peers) require_one_process_per_device(options.peers->mpi, options.devices);
   require(dtype != Dtype::f64, "[gpu] numbers are stored as bf16, f16 or f32; found f64; use the CPU");
   require(!problem.bias && !problem.allowed,
           "[gpu] a bias or boolean mask names pairs of rows, which do not travel with a block; use causal or "
           "window, or the full attention of the definition");
   require(problem.scoring.softcap == 0, "[gpu] scores are not capped; found softcap ",
           problem.scoring.softcap, "; use the CPU");
-  require(!options.facts,
+  require(!options.recorder,
           "[gpu] facts get their times from the streams; found recorders that use another clock; give a sink "
           "to gpu::ring_attention instead");
-  require(options.watched.none(), "[gpu] rows cannot be watched one by one; use the CPU");
+  require(options.traced_rows.none(), "[gpu] rows cannot be traced_rows one by one; use the CPU");
   check_extents(problem, options);
-  const std::int64_t segment = problem.Q.shape.S > 0 ? problem.q_tokens.of(0)[0].segment : 0;
-  check_tokens("queries", problem.q_tokens, segment);
-  check_tokens("keys", problem.kv_tokens, segment);
+  const std::int64_t segment = problem.Q.shape.S > 0 ? problem.q_positions.of(0)[0].segment : 0;
+  check_positions("queries", problem.q_positions, segment);
+  check_positions("keys", problem.kv_positions, segment);
 }
 
 }  // namespace ringattn::gpu

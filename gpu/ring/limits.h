@@ -2,7 +2,7 @@
 
 #include "gpu/ring/gpu_options.h"
 #include "reference/definition/dtype.h"
-#include "reference/transport/ring_attention.h"
+#include "reference/ring/ring_attention.h"
 
 namespace ringattn::gpu {
 

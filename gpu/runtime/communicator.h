@@ -16,11 +16,11 @@ namespace ringattn::gpu {
 class Communicator {
  public:
   // As many processors of the GPU as it may take from the arithmetic beside which it works
-  static constexpr int most_processors = 4;
+  static constexpr int max_ctas = 4;
 
   // Whether the program was built with NCCL; the other one throws BadInput if it was not
-  static bool is_there();
-  static void require_there();
+  static bool is_available();
+  static void require_available();
 
   // Of a process that is alone. Throws BadInput where there is no NCCL, GpuError where it fails
   Communicator();
@@ -28,22 +28,22 @@ class Communicator {
   // Of all processes to whom one of them gave its new_id(). While this one waits, here and later, it looks
   // round, and what that throws ends the wait
   static std::string new_id();
-  Communicator(const std::string& id, int rank, int ranks, std::function<void()> look_round);
+  Communicator(const std::string& id, int rank, int ranks, std::function<void()> poll_failures);
 
   ~Communicator();
   Communicator(const Communicator&) = delete;
 
   // Memory that goes to the next rank, and where what comes from the one before goes
-  struct Parcel {
+  struct Transfer {
     const void* from;
     std::size_t sent_bytes;
     void* to;
     std::size_t received_bytes;
   };
 
-  // On the stream, all parcels as one group: all ranks send at once, and a send that waits for its receive to
+  // On the stream, all transfers as one group: all ranks send at once, and a send that waits for its receive to
   // be asked for would never end
-  void pass(std::span<const Parcel> parcels, Stream& stream);
+  void exchange(std::span<const Transfer> transfers, Stream& stream);
 
   // Waits until the stream has done everything. Throws GpuError where something went wrong on the way
   void wait_for(Stream& stream);

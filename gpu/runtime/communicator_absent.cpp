@@ -5,23 +5,23 @@ namespace ringattn::gpu {
 
 struct Communicator::State {};
 
-bool Communicator::is_there() { return false; }
+bool Communicator::is_available() { return false; }
 
-void Communicator::require_there() {
+void Communicator::require_available() {
   throw BadInput(
       "[--transport] nccl needs NCCL; found a program built without it; install NCCL and build it again, or "
       "leave --transport out");
 }
 std::string Communicator::new_id() {
-  require_there();
+  require_available();
   return {};
 }
-Communicator::Communicator() { require_there(); }
-Communicator::Communicator(const std::string&, int, int, std::function<void()>) { require_there(); }
+Communicator::Communicator() { require_available(); }
+Communicator::Communicator(const std::string&, int, int, std::function<void()>) { require_available(); }
 
 // No communicator is ever made
 Communicator::~Communicator() = default;
-void Communicator::pass(std::span<const Parcel>, Stream&) {}
+void Communicator::exchange(std::span<const Transfer>, Stream&) {}
 void Communicator::wait_for(Stream&) {}
 void Communicator::abort() {}
 

@@ -16,7 +16,7 @@ cudaDeviceProp properties() {
 
 }  // namespace
 
-std::string why_no_device() {
+std::string unavailable_reason() {
   constexpr int oldest = 8;  // major number of the compute capability that kernels are compiled for
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
@@ -28,13 +28,13 @@ std::string why_no_device() {
          std::to_string(found.minor);
 }
 
-int devices_here() {
+int device_count() {
   int count = 0;
   CHECK_CUDA(cudaGetDeviceCount(&count));
   return count;
 }
 
-void use_device(int device) { CHECK_CUDA(cudaSetDevice(device)); }
+void set_device(int device) { CHECK_CUDA(cudaSetDevice(device)); }
 
 std::string device_name() { return properties().name; }
 

@@ -5,13 +5,13 @@
 namespace ringattn::gpu {
 
 // Why this program cannot use a GPU, as "no CUDA device"; empty where it can
-std::string why_no_device();
+std::string unavailable_reason();
 
 // That this machine has
-int devices_here();
+int device_count();
 
 // Everything that follows happens on that one, counted from 0
-void use_device(int device);
+void set_device(int device);
 
 // As its maker calls it
 std::string device_name();

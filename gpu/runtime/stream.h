@@ -5,17 +5,17 @@
 namespace ringattn::gpu {
 
 // A moment in the work of a stream, for which another stream can wait, and whose time can be read afterwards.
-class Mark {
+class CudaEvent {
  public:
-  Mark() { CHECK_CUDA(cudaEventCreate(&event_)); }
-  Mark(const Mark&) = delete;
-  Mark& operator=(const Mark&) = delete;
-  ~Mark() { cudaEventDestroy(event_); }
+  CudaEvent() { CHECK_CUDA(cudaEventCreate(&event_)); }
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+  ~CudaEvent() { cudaEventDestroy(event_); }
 
   operator cudaEvent_t() const { return event_; }
 
   // When streams have come to both; to half a microsecond
-  float milliseconds_since(const Mark& earlier) const {
+  float milliseconds_since(const CudaEvent& earlier) const {
     float milliseconds = 0;
     CHECK_CUDA(cudaEventElapsedTime(&milliseconds, earlier, *this));
     return milliseconds;
@@ -37,15 +37,15 @@ class Stream {
 
   operator cudaStream_t() const { return stream_; }
 
-  void record(const Mark& mark) { CHECK_CUDA(cudaEventRecord(mark, stream_)); }
-  void wait_for(const Mark& mark) { CHECK_CUDA(cudaStreamWaitEvent(stream_, mark)); }
+  void record(const CudaEvent& event) { CHECK_CUDA(cudaEventRecord(event, stream_)); }
+  void wait_for(const CudaEvent& event) { CHECK_CUDA(cudaStreamWaitEvent(stream_, event)); }
   void copy(void* to, const void* from, std::size_t bytes) {
     if (bytes > 0) CHECK_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_));
   }
   void fill(void* memory, int byte, std::size_t bytes) {
     if (bytes > 0) CHECK_CUDA(cudaMemsetAsync(memory, byte, bytes, stream_));
   }
-  void finish() { CHECK_CUDA(cudaStreamSynchronize(stream_)); }
+  void synchronize() { CHECK_CUDA(cudaStreamSynchronize(stream_)); }
   bool busy() {
     const cudaError_t status = cudaStreamQuery(stream_);
     if (status == cudaErrorNotReady) return true;

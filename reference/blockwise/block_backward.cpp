@@ -7,18 +7,18 @@
 namespace ringattn {
 
 template <class T>
-Tensor<T> query_shift(const Cotangents<T>& cotangents, const TensorView<const T>& out,
+Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T>& out,
                       const TensorView<const T>& lse) {
   const Shape& shape = out.shape;
-  Tensor<T> shift = row_tensor<T>(shape.B, shape.S, shape.H);
+  Tensor<T> row_term = row_tensor<T>(shape.B, shape.S, shape.H);
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
         if (lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) continue;
         const T delta = cotangents.dout.head(b, h).row(i).dot(out.head(b, h).row(i));
-        shift(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
+        row_term(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
       }
-  return shift;
+  return row_term;
 }
 
 namespace {
@@ -26,14 +26,14 @@ namespace {
 // P = exp(S - lse)   dS = P * (dP - delta + dlse), times 1 - tanh^2 under a soft-cap;
 // S becomes P and dP becomes dS, 0 for hidden keys
 template <class T>
-void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, Tile keys, T lse, T shift, T cap) {
+void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange keys, T lse, T row_term, T cap) {
   for (Scores<T>* tile : {&S, &dP}) {
     tile->row(i).head(keys.begin).setZero();
     tile->row(i).tail(tile->cols() - keys.end).setZero();
   }
   auto score = S.row(i).segment(keys.begin, keys.size()).array();
   auto gradient = dP.row(i).segment(keys.begin, keys.size()).array();
-  gradient += shift;
+  gradient += row_term;
   if (cap > 0) gradient *= 1 - (score / cap).square();
   exponentiate(score, lse);
   gradient *= score;
@@ -63,11 +63,11 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
     dS.noalias() = dO * V.transpose();
 
-    const std::vector<Tile> seen = seen_in_tile(pair, tiles, b);
+    const std::vector<RowRange> seen = seen_in_tile(pair, tiles, b);
     for (Index i = 0; i < P.rows(); ++i) {
       const Index row = tiles.queries.begin + i;
       probabilities_and_gradient(P, dS, i, seen[static_cast<std::size_t>(i)], rows.lse(b, row, h, 0),
-                                 rows.shift(b, row, h, 0), cap);
+                                 rows.row_term(b, row, h, 0), cap);
     }
 
     // dV += P^T dO   dQ += scale dS K   dK += scale dS^T Q
@@ -77,9 +77,9 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
   }
 }
 
-template Tensor<float> query_shift(const Cotangents<float>&, const TensorView<const float>&,
+template Tensor<float> row_terms_of(const Cotangents<float>&, const TensorView<const float>&,
                                    const TensorView<const float>&);
-template Tensor<double> query_shift(const Cotangents<double>&, const TensorView<const double>&,
+template Tensor<double> row_terms_of(const Cotangents<double>&, const TensorView<const double>&,
                                     const TensorView<const double>&);
 template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index,
                               Gradients<float>&, BackwardScratch<float>&);

@@ -10,12 +10,12 @@ template <class T>
 struct QueryCotangents {
   const Tensor<T>& dO;     // (B, S, H, Dv)
   const Tensor<T>& lse;    // (B, S, H, 1)  of all keys, not of one block
-  const Tensor<T>& shift;  // (B, S, H, 1)  as query_shift gives it
+  const Tensor<T>& row_term;  // (B, S, H, 1)  as row_terms_of gives it
 };
 
 // dlse - delta, delta = rowsum(dO * O) with the finished O, (B, S, H, 1); 0 where no key was seen
 template <class T>
-Tensor<T> query_shift(const Cotangents<T>& cotangents, const TensorView<const T>& out,
+Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T>& out,
                       const TensorView<const T>& lse);
 
 template <class T>

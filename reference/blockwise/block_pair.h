@@ -11,8 +11,8 @@ struct BlockPair {
   const Tensor<T>& Q;  // (B, Sq,  Hq,  D)
   const Tensor<T>& K;  // (B, Skv, Hkv, D)
   const Tensor<T>& V;  // (B, Skv, Hkv, Dv)
-  const Tokens& q_tokens;
-  const Tokens& kv_tokens;
+  const RowPositions& q_positions;
+  const RowPositions& kv_positions;
   const Scoring& scoring;
   std::vector<BlockPlan> plans = plan();  // one where all sequences of the batch stand alike, else B
 
@@ -38,8 +38,8 @@ struct BlockPair {
  private:
   std::vector<BlockPlan> plan() const {
     std::vector<BlockPlan> result;
-    for (Index b = 0; b < std::max(q_tokens.sequences(), kv_tokens.sequences()); ++b)
-      result.push_back(plan_block(q_tokens.of(b), kv_tokens.of(b), scoring.mask));
+    for (Index b = 0; b < std::max(q_positions.sequences(), kv_positions.sequences()); ++b)
+      result.push_back(plan_block(q_positions.of(b), kv_positions.of(b), scoring.mask));
     return result;
   }
 };

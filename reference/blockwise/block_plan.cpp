@@ -6,26 +6,26 @@ namespace ringattn {
 
 namespace {
 
-std::span<const Token> rows(std::span<const Token> tokens, Tile tile) {
-  return tokens.subspan(static_cast<std::size_t>(tile.begin), static_cast<std::size_t>(tile.size()));
+std::span<const RowPosition> rows(std::span<const RowPosition> positions, RowRange tile) {
+  return positions.subspan(static_cast<std::size_t>(tile.begin), static_cast<std::size_t>(tile.size()));
 }
 
 // The end of the run that begins at _begin_
-std::size_t end_of_run(std::span<const Token> tokens, std::size_t begin) {
+std::size_t end_of_run(std::span<const RowPosition> positions, std::size_t begin) {
   std::size_t end = begin + 1;
-  if (end == tokens.size()) return end;
-  const std::int64_t step = tokens[end].position - tokens[begin].position;
+  if (end == positions.size()) return end;
+  const std::int64_t step = positions[end].position - positions[begin].position;
   if (step < 0) return end;
-  while (end < tokens.size() && tokens[end].segment == tokens[begin].segment &&
-         tokens[end].position - tokens[end - 1].position == step)
+  while (end < positions.size() && positions[end].segment == positions[begin].segment &&
+         positions[end].position - positions[end - 1].position == step)
     ++end;
   return end;
 }
 
 // Narrows a pair of tiles to the keys that some query sees, and counts the pairs that are left
-Index narrow(TilePair& pair, std::span<const Token> queries, std::span<const Token> keys, const Mask& mask) {
+Index narrow(TilePair& pair, std::span<const RowPosition> queries, std::span<const RowPosition> keys, const Mask& mask) {
   // The bounds grow with the query, so those of the first and the last query enclose all others
-  const Tile first = visible_keys(queries.front(), keys, mask),
+  const RowRange first = visible_keys(queries.front(), keys, mask),
              last = visible_keys(queries.back(), keys, mask);
   if (last.end <= first.begin) return 0;
   pair.keys = {pair.keys.begin + first.begin, pair.keys.begin + last.end};
@@ -33,16 +33,16 @@ Index narrow(TilePair& pair, std::span<const Token> queries, std::span<const Tok
   if (pair.full) return pair.queries.size() * pair.keys.size();
 
   Index live_pairs = 0;
-  for (const Token& query : queries) live_pairs += visible_keys(query, keys, mask).size();
+  for (const RowPosition& query : queries) live_pairs += visible_keys(query, keys, mask).size();
   return live_pairs;
 }
 
 }  // namespace
 
-std::vector<Tile> tiles_of(std::span<const Token> tokens, Index largest) {
-  std::vector<Tile> tiles;
-  for (std::size_t begin = 0; begin < tokens.size();) {
-    const std::size_t end = end_of_run(tokens, begin);
+std::vector<RowRange> tiles_of(std::span<const RowPosition> positions, Index largest) {
+  std::vector<RowRange> tiles;
+  for (std::size_t begin = 0; begin < positions.size();) {
+    const std::size_t end = end_of_run(positions, begin);
     for (auto row = static_cast<Index>(begin); row < static_cast<Index>(end); row += largest)
       tiles.push_back({row, std::min(row + largest, static_cast<Index>(end))});
     begin = end;
@@ -50,20 +50,20 @@ std::vector<Tile> tiles_of(std::span<const Token> tokens, Index largest) {
   return tiles;
 }
 
-Tile visible_keys(const Token& query, std::span<const Token> keys, const Mask& mask) {
+RowRange visible_keys(const RowPosition& query, std::span<const RowPosition> keys, const Mask& mask) {
   if (keys.empty() || keys.front().segment != query.segment) return {};
-  const auto before = [](const Token& key, std::int64_t position) { return key.position < position; };
-  const auto after = [](std::int64_t position, const Token& key) { return position < key.position; };
+  const auto before = [](const RowPosition& key, std::int64_t position) { return key.position < position; };
+  const auto after = [](std::int64_t position, const RowPosition& key) { return position < key.position; };
   const auto first = std::lower_bound(keys.begin(), keys.end(), mask.first_visible(query.position), before);
   const auto last = std::upper_bound(first, keys.end(), mask.last_visible(query.position), after);
   return {first - keys.begin(), last - keys.begin()};
 }
 
-BlockPlan plan_block(std::span<const Token> queries, std::span<const Token> keys, const Mask& mask) {
+BlockPlan plan_block(std::span<const RowPosition> queries, std::span<const RowPosition> keys, const Mask& mask) {
   BlockPlan plan;
-  const std::vector<Tile> key_tiles = tiles_of(keys, key_tile_rows);
-  for (const Tile& query_tile : tiles_of(queries, query_tile_rows))
-    for (const Tile& key_tile : key_tiles) {
+  const std::vector<RowRange> key_tiles = tiles_of(keys, key_tile_rows);
+  for (const RowRange& query_tile : tiles_of(queries, query_tile_rows))
+    for (const RowRange& key_tile : key_tiles) {
       TilePair pair{query_tile, key_tile};
       const Index live_pairs = narrow(pair, rows(queries, query_tile), rows(keys, key_tile), mask);
       if (live_pairs == 0) continue;

@@ -11,11 +11,11 @@ namespace ringattn {
 enum class MaskClass { full, partial, skipped };
 
 // Rows [begin, end) of a block.
-struct Tile {
+struct RowRange {
   Index begin = 0, end = 0;
 
   Index size() const { return end - begin; }
-  bool operator==(const Tile&) const = default;
+  bool operator==(const RowRange&) const = default;
 };
 
 // Largest tiles: the scores of a pair of tiles stay in a core's second-level cache.
@@ -25,14 +25,14 @@ constexpr Index query_tile_rows = 256, key_tile_rows = 512;
 // grow by equal steps: a contiguous shard is one run, a zigzag shard two, a striped shard one. In a run the
 // keys that a query sees are neighbours, so a mask is a pair of bounds, and a tile that nobody sees is
 // recognised by its corners.
-std::vector<Tile> tiles_of(std::span<const Token> tokens, Index largest);
+std::vector<RowRange> tiles_of(std::span<const RowPosition> positions, Index largest);
 
 // The keys of the run _keys_ that a query sees: [begin, end), counted from the begin of _keys_
-Tile visible_keys(const Token& query, std::span<const Token> keys, const Mask& mask);
+RowRange visible_keys(const RowPosition& query, std::span<const RowPosition> keys, const Mask& mask);
 
 // A tile of queries and the keys that at least one of them sees.
 struct TilePair {
-  Tile queries, keys;
+  RowRange queries, keys;
   bool full = false;  // every query sees every key
 };
 
@@ -43,6 +43,6 @@ struct BlockPlan {
   Index live_pairs = 0;  // pairs of query and key that the mask leaves
 };
 
-BlockPlan plan_block(std::span<const Token> queries, std::span<const Token> keys, const Mask& mask);
+BlockPlan plan_block(std::span<const RowPosition> queries, std::span<const RowPosition> keys, const Mask& mask);
 
 }  // namespace ringattn

@@ -43,7 +43,7 @@ template <class T>
 struct HeadGroup {
   Index b, first_head, heads;
   Tensor<T> Q, K, V;
-  Tokens q_tokens, kv_tokens;
+  RowPositions q_positions, kv_positions;
 
   HeadGroup(const Problem<T>& problem, Index sequence, Index g)
       : b(sequence),
@@ -52,8 +52,8 @@ struct HeadGroup {
         Q(of_queries(problem.Q)),
         K(converted<T>(heads_of(problem.K, b, g, 1), Axes::bhsd)),
         V(converted<T>(heads_of(problem.V, b, g, 1), Axes::bhsd)),
-        q_tokens(problem.q_tokens.sequence(b)),
-        kv_tokens(problem.kv_tokens.sequence(b)) {}
+        q_positions(problem.q_positions.sequence(b)),
+        kv_positions(problem.kv_positions.sequence(b)) {}
 
   // The rows of the group in a tensor that has one for each query, and back
   Tensor<T> of_queries(const TensorView<const T>& all) const {
@@ -67,18 +67,18 @@ struct HeadGroup {
 }  // namespace
 
 template <class T>
-Attended<T> blockwise_attention(const Problem<T>& problem, int threads) {
+AttentionOutput<T> blockwise_attention(const Problem<T>& problem, int threads) {
   check(problem);
   refuse_pair_terms(problem);
   const Shape& q = problem.Q.shape;
-  Attended<T> result{Tensor<T>(problem.out_shape(), Axes::bhsd), row_tensor<T>(q.B, q.S, q.H)};
+  AttentionOutput<T> result{Tensor<T>(problem.out_shape(), Axes::bhsd), row_tensor<T>(q.B, q.S, q.H)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
     const HeadGroup<T> group(problem, b, g);
-    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_tokens, group.kv_tokens, problem.scoring};
+    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_positions, group.kv_positions, problem.scoring};
     SoftmaxState<T> state({1, q.S, group.heads, problem.V.shape.D});
     ScoreTile<T> scratch;
     for (Index h = 0; h < group.heads; ++h) attend(pair, 0, h, state, scratch);
-    const Attended<T> finished = state.finish();
+    const AttentionOutput<T> finished = state.finish();
     group.to_queries(finished.out, result.out);
     group.to_queries(finished.lse, result.lse);
   });
@@ -86,22 +86,22 @@ Attended<T> blockwise_attention(const Problem<T>& problem, int threads) {
 }
 
 template <class T>
-Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                      const Cotangents<T>& cotangents, int threads) {
   check(problem, cotangents);
   refuse_pair_terms(problem);
-  const Tensor<T> all_shifts = query_shift<T>(cotangents, forward.out, forward.lse);
+  const Tensor<T> all_row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
   Gradients<T> result{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
                       Tensor<T>(problem.V.shape, Axes::bhsd)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
     const HeadGroup<T> group(problem, b, g);
-    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_tokens, group.kv_tokens, problem.scoring};
+    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_positions, group.kv_positions, problem.scoring};
     const Tensor<T> dO = group.of_queries(cotangents.dout), lse = group.of_queries(forward.lse),
-                    shift = group.of_queries(all_shifts);
+                    row_term = group.of_queries(all_row_terms);
     Gradients<T> gradients{Tensor<T>(group.Q.shape(), Axes::bhsd), Tensor<T>(group.K.shape(), Axes::bhsd),
                            Tensor<T>(group.V.shape(), Axes::bhsd)};
     BackwardScratch<T> scratch;
-    for (Index h = 0; h < group.heads; ++h) attend_backward(pair, {dO, lse, shift}, 0, h, gradients, scratch);
+    for (Index h = 0; h < group.heads; ++h) attend_backward(pair, {dO, lse, row_term}, 0, h, gradients, scratch);
     group.to_queries(gradients.dq, result.dq);
     result.dk.head(b, g) = gradients.dk.head(0, 0);
     result.dv.head(b, g) = gradients.dv.head(0, 0);
@@ -109,11 +109,11 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T
   return result;
 }
 
-template Attended<float> blockwise_attention(const Problem<float>&, int);
-template Attended<double> blockwise_attention(const Problem<double>&, int);
-template Gradients<float> blockwise_attention_vjp(const Problem<float>&, const Attended<float>&,
+template AttentionOutput<float> blockwise_attention(const Problem<float>&, int);
+template AttentionOutput<double> blockwise_attention(const Problem<double>&, int);
+template Gradients<float> blockwise_attention_vjp(const Problem<float>&, const AttentionOutput<float>&,
                                                   const Cotangents<float>&, int);
-template Gradients<double> blockwise_attention_vjp(const Problem<double>&, const Attended<double>&,
+template Gradients<double> blockwise_attention_vjp(const Problem<double>&, const AttentionOutput<double>&,
                                                    const Cotangents<double>&, int);
 
 }  // namespace ringattn

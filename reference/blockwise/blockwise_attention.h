@@ -8,10 +8,10 @@ namespace ringattn {
 // The heads are dealt out to _threads_ threads. Throws BadInput where shapes disagree or a bias or boolean
 // mask is given.
 template <class T>
-Attended<T> blockwise_attention(const Problem<T>& problem, int threads = 1);
+AttentionOutput<T> blockwise_attention(const Problem<T>& problem, int threads = 1);
 
 template <class T>
-Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                      const Cotangents<T>& cotangents, int threads = 1);
 
 }  // namespace ringattn

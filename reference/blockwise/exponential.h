@@ -18,12 +18,12 @@ T smallest_exponential() {
   return smallest;
 }
 
-// x = e^(x - shift); a key so far below that its weight is no number gets 0, not that tiny number. NaN stays:
+// x = e^(x - maximum); a key so far below that its weight is no number gets 0, not that tiny number. NaN stays:
 // Eigen's max, like std::max, keeps it in the first place
 template <class Row>
-void exponentiate(Row& x, typename Row::Scalar shift) {
+void exponentiate(Row& x, typename Row::Scalar maximum) {
   using T = typename Row::Scalar;
-  x = ((x - shift).exp() - smallest_exponential<T>()).max(T(0));
+  x = ((x - maximum).exp() - smallest_exponential<T>()).max(T(0));
 }
 
 }  // namespace ringattn

@@ -10,24 +10,24 @@ namespace ringattn {
 namespace {
 
 template <class T>
-constexpr T nothing_seen = -std::numeric_limits<T>::infinity();
+constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
 
 }  // namespace
 
 template <class T>
 SoftmaxState<T>::SoftmaxState(const Shape& out)
     : m(row_tensor<T>(out.B, out.S, out.H)), l(row_tensor<T>(out.B, out.S, out.H)), O(out, Axes::bhsd) {
-  std::fill_n(m.data(), m.size(), nothing_seen<T>);
+  std::fill_n(m.data(), m.size(), minus_infinity<T>);
 }
 
 // FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 9 and 10; line 10 prints the inverse of the factor
 // of O, by which the factor is meant
 template <class T>
-void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<Tile>& seen,
+void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<RowRange>& seen,
                              const Eigen::Ref<const Matrix<T>>& V) {
   auto O_rows = O.head(b, h).middleRows(row, S.rows());
   for (Index i = 0; i < S.rows(); ++i) {
-    const Tile keys = seen[static_cast<std::size_t>(i)];
+    const RowRange keys = seen[static_cast<std::size_t>(i)];
     S.row(i).head(keys.begin).setZero();
     S.row(i).tail(S.cols() - keys.end).setZero();
     if (keys.size() == 0) continue;
@@ -54,7 +54,7 @@ void SoftmaxState<T>::merge(const SoftmaxState& other) {
     for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
         const T m_this = m(b, i, h, 0), m_other = other.m(b, i, h, 0), m_both = std::max(m_this, m_other);
-        if (m_both == nothing_seen<T>) continue;  // -inf - (-inf) would be NaN
+        if (m_both == minus_infinity<T>) continue;  // -inf - (-inf) would be NaN
         const T alpha = std::exp(m_this - m_both), beta = std::exp(m_other - m_both);
         m(b, i, h, 0) = m_both;
         l(b, i, h, 0) = alpha * l(b, i, h, 0) + beta * other.l(b, i, h, 0);
@@ -64,15 +64,15 @@ void SoftmaxState<T>::merge(const SoftmaxState& other) {
 
 // FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 12 and 13
 template <class T>
-Attended<T> SoftmaxState<T>::finish() const {
+AttentionOutput<T> SoftmaxState<T>::finish() const {
   const Shape& shape = O.shape();
-  Attended<T> result{Tensor<T>(shape, Axes::bhsd), row_tensor<T>(shape.B, shape.S, shape.H)};
+  AttentionOutput<T> result{Tensor<T>(shape, Axes::bhsd), row_tensor<T>(shape.B, shape.S, shape.H)};
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
         const T l_row = l(b, i, h, 0);
         result.lse(b, i, h, 0) = m(b, i, h, 0) + std::log(l_row);  // log 0 = -inf where no key was seen
-        if (m(b, i, h, 0) != nothing_seen<T>) result.out.head(b, h).row(i) = O.head(b, h).row(i) / l_row;
+        if (m(b, i, h, 0) != minus_infinity<T>) result.out.head(b, h).row(i) = O.head(b, h).row(i) / l_row;
       }
   return result;
 }

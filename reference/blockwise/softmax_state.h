@@ -23,14 +23,14 @@ struct SoftmaxState {
 
   // Rows [row, row + S.rows()) of head h absorb a tile of scores S, (rows, keys), and the values V, (keys,
   // Dv). Row i sees the keys seen[i] of the tile; S holds exp(S - m) afterwards, 0 for hidden keys.
-  void absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<Tile>& seen,
+  void absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<RowRange>& seen,
               const Eigen::Ref<const Matrix<T>>& V);
 
   // Joins two states that have seen different keys; the neutral state changes nothing
   void merge(const SoftmaxState& other);
 
   // out = O / l and lse = m + log l; a row that saw no key has out = 0, lse = -inf
-  Attended<T> finish() const;
+  AttentionOutput<T> finish() const;
 
   Index bytes() const { return m.bytes() + l.bytes() + O.bytes(); }
 };

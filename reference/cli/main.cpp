@@ -3,26 +3,26 @@
 #include <map>
 #include <new>
 
-#include "reference/cli/bench.h"
-#include "reference/cli/check.h"
-#include "reference/cli/help.h"
-#include "reference/cli/laws.h"
-#include "reference/cli/mistakes.h"
-#include "reference/cli/probe.h"
-#include "reference/cli/recall.h"
-#include "reference/cli/run.h"
-#include "reference/cli/self_check.h"
-#include "reference/cli/spectrum.h"
-#include "reference/cli/vectors.h"
+#include "reference/cli/bench/bench_command.h"
+#include "reference/cli/oracle/check_command.h"
+#include "reference/cli/args/help_formatter.h"
+#include "reference/cli/oracle/laws_command.h"
+#include "reference/cli/oracle/mistakes_command.h"
+#include "reference/cli/oracle/probe_command.h"
+#include "reference/cli/recall/recall_command.h"
+#include "reference/cli/run/run_command.h"
+#include "reference/cli/run/definition_check.h"
+#include "reference/cli/oracle/spectrum_command.h"
+#include "reference/cli/oracle/vectors_command.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 
 namespace {
 
-constexpr int right = 0, wrong = 1, bad_input = 2;
+constexpr int exit_ok = 0, exit_wrong_result = 1, exit_bad_input = 2;
 
 // One sentence, whatever a library put into its message
-int refuse(const std::string& sentence, int status = bad_input) {
+int report_error(const std::string& sentence, int status = exit_bad_input) {
   std::string line = sentence;
   for (char& c : line)
     if (c == '\n') c = ' ';
@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   CLI::App app("Exact ring attention: run it, watch it, check it", "ringattn");
   app.set_version_flag("--version", std::string("ringattn ") + RINGATTN_VERSION, "show the version");
   app.require_subcommand(1);
-  app.formatter(std::make_shared<cli::Help>());
+  app.formatter(std::make_shared<cli::HelpFormatter>());
   app.set_help_flag("-h,--help", "show this text");
   app.footer(
       "Examples:\n  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
@@ -65,18 +65,18 @@ int main(int argc, char** argv) {
     return status;
   } catch (const CLI::Success& help_or_version) {
     app.exit(help_or_version);
-    return right;
+    return exit_ok;
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty())
-      return refuse("a command is wanted, as run or check; found " +
+      return report_error("a command is wanted, as run or check; found " +
                     (argc > 1 ? in_quotes(argv[1]) : "none") + "; see ringattn --help");
-    return refuse(std::string(error.what()) + "; see ringattn " + app.get_subcommands().front()->get_name() +
+    return report_error(std::string(error.what()) + "; see ringattn " + app.get_subcommands().front()->get_name() +
                   " --help");
   } catch (const cli::WrongResult& error) {
-    return refuse(error.what(), wrong);
+    return report_error(error.what(), exit_wrong_result);
   } catch (const std::bad_alloc&) {
-    return refuse("[memory] the tensors must fit into memory; they do not; make the problem smaller");
+    return report_error("[memory] the tensors must fit into memory; they do not; make the problem smaller");
   } catch (const std::exception& error) {
-    return refuse(error.what());
+    return report_error(error.what());
   }
 }

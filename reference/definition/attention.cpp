@@ -8,7 +8,7 @@ namespace ringattn {
 namespace {
 
 template <class T>
-constexpr T hidden = -std::numeric_limits<T>::infinity();
+constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
 
 }  // namespace
 
@@ -24,13 +24,13 @@ Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h) {
 template <class T>
 Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
   Matrix<T> S = capped_scores(problem, b, h);
-  const auto queries = problem.q_tokens.of(b), keys = problem.kv_tokens.of(b);
+  const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
   for (Index i = 0; i < S.rows(); ++i)
     for (Index j = 0; j < S.cols(); ++j) {
       if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
       const bool seen = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
                                 problem.scoring.mask);
-      if (!seen || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = hidden<T>;
+      if (!seen || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = minus_infinity<T>;
     }
   return S;
 }
@@ -40,7 +40,7 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
   Matrix<T> P = scores(problem, b, h);
   for (Index i = 0; i < P.rows(); ++i)
     for (Index j = 0; j < P.cols(); ++j)
-      P(i, j) = P(i, j) == hidden<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
+      P(i, j) = P(i, j) == minus_infinity<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
   return P;
 }
 
@@ -51,8 +51,8 @@ template <class T>
 Vector<T> softmax_rows(Matrix<T>& S) {
   Vector<T> lse(S.rows());
   for (Index i = 0; i < S.rows(); ++i) {
-    const T m = S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : hidden<T>;
-    if (m == hidden<T>) {  // no key seen: -inf - (-inf) would be NaN
+    const T m = S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : minus_infinity<T>;
+    if (m == minus_infinity<T>) {  // no key seen: -inf - (-inf) would be NaN
       S.row(i).setZero();
       lse(i) = m;
       continue;
@@ -68,10 +68,10 @@ Vector<T> softmax_rows(Matrix<T>& S) {
 }  // namespace
 
 template <class T>
-Attended<T> attention(const Problem<T>& problem) {
+AttentionOutput<T> attention(const Problem<T>& problem) {
   check(problem);
   const Shape out = problem.out_shape();
-  Attended<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
+  AttentionOutput<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
   for (Index b = 0; b < out.B; ++b)
     for (Index h = 0; h < out.H; ++h) {
       Matrix<T> P = scores(problem, b, h);
@@ -81,8 +81,8 @@ Attended<T> attention(const Problem<T>& problem) {
   return result;
 }
 
-template Attended<float> attention(const Problem<float>&);
-template Attended<double> attention(const Problem<double>&);
+template AttentionOutput<float> attention(const Problem<float>&);
+template AttentionOutput<double> attention(const Problem<double>&);
 template Matrix<float> capped_scores(const Problem<float>&, Index, Index);
 template Matrix<double> capped_scores(const Problem<double>&, Index, Index);
 template Matrix<float> scores(const Problem<float>&, Index, Index);

@@ -6,7 +6,7 @@ namespace ringattn {
 
 // The result of attention: what each query row reads, and the logarithm of its normaliser.
 template <class T>
-struct Attended {
+struct AttentionOutput {
   Tensor<T> out;  // (B, Sq, Hq, Dv)
   Tensor<T>
       lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): natural log of the sum of exp(score); -inf: no key seen
@@ -17,7 +17,7 @@ struct Attended {
 //   arXiv:1706.03762, eq. 1)
 // A row that sees no key has out = 0 and lse = -inf. Throws BadInput where the shapes disagree.
 template <class T>
-Attended<T> attention(const Problem<T>& problem);
+AttentionOutput<T> attention(const Problem<T>& problem);
 
 // The scores of one head before bias and mask, (Sq, Skv)
 template <class T>

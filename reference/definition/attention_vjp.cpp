@@ -20,16 +20,16 @@ namespace {
 
 // dS of one head, with respect to the scores before the soft-cap, (Sq, Skv)
 template <class T>
-Matrix<T> score_gradient(const Problem<T>& problem, const Attended<T>& forward,
+Matrix<T> score_gradient(const Problem<T>& problem, const AttentionOutput<T>& forward,
                          const Cotangents<T>& cotangents, const Matrix<T>& P, Index b, Index h) {
   const auto dO = cotangents.dout.head(b, h);
-  Vector<T> shift = -dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();  // -delta + dlse
-  if (cotangents.dlse.data) shift += cotangents.dlse.head(b, h);
-  for (Index i = 0; i < shift.size(); ++i)
-    if (forward.lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) shift(i) = 0;
+  Vector<T> row_term = -dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();  // -delta + dlse
+  if (cotangents.dlse.data) row_term += cotangents.dlse.head(b, h);
+  for (Index i = 0; i < row_term.size(); ++i)
+    if (forward.lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) row_term(i) = 0;
 
   Matrix<T> dS = dO * problem.V.head(b, problem.kv_head(h)).transpose();
-  dS.colwise() += shift;
+  dS.colwise() += row_term;
   dS.array() *= P.array();
 
   // d/ds of c tanh(s / c) is 1 - tanh^2
@@ -41,7 +41,7 @@ Matrix<T> score_gradient(const Problem<T>& problem, const Attended<T>& forward,
 }  // namespace
 
 template <class T>
-Gradients<T> attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                            const Cotangents<T>& cotangents) {
   check(problem, cotangents);
   const T scale = static_cast<T>(problem.scoring.scale(problem.Q.shape.D));
@@ -60,9 +60,9 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const Attended<T>& forward
 
 template void check(const Problem<float>&, const Cotangents<float>&);
 template void check(const Problem<double>&, const Cotangents<double>&);
-template Gradients<float> attention_vjp(const Problem<float>&, const Attended<float>&,
+template Gradients<float> attention_vjp(const Problem<float>&, const AttentionOutput<float>&,
                                         const Cotangents<float>&);
-template Gradients<double> attention_vjp(const Problem<double>&, const Attended<double>&,
+template Gradients<double> attention_vjp(const Problem<double>&, const AttentionOutput<double>&,
                                          const Cotangents<double>&);
 
 }  // namespace ringattn

@@ -26,7 +26,7 @@ struct Gradients {
 // The gradients of a row that sees no key are 0, whatever its dlse. Throws BadInput where the shapes
 // disagree.
 template <class T>
-Gradients<T> attention_vjp(const Problem<T>& problem, const Attended<T>& forward,
+Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                            const Cotangents<T>& cotangents);
 
 template <class T>

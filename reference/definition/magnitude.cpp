@@ -14,16 +14,16 @@ Tensor<double> absolute(const TensorView<const double>& tensor) {
 
 }  // namespace
 
-Attended<double> attention_magnitude(const Problem<double>& problem) {
+AttentionOutput<double> attention_magnitude(const Problem<double>& problem) {
   const Tensor<double> V = absolute(problem.V);
   Problem<double> with_absolute_values = problem;
   with_absolute_values.V = V;
-  Attended<double> A = attention(with_absolute_values);
+  AttentionOutput<double> A = attention(with_absolute_values);
   for (Index i = 0; i < A.lse.size(); ++i) A.lse.data()[i] = 1 + std::abs(A.lse.data()[i]);
   return A;
 }
 
-Gradients<double> vjp_magnitude(const Problem<double>& problem, const Attended<double>& forward,
+Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                 const Cotangents<double>& cotangents) {
   const double scale = std::abs(problem.scoring.scale(problem.Q.shape.D));
   Gradients<double> A{Tensor<double>(problem.Q.shape), Tensor<double>(problem.K.shape),
@@ -33,11 +33,11 @@ Gradients<double> vjp_magnitude(const Problem<double>& problem, const Attended<d
       const Index g = problem.kv_head(h);
       const Matrix<double> P = probabilities(problem, forward.lse, b, h);
       const Matrix<double> dO = cotangents.dout.head(b, h).cwiseAbs(), V = problem.V.head(b, g).cwiseAbs();
-      Vector<double> shift = dO.cwiseProduct(forward.out.head(b, h).cwiseAbs()).rowwise().sum();
-      if (cotangents.dlse.data) shift += cotangents.dlse.head(b, h).cwiseAbs();
+      Vector<double> row_magnitude = dO.cwiseProduct(forward.out.head(b, h).cwiseAbs()).rowwise().sum();
+      if (cotangents.dlse.data) row_magnitude += cotangents.dlse.head(b, h).cwiseAbs();
 
       Matrix<double> W = dO * V.transpose();
-      W.colwise() += shift;
+      W.colwise() += row_magnitude;
       W.array() *= P.array();
       A.dq.head(b, h) = scale * (W * problem.K.head(b, g).cwiseAbs());
       A.dk.head(b, g) += scale * (W.transpose() * problem.Q.head(b, h).cwiseAbs());

@@ -8,11 +8,11 @@ namespace ringattn {
 // its terms. Rounding errors are in proportion to this, not to the result, in which the terms may cancel.
 
 // A_out = P |V|    A_lse = 1 + |lse|
-Attended<double> attention_magnitude(const Problem<double>& problem);
+AttentionOutput<double> attention_magnitude(const Problem<double>& problem);
 
 // W = P * (|dO| |V|^T + rowsum |dO * O| + |dlse|)    A_dq = scale W |K|    A_dk = scale W^T |Q|    A_dv = P^T
 // |dO|
-Gradients<double> vjp_magnitude(const Problem<double>& problem, const Attended<double>& forward,
+Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                 const Cotangents<double>& cotangents);
 
 }  // namespace ringattn

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/definition/tokens.h"
+#include "reference/definition/positions.h"
 
 namespace ringattn {
 
@@ -22,7 +22,7 @@ struct Mask {
 };
 
 // Causal and window intersect; segments only restrict
-inline bool visible(const Token& query, const Token& key, const Mask& mask) {
+inline bool visible(const RowPosition& query, const RowPosition& key, const Mask& mask) {
   return query.segment == key.segment && key.position >= mask.first_visible(query.position) &&
          key.position <= mask.last_visible(query.position);
 }

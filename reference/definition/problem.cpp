@@ -9,13 +9,13 @@ namespace {
 constexpr std::int64_t largest_position = std::int64_t{1}
                                           << 62;  // leaves room to add a window without overflow
 
-void check_tokens(const char* name, const Tokens& tokens, Index B, Index S) {
-  require(tokens.length() == S, "[attention] ", name, " must have one entry for each of the ", S,
-          " rows; found ", tokens.length());
-  require(tokens.sequences() == 1 || tokens.sequences() == B, "[attention] ", name,
-          " must be given once or for each of the ", B, " sequences; found ", tokens.sequences());
-  for (Index b = 0; b < tokens.sequences(); ++b)
-    for (const Token& token : tokens.of(b))
+void check_positions(const char* name, const RowPositions& positions, Index B, Index S) {
+  require(positions.length() == S, "[attention] ", name, " must have one entry for each of the ", S,
+          " rows; found ", positions.length());
+  require(positions.sequences() == 1 || positions.sequences() == B, "[attention] ", name,
+          " must be given once or for each of the ", B, " sequences; found ", positions.sequences());
+  for (Index b = 0; b < positions.sequences(); ++b)
+    for (const RowPosition& row_position : positions.of(b))
       require(-largest_position < token.position && token.position < largest_position,
               "[attention] positions in ", name, " must lie within +-2^62; found ", token.position);
 }
@@ -49,8 +49,8 @@ void check(const Problem<T>& problem) {
   require(q.D == k.D, "[attention] q and k must have the same head dimension; found ", q.D, " and ", k.D);
   require(q.H % k.H == 0, "[attention] the query heads must be a multiple of the K/V heads; found ", q.H,
           " and ", k.H);
-  check_tokens("q_tokens", problem.q_tokens, q.B, q.S);
-  check_tokens("kv_tokens", problem.kv_tokens, k.B, k.S);
+  check_positions("q_positions", problem.q_positions, q.B, q.S);
+  check_positions("kv_positions", problem.kv_positions, k.B, k.S);
   check_scoring<T>(problem.scoring);
 }
 
@@ -61,7 +61,7 @@ Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& row
   Problem<T> selected = problem;
   Q = select_rows(problem.Q, rows);
   selected.Q = Q;
-  selected.q_tokens = problem.q_tokens.select(rows);
+  selected.q_positions = problem.q_positions.select(rows);
   return selected;
 }
 

@@ -5,7 +5,7 @@
 
 #include "reference/definition/mask.h"
 #include "reference/definition/tensor.h"
-#include "reference/definition/tokens.h"
+#include "reference/definition/positions.h"
 
 namespace ringattn {
 
@@ -38,8 +38,8 @@ struct Problem {
   TensorView<const T> Q;  // (B, Sq,  Hq,  D)
   TensorView<const T> K;  // (B, Skv, Hkv, D)
   TensorView<const T> V;  // (B, Skv, Hkv, Dv)
-  Tokens q_tokens;        // (B or 1, Sq)
-  Tokens kv_tokens;       // (B or 1, Skv)
+  RowPositions q_positions;        // (B or 1, Sq)
+  RowPositions kv_positions;       // (B or 1, Skv)
   Scoring scoring;
   PairView<T> bias;        // added to the score; optional
   PairView<bool> allowed;  // false hides the pair; optional

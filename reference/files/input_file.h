@@ -17,13 +17,13 @@ class InputFile {
 
   std::uint64_t size() const { return size_; }
   // "[operation] "path": ", with which the sentences about this file begin
-  const std::string& where() const { return where_; }
+  const std::string& error_prefix() const { return error_prefix_; }
 
   // Fills _into_ with the bytes from _offset_ on; throws BadInput where the file ends before
   void read(std::uint64_t offset, std::span<std::byte> into);
 
  private:
-  std::string where_;
+  std::string error_prefix_;
   std::ifstream stream_;
   std::uint64_t size_ = 0;
   std::uint64_t position_ = 0;  // of the next byte of the stream

@@ -26,25 +26,25 @@ std::string shortened(const Json& value) {
 
 }  // namespace
 
-JsonFields::JsonFields(std::string_view text, std::string where, std::string what_to_do)
-    : where_(std::move(where)), what_to_do_(std::move(what_to_do)) {
+JsonFields::JsonFields(std::string_view text, std::string error_prefix, std::string what_to_do)
+    : error_prefix_(std::move(error_prefix)), what_to_do_(std::move(what_to_do)) {
   // No field holds more than a list or an object of plain values
   const auto not_deep = [&](int depth, Json::parse_event_t, Json&) {
-    require(depth <= 2, where_, "a JSON object must nest at most 2 levels; it goes deeper; ", what_to_do_);
+    require(depth <= 2, error_prefix_, "a JSON object must nest at most 2 levels; it goes deeper; ", what_to_do_);
     return true;
   };
   try {
     object_ = Json::parse(text, not_deep);
   } catch (const Json::exception&) {
-    throw BadInput(where_ + "a JSON object is wanted; this is no JSON; " + what_to_do_);
+    throw BadInput(error_prefix_ + "a JSON object is wanted; this is no JSON; " + what_to_do_);
   }
-  require(object_.is_object(), where_, "a JSON object is wanted; found a JSON ", object_.type_name(), "; ",
+  require(object_.is_object(), error_prefix_, "a JSON object is wanted; found a JSON ", object_.type_name(), "; ",
           what_to_do_);
 }
 
-void JsonFields::refuse(const char* key, const std::string& what) const {
+void JsonFields::fail(const char* key, const std::string& what) const {
   const std::string found = has(key) ? "found " + shortened(object_[key]) : "it is missing";
-  throw BadInput(where_ + key + " must be " + what + "; " + found + "; " + what_to_do_);
+  throw BadInput(error_prefix_ + key + " must be " + what + "; " + found + "; " + what_to_do_);
 }
 
 const Json& JsonFields::field(const char* key) const {
@@ -53,62 +53,62 @@ const Json& JsonFields::field(const char* key) const {
   return found == object_.end() ? missing : *found;
 }
 
-std::string JsonFields::text(const char* key) const {
-  if (!field(key).is_string()) refuse(key, "a text");
+std::string JsonFields::string(const char* key) const {
+  if (!field(key).is_string()) fail(key, "a text");
   return field(key).get<std::string>();
 }
 
-bool JsonFields::truth(const char* key) const {
-  if (!field(key).is_boolean()) refuse(key, "true or false");
+bool JsonFields::boolean(const char* key) const {
+  if (!field(key).is_boolean()) fail(key, "true or false");
   return field(key).get<bool>();
 }
 
-std::int64_t JsonFields::integer(const char* key, std::int64_t least, std::int64_t most) const {
+std::int64_t JsonFields::integer(const char* key, std::int64_t minimum, std::int64_t maximum) const {
   const Json& value = field(key);
   const bool fits = value.is_number_integer() &&
                     !(value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX}) &&
-                    value.get<std::int64_t>() >= least && value.get<std::int64_t>() <= most;
-  if (!fits) refuse(key, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+                    value.get<std::int64_t>() >= minimum && value.get<std::int64_t>() <= maximum;
+  if (!fits) fail(key, "an integer from " + std::to_string(minimum) + " to " + std::to_string(maximum));
   return value.get<std::int64_t>();
 }
 
-double JsonFields::finite(const char* key) const {
-  if (!field(key).is_number() || !std::isfinite(field(key).get<double>())) refuse(key, "a finite number");
+double JsonFields::finite_number(const char* key) const {
+  if (!field(key).is_number() || !std::isfinite(field(key).get<double>())) fail(key, "a finite number");
   return field(key).get<double>();
 }
 
 double JsonFields::number(const char* key) const {
   const std::optional<double> value = to_number(field(key));
-  if (!value) refuse(key, "a number");
+  if (!value) fail(key, "a number");
   return *value;
 }
 
 std::vector<double> JsonFields::numbers(const char* key) const {
   std::vector<double> list;
-  if (!field(key).is_array()) refuse(key, "a list of numbers");
+  if (!field(key).is_array()) fail(key, "a list of numbers");
   for (const Json& value : field(key)) {
     const std::optional<double> number = to_number(value);
-    if (!number) refuse(key, "a list of numbers");
+    if (!number) fail(key, "a list of numbers");
     list.push_back(*number);
   }
   return list;
 }
 
-std::vector<std::string> JsonFields::texts(const char* key) const {
+std::vector<std::string> JsonFields::strings(const char* key) const {
   std::vector<std::string> list;
-  if (!field(key).is_array()) refuse(key, "a list of texts");
+  if (!field(key).is_array()) fail(key, "a list of texts");
   for (const Json& value : field(key)) {
-    if (!value.is_string()) refuse(key, "a list of texts");
+    if (!value.is_string()) fail(key, "a list of texts");
     list.push_back(value.get<std::string>());
   }
   return list;
 }
 
-std::vector<std::pair<std::string, std::string>> JsonFields::named_texts(const char* key) const {
+std::vector<std::pair<std::string, std::string>> JsonFields::string_map(const char* key) const {
   std::vector<std::pair<std::string, std::string>> list;
-  if (!field(key).is_object()) refuse(key, "an object of texts");
+  if (!field(key).is_object()) fail(key, "an object of texts");
   for (const auto& [name, value] : field(key).items()) {
-    if (!value.is_string()) refuse(key, "an object of texts");
+    if (!value.is_string()) fail(key, "an object of texts");
     list.emplace_back(name, value.get<std::string>());
   }
   return list;

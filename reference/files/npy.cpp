@@ -15,38 +15,38 @@ namespace ringattn {
 namespace {
 
 constexpr std::string_view signature = "\x93NUMPY";
-constexpr std::uint64_t most_header_bytes = 1 << 20;
+constexpr std::uint64_t max_header_bytes = 1 << 20;
 
 // Fills a span with the bytes from an offset on
 using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
 // How the numbers lie in the file
-struct Numbers {
+struct NumberFormat {
   Dtype dtype;
   Index bytes;  // of one
 };
 
-Numbers numbers_of(const std::string& descr, const std::string& where) {
-  constexpr std::pair<const char*, Numbers> known[] = {{"<f8", {Dtype::f64, 8}},
+NumberFormat number_format(const std::string& descr, const std::string& error_prefix) {
+  constexpr std::pair<const char*, NumberFormat> known[] = {{"<f8", {Dtype::f64, 8}},
                                                        {"<f4", {Dtype::f32, 4}},
                                                        {"<f2", {Dtype::f16, 2}},
                                                        {"<i8", {Dtype::i64, 8}},
                                                        {"<i4", {Dtype::i64, 4}}};
   for (const auto& [name, numbers] : known)
     if (descr == name) return numbers;
-  require(descr != "|V2" && descr != "<V2" && descr != "V2" && descr != "bfloat16", where,
+  require(descr != "|V2" && descr != "<V2" && descr != "V2" && descr != "bfloat16", error_prefix,
           "numpy's format has no bf16; found ", in_quotes(descr),
           ", two bytes without a meaning; save bf16 as safetensors");
-  require(descr.empty() || descr.front() != '>', where,
+  require(descr.empty() || descr.front() != '>', error_prefix,
           "numbers must have their least significant byte first; found ", in_quotes(descr),
           "; convert them with astype(array.dtype.newbyteorder('<'))");
-  throw BadInput(where + "numbers must be f8, f4, f2, i8 or i4; found " + in_quotes(descr) +
+  throw BadInput(error_prefix + "numbers must be f8, f4, f2, i8 or i4; found " + in_quotes(descr) +
                  "; convert the array with astype");
 }
 
 // The product of the extents; throws BadInput unless that many numbers fill the _data_bytes_
 Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_t data_bytes,
-               const std::string& where) {
+               const std::string& error_prefix) {
   const auto numbers = static_cast<Index>(data_bytes / static_cast<std::uint64_t>(number_bytes));
   const bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
   Index count = empty ? 0 : 1;
@@ -56,7 +56,7 @@ Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_
     fits = extent <= numbers / count;
     if (fits) count *= extent;
   }
-  require(fits && static_cast<std::uint64_t>(count * number_bytes) == data_bytes, where,
+  require(fits && static_cast<std::uint64_t>(count * number_bytes) == data_bytes, error_prefix,
           "the numbers must fill the file; the shape in the header wants ",
           fits ? std::to_string(count * number_bytes) : "more", " bytes, and ", data_bytes,
           " follow it; is the file truncated?");
@@ -66,18 +66,18 @@ Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_
 // The first index varies fastest in the file; here the last one does
 std::vector<std::byte> in_c_order(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
                                   Index count, Index bytes) {
-  std::vector<std::byte> turned(numbers.size());
-  std::vector<Index> place(shape.size(), 0);
+  std::vector<std::byte> reordered(numbers.size());
+  std::vector<Index> index(shape.size(), 0);
   for (Index n = 0; n < count; ++n) {
     Index from = 0;
-    for (std::size_t axis = shape.size(); axis-- > 0;) from = from * shape[axis] + place[axis];
-    std::memcpy(turned.data() + n * bytes, numbers.data() + from * bytes, static_cast<std::size_t>(bytes));
+    for (std::size_t axis = shape.size(); axis-- > 0;) from = from * shape[axis] + index[axis];
+    std::memcpy(reordered.data() + n * bytes, numbers.data() + from * bytes, static_cast<std::size_t>(bytes));
     for (std::size_t axis = shape.size(); axis-- > 0;) {
-      if (++place[axis] < shape[axis]) break;
-      place[axis] = 0;
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
     }
   }
-  return turned;
+  return reordered;
 }
 
 std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& numbers, Index count) {
@@ -92,42 +92,42 @@ std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& numbers, Ind
 }
 
 // The bytes before the header: signature, version, length. The length has two bytes in version 1.0, else four
-struct Beginning {
+struct Preamble {
   std::uint64_t header_at = 0, header_bytes = 0;
 };
 
-Beginning read_beginning(std::uint64_t size, const std::string& where, const ReadBytes& read_bytes) {
+Preamble read_preamble(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   constexpr std::uint64_t shortest = 10;
   std::array<unsigned char, 12> bytes{};
-  require(size >= shortest, where, "a .npy file has at least ", shortest, " bytes; found ", size,
+  require(size >= shortest, error_prefix, "a .npy file has at least ", shortest, " bytes; found ", size,
           "; is the file truncated?");
   read_bytes(0, std::as_writable_bytes(std::span(bytes)).first(std::min<std::uint64_t>(size, bytes.size())));
-  require(std::memcmp(bytes.data(), signature.data(), signature.size()) == 0, where,
+  require(std::memcmp(bytes.data(), signature.data(), signature.size()) == 0, error_prefix,
           "a .npy file begins with the signature of numpy; found another; save the array with numpy.save");
   const int major = bytes[6];
-  require(major >= 1 && major <= 3, where, "versions 1.0 to 3.0 of the format are known; found ", major, ".",
+  require(major >= 1 && major <= 3, error_prefix, "versions 1.0 to 3.0 of the format are known; found ", major, ".",
           int{bytes[7]}, "; save the array with numpy.save");
 
-  Beginning beginning{major == 1 ? 10u : 12u, 0};
-  for (std::uint64_t at = beginning.header_at; at-- > 8;)
-    beginning.header_bytes = beginning.header_bytes << 8 | bytes[at];
-  require(size >= beginning.header_at && beginning.header_bytes <= size - beginning.header_at, where,
-          "the header must lie inside the file; it claims ", beginning.header_bytes, " bytes of ", size,
+  Preamble preamble{major == 1 ? 10u : 12u, 0};
+  for (std::uint64_t at = preamble.header_at; at-- > 8;)
+    preamble.header_bytes = preamble.header_bytes << 8 | bytes[at];
+  require(size >= preamble.header_at && preamble.header_bytes <= size - preamble.header_at, error_prefix,
+          "the header must lie inside the file; it claims ", preamble.header_bytes, " bytes of ", size,
           "; is the file truncated?");
-  require(beginning.header_bytes <= most_header_bytes, where, "the header must have at most ",
-          most_header_bytes, " bytes; it claims ", beginning.header_bytes,
+  require(preamble.header_bytes <= max_header_bytes, error_prefix, "the header must have at most ",
+          max_header_bytes, " bytes; it claims ", preamble.header_bytes,
           "; save the array with numpy.save");
-  return beginning;
+  return preamble;
 }
 
-StoredTensor read(std::uint64_t size, const std::string& where, const ReadBytes& read_bytes) {
-  const auto [header_at, header_bytes] = read_beginning(size, where, read_bytes);
+StoredTensor read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
+  const auto [header_at, header_bytes] = read_preamble(size, error_prefix, read_bytes);
   std::string text(header_bytes, '\0');
   read_bytes(header_at, std::as_writable_bytes(std::span(text)));
-  const NpyHeader header = parse_npy_header(text, where);
-  const Numbers numbers = numbers_of(header.descr, where);
+  const NpyHeader header = parse_npy_header(text, error_prefix);
+  const NumberFormat numbers = number_format(header.descr, error_prefix);
   const std::uint64_t data_at = header_at + header_bytes, data_bytes = size - data_at;
-  const Index count = count_of(header.shape, numbers.bytes, data_bytes, where);
+  const Index count = count_of(header.shape, numbers.bytes, data_bytes, error_prefix);
 
   StoredTensor tensor{numbers.dtype, header.shape, std::vector<std::byte>(data_bytes)};
   read_bytes(data_at, tensor.bytes);
@@ -140,7 +140,7 @@ StoredTensor read(std::uint64_t size, const std::string& where, const ReadBytes&
 
 StoredTensor read_npy(const std::filesystem::path& path) {
   InputFile input("read_npy", path);
-  return read(input.size(), input.where(),
+  return read(input.size(), input.error_prefix(),
               [&](std::uint64_t offset, std::span<std::byte> into) { input.read(offset, into); });
 }
 

@@ -11,9 +11,9 @@ namespace ringattn {
 namespace {
 
 // Reads the few things of Python's notation that such a header is made of, from left to right
-class Reader {
+class PythonLiteralParser {
  public:
-  Reader(std::string_view text, const std::string& where) : rest_(text), where_(where) {}
+  PythonLiteralParser(std::string_view text, const std::string& error_prefix) : rest_(text), error_prefix_(error_prefix) {}
 
   // Whether _token_ comes next; if so, steps over it
   bool accept(std::string_view token) {
@@ -24,7 +24,7 @@ class Reader {
   }
 
   void expect(std::string_view token) {
-    if (!accept(token)) refuse(in_quotes(token));
+    if (!accept(token)) fail(in_quotes(token));
   }
 
   bool at_end() {
@@ -33,19 +33,19 @@ class Reader {
   }
 
   // 'text', in single or in double quotes
-  std::string text() {
+  std::string string() {
     const char quote = accept("'") ? '\'' : '"';
-    if (quote == '"' && !accept("\"")) refuse("a text in quotes");
+    if (quote == '"' && !accept("\"")) fail("a text in quotes");
     const std::size_t end = rest_.find(quote);
-    if (end == std::string_view::npos) refuse("the end of a text");
+    if (end == std::string_view::npos) fail("the end of a text");
     const std::string found(rest_.substr(0, end));
     rest_.remove_prefix(end + 1);
     return found;
   }
 
-  bool truth() {
+  bool boolean() {
     if (accept("True")) return true;
-    if (!accept("False")) refuse("True or False");
+    if (!accept("False")) fail("True or False");
     return false;
   }
 
@@ -62,9 +62,9 @@ class Reader {
     return found;
   }
 
-  [[noreturn]] void refuse(const std::string& wanted) {
+  [[noreturn]] void fail(const std::string& wanted) {
     constexpr std::size_t shown = 24;
-    throw BadInput(where_ + "the header must be a dictionary as numpy writes it; " + wanted +
+    throw BadInput(error_prefix_ + "the header must be a dictionary as numpy writes it; " + wanted +
                    " is wanted where it reads " + in_quotes(rest_.substr(0, shown)) +
                    "; save the array with numpy.save");
   }
@@ -74,7 +74,7 @@ class Reader {
     skip_blanks();
     Index value = 0;
     const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-    if (error != std::errc() || value < 0) refuse("an extent from 0 to 2^63 - 1");
+    if (error != std::errc() || value < 0) fail("an extent from 0 to 2^63 - 1");
     rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
     return value;
   }
@@ -84,35 +84,35 @@ class Reader {
   }
 
   std::string_view rest_;
-  const std::string& where_;
+  const std::string& error_prefix_;
 };
 
 }  // namespace
 
-NpyHeader parse_npy_header(std::string_view text, const std::string& where) {
+NpyHeader parse_npy_header(std::string_view text, const std::string& error_prefix) {
   NpyHeader header;
-  Reader reader(text, where);
+  PythonLiteralParser parser(text, error_prefix);
   std::set<std::string> seen;
-  reader.expect("{");
-  while (!reader.accept("}")) {
-    const std::string key = reader.text();
-    reader.expect(":");
+  parser.expect("{");
+  while (!parser.accept("}")) {
+    const std::string key = parser.string();
+    parser.expect(":");
     if (key == "descr")
-      header.descr = reader.text();
+      header.descr = parser.string();
     else if (key == "fortran_order")
-      header.fortran_order = reader.truth();
+      header.fortran_order = parser.boolean();
     else if (key == "shape")
-      header.shape = reader.extents();
+      header.shape = parser.extents();
     else
-      reader.refuse("one of descr, fortran_order and shape instead of " + in_quotes(key));
-    require(seen.insert(key).second, where, "the header must say everything once; found ", key,
+      parser.fail("one of descr, fortran_order and shape instead of " + in_quotes(key));
+    require(seen.insert(key).second, error_prefix, "the header must say everything once; found ", key,
             " twice; save the array with numpy.save");
-    if (reader.accept(",")) continue;
-    reader.expect("}");
+    if (parser.accept(",")) continue;
+    parser.expect("}");
     break;
   }
-  if (!reader.at_end()) reader.refuse("the end of the header");
-  require(seen.size() == 3, where,
+  if (!parser.at_end()) parser.fail("the end of the header");
+  require(seen.size() == 3, error_prefix,
           "the header must have descr, fortran_order and shape; one is missing; save the array with "
           "numpy.save");
   return header;

@@ -15,7 +15,7 @@ struct NpyHeader {
   std::vector<Index> shape;
 };
 
-// Throws BadInput, in a sentence that begins with _where_, unless the text is a dictionary with these three
-NpyHeader parse_npy_header(std::string_view text, const std::string& where);
+// Throws BadInput, in a sentence that begins with _error_prefix_, unless the text is a dictionary with these three
+NpyHeader parse_npy_header(std::string_view text, const std::string& error_prefix);
 
 }  // namespace ringattn

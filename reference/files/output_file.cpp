@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void refuse(const fs::path& target, const std::string& found) {
+[[noreturn]] void throw_write_error(const fs::path& target, const std::string& found) {
   throw BadInput("[output] a file must be writable; " + in_quotes(target.string()) + ": " + found +
                  "; give another path");
 }
@@ -23,9 +23,9 @@ namespace {
 OutputFile::OutputFile(const fs::path& path) : target_(path) {
   std::error_code error;
   const fs::file_status before = fs::status(path, error);
-  if (path.empty()) refuse(path, "the path is empty");
-  if (fs::is_directory(before)) refuse(path, "this is a directory");
-  if (fs::exists(before) && access(path.c_str(), W_OK) != 0) refuse(path, "it must not be written");
+  if (path.empty()) throw_write_error(path, "the path is empty");
+  if (fs::is_directory(before)) throw_write_error(path, "this is a directory");
+  if (fs::exists(before) && access(path.c_str(), W_OK) != 0) throw_write_error(path, "it must not be written");
 
   if (fs::exists(before) && !fs::is_regular_file(before)) {
     stream_.open(path, std::ios::binary);
@@ -35,21 +35,21 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
     try {
       temporary_.emplace(target_.parent_path());
     } catch (const std::system_error& failure) {
-      refuse(path, failure.code().message());
+      throw_write_error(path, failure.code().message());
     }
     if (fs::exists(before)) fs::permissions(temporary_->path(), before.permissions(), error);
     stream_.open(temporary_->path(), std::ios::binary);
   }
-  if (!stream_.is_open()) refuse(path, "it cannot be opened");
+  if (!stream_.is_open()) throw_write_error(path, "it cannot be opened");
 }
 
 void OutputFile::commit() {
   stream_.close();
-  if (stream_.fail()) refuse(target_, "not all of it could be written (is the disk full?)");
+  if (stream_.fail()) throw_write_error(target_, "not all of it could be written (is the disk full?)");
   try {
     if (temporary_) temporary_->rename_to(target_);
   } catch (const std::system_error& failure) {
-    refuse(target_, failure.code().message());
+    throw_write_error(target_, failure.code().message());
   }
 }
 

@@ -15,28 +15,28 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::uint64_t most_header_bytes = 100'000'000;  // the limit of the format
+constexpr std::uint64_t max_header_bytes = 100'000'000;  // the limit of the format
 
 // Fills a span with the bytes from an offset on
 using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
-SafetensorsFile read(std::uint64_t size, const std::string& where, const ReadBytes& read_bytes) {
+SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   std::uint64_t header_bytes = 0;
-  require(size >= sizeof header_bytes, where, "a safetensors file has at least 8 bytes; found ", size,
+  require(size >= sizeof header_bytes, error_prefix, "a safetensors file has at least 8 bytes; found ", size,
           "; is the file truncated?");
   read_bytes(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
   const std::uint64_t after_length = size - sizeof header_bytes;
-  require(header_bytes <= after_length, where, "the header must lie inside the file; it claims ",
+  require(header_bytes <= after_length, error_prefix, "the header must lie inside the file; it claims ",
           header_bytes, " bytes of ", after_length, "; is the file truncated?");
-  require(header_bytes <= most_header_bytes, where, "the header must have at most ", most_header_bytes,
+  require(header_bytes <= max_header_bytes, error_prefix, "the header must have at most ", max_header_bytes,
           " bytes; it claims ", header_bytes, "; is this a safetensors file?");
 
   std::string text(header_bytes, '\0');
   read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
-  SafetensorsHeader header = parse_header(text, after_length - header_bytes, where);
+  SafetensorsHeader header = parse_header(text, after_length - header_bytes, error_prefix);
 
   SafetensorsFile file{{}, std::move(header.metadata)};
-  for (HeaderEntry& entry : header.tensors) {
+  for (TensorEntry& entry : header.tensors) {
     StoredTensor& tensor = file.tensors[entry.name];
     tensor = {entry.dtype, std::move(entry.shape), std::vector<std::byte>(entry.end - entry.begin)};
     read_bytes(sizeof header_bytes + header_bytes + entry.begin, tensor.bytes);
@@ -45,11 +45,11 @@ SafetensorsFile read(std::uint64_t size, const std::string& where, const ReadByt
 }
 
 std::string names_of(const std::map<std::string, StoredTensor>& tensors) {
-  constexpr int most_names = 12;
+  constexpr int max_names = 12;
   std::string names;
   int listed = 0;
   for (const auto& [name, tensor] : tensors) {
-    if (listed++ == most_names) return names + ", ...";
+    if (listed++ == max_names) return names + ", ...";
     names += (names.empty() ? "" : ", ") + in_quotes(name);
   }
   return names.empty() ? "no tensors" : names;
@@ -75,7 +75,7 @@ StoredTensor SafetensorsFile::take(const std::string& name) {
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   InputFile input("read_safetensors", path);
-  return read(input.size(), input.where(),
+  return read(input.size(), input.error_prefix(),
               [&](std::uint64_t offset, std::span<std::byte> into) { input.read(offset, into); });
 }
 
@@ -90,11 +90,11 @@ void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
   for (const auto& [name, tensor] : file.tensors)
     header.tensors.push_back({name, tensor.dtype, tensor.shape});
   std::stable_sort(header.tensors.begin(), header.tensors.end(),
-                   [](const HeaderEntry& a, const HeaderEntry& b) {
+                   [](const TensorEntry& a, const TensorEntry& b) {
                      return bytes_per_element(a.dtype) > bytes_per_element(b.dtype);
                    });
   std::uint64_t filled = 0;
-  for (HeaderEntry& entry : header.tensors) {
+  for (TensorEntry& entry : header.tensors) {
     entry.begin = filled;
     entry.end = filled += file.at(entry.name).bytes.size();
   }
@@ -103,7 +103,7 @@ void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
   const std::uint64_t header_bytes = text.size();
   write_bytes(stream, std::as_bytes(std::span(&header_bytes, 1)));
   write_bytes(stream, std::as_bytes(std::span(text)));
-  for (const HeaderEntry& entry : header.tensors) write_bytes(stream, file.at(entry.name).bytes);
+  for (const TensorEntry& entry : header.tensors) write_bytes(stream, file.at(entry.name).bytes);
 }
 
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {

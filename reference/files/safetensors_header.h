@@ -11,7 +11,7 @@
 namespace ringattn {
 
 // What the header of a safetensors file says of one tensor.
-struct HeaderEntry {
+struct TensorEntry {
   std::string name;
   Dtype dtype = Dtype::f32;
   std::vector<Index> shape;
@@ -21,13 +21,13 @@ struct HeaderEntry {
 // The header: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"key":
 // "value"}}
 struct SafetensorsHeader {
-  std::vector<HeaderEntry> tensors;  // in the order of their bytes
+  std::vector<TensorEntry> tensors;  // in the order of their bytes
   std::map<std::string, std::string> metadata;
 };
 
-// Throws BadInput, in a sentence that begins with _where_, unless the tensors fill the _data_bytes_ exactly,
+// Throws BadInput, in a sentence that begins with _error_prefix_, unless the tensors fill the _data_bytes_ exactly,
 // one after the other. What it returns is safe to allocate: no tensor is larger than the data.
-SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes, const std::string& where);
+SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes, const std::string& error_prefix);
 
 // The inverse, padded with blanks to a multiple of 8 bytes
 std::string header_text(const SafetensorsHeader& header);

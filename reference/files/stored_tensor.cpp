@@ -92,7 +92,7 @@ void for_each_element(const Shape& shape, Axes axes, Index element_bytes, F&& f)
 }
 
 template <class T>
-void unpack(const StoredTensor& stored, Axes axes, const TensorView<T>& target) {
+void decode(const StoredTensor& stored, Axes axes, const TensorView<T>& target) {
   with_storage_type(stored.dtype, [&]<class Storage>(std::type_identity<Storage>) {
     for_each_element(target.shape, axes, sizeof(Storage),
                      [&](Index offset, Index b, Index s, Index h, Index d) {
@@ -104,7 +104,7 @@ void unpack(const StoredTensor& stored, Axes axes, const TensorView<T>& target) 
 }
 
 template <class T>
-StoredTensor packed(const TensorView<const T>& source, Dtype dtype, Axes axes) {
+StoredTensor encode(const TensorView<const T>& source, Dtype dtype, Axes axes) {
   StoredTensor stored{dtype, extents_of(source.shape, axes), {}};
   stored.bytes.resize(static_cast<std::size_t>(source.shape.size() * bytes_per_element(dtype)));
   with_storage_type(dtype, [&]<class Storage>(std::type_identity<Storage>) {
@@ -117,7 +117,7 @@ StoredTensor packed(const TensorView<const T>& source, Dtype dtype, Axes axes) {
   return stored;
 }
 
-StoredTensor packed_integers(const std::int64_t* first, std::vector<Index> extents) {
+StoredTensor encode_integers(const std::int64_t* first, std::vector<Index> extents) {
   StoredTensor stored{Dtype::i64, std::move(extents), {}};
   Index count = 1;
   for (const Index extent : stored.shape) count *= extent;
@@ -126,9 +126,9 @@ StoredTensor packed_integers(const std::int64_t* first, std::vector<Index> exten
   return stored;
 }
 
-[[noreturn]] void refuse_number(const std::string& name, double x, const std::vector<Index>& place) {
+[[noreturn]] void throw_not_finite(const std::string& name, double x, const std::vector<Index>& index) {
   throw BadInput("[input] every number must be finite; " + in_quotes(name) + " has " +
-                 number(x).get<std::string>() + " at (b, s, h, d) = " + text_of(place) +
+                 number(x).get<std::string>() + " at (b, s, h, d) = " + text_of(index) +
                  "; mend what made it");
 }
 
@@ -139,7 +139,7 @@ Tensor<T> to_tensor(const std::string& name, const StoredTensor& stored, Axes ax
   check_rank(name, stored, stored.shape.size() == 4, ("rank 4, " + std::string(axis_names(axes))).c_str());
   check_float<T>(name, stored);
   Tensor<T> tensor(shape_of(stored.shape, axes));
-  unpack(stored, axes, tensor.view());
+  decode(stored, axes, tensor.view());
   return tensor;
 }
 
@@ -148,7 +148,7 @@ Tensor<T> to_row_tensor(const std::string& name, const StoredTensor& stored) {
   check_rank(name, stored, stored.shape.size() == 3, "rank 3, (batch, heads, sequence)");
   check_float<T>(name, stored);
   Tensor<T> rows = row_tensor<T>(stored.shape[0], stored.shape[2], stored.shape[1]);
-  unpack(stored, Axes::bhsd, rows.view());
+  decode(stored, Axes::bhsd, rows.view());
   return rows;
 }
 
@@ -171,31 +171,31 @@ std::vector<std::int64_t> to_integers(const std::string& name, const StoredTenso
 
 template <class T>
 StoredTensor stored_tensor(const TensorView<const T>& tensor, Dtype dtype, Axes axes) {
-  return packed(tensor, dtype, axes);
+  return encode(tensor, dtype, axes);
 }
 
 template <class T>
 StoredTensor stored_row_tensor(const TensorView<const T>& rows, Dtype dtype) {
   require(rows.shape.D == 1, "[write_safetensors] a row tensor has one number for each row; found shape ",
           rows.shape);
-  StoredTensor stored = packed(rows, dtype, Axes::bhsd);
+  StoredTensor stored = encode(rows, dtype, Axes::bhsd);
   stored.shape.pop_back();
   return stored;
 }
 
 StoredTensor stored_integer_rows(const Matrix<std::int64_t>& rows) {
-  return packed_integers(rows.data(), {rows.rows(), rows.cols()});
+  return encode_integers(rows.data(), {rows.rows(), rows.cols()});
 }
 
 StoredTensor stored_integers(const std::vector<std::int64_t>& integers) {
-  return packed_integers(integers.data(), {static_cast<Index>(integers.size())});
+  return encode_integers(integers.data(), {static_cast<Index>(integers.size())});
 }
 
 template <class T>
 void require_finite(const std::string& name, const TensorView<const T>& tensor) {
   for_each_element(tensor.shape, Axes::bshd, sizeof(T), [&](Index, Index b, Index s, Index h, Index d) {
     const T x = tensor(b, s, h, d);
-    if (!std::isfinite(x)) refuse_number(name, static_cast<double>(x), {b, s, h, d});
+    if (!std::isfinite(x)) throw_not_finite(name, static_cast<double>(x), {b, s, h, d});
   });
 }
 

@@ -18,46 +18,46 @@ namespace fs = std::filesystem;
 namespace {
 
 // The temporary files that exist now, kept where a signal handler may look: no lock, no allocation
-enum class SlotState { free, filling, live };
-struct Slot {
-  std::atomic<SlotState> state = SlotState::free;
+enum class EntryState { free, filling, live };
+struct Entry {
+  std::atomic<EntryState> state = EntryState::free;
   char path[PATH_MAX];
 };
-std::array<Slot, 32> slots;
-static_assert(std::atomic<SlotState>::is_always_lock_free);
+std::array<Entry, 32> registry;
+static_assert(std::atomic<EntryState>::is_always_lock_free);
 
-extern "C" void remove_temporaries_and_die(int signal_number) {
-  for (const Slot& slot : slots)
-    if (slot.state == SlotState::live) unlink(slot.path);
+extern "C" void remove_files_and_reraise(int signal_number) {
+  for (const Entry& entry : registry)
+    if (entry.state == EntryState::live) unlink(entry.path);
   raise(signal_number);  // SA_RESETHAND has restored the default action, which ends the program
 }
 
 // Leaves alone the signals that somebody handles or ignores already
-void watch_signals() {
+void install_signal_handlers() {
   for (const int signal_number : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXCPU, SIGXFSZ}) {
     struct sigaction current = {};
     sigaction(signal_number, nullptr, &current);
     if (current.sa_handler != SIG_DFL) continue;
     struct sigaction ours = {};
-    ours.sa_handler = remove_temporaries_and_die;
+    ours.sa_handler = remove_files_and_reraise;
     ours.sa_flags = static_cast<int>(SA_RESETHAND);
     sigaction(signal_number, &ours, nullptr);
   }
 }
 
-void enter(const fs::path& path) {
-  for (Slot& slot : slots) {
-    SlotState expected = SlotState::free;
-    if (!slot.state.compare_exchange_strong(expected, SlotState::filling)) continue;
-    std::strncpy(slot.path, path.c_str(), sizeof slot.path - 1);
-    slot.state = SlotState::live;
+void register_path(const fs::path& path) {
+  for (Entry& entry : registry) {
+    EntryState expected = EntryState::free;
+    if (!entry.state.compare_exchange_strong(expected, EntryState::filling)) continue;
+    std::strncpy(entry.path, path.c_str(), sizeof entry.path - 1);
+    entry.state = EntryState::live;
     return;
   }
 }
 
-void leave(const fs::path& path) {
-  for (Slot& slot : slots)
-    if (slot.state == SlotState::live && path == slot.path) slot.state = SlotState::free;
+void unregister_path(const fs::path& path) {
+  for (Entry& entry : registry)
+    if (entry.state == EntryState::live && path == entry.path) entry.state = EntryState::free;
 }
 
 fs::path create_in(const fs::path& directory, const std::string& ending) {
@@ -76,20 +76,20 @@ fs::path create_in(const fs::path& directory, const std::string& ending) {
 }  // namespace
 
 TemporaryFile::TemporaryFile(const fs::path& directory, const std::string& ending) {
-  watch_signals();
+  install_signal_handlers();
   path_ = create_in(directory, ending);
-  enter(path_);
+  register_path(path_);
 }
 
 TemporaryFile::~TemporaryFile() {
   if (path_.empty()) return;
   unlink(path_.c_str());
-  leave(path_);
+  unregister_path(path_);
 }
 
 void TemporaryFile::rename_to(const fs::path& target) {
   fs::rename(path_, target);
-  leave(path_);
+  unregister_path(path_);
   path_.clear();
 }
 

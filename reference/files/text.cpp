@@ -18,7 +18,7 @@ void Text::append(std::string file, std::string_view bytes) {
   bytes_ += bytes;
 }
 
-Place Text::place(std::size_t offset) const {
+SourceLocation Text::location(std::size_t offset) const {
   require(offset < bytes_.size(), "[text] a place must lie inside the text; found byte ", offset, " of ",
           bytes_.size());
   const auto line = static_cast<std::size_t>(

@@ -11,11 +11,11 @@
 namespace ringattn {
 
 // Where a byte of a text stands.
-struct Place {
+struct SourceLocation {
   std::string file;
   Index line = 1;    // counted from 1
   Index column = 1;  // in bytes, counted from 1
-  bool operator==(const Place&) const = default;
+  bool operator==(const SourceLocation&) const = default;
 };
 
 // Texts one after the other, byte by byte as they are, which remembers where each byte comes from.
@@ -27,7 +27,7 @@ class Text {
   const std::string& bytes() const { return bytes_; }
 
   // Where the byte _offset_ stands; throws BadInput behind the last
-  Place place(std::size_t offset) const;
+  SourceLocation location(std::size_t offset) const;
 
  private:
   struct Part {

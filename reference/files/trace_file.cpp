@@ -8,34 +8,34 @@
 #include "reference/files/json_fields.h"
 #include "reference/files/output_file.h"
 #include "reference/trace/event_names.h"
-#include "reference/trace/json_lines.h"
-#include "reference/trace/perfetto.h"
+#include "reference/trace/export/json_lines.h"
+#include "reference/trace/export/perfetto.h"
 #include "reference/trace/trace_store.h"
 
 namespace ringattn {
 
 namespace {
 
-constexpr std::int64_t most_devices = 65536;  // room for a table of devices x passes
-constexpr std::size_t most_passes = 16;
+constexpr std::int64_t max_devices = 65536;  // room for a table of devices x passes
+constexpr std::size_t max_passes = 16;
 
 // The text if it is one of _words_
 std::string one_of(const JsonFields& fields, const char* key, const std::vector<std::string>& words) {
-  const std::string text = fields.text(key);
+  const std::string text = fields.string(key);
   std::string list;
   for (const std::string& word : words) {
     if (text == word) return text;
     list += (list.empty() ? "" : ", ") + word;
   }
-  fields.refuse(key, "one of " + list);
+  fields.fail(key, "one of " + list);
 }
 
 TraceHeader parse_header(const JsonFields& fields) {
   TraceHeader header;
   header.schema =
       static_cast<int>(fields.integer("schema", TraceHeader::current_schema, TraceHeader::current_schema));
-  header.engine_version = fields.text("engine_version");
-  header.devices = static_cast<int>(fields.integer("devices", 1, most_devices));
+  header.engine_version = fields.string("engine_version");
+  header.devices = static_cast<int>(fields.integer("devices", 1, max_devices));
   header.batch = fields.integer("batch", 0, INT64_MAX);
   header.Sq = fields.integer("seq", 0, INT64_MAX);
   header.Skv = fields.integer("kv_seq", 0, INT64_MAX);
@@ -46,44 +46,44 @@ TraceHeader parse_header(const JsonFields& fields) {
   header.layout = one_of(fields, "layout", {"contiguous", "zigzag", "striped"});
   header.rotate = one_of(fields, "rotate", {"kv", "q"});
   header.dtype = one_of(fields, "dtype", {"f64", "f32", "bf16", "f16"});
-  header.overlap = fields.truth("overlap");
-  header.transport = fields.text("transport");
-  header.passes = fields.texts("passes");
-  if (header.passes.size() > most_passes) fields.refuse("passes", "at most 16");
-  header.cost.ns_per_pair = fields.finite("ns_per_pair");
-  header.cost.link_gbps = fields.finite("link_gbps");
-  header.cost.link_latency_us = fields.finite("link_latency_us");
-  header.options = fields.named_texts("options");
+  header.overlap = fields.boolean("overlap");
+  header.transport = fields.string("transport");
+  header.passes = fields.strings("passes");
+  if (header.passes.size() > max_passes) fields.fail("passes", "at most 16");
+  header.cost.ns_per_pair = fields.finite_number("ns_per_pair");
+  header.cost.link_gbps = fields.finite_number("link_gbps");
+  header.cost.link_latency_us = fields.finite_number("link_latency_us");
+  header.options = fields.string_map("options");
   return header;
 }
 
 // Reads the events of one file.
 class EventParser {
  public:
-  EventParser(const TraceHeader& header, TraceFile::Texts& texts) : header_(header), texts_(texts) {}
+  EventParser(const TraceHeader& header, TraceFile::StringPool& strings) : header_(header), strings_(strings) {}
 
   Event parse(const JsonFields& fields) {
     Event event;
-    event.id = id(fields, "id", fields.text("id"));
+    event.id = id(fields, "id", fields.string("id"));
     if (fields.integer("device", 0, header_.devices - 1) != event.id.device)
-      fields.refuse("device", "that of the id");
-    event.kind = word(fields, "kind", event_kind, "a kind of event");
-    event.at = word(fields, "at", event_at, "begin, end or point");
-    event.lane = word(fields, "lane", event_lane, "a lane");
+      fields.fail("device", "that of the id");
+    event.kind = enum_value(fields, "kind", event_kind, "a kind of event");
+    event.at = enum_value(fields, "at", event_phase, "begin, end or point");
+    event.lane = enum_value(fields, "lane", event_lane, "a lane");
     event.step = int_of(fields, "step", -1, INT32_MAX);
-    event.t = fields.finite("t");
+    event.t = fields.finite_number("t");
     if (fields.has("w")) event.w = fields.integer("w", INT64_MIN, INT64_MAX);
 
-    const std::vector<std::string> causes = fields.texts("cause");
-    if (causes.size() > event.cause.size()) fields.refuse("cause", "at most two ids");
+    const std::vector<std::string> causes = fields.strings("cause");
+    if (causes.size() > event.cause.size()) fields.fail("cause", "at most two ids");
     for (std::size_t i = 0; i < causes.size(); ++i) event.cause[i] = id(fields, "cause", causes[i]);
-    parse_what_happened(fields, event);
+    parse_payload(fields, event);
     return event;
   }
 
  private:
-  static int int_of(const JsonFields& fields, const char* key, std::int64_t least, std::int64_t most) {
-    return static_cast<int>(fields.integer(key, least, most));
+  static int int_of(const JsonFields& fields, const char* key, std::int64_t minimum, std::int64_t maximum) {
+    return static_cast<int>(fields.integer(key, minimum, maximum));
   }
   int device(const JsonFields& fields, const char* key) const {
     return int_of(fields, key, 0, header_.devices - 1);
@@ -91,29 +91,29 @@ class EventParser {
 
   EventId id(const JsonFields& fields, const char* key, const std::string& text) const {
     const std::optional<EventId> id = event_id(text);
-    if (!id || id->device >= header_.devices) fields.refuse(key, "\"device.sequence\"");
+    if (!id || id->device >= header_.devices) fields.fail(key, "\"device.sequence\"");
     return *id;
   }
 
   template <class Enum>
-  static Enum word(const JsonFields& fields, const char* key,
+  static Enum enum_value(const JsonFields& fields, const char* key,
                    std::optional<Enum> (*meaning)(std::string_view), const char* what) {
-    const std::optional<Enum> value = meaning(fields.text(key));
-    if (!value) fields.refuse(key, what);
+    const std::optional<Enum> value = meaning(fields.string(key));
+    if (!value) fields.fail(key, what);
     return *value;
   }
 
-  // Events look at their texts, which must stay where they are
-  std::string_view kept(const JsonFields& fields, const char* key) {
-    return *texts_.insert(fields.text(key)).first;
+  // Events look at their strings, which must stay where they are
+  std::string_view intern(const JsonFields& fields, const char* key) {
+    return *strings_.insert(fields.string(key)).first;
   }
 
-  void parse_what_happened(const JsonFields& fields, Event& event);
-  void parse_journey(const JsonFields& fields, Event& recv);
+  void parse_payload(const JsonFields& fields, Event& event);
+  void parse_transfer_times(const JsonFields& fields, Event& recv);
   void parse_compute(const JsonFields& fields, Event& event);
 
   const TraceHeader& header_;
-  TraceFile::Texts& texts_;
+  TraceFile::StringPool& strings_;
 };
 
 std::shared_ptr<const RowFacts> parse_row(const JsonFields& fields) {
@@ -128,16 +128,16 @@ std::shared_ptr<const RowFacts> parse_row(const JsonFields& fields) {
   row->l_after = fields.number("l_after");
   row->O_before = fields.numbers("O_before");
   row->O_after = fields.numbers("O_after");
-  if (row->O_before.size() != row->O_after.size()) fields.refuse("O_after", "as long as O_before");
+  if (row->O_before.size() != row->O_after.size()) fields.fail("O_after", "as long as O_before");
   if (!fields.has("scores")) return row;
   row->scores = fields.numbers("scores");
   row->score_magnitude = fields.number("score_magnitude");
   return row;
 }
 
-void EventParser::parse_journey(const JsonFields& fields, Event& recv) {
-  recv.transfer_t = fields.finite("transfer_t");
-  recv.exposed_t = fields.finite("exposed_t");
+void EventParser::parse_transfer_times(const JsonFields& fields, Event& recv) {
+  recv.transfer_t = fields.finite_number("transfer_t");
+  recv.exposed_t = fields.finite_number("exposed_t");
   if (fields.has("transfer_w")) recv.transfer_w = fields.integer("transfer_w", INT64_MIN, INT64_MAX);
   if (fields.has("exposed_w")) recv.exposed_w = fields.integer("exposed_w", INT64_MIN, INT64_MAX);
 }
@@ -145,32 +145,32 @@ void EventParser::parse_journey(const JsonFields& fields, Event& recv) {
 // One of the two blocks that meet is the device's own, the other one has travelled
 void EventParser::parse_compute(const JsonFields& fields, Event& event) {
   const bool queries = header_.queries_rotate();
-  const char* at_home = queries ? "kv_owner" : "q_owner";
-  if (device(fields, at_home) != event.id.device)
-    fields.refuse(at_home, "the device itself, as the other block rotates");
+  const char* resident = queries ? "kv_owner" : "q_owner";
+  if (device(fields, resident) != event.id.device)
+    fields.fail(resident, "the device itself, as the other block rotates");
   event.owner = device(fields, queries ? "q_owner" : "kv_owner");
-  event.mask_class = kept(fields, "mask_class");
+  event.mask_class = intern(fields, "mask_class");
   event.live_pairs = fields.integer("live_pairs", 0, INT64_MAX);
 }
 
-void EventParser::parse_what_happened(const JsonFields& fields, Event& event) {
-  constexpr std::int64_t most_bytes = std::int64_t{1} << 40;  // millions of them can be added
+void EventParser::parse_payload(const JsonFields& fields, Event& event) {
+  constexpr std::int64_t max_bytes = std::int64_t{1} << 40;  // millions of them can be added
   switch (event.kind) {
     case EventKind::alloc:
     case EventKind::free:
-      event.what = kept(fields, "what");
-      event.bytes = fields.integer("bytes", 0, most_bytes);
+      event.what = intern(fields, "what");
+      event.bytes = fields.integer("bytes", 0, max_bytes);
       break;
     case EventKind::send:
     case EventKind::recv:
       event.peer = device(fields, "peer");
       event.owner = device(fields, "owner");
-      event.what = kept(fields, "what");
-      event.bytes = fields.integer("bytes", 0, most_bytes);
-      if (event.kind == EventKind::recv) parse_journey(fields, event);
+      event.what = intern(fields, "what");
+      event.bytes = fields.integer("bytes", 0, max_bytes);
+      if (event.kind == EventKind::recv) parse_transfer_times(fields, event);
       break;
     case EventKind::wait:
-      event.why = kept(fields, "why");
+      event.why = intern(fields, "why");
       break;
     case EventKind::compute:
       parse_compute(fields, event);
@@ -184,11 +184,11 @@ void EventParser::parse_what_happened(const JsonFields& fields, Event& event) {
       event.owner = device(fields, "owner");
       break;
     case EventKind::check:
-      event.what = kept(fields, "what");
+      event.what = intern(fields, "what");
       event.value = fields.number("value");
       break;
     case EventKind::run:
-      event.what = kept(fields, "what");
+      event.what = intern(fields, "what");
       break;
     case EventKind::finalize:
       break;
@@ -204,18 +204,18 @@ std::string_view next_line(std::string_view& bytes) {
 
 }  // namespace
 
-TraceFile parse_trace(std::string_view bytes, const std::string& where) {
+TraceFile parse_trace(std::string_view bytes, const std::string& error_prefix) {
   const std::string what_to_do = "is this a file that --trace wrote, and whole?";
-  require(!bytes.empty(), where, "a trace has a header; found nothing; ", what_to_do);
-  const auto texts = std::make_shared<TraceFile::Texts>();
+  require(!bytes.empty(), error_prefix, "a trace has a header; found nothing; ", what_to_do);
+  const auto strings = std::make_shared<TraceFile::StringPool>();
   TraceFile trace;
-  trace.texts = texts;
-  trace.header = parse_header({next_line(bytes), where + "line 1: ", what_to_do});
+  trace.strings = strings;
+  trace.header = parse_header({next_line(bytes), error_prefix + "line 1: ", what_to_do});
 
-  EventParser parser(trace.header, *texts);
+  EventParser parser(trace.header, *strings);
   for (int number = 2; !bytes.empty(); ++number)
     trace.events.push_back(
-        parser.parse({next_line(bytes), where + "line " + std::to_string(number) + ": ", what_to_do}));
+        parser.parse({next_line(bytes), error_prefix + "line " + std::to_string(number) + ": ", what_to_do}));
   sort_events(trace.events);
   return trace;
 }
@@ -224,7 +224,7 @@ TraceFile read_trace(const std::filesystem::path& path) {
   InputFile file("trace", path);
   std::string bytes(file.size(), '\0');
   file.read(0, std::as_writable_bytes(std::span(bytes)));
-  return parse_trace(bytes, file.where());
+  return parse_trace(bytes, file.error_prefix());
 }
 
 void write_trace(const std::filesystem::path& path, const TraceHeader& header,

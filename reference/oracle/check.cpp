@@ -5,7 +5,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/row_sample.h"
-#include "reference/definition/truth.h"
+#include "reference/definition/chunked.h"
 
 namespace ringattn {
 
@@ -40,14 +40,14 @@ void choose_rows(const Submission& s, const CheckOptions& options, Report& repor
 
 void judge_into(Report& report, const char* tensor, const std::optional<TensorView<const double>>& found,
                 const std::vector<Index>& rows, const Tensor<double>& truth,
-                const Tensor<double>& allowance) {
+                const Tensor<double>& tolerance) {
   if (!found) return;
   const Shape& whole = found->shape;
   require(whole.S >= (rows.empty() ? 0 : rows.back() + 1), "[check] ", tensor, " must have ",
           rows.empty() ? 0 : rows.back() + 1, " rows or more; found ", whole.S);
-  report.judgements.push_back(judge(tensor, select_rows(*found, rows), truth, allowance));
-  Judgement& judgement = report.judgements.back();
-  for (Place* place : {&judgement.worst, &judgement.max_abs_place, &judgement.max_rel_place})
+  report.tensor_verdicts.push_back(judge_tensor(tensor, select_rows(*found, rows), truth, tolerance));
+  TensorVerdict& tensor_verdict = report.tensor_verdicts.back();
+  for (ElementIndex* place : {&tensor_verdict.worst, &tensor_verdict.max_abs_place, &tensor_verdict.max_rel_place})
     if (!rows.empty()) place->s = rows[static_cast<std::size_t>(place->s)];
 }
 
@@ -68,7 +68,7 @@ void require_shapes(const Submission& s) {
 }
 
 // dk and dv of the sampled keys need every query row: its lse and out are those that were handed in
-std::optional<GaugedGradients> gauge_keys(const Submission& s, Report& report) {
+std::optional<BoundedGradients> bound_keys(const Submission& s, Report& report) {
   if (!s.dk && !s.dv) return std::nullopt;
   if (!s.out || !s.lse) {
     report.remarks.emplace_back(
@@ -78,56 +78,56 @@ std::optional<GaugedGradients> gauge_keys(const Submission& s, Report& report) {
   const Tensor<double> K = select_rows(s.problem.K, report.keys), V = select_rows(s.problem.V, report.keys);
   Problem<double> of_keys = s.problem;
   of_keys.K = K, of_keys.V = V;
-  of_keys.kv_tokens = s.problem.kv_tokens.select(report.keys);
-  return gauge_attention_vjp(of_keys, all_rows(s.problem.Q.shape.S),
+  of_keys.kv_positions = s.problem.kv_positions.select(report.keys);
+  return bound_attention_vjp(of_keys, all_rows(s.problem.Q.shape.S),
                              {converted<double>(*s.out), converted<double>(*s.lse, Axes::bhsd)}, s.cotangents,
                              s.declared);
 }
 
-std::optional<GaugedGradients> judge_gradients(const Submission& s, const GaugedForward& forward,
+std::optional<BoundedGradients> judge_gradients(const Submission& s, const BoundedAttention& forward,
                                                Report& report) {
   if (!s.dq && !s.dk && !s.dv) return std::nullopt;
-  const GaugedGradients gauged =
-      gauge_attention_vjp(s.problem, report.rows, forward.truth, s.cotangents, s.declared);
-  judge_into(report, "dq", s.dq, report.rows, gauged.truth.dq, gauged.allowance.dq);
-  const std::optional<GaugedGradients> of_keys = report.sampled ? gauge_keys(s, report) : gauged;
+  const BoundedGradients bounded =
+      bound_attention_vjp(s.problem, report.rows, forward.truth, s.cotangents, s.declared);
+  judge_into(report, "dq", s.dq, report.rows, bounded.truth.dq, bounded.tolerance.dq);
+  const std::optional<BoundedGradients> of_keys = report.sampled ? bound_keys(s, report) : bounded;
   if (of_keys) {
-    judge_into(report, "dk", s.dk, report.keys, of_keys->truth.dk, of_keys->allowance.dk);
-    judge_into(report, "dv", s.dv, report.keys, of_keys->truth.dv, of_keys->allowance.dv);
+    judge_into(report, "dk", s.dk, report.keys, of_keys->truth.dk, of_keys->tolerance.dk);
+    judge_into(report, "dv", s.dv, report.keys, of_keys->truth.dv, of_keys->tolerance.dv);
   }
-  return report.sampled ? std::nullopt : std::optional(gauged);
+  return report.sampled ? std::nullopt : std::optional(bounded);
 }
 
-const Judgement* worst_of(const Report& report) {
+const TensorVerdict* worst_of(const Report& report) {
   const auto worst =
-      std::max_element(report.judgements.begin(), report.judgements.end(),
-                       [](const Judgement& a, const Judgement& b) { return a.ratio < b.ratio; });
-  return worst == report.judgements.end() ? nullptr : &*worst;
+      std::max_element(report.tensor_verdicts.begin(), report.tensor_verdicts.end(),
+                       [](const TensorVerdict& a, const TensorVerdict& b) { return a.ratio < b.ratio; });
+  return worst == report.tensor_verdicts.end() ? nullptr : &*worst;
 }
 
 void find_where(const Submission& s, Report& report) {
-  const Judgement* worst = worst_of(report);
-  if (!worst || worst->grade == Grade::pass) return;
-  const Spread spread(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
+  const TensorVerdict* worst = worst_of(report);
+  if (!worst || worst->status == Status::pass) return;
+  const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   const bool of_keys = worst->tensor == "dk" || worst->tensor == "dv";
-  report.where = of_keys ? locate(*worst, report.keys, spread.keys, s.problem.kv_tokens)
-                         : locate(*worst, report.rows, spread.queries, s.problem.q_tokens);
+  report.where = of_keys ? locate(*worst, report.keys, sharding.keys, s.problem.kv_positions)
+                         : locate(*worst, report.rows, sharding.queries, s.problem.q_positions);
   report.where_tensor = worst->tensor;
 }
 
 bool failed(const Report& report, std::initializer_list<std::string_view> tensors) {
-  return std::any_of(report.judgements.begin(), report.judgements.end(), [&](const Judgement& judgement) {
-    return judgement.grade == Grade::fail &&
-           std::find(tensors.begin(), tensors.end(), judgement.tensor) != tensors.end();
+  return std::any_of(report.tensor_verdicts.begin(), report.tensor_verdicts.end(), [&](const TensorVerdict& tensor_verdict) {
+    return tensor_verdict.status == Status::fail &&
+           std::find(tensors.begin(), tensors.end(), tensor_verdict.tensor) != tensors.end();
   });
 }
 
 void measure_blocks(const Submission& s, Report& report) {
   if (!s.out || s.devices == 1 || !failed(report, {"out"})) return;
   const std::vector<Index> rows = sample_rows(s.problem.Q.shape.S, rows_for_blocks, s.layout, s.devices, 0);
-  const Spread spread(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
-  report.blocks = block_spectrum(s.problem, spread, rows, select_rows(*s.out, rows),
-                                 gauge_attention(s.problem, rows, s.declared));
+  const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
+  report.blocks = estimate_block_weights(s.problem, sharding, rows, select_rows(*s.out, rows),
+                                 bound_attention(s.problem, rows, s.declared));
 }
 
 // Whether mistakes can show at all, and can be tried in seconds
@@ -136,7 +136,7 @@ bool nameable(const Problem<double>& problem) {
   return problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names;
 }
 
-void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>& gradients, Report& report) {
+void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>& gradients, Report& report) {
   const bool forward_failed = failed(report, {"out", "lse"}),
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
@@ -146,7 +146,7 @@ void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>&
     return;
   }
   if (forward_failed) {
-    report.forward = diagnose_forward(s, report.judgements, report.rows);
+    report.forward = diagnose_forward(s, report.tensor_verdicts, report.rows);
     if (backward_failed) report.remarks.emplace_back("the gradients are named once the forward is right");
   } else if (gradients && small_enough_for_backward(s.problem)) {
     report.backward = diagnose_backward(s, *gradients);
@@ -157,10 +157,10 @@ void name_the_mistake(const Submission& s, const std::optional<GaugedGradients>&
 }
 
 Verdict verdict_of(const Report& report) {
-  Grade grade = Grade::pass;
-  for (const Judgement& judgement : report.judgements) grade = std::max(grade, judgement.grade);
+  Status status = Status::pass;
+  for (const TensorVerdict& tensor_verdict : report.tensor_verdicts) status = std::max(status, tensor_verdict.status);
   if (first_wrong(report.states)) return Verdict::fail;
-  if (grade != Grade::fail) return grade == Grade::pass ? Verdict::pass : Verdict::note;
+  if (status != Status::fail) return status == Status::pass ? Verdict::pass : Verdict::note;
   const bool gradients_failed = failed(report, {"dq", "dk", "dv"});
   return report.forward && report.forward->convention() && !gradients_failed ? Verdict::convention
                                                                              : Verdict::fail;
@@ -193,24 +193,24 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   require_shapes(s);
   Report report;
   choose_rows(s, options, report);
-  const GaugedForward forward = gauge_attention(s.problem, report.rows, s.declared);
-  judge_into(report, "out", s.out, report.rows, forward.truth.out, forward.allowance.out);
-  judge_into(report, "lse", s.lse, report.rows, forward.truth.lse, forward.allowance.lse);
-  const std::optional<GaugedGradients> gradients = judge_gradients(s, forward, report);
-  if (const Judgement* worst = worst_of(report)) report.gauge_ratio = worst->ratio;
+  const BoundedAttention forward = bound_attention(s.problem, report.rows, s.declared);
+  judge_into(report, "out", s.out, report.rows, forward.truth.out, forward.tolerance.out);
+  judge_into(report, "lse", s.lse, report.rows, forward.truth.lse, forward.tolerance.lse);
+  const std::optional<BoundedGradients> gradients = judge_gradients(s, forward, report);
+  if (const TensorVerdict* worst = worst_of(report)) report.worst_ratio = worst->ratio;
 
   find_where(s, report);
   measure_blocks(s, report);
-  const Spread spread(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
-  report.states = judge_states(s.problem, spread, s.declared, s.states);
+  const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
+  report.states = judge_states(s.problem, sharding, s.declared, s.states);
   if (options.diagnose) name_the_mistake(s, gradients, report);
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
                      sample_rows(s.problem.Q.shape.S, rows_for_laws, s.layout, s.devices, options.seed));
   report.verdict = verdict_of(report);
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
-  if (passed && options.blind_spots && nameable(s.problem)) {
-    report.blind_to = blind_spots(s);
-    if (!report.blind_to->backward_tried)
+  if (passed && options.list_undetectable && nameable(s.problem)) {
+    report.undetectable = find_undetectable_mistakes(s);
+    if (!report.undetectable->backward_tried)
       report.remarks.emplace_back(
           "whether mistakes of the backward would show is tried up to about 500 tokens and 8 heads");
   }

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "reference/oracle/blind_spots.h"
-#include "reference/oracle/diagnosis.h"
-#include "reference/oracle/laws.h"
-#include "reference/oracle/spectrometer.h"
-#include "reference/oracle/where.h"
+#include "reference/oracle/diagnosis/undetectable.h"
+#include "reference/oracle/diagnosis/diagnosis.h"
+#include "reference/oracle/verdict/laws.h"
+#include "reference/oracle/diagnosis/block_weights.h"
+#include "reference/oracle/verdict/where.h"
 
 namespace ringattn {
 
@@ -17,28 +17,28 @@ struct CheckOptions {
   Index rows = 0;  // query rows and keys to judge; 0: all where that takes seconds, else 256
   std::uint64_t seed = 0;
   bool diagnose = true;     // whether a wrong result is named
-  bool blind_spots = true;  // whether the mistakes that this case cannot show are listed
+  bool list_undetectable = true;  // whether the mistakes that this case cannot show are listed
 };
 
 // All that the oracle has to say about a submission.
 struct Report {
   Verdict verdict = Verdict::pass;
-  double gauge_ratio = 0;  // of the worst element of all tensors
+  double worst_ratio = 0;  // of the worst element of all tensors
 
-  std::vector<Judgement> judgements;  // of what was handed in, in the order out lse dq dk dv
+  std::vector<TensorVerdict> tensor_verdicts;  // of what was handed in, in the order out lse dq dk dv
   std::vector<Index> rows, keys;      // judged, of the global sequence
   bool sampled = false;
 
   // Of the tensor in which the error is largest; where nothing is worse than a note, none
   std::optional<Where> where;
   std::string where_tensor;
-  std::optional<BlockSpectrum> blocks;
+  std::optional<BlockWeights> blocks;
 
-  std::vector<JudgedState> states;  // by step, then by device
+  std::vector<StateVerdict> states;  // by step, then by device
 
   std::optional<Diagnosis> forward, backward;
   std::vector<Law> laws;
-  std::optional<BlindSpots> blind_to;  // where the result is right and somebody asked
+  std::optional<UndetectableMistakes> undetectable;  // where the result is right and somebody asked
 
   std::vector<std::string> remarks;  // what could not be judged, and why
 

@@ -16,20 +16,20 @@ struct SelfTestCase {
   Index every = 1, first = 0;
 };
 
-// 2, 4 and 8 devices in each layout, causal and full, with grouped heads and without, 64 to _longest_ tokens.
+// 2, 4 and 8 devices in each layout, causal and full, with grouped heads and without, 64 to _longest_ positions.
 // Where each tries every _every_-th entry, up to 18, together they try all of them.
 std::vector<SelfTestCase> self_test_cases(Index every, Index longest);
 
-// One mistake, made with one of its readings and stored as bf16.
+// One mistake, made with one of its variants and stored as bf16.
 struct SelfTestResult {
   const Mistake* mistake;
-  Reading reading;
+  Variant variant;
   bool backward = false;           // judged by dq, dk and dv, else by out alone
   bool named = false;              // and whoever else was named gives the very same numbers
   std::vector<std::string> names;  // what was named
 };
 
-// One reading of each mistake, at random among those with an effect beyond a note's worth; entries that have
+// One variant of each mistake, at random among those with an effect beyond a note's worth; entries that have
 // none are passed over
 std::vector<SelfTestResult> self_test(const SelfTestCase& test_case);
 

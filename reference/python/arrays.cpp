@@ -9,7 +9,7 @@ namespace {
 constexpr int no_axis = -1;
 
 // Which axis of an array is B, S, H and D
-std::array<int, 4> places(Axes axes) {
+std::array<int, 4> axis_order_of(Axes axes) {
   switch (axes) {
     case Axes::bhsd:
       return {0, 2, 1, 3};
@@ -44,7 +44,7 @@ Dtype stored_type(const std::string& name, const Array& array) {
 }
 
 template <class T>
-TensorView<const T> strided(const Array& array, const std::array<int, 4>& place) {
+TensorView<const T> strided(const Array& array, const std::array<int, 4>& axis_order) {
   const auto extent = [&](int axis) {
     return axis == no_axis ? Index{1} : static_cast<Index>(array.shape(static_cast<std::size_t>(axis)));
   };
@@ -52,17 +52,17 @@ TensorView<const T> strided(const Array& array, const std::array<int, 4>& place)
     return axis == no_axis ? Index{0} : static_cast<Index>(array.stride(static_cast<std::size_t>(axis)));
   };
   return {static_cast<const T*>(array.data()),
-          {extent(place[0]), extent(place[1]), extent(place[2]), extent(place[3])},
-          {stride(place[0]), stride(place[1]), stride(place[2]), stride(place[3])}};
+          {extent(axis_order[0]), extent(axis_order[1]), extent(axis_order[2]), extent(axis_order[3])},
+          {stride(axis_order[0]), stride(axis_order[1]), stride(axis_order[2]), stride(axis_order[3])}};
 }
 
 // The numbers as double; those of another type are copied into _widened_
-TensorView<const double> widen(const Array& array, const std::array<int, 4>& place, Dtype stored,
+TensorView<const double> widen(const Array& array, const std::array<int, 4>& axis_order, Dtype stored,
                                Tensor<double>& widened) {
-  if (stored == Dtype::f64) return strided<double>(array, place);
+  if (stored == Dtype::f64) return strided<double>(array, axis_order);
   with_storage_type(stored, [&](auto type) {
     using Storage = typename decltype(type)::type;
-    widened = converted<double>(strided<Storage>(array, place));
+    widened = converted<double>(strided<Storage>(array, axis_order));
   });
   return widened.view();
 }
@@ -77,16 +77,16 @@ Axes parse_axes(const std::string& axes) {
                  "; choose one of them");
 }
 
-Operand::Operand(const std::string& name, Array array, std::array<int, 4> place)
+Operand::Operand(const std::string& name, Array array, std::array<int, 4> axis_order)
     : array_(std::move(array)), stored_(stored_type(name, array_)) {
-  view_ = widen(array_, place, stored_, widened_);
+  view_ = widen(array_, axis_order, stored_, widened_);
 }
 
 Operand::Operand(const std::string& name, Array array, Axes axes) {
   require(array.ndim() == 4, "[", name,
           "] a tensor must have the four axes batch, sequence, heads, head_dim; ", "found the shape ",
           shape_text(array), "; add an axis of extent 1 where one is missing");
-  *this = Operand(name, std::move(array), places(axes));
+  *this = Operand(name, std::move(array), axis_order_of(axes));
 }
 
 Operand Operand::of_rows(const std::string& name, Array array) {
@@ -101,9 +101,9 @@ PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q
   const int missing = 4 - static_cast<int>(array_.ndim());
   require(missing >= 0, "[", name, "] at most the four axes (batch, heads, Sq, Skv); found the shape ",
           shape_text(array_), "; drop an axis");
-  std::array<int, 4> place;
+  std::array<int, 4> axis_order;
   for (int axis = 0; axis < 4; ++axis)
-    place[static_cast<std::size_t>(axis)] = std::max(axis - missing, no_axis);
+    axis_order[static_cast<std::size_t>(axis)] = std::max(axis - missing, no_axis);
 
   TensorView<const T> pairs;
   if constexpr (std::is_same_v<T, bool>) {
@@ -111,9 +111,9 @@ PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q
         array_.dtype() == nb::dtype<bool>(), "[", name,
         "] a mask holds booleans, true where a query attends to a key; found numbers; write mask != 0, or "
         "give numbers to add as bias");
-    pairs = strided<bool>(array_, place);
+    pairs = strided<bool>(array_, axis_order);
   } else {
-    pairs = widen(array_, place, stored_type(name, array_), widened_);
+    pairs = widen(array_, axis_order, stored_type(name, array_), widened_);
   }
   const std::array<Index, 4> found{pairs.shape.B, pairs.shape.S, pairs.shape.H, pairs.shape.D},
       wanted{q.B, q.H, q.S, Skv};
@@ -132,9 +132,9 @@ template class PairOperand<bool>;
 
 namespace {
 
-// The array of the axes _place_ of a tensor; the tensor lives as long as the array
+// The array of the axes axis_order of a tensor; the tensor lives as long as the array
 template <class T>
-nb::object handed_over(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
+nb::object to_ndarray(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
   auto* owned = new Tensor<T>(std::move(tensor));
   const nb::capsule owner(owned, [](void* pointer) noexcept { delete static_cast<Tensor<T>*>(pointer); });
   const Shape& s = owned->shape();
@@ -154,14 +154,14 @@ nb::object handed_over(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
 
 template <class T>
 nb::object to_numpy(Tensor<T> tensor, Axes axes) {
-  if (axes == Axes::bhsd) return handed_over(converted<T>(tensor.view(), axes), {0, 2, 1, 3});
-  if (axes == Axes::sbhd) return handed_over(converted<T>(tensor.view(), axes), {1, 0, 2, 3});
-  return handed_over(std::move(tensor), {0, 1, 2, 3});
+  if (axes == Axes::bhsd) return to_ndarray(converted<T>(tensor.view(), axes), {0, 2, 1, 3});
+  if (axes == Axes::sbhd) return to_ndarray(converted<T>(tensor.view(), axes), {1, 0, 2, 3});
+  return to_ndarray(std::move(tensor), {0, 1, 2, 3});
 }
 
 template <class T>
 nb::object rows_to_numpy(Tensor<T> rows) {
-  return handed_over(converted<T>(rows.view(), Axes::bhsd), {0, 2, 1});
+  return to_ndarray(converted<T>(rows.view(), Axes::bhsd), {0, 2, 1});
 }
 
 template nb::object to_numpy(Tensor<float>, Axes);

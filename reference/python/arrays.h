@@ -39,7 +39,7 @@ class Operand {
   explicit operator bool() const { return view_.data != nullptr || view_.shape.S > 0; }
 
  private:
-  Operand(const std::string& name, Array array, std::array<int, 4> place);
+  Operand(const std::string& name, Array array, std::array<int, 4> axis_order);
 
   Array array_;
   Tensor<double> widened_;

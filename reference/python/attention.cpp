@@ -5,8 +5,8 @@
 
 #include "reference/blockwise/softmax_state.h"
 #include "reference/definition/bad_input.h"
-#include "reference/definition/truth.h"
-#include "reference/python/case.h"
+#include "reference/definition/chunked.h"
+#include "reference/python/problem_arrays.h"
 
 namespace ringattn::python {
 
@@ -15,37 +15,37 @@ namespace {
 using namespace nb::literals;
 
 // The definition; a few query rows at a time, unless pairs of rows have names
-Attended<double> forward_of(const Case& c) {
-  const Problem<double> problem = c.problem();
-  return c.has_pairs() ? attention(problem)
-                       : of_query_rows(attention<double>, problem, all_rows(problem.Q.shape.S));
+AttentionOutput<double> forward_of(const ProblemArrays& inputs) {
+  const Problem<double> problem = inputs.problem();
+  return inputs.has_pairs() ? attention(problem)
+                       : in_chunks_of_queries(attention<double>, problem, all_rows(problem.Q.shape.S));
 }
 
-nb::object attention_of(const Case& c) {
-  Attended<double> result = [&] {
+nb::object attention_of(const ProblemArrays& inputs) {
+  AttentionOutput<double> result = [&] {
     const nb::gil_scoped_release others_may_run;
-    return forward_of(c);
+    return forward_of(inputs);
   }();
-  return nb::make_tuple(to_numpy(std::move(result.out), c.axes), rows_to_numpy(std::move(result.lse)));
+  return nb::make_tuple(to_numpy(std::move(result.out), inputs.axes), rows_to_numpy(std::move(result.lse)));
 }
 
-nb::object vjp_of(const Case& c, const Array& dout, const std::optional<Array>& dlse) {
-  const CotangentOperands operands(dout, dlse, c.axes);
+nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::optional<Array>& dlse) {
+  const CotangentOperands operands(dout, dlse, inputs.axes);
   Gradients<double> result = [&] {
     const nb::gil_scoped_release others_may_run;
-    const Problem<double> problem = c.problem();
+    const Problem<double> problem = inputs.problem();
     check(problem, operands.cotangents());
-    const Attended<double> forward = forward_of(c);
-    return c.has_pairs() ? attention_vjp(problem, forward, operands.cotangents())
-                         : of_query_rows(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
+    const AttentionOutput<double> forward = forward_of(inputs);
+    return inputs.has_pairs() ? attention_vjp(problem, forward, operands.cotangents())
+                         : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
                                          operands.cotangents());
   }();
-  return nb::make_tuple(to_numpy(std::move(result.dq), c.axes), to_numpy(std::move(result.dk), c.axes),
-                        to_numpy(std::move(result.dv), c.axes));
+  return nb::make_tuple(to_numpy(std::move(result.dq), inputs.axes), to_numpy(std::move(result.dk), inputs.axes),
+                        to_numpy(std::move(result.dv), inputs.axes));
 }
 
 // A finished result as a state that may go on: m = lse, l = 1, O = out; one that saw no key is neutral
-SoftmaxState<double> reopened(const TensorView<const double>& out, const TensorView<const double>& lse) {
+SoftmaxState<double> state_from_result(const TensorView<const double>& out, const TensorView<const double>& lse) {
   SoftmaxState<double> state(out.shape);
   for (Index b = 0; b < out.shape.B; ++b)
     for (Index h = 0; h < out.shape.H; ++h)
@@ -69,10 +69,10 @@ nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, con
   require(log_a.view().shape == rows && log_b.view().shape == rows,
           "[merge] lse must have the shape (batch, heads, sequence) = (", out.B, ", ", out.H, ", ", out.S,
           "); found others; transpose them");
-  Attended<double> result = [&] {
+  AttentionOutput<double> result = [&] {
     const nb::gil_scoped_release others_may_run;
-    SoftmaxState<double> state = reopened(a.view(), log_a.view());
-    state.merge(reopened(b.view(), log_b.view()));
+    SoftmaxState<double> state = state_from_result(a.view(), log_a.view());
+    state.merge(state_from_result(b.view(), log_b.view()));
     return state.finish();
   }();
   return nb::make_tuple(to_numpy(std::move(result.out), axes), rows_to_numpy(std::move(result.lse)));

@@ -1,12 +1,12 @@
-#include "reference/oracle/catalogue.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
-#include "reference/oracle/probes.h"
-#include "reference/python/words.h"
+#include "reference/oracle/probes/probes.h"
+#include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
 
@@ -14,13 +14,13 @@ namespace {
 
 using namespace nb::literals;
 
-// (B or 1, S) numbers of tokens, as lists
+// (B or 1, S) numbers of positions, as lists
 template <class Field>
-nb::list lists(const Tokens& tokens, Field field) {
+nb::list lists(const RowPositions& positions, Field field) {
   nb::list sequences;
-  for (Index b = 0; b < tokens.sequences(); ++b) {
+  for (Index b = 0; b < positions.sequences(); ++b) {
     nb::list numbers;
-    for (const Token& token : tokens.of(b)) numbers.append(token.*field);
+    for (const RowPosition& row_position : positions.of(b)) numbers.append(token.*field);
     sequences.append(numbers);
   }
   return sequences;
@@ -38,10 +38,10 @@ nb::dict to_python(Probe probe) {
   d["softcap"] = scoring.softcap;
   d["causal"] = scoring.mask.causal;
   d["window_size"] = nb::make_tuple(scoring.mask.window_left, scoring.mask.window_right);
-  d["q_positions"] = lists(probe.q_tokens, &Token::position);
-  d["kv_positions"] = lists(probe.kv_tokens, &Token::position);
-  d["q_segment_ids"] = lists(probe.q_tokens, &Token::segment);
-  d["kv_segment_ids"] = lists(probe.kv_tokens, &Token::segment);
+  d["q_positions"] = lists(probe.q_positions, &RowPosition::position);
+  d["kv_positions"] = lists(probe.kv_positions, &RowPosition::position);
+  d["q_segment_ids"] = lists(probe.q_positions, &RowPosition::segment);
+  d["kv_segment_ids"] = lists(probe.kv_positions, &RowPosition::segment);
   return d;
 }
 
@@ -74,7 +74,7 @@ void bind_catalogue(nb::module_& m) {
       .def_ro("fingerprint", &Mistake::fingerprint, "what one sees in the result")
       .def_ro("why", &Mistake::why, "what it does to the result")
       .def_ro("fix", &Mistake::fix)
-      .def_ro("evidence", &Mistake::evidence, "where it happened; may be empty")
+      .def_ro("evidence", &Mistake::seen_in, "where it happened; may be empty")
       .def_ro("convention", &Mistake::convention, "who does the same on purpose; mostly empty")
       .def_prop_ro(
           "probes", [](const Mistake& mistake) { return probes_for(mistake.id); },

@@ -7,10 +7,10 @@
 
 #include <map>
 
-#include "reference/cli/check_report.h"
+#include "reference/oracle/report/report.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/row_sample.h"
-#include "reference/python/words.h"
+#include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
 
@@ -19,14 +19,14 @@ namespace {
 using namespace nb::literals;
 
 // The results of somebody's implementation: any of out lse dq dk dv.
-class Claims {
+class SubmittedResults {
  public:
-  Claims(const Case& c, const std::map<std::string, Array>& arrays) {
-    const Shape &q = c.Q.view().shape, &k = c.K.view().shape, &v = c.V.view().shape;
+  SubmittedResults(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays) {
+    const Shape &q = inputs.Q.view().shape, &k = inputs.K.view().shape, &v = inputs.V.view().shape;
     const std::map<std::string, Shape> shapes{
         {"out", {q.B, q.S, q.H, v.D}}, {"lse", {q.B, q.S, q.H, 1}}, {"dq", q}, {"dk", k}, {"dv", v}};
     for (const auto& [name, array] : arrays) {
-      Operand operand = name == "lse" ? Operand::of_rows(name, array) : Operand(name, array, c.axes);
+      Operand operand = name == "lse" ? Operand::of_rows(name, array) : Operand(name, array, inputs.axes);
       require_shape(name, operand.view().shape, shapes.at(name));
       operands_.emplace(name, std::move(operand));
     }
@@ -70,77 +70,77 @@ bool held_exactly(Precision precision, const TensorView<const double>& tensor) {
 }
 
 // Without a word of the implementer, the products are taken to be in the type of the results
-Declared declared(const Case& c, const Claims& claims, const Cotangents<double>& cotangents,
+ImplementationPrecision declared(const ProblemArrays& inputs, const SubmittedResults& submitted, const Cotangents<double>& cotangents,
                   const std::optional<std::string>& implementation) {
-  Declared d;
-  d.stored = claims.stored({"out", "dq", "dk", "dv"}, c.Q.stored());
-  d.lse_stored = claims.stored({"lse"}, d.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
+  ImplementationPrecision d;
+  d.stored = submitted.stored({"out", "dq", "dk", "dv"}, inputs.Q.stored());
+  d.lse_stored = submitted.stored({"lse"}, d.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   d.implementation = parse_precision(implementation.value_or(name(d.stored)));
-  for (const TensorView<const double>& tensor : {c.Q.view(), c.K.view(), c.V.view(), cotangents.dout})
+  for (const TensorView<const double>& tensor : {inputs.Q.view(), inputs.K.view(), inputs.V.view(), cotangents.dout})
     d.exact_operands &= held_exactly(d.implementation, tensor);
   return d;
 }
 
-struct CheckCall {
+struct CheckArguments {
   std::string layout;
   int devices;
   Index rows;
   std::uint64_t seed;
 };
 
-Submission submission(const Case& c, const Claims& claims, const Cotangents<double>& cotangents,
-                      const std::optional<std::string>& implementation, const CheckCall& call) {
-  return {c.problem(),
+Submission submission(const ProblemArrays& inputs, const SubmittedResults& submitted, const Cotangents<double>& cotangents,
+                      const std::optional<std::string>& implementation, const CheckArguments& call) {
+  return {inputs.problem(),
           cotangents,
-          claims.view("out"),
-          claims.view("lse"),
-          claims.view("dq"),
-          claims.view("dk"),
-          claims.view("dv"),
-          declared(c, claims, cotangents, implementation),
+          submitted.view("out"),
+          submitted.view("lse"),
+          submitted.view("dq"),
+          submitted.view("dk"),
+          submitted.view("dv"),
+          declared(inputs, submitted, cotangents, implementation),
           parse_layout(call.layout),
           call.devices};
 }
 
-// What the command line prints and writes, and how many allowances each row is away
-nb::tuple check_case(const Case& c, const std::map<std::string, Array>& arrays,
+// What the command line prints and writes, and how many tolerances each row is away
+nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
                      const std::optional<Array>& dout, const std::optional<Array>& dlse,
                      const std::optional<std::string>& implementation, Index devices,
-                     const std::string& layout, Index rows, std::uint64_t seed, bool blind_spots) {
-  require_ring_of_rows("check", c);
-  const Claims claims(c, arrays);
-  const CotangentOperands operands(dout, dlse, c.axes);
-  const CheckCall call{layout, parse_devices(devices), rows, seed};
+                     const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable) {
+  reject_pair_terms("check", inputs);
+  const SubmittedResults submitted(inputs, arrays);
+  const CotangentOperands operands(dout, dlse, inputs.axes);
+  const CheckArguments call{layout, parse_devices(devices), rows, seed};
   std::string text, json;
   Report report;
   {
     const nb::gil_scoped_release others_may_run;
-    if (operands.dout) check(c.problem(), operands.cotangents());
-    const Submission s = submission(c, claims, operands.cotangents(), implementation, call);
-    report = check_submission(s, {rows, seed, true, blind_spots});
+    if (operands.dout) check(inputs.problem(), operands.cotangents());
+    const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
+    report = check_submission(s, {rows, seed, true, list_undetectable});
     text = cli::to_text(s, report);
     json = pretty(cli::to_json(s, report));
   }
   nb::dict row_ratios;
-  for (Judgement& judgement : report.judgements)
-    row_ratios[judgement.tensor.c_str()] = rows_to_numpy(std::move(judgement.row_ratio));
+  for (TensorVerdict& tensor_verdict : report.tensor_verdicts)
+    row_ratios[tensor_verdict.tensor.c_str()] = rows_to_numpy(std::move(tensor_verdict.row_ratio));
   return nb::make_tuple(text, json, row_ratios, report.rows, report.keys);
 }
 
-nb::tuple laws_of(const Case& c, const std::map<std::string, Array>& arrays, const std::optional<Array>& dout,
+nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays, const std::optional<Array>& dout,
                   const std::optional<Array>& dlse, const std::optional<std::string>& implementation,
                   Index rows, std::uint64_t seed) {
-  require_ring_of_rows("laws", c);
-  const Claims claims(c, arrays);
-  const CotangentOperands operands(dout, dlse, c.axes);
+  reject_pair_terms("laws", inputs);
+  const SubmittedResults submitted(inputs, arrays);
+  const CotangentOperands operands(dout, dlse, inputs.axes);
   std::vector<Law> found;
   {
     const nb::gil_scoped_release others_may_run;
-    const Problem<double> problem = c.problem();
+    const Problem<double> problem = inputs.problem();
     if (operands.dout) check(problem, operands.cotangents());
-    found = laws({problem, claims.view("out"), claims.view("lse"), claims.view("dq"), claims.view("dk"),
-                  claims.view("dv"), operands.cotangents()},
-                 declared(c, claims, operands.cotangents(), implementation),
+    found = laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"), submitted.view("dk"),
+                  submitted.view("dv"), operands.cotangents()},
+                 declared(inputs, submitted, operands.cotangents(), implementation),
                  sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
   }
   return nb::make_tuple(cli::text_of(found), found);

@@ -1,4 +1,4 @@
-#include "reference/python/case.h"
+#include "reference/python/problem_arrays.h"
 
 // ringattn._engine: the engine as the package reference/python/ringattn calls it. What users type, with its
 // defaults and aliases, is said there; here arrays become tensors and back.

@@ -3,14 +3,14 @@
 
 #include <sstream>
 
-#include "reference/python/case.h"
-#include "reference/python/words.h"
-#include "reference/trace/json_lines.h"
+#include "reference/python/problem_arrays.h"
+#include "reference/python/parse_arguments.h"
+#include "reference/trace/export/json_lines.h"
 #include "reference/trace/recorder.h"
 #include "reference/trace/summary.h"
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
-#include "reference/transport/ring_attention.h"
+#include "reference/ring/ring_attention.h"
 
 namespace ringattn::python {
 
@@ -18,7 +18,7 @@ namespace {
 
 using namespace nb::literals;
 
-struct RingCall {
+struct RingArguments {
   int devices;
   std::string layout, rotate;
   int threads;
@@ -27,13 +27,13 @@ struct RingCall {
 
 template <class T>
 struct RingResult {
-  Attended<T> forward;
+  AttentionOutput<T> forward;
   Gradients<T> backward;
   std::vector<DeviceSummary> devices;
   std::string trace;  // JSON lines; empty where nobody asked
 };
 
-TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingCall& call) {
+TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArguments& call) {
   TraceHeader header;
   header.engine_version = RINGATTN_VERSION;
   header.devices = call.devices;
@@ -49,10 +49,10 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingCal
 
 // Inputs in the arithmetic type of the ring: float64 for float64, else float32
 template <class T>
-struct Numbers {
+struct ConvertedInputs {
   Tensor<T> Q, K, V, dout, dlse;
 
-  Numbers(const Problem<double>& problem, const Cotangents<double>& cotangents)
+  ConvertedInputs(const Problem<double>& problem, const Cotangents<double>& cotangents)
       : Q(converted<T>(problem.Q)), K(converted<T>(problem.K)), V(converted<T>(problem.V)) {
     if (cotangents.dout.data) dout = converted<T>(cotangents.dout);
     if (cotangents.dlse.data) dlse = converted<T>(cotangents.dlse, Axes::bhsd);
@@ -63,8 +63,8 @@ struct Numbers {
 };
 
 template <class T>
-RingResult<T> go_round(const Case& c, const Cotangents<double>& cotangents, const RingCall& call) {
-  const Problem<double> given = c.problem();
+RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cotangents, const RingArguments& call) {
+  const Problem<double> given = inputs.problem();
   RingOptions options;
   options.devices = call.devices, options.layout = parse_layout(call.layout);
   options.rotate = parse_rotation(call.rotate);
@@ -74,19 +74,19 @@ RingResult<T> go_round(const Case& c, const Cotangents<double>& cotangents, cons
   Summary summary(call.devices);
   TraceStore store(call.devices);
   TeeSink sink(call.trace ? std::vector<TraceSink*>{&summary, &store} : std::vector<TraceSink*>{&summary});
-  Recorders pens = recorders(sink, call.devices, {});
-  options.facts = &pens;
+  Recorders recorders = make_recorders(sink, call.devices, {});
+  options.recorders = &recorders;
 
-  const Numbers<T> numbers(given, cotangents);
-  const Problem<T> problem{numbers.Q, numbers.K, numbers.V, c.q_tokens, c.kv_tokens, c.scoring, {}, {}};
+  const ConvertedInputs<T> converted_inputs(given, cotangents);
+  const Problem<T> problem{converted_inputs.Q, converted_inputs.K, converted_inputs.V, inputs.q_positions, inputs.kv_positions, inputs.scoring, {}, {}};
   RingResult<T> result;
   result.forward = ring_attention(problem, options);
   if (call.backward)
-    result.backward = ring_attention_vjp(problem, result.forward, numbers.cotangents(), options);
+    result.backward = ring_attention_vjp(problem, result.forward, converted_inputs.cotangents(), options);
   result.devices = summary.devices();
   if (call.trace) {
     std::ostringstream lines;
-    write_json_lines(lines, header_of(given, c.Q.stored(), call), store.events());
+    write_json_lines(lines, header_of(given, inputs.Q.stored(), call), store.events());
     result.trace = lines.str();
   }
   return result;
@@ -121,12 +121,12 @@ nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
 }
 
 template <class T>
-nb::dict ring_in(const Case& c, const CotangentOperands& operands, const RingCall& call) {
+nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands, const RingArguments& call) {
   RingResult<T> result = [&] {
     const nb::gil_scoped_release others_may_run;
-    return go_round<T>(c, operands.cotangents(), call);
+    return compute<T>(inputs, operands.cotangents(), call);
   }();
-  return to_python(std::move(result), c.axes, call.backward);
+  return to_python(std::move(result), inputs.axes, call.backward);
 }
 
 }  // namespace
@@ -134,14 +134,14 @@ nb::dict ring_in(const Case& c, const CotangentOperands& operands, const RingCal
 void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
-      [](const Case& c, Index devices, const std::string& layout, const std::string& rotate, Index threads,
+      [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate, Index threads,
          bool overlap, bool trace, const std::optional<Array>& dout, const std::optional<Array>& dlse) {
-        require_ring_of_rows("ring_attention", c);
-        const CotangentOperands operands(dout, dlse, c.axes);
-        const RingCall call{parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace,
+        reject_pair_terms("ring_attention", inputs);
+        const CotangentOperands operands(dout, dlse, inputs.axes);
+        const RingArguments call{parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace,
                             dout.has_value()};
-        return c.Q.stored() == Dtype::f64 ? ring_in<double>(c, operands, call)
-                                          : ring_in<float>(c, operands, call);
+        return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
+                                          : run_ring_as<float>(inputs, operands, call);
       },
       "case"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
       "dout"_a.none(), "dlse"_a.none(), "out, lse, the gradients, the figures of each device, the trace");

@@ -15,123 +15,123 @@ Tensor<T> zeros_like(const Tensor<T>& tensor) {
 
 template <class T>
 Backward<T>::Backward(int device, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents,
-                      const Agreement& agreement)
+                      const RingConfig& config)
     : device_(device),
       queries_(std::move(queries)),
       kv_(std::move(kv)),
       cotangents_(std::move(cotangents)),
-      agreement_(agreement) {}
+      config_(config) {}
 
 template <class T>
 void Backward<T>::attend_all(int step, int owner, const BlockPair<T>& pair, const QueryCotangents<T>& rows,
-                             Recorder& facts) {
-  facts.compute_begins(step, owner, name_of(pair.mask_class()), pair.live_pairs());
+                             Recorder& recorder) {
+  facts.begin_compute(step, owner, name_of(pair.mask_class()), pair.live_pairs());
   for (Index b = 0; b < pair.Q.shape().B; ++b)
     for (Index h = 0; h < pair.Q.shape().H; ++h) attend_backward(pair, rows, b, h, gradients_, scratch_);
-  facts.compute_ends();
+  facts.end_compute();
 }
 
 template <class T>
-void Backward<T>::join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) {
+void Backward<T>::accumulate(int step, Block<T>& result, Block<T> arrived, Recorder& recorder) {
   // Sums are taken in the order of the steps: what arrived comes first
   for (std::size_t i = 0; i < result.tensors.size(); ++i) {
     T* sum = result.tensors[i]->data();
     const T* before = arrived.tensors[i]->data();
     for (Index n = 0; n < result.tensors[i]->size(); ++n) sum[n] = before[n] + sum[n];
   }
-  facts.joined(EventKind::grad_hop, step, result.owner);
+  facts.record_merge(EventKind::grad_hop, step, result.owner);
 }
 
 // ---- K and V rotate ----------------------------------------------------------
 
 template <class T>
 BackwardKv<T>::BackwardKv(int device, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents,
-                          const Agreement& agreement)
-    : Backward<T>(device, std::move(queries), std::move(kv), std::move(cotangents), agreement) {
+                          const RingConfig& config)
+    : Backward<T>(device, std::move(queries), std::move(kv), std::move(cotangents), config) {
   this->gradients_.dq = zeros_like(*this->queries_.Q);
 }
 
 template <class T>
-Block<T> BackwardKv<T>::home() {
-  return {this->device_, this->kv_.tokens, {this->kv_.K, this->kv_.V}};
+Block<T> BackwardKv<T>::own_block() {
+  return {this->device_, this->kv_.positions, {this->kv_.K, this->kv_.V}};
 }
 
 template <class T>
-Block<T> BackwardKv<T>::attend(int step, const Block<T>& visitor, Recorder& facts) {
-  const auto& [rows, tokens, Q] = this->queries_;
-  const auto& [dO, lse, shift] = this->cotangents_;
+Block<T> BackwardKv<T>::attend(int step, const Block<T>& resident, Recorder& recorder) {
+  const auto& [rows, positions, Q] = this->queries_;
+  const auto& [dO, lse, row_term] = this->cotangents_;
   Gradients<T>& gradients = this->gradients_;
-  gradients.dk = zeros_like(visitor[0]);
-  gradients.dv = zeros_like(visitor[1]);
-  this->attend_all(step, visitor.owner,
-                   {*Q, visitor[0], visitor[1], *tokens, *visitor.tokens, this->agreement_.scoring},
-                   {*dO, *lse, *shift}, facts);
-  return {visitor.owner, nullptr, {shared(std::move(gradients.dk)), shared(std::move(gradients.dv))}};
+  gradients.dk = zeros_like(resident[0]);
+  gradients.dv = zeros_like(resident[1]);
+  this->attend_all(step, resident.owner,
+                   {*Q, resident[0], resident[1], *positions, *resident.positions, this->config_.scoring},
+                   {*dO, *lse, *row_term}, recorder);
+  return {resident.owner, nullptr, {shared(std::move(gradients.dk)), shared(std::move(gradients.dv))}};
 }
 
 template <class T>
-void BackwardKv<T>::take_home(Block<T> result) {
+void BackwardKv<T>::accept_results(Block<T> result) {
   this->gradients_.dk = std::move(*result.tensors[0]);
   this->gradients_.dv = std::move(*result.tensors[1]);
 }
 
 template <class T>
-Holdings BackwardKv<T>::holdings() const {
-  const auto& [rows, tokens, Q] = this->queries_;
-  const auto& [dO, lse, shift] = this->cotangents_;
-  Holdings holdings{
+Allocations BackwardKv<T>::allocations() const {
+  const auto& [rows, positions, Q] = this->queries_;
+  const auto& [dO, lse, row_term] = this->cotangents_;
+  Allocations allocations{
       {"K", this->kv_.K->bytes()}, {"V", this->kv_.V->bytes()},
       {"Q", Q->bytes()},           {"dO", dO->bytes()},
       {"dQ", Q->bytes()},          {"lse", lse->bytes()},
-      {"delta", shift->bytes()},   {"P dS tiles", tile_bytes<T>(Q->shape().S, this->agreement_.kv_rows, 2)}};
-  add_slots(holdings, this->agreement_, *this);
-  return holdings;
+      {"delta", row_term->bytes()},   {"P dS tiles", tile_bytes<T>(Q->shape().S, this->config_.kv_rows, 2)}};
+  add_buffers(allocations, this->config_, *this);
+  return allocations;
 }
 
 // ---- Q rotates ---------------------------------------------------------------
 
 template <class T>
 BackwardQ<T>::BackwardQ(int device, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents,
-                        const Agreement& agreement)
-    : Backward<T>(device, std::move(queries), std::move(kv), std::move(cotangents), agreement) {
+                        const RingConfig& config)
+    : Backward<T>(device, std::move(queries), std::move(kv), std::move(cotangents), config) {
   this->gradients_.dk = zeros_like(*this->kv_.K);
   this->gradients_.dv = zeros_like(*this->kv_.V);
 }
 
 template <class T>
-Block<T> BackwardQ<T>::home() {
-  const auto& [dO, lse, shift] = this->cotangents_;
-  return {this->device_, this->queries_.tokens, {this->queries_.Q, dO, lse, shift}};
+Block<T> BackwardQ<T>::own_block() {
+  const auto& [dO, lse, row_term] = this->cotangents_;
+  return {this->device_, this->queries_.positions, {this->queries_.Q, dO, lse, row_term}};
 }
 
 template <class T>
-Block<T> BackwardQ<T>::attend(int step, const Block<T>& visitor, Recorder& facts) {
-  const auto& [rows, tokens, K, V] = this->kv_;
+Block<T> BackwardQ<T>::attend(int step, const Block<T>& resident, Recorder& recorder) {
+  const auto& [rows, positions, K, V] = this->kv_;
   Tensor<T>& dq = this->gradients_.dq;
-  dq = zeros_like(visitor[0]);
-  this->attend_all(step, visitor.owner,
-                   {visitor[0], *K, *V, *visitor.tokens, *tokens, this->agreement_.scoring},
-                   {visitor[1], visitor[2], visitor[3]}, facts);
-  return {visitor.owner, nullptr, {shared(std::move(dq))}};
+  dq = zeros_like(resident[0]);
+  this->attend_all(step, resident.owner,
+                   {resident[0], *K, *V, *resident.positions, *positions, this->config_.scoring},
+                   {resident[1], resident[2], resident[3]}, recorder);
+  return {resident.owner, nullptr, {shared(std::move(dq))}};
 }
 
 template <class T>
-void BackwardQ<T>::take_home(Block<T> result) {
+void BackwardQ<T>::accept_results(Block<T> result) {
   this->gradients_.dq = std::move(*result.tensors[0]);
 }
 
 template <class T>
-Holdings BackwardQ<T>::holdings() const {
+Allocations BackwardQ<T>::allocations() const {
   const Index K = this->kv_.K->bytes(), V = this->kv_.V->bytes(), keys = this->kv_.K->shape().S;
   const Index home = this->queries_.Q->bytes() + this->cotangents_.bytes();
-  Holdings holdings{{"K", K},
+  Allocations allocations{{"K", K},
                     {"V", V},
                     {"dK", K},
                     {"dV", V},
                     {"Q dO lse delta", home},
-                    {"P dS tiles", tile_bytes<T>(this->agreement_.q_rows, keys, 2)}};
-  add_slots(holdings, this->agreement_, *this);
-  return holdings;
+                    {"P dS tiles", tile_bytes<T>(this->config_.q_rows, keys, 2)}};
+  add_buffers(allocations, this->config_, *this);
+  return allocations;
 }
 
 template class Backward<float>;

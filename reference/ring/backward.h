@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/blockwise/block_backward.h"
-#include "reference/ring/agreement.h"
+#include "reference/ring/config.h"
 #include "reference/ring/shard.h"
 
 namespace ringattn {
@@ -9,12 +9,12 @@ namespace ringattn {
 // What both backward works share: a device's queries with what flows back into them, its keys and values, and
 // the gradients that grow here.
 template <class T>
-class Backward : public Work<T> {
+class Backward : public DeviceProgram<T> {
  public:
   Backward(int device, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents,
-           const Agreement& agreement);
+           const RingConfig& config);
 
-  void join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) override;
+  void accumulate(int step, Block<T>& result, Block<T> arrived, Recorder& recorder) override;
   std::string_view pass() const override { return "backward"; }
 
   const std::vector<Index>& query_rows() const { return queries_.rows; }
@@ -23,13 +23,13 @@ class Backward : public Work<T> {
 
  protected:
   void attend_all(int step, int owner, const BlockPair<T>& pair, const QueryCotangents<T>& rows,
-                  Recorder& facts);
+                  Recorder& recorder);
 
   int device_;
   QueryShard<T> queries_;
   KvShard<T> kv_;
   CotangentShard<T> cotangents_;
-  const Agreement& agreement_;
+  const RingConfig& config_;
   Gradients<T> gradients_;
   BackwardScratch<T> scratch_;
 };
@@ -41,14 +41,14 @@ template <class T>
 class BackwardKv : public Backward<T> {
  public:
   BackwardKv(int device, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents,
-             const Agreement& agreement);
+             const RingConfig& config);
 
-  Block<T> home() override;
-  Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
-  void take_home(Block<T> result) override;
+  Block<T> own_block() override;
+  Block<T> attend(int step, const Block<T>& resident, Recorder& recorder) override;
+  void accept_results(Block<T> result) override;
   std::string_view ahead() const override { return "K V"; }
   std::string_view behind() const override { return "dK dV"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 };
 
 // Backward, Q rotates with dO, lse and delta: K and V stay, and dK and dV grow where they are; dQ follows its
@@ -57,14 +57,14 @@ template <class T>
 class BackwardQ : public Backward<T> {
  public:
   BackwardQ(int device, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents,
-            const Agreement& agreement);
+            const RingConfig& config);
 
-  Block<T> home() override;
-  Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
-  void take_home(Block<T> result) override;
+  Block<T> own_block() override;
+  Block<T> attend(int step, const Block<T>& resident, Recorder& recorder) override;
+  void accept_results(Block<T> result) override;
   std::string_view ahead() const override { return "Q dO lse delta"; }
   std::string_view behind() const override { return "dQ"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 };
 
 }  // namespace ringattn

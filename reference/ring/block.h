@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "reference/definition/tensor.h"
-#include "reference/definition/tokens.h"
+#include "reference/definition/positions.h"
 
 namespace ringattn {
 
@@ -14,14 +14,14 @@ namespace ringattn {
 template <class T>
 struct Block {
   int owner = -1;                                   // the device whose rows these are
-  std::shared_ptr<const Tokens> tokens;             // of the rows, as positions travel with their rows
+  std::shared_ptr<const RowPositions> positions;             // of the rows, as positions travel with their rows
   std::vector<std::shared_ptr<Tensor<T>>> tensors;  // K V, Q, dK dV, ...: as the work at hand says
 
   bool empty() const { return tensors.empty(); }
   const Tensor<T>& operator[](std::size_t i) const { return *tensors[i]; }
 
   Index bytes() const {
-    Index sum = tokens ? tokens->bytes() : 0;
+    Index sum = tokens ? positions->bytes() : 0;
     for (const auto& tensor : tensors) sum += tensor->bytes();
     return sum;
   }
@@ -37,7 +37,7 @@ std::shared_ptr<Tensor<T>> shared(Tensor<T> tensor) {
 template <class T>
 void copy_tensors(const Block<T>& source, Block<T>& target) {
   target.owner = source.owner;
-  target.tokens = source.tokens;
+  target.positions = source.positions;
   target.tensors.resize(source.tensors.size());
   for (std::size_t i = 0; i < source.tensors.size(); ++i) {
     if (!target.tensors[i] || target.tensors[i].use_count() > 1)

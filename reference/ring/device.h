@@ -6,7 +6,7 @@
 
 #include "reference/ring/link.h"
 #include "reference/ring/schedule.h"
-#include "reference/ring/work.h"
+#include "reference/ring/device_program.h"
 
 namespace ringattn {
 
@@ -15,7 +15,7 @@ namespace ringattn {
 template <class T>
 class Device {
  public:
-  Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder& facts);
+  Device(int device, int devices, DeviceProgram<T>& work, Link<T>& link, Recorder& recorder);
 
   void begin();
   void send_on(int step);    // posts the block it holds to the next device
@@ -26,16 +26,16 @@ class Device {
  private:
   bool last(int step) const { return step == devices_ - 1; }
   bool has_results() const { return !work_.behind().empty(); }
-  void send(int step, Lane lane, const Block<T>& block);
-  void receive(int step, Lane lane, Block<T>& block);
+  void send(int step, Channel channel, const Block<T>& block);
+  void receive(int step, Channel channel, Block<T>& block);
 
   int device_, devices_;
-  Work<T>& work_;
+  DeviceProgram<T>& work_;
   Link<T>& link_;
-  Recorder& facts_;
-  Block<T> visitor_;                // travels ahead
+  Recorder& recorder_;
+  Block<T> resident_;                // travels ahead
   Block<T> result_;                 // follows behind
-  std::vector<Shape> home_shapes_;  // of the results for the own block
+  std::vector<Shape> own_result_shapes_;  // of the results for the own block
 };
 
 template <class T>
@@ -58,75 +58,75 @@ void check_shapes(const Block<T>& arrived, const std::vector<Shape>& expected, i
 // ---- The verbs ---------------------------------------------------------------------
 
 template <class T>
-Device<T>::Device(int device, int devices, Work<T>& work, Link<T>& link, Recorder& facts)
-    : device_(device), devices_(devices), work_(work), link_(link), facts_(facts) {}
+Device<T>::Device(int device, int devices, DeviceProgram<T>& work, Link<T>& link, Recorder& recorder)
+    : device_(device), devices_(devices), work_(work), link_(link), recorder_(facts) {}
 
 template <class T>
 void Device<T>::begin() {
-  facts_.run_begins(work_.pass());
-  for (const auto& [what, bytes] : work_.holdings()) facts_.holds(what, bytes);
-  visitor_ = work_.home();
+  recorder_.begin_run(work_.pass());
+  for (const auto& [what, bytes] : work_.allocations()) recorder_.record_alloc(what, bytes);
+  resident_ = work_.own_block();
 }
 
 template <class T>
 void Device<T>::send_on(int step) {
-  if (!last(step)) send(step, Lane::ahead, visitor_);
+  if (!last(step)) send(step, Channel::blocks, resident_);
 }
 
 template <class T>
 void Device<T>::attend(int step) {
-  result_ = work_.attend(step, visitor_, facts_);
-  if (step == 0) home_shapes_ = shapes_of(result_);
+  result_ = work_.attend(step, resident_, recorder_);
+  if (step == 0) own_result_shapes_ = shapes_of(result_);
   if (!has_results() || step == 0) return;
   Block<T> arrived;
-  receive(step, Lane::behind, arrived);
+  receive(step, Channel::results, arrived);
   check_shapes(arrived, shapes_of(result_), device_);
-  work_.join(step, result_, std::move(arrived), facts_);
+  work_.accumulate(step, result_, std::move(arrived), recorder_);
 }
 
 template <class T>
 void Device<T>::take_next(int step) {
-  if (has_results()) send(step, Lane::behind, result_);
+  if (has_results()) send(step, Channel::results, result_);
   result_ = {};
-  if (!last(step)) receive(step, Lane::ahead, visitor_);
+  if (!last(step)) receive(step, Channel::blocks, resident_);
 }
 
 template <class T>
 void Device<T>::finish() {
   if (has_results()) {
     Block<T> result;
-    receive(devices_ - 1, Lane::behind, result);
-    check_shapes(result, home_shapes_, device_);
-    work_.take_home(std::move(result));
+    receive(devices_ - 1, Channel::results, result);
+    check_shapes(result, own_result_shapes_, device_);
+    work_.accept_results(std::move(result));
   }
-  visitor_ = {};
-  facts_.finalized();
-  for (const auto& [what, bytes] : work_.holdings()) facts_.releases(what, bytes);
-  facts_.run_ends();
+  resident_ = {};
+  recorder_.record_finalize();
+  for (const auto& [what, bytes] : work_.allocations()) recorder_.record_free(what, bytes);
+  recorder_.end_run();
 }
 
 template <class T>
-void Device<T>::send(int step, Lane lane, const Block<T>& block) {
-  facts_.wait_begins(step, "send_buffer");
-  const double empty_since = link_.reserve(device_, lane);
-  facts_.wait_ends(empty_since);
+void Device<T>::send(int step, Channel channel, const Block<T>& block) {
+  recorder_.begin_wait(step, "send_buffer");
+  const double empty_since = link_.reserve(device_, channel);
+  recorder_.end_wait(empty_since);
 
-  const std::string_view what = lane == Lane::ahead ? work_.ahead() : work_.behind();
-  const Stamp stamp = facts_.sends(step, next_device(device_, devices_), block.owner, what, block.bytes());
-  link_.send(device_, lane, {block, stamp});
-  facts_.send_posted();
+  const std::string_view what = channel == Channel::blocks ? work_.ahead() : work_.behind();
+  const MessageTiming timing = recorder_.begin_send(step, next_device(device_, devices_), block.owner, what, block.bytes());
+  link_.send(device_, channel, {block, timing});
+  recorder_.end_send();
 }
 
 template <class T>
-void Device<T>::receive(int step, Lane lane, Block<T>& block) {
-  facts_.wait_begins(step, "recv");
+void Device<T>::receive(int step, Channel channel, Block<T>& block) {
+  recorder_.begin_wait(step, "recv");
   Message<T> held{std::move(block), {}};
-  link_.receive(device_, lane, held, facts_.now());
-  facts_.wait_ends(held.stamp.arrives_t, held.stamp.sent);
+  link_.receive(device_, channel, held, recorder_.now());
+  recorder_.end_wait(held.timing.arrives_t, held.timing.sent);
 
   block = std::move(held.block);
-  const std::string_view what = lane == Lane::ahead ? work_.ahead() : work_.behind();
-  facts_.received(step, previous_device(device_, devices_), block.owner, what, block.bytes(), held.stamp);
+  const std::string_view what = channel == Channel::blocks ? work_.ahead() : work_.behind();
+  recorder_.record_recv(step, previous_device(device_, devices_), block.owner, what, block.bytes(), held.timing);
 }
 
 }  // namespace ringattn

@@ -26,12 +26,12 @@ SoftmaxState<T> to_state(Block<T> block) {
 // ---- Both --------------------------------------------------------------------
 
 template <class T>
-Forward<T>::Forward(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+Forward<T>::Forward(int device, QueryShard<T> queries, KvShard<T> kv, const RingConfig& config,
                     const Absorb<T>& absorb)
     : device_(device),
       queries_(std::move(queries)),
       kv_(std::move(kv)),
-      agreement_(agreement),
+      config_(config),
       absorb_(absorb) {}
 
 template <class T>
@@ -43,98 +43,98 @@ void Forward<T>::absorb(const BlockPair<T>& pair, SoftmaxState<T>& state) {
 
 template <class T>
 void Forward<T>::attend_all(int step, int owner, const BlockPair<T>& pair, SoftmaxState<T>& state,
-                            RowWatch<T>& watch, Recorder& facts) {
-  facts.compute_begins(step, owner, name_of(pair.mask_class()), pair.live_pairs());
+                            RowRecorder<T>& watch, Recorder& recorder) {
+  facts.begin_compute(step, owner, name_of(pair.mask_class()), pair.live_pairs());
   watch.before(state, pair);
   absorb(pair, state);
-  facts.compute_ends();
+  facts.end_compute();
 }
 
 // ---- K and V rotate ----------------------------------------------------------
 
 template <class T>
-ForwardKv<T>::ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+ForwardKv<T>::ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const RingConfig& config,
                         const Absorb<T>& absorb)
-    : Forward<T>(device, std::move(queries), std::move(kv), agreement, absorb),
-      watch_(agreement.watched, this->rows()) {
-  this->state_ = SoftmaxState<T>(agreement.out_of(this->queries_.Q->shape().S));
+    : Forward<T>(device, std::move(queries), std::move(kv), config, absorb),
+      watch_(config.traced_rows, this->rows()) {
+  this->state_ = SoftmaxState<T>(config.out_of(this->queries_.Q->shape().S));
 }
 
 template <class T>
-Block<T> ForwardKv<T>::home() {
-  return {this->device_, this->kv_.tokens, {std::move(this->kv_.K), std::move(this->kv_.V)}};
+Block<T> ForwardKv<T>::own_block() {
+  return {this->device_, this->kv_.positions, {std::move(this->kv_.K), std::move(this->kv_.V)}};
 }
 
 template <class T>
-Block<T> ForwardKv<T>::attend(int step, const Block<T>& visitor, Recorder& facts) {
-  const auto& [rows, tokens, Q] = this->queries_;
-  const BlockPair<T> pair{*Q, visitor[0], visitor[1], *tokens, *visitor.tokens, this->agreement_.scoring};
-  this->attend_all(step, visitor.owner, pair, this->state_, watch_, facts);
-  watch_.after(this->state_, step, visitor.owner, facts);
+Block<T> ForwardKv<T>::attend(int step, const Block<T>& resident, Recorder& recorder) {
+  const auto& [rows, positions, Q] = this->queries_;
+  const BlockPair<T> pair{*Q, resident[0], resident[1], *positions, *resident.positions, this->config_.scoring};
+  this->attend_all(step, resident.owner, pair, this->state_, watch_, recorder);
+  watch_.after(this->state_, step, resident.owner, recorder);
   return {};
 }
 
 template <class T>
-Holdings ForwardKv<T>::holdings() const {
+Allocations ForwardKv<T>::allocations() const {
   const Tensor<T>& Q = *this->queries_.Q;
-  Holdings holdings{{"Q", Q.bytes()},
+  Allocations allocations{{"Q", Q.bytes()},
                     {"m l O", this->state_.bytes()},
-                    {"S tile", tile_bytes<T>(Q.shape().S, this->agreement_.kv_rows, 1)}};
-  add_slots(holdings, this->agreement_, *this);
-  return holdings;
+                    {"S tile", tile_bytes<T>(Q.shape().S, this->config_.kv_rows, 1)}};
+  add_buffers(allocations, this->config_, *this);
+  return allocations;
 }
 
 // ---- Q rotates ---------------------------------------------------------------
 
 template <class T>
-Block<T> ForwardQ<T>::home() {
-  return {this->device_, this->queries_.tokens, {std::move(this->queries_.Q)}};
+Block<T> ForwardQ<T>::own_block() {
+  return {this->device_, this->queries_.positions, {std::move(this->queries_.Q)}};
 }
 
 template <class T>
-RowWatch<T> ForwardQ<T>::watch(int owner) const {
-  const Agreement& all = this->agreement_;
-  if (all.watched.none()) return {};
-  return {all.watched, rows_of_device(all.layout, owner, all.devices, all.q.S)};
+RowRecorder<T> ForwardQ<T>::watch(int owner) const {
+  const RingConfig& all = this->config_;
+  if (all.traced_rows.none()) return {};
+  return {all.traced_rows, rows_of_device(all.layout, owner, all.devices, all.q.S)};
 }
 
 template <class T>
-Block<T> ForwardQ<T>::attend(int step, const Block<T>& visitor, Recorder& facts) {
-  const auto& [rows, tokens, K, V] = this->kv_;
-  const BlockPair<T> pair{visitor[0], *K, *V, *visitor.tokens, *tokens, this->agreement_.scoring};
-  SoftmaxState<T> state(this->agreement_.out_of(visitor[0].shape().S));
+Block<T> ForwardQ<T>::attend(int step, const Block<T>& resident, Recorder& recorder) {
+  const auto& [rows, positions, K, V] = this->kv_;
+  const BlockPair<T> pair{resident[0], *K, *V, *resident.positions, *positions, this->config_.scoring};
+  SoftmaxState<T> state(this->config_.out_of(resident[0].shape().S));
   // What a row reads later is shown when it is merged with what came before
-  RowWatch<T> watch = step == 0 ? this->watch(visitor.owner) : RowWatch<T>();
-  this->attend_all(step, visitor.owner, pair, state, watch, facts);
-  watch.after(state, step, this->device_, facts);
-  return to_block(visitor.owner, std::move(state));
+  RowRecorder<T> watch = step == 0 ? this->watch(resident.owner) : RowRecorder<T>();
+  this->attend_all(step, resident.owner, pair, state, watch, recorder);
+  watch.after(state, step, this->device_, recorder);
+  return to_block(resident.owner, std::move(state));
 }
 
 template <class T>
-void ForwardQ<T>::join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) {
+void ForwardQ<T>::accumulate(int step, Block<T>& result, Block<T> arrived, Recorder& recorder) {
   const int owner = result.owner;
   SoftmaxState<T> state = to_state(std::move(arrived));
-  RowWatch<T> watch = this->watch(owner);
+  RowRecorder<T> watch = this->watch(owner);
   watch.before(state);
   state.merge(to_state(std::move(result)));
-  facts.joined(EventKind::merge, step, owner);
-  watch.after(state, step, this->device_, facts);
+  facts.record_merge(EventKind::merge, step, owner);
+  watch.after(state, step, this->device_, recorder);
   result = to_block(owner, std::move(state));
 }
 
 template <class T>
-void ForwardQ<T>::take_home(Block<T> result) {
+void ForwardQ<T>::accept_results(Block<T> result) {
   this->state_ = to_state(std::move(result));
 }
 
 template <class T>
-Holdings ForwardQ<T>::holdings() const {
-  const auto& [rows, tokens, K, V] = this->kv_;
-  Holdings holdings{{"K", K->bytes()},
+Allocations ForwardQ<T>::allocations() const {
+  const auto& [rows, positions, K, V] = this->kv_;
+  Allocations allocations{{"K", K->bytes()},
                     {"V", V->bytes()},
-                    {"S tile", tile_bytes<T>(this->agreement_.q_rows, K->shape().S, 1)}};
-  add_slots(holdings, this->agreement_, *this);
-  return holdings;
+                    {"S tile", tile_bytes<T>(this->config_.q_rows, K->shape().S, 1)}};
+  add_buffers(allocations, this->config_, *this);
+  return allocations;
 }
 
 template class Forward<float>;

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "reference/ring/agreement.h"
+#include "reference/ring/config.h"
 #include "reference/ring/shard.h"
 
 namespace ringattn {
@@ -13,25 +13,25 @@ using Absorb = std::function<void(const BlockPair<T>& pair, SoftmaxState<T>& sta
 
 // What both forward works share: a device's queries, its keys and values, and the state of its queries.
 template <class T>
-class Forward : public Work<T> {
+class Forward : public DeviceProgram<T> {
  public:
   // _absorb_: in the place of what is right; empty: what is right
-  Forward(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+  Forward(int device, QueryShard<T> queries, KvShard<T> kv, const RingConfig& config,
           const Absorb<T>& absorb = {});
 
   std::string_view pass() const override { return "forward"; }
 
   const std::vector<Index>& rows() const { return queries_.rows; }
-  Attended<T> finish() const { return state_.finish(); }
+  AttentionOutput<T> finish() const { return state_.finish(); }
 
  protected:
-  void attend_all(int step, int owner, const BlockPair<T>& pair, SoftmaxState<T>& state, RowWatch<T>& watch,
-                  Recorder& facts);
+  void attend_all(int step, int owner, const BlockPair<T>& pair, SoftmaxState<T>& state, RowRecorder<T>& watch,
+                  Recorder& recorder);
 
   int device_;
   QueryShard<T> queries_;
   KvShard<T> kv_;
-  const Agreement& agreement_;
+  const RingConfig& config_;
   SoftmaxState<T> state_;
   ScoreTile<T> scratch_;
 
@@ -45,18 +45,18 @@ class Forward : public Work<T> {
 template <class T>
 class ForwardKv : public Forward<T> {
  public:
-  ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const Agreement& agreement,
+  ForwardKv(int device, QueryShard<T> queries, KvShard<T> kv, const RingConfig& config,
             const Absorb<T>& absorb = {});
 
-  Block<T> home() override;
-  Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
-  void join(int, Block<T>&, Block<T>, Recorder&) override {}
-  void take_home(Block<T>) override {}
+  Block<T> own_block() override;
+  Block<T> attend(int step, const Block<T>& resident, Recorder& recorder) override;
+  void accumulate(int, Block<T>&, Block<T>, Recorder&) override {}
+  void accept_results(Block<T>) override {}
   std::string_view ahead() const override { return "K V"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 
  private:
-  RowWatch<T> watch_;
+  RowRecorder<T> watch_;
 };
 
 // Forward, Q rotates: K and V stay. What a visiting Q read here, (m, l, O), follows it one step behind, is
@@ -66,16 +66,16 @@ class ForwardQ : public Forward<T> {
  public:
   using Forward<T>::Forward;
 
-  Block<T> home() override;
-  Block<T> attend(int step, const Block<T>& visitor, Recorder& facts) override;
-  void join(int step, Block<T>& result, Block<T> arrived, Recorder& facts) override;
-  void take_home(Block<T> result) override;
+  Block<T> own_block() override;
+  Block<T> attend(int step, const Block<T>& resident, Recorder& recorder) override;
+  void accumulate(int step, Block<T>& result, Block<T> arrived, Recorder& recorder) override;
+  void accept_results(Block<T> result) override;
   std::string_view ahead() const override { return "Q"; }
   std::string_view behind() const override { return "m l O"; }
-  Holdings holdings() const override;
+  Allocations allocations() const override;
 
  private:
-  RowWatch<T> watch(int owner) const;
+  RowRecorder<T> watch(int owner) const;
 };
 
 }  // namespace ringattn

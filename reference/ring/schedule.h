@@ -7,7 +7,7 @@ namespace ringattn {
 // every block has met every device, and has made devices - 1 hops.
 constexpr int next_device(int device, int devices) { return (device + 1) % devices; }
 constexpr int previous_device(int device, int devices) { return (device + devices - 1) % devices; }
-constexpr int block_owner(int device, int step, int devices) {
+constexpr int kv_owner(int device, int step, int devices) {
   return (device - step % devices + devices) % devices;
 }
 

@@ -16,44 +16,44 @@ std::shared_ptr<Tensor<T>> shard(const TensorView<const T>& global, const std::v
 template <class T>
 struct QueryShard {
   std::vector<Index> rows;  // in the global sequence, ascending; may be empty
-  std::shared_ptr<const Tokens> tokens;
+  std::shared_ptr<const RowPositions> positions;
   std::shared_ptr<Tensor<T>> Q;
 
   QueryShard(const Problem<T>& problem, Layout layout, int device, int devices)
       : rows(rows_of_device(layout, device, devices, problem.Q.shape.S)),
-        tokens(std::make_shared<Tokens>(problem.q_tokens.select(rows))),
+        positions(std::make_shared<RowPositions>(problem.q_positions.select(rows))),
         Q(shard(problem.Q, rows)) {}
 
-  Index bytes() const { return Q->bytes() + tokens->bytes(); }
+  Index bytes() const { return Q->bytes() + positions->bytes(); }
 };
 
 template <class T>
 struct KvShard {
   std::vector<Index> rows;
-  std::shared_ptr<const Tokens> tokens;
+  std::shared_ptr<const RowPositions> positions;
   std::shared_ptr<Tensor<T>> K, V;
 
   KvShard(const Problem<T>& problem, Layout layout, int device, int devices)
       : rows(rows_of_device(layout, device, devices, problem.K.shape.S)),
-        tokens(std::make_shared<Tokens>(problem.kv_tokens.select(rows))),
+        positions(std::make_shared<RowPositions>(problem.kv_positions.select(rows))),
         K(shard(problem.K, rows)),
         V(shard(problem.V, rows)) {}
 
-  Index bytes() const { return K->bytes() + V->bytes() + tokens->bytes(); }
+  Index bytes() const { return K->bytes() + V->bytes() + positions->bytes(); }
 };
 
 // What a device holds of the finished forward, for the backward.
 template <class T>
 struct CotangentShard {
-  std::shared_ptr<Tensor<T>> dO, lse, shift;
+  std::shared_ptr<Tensor<T>> dO, lse, row_term;
 
-  CotangentShard(const Attended<T>& forward, const Cotangents<T>& cotangents, const Tensor<T>& all_shifts,
+  CotangentShard(const AttentionOutput<T>& forward, const Cotangents<T>& cotangents, const Tensor<T>& all_row_terms,
                  const std::vector<Index>& rows)
       : dO(shard(cotangents.dout, rows)),
         lse(shard<T>(forward.lse, rows)),
-        shift(shard<T>(all_shifts, rows)) {}
+        row_term(shard<T>(all_row_terms, rows)) {}
 
-  Index bytes() const { return dO->bytes() + lse->bytes() + shift->bytes(); }
+  Index bytes() const { return dO->bytes() + lse->bytes() + row_term->bytes(); }
 };
 
 }  // namespace ringattn

@@ -13,7 +13,7 @@ namespace ringattn {
 enum class EventKind { run, alloc, free, send, recv, wait, compute, row, merge, grad_hop, finalize, check };
 
 // Work that lasts has a begin and an end with the same id; the rest are points in time.
-enum class EventAt { begin, end, point };
+enum class EventPhase { begin, end, point };
 
 // A device does one thing at a time in each lane.
 enum class EventLane { compute, send, recv, wait, memory };
@@ -41,7 +41,7 @@ struct RowFacts {
 struct Event {
   EventId id;
   EventKind kind = EventKind::run;
-  EventAt at = EventAt::point;
+  EventPhase phase = EventPhase::point;
   EventLane lane = EventLane::compute;
   int step = -1;                   // of the ring; -1: before the first or after the last
   double t = 0;                    // virtual nanoseconds, deterministic
@@ -67,7 +67,7 @@ struct Event {
 class TraceSink {
  public:
   virtual ~TraceSink() = default;
-  virtual void take(const Event& event) = 0;
+  virtual void write(const Event& event) = 0;
 };
 
 // How fast the virtual hardware is, and how fast a throttled link.

@@ -11,11 +11,11 @@ namespace {
 // In the order of the enumerations
 constexpr std::string_view kinds[] = {"run",     "alloc", "free",  "send",     "recv",     "wait",
                                       "compute", "row",   "merge", "grad_hop", "finalize", "check"};
-constexpr std::string_view ats[] = {"begin", "end", "point"};
+constexpr std::string_view phases[] = {"begin", "end", "point"};
 constexpr std::string_view lanes[] = {"compute", "send", "recv", "wait", "memory"};
 
 static_assert(std::size(kinds) == static_cast<std::size_t>(EventKind::check) + 1);
-static_assert(std::size(ats) == static_cast<std::size_t>(EventAt::point) + 1);
+static_assert(std::size(phases) == static_cast<std::size_t>(EventPhase::point) + 1);
 static_assert(std::size(lanes) == static_cast<std::size_t>(EventLane::memory) + 1);
 
 template <class Enum, std::size_t n>
@@ -37,11 +37,11 @@ std::optional<std::int32_t> count(std::string_view digits) {
 }  // namespace
 
 std::string_view name(EventKind kind) { return kinds[static_cast<std::size_t>(kind)]; }
-std::string_view name(EventAt at) { return ats[static_cast<std::size_t>(at)]; }
+std::string_view name(EventPhase phase) { return phases[static_cast<std::size_t>(phase)]; }
 std::string_view name(EventLane lane) { return lanes[static_cast<std::size_t>(lane)]; }
 
 std::optional<EventKind> event_kind(std::string_view word) { return meaning<EventKind>(kinds, word); }
-std::optional<EventAt> event_at(std::string_view word) { return meaning<EventAt>(ats, word); }
+std::optional<EventPhase> event_phase(std::string_view word) { return meaning<EventPhase>(phases, word); }
 std::optional<EventLane> event_lane(std::string_view word) { return meaning<EventLane>(lanes, word); }
 
 std::string to_string(const EventId& id) {

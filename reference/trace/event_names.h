@@ -10,12 +10,12 @@ namespace ringattn {
 
 // The words that trace files use.
 std::string_view name(EventKind kind);
-std::string_view name(EventAt at);
+std::string_view name(EventPhase phase);
 std::string_view name(EventLane lane);
 
 // What a word means; nothing where it is none of the words
 std::optional<EventKind> event_kind(std::string_view word);
-std::optional<EventAt> event_at(std::string_view word);
+std::optional<EventPhase> event_phase(std::string_view word);
 std::optional<EventLane> event_lane(std::string_view word);
 
 // "device.sequence"

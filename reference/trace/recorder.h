@@ -10,7 +10,7 @@ namespace ringattn {
 using WallClock = std::chrono::steady_clock;
 
 // What the receiver of a message learns about its journey.
-struct Stamp {
+struct MessageTiming {
   EventId sent;                     // the send event
   double began_t = 0;               // virtual nanoseconds
   double begins_to_arrive_t = 0;    // virtual nanoseconds
@@ -29,37 +29,37 @@ class Recorder {
   Recorder(TraceSink& sink, int device, const CostModel& cost, WallClock::time_point trace_began)
       : sink_(&sink), device_(device), cost_(cost), trace_began_(trace_began) {}
 
-  bool on() const { return sink_ != nullptr; }
+  bool enabled() const { return sink_ != nullptr; }
   double now() const { return t_; }
 
   // The costs from now on: a link may become slower on the way
   void set_cost(const CostModel& cost) { cost_ = cost; }
 
-  void run_begins(std::string_view what);  // "forward" or "backward"
-  void run_ends();
-  void holds(std::string_view what, std::int64_t bytes);     // alloc
-  void releases(std::string_view what, std::int64_t bytes);  // free
+  void begin_run(std::string_view what);  // "forward" or "backward"
+  void end_run();
+  void record_alloc(std::string_view what, std::int64_t bytes);     // alloc
+  void record_free(std::string_view what, std::int64_t bytes);  // free
 
-  void compute_begins(int step, int owner, std::string_view mask_class, std::int64_t live_pairs);
-  void compute_ends();
-  void row(int step, int owner, std::shared_ptr<const RowFacts> row);
+  void begin_compute(int step, int owner, std::string_view mask_class, std::int64_t live_pairs);
+  void end_compute();
+  void record_row(int step, int owner, std::shared_ptr<const RowFacts> row);
 
-  void wait_begins(int step, std::string_view why);
-  void wait_ends(double until_t, EventId cause = {});
+  void begin_wait(int step, std::string_view why);
+  void end_wait(double until_t, EventId cause = {});
 
-  // A message of which the link is now busy; the stamp travels with it
-  Stamp sends(int step, int peer, int owner, std::string_view what, std::int64_t bytes);
-  void send_posted();
-  void received(int step, int peer, int owner, std::string_view what, std::int64_t bytes, const Stamp& stamp);
+  // A message of which the link is now busy; the timing travels with it
+  MessageTiming begin_send(int step, int peer, int owner, std::string_view what, std::int64_t bytes);
+  void end_send();
+  void record_recv(int step, int peer, int owner, std::string_view what, std::int64_t bytes, const MessageTiming& timing);
 
-  void joined(EventKind merge_or_grad_hop, int step, int owner);
-  void finalized();
+  void record_merge(EventKind merge_or_grad_hop, int step, int owner);
+  void record_finalize();
 
  private:
-  Event event(EventKind kind, EventAt at, EventLane lane, int step);
+  Event event(EventKind kind, EventPhase phase, EventLane lane, int step);
   void begin(Event& open, Event event);
   void end(Event& open, double t);
-  void emit(Event event) { sink_->take(event); }
+  void emit(Event event) { sink_->write(event); }
   std::int64_t wall(WallClock::time_point moment) const;
 
   TraceSink* sink_ = nullptr;
@@ -75,13 +75,13 @@ class Recorder {
 };
 
 // One pen for each device. They may serve several runs one after the other, forward and backward, and their
-// clocks go on; without pens a run writes nothing down.
+// clocks go on; without recorders a run writes nothing down.
 using Recorders = std::vector<Recorder>;
-Recorders recorders(TraceSink& sink, int devices, const CostModel& cost,
+Recorders make_recorders(TraceSink& sink, int devices, const CostModel& cost,
                     WallClock::time_point began = WallClock::now());
 
 // The same where devices, and the links from them to the next, are not equally fast: a cost for each
-Recorders recorders(TraceSink& sink, const std::vector<CostModel>& costs,
+Recorders make_recorders(TraceSink& sink, const std::vector<CostModel>& costs,
                     WallClock::time_point began = WallClock::now());
 
 }  // namespace ringattn

@@ -19,17 +19,17 @@ Spans::Spans(std::span<const Event> events) {
   for (const Event& event : events) by_id.push_back(&event);
   std::stable_sort(by_id.begin(), by_id.end(), [](const Event* a, const Event* b) {
     if (a->id != b->id) return earlier(a->id, b->id);
-    return a->at != EventAt::end && b->at == EventAt::end;
+    return a->phase != EventPhase::end && b->phase == EventPhase::end;
   });
 
   for (const Event* event : by_id) {
     const bool known = !spans_.empty() && spans_.back().begin->id == event->id;
-    if (event->at == EventAt::end && known && !spans_.back().end)
+    if (event->phase == EventPhase::end && known && !spans_.back().end)
       spans_.back().end = event;
-    else if (event->at == EventAt::end || known)
-      strays_.push_back(event);
+    else if (event->phase == EventPhase::end || known)
+      unmatched_.push_back(event);
     else
-      spans_.push_back({event, event->at == EventAt::point ? event : nullptr});
+      spans_.push_back({event, event->phase == EventPhase::point ? event : nullptr});
   }
 }
 

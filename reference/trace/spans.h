@@ -12,7 +12,7 @@ struct Span {
   const Event* begin = nullptr;  // of a point in time too
   const Event* end = nullptr;    // of a point in time: the same; null: it has not ended yet
 
-  bool lasts() const { return begin->at == EventAt::begin; }
+  bool has_duration() const { return begin->phase == EventPhase::begin; }
 };
 
 // The events of a trace with begins and ends paired. The events must outlive it.
@@ -28,11 +28,11 @@ class Spans {
   const Span* find(EventId id) const;
 
   // Events that belong to no span: an end without a begin, or a second event where one is enough
-  const std::vector<const Event*>& strays() const { return strays_; }
+  const std::vector<const Event*>& unmatched() const { return unmatched_; }
 
  private:
   std::vector<Span> spans_;
-  std::vector<const Event*> strays_;
+  std::vector<const Event*> unmatched_;
 };
 
 }  // namespace ringattn

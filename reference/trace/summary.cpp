@@ -26,29 +26,29 @@ double Overlap::hidden_fraction_virtual() const { return hidden(transfer.virtual
 
 Summary::Summary(int devices) : devices_(static_cast<std::size_t>(devices)) {}
 
-void Summary::take(const Event& event) {
+void Summary::write(const Event& event) {
   Device& device = devices_.at(static_cast<std::size_t>(event.id.device));
-  switch (event.at) {
-    case EventAt::begin:
+  switch (event.phase) {
+    case EventPhase::begin:
       // A run lasts while the same lane does other things
       if (event.kind != EventKind::run) device.open[static_cast<std::size_t>(event.lane)] = event;
       break;
-    case EventAt::end:
-      ended(device, event);
+    case EventPhase::end:
+      on_end(device, event);
       break;
-    case EventAt::point:
-      happened(device, event);
+    case EventPhase::point:
+      on_point(device, event);
       break;
   }
 }
 
-void Summary::happened(Device& device, const Event& event) {
+void Summary::on_point(Device& device, const Event& event) {
   if (event.kind == EventKind::alloc) device.bytes_held += event.bytes;
   if (event.kind == EventKind::free) device.bytes_held -= event.bytes;
   device.summary.peak_bytes = std::max(device.summary.peak_bytes, device.bytes_held);
 }
 
-void Summary::ended(Device& device, const Event& event) {
+void Summary::on_end(Device& device, const Event& event) {
   const Event& begin = device.open[static_cast<std::size_t>(event.lane)];
   const Duration duration{1e-9 * static_cast<double>(event.w - begin.w), event.t - begin.t};
   DeviceSummary& summary = device.summary;

@@ -41,7 +41,7 @@ class Summary : public TraceSink {
  public:
   explicit Summary(int devices);
 
-  void take(const Event& event) override;
+  void write(const Event& event) override;
 
   // After the run
   std::vector<DeviceSummary> devices() const;
@@ -54,8 +54,8 @@ class Summary : public TraceSink {
     std::int64_t bytes_held = 0;
     std::array<Event, 5> open;  // what has begun, by lane
   };
-  static void happened(Device& device, const Event& event);
-  static void ended(Device& device, const Event& event);
+  static void on_point(Device& device, const Event& event);
+  static void on_end(Device& device, const Event& event);
 
   std::vector<Device> devices_;
 };

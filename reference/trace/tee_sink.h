@@ -12,8 +12,8 @@ class TeeSink : public TraceSink {
  public:
   explicit TeeSink(std::vector<TraceSink*> sinks) : sinks_(std::move(sinks)) {}
 
-  void take(const Event& event) override {
-    for (TraceSink* sink : sinks_) sink->take(event);
+  void write(const Event& event) override {
+    for (TraceSink* sink : sinks_) sink->write(event);
   }
 
  private:

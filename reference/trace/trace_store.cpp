@@ -13,7 +13,7 @@ TraceStore::Buffer::~Buffer() {
 
 TraceStore::TraceStore(int devices) : buffers_(static_cast<std::size_t>(devices)) {}
 
-void TraceStore::take(const Event& event) {
+void TraceStore::write(const Event& event) {
   Buffer& buffer = buffers_.at(static_cast<std::size_t>(event.id.device));
   const std::size_t count = buffer.count.load(std::memory_order_relaxed);
   const std::size_t place = count % Chunk::capacity;

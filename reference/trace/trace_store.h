@@ -15,7 +15,7 @@ class TraceStore : public TraceSink {
  public:
   explicit TraceStore(int devices);
 
-  void take(const Event& event) override;
+  void write(const Event& event) override;
 
   // In the order of saved files: by (t, device, sequence), a begin before its end
   std::vector<Event> events() const;

@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
 #include "reference/files/trace_file.h"
-#include "reference/trace/checker.h"
+#include "reference/trace/check/checker.h"
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
@@ -24,18 +24,18 @@ std::vector<std::string> on_gpu(const std::vector<std::string>& more = {},
 // ---- Options that do not go together ---------------------------------------------------
 
 TEST_CASE("a backend is cpu or gpu, and a rung a whole number from 1 to 7") {
-  refuses({"run", "--backend", "abacus"}, "cpu or gpu is wanted");
+  expect_rejection({"run", "--backend", "abacus"}, "cpu or gpu is wanted");
   for (const std::string rung : {"0", "8", "-1", "x", "1.5"})
-    refuses({"run", "--backend", "gpu", "--rung", rung}, "a whole number from 1 to 7");
+    expect_rejection({"run", "--backend", "gpu", "--rung", rung}, "a whole number from 1 to 7");
 }
 
 TEST_CASE("a rung without a GPU is refused") {
-  refuses({"run", "--rung", "3"}, "rungs are those of the GPU");
-  refuses({"run", "--backend", "cpu", "--rung", "3"}, "rungs are those of the GPU");
+  expect_rejection({"run", "--rung", "3"}, "rungs are those of the GPU");
+  expect_rejection({"run", "--backend", "cpu", "--rung", "3"}, "rungs are those of the GPU");
 }
 
 TEST_CASE("what the GPU version does not do is refused by name") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string file = directory.path / "file";
   const std::vector<std::vector<std::string>> absent = {{"--trace-rows", "0", "--trace", file},
                                                         {"--steps", file},
@@ -44,78 +44,78 @@ TEST_CASE("what the GPU version does not do is refused by name") {
                                                         {"--link-gbps", "1"},
                                                         {"--link-latency-us", "1"},
                                                         {"--softcap", "3"}};
-  for (const std::vector<std::string>& option : absent) refuses(on_gpu(option), "found " + option[0]);
-  refuses(on_gpu({}, "f64"), "found f64");
+  for (const std::vector<std::string>& option : absent) expect_rejection(on_gpu(option), "found " + option[0]);
+  expect_rejection(on_gpu({}, "f64"), "found f64");
   CHECK(directory.files() == 0);
 }
 
 TEST_CASE("NCCL carries messages of GPUs, and of no processor") {
-  refuses({"run", "--transport", "nccl"}, "nccl carries messages of GPUs");
-  const Answer answer = call_emulated(on_gpu({"--transport", "nccl", "--backward"}));
+  expect_rejection({"run", "--transport", "nccl"}, "nccl carries messages of GPUs");
+  const ProcessResult answer = run_emulated(on_gpu({"--transport", "nccl", "--backward"}));
   CHECK(is_exact(answer));
   CHECK(answer.out.find(", over NCCL") != std::string::npos);
 }
 
 TEST_CASE("what a file asks for and the GPU version does not do is refused as well") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}, Dtype::bf16);
   file.metadata = {{"softcap", "3"}};
-  refuses({"run", "--backend", "gpu", "--input", saved(directory.path / "capped", file)},
+  expect_rejection({"run", "--backend", "gpu", "--input", save(directory.path / "capped", file)},
           "found --softcap 3");
   file.metadata = {{"backend", "gpu"}};  // hardware is no property of a problem
-  CHECK(is_exact(call({"run", "--input", saved(directory.path / "gpu", file)})));
-  const std::string doubles = saved(directory.path / "f64", qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}));
-  refuses({"run", "--backend", "gpu", "--input", doubles}, "found f64");
+  CHECK(is_exact(run_ringattn({"run", "--input", save(directory.path / "gpu", file)})));
+  const std::string doubles = save(directory.path / "f64", qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}));
+  expect_rejection({"run", "--backend", "gpu", "--input", doubles}, "found f64");
 }
 
 TEST_CASE("documents side by side are refused on the GPU") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 6, 1, 4}, {1, 6, 1, 4}, {1, 6, 1, 4}, Dtype::bf16);
   file.tensors["q_segment_ids"] = stored_integers({0, 0, 0, 1, 1, 1});
-  const std::string input = saved(directory.path / "in", file);
-  check_refusal(call_emulated({"run", "--backend", "gpu", "--input", input}), "found segment 1");
+  const std::string input = save(directory.path / "in", file);
+  check_rejection(run_emulated({"run", "--backend", "gpu", "--input", input}), "found segment 1");
 }
 
 // ---- With and without a GPU --------------------------------------------------------------
 
 TEST_CASE("on a GPU the run is exact, or there is none and one sentence says so") {
-  if (const Answer answer = call(on_gpu()); answer.status == 0)
+  if (const ProcessResult answer = run_ringattn(on_gpu()); answer.status == 0)
     CHECK(is_exact(answer));
   else
-    check_refusal(answer, "[--backend] gpu needs");
+    check_rejection(answer, "[--backend] gpu needs");
 }
 
 TEST_CASE("every rung gives an exact run, and the report names it") {
   for (const std::string rung : {"1", "2", "3", "4", "5", "6", "7"}) {
-    const Answer answer = call_emulated(on_gpu({"--rung", rung}));
+    const ProcessResult answer = run_emulated(on_gpu({"--rung", rung}));
     CHECK(is_exact(answer));
     CHECK(answer.out.find("an emulated device, rung " + rung) != std::string::npos);
   }
   for (const std::string dtype : {"f32", "f16"})
-    CHECK(is_exact(call_emulated(on_gpu(
+    CHECK(is_exact(run_emulated(on_gpu(
         {"--kv-seq", "31", "--causal-align", "top-left", "--window", "9,-1", "--no-overlap"}, dtype))));
 }
 
 TEST_CASE("a run that goes backward on the GPU gives exact gradients, and the report names both rungs") {
   for (const std::string dtype : {"bf16", "f16", "f32"})
     for (const std::string travels : {"kv", "q"}) {
-      const Answer answer = call_emulated(on_gpu({"--backward", "--rotate", travels, "--kv-heads", "1",
+      const ProcessResult answer = run_emulated(on_gpu({"--backward", "--rotate", travels, "--kv-heads", "1",
                                                   "--kv-seq", "31", "--causal-align", "bottom-right"},
                                                  dtype));
       CHECK(is_exact(answer));
       CHECK(answer.out.find("backward rung") != std::string::npos);
     }
-  const Json report = call_emulated(on_gpu({"--backward", "--rung", "1", "--json", "-"})).json();
+  const Json report = run_emulated(on_gpu({"--backward", "--rung", "1", "--json", "-"})).json();
   CHECK(report["gpu"]["backward_rung"] == 1);
   CHECK(report["gpu"]["backward_kernel"] == "naive");
   CHECK(report["result"].contains("dq"));
 }
 
 TEST_CASE("a run on the GPU writes a trace that can have happened, whatever rotates") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   for (const std::string travels : {"kv", "q"}) {
     const std::string trace = directory.path / travels;
-    REQUIRE(is_exact(call_emulated(on_gpu({"--rotate", travels, "--backward", "--trace", trace}))));
+    REQUIRE(is_exact(run_emulated(on_gpu({"--rotate", travels, "--backward", "--trace", trace}))));
     const TraceFile file = read_trace(trace);
     CHECK(file.header.transport == "gpu");
     CHECK(file.header.passes == std::vector<std::string>{"forward", "backward"});
@@ -124,7 +124,7 @@ TEST_CASE("a run on the GPU writes a trace that can have happened, whatever rota
 }
 
 TEST_CASE("the report for programs says where the run was, by the clock of the GPU") {
-  Json report = call_emulated(on_gpu({"--json", "-"})).json();
+  Json report = run_emulated(on_gpu({"--json", "-"})).json();
   CHECK(report["gpu"]["device"] == "an emulated device");
   CHECK(report["gpu"]["rung"].is_number_integer());
   CHECK(report["gpu"]["kernel"].is_string());
@@ -132,14 +132,14 @@ TEST_CASE("the report for programs says where the run was, by the clock of the G
   CHECK(report["devices"][0]["peak_bytes"] > 0);
   CHECK(report["devices"][0]["busy_seconds"] > 0);
   CHECK(report["overlap"]["transfer_seconds"] > 0);
-  CHECK(json_of({"--seq", "4"})["gpu"].is_null());
+  CHECK(run_json({"--seq", "4"})["gpu"].is_null());
 }
 
 TEST_CASE("on the GPU, probabilities may be rounded to the storage type before they meet V, dO and delta") {
   std::vector<std::string> arguments = on_gpu({"--backward", "--json", "-"});
-  const Json gpu = call_emulated(arguments).json();
+  const Json gpu = run_emulated(arguments).json();
   arguments[2] = "cpu";
-  const Json cpu = call(arguments).json();
+  const Json cpu = run_ringattn(arguments).json();
   for (const auto& [name, roundings] : {std::pair{"out", 1}, {"lse", 0}, {"dq", 2}, {"dk", 2}, {"dv", 2}}) {
     const auto allowed = [&, n = name](const Json& report) {
       return report["result"][n]["allowed"].get<double>();
@@ -149,9 +149,9 @@ TEST_CASE("on the GPU, probabilities may be rounded to the storage type before t
 }
 
 TEST_CASE("the results of the GPU are those of the processor, as it stores them") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string output = directory.path / "out";
-  REQUIRE(is_exact(call_emulated(on_gpu({"--backward", "--output", output}))));
+  REQUIRE(is_exact(run_emulated(on_gpu({"--backward", "--output", output}))));
   const SafetensorsFile file = read_safetensors(output);
   for (const char* name : {"out", "dq", "dk", "dv"}) CHECK(file.at(name).dtype == Dtype::bf16);
   CHECK(file.at("out").shape == std::vector<Index>{1, 40, 2, 64});

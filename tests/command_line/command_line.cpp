@@ -6,17 +6,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 namespace ringattn {
 
-std::string Answer::last_line() const {
+std::string ProcessResult::last_line() const {
   const std::string text = out.substr(0, out.find_last_not_of('\n') + 1);
   return text.substr(text.rfind('\n') + 1);
 }
 
-Answer call_program(const char* program, const std::vector<std::string>& arguments) {
-  const Directory directory;
+ProcessResult run_process(const char* program, const std::vector<std::string>& arguments) {
+  const TemporaryDirectory directory;
   const std::string out = directory.path / "out", err = directory.path / "err";
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
@@ -35,50 +35,50 @@ Answer call_program(const char* program, const std::vector<std::string>& argumen
   posix_spawn_file_actions_destroy(&files);
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content(out), content(err)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out), read_file(err)};
 }
 
-Answer call(const std::vector<std::string>& arguments) {
-  return call_program(RINGATTN_EXECUTABLE, arguments);
+ProcessResult run_ringattn(const std::vector<std::string>& arguments) {
+  return run_process(RINGATTN_EXECUTABLE, arguments);
 }
-Answer call_emulated(const std::vector<std::string>& arguments) {
-  return call_program(RINGATTN_EMULATED, arguments);
+ProcessResult run_emulated(const std::vector<std::string>& arguments) {
+  return run_process(RINGATTN_EMULATED, arguments);
 }
 
-Answer run(std::vector<std::string> arguments) {
+ProcessResult run_ring(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"run", "--devices", "3"});
-  return call(arguments);
+  return run_ringattn(arguments);
 }
 
-bool is_exact(const Answer& answer) {
+bool is_exact(const ProcessResult& answer) {
   if (answer.status == 0 && answer.err.empty() && answer.last_line().rfind("exact", 0) == 0) return true;
   MESSAGE("status " << answer.status << "\n" << answer.out << answer.err);
   return false;
 }
 
-Json json_of(std::vector<std::string> arguments) {
+Json run_json(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--json", "-"});
-  const Answer answer = run(arguments);
+  const ProcessResult answer = run_ring(arguments);
   INFO(answer.err);
   REQUIRE(answer.status == 0);
   return answer.json();
 }
 
-SafetensorsFile results_of(std::vector<std::string> arguments) {
-  const Directory directory;
+SafetensorsFile run_results(std::vector<std::string> arguments) {
+  const TemporaryDirectory directory;
   arguments.insert(arguments.end(), {"--output", directory.path / "out"});
-  REQUIRE(is_exact(run(arguments)));
+  REQUIRE(is_exact(run_ring(arguments)));
   return read_safetensors(directory.path / "out");
 }
 
-void refuses(const std::vector<std::string>& arguments, const std::string& part) {
+void expect_rejection(const std::vector<std::string>& arguments, const std::string& part) {
   std::string line;
   for (const std::string& argument : arguments) line += " " + argument;
   INFO("ringattn" << line);
-  check_refusal(call(arguments), part);
+  check_rejection(run_ringattn(arguments), part);
 }
 
-void check_refusal(const Answer& answer, const std::string& part) {
+void check_rejection(const ProcessResult& answer, const std::string& part) {
   INFO("standard error: " << answer.err << "wanted in it: " << part);
   CHECK(answer.status == 2);
   CHECK(answer.out == "");
@@ -103,7 +103,7 @@ SafetensorsFile qkv(const Shape& q, const Shape& k, const Shape& v, Dtype dtype)
   return file;
 }
 
-std::string saved(const std::filesystem::path& path, const SafetensorsFile& file) {
+std::string save(const std::filesystem::path& path, const SafetensorsFile& file) {
   write_safetensors(path, file);
   return path;
 }

@@ -11,7 +11,7 @@
 namespace ringattn {
 
 // What the executable did.
-struct Answer {
+struct ProcessResult {
   int status = -1;  // of its exit; 128 + the signal that ended it
   std::string out, err;
 
@@ -20,28 +20,28 @@ struct Answer {
 };
 
 // Runs a program with these arguments, as they are: no shell comes near them
-Answer call_program(const char* program, const std::vector<std::string>& arguments);
+ProcessResult run_process(const char* program, const std::vector<std::string>& arguments);
 
 // The same for `ringattn`
-Answer call(const std::vector<std::string>& arguments);
+ProcessResult run_ringattn(const std::vector<std::string>& arguments);
 
 // Runs a `ringattn` whose --backend gpu is an emulated device
-Answer call_emulated(const std::vector<std::string>& arguments);
+ProcessResult run_emulated(const std::vector<std::string>& arguments);
 
 // `run` on three devices, with these arguments besides
-Answer run(std::vector<std::string> arguments);
+ProcessResult run_ring(std::vector<std::string> arguments);
 
 // Status 0, nothing on standard error, and a last line that begins with "exact"
-bool is_exact(const Answer& answer);
+bool is_exact(const ProcessResult& answer);
 
 // What `run --json -` and `run --output` report of a right run
-Json json_of(std::vector<std::string> arguments);
-SafetensorsFile results_of(std::vector<std::string> arguments);
+Json run_json(std::vector<std::string> arguments);
+SafetensorsFile run_results(std::vector<std::string> arguments);
 
 // Checks that bad input is refused as promised: status 2, nothing on standard output, one sentence on
 // standard error, and _part_ in it
-void refuses(const std::vector<std::string>& arguments, const std::string& part);
-void check_refusal(const Answer& answer, const std::string& part);
+void expect_rejection(const std::vector<std::string>& arguments, const std::string& part);
+void check_rejection(const ProcessResult& answer, const std::string& part);
 
 // The tensors q k v of a problem, normal numbers stored as _dtype_
 SafetensorsFile qkv(const Shape& q, const Shape& k, const Shape& v, Dtype dtype = Dtype::f64);
@@ -50,6 +50,6 @@ SafetensorsFile qkv(const Shape& q, const Shape& k, const Shape& v, Dtype dtype 
 StoredTensor normal_stored(const Shape& shape, std::uint64_t seed, Dtype dtype = Dtype::f64);
 
 // Writes the file and returns its path, as an argument
-std::string saved(const std::filesystem::path& path, const SafetensorsFile& file);
+std::string save(const std::filesystem::path& path, const SafetensorsFile& file);
 
 }  // namespace ringattn

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
@@ -25,15 +25,15 @@ const std::string sizes[] = {"--shortest", "--longest",      "--tokens",      "-
 }  // namespace
 
 TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside the ceilings") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string file = directory.path / "bench.json";
-  const Answer answer = call_emulated(bench_gpu({"--json", file}));
+  const ProcessResult answer = run_emulated(bench_gpu({"--json", file}));
   CHECK(answer.status == 0);
   CHECK(answer.err == "");
   CHECK(answer.out.find("an emulated device; 32 tokens") == 0);
   CHECK(answer.out.find("GEMM ceiling: 1.0 TFLOP/s") != std::string::npos);
 
-  const Json report = Json::parse(content(file));
+  const Json report = Json::parse(read_file(file));
   CHECK(report["ceilings"]["copy_gbps"] == 1);
   CHECK(report["problem"]["tokens"] == 32);
   constexpr int problems = 8;                      // two lengths, d = 64 and 128, full and causal
@@ -56,7 +56,7 @@ TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside 
 
 TEST_CASE(
     "after the ladder the bench of the GPU tells of rings, of a long one, and of the balance of layouts") {
-  const Json report = call_emulated(bench_gpu({"--json", "-"})).json();
+  const Json report = run_emulated(bench_gpu({"--json", "-"})).json();
   // Full and causal, forward and backward, blocks handed over and copied; then the long one, which has no
   // call beside it
   REQUIRE(report["rings"].size() == 9);
@@ -74,7 +74,7 @@ TEST_CASE(
 }
 
 TEST_CASE("with --json - the bench of the GPU says nothing but its report") {
-  const Answer answer = call_emulated(bench_gpu({"--json", "-"}));
+  const ProcessResult answer = run_emulated(bench_gpu({"--json", "-"}));
   CHECK(answer.status == 0);
   CHECK(answer.json()["machine"]["gpu"] == "an emulated device");
   CHECK(answer.json()["problem"]["longest"] == 32);
@@ -82,24 +82,24 @@ TEST_CASE("with --json - the bench of the GPU says nothing but its report") {
 
 TEST_CASE("options of one backend's bench are refused beside the other") {
   for (const std::string name : {"--seq", "--dim", "--heads", "--model-seq", "--passes"})
-    check_refusal(call_emulated(bench_gpu({name, "8"})), name + " goes with --backend cpu");
+    check_rejection(run_emulated(bench_gpu({name, "8"})), name + " goes with --backend cpu");
   for (const std::string& name : sizes)
-    refuses({"bench", "--seq", "64", "--model-seq", "64", "--passes", "1", name, "16"},
+    expect_rejection({"bench", "--seq", "64", "--model-seq", "64", "--passes", "1", name, "16"},
             name + " goes with --backend gpu");
-  refuses({"bench", "--backend", "abacus"}, "cpu or gpu is wanted");
+  expect_rejection({"bench", "--backend", "abacus"}, "cpu or gpu is wanted");
 }
 
 TEST_CASE("sizes that no ladder can have are refused") {
   for (const std::string& name : sizes)
-    refuses({"bench", "--backend", "gpu", name, "0"}, "a whole number from 1 to");
-  refuses({"bench", "--backend", "gpu", "--longest", "512"}, "--shortest must not exceed --longest");
-  refuses({"bench", "--backend", "gpu", "--columns", "192"}, "a multiple of 128");
+    expect_rejection({"bench", "--backend", "gpu", name, "0"}, "a whole number from 1 to");
+  expect_rejection({"bench", "--backend", "gpu", "--longest", "512"}, "--shortest must not exceed --longest");
+  expect_rejection({"bench", "--backend", "gpu", "--columns", "192"}, "a multiple of 128");
 }
 
 TEST_CASE("the bench of the GPU leaves no file and no table where there is no GPU") {
-  const Directory directory;
-  const Answer answer = call(bench_gpu({"--json", directory.path / "bench.json"}));
+  const TemporaryDirectory directory;
+  const ProcessResult answer = run_ringattn(bench_gpu({"--json", directory.path / "bench.json"}));
   if (answer.status == 0) return;
-  check_refusal(answer, "[--backend] gpu needs");
+  check_rejection(answer, "[--backend] gpu needs");
   CHECK(directory.files() == 0);
 }

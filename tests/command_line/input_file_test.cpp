@@ -1,17 +1,17 @@
 #include <doctest/doctest.h>
 
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
 TEST_CASE("metadata of the input set options, and the command line wins and says so") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 8, 2, 4}, {1, 8, 2, 4});
   file.metadata = {{"devices", "2"},       {"layout", "striped"}, {"causal", "true"},
                    {"no_overlap", "true"}, {"window", "3,-1"},    {"author", "somebody"}};
-  const std::string input = saved(directory.path / "in", file);
-  Answer answer = call({"run", "--input", input, "--json", "-"});
+  const std::string input = save(directory.path / "in", file);
+  ProcessResult answer = run_ringattn({"run", "--input", input, "--json", "-"});
   Json config = answer.json()["config"];
   CHECK(answer.json()["devices"].size() == 2);
   CHECK(config["layout"] == "striped");
@@ -20,24 +20,24 @@ TEST_CASE("metadata of the input set options, and the command line wins and says
   CHECK(config["window"] == "3,-1");
   CHECK(answer.json()["notes"].empty());
 
-  answer = call({"run", "--input", input, "--world-size", "4", "--json", "-"});
+  answer = run_ringattn({"run", "--input", input, "--world-size", "4", "--json", "-"});
   CHECK(answer.json()["devices"].size() == 4);
   REQUIRE(answer.json()["notes"].size() == 1);
   CHECK(answer.json()["notes"][0].get<std::string>().find("--devices of the command line wins") == 0);
 }
 
 TEST_CASE("metadata can say no") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 9, 2, 4}, {1, 9, 2, 4});
   file.metadata = {{"causal", "false"}};  // else queries would have to be aligned
-  CHECK(is_exact(call({"run", "--input", saved(directory.path / "in", file)})));
+  CHECK(is_exact(run_ringattn({"run", "--input", save(directory.path / "in", file)})));
 }
 
 TEST_CASE("config tells the shapes and the type of the file") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string input =
-      saved(directory.path / "in", qkv({2, 8, 4, 6}, {2, 9, 2, 6}, {2, 9, 2, 3}, Dtype::bf16));
-  Json config = call({"run", "--input", input, "--json", "-"}).json()["config"];
+      save(directory.path / "in", qkv({2, 8, 4, 6}, {2, 9, 2, 6}, {2, 9, 2, 3}, Dtype::bf16));
+  Json config = run_ringattn({"run", "--input", input, "--json", "-"}).json()["config"];
   const std::pair<const char*, const char*> wanted[] = {{"batch", "2"}, {"seq", "8"},      {"kv-seq", "9"},
                                                         {"heads", "4"}, {"kv-heads", "2"}, {"dim", "6"},
                                                         {"v-dim", "3"}, {"dtype", "bf16"}};
@@ -45,12 +45,12 @@ TEST_CASE("config tells the shapes and the type of the file") {
 }
 
 TEST_CASE("positions and segments of a file place its rows: reversed positions are a reversed text") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 5, 1, 4}, {1, 5, 1, 4}, {1, 5, 1, 4});
   const auto out = [&] {
     const std::string path = directory.path / "out";
     REQUIRE(
-        is_exact(call({"run", "--causal", "--input", saved(directory.path / "in", file), "--output", path})));
+        is_exact(run_ringattn({"run", "--causal", "--input", save(directory.path / "in", file), "--output", path})));
     return to_tensor<double>("out", read_safetensors(path).at("out"), Axes::bshd);
   };
   const Tensor<double> V = to_tensor<double>("v", file.at("v"), Axes::bshd);
@@ -65,10 +65,10 @@ TEST_CASE("positions and segments of a file place its rows: reversed positions a
 }
 
 TEST_CASE("a long text may bring the positions of its queries along") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const Index N = 1 << 16;
   SafetensorsFile file = qkv({1, N, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, Dtype::f32);
   file.tensors["q_positions"] = stored_integers(std::vector<std::int64_t>(static_cast<std::size_t>(N), 7));
   CHECK(is_exact(call(
-      {"run", "--causal", "--causal-align", "top-left", "--input", saved(directory.path / "in", file)})));
+      {"run", "--causal", "--causal-align", "top-left", "--input", save(directory.path / "in", file)})));
 }

@@ -1,13 +1,13 @@
 #pragma once
 
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 namespace ringattn {
 
 // A folder with a case, and results for it.
-struct Workplace {
-  Directory directory;
+struct CaseDirectory {
+  TemporaryDirectory directory;
   std::string path(const std::string& name) const { return directory.path / name; }
 
   // A random case of 32 tokens on 4 devices, as `probe` writes it with these arguments besides
@@ -19,13 +19,13 @@ struct Workplace {
 };
 
 // Status and JSON of a command, to which `--json -` is added
-struct Judged {
+struct JsonResult {
   int status;
   Json json;
 };
-Judged judged(std::vector<std::string> arguments);
+JsonResult run_with_json(std::vector<std::string> arguments);
 
 // A .npy file with the numbers of the tensor, and the path of it
-std::string saved_as_npy(const std::filesystem::path& path, const StoredTensor& tensor);
+std::string save_npy(const std::filesystem::path& path, const StoredTensor& tensor);
 
 }  // namespace ringattn

@@ -20,9 +20,9 @@ StoredTensor doubled(const StoredTensor& stored) {
 // ---- Laws --------------------------------------------------------------------
 
 TEST_CASE("all five laws hold for a ring that is right") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file();
-  const auto [status, report] = judged({"laws", c, "--out", here.right_results(c)});
+  const auto [status, report] = run_with_json({"laws", c, "--out", here.right_results(c)});
   CHECK(status == 0);
   CHECK(report["hold"] == true);
   CHECK(report["laws"].size() == 5);
@@ -30,15 +30,15 @@ TEST_CASE("all five laws hold for a ring that is right") {
 }
 
 TEST_CASE("a law that is broken is shown with its meaning, and the status is 1") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file();
   SafetensorsFile results = read_safetensors(here.right_results(c));
   results.tensors["dv"] = doubled(results.at("dv"));
-  const std::string wrong = saved(here.path("wrong.safetensors"), results);
-  const Answer answer = call({"laws", c, "--out", wrong});
+  const std::string wrong = save(here.path("wrong.safetensors"), results);
+  const ProcessResult answer = run_ringattn({"laws", c, "--out", wrong});
   CHECK(answer.status == 1);
   CHECK(answer.last_line() == "2 of 5 laws broken");
-  const Json laws = judged({"laws", c, "--out", wrong}).json["laws"];
+  const Json laws = run_with_json({"laws", c, "--out", wrong}).json["laws"];
   for (const std::string id : {"N", "A", "B", "C", "D"}) {
     CAPTURE(id);
     CHECK(laws[id]["holds"] == (id != "A" && id != "C"));
@@ -46,23 +46,23 @@ TEST_CASE("a law that is broken is shown with its meaning, and the status is 1")
 }
 
 TEST_CASE("laws that lack what they need are named, and none at all is refused") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file();
   SafetensorsFile results = read_safetensors(here.right_results(c));
   for (const std::string name : {"dq", "dk", "dv"}) results.tensors.erase(name);
-  const std::string forward = saved(here.path("forward.safetensors"), results);
-  CHECK(judged({"laws", c, "--out", forward}).json["not_tried"].size() == 4);
+  const std::string forward = save(here.path("forward.safetensors"), results);
+  CHECK(run_with_json({"laws", c, "--out", forward}).json["not_tried"].size() == 4);
   results.tensors.erase("lse");
-  refuses({"laws", c, "--out", saved(here.path("out.safetensors"), results)}, "a law takes lse");
+  expect_rejection({"laws", c, "--out", save(here.path("out.safetensors"), results)}, "a law takes lse");
 }
 
 // ---- Spectrum ----------------------------------------------------------------
 
 TEST_CASE("every block of a right output has weight 1, and a block that is lost has weight 0") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file({});
   const auto weights = [&](const std::string& results) {
-    const auto [status, report] = judged({"spectrum", c, "--out", results});
+    const auto [status, report] = run_with_json({"spectrum", c, "--out", results});
     CHECK(status == 0);
     CHECK(report["residual"] <= 1.0);
     return report["weight"];
@@ -73,17 +73,17 @@ TEST_CASE("every block of a right output has weight 1, and a block that is lost 
     for (const Json& weight : row) CHECK(weight.get<double>() == doctest::Approx(1).epsilon(1e-3));
 
   const std::string wrong = here.path("wrong.safetensors");
-  REQUIRE(call({"mistakes", "R1", "--make", "--input", c, "--output", wrong}).status == 0);
+  REQUIRE(run_ringattn({"mistakes", "R1", "--make", "--input", c, "--output", wrong}).status == 0);
   const Json lost = weights(wrong);
   for (std::size_t device = 0; device < 4; ++device)
     CHECK(std::abs(lost[device][(device + 1) % 4].get<double>()) <= 1e-3);
 }
 
 TEST_CASE("a spectrum takes an output and a ring") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
-  refuses({"spectrum", c, "--out", right, "--devices", "1"}, "at least 2 devices");
+  expect_rejection({"spectrum", c, "--out", right, "--devices", "1"}, "at least 2 devices");
   const SafetensorsFile results = read_safetensors(right);
-  const std::string lse = saved_as_npy(here.path("lse.npy"), results.at("lse"));
-  refuses({"spectrum", c, "--lse", lse}, "blocks are measured in out");
+  const std::string lse = save_npy(here.path("lse.npy"), results.at("lse"));
+  expect_rejection({"spectrum", c, "--lse", lse}, "blocks are measured in out");
 }

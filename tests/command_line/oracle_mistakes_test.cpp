@@ -10,7 +10,7 @@ namespace {
 
 // The ids that `check` names for these results
 std::vector<std::string> names(const std::string& case_path, const std::string& results) {
-  const auto [status, report] = judged({"check", case_path, "--out", results});
+  const auto [status, report] = run_with_json({"check", case_path, "--out", results});
   CHECK(status == 1);
   std::vector<std::string> ids;
   for (const Json& each : report["names"]) ids.push_back(each["id"]);
@@ -24,9 +24,9 @@ bool has(const std::vector<std::string>& ids, const std::string& id) {
 }  // namespace
 
 TEST_CASE("the catalogue has at least 100 mistakes, each with all there is to say, and readings somewhere") {
-  const Json all = judged({"mistakes"}).json["mistakes"];
+  const Json all = run_with_json({"mistakes"}).json["mistakes"];
   CHECK(all.size() >= 100);
-  const Answer table = call({"mistakes"});
+  const ProcessResult table = run_ringattn({"mistakes"});
   CHECK(table.last_line().rfind(std::to_string(all.size()) + " mistakes", 0) == 0);
   for (const Json& each : all) {
     const std::string id = each["id"];
@@ -39,23 +39,23 @@ TEST_CASE("the catalogue has at least 100 mistakes, each with all there is to sa
 }
 
 TEST_CASE("every mistake has readings on one of the small cases, except the one whose scale is fitted") {
-  const Json all = judged({"mistakes"}).json["mistakes"];
+  const Json all = run_with_json({"mistakes"}).json["mistakes"];
   REQUIRE(all.size() >= 100);
   for (const Json& each : all) {
     const std::string id = each["id"];
     if (id == "S0") continue;
     CAPTURE(id);
-    const Json entry = judged({"mistakes", id}).json;
+    const Json entry = run_with_json({"mistakes", id}).json;
     CHECK(entry["readings"].size() >= 1);
   }
 }
 
 TEST_CASE("a mistake that is made on purpose is named by check, forward and backward") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file(), wrong = here.path("wrong.safetensors");
   for (const std::string id : {"O1", "R1", "M1", "H1", "G17"}) {
     CAPTURE(id);
-    const Answer made = call({"mistakes", id, "--make", "--input", c, "--output", wrong});
+    const ProcessResult made = run_ringattn({"mistakes", id, "--make", "--input", c, "--output", wrong});
     INFO(made.err);
     REQUIRE(made.status == 0);
     CHECK(read_safetensors(wrong).metadata.at("mistake") == id);
@@ -64,11 +64,11 @@ TEST_CASE("a mistake that is made on purpose is named by check, forward and back
 }
 
 TEST_CASE("the results have the type of the case, and gradients where the mistake is one of the backward") {
-  const Workplace here;
+  const CaseDirectory here;
   for (const std::string dtype : {"f64", "bf16"}) {
     const std::string c = here.case_file({"--dtype", dtype}), wrong = here.path("wrong.safetensors");
     const auto made = [&](const std::string& id) {
-      REQUIRE(call({"mistakes", id, "--make", "--input", c, "--output", wrong}).status == 0);
+      REQUIRE(run_ringattn({"mistakes", id, "--make", "--input", c, "--output", wrong}).status == 0);
       return read_safetensors(wrong);
     };
     CHECK(made("O1").tensors.size() == 2);
@@ -79,42 +79,42 @@ TEST_CASE("the results have the type of the case, and gradients where the mistak
 }
 
 TEST_CASE("a reading is chosen by its number or by its parameters") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file();
-  const Json readings = judged({"mistakes", "R9", "--input", c}).json["readings"];
-  REQUIRE(readings.size() > 3);
+  const Json variants = run_with_json({"mistakes", "R9", "--input", c}).json["readings"];
+  REQUIRE(variants.size() > 3);
   std::vector<std::string> make = {"mistakes", "R9", "--make", "--input", c, "--output", here.path("wrong")};
   const auto chosen = [&](std::vector<std::string> how) {
     how.insert(how.begin(), make.begin(), make.end());
-    return judged(how).json["reading"];
+    return run_with_json(how).json["reading"];
   };
   CHECK(chosen({}) == 0);
   CHECK(chosen({"--reading", "3"}) == 3);
   std::vector<std::string> with = {"--with"};
-  for (const auto& [name, said] : readings[3].items()) with.push_back(name + "=" + said.get<std::string>());
+  for (const auto& [name, said] : variants[3].items()) with.push_back(name + "=" + said.get<std::string>());
   CHECK(chosen(with) == 3);
 }
 
 TEST_CASE("what cannot be made is refused, and no file is left") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file(), wrong = here.path("wrong");
   const auto refused = [&](std::vector<std::string> arguments, const std::string& part) {
     arguments.insert(arguments.end(), {"--make", "--input", c, "--output", wrong});
     arguments.insert(arguments.begin(), "mistakes");
-    refuses(arguments, part);
+    expect_rejection(arguments, part);
   };
   refused({"R1", "--devices", "1"}, "which cannot happen on");
   refused({"X99"}, "found X99");
   refused({}, "found no ID");
   refused({"R9", "--reading", "100000"}, "has the readings 0 to");
   refused({"R9", "--with", "moon=full"}, "must have a reading like that");
-  refuses({"mistakes", "O1", "--make"}, "--make requires --input");
-  refuses({"mistakes", "O1", "--devices", "2"}, "requires --input");
-  refuses({"mistakes", "O1", "--make", "--input", c, "--output", c}, "one purpose");
-  refuses({"mistakes", "O1", "--make", "--input", here.path("none"), "--output", wrong}, "must exist");
+  expect_rejection({"mistakes", "O1", "--make"}, "--make requires --input");
+  expect_rejection({"mistakes", "O1", "--devices", "2"}, "requires --input");
+  expect_rejection({"mistakes", "O1", "--make", "--input", c, "--output", c}, "one purpose");
+  expect_rejection({"mistakes", "O1", "--make", "--input", here.path("none"), "--output", wrong}, "must exist");
   SafetensorsFile forward = read_safetensors(c);
   forward.tensors.erase("dout");
-  const std::string without = saved(here.path("forward"), forward);
-  refuses({"mistakes", "G17", "--make", "--input", without, "--output", wrong}, "the case has no dout");
+  const std::string without = save(here.path("forward"), forward);
+  expect_rejection({"mistakes", "G17", "--make", "--input", without, "--output", wrong}, "the case has no dout");
   CHECK(here.directory.files() == 2);
 }

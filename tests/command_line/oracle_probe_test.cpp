@@ -10,7 +10,7 @@ namespace {
 
 // The kinds in the table, which begin their lines
 std::vector<std::string> kinds() {
-  const Answer answer = call({"probe"});
+  const ProcessResult answer = run_ringattn({"probe"});
   REQUIRE(answer.status == 0);
   std::vector<std::string> found;
   std::istringstream lines(answer.out.substr(answer.out.find("\n\n") + 2));
@@ -26,16 +26,16 @@ TEST_CASE("every probe of the table is a case that run, check and laws take with
   for (const std::string& kind : kinds())
     for (const std::string dtype : {"f32", "bf16"}) {
       CAPTURE(kind);
-      const Workplace here;
+      const CaseDirectory here;
       const std::string c = here.case_file({"--dtype", dtype, "--kv-seq", "48", "--causal"}, kind);
       const std::string right = here.right_results(c);
-      CHECK(judged({"check", c, "--out", right}).json["verdict"] == "pass");
-      CHECK(judged({"laws", c, "--out", right}).json["hold"] == true);
+      CHECK(run_with_json({"check", c, "--out", right}).json["verdict"] == "pass");
+      CHECK(run_with_json({"laws", c, "--out", right}).json["hold"] == true);
     }
 }
 
 TEST_CASE("a probe says in its metadata what it is and how it is spread") {
-  const Workplace here;
+  const CaseDirectory here;
   const auto metadata = [&](std::vector<std::string> arguments, const std::string& kind) {
     return read_safetensors(here.case_file(std::move(arguments), kind)).metadata;
   };
@@ -52,7 +52,7 @@ TEST_CASE("a probe says in its metadata what it is and how it is spread") {
 }
 
 TEST_CASE("rows that stand before the token that changes keep their bits in the second run of leak") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string second = here.path("second.safetensors");
   const std::string first = here.case_file({"--second-run", second, "--key", "20"}, "leak");
   const auto out = [&](const std::string& c) {
@@ -67,27 +67,27 @@ TEST_CASE("rows that stand before the token that changes keep their bits in the 
 }
 
 TEST_CASE("the second run of duplicate lacks every second key, and passes") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string second = here.path("second.safetensors");
   here.case_file({"--second-run", second, "--causal"}, "duplicate");
   CHECK(read_safetensors(second).at("k").shape == std::vector<Index>{1, 16, 2, 8});
-  CHECK(judged({"check", second, "--out", here.right_results(second)}).json["verdict"] == "pass");
+  CHECK(run_with_json({"check", second, "--out", here.right_results(second)}).json["verdict"] == "pass");
 }
 
 TEST_CASE("probes that cannot be made are refused, and no file is left") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string file = here.path("case"), other = here.path("other");
-  refuses({"probe", "telepathy", "--output", file}, "there is no kind telepathy; choose one of random");
-  refuses({"probe", "--output", file}, "found none");
-  refuses({"probe", "random", "--output", file, "--heads", "3", "--kv-heads", "2"}, "a multiple");
-  refuses({"probe", "duplicate", "--output", file, "--seq", "33"}, "choose an even number");
-  refuses({"probe", "random", "--output", file, "--seq", "1000000000"}, "2^28 numbers");
-  refuses({"probe", "random", "--output", file, "--second-run", other}, "leave --second-run out");
-  refuses({"probe", "leak", "--second-run", other}, "--output");
-  refuses({"probe", "leak", "--output", file, "--second-run", file}, "one purpose");
-  refuses({"probe", "leak", "--output", file, "--key", "3"}, "no such run");
-  refuses({"probe", "leak", "--output", file, "--second-run", other, "--key", "256"}, "choose 0 to 255");
-  refuses({"probe", "random", "--output", here.path("missing/case")}, "No such file");
-  refuses({"probe", "random", "--seq", "0"}, "a whole number from 1");
+  expect_rejection({"probe", "telepathy", "--output", file}, "there is no kind telepathy; choose one of random");
+  expect_rejection({"probe", "--output", file}, "found none");
+  expect_rejection({"probe", "random", "--output", file, "--heads", "3", "--kv-heads", "2"}, "a multiple");
+  expect_rejection({"probe", "duplicate", "--output", file, "--seq", "33"}, "choose an even number");
+  expect_rejection({"probe", "random", "--output", file, "--seq", "1000000000"}, "2^28 numbers");
+  expect_rejection({"probe", "random", "--output", file, "--second-run", other}, "leave --second-run out");
+  expect_rejection({"probe", "leak", "--second-run", other}, "--output");
+  expect_rejection({"probe", "leak", "--output", file, "--second-run", file}, "one purpose");
+  expect_rejection({"probe", "leak", "--output", file, "--key", "3"}, "no such run");
+  expect_rejection({"probe", "leak", "--output", file, "--second-run", other, "--key", "256"}, "choose 0 to 255");
+  expect_rejection({"probe", "random", "--output", here.path("missing/case")}, "No such file");
+  expect_rejection({"probe", "random", "--seq", "0"}, "a whole number from 1");
   CHECK(here.directory.files() == 0);
 }

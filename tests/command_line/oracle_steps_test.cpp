@@ -10,17 +10,17 @@ namespace {
 
 // What `run` gives for the case, and what its devices knew after each step
 struct RunWithSteps {
-  const Workplace& here;
+  const CaseDirectory& here;
   std::string case_path, steps = here.path("steps.safetensors"), results;
 
-  RunWithSteps(const Workplace& place, const std::vector<std::string>& arguments)
+  RunWithSteps(const CaseDirectory& place, const std::vector<std::string>& arguments)
       : here(place),
         case_path(here.case_file(arguments)),
         results(here.right_results(case_path, {"--steps", steps})) {}
 
   // Judged with these states instead of the right ones
-  Judged with(const SafetensorsFile& states) const {
-    return judged({"check", case_path, "--out", results, "--steps", saved(here.path("states"), states)});
+  JsonResult with(const SafetensorsFile& states) const {
+    return run_with_json({"check", case_path, "--out", results, "--steps", save(here.path("states"), states)});
   }
 };
 
@@ -57,7 +57,7 @@ SafetensorsFile finished(const SafetensorsFile& states) {
 TEST_CASE("what the devices of a right ring know is right after every step, in either form") {
   for (const std::string layout : {"contiguous", "zigzag", "striped"}) {
     CAPTURE(layout);
-    const Workplace here;
+    const CaseDirectory here;
     const RunWithSteps run(here, {"--causal", "--layout", layout});
     const SafetensorsFile states = read_safetensors(run.steps);
     for (const SafetensorsFile& form : {states, finished(states)}) {
@@ -70,7 +70,7 @@ TEST_CASE("what the devices of a right ring know is right after every step, in e
 }
 
 TEST_CASE("the first wrong step and device are named, even where the result is right") {
-  const Workplace here;
+  const CaseDirectory here;
   const RunWithSteps run(here, {});
   SafetensorsFile states = read_safetensors(run.steps);
   scale(states.tensors["step2.device1.O"], 1.5);
@@ -83,13 +83,13 @@ TEST_CASE("the first wrong step and device are named, even where the result is r
   CHECK(wrong["device"] == 1);
   CHECK(wrong["kv_owner"] == 3);
   CHECK(wrong["right_block"] == true);
-  const Answer text = call({"check", run.case_path, "--out", run.results, "--steps", here.path("states")});
+  const ProcessResult text = run_ringattn({"check", run.case_path, "--out", run.results, "--steps", here.path("states")});
   CHECK(text.out.find("first wrong: step 2, device 1, where the block of device 3 is due") !=
         std::string::npos);
 }
 
 TEST_CASE("a block that another one should have been is wrong, even if its numbers are right") {
-  const Workplace here;
+  const CaseDirectory here;
   const RunWithSteps run(here, {});
   SafetensorsFile states = read_safetensors(run.steps);
   states.tensors["step1.device2.kv_owner"] = stored_integers({2});
@@ -100,13 +100,13 @@ TEST_CASE("a block that another one should have been is wrong, even if its numbe
 }
 
 TEST_CASE("states that do not belong to the ring are refused") {
-  const Workplace here;
+  const CaseDirectory here;
   const RunWithSteps run(here, {});
   const SafetensorsFile right = read_safetensors(run.steps);
   const auto refused = [&](const auto& change, const std::string& part) {
     SafetensorsFile states = right;
     change(states.tensors);
-    refuses({"check", run.case_path, "--out", run.results, "--steps", saved(here.path("states"), states)},
+    expect_rejection({"check", run.case_path, "--out", run.results, "--steps", save(here.path("states"), states)},
             part);
   };
   refused([](auto& tensors) { tensors.clear(); }, "found none");
@@ -116,8 +116,8 @@ TEST_CASE("states that do not belong to the ring are refused") {
   refused([](auto& tensors) { tensors.erase("step1.device0.l"); }, "step1.device0 without .l");
   refused([](auto& tensors) { tensors["step1.device0.O"] = tensors["step1.device0.m"]; }, "rank 4");
   refused([](auto& tensors) { tensors["step1.device0.kv_owner"] = stored_integers({1, 2}); }, "one number");
-  refuses({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--devices", "2"}, "found");
-  refuses({"check", run.case_path, "--out", run.results, "--steps", here.path("none")}, "must exist");
-  refuses({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--json", run.steps},
+  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--devices", "2"}, "found");
+  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", here.path("none")}, "must exist");
+  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--json", run.steps},
           "one purpose");
 }

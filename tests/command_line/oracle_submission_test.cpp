@@ -9,28 +9,28 @@
 using namespace ringattn;
 
 TEST_CASE("a ring that is right passes, and its metadata say how it was spread") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file({"--causal", "--layout", "zigzag"});
-  const auto [status, report] = judged({"check", c, "--out", here.right_results(c)});
+  const auto [status, report] = run_with_json({"check", c, "--out", here.right_results(c)});
   CHECK(status == 0);
   CHECK(report["verdict"] == "pass");
   CHECK(report["tensors"].size() == 5);
 }
 
 TEST_CASE("results of numpy are judged like the same results in safetensors") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   const SafetensorsFile results = read_safetensors(right);
   std::vector<std::string> arguments = {"check", c};
   for (const std::string name : {"out", "lse", "dq", "dk", "dv"}) {
     const std::string option = "--" + name;
-    arguments.insert(arguments.end(), {option, saved_as_npy(here.path(name + ".npy"), results.at(name))});
+    arguments.insert(arguments.end(), {option, save_npy(here.path(name + ".npy"), results.at(name))});
   }
-  CHECK(judged(arguments).json == judged({"check", c, "--out", right}).json);
+  CHECK(run_with_json(arguments).json == run_with_json({"check", c, "--out", right}).json);
 }
 
 TEST_CASE("results of a device each are put together by the layout, from numpy too") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file({"--layout", "striped"});
   const SafetensorsFile results = read_safetensors(here.right_results(c));
   const Tensor<double> out = to_tensor<double>("out", results.at("out"), Axes::bshd);
@@ -38,37 +38,37 @@ TEST_CASE("results of a device each are put together by the layout, from numpy t
   for (int device = 0; device < 4; ++device) {
     const Tensor<double> shard =
         select_rows(out.view(), rows_of_device(Layout::striped, device, 4, out.shape().S));
-    arguments.push_back(saved_as_npy(here.path("rank" + std::to_string(device) + ".npy"),
+    arguments.push_back(save_npy(here.path("rank" + std::to_string(device) + ".npy"),
                                      stored_tensor<double>(shard, Dtype::f32, Axes::bshd)));
   }
-  CHECK(judged(arguments).json["verdict"] == "pass");
-  refuses({arguments.begin(), arguments.end() - 1}, "found 3 files for 4 devices");
+  CHECK(run_with_json(arguments).json["verdict"] == "pass");
+  expect_rejection({arguments.begin(), arguments.end() - 1}, "found 3 files for 4 devices");
   arguments.insert(arguments.end(), {"--layout", "zigzag"});
-  CHECK(judged(arguments).json["verdict"] == "fail");
+  CHECK(run_with_json(arguments).json["verdict"] == "fail");
 }
 
 TEST_CASE("results that do not belong to the case are refused") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   const SafetensorsFile results = read_safetensors(right);
-  const std::string lse = saved_as_npy(here.path("lse.npy"), results.at("lse"));
+  const std::string lse = save_npy(here.path("lse.npy"), results.at("lse"));
   for (const std::string command : {"check", "laws", "spectrum"}) {
     const std::string where = "[" + command + "]";
-    refuses({command, c}, where + " there must be results");
-    refuses({command, c, "--out", c}, where);
-    refuses({command, c, "--out", here.path("missing.npy")}, "the file must exist");
-    refuses({command, c, "--out", lse}, "rank 4");
-    refuses({command, c, "--out", right, "--lse", lse}, "found lse in two files");
-    refuses({command, c, "--out", right, "--axes", "bhsd"}, where + " out must have the shape");
-    refuses({command, c, "--dq", lse}, "rank 4");
-    refuses({command, here.path("missing"), "--out", right}, "the file must exist");
-    refuses({command, c, "--out", right, "--json", right}, "for --out and --json");
+    expect_rejection({command, c}, where + " there must be results");
+    expect_rejection({command, c, "--out", c}, where);
+    expect_rejection({command, c, "--out", here.path("missing.npy")}, "the file must exist");
+    expect_rejection({command, c, "--out", lse}, "rank 4");
+    expect_rejection({command, c, "--out", right, "--lse", lse}, "found lse in two files");
+    expect_rejection({command, c, "--out", right, "--axes", "bhsd"}, where + " out must have the shape");
+    expect_rejection({command, c, "--dq", lse}, "rank 4");
+    expect_rejection({command, here.path("missing"), "--out", right}, "the file must exist");
+    expect_rejection({command, c, "--out", right, "--json", right}, "for --out and --json");
   }
   CHECK(read_safetensors(right) == results);
 }
 
 TEST_CASE("a result that is NaN, infinite or 0 throughout ends in a verdict") {
-  const Workplace here;
+  const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   SafetensorsFile results = read_safetensors(right);
   for (const float number : {NAN, INFINITY, 0.f})
@@ -77,7 +77,7 @@ TEST_CASE("a result that is NaN, infinite or 0 throughout ends in a verdict") {
         for (std::size_t at = 0; at < tensor.bytes.size(); at += sizeof number)
           std::memcpy(tensor.bytes.data() + at, &number, sizeof number);
       const auto [status, report] =
-          judged({command, c, "--out", saved(here.path("bad.safetensors"), results)});
+          run_with_json({command, c, "--out", save(here.path("bad.safetensors"), results)});
       CHECK(status == (command == "spectrum" ? 0 : 1));
     }
 }

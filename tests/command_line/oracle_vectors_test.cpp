@@ -13,7 +13,7 @@ namespace {
 
 const std::filesystem::path kept = RINGATTN_SOURCE_DIR "/reference/oracle/vectors";
 
-Json json_file(const std::filesystem::path& path) { return Json::parse(content(path)); }
+Json json_file(const std::filesystem::path& path) { return Json::parse(read_file(path)); }
 
 // All numbers of a stored tensor in double
 std::vector<double> numbers(const StoredTensor& stored) {
@@ -39,7 +39,7 @@ bool near(const StoredTensor& found, const StoredTensor& expected, double distan
 
 // Temporary files of the program that is called go here while this lives, whose name is hard to quote
 struct TemporaryFolder {
-  Directory directory;
+  TemporaryDirectory directory;
   std::filesystem::path path = directory.path / "it's a folder";
   const char* before = std::getenv("TMPDIR");
 
@@ -58,15 +58,15 @@ struct TemporaryFolder {
 
 const std::string our_program = std::string("'") + RINGATTN_EXECUTABLE + "'";
 
-Answer tested(const std::string& program, const std::string& filter = "tiny",
+ProcessResult tested(const std::string& program, const std::string& filter = "tiny",
               std::vector<std::string> arguments = {}) {
   arguments.insert(arguments.begin(), {"vectors", "run", "--program", program, "--filter", filter});
-  return call(arguments);
+  return run_ringattn(arguments);
 }
 
 // What `vectors run` says of the one vector tiny-sevenths
 Json outcome(const std::string& program, int status) {
-  const Answer answer = tested(program, "tiny-sevenths", {"--json", "-"});
+  const ProcessResult answer = tested(program, "tiny-sevenths", {"--json", "-"});
   INFO(answer.out << answer.err);
   REQUIRE(answer.status == status);
   return answer.json()["vectors"][0];
@@ -77,8 +77,8 @@ Json outcome(const std::string& program, int status) {
 // ---- The files ---------------------------------------------------------------
 
 TEST_CASE("the vectors that are kept are those that `vectors write` writes") {
-  const Directory directory;
-  const Answer answer = call({"vectors", "write", directory.path / "new"});
+  const TemporaryDirectory directory;
+  const ProcessResult answer = run_ringattn({"vectors", "write", directory.path / "new"});
   INFO(answer.err << "to write them anew: ringattn vectors write reference/oracle/vectors");
   REQUIRE(answer.status == 0);
   const Json index = json_file(kept / "index.json");
@@ -97,9 +97,9 @@ TEST_CASE("the vectors that are kept are those that `vectors write` writes") {
       CAPTURE(name);
       REQUIRE(old.has(name));
       const bool input = tensor.dtype == Dtype::bf16 || tensor.dtype == Dtype::i64,
-                 allowance = name.find("allowance") != std::string::npos;
+                 tolerance = name.find("allowance") != std::string::npos;
       const bool agrees =
-          input ? tensor == old.at(name) : near(tensor, old.at(name), allowance ? 1e-6 : 1e-12);
+          input ? tensor == old.at(name) : near(tensor, old.at(name), tolerance ? 1e-6 : 1e-12);
       CHECK(agrees);
     }
   }
@@ -133,7 +133,7 @@ TEST_CASE("every tensor that the JSON names is there, and the JSON names every t
 }
 
 TEST_CASE("notes on mistakes link to where they happened, and say which are somebody's convention") {
-  const Json notes = json_file(kept / "small.json")["notes"], all = judged({"mistakes"}).json["mistakes"];
+  const Json notes = json_file(kept / "small.json")["notes"], all = run_with_json({"mistakes"}).json["mistakes"];
   for (const Json& each : all) {
     const std::string id = each["id"];
     if (!notes.contains(id)) continue;
@@ -148,9 +148,9 @@ TEST_CASE("notes on mistakes link to where they happened, and say which are some
 }
 
 TEST_CASE("the list tells each vector, and the score is every mistake of the catalogue that can be made") {
-  const Answer list = call({"vectors", "list"});
+  const ProcessResult list = run_ringattn({"vectors", "list"});
   REQUIRE(list.status == 0);
-  const Json report = judged({"vectors", "list"}).json;
+  const Json report = run_with_json({"vectors", "list"}).json;
   for (const Json& each : report["vectors"])
     CHECK(list.out.find(each["id"].get<std::string>() + " ") != std::string::npos);
   CHECK(report["alive"].empty());
@@ -160,13 +160,13 @@ TEST_CASE("the list tells each vector, and the score is every mistake of the cat
 }
 
 TEST_CASE("what cannot be written is refused, and nothing is left half written") {
-  const Directory directory;
-  refuses({"vectors", "write"}, "found none; give DIR");
-  refuses({"vectors", "write", directory.path / "missing" / "folder"}, "a folder that exists");
-  refuses({"vectors", "write", write(directory.path / "file", "")}, "go into a folder");
-  refuses({"vectors", "write", "/proc"}, "[");
+  const TemporaryDirectory directory;
+  expect_rejection({"vectors", "write"}, "found none; give DIR");
+  expect_rejection({"vectors", "write", directory.path / "missing" / "folder"}, "a folder that exists");
+  expect_rejection({"vectors", "write", write_file(directory.path / "file", "")}, "go into a folder");
+  expect_rejection({"vectors", "write", "/proc"}, "[");
   std::filesystem::create_directories(directory.path / "index.json");
-  refuses({"vectors", "write", directory.path}, "this is a directory");
+  expect_rejection({"vectors", "write", directory.path}, "this is a directory");
   CHECK(directory.files() == 2);
 }
 
@@ -174,12 +174,12 @@ TEST_CASE("what cannot be written is refused, and nothing is left half written")
 
 TEST_CASE("our own engine passes every vector, and every type on the tiny ones") {
   const std::string program = our_program + " run --input {case} --backward --output {out} --devices 4";
-  const Answer all = tested(program, "");
+  const ProcessResult all = tested(program, "");
   INFO(all.out << all.err);
   CHECK(all.status == 0);
   CHECK(all.last_line() == "20 of 20 vectors pass");
   for (const std::string dtype : {"f64", "bf16", "f16"}) {
-    const Answer tiny = tested(program, "tiny", {"--dtype", dtype});
+    const ProcessResult tiny = tested(program, "tiny", {"--dtype", dtype});
     INFO(tiny.out << tiny.err);
     CHECK(tiny.last_line() == "8 of 8 vectors pass");
   }
@@ -187,7 +187,7 @@ TEST_CASE("our own engine passes every vector, and every type on the tiny ones")
 
 TEST_CASE("a program with a mistake fails, and its mistake is named") {
   const std::string program = our_program + " mistakes O1 --make --input {case} --output {out}";
-  const Answer answer = tested(program, "small", {"--json", "-", "--dtype", "bf16"});
+  const ProcessResult answer = tested(program, "small", {"--json", "-", "--dtype", "bf16"});
   INFO(answer.out << answer.err);
   CHECK(answer.status == 1);
   const Json report = answer.json();
@@ -210,17 +210,17 @@ TEST_CASE("what a program may leave instead of results is told apart") {
 }
 
 TEST_CASE("a wrong shape is no result, and partial results are judged as far as they go") {
-  const Workplace here;
+  const CaseDirectory here;
   SafetensorsFile file;
   file.tensors["out"] = normal_stored({1, 2, 3, 4}, 1, Dtype::f32);
-  const std::string wrong = saved(here.path("wrong"), file);
+  const std::string wrong = save(here.path("wrong"), file);
   CHECK(outcome("cp " + wrong + " {out} # {case}", 1)["said"].get<std::string>().find(
             "out must have the shape") != std::string::npos);
   CHECK(outcome(our_program + " run --input {case} --output {out}", 0)["tensors"] == Json{"out", "lse"});
 }
 
 TEST_CASE("the metadata of a case carry the options, as exact numbers") {
-  const Workplace here;
+  const CaseDirectory here;
   const auto metadata = [&](const std::string& id) {
     tested("cp {case} " + here.path("case") + "; {out}", id);
     return read_safetensors(here.path("case")).metadata;
@@ -245,12 +245,12 @@ TEST_CASE("no temporary file stays behind, even when Ctrl-C ends the program") {
 }
 
 TEST_CASE("bad input of `vectors` is refused in a sentence") {
-  refuses({"vectors"}, "what is required");
-  refuses({"vectors", "dance"}, "list, write or run is wanted");
-  refuses({"vectors", "run"}, "where {case} and {out} stand");
-  refuses({"vectors", "run", "--program", "true {case}"}, "where {case} and {out} stand");
-  refuses({"vectors", "run", "--program", "/no/such/program {case} {out}"}, "must find the command");
-  refuses({"vectors", "list", "--program", "true {case} {out}"}, "--program belongs to run");
-  refuses({"vectors", "list", "--filter", "colossal"}, "found none with \"colossal\"");
-  refuses({"vectors", "run", "--program", "true {case} {out}", "--dtype", "f8"}, "f16");
+  expect_rejection({"vectors"}, "what is required");
+  expect_rejection({"vectors", "dance"}, "list, write or run is wanted");
+  expect_rejection({"vectors", "run"}, "where {case} and {out} stand");
+  expect_rejection({"vectors", "run", "--program", "true {case}"}, "where {case} and {out} stand");
+  expect_rejection({"vectors", "run", "--program", "/no/such/program {case} {out}"}, "must find the command");
+  expect_rejection({"vectors", "list", "--program", "true {case} {out}"}, "--program belongs to run");
+  expect_rejection({"vectors", "list", "--filter", "colossal"}, "found none with \"colossal\"");
+  expect_rejection({"vectors", "run", "--program", "true {case} {out}", "--dtype", "f8"}, "f16");
 }

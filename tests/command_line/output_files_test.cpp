@@ -5,11 +5,11 @@
 #include "reference/definition/comparison.h"
 #include "reference/definition/layout.h"
 #include "reference/definition/rounding_bound.h"
-#include "reference/definition/truth.h"
+#include "reference/definition/chunked.h"
 #include "reference/files/trace_file.h"
-#include "reference/trace/checker.h"
+#include "reference/trace/check/checker.h"
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
@@ -20,9 +20,9 @@ using Extents = std::vector<Index>;
 }  // namespace
 
 TEST_CASE("results are what the definition gives, in the type of the input") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const SafetensorsFile file = qkv({2, 9, 4, 6}, {2, 9, 2, 6}, {2, 9, 2, 3});
-  const SafetensorsFile results = results_of({"--input", saved(directory.path / "in", file), "--backward"});
+  const SafetensorsFile results = run_results({"--input", save(directory.path / "in", file), "--backward"});
   const Extents q{2, 9, 4, 6}, k{2, 9, 2, 6}, v{2, 9, 2, 3}, out{2, 9, 4, 3}, lse{2, 4, 9};
   const std::pair<const char*, Extents> shapes[] = {
       {"out", out}, {"lse", lse}, {"dq", q}, {"dk", k}, {"dv", v}};
@@ -33,8 +33,8 @@ TEST_CASE("results are what the definition gives, in the type of the input") {
   }
   const auto tensor = [&](const char* name) { return to_tensor<double>(name, file.at(name), Axes::bshd); };
   const Tensor<double> Q = tensor("q"), K = tensor("k"), V = tensor("v");
-  const Problem<double> problem{Q, K, V, consecutive_tokens(9), consecutive_tokens(9), {}, {}, {}};
-  const Attended<double> truth = attention(problem), magnitude = attention_magnitude(problem);
+  const Problem<double> problem{Q, K, V, consecutive_positions(9), consecutive_positions(9), {}, {}, {}};
+  const AttentionOutput<double> truth = attention(problem), magnitude = attention_magnitude(problem);
   const RoundingBound allowed = rounding_bound(problem, Dtype::f64);
   const Tensor<double> found_out = to_tensor<double>("out", results.at("out"), Axes::bshd),
                        found_lse = to_row_tensor<double>("lse", results.at("lse"));
@@ -44,7 +44,7 @@ TEST_CASE("results are what the definition gives, in the type of the input") {
 
 TEST_CASE("lse is float32 unless all is float64") {
   for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16}) {
-    const SafetensorsFile results = results_of({"--seq", "5", "--dtype", name(dtype)});
+    const SafetensorsFile results = run_results({"--seq", "5", "--dtype", name(dtype)});
     CHECK(results.at("out").dtype == dtype);
     CHECK(results.at("lse").dtype == (dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32));
   }
@@ -52,7 +52,7 @@ TEST_CASE("lse is float32 unless all is float64") {
 
 TEST_CASE("how the devices are driven does not change a bit of the results") {
   const std::vector<std::string> usual = {"--seq", "50", "--backward", "--layout", "zigzag", "--causal"};
-  const SafetensorsFile results = results_of(usual);
+  const SafetensorsFile results = run_results(usual);
   const std::vector<std::vector<std::string>> ways = {{"--transport", "lockstep"},
                                                       {"--threads", "2"},
                                                       {"--no-overlap"},
@@ -61,14 +61,14 @@ TEST_CASE("how the devices are driven does not change a bit of the results") {
   for (std::vector<std::string> way : ways) {
     INFO(way.front());
     way.insert(way.end(), usual.begin(), usual.end());
-    CHECK(results_of(way) == results);
+    CHECK(run_results(way) == results);
   }
 }
 
 TEST_CASE("--steps shows whose keys came when, and what each device knew: at the last step, the result") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string steps_path = directory.path / "steps";
-  const SafetensorsFile results = results_of({"--seq", "8", "--heads", "2", "--dim", "4", "--dtype", "f64",
+  const SafetensorsFile results = run_results({"--seq", "8", "--heads", "2", "--dim", "4", "--dtype", "f64",
                                               "--causal", "--layout", "striped", "--steps", steps_path});
   const SafetensorsFile steps = read_safetensors(steps_path);
   CHECK(steps.tensors.size() == 3 * 3 * 4);
@@ -96,12 +96,12 @@ TEST_CASE("--steps shows whose keys came when, and what each device knew: at the
 }
 
 TEST_CASE("a trace of the command line describes a run that can have happened") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string path = directory.path / "trace";
   for (const std::string rotate : {"kv", "q"})
     for (const std::string rows : {"all", "0,7,7", "3"}) {
       REQUIRE(is_exact(
-          run({"--seq", "8", "--heads", "2", "--dim", "4", "--causal", "--rotate", rotate, "--backward",
+          run_ring({"--seq", "8", "--heads", "2", "--dim", "4", "--causal", "--rotate", rotate, "--backward",
                "--trace", path, "--trace-rows", rows, "--link-gbps", "1", "--link-latency-us", "5"})));
       const TraceFile trace = read_trace(path);
       const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
@@ -112,13 +112,13 @@ TEST_CASE("a trace of the command line describes a run that can have happened") 
       const auto is_row = [](const Event& event) { return event.kind == EventKind::row; };
       const bool has_rows = std::any_of(trace.events.begin(), trace.events.end(), is_row);
       CHECK(has_rows);
-      Json perfetto = Json::parse(content(path + ".perfetto.json"));
+      Json perfetto = Json::parse(read_file(path + ".perfetto.json"));
       CHECK(perfetto["traceEvents"].size() > trace.events.size() / 2);
     }
 }
 
 TEST_CASE("slow links show in the report: transfers that nothing can hide") {
-  Json overlap = json_of({"--seq", "8", "--link-latency-us", "20000"})["overlap"];
+  Json overlap = run_json({"--seq", "8", "--link-latency-us", "20000"})["overlap"];
   CHECK(overlap["exposed_seconds"].get<double>() > 0);
   CHECK(overlap["transfer_seconds"].get<double>() >= overlap["exposed_seconds"].get<double>());
 }

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
@@ -71,12 +71,12 @@ TEST_CASE("the README shows what the commands print") {
   CHECK(readme.shown.size() >= 5);
 
   // The commands leave their files in a folder that goes with the test
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::filesystem::path here = std::filesystem::current_path();
   std::filesystem::current_path(directory.path);
   for (Shown& each : readme.shown) {
     CAPTURE(each.command);
-    const Answer answer = call(arguments_of(each.command));
+    const ProcessResult answer = run_ringattn(arguments_of(each.command));
     const bool wrong = answer.out.find("VERDICT  FAIL") != std::string::npos;
     CHECK(answer.status == (wrong ? 1 : 0));
     if (write) each.output = answer.out;

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/command_line/command_line.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
@@ -9,15 +9,15 @@ namespace {
 
 // Twelve words in two files, of which only "night" stands twice
 struct Texts {
-  Directory directory;
-  std::string one = write(directory.path / "one", "The owl flew\nat night and slept\n");
-  std::string two = write(directory.path / "two", "Nobody saw it:\nnight is dark.\n");
+  TemporaryDirectory directory;
+  std::string one = write_file(directory.path / "one", "The owl flew\nat night and slept\n");
+  std::string two = write_file(directory.path / "two", "Nobody saw it:\nnight is dark.\n");
 
-  Answer recall(const std::string& prompt, std::vector<std::string> more = {}) const {
+  ProcessResult recall(const std::string& prompt, std::vector<std::string> more = {}) const {
     std::vector<std::string> arguments = {"recall", "--text",  one, two,         "--prompt",
                                           prompt,   "--words", "2", "--devices", "4"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return call(arguments);
+    return run_ringattn(arguments);
   }
 };
 
@@ -25,7 +25,7 @@ struct Texts {
 
 TEST_CASE("a prompt is continued as the text goes on, and the place is found") {
   const Texts texts;
-  const Answer answer = texts.recall("nobody SAW", {"--json", "-"});
+  const ProcessResult answer = texts.recall("nobody SAW", {"--json", "-"});
   CHECK(answer.status == 0);
   Json report = answer.json();
   CHECK(report["continuation"] == "it: night");
@@ -63,7 +63,7 @@ TEST_CASE("the layout decides which device knows, not what is known") {
 
 TEST_CASE("what each word read is checked against the definition, and the last line says exact") {
   const Texts texts;
-  const Answer answer = texts.recall("the owl");
+  const ProcessResult answer = texts.recall("the owl");
   CHECK(answer.status == 0);
   CHECK(answer.err == "");
   CHECK(answer.last_line().rfind("exact", 0) == 0);
@@ -80,7 +80,7 @@ TEST_CASE("one known word is enough, and punctuation and capitals do not matter"
 }
 
 TEST_CASE("without --text there is still a text to recall") {
-  const Answer answer = call({"recall", "--prompt", "without warranty of", "--words", "1"});
+  const ProcessResult answer = run_ringattn({"recall", "--prompt", "without warranty of", "--words", "1"});
   CHECK(answer.status == 0);
   CHECK(answer.last_line().rfind("exact", 0) == 0);
 }
@@ -91,7 +91,7 @@ TEST_CASE("help and version go to standard output, with status 0") {
                                                     {"recall", "--help"},
                                                     {"bench", "--help"},
                                                     {"--version"}}) {
-    const Answer answer = call(arguments);
+    const ProcessResult answer = run_ringattn(arguments);
     CHECK(answer.status == 0);
     CHECK(answer.err == "");
     CHECK(answer.out.find("ringattn") != std::string::npos);

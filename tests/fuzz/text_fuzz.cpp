@@ -18,10 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
 
-  Place expected{"a", 1, 1};
+  SourceLocation expected{"a", 1, 1};
   for (std::size_t offset = 0; offset < size; ++offset) {
     if (offset == parting) expected = {"b", 1, 1};
-    if (!(text.place(offset) == expected)) __builtin_trap();
+    if (!(text.location(offset) == expected)) __builtin_trap();
     ++expected.column;
     if (input[offset] == '\n') expected = {expected.file, expected.line + 1, 1};
   }

@@ -4,9 +4,9 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/trace_file.h"
-#include "reference/trace/checker.h"
-#include "reference/trace/json_lines.h"
-#include "reference/trace/perfetto.h"
+#include "reference/trace/check/checker.h"
+#include "reference/trace/export/json_lines.h"
+#include "reference/trace/export/perfetto.h"
 
 using namespace ringattn;
 
@@ -21,7 +21,7 @@ std::string written(const TraceFile& trace) {
 // What was read can be checked and exported, sound or not, and is written as it was read
 void use(const TraceFile& trace) {
   broken_invariants(trace.header, trace.events);
-  broken_invariants(trace.header, trace.events, Extent::unfinished);
+  broken_invariants(trace.header, trace.events, TraceExtent::unfinished);
   std::ostringstream perfetto;
   write_perfetto(perfetto, trace.events);
   if (written(parse_trace(written(trace))) != written(trace)) __builtin_trap();

@@ -5,7 +5,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/trace_file.h"
-#include "tests/visualizer/every_panel.h"
+#include "tests/visualizer/all_panels.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -17,13 +17,13 @@ void attempt(const std::string& bytes, Clock clock, double part) {
   static HeadlessScreen screen(1600, 900);
   try {
     TraceFile trace = parse_trace(bytes);
-    const Recording recording(std::move(trace.header), std::move(trace.events), Extent::whole, trace.texts);
-    draw_every_panel(screen, recording, clock, part);
+    const Recording recording(std::move(trace.header), std::move(trace.events), TraceExtent::complete, trace.strings);
+    draw_all_panels(screen, recording, clock, part);
   } catch (const BadInput&) {
   }
 }
 
-std::string content(const char* path) {
+std::string read_file(const char* path) {
   std::ostringstream bytes;
   bytes << std::ifstream(path, std::ios::binary).rdbuf();
   if (bytes.str().empty()) __builtin_trap();
@@ -46,8 +46,8 @@ std::string changed(std::string trace, const std::string& input) {
 
 // Reads the input as a file; then as changes of small runs.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const std::string traces[] = {content(RINGATTN_GOLDENS "/deadlock.trace"),
-                                       content(RINGATTN_GOLDENS "/zigzag_backward.trace")};
+  static const std::string traces[] = {read_file(RINGATTN_GOLDENS "/deadlock.trace"),
+                                       read_file(RINGATTN_GOLDENS "/zigzag_backward.trace")};
   const std::string input(reinterpret_cast<const char*>(data), size);
   const Clock clock = size % 2 ? Clock::modelled : Clock::measured;
   const double part = size == 0 ? 0 : data[0] / 255.0;

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "gpu/backward/ladder.h"
-#include "gpu/ring/transfer.h"
+#include "gpu/tensor/host_copy.h"
 #include "reference/blockwise/block_backward.h"
 #include "tests/gpu/backward_problem.h"
 
@@ -12,25 +12,25 @@ namespace ringattn {
 
 // The rows at which blocks of queries and keys begin, and the number of rows. As many blocks of either: a
 // ring, where all devices take a step in each launch. Else one block of one kind meets those of the other
-struct Cuts {
+struct Partition {
   std::vector<Index> queries, keys;
 };
 
-inline Cuts uncut(const BackwardProblem& problem) {
+inline Partition unpartitioned(const BackwardProblem& problem) {
   return {{0, problem.drawn.extents().Sq}, {0, problem.drawn.extents().Skv}};
 }
 
 // Some of the blocks may be empty
-inline std::vector<Index> random_cuts(Random& random, Index rows, int blocks) {
-  std::vector<Index> cuts{0, rows};
-  while (static_cast<int>(cuts.size()) <= blocks) cuts.push_back(random.below(rows + 1));
-  std::sort(cuts.begin(), cuts.end());
-  return cuts;
+inline std::vector<Index> random_partition(Random& random, Index rows, int blocks) {
+  std::vector<Index> partition{0, rows};
+  while (static_cast<int>(partition.size()) <= blocks) partition.push_back(random.below(rows + 1));
+  std::sort(partition.begin(), partition.end());
+  return partition;
 }
 
 struct QueryBlock {
   std::vector<Index> rows;
-  std::shared_ptr<gpu::GpuTensor> Q, dO, positions, lse, shift, dQ;
+  std::shared_ptr<gpu::GpuTensor> Q, dO, positions, lse, row_term, dQ;
 };
 struct KeyBlock {
   std::vector<Index> rows;
@@ -43,24 +43,24 @@ struct BackwardBlocks {
   std::vector<QueryBlock> queries;
   std::vector<KeyBlock> keys;
 
-  BackwardBlocks(const BackwardProblem& problem, const Cuts& cuts) {
+  BackwardBlocks(const BackwardProblem& problem, const Partition& partition) {
     const RandomProblem<float>& given = problem.narrow;
-    const Truth& truth = problem.truth;
+    const GroundTruth& truth = problem.truth;
     const Tensor<float> lse = converted<float>(truth.forward.lse.view(), Axes::bhsd),
-                        shift = converted<float>(query_shift<double>(problem.drawn.cotangents(),
+                        row_term = converted<float>(row_terms_of<double>(problem.drawn.cotangents(),
                                                                      truth.forward.out, truth.forward.lse)
                                                      .view(),
                                                  Axes::bhsd);
-    for (std::size_t n = 0; n + 1 < cuts.queries.size(); ++n) {
-      const std::vector<Index> rows = rows_of(cuts.queries, n);
+    for (std::size_t n = 0; n + 1 < partition.queries.size(); ++n) {
+      const std::vector<Index> rows = rows_of(partition.queries, n);
       queries.push_back({rows, upload(given.Q, rows, problem.dtype), upload(given.dout, rows, problem.dtype),
-                         upload(given.q_tokens, rows), upload(lse, rows, Dtype::f32),
-                         upload(shift, rows, Dtype::f32), gradient_of(given.Q, rows)});
+                         upload(given.q_positions, rows), upload(lse, rows, Dtype::f32),
+                         upload(row_term, rows, Dtype::f32), gradient_of(given.Q, rows)});
     }
-    for (std::size_t n = 0; n + 1 < cuts.keys.size(); ++n) {
-      const std::vector<Index> rows = rows_of(cuts.keys, n);
+    for (std::size_t n = 0; n + 1 < partition.keys.size(); ++n) {
+      const std::vector<Index> rows = rows_of(partition.keys, n);
       keys.push_back({rows, upload(given.K, rows, problem.dtype), upload(given.V, rows, problem.dtype),
-                      upload(given.kv_tokens, rows), gradient_of(given.K, rows), gradient_of(given.V, rows)});
+                      upload(given.kv_positions, rows), gradient_of(given.K, rows), gradient_of(given.V, rows)});
     }
   }
 
@@ -77,9 +77,9 @@ struct BackwardBlocks {
   }
 
  private:
-  static std::vector<Index> rows_of(const std::vector<Index>& cuts, std::size_t n) {
-    std::vector<Index> rows(static_cast<std::size_t>(cuts[n + 1] - cuts[n]));
-    std::iota(rows.begin(), rows.end(), cuts[n]);
+  static std::vector<Index> rows_of(const std::vector<Index>& partition, std::size_t n) {
+    std::vector<Index> rows(static_cast<std::size_t>(partition[n + 1] - partition[n]));
+    std::iota(rows.begin(), rows.end(), partition[n]);
     return rows;
   }
   std::shared_ptr<gpu::GpuTensor> upload(const Tensor<float>& tensor, const std::vector<Index>& rows,
@@ -87,21 +87,21 @@ struct BackwardBlocks {
     return to_gpu(select_rows(tensor.view(), rows, Axes::bhsd), static_cast<Index>(rows.size()), dtype,
                   stream);
   }
-  std::shared_ptr<gpu::GpuTensor> upload(const Tokens& tokens, const std::vector<Index>& rows) {
-    return positions_to_gpu(tokens.select(rows), static_cast<Index>(rows.size()), stream);
+  std::shared_ptr<gpu::GpuTensor> upload(const RowPositions& positions, const std::vector<Index>& rows) {
+    return positions_to_gpu(positions.select(rows), static_cast<Index>(rows.size()), stream);
   }
   std::shared_ptr<gpu::GpuTensor> gradient_of(const Tensor<float>& tensor, const std::vector<Index>& rows) {
     const Shape& s = tensor.shape();
-    return gpu::unwritten({s.B, static_cast<Index>(rows.size()), s.H, s.D}, sizeof(float), stream);
+    return gpu::uninitialized({s.B, static_cast<Index>(rows.size()), s.H, s.D}, sizeof(float), stream);
   }
 };
 
-inline gpu::DeviceBackward met(QueryBlock& queries, KeyBlock& keys) {
+inline gpu::DeviceBackward block_pair(QueryBlock& queries, KeyBlock& keys) {
   gpu::DeviceBackward s;
   s.Q = queries.Q->data(), s.dO = queries.dO->data(), s.q_positions = queries.positions->as<int>();
   s.K = keys.K->data(), s.V = keys.V->data(), s.kv_positions = keys.positions->as<int>();
   s.q_rows = static_cast<int>(queries.rows.size()), s.kv_rows = static_cast<int>(keys.rows.size());
-  s.lse = queries.lse->as<float>(), s.shift = queries.shift->as<float>();
+  s.lse = queries.lse->as<float>(), s.row_term = queries.row_term->as<float>();
   s.dQ = queries.dQ->as<float>(), s.dK = keys.dK->as<float>(), s.dV = keys.dV->as<float>();
   return s;
 }
@@ -110,8 +110,8 @@ inline gpu::DeviceBackward met(QueryBlock& queries, KeyBlock& keys) {
 
 // By the highest rung up to this one that takes the problem
 inline Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::BackwardRung& rung,
-                               const Cuts& cuts) {
-  BackwardBlocks blocks(problem, cuts);
+                               const Partition& partition) {
+  BackwardBlocks blocks(problem, partition);
   const std::size_t query_blocks = blocks.queries.size(), key_blocks = blocks.keys.size();
   const std::size_t launches = std::max(query_blocks, key_blocks);
   gpu::BackwardStep step = problem.step();
@@ -121,13 +121,13 @@ inline Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::Backwa
     step.add_to_dK_dV = t > 0 && query_blocks > 1;
     for (std::size_t r = 0; r < static_cast<std::size_t>(step.devices); ++r)
       step.device[r] =
-          met(blocks.queries[step.devices > 1 ? r : t % query_blocks], blocks.keys[(r + t) % key_blocks]);
+          block_pair(blocks.queries[step.devices > 1 ? r : t % query_blocks], blocks.keys[(r + t) % key_blocks]);
     gpu::highest_rung(step, rung.number, rung.deterministic).launch(step, blocks.stream);
   }
   return blocks.gradients(problem);
 }
 inline Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::BackwardRung& rung) {
-  return on_gpu(problem, rung, uncut(problem));
+  return on_gpu(problem, rung, unpartitioned(problem));
 }
 
 }  // namespace ringattn

@@ -12,7 +12,7 @@ namespace ringattn {
 
 // A problem with what flows back into it, stored as _dtype_, and what the definition makes of it in double.
 struct BackwardProblem : GpuProblem {
-  Truth truth;
+  GroundTruth truth;
 
   BackwardProblem(Random& random, Dtype stored, const Extents& extents, const Mask& mask = {},
                   CausalAlign align = CausalAlign::bottom_right, std::optional<double> scale = {})
@@ -39,14 +39,14 @@ struct BackwardProblem : GpuProblem {
   gpu::BackwardStep step() const {
     const Problem<float> problem = narrow.problem();
     return gpu::common_step<gpu::BackwardStep>(
-        gpu::agreement_on(problem.scoring, problem.Q.shape, problem.K.shape, problem.V.shape, {}), dtype);
+        gpu::make_ring_config(problem.scoring, problem.Q.shape, problem.K.shape, problem.V.shape, {}), dtype);
   }
 
  private:
-  Truth stored_truth(std::optional<double> scale) {
+  GroundTruth stored_truth(std::optional<double> scale) {
     round_to(dtype, drawn.dout);
     drawn.scoring.softmax_scale = scale;
-    return Truth(drawn);
+    return GroundTruth(drawn);
   }
 
   // Below the smallest normal number of a type, 2^-14 in f16, an error is relative not to P or scale dS but
@@ -64,9 +64,9 @@ struct BackwardProblem : GpuProblem {
     for (Index b = 0; b < problem.Q.shape.B; ++b)
       for (Index h = 0; h < problem.Q.shape.H; ++h) {
         const Index g = problem.kv_head(h);
-        add(truth.gradients_size.dq.head(b, h), drawn.K.head(b, g));
-        add(truth.gradients_size.dk.head(b, g), drawn.Q.head(b, h));
-        add(truth.gradients_size.dv.head(b, g), drawn.dout.head(b, h));
+        add(truth.gradients_magnitude.dq.head(b, h), drawn.K.head(b, g));
+        add(truth.gradients_magnitude.dk.head(b, g), drawn.Q.head(b, h));
+        add(truth.gradients_magnitude.dv.head(b, g), drawn.dout.head(b, h));
       }
   }
 };

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/gpu/backward_blocks.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -11,20 +11,20 @@ namespace {
 
 void check_right(const Gradients<float>& found, const BackwardProblem& problem) {
   CAPTURE(problem.drawn.describe());
-  CHECK(worst_error(found.dq, problem.truth.gradients.dq, problem.truth.gradients_size.dq) <=
+  CHECK(worst_error(found.dq, problem.truth.gradients.dq, problem.truth.gradients_magnitude.dq) <=
         problem.gradients_bound());
-  CHECK(worst_error(found.dk, problem.truth.gradients.dk, problem.truth.gradients_size.dk) <=
+  CHECK(worst_error(found.dk, problem.truth.gradients.dk, problem.truth.gradients_magnitude.dk) <=
         problem.gradients_bound());
-  CHECK(worst_error(found.dv, problem.truth.gradients.dv, problem.truth.gradients_size.dv) <=
+  CHECK(worst_error(found.dv, problem.truth.gradients.dv, problem.truth.gradients_magnitude.dv) <=
         problem.gradients_bound());
 }
 
 // A ring, one block of queries that meets several of keys, or the reverse
-Cuts random_cuts(Random& random, const BackwardProblem& problem) {
+Partition random_partition(Random& random, const BackwardProblem& problem) {
   const int blocks = static_cast<int>(1 + random.below(4)), kind = static_cast<int>(random.below(3));
   const Extents e = problem.drawn.extents();
-  return {random_cuts(random, e.Sq, kind == 1 ? 1 : blocks),
-          random_cuts(random, e.Skv, kind == 2 ? 1 : blocks)};
+  return {random_partition(random, e.Sq, kind == 1 ? 1 : blocks),
+          random_partition(random, e.Skv, kind == 2 ? 1 : blocks)};
 }
 
 // Rows _first_ to _last_ of all heads
@@ -45,9 +45,9 @@ TEST_CASE("every rung of the backward gives what the definition gives, for any l
           const BackwardProblem problem(random, dtype, random_extents(random, 190, d, d),
                                         random_mask(random, 90),
                                         random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
-          if (!rung.refuses(problem.step()).empty()) continue;
+          if (!rung.unsupported_reason(problem.step()).empty()) continue;
           INFO(std::string(rung.name) << ", " << std::string(name(dtype)));
-          check_right(on_gpu(problem, rung, random_cuts(random, problem)), problem);
+          check_right(on_gpu(problem, rung, random_partition(random, problem)), problem);
         }
 }
 
@@ -68,8 +68,8 @@ TEST_CASE("masks whose edges lie within tiles, before them and after them, backw
 
 TEST_CASE("masks whose edges lie on those of tiles, and one row before and after, backward") {
   Random random(10);
-  for (const int reach : {0, 1, 62, 63, 64, 65, 126, 127, 128})
-    for (const Mask& mask : {Mask{.window_left = reach}, Mask{.window_right = reach}}) {
+  for (const int width : {0, 1, 62, 63, 64, 65, 126, 127, 128})
+    for (const Mask& mask : {Mask{.window_left = width}, Mask{.window_right = width}}) {
       const BackwardProblem problem(random, Dtype::f16,
                                     {.B = 1, .Sq = 130, .Skv = 140, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
                                     mask, CausalAlign::top_left);
@@ -143,10 +143,10 @@ TEST_CASE("gradients are written by the first launch, and added to by those that
                                 {.B = 1, .Sq = 90, .Skv = 150, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
                                 {.window_left = 40});
   for (const gpu::BackwardRung& rung : gpu::backward_ladder())
-    for (const Cuts& cuts : {Cuts{{0, 20, 20, 90}, {0, 150}}, Cuts{{0, 90}, {0, 0, 70, 71, 150}},
-                             Cuts{{0, 0, 89, 90}, {0, 64, 64, 150}}}) {
+    for (const Partition& partition : {Partition{{0, 20, 20, 90}, {0, 150}}, Partition{{0, 90}, {0, 0, 70, 71, 150}},
+                             Partition{{0, 0, 89, 90}, {0, 64, 64, 150}}}) {
       INFO(std::string(rung.name));
-      check_right(on_gpu(problem, rung, cuts), problem);
+      check_right(on_gpu(problem, rung, partition), problem);
     }
 }
 

@@ -3,13 +3,13 @@
 #include <doctest/doctest.h>
 
 #include "gpu/backward/ladder.h"
-#include "gpu/bench/one_backward.h"
+#include "gpu/bench/single_device_backward.h"
 #include "gpu/bench/ring_bench.h"
 #include "gpu/kernels/ladder.h"
-#include "gpu/ring/transfer.h"
+#include "gpu/tensor/host_copy.h"
 #include "reference/definition/layout.h"
 #include "reference/definition/random.h"
-#include "tests/truth.h"
+#include "tests/support/ground_truth.h"
 
 using namespace ringattn;
 
@@ -22,7 +22,7 @@ TEST_CASE("the GPU finds the numbers of the reference's generator, each by itsel
 
   gpu::Stream stream;
   const std::vector<Index> rows = rows_of_device(Layout::zigzag, 1, 3, shape.S);
-  const auto positions = gpu::positions_to_gpu(consecutive_tokens(shape.S).select(rows),
+  const auto positions = gpu::positions_to_gpu(consecutive_positions(shape.S).select(rows),
                                                static_cast<Index>(rows.size()), stream);
   gpu::GpuTensor found({shape.B, static_cast<Index>(rows.size()), shape.H, shape.D}, 2);
   const std::uint64_t state = gpu::state_after(7, static_cast<std::uint64_t>(first.size()));
@@ -37,19 +37,19 @@ void check_answers(const Rungs& rungs, const gpu::BenchCase& bench_case, Call& c
   const auto step = call.step();
   for (const auto& rung : rungs) {
     call.poison();
-    CHECK_THROWS_AS(gpu::require_right(bench_case, "nobody", call.reader()), gpu::WrongAnswer);
+    CHECK_THROWS_AS(gpu::require_correct(bench_case, "nobody", call.reader()), gpu::WrongResult);
     rung.launch(step, stream);
-    CHECK_NOTHROW(gpu::require_right(bench_case, rung.name, call.reader()));
+    CHECK_NOTHROW(gpu::require_correct(bench_case, rung.name, call.reader()));
   }
 }
 
 TEST_CASE("a right answer may be timed, a wrong one may not") {
   gpu::Stream stream;
   const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
-  gpu::OneCall call(bench_case, stream);
+  gpu::SingleDeviceForward call(bench_case, stream);
   check_answers(gpu::ladder(), bench_case, call, stream);
   const gpu::ReadRow read = call.reader();
-  CHECK_THROWS(gpu::require_right(bench_case, "a forger", [&](int b, int h, Index row) {
+  CHECK_THROWS(gpu::require_correct(bench_case, "a forger", [&](int b, int h, Index row) {
     std::vector<float> numbers = read(b, h, row);
     numbers.front() += 0.1f;
     return numbers;
@@ -59,17 +59,17 @@ TEST_CASE("a right answer may be timed, a wrong one may not") {
 TEST_CASE("right gradients may be timed, and if one of the three is wrong, none is") {
   gpu::Stream stream;
   const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
-  gpu::OneBackward call(bench_case, stream);
+  gpu::SingleDeviceBackward call(bench_case, stream);
   check_answers(gpu::backward_ladder(), bench_case, call, stream);
   const gpu::ReadHead read = call.reader();
   for (const auto which : {&Gradients<float>::dq, &Gradients<float>::dk, &Gradients<float>::dv})
-    CHECK_THROWS_AS(gpu::require_right(bench_case, "a forger",
+    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a forger",
                                        [&](int b, int h) {
-                                         gpu::HeadOfGradients head = read(b, h);
+                                         gpu::HeadResults head = read(b, h);
                                          (head.gradients.*which)(0, 0, 0, 0) += 3;
                                          return head;
                                        }),
-                    gpu::WrongAnswer);
+                    gpu::WrongResult);
 }
 
 TEST_CASE("rings are checked before they are timed, and a model of perfect balance is 1") {

@@ -6,14 +6,14 @@
 #include <array>
 #include <cmath>
 
-#include "gpu/kernels/boxed_tile.cuh"
-#include "gpu/kernels/lane_rows.cuh"
-#include "gpu/kernels/launch.cuh"
-#include "gpu/runtime/memory.h"
+#include "gpu/tiles/tma_tile.cuh"
+#include "gpu/tiles/lane_rows.cuh"
+#include "gpu/primitives/launch.cuh"
+#include "gpu/runtime/device_buffer.h"
 #include "gpu/runtime/stream.h"
 #include "tests/gpu/gpu_problem.h"
-#include "tests/sentence.h"
-#include "tests/trials.h"
+#include "tests/support/error_message.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 using namespace ringattn::gpu;
@@ -27,11 +27,11 @@ using Numbers = std::array<float, threads>;
 template <class... Arguments>
 Numbers left_by(void (*kernel)(float*, Arguments...), Arguments... arguments) {
   Stream stream;
-  Memory memory(sizeof(Numbers));
+  DeviceBuffer memory(sizeof(Numbers));
   launch(kernel, dim3(1), threads, sizeof(Numbers), stream, static_cast<float*>(memory.data()), arguments...);
   Numbers found;
   stream.copy(&found, memory.data(), sizeof found);
-  stream.finish();
+  stream.synchronize();
   return found;
 }
 
@@ -66,7 +66,7 @@ __global__ void pass_by_a_numbered_barrier(float* x, bool with_barrier) {
   const int t = static_cast<int>(threadIdx.x);
   float* shared = shared_memory<float>();
   shared[t] = 1;
-  if (with_barrier) wait_for_each_other(3, threads);
+  if (with_barrier) named_barrier_sync(3, threads);
   x[t] = shared[threads - 1 - t];
 }
 
@@ -76,20 +76,20 @@ __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   float* shared = shared_memory<float>();
   x[t] = 1;
   __syncthreads();
-  if (t % 4 == 0) copy_16_bytes(shared + t, x + t, true);
-  commit_copies();
-  if (with_wait) wait_for_copies<0>();
+  if (t % 4 == 0) cp_async_16(shared + t, x + t, true);
+  cp_async_commit();
+  if (with_wait) cp_async_wait<0>();
   __syncthreads();
   x[t] = shared[t];
-  wait_for_copies<0>();
+  cp_async_wait<0>();
 }
 
 // Copies, and leaves while its copies may still be under way
 __global__ void copy_and_leave(float* x, bool with_commit) {
   x[threadIdx.x] = 1;
-  copy_16_bytes(shared_memory<float>() + 4 * (threadIdx.x / 4), x, true);
-  if (with_commit) commit_copies();
-  wait_for_copies<0>();  // which are committed
+  cp_async_16(shared_memory<float>() + 4 * (threadIdx.x / 4), x, true);
+  if (with_commit) cp_async_commit();
+  cp_async_wait<0>();  // which are committed
 }
 
 using Square = std::array<std::array<float, 64>, 64>;
@@ -103,7 +103,7 @@ float number_in(int tile, int row, int column) {
 // C = A^T B, 64 columns of each
 __global__ void multiply_boxes(Square* C, int a, int b, bool with_fence) {
   struct Shared {
-    BoxedTile<bf16, rows, 128> A, B;
+    TmaTile<bf16, rows, 128> A, B;
   };
   Shared& shared = *shared_memory<Shared>();
   const int t = static_cast<int>(threadIdx.x);
@@ -113,12 +113,12 @@ __global__ void multiply_boxes(Square* C, int a, int b, bool with_fence) {
     tile.store_pair(row, column,
                     pack(number_in(which, row, column), number_in(which, row, column + 1), bf16()));
   }
-  if (with_fence) publish_writes();
+  if (with_fence) fence_proxy_async();
   __syncthreads();
   Fragment<64> product;
-  begin_products();
-  begin_columns(product, shared.A, a, shared.B, b);
-  wait_for_products<0>();
+  wgmma_fence();
+  issue_transposed(product, shared.A, a, shared.B, b);
+  wgmma_wait<0>();
   store_fragment<64>(product, (*C)[0].data(), lane_rows(t / 32 * 16, 63));
 }
 
@@ -128,7 +128,7 @@ __global__ void take_from_shared_memory(float* x) { x[threadIdx.x] = shared_memo
 
 TEST_CASE("threads that wait for each other for ever are found out") {
   CHECK_NOTHROW(left_by(half_of_them_wait, true));
-  const std::string sentence = sentence_of([] { left_by(half_of_them_wait, false); });
+  const std::string sentence = error_message([] { left_by(half_of_them_wait, false); });
   CHECK(contains(sentence, "[emulator] the threads of a block wait for each other for ever"));
 }
 
@@ -146,21 +146,21 @@ TEST_CASE("a copy that nobody waits for is found out") {
 
 TEST_CASE("a block that ends before its copies have come is found out") {
   CHECK_NOTHROW(left_by(copy_and_leave, true));
-  const std::string sentence = sentence_of([] { left_by(copy_and_leave, false); });
+  const std::string sentence = error_message([] { left_by(copy_and_leave, false); });
   CHECK(contains(sentence, "[emulator] a block ends before what it copies has come"));
 }
 
 TEST_CASE("streams that miss an event are found out") {
   const auto run = [](bool with_event) {
     Stream first, second;
-    Mark written;
-    Memory memory(sizeof(Numbers));
+    CudaEvent written;
+    DeviceBuffer memory(sizeof(Numbers));
     Numbers found;
     first.fill(memory.data(), 0, sizeof found);
     first.record(written);
     if (with_event) second.wait_for(written);
     second.copy(&found, memory.data(), sizeof found);
-    second.finish();
+    second.synchronize();
     return found;
   };
   CHECK(wrong_runs(0, [&] { return run(true); }) == 0);
@@ -169,12 +169,12 @@ TEST_CASE("streams that miss an event are found out") {
 
 Square product_of_boxes(int a, int b, bool with_fence) {
   Stream stream;
-  Memory memory(sizeof(Square));
+  DeviceBuffer memory(sizeof(Square));
   launch(multiply_boxes, dim3(1), 128, 4 * rows * 128, stream, static_cast<Square*>(memory.data()), a, b,
          with_fence);
   Square found;
   stream.copy(&found, memory.data(), sizeof found);
-  stream.finish();
+  stream.synchronize();
   return found;
 }
 
@@ -216,10 +216,10 @@ struct Alone {
   }
   ~Alone() { ncclCommDestroy(comm); }
 
-  ncclResult_t send(const Memory& from) {
+  ncclResult_t send(const DeviceBuffer& from) {
     return ncclSend(from.data(), from.bytes(), ncclInt8, 0, comm, stream);
   }
-  ncclResult_t receive(Memory& to) { return ncclRecv(to.data(), to.bytes(), ncclInt8, 0, comm, stream); }
+  ncclResult_t receive(DeviceBuffer& to) { return ncclRecv(to.data(), to.bytes(), ncclInt8, 0, comm, stream); }
   ncclResult_t state() {
     ncclResult_t state = ncclSuccess;
     ncclCommGetAsyncError(comm, &state);
@@ -234,7 +234,7 @@ struct Alone {
 
 TEST_CASE("a send that finds no receive in its group is found out, and so is one of another size") {
   Alone nccl(1);
-  Memory from(8), to(8), smaller(4);
+  DeviceBuffer from(8), to(8), smaller(4);
   ncclGroupStart();
   CHECK(nccl.send(from) == ncclSuccess);
   CHECK(ncclGroupEnd() == ncclInvalidUsage);
@@ -248,10 +248,10 @@ TEST_CASE("NCCL that does not block has told the stream when it says so, and not
   Alone nccl(0);
   while (nccl.state() == ncclInProgress) {
   }
-  Memory from(8), to(8);
+  DeviceBuffer from(8), to(8);
   nccl.stream.fill(from.data(), 7, 8), nccl.stream.fill(to.data(), 0, 8);
   const auto first_byte = [&] {
-    nccl.stream.finish();
+    nccl.stream.synchronize();
     return *static_cast<const char*>(to.data());
   };
   ncclGroupStart();

@@ -4,18 +4,18 @@
 #include <doctest/doctest.h>
 
 #include "gpu/backward/ladder.h"
-#include "gpu/backward/shift.h"
-#include "gpu/ring/transfer.h"
+#include "gpu/backward/row_term.h"
+#include "gpu/tensor/host_copy.h"
 #include "tests/gpu/backward_problem.h"
-#include "tests/gpu/gpu_facts.h"
-#include "tests/sentence.h"
-#include "tests/trials.h"
+#include "tests/gpu/usage_counter.h"
+#include "tests/support/error_message.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-Gradients<float> on_gpu(const BackwardProblem& problem, const Attended<float>& forward,
+Gradients<float> on_gpu(const BackwardProblem& problem, const AttentionOutput<float>& forward,
                         const gpu::GpuOptions& ring,
                         const gpu::BackwardRung& rung = gpu::backward_ladder().front(),
                         gpu::Tracing* tracing = nullptr) {
@@ -38,7 +38,7 @@ double ring_bound(const BackwardProblem& problem) {
 
 void check_right(const Gradients<float>& found, const BackwardProblem& problem) {
   CAPTURE(problem.drawn.describe());
-  const Gradients<double>&truth = problem.truth.gradients, &size = problem.truth.gradients_size;
+  const Gradients<double>&truth = problem.truth.gradients, &size = problem.truth.gradients_magnitude;
   CHECK(worst_error(found.dq, truth.dq, size.dq) <= ring_bound(problem));
   CHECK(worst_error(found.dk, truth.dk, size.dk) <= ring_bound(problem));
   CHECK(worst_error(found.dv, truth.dv, size.dv) <= ring_bound(problem));
@@ -51,8 +51,8 @@ BackwardProblem small_problem(Random& random, Index D, Index Dv) {
                          random.below(2) ? CausalAlign::bottom_right : CausalAlign::top_left);
 }
 
-Facts facts_of(const BackwardProblem& problem, const RingOptions& ring) {
-  Facts facts;
+UsageCounter usage_of(const BackwardProblem& problem, const RingOptions& ring) {
+  UsageCounter facts;
   gpu::Tracing tracing(facts, ring.devices);
   on_gpu(problem, on_gpu(problem), ring, gpu::backward_ladder().front(), &tracing);
   return facts;
@@ -74,20 +74,20 @@ TEST_CASE("the gradients of a ring on the GPU are what the definition gives, how
 
 TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, backward: not a bit differs") {
   Random random(2);
-  const auto nccl = gpu::Communicator::is_there() ? std::make_unique<gpu::Communicator>() : nullptr;
+  const auto nccl = gpu::Communicator::is_available() ? std::make_unique<gpu::Communicator>() : nullptr;
   for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
     if (!rung.deterministic) continue;
     for (const Rotation rotate : all_rotations)
       for (int n = 0; n < trials(rung.number == 1 ? 2 : 1); ++n) {
         const BackwardProblem problem =
             rung.number == 1 ? small_problem(random, 5, 7) : small_problem(random, 64, 64);
-        const Attended<float> forward = on_gpu(problem);
+        const AttentionOutput<float> forward = on_gpu(problem);
         RingOptions ring = random_options(random);
         ring.devices = static_cast<int>(3 + random.below(3));  // so that blocks for results are used again
-        ring.rotate = rotate, ring.exchange = Exchange::handed_over, ring.overlap = false;
+        ring.rotate = rotate, ring.exchange = Exchange::move, ring.overlap = false;
         const Gradients<float> expected = on_gpu(problem, forward, ring, rung);
         for (int again = 0; again < 4; ++again) {
-          ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
+          ring.exchange = again == 0 ? Exchange::move : Exchange::copy;
           ring.overlap = again != 1;
           INFO(std::string(rung.name) << ", " << describe(ring));
           CHECK(
@@ -152,7 +152,7 @@ TEST_CASE("what a mask hides backward may be infinite or no number, whichever ru
     }
 }
 
-TEST_CASE("the shift of a query is dlse - rowsum(dO * out), and 0 where it has seen no key") {
+TEST_CASE("the row_term of a query is dlse - rowsum(dO * out), and 0 where it has seen no key") {
   Random random(10);
   constexpr float none = -std::numeric_limits<float>::infinity();
   for (const Index dv : {1, 32, 77}) {
@@ -160,7 +160,7 @@ TEST_CASE("the shift of a query is dlse - rowsum(dO * out), and 0 where it has s
     const Tensor<float> dO = normal_tensor<float>(rows, random), out = normal_tensor<float>(rows, random);
     gpu::Stream stream;
     const auto upload = [&](const Tensor<float>& x) { return gpu::to_gpu(x, 3, Dtype::f32, stream); };
-    const auto dO_there = upload(dO), out_there = upload(out), shift = gpu::unwritten(row, 4, stream);
+    const auto dO_there = upload(dO), out_there = upload(out), row_term = gpu::uninitialized(row, 4, stream);
     const auto vector = [&](float a, float b, float c) {
       Tensor<float> x(row);
       x(0, 0, 0, 0) = a, x(0, 1, 0, 0) = b, x(0, 2, 0, 0) = c;
@@ -168,13 +168,13 @@ TEST_CASE("the shift of a query is dlse - rowsum(dO * out), and 0 where it has s
     };
     const auto lse = vector(2, none, 3), dlse = vector(4, 5, 6);
     for (const bool with_dlse : {true, false}) {
-      gpu::ShiftStep step{
+      gpu::RowTermStep step{
           .element = gpu::Element::f32, .B = 1, .H = 1, .dv = int(dv), .devices = 1, .device = {}};
       step.device[0] = {dO_there->data(),   out_there->data(),
                         lse->as<float>(),   with_dlse ? dlse->as<float>() : nullptr,
-                        shift->as<float>(), 3};
-      gpu::launch_shift(step, stream);
-      const Tensor<float> found = gpu::from_gpu(*shift, Dtype::f32, stream);
+                        row_term->as<float>(), 3};
+      gpu::launch_row_terms(step, stream);
+      const Tensor<float> found = gpu::from_gpu(*row_term, Dtype::f32, stream);
       for (const Index i : {0, 2}) {
         const double delta = dO.head(0, 0).row(i).cast<double>().dot(out.head(0, 0).row(i).cast<double>());
         const double expected = (with_dlse ? 4.0 + double(i) : 0.0) - delta;
@@ -189,7 +189,7 @@ TEST_CASE("no dlse is a dlse of 0") {
   Random random(6);
   BackwardProblem problem = small_problem(random, 5, 7);
   problem.narrow.dlse = Tensor<float>(problem.narrow.dlse.shape());
-  const Attended<float> forward = on_gpu(problem);
+  const AttentionOutput<float> forward = on_gpu(problem);
   const RingOptions ring = ring_of(3, Layout::zigzag);
   const Gradients<float> without = gpu::ring_attention_vjp(
       problem.narrow.problem(), forward, {problem.narrow.dout, {}}, problem.dtype, ring, 1, true);
@@ -204,7 +204,7 @@ TEST_CASE("K and V make P - 1 hops backward, dK and dV one more, home, and so do
     for (const auto& [rotate, ahead, behind] :
          {std::tuple{Rotation::kv, "K V", "dK dV"}, {Rotation::q, "Q dO lse delta", "dQ"}}) {
       ring.rotate = rotate;
-      Facts facts = facts_of(problem, ring);
+      UsageCounter facts = usage_of(problem, ring);
       for (int owner = 0; owner < devices; ++owner) {
         CHECK(facts.hops[{ahead, owner}] == devices - 1);
         CHECK(facts.hops[{behind, owner}] == devices);
@@ -224,10 +224,10 @@ TEST_CASE("a device holds backward its share, two blocks that travel and three o
                 dQ = 4 * B * H * q * D, KV = 2 * B * Hkv * kv * (D + Dv) + 4 * kv,
                 dK_dV = 4 * B * Hkv * kv * (D + Dv);
     RingOptions ring = ring_of(devices, Layout::contiguous);
-    for (auto& [device, bytes] : facts_of(problem, ring).bytes)
+    for (auto& [device, bytes] : usage_of(problem, ring).bytes)
       CHECK(bytes == Q + dO + dQ + 2 * row + 2 * KV + 3 * dK_dV);
     ring.rotate = Rotation::q;
-    for (auto& [device, bytes] : facts_of(problem, ring).bytes)
+    for (auto& [device, bytes] : usage_of(problem, ring).bytes)
       CHECK(bytes == KV + dK_dV + 2 * (Q + dO + 2 * row) + 3 * dQ);
   }
 }
@@ -235,12 +235,12 @@ TEST_CASE("a device holds backward its share, two blocks that travel and three o
 TEST_CASE("what the GPU does not do forward, it does not do backward, and says so") {
   Random random(9);
   BackwardProblem problem = small_problem(random, 5, 7);
-  const Attended<float> forward = on_gpu(problem);
+  const AttentionOutput<float> forward = on_gpu(problem);
   problem.narrow.scoring.softcap = 3;
-  CHECK(contains(sentence_of([&] { on_gpu(problem, forward, {}); }), "found softcap 3"));
+  CHECK(contains(error_message([&] { on_gpu(problem, forward, {}); }), "found softcap 3"));
   problem.narrow.scoring.softcap = 0;
   const Cotangents<float> of_another_shape{problem.narrow.Q, {}};
-  CHECK(sentence_of([&] {
+  CHECK(error_message([&] {
           gpu::ring_attention_vjp(problem.narrow.problem(), forward, of_another_shape, problem.dtype, {}, 1,
                                   true);
         }) != "");

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/gpu/gpu_problem.h"
-#include "tests/sentence.h"
+#include "tests/support/error_message.h"
 
 using namespace ringattn;
 
@@ -19,7 +19,7 @@ std::string refusal_after(Change change) {
   RingOptions ring = ring_of(2, Layout::contiguous);
   Dtype dtype = Dtype::f32;
   change(drawn, ring, dtype);
-  return sentence_of([&] { gpu::ring_attention(drawn.problem(), dtype, ring, 1); });
+  return error_message([&] { gpu::ring_attention(drawn.problem(), dtype, ring, 1); });
 }
 
 }  // namespace
@@ -32,15 +32,15 @@ TEST_CASE("what the GPU does not do is refused with a sentence that says what wa
   CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.devices = 33; }), "found 33"));
   CHECK(contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.scoring.softcap = 3; }),
                  "found softcap 3"));
-  CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.watched.all = true; }),
+  CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.traced_rows.all = true; }),
                  "rows cannot be watched"));
   CHECK(contains(
-      refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.kv_tokens.of(0)[3].position = 9; }),
+      refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.kv_positions.of(0)[3].position = 9; }),
       "found 9 before 4 among the keys"));
   CHECK(
-      contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.q_tokens.of(0)[4].segment = 1; }),
+      contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.q_positions.of(0)[4].segment = 1; }),
                "found segment 1 among the queries"));
-  Recorders pens(2);
-  CHECK(contains(refusal_after([&](Drawn&, RingOptions& ring, Dtype&) { ring.facts = &pens; }),
+  Recorders recorders(2);
+  CHECK(contains(refusal_after([&](Drawn&, RingOptions& ring, Dtype&) { ring.recorders = &recorders; }),
                  "give a sink to gpu::ring_attention"));
 }

@@ -4,7 +4,7 @@
 
 #include "gpu/kernels/ladder.h"
 #include "gpu/ring/gpu_attention.h"
-#include "tests/ring_run.h"
+#include "tests/support/ring_run.h"
 
 namespace ringattn {
 
@@ -19,7 +19,7 @@ struct GpuProblem {
       : dtype(stored), drawn(normal_problem(random, extents)) {
     for (Tensor<double>* tensor : {&drawn.Q, &drawn.K, &drawn.V}) round_to(dtype, *tensor);
     drawn.scoring.mask = mask;
-    drawn.q_tokens = consecutive_tokens(extents.Sq, causal_shift(align, extents.Sq, extents.Skv));
+    drawn.q_positions = consecutive_positions(extents.Sq, causal_offset(align, extents.Sq, extents.Skv));
     narrow = drawn.as<float>();
   }
 
@@ -28,9 +28,9 @@ struct GpuProblem {
   double lse_bound() const { return float32_bound(drawn); }
 };
 
-inline Attended<float> on_gpu(const GpuProblem& problem, const gpu::GpuOptions& ring = {},
-                              int at_most_rung = std::numeric_limits<int>::max()) {
-  return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, at_most_rung);
+inline AttentionOutput<float> on_gpu(const GpuProblem& problem, const gpu::GpuOptions& ring = {},
+                              int max_rung = std::numeric_limits<int>::max()) {
+  return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, max_rung);
 }
 
 // Windows reach less than _furthest_

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "reference/ring/schedule.h"
-#include "tests/gpu/gpu_facts.h"
+#include "tests/gpu/usage_counter.h"
 #include "tests/gpu/gpu_problem.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -17,24 +17,24 @@ Extents tiled_extents(int devices) {
 }
 
 // The problem of one device alone: its queries, and the keys in the order in which they visit it
-Attended<float> one_call(const GpuProblem& problem, const RingOptions& ring, int device, int rung) {
+AttentionOutput<float> one_call(const GpuProblem& problem, const RingOptions& ring, int device, int rung) {
   const Index Sq = problem.narrow.Q.shape().S, Skv = problem.narrow.K.shape().S;
   std::vector<Index> keys;
   for (int step = 0; step < ring.devices; ++step)
     for (const Index row :
-         rows_of_device(ring.layout, block_owner(device, step, ring.devices), ring.devices, Skv))
+         rows_of_device(ring.layout, kv_owner(device, step, ring.devices), ring.devices, Skv))
       keys.push_back(row);
   const std::vector<Index> queries = rows_of_device(ring.layout, device, ring.devices, Sq);
   const Tensor<float> Q = select_rows(problem.narrow.Q.view(), queries),
                       K = select_rows(problem.narrow.K.view(), keys),
                       V = select_rows(problem.narrow.V.view(), keys);
   return gpu::ring_attention(
-      {Q, K, V, consecutive_tokens(Q.shape().S), consecutive_tokens(K.shape().S), {}, {}, {}}, problem.dtype,
+      {Q, K, V, consecutive_positions(Q.shape().S), consecutive_positions(K.shape().S), {}, {}, {}}, problem.dtype,
       {}, rung);
 }
 
-Facts facts_of(const GpuProblem& problem, const RingOptions& ring) {
-  Facts facts;
+UsageCounter usage_of(const GpuProblem& problem, const RingOptions& ring) {
+  UsageCounter facts;
   gpu::Tracing tracing(facts, ring.devices);
   gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, gpu::ladder().back().number, &tracing);
   return facts;
@@ -42,11 +42,11 @@ Facts facts_of(const GpuProblem& problem, const RingOptions& ring) {
 
 void check_bits(const GpuProblem& problem, int devices, int rung) {
   const RingOptions ring = ring_of(devices, Layout::zigzag);
-  const Attended<float> found = on_gpu(problem, ring, rung);
+  const AttentionOutput<float> found = on_gpu(problem, ring, rung);
   for (int d = 0; d < devices; ++d) {
     CAPTURE(d);
     const std::vector<Index> rows = rows_of_device(ring.layout, d, devices, problem.narrow.Q.shape().S);
-    const Attended<float> alone = one_call(problem, ring, d, rung);
+    const AttentionOutput<float> alone = one_call(problem, ring, d, rung);
     CHECK(same_bits(select_rows(found.out.view(), rows), alone.out));
     CHECK(same_bits(select_rows(found.lse.view(), rows, Axes::bhsd), alone.lse));
   }
@@ -67,7 +67,7 @@ TEST_CASE("P steps of the ring give the bits of one long call in the same order 
 
 TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, at any speed: not a bit differs") {
   Random random(2);
-  const auto nccl = gpu::Communicator::is_there() ? std::make_unique<gpu::Communicator>() : nullptr;
+  const auto nccl = gpu::Communicator::is_available() ? std::make_unique<gpu::Communicator>() : nullptr;
   for (int n = 0; n < trials(8); ++n)
     for (const Rotation rotate : all_rotations) {
       const GpuProblem problem(random, Dtype::f16,
@@ -80,10 +80,10 @@ TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, at any spee
                                 .Dv = 64},
                                {.causal = random.below(2) == 0});
       RingOptions ring = random_options(random, 6);
-      ring.rotate = rotate, ring.exchange = Exchange::handed_over, ring.overlap = false;
-      const Attended<float> expected = on_gpu(problem, ring);
+      ring.rotate = rotate, ring.exchange = Exchange::move, ring.overlap = false;
+      const AttentionOutput<float> expected = on_gpu(problem, ring);
       for (int again = 0; again < 5; ++again) {
-        ring.exchange = again == 0 ? Exchange::handed_over : Exchange::copied;
+        ring.exchange = again == 0 ? Exchange::move : Exchange::copy;
         ring.overlap = again != 1;
         CAPTURE(describe(ring));
         CHECK(same_bits(on_gpu(problem, {ring, again == 2 ? nccl.get() : nullptr}), expected));
@@ -100,13 +100,13 @@ TEST_CASE("whether K and V rotate or Q does: both are right, and differ by round
           random, Dtype::f32,
           {.B = 2, .Sq = 20 + random.below(60), .Skv = keys, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 32},
           {.causal = random.below(2) == 0, .window_left = random.below(keys)});
-      const Attended<double> truth = attention(problem.drawn.problem()),
+      const AttentionOutput<double> truth = attention(problem.drawn.problem()),
                              size = attention_magnitude(problem.drawn.problem());
       RingOptions ring = ring_of(devices, layout);
       for (const Rotation rotate : all_rotations) {
         ring.rotate = rotate;
         INFO(describe(ring));
-        const Attended<float> found = on_gpu(problem, ring);
+        const AttentionOutput<float> found = on_gpu(problem, ring);
         CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
         CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
       }
@@ -120,11 +120,11 @@ TEST_CASE("more devices than rows: some have no queries, no keys, or neither") {
       const GpuProblem problem(random, Dtype::bf16,
                                {.B = 1, .Sq = 3, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
                                {.causal = true});
-      const Attended<double> truth = attention(problem.drawn.problem()),
+      const AttentionOutput<double> truth = attention(problem.drawn.problem()),
                              size = attention_magnitude(problem.drawn.problem());
       RingOptions ring = ring_of(9, Layout::striped);
       ring.rotate = rotate;
-      const Attended<float> found = on_gpu(problem, ring, rung.number);
+      const AttentionOutput<float> found = on_gpu(problem, ring, rung.number);
       CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
       CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());
     }
@@ -140,10 +140,10 @@ TEST_CASE("a device holds its share, its results, two blocks that travel and its
     const Index row = 4 * B * H * q, Q = 2 * B * H * q * D + 4 * q, state = 2 * row + 4 * B * H * q * Dv,
                 results = 2 * B * H * q * Dv + row, KV = 2 * B * Hkv * kv * (D + Dv) + 4 * kv;
     RingOptions ring = ring_of(devices, Layout::contiguous);
-    for (const auto& [device, bytes] : facts_of(problem, ring).bytes)
+    for (const auto& [device, bytes] : usage_of(problem, ring).bytes)
       CHECK(bytes == Q + state + results + 2 * KV);
     ring.rotate = Rotation::q;
-    for (const auto& [device, bytes] : facts_of(problem, ring).bytes)
+    for (const auto& [device, bytes] : usage_of(problem, ring).bytes)
       CHECK(bytes == KV + results + 2 * Q + 3 * state);
   }
 }

@@ -8,8 +8,8 @@
 
 #include "reference/trace/event_names.h"
 #include "tests/gpu/gpu_problem.h"
-#include "tests/traced_run.h"
-#include "tests/trials.h"
+#include "tests/support/traced_run.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -44,7 +44,7 @@ struct GpuTrace : TraceSink {
     gradients = gpu::ring_attention_vjp(narrow, forward, problem.narrow.cotangents(), problem.dtype, ring, 1,
                                         true, &tracing);
   }
-  void take(const Event& event) override { passes.back().push_back(event); }
+  void write(const Event& event) override { passes.back().push_back(event); }
   std::vector<Event> events() const {
     std::vector<Event> all = passes.front();
     all.insert(all.end(), passes.back().begin(), passes.back().end());
@@ -52,7 +52,7 @@ struct GpuTrace : TraceSink {
   }
 
   TraceHeader header;
-  Attended<float> forward;
+  AttentionOutput<float> forward;
   Gradients<float> gradients;
   std::vector<std::vector<Event>> passes{1};
 };
@@ -60,8 +60,8 @@ struct GpuTrace : TraceSink {
 // The facts of the processor about the same run, all devices in one thread
 std::vector<Event> on_processor(const GpuProblem& problem, RingOptions ring) {
   TraceStore store(ring.devices);
-  Recorders pens = recorders(store, ring.devices, cost);
-  ring.facts = &pens, ring.threads = 1;
+  Recorders recorders = make_recorders(store, ring.devices, cost);
+  ring.recorders = &recorders, ring.threads = 1;
   RingRun<float>(problem.narrow, ring);
   std::vector<Event> events;
   for (int d = 0; d < ring.devices; ++d)
@@ -70,19 +70,19 @@ std::vector<Event> on_processor(const GpuProblem& problem, RingOptions ring) {
 }
 
 // What a fact says but for wall times, and what depends on how numbers are stored: bytes, and what is held
-std::string saying(const Event& e) {
+std::string event_text(const Event& e) {
   std::ostringstream text;
-  text << e.id.device << ' ' << name(e.kind) << ' ' << static_cast<int>(e.at) << ' ' << name(e.lane)
+  text << e.id.device << ' ' << name(e.kind) << ' ' << static_cast<int>(e.phase) << ' ' << name(e.lane)
        << " step " << e.step << " t " << e.t << " peer " << e.peer << " owner " << e.owner << ' ' << e.what
        << e.why << ' ' << e.mask_class << ' ' << e.live_pairs << ' ' << e.transfer_t << ' ' << e.exposed_t
        << '\n';
   return text.str();
 }
-std::string sayings_by_device(const std::vector<Event>& events, int devices) {
+std::string event_text_by_device(const std::vector<Event>& events, int devices) {
   std::string text;
   for (int d = 0; d < devices; ++d)
     for (const Event& e : events)
-      if (e.id.device == d && e.kind != EventKind::alloc && e.kind != EventKind::free) text += saying(e);
+      if (e.id.device == d && e.kind != EventKind::alloc && e.kind != EventKind::free) text += event_text(e);
   return text;
 }
 
@@ -96,7 +96,7 @@ std::map<std::pair<int, int>, Times> compute_times(const std::vector<Event>& eve
   std::map<std::pair<int, int>, Times> times;
   for (const Event& e : events)
     if (e.kind == EventKind::compute)
-      (e.at == EventAt::begin ? times[{e.id.device, e.step}].begin : times[{e.id.device, e.step}].end) = e.w;
+      (e.phase == EventPhase::begin ? times[{e.id.device, e.step}].begin : times[{e.id.device, e.step}].end) = e.w;
   return times;
 }
 
@@ -104,7 +104,7 @@ std::map<std::pair<int, int>, Times> send_times(const std::vector<Event>& events
   std::map<std::pair<int, int>, Times> times;
   for (const Event& e : events)
     if (e.kind == EventKind::send)
-      (e.at == EventAt::begin ? times[{e.id.device, e.id.sequence}].begin
+      (e.phase == EventPhase::begin ? times[{e.id.device, e.id.sequence}].begin
                               : times[{e.id.device, e.id.sequence}].end) = e.w;
   return times;
 }
@@ -120,8 +120,8 @@ TEST_CASE("the trace of a run on the GPU passes the checker, and says what the p
     INFO(describe(ring) << ", " << problem.drawn.describe());
     const std::vector<std::string> broken = broken_invariants(trace.header, trace.events());
     CHECK((broken.empty() ? "" : broken.front()) == "");
-    CHECK(sayings_by_device(trace.events(), ring.devices) ==
-          sayings_by_device(on_processor(problem, ring), ring.devices));
+    CHECK(event_text_by_device(trace.events(), ring.devices) ==
+          event_text_by_device(on_processor(problem, ring), ring.devices));
     CHECK(same_bits(trace.forward, on_gpu(problem, ring, 2)));
     CHECK(same_bits(trace.gradients,
                     gpu::ring_attention_vjp(problem.narrow.problem(), trace.forward,

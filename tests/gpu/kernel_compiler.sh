@@ -16,9 +16,9 @@ exit "$2"
 END
 chmod +x nvcc
 
-# law TITLE WORDS STATUS EXPECTED: what _words_ make of the status, and whether the object is there to be linked
+# check TITLE WORDS STATUS EXPECTED: what _words_ make of the status, and whether the object is there to be linked
 failed=0
-law() {
+check() {
   "$compiler" logs ./nvcc "$2" "$3" -o 1_naive.cu.o 2> said
   local status=$?
   if [ $status != "$4" ] || { [ $status = 1 ] && [ -e 1_naive.cu.o ]; } || ! grep -q '^sm_80 .* 30 .*naive(float' logs/1_naive.cu.log; then
@@ -27,12 +27,12 @@ law() {
   fi
 }
 
-law 'a kernel that fits its registers compiles' '    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 0
-law 'a kernel that spills is refused' '    8 bytes stack frame, 16 bytes spill stores, 16 bytes spill loads' 0 1
-law 'an array that no register can hold is refused' '    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 1
-law 'products that wait for one another are refused' \
+check 'a kernel that fits its registers compiles' '    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 0
+check 'a kernel that spills is refused' '    8 bytes stack frame, 16 bytes spill stores, 16 bytes spill loads' 0 1
+check 'an array that no register can hold is refused' '    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 1
+check 'products that wait for one another are refused' \
   'ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized' 0 1
-law 'a wait for products that the compiler adds is refused' \
+check 'a wait for products that the compiler adds is refused' \
   'ptxas info    : (C7517) warpgroup.wait is injected in around line 13239 by compiler' 0 1
-law 'what the compiler refuses is refused as it did' 'error: expected a ";"' 2 2
+check 'what the compiler refuses is refused as it did' 'error: expected a ";"' 2 2
 [ $failed = 0 ] && echo 'The compiler of kernels keeps its laws.'

@@ -5,14 +5,14 @@
 
 #include "gpu/runtime/device.h"
 
-// The laws, where there is a device for them
+// The tests, where there is a device for them
 int main(int argc, char** argv) {
   constexpr int skipped = 77;  // as ctest and others have it
-  doctest::Context laws(argc, argv);
-  if (const std::string found = ringattn::gpu::why_no_device(); !found.empty()) {
+  doctest::Context tests(argc, argv);
+  if (const std::string found = ringattn::gpu::unavailable_reason(); !found.empty()) {
     std::printf("skipped: %s\n", found.c_str());
     return skipped;
   }
   std::printf("On %s.\n", ringattn::gpu::device_name().c_str());
-  return laws.run();
+  return tests.run();
 }

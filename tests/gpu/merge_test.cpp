@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "gpu/kernels/merge.h"
-#include "gpu/kernels/taken_tiles.h"
-#include "gpu/ring/gpu_shard.h"
+#include "gpu/kernels/tile_counter.h"
+#include "gpu/tensor/gpu_shard.h"
 #include "tests/gpu/gpu_problem.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -23,20 +23,20 @@ struct States {
 
   gpu::GpuState on_gpu(gpu::Stream& stream) const {
     const Index rows = static_cast<Index>(m.size()), dv = static_cast<Index>(O.size()) / rows;
-    Agreement agreement;
+    RingConfig agreement;
     agreement.q = {1, rows, 1, dv}, agreement.v = {1, 1, 1, dv};
     gpu::GpuState state(agreement, rows, stream);
     stream.copy(state.m->data(), m.data(), sizeof(float) * m.size());
     stream.copy(state.l->data(), l.data(), sizeof(float) * l.size());
     stream.copy(state.O->data(), O.data(), sizeof(float) * O.size());
-    stream.finish();
+    stream.synchronize();
     return state;
   }
   void read(const gpu::GpuState& state, gpu::Stream& stream) {
     stream.copy(m.data(), state.m->data(), sizeof(float) * m.size());
     stream.copy(l.data(), state.l->data(), sizeof(float) * l.size());
     stream.copy(O.data(), state.O->data(), sizeof(float) * O.size());
-    stream.finish();
+    stream.synchronize();
   }
   bool operator==(const States&) const = default;
 };
@@ -85,24 +85,24 @@ States neutral_states(int rows, int dv) {
 class Half {
  public:
   Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results,
-       const Agreement& agreement, Index first, Index last, gpu::Stream& stream)
-      : state(agreement, agreement.q_rows, stream), taken_tiles_(stream) {
+       const RingConfig& agreement, Index first, Index last, gpu::Stream& stream)
+      : state(agreement, agreement.q_rows, stream), tile_counter_(stream) {
     std::vector<Index> rows;
     for (Index j = first; j < last; ++j) rows.push_back(j);
     const RandomProblem<float>& all = problem.narrow;
     const Shape q = all.Q.shape(), k = all.K.shape(), v = all.V.shape();
     K_ = gpu::to_gpu(select_rows(all.K.view(), rows, Axes::bhsd), last - first, problem.dtype, stream);
     V_ = gpu::to_gpu(select_rows(all.V.view(), rows, Axes::bhsd), last - first, problem.dtype, stream);
-    positions_ = gpu::positions_to_gpu(all.kv_tokens.select(rows), last - first, stream);
+    positions_ = gpu::positions_to_gpu(all.kv_positions.select(rows), last - first, stream);
 
     step.element = gpu::Element::bf16;
     step.B = static_cast<int>(q.B), step.H = static_cast<int>(q.H);
     step.Hkv = static_cast<int>(k.H);
     step.d = static_cast<int>(q.D), step.dv = static_cast<int>(v.D);
     step.scale = static_cast<float>(all.scoring.scale(q.D));
-    step.reach.right = 0;
+    step.window.right = 0;
     step.last = false;
-    step.taken_tiles = taken_tiles_.number();
+    step.tile_counter = tile_counter_.data();
     step.devices = 1;
     step.device[0] = {queries.Q->data(),
                       K_->data(),
@@ -121,7 +121,7 @@ class Half {
   gpu::GpuState state;
 
  private:
-  gpu::TakenTiles taken_tiles_;
+  gpu::TileCounter tile_counter_;
   std::shared_ptr<gpu::GpuTensor> K_, V_, positions_;
 };
 
@@ -136,13 +136,13 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
           random, Dtype::bf16,
           {.B = 2, .Sq = 1 + random.below(70), .Skv = keys, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
           {.causal = true});
-      Agreement agreement;
+      RingConfig agreement;
       agreement.q = problem.narrow.Q.shape(), agreement.k = problem.narrow.K.shape();
       agreement.v = problem.narrow.V.shape();
       agreement.q_rows = agreement.q.S, agreement.kv_rows = keys;
       gpu::Stream stream;
       const Problem<float> narrow = problem.narrow.problem();
-      gpu::GpuShard queries(agreement, narrow.q_tokens, narrow.kv_tokens, 0,
+      gpu::GpuShard queries(agreement, narrow.q_positions, narrow.kv_positions, 0,
                             gpu::tensors_of(narrow, problem.dtype, stream), stream);
       gpu::GpuResults results(agreement, agreement.q.S, problem.dtype, stream);
       Half left(problem, queries, results, agreement, 0, middle, stream),
@@ -155,7 +155,7 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
       gpu::launch_merge(merge, stream);
       gpu::launch_finish(left.step, stream);
 
-      const Attended<double> truth = attention(problem.drawn.problem()),
+      const AttentionOutput<double> truth = attention(problem.drawn.problem()),
                              size = attention_magnitude(problem.drawn.problem());
       INFO(std::string(rung.name) << ", " << middle << " of " << keys << " keys");
       CHECK(worst_error(gpu::from_gpu(*results.out, problem.dtype, stream), truth.out, size.out) <=

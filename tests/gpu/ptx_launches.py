@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import ml_dtypes
 import numpy as np
 import ringattn
-from ptx.asynchrony import TensorMap
-from ptx.steps import UNLIMITED, AttentionStep, BackwardStep, DeviceBackward, DeviceStep, with_maps
+from ptx.async_instructions import TensorMap
+from ptx.parameters import UNLIMITED, AttentionStep, BackwardStep, DeviceBackward, DeviceStep, with_maps
 
-# Number in gpu/kernels/attention_step.h, type, mangled name
+# Number in gpu/primitives/attention_step.h, type, mangled name
 ELEMENTS = {"bf16": (1, ml_dtypes.bfloat16, "13__nv_bfloat16"), "f16": (2, np.float16, "6__half")}
 
 
@@ -59,7 +59,7 @@ class Problem:
 
     def keywords(self):
         """For the functions of ringattn."""
-        window = tuple(-1 if reach == UNLIMITED else reach for reach in (self.left, self.right))
+        window = tuple(-1 if width == UNLIMITED else width for width in (self.left, self.right))
         return {**self.tensors, **self.positions, "window_size": window, "causal_align": "top-left", "axes": "bhsd"}
 
     def check(self, **results):
@@ -125,20 +125,20 @@ FORWARD = {
 
 def attend(machine, program, rung, steps):
     """out and lse of each device; _steps_ are the problems of all devices, step by step, with the same queries."""
-    query_rows, key_rows, threads, fetches = FORWARD[rung]
+    query_rows, key_rows, threads, uses_tma = FORWARD[rung]
     queries, heads = [problem.tensors["q"] for problem in steps[0]], steps[0][0].H
     launches = Launches(machine, len(queries))
-    taken_tiles = machine.memory.allocate(np.zeros(1, np.uint32))
+    tile_counter = machine.memory.allocate(np.zeros(1, np.uint32))
     for device, q in enumerate(queries):
         state = np.full(q.shape, np.nan, np.float32)
         launches.put(device, O=state, out=np.full_like(q, np.nan), **{name: state[..., 0] for name in ("m", "l", "lse")})
     for n, problems in enumerate(steps):
         when = {"first": n == 0, "last": n == len(steps) - 1}
-        step = launches.step(AttentionStep, DeviceStep, problems, taken_tiles=taken_tiles, **when)
+        step = launches.step(AttentionStep, DeviceStep, problems, tile_counter=tile_counter, **when)
         boxes = {"Q": query_rows, "K": key_rows, "V": key_rows}
-        parameters = launches.mapped(step, problems, boxes) if fetches else bytes(step)
+        parameters = launches.mapped(step, problems, boxes) if uses_tma else bytes(step)
         grid = (tiles([q.shape[2] for q in queries], query_rows), heads, len(queries))
-        if rung == "persistent":  # three blocks that stay, and a TileOrder that takes two heads at a time
+        if rung == "persistent":  # three blocks that stay, and a TileScheduler that takes two heads at a time
             parameters += np.array([grid[0], grid[1] * grid[2], 2], np.int32).tobytes()
             grid = (3, 1, 1)
         machine.launch(program, grid, threads, parameters)
@@ -156,8 +156,8 @@ def differentiate(machine, programs, rung, problems):
     launches = Launches(machine, len(problems))
     for device, problem in enumerate(problems):
         out, lse = ringattn.attention(**problem.keywords(), return_lse=True)
-        shift = np.where(np.isinf(lse), 0, -(out * problem.dout.astype(np.float64)).sum(axis=-1))
-        launches.put(device, lse=lse.astype(np.float32), shift=shift.astype(np.float32))
+        row_term = np.where(np.isinf(lse), 0, -(out * problem.dout.astype(np.float64)).sum(axis=-1))
+        launches.put(device, lse=lse.astype(np.float32), row_term=row_term.astype(np.float32))
         dQ, dK, dV = [np.full(tensor.shape, np.nan, np.float32) for tensor in problem.tensors.values()]
         launches.put(device, dQ=np.zeros_like(dQ) if rung == "fused" else dQ, dK=dK, dV=dV)
     step = launches.step(BackwardStep, DeviceBackward, problems, add_to_dQ=rung == "fused")

@@ -12,7 +12,7 @@ import unittest
 from compiled import build_folder, listing
 from ptx.machine import Machine
 from ptx.program import Program
-from ptx.text import RuleBroken, kernels_of
+from ptx.parser import RuleBroken, kernels_of
 from ptx_launches import Problem, attend, differentiate, kernel_name
 
 SOURCES = {

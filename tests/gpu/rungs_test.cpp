@@ -3,14 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "tests/gpu/gpu_problem.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-void check_right(const Attended<float>& found, const GpuProblem& problem) {
-  const Attended<double> truth = attention(problem.drawn.problem()),
+void check_right(const AttentionOutput<float>& found, const GpuProblem& problem) {
+  const AttentionOutput<double> truth = attention(problem.drawn.problem()),
                          size = attention_magnitude(problem.drawn.problem());
   CAPTURE(problem.drawn.describe());
   CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
@@ -62,7 +62,7 @@ TEST_CASE("a row that sees no key is 0, and its lse is minus infinity") {
     const GpuProblem problem(random, Dtype::bf16,
                              {.B = 1, .Sq = 70, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
                              {.causal = true});
-    const Attended<float> found = on_gpu(problem, ring_of(3, Layout::contiguous), rung.number);
+    const AttentionOutput<float> found = on_gpu(problem, ring_of(3, Layout::contiguous), rung.number);
     for (Index i = 0; i < 61; ++i) {
       CHECK(found.out.head(0, 0).row(i).isZero(0));
       CHECK(found.lse(0, i, 0, 0) == -std::numeric_limits<float>::infinity());

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "reference/files/trace_file.h"
-#include "reference/trace/checker.h"
-#include "tests/file_fixtures.h"
+#include "reference/trace/check/checker.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/mpi/mpirun.h"
 
 using namespace ringattn;
@@ -16,13 +16,13 @@ using namespace ringattn;
 namespace {
 
 // An environment variable while this lives
-struct Setting {
-  Setting(const char* name, const std::string& value) : name_(name) {
+struct ScopedVariable {
+  ScopedVariable(const char* name, const std::string& value) : name_(name) {
     if (const char* const before = std::getenv(name)) before_ = before;
     setenv(name, value.c_str(), 1);
   }
-  ~Setting() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
-  Setting(const Setting&) = delete;
+  ~ScopedVariable() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
+  ScopedVariable(const ScopedVariable&) = delete;
 
  private:
   const char* name_;
@@ -41,41 +41,41 @@ struct Machine {
     return false;
   }
 
-  Directory left;
+  TemporaryDirectory left;
 
  private:
-  Setting gpus_, folder_;
+  ScopedVariable gpus_, folder_;
 };
 
-Words run_with(const Words& more) { return joined({RINGATTN_EMULATED, "run", "--backend", "gpu"}, more); }
+Arguments run_with(const Arguments& more) { return concatenate({RINGATTN_EMULATED, "run", "--backend", "gpu"}, more); }
 
-const Words small = {"--transport", "nccl", "--seq", "7", "--heads", "1", "--dim", "4", "--backward"};
+const Arguments small = {"--transport", "nccl", "--seq", "7", "--heads", "1", "--dim", "4", "--backward"};
 
 }  // namespace
 
 TEST_CASE("processes with a GPU each give the bits and the events that virtual devices give") {
   const Machine machine(8);
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string mine = directory.path / "nccl", theirs = directory.path / "virtual";
-  std::vector<Words> problems = awkward_problems();
+  std::vector<Arguments> problems = edge_case_problems();
   problems.push_back({"--seq", "33", "--heads", "2", "--dim", "64", "--dtype", "f16", "--rotate", "q"});
-  for (const Words& problem : problems)
+  for (const Arguments& problem : problems)
     for (const int processes : {1, 2, 3, 8}) {
       CAPTURE(processes);
       const auto files = [](const std::string& name) {
         return Words{"--output", name + ".out", "--trace", name + ".jsonl"};
       };
-      const Answer answer =
-          mpirun(processes, {}, run_with(joined(joined(problem, {"--transport", "nccl"}), files(mine))));
+      const ProcessResult answer =
+          mpirun(processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "nccl"}), files(mine))));
       CHECK(is_exact(answer));
-      const Answer expected = call_program(
-          RINGATTN_EMULATED, joined({"run", "--backend", "gpu", "--devices", std::to_string(processes)},
-                                    joined(problem, files(theirs))));
+      const ProcessResult expected = run_process(
+          RINGATTN_EMULATED, concatenate({"run", "--backend", "gpu", "--devices", std::to_string(processes)},
+                                    concatenate(problem, files(theirs))));
       REQUIRE(is_exact(expected));
-      const bool same_bits = content(mine + ".out") == content(theirs + ".out");
+      const bool same_bits = read_file(mine + ".out") == read_file(theirs + ".out");
       CHECK(same_bits);
-      CHECK(virtual_events(mine + ".jsonl") == virtual_events(theirs + ".jsonl"));
-      CHECK_FALSE(virtual_events(mine + ".jsonl").empty());
+      CHECK(events_without_wall_times(mine + ".jsonl") == events_without_wall_times(theirs + ".jsonl"));
+      CHECK_FALSE(events_without_wall_times(mine + ".jsonl").empty());
       const TraceFile trace = read_trace(mine + ".jsonl");
       const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
       CHECK((broken.empty() ? "" : broken.front()) == "");
@@ -85,7 +85,7 @@ TEST_CASE("processes with a GPU each give the bits and the events that virtual d
 
 TEST_CASE("the report of processes says how long messages travelled beside how long the arithmetic took") {
   const Machine machine(3);
-  const Answer answer = mpirun(3, {}, run_with(joined(small, {"--json", "-"})));
+  const ProcessResult answer = mpirun(3, {}, run_with(concatenate(small, {"--json", "-"})));
   REQUIRE(answer.status == 0);
   const Json report = answer.json(), overlap = report["overlap"], condition = overlap["condition"];
   CHECK(report["processes"] == 3);
@@ -96,17 +96,17 @@ TEST_CASE("the report of processes says how long messages travelled beside how l
 
 TEST_CASE("a process without a GPU of its own is refused, unless it seems to be on another machine") {
   const Machine machine(1);
-  check_one_sentence(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
-  const Setting elsewhere("NCCL_HOSTID", "elsewhere");
+  check_single_error(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
+  const ScopedVariable elsewhere("NCCL_HOSTID", "elsewhere");
   CHECK(is_exact(mpirun(2, {}, run_with(small))));
 }
 
 TEST_CASE("processes with a GPU each agree, or one sentence says about what they do not") {
   const Machine machine(4);
-  check_one_sentence(mpirun(3, {}, run_with(joined(small, {"--devices", "4"}))), "4 devices and 3 processes");
-  const Words other =
-      joined(run_with(small), joined({":", "-n", "1"}, run_with(joined(small, {"--seed", "1"}))));
-  check_one_sentence(mpirun(1, {}, other), "\"0\" on process 0, and \"1\" on process 1");
+  check_single_error(mpirun(3, {}, run_with(concatenate(small, {"--devices", "4"}))), "4 devices and 3 processes");
+  const Arguments other =
+      concatenate(run_with(small), concatenate({":", "-n", "1"}, run_with(concatenate(small, {"--seed", "1"}))));
+  check_single_error(mpirun(1, {}, other), "\"0\" on process 0, and \"1\" on process 1");
 }
 
 TEST_CASE(
@@ -117,11 +117,11 @@ TEST_CASE(
       for (int message = -1; message < 3 * processes - 2; ++message) {  // -1: in NCCL's beginning
         CAPTURE(processes);
         CAPTURE(message);
-        const Setting fault("EMULATED_NCCL_FAULT",
+        const ScopedVariable fault("EMULATED_NCCL_FAULT",
                             "kills:" + std::to_string(rank) + ":" + std::to_string(message));
-        const Answer answer = mpirun(processes, {}, run_with(small));
+        const ProcessResult answer = mpirun(processes, {}, run_with(small));
         const std::string name = std::to_string(rank);
-        check_end(answer, moment_of(answer.err, "rank " + name + " with GPU " + name + " kills itself"),
+        check_abort(answer, timestamp_of(answer.err, "rank " + name + " with GPU " + name + " kills itself"),
                   rank);
       }
 }
@@ -129,10 +129,10 @@ TEST_CASE(
 TEST_CASE("where nobody else cleans up, processes with a GPU each find out themselves who was lost") {
   const Machine machine(3);
   for (const char* when : {"kills:1:-1", "kills:1:2"}) {
-    const Setting fault("EMULATED_NCCL_FAULT", when);
-    const Answer answer = mpirun(3, {"--enable-recovery"}, run_with(small));
+    const ScopedVariable fault("EMULATED_NCCL_FAULT", when);
+    const ProcessResult answer = mpirun(3, {"--enable-recovery"}, run_with(small));
     INFO(answer.err);
-    const long long killed = moment_of(answer.err, "kills itself");
+    const long long killed = timestamp_of(answer.err, "kills itself");
     REQUIRE(killed >= 0);
     CHECK(milliseconds_now() - killed < 10000);
     for (const char* other : {"process 0", "process 2"})
@@ -142,8 +142,8 @@ TEST_CASE("where nobody else cleans up, processes with a GPU each find out thems
 
 TEST_CASE("where NCCL fails, the process says why and all others say which one it was") {
   const Machine machine(3);
-  const Setting fault("EMULATED_NCCL_FAULT", "fails:1:2");
-  const Answer answer = mpirun(3, {}, run_with(small));
+  const ScopedVariable fault("EMULATED_NCCL_FAULT", "fails:1:2");
+  const ProcessResult answer = mpirun(3, {}, run_with(small));
   INFO(answer.err);
   CHECK(answer.status == 2);
   CHECK(answer.err.find("process 1: [nccl] a message failed: remote process exited") != std::string::npos);

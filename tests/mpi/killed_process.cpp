@@ -1,5 +1,5 @@
 // A process of a ring, forward and backward, of which one is killed on the way, or fails:
-//   killed_process RANK PASS STEP PATIENCE_MS [fails]
+//   killed_process RANK PASS STEP TIMEOUT_MS [fails]
 // The one of that rank kills itself in that pass (0 or 1) when it would send in that step; it says when, in
 // milliseconds of the machine's clock. All others say what they learn, and when.
 
@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "reference/transport/mpi/mpi_transport.h"
-#include "reference/transport/ring_attention.h"
-#include "tests/random_problem.h"
+#include "reference/comm/mpi/mpi_transport.h"
+#include "reference/ring/ring_attention.h"
+#include "tests/support/random_problem.h"
 
 using namespace ringattn;
 
@@ -19,34 +19,34 @@ long long milliseconds_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(WallClock::now().time_since_epoch()).count();
 }
 
-void say(int rank, const std::string& what) {
+void log_line(int rank, const std::string& what) {
   std::printf("%lld process %d: %s\n", milliseconds_now(), rank, what.c_str());
   std::fflush(stdout);
 }
 
 // Dies when it is to reserve room for the block of a step, in the pass for which it is there
-class Mortal : public Link<double> {
+class FailingLink : public Link<double> {
  public:
-  Mortal(Link<double>& inner, int dies_at, bool fails) : inner_(inner), dies_at_(dies_at), fails_(fails) {}
+  FailingLink(Link<double>& inner, int fails_at, bool fails) : inner_(inner), fails_at_(fails_at), fails_(fails) {}
 
-  double reserve(int device, Lane lane) override {
-    if (reserves_++ == dies_at_) {
-      say(device, "killed");
+  double reserve(int device, Channel channel) override {
+    if (reserves_++ == fails_at_) {
+      log_line(device, "killed");
       if (fails_) throw std::runtime_error("its disk is full");
       std::raise(SIGKILL);
     }
-    return inner_.reserve(device, lane);
+    return inner_.reserve(device, channel);
   }
-  void send(int device, Lane lane, const Message<double>& message) override {
-    inner_.send(device, lane, message);
+  void send(int device, Channel channel, const Message<double>& message) override {
+    inner_.send(device, channel, message);
   }
-  void receive(int device, Lane lane, Message<double>& held, double now) override {
-    inner_.receive(device, lane, held, now);
+  void receive(int device, Channel channel, Message<double>& held, double now) override {
+    inner_.receive(device, channel, held, now);
   }
 
  private:
   Link<double>& inner_;
-  int dies_at_, reserves_ = 0;
+  int fails_at_, reserves_ = 0;
   bool fails_;
 };
 
@@ -54,27 +54,27 @@ class Mortal : public Link<double> {
 
 int main(int argc, char** argv) {
   const int victim = std::atoi(argv[1]), pass = std::atoi(argv[2]), step = std::atoi(argv[3]);
-  Post post(std::chrono::milliseconds(std::atoi(argv[4])));
+  MpiCommunicator mpi(std::chrono::milliseconds(std::atoi(argv[4])));
   Random random(1);
   const RandomProblem<double> drawn =
       normal_problem(random, {.B = 2, .Sq = 37, .Skv = 41, .Hq = 4, .Hkv = 2, .D = 5, .Dv = 3});
   RingOptions options;
-  options.devices = post.ranks();
+  options.devices = mpi.ranks();
   int passes = 0;
-  MpiTransport<double> ring(post, options, [&](Link<double>& inner, WaitingRoom&) {
-    const bool dies = post.rank() == victim && passes++ == pass;
+  MpiTransport<double> ring(mpi, options, [&](Link<double>& inner, RunMonitor&) {
+    const bool dies = mpi.rank() == victim && passes++ == pass;
     // K and V go ahead; in the backward dK and dV follow them
-    return std::make_unique<Mortal>(inner, dies ? step * (pass + 1) : -1, argc > 5);
+    return std::make_unique<FailingLink>(inner, dies ? step * (pass + 1) : -1, argc > 5);
   });
   try {
-    const Attended<double> forward = ring_attention(drawn.problem(), options, ring);
+    const AttentionOutput<double> forward = ring_attention(drawn.problem(), options, ring);
     ring_attention_vjp(drawn.problem(), forward, drawn.cotangents(), options, ring);
-    post.finish();
-    say(post.rank(), "finished");
+    mpi.finish();
+    log_line(mpi.rank(), "finished");
     return 0;
   } catch (const std::exception& error) {
-    post.fail(error.what());
-    say(post.rank(), error.what());
-    post.abandon(2);
+    mpi.fail(error.what());
+    log_line(mpi.rank(), error.what());
+    mpi.abort(2);
   }
 }

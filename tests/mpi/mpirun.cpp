@@ -5,26 +5,26 @@
 #include <chrono>
 #include <sstream>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 namespace ringattn {
 
-Answer mpirun(int processes, Words words, const Words& program) {
+ProcessResult mpirun(int processes, Arguments words, const Arguments& program) {
   for (const char* allowed : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"})
     setenv(allowed, "1", 1);
   setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1);  // who is told to end has nothing to clean up
   setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none",
          1);  // which containers forbid, not without noise
   words.insert(words.begin(), {"--oversubscribe", "-n", std::to_string(processes)});
-  return call_program(RINGATTN_MPIRUN, joined(std::move(words), program));
+  return run_process(RINGATTN_MPIRUN, concatenate(std::move(words), program));
 }
 
-Words joined(Words words, const Words& more) {
+Arguments concatenate(Arguments words, const Arguments& more) {
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
 
-std::vector<Words> awkward_problems() {
+std::vector<Arguments> edge_case_problems() {
   return {
       {"--seq", "150", "--heads", "4", "--kv-heads", "2", "--dim", "64", "--dtype", "bf16", "--causal",
        "--layout", "zigzag", "--backward"},
@@ -62,14 +62,14 @@ long long milliseconds_now() {
       .count();
 }
 
-long long moment_of(const std::string& text, const std::string& what) {
+long long timestamp_of(const std::string& text, const std::string& what) {
   const std::size_t place = text.find(what);
   if (place == std::string::npos) return -1;
   const std::size_t line = text.rfind('\n', place);
   return std::stoll(text.substr(line == std::string::npos ? 0 : line + 1));
 }
 
-void check_end(const Answer& answer, long long killed, int rank) {
+void check_abort(const ProcessResult& answer, long long killed, int rank) {
   INFO(answer.out << answer.err);
   CHECK(answer.status != 0);
   REQUIRE(killed >= 0);
@@ -77,7 +77,7 @@ void check_end(const Answer& answer, long long killed, int rank) {
   CHECK(answer.err.find("process rank " + std::to_string(rank)) != std::string::npos);
 }
 
-void check_one_sentence(const Answer& answer, const std::string& part) {
+void check_single_error(const ProcessResult& answer, const std::string& part) {
   INFO(answer.err);
   CHECK(answer.status == 2);
   CHECK(answer.out == "");
@@ -87,8 +87,8 @@ void check_one_sentence(const Answer& answer, const std::string& part) {
   CHECK(answer.err.substr(place, answer.err.find('\n', place) - place).find(part) != std::string::npos);
 }
 
-std::vector<std::string> virtual_events(const std::filesystem::path& path) {
-  std::istringstream lines(content(path));
+std::vector<std::string> events_without_wall_times(const std::filesystem::path& path) {
+  std::istringstream lines(read_file(path));
   std::vector<std::string> events;
   std::string line;
   std::getline(lines, line);  // the header, which names the transport

@@ -2,22 +2,22 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/mpi/mpirun.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-Words run_with(const Words& more) { return joined({RINGATTN_EXECUTABLE, "run"}, more); }
+Arguments run_with(const Arguments& more) { return concatenate({RINGATTN_EXECUTABLE, "run"}, more); }
 
 }  // namespace
 
 TEST_CASE("processes give the bits and the events that threads give") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const std::string mine = directory.path / "mpi", theirs = directory.path / "threads";
-  std::vector<Words> problems = awkward_problems();
+  std::vector<Arguments> problems = edge_case_problems();
   problems.push_back({"--seq", "21", "--heads", "1", "--dim", "3", "--dtype", "f64", "--backward"});
   for (const auto& problem : problems)
     for (const int processes : {1, 2, 3, 8}) {
@@ -26,78 +26,78 @@ TEST_CASE("processes give the bits and the events that threads give") {
         return Words{"--output",     name + ".out", "--trace", name + ".jsonl",
                      "--trace-rows", "all",         "--steps", name + ".steps"};
       };
-      const Answer answer =
-          mpirun(processes, {}, run_with(joined(joined(problem, {"--transport", "mpi"}), files(mine))));
+      const ProcessResult answer =
+          mpirun(processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "mpi"}), files(mine))));
       CHECK(is_exact(answer));
-      const Answer expected =
-          call(joined(joined({"run", "--devices", std::to_string(processes)}, problem), files(theirs)));
+      const ProcessResult expected =
+          run_ringattn(concatenate(concatenate({"run", "--devices", std::to_string(processes)}, problem), files(theirs)));
       REQUIRE(is_exact(expected));
-      const bool same_bits = content(mine + ".out") == content(theirs + ".out"),
-                 same_steps = content(mine + ".steps") == content(theirs + ".steps");
+      const bool same_bits = read_file(mine + ".out") == read_file(theirs + ".out"),
+                 same_steps = read_file(mine + ".steps") == read_file(theirs + ".steps");
       CHECK(same_bits);
       CHECK(same_steps);
-      CHECK(virtual_events(mine + ".jsonl") == virtual_events(theirs + ".jsonl"));
+      CHECK(events_without_wall_times(mine + ".jsonl") == events_without_wall_times(theirs + ".jsonl"));
     }
 }
 
 TEST_CASE("a slowed link between processes is as late as it says") {
-  const Answer answer = mpirun(
+  const ProcessResult answer = mpirun(
       2, {}, run_with({"--transport", "mpi", "--seq", "64", "--link-latency-us", "20000", "--json", "-"}));
   REQUIRE(answer.status == 0);
   CHECK(answer.json()["overlap"]["transfer_seconds"].get<double>() >= 2 * 0.02);
 }
 
 TEST_CASE("what is wrong with a ring of processes is said once, whoever finds it") {
-  check_one_sentence(mpirun(3, {}, run_with({"--transport", "mpi", "--devices", "4"})),
+  check_single_error(mpirun(3, {}, run_with({"--transport", "mpi", "--devices", "4"})),
                      "4 devices and 3 processes");
-  check_one_sentence(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})),
+  check_single_error(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})),
                      "/no/such/file");
-  check_one_sentence(mpirun(2, {}, run_with({"--transport", "mpi", "--threads", "2"})),
+  check_single_error(mpirun(2, {}, run_with({"--transport", "mpi", "--threads", "2"})),
                      "mpi has a process a device");
-  const Words with_another_length =
-      joined(joined(run_with({"--transport", "mpi", "--seq", "100"}), {":", "-n", "2"}),
+  const Arguments with_another_length =
+      concatenate(concatenate(run_with({"--transport", "mpi", "--seq", "100"}), {":", "-n", "2"}),
              run_with({"--transport", "mpi", "--seq", "101"}));
-  check_one_sentence(mpirun(1, {}, with_another_length), "\"100\" on process 0, and \"101\" on process 1");
+  check_single_error(mpirun(1, {}, with_another_length), "\"100\" on process 0, and \"101\" on process 1");
 }
 
 namespace {
 
-Words killed_process(int rank, int pass, int step, int patience_ms) {
+Arguments killed_process(int rank, int pass, int step, int patience_ms) {
   return {RINGATTN_KILLED_PROCESS, std::to_string(rank), std::to_string(pass), std::to_string(step),
           std::to_string(patience_ms)};
 }
 
-void check_death(int processes, int rank, int pass, int step) {
+void check_killed_process(int processes, int rank, int pass, int step) {
   CAPTURE(processes);
   CAPTURE(rank);
   CAPTURE(pass);
   CAPTURE(step);
-  const Answer answer = mpirun(processes, {}, killed_process(rank, pass, step, 5000));
-  check_end(answer, moment_of(answer.out, "killed"), rank);
+  const ProcessResult answer = mpirun(processes, {}, killed_process(rank, pass, step, 5000));
+  check_abort(answer, timestamp_of(answer.out, "killed"), rank);
   CHECK(answer.out.find("finished") == std::string::npos);
 }
 
 // At each step so many processes, others each time. In the last step of the forward nothing is sent any more
-void check_deaths(int processes, int of_them) {
+void check_killed_processes(int processes, int of_them) {
   for (const int pass : {0, 1})
     for (int step = 0; step < processes - 1 + pass; ++step)
-      for (int n = 0; n < of_them; ++n) check_death(processes, (3 * step + pass + n) % processes, pass, step);
+      for (int n = 0; n < of_them; ++n) check_killed_process(processes, (3 * step + pass + n) % processes, pass, step);
 }
 
 }  // namespace
 
 TEST_CASE("whichever process is killed at whichever step, all others end and its name is said") {
-  for (const int processes : {2, 3}) check_deaths(processes, processes);
+  for (const int processes : {2, 3}) check_killed_processes(processes, processes);
 }
 
-TEST_CASE("the same for eight processes") { check_deaths(8, std::min(trials(1), 8)); }
+TEST_CASE("the same for eight processes") { check_killed_processes(8, std::min(trials(1), 8)); }
 
 TEST_CASE("where nobody else cleans up, the processes find out themselves who was lost") {
   for (const int processes : {2, 3, 8})
     for (const int rank : {0, processes - 1}) {
-      const Answer answer = mpirun(processes, {"--enable-recovery"}, killed_process(rank, 0, 0, 1000));
+      const ProcessResult answer = mpirun(processes, {"--enable-recovery"}, killed_process(rank, 0, 0, 1000));
       INFO(answer.out << answer.err);
-      const long long killed = moment_of(answer.out, "killed");
+      const long long killed = timestamp_of(answer.out, "killed");
       REQUIRE(killed >= 0);
       CHECK(milliseconds_now() - killed < 10000);
       for (int other = 0; other < processes; ++other)
@@ -108,9 +108,9 @@ TEST_CASE("where nobody else cleans up, the processes find out themselves who wa
 }
 
 TEST_CASE("where a process fails, it says why and all others say which one it was") {
-  Words failing = killed_process(1, 1, 0, 5000);
+  Arguments failing = killed_process(1, 1, 0, 5000);
   failing.push_back("fails");
-  const Answer answer = mpirun(3, {}, failing);
+  const ProcessResult answer = mpirun(3, {}, failing);
   INFO(answer.out << answer.err);
   CHECK(answer.status == 2);
   CHECK(answer.out.find("process 1: its disk is full") != std::string::npos);

@@ -5,12 +5,12 @@
 #include <cmath>
 #include <set>
 
-#include "reference/oracle/backward_simulation.h"
-#include "tests/agreement.h"
-#include "tests/oracle/mistaken.h"
-#include "tests/random_problem.h"
-#include "tests/straight_sums.h"
-#include "tests/trials.h"
+#include "reference/oracle/catalogue/backward_simulation.h"
+#include "tests/support/comparison_helpers.h"
+#include "tests/oracle/result_of_mistake.h"
+#include "tests/support/random_problem.h"
+#include "tests/support/naive_attention.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -29,13 +29,13 @@ struct Case {
         forward(problem, layout, devices, {}),
         sim(problem, cotangents, layout, devices) {}
 
-  Readings readings(const std::string& id) const { return mistake_of_id(id).readings(forward); }
+  Variants variants(const std::string& id) const { return mistake_of_id(id).variants(forward); }
 
-  // The gradients of the reading that is described so; the first one without a description
+  // The gradients of the variant that is described so; the first one without a description
   Gradients<double> of(const std::string& id, const std::string& description = "") const {
-    for (const Reading& reading : readings(id))
-      if (description.empty() || reading.describe() == description)
-        return mistake_of_id(id).backward(sim, reading);
+    for (const Variant& variant : variants(id))
+      if (description.empty() || variant.describe() == description)
+        return mistake_of_id(id).backward(sim, variant);
     throw std::logic_error(id + " has no reading " + description);
   }
 
@@ -114,8 +114,8 @@ RandomProblem<double> rich_problem() {
   drawn.scoring.mask.window_left = 6;
   drawn.scoring.softcap = 2;
   drawn.scoring.softmax_scale = 0.7;
-  for (Tokens* tokens : {&drawn.q_tokens, &drawn.kv_tokens})
-    for (std::size_t row = 11; row < 16; ++row) tokens->of(0)[row].segment = 1;
+  for (RowPositions* positions : {&drawn.q_positions, &drawn.kv_positions})
+    for (std::size_t row = 11; row < 16; ++row) positions->of(0)[row].segment = 1;
   return drawn;
 }
 
@@ -139,9 +139,9 @@ TEST_CASE("every reading of a backward mistake gives gradients of the right shap
     const RandomProblem<double> drawn = random_problem(random);
     const Case ring(drawn, static_cast<Layout>(n % 3), 1 + n % 5, n % 2 == 0);
     for (const Mistake& each : mistakes())
-      for (const Reading& reading : each.readings(ring.forward)) {
-        const Gradients<double> found = each.backward(ring.sim, reading);
-        CAPTURE(each.id + ": " + reading.describe());
+      for (const Variant& variant : each.variants(ring.forward)) {
+        const Gradients<double> found = each.backward(ring.sim, variant);
+        CAPTURE(each.id + ": " + variant.describe());
         CHECK(found.dq.shape() == ring.problem.Q.shape);
         CHECK(found.dk.shape() == ring.problem.K.shape);
         CHECK(found.dv.shape() == ring.problem.V.shape);
@@ -161,22 +161,22 @@ TEST_CASE("every reading of a backward mistake is wrong somewhere, and each has 
     CHECK(ids.insert(each.id).second);
     std::set<std::string> told, wrong;
     for (const Case* ring : {&contiguous, &striped, &zigzag, &single_head})
-      for (const Reading& reading : each.readings(ring->forward)) {
-        told.insert(reading.describe());
-        if (!wrong_gradients(each.backward(ring->sim, reading), ring->right()).empty())
-          wrong.insert(reading.describe());
+      for (const Variant& variant : each.variants(ring->forward)) {
+        told.insert(variant.describe());
+        if (!wrong_gradients(each.backward(ring->sim, variant), ring->right()).empty())
+          wrong.insert(variant.describe());
       }
     CHECK(!told.empty());
-    for (const std::string& reading : told) {
-      CAPTURE(reading);
-      CHECK(wrong.count(reading) == 1);
+    for (const std::string& variant : told) {
+      CAPTURE(variant);
+      CHECK(wrong.count(variant) == 1);
     }
   }
 }
 
 TEST_CASE("each backward mistake breaks the laws that it is known to break, and no gradient but its own") {
   struct Known {
-    std::string id, reading, gradients, laws;
+    std::string id, variant, gradients, laws;
   };
   const Known table[] = {{"G1", "", "qk", "B"},
                          {"G2", "", "qk", "B"},
@@ -208,7 +208,7 @@ TEST_CASE("each backward mistake breaks the laws that it is known to break, and 
   const Case ring(drawn, Layout::contiguous, 4, false);
   CHECK(broken_laws(ring, ring.right()).empty());
   for (const Known& known : table) {
-    const Gradients<double> found = ring.of(known.id, known.reading);
+    const Gradients<double> found = ring.of(known.id, known.variant);
     CAPTURE(known.id);
     CHECK(wrong_gradients(found, ring.right()) == known.gradients);
     CHECK(broken_laws(ring, found) == known.laws);
@@ -230,8 +230,8 @@ TEST_CASE("the contributions of all steps make the whole dK: what each loses sum
   const Case ring(drawn, Layout::zigzag, 4);
   Tensor<double> sum(ring.right().dk.shape());
   for (int step = 0; step < 4; ++step) {
-    const std::string reading = "gradients = dk and dv, step = " + std::to_string(step) + ", device = all";
-    const Gradients<double> found = ring.of(step == 3 ? "G15" : "G38", reading);
+    const std::string variant = "gradients = dk and dv, step = " + std::to_string(step) + ", device = all";
+    const Gradients<double> found = ring.of(step == 3 ? "G15" : "G38", variant);
     for (Index n = 0; n < sum.size(); ++n) sum.data()[n] += ring.right().dk.data()[n] - found.dk.data()[n];
   }
   CHECK(same(sum, ring.right().dk));
@@ -289,8 +289,8 @@ TEST_CASE("where every row sees one key, P without its normaliser is right") {
 TEST_CASE("constant factors are what they are called") {
   const RandomProblem<double> drawn = rich_problem();
   const Case ring(drawn, Layout::contiguous, 4);
-  const auto factor = [&](const std::string& id, const std::string& reading) {
-    const Tensor<double> dk = ring.of(id, reading).dk;
+  const auto factor = [&](const std::string& id, const std::string& variant) {
+    const Tensor<double> dk = ring.of(id, variant).dk;
     return dot(dk, ring.right().dk) / dot(ring.right().dk, ring.right().dk);
   };
   CHECK(factor("G11", "") == doctest::Approx(1 / 0.7));
@@ -310,7 +310,7 @@ TEST_CASE("a case that cannot have a mistake has no reading of it") {
        {"G5",  "G8",  "G13", "G14", "G15", "G17", "G18", "G19", "G20", "G22", "G26", "G33",
         "G34", "G35", "G36", "G37", "G38", "G44", "G46", "G48", "G50", "G51", "G52", "G53"}) {
     CAPTURE(id);
-    CHECK(ring.readings(id).empty());
+    CHECK(ring.variants(id).empty());
   }
 }
 

@@ -7,11 +7,11 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/truth.h"
+#include "reference/definition/chunked.h"
 #include "reference/oracle/check.h"
 #include "tests/oracle/emulated_kernel.h"
-#include "tests/random_problem.h"
-#include "tests/trials.h"
+#include "tests/support/random_problem.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -41,12 +41,12 @@ struct Desk {
     if (with_lse) s.lse = lse.view();
     s.declared = {.implementation = Precision::bf16, .stored = Dtype::bf16};
     s.layout = Layout::contiguous, s.devices = 4;
-    return check_submission(s, {.diagnose = diagnose, .blind_spots = blind});
+    return check_submission(s, {.diagnose = diagnose, .list_undetectable = blind});
   }
   Report without_names() { return report(false, false, false); }
 
   RandomProblem<double> p;
-  Attended<double> right;
+  AttentionOutput<double> right;
   Tensor<double> out, lse;
 };
 
@@ -56,7 +56,7 @@ constexpr Extents two_heads{.B = 1, .Sq = 64, .Skv = 64, .Hq = 2, .Hkv = 1, .D =
 bool named(const Report& report, const std::string& id) {
   const Diagnosis* diagnosis = report.diagnosis();
   return diagnosis && std::any_of(diagnosis->names.begin(), diagnosis->names.end(),
-                                  [&](const Suspect& suspect) { return id_of(suspect) == id; });
+                                  [&](const Candidate& candidate) { return id_of(candidate) == id; });
 }
 
 // scale q_i . k_j
@@ -89,12 +89,12 @@ TEST_CASE("a right result passes, and the report says what the case cannot show"
   Desk desk;
   const Report report = desk.report(true, true);
   CHECK(report.verdict == Verdict::pass);
-  CHECK(report.gauge_ratio <= 1);
+  CHECK(report.worst_ratio <= 1);
   CHECK(!report.where);
   CHECK(report.diagnosis() == nullptr);
-  REQUIRE(report.blind_to.has_value());
-  CHECK(report.blind_to->backward_tried);
-  const std::vector<std::string_view> ids = report.blind_to->ids();
+  REQUIRE(report.undetectable.has_value());
+  CHECK(report.undetectable->backward_tried);
+  const std::vector<std::string_view> ids = report.undetectable->ids();
   const auto blind = [&](std::string_view id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
   CHECK(blind("M15"));  // as many queries as keys: both alignments are one
   CHECK(blind("G1"));   // no gradients were handed in
@@ -107,7 +107,7 @@ TEST_CASE("zeros everywhere fail, and are called rows that were never written") 
   desk.out = Tensor<double>(desk.out.shape());
   const Report report = desk.report();
   CHECK(report.verdict == Verdict::fail);
-  CHECK(report.judgements.front().zero_rows == 64 * 4);
+  CHECK(report.tensor_verdicts.front().zero_rows == 64 * 4);
   CHECK(report.diagnosis()->names.empty());
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("one NaN fails where it is") {
   desk.out(0, 33, 2, 5) = std::numeric_limits<double>::quiet_NaN();
   const Report report = desk.without_names();
   CHECK(report.verdict == Verdict::fail);
-  CHECK(report.judgements.front().nan == 1);
+  CHECK(report.tensor_verdicts.front().nan == 1);
   CHECK(report.where->wrong_rows == 1);
   CHECK((report.where->first.s == 33 && report.where->first.h == 2));
   CHECK((report.where->device == 2 && report.where->place == 1));
@@ -179,7 +179,7 @@ TEST_CASE("a scale that no list holds is found") {
          [&](Index i, Index h, Index j) { return j <= i ? std::exp(1.37 * score(desk.p, i, h, j)) : 0; });
   const Report report = desk.report();
   CHECK(named(report, "S0"));
-  CHECK(report.forward->names.front().reading.describe().starts_with("effective scale = 1.37"));
+  CHECK(report.forward->names.front().variant.describe().starts_with("effective scale = 1.37"));
 }
 
 TEST_CASE("mistakes are named when somebody else wrote them") {
@@ -307,19 +307,19 @@ TEST_CASE("a correct kernel is never named") {
                         .devices = static_cast<int>(1 + random.below(8)),
                         .layout = static_cast<Layout>(n % 3),
                         .partials = n % 4 == 0 ? Partials::merged : Partials::carried};
-    const Attended<double> found = emulated_attention(p.problem(), kernel);
+    const AttentionOutput<double> found = emulated_attention(p.problem(), kernel);
     const Gradients<double> gradients = emulated_vjp(p.problem(), found, p.cotangents(), kernel);
     Submission s;
     s.problem = p.problem(), s.cotangents = p.cotangents();
     s.out = found.out, s.lse = found.lse;
     s.dq = gradients.dq, s.dk = gradients.dk, s.dv = gradients.dv;
     s.declared = kernel.declared(true), s.layout = kernel.layout, s.devices = kernel.devices;
-    const Report report = check_submission(s, {.blind_spots = false});
+    const Report report = check_submission(s, {.list_undetectable = false});
     CAPTURE(p.describe());
     CAPTURE(kernel.describe());
-    CHECK(report.gauge_ratio <= largest_pass);
+    CHECK(report.worst_ratio <= largest_pass);
     CHECK(report.diagnosis() == nullptr);
-    if (n % 50 == 0) CHECK(diagnose_forward(s, report.judgements, report.rows).names.empty());
+    if (n % 50 == 0) CHECK(diagnose_forward(s, report.tensor_verdicts, report.rows).names.empty());
   }
 }
 
@@ -330,7 +330,7 @@ TEST_CASE("sampled rows: the first, the last, and a miss that is told") {
   s.problem = desk.p.problem(), s.out = desk.out;
   s.declared = {.implementation = Precision::f64, .stored = Dtype::f64};
   s.devices = 4;
-  const Report report = check_submission(s, {.rows = 12, .blind_spots = false});
+  const Report report = check_submission(s, {.rows = 12, .list_undetectable = false});
   CHECK(report.sampled);
   CHECK(report.rows.size() == 12);
   CHECK((report.rows.front() == 0 && report.rows.back() == 63));

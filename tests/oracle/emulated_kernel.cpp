@@ -5,11 +5,11 @@
 #include <limits>
 #include <sstream>
 
-#include "reference/oracle/spread.h"
+#include "reference/oracle/catalogue/sharding.h"
 
 namespace ringattn {
 
-Declared Kernel::declared(bool exact_operands) const {
+ImplementationPrecision Kernel::declared(bool exact_operands) const {
   return {.implementation = precision,
           .stored = stored,
           .lse_stored = precision == Precision::f64 ? Dtype::f64 : Dtype::f32,
@@ -62,14 +62,14 @@ class Machine {
   Machine(const Problem<double>& problem, const Kernel& kernel)
       : p_(problem),
         kernel_(kernel),
-        spread_(kernel.layout, kernel.devices, problem.Q.shape.S, problem.K.shape.S) {
+        sharding_(kernel.layout, kernel.devices, problem.Q.shape.S, problem.K.shape.S) {
     for (const auto& [view, copy] :
          {std::pair{problem.Q, &Q_}, std::pair{problem.K, &K_}, std::pair{problem.V, &V_}})
       *copy = operands(view);
   }
 
-  Attended<double> forward() const;
-  Gradients<double> backward(const Attended<double>& forward, const Cotangents<double>& cotangents) const;
+  AttentionOutput<double> forward() const;
+  Gradients<double> backward(const AttentionOutput<double>& forward, const Cotangents<double>& cotangents) const;
 
  private:
   struct State {
@@ -97,8 +97,8 @@ class Machine {
   }
   T score(Index b, Index h, Index i, Index j, T& slope) const;
   bool sees(Index b, Index i, Index j) const {
-    return visible(p_.q_tokens.of(b)[static_cast<std::size_t>(i)],
-                   p_.kv_tokens.of(b)[static_cast<std::size_t>(j)], p_.scoring.mask);
+    return visible(p_.q_positions.of(b)[static_cast<std::size_t>(i)],
+                   p_.kv_positions.of(b)[static_cast<std::size_t>(j)], p_.scoring.mask);
   }
 
   std::vector<std::vector<Index>> tiles(int owner) const;
@@ -109,7 +109,7 @@ class Machine {
 
   const Problem<double>& p_;
   Kernel kernel_;
-  Spread spread_;
+  Sharding sharding_;
   Tensor<T> Q_, K_, V_;
 };
 
@@ -127,7 +127,7 @@ T Machine<T>::score(Index b, Index h, Index i, Index j, T& slope) const {
 
 template <class T>
 std::vector<std::vector<Index>> Machine<T>::tiles(int owner) const {
-  const std::vector<Index>& block = spread_.keys.rows_of(owner);
+  const std::vector<Index>& block = sharding_.keys.rows_of(owner);
   const Index length = static_cast<Index>(block.size()), step = kernel_.tile > 0 ? kernel_.tile : length;
   std::vector<std::vector<Index>> tiles;
   for (Index begin = 0; begin < length; begin += step)
@@ -178,7 +178,7 @@ typename Machine<T>::Finished Machine<T>::row(Index b, Index h, Index i) const {
   for (int step = 0; step < kernel_.devices; ++step) {
     State alone{.O = zero};
     State& state = kernel_.partials == Partials::carried ? carried : alone;
-    for (const auto& tile : tiles(spread_.owner_at(spread_.queries.device_of(i), step)))
+    for (const auto& tile : tiles(sharding_.owner_at(sharding_.queries.device_of(i), step)))
       absorb(state, b, h, i, tile);
     if (kernel_.partials == Partials::carried) continue;
     merged = merge(merged, finish(alone));
@@ -189,9 +189,9 @@ typename Machine<T>::Finished Machine<T>::row(Index b, Index h, Index i) const {
 }
 
 template <class T>
-Attended<double> Machine<T>::forward() const {
+AttentionOutput<double> Machine<T>::forward() const {
   const Shape shape = p_.out_shape();
-  Attended<double> result{Tensor<double>(shape), row_tensor<double>(shape.B, shape.S, shape.H)};
+  AttentionOutput<double> result{Tensor<double>(shape), row_tensor<double>(shape.B, shape.S, shape.H)};
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
@@ -203,7 +203,7 @@ Attended<double> Machine<T>::forward() const {
 }
 
 template <class T>
-Gradients<double> Machine<T>::backward(const Attended<double>& forward,
+Gradients<double> Machine<T>::backward(const AttentionOutput<double>& forward,
                                        const Cotangents<double>& cotangents) const {
   const Tensor<T> dO = operands(cotangents.dout);
   Tensor<T> dq(p_.Q.shape), dk(p_.K.shape), dv(p_.V.shape);
@@ -214,7 +214,7 @@ Gradients<double> Machine<T>::backward(const Attended<double>& forward,
   for (Index b = 0; b < p_.Q.shape.B; ++b)
     for (Index h = 0; h < p_.Q.shape.H; ++h)
       for (int device = 0; device < kernel_.devices; ++device)
-        for (const Index i : spread_.queries.rows_of(device)) {
+        for (const Index i : sharding_.queries.rows_of(device)) {
           const Index g = p_.kv_head(h);
           const T lse = static_cast<T>(forward.lse(b, i, h, 0));
           if (lse == nothing<T>) continue;
@@ -222,7 +222,7 @@ Gradients<double> Machine<T>::backward(const Attended<double>& forward,
           const T delta = dot(dO_i, forward.out.head(b, h).row(i).template cast<T>().eval());
           const T dlse = cotangents.dlse.data ? static_cast<T>(cotangents.dlse(b, i, h, 0)) : T(0);
           for (int step = 0; step < kernel_.devices; ++step)
-            for (const auto& tile : tiles(spread_.owner_at(device, step)))
+            for (const auto& tile : tiles(sharding_.owner_at(device, step)))
               for (const Index j : tile) {
                 if (!sees(b, i, j)) continue;
                 T slope;
@@ -245,12 +245,12 @@ Gradients<double> Machine<T>::backward(const Attended<double>& forward,
 
 }  // namespace
 
-Attended<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel) {
+AttentionOutput<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel) {
   if (kernel.precision == Precision::f64) return Machine<double>(problem, kernel).forward();
   return Machine<float>(problem, kernel).forward();
 }
 
-Gradients<double> emulated_vjp(const Problem<double>& problem, const Attended<double>& forward,
+Gradients<double> emulated_vjp(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                const Cotangents<double>& cotangents, const Kernel& kernel) {
   if (kernel.precision == Precision::f64)
     return Machine<double>(problem, kernel).backward(forward, cotangents);

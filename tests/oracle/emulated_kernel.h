@@ -2,8 +2,8 @@
 
 #include "reference/definition/attention_vjp.h"
 #include "reference/definition/layout.h"
-#include "reference/oracle/precision.h"
-#include "tests/random_problem.h"
+#include "reference/oracle/error_bound/precision.h"
+#include "tests/support/random_problem.h"
 
 namespace ringattn {
 
@@ -26,7 +26,7 @@ struct Kernel {
   Partials partials = Partials::carried;
   bool rounded_sums = false;  // a mistake of precision: O, dq, dk and dv are rounded after every tile
 
-  Declared declared(bool exact_operands) const;
+  ImplementationPrecision declared(bool exact_operands) const;
   std::string describe() const;
 };
 
@@ -37,10 +37,10 @@ void round_to(Precision precision, Tensor<double>& tensor);
 // All numbers become such as the operands of a kernel can hold
 void make_exact(RandomProblem<double>& p, Precision precision);
 
-Attended<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel);
+AttentionOutput<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel);
 
 // _forward_ is what the kernel gave: delta comes from the stored out, P from the stored lse
-Gradients<double> emulated_vjp(const Problem<double>& problem, const Attended<double>& forward,
+Gradients<double> emulated_vjp(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                const Cotangents<double>& cotangents, const Kernel& kernel);
 
 }  // namespace ringattn

@@ -3,23 +3,23 @@
 
 #include <doctest/doctest.h>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/laws.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/verdict/laws.h"
 #include "tests/oracle/emulated_kernel.h"
-#include "tests/random_problem.h"
-#include "tests/trials.h"
+#include "tests/support/random_problem.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-constexpr Declared in_f64{.implementation = Precision::f64, .stored = Dtype::f64, .lse_stored = Dtype::f64};
+constexpr ImplementationPrecision in_f64{.implementation = Precision::f64, .stored = Dtype::f64, .lse_stored = Dtype::f64};
 
 // Which laws broke, "BD"; "-" where none
-std::string broken(const RandomProblem<double>& p, const Attended<double>& forward,
-                   const Gradients<double>& gradients, const Declared& declared) {
+std::string broken(const RandomProblem<double>& p, const AttentionOutput<double>& forward,
+                   const Gradients<double>& gradients, const ImplementationPrecision& declared) {
   const Problem<double> problem = p.problem();
-  const LawEvidence evidence{.problem = problem,
+  const LawInputs inputs{.problem = problem,
                              .out = forward.out.view(),
                              .lse = forward.lse.view(),
                              .dq = gradients.dq.view(),
@@ -27,7 +27,7 @@ std::string broken(const RandomProblem<double>& p, const Attended<double>& forwa
                              .dv = gradients.dv.view(),
                              .cotangents = p.cotangents()};
   std::string letters;
-  for (const Law& law : laws(evidence, declared, all_rows(problem.Q.shape.S)))
+  for (const Law& law : laws(inputs, declared, all_rows(problem.Q.shape.S)))
     if (!law.holds()) letters += law.id;
   return letters.empty() ? "-" : letters;
 }
@@ -45,7 +45,7 @@ struct Solved {
   std::string broken_laws() const { return broken(p, forward, gradients, in_f64); }
 
   RandomProblem<double> p;
-  Attended<double> forward;
+  AttentionOutput<double> forward;
   Gradients<double> gradients;
 };
 
@@ -66,7 +66,7 @@ TEST_CASE("every law holds for right results in float64") {
   Random random(2);
   for (int n = 0; n < trials(100); ++n) {
     const RandomProblem<double> p = random_problem(random, {.huge_logits = true});
-    const Attended<double> forward = attention(p.problem());
+    const AttentionOutput<double> forward = attention(p.problem());
     CAPTURE(p.describe());
     CHECK(broken(p, forward, attention_vjp(p.problem(), forward, p.cotangents()), in_f64) == "-");
   }
@@ -82,7 +82,7 @@ TEST_CASE("every law holds for correct kernels of every precision") {
       const Kernel kernel{.precision = precision,
                           .stored = precision == Precision::bf16 ? Dtype::bf16 : Dtype::f32,
                           .devices = 1 + static_cast<int>(random.below(4))};
-      const Attended<double> forward = emulated_attention(p.problem(), kernel);
+      const AttentionOutput<double> forward = emulated_attention(p.problem(), kernel);
       CAPTURE(p.describe());
       CAPTURE(kernel.describe());
       CHECK(broken(p, forward, emulated_vjp(p.problem(), forward, p.cotangents(), kernel),
@@ -93,15 +93,15 @@ TEST_CASE("every law holds for correct kernels of every precision") {
 TEST_CASE("a law is tried where there is what it needs, and only there") {
   const Solved s;
   const Problem<double> problem = s.p.problem();
-  const auto ids = [&](LawEvidence evidence) {
+  const auto ids = [&](LawInputs inputs) {
     std::string letters;
-    for (const Law& law : laws(evidence, in_f64, all_rows(20))) letters += law.id;
+    for (const Law& law : laws(inputs, in_f64, all_rows(20))) letters += law.id;
     return letters;
   };
   CHECK(ids({.problem = problem}).empty());
   CHECK(ids({.problem = problem, .lse = s.forward.lse.view()}) == "N");
   CHECK(ids({.problem = problem, .dv = s.gradients.dv.view()}).empty());  // without dout
-  LawEvidence all{.problem = problem,
+  LawInputs all{.problem = problem,
                   .out = s.forward.out.view(),
                   .lse = s.forward.lse.view(),
                   .dq = s.gradients.dq.view(),
@@ -126,7 +126,7 @@ TEST_CASE("N asks for -inf where a row sees no key") {
   Random random(4);
   RandomProblem<double> p = normal_problem(random, {.Sq = 6, .Skv = 4, .D = 3, .Dv = 2});
   p.scoring.mask.causal = true;
-  Attended<double> forward = attention(p.problem());
+  AttentionOutput<double> forward = attention(p.problem());
   const Gradients<double> gradients = attention_vjp(p.problem(), forward, p.cotangents());
   CHECK(broken(p, forward, gradients, in_f64) == "-");
   forward.lse(0, 1, 0, 0) = std::numeric_limits<double>::infinity();
@@ -135,7 +135,7 @@ TEST_CASE("N asks for -inf where a row sees no key") {
 
 TEST_CASE("B alone breaks when delta is missing") {
   Solved s;
-  const Attended<double> without_out{Tensor<double>(s.forward.out.shape()), s.forward.lse};
+  const AttentionOutput<double> without_out{Tensor<double>(s.forward.out.shape()), s.forward.lse};
   s.gradients = attention_vjp(s.p.problem(), without_out, s.p.cotangents());
   CHECK(s.broken_laws() == "B");
 }
@@ -179,8 +179,8 @@ TEST_CASE("A breaks when only the last head of a group is summed") {
 
 TEST_CASE("in each document for itself, A and B hold, and break when documents mix") {
   Solved s;
-  for (Index i = 0; i < 20; ++i) s.p.q_tokens.of(0)[static_cast<std::size_t>(i)].segment = i / 10;
-  for (Index j = 0; j < 24; ++j) s.p.kv_tokens.of(0)[static_cast<std::size_t>(j)].segment = j / 12;
+  for (Index i = 0; i < 20; ++i) s.p.q_positions.of(0)[static_cast<std::size_t>(i)].segment = i / 10;
+  for (Index j = 0; j < 24; ++j) s.p.kv_positions.of(0)[static_cast<std::size_t>(j)].segment = j / 12;
   s.forward = attention(s.p.problem());
   s.gradients = attention_vjp(s.p.problem(), s.forward, s.p.cotangents());
   CHECK(s.broken_laws() == "-");

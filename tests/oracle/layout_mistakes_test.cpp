@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <numbers>
 
-#include "tests/oracle/mistaken.h"
-#include "tests/trials.h"
+#include "tests/oracle/result_of_mistake.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -23,14 +23,14 @@ RandomProblem<double> drawn(const Extents& extents, bool causal = false) {
   return p;
 }
 
-Attended<double> with_scale(const RandomProblem<double>& p, double scale) {
+AttentionOutput<double> with_scale(const RandomProblem<double>& p, double scale) {
   Problem<double> problem = p.problem();
   problem.scoring.softmax_scale = scale;
   return attention(problem);
 }
 
 // Row n of out and lse is row source[n] of _right_
-bool rows_come_from(const Attended<double>& result, const Attended<double>& right,
+bool rows_come_from(const AttentionOutput<double>& result, const AttentionOutput<double>& right,
                     const std::vector<Index>& source) {
   return nearly(result,
                 {select_rows(right.out.view(), source), select_rows(right.lse.view(), source, Axes::bhsd)});
@@ -44,7 +44,7 @@ RandomProblem<double> showing_keys(Index S) {
   return p;
 }
 
-bool reads(const Attended<double>& result, Index row, Index key) { return result.out(0, row, 0, key) > 0; }
+bool reads(const AttentionOutput<double>& result, Index row, Index key) { return result.out(0, row, 0, key) > 0; }
 
 }  // namespace
 
@@ -63,22 +63,22 @@ TEST_CASE("scale and layout: a mistaken backward is the derivative of the mistak
 TEST_CASE("a wrong scale is the definition with that scale") {
   const RandomProblem<double> p = drawn({2, 5, 7, 6, 2, 4, 9}, true);
   const Simulation sim = simulate(p, 2);
-  CHECK(nearly(mistaken(sim, "S1"), with_scale(p, 1)));
-  CHECK(nearly(mistaken(sim, "S2"), with_scale(p, 0.25)));
-  CHECK(nearly(mistaken(sim, "S3"), with_scale(p, 2)));
-  CHECK(nearly(mistaken(sim, "S4"), with_scale(p, 1 / std::sqrt(24.0))));
-  CHECK(nearly(mistaken(sim, "S5", "query"), with_scale(p, 1 / std::sqrt(6.0))));
-  CHECK(nearly(mistaken(sim, "S5", "K/V"), with_scale(p, 1 / std::sqrt(2.0))));
-  CHECK(nearly(mistaken(sim, "S7"), with_scale(p, 0.5 * std::log(2.0))));
-  CHECK(nearly(mistaken(sim, "S8"), with_scale(p, 0.5 / std::log(2.0))));
-  CHECK(nearly(mistaken(sim, "S11"), with_scale(p, 1.0 / 3)));
+  CHECK(nearly(result_of_mistake(sim, "S1"), with_scale(p, 1)));
+  CHECK(nearly(result_of_mistake(sim, "S2"), with_scale(p, 0.25)));
+  CHECK(nearly(result_of_mistake(sim, "S3"), with_scale(p, 2)));
+  CHECK(nearly(result_of_mistake(sim, "S4"), with_scale(p, 1 / std::sqrt(24.0))));
+  CHECK(nearly(result_of_mistake(sim, "S5", "query"), with_scale(p, 1 / std::sqrt(6.0))));
+  CHECK(nearly(result_of_mistake(sim, "S5", "K/V"), with_scale(p, 1 / std::sqrt(2.0))));
+  CHECK(nearly(result_of_mistake(sim, "S7"), with_scale(p, 0.5 * std::log(2.0))));
+  CHECK(nearly(result_of_mistake(sim, "S8"), with_scale(p, 0.5 / std::log(2.0))));
+  CHECK(nearly(result_of_mistake(sim, "S11"), with_scale(p, 1.0 / 3)));
 }
 
 TEST_CASE("a scale after the softmax is what rows of ones read") {
   RandomProblem<double> p = drawn({1, 5, 7, 2, 1, 4, 3}, true);
   p.V.head(0, 0).setOnes();
-  const Attended<double> instead = mistaken(simulate(p, 2), "S6", "not scaled"),
-                         as_well = mistaken(simulate(p, 2), "S6", "scaled too");
+  const AttentionOutput<double> instead = result_of_mistake(simulate(p, 2), "S6", "not scaled"),
+                         as_well = result_of_mistake(simulate(p, 2), "S6", "scaled too");
   for (Index n = 0; n < instead.out.size(); ++n) CHECK(nearly(instead.out.data()[n], 0.5));
   CHECK(nearly(as_well.out, instead.out));
   CHECK(nearly(instead.lse, with_scale(p, 1).lse));
@@ -91,7 +91,7 @@ TEST_CASE("a scale multiplied in every iteration is right in the first block and
   // Device 0 has keys 0 .. 3 and receives 4 .. 7
   RandomProblem<double> grown = p;
   grown.K.head(0, 0).bottomRows(4) *= std::numbers::log2e;
-  const Attended<double> wrong = mistaken(sim, "S9", "log2(e), counted = along the ring, tile = block"),
+  const AttentionOutput<double> wrong = result_of_mistake(sim, "S9", "log2(e), counted = along the ring, tile = block"),
                          expected = attention(grown.problem());
   for (Index row = 0; row < 4; ++row) CHECK(nearly(wrong.lse(0, row, 0, 0), expected.lse(0, row, 0, 0)));
   CHECK_FALSE(nearly(wrong.lse(0, 4, 0, 0), expected.lse(0, 4, 0, 0)));
@@ -99,8 +99,8 @@ TEST_CASE("a scale multiplied in every iteration is right in the first block and
   // And a causal device 0, which sees its own block only, is right
   RandomProblem<double> causal = p;
   causal.scoring.mask.causal = true;
-  const Attended<double> right = attention(causal.problem()),
-                         partly = mistaken(simulate(causal, 2), "S9", "tile = block");
+  const AttentionOutput<double> right = attention(causal.problem()),
+                         partly = result_of_mistake(simulate(causal, 2), "S9", "tile = block");
   CHECK(nearly(partly.lse(0, 3, 0, 0), right.lse(0, 3, 0, 0)));
   CHECK_FALSE(nearly(partly.lse(0, 4, 0, 0), right.lse(0, 4, 0, 0)));
 }
@@ -108,9 +108,9 @@ TEST_CASE("a scale multiplied in every iteration is right in the first block and
 TEST_CASE("a scale that the device's own block lacks is lacking there only") {
   const RandomProblem<double> p = drawn({1, 8, 8, 1, 1, 4, 3}, true);
   const Simulation sim = simulate(p, 2);
-  const Attended<double> right = attention(p.problem()), none = with_scale(p, 1);
-  const Attended<double> own = mistaken(sim, "S10", "blocks = its own, scale = missing"),
-                         others = mistaken(sim, "S10", "blocks = the received ones, scale = missing");
+  const AttentionOutput<double> right = attention(p.problem()), none = with_scale(p, 1);
+  const AttentionOutput<double> own = result_of_mistake(sim, "S10", "blocks = its own, scale = missing"),
+                         others = result_of_mistake(sim, "S10", "blocks = the received ones, scale = missing");
   CHECK(nearly(own.lse(0, 3, 0, 0), none.lse(0, 3, 0, 0)));
   CHECK(nearly(others.lse(0, 3, 0, 0), right.lse(0, 3, 0, 0)));
   CHECK_FALSE(nearly(others.lse(0, 7, 0, 0), right.lse(0, 7, 0, 0)));
@@ -122,7 +122,7 @@ TEST_CASE("a row with one key has its score for lse, and so shows the form of th
   p.scoring.softcap = c;
   const double qk = p.Q.head(0, 0).row(0).dot(p.K.head(0, 0).row(0));
   const auto score = [&](const char* id, const char* said) {
-    return mistaken(simulate(p, 1), id, said).lse(0, 0, 0, 0);
+    return result_of_mistake(simulate(p, 1), id, said).lse(0, 0, 0, 0);
   };
   CHECK(nearly(score("S12", ""), scale * qk));
   CHECK(nearly(score("S13", "formula = scale c"), scale * c * std::tanh(qk / c)));
@@ -132,61 +132,61 @@ TEST_CASE("a row with one key has its score for lse, and so shows the form of th
 
 TEST_CASE("a result in shard order is as right as one in the order of the sequence") {
   const RandomProblem<double> p = drawn({2, 6, 7, 4, 2, 4, 3}, true);
-  CHECK(rows_come_from(mistaken(simulate(p, 3, Layout::striped), "P1", "out in shard order"),
+  CHECK(rows_come_from(result_of_mistake(simulate(p, 3, Layout::striped), "P1", "out in shard order"),
                        attention(p.problem()), {0, 3, 1, 4, 2, 5}));
 }
 
 TEST_CASE("without a mask, a permutation that is missing leaves the right rows in another order") {
   const RandomProblem<double> p = drawn({2, 6, 7, 4, 2, 4, 3});
-  const Attended<double> right = attention(p.problem());
+  const AttentionOutput<double> right = attention(p.problem());
   // Three devices have the rows 0 3 | 1 4 | 2 5
   const Simulation striped = simulate(p, 3, Layout::striped);
-  CHECK(rows_come_from(mistaken(striped, "P1", "out in shard order"), right, {0, 3, 1, 4, 2, 5}));
-  CHECK(rows_come_from(mistaken(striped, "P1", "as they were"), right, {0, 2, 4, 1, 3, 5}));
-  CHECK(rows_come_from(mistaken(striped, "P2", "wrong = out"), right, {0, 4, 3, 2, 1, 5}));
-  CHECK(rows_come_from(mistaken(striped, "P2", "wrong = q, k and v"), right, {0, 4, 3, 2, 1, 5}));
-  CHECK(nearly(mistaken(striped, "P2", "wrong = both"), right));
+  CHECK(rows_come_from(result_of_mistake(striped, "P1", "out in shard order"), right, {0, 3, 1, 4, 2, 5}));
+  CHECK(rows_come_from(result_of_mistake(striped, "P1", "as they were"), right, {0, 2, 4, 1, 3, 5}));
+  CHECK(rows_come_from(result_of_mistake(striped, "P2", "wrong = out"), right, {0, 4, 3, 2, 1, 5}));
+  CHECK(rows_come_from(result_of_mistake(striped, "P2", "wrong = q, k and v"), right, {0, 4, 3, 2, 1, 5}));
+  CHECK(nearly(result_of_mistake(striped, "P2", "wrong = both"), right));
   // 0 5 | 1 4 | 2 3
   const Simulation zigzag = simulate(p, 3, Layout::zigzag);
-  CHECK(rows_come_from(mistaken(zigzag, "P1", "out in shard order"), right, {0, 5, 1, 4, 2, 3}));
-  CHECK(rows_come_from(mistaken(zigzag, "P8", "where = out"), right, {5, 4, 3, 2, 1, 0}));
-  CHECK(rows_come_from(mistaken(zigzag, "P9", "of = the sequence, where = out"), right, {5, 4, 3, 2, 1, 0}));
-  CHECK(rows_come_from(mistaken(zigzag, "P10", "where = out, order = from device 1"), right,
+  CHECK(rows_come_from(result_of_mistake(zigzag, "P1", "out in shard order"), right, {0, 5, 1, 4, 2, 3}));
+  CHECK(rows_come_from(result_of_mistake(zigzag, "P8", "where = out"), right, {5, 4, 3, 2, 1, 0}));
+  CHECK(rows_come_from(result_of_mistake(zigzag, "P9", "of = the sequence, where = out"), right, {5, 4, 3, 2, 1, 0}));
+  CHECK(rows_come_from(result_of_mistake(zigzag, "P10", "where = out, order = from device 1"), right,
                        {1, 2, 0, 5, 3, 4}));
   // Shard row n has row (0 5 1 4 2 3)(n) and is put where (0 3 1 4 2 5)(n) belongs
-  CHECK(rows_come_from(mistaken(zigzag, "P12", "layout = striped, where = out"), right, {0, 1, 2, 5, 4, 3}));
+  CHECK(rows_come_from(result_of_mistake(zigzag, "P12", "layout = striped, where = out"), right, {0, 1, 2, 5, 4, 3}));
 }
 
 TEST_CASE("P stripes of P rows are their own inverse") {
   const RandomProblem<double> p = drawn({1, 9, 9, 1, 1, 4, 3}, true);
-  for_each_reading(
+  for_each_variant(
       {mistake_of_id("P2")}, simulate(p, 3, Layout::striped),
-      [&](const Mistake& mistake, const Reading& reading) {
-        CHECK(nearly(mistake.forward(simulate(p, 3, Layout::striped), reading), attention(p.problem())));
+      [&](const Mistake& mistake, const Variant& variant) {
+        CHECK(nearly(mistake.forward(simulate(p, 3, Layout::striped), variant), attention(p.problem())));
       });
 }
 
 TEST_CASE("lse is right where V alone, or out alone, is in another order") {
   const RandomProblem<double> p = drawn({1, 8, 9, 2, 1, 4, 3}, true);
-  const Attended<double> right = attention(p.problem());
+  const AttentionOutput<double> right = attention(p.problem());
   for (const Layout layout : every_layout) {
     const Simulation sim = simulate(p, 3, layout);
     for (const auto& [id, said] : {std::pair{"P3", "operand = V"}, std::pair{"P9", "where = V"},
                                    std::pair{"P10", "where = V"}, std::pair{"P11", "left = out"}}) {
       CAPTURE(id);
-      const Attended<double> wrong = mistaken(sim, id, said);
+      const AttentionOutput<double> wrong = result_of_mistake(sim, id, said);
       CHECK(nearly(wrong.lse, right.lse));
       CHECK_FALSE(nearly(wrong.out, right.out));
     }
-    CHECK(nearly(mistaken(sim, "P11", "left = lse").out, right.out));
-    CHECK_FALSE(nearly(mistaken(sim, "P11", "left = lse").lse, right.lse));
+    CHECK(nearly(result_of_mistake(sim, "P11", "left = lse").out, right.out));
+    CHECK_FALSE(nearly(result_of_mistake(sim, "P11", "left = lse").lse, right.lse));
   }
 }
 
 TEST_CASE("striped and masked as contiguous: as many keys of the future are read as of the past are missed") {
   const RandomProblem<double> p = showing_keys(12);
-  const Attended<double> wrong =
-      mistaken(simulate(p, 3, Layout::striped), "P4", "masked as = contiguous, of = queries and keys");
+  const AttentionOutput<double> wrong =
+      result_of_mistake(simulate(p, 3, Layout::striped), "P4", "masked as = contiguous, of = queries and keys");
   Index future = 0, missed = 0;
   for (Index i = 0; i < 12; ++i)
     for (Index j = 0; j < 12; ++j) {
@@ -199,14 +199,14 @@ TEST_CASE("striped and masked as contiguous: as many keys of the future are read
 
 TEST_CASE("striped: a diagonal seen at every step shows keys up to P - 1 ahead, but not to the last device") {
   const RandomProblem<double> p = showing_keys(12);
-  const Attended<double> wrong = mistaken(simulate(p, 3, Layout::striped), "P5");
+  const AttentionOutput<double> wrong = result_of_mistake(simulate(p, 3, Layout::striped), "P5");
   for (Index i = 0; i < 12; ++i)
     for (Index j = 0; j < 12; ++j) CHECK(reads(wrong, i, j) == (j / 3 <= i / 3));
 }
 
 TEST_CASE("striped: a diagonal seen at no step leaves the first row of every device empty") {
   const RandomProblem<double> p = showing_keys(12);
-  const Attended<double> wrong = mistaken(simulate(p, 3, Layout::striped), "P6");
+  const AttentionOutput<double> wrong = result_of_mistake(simulate(p, 3, Layout::striped), "P6");
   for (Index i = 0; i < 12; ++i) {
     CHECK(std::isinf(wrong.lse(0, i, 0, 0)) == (i < 3));
     for (Index j = 0; j < 12; ++j) CHECK(reads(wrong, i, j) == (j / 3 < i / 3));
@@ -216,9 +216,9 @@ TEST_CASE("striped: a diagonal seen at no step leaves the first row of every dev
 TEST_CASE("striped: a diagonal seen at the wrong steps") {
   const RandomProblem<double> p = showing_keys(12);
   const Simulation sim = simulate(p, 3, Layout::striped);
-  const Attended<double> behind = mistaken(sim, "P7", "in blocks from behind"),
-                         first = mistaken(sim, "P7", "at the first step only"),
-                         not_own = mistaken(sim, "P7", "not the device's own");
+  const AttentionOutput<double> behind = result_of_mistake(sim, "P7", "in blocks from behind"),
+                         first = result_of_mistake(sim, "P7", "at the first step only"),
+                         not_own = result_of_mistake(sim, "P7", "not the device's own");
   for (Index i = 0; i < 12; ++i)
     for (Index j = 0; j < 12; ++j) {
       const bool before = j / 3 < i / 3, level = j / 3 == i / 3;

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <set>
 
-#include "tests/agreement.h"
-#include "tests/oracle/mistaken.h"
+#include "tests/support/comparison_helpers.h"
+#include "tests/oracle/result_of_mistake.h"
 
 using namespace ringattn;
 
@@ -24,19 +24,19 @@ const Mistakes& mistakes() {
 
 // The definition where query row i sees key row j by the rule, and nothing else counts
 template <class Rule>
-Attended<double> definition_where(const RandomProblem<double>& p, const Rule& rule) {
+AttentionOutput<double> definition_where(const RandomProblem<double>& p, const Rule& rule) {
   Problem<double> problem = p.problem();
   problem.scoring.mask = {};
-  problem.q_tokens = consecutive_tokens(problem.Q.shape.S);
-  problem.kv_tokens = consecutive_tokens(problem.K.shape.S);
-  const Pairs<bool> allowed(1, 1, problem.Q.shape.S, problem.K.shape.S);
+  problem.q_positions = consecutive_positions(problem.Q.shape.S);
+  problem.kv_positions = consecutive_positions(problem.K.shape.S);
+  const PairTensor<bool> allowed(1, 1, problem.Q.shape.S, problem.K.shape.S);
   for (Index i = 0; i < problem.Q.shape.S; ++i)
     for (Index j = 0; j < problem.K.shape.S; ++j) allowed(0, 0, i, j) = rule(i, j);
   problem.allowed = allowed;
   return attention(problem);
 }
 
-Attended<double> definition_with(const RandomProblem<double>& p, const Mask& mask) {
+AttentionOutput<double> definition_with(const RandomProblem<double>& p, const Mask& mask) {
   Problem<double> problem = p.problem();
   problem.scoring.mask = mask;
   return attention(problem);
@@ -49,13 +49,13 @@ bool same(const Tensor<double>& a, const Tensor<double>& b) {
   return true;
 }
 
-bool same(const Attended<double>& a, const Attended<double>& b) {
+bool same(const AttentionOutput<double>& a, const AttentionOutput<double>& b) {
   return same(a.out, b.out) && same(a.lse, b.lse);
 }
 
 // Whether the result is that of the rule
 template <class Rule>
-bool is(const RandomProblem<double>& p, const Attended<double>& found, const Rule& rule) {
+bool is(const RandomProblem<double>& p, const AttentionOutput<double>& found, const Rule& rule) {
   return same(found, definition_where(p, rule));
 }
 
@@ -74,42 +74,42 @@ RandomProblem<double> causal_problem(std::uint64_t seed, Index Sq, Index Skv) {
 
 TEST_CASE("a wrong mask is right attention under another mask") {
   RandomProblem<double> p = causal_problem(1, 11, 14);
-  const Index shift = 3;
+  const Index offset = 3;
   const Simulation sim = simulate(p, 3);
-  CHECK(same(mistaken(sim, "M1"), definition_with(p, {})));
-  CHECK(is(p, mistaken(sim, "M2"), [](Index i, Index j) { return j < i + shift; }));
-  CHECK(is(p, mistaken(sim, "M3"), [](Index i, Index j) { return j <= i + shift + 1; }));
-  CHECK(is(p, mistaken(sim, "M4"), [](Index i, Index j) { return j >= i + shift; }));
-  CHECK(is(p, mistaken(sim, "M15", "back"), [](Index i, Index j) { return j <= i; }));
+  CHECK(same(result_of_mistake(sim, "M1"), definition_with(p, {})));
+  CHECK(is(p, result_of_mistake(sim, "M2"), [](Index i, Index j) { return j < i + offset; }));
+  CHECK(is(p, result_of_mistake(sim, "M3"), [](Index i, Index j) { return j <= i + offset + 1; }));
+  CHECK(is(p, result_of_mistake(sim, "M4"), [](Index i, Index j) { return j >= i + offset; }));
+  CHECK(is(p, result_of_mistake(sim, "M15", "back"), [](Index i, Index j) { return j <= i; }));
 
   p.scoring.mask = {.window_left = 4, .window_right = 2};
   const Simulation windowed = simulate(p, 3);
-  CHECK(same(mistaken(windowed, "M16", "left = one key more, right = one key fewer"),
+  CHECK(same(result_of_mistake(windowed, "M16", "left = one key more, right = one key fewer"),
              definition_with(p, {false, 5, 1})));
-  CHECK(same(mistaken(windowed, "M18", "left side"), definition_with(p, {false, -1, 2})));
-  CHECK(same(mistaken(windowed, "M18", "right side"), definition_with(p, {false, 4, -1})));
-  CHECK(same(mistaken(windowed, "M18", "both"), definition_with(p, {})));
-  CHECK(same(mistaken(windowed, "M34", "(right, left)"), definition_with(p, {false, 2, 4})));
-  CHECK(same(mistaken(windowed, "M34", "together"), definition_with(p, {false, 2, 1})));
-  CHECK(same(mistaken(windowed, "M29"), definition_with(p, {true, 4, 2})));
+  CHECK(same(result_of_mistake(windowed, "M18", "left side"), definition_with(p, {false, -1, 2})));
+  CHECK(same(result_of_mistake(windowed, "M18", "right side"), definition_with(p, {false, 4, -1})));
+  CHECK(same(result_of_mistake(windowed, "M18", "both"), definition_with(p, {})));
+  CHECK(same(result_of_mistake(windowed, "M34", "(right, left)"), definition_with(p, {false, 2, 4})));
+  CHECK(same(result_of_mistake(windowed, "M34", "together"), definition_with(p, {false, 2, 1})));
+  CHECK(same(result_of_mistake(windowed, "M29"), definition_with(p, {true, 4, 2})));
 }
 
 TEST_CASE("a mistake about blocks is right attention on other pairs of blocks") {
   const Index L = 4;
   const RandomProblem<double> p = causal_problem(2, 3 * L, 3 * L);
   const Simulation sim = simulate(p, 3);
-  CHECK(is(p, mistaken(sim, "M5"), [](Index i, Index j) { return j % L <= i % L; }));
-  CHECK(is(p, mistaken(sim, "M6"), [](Index i, Index j) { return j <= i || j / L > i / L; }));
-  CHECK(is(p, mistaken(sim, "M7"), [](Index i, Index j) { return j / L <= i / L; }));
-  CHECK(is(p, mistaken(sim, "M8"), [](Index i, Index j) { return j / L < i / L; }));
-  CHECK(is(p, mistaken(sim, "M9", "by position, blocks that stay = attended whole"),
+  CHECK(is(p, result_of_mistake(sim, "M5"), [](Index i, Index j) { return j % L <= i % L; }));
+  CHECK(is(p, result_of_mistake(sim, "M6"), [](Index i, Index j) { return j <= i || j / L > i / L; }));
+  CHECK(is(p, result_of_mistake(sim, "M7"), [](Index i, Index j) { return j / L <= i / L; }));
+  CHECK(is(p, result_of_mistake(sim, "M8"), [](Index i, Index j) { return j / L < i / L; }));
+  CHECK(is(p, result_of_mistake(sim, "M9", "by position, blocks that stay = attended whole"),
            [](Index i, Index j) { return j / L > i / L || (j / L == i / L && j <= i); }));
-  CHECK(is(p, mistaken(sim, "M22", "place"), [](Index i, Index j) { return j / L == i / L && j <= i; }));
-  CHECK(is(p, mistaken(sim, "M23", "the last"),
+  CHECK(is(p, result_of_mistake(sim, "M22", "place"), [](Index i, Index j) { return j / L == i / L && j <= i; }));
+  CHECK(is(p, result_of_mistake(sim, "M23", "the last"),
            [](Index i, Index j) { return j < i || (j == i && i % L != L - 1); }));
-  CHECK(is(p, mistaken(sim, "M31", "of = queries"), [](Index i, Index j) { return j <= i % L; }));
-  CHECK(is(p, mistaken(sim, "M31", "of = keys"), [](Index i, Index j) { return j % L <= i; }));
-  CHECK(is(p, mistaken(sim, "M39", "one step too many"),
+  CHECK(is(p, result_of_mistake(sim, "M31", "of = queries"), [](Index i, Index j) { return j <= i % L; }));
+  CHECK(is(p, result_of_mistake(sim, "M31", "of = keys"), [](Index i, Index j) { return j % L <= i; }));
+  CHECK(is(p, result_of_mistake(sim, "M39", "one step too many"),
            [](Index i, Index j) { return j <= i || (j / L == 2 && i / L < 2); }));
 }
 
@@ -119,23 +119,23 @@ TEST_CASE("tiles: what is decided for a tile holds for all of its pairs") {
   const auto tile = [](Index row) { return row / L * 3 + row % L / 16; };
   const Simulation sim = simulate(p, 2);
   const std::string tiles = ", query tile = 16, key tile = 16";
-  CHECK(is(p, mistaken(sim, "M24", "whole" + tiles), [&](Index i, Index j) { return tile(j) <= tile(i); }));
-  CHECK(is(p, mistaken(sim, "M24", "skipped whole" + tiles),
+  CHECK(is(p, result_of_mistake(sim, "M24", "whole" + tiles), [&](Index i, Index j) { return tile(j) <= tile(i); }));
+  CHECK(is(p, result_of_mistake(sim, "M24", "skipped whole" + tiles),
            [&](Index i, Index j) { return tile(j) < tile(i); }));
-  CHECK(is(p, mistaken(sim, "M32", "within tiles = queries and keys, tile = 16"),
+  CHECK(is(p, result_of_mistake(sim, "M32", "within tiles = queries and keys, tile = 16"),
            [](Index i, Index j) { return j / L == i / L ? j % L % 16 <= i % L % 16 : j < i; }));
 
   p.scoring.mask.window_left = 17;
   const Simulation windowed = simulate(p, 2);
-  CHECK(is(p, mistaken(windowed, "M27", "up to tiles, tile = 16"),
+  CHECK(is(p, result_of_mistake(windowed, "M27", "up to tiles, tile = 16"),
            [](Index i, Index j) { return j <= i && i / 16 - j / 16 <= 2; }));
-  CHECK(is(p, mistaken(windowed, "M27", "down to tiles, tile = 16"),
+  CHECK(is(p, result_of_mistake(windowed, "M27", "down to tiles, tile = 16"),
            [](Index i, Index j) { return j <= i && i / 16 - j / 16 <= 1; }));
-  CHECK(is(p, mistaken(windowed, "M17", "like the own"),
+  CHECK(is(p, result_of_mistake(windowed, "M17", "like the own"),
            [](Index i, Index j) { return j <= i && i % L - j % L <= 17; }));
 
   p.scoring.mask.window_left = 25;
-  CHECK(is(p, mistaken(simulate(p, 4), "M35", "hops = 1"),
+  CHECK(is(p, result_of_mistake(simulate(p, 4), "M35", "hops = 1"),
            [](Index i, Index j) { return j <= i && i - j <= 25 && i / 20 - j / 20 <= 1; }));
 }
 
@@ -143,17 +143,17 @@ TEST_CASE("contiguous and causal: which rows stay right tells who is to blame") 
   const Index L = 5, P = 4;
   const RandomProblem<double> p = causal_problem(4, P * L, P * L);
   const Simulation sim = simulate(p, P);
-  const Attended<double> truth = attention(p.problem());
-  const auto right = [&](const Attended<double>& found, Index i) {
+  const AttentionOutput<double> truth = attention(p.problem());
+  const auto right = [&](const AttentionOutput<double>& found, Index i) {
     return std::abs(found.lse(1, i, 3, 0) - truth.lse(1, i, 3, 0)) <= rounding;
   };
-  const Attended<double> M5 = mistaken(sim, "M5"), M6 = mistaken(sim, "M6"), M7 = mistaken(sim, "M7");
+  const AttentionOutput<double> M5 = result_of_mistake(sim, "M5"), M6 = result_of_mistake(sim, "M6"), M7 = result_of_mistake(sim, "M7");
   for (Index i = 0; i < P * L; ++i) {
     CHECK(right(M5, i) == (i == P * L - 1));
     CHECK(right(M6, i) == (i >= (P - 1) * L));
     CHECK(right(M7, i) == (i % L == L - 1));
   }
-  const Attended<double> M2 = mistaken(sim, "M2"), M8 = mistaken(sim, "M8");
+  const AttentionOutput<double> M2 = result_of_mistake(sim, "M2"), M8 = result_of_mistake(sim, "M8");
   CHECK(M2.lse(0, 0, 0, 0) == -INFINITY);
   for (Index i = 0; i < L; ++i) CHECK(M8.lse(0, i, 0, 0) == -INFINITY);
 }
@@ -162,8 +162,8 @@ TEST_CASE("masked after the softmax, the weights of a row add to exp(lse - lse o
   RandomProblem<double> p = causal_problem(5, 9, 9);
   std::fill_n(p.V.data(), p.V.size(), 1.0);
   const Simulation sim = simulate(p, 2);
-  const Attended<double> truth = attention(p.problem()), all = definition_with(p, {}),
-                         found = mistaken(sim, "M10", "skipped = nothing");
+  const AttentionOutput<double> truth = attention(p.problem()), all = definition_with(p, {}),
+                         found = result_of_mistake(sim, "M10", "skipped = nothing");
   CHECK(same(found.lse, all.lse));
   for (Index i = 0; i < 9; ++i)
     CHECK(std::abs(found.out(1, i, 2, 0) - std::exp(truth.lse(1, i, 2, 0) - all.lse(1, i, 2, 0))) <=
@@ -173,8 +173,8 @@ TEST_CASE("masked after the softmax, the weights of a row add to exp(lse - lse o
 TEST_CASE("a boolean mask that is added shifts lse by exactly 1 where nothing is hidden") {
   const RandomProblem<double> p = full_problem(6, 7, 9);
   const Simulation sim = simulate(p, 3);
-  const Attended<double> truth = attention(p.problem()),
-                         found = mistaken(sim, "M11", "1 to visible keys, masked = all hidden keys");
+  const AttentionOutput<double> truth = attention(p.problem()),
+                         found = result_of_mistake(sim, "M11", "1 to visible keys, masked = all hidden keys");
   CHECK(same(found.out, truth.out));
   for (Index n = 0; n < found.lse.size(); ++n)
     CHECK(std::abs(found.lse.data()[n] - truth.lse.data()[n] - 1) <= rounding);
@@ -185,22 +185,22 @@ TEST_CASE("a hidden key with a finite score s has the weight exp(s - lse)") {
   p.scoring.softcap = 2.5;
   show_weights(p);
   const Simulation sim = simulate(p, 2);
-  const auto hidden_keys_score = [&](const Attended<double>& found, double s) {
+  const auto hidden_keys_score = [&](const AttentionOutput<double>& found, double s) {
     for (Index i = 0; i < 8; ++i)
       for (Index j = i + 1; j < 8; ++j)
         if (!(std::abs(found.out(1, i, 3, j) - std::exp(s - found.lse(1, i, 3, 0))) <= rounding))
           return false;
     return true;
   };
-  CHECK(hidden_keys_score(mistaken(sim, "M12", "skipped = nothing"), 0));
-  CHECK(hidden_keys_score(mistaken(sim, "M28", "skipped = nothing"), -2.5));
-  CHECK(hidden_keys_score(mistaken(sim, "M21", "sentinel = -1e2, hidden score = the sentinel"), -100));
+  CHECK(hidden_keys_score(result_of_mistake(sim, "M12", "skipped = nothing"), 0));
+  CHECK(hidden_keys_score(result_of_mistake(sim, "M28", "skipped = nothing"), -2.5));
+  CHECK(hidden_keys_score(result_of_mistake(sim, "M21", "sentinel = -1e2, hidden score = the sentinel"), -100));
 }
 
 TEST_CASE("skipped blocks keep their hidden keys hidden, whatever their scores would be") {
   RandomProblem<double> p = causal_problem(8, 12, 12);
   show_weights(p);
-  const Attended<double> found = mistaken(simulate(p, 3), "M12", "skipped = blocks");
+  const AttentionOutput<double> found = result_of_mistake(simulate(p, 3), "M12", "skipped = blocks");
   for (Index i = 0; i < 12; ++i)
     for (Index j = 0; j < 12; ++j) CHECK((found.out(0, i, 1, j) > 0) == (j / 4 <= i / 4));
 }
@@ -215,33 +215,33 @@ TEST_CASE("attended padding is attention to keys of zeros") {
       *tensor = Tensor<double>({s.B, s.S + n, s.H, s.D});
       scatter_rows(*source, all_rows(10), *tensor);
     }
-    longer.kv_tokens = consecutive_tokens(10 + n);
+    longer.kv_positions = consecutive_positions(10 + n);
     return attention(longer.problem());
   };
-  CHECK(same(mistaken(sim, "M13", "behind = the sequence, pad keys = 5"), padded(5)));
-  CHECK(same(mistaken(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"), padded(6)));
-  CHECK(same(mistaken(sim, "M13", "behind = every block, pad keys = 2"), padded(6)));
-  CHECK(same(mistaken(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"), padded(14)));
-  CHECK(same(mistaken(sim, "M13", "behind = every block, pad keys = up to the longest block"), padded(2)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = 5"), padded(5)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"), padded(6)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = 2"), padded(6)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"), padded(14)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to the longest block"), padded(2)));
 }
 
 TEST_CASE("the edge of a block: lost keys have no weight, repeated ones several") {
   const RandomProblem<double> p = full_problem(10, 5, 10);  // blocks of 3, 3 and 4 keys
   const Simulation sim = simulate(p, 3);
-  CHECK(is(p, mistaken(sim, "M14", "the last key, of each = block"),
+  CHECK(is(p, result_of_mistake(sim, "M14", "the last key, of each = block"),
            [](Index, Index j) { return j != 2 && j != 5 && j != 9; }));
-  CHECK(is(p, mistaken(sim, "M14", "the first key, of each = block"),
+  CHECK(is(p, result_of_mistake(sim, "M14", "the first key, of each = block"),
            [](Index, Index j) { return j != 0 && j != 3 && j != 6; }));
-  CHECK(is(p, mistaken(sim, "M14", "of = the sequence, down to = a multiple of 8"),
+  CHECK(is(p, result_of_mistake(sim, "M14", "of = the sequence, down to = a multiple of 8"),
            [](Index, Index j) { return j < 8; }));
-  CHECK(is(p, mistaken(sim, "M14", "of = each block, down to = a multiple of 2"),
+  CHECK(is(p, result_of_mistake(sim, "M14", "of = each block, down to = a multiple of 2"),
            [](Index, Index j) { return j != 2 && j != 5; }));
-  CHECK(is(p, mistaken(sim, "M14", "of = the sequence, down to = the number of queries"),
+  CHECK(is(p, result_of_mistake(sim, "M14", "of = the sequence, down to = the number of queries"),
            [](Index, Index j) { return j < 5; }));
 
   RandomProblem<double> shown = p;
   show_weights(shown);
-  const Attended<double> found = mistaken(simulate(shown, 3), "M38",
+  const AttentionOutput<double> found = result_of_mistake(simulate(shown, 3), "M38",
                                           "of = the sequence, up to a multiple of = 16"),
                          truth = attention(shown.problem());
   for (Index i = 0; i < 5; ++i)
@@ -253,7 +253,7 @@ TEST_CASE("a row that sees nothing reads the mean of V, all others are right") {
   RandomProblem<double> p = causal_problem(11, 7, 4);  // bottom-right: the first three rows see nothing
   show_weights(p);
   const Simulation sim = simulate(p, 2);
-  const Attended<double> truth = attention(p.problem()), found = mistaken(sim, "M20", "lse = -1e30");
+  const AttentionOutput<double> truth = attention(p.problem()), found = result_of_mistake(sim, "M20", "lse = -1e30");
   for (Index i = 0; i < 7; ++i)
     for (Index j = 0; j < 4; ++j)
       CHECK(std::abs(found.out(0, i, 2, j) - (i < 3 ? 0.25 : truth.out(0, i, 2, j))) <= rounding);
@@ -264,9 +264,9 @@ TEST_CASE("a finite maximum: rows whose scores all lie far below it become 0") {
   std::fill_n(p.Q.data(), p.Q.size(), -400.0);
   std::fill_n(p.K.data(), p.K.size(), 50.0);
   const Simulation sim = simulate(p, 2);  // every score is -100000 / sqrt(5), about -4.5e4
-  const Attended<double> truth = attention(p.problem()),
-                         low = mistaken(sim, "M21", "starts at -1e4, arithmetic = float64"),
-                         lower = mistaken(sim, "M21", "starts at -5e4, arithmetic = float32");
+  const AttentionOutput<double> truth = attention(p.problem()),
+                         low = result_of_mistake(sim, "M21", "starts at -1e4, arithmetic = float64"),
+                         lower = result_of_mistake(sim, "M21", "starts at -5e4, arithmetic = float32");
   CHECK(same(lower.out, truth.out));
   for (Index n = 0; n < low.out.size(); ++n) CHECK(low.out.data()[n] == 0);
   CHECK(low.lse(0, 3, 0, 0) == -INFINITY);
@@ -274,19 +274,19 @@ TEST_CASE("a finite maximum: rows whose scores all lie far below it become 0") {
 
 TEST_CASE("documents: a wrong comparison is another right mask") {
   RandomProblem<double> p = full_problem(13, 9, 9);
-  const auto packed = packed_tokens({0, 4, 9}, {0, 4, 9}, CausalAlign::bottom_right, 9, 9);
-  p.q_tokens = packed.q, p.kv_tokens = packed.kv;
+  const auto packed = packed_positions({0, 4, 9}, {0, 4, 9}, CausalAlign::bottom_right, 9, 9);
+  p.q_positions = packed.q, p.kv_positions = packed.kv;
   const Simulation sim = simulate(p, 2);
   const auto document = [](Index row) { return row < 4 ? 0 : 1; };
-  CHECK(is(p, mistaken(sim, "M19", "all borders"), [](Index, Index) { return true; }));
+  CHECK(is(p, result_of_mistake(sim, "M19", "all borders"), [](Index, Index) { return true; }));
   CHECK(
-      is(p, mistaken(sim, "M19", "documents of the keys"), [&](Index i, Index) { return document(i) == 0; }));
-  CHECK(is(p, mistaken(sim, "M19", "documents of the queries"),
+      is(p, result_of_mistake(sim, "M19", "documents of the keys"), [&](Index i, Index) { return document(i) == 0; }));
+  CHECK(is(p, result_of_mistake(sim, "M19", "documents of the queries"),
            [&](Index, Index j) { return document(j) == 0; }));
-  CHECK(is(p, mistaken(sim, "M26", "<= that"), [&](Index i, Index j) { return document(j) <= document(i); }));
-  CHECK(is(p, mistaken(sim, "M37", "one row early, of = keys"),
+  CHECK(is(p, result_of_mistake(sim, "M26", "<= that"), [&](Index i, Index j) { return document(j) <= document(i); }));
+  CHECK(is(p, result_of_mistake(sim, "M37", "one row early, of = keys"),
            [&](Index i, Index j) { return document(i) == (j < 3 ? 0 : 1); }));
-  CHECK(is(p, mistaken(sim, "M36", "stay = segments"), [&](Index i, Index j) {
+  CHECK(is(p, result_of_mistake(sim, "M36", "stay = segments"), [&](Index i, Index j) {
     const Index owner = j < 4 ? 0 : 1, place = j - 4 * owner, device = i < 4 ? 0 : 1;
     return place < 4 + device && document(i) == document(4 * device + place);
   }));
@@ -294,14 +294,14 @@ TEST_CASE("documents: a wrong comparison is another right mask") {
 
 TEST_CASE("a sequence of a batch that is masked like the other one is right attention with its tokens") {
   RandomProblem<double> p = causal_problem(14, 6, 6);
-  p.kv_tokens = Tokens(2, 6);
+  p.kv_positions = RowPositions(2, 6);
   for (Index j = 0; j < 6; ++j) {
-    p.kv_tokens.of(0)[static_cast<std::size_t>(j)].position = j;
-    p.kv_tokens.of(1)[static_cast<std::size_t>(j)].position = 5 - j;
+    p.kv_positions.of(0)[static_cast<std::size_t>(j)].position = j;
+    p.kv_positions.of(1)[static_cast<std::size_t>(j)].position = 5 - j;
   }
-  const Attended<double> found =
-      mistaken(simulate(p, 2), "M25", "sequence = the next one, taken = queries and keys");
-  std::swap_ranges(p.kv_tokens.of(0).begin(), p.kv_tokens.of(0).end(), p.kv_tokens.of(1).begin());
+  const AttentionOutput<double> found =
+      result_of_mistake(simulate(p, 2), "M25", "sequence = the next one, taken = queries and keys");
+  std::swap_ranges(p.kv_positions.of(0).begin(), p.kv_positions.of(0).end(), p.kv_positions.of(1).begin());
   CHECK(same(found, attention(p.problem())));
 }
 
@@ -313,12 +313,12 @@ RandomProblem<double> revealing_problem(std::uint64_t seed, bool causal, bool do
   p.scoring.mask.causal = causal;
   p.scoring.softcap = 3;
   if (documents) {
-    const auto packed = packed_tokens({0, 11, 37}, {0, 25, 43}, CausalAlign::bottom_right, 37, 43);
-    p.q_tokens = packed.q;
-    p.kv_tokens = Tokens(2, 43);
+    const auto packed = packed_positions({0, 11, 37}, {0, 25, 43}, CausalAlign::bottom_right, 37, 43);
+    p.q_positions = packed.q;
+    p.kv_positions = RowPositions(2, 43);
     for (Index b = 0; b < 2; ++b)
-      std::copy(packed.kv.of(0).begin(), packed.kv.of(0).end(), p.kv_tokens.of(b).begin());
-    p.kv_tokens.of(1)[12].segment = 0;
+      std::copy(packed.kv.of(0).begin(), packed.kv.of(0).end(), p.kv_positions.of(b).begin());
+    p.kv_positions.of(1)[12].segment = 0;
   } else {
     p.scoring.mask.window_left = 19;
     p.scoring.mask.window_right = causal ? -1 : 4;
@@ -338,11 +338,11 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
     const Simulation sim = simulate(p, devices, layout);
     const Shape out = p.problem().out_shape();
     for (const Mistake& mistake : mistakes())
-      for (const Reading& reading : mistake.readings(sim)) {
-        const Attended<double> found = mistake.forward(sim, reading);
+      for (const Variant& variant : mistake.variants(sim)) {
+        const AttentionOutput<double> found = mistake.forward(sim, variant);
         CHECK(found.out.shape() == out);
         CHECK(found.lse.shape() == Shape{out.B, out.S, out.H, 1});
-        CHECK_MESSAGE(identical(found, found), mistake.id, ": ", reading.describe());
+        CHECK_MESSAGE(identical(found, found), mistake.id, ": ", variant.describe());
       }
   }
 }
@@ -353,15 +353,15 @@ TEST_CASE("every mask mistake can be seen, and no two readings of one entry say 
     for (const bool documents : {true, false}) {
       const RandomProblem<double> p = revealing_problem(16, causal, documents);
       const Simulation sim = simulate(p, documents ? 2 : 4);
-      const Attended<double> truth = attention(p.problem());
+      const AttentionOutput<double> truth = attention(p.problem());
       for (const Mistake& mistake : mistakes()) {
         std::set<std::string> said;
-        for (const Reading& reading : mistake.readings(sim))
-          CHECK_MESSAGE(said.insert(reading.describe()).second, mistake.id);
+        for (const Variant& variant : mistake.variants(sim))
+          CHECK_MESSAGE(said.insert(variant.describe()).second, mistake.id);
       }
       std::erase_if(unseen, [&](const Mistake& mistake) {
-        for (const Reading& reading : mistake.readings(sim))
-          if (!same(mistake.forward(sim, reading), truth)) return true;
+        for (const Variant& variant : mistake.variants(sim))
+          if (!same(mistake.forward(sim, variant), truth)) return true;
         return false;
       });
     }

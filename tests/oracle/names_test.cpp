@@ -3,7 +3,7 @@
 #include <set>
 
 #include "reference/oracle/self_test.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -13,7 +13,7 @@ std::string list_of_missed(const std::vector<SelfTestResult>& results) {
   std::string text;
   for (const SelfTestResult& result : results) {
     if (result.named) continue;
-    text += "\n" + result.mistake->id + " (" + result.reading.describe() + ") ->";
+    text += "\n" + result.mistake->id + " (" + result.variant.describe() + ") ->";
     for (const std::string& each : result.names) text += " " + each;
   }
   return text;
@@ -50,7 +50,7 @@ TEST_CASE("the catalogue has at least 100 entries, each with an id of its own, t
          {mistake.title, mistake.wrong, mistake.fingerprint, mistake.why, mistake.fix})
       CHECK(!text.empty());
     CHECK((mistake.forward || mistake.backward));
-    CHECK(static_cast<bool>(mistake.readings));
+    CHECK(static_cast<bool>(mistake.variants));
   }
   CHECK(ids.size() >= 100);
 }

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <complex>
 
-#include "tests/oracle/mistaken.h"
-#include "tests/trials.h"
+#include "tests/oracle/result_of_mistake.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -27,7 +27,7 @@ void number_the_heads(RandomProblem<double>& p) {
     for (Index b = 0; b < p.V.shape().B; ++b) p.V.head(b, h).setConstant(static_cast<double>(h));
 }
 
-bool heads_read(const Attended<double>& result, const std::vector<double>& expected) {
+bool heads_read(const AttentionOutput<double>& result, const std::vector<double>& expected) {
   for (Index h = 0; h < result.out.shape().H; ++h)
     if (!nearly(result.out(0, 3, h, 0), expected[static_cast<std::size_t>(h)])) return false;
   return true;
@@ -76,15 +76,15 @@ TEST_CASE("a V that numbers its heads tells which of them a query head reads") {
   number_the_heads(p);
   const Simulation sim = simulate(p, 2);
   CHECK(heads_read(sim.attention_of(p.problem()), {0, 0, 1, 1, 2, 2}));
-  CHECK(heads_read(mistaken(sim, "H1"), {0, 1, 2, 0, 1, 2}));
-  CHECK(heads_read(mistaken(sim, "H2", "head = 2"), {2, 2, 2, 2, 2, 2}));
-  CHECK(heads_read(mistaken(sim, "H8"), {0, 0, 0, 1, 1, 1}));
-  CHECK(heads_read(mistaken(sim, "H9", "by = 1"), {1, 1, 2, 2, 0, 0}));
-  CHECK(heads_read(mistaken(sim, "H10"), {2, 2, 1, 1, 0, 0}));
-  CHECK(heads_read(mistaken(sim, "H11", "one = 0, other = 2"), {2, 2, 1, 1, 0, 0}));
-  CHECK(heads_read(mistaken(sim, "H12", "one = 0, other = 2"), {1, 0, 0, 1, 2, 2}));
-  CHECK(heads_read(mistaken(sim, "H13"), {2, 2, 1, 1, 0, 0}));
-  CHECK(heads_read(mistaken(sim, "H14"), {0, 1, 2, 0, 1, 2}));
+  CHECK(heads_read(result_of_mistake(sim, "H1"), {0, 1, 2, 0, 1, 2}));
+  CHECK(heads_read(result_of_mistake(sim, "H2", "head = 2"), {2, 2, 2, 2, 2, 2}));
+  CHECK(heads_read(result_of_mistake(sim, "H8"), {0, 0, 0, 1, 1, 1}));
+  CHECK(heads_read(result_of_mistake(sim, "H9", "by = 1"), {1, 1, 2, 2, 0, 0}));
+  CHECK(heads_read(result_of_mistake(sim, "H10"), {2, 2, 1, 1, 0, 0}));
+  CHECK(heads_read(result_of_mistake(sim, "H11", "one = 0, other = 2"), {2, 2, 1, 1, 0, 0}));
+  CHECK(heads_read(result_of_mistake(sim, "H12", "one = 0, other = 2"), {1, 0, 0, 1, 2, 2}));
+  CHECK(heads_read(result_of_mistake(sim, "H13"), {2, 2, 1, 1, 0, 0}));
+  CHECK(heads_read(result_of_mistake(sim, "H14"), {0, 1, 2, 0, 1, 2}));
 }
 
 TEST_CASE("where only V is taken from the wrong head, lse is right") {
@@ -93,26 +93,26 @@ TEST_CASE("where only V is taken from the wrong head, lse is right") {
   const Tensor<double> lse = attention(p.problem()).lse;
   for (const char* id : {"H1", "H2", "H8", "H9", "H10"}) {
     CAPTURE(id);
-    CHECK(nearly(mistaken(sim, id, "operand = V").lse, lse));
-    CHECK_FALSE(nearly(mistaken(sim, id, "operand = K").lse, lse));
+    CHECK(nearly(result_of_mistake(sim, id, "operand = V").lse, lse));
+    CHECK_FALSE(nearly(result_of_mistake(sim, id, "operand = K").lse, lse));
   }
 }
 
 TEST_CASE("axes that are exchanged only in name leave the memory as it is") {
   const RandomProblem<double> p = drawn({2, 5, 7, 4, 2, 6, 3});
   const Simulation sim = simulate(p, 2);
-  const Attended<double> right = attention(p.problem());
+  const AttentionOutput<double> right = attention(p.problem());
   const Tensor<double> bhsd = converted<double>(right.out.view(), Axes::bhsd);
-  const Tensor<double> merged = mistaken(sim, "H3").out;
+  const Tensor<double> merged = result_of_mistake(sim, "H3").out;
   CHECK(std::equal(merged.data(), merged.data() + merged.size(), bhsd.data(),
                    [](double a, double b) { return nearly(a, b); }));
 
   Problem<double> misread = p.problem();
   misread.Q = as_bhsd(p.Q), misread.K = as_bhsd(p.K), misread.V = as_bhsd(p.V);
-  const Attended<double> expected = attention(misread);
-  CHECK(nearly(mistaken(sim, "H5", "q, k and v"), expected));
+  const AttentionOutput<double> expected = attention(misread);
+  CHECK(nearly(result_of_mistake(sim, "H5", "q, k and v"), expected));
   const Tensor<double> out = converted<double>(expected.out.view(), Axes::bhsd),
-                       all = mistaken(sim, "H6").out;
+                       all = result_of_mistake(sim, "H6").out;
   CHECK(std::equal(all.data(), all.data() + all.size(), out.data(),
                    [](double a, double b) { return nearly(a, b); }));
 }
@@ -120,7 +120,7 @@ TEST_CASE("axes that are exchanged only in name leave the memory as it is") {
 TEST_CASE("keys that all count G times change nothing but lse, by ln G") {
   const RandomProblem<double> p = drawn({1, 5, 7, 6, 2, 4, 3});
   const Simulation sim = simulate(p, 2);
-  const Attended<double> right = attention(p.problem()), wrong = mistaken(sim, "H4");
+  const AttentionOutput<double> right = attention(p.problem()), wrong = result_of_mistake(sim, "H4");
   CHECK(nearly(wrong.out, right.out));
   CHECK(nearly(wrong.lse(0, 4, 5, 0), right.lse(0, 4, 5, 0) + std::log(3.0)));
 }
@@ -129,21 +129,21 @@ TEST_CASE("operands that stand for one another are those of the definition") {
   const RandomProblem<double> p = drawn({2, 6, 6, 2, 2, 4, 4});
   const Simulation sim = simulate(p, 2);
   const auto with = [](const Tensor<double>& Q, const Tensor<double>& K, const Tensor<double>& V) {
-    const Tokens tokens = consecutive_tokens(6);
-    return attention(Problem<double>{Q, K, V, tokens, tokens, {}, {}, {}});
+    const RowPositions positions = consecutive_positions(6);
+    return attention(Problem<double>{Q, K, V, positions, positions, {}, {}, {}});
   };
-  CHECK(nearly(mistaken(sim, "V1"), with(p.Q, p.V, p.K)));
-  CHECK(nearly(mistaken(sim, "V2", "v = k"), with(p.Q, p.K, p.K)));
-  CHECK(nearly(mistaken(sim, "V4"), with(p.K, p.Q, p.V)));
-  CHECK(nearly(mistaken(sim, "V5", "q with q"), with(p.Q, p.Q, p.V)));
-  CHECK(nearly(mistaken(sim, "V5", "v with k"), with(p.V, p.K, p.V)));
+  CHECK(nearly(result_of_mistake(sim, "V1"), with(p.Q, p.V, p.K)));
+  CHECK(nearly(result_of_mistake(sim, "V2", "v = k"), with(p.Q, p.K, p.K)));
+  CHECK(nearly(result_of_mistake(sim, "V4"), with(p.K, p.Q, p.V)));
+  CHECK(nearly(result_of_mistake(sim, "V5", "q with q"), with(p.Q, p.Q, p.V)));
+  CHECK(nearly(result_of_mistake(sim, "V5", "v with k"), with(p.V, p.K, p.V)));
 }
 
 TEST_CASE("a softmax over the queries has columns that sum to 1") {
   RandomProblem<double> p = drawn({1, 6, 5, 1, 1, 4, 5});
   p.V.head(0, 0).setIdentity();
   const auto columns = [&](const char* over) -> Eigen::RowVectorXd {
-    return mistaken(simulate(p, 2), "V3", over).out.head(0, 0).colwise().sum();
+    return result_of_mistake(simulate(p, 2), "V3", over).out.head(0, 0).colwise().sum();
   };
   CHECK((columns("over = all queries").array() - 1).abs().maxCoeff() <= 1e-14);
   CHECK((columns("over = the queries of the device").array() - 2).abs().maxCoeff() <= 1e-14);
@@ -151,7 +151,7 @@ TEST_CASE("a softmax over the queries has columns that sum to 1") {
 
 TEST_CASE("an entry of the batch that lends its keys is itself right") {
   const RandomProblem<double> p = drawn({3, 5, 6, 2, 1, 4, 2});
-  const Attended<double> right = attention(p.problem()), wrong = mistaken(simulate(p, 2), "V6", "entry = 1");
+  const AttentionOutput<double> right = attention(p.problem()), wrong = result_of_mistake(simulate(p, 2), "V6", "entry = 1");
   CHECK(nearly(wrong.lse(1, 4, 1, 0), right.lse(1, 4, 1, 0)));
   CHECK_FALSE(nearly(wrong.lse(0, 4, 1, 0), right.lse(0, 4, 1, 0)));
   CHECK_FALSE(nearly(wrong.lse(2, 4, 1, 0), right.lse(2, 4, 1, 0)));
@@ -162,12 +162,12 @@ TEST_CASE("elements that are left out might as well not be there") {
   Problem<double> shorter = p.problem();
   shorter.Q.shape.D = shorter.K.shape.D = 4;
   const Simulation sim = simulate(p, 2);
-  CHECK(nearly(mistaken(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(count)"), attention(shorter)));
+  CHECK(nearly(result_of_mistake(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(count)"), attention(shorter)));
   Problem<double> later = shorter;
   later.Q.data += 3, later.K.data += 3;
-  CHECK(nearly(mistaken(sim, "V7", "first = 3, count = 4, scale = 1/sqrt(count)"), attention(later)));
+  CHECK(nearly(result_of_mistake(sim, "V7", "first = 3, count = 4, scale = 1/sqrt(count)"), attention(later)));
   shorter.scoring.softmax_scale = 1 / std::sqrt(7.0);
-  CHECK(nearly(mistaken(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(d)"), attention(shorter)));
+  CHECK(nearly(result_of_mistake(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(d)"), attention(shorter)));
 }
 
 TEST_CASE("rotary positions counted on the device are those of a program that rotates after dealing out") {
@@ -176,13 +176,13 @@ TEST_CASE("rotary positions counted on the device are those of a program that ro
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
   for (const Layout layout : every_layout) {
     const Simulation sim = simulate(p, 3, layout);
-    const auto place = [&](Index row) { return static_cast<double>(sim.spread().keys.place_of(row)); };
+    const auto place = [&](Index row) { return static_cast<double>(sim.sharding().keys.place_of(row)); };
     wrong.Q = rotated(bare.Q, place), wrong.K = rotated(bare.K, place);
-    CHECK(nearly(mistaken(sim, "X1", "operand = q and k, pairs = halves, base = 10000"),
+    CHECK(nearly(result_of_mistake(sim, "X1", "operand = q and k, pairs = halves, base = 10000"),
                  attention(wrong.problem())));
     wrong.Q = p.Q;
     CHECK(
-        nearly(mistaken(sim, "X1", "operand = k, pairs = halves, base = 10000"), attention(wrong.problem())));
+        nearly(result_of_mistake(sim, "X1", "operand = k, pairs = halves, base = 10000"), attention(wrong.problem())));
   }
 }
 
@@ -191,11 +191,11 @@ TEST_CASE("rotations that are missing, doubled or displaced") {
   RandomProblem<double> p = bare, wrong = bare;
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
   const Simulation sim = simulate(p, 3);
-  CHECK(nearly(mistaken(sim, "X2", "turned = not at all, operand = q and k"), attention(bare.problem())));
+  CHECK(nearly(result_of_mistake(sim, "X2", "turned = not at all, operand = q and k"), attention(bare.problem())));
   wrong.Q = rotated(p.Q, itself), wrong.K = rotated(p.K, itself);
-  CHECK(nearly(mistaken(sim, "X2", "turned = twice, operand = q and k"), attention(wrong.problem())));
+  CHECK(nearly(result_of_mistake(sim, "X2", "turned = twice, operand = q and k"), attention(wrong.problem())));
   wrong.Q = rotated(bare.Q, [](Index row) { return static_cast<double>(row + 1); }), wrong.K = p.K;
-  CHECK(nearly(mistaken(sim, "X3", "by = 1, pairs = halves, base = 10000"), attention(wrong.problem())));
+  CHECK(nearly(result_of_mistake(sim, "X3", "by = 1, pairs = halves, base = 10000"), attention(wrong.problem())));
 }
 
 TEST_CASE("elements in another order do no harm where q and k agree") {
@@ -204,6 +204,6 @@ TEST_CASE("elements in another order do no harm where q and k agree") {
   for (Index n = 0; n < 4; ++n)
     for (const Index half : {0, 1})
       reordered.Q.head(0, 0).col(half * 4 + n) = p.Q.head(0, 0).col(2 * n + half);
-  CHECK(nearly(mistaken(simulate(reordered, 2), "X4", "operand = k, reordered = neighbours to halves"),
+  CHECK(nearly(result_of_mistake(simulate(reordered, 2), "X4", "operand = k, reordered = neighbours to halves"),
                attention(p.problem())));
 }

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/oracle/probes.h"
+#include "reference/oracle/probes/probes.h"
 
 namespace ringattn {
 
@@ -27,8 +27,8 @@ inline double distance(double a, double b) {
 inline std::vector<Index> keys_seen(const Probe& probe, Index i) {
   std::vector<Index> seen;
   for (Index j = 0; j < probe.K.shape().S; ++j)
-    if (visible(probe.q_tokens.of(0)[static_cast<std::size_t>(i)],
-                probe.kv_tokens.of(0)[static_cast<std::size_t>(j)], probe.scoring.mask))
+    if (visible(probe.q_positions.of(0)[static_cast<std::size_t>(i)],
+                probe.kv_positions.of(0)[static_cast<std::size_t>(j)], probe.scoring.mask))
       seen.push_back(j);
   return seen;
 }
@@ -54,7 +54,7 @@ inline double mean_value(const Probe& probe, Index b, Index i, Index h, Index d)
   return sum / static_cast<double>(seen.size());
 }
 
-inline Attended<double> truth(const Probe& probe) { return attention(probe.problem()); }
+inline AttentionOutput<double> truth(const Probe& probe) { return attention(probe.problem()); }
 
 inline Gradients<double> gradients(const Probe& probe) {
   return attention_vjp(probe.problem(), truth(probe), probe.cotangents());

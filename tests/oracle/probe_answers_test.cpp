@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "reference/oracle/spread.h"
+#include "reference/oracle/catalogue/sharding.h"
 #include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;
@@ -46,7 +46,7 @@ TEST_CASE("the window of a probe reaches past a whole block and leaves out keys,
 TEST_CASE("equal logits, however low: a row reads the mean of the values it sees, lse = logit + ln n") {
   for (const auto& [kind, logit] : {std::pair{"cold", -16.0}, std::pair{"frozen", -65536.0}}) {
     const Probe probe = make_probe(kind, small_shape(true));
-    const Attended<double> right = truth(probe);
+    const AttentionOutput<double> right = truth(probe);
     CHECK(farthest(right.out, [&](Index b, Index i, Index h, Index d) {
             return mean_value(probe, b, i, h, d);
           }) <= rounding);
@@ -63,7 +63,7 @@ TEST_CASE("with V = 1 every row reads 1") {
 
 TEST_CASE("two keys by turns: the logarithm of what they weigh tells the scale") {
   const Probe probe = make_probe("two-key", small_shape(true));
-  const Attended<double> right = truth(probe);
+  const AttentionOutput<double> right = truth(probe);
   double dots = 0;
   for (Index d = 0; d < 16; ++d) dots += probe.Q(0, 0, 0, d) * (probe.K(0, 0, 0, d) - probe.K(0, 1, 0, d));
   for (Index i = 1; i < 48; ++i) {
@@ -94,7 +94,7 @@ TEST_CASE("spikes: out reads the weight of the block of each device, one share f
     ProbeShape shape = small_shape(true);
     shape.layout = layout;
     const Probe probe = make_probe("spike", shape);
-    const RowSpread keys(layout, 4, 48);
+    const RowSharding keys(layout, 4, 48);
     const Matrix<double> S = scores(probe.problem(), 1, 2);
     CHECK(farthest(truth(probe).out, [&](Index, Index i, Index, Index d) {
             double spikes = 0, of_device = 0;
@@ -134,8 +134,8 @@ TEST_CASE("every row finds its two needles, which share the weight half and half
 
 TEST_CASE("big logits: a row reads the highest block that it sees, and the others not at all") {
   const Probe probe = make_probe("big-logits", small_shape(true));
-  const Attended<double> right = truth(probe);
-  const RowSpread keys(Layout::contiguous, 4, 48);
+  const AttentionOutput<double> right = truth(probe);
+  const RowSharding keys(Layout::contiguous, 4, 48);
   const Matrix<double> S = scores(probe.problem(), 0, 0), P = probabilities(probe.problem(), right.lse, 0, 0);
   CHECK(distance(S.row(47).maxCoeff(), 1000) <= 3);
   CHECK(distance(S.row(47).minCoeff(), -1000) <= 3);
@@ -156,7 +156,7 @@ TEST_CASE("head-id: query head h reads h div G") {
 }
 
 TEST_CASE("grouped: a query head reads nothing but the elements of its own K/V head") {
-  const Attended<double> right = truth(make_probe("grouped", small_shape()));
+  const AttentionOutput<double> right = truth(make_probe("grouped", small_shape()));
   for (Index h = 0; h < 6; ++h)
     for (Index d = 0; d < 7; ++d)
       CHECK((right.out.head(1, h).col(d).cwiseAbs().maxCoeff() > 0) == (d % 3 == h / 2));
@@ -175,7 +175,7 @@ TEST_CASE("position-id: every row reads its own position, in digits to the base 
 
 TEST_CASE("a query whose document has no keys reads 0 with lse = -infinity, and asks for no gradient") {
   const Probe probe = make_probe("empty-rows", small_shape());
-  const Attended<double> right = truth(probe);
+  const AttentionOutput<double> right = truth(probe);
   const Gradients<double> back = gradients(probe);
   for (Index i = 0; i < 48; ++i) {
     const bool empty = i % 5 == 0;
@@ -204,10 +204,10 @@ TEST_CASE("packed documents: every row reads the number of its own document") {
     ProbeShape shape = small_shape(true);
     shape.Sq = Sq, shape.Skv = 48;
     const Probe probe = make_probe("documents", shape);
-    const Attended<double> right = truth(probe);
-    CHECK(probe.q_tokens.of(0).back().segment == 8);  // 2 P + 1 documents
+    const AttentionOutput<double> right = truth(probe);
+    CHECK(probe.q_positions.of(0).back().segment == 8);  // 2 P + 1 documents
     for (Index i = 0; i < Sq; ++i) {
-      const auto own = static_cast<double>(probe.q_tokens.of(0)[static_cast<std::size_t>(i)].segment) / 16;
+      const auto own = static_cast<double>(probe.q_positions.of(0)[static_cast<std::size_t>(i)].segment) / 16;
       const bool empty = keys_seen(probe, i).empty();
       CHECK(distance(right.out(1, i, 3, 0), empty ? 0 : own) <= rounding);
     }
@@ -220,7 +220,7 @@ TEST_CASE("dO = identity: dV is the transpose of P, and greatest at home") {
   ProbeShape shape = small_shape();
   shape.v_dim = {};
   const Probe probe = make_probe("identity-grad", shape);
-  const Attended<double> right = truth(probe);
+  const AttentionOutput<double> right = truth(probe);
   const Matrix<double> P = probabilities(probe.problem(), right.lse, 1, 2) +
                            probabilities(probe.problem(), right.lse, 1, 3);  // a group of two
   const Gradients<double> back = gradients(probe);

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "reference/definition/dtype.h"
-#include "tests/agreement.h"
-#include "tests/file_fixtures.h"
+#include "tests/support/comparison_helpers.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;
@@ -32,12 +32,12 @@ void for_each_probe(const Body& body) {
   for (const ProbeShape& shape : awkward_shapes())
     for (const ProbeKind& row : probe_kinds()) {
       Probe probe;
-      const std::string sentence = refusal([&] { probe = make_probe(row.kind, shape); });
+      const std::string sentence = bad_input_message([&] { probe = make_probe(row.kind, shape); });
       INFO(row.kind << ": " << sentence);
       if (sentence.empty())
         body(probe);
       else
-        says(sentence, "; choose ");
+        check_message(sentence, "; choose ");
     }
 }
 
@@ -50,7 +50,7 @@ bool exact(const Tensor<double>& tensor) {
 
 bool same(const Probe& a, const Probe& b) {
   return identical(a.Q, b.Q) && identical(a.K, b.K) && identical(a.V, b.V) && identical(a.dout, b.dout) &&
-         identical(a.dlse, b.dlse) && a.q_tokens == b.q_tokens && a.kv_tokens == b.kv_tokens;
+         identical(a.dlse, b.dlse) && a.q_positions == b.q_positions && a.kv_positions == b.kv_positions;
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ TEST_CASE("every number of every probe is exact in bf16 and in f16") {
 
 TEST_CASE("every probe has a right answer without NaN, forward and backward, whatever its shape") {
   for_each_probe([](const Probe& probe) {
-    const Attended<double> right = truth(probe);
+    const AttentionOutput<double> right = truth(probe);
     CHECK(identical(right, right));
     const Gradients<double> back = attention_vjp(probe.problem(), right, probe.cotangents());
     CHECK(identical(back, back));
@@ -110,7 +110,7 @@ TEST_CASE("a shape that is none is refused in a sentence") {
   const auto refuses = [](const char* part, const char* kind, auto&& change) {
     ProbeShape shape = small_shape();
     change(shape);
-    says(refusal([&] { make_probe(kind, shape); }), part);
+    check_message(bad_input_message([&] { make_probe(kind, shape); }), part);
   };
   refuses("staircase-up", "stairs", [](ProbeShape&) {});
   refuses("batch must be at least 1; found 0", "ones", [](ProbeShape& s) { s.batch = 0; });
@@ -132,28 +132,28 @@ TEST_CASE("a shape that is none is refused in a sentence") {
 TEST_CASE("doubling every key leaves out as it is and adds ln 2 to lse") {
   const Probe doubled = make_probe("duplicate", small_shape(true)), single = without_twins(doubled);
   CHECK(single.K.shape() == Shape{2, 24, 3, 16});
-  const Attended<double> with = truth(doubled), without = truth(single);
+  const AttentionOutput<double> with = truth(doubled), without = truth(single);
   for (Index b = 0; b < 2; ++b)
     for (Index i = 1; i < 48; i += 2)  // row i sees the pairs up to (i - 1, i)
       for (Index h = 0; h < 6; ++h) {
         CHECK((with.out.head(b, h).row(i) - without.out.head(b, h).row(i)).norm() <= rounding);
         CHECK(distance(with.lse(b, i, h, 0), without.lse(b, i, h, 0) + std::log(2.0)) <= rounding);
       }
-  says(refusal([] { without_twins(make_probe("ones", small_shape())); }), "found ones");
+  check_message(bad_input_message([] { without_twins(make_probe("ones", small_shape())); }), "found ones");
 }
 
 TEST_CASE("a token leaks into no row before it: those rows keep every bit") {
   const Probe probe = make_probe("leak", small_shape());
-  const Attended<double> before = truth(probe);
+  const AttentionOutput<double> before = truth(probe);
   for (const Index key : {0, 1, 20, 47}) {
-    const Attended<double> after = truth(leak_of(probe, key));
+    const AttentionOutput<double> after = truth(leak_of(probe, key));
     for (Index i = 0; i < 48; ++i)
       for (Index h = 0; h < 6; ++h) {
         const bool same_bits = before.out.head(1, h).row(i) == after.out.head(1, h).row(i);
         CHECK(same_bits == (i < key));
       }
   }
-  says(refusal([&] { leak_of(probe, 48); }), "one of the 48 keys; found 48");
+  check_message(bad_input_message([&] { leak_of(probe, 48); }), "one of the 48 keys; found 48");
 }
 
 TEST_CASE("a leaking token is another one in Q, K and V, and nothing else is") {

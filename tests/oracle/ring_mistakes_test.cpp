@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "reference/oracle/mistakes/journey.h"
+#include "reference/oracle/mistakes/ring_trace.h"
 #include "tests/oracle/ring.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -18,10 +18,10 @@ const Mistakes& mistakes() {
 }
 
 // The devices all of whose rows are right, as a text: '.' right, 'x' wrong
-std::string devices_right(const Attended<double>& found, const Ring& ring) {
+std::string devices_right(const AttentionOutput<double>& found, const Ring& ring) {
   std::string text;
   for (int device = 0; device < ring.sim.devices(); ++device) {
-    const std::vector<Index>& rows = ring.sim.spread().queries.rows_of(device);
+    const std::vector<Index>& rows = ring.sim.sharding().queries.rows_of(device);
     const bool right = same(select_rows(found.out.view(), rows), select_rows(ring.right.out.view(), rows)) &&
                        same(select_rows(found.lse.view(), rows), select_rows(ring.right.lse.view(), rows));
     text += right ? '.' : 'x';
@@ -39,7 +39,7 @@ RandomProblem<double> counting_problem(Index Sq, Index Skv) {
 }
 
 // How often a row attended to a key
-double count(const Attended<double>& found, Index row, Index key) {
+double count(const AttentionOutput<double>& found, Index row, Index key) {
   return found.out(0, row, 0, key) * std::exp(found.lse(0, row, 0, 0));
 }
 
@@ -52,7 +52,7 @@ const Ring& four_devices() {
   return ring;
 }
 
-bool counts(const Attended<double>& found, const Counts& expected) {
+bool counts(const AttentionOutput<double>& found, const Counts& expected) {
   for (Index device = 0; device < 4; ++device)
     for (Index key = 0; key < 16; ++key)
       if (!near(count(found, device, key), expected[static_cast<std::size_t>(5 * device + key / 4)] - '0'))
@@ -81,8 +81,8 @@ TEST_CASE("every ring mistake can be made on every problem: finite numbers of th
                     1 + static_cast<int>(random.below(5)));
     CAPTURE(ring.drawn.describe());
     for (const Mistake& each : mistakes())
-      for (const Reading& reading : each.readings(ring.sim)) {
-        const Attended<double> found = each.forward(ring.sim, reading);
+      for (const Variant& variant : each.variants(ring.sim)) {
+        const AttentionOutput<double> found = each.forward(ring.sim, variant);
         CHECK(found.out.shape() == ring.right.out.shape());
         CHECK(found.lse.shape() == ring.right.lse.shape());
         for (Index k = 0; k < found.out.size(); ++k) CHECK(std::isfinite(found.out.data()[k]));
@@ -94,7 +94,7 @@ TEST_CASE("every ring mistake can be made on every problem: finite numbers of th
 
 TEST_CASE("one device: there is no ring to make a mistake in") {
   const Ring ring(causal_problem(7), Layout::striped, 1);
-  for (const Mistake& each : mistakes()) CHECK(each.readings(ring.sim).empty());
+  for (const Mistake& each : mistakes()) CHECK(each.variants(ring.sim).empty());
 }
 
 TEST_CASE("every ring mistake shows on some case") {
@@ -109,8 +109,8 @@ TEST_CASE("every ring mistake shows on some case") {
     CAPTURE(each.id);
     bool shows = false;
     for (const Ring* ring : {&two_sided, &causal})
-      for (const Reading& reading : each.readings(ring->sim))
-        shows = shows || !same(each.forward(ring->sim, reading), ring->right);
+      for (const Variant& variant : each.variants(ring->sim))
+        shows = shows || !same(each.forward(ring->sim, variant), ring->right);
     CHECK(shows);
   }
 }
@@ -121,7 +121,7 @@ TEST_CASE("the right journey is right, whatever the mask") {
     const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)),
                     1 + static_cast<int>(random.below(5)));
     CAPTURE(ring.drawn.describe());
-    CHECK(same(attend_along(right_journey(ring.sim.spread()), ring.sim), ring.right));
+    CHECK(same(attend_along_trace(correct_ring_trace(ring.sim.sharding()), ring.sim), ring.right));
   }
 }
 
@@ -134,10 +134,10 @@ TEST_CASE("a block of which a device sees a key is never taken for hidden") {
     for (Index b = 0; b < problem.Q.shape.B; ++b)
       for (Index i = 0; i < problem.Q.shape.S; ++i)
         for (Index j = 0; j < problem.K.shape.S; ++j)
-          if (visible(problem.q_tokens.of(b)[static_cast<std::size_t>(i)], ring.sim.key(b, j),
+          if (visible(problem.q_positions.of(b)[static_cast<std::size_t>(i)], ring.sim.key(b, j),
                       problem.scoring.mask))
-            CHECK(may_see(ring.sim, ring.sim.spread().queries.device_of(i),
-                          ring.sim.spread().keys.device_of(j)));
+            CHECK(may_see(ring.sim, ring.sim.sharding().queries.device_of(i),
+                          ring.sim.sharding().keys.device_of(j)));
   }
 }
 
@@ -159,7 +159,7 @@ TEST_CASE("R9, R11: a stale buffer is a 2 and a 0 in one line, an early one as w
 
 TEST_CASE("R10: a torn buffer has the new rows in one half and the old ones in the other") {
   const Ring& ring = four_devices();
-  const Attended<double> first = ring.of("R10", "device = 2, step = 1, new = the first half"),
+  const AttentionOutput<double> first = ring.of("R10", "device = 2, step = 1, new = the first half"),
                          last = ring.of("R10", "device = 2, step = 1, new = the last half");
   const std::vector<double> first_new{1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1},
       last_new{1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1};
@@ -187,14 +187,14 @@ TEST_CASE("R24: rings of two devices meet their own blocks twice, or those of ot
 
 TEST_CASE("R18: keys of zeros still weigh, zeros as values read nothing") {
   const Ring& ring = four_devices();
-  const Attended<double> found = ring.of("R18", "owner = 1, zeros = K and V");
+  const AttentionOutput<double> found = ring.of("R18", "owner = 1, zeros = K and V");
   CHECK(same(found.lse, ring.right.lse));
   CHECK(counts(found, "1011 1111 1011 1011"));
 }
 
 TEST_CASE("R22: the last key of a longer block is lost, or a shorter block ends in what was there before") {
   const Ring ring(counting_problem(4, 14), Layout::contiguous, 4);  // blocks of 3, 4, 3, 4 keys
-  const Attended<double> cut = ring.of("R22", "length = of the shortest"),
+  const AttentionOutput<double> cut = ring.of("R22", "length = of the shortest"),
                          stale = ring.of("R22", "length = of the longest");
   for (Index row = 0; row < 4; ++row)
     for (Index key = 0; key < 14; ++key) CHECK(near(count(cut, row, key), key == 6 || key == 13 ? 0 : 1));
@@ -205,7 +205,7 @@ TEST_CASE("R22: the last key of a longer block is lost, or a shorter block ends 
 
 TEST_CASE("without a mask nobody can tell which way the ring turns, or whose positions are used") {
   for (const char* id : {"R5", "R12", "R20", "R23"})
-    CHECK(mistake_of_id(id).readings(four_devices().sim).empty());
+    CHECK(mistake_of_id(id).variants(four_devices().sim).empty());
 }
 
 // ---- Operands ---------------------------------------------------------------
@@ -227,7 +227,7 @@ TEST_CASE("R16: the sequences of the first ring are right, and the others where 
   RandomProblem<double> p =
       normal_problem(random, {.B = 4, .Sq = 5, .Skv = 9, .Hq = 2, .Hkv = 1, .D = 4, .Dv = 3});
   const Ring ring(p, Layout::striped, 3);
-  const Attended<double> found = ring.of("R16", "rings = 2");
+  const AttentionOutput<double> found = ring.of("R16", "rings = 2");
   const auto sequence_right = [&](Index b) {
     return found.out.head(b, 1).isApprox(ring.right.out.head(b, 1), 1e-12) &&
            found.lse.head(b, 1).isApprox(ring.right.lse.head(b, 1), 1e-12);
@@ -282,7 +282,7 @@ TEST_CASE("R21: a window of whole blocks needs no rounding up, any other loses i
   CHECK(same(whole.of("R21"), whole.right));
   p.scoring.mask.window_left = 5;
   const Ring more(p, Layout::contiguous, 4);
-  const Attended<double> found = more.of("R21");
+  const AttentionOutput<double> found = more.of("R21");
   for (Index row = 0; row < 16; ++row)
     CHECK(near(found.lse(0, row, 0, 0), more.right.lse(0, row, 0, 0)) == (row < 8 || row % 4 != 0));
 }
@@ -291,7 +291,7 @@ TEST_CASE("R23: with the positions of the own keys every block is masked by one 
   RandomProblem<double> p = counting_problem(12, 12);
   p.scoring.mask.causal = true;
   const Ring ring(p, Layout::contiguous, 4);
-  const Attended<double> found = ring.of("R23");
+  const AttentionOutput<double> found = ring.of("R23");
   for (Index row = 0; row < 12; ++row)
     for (Index key = 0; key < 12; ++key) CHECK(near(count(found, row, key), key % 3 <= row % 3 ? 1 : 0));
 }

@@ -8,7 +8,7 @@
 
 #include "reference/oracle/mistakes/blocks.h"
 #include "tests/oracle/ring.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -29,7 +29,7 @@ RandomProblem<double> weights_problem(Index Sq, Index Skv, double scale = 1) {
 }
 
 // The sum of the weights of row _i_: what it reads where all values are 1
-double sum_of_weights(const Attended<double>& found, Index i) { return found.out.head(0, 0).row(i).sum(); }
+double sum_of_weights(const AttentionOutput<double>& found, Index i) { return found.out.head(0, 0).row(i).sum(); }
 
 }  // namespace
 
@@ -40,8 +40,8 @@ TEST_CASE("every softmax mistake can be made on every problem: the results have 
     const Ring ring{drawn, static_cast<Layout>(random.below(3)), 1 + static_cast<int>(random.below(5))};
     CAPTURE(drawn.describe());
     for (const Mistake& each : mistakes())
-      for (const Reading& reading : each.readings(ring.sim)) {
-        const Attended<double> found = each.forward(ring.sim, reading);
+      for (const Variant& variant : each.variants(ring.sim)) {
+        const AttentionOutput<double> found = each.forward(ring.sim, variant);
         CHECK(found.out.shape() == ring.right.out.shape());
         CHECK(found.lse.shape() == ring.right.lse.shape());
       }
@@ -51,16 +51,16 @@ TEST_CASE("every softmax mistake can be made on every problem: the results have 
 TEST_CASE("every softmax mistake shows on a causal striped ring with large scores") {
   Random random(3);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 9, .Skv = 140, .Hq = 2, .D = 3, .Dv = 2});
-  drawn.q_tokens = consecutive_tokens(9);
-  for (Token& token : drawn.q_tokens.of(0)) token.position *= 8;
+  drawn.q_positions = consecutive_positions(9);
+  for (RowPosition& row_position : drawn.q_positions.of(0)) token.position *= 8;
   drawn.scoring.softmax_scale = 12;
   drawn.scoring.mask.causal = true;
   const Ring ring(drawn, Layout::striped, 2);
   for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     bool shows = false;
-    for (const Reading& reading : each.readings(ring.sim))
-      shows = shows || !same(each.forward(ring.sim, reading), ring.right);
+    for (const Variant& variant : each.variants(ring.sim))
+      shows = shows || !same(each.forward(ring.sim, variant), ring.right);
     CHECK(shows);
   }
 }
@@ -72,7 +72,7 @@ TEST_CASE("one device that does not cut its block merges nothing: no tile, no me
   for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     const bool needs_no_merge = each.id == "O5" || each.id == "O6" || each.id == "O8" || each.id == "O10";
-    CHECK(each.readings(ring.sim).empty() == !needs_no_merge);
+    CHECK(each.variants(ring.sim).empty() == !needs_no_merge);
   }
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("one device that does not cut its block merges nothing: no tile, no me
 
 TEST_CASE("O1: lse is right, the last block has its right weight, and no block less than that") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> found = ring.of("O1", "tile = the whole ring block");
+  const AttentionOutput<double> found = ring.of("O1", "tile = the whole ring block");
   CHECK(same(found.lse, ring.right.lse));
   CHECK(!same(found.out, ring.right.out));
   for (Index i = 0; i < 8; ++i) {
@@ -92,7 +92,7 @@ TEST_CASE("O1: lse is right, the last block has its right weight, and no block l
 
 TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows. O3: the weights still sum to 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> l = ring.of("O2"), both = ring.of("O3");
+  const AttentionOutput<double> l = ring.of("O2"), both = ring.of("O3");
   CHECK(!same(l.lse, ring.right.lse));
   CHECK(!same(both.out, ring.right.out));
   CHECK(same(both.lse, l.lse));
@@ -120,7 +120,7 @@ TEST_CASE("O4 and O7 show only where the maximum grows") {
 
 TEST_CASE("O5: without the division the largest weight is 1") {
   const Ring ring(weights_problem(8, 13), Layout::striped, 3);
-  const Attended<double> found = ring.of("O5");
+  const AttentionOutput<double> found = ring.of("O5");
   CHECK(same(found.lse, ring.right.lse));
   for (Index i = 0; i < 8; ++i) CHECK(near(found.out.head(0, 0).row(i).maxCoeff(), 1));
 }
@@ -128,7 +128,7 @@ TEST_CASE("O5: without the division the largest weight is 1") {
 TEST_CASE("O6: a phantom key of score 0 adds 1 to exp(lse), for every state that is started") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   for (const double phantoms : {1.0, 4.0}) {
-    const Attended<double> found = ring.of("O6", phantoms == 1 ? "phantom key = score 0, state = carried"
+    const AttentionOutput<double> found = ring.of("O6", phantoms == 1 ? "phantom key = score 0, state = carried"
                                                                : "phantom key = score 0, state = each block");
     for (Index i = 0; i < 8; ++i) {
       const double sum = std::exp(ring.right.lse(0, i, 0, 0));
@@ -144,7 +144,7 @@ TEST_CASE("O8: weights are rounded to 8 bits after they were summed, and 1 is on
   const double P[] = {1, 0.27, 0.0005};
   for (Index j = 0; j < 3; ++j) p.K(0, j, 0, 0) = std::log(P[j]);
   const Ring one_block(p, Layout::contiguous, 1);
-  const Attended<double> coarse = one_block.of("O8", "format = fp8 e4m3"),
+  const AttentionOutput<double> coarse = one_block.of("O8", "format = fp8 e4m3"),
                          coarser = one_block.of("O8", "format = fp8 e5m2");
   CHECK(same(coarse.lse, one_block.right.lse));
   CHECK(near(coarse.out(0, 0, 0, 0), 1 / 1.2705));
@@ -158,18 +158,18 @@ TEST_CASE("O9: NaN in exactly the rows that see nothing of their first tile") {
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.window_left = 0;
   p.scoring.mask.causal = true;
-  p.q_tokens = consecutive_tokens(12, 3);  // three rows later, where another device has the key
+  p.q_positions = consecutive_positions(12, 3);  // three rows later, where another device has the key
   const Ring ring(p, Layout::contiguous, 4);
-  const Attended<double> found = ring.of("O9", "tile = the whole ring block");
+  const AttentionOutput<double> found = ring.of("O9", "tile = the whole ring block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(found.lse(0, i, 0, 0)));
-  p.q_tokens = consecutive_tokens(12);
+  p.q_positions = consecutive_positions(12);
   const Ring own(p, Layout::contiguous, 4);
   CHECK(same(own.of("O9", "tile = the whole ring block"), own.right));
 }
 
 TEST_CASE("O10: the two halves of lse sum to lse") {
   const Ring ring(weights_problem(8, 13), Layout::zigzag, 2);
-  const Attended<double> m = ring.of("O10", "lse = m"), log_l = ring.of("O10", "lse = log l");
+  const AttentionOutput<double> m = ring.of("O10", "lse = m"), log_l = ring.of("O10", "lse = log l");
   CHECK(same(m.out, ring.right.out));
   for (Index i = 0; i < 8; ++i)
     CHECK(near(m.lse(0, i, 0, 0) + log_l.lse(0, i, 0, 0), ring.right.lse(0, i, 0, 0)));
@@ -179,8 +179,8 @@ TEST_CASE("O10: the two halves of lse sum to lse") {
 
 TEST_CASE("L1, L2: the logarithms of the blocks' weights lie further apart by 1/ln 2, or closer by ln 2") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> base_2 = ring.of("L1"), base_e = ring.of("L2");
-  const auto apart = [&](const Attended<double>& found, Index i, int step) {
+  const AttentionOutput<double> base_2 = ring.of("L1"), base_e = ring.of("L2");
+  const auto apart = [&](const AttentionOutput<double>& found, Index i, int step) {
     return std::log(ring.mass(found, i, step) / ring.mass(found, i, 0));
   };
   for (Index i = 0; i < 8; ++i) {
@@ -195,7 +195,7 @@ TEST_CASE("L1, L2: the logarithms of the blocks' weights lie further apart by 1/
 
 TEST_CASE("L3: lse is the sum over the blocks. L9, L10: lse is that of the last block, of the first") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> sum = ring.of("L3"), last = ring.of("L9"), first = ring.of("L10");
+  const AttentionOutput<double> sum = ring.of("L3"), last = ring.of("L9"), first = ring.of("L10");
   for (Index i = 0; i < 8; ++i) {
     const auto lse_b = [&](int step) {
       return ring.right.lse(0, i, 0, 0) + std::log(ring.mass(ring.right, i, step));
@@ -211,7 +211,7 @@ TEST_CASE("L3: lse is the sum over the blocks. L9, L10: lse is that of the last 
 TEST_CASE("L4: the first block keeps weight 1, and its sigmoid keeps the sum at 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, weights = ";
-  const Attended<double> found = ring.of("L4", blocks + "1 and"),
+  const AttentionOutput<double> found = ring.of("L4", blocks + "1 and"),
                          by_sigmoid = ring.of("L4", blocks + "of sigmoid");
   CHECK(same(found.lse, ring.right.lse));
   CHECK(!same(by_sigmoid.out, ring.right.out));
@@ -223,7 +223,7 @@ TEST_CASE("L4: the first block keeps weight 1, and its sigmoid keeps the sum at 
 
 TEST_CASE("L5: two blocks exchange their weights") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 2);
-  const Attended<double> found = ring.of("L5");
+  const AttentionOutput<double> found = ring.of("L5");
   for (Index i = 0; i < 8; ++i) {
     CHECK(near(ring.mass(found, i, 0), ring.mass(ring.right, i, 1)));
     CHECK(near(ring.mass(found, i, 1), ring.mass(ring.right, i, 0)));
@@ -232,7 +232,7 @@ TEST_CASE("L5: two blocks exchange their weights") {
 
 TEST_CASE("L6: all blocks weigh 1/4. L7: the last one 1/2, the one before 1/4. L8: every one weighs 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
-  const Attended<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8");
+  const AttentionOutput<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8");
   for (Index i = 0; i < 8; ++i)
     for (int step = 0; step < 4; ++step) {
       CHECK(near(ring.mass(mean, i, step), 0.25));
@@ -246,7 +246,7 @@ TEST_CASE("L6: the mean is over all blocks, or over those that the row sees") {
   p.scoring.mask.causal = true;
   const Ring ring(p, Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, blocks unseen = ";
-  const Attended<double> all = ring.of("L6", blocks + "merged"), seen = ring.of("L6", blocks + "skipped");
+  const AttentionOutput<double> all = ring.of("L6", blocks + "merged"), seen = ring.of("L6", blocks + "skipped");
   for (Index i = 0; i < 12; ++i) {
     CHECK(near(sum_of_weights(all, i), static_cast<double>(i / 3 + 1) / 4));
     CHECK(near(sum_of_weights(seen, i), 1));
@@ -261,7 +261,7 @@ TEST_CASE("L11: a step of 30 overflows in float16, of 90 also in float32, of 100
     // The only row is with the last device, which meets the step last
     const Ring ring(p, Layout::contiguous, 2);
     const auto overflows = [&](const std::string& format) {
-      const Attended<double> found = ring.of("L11", "tile = the whole ring block, exp in = " + format);
+      const AttentionOutput<double> found = ring.of("L11", "tile = the whole ring block, exp in = " + format);
       const bool infinite = found.lse(0, 0, 0, 0) == std::numeric_limits<double>::infinity();
       CHECK(same(found, ring.right) == !infinite);
       return infinite;
@@ -275,13 +275,13 @@ TEST_CASE("L11: a step of 30 overflows in float16, of 90 also in float32, of 100
 TEST_CASE("L12: NaN in the rows that see nothing of the first two blocks, and nowhere else") {
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.window_right = 0, p.scoring.mask.window_left = 0;
-  p.q_tokens = consecutive_tokens(12, -6);  // every row sees one key, two blocks before its own, or none
+  p.q_positions = consecutive_positions(12, -6);  // every row sees one key, two blocks before its own, or none
   const Ring ring(p, Layout::contiguous, 4);
-  const Attended<double> found = ring.of("L12", "tile = the whole ring block, start = the first block");
+  const AttentionOutput<double> found = ring.of("L12", "tile = the whole ring block, start = the first block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(found.lse(0, i, 0, 0)));
-  p.q_tokens = consecutive_tokens(12, -3);
+  p.q_positions = consecutive_positions(12, -3);
   const Ring one_before(p, Layout::contiguous, 4);
-  const Attended<double> next = one_before.of("L12", "tile = the whole ring block, start = the first block");
+  const AttentionOutput<double> next = one_before.of("L12", "tile = the whole ring block, start = the first block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(next.lse(0, i, 0, 0)) == (i < 3));
 }
 
@@ -290,11 +290,11 @@ TEST_CASE("L13: lse is right, and the blocks weigh what they should weigh for an
   RandomProblem<double> p = normal_problem(random, {.Sq = 4, .Skv = 9, .Hq = 3, .Hkv = 1, .D = 3});
   show_weights(p);
   const Ring ring(p, Layout::contiguous, 2);  // two rows for each device
-  const Attended<double> heads_first = ring.of("L13", "stored = heads first"),
+  const AttentionOutput<double> heads_first = ring.of("L13", "stored = heads first"),
                          rows_first = ring.of("L13", "stored = rows first");
   CHECK(same(heads_first.lse, ring.right.lse));
   CHECK(same(rows_first.lse, ring.right.lse));
-  const auto first_block = [](const Attended<double>& found, Index row, Index h) {
+  const auto first_block = [](const AttentionOutput<double>& found, Index row, Index h) {
     return found.out.head(0, h).row(row).head(4).sum();
   };
 
@@ -325,7 +325,7 @@ TEST_CASE("L14: of equal scores log l tells all, and m nothing") {
   p.Q.head(0, 0).setZero();
   const Ring ring(p, Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, lse_b = ";
-  const Attended<double> by_m = ring.of("L14", blocks + "m"), by_log_l = ring.of("L14", blocks + "log l");
+  const AttentionOutput<double> by_m = ring.of("L14", blocks + "m"), by_log_l = ring.of("L14", blocks + "log l");
   CHECK(same(by_log_l, ring.right));
   for (Index i = 0; i < 6; ++i)
     for (int step = 0; step < 4; ++step) CHECK(near(ring.mass(by_m, i, step), 0.25));
@@ -333,7 +333,7 @@ TEST_CASE("L14: of equal scores log l tells all, and m nothing") {
 
 TEST_CASE("tiles merged wrongly within blocks that are merged rightly: every block keeps its weight") {
   const Ring ring(weights_problem(3, 300), Layout::contiguous, 2);
-  const Attended<double> found = ring.of("L6", "tile = 64, wrong = within blocks only"),
+  const AttentionOutput<double> found = ring.of("L6", "tile = 64, wrong = within blocks only"),
                          throughout = ring.of("L6", "tile = 64, wrong = the whole chain");
   CHECK(!same(found.out, ring.right.out));
   for (Index i = 0; i < 3; ++i) {

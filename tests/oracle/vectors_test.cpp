@@ -8,14 +8,14 @@
 #include <set>
 
 #include "reference/definition/dtype.h"
-#include "reference/definition/truth.h"
-#include "reference/oracle/backward_simulation.h"
-#include "reference/oracle/catalogue.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/backward_simulation.h"
+#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/check.h"
-#include "reference/oracle/gauge.h"
-#include "reference/oracle/gauge_vjp.h"
-#include "reference/oracle/kills.h"
-#include "tests/trials.h"
+#include "reference/oracle/error_bound/error_bound.h"
+#include "reference/oracle/error_bound/error_bound_vjp.h"
+#include "reference/oracle/golden_vectors/mutation_score.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
@@ -44,8 +44,8 @@ Fractions fractions(const Probe& p, Index h, Index i) {
   const Index group = p.Q.shape().H / p.K.shape().H, g = h / group;
   Fractions result{0, std::vector<std::int64_t>(static_cast<std::size_t>(p.V.shape().D), 0)};
   for (Index j = 0; j < p.K.shape().S; ++j) {
-    if (!visible(p.q_tokens.of(0)[static_cast<std::size_t>(i)],
-                 p.kv_tokens.of(0)[static_cast<std::size_t>(j)], p.scoring.mask))
+    if (!visible(p.q_positions.of(0)[static_cast<std::size_t>(i)],
+                 p.kv_positions.of(0)[static_cast<std::size_t>(j)], p.scoring.mask))
       continue;
     std::int64_t score = 0;
     for (Index d = 0; d < p.Q.shape().D; ++d)
@@ -58,12 +58,12 @@ Fractions fractions(const Probe& p, Index h, Index i) {
   return result;
 }
 
-template <class Visit>
+template <class Function>
 void for_each_tiny_row(const Visit& visit) {
   for (const GoldenVector& v : vectors())
     if (v.size == VectorSize::tiny) {
       CAPTURE(v.id);
-      const Attended<double> truth = attention(v.probe.problem());
+      const AttentionOutput<double> truth = attention(v.probe.problem());
       for (Index h = 0; h < v.probe.Q.shape().H; ++h)
         for (Index i = 0; i < v.probe.Q.shape().S; ++i) visit(v, truth, h, i);
     }
@@ -86,41 +86,41 @@ bool same(const Tensor<double>& a, const Tensor<double>& b) {
 
 // A vector on which mistakes are made and judged, all results stored as bf16.
 struct Trial {
-  Declared declared{Precision::bf16, Dtype::bf16, Dtype::f32, true};
+  ImplementationPrecision declared{Precision::bf16, Dtype::bf16, Dtype::f32, true};
   Submission s;
   std::vector<Index> rows;
   Simulation forward;
   BackwardSimulation backward;
-  GaugedForward gauged;
-  GaugedGradients gradients;
+  BoundedAttention bounded;
+  BoundedGradients gradients;
 
   explicit Trial(const GoldenVector& v)
       : s(v.submission(declared)),
         rows(all_rows(s.problem.Q.shape.S)),
         forward(s.problem, v.layout, v.devices, rows),
         backward(s.problem, s.cotangents, v.layout, v.devices),
-        gauged(gauge_attention(s.problem, rows, declared)),
-        gradients(gauge_attention_vjp(s.problem, rows, gauged.truth, s.cotangents, declared)) {}
+        bounded(bound_attention(s.problem, rows, declared)),
+        gradients(bound_attention_vjp(s.problem, rows, bounded.truth, s.cotangents, declared)) {}
 
   // Whether it fails, or shows nowhere
-  bool fails(const Mistake& mistake, const Reading& reading) const {
+  bool fails(const Mistake& mistake, const Variant& variant) const {
     bool shows = false, failed = false;
-    const auto add = [&](Tensor<double> made, const Tensor<double>& truth, const Tensor<double>& allowance) {
+    const auto add = [&](Tensor<double> made, const Tensor<double>& truth, const Tensor<double>& tolerance) {
       shows = shows || !same(made, truth);
       round_to(Dtype::bf16, made);
-      failed = failed || judge("", made, truth, allowance).grade == Grade::fail;
+      failed = failed || judge_tensor("", made, truth, tolerance).status == Status::fail;
     };
     if (mistake.forward) {
-      Attended<double> made = mistake.forward(forward, reading);
-      add(std::move(made.out), gauged.truth.out, gauged.allowance.out);
-      shows = shows || !same(made.lse, gauged.truth.lse);
-      failed = failed || judge("", made.lse, gauged.truth.lse, gauged.allowance.lse).grade == Grade::fail;
+      AttentionOutput<double> made = mistake.forward(forward, variant);
+      add(std::move(made.out), bounded.truth.out, bounded.tolerance.out);
+      shows = shows || !same(made.lse, bounded.truth.lse);
+      failed = failed || judge_tensor("", made.lse, bounded.truth.lse, bounded.tolerance.lse).status == Status::fail;
     }
     if (mistake.backward) {
-      Gradients<double> made = mistake.backward(backward, reading);
-      add(std::move(made.dq), gradients.truth.dq, gradients.allowance.dq);
-      add(std::move(made.dk), gradients.truth.dk, gradients.allowance.dk);
-      add(std::move(made.dv), gradients.truth.dv, gradients.allowance.dv);
+      Gradients<double> made = mistake.backward(backward, variant);
+      add(std::move(made.dq), gradients.truth.dq, gradients.tolerance.dq);
+      add(std::move(made.dk), gradients.truth.dk, gradients.tolerance.dk);
+      add(std::move(made.dv), gradients.truth.dv, gradients.tolerance.dv);
     }
     return failed || !shows;
   }
@@ -129,7 +129,7 @@ struct Trial {
 }  // namespace
 
 TEST_CASE("a query of a tiny vector reads sum 2^n V / sum 2^n, where n = q.k are whole numbers") {
-  for_each_tiny_row([](const GoldenVector& v, const Attended<double>& truth, Index h, Index i) {
+  for_each_tiny_row([](const GoldenVector& v, const AttentionOutput<double>& truth, Index h, Index i) {
     const Fractions exact = fractions(v.probe, h, i);
     for (Index d = 0; d < v.probe.V.shape().D; ++d) {
       const auto read = static_cast<double>(exact.read[static_cast<std::size_t>(d)]);
@@ -140,7 +140,7 @@ TEST_CASE("a query of a tiny vector reads sum 2^n V / sum 2^n, where n = q.k are
 }
 
 TEST_CASE("lse of a tiny vector is the logarithm of a whole number, or of its quotient by a power of two") {
-  for_each_tiny_row([](const GoldenVector& v, const Attended<double>& truth, Index h, Index i) {
+  for_each_tiny_row([](const GoldenVector& v, const AttentionOutput<double>& truth, Index h, Index i) {
     const Fractions exact = fractions(v.probe, h, i);
     const double lse = truth.lse(0, i, h, 0);
     if (exact.sum == 0)
@@ -192,15 +192,15 @@ TEST_CASE("every vector accepts the truth, stored as bf16, f16, f32 or f64") {
       CAPTURE(v.id);
       const Dtype stored = parse_dtype(name(precision));
       Submission s = v.submission({precision, stored, Dtype::f32, true});
-      Attended<double> forward = attention(s.problem);
+      AttentionOutput<double> forward = attention(s.problem);
       Gradients<double> gradients = attention_vjp(s.problem, forward, s.cotangents);
       for (Tensor<double>* each : {&forward.out, &gradients.dq, &gradients.dk, &gradients.dv})
         round_to(stored, *each);
       round_to(Dtype::f32, forward.lse);
       s.out = forward.out, s.lse = forward.lse;
       s.dq = gradients.dq, s.dk = gradients.dk, s.dv = gradients.dv;
-      const Report report = check_submission(s, {.diagnose = false, .blind_spots = false});
-      CHECK(report.gauge_ratio <= 1);
+      const Report report = check_submission(s, {.diagnose = false, .list_undetectable = false});
+      CHECK(report.worst_ratio <= 1);
     }
 }
 
@@ -227,11 +227,11 @@ TEST_CASE("a program with a mistake that a vector kills fails there, even in bf1
     CAPTURE(v->id);
     const Trial trial(*v);
     int killed = 0;
-    for (const Mutant& mutant : mutants(*v)) {
+    for (const MutationResult& mutant : mutation_results(*v)) {
       if (!mutant.killed()) continue;
       CAPTURE(mutant.mistake->id);
-      for (const Reading& reading : mutant.mistake->readings(trial.forward))
-        CHECK(trial.fails(*mutant.mistake, reading));
+      for (const Variant& variant : mutant.mistake->variants(trial.forward))
+        CHECK(trial.fails(*mutant.mistake, variant));
       ++killed;
     }
     CHECK(killed >= 40);
@@ -239,11 +239,11 @@ TEST_CASE("a program with a mistake that a vector kills fails there, even in bf1
 }
 
 TEST_CASE("a mistake that cannot be made on a vector, or shows in some readings only, is not killed by it") {
-  for (const Mutant& mutant : mutants(vector_of("tiny-causal"))) {
-    if (mutant.mistake->id == "S12") CHECK(mutant.readings == 0);  // there is no soft-cap to leave out
-    if (mutant.readings == 0) CHECK(!mutant.killed());
+  for (const MutationResult& mutant : mutation_results(vector_of("tiny-causal"))) {
+    if (mutant.mistake->id == "S12") CHECK(mutant.variants == 0);  // there is no soft-cap to leave out
+    if (mutant.variants == 0) CHECK(!mutant.killed());
     CHECK(mutant.failed <= mutant.changed);
-    CHECK(mutant.changed <= mutant.readings);
+    CHECK(mutant.changed <= mutant.variants);
     if (mutant.failed < mutant.changed) CHECK(!mutant.killed());
   }
 }

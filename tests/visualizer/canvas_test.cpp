@@ -1,14 +1,14 @@
-#include "visualizer/view/canvas.h"
+#include "visualizer/draw/canvas.h"
 
 #include <doctest/doctest.h>
 #include <imgui.h>
 
 #include <stdexcept>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/visualizer/color_difference.h"
 #include "visualizer/raster/headless_screen.h"
-#include "visualizer/view/fonts.h"
+#include "visualizer/draw/fonts.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -50,7 +50,7 @@ TEST_CASE("a text stands where the log says, within its place") {
   for (const Align align : {Align::left, Align::centre, Align::right}) {
     const Rect place{100, 100, 300, 40};
     const auto draw = [&](Canvas& canvas) { canvas.text(place, "Softmax", Face::heading, ink, align); };
-    const Writing writing = log_of(draw).writings.at(0);
+    const DrawnText writing = log_of(draw).texts.at(0);
     CHECK(writing.text == "Softmax");
     CHECK_FALSE(writing.cut);
     CHECK(place.contains(writing.rect));
@@ -65,7 +65,7 @@ TEST_CASE("a text stands where the log says, within its place") {
 TEST_CASE("a text too long for its place is cut there, and logged as it was meant") {
   const Rect place{100, 100, 120, 20};
   const auto draw = [&](Canvas& canvas) { canvas.text(place, story, Face::body, ink); };
-  const Writing writing = log_of(draw).writings.at(0);
+  const DrawnText writing = log_of(draw).texts.at(0);
   CHECK(writing.text == story);
   CHECK(writing.cut);
   CHECK(place.contains(drawn_by(draw), 1));
@@ -75,8 +75,8 @@ TEST_CASE("a text too long for its place is cut there, and logged as it was mean
 TEST_CASE("a text too high for its place is cut") {
   const Rect place{100, 100, 120, 10};
   const auto draw = [&](Canvas& canvas) { canvas.text(place, "high", Face::title, ink); };
-  CHECK(log_of(draw).writings.at(0).cut);
-  CHECK(place.contains(log_of(draw).writings.at(0).rect));
+  CHECK(log_of(draw).texts.at(0).cut);
+  CHECK(place.contains(log_of(draw).texts.at(0).rect));
   CHECK(place.contains(drawn_by(draw)));
 }
 
@@ -88,8 +88,8 @@ TEST_CASE("a text just as large as its place fits") {
       canvas.text({10.3f, 20.7f, size.w, size.h}, "Softmax, O = P V", face, ink);
     }
   });
-  CHECK(drawing.writings.size() == faces);
-  for (const Writing& writing : drawing.writings) CHECK_FALSE(writing.cut);
+  CHECK(drawing.texts.size() == faces);
+  for (const DrawnText& writing : drawing.texts) CHECK_FALSE(writing.cut);
 }
 
 TEST_CASE("of several texts the first that fits is written, and none where none does") {
@@ -98,7 +98,7 @@ TEST_CASE("of several texts the first that fits is written, and none where none 
       canvas.fitting_text({50, 50, width, height}, {"K3 of device 3", "K3", "3"}, Face::body, ink);
     });
     std::string all;
-    for (const Writing& writing : drawing.writings) all += writing.text;
+    for (const DrawnText& writing : drawing.texts) all += writing.text;
     return all;
   };
   CHECK(written(300, 20) == "K3 of device 3");
@@ -112,7 +112,7 @@ TEST_CASE("a text that goes over lines is written on one") {
   const auto draw = [](Canvas& canvas) {
     canvas.text({50, 50, 200, 20}, "one\ntwo\tthree", Face::body, ink);
   };
-  CHECK_FALSE(log_of(draw).writings.at(0).cut);
+  CHECK_FALSE(log_of(draw).texts.at(0).cut);
   CHECK(Rect{50, 50, 200, 20}.contains(drawn_by(draw)));
 }
 
@@ -125,13 +125,13 @@ TEST_CASE("a paragraph is broken at blanks and keeps to its width") {
     line = canvas.line_height(Face::body);
   };
   const Drawing drawing = log_of(draw);
-  CHECK(drawing.writings.size() == 1);
-  CHECK_FALSE(drawing.writings[0].cut);
+  CHECK(drawing.texts.size() == 1);
+  CHECK_FALSE(drawing.texts[0].cut);
   CHECK(height == foreseen);
   CHECK(height > 3 * line);
-  CHECK(drawing.writings[0].rect.h == doctest::Approx(height));
-  CHECK(place.contains(drawing.writings[0].rect));
-  CHECK(drawing.writings[0].rect.contains(drawn_by(draw), 1));
+  CHECK(drawing.texts[0].rect.h == doctest::Approx(height));
+  CHECK(place.contains(drawing.texts[0].rect));
+  CHECK(drawing.texts[0].rect.contains(drawn_by(draw), 1));
 }
 
 TEST_CASE("a paragraph is broken at line breaks too") {
@@ -148,8 +148,8 @@ TEST_CASE("a paragraph is broken at line breaks too") {
 TEST_CASE("a paragraph too long for its place is cut there") {
   for (const Rect place : {Rect{50, 50, 200, 45}, Rect{50, 50, 20, 300}}) {
     const auto draw = [&](Canvas& canvas) { canvas.paragraph(place, story, Face::body, ink); };
-    CHECK(log_of(draw).writings.at(0).cut);
-    CHECK(log_of(draw).writings.at(0).text == story);
+    CHECK(log_of(draw).texts.at(0).cut);
+    CHECK(log_of(draw).texts.at(0).text == story);
     CHECK(place.contains(drawn_by(draw), 1));
   }
 }
@@ -244,7 +244,7 @@ TEST_CASE("the pointer meets what was drawn last, and first of all what lies on 
   CHECK(drawing.at({10, 10}) == nullptr);
 }
 
-TEST_CASE("writings know whether they lie on top") {
+TEST_CASE("texts know whether they lie on top") {
   const Drawing drawing = log_of([](Canvas& canvas) {
     canvas.text({0, 0, 90, 20}, "below", Face::body, ink);
     canvas.enter_overlay();
@@ -252,9 +252,9 @@ TEST_CASE("writings know whether they lie on top") {
     canvas.leave_overlay();
     canvas.text({0, 40, 90, 20}, "beside", Face::body, ink);
   });
-  CHECK(drawing.writings.at(0).layer == 0);
-  CHECK(drawing.writings.at(1).layer == 1);
-  CHECK(drawing.writings.at(2).layer == 0);
+  CHECK(drawing.texts.at(0).layer == 0);
+  CHECK(drawing.texts.at(1).layer == 1);
+  CHECK(drawing.texts.at(2).layer == 0);
 }
 
 TEST_CASE("what is clipped away is neither seen nor met") {
@@ -273,8 +273,8 @@ TEST_CASE("what is clipped away is neither seen nor met") {
   CHECK(drawing.elements.size() == 2);
   CHECK(drawing.elements.at(0).rect == Rect{120, 120, 30, 30});
   CHECK(drawing.at({210, 210})->target == Target::device(3));
-  CHECK(drawing.writings.size() == 1);
-  CHECK(drawing.writings.at(0).cut);
+  CHECK(drawing.texts.size() == 1);
+  CHECK(drawing.texts.at(0).cut);
 }
 
 // ---- The screen -------------------------------------------------------------
@@ -287,8 +287,8 @@ TEST_CASE("a picture and the log alone say the same, each time") {
   Drawing with_picture;
   const Image picture = screen().picture(themes()[0], draw, &with_picture);
   const Drawing alone = log_of(draw);
-  CHECK(with_picture.writings.size() == alone.writings.size());
-  CHECK(with_picture.writings.at(0).rect == alone.writings.at(0).rect);
+  CHECK(with_picture.texts.size() == alone.texts.size());
+  CHECK(with_picture.texts.at(0).rect == alone.texts.at(0).rect);
   CHECK(with_picture.elements.at(0).rect == alone.elements.at(0).rect);
   const bool same = picture.rgba == screen().picture(themes()[0], draw).rgba;
   CHECK(same);
@@ -320,8 +320,8 @@ TEST_CASE("screens do not disturb one another, nor who else draws") {
 }
 
 TEST_CASE("a picture of no sensible size is refused") {
-  says(refusal([] { HeadlessScreen(0, 0); }), "[picture] a picture has from 64 x 36");
-  says(refusal([] { HeadlessScreen(100000, 900); }), "100000 x 900 were asked for");
-  says(refusal([] { HeadlessScreen(1600, 90000); }), "1600 x 90000 were asked for");
-  says(refusal([] { HeadlessScreen(1600, 900, 100); }), "the scale lies between");
+  check_message(bad_input_message([] { HeadlessScreen(0, 0); }), "[picture] a picture has from 64 x 36");
+  check_message(bad_input_message([] { HeadlessScreen(100000, 900); }), "100000 x 900 were asked for");
+  check_message(bad_input_message([] { HeadlessScreen(1600, 90000); }), "1600 x 90000 were asked for");
+  check_message(bad_input_message([] { HeadlessScreen(1600, 900, 100); }), "the scale lies between");
 }

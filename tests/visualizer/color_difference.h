@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "visualizer/view/color.h"
+#include "visualizer/draw/color.h"
 
 namespace ringattn::viz {
 
@@ -26,16 +26,16 @@ inline double contrast(Color a, Color b) {
   return std::max(of_a / of_b, of_b / of_a);
 }
 
-// ---- Eyes -------------------------------------------------------------------
+// ---- ColorVision -------------------------------------------------------------------
 
-struct Eyes {
+struct ColorVision {
   std::string_view name;
   std::array<double, 9> matrix;  // on linear RGB
 };
 
 // Machado, Oliveira, Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
 // IEEE TVCG 15 (2009): the matrices of severity 1.0
-constexpr Eyes all_eyes[] = {
+constexpr ColorVision color_visions[] = {
     {"usual", {1, 0, 0, 0, 1, 0, 0, 0, 1}},
     {"protanopic",
      {0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998}},
@@ -45,7 +45,7 @@ constexpr Eyes all_eyes[] = {
      {1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.303900}},
 };
 
-inline Triple seen_by(const Eyes& eyes, const Triple& color) {
+inline Triple simulate_vision(const ColorVision& eyes, const Triple& color) {
   Triple seen{};
   for (std::size_t row = 0; row < 3; ++row) {
     double sum = 0;
@@ -98,8 +98,8 @@ inline double ciede2000(const Triple& first, const Triple& second) {
   return std::sqrt(std::pow(dL / SL, 2) + std::pow(dC / SC, 2) + std::pow(dH / SH, 2) + crossed);
 }
 
-inline double difference(const Eyes& eyes, Color a, Color b) {
-  return ciede2000(lab(seen_by(eyes, linear(a))), lab(seen_by(eyes, linear(b))));
+inline double difference(const ColorVision& eyes, Color a, Color b) {
+  return ciede2000(lab(simulate_vision(eyes, linear(a))), lab(simulate_vision(eyes, linear(b))));
 }
 
 }  // namespace ringattn::viz

@@ -5,11 +5,11 @@
 #include <map>
 #include <set>
 
-#include "tests/visualizer/screens.h"
-#include "visualizer/model/commands.h"
-#include "visualizer/model/pointer.h"
+#include "tests/visualizer/screen_fixtures.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/pointer.h"
 #include "visualizer/run/live_run.h"
-#include "visualizer/view/theme.h"
+#include "visualizer/draw/theme.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -19,7 +19,7 @@ namespace {
 // Everything that can be seen, heard or copied of a session
 std::string state_of(const Session& session) {
   static HeadlessScreen screen(1600, 900);
-  const Settings& settings = session.settings;
+  const ViewSettings& settings = session.settings;
   std::ostringstream state;
   state << session.title() << session.t() << session.playing() << session.speed << session.typing
         << session.quit << session.blank << session.to_copy << session.notice << settings.theme
@@ -39,13 +39,13 @@ struct Situation {
 const Situation situations[] = {
     {"in the midst of a scene",
      [](Session& s) {
-       s.open_scene(scene_called("ring"));
+       s.open_scene(find_scene("ring"));
        s.go_to_beat(3);
        s.selection.hovered = Target::block(1);
      }},
     {"with a help text open",
-     [](Session& s) { s.open_scene(scene_called("ring")), s.overlay = Overlay::help; }},
-    {"in free play", [](Session& s) { s.open_scene(scene_called("free")); }},
+     [](Session& s) { s.open_scene(find_scene("ring")), s.overlay = Overlay::help; }},
+    {"in free play", [](Session& s) { s.open_scene(find_scene("free")); }},
     {"before a live run",
      [](Session& s) {
        RunConfig config;
@@ -59,7 +59,7 @@ std::string after_key(const Situation& situation, const std::string& key) {
   situation.prepare(session);
   session.notice.clear();
   const std::string before = state_of(session);
-  press(session, key);
+  press_key(session, key);
   return looks_like(session, before) ? "" : situation.name;
 }
 
@@ -85,18 +85,18 @@ TEST_CASE("no key and no name is given twice, and each command says what it does
     CHECK_FALSE(command.keys.empty());
     CHECK_FALSE(command.group.empty());
     CHECK(command.title.size() >= 4);
-    CHECK(command_called(command.id) == &command);
+    CHECK(find_command(command.id) == &command);
     for (const std::string& key : command.keys) {
       INFO(key);
       CHECK(keys.insert(key).second);
-      CHECK(command_on(key) == &command);
+      CHECK(command_for_key(key) == &command);
     }
   }
 }
 
 TEST_CASE("keys are silent while a text is typed") {
-  Watched session("free");
-  press(session, "E");
+  SceneSession session("free");
+  press_key(session, "E");
   REQUIRE(session.typing);
   const auto looks = [&session] {
     std::ostringstream all;
@@ -111,18 +111,18 @@ TEST_CASE("keys are silent while a text is typed") {
     for (const std::string& key : command.keys) {
       if (key == "Enter" || key == "Esc") continue;
       INFO(key);
-      press(session, key);
+      press_key(session, key);
       CHECK(session.typing);
       CHECK(looks() == before);
     }
-  press(session, "Esc");
+  press_key(session, "Esc");
   CHECK_FALSE(session.typing);
 }
 
 TEST_CASE("commands that turn something on turn it off again") {
   for (const char* id : {"play", "scenes", "zoom", "code", "memory", "critical_path", "motion", "present",
                          "blank", "laser", "help", "pin"}) {
-    Watched session("ring");
+    SceneSession session("ring");
     session.go_to_beat(2);
     session.selection.hovered = Target::block(1);
     const std::string before = state_of(session);
@@ -142,7 +142,7 @@ TEST_CASE("commands that go round come back: themes, what the matrix shows, devi
                                                      {"next_scene", scenes().size()},
                                                      {"previous_scene", scenes().size()}};
   for (const auto& [id, times] : rounds) {
-    Watched session("ring");
+    SceneSession session("ring");
     const std::string before = state_of(session);
     INFO(id);
     for (std::size_t n = 0; n < times; ++n) {
@@ -160,19 +160,19 @@ TEST_CASE("devices and rows are selected of the run that is watched") {
     for (int beat = 0; beat < session.beats(); ++beat) {
       session.go_to_beat(beat);
       INFO(scene.id << ", beat " << beat + 1);
-      const Recording& watched = session.watched();
+      const Recording& traced_rows = session.main_recording();
       std::set<int> devices;
       for (int n = 0; n < 20; ++n)
         run_command(session, "next_device"), devices.insert(session.selection.device);
-      CHECK(devices.size() == static_cast<std::size_t>(watched.devices()));
+      CHECK(devices.size() == static_cast<std::size_t>(traced_rows.devices()));
       for (int n = 0; n < 70; ++n) run_command(session, "next_row");
-      CHECK(session.selection.row == watched.header().Sq - 1);
+      CHECK(session.selection.row == traced_rows.header().Sq - 1);
     }
   }
 }
 
 TEST_CASE("Esc leads out of everything, one thing after the other") {
-  Watched session("ring");
+  SceneSession session("ring");
   const std::string before = state_of(session);
   session.settings.presenting = true;
   session.selection.pinned = Target::block(2);
@@ -181,14 +181,14 @@ TEST_CASE("Esc leads out of everything, one thing after the other") {
   session.overlay = Overlay::help;
   for (int n = 0; n < 5; ++n) {
     CHECK_FALSE(looks_like(session, before));
-    press(session, "Esc");
+    press_key(session, "Esc");
   }
   CHECK(looks_like(session, before));
 }
 
 TEST_CASE("to zoom shows the panel in which the pointer is, of its own run") {
   HeadlessScreen screen(1600, 900);
-  Watched session("causal");
+  SceneSession session("causal");
   const Drawing drawing = drawn(screen, session);
   for (const Element& element : drawing.elements) {
     if (element.target != Target::panel("matrix")) continue;
@@ -196,10 +196,10 @@ TEST_CASE("to zoom shows the panel in which the pointer is, of its own run") {
     run_command(session, "zoom");
     const Drawing alone = drawn(screen, session);
     run_command(session, "zoom");
-    const auto titled = [&](const Writing& writing) {
+    const auto titled = [&](const DrawnText& writing) {
       return writing.text == session.run_title(element.run);
     };
-    CHECK(std::any_of(alone.writings.begin(), alone.writings.end(), titled));
+    CHECK(std::any_of(alone.texts.begin(), alone.texts.end(), titled));
     CHECK(std::count_if(alone.elements.begin(), alone.elements.end(),
                         [](const Element& each) { return each.target.kind == Target::Kind::panel; }) == 1);
   }

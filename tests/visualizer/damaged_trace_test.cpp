@@ -3,14 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "reference/files/trace_file.h"
-#include "tests/file_fixtures.h"
-#include "tests/trials.h"
-#include "tests/visualizer/every_panel.h"
+#include "tests/support/file_fixtures.h"
+#include "tests/support/trials.h"
+#include "tests/visualizer/all_panels.h"
 #include "tests/visualizer/random_config.h"
-#include "visualizer/model/commands.h"
-#include "visualizer/model/pointer.h"
-#include "visualizer/model/session.h"
-#include "visualizer/run/record.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/pointer.h"
+#include "visualizer/session/session.h"
+#include "visualizer/run/record_run.h"
 #include "visualizer/view/screen_view.h"
 
 using namespace ringattn;
@@ -27,7 +27,7 @@ std::vector<std::string> traces() {
   turning.rotate = Rotation::q, turning.layout = Layout::zigzag, backward.backward = true;
   std::vector<std::string> bytes;
   for (const RunConfig& config : {plain, turning, backward}) {
-    const Recorded run = record(config);
+    const RecordedRun run = record_run(config);
     std::ostringstream lines;
     write_json_lines(lines, run.recording->header(), run.recording->events());
     bytes.push_back(lines.str());
@@ -37,17 +37,17 @@ std::vector<std::string> traces() {
 
 std::shared_ptr<Recording> recording_of(const std::string& bytes) {
   TraceFile trace = parse_trace(bytes);
-  return std::make_shared<Recording>(std::move(trace.header), std::move(trace.events), Extent::whole,
-                                     trace.texts);
+  return std::make_shared<Recording>(std::move(trace.header), std::move(trace.events), TraceExtent::complete,
+                                     trace.strings);
 }
 
 // What refuses the trace, or nothing, when all of it has been drawn
 std::string watch(const std::string& bytes) {
   static HeadlessScreen screen(960, 540);
-  return refusal([&] {
+  return bad_input_message([&] {
     const std::shared_ptr<Recording> recording = recording_of(bytes);
     for (const Clock clock : {Clock::modelled, Clock::measured})
-      for (const double part : {0.0, 0.4, 1.0}) draw_every_panel(screen, *recording, clock, part);
+      for (const double part : {0.0, 0.4, 1.0}) draw_all_panels(screen, *recording, clock, part);
   });
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("a trace that is whole is watched") {
   for (const std::string& bytes : traces()) CHECK(watch(bytes) == "");
 }
 
-TEST_CASE("a trace that ends after any of its lines is watched as far as it goes") {
+TEST_CASE("a trace that ends after any of its lines is traced_rows as far as it goes") {
   for (const std::string& bytes : traces())
     for (std::size_t end = bytes.find('\n'); end + 1 < bytes.size(); end = bytes.find('\n', end + 1))
       CHECK(watch(bytes.substr(0, end + 1)) == "");
@@ -104,7 +104,7 @@ TEST_CASE("a trace that ends within a line is refused with one sentence") {
     }
 }
 
-TEST_CASE("whatever bytes of a trace are changed, it is watched or refused") {
+TEST_CASE("whatever bytes of a trace are changed, it is traced_rows or refused") {
   Random random(2);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(150); ++n) {
@@ -118,7 +118,7 @@ TEST_CASE("whatever bytes of a trace are changed, it is watched or refused") {
     }
 }
 
-TEST_CASE("whatever numbers and words of a trace are exchanged, it is watched or refused") {
+TEST_CASE("whatever numbers and words of a trace are exchanged, it is traced_rows or refused") {
   Random random(3);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(300); ++n) {
@@ -169,7 +169,7 @@ TEST_CASE("every key may be pressed while a damaged trace is watched") {
     for (int n = 0; n < trials(20); ++n) {
       Session session;
       const std::string refused =
-          refusal([&] { session.open_recording(recording_of(shuffled(bytes, random)), "damaged"); });
+          bad_input_message([&] { session.open_recording(recording_of(shuffled(bytes, random)), "damaged"); });
       if (!refused.empty()) continue;
       for (int keys = 0; keys < 40; ++keys) {
         const Command& command = commands()[static_cast<std::size_t>(random.below(std::ssize(commands())))];

@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/visualizer/screens.h"
-#include "visualizer/model/commands.h"
-#include "visualizer/model/deep_link.h"
-#include "visualizer/model/knobs.h"
-#include "visualizer/view/theme.h"
+#include "tests/visualizer/screen_fixtures.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/deep_link.h"
+#include "visualizer/session/parameters.h"
+#include "visualizer/draw/theme.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -20,7 +20,7 @@ void look_around(Session& session, Random& random) {
   };
   session.open_scene(scenes()[some(scenes().size())]);
   for (int n = 0; session.free_config() && n < 12; ++n)
-    session.turn(knobs()[some(knobs().size())].id, random.below(2) ? 1 : -1);
+    session.adjust(parameters()[some(parameters().size())].id, random.below(2) ? 1 : -1);
   session.go_to_beat(static_cast<int>(some(static_cast<std::size_t>(session.beats()))));
   if (random.below(2) && !session.current_beat()->question.empty()) session.proceed();
   if (random.below(2)) session.seek(random.uniform() * session.duration());
@@ -32,9 +32,9 @@ void look_around(Session& session, Random& random) {
   if (random.below(3) == 0) session.selection.pinned = Target::event(0, 1), session.selection.pinned_run = 0;
 }
 
-std::string refusal(const std::string& link) {
-  Watched session("free");
-  return sentence_of([&] { apply_deep_link(session, link); });
+std::string bad_input_message(const std::string& link) {
+  SceneSession session("free");
+  return error_message([&] { apply_deep_link(session, link); });
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ TEST_CASE("who opens a link sees the same picture") {
 }
 
 TEST_CASE("a link brings the text that was typed, whatever its letters") {
-  Watched here("free"), there("why");
+  SceneSession here("free"), there("why");
   here.set_text("to be & not=to 100% \xc3\xa4 be");
   apply_deep_link(there, deep_link(here));
   CHECK(there.free_config()->text == here.free_config()->text);
@@ -65,7 +65,7 @@ TEST_CASE("a link brings the text that was typed, whatever its letters") {
 
 TEST_CASE("an empty link changes nothing") {
   HeadlessScreen screen(1600, 900);
-  Watched session("causal");
+  SceneSession session("causal");
   const std::string before = text_of(drawn(screen, session));
   apply_deep_link(session, "");
   CHECK(text_of(drawn(screen, session)) == before);
@@ -107,7 +107,7 @@ TEST_CASE("what is no link is refused with a sentence that says why") {
                            "fault=broken",
                            "scene=ring&devices=8"}) {
     INFO(link);
-    const std::string sentence = refusal(link);
+    const std::string sentence = bad_input_message(link);
     CHECK(sentence != "");
     CHECK(sentence.find('[') == 0);
     CHECK(contains(sentence, "found"));
@@ -127,9 +127,9 @@ TEST_CASE("no text that pretends to be a link does harm") {
     for (Index k = random.below(3); k >= 0; --k)
       link += (link.empty() ? "" : "&") + keys[random.below(std::size(keys))] +
               values[random.below(std::size(values))];
-    Watched session("free");
+    SceneSession session("free");
     INFO(link);
-    const std::string sentence = sentence_of([&] { apply_deep_link(session, link); });
-    CHECK(drawn(screen, session).writings.size() > 0);
+    const std::string sentence = error_message([&] { apply_deep_link(session, link); });
+    CHECK(drawn(screen, session).texts.size() > 0);
   }
 }

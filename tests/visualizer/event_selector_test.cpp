@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/sentence.h"
-#include "tests/trials.h"
+#include "tests/support/error_message.h"
+#include "tests/support/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/model/event_selector.h"
-#include "visualizer/model/scene.h"
-#include "visualizer/run/record.h"
+#include "visualizer/session/scene.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -18,8 +18,8 @@ std::optional<double> time_of(const std::string& text, const Recording& recordin
   return EventSelector(text).time(recording, Clock::modelled);
 }
 
-std::string refusal(const std::string& text) {
-  return sentence_of([&] { EventSelector selector(text); });
+std::string bad_input_message(const std::string& text) {
+  return error_message([&] { EventSelector selector(text); });
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ std::string refusal(const std::string& text) {
 TEST_CASE("a selector finds the event that it names, at its begin, its end or between") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     for (const Span& span : recording->spans().all()) {
       const Event& event = *span.begin;
       if (event.kind != EventKind::compute || recording->pass_of(span) > 0) continue;
@@ -42,7 +42,7 @@ TEST_CASE("a selector finds the event that it names, at its begin, its end or be
 }
 
 TEST_CASE("of several events like it, a selector means the first in time") {
-  const auto recording = record({}).recording;
+  const auto recording = record_run({}).recording;
   for (const char* text : {"compute", "send what=K_V", "recv step=1", "wait", "compute mask_class=full"}) {
     const std::optional<double> time = time_of(text, *recording);
     if (!time) continue;
@@ -60,13 +60,13 @@ TEST_CASE("of several events like it, a selector means the first in time") {
 TEST_CASE("a selector stays with its event when links become slower") {
   RunConfig fast, slow;
   slow.cost.link_latency_us = 5;
-  const auto before = record(fast).recording, after = record(slow).recording;
+  const auto before = record_run(fast).recording, after = record_run(slow).recording;
   const char* const text = "compute device=2 step=2 owner=0";
   CHECK(time_of(text, *after).value() > time_of(text, *before).value());
 }
 
 TEST_CASE("what never happens has no time") {
-  const auto recording = record({}).recording;
+  const auto recording = record_run({}).recording;
   for (const char* text : {"compute device=99", "grad_hop", "compute pass=1", "send what=Q"})
     CHECK_FALSE(time_of(text, *recording).has_value());
 }
@@ -75,7 +75,7 @@ TEST_CASE("what is no selector is refused with a sentence") {
   for (const char* text : {"", "begin", "compute colour=red", "compute device=two", "compute device=",
                            "end 50%", "compute 150%", "compute -5%", "compute x%", "start later"}) {
     INFO(text);
-    CHECK(refusal(text).find("[event selector]") == 0);
+    CHECK(bad_input_message(text).find("[event selector]") == 0);
   }
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("every beat of every scene stands at an event of the run that it speak
       INFO(scene.id << ": " << beat.at.text());
       const auto run = static_cast<std::size_t>(std::max(beat.run, 0));
       REQUIRE(run < scene.runs.size());
-      const auto recording = record(scene.runs[run].config).recording;
+      const auto recording = record_run(scene.runs[run].config).recording;
       for (const Clock clock : {Clock::modelled, Clock::measured}) {
         const std::optional<double> time = beat.at.time(*recording, clock);
         REQUIRE(time.has_value());

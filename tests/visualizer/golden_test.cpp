@@ -4,7 +4,7 @@
 
 #include "reference/files/trace_file.h"
 #include "tests/visualizer/picture_difference.h"
-#include "visualizer/model/deep_link.h"
+#include "visualizer/interaction/deep_link.h"
 #include "visualizer/raster/headless_screen.h"
 #include "visualizer/view/screen_view.h"
 
@@ -38,7 +38,7 @@ Image picture_of(const Golden& golden) {
   TraceFile trace = read_trace(goldens / (std::string(golden.trace) + ".trace"));
   Session session;
   session.open_recording(std::make_shared<Recording>(std::move(trace.header), std::move(trace.events),
-                                                     Extent::whole, trace.texts),
+                                                     TraceExtent::complete, trace.strings),
                          golden.trace);
   apply_deep_link(session, golden.state);
   HeadlessScreen screen(960, 540, session.settings.scale);

@@ -9,12 +9,12 @@
 #include <map>
 #include <thread>
 
-#include "tests/file_fixtures.h"
-#include "tests/sentence.h"
-#include "tests/trials.h"
+#include "tests/support/file_fixtures.h"
+#include "tests/support/error_message.h"
+#include "tests/support/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/run/live_run.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -84,7 +84,7 @@ TEST_CASE("what is seen of a live run at any moment is what the recorded run beg
   Random random(1);
   for (int trial = 0; trial < trials(40); ++trial) {
     const RunConfig config = without_cost(random);
-    const Recorded recorded = record(config);
+    const RecordedRun recorded = record_run(config);
     LiveRun run(config);
     for (int verb = 0; run.running(); ++verb) {
       if (verb < 10)
@@ -208,8 +208,8 @@ TEST_CASE("links that grow slower and faster on the way break no invariant") {
 
 TEST_CASE("no link is made faster than the run says") {
   LiveRun run({});
-  says(refusal([&] { run.slow_link(0, 0.5); }), "by a factor from 1 on; found 0.5");
-  says(refusal([&] { run.slow_link(0, NAN); }), "by a factor from 1 on; found nan");
+  check_message(bad_input_message([&] { run.slow_link(0, 0.5); }), "by a factor from 1 on; found 0.5");
+  check_message(bad_input_message([&] { run.slow_link(0, NAN); }), "by a factor from 1 on; found nan");
 }
 
 TEST_CASE("a snapshot is the same one while nothing happens") {
@@ -231,7 +231,7 @@ TEST_CASE("a live run knows the answer of full attention and the words") {
   config.text = "to be or not to be";
   LiveRun run(config);
   CHECK(run.snapshot()->words.size() == 6);
-  CHECK(run.snapshot()->dense_out(5) == record(config).recording->dense_out(5));
+  CHECK(run.snapshot()->dense_out(5) == record_run(config).recording->dense_out(5));
 }
 
 TEST_CASE("a live run that fails says why, and is never whole") {

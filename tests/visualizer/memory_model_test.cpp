@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "reference/trace/summary.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/model/memory_model.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -14,14 +14,14 @@ using namespace ringattn::viz;
 TEST_CASE("the parts that a device holds add up to what it holds, at every moment") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     for (const Clock clock : {Clock::modelled, Clock::measured})
       for (int m = 0; m < 3; ++m) {
         const Moment now = moment(*recording, random.uniform() * recording->duration(clock), clock);
         const std::vector<DeviceMemory> devices = memory(*recording, now);
         for (std::size_t d = 0; d < devices.size(); ++d) {
           std::int64_t sum = 0;
-          for (const Holding& holding : devices[d].held) sum += holding.bytes;
+          for (const Allocation& allocation : devices[d].held) sum += allocation.bytes;
           CHECK(sum == devices[d].bytes);
           CHECK(sum == now.devices[d].bytes);
           CHECK(sum <= devices[d].peak);
@@ -33,9 +33,9 @@ TEST_CASE("the parts that a device holds add up to what it holds, at every momen
 TEST_CASE("at the end everything is given back, and the peak is that of the run's summary") {
   Random random(2);
   for (int n = 0; n < trials(40); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     Summary summary(recording->devices());
-    for (const Event& event : recording->events()) summary.take(event);
+    for (const Event& event : recording->events()) summary.write(event);
     const Moment end = moment(*recording, recording->duration(Clock::measured), Clock::measured);
     const std::vector<DeviceMemory> devices = memory(*recording, end);
     for (std::size_t d = 0; d < devices.size(); ++d) {
@@ -52,14 +52,14 @@ TEST_CASE("the slots of a device have the blocks that it holds and that came in"
     for (const bool backward : {false, true}) {
       RunConfig config;
       config.rotate = rotate, config.backward = backward;
-      const auto recording = record(config).recording;
+      const auto recording = record_run(config).recording;
       for (const double part : {0.1, 0.3, 0.6, 0.9}) {
         const Moment now = moment(*recording, part * recording->duration(Clock::modelled), Clock::modelled);
         const std::vector<DeviceMemory> devices = memory(*recording, now);
         for (std::size_t d = 0; d < devices.size(); ++d) {
           std::vector<int> blocks;
-          for (const Holding& holding : devices[d].held)
-            if (holding.block >= 0) blocks.push_back(holding.block);
+          for (const Allocation& allocation : devices[d].held)
+            if (allocation.block >= 0) blocks.push_back(allocation.block);
           std::vector<int> expected;
           for (const int owner : {now.devices[d].holds.owner, now.devices[d].incoming.owner})
             if (owner >= 0) expected.push_back(owner);
@@ -80,7 +80,7 @@ TEST_CASE("one device with all scores needs what a hand adds up") {
   CHECK(naive_memory(header).bytes() == 2 * naive.bytes());
 }
 
-TEST_CASE("for a million tokens, twice the devices hold half as much each, but for the tile") {
+TEST_CASE("for a million positions, twice the devices hold half as much each, but for the tile") {
   const double tile = 4 * 256 * 512;
   CHECK((long_ring_memory(4) - tile) == 2 * (long_ring_memory(8) - tile));
   CHECK(long_ring_memory(1 << 20) - tile == 2 * 128 + 8 * 128 + 4 * (128 + 2));

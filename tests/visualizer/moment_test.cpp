@@ -6,10 +6,10 @@
 #include <map>
 #include <tuple>
 
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/model/moment.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -20,7 +20,7 @@ template <class Law>
 void at_random_moments(std::uint64_t seed, const Law& law) {
   Random random(seed);
   for (int n = 0; n < trials(60); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     for (const Clock clock : {Clock::modelled, Clock::measured})
       for (int m = 0; m < 4; ++m)
         law(*recording, moment(*recording, random.uniform() * recording->duration(clock), clock));
@@ -60,7 +60,7 @@ TEST_CASE("a device computes while one of its computations is under way, and onl
 TEST_CASE("in the midst of each wait a device is seen to wait") {
   Random random(8);
   for (int n = 0; n < trials(30); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     for (const Span& span : recording->spans().all()) {
       if (span.begin->kind != EventKind::wait) continue;
       // A wait as short as the rounding of its times has no midst
@@ -94,9 +94,9 @@ TEST_CASE("a message in flight is of a step of its sender, and in one pass a lin
       CHECK(flight.to == (flight.from + 1) % recording.devices());
       CHECK(flight.fraction >= 0);
       CHECK(flight.fraction <= 1);
-      if (flight.ahead)
+      if (flight.is_block)
         CHECK(flight.owner == owner_at(flight.from, flight.send->begin->step, recording.devices()));
-      CHECK(++on_link[{flight.from, flight.ahead, recording.pass_of(*flight.send)}] == 1);
+      CHECK(++on_link[{flight.from, flight.is_block, recording.pass_of(*flight.send)}] == 1);
     }
   });
 }
@@ -108,7 +108,7 @@ TEST_CASE("a block that travels is at one place: on its way, or waiting in a soc
     for (const DeviceMoment& device : now.devices)
       if (device.incoming.owner >= 0) ++places[static_cast<std::size_t>(device.incoming.owner)];
     for (const Flight& flight : now.flights)
-      if (flight.ahead) ++places[static_cast<std::size_t>(flight.owner)];
+      if (flight.is_block) ++places[static_cast<std::size_t>(flight.owner)];
     for (const int count : places) CHECK(count <= 1);
   });
 }
@@ -116,26 +116,26 @@ TEST_CASE("a block that travels is at one place: on its way, or waiting in a soc
 TEST_CASE("every tile is made once: not yet, now, done, and all are done in the end") {
   Random random(5);
   for (int n = 0; n < trials(60); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     const double duration = recording->duration(Clock::modelled);
-    std::vector<viz::Tile::State> before;
+    std::vector<viz::TileProgress::State> before;
     int pass = 0;
     for (int part = 0; part <= 10; ++part) {
       const Moment now = moment(*recording, part == 10 ? duration : duration * part / 10, Clock::modelled);
       if (now.pass != pass) before.clear(), pass = now.pass;
       for (std::size_t i = 0; i < before.size(); ++i) CHECK(now.tiles[i].state >= before[i]);
       before.clear();
-      for (const viz::Tile& tile : now.tiles) before.push_back(tile.state);
+      for (const viz::TileProgress& tile : now.tiles) before.push_back(tile.state);
     }
     const auto P = static_cast<std::size_t>(recording->devices());
-    CHECK(before == std::vector<viz::Tile::State>(P * P, viz::Tile::State::done));
+    CHECK(before == std::vector<viz::TileProgress::State>(P * P, viz::TileProgress::State::done));
   }
 }
 
 TEST_CASE("in the end nothing is under way, and everybody has finished") {
   Random random(6);
   for (int n = 0; n < trials(60); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     for (const Clock clock : {Clock::modelled, Clock::measured}) {
       const Moment end = moment(*recording, recording->duration(clock), clock);
       CHECK(end.over);
@@ -148,7 +148,7 @@ TEST_CASE("in the end nothing is under way, and everybody has finished") {
 TEST_CASE("what a row has been through only grows, one block a step") {
   Random random(7);
   for (int n = 0; n < trials(40); ++n) {
-    const auto recording = record(random_config(random)).recording;
+    const auto recording = record_run(random_config(random)).recording;
     const Index row = random.below(recording->header().Sq);
     std::size_t met = 0;
     for (int part = 0; part <= 10; ++part) {

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <thread>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -52,66 +52,66 @@ void make_movie(const fs::path& path, int pictures, const MovieOptions& options 
 }  // namespace
 
 TEST_CASE("ffmpeg is given every picture once, in order") {
-  const Directory directory, programs;
+  const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, keeps_what_it_reads);
   const Path path(programs.path);
   const fs::path movie = directory.path / "it's \"a\" $(movie) ; of * pictures.mp4";
   make_movie(movie, 3);
   std::string wanted;
   for (const char gray : {0, 1, 2}) wanted.append(64 * 64 * 4, gray);
-  const bool same = content(movie) == wanted;
+  const bool same = read_file(movie) == wanted;
   CHECK(same);
   CHECK(directory.files() == 1);
 }
 
 TEST_CASE("without ffmpeg a sentence names its package and the way without it") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const Path path(directory.path, true);
-  const std::string sentence = refusal([&] { make_movie(directory.path / "a.gif", 3); });
-  says(sentence, "install Debian's package ffmpeg");
-  says(sentence, "a path that ends in .png");
+  const std::string sentence = bad_input_message([&] { make_movie(directory.path / "a.gif", 3); });
+  check_message(sentence, "install Debian's package ffmpeg");
+  check_message(sentence, "a path that ends in .png");
   CHECK(directory.files() == 0);
 }
 
 TEST_CASE("where ffmpeg fails its words are shown, and the file stays what it was") {
-  const Directory directory, programs;
+  const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, "cat > /dev/null\necho 'no such\ncodec' >&2\nexit 3");
   const Path path(programs.path);
-  const fs::path movie = write(directory.path / "a.mp4", "before");
-  const std::string sentence = refusal([&] { make_movie(movie, 3); });
-  says(sentence, "status 3");
-  says(sentence, "no such codec");
-  CHECK(content(movie) == "before");
+  const fs::path movie = write_file(directory.path / "a.mp4", "before");
+  const std::string sentence = bad_input_message([&] { make_movie(movie, 3); });
+  check_message(sentence, "status 3");
+  check_message(sentence, "no such codec");
+  CHECK(read_file(movie) == "before");
   CHECK(directory.files() == 1);
 }
 
 TEST_CASE("an ffmpeg that talks without end is quoted in short") {
-  const Directory directory, programs;
+  const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path,
                "i=0; while [ $i -lt 5000 ]; do echo \"line $i of many\" >&2; i=$((i+1)); done; exit 1");
   const Path path(programs.path);
-  const std::string sentence = refusal([&] { make_movie(directory.path / "a.mp4", 3); });
-  says(sentence, "line 4999 of many");
+  const std::string sentence = bad_input_message([&] { make_movie(directory.path / "a.mp4", 3); });
+  check_message(sentence, "line 4999 of many");
   CHECK(sentence.size() < 600);
 }
 
 TEST_CASE("an ffmpeg that reads no more ends the movie and not the program") {
-  const Directory directory, programs;
+  const TemporaryDirectory directory, programs;
   const Path path(programs.path);
   signal(SIGPIPE, SIG_DFL);
   for (const bool late : {false, true}) {
     for (const char* script : {"exit 1", "exit 0", "kill -9 $$"}) {
       write_ffmpeg(programs.path, script);
-      const fs::path movie = write(directory.path / "a.mp4", "before");
-      says(refusal([&] { make_movie(movie, 500, {}, std::chrono::milliseconds(late ? 100 : 0)); }),
+      const fs::path movie = write_file(directory.path / "a.mp4", "before");
+      check_message(bad_input_message([&] { make_movie(movie, 500, {}, std::chrono::milliseconds(late ? 100 : 0)); }),
            "[movie] ffmpeg must make the movie");
-      CHECK(content(movie) == "before");
+      CHECK(read_file(movie) == "before");
     }
   }
 }
 
 TEST_CASE("a movie that is given up leaves nothing behind") {
-  const Directory directory, programs;
+  const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, keeps_what_it_reads);
   const Path path(programs.path);
   {
@@ -122,7 +122,7 @@ TEST_CASE("a movie that is given up leaves nothing behind") {
 }
 
 TEST_CASE("numbered pictures need no ffmpeg") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const Path path(directory.path, true);
   make_movie(directory.path / "a.png", 3);
   CHECK(read_png(directory.path / "a_0002.png").pixel(0, 0)[0] == 2);
@@ -133,17 +133,17 @@ TEST_CASE("numbered pictures need no ffmpeg") {
 }
 
 TEST_CASE("a movie that makes no sense is refused") {
-  const Directory directory, programs;
+  const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, keeps_what_it_reads);
   const Path path(programs.path);
-  says(refusal([&] { make_movie(directory.path / "a.avi", 1); }), "ends in .mp4, .webm, .gif or .png");
-  says(refusal([&] { make_movie(directory.path / "a.mp4", 0); }), "there is no picture");
-  says(refusal([&] { make_movie(directory.path / "a.mp4", 1, {.fps = 0}); }), "1 to 240 pictures a second");
-  says(refusal([&] { make_movie(directory.path / "a.gif", 1, {.gif_width = 1}); }), "at least 64 pixels");
-  says(refusal([&] { make_movie(directory.path / "missing" / "a.mp4", 1); }), "No such file or directory");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.avi", 1); }), "ends in .mp4, .webm, .gif or .png");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.mp4", 0); }), "there is no picture");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.mp4", 1, {.fps = 0}); }), "1 to 240 pictures a second");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.gif", 1, {.gif_width = 1}); }), "at least 64 pixels");
+  check_message(bad_input_message([&] { make_movie(directory.path / "missing" / "a.mp4", 1); }), "No such file or directory");
   MovieWriter movie(directory.path / "a.mp4", 64, 64);
-  says(refusal([&] { movie.add(Image(32, 64)); }), "its pictures have one size");
-  says(refusal([&] { movie.add(Image(64, 32)); }), "its pictures have one size");
+  check_message(bad_input_message([&] { movie.add(Image(32, 64)); }), "its pictures have one size");
+  check_message(bad_input_message([&] { movie.add(Image(64, 32)); }), "its pictures have one size");
   CHECK(directory.files() == 1);  // the one that is being made
 }
 
@@ -152,12 +152,12 @@ TEST_CASE("ffmpeg makes movies of all three kinds") {
     MESSAGE("left out: there is no ffmpeg");
     return;
   }
-  const Directory directory;
+  const TemporaryDirectory directory;
   make_movie(directory.path / "a.mp4", 5);
-  CHECK(content(directory.path / "a.mp4").substr(4, 4) == "ftyp");
+  CHECK(read_file(directory.path / "a.mp4").substr(4, 4) == "ftyp");
   make_movie(directory.path / "a.gif", 5);
-  CHECK(content(directory.path / "a.gif").substr(0, 6) == "GIF89a");
+  CHECK(read_file(directory.path / "a.gif").substr(0, 6) == "GIF89a");
   make_movie(directory.path / "a.webm", 5);
-  CHECK(content(directory.path / "a.webm").substr(0, 4) == "\x1A\x45\xDF\xA3");
+  CHECK(read_file(directory.path / "a.webm").substr(0, 4) == "\x1A\x45\xDF\xA3");
   CHECK(directory.files() == 3);
 }

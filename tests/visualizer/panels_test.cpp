@@ -5,11 +5,11 @@
 
 #include <set>
 
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/raster/headless_screen.h"
-#include "visualizer/run/record.h"
-#include "visualizer/view/panel.h"
+#include "visualizer/run/record_run.h"
+#include "visualizer/view/panels/panel.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -30,7 +30,7 @@ struct Shown {
   std::shared_ptr<Recording> recording;
   Moment now;
   Selection selection;
-  Settings settings;
+  ViewSettings settings;
 
   Frame frame() const { return {*recording, now, selection, settings}; }
 };
@@ -90,7 +90,7 @@ void on_random_screens(std::uint64_t seed, F&& f) {
   Random random(seed);
   for (const int devices : {1, 2, 4, 8, 16})
     for (int n = 0; n < trials(12); ++n) {
-      const Recorded run = record(drawn_run(random, devices));
+      const RecordedRun run = record_run(drawn_run(random, devices));
       for (int m = 0; m < 4; ++m) {
         const Shown shown = drawn_moment(random, run.recording);
         for (const Panel& panel : panels) {
@@ -115,16 +115,16 @@ Drawing drawn(const Shown& shown, const Panel& panel, Size size) {
 
 // The first run that one draws, half way
 Shown small_run() {
-  Shown shown{record({}).recording, {}, {}, {}};
+  Shown shown{record_run({}).recording, {}, {}, {}};
   shown.now = moment(*shown.recording, 0.5 * shown.recording->duration(Clock::modelled), Clock::modelled);
   return shown;
 }
 
 }  // namespace
 
-TEST_CASE("in a panel of any size nothing written is cut, but for lines of code that are not lit") {
+TEST_CASE("in a panel of any size nothing written is cut, but for lines of code that are not highlighted") {
   on_random_screens(1, [](const Panel&, const Rect&, const Drawing& drawing, const Shown&) {
-    for (const Writing& writing : drawing.writings) {
+    for (const DrawnText& writing : drawing.texts) {
       if (!writing.cut) continue;
       INFO(writing.text);
       CHECK(writing.face == Face::code);
@@ -134,11 +134,11 @@ TEST_CASE("in a panel of any size nothing written is cut, but for lines of code 
   });
 }
 
-TEST_CASE("in a panel of any size no two writings stand upon one another") {
+TEST_CASE("in a panel of any size no two texts stand upon one another") {
   on_random_screens(2, [](const Panel&, const Rect&, const Drawing& drawing, const Shown&) {
-    for (std::size_t i = 0; i < drawing.writings.size(); ++i)
+    for (std::size_t i = 0; i < drawing.texts.size(); ++i)
       for (std::size_t j = 0; j < i; ++j) {
-        const Writing &a = drawing.writings[i], &b = drawing.writings[j];
+        const DrawnText &a = drawing.texts[i], &b = drawing.texts[j];
         if (a.layer != b.layer || !a.rect.overlaps(b.rect, 1)) continue;
         FAIL_CHECK("\"" << a.text << "\" and \"" << b.text << "\"");
       }
@@ -151,7 +151,7 @@ TEST_CASE("panels keep to their room") {
       INFO(element.label);
       CHECK(rect.contains(element.rect, 0.5f));
     }
-    for (const Writing& writing : drawing.writings) {
+    for (const DrawnText& writing : drawing.texts) {
       INFO(writing.text);
       CHECK(rect.contains(writing.rect, 0.5f));
     }
@@ -174,10 +174,10 @@ TEST_CASE("panels are pure: the same frame gives the same picture") {
   const Shown shown = small_run();
   for (const Panel& panel : panels) {
     const Drawing once = drawn(shown, panel, {700, 500}), again = drawn(shown, panel, {700, 500});
-    REQUIRE(once.writings.size() == again.writings.size());
+    REQUIRE(once.texts.size() == again.texts.size());
     CHECK(once.elements.size() == again.elements.size());
-    for (std::size_t i = 0; i < once.writings.size(); ++i)
-      CHECK(once.writings[i].text == again.writings[i].text);
+    for (std::size_t i = 0; i < once.texts.size(); ++i)
+      CHECK(once.texts[i].text == again.texts[i].text);
   }
 }
 

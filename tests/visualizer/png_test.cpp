@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 #include "visualizer/raster/image.h"
 
 using namespace ringattn;
@@ -18,7 +18,7 @@ Image gradient() {
 }  // namespace
 
 TEST_CASE("a picture that was written is read again, pixel for pixel") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   write_png(directory.path / "a.png", gradient());
   const Image again = read_png(directory.path / "a.png");
   CHECK(again.width == 5);
@@ -29,36 +29,36 @@ TEST_CASE("a picture that was written is read again, pixel for pixel") {
 }
 
 TEST_CASE("a picture that cannot be written leaves what was there") {
-  const Directory directory;
-  const auto path = write(directory.path / "a.png", "before");
-  says(refusal([&] { write_png(path, Image()); }), "[picture] a picture has pixels");
-  CHECK(content(path) == "before");
-  says(refusal([&] { write_png(directory.path / "missing" / "a.png", gradient()); }),
+  const TemporaryDirectory directory;
+  const auto path = write_file(directory.path / "a.png", "before");
+  check_message(bad_input_message([&] { write_png(path, Image()); }), "[picture] a picture has pixels");
+  CHECK(read_file(path) == "before");
+  check_message(bad_input_message([&] { write_png(directory.path / "missing" / "a.png", gradient()); }),
        "No such file or directory");
   CHECK(directory.files() == 1);
 }
 
 TEST_CASE("what is no picture is refused with a sentence") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto path = directory.path / "a.png";
-  says(refusal([&] { read_png(path); }), "nothing is found there");
-  says(refusal([&] { read_png(write(path, "")); }), "does not begin as one");
-  says(refusal([&] { read_png(write(path, "a text that was given a wrong name")); }),
+  check_message(bad_input_message([&] { read_png(path); }), "nothing is found there");
+  check_message(bad_input_message([&] { read_png(write_file(path, "")); }), "does not begin as one");
+  check_message(bad_input_message([&] { read_png(write_file(path, "a text that was given a wrong name")); }),
        "does not begin as one");
 }
 
 TEST_CASE("a picture that was cut off or damaged is refused, wherever that is") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto path = directory.path / "a.png";
   write_png(path, gradient());
-  const std::string whole = content(path);
+  const std::string whole = read_file(path);
   for (std::size_t size = 0; size + 12 < whole.size(); ++size) {
-    CHECK(refusal([&] { read_png(write(path, whole.substr(0, size))); }) != "");
+    CHECK(bad_input_message([&] { read_png(write_file(path, whole.substr(0, size))); }) != "");
   }
   // Damage may go unseen, but never ends the program
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string damaged = whole;
     damaged[i] = static_cast<char>(damaged[i] ^ 0x55);
-    refusal([&] { read_png(write(path, damaged)); });
+    bad_input_message([&] { read_png(write_file(path, damaged)); });
   }
 }

@@ -1,9 +1,9 @@
-// Laws of the pointer: what one points at is lit, what one clicks at stays, what one drags moves.
+// Laws of the pointer: what one points at is highlighted, what one clicks at stays, what one drags moves.
 
 #include <doctest/doctest.h>
 
-#include "tests/visualizer/screens.h"
-#include "visualizer/model/pointer.h"
+#include "tests/visualizer/screen_fixtures.h"
+#include "visualizer/interaction/pointer.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -35,14 +35,14 @@ struct Spectator {
   }
 
   HeadlessScreen screen{1600, 900};
-  Watched session;
+  SceneSession session;
   Pointer pointer;
   Drawing drawing;
 };
 
 }  // namespace
 
-TEST_CASE("whatever can be pointed at is lit where one points at it, in the run that it belongs to") {
+TEST_CASE("whatever can be pointed at is highlighted where one points at it, in the run that it belongs to") {
   for (const Scene& scene : scenes()) {
     Spectator spectator(scene.id);
     for (const Element& element : spectator.drawing.elements) {
@@ -52,7 +52,7 @@ TEST_CASE("whatever can be pointed at is lit where one points at it, in the run 
       INFO(scene.id << ": " << element.label);
       CHECK(spectator.session.selection.hovered == element.target);
       CHECK(spectator.session.selection.hovered_run == element.run);
-      if (element.target) CHECK(spectator.session.selection.lights(element.target));
+      if (element.target) CHECK(spectator.session.selection.highlights(element.target));
     }
     spectator.move({-5, -5});
     CHECK_FALSE(spectator.session.selection.hovered);
@@ -116,10 +116,10 @@ TEST_CASE("a click on a button does what its key does") {
   Spectator spectator("ring");
   const Element* next = spectator.find(Target::to_command("next_event"));
   REQUIRE(next);
-  Watched other("ring");
+  SceneSession other("ring");
   other.seek(spectator.session.t());
   spectator.click(next->rect.centre());
-  press(other, "Right");
+  press_key(other, "Right");
   CHECK(spectator.session.t() == other.t());
 }
 

@@ -59,14 +59,14 @@ void Program::send_signal(int signal) const {
   if (process_ > 0) kill(process_, signal);
 }
 
-Answer Program::answer() {
+ProcessResult Program::answer() {
   if (!eventually([this] { return !running(); })) {
     send_signal(SIGKILL);
     waitpid(process_, &status_, 0);
     process_ = -1;
   }
   return {WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_), out(),
-          content(files_->path / "err")};
+          read_file(files_->path / "err")};
 }
 
 bool is_installed(const std::string& program) {
@@ -78,17 +78,17 @@ std::vector<std::string> ringviz(std::vector<std::string> arguments) {
   return arguments;
 }
 
-Answer succeeds(const std::vector<std::string>& arguments) {
-  const Answer answer = Program(ringviz(arguments)).answer();
+ProcessResult run_successfully(const std::vector<std::string>& arguments) {
+  const ProcessResult answer = Program(ringviz(arguments)).answer();
   INFO(line_of(arguments));
   CHECK(answer.err == "");
   CHECK(answer.status == 0);
   return answer;
 }
 
-void refuses(const std::vector<std::string>& arguments, const std::string& part) {
+void expect_rejection(const std::vector<std::string>& arguments, const std::string& part) {
   // Nobody may look at a window that opens by mistake
-  const Answer answer = Program(ringviz(arguments), {"DISPLAY=", "WAYLAND_DISPLAY="}).answer();
+  const ProcessResult answer = Program(ringviz(arguments), {"DISPLAY=", "WAYLAND_DISPLAY="}).answer();
   INFO(line_of(arguments) << "\nstandard error: " << answer.err << "wanted in it: " << part);
   CHECK(answer.status == 2);
   CHECK(answer.out == "");

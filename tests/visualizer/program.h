@@ -8,12 +8,12 @@
 #include <thread>
 #include <vector>
 
-#include "tests/file_fixtures.h"
+#include "tests/support/file_fixtures.h"
 
 namespace ringattn {
 
 // What a program did.
-struct Answer {
+struct ProcessResult {
   int status = -1;  // of its exit; 128 + the signal that ended it
   std::string out, err;
 };
@@ -29,11 +29,11 @@ class Program {
   bool running();
   void send_signal(int signal) const;
   // Waits for its end, which comes by force where it lasts too long
-  Answer answer();
-  std::string out() const { return content(files_->path / "out"); }  // so far
+  ProcessResult answer();
+  std::string out() const { return read_file(files_->path / "out"); }  // so far
 
  private:
-  std::unique_ptr<Directory> files_ = std::make_unique<Directory>();
+  std::unique_ptr<TemporaryDirectory> files_ = std::make_unique<TemporaryDirectory>();
   pid_t process_ = -1;
   int status_ = -1;
 };
@@ -57,10 +57,10 @@ bool is_installed(const std::string& program);
 std::vector<std::string> ringviz(std::vector<std::string> arguments);
 
 // Status 0 and nothing on standard error
-Answer succeeds(const std::vector<std::string>& arguments);
+ProcessResult run_successfully(const std::vector<std::string>& arguments);
 
 // Checks that bad input is refused as promised: status 2, nothing on standard output, one sentence on
 // standard error, and _part_ in it
-void refuses(const std::vector<std::string>& arguments, const std::string& part);
+void expect_rejection(const std::vector<std::string>& arguments, const std::string& part);
 
 }  // namespace ringattn

@@ -3,16 +3,16 @@
 #include <sstream>
 
 #include "reference/definition/random.h"
-#include "reference/trace/json_lines.h"
+#include "reference/trace/export/json_lines.h"
 #include "visualizer/model/recording.h"
 #include "visualizer/run/run_config.h"
 
 namespace ringattn::viz {
 
 // Everything about a run is drawn, but for its fault
-inline RunConfig random_config(Random& random, int most_devices = 6) {
+inline RunConfig random_config(Random& random, int max_devices = 6) {
   RunConfig c;
-  c.devices = 1 + static_cast<int>(random.below(most_devices));
+  c.devices = 1 + static_cast<int>(random.below(max_devices));
   c.queries = 1 + random.below(12);
   c.keys = random.below(2) ? c.queries : 1 + random.below(12);
   c.kv_heads = 1 + random.below(2);
@@ -39,7 +39,7 @@ inline RunConfig random_config(Random& random, int most_devices = 6) {
 // One event as a file has it, without its wall times
 inline std::string line_of(const Recording& recording, const Event& event) {
   std::ostringstream lines;
-  write_json_lines(lines, recording.header(), std::span(&event, 1), WallTimes::left_out);
+  write_json_lines(lines, recording.header(), std::span(&event, 1), WallTimes::omit);
   const std::string text = lines.str();
   return text.substr(text.find('\n') + 1);
 }

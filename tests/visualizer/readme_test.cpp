@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "visualizer/model/commands.h"
+#include "visualizer/interaction/commands.h"
 
 using namespace ringattn::viz;
 

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/file_fixtures.h"
-#include "visualizer/run/record.h"
+#include "tests/support/file_fixtures.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -13,10 +13,10 @@ TEST_CASE("what the events of a run hide is hidden, whatever its options say") {
     for (const Layout layout : {Layout::contiguous, Layout::zigzag}) {
       RunConfig config;
       config.causal = true, config.layout = layout, config.rotate = rotate, config.devices = 3;
-      const Recorded run = record(config);
+      const RecordedRun run = record_run(config);
       TraceHeader header = run.recording->header();
       header.options.clear();  // as if documents were told apart in a file
-      const Recording silent(header, run.recording->events(), Extent::whole);
+      const Recording silent(header, run.recording->events(), TraceExtent::complete);
       for (Index query = 0; query < header.Sq; ++query)
         for (Index key = 0; key < header.Skv; ++key) {
           // Of a state that travels, only the first block has scores
@@ -27,12 +27,12 @@ TEST_CASE("what the events of a run hide is hidden, whatever its options say") {
 }
 
 TEST_CASE("a recording has places for what its events say, or is refused") {
-  const Recorded run = record({});
+  const RecordedRun run = record_run({});
   const auto says_of = [&](const auto& falsify, const std::string& part) {
     TraceHeader header = run.recording->header();
     std::vector<Event> events = run.recording->events();
     falsify(header, events);
-    says(refusal([&] { Recording(header, events, Extent::whole); }), part);
+    check_message(bad_input_message([&] { Recording(header, events, TraceExtent::complete); }), part);
   };
   const auto last_of = [](std::vector<Event>& events, EventKind kind) -> Event& {
     return *std::find_if(events.rbegin(), events.rend(), [&](const Event& e) { return e.kind == kind; });

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "reference/definition/random.h"
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 #include "visualizer/layout/ring_layout.h"
 
 using namespace ringattn;

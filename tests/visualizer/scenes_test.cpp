@@ -6,13 +6,13 @@
 #include <limits>
 #include <map>
 
-#include "tests/sentence.h"
+#include "tests/support/error_message.h"
 #include "visualizer/model/memory_model.h"
-#include "visualizer/model/scene.h"
+#include "visualizer/session/scene.h"
 #include "visualizer/model/softmax_picture.h"
 #include "visualizer/model/time_use.h"
-#include "visualizer/run/record.h"
-#include "visualizer/view/labels.h"
+#include "visualizer/run/record_run.h"
+#include "visualizer/view/panels/labels.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -20,9 +20,9 @@ using namespace ringattn::viz;
 namespace {
 
 // The runs of a scene, and the words with which it speaks of them.
-struct Told {
-  explicit Told(const std::string& id) : scene(scene_called(id)) {
-    for (const SceneRun& run : scene.runs) runs.push_back(record(run.config).recording);
+struct RecordedScene {
+  explicit RecordedScene(const std::string& id) : scene(find_scene(id)) {
+    for (const SceneRun& run : scene.runs) runs.push_back(record_run(run.config).recording);
   }
 
   const Recording& run(std::size_t i) const { return *runs[i]; }
@@ -35,7 +35,7 @@ struct Told {
   double steps(std::size_t i) const { return run(i).duration(Clock::modelled) / step(i); }
   double efficiency(std::size_t i) const { return viz::efficiency(run(i), Clock::modelled); }
 
-  bool says(const std::string& words) const {
+  bool check_message(const std::string& words) const {
     for (const Beat& beat : scene.beats)
       if (contains(beat.text + beat.question + beat.answer, words)) return true;
     return false;
@@ -50,7 +50,7 @@ struct Told {
   // What a row reads in the end, against full attention
   double off(std::size_t i, Index which) const {
     const RowFacts& last = row(i, run(i).devices() - 1, which);
-    const std::vector<double> truth = run(i).dense_out(which), found = answer(last.l_after, last.O_after);
+    const std::vector<double> truth = run(i).dense_out(which), found = normalize(last.l_after, last.O_after);
     double most = 0;
     for (std::size_t d = 0; d < truth.size(); ++d) {
       const double difference = std::abs(found[d] - truth[d]);
@@ -86,7 +86,7 @@ std::map<std::string, Sent, std::less<>> sent(const Recording& recording, int pa
 }
 
 // When a device first waits, in steps
-double first_wait(const Told& told, std::size_t run, int device) {
+double first_wait(const RecordedScene& told, std::size_t run, int device) {
   for (const Span& span : told.run(run).spans().of(device))
     if (span.begin->kind == EventKind::wait && span.end && span.end->t > span.begin->t)
       return span.begin->t / told.step(run);
@@ -114,7 +114,7 @@ TEST_CASE("no text of a scene is longer than one listens to") {
 
 TEST_CASE("runs of a scene without a fault are right, row by row") {
   for (const Scene& scene : scenes()) {
-    const Told told(scene.id);
+    const RecordedScene told(scene.id);
     for (std::size_t i = 0; i < told.runs.size(); ++i) {
       if (!scene.runs[i].config.fault.empty()) continue;
       const double bound = scene.runs[i].config.dtype == "f64" ? 1e-12 : 1e-5;
@@ -126,14 +126,14 @@ TEST_CASE("runs of a scene without a fault are right, row by row") {
 // ---- One after the other -------------------------------------------------------------
 
 TEST_CASE("why split: 1024 scores, four times the time, 4 TiB against 29 MiB") {
-  const Told told("why");
+  const RecordedScene told("why");
   CHECK(live_pairs(told.run(1), 0) == 1024);
   for (int device = 0; device < 4; ++device) CHECK(live_pairs(told.run(0), device) == 256);
   CHECK(told.run(1).duration(Clock::modelled) == 4 * told.run(0).duration(Clock::modelled));
   CHECK(bytes_text(long_naive_memory()) == "4.0 TiB");
   CHECK(std::round(long_ring_memory(64) / (1 << 20)) == 29);
-  CHECK(told.says("4\xc2\xa0TiB"));
-  CHECK(told.says("29\xc2\xa0MiB"));
+  CHECK(told.check_message("4\xc2\xa0TiB"));
+  CHECK(told.check_message("29\xc2\xa0MiB"));
 
   // No more than two blocks of keys and values in any device
   const std::int64_t block = 8 * (4 + 4) * 4;
@@ -142,7 +142,7 @@ TEST_CASE("why split: 1024 scores, four times the time, 4 TiB against 29 MiB") {
 }
 
 TEST_CASE("one row: the sum, and by how much it shrinks") {
-  const Told told("row");
+  const RecordedScene told("row");
   CHECK(told.row(0, 0).l_after == 1);
   CHECK(told.row(0, 0).m_after == 1);
   CHECK(told.row(0, 1).l_after - 1 == doctest::Approx(0.449).epsilon(0.001));
@@ -159,7 +159,7 @@ TEST_CASE("one row: the sum, and by how much it shrinks") {
 }
 
 TEST_CASE("the maximum: where float32 ends, and what is left of the answer") {
-  const Told told("maximum");
+  const RecordedScene told("maximum");
   CHECK(std::log(static_cast<double>(std::numeric_limits<float>::max())) ==
         doctest::Approx(88.7).epsilon(0.001));
   CHECK(static_cast<double>(std::numeric_limits<float>::max()) == doctest::Approx(3.4e38).epsilon(0.001));
@@ -173,7 +173,7 @@ TEST_CASE("the maximum: where float32 ends, and what is left of the answer") {
 }
 
 TEST_CASE("the ring: P steps, P minus 1 hops, and nobody waits") {
-  const Told told("ring");
+  const RecordedScene told("ring");
   CHECK(told.steps(0) == doctest::Approx(4));
   CHECK(sent(told.run(0), 0).at("K V").messages == 3);
   for (int device = 0; device < 4; ++device) CHECK(first_wait(told, 0, device) == infinity);
@@ -181,10 +181,10 @@ TEST_CASE("the ring: P steps, P minus 1 hops, and nobody waits") {
 }
 
 TEST_CASE("overlap: 4, 6.1, 5.5 and 9.4 steps, and who waits first for the slow link") {
-  const Told told("overlap");
+  const RecordedScene told("overlap");
   const double expected[] = {4, 6.1, 5.5, 9.4};
   for (std::size_t i = 0; i < 4; ++i) CHECK(told.steps(i) == doctest::Approx(expected[i]));
-  for (const char* number : {"6.1 steps", "5.5 steps", "9.4 steps"}) CHECK(told.says(number));
+  for (const char* number : {"6.1 steps", "5.5 steps", "9.4 steps"}) CHECK(told.check_message(number));
   CHECK(first_wait(told, 3, 1) == doctest::Approx(1));
   CHECK(first_wait(told, 3, 2) == doctest::Approx(1));
   CHECK(first_wait(told, 3, 0) == doctest::Approx(2));
@@ -192,7 +192,7 @@ TEST_CASE("overlap: 4, 6.1, 5.5 and 9.4 steps, and who waits first for the slow 
 }
 
 TEST_CASE("causal: the pairs of each device, and efficiencies of 58, 92 and 100 percent") {
-  const Told told("causal");
+  const RecordedScene told("causal");
   const std::int64_t pairs[] = {36, 100, 164, 228};
   for (int device = 0; device < 4; ++device) {
     CHECK(live_pairs(told.run(0), device) == pairs[device]);
@@ -202,16 +202,16 @@ TEST_CASE("causal: the pairs of each device, and efficiencies of 58, 92 and 100 
   const char* const percents[] = {"58\xc2\xa0%", "92\xc2\xa0%", "100\xc2\xa0%"};
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(std::to_string(std::lround(100 * told.efficiency(i))) + "\xc2\xa0%" == percents[i]);
-    CHECK(told.says(percents[i]));
+    CHECK(told.check_message(percents[i]));
   }
   // For long texts 4/7
   RunConfig config = told.scene.runs[0].config;
   config.queries = config.keys = 512;
-  CHECK(efficiency(*record(config).recording, Clock::modelled) == doctest::Approx(4 / 7.0).epsilon(0.002));
+  CHECK(efficiency(*record_run(config).recording, Clock::modelled) == doctest::Approx(4 / 7.0).epsilon(0.002));
 }
 
 TEST_CASE("who travels: bytes on each link, on links of the same speed, and steps") {
-  const Told told("rotate");
+  const RecordedScene told("rotate");
   CHECK(told.scene.runs[0].config.cost.link_gbps ==
         doctest::Approx(told.scene.runs[1].config.cost.link_gbps));
   CHECK(sent(told.run(0), 0).at("K V").bytes == 1920);
@@ -224,13 +224,13 @@ TEST_CASE("who travels: bytes on each link, on links of the same speed, and step
 }
 
 TEST_CASE("backward: gradients make P hops, keys and values P minus 1") {
-  const Told told("backward");
+  const RecordedScene told("backward");
   CHECK(sent(told.run(0), 1).at("K V").messages == 3);
   CHECK(sent(told.run(0), 1).at("dK dV").messages == 4);
 }
 
 TEST_CASE("traps: each fault does what its text says, where the text says") {
-  const Told told("traps");
+  const RecordedScene told("traps");
   // No rescale: the sum is too large from the first jump of the maximum on, and the answer finite
   CHECK(told.row(1, 1).l_after == told.row(0, 1).l_after);
   CHECK(told.row(1, 2).l_after == doctest::Approx(1 + told.row(0, 1).l_after));
@@ -248,7 +248,7 @@ TEST_CASE("traps: each fault does what its text says, where the text says") {
   CHECK(told.row(3, 2, 9).scores == told.row(3, 1, 9).scores);
 
   // All send first: a deadlock that is told
-  const Recorded deadlock = record(told.scene.runs[4].config);
+  const RecordedRun deadlock = record_run(told.scene.runs[4].config);
   CHECK(contains(deadlock.failure, "deadlock"));
 
   // A hidden block: row 1 sees no key of it, and is lost

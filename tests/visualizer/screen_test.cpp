@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "tests/trials.h"
-#include "tests/visualizer/screens.h"
-#include "visualizer/model/commands.h"
-#include "visualizer/model/pointer.h"
-#include "visualizer/run/hop.h"
+#include "tests/support/trials.h"
+#include "tests/visualizer/screen_fixtures.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/pointer.h"
+#include "visualizer/run/hop_ratio.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -19,13 +19,13 @@ namespace {
 
 void check_writings(const Drawing& drawing, Size size) {
   const Rect whole{0, 0, size.w, size.h};
-  for (std::size_t i = 0; i < drawing.writings.size(); ++i) {
-    const Writing& writing = drawing.writings[i];
+  for (std::size_t i = 0; i < drawing.texts.size(); ++i) {
+    const DrawnText& writing = drawing.texts[i];
     const bool cut = writing.cut && writing.face != Face::code;
     if (cut) FAIL_CHECK("cut: " << writing.text);
     if (!whole.contains(writing.rect, 1)) FAIL_CHECK("outside of the screen: " << writing.text);
     for (std::size_t j = 0; j < i; ++j) {
-      const Writing& other = drawing.writings[j];
+      const DrawnText& other = drawing.texts[j];
       if (other.layer == writing.layer && other.rect.overlaps(writing.rect, 1))
         FAIL_CHECK("one upon the other: " << other.text << " | " << writing.text);
     }
@@ -88,7 +88,7 @@ void check_screen(HeadlessScreen& screen, const Session& session) {
 
 TEST_CASE("every beat of every scene can be read on every screen") {
   Random random(1);
-  for_some_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+  for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
     for (const Scene& scene : scenes()) {
       Session session;
       session.open_scene(scene);
@@ -115,15 +115,15 @@ namespace {
 
 // A run of free play with everything turned that changes what there is to draw
 RunConfig drawn_run(RunConfig config, Random& random) {
-  constexpr Index tokens[] = {4, 8, 12, 16, 24, 32, 48, 64};
+  constexpr Index positions[] = {4, 8, 12, 16, 24, 32, 48, 64};
   config.devices = 2 + static_cast<int>(random.below(15));
-  config.queries = config.keys = tokens[random.below(std::size(tokens))];
+  config.queries = config.keys = positions[random.below(std::size(positions))];
   config.causal = random.below(3) > 0;
   config.window_left = config.causal && random.below(2) ? 5 : -1;
   config.layout = static_cast<Layout>(random.below(3));
   config.rotate = random.below(2) ? Rotation::q : Rotation::kv;
   config.backward = random.below(2), config.overlap = random.below(4);
-  set_hop(config, static_cast<double>(random.below(7)) / 2);
+  set_hop_ratio(config, static_cast<double>(random.below(7)) / 2);
   return config;
 }
 
@@ -131,17 +131,17 @@ RunConfig drawn_run(RunConfig config, Random& random) {
 
 TEST_CASE("in free play any ring can be read, on every screen and at every moment") {
   Random random(2);
-  for_some_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+  for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
     for (int n = 0; n < trials(3); ++n) {
       Session session;
-      session.open_scene(scene_called("free"));
+      session.open_scene(find_scene("free"));
       session.set_run(drawn_run(*session.free_config(), random));
       REQUIRE(session.notice == "");
       for (int moment = 0; moment < 3; ++moment) {
         session.seek(random.uniform() * session.duration());
         session.settings.presenting = random.below(2);
         const RunConfig& config = *session.free_config();
-        INFO(config.devices << " devices, " << config.queries << " tokens, "
+        INFO(config.devices << " devices, " << config.queries << " positions, "
                             << std::string(name(config.layout))
                             << std::string(config.rotate == Rotation::q ? ", Q travels" : "")
                             << std::string(config.backward ? ", backward" : "") << " on " << size);
@@ -153,7 +153,7 @@ TEST_CASE("in free play any ring can be read, on every screen and at every momen
 
 TEST_CASE("what is said of things that are pointed at and held fast can be read") {
   Random random(5);
-  for_some_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+  for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
     for (const Scene& scene : scenes()) {
       Session session;
       session.open_scene(scene);
@@ -184,16 +184,16 @@ bool shows(const Drawing& drawing, const Target& target) {
                      [&](const Element& element) { return element.target == target; });
 }
 
-bool says(const Drawing& drawing, const std::string& text) {
-  return std::any_of(drawing.writings.begin(), drawing.writings.end(),
-                     [&](const Writing& writing) { return writing.text == text; });
+bool check_message(const Drawing& drawing, const std::string& text) {
+  return std::any_of(drawing.texts.begin(), drawing.texts.end(),
+                     [&](const DrawnText& writing) { return writing.text == text; });
 }
 
 }  // namespace
 
 TEST_CASE("the help shows every command, or how to make room for all") {
   Random random(3);
-  for_some_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
+  for_sampled_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
     INFO("on " << size);
     Session session;
     session.open_scene(scenes().front());
@@ -202,15 +202,15 @@ TEST_CASE("the help shows every command, or how to make room for all") {
     check_writings(drawing, screen.size());
     for (const Command& command : commands()) {
       INFO(command.title);
-      CHECK((shows(drawing, Target::to_command(command.id)) || says(drawing, "Ctrl+- makes room for all")));
+      CHECK((shows(drawing, Target::to_command(command.id)) || check_message(drawing, "Ctrl+- makes room for all")));
     }
-    if (size.scale <= 2) CHECK_FALSE(says(drawing, "Ctrl+- makes room for all"));
+    if (size.scale <= 2) CHECK_FALSE(check_message(drawing, "Ctrl+- makes room for all"));
   });
 }
 
 TEST_CASE("the list of scenes shows every scene on every screen") {
   Random random(4);
-  for_some_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
+  for_sampled_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
     INFO("on " << size);
     Session session;
     session.open_scene(scenes().front());
@@ -219,7 +219,7 @@ TEST_CASE("the list of scenes shows every scene on every screen") {
     check_writings(drawing, screen.size());
     for (const Scene& scene : scenes()) {
       INFO(scene.title);
-      CHECK(says(drawing, scene.title));
+      CHECK(check_message(drawing, scene.title));
     }
   });
 }

@@ -7,10 +7,10 @@
 #include <set>
 #include <thread>
 
-#include "tests/visualizer/screens.h"
-#include "visualizer/model/commands.h"
+#include "tests/visualizer/screen_fixtures.h"
+#include "visualizer/interaction/commands.h"
 #include "visualizer/run/live_run.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -84,7 +84,7 @@ TEST_CASE("a step back undoes a step on") {
 }
 
 TEST_CASE("steps on and on lead to the end, and back to the start") {
-  Watched session("backward");
+  SceneSession session("backward");
   session.seek(0);
   double before = -1;
   for (int n = 0; n < 10000 && session.t() > before; ++n) before = session.t(), session.step_event(1);
@@ -164,7 +164,7 @@ namespace {
 // What the recorded run had emitted when the live one had emitted these events and no others
 std::shared_ptr<Recording> cut_like(const Recording& live, const Recording& recorded) {
   const auto key = [](const Event& event) {
-    return std::tuple(event.id.device, event.id.sequence, static_cast<int>(event.at));
+    return std::tuple(event.id.device, event.id.sequence, static_cast<int>(event.phase));
   };
   std::set<std::tuple<int, int, int>> emitted;
   for (const Event& event : live.events()) emitted.insert(key(event));
@@ -172,7 +172,7 @@ std::shared_ptr<Recording> cut_like(const Recording& live, const Recording& reco
   for (const Event& event : recorded.events())
     if (emitted.count(key(event))) events.push_back(event);
   TraceHeader header = live.header();
-  const auto cut = std::make_shared<Recording>(std::move(header), std::move(events), Extent::unfinished);
+  const auto cut = std::make_shared<Recording>(std::move(header), std::move(events), TraceExtent::unfinished);
   Tensor<double> dense({1, live.header().Sq, 1, live.header().v_dim});
   for (Index i = 0; i < dense.shape().S; ++i)
     for (Index d = 0; d < dense.shape().D; ++d)
@@ -187,7 +187,7 @@ TEST_CASE("a live run that is under way looks like the recorded one until there"
   for (const Rotation rotate : {Rotation::kv, Rotation::q}) {
     RunConfig config;
     config.rotate = rotate, config.backward = true;
-    const auto recorded = record(config).recording;
+    const auto recorded = record_run(config).recording;
     LiveRun run(config);
     std::size_t events = 0;
     for (int n = 0; n < 12; ++n) {
@@ -212,10 +212,10 @@ TEST_CASE("a live run that is under way looks like the recorded one until there"
 // ---- Free play -------------------------------------------------------------------------
 
 TEST_CASE("another run of free play is shown at the same part of its time") {
-  Watched session("free");
+  SceneSession session("free");
   session.seek(0.3 * session.duration());
-  for (const char* knob : {"devices", "seq", "mask", "rotate", "backward"}) {
-    session.turn(knob, 1);
+  for (const char* parameter : {"devices", "seq", "mask", "rotate", "backward"}) {
+    session.adjust(parameter, 1);
     CHECK(session.t() == doctest::Approx(0.3 * session.duration()));
   }
 }

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/trials.h"
+#include "tests/support/trials.h"
 #include "tests/visualizer/random_config.h"
 #include "visualizer/model/softmax_picture.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -19,7 +19,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 using State = SoftmaxPicture::State;
 
-std::shared_ptr<Recording> recorded(const RunConfig& config) { return record(config).recording; }
+std::shared_ptr<Recording> recorded(const RunConfig& config) { return record_run(config).recording; }
 
 SoftmaxPicture picture_at(const Recording& recording, double part, Index row) {
   const double t = part * recording.duration(Clock::modelled);
@@ -75,19 +75,19 @@ TEST_CASE("after the last block the answer of each row is that of full attention
       const SoftmaxPicture picture = picture_at(*recording, 1, row);
       CHECK(picture.state == State::finished);
       CHECK(picture.dense);
-      REQUIRE(picture.answers.back().size() == picture.truth.size());
-      for (std::size_t d = 0; d < picture.truth.size(); ++d)
-        CHECK(picture.answers.back()[d] == doctest::Approx(picture.truth[d]).epsilon(2e-3).scale(1));
+      REQUIRE(picture.normalized_outputs.back().size() == picture.final_output.size());
+      for (std::size_t d = 0; d < picture.final_output.size(); ++d)
+        CHECK(picture.normalized_outputs.back()[d] == doctest::Approx(picture.final_output[d]).epsilon(2e-3).scale(1));
     }
   }
 }
 
 TEST_CASE("where nobody knows full attention, a row converges on its own last answer") {
   const auto whole = recorded({});
-  const Recording copy(whole->header(), whole->events(), Extent::whole);
+  const Recording copy(whole->header(), whole->events(), TraceExtent::complete);
   const SoftmaxPicture picture = picture_at(copy, 0.5, 3), end = picture_at(copy, 1, 3);
   CHECK_FALSE(picture.dense);
-  CHECK(picture.truth == end.answers.back());
+  CHECK(picture.final_output == end.normalized_outputs.back());
 }
 
 TEST_CASE("a row is neutral until its first block, and unrecorded where the trace has no events of it") {
@@ -131,7 +131,7 @@ TEST_CASE("numbers that are none stay out of the scales") {
   const auto recording = recorded(config);
   const SoftmaxPicture picture = picture_at(*recording, 1, 5);
   CHECK_FALSE(std::isfinite(picture.facts().l_after));
-  for (const Range& range : {picture.scores, picture.l, picture.answer}) {
+  for (const Range& range : {picture.scores, picture.l, picture.output_range}) {
     CHECK(std::isfinite(range.low));
     CHECK(std::isfinite(range.high));
   }
@@ -163,14 +163,14 @@ TEST_CASE("where Q rotates, states are merged from the second step on") {
 TEST_CASE("the acts of absorbing a block follow one another, and reduced motion jumps to their end") {
   double before = 0;
   for (double fraction = 0; fraction <= 1; fraction += 1.0 / 64) {
-    const Acts now = acts(fraction, false);
+    const AbsorbPhases now = absorb_phases(fraction, false);
     CHECK((now.maximum == 0 || now.scores == 1));
-    CHECK((now.shrink == 0 || now.maximum == 1));
-    CHECK((now.add == 0 || now.shrink == 1));
-    const double all = now.scores + now.maximum + now.shrink + now.add;
+    CHECK((now.rescale == 0 || now.maximum == 1));
+    CHECK((now.add == 0 || now.rescale == 1));
+    const double all = now.scores + now.maximum + now.rescale + now.add;
     CHECK(all >= before);
     before = all;
-    CHECK(acts(fraction, true).add == 1);
+    CHECK(absorb_phases(fraction, true).add == 1);
   }
   CHECK(before == 4);
 }

@@ -7,9 +7,9 @@
 #include <chrono>
 #include <cstdio>
 
-#include "visualizer/model/session.h"
+#include "visualizer/session/session.h"
 #include "visualizer/raster/headless_screen.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 #include "visualizer/view/screen_view.h"
 
 using namespace ringattn;
@@ -47,7 +47,7 @@ TEST_CASE("a frame of 16 devices and 64 tokens is built in 2 ms, whatever it sho
   config.layout = Layout::zigzag, config.causal = true;
   config.cost.link_gbps = 1;
   Session session;
-  session.open_recording(record(config).recording, "speed");
+  session.open_recording(record_run(config).recording, "speed");
   HeadlessScreen screen(1600, 900);
   tell("the whole screen", frame_ms(screen, session));
   for (const char* const panel :
@@ -57,7 +57,7 @@ TEST_CASE("a frame of 16 devices and 64 tokens is built in 2 ms, whatever it sho
     tell(panel, frame_ms(screen, session));
   }
   session.settings.zoomed = "matrix";
-  session.settings.matrix = MatrixShows::score;
+  session.settings.matrix = MatrixColoring::score;
   tell("matrix of scores", frame_ms(screen, session));
 }
 

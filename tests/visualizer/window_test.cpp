@@ -6,9 +6,9 @@
 
 #include "tests/visualizer/picture_difference.h"
 #include "tests/visualizer/program.h"
-#include "visualizer/model/commands.h"
+#include "visualizer/interaction/commands.h"
 #include "visualizer/raster/headless_screen.h"
-#include "visualizer/run/record.h"
+#include "visualizer/run/record_run.h"
 #include "visualizer/view/screen_view.h"
 
 using namespace ringattn;
@@ -50,7 +50,7 @@ class Display {
   static std::string whole(float x) { return std::to_string(std::lround(x)); }
   void xdotool(std::vector<std::string> words) const {
     words.insert(words.begin(), "xdotool");
-    const Answer answer = Program(words, {name_}).answer();
+    const ProcessResult answer = Program(words, {name_}).answer();
     INFO(answer.err);
     CHECK(answer.status == 0);
   }
@@ -67,7 +67,7 @@ class Window {
     REQUIRE(eventually([this] { return !state().empty(); }));
   }
 
-  std::string state() const { return content(directory_.path / "state"); }
+  std::string state() const { return read_file(directory_.path / "state"); }
   std::string field(const std::string& name) const {
     const std::string all = std::string("&") + state(), key = std::string("&") + name + "=";
     const std::size_t begin = all.find(key);
@@ -82,7 +82,7 @@ class Window {
     return came;
   }
   bool ends_well() {
-    const Answer answer = program_.answer();
+    const ProcessResult answer = program_.answer();
     INFO(answer.err);
     CHECK(answer.err == "");
     CHECK(answer.status == 0);
@@ -96,14 +96,14 @@ class Window {
     return ringviz(arguments);
   }
 
-  Directory directory_;
+  TemporaryDirectory directory_;
   Program program_;
 };
 
 // Where a target stands on the screen of that scene
 Point pixel_of(const std::string& scene, const Target& target) {
   Session session;
-  session.open_scene(scene_called(scene));
+  session.open_scene(find_scene(scene));
   HeadlessScreen screen(width, height);
   const Drawing drawing =
       screen.log(theme("dark"), [&](Canvas& canvas) { draw_screen(canvas, screen.size(), session); });
@@ -167,8 +167,8 @@ TEST_CASE("a window of GL shows what the processor draws") {
     Window window(display, {"--state", state});
     display.press("ctrl+q");
     window.ends_well();
-    const Directory directory;
-    succeeds({"shot", "--state", state, "--out", directory.path / "cpu.png"});
+    const TemporaryDirectory directory;
+    run_successfully({"shot", "--state", state, "--out", directory.path / "cpu.png"});
     const Image gl = read_png(window.shot()), cpu = read_png(directory.path / "cpu.png");
     REQUIRE(same_size(gl, cpu));
     INFO(state);

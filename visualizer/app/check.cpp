@@ -1,8 +1,8 @@
 #include "reference/files/trace_file.h"
-#include "reference/trace/checker.h"
+#include "reference/trace/check/checker.h"
 #include "visualizer/app/actions.h"
 #include "visualizer/app/json_report.h"
-#include "visualizer/app/subject.h"
+#include "visualizer/app/session_options.h"
 
 namespace ringattn::viz {
 
@@ -21,9 +21,9 @@ std::string text_of(const TraceFile& trace, const std::vector<std::string>& brok
 
 Action add_check(CLI::App& app) {
   CLI::App* command = app.add_subcommand("check", "Whether a trace tells of a run that can have happened");
-  const auto subject = std::make_shared<Subject>();
+  const auto options = std::make_shared<SessionOptions>();
   const auto json = std::make_shared<JsonReport>();
-  command->add_option("trace", subject->trace, "a trace that ringattn run --trace wrote")
+  command->add_option("trace", options->trace, "a trace that ringattn run --trace wrote")
       ->type_name("TRACE")
       ->required();
   json->add_option(*command);
@@ -31,9 +31,9 @@ Action add_check(CLI::App& app) {
       "Examples:\n  ringviz check run.trace\n  ringviz check run.trace --json -\n\n"
       "Exit status: 0 valid, 1 a law is broken, 2 not a trace.");
   return [=] {
-    if (json->path) subject->spare_trace("--json", *json->path);
+    if (json->path) options->forbid_overwrite("--json", *json->path);
     json->open();
-    const TraceFile trace = read_trace(*subject->trace);
+    const TraceFile trace = read_trace(*options->trace);
     const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
     json->deliver(text_of(trace, broken), {{"valid", broken.empty()},
                                            {"devices", trace.header.devices},

@@ -1,17 +1,17 @@
 #include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
 #include "reference/files/trace_file.h"
-#include "reference/trace/json_lines.h"
-#include "reference/trace/perfetto.h"
+#include "reference/trace/export/json_lines.h"
+#include "reference/trace/export/perfetto.h"
 #include "visualizer/app/actions.h"
-#include "visualizer/app/subject.h"
+#include "visualizer/app/session_options.h"
 
 namespace ringattn::viz {
 
 namespace {
 
 struct Export {
-  Subject subject;
+  SessionOptions options;
   std::filesystem::path out;
   int run = 1;
   bool perfetto = false, without_wall_times = false;
@@ -23,22 +23,22 @@ void write(const Export& o, const TraceHeader& header, std::span<const Event> ev
     write_perfetto(file.stream(), events);
   else
     write_json_lines(file.stream(), header, events,
-                     o.without_wall_times ? WallTimes::left_out : WallTimes::kept);
+                     o.without_wall_times ? WallTimes::omit : WallTimes::keep);
   file.commit();
 }
 
 // A trace that nobody is to watch may be as large as it likes
 int export_trace(const Export& o) {
-  o.subject.spare_trace("--out", o.out);
+  o.options.forbid_overwrite("--out", o.out);
   require(o.run == 1, "[--run] a trace has one run; found ", o.run, "; leave it out");
-  const TraceFile trace = read_trace(*o.subject.trace);
+  const TraceFile trace = read_trace(*o.options.trace);
   write(o, trace.header, trace.events);
   return 0;
 }
 
 int export_scene(const Export& o) {
   Session session;
-  o.subject.open(session);
+  o.options.open(session);
   require(o.run >= 1 && o.run <= session.runs(), "[--run] the scene has runs 1 to ", session.runs(),
           "; found ", o.run);
   const Recording& recording = session.recording(o.run - 1);
@@ -51,7 +51,7 @@ int export_scene(const Export& o) {
 Action add_export(CLI::App& app) {
   CLI::App* command = app.add_subcommand("export", "A scene's run as a trace, or a trace for Perfetto");
   const auto o = std::make_shared<Export>();
-  o->subject.add_trace_and_scene(*command);
+  o->options.add_trace_and_scene(*command);
   command->add_option("--run", o->run, "of the runs that a scene compares, from 1")
       ->type_name("N")
       ->capture_default_str();
@@ -63,7 +63,7 @@ Action add_export(CLI::App& app) {
       "Examples:\n  ringviz export --scene ring --out ring.trace\n  ringviz export --perfetto run.trace "
       "--out run.perfetto.json");
   return [o] {
-    const bool trace_alone = o->subject.trace && o->subject.scene.empty();
+    const bool trace_alone = o->options.trace && o->options.scene.empty();
     return trace_alone ? export_trace(*o) : export_scene(*o);
   };
 }

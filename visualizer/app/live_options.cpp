@@ -30,8 +30,8 @@ void LiveOptions::add_options(CLI::App& command) {
   of_run(command.add_flag("--backward", config_.backward, "gradients, too"), "");
 }
 
-void LiveOptions::open(Session& session, const Subject& subject) const {
-  require(!subject.trace && subject.scene.empty() && subject.state.empty() && !subject.beat,
+void LiveOptions::open(Session& session, const SessionOptions& options) const {
+  require(!options.trace && options.scene.empty() && options.state.empty() && !options.beat,
           "[--live] a live run is a run of its own; found a trace, a scene or a moment, too; leave one out");
   require(rotate_ == "kv" || rotate_ == "q", "[--rotate] what travels must be kv or q; found ", rotate_);
   require(config_.devices >= 1 && config_.devices <= 64, "[--devices] 1 to 64 devices can be watched; found ",
@@ -45,7 +45,7 @@ void LiveOptions::open(Session& session, const Subject& subject) const {
   config.rotate = rotate_ == "q" ? Rotation::q : Rotation::kv;
   const double rows = static_cast<double>(config.queries) / config.devices;
   config.cost = {step_ns / std::max(1.0, rows * rows), 0, hop_us};
-  subject.dress(session);
+  options.apply_style(session);
   session.open_live(std::make_unique<LiveRun>(config), "Live");
 }
 

@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "visualizer/app/subject.h"
+#include "visualizer/app/session_options.h"
 #include "visualizer/run/run_config.h"
 
 namespace ringattn::viz {
@@ -14,7 +14,7 @@ struct LiveOptions {
   void add_options(CLI::App& command);
 
   // Throws BadInput where there can be no such run
-  void open(Session& session, const Subject& subject) const;
+  void open(Session& session, const SessionOptions& options) const;
 
  private:
   RunConfig config_;

@@ -1,7 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "reference/cli/help.h"
+#include "reference/cli/args/help_formatter.h"
 #include "reference/definition/bad_input.h"
 #include "visualizer/app/actions.h"
 
@@ -10,7 +10,7 @@ namespace {
 constexpr int right = 0, bad_input = 2;
 
 // One sentence, whatever a library put into its message
-int refuse(std::string sentence) {
+int report_error(std::string sentence) {
   for (char& c : sentence)
     if (c == '\n') c = ' ';
   std::fprintf(stderr, "ringviz: %s\n", sentence.c_str());
@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   using namespace ringattn::viz;
   CLI::App app("Watch ring attention: the real engine, live, recorded, or as pictures", "ringviz");
   app.set_version_flag("--version", std::string("ringviz ") + RINGATTN_VERSION, "show the version");
-  app.formatter(std::make_shared<ringattn::cli::Help>());
+  app.formatter(std::make_shared<ringattn::cli::HelpFormatter>());
   app.set_help_flag("-h,--help", "show this text");
   app.footer(
       "Examples:\n"
@@ -65,11 +65,11 @@ int main(int argc, char** argv) {
     return right;
   } catch (const CLI::ParseError& error) {
     const std::vector<CLI::App*> chosen = app.get_subcommands();
-    return refuse(std::string(error.what()) + "; see ringviz " +
+    return report_error(std::string(error.what()) + "; see ringviz " +
                   (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
   } catch (const std::bad_alloc&) {
-    return refuse("[memory] the pictures must fit into memory; they do not; choose a smaller size");
+    return report_error("[memory] the pictures must fit into memory; they do not; choose a smaller size");
   } catch (const std::exception& error) {
-    return refuse(error.what());
+    return report_error(error.what());
   }
 }

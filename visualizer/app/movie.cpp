@@ -5,16 +5,16 @@
 
 #include "reference/definition/bad_input.h"
 #include "visualizer/app/actions.h"
-#include "visualizer/app/picture.h"
-#include "visualizer/app/subject.h"
-#include "visualizer/run/record.h"
+#include "visualizer/app/render_screen.h"
+#include "visualizer/app/session_options.h"
+#include "visualizer/run/record_run.h"
 
 namespace ringattn::viz {
 
 namespace {
 
 struct MovieCommand {
-  Subject subject;
+  SessionOptions options;
   std::string out;
   int fps = 30, gif_width = 960;
   double speed = 1;
@@ -25,13 +25,13 @@ struct MovieCommand {
 
 // Time goes from frame to frame by the number of frames a second, never by a clock: every run makes the same
 // movie.
-class Filming {
+class MovieRecorder {
  public:
-  Filming(const MovieCommand& command, Session& session)
+  MovieRecorder(const MovieCommand& command, Session& session)
       : command_(command),
         session_(session),
-        screen_(command.subject.width(), command.subject.height(), session.settings.scale),
-        writer_(command.out, command.subject.width(), command.subject.height(),
+        screen_(command.options.width(), command.options.height(), session.settings.scale),
+        writer_(command.out, command.options.width(), command.options.height(),
                 {command.fps, false, command.gif_width, std::min(15, command.fps)}) {}
 
   void film_all() {
@@ -46,10 +46,10 @@ class Filming {
 
  private:
   double seconds() const { return 1.0 / command_.fps; }
-  void film_frame() { writer_.add(picture(screen_, session_)); }
+  void film_frame() { writer_.add(render_screen(screen_, session_)); }
 
   void film_pause(double length) {
-    const Image still = picture(screen_, session_);
+    const Image still = render_screen(screen_, session_);
     for (int frame = 0; frame < std::max(1, static_cast<int>(length * command_.fps)); ++frame)
       writer_.add(still);
   }
@@ -108,10 +108,10 @@ void check(const MovieCommand& o, int beats) {
 }
 
 // What a scene shows first, as if it were a trace
-void forget_texts(Session& session) {
+void drop_captions(Session& session) {
   if (!session.scene()) return;
   const Selection selection = session.selection;
-  session.open_recording(record(session.scene()->runs.front().config).recording, session.title());
+  session.open_recording(record_run(session.scene()->runs.front().config).recording, session.title());
   session.selection = selection;
 }
 
@@ -121,9 +121,9 @@ Action add_movie(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "movie", "A movie of a scene or a trace: MP4, GIF or WebM through ffmpeg, or numbered PNGs");
   const auto o = std::make_shared<MovieCommand>();
-  o->subject.add_trace_and_scene(*command);
-  o->subject.add_state(*command);
-  o->subject.add_looks(*command);
+  o->options.add_trace_and_scene(*command);
+  o->options.add_state(*command);
+  o->options.add_style_options(*command);
   command->add_option("--out", o->out, "the file to write: .mp4, .gif, .webm, or .png for numbered pictures")
       ->type_name("FILE")
       ->required();
@@ -147,12 +147,12 @@ Action add_movie(CLI::App& app) {
       "Examples:\n  ringviz movie --scene ring --out ring.mp4\n  ringviz movie run.trace --size 1280x720 "
       "--out run.gif");
   return [o] {
-    o->subject.spare_trace("--out", o->out);
+    o->options.forbid_overwrite("--out", o->out);
     Session session;
-    o->subject.open(session);
-    if (o->without_texts) forget_texts(session);
+    o->options.open(session);
+    if (o->without_texts) drop_captions(session);
     check(*o, session.beats());
-    Filming(*o, session).film_all();
+    MovieRecorder(*o, session).film_all();
     return 0;
   };
 }

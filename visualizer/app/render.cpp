@@ -3,8 +3,8 @@
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 #include "visualizer/app/actions.h"
-#include "visualizer/app/picture.h"
-#include "visualizer/app/subject.h"
+#include "visualizer/app/render_screen.h"
+#include "visualizer/app/session_options.h"
 
 namespace ringattn::viz {
 
@@ -23,28 +23,28 @@ std::string numbered(const std::string& pattern, int number) {
 
 Action add_render(CLI::App& app) {
   CLI::App* command = app.add_subcommand("render", "A picture of each beat of a scene");
-  const auto subject = std::make_shared<Subject>();
+  const auto options = std::make_shared<SessionOptions>();
   const auto out = std::make_shared<std::string>();
-  subject->add_trace_and_scene(*command);
-  subject->add_state(*command);
-  subject->add_looks(*command);
+  options->add_trace_and_scene(*command);
+  options->add_state(*command);
+  options->add_style_options(*command);
   command->add_option("--out", *out, "the PNG files to write; %02d stands for the number of the beat")
       ->type_name("PATTERN")
       ->required();
   command->footer("Example:\n  ringviz render --scene ring --out ring_%02d.png");
-  return [subject, out] {
+  return [options, out] {
     const std::size_t place = out->find("%02d");
     require(place != std::string::npos && place == out->rfind("%02d"),
             "[--out] the name needs one place for the number of the beat; found ", in_quotes(*out),
             "; write %02d there, as in ring_%02d.png");
     Session session;
-    subject->open(session);
+    options->open(session);
     require(session.beats() > 0,
             "[render] a scene has beats, a trace has none; use ringviz shot for a trace");
-    HeadlessScreen screen(subject->width(), subject->height(), session.settings.scale);
+    HeadlessScreen screen(options->width(), options->height(), session.settings.scale);
     for (int beat = 0; beat < session.beats(); ++beat) {
       session.go_to_beat(beat);
-      write_png(numbered(*out, beat + 1), picture(screen, session));
+      write_png(numbered(*out, beat + 1), render_screen(screen, session));
       std::printf("%s\n", numbered(*out, beat + 1).c_str());
     }
     return 0;

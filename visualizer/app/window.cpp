@@ -60,10 +60,10 @@ Window::Window(int width, int height, const std::string& title, WindowListener l
   glfwMakeContextCurrent(window_);
   vsync(true);
   glfwSetWindowUserPointer(window_, this);
-  glfwSetKeyCallback(window_, heard_key);
-  glfwSetCharCallback(window_, heard_character);
-  glfwSetCursorPosCallback(window_, heard_move);
-  glfwSetMouseButtonCallback(window_, heard_button);
+  glfwSetKeyCallback(window_, on_key);
+  glfwSetCharCallback(window_, on_character);
+  glfwSetCursorPosCallback(window_, on_move);
+  glfwSetMouseButtonCallback(window_, on_button);
 
   ImGui::CreateContext();
   ImGui::GetIO().IniFilename = nullptr;
@@ -79,7 +79,7 @@ Window::~Window() {
   glfwTerminate();
 }
 
-void Window::listen(double seconds) {
+void Window::poll_events(double seconds) {
   if (seconds > 0)
     glfwWaitEventsTimeout(seconds);
   else
@@ -114,7 +114,7 @@ void Window::full_screen(bool on) {
 
 void Window::vsync(bool on) const { glfwSwapInterval(on ? 1 : 0); }
 
-void Window::fonts_are_new(float unit) {
+void Window::update_font_texture(float unit) {
   unit_ = unit;
   // The next frame makes another one
   ImGui_ImplOpenGL3_DestroyFontsTexture();
@@ -164,7 +164,7 @@ Image Window::picture() const {
 
 // ---- What is heard ------------------------------------------------------------------
 
-void Window::heard_key(GLFWwindow* window, int key, int, int action, int mods) {
+void Window::on_key(GLFWwindow* window, int key, int, int action, int mods) {
   if (action == GLFW_RELEASE) return;
   const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
   std::string name;
@@ -179,13 +179,13 @@ void Window::heard_key(GLFWwindow* window, int key, int, int action, int mods) {
   self.listener_.key((mods & GLFW_MOD_CONTROL ? "Ctrl+" : "") + name);
 }
 
-void Window::heard_character(GLFWwindow* window, unsigned codepoint) {
+void Window::on_character(GLFWwindow* window, unsigned codepoint) {
   const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
   if (codepoint == ' ') return self.listener_.key("Space");
   if (codepoint < 128) self.listener_.key(std::string(1, static_cast<char>(codepoint)));
 }
 
-void Window::heard_move(GLFWwindow* window, double x, double y) {
+void Window::on_move(GLFWwindow* window, double x, double y) {
   auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
   // The pointer counts in screen coordinates, which need not be pixels
   int w = 1, h = 1;
@@ -195,7 +195,7 @@ void Window::heard_move(GLFWwindow* window, double x, double y) {
   self.listener_.moved(self.pointer_);
 }
 
-void Window::heard_button(GLFWwindow* window, int button, int action, int) {
+void Window::on_button(GLFWwindow* window, int button, int action, int) {
   const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
   if (button == GLFW_MOUSE_BUTTON_LEFT) self.listener_.button(self.pointer_, action == GLFW_PRESS);
 }

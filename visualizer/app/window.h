@@ -5,7 +5,7 @@
 
 #include "visualizer/layout/geometry.h"
 #include "visualizer/raster/image.h"
-#include "visualizer/view/color.h"
+#include "visualizer/draw/color.h"
 
 struct GLFWwindow;
 
@@ -27,7 +27,7 @@ class Window {
   Window(const Window&) = delete;
 
   // Waits for the next frame at most _seconds_, and hears what happened
-  void listen(double seconds);
+  void poll_events(double seconds);
   bool closed() const;
   double seconds() const;  // since it was opened
   void copy(const std::string& text) const;
@@ -38,7 +38,7 @@ class Window {
   int width() const;  // in pixels
   int height() const;
   // The atlas of ImGui has new fonts, for so many pixels a point; before anything is heard or drawn
-  void fonts_are_new(float unit);
+  void update_font_texture(float unit);
 
   void begin_frame(Color background);
   void end_frame();
@@ -53,10 +53,10 @@ class Window {
     int x = 60, y = 60, width = 1600, height = 900;
   };
 
-  static void heard_key(GLFWwindow*, int key, int scancode, int action, int mods);
-  static void heard_character(GLFWwindow*, unsigned codepoint);
-  static void heard_move(GLFWwindow*, double x, double y);
-  static void heard_button(GLFWwindow*, int button, int action, int mods);
+  static void on_key(GLFWwindow*, int key, int scancode, int action, int mods);
+  static void on_character(GLFWwindow*, unsigned codepoint);
+  static void on_move(GLFWwindow*, double x, double y);
+  static void on_button(GLFWwindow*, int button, int action, int mods);
 
   GLFWwindow* window_ = nullptr;
   WindowListener listener_;

@@ -9,7 +9,7 @@ namespace {
 constexpr float gap = 10;
 
 Size least(const Arrangement& arrangement, std::size_t parts) {
-  if (arrangement.parts.empty()) return least_size(arrangement.panel);
+  if (arrangement.parts.empty()) return min_size(arrangement.panel);
   Size sum;
   for (std::size_t i = 0; i < parts; ++i) {
     const Arrangement& part = arrangement.parts[i];
@@ -85,7 +85,7 @@ const PanelSize* size_of(const std::string& panel) {
 
 bool is_panel(const std::string& panel) { return size_of(panel); }
 
-Size least_size(const std::string& panel) {
+Size min_size(const std::string& panel) {
   const PanelSize* const size = size_of(panel);
   return size ? size->least : Size{};
 }

@@ -34,7 +34,7 @@ struct PlacedPanel {
 bool is_panel(const std::string& panel);
 
 // The least room in which a panel says something, in points
-Size least_size(const std::string& panel);
+Size min_size(const std::string& panel);
 
 // Gives each panel its place in _room_. Panels for which there is no room are left out, the last of their row
 // or column first; one always stays.

@@ -6,7 +6,7 @@ namespace ringattn::viz {
 
 namespace {
 
-constexpr Size largest_card{300, 190}, usual_card{212, 132}, least_middle{180, 44};
+constexpr Size largest_card{300, 190}, usual_card{212, 132}, min_middle{180, 44};
 constexpr float widest_strip = 64;
 
 float gap_in(float extent, int cards) { return std::min(14.f, extent / static_cast<float>(6 * cards)); }
@@ -90,7 +90,7 @@ void RingLayout::place_middle(const Grid& grid) {
   middle_ = {};
   if (devices_ == 1) return;
   const Rect inner = grid.rows == 1 ? room_.inset(across, 0) : room_.inset(across, grid.card.h + gap / 3);
-  if (inner.w >= least_middle.w * 0.7f && inner.h >= least_middle.h * 0.5f) middle_ = inner;
+  if (inner.w >= min_middle.w * 0.7f && inner.h >= min_middle.h * 0.5f) middle_ = inner;
 }
 
 // ---- The track ------------------------------------------------------------------

@@ -37,7 +37,7 @@ constexpr CodeFunction probabilities{"probabilities_and_gradient", backward_file
 
 // ---- The table: what happens, and the lines that do it ----------------------------
 
-enum Mark {
+enum MarkId {
   loop_sends_first,
   loop_attends,
   loop_sends_after,
@@ -58,7 +58,7 @@ enum Mark {
   raises_maximum,
   takes_alpha,
   adds_to_sum,
-  shrinks_output,
+  rescales_output,
   adds_to_output,
   merges,
   makes_backward_scores,
@@ -74,16 +74,16 @@ constexpr CodeMark table[marks] = {
     {&run_ring, "if (!overlap)\n      for (Device<T>& d : mine) d.send_on(step);"},
     {&run_ring, "for (Device<T>& d : mine) d.take_next(step);"},
     {&run_ring, "for (Device<T>& d : mine) d.finish();"},
-    {&device_send_on, "if (!last(step)) send(step, Lane::ahead, visitor_);"},
-    {&device_attend, "result_ = work_.attend(step, visitor_, facts_);"},
-    {&device_attend, "receive(step, Lane::behind, arrived);"},
-    {&device_attend, "work_.join(step, result_, std::move(arrived), facts_);"},
-    {&device_take_next, "if (has_results()) send(step, Lane::behind, result_);"},
-    {&device_take_next, "if (!last(step)) receive(step, Lane::ahead, visitor_);"},
-    {&device_finish, "receive(devices_ - 1, Lane::behind, result);"},
-    {&device_finish, "facts_.finalized();"},
-    {&device_send, "const double empty_since = link_.reserve(device_, lane);"},
-    {&device_receive, "link_.receive(device_, lane, held, facts_.now());"},
+    {&device_send_on, "if (!last(step)) send(step, Channel::blocks, resident_);"},
+    {&device_attend, "result_ = work_.attend(step, resident_, facts_);"},
+    {&device_attend, "receive(step, Channel::results, arrived);"},
+    {&device_attend, "work_.accumulate(step, result_, std::move(arrived), facts_);"},
+    {&device_take_next, "if (has_results()) send(step, Channel::results, result_);"},
+    {&device_take_next, "if (!last(step)) receive(step, Channel::blocks, resident_);"},
+    {&device_finish, "receive(devices_ - 1, Channel::results, result);"},
+    {&device_finish, "facts_.record_finalize();"},
+    {&device_send, "const double empty_since = link_.reserve(device_, channel);"},
+    {&device_receive, "link_.receive(device_, channel, held, facts_.now());"},
     {&block_attend, "const Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
     {&block_attend,
      "state.absorb(b, h, tiles.queries.begin, S, seen_in_tile(pair, tiles, b),\n"
@@ -111,17 +111,17 @@ constexpr CodeMark table[marks] = {
 // ---- What a device does -----------------------------------------------------------
 
 // Reads off where the program of one device is.
-class Place {
+class ProgramPosition {
  public:
-  Place(const Recording& recording, const Moment& moment, int device)
+  ProgramPosition(const Recording& recording, const Moment& moment, int device)
       : recording_(recording),
         moment_(moment),
         spans_(recording.spans().of(device)),
         now_(moment.devices[static_cast<std::size_t>(device)]) {}
 
   std::vector<CodeLine> read() {
-    if (const Event* event = happens_now())
-      at_point(*event);
+    if (const Event* event = instant_event())
+      highlight_instant(*event);
     else if (now_.activity == Activity::computing)
       computing();
     else if (now_.activity == Activity::waiting)
@@ -131,12 +131,12 @@ class Place {
   }
 
  private:
-  void light(const Event& event, std::initializer_list<Mark> which) {
-    for (const Mark mark : which) lines_.push_back({&table[mark], event.id});
+  void highlight(const Event& event, std::initializer_list<MarkId> which) {
+    for (const MarkId mark : which) lines_.push_back({&table[mark], event.id});
   }
 
   // A merge, a hop of gradients or the end at this very moment, before what begins at it
-  const Event* happens_now() const {
+  const Event* instant_event() const {
     if (now_.doing && recording_.began(*now_.doing, moment_.clock) < moment_.t) return nullptr;
     const Event* last = nullptr;
     for (const Span& span : spans_) {
@@ -147,38 +147,38 @@ class Place {
     return last;
   }
 
-  void at_point(const Event& event) {
+  void highlight_instant(const Event& event) {
     if (event.kind == EventKind::finalize)
-      light(event, {loop_finishes, finalizes});
+      highlight(event, {loop_finishes, finalizes});
     else if (event.kind == EventKind::merge)
-      light(event, {loop_attends, joins_results, merges});
+      highlight(event, {loop_attends, joins_results, merges});
     else
-      light(event, {loop_attends, joins_results});
+      highlight(event, {loop_attends, joins_results});
   }
 
   // The acts of a block's arithmetic, at the same times as the panels show them
   void computing() {
     const Event& event = *now_.doing->begin;
     const double fraction = now_.fraction;
-    light(event, {loop_attends, works_on_block});
+    highlight(event, {loop_attends, works_on_block});
     if (event.mask_class == "skipped") return;
     if (pass() == "backward") {
       if (fraction < 0.4)
-        light(event, {makes_backward_scores});
+        highlight(event, {makes_backward_scores});
       else if (fraction < 0.6)
-        light(event, {makes_probabilities});
+        highlight(event, {makes_probabilities});
       else
-        light(event, {adds_to_gradients});
+        highlight(event, {adds_to_gradients});
     } else if (fraction < 0.25) {
-      light(event, {makes_scores});
+      highlight(event, {makes_scores});
     } else {
-      light(event, {absorbs_scores});
+      highlight(event, {absorbs_scores});
       if (fraction < 0.4)
-        light(event, {raises_maximum});
+        highlight(event, {raises_maximum});
       else if (fraction < 0.6)
-        light(event, {takes_alpha, shrinks_output});
+        highlight(event, {takes_alpha, rescales_output});
       else
-        light(event, {adds_to_sum, adds_to_output});
+        highlight(event, {adds_to_sum, adds_to_output});
     }
   }
 
@@ -188,21 +188,21 @@ class Place {
     const Span* next = now_.doing + 1;
     if (next >= spans_.data() + spans_.size()) next = nullptr;
     const bool for_room = wait.why == "send_buffer";
-    const Mark innermost = for_room ? waits_for_room : waits_for_message;
+    const MarkId innermost = for_room ? waits_for_room : waits_for_message;
     if (next && is_result(next->begin->what)) {
       if (for_room)
-        light(wait, {loop_takes_next, sends_results});
+        highlight(wait, {loop_takes_next, sends_results});
       else if (has_sent_last_result(wait))
-        light(wait, {loop_finishes, receives_own_results});
+        highlight(wait, {loop_finishes, receives_own_results});
       else
-        light(wait, {loop_attends, receives_earlier_results});
+        highlight(wait, {loop_attends, receives_earlier_results});
     } else if (next) {
       if (for_room)
-        light(wait, {sends_loop(), sends_block_on});
+        highlight(wait, {sends_loop(), sends_block_on});
       else
-        light(wait, {loop_takes_next, receives_next_block});
+        highlight(wait, {loop_takes_next, receives_next_block});
     }
-    light(wait, {innermost});
+    highlight(wait, {innermost});
   }
 
   bool has_sent_last_result(const Event& wait) const {
@@ -218,14 +218,14 @@ class Place {
     for (const Flight& flight : moment_.flights) {
       const Event& send = *flight.send->begin;
       if (send.id.device != spans_.front().begin->id.device) continue;
-      const Mark mark = flight.ahead ? sends_loop() : loop_takes_next;
-      const bool lit = std::any_of(lines_.begin(), lines_.end(),
+      const MarkId mark = flight.is_block ? sends_loop() : loop_takes_next;
+      const bool highlighted = std::any_of(lines_.begin(), lines_.end(),
                                    [&](const CodeLine& line) { return line.mark == &table[mark]; });
-      if (!lit) lines_.push_back({&table[mark], send.id, true});
+      if (!highlighted) lines_.push_back({&table[mark], send.id, true});
     }
   }
 
-  Mark sends_loop() const { return recording_.header().overlap ? loop_sends_first : loop_sends_after; }
+  MarkId sends_loop() const { return recording_.header().overlap ? loop_sends_first : loop_sends_after; }
   std::string_view pass() const {
     return recording_.header().passes[static_cast<std::size_t>(recording_.pass_of(*now_.doing))];
   }
@@ -241,9 +241,9 @@ int lines_in(std::string_view text) { return static_cast<int>(std::count(text.be
 
 }  // namespace
 
-std::vector<CodeLine> lit(const Recording& recording, const Moment& moment, int device) {
+std::vector<CodeLine> highlighted_lines(const Recording& recording, const Moment& moment, int device) {
   if (recording.spans().of(device).empty()) return {};
-  return Place(recording, moment, device).read();
+  return ProgramPosition(recording, moment, device).read();
 }
 
 const CodeFunction& ring_loop() { return run_ring; }

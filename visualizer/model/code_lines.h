@@ -18,7 +18,7 @@ struct CodeMark {
   std::string_view snippet;  // occurs once in the file; whole lines, but for the blanks before the first
 };
 
-// Lines that are lit at a moment, and the event that lights them.
+// Lines that are highlighted at a moment, and the event that lights them.
 struct CodeLine {
   const CodeMark* mark;
   EventId event;
@@ -26,12 +26,12 @@ struct CodeLine {
 };
 
 // Where the program of a device is at a moment, from the ring loop inwards
-std::vector<CodeLine> lit(const Recording& recording, const Moment& moment, int device);
+std::vector<CodeLine> highlighted_lines(const Recording& recording, const Moment& moment, int device);
 
 // The ring loop, which is shown whatever happens
 const CodeFunction& ring_loop();
 
-// All that can be lit
+// All that can be highlighted
 std::vector<const CodeMark*> code_marks();
 
 // Lines of a text, counted from 0

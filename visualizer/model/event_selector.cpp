@@ -96,7 +96,7 @@ std::optional<double> EventSelector::time(const Recording& recording, Clock cloc
       first = &span;
   if (!first) return std::nullopt;
   const double began = recording.began(*first, clock),
-               ended = first->lasts() ? recording.ended(*first, clock) : began;
+               ended = first->has_duration() ? recording.ended(*first, clock) : began;
   return began + fraction_ * (ended - began);
 }
 

@@ -8,9 +8,9 @@ namespace ringattn::viz {
 
 namespace {
 
-void give_back(DeviceMemory& device, const Event& event) {
-  const auto same = [&](const Holding& holding) {
-    return holding.what == event.what && holding.bytes == event.bytes;
+void remove_allocation(DeviceMemory& device, const Event& event) {
+  const auto same = [&](const Allocation& allocation) {
+    return allocation.what == event.what && allocation.bytes == event.bytes;
   };
   const auto found = std::find_if(device.held.begin(), device.held.end(), same);
   if (found == device.held.end()) return;
@@ -20,14 +20,14 @@ void give_back(DeviceMemory& device, const Event& event) {
 
 // The first slot has the block that is used, the second the one that has arrived
 void fill_slots(DeviceMemory& device, const DeviceMoment& now, const TraceHeader& header) {
-  std::string_view visitor = header.queries_rotate() ? "Q" : "K V";
+  std::string_view resident = header.queries_rotate() ? "Q" : "K V";
   if (header.queries_rotate() && std::any_of(device.held.begin(), device.held.end(),
-                                             [](const Holding& each) { return each.what == "dK"; }))
-    visitor = "Q dO lse delta";
-  // Among the holdings of that name the slots were taken last
-  std::vector<Holding*> slots;
-  for (Holding& holding : device.held)
-    if (holding.what == visitor) slots.push_back(&holding);
+                                             [](const Allocation& each) { return each.what == "dK"; }))
+    resident = "Q dO lse delta";
+  // Among the allocations of that name the slots were taken last
+  std::vector<Allocation*> slots;
+  for (Allocation& allocation : device.held)
+    if (allocation.what == resident) slots.push_back(&allocation);
   const std::size_t wanted = header.devices > 1 ? 2 : 1;
   if (slots.size() > wanted) slots.erase(slots.begin(), slots.end() - static_cast<std::ptrdiff_t>(wanted));
   if (!slots.empty()) slots[0]->block = now.holds.owner;
@@ -43,7 +43,7 @@ std::vector<DeviceMemory> memory(const Recording& recording, const Moment& momen
     for (const Span& span : recording.spans().of(static_cast<int>(d))) {
       const Event& event = *span.begin;
       if (recording.began(span, moment.clock) > moment.t) continue;
-      if (event.kind == EventKind::free) give_back(device, event);
+      if (event.kind == EventKind::free) remove_allocation(device, event);
       if (event.kind != EventKind::alloc) continue;
       device.held.push_back({event.what, event.bytes, event.id});
       device.bytes += event.bytes;

@@ -8,7 +8,7 @@
 namespace ringattn::viz {
 
 // Memory that a device has taken and not yet given back.
-struct Holding {
+struct Allocation {
   std::string_view what;
   std::int64_t bytes = 0;
   EventId since;   // the alloc event
@@ -16,7 +16,7 @@ struct Holding {
 };
 
 struct DeviceMemory {
-  std::vector<Holding> held;  // in the order in which it was taken
+  std::vector<Allocation> held;  // in the order in which it was taken
   std::int64_t bytes = 0;     // of all of it
   std::int64_t peak = 0;      // the most that it has held until now
   EventId peak_since;         // the alloc event that made it so

@@ -12,9 +12,9 @@ double part(double t, double began, double ended) {
 }
 
 // Reads one trace at one time.
-class Reader {
+class MomentReader {
  public:
-  Reader(const Recording& recording, double t, Clock clock) : recording_(recording), t_(t), clock_(clock) {}
+  MomentReader(const Recording& recording, double t, Clock clock) : recording_(recording), t_(t), clock_(clock) {}
 
   Moment read() {
     const auto P = static_cast<std::size_t>(recording_.devices());
@@ -94,11 +94,11 @@ class Reader {
     const bool queries = recording_.header().queries_rotate();
     const int q_owner = queries ? event.owner : event.id.device,
               kv_owner = queries ? event.id.device : event.owner;
-    Tile& tile = moment_.tiles[static_cast<std::size_t>(q_owner) * moment_.devices.size() +
+    TileProgress& tile = moment_.tiles[static_cast<std::size_t>(q_owner) * moment_.devices.size() +
                                static_cast<std::size_t>(kv_owner)];
     tile.compute = &compute;
     if (!begun(compute)) return;
-    tile.state = over(compute) ? Tile::State::done : Tile::State::now;
+    tile.state = over(compute) ? TileProgress::State::done : TileProgress::State::now;
     tile.fraction = over(compute) ? 1 : part(t_, began(compute), ended(compute));
   }
 
@@ -134,7 +134,7 @@ class Reader {
 bool is_result(std::string_view what) { return what == "m l O" || what == "dK dV" || what == "dQ"; }
 
 Moment moment(const Recording& recording, double t, Clock clock) {
-  return Reader(recording, t, clock).read();
+  return MomentReader(recording, t, clock).read();
 }
 
 RowHistory row_history(const Recording& recording, const Moment& moment, Index row) {

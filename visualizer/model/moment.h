@@ -12,13 +12,13 @@ namespace ringattn::viz {
 enum class Activity { idle, computing, waiting, finished };
 
 // A block that was used, and by which event.
-struct Absorbed {
+struct AbsorbedBlock {
   int owner = -1, step = -1;
   const Span* compute = nullptr;
 };
 
 // A block that stands in a slot since an event.
-struct Slot {
+struct SlotContents {
   int owner = -1;  // -1: empty
   EventId since;
 };
@@ -28,9 +28,9 @@ struct DeviceMoment {
   const Span* doing = nullptr;     // the compute or wait that goes on
   double fraction = 0;             // of it, 0 .. 1
   int step = -1;                   // the last that it began; -1: none yet
-  Slot holds;                      // the block that it uses
-  Slot incoming;                   // the block that has arrived and is not yet used
-  std::vector<Absorbed> absorbed;  // in the order of the steps; the one that goes on is not among them
+  SlotContents holds;                      // the block that it uses
+  SlotContents incoming;                   // the block that has arrived and is not yet used
+  std::vector<AbsorbedBlock> absorbed;  // in the order of the steps; the one that goes on is not among them
   std::int64_t bytes = 0;          // that it holds
 };
 
@@ -43,12 +43,12 @@ struct Flight {
   const Span* recv = nullptr;  // null: not received so far
   int from = -1, to = -1, owner = -1;
   std::string_view what;
-  bool ahead = true;    // a block; else a result that follows behind
+  bool is_block = true;    // a block; else a result that follows behind
   double fraction = 0;  // of its way, 0 .. 1
 };
 
 // One pair of a block of queries and a block of keys.
-struct Tile {
+struct TileProgress {
   enum class State { not_yet, now, done };
   State state = State::not_yet;
   double fraction = 0;  // of the work, where it goes on
@@ -64,10 +64,10 @@ struct Moment {
   int pass = 0;  // the pass round the ring that is shown
   std::vector<DeviceMoment> devices;
   std::vector<Flight> flights;
-  std::vector<Tile> tiles;  // devices x devices, by owner of the queries and owner of the keys
+  std::vector<TileProgress> tiles;  // devices x devices, by owner of the queries and owner of the keys
   bool over = false;
 
-  const Tile& tile(int q_owner, int kv_owner) const {
+  const TileProgress& tile(int q_owner, int kv_owner) const {
     return tiles[static_cast<std::size_t>(q_owner) * devices.size() + static_cast<std::size_t>(kv_owner)];
   }
 };

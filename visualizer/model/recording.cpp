@@ -36,7 +36,7 @@ Mask mask_of(const TraceHeader& header) {
 
 // Tables have a place for each device, step and row
 void require_places(const TraceHeader& header, const std::vector<Event>& events) {
-  require(header.devices <= Recording::most_devices, "[trace] at most ", Recording::most_devices,
+  require(header.devices <= Recording::max_devices, "[trace] at most ", Recording::max_devices,
           " devices can be watched; this run has ", header.devices, "; ringviz check and export take it");
   require(!header.passes.empty(), "[trace] a run goes round the ring, forward at least; this one has no ",
           "passes; is this a file that --trace wrote?");
@@ -53,11 +53,11 @@ void require_places(const TraceHeader& header, const std::vector<Event>& events)
 }
 
 // Lengths beyond this belong to runs of which no single token can be shown
-constexpr Index most_rows = 1 << 16;
+constexpr Index max_rows = 1 << 16;
 
 }  // namespace
 
-Recording::Recording(TraceHeader header, std::vector<Event> events, Extent extent,
+Recording::Recording(TraceHeader header, std::vector<Event> events, TraceExtent extent,
                      std::shared_ptr<const Texts> texts)
     : header_(std::move(header)),
       events_(std::move(events)),
@@ -75,7 +75,7 @@ Recording::Recording(TraceHeader header, std::vector<Event> events, Extent exten
 
   const auto share = [&](Index rows, std::vector<std::vector<Index>>& of_owner, std::vector<int>& owner_of) {
     of_owner.resize(static_cast<std::size_t>(devices()));
-    if (rows > most_rows) return;
+    if (rows > max_rows) return;
     owner_of.resize(static_cast<std::size_t>(rows));
     for (int owner = 0; owner < devices(); ++owner) {
       of_owner[static_cast<std::size_t>(owner)] =
@@ -88,16 +88,16 @@ Recording::Recording(TraceHeader header, std::vector<Event> events, Extent exten
   share(header_.Skv, key_rows_, key_owner_);
   const CausalAlign align =
       option(header_, "causal-align") == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
-  shift_ = causal_shift(align, header_.Sq, header_.Skv);
-  find_hidden();
+  causal_offset_ = causal_offset(align, header_.Sq, header_.Skv);
+  find_masked_pairs();
 }
 
-void Recording::find_hidden() {
-  constexpr Index most_pairs = 1 << 22;
-  if (!knows_owners() || key_owner_.empty() || header_.Sq > most_pairs / header_.Skv) return;
-  hidden_.resize(static_cast<std::size_t>(header_.Sq * header_.Skv));
+void Recording::find_masked_pairs() {
+  constexpr Index max_pairs = 1 << 22;
+  if (!has_row_owners() || key_owner_.empty() || header_.Sq > max_pairs / header_.Skv) return;
+  masked_pairs_.resize(static_cast<std::size_t>(header_.Sq * header_.Skv));
   const auto hide = [this](Index query, Index key) {
-    hidden_[static_cast<std::size_t>(query * header_.Skv + key)] = true;
+    masked_pairs_[static_cast<std::size_t>(query * header_.Skv + key)] = true;
   };
   for (const Event& event : events_) {
     const bool turned = header_.queries_rotate();
@@ -133,8 +133,8 @@ double Recording::ended(const Span& span, Clock clock) const {
 }
 
 bool Recording::visible(Index query, Index key) const {
-  if (!hidden_.empty() && hidden_[static_cast<std::size_t>(query * header_.Skv + key)]) return false;
-  return ringattn::visible(Token{query + shift_, 0}, Token{key, 0}, mask_);
+  if (!masked_pairs_.empty() && masked_pairs_[static_cast<std::size_t>(query * header_.Skv + key)]) return false;
+  return ringattn::visible(RowPosition{query + causal_offset_, 0}, RowPosition{key, 0}, mask_);
 }
 
 std::vector<double> Recording::dense_out(Index row) const {

@@ -8,7 +8,7 @@
 #include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
 #include "reference/definition/tensor.h"
-#include "reference/trace/checker.h"
+#include "reference/trace/check/checker.h"
 #include "reference/trace/spans.h"
 
 namespace ringattn::viz {
@@ -22,18 +22,18 @@ class Recording {
   using Texts = std::set<std::string, std::less<>>;
 
   // More cannot be told apart on a screen
-  static constexpr int most_devices = 128;
+  static constexpr int max_devices = 128;
 
   // _texts_: what the events look at, where that is not static. Throws BadInput where there is no place on
   // the screen for what the events say, however wrong a run may be that is shown
-  Recording(TraceHeader header, std::vector<Event> events, Extent extent,
+  Recording(TraceHeader header, std::vector<Event> events, TraceExtent extent,
             std::shared_ptr<const Texts> texts = {});
   Recording(const Recording&) = delete;
 
   const TraceHeader& header() const { return header_; }
   int devices() const { return header_.devices; }
   int passes() const { return static_cast<int>(header_.passes.size()); }
-  bool whole() const { return extent_ == Extent::whole; }
+  bool whole() const { return extent_ == TraceExtent::complete; }
 
   const std::vector<Event>& events() const { return events_; }
   const Spans& spans() const { return spans_; }
@@ -56,7 +56,7 @@ class Recording {
   }
   const std::vector<Index>& key_rows(int owner) const { return key_rows_[static_cast<std::size_t>(owner)]; }
   // Whether there are so few rows that each of them is somebody's
-  bool knows_owners() const { return !query_owner_.empty(); }
+  bool has_row_owners() const { return !query_owner_.empty(); }
   int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
   int owner_of_key(Index row) const { return key_owner_[static_cast<std::size_t>(row)]; }
 
@@ -74,11 +74,11 @@ class Recording {
 
  private:
   void find_passes();
-  void find_hidden();
+  void find_masked_pairs();
 
   TraceHeader header_;
   std::vector<Event> events_;
-  Extent extent_;
+  TraceExtent extent_;
   std::shared_ptr<const Texts> texts_;
   Spans spans_;
   std::vector<std::string> broken_;
@@ -87,8 +87,8 @@ class Recording {
   std::vector<std::vector<Index>> query_rows_, key_rows_;
   std::vector<int> query_owner_, key_owner_;
   Mask mask_;
-  std::vector<bool> hidden_;  // by events, (queries, keys); empty where there are too many
-  std::int64_t shift_ = 0;    // of the queries' positions against the keys'
+  std::vector<bool> masked_pairs_;  // by events, (queries, keys); empty where there are too many
+  std::int64_t causal_offset_ = 0;    // of the queries' positions against the keys'
   Tensor<double> dense_;
 };
 

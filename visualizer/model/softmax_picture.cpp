@@ -16,7 +16,7 @@ double Range::part(double x) const {
   return std::clamp((x - low) / (high - low), 0.0, 1.0);
 }
 
-std::vector<double> answer(double l, const std::vector<double>& O) {
+std::vector<double> normalize(double l, const std::vector<double>& O) {
   std::vector<double> result = O;
   for (double& x : result) x = l == 0 ? 0 : x / l;
   return result;
@@ -57,7 +57,7 @@ std::vector<const Event*> events_of(const Recording& recording, Index row) {
 }
 
 void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
-  picture.answer = {infinity, -infinity};
+  picture.output_range = {infinity, -infinity};
   for (const Event* event : events) {
     const RowFacts& row = *event->row;
     for (const double score : row.scores) picture.scores.include(score);
@@ -66,18 +66,18 @@ void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
     for (const auto* O : {&row.O_before, &row.O_after})
       for (const double x : *O)
         if (std::isfinite(x)) picture.largest_O = std::max(picture.largest_O, std::abs(x));
-    for (const double x : answer(row.l_after, row.O_after)) picture.answer.include(x);
+    for (const double x : normalize(row.l_after, row.O_after)) picture.output_range.include(x);
   }
-  for (const double x : picture.truth) picture.answer.include(x);
+  for (const double x : picture.final_output) picture.output_range.include(x);
 }
 
-void find_truth(SoftmaxPicture& picture, const Recording& recording, const std::vector<const Event*>& events,
+void find_final_output(SoftmaxPicture& picture, const Recording& recording, const std::vector<const Event*>& events,
                 Index row) {
-  picture.truth = recording.dense_out(row);
-  picture.dense = !picture.truth.empty();
+  picture.final_output = recording.dense_out(row);
+  picture.dense = !picture.final_output.empty();
   const RowFacts& last = *events.back()->row;
   if (!picture.dense && events.back()->step == recording.devices() - 1)
-    picture.truth = answer(last.l_after, last.O_after);
+    picture.final_output = normalize(last.l_after, last.O_after);
 }
 
 // The sum as a stack: each event shrinks what is there by alpha and puts its own part on top
@@ -94,7 +94,7 @@ void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met) {
     picture.sum.push_back({event->owner, event->id, 0, picture.added});
     magnitude = std::max(magnitude, row.score_magnitude);
     picture.adds_up = agree(sum, row.l_after, magnitude);
-    picture.answers.push_back(answer(row.l_after, row.O_after));
+    picture.normalized_outputs.push_back(normalize(row.l_after, row.O_after));
   }
 }
 
@@ -104,7 +104,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   SoftmaxPicture picture;
   const std::vector<const Event*> events = events_of(recording, row);
   if (events.empty()) return picture;
-  find_truth(picture, recording, events, row);
+  find_final_output(picture, recording, events, row);
   measure(picture, events);
 
   RowHistory history = row_history(recording, moment, row);
@@ -132,7 +132,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   return picture;
 }
 
-Acts acts(double fraction, bool reduced_motion) {
+AbsorbPhases absorb_phases(double fraction, bool reduced_motion) {
   if (reduced_motion) return {};
   const auto eased = [fraction](double begin, double end) {
     const double x = std::clamp((fraction - begin) / (end - begin), 0.0, 1.0);

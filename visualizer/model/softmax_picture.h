@@ -43,12 +43,12 @@ struct SoftmaxPicture {
   bool adds_up = true;            // the contributions are l, as the event says it is
 
   // What the row converges on, and how it gets there, the event that is shown last
-  std::vector<double> truth;
+  std::vector<double> final_output;
   bool dense = false;  // it is what full attention gives; else the last answer of the run
-  std::vector<std::vector<double>> answers;
+  std::vector<std::vector<double>> normalized_outputs;
 
   // Of all row events of the row in the run
-  Range scores{0, 0}, l{0, 0}, answer;
+  Range scores{0, 0}, l{0, 0}, output_range;
   double largest_O = 0;
 
   // The event joined two states, or nobody knows the scores
@@ -60,15 +60,15 @@ struct SoftmaxPicture {
 SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row);
 
 // O / l; 0 where the row has seen no key
-std::vector<double> answer(double l, const std::vector<double>& O);
+std::vector<double> normalize(double l, const std::vector<double>& O);
 
 // How far the acts of absorbing a block have come, each from 0 to 1.
-struct Acts {
+struct AbsorbPhases {
   double scores = 1;   // they appear
   double maximum = 1;  // it moves
-  double shrink = 1;   // l and O shrink by alpha
+  double rescale = 1;  // l and O shrink by alpha
   double add = 1;      // the new part is added
 };
-Acts acts(double fraction, bool reduced_motion);
+AbsorbPhases absorb_phases(double fraction, bool reduced_motion);
 
 }  // namespace ringattn::viz

@@ -6,7 +6,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "visualizer/raster/rasteriser.h"
-#include "visualizer/view/fonts.h"
+#include "visualizer/draw/fonts.h"
 
 namespace ringattn::viz {
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "visualizer/raster/image.h"
-#include "visualizer/view/canvas.h"
+#include "visualizer/draw/canvas.h"
 
 namespace ringattn::viz {
 

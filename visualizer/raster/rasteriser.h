@@ -1,7 +1,7 @@
 #pragma once
 
 #include "visualizer/raster/image.h"
-#include "visualizer/view/color.h"
+#include "visualizer/draw/color.h"
 
 struct ImDrawData;
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "visualizer/view/color.h"
+#include "visualizer/draw/color.h"
 
 namespace ringattn::viz {
 

@@ -5,19 +5,19 @@
 namespace ringattn::viz {
 
 template <class T>
-void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders& pens, int threads,
+void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders& recorders, int threads,
                 const LinkDecorator<T>& links) {
   RingOptions ring = ring_of(config);
-  ring.facts = &pens, ring.threads = threads;
+  ring.recorders = &recorders, ring.threads = threads;
   const std::optional<StateFault> wrong_states = state_fault(config);
-  const std::optional<Fault> wrong_link = link_fault(config);
+  const std::optional<LinkFault> wrong_link = link_fault(config);
 
   std::unique_ptr<Link<T>> faulty;  // what _links_ stand around
-  const LinkDecorator<T> all_links = [&](Link<T>& inner, WaitingRoom& room) -> std::unique_ptr<Link<T>> {
-    faulty = wrong_link ? std::make_unique<Faulty<T>>(inner, config.devices, *wrong_link) : nullptr;
-    return links ? links(faulty ? *faulty : inner, room) : std::move(faulty);
+  const LinkDecorator<T> all_links = [&](Link<T>& inner, RunMonitor& monitor) -> std::unique_ptr<Link<T>> {
+    faulty = wrong_link ? std::make_unique<FaultyLink<T>>(inner, config.devices, *wrong_link) : nullptr;
+    return links ? links(faulty ? *faulty : inner, monitor) : std::move(faulty);
   };
-  const Attended<T> forward = ring_attention<T>(problem.problem(), ring, all_links,
+  const AttentionOutput<T> forward = ring_attention<T>(problem.problem(), ring, all_links,
                                                 wrong_states ? faulty_states<T>(*wrong_states) : Absorb<T>());
   if (config.backward)
     ring_attention_vjp<T>(problem.problem(), forward, problem.cotangents(), ring, all_links);

@@ -4,12 +4,12 @@
 
 #include "reference/definition/bad_input.h"
 #include "visualizer/run/engine.h"
-#include "visualizer/run/steered_links.h"
+#include "visualizer/run/controlled_links.h"
 
 namespace ringattn::viz {
 
 LiveRun::LiveRun(const RunConfig& config)
-    : config_(completed(config)), store_(config_.devices), steering_(costs_of(config_)) {
+    : config_(completed(config)), store_(config_.devices), controller_(costs_of(config_)) {
   if (config_.dtype == "f64")
     start<double>();
   else
@@ -17,7 +17,7 @@ LiveRun::LiveRun(const RunConfig& config)
 }
 
 LiveRun::~LiveRun() {
-  steering_.stop();
+  controller_.stop();
   thread_.join();
 }
 
@@ -30,12 +30,12 @@ void LiveRun::start() {
 
 template <class T>
 void LiveRun::run(const RunProblem<T>& problem) {
-  Recorders pens = recorders(store_, costs_of(config_));
-  const LinkDecorator<T> steered = [this, &pens](Link<T>& inner, WaitingRoom& room) {
-    return std::make_unique<SteeredLinks<T>>(inner, room, pens, steering_);
+  Recorders recorders = make_recorders(store_, costs_of(config_));
+  const LinkDecorator<T> steered = [this, &recorders](Link<T>& inner, RunMonitor& monitor) {
+    return std::make_unique<ControlledLinks<T>>(inner, monitor, recorders, controller_);
   };
   try {
-    run_engine<T>(config_, problem, pens, 0, steered);
+    run_engine<T>(config_, problem, recorders, 0, steered);
   } catch (const std::exception& error) {
     failure_ = error.what();
   }
@@ -48,7 +48,7 @@ std::shared_ptr<Recording> LiveRun::snapshot() {
   if (last_ && last_->events().size() == store_.size() && running == last_was_running_) return last_;
   const bool whole = !running && failure_.empty();
   last_ = std::make_shared<Recording>(header_of(config_), store_.events(),
-                                      whole ? Extent::whole : Extent::unfinished);
+                                      whole ? TraceExtent::complete : TraceExtent::unfinished);
   last_->set_dense(dense_);
   last_->words = words_of(config_);
   last_was_running_ = running;
@@ -56,19 +56,19 @@ std::shared_ptr<Recording> LiveRun::snapshot() {
 }
 
 void LiveRun::step() {
-  for (int device = 0; device < config_.devices; ++device) steering_.step(device);
+  for (int device = 0; device < config_.devices; ++device) controller_.step(device);
 }
 
-void LiveRun::step(int device) { steering_.step(device); }
+void LiveRun::step(int device) { controller_.step(device); }
 
-void LiveRun::open() { steering_.open(); }
+void LiveRun::open() { controller_.open(); }
 
-void LiveRun::stall(int device, bool stalled) { steering_.stall(device, stalled); }
+void LiveRun::stall(int device, bool stalled) { controller_.stall(device, stalled); }
 
 void LiveRun::slow_link(int device, double factor) {
   require(factor >= 1 && std::isfinite(factor), "[run] a link is slowed by a factor from 1 on; found ",
           factor);
-  steering_.slow_link(device, factor);
+  controller_.slow_link(device, factor);
 }
 
 }  // namespace ringattn::viz

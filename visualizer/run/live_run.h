@@ -6,7 +6,7 @@
 #include "reference/trace/trace_store.h"
 #include "visualizer/model/recording.h"
 #include "visualizer/run/run_problem.h"
-#include "visualizer/run/steering.h"
+#include "visualizer/run/link_controller.h"
 
 namespace ringattn::viz {
 
@@ -54,7 +54,7 @@ class LiveRun {
 
   const RunConfig config_;
   TraceStore store_;
-  Steering steering_;
+  LinkController controller_;
   Tensor<double> dense_;
 
   std::atomic<bool> running_ = true;

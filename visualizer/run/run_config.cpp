@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "reference/definition/bad_input.h"
-#include "reference/trace/json_text.h"
+#include "reference/trace/export/json_text.h"
 #include "visualizer/run/run_fault.h"
 
 namespace ringattn::viz {
@@ -14,9 +14,9 @@ namespace ringattn::viz {
 namespace {
 
 // What can still be shown, and takes the engine a moment
-constexpr int most_devices = 64;
-constexpr std::size_t most_words = 64;
-constexpr Index most_pairs = Index{1} << 22, most_rows = 4096, widest = 256, most_heads = 64;
+constexpr int max_devices = 64;
+constexpr std::size_t max_words = 64;
+constexpr Index max_pairs = Index{1} << 22, max_rows = 4096, widest = 256, max_heads = 64;
 
 void require_between(const char* what, Index value, Index least, Index most) {
   require(value >= least && value <= most, "[run] ", what, " must be from ", least, " to ", most, "; found ",
@@ -24,18 +24,18 @@ void require_between(const char* what, Index value, Index least, Index most) {
 }
 
 void check(const RunConfig& c) {
-  require_between("devices", c.devices, 1, most_devices);
-  require_between("queries", c.queries, 1, most_rows);
-  require_between("keys", c.keys, 1, most_rows);
-  require_between("heads", c.heads, 1, most_heads);
-  require_between("kv_heads", c.kv_heads, 1, most_heads);
+  require_between("devices", c.devices, 1, max_devices);
+  require_between("queries", c.queries, 1, max_rows);
+  require_between("keys", c.keys, 1, max_rows);
+  require_between("heads", c.heads, 1, max_heads);
+  require_between("kv_heads", c.kv_heads, 1, max_heads);
   require_between("dim", c.dim, 1, widest);
   require_between("v_dim", c.v_dim, 1, widest);
-  require_between("window_left", c.window_left, -1, most_rows);
+  require_between("window_left", c.window_left, -1, max_rows);
   require_between("slow_link", c.slow_link, -1, c.devices - 1);
   require(c.heads % c.kv_heads == 0, "[run] heads must be a multiple of kv_heads; found ", c.heads, " and ",
           c.kv_heads);
-  require(c.queries * c.keys * c.heads <= most_pairs, "[run] a run that is watched has at most ", most_pairs,
+  require(c.queries * c.keys * c.heads <= max_pairs, "[run] a run that is traced_rows has at most ", max_pairs,
           " scores; found ", c.queries * c.keys * c.heads, "; choose fewer queries, keys or heads");
   require(c.dtype == "f64" || c.dtype == "f32", "[run] dtype must be f64 or f32; found ", c.dtype);
   require(std::isfinite(c.score_scale), "[run] score_scale must be a finite number; found ", c.score_scale);
@@ -59,7 +59,7 @@ void complete_scores(RunConfig& c) {
 
 void complete_text(RunConfig& c) {
   const std::size_t words = words_of(c).size();
-  require(words >= 1 && words <= most_words, "[run] a text must have from 1 to ", most_words,
+  require(words >= 1 && words <= max_words, "[run] a text must have from 1 to ", max_words,
           " words; found ", words);
   c.queries = c.keys = static_cast<Index>(words);
 }
@@ -134,7 +134,7 @@ RingOptions ring_of(const RunConfig& c) {
   ring.layout = c.layout;
   ring.rotate = c.rotate;
   ring.overlap = c.overlap;
-  ring.watched.all = true;
+  ring.traced_rows.all = true;
   return ring;
 }
 

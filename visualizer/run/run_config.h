@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "reference/trace/trace_header.h"
-#include "reference/transport/ring_attention.h"
+#include "reference/ring/ring_attention.h"
 
 namespace ringattn::viz {
 

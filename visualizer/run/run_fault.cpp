@@ -20,15 +20,15 @@ constexpr NamedStateFault state_faults[] = {{"no_rescale", StateFault::no_rescal
 
 struct NamedLinkFault {
   const char* name;
-  FaultKind kind;
+  LinkFaultKind kind;
   int hop;            // at which it does harm and nothing hides it; -1: the last
-  int least_devices;  // in a ring of fewer it does none
+  int min_devices;  // in a ring of fewer it does none
 };
-constexpr NamedLinkFault link_faults[] = {{"stale", FaultKind::stale, 1, 3},
-                                          {"torn", FaultKind::torn, 1, 3},
-                                          {"lost", FaultKind::lost, -1, 2},
-                                          {"twice", FaultKind::twice, 0, 3},
-                                          {"all_send_first", FaultKind::blocking_sends, 0, 2}};
+constexpr NamedLinkFault link_faults[] = {{"stale", LinkFaultKind::stale, 1, 3},
+                                          {"torn", LinkFaultKind::torn, 1, 3},
+                                          {"lost", LinkFaultKind::lost, -1, 2},
+                                          {"twice", LinkFaultKind::twice, 0, 3},
+                                          {"all_send_first", LinkFaultKind::all_send_first, 0, 2}};
 
 template <class Named, std::size_t n>
 const Named* find(const Named (&faults)[n], const std::string& name) {
@@ -46,8 +46,8 @@ void check_fault(const RunConfig& c) {
           c.fault,
           "; choose no_rescale, no_maximum, masked_row_nan, partials_bf16, stale, torn, lost, twice or "
           "all_send_first");
-  require(!link || c.devices >= link->least_devices, "[run] the fault ", c.fault, " needs ",
-          link ? link->least_devices : 0, " devices; found ", c.devices, "; choose a larger ring");
+  require(!link || c.devices >= link->min_devices, "[run] the fault ", c.fault, " needs ",
+          link ? link->min_devices : 0, " devices; found ", c.devices, "; choose a larger ring");
   require(link || c.rotate == Rotation::kv, "[run] the fault ", c.fault,
           " is one of states that stay where they are; found Q rotating; rotate K and V");
 }
@@ -57,10 +57,10 @@ std::optional<StateFault> state_fault(const RunConfig& c) {
   return named ? std::optional(named->kind) : std::nullopt;
 }
 
-std::optional<Fault> link_fault(const RunConfig& c) {
+std::optional<LinkFault> link_fault(const RunConfig& c) {
   const NamedLinkFault* named = find(link_faults, c.fault);
   if (!named) return {};
-  return Fault{named->kind, 1, named->hop >= 0 ? named->hop : c.devices - 2};
+  return LinkFault{named->kind, 1, named->hop >= 0 ? named->hop : c.devices - 2};
 }
 
 bool ends_in_deadlock(const RunConfig& c) { return c.fault == "lost" || c.fault == "all_send_first"; }

@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "reference/transport/faulty.h"
-#include "reference/transport/faulty_states.h"
+#include "reference/comm/faults/faulty_link.h"
+#include "reference/comm/faults/faulty_states.h"
 #include "visualizer/run/run_config.h"
 
 namespace ringattn::viz {
@@ -13,7 +13,7 @@ void check_fault(const RunConfig& config);
 
 // What goes wrong in a run, if anything, where its fault has been checked
 std::optional<StateFault> state_fault(const RunConfig& config);
-std::optional<Fault> link_fault(const RunConfig& config);
+std::optional<LinkFault> link_fault(const RunConfig& config);
 
 // Whether the fault ends in a deadlock: to be seen whole, each device needs a thread of its own
 bool ends_in_deadlock(const RunConfig& config);

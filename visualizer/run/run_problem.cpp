@@ -79,15 +79,15 @@ RunProblem<T>::RunProblem(const RunConfig& c) {
   scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
   scoring.mask.causal = c.causal;
   scoring.mask.window_left = c.window_left;
-  q_tokens_ = consecutive_tokens(c.queries, causal_shift(CausalAlign::bottom_right, c.queries, c.keys));
-  kv_tokens_ = consecutive_tokens(c.keys);
+  q_positions_ = consecutive_positions(c.queries, causal_offset(CausalAlign::bottom_right, c.queries, c.keys));
+  kv_positions_ = consecutive_positions(c.keys);
 }
 
 template <class T>
 Tensor<double> RunProblem<T>::dense() const {
   const auto q = converted<double, const T>(Q), k = converted<double, const T>(K),
              v = converted<double, const T>(V);
-  return attention<double>({q, k, v, q_tokens_, kv_tokens_, scoring, {}, {}}).out;
+  return attention<double>({q, k, v, q_positions_, kv_positions_, scoring, {}, {}}).out;
 }
 
 template struct RunProblem<float>;

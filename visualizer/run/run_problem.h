@@ -14,14 +14,14 @@ struct RunProblem {
   // words
   explicit RunProblem(const RunConfig& config);
 
-  Problem<T> problem() const { return {Q, K, V, q_tokens_, kv_tokens_, scoring, {}, {}}; }
+  Problem<T> problem() const { return {Q, K, V, q_positions_, kv_positions_, scoring, {}, {}}; }
   Cotangents<T> cotangents() const { return {dout, dlse}; }
 
   // What full attention gives, in float64: (1, Sq, Hq, Dv)
   Tensor<double> dense() const;
 
  private:
-  Tokens q_tokens_, kv_tokens_;
+  RowPositions q_positions_, kv_positions_;
 };
 
 }  // namespace ringattn::viz

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "visualizer/model/commands.h"
-#include "visualizer/model/palette.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/command_palette.h"
 
 namespace ringattn::viz {
 
@@ -41,7 +41,7 @@ bool opens_numbered_scene(const Command& command) {
   return command.id.rfind("scene_", 0) == 0 && command.keys.size() == 1;
 }
 
-std::string joined(const std::vector<std::string>& keys) {
+std::string accumulated(const std::vector<std::string>& keys) {
   std::string text;
   for (const std::string& key : keys) text += (text.empty() ? "" : "  ") + key;
   return text;
@@ -61,7 +61,7 @@ std::vector<HelpLine> help_lines() {
       continue;
     }
     lines.insert(place, {command.group,
-                         numbered ? "1 \xe2\x80\xa6 9  0" : joined(command.keys),
+                         numbered ? "1 \xe2\x80\xa6 9  0" : accumulated(command.keys),
                          numbered ? "a scene by its number" : command.title,
                          {&command}});
   }
@@ -185,7 +185,7 @@ void draw_search(Canvas& canvas, Size size, const Session& session) {
   canvas.leave_overlay();
 }
 
-void draw_note_entry(Canvas& canvas, Size size, const Session& session) {
+void draw_note_input(Canvas& canvas, Size size, const Session& session) {
   canvas.enter_overlay();
   const Theme& theme = canvas.theme();
   const Rect rect =

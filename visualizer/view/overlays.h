@@ -1,7 +1,7 @@
 #pragma once
 
-#include "visualizer/model/session.h"
-#include "visualizer/view/canvas.h"
+#include "visualizer/session/session.h"
+#include "visualizer/draw/canvas.h"
 
 namespace ringattn::viz {
 
@@ -12,7 +12,7 @@ void draw_help(Canvas& canvas, Size size);
 void draw_search(Canvas& canvas, Size size, const Session& session);
 
 // The note that is being typed
-void draw_note_entry(Canvas& canvas, Size size, const Session& session);
+void draw_note_input(Canvas& canvas, Size size, const Session& session);
 
 // The scenes, to pick one
 void draw_scene_list(Canvas& canvas, Size size, const Session& session);

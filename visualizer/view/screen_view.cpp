@@ -1,11 +1,11 @@
 #include "visualizer/view/screen_view.h"
 
-#include "visualizer/layout/screen.h"
-#include "visualizer/view/knob_panel.h"
-#include "visualizer/view/labels.h"
+#include "visualizer/layout/screen_layout.h"
+#include "visualizer/view/panels/parameter_panel.h"
+#include "visualizer/view/panels/labels.h"
 #include "visualizer/view/overlays.h"
-#include "visualizer/view/panel.h"
-#include "visualizer/view/tip.h"
+#include "visualizer/view/panels/panel.h"
+#include "visualizer/view/tooltip.h"
 
 namespace ringattn::viz {
 
@@ -23,7 +23,7 @@ std::string description(const Recording& recording) {
 }
 
 // What went wrong with a run that is shown, once it has; the beginning of the sentence is enough
-std::string trouble_of(const Session& session, const std::vector<PlacedPanel>& panels) {
+std::string failure_text(const Session& session, const std::vector<PlacedPanel>& panels) {
   for (const PlacedPanel& placed : panels) {
     const Recording& recording = session.recording(placed.run);
     const std::string& failure = session.failure(placed.run);
@@ -148,7 +148,7 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
 
 // ---- Panels -------------------------------------------------------------------------
 
-void draw_panel_called(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
+void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
   canvas.element(rect, Target::panel(panel));
   if (panel == "ring") draw_ring_stage(canvas, rect, frame);
   if (panel == "matrix") draw_attention_matrix(canvas, rect, frame);
@@ -162,13 +162,13 @@ void draw_panel_called(Canvas& canvas, const std::string& panel, const Rect& rec
 void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const Session& session) {
   for (const PlacedPanel& placed : panels) {
     if (placed.panel == "knobs") {
-      draw_knobs(canvas, placed.rect, session);
+      draw_parameters(canvas, placed.rect, session);
       continue;
     }
     canvas.show_run(placed.run);
     const Recording& recording = session.recording(placed.run);
     const Moment now = moment(recording, session.t(), session.settings.clock);
-    draw_panel_called(canvas, placed.panel, placed.rect,
+    draw_named_panel(canvas, placed.panel, placed.rect,
                       {recording, now, session.selection, session.settings, session.run_title(placed.run),
                        session.duration(), &session.notes()});
   }
@@ -179,11 +179,11 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
 
 void draw_screen(Canvas& canvas, Size size, const Session& session) {
   if (session.blank) return canvas.fill({0, 0, size.w, size.h}, rgb(0x000000));
-  const Settings& settings = session.settings;
+  const ViewSettings& settings = session.settings;
   const CaptionType caption = caption_type(canvas, size, session);
-  const Screen places =
-      screen(size, session.arrangement(), {caption.height, settings.presenting, settings.zoomed});
-  draw_title(canvas, places.title, session, trouble_of(session, places.panels));
+  const ScreenLayout places =
+      layout_screen(size, session.arrangement(), {caption.height, settings.presenting, settings.zoomed});
+  draw_title(canvas, places.title, session, failure_text(session, places.panels));
   draw_panels(canvas, places.panels, session);
   draw_caption(canvas, places.caption, size, caption, session);
   draw_controls(canvas, places.controls, session);
@@ -191,14 +191,14 @@ void draw_screen(Canvas& canvas, Size size, const Session& session) {
   if (session.overlay == Overlay::none) {
     // Above what is held fast
     canvas.enter_overlay();
-    draw_tip(canvas, size, session);
+    draw_tooltip(canvas, size, session);
     canvas.leave_overlay();
   }
   if (settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
   if (session.overlay == Overlay::help) draw_help(canvas, size);
   if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
   if (session.overlay == Overlay::search) draw_search(canvas, size, session);
-  if (session.typing && session.entry == Entry::note) draw_note_entry(canvas, size, session);
+  if (session.typing && session.input == TextInput::note) draw_note_input(canvas, size, session);
 }
 
 }  // namespace ringattn::viz

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "visualizer/model/session.h"
-#include "visualizer/view/canvas.h"
+#include "visualizer/session/session.h"
+#include "visualizer/draw/canvas.h"
 
 namespace ringattn::viz {
 

@@ -9,8 +9,8 @@ namespace ringattn {
 std::vector<Tiles> tiled_blocks(const Simulation& sim, int device, Index tile, bool right_to_left) {
   std::vector<Tiles> blocks;
   for (int step = 0; step < sim.devices(); ++step) {
-    const Spread& spread = sim.spread();
-    const Keys& keys = spread.keys.rows_of(spread.owner_at(device, step));
+    const Sharding& sharding = sim.sharding();
+    const Keys& keys = sharding.keys.rows_of(sharding.owner_at(device, step));
     const auto count = static_cast<Index>(keys.size()), size = tile == 0 ? std::max<Index>(1, count) : tile;
     Tiles tiles;
     for (Index begin = 0; begin < count; begin += size)
@@ -29,12 +29,12 @@ std::vector<std::vector<Tiles>> tiled_blocks_of_all(const Simulation& sim, Index
   return of_all;
 }
 
-RowWeights attend(const Row& row, const Keys& keys, Index Skv) {
-  RowWeights block{Vector<double>::Zero(Skv), nothing_seen};
-  double m = nothing_seen, l = 0;
+RowWeights attend(const QueryRow& row, const Keys& keys, Index Skv) {
+  RowWeights block{Vector<double>::Zero(Skv), minus_infinity};
+  double m = minus_infinity, l = 0;
   for (const Index j : keys)
     if (row.visible[j]) m = std::max(m, row.S[j]);
-  if (m == nothing_seen) return block;
+  if (m == minus_infinity) return block;
   for (const Index j : keys)
     if (row.visible[j]) l += block.weight(j) = std::exp(row.S[j] - m);
   block.weight /= l;
@@ -44,13 +44,13 @@ RowWeights attend(const Row& row, const Keys& keys, Index Skv) {
 
 double log_of_sum(double a, double b) {
   const double larger = std::max(a, b);
-  return larger == nothing_seen ? nothing_seen
+  return larger == minus_infinity ? minus_infinity
                                 : larger + std::log(std::exp(a - larger) + std::exp(b - larger));
 }
 
-void merge_rightly(RowWeights& merged, const RowWeights& block) {
+void correct_merge(RowWeights& merged, const RowWeights& block) {
   const double lse = log_of_sum(merged.lse, block.lse);
-  if (lse == nothing_seen) return;
+  if (lse == minus_infinity) return;
   merged.weight = std::exp(merged.lse - lse) * merged.weight + std::exp(block.lse - lse) * block.weight;
   merged.lse = lse;
 }
@@ -60,9 +60,9 @@ bool has_mask(const Simulation& sim) {
   const Mask& mask = problem.scoring.mask;
   if (mask.causal || mask.window_left >= 0 || mask.window_right >= 0) return true;
   std::optional<std::int64_t> segment;
-  for (const Tokens* tokens : {&problem.q_tokens, &problem.kv_tokens})
-    for (Index b = 0; b < tokens->sequences(); ++b)
-      for (const Token& token : tokens->of(b))
+  for (const RowPositions* positions : {&problem.q_positions, &problem.kv_positions})
+    for (Index b = 0; b < positions->sequences(); ++b)
+      for (const RowPosition& row_position : positions->of(b))
         if (token.segment != segment.value_or(token.segment))
           return true;
         else
@@ -71,23 +71,23 @@ bool has_mask(const Simulation& sim) {
 }
 
 Index largest_block(const Simulation& sim) {
-  return largest_shard(sim.spread().layout, sim.devices(), sim.problem().K.shape.S);
+  return largest_shard(sim.sharding().layout, sim.devices(), sim.problem().K.shape.S);
 }
 
-Readings smaller_tiles(const Simulation& sim, std::initializer_list<Index> sizes) {
-  Readings readings;
+Variants smaller_tiles(const Simulation& sim, std::initializer_list<Index> sizes) {
+  Variants variants;
   for (const Index size : sizes)
-    if (size < largest_block(sim)) readings = either(readings, each_of("tile", {size}));
-  return readings;
+    if (size < largest_block(sim)) variants = either(variants, each_of("tile", {size}));
+  return variants;
 }
 
-Readings either(Readings some, const Readings& others) {
+Variants either(Variants some, const Variants& others) {
   some.insert(some.end(), others.begin(), others.end());
   return some;
 }
 
-Index given(const Reading& reading, std::string_view name, Index otherwise) {
-  for (const Parameter& parameter : reading.parameters())
+Index given(const Variant& variant, std::string_view name, Index otherwise) {
+  for (const Parameter& parameter : variant.parameters())
     if (parameter.name == name) return parameter.value;
   return otherwise;
 }

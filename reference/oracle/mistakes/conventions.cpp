@@ -1,43 +1,41 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/oracle/catalogue.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
 namespace {
 
-Readings always(const Simulation&) { return single_reading(); }
-
-Attended<double> right(const Simulation& sim) { return sim.attention_of(sim.problem()); }
+AttentionOutput<double> right(const Simulation& sim) { return sim.attention_of(sim.problem()); }
 
 template <class Change>
-Attended<double> with_lse(const Simulation& sim, const Change& change) {
-  Attended<double> result = right(sim);
+AttentionOutput<double> with_lse(const Simulation& sim, const Change& change) {
+  AttentionOutput<double> result = right(sim);
   for (Index i = 0; i < result.lse.size(); ++i) result.lse.data()[i] = change(result.lse.data()[i]);
   return result;
 }
 
-Attended<double> lse_in_log2(const Simulation& sim, const Reading&) {
+AttentionOutput<double> lse_in_log2(const Simulation& sim, const Variant&) {
   return with_lse(sim, [](double lse) { return lse / std::log(2.0); });
 }
 
-Attended<double> positive_infinity(const Simulation& sim, const Reading&) {
+AttentionOutput<double> positive_infinity(const Simulation& sim, const Variant&) {
   return with_lse(sim, [](double lse) { return std::isinf(lse) ? -lse : lse; });
 }
 
-Attended<double> normaliser_itself(const Simulation& sim, const Reading&) {
+AttentionOutput<double> normaliser_itself(const Simulation& sim, const Variant&) {
   return with_lse(sim, [](double lse) { return std::exp(lse); });
 }
 
 // lse = m, and lse = log l: one half of m + log l
-Attended<double> half_of_lse(const Simulation& sim, const Reading& reading) {
-  return sim.run([&](const Row& row, RowWeights& w) {
-    weigh_rightly(row, w);
+AttentionOutput<double> lse_component(const Simulation& sim, const Variant& variant) {
+  return sim.run([&](const QueryRow& row, RowWeights& w) {
+    correct_weights(row, w);
     double m = -std::numeric_limits<double>::infinity();
     for (Index j = 0; j < w.weight.size(); ++j)
       if (row.visible[j]) m = std::max(m, row.S[j]);
-    if (!std::isinf(m)) w.lse = reading["left out"] == 0 ? m : w.lse - m;
+    if (!std::isinf(m)) w.lse = variant["left out"] == 0 ? m : w.lse - m;
   });
 }
 
@@ -57,10 +55,10 @@ Tensor<double> rows_and_heads_exchanged(const Tensor<double>& tensor, Axes axes)
   return turned;
 }
 
-Attended<double> exchanged(const Simulation& sim, const Reading& reading) {
-  Attended<double> result = right(sim);
-  if (reading["tensor"] != 1) result.out = rows_and_heads_exchanged(result.out, Axes::bshd);
-  if (reading["tensor"] != 0) result.lse = rows_and_heads_exchanged(result.lse, Axes::bhsd);
+AttentionOutput<double> exchanged(const Simulation& sim, const Variant& variant) {
+  AttentionOutput<double> result = right(sim);
+  if (variant["tensor"] != 1) result.out = rows_and_heads_exchanged(result.out, Axes::bshd);
+  if (variant["tensor"] != 0) result.lse = rows_and_heads_exchanged(result.lse, Axes::bhsd);
   return result;
 }
 
@@ -75,9 +73,9 @@ std::vector<Mistake> conventions() {
        .why = "kernels that compute with exp2 keep their logarithms in base 2; who merges them with exp gets "
               "wrong weights",
        .fix = "multiply by ln 2, or say which base",
-       .evidence = "flashinfer-ai/flashinfer#4485",
+       .seen_in = "flashinfer-ai/flashinfer#4485",
        .convention = "FlashInfer",
-       .readings = always,
+       .variants = always,
        .forward = lse_in_log2},
       {.id = "C2",
        .title = "lse is +inf where a row sees no key",
@@ -87,9 +85,9 @@ std::vector<Mistake> conventions() {
            "exp(-lse) is then 0, which is convenient inside a kernel; a merge that expects -inf gives NaN or "
            "takes the empty side for the whole",
        .fix = "lse = -inf, the logarithm of an empty sum",
-       .evidence = "Dao-AILab/flash-attention@0251105",
+       .seen_in = "Dao-AILab/flash-attention@0251105",
        .convention = "FlashAttention-2",
-       .readings = always,
+       .variants = always,
        .forward = positive_infinity},
       {.id = "C3",
        .title = "rows and heads are exchanged",
@@ -97,11 +95,11 @@ std::vector<Mistake> conventions() {
        .fingerprint = "only where there are as many heads as rows; the first row of the first head is right",
        .why = "with equal extents no shape error tells the two orders apart",
        .fix = "say the order (--axes), and test with extents that all differ",
-       .evidence = "huggingface/diffusers#14341",
+       .seen_in = "huggingface/diffusers#14341",
        .convention = "PyTorch's order is (batch, heads, sequence, head_dim)",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return can_be_exchanged(sim) ? each_named("tensor", {"out", "lse", "both"}) : Readings();
+             return can_be_exchanged(sim) ? each_named("tensor", {"out", "lse", "both"}) : Variants();
            },
        .forward = exchanged},
       {.id = "C4",
@@ -111,20 +109,19 @@ std::vector<Mistake> conventions() {
        .why =
            "either half alone cannot be merged: the other is needed to bring two blocks to the same maximum",
        .fix = "lse = m + log l",
-       .evidence = "zhuzilin/ring-flash-attention#38",
-       .readings =
+       .seen_in = "zhuzilin/ring-flash-attention#38",
+       .variants =
            [](const Simulation&) {
              return each_named("left out", {"log l", "m"});
            },
-       .forward = half_of_lse},
+       .forward = lse_component},
       {.id = "C5",
        .title = "the normaliser is returned, not its logarithm",
        .wrong = "lse = sum exp(S)",
        .fingerprint = "out right; lse grows with the number of keys",
        .why = "it overflows where scores are large, and merges as if rows had seen exponentially many keys",
        .fix = "lse = log sum exp(S)",
-       .evidence = "",
-       .readings = always,
+       .variants = always,
        .forward = normaliser_itself}};
   for (Mistake& entry : table) entry.family = Family::convention;
   return table;

@@ -1,16 +1,12 @@
 #include <algorithm>
 #include <set>
 
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
 namespace {
-
-Readings several_heads(const Simulation& sim) {
-  return sim.problem().Q.shape.H > 1 ? single_reading() : Readings();
-}
 
 // ---- The sequence axis and the head axis are exchanged in memory ------------
 
@@ -27,15 +23,15 @@ RowPlace read_as_bshd(const RowPlace& p, Index S, Index H) {
 }
 
 // out, written with the axes bhsd, is read with the axes bshd; lse is not touched
-Attended<double> with_out_misread(const Simulation& sim, const Rewritten& problem) {
+AttentionOutput<double> with_out_misread(const Simulation& sim, const AlteredProblem& problem) {
   const Shape out = sim.problem().out_shape();
   std::set<Index> needed;
   for (const Index i : sim.rows())
     for (Index h = 0; h < out.H; ++h) needed.insert(read_as_bshd({0, i, h}, out.S, out.H).s);
   const std::vector<Index> rows(needed.begin(), needed.end());
-  const Attended<double> source = problem.attention_of(rows);
+  const AttentionOutput<double> source = problem.attention_of(rows);
 
-  Attended<double> result = problem.attention_of(sim.rows());
+  AttentionOutput<double> result = problem.attention_of(sim.rows());
   const Shape& shape = result.out.shape();
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
@@ -47,32 +43,32 @@ Attended<double> with_out_misread(const Simulation& sim, const Rewritten& proble
   return result;
 }
 
-Attended<double> merged_without_transpose(const Simulation& sim, const Reading&) {
-  return with_out_misread(sim, Rewritten(sim.problem()));
+AttentionOutput<double> merged_without_transpose(const Simulation& sim, const Variant&) {
+  return with_out_misread(sim, AlteredProblem(sim.problem()));
 }
 
-Rewritten inputs_misread(const Problem<double>& problem, const Spread&, const Reading& reading) {
+AlteredProblem inputs_misread(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const auto misread = [](Index S, Index H) {
     return [S, H](const RowPlace& p) { return read_as_bhsd(p, S, H); };
   };
   const Shape &q = problem.Q.shape, &k = problem.K.shape;
-  const Index inputs = reading["inputs"];  // q k v | q | k | v | k v
-  Rewritten wrong(problem);
-  if (inputs <= 1) wrong.read(Operand::q, misread(q.S, q.H));
-  if (inputs == 0 || inputs == 2 || inputs == 4) wrong.read(Operand::k, misread(k.S, k.H));
-  if (inputs == 0 || inputs >= 3) wrong.read(Operand::v, misread(k.S, k.H));
+  const Index inputs = variant["inputs"];  // q k v | q | k | v | k v
+  AlteredProblem wrong(problem);
+  if (inputs <= 1) wrong.gather_rows(Operand::q, misread(q.S, q.H));
+  if (inputs == 0 || inputs == 2 || inputs == 4) wrong.gather_rows(Operand::k, misread(k.S, k.H));
+  if (inputs == 0 || inputs >= 3) wrong.gather_rows(Operand::v, misread(k.S, k.H));
   return wrong;
 }
 
-Attended<double> all_misread(const Simulation& sim, const Reading&) {
-  const Reading q_k_v({"inputs", 0, "q, k and v"});
-  return with_out_misread(sim, inputs_misread(sim.problem(), sim.spread(), q_k_v));
+AttentionOutput<double> all_misread(const Simulation& sim, const Variant&) {
+  const Variant q_k_v({"inputs", 0, "q, k and v"});
+  return with_out_misread(sim, inputs_misread(sim.problem(), sim.sharding(), q_k_v));
 }
 
 // out of a row, (Hq, Dv), is written transposed, (Dv, Hq), and read as if it were not
-Attended<double> merged_with_elements_first(const Simulation& sim, const Reading&) {
-  const Attended<double> right = sim.attention_of(sim.problem());
-  Attended<double> result = right;
+AttentionOutput<double> merged_with_elements_first(const Simulation& sim, const Variant&) {
+  const AttentionOutput<double> right = sim.attention_of(sim.problem());
+  AttentionOutput<double> result = right;
   const Shape& out = right.out.shape();
   for (Index b = 0; b < out.B; ++b)
     for (Index n = 0; n < out.S; ++n)
@@ -81,7 +77,7 @@ Attended<double> merged_with_elements_first(const Simulation& sim, const Reading
   return result;
 }
 
-Readings each_input(const Simulation& sim) {
+Variants each_input(const Simulation& sim) {
   if (sim.problem().Q.shape.H == 1) return {};
   return each_named("inputs", {"q, k and v", "q", "k", "v", "k and v"});
 }
@@ -89,32 +85,32 @@ Readings each_input(const Simulation& sim) {
 // ---- Heads repeated along the sequence --------------------------------------
 
 // G copies of every key; each stands where the key stands, or they push the keys behind them back
-Tokens tokens_of_copies(const Problem<double>& problem, bool pushed_back) {
+RowPositions positions_of_copies(const Problem<double>& problem, bool pushed_back) {
   const Index G = problem.query_heads_per_kv_head();
   std::vector<Index> copies;
   for (Index n = 0; n < problem.K.shape.S * G; ++n) copies.push_back(n / G);
-  Tokens tokens = problem.kv_tokens.select(copies);
-  if (!pushed_back) return tokens;
-  for (Index b = 0; b < tokens.sequences(); ++b)
-    for (Index n = 0; n < tokens.length(); ++n) {
-      Token& token = tokens.of(b)[static_cast<std::size_t>(n)];
+  RowPositions positions = problem.kv_positions.select(copies);
+  if (!pushed_back) return positions;
+  for (Index b = 0; b < positions.sequences(); ++b)
+    for (Index n = 0; n < positions.length(); ++n) {
+      RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(n)];
       token.position = token.position * G + n % G;
     }
-  return tokens;
+  return positions;
 }
 
-Rewritten repeated_on_the_sequence_axis(const Problem<double>& problem, const Spread&,
-                                        const Reading& reading) {
+AlteredProblem repeated_on_the_sequence_axis(const Problem<double>& problem, const Sharding&,
+                                        const Variant& variant) {
   const Index S = problem.K.shape.S, heads = problem.K.shape.H, G = problem.query_heads_per_kv_head();
-  Rewritten wrong(problem);
-  const auto read_both = [&](Index rows, Index all_heads, const Rewritten::Origin& origin) {
-    wrong.read(Operand::k, Operand::k, rows, all_heads, origin);
-    wrong.read(Operand::v, Operand::v, rows, all_heads, origin);
+  AlteredProblem wrong(problem);
+  const auto read_both = [&](Index rows, Index all_heads, const AlteredProblem::Origin& origin) {
+    wrong.gather_rows(Operand::k, Operand::k, rows, all_heads, origin);
+    wrong.gather_rows(Operand::v, Operand::v, rows, all_heads, origin);
   };
-  switch (reading["then"]) {
+  switch (variant["then"]) {
     case 0:
     case 1:
-      wrong.kv_tokens = tokens_of_copies(problem, reading["then"] == 1);
+      wrong.kv_positions = positions_of_copies(problem, variant["then"] == 1);
       read_both(S * G, heads, [G](const RowPlace& p) { return RowPlace{p.b, p.s / G, p.h}; });
       break;
     case 2:
@@ -131,7 +127,7 @@ Rewritten repeated_on_the_sequence_axis(const Problem<double>& problem, const Sp
   return wrong;
 }
 
-Readings each_repetition(const Simulation& sim) {
+Variants each_repetition(const Simulation& sim) {
   if (sim.problem().query_heads_per_kv_head() == 1) return {};
   return each_named("then", {"every key counts G times", "every key counts G times, masked by row",
                              "the copies of the sequence are read as heads (bshd)",
@@ -150,8 +146,8 @@ std::vector<Mistake> head_axis_mistakes() {
                       "between them the rows are shuffled",
        .why = "A view changes the names of the axes, not the order of the memory.",
        .fix = "Transpose heads and sequence before the view.",
-       .evidence = "jsbaan/transformer-from-scratch#6",
-       .readings = several_heads,
+       .seen_in = "jsbaan/transformer-from-scratch#6",
+       .variants = several_heads,
        .forward = merged_without_transpose},
       {.id = "H4",
        .family = Family::heads,
@@ -160,9 +156,9 @@ std::vector<Mistake> head_axis_mistakes() {
        .fingerprint = "out right and lse too large by ln G, or keys of other rows and heads",
        .why = "The axis given to the repetition is that of the sequence.",
        .fix = "Repeat each head in place, on the head axis; or do not repeat at all.",
-       .evidence = "PrimeIntellect-ai/prime-rl#2681",
-       .readings = each_repetition,
-       .rewrite = repeated_on_the_sequence_axis},
+       .seen_in = "PrimeIntellect-ai/prime-rl#2681",
+       .variants = each_repetition,
+       .alteration = repeated_on_the_sequence_axis},
       {.id = "H5",
        .family = Family::heads,
        .title = "inputs are read with the axes of sequence and heads exchanged",
@@ -170,8 +166,8 @@ std::vector<Mistake> head_axis_mistakes() {
        .fingerprint = "all heads are wrong, lse too unless only v is misread",
        .why = "A view changes the names of the axes, not the order of the memory.",
        .fix = "Transpose heads and sequence, or tell the kernel the strides.",
-       .readings = each_input,
-       .rewrite = inputs_misread},
+       .variants = each_input,
+       .alteration = inputs_misread},
       {.id = "H6",
        .family = Family::heads,
        .title = "inputs and output are taken for (B, H, S, D) and are (B, S, H, D)",
@@ -179,7 +175,7 @@ std::vector<Mistake> head_axis_mistakes() {
        .fingerprint = "everything is wrong, though the program agrees with itself",
        .why = "The kernel wants other axes than the caller has.",
        .fix = "Transpose heads and sequence before the call and after it.",
-       .readings = several_heads,
+       .variants = several_heads,
        .forward = all_misread},
       {.id = "H7",
        .family = Family::heads,
@@ -188,7 +184,7 @@ std::vector<Mistake> head_axis_mistakes() {
        .fingerprint = "lse is right; the first element of the first head and the last of the last are right",
        .why = "The heads were merged along the wrong one of two axes.",
        .fix = "Merge with the head before the element: place h D + d.",
-       .readings = several_heads,
+       .variants = several_heads,
        .forward = merged_with_elements_first},
   };
 }

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
@@ -9,142 +9,141 @@ namespace {
 
 // ---- A query head reads the wrong K/V head ----------------------------------
 
-Readings each_operand() { return each_named("operand", {"K and V", "K", "V"}); }
-bool reads_k_wrongly(const Reading& reading) { return reading["operand"] != 2; }
-bool reads_v_wrongly(const Reading& reading) { return reading["operand"] != 1; }
+Variants each_operand() { return each_named("operand", {"K and V", "K", "V"}); }
+bool reads_k_wrongly(const Variant& variant) { return variant["operand"] != 2; }
+bool reads_v_wrongly(const Variant& variant) { return variant["operand"] != 1; }
 
 // The K/V head that query head h reads by mistake
-using KvHead = Index (*)(const Problem<double>&, const Reading&, Index h);
+using KvHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
-// K and V get a head for every query head: the wrong one in the operands that the reading names
-Rewrite with_kv_head(KvHead wrong_head) {
-  return [wrong_head](const Problem<double>& problem, const Spread&, const Reading& reading) {
-    const auto wrong_row = [&problem, reading, wrong_head](const RowPlace& p) {
-      return RowPlace{p.b, p.s, wrong_head(problem, reading, p.h)};
+// K and V get a head for every query head: the wrong one in the operands that the variant names
+ProblemAlteration with_kv_head(KvHead wrong_head) {
+  return [wrong_head](const Problem<double>& problem, const Sharding&, const Variant& variant) {
+    const auto wrong_row = [&problem, variant, wrong_head](const RowPlace& p) {
+      return RowPlace{p.b, p.s, wrong_head(problem, variant, p.h)};
     };
     const auto right_row = [&problem](const RowPlace& p) { return RowPlace{p.b, p.s, problem.kv_head(p.h)}; };
     const Index keys = problem.K.shape.S, heads = problem.Q.shape.H;
-    Rewritten wrong(problem);
-    if (reads_k_wrongly(reading))
-      wrong.read(Operand::k, Operand::k, keys, heads, wrong_row);
+    AlteredProblem wrong(problem);
+    if (reads_k_wrongly(variant))
+      wrong.gather_rows(Operand::k, Operand::k, keys, heads, wrong_row);
     else
-      wrong.read(Operand::k, Operand::k, keys, heads, right_row);
-    if (reads_v_wrongly(reading))
-      wrong.read(Operand::v, Operand::v, keys, heads, wrong_row);
+      wrong.gather_rows(Operand::k, Operand::k, keys, heads, right_row);
+    if (reads_v_wrongly(variant))
+      wrong.gather_rows(Operand::v, Operand::v, keys, heads, wrong_row);
     else
-      wrong.read(Operand::v, Operand::v, keys, heads, right_row);
+      wrong.gather_rows(Operand::v, Operand::v, keys, heads, right_row);
     return wrong;
   };
 }
 
-Index tiled(const Problem<double>& problem, const Reading&, Index h) { return h % problem.K.shape.H; }
+Index tiled(const Problem<double>& problem, const Variant&, Index h) { return h % problem.K.shape.H; }
 
-Index one_for_all(const Problem<double>&, const Reading& reading, Index) { return reading["head"]; }
+Index one_for_all(const Problem<double>&, const Variant& variant, Index) { return variant["head"]; }
 
-Index divided_by_kv_heads(const Problem<double>& problem, const Reading& reading, Index h) {
+Index divided_by_kv_heads(const Problem<double>& problem, const Variant& variant, Index h) {
   const Index heads = problem.K.shape.H, g = h / heads;
-  return reading["beyond the last"] == 0 ? g % heads : std::min(g, heads - 1);
+  return variant["beyond the last"] == 0 ? g % heads : std::min(g, heads - 1);
 }
 
-Index shifted(const Problem<double>& problem, const Reading& reading, Index h) {
-  return (problem.kv_head(h) + reading["by"]) % problem.K.shape.H;
+Index shifted_head(const Problem<double>& problem, const Variant& variant, Index h) {
+  return (problem.kv_head(h) + variant["by"]) % problem.K.shape.H;
 }
 
-Index reversed(const Problem<double>& problem, const Reading&, Index h) {
+Index reversed(const Problem<double>& problem, const Variant&, Index h) {
   return problem.K.shape.H - 1 - problem.kv_head(h);
 }
 
-// The two heads that the reading names change places
-Index swapped(const Reading& reading, Index head) {
-  if (head == reading["one"]) return reading["other"];
-  return head == reading["other"] ? reading["one"] : head;
+// The two heads that the variant names change places
+Index swapped(const Variant& variant, Index head) {
+  if (head == variant["one"]) return variant["other"];
+  return head == variant["other"] ? variant["one"] : head;
 }
 
-Index swapped_kv(const Problem<double>& problem, const Reading& reading, Index h) {
-  return swapped(reading, problem.kv_head(h));
+Index swapped_kv(const Problem<double>& problem, const Variant& variant, Index h) {
+  return swapped(variant, problem.kv_head(h));
 }
 
-bool grouped(const Simulation& sim) { return sim.problem().Q.shape.H != sim.problem().K.shape.H; }
 bool several_kv_heads(const Simulation& sim) { return sim.problem().K.shape.H > 1; }
 
-Readings where_tiling_differs(const Simulation& sim) {
-  return grouped(sim) && several_kv_heads(sim) ? each_operand() : Readings();
+Variants where_tiling_differs(const Simulation& sim) {
+  return grouped(sim) && several_kv_heads(sim) ? each_operand() : Variants();
 }
 
-Readings each_kv_head(const Simulation& sim) {
+Variants each_kv_head(const Simulation& sim) {
   const Index heads = sim.problem().K.shape.H;
   if (heads == 1) return {};
   return each_operand() * (heads <= 16 ? each_of("head", 0, heads) : each_of("head", {0, heads - 1}));
 }
 
-Readings each_division(const Simulation& sim) {
+Variants each_division(const Simulation& sim) {
   if (!grouped(sim) || !several_kv_heads(sim)) return {};
   return each_operand() * each_named("beyond the last", {"begins anew", "the last one"});
 }
 
 // Two heads that are shifted have changed places: that is another entry, as it is for two in reverse order
-Readings each_shift(const Simulation& sim) {
+Variants each_shift(const Simulation& sim) {
   const Index heads = sim.problem().K.shape.H;
   if (heads <= 2) return {};
   return each_operand() * (heads <= 16 ? each_of("by", 1, heads) : each_of("by", {1, heads - 1}));
 }
 
-Readings three_or_more(const Simulation& sim) {
-  return sim.problem().K.shape.H > 2 ? each_operand() : Readings();
+Variants three_or_more(const Simulation& sim) {
+  return sim.problem().K.shape.H > 2 ? each_operand() : Variants();
 }
 
 // Any two of a few heads, neighbours among many
-Readings each_pair(Index heads) {
-  Readings pairs;
+Variants each_pair(Index heads) {
+  Variants pairs;
   for (Index one = 0; one < std::min<Index>(heads, 32); ++one)
     for (Index other = one + 1; other < heads && (heads <= 8 || other == one + 1); ++other)
-      for (const Reading& reading : each_of("one", {one}) * each_of("other", {other}))
-        pairs.push_back(reading);
+      for (const Variant& variant : each_of("one", {one}) * each_of("other", {other}))
+        pairs.push_back(variant);
   return pairs;
 }
 
-Readings each_kv_pair(const Simulation& sim) { return each_operand() * each_pair(sim.problem().K.shape.H); }
+Variants each_kv_pair(const Simulation& sim) { return each_operand() * each_pair(sim.problem().K.shape.H); }
 
 // ---- The results of the query heads change places ---------------------------
 
 // The result of head h is that of head head_of(h)
-using QueryHead = Index (*)(const Problem<double>&, const Reading&, Index h);
+using QueryHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
-Rewrite with_results_of(QueryHead head_of) {
-  return [head_of](const Problem<double>& problem, const Spread&, const Reading& reading) {
+ProblemAlteration with_results_of(QueryHead head_of) {
+  return [head_of](const Problem<double>& problem, const Sharding&, const Variant& variant) {
     const Index keys = problem.K.shape.S, heads = problem.Q.shape.H;
-    const auto kv_row = [&problem, reading, head_of](const RowPlace& p) {
-      return RowPlace{p.b, p.s, problem.kv_head(head_of(problem, reading, p.h))};
+    const auto kv_row = [&problem, variant, head_of](const RowPlace& p) {
+      return RowPlace{p.b, p.s, problem.kv_head(head_of(problem, variant, p.h))};
     };
-    Rewritten wrong(problem);
-    wrong.read(Operand::q, [&problem, reading, head_of](const RowPlace& p) {
-      return RowPlace{p.b, p.s, head_of(problem, reading, p.h)};
+    AlteredProblem wrong(problem);
+    wrong.gather_rows(Operand::q, [&problem, variant, head_of](const RowPlace& p) {
+      return RowPlace{p.b, p.s, head_of(problem, variant, p.h)};
     });
-    wrong.read(Operand::k, Operand::k, keys, heads, kv_row);
-    wrong.read(Operand::v, Operand::v, keys, heads, kv_row);
+    wrong.gather_rows(Operand::k, Operand::k, keys, heads, kv_row);
+    wrong.gather_rows(Operand::v, Operand::v, keys, heads, kv_row);
     return wrong;
   };
 }
 
-Index swapped_query(const Problem<double>&, const Reading& reading, Index h) { return swapped(reading, h); }
+Index swapped_query(const Problem<double>&, const Variant& variant, Index h) { return swapped(variant, h); }
 
-Index reversed_query(const Problem<double>& problem, const Reading&, Index h) {
+Index reversed_query(const Problem<double>& problem, const Variant&, Index h) {
   return problem.Q.shape.H - 1 - h;
 }
 
-Index transposed_groups(const Problem<double>& problem, const Reading&, Index h) {
+Index transposed_groups(const Problem<double>& problem, const Variant&, Index h) {
   const Index groups = problem.K.shape.H, members = problem.query_heads_per_kv_head();
   return h % groups * members + h / groups;
 }
 
-Readings each_query_pair(const Simulation& sim) { return each_pair(sim.problem().Q.shape.H); }
+Variants each_query_pair(const Simulation& sim) { return each_pair(sim.problem().Q.shape.H); }
 
-Readings several_query_heads(const Simulation& sim) {
-  return sim.problem().Q.shape.H > 1 ? single_reading() : Readings();
+Variants several_query_heads(const Simulation& sim) {
+  return sim.problem().Q.shape.H > 1 ? single_variant() : Variants();
 }
 
-Readings several_groups(const Simulation& sim) {
-  return grouped(sim) && several_kv_heads(sim) ? single_reading() : Readings();
+Variants several_groups(const Simulation& sim) {
+  return grouped(sim) && several_kv_heads(sim) ? single_variant() : Variants();
 }
 
 }  // namespace
@@ -159,9 +158,9 @@ std::vector<Mistake> head_mistakes() {
            "heads that read the right K/V head by chance are right, the first and the last among them",
        .why = "K and V were tiled over the heads, not each repeated in place.",
        .fix = "Query head h reads K/V head h div (Hq / Hkv): neighbours share a head.",
-       .evidence = "onnx/onnx#7274",
-       .readings = where_tiling_differs,
-       .rewrite = with_kv_head(tiled)},
+       .seen_in = "onnx/onnx#7274",
+       .variants = where_tiling_differs,
+       .alteration = with_kv_head(tiled)},
       {.id = "H2",
        .family = Family::heads,
        .title = "all query heads read the same K/V head",
@@ -169,8 +168,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "the query heads of one group are right, all others are wrong",
        .why = "The index of the K/V head, or its stride, is missing.",
        .fix = "Query head h reads K/V head h div (Hq / Hkv).",
-       .readings = each_kv_head,
-       .rewrite = with_kv_head(one_for_all)},
+       .variants = each_kv_head,
+       .alteration = with_kv_head(one_for_all)},
       {.id = "H8",
        .family = Family::heads,
        .title = "the query head is divided by the number of K/V heads",
@@ -178,8 +177,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "head 0 is right; the groups have the wrong size, unless Hq = Hkv^2",
        .why = "The size of a group is Hq / Hkv, not Hkv.",
        .fix = "Query head h reads K/V head h div (Hq / Hkv).",
-       .readings = each_division,
-       .rewrite = with_kv_head(divided_by_kv_heads)},
+       .variants = each_division,
+       .alteration = with_kv_head(divided_by_kv_heads)},
       {.id = "H9",
        .family = Family::heads,
        .title = "the K/V heads are shifted",
@@ -187,8 +186,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "all heads are wrong, each with the K/V of another",
        .why = "The offset of a rank or of a packed tensor is counted twice or not at all.",
        .fix = "The first query head of a device reads the first K/V head of that device.",
-       .readings = each_shift,
-       .rewrite = with_kv_head(shifted)},
+       .variants = each_shift,
+       .alteration = with_kv_head(shifted_head)},
       {.id = "H10",
        .family = Family::heads,
        .title = "the K/V heads are in reverse order",
@@ -196,8 +195,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "all heads are wrong, except those of the middle group where Hkv is odd",
        .why = "The heads were flipped on one side only.",
        .fix = "Keep the order of the heads the same in q, k, v and out.",
-       .readings = three_or_more,
-       .rewrite = with_kv_head(reversed)},
+       .variants = three_or_more,
+       .alteration = with_kv_head(reversed)},
       {.id = "H11",
        .family = Family::heads,
        .title = "two K/V heads have changed places",
@@ -205,8 +204,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "exactly the query heads of two groups are wrong",
        .why = "Two heads, or the shards of two head-parallel ranks, were gathered in the wrong order.",
        .fix = "Gather the heads in the order of their ranks.",
-       .readings = each_kv_pair,
-       .rewrite = with_kv_head(swapped_kv)},
+       .variants = each_kv_pair,
+       .alteration = with_kv_head(swapped_kv)},
       {.id = "H12",
        .family = Family::heads,
        .title = "two query heads have changed places in the result",
@@ -214,8 +213,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "exactly two heads are wrong, each right as the other",
        .why = "The heads were gathered in another order than they were dealt out.",
        .fix = "Gather the heads in the order of their ranks.",
-       .readings = each_query_pair,
-       .rewrite = with_results_of(swapped_query)},
+       .variants = each_query_pair,
+       .alteration = with_results_of(swapped_query)},
       {.id = "H13",
        .family = Family::heads,
        .title = "the heads of the result are in reverse order",
@@ -223,8 +222,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "every head is right at the mirrored place",
        .why = "The heads were flipped once instead of twice.",
        .fix = "Keep the order of the heads the same in q, k, v and out.",
-       .readings = several_query_heads,
-       .rewrite = with_results_of(reversed_query)},
+       .variants = several_query_heads,
+       .alteration = with_results_of(reversed_query)},
       {.id = "H14",
        .family = Family::heads,
        .title = "the result has the head within its group before the group",
@@ -232,8 +231,8 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "the first and the last head are right, the others have changed places",
        .why = "Group and member were exchanged when the heads were merged.",
        .fix = "Query head h is member h mod G of group h div G.",
-       .readings = several_groups,
-       .rewrite = with_results_of(transposed_groups)},
+       .variants = several_groups,
+       .alteration = with_results_of(transposed_groups)},
   };
 }
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
@@ -29,9 +29,9 @@ Rows map_of(const Rows& places, const Rows& rows) {
   return map;
 }
 
-Rows inverse(const Rows& L) { return map_of(L, all_rows(static_cast<Index>(L.size()))); }
+Rows inverse_permutation(const Rows& L) { return map_of(L, all_rows(static_cast<Index>(L.size()))); }
 
-Rows twice(const Rows& L) {
+Rows composed_with_itself(const Rows& L) {
   Rows LL;
   for (const Index row : L) LL.push_back(L[at(row)]);
   return LL;
@@ -40,27 +40,27 @@ Rows twice(const Rows& L) {
 // ---- What is in the wrong order ---------------------------------------------
 
 // Row i of an operand is row map(i) of the user's; masks are as they should be
-void displace(Rewritten& wrong, Operand operand, const Rows& map) {
-  wrong.read(operand, [map](const RowPlace& p) { return RowPlace{p.b, map[at(p.s)], p.h}; });
+void displace(AlteredProblem& wrong, Operand operand, const Rows& map) {
+  wrong.gather_rows(operand, [map](const RowPlace& p) { return RowPlace{p.b, map[at(p.s)], p.h}; });
 }
 
 // The result of row i is that of row map(i)
-void displace_results(Rewritten& wrong, const Problem<double>& problem, const Rows& map) {
+void displace_results(AlteredProblem& wrong, const Problem<double>& problem, const Rows& map) {
   displace(wrong, Operand::q, map);
-  wrong.q_tokens = problem.q_tokens.select(map);
+  wrong.q_positions = problem.q_positions.select(map);
 }
 
 // The layouts that need a permutation: the one of the case, or any where none was named
-std::vector<Layout> permuting_layouts(const Spread& spread) {
-  if (spread.layout == Layout::contiguous) return {Layout::zigzag, Layout::striped};
-  return {spread.layout};
+std::vector<Layout> permuting_layouts(const Sharding& sharding) {
+  if (sharding.layout == Layout::contiguous) return {Layout::zigzag, Layout::striped};
+  return {sharding.layout};
 }
 
-Readings each_layout(const std::vector<Layout>& layouts) {
-  Readings readings;
+Variants each_layout(const std::vector<Layout>& layouts) {
+  Variants variants;
   for (const Layout layout : layouts)
-    readings.push_back(Reading({"layout", static_cast<Index>(layout), name(layout)}));
-  return readings;
+    variants.push_back(Variant({"layout", static_cast<Index>(layout), name(layout)}));
+  return variants;
 }
 
 // The shard order of the queries and of the keys
@@ -68,102 +68,102 @@ struct Orders {
   Rows q, kv;
 };
 
-Orders orders_of(Layout layout, const Problem<double>& problem, const Spread& spread) {
-  return {shard_order(layout, spread.devices(), problem.Q.shape.S),
-          shard_order(layout, spread.devices(), problem.K.shape.S)};
+Orders orders_of(Layout layout, const Problem<double>& problem, const Sharding& sharding) {
+  return {shard_order(layout, sharding.devices(), problem.Q.shape.S),
+          shard_order(layout, sharding.devices(), problem.K.shape.S)};
 }
 
-Orders orders_of(const Reading& reading, const Problem<double>& problem, const Spread& spread) {
-  return orders_of(static_cast<Layout>(reading["layout"]), problem, spread);
+Orders orders_of(const Variant& variant, const Problem<double>& problem, const Sharding& sharding) {
+  return orders_of(static_cast<Layout>(variant["layout"]), problem, sharding);
 }
 
-Readings each_permuting_layout(const Simulation& sim) {
-  return sim.devices() > 1 ? each_layout(permuting_layouts(sim.spread())) : Readings();
+Variants each_permuting_layout(const Simulation& sim) {
+  return sim.devices() > 1 ? each_layout(permuting_layouts(sim.sharding())) : Variants();
 }
 
 // ---- One permutation of the way in and out is missing or wrong --------------
 
-Rewritten not_permuted(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-  const Orders L = orders_of(reading, problem, spread);
-  Rewritten wrong(problem);
-  if (reading["left"] == 0) {
+AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+  const Orders L = orders_of(variant, problem, sharding);
+  AlteredProblem wrong(problem);
+  if (variant["left"] == 0) {
     displace_results(wrong, problem, L.q);
   } else {
-    displace(wrong, Operand::q, inverse(L.q));
-    displace(wrong, Operand::k, inverse(L.kv));
-    displace(wrong, Operand::v, inverse(L.kv));
+    displace(wrong, Operand::q, inverse_permutation(L.q));
+    displace(wrong, Operand::k, inverse_permutation(L.kv));
+    displace(wrong, Operand::v, inverse_permutation(L.kv));
   }
   return wrong;
 }
 
-Rewritten inverse_taken(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-  const Orders L = orders_of(reading, problem, spread);
-  Rewritten wrong(problem);
-  switch (reading["wrong"]) {
+AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+  const Orders L = orders_of(variant, problem, sharding);
+  AlteredProblem wrong(problem);
+  switch (variant["wrong"]) {
     case 0:
-      displace_results(wrong, problem, twice(L.q));
+      displace_results(wrong, problem, composed_with_itself(L.q));
       break;
     case 1:
-      displace(wrong, Operand::q, twice(inverse(L.q)));
-      displace(wrong, Operand::k, twice(inverse(L.kv)));
-      displace(wrong, Operand::v, twice(inverse(L.kv)));
+      displace(wrong, Operand::q, composed_with_itself(inverse_permutation(L.q)));
+      displace(wrong, Operand::k, composed_with_itself(inverse_permutation(L.kv)));
+      displace(wrong, Operand::v, composed_with_itself(inverse_permutation(L.kv)));
       break;
     case 2:  // rows return to where they were; only the mask believes that they lay elsewhere
-      wrong.q_tokens = problem.q_tokens.select(twice(L.q));
-      wrong.kv_tokens = problem.kv_tokens.select(twice(L.kv));
+      wrong.q_positions = problem.q_positions.select(composed_with_itself(L.q));
+      wrong.kv_positions = problem.kv_positions.select(composed_with_itself(L.kv));
       break;
   }
   return wrong;
 }
 
-Rewritten operand_not_permuted(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-  const Orders L = orders_of(reading, problem, spread);
+AlteredProblem operand_not_permuted(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+  const Orders L = orders_of(variant, problem, sharding);
   const auto wrong_order = [&](const Rows& order) {
-    switch (reading["order"]) {
+    switch (variant["order"]) {
       case 0:
-        return inverse(order);
+        return inverse_permutation(order);
       case 1:
-        return twice(inverse(order));
+        return composed_with_itself(inverse_permutation(order));
       default:
         return order;
     }
   };
-  const Index operand = reading["operand"];  // V | K | Q | K and V
-  Rewritten wrong(problem);
+  const Index operand = variant["operand"];  // V | K | Q | K and V
+  AlteredProblem wrong(problem);
   if (operand == 2) displace(wrong, Operand::q, wrong_order(L.q));
   if (operand == 1 || operand == 3) displace(wrong, Operand::k, wrong_order(L.kv));
   if (operand == 0 || operand == 3) displace(wrong, Operand::v, wrong_order(L.kv));
   return wrong;
 }
 
-Readings left_out_or_in(const Simulation& sim) {
+Variants left_out_or_in(const Simulation& sim) {
   return each_permuting_layout(sim) * each_named("left", {"out in shard order", "q, k and v as they were"});
 }
 
-Readings out_or_in(const Simulation& sim) {
+Variants out_or_in(const Simulation& sim) {
   return each_permuting_layout(sim) * each_named("wrong", {"out", "q, k and v", "both, and so the mask"});
 }
 
-Readings each_operand(const Simulation& sim) {
+Variants each_operand_order(const Simulation& sim) {
   return each_permuting_layout(sim) * each_named("operand", {"V", "K", "Q", "K and V"}) *
          each_named("order", {"not permuted", "permuted by the inverse", "permuted twice"});
 }
 
 // One of out and lse is restored, the other is not
-Attended<double> half_restored(const Simulation& sim, const Reading& reading) {
-  const Rows L = orders_of(reading, sim.problem(), sim.spread()).q;
-  Rewritten wrong(sim.problem());
-  displace_results(wrong, sim.problem(), reading["order"] == 0 ? L : twice(L));
-  Attended<double> result = sim.attention_of(sim.problem());
-  Attended<double> displaced = wrong.attention_of(sim.rows());
-  if (reading["left"] == 0)
+AttentionOutput<double> half_restored(const Simulation& sim, const Variant& variant) {
+  const Rows L = orders_of(variant, sim.problem(), sim.sharding()).q;
+  AlteredProblem wrong(sim.problem());
+  displace_results(wrong, sim.problem(), variant["order"] == 0 ? L : composed_with_itself(L));
+  AttentionOutput<double> result = sim.attention_of(sim.problem());
+  AttentionOutput<double> displaced = wrong.attention_of(sim.rows());
+  if (variant["left"] == 0)
     result.lse = std::move(displaced.lse);
   else
     result.out = std::move(displaced.out);
   return result;
 }
 
-Readings out_or_lse(const Simulation& sim) {
+Variants out_or_lse(const Simulation& sim) {
   return each_permuting_layout(sim) * each_named("left", {"lse", "out"}) *
          each_named("order", {"shard order", "permuted twice"});
 }
@@ -175,9 +175,9 @@ struct Orderings {
   Orders actual, believed;
 };
 
-Rewritten misplaced(const Problem<double>& problem, const Orderings& order, Index where) {
+AlteredProblem misplaced(const Problem<double>& problem, const Orderings& order, Index where) {
   const Rows q = map_of(order.believed.q, order.actual.q), kv = map_of(order.believed.kv, order.actual.kv);
-  Rewritten wrong(problem);
+  AlteredProblem wrong(problem);
   switch (where) {
     case 0:
       displace_results(wrong, problem, q);
@@ -190,14 +190,14 @@ Rewritten misplaced(const Problem<double>& problem, const Orderings& order, Inde
       displace(wrong, Operand::v, kv);
       break;
     case 3:
-      wrong.q_tokens = problem.q_tokens.select(inverse(q));
-      wrong.kv_tokens = problem.kv_tokens.select(inverse(kv));
+      wrong.q_positions = problem.q_positions.select(inverse_permutation(q));
+      wrong.kv_positions = problem.kv_positions.select(inverse_permutation(kv));
       break;
   }
   return wrong;
 }
 
-Readings each_where() { return each_named("where", {"out", "V", "K and V", "the mask"}); }
+Variants each_where() { return each_named("where", {"out", "V", "K and V", "the mask"}); }
 
 // The two chunks of every device, the later one first
 Rows chunks_exchanged(int devices, Index N) {
@@ -210,20 +210,20 @@ Rows chunks_exchanged(int devices, Index N) {
   return rows;
 }
 
-Rewritten zigzag_chunks_exchanged(const Problem<double>& problem, const Spread& spread,
-                                  const Reading& reading) {
-  const Orders exchanged{chunks_exchanged(spread.devices(), problem.Q.shape.S),
-                         chunks_exchanged(spread.devices(), problem.K.shape.S)};
-  return misplaced(problem, {orders_of(Layout::zigzag, problem, spread), exchanged}, reading["where"]);
+AlteredProblem zigzag_chunks_exchanged(const Problem<double>& problem, const Sharding& sharding,
+                                  const Variant& variant) {
+  const Orders exchanged{chunks_exchanged(sharding.devices(), problem.Q.shape.S),
+                         chunks_exchanged(sharding.devices(), problem.K.shape.S)};
+  return misplaced(problem, {orders_of(Layout::zigzag, problem, sharding), exchanged}, variant["where"]);
 }
 
 // Of the whole sequence, or of every device
-Rows reversed_rows(const Spread& spread, Index N, bool of_devices) {
+Rows reversed_rows(const Sharding& sharding, Index N, bool of_devices) {
   Rows rows = all_rows(N);
   if (of_devices) {
     rows.clear();
-    for (int device = 0; device < spread.devices(); ++device) {
-      const Rows own = rows_of_device(spread.layout, device, spread.devices(), N);
+    for (int device = 0; device < sharding.devices(); ++device) {
+      const Rows own = rows_of_device(sharding.layout, device, sharding.devices(), N);
       rows.insert(rows.end(), own.rbegin(), own.rend());
     }
   } else {
@@ -232,64 +232,64 @@ Rows reversed_rows(const Spread& spread, Index N, bool of_devices) {
   return rows;
 }
 
-Rewritten rows_reversed(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-  const bool of_devices = reading["of"] == 1;
+AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+  const bool of_devices = variant["of"] == 1;
   const Index Sq = problem.Q.shape.S, Skv = problem.K.shape.S;
   const Orders right =
-      of_devices ? orders_of(spread.layout, problem, spread) : Orders{all_rows(Sq), all_rows(Skv)};
-  const Orders turned{reversed_rows(spread, Sq, of_devices), reversed_rows(spread, Skv, of_devices)};
-  return misplaced(problem, {right, turned}, reading["where"]);
+      of_devices ? orders_of(sharding.layout, problem, sharding) : Orders{all_rows(Sq), all_rows(Skv)};
+  const Orders turned{reversed_rows(sharding, Sq, of_devices), reversed_rows(sharding, Skv, of_devices)};
+  return misplaced(problem, {right, turned}, variant["where"]);
 }
 
 // The shards in the order of the devices n, n + 1, ..., or P - 1, P - 2, ...
-Rows shards_in_order(const Spread& spread, Index N, Index n) {
-  const int P = spread.devices();
+Rows shards_in_order(const Sharding& sharding, Index N, Index n) {
+  const int P = sharding.devices();
   Rows rows;
   for (int place = 0; place < P; ++place) {
     const int device = n == 0 ? P - 1 - place : static_cast<int>((place + n) % P);
-    for (const Index row : rows_of_device(spread.layout, device, P, N)) rows.push_back(row);
+    for (const Index row : rows_of_device(sharding.layout, device, P, N)) rows.push_back(row);
   }
   return rows;
 }
 
-Rewritten shards_misplaced(const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-  const Orders shifted{shards_in_order(spread, problem.Q.shape.S, reading["order"]),
-                       shards_in_order(spread, problem.K.shape.S, reading["order"])};
-  return misplaced(problem, {shifted, orders_of(spread.layout, problem, spread)}, reading["where"]);
+AlteredProblem shards_misplaced(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+  const Orders shifted{shards_in_order(sharding, problem.Q.shape.S, variant["order"]),
+                       shards_in_order(sharding, problem.K.shape.S, variant["order"])};
+  return misplaced(problem, {shifted, orders_of(sharding.layout, problem, sharding)}, variant["where"]);
 }
 
-Rewritten taken_for_another_layout(const Problem<double>& problem, const Spread& spread,
-                                   const Reading& reading) {
-  return misplaced(problem, {orders_of(spread.layout, problem, spread), orders_of(reading, problem, spread)},
-                   reading["where"]);
+AlteredProblem taken_for_another_layout(const Problem<double>& problem, const Sharding& sharding,
+                                   const Variant& variant) {
+  return misplaced(problem, {orders_of(sharding.layout, problem, sharding), orders_of(variant, problem, sharding)},
+                   variant["where"]);
 }
 
-Readings where_in_zigzag(const Simulation& sim) {
-  return sim.spread().layout == Layout::zigzag ? each_where() : Readings();
+Variants where_in_zigzag(const Simulation& sim) {
+  return sim.sharding().layout == Layout::zigzag ? each_where() : Variants();
 }
 
-Readings each_reversal(const Simulation& sim) {
+Variants each_reversal(const Simulation& sim) {
   return (sim.devices() > 1 ? each_named("of", {"the sequence", "every device"})
                             : each_named("of", {"the sequence"})) *
          each_where();
 }
 
-Readings each_shard_order(const Simulation& sim) {
+Variants each_shard_order(const Simulation& sim) {
   const Index P = sim.devices();
   if (P == 1) return {};
-  Readings orders{Reading({"order", 0, "reversed"})};
+  Variants orders{Variant({"order", 0, "reversed"})};
   for (const Index n : P <= 16 ? all_rows(P) : Rows{1, P - 1})
-    if (n > 0) orders.push_back(Reading({"order", n, "from device " + std::to_string(n)}));
+    if (n > 0) orders.push_back(Variant({"order", n, "from device " + std::to_string(n)}));
   return each_where() * orders;
 }
 
 // Taken for contiguous: that is P1. Contiguous operands taken for another layout: that is P3
-Readings each_other_permuting_layout(const Simulation& sim) {
+Variants each_other_permuting_layout(const Simulation& sim) {
   if (sim.devices() == 1) return {};
   std::vector<Layout> others;
   for (const Layout layout : {Layout::zigzag, Layout::striped})
-    if (layout != sim.spread().layout) others.push_back(layout);
-  return each_layout(others) * (sim.spread().layout == Layout::contiguous
+    if (layout != sim.sharding().layout) others.push_back(layout);
+  return each_layout(others) * (sim.sharding().layout == Layout::contiguous
                                     ? each_named("where", {"out"})
                                     : each_named("where", {"out", "V", "K and V"}));
 }
@@ -305,8 +305,8 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "without a mask, the right rows in another order",
        .why = "Of the two permutations, in and out, one is missing.",
        .fix = "With L the order of the shards: X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
-       .readings = left_out_or_in,
-       .rewrite = not_permuted},
+       .variants = left_out_or_in,
+       .alteration = not_permuted},
       {.id = "P2",
        .family = Family::layout,
        .title = "a permutation is taken for its inverse",
@@ -316,8 +316,8 @@ std::vector<Mistake> layout_mistakes() {
            "P rows",
        .why = "Gathering by L and scattering by L are inverse to one another.",
        .fix = "X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
-       .readings = out_or_in,
-       .rewrite = inverse_taken},
+       .variants = out_or_in,
+       .alteration = inverse_taken},
       {.id = "P3",
        .family = Family::layout,
        .title = "one operand is dealt out in another order than the others",
@@ -325,8 +325,8 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "V: lse is right and out is wrong; K: both are wrong",
        .why = "The operand was left out when the others were permuted, or was permuted twice.",
        .fix = "Deal out q, k, v and the positions by the same rule.",
-       .readings = each_operand,
-       .rewrite = operand_not_permuted},
+       .variants = each_operand_order,
+       .alteration = operand_not_permuted},
       {.id = "P8",
        .family = Family::layout,
        .title = "zigzag: the two chunks of a device are exchanged",
@@ -334,8 +334,8 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "the right rows, or keys, half a shard away from where they belong",
        .why = "One side stores the later chunk first.",
        .fix = "Everywhere chunk r first, then chunk 2P - 1 - r.",
-       .readings = where_in_zigzag,
-       .rewrite = zigzag_chunks_exchanged},
+       .variants = where_in_zigzag,
+       .alteration = zigzag_chunks_exchanged},
       {.id = "P9",
        .family = Family::layout,
        .title = "rows are in reverse order",
@@ -343,8 +343,8 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "out: the right rows in reverse order",
        .why = "A flip was made once instead of twice.",
        .fix = "Rows ascend, on every device.",
-       .readings = each_reversal,
-       .rewrite = rows_reversed},
+       .variants = each_reversal,
+       .alteration = rows_reversed},
       {.id = "P10",
        .family = Family::layout,
        .title = "the shards are put together in the wrong order",
@@ -352,8 +352,8 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "out: whole shards have changed places",
        .why = "The ranks of the ring are not those of the gathering, or the owner is counted from elsewhere.",
        .fix = "Shard r is that of device r of the ring, whatever its rank elsewhere.",
-       .readings = each_shard_order,
-       .rewrite = shards_misplaced},
+       .variants = each_shard_order,
+       .alteration = shards_misplaced},
       {.id = "P11",
        .family = Family::layout,
        .title = "out is put back in order and lse is not",
@@ -361,7 +361,7 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "one of out and lse is right, the other has the right rows in another order",
        .why = "Two results have two permutations, and one was forgotten.",
        .fix = "out(L(n)) = out_shards(n) and lse(L(n)) = lse_shards(n).",
-       .readings = out_or_lse,
+       .variants = out_or_lse,
        .forward = half_restored},
       {.id = "P12",
        .family = Family::layout,
@@ -370,8 +370,8 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "out: the right rows in another order",
        .why = "The way in and the way out were given different layouts.",
        .fix = "One layout for dealing out, for the mask and for putting together.",
-       .readings = each_other_permuting_layout,
-       .rewrite = taken_for_another_layout},
+       .variants = each_other_permuting_layout,
+       .alteration = taken_for_another_layout},
   };
 }
 

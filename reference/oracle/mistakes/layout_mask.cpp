@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
@@ -10,7 +10,7 @@ namespace {
 // ---- Dealt out in one layout, masked as another -----------------------------
 
 // The row of the sequence that a device of _layout_ would have at a place
-Index row_at(Layout layout, const RowSpread& rows, Index row, Index N) {
+Index row_at(Layout layout, const RowSharding& rows, Index row, Index N) {
   const Index r = rows.device_of(row), place = rows.place_of(row), P = rows.devices();
   switch (layout) {
     case Layout::contiguous:
@@ -27,36 +27,36 @@ Index row_at(Layout layout, const RowSpread& rows, Index row, Index N) {
 }
 
 // Where shards differ in length the last place may lie behind the sequence
-Token token_of(const Tokens& tokens, Index b, Index row) {
-  const Index last = std::min(row, tokens.length() - 1);
-  Token token = tokens.of(b)[static_cast<std::size_t>(last)];
+RowPosition position_of(const RowPositions& positions, Index b, Index row) {
+  const Index last = std::min(row, positions.length() - 1);
+  RowPosition row_position = positions.of(b)[static_cast<std::size_t>(last)];
   token.position += row - last;
   return token;
 }
 
-Tokens as_in_layout(Layout layout, const Tokens& tokens, const RowSpread& rows) {
-  Tokens wrong(tokens.sequences(), tokens.length());
+RowPositions as_in_layout(Layout layout, const RowPositions& positions, const RowSharding& rows) {
+  RowPositions wrong(positions.sequences(), positions.length());
   for (Index b = 0; b < wrong.sequences(); ++b)
     for (Index row = 0; row < wrong.length(); ++row)
       wrong.of(b)[static_cast<std::size_t>(row)] =
-          token_of(tokens, b, row_at(layout, rows, row, tokens.length()));
+          position_of(positions, b, row_at(layout, rows, row, positions.length()));
   return wrong;
 }
 
-Rewritten masked_as_another_layout(const Problem<double>& problem, const Spread& spread,
-                                   const Reading& reading) {
-  const auto layout = static_cast<Layout>(reading["masked as"]);
-  Rewritten wrong(problem);
-  if (reading["of"] != 2) wrong.q_tokens = as_in_layout(layout, problem.q_tokens, spread.queries);
-  if (reading["of"] != 1) wrong.kv_tokens = as_in_layout(layout, problem.kv_tokens, spread.keys);
+AlteredProblem masked_as_another_layout(const Problem<double>& problem, const Sharding& sharding,
+                                   const Variant& variant) {
+  const auto layout = static_cast<Layout>(variant["masked as"]);
+  AlteredProblem wrong(problem);
+  if (variant["of"] != 2) wrong.q_positions = as_in_layout(layout, problem.q_positions, sharding.queries);
+  if (variant["of"] != 1) wrong.kv_positions = as_in_layout(layout, problem.kv_positions, sharding.keys);
   return wrong;
 }
 
-Readings each_other_layout(const Simulation& sim) {
+Variants each_other_layout(const Simulation& sim) {
   if (sim.devices() == 1) return {};
-  Readings layouts;
-  for (const Reading& layout : each_named("masked as", {"contiguous", "zigzag", "striped"}))
-    if (static_cast<Layout>(layout["masked as"]) != sim.spread().layout) layouts.push_back(layout);
+  Variants layouts;
+  for (const Variant& layout : each_named("masked as", {"contiguous", "zigzag", "striped"}))
+    if (static_cast<Layout>(layout["masked as"]) != sim.sharding().layout) layouts.push_back(layout);
   return layouts * each_named("of", {"queries and keys", "queries", "keys"});
 }
 
@@ -73,44 +73,44 @@ bool at_the_first_step(int r, int o) { return o == r; }
 bool not_at_the_first_step(int r, int o) { return o < r; }
 
 // Causal by places; windows and documents stay as they are
-Rewritten masked_by_places(const Problem<double>& problem, const Spread& spread, Diagonal sees_diagonal,
+AlteredProblem masked_by_places(const Problem<double>& problem, const Sharding& sharding, Diagonal sees_diagonal,
                            bool bottom_right) {
   const Mask& mask = problem.scoring.mask;
   const Mask reach{false, mask.window_left, mask.causal ? -1 : mask.window_right};
-  Rewritten wrong(problem);
-  wrong.see([&problem, &spread, sees_diagonal, bottom_right, reach](Index b, Index i, Index j) {
-    const int r = spread.queries.device_of(i), o = spread.keys.device_of(j);
-    const auto queries = static_cast<Index>(spread.queries.rows_of(r).size()),
-               keys = static_cast<Index>(spread.keys.rows_of(o).size());
+  AlteredProblem wrong(problem);
+  wrong.set_visibility([&problem, &sharding, sees_diagonal, bottom_right, reach](Index b, Index i, Index j) {
+    const int r = sharding.queries.device_of(i), o = sharding.keys.device_of(j);
+    const auto queries = static_cast<Index>(sharding.queries.rows_of(r).size()),
+               keys = static_cast<Index>(sharding.keys.rows_of(o).size());
     const Index distance =
-        spread.queries.place_of(i) + (bottom_right ? keys - queries : 0) - spread.keys.place_of(j);
+        sharding.queries.place_of(i) + (bottom_right ? keys - queries : 0) - sharding.keys.place_of(j);
     return distance >= (sees_diagonal(r, o) ? 0 : 1) &&
-           visible(problem.q_tokens.of(b)[static_cast<std::size_t>(i)],
-                   problem.kv_tokens.of(b)[static_cast<std::size_t>(j)], reach);
+           visible(problem.q_positions.of(b)[static_cast<std::size_t>(i)],
+                   problem.kv_positions.of(b)[static_cast<std::size_t>(j)], reach);
   });
   return wrong;
 }
 
-Rewrite with_diagonal(Diagonal sees_diagonal) {
-  return [sees_diagonal](const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-    return masked_by_places(problem, spread, sees_diagonal, reading["aligned"] == 1);
+ProblemAlteration with_diagonal(Diagonal sees_diagonal) {
+  return [sees_diagonal](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+    return masked_by_places(problem, sharding, sees_diagonal, variant["aligned"] == 1);
   };
 }
 
-Rewritten diagonal_at_wrong_steps(const Problem<double>& problem, const Spread& spread,
-                                  const Reading& reading) {
+AlteredProblem diagonal_at_wrong_steps(const Problem<double>& problem, const Sharding& sharding,
+                                  const Variant& variant) {
   constexpr Diagonal rules[] = {where_it_should_not, at_the_first_step, not_at_the_first_step};
-  return masked_by_places(problem, spread, rules[static_cast<std::size_t>(reading["diagonal seen"])],
-                          reading["aligned"] == 1);
+  return masked_by_places(problem, sharding, rules[static_cast<std::size_t>(variant["diagonal seen"])],
+                          variant["aligned"] == 1);
 }
 
-Readings each_alignment(const Simulation& sim) {
-  if (sim.devices() == 1 || sim.spread().layout != Layout::striped) return {};
+Variants each_alignment(const Simulation& sim) {
+  if (sim.devices() == 1 || sim.sharding().layout != Layout::striped) return {};
   const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
   return equal ? each_named("aligned", {"top left"}) : each_named("aligned", {"top left", "bottom right"});
 }
 
-Readings each_wrong_rule(const Simulation& sim) {
+Variants each_wrong_rule(const Simulation& sim) {
   return each_named("diagonal seen", {"in blocks from behind", "at the first step only",
                                       "in blocks from before, not the device's own"}) *
          each_alignment(sim);
@@ -128,8 +128,8 @@ std::vector<Mistake> layout_mask_mistakes() {
            "rows read keys of their future and miss as many of their past; without a mask all is right",
        .why = "The mask computes positions from the rank instead of taking those of the rows.",
        .fix = "Let positions travel with their rows: deal them out as q, k and v are.",
-       .readings = each_other_layout,
-       .rewrite = masked_as_another_layout},
+       .variants = each_other_layout,
+       .alteration = masked_as_another_layout},
       {.id = "P5",
        .family = Family::layout,
        .title = "striped: the diagonal is seen at every step",
@@ -137,9 +137,9 @@ std::vector<Mistake> layout_mask_mistakes() {
        .fingerprint = "the last device is right; the others read keys up to P - 1 positions ahead",
        .why = "A key of a device further on, at the same place, stands after the query.",
        .fix = "j <= i where the owner of the block is not behind the device, else j < i.",
-       .evidence = "lucidrains/ring-attention-pytorch#11",
-       .readings = each_alignment,
-       .rewrite = with_diagonal(at_every_step)},
+       .seen_in = "lucidrains/ring-attention-pytorch#11",
+       .variants = each_alignment,
+       .alteration = with_diagonal(at_every_step)},
       {.id = "P6",
        .family = Family::layout,
        .title = "striped: the diagonal is seen at no step",
@@ -147,8 +147,8 @@ std::vector<Mistake> layout_mask_mistakes() {
        .fingerprint = "every row misses its own key; the first row of every device sees nothing",
        .why = "The diagonal belongs to the row itself and to the devices before it.",
        .fix = "j <= i where the owner of the block is not behind the device, else j < i.",
-       .readings = each_alignment,
-       .rewrite = with_diagonal(at_no_step)},
+       .variants = each_alignment,
+       .alteration = with_diagonal(at_no_step)},
       {.id = "P7",
        .family = Family::layout,
        .title = "striped: the diagonal is seen at the wrong steps",
@@ -157,8 +157,8 @@ std::vector<Mistake> layout_mask_mistakes() {
        .fingerprint = "a row misses keys fewer than P positions back, its own perhaps among them",
        .why = "The test of the owner is turned round, or the first step is treated apart.",
        .fix = "j <= i where the owner of the block is not behind the device, else j < i.",
-       .readings = each_wrong_rule,
-       .rewrite = diagonal_at_wrong_steps},
+       .variants = each_wrong_rule,
+       .alteration = diagonal_at_wrong_steps},
   };
 }
 

@@ -10,28 +10,28 @@ namespace {
 
 // ---- The causal test --------------------------------------------------------
 
-Attended<double> causal_test_forgotten(const Simulation& sim, const Reading& reading) {
-  const bool all = reading["forgotten"] == 1;
+AttentionOutput<double> causal_test_forgotten(const Simulation& sim, const Variant& variant) {
+  const bool all = variant["forgotten"] == 1;
   return attend_where(sim, [all](const Pair& pair) { return all || pair.in_reach; });
 }
 
-Attended<double> itself_hidden(const Simulation& sim, const Reading&) {
+AttentionOutput<double> itself_hidden(const Simulation& sim, const Variant&) {
   return attend_where(sim, [](const Pair& pair) { return pair.in_reach && pair.distance() > 0; });
 }
 
-Attended<double> next_visible(const Simulation& sim, const Reading&) {
+AttentionOutput<double> next_visible(const Simulation& sim, const Variant&) {
   return attend_where(sim, [](const Pair& pair) { return pair.in_reach && pair.distance() >= -1; });
 }
 
-Attended<double> transposed(const Simulation& sim, const Reading& reading) {
-  const bool whole = reading["transposed"] == 1;
+AttentionOutput<double> mask_transposed(const Simulation& sim, const Variant& variant) {
+  const bool whole = variant["transposed"] == 1;
   return attend_where(sim, [&](const Pair& pair) {
     return whole ? visible(pair.k, pair.q, sim.problem().scoring.mask)
                  : pair.in_reach && pair.distance() <= 0;
   });
 }
 
-Attended<double> causal_unasked(const Simulation& sim, const Reading&) {
+AttentionOutput<double> causal_unasked(const Simulation& sim, const Variant&) {
   return attend_where(sim, [](const Pair& pair) { return pair.causal(); });
 }
 
@@ -46,55 +46,55 @@ Mask mask_of_positions(const Simulation& sim) {
 
 // How many keys a document has more than queries: bottom-right shifts its queries by that
 Index surplus(const Simulation& sim, Index b, std::int64_t document) {
-  const auto count = [document](std::span<const Token> tokens) {
-    return std::count_if(tokens.begin(), tokens.end(),
-                         [document](const Token& token) { return token.segment == document; });
+  const auto count = [document](std::span<const RowPosition> positions) {
+    return std::count_if(positions.begin(), positions.end(),
+                         [document](const RowPosition& row_position) { return token.segment == document; });
   };
-  return count(sim.problem().kv_tokens.of(b)) - count(sim.problem().q_tokens.of(b));
+  return count(sim.problem().kv_positions.of(b)) - count(sim.problem().q_positions.of(b));
 }
 
-Attended<double> other_alignment(const Simulation& sim, const Reading& reading) {
-  const Index sign = reading["queries"] == 0 ? -1 : 1;
+AttentionOutput<double> other_alignment(const Simulation& sim, const Variant& variant) {
+  const Index sign = variant["queries"] == 0 ? -1 : 1;
   const Mask mask = mask_of_positions(sim);
-  return sim.run([&](const Row& row, RowWeights& result) {
-    const Index shift = sign * surplus(sim, row.b, row.token.segment);
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
+    const Index offset = sign * surplus(sim, row.b, row.token.segment);
     softmax_of(sim, row, result, [&](const Pair& pair) {
-      const Token moved{pair.q.position + shift, pair.q.segment};
-      return visible(moved, pair.k, mask) ? pair.S : hidden_score;
+      const RowPosition moved{pair.q.position + offset, pair.q.segment};
+      return visible(moved, pair.k, mask) ? pair.S : minus_infinity;
     });
   });
 }
 
-Readings alignments(const Simulation& sim) {
+Variants alignments(const Simulation& sim) {
   const Problem<double>& problem = sim.problem();
   bool differ = false;
   for (Index b = 0; b < problem.Q.shape.B; ++b)
-    for (const Token& q : problem.q_tokens.of(b)) differ = differ || surplus(sim, b, q.segment) != 0;
-  return when(differ, each_named("queries", {"moved back by Skv - Sq, top-left for bottom-right",
+    for (const RowPosition& q : problem.q_positions.of(b)) differ = differ || surplus(sim, b, q.segment) != 0;
+  return only_if(differ, each_named("queries", {"moved back by Skv - Sq, top-left for bottom-right",
                                              "moved on by Skv - Sq, bottom-right for top-left"}));
 }
 
-Attended<double> positions_ignored(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> positions_ignored(const Simulation& sim, const Variant& variant) {
   const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
-  const Index shift = reading["counted rows aligned"] == 0 ? 0 : K.S - Q.S;
+  const Index offset = variant["counted rows aligned"] == 0 ? 0 : K.S - Q.S;
   const Mask mask = mask_of_positions(sim);
   return attend_where(sim, [&](const Pair& pair) {
-    return visible({pair.i + shift, pair.q.segment}, {pair.j, pair.k.segment}, mask);
+    return visible({pair.i + offset, pair.q.segment}, {pair.j, pair.k.segment}, mask);
   });
 }
 
-Readings where_positions_are_not_rows(const Simulation& sim) {
+Variants where_positions_are_not_rows(const Simulation& sim) {
   const Problem<double>& problem = sim.problem();
   bool differ = false;
   for (Index b = 0; b < problem.Q.shape.B; ++b) {
-    const auto queries = problem.q_tokens.of(b), keys = problem.kv_tokens.of(b);
+    const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
     for (std::size_t i = 1; i < queries.size(); ++i)
       differ = differ || queries[i].position != queries[i - 1].position + 1;
     for (std::size_t j = 0; j < keys.size(); ++j)
       differ = differ || keys[j].position != static_cast<std::int64_t>(j);
   }
   const bool equal = problem.Q.shape.S == problem.K.shape.S;
-  return when(differ, equal ? each_named("counted rows aligned", {"top-left"})
+  return only_if(differ, equal ? each_named("counted rows aligned", {"top-left"})
                             : each_named("counted rows aligned", {"top-left", "bottom-right"}));
 }
 
@@ -112,7 +112,7 @@ std::int64_t right_of(const Simulation& sim) {
 }
 
 // Keys from _left_ before the query to _right_ after it
-Attended<double> attend_in_window(const Simulation& sim, std::int64_t left, std::int64_t right, bool causal) {
+AttentionOutput<double> attend_in_window(const Simulation& sim, std::int64_t left, std::int64_t right, bool causal) {
   return attend_where(sim, [=](const Pair& pair) {
     const std::int64_t distance = pair.distance();
     return pair.q.segment == pair.k.segment && (!causal || distance >= 0) && distance <= left &&
@@ -120,41 +120,41 @@ Attended<double> attend_in_window(const Simulation& sim, std::int64_t left, std:
   });
 }
 
-Attended<double> window_off_by_one(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> window_off_by_one(const Simulation& sim, const Variant& variant) {
   const std::int64_t left = left_of(sim), right = right_of(sim);
-  return attend_in_window(sim, left == unlimited ? left : left + reading["left"],
-                          right == unlimited ? right : right + reading["right"], sim.causal());
+  return attend_in_window(sim, left == unlimited ? left : left + variant["left"],
+                          right == unlimited ? right : right + variant["right"], sim.causal());
 }
 
-Readings off_by_one(const Simulation& sim) {
+Variants off_by_one(const Simulation& sim) {
   const auto side = [](const std::string& name, bool limited) {
-    Readings readings{Reading({name, 0, "as asked"})};
-    if (!limited) return readings;
-    readings.push_back(Reading({name, -1, "one key fewer"}));
-    readings.push_back(Reading({name, 1, "one key more"}));
-    return readings;
+    Variants variants{Variant({name, 0, "as asked"})};
+    if (!limited) return variants;
+    variants.push_back(Variant({name, -1, "one key fewer"}));
+    variants.push_back(Variant({name, 1, "one key more"}));
+    return variants;
   };
-  Readings both = side("left", left_of(sim) != unlimited) * side("right", has_right_side(sim));
+  Variants both = side("left", left_of(sim) != unlimited) * side("right", has_right_side(sim));
   both.erase(both.begin());  // as asked on both sides
   return both;
 }
 
-Attended<double> side_lost(const Simulation& sim, const Reading& reading) {
-  const bool left = reading["lost"] != 1, right = reading["lost"] != 0;
+AttentionOutput<double> side_lost(const Simulation& sim, const Variant& variant) {
+  const bool left = variant["lost"] != 1, right = variant["lost"] != 0;
   return attend_in_window(sim, left ? unlimited : left_of(sim), right ? unlimited : right_of(sim),
                           sim.causal());
 }
 
-Readings sides(const Simulation& sim) {
-  const Readings all = each_named("lost", {"the left side", "the right side", "both sides"});
+Variants sides(const Simulation& sim) {
+  const Variants all = each_named("lost", {"the left side", "the right side", "both sides"});
   const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
-  return joined({when(left, {all[0]}), when(right, {all[1]}), when(left && right, {all[2]})});
+  return accumulated({only_if(left, {all[0]}), only_if(right, {all[1]}), only_if(left && right, {all[2]})});
 }
 
-Attended<double> window_misread(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> window_misread(const Simulation& sim, const Variant& variant) {
   const std::int64_t left = left_of(sim), right = right_of(sim);
   const auto half = [](std::int64_t width) { return width == unlimited ? width : width / 2; };
-  switch (reading["read as"]) {
+  switch (variant["read as"]) {
     case 0:
       return attend_in_window(sim, right, left, sim.causal());
     case 1:
@@ -166,38 +166,38 @@ Attended<double> window_misread(const Simulation& sim, const Reading& reading) {
   }
 }
 
-Readings misread_windows(const Simulation& sim) {
-  const Readings all = each_named("read as", {"(right, left)", "the width of both sides together",
+Variants misread_windows(const Simulation& sim) {
+  const Variants all = each_named("read as", {"(right, left)", "the width of both sides together",
                                               "left on both sides", "right on both sides"});
   const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
-  return joined(
-      {when(right, {all[0]}), when(left || right, {all[1]}), when(left, {all[2]}), when(right, {all[3]})});
+  return accumulated(
+      {only_if(right, {all[0]}), only_if(left || right, {all[1]}), only_if(left, {all[2]}), only_if(right, {all[3]})});
 }
 
 // ---- Which sequence, which head ---------------------------------------------
 
-Attended<double> mask_of_another_sequence(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Variant& variant) {
   const Problem<double>& problem = sim.problem();
-  const Index B = problem.Q.shape.B, of = reading["sequence"], taken = reading["taken"];
+  const Index B = problem.Q.shape.B, of = variant["sequence"], taken = variant["taken"];
   const Mask mask = mask_of_positions(sim);
   return attend_where(sim, [&](const Pair& pair) {
     const Index other = of == 0 ? 0 : (pair.b + of + B) % B;
-    const Token& q = problem.q_tokens.of(taken == 2 ? pair.b : other)[static_cast<std::size_t>(pair.i)];
-    const Token& k = sim.key(taken == 1 ? pair.b : other, pair.j);
+    const RowPosition& q = problem.q_positions.of(taken == 2 ? pair.b : other)[static_cast<std::size_t>(pair.i)];
+    const RowPosition& k = sim.key(taken == 1 ? pair.b : other, pair.j);
     return visible(q, k, mask);
   });
 }
 
-Readings other_sequences(const Simulation& sim) {
+Variants other_sequences(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
-  const Readings next{Reading({"sequence", 1, "the next one"})},
-      previous{Reading({"sequence", -1, "the one before"})}, first{Reading({"sequence", 0, "the first"})};
-  return when(B > 1, joined({first, next, when(B > 2, previous)}) *
+  const Variants next{Variant({"sequence", 1, "the next one"})},
+      previous{Variant({"sequence", -1, "the one before"})}, first{Variant({"sequence", 0, "the first"})};
+  return when(B > 1, accumulated({first, next, when(B > 2, previous)}) *
                          each_named("taken", {"queries and keys", "the queries", "the keys"}));
 }
 
-Attended<double> masked_once(const Simulation& sim, const Reading& reading) {
-  const Index group = sim.problem().query_heads_per_kv_head(), masked = reading["masked"];
+AttentionOutput<double> masked_once(const Simulation& sim, const Variant& variant) {
+  const Index group = sim.problem().query_heads_per_kv_head(), masked = variant["masked"];
   const Mask mask = mask_of_positions(sim);
   return attend_where(sim, [&](const Pair& pair) {
     const Index others = masked == 0 ? pair.h : masked == 1 ? pair.h % group : pair.b;
@@ -205,13 +205,13 @@ Attended<double> masked_once(const Simulation& sim, const Reading& reading) {
   });
 }
 
-Readings first_of_several(const Simulation& sim) {
+Variants first_of_several(const Simulation& sim) {
   const Problem<double>& problem = sim.problem();
   const Index heads = problem.Q.shape.H, group = problem.query_heads_per_kv_head();
-  const Readings all =
+  const Variants all =
       each_named("masked", {"the first head", "the first head of each group", "the first sequence"});
-  return joined({when(heads > 1, {all[0]}), when(group > 1 && group < heads, {all[1]}),
-                 when(problem.Q.shape.B > 1, {all[2]})});
+  return accumulated({only_if(heads > 1, {all[0]}), only_if(group > 1 && group < heads, {all[1]}),
+                 only_if(problem.Q.shape.B > 1, {all[2]})});
 }
 
 }  // namespace
@@ -225,12 +225,11 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "every row but the last is wrong, lse too large; a row depends on later tokens",
        .why = "the softmax is shared out among keys of the future as well",
        .fix = "admit key k to query q only where position_k <= position_q",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             const Readings all = each_named("forgotten", {"the causal test", "the whole mask"});
-             return when(sim.causal(),
-                         joined({{all[0]}, when(has_window(sim) || has_documents(sim), {all[1]})}));
+             const Variants all = each_named("forgotten", {"the causal test", "the whole mask"});
+             return only_if(sim.causal(),
+                         accumulated({{all[0]}, only_if(has_window(sim) || has_documents(sim), {all[1]})}));
            },
        .forward = causal_test_forgotten},
       {.id = "M2",
@@ -240,8 +239,7 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "every row is wrong; the first is 0 with lse = -inf",
        .why = "the strict comparison hides the diagonal",
        .fix = "position_k <= position_q",
-       .evidence = "",
-       .readings = any_case,
+       .variants = always,
        .forward = itself_hidden},
       {.id = "M3",
        .family = Family::mask,
@@ -250,8 +248,7 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "every row but the last has exactly one key too many, the one after it",
        .why = "the diagonal of the mask is off by one",
        .fix = "position_k <= position_q",
-       .evidence = "",
-       .readings = any_case,
+       .variants = always,
        .forward = next_visible},
       {.id = "M4",
        .family = Family::mask,
@@ -260,13 +257,12 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "every row is wrong; the last query sees only itself, the first sees everything",
        .why = "queries and keys have changed places in the mask, so the past is hidden",
        .fix = "rows of the mask are queries, columns are keys",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             const Readings all = each_named("transposed", {"the causal test", "the whole mask"});
-             return joined({{all[0]}, when(has_window(sim) && sim.causal(), {all[1]})});
+             const Variants all = each_named("transposed", {"the causal test", "the whole mask"});
+             return accumulated({{all[0]}, only_if(has_window(sim) && sim.causal(), {all[1]})});
            },
-       .forward = transposed},
+       .forward = mask_transposed},
       {.id = "M15",
        .family = Family::mask,
        .title = "queries and keys of different lengths are aligned at the other end",
@@ -274,9 +270,9 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "every row sees Skv - Sq keys too few or too many; lse shifts with it",
        .why = "it is a convention, and programs differ: both corners of the score matrix are in use",
        .fix = "bottom-right: the last query sees the last key; top-left: the first query sees the first key",
-       .evidence = "Dao-AILab/flash-attention#951, Dao-AILab/flash-attention#282, pytorch/pytorch#108108",
+       .seen_in = "Dao-AILab/flash-attention#951, Dao-AILab/flash-attention#282, pytorch/pytorch#108108",
        .convention = "bottom-right is FlashAttention's, top-left is PyTorch's",
-       .readings = alignments,
+       .variants = alignments,
        .forward = other_alignment},
       {.id = "M16",
        .family = Family::mask,
@@ -285,10 +281,10 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "rows further from the start than the window have one key more or fewer",
        .why = "a window of W keys and a furthest distance of W differ by the query itself",
        .fix = "position_q - left <= position_k <= position_q + right, both ends inclusive",
-       .evidence = "huggingface/transformers#39408, vllm-project/vllm#3385, "
+       .seen_in = "huggingface/transformers#39408, vllm-project/vllm#3385, "
                    "Dao-AILab/flash-attention#1133",
        .convention = "Hugging Face counts the query among the W keys of a window",
-       .readings = off_by_one,
+       .variants = off_by_one,
        .forward = window_off_by_one},
       {.id = "M18",
        .family = Family::mask,
@@ -297,8 +293,8 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "rows see keys beyond the window; without causal mask even the whole future",
        .why = "one bound never reaches the kernel",
        .fix = "test both bounds, with and without a causal mask",
-       .evidence = "jax-ml/jax#39576, jax-ml/jax#32300",
-       .readings = sides,
+       .seen_in = "jax-ml/jax#39576, jax-ml/jax#32300",
+       .variants = sides,
        .forward = side_lost},
       {.id = "M25",
        .family = Family::mask,
@@ -307,8 +303,7 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "some sequences of the batch are right, the others wrong; lse is wrong too",
        .why = "positions and documents are read at the wrong batch entry",
        .fix = "index positions and segment ids with the batch entry of the query",
-       .evidence = "",
-       .readings = other_sequences,
+       .variants = other_sequences,
        .forward = mask_of_another_sequence},
       {.id = "M29",
        .family = Family::mask,
@@ -318,8 +313,7 @@ std::vector<Mistake> mask_mistakes() {
            "every row but the last is wrong, lse too small; the result is right for a causal problem",
        .why = "the program is causal by default, or the check was asked without --causal",
        .fix = "say causal = false in the program, or --causal in the check",
-       .evidence = "",
-       .readings = [](const Simulation& sim) { return when(!sim.causal(), single_reading()); },
+       .variants = [](const Simulation& sim) { return only_if(!sim.causal(), single_variant()); },
        .forward = causal_unasked},
       {.id = "M30",
        .family = Family::mask,
@@ -329,8 +323,7 @@ std::vector<Mistake> mask_mistakes() {
            "the first head (of all, of each group) or the first sequence is right, all others are not",
        .why = "the mask has one entry along an axis and is not repeated along it",
        .fix = "broadcast the mask over batch and heads",
-       .evidence = "",
-       .readings = first_of_several,
+       .variants = first_of_several,
        .forward = masked_once},
       {.id = "M34",
        .family = Family::mask,
@@ -339,19 +332,17 @@ std::vector<Mistake> mask_mistakes() {
        .fingerprint = "every row further from the ends than the window has the wrong number of keys",
        .why = "window sizes are written in several ways: one side, both sides, or the whole width",
        .fix = "left counts keys before the query, right keys after it; neither counts the query",
-       .evidence = "",
-       .readings = misread_windows,
+       .variants = misread_windows,
        .forward = window_misread},
       {.id = "M40",
        .family = Family::mask,
        .title = "the given positions are ignored",
        .wrong = "row i of the queries stands at i, row j of the keys at j",
        .fingerprint =
-           "right for consecutive tokens, wrong for documents of unequal lengths and given positions",
+           "right for consecutive positions, wrong for documents of unequal lengths and given positions",
        .why = "rows are counted where positions should be read",
        .fix = "compare the positions that travel with the rows",
-       .evidence = "",
-       .readings = where_positions_are_not_rows,
+       .variants = where_positions_are_not_rows,
        .forward = positions_ignored},
   };
 }

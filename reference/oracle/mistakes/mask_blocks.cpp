@@ -13,34 +13,34 @@ bool from_later(const Pair& pair) { return pair.owner > pair.device; }
 
 // ---- Whole blocks -----------------------------------------------------------
 
-Attended<double> local_triangle_everywhere(const Simulation& sim, const Reading& reading) {
-  const Index alignment = reading["alignment"];
+AttentionOutput<double> local_triangle_everywhere(const Simulation& sim, const Variant& variant) {
+  const Index alignment = variant["alignment"];
   return attend_where(
       sim, [&](const Pair& pair) { return pair.in_reach && local_distance(sim, pair, alignment) >= 0; });
 }
 
-Attended<double> only_own_block_masked(const Simulation& sim, const Reading& reading) {
-  const bool by_place = reading["own block masked by"] == 1;
+AttentionOutput<double> only_own_block_masked(const Simulation& sim, const Variant& variant) {
+  const bool by_place = variant["own block masked by"] == 1;
   return attend_where(sim, [&](const Pair& pair) {
     if (!own(pair)) return pair.in_reach;
     return by_place ? pair.in_reach && local_distance(sim, pair, 0) >= 0 : pair.causal();
   });
 }
 
-Attended<double> own_block_unmasked(const Simulation& sim, const Reading& reading) {
-  const bool by_rank = reading["other blocks"] == 1;
+AttentionOutput<double> own_block_unmasked(const Simulation& sim, const Variant& variant) {
+  const bool by_rank = variant["other blocks"] == 1;
   return attend_where(sim, [&](const Pair& pair) {
     if (own(pair)) return pair.in_reach;
     return by_rank ? pair.in_reach && from_earlier(pair) : pair.causal();
   });
 }
 
-Attended<double> own_block_skipped(const Simulation& sim, const Reading&) {
+AttentionOutput<double> own_block_masked_out(const Simulation& sim, const Variant&) {
   return attend_where(sim, [](const Pair& pair) { return pair.visible && !own(pair); });
 }
 
-Attended<double> skip_test_reversed(const Simulation& sim, const Reading& reading) {
-  const bool by_rank = reading["test"] == 0, whole = reading["blocks that stay"] == 0;
+AttentionOutput<double> skip_test_reversed(const Simulation& sim, const Variant& variant) {
+  const bool by_rank = variant["test"] == 0, whole = variant["blocks that stay"] == 0;
   const TilePositions blocks(sim, 0, 0);
   return attend_where(sim, [&](const Pair& pair) {
     if (by_rank ? from_earlier(pair) : blocks.earlier(pair)) return false;
@@ -50,31 +50,31 @@ Attended<double> skip_test_reversed(const Simulation& sim, const Reading& readin
 }
 
 // Masked, nothing but the own block would stay of contiguous ones: M22
-Readings reversed_tests(const Simulation& sim) {
-  const Readings stay = each_named("blocks that stay", {"attended whole", "masked"});
-  const bool contiguous = sim.spread().layout == Layout::contiguous;
-  return when(sim.devices() > 1,
-              each_named("test", {"by rank", "by position"}) * (contiguous ? Readings{stay[0]} : stay));
+Variants reversed_tests(const Simulation& sim) {
+  const Variants stay = each_named("blocks that stay", {"attended whole", "masked"});
+  const bool contiguous = sim.sharding().layout == Layout::contiguous;
+  return only_if(sim.devices() > 1,
+              each_named("test", {"by rank", "by position"}) * (contiguous ? Variants{stay[0]} : stay));
 }
 
-Attended<double> only_own_block(const Simulation& sim, const Reading& reading) {
-  const Index masked = reading["own block masked"];
+AttentionOutput<double> only_own_block(const Simulation& sim, const Variant& variant) {
+  const Index masked = variant["own block masked"];
   return attend_where(sim, [&](const Pair& pair) {
     if (masked == 0) return own(pair) && pair.visible;
     return own(pair) && pair.in_reach && local_distance(sim, pair, masked - 1) >= 0;
   });
 }
 
-Attended<double> classed_by_rank(const Simulation& sim, const Reading& reading) {
-  const Index alignment = reading["alignment"];
+AttentionOutput<double> classed_by_rank(const Simulation& sim, const Variant& variant) {
+  const Index alignment = variant["alignment"];
   return attend_where(sim, [&](const Pair& pair) {
     if (own(pair)) return pair.in_reach && local_distance(sim, pair, alignment) >= 0;
     return pair.in_reach && from_earlier(pair);
   });
 }
 
-Attended<double> skip_test_off_by_one(const Simulation& sim, const Reading& reading) {
-  const Index slip = reading["slip"];
+AttentionOutput<double> skip_test_off_by_one(const Simulation& sim, const Variant& variant) {
+  const Index slip = variant["slip"];
   const int last = sim.devices() - 1;
   return attend_where(sim, [slip, last](const Pair& pair) {
     const bool next = pair.owner == pair.device + 1, one_step_more = pair.owner == last && pair.device < last;
@@ -93,11 +93,11 @@ Index assumed_length(Index length, Index N, Index M, Index P) {
   return lengths[length];
 }
 
-Attended<double> wrong_offset(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> wrong_offset(const Simulation& sim, const Variant& variant) {
   const Index Sq = sim.problem().Q.shape.S, Skv = sim.problem().K.shape.S, P = sim.devices();
-  const Index q_length = assumed_length(reading["length"], Sq, Skv, P),
-              k_length = assumed_length(reading["length"], Skv, Sq, P);
-  const bool queries = reading["of"] != 1, keys = reading["of"] != 0;
+  const Index q_length = assumed_length(variant["length"], Sq, Skv, P),
+              k_length = assumed_length(variant["length"], Skv, Sq, P);
+  const bool queries = variant["of"] != 1, keys = variant["of"] != 0;
   return attend_where(sim, [=](const Pair& pair) {
     const Index q_slip = queries ? pair.device * q_length + pair.q_place - pair.i : 0;
     const Index k_slip = keys ? pair.owner * k_length + pair.k_place - pair.j : 0;
@@ -105,37 +105,37 @@ Attended<double> wrong_offset(const Simulation& sim, const Reading& reading) {
   });
 }
 
-Readings wrong_offsets(const Simulation& sim) {
+Variants wrong_offsets(const Simulation& sim) {
   const Index Sq = sim.problem().Q.shape.S, Skv = sim.problem().K.shape.S, P = sim.devices();
-  const Readings length = each_named(
+  const Variants length = each_named(
       "length", {"0: the offset is forgotten", "its length div devices", "its length div devices, rounded up",
                  "the other length div devices", "the other length div devices, rounded up"});
-  const Readings one = each_named("of", {"queries", "keys"}), both{Reading({"of", 2, "queries and keys"})};
-  const Readings uneven = when(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
-  const Readings others = when(Sq != Skv, {length[3], length[4]});
-  return when(P > 1 && sim.spread().layout == Layout::contiguous,
-              joined({one * Readings{length[0]}, joined({one, both}) * joined({uneven, others})}));
+  const Variants one = each_named("of", {"queries", "keys"}), both{Variant({"of", 2, "queries and keys"})};
+  const Variants uneven = when(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
+  const Variants others = when(Sq != Skv, {length[3], length[4]});
+  return when(P > 1 && sim.sharding().layout == Layout::contiguous,
+              accumulated({one * Variants{length[0]}, accumulated({one, both}) * accumulated({uneven, others})}));
 }
 
 // ---- Tiles ------------------------------------------------------------------
 
-Attended<double> diagonal_tiles_whole(const Simulation& sim, const Reading& reading) {
-  const bool skipped = reading["tiles on the diagonal"] == 1;
-  const TilePositions tiles(sim, reading["query tile"], reading["key tile"]);
+AttentionOutput<double> diagonal_tiles_whole(const Simulation& sim, const Variant& variant) {
+  const bool skipped = variant["tiles on the diagonal"] == 1;
+  const TilePositions tiles(sim, variant["query tile"], variant["key tile"]);
   return attend_where(sim, [&](const Pair& pair) {
     return pair.in_reach &&
            (skipped ? tiles.keys(pair).last <= tiles.queries(pair).first : !tiles.later(pair));
   });
 }
 
-Readings diagonal_tiles(const Simulation& sim) {
+Variants diagonal_tiles(const Simulation& sim) {
   return each_named("tiles on the diagonal", {"attended whole", "skipped whole"}) *
          tile_sizes(sim, "query tile", {16, 32, 64, 128}) * tile_sizes(sim, "key tile", {16, 32, 64, 128});
 }
 
-Attended<double> triangle_in_each_tile(const Simulation& sim, const Reading& reading) {
-  const Index tile = reading["tile"];
-  const bool queries = reading["counted within tiles"] != 2, keys = reading["counted within tiles"] != 1;
+AttentionOutput<double> triangle_in_each_tile(const Simulation& sim, const Variant& variant) {
+  const Index tile = variant["tile"];
+  const bool queries = variant["counted within tiles"] != 2, keys = variant["counted within tiles"] != 1;
   return attend_where(sim, [=](const Pair& pair) {
     if (!own(pair)) return pair.causal();
     const Index q = queries ? pair.q_place % tile : pair.q_place,
@@ -148,10 +148,10 @@ Attended<double> triangle_in_each_tile(const Simulation& sim, const Reading& rea
 
 std::int64_t or_unlimited(std::int64_t width) { return width < 0 ? INT64_MAX : width; }
 
-Attended<double> window_in_block(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> window_in_block(const Simulation& sim, const Variant& variant) {
   const Mask& mask = sim.problem().scoring.mask;
   const std::int64_t left = or_unlimited(mask.window_left), right = or_unlimited(mask.window_right);
-  const Index others = reading["other blocks"], alignment = reading["alignment"];
+  const Index others = variant["other blocks"], alignment = variant["alignment"];
   return attend_where(sim, [&](const Pair& pair) {
     if (pair.q.segment != pair.k.segment || (mask.causal && pair.distance() < 0)) return false;
     if (!own(pair) && others == 1) return true;
@@ -165,9 +165,9 @@ std::int64_t tile_of(std::int64_t position, Index tile) {
   return position >= 0 ? position / tile : -((-position + tile - 1) / tile);
 }
 
-Attended<double> window_in_tiles(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> window_in_tiles(const Simulation& sim, const Variant& variant) {
   const Mask& mask = sim.problem().scoring.mask;
-  const Index tile = reading["tile"], counted = reading["window"];
+  const Index tile = variant["tile"], counted = variant["window"];
   const auto tiles = [=](std::int64_t width) {
     if (width < 0) return INT64_MAX;
     return counted == 0 ? (width + tile - 1) / tile : counted == 1 ? width / tile : width;
@@ -180,16 +180,16 @@ Attended<double> window_in_tiles(const Simulation& sim, const Reading& reading) 
   });
 }
 
-Readings windows_in_tiles(const Simulation& sim) {
-  const Readings block{Reading({"tile", largest_block(sim), "the whole block"})};
-  return when(
+Variants windows_in_tiles(const Simulation& sim) {
+  const Variants block{Variant({"tile", largest_block(sim), "the whole block"})};
+  return only_if(
       has_window(sim),
       each_named("window", {"rounded up to tiles", "rounded down to tiles", "a number of tiles"}) *
-          joined({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}), when(sim.devices() > 1, block)}));
+          accumulated({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}), only_if(sim.devices() > 1, block)}));
 }
 
-Attended<double> too_few_hops(const Simulation& sim, const Reading& reading) {
-  const Index hops = reading["hops"];
+AttentionOutput<double> too_few_hops(const Simulation& sim, const Variant& variant) {
+  const Index hops = variant["hops"];
   return attend_where(
       sim, [hops](const Pair& pair) { return pair.visible && std::abs(pair.device - pair.owner) <= hops; });
 }
@@ -207,8 +207,8 @@ std::vector<Mistake> block_mask_mistakes() {
        .why = "places within a block are compared where positions should be",
        .fix =
            "compare positions; contiguous: earlier blocks whole, own block triangular, later blocks skipped",
-       .evidence = "zhuzilin/ring-flash-attention#15, zhuzilin/ring-flash-attention#54",
-       .readings = [](const Simulation& sim) { return when(sim.devices() > 1, local_alignments(sim)); },
+       .seen_in = "zhuzilin/ring-flash-attention#15, zhuzilin/ring-flash-attention#54",
+       .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, local_alignments(sim)); },
        .forward = local_triangle_everywhere},
       {.id = "M6",
        .family = Family::mask,
@@ -218,10 +218,10 @@ std::vector<Mistake> block_mask_mistakes() {
            "contiguous: all devices are wrong but the last; they see all of the future beyond their block",
        .why = "blocks from later devices hold nothing but future keys",
        .fix = "contiguous: skip the blocks with kv_owner > device",
-       .evidence = "zhuzilin/ring-flash-attention#43",
-       .readings =
+       .seen_in = "zhuzilin/ring-flash-attention#43",
+       .variants =
            [](const Simulation& sim) {
-             return when(sim.devices() > 1, each_named("own block masked by", {"position", "place"}));
+             return only_if(sim.devices() > 1, each_named("own block masked by", {"position", "place"}));
            },
        .forward = only_own_block_masked},
       {.id = "M7",
@@ -232,10 +232,10 @@ std::vector<Mistake> block_mask_mistakes() {
            "contiguous: the last row of every device is right, the rows above see the rest of their block",
        .why = "future blocks are skipped, but the triangle of the own block is forgotten",
        .fix = "mask the own block by position",
-       .evidence = "NVIDIA/TransformerEngine#1059",
-       .readings =
+       .seen_in = "NVIDIA/TransformerEngine#1059",
+       .variants =
            [](const Simulation& sim) {
-             return when(sim.devices() > 1,
+             return only_if(sim.devices() > 1,
                          each_named("other blocks", {"masked by position", "skipped or whole by rank"}));
            },
        .forward = own_block_unmasked},
@@ -246,9 +246,8 @@ std::vector<Mistake> block_mask_mistakes() {
        .fingerprint = "every row is wrong; contiguous causal: device 0 is all 0 with lse = -inf",
        .why = "the block of step 0 is never absorbed",
        .fix = "attend at step 0 too, to the own block",
-       .evidence = "",
-       .readings = on_several_devices,
-       .forward = own_block_skipped},
+       .variants = on_several_devices,
+       .forward = own_block_masked_out},
       {.id = "M9",
        .family = Family::mask,
        .title = "the skip test is reversed",
@@ -257,8 +256,7 @@ std::vector<Mistake> block_mask_mistakes() {
                       "last only its block",
        .why = "blocks of the past are skipped instead of those of the future",
        .fix = "skip a block where all of its keys stand after all queries",
-       .evidence = "",
-       .readings = reversed_tests,
+       .variants = reversed_tests,
        .forward = skip_test_reversed},
       {.id = "M17",
        .family = Family::mask,
@@ -267,10 +265,10 @@ std::vector<Mistake> block_mask_mistakes() {
        .fingerprint = "rows near the start of a block lose the keys before it, and find others far away",
        .why = "each block is given to a kernel with the window, which counts from the start of the block",
        .fix = "compare positions, or shift the window by (device - kv_owner) * block length",
-       .evidence = "zhuzilin/ring-flash-attention@8996282",
-       .readings =
+       .seen_in = "zhuzilin/ring-flash-attention@8996282",
+       .variants =
            [](const Simulation& sim) {
-             return when(has_window(sim) && sim.devices() > 1,
+             return only_if(has_window(sim) && sim.devices() > 1,
                          each_named("other blocks", {"windowed like the own", "without window"}) *
                              local_alignments(sim));
            },
@@ -282,10 +280,9 @@ std::vector<Mistake> block_mask_mistakes() {
        .fingerprint = "contiguous causal: device 0 is right; in general only the diagonal blocks have weight",
        .why = "the ring does not run, or what it brings is not merged",
        .fix = "attend to every block that arrives, devices - 1 of them",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(sim.devices() > 1,
+             return only_if(sim.devices() > 1,
                          each_named("own block masked", {"rightly", "by place", "by place, bottom-right"}));
            },
        .forward = only_own_block},
@@ -297,8 +294,7 @@ std::vector<Mistake> block_mask_mistakes() {
            "steps of the size of a tile along the diagonal; the last (first) row of each tile is right",
        .why = "the test that skips tiles stands in for the mask inside the tile",
        .fix = "mask pair by pair in every tile that the diagonal crosses",
-       .evidence = "",
-       .readings = diagonal_tiles,
+       .variants = diagonal_tiles,
        .forward = diagonal_tiles_whole},
       {.id = "M27",
        .family = Family::mask,
@@ -308,8 +304,7 @@ std::vector<Mistake> block_mask_mistakes() {
            "all rows of a tile see the same first key; rows further from the start than the window are wrong",
        .why = "the test that skips tiles stands in for the window inside the tile",
        .fix = "test the window pair by pair in every tile that its border crosses",
-       .evidence = "",
-       .readings = windows_in_tiles,
+       .variants = windows_in_tiles,
        .forward = window_in_tiles},
       {.id = "M31",
        .family = Family::mask,
@@ -318,8 +313,7 @@ std::vector<Mistake> block_mask_mistakes() {
        .fingerprint = "device 0 is right; the error grows with the number of the device",
        .why = "blocks differ in length where devices do not divide the sequence, or queries and keys differ",
        .fix = "block r begins at floor(r N / devices), for queries and keys each with its own N",
-       .evidence = "",
-       .readings = wrong_offsets,
+       .variants = wrong_offsets,
        .forward = wrong_offset},
       {.id = "M32",
        .family = Family::mask,
@@ -328,12 +322,11 @@ std::vector<Mistake> block_mask_mistakes() {
        .fingerprint = "a triangle in every tile of the own block; rows of the first tile see later tiles",
        .why = "the offset of the tile is missing on one side or on both",
        .fix = "add the offset of the tile to the index within it",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return Readings{Reading({"counted within tiles", 0, "queries and keys"}),
-                             Reading({"counted within tiles", 1, "queries"}),
-                             Reading({"counted within tiles", 2, "keys"})} *
+             return Variants{Variant({"counted within tiles", 0, "queries and keys"}),
+                             Variant({"counted within tiles", 1, "queries"}),
+                             Variant({"counted within tiles", 2, "keys"})} *
                     tile_sizes(sim, "tile", {16, 32, 64, 128, 256});
            },
        .forward = triangle_in_each_tile},
@@ -345,12 +338,11 @@ std::vector<Mistake> block_mask_mistakes() {
        .why =
            "with Sq != Skv or uneven blocks the diagonal does not run from corner to corner of the own block",
        .fix = "compare positions",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             const Readings alignments = local_alignments(sim);
-             return when(
-                 sim.devices() > 1 && sim.spread().layout == Layout::contiguous && alignments.size() > 1,
+             const Variants alignments = local_alignments(sim);
+             return only_if(
+                 sim.devices() > 1 && sim.sharding().layout == Layout::contiguous && alignments.size() > 1,
                  alignments);
            },
        .forward = classed_by_rank},
@@ -362,10 +354,9 @@ std::vector<Mistake> block_mask_mistakes() {
            "the first rows of a block lose the furthest keys of their window; the others are right",
        .why = "a window that is no longer than h blocks touches h + 1 of them",
        .fix = "hops = ceil(left / block length)",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(has_window(sim) && sim.spread().layout == Layout::contiguous,
+             return only_if(has_window(sim) && sim.sharding().layout == Layout::contiguous,
                          each_of("hops", 1, sim.devices() - 1));
            },
        .forward = too_few_hops},
@@ -376,10 +367,9 @@ std::vector<Mistake> block_mask_mistakes() {
        .fingerprint = "each device sees one whole block of the future, or lacks one of the past",
        .why = "a block that should be skipped is attended without mask, or the reverse",
        .fix = "contiguous: attend at step t where t <= device, which is kv_owner <= device",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(sim.devices() > 1,
+             return only_if(sim.devices() > 1,
                          each_named("slip", {"block of the next device attended", "one step too many",
                                              "block of the device before skipped", "one step too few"}));
            },

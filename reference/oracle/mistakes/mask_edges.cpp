@@ -12,53 +12,53 @@ namespace {
 // ---- Pieces of a sequence ---------------------------------------------------
 
 // Where a row stands in its piece of the sequence, and how long the piece is
-struct Place {
+struct PiecePosition {
   Index at, length;
 };
 
 // The pieces: 0 is the block of a device, n > 0 its tiles of n rows, -n one of n chunks of the sequence
-Place place_in(Index pieces, const RowSpread& spread, Index N, Index row) {
+PiecePosition place_in(Index pieces, const RowSharding& sharding, Index N, Index row) {
   if (pieces < 0) {
     const RowRange range = chunk(((row + 1) * -pieces - 1) / N, -pieces, N);
     return {row - range.begin, range.end - range.begin};
   }
-  const Index place = spread.place_of(row),
-              length = static_cast<Index>(spread.rows_of(spread.device_of(row)).size());
+  const Index place = sharding.place_of(row),
+              length = static_cast<Index>(sharding.rows_of(sharding.device_of(row)).size());
   if (pieces == 0) return {place, length};
   const Index begin = place / pieces * pieces;
   return {place - begin, std::min(pieces, length - begin)};
 }
 
-Readings pieces(const Simulation& sim, std::initializer_list<Index> tiles) {
+Variants tile_pieces(const Simulation& sim, std::initializer_list<Index> tiles) {
   const Index P = sim.devices();
-  const Layout layout = sim.spread().layout;
-  Readings all{Reading({"of each", 0, "block"})};
+  const Layout layout = sim.sharding().layout;
+  Variants all{Variant({"of each", 0, "block"})};
   if (layout != Layout::contiguous)
-    all.push_back(Reading({"of each", -P, "chunk of the sequence, one a device"}));
+    all.push_back(Variant({"of each", -P, "chunk of the sequence, one a device"}));
   if (layout == Layout::zigzag)
-    all.push_back(Reading({"of each", -2 * P, "chunk of the sequence, two a device"}));
-  for (const Reading& tile : tile_sizes(sim, "of each", tiles))
-    all.push_back(Reading({"of each", tile["of each"], "tile of " + tile.parameters()[0].said}));
+    all.push_back(Variant({"of each", -2 * P, "chunk of the sequence, two a device"}));
+  for (const Variant& tile : tile_sizes(sim, "of each", tiles))
+    all.push_back(Variant({"of each", tile["of each"], "tile of " + tile.parameters()[0].said}));
   return all;
 }
 
-Attended<double> diagonal_hidden(const Simulation& sim, const Reading& reading) {
-  const Index of_each = reading["of each"], Sq = sim.problem().Q.shape.S;
-  const bool last = reading["row"] == 1;
-  return sim.run([&](const Row& row, RowWeights& result) {
-    const Place place = place_in(of_each, sim.spread().queries, Sq, row.i);
+AttentionOutput<double> diagonal_hidden(const Simulation& sim, const Variant& variant) {
+  const Index of_each = variant["of each"], Sq = sim.problem().Q.shape.S;
+  const bool last = variant["row"] == 1;
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
+    const PiecePosition place = place_in(of_each, sim.sharding().queries, Sq, row.i);
     const bool at_edge = place.at == (last ? place.length - 1 : 0);
     softmax_of(sim, row, result, [&](const Pair& pair) {
-      return pair.visible && !(at_edge && pair.distance() == 0) ? pair.S : hidden_score;
+      return pair.visible && !(at_edge && pair.distance() == 0) ? pair.S : minus_infinity;
     });
   });
 }
 
-Attended<double> edge_key_lost(const Simulation& sim, const Reading& reading) {
-  const Index of_each = reading["of each"], Skv = sim.problem().K.shape.S;
-  const bool last = reading["lost"] == 0;
+AttentionOutput<double> edge_key_lost(const Simulation& sim, const Variant& variant) {
+  const Index of_each = variant["of each"], Skv = sim.problem().K.shape.S;
+  const bool last = variant["lost"] == 0;
   return attend_where(sim, [&](const Pair& pair) {
-    const Place place = place_in(of_each, sim.spread().keys, Skv, pair.j);
+    const PiecePosition place = place_in(of_each, sim.sharding().keys, Skv, pair.j);
     return pair.visible && place.at != (last ? place.length - 1 : 0);
   });
 }
@@ -73,9 +73,9 @@ Index shortest_block(const Simulation& sim) {
 
 constexpr Index down_to_shortest = 0, down_to_queries = -1;
 
-Attended<double> remainder_lost(const Simulation& sim, const Reading& reading) {
-  const bool whole = reading["of"] == 0;
-  const Index multiple = reading["down to"], shortest = shortest_block(sim);
+AttentionOutput<double> remainder_lost(const Simulation& sim, const Variant& variant) {
+  const bool whole = variant["of"] == 0;
+  const Index multiple = variant["down to"], shortest = shortest_block(sim);
   return attend_where(sim, [&](const Pair& pair) {
     const Index length = whole ? sim.problem().K.shape.S : keys_of(sim, pair.owner);
     const Index queries = whole ? sim.problem().Q.shape.S : queries_of(sim, pair.owner);
@@ -86,28 +86,28 @@ Attended<double> remainder_lost(const Simulation& sim, const Reading& reading) {
   });
 }
 
-Attended<double> keys_lost(const Simulation& sim, const Reading& reading) {
-  return reading["lost"] < 2 ? edge_key_lost(sim, reading) : remainder_lost(sim, reading);
+AttentionOutput<double> keys_lost(const Simulation& sim, const Variant& variant) {
+  return variant["lost"] < 2 ? edge_key_lost(sim, variant) : remainder_lost(sim, variant);
 }
 
-Readings lost_keys(const Simulation& sim) {
+Variants lost_keys(const Simulation& sim) {
   const Index P = sim.devices(), Skv = sim.problem().K.shape.S;
-  const Readings lost = each_named("lost", {"the last key", "the first key", "the rest"});
-  const Readings sequence{Reading({"of", 0, "the sequence"})}, blocks{Reading({"of", 1, "each block"})};
-  const Readings queries{Reading({"down to", down_to_queries, "the number of queries"})};
-  const Readings shortest{Reading({"down to", down_to_shortest, "the length of the shortest block"})};
+  const Variants lost = each_named("lost", {"the last key", "the first key", "the rest"});
+  const Variants sequence{Variant({"of", 0, "the sequence"})}, blocks{Variant({"of", 1, "each block"})};
+  const Variants queries{Variant({"down to", down_to_queries, "the number of queries"})};
+  const Variants shortest{Variant({"down to", down_to_shortest, "the length of the shortest block"})};
   const auto multiples_below = [](Index length, std::set<Index> multiples) {
-    Readings readings;
+    Variants variants;
     for (const Index multiple : multiples)
       if (multiple > 1 && multiple < length)
-        readings.push_back(Reading({"down to", multiple, "a multiple of " + std::to_string(multiple)}));
-    return readings;
+        variants.push_back(Variant({"down to", multiple, "a multiple of " + std::to_string(multiple)}));
+    return variants;
   };
-  const Readings in_sequence = multiples_below(Skv, {2, P, 2 * P, 8, 16, 32, 64, 128, 256});
-  const Readings in_blocks = multiples_below(largest_block(sim), {2, 8, 16, 32, 64, 128, 256});
-  return joined({Readings{lost[0], lost[1]} * pieces(sim, {16, 32, 64, 128, 256}),
-                 Readings{lost[2]} * sequence * joined({in_sequence, queries}),
-                 when(P > 1, Readings{lost[2]} * blocks * joined({in_blocks, shortest, queries}))});
+  const Variants in_sequence = multiples_below(Skv, {2, P, 2 * P, 8, 16, 32, 64, 128, 256});
+  const Variants in_blocks = multiples_below(largest_block(sim), {2, 8, 16, 32, 64, 128, 256});
+  return accumulated({Variants{lost[0], lost[1]} * tile_pieces(sim, {16, 32, 64, 128, 256}),
+                 Variants{lost[2]} * sequence * accumulated({in_sequence, queries}),
+                 when(P > 1, Variants{lost[2]} * blocks * accumulated({in_blocks, shortest, queries}))});
 }
 
 // ---- Padding ----------------------------------------------------------------
@@ -118,14 +118,14 @@ Index pad_keys(Index pads, Index length, Index longest) {
   return pads == 0 ? longest - length : (length - pads - 1) / -pads * -pads - length;
 }
 
-Attended<double> padding_attended(const Simulation& sim, const Reading& reading) {
-  const Index pads = reading["pad keys"], behind = reading["behind"], longest = largest_block(sim);
-  return sim.run([&](const Row& row, RowWeights& result) {
+AttentionOutput<double> padding_attended(const Simulation& sim, const Variant& variant) {
+  const Index pads = variant["pad keys"], behind = variant["behind"], longest = largest_block(sim);
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
     Index n = behind == 0 ? pad_keys(pads, sim.problem().K.shape.S, longest) : 0;
     for (int owner = 0; owner < sim.devices(); ++owner)
       if (behind == 1 || (behind == 2 && owner < row.device))
         n += pad_keys(pads, keys_of(sim, owner), longest);
-    weigh_rightly(row, result);
+    correct_weights(row, result);
     if (n == 0) return;
 
     // A pad key has K = 0, so its score is 0, and V = 0
@@ -136,22 +136,22 @@ Attended<double> padding_attended(const Simulation& sim, const Reading& reading)
   });
 }
 
-Readings paddings(const Simulation& sim) {
-  const Readings behind =
+Variants paddings(const Simulation& sim) {
+  const Variants behind =
       each_named("behind", {"the sequence", "every block", "every block of an earlier device"});
-  Readings counts = each_of("pad keys", {1, 2, 3, 4, 5, 6, 7, 8, 16, 32});
+  Variants counts = each_of("pad keys", {1, 2, 3, 4, 5, 6, 7, 8, 16, 32});
   for (const Index multiple : {8, 16, 32, 64, 128})
-    counts.push_back(Reading({"pad keys", -multiple, "up to a multiple of " + std::to_string(multiple)}));
-  const Readings longest{Reading({"pad keys", 0, "up to the longest block"})};
-  return joined({Readings{behind[0]} * counts,
-                 when(sim.devices() > 1, Readings{behind[1], behind[2]} * joined({counts, longest}))});
+    counts.push_back(Variant({"pad keys", -multiple, "up to a multiple of " + std::to_string(multiple)}));
+  const Variants longest{Variant({"pad keys", 0, "up to the longest block"})};
+  return accumulated({Variants{behind[0]} * counts,
+                 only_if(sim.devices() > 1, Variants{behind[1], behind[2]} * accumulated({counts, longest}))});
 }
 
-Attended<double> last_key_repeated(const Simulation& sim, const Reading& reading) {
-  const Index multiple = reading["up to a multiple of"], Skv = sim.problem().K.shape.S;
-  const bool whole = reading["of"] == 0;
+AttentionOutput<double> last_key_repeated(const Simulation& sim, const Variant& variant) {
+  const Index multiple = variant["up to a multiple of"], Skv = sim.problem().K.shape.S;
+  const bool whole = variant["of"] == 0;
   return attend_with_scores(sim, [&](const Pair& pair) {
-    if (!pair.visible) return hidden_score;
+    if (!pair.visible) return minus_infinity;
     const Index length = whole ? Skv : keys_of(sim, pair.owner);
     if ((whole ? pair.j : pair.k_place) != length - 1) return pair.S;
     return pair.S + std::log1p(static_cast<double>(pad_keys(-multiple, length, 0)));
@@ -160,13 +160,13 @@ Attended<double> last_key_repeated(const Simulation& sim, const Reading& reading
 
 // ---- Documents --------------------------------------------------------------
 
-Attended<double> borders_ignored(const Simulation& sim, const Reading& reading) {
-  const Index ignored = reading["ignored"];
+AttentionOutput<double> borders_ignored(const Simulation& sim, const Variant& variant) {
+  const Index ignored = variant["ignored"];
   const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
   const Mask& mask = sim.problem().scoring.mask;
   return attend_where(sim, [&](const Pair& pair) {
-    Token q = pair.q, k = pair.k;
-    if (ignored != 4) q.segment = sim.problem().q_tokens.of(pair.b)[0].segment;
+    RowPosition q = pair.q, k = pair.k;
+    if (ignored != 4) q.segment = sim.problem().q_positions.of(pair.b)[0].segment;
     if (ignored != 3) k.segment = ignored == 4 ? sim.key(pair.b, 0).segment : q.segment;
     if (ignored == 1 || ignored == 2) {
       q.position = pair.i + (ignored == 1 ? 0 : K.S - Q.S);
@@ -176,24 +176,24 @@ Attended<double> borders_ignored(const Simulation& sim, const Reading& reading) 
   });
 }
 
-Readings ignored_borders(const Simulation& sim) {
-  const Readings all = each_named("ignored", {"all borders", "all borders, positions run on",
+Variants ignored_borders(const Simulation& sim) {
+  const Variants all = each_named("ignored", {"all borders", "all borders, positions run on",
                                               "all borders, positions run on, bottom-right",
                                               "the documents of the queries", "the documents of the keys"});
   const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
-  return when(has_documents(sim), joined({{all[0], all[1]}, when(!equal, {all[2]}), {all[3], all[4]}}));
+  return only_if(has_documents(sim), accumulated({{all[0], all[1]}, only_if(!equal, {all[2]}), {all[3], all[4]}}));
 }
 
 // The mask, where two documents see each other by another rule
 template <class Meet>
-Attended<double> attend_documents(const Simulation& sim, const Meet& meet) {
+AttentionOutput<double> attend_documents(const Simulation& sim, const Meet& meet) {
   return attend_where(sim, [&](const Pair& pair) {
     return visible({pair.q.position, 0}, {pair.k.position, 0}, sim.problem().scoring.mask) && meet(pair);
   });
 }
 
-Attended<double> documents_compared(const Simulation& sim, const Reading& reading) {
-  const Index comparison = reading["segment of k"];
+AttentionOutput<double> documents_compared(const Simulation& sim, const Variant& variant) {
+  const Index comparison = variant["segment of k"];
   return attend_documents(sim, [comparison](const Pair& pair) {
     const std::int64_t q = pair.q.segment, k = pair.k.segment;
     const bool results[] = {k<q, k <= q, k> q, k >= q, k != q};
@@ -201,26 +201,26 @@ Attended<double> documents_compared(const Simulation& sim, const Reading& readin
   });
 }
 
-Attended<double> borders_off_by_one(const Simulation& sim, const Reading& reading) {
-  const Index shift = reading["a document begins"] == 0 ? 1 : -1;
-  const bool queries = reading["of"] != 1, keys = reading["of"] != 0;
-  const auto segment = [](std::span<const Token> tokens, Index row) {
-    return tokens[static_cast<std::size_t>(std::clamp<Index>(row, 0, std::ssize(tokens) - 1))].segment;
+AttentionOutput<double> borders_off_by_one(const Simulation& sim, const Variant& variant) {
+  const Index shift = variant["a document begins"] == 0 ? 1 : -1;
+  const bool queries = variant["of"] != 1, keys = variant["of"] != 0;
+  const auto segment = [](std::span<const RowPosition> positions, Index row) {
+    return positions[static_cast<std::size_t>(std::clamp<Index>(row, 0, std::ssize(positions) - 1))].segment;
   };
   return attend_documents(sim, [&](const Pair& pair) {
-    return segment(sim.problem().q_tokens.of(pair.b), pair.i + (queries ? shift : 0)) ==
-           segment(sim.problem().kv_tokens.of(pair.b), pair.j + (keys ? shift : 0));
+    return segment(sim.problem().q_positions.of(pair.b), pair.i + (queries ? shift : 0)) ==
+           segment(sim.problem().kv_positions.of(pair.b), pair.j + (keys ? shift : 0));
   });
 }
 
-Attended<double> documents_stay(const Simulation& sim, const Reading& reading) {
-  const bool positions = reading["stay"] == 1;
-  const RowSpread& keys = sim.spread().keys;
+AttentionOutput<double> documents_stay(const Simulation& sim, const Variant& variant) {
+  const bool positions = variant["stay"] == 1;
+  const RowSharding& keys = sim.sharding().keys;
   return attend_where(sim, [&](const Pair& pair) {
     if (pair.k_place >= keys_of(sim, pair.device)) return false;
     const Index at_place = keys.rows_of(pair.device)[static_cast<std::size_t>(pair.k_place)];
-    const Token& stayed = sim.key(pair.b, at_place);
-    const Token k{positions ? stayed.position : pair.k.position, stayed.segment};
+    const RowPosition& stayed = sim.key(pair.b, at_place);
+    const RowPosition k{positions ? stayed.position : pair.k.position, stayed.segment};
     return visible(pair.q, k, sim.problem().scoring.mask);
   });
 }
@@ -238,8 +238,8 @@ std::vector<Mistake> edge_mask_mistakes() {
            "is large, everything where it is very negative",
        .why = "a zero key has score 0, which is a score like any other",
        .fix = "hide keys beyond the true length",
-       .evidence = "AI-Hypercomputer/maxtext#4947, jax-ml/jax#23349",
-       .readings = paddings,
+       .seen_in = "AI-Hypercomputer/maxtext#4947, jax-ml/jax#23349",
+       .variants = paddings,
        .forward = padding_attended},
       {.id = "M14",
        .family = Family::mask,
@@ -249,8 +249,8 @@ std::vector<Mistake> edge_mask_mistakes() {
            "a few columns have no weight at all: the last of each block, or the rest beyond whole tiles",
        .why = "the loop over keys ends too early, or lengths are rounded down",
        .fix = "round the number of tiles up, and mask the part of the last tile beyond L",
-       .evidence = "intel/sycl-tla#489, NVIDIA/TransformerEngine#1930",
-       .readings = lost_keys,
+       .seen_in = "intel/sycl-tla#489, NVIDIA/TransformerEngine#1930",
+       .variants = lost_keys,
        .forward = keys_lost},
       {.id = "M19",
        .family = Family::mask,
@@ -259,9 +259,9 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "the first document is right under a causal mask, later ones see those before them",
        .why = "packed documents are read as one text",
        .fix = "hide keys of other documents",
-       .evidence = "axolotl-ai-cloud/axolotl#4002, axolotl-ai-cloud/axolotl#3608, "
+       .seen_in = "axolotl-ai-cloud/axolotl#4002, axolotl-ai-cloud/axolotl#3608, "
                    "NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
-       .readings = ignored_borders,
+       .variants = ignored_borders,
        .forward = borders_ignored},
       {.id = "M23",
        .family = Family::mask,
@@ -270,10 +270,9 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "one row of each block is wrong, and lacks its own key; all other rows are right",
        .why = "the causal test is strict where one block or tile meets the next",
        .fix = "position_k <= position_q in every row",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return each_named("row", {"the first", "the last"}) * pieces(sim, {16, 32, 64, 128, 256});
+             return each_named("row", {"the first", "the last"}) * tile_pieces(sim, {16, 32, 64, 128, 256});
            },
        .forward = diagonal_hidden},
       {.id = "M26",
@@ -283,10 +282,9 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "with <= documents see all earlier ones, with < not even themselves",
        .why = "a document may see itself and no other",
        .fix = "segment_k = segment_q",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(has_documents(sim),
+             return only_if(has_documents(sim),
                          each_named("segment of k", {"< that of q", "<= that of q", "> that of q",
                                                      ">= that of q", "!= that of q"}));
            },
@@ -298,10 +296,9 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "step 0 is right; later blocks are masked as if they were the own one",
        .why = "K and V are sent on, their segment ids are not",
        .fix = "send positions and segment ids with K and V, or find them from the owner",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(has_documents(sim) && sim.devices() > 1,
+             return only_if(has_documents(sim) && sim.devices() > 1,
                          each_named("stay", {"segments", "segments and positions"}));
            },
        .forward = documents_stay},
@@ -312,10 +309,9 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "one row beside each border reads another document; long documents are nearly right",
        .why = "the last token of a document counts to the next one, or the reverse",
        .fix = "document n has the rows cu_seqlens[n] <= row < cu_seqlens[n + 1]",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(has_documents(sim),
+             return only_if(has_documents(sim),
                          each_named("a document begins", {"one row early", "one row late"}) *
                              each_named("of", {"queries", "keys", "queries and keys"}));
            },
@@ -327,12 +323,11 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fingerprint = "one key of each block, the last, has an integer multiple of its weight",
        .why = "indices beyond the end are clamped, and nothing hides what is read there",
        .fix = "hide keys beyond the true length",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             const Readings multiples = each_of("up to a multiple of", {2, 4, 8, 16, 32, 64, 128, 256});
-             return joined({Readings{Reading({"of", 0, "the sequence"})} * multiples,
-                            when(sim.devices() > 1, Readings{Reading({"of", 1, "each block"})} * multiples)});
+             const Variants multiples = each_of("up to a multiple of", {2, 4, 8, 16, 32, 64, 128, 256});
+             return accumulated({Variants{Variant({"of", 0, "the sequence"})} * multiples,
+                            only_if(sim.devices() > 1, Variants{Variant({"of", 1, "each block"})} * multiples)});
            },
        .forward = last_key_repeated},
   };

@@ -7,20 +7,20 @@ namespace ringattn {
 namespace {
 
 // For each row, the positions in its tile, (B, S)
-std::vector<PositionRange> positions_of_tiles(const Tokens& tokens, Index B, const RowSpread& spread,
+std::vector<PositionRange> positions_of_tiles(const RowPositions& positions, Index B, const RowSharding& sharding,
                                               Index tile) {
   std::vector<PositionRange> ranges;
   for (Index b = 0; b < B; ++b) {
     const std::size_t sequence = ranges.size();
-    ranges.resize(sequence + static_cast<std::size_t>(tokens.length()));
-    for (int device = 0; device < spread.devices(); ++device) {
-      const std::vector<Index>& rows = spread.rows_of(device);
+    ranges.resize(sequence + static_cast<std::size_t>(positions.length()));
+    for (int device = 0; device < sharding.devices(); ++device) {
+      const std::vector<Index>& rows = sharding.rows_of(device);
       const std::size_t size = tile == 0 ? rows.size() : static_cast<std::size_t>(tile);
       for (std::size_t begin = 0; begin < rows.size(); begin += size) {
         const std::size_t end = std::min(begin + size, rows.size());
         PositionRange range;
         for (std::size_t n = begin; n < end; ++n) {
-          const std::int64_t position = tokens.of(b)[static_cast<std::size_t>(rows[n])].position;
+          const std::int64_t position = positions.of(b)[static_cast<std::size_t>(rows[n])].position;
           range = {std::min(range.first, position), std::max(range.last, position)};
         }
         for (std::size_t n = begin; n < end; ++n)
@@ -37,19 +37,19 @@ TilePositions::TilePositions(const Simulation& sim, Index q_tile, Index k_tile)
     : Sq_(sim.problem().Q.shape.S),
       Skv_(sim.problem().K.shape.S),
       queries_(
-          positions_of_tiles(sim.problem().q_tokens, sim.problem().Q.shape.B, sim.spread().queries, q_tile)),
-      keys_(positions_of_tiles(sim.problem().kv_tokens, sim.problem().Q.shape.B, sim.spread().keys, k_tile)) {
+          positions_of_tiles(sim.problem().q_positions, sim.problem().Q.shape.B, sim.sharding().queries, q_tile)),
+      keys_(positions_of_tiles(sim.problem().kv_positions, sim.problem().Q.shape.B, sim.sharding().keys, k_tile)) {
 }
 
-Readings tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes) {
-  Readings readings;
+Variants tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes) {
+  Variants variants;
   for (const Index size : sizes)
     if (size < largest_block(sim))
-      readings.push_back(Reading({name, size, size == 0 ? "the whole block" : std::to_string(size)}));
-  return readings;
+      variants.push_back(Variant({name, size, size == 0 ? "the whole block" : std::to_string(size)}));
+  return variants;
 }
 
-Readings local_alignments(const Simulation& sim) {
+Variants local_alignments(const Simulation& sim) {
   bool equal = true;
   for (int device = 0; device < sim.devices(); ++device)
     equal =
@@ -69,9 +69,9 @@ bool has_window(const Simulation& sim) {
 bool has_documents(const Simulation& sim) {
   const Problem<double>& problem = sim.problem();
   const std::int64_t first = sim.key(0, 0).segment;
-  const auto other = [first](const Token& token) { return token.segment != first; };
+  const auto other = [first](const RowPosition& row_position) { return token.segment != first; };
   for (Index b = 0; b < problem.Q.shape.B; ++b) {
-    const auto queries = problem.q_tokens.of(b), keys = problem.kv_tokens.of(b);
+    const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
     if (std::any_of(queries.begin(), queries.end(), other) || std::any_of(keys.begin(), keys.end(), other))
       return true;
   }

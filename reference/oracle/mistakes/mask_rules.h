@@ -3,19 +3,19 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/oracle/mistake.h"
+#include "reference/oracle/catalogue/mistake.h"
 #include "reference/oracle/mistakes/blocks.h"
 
 namespace ringattn {
 
 // What the entries about masks share: nearly all of them are a softmax over the wrong keys.
 
-constexpr double hidden_score = -std::numeric_limits<double>::infinity();
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
 // A query, a key, and where both lie on the ring: all that a mask can ask.
 struct Pair {
   Index b, h, i, j;        // sequence, query head, row of the query, row of the key
-  Token q, k;              // where both stand
+  RowPosition q, k;              // where both stand
   int device, owner;       // who has the query, who had the key before any hop
   Index q_place, k_place;  // among the rows of their devices
   double S;                // scaled and soft-capped score
@@ -29,48 +29,48 @@ struct Pair {
 
 // Calls visit(pair) for the keys of a row in their order
 template <class Visit>
-void for_each_key(const Simulation& sim, const Row& row, const Visit& visit) {
+void for_each_key(const Simulation& sim, const QueryRow& row, const Function& visit) {
   const Mask& mask = sim.problem().scoring.mask;
   const Mask reach{false, mask.window_left, mask.causal ? -1 : mask.window_right};
-  const RowSpread& keys = sim.spread().keys;
+  const RowSharding& keys = sim.sharding().keys;
   for (Index j = 0; j < sim.problem().K.shape.S; ++j) {
-    const Token& k = sim.key(row.b, j);
+    const RowPosition& k = sim.key(row.b, j);
     visit(Pair{row.b, row.h, row.i, j, row.token, k, row.device, keys.device_of(j), row.place,
                keys.place_of(j), row.S[j], row.visible[j], visible(row.token, k, reach)});
   }
 }
 
-// weight = softmax of score(pair) over the keys; hidden_score leaves a key out
+// weight = softmax of score(pair) over the keys; minus_infinity leaves a key out
 template <class Score>
-void softmax_of(const Simulation& sim, const Row& row, RowWeights& result, const Score& score) {
-  double m = hidden_score, l = 0;
+void softmax_of(const Simulation& sim, const QueryRow& row, RowWeights& result, const Score& score) {
+  double m = minus_infinity, l = 0;
   for_each_key(sim, row, [&](const Pair& pair) { m = std::max(m, result.weight(pair.j) = score(pair)); });
   for (double& weight : result.weight) {
-    weight = weight == hidden_score ? 0 : std::exp(weight - m);
+    weight = weight == minus_infinity ? 0 : std::exp(weight - m);
     l += weight;
   }
-  if (m == hidden_score) return;
+  if (m == minus_infinity) return;
   result.weight /= l;
   result.lse = m + std::log(l);
 }
 
 template <class Score>
-Attended<double> attend_with_scores(const Simulation& sim, const Score& score) {
-  return sim.run([&](const Row& row, RowWeights& result) { softmax_of(sim, row, result, score); });
+AttentionOutput<double> attend_with_scores(const Simulation& sim, const Score& score) {
+  return sim.run([&](const QueryRow& row, RowWeights& result) { softmax_of(sim, row, result, score); });
 }
 
 // Attention where a query sees the keys that the rule admits
 template <class Admits>
-Attended<double> attend_where(const Simulation& sim, const Admits& admits) {
-  return attend_with_scores(sim, [&](const Pair& pair) { return admits(pair) ? pair.S : hidden_score; });
+AttentionOutput<double> attend_where(const Simulation& sim, const Admits& admits) {
+  return attend_with_scores(sim, [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity; });
 }
 
 // The query rows and keys of a device
 inline Index queries_of(const Simulation& sim, int device) {
-  return static_cast<Index>(sim.spread().queries.rows_of(device).size());
+  return static_cast<Index>(sim.sharding().queries.rows_of(device).size());
 }
 inline Index keys_of(const Simulation& sim, int device) {
-  return static_cast<Index>(sim.spread().keys.rows_of(device).size());
+  return static_cast<Index>(sim.sharding().keys.rows_of(device).size());
 }
 
 // ---- Tiles ------------------------------------------------------------------
@@ -104,32 +104,28 @@ class TilePositions {
   std::vector<PositionRange> queries_, keys_;  // of the tile of each row, (B, S)
 };
 
-// ---- Readings ---------------------------------------------------------------
+// ---- Variants ---------------------------------------------------------------
 
-inline Readings joined(std::initializer_list<Readings> lists) {
-  Readings all;
-  for (const Readings& list : lists) all.insert(all.end(), list.begin(), list.end());
+inline Variants accumulated(std::initializer_list<Variants> lists) {
+  Variants all;
+  for (const Variants& list : lists) all.insert(all.end(), list.begin(), list.end());
   return all;
 }
 
-inline Readings when(bool possible, const Readings& readings) { return possible ? readings : Readings(); }
-
-inline Readings any_case(const Simulation&) { return single_reading(); }
-
-inline Readings on_several_devices(const Simulation& sim) {
-  return when(sim.devices() > 1, single_reading());
+inline Variants on_several_devices(const Simulation& sim) {
+  return only_if(sim.devices() > 1, single_variant());
 }
 
 // The sizes that cut the largest block of keys; 0 stands for the whole block
-Readings tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes);
+Variants tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes);
 
 // How a causal test by place aligns two blocks of different lengths
-Readings local_alignments(const Simulation& sim);
+Variants local_alignments(const Simulation& sim);
 
-// How far the place of the query lies after the place of the key, in the reading's alignment
+// How far the place of the query lies after the place of the key, in the variant's alignment
 inline Index local_distance(const Simulation& sim, const Pair& pair, Index bottom_right) {
-  const Index shift = bottom_right ? keys_of(sim, pair.owner) - queries_of(sim, pair.device) : 0;
-  return pair.q_place + shift - pair.k_place;
+  const Index offset = bottom_right ? keys_of(sim, pair.owner) - queries_of(sim, pair.device) : 0;
+  return pair.q_place + offset - pair.k_place;
 }
 
 bool has_window(const Simulation& sim);

@@ -16,11 +16,11 @@ enum MaskedPart : Index { keys_after_query, all_hidden_keys };
 // What the mistake masks, and how much of the hidden part is skipped, so that the mistake cannot touch it
 class SoftMask {
  public:
-  SoftMask(const Simulation& sim, const Reading& reading)
-      : only_causal_(reading["masked"] == keys_after_query),
+  SoftMask(const Simulation& sim, const Variant& variant)
+      : only_causal_(variant["masked"] == keys_after_query),
         mask_(only_causal_ ? Mask{.causal = true} : sim.problem().scoring.mask),
-        skips_(reading["skipped"] != nothing_skipped),
-        tiles_(sim, skips_ ? reading["skipped"] : 0, skips_ ? reading["skipped"] : 0) {}
+        skips_(variant["skipped"] != nothing_skipped),
+        tiles_(sim, skips_ ? variant["skipped"] : 0, skips_ ? variant["skipped"] : 0) {}
 
   bool met(const Pair& pair) const {
     return (!only_causal_ || pair.in_reach) && !(skips_ && tiles_.hidden(pair, mask_));
@@ -37,71 +37,71 @@ class SoftMask {
 };
 
 // What a program may skip: nothing, blocks, tiles
-Readings skips(const Simulation& sim, std::initializer_list<Index> tiles) {
-  return joined({{Reading({"skipped", SoftMask::nothing_skipped, "nothing"})},
-                 when(sim.devices() > 1, {Reading({"skipped", 0, "blocks without a visible key"})}),
+Variants skips(const Simulation& sim, std::initializer_list<Index> tiles) {
+  return accumulated({{Variant({"skipped", SoftMask::nothing_skipped, "nothing"})},
+                 only_if(sim.devices() > 1, {Variant({"skipped", 0, "blocks without a visible key"})}),
                  tile_sizes(sim, "skipped", tiles)});
 }
 
-Reading masked_part(Index part) {
+Variant masked_part(Index part) {
   return each_named("masked", {"keys after the query", "all hidden keys"})[static_cast<std::size_t>(part)];
 }
 
-Readings masked(const Simulation& sim) {
+Variants masked(const Simulation& sim) {
   const bool all_come_after = sim.causal() && !has_window(sim) && !has_documents(sim);
-  return joined({{masked_part(keys_after_query)}, when(!all_come_after, {masked_part(all_hidden_keys)})});
+  return accumulated({{masked_part(keys_after_query)}, only_if(!all_come_after, {masked_part(all_hidden_keys)})});
 }
 
-Readings soft_masks(const Simulation& sim) { return masked(sim) * skips(sim, {16, 32, 64, 128, 256}); }
+Variants soft_masks(const Simulation& sim) { return masked(sim) * skips(sim, {16, 32, 64, 128, 256}); }
 
 // Attention where the score of a met key is score(S, seen)
 template <class Score>
-Attended<double> attend_softly(const Simulation& sim, const Reading& reading, const Score& score) {
-  const SoftMask mask(sim, reading);
+AttentionOutput<double> attend_softly(const Simulation& sim, const Variant& variant, const Score& score) {
+  const SoftMask mask(sim, variant);
   return attend_with_scores(
-      sim, [&](const Pair& pair) { return mask.met(pair) ? score(pair.S, mask.seen(pair)) : hidden_score; });
+      sim, [&](const Pair& pair) { return mask.met(pair) ? score(pair.S, mask.seen(pair)) : minus_infinity; });
 }
 
 // ---- The mistakes -----------------------------------------------------------
 
-Attended<double> masked_after_softmax(const Simulation& sim, const Reading& reading) {
-  const SoftMask mask(sim, reading);
-  return sim.run([&](const Row& row, RowWeights& result) {
-    softmax_of(sim, row, result, [&](const Pair& pair) { return mask.met(pair) ? pair.S : hidden_score; });
+AttentionOutput<double> masked_after_softmax(const Simulation& sim, const Variant& variant) {
+  const SoftMask mask(sim, variant);
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
+    softmax_of(sim, row, result, [&](const Pair& pair) { return mask.met(pair) ? pair.S : minus_infinity; });
     for_each_key(sim, row, [&](const Pair& pair) {
       if (!mask.seen(pair)) result.weight(pair.j) = 0;
     });
   });
 }
 
-Attended<double> boolean_added(const Simulation& sim, const Reading& reading) {
-  const Index style = reading["added"];
-  return attend_softly(sim, reading, [style](double S, bool seen) {
+AttentionOutput<double> boolean_added(const Simulation& sim, const Variant& variant) {
+  const Index style = variant["added"];
+  return attend_softly(sim, variant, [style](double S, bool seen) {
     if (style == 0) return seen ? S + 1 : S;
     if (style == 1) return seen ? S : S + 1;
     return seen ? S : S - 1;
   });
 }
 
-Attended<double> hidden_scores_zero(const Simulation& sim, const Reading& reading) {
-  return attend_softly(sim, reading, [](double S, bool seen) { return seen ? S : 0; });
+AttentionOutput<double> hidden_scores_zero(const Simulation& sim, const Variant& variant) {
+  return attend_softly(sim, variant, [](double S, bool seen) { return seen ? S : 0; });
 }
 
-Attended<double> masked_before_softcap(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> masked_before_softcap(const Simulation& sim, const Variant& variant) {
   const double c = sim.problem().scoring.softcap;
-  return attend_softly(sim, reading, [c](double S, bool seen) { return seen ? S : -c; });
+  return attend_softly(sim, variant, [c](double S, bool seen) { return seen ? S : -c; });
 }
 
 // Finite numbers that stand for -infinity; where lse is mended afterwards, -infinity itself
-constexpr std::array<double, 4> lowest{hidden_score, -3.4028234663852886e38, -2.3819763427e38, -1e30};
+constexpr std::array<double, 4> lowest{minus_infinity, -3.4028234663852886e38, -2.3819763427e38, -1e30};
 
-Attended<double> empty_rows_read_mean(const Simulation& sim, const Reading& reading) {
-  const Index skipped = reading["skipped"];
+AttentionOutput<double> empty_rows_read_mean(const Simulation& sim, const Variant& variant) {
+  const Index skipped = variant["skipped"];
   const TilePositions tiles(sim, std::max<Index>(skipped, 0), std::max<Index>(skipped, 0));
-  const double sentinel = lowest[static_cast<std::size_t>(reading["lse"])];
-  return sim.run([&](const Row& row, RowWeights& result) {
-    weigh_rightly(row, result);
-    if (result.lse != hidden_score) return;
+  const double sentinel = lowest[static_cast<std::size_t>(variant["lse"])];
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
+    correct_weights(row, result);
+    if (result.lse != minus_infinity) return;
     for_each_key(sim, row, [&](const Pair& pair) {
       const bool met = skipped < 0 || !tiles.hidden(pair, sim.problem().scoring.mask);
       result.weight(pair.j) = met ? 1 : 0;
@@ -116,10 +116,10 @@ Attended<double> empty_rows_read_mean(const Simulation& sim, const Reading& read
 // Scores and maxima that people take for low enough
 constexpr std::array<double, 6> sentinels{-1e9, -65504, -5e4, -1e4, -1e3, -1e2};
 
-Attended<double> finite_sentinel(const Simulation& sim, const Reading& reading) {
-  const double sentinel = sentinels[static_cast<std::size_t>(reading["sentinel"])];
-  const bool added = reading["hidden score"] == 1;
-  return attend_softly(sim, reading, [=](double S, bool seen) {
+AttentionOutput<double> finite_sentinel(const Simulation& sim, const Variant& variant) {
+  const double sentinel = sentinels[static_cast<std::size_t>(variant["sentinel"])];
+  const bool added = variant["hidden score"] == 1;
+  return attend_softly(sim, variant, [=](double S, bool seen) {
     if (seen) return S;
     return added ? S + sentinel : sentinel;
   });
@@ -129,40 +129,40 @@ constexpr std::array<double, 6> maxima{-1e9, -5e4, -1e4, 0, 0, 10};
 constexpr Index first_fixed_maximum = 4;
 
 // float32 knows no number below exp(-104) and none above exp(88.7)
-double exp_in(bool float32, double x) {
+double exp_in_precision(bool float32, double x) {
   if (float32 && x < -104) return 0;
   if (float32 && x > 88.73) return std::numeric_limits<double>::infinity();
   return std::exp(x);
 }
 
-Attended<double> finite_maximum(const Simulation& sim, const Reading& reading) {
-  const double m0 = maxima[static_cast<std::size_t>(reading["maximum"])];
-  const bool fixed = reading["maximum"] >= first_fixed_maximum, float32 = reading["arithmetic"] == 0;
-  return sim.run([&](const Row& row, RowWeights& result) {
+AttentionOutput<double> finite_maximum(const Simulation& sim, const Variant& variant) {
+  const double m0 = maxima[static_cast<std::size_t>(variant["maximum"])];
+  const bool fixed = variant["maximum"] >= first_fixed_maximum, float32 = variant["arithmetic"] == 0;
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
     double m = m0, l = 0;
     for (Index j = 0; j < result.weight.size(); ++j)
       if (row.visible[j] && !fixed) m = std::max(m, row.S[j]);
     for (Index j = 0; j < result.weight.size(); ++j)
-      if (row.visible[j]) l += result.weight(j) = exp_in(float32, row.S[j] - m);
+      if (row.visible[j]) l += result.weight(j) = exp_in_precision(float32, row.S[j] - m);
     if (l == 0) return;
     result.weight /= l;
     result.lse = m + std::log(l);
   });
 }
 
-Attended<double> finite_infinity(const Simulation& sim, const Reading& reading) {
-  return reading["finite"] == 0 ? finite_sentinel(sim, reading) : finite_maximum(sim, reading);
+AttentionOutput<double> finite_infinity(const Simulation& sim, const Variant& variant) {
+  return variant["finite"] == 0 ? finite_sentinel(sim, variant) : finite_maximum(sim, variant);
 }
 
-Readings finite_infinities(const Simulation& sim) {
-  const Readings finite = each_named("finite", {"the score of a hidden key", "the maximum"});
-  const Readings scores = each_named("sentinel", {"-1e9", "-65504", "-5e4", "-1e4", "-1e3", "-1e2"}) *
+Variants finite_infinities(const Simulation& sim) {
+  const Variants finite = each_named("finite", {"the score of a hidden key", "the maximum"});
+  const Variants scores = each_named("sentinel", {"-1e9", "-65504", "-5e4", "-1e4", "-1e3", "-1e2"}) *
                           each_named("hidden score", {"the sentinel", "S + the sentinel"}) *
-                          Readings{masked_part(all_hidden_keys)} * skips(sim, {});
-  const Readings kept_maxima = each_named("maximum", {"starts at -1e9", "starts at -5e4", "starts at -1e4",
+                          Variants{masked_part(all_hidden_keys)} * skips(sim, {});
+  const Variants kept_maxima = each_named("maximum", {"starts at -1e9", "starts at -5e4", "starts at -1e4",
                                                       "starts at 0", "stays at 0", "stays at 10"}) *
                                each_named("arithmetic", {"float32", "float64"});
-  return joined({when(has_mask(sim), Readings{finite[0]} * scores), Readings{finite[1]} * kept_maxima});
+  return accumulated({only_if(has_mask(sim), Variants{finite[0]} * scores), Variants{finite[1]} * kept_maxima});
 }
 
 }  // namespace
@@ -176,8 +176,7 @@ std::vector<Mistake> score_mask_mistakes() {
        .fingerprint = "lse is that of attention without mask; the weights of a row add to less than 1",
        .why = "hidden keys have already taken their share of the softmax",
        .fix = "set hidden scores to -inf before the softmax",
-       .evidence = "",
-       .readings = soft_masks,
+       .variants = soft_masks,
        .forward = masked_after_softmax},
       {.id = "M11",
        .family = Family::mask,
@@ -188,8 +187,7 @@ std::vector<Mistake> score_mask_mistakes() {
            "is wrong, by exactly 1",
        .why = "true becomes 1 and false 0, where 0 and -inf were meant",
        .fix = "S where visible, -inf elsewhere",
-       .evidence = "",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
              return each_named("added", {"1 to visible keys", "1 to hidden keys", "-1 to hidden keys"}) *
                     soft_masks(sim);
@@ -202,8 +200,7 @@ std::vector<Mistake> score_mask_mistakes() {
        .fingerprint = "hidden keys have all the same weight exp(0 - lse)",
        .why = "0 is a score like any other; only -inf has weight 0",
        .fix = "hidden scores are -inf",
-       .evidence = "",
-       .readings = soft_masks,
+       .variants = soft_masks,
        .forward = hidden_scores_zero},
       {.id = "M20",
        .family = Family::mask,
@@ -214,11 +211,11 @@ std::vector<Mistake> score_mask_mistakes() {
        .why =
            "with a finite number for -inf, a row of nothing but hidden scores looks like a row of equal ones",
        .fix = "where m is the score of hidden keys: out = 0, lse = -inf",
-       .evidence = "ml-explore/mlx#2395, tracel-ai/burn#4697, iree-org/iree#24175",
+       .seen_in = "ml-explore/mlx#2395, tracel-ai/burn#4697, iree-org/iree#24175",
        .convention = "JAX",
-       .readings =
+       .variants =
            [](const Simulation& sim) {
-             return when(has_mask(sim),
+             return only_if(has_mask(sim),
                          each_named("lse", {"-inf", "-3.4e38 + log n", "-2.4e38 + log n", "-1e30 + log n"}) *
                              skips(sim, {}));
            },
@@ -232,8 +229,8 @@ std::vector<Mistake> score_mask_mistakes() {
            "keys, or become 0",
        .why = "scores can be lower than any number that looks low enough",
        .fix = "-inf, and a guard where m = -inf",
-       .evidence = "flashinfer-ai/flashinfer#4267, Dao-AILab/flash-attention#2082, HabanaAI/vllm-fork#275",
-       .readings = finite_infinities,
+       .seen_in = "flashinfer-ai/flashinfer#4267, Dao-AILab/flash-attention#2082, HabanaAI/vllm-fork#275",
+       .variants = finite_infinities,
        .forward = finite_infinity},
       {.id = "M28",
        .family = Family::mask,
@@ -242,9 +239,8 @@ std::vector<Mistake> score_mask_mistakes() {
        .fingerprint = "hidden keys have all the same weight exp(-c - lse); invisible where c is large",
        .why = "the soft-cap turns -inf into the finite score -c",
        .fix = "scale, soft-cap, then mask",
-       .evidence = "",
-       .readings =
-           [](const Simulation& sim) { return when(sim.problem().scoring.softcap > 0, soft_masks(sim)); },
+       .variants =
+           [](const Simulation& sim) { return only_if(sim.problem().scoring.softcap > 0, soft_masks(sim)); },
        .forward = masked_before_softcap},
   };
 }

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "reference/oracle/catalogue.h"
+#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/merge_chain.h"
 
 namespace ringattn {
@@ -12,88 +12,88 @@ using std::numbers::ln2;
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-Attended<double> base_2_merged_as_e(const Simulation& sim, const Reading& reading) {
-  Attended<double> result =
-      merged_with({.lse_of_block = [](const RowWeights& block) { return block.lse / ln2; }}, sim, reading);
-  if (reading["lse"] == 1)
+AttentionOutput<double> base_2_merged_as_e(const Simulation& sim, const Variant& variant) {
+  AttentionOutput<double> result =
+      merged_with({.lse_of_block = [](const RowWeights& block) { return block.lse / ln2; }}, sim, variant);
+  if (variant["lse"] == 1)
     for (Index n = 0; n < result.lse.size(); ++n) result.lse.data()[n] *= ln2;
   return result;
 }
 
-Attended<double> e_merged_as_base_2(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> e_merged_as_base_2(const Simulation& sim, const Variant& variant) {
   constexpr Index as_merged = 0, multiplied_by_ln2 = 1;
-  const Index returned = reading["lse"];
+  const Index returned = variant["lse"];
   const JoinRule join = [returned](double lse, double lse_b, Index) -> Join {
     const double right = log_of_sum(lse, lse_b), base_2 = log_of_sum(lse * ln2, lse_b * ln2) / ln2;
     const double lse_new = returned == as_merged || returned == multiplied_by_ln2 ? base_2 : right;
-    if (lse_new == nothing_seen) return {1, 1, lse_new};
+    if (lse_new == minus_infinity) return {1, 1, lse_new};
     return {std::exp2(lse - lse_new), std::exp2(lse_b - lse_new), lse_new};
   };
-  Attended<double> result = merged_with({.join = join}, sim, reading);
+  AttentionOutput<double> result = merged_with({.join = join}, sim, variant);
   if (returned == multiplied_by_ln2)
     for (Index n = 0; n < result.lse.size(); ++n) result.lse.data()[n] *= ln2;
   return result;
 }
 
-Attended<double> lse_added(const Simulation& sim, const Reading& reading) {
-  const bool by_sigmoid = reading["weights"] == 1;
+AttentionOutput<double> lse_added(const Simulation& sim, const Variant& variant) {
+  const bool by_sigmoid = variant["weights"] == 1;
   const JoinRule join = [by_sigmoid](double lse, double lse_b, Index) -> Join {
     const double lse_new = lse + lse_b;
     if (by_sigmoid) return {sigmoid(lse - lse_b), sigmoid(lse_b - lse), lse_new};
     return {std::exp(lse - lse_new), std::exp(lse_b - lse_new), lse_new};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Readings lse_added_readings(const Simulation& sim) {
+Variants lse_added_variants(const Simulation& sim) {
   return pieces_and_unseen(sim) * each_named("weights", {"exp(lse - lse')", "sigmoid(lse - lse_b)"}) *
-         Readings{Reading({"start", from_the_first_block, "the first block"}),
-                  Reading({"start", from_zeros, "(0, 0)"})};
+         Variants{Variant({"start", from_the_first_block, "the first block"}),
+                  Variant({"start", from_zeros, "(0, 0)"})};
 }
 
-Attended<double> lse_updated_too_early(const Simulation& sim, const Reading& reading) {
-  const bool by_sigmoid = reading["weights"] == 1;
+AttentionOutput<double> lse_updated_too_early(const Simulation& sim, const Variant& variant) {
+  const bool by_sigmoid = variant["weights"] == 1;
   const JoinRule join = [by_sigmoid](double lse, double lse_b, Index) -> Join {
     const double lse_new = log_of_sum(lse, lse_b);
-    if (lse_new == nothing_seen) return {1, 1, lse_new};
+    if (lse_new == minus_infinity) return {1, 1, lse_new};
     const double added = by_sigmoid ? sigmoid(lse_b - lse_new) : std::exp(lse_b - lse_new);
     return {by_sigmoid ? 1 - added : 1, added, lse_new};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Readings lse_updated_too_early_readings(const Simulation& sim) {
+Variants lse_updated_too_early_variants(const Simulation& sim) {
   return pieces(sim) * each_named("weights", {"1 and exp(lse_b - lse')", "of sigmoid(lse_b - lse')"});
 }
 
-Attended<double> weights_swapped(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> weights_swapped(const Simulation& sim, const Variant& variant) {
   const JoinRule join = [](double lse, double lse_b, Index merged) -> Join {
-    const Join right = join_rightly(lse, lse_b, merged);
+    const Join right = correct_join(lse, lse_b, merged);
     return {right.added, right.kept, right.lse};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Attended<double> averaged(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> averaged(const Simulation& sim, const Variant& variant) {
   const JoinRule join = [](double lse, double lse_b, Index merged) -> Join {
     const auto n = static_cast<double>(merged);
     return {n / (n + 1), 1 / (n + 1), log_of_sum(lse, lse_b)};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Attended<double> running_mean(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> running_mean(const Simulation& sim, const Variant& variant) {
   const JoinRule join = [](double lse, double lse_b, Index) -> Join {
     return {0.5, 0.5, log_of_sum(lse, lse_b)};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Attended<double> summed(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> summed(const Simulation& sim, const Variant& variant) {
   const JoinRule join = [](double lse, double lse_b, Index) -> Join {
     return {1, 1, log_of_sum(lse, lse_b)};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
 }  // namespace
@@ -108,8 +108,8 @@ std::vector<Mistake> merge_mistakes() {
                       "slope 1/ln 2 - 1 = 0.443: blocks that weigh much weigh too much",
        .why = "Kernels that work with exp2 return lse in base 2.",
        .fix = "Multiply the lse of the kernel by ln 2 before merging.",
-       .evidence = "vllm-project/vllm#28840",
-       .readings =
+       .seen_in = "vllm-project/vllm#28840",
+       .variants =
            [](const Simulation& sim) {
              return pieces(sim) * each_named("lse", {"returned as merged", "returned multiplied by ln 2"});
            },
@@ -121,8 +121,8 @@ std::vector<Mistake> merge_mistakes() {
        .fingerprint = "as with L1, but slope ln 2 - 1 = -0.307: blocks that weigh much weigh too little",
        .why = "The merge was taken from a library whose kernels return lse in base 2.",
        .fix = "Use exp and log, or divide the lse of the kernel by ln 2 before merging.",
-       .evidence = "sgl-project/sglang#35045",
-       .readings =
+       .seen_in = "sgl-project/sglang#35045",
+       .variants =
            [](const Simulation& sim) {
              return pieces(sim) * each_named("lse", {"returned as merged", "returned multiplied by ln 2",
                                                      "merged rightly, only the weights in base 2"});
@@ -135,8 +135,8 @@ std::vector<Mistake> merge_mistakes() {
        .fingerprint = "lse is the sum over the blocks, and overflows; weights are far off",
        .why = "What adds up are the sums of exp, not their logarithms.",
        .fix = "lse' = log(exp(lse) + exp(lse_b)).",
-       .evidence = "zhuzilin/ring-flash-attention#20",
-       .readings = lse_added_readings,
+       .seen_in = "zhuzilin/ring-flash-attention#20",
+       .variants = lse_added_variants,
        .forward = lse_added},
       {.id = "L4",
        .family = Family::merge,
@@ -147,8 +147,7 @@ std::vector<Mistake> merge_mistakes() {
            "form with a sigmoid, the latest blocks weigh too little",
        .why = "The weight of the past is taken of a value that has forgotten the past.",
        .fix = "Keep the old lse until both weights are computed.",
-       .evidence = "",
-       .readings = lse_updated_too_early_readings,
+       .variants = lse_updated_too_early_variants,
        .forward = lse_updated_too_early},
       {.id = "L5",
        .family = Family::merge,
@@ -157,8 +156,7 @@ std::vector<Mistake> merge_mistakes() {
        .fingerprint = "lse is right; blocks that should hardly count dominate",
        .why = "Each side is weighed by the mass of the other.",
        .fix = "kept = exp(lse - lse'), added = exp(lse_b - lse').",
-       .evidence = "",
-       .readings = pieces_unseen_and_start,
+       .variants = pieces_unseen_and_start,
        .forward = weights_swapped},
       {.id = "L6",
        .family = Family::merge,
@@ -167,8 +165,7 @@ std::vector<Mistake> merge_mistakes() {
        .fingerprint = "lse is right; all blocks of a row have the same weight",
        .why = "Blocks with large scores must count more than others.",
        .fix = "Weigh each block by exp(lse_b - lse).",
-       .evidence = "",
-       .readings = pieces_and_unseen,
+       .variants = pieces_and_unseen,
        .forward = averaged},
       {.id = "L7",
        .family = Family::merge,
@@ -177,8 +174,7 @@ std::vector<Mistake> merge_mistakes() {
        .fingerprint = "lse is right; the last block has weight 1/2, the one before it 1/4, ...",
        .why = "The weight of a block depends on when it came instead of on its scores.",
        .fix = "Weigh each block by exp(lse_b - lse).",
-       .evidence = "",
-       .readings = pieces_unseen_and_start,
+       .variants = pieces_unseen_and_start,
        .forward = running_mean},
       {.id = "L8",
        .family = Family::merge,
@@ -187,8 +183,7 @@ std::vector<Mistake> merge_mistakes() {
        .fingerprint = "lse is right; with V = 1 the output is the number of blocks that the row sees",
        .why = "Every block output is already divided by its own sum.",
        .fix = "Weigh each block by exp(lse_b - lse).",
-       .evidence = "",
-       .readings = pieces,
+       .variants = pieces,
        .forward = summed},
   };
 }

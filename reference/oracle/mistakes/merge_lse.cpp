@@ -2,7 +2,7 @@
 #include <limits>
 #include <numbers>
 
-#include "reference/oracle/catalogue.h"
+#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/merge_chain.h"
 
 namespace ringattn {
@@ -13,80 +13,80 @@ using std::numbers::ln2;
 
 enum class Which { first, last };
 
-Attended<double> lse_of_one_block(Which which, const Simulation& sim, const Reading& reading) {
-  const auto blocks_of = tiled_blocks_of_all(sim, reading["tile"]);
-  const bool skips = given(reading, "blocks unseen", 0) == 1;
-  return sim.run([&](const Row& row, RowWeights& result) {
-    weigh_rightly(row, result);
-    result.lse = nothing_seen;
+AttentionOutput<double> merged_lse_of_one_block(Which which, const Simulation& sim, const Variant& variant) {
+  const auto blocks_of = tiled_blocks_of_all(sim, variant["tile"]);
+  const bool skips = given(variant, "blocks unseen", 0) == 1;
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
+    correct_weights(row, result);
+    result.lse = minus_infinity;
     for (const Tiles& block : blocks_of[static_cast<std::size_t>(row.device)])
       for (const Keys& tile : block) {
         const double lse_b = attend(row, tile, result.weight.size()).lse;
-        if (skips && lse_b == nothing_seen) continue;
+        if (skips && lse_b == minus_infinity) continue;
         result.lse = lse_b;
         if (which == Which::first) return;
       }
   });
 }
 
-Attended<double> lse_of_the_last_block(const Simulation& sim, const Reading& reading) {
-  return lse_of_one_block(Which::last, sim, reading);
+AttentionOutput<double> lse_of_the_last_block(const Simulation& sim, const Variant& variant) {
+  return merged_lse_of_one_block(Which::last, sim, variant);
 }
 
-Attended<double> lse_of_the_first_block(const Simulation& sim, const Reading& reading) {
-  return lse_of_one_block(Which::first, sim, reading);
+AttentionOutput<double> lse_of_the_first_block(const Simulation& sim, const Variant& variant) {
+  return merged_lse_of_one_block(Which::first, sim, variant);
 }
 
-Readings whole_chains(const Simulation& sim) {
-  Readings chains;
-  for (const Reading& reading : pieces_and_unseen(sim))
-    if (given(reading, "wrong", 0) == 0) chains.push_back(reading);
+Variants whole_chains(const Simulation& sim) {
+  Variants chains;
+  for (const Variant& variant : pieces_and_unseen(sim))
+    if (given(variant, "wrong", 0) == 0) chains.push_back(variant);
   return chains;
 }
 
 // exp as the format has it: infinite above the largest number
-double exp_in(Index largest_exponent, double x) {
+double exp_with_limit(Index largest_exponent, double x) {
   return x >= static_cast<double>(largest_exponent) * ln2 ? std::numeric_limits<double>::infinity()
                                                           : std::exp(x);
 }
 
-Attended<double> exp_overflows(const Simulation& sim, const Reading& reading) {
-  const Index largest_exponent = reading["exp in"];
+AttentionOutput<double> exp_overflows(const Simulation& sim, const Variant& variant) {
+  const Index largest_exponent = variant["exp in"];
   const JoinRule join = [largest_exponent](double lse, double lse_b, Index) -> Join {
-    const double lse_new = lse + std::log(1 + exp_in(largest_exponent, lse_b - lse));
+    const double lse_new = lse + std::log(1 + exp_with_limit(largest_exponent, lse_b - lse));
     return {std::exp(lse - lse_new), std::exp(lse_b - lse_new), lse_new};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Readings exp_overflows_readings(const Simulation& sim) {
-  return pieces_and_unseen(sim) * Readings{Reading({"exp in", 16, "float16"}),
-                                           Reading({"exp in", 128, "float32"}),
-                                           Reading({"exp in", 1024, "float64"})};
+Variants exp_overflows_variants(const Simulation& sim) {
+  return pieces_and_unseen(sim) * Variants{Variant({"exp in", 16, "float16"}),
+                                           Variant({"exp in", 128, "float32"}),
+                                           Variant({"exp in", 1024, "float64"})};
 }
 
-Attended<double> nan_of_two_empty_sides(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> nan_of_two_empty_sides(const Simulation& sim, const Variant& variant) {
   const JoinRule join = [](double lse, double lse_b, Index) -> Join {
     const double m = std::isnan(lse) ? lse : std::max(lse, lse_b);
     const double lse_new = m + std::log(std::exp(lse - m) + std::exp(lse_b - m));
     return {std::exp(lse - lse_new), std::exp(lse_b - lse_new), lse_new};
   };
-  return merged_with({.join = join}, sim, reading);
+  return merged_with({.join = join}, sim, variant);
 }
 
-Attended<double> half_of_lse_b(const Simulation& sim, const Reading& reading) {
-  const bool maximum = reading["lse_b"] == 0;
+AttentionOutput<double> half_of_lse_b(const Simulation& sim, const Variant& variant) {
+  const bool maximum = variant["lse_b"] == 0;
   return merged_with({.lse_of_block =
                           [maximum](const RowWeights& block) {
-                            if (block.lse == nothing_seen) return nothing_seen;
+                            if (block.lse == minus_infinity) return minus_infinity;
                             const double log_l =
                                 -std::log(block.weight.maxCoeff());  // the largest weight is 1 / l
                             return maximum ? block.lse - log_l : log_l;
                           }},
-                     sim, reading);
+                     sim, variant);
 }
 
-Readings half_of_lse_b_readings(const Simulation& sim) {
+Variants half_of_lse_b_variants(const Simulation& sim) {
   return pieces(sim) * each_named("lse_b", {"m", "log l"});
 }
 
@@ -98,8 +98,8 @@ struct Stranger {
   Index h, i;
 };
 
-Stranger read_in_place_of(const Row& row, const Simulation& sim, bool stored_heads_first) {
-  const std::vector<Index>& rows = sim.spread().queries.rows_of(row.device);
+Stranger read_in_place_of(const QueryRow& row, const Simulation& sim, bool stored_heads_first) {
+  const std::vector<Index>& rows = sim.sharding().queries.rows_of(row.device);
   const Index H = sim.problem().Q.shape.H, L = static_cast<Index>(rows.size());
   const Index at = stored_heads_first ? row.place * H + row.h : row.h * L + row.place;
   return stored_heads_first ? Stranger{at / L, rows[static_cast<std::size_t>(at % L)]}
@@ -111,21 +111,21 @@ std::vector<double> lse_of_blocks(const Stranger& of, Index b, const std::vector
                                   const Simulation& sim) {
   Tensor<double> Q;
   const Problem<double> selected = with_queries(sim.problem(), {of.i}, Q);
-  const Token token = selected.q_tokens.of(b)[0];
+  const RowPosition row_position = selected.q_positions.of(b)[0];
   const Matrix<double> S = capped_scores(selected, b, of.h);
   Matrix<bool> seen(1, S.cols());
   for (Index j = 0; j < S.cols(); ++j) seen(0, j) = visible(token, sim.key(b, j), sim.problem().scoring.mask);
 
   std::vector<double> lse;
-  const Row row{b, of.h, of.i, 0, 0, token, S.data(), seen.data()};
+  const QueryRow row{b, of.h, of.i, 0, 0, token, S.data(), seen.data()};
   for (const Tiles& block : blocks) lse.push_back(attend(row, block.front(), S.cols()).lse);
   return lse;
 }
 
-Attended<double> lse_misread(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> lse_misread(const Simulation& sim, const Variant& variant) {
   const auto blocks_of = tiled_blocks_of_all(sim, 0);
-  const bool heads_first = reading["stored"] == 0, both = reading["misread"] == 0;
-  return sim.run([&](const Row& row, RowWeights& result) {
+  const bool heads_first = variant["stored"] == 0, both = variant["misread"] == 0;
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
     const std::vector<Tiles>& blocks = blocks_of[static_cast<std::size_t>(row.device)];
     const std::vector<double> read =
         lse_of_blocks(read_in_place_of(row, sim, heads_first), row.b, blocks, sim);
@@ -133,14 +133,14 @@ Attended<double> lse_misread(const Simulation& sim, const Reading& reading) {
     double lse_read = read[0];
     for (std::size_t step = 1; step < blocks.size(); ++step) {
       const RowWeights block = attend(row, blocks[step].front(), result.weight.size());
-      const Join join = join_rightly(both ? lse_read : result.lse, read[step], 0);
+      const Join join = correct_join(both ? lse_read : result.lse, read[step], 0);
       result = {join.kept * result.weight + join.added * block.weight, log_of_sum(result.lse, block.lse)};
       lse_read = log_of_sum(lse_read, read[step]);
     }
   });
 }
 
-Readings lse_misread_readings(const Simulation& sim) {
+Variants lse_misread_variants(const Simulation& sim) {
   if (sim.devices() == 1 || sim.problem().Q.shape.H == 1) return {};
   return each_named("stored", {"heads first, read as rows first", "rows first, read as heads first"}) *
          each_named("misread", {"both sides", "the block"});
@@ -159,8 +159,8 @@ std::vector<Mistake> merge_lse_mistakes() {
            "rebuilds wrong probabilities from it",
        .why = "The kernel of each step writes lse into the same place.",
        .fix = "Return the merged lse.",
-       .evidence = "NVIDIA/TransformerEngine@76187a5e0",
-       .readings = whole_chains,
+       .seen_in = "NVIDIA/TransformerEngine@76187a5e0",
+       .variants = whole_chains,
        .forward = lse_of_the_last_block},
       {.id = "L10",
        .family = Family::merge,
@@ -169,8 +169,7 @@ std::vector<Mistake> merge_lse_mistakes() {
        .fingerprint = "out is right; lse is too small wherever the row sees more than its own block",
        .why = "Only out is updated by the merge.",
        .fix = "Return the merged lse.",
-       .evidence = "",
-       .readings = whole_chains,
+       .variants = whole_chains,
        .forward = lse_of_the_first_block},
       {.id = "L11",
        .family = Family::merge,
@@ -181,8 +180,8 @@ std::vector<Mistake> merge_lse_mistakes() {
            "more than exp can hold: 88 in float32, 11 in float16",
        .why = "The exponent is positive where the new block is the larger one.",
        .fix = "lse' = max + log(exp(lse - max) + exp(lse_b - max)), or lse - logsigmoid(lse - lse_b).",
-       .evidence = "zhuzilin/ring-flash-attention@9b84a6a",
-       .readings = exp_overflows_readings,
+       .seen_in = "zhuzilin/ring-flash-attention@9b84a6a",
+       .variants = exp_overflows_variants,
        .forward = exp_overflows},
       {.id = "L12",
        .family = Family::merge,
@@ -192,8 +191,8 @@ std::vector<Mistake> merge_lse_mistakes() {
            "NaN in rows that see nothing of the blocks that come first, even if they see later ones",
        .why = "-infinity minus -infinity is NaN, and NaN stays in all later merges.",
        .fix = "Leave out and lse as they are where both sides are -infinity.",
-       .evidence = "vllm-project/vllm#39148",
-       .readings = [](const Simulation& sim) { return pieces(sim) * both_starts(); },
+       .seen_in = "vllm-project/vllm#39148",
+       .variants = [](const Simulation& sim) { return pieces(sim) * both_starts(); },
        .forward = nan_of_two_empty_sides},
       {.id = "L13",
        .family = Family::merge,
@@ -203,8 +202,8 @@ std::vector<Mistake> merge_lse_mistakes() {
                       "(head, row) pairs share lies in how memory is laid out",
        .why = "A transposed view is passed to a kernel that takes memory to be contiguous.",
        .fix = "Make lse contiguous after the transpose, or pass its strides.",
-       .evidence = "vllm-project/vllm#22003",
-       .readings = lse_misread_readings,
+       .seen_in = "vllm-project/vllm#22003",
+       .variants = lse_misread_variants,
        .forward = lse_misread},
       {.id = "L14",
        .family = Family::merge,
@@ -215,8 +214,8 @@ std::vector<Mistake> merge_lse_mistakes() {
            "log l alone all blocks weigh nearly the same",
        .why = "M and l of a block are kept apart, and the merge of finished outputs needs both.",
        .fix = "lse_b = m_b + log l_b.",
-       .evidence = "zhuzilin/ring-flash-attention#38",
-       .readings = half_of_lse_b_readings,
+       .seen_in = "zhuzilin/ring-flash-attention#38",
+       .variants = half_of_lse_b_variants,
        .forward = half_of_lse_b},
   };
 }

@@ -5,9 +5,9 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
@@ -19,18 +19,18 @@ bool equally_wide(const Simulation& sim) { return sim.problem().K.shape.D == sim
 // ---- One operand stands for another -----------------------------------------
 
 // The operand _into_ is read from _of_, with a head for every query head
-void take(Rewritten& wrong, const Problem<double>& problem, Operand into, Operand of) {
+void take(AlteredProblem& wrong, const Problem<double>& problem, Operand into, Operand of) {
   const Index rows = into == Operand::q ? problem.Q.shape.S : problem.K.shape.S;
   const bool one_each = of == Operand::q;
-  wrong.read(into, of, rows, problem.Q.shape.H, [&problem, one_each](const RowPlace& p) {
+  wrong.gather_rows(into, of, rows, problem.Q.shape.H, [&problem, one_each](const RowPlace& p) {
     return RowPlace{p.b, p.s, one_each ? p.h : problem.kv_head(p.h)};
   });
 }
 
 // The operands that a program takes for q, k and v
-Rewrite with_operands(Operand q, Operand k, Operand v) {
-  return [=](const Problem<double>& problem, const Spread&, const Reading&) {
-    Rewritten wrong(problem);
+ProblemAlteration with_operands(Operand q, Operand k, Operand v) {
+  return [=](const Problem<double>& problem, const Sharding&, const Variant&) {
+    AlteredProblem wrong(problem);
     take(wrong, problem, Operand::q, q);
     take(wrong, problem, Operand::k, k);
     take(wrong, problem, Operand::v, v);
@@ -40,46 +40,46 @@ Rewrite with_operands(Operand q, Operand k, Operand v) {
 
 constexpr Operand q = Operand::q, k = Operand::k, v = Operand::v;
 
-// One of several rewritings, by the value of a parameter
-Rewrite one_of(const char* name, const std::vector<Rewrite>& rewritings) {
-  return [=](const Problem<double>& problem, const Spread& spread, const Reading& reading) {
-    return rewritings[static_cast<std::size_t>(reading[name])](problem, spread, reading);
+// One of several alterations, by the value of a parameter
+ProblemAlteration one_of(const char* name, const std::vector<ProblemAlteration>& alterations) {
+  return [=](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+    return alterations[static_cast<std::size_t>(variant[name])](problem, sharding, variant);
   };
 }
 
 // K plays the queries and Q the keys; with grouped heads one query head of each group, or each for itself
-Rewritten q_and_k_exchanged(const Problem<double>& problem, const Spread&, const Reading& reading) {
-  Rewritten wrong(problem);
+AlteredProblem q_and_k_exchanged(const Problem<double>& problem, const Sharding&, const Variant& variant) {
+  AlteredProblem wrong(problem);
   take(wrong, problem, Operand::q, k);
-  if (reading["query head"] == 0) {
+  if (variant["query head"] == 0) {
     take(wrong, problem, Operand::k, q);
     take(wrong, problem, Operand::v, v);
     return wrong;
   }
   const Index members = problem.query_heads_per_kv_head(),
-              member = reading["query head"] == 1 ? 0 : members - 1;
-  wrong.read(Operand::k, q, problem.K.shape.S, problem.K.shape.H, [=](const RowPlace& p) {
+              member = variant["query head"] == 1 ? 0 : members - 1;
+  wrong.gather_rows(Operand::k, q, problem.K.shape.S, problem.K.shape.H, [=](const RowPlace& p) {
     return RowPlace{p.b, p.s, p.h * members + member};
   });
   return wrong;
 }
 
-Readings where_equally_wide(const Simulation& sim) {
-  return equally_wide(sim) ? single_reading() : Readings();
+Variants where_equally_wide(const Simulation& sim) {
+  return equally_wide(sim) ? single_variant() : Variants();
 }
 
-Readings each_stand_in_for_v(const Simulation& sim) {
+Variants each_stand_in_for_v(const Simulation& sim) {
   if (!equally_wide(sim)) return {};
   return equally_many_rows(sim) ? each_named("v", {"k", "q"}) : each_named("v", {"k"});
 }
 
-Readings each_stand_in(const Simulation& sim) {
+Variants each_stand_in(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return equally_wide(sim) ? each_named("scores", {"q with q", "k with k", "q with v", "v with k"})
                            : each_named("scores", {"q with q", "k with k"});
 }
 
-Readings each_exchange(const Simulation& sim) {
+Variants each_exchange(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return sim.problem().Q.shape.H == sim.problem().K.shape.H
              ? each_named("query head", {"each for itself"})
@@ -87,7 +87,7 @@ Readings each_exchange(const Simulation& sim) {
 }
 
 // The query heads of a group meet the keys of their queries as one, their mean
-Attended<double> exchanged_with_the_mean(const Simulation& sim, const Reading&) {
+AttentionOutput<double> exchanged_with_the_mean(const Simulation& sim, const Variant&) {
   const Problem<double>& problem = sim.problem();
   Tensor<double> Q(problem.Q.shape), K(problem.K.shape);
   for (Index b = 0; b < Q.shape().B; ++b)
@@ -101,9 +101,8 @@ Attended<double> exchanged_with_the_mean(const Simulation& sim, const Reading&) 
   return sim.attention_of(exchanged);
 }
 
-Readings where_heads_are_grouped(const Simulation& sim) {
-  const bool grouped = sim.problem().Q.shape.H != sim.problem().K.shape.H;
-  return grouped && equally_many_rows(sim) ? single_reading() : Readings();
+Variants where_heads_are_grouped(const Simulation& sim) {
+  return grouped(sim) && equally_many_rows(sim) ? single_variant() : Variants();
 }
 
 // ---- Softmax along the wrong axis -------------------------------------------
@@ -135,33 +134,33 @@ Vector<double> lse_over_queries(const Simulation& sim, Index b, Index h, const s
 }
 
 // P_ij = exp(S_ij) / sum over i' of exp(S_i'j)
-Attended<double> softmax_over_queries(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> softmax_over_queries(const Simulation& sim, const Variant& variant) {
   const Problem<double>& problem = sim.problem();
-  const bool own_queries = reading["over"] == 1, lse_of_columns = reading["lse"] == 1;
+  const bool own_queries = variant["over"] == 1, lse_of_columns = variant["lse"] == 1;
   std::vector<std::vector<Index>> rows_of_device;
   for (int device = 0; device < sim.devices(); ++device)
-    rows_of_device.push_back(own_queries ? sim.spread().queries.rows_of(device)
+    rows_of_device.push_back(own_queries ? sim.sharding().queries.rows_of(device)
                                          : all_rows(problem.Q.shape.S));
 
   std::map<std::array<Index, 3>, Vector<double>> known;
-  return sim.run([&](const Row& row, RowWeights& result) {
+  return sim.run([&](const QueryRow& row, RowWeights& result) {
     const int device = own_queries ? row.device : 0;
     const std::array<Index, 3> head{row.b, row.h, device};
     if (!known.count(head))
       known[head] = lse_over_queries(sim, row.b, row.h, rows_of_device[static_cast<std::size_t>(device)]);
     const Vector<double>& lse = known[head];
-    weigh_rightly(row, result);
+    correct_weights(row, result);
     for (Index j = 0; j < result.weight.size(); ++j)
       result.weight(j) = row.visible[j] ? std::exp(row.S[j] - lse(j)) : 0;
     if (lse_of_columns) result.lse = lse(row.i);
   });
 }
 
-Readings each_axis(const Simulation& sim) {
+Variants each_axis(const Simulation& sim) {
   const Shape& shape = sim.problem().Q.shape;
   constexpr Index most_pairs = Index{1} << 24;
   if (shape.B * shape.H * shape.S * sim.problem().K.shape.S > most_pairs) return {};
-  const Readings over = sim.devices() > 1 ? each_named("over", {"all queries", "the queries of the device"})
+  const Variants over = sim.devices() > 1 ? each_named("over", {"all queries", "the queries of the device"})
                                           : each_named("over", {"all queries"});
   return over * (equally_many_rows(sim) ? each_named("lse", {"of the row", "of the column"})
                                         : each_named("lse", {"of the row"}));
@@ -169,48 +168,48 @@ Readings each_axis(const Simulation& sim) {
 
 // ---- Elements and batch entries that are not read ---------------------------
 
-// q . k over some of the elements: those that the reading leaves out are 0 in Q
-Rewritten elements_left_out(const Problem<double>& problem, const Spread&, const Reading& reading) {
-  const Index first = reading["first"], count = reading["count"];
+// q . k over some of the elements: those that the variant leaves out are 0 in Q
+AlteredProblem elements_left_out(const Problem<double>& problem, const Sharding&, const Variant& variant) {
+  const Index first = variant["first"], count = variant["count"];
   const auto keep = [=](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) {
     row.head(first).setZero();
     row.tail(row.size() - first - count).setZero();
   };
-  Rewritten wrong(problem);
-  if (reading["scale"] == 1)
+  AlteredProblem wrong(problem);
+  if (variant["scale"] == 1)
     wrong.scoring.softmax_scale =
         problem.scoring.scale(problem.Q.shape.D) *
         std::sqrt(static_cast<double>(problem.Q.shape.D) / static_cast<double>(count));
-  wrong.change(Operand::q, keep, keep);
+  wrong.transform_rows(Operand::q, keep, keep);
   return wrong;
 }
 
 // A half, a quarter, all but one, and what is left when whole vectors of 4, 8, ... elements are read
-Readings each_element_range(const Simulation& sim) {
+Variants each_element_range(const Simulation& sim) {
   const Index D = sim.problem().Q.shape.D;
   std::set<std::pair<Index, Index>> ranges{
       {0, D / 2}, {D / 2, D - D / 2}, {0, D / 4}, {0, D - 1}, {1, D - 1}};
   for (const Index vector : {2, 4, 8, 16, 32, 64}) ranges.insert({0, D / vector * vector});
-  Readings readings;
+  Variants variants;
   for (const auto& [first, count] : ranges)
     if (count > 0 && count < D)
-      for (const Reading& reading : each_of("first", {first}) * each_of("count", {count}) *
+      for (const Variant& variant : each_of("first", {first}) * each_of("count", {count}) *
                                         each_named("scale", {"1/sqrt(d)", "1/sqrt(count)"}))
-        readings.push_back(reading);
-  return readings;
+        variants.push_back(variant);
+  return variants;
 }
 
 // K and V, or one of them, come from one entry of the batch
-Rewritten one_batch_entry(const Problem<double>& problem, const Spread&, const Reading& reading) {
-  const Index entry = reading["entry"];
+AlteredProblem one_batch_entry(const Problem<double>& problem, const Sharding&, const Variant& variant) {
+  const Index entry = variant["entry"];
   const auto of_entry = [entry](const RowPlace& p) { return RowPlace{entry, p.s, p.h}; };
-  Rewritten wrong(problem);
-  if (reading["operand"] != 2) wrong.read(Operand::k, of_entry);
-  if (reading["operand"] != 1) wrong.read(Operand::v, of_entry);
+  AlteredProblem wrong(problem);
+  if (variant["operand"] != 2) wrong.gather_rows(Operand::k, of_entry);
+  if (variant["operand"] != 1) wrong.gather_rows(Operand::v, of_entry);
   return wrong;
 }
 
-Readings each_batch_entry(const Simulation& sim) {
+Variants each_batch_entry(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
   if (B == 1) return {};
   return each_named("operand", {"K and V", "K", "V"}) * each_of("entry", 0, std::min<Index>(B, 16));
@@ -219,8 +218,8 @@ Readings each_batch_entry(const Simulation& sim) {
 }  // namespace
 
 std::vector<Mistake> operand_mistakes() {
-  const Rewrite v_from_k = one_of("v", {with_operands(q, k, k), with_operands(q, k, q)});
-  const Rewrite scores_of_others = one_of("scores", {with_operands(q, q, v), with_operands(k, k, v),
+  const ProblemAlteration v_from_k = one_of("v", {with_operands(q, k, k), with_operands(q, k, q)});
+  const ProblemAlteration scores_of_others = one_of("scores", {with_operands(q, q, v), with_operands(k, k, v),
                                                      with_operands(q, v, v), with_operands(v, k, v)});
   return {
       {.id = "V1",
@@ -230,9 +229,9 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "everything is wrong, lse too",
        .why = "Two arguments, or the two halves of a packed tensor, are in the wrong order.",
        .fix = "The scores are of Q and K; V is what is read.",
-       .evidence = "ruvnet/agentic-flow#191",
-       .readings = where_equally_wide,
-       .rewrite = with_operands(q, v, k)},
+       .seen_in = "ruvnet/agentic-flow#191",
+       .variants = where_equally_wide,
+       .alteration = with_operands(q, v, k)},
       {.id = "V2",
        .family = Family::operands,
        .title = "another operand is read in place of V",
@@ -240,9 +239,9 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "lse is right, every row of out is wrong",
        .why = "The same tensor was passed twice, or the wrong part of a packed one was taken.",
        .fix = "out = softmax(scale Q K^T) V. Test with three tensors that differ.",
-       .evidence = "ruvnet/agentic-flow#191",
-       .readings = each_stand_in_for_v,
-       .rewrite = v_from_k},
+       .seen_in = "ruvnet/agentic-flow#191",
+       .variants = each_stand_in_for_v,
+       .alteration = v_from_k},
       {.id = "V3",
        .family = Family::operands,
        .title = "the softmax runs over the queries instead of the keys",
@@ -250,7 +249,7 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "the columns of P sum to 1, the rows do not: with V = 1 the rows of out differ",
        .why = "The axis of the softmax is that of the queries.",
        .fix = "Normalise each row of S over its keys.",
-       .readings = each_axis,
+       .variants = each_axis,
        .forward = softmax_over_queries},
       {.id = "V4",
        .family = Family::operands,
@@ -259,8 +258,8 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "the scores on the diagonal are right, all others are those of the transposed matrix",
        .why = "Two arguments are in the wrong order; with equal shapes nothing else notices.",
        .fix = "S = scale Q K^T: a row for every query.",
-       .readings = each_exchange,
-       .rewrite = q_and_k_exchanged},
+       .variants = each_exchange,
+       .alteration = q_and_k_exchanged},
       {.id = "V8",
        .family = Family::operands,
        .title = "Q and K are exchanged, the query heads of a group averaged",
@@ -268,7 +267,7 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "all query heads of a group give the same rows",
        .why = "Two arguments are in the wrong order, and the head axis was reduced until the shapes agreed.",
        .fix = "S = scale Q K^T: a row for every query of every head.",
-       .readings = where_heads_are_grouped,
+       .variants = where_heads_are_grouped,
        .forward = exchanged_with_the_mean},
       {.id = "V5",
        .family = Family::operands,
@@ -277,8 +276,8 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "lse is wrong; with Q Q^T or K K^T most rows read chiefly their own key",
        .why = "The same tensor was passed twice, or the wrong part of a packed one was taken.",
        .fix = "S = scale Q K^T.",
-       .readings = each_stand_in,
-       .rewrite = scores_of_others},
+       .variants = each_stand_in,
+       .alteration = scores_of_others},
       {.id = "V6",
        .family = Family::operands,
        .title = "one entry of the batch lends its K and V to all",
@@ -286,8 +285,8 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "one entry of the batch is right, all others are wrong",
        .why = "The stride or the index of the batch is missing from the address of K or V.",
        .fix = "Entry b reads K and V of entry b.",
-       .readings = each_batch_entry,
-       .rewrite = one_batch_entry},
+       .variants = each_batch_entry,
+       .alteration = one_batch_entry},
       {.id = "V7",
        .family = Family::operands,
        .title = "some elements of the heads are left out of the scores",
@@ -295,8 +294,8 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "everything is wrong to a similar degree, lse too",
        .why = "The loop over the head dimension ends early, or reads whole vectors only.",
        .fix = "Sum over all d elements; pad with zeros where a kernel wants more.",
-       .readings = each_element_range,
-       .rewrite = elements_left_out},
+       .variants = each_element_range,
+       .alteration = elements_left_out},
   };
 }
 

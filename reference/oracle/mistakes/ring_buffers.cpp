@@ -1,140 +1,140 @@
 #include <algorithm>
 
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/mistakes/journey.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/ring_trace.h"
 
 namespace ringattn {
 
 namespace {
 
-// One visit of the right journey changed
-Attended<double> attend_with_one(const Simulation& sim, const Reading& reading,
+// One visit of the right trace changed
+AttentionOutput<double> attend_with_one(const Simulation& sim, const Variant& variant,
                                  const std::function<void(Visit&)>& change) {
-  Journey journey = right_journey(sim.spread());
-  change(journey[static_cast<std::size_t>(reading["device"])][static_cast<std::size_t>(reading["step"])]);
-  return attend_along(journey, sim);
+  RingTrace trace = correct_ring_trace(sim.sharding());
+  change(trace[static_cast<std::size_t>(variant["device"])][static_cast<std::size_t>(variant["step"])]);
+  return attend_along_trace(trace, sim);
 }
 
-// Whose block the device of the reading has _later_ steps after the step of the reading
-int owner(const Simulation& sim, const Reading& reading, int later) {
-  return sim.spread().owner_at(static_cast<int>(reading["device"]),
-                               static_cast<int>(reading["step"]) + later);
+// Whose block the device of the variant has _later_ steps after the step of the variant
+int owner(const Simulation& sim, const Variant& variant, int later) {
+  return sim.sharding().owner_at(static_cast<int>(variant["device"]),
+                               static_cast<int>(variant["step"]) + later);
 }
 
-// ---- The readings -----------------------------------------------------------
+// ---- The variants -----------------------------------------------------------
 
 // None where there is one device
-Readings each_device(const Simulation& sim) {
-  return sim.devices() > 1 ? each_of("device", 0, sim.devices()) : Readings();
+Variants each_device(const Simulation& sim) {
+  return sim.devices() > 1 ? each_of("device", 0, sim.devices()) : Variants();
 }
-Readings each_owner(const Simulation& sim) {
-  return sim.devices() > 1 ? each_of("owner", 0, sim.devices()) : Readings();
+Variants each_owner(const Simulation& sim) {
+  return sim.devices() > 1 ? each_of("owner", 0, sim.devices()) : Variants();
 }
 
 // Where something arrives
-Readings each_arrival(const Simulation& sim) { return each_device(sim) * each_of("step", 1, sim.devices()); }
+Variants each_arrival(const Simulation& sim) { return each_device(sim) * each_of("step", 1, sim.devices()); }
 
 // ---- One buffer at one step -------------------------------------------------
 
-Attended<double> stale_buffer(const Simulation& sim, const Reading& reading) {
-  const Index stale = reading["stale"];
-  const int before = owner(sim, reading, -1);
-  return attend_with_one(sim, reading, [&](Visit& visit) {
+AttentionOutput<double> stale_buffer(const Simulation& sim, const Variant& variant) {
+  const Index stale = variant["stale"];
+  const int before = owner(sim, variant, -1);
+  return attend_with_one(sim, variant, [&](Visit& visit) {
     if (stale != 2) visit.K = before;
     if (stale != 1) visit.V = before;
   });
 }
 
-Readings stale_buffers(const Simulation& sim) {
+Variants stale_buffers(const Simulation& sim) {
   return each_arrival(sim) * each_named("stale", {"K and V", "K", "V"});
 }
 
-Attended<double> torn_buffer(const Simulation& sim, const Reading& reading) {
-  Journey journey = right_journey(sim.spread());
-  const int due = owner(sim, reading, 0), before = owner(sim, reading, -1);
-  const Index half = static_cast<Index>(sim.spread().keys.rows_of(due).size()) / 2;
-  const bool first_half_new = reading["new"] == 0;
+AttentionOutput<double> torn_buffer(const Simulation& sim, const Variant& variant) {
+  RingTrace trace = correct_ring_trace(sim.sharding());
+  const int due = owner(sim, variant, 0), before = owner(sim, variant, -1);
+  const Index half = static_cast<Index>(sim.sharding().keys.rows_of(due).size()) / 2;
+  const bool first_half_new = variant["new"] == 0;
   const int first = first_half_new ? due : before, last = first_half_new ? before : due;
-  std::vector<Visit>& visits = journey[static_cast<std::size_t>(reading["device"])];
-  visits[static_cast<std::size_t>(reading["step"])] = {first, first, due, 1, 0, half};
+  std::vector<Visit>& visits = trace[static_cast<std::size_t>(variant["device"])];
+  visits[static_cast<std::size_t>(variant["step"])] = {first, first, due, 1, 0, half};
   visits.push_back({last, last, due, 1, half});
-  return attend_along(journey, sim);
+  return attend_along_trace(trace, sim);
 }
 
-Readings torn_buffers(const Simulation& sim) {
+Variants torn_buffers(const Simulation& sim) {
   return each_arrival(sim) * each_named("new", {"the first half", "the last half"});
 }
 
-Attended<double> overwritten_early(const Simulation& sim, const Reading& reading) {
-  const int next = owner(sim, reading, 1);
-  return attend_with_one(sim, reading, [&](Visit& visit) { visit.K = visit.V = next; });
+AttentionOutput<double> overwritten_early(const Simulation& sim, const Variant& variant) {
+  const int next = owner(sim, variant, 1);
+  return attend_with_one(sim, variant, [&](Visit& visit) { visit.K = visit.V = next; });
 }
 
-Readings early_arrivals(const Simulation& sim) {
+Variants early_arrivals(const Simulation& sim) {
   return each_device(sim) * each_of("step", 0, sim.devices() - 1);
 }
 
 // ---- One device, one owner --------------------------------------------------
 
-// At the hops of the reading (0: all) the device sends its own block instead of the one it holds. What is
+// At the hops of the variant (0: all) the device sends its own block instead of the one it holds. What is
 // _behind_ devices further on at a step left the device _behind_ steps before.
-Attended<double> own_block_forwarded(const Simulation& sim, const Reading& reading) {
-  const int P = sim.devices(), sender = static_cast<int>(reading["device"]);
-  const Index hop = reading["hop"];
-  return attend_along(with_detours(sim.spread(),
+AttentionOutput<double> own_block_forwarded(const Simulation& sim, const Variant& variant) {
+  const int P = sim.devices(), sender = static_cast<int>(variant["device"]);
+  const Index hop = variant["hop"];
+  return attend_along_trace(with_overrides(sim.sharding(),
                                    [&](int device, int step, Visit& visit) {
                                      const int behind = (device - sender + P - 1) % P + 1;
                                      const int left = step - behind;  // at the step of this number
                                      if (left < 0 || (hop != 0 && left != hop)) return;
                                      visit.K = visit.V = sender;
-                                     if (given(reading, "mask", 0) == 1) visit.tokens = sender;
+                                     if (given(variant, "mask", 0) == 1) visit.positions = sender;
                                    }),
                       sim);
 }
 
-Readings own_blocks_forwarded(const Simulation& sim) {
-  Readings always = Readings{Reading({"hop", 0, "all"})};
+Variants own_blocks_forwarded(const Simulation& sim) {
+  Variants always = Variants{Variant({"hop", 0, "all"})};
   if (has_mask(sim)) always = always * each_named("mask", {"of the block due", "of the block there"});
   return each_device(sim) * either(always, each_of("hop", 1, sim.devices() - 1));
 }
 
-Attended<double> block_times(int times, const Simulation& sim, const Reading& reading) {
-  const bool at_home_too = reading["where"] == 0;
-  return attend_along(with_detours(sim.spread(),
+AttentionOutput<double> block_times(int times, const Simulation& sim, const Variant& variant) {
+  const bool at_home_too = variant["where"] == 0;
+  return attend_along_trace(with_overrides(sim.sharding(),
                                    [&](int device, int, Visit& visit) {
-                                     if (visit.K == reading["owner"] && (at_home_too || visit.K != device))
+                                     if (visit.K == variant["owner"] && (at_home_too || visit.K != device))
                                        visit.times = times;
                                    }),
                       sim);
 }
 
-Attended<double> block_lost(const Simulation& sim, const Reading& reading) {
-  return block_times(0, sim, reading);
+AttentionOutput<double> block_lost(const Simulation& sim, const Variant& variant) {
+  return block_times(0, sim, variant);
 }
 
-Attended<double> block_doubled(const Simulation& sim, const Reading& reading) {
-  return block_times(2, sim, reading);
+AttentionOutput<double> block_doubled(const Simulation& sim, const Variant& variant) {
+  return block_times(2, sim, variant);
 }
 
-Readings owners(const Simulation& sim) {
+Variants owners(const Simulation& sim) {
   return each_owner(sim) * each_named("where", {"everywhere", "everywhere but at home"});
 }
 
 // Of the block of an owner, away from home, or of what one device has at one step
-Attended<double> zeros(const Simulation& sim, const Reading& reading) {
-  const Index lost = reading["zeros"], of = given(reading, "owner", nobody);
-  return attend_along(with_detours(sim.spread(),
+AttentionOutput<double> zeros(const Simulation& sim, const Variant& variant) {
+  const Index lost = variant["zeros"], of = given(variant, "owner", no_owner);
+  return attend_along_trace(with_overrides(sim.sharding(),
                                    [&](int device, int step, Visit& visit) {
-                                     if (of == nobody ? device != reading["device"] || step != reading["step"]
+                                     if (of == no_owner ? device != variant["device"] || step != variant["step"]
                                                       : visit.K != of || device == of)
                                        return;
-                                     if (lost != 2) visit.K = nobody;
-                                     if (lost != 1) visit.V = nobody;
+                                     if (lost != 2) visit.K = no_owner;
+                                     if (lost != 1) visit.V = no_owner;
                                    }),
                       sim);
 }
 
-Readings zero_blocks(const Simulation& sim) {
+Variants zero_blocks(const Simulation& sim) {
   return either(each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
                 each_arrival(sim) * each_named("zeros", {"K and V"}));
 }
@@ -142,7 +142,7 @@ Readings zero_blocks(const Simulation& sim) {
 // ---- Blocks of different lengths --------------------------------------------
 
 Index rows_of_block(const Simulation& sim, int device) {
-  return static_cast<Index>(sim.spread().keys.rows_of(device).size());
+  return static_cast<Index>(sim.sharding().keys.rows_of(device).size());
 }
 
 Index smallest_block(const Simulation& sim) {
@@ -166,26 +166,26 @@ Index length_for_all(const Simulation& sim, int device, Index assumed) {
 }
 
 // Rows beyond the length are not seen; a shorter block ends in the rows that an earlier one has left there
-Attended<double> one_length_for_all(const Simulation& sim, const Reading& reading) {
-  Journey journey = right_journey(sim.spread());
+AttentionOutput<double> one_length_for_all(const Simulation& sim, const Variant& variant) {
+  RingTrace trace = correct_ring_trace(sim.sharding());
   for (int device = 0; device < sim.devices(); ++device) {
-    const Index length = length_for_all(sim, device, reading["length"]);
-    std::vector<Visit>& visits = journey[static_cast<std::size_t>(device)];
+    const Index length = length_for_all(sim, device, variant["length"]);
+    std::vector<Visit>& visits = trace[static_cast<std::size_t>(device)];
     for (int step = 0; step < sim.devices(); ++step) {
       visits[static_cast<std::size_t>(step)].end = length;
-      Index filled = rows_of_block(sim, sim.spread().owner_at(device, step));
+      Index filled = rows_of_block(sim, sim.sharding().owner_at(device, step));
       for (int earlier = step - 1; earlier >= 0 && filled < length; --earlier) {
-        Visit left = visit_to(sim.spread().owner_at(device, earlier));
+        Visit left = visit_to(sim.sharding().owner_at(device, earlier));
         left.begin = filled, left.end = length;
         visits.push_back(left);
         filled = std::max(filled, rows_of_block(sim, left.K));
       }
     }
   }
-  return attend_along(journey, sim);
+  return attend_along_trace(trace, sim);
 }
 
-Readings lengths(const Simulation& sim) {
+Variants lengths(const Simulation& sim) {
   if (smallest_block(sim) == largest_block(sim)) return {};
   return each_named("length", {"of the shortest block", "of the longest block", "of the block of device 0",
                                "of the device's own block"});
@@ -201,12 +201,12 @@ struct TwoFold {
   TwoFold(const Problem<double>& single, Index rings) : problem(single) {
     K = twofold(single.K, rings), V = twofold(single.V, rings);
     problem.K = K, problem.V = V;
-    const Index Skv = single.K.shape.S, sequences = single.kv_tokens.sequences();
-    problem.kv_tokens = Tokens(sequences, 2 * Skv);
+    const Index Skv = single.K.shape.S, sequences = single.kv_positions.sequences();
+    problem.kv_positions = RowPositions(sequences, 2 * Skv);
     for (Index b = 0; b < sequences; ++b)
       for (Index j = 0; j < 2 * Skv; ++j)
-        problem.kv_tokens.of(b)[static_cast<std::size_t>(j)] =
-            single.kv_tokens.of(b)[static_cast<std::size_t>(j % Skv)];
+        problem.kv_positions.of(b)[static_cast<std::size_t>(j)] =
+            single.kv_positions.of(b)[static_cast<std::size_t>(j % Skv)];
   }
 
   static Tensor<double> twofold(const TensorView<const double>& X, Index rings) {
@@ -218,24 +218,24 @@ struct TwoFold {
   }
 };
 
-Attended<double> blocks_of_the_first_ring(const Simulation& sim, const Reading& reading) {
-  const TwoFold both(sim.problem(), reading["rings"]);
+AttentionOutput<double> blocks_of_the_first_ring(const Simulation& sim, const Variant& variant) {
+  const TwoFold both(sim.problem(), variant["rings"]);
   const Index Skv = sim.problem().K.shape.S;
-  const Simulation twofold(both.problem, sim.spread().layout, sim.devices(), sim.rows());
-  return twofold.run([&](const Row& row, RowWeights& result) {
-    const int device = sim.spread().queries.device_of(row.i);
+  const Simulation twofold(both.problem, sim.sharding().layout, sim.devices(), sim.rows());
+  return twofold.run([&](const QueryRow& row, RowWeights& result) {
+    const int device = sim.sharding().queries.device_of(row.i);
     Keys keys;
-    for (Index j = 0; j < Skv; ++j) keys.push_back(sim.spread().keys.device_of(j) == device ? j : Skv + j);
+    for (Index j = 0; j < Skv; ++j) keys.push_back(sim.sharding().keys.device_of(j) == device ? j : Skv + j);
     result = attend(row, keys, 2 * Skv);
   });
 }
 
-Readings rings(const Simulation& sim) {
+Variants rings(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
-  Readings readings;
+  Variants variants;
   for (Index count = 2; count <= B && sim.devices() > 1; ++count)
-    if (B % count == 0) readings = either(readings, each_of("rings", {count}));
-  return readings;
+    if (B % count == 0) variants = either(variants, each_of("rings", {count}));
+  return variants;
 }
 
 }  // namespace
@@ -250,8 +250,8 @@ std::vector<Mistake> ring_buffer_mistakes() {
                       "1; nothing is seen where the mask hides the block",
        .why = "The attend does not wait for the transfer.",
        .fix = "Wait for the receive before attending.",
-       .evidence = "NVIDIA/TransformerEngine@76187a5e0",
-       .readings = stale_buffers,
+       .seen_in = "NVIDIA/TransformerEngine@76187a5e0",
+       .variants = stale_buffers,
        .forward = stale_buffer},
       {.id = "R10",
        .family = Family::ring,
@@ -260,8 +260,7 @@ std::vector<Mistake> ring_buffer_mistakes() {
        .fingerprint = "one device alone is wrong: one block between weight 1 and 2, another between 0 and 1",
        .why = "The attend starts before the transfer has ended.",
        .fix = "Wait for the receive before attending.",
-       .evidence = "",
-       .readings = torn_buffers,
+       .variants = torn_buffers,
        .forward = torn_buffer},
       {.id = "R11",
        .family = Family::ring,
@@ -270,8 +269,8 @@ std::vector<Mistake> ring_buffer_mistakes() {
        .fingerprint = "one device alone is wrong: the next block has weight 2, the due one 0",
        .why = "The next block is received into the buffer that is still in use.",
        .fix = "Receive into the other one of two buffers.",
-       .evidence = "zhuzilin/ring-flash-attention@8c83989",
-       .readings = early_arrivals,
+       .seen_in = "zhuzilin/ring-flash-attention@8c83989",
+       .variants = early_arrivals,
        .forward = overwritten_early},
       {.id = "R13",
        .family = Family::ring,
@@ -281,8 +280,7 @@ std::vector<Mistake> ring_buffer_mistakes() {
                       "and blocks from beyond it 0",
        .why = "The send reads the home tensors instead of the current buffer.",
        .fix = "Send the block that was attended to.",
-       .evidence = "",
-       .readings = own_blocks_forwarded,
+       .variants = own_blocks_forwarded,
        .forward = own_block_forwarded},
       {.id = "R14",
        .family = Family::ring,
@@ -291,8 +289,7 @@ std::vector<Mistake> ring_buffer_mistakes() {
        .fingerprint = "one column of the weights of devices and blocks is 0; lse is too small",
        .why = "Its message is dropped, or a test skips it.",
        .fix = "Every device attends to every block that the mask leaves it.",
-       .evidence = "",
-       .readings = owners,
+       .variants = owners,
        .forward = block_lost},
       {.id = "R15",
        .family = Family::ring,
@@ -301,8 +298,7 @@ std::vector<Mistake> ring_buffer_mistakes() {
        .fingerprint = "one column of the weights of devices and blocks is 2; lse is too large",
        .why = "Two messages or two steps carry the same block.",
        .fix = "Every device attends to every block once.",
-       .evidence = "",
-       .readings = owners,
+       .variants = owners,
        .forward = block_doubled},
       {.id = "R16",
        .family = Family::ring,
@@ -312,8 +308,8 @@ std::vector<Mistake> ring_buffer_mistakes() {
                       "blocks but the own one",
        .why = "Send and receive count ranks in the world, the loop counts them in its group.",
        .fix = "Translate the rank of the group into the global rank.",
-       .evidence = "zhuzilin/ring-flash-attention@7895974",
-       .readings = rings,
+       .seen_in = "zhuzilin/ring-flash-attention@7895974",
+       .variants = rings,
        .forward = blocks_of_the_first_ring},
       {.id = "R18",
        .family = Family::ring,
@@ -323,8 +319,7 @@ std::vector<Mistake> ring_buffer_mistakes() {
                       "right scores are low",
        .why = "The buffer was allocated with zeros and never filled.",
        .fix = "Fill the buffer before it is sent or read.",
-       .evidence = "",
-       .readings = zero_blocks,
+       .variants = zero_blocks,
        .forward = zeros},
       {.id = "R22",
        .family = Family::ring,
@@ -334,8 +329,7 @@ std::vector<Mistake> ring_buffer_mistakes() {
                       "lost, or shorter blocks end in rows that an earlier block left in the buffer",
        .why = "The sequence is not a multiple of the number of devices.",
        .fix = "Send the length with the block, or pad and mask the padding.",
-       .evidence = "",
-       .readings = lengths,
+       .variants = lengths,
        .forward = one_length_for_all},
   };
 }

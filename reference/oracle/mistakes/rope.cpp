@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
@@ -27,29 +27,29 @@ struct Rope {
   }
 };
 
-Rope rope_of(const Reading& reading) { return {reading["pairs"] == 1, static_cast<double>(reading["base"])}; }
+Rope rope_of(const Variant& variant) { return {variant["pairs"] == 1, static_cast<double>(variant["base"])}; }
 
-Readings each_rope() {
+Variants each_rope() {
   return each_named("pairs", {"halves", "neighbours"}) * each_of("base", {10000, 500000});
 }
-Readings each_rotated() { return each_named("operand", {"q and k", "q", "k"}); }
+Variants each_rotated() { return each_named("operand", {"q and k", "q", "k"}); }
 
 // Turns the rows of an operand by shift(b, s) positions too far
 using Shift = std::function<double(Index b, Index s)>;
 
-void turn(Rewritten& wrong, Operand operand, const Rope& rope, const Shift& shift) {
-  wrong.change(
+void turn(AlteredProblem& wrong, Operand operand, const Rope& rope, const Shift& shift) {
+  wrong.transform_rows(
       operand,
       [&](const RowPlace& p, Eigen::Ref<Eigen::RowVectorXd> row) { rope.turn(row, shift(p.b, p.s)); },
       [=](const RowPlace& p, Eigen::Ref<Eigen::RowVectorXd> row) { rope.turn(row, -shift(p.b, p.s)); });
 }
 
-double position(const Tokens& tokens, Index b, Index s) {
-  return static_cast<double>(tokens.of(b)[static_cast<std::size_t>(s)].position);
+double position(const RowPositions& positions, Index b, Index s) {
+  return static_cast<double>(positions.of(b)[static_cast<std::size_t>(s)].position);
 }
 
 // Where a device believes that its rows stand: 0, 1, ... or one chunk of the sequence
-double local_position(const RowSpread& rows, Index s, bool from_chunk) {
+double local_position(const RowSharding& rows, Index s, bool from_chunk) {
   const int device = rows.device_of(s);
   Index before = 0;
   if (from_chunk)
@@ -57,44 +57,44 @@ double local_position(const RowSpread& rows, Index s, bool from_chunk) {
   return static_cast<double>(before + rows.place_of(s));
 }
 
-Rewritten turned_by_local_positions(const Problem<double>& problem, const Spread& spread,
-                                    const Reading& reading) {
-  const bool from_chunk = reading["positions"] == 1;
-  const auto shift = [from_chunk](const Tokens& tokens, const RowSpread& rows) {
-    return [=, &tokens, &rows](Index b, Index s) {
-      return local_position(rows, s, from_chunk) - position(tokens, b, s);
+AlteredProblem turned_by_local_positions(const Problem<double>& problem, const Sharding& sharding,
+                                    const Variant& variant) {
+  const bool from_chunk = variant["positions"] == 1;
+  const auto shift = [from_chunk](const RowPositions& positions, const RowSharding& rows) {
+    return [=, &positions, &rows](Index b, Index s) {
+      return local_position(rows, s, from_chunk) - position(positions, b, s);
     };
   };
-  Rewritten wrong(problem);
-  if (reading["operand"] != 2)
-    turn(wrong, Operand::q, rope_of(reading), shift(problem.q_tokens, spread.queries));
-  if (reading["operand"] != 1)
-    turn(wrong, Operand::k, rope_of(reading), shift(problem.kv_tokens, spread.keys));
+  AlteredProblem wrong(problem);
+  if (variant["operand"] != 2)
+    turn(wrong, Operand::q, rope_of(variant), shift(problem.q_positions, sharding.queries));
+  if (variant["operand"] != 1)
+    turn(wrong, Operand::k, rope_of(variant), shift(problem.kv_positions, sharding.keys));
   return wrong;
 }
 
 // The right angle taken twice, not at all, or with the other sign
-Rewritten turned_by_a_multiple(const Problem<double>& problem, const Spread&, const Reading& reading) {
+AlteredProblem turned_by_a_multiple(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   constexpr double further[] = {1, -1, -2};
-  const double factor = further[static_cast<std::size_t>(reading["turned"])];
-  const auto shift = [factor](const Tokens& tokens) {
-    return [factor, &tokens](Index b, Index s) { return factor * position(tokens, b, s); };
+  const double factor = further[static_cast<std::size_t>(variant["turned"])];
+  const auto shift = [factor](const RowPositions& positions) {
+    return [factor, &tokens](Index b, Index s) { return factor * position(positions, b, s); };
   };
-  Rewritten wrong(problem);
-  if (reading["operand"] != 2) turn(wrong, Operand::q, rope_of(reading), shift(problem.q_tokens));
-  if (reading["operand"] != 1) turn(wrong, Operand::k, rope_of(reading), shift(problem.kv_tokens));
+  AlteredProblem wrong(problem);
+  if (variant["operand"] != 2) turn(wrong, Operand::q, rope_of(variant), shift(problem.q_positions));
+  if (variant["operand"] != 1) turn(wrong, Operand::k, rope_of(variant), shift(problem.kv_positions));
   return wrong;
 }
 
-Rewritten queries_turned_too_far(const Problem<double>& problem, const Spread&, const Reading& reading) {
-  const auto by = static_cast<double>(reading["by"]);
-  Rewritten wrong(problem);
-  turn(wrong, Operand::q, rope_of(reading), [by](Index, Index) { return by; });
+AlteredProblem queries_turned_too_far(const Problem<double>& problem, const Sharding&, const Variant& variant) {
+  const auto by = static_cast<double>(variant["by"]);
+  AlteredProblem wrong(problem);
+  turn(wrong, Operand::q, rope_of(variant), [by](Index, Index) { return by; });
   return wrong;
 }
 
 // (0, 1, 2, ...) becomes (0, 2, 4, ..., 1, 3, 5, ...), or the reverse
-Rewritten paired_differently(const Problem<double>& problem, const Spread&, const Reading& reading) {
+AlteredProblem paired_differently(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const auto to_halves = [](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) {
     const Eigen::RowVectorXd old = row;
     for (Index n = 0; n < row.size() / 2; ++n) row(n) = old(2 * n), row(n + row.size() / 2) = old(2 * n + 1);
@@ -103,38 +103,38 @@ Rewritten paired_differently(const Problem<double>& problem, const Spread&, cons
     const Eigen::RowVectorXd old = row;
     for (Index n = 0; n < row.size() / 2; ++n) row(2 * n) = old(n), row(2 * n + 1) = old(n + row.size() / 2);
   };
-  const Operand operand = reading["operand"] == 0 ? Operand::q : Operand::k;
-  Rewritten wrong(problem);
-  if (reading["reordered"] == 0)
-    wrong.change(operand, to_halves, to_neighbours);
+  const Operand operand = variant["operand"] == 0 ? Operand::q : Operand::k;
+  AlteredProblem wrong(problem);
+  if (variant["reordered"] == 0)
+    wrong.transform_rows(operand, to_halves, to_neighbours);
   else
-    wrong.change(operand, to_neighbours, to_halves);
+    wrong.transform_rows(operand, to_neighbours, to_halves);
   return wrong;
 }
 
 bool pairs_up(const Simulation& sim) { return sim.problem().Q.shape.D % 2 == 0; }
 
-Readings each_local_position(const Simulation& sim) {
+Variants each_local_position(const Simulation& sim) {
   if (!pairs_up(sim) || sim.devices() == 1) return {};
-  const Readings positions =
-      sim.spread().layout == Layout::contiguous
+  const Variants positions =
+      sim.sharding().layout == Layout::contiguous
           ? each_named("positions", {"of the row on its device"})
           : each_named("positions", {"of the row on its device", "of a contiguous chunk"});
   return positions * each_rotated() * each_rope();
 }
 
-Readings each_multiple(const Simulation& sim) {
+Variants each_multiple(const Simulation& sim) {
   if (!pairs_up(sim)) return {};
   return each_named("turned", {"twice", "not at all", "backwards"}) * each_rotated() * each_rope();
 }
 
-Readings each_offset(const Simulation& sim) {
+Variants each_offset(const Simulation& sim) {
   if (!pairs_up(sim)) return {};
   const Index longer = sim.problem().K.shape.S - sim.problem().Q.shape.S;
   return (longer == 0 ? each_of("by", {1, -1}) : each_of("by", {1, -1, longer, -longer})) * each_rope();
 }
 
-Readings each_reordering(const Simulation& sim) {
+Variants each_reordering(const Simulation& sim) {
   if (!pairs_up(sim)) return {};
   return each_named("operand", {"q", "k"}) *
          each_named("reordered", {"neighbours to halves", "halves to neighbours"});
@@ -153,9 +153,9 @@ std::vector<Mistake> rope_mistakes() {
            "owner o is wrong by (o - r) times the length of a block",
        .why = "The rotation was computed after the sequence was dealt out.",
        .fix = "Rotate by global positions: deal out the positions together with the rows.",
-       .evidence = "lucidrains/ring-attention-pytorch@ea485d0",
-       .readings = each_local_position,
-       .rewrite = turned_by_local_positions},
+       .seen_in = "lucidrains/ring-attention-pytorch@ea485d0",
+       .variants = each_local_position,
+       .alteration = turned_by_local_positions},
       {.id = "X2",
        .family = Family::operands,
        .title = "the rotary rotation is applied twice, not at all, or backwards",
@@ -163,8 +163,8 @@ std::vector<Mistake> rope_mistakes() {
        .fingerprint = "the error grows with the position",
        .why = "Both the caller and the layer rotate, or neither, or the sine has the other sign.",
        .fix = "Rotate q and k once, and both in the same sense.",
-       .readings = each_multiple,
-       .rewrite = turned_by_a_multiple},
+       .variants = each_multiple,
+       .alteration = turned_by_a_multiple},
       {.id = "X3",
        .family = Family::operands,
        .title = "q and k are rotated with different offsets",
@@ -172,8 +172,8 @@ std::vector<Mistake> rope_mistakes() {
        .fingerprint = "every row that sees two keys or more is wrong, all by the same angle",
        .why = "Positions of queries and keys start at different places: a cache, or Sq != Skv.",
        .fix = "Query i stands at position i + shift, for the rotation as for the mask.",
-       .readings = each_offset,
-       .rewrite = queries_turned_too_far},
+       .variants = each_offset,
+       .alteration = queries_turned_too_far},
       {.id = "X4",
        .family = Family::operands,
        .title = "q and k pair their elements differently",
@@ -181,8 +181,8 @@ std::vector<Mistake> rope_mistakes() {
        .fingerprint = "everything is wrong, lse too",
        .why = "Two rotary conventions, or weights converted for one of the two projections only.",
        .fix = "Use one pairing for q and k; convert the weights of both.",
-       .readings = each_reordering,
-       .rewrite = paired_differently},
+       .variants = each_reordering,
+       .alteration = paired_differently},
   };
 }
 

@@ -1,9 +1,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "reference/definition/truth.h"
-#include "reference/oracle/catalogue.h"
-#include "reference/oracle/rewritten.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
 
@@ -13,76 +13,70 @@ double right_scale(const Problem<double>& problem) { return problem.scoring.scal
 
 // ---- One wrong scale for all scores -----------------------------------------
 
-using Scale = double (*)(const Problem<double>&, const Reading&);
+using Scale = double (*)(const Problem<double>&, const Variant&);
 
 // The same problem with another softmax_scale
-Rewrite with_scale(Scale scale) {
-  return [scale](const Problem<double>& problem, const Spread&, const Reading& reading) {
-    Rewritten wrong(problem);
-    wrong.scoring.softmax_scale = scale(problem, reading);
+ProblemAlteration with_scale(Scale scale) {
+  return [scale](const Problem<double>& problem, const Sharding&, const Variant& variant) {
+    AlteredProblem wrong(problem);
+    wrong.scoring.softmax_scale = scale(problem, variant);
     return wrong;
   };
 }
 
-double omitted(const Problem<double>&, const Reading&) { return 1; }
+double omitted(const Problem<double>&, const Variant&) { return 1; }
 
-double applied_twice(const Problem<double>& problem, const Reading&) {
+double scale_applied_twice(const Problem<double>& problem, const Variant&) {
   return right_scale(problem) * right_scale(problem);
 }
 
-double inverted(const Problem<double>& problem, const Reading&) { return 1 / right_scale(problem); }
+double inverted(const Problem<double>& problem, const Variant&) { return 1 / right_scale(problem); }
 
-double of_model_dim(const Problem<double>& problem, const Reading&) {
+double of_model_dim(const Problem<double>& problem, const Variant&) {
   return 1 / std::sqrt(static_cast<double>(problem.Q.shape.H * problem.Q.shape.D));
 }
 
-double of_number_of_heads(const Problem<double>& problem, const Reading& reading) {
-  const Index heads = reading["heads"] == 0 ? problem.Q.shape.H : problem.K.shape.H;
+double of_number_of_heads(const Problem<double>& problem, const Variant& variant) {
+  const Index heads = variant["heads"] == 0 ? problem.Q.shape.H : problem.K.shape.H;
   return 1 / std::sqrt(static_cast<double>(heads));
 }
 
-double of_value_dim(const Problem<double>& problem, const Reading&) {
+double of_value_dim(const Problem<double>& problem, const Variant&) {
   return 1 / std::sqrt(static_cast<double>(problem.V.shape.D));
 }
 
-double exp2_for_exp(const Problem<double>& problem, const Reading&) {
+double exp2_for_exp(const Problem<double>& problem, const Variant&) {
   return right_scale(problem) * std::numbers::ln2;
 }
 
-double exp_for_exp2(const Problem<double>& problem, const Reading&) {
+double exp_for_exp2(const Problem<double>& problem, const Variant&) {
   return right_scale(problem) * std::numbers::log2e;
 }
 
-Readings always(const Simulation&) { return single_reading(); }
-
-Readings scale_has_an_inverse(const Simulation& sim) {
-  return std::isfinite(1 / right_scale(sim.problem())) ? single_reading() : Readings();
+Variants scale_has_an_inverse(const Simulation& sim) {
+  return std::isfinite(1 / right_scale(sim.problem())) ? single_variant() : Variants();
 }
 
-Readings several_heads(const Simulation& sim) {
-  return sim.problem().Q.shape.H > 1 ? single_reading() : Readings();
+Variants own_value_dim(const Simulation& sim) {
+  return sim.problem().V.shape.D != sim.problem().Q.shape.D ? single_variant() : Variants();
 }
 
-Readings own_value_dim(const Simulation& sim) {
-  return sim.problem().V.shape.D != sim.problem().Q.shape.D ? single_reading() : Readings();
-}
-
-Readings query_or_kv_heads(const Simulation& sim) {
+Variants query_or_kv_heads(const Simulation& sim) {
   const bool grouped = sim.problem().Q.shape.H != sim.problem().K.shape.H;
   return grouped ? each_named("heads", {"query heads", "K/V heads"}) : each_named("heads", {"query heads"});
 }
 
 // out = scale P V, which is P (scale V)
-Rewritten scaled_after_softmax(const Problem<double>& problem, const Spread&, const Reading& reading) {
+AlteredProblem scaled_after_softmax(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const double scale = right_scale(problem);
   const auto times_scale = [scale](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) { row *= scale; };
-  Rewritten wrong(problem);
-  if (reading["before the softmax"] == 0) wrong.scoring.softmax_scale = 1;
-  wrong.change(Operand::v, times_scale, times_scale);
+  AlteredProblem wrong(problem);
+  if (variant["before the softmax"] == 0) wrong.scoring.softmax_scale = 1;
+  wrong.transform_rows(Operand::v, times_scale, times_scale);
   return wrong;
 }
 
-Readings scaled_before_too(const Simulation&) {
+Variants scaled_before_too(const Simulation&) {
   return each_named("before the softmax", {"not scaled", "scaled too"});
 }
 
@@ -93,24 +87,24 @@ using ScalesOfKeys = std::function<std::vector<double>(int device)>;
 
 // Attention where a device has a scale of its own for every key: the keys of its rows are scaled, the scores
 // are not
-Attended<double> with_scales(const Simulation& sim, const ScalesOfKeys& scales_of) {
+AttentionOutput<double> with_scales(const Simulation& sim, const ScalesOfKeys& scales_of) {
   Shape out = sim.problem().out_shape();
   out.S = static_cast<Index>(sim.rows().size());
-  Attended<double> result{Tensor<double>(out), row_tensor<double>(out.B, out.S, out.H)};
+  AttentionOutput<double> result{Tensor<double>(out), row_tensor<double>(out.B, out.S, out.H)};
   for (int device = 0; device < sim.devices(); ++device) {
     std::vector<Index> rows, places;
     for (Index n = 0; n < out.S; ++n)
       if (const Index i = sim.rows()[static_cast<std::size_t>(n)];
-          sim.spread().queries.device_of(i) == device)
+          sim.sharding().queries.device_of(i) == device)
         rows.push_back(i), places.push_back(n);
     const std::vector<double> scales = scales_of(device);
     const auto times_scale = [&](const RowPlace& p, Eigen::Ref<Eigen::RowVectorXd> row) {
       row *= scales[static_cast<std::size_t>(p.s)];
     };
-    Rewritten wrong(sim.problem());
+    AlteredProblem wrong(sim.problem());
     wrong.scoring.softmax_scale = 1;
-    wrong.change(Operand::k, times_scale, times_scale);
-    const Attended<double> part = wrong.attention_of(rows);
+    wrong.transform_rows(Operand::k, times_scale, times_scale);
+    const AttentionOutput<double> part = wrong.attention_of(rows);
     scatter_rows(part.out, places, result.out);
     scatter_rows(part.lse, places, result.lse);
   }
@@ -118,15 +112,15 @@ Attended<double> with_scales(const Simulation& sim, const ScalesOfKeys& scales_o
 }
 
 // Tile n of a device has the scale multiplied by factor^n
-Attended<double> multiplied_in_every_iteration(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> multiplied_in_every_iteration(const Simulation& sim, const Variant& variant) {
   const double scale = right_scale(sim.problem());
-  const double factor = reading["factor"] == 0 ? scale : std::numbers::log2e;
-  const bool restarts = reading["counted"] == 1;
+  const double factor = variant["factor"] == 0 ? scale : std::numbers::log2e;
+  const bool restarts = variant["counted"] == 1;
   return with_scales(sim, [&](int device) {
     std::vector<double> scales(static_cast<std::size_t>(sim.problem().K.shape.S));
     int owner = -1, iteration = 0;
-    for (const std::vector<Index>& tile : sim.tiles(device, reading["tile"])) {
-      const int owner_of_tile = sim.spread().keys.device_of(tile.front());
+    for (const std::vector<Index>& tile : sim.tiles(device, variant["tile"])) {
+      const int owner_of_tile = sim.sharding().keys.device_of(tile.front());
       if (restarts && owner_of_tile != owner) iteration = 0;
       owner = owner_of_tile;
       for (const Index j : tile) scales[static_cast<std::size_t>(j)] = scale * std::pow(factor, iteration);
@@ -137,51 +131,51 @@ Attended<double> multiplied_in_every_iteration(const Simulation& sim, const Read
 }
 
 // Blocks of one kind have the scale missing, or twice
-Attended<double> some_blocks_scaled_wrongly(const Simulation& sim, const Reading& reading) {
+AttentionOutput<double> some_blocks_scaled_wrongly(const Simulation& sim, const Variant& variant) {
   const double scale = right_scale(sim.problem());
-  const double wrong = reading["scale"] == 0 ? 1 : scale * scale;
+  const double wrong = variant["scale"] == 0 ? 1 : scale * scale;
   return with_scales(sim, [&](int device) {
     std::vector<double> scales(static_cast<std::size_t>(sim.problem().K.shape.S));
     for (std::size_t j = 0; j < scales.size(); ++j) {
-      const bool own = sim.spread().keys.device_of(static_cast<Index>(j)) == device;
-      scales[j] = own == (reading["blocks"] == 0) ? wrong : scale;
+      const bool own = sim.sharding().keys.device_of(static_cast<Index>(j)) == device;
+      scales[j] = own == (variant["blocks"] == 0) ? wrong : scale;
     }
     return scales;
   });
 }
 
-Readings each_iteration(const Simulation& sim) {
-  const Readings factors = each_named("factor", {"softmax_scale", "log2(e)"});
+Variants each_iteration(const Simulation& sim) {
+  const Variants factors = each_named("factor", {"softmax_scale", "log2(e)"});
   const Index keys = sim.problem().K.shape.S,
-              largest = largest_shard(sim.spread().layout, sim.devices(), keys);
-  Readings readings;
+              largest = largest_shard(sim.sharding().layout, sim.devices(), keys);
+  Variants variants;
   if (sim.devices() > 1)
-    readings = factors * each_named("counted", {"along the ring"}) * Readings{Reading({"tile", 0, "block"})};
+    variants = factors * each_named("counted", {"along the ring"}) * Variants{Variant({"tile", 0, "block"})};
   for (const Index tile : {16, 32, 64, 128, 256})
     if (tile < largest)
-      for (const Reading& reading :
+      for (const Variant& variant :
            factors* each_named("counted", {"along the ring", "in each block"}) * each_of("tile", {tile}))
-        readings.push_back(reading);
-  return readings;
+        variants.push_back(variant);
+  return variants;
 }
 
-Readings own_or_received(const Simulation& sim) {
+Variants own_or_received(const Simulation& sim) {
   if (sim.devices() == 1) return {};
   return each_named("blocks", {"its own", "the received ones"}) * each_named("scale", {"missing", "twice"});
 }
 
 // ---- The soft-cap: c tanh(score / c) ----------------------------------------
 
-Rewritten cap_left_out(const Problem<double>& problem, const Spread&, const Reading&) {
-  Rewritten wrong(problem);
+AlteredProblem cap_left_out(const Problem<double>& problem, const Sharding&, const Variant&) {
+  AlteredProblem wrong(problem);
   wrong.scoring.softcap = 0;
   return wrong;
 }
 
-Rewritten cap_misplaced(const Problem<double>& problem, const Spread&, const Reading& reading) {
+AlteredProblem cap_misplaced(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const double scale = right_scale(problem), c = problem.scoring.softcap;
-  Rewritten wrong(problem);
-  switch (reading["formula"]) {
+  AlteredProblem wrong(problem);
+  switch (variant["formula"]) {
     case 0:  // scale c tanh(q . k / c): the cap c' = scale c
       wrong.scoring.softcap = scale * c;
       break;
@@ -196,11 +190,11 @@ Rewritten cap_misplaced(const Problem<double>& problem, const Spread&, const Rea
   return wrong;
 }
 
-Readings capped(const Simulation& sim) {
-  return sim.problem().scoring.softcap > 0 ? single_reading() : Readings();
+Variants capped(const Simulation& sim) {
+  return sim.problem().scoring.softcap > 0 ? single_variant() : Variants();
 }
 
-Readings each_cap_formula(const Simulation& sim) {
+Variants each_cap_formula(const Simulation& sim) {
   if (!(sim.problem().scoring.softcap > 0 && right_scale(sim.problem()) > 0)) return {};
   return each_named("formula", {"scale c tanh(q.k / c)", "c tanh(s)", "tanh(s / c)"});
 }
@@ -217,8 +211,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "Scores that are sqrt(d) times too large make the softmax too sharp.",
        .fix = "S = scale Q K^T, with scale = 1 / sqrt(d).",
-       .readings = always,
-       .rewrite = with_scale(omitted)},
+       .variants = always,
+       .alteration = with_scale(omitted)},
       {.id = "S2",
        .family = Family::scale,
        .title = "the scale is applied twice",
@@ -226,9 +220,9 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "Often Q is scaled before a kernel that scales as well; the softmax is too flat.",
        .fix = "Scale in one place: give the kernel the scale 1, or leave Q as it is.",
-       .evidence = "InternLM/xtuner#873",
-       .readings = always,
-       .rewrite = with_scale(applied_twice)},
+       .seen_in = "InternLM/xtuner#873",
+       .variants = always,
+       .alteration = with_scale(scale_applied_twice)},
       {.id = "S3",
        .family = Family::scale,
        .title = "the scores are multiplied by sqrt(d) instead of divided",
@@ -236,9 +230,9 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = "almost one-hot rows: each row reads little but its best key",
        .why = "The scores are d times too large.",
        .fix = "S = scale Q K^T, with scale = 1 / sqrt(d).",
-       .evidence = "AI-Hypercomputer/maxtext#1370",
-       .readings = scale_has_an_inverse,
-       .rewrite = with_scale(inverted)},
+       .seen_in = "AI-Hypercomputer/maxtext#1370",
+       .variants = scale_has_an_inverse,
+       .alteration = with_scale(inverted)},
       {.id = "S4",
        .family = Family::scale,
        .title = "the scale is taken from the model dimension",
@@ -246,8 +240,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "A head sums d products, not Hq d; the softmax is too flat.",
        .fix = "scale = 1 / sqrt(d), d the dimension of one head.",
-       .readings = several_heads,
-       .rewrite = with_scale(of_model_dim)},
+       .variants = several_heads,
+       .alteration = with_scale(of_model_dim)},
       {.id = "S5",
        .family = Family::scale,
        .title = "the scale is taken from the number of heads",
@@ -255,9 +249,9 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "The wrong axis of the shape was read for d.",
        .fix = "scale = 1 / sqrt(d), d the last axis of q.",
-       .evidence = "NVIDIA/TransformerEngine@20c752959",
-       .readings = query_or_kv_heads,
-       .rewrite = with_scale(of_number_of_heads)},
+       .seen_in = "NVIDIA/TransformerEngine@20c752959",
+       .variants = query_or_kv_heads,
+       .alteration = with_scale(of_number_of_heads)},
       {.id = "S6",
        .family = Family::scale,
        .title = "the scale is applied after the softmax",
@@ -265,9 +259,9 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = "with V = 1 every row reads the scale instead of 1, rows with a single key too",
        .why = "The weights of a row no longer sum to 1.",
        .fix = "out = softmax(scale Q K^T) V.",
-       .evidence = "FrancescoSaverioZuppichini/ViT#2",
-       .readings = scaled_before_too,
-       .rewrite = scaled_after_softmax},
+       .seen_in = "FrancescoSaverioZuppichini/ViT#2",
+       .variants = scaled_before_too,
+       .alteration = scaled_after_softmax},
       {.id = "S7",
        .family = Family::scale,
        .title = "exp2 is used where the scores lack the factor log2(e)",
@@ -275,8 +269,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "2^x = e^(x ln 2), so the softmax is too flat.",
        .fix = "Multiply the scores by log2(e) before exp2.",
-       .readings = always,
-       .rewrite = with_scale(exp2_for_exp)},
+       .variants = always,
+       .alteration = with_scale(exp2_for_exp)},
       {.id = "S8",
        .family = Family::scale,
        .title = "log2(e) is folded into the scale, but exp is used",
@@ -284,8 +278,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "The factor belongs to exp2 only; the softmax is too sharp.",
        .fix = "Use exp2 with the factor, or exp without it.",
-       .readings = always,
-       .rewrite = with_scale(exp_for_exp2)},
+       .variants = always,
+       .alteration = with_scale(exp_for_exp2)},
       {.id = "S9",
        .family = Family::scale,
        .title = "the scale is multiplied again in every iteration",
@@ -293,8 +287,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = "the first block is right; the error grows with each block that a row sees",
        .why = "A variable outside the loop is changed inside it.",
        .fix = "Compute the scale once, before the loop.",
-       .evidence = "flagos-ai/FlagGems#424",
-       .readings = each_iteration,
+       .seen_in = "flagos-ai/FlagGems#424",
+       .variants = each_iteration,
        .forward = multiplied_in_every_iteration},
       {.id = "S10",
        .family = Family::scale,
@@ -304,7 +298,7 @@ std::vector<Mistake> scale_mistakes() {
            "rows that see blocks of one kind only may be right; the others weigh the two kinds unevenly",
        .why = "The scaled copy of K, or the unscaled one, is what travels.",
        .fix = "Scale Q once, or the scores of every block; send K as it is.",
-       .readings = own_or_received,
+       .variants = own_or_received,
        .forward = some_blocks_scaled_wrongly},
       {.id = "S11",
        .family = Family::scale,
@@ -313,8 +307,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "The scores are sums over the dimension of Q and K, whatever that of V.",
        .fix = "scale = 1 / sqrt(d), d the last axis of q.",
-       .readings = own_value_dim,
-       .rewrite = with_scale(of_value_dim)},
+       .variants = own_value_dim,
+       .alteration = with_scale(of_value_dim)},
       {.id = "S12",
        .family = Family::scale,
        .title = "the soft-cap is left out",
@@ -323,8 +317,8 @@ std::vector<Mistake> scale_mistakes() {
            "rows whose scores are well below the cap are almost right; large scores weigh too much",
        .why = "The cap is an option that some calls of the kernel were not given.",
        .fix = "S = c tanh(scale Q K^T / c) in every block, forward and backward.",
-       .readings = capped,
-       .rewrite = cap_left_out},
+       .variants = capped,
+       .alteration = cap_left_out},
       {.id = "S13",
        .family = Family::scale,
        .title = "the soft-cap is applied in another form",
@@ -332,8 +326,8 @@ std::vector<Mistake> scale_mistakes() {
        .fingerprint = any_row,
        .why = "The cap bends the scaled score, and near 0 it must leave it as it is.",
        .fix = "S = c tanh(scale Q K^T / c).",
-       .readings = each_cap_formula,
-       .rewrite = cap_misplaced},
+       .variants = each_cap_formula,
+       .alteration = cap_misplaced},
   };
 }
 

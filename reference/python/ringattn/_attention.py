@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_case, takes_problem, word
+from ringattn._keywords import make_problem_arrays, takes_problem, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -30,7 +30,7 @@ def attention(
     Returns out (batch, Sq, heads, v_dim), with return_lse also lse (batch, heads, Sq), the natural logarithm
     of the sum of exp(score). A row that sees no key has out = 0 and lse = -inf.
     """
-    out, lse = _engine.attention(make_case(q, k, v, **problem))
+    out, lse = _engine.attention(make_problem_arrays(q, k, v, **problem))
     return (out, lse) if return_lse else out
 
 
@@ -43,7 +43,7 @@ def attention_vjp(
     dout has the shape of out, (batch, Sq, heads, v_dim); dlse that of lse, (batch, heads, Sq); None is zero.
     Returns dq, dk, dv in the shapes of q, k, v; dk and dv are summed over the query heads of a group.
     """
-    case = make_case(q, k, v, **problem)
+    case = make_problem_arrays(q, k, v, **problem)
     return _engine.attention_vjp(
         case, _arrays.tensor("dout", dout), None if dlse is None else _arrays.tensor("dlse", dlse)
     )
@@ -57,5 +57,5 @@ def merge(out_a: Any, lse_a: Any, out_b: Any, lse_b: Any, *, axes: str = "bshd")
     """
     arrays = {"out_a": out_a, "lse_a": lse_a, "out_b": out_b, "lse_b": lse_b}
     return _engine.merge(
-        **{name: _arrays.tensor(name, array) for name, array in arrays.items()}, axes=word("axes", axes)
+        **{name: _arrays.tensor(name, array) for name, array in arrays.items()}, axes=string("axes", axes)
     )

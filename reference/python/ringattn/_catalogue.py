@@ -7,7 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from ringattn import _engine
-from ringattn._keywords import our_names, whole, word
+from ringattn._keywords import canonical_keywords, integer, string
 
 
 class Probe(dict[str, Any]):
@@ -53,21 +53,21 @@ def probe(
     heads is (query heads, K/V heads), or one number for both. The numbers are float64 and the same in every
     narrower type, so convert them to yours. probe_kinds() says which kinds there are and what each shows.
     """
-    renamed = our_names("probe", aliases, ["devices", "layout"])
+    renamed = canonical_keywords("probe", aliases, ["devices", "layout"])
     heads_q, heads_kv = heads if isinstance(heads, tuple) else (heads, heads)
-    spread = {"devices": whole("devices", renamed.get("devices", devices)), "layout": word("layout", renamed.get("layout", layout))}
+    spread = {"devices": integer("devices", renamed.get("devices", devices)), "layout": string("layout", renamed.get("layout", layout))}
     made = _engine.probe(
-        word("kind", kind),
-        batch=whole("batch", batch),
-        seq=whole("seq", seq),
-        kv_seq=None if kv_seq is None else whole("kv_seq", kv_seq),
-        heads=whole("heads", heads_q),
-        kv_heads=whole("heads", heads_kv),
-        dim=whole("dim", dim),
-        v_dim=None if v_dim is None else whole("v_dim", v_dim),
+        string("kind", kind),
+        batch=integer("batch", batch),
+        seq=integer("seq", seq),
+        kv_seq=None if kv_seq is None else integer("kv_seq", kv_seq),
+        heads=integer("heads", heads_q),
+        kv_heads=integer("heads", heads_kv),
+        dim=integer("dim", dim),
+        v_dim=None if v_dim is None else integer("v_dim", v_dim),
         causal=bool(causal),
-        causal_align=word("causal_align", causal_align),
-        seed=whole("seed", seed),
+        causal_align=string("causal_align", causal_align),
+        seed=integer("seed", seed),
         **spread,
     )
     case = Probe(_without_defaults(made), **spread)
@@ -100,4 +100,4 @@ def mistakes() -> list[_engine.Mistake]: ...
 def mistakes(id: str) -> _engine.Mistake: ...
 def mistakes(id: str | None = None) -> list[_engine.Mistake] | _engine.Mistake:
     """The catalogue of mistakes, or its entry of that id: title, wrong, fingerprint, why, fix, evidence."""
-    return _engine.mistakes() if id is None else _engine.mistake(word("id", id))
+    return _engine.mistakes() if id is None else _engine.mistake(string("id", id))

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_case, takes_problem, whole, word
+from ringattn._keywords import make_problem_arrays, takes_problem, integer, string
 from ringattn._report import Report
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ def check(
     borders and random ones; by default all where that takes seconds, else 256. blind_spots lists the mistakes
     that this case could not show. The other keywords are those of attention().
     """
-    case = make_case(q, k, v, **problem)
+    case = make_problem_arrays(q, k, v, **problem)
     text, report, row_ratios, judged_rows, judged_keys = _engine.check(
         case,
         _claims(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
         dout=_tensor("dout", dout),
         dlse=_tensor("dlse", dlse),
-        implementation=None if implementation is None else word("implementation", implementation),
-        devices=whole("devices", devices),
-        layout=word("layout", layout),
+        implementation=None if implementation is None else string("implementation", implementation),
+        devices=integer("devices", devices),
+        layout=string("layout", layout),
         rows=_rows(rows, otherwise=0),
         seed=_seed(seed),
         blind_spots=bool(blind_spots),
@@ -110,7 +110,7 @@ def laws(
     N needs lse, and looks at _rows_ rows. The others need dout: A with dv, B with dk and without a soft-cap, C with
     out and dv, D with dq and dk. Shapes and keywords are those of check().
     """
-    case = make_case(q, k, v, **problem)
+    case = make_problem_arrays(q, k, v, **problem)
     if lse is None and dout is None:
         raise ValueError("[laws] there is none to try; found neither lse nor dout; give lse for the forward, or dout with "
                          "out, dq, dk and dv for the backward")
@@ -119,7 +119,7 @@ def laws(
         _claims(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
         dout=_tensor("dout", dout),
         dlse=_tensor("dlse", dlse),
-        implementation=None if implementation is None else word("implementation", implementation),
+        implementation=None if implementation is None else string("implementation", implementation),
         rows=_rows(rows, otherwise=64),
         seed=_seed(seed),
     )
@@ -137,12 +137,12 @@ def _tensor(name: str, array: Any) -> Any:
 def _rows(rows: int | None, otherwise: int) -> int:
     if rows is None:
         return otherwise
-    if whole("rows", rows) < 1:
+    if integer("rows", rows) < 1:
         raise ValueError(f"[rows] at least one row must be judged; found {rows}; leave it out to judge as many as fit")
-    return whole("rows", rows)
+    return integer("rows", rows)
 
 
 def _seed(seed: int) -> int:
-    if whole("seed", seed) < 0:
+    if integer("seed", seed) < 0:
         raise ValueError(f"[seed] a seed must not be negative; found {seed}; choose another one")
-    return whole("seed", seed)
+    return integer("seed", seed)

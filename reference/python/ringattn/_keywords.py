@@ -88,14 +88,14 @@ def takes_problem(function: Function) -> Function:
     signature = own.replace(parameters=[*named, *problem])
 
     @functools.wraps(function)
-    def with_our_names(*args: Any, **keywords: Any) -> Any:
-        return function(*args, **our_names(function.__name__, keywords, list(signature.parameters)))
+    def with_canonical_keywords(*args: Any, **keywords: Any) -> Any:
+        return function(*args, **canonical_keywords(function.__name__, keywords, list(signature.parameters)))
 
-    with_our_names.__signature__ = signature  # type: ignore[attr-defined]
-    return with_our_names  # type: ignore[return-value]
+    with_canonical_keywords.__signature__ = signature  # type: ignore[attr-defined]
+    return with_canonical_keywords  # type: ignore[return-value]
 
 
-def our_names(function: str, keywords: dict[str, Any], known: list[str]) -> dict[str, Any]:
+def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]) -> dict[str, Any]:
     """The keywords under our names. Two names for one thing, and unknown names, are refused."""
     ours: dict[str, Any] = {}
     for name, value in keywords.items():
@@ -117,25 +117,25 @@ def our_names(function: str, keywords: dict[str, Any], known: list[str]) -> dict
     return ours
 
 
-def make_case(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Case:
+def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.ProblemArrays:
     """The problem, as the engine takes it."""
-    said = {**defaults, **problem}
+    arguments = {**defaults, **problem}
     tensors = {name: _arrays.tensor(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
     for name in ("bias", "mask"):
-        if said[name] is not None:
-            said[name] = _arrays.pairs(name, said[name])
+        if arguments[name] is not None:
+            arguments[name] = _arrays.pairs(name, arguments[name])
     for name in defaults:
         if name.endswith(("_positions", "_segment_ids")) or name.startswith("cu_seqlens"):
-            if said[name] is not None:
-                said[name] = _arrays.integers(name, said[name])
-    said["softmax_scale"] = None if said["softmax_scale"] is None else number("softmax_scale", said["softmax_scale"])
-    said["softcap"] = number("softcap", 0.0 if said["softcap"] is None else said["softcap"])
-    said["window_size"] = _window(said["window_size"])
-    said["causal"] = bool(said["causal"])
+            if arguments[name] is not None:
+                arguments[name] = _arrays.integers(name, arguments[name])
+    arguments["softmax_scale"] = None if arguments["softmax_scale"] is None else number("softmax_scale", arguments["softmax_scale"])
+    arguments["softcap"] = number("softcap", 0.0 if arguments["softcap"] is None else arguments["softcap"])
+    arguments["window_size"] = _window(arguments["window_size"])
+    arguments["causal"] = bool(arguments["causal"])
     for name in ("axes", "causal_align"):
-        if said[name] is not None:
-            said[name] = word(name, said[name])
-    return _engine.Case(**tensors, **said)
+        if arguments[name] is not None:
+            arguments[name] = string(name, arguments[name])
+    return _engine.ProblemArrays(**tensors, **arguments)
 
 
 # ---- Single values ----------------------------------------------------------
@@ -148,7 +148,7 @@ def number(name: str, value: Any) -> float:
         raise TypeError(f"[{name}] a number is wanted; found {value!r}") from error
 
 
-def whole(name: str, value: Any) -> int:
+def integer(name: str, value: Any) -> int:
     try:
         found = operator.index(value)
     except TypeError as error:
@@ -158,7 +158,7 @@ def whole(name: str, value: Any) -> int:
     return found
 
 
-def word(name: str, value: Any) -> str:
+def string(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"[{name}] a word in quotes is wanted; found {value!r}")
     return value
@@ -171,7 +171,7 @@ def _window(value: Any) -> tuple[int, int]:
         left, right = value
     except (TypeError, ValueError) as error:
         raise TypeError(f"[window_size] a pair (left, right) is wanted, -1 for unlimited; found {value!r}") from error
-    return (-1 if left is None else whole("window_size", left)), (-1 if right is None else whole("window_size", right))
+    return (-1 if left is None else integer("window_size", left)), (-1 if right is None else integer("window_size", right))
 
 
 def _symmetric(value: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_case, takes_problem, whole, word
+from ringattn._keywords import make_problem_arrays, takes_problem, integer, string
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -79,13 +79,13 @@ def ring_attention(
     overlap sends a block on before working on it. With dout (and dlse) the backward runs too. With trace the
     result holds the events of the run.
     """
-    case = make_case(q, k, v, **problem)
+    case = make_problem_arrays(q, k, v, **problem)
     found = _engine.ring_attention(
         case,
-        devices=whole("devices", devices),
-        layout=word("layout", layout),
-        rotate=word("rotate", rotate),
-        threads=whole("threads", threads),
+        devices=integer("devices", devices),
+        layout=string("layout", layout),
+        rotate=string("rotate", rotate),
+        threads=integer("threads", threads),
         overlap=bool(overlap),
         trace=bool(trace),
         dout=None if dout is None else _arrays.tensor("dout", dout),

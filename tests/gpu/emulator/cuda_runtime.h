@@ -35,15 +35,15 @@ struct alignas(8) float2 {
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
 
-inline void __syncthreads() { emulator::wait_for_block(); }
-inline void __syncwarp() { emulator::wait_for_warp(); }
+inline void __syncthreads() { emulator::sync_block(); }
+inline void __syncwarp() { emulator::sync_warp(); }
 
 inline float __shfl_xor_sync(unsigned, float x, int mask) {
   struct Exchange {
     float mine, result;
     int mask;
   } exchange{x, 0, mask};
-  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+  emulator::warp_collective(exchange, [](Exchange* const* lanes) {
     for (int i = 0; i < 32; ++i) lanes[i]->result = lanes[i ^ lanes[i]->mask]->mine;
   });
   return exchange.result;
@@ -54,7 +54,7 @@ inline unsigned __ballot_sync(unsigned, bool vote) {
     bool mine;
     unsigned result;
   } exchange{vote, 0};
-  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+  emulator::warp_collective(exchange, [](Exchange* const* lanes) {
     unsigned votes = 0;
     for (int i = 0; i < 32; ++i) votes |= static_cast<unsigned>(lanes[i]->mine) << i;
     for (int i = 0; i < 32; ++i) lanes[i]->result = votes;
@@ -67,7 +67,7 @@ T __shfl_sync(unsigned, T x, int lane) {
     T mine, result;
     int lane;
   } exchange{x, x, lane};
-  emulator::for_whole_warp(exchange, [](Exchange* const* lanes) {
+  emulator::warp_collective(exchange, [](Exchange* const* lanes) {
     for (int i = 0; i < 32; ++i) lanes[i]->result = lanes[lanes[i]->lane]->mine;
   });
   return exchange.result;

@@ -91,7 +91,7 @@ void read(const std::filesystem::path& path, const Receive& receive) {
   std::filesystem::remove(path);
 }
 
-void suffer(const ncclComm& comm, long number) {
+void inject_fault(const ncclComm& comm, long number) {
   const char* const fault = std::getenv("EMULATED_NCCL_FAULT");
   char kind = 0;
   int rank = -1;
@@ -119,7 +119,7 @@ void launch_exchange(ncclComm& comm, const Group& ended) {
   const auto aborted = comm.aborted;
   emulator::enqueue(ended.stream, [=, &comm, number = comm.groups++] {
     if (*aborted) return;
-    suffer(comm, number);
+    inject_fault(comm, number);
     for (std::size_t n = 0; n < sent.size(); ++n) write(sent[n], ended.sends[n]);
   });
   for (std::size_t n = 0; n < received.size(); ++n) {
@@ -145,7 +145,7 @@ void launch(ncclComm& comm) {
 }
 
 // What a call gives that begins something: who blocks has it done, others ask
-ncclResult_t under_way(ncclComm& comm) {
+ncclResult_t begin_operation(ncclComm& comm) {
   comm.asked = 0;
   if (!comm.blocking) return ncclInProgress;
   while (!complete(comm)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -176,12 +176,12 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
   if (rank < 0 || rank >= ranks || !std::filesystem::is_directory(id.internal)) return ncclInvalidUsage;
   *comm =
       new ncclComm{.rank = rank, .ranks = ranks, .folder = id.internal, .blocking = config->blocking != 0};
-  suffer(**comm, -1);
+  inject_fault(**comm, -1);
   std::ofstream sign_of_life((*comm)->folder / std::to_string(rank));
-  return under_way(**comm);
+  return begin_operation(**comm);
 }
 
-ncclResult_t ncclCommFinalize(ncclComm_t comm) { return under_way(*comm); }
+ncclResult_t ncclCommFinalize(ncclComm_t comm) { return begin_operation(*comm); }
 
 namespace {
 
@@ -224,7 +224,7 @@ ncclResult_t ncclGroupEnd() {
   if (!ended.comm) return ncclSuccess;
   if (ended.comm->ranks == 1 && match(ended) != ncclSuccess) return ncclInvalidUsage;
   ended.comm->unlaunched.push_back(ended);
-  return under_way(*ended.comm);
+  return begin_operation(*ended.comm);
 }
 
 namespace {

@@ -22,12 +22,12 @@ struct Event {
 };
 
 struct Stream {
-  struct Work {
+  struct Operation {
     std::function<void()> run;
     std::function<bool()> ready;  // null: at once
     bool waits_for_outside = false;
   };
-  std::deque<Work> queue;
+  std::deque<Operation> queue;
 
   bool ready() const { return !queue.empty() && (!queue.front().ready || queue.front().ready()); }
   bool waits_for_outside() const { return !queue.empty() && queue.front().waits_for_outside; }
@@ -54,7 +54,7 @@ void run_some_stream() {
     throw std::runtime_error("[emulator] streams wait for events that nobody records");
   }
   Stream& stream = *ready[device.random() % ready.size()];
-  const Stream::Work work = std::move(stream.queue.front());
+  const Stream::Operation work = std::move(stream.queue.front());
   stream.queue.pop_front();
   if (work.run) work.run();
   device.milliseconds += 0.001;

@@ -33,7 +33,7 @@ struct Thread {
   bool begun = false;
   std::unique_ptr<char[]> stack{new char[stack_bytes]};
   std::function<bool()> ready;  // when it can go on; empty: now
-  std::vector<uint32_t*> unpublished;
+  std::vector<uint32_t*> unfenced_writes;
   std::deque<std::vector<Copy>> copies;
   bool ended = false;
 };
@@ -54,7 +54,7 @@ struct Block {
   Barrier barrier;
   std::vector<Warp> warps;
   int first_slow = 0, after_slow = 0;  // threads
-  bool engine_is_slower = false;       // than they are
+  bool tma_is_slower = false;       // than they are
   std::array<Barrier, 16> numbered;
   std::vector<std::function<void()>> pending;  // of the copy engine
   std::mt19937 random{1};
@@ -71,7 +71,7 @@ void run_thread() {
   _longjmp(block.scheduler, 1);
 }
 
-void give_turn_to(Thread& thread) {
+void resume(Thread& thread) {
   thread.ready = {};
   if (_setjmp(block.scheduler)) return;
   if (std::exchange(thread.begun, true)) _longjmp(thread.place, 1);
@@ -91,7 +91,7 @@ void wait_at(Barrier& barrier, int expected) {
 Warp& warp() { return block.warps[static_cast<std::size_t>(block.turn / 32)]; }
 
 // Any one of the copies that were asked for
-void let_copy_engine_work() {
+void run_some_tma_load() {
   const std::size_t which = block.random() % block.pending.size();
   const std::function<void()> work = std::move(block.pending[which]);
   block.pending.erase(block.pending.begin() + static_cast<std::ptrdiff_t>(which));
@@ -109,7 +109,7 @@ void prepare_block(int size) {
     block.threads.push_back(std::make_unique<Thread>());
   for (int t = 0; t < size; ++t) {
     Thread& thread = *block.threads[static_cast<std::size_t>(t)];
-    thread.begun = thread.ended = false, thread.ready = {}, thread.unpublished.clear(), thread.copies = {{}};
+    thread.begun = thread.ended = false, thread.ready = {}, thread.unfenced_writes.clear(), thread.copies = {{}};
     getcontext(&thread.context);
     thread.context.uc_stack.ss_sp = thread.stack.get();
     thread.context.uc_stack.ss_size = stack_bytes;
@@ -128,7 +128,7 @@ bool give_turns(const std::vector<int>& order, uint3& index, const Wanted& wante
     any = true;
     block.turn = t;
     index.x = static_cast<unsigned>(t);
-    give_turn_to(thread);
+    resume(thread);
     if (block.error) std::rethrow_exception(std::exchange(block.error, nullptr));
   }
   return any;
@@ -139,9 +139,9 @@ bool take_turns(std::vector<int>& order, uint3& index) {
   std::shuffle(order.begin(), order.end(), block.random);
   const auto slow = [](int t) { return block.first_slow <= t && t < block.after_slow; };
   if (give_turns(order, index, [&](int t) { return !slow(t); })) return true;
-  for (const bool engine : {!block.engine_is_slower, block.engine_is_slower}) {
+  for (const bool engine : {!block.tma_is_slower, block.tma_is_slower}) {
     if (!engine && give_turns(order, index, slow)) return true;
-    if (engine && !block.pending.empty()) return let_copy_engine_work(), true;
+    if (engine && !block.pending.empty()) return run_some_tma_load(), true;
   }
   return false;
 }
@@ -152,7 +152,7 @@ void choose_who_is_slow() {
   block.first_slow = static_cast<int>(block.random() % static_cast<unsigned>(block.size)) / 32 * 32;
   if (extent == 1) block.first_slow += static_cast<int>(block.random() % 32);
   block.after_slow = block.first_slow + extent;
-  block.engine_is_slower = block.random() % 2;
+  block.tma_is_slower = block.random() % 2;
 }
 
 void run_block(int size, uint3& thread) {
@@ -199,20 +199,20 @@ void wait_until(const std::function<bool()>& ready) {
   if (!_setjmp(thread.place)) _longjmp(block.scheduler, 1);
 }
 
-void wait_for_block() { wait_at(block.barrier, block.size); }
-void wait_for_warp() { wait_at(warp().barrier, 32); }
+void sync_block() { wait_at(block.barrier, block.size); }
+void sync_warp() { wait_at(warp().barrier, 32); }
 void* shared_bytes() { return block.shared.data(); }
-void* published_bytes() { return block.published.data(); }
+void* async_proxy_bytes() { return block.published.data(); }
 
 std::deque<std::vector<Copy>>& copies() {
   return block.threads[static_cast<std::size_t>(block.turn)]->copies;
 }
 
-std::vector<uint32_t*>& unpublished() {
-  return block.threads[static_cast<std::size_t>(block.turn)]->unpublished;
+std::vector<uint32_t*>& unfenced_writes() {
+  return block.threads[static_cast<std::size_t>(block.turn)]->unfenced_writes;
 }
 
-void come_to_barrier(int id, int threads, bool wait) {
+void arrive_at_barrier(int id, int threads, bool wait) {
   Barrier& barrier = block.numbered[static_cast<std::size_t>(id)];
   if (wait) return wait_at(barrier, threads);
   if (++barrier.arrived < threads) return;
@@ -220,9 +220,9 @@ void come_to_barrier(int id, int threads, bool wait) {
   ++barrier.generation;
 }
 
-void later(std::function<void()> work) { block.pending.push_back(std::move(work)); }
+void enqueue_tma(std::function<void()> work) { block.pending.push_back(std::move(work)); }
 
-void for_whole_warp(void* mine, const std::function<void(void* const*)>& together) {
+void warp_collective(void* mine, const std::function<void(void* const*)>& together) {
   Warp& all = warp();
   all.brought[static_cast<std::size_t>(block.turn % 32)] = mine;
   if (all.barrier.arrived == 31) together(all.brought.data());

@@ -29,26 +29,26 @@ void run_grid(dim3 grid, int threads, std::size_t shared_bytes, uint3& block, ui
 // Lets others go on until _ready_
 void wait_until(const std::function<bool()>& ready);
 
-void wait_for_block();  // until all threads of the block are here
-void wait_for_warp();   // until all threads of the warp are here
+void sync_block();  // until all threads of the block are here
+void sync_warp();   // until all threads of the warp are here
 
 // As barrier.cta does with a number: of so many threads, the last to come lets those go on who wait
-void come_to_barrier(int id, int threads, bool wait);
+void arrive_at_barrier(int id, int threads, bool wait);
 
 // Shared memory, filled with NaN when the block begins: as threads see it, and as products and the copy
 // engine do, who find there what the engine has brought and what threads have published
 void* shared_bytes();
-void* published_bytes();
+void* async_proxy_bytes();
 
 // The same place in the other view
 template <class T>
-T* published(T* shared) {
+T* async_proxy_view(T* shared) {
   const auto offset = reinterpret_cast<char*>(shared) - static_cast<char*>(shared_bytes());
-  return reinterpret_cast<T*>(static_cast<char*>(published_bytes()) + offset);
+  return reinterpret_cast<T*>(static_cast<char*>(async_proxy_bytes()) + offset);
 }
 
 // What the thread whose turn it is has written and not yet published
-std::vector<uint32_t*>& unpublished();
+std::vector<uint32_t*>& unfenced_writes();
 
 // The copies of the thread whose turn it is that it has not waited for: groups, of which the last is still
 // open. A block must not end before them
@@ -59,14 +59,14 @@ struct Copy {
 std::deque<std::vector<Copy>>& copies();
 
 // What the copy engine does: in any order, and as late as can be
-void later(std::function<void()> work);
+void enqueue_tma(std::function<void()> work);
 
 // The last thread of the warp that comes here lets _together_ work on what all 32 have brought
-void for_whole_warp(void* mine, const std::function<void(void* const*)>& together);
+void warp_collective(void* mine, const std::function<void(void* const*)>& together);
 
 template <class Exchange, class Together>
-void for_whole_warp(Exchange& mine, Together&& together) {
-  for_whole_warp(static_cast<void*>(&mine),
+void warp_collective(Exchange& mine, Together&& together) {
+  warp_collective(static_cast<void*>(&mine),
                  [&](void* const* all) { together(reinterpret_cast<Exchange* const*>(all)); });
 }
 

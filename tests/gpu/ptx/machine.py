@@ -10,7 +10,7 @@ import random
 import numpy as np
 from ptx.memory import GLOBAL, PARAMETERS, SHARED, Memory
 from ptx.races import Races
-from ptx.text import RuleBroken
+from ptx.parser import RuleBroken
 from ptx.warp import LANES, Warp
 
 SHARED_BYTES = 227 << 10  # as many as a block of threads may have on Hopper
@@ -56,7 +56,7 @@ class Block:
             raise RuleBroken(f"no mbarrier was made at {int(address):#x}")
         return self.mbarriers[int(address)]
 
-    def come_to_barrier(self, warp, number, threads, waits):
+    def arrive_at_barrier(self, warp, number, threads, waits):
         barrier = self.barriers.setdefault(number, [threads, 0, [], 0])
         barrier[1] += LANES
         barrier[3] = np.maximum(barrier[3], self.races.release(warp.number))

@@ -1,7 +1,7 @@
 """Memory that knows whose it is."""
 
 import numpy as np
-from ptx.text import RuleBroken
+from ptx.parser import RuleBroken
 
 # Where each state space begins, as a generic address
 SHARED, GLOBAL, PARAMETERS = 0, 1 << 32, 1 << 44

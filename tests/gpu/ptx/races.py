@@ -5,7 +5,7 @@ barrier, the others know when they have waited there. Lanes of one warp count as
 """
 
 import numpy as np
-from ptx.text import RuleBroken
+from ptx.parser import RuleBroken
 
 MOST_MBARRIERS = 16
 

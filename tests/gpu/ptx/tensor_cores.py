@@ -5,17 +5,17 @@ import re
 
 import numpy as np
 from ptx.arithmetic import ELEMENTS
-from ptx.asynchrony import by_whole_warp, swizzled
+from ptx.async_instructions import by_whole_warp, swizzled
 from ptx.program import TYPES, instruction, vector
-from ptx.text import RuleBroken
-from ptx.traffic import aligned, bytes_of, count_bank_conflicts
+from ptx.parser import RuleBroken
+from ptx.memory_instructions import aligned, bytes_of, count_bank_conflicts
 from ptx.warp import LANE, LANES, Product
 
 u16, u32, u64, f32 = TYPES["u16"], TYPES["u32"], TYPES["u64"], TYPES["f32"]
 g, t = LANE // 4, LANE % 4  # "groupID" and "threadID_in_group"
 
 
-def left_factor(registers, value):
+def a_operand(registers, value):
     """(16, 16), of four registers with two neighbours each."""
     A = np.zeros((16, 16), np.float32)
     for i, register in enumerate(registers):
@@ -62,7 +62,7 @@ def _(program, instruction):
         for i, read in enumerate(B):
             for e, element in enumerate(np.ascontiguousarray(read(warp)).view(u16).reshape(LANES, 2).T):
                 right[2 * t + i * 8 + e, g] = value(np.ascontiguousarray(element))
-        product = left_factor([read(warp) for read in A], value) @ right
+        product = a_operand([read(warp) for read in A], value) @ right
         for i, (read, write) in enumerate(zip(C, writes)):
             write(warp, split, read(warp) + product[g + i // 2 * 8, 2 * t + i % 2])
 
@@ -134,7 +134,7 @@ def _(program, instruction):
             return value(warp.block.published.view(u16)[places // 2])
 
         def multiply():
-            left = left_factor(left_registers, value) if in_registers else elements(left_at)
+            left = a_operand(left_registers, value) if in_registers else elements(left_at)
             product = left @ elements(right_at).T
             for r, sum_ in enumerate(after):
                 sum_.value = product[g + r % 4 // 2 * 8, r // 4 * 8 + 2 * t + r % 2]

@@ -1,7 +1,7 @@
 """A warp: 32 lanes, their registers, and where each of them is."""
 
 import numpy as np
-from ptx.text import RuleBroken
+from ptx.parser import RuleBroken
 
 LANES = 32
 LANE = np.arange(LANES)

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gpu/runtime/stream_clock.h"
+#include "gpu/transport/channel_buffers.h"
+#include "gpu/runtime/communicator.h"
+#include "reference/ring/link.h"
+#include "reference/ring/ring_options.h"
+
+namespace ringattn::gpu {
+
+// Links between virtual devices of one GPU. Nobody waits on the processor: what a verb waits for, the streams
+// wait for. Blocks are copied on a stream of their own, beside the arithmetic, or handed over as they are.
+class StreamLink : public Link<OnGpu> {
+ public:
+  // _communicator_: carries what is copied; null: the copy engine does. _clock_: where somebody wants to know
+  // the times of the messages
+  StreamLink(ChannelBuffers ahead, ChannelBuffers behind, Exchange exchange, Stream& copy_stream, Communicator* communicator,
+             StreamClock* clock);
+
+  double reserve(int device, Channel channel) override;
+  void send(int device, Channel channel, const Message<OnGpu>& message) override;
+  void receive(int device, Channel channel, Message<OnGpu>& held, double now) override;
+
+ private:
+  // The incoming slot of a device
+  struct Slot {
+    Message<OnGpu> message;
+    GpuBlock spare;
+    CudaEvent ready_to_send, arrived;
+    double empty_since = 0;  // virtual nanoseconds
+  };
+  struct ChannelSlots {
+    explicit ChannelSlots(ChannelBuffers buffers);
+    Slot& next(int device) { return *of_device[static_cast<std::size_t>(device + 1) % of_device.size()]; }
+
+    Stream& compute_stream;
+    std::vector<std::unique_ptr<Slot>> of_device;
+  };
+  ChannelSlots& slots(Channel channel) { return channel == Channel::blocks ? ahead_ : behind_; }
+  void copy(const GpuBlock& source, GpuBlock& target);
+
+  ChannelSlots ahead_, behind_;
+  Exchange exchange_;
+  Stream& copy_stream_;
+  Communicator* communicator_;
+  StreamClock* clock_;
+};
+
+}  // namespace ringattn::gpu

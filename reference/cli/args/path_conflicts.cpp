@@ -1,0 +1,32 @@
+#include "reference/cli/args/path_conflicts.h"
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/json.h"
+
+namespace ringattn::cli {
+
+void require_distinct_paths(const std::string& command, const std::vector<PathOption>& read,
+                         const std::vector<PathOption>& written) {
+  struct File {
+    std::string option;
+    std::filesystem::path path;
+  };
+  std::vector<File> files;
+  const auto add = [&](const PathOption& file) {
+    std::error_code none;
+    if (file.path && *file.path != "-")
+      files.push_back(
+          {file.option, std::filesystem::weakly_canonical(std::filesystem::absolute(*file.path), none)});
+  };
+  for (const PathOption& file : read) add(file);
+  const std::size_t inputs = files.size();
+  for (const PathOption& file : written) add(file);
+
+  for (std::size_t output = inputs; output < files.size(); ++output)
+    for (std::size_t other = 0; other < output; ++other)
+      require(files[output].path != files[other].path, "[", command,
+              "] a file that is written has one purpose; found ", in_quotes(files[output].path.string()),
+              " for ", files[other].option, " and ", files[output].option, "; give another path");
+}
+
+}  // namespace ringattn::cli

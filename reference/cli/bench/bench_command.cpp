@@ -1,0 +1,226 @@
+#include "reference/cli/bench/bench_command.h"
+
+#include <fmt/core.h>
+#include <malloc.h>
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <limits>
+#include <thread>
+
+#include "reference/blockwise/blockwise_attention.h"
+#include "reference/cli/bench/bench_report.h"
+#include "reference/cli/bench/gemm_bound.h"
+#include "reference/cli/bench/gpu_bench_run.h"
+#include "reference/cli/output/json_output.h"
+#include "reference/cli/bench/modelled_efficiency.h"
+#include "reference/cli/output/progress.h"
+#include "reference/cli/run/definition_check.h"
+#include "reference/cli/args/validators.h"
+#include "reference/definition/bad_input.h"
+#include "reference/files/output_file.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+struct BenchResult {
+  AttentionOutput<float> forward;
+  std::optional<Gradients<float>> gradients;
+};
+
+// One way to compute attention on one problem
+struct BenchEntry {
+  BenchRow row;
+  const OwnedProblem<float>* problem_inputs = nullptr;
+  std::function<BenchResult()> compute;
+  double best_seconds = std::numeric_limits<double>::infinity();  // seconds
+  double gemm_flops = 0;  // fastest operations per second of the products alone
+
+  // 4 or 10 operations for each live pair and element of a head
+  double useful_operations() const {
+    const OwnedProblem<float>& inputs = *problem_inputs;
+    const double N = static_cast<double>(inputs.Q.shape().S),
+                 pairs = row.mask == "causal" ? N * (N + 1) / 2 : N * N;
+    return (row.direction == "backward" ? 10 : 4) * static_cast<double>(inputs.Q.shape().D * inputs.Q.shape().H) * pairs;
+  }
+};
+
+OwnedProblem<float> make_bench_problem(Index seq, Index dim, Index heads, bool causal) {
+  ProblemOptions options;
+  options.seq = seq, options.dim = dim, options.heads = heads, options.causal = causal;
+  return make_problem<float>(options, InputSource(options));
+}
+
+BenchEntry make_entry(const OwnedProblem<float>& inputs, const std::string& direction, const std::string& method, int threads,
+                      Exchange exchange, const AttentionOutput<float>& forward) {
+  BenchEntry result;
+  result.row.direction = direction, result.row.method = method,
+  result.row.mask = inputs.scoring.mask.causal ? "causal" : "full";
+  result.row.threads = threads;
+  result.problem_inputs = &inputs;
+  RingOptions ring;
+  ring.devices = threads, ring.layout = inputs.scoring.mask.causal ? Layout::zigzag : Layout::contiguous,
+  ring.exchange = exchange;
+  if (method == "ring") {
+    result.row.devices = threads;
+    result.row.layout = inputs.scoring.mask.causal ? "zigzag" : "contiguous";
+    result.row.exchange = exchange == Exchange::copy ? "copied" : "handed over";
+  }
+  const Problem<float> problem = inputs.problem();
+  const Cotangents<float> cotangents = inputs.cotangents();
+  if (direction == "forward")
+    result.compute = [=] {
+      if (method == "full") return BenchResult{attention(problem), {}};
+      return BenchResult{
+          method == "ring" ? ring_attention(problem, ring) : blockwise_attention(problem, threads), {}};
+    };
+  else
+    result.compute = [=, &forward] {
+      if (method == "full") return BenchResult{forward, attention_vjp(problem, forward, cotangents)};
+      return BenchResult{forward, method == "ring"
+                                   ? ring_attention_vjp(problem, forward, cotangents, ring)
+                                   : blockwise_attention_vjp(problem, forward, cotangents, threads)};
+    };
+  return result;
+}
+
+// Throws unless the entry's answer is right: what is wrong is not timed
+void check_answer(const BenchEntry& entry) {
+  const BenchResult result = entry.compute();
+  const DefinitionCheck check = check_against_definition(*entry.problem_inputs, {}, result.forward,
+                                                   result.gradients ? &*result.gradients : nullptr);
+  if (!check.passed())
+    throw WrongResult("[bench] " + entry.row.method + " " + entry.row.direction +
+                      " gives a wrong answer and is not timed");
+}
+
+// Passes go round all entries, each beside the products alone, so that a slow minute of the machine hits
+// all
+void measure(std::vector<BenchEntry>& entries, int passes, ProgressBar& progress) {
+  for (int pass = 0; pass < passes; ++pass)
+    for (BenchEntry& entry : entries) {
+      const MatrixProducts products = entry.row.direction == "forward" ? MatrixProducts::forward : MatrixProducts::backward;
+      entry.gemm_flops = std::max(entry.gemm_flops, gemm_rate(products, entry.problem_inputs->Q.shape().D, entry.row.threads));
+      const auto began = std::chrono::steady_clock::now();
+      entry.compute();
+      entry.best_seconds = std::min(entry.best_seconds,
+                           std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+      progress.advance();
+    }
+  for (BenchEntry& entry : entries) {
+    entry.row.gflops = entry.useful_operations() / entry.best_seconds / 1e9;
+    entry.row.of_gemm_bound = entry.useful_operations() / entry.best_seconds / entry.gemm_flops;
+  }
+}
+
+std::vector<BenchRow> measure_all(const BenchOptions& o) {
+  const int cores = static_cast<int>(std::min(2u, std::max(1u, std::thread::hardware_concurrency())));
+  const OwnedProblem<float> full = make_bench_problem(o.seq, o.dim, o.heads, false),
+                    causal = make_bench_problem(o.seq, o.dim, o.heads, true);
+  const AttentionOutput<float> full_forward = blockwise_attention(full.problem(), cores);
+  const AttentionOutput<float> causal_forward = blockwise_attention(causal.problem(), cores);
+  std::vector<BenchEntry> entries;
+  for (const char* direction : {"forward", "backward"})
+    for (const OwnedProblem<float>* inputs : {&full, &causal}) {
+      const AttentionOutput<float>& forward = inputs == &full ? full_forward : causal_forward;
+      entries.push_back(make_entry(*inputs, direction, "full", 1, {}, forward));
+      for (int threads = 1; threads <= cores; ++threads)
+        entries.push_back(make_entry(*inputs, direction, "blockwise", threads, {}, forward));
+      for (const Exchange exchange : {Exchange::copy, Exchange::move})
+        entries.push_back(make_entry(*inputs, direction, "ring", cores, exchange, forward));
+    }
+  ProgressBar progress(static_cast<std::int64_t>(entries.size()) * (o.passes + 1), "passes");
+  for (const BenchEntry& entry : entries) check_answer(entry), progress.advance();
+  measure(entries, o.passes, progress);
+  std::vector<BenchRow> rows;
+  for (const BenchEntry& entry : entries) rows.push_back(entry.row);
+  return rows;
+}
+
+std::vector<BenchRow> model_layouts(const BenchOptions& o) {
+  const OwnedProblem<float> causal = make_bench_problem(o.model_seq, o.dim, 1, true);
+  ProgressBar progress(9, "modelled rings");
+  std::vector<BenchRow> rows;
+  for (const int devices : {2, 4, 8})
+    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+      BenchRow row;
+      row.direction = "forward", row.method = "ring", row.mask = "causal", row.devices = devices;
+      row.layout = name(layout);
+      row.modelled_efficiency = modelled_efficiency(causal.problem(), layout, devices, std::max(7, o.passes));
+      rows.push_back(row);
+      progress.advance();
+    }
+  return rows;
+}
+
+// What one pass frees, the next one finds warm, as between the steps of a training run; else the system's
+// fresh pages would be timed with the method
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+}
+
+int run(const BenchOptions& o) {
+  keep_freed_memory();
+  std::optional<OutputFile> file;
+  if (o.json && *o.json != "-") file.emplace(*o.json);
+  std::vector<BenchRow> rows = measure_all(o);
+  for (const BenchRow& row : model_layouts(o)) rows.push_back(row);
+  if (file) {
+    file->stream() << pretty(to_json(o, rows));
+    file->commit();
+  }
+  if (o.json && *o.json == "-")
+    fmt::print("{}", pretty(to_json(o, rows)));
+  else
+    print(o, rows);
+  return 0;
+}
+
+// Throws BadInput where an option belongs to the other backend
+void check_option_conflicts(const CLI::App& command, const BenchOptions& o) {
+  const std::string other = o.on_gpu() ? "cpu" : "gpu";
+  for (const CLI::Option* option : command.get_options([&](const CLI::Option* of_command) {
+         return of_command->get_group() == "With --backend " + other && of_command->count() > 0;
+       }))
+    throw BadInput("[--backend] " + option->get_name() + " goes with --backend " + other +
+                   "; found --backend " + o.backend + "; leave it out, or use --backend " + other);
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
+  const auto o = std::make_shared<BenchOptions>();
+  const auto sizes = std::make_shared<GpuBenchSizes>();
+  command->footer(
+      "Examples:\n  ringattn bench\n  ringattn bench --seq 1024 --model-seq 2048 --passes 2 --json "
+      "bench.json\n"
+      "  ringattn bench --backend gpu --longest 16384 --json bench.json");
+  command->add_option("--backend", o->backend, "who is measured: cpu, or every rung of gpu")
+      ->check(one_of({"cpu", "gpu"}))
+      ->type_name("NAME")
+      ->capture_default_str();
+  add_json_option(*command, o->json);
+  const auto count = [&](const char* name, auto& variable, const char* description) {
+    command->add_option(name, variable, description)
+        ->check(whole_number(1, 1 << 30))
+        ->type_name("N")
+        ->capture_default_str()
+        ->group("With --backend cpu");
+  };
+  count("--seq", o->seq, "tokens");
+  count("--dim", o->dim, "head dimension");
+  count("--heads", o->heads, "heads");
+  count("--model-seq", o->model_seq, "tokens for the modelled efficiency");
+  count("--passes", o->passes, "rounds, of which the fastest counts");
+  add_gpu_bench_options(*command, *sizes);
+  return [command, o, sizes] {
+    check_option_conflicts(*command, *o);
+    return o->on_gpu() ? run_gpu_bench(*sizes, o->json) : run(*o);
+  };
+}
+
+}  // namespace ringattn::cli

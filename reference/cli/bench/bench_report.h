@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reference/definition/tensor.h"
+#include "reference/files/json.h"
+
+namespace ringattn::cli {
+
+// What is measured.
+struct BenchOptions {
+  std::string backend = "cpu";
+  Index seq = 4096, dim = 128, heads = 8, model_seq = 8192;
+  int passes = 5;
+  std::optional<std::filesystem::path> json;  // a file, or "-"
+
+  bool on_gpu() const { return backend == "gpu"; }
+};
+
+// One line of the table; what does not apply is left empty.
+struct BenchRow {
+  std::string direction, method, mask, layout, exchange;
+  int devices = 0, threads = 1;
+  double gflops = 0, of_gemm_bound = 0, modelled_efficiency = 0;
+};
+
+// Two tables for people: speed, and modelled efficiency
+void print(const BenchOptions& options, const std::vector<BenchRow>& rows);
+
+// The same for programs, with the machine
+Json to_json(const BenchOptions& options, const std::vector<BenchRow>& rows);
+
+}  // namespace ringattn::cli

@@ -1,0 +1,206 @@
+#include "reference/cli/oracle/mistakes_command.h"
+
+#include <fmt/core.h>
+#include <CLI/CLI.hpp>
+
+#include "reference/cli/args/path_conflicts.h"
+#include "reference/cli/output/json_output.h"
+#include "reference/cli/oracle/simulated_mistake.h"
+#include "reference/cli/oracle/mistakes_report.h"
+#include "reference/cli/output/paragraph.h"
+#include "reference/cli/oracle/self_test.h"
+#include "reference/cli/args/validators.h"
+#include "reference/oracle/catalogue/catalogue.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+struct MistakesCommandOptions {
+  std::string id;
+  bool make = false;
+  ProblemOptions problem;
+  ParallelOptions parallel;
+  std::optional<std::size_t> variant;
+  std::vector<std::string> with;  // "name=said"
+  std::optional<std::filesystem::path> output, json;
+  bool self_test = false;
+  Index every = 1;
+};
+
+// The case of --input, on which a mistake is looked at or made.
+struct MistakeContext {
+  std::vector<std::string> notes;
+  bool has_dout = false;
+  OwnedProblem<double> inputs;
+  Layout layout;
+  int devices;
+
+  MistakeContext(CLI::App& command, MistakesCommandOptions& o) {
+    InputSource source(o.problem);
+    has_dout = source.file->has("dout");
+    notes = apply_metadata(command, source.file->metadata);
+    inputs = make_problem<double>(o.problem, std::move(source));
+    layout = parse_layout(o.parallel.layout), devices = o.parallel.devices;
+  }
+
+  std::string name(const MistakesCommandOptions& o) const {
+    return fmt::format("{}, {} device{}, {}", o.problem.input->string(), devices, devices == 1 ? "" : "s",
+                       o.parallel.layout);
+  }
+};
+
+bool has_parameters(const Variant& variant, const std::vector<std::string>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& each) {
+    const std::vector<Parameter>& parameters = variant.parameters();
+    return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& parameter) {
+      return parameter.name + "=" + parameter.said == each;
+    });
+  });
+}
+
+// The number of the variant that was asked for; the first one that fits where several do
+std::size_t select_variant(const Mistake& mistake, const Variants& variants, const MistakesCommandOptions& o,
+                   const std::string& place) {
+  require(!variants.empty(), "[mistakes] the case must be able to have the mistake; found ", mistake.id, ", ",
+          in_quotes(mistake.title), ", which cannot happen on ", place,
+          "; choose another mask, layout or number of devices");
+  const std::string see = "; see ringattn mistakes " + mistake.id + " --input CASE";
+  if (o.variant) {
+    require(*o.variant < variants.size(), "[--reading] ", mistake.id, " has the readings 0 to ",
+            variants.size() - 1, " here; found ", *o.variant, see);
+    return *o.variant;
+  }
+  const auto found = std::find_if(variants.begin(), variants.end(),
+                                  [&](const Variant& variant) { return has_parameters(variant, o.with); });
+  require(found != variants.end(), "[--with] ", mistake.id, " must have a reading like that; found ",
+          in_quotes(CLI::detail::join(o.with, " ")), ", and its first one is ",
+          in_quotes(variants.front().describe()), see);
+  return static_cast<std::size_t>(found - variants.begin());
+}
+
+std::string difference_text(const TensorDifference& d) {
+  if (d.changed == 0) return paragraph("", d.tensor + " is what is right");
+  return paragraph("", fmt::format("{} differs from what is right in {} of {} elements, by up to {:.4g}",
+                                   d.tensor, d.changed, d.elements, d.largest));
+}
+
+Json difference_json(const TensorDifference& d) {
+  return {{"elements", d.elements}, {"changed", d.changed}, {"largest", number(d.largest)}};
+}
+
+int make_and_write(CLI::App& command, MistakesCommandOptions& o) {
+  require_distinct_paths("mistakes", {{"--input", o.problem.input}},
+                      {{"--output", o.output}, {"--json", o.json}});
+  const Mistake& mistake = mistake_of_id(o.id);
+  OutputFile file(*o.output);
+  JsonOutput report(o.json);
+  const MistakeContext context(command, o);
+  const Variants variants = variants_on(mistake, context.inputs.problem(), context.layout, context.devices);
+  const std::size_t number = select_variant(mistake, variants, o, context.name(o));
+  const std::string parameters = variants[number].describe();
+
+  SimulatedMistake made =
+      simulate_mistake(mistake, variants[number], context.inputs, context.has_dout, context.layout, context.devices);
+  made.results.metadata = {{"mistake", mistake.id}, {"title", mistake.title}, {"parameters", parameters}};
+  write_safetensors(file.stream(), made.results);
+  file.commit();
+
+  std::string text = paragraph(mistake.id, mistake.title);
+  Json json{{"id", mistake.id}, {"reading", number}, {"parameters", parameters}};
+  if (!parameters.empty())
+    text += paragraph("", fmt::format("reading {} of {}: {}", number, variants.size(), parameters));
+  for (const std::string& note : context.notes) text += paragraph("NOTE", note);
+  text += paragraph("WROTE", o.output->string());
+  for (const TensorDifference& each : made.differences) {
+    text += difference_text(each);
+    json["tensors"][each.tensor] = difference_json(each);
+  }
+  report.write(text, json);
+  return 0;
+}
+
+int run(CLI::App& command, MistakesCommandOptions& o) {
+  if (o.self_test) return print_self_test(o.every, o.json);
+  require(!o.id.empty() || (!o.make && !o.problem.input),
+          "[mistakes] --make and --input are for one mistake; found no ID; choose one, as ringattn mistakes "
+          "lists them");
+  if (o.make) return make_and_write(command, o);
+  require_distinct_paths("mistakes", {{"--input", o.problem.input}}, {{"--json", o.json}});
+  JsonOutput report(o.json);
+  if (o.id.empty()) {
+    report.write(catalogue_text(), catalogue_json());
+    return 0;
+  }
+  const Mistake& mistake = mistake_of_id(o.id);
+  MistakeVariants available;
+  if (o.problem.input) {
+    const MistakeContext context(command, o);
+    available = {context.name(o), variants_on(mistake, context.inputs.problem(), context.layout, context.devices)};
+  } else {
+    available = example_variants(mistake);
+  }
+  report.write(entry_text(mistake, available), entry_json(mistake, available));
+  return 0;
+}
+
+void add_options(CLI::App& command, MistakesCommandOptions& o) {
+  command.add_option("id", o.id, "which one, as O1; without it, the table of all")->type_name("ID");
+  CLI::Option* input =
+      command.add_option("--input", o.problem.input, "the case it is to happen on, safetensors with q k v")
+          ->type_name("CASE");
+  CLI::Option* output = command.add_option("--output", o.output, "write the wrong results, as safetensors")
+                            ->check(non_empty())
+                            ->type_name("FILE");
+  CLI::Option* make = command.add_flag("--make", o.make,
+                                       "make the mistake on purpose: its out and lse, and "
+                                       "dq dk dv where it is one of the backward");
+  make->needs(input)->needs(output);
+  output->needs(make);
+  CLI::Option* variant =
+      command.add_option("--reading", o.variant, "which of its readings (default: the first)")
+          ->check(whole_number(0, 1 << 30))
+          ->needs(make)
+          ->type_name("N");
+  command.add_option("--with", o.with, "the first reading with these parameters")
+      ->check(non_empty())
+      ->needs(make)
+      ->excludes(variant)
+      ->type_name("NAME=VALUE...");
+  CLI::Option* self_test = command.add_flag(
+      "--self-test", o.self_test, "make every mistake on 18 rings and see whether it is named: minutes");
+  command
+      .add_option("--every", o.every, "only every N-th mistake on each ring, at most 18; all come up then")
+      ->check(whole_number(1, 18))
+      ->needs(self_test)
+      ->type_name("N");
+  for (CLI::Option* other : {command.get_option("id"), input}) self_test->excludes(other);
+  add_json_option(command, o.json);
+
+  // The others say how the case is read
+  std::vector<const CLI::Option*> own;
+  for (const CLI::Option* option : command.get_options()) own.push_back(option);
+  add_mask_options(command, o.problem);
+  add_sharding_options(command, o.parallel);
+  for (CLI::Option* option : command.get_options())
+    if (std::find(own.begin(), own.end(), option) == own.end()) option->needs(input);
+}
+
+}  // namespace
+
+Action add_mistakes(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("mistakes", "The catalogue of mistakes, each of which can be made on purpose");
+  const auto o = std::make_shared<MistakesCommandOptions>();
+  command->footer(
+      "Examples:\n  ringattn mistakes\n  ringattn mistakes O1\n"
+      "  ringattn mistakes R9 --input case.safetensors --devices 4\n"
+      "  ringattn mistakes R9 --make --input case.safetensors --devices 4 --with device=1 --output "
+      "wrong.safetensors\n"
+      "  ringattn check case.safetensors --out wrong.safetensors --devices 4\n"
+      "  ringattn mistakes --self-test --every 18");
+  add_options(*command, *o);
+  return [command, o] { return run(*command, *o); };
+}
+
+}  // namespace ringattn::cli

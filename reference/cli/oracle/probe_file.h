@@ -1,0 +1,13 @@
+#pragma once
+
+#include "reference/cli/args/options.h"
+#include "reference/files/safetensors.h"
+#include "reference/oracle/probes/probes.h"
+
+namespace ringattn::cli {
+
+// The probe as a CASE: its tensors stored as _dtype_, positions and segment ids where they are not the usual
+// ones, and in the metadata the options that `check` needs to know
+SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, const ParallelOptions& parallel, Dtype dtype);
+
+}  // namespace ringattn::cli

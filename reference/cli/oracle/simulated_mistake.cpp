@@ -1,0 +1,86 @@
+#include "reference/cli/oracle/simulated_mistake.h"
+
+#include <cmath>
+#include <limits>
+
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/backward_simulation.h"
+#include "reference/oracle/diagnosis/diagnosis.h"
+#include "reference/oracle/catalogue/simulation.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// All query rows at once
+Simulation simulation_of(const Problem<double>& problem, Layout layout, int devices) {
+  constexpr double most_scores = 0x1p27;  // 1 GiB
+  const Shape& q = problem.Q.shape;
+  const double scores =
+      static_cast<double>(q.B * q.H) * static_cast<double>(q.S) * static_cast<double>(problem.K.shape.S);
+  require(scores <= most_scores, "[mistakes] a mistake is made on at most 2^27 scores at once; found ",
+          scores, "; choose fewer tokens or heads");
+  return {problem, layout, devices, all_rows(q.S)};
+}
+
+TensorDifference difference(const std::string& name, const Tensor<double>& wrong, const Tensor<double>& right) {
+  TensorDifference result{name, wrong.size(), 0, 0};
+  const Shape& shape = wrong.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index s = 0; s < shape.S; ++s)
+      for (Index h = 0; h < shape.H; ++h)
+        for (Index d = 0; d < shape.D; ++d) {
+          const double x = wrong(b, s, h, d), y = right(b, s, h, d);
+          if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+          ++result.changed;
+          const double distance = std::abs(x - y);
+          if (!(distance <= result.largest)) result.largest = distance;
+          if (std::isnan(result.largest)) result.largest = std::numeric_limits<double>::infinity();
+        }
+  return result;
+}
+
+// Both are stored first: what rounding hides is no difference
+void add(const std::string& name, Tensor<double> wrong, Tensor<double> right, Dtype dtype,
+         SimulatedMistake& made) {
+  round_to(dtype, wrong);
+  round_to(dtype, right);
+  made.differences.push_back(difference(name, wrong, right));
+  made.results.tensors[name] = name == "lse" ? stored_row_tensor<double>(wrong, dtype)
+                                             : stored_tensor<double>(wrong, dtype, Axes::bshd);
+}
+
+}  // namespace
+
+Variants variants_on(const Mistake& mistake, const Problem<double>& problem, Layout layout, int devices) {
+  return mistake.variants(simulation_of(problem, layout, devices));
+}
+
+SimulatedMistake simulate_mistake(const Mistake& mistake, const Variant& variant, const OwnedProblem<double>& c, bool has_dout,
+                         Layout layout, int devices) {
+  const Problem<double> problem = c.problem();
+  const bool of_backward_alone = !mistake.forward, small = small_enough_for_backward(problem);
+  require(!of_backward_alone || has_dout, "[mistakes] ", mistake.id,
+          " is a mistake of the backward; the case has no dout; add it");
+  require(!of_backward_alone || small, "[mistakes] ", mistake.id,
+          " is a mistake of the backward, which is simulated up to about 500 tokens and 8 heads; found ",
+          problem.Q.shape, "; choose a smaller case");
+
+  SimulatedMistake made;
+  const Simulation simulation = simulation_of(problem, layout, devices);
+  const AttentionOutput<double> right = simulation.attention_of(problem),
+                         wrong = mistake.forward ? mistake.forward(simulation, variant) : right;
+  add("out", wrong.out, right.out, c.dtype, made);
+  add("lse", wrong.lse, right.lse, c.dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32, made);
+  if (!mistake.backward || !has_dout || !small) return made;
+
+  const BackwardSimulation backward(problem, c.cotangents(), layout, devices);
+  const Gradients<double>& truth = backward.gradients();
+  const Gradients<double> gradients = mistake.backward(backward, variant);
+  add("dq", gradients.dq, truth.dq, c.dtype, made);
+  add("dk", gradients.dk, truth.dk, c.dtype, made);
+  add("dv", gradients.dv, truth.dv, c.dtype, made);
+  return made;
+}
+
+}  // namespace ringattn::cli

@@ -1,0 +1,23 @@
+#include "reference/cli/run/backend.h"
+#include "reference/definition/bad_input.h"
+
+namespace ringattn::cli {
+
+void require_gpu(const MpiCommunicator*) {
+  throw BadInput(
+      "[--backend] gpu needs the GPU version; found a program built without it; build it with the CUDA "
+      "Toolkit "
+      "as gpu/README.md says, or use --backend cpu");
+}
+
+GpuResult attention_on_gpu(const GpuTask&, TraceSink&) {
+  require_gpu();
+  return {};
+}
+
+GpuBench bench_on_gpu(const GpuBenchSizes&, const std::function<void(const GpuBench&)>&) {
+  require_gpu();
+  return {};
+}
+
+}  // namespace ringattn::cli

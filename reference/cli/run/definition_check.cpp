@@ -1,0 +1,162 @@
+#include "reference/cli/run/definition_check.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "reference/definition/rounding_bound.h"
+#include "reference/definition/row_sample.h"
+#include "reference/definition/chunked.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+constexpr double full_check_limit = 2e10;                   // multiplications that take a second or two
+constexpr double chunk_elements = Index{1} << 24;  // elements of K and V in double: 128 MiB
+constexpr Index sample_count = 96;
+
+std::vector<Index> sampled_rows(Index N, const RingOptions& ring) {
+  return sample_rows(N, sample_count, ring.layout, ring.devices, static_cast<std::uint64_t>(N));
+}
+
+template <class T>
+CheckedTensor checked(const char* name, const Tensor<T>& found, const Tensor<double>& truth,
+                      const Tensor<double>& magnitude, const std::vector<Index>* rows, double tolerance) {
+  if (!rows) return {name, compare<T>(found, truth, magnitude), tolerance};
+  CheckedTensor result{name, compare<T>(select_rows<const T>(found, *rows), truth, magnitude), tolerance};
+  Index& worst = result.comparison.worst_s;
+  worst = (*rows)[static_cast<std::size_t>(worst)];
+  return result;
+}
+
+template <class T>
+AttentionOutput<double> in_double(const AttentionOutput<T>& attended) {
+  return {converted<double>(attended.out.view()), converted<double>(attended.lse.view(), Axes::bhsd)};
+}
+
+template <class T>
+Tensor<double> rows_in_double(const Tensor<T>& tensor, const RowRange& rows) {
+  TensorView<const T> view = tensor;
+  view.data += rows.begin * view.strides.S;
+  view.shape.S = rows.end - rows.begin;
+  return converted<double>(view);
+}
+
+// What some query rows read by definition, and how large the terms are that it is summed from
+struct ReferenceResult {
+  AttentionOutput<double> attended, magnitude;
+  double seconds = 0;  // of which the definition itself took so long
+};
+
+// Two sets of keys together:
+//   lse = log(exp(lse_1) + exp(lse_2)),  out = exp(lse_1 - lse) out_1 + exp(lse_2 - lse) out_2
+void merge_key_sets(const ReferenceResult& part, ReferenceResult& whole) {
+  const Shape& out = whole.attended.out.shape();
+  for (Index b = 0; b < out.B; ++b)
+    for (Index h = 0; h < out.H; ++h)
+      for (Index i = 0; i < out.S; ++i) {
+        double& lse = whole.attended.lse(b, i, h, 0);
+        const double other = part.attended.lse(b, i, h, 0), larger = std::max(lse, other);
+        if (larger == -std::numeric_limits<double>::infinity()) continue;  // neither has seen a key
+        const double both = larger + std::log(std::exp(lse - larger) + std::exp(other - larger));
+        const auto merge_results = [&](const AttentionOutput<double>& theirs, AttentionOutput<double>& ours) {
+          ours.out.head(b, h).row(i) = std::exp(lse - both) * ours.out.head(b, h).row(i) +
+                                       std::exp(other - both) * theirs.out.head(b, h).row(i);
+        };
+        merge_results(part.attended, whole.attended), merge_results(part.magnitude, whole.magnitude);
+        lse = both;
+        whole.magnitude.lse(b, i, h, 0) = 1 + std::abs(lse);
+      }
+}
+
+// Long K and V are taken a chunk of keys at a time, so that all of them never exist in double
+template <class T>
+ReferenceResult reference_rows(const OwnedProblem<T>& inputs, const std::vector<Index>& rows) {
+  const Index Skv = inputs.K.shape().S;
+  const auto chunks = static_cast<Index>(static_cast<double>(inputs.K.size() + inputs.V.size()) / chunk_elements) + 1;
+  const Tensor<double> Q = converted<double>(inputs.Q.view());
+  ReferenceResult truth;
+  for (Index n = 0; n < chunks; ++n) {
+    const RowRange range = chunk(n, chunks, Skv);
+    std::vector<Index> keys = all_rows(range.end - range.begin);
+    for (Index& key : keys) key += range.begin;
+    const Tensor<double> K = rows_in_double(inputs.K, range), V = rows_in_double(inputs.V, range);
+    const Problem<double> problem{Q, K, V, inputs.q_positions, inputs.kv_positions.select(keys), inputs.scoring, {}, {}};
+
+    const auto began = std::chrono::steady_clock::now();
+    ReferenceResult part{in_chunks_of_queries(attention<double>, problem, rows), {}};
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() + truth.seconds;
+    part.magnitude = in_chunks_of_queries(attention_magnitude, problem, rows);
+    if (n == 0)
+      truth = std::move(part);
+    else
+      merge_key_sets(part, truth);
+    truth.seconds = seconds;
+  }
+  return truth;
+}
+
+}  // namespace
+
+bool DefinitionCheck::passed() const {
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const CheckedTensor& tensor) { return tensor.passed(); });
+}
+
+template <class T>
+DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const RingOptions& ring, const AttentionOutput<T>& found,
+                                   const Gradients<T>* gradients, double weight_rounding) {
+  const Shape &q = inputs.Q.shape(), &v = inputs.V.shape();
+  const double work = static_cast<double>(q.B * q.H * q.S) * static_cast<double>(v.S) *
+                      static_cast<double>(q.D + v.D) * (gradients ? 3 : 1);
+  const bool check_all_rows = work <= full_check_limit;
+  const std::vector<Index> rows = check_all_rows ? all_rows(q.S) : sampled_rows(q.S, ring);
+  const std::vector<Index>* sample = check_all_rows ? nullptr : &rows;
+
+  DefinitionCheck check;
+  const auto [truth, magnitude, seconds] = reference_rows(inputs, rows);
+  if (check_all_rows)
+    check.full_seconds = seconds;
+  else
+    check.sampled_rows = static_cast<Index>(rows.size());
+  const RoundingBound tolerance = rounding_bound(inputs.problem(), inputs.dtype);
+  check.tensors.push_back(
+      checked("out", found.out, truth.out, magnitude.out, sample, tolerance.out + weight_rounding));
+  check.tensors.push_back(checked("lse", found.lse, truth.lse, magnitude.lse, sample, tolerance.lse));
+  if (!gradients) return check;
+
+  const Tensor<double> Q = converted<double>(inputs.Q.view()), K = converted<double>(inputs.K.view()),
+                       V = converted<double>(inputs.V.view());
+  const Problem<double> problem{Q, K, V, inputs.q_positions, inputs.kv_positions, inputs.scoring, {}, {}};
+  const Tensor<double> dout = converted<double>(inputs.dout.view()), dlse = converted<double>(inputs.dlse.view());
+  const Cotangents<double> cotangents{dout, inputs.dlse.size() ? dlse.view() : TensorView<const double>{}};
+  const Gradients<double> of_rows = in_chunks_of_queries(attention_vjp<double>, problem, rows, truth, cotangents);
+  const Gradients<double> row_magnitude = in_chunks_of_queries(vjp_magnitude, problem, rows, truth, cotangents);
+  // Of P in out, which is a term of delta, and of P or dS in the products that give the gradients
+  const double gradient_tolerance = tolerance.gradients + 2 * weight_rounding;
+  check.tensors.push_back(
+      checked("dq", gradients->dq, of_rows.dq, row_magnitude.dq, sample, gradient_tolerance));
+
+  const std::vector<Index> keys = check_all_rows ? all_rows(v.S) : sampled_rows(v.S, ring);
+  const std::vector<Index>* key_sample = check_all_rows ? nullptr : &keys;
+  const AttentionOutput<double> forward = in_double(found);
+  const Gradients<double> dkv =
+      check_all_rows ? of_rows : in_chunks_of_keys(attention_vjp<double>, problem, keys, forward, cotangents);
+  const Gradients<double> dkv_magnitude =
+      check_all_rows ? row_magnitude : in_chunks_of_keys(vjp_magnitude, problem, keys, forward, cotangents);
+  check.tensors.push_back(
+      checked("dk", gradients->dk, dkv.dk, dkv_magnitude.dk, key_sample, gradient_tolerance));
+  check.tensors.push_back(
+      checked("dv", gradients->dv, dkv.dv, dkv_magnitude.dv, key_sample, gradient_tolerance));
+  return check;
+}
+
+template DefinitionCheck check_against_definition(const OwnedProblem<float>&, const RingOptions&, const AttentionOutput<float>&,
+                                            const Gradients<float>*, double);
+template DefinitionCheck check_against_definition(const OwnedProblem<double>&, const RingOptions&, const AttentionOutput<double>&,
+                                            const Gradients<double>*, double);
+
+}  // namespace ringattn::cli

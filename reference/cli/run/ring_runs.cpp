@@ -1,0 +1,75 @@
+#include "reference/cli/run/ring_runs.h"
+
+#include "reference/comm/mpi/mpi_transport.h"
+#include "reference/comm/in_process/thread_transport.h"
+#include "reference/comm/faults/throttled_link.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+double seconds_since(WallClock::time_point began) {
+  return std::chrono::duration<double>(WallClock::now() - began).count();
+}
+
+template <class T>
+LinkDecorator<T> throttle(const ParallelOptions& parallel) {
+  if (parallel.link_gbps == 0 && parallel.link_latency_us == 0) return {};
+  return [=](Link<T>& inner, RunMonitor& monitor) {
+    return std::make_unique<ThrottledLink<T>>(inner, monitor, parallel.devices, parallel.cost_model());
+  };
+}
+
+template <class T>
+RingResults<T> run_over(Transport<T>& transport, const RunOptions& o, const OwnedProblem<T>& inputs,
+                        const RingOptions& ring) {
+  RingResults<T> results;
+  const auto began = WallClock::now();
+  results.forward = ring_attention(inputs.problem(), ring, transport);
+  if (o.backward)
+    results.gradients = ring_attention_vjp(inputs.problem(), results.forward, inputs.cotangents(), ring, transport);
+  results.seconds = seconds_since(began);
+  return results;
+}
+
+}  // namespace
+
+template <class T>
+RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& inputs, TraceSink& facts) {
+  RingOptions ring = o.parallel.ring_options();
+  Recorders recorders = make_recorders(facts, ring.devices, o.parallel.cost_model());
+  ring.recorders = &recorders;
+  ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
+  ThreadTransport<T> transport(ring, throttle<T>(o.parallel));
+  return run_over(transport, o, inputs, ring);
+}
+
+template <class T>
+RingResults<T> run_ring_on_mpi(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator& mpi, TraceSink& facts) {
+  RingOptions ring = o.parallel.ring_options();
+  Recorders recorders = make_recorders(facts, ring.devices, o.parallel.cost_model(), mpi.local_time(0));
+  ring.recorders = &recorders;
+  ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
+  MpiTransport<T> transport(mpi, ring, throttle<T>(o.parallel));
+  return run_over(transport, o, inputs, ring);
+}
+
+RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float>& inputs, MpiCommunicator* mpi, TraceSink& facts) {
+  const Problem<float> problem = inputs.problem();
+  const Cotangents<float> cotangents = inputs.cotangents();
+  GpuTask task{problem, o.backward ? &cotangents : nullptr, inputs.dtype, o.parallel.ring_options()};
+  task.use_nccl = o.parallel.transport == "nccl";
+  task.mpi = mpi;
+  task.max_rung = o.rung;
+  const auto began = WallClock::now();
+  GpuResult answer = attention_on_gpu(task, facts);
+  const double seconds = seconds_since(began);
+  return {std::move(answer.forward), std::move(answer.gradients), seconds, 1, std::move(answer.where), {}};
+}
+
+template RingResults<float> run_ring_on_threads(const RunOptions&, const OwnedProblem<float>&, TraceSink&);
+template RingResults<double> run_ring_on_threads(const RunOptions&, const OwnedProblem<double>&, TraceSink&);
+template RingResults<float> run_ring_on_mpi(const RunOptions&, const OwnedProblem<float>&, MpiCommunicator&, TraceSink&);
+template RingResults<double> run_ring_on_mpi(const RunOptions&, const OwnedProblem<double>&, MpiCommunicator&, TraceSink&);
+
+}  // namespace ringattn::cli

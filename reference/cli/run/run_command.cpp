@@ -1,0 +1,256 @@
+#include "reference/cli/run/run_command.h"
+
+#include <fmt/core.h>
+#include <CLI/CLI.hpp>
+
+#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/output/progress.h"
+#include "reference/cli/run/run_in_processes.h"
+#include "reference/cli/run/run_options.h"
+#include "reference/cli/run/run_report.h"
+#include "reference/cli/run/step_state_sink.h"
+#include "reference/files/output_file.h"
+#include "reference/trace/export/json_lines.h"
+#include "reference/trace/export/perfetto.h"
+#include "reference/trace/tee_sink.h"
+#include "reference/trace/trace_store.h"
+#include "reference/comm/mpi/mpi_transport.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// The options that were typed or have a default, by name; shapes and type as they are, whatever gave them
+template <class T>
+Json config_json(const CLI::App& command, const OwnedProblem<T>& inputs) {
+  Json config;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name(false, false);
+    if (name == "--help") continue;
+    const std::string value =
+        option->count() ? CLI::detail::join(option->results(), ",") : option->get_default_str();
+    if (!value.empty()) config[name.substr(2)] = value;
+  }
+  const Shape &q = inputs.Q.shape(), &v = inputs.V.shape();
+  const std::pair<const char*, Index> extents[] = {{"batch", q.B}, {"seq", q.S},      {"kv-seq", v.S},
+                                                   {"heads", q.H}, {"kv-heads", v.H}, {"dim", q.D},
+                                                   {"v-dim", v.D}};
+  for (const auto& [name, extent] : extents) config[name] = std::to_string(extent);
+  config["dtype"] = name(inputs.dtype);
+  return config;
+}
+
+// Everything that listens to a run
+struct TraceSinks {
+  Summary summary;
+  ProgressSink progress;
+  std::optional<TraceStore> store;
+  std::optional<StepStateSink> steps;
+  TeeSink all;
+
+  explicit TraceSinks(const RunOptions& o)
+      : summary(o.parallel.devices),
+        progress(std::int64_t{o.parallel.devices} * o.parallel.devices * (o.backward ? 2 : 1)),
+        all({}) {
+    std::vector<TraceSink*> enabled{&summary, &progress};
+    if (o.trace) enabled.push_back(&store.emplace(o.parallel.devices));
+    if (o.steps) enabled.push_back(&steps.emplace(o.parallel.devices));
+    all = TeeSink(enabled);
+  }
+};
+
+// What lse, m, l and O are stored as
+Dtype state_dtype(Dtype dtype) { return dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
+
+TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
+  TraceHeader header;
+  header.engine_version = RINGATTN_VERSION;
+  header.devices = o.parallel.devices;
+  header.batch = report.q.B, header.Sq = report.q.S, header.Skv = report.k.S;
+  header.heads = report.q.H, header.kv_heads = report.k.H, header.head_dim = report.q.D,
+  header.v_dim = report.v.D;
+  header.layout = o.parallel.layout, header.rotate = o.parallel.rotate, header.dtype = name(report.dtype);
+  header.overlap = o.parallel.overlap, header.transport = o.on_gpu() ? "gpu" : o.parallel.transport;
+  if (o.backward) header.passes.push_back("backward");
+  header.cost = o.parallel.cost_model();
+  for (const auto& [key, value] : report.config.items())
+    header.options.emplace_back(key, value.template get<std::string>());
+  return header;
+}
+
+// The files that a run will write, opened before it begins: a path that cannot be written is found out at
+// once
+struct OutputFiles {
+  std::optional<OutputFile> output, trace, perfetto, steps, json;
+
+  explicit OutputFiles(const RunOptions& o) {
+    check_output_paths(o);
+    if (o.output) output.emplace(*o.output);
+    if (o.trace) trace.emplace(*o.trace);
+    if (o.trace) perfetto.emplace(o.trace->string() + ".perfetto.json");
+    if (o.steps) steps.emplace(*o.steps);
+    if (o.json && *o.json != "-") json.emplace(*o.json);
+  }
+
+  void commit() {
+    for (std::optional<OutputFile>* file : {&output, &trace, &perfetto, &steps, &json})
+      if (*file) (*file)->commit();
+  }
+};
+
+template <class T>
+SafetensorsFile results_file(const RingResults<T>& results, Dtype dtype) {
+  SafetensorsFile file;
+  file.tensors["out"] = stored_tensor<T>(results.forward.out, dtype, Axes::bshd);
+  file.tensors["lse"] = stored_row_tensor<T>(results.forward.lse, state_dtype(dtype));
+  if (!results.gradients) return file;
+  const auto& [dq, dk, dv] = *results.gradients;
+  file.tensors["dq"] = stored_tensor<T>(dq, dtype, Axes::bshd);
+  file.tensors["dk"] = stored_tensor<T>(dk, dtype, Axes::bshd);
+  file.tensors["dv"] = stored_tensor<T>(dv, dtype, Axes::bshd);
+  return file;
+}
+
+// Results are rounded to the storage type once, at the end
+template <class T>
+void round_results(RingResults<T>& results, Dtype dtype) {
+  round_to(dtype, results.forward.out);
+  if (results.gradients)
+    for (Tensor<T>* tensor : {&results.gradients->dq, &results.gradients->dk, &results.gradients->dv})
+      round_to(dtype, *tensor);
+}
+
+template <class T>
+RunReport make_report(const Json& config, const RunOptions& o, const OwnedProblem<T>& inputs, const TraceSinks& sinks,
+                    const RingResults<T>& results) {
+  const RingOptions ring = o.parallel.ring_options();
+  RunReport report{config,
+                   {},
+                   inputs.Q.shape(),
+                   inputs.K.shape(),
+                   inputs.V.shape(),
+                   inputs.dtype,
+                   o.backward,
+                   o.parallel,
+                   sinks.summary.devices(),
+                   {},
+                   sinks.summary.overlap(),
+                   results.seconds,
+                   results.processes,
+                   results.gpu,
+                   {}};
+  for (int d = 0; d < ring.devices; ++d)
+    report.rows_of_device.push_back(
+        static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, inputs.Q.shape().S).size()));
+  // Tensor cores multiply P and dS as they are stored
+  const double weight_rounding = results.gpu ? unit_roundoff(inputs.dtype) : 0;
+  const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
+  report.check = check_against_definition(inputs, ring, results.forward, gradients, weight_rounding);
+  return report;
+}
+
+// _compute_: one of the rings of ring_runs.h, or this process's part of it
+template <class T, class Compute>
+int run_and_report(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes,
+                   InputSource source, bool writes_report, Compute compute) {
+  const OwnedProblem<T> inputs = make_problem<T>(o.problem, std::move(source));
+  const Json config = config_json(command, inputs);
+  OutputFiles files(o);
+  TraceSinks sinks(o);
+  RingResults<T> results = compute(config, inputs, sinks.all);
+  if (!writes_report) return 0;
+  round_results(results, inputs.dtype);
+  RunReport report = make_report(config, o, inputs, sinks, results);
+  report.notes = std::move(notes);
+
+  sinks.progress.clear();
+  if (files.output) write_safetensors(files.output->stream(), results_file(results, inputs.dtype));
+  if (files.steps)
+    write_safetensors(files.steps->stream(),
+                      sinks.steps->to_safetensors(inputs.problem().out_shape(), state_dtype(inputs.dtype)));
+  if (files.trace) {
+    const std::vector<Event> events = sinks.store->events();
+    write_json_lines(files.trace->stream(), trace_header(o, report), events);
+    write_perfetto(files.perfetto->stream(), events);
+  }
+  if (files.json) files.json->stream() << pretty(to_json(report));
+  files.commit();
+
+  if (o.json && *o.json == "-")
+    fmt::print("{}", pretty(to_json(report)));
+  else
+    print(report);
+  return report.check.passed() ? 0 : 1;
+}
+
+// As many devices as processes, unless somebody says otherwise
+void default_devices_to_process_count(CLI::App& command, const RunOptions& o, const MpiCommunicator& mpi) {
+  CLI::Option* devices = command.get_option("--devices");
+  if (devices->count() == 0) {
+    devices->add_result(std::to_string(mpi.ranks()));
+    devices->run_callback();
+  }
+  require_one_process_per_device(mpi, o.parallel.devices);
+}
+
+// The first process writes the files and the report
+RunOptions without_output_files(RunOptions o) {
+  o.output.reset(), o.trace.reset(), o.steps.reset(), o.json.reset();
+  return o;
+}
+
+// The ring that computes, or this process's part of it
+template <class T>
+RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator* mpi, TraceSink& facts) {
+  if constexpr (std::is_same_v<T, float>)
+    if (o.on_gpu()) return run_ring_on_gpu(o, inputs, mpi, facts);
+  return mpi ? run_ring_on_mpi(o, inputs, *mpi, facts) : run_ring_on_threads(o, inputs, facts);
+}
+
+// _processes_: those of which this is one, if there are several
+template <class T>
+int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, InputSource source,
+        ProcessGroup* processes) {
+  if (!processes)
+    return run_and_report<T>(
+        command, o, std::move(notes), std::move(source), true,
+        [&](const Json&, const OwnedProblem<T>& inputs, TraceSink& facts) { return compute(o, inputs, nullptr, facts); });
+  const bool first = processes->is_root();
+  return run_and_report<T>(command, first ? o : without_output_files(o), std::move(notes), std::move(source), first,
+                           [&](const Json& config, const OwnedProblem<T>& inputs, TraceSink& sink) {
+                             return run_in_processes<T>(
+                                 *processes, config, o, inputs, sink,
+                                 [&](TraceSink& facts) { return compute(o, inputs, &processes->mpi(), facts); });
+                           });
+}
+
+int run(CLI::App& command, RunOptions& o, ProcessGroup* processes) {
+  std::vector<std::string> notes;
+  check_option_conflicts(command, o.problem);
+  InputSource source(o.problem);
+  if (source.file) notes = apply_metadata(command, source.file->metadata);
+  if (processes) default_devices_to_process_count(command, o, processes->mpi());
+  check_option_conflicts(command, o, source.dtype);
+  if (o.on_gpu()) require_gpu(processes ? &processes->mpi() : nullptr);
+  return source.dtype == Dtype::f64 ? run<double>(command, o, notes, std::move(source), processes)
+                                    : run<float>(command, o, notes, std::move(source), processes);
+}
+
+bool runs_in_processes(const RunOptions& o) {
+  return o.parallel.transport == "mpi" || (o.parallel.transport == "nccl" && ProcessGroup::launched_by_mpi());
+}
+
+}  // namespace
+
+Action add_run(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "run", "Ring attention on generated, loaded or text input, checked against full attention");
+  const auto o = std::make_shared<RunOptions>();
+  add_run_options(*command, *o);
+  return [command, o] {
+    if (!runs_in_processes(*o)) return run(*command, *o, nullptr);
+    return ProcessGroup::run([&](ProcessGroup& processes) { return run(*command, *o, &processes); });
+  };
+}
+
+}  // namespace ringattn::cli

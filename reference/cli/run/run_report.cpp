@@ -1,0 +1,181 @@
+#include "reference/cli/run/run_report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace ringattn::cli {
+
+namespace {
+
+std::string bytes(double count) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; count >= 1024 && unit < 4; ++unit) count /= 1024;
+  return fmt::format("{:.{}f} {}", count, unit == 0 ? 0 : 1, units[unit]);
+}
+
+std::string seconds(double s) {
+  return s < 1 ? fmt::format("{:.1f} ms", 1e3 * s) : fmt::format("{:.2f} s", s);
+}
+
+void print_header(const RunReport& r) {
+  fmt::print("{} queries, {} keys, batch {}, {} heads on {} K/V heads, head dimension {} / {}, {}\n", r.q.S,
+             r.k.S, r.q.B, r.q.H, r.k.H, r.q.D, r.v.D, name(r.dtype));
+  std::string where = r.parallel.transport;
+  if (r.gpu)
+    where = fmt::format("{} on {}, rung {} ({})", r.processes > 1 ? "each" : "all", r.gpu->device,
+                        r.gpu->rung, r.gpu->kernel);
+  if (r.gpu && r.backward)
+    where += fmt::format(", backward rung {} ({})", r.gpu->backward_rung, r.gpu->backward_kernel);
+  if (r.gpu && r.parallel.transport == "nccl") where += ", over NCCL";
+  fmt::print("{} devices, {}, {} rotating, {}{}\n\n", r.parallel.devices, r.parallel.layout,
+             r.parallel.rotate == "kv" ? "K/V" : "Q", where, r.parallel.overlap ? "" : ", no overlap");
+  for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);
+}
+
+// Long rings show their first and last devices
+void print_devices(const RunReport& r) {
+  constexpr std::size_t shown = 8;
+  fmt::print("device   queries   peak memory          sent        busy     waiting\n");
+  for (std::size_t d = 0; d < r.devices.size(); ++d) {
+    if (r.devices.size() > 2 * shown && d == shown) {
+      fmt::print("   ...\n");
+      d = r.devices.size() - shown;
+    }
+    const DeviceSummary& device = r.devices[d];
+    fmt::print("{:6} {:9} {:>13} {:>13} {:>11} {:>11}\n", d, r.rows_of_device[d],
+               bytes(static_cast<double>(device.peak_bytes)), bytes(static_cast<double>(device.bytes_sent)),
+               seconds(device.busy.wall_seconds),
+               seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
+  }
+}
+
+void print_summary(const RunReport& r) {
+  const double element = r.dtype == Dtype::f64 ? 8 : 4;
+  const double matrix = element * static_cast<double>(r.q.S) * static_cast<double>(r.k.S);
+  fmt::print(
+      "\nAll scores of one head at once would take {}; a device never holds more than a tile of them.\n",
+      bytes(matrix));
+  fmt::print("Inputs and results, gathered in one place for this command, take {} beside that.\n",
+             bytes(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
+  if (r.overlap.transfer.wall_seconds > 0)
+    fmt::print(
+        "Messages travelled {} in all; devices had nothing else to do for {} of that: {:.0f} % hidden.\n",
+        seconds(r.overlap.transfer.wall_seconds), seconds(r.overlap.exposed.wall_seconds),
+        100 * r.overlap.hidden_fraction_wall());
+  if (const auto condition = r.overlap_condition())
+    fmt::print(
+        "The links carry what a device sends in {}; its arithmetic takes {}. With about {:.0f} queries a "
+        "device "
+        "it can hide that; here are {:.0f}.\n",
+        seconds(condition->link_seconds), seconds(condition->busy_seconds), condition->required_queries(),
+        condition->queries);
+  fmt::print("The ring took {}{}", seconds(r.ring_seconds),
+             r.gpu ? ", with the way to the GPU and back" : "");
+  if (r.check.full_seconds)
+    fmt::print("; full attention, in float64 with all scores, {}", seconds(*r.check.full_seconds));
+  fmt::print(".\n\n");
+}
+
+void print_check(const RunReport& r) {
+  if (r.check.sampled_rows)
+    fmt::print("Checked on {} query rows{}: the first, the last, borders of shards, and random ones.\n",
+               *r.check.sampled_rows, r.backward ? " and keys" : "");
+  else
+    fmt::print("Checked on all rows.\n");
+  print(r.check.tensors);
+}
+
+void print_verdict(const RunReport& r) {
+  if (r.check.passed()) {
+    fmt::print("exact: the ring gives what full attention gives, to rounding\n");
+    return;
+  }
+  std::string where;
+  for (const CheckedTensor& t : r.check.tensors)
+    if (!t.passed())
+      where += fmt::format("{} {} (sequence {}, row {}, head {})", where.empty() ? "" : ",", t.name,
+                           t.comparison.worst_b, t.comparison.worst_s, t.comparison.worst_h);
+  fmt::print("wrong: more than rounding lies between the ring and full attention; worst at{}\n", where);
+}
+
+}  // namespace
+
+std::optional<OverlapCondition> RunReport::overlap_condition() const {
+  const CostModel links = parallel.cost_model();
+  const bool known = links.link_gbps > 0, measured = processes > 1;
+  if (parallel.devices == 1 || !(known || measured)) return {};
+  OverlapCondition condition;
+  for (const DeviceSummary& device : devices) {
+    const double on_the_wire =
+        known ? 1e-9 * links.transfer_ns(device.bytes_sent) : device.messages.transfer.wall_seconds;
+    condition.link_seconds += on_the_wire / parallel.devices;
+    condition.busy_seconds += device.busy.wall_seconds / parallel.devices;
+  }
+  condition.queries = static_cast<double>(q.S) / parallel.devices;
+  return condition;
+}
+
+void print(const RunReport& report) {
+  print_header(report);
+  print_devices(report);
+  print_summary(report);
+  print_check(report);
+  print_verdict(report);
+}
+
+void print(const std::vector<CheckedTensor>& tensors) {
+  fmt::print("tensor   max abs error   relative error        worst row         allowed\n");
+  for (const CheckedTensor& t : tensors)
+    fmt::print("{:6} {:15.1e} {:16.1e} {:16.1e} {:15.1e}\n", t.name, t.comparison.max_abs_error,
+               t.comparison.relative_error, t.comparison.worst_row_error, t.tolerance);
+  fmt::print("\n");
+}
+
+Json to_json(const DefinitionCheck& check) {
+  Json result{{"verdict", check.passed() ? "exact" : "wrong"}};
+  for (const CheckedTensor& t : check.tensors)
+    result[t.name] = {{"max_abs_error", number(t.comparison.max_abs_error)},
+                      {"relative_error", number(t.comparison.relative_error)},
+                      {"worst_row_error", number(t.comparison.worst_row_error)},
+                      {"allowed", number(t.tolerance)}};
+  return result;
+}
+
+Json to_json(const RunReport& r) {
+  Json devices = Json::array();
+  for (std::size_t d = 0; d < r.devices.size(); ++d)
+    devices.push_back({{"device", d},
+                       {"queries", r.rows_of_device[d]},
+                       {"peak_bytes", r.devices[d].peak_bytes},
+                       {"bytes_sent", r.devices[d].bytes_sent},
+                       {"busy_seconds", number(r.devices[d].busy.wall_seconds)},
+                       {"wait_seconds", number(r.devices[d].wait_recv.wall_seconds +
+                                               r.devices[d].wait_send_buffer.wall_seconds)}});
+
+  Json time{{"ring_seconds", number(r.ring_seconds)}, {"full_seconds", nullptr}};
+  if (r.check.full_seconds) time["full_seconds"] = number(*r.check.full_seconds);
+  if (r.check.sampled_rows) time["checked_rows"] = *r.check.sampled_rows;
+
+  const double hidden = r.overlap.hidden_fraction_wall();
+  Json overlap{{"transfer_seconds", number(r.overlap.transfer.wall_seconds)},
+               {"exposed_seconds", number(r.overlap.exposed.wall_seconds)},
+               {"hidden_fraction", nullptr}};
+  if (const auto condition = r.overlap_condition())
+    overlap["condition"] = {{"link_seconds", number(condition->link_seconds)},
+                            {"busy_seconds", number(condition->busy_seconds)},
+                            {"queries", number(condition->queries)},
+                            {"enough_queries", number(condition->required_queries())}};
+  if (r.overlap.transfer.wall_seconds > 0) overlap["hidden_fraction"] = number(hidden);
+
+  Json gpu;
+  if (r.gpu) gpu = {{"device", r.gpu->device}, {"rung", r.gpu->rung}, {"kernel", r.gpu->kernel}};
+  if (r.gpu && r.backward)
+    gpu["backward_rung"] = r.gpu->backward_rung, gpu["backward_kernel"] = r.gpu->backward_kernel;
+
+  return {{"config", r.config}, {"notes", r.notes},   {"result", to_json(r.check)}, {"devices", devices},
+          {"time", time},       {"overlap", overlap}, {"processes", r.processes},   {"gpu", gpu}};
+}
+
+}  // namespace ringattn::cli

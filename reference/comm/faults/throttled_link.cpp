@@ -1,0 +1,48 @@
+#include "reference/comm/faults/throttled_link.h"
+
+#include <algorithm>
+
+namespace ringattn {
+
+namespace {
+
+std::chrono::nanoseconds nanoseconds(double ns) {
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(ns));
+}
+
+}  // namespace
+
+template <class T>
+ThrottledLink<T>::ThrottledLink(Link<T>& inner, RunMonitor& monitor, int devices, const CostModel& speed)
+    : inner_(inner), monitor_(monitor), wires_(static_cast<std::size_t>(devices), Wire{speed, {}}) {}
+
+template <class T>
+void ThrottledLink<T>::set_speed(int device, const CostModel& speed) {
+  const auto lock = monitor_.lock();
+  wires_[static_cast<std::size_t>(device)].speed = speed;
+}
+
+template <class T>
+void ThrottledLink<T>::send(int device, Channel channel, const Message<T>& message) {
+  Message<T> delayed = message;
+  {
+    const auto lock = monitor_.lock();
+    Wire& wire = wires_[static_cast<std::size_t>(device)];
+    wire.free =
+        std::max(wire.free, WallClock::now()) + nanoseconds(wire.speed.transfer_ns(message.block.bytes()));
+    delayed.timing.arrives_w = wire.free + nanoseconds(wire.speed.latency_ns());
+  }
+  inner_.send(device, channel, delayed);
+}
+
+template <class T>
+void ThrottledLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
+  inner_.receive(device, channel, held, now);
+  auto lock = monitor_.lock();
+  monitor_.wait_until(lock, device, held.timing.arrives_w);
+}
+
+template class ThrottledLink<float>;
+template class ThrottledLink<double>;
+
+}  // namespace ringattn

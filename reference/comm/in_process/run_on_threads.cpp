@@ -1,0 +1,37 @@
+#include "reference/comm/in_process/run_on_threads.h"
+
+#include <system_error>
+#include <thread>
+
+#include "reference/definition/bad_input.h"
+#include "reference/definition/layout.h"
+
+namespace ringattn {
+
+void run_on_threads(int devices, int threads, RunMonitor& monitor,
+           const std::function<void(int first, int last)>& body) {
+  const auto run_share = [&](int thread) {
+    const RowRange share = chunk(thread, threads, devices);
+    try {
+      body(static_cast<int>(share.begin), static_cast<int>(share.end));
+    } catch (...) {
+      monitor.fail(std::current_exception());
+    }
+    monitor.thread_done();
+  };
+
+  std::vector<std::thread> others;
+  try {
+    for (int thread = 1; thread < threads; ++thread) others.emplace_back(run_share, thread);
+  } catch (const std::system_error&) {
+    monitor.fail(std::make_exception_ptr(
+        BadInput("[ring] each device needs a thread of its own; the system gave only " +
+                 std::to_string(others.size() + 1) + " of " + std::to_string(threads) +
+                 "; use fewer devices, or let threads drive several with --threads")));
+  }
+  run_share(0);
+  for (std::thread& other : others) other.join();
+  monitor.rethrow_first_error();
+}
+
+}  // namespace ringattn

@@ -1,0 +1,32 @@
+#include "reference/definition/bad_input.h"
+#include "reference/comm/mpi/mpi_communicator.h"
+
+namespace ringattn {
+
+class MpiCommunicator::ProgressThread {};
+
+MpiCommunicator::MpiCommunicator(std::chrono::milliseconds) {
+  throw BadInput(
+      "[--transport] a ring of processes needs MPI; found a program built without it; install Open MPI "
+      "(libopenmpi-dev and openmpi-bin on Debian) and build it again, or start one process without mpi");
+}
+MpiCommunicator::~MpiCommunicator() = default;
+
+// No post is ever made
+int MpiCommunicator::rank() const { return 0; }
+int MpiCommunicator::ranks() const { return 1; }
+int MpiCommunicator::local_rank() const { return 0; }
+int MpiCommunicator::local_ranks() const { return 1; }
+RunMonitor& MpiCommunicator::monitor() { std::terminate(); }
+void MpiCommunicator::send(int, MessageTag, Packet) {}
+void MpiCommunicator::post_receive(int, MessageTag, ReceiveHandler&) {}
+void MpiCommunicator::cancel(const ReceiveHandler&) {}
+std::vector<std::string> MpiCommunicator::gather(std::string) { return {}; }
+std::string MpiCommunicator::broadcast(std::string text) { return text; }
+void MpiCommunicator::finish() {}
+void MpiCommunicator::fail(const std::string&) {}
+void MpiCommunicator::abort(int) { std::terminate(); }
+std::int64_t MpiCommunicator::synchronized_time(WallClock::time_point) const { return 0; }
+WallClock::time_point MpiCommunicator::local_time(std::int64_t) const { return {}; }
+
+}  // namespace ringattn

@@ -1,0 +1,108 @@
+#include "reference/comm/mpi/mpi_link.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "reference/ring/schedule.h"
+#include "reference/comm/mpi/block_packet.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr Channel channels[] = {Channel::blocks, Channel::results};
+
+std::size_t index(Channel channel) { return channel == Channel::blocks ? 0 : 1; }
+MessageTag message_tag(Channel channel) { return channel == Channel::blocks ? MessageTag::blocks : MessageTag::results; }
+MessageTag credit_tag(Channel channel) { return channel == Channel::blocks ? MessageTag::block_credits : MessageTag::result_credits; }
+
+}  // namespace
+
+template <class T>
+MpiLink<T>::MpiLink(MpiCommunicator& mpi)
+    : mpi_(mpi), slots_{Slot(mpi), Slot(mpi)}, remote_slots_{RemoteSlot(mpi), RemoteSlot(mpi)} {
+  for (const Channel channel : channels) post_receive(channel);
+}
+
+template <class T>
+MpiLink<T>::~MpiLink() {
+  for (const Slot& slot : slots_) mpi_.cancel(slot);
+  for (const RemoteSlot& slot : remote_slots_) mpi_.cancel(slot);
+}
+
+template <class T>
+void MpiLink<T>::post_receive(Channel channel) {
+  mpi_.post_receive(previous_device(mpi_.rank(), mpi_.ranks()), message_tag(channel), slots_[index(channel)]);
+}
+
+// ---- Verbs -------------------------------------------------------------------
+
+template <class T>
+double MpiLink<T>::reserve(int device, Channel channel) {
+  RemoteSlot& slot = remote_slots_[index(channel)];
+  double empty_since = 0;
+  {
+    auto lock = mpi_.monitor().lock();
+    mpi_.monitor().wait_external(lock, device, [&] { return slot.empty; });
+    slot.empty = false;
+    if (slot.pass == pass_) empty_since = slot.empty_since;
+  }
+  mpi_.post_receive(next_device(device, mpi_.ranks()), credit_tag(channel), slot);
+  return empty_since;
+}
+
+template <class T>
+void MpiLink<T>::send(int device, Channel channel, const Message<T>& message) {
+  mpi_.send(next_device(device, mpi_.ranks()), message_tag(channel), to_packet(message, mpi_));
+}
+
+template <class T>
+void MpiLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
+  Slot& slot = slots_[index(channel)];
+  {
+    auto lock = mpi_.monitor().lock();
+    mpi_.monitor().wait_external(lock, device, [&] { return slot.full; });
+    std::swap(slot.message, held);
+    slot.full = false;
+  }
+  post_receive(channel);
+  const double empty_since = std::max(now, held.timing.arrives_t);
+  mpi_.send(previous_device(device, mpi_.ranks()), credit_tag(channel),
+             {{pass_, std::bit_cast<std::int64_t>(empty_since)}, {}, nullptr});
+}
+
+// ---- What the post brings ------------------------------------------------------
+
+template <class T>
+ReceiveHandler::Buffers MpiLink<T>::Slot::buffers_for(std::span<const std::int64_t> header) {
+  const auto lock = mpi_.monitor().lock();
+  return ringattn::buffers_for(header, mpi_, message);
+}
+
+template <class T>
+void MpiLink<T>::Slot::on_received() {
+  const auto lock = mpi_.monitor().lock();
+  message.timing.arrives_w = std::max(message.timing.arrives_w, WallClock::now());
+  full = true;
+  mpi_.monitor().wake_external(lock, mpi_.rank());
+}
+
+template <class T>
+ReceiveHandler::Buffers MpiLink<T>::RemoteSlot::buffers_for(std::span<const std::int64_t> header) {
+  const auto lock = mpi_.monitor().lock();
+  pass = header[0];
+  empty_since = std::bit_cast<double>(header[1]);
+  return {};
+}
+
+template <class T>
+void MpiLink<T>::RemoteSlot::on_received() {
+  const auto lock = mpi_.monitor().lock();
+  empty = true;
+  mpi_.monitor().wake_external(lock, mpi_.rank());
+}
+
+template class MpiLink<float>;
+template class MpiLink<double>;
+
+}  // namespace ringattn

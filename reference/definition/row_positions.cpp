@@ -1,0 +1,71 @@
+#include "reference/definition/positions.h"
+
+#include <algorithm>
+
+#include "reference/definition/bad_input.h"
+
+namespace ringattn {
+
+RowPositions RowPositions::select(const std::vector<Index>& rows) const {
+  RowPositions selected(sequences(), static_cast<Index>(rows.size()));
+  for (Index b = 0; b < selected.sequences(); ++b)
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      selected.of(b)[i] = of(b)[static_cast<std::size_t>(rows[i])];
+  return selected;
+}
+
+RowPositions RowPositions::sequence(Index b) const {
+  RowPositions alone(1, length_);
+  std::copy_n(of(b).begin(), length_, alone.of(0).begin());
+  return alone;
+}
+
+RowPositions consecutive_positions(Index length, std::int64_t offset) {
+  RowPositions positions(1, length);
+  std::int64_t position = offset;
+  for (RowPosition& row_position : positions.of(0)) token.position = position++;
+  return positions;
+}
+
+namespace {
+
+void check_cu_seqlens(const char* name, const std::vector<std::int64_t>& cu, Index length) {
+  require(!cu.empty() && cu.front() == 0, "[packed_positions] ", name,
+          " must begin with 0; write 0 as its first entry");
+  for (std::size_t n = 1; n < cu.size(); ++n)
+    require(cu[n] >= cu[n - 1], "[packed_positions] ", name, " must not decrease; entry ", n, " is ", cu[n],
+            " after ", cu[n - 1]);
+  require(cu.back() == length, "[packed_positions] ", name, " must end with the sequence length ", length,
+          "; it ends with ", cu.back());
+}
+
+void place_document(std::span<RowPosition> rows, std::int64_t offset, std::int64_t document) {
+  for (RowPosition& row_position : rows) token = {offset++, document};
+}
+
+}  // namespace
+
+PackedPositions packed_positions(const std::vector<std::int64_t>& cu_q, const std::vector<std::int64_t>& cu_kv,
+                           CausalAlign align, Index Sq, Index Skv) {
+  check_cu_seqlens("cu_seqlens_q", cu_q, Sq);
+  check_cu_seqlens("cu_seqlens_k", cu_kv, Skv);
+  require(cu_q.size() == cu_kv.size(),
+          "[packed_positions] cu_seqlens_q and cu_seqlens_k must name the same documents; found ",
+          cu_q.size() - 1, " and ", cu_kv.size() - 1);
+
+  PackedPositions positions{RowPositions(1, Sq), RowPositions(1, Skv)};
+  for (std::size_t n = 0; n + 1 < cu_q.size(); ++n) {
+    const auto q_begin = static_cast<std::size_t>(cu_q[n]),
+               q_length = static_cast<std::size_t>(cu_q[n + 1]) - q_begin;
+    const auto kv_begin = static_cast<std::size_t>(cu_kv[n]),
+               kv_length = static_cast<std::size_t>(cu_kv[n + 1]) - kv_begin;
+    const auto document = static_cast<std::int64_t>(n);
+    place_document(positions.q.of(0).subspan(q_begin, q_length),
+                   causal_offset(align, static_cast<Index>(q_length), static_cast<Index>(kv_length)),
+                   document);
+    place_document(positions.kv.of(0).subspan(kv_begin, kv_length), 0, document);
+  }
+  return positions;
+}
+
+}  // namespace ringattn

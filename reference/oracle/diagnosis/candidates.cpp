@@ -1,0 +1,93 @@
+#include "reference/oracle/diagnosis/candidates.h"
+
+#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/oracle/catalogue/altered_problem.h"
+
+namespace ringattn {
+
+namespace {
+
+std::vector<Candidate> all_variants(const Simulation& simulation, bool backward) {
+  std::vector<Candidate> candidates;
+  for (const Mistake& mistake : catalogue()) {
+    if (backward ? !mistake.backward : !mistake.forward) continue;
+    for (Variant& variant : mistake.variants(simulation)) candidates.push_back({&mistake, std::move(variant)});
+  }
+  return candidates;
+}
+
+// Adds what one tensor says about a candidate. What is not finite in the wrong result but is in the truth is an
+// effect too.
+void add_tensor(const TensorView<const double>& found, const Tensor<double>& made,
+                const Tensor<double>& truth, const Tensor<double>& tolerance, Candidate& candidate) {
+  candidate.distance = candidate.distance + measure_distance(found, made, truth, tolerance);
+  candidate.effect = std::max(candidate.effect, measure_distance(made.view(), truth, truth, tolerance).worst);
+}
+
+// The rows _rows_ of a result
+Tensor<double> of_rows(const std::optional<TensorView<const double>>& result,
+                       const std::vector<Index>& rows) {
+  return result ? select_rows(*result, rows) : Tensor<double>();
+}
+
+}  // namespace
+
+std::string id_of(const Candidate& candidate) {
+  return candidate.second ? candidate.mistake->id + "+" + candidate.second->id : candidate.mistake->id;
+}
+
+AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation) {
+  if (!candidate.second) return candidate.mistake->forward(simulation, candidate.variant);
+  const Sharding& sharding = simulation.sharding();
+  const AlteredProblem wrong = candidate.mistake->alteration(simulation.problem(), sharding, candidate.variant);
+  const Simulation on_top(wrong.as_problem().value(), sharding.layout, sharding.devices(), simulation.rows());
+  return candidate.second->forward(on_top, candidate.second_variant);
+}
+
+Observed::Observed(const Submission& submission, const Simulation& simulation, const BoundedAttention& truth,
+                   ComparedTensors by)
+    : out(of_rows(submission.out, simulation.rows())),
+      lse(of_rows(submission.lse, simulation.rows())),
+      bounded(truth),
+      compared(by) {}
+
+void Observed::compare(Candidate& candidate, const AttentionOutput<double>& made) const {
+  const AttentionOutput<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
+  if (compared.out) add_tensor(out, made.out, truth.out, tolerance.out, candidate);
+  if (compared.lse) add_tensor(lse, made.lse, truth.lse, tolerance.lse, candidate);
+}
+
+std::vector<Candidate> reevaluate(const std::vector<Candidate>& candidates, const Simulation& simulation,
+                           const BoundedAttention& bounded, const Submission& submission,
+                           const ComparedTensors& compared) {
+  const Observed observed(submission, simulation, bounded, compared);
+  std::vector<Candidate> results = candidates;
+  parallel_for(static_cast<Index>(results.size()), [&](Index n) {
+    Candidate& candidate = results[static_cast<std::size_t>(n)];
+    candidate.distance = {}, candidate.effect = 0;
+    observed.compare(candidate, simulate_candidate(candidate, simulation));
+  });
+  return results;
+}
+
+std::vector<Candidate> forward_candidates(const Simulation& simulation, const BoundedAttention& bounded,
+                                      const Submission& submission, const ComparedTensors& compared) {
+  return reevaluate(all_variants(simulation, false), simulation, bounded, submission, compared);
+}
+
+std::vector<Candidate> backward_candidates(const BackwardSimulation& simulation, const Simulation& forward,
+                                       const BoundedGradients& bounded, const Submission& submission,
+                                       const ComparedTensors& compared) {
+  std::vector<Candidate> candidates = all_variants(forward, true);
+  parallel_for(static_cast<Index>(candidates.size()), [&](Index n) {
+    Candidate& candidate = candidates[static_cast<std::size_t>(n)];
+    const Gradients<double> made = candidate.mistake->backward(simulation, candidate.variant);
+    const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
+    if (compared.dq) add_tensor(*submission.dq, made.dq, truth.dq, tolerance.dq, candidate);
+    if (compared.dk) add_tensor(*submission.dk, made.dk, truth.dk, tolerance.dk, candidate);
+    if (compared.dv) add_tensor(*submission.dv, made.dv, truth.dv, tolerance.dv, candidate);
+  });
+  return candidates;
+}
+
+}  // namespace ringattn

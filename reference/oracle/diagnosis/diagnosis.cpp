@@ -1,0 +1,215 @@
+#include "reference/oracle/diagnosis/diagnosis.h"
+
+#include <algorithm>
+#include <set>
+
+#include "reference/definition/row_sample.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/diagnosis/fitted_scale.h"
+#include "reference/oracle/diagnosis/mistake_pairs.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr double accepted_worst = 2;    // tolerances between a result and the mistake it is named after
+constexpr double accepted_share = 0.5;  // of the distance to the truth
+constexpr double same_distance = 1.3;   // candidates nearer together than this cannot be told apart
+constexpr std::size_t finalists = 24;
+
+constexpr Index pairs_at_once = Index{1} << 19;  // pairs of row and key for each candidate of the first round
+constexpr Index rows_for_pairs = 6;
+constexpr Index keys_for_pairs = Index{1} << 11;  // of all heads together
+constexpr Index backward_pairs = Index{1} << 22;
+
+// Half of them wrong rows, evenly from the first to the last, half a sample of all
+std::vector<Index> telling_rows(const std::vector<TensorVerdict>& tensor_verdicts,
+                                const std::vector<Index>& judged_rows, Index count, Layout layout,
+                                int devices, Index Sq) {
+  std::set<Index> wrong;
+  for (const TensorVerdict& tensor_verdict : tensor_verdicts) {
+    if (tensor_verdict.tensor != "out" && tensor_verdict.tensor != "lse") continue;
+    const Shape& shape = tensor_verdict.row_ratio.shape();
+    for (Index n = 0; n < shape.S; ++n)
+      for (Index b = 0; b < shape.B; ++b)
+        for (Index h = 0; h < shape.H; ++h)
+          if (tensor_verdict.row_ratio(b, n, h, 0) > largest_note)
+            wrong.insert(judged_rows[static_cast<std::size_t>(n)]);
+  }
+  const std::vector<Index> all_wrong(wrong.begin(), wrong.end());
+  std::set<Index> rows;
+  const auto available = static_cast<Index>(all_wrong.size()), half = std::min(available, count / 2);
+  for (Index n = 0; n < half; ++n)
+    rows.insert(all_wrong[static_cast<std::size_t>(half == 1 ? 0 : n * (available - 1) / (half - 1))]);
+  for (const Index row : sample_rows(Sq, count - half, layout, devices, 1)) rows.insert(row);
+  return {rows.begin(), rows.end()};
+}
+
+// The truth is a candidate like any other
+Distance distance_to_truth(const Submission& submission, const ComparedTensors& compared,
+                           const std::vector<Index>& rows, const BoundedAttention& bounded) {
+  Distance sum;
+  const auto add = [&](const TensorView<const double>& found, const Tensor<double>& truth,
+                       const Tensor<double>& tolerance) {
+    sum = sum + measure_distance(select_rows(found, rows), truth, truth, tolerance);
+  };
+  if (compared.out) add(*submission.out, bounded.truth.out, bounded.tolerance.out);
+  if (compared.lse) add(*submission.lse, bounded.truth.lse, bounded.tolerance.lse);
+  return sum;
+}
+
+bool nearer(const Candidate& a, const Candidate& b) { return a.distance.mean_square < b.distance.mean_square; }
+
+bool explained(const std::vector<Candidate>& candidates) {
+  return std::any_of(candidates.begin(), candidates.end(),
+                     [](const Candidate& candidate) { return candidate.distance.worst <= accepted_worst; });
+}
+
+// A result that failed, and the ring on which candidates are made
+struct FailedResult {
+  const Submission& submission;
+  const std::vector<TensorVerdict>& tensor_verdicts;
+  const std::vector<Index>& judged_rows;
+  Layout layout;
+  int devices;
+  ComparedTensors compared;
+
+  Simulation simulation(Index rows) const {
+    const Problem<double>& problem = submission.problem;
+    return {problem, layout, devices,
+            telling_rows(tensor_verdicts, judged_rows, rows, layout, devices, problem.Q.shape.S)};
+  }
+  BoundedAttention truth_of(const Simulation& simulation) const {
+    return bound_attention(submission.problem, simulation.rows(), submission.declared);
+  }
+};
+
+// The nearest candidates, again on many rows
+Diagnosis judged_on_many(const FailedResult& q, const std::vector<Candidate>& candidates) {
+  const Simulation many = q.simulation(4 * affordable_rows(q.submission.problem, q.devices, 128));
+  const BoundedAttention bounded = q.truth_of(many);
+  Diagnosis diagnosis = choose(reevaluate(candidates, many, bounded, q.submission, q.compared),
+                               distance_to_truth(q.submission, q.compared, many.rows(), bounded));
+  diagnosis.layout = q.layout, diagnosis.devices = q.devices;
+  return diagnosis;
+}
+
+// All candidates on a few rows, then the nearest ones on many
+Diagnosis match(const FailedResult& q) {
+  const Simulation few = q.simulation(affordable_rows(q.submission.problem, q.devices, 48));
+  const BoundedAttention bounded = q.truth_of(few);
+  std::vector<Candidate> candidates = forward_candidates(few, bounded, q.submission, q.compared);
+  if (!explained(candidates))
+    if (const auto fitted = fitted_scale(few, bounded, q.submission, q.compared)) candidates.push_back(*fitted);
+  std::sort(candidates.begin(), candidates.end(), nearer);
+  candidates.resize(std::min(finalists, candidates.size()));
+  return judged_on_many(q, candidates);
+}
+
+// All pairs on the fewest rows
+Diagnosis match_pairs(const FailedResult& q) {
+  const Simulation few = q.simulation(rows_for_pairs);
+  const BoundedAttention bounded = q.truth_of(few);
+  return judged_on_many(q, nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
+}
+
+// Rows that are 0 wherever they are wrong were not written; any two mistakes that hide all keys would explain
+// them
+bool not_written(const TensorVerdict& tensor_verdict) {
+  const Tensor<double>& ratio = tensor_verdict.row_ratio;
+  return tensor_verdict.zero_rows > 0 &&
+         tensor_verdict.zero_rows == std::count_if(ratio.data(), ratio.data() + ratio.size(),
+                                              [](double row) { return row > largest_note; });
+}
+
+bool worth_trying_pairs(const Problem<double>& problem, const std::vector<TensorVerdict>& tensor_verdicts) {
+  return problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B <= keys_for_pairs &&
+         std::none_of(tensor_verdicts.begin(), tensor_verdicts.end(), not_written);
+}
+
+// Shardings to try where none was declared, or where the declared one explains nothing
+std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submission) {
+  std::vector<std::pair<Layout, int>> shardings{{submission.layout, submission.devices}};
+  if (submission.devices > 1) return shardings;
+  for (const int devices : {4, 2, 8})
+    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
+      if (submission.problem.K.shape.S >= 2 * devices) shardings.emplace_back(layout, devices);
+  return shardings;
+}
+
+}  // namespace
+
+Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
+  const Index pairs_of_row = problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B;
+  const Index least = std::max<Index>(8, 4 * devices);
+  return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
+}
+
+bool Diagnosis::convention() const {
+  return !names.empty() && !names.front().second && !names.front().mistake->convention.empty();
+}
+
+Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
+  Diagnosis diagnosis;
+  std::sort(candidates.begin(), candidates.end(), nearer);
+  const double best = candidates.empty() ? 0 : candidates.front().distance.rms();
+  const bool may_be_right = to_truth.worst <= accepted_worst;
+  for (const Candidate& candidate : candidates) {
+    const bool as_near =
+        candidate.distance.worst <= accepted_worst && candidate.distance.rms() <= same_distance * best;
+    if (!may_be_right && as_near && candidate.distance.rms() <= accepted_share * to_truth.rms()) {
+      diagnosis.names.push_back(candidate);
+    } else if (!diagnosis.runner_up) {
+      diagnosis.runner_up = candidate;
+    }
+  }
+  return diagnosis;
+}
+
+Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
+                           const std::vector<Index>& judged_rows) {
+  std::vector<ComparedTensors> comparisons{{.out = submission.out.has_value(), .lse = submission.lse.has_value()}};
+  // Programs differ in the lse that a mistake leaves behind, so out alone must do where both do not
+  if (submission.out && submission.lse) comparisons.push_back({.out = true});
+  Diagnosis first;
+  for (const auto& [layout, devices] : shardings_to_try(submission))
+    for (const ComparedTensors& compared : comparisons) {
+      Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
+      if (!diagnosis.names.empty()) return diagnosis;
+      if (!first.runner_up) first = std::move(diagnosis);
+    }
+  if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return first;
+  Diagnosis pairs = match_pairs(
+      {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, comparisons.back()});
+  return pairs.names.empty() ? first : pairs;
+}
+
+bool small_enough_for_backward(const Problem<double>& problem) {
+  return problem.Q.shape.S * problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B <= backward_pairs;
+}
+
+Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
+  const ComparedTensors compared{
+      .dq = submission.dq.has_value(), .dk = submission.dk.has_value(), .dv = submission.dv.has_value()};
+  Distance to_truth;
+  const auto add = [&](const auto& found, const Tensor<double>& truth, const Tensor<double>& tolerance) {
+    if (found) to_truth = to_truth + measure_distance(*found, truth, truth, tolerance);
+  };
+  add(submission.dq, bounded.truth.dq, bounded.tolerance.dq);
+  add(submission.dk, bounded.truth.dk, bounded.tolerance.dk);
+  add(submission.dv, bounded.truth.dv, bounded.tolerance.dv);
+
+  Diagnosis first;
+  for (const auto& [layout, devices] : shardings_to_try(submission)) {
+    const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);
+    const Simulation forward(submission.problem, layout, devices, {0});
+    Diagnosis diagnosis =
+        choose(backward_candidates(simulation, forward, bounded, submission, compared), to_truth);
+    diagnosis.layout = layout, diagnosis.devices = devices;
+    if (!diagnosis.names.empty()) return diagnosis;
+    if (!first.runner_up) first = std::move(diagnosis);
+  }
+  return first;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,77 @@
+#include "reference/oracle/diagnosis/mistake_pairs.h"
+
+#include <algorithm>
+
+#include "reference/oracle/verdict/tensor_verdict.h"
+#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/oracle/catalogue/altered_problem.h"
+
+namespace ringattn {
+
+namespace {
+
+// Conventions concern lse, which does not tell pairs apart; whoever reads a wrong operand has a worse problem
+// than a second mistake
+bool may_be_of_a_pair(const Mistake& mistake) {
+  return mistake.forward && mistake.family != Family::convention && mistake.family != Family::operands;
+}
+
+// Every variant of every mistake that changes the problem
+std::vector<Candidate> firsts_of(const Simulation& simulation) {
+  std::vector<Candidate> firsts;
+  for (const Mistake& mistake : catalogue())
+    if (mistake.alteration && may_be_of_a_pair(mistake))
+      for (Variant& variant : mistake.variants(simulation)) firsts.push_back({&mistake, std::move(variant)});
+  return firsts;
+}
+
+void keep_nearest(std::vector<Candidate>& candidates, std::size_t count) {
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.distance.mean_square < b.distance.mean_square;
+  });
+  candidates.resize(std::min(count, candidates.size()));
+}
+
+// The nearest pairs that begin with _first_. Of two mistakes that both change the problem, the one that the
+// catalogue has first is made first.
+std::vector<Candidate> nearest_with(const Candidate& first, const Simulation& simulation,
+                                  const Observed& observed, std::size_t count) {
+  const Sharding& sharding = simulation.sharding();
+  const AlteredProblem wrong = first.mistake->alteration(simulation.problem(), sharding, first.variant);
+  const std::optional<Problem<double>> problem = wrong.as_problem();
+  Candidate alone = first;
+  observed.compare(alone, first.mistake->forward(simulation, first.variant));
+  if (!problem || alone.effect <= largest_note) return {};
+
+  const Simulation on_top(*problem, sharding.layout, sharding.devices(), simulation.rows());
+  std::vector<Candidate> pairs;
+  for (const Mistake& second : catalogue()) {
+    if (!may_be_of_a_pair(second) || (second.alteration && &second <= first.mistake)) continue;
+    for (Variant& variant : second.variants(on_top)) {
+      Candidate pair{first.mistake, first.variant, &second, std::move(variant)};
+      observed.compare(pair, second.forward(on_top, pair.second_variant));
+      pairs.push_back(std::move(pair));
+    }
+  }
+  keep_nearest(pairs, count);
+  return pairs;
+}
+
+}  // namespace
+
+std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observed& observed,
+                                   std::size_t count) {
+  const std::vector<Candidate> firsts = firsts_of(simulation);
+  std::vector<std::vector<Candidate>> of_first(firsts.size());
+  parallel_for(static_cast<Index>(firsts.size()), [&](Index n) {
+    const auto place = static_cast<std::size_t>(n);
+    of_first[place] = nearest_with(firsts[place], simulation, observed, count);
+  });
+  std::vector<Candidate> nearest;
+  for (const std::vector<Candidate>& pairs : of_first)
+    nearest.insert(nearest.end(), pairs.begin(), pairs.end());
+  keep_nearest(nearest, count);
+  return nearest;
+}
+
+}  // namespace ringattn

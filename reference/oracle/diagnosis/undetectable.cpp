@@ -1,0 +1,93 @@
+#include "reference/oracle/diagnosis/undetectable.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "reference/definition/row_sample.h"
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/diagnosis/diagnosis.h"
+#include "reference/oracle/catalogue/parallel_for.h"
+
+namespace ringattn {
+
+namespace {
+
+using Mistakes = std::vector<const Mistake*>;
+
+bool changed(const Tensor<double>& made, const Tensor<double>& truth, const Tensor<double>& tolerance) {
+  return measure_distance(made.view(), truth, truth, tolerance).worst > largest_note;
+}
+
+// The mistakes of which no variant shows
+template <class Shows>
+Mistakes without(const Mistakes& mistakes, const Simulation& simulation, const Shows& shows) {
+  std::vector<char> seen(mistakes.size());
+  parallel_for(static_cast<Index>(mistakes.size()), [&](Index n) {
+    const auto place = static_cast<std::size_t>(n);
+    const Variants variants = mistakes[place]->variants(simulation);
+    seen[place] = std::any_of(variants.begin(), variants.end(),
+                              [&](const Variant& variant) { return shows(*mistakes[place], variant); });
+  });
+  Mistakes undetectable;
+  for (std::size_t n = 0; n < mistakes.size(); ++n)
+    if (!seen[n]) undetectable.push_back(mistakes[n]);
+  return undetectable;
+}
+
+Mistakes undetectable_in_forward(const Submission& s, const Mistakes& mistakes, Index most_rows) {
+  const std::vector<Index> rows = sample_rows(
+      s.problem.Q.shape.S, affordable_rows(s.problem, s.devices, most_rows), s.layout, s.devices, 1);
+  const Simulation simulation(s.problem, s.layout, s.devices, rows);
+  const BoundedAttention bounded = bound_attention(s.problem, rows, s.declared);
+  return without(mistakes, simulation, [&](const Mistake& mistake, const Variant& variant) {
+    if (!mistake.forward) return false;
+    const AttentionOutput<double> made = mistake.forward(simulation, variant);
+    return (s.out && changed(made.out, bounded.truth.out, bounded.tolerance.out)) ||
+           (s.lse && changed(made.lse, bounded.truth.lse, bounded.tolerance.lse));
+  });
+}
+
+Mistakes undetectable_in_backward(const Submission& s, const Mistakes& mistakes) {
+  const BackwardSimulation simulation(s.problem, s.cotangents, s.layout, s.devices);
+  const Simulation forward(s.problem, s.layout, s.devices, {0});
+  const BoundedGradients bounded = bound_attention_vjp(s.problem, all_rows(s.problem.Q.shape.S),
+                                                     simulation.forward(), s.cotangents, s.declared);
+  const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
+  return without(mistakes, forward, [&](const Mistake& mistake, const Variant& variant) {
+    if (!mistake.backward) return false;
+    const Gradients<double> made = mistake.backward(simulation, variant);
+    return (s.dq && changed(made.dq, truth.dq, tolerance.dq)) ||
+           (s.dk && changed(made.dk, truth.dk, tolerance.dk)) ||
+           (s.dv && changed(made.dv, truth.dv, tolerance.dv));
+  });
+}
+
+}  // namespace
+
+std::vector<std::string_view> UndetectableMistakes::ids() const {
+  std::vector<std::string_view> result;
+  for (const Mistake* mistake : mistakes) result.push_back(mistake->id);
+  return result;
+}
+
+UndetectableMistakes find_undetectable_mistakes(const Submission& s) {
+  UndetectableMistakes result;
+  for (const Mistake& mistake : catalogue()) result.mistakes.push_back(&mistake);
+
+  // Most mistakes show on a few rows; the others are given more of them
+  if (s.out || s.lse)
+    for (const Index most_rows : {16, 256}) result.mistakes = undetectable_in_forward(s, result.mistakes, most_rows);
+
+  if (!s.dq && !s.dk && !s.dv) return result;
+  result.backward_tried = small_enough_for_backward(s.problem);
+  if (result.backward_tried)
+    result.mistakes = undetectable_in_backward(s, result.mistakes);
+  else
+    result.mistakes.erase(std::remove_if(result.mistakes.begin(), result.mistakes.end(),
+                                         [](const Mistake* mistake) { return !mistake->forward; }),
+                          result.mistakes.end());
+  return result;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,127 @@
+#include "reference/oracle/error_bound/pair_errors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "reference/oracle/error_bound/max_or_zero.h"
+
+namespace ringattn {
+
+Matrix<double> rows_of(const StridedHead<const double>& head, const std::vector<Index>& rows) {
+  Matrix<double> selected(static_cast<Index>(rows.size()), head.cols());
+  for (Index i = 0; i < selected.rows(); ++i) selected.row(i) = head.row(rows[static_cast<std::size_t>(i)]);
+  return selected;
+}
+
+Vector<double> rows_alike(const Matrix<double>& rows) {
+  // Equal rows become neighbours
+  const auto before = [&](Index x, Index y) {
+    return std::lexicographical_compare(rows.row(x).begin(), rows.row(x).end(), rows.row(y).begin(),
+                                        rows.row(y).end());
+  };
+  std::vector<Index> order(static_cast<std::size_t>(rows.rows()));
+  std::iota(order.begin(), order.end(), Index{0});
+  std::sort(order.begin(), order.end(), before);
+  Vector<double> alike(rows.rows());
+  for (auto begin = order.begin(); begin != order.end();) {
+    const auto end = std::find_if(begin, order.end(), [&](Index row) { return before(*begin, row); });
+    for (auto same = begin; same != end; ++same) alike(*same) = static_cast<double>(end - begin);
+    begin = end;
+  }
+  return alike;
+}
+
+double chain_error(const Roundings& u, Index terms, double alike) {
+  const auto n = static_cast<double>(terms);
+  return u.sum * (8 + 2 * std::sqrt(n) + n / 40 + alike / 3);
+}
+
+Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, const Roundings& u) {
+  Matrix<double> errors = 3 * u.operand * (A.cwiseAbs2() * B.cwiseAbs2().transpose()).cwiseSqrt();
+  errors.colwise() += u.tiny_probability * A.cwiseAbs().rowwise().sum();
+  errors.rowwise() += u.tiny_probability * B.cwiseAbs().rowwise().sum().transpose();
+  return errors;
+}
+
+namespace {
+
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+
+// S becomes P in place
+void softmax_row(const Problem<double>& problem, Index b, const RowPosition& query, Index i, const Roundings& u,
+                 PairErrors& pairs) {
+  const auto keys = problem.kv_positions.of(b);
+  auto S = pairs.P.row(i);
+  double m = minus_infinity, alike = 0, before = minus_infinity, equal_scores = 1;
+  for (Index j = 0; j < S.cols(); ++j) {
+    if (!visible(query, keys[static_cast<std::size_t>(j)], problem.scoring.mask)) {
+      S(j) = minus_infinity;
+      continue;
+    }
+    equal_scores += S(j) == before;
+    before = S(j), m = std::max(m, S(j)), alike = std::max(alike, pairs.alike(j)), ++pairs.visible(i);
+  }
+  alike = std::max(alike, equal_scores);
+  pairs.lse(i) = m, pairs.chain(i) = 0;
+  if (pairs.visible(i) == 0) {
+    S.setZero();
+    return;
+  }
+  for (Index j = 0; j < S.cols(); ++j) S(j) = std::exp(S(j) - m);
+  const double l = S.sum();
+  S /= l;
+  pairs.lse(i) += std::log(l);
+  // Terms near the last place of the sum may be lost
+  double lost = 0;
+  for (Index j = 0; j < S.cols(); ++j) lost += S(j) < 4 * u.sum ? S(j) : 0;
+  pairs.chain(i) = chain_error(u, pairs.visible(i), alike) + lost;
+}
+
+// 3 g becomes exp(3 g) - 1, which is the same unless it is large; its root stays finite in any sum
+void exponentiate(Matrix<double>& g) {
+  if (max_or_zero(g) > 0.01)
+    g = g.unaryExpr([](double error) { return std::expm1(std::min(3 * error, 50.0)) / 3; });
+}
+
+}  // namespace
+
+PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const std::vector<Index>& rows,
+                       const Roundings& u) {
+  const Matrix<double> Q = rows_of(problem.Q.head(b, h), rows), K = problem.K.head(b, problem.kv_head(h));
+  const double scale = problem.scoring.scale(Q.cols()), cap = problem.scoring.softcap;
+  PairErrors pairs;
+  Matrix<double>&S = pairs.P, &g = pairs.g, &g_operand = pairs.g_operand;
+  S.noalias() = scale * Q * K.transpose();
+  g.noalias() = std::abs(scale) * Q.cwiseAbs() * K.cwiseAbs().transpose();
+  g *= 2 * u.sum * std::sqrt(static_cast<double>(Q.cols()));
+  if (u.operand > 0) g_operand = std::abs(scale) * operand_errors(Q, K, u);
+  if (cap > 0) {
+    S = S.unaryExpr([cap](double score) { return cap * std::tanh(score / cap); });
+    pairs.cap_slope = 1 - (S.array() / cap).square();
+  }
+  g.array() += u.sum * (4 * S.array().abs() + 8);
+  exponentiate(g);
+  exponentiate(g_operand);
+
+  pairs.alike = rows_alike(K);
+  pairs.lse.resize(S.rows()), pairs.chain.resize(S.rows());
+  pairs.visible = Eigen::VectorX<Index>::Zero(S.rows());
+  const auto queries = problem.q_positions.of(b);
+  for (Index i = 0; i < S.rows(); ++i)
+    softmax_row(problem, b, queries[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])], i, u,
+                pairs);
+  return pairs;
+}
+
+std::vector<RowChunk> row_chunks(const std::vector<Index>& rows, Index keys) {
+  const Index count = static_cast<Index>(rows.size()),
+              step = std::max<Index>(16, (Index{1} << 21) / std::max<Index>(1, keys));
+  std::vector<RowChunk> chunks;
+  for (Index begin = 0; begin < count; begin += step)
+    chunks.push_back({begin, {rows.begin() + begin, rows.begin() + std::min(begin + step, count)}});
+  return chunks;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,282 @@
+// dQ, and blocks that are not those of the step: stale keys and values, rows that stay behind, results in the
+// order of the ring.
+
+#include <algorithm>
+#include <cmath>
+
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/backward/rules.h"
+
+namespace ringattn {
+
+namespace {
+
+using Pairs = Matrix<double>;
+
+// ---- dQ ----
+
+enum Kept : Index { last_computed, last_of_all, first_of_all, tile_of_each, tile_of_last };
+
+// dq is what the last tile or block left
+Gradients<double> dq_overwritten(const BackwardSimulation& sim, const Variant& variant) {
+  const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
+  const Index kept = variant["kept"], tile = variant["tile"];
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    for (int device = 0; device < sim.devices(); ++device) {
+      const int last = kept == last_of_all ? sim.devices() - 1 : last_computed_step(sim, head, device);
+      for (Index j = 0; j < head.S.cols(); ++j) {
+        const int owner = keys.device_of(j), step = sim.sharding().owner_at(device, owner);
+        const auto block = static_cast<Index>(keys.rows_of(owner).size());
+        const bool in_last_tile = tile == 0 || keys.place_of(j) / tile == (block - 1) / tile;
+        const bool in_kept_block = kept == tile_of_each || step == (kept == first_of_all ? 0 : last);
+        if (in_last_tile && in_kept_block) continue;
+        for (const Index i : queries.rows_of(device)) weights.for_dq(i, j) = 0;
+      }
+    }
+  });
+}
+
+Variants each_kept(const Simulation& sim) {
+  const Variants whole{Variant({"tile", 0, "the whole block"})};
+  Variants variants;
+  if (sim.devices() > 1)
+    variants = each_named("kept",
+                          {"the last block computed", "the last block, computed or not", "the first block"}) *
+               whole;
+  const Variants tiled = Variants{Variant({"kept", tile_of_each, "the last tile of each block"}),
+                                  Variant({"kept", tile_of_last, "the last tile of the last block"})} *
+                         each_tile(sim);
+  variants.insert(variants.end(), tiled.begin(), tiled.end());
+  return variants;
+}
+
+Gradients<double> dq_without_own_block(const BackwardSimulation& sim, const Variant&) {
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    for (Index i = 0; i < head.S.rows(); ++i)
+      for (Index j = 0; j < head.S.cols(); ++j)
+        if (step_of(sim.sharding(), i, j) == 0) weights.for_dq(i, j) = 0;
+  });
+}
+
+// The rows at the same places of another device, _shift_ further on; 0 where it has none
+Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowSharding& rows, int shift) {
+  Tensor<double> moved(source.shape());
+  const int devices = rows.devices();
+  for (Index i = 0; i < source.shape().S; ++i) {
+    const Index from = counterpart(rows, i, (rows.device_of(i) + shift + devices) % devices);
+    if (from < 0) continue;
+    for (Index b = 0; b < source.shape().B; ++b)
+      for (Index h = 0; h < source.shape().H; ++h) moved.head(b, h).row(i) = source.head(b, h).row(from);
+  }
+  return moved;
+}
+
+Gradients<double> dq_beside_home(const BackwardSimulation& sim, const Variant& variant) {
+  Gradients<double> gradients = sim.gradients();
+  gradients.dq = shifted_by_devices(gradients.dq, sim.sharding().queries, static_cast<int>(variant["hops"]));
+  return gradients;
+}
+
+// ---- Blocks that are not those of the step ----
+
+enum Stale : Index { stale_k_v, stale_k, stale_v };
+
+// Whose block a device has in place of that of _step_
+int stale_owner(const Sharding& sharding, Index whose, int device, int step) {
+  return whose == 0 ? device : sharding.owner_at(device, std::max(0, step - 1));
+}
+
+// dS from scores and dP of other pairs, for the pairs (i, j) of the mask
+Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Variant& variant) {
+  const Sharding& sharding = sim.sharding();
+  const bool stale_K = variant["stale"] != stale_v, stale_V = variant["stale"] != stale_k;
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Index i = 0; i < head.S.rows(); ++i)
+      for (Index j = 0; j < head.S.cols(); ++j) {
+        const int device = sharding.queries.device_of(i);
+        const Index old =
+            counterpart(sharding.keys, j, stale_owner(sharding, variant["whose"], device, step_of(sharding, i, j)));
+        if (!head.visible(i, j) || old < 0) continue;
+        const Index k = stale_K ? old : j, v = stale_V ? old : j;
+        const double P = std::exp(head.S(i, k) - head.lse(i));
+        const double dS = P * (head.dP(i, v) - head.delta(i) + head.dlse(i)) * head.slope(i, k);
+        weights.for_dq(i, k) += dS;
+        weights.for_dk(i, j) = dS;
+        weights.for_dv(i, j) = P;
+      }
+  });
+}
+
+// A device that skips a block leaves in its buffer what it computed before, and adds it once more
+Gradients<double> skipped_blocks_repeat(const BackwardSimulation& sim, const Variant& variant) {
+  const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    PairWeights changed = weights;
+    for (int device = 0; device < sim.devices(); ++device)
+      for (int step = 0, computed = -1; step < sim.devices(); ++step) {
+        const int owner = sim.sharding().owner_at(device, step);
+        if (!skipped(sim, head, device, owner)) {
+          computed = owner;
+          continue;
+        }
+        if (computed < 0) continue;
+        for (const Index i : queries.rows_of(device)) {
+          for (const Index j : keys.rows_of(computed)) changed.for_dq(i, j) += weights.for_dq(i, j);
+          for (const Index j : keys.rows_of(owner))
+            if (const Index old = counterpart(keys, j, computed); old >= 0) {
+              changed.for_dk(i, j) = weights.for_dk(i, old);
+              changed.for_dv(i, j) = weights.for_dv(i, old);
+            }
+        }
+      }
+    take_touched(variant, changed, weights);
+  });
+}
+
+enum Behind : Index { lse_behind, delta_behind, dO_behind, Q_behind };
+
+// Queries travel, and something of theirs does not: a device uses that of its own rows
+Gradients<double> rows_left_behind(const BackwardSimulation& sim, const Variant& variant) {
+  const Sharding& sharding = sim.sharding();
+  const Index what = variant["left behind"];
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Index i = 0; i < head.S.rows(); ++i)
+      for (Index j = 0; j < head.S.cols(); ++j) {
+        const Index other = counterpart(sharding.queries, i, sharding.keys.device_of(j));
+        if (!head.visible(i, j) || other < 0) continue;
+        const Index q = what == Q_behind ? other : i, o = what == dO_behind ? other : i,
+                    d = what == delta_behind ? other : i, l = what == lse_behind ? other : i;
+        const double P = std::exp(head.S(q, j) - head.lse(l));
+        const double dS = P * (head.dP(o, j) - head.delta(d) + head.dlse(d)) * head.slope(q, j);
+        weights.for_dq(i, j) = dS;
+        weights.for_dk(q, j) += dS;
+        weights.for_dv(o, j) += P;
+      }
+  });
+}
+
+// ---- Order of the results ----
+
+// The rows in the order in which the devices have them
+Tensor<double> in_ring_order(const Tensor<double>& source, const RowSharding& sharding, bool inverse) {
+  std::vector<Index> order;
+  for (int device = 0; device < sharding.devices(); ++device)
+    order.insert(order.end(), sharding.rows_of(device).begin(), sharding.rows_of(device).end());
+  if (!inverse) return select_rows(source.view(), order);
+  Tensor<double> target(source.shape());
+  scatter_rows(source, order, target);
+  return target;
+}
+
+Gradients<double> not_put_in_order(const BackwardSimulation& sim, const Variant& variant) {
+  const bool inverse = variant["order"] == 1;
+  const Gradients<double>& right = sim.gradients();
+  const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
+  return with_touched(variant,
+                      {in_ring_order(right.dq, queries, inverse), in_ring_order(right.dk, keys, inverse),
+                       in_ring_order(right.dv, keys, inverse)},
+                      right);
+}
+
+// ---- Variants ----
+
+Variants each_stale(const Simulation& sim) {
+  return only_if(sim.devices() > 1,
+                 each_named("stale", {"K and V", "K", "V"}) *
+                     each_named("whose", {"the own block", "the block of the step before"}));
+}
+
+Variants each_dq_shift(const Simulation& sim) {
+  Variants hops{Variant({"hops", 1, "one short"}), Variant({"hops", -1, "one too far"})};
+  if (sim.devices() == 2) hops.pop_back();  // the same there
+  return only_if(sim.devices() > 1, hops);
+}
+
+}  // namespace
+
+std::vector<Mistake> block_backward_mistakes() {
+  return {
+      {.id = "G16",
+       .family = Family::backward,
+       .title = "dQ is overwritten instead of summed",
+       .wrong = "dQ = dS_b K_b instead of dQ += dS_b K_b",
+       .fingerprint = "dq wrong, right in rows that see one block only; dk and dv right",
+       .why = "All blocks contribute to dQ, and only one of them is left.",
+       .fix = "dQ += dS_b K_b",
+       .variants = each_kept,
+       .backward = dq_overwritten},
+      {.id = "G17",
+       .family = Family::backward,
+       .title = "the backward uses stale keys or values",
+       .wrong = "S = scale Q K_r^T, dP = dO V_r^T with the block of device r itself at every step",
+       .fingerprint =
+           "dq, dk and dv wrong; the own block is right, in a contiguous causal ring dk and dv of the "
+           "last device",
+       .why = "The saved local K and V are used where those of the visiting block belong.",
+       .fix = "let K and V travel in the backward as in the forward",
+       .seen_in = "huggingface/diffusers#14265",
+       .variants = each_stale,
+       .backward = stale_keys_and_values},
+      {.id = "G44",
+       .family = Family::backward,
+       .title = "a skipped block repeats the gradients of the one before",
+       .wrong = "where nothing is visible, dK_b and dV_b are those of the step before",
+       .fingerprint = "keys get gradients from queries that cannot see them",
+       .why = "The buffer of the last computed block is added again where the computation is skipped.",
+       .fix = "add nothing where a block is skipped",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(sim.devices() > 1, each_touched({dk_dv, dq_only, dq_dk_dv}));
+           },
+       .backward = skipped_blocks_repeat},
+      {.id = "G45",
+       .family = Family::backward,
+       .title = "dQ misses the own block",
+       .wrong = "dQ_r = sum of dS_b K_b over the blocks b != r",
+       .fingerprint = "dq wrong, 0 at the first device of a contiguous causal ring; dk and dv right",
+       .why = "The block of step 0 is computed before the sum is begun, and forgotten.",
+       .fix = "begin dQ with the own block",
+       .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); },
+       .backward = dq_without_own_block},
+      {.id = "G46",
+       .family = Family::backward,
+       .title = "queries travel in the backward, and what belongs to them does not",
+       .wrong = "dS from the lse, delta, dO or Q of the rows at home",
+       .fingerprint = "what a device contributes to its own rows is right, all else is wrong",
+       .why = "lse, delta and dO belong to a query row, wherever it is.",
+       .fix = "send Q, dO, lse and delta together",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(sim.devices() > 1, each_named("left behind", {"lse", "delta", "dO", "Q"}));
+           },
+       .backward = rows_left_behind},
+      {.id = "G47",
+       .family = Family::backward,
+       .title = "dQ travels and stops beside its home",
+       .wrong = "device r returns the dQ of r + 1",
+       .fingerprint = "dk and dv right; dq has right rows at the wrong devices",
+       .why = "Where queries travel they make P - 1 hops, and dQ needs one more to be home.",
+       .fix = "send dQ P times",
+       .variants = each_dq_shift,
+       .backward = dq_beside_home},
+      {.id = "G48",
+       .family = Family::backward,
+       .title = "the gradients stay in the order of the ring",
+       .wrong = "row n of the result is the n-th row of the devices, one after the other",
+       .fingerprint = "right rows at wrong places; right for contiguous layouts",
+       .why =
+           "Zigzag and striped layouts give rows out of order, which must be undone for gradients as well.",
+       .fix = "put dq, dk and dv back in the order of the sequence, once",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(sim.devices() > 1 && sim.sharding().layout != Layout::contiguous,
+                            each_named("order", {"of the ring", "put back twice"}) *
+                                each_touched({dq_dk_dv, dk_dv, dq_only}));
+           },
+       .backward = not_put_in_order},
+  };
+}
+
+}  // namespace ringattn

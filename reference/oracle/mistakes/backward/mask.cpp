@@ -1,0 +1,193 @@
+// Masks and soft-caps that the backward has otherwise than the forward.
+
+#include <cmath>
+
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/backward/rules.h"
+#include "reference/oracle/mistakes/mask_rules.h"
+
+namespace ringattn {
+
+namespace {
+
+// ---- Masks ----
+
+using Seen = std::function<bool(const BackwardHead&, Index i, Index j)>;
+
+// P = exp(S - lse) for the pairs that are seen, with the right lse
+Gradients<double> where_seen(const BackwardSimulation& sim, const Variant& variant, const Seen& seen) {
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    PairWeights changed = weights;
+    for (Index i = 0; i < head.S.rows(); ++i)
+      for (Index j = 0; j < head.S.cols(); ++j) {
+        if (seen(head, i, j) == head.visible(i, j)) continue;
+        const double P = head.visible(i, j) ? 0 : std::exp(head.S(i, j) - head.lse(i));
+        changed.for_dv(i, j) = P;
+        changed.for_dq(i, j) =
+            P == 0 ? 0 : P * (head.dP(i, j) - head.delta(i) + head.dlse(i)) * head.slope(i, j);
+        changed.for_dk(i, j) = changed.for_dq(i, j);
+      }
+    take_touched(variant, changed, weights);
+  });
+}
+
+const RowPosition& query(const BackwardSimulation& sim, Index b, Index i) {
+  return sim.problem().q_positions.of(b)[static_cast<std::size_t>(i)];
+}
+
+const RowPosition& key(const BackwardSimulation& sim, Index b, Index j) {
+  return sim.problem().kv_positions.of(b)[static_cast<std::size_t>(j)];
+}
+
+Gradients<double> with_mask(const BackwardSimulation& sim, const Variant& variant, const Mask& mask) {
+  return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
+    return visible(query(sim, head.b, i), key(sim, head.b, j), mask);
+  });
+}
+
+Gradients<double> no_mask(const BackwardSimulation& sim, const Variant& variant) {
+  return where_seen(sim, variant, [](const BackwardHead&, Index, Index) { return true; });
+}
+
+Gradients<double> no_window(const BackwardSimulation& sim, const Variant& variant) {
+  return with_mask(sim, variant, {.causal = sim.problem().scoring.mask.causal});
+}
+
+Gradients<double> no_documents(const BackwardSimulation& sim, const Variant& variant) {
+  return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
+    RowPosition of_query = query(sim, head.b, i);
+    of_query.segment = key(sim, head.b, j).segment;
+    return visible(of_query, key(sim, head.b, j), sim.problem().scoring.mask);
+  });
+}
+
+// The diagonal one key too low, or one too high
+Gradients<double> shifted_diagonal(const BackwardSimulation& sim, const Variant& variant) {
+  return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
+    RowPosition of_query = query(sim, head.b, i);
+    of_query.position += variant["shift"];
+    return visible(of_query, key(sim, head.b, j), sim.problem().scoring.mask);
+  });
+}
+
+enum LocalMask : Index { every_block, every_block_not_ahead, own_block_only };
+
+// A triangle over places within the blocks, where the forward looks at positions
+Gradients<double> local_triangle(const BackwardSimulation& sim, const Variant& variant) {
+  const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
+  return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
+    const int device = queries.device_of(i), owner = keys.device_of(j);
+    if (query(sim, head.b, i).segment != key(sim, head.b, j).segment) return false;
+    if (owner > device && variant["triangle"] == every_block_not_ahead) return false;
+    return (owner != device && variant["triangle"] == own_block_only) ||
+           keys.place_of(j) <= queries.place_of(i);
+  });
+}
+
+// ---- Soft-cap ----
+
+enum Slope : Index { dropped, squared_score, slope_applied_twice };
+
+Gradients<double> another_slope(const BackwardSimulation& sim, const Variant& variant) {
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    Matrix<double> slope = Matrix<double>::Ones(head.S.rows(), head.S.cols());
+    if (variant["derivative"] == squared_score) slope.array() -= head.S.array().square();
+    if (variant["derivative"] == slope_applied_twice) slope = head.slope.cwiseProduct(head.slope);
+    Matrix<double> dS = head.dP;
+    dS.colwise() += head.dlse - head.delta;
+    weights.for_dq = weights.for_dk = dS.cwiseProduct(head.P).cwiseProduct(slope);
+  });
+}
+
+// ---- Variants ----
+
+Variants where(bool possible,
+               std::initializer_list<Touched> touched = {dq_dk_dv, dq_only, dk_dv, dk_only, dv_only}) {
+  return possible ? each_touched(touched) : Variants{};
+}
+
+}  // namespace
+
+std::vector<Mistake> mask_backward_mistakes() {
+  return {
+      {.id = "G8",
+       .family = Family::backward,
+       .title = "the backward forgets the mask",
+       .wrong = "P = exp(S - lse) for hidden pairs too",
+       .fingerprint = "dq, dk and dv wrong; keys that nobody sees have gradients",
+       .why =
+           "The lse is that of the visible keys, so hidden keys get probability as well, even more than 1.",
+       .fix = "P = 0 where the mask hides the pair, in the backward as in the forward",
+       .variants =
+           [](const Simulation& sim) { return where(sim.causal() || has_window(sim) || has_documents(sim)); },
+       .backward = no_mask},
+      {.id = "G33",
+       .family = Family::backward,
+       .title = "the backward forgets the window",
+       .wrong = "P = exp(S - lse) for pairs outside the window too",
+       .fingerprint = "rows near the beginning are right, those that the window cuts are wrong",
+       .why = "Keys outside the window get probability again.",
+       .fix = "pass the window to the backward",
+       .variants =
+           [](const Simulation& sim) {
+             return where(has_window(sim), {dq_dk_dv, dq_only, dk_dv});
+           },
+       .backward = no_window},
+      {.id = "G34",
+       .family = Family::backward,
+       .title = "the backward forgets where documents end",
+       .wrong = "P = exp(S - lse) across documents",
+       .fingerprint = "gradients leak from one document into another",
+       .why = "Keys of other documents get probability again.",
+       .fix = "pass the segment ids or cu_seqlens to the backward",
+       .variants =
+           [](const Simulation& sim) {
+             return where(has_documents(sim), {dq_dk_dv, dq_only, dk_dv});
+           },
+       .backward = no_documents},
+      {.id = "G35",
+       .family = Family::backward,
+       .title = "the mask of the backward stands one key off",
+       .wrong = "j < i, or j <= i + 1",
+       .fingerprint = "every row is wrong by one key, on the diagonal",
+       .why = "Forward and backward disagree about the keys at the edge of the mask.",
+       .fix = "the same mask in both: j <= i",
+       .variants =
+           [](const Simulation& sim) {
+             const Variants shifts{Variant({"shift", -1, "one key less"}),
+                                   Variant({"shift", 1, "one key more"})};
+             return shifts * where(sim.causal() || has_window(sim), {dq_dk_dv, dq_only, dk_dv});
+           },
+       .backward = shifted_diagonal},
+      {.id = "G36",
+       .family = Family::backward,
+       .title = "the causal mask of the backward counts rows within the block",
+       .wrong = "place of key <= place of query",
+       .fingerprint = "the own block is right, all others are wrong",
+       .why = "A triangle belongs to the own block only; other blocks are seen wholly or not at all.",
+       .fix = "compare global positions",
+       .variants =
+           [](const Simulation& sim) {
+             const bool possible = sim.causal() && sim.devices() > 1;
+             return each_named("triangle", {"in every block", "in every block, those ahead skipped",
+                                            "in the own block, all others seen wholly"}) *
+                    where(possible, {dq_dk_dv, dq_only, dk_dv});
+           },
+       .backward = local_triangle},
+      {.id = "G37",
+       .family = Family::backward,
+       .title = "the derivative of the soft-cap is wrong",
+       .wrong = "dS = P * (dP - delta)",
+       .fingerprint = "dq and dk wrong where scores come near the cap, dv right",
+       .why = "The chain rule through c tanh(s / c) has a factor 1 - tanh^2.",
+       .fix = "dS = P * (dP - delta) * (1 - (S / c)^2), S after the soft-cap",
+       .variants =
+           [](const Simulation& sim) {
+             if (sim.problem().scoring.softcap == 0) return Variants{};
+             return each_named("derivative", {"1", "1 - S^2", "applied twice"});
+           },
+       .backward = another_slope},
+  };
+}
+
+}  // namespace ringattn

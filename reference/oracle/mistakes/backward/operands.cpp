@@ -1,0 +1,273 @@
+// Factors and operands: the right dS and P, used wrongly.
+
+#include <algorithm>
+#include <cmath>
+
+#include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/backward/rules.h"
+
+namespace ringattn {
+
+namespace {
+
+// ---- Factors ----
+
+Gradients<double> multiplied(const BackwardSimulation& sim, const Variant& touched, double factor) {
+  Gradients<double> changed = sim.gradients();
+  for (Tensor<double>* gradient : {&changed.dq, &changed.dk, &changed.dv})
+    for (Index n = 0; n < gradient->size(); ++n) gradient->data()[n] *= factor;
+  return with_touched(touched, changed, sim.gradients());
+}
+
+enum Times : Index { never, twice };
+
+Gradients<double> scale_missing_or_twice(const BackwardSimulation& sim, const Variant& variant) {
+  return multiplied(sim, variant, variant["scale"] == never ? 1 / sim.scale() : sim.scale());
+}
+
+Gradients<double> scale_of_exp2(const BackwardSimulation& sim, const Variant& variant) {
+  const double ln2 = std::log(2.0);
+  return multiplied(sim, variant, variant["factor"] == 0 ? 1 / ln2 : ln2);
+}
+
+Gradients<double> divided(const BackwardSimulation& sim, const Variant& variant) {
+  return multiplied(sim, variant, 1 / static_cast<double>(variant["by"]));
+}
+
+Gradients<double> times(const BackwardSimulation& sim, const Variant& variant) {
+  return multiplied(sim, variant, static_cast<double>(variant["by"]));
+}
+
+// ---- Operands ----
+
+Gradients<double> dk_and_dv_swapped(const BackwardSimulation& sim, const Variant&) {
+  Gradients<double> gradients = sim.gradients();
+  std::swap(gradients.dk, gradients.dv);
+  return gradients;
+}
+
+Gradients<double> dq_and_dk_swapped(const BackwardSimulation& sim, const Variant&) {
+  Gradients<double> gradients = sim.gradients();
+  std::swap(gradients.dq, gradients.dk);
+  return gradients;
+}
+
+Gradients<double> dv_from_dS(const BackwardSimulation& sim, const Variant& variant) {
+  const double factor = variant["weights"] == 0 ? 1 : sim.scale();
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) { weights.for_dv = factor * head.dS; });
+}
+
+// dP = rowsum(V)^T, delta = rowsum(O), dV = colsum(P)^T
+Gradients<double> dO_is_one(const BackwardSimulation& sim, const Variant& variant) {
+  const Problem<double>& problem = sim.problem();
+  Tensor<double> dV(problem.V.shape);
+  Gradients<double> changed = sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    const Index b = head.b, h = head.h, g = problem.kv_head(h);
+    const Vector<double> row_term = head.dlse - Vector<double>(sim.forward().out.head(b, h).rowwise().sum());
+    Matrix<double> dS = problem.V.head(b, g).rowwise().sum().transpose().replicate(row_term.size(), 1);
+    dS.colwise() += row_term;
+    weights.for_dq = weights.for_dk = dS.cwiseProduct(head.P).cwiseProduct(head.slope);
+    dV.head(b, g).colwise() += Vector<double>(head.P.colwise().sum());
+  });
+  changed.dv = dV;
+  return with_touched(variant, changed, sim.gradients());
+}
+
+Gradients<double> own_operands(const BackwardSimulation& sim, const Variant& variant) {
+  const Problem<double>& problem = sim.problem();
+  Gradients<double> changed{Tensor<double>(problem.Q.shape), Tensor<double>(problem.K.shape), {}};
+  for (const BackwardHead& head : sim.heads()) {
+    const Index g = problem.kv_head(head.h);
+    changed.dq.head(head.b, head.h) = sim.scale() * (head.dS * problem.Q.head(head.b, head.h));
+    changed.dk.head(head.b, g) += sim.scale() * (head.dS.transpose() * problem.K.head(head.b, g));
+  }
+  return with_touched(variant, changed, sim.gradients());
+}
+
+Gradients<double> score_gradients_transposed(const BackwardSimulation& sim, const Variant& variant) {
+  return sim.run([&](const BackwardHead& head, PairWeights& weights) {
+    take_touched(variant, {head.dS.transpose(), head.dS.transpose(), head.P.transpose()}, weights);
+  });
+}
+
+// ---- Variants ----
+
+bool is_square(const Simulation& sim) { return sim.problem().Q.shape.S == sim.problem().K.shape.S; }
+
+Variants scales(const Simulation& sim, Touched touched, std::initializer_list<Times> times_applied) {
+  Variants variants;
+  for (const Times each : times_applied)
+    variants.push_back(Variant({"scale", each, each == never ? "missing" : "applied twice"}));
+  return only_if(sim.problem().scoring.scale(sim.problem().Q.shape.D) != 0,
+                 variants * each_touched({touched}));
+}
+
+// 2, the devices and, where _group_, the heads of a group, each once
+Variants each_factor(const Simulation& sim, bool group) {
+  const Index devices = sim.devices(), heads = sim.problem().query_heads_per_kv_head();
+  Variants variants{Variant({"by", 2, "2"})};
+  if (devices > 2) variants.push_back(Variant({"by", devices, std::to_string(devices) + ", the devices"}));
+  if (group && heads > 2 && heads != devices)
+    variants.push_back(Variant({"by", heads, std::to_string(heads) + ", the heads of a group"}));
+  return variants * each_touched({dk_dv, dq_dk_dv, dq_only});
+}
+
+}  // namespace
+
+std::vector<Mistake> operand_backward_mistakes() {
+  return {
+      {.id = "G9",
+       .family = Family::backward,
+       .title = "dQ has not the scale that it needs",
+       .wrong = "dQ = dS K",
+       .fingerprint = "dq wrong by one constant factor, dk and dv right",
+       .why = "The scale stands between q k and the score, so the chain rule meets it once.",
+       .fix = "dQ = scale dS K",
+       .variants =
+           [](const Simulation& sim) {
+             return scales(sim, dq_only, {never, twice});
+           },
+       .backward = scale_missing_or_twice},
+      {.id = "G10",
+       .family = Family::backward,
+       .title = "dK has not the scale that it needs",
+       .wrong = "dK = dS^T Q",
+       .fingerprint = "dk wrong by one constant factor, dq and dv right",
+       .why = "The scale stands between q k and the score, so the chain rule meets it once.",
+       .fix = "dK = scale dS^T Q",
+       .variants =
+           [](const Simulation& sim) {
+             return scales(sim, dk_only, {never, twice});
+           },
+       .backward = scale_missing_or_twice},
+      {.id = "G11",
+       .family = Family::backward,
+       .title = "the scale is missing from dQ and dK",
+       .wrong = "dQ = dS K, dK = dS^T Q",
+       .fingerprint = "dq and dk too large by 1 / scale, dv right; all four conservation laws hold",
+       .why = "The derivative with respect to the score is taken for that with respect to q k.",
+       .fix = "dQ = scale dS K, dK = scale dS^T Q",
+       .variants = [](const Simulation& sim) { return scales(sim, dq_dk, {never}); },
+       .backward = scale_missing_or_twice},
+      {.id = "G12",
+       .family = Family::backward,
+       .title = "the scale is applied twice to dQ and dK",
+       .wrong = "dQ = scale^2 dS K, dK = scale^2 dS^T Q",
+       .fingerprint = "dq and dk too small by scale, dv right; all four conservation laws hold",
+       .why = "The scale is in dS already, or in the scaled Q, and is multiplied in again.",
+       .fix = "multiply by scale once",
+       .variants = [](const Simulation& sim) { return scales(sim, dq_dk, {twice}); },
+       .backward = scale_missing_or_twice},
+      {.id = "G20",
+       .family = Family::backward,
+       .title = "gradients are divided by the number of devices",
+       .wrong = "dK / P, dV / P",
+       .fingerprint = "right but for a constant factor 1 / P",
+       .why =
+           "Gradients of the parts of one sequence are summed; only those of copies of a model are averaged.",
+       .fix = "sum over the devices",
+       .seen_in = "NVIDIA/Megatron-LM#673",
+       .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, each_factor(sim, false)); },
+       .backward = divided},
+      {.id = "G21",
+       .family = Family::backward,
+       .title = "gradients are multiplied by the number of devices",
+       .wrong = "P dK, P dV",
+       .fingerprint = "right but for a constant factor P",
+       .why = "A factor that should undo an average is applied where none was taken, or devices add up the "
+              "same sum.",
+       .fix = "let each contribution be added once",
+       .seen_in = "NVIDIA/Megatron-LM#906",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(sim.devices() > 1 || grouped(sim), each_factor(sim, true));
+           },
+       .backward = times},
+      {.id = "G22",
+       .family = Family::backward,
+       .title = "dK and dV change places",
+       .wrong = "returned (dq, dv, dk)",
+       .fingerprint = "dk is the true dv and dv the true dk",
+       .why = "The results are returned in another order than they are read.",
+       .fix = "return (dq, dk, dv)",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(sim.problem().Q.shape.D == sim.problem().V.shape.D, single_variant());
+           },
+       .backward = dk_and_dv_swapped},
+      {.id = "G23",
+       .family = Family::backward,
+       .title = "dV is made of dS instead of P",
+       .wrong = "dV = dS^T dO",
+       .fingerprint = "dv wrong, dq and dk right",
+       .why = "O = P V, so the derivative for V is P itself.",
+       .fix = "dV = P^T dO",
+       .variants =
+           [](const Simulation&) {
+             return each_named("weights", {"dS", "scale dS"});
+           },
+       .backward = dv_from_dS},
+      {.id = "G24",
+       .family = Family::backward,
+       .title = "dO is ignored",
+       .wrong = "dO = 1",
+       .fingerprint = "the result does not change with dO",
+       .why = "The backward of sum(O) is computed, whatever the loss is.",
+       .fix = "use the dO that arrives",
+       .variants =
+           [](const Simulation&) {
+             return each_touched({dq_dk_dv, dq_dk, dv_only});
+           },
+       .backward = dO_is_one},
+      {.id = "G49",
+       .family = Family::backward,
+       .title = "dQ and dK carry the factor of exp2",
+       .wrong = "dQ = scale log2(e) dS K",
+       .fingerprint = "dq and dk wrong by the factor 1.4427 or 0.6931, dv right",
+       .why = "The scale for exp2 has log2 e in it, which makes P but is no part of the score.",
+       .fix = "the plain scale for dQ and dK",
+       .variants =
+           [](const Simulation&) {
+             return each_named("factor", {"log2 e", "ln 2"}) * each_touched({dq_dk, dq_only, dk_only});
+           },
+       .backward = scale_of_exp2},
+      {.id = "G50",
+       .family = Family::backward,
+       .title = "dQ and dK change places",
+       .wrong = "returned (dk, dq, dv)",
+       .fingerprint = "dq is the true dk and dk the true dq",
+       .why = "The results are returned in another order than they are read.",
+       .fix = "return (dq, dk, dv)",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(sim.problem().Q.shape == sim.problem().K.shape, single_variant());
+           },
+       .backward = dq_and_dk_swapped},
+      {.id = "G51",
+       .family = Family::backward,
+       .title = "dQ is made of Q, or dK of K",
+       .wrong = "dQ = scale dS Q, dK = scale dS^T K",
+       .fingerprint = "dq or dk wrong everywhere, dv right",
+       .why = "The derivative of q k for q is k, and that for k is q.",
+       .fix = "dQ = scale dS K, dK = scale dS^T Q",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(is_square(sim), each_touched({dq_dk, dq_only, dk_only}));
+           },
+       .backward = own_operands},
+      {.id = "G52",
+       .family = Family::backward,
+       .title = "a transposition is missing, or one too many",
+       .wrong = "dV = P dO, dK = scale dS Q, dQ = scale dS^T K",
+       .fingerprint = "wrong everywhere; under a causal mask the first queries get gradients from late keys",
+       .why = "dK and dV sum over queries, dQ over keys.",
+       .fix = "dQ = scale dS K, dK = scale dS^T Q, dV = P^T dO",
+       .variants =
+           [](const Simulation& sim) {
+             return only_if(is_square(sim), each_touched({dv_only, dk_only, dk_dv, dq_only}));
+           },
+       .backward = score_gradients_transposed},
+  };
+}
+
+}  // namespace ringattn

@@ -1,0 +1,271 @@
+#include "reference/oracle/probes/probe_recipes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "reference/definition/bad_input.h"
+#include "reference/oracle/probes/probe_numbers.h"
+#include "reference/oracle/catalogue/sharding.h"
+
+namespace ringattn::recipes {
+
+namespace {
+
+// Scores that leave other keys e^-24 of the weight: less than half a unit in the last place of f32
+constexpr double decisive = 24;
+
+// Wider one-hot values would be slow, and bf16 could not hold the counts that they read
+constexpr Index widest_one_hot = 1024;
+
+// The logit of every key, from its row
+template <class Logit>
+void set_logits_by_key(Probe& probe, const Logit& logit) {
+  std::vector<double> logits;
+  for (Index j = 0; j < probe.K.shape().S; ++j) logits.push_back(logit(j));
+  set_logits(probe, logits);
+}
+
+}  // namespace
+
+// ---- What a shape leaves open ------------------------------------------------
+
+void one_value_element_for_each_key(ProbeShape& shape) {
+  if (!shape.v_dim) shape.v_dim = std::min(*shape.Skv, widest_one_hot);
+}
+
+void one_value_element_for_each_query(ProbeShape& shape) {
+  if (!shape.v_dim) shape.v_dim = std::min(shape.Sq, widest_one_hot);
+}
+
+void room_for_two_values(ProbeShape& shape) {
+  if (!shape.v_dim) shape.v_dim = std::max<Index>(shape.dim, 2);
+  require(*shape.v_dim >= 2,
+          "[probe two-key] the two keys must have different values; found v_dim 1; choose 2 or more");
+}
+
+void room_for_two_needles(ProbeShape& shape) {
+  require(shape.dim >= 2,
+          "[probe needle] the two needles must have different keys; found dim 1; choose 2 or more");
+}
+
+namespace {
+
+// The longest length up to S that neither 2 nor the number of devices divides
+Index odd_length(Index S, int devices) {
+  while (S > 1 && (S % 2 == 0 || (devices > 1 && S % devices == 0))) --S;
+  return S;
+}
+
+}  // namespace
+
+void odd_lengths(ProbeShape& shape) {
+  shape.Sq = odd_length(shape.Sq, shape.devices);
+  shape.Skv = odd_length(*shape.Skv, shape.devices);
+}
+
+void always_causal(ProbeShape& shape) { shape.causal = true; }
+
+// ---- Every key counts alike --------------------------------------------------
+
+void uniform_one_hot(Probe& probe, const ProbeShape&, Random&) {
+  set_rows(probe.Q, [](Index, Index) { return 0.0; });
+  set_one_hot(probe.V, [](Index j) { return j; });
+}
+
+// Reaches past a whole block of the ring to the left, and into the next one to the right
+void window(Probe& probe, const ProbeShape& shape, Random& random) {
+  uniform_one_hot(probe, shape, random);
+  probe.scoring.mask.window_left = 3 * *shape.Skv / (2 * (shape.devices + 1)) + 1;
+  probe.scoring.mask.window_right = probe.scoring.mask.window_left / 4;
+}
+
+void cold(Probe& probe, const ProbeShape&, Random&) {
+  set_logits_by_key(probe, [](Index) { return -16.0; });
+}
+
+void frozen(Probe& probe, const ProbeShape&, Random&) {
+  set_logits_by_key(probe, [](Index) { return -65536.0; });
+}
+
+void ones(Probe& probe, const ProbeShape&, Random&) {
+  set_rows(probe.V, [](Index, Index) { return 1.0; });
+}
+
+void two_key(Probe& probe, const ProbeShape&, Random&) {
+  set_logits_by_key(probe, [](Index j) { return j % 2 == 0 ? 2.0 : 0.0; });
+  set_one_hot(probe.V, [](Index j) { return j % 2; });
+}
+
+// ---- Some keys count more ----------------------------------------------------
+
+void staircase_up(Probe& probe, const ProbeShape& shape, Random&) {
+  const double step = 16.0 / static_cast<double>(*shape.Skv);
+  set_logits_by_key(probe, [&](Index j) { return step * static_cast<double>(j); });
+}
+
+void staircase_down(Probe& probe, const ProbeShape& shape, Random&) {
+  const double step = 16.0 / static_cast<double>(*shape.Skv);
+  set_logits_by_key(probe, [&](Index j) { return -step * static_cast<double>(j); });
+}
+
+void spike(Probe& probe, const ProbeShape& shape, Random& random) {
+  const RowSharding keys(shape.layout, shape.devices, *shape.Skv);
+  std::vector<double> logits(static_cast<std::size_t>(*shape.Skv), 0.0);
+  for (int device = 0; device < shape.devices; ++device)
+    if (const std::vector<Index>& rows = keys.rows_of(device); !rows.empty()) {
+      const auto place = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(rows.size())));
+      logits[static_cast<std::size_t>(rows[place])] = 20;
+    }
+  set_logits(probe, logits);
+  set_one_hot(probe.V, [&](Index j) { return Index{keys.device_of(j)}; });
+}
+
+// Blocks lie on levels between -1000 and 1000, shuffled, so that the maximum leaps up and down on the way
+void big_logits(Probe& probe, const ProbeShape& shape, Random& random) {
+  const RowSharding keys(shape.layout, shape.devices, *shape.Skv);
+  std::vector<double> level;
+  for (int n = 0; n < shape.devices; ++n)
+    level.push_back(shape.devices == 1 ? 1000.0 : 2000.0 * n / (shape.devices - 1) - 1000);
+  for (std::size_t n = level.size(); n > 1; --n)
+    std::swap(level[n - 1], level[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(n)))]);
+  set_logits_by_key(probe, [&](Index j) {
+    return level[static_cast<std::size_t>(keys.device_of(j))] + 4 * random.uniform() - 2;
+  });
+}
+
+namespace {
+
+// The first and the last key, both sides of every border between devices and between tiles of 64 keys;
+// thinned out to as many as a head has room for
+std::vector<Index> needle_keys(const ProbeShape& shape) {
+  const RowSharding keys(shape.layout, shape.devices, *shape.Skv);
+  std::set<Index> borders{0, *shape.Skv - 1};
+  for (Index j = 1; j < *shape.Skv; ++j)
+    if (j % 64 == 0 || keys.device_of(j) != keys.device_of(j - 1)) borders.insert({j - 1, j});
+  const std::vector<Index> all(borders.begin(), borders.end());
+  const auto count = static_cast<Index>(all.size());
+  if (count <= shape.dim) return all;
+  std::vector<Index> thinned;
+  for (Index n = 0; n < shape.dim; ++n)
+    thinned.push_back(all[static_cast<std::size_t>(n * (count - 1) / (shape.dim - 1))]);
+  return thinned;
+}
+
+}  // namespace
+
+// Needle n is the unit vector n, and a query is the sum of its two
+void needle(Probe& probe, const ProbeShape& shape, Random&) {
+  const double q = power_of_two_from(decisive * std::sqrt(static_cast<double>(shape.dim)) / 4);
+  const std::vector<Index> needles = needle_keys(shape);
+  const auto position_of = [&](std::size_t n) {
+    return probe.kv_positions.of(0)[static_cast<std::size_t>(needles[n])];
+  };
+  set_rows(probe.Q, [](Index, Index) { return 0.0; });
+  set_rows(probe.K, [&](Index j, Index d) {
+    return d < static_cast<Index>(needles.size()) && needles[static_cast<std::size_t>(d)] == j ? 4.0 : 0.0;
+  });
+  for (Index i = 0; i < shape.Sq; ++i) {
+    const RowPosition query = probe.q_positions.of(0)[static_cast<std::size_t>(i)];
+    std::vector<Index> seen;  // the needles that this query sees, its own position last
+    for (std::size_t n = 0; n < needles.size(); ++n)
+      if (visible(query, position_of(n), probe.scoring.mask)) seen.push_back(static_cast<Index>(n));
+    const auto own = std::find_if(seen.begin(), seen.end(), [&](Index n) {
+      return position_of(static_cast<std::size_t>(n)).position == query.position;
+    });
+    if (own != seen.end()) std::rotate(own, own + 1, seen.end());
+
+    // Take one needle, and each of the others in turn from row to row and from head to head
+    const auto count = static_cast<Index>(seen.size());
+    if (count == 0) continue;
+    for (Index h = 0; h < shape.heads; ++h) {
+      const Index turn = i + h, first = own != seen.end() || count == 1 ? count - 1 : turn % count,
+                  second = count == 1 ? first : (first + 1 + turn % (count - 1)) % count;
+      for (Index b = 0; b < shape.batch; ++b)
+        for (const Index n : {first, second}) probe.Q(b, i, h, seen[static_cast<std::size_t>(n)]) = q;
+    }
+  }
+}
+
+// ---- Values that say where they come from ------------------------------------
+
+void head_id(Probe& probe, const ProbeShape& shape, Random&) {
+  require(shape.kv_heads <= 256, "[probe head-id] values are numbers of K/V heads, exact in bf16 up to 256; ",
+          "found ", shape.kv_heads, " K/V heads; choose fewer");
+  for (Index b = 0; b < shape.batch; ++b)
+    for (Index g = 0; g < shape.kv_heads; ++g) probe.V.head(b, g).setConstant(static_cast<double>(g));
+}
+
+void grouped(Probe& probe, const ProbeShape& shape, Random&) {
+  const Index parts = std::min(shape.kv_heads, probe.V.shape().D);
+  for (Index b = 0; b < shape.batch; ++b)
+    for (Index g = 0; g < shape.kv_heads; ++g)
+      for (Index j = 0; j < *shape.Skv; ++j)
+        for (Index d = 0; d < probe.V.shape().D; ++d)
+          if (d % parts != g % parts) probe.V(b, j, g, d) = 0;
+}
+
+void position_id(Probe& probe, const ProbeShape& shape, Random&) {
+  set_addresses(probe, decisive);
+  Index digits = 1;
+  for (Index rest = (*shape.Skv - 1) / 64; rest > 0; rest /= 64) ++digits;
+  set_rows(probe.V, [&](Index j, Index d) {
+    for (Index n = 0; n < d % digits; ++n) j /= 64;
+    return static_cast<double>(j % 64) / 16;
+  });
+}
+
+void duplicate(Probe& probe, const ProbeShape& shape, Random&) {
+  require(*shape.Skv % 2 == 0, "[probe duplicate] keys come in pairs; found ", *shape.Skv,
+          " keys; choose an even number");
+  for (Tensor<double>* tensor : {&probe.K, &probe.V})
+    for (Index b = 0; b < shape.batch; ++b)
+      for (Index g = 0; g < shape.kv_heads; ++g)
+        for (Index j = 0; j < *shape.Skv; j += 2) tensor->head(b, g).row(j + 1) = tensor->head(b, g).row(j);
+}
+
+// ---- Lengths and documents ---------------------------------------------------
+
+// Five divides few numbers of devices, so that most devices have rows of both sorts in every layout
+void empty_rows(Probe& probe, const ProbeShape& shape, Random&) {
+  for (Index i = 0; i < shape.Sq; i += 5) probe.q_positions.of(0)[static_cast<std::size_t>(i)].segment = 1;
+}
+
+namespace {
+
+// Cuts S rows into _documents_ at random places: 0, ..., S
+std::vector<std::int64_t> cuts(Index S, Index documents, Random& random) {
+  std::set<std::int64_t> borders{0, S};
+  while (static_cast<Index>(borders.size()) <= documents) borders.insert(random.below(S));
+  return {borders.begin(), borders.end()};
+}
+
+}  // namespace
+
+void documents(Probe& probe, const ProbeShape& shape, Random& random) {
+  const Index count = std::min<Index>({shape.Sq, *shape.Skv, 2 * Index{shape.devices} + 1, 63});
+  const std::vector<std::int64_t> cu_kv = cuts(*shape.Skv, count, random),
+                                  cu_q = shape.Sq == *shape.Skv ? cu_kv : cuts(shape.Sq, count, random);
+  const PackedPositions packed = packed_positions(cu_q, cu_kv, shape.causal_align, shape.Sq, *shape.Skv);
+  probe.q_positions = packed.q, probe.kv_positions = packed.kv;
+  for (Index b = 0; b < shape.batch; ++b)
+    for (Index g = 0; g < shape.kv_heads; ++g)
+      for (Index j = 0; j < *shape.Skv; ++j)
+        probe.V(b, j, g, 0) = static_cast<double>(packed.kv.of(0)[static_cast<std::size_t>(j)].segment) / 16;
+}
+
+// ---- Gradients ---------------------------------------------------------------
+
+// Every query prefers the key at its own position without forgetting the others
+void identity_grad(Probe& probe, const ProbeShape&, Random&) {
+  set_addresses(probe, 3);
+  set_one_hot(probe.dout, [](Index i) { return i; });
+}
+
+void lse_grad(Probe& probe, const ProbeShape& shape, Random&) {
+  set_rows(probe.dout, [](Index, Index) { return 0.0; });
+  probe.dlse = row_tensor<double>(shape.batch, shape.Sq, shape.heads);
+  set_rows(probe.dlse, [](Index, Index) { return 1.0; });
+}
+
+}  // namespace ringattn::recipes

@@ -1,0 +1,52 @@
+#include "reference/oracle/verdict/where.h"
+
+#include <set>
+
+namespace ringattn {
+
+namespace {
+
+std::vector<RowRange> pieces(const std::set<Index>& rows) {
+  std::vector<RowRange> ranges;
+  for (const Index row : rows) {
+    if (!ranges.empty() && ranges.back().end == row)
+      ++ranges.back().end;
+    else
+      ranges.push_back({row, row + 1});
+  }
+  return ranges;
+}
+
+}  // namespace
+
+Where locate(const TensorVerdict& tensor_verdict, const std::vector<Index>& rows, const RowSharding& sharding,
+             const RowPositions& positions) {
+  const double limit = tensor_verdict.status == Status::fail ? largest_note : largest_pass;
+  const Shape& shape = tensor_verdict.row_ratio.shape();
+  Where where;
+  std::set<Index> batches, heads, wrong;
+  std::set<int> devices;
+  std::set<std::int64_t> documents;
+  for (Index n = 0; n < shape.S; ++n)
+    for (Index b = 0; b < shape.B; ++b)
+      for (Index h = 0; h < shape.H; ++h) {
+        ++where.all_rows;
+        if (tensor_verdict.row_ratio(b, n, h, 0) <= limit) continue;
+        const Index row = rows[static_cast<std::size_t>(n)];
+        if (where.wrong_rows++ == 0) {
+          where.first = {b, row, h, 0};
+          where.device = sharding.device_of(row), where.place = sharding.place_of(row);
+        }
+        batches.insert(b), heads.insert(h), wrong.insert(row);
+        devices.insert(sharding.device_of(row));
+        documents.insert(positions.of(b)[static_cast<std::size_t>(row)].segment);
+      }
+  where.batches.assign(batches.begin(), batches.end());
+  where.heads.assign(heads.begin(), heads.end());
+  where.rows = pieces(wrong);
+  where.devices.assign(devices.begin(), devices.end());
+  where.documents.assign(documents.begin(), documents.end());
+  return where;
+}
+
+}  // namespace ringattn

@@ -1,0 +1,80 @@
+#include "reference/python/problem_arrays.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/stored_tensor.h"
+
+namespace ringattn::python {
+
+namespace {
+
+using namespace nb::literals;
+
+// The keywords of one call, as ringattn/_keywords.py has put them in order
+ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v, const std::string& axes,
+               std::optional<double> softmax_scale, bool causal,
+               const std::optional<std::string>& causal_align,
+               std::pair<std::int64_t, std::int64_t> window_size, double softcap,
+               const std::optional<Array>& bias, const std::optional<Array>& mask, PositionArguments arguments) {
+  ProblemArrays inputs;
+  inputs.axes = parse_axes(axes);
+  inputs.Q = Operand("q", q, inputs.axes), inputs.K = Operand("k", k, inputs.axes), inputs.V = Operand("v", v, inputs.axes);
+  require(inputs.Q.stored() == inputs.K.stored() && inputs.K.stored() == inputs.V.stored(),
+          "[attention] q, k and v must have one type; found ", name(inputs.Q.stored()), ", ", name(inputs.K.stored()),
+          " and ", name(inputs.V.stored()), "; convert them");
+  inputs.scoring = {softmax_scale, softcap, {causal, window_size.first, window_size.second}};
+
+  const Shape &shape = inputs.Q.view().shape, &keys = inputs.K.view().shape;
+  const bool masked = causal || window_size != std::pair<std::int64_t, std::int64_t>{-1, -1};
+  if (causal_align) arguments.causal_align = parse_causal_align(*causal_align);
+  QueryKeyPositions positions = make_positions(arguments, shape.B, shape.S, keys.S, masked);
+  inputs.q_positions = std::move(positions.q), inputs.kv_positions = std::move(positions.kv);
+  if (bias) inputs.bias = PairOperand<double>("bias", *bias, shape, keys.S);
+  if (mask) inputs.mask = PairOperand<bool>("mask", *mask, shape, keys.S);
+
+  check(inputs.problem());
+  require_finite("q", inputs.Q.view()), require_finite("k", inputs.K.view()), require_finite("v", inputs.V.view());
+  return inputs;
+}
+
+}  // namespace
+
+CotangentOperands::CotangentOperands(const std::optional<Array>& dout_array,
+                                     const std::optional<Array>& dlse_array, Axes axes) {
+  require(dout_array || !dlse_array,
+          "[dlse] it goes with dout; found dlse alone; add dout, of zeros if need be");
+  if (dout_array) dout = Operand("dout", *dout_array, axes);
+  if (dlse_array) dlse = Operand::of_rows("dlse", *dlse_array);
+}
+
+void bind_case(nb::module_& m) {
+  nb::class_<ProblemArrays>(m, "ProblemArrays", "One problem of attention: arrays, masks and scoring.")
+      .def(
+          "__init__",
+          [](ProblemArrays* self, const Array& q, const Array& k, const Array& v, const std::string& axes,
+             std::optional<double> softmax_scale, bool causal, const std::optional<std::string>& causal_align,
+             std::pair<std::int64_t, std::int64_t> window_size, double softcap,
+             const std::optional<Array>& bias, const std::optional<Array>& mask,
+             std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
+             std::optional<Integers> q_segment_ids, std::optional<Integers> kv_segment_ids,
+             std::optional<Integers> cu_seqlens_q, std::optional<Integers> cu_seqlens_k) {
+            new (self) ProblemArrays(make_problem_arrays(q, k, v, axes, softmax_scale, causal, causal_align, window_size,
+                                      softcap, bias, mask,
+                                      {{},
+                                       std::move(q_positions),
+                                       std::move(kv_positions),
+                                       std::move(q_segment_ids),
+                                       std::move(kv_segment_ids),
+                                       std::move(cu_seqlens_q),
+                                       std::move(cu_seqlens_k)}));
+          },
+          "q"_a, "k"_a, "v"_a, nb::kw_only(), "axes"_a, "softmax_scale"_a.none(), "causal"_a,
+          "causal_align"_a.none(), "window_size"_a, "softcap"_a, "bias"_a.none(), "mask"_a.none(),
+          "q_positions"_a.none(), "kv_positions"_a.none(), "q_segment_ids"_a.none(),
+          "kv_segment_ids"_a.none(), "cu_seqlens_q"_a.none(), "cu_seqlens_k"_a.none());
+}
+
+}  // namespace ringattn::python

@@ -1,0 +1,99 @@
+#include "reference/ring/row_recorder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace ringattn {
+
+bool TracedRows::contains(Index row) const {
+  return all || std::find(rows.begin(), rows.end(), row) != rows.end();
+}
+
+template <class T>
+RowRecorder<T>::RowRecorder(const TracedRows& traced_rows, const std::vector<Index>& global_rows)
+    : with_scores_(traced_rows.scores) {
+  for (std::size_t local = 0; local < global_rows.size(); ++local)
+    if (traced_rows.contains(global_rows[local]))
+      rows_.push_back({static_cast<Index>(local), global_rows[local]});
+}
+
+namespace {
+
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+
+template <class T>
+std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
+  std::vector<double> numbers;
+  for (Index d = 0; d < O.shape().D; ++d) numbers.push_back(static_cast<double>(O(b, row, h, d)));
+  return numbers;
+}
+
+// The scores of a row against a block of keys as they are defined, summed in float64: what the tiles hold, to
+// rounding
+template <class T>
+void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts& facts) {
+  const auto q = pair.Q.head(b, h).row(row);
+  const auto K = pair.K.head(b, pair.kv_head(h));
+  const double scale = pair.scoring.scale(q.size()), cap = pair.scoring.softcap;
+  const RowPosition& query = pair.q_positions.of(b)[static_cast<std::size_t>(row)];
+  for (Index j = 0; j < K.rows(); ++j) {
+    double dot = 0, magnitude = 0;
+    for (Index d = 0; d < q.size(); ++d) {
+      const double product = static_cast<double>(q(d)) * static_cast<double>(K(j, d));
+      dot += product;
+      magnitude += std::abs(product);
+    }
+    const double score = cap > 0 ? cap * std::tanh(scale * dot / cap) : scale * dot;
+    const RowPosition& key = pair.kv_positions.of(b)[static_cast<std::size_t>(j)];
+    facts.scores.push_back(visible(query, key, pair.scoring.mask) ? score : minus_infinity);
+    facts.score_magnitude = std::max(facts.score_magnitude, std::abs(scale) * magnitude);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void RowRecorder<T>::before(const SoftmaxState<T>& state) {
+  snapshots_.clear();
+  for (const Row& row : rows_)
+    for (Index b = 0; b < state.O.shape().B; ++b)
+      for (Index h = 0; h < state.O.shape().H; ++h) {
+        RowFacts snapshot;
+        snapshot.batch = b, snapshot.head = h, snapshot.row = row.global;
+        snapshot.m_before = static_cast<double>(state.m(b, row.local, h, 0));
+        snapshot.l_before = static_cast<double>(state.l(b, row.local, h, 0));
+        snapshot.O_before = row_of(state.O, b, row.local, h);
+        snapshots_.push_back(std::move(snapshot));
+      }
+}
+
+template <class T>
+void RowRecorder<T>::before(const SoftmaxState<T>& state, const BlockPair<T>& pair) {
+  before(state);
+  if (!with_scores_) return;
+  auto snapshot = snapshots_.begin();
+  for (const Row& row : rows_)
+    for (Index b = 0; b < state.O.shape().B; ++b)
+      for (Index h = 0; h < state.O.shape().H; ++h) add_scores(pair, b, row.local, h, *snapshot++);
+}
+
+template <class T>
+void RowRecorder<T>::after(const SoftmaxState<T>& state, int step, int owner, Recorder& recorder) {
+  auto snapshot = snapshots_.begin();
+  for (const Row& row : rows_)
+    for (Index b = 0; b < state.O.shape().B; ++b)
+      for (Index h = 0; h < state.O.shape().H; ++h, ++snapshot) {
+        snapshot->m_after = static_cast<double>(state.m(b, row.local, h, 0));
+        snapshot->l_after = static_cast<double>(state.l(b, row.local, h, 0));
+        snapshot->O_after = row_of(state.O, b, row.local, h);
+        snapshot->alpha =
+            snapshot->m_before == snapshot->m_after ? 1 : std::exp(snapshot->m_before - snapshot->m_after);
+        facts.record_row(step, owner, std::make_shared<RowFacts>(std::move(*snapshot)));
+      }
+}
+
+template class RowRecorder<float>;
+template class RowRecorder<double>;
+
+}  // namespace ringattn

@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "reference/trace/check/check_context.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+bool finite(const std::vector<double>& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](double x) { return std::isfinite(x); });
+}
+
+bool zero(const std::vector<double>& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](double x) { return x == 0; });
+}
+
+// (m, l, O) of a row that has seen no key is (-inf, 0, 0); else l counts at least the largest key, as exp(0)
+// = 1
+bool is_state(double m, double l, const std::vector<double>& O) {
+  if (m == -infinity) return l == 0 && zero(O);
+  return std::isfinite(m) && std::isfinite(l) && l >= 1 - 1e-6 && finite(O);
+}
+
+// The arithmetic in which a run calculates its states
+struct Arithmetic {
+  double eps, smallest;
+};
+template <class T>
+constexpr Arithmetic arithmetic_in{std::numeric_limits<T>::epsilon(), std::numeric_limits<T>::min()};
+
+Arithmetic arithmetic_of(const TraceHeader& header) {
+  return header.dtype == "f64" ? arithmetic_in<double> : arithmetic_in<float>;
+}
+
+// What the scores of a block make of m and l. They were summed anew beside the tiles of the run: both agree
+// to the rounding of a dot product, which exp turns into a relative error of a weight
+void check_scores(CheckContext& trace, const Event& event, double alpha, double error_of_l) {
+  const RowFacts& row = *event.row;
+  const auto [eps, smallest] = arithmetic_of(trace.header);
+  double m = row.m_before, l = alpha * row.l_before;
+  for (const double score : row.scores) {
+    m = std::max(m, score);
+    if (score != -infinity) l += std::exp(score - row.m_after);
+  }
+  const double terms = 8 + static_cast<double>(trace.header.head_dim);
+  const double rounding = terms * eps * row.score_magnitude + smallest;
+  if (!(row.m_after == m || std::abs(row.m_after - m) <= rounding))
+    trace.report(event, "has m ", row.m_after, "; the largest score that the row has met is ", m);
+
+  const double error = error_of_l + static_cast<double>(row.scores.size()) * eps + std::expm1(rounding);
+  if (!(row.l_after == l || std::abs(row.l_after - l) <= error * l))
+    trace.report(event, "has l ", row.l_after, "; alpha l and the sum of exp(score - m) make ", l);
+}
+
+// One row absorbs one block
+void check_row(CheckContext& trace, const Event& event) {
+  const RowFacts& row = *event.row;
+  if (!is_state(row.m_before, row.l_before, row.O_before))
+    trace.report(event, "starts from no softmax state: m ", row.m_before, ", l ", row.l_before);
+  if (!is_state(row.m_after, row.l_after, row.O_after))
+    trace.report(event, "leaves no softmax state: m ", row.m_after, ", l ", row.l_after);
+  if (row.O_before.size() != row.O_after.size() ||
+      (trace.header.v_dim > 0 && static_cast<std::int64_t>(row.O_after.size()) != trace.header.v_dim))
+    trace.report(event, "has ", row.O_after.size(), " elements of O; the head has ", trace.header.v_dim);
+  if (!(row.m_after >= row.m_before))
+    trace.report(event, "lets m fall from ", row.m_before, " to ", row.m_after);
+
+  // alpha and l are calculated in the arithmetic of the run; exp passes errors of its argument on
+  const auto [eps, smallest] = arithmetic_of(trace.header);
+  const double rise = row.m_after == row.m_before ? 0 : row.m_after - row.m_before;
+  const double alpha = std::exp(-rise), error = (64 + 4 * std::min(rise, 1e3)) * eps;
+  if (!(std::abs(row.alpha - alpha) <= error * alpha + smallest))
+    trace.report(event, "has alpha ", row.alpha, "; exp(m_before - m_after) is ", alpha);
+  if (!(row.l_after >= alpha * row.l_before * (1 - error) - smallest))
+    trace.report(event, "loses a part of l: ", row.l_after, " is less than alpha times ", row.l_before);
+  if (!row.scores.empty()) check_scores(trace, event, alpha, error);
+}
+
+// What identifies a row of the state: pass, batch, head, row
+using RowId = std::array<std::int64_t, 4>;
+
+// The blocks that one row absorbed, in the order of the steps
+void check_chain(CheckContext& trace, std::vector<const Event*>& chain) {
+  std::stable_sort(chain.begin(), chain.end(),
+                   [](const Event* a, const Event* b) { return a->step < b->step; });
+  const int devices = trace.header.devices, home = chain.front()->id.device;
+  const Event* last = nullptr;
+  for (const Event* event : chain) {
+    const int expected = last ? last->step + 1 : 0;
+    if (event->step != expected) {
+      if (trace.complete || event->step < expected)
+        trace.report(*event, "changes row ", event->row->row, " where step ", expected, " was to");
+      return;
+    }
+    // The state stays on its device, or travels with its queries
+    const int device = trace.header.queries_rotate() ? (home + event->step) % devices : home;
+    if (event->id.device != device)
+      trace.report(*event, "changes row ", event->row->row, ", which is on device ", device);
+    const RowFacts& row = *event->row;
+    const bool continues = last ? row.m_before == last->row->m_after && row.l_before == last->row->l_after &&
+                                      row.O_before == last->row->O_after
+                                : row.m_before == -infinity && row.l_before == 0 && zero(row.O_before);
+    if (!continues)
+      trace.report(*event, "does not go on with row ", row.row, " from where ",
+                     last ? to_string(last->id) : "the neutral state", " left it");
+    last = event;
+  }
+  if (trace.complete && last->step != devices - 1)
+    trace.report(*last, "is the last to change row ", last->row->row, "; ", devices, " blocks were to");
+}
+
+}  // namespace
+
+void check_rows(CheckContext& trace) {
+  std::map<RowId, std::vector<const Event*>> chains;
+  for (const Span& span : trace.spans.all()) {
+    const Event& event = *span.begin;
+    if (event.kind != EventKind::row) continue;
+    if (!event.row) {
+      trace.report(event, "has no numbers");
+      continue;
+    }
+    check_row(trace, event);
+    chains[{trace.pass_of(span), event.row->batch, event.row->head, event.row->row}].push_back(&event);
+  }
+  for (auto& [row, chain] : chains) check_chain(trace, chain);
+}
+
+}  // namespace ringattn

@@ -1,0 +1,198 @@
+// Laws of attention tile by tile on one device: it is the definition, whatever the tiles are.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "reference/blockwise/block_backward.h"
+#include "reference/blockwise/block_forward.h"
+#include "reference/blockwise/blockwise_attention.h"
+#include "reference/blockwise/exponential.h"
+#include "reference/definition/bad_input.h"
+#include "tests/support/comparison_helpers.h"
+#include "tests/support/trials.h"
+#include "tests/support/ground_truth.h"
+
+using namespace ringattn;
+
+namespace {
+
+// What blockwise attention and its backward give for a problem
+template <class T>
+struct Blockwise {
+  explicit Blockwise(const RandomProblem<T>& drawn, int threads = 1)
+      : forward(blockwise_attention(drawn.problem(), threads)),
+        gradients(blockwise_attention_vjp(drawn.problem(), forward, drawn.cotangents(), threads)) {}
+
+  AttentionOutput<T> forward;
+  Gradients<T> gradients;
+};
+
+template <class T>
+double worst_error(const Blockwise<T>& found, const GroundTruth& truth) {
+  return std::max(worst_error(found.forward, truth), worst_error(found.gradients, truth));
+}
+
+// Queries and keys beyond one tile of 256 and 512 rows
+std::vector<RandomProblem<double>> long_problems(Random& random) {
+  std::vector<RandomProblem<double>> problems;
+  for (const Mask& mask : {Mask{.causal = true}, Mask{.window_left = 100, .window_right = 9}, Mask{}}) {
+    problems.push_back(normal_problem(random, {.Sq = 290, .Skv = 601, .Hq = 2, .D = 8, .Dv = 5}));
+    problems.back().scoring.mask = mask;
+  }
+  const PackedPositions documents =
+      packed_positions({0, 20, 20, 290}, {0, 3, 40, 601}, CausalAlign::bottom_right, 290, 601);
+  problems.back().q_positions = documents.q, problems.back().kv_positions = documents.kv;
+  return problems;
+}
+
+// NaN in more memory than any tile here needs
+template <class T>
+ScoreTile<T> poisoned() {
+  ScoreTile<T> scratch;
+  scratch.of(64, 64).setConstant(std::numeric_limits<T>::quiet_NaN());
+  return scratch;
+}
+
+}  // namespace
+
+TEST_CASE("blockwise attention equals the definition, forward and backward") {
+  Random random(1);
+  for (int n = 0; n < trials(400); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<double>(drawn), GroundTruth(drawn)) <= 1e-13);
+  }
+}
+
+TEST_CASE("in float32 it differs from the definition by rounding") {
+  Random random(2);
+  for (int n = 0; n < trials(400); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<float>(drawn.as<float>()), GroundTruth(drawn)) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE("sequences longer than a tile") {
+  Random random(3);
+  for (const RandomProblem<double>& drawn : long_problems(random)) {
+    const GroundTruth truth(drawn);
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<double>(drawn), truth) <= 1e-13);
+    CHECK(worst_error(Blockwise<float>(drawn.as<float>()), truth) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE("huge scores do no harm") {
+  Random random(4);
+  for (int n = 0; n < trials(100); ++n) {
+    const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
+    const GroundTruth truth(drawn);
+    const Blockwise<float> narrow(drawn.as<float>());
+    CAPTURE(drawn.describe());
+    CHECK(worst_error(Blockwise<double>(drawn), truth) <= 1e-13 * (1 + largest_score(drawn.problem()) / 64));
+    // Of all rows together: in some rows every term is smaller than float can hold
+    CHECK(error_of(narrow.forward, truth.forward, truth.forward_magnitude) <= float32_bound(drawn));
+    CHECK(error_of(narrow.gradients, truth.gradients, truth.gradients_magnitude) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE_TEMPLATE("any number of threads gives the same bits", T, float, double) {
+  Random random(5);
+  for (int n = 0; n < trials(50); ++n) {
+    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const Blockwise<T> one(drawn);
+    for (int threads : {2, 7}) {
+      const Blockwise<T> many(drawn, threads);
+      CHECK(same_bits(many.forward, one.forward));
+      CHECK(same_bits(many.gradients, one.gradients));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("what the scratch memory held before does not matter, not even NaN", T, float, double) {
+  Random random(6);
+  for (int n = 0; n < trials(100); ++n) {
+    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const Problem<T> problem = drawn.problem();
+    const Shape& q = problem.Q.shape;
+    const BlockPair<T> pair{drawn.Q, drawn.K, drawn.V, drawn.q_positions, drawn.kv_positions, drawn.scoring};
+    const auto forward = [&](ScoreTile<T> scratch) {
+      SoftmaxState<T> state(problem.out_shape());
+      for (Index b = 0; b < q.B; ++b)
+        for (Index h = 0; h < q.H; ++h) attend(pair, b, h, state, scratch);
+      return state.finish();
+    };
+    const AttentionOutput<T> clean = forward({});
+    CHECK(same_bits(forward(poisoned<T>()), clean));
+
+    const Tensor<T> row_term = row_terms_of<T>(drawn.cotangents(), clean.out, clean.lse);
+    const auto backward = [&](BackwardScratch<T> scratch) {
+      Gradients<T> gradients{Tensor<T>(q), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape)};
+      for (Index b = 0; b < q.B; ++b)
+        for (Index h = 0; h < q.H; ++h)
+          attend_backward(pair, {drawn.dout, clean.lse, row_term}, b, h, gradients, scratch);
+      return gradients;
+    };
+    CHECK(same_bits(backward({poisoned<T>(), poisoned<T>()}), backward({})));
+  }
+}
+
+TEST_CASE_TEMPLATE("a key far below the maximum is not read at all, forward or backward", T, float, double) {
+  constexpr Index keys = 37;
+  Random random(9);
+  RandomProblem<T> drawn = normal_problem(random, {.Sq = 3, .Skv = keys, .D = 1, .Dv = 2}).template as<T>();
+  drawn.Q.head(0, 0).setOnes();
+  for (Index j = 0; j < keys; ++j) {
+    const bool far = j % 2 == 1;
+    drawn.K(0, j, 0, 0) = far ? T(-2000) : T(0);
+    for (Index d = 0; d < 2; ++d) drawn.V(0, j, 0, d) = far ? std::numeric_limits<T>::max() / 64 : T(d);
+  }
+  const Blockwise<T> found(drawn);
+  for (Index i = 0; i < 3; ++i) {
+    CHECK(found.forward.out(0, i, 0, 0) == 0);
+    CHECK(found.forward.out(0, i, 0, 1) == doctest::Approx(1));
+  }
+  for (Index j = 1; j < keys; j += 2) {
+    CHECK(found.gradients.dk(0, j, 0, 0) == 0);
+    for (Index d = 0; d < 2; ++d) CHECK(found.gradients.dv(0, j, 0, d) == 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("a score that is NaN has a weight that is NaN", T, float, double) {
+  constexpr Index keys = 37;
+  for (Index nan = 0; nan < keys; ++nan) {
+    Eigen::Array<T, keys, 1> scores;
+    scores.setZero();
+    scores(nan) = std::numeric_limits<T>::quiet_NaN();
+    exponentiate(scores, T(1));
+    for (Index j = 0; j < keys; ++j) CHECK(std::isnan(scores(j)) == (j == nan));
+  }
+}
+
+TEST_CASE("the order of the axes in memory does not matter") {
+  Random random(7);
+  for (int n = 0; n < trials(50); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    const Blockwise<double> straight(drawn);
+    for (Axes axes : {Axes::bhsd, Axes::sbhd}) {
+      RandomProblem<double> turned = drawn;
+      for (Tensor<double>* tensor : {&turned.Q, &turned.K, &turned.V, &turned.dout, &turned.dlse})
+        *tensor = converted<double>(tensor->view(), axes);
+      const Blockwise<double> found(turned);
+      CHECK(same_bits(found.forward, straight.forward));
+      CHECK(same_bits(found.gradients, straight.gradients));
+    }
+  }
+}
+
+TEST_CASE("blocks carry no bias and no boolean mask: a sentence says so") {
+  Random random(8);
+  RandomProblem<double> drawn = normal_problem(random, {.Sq = 3, .Skv = 4, .D = 2, .Dv = 2});
+  drawn.bias = PairTensor<double>(1, 1, 3, 4);
+  CHECK_THROWS_AS(blockwise_attention(drawn.problem()), BadInput);
+  CHECK_THROWS_AS(blockwise_attention_vjp(drawn.problem(), attention(drawn.problem()), drawn.cotangents()),
+                  BadInput);
+}

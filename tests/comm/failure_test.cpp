@@ -1,0 +1,173 @@
+// Laws of failure: if one device fails all stop, the first error is reported, and nothing hangs.
+
+#include <doctest/doctest.h>
+
+#include "tests/support/counting_program.h"
+#include "tests/support/ring_run.h"
+#include "tests/support/error_message.h"
+#include "tests/support/test_links.h"
+#include "tests/support/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+// Throws before the verb number _verb_ of _device_
+template <class T>
+LinkDecorator<T> failing(int device, int verb) {
+  return before_each_call<T>([=, verbs = 0](int caller) mutable {
+    if (caller == device && verbs++ == verb) throw std::runtime_error("the cable broke");
+  });
+}
+
+// Threads, lockstep, and something in between
+template <class Check>
+void for_many_rings(int most_devices, Check check) {
+  for (int devices = 1; devices <= most_devices; ++devices)
+    for (int threads : {0, 1, 2})
+      for (bool overlap : {true, false}) {
+        CAPTURE(devices);
+        CAPTURE(threads);
+        CAPTURE(overlap);
+        RingOptions how;
+        how.threads = threads, how.overlap = overlap;
+        check(devices, how);
+      }
+}
+
+// Calls body(device) for all devices of a ring, on a thread each or on one for all, and gives what ended the
+// run
+template <class Body>
+std::string run_devices(int devices, int threads, Body body) {
+  RunMonitor monitor(devices, threads);
+  InProcessLink<double> inner(devices, Exchange::copy, monitor);
+  std::vector<CountingProgram> works = counting_programs(devices, false);
+  std::vector<Recorder> silent(works.size());
+  return error_message([&] {
+    run_on_threads(devices, threads, monitor, [&](int first, int last) {
+      std::vector<Device<double>> mine;
+      for (int d = first; d < last; ++d) {
+        const auto index = static_cast<std::size_t>(d);
+        mine.emplace_back(d, devices, works[index], inner, silent[index]);
+        mine.back().begin();
+      }
+      body(mine, first);
+    });
+  });
+}
+
+using Devices = std::vector<Device<double>>;
+
+}  // namespace
+
+TEST_CASE("a device that fails at any step stops all, and its error is reported") {
+  for_many_rings(5, [](int devices, const RingOptions& how) {
+    for (bool has_results : {false, true})
+      for (int device = 0; device < devices; ++device)
+        for (int step = 0; step < devices; ++step) {
+          const std::string broken =
+              "device " + std::to_string(device) + " broke at step " + std::to_string(step);
+          std::vector<CountingProgram> works = counting_programs(devices, has_results);
+          works[static_cast<std::size_t>(device)].before_use = [&](int now) {
+            if (now == step) throw std::runtime_error(broken);
+          };
+          CHECK(error_message([&] { run_works(works, how); }) == broken);
+        }
+  });
+}
+
+TEST_CASE("a link that fails at any verb of any device stops all, and its error is reported") {
+  for_many_rings(4, [](int devices, const RingOptions& how) {
+    // Each hop takes a reserve, a send and a receive: P - 1 hops ahead, P behind
+    const int verbs = 3 * (devices - 1) + 3 * devices;
+    for (int device = 0; device < devices; ++device)
+      for (int verb = 0; verb <= verbs; ++verb) {
+        std::vector<CountingProgram> works = counting_programs(devices, true);
+        CHECK(error_message([&] { run_works(works, how, failing<double>(device, verb)); }) ==
+              (verb < verbs ? "the cable broke" : ""));
+      }
+  });
+}
+
+TEST_CASE(
+    "ring attention passes on the error of its link, forward and backward, and works again afterwards") {
+  Random random(1);
+  for (int n = 0; n < trials(50); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    RingOptions ring = random_options(random);
+    ring.devices += 1;
+    const auto broken = failing<double>(static_cast<int>(random.below(ring.devices)),
+                                        static_cast<int>(random.below(3 * (ring.devices - 1))));
+    const RingRun<double> expected(drawn, ring);
+    CHECK(error_message([&] { ring_attention(drawn.problem(), ring, broken); }) == "the cable broke");
+    CHECK(error_message([&] {
+            ring_attention_vjp(drawn.problem(), expected.forward, drawn.cotangents(), ring, broken);
+          }) == "the cable broke");
+    CHECK(same_bits(RingRun<double>(drawn, ring), expected));
+  }
+}
+
+TEST_CASE("if several fail, the first error is the one reported") {
+  RunMonitor monitor(2, 2);
+  monitor.fail(std::make_exception_ptr(std::runtime_error("first")));
+  monitor.fail(std::make_exception_ptr(std::runtime_error("second")));
+  CHECK(error_message([&] { monitor.rethrow_first_error(); }) == "first");
+
+  for_many_rings(5, [](int devices, const RingOptions& how) {
+    std::vector<CountingProgram> works = counting_programs(devices, true);
+    for (CountingProgram& work : works)
+      work.before_use = [](int step) {
+        if (step == 0) throw std::runtime_error("all at once");
+      };
+    CHECK(error_message([&] { run_works(works, how); }) == "all at once");
+  });
+}
+
+TEST_CASE("after a failure every wait ends at once") {
+  RunMonitor monitor(1, 1);
+  monitor.fail(std::make_exception_ptr(std::runtime_error("over")));
+  auto lock = monitor.lock();
+  const auto never = [] { return false; };
+  CHECK_THROWS_AS(monitor.wait(lock, 0, never, "nothing"), RunStopped);
+  CHECK_THROWS_AS(monitor.wait_external(lock, 0, never), RunStopped);
+  CHECK_THROWS_AS(monitor.wait_until(lock, 0, WallClock::now() + std::chrono::seconds(60)), RunStopped);
+}
+
+TEST_CASE("anything may be thrown") {
+  RunMonitor monitor(3, 3);
+  CHECK_THROWS_AS(run_on_threads(3, 3, monitor,
+                        [](int first, int) {
+                          if (first == 1) throw 42;
+                        }),
+                  int);
+}
+
+TEST_CASE("all devices receive before they send: a deadlock, and a sentence says who waits for whom") {
+  for (int devices = 2; devices <= 6; ++devices)
+    for (int threads : {1, 2, devices}) {
+      const std::string found = run_devices(devices, threads, [](Devices& mine, int) {
+        for (Device<double>& device : mine) device.take_next(0);
+      });
+      CHECK(contains(found, "[ring] deadlock"));
+      CHECK(contains(found, "device 0 waits for a message from device " + std::to_string(devices - 1)));
+      CHECK(contains(found, "; look for a message that was never sent"));
+    }
+}
+
+TEST_CASE("a device sends twice before anybody receives: a deadlock") {
+  for (int threads : {1, 3}) {
+    const std::string found = run_devices(3, threads, [](Devices& mine, int) {
+      for (int twice = 0; twice < 2; ++twice)
+        for (Device<double>& device : mine) device.send_on(0);
+    });
+    CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
+  }
+}
+
+TEST_CASE("a device that goes away leaves a deadlock behind, not a hang") {
+  const std::string found = run_devices(3, 3, [](Devices& mine, int first) {
+    if (first != 1) run_ring(std::span<Device<double>>(mine), 3, true);
+  });
+  CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
+  CHECK(contains(found, "device 2 waits for a message from device 1"));
+}

@@ -1,0 +1,305 @@
+// Laws of links with a temper: a throttle and a gate change when things happen and never what is computed; a
+// fault changes the result, and never ends in a crash or a hang.
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+
+#include "reference/comm/faults/faulty_link.h"
+#include "reference/comm/faults/step_gate.h"
+#include "reference/comm/faults/throttled_link.h"
+#include "tests/support/comparison_helpers.h"
+#include "tests/support/ring_run.h"
+#include "tests/support/error_message.h"
+#include "tests/support/test_links.h"
+#include "tests/support/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+
+constexpr CostModel late(double milliseconds) { return {.link_latency_us = 1e3 * milliseconds}; }
+
+// 24 queries and keys on 4 devices
+RandomProblem<double> small_problem() {
+  Random random(1);
+  return normal_problem(random, {.Sq = 24, .Skv = 24, .D = 4, .Dv = 3});
+}
+
+RingOptions four_devices(Rotation rotate = Rotation::kv, int threads = 0) {
+  RingOptions ring;
+  ring.devices = 4, ring.rotate = rotate, ring.threads = threads;
+  return ring;
+}
+
+LinkDecorator<double> throttled(int devices, const CostModel& speed) {
+  return [=](Link<double>& inner, RunMonitor& monitor) {
+    return std::make_unique<ThrottledLink<double>>(inner, monitor, devices, speed);
+  };
+}
+
+LinkDecorator<double> faulty(int devices, const LinkFault& fault) {
+  return [=](Link<double>& inner, RunMonitor&) {
+    return std::make_unique<FaultyLink<double>>(inner, devices, fault);
+  };
+}
+
+template <class Run>
+WallClock::duration duration_of(Run run) {
+  const auto began = WallClock::now();
+  run();
+  return WallClock::now() - began;
+}
+
+}  // namespace
+
+// ---- ThrottledLink ---------------------------------------------------------------
+
+TEST_CASE("a slow link changes no bit") {
+  Random random(2);
+  for (int n = 0; n < trials(30); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    const RingOptions ring = random_options(random);
+    const CostModel speed{.link_gbps = 0.1 + random.uniform(), .link_latency_us = 100 * random.uniform()};
+    CHECK(same_bits(RingRun<double>(drawn, ring, throttled(ring.devices, speed)),
+                    RingRun<double>(drawn, ring)));
+  }
+}
+
+TEST_CASE("messages are late by the latency, and by their bytes over the bandwidth") {
+  const RandomProblem<double> drawn = small_problem();
+  const std::int64_t bytes = (drawn.K.bytes() + drawn.V.bytes()) / 4;
+  const CostModel narrow{.link_gbps = 8.0 * static_cast<double>(bytes) / 10e6};
+  for (const CostModel& speed : {late(10), narrow})
+    for (int threads : {0, 1}) {
+      // A block makes three hops, of 10 ms each
+      const RingOptions ring = four_devices(Rotation::kv, threads);
+      CHECK(duration_of([&] { ring_attention(drawn.problem(), ring, throttled(4, speed)); }) >=
+            Milliseconds(30));
+    }
+}
+
+TEST_CASE("the speed of a link can be changed while a run is under way") {
+  const RandomProblem<double> drawn = small_problem();
+  // All links change when device 0 is about to use its link for the first time, in lockstep before any other
+  const auto changing = [](const CostModel& before, const CostModel& after) -> LinkDecorator<double> {
+    return [=](Link<double>& inner, RunMonitor& monitor) {
+      const auto throttle = std::make_shared<ThrottledLink<double>>(inner, monitor, 4, before);
+      return std::make_unique<HookedLink<double>>(*throttle, [=](int) {
+        for (int device = 0; device < 4; ++device) throttle->set_speed(device, after);
+      });
+    };
+  };
+  const auto run = [&](const LinkDecorator<double>& links) {
+    return duration_of([&] { ring_attention(drawn.problem(), four_devices(Rotation::kv, 1), links); });
+  };
+  CHECK(run(changing(late(0), late(10))) >= Milliseconds(30));
+  CHECK(run(changing(late(60'000), late(0))) < Milliseconds(60'000));
+}
+
+TEST_CASE("a failure ends the wait for a late message, and senders never wait for it") {
+  const RandomProblem<double> drawn = small_problem();
+  // Device 0 fails at its first receive, when the others wait for messages that are under way for a minute
+  const LinkDecorator<double> links = [](Link<double>& inner, RunMonitor& monitor) {
+    const auto throttle = std::make_shared<ThrottledLink<double>>(inner, monitor, 4, late(60'000));
+    return std::make_unique<HookedLink<double>>(*throttle, [throttle, verbs = 0](int device) mutable {
+      if (device == 0 && verbs++ == 2) throw std::runtime_error("the cable broke");
+    });
+  };
+  std::string found;
+  const auto duration = duration_of(
+      [&] { found = error_message([&] { ring_attention(drawn.problem(), four_devices(), links); }); });
+  CHECK(found == "the cable broke");
+  CHECK(duration < Milliseconds(60'000));
+}
+
+// ---- StepGate -------------------------------------------------------------------
+
+namespace {
+
+// Four devices, each on a thread of its own, behind a gate that nobody has opened yet
+class GatedRun {
+ public:
+  GatedRun()
+      : run_(std::async(std::launch::async,
+                        [this] { return ring_attention(drawn_.problem(), four_devices(), links()); })),
+        gate_(*made_.get_future().get()) {}
+
+  // A test that has failed does not hang
+  ~GatedRun() {
+    if (!run_.valid() || run_.wait_for(Milliseconds(0)) == std::future_status::ready) return;
+    for (int device = 0; device < 4; ++device) gate_.stall(device, false);
+    gate_.open();
+  }
+
+  StepGate<double>& gate() { return gate_; }
+
+  // Whether the run comes to a stand where its devices have taken so many verbs, and goes no further
+  bool still_at(const std::array<int, 4>& verbs) {
+    const auto limit = WallClock::now() + std::chrono::seconds(10);
+    while (passed_ != verbs && WallClock::now() < limit) std::this_thread::yield();
+    return run_.wait_for(Milliseconds(5)) == std::future_status::timeout && passed_ == verbs;
+  }
+
+  // Its result when it has come to its end
+  bool is_right_at_last() {
+    const bool right = same_bits(run_.get(), ring_attention(drawn_.problem(), four_devices()));
+    return right && passed_ == std::array<int, 4>{9, 9, 9, 9};  // three hops, of three verbs each
+  }
+
+ private:
+  struct Counts {
+    std::array<std::atomic<int>, 4> of{};
+    bool operator==(const std::array<int, 4>& verbs) const {
+      return std::equal(of.begin(), of.end(), verbs.begin());
+    }
+  };
+
+  LinkDecorator<double> links() {
+    return [this](Link<double>& inner, RunMonitor& monitor) {
+      const auto count = [this](int device) { ++passed_.of[static_cast<std::size_t>(device)]; };
+      const auto counting = std::make_shared<HookedLink<double>>(inner, count);
+      const auto gated = std::make_shared<StepGate<double>>(*counting, monitor, 4);
+      made_.set_value(gated.get());
+      return std::make_unique<HookedLink<double>>(*gated, [counting, gated](int) {});
+    };
+  }
+
+  RandomProblem<double> drawn_ = small_problem();
+  Counts passed_;
+  std::promise<StepGate<double>*> made_;
+  std::future<AttentionOutput<double>> run_;
+  StepGate<double>& gate_;
+};
+
+}  // namespace
+
+TEST_CASE("a gated run stands still until it is released, verb by verb, and computes the same bits") {
+  GatedRun run;
+  REQUIRE(run.still_at({0, 0, 0, 0}));
+  run.gate().release(2);
+  REQUIRE(run.still_at({0, 0, 1, 0}));
+  for (int device = 0; device < 4; ++device) run.gate().release(device, 2);  // a reserve and a send
+  REQUIRE(run.still_at({2, 2, 3, 2}));
+  run.gate().open();
+  CHECK(run.is_right_at_last());
+}
+
+TEST_CASE("a device at a gate takes its next verb once, however often it is let") {
+  GatedRun run;
+  run.gate().release(1, 2);
+  REQUIRE(run.still_at({0, 2, 0, 0}));
+  // It receives, and waits for device 0; one more verb is let
+  for (int verb = 0; verb < 5; ++verb) run.gate().release_next(1);
+  REQUIRE(run.still_at({0, 3, 0, 0}));
+  for (int verb = 0; verb < 5; ++verb) run.gate().release_next(1);
+  run.gate().release(2, 3);
+  run.gate().release(0, 2);
+  REQUIRE(run.still_at({2, 4, 3, 0}));
+  run.gate().open();
+  CHECK(run.is_right_at_last());
+}
+
+TEST_CASE("a stalled device takes no verb, the others come to wait for it, and nothing is wrong in the end") {
+  GatedRun run;
+  run.gate().stall(2, true);
+  run.gate().open();
+  run.gate().release(2, 10);
+  // 3 waits for the block of 2, 1 for room in the slot of 2, and 0 for what 3 is to pass on
+  REQUIRE(run.still_at({6, 4, 0, 3}));
+  run.gate().stall(2, false);
+  CHECK(run.is_right_at_last());
+}
+
+TEST_CASE("in lockstep the gate of one device holds up all") {
+  const RandomProblem<double> drawn = small_problem();
+  std::promise<StepGate<double>*> made;
+  const RingOptions lockstep = four_devices(Rotation::q, 1);
+  std::future<AttentionOutput<double>> run = std::async(std::launch::async, [&] {
+    return ring_attention<double>(drawn.problem(), lockstep, [&](Link<double>& inner, RunMonitor& monitor) {
+      auto gated = std::make_unique<StepGate<double>>(inner, monitor, 4);
+      made.set_value(gated.get());
+      return gated;
+    });
+  });
+  StepGate<double>& gate = *made.get_future().get();
+  for (int device : {0, 1, 3}) gate.release(device, 1000);
+  CHECK(run.wait_for(Milliseconds(5)) == std::future_status::timeout);
+  gate.open();
+  CHECK(same_bits(run.get(), ring_attention(drawn.problem(), lockstep)));
+}
+
+// ---- FaultyLink ------------------------------------------------------------------
+
+TEST_CASE("a stale, torn or doubled message gives a wrong result") {
+  const RandomProblem<double> drawn = small_problem();
+  const GroundTruth truth(drawn);
+  for (LinkFaultKind kind : {LinkFaultKind::stale, LinkFaultKind::torn, LinkFaultKind::twice})
+    for (Rotation rotate : all_rotations)
+      for (int threads : {0, 1, 2})
+        for (int device = 0; device < 4; ++device) {
+          CAPTURE(static_cast<int>(kind));
+          CAPTURE(device);
+          const RingOptions ring = four_devices(rotate, threads);
+          const LinkDecorator<double> links = faulty(4, {kind, device, 1});
+          CAPTURE(describe(ring));
+          CHECK(worst_error(ring_attention(drawn.problem(), ring, links), truth) > 1e-3);
+          CHECK(
+              worst_error(ring_attention_vjp(drawn.problem(), truth.forward, drawn.cotangents(), ring, links),
+                          truth) > 1e-3);
+        }
+}
+
+TEST_CASE("whatever the fault, the problem and the ring: a result or a sentence, no crash and no hang") {
+  Random random(3);
+  for (int n = 0; n < trials(150); ++n) {
+    const RandomProblem<double> drawn = random_problem(random);
+    const RingOptions ring = random_options(random, 6);
+    const LinkFault fault{static_cast<LinkFaultKind>(random.below(5)), static_cast<int>(random.below(ring.devices)),
+                      static_cast<int>(random.below(ring.devices))};
+    CAPTURE(drawn.describe());
+    CAPTURE(describe(ring));
+    CAPTURE(static_cast<int>(fault.kind));
+    const std::string found = error_message([&] { RingRun<double>(drawn, ring, faulty(ring.devices, fault)); });
+    CHECK((found.empty() || contains(found, "[ring]")));
+  }
+}
+
+TEST_CASE("a lost message ends in a sentence that names who waits for it") {
+  const RandomProblem<double> drawn = small_problem();
+  for (Rotation rotate : all_rotations)
+    for (int threads : {0, 1, 2})
+      for (int device = 0; device < 4; ++device) {
+        const std::string found = error_message([&] {
+          ring_attention(drawn.problem(), four_devices(rotate, threads),
+                         faulty(4, {LinkFaultKind::lost, device, 1}));
+        });
+        CHECK(contains(found, "[ring] deadlock"));
+        CHECK(contains(found, "a message from device"));
+      }
+}
+
+TEST_CASE("sends that wait until they are received end in a sentence too") {
+  const RandomProblem<double> drawn = small_problem();
+  for (Rotation rotate : all_rotations)
+    for (int threads : {0, 1, 2}) {
+      const std::string found = error_message([&] {
+        ring_attention(drawn.problem(), four_devices(rotate, threads),
+                       faulty(4, {LinkFaultKind::all_send_first}));
+      });
+      CHECK(contains(found, "[ring] deadlock"));
+      CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
+    }
+}
+
+TEST_CASE("on one device no block goes ahead, so no fault befalls it") {
+  const RandomProblem<double> drawn = small_problem();
+  for (LinkFaultKind kind :
+       {LinkFaultKind::stale, LinkFaultKind::torn, LinkFaultKind::lost, LinkFaultKind::twice, LinkFaultKind::all_send_first})
+    CHECK(same_bits(ring_attention(drawn.problem(), {}, faulty(1, {kind, 0, 0})),
+                    ring_attention(drawn.problem(), {})));
+}

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "reference/definition/chunked.h"
+#include "reference/oracle/catalogue/backward_simulation.h"
+#include "reference/oracle/catalogue/catalogue.h"
+#include "tests/support/random_problem.h"
+
+namespace ringattn {
+
+// What the laws of the families of mistakes share.
+
+using Mistakes = std::vector<Mistake>;
+
+// The entries of some families, without S0, whose only variant is fitted
+Mistakes mistakes_of(std::initializer_list<Family> families);
+
+constexpr Layout every_layout[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
+
+inline Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
+  return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
+}
+
+// The result of a mistake in the first variant whose description contains _said_
+inline AttentionOutput<double> result_of_mistake(const Simulation& sim, const std::string& id, const std::string& said = "") {
+  const Mistake& mistake = mistake_of_id(id);
+  for (const Variant& variant : mistake.variants(sim))
+    if (variant.describe().find(said) != std::string::npos) return mistake.forward(sim, variant);
+  throw std::logic_error("no reading of " + id + " says " + said);
+}
+
+// V_j = e_j, so that out shows the weights
+void show_weights(RandomProblem<double>& p);
+
+double dot(const TensorView<const double>& a, const TensorView<const double>& b);
+
+// Equal but for a few roundings; infinities and NaN are equal to their like
+inline bool nearly(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= 1e-12 * (1 + std::abs(b));
+}
+
+inline bool nearly(const Tensor<double>& a, const Tensor<double>& b) {
+  if (!(a.shape() == b.shape())) return false;
+  const Shape& shape = a.shape();
+  for (Index n = 0; n < shape.B; ++n)
+    for (Index h = 0; h < shape.H; ++h)
+      for (Index s = 0; s < shape.S; ++s)
+        for (Index d = 0; d < shape.D; ++d)
+          if (!nearly(a(n, s, h, d), b(n, s, h, d))) return false;
+  return true;
+}
+
+inline bool nearly(const AttentionOutput<double>& a, const AttentionOutput<double>& b) {
+  return nearly(a.out, b.out) && nearly(a.lse, b.lse);
+}
+
+// Calls visit(mistake, variant) for every variant of every one of _mistakes_
+template <class Function>
+void for_each_variant(const Mistakes& mistakes, const Simulation& sim, const Function& visit) {
+  for (const Mistake& mistake : mistakes)
+    for (const Variant& variant : mistake.variants(sim)) {
+      CAPTURE(mistake.id);
+      CAPTURE(variant.describe());
+      visit(mistake, variant);
+    }
+}
+
+// Results have the right shapes, and a row has the same result whichever other rows are simulated
+void check_that_rows_do_not_know_of_one_another(const Mistakes& mistakes, int trials);
+
+// Each mistake changes something in one of a few cases
+void check_that_each_is_seen_somewhere(const Mistakes& mistakes);
+
+// Where a mistake has a backward, that is the derivative of its forward
+void check_that_backwards_are_derivatives(const Mistakes& mistakes);
+
+}  // namespace ringattn

@@ -1,0 +1,95 @@
+#pragma once
+
+#include "reference/ring/loop.h"
+#include "reference/comm/in_process/run_on_threads.h"
+#include "reference/ring/ring_attention.h"
+#include "reference/comm/in_process/in_process_link.h"
+
+namespace ringattn {
+
+// A work without arithmetic, by which the plumbing shows: row n of the block of device r is the number 1000 r
+// + n, and device r finds out 2^r for whoever visits it.
+class CountingProgram : public DeviceProgram<double> {
+ public:
+  CountingProgram(int device, bool has_results) : device_(device), has_results_(has_results) {}
+
+  struct Visit {
+    int step = 0, owner = 0;
+    bool operator==(const Visit&) const = default;
+  };
+  std::vector<Visit> visits;
+  bool intact = true;                        // every block was what its owner had sent
+  double returned_total = 0;                   // the sum of what all devices found out
+  std::function<void(int step)> before_use;  // is called when a block is about to be used
+
+  Block<double> own_block() override { return {device_, nullptr, {coded(device_)}}; }
+
+  Block<double> attend(int step, const Block<double>& resident, Recorder&) override {
+    if (before_use) before_use(step);
+    visits.push_back({step, resident.owner});
+    const auto expected = coded(resident.owner);
+    intact &= resident[0].shape() == expected->shape() && resident[0].head(0, 0) == expected->head(0, 0);
+    return has_results_ ? found(resident.owner, static_cast<double>(std::int64_t{1} << device_))
+                        : Block<double>{};
+  }
+
+  void accumulate(int, Block<double>& result, Block<double> arrived, Recorder&) override {
+    intact &= arrived.owner == result.owner;
+    result = found(result.owner, number(result) + number(arrived));
+  }
+
+  void accept_results(Block<double> result) override {
+    intact &= result.owner == device_;
+    returned_total = number(result);
+  }
+
+  std::string_view pass() const override { return "census"; }
+  std::string_view ahead() const override { return "block"; }
+  std::string_view behind() const override { return has_results_ ? "result" : ""; }
+  Allocations allocations() const override { return {}; }
+
+ private:
+  // Devices have 0 to 2 rows
+  static std::shared_ptr<Tensor<double>> coded(int owner) {
+    Tensor<double> rows({1, owner % 3, 1, 1});
+    for (Index n = 0; n < rows.size(); ++n) rows.data()[n] = 1000.0 * owner + static_cast<double>(n);
+    return shared(std::move(rows));
+  }
+  static Block<double> found(int owner, double number) {
+    Tensor<double> one({1, 1, 1, 1});
+    one.data()[0] = number;
+    return {owner, nullptr, {shared(std::move(one))}};
+  }
+  static double number(const Block<double>& block) { return *block[0].data(); }
+
+  int device_;
+  bool has_results_;
+};
+
+inline std::vector<CountingProgram> counting_programs(int devices, bool has_results) {
+  std::vector<CountingProgram> works;
+  for (int device = 0; device < devices; ++device) works.emplace_back(device, has_results);
+  return works;
+}
+
+// Lets the works go round the ring, as ring_attention does
+inline void run_works(std::vector<CountingProgram>& works, const RingOptions& how,
+                     const LinkDecorator<double>& decorate = {}) {
+  const auto devices = static_cast<int>(works.size());
+  const int threads = how.threads == 0 ? devices : std::min(how.threads, devices);
+  RunMonitor monitor(devices, threads);
+  InProcessLink<double> inner(devices, how.exchange, monitor);
+  const std::unique_ptr<Link<double>> decorated = decorate ? decorate(inner, monitor) : nullptr;
+  Link<double>& link = decorated ? *decorated : inner;
+  std::vector<Recorder> silent(works.size());
+  run_on_threads(devices, threads, monitor, [&](int first, int last) {
+    std::vector<Device<double>> mine;
+    for (int d = first; d < last; ++d) {
+      const auto index = static_cast<std::size_t>(d);
+      mine.emplace_back(d, devices, works[index], link, silent[index]);
+    }
+    run_ring(std::span<Device<double>>(mine), devices, how.overlap);
+  });
+}
+
+}  // namespace ringattn

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+
+#include "reference/definition/attention_vjp.h"
+#include "reference/definition/random.h"
+#include "tests/support/pair_tensor.h"
+
+namespace ringattn {
+
+// How large each axis of a problem is.
+struct Extents {
+  Index B = 1, Sq = 1, Skv = 1, Hq = 1, Hkv = 1, D = 1, Dv = 1;
+};
+
+// What random_problem may draw.
+struct ProblemLimits {
+  Index longest = 19;        // sequences have 1 .. longest rows; at least 4
+  Index widest = 9;          // heads have 1 .. widest elements; at least 4
+  bool pair_terms = false;   // a bias and a boolean mask now and then; the ring knows neither
+  bool huge_logits = false;  // scores of a thousand and more now and then
+};
+
+// A problem and what flows back into it, together with the tensors they look at. It must outlive the views it
+// gives.
+template <class T>
+struct RandomProblem {
+  Tensor<T> Q, K, V;  // normal numbers, multiples of 2^-16: the same in float and in double
+  Tensor<T> dout, dlse;
+  RowPositions q_positions, kv_positions;
+  Scoring scoring;
+  PairTensor<T> bias;
+  PairTensor<bool> allowed;
+  std::string tokens_kind;
+
+  Problem<T> problem() const;
+  Cotangents<T> cotangents() const { return {dout, dlse}; }
+  Extents extents() const;
+
+  // One line for the message of a failing test
+  std::string describe() const;
+
+  // The same problem in another type
+  template <class To>
+  RandomProblem<To> as() const;
+};
+
+// Normal numbers, bottom-right positions, nothing masked
+RandomProblem<double> normal_problem(Random& random, const Extents& extents);
+
+// Everything is drawn: extents (Sq, Skv, D, Dv all different, so that a mix-up shows), positions
+// (bottom-right, top-left, packed documents, arbitrary), causal, window, scale, soft-cap, and within _limits_
+// the rest. Rows may be empty.
+RandomProblem<double> random_problem(Random& random, const ProblemLimits& limits = {});
+
+}  // namespace ringattn

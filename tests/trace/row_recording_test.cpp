@@ -1,0 +1,79 @@
+// Laws of what a trace says of single rows: their scores, and what these made of m and l.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tests/support/ring_run.h"
+#include "tests/support/traced_run.h"
+#include "tests/support/trials.h"
+
+using namespace ringattn;
+
+namespace {
+
+// Calls check(drawn, run, options) for random problems, some with scores of a thousand and more
+template <class T, class Check>
+void for_random_runs(int normal_trials, std::uint64_t seed, const Check& check) {
+  Random random(seed);
+  for (int trial = 0; trial < trials(normal_trials); ++trial) {
+    const RandomProblem<T> drawn = random_problem(random, {.longest = 12, .huge_logits = true}).as<T>();
+    const RingOptions options = random_options(random, 6);
+    INFO(drawn.describe() << "; " << describe(options));
+    check(drawn, TracedRun<T>(drawn, options), options);
+  }
+}
+
+// Those events that show how a row attends to a block, not how two of its states are merged
+std::vector<const Event*> attends(const std::vector<Event>& events, const RingOptions& options) {
+  std::vector<const Event*> found;
+  for (const Event& event : events)
+    if (event.kind == EventKind::row && (options.rotate == Rotation::kv || event.step == 0))
+      found.push_back(&event);
+  return found;
+}
+
+// Which keys a row attends to in an event: those that stand where it happens, or those that have come there
+std::vector<Index> keys_of(const Event& event, const RingOptions& options, Index Skv) {
+  return rows_of_device(options.layout, event.owner, options.devices, Skv);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("the scores of a row make its m and l, in every block and to rounding", T, double, float) {
+  for_random_runs<T>(500, 1, [](const auto&, const TracedRun<T>& run, const RingOptions&) {
+    const std::string sentence = run.first_violation();
+    CHECK(sentence == "");
+  });
+}
+
+TEST_CASE("the scores of a row are those of the definition, and -inf where a key is hidden") {
+  for_random_runs<double>(200, 2, [](const auto& drawn, const auto& run, const RingOptions& options) {
+    const Problem<double> problem = drawn.problem();
+    for (const Event* event : attends(run.events, options)) {
+      const RowFacts& row = *event->row;
+      const std::vector<Index> keys = keys_of(*event, options, problem.K.shape.S);
+      const Matrix<double> S = scores(problem, row.batch, row.head);
+      REQUIRE(row.scores.size() == keys.size());
+      for (std::size_t j = 0; j < keys.size(); ++j) {
+        const double expected = S(row.row, keys[j]);
+        const double error = expected == row.scores[j] ? 0 : std::abs(expected - row.scores[j]);
+        CHECK(error <= 1e-14 * row.score_magnitude);
+      }
+    }
+  });
+}
+
+TEST_CASE("where states are merged there are no scores, nor where nobody asked for them") {
+  Random random(3);
+  const RandomProblem<double> drawn = normal_problem(random, {.Sq = 9, .Skv = 9, .D = 2, .Dv = 2});
+  for (Rotation rotate : all_rotations)
+    for (bool wanted : {true, false}) {
+      RingOptions options;
+      options.devices = 3, options.rotate = rotate, options.traced_rows.scores = wanted;
+      const TracedRun<double> run(drawn, options);
+      for (const Event& event : run.events)
+        if (event.kind == EventKind::row)
+          CHECK(event.row->scores.empty() == (!wanted || (rotate == Rotation::q && event.step > 0)));
+    }
+}

@@ -1,0 +1,388 @@
+// Laws of traces, on one small run that is made by hand: two devices, each with one query and one key.
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <tuple>
+
+#include "reference/files/trace_file.h"
+#include "reference/trace/check/checker.h"
+#include "reference/trace/export/json_lines.h"
+#include "reference/trace/export/perfetto.h"
+#include "reference/trace/recorder.h"
+#include "reference/trace/summary.h"
+#include "reference/trace/tee_sink.h"
+#include "reference/trace/trace_store.h"
+#include "tests/support/file_fixtures.h"
+#include "tests/support/error_message.h"
+
+using namespace ringattn;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+TraceHeader small_header() {
+  TraceHeader header;
+  header.engine_version = "by hand";
+  header.devices = 2;
+  header.Sq = header.Skv = 2, header.head_dim = 1, header.v_dim = 1;
+  header.cost = {.ns_per_pair = 1, .link_gbps = 8, .link_latency_us = 0.05};  // 1 byte a ns, 50 ns late
+  header.options = {{"causal", "true"}, {"text", "a \"name\"\n\xff"}};
+  return header;
+}
+
+// The row of a device meets one key: its score becomes m
+std::shared_ptr<RowFacts> first_key(int row) {
+  auto facts = std::make_shared<RowFacts>();
+  facts->row = row;
+  facts->m_before = -infinity, facts->l_before = 0, facts->O_before = {0};
+  facts->m_after = 1.0 / 3, facts->l_after = 1, facts->O_after = {0.7};
+  facts->alpha = 0;
+  facts->scores = {1.0 / 3}, facts->score_magnitude = 1.0 / 3;
+  return facts;
+}
+
+// And two more, of which it sees one, with a larger score
+std::shared_ptr<RowFacts> next_keys(int row) {
+  const double alpha = std::exp(1.0 / 3 - 2);
+  auto facts = std::make_shared<RowFacts>();
+  facts->row = row;
+  facts->m_before = 1.0 / 3, facts->l_before = 1, facts->O_before = {0.7};
+  facts->m_after = 2, facts->l_after = alpha + 1, facts->O_after = {0.7 * alpha + 5};
+  facts->alpha = alpha;
+  facts->scores = {-infinity, 2}, facts->score_magnitude = 7;
+  return facts;
+}
+
+// Device 0 works for 60 ns, then for 30; device 1 for 200 ns, and then there is nothing to do. K and V take
+// 150 ns.
+void run_small(TraceSink& sink) {
+  Recorders recorders = make_recorders(sink, 2, small_header().cost);
+  std::array<MessageTiming, 2> timings;
+  for (int d = 0; d < 2; ++d) {
+    Recorder& pen = recorders[static_cast<std::size_t>(d)];
+    pen.begin_run("forward");
+    pen.record_alloc("Q", 8);
+    pen.record_alloc("K V", 100);
+    pen.record_alloc("K V", 100);
+    pen.begin_wait(0, "send_buffer");
+    pen.end_wait(0);
+    timings[static_cast<std::size_t>(d)] = pen.begin_send(0, 1 - d, d, "K V", 100);
+    pen.end_send();
+    pen.begin_compute(0, d, "full", d == 0 ? 60 : 200);
+    pen.end_compute();
+    pen.record_row(0, d, first_key(d));
+  }
+  for (int d = 0; d < 2; ++d) {
+    Recorder& pen = recorders[static_cast<std::size_t>(d)];
+    MessageTiming timing = timings[static_cast<std::size_t>(1 - d)];
+    timing.arrives_w = timing.began_w;
+    pen.begin_wait(0, "recv");
+    pen.end_wait(timing.arrives_t, timing.sent);
+    pen.record_recv(0, 1 - d, 1 - d, "K V", 100, timing);
+    pen.begin_compute(1, 1 - d, d == 0 ? "partial" : "skipped", d == 0 ? 30 : 0);
+    pen.end_compute();
+    pen.record_row(1, 1 - d, next_keys(d));
+    pen.record_finalize();
+    pen.record_free("Q", 8);
+    pen.record_free("K V", 200);
+    pen.end_run();
+  }
+}
+
+std::vector<Event> small_events() {
+  TraceStore store(2);
+  run_small(store);
+  return store.events();
+}
+
+// The events of device 0 that are of one kind, in their order
+std::vector<Event*> events_of_0(std::vector<Event>& events, EventKind kind) {
+  std::vector<Event*> found;
+  for (Event& event : events)
+    if (event.id.device == 0 && event.kind == kind) found.push_back(&event);
+  return found;
+}
+
+bool mentions(const std::vector<std::string>& sentences, const std::string& part) {
+  for (const std::string& sentence : sentences)
+    if (sentence.find(part) != std::string::npos) return true;
+  return false;
+}
+
+std::string json_lines(const TraceHeader& header, const std::vector<Event>& events) {
+  std::ostringstream lines;
+  write_json_lines(lines, header, events);
+  return lines.str();
+}
+
+// A small change to the first and second event of a kind on device 0, and what the checker must say of it
+struct Falsification {
+  const char* part;
+  EventKind kind;
+  std::function<void(Event& first, Event& second)> change;
+};
+
+std::shared_ptr<const RowFacts> changed(const Event& event, const std::function<void(RowFacts&)>& change) {
+  auto row = std::make_shared<RowFacts>(*event.row);
+  change(*row);
+  return row;
+}
+
+// Begins and ends are the first and second event of what happens once on device 0: runs, sends, receives
+const Falsification falsifications[] = {
+    {"has an id that is taken", EventKind::finalize, [](Event& e, Event&) { --e.id.sequence; }},
+    {"was to come", EventKind::finalize, [](Event& e, Event&) { e.id.sequence += 100; }},
+    {"ends what is not going on", EventKind::send, [](Event& e, Event&) { e.phase = EventPhase::end; }},
+    {"begins and never ends", EventKind::wait, [](Event&, Event& end) { end.phase = EventPhase::begin; }},
+    {"before it begins at", EventKind::run, [](Event&, Event& end) { end.t = -1; }},
+    {"has no time", EventKind::run, [](Event& e, Event&) { e.t = std::nan(""); }},
+    {"by the wall clock", EventKind::compute, [](Event&, Event& end) { end.w = -1; }},
+    {"ends as something else", EventKind::compute, [](Event&, Event& end) { end.step = 1; }},
+    {"stands in the lane", EventKind::compute, [](Event& e, Event&) { e.lane = EventLane::send; }},
+    {"must not have a begin and an end", EventKind::finalize,
+     [](Event& e, Event&) { e.phase = EventPhase::begin; }},
+    {"is going on in the same lane", EventKind::compute, [](Event&, Event& end) { end.t += 1000; }},
+    {"before the earlier", EventKind::alloc, [](Event& e, Event&) { e.t = 5; }},
+    {"which never happened", EventKind::compute,
+     [](Event& e, Event&) {
+       e.cause[0] = {1, 99};
+     }},
+    {"which lies in its future", EventKind::compute,
+     [](Event& e, Event&) {
+       e.cause[0] = {0, 12};
+     }},
+    {"happens before the run begins", EventKind::run, [](Event& e, Event&) { e.kind = EventKind::compute; }},
+    {"is called backward", EventKind::run, [](Event& e, Event&) { e.what = "backward"; }},
+    {"never finalizes", EventKind::finalize, [](Event& e, Event&) { e.kind = EventKind::merge; }},
+    {"goes round the ring once more", EventKind::finalize, [](Event& e, Event&) { e.kind = EventKind::run; }},
+    {"attends to the block of device 1; it holds that of device 0", EventKind::compute,
+     [](Event& e, Event&) { e.owner = 1; }},
+    {"is not at one of the 2 steps", EventKind::compute, [](Event& e, Event&) { e.step = 2; }},
+    {"unknown mask class", EventKind::compute, [](Event& e, Event&) { e.mask_class = "half"; }},
+    {"is full, with 0 live pairs", EventKind::compute, [](Event& e, Event&) { e.live_pairs = 0; }},
+    {"is skipped, with 60 live pairs", EventKind::compute,
+     [](Event& e, Event&) { e.mask_class = "skipped"; }},
+    {"sends what nobody receives", EventKind::recv,
+     [](Event& e, Event&) {
+       e.cause[0] = {1, 0};
+     }},
+    {"receives what nobody sent", EventKind::recv, [](Event& e, Event&) { e.cause[0] = {}; }},
+    {"is no message of device", EventKind::recv, [](Event& e, Event&) { e.peer = 0; }},
+    {"sent was K V of device 1, 100 bytes", EventKind::recv, [](Event& e, Event&) { e.bytes = 99; }},
+    {"sent was K V of device 1, 100 bytes", EventKind::recv, [](Event& e, Event&) { e.what = "Q"; }},
+    {"receives K V of device 0", EventKind::recv, [](Event& e, Event&) { e.owner = 0; }},
+    {"cannot arrive before 150 ns", EventKind::recv, [](Event&, Event& end) { end.t = 140; }},
+    {"begins before 1.", EventKind::recv, [](Event& e, Event&) { e.t = -1; }},
+    {"says that its message travelled", EventKind::recv, [](Event& e, Event&) { e.transfer_t = 149; }},
+    {"of the 150 ns that its message travels", EventKind::recv, [](Event& e, Event&) { e.exposed_t = 151; }},
+    {"is not the next one", EventKind::send, [](Event& e, Event&) { e.peer = 0; }},
+    {"without having received it", EventKind::recv, [](Event& e, Event&) { e.kind = EventKind::send; }},
+    {"does not say for what", EventKind::wait, [](Event& e, Event&) { e.why = "coffee"; }},
+    {"gives back more of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 9; }},
+    {"never gives back 1 bytes of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 7; }},
+    {"lets m fall", EventKind::row,
+     [](Event& e, Event&) { e.row = changed(e, [](RowFacts& r) { r.m_before = 3; }); }},
+    {"has alpha 0.5", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.alpha = 0.5; }); }},
+    {"has alpha nan", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.alpha = std::nan(""); }); }},
+    {"leaves no softmax state", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.O_after = {std::nan("")}; }); }},
+    {"leaves no softmax state", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.l_after = 0.5; }); }},
+    {"starts from no softmax state", EventKind::row,
+     [](Event& e, Event&) { e.row = changed(e, [](RowFacts& r) { r.l_before = 1; }); }},
+    {"loses a part of l", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.l_before = 100; }); }},
+    {"has m 2; the largest score that the row has met is 2.1", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[1] = 2.1; }); }},
+    {"has l 1.18888; alpha l and the sum of exp(score - m) make 1.55676", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[0] = 1; }); }},
+    {"has l 1.18888; alpha l and the sum of exp(score - m) make nan", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[0] = std::nan(""); }); }},
+    {"does not go on with row 0", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.O_before = {0.8}; }); }},
+    {"elements of O", EventKind::row,
+     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) {
+                              r.O_after = {1, 2};
+                            }); }},
+    {"where step 1 was to", EventKind::row, [](Event&, Event& e) { e.step = 0; }},
+    {"has no numbers", EventKind::row, [](Event& e, Event&) { e.row = nullptr; }},
+};
+
+}  // namespace
+
+TEST_CASE("a run made by hand keeps every invariant") {
+  const std::vector<std::string> sentences = broken_invariants(small_header(), small_events());
+  INFO((sentences.empty() ? "" : sentences.front()));
+  CHECK(sentences.empty());
+}
+
+TEST_CASE("whatever fact of a trace is falsified, the checker names it") {
+  for (const Falsification& falsification : falsifications) {
+    std::vector<Event> events = small_events();
+    const std::vector<Event*> of_kind = events_of_0(events, falsification.kind);
+    falsification.change(*of_kind[0], *of_kind[of_kind.size() > 1 ? 1 : 0]);
+    const std::vector<std::string> sentences = broken_invariants(small_header(), events);
+    INFO(falsification.part << "; it says: " << (sentences.empty() ? "nothing" : sentences.front()));
+    CHECK(mentions(sentences, falsification.part));
+  }
+}
+
+TEST_CASE("a trace without its last events is broken as a whole and sound as an unfinished one") {
+  TraceStore store(2);
+  run_small(store);
+  const std::vector<Event> of_0 = store.events_of(0);
+  for (auto last = of_0.begin(); last != of_0.end(); ++last) {
+    std::vector<Event> some = store.events_of(1);
+    some.insert(some.end(), of_0.begin(), last);
+    CHECK_FALSE(broken_invariants(small_header(), some).empty());
+    CHECK(broken_invariants(small_header(), some, TraceExtent::unfinished).empty());
+  }
+}
+
+TEST_CASE("what a slow device sends comes late, and what it receives does not") {
+  const CostModel fast = small_header().cost, slow{.ns_per_pair = 3, .link_gbps = 4, .link_latency_us = 0.2};
+  TraceStore store(2);
+  Recorders recorders = make_recorders(store, {fast, slow});
+  std::array<MessageTiming, 2> timings;
+  for (int d = 0; d < 2; ++d) {
+    timings[static_cast<std::size_t>(d)] = recorders[static_cast<std::size_t>(d)].begin_send(0, 1 - d, d, "K V", 100);
+    recorders[static_cast<std::size_t>(d)].begin_compute(0, d, "full", 10);
+    recorders[static_cast<std::size_t>(d)].end_compute();
+    CHECK(recorders[static_cast<std::size_t>(d)].now() == (d == 0 ? 10 : 30));
+  }
+  for (int d = 0; d < 2; ++d)
+    recorders[static_cast<std::size_t>(d)].record_recv(0, 1 - d, 1 - d, "K V", 100,
+                                               timings[static_cast<std::size_t>(1 - d)]);
+  // The link of device 0 takes 100 ns and 50 ns of latency; that of device 1 takes 200 ns and 200 ns
+  const std::array<double, 2> begins{200, 50}, ends{400, 150};
+  for (const Event& event : store.events())
+    if (event.kind == EventKind::recv) {
+      const auto device = static_cast<std::size_t>(event.id.device);
+      CHECK(event.t == (event.phase == EventPhase::begin ? begins[device] : ends[device]));
+    }
+}
+
+TEST_CASE("events are sorted by time, device and sequence, and a begin stands before its end") {
+  const std::vector<Event> events = small_events();
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    const Event &a = events[i - 1], &b = events[i];
+    const bool sorted = std::tuple(a.t, a.id.device, a.id.sequence, a.phase == EventPhase::end) <
+                        std::tuple(b.t, b.id.device, b.id.sequence, b.phase == EventPhase::end);
+    CHECK(sorted);
+  }
+}
+
+TEST_CASE("a trace that is saved, loaded and saved again is the same, to the last bit of its numbers") {
+  const TemporaryDirectory directory;
+  const std::vector<Event> events = small_events();
+  write_trace(directory.path / "first", small_header(), events);
+  const TraceFile loaded = read_trace(directory.path / "first");
+  CHECK(broken_invariants(loaded.header, loaded.events).empty());
+  write_trace(directory.path / "second", loaded.header, loaded.events);
+  const bool same = read_file(directory.path / "first") == read_file(directory.path / "second");
+  CHECK(same);
+  const bool same_lines = read_file(directory.path / "first") == json_lines(loaded.header, loaded.events);
+  CHECK(same_lines);
+  REQUIRE(loaded.events.size() == events.size());
+  for (std::size_t i = 0; i < events.size(); ++i)
+    if (events[i].row) {
+      CHECK(loaded.events[i].row->O_after == events[i].row->O_after);
+      CHECK(loaded.events[i].row->scores == events[i].row->scores);
+    }
+}
+
+TEST_CASE("a trace that says nothing of scores is a trace") {
+  std::vector<Event> events = small_events();
+  for (Event& event : events)
+    if (event.row) event.row = changed(event, [](RowFacts& row) { row.scores.clear(); });
+  const std::string lines = json_lines(small_header(), events);
+  CHECK_FALSE(contains(lines, "score"));
+  const TraceFile loaded = parse_trace(lines);
+  CHECK(broken_invariants(loaded.header, loaded.events).empty());
+  for (const Event& event : loaded.events)
+    if (event.row) CHECK(event.row->scores.empty());
+}
+
+TEST_CASE("what is no trace is refused with the line and the rule") {
+  const std::string good = json_lines(small_header(), small_events());
+  const auto refused = [&](const std::string& bytes) { return bad_input_message([&] { parse_trace(bytes); }); };
+  const auto with = [&](const std::string& found, const std::string& instead) {
+    std::string bytes = good;
+    bytes.replace(bytes.find(found), found.size(), instead);
+    return refused(bytes);
+  };
+  CHECK(refused(good).empty());
+  check_message(refused(""), "a trace has a header");
+  check_message(refused("safetensors"), "line 1: a JSON object is wanted; this is no JSON");
+  check_message(refused("[1]"), "line 1: a JSON object is wanted; found a JSON array");
+  check_message(refused(std::string(100000, '[')), "at most 2 levels");
+  check_message(refused(good.substr(0, good.size() - 9)), "this is no JSON");
+  check_message(refused(good + "\n"), "this is no JSON");
+  check_message(refused("{}"), "schema must be an integer from 1 to 1; it is missing");
+  check_message(with("\"schema\": 1", "\"schema\": 2"), "schema must be an integer from 1 to 1; found 2");
+  check_message(with("\"devices\": 2", "\"devices\": 0"), "devices must be an integer from 1");
+  check_message(with("\"layout\": \"contiguous\"", "\"layout\": \"round\""),
+       "layout must be one of contiguous, zigzag, striped");
+  check_message(with("\"id\": \"0.0\"", "\"id\": \"0.-1\""), "line 2: id must be \"device.sequence\"");
+  check_message(with("\"id\": \"0.0\"", "\"id\": \"1.0\""), "line 2: device must be that of the id");
+  check_message(with("\"kind\": \"alloc\"", "\"kind\": \"malloc\""), "kind must be a kind of event; found \"malloc\"");
+  check_message(with("\"t\": 0,", "\"t\": \"inf\","), "t must be a finite number; found \"inf\"");
+  check_message(with("\"m_before\": \"-inf\"", "\"m_before\": \"low\""), "m_before must be a number");
+  check_message(with("\"score_magnitude\": 7", "\"size\": 7"), "score_magnitude must be a number; it is missing");
+  check_message(with("\"scores\": [\"-inf\"", "\"scores\": [\"low\""), "scores must be a list of numbers");
+  check_message(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device itself");
+  check_message(with("\"bytes\": 100", "\"bytes\": 1e99"), "bytes must be an integer");
+  check_message(with("\"cause\": []", "\"cause\": [\"0.0\", \"0.0\", \"0.0\"]"), "cause must be at most two ids");
+}
+
+TEST_CASE("Perfetto's file is JSON in which slices nest and every message has the two ends of an arrow") {
+  std::ostringstream written;
+  write_perfetto(written, small_events());
+  const nlohmann::json trace = nlohmann::json::parse(written.str());
+
+  std::map<int, std::string> arrows;
+  std::map<std::pair<int, int>, double> free_since;
+  std::vector<double> memory;
+  for (const auto& event : trace["traceEvents"]) {
+    if (event["ph"] == "s" || event["ph"] == "f") arrows[event["id"]] += event["ph"];
+    if (event["ph"] == "C" && event["pid"] == 0) memory.push_back(event["args"]["bytes"]);
+    if (event["ph"] != "X" || event["cat"] == "run") continue;
+    double& free = free_since[{event["pid"], event["tid"]}];
+    CHECK(free <= event["ts"].get<double>());
+    free = event["ts"].get<double>() + event["dur"].get<double>();
+  }
+  CHECK(arrows.size() == 2);
+  for (const auto& [id, ends] : arrows) CHECK((ends == "sf" || ends == "fs"));
+  CHECK(memory == std::vector<double>{8, 108, 208, 200, 0});
+}
+
+TEST_CASE("the summary of a run made by hand is what a hand adds up") {
+  TraceStore store(2);
+  Summary summary(2);
+  TeeSink both({&store, &summary});
+  run_small(both);
+  CHECK(store.events().size() == small_events().size());
+
+  const std::vector<DeviceSummary> devices = summary.devices();
+  CHECK(devices[0].peak_bytes == 208);
+  CHECK(devices[0].bytes_sent == 100);
+  CHECK(devices[0].busy.virtual_ns == 90);
+  CHECK(devices[1].busy.virtual_ns == 200);
+  CHECK(devices[0].wait_recv.virtual_ns == 90);  // from 60, when it is done, to 150, when K and V arrive
+  CHECK(devices[1].wait_recv.virtual_ns == 0);
+  CHECK(devices[0].wait_send_buffer.virtual_ns == 0);
+  CHECK(summary.overlap().transfer.virtual_ns == 300);
+  CHECK(summary.overlap().exposed.virtual_ns == 90);
+  CHECK(summary.overlap().hidden_fraction_virtual() == doctest::Approx(0.7));
+  CHECK(std::isnan(Summary(2).overlap().hidden_fraction_virtual()));
+}

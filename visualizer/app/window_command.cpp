@@ -1,0 +1,165 @@
+#include <imgui.h>
+
+#include <cstdio>
+
+#include "reference/definition/bad_input.h"
+#include "reference/files/output_file.h"
+#include "visualizer/app/actions.h"
+#include "visualizer/app/live_options.h"
+#include "visualizer/app/session_options.h"
+#include "visualizer/app/window.h"
+#include "visualizer/interaction/deep_link.h"
+#include "visualizer/interaction/pointer.h"
+#include "visualizer/raster/headless_screen.h"
+#include "visualizer/run/live_run.h"
+#include "visualizer/draw/fonts.h"
+#include "visualizer/view/screen_view.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+struct WindowOptions {
+  SessionOptions options;
+  LiveOptions live;
+  int frames = -1;
+  std::string state_out, shot_out;
+};
+
+// Where the spectator is, for those that look from outside: written anew whenever it has changed.
+class StateFile {
+ public:
+  // Throws BadInput where it cannot be written
+  explicit StateFile(std::string path) : path_(std::move(path)) {
+    if (!path_.empty()) OutputFile file(path_);
+  }
+
+  void follow(const Session& session) {
+    if (path_.empty()) return;
+    const std::string state = deep_link(session);
+    if (state == written_) return;
+    OutputFile file(path_);
+    file.stream() << state << "\n";
+    file.commit();
+    written_ = state;
+  }
+
+ private:
+  std::string path_, written_;
+};
+
+// The window on a session: hears, lets time pass, draws.
+class WindowSession {
+ public:
+  WindowSession(Session& session, int width, int height)
+      : session_(session),
+        window_(
+            width, height, "ringviz: " + session.title(),
+            {[this](const std::string& key) { key_pressed(key); },
+             [this](Point p) { show_errors([&] { pointer_.moved(session_, drawing_, p); }); },
+             [this](Point p, bool down) { show_errors([&] { pointer_.button(session_, drawing_, p, down); }); }}) {}
+
+  // Until it is closed, or for so many frames, as fast as they can be drawn
+  void run(int max_frames, StateFile& state) {
+    if (max_frames > 0) window_.vsync(false);
+    const double began = window_.seconds();
+    double before = began;
+    for (int frame = 0; !window_.closed() && !session_.quit && frame != max_frames; ++frame) {
+      window_.poll_events(animating() || max_frames > 0 ? 0 : 0.25);
+      const double now = window_.seconds();
+      session_.advance(std::min(now - before, 0.1));
+      before = now;
+      draw();
+      state.follow(session_);
+    }
+    if (max_frames > 0) {
+      const double seconds = window_.seconds() - began;
+      std::printf("%d frames in %.2f s, %.0f a second\n", max_frames, seconds, max_frames / seconds);
+    }
+  }
+
+  Image picture() { return window_.picture(); }
+
+ private:
+  // What stands still need not be drawn sixty times a second
+  bool animating() const { return session_.playing() || (session_.live() && session_.live()->running()); }
+
+  // Whatever goes wrong is said in the window: nothing may be thrown through those who call us
+  template <class F>
+  void show_errors(F&& f) {
+    try {
+      f();
+    } catch (const std::exception& error) {
+      session_.notice = error.what();
+    }
+  }
+
+  void key_pressed(const std::string& key) {
+    show_errors([&] { press_key(session_, key); });
+    if (!session_.to_copy.empty()) window_.copy(session_.to_copy);
+    session_.to_copy.clear();
+  }
+
+  void draw() {
+    window_.full_screen(session_.settings.presenting);
+    const int width = window_.width(), height = window_.height();
+    if (width <= 0 || height <= 0) return;
+    const float unit = unit_of(width, height, session_.settings.scale);
+    if (!fonts_ || unit != unit_) {
+      unit_ = unit;
+      fonts_ = std::make_unique<Fonts>(*ImGui::GetIO().Fonts, unit);
+      window_.update_font_texture(unit);
+    }
+    const Theme& its_theme = theme(session_.settings.theme);
+    window_.begin_frame(its_theme.paper);
+    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, its_theme, unit);
+    draw_screen(canvas, {static_cast<float>(width) / unit, static_cast<float>(height) / unit}, session_);
+    drawing_ = canvas.drawing();
+    window_.end_frame();
+  }
+
+  Session& session_;
+  Window window_;
+  Pointer pointer_;
+  Drawing drawing_;
+  std::unique_ptr<Fonts> fonts_;
+  float unit_ = 0;
+};
+
+int run_window(const WindowOptions& o) {
+  Session session;
+  if (o.live.wanted)
+    o.live.open(session, o.options);
+  else
+    o.options.open(session);
+  StateFile state(o.state_out);
+  WindowSession window_session(session, o.options.width(), o.options.height());
+  window_session.run(o.frames, state);
+  if (!o.shot_out.empty()) write_png(o.shot_out, window_session.picture());
+  return 0;
+}
+
+}  // namespace
+
+Action add_window(CLI::App& app) {
+  const auto o = std::make_shared<WindowOptions>();
+  o->options.add_trace_and_scene(app);
+  o->options.add_beat(app);
+  o->options.add_state(app);
+  o->options.add_style_options(app);
+  o->live.add_options(app);
+  const char* const group = "For those that look from outside";
+  app.add_option("--frames", o->frames, "draw so many frames as fast as it goes, and say how fast")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000000))
+      ->group(group);
+  app.add_option("--state-out", o->state_out, "write there at which moment the window is, always")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--shot-out", o->shot_out, "write there what the window shows when it is closed")
+      ->type_name("FILE")
+      ->group(group);
+  return [o] { return run_window(*o); };
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,72 @@
+#include "visualizer/interaction/pointer.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/text_input.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// The timeline that is pointed at, or that the playhead was taken on
+const Element* time_element(const Drawing& drawing, Point point) {
+  const Element* nearest = nullptr;
+  for (const Element& element : drawing.elements)
+    if (element.target.kind == Target::Kind::time && (!nearest || element.rect.contains(point)))
+      nearest = &element;
+  return nearest;
+}
+
+std::string panel_at(const Drawing& drawing, Point point) {
+  Arrangement panel;
+  for (const Element& element : drawing.elements)
+    if (element.target.kind == Target::Kind::panel && element.rect.contains(point))
+      panel.panel = element.target.command, panel.run = element.run;
+  return panel.name();
+}
+
+void scrub(Session& session, const Drawing& drawing, Point point) {
+  const Element* axis = time_element(drawing, point);
+  if (!axis || axis->rect.empty()) return;
+  session.play(false);
+  session.seek(session.duration() *
+               static_cast<double>(std::clamp((point.x - axis->rect.x) / axis->rect.w, 0.f, 1.f)));
+}
+
+}  // namespace
+
+void Pointer::moved(Session& session, const Drawing& drawing, Point point) {
+  session.pointer = point;
+  if (scrubbing_) return scrub(session, drawing, point);
+  const Element* element = drawing.at(point);
+  session.selection.hovered = element ? element->target : Target{};
+  session.selection.hovered_run = element ? element->run : 0;
+  session.selection.panel = panel_at(drawing, point);
+}
+
+void Pointer::button(Session& session, const Drawing& drawing, Point point, bool down) {
+  scrubbing_ = false;
+  if (!down) return;
+  const Element* element = drawing.at(point);
+  if (element && element->target.kind == Target::Kind::time) {
+    scrubbing_ = true;
+    return scrub(session, drawing, point);
+  }
+  session.selection.pinned_run = element ? element->run : 0;
+  click(session, element ? element->target : Target{});
+}
+
+void press_key(Session& session, const std::string& key) {
+  if (session.typing) return type_key(session, key);
+  // The names of letters are upper case
+  std::string name = key;
+  if (name.size() == 1) name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+  if (const Command* command = command_for_key(name)) {
+    session.notice.clear();
+    command->run(session);
+  }
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "reference/comm/faults/step_gate.h"
+#include "reference/comm/faults/throttled_link.h"
+#include "visualizer/run/link_controller.h"
+
+namespace ringattn::viz {
+
+// Links with a gate before each verb, and as slow as they are told to be.
+template <class T>
+class ControlledLinks final : public Link<T>, public ControlledPass {
+ public:
+  ControlledLinks(Link<T>& inner, RunMonitor& monitor, Recorders& recorders, LinkController& controller)
+      : monitor_(monitor),
+        throttle_(inner, monitor, static_cast<int>(recorders.size()), {}),
+        gate_(throttle_, monitor, static_cast<int>(recorders.size())),
+        pens_(recorders),
+        controller_(controller) {
+    controller_.begin(*this);
+  }
+  ~ControlledLinks() override { controller_.end(); }
+
+  double reserve(int device, Channel channel) override {
+    const double empty_since = gate_.reserve(device, channel);
+    // The next message goes at the speed that the link has now, on the virtual clock, too
+    pens_[static_cast<std::size_t>(device)].set_cost(controller_.speed(device));
+    return empty_since;
+  }
+  void send(int device, Channel channel, const Message<T>& message) override { gate_.send(device, channel, message); }
+  void receive(int device, Channel channel, Message<T>& held, double now) override {
+    gate_.receive(device, channel, held, now);
+  }
+
+  void step(int device) override { gate_.release_next(device); }
+  void open() override { gate_.open(); }
+  void stall(int device, bool stalled) override { gate_.stall(device, stalled); }
+  void set_speed(int device, const CostModel& speed) override { throttle_.set_speed(device, speed); }
+  void stop() override { monitor_.fail(std::make_exception_ptr(RunStopped())); }
+
+ private:
+  RunMonitor& monitor_;
+  ThrottledLink<T> throttle_;
+  StepGate<T> gate_;
+  Recorders& pens_;  // each is touched by its own device only
+  LinkController& controller_;
+};
+
+}  // namespace ringattn::viz

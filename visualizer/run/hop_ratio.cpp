@@ -1,0 +1,41 @@
+#include "visualizer/run/hop_ratio.h"
+
+#include <cmath>
+
+#include "reference/definition/row_positions.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// Bits of a block that travels ahead, and what the arithmetic for a pair of blocks takes
+struct Block {
+  double bits, compute_ns;
+};
+
+Block block_of(const RunConfig& config) {
+  const double rows = static_cast<double>(config.queries) / config.devices;
+  const double keys = static_cast<double>(config.keys) / config.devices;
+  const bool kv = config.rotate == Rotation::kv;
+  const double elements =
+      static_cast<double>(kv ? config.kv_heads * (config.dim + config.v_dim) : config.heads * config.dim);
+  // The positions of its rows travel with a block
+  const double row_bytes = elements * (config.dtype == "f64" ? 8 : 4) + static_cast<double>(sizeof(RowPosition));
+  return {8 * row_bytes * (kv ? keys : rows),
+          rows * keys * static_cast<double>(config.heads) * config.cost.ns_per_pair};
+}
+
+}  // namespace
+
+double hop_ratio(const RunConfig& config) {
+  if (!(config.cost.link_gbps > 0)) return 0;
+  const Block block = block_of(config);
+  return std::round(block.bits / config.cost.link_gbps / block.compute_ns * 1e6) / 1e6;
+}
+
+void set_hop_ratio(RunConfig& config, double hop) {
+  const Block block = block_of(config);
+  config.cost.link_gbps = hop > 0 ? block.bits / (hop * block.compute_ns) : 0;
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,43 @@
+#include "visualizer/run/record_run.h"
+
+#include "reference/definition/bad_input.h"
+#include "reference/trace/trace_store.h"
+#include "visualizer/run/engine.h"
+#include "visualizer/run/run_fault.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+template <class T>
+RecordedRun record_run_as(const RunConfig& config) {
+  const RunProblem<T> problem(config);
+  TraceStore store(config.devices);
+  Recorders recorders = make_recorders(store, costs_of(config));
+  const bool lockstep = !ends_in_deadlock(config);
+
+  RecordedRun recorded;
+  try {
+    run_engine(config, problem, recorders, lockstep ? 1 : 0);
+  } catch (const BadInput&) {
+    throw;
+  } catch (const std::exception& error) {
+    recorded.failure = error.what();
+  }
+  TraceHeader header = header_of(config);
+  if (lockstep) header.transport = "lockstep";
+  recorded.recording = std::make_shared<Recording>(
+      std::move(header), store.events(), recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
+  recorded.recording->set_dense(problem.dense());
+  recorded.recording->words = words_of(config);
+  return recorded;
+}
+
+}  // namespace
+
+RecordedRun record_run(const RunConfig& config) {
+  const RunConfig whole = completed(config);
+  return whole.dtype == "f64" ? record_run_as<double>(whole) : record_run_as<float>(whole);
+}
+
+}  // namespace ringattn::viz

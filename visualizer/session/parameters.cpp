@@ -1,0 +1,104 @@
+#include "visualizer/session/parameters.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "reference/definition/bad_input.h"
+#include "visualizer/run/hop_ratio.h"
+#include "visualizer/run/run_fault.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+template <class Number>
+Number next_of(const std::vector<Number>& choices, Number now, int direction) {
+  const auto here = std::min_element(choices.begin(), choices.end(), [now](Number a, Number b) {
+    return std::max(a, now) - std::min(a, now) < std::max(b, now) - std::min(b, now);
+  });
+  const auto count = static_cast<int>(choices.size());
+  const int index = std::clamp(static_cast<int>(here - choices.begin()) + direction, 0, count - 1);
+  return choices[static_cast<std::size_t>(index)];
+}
+
+// One of a few names, round and round
+std::string next_name(const std::vector<std::string>& names, const std::string& now, int direction) {
+  const auto here = static_cast<int>(std::find(names.begin(), names.end(), now) - names.begin());
+  const auto count = static_cast<int>(names.size());
+  return names[static_cast<std::size_t>((here + direction + count) % count)];
+}
+
+std::string printed(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", x);
+  return text;
+}
+
+const std::vector<std::string> faults = {
+    "",      "no_rescale", "no_maximum", "masked_row_nan", "partials_bf16",
+    "stale", "torn",       "lost",       "twice",          "all_send_first"};
+
+bool fault_is_possible(const RunConfig& config) try {
+  check_fault(config);
+  return true;
+} catch (const BadInput&) {
+  return false;
+}
+
+// What this run cannot have is passed over
+void next_fault(RunConfig& c, int by) {
+  do c.fault = next_name(faults, c.fault, by);
+  while (!fault_is_possible(c));
+}
+
+}  // namespace
+
+const std::vector<Parameter>& parameters() {
+  static const std::vector<Parameter> table = {
+      {"devices", "devices", [](const RunConfig& c) { return std::to_string(c.devices); },
+       [](RunConfig& c, int by) { c.devices = std::clamp(c.devices + by, 1, 16); }},
+      {"seq", "tokens", [](const RunConfig& c) { return std::to_string(c.queries); },
+       [](RunConfig& c, int by) {
+         c.queries = c.keys = next_of<Index>({4, 8, 12, 16, 24, 32, 48, 64}, c.queries, by);
+       }},
+      {"dim", "dimension", [](const RunConfig& c) { return std::to_string(c.dim); },
+       [](RunConfig& c, int by) {
+         c.dim = c.v_dim = next_of<Index>({1, 2, 4, 8, 16}, c.dim, by);
+       }},
+      {"mask", "mask",
+       [](const RunConfig& c) {
+         return std::string(!c.causal ? "none" : c.window_left < 0 ? "causal" : "causal, window 5");
+       },
+       [](RunConfig& c, int by) {
+         const int now = !c.causal ? 0 : c.window_left < 0 ? 1 : 2, next = (now + by + 3) % 3;
+         c.causal = next > 0, c.window_left = next == 2 ? 5 : -1;
+       }},
+      {"layout", "layout", [](const RunConfig& c) { return std::string(name(c.layout)); },
+       [](RunConfig& c, int by) {
+         c.layout = parse_layout(next_name({"contiguous", "striped", "zigzag"}, name(c.layout), by));
+       }},
+      {"rotate", "travels",
+       [](const RunConfig& c) { return std::string(c.rotate == Rotation::kv ? "K V" : "Q"); },
+       [](RunConfig& c, int) { c.rotate = c.rotate == Rotation::kv ? Rotation::q : Rotation::kv; }},
+      {"hop", "hop in steps", [](const RunConfig& c) { return printed(hop_ratio(c)); },
+       [](RunConfig& c, int by) {
+         set_hop_ratio(c, next_of<double>({0, 0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3}, hop_ratio(c), by));
+       }},
+      {"overlap", "sends", [](const RunConfig& c) { return std::string(c.overlap ? "first" : "last"); },
+       [](RunConfig& c, int) { c.overlap = !c.overlap; }},
+      {"backward", "backward", [](const RunConfig& c) { return std::string(c.backward ? "yes" : "no"); },
+       [](RunConfig& c, int) { c.backward = !c.backward; }},
+      {"dtype", "type", [](const RunConfig& c) { return c.dtype; },
+       [](RunConfig& c, int) { c.dtype = c.dtype == "f64" ? "f32" : "f64"; }},
+      {"score_scale", "scores \xc3\x97", [](const RunConfig& c) { return printed(c.score_scale); },
+       [](RunConfig& c, int by) {
+         c.score_scale = next_of<double>({0.1, 1, 3, 10, 100}, c.score_scale, by);
+       }},
+      {"seed", "seed", [](const RunConfig& c) { return std::to_string(c.seed); },
+       [](RunConfig& c, int by) { c.seed = by > 0 ? c.seed + 1 : std::max<std::uint64_t>(c.seed, 2) - 1; }},
+      {"fault", "fault", [](const RunConfig& c) { return c.fault.empty() ? "none" : c.fault; }, next_fault},
+  };
+  return table;
+}
+
+}  // namespace ringattn::viz

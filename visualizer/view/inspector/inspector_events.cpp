@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "reference/trace/event_names.h"
+#include "visualizer/model/softmax_picture.h"
+#include "visualizer/view/inspector/inspector_page.h"
+#include "visualizer/view/panels/labels.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+constexpr const char *minus = " \xe2\x88\x92 ", *times = " \xc2\xb7 ", *becomes = " \xe2\x86\x92 ";
+
+std::string bytes_exactly(std::int64_t bytes) {
+  const std::string count = std::to_string(bytes) + " B";
+  return bytes < 1024 ? count : count + " = " + bytes_text(static_cast<double>(bytes));
+}
+
+void add_send(InspectorPage& page, const Event& event, const CostModel& cost) {
+  page.add_device("to", event.peer, event.id);
+  page.add("what", block_label(event.what, event.owner), Target::block(event.owner), event.id);
+  page.add("size", bytes_exactly(event.bytes));
+  if (cost.link_gbps > 0)
+    page.formulas.push_back(std::string("8") + times + std::to_string(event.bytes) + " B / " +
+                            exact_number(cost.link_gbps) + " Gbit/s + " + exact_number(cost.latency_ns()) +
+                            " ns = " + exact_number(cost.transfer_ns(event.bytes) + cost.latency_ns()) +
+                            " ns");
+}
+
+void add_recv(InspectorPage& page, const Event& event, Clock clock) {
+  const bool modelled = clock == Clock::modelled;
+  const double transfer = modelled ? event.transfer_t : static_cast<double>(event.transfer_w),
+               exposed = modelled ? event.exposed_t : static_cast<double>(event.exposed_w);
+  page.add_device("from", event.peer, event.id);
+  page.add("what", block_label(event.what, event.owner), Target::block(event.owner), event.id);
+  page.add("size", bytes_exactly(event.bytes));
+  page.add("travelled", exact_number(transfer) + " ns");
+  page.add("waited for", exact_number(exposed) + " ns");
+  page.formulas.push_back("hidden behind arithmetic: " + exact_number(transfer) + minus +
+                          exact_number(exposed) + " = " + exact_number(transfer - exposed) + " ns");
+}
+
+void add_compute(InspectorPage& page, const Event& event, const CostModel& cost) {
+  page.add_block("uses", event.owner, event.id);
+  page.add("mask", std::string(event.mask_class));
+  page.add("live pairs", std::to_string(event.live_pairs));
+  page.formulas.push_back(std::to_string(event.live_pairs) + " pairs" + times +
+                          exact_number(cost.ns_per_pair) +
+                          " ns = " + exact_number(cost.ns_per_pair * static_cast<double>(event.live_pairs)) +
+                          " ns of modelled time");
+}
+
+void add_row(InspectorPage& page, const Event& event) {
+  const RowFacts& row = *event.row;
+  const auto n = [](double x) { return exact_number(x); };
+  page.add("row", std::to_string(row.row), Target::row(static_cast<int>(row.row)), event.id);
+  page.add_block("absorbs", event.owner, event.id);
+  page.add("m", n(row.m_before) + becomes + n(row.m_after));
+  page.add("l", n(row.l_before) + becomes + n(row.l_after));
+  page.add("\xce\xb1", n(row.alpha));
+  for (std::size_t d = 0; d < std::min(row.O_before.size(), row.O_after.size()); ++d)
+    page.add(std::string("O[") + std::to_string(d) + "]", n(row.O_before[d]) + becomes + n(row.O_after[d]));
+  page.add("head", std::to_string(row.head) + ", sequence " + std::to_string(row.batch));
+
+  page.formulas.push_back("\xce\xb1 = exp(" + n(row.m_before) + minus + n(row.m_after) +
+                          ") = " + n(row.alpha));
+  page.formulas.push_back("l = " + n(row.alpha) + times + n(row.l_before) + " + " +
+                          n(row.l_after - row.alpha * row.l_before) + " = " + n(row.l_after));
+}
+
+void add_properties(InspectorPage& page, const Frame& frame, const Event& event) {
+  const CostModel& cost = frame.recording.header().cost;
+  switch (event.kind) {
+    case EventKind::send:
+      return add_send(page, event, cost);
+    case EventKind::recv:
+      return add_recv(page, event, frame.moment.clock);
+    case EventKind::compute:
+      return add_compute(page, event, cost);
+    case EventKind::row:
+      if (event.row) add_row(page, event);
+      return;
+    case EventKind::wait:
+      return page.add("for", event.why == "send_buffer" ? "room in the next slot" : "a message");
+    case EventKind::alloc:
+    case EventKind::free:
+      page.add("what", std::string(event.what));
+      return page.add("size", bytes_exactly(event.bytes));
+    case EventKind::merge:
+    case EventKind::grad_hop:
+      return page.add_block("for", event.owner, event.id);
+    case EventKind::run:
+      return page.add("pass", std::string(event.what));
+    case EventKind::check:
+      return page.add("error", exact_number(event.value));
+    case EventKind::finalize:
+      return;
+  }
+}
+
+void add_times(InspectorPage& page, const Frame& frame, const Span& span) {
+  const Clock clock = frame.moment.clock;
+  const double began = frame.recording.began(span, clock), ended = frame.recording.ended(span, clock);
+  if (!span.has_duration())
+    page.add("at", exact_number(began) + " ns");
+  else if (!span.end)
+    page.add("from", exact_number(began) + " ns, not ended yet");
+  else
+    page.add("time", exact_number(began) + " \xe2\x80\xa6 " + exact_number(ended) + " ns");
+}
+
+void add_causes(InspectorPage& page, const Frame& frame, const Span& span) {
+  std::vector<EventId> causes(span.begin->cause.begin(), span.begin->cause.end());
+  if (span.end) causes.insert(causes.end(), span.end->cause.begin(), span.end->cause.end());
+  std::vector<EventId> named;
+  for (const EventId& id : causes) {
+    const Span* cause = id ? frame.recording.spans().find(id) : nullptr;
+    if (!cause || std::find(named.begin(), named.end(), id) != named.end()) continue;
+    page.add_event("because of", *cause->begin);
+    named.push_back(id);
+  }
+}
+
+}  // namespace
+
+std::string exact_number(double x) {
+  if (!std::isfinite(x)) return number_text(x);
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.6g", std::abs(x));
+  return (x < 0 ? "\xe2\x88\x92" : "") + std::string(digits);
+}
+
+void InspectorPage::add_event(std::string name, const Event& event_of) {
+  add(std::move(name), std::string(ringattn::name(event_of.kind)) + " " + to_string(event_of.id),
+      Target::event(event_of.id.device, event_of.id.sequence), event_of.id);
+}
+
+InspectorPage event_page(const Frame& frame, EventId id) {
+  const Span* span = frame.recording.spans().find(id);
+  if (!span) return {};
+  const Event& event = *span->begin;
+  InspectorPage page;
+  page.title = std::string(name(event.kind)) + " \xc2\xb7 event " + to_string(id);
+  page.event = id;
+  page.add_device("device", id.device, id);
+  if (event.step >= 0) page.add("step", std::to_string(event.step));
+  add_properties(page, frame, event);
+  add_causes(page, frame, *span);
+  add_times(page, frame, *span);
+  return page;
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,170 @@
+#include "visualizer/view/inspector/inspector_page.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/time_use.h"
+#include "visualizer/view/panels/labels.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// "4 … 7", "1, 5, 9, 13"
+std::string rows_text(const std::vector<Index>& rows) {
+  if (rows.empty()) return "none";
+  const bool neighbours = rows.back() - rows.front() + 1 == static_cast<Index>(rows.size());
+  if (neighbours && rows.size() > 2)
+    return std::to_string(rows.front()) + " \xe2\x80\xa6 " + std::to_string(rows.back());
+  std::string text;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i == 8 && rows.size() > 9) return text + ", \xe2\x80\xa6 " + std::to_string(rows.back());
+    text += (i ? ", " : "") + std::to_string(rows[i]);
+  }
+  return text;
+}
+
+void add_slot(InspectorPage& page, const char* name, const SlotContents& slot) {
+  if (slot.owner >= 0)
+    page.add_block(name, slot.owner, slot.since);
+  else
+    page.add(name, "nothing");
+}
+
+InspectorPage device_page(const Frame& frame, int device) {
+  const Recording& recording = frame.recording;
+  const DeviceMoment& now = frame.moment.devices[static_cast<std::size_t>(device)];
+  InspectorPage page;
+  page.title = "device " + std::to_string(device);
+  if (now.doing)
+    page.add_event("does", *now.doing->begin), page.event = now.doing->begin->id;
+  else
+    page.add("does", now.activity == Activity::finished ? "finished" : "nothing");
+  if (now.doing && now.activity == Activity::computing) page.add("done", percent_text(now.fraction));
+  add_slot(page, "uses", now.holds);
+  add_slot(page, "has received", now.incoming);
+
+  std::string absorbed;
+  for (const AbsorbedBlock& each : now.absorbed)
+    absorbed += (absorbed.empty() ? "" : ", ") + std::to_string(each.owner);
+  page.add("absorbed", absorbed.empty() ? "no block yet" : "blocks " + absorbed);
+  page.add("holds", std::to_string(now.bytes) + " B");
+  page.add("queries", rows_text(recording.query_rows(device)));
+  page.add("keys", rows_text(recording.key_rows(device)));
+  const TimeUse use = time_use(recording, device, frame.moment.clock);
+  page.add("in the run", "works " + percent_text(use.busy) + ", waits " + percent_text(use.waiting));
+  return page;
+}
+
+InspectorPage block_page(const Frame& frame, int owner) {
+  const Recording& recording = frame.recording;
+  const bool queries = recording.header().queries_rotate();
+  InspectorPage page;
+  page.title = "block " + std::to_string(owner) + " \xc2\xb7 " + block_label(traveling_label(recording), owner);
+  page.add_device("belongs to", owner, {});
+  page.add(queries ? "queries" : "keys",
+           rows_text(queries ? recording.query_rows(owner) : recording.key_rows(owner)));
+
+  int used = 0;
+  for (std::size_t d = 0; d < frame.moment.devices.size(); ++d) {
+    const DeviceMoment& device = frame.moment.devices[d];
+    const int id = static_cast<int>(d);
+    if (device.holds.owner == owner) page.add_device("used by", id, device.holds.since);
+    if (device.incoming.owner == owner) page.add_device("waits at", id, device.incoming.since);
+    for (const AbsorbedBlock& each : device.absorbed) used += each.owner == owner;
+  }
+  for (const Flight& flight : frame.moment.flights) {
+    if (flight.owner != owner) continue;
+    page.add_event("on its way", *flight.send->begin);
+    page.add("", std::to_string(flight.from) + " \xe2\x86\x92 " + std::to_string(flight.to) + ", " +
+                     percent_text(flight.fraction) + ", " + std::to_string(flight.send->begin->bytes) + " B");
+    page.event = flight.send->begin->id;
+  }
+  page.add("used", std::to_string(used) + " of " + std::to_string(recording.devices()) + " times");
+  return page;
+}
+
+InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
+  const Recording& recording = frame.recording;
+  const TileProgress& tile = frame.moment.tile(q_owner, kv_owner);
+  InspectorPage page;
+  page.title = block_label("Q", q_owner) + " \xc3\x97 " + block_label("K V", kv_owner);
+  const char* const states[] = {"not yet", "now", "done"};
+  page.add("state", states[static_cast<int>(tile.state)] +
+                        (tile.state == TileProgress::State::now ? ", " + percent_text(tile.fraction) : ""));
+  if (!tile.compute) return page;
+  const Event& event = *tile.compute->begin;
+  page.event = event.id;
+  page.add_event("by", event);
+  page.add_device("on", event.id.device, event.id);
+  page.add("step", std::to_string(event.step));
+  page.add("mask", std::string(event.mask_class));
+  page.add("live pairs", std::to_string(event.live_pairs));
+  const TraceHeader& header = recording.header();
+  const auto queries = static_cast<std::int64_t>(recording.query_rows(q_owner).size()),
+             keys = static_cast<std::int64_t>(recording.key_rows(kv_owner).size());
+  if (queries * keys > 0)
+    page.formulas.push_back(std::to_string(event.live_pairs) + " of " + std::to_string(queries) +
+                            " \xc3\x97 " + std::to_string(keys) + " \xc3\x97 " +
+                            std::to_string(header.heads * header.batch) + " heads = " +
+                            percent_text(static_cast<double>(event.live_pairs) /
+                                         static_cast<double>(queries * keys * header.heads * header.batch)));
+  return page;
+}
+
+InspectorPage row_page(const Frame& frame, Index row) {
+  const Recording& recording = frame.recording;
+  InspectorPage page;
+  page.title = "row " + std::to_string(row);
+  if (row < static_cast<Index>(recording.words.size()))
+    page.add("token", recording.words[static_cast<std::size_t>(row)]);
+  for (int owner = 0; owner < recording.devices(); ++owner) {
+    const std::vector<Index>& rows = recording.query_rows(owner);
+    if (std::find(rows.begin(), rows.end(), row) != rows.end()) page.add_device("its query", owner, {});
+  }
+  const SoftmaxPicture picture = softmax_picture(recording, frame.moment, row);
+  if (!picture.shown) {
+    page.add("state",
+             picture.state == SoftmaxPicture::State::unrecorded ? "not in the trace" : "no key seen yet");
+    return page;
+  }
+  const RowFacts& facts = picture.facts();
+  page.event = picture.shown->id;
+  page.add_event("last change", *picture.shown);
+  page.add("blocks", std::to_string(picture.blocks) + " of " + std::to_string(recording.devices()));
+  page.add("m", exact_number(facts.m_after));
+  page.add("l", exact_number(facts.l_after));
+  const std::vector<double>& now = picture.normalized_outputs.back();
+  for (std::size_t d = 0; d < now.size(); ++d) {
+    const std::string name = "O[" + std::to_string(d) + "] / l";
+    page.add(name, exact_number(now[d]) + (d < picture.final_output.size() ? ", in the end " : "") +
+                       (d < picture.final_output.size() ? exact_number(picture.final_output[d]) : ""));
+  }
+  page.formulas.push_back("lse = m + ln l = " + exact_number(facts.m_after + std::log(facts.l_after)));
+  return page;
+}
+
+}  // namespace
+
+InspectorPage inspector_page(const Frame& frame, const Target& target) {
+  const int devices = frame.recording.devices();
+  const auto is_device = [&](int d) { return d >= 0 && d < devices; };
+  switch (target.kind) {
+    case Target::Kind::device:
+      return is_device(target.a) ? device_page(frame, target.a) : InspectorPage{};
+    case Target::Kind::block:
+      return is_device(target.a) ? block_page(frame, target.a) : InspectorPage{};
+    case Target::Kind::tile:
+      return is_device(target.a) && is_device(target.b) ? tile_page(frame, target.a, target.b)
+                                                        : InspectorPage{};
+    case Target::Kind::event:
+      return event_page(frame, {target.a, target.b});
+    case Target::Kind::row:
+      return target.a >= 0 ? row_page(frame, target.a) : InspectorPage{};
+    default:
+      return {};
+  }
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,73 @@
+#include "visualizer/view/panels/labels.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace ringattn::viz {
+
+namespace {
+
+std::string subscript(int number) {
+  std::string text;
+  for (const char digit : std::to_string(number)) {
+    // U+2080 to U+2089
+    text += "\xe2\x82";
+    text += static_cast<char>(0x80 + (digit - '0'));
+  }
+  return text;
+}
+
+std::string printed(const char* format, double x) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, x);
+  return text;
+}
+
+}  // namespace
+
+std::string block_label(std::string_view what, int owner) {
+  std::string label;
+  std::size_t begin = 0;
+  while (begin < what.size()) {
+    const std::size_t end = std::min(what.find(' ', begin), what.size());
+    if (!label.empty()) label += ' ';
+    label += std::string(what.substr(begin, end - begin)) + subscript(owner);
+    begin = end + 1;
+  }
+  return label;
+}
+
+std::string short_label(int owner) { return std::to_string(owner); }
+
+std::string_view traveling_label(const Recording& recording) {
+  return recording.header().queries_rotate() ? "Q" : "K V";
+}
+std::string_view stationary_label(const Recording& recording) {
+  return recording.header().queries_rotate() ? "K V" : "Q";
+}
+
+std::string time_text(double ns) {
+  if (ns < 1e3) return printed("%.0f ns", ns);
+  if (ns < 1e6) return printed("%.2f \xc2\xb5s", ns / 1e3);
+  if (ns < 1e9) return printed("%.2f ms", ns / 1e6);
+  return printed("%.2f s", ns / 1e9);
+}
+
+std::string bytes_text(double bytes) {
+  static const char* const formats[] = {"%.0f B", "%.1f KiB", "%.1f MiB", "%.1f GiB", "%.1f TiB", "%.1f PiB"};
+  int power = 0;
+  while (bytes >= 1024 && power < 5) bytes /= 1024, ++power;
+  return printed(formats[power], bytes);
+}
+
+std::string number_text(double x) {
+  if (std::isnan(x)) return "NaN";
+  if (std::isinf(x)) return x < 0 ? "\xe2\x88\x92\xe2\x88\x9e" : "\xe2\x88\x9e";
+  std::string text = printed("%.4g", x);
+  if (text.front() == '-') text.replace(0, 1, "\xe2\x88\x92");
+  return text;
+}
+
+std::string percent_text(double fraction) { return printed("%.0f %%", 100 * fraction); }
+
+}  // namespace ringattn::viz

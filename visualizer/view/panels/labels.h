@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "visualizer/model/moment.h"
+
+namespace ringattn::viz {
+
+// The name of what travels or is held, with its owner: "K₃ V₃", "Q₃", "dK₃ dV₃". One label everywhere.
+std::string block_label(std::string_view what, int owner);
+
+// The same where there is less room: "3"
+std::string short_label(int owner);
+
+// What travels ahead in the pass that is shown: "K V" or "Q"
+std::string_view traveling_label(const Recording& recording);
+std::string_view stationary_label(const Recording& recording);
+
+// "1.25 µs"
+std::string time_text(double nanoseconds);
+
+// "12 B", "3.4 KiB"
+std::string bytes_text(double bytes);
+
+// Four significant digits; "-inf", "inf", "NaN"
+std::string number_text(double x);
+
+// "45 %"
+std::string percent_text(double fraction);
+
+}  // namespace ringattn::viz

@@ -1,0 +1,212 @@
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "visualizer/model/memory_model.h"
+#include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/panel.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// ---- What is held now -----------------------------------------------------------------
+
+// A bar for each device, and one for a device that would hold everything.
+class MemoryBars {
+ public:
+  MemoryBars(Canvas& canvas, const Frame& frame, Rect room)
+      : canvas_(canvas),
+        frame_(frame),
+        theme_(canvas.theme()),
+        devices_(memory(frame.recording, frame.moment)),
+        naive_(naive_memory(frame.recording.header())),
+        line_h_(canvas.line_height(Face::small)) {
+    const bool wide = room.w > 420;
+    labels_w_ = wide ? 72.f : 38.f, numbers_w_ = wide ? 84.f : 66.f;
+    computed_ =
+        room.take_bottom(std::clamp(room.h / static_cast<float>(devices_.size() + 1), line_h_ + 4, 34.f), 8);
+    rows_ = room;
+    pitch_ = std::min(44.f, room.h / static_cast<float>(devices_.size()));
+    // Close below the last device
+    computed_.y = room.y + pitch_ * static_cast<float>(devices_.size()) + 8;
+
+    double peak = 1;
+    for (const DeviceMemory& device : devices_) peak = std::max(peak, static_cast<double>(device.peak));
+    // Where all scores are much more, their bar runs out of the panel
+    const double most = naive_.bytes() > 1.8 * peak ? peak / 0.6 : std::max(peak, naive_.bytes());
+    unit_ = columns(rows_).main.w / static_cast<float>(most);
+  }
+
+  float bottom() const { return computed_.bottom(); }
+
+  void draw() {
+    for (std::size_t d = 0; d < devices_.size(); ++d) draw_device(static_cast<int>(d));
+    draw_naive();
+  }
+
+ private:
+  struct Columns {
+    Rect label, main, number;
+  };
+  Columns columns(Rect row) const {
+    Columns columns;
+    columns.label = row.take_left(labels_w_, 6);
+    columns.number = row.take_right(numbers_w_, 10);
+    columns.main = row;
+    return columns;
+  }
+  float length(double bytes) const { return unit_ * static_cast<float>(bytes); }
+
+  void draw_device(int id) {
+    const DeviceMemory& device = devices_[static_cast<std::size_t>(id)];
+    const Rect row{rows_.x, rows_.y + pitch_ * static_cast<float>(id), rows_.w, pitch_};
+    const auto [label, main, number] = columns(row.inset(0, pitch_ > 14 ? 3.f : 0.5f));
+    float x = main.x;
+    for (const Allocation& allocation : device.held) {
+      const Rect segment{x, main.y, length(static_cast<double>(allocation.bytes)), main.h};
+      draw_allocation(segment, allocation, id);
+      x = segment.right();
+    }
+    if (device.peak > 0) draw_peak(device, main);
+
+    // Names and numbers of every device, or of some
+    const int every = static_cast<int>(std::ceil(line_h_ / pitch_));
+    if (id % every != 0 || row.y + row.h / 2 + line_h_ / 2 > computed_.y) return;
+    const bool highlighted = frame_.selection.device == id || frame_.selection.highlights(Target::device(id));
+    const auto at_row = [this, middle = main.centre().y](const Rect& column) {
+      return around({column.centre().x, middle}, column.w, line_h_);
+    };
+    canvas_.fitting_text(at_row(label), {"device " + std::to_string(id), std::to_string(id)}, Face::small,
+                         highlighted ? theme_.accent : theme_.faint_ink, Align::right);
+    canvas_.fitting_text(at_row(number), {bytes_text(static_cast<double>(device.bytes))}, Face::small,
+                         theme_.ink);
+    canvas_.element(label, Target::device(id), device.peak_since, "device " + std::to_string(id));
+  }
+
+  void draw_peak(const DeviceMemory& device, const Rect& main) {
+    const float x = main.x + length(static_cast<double>(device.peak));
+    canvas_.line({x, main.y - 2}, {x, main.bottom() + 2}, theme_.ink, 2);
+    canvas_.element({x - 3, main.y, 6, main.h},
+                    Target::event(device.peak_since.device, device.peak_since.sequence), device.peak_since,
+                    "peak " + bytes_text(static_cast<double>(device.peak)));
+  }
+
+  void draw_allocation(const Rect& segment, const Allocation& allocation, int device) {
+    const bool resident = allocation.what.substr(0, 1) == "Q" || allocation.what == "K" || allocation.what == "V";
+    const bool slot = is_slot(allocation);
+    std::string name(allocation.what);
+    Color ink = theme_.ink;
+    const Rect inner = segment.w > 3 ? Rect{segment.x, segment.y, segment.w - 1, segment.h} : segment;
+    const float radius = std::min(3.f, inner.w / 3);
+    if (allocation.block >= 0) {
+      canvas_.block(inner, allocation.block, radius);
+      name = block_label(allocation.what, allocation.block), ink = theme_.ink_on(theme_.of(allocation.block));
+    } else if (slot) {
+      canvas_.frame(inner, theme_.outline, 1, radius);
+      ink = theme_.faint_ink;
+    } else if (resident) {
+      canvas_.fill(inner, mix(theme_.raised, theme_.of(device), 0.18), radius);
+      canvas_.frame(inner, theme_.of(device), 2, radius);
+      name = block_label(allocation.what, device);
+    } else {
+      canvas_.fill(inner, mix(theme_.raised, theme_.ink, allocation.what.substr(0, 1) == "m" ? 0.28 : 0.14),
+                   radius);
+    }
+    const Target target = allocation.block >= 0 ? Target::block(allocation.block)
+                                             : Target::event(allocation.since.device, allocation.since.sequence);
+    if (frame_.selection.highlights(target)) canvas_.frame(inner, theme_.ink, 2, radius);
+    canvas_.fitting_text(inner.inset(3, 0), {name, std::string(allocation.what)}, Face::small, ink,
+                         Align::centre);
+    canvas_.element(segment, target, allocation.since,
+                    std::string(allocation.what) + ": " + bytes_text(static_cast<double>(allocation.bytes)));
+  }
+
+  bool is_slot(const Allocation& allocation) const {
+    return allocation.what == traveling_label(frame_.recording) || allocation.what == "dK dV" || allocation.what == "dQ";
+  }
+
+  // An outline: nobody has run this
+  void draw_naive() {
+    const auto [label, main, number] = columns(computed_);
+    canvas_.fitting_text(label, {"all scores", "naive"}, Face::small, theme_.faint_ink, Align::right);
+    canvas_.fitting_text(number, {bytes_text(naive_.bytes())}, Face::small, theme_.ink);
+    float x = main.x;
+    for (const auto& [name, bytes] :
+         {std::pair{"N \xc3\x97 N scores", naive_.scores}, std::pair{"Q K V O", naive_.inputs_and_output}}) {
+      Rect part{x, main.y, length(bytes), main.h};
+      x = part.right();
+      part.w = std::min(part.w, main.right() - part.x);
+      if (part.w > 0) draw_computed(part, name);
+    }
+    if (x > main.right() + 1) draw_torn_edge(main);
+    const std::vector<Span>& spans = frame_.recording.spans().all();
+    const EventId run = spans.empty() ? EventId{} : spans.front().begin->id;
+    canvas_.element(
+        computed_, Target::panel("memory"), run,
+        "one device with all scores would hold " + bytes_text(naive_.bytes()) + ": computed, not run");
+  }
+
+  void draw_computed(const Rect& rect, const char* name) {
+    for (const float y : {rect.y, rect.bottom()})
+      canvas_.dashed({rect.x, y}, {rect.right(), y}, theme_.faint_ink, 1, 4);
+    for (const float x : {rect.x, rect.right()})
+      canvas_.dashed({x, rect.y}, {x, rect.bottom()}, theme_.faint_ink, 1, 4);
+    canvas_.fitting_text(rect.inset(4, 0), {name}, Face::small, theme_.faint_ink, Align::centre);
+  }
+
+  void draw_torn_edge(const Rect& main) {
+    const float tooth = main.h / 4;
+    canvas_.fill({main.right() - 4, main.y - 1, 8, main.h + 2}, theme_.panel);
+    std::vector<Point> edge;
+    for (int i = 0; i <= 4; ++i)
+      edge.push_back({main.right() + (i % 2 ? 3.f : -3.f), main.y + tooth * static_cast<float>(i)});
+    canvas_.polyline(edge, theme_.faint_ink, 1.2f);
+  }
+
+  Canvas& canvas_;
+  const Frame& frame_;
+  const Theme& theme_;
+  std::vector<DeviceMemory> devices_;
+  ComputedMemory naive_;
+  float line_h_, labels_w_ = 0, numbers_w_ = 0, pitch_ = 0, unit_ = 0;
+  Rect rows_, computed_;
+};
+
+// ---- What formulas say of long sequences ------------------------------------------------
+
+constexpr float table_h = 58;
+
+void draw_table(Canvas& canvas, Rect room) {
+  const Theme& theme = canvas.theme();
+  const float line = canvas.line_height(Face::small);
+  canvas.line(room.corner(), {room.right(), room.y}, theme.outline);
+  room.take_top(8);
+  canvas.fitting_text(room.take_top(line, 3),
+                      {"1 M tokens, one head of 128, bf16, on each device: computed, not run",
+                       "1 M tokens, per device: computed, not run", "1 M tokens: computed"},
+                      Face::small, theme.faint_ink);
+  const std::array<std::pair<std::string, double>, 4> cells{{{"all scores", long_naive_memory()},
+                                                             {"4 devices", long_ring_memory(4)},
+                                                             {"16 devices", long_ring_memory(16)},
+                                                             {"64 devices", long_ring_memory(64)}}};
+  const Rect names = room.take_top(line, 1), numbers = room.take_top(line);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const float w = names.w / 4, x = names.x + w * static_cast<float>(i);
+    canvas.fitting_text({x, names.y, w - 6, line}, {cells[i].first}, Face::small, theme.faint_ink);
+    canvas.fitting_text({x, numbers.y, w - 6, line}, {bytes_text(cells[i].second)}, Face::small, theme.ink);
+  }
+}
+
+}  // namespace
+
+void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
+  Rect room = draw_panel(canvas, rect, frame.heading("Memory"), "what each device holds");
+  const float wanted = 22 * static_cast<float>(frame.recording.devices() + 1) + 8;
+  const bool with_table = room.w >= 300 && room.h >= wanted + table_h + 12;
+  const Rect table = with_table ? room.take_bottom(table_h, 12) : Rect{};
+  MemoryBars(canvas, frame, room).draw();
+  if (with_table) draw_table(canvas, table);
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,71 @@
+#include "visualizer/view/panels/parameter_panel.h"
+
+#include <cmath>
+
+#include "visualizer/session/parameters.h"
+#include "visualizer/view/panels/panel.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+void draw_arrow(Canvas& canvas, const Rect& rect, const std::string& parameter, int direction) {
+  const Theme& theme = canvas.theme();
+  canvas.fill(rect, theme.raised, 4);
+  const Point c = rect.centre();
+  const float tip = 4.5f * static_cast<float>(direction);
+  canvas.triangle({c.x - tip, c.y - 5}, {c.x + tip, c.y}, {c.x - tip, c.y + 5}, theme.ink);
+  canvas.element(rect, Target::to_command("knob:" + parameter + (direction > 0 ? ":+" : ":-")));
+}
+
+void draw_parameter(Canvas& canvas, Rect line, const Parameter& parameter, const RunConfig& config) {
+  const float arrow = std::min(22.f, line.h - 2);
+  draw_arrow(canvas, around({line.right() - arrow / 2, line.centre().y}, arrow, arrow), parameter.id, 1);
+  line.take_right(arrow, 4);
+  Rect value = line.take_right(std::min(150.f, line.w * 0.5f), 4);
+  draw_arrow(canvas, around({value.x + arrow / 2, value.centre().y}, arrow, arrow), parameter.id, -1);
+  value.take_left(arrow, 4);
+  canvas.fitting_text(value, {parameter.value(config)}, Face::small, canvas.theme().ink, Align::centre);
+  canvas.fitting_text(line, {parameter.title}, Face::small, canvas.theme().faint_ink);
+}
+
+// The end of a text, as much as has room
+std::string end_of(const Canvas& canvas, const std::string& text, float width) {
+  std::size_t begin = 0;
+  const auto shown = [&] { return (begin > 0 ? "\xe2\x80\xa6" : "") + text.substr(begin); };
+  while (begin < text.size() && canvas.text_size(shown(), Face::small).w > width) do
+      ++begin;
+    while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80);
+  return shown();
+}
+
+}  // namespace
+
+void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session) {
+  const bool typing = session.typing && session.input == TextInput::tokens;
+  Rect room = draw_panel(canvas, rect, "Parameters", typing ? "typing, Enter ends" : "");
+  const RunConfig* config = session.free_config();
+  if (!config) return;
+  // Two columns, where one is too short and both have room
+  const float least = canvas.line_height(Face::small) + 1;
+  const auto count = static_cast<float>(parameters().size() + 1);
+  const bool two = room.h < least * count && room.w >= 420;
+  const float line = std::clamp(room.h / (two ? std::ceil(count / 2) : count), least, 34.f);
+  Rect columns[] = {room.take_left(two ? room.w / 2 - 10 : room.w, 20), room};
+  const auto next = [&] {
+    Rect& column = columns[0].h + 0.5f >= line ? columns[0] : columns[1];
+    return column.take_top(column.h + 0.5f >= line ? line : 0);
+  };
+  for (const Parameter& parameter : parameters())
+    if (const Rect place = next(); !place.empty()) draw_parameter(canvas, place, parameter, *config);
+  const Rect text = next();
+  if (text.empty()) return;
+  canvas.element(text, Target::to_command("type"));
+  if (typing) canvas.fill(text.inset(-4, 1), canvas.theme().raised, 4);
+  const std::string shown =
+      config->text.empty() && !typing ? "your own text: E" : config->text + (typing ? "_" : "");
+  canvas.text(text, end_of(canvas, shown, text.w), Face::small,
+              typing ? canvas.theme().ink : canvas.theme().faint_ink);
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,276 @@
+#include <string>
+
+#include "visualizer/layout/ring_layout.h"
+#include "visualizer/view/panels/device_strip.h"
+#include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/panel.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// ---- One device -----------------------------------------------------------------
+
+// Its card: the block that stays, the two sockets of the resident, what it has absorbed, what it does. Where
+// there is little room its number and the block that it uses must do.
+class Card {
+ public:
+  Card(Canvas& canvas, const Frame& frame, int device, const Rect& rect)
+      : canvas_(canvas),
+        frame_(frame),
+        theme_(canvas.theme()),
+        id_(device),
+        now_(frame.moment.devices[static_cast<std::size_t>(device)]),
+        rect_(rect),
+        large_(rect.w >= 250 && rect.h >= 150) {}
+
+  void draw() {
+    const bool highlighted = frame_.selection.device == id_ || frame_.selection.highlights(Target::device(id_));
+    const float radius = std::min(8.f, rect_.h / 8);
+    canvas_.fill(rect_, theme_.raised, radius);
+    canvas_.frame(rect_, highlighted ? theme_.accent : theme_.outline, highlighted ? 2.f : 1.f, radius);
+    canvas_.element(rect_, Target::device(id_), now_.doing ? now_.doing->begin->id : EventId{},
+                    "device " + std::to_string(id_));
+
+    Rect room = rect_.inset(std::min(12.f, rect_.w / 14), std::min(10.f, rect_.h / 10));
+    const float line = canvas_.line_height(large_ ? Face::heading : Face::strong);
+    const Rect progress = room.take_bottom(std::clamp(room.h / 6, 3.f, 14.f), std::min(7.f, room.h / 10));
+    draw_progress(progress);
+    if (room.h > 2.3f * line)
+      draw_heading(room.take_top(line, 5));
+    else
+      draw_number(room);
+    draw_blocks(room);
+  }
+
+ private:
+  void draw_heading(Rect line) {
+    const Face face = large_ ? Face::heading : Face::strong;
+    const std::string name = std::to_string(id_);
+    const Rect title = line.take_left(std::max(line.w * 0.45f, canvas_.text_size(name, face).w), 4);
+    canvas_.fitting_text(title, {"device " + name, "dev " + name, name}, face, theme_.ink);
+    draw_state(line);
+  }
+
+  // Where nothing but the number has room, its colour says what the device does
+  void draw_number(Rect& room) {
+    const std::string name = std::to_string(id_);
+    const float w = canvas_.text_size("00", Face::strong).w;
+    if (room.w < 1.8f * w) return;
+    const Color color = now_.activity == Activity::waiting    ? theme_.wait
+                        : now_.activity == Activity::finished ? theme_.right
+                                                              : theme_.ink;
+    canvas_.fitting_text(room.take_left(w, 4), {name}, Face::strong, color);
+  }
+
+  void draw_state(const Rect& place) {
+    const Face face = large_ ? Face::body : Face::small;
+    switch (now_.activity) {
+      case Activity::computing: {
+        const std::string share = percent_text(now_.fraction);
+        canvas_.fitting_text(place, {"computes " + share, share}, face, theme_.ink, Align::right);
+        break;
+      }
+      case Activity::waiting: {
+        const bool for_room = now_.doing->begin->why == "send_buffer";
+        canvas_.fitting_text(place, {for_room ? "waits for room" : "waits for block", "waits"}, face,
+                             theme_.faint_ink, Align::right);
+        break;
+      }
+      case Activity::finished:
+        canvas_.fitting_text(place, {"done"}, face, theme_.right, Align::right);
+        break;
+      case Activity::idle:
+        break;
+    }
+  }
+
+  // What stays to the left, the two sockets of what travels to the right
+  void draw_blocks(Rect room) {
+    if (room.h < 8 || room.w < 16) return;
+    const Recording& recording = frame_.recording;
+    room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
+    const float gap = std::min(8.f, room.w / 16);
+    if (room.w >= 92) draw_resident(room.take_left((room.w - 2 * gap) * 0.26f, gap), stationary_label(recording));
+    if (room.w < 44) return draw_slot(room, now_.holds, traveling_label(recording), true);
+    const Rect holds = room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
+    draw_slot(holds, now_.holds, traveling_label(recording), true);
+    draw_slot(room, now_.incoming, traveling_label(recording), false);
+  }
+
+  Face block_face() const { return large_ ? Face::heading : Face::body; }
+
+  void draw_resident(const Rect& rect, std::string_view what) {
+    const Color color = theme_.of(id_);
+    canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
+    canvas_.frame(rect, color, 2, 4);
+    canvas_.fitting_text(rect, {block_label(what, id_)}, block_face(), theme_.ink, Align::centre);
+  }
+
+  void draw_slot(const Rect& rect, const SlotContents& slot, std::string_view what, bool in_use) {
+    const float radius = std::min(4.f, rect.h / 6);
+    if (slot.owner < 0) {
+      canvas_.frame(rect, mix(theme_.raised, theme_.outline, 0.8), 1, radius);
+      return;
+    }
+    const Target target = Target::block(slot.owner);
+    canvas_.block(rect, slot.owner, radius);
+    const bool working = in_use && now_.activity == Activity::computing;
+    if (working) canvas_.frame(rect.inset(-2), theme_.accent, 2, radius + 1);
+    if (frame_.selection.highlights(target)) canvas_.frame(rect.inset(-3), theme_.ink, 2, radius + 2);
+    const Color ink = theme_.ink_on(theme_.of(slot.owner));
+    const std::string label = block_label(what, slot.owner);
+    const bool fits = canvas_.text_size(label, block_face()).w <= rect.w - 4;
+    canvas_.fitting_text(rect.inset(2, 0), {label, short_label(slot.owner)},
+                         fits ? block_face() : Face::small, ink, Align::centre);
+    canvas_.element(rect, target, slot.since);
+  }
+
+  // A segment for each block, in the order in which they are absorbed
+  void draw_progress(const Rect& rect) {
+    const int steps = frame_.recording.devices();
+    const float w = rect.w / static_cast<float>(steps);
+    const float gap = std::min(2.f, w / 6);
+    const auto segment = [&](int step) {
+      return Rect{rect.x + w * static_cast<float>(step), rect.y, w - gap, rect.h};
+    };
+    // What is still to come; many small outlines would be more than what they outline
+    if (w >= 8)
+      for (int step = 0; step < steps; ++step) canvas_.frame(segment(step), theme_.outline, 1, 2);
+    else
+      canvas_.fill(rect, mix(theme_.raised, theme_.outline, 0.5), 1);
+    for (const AbsorbedBlock& each : now_.absorbed) draw_absorbed(segment(each.step), *each.compute, 1);
+    if (now_.activity == Activity::computing) draw_absorbed(segment(now_.step), *now_.doing, now_.fraction);
+  }
+
+  void draw_absorbed(const Rect& segment, const Span& compute, double fraction) {
+    const Event& event = *compute.begin;
+    Rect filled = segment;
+    filled.w *= static_cast<float>(fraction);
+    if (event.mask_class == "skipped")
+      canvas_.hatch(segment, theme_.of(event.owner), 4, 1);
+    else
+      canvas_.block(filled, event.owner, 2);
+    canvas_.element(segment, Target::event(event.id.device, event.id.sequence), event.id);
+  }
+
+  Canvas& canvas_;
+  const Frame& frame_;
+  const Theme& theme_;
+  int id_;
+  const DeviceMoment& now_;
+  Rect rect_;
+  bool large_;  // in large type
+};
+
+// ---- The track ------------------------------------------------------------------
+
+void draw_track(Canvas& canvas, const RingLayout& layout, const Frame& frame, int tracks) {
+  const Theme& theme = canvas.theme();
+  const int P = frame.recording.devices();
+  for (int track = 0; track < tracks; ++track) {
+    canvas.frame(layout.track(track), theme.outline, 1.5f, 16);
+    for (int device = 0; device < P; ++device) {
+      const RingLayout::Way way = layout.way(device, track);
+      canvas.arrow_head(way.at + way.direction * 4.5f, way.direction, 9, theme.outline);
+    }
+  }
+}
+
+void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, const Flight& flight,
+                 int tracks) {
+  const int track = flight.is_block ? 0 : tracks - 1;
+  Rect rect = layout.flight(flight.from, flight.fraction, track);
+  const Theme& theme = canvas.theme();
+  const Color color = theme.of(flight.owner);
+  const std::string label = block_label(flight.what, flight.owner);
+  // What is left of the pass before, where some are in the next one, is a dot: its link may have another
+  // message
+  const bool left = frame.recording.pass_of(*flight.send) < frame.moment.pass;
+  if (left) rect = around(rect.centre(), 10, 10);
+  if (left) {
+    canvas.disc(rect.centre(), 5, color);
+  } else if (flight.is_block) {
+    canvas.block(rect, flight.owner, 5);
+  } else {
+    // A result is no block: it has the outline of the one that it is for
+    canvas.fill(rect, mix(theme.panel, color, 0.25), 5);
+    canvas.frame(rect, color, 2, 5);
+  }
+  if (frame.selection.highlights(Target::block(flight.owner))) canvas.frame(rect.inset(-3), theme.ink, 2, 7);
+  if (!left)
+    canvas.fitting_text(rect.inset(2, 0), {label, short_label(flight.owner)}, Face::small,
+                        flight.is_block ? theme.ink_on(color) : theme.ink, Align::centre);
+  canvas.element(rect, Target::block(flight.owner), flight.send->begin->id,
+                 label + " from " + std::to_string(flight.from) + " to " + std::to_string(flight.to));
+}
+
+// ---- The middle -----------------------------------------------------------------
+
+// The steps in which the devices are, which are not all the same where one is ahead
+struct Steps {
+  int first = -1, last = -1;  // -1: none has begun
+
+  explicit Steps(const Moment& moment) {
+    for (const DeviceMoment& device : moment.devices) {
+      if (device.step < 0) continue;
+      first = first < 0 ? device.step : std::min(first, device.step);
+      last = std::max(last, device.step);
+    }
+  }
+  bool same() const { return first == last; }
+  std::string text() const {
+    if (same()) return "step " + std::to_string(last);
+    return "steps " + std::to_string(first) + " \xe2\x80\xa6 " + std::to_string(last);
+  }
+};
+
+void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
+  const float line_h = canvas.line_height(Face::heading), small_h = canvas.line_height(Face::small);
+  if (room.w < 60 || room.h < line_h) return;
+  const Theme& theme = canvas.theme();
+  const Steps steps(frame.moment);
+  const std::string resident(traveling_label(frame.recording)), last = std::to_string(steps.last);
+  const std::string& pass = frame.recording.header().passes[static_cast<std::size_t>(frame.moment.pass)];
+  const std::string of = " of 0 \xe2\x80\xa6 " + std::to_string(frame.recording.devices() - 1);
+  const bool begun = steps.last >= 0, two = begun && room.h >= line_h + 4 + small_h;
+
+  room = around(room.centre(), room.w, two ? line_h + 4 + small_h : line_h);
+  const std::string now = begun ? steps.text() : "before the first step";
+  canvas.fitting_text(
+      room.take_top(line_h, 4),
+      {pass + ", " + now + (steps.same() ? of : ""), pass + ", " + now, now, begun ? last : "start"},
+      Face::heading, theme.ink, Align::centre);
+  if (!two) return;
+  const std::string from = steps.same() ? last : "t";
+  const std::string in_step_t = steps.same() ? "" : " in step t";
+  canvas.fitting_text(room,
+                      {steps.last == 0 ? "each device uses its own " + resident
+                                       : "device r" + in_step_t + " uses the " + resident +
+                                             " of device r \xe2\x88\x92 " + from,
+                       steps.last == 0 ? "own block" : "from r \xe2\x88\x92 " + from},
+                      Face::small, theme.faint_ink, Align::centre);
+}
+
+constexpr int max_cards = 16;
+
+}  // namespace
+
+void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
+  const Rect room = draw_panel(
+      canvas, rect, frame.heading("Ring"),
+      frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) + " travels");
+  if (frame.recording.devices() > max_cards) return draw_device_strip(canvas, room, frame);
+  // Results follow the blocks where queries travel, and in every backward pass
+  const TraceHeader& header = frame.recording.header();
+  const int tracks = header.queries_rotate() || header.passes.size() > 1 ? 2 : 1;
+  const RingLayout layout(room, frame.recording.devices(), tracks);
+
+  if (frame.recording.devices() > 1 || tracks > 1) draw_track(canvas, layout, frame, tracks);
+  for (int device = 0; device < frame.recording.devices(); ++device)
+    Card(canvas, frame, device, layout.cards()[static_cast<std::size_t>(device)]).draw();
+  for (const Flight& flight : frame.moment.flights) draw_flight(canvas, layout, frame, flight, tracks);
+  draw_middle(canvas, layout.middle(), frame);
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,205 @@
+#include <cmath>
+#include <string>
+
+#include "visualizer/model/time_use.h"
+#include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/panel.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+// What every device does when: time as space. Arithmetic above, messages below, waits hatched.
+class Timeline {
+ public:
+  Timeline(Canvas& canvas, const Frame& frame, Rect room)
+      : canvas_(canvas), frame_(frame), theme_(canvas.theme()), recording_(frame.recording) {
+    axis_ = room.take_bottom(canvas.line_height(Face::small) + 4, 2);
+    names_ = room.take_left(room.w > 420 ? 72.f : 26.f, 6);
+    if (room.w > 500) numbers_ = room.take_right(150, 10);
+    lanes_ = room;
+    end_ = std::max({recording_.duration(frame.settings.clock), frame.horizon, 1e-9});
+    lane_h_ = std::min(72.f, lanes_.h / static_cast<float>(recording_.devices()));
+  }
+
+  void draw() {
+    draw_axis();
+    for (int device = 0; device < recording_.devices(); ++device) draw_device(device);
+    if (frame_.settings.critical_path) draw_critical_path();
+    draw_notes();
+    draw_playhead();
+    const Rect all{lanes_.x, lanes_.y, lanes_.w, axis_.bottom() - lanes_.y};
+    canvas_.element({all.x, axis_.y, all.w, axis_.h}, Target::time());
+  }
+
+ private:
+  float x_of(double t) const { return lanes_.x + lanes_.w * static_cast<float>(t / end_); }
+  double began(const Span& span) const { return recording_.began(span, frame_.settings.clock); }
+  // What has not ended goes on until now
+  double ended(const Span& span) const {
+    const double end = recording_.ended(span, frame_.settings.clock);
+    return span.end || !span.has_duration() ? end : std::max(end, frame_.moment.t);
+  }
+
+  Rect band(int device) const {
+    return Rect{lanes_.x, lanes_.y + lane_h_ * static_cast<float>(device), lanes_.w, lane_h_}.inset(
+        0, lane_h_ > 14 ? 2.f : 0.5f);
+  }
+  // The lanes of a band: arithmetic and waits, messages sent, messages received
+  static Rect upper(Rect band) { return band.take_top(band.h * 0.62f); }
+  static Rect sends(Rect band) { return {band.x, band.y + band.h * 0.67f, band.w, band.h * 0.11f}; }
+  static Rect lower(Rect band) { return band.take_bottom(band.h * 0.18f); }
+
+  Rect extent(const Span& span, const Rect& lane) const {
+    const float left = x_of(began(span)), right = x_of(ended(span));
+    return {left, lane.y, std::max(right - left, 0.f), lane.h};
+  }
+
+  void draw_device(int device) {
+    const Rect band = this->band(device);
+    const bool highlighted = frame_.selection.device == device || frame_.selection.highlights(Target::device(device));
+    const float text_h = canvas_.line_height(Face::small);
+    if (lane_h_ >= text_h || device % static_cast<int>(std::ceil(text_h / lane_h_)) == 0) {
+      const Rect name = around({names_.centre().x, band.centre().y}, names_.w, std::max(band.h, text_h));
+      const std::string number = std::to_string(device);
+      canvas_.fitting_text(name, {"device " + number, number}, Face::small,
+                           highlighted ? theme_.accent : theme_.faint_ink, Align::right);
+      if (lane_h_ >= text_h) draw_numbers(device, band);
+    }
+    canvas_.fill(upper(band), mix(theme_.panel, theme_.paper, 0.6), 2);
+    for (const Span& span : recording_.spans().of(device)) draw_span(span, band);
+    canvas_.element({names_.x, band.y, names_.w, band.h}, Target::device(device));
+  }
+
+  void draw_span(const Span& span, const Rect& band) {
+    const Event& event = *span.begin;
+    const bool past = began(span) <= frame_.moment.t;
+    Rect rect;
+    switch (event.kind) {
+      case EventKind::compute:
+        rect = extent(span, upper(band));
+        draw_compute(rect, event, past);
+        break;
+      case EventKind::wait:
+        rect = extent(span, upper(band));
+        if (rect.w < 0.5f) return;
+        draw_wait(rect, past);
+        break;
+      case EventKind::send:
+        rect = extent(span, sends(band));
+        if (rect.w < 0.5f) return;
+        canvas_.frame(rect, past ? theme_.of(event.owner) : mix(theme_.panel, theme_.of(event.owner), 0.35));
+        break;
+      case EventKind::recv:
+        rect = extent(span, lower(band));
+        if (rect.w < 0.5f) return;
+        canvas_.fill(rect, past ? theme_.of(event.owner) : mix(theme_.panel, theme_.of(event.owner), 0.35),
+                     1);
+        break;
+      default:
+        return;
+    }
+    const Target target = Target::event(event.id.device, event.id.sequence);
+    if (frame_.selection.highlights(target) ||
+        (event.owner >= 0 && frame_.selection.highlights(Target::block(event.owner))))
+      canvas_.frame(rect.inset(-1), theme_.ink, 1.5f, 2);
+    canvas_.element(rect, target, event.id);
+  }
+
+  // Hatched, but in lanes that are too low for stripes
+  void draw_wait(const Rect& rect, bool past) {
+    if (rect.h >= 7)
+      canvas_.hatch(rect, past ? theme_.wait : mix(theme_.panel, theme_.wait, 0.4), 5, 1);
+    else
+      canvas_.fill(rect, mix(theme_.panel, theme_.wait, past ? 0.3 : 0.15));
+  }
+
+  // What is still to come is an outline
+  void draw_compute(const Rect& rect, const Event& event, bool past) {
+    if (rect.w < 0.5f) return;
+    const Rect inner = rect.w > 3 ? rect.inset(0.5f, 0) : rect;
+    if (!past) {
+      canvas_.frame(inner, mix(theme_.panel, theme_.of(event.owner), 0.6), 1, 2);
+      return;
+    }
+    canvas_.block(inner, event.owner, 2);
+    if (inner.h >= canvas_.line_height(Face::small) - 3)
+      canvas_.fitting_text(inner,
+                           {block_label(traveling_label(recording_), event.owner), short_label(event.owner)},
+                           Face::small, theme_.ink_on(theme_.of(event.owner)), Align::centre);
+  }
+
+  void draw_numbers(int device, const Rect& band) {
+    if (numbers_.empty()) return;
+    const TimeUse use = time_use(recording_, device, frame_.settings.clock);
+    const Rect line{numbers_.x, band.y, numbers_.w, band.h};
+    canvas_.fitting_text(
+        line,
+        {"busy " + percent_text(use.busy) + ", waits " + percent_text(use.waiting), percent_text(use.busy)},
+        Face::small, theme_.faint_ink);
+  }
+
+  void draw_critical_path() {
+    for (const Span* span : critical_path(recording_, frame_.settings.clock)) {
+      const Rect band = this->band(span->begin->id.device);
+      const bool message = span->begin->kind == EventKind::send;
+      canvas_.frame(extent(*span, message ? sends(band) : upper(band)).inset(-1), theme_.maximum, 2, 2);
+    }
+  }
+
+  // Ticks at 1, 2 or 5 times a power of ten, not too dense
+  void draw_axis() {
+    const double wanted = end_ * 110 / lanes_.w;
+    double tick = std::pow(10, std::floor(std::log10(wanted)));
+    for (const double factor : {2.0, 5.0, 10.0})
+      if (tick < wanted) tick = std::pow(10, std::floor(std::log10(wanted))) * factor;
+    for (double t = 0; t <= end_; t += tick) {
+      const float x = x_of(t);
+      canvas_.line({x, lanes_.y}, {x, axis_.y + 3}, mix(theme_.panel, theme_.outline, 0.7));
+      canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h}, {time_text(t)},
+                           Face::small, theme_.faint_ink);
+    }
+  }
+
+  // A flag for each note, with its text where there is room before the next
+  void draw_notes() {
+    if (!frame_.notes) return;
+    for (std::size_t i = 0; i < frame_.notes->size(); ++i) {
+      const Note& note = (*frame_.notes)[i];
+      const float x = x_of(std::min(note.t, end_));
+      const float next =
+          i + 1 < frame_.notes->size() ? x_of(std::min((*frame_.notes)[i + 1].t, end_)) : lanes_.right();
+      canvas_.line({x, lanes_.y}, {x, axis_.y}, theme_.right, 1.5f);
+      canvas_.triangle({x, lanes_.y}, {x + 9, lanes_.y + 4}, {x, lanes_.y + 8}, theme_.right);
+      const float h = canvas_.line_height(Face::small);
+      canvas_.fitting_text({x + 4, axis_.y - h, next - x - 8, h}, {note.text}, Face::small, theme_.right);
+    }
+  }
+
+  void draw_playhead() {
+    const float x = x_of(std::min(frame_.moment.t, end_));
+    canvas_.line({x, lanes_.y - 4}, {x, axis_.y + 4}, theme_.accent, 2);
+    canvas_.triangle({x - 6, lanes_.y - 8}, {x + 6, lanes_.y - 8}, {x, lanes_.y}, theme_.accent);
+  }
+
+  Canvas& canvas_;
+  const Frame& frame_;
+  const Theme& theme_;
+  const Recording& recording_;
+  Rect names_, lanes_, numbers_, axis_;
+  double end_ = 1;
+  float lane_h_ = 0;
+};
+
+}  // namespace
+
+void draw_timeline(Canvas& canvas, const Rect& rect, const Frame& frame) {
+  const bool modelled = frame.settings.clock == Clock::modelled;
+  const std::string remark = std::string(modelled ? "modelled time" : "measured time") + ", efficiency " +
+                             percent_text(efficiency(frame.recording, frame.settings.clock));
+  const Rect room = draw_panel(canvas, rect, frame.heading("Timeline"), remark);
+  if (room.w < 120 || room.h < 40) return;
+  Timeline(canvas, frame, room).draw();
+}
+
+}  // namespace ringattn::viz

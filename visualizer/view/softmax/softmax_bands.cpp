@@ -1,0 +1,233 @@
+#include "visualizer/view/softmax/softmax_bands.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "visualizer/view/panels/labels.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+double between(double a, double b, double t) { return a + (b - a) * t; }
+
+// "0.53 → 1.27", or only the latter
+std::string change_text(const char* name, double before, double after) {
+  return std::string(name) + number_text(before) + " \xe2\x86\x92 " + number_text(after);
+}
+
+// The colour of a signed number, full at _largest_
+Color signed_color(const Theme& theme, double x, double largest) {
+  if (!std::isfinite(x)) return theme.wrong;
+  const double part = largest > 0 ? std::clamp(x / largest, -1.0, 1.0) : 0;
+  return part < 0 ? mix(theme.zero, theme.negative, -part) : mix(theme.zero, theme.positive, part);
+}
+
+}  // namespace
+
+std::string SoftmaxView::short_number(double x) {
+  if (!std::isfinite(x)) return number_text(x);
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.3g", std::abs(x));
+  return (x < 0 ? "\xe2\x88\x92" : "") + std::string(digits);
+}
+
+// ---- The sum ------------------------------------------------------------------------
+
+void draw_sum(const SoftmaxView& view, const Rect& band) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const RowFacts& row = view.picture.facts();
+  const auto [label, main, number] = view.columns(band);
+  view.label(label, "sum l", "l");
+  const float unit = main.w / static_cast<float>(view.picture.l.high > 0 ? view.picture.l.high : 1);
+  canvas.line({main.x, main.bottom()}, {main.right(), main.bottom()}, theme.outline);
+
+  const bool finite = std::isfinite(row.l_before) && std::isfinite(row.l_after);
+  float x = main.x;
+  for (std::size_t i = 0; i < view.picture.sum.size() && finite; ++i) {
+    const Contribution& part = view.picture.sum[i];
+    const bool newest = i + 1 == view.picture.sum.size();
+    const double l = newest ? part.after * view.phases.add : between(part.before, part.after, view.phases.rescale);
+    if (!std::isfinite(l)) continue;
+    Rect segment{x, main.y, unit * static_cast<float>(std::max(l, 0.0)), main.h - 1};
+    segment.w = std::min(segment.w, main.right() - x);
+    canvas.block(segment, part.owner, std::min(2.f, segment.w / 3));
+    if (view.frame.selection.highlights(Target::block(part.owner))) canvas.frame(segment, theme.ink, 2, 2);
+    canvas.fitting_text(segment.inset(2, 0), {short_label(part.owner)}, Face::small,
+                        theme.ink_on(theme.of(part.owner)), Align::centre);
+    canvas.element(segment, Target::block(part.owner), part.event,
+                   "block " + std::to_string(part.owner) + " gives " + number_text(part.after) + " to l");
+    x = segment.right();
+  }
+  // The old sum stays as an outline, so that one sees how it shrank
+  if (finite && row.l_before > 0 && row.alpha != 1)
+    canvas.frame({main.x, main.y, unit * static_cast<float>(row.l_before), main.h - 1}, theme.faint_ink, 1,
+                 2);
+
+  const bool good = finite && view.picture.adds_up;
+  if (finite && !good) {
+    const float end = main.x + unit * static_cast<float>(row.l_after);
+    canvas.line({end, main.y - 3}, {end, main.bottom() + 3}, theme.wrong, 2);
+  }
+  const std::string now = "l = " + number_text(row.l_after);
+  if (finite && !good)
+    canvas.fitting_text(number, {now + " \xe2\x89\xa0 sum", now}, Face::small, theme.wrong);
+  else
+    canvas.fitting_text(number,
+                        {change_text("l  ", row.l_before, row.l_after), now, number_text(row.l_after)},
+                        Face::small, good ? theme.ink : theme.wrong);
+  view.element(number, change_text("l  ", row.l_before, row.l_after));
+}
+
+// ---- Alpha --------------------------------------------------------------------------
+
+void draw_alpha(const SoftmaxView& view, const Rect& band) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const RowFacts& row = view.picture.facts();
+  const auto [label, main, number] = view.columns(band);
+  view.label(label, "\xce\xb1 shrinks", "\xce\xb1");
+
+  // From 1 down to alpha
+  const bool finite = std::isfinite(row.alpha);
+  const Rect track = around(main.centre(), main.w, std::min(8.f, main.h / 2));
+  canvas.frame(track, theme.outline, 1, 3);
+  if (finite) {
+    Rect mark = track;
+    mark.w *= static_cast<float>(between(1, std::clamp(row.alpha, 0.0, 1.0), view.phases.rescale));
+    canvas.fill(mark, theme.faint_ink, 3);
+  }
+  canvas.fitting_text(number, {"\xce\xb1 = " + number_text(row.alpha), number_text(row.alpha)}, Face::small,
+                      finite ? theme.ink : theme.wrong);
+  view.element(track, "\xce\xb1 = exp(m before \xe2\x88\x92 m after) = " + number_text(row.alpha));
+}
+
+// ---- O ------------------------------------------------------------------------------
+
+namespace {
+
+void draw_strip(const SoftmaxView& view, const Rect& main, const std::vector<double>& numbers,
+                const std::vector<double>& shown_as, const char* name) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const int shown = std::min(view.components(main), static_cast<int>(numbers.size()));
+  // The numbers of all cells, or none is written
+  bool fit = true;
+  for (int d = 0; d < shown; ++d) {
+    const std::string text = SoftmaxView::short_number(numbers[static_cast<std::size_t>(d)]);
+    fit = fit && canvas.text_size(text, Face::small).w <= view.component(main, d).w - 6;
+  }
+  for (int d = 0; d < shown; ++d) {
+    const auto i = static_cast<std::size_t>(d);
+    const Rect cell = view.component(main, d).inset(0.5f, 0);
+    const Color color = signed_color(theme, shown_as[i], view.picture.largest_O);
+    canvas.fill(cell, color, 2);
+    const bool finite = std::isfinite(numbers[i]);
+    if (fit || !finite)
+      canvas.fitting_text(cell, {SoftmaxView::short_number(numbers[i]), finite ? "" : "!"}, Face::small,
+                          theme.ink_on(color), Align::centre);
+    view.element(cell, std::string(name) + "[" + std::to_string(d) + "] = " + number_text(numbers[i]));
+  }
+}
+
+}  // namespace
+
+void draw_output(const SoftmaxView& view, const Rect& band) {
+  const RowFacts& row = view.picture.facts();
+  Rect room = band;
+  const float h = (band.h - 3) / 2;
+  const SoftmaxView::Columns before = view.columns(room.take_top(h, 3)), after = view.columns(room);
+  view.label(before.label, "O before", "O");
+  view.label(after.label, "O after", "");
+
+  // O shrinks with l, then the new part is added
+  std::vector<double> now = row.O_after;
+  for (std::size_t i = 0; i < now.size() && i < row.O_before.size(); ++i) {
+    const double shrunk = row.alpha * row.O_before[i];
+    now[i] = view.phases.add > 0 ? between(shrunk, row.O_after[i], view.phases.add)
+                               : between(row.O_before[i], shrunk, view.phases.rescale);
+  }
+  draw_strip(view, before.main, row.O_before, row.O_before, "O before");
+  draw_strip(view, after.main, row.O_after, now, "O after");
+
+  const int shown = view.components(before.main), all = static_cast<int>(row.O_after.size());
+  if (shown < all)
+    view.canvas.fitting_text(before.number, {std::to_string(shown) + " of " + std::to_string(all)},
+                             Face::small, view.canvas.theme().faint_ink);
+}
+
+// ---- The answer ---------------------------------------------------------------------
+
+namespace {
+
+// One element of O / l: where it was after each block, and the line on which it converges
+void draw_component(const SoftmaxView& view, const Rect& column, std::size_t d) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const auto& normalized_outputs = view.picture.normalized_outputs;
+  const auto steps = static_cast<float>(view.frame.recording.devices());
+  const Rect plot = column.inset(std::min(4.f, column.w / 8), 0);
+  const auto y_of = [&](double x) {
+    return plot.bottom() - 5 - (plot.h - 10) * static_cast<float>(view.picture.output_range.part(x));
+  };
+  const auto x_of = [&](std::size_t k) { return plot.x + plot.w * (static_cast<float>(k) + 0.5f) / steps; };
+
+  canvas.fill(plot, mix(theme.panel, theme.raised, 0.8), 3);
+  if (d < view.picture.final_output.size() && std::isfinite(view.picture.final_output[d])) {
+    const float y = y_of(view.picture.final_output[d]);
+    canvas.line({plot.x, y}, {plot.right(), y}, theme.right, 1.5f);
+  }
+  Point last{};
+  for (std::size_t k = 0; k < normalized_outputs.size(); ++k) {
+    const bool newest = k + 1 == normalized_outputs.size();
+    double x = normalized_outputs[k][d];
+    if (!std::isfinite(x)) {
+      if (newest) canvas.fitting_text(plot, {number_text(x), "!"}, Face::small, theme.wrong, Align::centre);
+      continue;
+    }
+    if (newest && k > 0 && std::isfinite(normalized_outputs[k - 1][d])) x = between(normalized_outputs[k - 1][d], x, view.phases.add);
+    const Point here{x_of(k), y_of(x)};
+    if (last.x > 0) canvas.line(last, here, theme.faint_ink, 1);
+    canvas.disc(here, newest ? 4.f : 2.f, newest ? theme.ink : theme.faint_ink);
+    last = here;
+  }
+  canvas.element(plot, Target::row(static_cast<int>(view.picture.facts().row)), view.picture.shown->id,
+                 "answer[" + std::to_string(d) + "] = " + number_text(normalized_outputs.back()[d]));
+}
+
+}  // namespace
+
+void draw_normalized_output(const SoftmaxView& view, const Rect& band) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const SoftmaxPicture& picture = view.picture;
+  const auto [label, main, number] = view.columns(band);
+  const float line_h = canvas.line_height(Face::small);
+  Rect names = label;
+  view.label(names.take_top(line_h, 2), "answer O/l", "O/l");
+  for (int d = 0; d < view.components(main); ++d)
+    draw_component(view, view.component(main, d), static_cast<std::size_t>(d));
+  if (picture.final_output.empty()) return;
+
+  // The legend of the line, and how far the answer is off
+  Rect legend = number;
+  const Rect of_line = legend.take_top(line_h, 2);
+  const float y = of_line.centre().y;
+  canvas.line({of_line.x, y}, {of_line.x + 14, y}, theme.right, 1.5f);
+  canvas.fitting_text({of_line.x + 19, of_line.y, of_line.w - 19, line_h},
+                      {picture.dense ? "full attention" : "final answer", picture.dense ? "full" : "final"},
+                      Face::small, theme.right);
+  double off = 0;
+  const std::vector<double>& now = picture.normalized_outputs.back();
+  for (std::size_t d = 0; d < std::min(now.size(), picture.final_output.size()); ++d) {
+    const double difference = std::abs(now[d] - picture.final_output[d]);
+    if (!(difference <= off)) off = difference;
+  }
+  if (legend.h >= line_h)
+    canvas.fitting_text(legend.take_top(line_h),
+                        {"off by " + SoftmaxView::short_number(off), SoftmaxView::short_number(off)},
+                        Face::small, std::isfinite(off) ? theme.faint_ink : theme.wrong);
+}
+
+}  // namespace ringattn::viz

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "visualizer/model/softmax_picture.h"
+#include "visualizer/view/panels/panel.h"
+
+namespace ringattn::viz {
+
+// What all bands of the softmax microscope look at, and the columns on which they are aligned.
+struct SoftmaxView {
+  Canvas& canvas;
+  const Frame& frame;
+  const SoftmaxPicture& picture;
+  AbsorbPhases phases;
+  float label_w, number_w;
+
+  struct Columns {
+    Rect label, main, number;
+  };
+  Columns columns(Rect band) const {
+    Columns columns;
+    columns.label = band.take_left(label_w, 8);
+    columns.number = band.take_right(number_w, 10);
+    columns.main = band;
+    return columns;
+  }
+  // Elements of O, as many as have room, one below the other in all bands
+  int components(const Rect& main) const {
+    return std::min(static_cast<int>(picture.facts().O_after.size()), static_cast<int>(main.w / 22));
+  }
+  Rect component(const Rect& main, int d) const {
+    const float w = std::min(main.w / static_cast<float>(components(main)), 220.f);
+    return {main.x + w * static_cast<float>(d), main.y, w, main.h};
+  }
+
+  // Three significant digits, where many numbers stand side by side
+  static std::string short_number(double x);
+
+  void label(const Rect& rect, std::string longer, std::string shorter) const {
+    canvas.fitting_text(rect, {std::move(longer), std::move(shorter)}, Face::small, canvas.theme().faint_ink);
+  }
+  // The event that is shown, as it is pointed at
+  Target target() const { return Target::event(picture.shown->id.device, picture.shown->id.sequence); }
+  void element(const Rect& rect, std::string text) const {
+    canvas.element(rect, target(), picture.shown->id, std::move(text));
+  }
+};
+
+// The bands, from the top of the microscope to its bottom
+void draw_scores(const SoftmaxView& view, const Rect& band);
+void draw_weights(const SoftmaxView& view, const Rect& band);  // in their place where states are merged
+void draw_sum(const SoftmaxView& view, const Rect& band);
+void draw_alpha(const SoftmaxView& view, const Rect& band);
+void draw_output(const SoftmaxView& view, const Rect& band);
+void draw_normalized_output(const SoftmaxView& view, const Rect& band);
+void draw_formulas(const SoftmaxView& view, const Rect& band);
+
+}  // namespace ringattn::viz

@@ -1,0 +1,137 @@
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "visualizer/view/panels/labels.h"
+#include "visualizer/view/softmax/softmax_bands.h"
+
+namespace ringattn::viz {
+
+// ---- The formulas with their numbers ------------------------------------------------
+
+namespace {
+
+constexpr const char *alpha = "\xce\xb1", *minus = " \xe2\x88\x92 ", *dot = " \xc2\xb7 ", *sum = "\xce\xa3 ";
+
+// A formula, longest first; the left-hand sides stand below one another
+struct Formula {
+  std::string name, with_letters, with_numbers, short_form;
+};
+
+std::array<Formula, 4> formulas(const SoftmaxPicture& picture) {
+  const RowFacts& row = picture.facts();
+  const auto n = [](double x) { return number_text(x); };
+  const std::string a = n(row.alpha), before = n(row.m_before), m = n(row.m_after);
+  const Formula maximum{"m", " = max(m, max S)", " = max(" + before + ", S) = " + m, " = " + m};
+  const Formula factor{alpha, std::string(" = exp(m old") + minus + "m)",
+                       " = exp(" + before + minus + m + ") = " + a, " = " + a};
+  const Formula total{"l", std::string(" = ") + alpha + " l + " + sum + "exp(S" + minus + "m)",
+                      " = " + a + dot + n(row.l_before) + " + " + n(picture.added) + " = " + n(row.l_after),
+                      " = " + n(row.l_after)};
+  const Formula output{"O", std::string(" = ") + alpha + " O + " + sum + "exp(S" + minus + "m) V",
+                       " = " + a + " O + " + sum + "exp(S" + minus + m + ") V",
+                       " = " + a + " O + \xe2\x80\xa6"};
+  const Formula end{"O", "", " / l : divide once, at the end", " / l"};
+  return {maximum, factor, total, picture.state == SoftmaxPicture::State::finished ? end : output};
+}
+
+void draw_formula(const SoftmaxView& view, Rect line, const Formula& formula, Face face) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const Rect all = line;
+  canvas.fitting_text(line.take_left(canvas.line_height(face)), {formula.name}, face, theme.ink);
+  const std::string both = formula.with_letters + formula.with_numbers;
+  canvas.fitting_text(line, {both, formula.with_numbers, formula.short_form}, face, theme.faint_ink);
+  view.element(all, formula.name + both);
+}
+
+}  // namespace
+
+void draw_formulas(const SoftmaxView& view, const Rect& band) {
+  const bool wide = band.w >= 560;
+  const float h = band.h / (wide ? 2 : 4);
+  const Face face =
+      h >= view.canvas.line_height(Face::body) + 2 && band.w >= (wide ? 900 : 460) ? Face::body : Face::small;
+  const std::array<Formula, 4> all = formulas(view.picture);
+  const float column = wide ? (band.w - 16) / 2 : band.w;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const float x = wide && i >= 2 ? column + 16 : 0;
+    const auto line = static_cast<float>(wide ? i % 2 : i);
+    draw_formula(view, {band.x + x, band.y + h * line, column, h}, all[i], face);
+  }
+}
+
+// ---- The bands below one another ------------------------------------------------------
+
+namespace {
+
+struct Band {
+  void (*draw)(const SoftmaxView&, const Rect&);
+  float least, most;
+  int weight;  // those of the least weight are left out first
+  bool shown = false;
+};
+
+constexpr float band_gap = 10;
+
+void draw_bands(const SoftmaxView& view, const Rect& room) {
+  const float lines = room.w >= 560 ? 2 : 4;
+  const float line_h = view.canvas.line_height(Face::small) + 2;
+  const bool merged = view.picture.merged;
+  std::array<Band, 6> bands{{{merged ? draw_weights : draw_scores, 74, merged ? 110.f : 400.f, 6},
+                             {draw_sum, 22, 46, 5},
+                             {draw_alpha, line_h, 28, 2},
+                             {draw_output, 2 * line_h + 3, 76, 1},
+                             {draw_normalized_output, 44, 190, 3},
+                             {draw_formulas, lines * line_h, lines * 26, 4}}};
+  // As many as have room, the weightiest first
+  float least = -band_gap, most = -band_gap;
+  for (int weight = 6; weight > 0; --weight)
+    for (Band& band : bands)
+      if (band.weight == weight && (weight == 6 || least + band_gap + band.least <= room.h)) {
+        band.shown = true;
+        least += band_gap + band.least, most += band_gap + band.most;
+      }
+
+  const float part = std::clamp((room.h - least) / (most - least), 0.f, 1.f);
+  Rect rest = room;
+  for (const Band& band : bands)
+    if (band.shown) band.draw(view, rest.take_top(band.least + (band.most - band.least) * part, band_gap));
+}
+
+std::string remark(const SoftmaxPicture& picture, int devices) {
+  using State = SoftmaxPicture::State;
+  if (picture.state == State::finished) return "all blocks are in: divide once at the end, O / l";
+  if (picture.state == State::neutral || picture.state == State::unrecorded) return {};
+  return (picture.state == State::absorbing ? "absorbs block " : "absorbed block ") +
+         std::to_string(picture.shown->owner) + ", " + std::to_string(picture.blocks) + " of " +
+         std::to_string(devices);
+}
+
+}  // namespace
+
+void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& frame) {
+  const Theme& theme = canvas.theme();
+  const Index row = frame.selection.row;
+  const SoftmaxPicture picture = softmax_picture(frame.recording, frame.moment, row);
+  const Rect room =
+      draw_panel(canvas, rect, frame.heading("Online softmax") + " \xc2\xb7 row " + std::to_string(row),
+                 remark(picture, frame.recording.devices()));
+  if (picture.state == SoftmaxPicture::State::unrecorded) {
+    canvas.paragraph(room, "This trace has no numbers of row " + std::to_string(row) + ".", Face::body,
+                     theme.faint_ink);
+  } else if (picture.state == SoftmaxPicture::State::neutral) {
+    canvas.paragraph(
+        room,
+        "No key seen yet: m = \xe2\x88\x92\xe2\x88\x9e, l = 0, O = 0, to which every block can be "
+        "added.",
+        Face::body, theme.faint_ink);
+  } else {
+    const bool wide = room.w >= 480;
+    const AbsorbPhases now = absorb_phases(picture.fraction, frame.settings.reduced_motion);
+    const SoftmaxView view{canvas, frame, picture, now, wide ? 76.f : 24.f, wide ? 124.f : room.w / 4};
+    draw_bands(view, room);
+  }
+}
+
+}  // namespace ringattn::viz

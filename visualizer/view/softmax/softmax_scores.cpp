@@ -1,0 +1,261 @@
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "visualizer/view/panels/labels.h"
+#include "visualizer/view/softmax/softmax_bands.h"
+
+namespace ringattn::viz {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Bars against the old and the new maximum: of the block that is shown, and of those before it where all keys
+// of the row have room.
+class ScoreChart {
+ public:
+  ScoreChart(const SoftmaxView& view, const Rect& band)
+      : view_(view),
+        canvas_(view.canvas),
+        theme_(view.canvas.theme()),
+        row_(view.picture.facts()),
+        owner_(view.picture.shown->owner),
+        columns_(view.columns(band)),
+        line_h_(view.canvas.line_height(Face::small)) {
+    keys_ = columns_.main.take_bottom(line_h_, 3);
+    plot_ = columns_.main.inset(0, 2);
+    const float all = plot_.w / static_cast<float>(view.frame.recording.header().Skv);
+    if (view.picture.met.size() > 0 && all >= 44 && !view.frame.recording.header().queries_rotate()) {
+      for (const Event* event : view.picture.met) add_bars(*event, 1);
+      cell_ = std::min(all, 180.f);
+    } else {
+      // Beyond so many, a bar stands for some neighbours
+      const auto most = static_cast<std::size_t>(std::max(1.f, plot_.w / 5));
+      add_bars(*view.picture.shown, std::max<std::size_t>(1, (row_.scores.size() + most - 1) / most));
+      cell_ = std::min(plot_.w / static_cast<float>(std::max<std::size_t>(bars_.size(), 1)), 220.f);
+    }
+    values_fit_ = plot_.h >= 4.5f * line_h_;
+    for (const Bar& bar : bars_)
+      values_fit_ =
+          values_fit_ && canvas_.text_size(SoftmaxView::short_number(bar.score), Face::small).w <= cell_ - 4;
+  }
+
+  void draw() {
+    draw_labels();
+    canvas_.line({plot_.x, y_of(0)}, {plot_.right(), y_of(0)}, theme_.outline);
+    for (std::size_t i = 0; i < bars_.size(); ++i) draw_bar(i);
+    draw_keys();
+    draw_maxima();
+    for (std::size_t i = 0; i < bars_.size(); ++i) draw_value(i);
+    if (nothing_seen()) draw_nothing_seen();
+  }
+
+ private:
+  static constexpr float ghost_h = 9;
+
+  struct Bar {
+    const Event* event;
+    double score;    // the largest of its keys, NaN where one is NaN
+    Index key = -1;  // the first of them, in the text; -1: nobody knows
+  };
+
+  void add_bars(const Event& event, std::size_t group) {
+    group_ = group;
+    const std::vector<double>& scores = event.row->scores;
+    const std::vector<Index>& keys = view_.frame.recording.key_rows(event.owner);
+    for (std::size_t first = 0; first < scores.size(); first += group) {
+      Bar bar{&event, -infinity, first < keys.size() ? keys[first] : -1};
+      for (std::size_t k = first; k < std::min(first + group, scores.size()); ++k)
+        if (std::isnan(scores[k]) || scores[k] > bar.score) bar.score = scores[k];
+      bars_.push_back(bar);
+    }
+  }
+  bool is_now(std::size_t i) const { return bars_[i].event == view_.picture.shown; }
+
+  // Below the lowest bar there is room for its number
+  float y_of(double score) const {
+    const float below = view_.picture.scores.low < 0 && plot_.h >= 6 * line_h_ ? line_h_ + 2 : 4;
+    const float room = plot_.h - line_h_ / 2 - below;
+    return plot_.bottom() - below - room * static_cast<float>(view_.picture.scores.part(score));
+  }
+  Rect cell(std::size_t i) const {
+    return {plot_.x + cell_ * static_cast<float>(i), plot_.y, cell_, plot_.h};
+  }
+  bool nothing_seen() const {
+    for (const double score : row_.scores)
+      if (score != -infinity) return false;
+    return true;
+  }
+  // Between the lines of the chart, where there is more room, beyond the bars of the blocks before
+  void draw_nothing_seen() const {
+    const float zero = y_of(0), top = std::isfinite(row_.m_after) ? y_of(row_.m_after) + 2 : plot_.y;
+    const float above = zero - ghost_h - 2 - top, below = plot_.bottom() - zero - 2;
+    std::size_t first = 0;
+    while (first < bars_.size() && !is_now(first)) ++first;
+    const float left = cell(first).x + (first > 0 ? 8 : 0);
+    const Rect room{left, above >= below ? top : zero + 2, plot_.right() - left, std::max(above, below)};
+    const bool same = row_.m_before == row_.m_after && row_.l_before == row_.l_after;
+    if (same)
+      canvas_.fitting_text(room, {"this row sees no key of the block: nothing changes", "nothing changes"},
+                           Face::small, theme_.faint_ink);
+    else
+      canvas_.fitting_text(room,
+                           {"this row sees no key of the block, and yet it changes", "no key, yet a change"},
+                           Face::small, theme_.wrong);
+  }
+
+  void draw_labels() const {
+    Rect label = columns_.label;
+    label.h = columns_.main.h;
+    view_.label(label.take_top(line_h_, 4), group_ > 1 ? "top scores" : "scores S", "S");
+    const Rect chip = label.take_top(std::min(line_h_ + 4, label.h));
+    if (chip.h < line_h_) return;
+    const Rect block{chip.x, chip.y, std::min(chip.w, 40.f), chip.h};
+    canvas_.block(block, owner_, 4);
+    canvas_.fitting_text(block, {block_label("K", owner_), short_label(owner_)}, Face::small,
+                         theme_.ink_on(theme_.of(owner_)), Align::centre);
+    canvas_.element(block, Target::block(owner_), view_.picture.shown->id,
+                    block_label("K V", owner_) + " is being absorbed");
+  }
+
+  Rect rect_of(std::size_t i) const {
+    const Rect place = cell(i);
+    const double score = bars_[i].score;
+    const float w = std::min(place.w * 0.7f, 120.f), zero = y_of(0);
+    const float end = zero + (y_of(score) - zero) * static_cast<float>(is_now(i) ? view_.phases.scores : 1);
+    const float left = place.centre().x - w / 2;
+    if (!std::isfinite(score)) return {left, zero - ghost_h, w, ghost_h};
+    return {left, std::min(zero, end), w, std::max(std::abs(end - zero), 1.f)};
+  }
+
+  // Of blocks that are past a pale one
+  Color color_of(std::size_t i) const {
+    return mix(theme_.panel, theme_.of(bars_[i].event->owner), is_now(i) ? 1 : 0.4);
+  }
+
+  void draw_bar(std::size_t i) const {
+    const Bar& bar = bars_[i];
+    const Rect place = cell(i), rect = rect_of(i);
+    const float radius = std::min(3.f, std::min(rect.w, rect.h) / 3);
+    if (bar.score == -infinity)
+      canvas_.frame(rect, theme_.outline, 1, radius);
+    else if (std::isfinite(bar.score) && is_now(i))
+      canvas_.block(rect, bar.event->owner, radius);
+    else if (std::isfinite(bar.score))
+      canvas_.fill(rect, color_of(i), radius);
+    const std::string what = (is_now(i) ? "" : "before: ") + key_text(i) +
+                             (bar.score == -infinity ? " is hidden" : ": score " + number_text(bar.score));
+    canvas_.element({place.x, plot_.y, place.w, plot_.h},
+                    Target::event(bar.event->id.device, bar.event->id.sequence), bar.event->id, what);
+  }
+
+  // In the bar where it is tall enough, else beyond its end; never struck through by a line
+  void draw_value(std::size_t i) const {
+    const double value = bars_[i].score;
+    const Rect place = cell(i), bar = rect_of(i);
+    const std::string text = SoftmaxView::short_number(value);
+    const float w = canvas_.text_size(text, Face::small).w;
+    const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
+    if (!std::isfinite(value)) {
+      if (value != -infinity)
+        canvas_.fitting_text({place.x, y_of(0) - line_h_ - 1, place.w, line_h_}, {text, "!"}, Face::small,
+                             theme_.wrong, Align::centre);
+      return;
+    }
+    const float top = inside ? (up ? bar.y + 3 : bar.bottom() - line_h_ - 3)
+                             : (up ? bar.y - line_h_ - 1 : bar.bottom() + 1);
+    const Rect rect = around({place.centre().x, top + line_h_ / 2}, w + 2, line_h_);
+    if (!values_fit_ || !plot_.contains(rect, 1)) return;
+    const Color behind = inside ? color_of(i) : theme_.panel;
+    if (!inside || !Theme::striped(bars_[i].event->owner)) canvas_.fill(rect.inset(-1, 0), behind);
+    const Color outside = is_now(i) ? theme_.ink : theme_.faint_ink;
+    canvas_.text(rect, text, Face::small, inside ? theme_.ink_on(behind) : outside, Align::centre);
+  }
+
+  std::string key_text(std::size_t i) const {
+    if (bars_[i].key < 0) return "a key of the block";
+    return (group_ > 1 ? "keys from " : "key ") + std::to_string(bars_[i].key);
+  }
+
+  // What stands below a bar: the word of its key, or its number
+  std::string name_of(std::size_t i) const {
+    if (bars_[i].key < 0) return {};
+    const auto key = static_cast<std::size_t>(bars_[i].key);
+    const auto& words = view_.frame.recording.words;
+    return key < words.size() && group_ == 1 ? words[key] : std::to_string(key);
+  }
+
+  void draw_keys() const {
+    Rect label = columns_.label;
+    view_.label(label.take_bottom(line_h_), "key", "");
+    float widest = 0;
+    for (std::size_t i = 0; i < bars_.size(); ++i)
+      widest = std::max(widest, canvas_.text_size(name_of(i), Face::small).w);
+    // Each below its bar, or some of them, each beginning below its bar
+    const auto every =
+        static_cast<std::size_t>(std::max(1.f, std::ceil((std::min(widest, 120.f) + 6) / cell_)));
+    for (std::size_t i = 0; i < bars_.size(); i += every) {
+      const float w = std::min(cell_ * static_cast<float>(every) - 4, keys_.right() - cell(i).x);
+      const bool faint = bars_[i].score == -infinity || !is_now(i);
+      canvas_.fitting_text({cell(i).x + (every == 1 ? 2.f : 0.f), keys_.y, w, line_h_}, {name_of(i)},
+                           Face::small, faint ? theme_.faint_ink : theme_.ink,
+                           every == 1 ? Align::centre : Align::left);
+    }
+  }
+
+  void draw_maxima() const {
+    const bool had = std::isfinite(row_.m_before), has = std::isfinite(row_.m_after);
+    const bool moved = row_.m_before != row_.m_after;
+    if (!has) {
+      const bool neutral = row_.m_after == -infinity;
+      canvas_.fitting_text({columns_.number.x, plot_.y, columns_.number.w, line_h_},
+                           {"m = " + number_text(row_.m_after)}, Face::small,
+                           neutral ? theme_.faint_ink : theme_.wrong);
+      return;
+    }
+    const float from = had ? y_of(row_.m_before) : plot_.bottom();
+    const float to = from + (y_of(row_.m_after) - from) * static_cast<float>(view_.phases.maximum);
+    if (had && moved) canvas_.dashed({plot_.x, from}, {plot_.right(), from}, theme_.maximum, 1.2f, 5);
+    canvas_.line({plot_.x, to}, {plot_.right() + 4, to}, theme_.maximum, 2);
+
+    // The names of both lines beside them, one above the other
+    const Rect& place = columns_.number;
+    const float top = plot_.y, bottom = plot_.bottom() - line_h_;
+    float new_y = std::clamp(to - line_h_ / 2, top, std::max(top, bottom));
+    float old_y = std::clamp(from - line_h_ / 2, top, std::max(top, bottom));
+    const bool both = had && moved && plot_.h >= 2 * line_h_;
+    if (both && std::abs(old_y - new_y) < line_h_) {
+      const bool old_below = from >= to;
+      float& upper = old_below ? new_y : old_y;
+      float& lower = old_below ? old_y : new_y;
+      upper = std::min(upper, bottom - line_h_);
+      lower = upper + line_h_;
+    }
+    canvas_.fitting_text({place.x, new_y, place.w, line_h_},
+                         {"m = " + number_text(row_.m_after), number_text(row_.m_after)}, Face::small,
+                         theme_.maximum);
+    if (both)
+      canvas_.fitting_text({place.x, old_y, place.w, line_h_},
+                           {"before " + number_text(row_.m_before), number_text(row_.m_before)}, Face::small,
+                           theme_.faint_ink);
+  }
+
+  const SoftmaxView& view_;
+  Canvas& canvas_;
+  const Theme& theme_;
+  const RowFacts& row_;
+  int owner_;
+  SoftmaxView::Columns columns_;
+  float line_h_, cell_ = 1;
+  Rect plot_, keys_;
+  std::vector<Bar> bars_;
+  std::size_t group_ = 1;   // keys for which a bar stands
+  bool values_fit_ = true;  // the numbers of all bars, or none is written
+};
+
+}  // namespace
+
+void draw_scores(const SoftmaxView& view, const Rect& band) { ScoreChart(view, band).draw(); }
+
+}  // namespace ringattn::viz

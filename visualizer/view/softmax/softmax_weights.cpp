@@ -1,0 +1,48 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "visualizer/view/panels/labels.h"
+#include "visualizer/view/softmax/softmax_bands.h"
+
+namespace ringattn::viz {
+
+// How much each of them counts in the sum: what arrived, by the blocks that are in it, and what was found
+// here
+void draw_weights(const SoftmaxView& view, const Rect& band) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const RowFacts& row = view.picture.facts();
+  Rect room = band;
+  const float h = std::min((band.h - 6) / 2, 34.f);
+  const auto share = [&](double l) { return row.l_after == 0 ? 0 : l / row.l_after; };
+  const double arrived = share(row.alpha * row.l_before), found = share(view.picture.added);
+
+  const auto draw = [&](const char* longer, const char* shorter, double weight, std::size_t begin,
+                        std::size_t end) {
+    const SoftmaxView::Columns columns = view.columns(room.take_top(h, 6));
+    view.label(columns.label, longer, shorter);
+    canvas.frame(columns.main, theme.outline, 1, 3);
+    float x = columns.main.x;
+    for (std::size_t i = begin; i < end; ++i) {
+      const Contribution& part = view.picture.sum[i];
+      if (!std::isfinite(share(part.after))) continue;
+      const Rect segment{x, columns.main.y,
+                         columns.main.w * static_cast<float>(std::clamp(share(part.after), 0., 1.)), h};
+      canvas.block(segment, part.owner, 2);
+      canvas.fitting_text(segment.inset(2, 0), {short_label(part.owner)}, Face::small,
+                          theme.ink_on(theme.of(part.owner)), Align::centre);
+      canvas.element(segment, Target::block(part.owner), part.event);
+      x = segment.right();
+    }
+    canvas.fitting_text(columns.number, {"weight " + number_text(weight), number_text(weight)}, Face::small,
+                        std::isfinite(weight) ? theme.ink : theme.wrong);
+    view.element({columns.label.x, columns.label.y, columns.label.w, h},
+                 std::string(longer) + ": weight " + number_text(weight));
+  };
+  const std::size_t last = view.picture.sum.size() - 1;
+  draw("arrived", "in", arrived, 0, last);
+  draw("found here", "+", found, last, last + 1);
+}
+
+}  // namespace ringattn::viz
