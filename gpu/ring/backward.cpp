@@ -53,7 +53,7 @@ void Backward::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, 
     sum.elements[i] = result[i].shape().size();
   }
   sums_.add(step, sum);
-  facts.record_merge(EventKind::grad_hop, step, result.owner);
+  facts.record_accumulation(EventKind::grad_hop, step, result.owner);
 }
 
 // ---- K and V rotate ----------------------------------------------------------

@@ -75,7 +75,7 @@ void ForwardQ::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, 
   pair.O_other = arrived[2].as<float>();
   pair.rows = static_cast<int>(result[0].shape().S);
   batched_merge_.add(step, pair);
-  facts.record_merge(EventKind::merge, step, result.owner);
+  facts.record_accumulation(EventKind::merge, step, result.owner);
 }
 
 void ForwardQ::accept_results(Block<OnGpu> result) {

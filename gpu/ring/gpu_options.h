@@ -2,7 +2,7 @@
 
 #include "gpu/transport/peer_group.h"
 #include "reference/ring/ring_options.h"
-#include "reference/ring/transport.h"
+#include "reference/comm/transport.h"
 
 namespace ringattn::gpu {
 

@@ -8,8 +8,8 @@
 #include "gpu/runtime/stream_clock.h"
 #include "gpu/transport/channel_buffers.h"
 #include "reference/definition/dtype.h"
-#include "reference/ring/config.h"
-#include "reference/ring/link.h"
+#include "reference/ring/ring_config.h"
+#include "reference/comm/link.h"
 #include "reference/ring/ring_attention.h"
 
 namespace ringattn::gpu {

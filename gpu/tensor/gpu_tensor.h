@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "gpu/runtime/device_buffer.h"
-#include "reference/ring/block.h"
+#include "reference/comm/block.h"
 
 namespace ringattn {
 

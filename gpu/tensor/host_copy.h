@@ -5,7 +5,7 @@
 #include "gpu/tensor/gpu_tensor.h"
 #include "gpu/runtime/stream.h"
 #include "reference/definition/dtype.h"
-#include "reference/definition/positions.h"
+#include "reference/definition/row_positions.h"
 
 namespace ringattn::gpu {
 

@@ -3,7 +3,7 @@
 #include "gpu/transport/peer_group.h"
 #include "gpu/runtime/stream_clock.h"
 #include "gpu/transport/channel_buffers.h"
-#include "reference/ring/link.h"
+#include "reference/comm/link.h"
 
 namespace ringattn::gpu {
 

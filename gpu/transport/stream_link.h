@@ -6,7 +6,7 @@
 #include "gpu/runtime/stream_clock.h"
 #include "gpu/transport/channel_buffers.h"
 #include "gpu/runtime/communicator.h"
-#include "reference/ring/link.h"
+#include "reference/comm/link.h"
 #include "reference/ring/ring_options.h"
 
 namespace ringattn::gpu {

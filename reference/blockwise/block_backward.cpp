@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "reference/blockwise/exponential.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -14,7 +15,7 @@ Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
-        if (lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) continue;
+        if (lse(b, i, h, 0) == minus_infinity<T>) continue;
         const T delta = cotangents.dout.head(b, h).row(i).dot(out.head(b, h).row(i));
         row_term(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
       }

@@ -21,6 +21,8 @@ struct BlockPair {
   }
   Index kv_head(Index query_head) const { return query_head / (Q.shape().H / K.shape().H); }
 
+  BlockWork work() const { return {mask_class(), live_pairs()}; }
+
   // Pairs of query and key that the mask leaves, over all sequences and query heads
   Index live_pairs() const {
     Index sum = 0;

@@ -4,6 +4,18 @@
 
 namespace ringattn {
 
+std::string_view name(MaskClass mask_class) {
+  switch (mask_class) {
+    case MaskClass::full:
+      return "full";
+    case MaskClass::partial:
+      return "partial";
+    case MaskClass::skipped:
+      break;
+  }
+  return "skipped";
+}
+
 namespace {
 
 std::span<const RowPosition> rows(std::span<const RowPosition> positions, RowRange tile) {

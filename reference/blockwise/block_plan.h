@@ -1,8 +1,10 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
 
 namespace ringattn {
@@ -10,12 +12,12 @@ namespace ringattn {
 // What a mask leaves of a block of queries x keys.
 enum class MaskClass { full, partial, skipped };
 
-// Rows [begin, end) of a block.
-struct RowRange {
-  Index begin = 0, end = 0;
+std::string_view name(MaskClass mask_class);  // "full", "partial" or "skipped"
 
-  Index size() const { return end - begin; }
-  bool operator==(const RowRange&) const = default;
+// What attention between a block of queries and a block of keys has to compute.
+struct BlockWork {
+  MaskClass mask_class = MaskClass::skipped;
+  Index live_pairs = 0;  // pairs of query and key that the mask leaves, over all sequences and query heads
 };
 
 // Largest tiles: the scores of a pair of tiles stay in a core's second-level cache.

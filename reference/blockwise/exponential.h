@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "reference/definition/tensor.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -12,7 +13,7 @@ template <class T>
 T smallest_exponential() {
   static const T smallest = [] {
     Eigen::Array<T, 64, 1> x;
-    x.setConstant(-std::numeric_limits<T>::infinity());
+    x.setConstant(minus_infinity<T>);
     return x.exp().eval()(0);
   }();
   return smallest;

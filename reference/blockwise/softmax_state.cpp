@@ -4,15 +4,9 @@
 #include <limits>
 
 #include "reference/blockwise/exponential.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
-
-namespace {
-
-template <class T>
-constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
-
-}  // namespace
 
 template <class T>
 SoftmaxState<T>::SoftmaxState(const Shape& out)

@@ -1,16 +1,10 @@
 #include "reference/definition/attention.h"
+#include "reference/definition/minus_infinity.h"
 
 #include <cmath>
 #include <limits>
 
 namespace ringattn {
-
-namespace {
-
-template <class T>
-constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
-
-}  // namespace
 
 template <class T>
 Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h) {

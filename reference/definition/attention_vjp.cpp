@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -26,7 +27,7 @@ Matrix<T> score_gradient(const Problem<T>& problem, const AttentionOutput<T>& fo
   Vector<T> row_term = -dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();  // -delta + dlse
   if (cotangents.dlse.data) row_term += cotangents.dlse.head(b, h);
   for (Index i = 0; i < row_term.size(); ++i)
-    if (forward.lse(b, i, h, 0) == -std::numeric_limits<T>::infinity()) row_term(i) = 0;
+    if (forward.lse(b, i, h, 0) == minus_infinity<T>) row_term(i) = 0;
 
   Matrix<T> dS = dO * problem.V.head(b, problem.kv_head(h)).transpose();
   dS.colwise() += row_term;

@@ -21,6 +21,9 @@ Layout parse_layout(std::string_view name);
 
 struct RowRange {
   Index begin = 0, end = 0;
+
+  Index size() const { return end - begin; }
+  bool operator==(const RowRange&) const = default;
 };
 
 // Chunk c of n over N rows: [floor(c N / n), floor((c + 1) N / n)); the chunks tile the rows whatever n and N

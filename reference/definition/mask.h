@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/definition/positions.h"
+#include "reference/definition/row_positions.h"
 
 namespace ringattn {
 

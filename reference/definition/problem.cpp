@@ -16,8 +16,8 @@ void check_positions(const char* name, const RowPositions& positions, Index B, I
           " must be given once or for each of the ", B, " sequences; found ", positions.sequences());
   for (Index b = 0; b < positions.sequences(); ++b)
     for (const RowPosition& row_position : positions.of(b))
-      require(-largest_position < token.position && token.position < largest_position,
-              "[attention] positions in ", name, " must lie within +-2^62; found ", token.position);
+      require(-largest_position < row_position.position && row_position.position < largest_position,
+              "[attention] positions in ", name, " must lie within +-2^62; found ", row_position.position);
 }
 
 // Scale and soft-cap must survive in the arithmetic type

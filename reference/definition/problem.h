@@ -5,7 +5,7 @@
 
 #include "reference/definition/mask.h"
 #include "reference/definition/tensor.h"
-#include "reference/definition/positions.h"
+#include "reference/definition/row_positions.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/definition/positions.h"
+#include "reference/definition/row_positions.h"
 
 #include <algorithm>
 
@@ -23,7 +23,7 @@ RowPositions RowPositions::sequence(Index b) const {
 RowPositions consecutive_positions(Index length, std::int64_t offset) {
   RowPositions positions(1, length);
   std::int64_t position = offset;
-  for (RowPosition& row_position : positions.of(0)) token.position = position++;
+  for (RowPosition& row_position : positions.of(0)) row_position.position = position++;
   return positions;
 }
 
@@ -40,7 +40,7 @@ void check_cu_seqlens(const char* name, const std::vector<std::int64_t>& cu, Ind
 }
 
 void place_document(std::span<RowPosition> rows, std::int64_t offset, std::int64_t document) {
-  for (RowPosition& row_position : rows) token = {offset++, document};
+  for (RowPosition& row_position : rows) row_position = {offset++, document};
 }
 
 }  // namespace

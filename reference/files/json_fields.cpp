@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -12,7 +13,7 @@ namespace {
 
 std::optional<double> to_number(const Json& value) {
   if (value.is_number()) return value.get<double>();
-  if (value == "-inf") return -std::numeric_limits<double>::infinity();
+  if (value == "-inf") return minus_infinity<double>;
   if (value == "inf") return std::numeric_limits<double>::infinity();
   if (value == "nan") return std::numeric_limits<double>::quiet_NaN();
   return {};

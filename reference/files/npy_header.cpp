@@ -16,15 +16,15 @@ class PythonLiteralParser {
   PythonLiteralParser(std::string_view text, const std::string& error_prefix) : rest_(text), error_prefix_(error_prefix) {}
 
   // Whether _token_ comes next; if so, steps over it
-  bool accept(std::string_view token) {
+  bool accept(std::string_view row_position) {
     skip_blanks();
-    if (rest_.substr(0, token.size()) != token) return false;
-    rest_.remove_prefix(token.size());
+    if (rest_.substr(0, row_position.size()) != row_position) return false;
+    rest_.remove_prefix(row_position.size());
     return true;
   }
 
-  void expect(std::string_view token) {
-    if (!accept(token)) fail(in_quotes(token));
+  void expect(std::string_view row_position) {
+    if (!accept(row_position)) fail(in_quotes(row_position));
   }
 
   bool at_end() {

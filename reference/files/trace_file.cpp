@@ -68,7 +68,7 @@ class EventParser {
     if (fields.integer("device", 0, header_.devices - 1) != event.id.device)
       fields.fail("device", "that of the id");
     event.kind = enum_value(fields, "kind", event_kind, "a kind of event");
-    event.at = enum_value(fields, "at", event_phase, "begin, end or point");
+    event.phase = enum_value(fields, "at", event_phase, "begin, end or point");
     event.lane = enum_value(fields, "lane", event_lane, "a lane");
     event.step = int_of(fields, "step", -1, INT32_MAX);
     event.t = fields.finite_number("t");

@@ -132,7 +132,7 @@ template class PairOperand<bool>;
 
 namespace {
 
-// The array of the axes axis_order of a tensor; the tensor lives as long as the array
+// The array of the axes _axis_order_ of a tensor; the tensor lives as long as the array
 template <class T>
 nb::object to_ndarray(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
   auto* owned = new Tensor<T>(std::move(tensor));

@@ -7,6 +7,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/chunked.h"
 #include "reference/python/problem_arrays.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn::python {
 
@@ -50,7 +51,7 @@ SoftmaxState<double> state_from_result(const TensorView<const double>& out, cons
   for (Index b = 0; b < out.shape.B; ++b)
     for (Index h = 0; h < out.shape.H; ++h)
       for (Index i = 0; i < out.shape.S; ++i) {
-        if (lse(b, i, h, 0) == -std::numeric_limits<double>::infinity()) continue;
+        if (lse(b, i, h, 0) == minus_infinity<double>) continue;
         state.m(b, i, h, 0) = lse(b, i, h, 0);
         state.l(b, i, h, 0) = 1;
         state.O.head(b, h).row(i) = out.head(b, h).row(i);
@@ -81,8 +82,8 @@ nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, con
 }  // namespace
 
 void bind_attention(nb::module_& m) {
-  m.def("attention", &attention_of, "case"_a, "(out, lse)");
-  m.def("attention_vjp", &vjp_of, "case"_a, "dout"_a, "dlse"_a.none(), "(dq, dk, dv)");
+  m.def("attention", &attention_of, "inputs"_a, "(out, lse)");
+  m.def("attention_vjp", &vjp_of, "inputs"_a, "dout"_a, "dlse"_a.none(), "(dq, dk, dv)");
   m.def("merge", &merge, "out_a"_a, "lse_a"_a, "out_b"_a, "lse_b"_a, "axes"_a, "(out, lse)");
 }
 

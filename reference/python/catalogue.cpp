@@ -20,7 +20,7 @@ nb::list lists(const RowPositions& positions, Field field) {
   nb::list sequences;
   for (Index b = 0; b < positions.sequences(); ++b) {
     nb::list numbers;
-    for (const RowPosition& row_position : positions.of(b)) numbers.append(token.*field);
+    for (const RowPosition& row_position : positions.of(b)) numbers.append(row_position.*field);
     sequences.append(numbers);
   }
   return sequences;

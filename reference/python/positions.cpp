@@ -48,9 +48,9 @@ RowPositions override_positions(const std::string& side, RowPositions defaults, 
   for (Index b = 0; b < positions.sequences(); ++b)
     for (Index i = 0; i < S; ++i) {
       RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(i)];
-      token = defaults.of(0)[static_cast<std::size_t>(i)];
-      if (position) token.position = position(b, i);
-      if (segment) token.segment = segment(b, i);
+      row_position = defaults.of(0)[static_cast<std::size_t>(i)];
+      if (position) row_position.position = position(b, i);
+      if (segment) row_position.segment = segment(b, i);
     }
   return positions;
 }

@@ -143,7 +143,7 @@ void bind_ring(nb::module_& m) {
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                           : run_ring_as<float>(inputs, operands, call);
       },
-      "case"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
+      "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
       "dout"_a.none(), "dlse"_a.none(), "out, lse, the gradients, the figures of each device, the trace");
 }
 

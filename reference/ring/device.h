@@ -4,38 +4,39 @@
 #include <string>
 #include <vector>
 
-#include "reference/ring/link.h"
-#include "reference/ring/schedule.h"
+#include "reference/comm/link.h"
 #include "reference/ring/device_program.h"
+#include "reference/ring/schedule.h"
 
 namespace ringattn {
 
-// One device of the ring: the block that visits it, its work, its link, and the pen that writes down the
-// facts.
+// One device of the ring. It holds the resident block, lets its program compute with the block, and passes blocks and
+// results on over its link. Every send, receive and wait becomes an event of its recorder.
 template <class T>
 class Device {
  public:
-  Device(int device, int devices, DeviceProgram<T>& work, Link<T>& link, Recorder& recorder);
+  Device(int device, int devices, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder);
 
   void begin();
-  void send_on(int step);    // posts the block it holds to the next device
-  void attend(int step);     // works on it, and joins what the devices before found out for its owner
-  void take_next(int step);  // sends the result after the block, waits for the next block and holds it
-  void finish();             // takes home what all devices found out for its own block
+  void send_on(int step);    // sends the resident block to the next device
+  void attend(int step);     // computes with it, and adds the results that arrive for its owner
+  void take_next(int step);  // sends the results after the block, then waits for the next block
+  void finish();             // accepts the results of all devices for the own block
 
  private:
   bool last(int step) const { return step == devices_ - 1; }
-  bool has_results() const { return !work_.behind().empty(); }
+  bool has_results() const { return !pass_.results.empty(); }
   void send(int step, Channel channel, const Block<T>& block);
   void receive(int step, Channel channel, Block<T>& block);
 
   int device_, devices_;
-  DeviceProgram<T>& work_;
+  DeviceProgram<T>& program_;
   Link<T>& link_;
   Recorder& recorder_;
-  Block<T> resident_;                // travels ahead
-  Block<T> result_;                 // follows behind
-  std::vector<Shape> own_result_shapes_;  // of the results for the own block
+  PassDescription pass_;
+  Block<T> resident_;  // travels on channel blocks
+  Block<T> result_;    // travels on channel results
+  std::vector<Shape> own_result_shapes_;
 };
 
 template <class T>
@@ -45,12 +46,12 @@ std::vector<Shape> shapes_of(const Block<T>& block) {
   return shapes;
 }
 
-// Results for one block have one shape; others can only come from messages out of order
+// All results for one block have one shape; another shape proves that messages came out of order
 template <class T>
 void check_shapes(const Block<T>& arrived, const std::vector<Shape>& expected, int device) {
   if (shapes_of(arrived) != expected)
-    throw std::runtime_error("[ring] results for one block must have one shape; device " +
-                             std::to_string(device) + " received some of another, for the block of device " +
+    throw std::runtime_error("[ring] results for one block must have one shape; device " + std::to_string(device) +
+                             " received results of another shape for the block of device " +
                              std::to_string(arrived.owner) +
                              "; look for messages that were lost, repeated or reordered");
 }
@@ -58,14 +59,19 @@ void check_shapes(const Block<T>& arrived, const std::vector<Shape>& expected, i
 // ---- The verbs ---------------------------------------------------------------------
 
 template <class T>
-Device<T>::Device(int device, int devices, DeviceProgram<T>& work, Link<T>& link, Recorder& recorder)
-    : device_(device), devices_(devices), work_(work), link_(link), recorder_(facts) {}
+Device<T>::Device(int device, int devices, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder)
+    : device_(device),
+      devices_(devices),
+      program_(program),
+      link_(link),
+      recorder_(recorder),
+      pass_(program.description()) {}
 
 template <class T>
 void Device<T>::begin() {
-  recorder_.begin_run(work_.pass());
-  for (const auto& [what, bytes] : work_.allocations()) recorder_.record_alloc(what, bytes);
-  resident_ = work_.own_block();
+  recorder_.begin_run(pass_.pass);
+  for (const auto& [what, bytes] : pass_.allocations) recorder_.record_alloc(what, bytes);
+  resident_ = program_.own_block();
 }
 
 template <class T>
@@ -75,13 +81,13 @@ void Device<T>::send_on(int step) {
 
 template <class T>
 void Device<T>::attend(int step) {
-  result_ = work_.attend(step, resident_, recorder_);
+  result_ = program_.attend(step, resident_);
   if (step == 0) own_result_shapes_ = shapes_of(result_);
   if (!has_results() || step == 0) return;
   Block<T> arrived;
   receive(step, Channel::results, arrived);
   check_shapes(arrived, shapes_of(result_), device_);
-  work_.accumulate(step, result_, std::move(arrived), recorder_);
+  program_.accumulate(step, result_, std::move(arrived));
 }
 
 template <class T>
@@ -94,25 +100,28 @@ void Device<T>::take_next(int step) {
 template <class T>
 void Device<T>::finish() {
   if (has_results()) {
-    Block<T> result;
-    receive(devices_ - 1, Channel::results, result);
-    check_shapes(result, own_result_shapes_, device_);
-    work_.accept_results(std::move(result));
+    Block<T> results;
+    receive(devices_ - 1, Channel::results, results);
+    check_shapes(results, own_result_shapes_, device_);
+    program_.accept_results(std::move(results));
   }
   resident_ = {};
   recorder_.record_finalize();
-  for (const auto& [what, bytes] : work_.allocations()) recorder_.record_free(what, bytes);
+  for (const auto& [what, bytes] : pass_.allocations) recorder_.record_free(what, bytes);
   recorder_.end_run();
 }
+
+// ---- Messages, and their events ------------------------------------------------------
 
 template <class T>
 void Device<T>::send(int step, Channel channel, const Block<T>& block) {
   recorder_.begin_wait(step, "send_buffer");
-  const double empty_since = link_.reserve(device_, channel);
-  recorder_.end_wait(empty_since);
+  const double free_since = link_.reserve(device_, channel);
+  recorder_.end_wait(free_since);
 
-  const std::string_view what = channel == Channel::blocks ? work_.ahead() : work_.behind();
-  const MessageTiming timing = recorder_.begin_send(step, next_device(device_, devices_), block.owner, what, block.bytes());
+  const std::string_view what = channel == Channel::blocks ? pass_.blocks : pass_.results;
+  const MessageTiming timing =
+      recorder_.begin_send(step, next_device(device_, devices_), block.owner, what, block.bytes());
   link_.send(device_, channel, {block, timing});
   recorder_.end_send();
 }
@@ -125,7 +134,7 @@ void Device<T>::receive(int step, Channel channel, Block<T>& block) {
   recorder_.end_wait(held.timing.arrives_t, held.timing.sent);
 
   block = std::move(held.block);
-  const std::string_view what = channel == Channel::blocks ? work_.ahead() : work_.behind();
+  const std::string_view what = channel == Channel::blocks ? pass_.blocks : pass_.results;
   recorder_.record_recv(step, previous_device(device_, devices_), block.owner, what, block.bytes(), held.timing);
 }
 

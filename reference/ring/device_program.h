@@ -1,43 +1,36 @@
 #pragma once
 
-#include <string_view>
-#include <utility>
-
-#include "reference/ring/block.h"
-#include "reference/trace/recorder.h"
+#include "reference/blockwise/block_plan.h"
+#include "reference/comm/block.h"
+#include "reference/ring/pass_description.h"
 
 namespace ringattn {
 
-// Names and bytes of what a device holds from begin to end.
-using Allocations = std::vector<std::pair<std::string_view, Index>>;
-
-// What one device does with the blocks that visit it. Which tensors stay and which travel is all that differs
-// between forward and backward, K/V rotating and Q rotating; the ring is the same.
+// What one device computes with the blocks that pass through it. Forward and backward, with K/V or with Q rotating,
+// are four programs. They differ only in which tensors stay and which travel; the loop that runs them is the same.
 template <class T>
-class Work {
+class DeviceProgram {
  public:
-  virtual ~Work() = default;
+  virtual ~DeviceProgram() = default;
 
-  // The device's own block, which it sends round
+  // Names of what travels, and the memory that the pass takes on this device
+  virtual PassDescription description() const = 0;
+
+  // The block of this device, which travels around the ring
   virtual Block<T> own_block() = 0;
 
-  // Uses a visiting block. Returns what this device found out for the block's owner, or an empty block where
-  // all results stay here
-  virtual Block<T> attend(int step, const Block<T>& resident, Recorder& recorder) = 0;
+  // How many pairs of query and key the mask leaves while _resident_ is on this device
+  virtual BlockWork work_with(const Block<T>& resident) const = 0;
 
-  // Adds what the devices before this one found out for the same block
-  virtual void accumulate(int step, Block<T>& result, Block<T> arrived, Recorder& recorder) = 0;
+  // Computes with the resident block at a step. Returns this device's contribution to the results of the block's
+  // owner, or an empty block where all results stay on the devices that compute them
+  virtual Block<T> attend(int step, const Block<T>& resident) = 0;
 
-  // The results of all devices for the own block have come home
-  virtual void accept_results(Block<T> result) = 0;
+  // result = arrived + result: _arrived_ holds the contributions of the devices that had the block before
+  virtual void accumulate(int /*step*/, Block<T>& /*result*/, Block<T> /*arrived*/) {}
 
-  virtual std::string_view pass() const = 0;  // "forward" or "backward"
-
-  // Names of what travels ahead and behind; nothing travels behind where the latter is empty
-  virtual std::string_view ahead() const = 0;
-  virtual std::string_view behind() const { return {}; }
-
-  virtual Allocations allocations() const = 0;  // slots included
+  // Takes the results for the own block, to which all devices have contributed
+  virtual void accept_results(Block<T> /*results*/) {}
 };
 
 }  // namespace ringattn

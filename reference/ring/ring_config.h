@@ -2,54 +2,36 @@
 
 #include "reference/definition/layout.h"
 #include "reference/definition/problem.h"
-#include "reference/ring/row_recorder.h"
-#include "reference/ring/device_program.h"
 
 namespace ringattn {
 
-// What all devices of a run agree upon.
+// What all devices of a ring must know alike: the problem as a whole, and how it is sharded.
 struct RingConfig {
   Scoring scoring;
   Layout layout = Layout::contiguous;
   int devices = 1;
-  Shape q, k, v;           // of the whole tensors
-  Index q_rows = 0;        // of the largest shard
-  Index kv_rows = 0;       // of the largest shard
-  Index slot_bytes = 0;    // of the largest block that travels ahead: each slot has room for it
-  Index result_bytes = 0;  // of the largest block that travels behind
-  TracedRows traced_rows;
+  Shape q, k, v;                                         // of the whole tensors
+  Index q_rows = 0, kv_rows = 0;                         // of the largest shards
+  Index q_position_bytes = 0, kv_position_bytes = 0;     // of one row; positions travel with their rows
 
-  Shape out_of(Index rows) const { return {q.B, rows, q.H, v.D}; }
+  Shape out_of(Index queries) const { return {q.B, queries, q.H, v.D}; }
 };
 
-// The slots of one device: the block it holds and the one that comes in, and the same for results
 template <class T>
-void add_buffers(Allocations& allocations, const RingConfig& config, const DeviceProgram<T>& work) {
-  allocations.emplace_back(work.ahead(), config.slot_bytes);
-  if (config.devices > 1) allocations.emplace_back(work.ahead(), config.slot_bytes);
-  if (work.behind().empty()) return;
-  allocations.emplace_back(work.behind(), config.result_bytes);
-  allocations.emplace_back(work.behind(), config.result_bytes);
-}
-
-// Bytes of _tiles_ score tiles at their largest, for blocks of these lengths
-template <class T>
-Index tile_bytes(Index query_rows, Index key_rows, int tiles) {
-  constexpr Index step = 64 / sizeof(T);
-  const Index columns = (std::min(key_rows, key_tile_rows) + step - 1) / step * step;
-  return tiles * std::min(query_rows, query_tile_rows) * columns * Index{sizeof(T)};
-}
-
-inline std::string_view name_of(MaskClass mask_class) {
-  switch (mask_class) {
-    case MaskClass::full:
-      return "full";
-    case MaskClass::partial:
-      return "partial";
-    case MaskClass::skipped:
-      break;
-  }
-  return "skipped";
+RingConfig ring_config(const Problem<T>& problem, Layout layout, int devices) {
+  const auto position_bytes = [](const RowPositions& positions) {
+    return positions.sequences() * Index{sizeof(RowPosition)};
+  };
+  return {.scoring = problem.scoring,
+          .layout = layout,
+          .devices = devices,
+          .q = problem.Q.shape,
+          .k = problem.K.shape,
+          .v = problem.V.shape,
+          .q_rows = largest_shard(layout, devices, problem.Q.shape.S),
+          .kv_rows = largest_shard(layout, devices, problem.K.shape.S),
+          .q_position_bytes = position_bytes(problem.q_positions),
+          .kv_position_bytes = position_bytes(problem.kv_positions)};
 }
 
 }  // namespace ringattn

@@ -1,4 +1,5 @@
 #include "reference/ring/row_recorder.h"
+#include "reference/definition/minus_infinity.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,8 +20,6 @@ RowRecorder<T>::RowRecorder(const TracedRows& traced_rows, const std::vector<Ind
 }
 
 namespace {
-
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
 template <class T>
 std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
@@ -46,7 +45,7 @@ void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts&
     }
     const double score = cap > 0 ? cap * std::tanh(scale * dot / cap) : scale * dot;
     const RowPosition& key = pair.kv_positions.of(b)[static_cast<std::size_t>(j)];
-    facts.scores.push_back(visible(query, key, pair.scoring.mask) ? score : minus_infinity);
+    facts.scores.push_back(visible(query, key, pair.scoring.mask) ? score : minus_infinity<double>);
     facts.score_magnitude = std::max(facts.score_magnitude, std::abs(scale) * magnitude);
   }
 }
@@ -54,7 +53,7 @@ void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts&
 }  // namespace
 
 template <class T>
-void RowRecorder<T>::before(const SoftmaxState<T>& state) {
+void RowRecorder<T>::before(const StateView<T>& state) {
   snapshots_.clear();
   for (const Row& row : rows_)
     for (Index b = 0; b < state.O.shape().B; ++b)
@@ -69,7 +68,7 @@ void RowRecorder<T>::before(const SoftmaxState<T>& state) {
 }
 
 template <class T>
-void RowRecorder<T>::before(const SoftmaxState<T>& state, const BlockPair<T>& pair) {
+void RowRecorder<T>::before(const StateView<T>& state, const BlockPair<T>& pair) {
   before(state);
   if (!with_scores_) return;
   auto snapshot = snapshots_.begin();
@@ -79,7 +78,7 @@ void RowRecorder<T>::before(const SoftmaxState<T>& state, const BlockPair<T>& pa
 }
 
 template <class T>
-void RowRecorder<T>::after(const SoftmaxState<T>& state, int step, int owner, Recorder& recorder) {
+void RowRecorder<T>::after(const StateView<T>& state, int step, int owner, Recorder& recorder) {
   auto snapshot = snapshots_.begin();
   for (const Row& row : rows_)
     for (Index b = 0; b < state.O.shape().B; ++b)
@@ -89,7 +88,7 @@ void RowRecorder<T>::after(const SoftmaxState<T>& state, int step, int owner, Re
         snapshot->O_after = row_of(state.O, b, row.local, h);
         snapshot->alpha =
             snapshot->m_before == snapshot->m_after ? 1 : std::exp(snapshot->m_before - snapshot->m_after);
-        facts.record_row(step, owner, std::make_shared<RowFacts>(std::move(*snapshot)));
+        recorder.record_row(step, owner, std::make_shared<RowFacts>(std::move(*snapshot)));
       }
 }
 

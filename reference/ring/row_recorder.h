@@ -15,16 +15,25 @@ struct TracedRows {
   bool contains(Index row) const;
 };
 
-// Watches the state of one block of queries: a picture before, a fact for each traced_rows row after.
+// The state (m, l, O) of a block of queries, wherever it is held.
+template <class T>
+struct StateView {
+  const Tensor<T>& m;  // (B, S, H, 1)
+  const Tensor<T>& l;  // (B, S, H, 1)
+  const Tensor<T>& O;  // (B, S, H, Dv)
+};
+
+// Records the traced rows of one block of queries: takes a snapshot of their state before it changes, and emits an event
+// for each of them after.
 template <class T>
 class RowRecorder {
  public:
   RowRecorder() = default;
   RowRecorder(const TracedRows& traced_rows, const std::vector<Index>& global_rows);
 
-  void before(const SoftmaxState<T>& state);
-  void before(const SoftmaxState<T>& state, const BlockPair<T>& pair);  // that it is to attend to
-  void after(const SoftmaxState<T>& state, int step, int owner, Recorder& recorder);
+  void before(const StateView<T>& state);
+  void before(const StateView<T>& state, const BlockPair<T>& pair);  // the scores of the pair, too
+  void after(const StateView<T>& state, int step, int owner, Recorder& recorder);
 
  private:
   struct Row {

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "reference/comm/block.h"
 #include "reference/definition/attention_vjp.h"
 #include "reference/definition/layout.h"
-#include "reference/ring/block.h"
 
 namespace ringattn {
 
@@ -15,31 +15,31 @@ std::shared_ptr<Tensor<T>> shard(const TensorView<const T>& global, const std::v
 // The queries, and the keys and values, that a layout gives to one device; each sharded over its own length.
 template <class T>
 struct QueryShard {
+  int device;
   std::vector<Index> rows;  // in the global sequence, ascending; may be empty
   std::shared_ptr<const RowPositions> positions;
   std::shared_ptr<Tensor<T>> Q;
 
-  QueryShard(const Problem<T>& problem, Layout layout, int device, int devices)
-      : rows(rows_of_device(layout, device, devices, problem.Q.shape.S)),
+  QueryShard(const Problem<T>& problem, Layout layout, int owner, int devices)
+      : device(owner),
+        rows(rows_of_device(layout, owner, devices, problem.Q.shape.S)),
         positions(std::make_shared<RowPositions>(problem.q_positions.select(rows))),
         Q(shard(problem.Q, rows)) {}
-
-  Index bytes() const { return Q->bytes() + positions->bytes(); }
 };
 
 template <class T>
 struct KvShard {
+  int device;
   std::vector<Index> rows;
   std::shared_ptr<const RowPositions> positions;
   std::shared_ptr<Tensor<T>> K, V;
 
-  KvShard(const Problem<T>& problem, Layout layout, int device, int devices)
-      : rows(rows_of_device(layout, device, devices, problem.K.shape.S)),
+  KvShard(const Problem<T>& problem, Layout layout, int owner, int devices)
+      : device(owner),
+        rows(rows_of_device(layout, owner, devices, problem.K.shape.S)),
         positions(std::make_shared<RowPositions>(problem.kv_positions.select(rows))),
         K(shard(problem.K, rows)),
         V(shard(problem.V, rows)) {}
-
-  Index bytes() const { return K->bytes() + V->bytes() + positions->bytes(); }
 };
 
 // What a device holds of the finished forward, for the backward.
@@ -52,8 +52,6 @@ struct CotangentShard {
       : dO(shard(cotangents.dout, rows)),
         lse(shard<T>(forward.lse, rows)),
         row_term(shard<T>(all_row_terms, rows)) {}
-
-  Index bytes() const { return dO->bytes() + lse->bytes() + row_term->bytes(); }
 };
 
 }  // namespace ringattn

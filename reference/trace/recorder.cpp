@@ -133,7 +133,7 @@ void Recorder::record_recv(int step, int peer, int owner, std::string_view what,
   last_recv_ = recv.id;
 }
 
-void Recorder::record_merge(EventKind merge_or_grad_hop, int step, int owner) {
+void Recorder::record_accumulation(EventKind merge_or_grad_hop, int step, int owner) {
   if (!enabled()) return;
   Event join = event(merge_or_grad_hop, EventPhase::point, EventLane::compute, step);
   join.owner = owner, join.cause[0] = last_recv_;

@@ -52,7 +52,7 @@ class Recorder {
   void end_send();
   void record_recv(int step, int peer, int owner, std::string_view what, std::int64_t bytes, const MessageTiming& timing);
 
-  void record_merge(EventKind merge_or_grad_hop, int step, int owner);
+  void record_accumulation(EventKind merge_or_grad_hop, int step, int owner);
   void record_finalize();
 
  private:

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "reference/comm/faults/faulty_states.h"
+#include "reference/faults/faulty_state.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/file_fixtures.h"
 #include "tests/support/ring_run.h"

@@ -7,9 +7,9 @@
 #include <atomic>
 #include <future>
 
-#include "reference/comm/faults/faulty_link.h"
-#include "reference/comm/faults/step_gate.h"
-#include "reference/comm/faults/throttled_link.h"
+#include "reference/faults/faulty_link.h"
+#include "reference/comm/decorators/step_gate.h"
+#include "reference/comm/decorators/throttled_link.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/ring_run.h"
 #include "tests/support/error_message.h"

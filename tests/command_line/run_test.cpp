@@ -4,6 +4,7 @@
 
 #include "tests/command_line/command_line.h"
 #include "tests/support/file_fixtures.h"
+#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
@@ -22,7 +23,7 @@ TEST_CASE("a query that sees no key is no error") {
   const SafetensorsFile results =
       run_results({"--seq", "9", "--kv-seq", "3", "--causal", "--causal-align", "bottom-right"});
   CHECK(to_row_tensor<double>("lse", results.at("lse"))(0, 0, 1, 0) ==
-        -std::numeric_limits<double>::infinity());
+        minus_infinity<double>);
 }
 
 TEST_CASE("a text is attended to byte by byte") {

@@ -174,7 +174,7 @@ TEST_CASE("only differences of positions count") {
     RandomProblem<double> moved = drawn;
     for (RowPositions* positions : {&moved.q_positions, &moved.kv_positions})
       for (Index b = 0; b < positions->sequences(); ++b)
-        for (RowPosition& row_position : positions->of(b)) token.position += 1'000'000'007;
+        for (RowPosition& row_position : positions->of(b)) row_position.position += 1'000'000'007;
     CHECK(identical(attention(moved.problem()), attention(drawn.problem())));
   }
 }

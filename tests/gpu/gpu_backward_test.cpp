@@ -10,6 +10,7 @@
 #include "tests/gpu/usage_counter.h"
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
+#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
@@ -154,7 +155,7 @@ TEST_CASE("what a mask hides backward may be infinite or no number, whichever ru
 
 TEST_CASE("the row_term of a query is dlse - rowsum(dO * out), and 0 where it has seen no key") {
   Random random(10);
-  constexpr float none = -std::numeric_limits<float>::infinity();
+  constexpr float none = minus_infinity<float>;
   for (const Index dv : {1, 32, 77}) {
     const Shape rows{1, 3, 1, dv}, row{1, 3, 1, 1};
     const Tensor<float> dO = normal_tensor<float>(rows, random), out = normal_tensor<float>(rows, random);

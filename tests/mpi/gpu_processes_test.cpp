@@ -63,7 +63,7 @@ TEST_CASE("processes with a GPU each give the bits and the events that virtual d
     for (const int processes : {1, 2, 3, 8}) {
       CAPTURE(processes);
       const auto files = [](const std::string& name) {
-        return Words{"--output", name + ".out", "--trace", name + ".jsonl"};
+        return Arguments{"--output", name + ".out", "--trace", name + ".jsonl"};
       };
       const ProcessResult answer =
           mpirun(processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "nccl"}), files(mine))));

@@ -23,7 +23,7 @@ TEST_CASE("processes give the bits and the events that threads give") {
     for (const int processes : {1, 2, 3, 8}) {
       CAPTURE(processes);
       const auto files = [](const std::string& name) {
-        return Words{"--output",     name + ".out", "--trace", name + ".jsonl",
+        return Arguments{"--output",     name + ".out", "--trace", name + ".jsonl",
                      "--trace-rows", "all",         "--steps", name + ".steps"};
       };
       const ProcessResult answer =

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "reference/oracle/catalogue/sharding.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -53,7 +54,7 @@ void make_exact(RandomProblem<double>& p, Precision precision) {
 namespace {
 
 template <class T>
-constexpr T nothing = -std::numeric_limits<T>::infinity();
+constexpr T nothing = minus_infinity<T>;
 
 // A problem as the kernel sees it; T is the type of its sums
 template <class T>

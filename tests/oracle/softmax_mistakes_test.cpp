@@ -52,7 +52,7 @@ TEST_CASE("every softmax mistake shows on a causal striped ring with large score
   Random random(3);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 9, .Skv = 140, .Hq = 2, .D = 3, .Dv = 2});
   drawn.q_positions = consecutive_positions(9);
-  for (RowPosition& row_position : drawn.q_positions.of(0)) token.position *= 8;
+  for (RowPosition& row_position : drawn.q_positions.of(0)) row_position.position *= 8;
   drawn.scoring.softmax_scale = 12;
   drawn.scoring.mask.causal = true;
   const Ring ring(drawn, Layout::striped, 2);

@@ -168,7 +168,7 @@ TEST_CASE("structural mistakes fail by a wide margin in bf16") {
   SUBCASE("a key is lost") { CHECK(right.of_other(without_keys(problem, 5, 6)).ratio > 10); }
   SUBCASE("the causal mask is off by one") {
     Problem<double> shifted = problem;
-    for (RowPosition& row_position : shifted.q_positions.of(0)) ++token.position;
+    for (RowPosition& row_position : shifted.q_positions.of(0)) ++row_position.position;
     CHECK(right.of_other(shifted).ratio > 20);
   }
   SUBCASE("the scale is missing") {

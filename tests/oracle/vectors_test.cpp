@@ -16,6 +16,7 @@
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 #include "reference/oracle/golden_vectors/mutation_score.h"
 #include "tests/support/trials.h"
+#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
@@ -59,7 +60,7 @@ Fractions fractions(const Probe& p, Index h, Index i) {
 }
 
 template <class Function>
-void for_each_tiny_row(const Visit& visit) {
+void for_each_tiny_row(const Function& visit) {
   for (const GoldenVector& v : vectors())
     if (v.size == VectorSize::tiny) {
       CAPTURE(v.id);
@@ -144,7 +145,7 @@ TEST_CASE("lse of a tiny vector is the logarithm of a whole number, or of its qu
     const Fractions exact = fractions(v.probe, h, i);
     const double lse = truth.lse(0, i, h, 0);
     if (exact.sum == 0)
-      CHECK(lse == -std::numeric_limits<double>::infinity());
+      CHECK(lse == minus_infinity<double>);
     else
       CHECK(std::abs(lse - std::log(static_cast<double>(exact.sum) / 65536)) <= 1e-14);
   });

@@ -97,8 +97,8 @@ RowPositions scattered_positions(Random& random, Index B, Index length, std::int
   RowPositions positions(B, length);
   for (Index b = 0; b < B; ++b)
     for (RowPosition& row_position : positions.of(b)) {
-      token.position = random.below(2 * positions) - positions;
-      token.segment = random.below(2);
+      row_position.position = random.below(2 * positions) - positions;
+      row_position.segment = random.below(2);
     }
   return positions;
 }

@@ -29,7 +29,7 @@ class Path {
 };
 
 void write_ffmpeg(const fs::path& directory, const std::string& script) {
-  fs::permissions(write(directory / "ffmpeg", "#!/bin/sh\n" + script + "\n"), fs::perms::owner_all);
+  fs::permissions(write_file(directory / "ffmpeg", "#!/bin/sh\n" + script + "\n"), fs::perms::owner_all);
 }
 
 // The last argument of ffmpeg is "file:" and the path

@@ -13,6 +13,7 @@
 #include "tests/visualizer/random_config.h"
 #include "visualizer/run/record_run.h"
 #include "visualizer/run/run_problem.h"
+#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -36,7 +37,7 @@ double worst_distance(const Recording& recording) {
   for (const auto& [row, state] : last_states(recording)) {
     const std::vector<double> dense = recording.dense_out(row);
     for (std::size_t d = 0; d < dense.size(); ++d) {
-      const bool seen = state->m_after != -std::numeric_limits<double>::infinity();
+      const bool seen = state->m_after != minus_infinity<double>;
       const double out = seen ? state->O_after[d] / state->l_after : state->O_after[d];
       const double distance = std::abs(out - dense[d]);
       worst = distance <= worst ? worst : std::isnan(distance) ? INFINITY : distance;

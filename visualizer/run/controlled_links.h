@@ -1,7 +1,7 @@
 #pragma once
 
-#include "reference/comm/faults/step_gate.h"
-#include "reference/comm/faults/throttled_link.h"
+#include "reference/comm/decorators/step_gate.h"
+#include "reference/comm/decorators/throttled_link.h"
 #include "visualizer/run/link_controller.h"
 
 namespace ringattn::viz {

@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "reference/comm/faults/faulty_link.h"
-#include "reference/comm/faults/faulty_states.h"
+#include "reference/faults/faulty_link.h"
+#include "reference/faults/faulty_state.h"
 #include "visualizer/run/run_config.h"
 
 namespace ringattn::viz {

@@ -117,9 +117,9 @@ RowPositions positions_from_file(const SafetensorsFile& file, const std::string&
   for (Index b = 0; b < positions.sequences(); ++b)
     for (Index i = 0; i < S; ++i) {
       RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(i)];
-      token = defaults.of(0)[static_cast<std::size_t>(i)];
-      if (positions) token.position = (*positions)(positions->rows() == 1 ? 0 : b, i);
-      if (segments) token.segment = (*segments)(segments->rows() == 1 ? 0 : b, i);
+      row_position = defaults.of(0)[static_cast<std::size_t>(i)];
+      if (positions) row_position.position = (*positions)(positions->rows() == 1 ? 0 : b, i);
+      if (segments) row_position.segment = (*segments)(segments->rows() == 1 ? 0 : b, i);
     }
   return positions;
 }

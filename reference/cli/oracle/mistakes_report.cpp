@@ -28,13 +28,13 @@ void add_window(Probe& probe) { probe.scoring.mask.window_left = 20; }
 
 // The second sequence consists of two documents
 void add_document(Probe& probe) {
-  for (RowPositions* tokens : {&probe.q_positions, &probe.kv_positions}) {
-    const RowPositions one = *tokens;
-    *tokens = RowPositions(2, one.length());
+  for (RowPositions* positions : {&probe.q_positions, &probe.kv_positions}) {
+    const RowPositions one = *positions;
+    *positions = RowPositions(2, one.length());
     for (Index b = 0; b < 2; ++b)
       for (Index i = 0; i < one.length(); ++i) {
         const auto n = static_cast<std::size_t>(i);
-        tokens->of(b)[n] = {one.of(0)[n].position, b == 1 && i >= one.length() / 2};
+        positions->of(b)[n] = {one.of(0)[n].position, b == 1 && i >= one.length() / 2};
       }
   }
 }

@@ -7,16 +7,16 @@ namespace ringattn::cli {
 namespace {
 
 // One number of each token, (sequences, S)
-Matrix<std::int64_t> numbers_of(const RowPositions& tokens, std::int64_t RowPosition::*number) {
-  Matrix<std::int64_t> rows(tokens.sequences(), tokens.length());
+Matrix<std::int64_t> numbers_of(const RowPositions& positions, std::int64_t RowPosition::*number) {
+  Matrix<std::int64_t> rows(positions.sequences(), positions.length());
   for (Index b = 0; b < rows.rows(); ++b)
-    for (Index i = 0; i < rows.cols(); ++i) rows(b, i) = tokens.of(b)[static_cast<std::size_t>(i)].*number;
+    for (Index i = 0; i < rows.cols(); ++i) rows(b, i) = positions.of(b)[static_cast<std::size_t>(i)].*number;
   return rows;
 }
 
-void add_positions(const std::string& side, const RowPositions& tokens, const RowPositions& defaults, SafetensorsFile& file) {
+void add_positions(const std::string& side, const RowPositions& positions, const RowPositions& defaults, SafetensorsFile& file) {
   const auto add = [&](const char* name, std::int64_t RowPosition::*number) {
-    const Matrix<std::int64_t> rows = numbers_of(tokens, number), expected = numbers_of(defaults, number);
+    const Matrix<std::int64_t> rows = numbers_of(positions, number), expected = numbers_of(defaults, number);
     if (rows.rows() != expected.rows() || rows != expected)
       file.tensors[side + name] = stored_integer_rows(rows);
   };

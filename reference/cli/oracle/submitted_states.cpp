@@ -6,6 +6,7 @@
 
 #include "reference/files/json.h"
 #include "reference/files/safetensors.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn::cli {
 
@@ -97,7 +98,7 @@ class StateReader {
         for (Index i = 0; i < out_.S; ++i) {
           const double sum = l(b, i, h, 0);
           if (sum == 0) {
-            state_.attended.lse(b, i, h, 0) = -std::numeric_limits<double>::infinity();
+            state_.attended.lse(b, i, h, 0) = minus_infinity<double>;
           } else {
             state_.attended.out.head(b, h).row(i) /= sum;
             state_.attended.lse(b, i, h, 0) += std::log(sum);

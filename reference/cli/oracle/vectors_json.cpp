@@ -16,18 +16,18 @@ namespace {
 // ---- What an implementation must know for a vector ---------------------------
 
 bool has_documents(const Probe& probe) {
-  for (const RowPositions* tokens : {&probe.q_positions, &probe.kv_positions})
-    for (Index b = 0; b < tokens->sequences(); ++b)
-      for (const RowPosition& token : tokens->of(b))
-        if (token.segment != probe.q_positions.of(0)[0].segment) return true;
+  for (const RowPositions* positions : {&probe.q_positions, &probe.kv_positions})
+    for (Index b = 0; b < positions->sequences(); ++b)
+      for (const RowPosition& row_position : positions->of(b))
+        if (row_position.segment != probe.q_positions.of(0)[0].segment) return true;
   return false;
 }
 
 bool has_positions(const Probe& probe) {
-  for (const RowPositions* tokens : {&probe.q_positions, &probe.kv_positions})
-    for (Index b = 0; b < tokens->sequences(); ++b)
-      for (std::size_t n = 1; n < tokens->of(b).size(); ++n)
-        if (tokens->of(b)[n].position != tokens->of(b)[n - 1].position + 1) return true;
+  for (const RowPositions* positions : {&probe.q_positions, &probe.kv_positions})
+    for (Index b = 0; b < positions->sequences(); ++b)
+      for (std::size_t n = 1; n < positions->of(b).size(); ++n)
+        if (positions->of(b)[n].position != positions->of(b)[n - 1].position + 1) return true;
   return false;
 }
 

@@ -8,6 +8,7 @@
 #include "reference/definition/rounding_bound.h"
 #include "reference/definition/row_sample.h"
 #include "reference/definition/chunked.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn::cli {
 
@@ -59,7 +60,7 @@ void merge_key_sets(const ReferenceResult& part, ReferenceResult& whole) {
       for (Index i = 0; i < out.S; ++i) {
         double& lse = whole.attended.lse(b, i, h, 0);
         const double other = part.attended.lse(b, i, h, 0), larger = std::max(lse, other);
-        if (larger == -std::numeric_limits<double>::infinity()) continue;  // neither has seen a key
+        if (larger == minus_infinity<double>) continue;  // neither has seen a key
         const double both = larger + std::log(std::exp(lse - larger) + std::exp(other - larger));
         const auto merge_results = [&](const AttentionOutput<double>& theirs, AttentionOutput<double>& ours) {
           ours.out.head(b, h).row(i) = std::exp(lse - both) * ours.out.head(b, h).row(i) +

@@ -1,8 +1,8 @@
 #include "reference/cli/run/ring_runs.h"
 
 #include "reference/comm/mpi/mpi_transport.h"
-#include "reference/comm/in_process/thread_transport.h"
-#include "reference/comm/faults/throttled_link.h"
+#include "reference/comm/in_process/in_process_transport.h"
+#include "reference/comm/decorators/throttled_link.h"
 
 namespace ringattn::cli {
 
@@ -40,7 +40,7 @@ RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& i
   Recorders recorders = make_recorders(facts, ring.devices, o.parallel.cost_model());
   ring.recorders = &recorders;
   ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
-  ThreadTransport<T> transport(ring, throttle<T>(o.parallel));
+  InProcessTransport<T> transport(ring, throttle<T>(o.parallel));
   return run_over(transport, o, inputs, ring);
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/ring/schedule.h"
+#include "reference/comm/neighbours.h"
 
 namespace ringattn {
 

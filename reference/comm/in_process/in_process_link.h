@@ -2,13 +2,18 @@
 
 #include <array>
 
-#include "reference/ring/link.h"
-#include "reference/ring/ring_options.h"
+#include "reference/comm/link.h"
 #include "reference/comm/run_monitor.h"
 
 namespace ringattn {
 
-// Links between the devices of one process, be they threads or all in one thread: an incoming slot for each
+// How a block reaches the next device of the same process.
+enum class Exchange {
+  copy,  // its numbers are copied into the slot, as between the memories of real devices
+  move,  // the next device receives the tensors themselves; the fastest way inside one memory
+};
+
+// Links between the devices of one process, whether each has a thread or one thread runs all: one incoming slot for each
 // device and channel.
 template <class T>
 class InProcessLink : public Link<T> {

@@ -32,8 +32,8 @@ Packet to_packet(const Message<T>& message, const MpiCommunicator& mpi) {
   const auto& [block, timing] = message;
   const RowPositions* positions = block.positions.get();
   const BlockHeader header{block.owner,
-                        tokens ? positions->sequences() : 0,
-                        tokens ? positions->length() : 0,
+                        positions ? positions->sequences() : 0,
+                        positions ? positions->length() : 0,
                         timing.sent.device,
                         timing.sent.sequence,
                         timing.began_t,

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "reference/ring/link.h"
+#include "reference/comm/link.h"
 #include "reference/comm/mpi/mpi_communicator.h"
 
 namespace ringattn {

@@ -1,7 +1,6 @@
 #include "reference/comm/mpi/mpi_transport.h"
 
 #include "reference/definition/bad_input.h"
-#include "reference/ring/loop.h"
 
 namespace ringattn {
 
@@ -11,27 +10,17 @@ void require_one_process_per_device(const MpiCommunicator& mpi, int devices) {
 }
 
 template <class T>
-MpiTransport<T>::MpiTransport(MpiCommunicator& mpi, const RingOptions& options, LinkDecorator<T> decorate)
-    : mpi_(mpi), options_(options), decorate_(std::move(decorate)), link_(mpi) {
-  require_one_process_per_device(mpi, options.devices);
+MpiTransport<T>::MpiTransport(MpiCommunicator& mpi, int devices, LinkDecorator<T> decorate)
+    : mpi_(mpi), decorate_(std::move(decorate)), link_(mpi) {
+  require_one_process_per_device(mpi, devices);
 }
 
 template <class T>
-void MpiTransport<T>::run(std::span<DeviceProgram<T>* const> works) {
+Link<T>& MpiTransport<T>::connect() {
   link_.begin_pass();
-  RunMonitor& monitor = mpi_.monitor();
-  const std::unique_ptr<Link<T>> decorated = decorate_ ? decorate_(link_, monitor) : nullptr;
-  Link<T>& link = decorated ? *decorated : link_;
-
-  Recorder silent;
-  Recorder& recorder = options_.recorders ? (*options_.recorders)[static_cast<std::size_t>(mpi_.rank())] : silent;
-  Device<T> device(mpi_.rank(), mpi_.ranks(), *works.front(), link, facts);
-  try {
-    run_ring(std::span<Device<T>>(&device, 1), mpi_.ranks(), options_.overlap);
-  } catch (...) {
-    monitor.fail(std::current_exception());
-  }
-  monitor.rethrow_first_error();
+  if (!decorate_) return link_;
+  decorated_ = decorate_(link_, monitor());
+  return *decorated_;
 }
 
 template class MpiTransport<float>;

@@ -1,30 +1,30 @@
 #pragma once
 
 #include "reference/comm/mpi/mpi_link.h"
-#include "reference/ring/ring_options.h"
-#include "reference/ring/transport.h"
+#include "reference/comm/transport.h"
 
 namespace ringattn {
 
-// Throws BadInput where there are not as many
+// Throws BadInput unless there are as many processes as devices
 void require_one_process_per_device(const MpiCommunicator& mpi, int devices);
 
-// A device in each process: its rank is its number.
+// One device in each process; the rank is the number of the device.
 template <class T>
 class MpiTransport : public Transport<T> {
  public:
-  // _options_.devices must be the number of processes, _options_.facts has the pen of each device, of which
-  // this one's is used; threads and exchange are of no matter
-  MpiTransport(MpiCommunicator& mpi, const RingOptions& options, LinkDecorator<T> decorate = {});
+  // _devices_ must be the number of processes
+  MpiTransport(MpiCommunicator& mpi, int devices, LinkDecorator<T> decorate = {});
 
   DeviceRange local_devices() const override { return {mpi_.rank(), mpi_.rank() + 1}; }
-  void run(std::span<DeviceProgram<T>* const> works) override;
+  int threads() const override { return 1; }
+  Link<T>& connect() override;
+  RunMonitor& monitor() override { return mpi_.monitor(); }
 
  private:
   MpiCommunicator& mpi_;
-  RingOptions options_;
   LinkDecorator<T> decorate_;
   MpiLink<T> link_;
+  std::unique_ptr<Link<T>> decorated_;  // of the present pass
 };
 
 }  // namespace ringattn

@@ -9,8 +9,8 @@ namespace {
 constexpr Operand operands[] = {Operand::q, Operand::k, Operand::v};
 
 // Calls visit(place) for every row of a tensor
-template <class Visit>
-void for_each_row(const Shape& shape, const Visit& visit) {
+template <class Function>
+void for_each_row(const Shape& shape, const Function& visit) {
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
       for (Index s = 0; s < shape.S; ++s) visit(RowPlace{b, s, h});

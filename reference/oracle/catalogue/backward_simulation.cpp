@@ -1,4 +1,5 @@
 #include "reference/oracle/catalogue/backward_simulation.h"
+#include "reference/definition/minus_infinity.h"
 
 #include <cmath>
 #include <limits>
@@ -35,7 +36,7 @@ BackwardHead BackwardSimulation::head(Index b, Index h) const {
   head.P = Matrix<double>::Zero(head.S.rows(), head.S.cols());
   const auto queries = problem_.q_positions.of(b), keys = problem_.kv_positions.of(b);
   for (Index i = 0; i < head.S.rows(); ++i) {
-    if (head.lse(i) == -std::numeric_limits<double>::infinity()) head.dlse(i) = 0;
+    if (head.lse(i) == minus_infinity<double>) head.dlse(i) = 0;
     for (Index j = 0; j < head.S.cols(); ++j) {
       head.visible(i, j) = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
                                    problem_.scoring.mask);

@@ -5,14 +5,9 @@
 #include <limits>
 
 #include "reference/definition/chunked.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
-
-namespace {
-
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-
-}  // namespace
 
 Simulation::Simulation(const Problem<double>& problem, Layout layout, int devices, std::vector<Index> rows)
     : problem_(problem),
@@ -63,7 +58,7 @@ AttentionOutput<double> Simulation::run(const Rule& rule) const {
                       problem_.q_positions.of(b)[static_cast<std::size_t>(i)],
                       &scores(b, h)(n, 0),
                       &visible_[static_cast<std::size_t>(b)](n, 0)};
-        of_row = {Vector<double>::Zero(weights.cols()), minus_infinity};
+        of_row = {Vector<double>::Zero(weights.cols()), minus_infinity<double>};
         rule(row, of_row);
         weights.row(n) = of_row.weight.transpose();
         result.lse(b, n, h, 0) = of_row.lse;
@@ -79,10 +74,10 @@ AttentionOutput<double> Simulation::attention_of(const Problem<double>& other) c
 
 void correct_weights(const QueryRow& row, RowWeights& result) {
   const Index keys = result.weight.size();
-  double m = minus_infinity, l = 0;
+  double m = minus_infinity<double>, l = 0;
   for (Index j = 0; j < keys; ++j)
     if (row.visible[j]) m = std::max(m, row.S[j]);
-  if (m == minus_infinity) return;
+  if (m == minus_infinity<double>) return;
   for (Index j = 0; j < keys; ++j)
     if (row.visible[j]) l += result.weight(j) = std::exp(row.S[j] - m);
   result.weight /= l;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "reference/oracle/error_bound/max_or_zero.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -47,17 +48,15 @@ Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, 
 
 namespace {
 
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-
 // S becomes P in place
 void softmax_row(const Problem<double>& problem, Index b, const RowPosition& query, Index i, const Roundings& u,
                  PairErrors& pairs) {
   const auto keys = problem.kv_positions.of(b);
   auto S = pairs.P.row(i);
-  double m = minus_infinity, alike = 0, before = minus_infinity, equal_scores = 1;
+  double m = minus_infinity<double>, alike = 0, before = minus_infinity<double>, equal_scores = 1;
   for (Index j = 0; j < S.cols(); ++j) {
     if (!visible(query, keys[static_cast<std::size_t>(j)], problem.scoring.mask)) {
-      S(j) = minus_infinity;
+      S(j) = minus_infinity<double>;
       continue;
     }
     equal_scores += S(j) == before;

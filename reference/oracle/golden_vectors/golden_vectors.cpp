@@ -8,7 +8,7 @@ namespace ringattn {
 namespace {
 
 // A vector that is a probe: its kind and shape, and what else is done to it.
-struct Recipe {
+struct VectorRecipe {
   const char* id;
   VectorSize size;
   const char *comment, *kind;
@@ -46,8 +46,8 @@ void padding(Probe& probe) {
 }
 
 // Chosen so that together with the tiny ones they kill every mistake of the catalogue
-const std::vector<Recipe>& recipes() {
-  static const std::vector<Recipe> table{
+const std::vector<VectorRecipe>& vector_recipes() {
+  static const std::vector<VectorRecipe> table{
       {"small-causal",
        VectorSize::small,
        "causal; three query heads share a K/V head; neither device has a round number of rows",
@@ -161,7 +161,7 @@ Submission GoldenVector::submission(const ImplementationPrecision& declared) con
 
 std::vector<GoldenVector> golden_vectors() {
   std::vector<GoldenVector> vectors = tiny_vectors();
-  for (const Recipe& recipe : recipes()) {
+  for (const VectorRecipe& recipe : vector_recipes()) {
     const ProbeShape& shape = recipe.shape;
     GoldenVector vector{recipe.id,          recipe.size,  recipe.comment, make_probe(recipe.kind, shape),
                         shape.causal_align, shape.layout, shape.devices};

@@ -1,4 +1,5 @@
 #include "reference/oracle/mistakes/blocks.h"
+#include "reference/definition/minus_infinity.h"
 
 #include <algorithm>
 #include <cmath>
@@ -30,11 +31,11 @@ std::vector<std::vector<Tiles>> tiled_blocks_of_all(const Simulation& sim, Index
 }
 
 RowWeights attend(const QueryRow& row, const Keys& keys, Index Skv) {
-  RowWeights block{Vector<double>::Zero(Skv), minus_infinity};
-  double m = minus_infinity, l = 0;
+  RowWeights block{Vector<double>::Zero(Skv), minus_infinity<double>};
+  double m = minus_infinity<double>, l = 0;
   for (const Index j : keys)
     if (row.visible[j]) m = std::max(m, row.S[j]);
-  if (m == minus_infinity) return block;
+  if (m == minus_infinity<double>) return block;
   for (const Index j : keys)
     if (row.visible[j]) l += block.weight(j) = std::exp(row.S[j] - m);
   block.weight /= l;
@@ -44,13 +45,13 @@ RowWeights attend(const QueryRow& row, const Keys& keys, Index Skv) {
 
 double log_of_sum(double a, double b) {
   const double larger = std::max(a, b);
-  return larger == minus_infinity ? minus_infinity
+  return larger == minus_infinity<double> ? minus_infinity<double>
                                 : larger + std::log(std::exp(a - larger) + std::exp(b - larger));
 }
 
 void correct_merge(RowWeights& merged, const RowWeights& block) {
   const double lse = log_of_sum(merged.lse, block.lse);
-  if (lse == minus_infinity) return;
+  if (lse == minus_infinity<double>) return;
   merged.weight = std::exp(merged.lse - lse) * merged.weight + std::exp(block.lse - lse) * block.weight;
   merged.lse = lse;
 }
@@ -63,10 +64,10 @@ bool has_mask(const Simulation& sim) {
   for (const RowPositions* positions : {&problem.q_positions, &problem.kv_positions})
     for (Index b = 0; b < positions->sequences(); ++b)
       for (const RowPosition& row_position : positions->of(b))
-        if (token.segment != segment.value_or(token.segment))
+        if (row_position.segment != segment.value_or(row_position.segment))
           return true;
         else
-          segment = token.segment;
+          segment = row_position.segment;
   return false;
 }
 

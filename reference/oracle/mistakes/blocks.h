@@ -13,8 +13,6 @@ namespace ringattn {
 using Keys = std::vector<Index>;
 using Tiles = std::vector<Keys>;
 
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-
 // The blocks in the order in which the device meets them, each cut into tiles of _tile_ keys (0: not cut)
 std::vector<Tiles> tiled_blocks(const Simulation& sim, int device, Index tile, bool right_to_left = false);
 

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -32,7 +33,7 @@ AttentionOutput<double> normaliser_itself(const Simulation& sim, const Variant&)
 AttentionOutput<double> lse_component(const Simulation& sim, const Variant& variant) {
   return sim.run([&](const QueryRow& row, RowWeights& w) {
     correct_weights(row, w);
-    double m = -std::numeric_limits<double>::infinity();
+    double m = minus_infinity<double>;
     for (Index j = 0; j < w.weight.size(); ++j)
       if (row.visible[j]) m = std::max(m, row.S[j]);
     if (!std::isinf(m)) w.lse = variant["left out"] == 0 ? m : w.lse - m;

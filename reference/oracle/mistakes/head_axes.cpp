@@ -94,7 +94,7 @@ RowPositions positions_of_copies(const Problem<double>& problem, bool pushed_bac
   for (Index b = 0; b < positions.sequences(); ++b)
     for (Index n = 0; n < positions.length(); ++n) {
       RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(n)];
-      token.position = token.position * G + n % G;
+      row_position.position = row_position.position * G + n % G;
     }
   return positions;
 }

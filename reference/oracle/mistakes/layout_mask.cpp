@@ -30,8 +30,8 @@ Index row_at(Layout layout, const RowSharding& rows, Index row, Index N) {
 RowPosition position_of(const RowPositions& positions, Index b, Index row) {
   const Index last = std::min(row, positions.length() - 1);
   RowPosition row_position = positions.of(b)[static_cast<std::size_t>(last)];
-  token.position += row - last;
-  return token;
+  row_position.position += row - last;
+  return row_position;
 }
 
 RowPositions as_in_layout(Layout layout, const RowPositions& positions, const RowSharding& rows) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -48,7 +49,7 @@ Mask mask_of_positions(const Simulation& sim) {
 Index surplus(const Simulation& sim, Index b, std::int64_t document) {
   const auto count = [document](std::span<const RowPosition> positions) {
     return std::count_if(positions.begin(), positions.end(),
-                         [document](const RowPosition& row_position) { return token.segment == document; });
+                         [document](const RowPosition& row_position) { return row_position.segment == document; });
   };
   return count(sim.problem().kv_positions.of(b)) - count(sim.problem().q_positions.of(b));
 }
@@ -57,10 +58,10 @@ AttentionOutput<double> other_alignment(const Simulation& sim, const Variant& va
   const Index sign = variant["queries"] == 0 ? -1 : 1;
   const Mask mask = mask_of_positions(sim);
   return sim.run([&](const QueryRow& row, RowWeights& result) {
-    const Index offset = sign * surplus(sim, row.b, row.token.segment);
+    const Index offset = sign * surplus(sim, row.b, row.row_position.segment);
     softmax_of(sim, row, result, [&](const Pair& pair) {
       const RowPosition moved{pair.q.position + offset, pair.q.segment};
-      return visible(moved, pair.k, mask) ? pair.S : minus_infinity;
+      return visible(moved, pair.k, mask) ? pair.S : minus_infinity<double>;
     });
   });
 }
@@ -192,7 +193,7 @@ Variants other_sequences(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
   const Variants next{Variant({"sequence", 1, "the next one"})},
       previous{Variant({"sequence", -1, "the one before"})}, first{Variant({"sequence", 0, "the first"})};
-  return when(B > 1, accumulated({first, next, when(B > 2, previous)}) *
+  return only_if(B > 1, accumulated({first, next, only_if(B > 2, previous)}) *
                          each_named("taken", {"queries and keys", "the queries", "the keys"}));
 }
 

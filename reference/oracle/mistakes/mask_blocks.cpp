@@ -111,9 +111,9 @@ Variants wrong_offsets(const Simulation& sim) {
       "length", {"0: the offset is forgotten", "its length div devices", "its length div devices, rounded up",
                  "the other length div devices", "the other length div devices, rounded up"});
   const Variants one = each_named("of", {"queries", "keys"}), both{Variant({"of", 2, "queries and keys"})};
-  const Variants uneven = when(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
-  const Variants others = when(Sq != Skv, {length[3], length[4]});
-  return when(P > 1 && sim.sharding().layout == Layout::contiguous,
+  const Variants uneven = only_if(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
+  const Variants others = only_if(Sq != Skv, {length[3], length[4]});
+  return only_if(P > 1 && sim.sharding().layout == Layout::contiguous,
               accumulated({one * Variants{length[0]}, accumulated({one, both}) * accumulated({uneven, others})}));
 }
 

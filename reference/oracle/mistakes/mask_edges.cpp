@@ -4,6 +4,7 @@
 #include <set>
 
 #include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -49,7 +50,7 @@ AttentionOutput<double> diagonal_hidden(const Simulation& sim, const Variant& va
     const PiecePosition place = place_in(of_each, sim.sharding().queries, Sq, row.i);
     const bool at_edge = place.at == (last ? place.length - 1 : 0);
     softmax_of(sim, row, result, [&](const Pair& pair) {
-      return pair.visible && !(at_edge && pair.distance() == 0) ? pair.S : minus_infinity;
+      return pair.visible && !(at_edge && pair.distance() == 0) ? pair.S : minus_infinity<double>;
     });
   });
 }
@@ -107,7 +108,7 @@ Variants lost_keys(const Simulation& sim) {
   const Variants in_blocks = multiples_below(largest_block(sim), {2, 8, 16, 32, 64, 128, 256});
   return accumulated({Variants{lost[0], lost[1]} * tile_pieces(sim, {16, 32, 64, 128, 256}),
                  Variants{lost[2]} * sequence * accumulated({in_sequence, queries}),
-                 when(P > 1, Variants{lost[2]} * blocks * accumulated({in_blocks, shortest, queries}))});
+                 only_if(P > 1, Variants{lost[2]} * blocks * accumulated({in_blocks, shortest, queries}))});
 }
 
 // ---- Padding ----------------------------------------------------------------
@@ -151,7 +152,7 @@ AttentionOutput<double> last_key_repeated(const Simulation& sim, const Variant& 
   const Index multiple = variant["up to a multiple of"], Skv = sim.problem().K.shape.S;
   const bool whole = variant["of"] == 0;
   return attend_with_scores(sim, [&](const Pair& pair) {
-    if (!pair.visible) return minus_infinity;
+    if (!pair.visible) return minus_infinity<double>;
     const Index length = whole ? Skv : keys_of(sim, pair.owner);
     if ((whole ? pair.j : pair.k_place) != length - 1) return pair.S;
     return pair.S + std::log1p(static_cast<double>(pad_keys(-multiple, length, 0)));

@@ -68,8 +68,9 @@ bool has_window(const Simulation& sim) {
 
 bool has_documents(const Simulation& sim) {
   const Problem<double>& problem = sim.problem();
-  const std::int64_t first = sim.key(0, 0).segment;
-  const auto other = [first](const RowPosition& row_position) { return token.segment != first; };
+  if (problem.q_positions.length() == 0) return false;
+  const std::int64_t first = problem.q_positions.of(0)[0].segment;
+  const auto other = [first](const RowPosition& row_position) { return row_position.segment != first; };
   for (Index b = 0; b < problem.Q.shape.B; ++b) {
     const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
     if (std::any_of(queries.begin(), queries.end(), other) || std::any_of(keys.begin(), keys.end(), other))

@@ -5,12 +5,11 @@
 
 #include "reference/oracle/catalogue/mistake.h"
 #include "reference/oracle/mistakes/blocks.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 // What the entries about masks share: nearly all of them are a softmax over the wrong keys.
-
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
 // A query, a key, and where both lie on the ring: all that a mask can ask.
 struct Pair {
@@ -28,28 +27,28 @@ struct Pair {
 };
 
 // Calls visit(pair) for the keys of a row in their order
-template <class Visit>
+template <class Function>
 void for_each_key(const Simulation& sim, const QueryRow& row, const Function& visit) {
   const Mask& mask = sim.problem().scoring.mask;
   const Mask reach{false, mask.window_left, mask.causal ? -1 : mask.window_right};
   const RowSharding& keys = sim.sharding().keys;
   for (Index j = 0; j < sim.problem().K.shape.S; ++j) {
     const RowPosition& k = sim.key(row.b, j);
-    visit(Pair{row.b, row.h, row.i, j, row.token, k, row.device, keys.device_of(j), row.place,
-               keys.place_of(j), row.S[j], row.visible[j], visible(row.token, k, reach)});
+    visit(Pair{row.b, row.h, row.i, j, row.row_position, k, row.device, keys.device_of(j), row.place,
+               keys.place_of(j), row.S[j], row.visible[j], visible(row.row_position, k, reach)});
   }
 }
 
-// weight = softmax of score(pair) over the keys; minus_infinity leaves a key out
+// weight = softmax of score(pair) over the keys; minus_infinity<double> leaves a key out
 template <class Score>
 void softmax_of(const Simulation& sim, const QueryRow& row, RowWeights& result, const Score& score) {
-  double m = minus_infinity, l = 0;
+  double m = minus_infinity<double>, l = 0;
   for_each_key(sim, row, [&](const Pair& pair) { m = std::max(m, result.weight(pair.j) = score(pair)); });
   for (double& weight : result.weight) {
-    weight = weight == minus_infinity ? 0 : std::exp(weight - m);
+    weight = weight == minus_infinity<double> ? 0 : std::exp(weight - m);
     l += weight;
   }
-  if (m == minus_infinity) return;
+  if (m == minus_infinity<double>) return;
   result.weight /= l;
   result.lse = m + std::log(l);
 }
@@ -62,7 +61,7 @@ AttentionOutput<double> attend_with_scores(const Simulation& sim, const Score& s
 // Attention where a query sees the keys that the rule admits
 template <class Admits>
 AttentionOutput<double> attend_where(const Simulation& sim, const Admits& admits) {
-  return attend_with_scores(sim, [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity; });
+  return attend_with_scores(sim, [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity<double>; });
 }
 
 // The query rows and keys of a device

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -59,7 +60,7 @@ template <class Score>
 AttentionOutput<double> attend_softly(const Simulation& sim, const Variant& variant, const Score& score) {
   const SoftMask mask(sim, variant);
   return attend_with_scores(
-      sim, [&](const Pair& pair) { return mask.met(pair) ? score(pair.S, mask.seen(pair)) : minus_infinity; });
+      sim, [&](const Pair& pair) { return mask.met(pair) ? score(pair.S, mask.seen(pair)) : minus_infinity<double>; });
 }
 
 // ---- The mistakes -----------------------------------------------------------
@@ -67,7 +68,7 @@ AttentionOutput<double> attend_softly(const Simulation& sim, const Variant& vari
 AttentionOutput<double> masked_after_softmax(const Simulation& sim, const Variant& variant) {
   const SoftMask mask(sim, variant);
   return sim.run([&](const QueryRow& row, RowWeights& result) {
-    softmax_of(sim, row, result, [&](const Pair& pair) { return mask.met(pair) ? pair.S : minus_infinity; });
+    softmax_of(sim, row, result, [&](const Pair& pair) { return mask.met(pair) ? pair.S : minus_infinity<double>; });
     for_each_key(sim, row, [&](const Pair& pair) {
       if (!mask.seen(pair)) result.weight(pair.j) = 0;
     });
@@ -93,7 +94,7 @@ AttentionOutput<double> masked_before_softcap(const Simulation& sim, const Varia
 }
 
 // Finite numbers that stand for -infinity; where lse is mended afterwards, -infinity itself
-constexpr std::array<double, 4> lowest{minus_infinity, -3.4028234663852886e38, -2.3819763427e38, -1e30};
+constexpr std::array<double, 4> lowest{minus_infinity<double>, -3.4028234663852886e38, -2.3819763427e38, -1e30};
 
 AttentionOutput<double> empty_rows_read_mean(const Simulation& sim, const Variant& variant) {
   const Index skipped = variant["skipped"];
@@ -101,7 +102,7 @@ AttentionOutput<double> empty_rows_read_mean(const Simulation& sim, const Varian
   const double sentinel = lowest[static_cast<std::size_t>(variant["lse"])];
   return sim.run([&](const QueryRow& row, RowWeights& result) {
     correct_weights(row, result);
-    if (result.lse != minus_infinity) return;
+    if (result.lse != minus_infinity<double>) return;
     for_each_key(sim, row, [&](const Pair& pair) {
       const bool met = skipped < 0 || !tiles.hidden(pair, sim.problem().scoring.mask);
       result.weight(pair.j) = met ? 1 : 0;

@@ -3,20 +3,19 @@
 
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/merge_chain.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 namespace {
 
-using std::numbers::ln2;
-
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 AttentionOutput<double> base_2_merged_as_e(const Simulation& sim, const Variant& variant) {
   AttentionOutput<double> result =
-      merged_with({.lse_of_block = [](const RowWeights& block) { return block.lse / ln2; }}, sim, variant);
+      merged_with({.lse_of_block = [](const RowWeights& block) { return block.lse / std::numbers::ln2; }}, sim, variant);
   if (variant["lse"] == 1)
-    for (Index n = 0; n < result.lse.size(); ++n) result.lse.data()[n] *= ln2;
+    for (Index n = 0; n < result.lse.size(); ++n) result.lse.data()[n] *= std::numbers::ln2;
   return result;
 }
 
@@ -24,14 +23,14 @@ AttentionOutput<double> e_merged_as_base_2(const Simulation& sim, const Variant&
   constexpr Index as_merged = 0, multiplied_by_ln2 = 1;
   const Index returned = variant["lse"];
   const JoinRule join = [returned](double lse, double lse_b, Index) -> Join {
-    const double right = log_of_sum(lse, lse_b), base_2 = log_of_sum(lse * ln2, lse_b * ln2) / ln2;
+    const double right = log_of_sum(lse, lse_b), base_2 = log_of_sum(lse * std::numbers::ln2, lse_b * std::numbers::ln2) / std::numbers::ln2;
     const double lse_new = returned == as_merged || returned == multiplied_by_ln2 ? base_2 : right;
-    if (lse_new == minus_infinity) return {1, 1, lse_new};
+    if (lse_new == minus_infinity<double>) return {1, 1, lse_new};
     return {std::exp2(lse - lse_new), std::exp2(lse_b - lse_new), lse_new};
   };
   AttentionOutput<double> result = merged_with({.join = join}, sim, variant);
   if (returned == multiplied_by_ln2)
-    for (Index n = 0; n < result.lse.size(); ++n) result.lse.data()[n] *= ln2;
+    for (Index n = 0; n < result.lse.size(); ++n) result.lse.data()[n] *= std::numbers::ln2;
   return result;
 }
 
@@ -55,7 +54,7 @@ AttentionOutput<double> lse_updated_too_early(const Simulation& sim, const Varia
   const bool by_sigmoid = variant["weights"] == 1;
   const JoinRule join = [by_sigmoid](double lse, double lse_b, Index) -> Join {
     const double lse_new = log_of_sum(lse, lse_b);
-    if (lse_new == minus_infinity) return {1, 1, lse_new};
+    if (lse_new == minus_infinity<double>) return {1, 1, lse_new};
     const double added = by_sigmoid ? sigmoid(lse_b - lse_new) : std::exp(lse_b - lse_new);
     return {by_sigmoid ? 1 - added : 1, added, lse_new};
   };

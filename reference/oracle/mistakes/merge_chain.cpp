@@ -1,4 +1,5 @@
 #include "reference/oracle/mistakes/merge_chain.h"
+#include "reference/definition/minus_infinity.h"
 
 #include <cmath>
 
@@ -6,7 +7,7 @@ namespace ringattn {
 
 Join correct_join(double lse, double lse_b, Index) {
   const double lse_new = log_of_sum(lse, lse_b);
-  if (lse_new == minus_infinity) return {1, 1, lse_new};
+  if (lse_new == minus_infinity<double>) return {1, 1, lse_new};
   return {std::exp(lse - lse_new), std::exp(lse_b - lse_new), lse_new};
 }
 
@@ -21,7 +22,7 @@ struct Chain {
   Index merged = 0;
 
   void add(const RowWeights& block) {
-    if (skips_unseen && block.lse == minus_infinity) return;
+    if (skips_unseen && block.lse == minus_infinity<double>) return;
     const double lse_b = rule.lse_of_block(block);
     if (merged == 0 && start == from_the_first_block) {
       sum = {block.weight, lse_b};
@@ -40,7 +41,7 @@ AttentionOutput<double> merged_with(const MergeRule& rule, const Simulation& sim
   const bool within_blocks = given(variant, "wrong", 0) == 1, skips = given(variant, "blocks unseen", 0) == 1;
   const Index start = given(variant, "start", from_the_first_block);
   return sim.run([&](const QueryRow& row, RowWeights& result) {
-    const RowWeights first{result.weight, start == from_zeros ? 0 : minus_infinity};
+    const RowWeights first{result.weight, start == from_zeros ? 0 : minus_infinity<double>};
     Chain whole{rule, start, skips, first};
     for (const Tiles& block : blocks_of[static_cast<std::size_t>(row.device)]) {
       Chain of_block{rule, start, skips, first};

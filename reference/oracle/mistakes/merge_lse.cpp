@@ -4,12 +4,11 @@
 
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/merge_chain.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 namespace {
-
-using std::numbers::ln2;
 
 enum class Which { first, last };
 
@@ -18,11 +17,11 @@ AttentionOutput<double> merged_lse_of_one_block(Which which, const Simulation& s
   const bool skips = given(variant, "blocks unseen", 0) == 1;
   return sim.run([&](const QueryRow& row, RowWeights& result) {
     correct_weights(row, result);
-    result.lse = minus_infinity;
+    result.lse = minus_infinity<double>;
     for (const Tiles& block : blocks_of[static_cast<std::size_t>(row.device)])
       for (const Keys& tile : block) {
         const double lse_b = attend(row, tile, result.weight.size()).lse;
-        if (skips && lse_b == minus_infinity) continue;
+        if (skips && lse_b == minus_infinity<double>) continue;
         result.lse = lse_b;
         if (which == Which::first) return;
       }
@@ -46,7 +45,7 @@ Variants whole_chains(const Simulation& sim) {
 
 // exp as the format has it: infinite above the largest number
 double exp_with_limit(Index largest_exponent, double x) {
-  return x >= static_cast<double>(largest_exponent) * ln2 ? std::numeric_limits<double>::infinity()
+  return x >= static_cast<double>(largest_exponent) * std::numbers::ln2 ? std::numeric_limits<double>::infinity()
                                                           : std::exp(x);
 }
 
@@ -78,7 +77,7 @@ AttentionOutput<double> half_of_lse_b(const Simulation& sim, const Variant& vari
   const bool maximum = variant["lse_b"] == 0;
   return merged_with({.lse_of_block =
                           [maximum](const RowWeights& block) {
-                            if (block.lse == minus_infinity) return minus_infinity;
+                            if (block.lse == minus_infinity<double>) return minus_infinity<double>;
                             const double log_l =
                                 -std::log(block.weight.maxCoeff());  // the largest weight is 1 / l
                             return maximum ? block.lse - log_l : log_l;
@@ -114,10 +113,10 @@ std::vector<double> lse_of_blocks(const Stranger& of, Index b, const std::vector
   const RowPosition row_position = selected.q_positions.of(b)[0];
   const Matrix<double> S = capped_scores(selected, b, of.h);
   Matrix<bool> seen(1, S.cols());
-  for (Index j = 0; j < S.cols(); ++j) seen(0, j) = visible(token, sim.key(b, j), sim.problem().scoring.mask);
+  for (Index j = 0; j < S.cols(); ++j) seen(0, j) = visible(row_position, sim.key(b, j), sim.problem().scoring.mask);
 
   std::vector<double> lse;
-  const QueryRow row{b, of.h, of.i, 0, 0, token, S.data(), seen.data()};
+  const QueryRow row{b, of.h, of.i, 0, 0, row_position, S.data(), seen.data()};
   for (const Tiles& block : blocks) lse.push_back(attend(row, block.front(), S.cols()).lse);
   return lse;
 }

@@ -2,6 +2,7 @@
 
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/blocks.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -24,7 +25,7 @@ double only_log_l(double, double l) { return std::log(l); }
 //   l = alpha l + sum P   acc = alpha acc + P V   m = m'        and at the end   out = acc / l   lse = m +
 //   log l
 struct OnlineSoftmax {
-  double m = minus_infinity, l = 0;  // at the start
+  double m = minus_infinity<double>, l = 0;  // at the start
   Change alpha_l = unchanged;      // what l is multiplied by, of alpha
   Change alpha_acc = unchanged;    // what acc is multiplied by, of alpha
   Change stored = unchanged;       // P as it meets V
@@ -43,14 +44,14 @@ void absorb(const QueryRow& row, const Keys& tile, const OnlineSoftmax& rule, St
   double m = state.m;
   for (const Index j : tile)
     if (row.visible[j]) m = std::max(m, row.S[j]);
-  if (m == minus_infinity) {
+  if (m == minus_infinity<double>) {
     const double alpha = rule.knows_nothing_seen ? 1 : std::exp(state.m - m);  // exp(-inf - (-inf)) = NaN
     state.l *= alpha, state.acc *= alpha;
     return;
   }
 
   // The first tile finds nothing to rescale
-  const double alpha = state.m == minus_infinity ? 1 : std::exp(state.m - m);
+  const double alpha = state.m == minus_infinity<double> ? 1 : std::exp(state.m - m);
   state.l *= rule.alpha_l(alpha);
   if (const double factor = rule.alpha_acc(alpha); factor != 1) state.acc *= factor;
   for (const Index j : tile)
@@ -64,7 +65,7 @@ void absorb(const QueryRow& row, const Keys& tile, const OnlineSoftmax& rule, St
 
 RowWeights finish(const State& state, const OnlineSoftmax& rule) {
   const double l = state.l + rule.l_at_the_end;
-  if (l == 0) return {state.acc, minus_infinity};
+  if (l == 0) return {state.acc, minus_infinity<double>};
   return {rule.divides ? state.acc / l : state.acc, rule.lse(state.m, l)};
 }
 

@@ -8,6 +8,7 @@
 #include "reference/definition/chunked.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -38,8 +39,6 @@ ProblemAlteration with_operands(Operand q, Operand k, Operand v) {
   };
 }
 
-constexpr Operand q = Operand::q, k = Operand::k, v = Operand::v;
-
 // One of several alterations, by the value of a parameter
 ProblemAlteration one_of(const char* name, const std::vector<ProblemAlteration>& alterations) {
   return [=](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
@@ -50,15 +49,15 @@ ProblemAlteration one_of(const char* name, const std::vector<ProblemAlteration>&
 // K plays the queries and Q the keys; with grouped heads one query head of each group, or each for itself
 AlteredProblem q_and_k_exchanged(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   AlteredProblem wrong(problem);
-  take(wrong, problem, Operand::q, k);
+  take(wrong, problem, Operand::q, Operand::k);
   if (variant["query head"] == 0) {
-    take(wrong, problem, Operand::k, q);
-    take(wrong, problem, Operand::v, v);
+    take(wrong, problem, Operand::k, Operand::q);
+    take(wrong, problem, Operand::v, Operand::v);
     return wrong;
   }
   const Index members = problem.query_heads_per_kv_head(),
               member = variant["query head"] == 1 ? 0 : members - 1;
-  wrong.gather_rows(Operand::k, q, problem.K.shape.S, problem.K.shape.H, [=](const RowPlace& p) {
+  wrong.gather_rows(Operand::k, Operand::q, problem.K.shape.S, problem.K.shape.H, [=](const RowPlace& p) {
     return RowPlace{p.b, p.s, p.h * members + member};
   });
   return wrong;
@@ -109,7 +108,7 @@ Variants where_heads_are_grouped(const Simulation& sim) {
 
 // lse of every key over the queries that see it, (Skv), for one head. Rows of Q on one device alone, or all
 Vector<double> lse_over_queries(const Simulation& sim, Index b, Index h, const std::vector<Index>& rows) {
-  constexpr double nothing = -std::numeric_limits<double>::infinity();
+  constexpr double nothing = minus_infinity<double>;
   const Index Skv = sim.problem().K.shape.S;
   Vector<double> m = Vector<double>::Constant(Skv, nothing), l = Vector<double>::Zero(Skv);
   constexpr std::size_t at_once = 256;
@@ -218,9 +217,9 @@ Variants each_batch_entry(const Simulation& sim) {
 }  // namespace
 
 std::vector<Mistake> operand_mistakes() {
-  const ProblemAlteration v_from_k = one_of("v", {with_operands(q, k, k), with_operands(q, k, q)});
-  const ProblemAlteration scores_of_others = one_of("scores", {with_operands(q, q, v), with_operands(k, k, v),
-                                                     with_operands(q, v, v), with_operands(v, k, v)});
+  const ProblemAlteration v_from_k = one_of("v", {with_operands(Operand::q, Operand::k, Operand::k), with_operands(Operand::q, Operand::k, Operand::q)});
+  const ProblemAlteration scores_of_others = one_of("scores", {with_operands(Operand::q, Operand::q, Operand::v), with_operands(Operand::k, Operand::k, Operand::v),
+                                                     with_operands(Operand::q, Operand::v, Operand::v), with_operands(Operand::v, Operand::k, Operand::v)});
   return {
       {.id = "V1",
        .family = Family::operands,
@@ -231,7 +230,7 @@ std::vector<Mistake> operand_mistakes() {
        .fix = "The scores are of Q and K; V is what is read.",
        .seen_in = "ruvnet/agentic-flow#191",
        .variants = where_equally_wide,
-       .alteration = with_operands(q, v, k)},
+       .alteration = with_operands(Operand::q, Operand::v, Operand::k)},
       {.id = "V2",
        .family = Family::operands,
        .title = "another operand is read in place of V",

@@ -146,7 +146,7 @@ AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& v
   const int offset = static_cast<int>(variant["owner off by"]), P = sim.devices();
   const bool own_block_right = variant["steps"] == 1;
   return attend_with(sim, [&](int, int step, Visit& visit) {
-    if (step > 0 || !own_block_right) visit.positions = (visit.tokens + offset + P) % P;
+    if (step > 0 || !own_block_right) visit.positions = (visit.positions + offset + P) % P;
   });
 }
 

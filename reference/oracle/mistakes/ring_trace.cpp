@@ -1,4 +1,5 @@
 #include "reference/oracle/mistakes/ring_trace.h"
+#include "reference/definition/minus_infinity.h"
 
 #include <algorithm>
 #include <cmath>
@@ -35,7 +36,7 @@ void for_each_key_seen(const Simulation& sim, const QueryRow& row, const Visit& 
   const Index length = static_cast<Index>(std::min({K.size(), V.size(), positions.size()}));
   for (Index n = visit.begin; n < std::min(visit.end, length); ++n) {
     const auto at = static_cast<std::size_t>(n);
-    if (visible(row.token, sim.key(row.b, positions[at]), sim.problem().scoring.mask))
+    if (visible(row.row_position, sim.key(row.b, positions[at]), sim.problem().scoring.mask))
       see(visit.K == no_owner ? 0 : row.S[K[at]], visit.V == no_owner ? -1 : V[at]);
   }
 }
@@ -49,18 +50,18 @@ struct Range {
 struct Extent {
   Range positions, segments;
 
-  Extent(const RowPositions& positions, Index b, const std::vector<Index>& rows) {
+  Extent(const RowPositions& all, Index b, const std::vector<Index>& rows) {
     for (const Index row : rows) {
-      const RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(row)];
-      positions.add(token.position), segments.add(token.segment);
+      const RowPosition& of_row = all.of(b)[static_cast<std::size_t>(row)];
+      positions.add(of_row.position), segments.add(of_row.segment);
     }
   }
 };
 
 bool may_see(const Extent& queries, const Extent& keys, const Mask& mask) {
-  return k.positions.first <= mask.last_visible(q.positions.last) &&
-         k.positions.last >= mask.first_visible(q.positions.first) && k.segments.first <= q.segments.last &&
-         k.segments.last >= q.segments.first;
+  return keys.positions.first <= mask.last_visible(queries.positions.last) &&
+         keys.positions.last >= mask.first_visible(queries.positions.first) && keys.segments.first <= queries.segments.last &&
+         keys.segments.last >= queries.segments.first;
 }
 
 }  // namespace
@@ -68,10 +69,10 @@ bool may_see(const Extent& queries, const Extent& keys, const Mask& mask) {
 AttentionOutput<double> attend_along_trace(const RingTrace& trace, const Simulation& sim) {
   return sim.run([&](const QueryRow& row, RowWeights& result) {
     const std::vector<Visit>& visits = trace[static_cast<std::size_t>(row.device)];
-    double m = minus_infinity, l = 0;
+    double m = minus_infinity<double>, l = 0;
     for (const Visit& visit : visits)
       for_each_key_seen(sim, row, visit, [&](double S, Index) { m = std::max(m, S); });
-    if (m == minus_infinity) return;
+    if (m == minus_infinity<double>) return;
     for (const Visit& visit : visits)
       for_each_key_seen(sim, row, visit, [&](double S, Index value) {
         const double P = visit.times * std::exp(S - m);

@@ -78,7 +78,7 @@ AlteredProblem turned_by_a_multiple(const Problem<double>& problem, const Shardi
   constexpr double further[] = {1, -1, -2};
   const double factor = further[static_cast<std::size_t>(variant["turned"])];
   const auto shift = [factor](const RowPositions& positions) {
-    return [factor, &tokens](Index b, Index s) { return factor * position(positions, b, s); };
+    return [factor, &positions](Index b, Index s) { return factor * position(positions, b, s); };
   };
   AlteredProblem wrong(problem);
   if (variant["operand"] != 2) turn(wrong, Operand::q, rope_of(variant), shift(problem.q_positions));

@@ -139,7 +139,7 @@ Probe leak_of(const Probe& probe, Index key) {
     }
     const RowPosition row_position = probe.kv_positions.of(b)[static_cast<std::size_t>(key)];
     for (Index i = 0; i < q.S; ++i)
-      if (probe.q_positions.of(b)[static_cast<std::size_t>(i)] == token)
+      if (probe.q_positions.of(b)[static_cast<std::size_t>(i)] == row_position)
         for (Index h = 0; h < q.H; ++h) perturb(leaked.Q.head(b, h).row(i));
   }
   return leaked;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/definition/positions.h"
+#include "reference/definition/row_positions.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 #include "reference/oracle/catalogue/sharding.h"
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_problem_arrays, takes_problem, string
+from ringattn._keywords import make_problem_arrays, string, takes_problem
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,9 +43,9 @@ def attention_vjp(
     dout has the shape of out, (batch, Sq, heads, v_dim); dlse that of lse, (batch, heads, Sq); None is zero.
     Returns dq, dk, dv in the shapes of q, k, v; dk and dv are summed over the query heads of a group.
     """
-    case = make_problem_arrays(q, k, v, **problem)
+    inputs = make_problem_arrays(q, k, v, **problem)
     return _engine.attention_vjp(
-        case, _arrays.tensor("dout", dout), None if dlse is None else _arrays.tensor("dlse", dlse)
+        inputs, _arrays.tensor("dout", dout), None if dlse is None else _arrays.tensor("dlse", dlse)
     )
 
 

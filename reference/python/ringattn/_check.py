@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_problem_arrays, takes_problem, integer, string
+from ringattn._keywords import integer, make_problem_arrays, string, takes_problem
 from ringattn._report import Report
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def check(
     borders and random ones; by default all where that takes seconds, else 256. blind_spots lists the mistakes
     that this case could not show. The other keywords are those of attention().
     """
-    case = make_problem_arrays(q, k, v, **problem)
+    inputs = make_problem_arrays(q, k, v, **problem)
     text, report, row_ratios, judged_rows, judged_keys = _engine.check(
-        case,
+        inputs,
         _claims(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
         dout=_tensor("dout", dout),
         dlse=_tensor("dlse", dlse),
@@ -110,12 +110,12 @@ def laws(
     N needs lse, and looks at _rows_ rows. The others need dout: A with dv, B with dk and without a soft-cap, C with
     out and dv, D with dq and dk. Shapes and keywords are those of check().
     """
-    case = make_problem_arrays(q, k, v, **problem)
+    inputs = make_problem_arrays(q, k, v, **problem)
     if lse is None and dout is None:
         raise ValueError("[laws] there is none to try; found neither lse nor dout; give lse for the forward, or dout with "
                          "out, dq, dk and dv for the backward")
     text, found = _engine.laws(
-        case,
+        inputs,
         _claims(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
         dout=_tensor("dout", dout),
         dlse=_tensor("dlse", dlse),

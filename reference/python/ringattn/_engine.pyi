@@ -36,11 +36,11 @@ class ProblemArrays:
         cu_seqlens_k: Integers | None,
     ) -> None: ...
 
-def attention(case: ProblemArrays) -> tuple[Float64, Float64]: ...
-def attention_vjp(case: ProblemArrays, dout: Array, dlse: Array | None) -> tuple[Float64, Float64, Float64]: ...
+def attention(inputs: ProblemArrays) -> tuple[Float64, Float64]: ...
+def attention_vjp(inputs: ProblemArrays, dout: Array, dlse: Array | None) -> tuple[Float64, Float64, Float64]: ...
 def merge(out_a: Array, lse_a: Array, out_b: Array, lse_b: Array, axes: str) -> tuple[Float64, Float64]: ...
 def ring_attention(
-    case: ProblemArrays,
+    inputs: ProblemArrays,
     *,
     devices: int,
     layout: str,
@@ -52,7 +52,7 @@ def ring_attention(
     dlse: Array | None,
 ) -> dict[str, Any]: ...
 def check(
-    case: ProblemArrays,
+    inputs: ProblemArrays,
     claims: dict[str, Array],
     *,
     dout: Array | None,
@@ -65,7 +65,7 @@ def check(
     blind_spots: bool,
 ) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
 def laws(
-    case: ProblemArrays,
+    inputs: ProblemArrays,
     claims: dict[str, Array],
     *,
     dout: Array | None,

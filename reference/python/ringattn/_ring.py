@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_problem_arrays, takes_problem, integer, string
+from ringattn._keywords import integer, make_problem_arrays, string, takes_problem
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -79,9 +79,9 @@ def ring_attention(
     overlap sends a block on before working on it. With dout (and dlse) the backward runs too. With trace the
     result holds the events of the run.
     """
-    case = make_problem_arrays(q, k, v, **problem)
+    inputs = make_problem_arrays(q, k, v, **problem)
     found = _engine.ring_attention(
-        case,
+        inputs,
         devices=integer("devices", devices),
         layout=string("layout", layout),
         rotate=string("rotate", rotate),

@@ -6,6 +6,7 @@
 
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/backward/rules.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -67,7 +68,7 @@ Gradients<double> delta_of_block_output(const BackwardSimulation& sim, const Var
 Vector<double> row_max(const BackwardHead& head) {
   Vector<double> m = Vector<double>::Zero(head.S.rows());
   for (Index i = 0; i < m.size(); ++i) {
-    double largest = -std::numeric_limits<double>::infinity();
+    double largest = minus_infinity<double>;
     for (Index j = 0; j < head.S.cols(); ++j)
       if (head.visible(i, j)) largest = std::max(largest, head.S(i, j));
     if (std::isfinite(largest)) m(i) = largest;
@@ -134,10 +135,9 @@ Pairs rebuilt(const BackwardHead& head, const Vector<double>& lse, const Seen& s
 
 // lse of each row over the keys of one block
 Vector<double> block_lse(const BackwardHead& head, const std::vector<Index>& keys) {
-  constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-  Vector<double> lse = Vector<double>::Constant(head.S.rows(), minus_infinity);
+  Vector<double> lse = Vector<double>::Constant(head.S.rows(), minus_infinity<double>);
   for (Index i = 0; i < lse.size(); ++i) {
-    double m = minus_infinity, l = 0;
+    double m = minus_infinity<double>, l = 0;
     for (const Index j : keys)
       if (head.visible(i, j)) m = std::max(m, head.S(i, j));
     for (const Index j : keys)

@@ -1,17 +1,19 @@
-#include "reference/comm/faults/faulty_states.h"
+#include "reference/faults/faulty_state.h"
 
 #include <cmath>
 #include <limits>
 
 #include "reference/blockwise/block_forward.h"
+#include "reference/comm/in_process/in_process_transport.h"
+#include "reference/definition/bad_input.h"
 #include "reference/definition/dtype.h"
+#include "reference/ring/forward_kv.h"
+#include "reference/ring/forward_pass.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 namespace {
-
-template <class T>
-constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
 
 // One row of one head of a state.
 template <class T>
@@ -107,24 +109,56 @@ void partials_bf16(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   round_to(Dtype::bf16, state.O);
 }
 
+// A device whose state absorbs blocks with a fault.
+template <class T>
+class FaultyForwardKv : public ForwardKv<T> {
+ public:
+  FaultyForwardKv(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv, StateFault fault)
+      : ForwardKv<T>(config, std::move(queries), std::move(kv)), fault_(fault) {}
+
+  Block<T> attend(int /*step*/, const Block<T>& resident) override {
+    const BlockPair<T> pair = this->pair_with(resident);
+    switch (fault_) {
+      case StateFault::no_rescale:
+        no_rescale(pair, this->state_);
+        break;
+      case StateFault::no_maximum:
+        no_maximum(pair, this->state_);
+        break;
+      case StateFault::masked_row_nan:
+        masked_row_nan(pair, this->state_);
+        break;
+      case StateFault::partials_bf16:
+        partials_bf16(pair, this->state_);
+        break;
+    }
+    return {};
+  }
+
+ private:
+  StateFault fault_;
+};
+
 }  // namespace
 
 template <class T>
-Absorb<T> faulty_states(StateFault fault) {
-  switch (fault) {
-    case StateFault::no_rescale:
-      return no_rescale<T>;
-    case StateFault::no_maximum:
-      return no_maximum<T>;
-    case StateFault::masked_row_nan:
-      return masked_row_nan<T>;
-    case StateFault::partials_bf16:
-      break;
-  }
-  return partials_bf16<T>;
+AttentionOutput<T> ring_attention_with(StateFault fault, const Problem<T>& problem, const RingOptions& options,
+                                       const LinkDecorator<T>& decorate) {
+  require(options.rotate == Rotation::kv,
+          "[ring_attention_with] a state has a fault where K and V rotate; found Q rotating; rotate K and V");
+  InProcessTransport<T> transport(options.devices, options.threads, options.exchange, decorate);
+  return forward_pass<T>(problem, options, transport,
+                         [fault](const RingConfig& config, QueryShard<T> queries, KvShard<T> kv) {
+                           return std::make_unique<FaultyForwardKv<T>>(config, std::move(queries), std::move(kv),
+                                                                       fault);
+                         });
 }
 
-template Absorb<float> faulty_states(StateFault);
-template Absorb<double> faulty_states(StateFault);
+#define RINGATTN_FOR(T)                                                                                         \
+  template AttentionOutput<T> ring_attention_with(StateFault, const Problem<T>&, const RingOptions&,            \
+                                                  const LinkDecorator<T>&);
+RINGATTN_FOR(float)
+RINGATTN_FOR(double)
+#undef RINGATTN_FOR
 
 }  // namespace ringattn

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/ring/link.h"
+#include "reference/comm/link.h"
 #include "reference/comm/run_monitor.h"
 
 namespace ringattn {

@@ -2,17 +2,13 @@
 
 #include <functional>
 #include <memory>
-#include <span>
 
-#include "reference/ring/link.h"
-#include "reference/ring/device_program.h"
+#include "reference/comm/link.h"
+#include "reference/comm/run_monitor.h"
 
 namespace ringattn {
 
-class RunMonitor;
-
-// Puts something around the links of a run: a throttle, a gate, a fault. The result may keep a reference to
-// both.
+// Wraps the link of a run: a throttle, a gate, a fault. The result may keep references to both arguments.
 template <class T>
 using LinkDecorator = std::function<std::unique_ptr<Link<T>>(Link<T>& inner, RunMonitor& monitor)>;
 
@@ -30,10 +26,13 @@ class Transport {
   virtual ~Transport() = default;
 
   virtual DeviceRange local_devices() const = 0;
+  virtual int threads() const = 0;  // that run the local devices
 
-  // Lets the works of the devices that live here go round the ring with all others. Throws the first error of
-  // any device
-  virtual void run(std::span<DeviceProgram<T>* const> works) = 0;
+  // Begins a pass. The link carries the messages of the local devices until the next pass begins
+  virtual Link<T>& connect() = 0;
+
+  // Of the present pass
+  virtual RunMonitor& monitor() = 0;
 };
 
 }  // namespace ringattn

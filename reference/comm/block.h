@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "reference/definition/tensor.h"
-#include "reference/definition/positions.h"
+#include "reference/definition/row_positions.h"
 
 namespace ringattn {
 
@@ -21,7 +21,7 @@ struct Block {
   const Tensor<T>& operator[](std::size_t i) const { return *tensors[i]; }
 
   Index bytes() const {
-    Index sum = tokens ? positions->bytes() : 0;
+    Index sum = positions ? positions->bytes() : 0;
     for (const auto& tensor : tensors) sum += tensor->bytes();
     return sum;
   }

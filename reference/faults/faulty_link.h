@@ -2,7 +2,7 @@
 
 #include <deque>
 
-#include "reference/ring/link.h"
+#include "reference/comm/link.h"
 
 namespace ringattn {
 

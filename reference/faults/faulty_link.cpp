@@ -1,4 +1,4 @@
-#include "reference/comm/faults/faulty_link.h"
+#include "reference/faults/faulty_link.h"
 
 #include "reference/ring/schedule.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/ring/block.h"
+#include "reference/comm/block.h"
 #include "reference/trace/recorder.h"
 
 namespace ringattn {

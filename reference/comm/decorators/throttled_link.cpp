@@ -1,4 +1,4 @@
-#include "reference/comm/faults/throttled_link.h"
+#include "reference/comm/decorators/throttled_link.h"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/ring/link.h"
+#include "reference/comm/link.h"
 #include "reference/comm/run_monitor.h"
 
 namespace ringattn {

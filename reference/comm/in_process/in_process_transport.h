@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+
+#include "reference/comm/in_process/in_process_link.h"
+#include "reference/comm/transport.h"
+
+namespace ringattn {
+
+// All devices in this process, with memory between them.
+template <class T>
+class InProcessTransport : public Transport<T> {
+ public:
+  // _threads_ run the devices; 0: one thread a device; 1: lockstep
+  InProcessTransport(int devices, int threads, Exchange exchange, LinkDecorator<T> decorate = {});
+
+  DeviceRange local_devices() const override { return {0, devices_}; }
+  int threads() const override { return threads_; }
+  Link<T>& connect() override;
+  RunMonitor& monitor() override { return *monitor_; }
+
+ private:
+  int devices_, threads_;
+  Exchange exchange_;
+  LinkDecorator<T> decorate_;
+
+  // Of the present pass
+  std::unique_ptr<RunMonitor> monitor_;
+  std::unique_ptr<InProcessLink<T>> link_;
+  std::unique_ptr<Link<T>> decorated_;
+};
+
+}  // namespace ringattn

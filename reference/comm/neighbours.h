@@ -1,0 +1,9 @@
+#pragma once
+
+namespace ringattn {
+
+// The two neighbours of a device in a ring. Blocks travel from device r to device r + 1.
+constexpr int next_device(int device, int devices) { return (device + 1) % devices; }
+constexpr int previous_device(int device, int devices) { return (device + devices - 1) % devices; }
+
+}  // namespace ringattn

@@ -1,0 +1,72 @@
+#include "reference/ring/backward_pass.h"
+
+#include "reference/ring/backward_kv.h"
+#include "reference/ring/backward_q.h"
+#include "reference/ring/forward_pass.h"
+#include "reference/ring/recorded_program.h"
+#include "reference/ring/run_programs.h"
+
+namespace ringattn {
+
+namespace {
+
+template <class T>
+std::unique_ptr<BackwardProgram<T>> backward_program(const RingConfig& config, Rotation rotate,
+                                                     QueryShard<T> queries, KvShard<T> kv,
+                                                     CotangentShard<T> cotangents) {
+  if (rotate == Rotation::kv)
+    return std::make_unique<BackwardKv<T>>(config, std::move(queries), std::move(kv), std::move(cotangents));
+  return std::make_unique<BackwardQ<T>>(config, std::move(queries), std::move(kv), std::move(cotangents));
+}
+
+}  // namespace
+
+template <class T>
+Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& forward,
+                           const Cotangents<T>& cotangents, const RingOptions& options, Transport<T>& transport) {
+  check(problem, options);
+  check(problem, cotangents);
+  const RingConfig config = ring_config(problem, options.layout, options.devices);
+  const DeviceRange local = transport.local_devices();
+
+  // Each local device takes its shards, with dlse - delta of its rows
+  const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
+  std::vector<std::unique_ptr<BackwardProgram<T>>> programs;
+  for (int device = local.begin; device < local.end; ++device) {
+    QueryShard<T> queries(problem, options.layout, device, options.devices);
+    KvShard<T> kv(problem, options.layout, device, options.devices);
+    CotangentShard<T> rows(forward, cotangents, row_terms, queries.rows);
+    programs.push_back(
+        backward_program(config, options.rotate, std::move(queries), std::move(kv), std::move(rows)));
+  }
+
+  // A recorded run sees the same programs through decorators
+  std::vector<std::unique_ptr<RecordedProgram<T>>> decorators;
+  std::vector<DeviceProgram<T>*> running;
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    running.push_back(programs[i].get());
+    if (!options.recorders) continue;
+    Recorder& recorder = (*options.recorders)[static_cast<std::size_t>(local.begin) + i];
+    decorators.push_back(std::make_unique<RecordedProgram<T>>(*programs[i], recorder));
+    running.back() = decorators.back().get();
+  }
+  run_programs(running, options, transport);
+
+  // Rows return to their places in the sequence
+  Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape)};
+  for (const auto& program : programs) {
+    scatter_rows(program->gradients().dq, program->query_rows(), result.dq);
+    scatter_rows(program->gradients().dk, program->kv_rows(), result.dk);
+    scatter_rows(program->gradients().dv, program->kv_rows(), result.dv);
+  }
+  return result;
+}
+
+#define RINGATTN_FOR(T)                                                                                    \
+  template Gradients<T> backward_pass(const Problem<T>&, const AttentionOutput<T>&, const Cotangents<T>&,  \
+                                      const RingOptions&, Transport<T>&);
+RINGATTN_FOR(float)
+RINGATTN_FOR(double)
+#undef RINGATTN_FOR
+
+}  // namespace ringattn

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "reference/blockwise/block_backward.h"
+#include "reference/ring/backward_program.h"
+#include "reference/ring/shard.h"
+
+namespace ringattn {
+
+// Backward with Q rotating, and dO, lse and row_term with it. K and V stay, and dK and dV grow beside them. The
+// contribution of this device to dQ follows Q one step behind and returns to the owner after P hops.
+template <class T>
+class BackwardQ : public BackwardProgram<T> {
+ public:
+  BackwardQ(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents);
+
+  Block<T> own_block() override;
+  BlockPair<T> pair_with(const Block<T>& resident) const override;
+  Block<T> attend(int step, const Block<T>& resident) override;
+  void accept_results(Block<T> results) override;
+
+  const std::vector<Index>& query_rows() const override { return queries_.rows; }
+  const std::vector<Index>& kv_rows() const override { return kv_.rows; }
+  const Gradients<T>& gradients() const override { return gradients_; }
+
+ private:
+  const RingConfig& config_;
+  QueryShard<T> queries_;
+  KvShard<T> kv_;
+  CotangentShard<T> cotangents_;
+  Gradients<T> gradients_;
+  BackwardScratch<T> scratch_;
+};
+
+}  // namespace ringattn

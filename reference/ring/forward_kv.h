@@ -1,0 +1,30 @@
+#pragma once
+
+#include "reference/ring/forward_program.h"
+#include "reference/ring/shard.h"
+
+namespace ringattn {
+
+// Forward with K and V rotating (Ring Attention, arXiv:2310.01889, Algorithm 1). Q and the softmax state of its rows
+// stay; the state absorbs each block of keys and values while the block is resident. No results travel.
+template <class T>
+class ForwardKv : public ForwardProgram<T> {
+ public:
+  ForwardKv(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv);
+
+  Block<T> own_block() override;
+  BlockPair<T> pair_with(const Block<T>& resident) const override;
+  Block<T> attend(int step, const Block<T>& resident) override;
+
+  const std::vector<Index>& rows() const override { return queries_.rows; }
+  const SoftmaxState<T>& state() const override { return state_; }
+
+ protected:
+  const RingConfig& config_;
+  QueryShard<T> queries_;
+  KvShard<T> kv_;
+  SoftmaxState<T> state_;
+  ScoreTile<T> scratch_;
+};
+
+}  // namespace ringattn

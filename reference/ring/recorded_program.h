@@ -1,0 +1,105 @@
+#pragma once
+
+#include "reference/ring/forward_program.h"
+#include "reference/ring/row_recorder.h"
+
+namespace ringattn {
+
+// Decorators of programs that record what is computed: the pair of blocks at each step, the results that are
+// accumulated and, for traced rows, their state before and after. A run without recorders has none of them.
+
+// Any pass, without rows.
+template <class T>
+class RecordedProgram : public DeviceProgram<T> {
+ public:
+  RecordedProgram(DeviceProgram<T>& program, Recorder& recorder) : program_(program), recorder_(recorder) {}
+
+  PassDescription description() const override { return program_.description(); }
+  Block<T> own_block() override { return program_.own_block(); }
+  BlockWork work_with(const Block<T>& resident) const override { return program_.work_with(resident); }
+  Block<T> attend(int step, const Block<T>& resident) override;
+  void accumulate(int step, Block<T>& result, Block<T> arrived) override;
+  void accept_results(Block<T> results) override { program_.accept_results(std::move(results)); }
+
+ protected:
+  // Called right before and right after the program computes
+  virtual void before_attend(int /*step*/, const Block<T>& /*resident*/) {}
+  virtual void after_attend(int /*step*/, const Block<T>& /*resident*/, const Block<T>& /*result*/) {}
+  virtual void before_accumulate(const Block<T>& /*result*/, const Block<T>& /*arrived*/) {}
+  virtual void after_accumulate(int /*step*/, const Block<T>& /*result*/) {}
+
+  Recorder& recorder() { return recorder_; }
+
+ private:
+  DeviceProgram<T>& program_;
+  Recorder& recorder_;
+};
+
+// Forward with K and V rotating: the rows of the own queries, at every block that their state absorbs.
+template <class T>
+class RecordedForwardKv : public RecordedProgram<T> {
+ public:
+  RecordedForwardKv(ForwardProgram<T>& program, const TracedRows& traced, Recorder& recorder)
+      : RecordedProgram<T>(program, recorder), forward_(program), rows_(traced, program.rows()) {}
+
+ protected:
+  void before_attend(int step, const Block<T>& resident) override;
+  void after_attend(int step, const Block<T>& resident, const Block<T>& result) override;
+
+ private:
+  ForwardProgram<T>& forward_;
+  RowRecorder<T> rows_;
+};
+
+// Forward with Q rotating: the rows of the resident queries. At step 0 their state absorbs the own keys; at later
+// steps the state that arrives is merged with the one that was computed here.
+template <class T>
+class RecordedForwardQ : public RecordedProgram<T> {
+ public:
+  RecordedForwardQ(ForwardProgram<T>& program, const RingConfig& config, const TracedRows& traced, int device,
+                   Recorder& recorder)
+      : RecordedProgram<T>(program, recorder),
+        forward_(program),
+        config_(config),
+        traced_(traced),
+        device_(device) {}
+
+ protected:
+  void before_attend(int step, const Block<T>& resident) override;
+  void after_attend(int step, const Block<T>& resident, const Block<T>& result) override;
+  void before_accumulate(const Block<T>& result, const Block<T>& arrived) override;
+  void after_accumulate(int step, const Block<T>& result) override;
+
+ private:
+  RowRecorder<T> rows_of(int owner) const;
+
+  ForwardProgram<T>& forward_;
+  const RingConfig& config_;
+  const TracedRows& traced_;
+  int device_;
+  RowRecorder<T> rows_;
+};
+
+// ---- Any pass --------------------------------------------------------------------
+
+template <class T>
+Block<T> RecordedProgram<T>::attend(int step, const Block<T>& resident) {
+  const BlockWork work = program_.work_with(resident);
+  recorder_.begin_compute(step, resident.owner, name(work.mask_class), work.live_pairs);
+  before_attend(step, resident);
+  Block<T> result = program_.attend(step, resident);
+  recorder_.end_compute();
+  after_attend(step, resident, result);
+  return result;
+}
+
+template <class T>
+void RecordedProgram<T>::accumulate(int step, Block<T>& result, Block<T> arrived) {
+  before_accumulate(result, arrived);
+  program_.accumulate(step, result, std::move(arrived));
+  const bool forward = description().pass == "forward";
+  recorder_.record_accumulation(forward ? EventKind::merge : EventKind::grad_hop, step, result.owner);
+  after_accumulate(step, result);
+}
+
+}  // namespace ringattn
