@@ -37,16 +37,16 @@ GpuResult attention_on_gpu(const GpuTask& task, const gpu::GpuOptions& options, 
 
 }  // namespace
 
-GpuResult attention_on_gpu(const GpuTask& task, TraceSink& facts) {
+GpuResult attention_on_gpu(const GpuTask& task, TraceSink& events) {
   if (MpiCommunicator* const mpi = task.mpi) {
     gpu::PeerGroup peers(*mpi);
-    gpu::Tracing tracing(facts, task.ring.devices, {},
+    gpu::Tracing tracing(events, task.ring.devices, {},
                          [mpi] { return mpi->synchronized_time(WallClock::now()); });
     return attention_on_gpu(task, gpu::GpuOptions(task.ring, peers), tracing);
   }
   std::optional<gpu::Communicator> communicator;
   if (task.use_nccl) communicator.emplace();
-  gpu::Tracing tracing(facts, task.ring.devices);
+  gpu::Tracing tracing(events, task.ring.devices);
   return attention_on_gpu(task, gpu::GpuOptions(task.ring, communicator ? &*communicator : nullptr), tracing);
 }
 

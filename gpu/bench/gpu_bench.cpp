@@ -27,7 +27,7 @@ void bench_rings(const cli::GpuBenchSizes& sizes, cli::GpuBench& bench, Stopwatc
                  Stream& stream) {
   constexpr int d = 128, long_heads = 8;
   const int devices = sizes.ring_devices, heads = sizes.columns / d;
-  BenchCase c{1, heads, devices * sizes.ring_positions, d, false};
+  BenchCase c{1, heads, devices * sizes.ring_tokens, d, false};
   for (const bool causal : {false, true}) {
     c.causal = causal;
     for (const bool backward : {false, true})

@@ -88,10 +88,10 @@ double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
   const BenchCase& c = row.bench_case;
   const int devices = row.options.devices;
   const RowPositions positions = consecutive_positions(c.N);
-  const RingConfig agreement = ring_config_of(c, row.options);
+  const RingConfig config = ring_config_of(c, row.options);
   Stream setup;
   const MakeTensor make = normal_tensors(c, setup);
-  ForwardRing forward(agreement, positions, positions, Dtype::bf16, row.options, any_rung, make);
+  ForwardRing forward(config, positions, positions, Dtype::bf16, row.options, any_rung, make);
   const double seconds = seconds_of(forward, stopwatch);
   row.bytes_per_device = forward.bytes(0);
   if (!row.backward) {
@@ -100,7 +100,7 @@ double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
                     [&](int b, int h, Index query) { return read_row(forward, c, devices, b, h, query); });
     return seconds;
   }
-  BackwardRing backward(agreement, positions, positions, Dtype::bf16, row.options, any_rung, true,
+  BackwardRing backward(config, positions, positions, Dtype::bf16, row.options, any_rung, true,
                         tensors_after_forward(forward, devices, make));
   const double backward_seconds = seconds_of(backward, stopwatch);
   row.bytes_per_device = backward.bytes(0);
@@ -167,16 +167,16 @@ RingRow run_ring_once(const BenchCase& c, int devices, Stopwatch& stopwatch) {
 double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int runs, Stopwatch& stopwatch,
                            Stream& stream) {
   const RingOptions options = options_of(devices, layout, Exchange::move);
-  const RingConfig agreement = ring_config_of(c, options);
+  const RingConfig config = ring_config_of(c, options);
   const RowPositions all = consecutive_positions(c.N);
   std::vector<GpuShard> shards;
   for (int d = 0; d < devices; ++d)
-    shards.emplace_back(agreement, all, all, d, normal_tensors(c, stream), stream);
-  GpuState state(agreement, agreement.q_rows, stream);
+    shards.emplace_back(config, all, all, d, normal_tensors(c, stream), stream);
+  GpuState state(config, config.q_rows, stream);
   TileCounter tile_counter(stream);
   stream.synchronize();
 
-  AttentionStep step = common_step<AttentionStep>(agreement, Dtype::bf16);
+  AttentionStep step = common_step<AttentionStep>(config, Dtype::bf16);
   step.last = false;
   step.tile_counter = tile_counter.data();
   const Rung& rung = highest_rung(step, any_rung);

@@ -53,7 +53,7 @@ void Backward::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, 
     sum.elements[i] = result[i].shape().size();
   }
   sums_.add(step, sum);
-  facts.record_accumulation(EventKind::grad_hop, step, result.owner);
+  recorder.record_accumulation(EventKind::grad_hop, step, result.owner);
 }
 
 // ---- K and V rotate ----------------------------------------------------------
@@ -65,7 +65,7 @@ Block<OnGpu> BackwardKv::attend(int step, const Block<OnGpu>& resident, Recorder
   set_keys(pair, resident[0], resident[1], resident[2]);
   set_cotangents(pair, *cotangents_.dO, *cotangents_.lse, *cotangents_.row_term);
   set_gradients(pair, *gradients_.dQ, *result.tensors[0], *result.tensors[1]);
-  attend_all(step, resident.owner, pair, *shard_.q_positions, *resident.positions, recorder);
+  attend_all(step, resident.owner, pair, *shard_.q_host_positions, *resident.positions, recorder);
   return result;
 }
 
@@ -99,7 +99,7 @@ Block<OnGpu> BackwardQ::attend(int step, const Block<OnGpu>& resident, Recorder&
   set_keys(pair, *shard_.K, *shard_.V, *shard_.kv_positions);
   set_cotangents(pair, resident[2], resident[3], resident[4]);
   set_gradients(pair, *result.tensors[0], *gradients_.dK, *gradients_.dV);
-  attend_all(step, resident.owner, pair, *resident.positions, *shard_.kv_positions, recorder);
+  attend_all(step, resident.owner, pair, *resident.positions, *shard_.kv_host_positions, recorder);
   return result;
 }
 

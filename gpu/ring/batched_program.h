@@ -31,13 +31,13 @@ class BatchedProgram : public DeviceProgram<OnGpu> {
   // Whether the wave is launched
   bool attend_all(int step, int owner, const Part& pair, const RowPositions& queries, const RowPositions& keys,
                   Recorder& recorder) {
-    if (facts.enabled()) {
+    if (recorder.enabled()) {
       const BlockPlan plan = plan_block(queries.of(0), keys.of(0), config_.scoring.mask);
-      facts.begin_compute(step, owner, name_of(plan.mask_class),
+      recorder.begin_compute(step, owner, name_of(plan.mask_class),
                            plan.live_pairs * config_.q.B * config_.q.H);
     }
     const bool launched = batched_launch_.add(step, pair);
-    facts.end_compute();
+    recorder.end_compute();
     return launched;
   }
 

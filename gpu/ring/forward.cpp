@@ -33,7 +33,7 @@ Block<OnGpu> ForwardKv::attend(int step, const Block<OnGpu>& resident, Recorder&
   set_keys(pair, resident[0], resident[1], resident[2]);
   set_state(pair, state_.block(device_));
   set_results(pair);
-  attend_all(step, resident.owner, pair, *shard_.q_positions, *resident.positions, recorder);
+  attend_all(step, resident.owner, pair, *shard_.q_host_positions, *resident.positions, recorder);
   return {};
 }
 
@@ -62,7 +62,7 @@ Block<OnGpu> ForwardQ::attend(int step, const Block<OnGpu>& resident, Recorder& 
   set_keys(pair, *shard_.K, *shard_.V, *shard_.kv_positions);
   set_state(pair, result);
   set_results(pair);  // which no wave writes, as none is the last of a state
-  if (attend_all(step, resident.owner, pair, *resident.positions, *shard_.kv_positions, recorder))
+  if (attend_all(step, resident.owner, pair, *resident.positions, *shard_.kv_host_positions, recorder))
     batched_merge_.wait_for_compute();
   return result;
 }
@@ -75,7 +75,7 @@ void ForwardQ::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, 
   pair.O_other = arrived[2].as<float>();
   pair.rows = static_cast<int>(result[0].shape().S);
   batched_merge_.add(step, pair);
-  facts.record_accumulation(EventKind::merge, step, result.owner);
+  recorder.record_accumulation(EventKind::merge, step, result.owner);
 }
 
 void ForwardQ::accept_results(Block<OnGpu> result) {

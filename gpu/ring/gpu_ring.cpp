@@ -103,12 +103,12 @@ void GpuRing::run() {
   if (clock()) clock()->start(compute_stream_);
   Recorders silent(static_cast<std::size_t>(options_.devices));
   Recorders& recorders = tracing_ ? tracing_->recorders : silent;
-  std::vector<Device<OnGpu>> mine;
+  std::vector<Device<OnGpu>> local;
   const auto [begin, end] = options_.local_devices();
   for (int d = begin; d < end; ++d)
-    mine.emplace_back(d, options_.devices, program(d), *link_, facts[static_cast<std::size_t>(d)]);
+    local.emplace_back(d, options_.devices, program(d), *link_, recorders[static_cast<std::size_t>(d)]);
   abort_on_error(
-      [&] { run_ring(std::span<Device<OnGpu>>(mine), options_.devices, options_.overlap); });
+      [&] { run_ring(std::span<Device<OnGpu>>(local), options_.devices, options_.overlap); });
   accumulate_stream_.record(joined_);
   compute_stream_.wait_for(joined_);
 }

@@ -47,10 +47,10 @@ GpuShard::GpuShard(const RingConfig& config, const RowPositions& queries, const 
                    const MakeTensor& make, Stream& stream)
     : rows(rows_of_device(config.layout, device, config.devices, queries.length())),
       kv_rows(rows_of_device(config.layout, device, config.devices, keys.length())) {
-  q_positions = std::make_shared<RowPositions>(queries.select(rows));
-  kv_positions = std::make_shared<RowPositions>(keys.select(kv_rows));
-  q_positions = positions_to_gpu(*q_positions, config.q_rows, stream);
-  kv_positions = positions_to_gpu(*kv_positions, config.kv_rows, stream);
+  q_host_positions = std::make_shared<RowPositions>(queries.select(rows));
+  kv_host_positions = std::make_shared<RowPositions>(keys.select(kv_rows));
+  q_positions = positions_to_gpu(*q_host_positions, config.q_rows, stream);
+  kv_positions = positions_to_gpu(*kv_host_positions, config.kv_rows, stream);
   Q = make("Q", rows, *q_positions, config.q_rows);
   K = make("K", kv_rows, *kv_positions, config.kv_rows);
   V = make("V", kv_rows, *kv_positions, config.kv_rows);

@@ -23,7 +23,7 @@ MakeTensor tensors_of(const Problem<float>& problem, const AttentionOutput<float
 // What one device has on the GPU. Tensors that may travel have room for those of any device.
 struct GpuShard {
   std::vector<Index> rows, kv_rows;  // of the queries, and of the keys and values, in the global sequence
-  std::shared_ptr<const RowPositions> q_positions, kv_positions;
+  std::shared_ptr<const RowPositions> q_host_positions, kv_host_positions;
   std::shared_ptr<GpuTensor> Q, K, V, q_positions, kv_positions;
 
   // Of the tokens of all queries and all keys
@@ -31,8 +31,8 @@ struct GpuShard {
            const MakeTensor& make, Stream& stream);
 
   // What travels; its memory goes round with it
-  GpuBlock queries(int owner) const { return {owner, q_positions, {Q, q_positions}}; }
-  GpuBlock keys(int owner) const { return {owner, kv_positions, {K, V, kv_positions}}; }
+  GpuBlock queries(int owner) const { return {owner, q_host_positions, {Q, q_positions}}; }
+  GpuBlock keys(int owner) const { return {owner, kv_host_positions, {K, V, kv_positions}}; }
 
   Index query_bytes() const { return Q->bytes() + q_positions->bytes(); }
   Index kv_bytes() const { return K->bytes() + V->bytes() + kv_positions->bytes(); }

@@ -23,11 +23,11 @@ std::shared_ptr<GpuTensor> to_gpu(const Tensor<float>& tensor, Index rows, Dtype
 }
 
 std::shared_ptr<GpuTensor> positions_to_gpu(const RowPositions& positions, Index rows, Stream& stream) {
-  std::vector<int> positions;
-  for (const RowPosition& row_position : positions.of(0)) positions.push_back(static_cast<int>(row_position.position));
+  std::vector<int> numbers;
+  for (const RowPosition& row_position : positions.of(0)) numbers.push_back(static_cast<int>(row_position.position));
   auto target = std::make_shared<GpuTensor>(Shape{1, rows, 1, 1}, sizeof(int));
   target->set_shape({1, positions.length(), 1, 1});
-  stream.copy(target->data(), positions.data(), positions.size() * sizeof(int));
+  stream.copy(target->data(), numbers.data(), numbers.size() * sizeof(int));
   stream.synchronize();
   return target;
 }

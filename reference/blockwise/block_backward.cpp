@@ -64,10 +64,10 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
     dS.noalias() = dO * V.transpose();
 
-    const std::vector<RowRange> seen = seen_in_tile(pair, tiles, b);
+    const std::vector<RowRange> key_ranges = visible_keys_in_tile(pair, tiles, b);
     for (Index i = 0; i < P.rows(); ++i) {
       const Index row = tiles.queries.begin + i;
-      probabilities_and_gradient(P, dS, i, seen[static_cast<std::size_t>(i)], rows.lse(b, row, h, 0),
+      probabilities_and_gradient(P, dS, i, key_ranges[static_cast<std::size_t>(i)], rows.lse(b, row, h, 0),
                                  rows.row_term(b, row, h, 0), cap);
     }
 

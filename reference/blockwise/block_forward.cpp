@@ -7,7 +7,7 @@ void attend(const BlockPair<T>& pair, Index b, Index h, SoftmaxState<T>& state, 
   const auto V = pair.V.head(b, pair.kv_head(h));
   for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
     const Scores<T> S = score_tile(pair, tiles, b, h, scratch);
-    state.absorb(b, h, tiles.queries.begin, S, seen_in_tile(pair, tiles, b),
+    state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),
                  V.middleRows(tiles.keys.begin, tiles.keys.size()));
   }
 }

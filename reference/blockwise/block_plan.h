@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "reference/definition/layout.h"
+#include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
 
 namespace ringattn {

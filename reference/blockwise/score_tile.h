@@ -41,15 +41,15 @@ Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, I
 
 // The keys of a tile that each of its queries sees, counted from the begin of the tile
 template <class T>
-std::vector<RowRange> seen_in_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b) {
+std::vector<RowRange> visible_keys_in_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b) {
   const auto rows = static_cast<std::size_t>(tiles.queries.size()),
              columns = static_cast<std::size_t>(tiles.keys.size());
-  std::vector<RowRange> seen(rows, RowRange{0, tiles.keys.size()});
-  if (tiles.full) return seen;
+  std::vector<RowRange> key_ranges(rows, RowRange{0, tiles.keys.size()});
+  if (tiles.full) return key_ranges;
   const auto queries = pair.q_positions.of(b).subspan(static_cast<std::size_t>(tiles.queries.begin), rows);
   const auto keys = pair.kv_positions.of(b).subspan(static_cast<std::size_t>(tiles.keys.begin), columns);
-  for (std::size_t i = 0; i < rows; ++i) seen[i] = visible_keys(queries[i], keys, pair.scoring.mask);
-  return seen;
+  for (std::size_t i = 0; i < rows; ++i) key_ranges[i] = visible_keys(queries[i], keys, pair.scoring.mask);
+  return key_ranges;
 }
 
 }  // namespace ringattn

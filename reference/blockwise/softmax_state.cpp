@@ -17,11 +17,11 @@ SoftmaxState<T>::SoftmaxState(const Shape& out)
 // FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 9 and 10; line 10 prints the inverse of the factor
 // of O, by which the factor is meant
 template <class T>
-void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<RowRange>& seen,
+void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<RowRange>& key_ranges,
                              const Eigen::Ref<const Matrix<T>>& V) {
   auto O_rows = O.head(b, h).middleRows(row, S.rows());
   for (Index i = 0; i < S.rows(); ++i) {
-    const RowRange keys = seen[static_cast<std::size_t>(i)];
+    const RowRange keys = key_ranges[static_cast<std::size_t>(i)];
     S.row(i).head(keys.begin).setZero();
     S.row(i).tail(S.cols() - keys.end).setZero();
     if (keys.size() == 0) continue;

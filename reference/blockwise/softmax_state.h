@@ -22,8 +22,8 @@ struct SoftmaxState {
   explicit SoftmaxState(const Shape& out);
 
   // Rows [row, row + S.rows()) of head h absorb a tile of scores S, (rows, keys), and the values V, (keys,
-  // Dv). Row i sees the keys seen[i] of the tile; S holds exp(S - m) afterwards, 0 for hidden keys.
-  void absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<RowRange>& seen,
+  // Dv). Row i sees the keys key_ranges[i] of the tile; S holds exp(S - m) afterwards, 0 for hidden keys.
+  void absorb(Index b, Index h, Index row, Scores<T> S, const std::vector<RowRange>& key_ranges,
               const Eigen::Ref<const Matrix<T>>& V);
 
   // Joins two states that have seen different keys; the neutral state changes nothing

@@ -22,9 +22,9 @@ Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
   for (Index i = 0; i < S.rows(); ++i)
     for (Index j = 0; j < S.cols(); ++j) {
       if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
-      const bool seen = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
+      const bool is_visible = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
                                 problem.scoring.mask);
-      if (!seen || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = minus_infinity<T>;
+      if (!is_visible || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = minus_infinity<T>;
     }
   return S;
 }

@@ -71,10 +71,10 @@ void no_maximum(const BlockPair<T>& pair, SoftmaxState<T>& state) {
     const auto V = pair.V.head(b, pair.kv_head(h));
     for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
       const Scores<T> S = score_tile(pair, tiles, b, h, scratch);
-      const std::vector<RowRange> seen = seen_in_tile(pair, tiles, b);
+      const std::vector<RowRange> key_ranges = visible_keys_in_tile(pair, tiles, b);
       for (Index i = 0; i < S.rows(); ++i) {
         Row<T> row(state, b, h, tiles.queries.begin + i);
-        const RowRange keys = seen[static_cast<std::size_t>(i)];
+        const RowRange keys = key_ranges[static_cast<std::size_t>(i)];
         if (keys.size() > 0) row.m = 0;
         for (Index j = keys.begin; j < keys.end; ++j) {
           const T p = std::exp(S(i, j));

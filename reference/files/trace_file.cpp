@@ -116,8 +116,8 @@ class EventParser {
   TraceFile::StringPool& strings_;
 };
 
-std::shared_ptr<const RowFacts> parse_row(const JsonFields& fields) {
-  auto row = std::make_shared<RowFacts>();
+std::shared_ptr<const RowUpdate> parse_row(const JsonFields& fields) {
+  auto row = std::make_shared<RowUpdate>();
   row->batch = fields.integer("batch", 0, INT64_MAX);
   row->head = fields.integer("head", 0, INT64_MAX);
   row->row = fields.integer("row", 0, INT64_MAX);

@@ -39,10 +39,10 @@ class RowValues {
   Index sequence_stride_ = 0;
 };
 
-RowPositions override_positions(const std::string& side, RowPositions defaults, Index B, const std::optional<Integers>& positions,
+RowPositions override_positions(const std::string& side, RowPositions defaults, Index B, const std::optional<Integers>& given,
                   const std::optional<Integers>& segment_ids) {
   const Index S = defaults.length();
-  const RowValues position(side + "_positions", positions, B, S),
+  const RowValues position(side + "_positions", given, B, S),
       segment(side + "_segment_ids", segment_ids, B, S);
   RowPositions positions(position.same_for_batch() && segment.same_for_batch() ? 1 : B, S);
   for (Index b = 0; b < positions.sequences(); ++b)

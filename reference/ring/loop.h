@@ -17,18 +17,18 @@ namespace ringattn {
 //
 // so the block length alone decides, and neither the sequence length nor the number of devices matters.
 template <class T>
-void run_ring(std::span<Device<T>> mine, int devices, bool overlap) {
-  for (Device<T>& d : mine) d.begin();
+void run_ring(std::span<Device<T>> local, int devices, bool overlap) {
+  for (Device<T>& d : local) d.begin();
   for (int step = 0; step < devices; ++step) {
     // Send the block on before computing with it: the transfer hides behind the arithmetic
     if (overlap)
-      for (Device<T>& d : mine) d.send_on(step);
-    for (Device<T>& d : mine) d.attend(step);
+      for (Device<T>& d : local) d.send_on(step);
+    for (Device<T>& d : local) d.attend(step);
     if (!overlap)
-      for (Device<T>& d : mine) d.send_on(step);
-    for (Device<T>& d : mine) d.take_next(step);
+      for (Device<T>& d : local) d.send_on(step);
+    for (Device<T>& d : local) d.take_next(step);
   }
-  for (Device<T>& d : mine) d.finish();
+  for (Device<T>& d : local) d.finish();
 }
 
 }  // namespace ringattn

@@ -31,7 +31,7 @@ std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
 // The scores of a row against a block of keys as they are defined, summed in float64: what the tiles hold, to
 // rounding
 template <class T>
-void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts& facts) {
+void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowUpdate& update) {
   const auto q = pair.Q.head(b, h).row(row);
   const auto K = pair.K.head(b, pair.kv_head(h));
   const double scale = pair.scoring.scale(q.size()), cap = pair.scoring.softcap;
@@ -45,8 +45,8 @@ void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts&
     }
     const double score = cap > 0 ? cap * std::tanh(scale * dot / cap) : scale * dot;
     const RowPosition& key = pair.kv_positions.of(b)[static_cast<std::size_t>(j)];
-    facts.scores.push_back(visible(query, key, pair.scoring.mask) ? score : minus_infinity<double>);
-    facts.score_magnitude = std::max(facts.score_magnitude, std::abs(scale) * magnitude);
+    update.scores.push_back(visible(query, key, pair.scoring.mask) ? score : minus_infinity<double>);
+    update.score_magnitude = std::max(update.score_magnitude, std::abs(scale) * magnitude);
   }
 }
 
@@ -54,16 +54,16 @@ void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowFacts&
 
 template <class T>
 void RowRecorder<T>::before(const StateView<T>& state) {
-  snapshots_.clear();
+  updates_.clear();
   for (const Row& row : rows_)
     for (Index b = 0; b < state.O.shape().B; ++b)
       for (Index h = 0; h < state.O.shape().H; ++h) {
-        RowFacts snapshot;
-        snapshot.batch = b, snapshot.head = h, snapshot.row = row.global;
-        snapshot.m_before = static_cast<double>(state.m(b, row.local, h, 0));
-        snapshot.l_before = static_cast<double>(state.l(b, row.local, h, 0));
-        snapshot.O_before = row_of(state.O, b, row.local, h);
-        snapshots_.push_back(std::move(snapshot));
+        RowUpdate update;
+        update.batch = b, update.head = h, update.row = row.global;
+        update.m_before = static_cast<double>(state.m(b, row.local, h, 0));
+        update.l_before = static_cast<double>(state.l(b, row.local, h, 0));
+        update.O_before = row_of(state.O, b, row.local, h);
+        updates_.push_back(std::move(update));
       }
 }
 
@@ -71,24 +71,24 @@ template <class T>
 void RowRecorder<T>::before(const StateView<T>& state, const BlockPair<T>& pair) {
   before(state);
   if (!with_scores_) return;
-  auto snapshot = snapshots_.begin();
+  auto update = updates_.begin();
   for (const Row& row : rows_)
     for (Index b = 0; b < state.O.shape().B; ++b)
-      for (Index h = 0; h < state.O.shape().H; ++h) add_scores(pair, b, row.local, h, *snapshot++);
+      for (Index h = 0; h < state.O.shape().H; ++h) add_scores(pair, b, row.local, h, *update++);
 }
 
 template <class T>
 void RowRecorder<T>::after(const StateView<T>& state, int step, int owner, Recorder& recorder) {
-  auto snapshot = snapshots_.begin();
+  auto update = updates_.begin();
   for (const Row& row : rows_)
     for (Index b = 0; b < state.O.shape().B; ++b)
-      for (Index h = 0; h < state.O.shape().H; ++h, ++snapshot) {
-        snapshot->m_after = static_cast<double>(state.m(b, row.local, h, 0));
-        snapshot->l_after = static_cast<double>(state.l(b, row.local, h, 0));
-        snapshot->O_after = row_of(state.O, b, row.local, h);
-        snapshot->alpha =
-            snapshot->m_before == snapshot->m_after ? 1 : std::exp(snapshot->m_before - snapshot->m_after);
-        recorder.record_row(step, owner, std::make_shared<RowFacts>(std::move(*snapshot)));
+      for (Index h = 0; h < state.O.shape().H; ++h, ++update) {
+        update->m_after = static_cast<double>(state.m(b, row.local, h, 0));
+        update->l_after = static_cast<double>(state.l(b, row.local, h, 0));
+        update->O_after = row_of(state.O, b, row.local, h);
+        update->alpha =
+            update->m_before == update->m_after ? 1 : std::exp(update->m_before - update->m_after);
+        recorder.record_row(step, owner, std::make_shared<RowUpdate>(std::move(*update)));
       }
 }
 

@@ -23,7 +23,7 @@ struct StateView {
   const Tensor<T>& O;  // (B, S, H, Dv)
 };
 
-// Records the traced rows of one block of queries: takes a snapshot of their state before it changes, and emits an event
+// Records the traced rows of one block of queries: takes a update of their state before it changes, and emits an event
 // for each of them after.
 template <class T>
 class RowRecorder {
@@ -41,7 +41,7 @@ class RowRecorder {
   };
   bool with_scores_ = false;
   std::vector<Row> rows_;
-  std::vector<RowFacts> snapshots_;
+  std::vector<RowUpdate> updates_;
 };
 
 }  // namespace ringattn

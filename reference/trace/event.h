@@ -27,7 +27,7 @@ struct EventId {
 };
 
 // One query row of one head, before and after it absorbed a block (or merged a state).
-struct RowFacts {
+struct RowUpdate {
   std::int64_t batch = 0, head = 0, row = 0;  // row: in the global sequence
   double m_before = 0, l_before = 0, m_after = 0, l_after = 0;
   double alpha = 1;  // exp(m_before - m_after), by which l and O shrank
@@ -59,7 +59,7 @@ struct Event {
   std::int64_t transfer_w = 0, exposed_w = 0;  // wall nanoseconds
   std::int64_t live_pairs = 0;          // compute: pairs of query and key, over sequences and query heads
   double value = 0;                     // check: the error
-  std::shared_ptr<const RowFacts> row;  // row
+  std::shared_ptr<const RowUpdate> row;  // row
 };
 
 // Takes events as they happen. Calls for one device come from one thread at a time; devices call

@@ -72,10 +72,10 @@ void Recorder::end_compute() {
   end(compute_, t_);
 }
 
-void Recorder::record_row(int step, int owner, std::shared_ptr<const RowFacts> facts) {
+void Recorder::record_row(int step, int owner, std::shared_ptr<const RowUpdate> update) {
   if (!enabled()) return;
   Event row = event(EventKind::row, EventPhase::point, EventLane::compute, step);
-  row.owner = owner, row.row = std::move(facts);
+  row.owner = owner, row.row = std::move(update);
   emit(row);
 }
 

@@ -42,7 +42,7 @@ class Recorder {
 
   void begin_compute(int step, int owner, std::string_view mask_class, std::int64_t live_pairs);
   void end_compute();
-  void record_row(int step, int owner, std::shared_ptr<const RowFacts> row);
+  void record_row(int step, int owner, std::shared_ptr<const RowUpdate> row);
 
   void begin_wait(int step, std::string_view why);
   void end_wait(double until_t, EventId cause = {});

@@ -58,9 +58,9 @@ Eigen::MatrixXi meetings(const BlockPlan& plan, const Span& queries, const Span&
       Eigen::MatrixXi::Zero(static_cast<Index>(queries.size()), static_cast<Index>(keys.size()));
   for (const TilePair& pair : plan.tile_pairs)
     for (Index i = pair.queries.begin; i < pair.queries.end; ++i) {
-      const RowRange seen =
+      const RowRange visible_range =
           pair.full ? RowRange{0, pair.keys.size()} : visible_keys(at(queries, i), part(keys, pair.keys), mask);
-      count.row(i).segment(pair.keys.begin + seen.begin, seen.size()).array() += 1;
+      count.row(i).segment(pair.keys.begin + visible_range.begin, visible_range.size()).array() += 1;
     }
   return count;
 }
@@ -143,10 +143,10 @@ TEST_CASE("the keys of a run that a query sees are those that the mask says") {
     const Mask mask = random_mask(random, 40);
     for (const RowRange& run : tiles_of(keys, 1000))
       for (const RowPosition& query : queries) {
-        const RowRange seen = visible_keys(query, part(keys, run), mask);
+        const RowRange visible_range = visible_keys(query, part(keys, run), mask);
         bool right = true;
         for (Index j = 0; j < run.size(); ++j)
-          right &= (seen.begin <= j && j < seen.end) == visible(query, at(keys, run.begin + j), mask);
+          right &= (visible_range.begin <= j && j < visible_range.end) == visible(query, at(keys, run.begin + j), mask);
         CHECK(right);
       }
   }

@@ -23,7 +23,7 @@ constexpr double largest_value = 6;  // of Random::normal
 template <class T>
 struct Keys {
   Matrix<T> S, V;
-  std::vector<RowRange> seen;
+  std::vector<RowRange> key_ranges;
 };
 
 template <class T>
@@ -38,7 +38,7 @@ Keys<T> random_keys(Random& random, double largest_score) {
   for (T& value : block.V.reshaped()) value = static_cast<T>(random.normal());
   for (Index i = 0; i < rows; ++i) {
     const Index begin = random.below(keys + 1);
-    block.seen.push_back({begin, begin + random.below(keys - begin + 1)});
+    block.key_ranges.push_back({begin, begin + random.below(keys - begin + 1)});
   }
   return block;
 }
@@ -67,7 +67,7 @@ void absorb(SoftmaxState<T>& state, const Keys<T>& block) {
   ScoreTile<T> scratch;
   Scores<T> S = scratch.of(rows, block.S.cols());
   S = block.S;
-  state.absorb(0, 0, 0, S, block.seen, block.V);
+  state.absorb(0, 0, 0, S, block.key_ranges, block.V);
 }
 
 template <class T>
@@ -193,7 +193,7 @@ TEST_CASE_TEMPLATE("a block of which a row sees nothing leaves the row untouched
     const SoftmaxState<T> before = absorbed(random_blocks<T>(random, n % 3));
     Keys<T> block = constant_keys<T>(1 + random.below(20), 1, 2);
     const Index blind = random.below(rows);
-    block.seen[static_cast<std::size_t>(blind)] = {};
+    block.key_ranges[static_cast<std::size_t>(blind)] = {};
     SoftmaxState<T> after = before;
     absorb(after, block);
     for (Index i = 0; i < rows; ++i) {

@@ -41,17 +41,17 @@ template <class Body>
 std::string run_devices(int devices, int threads, Body body) {
   RunMonitor monitor(devices, threads);
   InProcessLink<double> inner(devices, Exchange::copy, monitor);
-  std::vector<CountingProgram> works = counting_programs(devices, false);
-  std::vector<Recorder> silent(works.size());
+  std::vector<CountingProgram> programs = counting_programs(devices, false);
+  std::vector<Recorder> silent(programs.size());
   return error_message([&] {
     run_on_threads(devices, threads, monitor, [&](int first, int last) {
-      std::vector<Device<double>> mine;
+      std::vector<Device<double>> local;
       for (int d = first; d < last; ++d) {
         const auto index = static_cast<std::size_t>(d);
-        mine.emplace_back(d, devices, works[index], inner, silent[index]);
-        mine.back().begin();
+        local.emplace_back(d, devices, programs[index], inner, silent[index]);
+        local.back().begin();
       }
-      body(mine, first);
+      body(local, first);
     });
   });
 }
@@ -67,11 +67,11 @@ TEST_CASE("a device that fails at any step stops all, and its error is reported"
         for (int step = 0; step < devices; ++step) {
           const std::string broken =
               "device " + std::to_string(device) + " broke at step " + std::to_string(step);
-          std::vector<CountingProgram> works = counting_programs(devices, has_results);
-          works[static_cast<std::size_t>(device)].before_use = [&](int now) {
+          std::vector<CountingProgram> programs = counting_programs(devices, has_results);
+          programs[static_cast<std::size_t>(device)].before_use = [&](int now) {
             if (now == step) throw std::runtime_error(broken);
           };
-          CHECK(error_message([&] { run_works(works, how); }) == broken);
+          CHECK(error_message([&] { run_counting_programs(programs, how); }) == broken);
         }
   });
 }
@@ -82,8 +82,8 @@ TEST_CASE("a link that fails at any verb of any device stops all, and its error 
     const int verbs = 3 * (devices - 1) + 3 * devices;
     for (int device = 0; device < devices; ++device)
       for (int verb = 0; verb <= verbs; ++verb) {
-        std::vector<CountingProgram> works = counting_programs(devices, true);
-        CHECK(error_message([&] { run_works(works, how, failing<double>(device, verb)); }) ==
+        std::vector<CountingProgram> programs = counting_programs(devices, true);
+        CHECK(error_message([&] { run_counting_programs(programs, how, failing<double>(device, verb)); }) ==
               (verb < verbs ? "the cable broke" : ""));
       }
   });
@@ -114,12 +114,12 @@ TEST_CASE("if several fail, the first error is the one reported") {
   CHECK(error_message([&] { monitor.rethrow_first_error(); }) == "first");
 
   for_many_rings(5, [](int devices, const RingOptions& how) {
-    std::vector<CountingProgram> works = counting_programs(devices, true);
-    for (CountingProgram& work : works)
-      work.before_use = [](int step) {
+    std::vector<CountingProgram> programs = counting_programs(devices, true);
+    for (CountingProgram& program : programs)
+      program.before_use = [](int step) {
         if (step == 0) throw std::runtime_error("all at once");
       };
-    CHECK(error_message([&] { run_works(works, how); }) == "all at once");
+    CHECK(error_message([&] { run_counting_programs(programs, how); }) == "all at once");
   });
 }
 
@@ -145,8 +145,8 @@ TEST_CASE("anything may be thrown") {
 TEST_CASE("all devices receive before they send: a deadlock, and a sentence says who waits for whom") {
   for (int devices = 2; devices <= 6; ++devices)
     for (int threads : {1, 2, devices}) {
-      const std::string found = run_devices(devices, threads, [](Devices& mine, int) {
-        for (Device<double>& device : mine) device.take_next(0);
+      const std::string found = run_devices(devices, threads, [](Devices& local, int) {
+        for (Device<double>& device : local) device.take_next(0);
       });
       CHECK(contains(found, "[ring] deadlock"));
       CHECK(contains(found, "device 0 waits for a message from device " + std::to_string(devices - 1)));
@@ -156,17 +156,17 @@ TEST_CASE("all devices receive before they send: a deadlock, and a sentence says
 
 TEST_CASE("a device sends twice before anybody receives: a deadlock") {
   for (int threads : {1, 3}) {
-    const std::string found = run_devices(3, threads, [](Devices& mine, int) {
+    const std::string found = run_devices(3, threads, [](Devices& local, int) {
       for (int twice = 0; twice < 2; ++twice)
-        for (Device<double>& device : mine) device.send_on(0);
+        for (Device<double>& device : local) device.send_on(0);
     });
     CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
   }
 }
 
 TEST_CASE("a device that goes away leaves a deadlock behind, not a hang") {
-  const std::string found = run_devices(3, 3, [](Devices& mine, int first) {
-    if (first != 1) run_ring(std::span<Device<double>>(mine), 3, true);
+  const std::string found = run_devices(3, 3, [](Devices& local, int first) {
+    if (first != 1) run_ring(std::span<Device<double>>(local), 3, true);
   });
   CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
   CHECK(contains(found, "device 2 waits for a message from device 1"));

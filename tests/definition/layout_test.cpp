@@ -44,7 +44,7 @@ bool belongs(Layout layout, Index row, Index r, Index P, Index N) {
   return false;
 }
 
-Rows accumulated(Rows rows, const Rows& more) {
+Rows concatenate(Rows rows, const Rows& more) {
   rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }
@@ -55,7 +55,7 @@ TEST_CASE("every row lies on exactly one device") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     Rows all;
     for (int device = 0; device < devices; ++device)
-      all = accumulated(all, rows_of_device(layout, device, devices, N));
+      all = concatenate(all, rows_of_device(layout, device, devices, N));
     std::sort(all.begin(), all.end());
     Rows expected(static_cast<std::size_t>(N));
     std::iota(expected.begin(), expected.end(), 0);

@@ -105,7 +105,7 @@ TEST_CASE("random problems are of every kind") {
     capped += drawn.scoring.softcap > 0;
     biased += static_cast<bool>(drawn.problem().bias);
     masked += static_cast<bool>(drawn.problem().allowed);
-    packed += drawn.tokens_kind == "packed documents";
+    packed += drawn.positions_kind == "packed documents";
     windowed += drawn.scoring.mask.window_left >= 0;
   }
   for (int count : {empty_rows, grouped, batches, capped, biased, masked, packed, windowed})

@@ -53,10 +53,10 @@ BackwardProblem small_problem(Random& random, Index D, Index Dv) {
 }
 
 UsageCounter usage_of(const BackwardProblem& problem, const RingOptions& ring) {
-  UsageCounter facts;
-  gpu::Tracing tracing(facts, ring.devices);
+  UsageCounter usage;
+  gpu::Tracing tracing(usage, ring.devices);
   on_gpu(problem, on_gpu(problem), ring, gpu::backward_ladder().front(), &tracing);
-  return facts;
+  return usage;
 }
 
 }  // namespace
@@ -205,10 +205,10 @@ TEST_CASE("K and V make P - 1 hops backward, dK and dV one more, home, and so do
     for (const auto& [rotate, ahead, behind] :
          {std::tuple{Rotation::kv, "K V", "dK dV"}, {Rotation::q, "Q dO lse delta", "dQ"}}) {
       ring.rotate = rotate;
-      UsageCounter facts = usage_of(problem, ring);
+      UsageCounter usage = usage_of(problem, ring);
       for (int owner = 0; owner < devices; ++owner) {
-        CHECK(facts.hops[{ahead, owner}] == devices - 1);
-        CHECK(facts.hops[{behind, owner}] == devices);
+        CHECK(usage.hops[{ahead, owner}] == devices - 1);
+        CHECK(usage.hops[{behind, owner}] == devices);
       }
     }
   }

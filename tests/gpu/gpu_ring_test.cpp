@@ -34,10 +34,10 @@ AttentionOutput<float> one_call(const GpuProblem& problem, const RingOptions& ri
 }
 
 UsageCounter usage_of(const GpuProblem& problem, const RingOptions& ring) {
-  UsageCounter facts;
-  gpu::Tracing tracing(facts, ring.devices);
+  UsageCounter usage;
+  gpu::Tracing tracing(usage, ring.devices);
   gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, gpu::ladder().back().number, &tracing);
-  return facts;
+  return usage;
 }
 
 void check_bits(const GpuProblem& problem, int devices, int rung) {

@@ -198,9 +198,9 @@ TEST_CASE("where processes have a clock in common, wall times are its own") {
   Random random(4);
   const GpuProblem problem = small_problem(random);
   const RingOptions ring = ring_of(3, Layout::zigzag);
-  TraceStore facts(ring.devices);
-  gpu::Tracing tracing(facts, ring.devices, cost, [] { return now; });
+  TraceStore store(ring.devices);
+  gpu::Tracing tracing(store, ring.devices, cost, [] { return now; });
   gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, 2, &tracing);
-  REQUIRE_FALSE(facts.events().empty());
-  for (const Event& e : facts.events()) CHECK(e.w >= now);
+  REQUIRE_FALSE(store.events().empty());
+  for (const Event& e : store.events()) CHECK(e.w >= now);
 }

@@ -23,9 +23,9 @@ struct States {
 
   gpu::GpuState on_gpu(gpu::Stream& stream) const {
     const Index rows = static_cast<Index>(m.size()), dv = static_cast<Index>(O.size()) / rows;
-    RingConfig agreement;
-    agreement.q = {1, rows, 1, dv}, agreement.v = {1, 1, 1, dv};
-    gpu::GpuState state(agreement, rows, stream);
+    RingConfig config;
+    config.q = {1, rows, 1, dv}, config.v = {1, 1, 1, dv};
+    gpu::GpuState state(config, rows, stream);
     stream.copy(state.m->data(), m.data(), sizeof(float) * m.size());
     stream.copy(state.l->data(), l.data(), sizeof(float) * l.size());
     stream.copy(state.O->data(), O.data(), sizeof(float) * O.size());
@@ -85,8 +85,8 @@ States neutral_states(int rows, int dv) {
 class Half {
  public:
   Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results,
-       const RingConfig& agreement, Index first, Index last, gpu::Stream& stream)
-      : state(agreement, agreement.q_rows, stream), tile_counter_(stream) {
+       const RingConfig& config, Index first, Index last, gpu::Stream& stream)
+      : state(config, config.q_rows, stream), tile_counter_(stream) {
     std::vector<Index> rows;
     for (Index j = first; j < last; ++j) rows.push_back(j);
     const RandomProblem<float>& all = problem.narrow;
@@ -136,17 +136,17 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
           random, Dtype::bf16,
           {.B = 2, .Sq = 1 + random.below(70), .Skv = keys, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
           {.causal = true});
-      RingConfig agreement;
-      agreement.q = problem.narrow.Q.shape(), agreement.k = problem.narrow.K.shape();
-      agreement.v = problem.narrow.V.shape();
-      agreement.q_rows = agreement.q.S, agreement.kv_rows = keys;
+      RingConfig config;
+      config.q = problem.narrow.Q.shape(), config.k = problem.narrow.K.shape();
+      config.v = problem.narrow.V.shape();
+      config.q_rows = config.q.S, config.kv_rows = keys;
       gpu::Stream stream;
       const Problem<float> narrow = problem.narrow.problem();
-      gpu::GpuShard queries(agreement, narrow.q_positions, narrow.kv_positions, 0,
+      gpu::GpuShard queries(config, narrow.q_positions, narrow.kv_positions, 0,
                             gpu::tensors_of(narrow, problem.dtype, stream), stream);
-      gpu::GpuResults results(agreement, agreement.q.S, problem.dtype, stream);
-      Half left(problem, queries, results, agreement, 0, middle, stream),
-          right(problem, queries, results, agreement, middle, keys, stream);
+      gpu::GpuResults results(config, config.q.S, problem.dtype, stream);
+      Half left(problem, queries, results, config, 0, middle, stream),
+          right(problem, queries, results, config, middle, keys, stream);
       for (const Half* half : {&left, &right})
         gpu::highest_rung(half->step, rung.number).launch(half->step, stream);
 

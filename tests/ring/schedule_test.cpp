@@ -84,13 +84,13 @@ TEST_CASE("what a device holds, the previous device held one step before") {
 TEST_CASE("the visit matrix: each device meets each block exactly once, in the order of the schedule") {
   for_many_rings([](int devices, const RingOptions& how) {
     for (bool has_results : {false, true}) {
-      std::vector<CountingProgram> works = counting_programs(devices, has_results);
-      run_works(works, how);
+      std::vector<CountingProgram> programs = counting_programs(devices, has_results);
+      run_counting_programs(programs, how);
       for (int device = 0; device < devices; ++device) {
         std::vector<CountingProgram::Visit> expected;
         for (int step = 0; step < devices; ++step)
           expected.push_back({step, kv_owner(device, step, devices)});
-        CHECK(works[static_cast<std::size_t>(device)].visits == expected);
+        CHECK(programs[static_cast<std::size_t>(device)].visits == expected);
       }
     }
   });
@@ -98,18 +98,18 @@ TEST_CASE("the visit matrix: each device meets each block exactly once, in the o
 
 TEST_CASE("rank-coded blocks arrive as their owners sent them") {
   for_many_rings([](int devices, const RingOptions& how) {
-    std::vector<CountingProgram> works = counting_programs(devices, true);
-    run_works(works, how);
-    for (const CountingProgram& work : works) CHECK(work.intact);
+    std::vector<CountingProgram> programs = counting_programs(devices, true);
+    run_counting_programs(programs, how);
+    for (const CountingProgram& program : programs) CHECK(program.intact);
   });
 }
 
 TEST_CASE("results come home with what every device found out, each once") {
   for_many_rings([](int devices, const RingOptions& how) {
-    std::vector<CountingProgram> works = counting_programs(devices, true);
-    run_works(works, how);
+    std::vector<CountingProgram> programs = counting_programs(devices, true);
+    run_counting_programs(programs, how);
     // 1 + 2 + 4 + ... + 2^(P-1)
-    for (const CountingProgram& work : works) CHECK(work.returned_total == static_cast<double>((1 << devices) - 1));
+    for (const CountingProgram& program : programs) CHECK(program.returned_total == static_cast<double>((1 << devices) - 1));
   });
 }
 
@@ -117,8 +117,8 @@ TEST_CASE("a block makes P - 1 hops ahead, and its result makes P hops, home") {
   for_many_rings([](int devices, const RingOptions& how) {
     for (bool has_results : {false, true}) {
       Ledger ledger(devices);
-      std::vector<CountingProgram> works = counting_programs(devices, has_results);
-      run_works(works, how,
+      std::vector<CountingProgram> programs = counting_programs(devices, has_results);
+      run_counting_programs(programs, how,
                [&](Link<double>& inner, RunMonitor&) { return std::make_unique<LedgerLink>(inner, ledger); });
       for (int owner = 0; owner < devices; ++owner) {
         CHECK(Ledger::hops(ledger.blocks, owner) == devices - 1);

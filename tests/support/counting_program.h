@@ -67,28 +67,28 @@ class CountingProgram : public DeviceProgram<double> {
 };
 
 inline std::vector<CountingProgram> counting_programs(int devices, bool has_results) {
-  std::vector<CountingProgram> works;
-  for (int device = 0; device < devices; ++device) works.emplace_back(device, has_results);
-  return works;
+  std::vector<CountingProgram> programs;
+  for (int device = 0; device < devices; ++device) programs.emplace_back(device, has_results);
+  return programs;
 }
 
 // Lets the works go round the ring, as ring_attention does
-inline void run_works(std::vector<CountingProgram>& works, const RingOptions& how,
+inline void run_counting_programs(std::vector<CountingProgram>& programs, const RingOptions& how,
                      const LinkDecorator<double>& decorate = {}) {
-  const auto devices = static_cast<int>(works.size());
+  const auto devices = static_cast<int>(programs.size());
   const int threads = how.threads == 0 ? devices : std::min(how.threads, devices);
   RunMonitor monitor(devices, threads);
   InProcessLink<double> inner(devices, how.exchange, monitor);
   const std::unique_ptr<Link<double>> decorated = decorate ? decorate(inner, monitor) : nullptr;
   Link<double>& link = decorated ? *decorated : inner;
-  std::vector<Recorder> silent(works.size());
+  std::vector<Recorder> silent(programs.size());
   run_on_threads(devices, threads, monitor, [&](int first, int last) {
-    std::vector<Device<double>> mine;
+    std::vector<Device<double>> local;
     for (int d = first; d < last; ++d) {
       const auto index = static_cast<std::size_t>(d);
-      mine.emplace_back(d, devices, works[index], link, silent[index]);
+      local.emplace_back(d, devices, programs[index], link, silent[index]);
     }
-    run_ring(std::span<Device<double>>(mine), devices, how.overlap);
+    run_ring(std::span<Device<double>>(local), devices, how.overlap);
   });
 }
 

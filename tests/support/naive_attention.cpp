@@ -15,7 +15,7 @@ constexpr Real infinity = std::numeric_limits<Real>::infinity();
 
 Index kv_head(const Problem<double>& problem, Index h) { return h * problem.K.shape.H / problem.Q.shape.H; }
 
-bool seen(const Problem<double>& problem, Index b, Index h, Index i, Index j) {
+bool is_visible(const Problem<double>& problem, Index b, Index h, Index i, Index j) {
   const RowPosition query = problem.q_positions.of(b)[static_cast<std::size_t>(i)];
   const RowPosition key = problem.kv_positions.of(b)[static_cast<std::size_t>(j)];
   const Mask& mask = problem.scoring.mask;
@@ -63,11 +63,11 @@ Row row_of(const Problem<double>& problem, Index b, Index h, Index i) {
     row.product.push_back(product);
     row.score.push_back(score);
     row.slope.push_back(slope);
-    if (seen(problem, b, h, i, j)) row.lse = log_add(row.lse, score);
+    if (is_visible(problem, b, h, i, j)) row.lse = log_add(row.lse, score);
   }
   for (Index j = 0; j < Skv; ++j)
     row.weight.push_back(
-        seen(problem, b, h, i, j) ? std::exp(row.score[static_cast<std::size_t>(j)] - row.lse) : 0);
+        is_visible(problem, b, h, i, j) ? std::exp(row.score[static_cast<std::size_t>(j)] - row.lse) : 0);
   return row;
 }
 

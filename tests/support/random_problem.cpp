@@ -22,7 +22,7 @@ std::string RandomProblem<T>::describe() const {
   const Mask& mask = scoring.mask;
   std::ostringstream line;
   line << "B " << e.B << ", Sq " << e.Sq << ", Skv " << e.Skv << ", Hq " << e.Hq << ", Hkv " << e.Hkv
-       << ", D " << e.D << ", Dv " << e.Dv << "; " << tokens_kind << (mask.causal ? ", causal" : "")
+       << ", D " << e.D << ", Dv " << e.Dv << "; " << positions_kind << (mask.causal ? ", causal" : "")
        << ", window " << mask.window_left << "," << mask.window_right << "; scale " << scoring.scale(e.D)
        << ", softcap " << scoring.softcap << (problem().bias ? ", bias" : "")
        << (problem().allowed ? ", boolean mask" : "");
@@ -42,7 +42,7 @@ RandomProblem<To> RandomProblem<T>::as() const {
                           scoring,
                           {},
                           allowed,
-                          tokens_kind};
+                          positions_kind};
   if (!problem().bias) return other;
   const Extents e = extents();
   other.bias = PairTensor<To>(e.B, e.Hq, e.Sq, e.Skv);
@@ -63,7 +63,7 @@ RandomProblem<double> normal_problem(Random& random, const Extents& e) {
   for (Index n = 0; n < p.dlse.size(); ++n) p.dlse.data()[n] = random.normal();
   p.q_positions = consecutive_positions(e.Sq, causal_offset(CausalAlign::bottom_right, e.Sq, e.Skv));
   p.kv_positions = consecutive_positions(e.Skv);
-  p.tokens_kind = "bottom-right";
+  p.positions_kind = "bottom-right";
   return p;
 }
 
@@ -93,11 +93,11 @@ std::vector<std::int64_t> random_cu_seqlens(Random& random, std::int64_t documen
   return cu;
 }
 
-RowPositions scattered_positions(Random& random, Index B, Index length, std::int64_t positions) {
+RowPositions scattered_positions(Random& random, Index B, Index length, std::int64_t extent) {
   RowPositions positions(B, length);
   for (Index b = 0; b < B; ++b)
     for (RowPosition& row_position : positions.of(b)) {
-      row_position.position = random.below(2 * positions) - positions;
+      row_position.position = random.below(2 * extent) - extent;
       row_position.segment = random.below(2);
     }
   return positions;
@@ -110,7 +110,7 @@ void draw_positions(RandomProblem<double>& p, Random& random) {
       break;  // as normal_problem made them
     case 1:
       p.q_positions = consecutive_positions(e.Sq, causal_offset(CausalAlign::top_left, e.Sq, e.Skv));
-      p.tokens_kind = "top-left";
+      p.positions_kind = "top-left";
       break;
     case 2: {
       const std::int64_t documents = 1 + random.below(4);
@@ -119,13 +119,13 @@ void draw_positions(RandomProblem<double>& p, Random& random) {
       const CausalAlign align = one_in(random, 2) ? CausalAlign::bottom_right : CausalAlign::top_left;
       const PackedPositions packed = packed_positions(cu_q, cu_kv, align, e.Sq, e.Skv);
       p.q_positions = packed.q, p.kv_positions = packed.kv;
-      p.tokens_kind = "packed documents";
+      p.positions_kind = "packed documents";
       break;
     }
     case 3:
       p.q_positions = scattered_positions(random, e.B, e.Sq, e.Skv);
       p.kv_positions = scattered_positions(random, e.B, e.Skv, e.Skv);
-      p.tokens_kind = "arbitrary positions";
+      p.positions_kind = "arbitrary positions";
       break;
   }
 }

@@ -31,7 +31,7 @@ struct RandomProblem {
   Scoring scoring;
   PairTensor<T> bias;
   PairTensor<bool> allowed;
-  std::string tokens_kind;
+  std::string positions_kind;
 
   Problem<T> problem() const;
   Cotangents<T> cotangents() const { return {dout, dlse}; }

@@ -51,7 +51,7 @@ TEST_CASE("the scores of a row are those of the definition, and -inf where a key
   for_random_runs<double>(200, 2, [](const auto& drawn, const auto& run, const RingOptions& options) {
     const Problem<double> problem = drawn.problem();
     for (const Event* event : attends(run.events, options)) {
-      const RowFacts& row = *event->row;
+      const RowUpdate& row = *event->row;
       const std::vector<Index> keys = keys_of(*event, options, problem.K.shape.S);
       const Matrix<double> S = scores(problem, row.batch, row.head);
       REQUIRE(row.scores.size() == keys.size());

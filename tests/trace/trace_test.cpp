@@ -39,26 +39,26 @@ TraceHeader small_header() {
 }
 
 // The row of a device meets one key: its score becomes m
-std::shared_ptr<RowFacts> first_key(int row) {
-  auto facts = std::make_shared<RowFacts>();
-  facts->row = row;
-  facts->m_before = -infinity, facts->l_before = 0, facts->O_before = {0};
-  facts->m_after = 1.0 / 3, facts->l_after = 1, facts->O_after = {0.7};
-  facts->alpha = 0;
-  facts->scores = {1.0 / 3}, facts->score_magnitude = 1.0 / 3;
-  return facts;
+std::shared_ptr<RowUpdate> first_key(int row) {
+  auto update = std::make_shared<RowUpdate>();
+  update->row = row;
+  update->m_before = -infinity, update->l_before = 0, update->O_before = {0};
+  update->m_after = 1.0 / 3, update->l_after = 1, update->O_after = {0.7};
+  update->alpha = 0;
+  update->scores = {1.0 / 3}, update->score_magnitude = 1.0 / 3;
+  return update;
 }
 
 // And two more, of which it sees one, with a larger score
-std::shared_ptr<RowFacts> next_keys(int row) {
+std::shared_ptr<RowUpdate> next_keys(int row) {
   const double alpha = std::exp(1.0 / 3 - 2);
-  auto facts = std::make_shared<RowFacts>();
-  facts->row = row;
-  facts->m_before = 1.0 / 3, facts->l_before = 1, facts->O_before = {0.7};
-  facts->m_after = 2, facts->l_after = alpha + 1, facts->O_after = {0.7 * alpha + 5};
-  facts->alpha = alpha;
-  facts->scores = {-infinity, 2}, facts->score_magnitude = 7;
-  return facts;
+  auto update = std::make_shared<RowUpdate>();
+  update->row = row;
+  update->m_before = 1.0 / 3, update->l_before = 1, update->O_before = {0.7};
+  update->m_after = 2, update->l_after = alpha + 1, update->O_after = {0.7 * alpha + 5};
+  update->alpha = alpha;
+  update->scores = {-infinity, 2}, update->score_magnitude = 7;
+  return update;
 }
 
 // Device 0 works for 60 ns, then for 30; device 1 for 200 ns, and then there is nothing to do. K and V take
@@ -67,33 +67,33 @@ void run_small(TraceSink& sink) {
   Recorders recorders = make_recorders(sink, 2, small_header().cost);
   std::array<MessageTiming, 2> timings;
   for (int d = 0; d < 2; ++d) {
-    Recorder& pen = recorders[static_cast<std::size_t>(d)];
-    pen.begin_run("forward");
-    pen.record_alloc("Q", 8);
-    pen.record_alloc("K V", 100);
-    pen.record_alloc("K V", 100);
-    pen.begin_wait(0, "send_buffer");
-    pen.end_wait(0);
-    timings[static_cast<std::size_t>(d)] = pen.begin_send(0, 1 - d, d, "K V", 100);
-    pen.end_send();
-    pen.begin_compute(0, d, "full", d == 0 ? 60 : 200);
-    pen.end_compute();
-    pen.record_row(0, d, first_key(d));
+    Recorder& recorder = recorders[static_cast<std::size_t>(d)];
+    recorder.begin_run("forward");
+    recorder.record_alloc("Q", 8);
+    recorder.record_alloc("K V", 100);
+    recorder.record_alloc("K V", 100);
+    recorder.begin_wait(0, "send_buffer");
+    recorder.end_wait(0);
+    timings[static_cast<std::size_t>(d)] = recorder.begin_send(0, 1 - d, d, "K V", 100);
+    recorder.end_send();
+    recorder.begin_compute(0, d, "full", d == 0 ? 60 : 200);
+    recorder.end_compute();
+    recorder.record_row(0, d, first_key(d));
   }
   for (int d = 0; d < 2; ++d) {
-    Recorder& pen = recorders[static_cast<std::size_t>(d)];
+    Recorder& recorder = recorders[static_cast<std::size_t>(d)];
     MessageTiming timing = timings[static_cast<std::size_t>(1 - d)];
     timing.arrives_w = timing.began_w;
-    pen.begin_wait(0, "recv");
-    pen.end_wait(timing.arrives_t, timing.sent);
-    pen.record_recv(0, 1 - d, 1 - d, "K V", 100, timing);
-    pen.begin_compute(1, 1 - d, d == 0 ? "partial" : "skipped", d == 0 ? 30 : 0);
-    pen.end_compute();
-    pen.record_row(1, 1 - d, next_keys(d));
-    pen.record_finalize();
-    pen.record_free("Q", 8);
-    pen.record_free("K V", 200);
-    pen.end_run();
+    recorder.begin_wait(0, "recv");
+    recorder.end_wait(timing.arrives_t, timing.sent);
+    recorder.record_recv(0, 1 - d, 1 - d, "K V", 100, timing);
+    recorder.begin_compute(1, 1 - d, d == 0 ? "partial" : "skipped", d == 0 ? 30 : 0);
+    recorder.end_compute();
+    recorder.record_row(1, 1 - d, next_keys(d));
+    recorder.record_finalize();
+    recorder.record_free("Q", 8);
+    recorder.record_free("K V", 200);
+    recorder.end_run();
   }
 }
 
@@ -130,8 +130,8 @@ struct Falsification {
   std::function<void(Event& first, Event& second)> change;
 };
 
-std::shared_ptr<const RowFacts> changed(const Event& event, const std::function<void(RowFacts&)>& change) {
-  auto row = std::make_shared<RowFacts>(*event.row);
+std::shared_ptr<const RowUpdate> changed(const Event& event, const std::function<void(RowUpdate&)>& change) {
+  auto row = std::make_shared<RowUpdate>(*event.row);
   change(*row);
   return row;
 }
@@ -189,29 +189,29 @@ const Falsification falsifications[] = {
     {"gives back more of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 9; }},
     {"never gives back 1 bytes of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 7; }},
     {"lets m fall", EventKind::row,
-     [](Event& e, Event&) { e.row = changed(e, [](RowFacts& r) { r.m_before = 3; }); }},
+     [](Event& e, Event&) { e.row = changed(e, [](RowUpdate& r) { r.m_before = 3; }); }},
     {"has alpha 0.5", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.alpha = 0.5; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.alpha = 0.5; }); }},
     {"has alpha nan", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.alpha = std::nan(""); }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.alpha = std::nan(""); }); }},
     {"leaves no softmax state", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.O_after = {std::nan("")}; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.O_after = {std::nan("")}; }); }},
     {"leaves no softmax state", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.l_after = 0.5; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.l_after = 0.5; }); }},
     {"starts from no softmax state", EventKind::row,
-     [](Event& e, Event&) { e.row = changed(e, [](RowFacts& r) { r.l_before = 1; }); }},
+     [](Event& e, Event&) { e.row = changed(e, [](RowUpdate& r) { r.l_before = 1; }); }},
     {"loses a part of l", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.l_before = 100; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.l_before = 100; }); }},
     {"has m 2; the largest score that the row has met is 2.1", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[1] = 2.1; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.scores[1] = 2.1; }); }},
     {"has l 1.18888; alpha l and the sum of exp(score - m) make 1.55676", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[0] = 1; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.scores[0] = 1; }); }},
     {"has l 1.18888; alpha l and the sum of exp(score - m) make nan", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.scores[0] = std::nan(""); }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.scores[0] = std::nan(""); }); }},
     {"does not go on with row 0", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) { r.O_before = {0.8}; }); }},
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.O_before = {0.8}; }); }},
     {"elements of O", EventKind::row,
-     [](Event&, Event& e) { e.row = changed(e, [](RowFacts& r) {
+     [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) {
                               r.O_after = {1, 2};
                             }); }},
     {"where step 1 was to", EventKind::row, [](Event&, Event& e) { e.step = 0; }},
@@ -304,7 +304,7 @@ TEST_CASE("a trace that is saved, loaded and saved again is the same, to the las
 TEST_CASE("a trace that says nothing of scores is a trace") {
   std::vector<Event> events = small_events();
   for (Event& event : events)
-    if (event.row) event.row = changed(event, [](RowFacts& row) { row.scores.clear(); });
+    if (event.row) event.row = changed(event, [](RowUpdate& row) { row.scores.clear(); });
   const std::string lines = json_lines(small_header(), events);
   CHECK_FALSE(contains(lines, "score"));
   const TraceFile loaded = parse_trace(lines);

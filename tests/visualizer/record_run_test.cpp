@@ -21,8 +21,8 @@ using namespace ringattn::viz;
 namespace {
 
 // The last change of each row of the first head, in the forward pass
-std::map<Index, const RowFacts*> last_states(const Recording& recording) {
-  std::map<Index, const RowFacts*> last;
+std::map<Index, const RowUpdate*> last_states(const Recording& recording) {
+  std::map<Index, const RowUpdate*> last;
   std::map<Index, int> step;
   for (const Event& event : recording.events())
     if (event.kind == EventKind::row && event.row->head == 0 && event.step >= step[event.row->row])
@@ -56,7 +56,7 @@ RunConfig with_fault(const std::string& fault) {
   return config;
 }
 
-const RowFacts& first_row_facts(const Recording& recording) {
+const RowUpdate& first_row_update(const Recording& recording) {
   for (const Event& event : recording.events())
     if (event.kind == EventKind::row) return *event.row;
   throw std::runtime_error("no row");
@@ -135,7 +135,7 @@ TEST_CASE("a row of given scores has just these scores, and reads the values tha
   config.score_scale = 2;
   const RecordedRun run = record_run(config);
   CHECK(run.recording->header().v_dim == 2);
-  const RowFacts& row = first_row_facts(*run.recording);
+  const RowUpdate& row = first_row_update(*run.recording);
   CHECK(row.scores == std::vector<double>{2, 6, -5});
   CHECK(row.O_after[0] == doctest::Approx(std::exp(-4.0) * 1 + 2 + std::exp(-11.0) * 3));
   CHECK(row.O_after[1] == doctest::Approx(10 * row.O_after[0]));
@@ -151,7 +151,7 @@ TEST_CASE("a word attends most to words that are equal but for case and punctuat
   CHECK(run.recording->header().Sq == 6);
   for (const Event& event : run.recording->events()) {
     if (event.kind != EventKind::row) continue;
-    const RowFacts& row = *event.row;
+    const RowUpdate& row = *event.row;
     const auto word = [](Index i) { return i == 2 || i == 5 ? 0 : i; };  // the first one three times
     for (Index j = 0; j < 6; ++j) {
       const bool largest = std::abs(row.scores[static_cast<std::size_t>(j)] - 4) < 1e-9;

@@ -42,14 +42,14 @@ struct RecordedScene {
   }
 
   // The row event of that step
-  const RowFacts& row(std::size_t i, int step, Index which = 0) const {
+  const RowUpdate& row(std::size_t i, int step, Index which = 0) const {
     for (const Event& event : run(i).events())
       if (event.kind == EventKind::row && event.step == step && event.row->row == which) return *event.row;
     throw std::runtime_error("no such row");
   }
   // What a row reads in the end, against full attention
   double off(std::size_t i, Index which) const {
-    const RowFacts& last = row(i, run(i).devices() - 1, which);
+    const RowUpdate& last = row(i, run(i).devices() - 1, which);
     const std::vector<double> truth = run(i).dense_out(which), found = normalize(last.l_after, last.O_after);
     double most = 0;
     for (std::size_t d = 0; d < truth.size(); ++d) {

@@ -51,7 +51,7 @@ TEST_CASE("what the blocks give to the sum adds up to l, at every moment") {
     if (!picture.shown) return;
     double sum = 0;
     for (const Contribution& each : picture.sum) sum += each.after;
-    CHECK(sum == doctest::Approx(picture.facts().l_after).epsilon(1e-3));
+    CHECK(sum == doctest::Approx(picture.row_update().l_after).epsilon(1e-3));
     CHECK(picture.adds_up);
   });
 }
@@ -60,7 +60,7 @@ TEST_CASE("alpha shrinks what each block gave before, and the new block gave not
   at_random_moments(2, [](const Recording&, const SoftmaxPicture& picture) {
     if (!picture.shown) return;
     for (std::size_t i = 0; i + 1 < picture.sum.size(); ++i)
-      CHECK(picture.sum[i].after == picture.sum[i].before * picture.facts().alpha);
+      CHECK(picture.sum[i].after == picture.sum[i].before * picture.row_update().alpha);
     CHECK(picture.sum.back().before == 0);
     CHECK(picture.sum.back().event == picture.shown->id);
   });
@@ -130,7 +130,7 @@ TEST_CASE("numbers that are none stay out of the scales") {
   config.dtype = "f32";
   const auto recording = recorded(config);
   const SoftmaxPicture picture = picture_at(*recording, 1, 5);
-  CHECK_FALSE(std::isfinite(picture.facts().l_after));
+  CHECK_FALSE(std::isfinite(picture.row_update().l_after));
   for (const Range& range : {picture.scores, picture.l, picture.output_range}) {
     CHECK(std::isfinite(range.low));
     CHECK(std::isfinite(range.high));

@@ -69,11 +69,11 @@ enum MarkId {
 
 // In the order of the marks
 constexpr CodeMark table[marks] = {
-    {&run_ring, "if (overlap)\n      for (Device<T>& d : mine) d.send_on(step);"},
-    {&run_ring, "for (Device<T>& d : mine) d.attend(step);"},
-    {&run_ring, "if (!overlap)\n      for (Device<T>& d : mine) d.send_on(step);"},
-    {&run_ring, "for (Device<T>& d : mine) d.take_next(step);"},
-    {&run_ring, "for (Device<T>& d : mine) d.finish();"},
+    {&run_ring, "if (overlap)\n      for (Device<T>& d : local) d.send_on(step);"},
+    {&run_ring, "for (Device<T>& d : local) d.attend(step);"},
+    {&run_ring, "if (!overlap)\n      for (Device<T>& d : local) d.send_on(step);"},
+    {&run_ring, "for (Device<T>& d : local) d.take_next(step);"},
+    {&run_ring, "for (Device<T>& d : local) d.finish();"},
     {&device_send_on, "if (!last(step)) send(step, Channel::blocks, resident_);"},
     {&device_attend, "result_ = work_.attend(step, resident_, facts_);"},
     {&device_attend, "receive(step, Channel::results, arrived);"},
@@ -86,7 +86,7 @@ constexpr CodeMark table[marks] = {
     {&device_receive, "link_.receive(device_, channel, held, facts_.now());"},
     {&block_attend, "const Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
     {&block_attend,
-     "state.absorb(b, h, tiles.queries.begin, S, seen_in_tile(pair, tiles, b),\n"
+     "state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),\n"
      "                 V.middleRows(tiles.keys.begin, tiles.keys.size()));"},
     {&absorb, "const T m_new = std::max(m_row, P.maxCoeff());"},
     {&absorb, "const T alpha = std::exp(m_row - m_new);"},

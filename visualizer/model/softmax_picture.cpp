@@ -27,7 +27,7 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // What the block of a row event gives to l: by its scores where it has them
-double added_by(const RowFacts& row) {
+double added_by(const RowUpdate& row) {
   if (row.scores.empty()) return row.l_after - row.alpha * row.l_before;
   double sum = 0;
   for (const double score : row.scores)
@@ -59,7 +59,7 @@ std::vector<const Event*> events_of(const Recording& recording, Index row) {
 void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
   picture.output_range = {infinity, -infinity};
   for (const Event* event : events) {
-    const RowFacts& row = *event->row;
+    const RowUpdate& row = *event->row;
     for (const double score : row.scores) picture.scores.include(score);
     for (const double m : {row.m_before, row.m_after}) picture.scores.include(m);
     for (const double l : {row.l_before, row.l_after}) picture.l.include(l);
@@ -75,7 +75,7 @@ void find_final_output(SoftmaxPicture& picture, const Recording& recording, cons
                 Index row) {
   picture.final_output = recording.dense_out(row);
   picture.dense = !picture.final_output.empty();
-  const RowFacts& last = *events.back()->row;
+  const RowUpdate& last = *events.back()->row;
   if (!picture.dense && events.back()->step == recording.devices() - 1)
     picture.final_output = normalize(last.l_after, last.O_after);
 }
@@ -84,7 +84,7 @@ void find_final_output(SoftmaxPicture& picture, const Recording& recording, cons
 void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met) {
   double magnitude = 0;
   for (const Event* event : met) {
-    const RowFacts& row = *event->row;
+    const RowUpdate& row = *event->row;
     picture.added = added_by(row);
     double sum = picture.added;
     for (Contribution& each : picture.sum) {
@@ -126,7 +126,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
                                                                 : SoftmaxPicture::State::absorbed;
   const bool joins = recording.header().queries_rotate() && picture.shown->step > 0;
   picture.merged =
-      picture.facts().scores.empty() && (joins || !recording.key_rows(picture.shown->owner).empty());
+      picture.row_update().scores.empty() && (joins || !recording.key_rows(picture.shown->owner).empty());
   stack(picture, met);
   picture.met = std::move(met);
   return picture;

@@ -54,7 +54,7 @@ struct SoftmaxPicture {
   // The event joined two states, or nobody knows the scores
   bool merged = false;
 
-  const RowFacts& facts() const { return *shown->row; }
+  const RowUpdate& row_update() const { return *shown->row; }
 };
 
 SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row);

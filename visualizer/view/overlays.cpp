@@ -41,7 +41,7 @@ bool opens_numbered_scene(const Command& command) {
   return command.id.rfind("scene_", 0) == 0 && command.keys.size() == 1;
 }
 
-std::string accumulated(const std::vector<std::string>& keys) {
+std::string joined(const std::vector<std::string>& keys) {
   std::string text;
   for (const std::string& key : keys) text += (text.empty() ? "" : "  ") + key;
   return text;
@@ -61,7 +61,7 @@ std::vector<HelpLine> help_lines() {
       continue;
     }
     lines.insert(place, {command.group,
-                         numbered ? "1 \xe2\x80\xa6 9  0" : accumulated(command.keys),
+                         numbered ? "1 \xe2\x80\xa6 9  0" : joined(command.keys),
                          numbered ? "a scene by its number" : command.title,
                          {&command}});
   }

@@ -110,15 +110,15 @@ std::optional<Matrix<std::int64_t>> integers_from_file(const SafetensorsFile& fi
 
 RowPositions positions_from_file(const SafetensorsFile& file, const std::string& side, const RowPositions& defaults, Index B) {
   const Index S = defaults.length();
-  const auto positions = integers_from_file(file, side + "_positions", B, S),
+  const auto given = integers_from_file(file, side + "_positions", B, S),
              segments = integers_from_file(file, side + "_segment_ids", B, S);
-  const bool same_for_batch = (!positions || positions->rows() == 1) && (!segments || segments->rows() == 1);
+  const bool same_for_batch = (!given || given->rows() == 1) && (!segments || segments->rows() == 1);
   RowPositions positions(same_for_batch ? 1 : B, S);
   for (Index b = 0; b < positions.sequences(); ++b)
     for (Index i = 0; i < S; ++i) {
       RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(i)];
       row_position = defaults.of(0)[static_cast<std::size_t>(i)];
-      if (positions) row_position.position = (*positions)(positions->rows() == 1 ? 0 : b, i);
+      if (given) row_position.position = (*given)(given->rows() == 1 ? 0 : b, i);
       if (segments) row_position.segment = (*segments)(segments->rows() == 1 ? 0 : b, i);
     }
   return positions;
@@ -142,8 +142,8 @@ void set_positions(OwnedProblem<T>& inputs, const ProblemOptions& o, const Safet
             "[run] documents with fewer or more queries than keys must say where the queries stand; choose "
             "--causal-align bottom-right "
             "(the last query sees the last key) or top-left");
-    const PackedPositions positions = packed_positions(cu_q, cu_k, align, Sq, Skv);
-    inputs.q_positions = positions.q, inputs.kv_positions = positions.kv;
+    const PackedPositions documents = packed_positions(cu_q, cu_k, align, Sq, Skv);
+    inputs.q_positions = documents.q, inputs.kv_positions = documents.kv;
     return;
   }
   require(!masked || Sq == Skv || positions_given || !o.causal_align.empty(), "[run] ", Sq, " queries and ",

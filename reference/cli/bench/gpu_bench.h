@@ -15,7 +15,7 @@ struct GpuBenchSizes {
   int columns = 2048;  // of all heads together
   int runs = 11;       // of which the median counts
 
-  int ring_devices = 8, ring_positions = 4096;  // of each device
+  int ring_devices = 8, ring_tokens = 4096;  // of each device
   int long_ring = 1 << 20;                   // tokens of one causal run, with 1024 columns
 };
 

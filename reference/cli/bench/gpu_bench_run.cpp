@@ -49,7 +49,7 @@ void add_gpu_bench_options(CLI::App& command, GpuBenchSizes& sizes) {
   count("--columns", sizes.columns, 1 << 16, "columns of all heads together, a multiple of 128");
   count("--runs", sizes.runs, 1000, "runs, of which the median counts");
   count("--ring-devices", sizes.ring_devices, 32, "virtual devices of the rings");
-  count("--ring-tokens", sizes.ring_positions, million, "tokens of each of them");
+  count("--ring-tokens", sizes.ring_tokens, million, "tokens of each of them");
   count("--long-ring", sizes.long_ring, 1 << 24, "tokens of one long causal run");
 }
 

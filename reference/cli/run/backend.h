@@ -48,7 +48,7 @@ void require_gpu(const MpiCommunicator* mpi = nullptr);
 // by the highest rungs that take the problem. Gradients are not rounded to the storage type yet. _facts_ gets
 // those of both passes when they are over, with the times of the GPU. Throws BadInput where the GPU version
 // does not do such a thing.
-GpuResult attention_on_gpu(const GpuTask& task, TraceSink& facts);
+GpuResult attention_on_gpu(const GpuTask& task, TraceSink& events);
 
 // The ceilings of the GPU, and every rung of the ladder on problems of these sizes. _on_progress_ sees the report
 // as soon as the ceilings are known, and after each row. Throws WrongResult where a rung's answer is wrong.

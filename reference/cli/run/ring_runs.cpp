@@ -35,9 +35,9 @@ RingResults<T> run_over(Transport<T>& transport, const RunOptions& o, const Owne
 }  // namespace
 
 template <class T>
-RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& inputs, TraceSink& facts) {
+RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& inputs, TraceSink& events) {
   RingOptions ring = o.parallel.ring_options();
-  Recorders recorders = make_recorders(facts, ring.devices, o.parallel.cost_model());
+  Recorders recorders = make_recorders(events, ring.devices, o.parallel.cost_model());
   ring.recorders = &recorders;
   ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
   InProcessTransport<T> transport(ring, throttle<T>(o.parallel));
@@ -45,16 +45,16 @@ RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& i
 }
 
 template <class T>
-RingResults<T> run_ring_on_mpi(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator& mpi, TraceSink& facts) {
+RingResults<T> run_ring_on_mpi(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator& mpi, TraceSink& events) {
   RingOptions ring = o.parallel.ring_options();
-  Recorders recorders = make_recorders(facts, ring.devices, o.parallel.cost_model(), mpi.local_time(0));
+  Recorders recorders = make_recorders(events, ring.devices, o.parallel.cost_model(), mpi.local_time(0));
   ring.recorders = &recorders;
   ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
   MpiTransport<T> transport(mpi, ring, throttle<T>(o.parallel));
   return run_over(transport, o, inputs, ring);
 }
 
-RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float>& inputs, MpiCommunicator* mpi, TraceSink& facts) {
+RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float>& inputs, MpiCommunicator* mpi, TraceSink& events) {
   const Problem<float> problem = inputs.problem();
   const Cotangents<float> cotangents = inputs.cotangents();
   GpuTask task{problem, o.backward ? &cotangents : nullptr, inputs.dtype, o.parallel.ring_options()};
@@ -62,7 +62,7 @@ RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float
   task.mpi = mpi;
   task.max_rung = o.rung;
   const auto began = WallClock::now();
-  GpuResult answer = attention_on_gpu(task, facts);
+  GpuResult answer = attention_on_gpu(task, events);
   const double seconds = seconds_since(began);
   return {std::move(answer.forward), std::move(answer.gradients), seconds, 1, std::move(answer.where), {}};
 }

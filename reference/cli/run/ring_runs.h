@@ -25,9 +25,9 @@ struct RingResults {
 // GPU or, where there is an MPI communicator, processes with one each. Of processes only the device of this one writes
 // facts and has results.
 template <class T>
-RingResults<T> run_ring_on_threads(const RunOptions& options, const OwnedProblem<T>& inputs, TraceSink& facts);
+RingResults<T> run_ring_on_threads(const RunOptions& options, const OwnedProblem<T>& inputs, TraceSink& events);
 template <class T>
-RingResults<T> run_ring_on_mpi(const RunOptions& options, const OwnedProblem<T>& inputs, MpiCommunicator& mpi, TraceSink& facts);
-RingResults<float> run_ring_on_gpu(const RunOptions& options, const OwnedProblem<float>& inputs, MpiCommunicator* mpi, TraceSink& facts);
+RingResults<T> run_ring_on_mpi(const RunOptions& options, const OwnedProblem<T>& inputs, MpiCommunicator& mpi, TraceSink& events);
+RingResults<float> run_ring_on_gpu(const RunOptions& options, const OwnedProblem<float>& inputs, MpiCommunicator* mpi, TraceSink& events);
 
 }  // namespace ringattn::cli

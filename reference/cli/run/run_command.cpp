@@ -201,10 +201,10 @@ RunOptions without_output_files(RunOptions o) {
 
 // The ring that computes, or this process's part of it
 template <class T>
-RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator* mpi, TraceSink& facts) {
+RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator* mpi, TraceSink& events) {
   if constexpr (std::is_same_v<T, float>)
-    if (o.on_gpu()) return run_ring_on_gpu(o, inputs, mpi, facts);
-  return mpi ? run_ring_on_mpi(o, inputs, *mpi, facts) : run_ring_on_threads(o, inputs, facts);
+    if (o.on_gpu()) return run_ring_on_gpu(o, inputs, mpi, events);
+  return mpi ? run_ring_on_mpi(o, inputs, *mpi, events) : run_ring_on_threads(o, inputs, events);
 }
 
 // _processes_: those of which this is one, if there are several
@@ -214,13 +214,13 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
   if (!processes)
     return run_and_report<T>(
         command, o, std::move(notes), std::move(source), true,
-        [&](const Json&, const OwnedProblem<T>& inputs, TraceSink& facts) { return compute(o, inputs, nullptr, facts); });
+        [&](const Json&, const OwnedProblem<T>& inputs, TraceSink& events) { return compute(o, inputs, nullptr, events); });
   const bool first = processes->is_root();
   return run_and_report<T>(command, first ? o : without_output_files(o), std::move(notes), std::move(source), first,
                            [&](const Json& config, const OwnedProblem<T>& inputs, TraceSink& sink) {
                              return run_in_processes<T>(
                                  *processes, config, o, inputs, sink,
-                                 [&](TraceSink& facts) { return compute(o, inputs, &processes->mpi(), facts); });
+                                 [&](TraceSink& events) { return compute(o, inputs, &processes->mpi(), events); });
                            });
 }
 

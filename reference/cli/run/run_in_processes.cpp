@@ -70,13 +70,13 @@ std::string trace_lines(const TraceStore& store, int devices) {
 template <class T>
 RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, const RunOptions& o, const OwnedProblem<T>& inputs,
                                 TraceSink& sink,
-                                const std::function<RingResults<T>(TraceSink& facts)>& compute) {
+                                const std::function<RingResults<T>(TraceSink& events)>& compute) {
   MpiCommunicator& mpi = processes.mpi();
   const RingOptions ring = o.parallel.ring_options();
-  TraceStore facts(ring.devices);
+  TraceStore events(ring.devices);
   ProgressSink progress(std::int64_t{ring.devices} * (o.backward ? 2 : 1));
-  TeeSink local_sinks(processes.is_root() ? std::vector<TraceSink*>{&facts, &progress}
-                                 : std::vector<TraceSink*>{&facts});
+  TeeSink local_sinks(processes.is_root() ? std::vector<TraceSink*>{&events, &progress}
+                                 : std::vector<TraceSink*>{&events});
   Json all = config;
   all["numbers"] = hash_of(inputs);
   processes.require_same_config(all);
@@ -84,7 +84,7 @@ RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, con
   results.processes = mpi.ranks();
 
   const std::vector<std::string> parts = mpi.gather(pack(results, ring, mpi.rank()));
-  const std::vector<std::string> lines = mpi.gather(trace_lines(facts, ring.devices));
+  const std::vector<std::string> lines = mpi.gather(trace_lines(events, ring.devices));
   for (std::size_t process = 0; process < lines.size(); ++process) {
     if (process > 0) unpack(parts[process], results, ring, static_cast<int>(process));
     results.remote_traces.push_back(parse_trace(lines[process]));

@@ -13,6 +13,6 @@ namespace ringattn::cli {
 template <class T>
 RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, const RunOptions& options,
                                 const OwnedProblem<T>& inputs, TraceSink& sink,
-                                const std::function<RingResults<T>(TraceSink& facts)>& compute);
+                                const std::function<RingResults<T>(TraceSink& events)>& compute);
 
 }  // namespace ringattn::cli

@@ -16,13 +16,13 @@ SafetensorsFile StepStateSink::to_safetensors(const Shape& out, Dtype state) con
       // Facts come row by row, for each row sequence by sequence, for each sequence head by head
       const Index rows = static_cast<Index>(step.rows.size()) / (out.B * out.H);
       Tensor<double> m = row_tensor<double>(out.B, rows, out.H), l = m, O({out.B, rows, out.H, out.D});
-      auto facts = step.rows.begin();
+      auto update = step.rows.begin();
       for (Index i = 0; i < rows; ++i)
         for (Index b = 0; b < out.B; ++b)
-          for (Index h = 0; h < out.H; ++h, ++facts) {
-            m(b, i, h, 0) = (*facts)->m_after;
-            l(b, i, h, 0) = (*facts)->l_after;
-            for (Index d = 0; d < out.D; ++d) O(b, i, h, d) = (*facts)->O_after[static_cast<std::size_t>(d)];
+          for (Index h = 0; h < out.H; ++h, ++update) {
+            m(b, i, h, 0) = (*update)->m_after;
+            l(b, i, h, 0) = (*update)->l_after;
+            for (Index d = 0; d < out.D; ++d) O(b, i, h, d) = (*update)->O_after[static_cast<std::size_t>(d)];
           }
       const std::string name = "step" + std::to_string(t) + ".device" + std::to_string(device);
       file.tensors[name + ".m"] = stored_row_tensor<double>(m, state);

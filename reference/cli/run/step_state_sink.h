@@ -21,7 +21,7 @@ class StepStateSink : public TraceSink {
  private:
   struct Step {
     int kv_owner = 0;
-    std::vector<std::shared_ptr<const RowFacts>> rows;
+    std::vector<std::shared_ptr<const RowUpdate>> rows;
   };
   std::vector<std::map<int, Step>> devices_;
 };

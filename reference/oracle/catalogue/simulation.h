@@ -12,7 +12,7 @@ struct QueryRow {
   Index b, h, i;        // sequence, query head, row of the global sequence
   int device;           // that has this row
   Index place;          // of the row among those of its device
-  RowPosition row_position;          // global position and document
+  RowPosition query;           // global position and document
   const double* S;      // (Skv) scaled and soft-capped scores against all keys, hidden ones too
   const bool* visible;  // (Skv) which of them the mask leaves
 };

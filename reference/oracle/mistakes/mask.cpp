@@ -58,7 +58,7 @@ AttentionOutput<double> other_alignment(const Simulation& sim, const Variant& va
   const Index sign = variant["queries"] == 0 ? -1 : 1;
   const Mask mask = mask_of_positions(sim);
   return sim.run([&](const QueryRow& row, RowWeights& result) {
-    const Index offset = sign * surplus(sim, row.b, row.row_position.segment);
+    const Index offset = sign * surplus(sim, row.b, row.query.segment);
     softmax_of(sim, row, result, [&](const Pair& pair) {
       const RowPosition moved{pair.q.position + offset, pair.q.segment};
       return visible(moved, pair.k, mask) ? pair.S : minus_infinity<double>;
@@ -149,7 +149,7 @@ AttentionOutput<double> side_lost(const Simulation& sim, const Variant& variant)
 Variants sides(const Simulation& sim) {
   const Variants all = each_named("lost", {"the left side", "the right side", "both sides"});
   const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
-  return accumulated({only_if(left, {all[0]}), only_if(right, {all[1]}), only_if(left && right, {all[2]})});
+  return concatenate({only_if(left, {all[0]}), only_if(right, {all[1]}), only_if(left && right, {all[2]})});
 }
 
 AttentionOutput<double> window_misread(const Simulation& sim, const Variant& variant) {
@@ -171,7 +171,7 @@ Variants misread_windows(const Simulation& sim) {
   const Variants all = each_named("read as", {"(right, left)", "the width of both sides together",
                                               "left on both sides", "right on both sides"});
   const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
-  return accumulated(
+  return concatenate(
       {only_if(right, {all[0]}), only_if(left || right, {all[1]}), only_if(left, {all[2]}), only_if(right, {all[3]})});
 }
 
@@ -193,7 +193,7 @@ Variants other_sequences(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
   const Variants next{Variant({"sequence", 1, "the next one"})},
       previous{Variant({"sequence", -1, "the one before"})}, first{Variant({"sequence", 0, "the first"})};
-  return only_if(B > 1, accumulated({first, next, only_if(B > 2, previous)}) *
+  return only_if(B > 1, concatenate({first, next, only_if(B > 2, previous)}) *
                          each_named("taken", {"queries and keys", "the queries", "the keys"}));
 }
 
@@ -211,7 +211,7 @@ Variants first_of_several(const Simulation& sim) {
   const Index heads = problem.Q.shape.H, group = problem.query_heads_per_kv_head();
   const Variants all =
       each_named("masked", {"the first head", "the first head of each group", "the first sequence"});
-  return accumulated({only_if(heads > 1, {all[0]}), only_if(group > 1 && group < heads, {all[1]}),
+  return concatenate({only_if(heads > 1, {all[0]}), only_if(group > 1 && group < heads, {all[1]}),
                  only_if(problem.Q.shape.B > 1, {all[2]})});
 }
 
@@ -230,7 +230,7 @@ std::vector<Mistake> mask_mistakes() {
            [](const Simulation& sim) {
              const Variants all = each_named("forgotten", {"the causal test", "the whole mask"});
              return only_if(sim.causal(),
-                         accumulated({{all[0]}, only_if(has_window(sim) || has_documents(sim), {all[1]})}));
+                         concatenate({{all[0]}, only_if(has_window(sim) || has_documents(sim), {all[1]})}));
            },
        .forward = causal_test_forgotten},
       {.id = "M2",
@@ -261,7 +261,7 @@ std::vector<Mistake> mask_mistakes() {
        .variants =
            [](const Simulation& sim) {
              const Variants all = each_named("transposed", {"the causal test", "the whole mask"});
-             return accumulated({{all[0]}, only_if(has_window(sim) && sim.causal(), {all[1]})});
+             return concatenate({{all[0]}, only_if(has_window(sim) && sim.causal(), {all[1]})});
            },
        .forward = mask_transposed},
       {.id = "M15",

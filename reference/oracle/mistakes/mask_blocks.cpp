@@ -114,7 +114,7 @@ Variants wrong_offsets(const Simulation& sim) {
   const Variants uneven = only_if(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
   const Variants others = only_if(Sq != Skv, {length[3], length[4]});
   return only_if(P > 1 && sim.sharding().layout == Layout::contiguous,
-              accumulated({one * Variants{length[0]}, accumulated({one, both}) * accumulated({uneven, others})}));
+              concatenate({one * Variants{length[0]}, concatenate({one, both}) * concatenate({uneven, others})}));
 }
 
 // ---- Tiles ------------------------------------------------------------------
@@ -185,7 +185,7 @@ Variants windows_in_tiles(const Simulation& sim) {
   return only_if(
       has_window(sim),
       each_named("window", {"rounded up to tiles", "rounded down to tiles", "a number of tiles"}) *
-          accumulated({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}), only_if(sim.devices() > 1, block)}));
+          concatenate({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}), only_if(sim.devices() > 1, block)}));
 }
 
 AttentionOutput<double> too_few_hops(const Simulation& sim, const Variant& variant) {

@@ -106,9 +106,9 @@ Variants lost_keys(const Simulation& sim) {
   };
   const Variants in_sequence = multiples_below(Skv, {2, P, 2 * P, 8, 16, 32, 64, 128, 256});
   const Variants in_blocks = multiples_below(largest_block(sim), {2, 8, 16, 32, 64, 128, 256});
-  return accumulated({Variants{lost[0], lost[1]} * tile_pieces(sim, {16, 32, 64, 128, 256}),
-                 Variants{lost[2]} * sequence * accumulated({in_sequence, queries}),
-                 only_if(P > 1, Variants{lost[2]} * blocks * accumulated({in_blocks, shortest, queries}))});
+  return concatenate({Variants{lost[0], lost[1]} * tile_pieces(sim, {16, 32, 64, 128, 256}),
+                 Variants{lost[2]} * sequence * concatenate({in_sequence, queries}),
+                 only_if(P > 1, Variants{lost[2]} * blocks * concatenate({in_blocks, shortest, queries}))});
 }
 
 // ---- Padding ----------------------------------------------------------------
@@ -144,8 +144,8 @@ Variants paddings(const Simulation& sim) {
   for (const Index multiple : {8, 16, 32, 64, 128})
     counts.push_back(Variant({"pad keys", -multiple, "up to a multiple of " + std::to_string(multiple)}));
   const Variants longest{Variant({"pad keys", 0, "up to the longest block"})};
-  return accumulated({Variants{behind[0]} * counts,
-                 only_if(sim.devices() > 1, Variants{behind[1], behind[2]} * accumulated({counts, longest}))});
+  return concatenate({Variants{behind[0]} * counts,
+                 only_if(sim.devices() > 1, Variants{behind[1], behind[2]} * concatenate({counts, longest}))});
 }
 
 AttentionOutput<double> last_key_repeated(const Simulation& sim, const Variant& variant) {
@@ -182,7 +182,7 @@ Variants ignored_borders(const Simulation& sim) {
                                               "all borders, positions run on, bottom-right",
                                               "the documents of the queries", "the documents of the keys"});
   const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
-  return only_if(has_documents(sim), accumulated({{all[0], all[1]}, only_if(!equal, {all[2]}), {all[3], all[4]}}));
+  return only_if(has_documents(sim), concatenate({{all[0], all[1]}, only_if(!equal, {all[2]}), {all[3], all[4]}}));
 }
 
 // The mask, where two documents see each other by another rule
@@ -327,7 +327,7 @@ std::vector<Mistake> edge_mask_mistakes() {
        .variants =
            [](const Simulation& sim) {
              const Variants multiples = each_of("up to a multiple of", {2, 4, 8, 16, 32, 64, 128, 256});
-             return accumulated({Variants{Variant({"of", 0, "the sequence"})} * multiples,
+             return concatenate({Variants{Variant({"of", 0, "the sequence"})} * multiples,
                             only_if(sim.devices() > 1, Variants{Variant({"of", 1, "each block"})} * multiples)});
            },
        .forward = last_key_repeated},

@@ -34,8 +34,8 @@ void for_each_key(const Simulation& sim, const QueryRow& row, const Function& vi
   const RowSharding& keys = sim.sharding().keys;
   for (Index j = 0; j < sim.problem().K.shape.S; ++j) {
     const RowPosition& k = sim.key(row.b, j);
-    visit(Pair{row.b, row.h, row.i, j, row.row_position, k, row.device, keys.device_of(j), row.place,
-               keys.place_of(j), row.S[j], row.visible[j], visible(row.row_position, k, reach)});
+    visit(Pair{row.b, row.h, row.i, j, row.query, k, row.device, keys.device_of(j), row.place,
+               keys.place_of(j), row.S[j], row.visible[j], visible(row.query, k, reach)});
   }
 }
 
@@ -105,7 +105,7 @@ class TilePositions {
 
 // ---- Variants ---------------------------------------------------------------
 
-inline Variants accumulated(std::initializer_list<Variants> lists) {
+inline Variants concatenate(std::initializer_list<Variants> lists) {
   Variants all;
   for (const Variants& list : lists) all.insert(all.end(), list.begin(), list.end());
   return all;

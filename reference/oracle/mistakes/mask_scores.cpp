@@ -39,7 +39,7 @@ class SoftMask {
 
 // What a program may skip: nothing, blocks, tiles
 Variants skips(const Simulation& sim, std::initializer_list<Index> tiles) {
-  return accumulated({{Variant({"skipped", SoftMask::nothing_skipped, "nothing"})},
+  return concatenate({{Variant({"skipped", SoftMask::nothing_skipped, "nothing"})},
                  only_if(sim.devices() > 1, {Variant({"skipped", 0, "blocks without a visible key"})}),
                  tile_sizes(sim, "skipped", tiles)});
 }
@@ -50,7 +50,7 @@ Variant masked_part(Index part) {
 
 Variants masked(const Simulation& sim) {
   const bool all_come_after = sim.causal() && !has_window(sim) && !has_documents(sim);
-  return accumulated({{masked_part(keys_after_query)}, only_if(!all_come_after, {masked_part(all_hidden_keys)})});
+  return concatenate({{masked_part(keys_after_query)}, only_if(!all_come_after, {masked_part(all_hidden_keys)})});
 }
 
 Variants soft_masks(const Simulation& sim) { return masked(sim) * skips(sim, {16, 32, 64, 128, 256}); }
@@ -163,7 +163,7 @@ Variants finite_infinities(const Simulation& sim) {
   const Variants kept_maxima = each_named("maximum", {"starts at -1e9", "starts at -5e4", "starts at -1e4",
                                                       "starts at 0", "stays at 0", "stays at 10"}) *
                                each_named("arithmetic", {"float32", "float64"});
-  return accumulated({only_if(has_mask(sim), Variants{finite[0]} * scores), Variants{finite[1]} * kept_maxima});
+  return concatenate({only_if(has_mask(sim), Variants{finite[0]} * scores), Variants{finite[1]} * kept_maxima});
 }
 
 }  // namespace

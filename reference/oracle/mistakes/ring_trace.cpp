@@ -36,7 +36,7 @@ void for_each_key_seen(const Simulation& sim, const QueryRow& row, const Visit& 
   const Index length = static_cast<Index>(std::min({K.size(), V.size(), positions.size()}));
   for (Index n = visit.begin; n < std::min(visit.end, length); ++n) {
     const auto at = static_cast<std::size_t>(n);
-    if (visible(row.row_position, sim.key(row.b, positions[at]), sim.problem().scoring.mask))
+    if (visible(row.query, sim.key(row.b, positions[at]), sim.problem().scoring.mask))
       see(visit.K == no_owner ? 0 : row.S[K[at]], visit.V == no_owner ? -1 : V[at]);
   }
 }

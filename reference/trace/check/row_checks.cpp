@@ -41,7 +41,7 @@ Arithmetic arithmetic_of(const TraceHeader& header) {
 // What the scores of a block make of m and l. They were summed anew beside the tiles of the run: both agree
 // to the rounding of a dot product, which exp turns into a relative error of a weight
 void check_scores(CheckContext& trace, const Event& event, double alpha, double error_of_l) {
-  const RowFacts& row = *event.row;
+  const RowUpdate& row = *event.row;
   const auto [eps, smallest] = arithmetic_of(trace.header);
   double m = row.m_before, l = alpha * row.l_before;
   for (const double score : row.scores) {
@@ -60,7 +60,7 @@ void check_scores(CheckContext& trace, const Event& event, double alpha, double 
 
 // One row absorbs one block
 void check_row(CheckContext& trace, const Event& event) {
-  const RowFacts& row = *event.row;
+  const RowUpdate& row = *event.row;
   if (!is_state(row.m_before, row.l_before, row.O_before))
     trace.report(event, "starts from no softmax state: m ", row.m_before, ", l ", row.l_before);
   if (!is_state(row.m_after, row.l_after, row.O_after))
@@ -102,7 +102,7 @@ void check_chain(CheckContext& trace, std::vector<const Event*>& chain) {
     const int device = trace.header.queries_rotate() ? (home + event->step) % devices : home;
     if (event->id.device != device)
       trace.report(*event, "changes row ", event->row->row, ", which is on device ", device);
-    const RowFacts& row = *event->row;
+    const RowUpdate& row = *event->row;
     const bool continues = last ? row.m_before == last->row->m_after && row.l_before == last->row->l_after &&
                                       row.O_before == last->row->O_after
                                 : row.m_before == -infinity && row.l_before == 0 && zero(row.O_before);

@@ -69,7 +69,7 @@ void write_header(std::ostream& os, const TraceHeader& header) {
   line.raw("options", options + "}");
 }
 
-void write_row(Line& line, const RowFacts& row) {
+void write_row(Line& line, const RowUpdate& row) {
   line.field("batch", row.batch);
   line.field("head", row.head);
   line.field("row", row.row);

@@ -53,7 +53,7 @@ void add_compute(InspectorPage& page, const Event& event, const CostModel& cost)
 }
 
 void add_row(InspectorPage& page, const Event& event) {
-  const RowFacts& row = *event.row;
+  const RowUpdate& row = *event.row;
   const auto n = [](double x) { return exact_number(x); };
   page.add("row", std::to_string(row.row), Target::row(static_cast<int>(row.row)), event.id);
   page.add_block("absorbs", event.owner, event.id);

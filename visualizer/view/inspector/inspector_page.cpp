@@ -129,19 +129,19 @@ InspectorPage row_page(const Frame& frame, Index row) {
              picture.state == SoftmaxPicture::State::unrecorded ? "not in the trace" : "no key seen yet");
     return page;
   }
-  const RowFacts& facts = picture.facts();
+  const RowUpdate& update = picture.row_update();
   page.event = picture.shown->id;
   page.add_event("last change", *picture.shown);
   page.add("blocks", std::to_string(picture.blocks) + " of " + std::to_string(recording.devices()));
-  page.add("m", exact_number(facts.m_after));
-  page.add("l", exact_number(facts.l_after));
+  page.add("m", exact_number(update.m_after));
+  page.add("l", exact_number(update.l_after));
   const std::vector<double>& now = picture.normalized_outputs.back();
   for (std::size_t d = 0; d < now.size(); ++d) {
     const std::string name = "O[" + std::to_string(d) + "] / l";
     page.add(name, exact_number(now[d]) + (d < picture.final_output.size() ? ", in the end " : "") +
                        (d < picture.final_output.size() ? exact_number(picture.final_output[d]) : ""));
   }
-  page.formulas.push_back("lse = m + ln l = " + exact_number(facts.m_after + std::log(facts.l_after)));
+  page.formulas.push_back("lse = m + ln l = " + exact_number(update.m_after + std::log(update.l_after)));
   return page;
 }
 

@@ -37,7 +37,7 @@ std::string SoftmaxView::short_number(double x) {
 void draw_sum(const SoftmaxView& view, const Rect& band) {
   Canvas& canvas = view.canvas;
   const Theme& theme = canvas.theme();
-  const RowFacts& row = view.picture.facts();
+  const RowUpdate& row = view.picture.row_update();
   const auto [label, main, number] = view.columns(band);
   view.label(label, "sum l", "l");
   const float unit = main.w / static_cast<float>(view.picture.l.high > 0 ? view.picture.l.high : 1);
@@ -85,7 +85,7 @@ void draw_sum(const SoftmaxView& view, const Rect& band) {
 void draw_alpha(const SoftmaxView& view, const Rect& band) {
   Canvas& canvas = view.canvas;
   const Theme& theme = canvas.theme();
-  const RowFacts& row = view.picture.facts();
+  const RowUpdate& row = view.picture.row_update();
   const auto [label, main, number] = view.columns(band);
   view.label(label, "\xce\xb1 shrinks", "\xce\xb1");
 
@@ -134,7 +134,7 @@ void draw_strip(const SoftmaxView& view, const Rect& main, const std::vector<dou
 }  // namespace
 
 void draw_output(const SoftmaxView& view, const Rect& band) {
-  const RowFacts& row = view.picture.facts();
+  const RowUpdate& row = view.picture.row_update();
   Rect room = band;
   const float h = (band.h - 3) / 2;
   const SoftmaxView::Columns before = view.columns(room.take_top(h, 3)), after = view.columns(room);
@@ -192,7 +192,7 @@ void draw_component(const SoftmaxView& view, const Rect& column, std::size_t d) 
     canvas.disc(here, newest ? 4.f : 2.f, newest ? theme.ink : theme.faint_ink);
     last = here;
   }
-  canvas.element(plot, Target::row(static_cast<int>(view.picture.facts().row)), view.picture.shown->id,
+  canvas.element(plot, Target::row(static_cast<int>(view.picture.row_update().row)), view.picture.shown->id,
                  "answer[" + std::to_string(d) + "] = " + number_text(normalized_outputs.back()[d]));
 }
 

@@ -25,7 +25,7 @@ struct SoftmaxView {
   }
   // Elements of O, as many as have room, one below the other in all bands
   int components(const Rect& main) const {
-    return std::min(static_cast<int>(picture.facts().O_after.size()), static_cast<int>(main.w / 22));
+    return std::min(static_cast<int>(picture.row_update().O_after.size()), static_cast<int>(main.w / 22));
   }
   Rect component(const Rect& main, int d) const {
     const float w = std::min(main.w / static_cast<float>(components(main)), 220.f);

@@ -19,7 +19,7 @@ struct Formula {
 };
 
 std::array<Formula, 4> formulas(const SoftmaxPicture& picture) {
-  const RowFacts& row = picture.facts();
+  const RowUpdate& row = picture.row_update();
   const auto n = [](double x) { return number_text(x); };
   const std::string a = n(row.alpha), before = n(row.m_before), m = n(row.m_after);
   const Formula maximum{"m", " = max(m, max S)", " = max(" + before + ", S) = " + m, " = " + m};

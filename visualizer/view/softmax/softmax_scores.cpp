@@ -19,7 +19,7 @@ class ScoreChart {
       : view_(view),
         canvas_(view.canvas),
         theme_(view.canvas.theme()),
-        row_(view.picture.facts()),
+        row_(view.picture.row_update()),
         owner_(view.picture.shown->owner),
         columns_(view.columns(band)),
         line_h_(view.canvas.line_height(Face::small)) {
@@ -244,7 +244,7 @@ class ScoreChart {
   const SoftmaxView& view_;
   Canvas& canvas_;
   const Theme& theme_;
-  const RowFacts& row_;
+  const RowUpdate& row_;
   int owner_;
   SoftmaxView::Columns columns_;
   float line_h_, cell_ = 1;

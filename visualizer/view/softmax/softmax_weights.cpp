@@ -12,7 +12,7 @@ namespace ringattn::viz {
 void draw_weights(const SoftmaxView& view, const Rect& band) {
   Canvas& canvas = view.canvas;
   const Theme& theme = canvas.theme();
-  const RowFacts& row = view.picture.facts();
+  const RowUpdate& row = view.picture.row_update();
   Rect room = band;
   const float h = std::min((band.h - 6) / 2, 34.f);
   const auto share = [&](double l) { return row.l_after == 0 ? 0 : l / row.l_after; };

@@ -59,11 +59,11 @@ Gradients<double> dq_without_own_block(const BackwardSimulation& sim, const Vari
 }
 
 // The rows at the same places of another device, _shift_ further on; 0 where it has none
-Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowSharding& rows, int shift) {
+Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowSharding& rows, int offset) {
   Tensor<double> moved(source.shape());
   const int devices = rows.devices();
   for (Index i = 0; i < source.shape().S; ++i) {
-    const Index from = counterpart(rows, i, (rows.device_of(i) + shift + devices) % devices);
+    const Index from = counterpart(rows, i, (rows.device_of(i) + offset + devices) % devices);
     if (from < 0) continue;
     for (Index b = 0; b < source.shape().B; ++b)
       for (Index h = 0; h < source.shape().H; ++h) moved.head(b, h).row(i) = source.head(b, h).row(from);
