@@ -1,4 +1,5 @@
 #include "reference/cli/run/backend.h"
+#include "reference/cli/args/wrong_result.h"
 
 #include <optional>
 

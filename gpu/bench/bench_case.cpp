@@ -1,4 +1,5 @@
 #include "gpu/bench/bench_case.h"
+#include "reference/cli/args/wrong_result.h"
 
 #include <numeric>
 

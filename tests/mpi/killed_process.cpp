@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
   RingOptions options;
   options.devices = mpi.ranks();
   int passes = 0;
-  MpiTransport<double> ring(mpi, options, [&](Link<double>& inner, RunMonitor&) {
+  MpiTransport<double> ring(mpi, options.devices, [&](Link<double>& inner, RunMonitor&) {
     const bool dies = mpi.rank() == victim && passes++ == pass;
     // K and V go ahead; in the backward dK and dV follow them
     return std::make_unique<FailingLink>(inner, dies ? step * (pass + 1) : -1, argc > 5);

@@ -1,9 +1,8 @@
 #pragma once
 
-#include "reference/ring/loop.h"
-#include "reference/comm/in_process/run_on_threads.h"
+#include "reference/comm/in_process/in_process_transport.h"
 #include "reference/ring/ring_attention.h"
-#include "reference/comm/in_process/in_process_link.h"
+#include "reference/ring/run_programs.h"
 
 namespace ringattn {
 
@@ -24,7 +23,7 @@ class CountingProgram : public DeviceProgram<double> {
 
   Block<double> own_block() override { return {device_, nullptr, {coded(device_)}}; }
 
-  Block<double> attend(int step, const Block<double>& resident, Recorder&) override {
+  Block<double> attend(int step, const Block<double>& resident) override {
     if (before_use) before_use(step);
     visits.push_back({step, resident.owner});
     const auto expected = coded(resident.owner);
@@ -33,7 +32,7 @@ class CountingProgram : public DeviceProgram<double> {
                         : Block<double>{};
   }
 
-  void accumulate(int, Block<double>& result, Block<double> arrived, Recorder&) override {
+  void accumulate(int, Block<double>& result, Block<double> arrived) override {
     intact &= arrived.owner == result.owner;
     result = found(result.owner, number(result) + number(arrived));
   }
@@ -43,10 +42,8 @@ class CountingProgram : public DeviceProgram<double> {
     returned_total = number(result);
   }
 
-  std::string_view pass() const override { return "census"; }
-  std::string_view ahead() const override { return "block"; }
-  std::string_view behind() const override { return has_results_ ? "result" : ""; }
-  Allocations allocations() const override { return {}; }
+  PassDescription description() const override { return {"counting", "block", has_results_ ? "result" : "", {}}; }
+  BlockWork work_with(const Block<double>&) const override { return {}; }
 
  private:
   // Devices have 0 to 2 rows
@@ -72,24 +69,15 @@ inline std::vector<CountingProgram> counting_programs(int devices, bool has_resu
   return programs;
 }
 
-// Lets the works go round the ring, as ring_attention does
+// Runs the programs around a ring in this process
 inline void run_counting_programs(std::vector<CountingProgram>& programs, const RingOptions& how,
-                     const LinkDecorator<double>& decorate = {}) {
-  const auto devices = static_cast<int>(programs.size());
-  const int threads = how.threads == 0 ? devices : std::min(how.threads, devices);
-  RunMonitor monitor(devices, threads);
-  InProcessLink<double> inner(devices, how.exchange, monitor);
-  const std::unique_ptr<Link<double>> decorated = decorate ? decorate(inner, monitor) : nullptr;
-  Link<double>& link = decorated ? *decorated : inner;
-  std::vector<Recorder> silent(programs.size());
-  run_on_threads(devices, threads, monitor, [&](int first, int last) {
-    std::vector<Device<double>> local;
-    for (int d = first; d < last; ++d) {
-      const auto index = static_cast<std::size_t>(d);
-      local.emplace_back(d, devices, programs[index], link, silent[index]);
-    }
-    run_ring(std::span<Device<double>>(local), devices, how.overlap);
-  });
+                                  const LinkDecorator<double>& decorate = {}) {
+  RingOptions options = how;
+  options.devices = static_cast<int>(programs.size());
+  std::vector<DeviceProgram<double>*> pointers;
+  for (CountingProgram& program : programs) pointers.push_back(&program);
+  InProcessTransport<double> transport(options.devices, options.threads, options.exchange, decorate);
+  run_programs(pointers, options, transport);
 }
 
 }  // namespace ringattn

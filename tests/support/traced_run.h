@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "reference/faults/faulty_state.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/trace_store.h"
 #include "reference/ring/ring_attention.h"
@@ -26,12 +29,13 @@ TraceHeader header_of(const RandomProblem<T>& drawn, const RingOptions& options,
 // A forward run in lockstep that shows every change of every row
 template <class T>
 struct TracedRun {
-  TracedRun(const RandomProblem<T>& drawn, RingOptions options, const Absorb<T>& absorb = {})
+  TracedRun(const RandomProblem<T>& drawn, RingOptions options, std::optional<StateFault> fault = {})
       : header(header_of(drawn, options)) {
     TraceStore store(options.devices);
     Recorders recorders = make_recorders(store, options.devices, header.cost);
     options.recorders = &recorders, options.threads = 1, options.traced_rows.all = true;
-    forward = ring_attention<T>(drawn.problem(), options, {}, absorb);
+    forward = fault ? ring_attention_with<T>(*fault, drawn.problem(), options)
+                    : ring_attention<T>(drawn.problem(), options);
     events = store.events();
   }
 

@@ -1,7 +1,8 @@
+#include "reference/cli/output/json_output.h"
 #include "reference/files/trace_file.h"
+#include "reference/cli/args/command.h"
 #include "reference/trace/check/checker.h"
-#include "visualizer/app/actions.h"
-#include "visualizer/app/json_report.h"
+#include "visualizer/app/commands.h"
 #include "visualizer/app/session_options.h"
 
 namespace ringattn::viz {
@@ -19,28 +20,28 @@ std::string text_of(const TraceFile& trace, const std::vector<std::string>& brok
 
 }  // namespace
 
-Action add_check(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("check", "Whether a trace tells of a run that can have happened");
+void add_check(Program& program) {
+  Command* command = program.add_command("check", "Whether a trace tells of a run that can have happened");
   const auto options = std::make_shared<SessionOptions>();
-  const auto json = std::make_shared<JsonReport>();
+  const auto json = std::make_shared<std::optional<std::filesystem::path>>();
   command->add_option("trace", options->trace, "a trace that ringattn run --trace wrote")
       ->type_name("TRACE")
       ->required();
-  json->add_option(*command);
+  cli::add_json_option(*command, *json);
   command->footer(
       "Examples:\n  ringviz check run.trace\n  ringviz check run.trace --json -\n\n"
       "Exit status: 0 valid, 1 a law is broken, 2 not a trace.");
-  return [=] {
-    if (json->path) options->forbid_overwrite("--json", *json->path);
-    json->open();
+  command->action([=] {
+    if (*json) options->forbid_overwrite("--json", **json);
+    cli::JsonOutput report(*json);
     const TraceFile trace = read_trace(*options->trace);
     const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
-    json->deliver(text_of(trace, broken), {{"valid", broken.empty()},
+    report.write(text_of(trace, broken), {{"valid", broken.empty()},
                                            {"devices", trace.header.devices},
                                            {"events", trace.events.size()},
                                            {"broken", broken}});
     return broken.empty() ? 0 : 1;
-  };
+  });
 }
 
 }  // namespace ringattn::viz

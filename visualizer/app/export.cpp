@@ -1,9 +1,10 @@
 #include "reference/definition/bad_input.h"
+#include "reference/cli/args/command.h"
 #include "reference/files/output_file.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/export/perfetto.h"
-#include "visualizer/app/actions.h"
+#include "visualizer/app/commands.h"
 #include "visualizer/app/session_options.h"
 
 namespace ringattn::viz {
@@ -48,8 +49,8 @@ int export_scene(const Export& o) {
 
 }  // namespace
 
-Action add_export(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("export", "A scene's run as a trace, or a trace for Perfetto");
+void add_export(Program& program) {
+  Command* command = program.add_command("export", "A scene's run as a trace, or a trace for Perfetto");
   const auto o = std::make_shared<Export>();
   o->options.add_trace_and_scene(*command);
   command->add_option("--run", o->run, "of the runs that a scene compares, from 1")
@@ -62,10 +63,10 @@ Action add_export(CLI::App& app) {
   command->footer(
       "Examples:\n  ringviz export --scene ring --out ring.trace\n  ringviz export --perfetto run.trace "
       "--out run.perfetto.json");
-  return [o] {
+  command->action([o] {
     const bool trace_alone = o->options.trace && o->options.scene.empty();
     return trace_alone ? export_trace(*o) : export_scene(*o);
-  };
+  });
 }
 
 }  // namespace ringattn::viz

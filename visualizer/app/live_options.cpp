@@ -1,4 +1,5 @@
 #include "visualizer/app/live_options.h"
+#include "reference/cli/args/command.h"
 
 #include "reference/definition/bad_input.h"
 #include "visualizer/run/live_run.h"
@@ -12,12 +13,12 @@ constexpr double step_ns = 0.5e9, hop_us = 0.35e6;
 
 }  // namespace
 
-void LiveOptions::add_options(CLI::App& command) {
+void LiveOptions::add_options(cli::Command& command) {
   const char* const group = "A live run";
-  CLI::Option* const live = command.add_flag(
+  cli::Option* const live = command.add_flag(
       "--live", wanted, "watch a run while it goes on, and let its devices go on step by step");
   live->group(group);
-  const auto of_run = [&](CLI::Option* option, const char* type) {
+  const auto of_run = [&](cli::Option* option, const char* type) {
     option->group(group)->needs(live);
     if (*type) option->type_name(type)->capture_default_str();
   };

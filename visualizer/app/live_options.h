@@ -1,7 +1,7 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 
+#include "reference/cli/args/command.h"
 #include "visualizer/app/session_options.h"
 #include "visualizer/run/run_config.h"
 
@@ -11,7 +11,7 @@ namespace ringattn::viz {
 struct LiveOptions {
   bool wanted = false;
 
-  void add_options(CLI::App& command);
+  void add_options(cli::Command& command);
 
   // Throws BadInput where there can be no such run
   void open(Session& session, const SessionOptions& options) const;

@@ -1,10 +1,12 @@
+#include "reference/cli/args/rule.h"
 #include "visualizer/raster/movie.h"
+#include "reference/cli/args/command.h"
 
 #include <algorithm>
 #include <cstdio>
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/app/actions.h"
+#include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"
 #include "visualizer/run/record_run.h"
@@ -117,8 +119,8 @@ void drop_captions(Session& session) {
 
 }  // namespace
 
-Action add_movie(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_movie(Program& program) {
+  Command* command = program.add_command(
       "movie", "A movie of a scene or a trace: MP4, GIF or WebM through ffmpeg, or numbered PNGs");
   const auto o = std::make_shared<MovieCommand>();
   o->options.add_trace_and_scene(*command);
@@ -129,7 +131,7 @@ Action add_movie(CLI::App& app) {
       ->required();
   command->add_option("--fps", o->fps, "pictures a second")
       ->type_name("N")
-      ->check(CLI::Range(1, 60))
+      ->check(cli::whole_number(1, 60))
       ->capture_default_str();
   command->add_option("--first", o->first, "beat to begin with, from 1")->type_name("N");
   command->add_option("--last", o->last, "beat to end with; default: the last")->type_name("N");
@@ -141,12 +143,12 @@ Action add_movie(CLI::App& app) {
   command->add_option("--speed", o->speed, "of what moves, 0.05 to 8")->type_name("X")->capture_default_str();
   command->add_option("--gif-width", o->gif_width, "of a GIF, at most")
       ->type_name("PIXELS")
-      ->check(CLI::Range(64, 4096))
+      ->check(cli::whole_number(64, 4096))
       ->capture_default_str();
   command->footer(
       "Examples:\n  ringviz movie --scene ring --out ring.mp4\n  ringviz movie run.trace --size 1280x720 "
       "--out run.gif");
-  return [o] {
+  command->action([o] {
     o->options.forbid_overwrite("--out", o->out);
     Session session;
     o->options.open(session);
@@ -154,7 +156,7 @@ Action add_movie(CLI::App& app) {
     check(*o, session.beats());
     MovieRecorder(*o, session).film_all();
     return 0;
-  };
+  });
 }
 
 }  // namespace ringattn::viz

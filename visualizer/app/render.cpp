@@ -1,8 +1,9 @@
 #include <cstdio>
 
 #include "reference/definition/bad_input.h"
+#include "reference/cli/args/command.h"
 #include "reference/files/json.h"
-#include "visualizer/app/actions.h"
+#include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"
 
@@ -21,8 +22,8 @@ std::string numbered(const std::string& pattern, int number) {
 
 }  // namespace
 
-Action add_render(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("render", "A picture of each beat of a scene");
+void add_render(Program& program) {
+  Command* command = program.add_command("render", "A picture of each beat of a scene");
   const auto options = std::make_shared<SessionOptions>();
   const auto out = std::make_shared<std::string>();
   options->add_trace_and_scene(*command);
@@ -32,7 +33,7 @@ Action add_render(CLI::App& app) {
       ->type_name("PATTERN")
       ->required();
   command->footer("Example:\n  ringviz render --scene ring --out ring_%02d.png");
-  return [options, out] {
+  command->action([options, out] {
     const std::size_t place = out->find("%02d");
     require(place != std::string::npos && place == out->rfind("%02d"),
             "[--out] the name needs one place for the number of the beat; found ", in_quotes(*out),
@@ -48,7 +49,7 @@ Action add_render(CLI::App& app) {
       std::printf("%s\n", numbered(*out, beat + 1).c_str());
     }
     return 0;
-  };
+  });
 }
 
 }  // namespace ringattn::viz

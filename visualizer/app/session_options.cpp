@@ -1,4 +1,5 @@
 #include "visualizer/app/session_options.h"
+#include "reference/cli/args/command.h"
 
 #include <charconv>
 
@@ -19,21 +20,21 @@ constexpr std::uintmax_t largest_trace = 256 << 20;
 
 }  // namespace
 
-void SessionOptions::add_trace_and_scene(CLI::App& command) {
+void SessionOptions::add_trace_and_scene(cli::Command& command) {
   command.add_option("trace", trace, "a trace that ringattn run --trace wrote")->type_name("TRACE");
   command.add_option("--scene", scene, "a scene by its id")->type_name("ID");
 }
 
-void SessionOptions::add_state(CLI::App& command) {
+void SessionOptions::add_state(cli::Command& command) {
   command.add_option("--state", state, "a moment, as the window copies it: scene=ring&t=2.5&device=2")
       ->type_name("TEXT");
 }
 
-void SessionOptions::add_beat(CLI::App& command) {
+void SessionOptions::add_beat(cli::Command& command) {
   command.add_option("--beat", beat, "of the scene, from 1")->type_name("N");
 }
 
-void SessionOptions::add_style_options(CLI::App& command) {
+void SessionOptions::add_style_options(cli::Command& command) {
   command.add_option("--theme", theme, "dark, light or contrast")->type_name("NAME");
   command.add_option("--size", size, "in pixels")->type_name("WxH")->capture_default_str();
   command.add_option("--scale", scale, "of everything, 0.75 to 3")->type_name("X");

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
 
+#include "reference/cli/args/command.h"
 #include "visualizer/session/session.h"
 
 namespace ringattn::viz {
@@ -17,10 +17,10 @@ struct SessionOptions {
   std::optional<double> scale;
   std::optional<int> beat;
 
-  void add_trace_and_scene(CLI::App& command);
-  void add_state(CLI::App& command);
-  void add_beat(CLI::App& command);
-  void add_style_options(CLI::App& command);  // theme, size, scale
+  void add_trace_and_scene(cli::Command& command);
+  void add_state(cli::Command& command);
+  void add_beat(cli::Command& command);
+  void add_style_options(cli::Command& command);  // theme, size, scale
 
   // Throws BadInput where the options contradict one another, or there is no such thing to be seen
   void open(Session& session) const;

@@ -1,43 +1,44 @@
+#include "reference/cli/output/json_output.h"
 #include "reference/definition/bad_input.h"
-#include "visualizer/app/actions.h"
-#include "visualizer/app/json_report.h"
+#include "reference/cli/args/command.h"
+#include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"
 #include "visualizer/interaction/deep_link.h"
 
 namespace ringattn::viz {
 
-Action add_shot(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("shot", "One picture of one moment");
+void add_shot(Program& program) {
+  Command* command = program.add_command("shot", "One picture of one moment");
   const auto options = std::make_shared<SessionOptions>();
-  const auto json = std::make_shared<JsonReport>();
+  const auto json = std::make_shared<std::optional<std::filesystem::path>>();
   const auto out = std::make_shared<std::filesystem::path>();
   options->add_trace_and_scene(*command);
   options->add_beat(*command);
   options->add_state(*command);
   options->add_style_options(*command);
   command->add_option("--out", *out, "the PNG file to write")->type_name("FILE")->required();
-  json->add_option(*command);
+  cli::add_json_option(*command, *json);
   command->footer(
       "Examples:\n"
       "  ringviz shot --scene causal --beat 3 --out causal.png\n"
       "  ringviz shot run.trace --state 't=500&row=3' --theme light --size 3840x2160 --out run.png\n\n"
       "The report has the state, which opens the same moment in the window: ringviz --state '...'.");
-  return [=] {
+  command->action([=] {
     options->forbid_overwrite("--out", *out);
-    if (json->path) options->forbid_overwrite("--json", *json->path);
-    require(!json->path || *json->path != *out, "[shot] a file that is written has one purpose; found ",
+    if (*json) options->forbid_overwrite("--json", **json);
+    require(!*json || **json != *out, "[shot] a file that is written has one purpose; found ",
             in_quotes(out->string()), " for --out and --json; give another path");
-    json->open();
+    cli::JsonOutput report(*json);
     Session session;
     options->open(session);
     const int width = options->width(), height = options->height();
     HeadlessScreen screen(width, height, session.settings.scale);
     write_png(*out, render_screen(screen, session));
-    json->deliver(
+    report.write(
         "", {{"file", out->string()}, {"width", width}, {"height", height}, {"state", deep_link(session)}});
     return 0;
-  };
+  });
 }
 
 }  // namespace ringattn::viz

@@ -2,9 +2,11 @@
 
 #include <cstdio>
 
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
+#include "reference/cli/args/command.h"
 #include "reference/files/output_file.h"
-#include "visualizer/app/actions.h"
+#include "visualizer/app/commands.h"
 #include "visualizer/app/live_options.h"
 #include "visualizer/app/session_options.h"
 #include "visualizer/app/window.h"
@@ -141,25 +143,25 @@ int run_window(const WindowOptions& o) {
 
 }  // namespace
 
-Action add_window(CLI::App& app) {
+void add_window(Program& program) {
   const auto o = std::make_shared<WindowOptions>();
-  o->options.add_trace_and_scene(app);
-  o->options.add_beat(app);
-  o->options.add_state(app);
-  o->options.add_style_options(app);
-  o->live.add_options(app);
+  o->options.add_trace_and_scene(program);
+  o->options.add_beat(program);
+  o->options.add_state(program);
+  o->options.add_style_options(program);
+  o->live.add_options(program);
   const char* const group = "For those that look from outside";
-  app.add_option("--frames", o->frames, "draw so many frames as fast as it goes, and say how fast")
+  program.add_option("--frames", o->frames, "draw so many frames as fast as it goes, and say how fast")
       ->type_name("N")
-      ->check(CLI::Range(1, 1000000))
+      ->check(cli::whole_number(1, 1000000))
       ->group(group);
-  app.add_option("--state-out", o->state_out, "write there at which moment the window is, always")
+  program.add_option("--state-out", o->state_out, "write there at which moment the window is, always")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--shot-out", o->shot_out, "write there what the window shows when it is closed")
+  program.add_option("--shot-out", o->shot_out, "write there what the window shows when it is closed")
       ->type_name("FILE")
       ->group(group);
-  return [o] { return run_window(*o); };
+  program.action([o] { return run_window(*o); });
 }
 
 }  // namespace ringattn::viz

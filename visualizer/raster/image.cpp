@@ -43,7 +43,7 @@ void write_png(const std::filesystem::path& path, const Image& image) {
 
 Image read_png(const std::filesystem::path& path) {
   InputFile file("picture", path);
-  const std::string wanted = file.where() + "a PNG picture is wanted; ";
+  const std::string wanted = file.error_prefix() + "a PNG picture is wanted; ";
   require(file.size() <= largest_file, wanted, "this file has ", file.size(), " bytes; give a smaller one");
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(file.size()));
   file.read(0, std::as_writable_bytes(std::span(bytes)));

@@ -17,8 +17,9 @@ void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders
     faulty = wrong_link ? std::make_unique<FaultyLink<T>>(inner, config.devices, *wrong_link) : nullptr;
     return links ? links(faulty ? *faulty : inner, monitor) : std::move(faulty);
   };
-  const AttentionOutput<T> forward = ring_attention<T>(problem.problem(), ring, all_links,
-                                                wrong_states ? faulty_states<T>(*wrong_states) : Absorb<T>());
+  const AttentionOutput<T> forward =
+      wrong_states ? ring_attention_with<T>(*wrong_states, problem.problem(), ring, all_links)
+                   : ring_attention<T>(problem.problem(), ring, all_links);
   if (config.backward)
     ring_attention_vjp<T>(problem.problem(), forward, problem.cotangents(), ring, all_links);
 }

@@ -18,7 +18,7 @@ Frame frame_of(const Session& session, int run, const Moment& now) {
 
 std::vector<std::string> lines_of(const InspectorPage& page) {
   std::vector<std::string> lines;
-  for (const InspectorFact& fact : page.recorders)
+  for (const InspectorFact& fact : page.facts)
     if (lines.size() < max_lines) lines.push_back(fact.name + "  " + fact.value);
   for (const std::string& formula : page.formulas)
     if (lines.size() < max_lines) lines.push_back(formula);

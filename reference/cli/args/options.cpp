@@ -1,11 +1,13 @@
 #include "reference/cli/args/options.h"
+#include "reference/cli/args/command.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
 
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 
@@ -18,16 +20,16 @@ constexpr const char *problem_group = "Problem", *mask_group = "Which keys a que
 
 constexpr std::uint64_t largest_count = std::uint64_t{1} << 30;
 
-CLI::Option* count(CLI::App& command, const std::string& name, auto& variable,
+Option* count(Command& command, const std::string& name, auto& variable,
                    const std::string& description) {
   return command.add_option(name, variable, description)
       ->check(whole_number(1, largest_count))
       ->type_name("N");
 }
 
-CLI::Option* choice(CLI::App& command, const std::string& name, std::string& variable,
+Option* choice(Command& command, const std::string& name, std::string& variable,
                     const std::vector<std::string>& names, const std::string& description) {
-  return command.add_option(name, variable, description + ": " + CLI::detail::join(names, ", "))
+  return command.add_option(name, variable, fmt::format("{}: {}", description, fmt::join(names, ", ")))
       ->check(one_of(names))
       ->type_name("NAME");
 }
@@ -43,7 +45,7 @@ std::int64_t parse_window_bound(std::string_view text, const std::string& window
 
 }  // namespace
 
-void add_problem_options(CLI::App& command, ProblemOptions& o) {
+void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
                   "safetensors file with q k v (and dout dlse, positions, segment ids, cu_seqlens)")
@@ -72,13 +74,13 @@ void add_problem_options(CLI::App& command, ProblemOptions& o) {
   add_mask_options(command, o);
 }
 
-void add_mask_options(CLI::App& command, ProblemOptions& o) {
+void add_mask_options(Command& command, ProblemOptions& o) {
   command.add_flag("--causal", o.causal, "no key after its query")->group(mask_group);
   choice(command, "--causal-align", o.causal_align, {"bottom-right", "top-left"},
          "where fewer or more queries than keys stand")
       ->group(mask_group);
   command.add_option("--window", o.window, "keys at most L before and R after the query; -1: unlimited")
-      ->check(non_empty())
+      ->check(window())
       ->type_name("L,R")
       ->group(mask_group);
   command.add_option("--softmax-scale", o.softmax_scale, "factor on q.k (default: 1/sqrt(--dim))")
@@ -91,7 +93,7 @@ void add_mask_options(CLI::App& command, ProblemOptions& o) {
       ->group(mask_group);
 }
 
-void check_option_conflicts(const CLI::App& command, const ProblemOptions& o) {
+void check_option_conflicts(const Command& command, const ProblemOptions& o) {
   std::vector<const char*> generated;
   if (o.input)
     generated = {"--text",     "--seq", "--kv-seq", "--batch", "--heads",
@@ -100,11 +102,11 @@ void check_option_conflicts(const CLI::App& command, const ProblemOptions& o) {
     generated = {"--seq", "--kv-seq", "--batch"};
   const std::string source = o.input ? "--input" : "--text";
   for (const char* name : generated)
-    require(command.count(name) == 0, "[", command.get_name(), "] the data come from ", source, "; found ",
+    require(command.count(name) == 0, "[", command.name(), "] the data come from ", source, "; found ",
             name, " beside it; leave one of the two out");
 }
 
-void add_sharding_options(CLI::App& command, ParallelOptions& o) {
+void add_sharding_options(Command& command, ParallelOptions& o) {
   count(command, "--devices,--world-size", o.devices, "devices in the ring")
       ->capture_default_str()
       ->group(ring_group);
@@ -114,7 +116,7 @@ void add_sharding_options(CLI::App& command, ParallelOptions& o) {
       ->group(ring_group);
 }
 
-void add_parallel_options(CLI::App& command, ParallelOptions& o, const std::vector<std::string>& transports) {
+void add_parallel_options(Command& command, ParallelOptions& o, const std::vector<std::string>& transports) {
   add_sharding_options(command, o);
   choice(command, "--rotate", o.rotate, {"kv", "q"}, "what travels")->capture_default_str()->group(ring_group);
   choice(command, "--transport", o.transport, transports, "how devices reach one another")
@@ -122,13 +124,10 @@ void add_parallel_options(CLI::App& command, ParallelOptions& o, const std::vect
       ->group(ring_group);
   count(command, "--threads", o.threads, "threads that drive the devices (default: one a device)")
       ->group(ring_group);
-  command
-      .add_flag_callback(
-          "--no-overlap", [&o] { o.overlap = false; }, "work on a block before sending it on")
-      ->group(ring_group);
+  command.add_negated_flag("--no-overlap", o.overlap, "work on a block before sending it on")->group(ring_group);
 }
 
-void add_link_options(CLI::App& command, ParallelOptions& o) {
+void add_link_options(Command& command, ParallelOptions& o) {
   const auto rate = [&](const char* name, double& variable, double minimum, double maximum,
                         const char* description) {
     command.add_option(name, variable, description)
@@ -172,26 +171,25 @@ Mask parse_mask(bool causal, const std::string& window) {
   return mask;
 }
 
-std::vector<std::string> apply_metadata(CLI::App& command,
+std::vector<std::string> apply_metadata(Command& command,
                                         const std::map<std::string, std::string>& metadata) {
   std::vector<std::string> overridden;
-  std::set<const CLI::Option*> from_file;
+  std::set<const Option*> from_file;
   for (const auto& [key, value] : metadata) {
     std::string name = "--" + key;
     std::replace(name.begin(), name.end(), '_', '-');
-    CLI::Option* option = command.get_option_no_throw(name);
-    const std::string group = option ? option->get_group() : "";
+    Option* option = command.find(name);
+    const std::string group = option ? option->group() : "";
     if (group != mask_group && group != ring_group) continue;
     require(from_file.count(option) == 0, "[--input] an option must stand in the metadata once; found ",
-            option->get_name(), " under two names; leave one out");
+            option->name(), " under two names; leave one out");
     if (option->count() > 0) {
       overridden.push_back(name + " of the command line wins over \"" + value + "\" of the input file");
       continue;
     }
     try {
-      option->add_result(value);
-      option->run_callback();
-    } catch (const CLI::ParseError& error) {
+      option->set(value);
+    } catch (const BadInput& error) {
       throw BadInput(std::string("[--input] the metadata must suit the options; ") + error.what() +
                      "; correct it, or give " + name + " on the command line");
     }

@@ -7,13 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "reference/cli/args/command.h"
 #include "reference/definition/dtype.h"
 #include "reference/definition/row_positions.h"
 #include "reference/ring/ring_attention.h"
-
-namespace CLI {
-class App;
-}
 
 namespace ringattn::cli {
 
@@ -44,23 +41,23 @@ struct ParallelOptions {
   CostModel cost_model() const;
 };
 
-void add_problem_options(CLI::App& command, ProblemOptions& options);
-void add_mask_options(CLI::App& command, ProblemOptions& options);  // those of the former that say which keys
+void add_problem_options(Command& command, ProblemOptions& options);
+void add_mask_options(Command& command, ProblemOptions& options);  // those of the former that say which keys
                                                                     // a query sees, and with what weight
-void add_sharding_options(CLI::App& command, ParallelOptions& options);  // --devices and --layout alone
-void add_parallel_options(CLI::App& command, ParallelOptions& options,
+void add_sharding_options(Command& command, ParallelOptions& options);  // --devices and --layout alone
+void add_parallel_options(Command& command, ParallelOptions& options,
                         const std::vector<std::string>& transports);
-void add_link_options(CLI::App& command, ParallelOptions& options);
+void add_link_options(Command& command, ParallelOptions& options);
 
 // Throws BadInput where an option that describes generated data stands beside data from a file
-void check_option_conflicts(const CLI::App& command, const ProblemOptions& options);
+void check_option_conflicts(const Command& command, const ProblemOptions& options);
 
 // "9,-1" -> left 9, right unlimited; throws BadInput unless it is two integers from -1 on
 Mask parse_mask(bool causal, const std::string& window);
 
 // Options that the command line does not name are taken from the metadata of the input file, under their
 // names with "_" for "-". Returns a sentence for each one that the command line overrules.
-std::vector<std::string> apply_metadata(CLI::App& command,
+std::vector<std::string> apply_metadata(Command& command,
                                         const std::map<std::string, std::string>& metadata);
 
 }  // namespace ringattn::cli

@@ -1,8 +1,9 @@
-#include "reference/cli/bench/bench_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/wrong_result.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 #include <malloc.h>
-#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <limits>
@@ -16,7 +17,7 @@
 #include "reference/cli/bench/modelled_efficiency.h"
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/definition_check.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
 
@@ -179,20 +180,19 @@ int run(const BenchOptions& o) {
 }
 
 // Throws BadInput where an option belongs to the other backend
-void check_option_conflicts(const CLI::App& command, const BenchOptions& o) {
+void check_option_conflicts(const Command& command, const BenchOptions& o) {
   const std::string other = o.on_gpu() ? "cpu" : "gpu";
-  for (const CLI::Option* option : command.get_options([&](const CLI::Option* of_command) {
-         return of_command->get_group() == "With --backend " + other && of_command->count() > 0;
-       }))
-    throw BadInput("[--backend] " + option->get_name() + " goes with --backend " + other +
-                   "; found --backend " + o.backend + "; leave it out, or use --backend " + other);
+  for (const Option* option : command.options())
+    require(option->count() == 0 || option->group() != "With --backend " + other, "[--backend] ", option->name(),
+            " goes with --backend ", other, "; found --backend ", o.backend,
+            "; leave it out, or use --backend ", other);
 }
 
 }  // namespace
 
-Action add_bench(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
+void add_bench(Program& program) {
+  Command* command =
+      program.add_command("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
   const auto o = std::make_shared<BenchOptions>();
   const auto sizes = std::make_shared<GpuBenchSizes>();
   command->footer(
@@ -217,10 +217,10 @@ Action add_bench(CLI::App& app) {
   count("--model-seq", o->model_seq, "tokens for the modelled efficiency");
   count("--passes", o->passes, "rounds, of which the fastest counts");
   add_gpu_bench_options(*command, *sizes);
-  return [command, o, sizes] {
+  command->action([command, o, sizes] {
     check_option_conflicts(*command, *o);
     return o->on_gpu() ? run_gpu_bench(*sizes, o->json) : run(*o);
-  };
+  });
 }
 
 }  // namespace ringattn::cli

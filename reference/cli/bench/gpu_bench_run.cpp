@@ -1,12 +1,12 @@
 #include "reference/cli/bench/gpu_bench_run.h"
+#include "reference/cli/args/command.h"
 
-#include <CLI/CLI.hpp>
 
 #include "reference/cli/run/backend.h"
 #include "reference/cli/bench/gpu_bench_report.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/progress.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::cli {
@@ -34,7 +34,7 @@ bool begins_problem(const std::vector<LadderRow>& ladder) {
 
 }  // namespace
 
-void add_gpu_bench_options(CLI::App& command, GpuBenchSizes& sizes) {
+void add_gpu_bench_options(Command& command, GpuBenchSizes& sizes) {
   const auto count = [&](const char* name, int& variable, int most, const char* description) {
     command.add_option(name, variable, description)
         ->check(whole_number(1, static_cast<std::uint64_t>(most)))

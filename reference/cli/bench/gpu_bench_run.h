@@ -3,16 +3,13 @@
 #include <filesystem>
 #include <optional>
 
+#include "reference/cli/args/command.h"
 #include "reference/cli/bench/gpu_bench.h"
-
-namespace CLI {
-class App;
-}
 
 namespace ringattn::cli {
 
 // Adds the options of `bench` that go with --backend gpu, all in the group of that name
-void add_gpu_bench_options(CLI::App& command, GpuBenchSizes& sizes);
+void add_gpu_bench_options(Command& command, GpuBenchSizes& sizes);
 
 // Measures the GPU; its table grows on standard output, or with _json_ "-" there is the report for programs
 // instead. Throws WrongResult where a rung is wrong, and BadInput where sizes make no sense or there is no

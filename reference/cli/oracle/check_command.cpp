@@ -1,12 +1,12 @@
-#include "reference/cli/oracle/check_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
 #include "reference/oracle/report/report.h"
 #include "reference/cli/oracle/submitted_states.h"
 #include "reference/cli/oracle/submitted_case.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/files/output_file.h"
 
 namespace ringattn::cli {
@@ -54,7 +54,7 @@ void write_reports(const Submission& submission, const Report& report, const Che
     fmt::print("{}", to_text(submission, report));
 }
 
-int run(CLI::App& command, CheckCommandOptions& o) {
+int run(Command& command, CheckCommandOptions& o) {
   o.submitted.check_output_paths("check", {{"--json", o.json}, {"--markdown", o.markdown}});
   require_distinct_paths("check", {{"--steps", o.steps}}, {{"--json", o.json}, {"--markdown", o.markdown}});
   std::optional<OutputFile> json, markdown;
@@ -72,8 +72,8 @@ int run(CLI::App& command, CheckCommandOptions& o) {
 
 }  // namespace
 
-Action add_check(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("check", "A verdict on your attention, and the name of its mistake");
+void add_check(Program& program) {
+  Command* command = program.add_command("check", "A verdict on your attention, and the name of its mistake");
   const auto o = std::make_shared<CheckCommandOptions>();
   command->footer(
       "Examples:\n  ringattn check case.safetensors --out mine.safetensors --causal\n"
@@ -94,16 +94,16 @@ Action add_check(CLI::App& app) {
       ->add_option(
           "--steps", o->steps,
           "what each device knew after each step, as run --steps writes it: names the first wrong one")
-      ->check(non_empty())
+      ->check(not_empty())
       ->type_name("FILE");
   command->add_flag("--strict", o->strict, "a note on precision is an error: exit status 3");
   command->add_option("--json", o->json, "the report for programs; - is standard output")
-      ->check(non_empty())
+      ->check(not_empty())
       ->type_name("FILE|-");
   command->add_option("--markdown", o->markdown, "the report as a page; - is standard output")
-      ->check(non_empty())
+      ->check(not_empty())
       ->type_name("FILE|-");
-  return [command, o] { return run(*command, *o); };
+  command->action([command, o] { return run(*command, *o); });
 }
 
 }  // namespace ringattn::cli

@@ -1,12 +1,12 @@
-#include "reference/cli/oracle/laws_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
 #include "reference/oracle/report/report.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/oracle/submitted_case.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/row_sample.h"
 
 namespace ringattn::cli {
@@ -60,7 +60,7 @@ Json laws_json(const std::vector<Law>& all, bool hold, const std::vector<std::st
   return {{"hold", hold}, {"laws", to_json(all)}, {"not_tried", missing}, {"remarks", notes}};
 }
 
-int run(CLI::App& command, LawsCommandOptions& o) {
+int run(Command& command, LawsCommandOptions& o) {
   o.submitted.check_output_paths("laws", {{"--json", o.json}});
   JsonOutput output(o.json);
   const SubmittedCase submitted(command, o.submitted);
@@ -77,8 +77,8 @@ int run(CLI::App& command, LawsCommandOptions& o) {
 
 }  // namespace
 
-Action add_laws(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_laws(Program& program) {
+  Command* command = program.add_command(
       "laws", "Laws that right results obey: quick at any length, without a reference result");
   const auto o = std::make_shared<LawsCommandOptions>();
   command->footer(
@@ -97,7 +97,7 @@ Action add_laws(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str();
   add_json_option(*command, o->json);
-  return [command, o] { return run(*command, *o); };
+  command->action([command, o] { return run(*command, *o); });
 }
 
 }  // namespace ringattn::cli

@@ -1,7 +1,7 @@
-#include "reference/cli/oracle/mistakes_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
-#include <fmt/core.h>
-#include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
 
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/output/json_output.h"
@@ -9,7 +9,7 @@
 #include "reference/cli/oracle/mistakes_report.h"
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/oracle/self_test.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn::cli {
@@ -36,7 +36,7 @@ struct MistakeContext {
   Layout layout;
   int devices;
 
-  MistakeContext(CLI::App& command, MistakesCommandOptions& o) {
+  MistakeContext(Command& command, MistakesCommandOptions& o) {
     InputSource source(o.problem);
     has_dout = source.file->has("dout");
     notes = apply_metadata(command, source.file->metadata);
@@ -74,7 +74,7 @@ std::size_t select_variant(const Mistake& mistake, const Variants& variants, con
   const auto found = std::find_if(variants.begin(), variants.end(),
                                   [&](const Variant& variant) { return has_parameters(variant, o.with); });
   require(found != variants.end(), "[--with] ", mistake.id, " must have a reading like that; found ",
-          in_quotes(CLI::detail::join(o.with, " ")), ", and its first one is ",
+          in_quotes(fmt::format("{}", fmt::join(o.with, " "))), ", and its first one is ",
           in_quotes(variants.front().describe()), see);
   return static_cast<std::size_t>(found - variants.begin());
 }
@@ -89,7 +89,7 @@ Json difference_json(const TensorDifference& d) {
   return {{"elements", d.elements}, {"changed", d.changed}, {"largest", number(d.largest)}};
 }
 
-int make_and_write(CLI::App& command, MistakesCommandOptions& o) {
+int make_and_write(Command& command, MistakesCommandOptions& o) {
   require_distinct_paths("mistakes", {{"--input", o.problem.input}},
                       {{"--output", o.output}, {"--json", o.json}});
   const Mistake& mistake = mistake_of_id(o.id);
@@ -120,7 +120,7 @@ int make_and_write(CLI::App& command, MistakesCommandOptions& o) {
   return 0;
 }
 
-int run(CLI::App& command, MistakesCommandOptions& o) {
+int run(Command& command, MistakesCommandOptions& o) {
   if (o.self_test) return print_self_test(o.every, o.json);
   require(!o.id.empty() || (!o.make && !o.problem.input),
           "[mistakes] --make and --input are for one mistake; found no ID; choose one, as ringattn mistakes "
@@ -144,53 +144,53 @@ int run(CLI::App& command, MistakesCommandOptions& o) {
   return 0;
 }
 
-void add_options(CLI::App& command, MistakesCommandOptions& o) {
+void add_options(Command& command, MistakesCommandOptions& o) {
   command.add_option("id", o.id, "which one, as O1; without it, the table of all")->type_name("ID");
-  CLI::Option* input =
+  Option* input =
       command.add_option("--input", o.problem.input, "the case it is to happen on, safetensors with q k v")
           ->type_name("CASE");
-  CLI::Option* output = command.add_option("--output", o.output, "write the wrong results, as safetensors")
-                            ->check(non_empty())
+  Option* output = command.add_option("--output", o.output, "write the wrong results, as safetensors")
+                            ->check(not_empty())
                             ->type_name("FILE");
-  CLI::Option* make = command.add_flag("--make", o.make,
+  Option* make = command.add_flag("--make", o.make,
                                        "make the mistake on purpose: its out and lse, and "
                                        "dq dk dv where it is one of the backward");
   make->needs(input)->needs(output);
   output->needs(make);
-  CLI::Option* variant =
+  Option* variant =
       command.add_option("--reading", o.variant, "which of its readings (default: the first)")
           ->check(whole_number(0, 1 << 30))
           ->needs(make)
           ->type_name("N");
   command.add_option("--with", o.with, "the first reading with these parameters")
-      ->check(non_empty())
+      ->check(not_empty())
       ->needs(make)
       ->excludes(variant)
       ->type_name("NAME=VALUE...");
-  CLI::Option* self_test = command.add_flag(
+  Option* self_test = command.add_flag(
       "--self-test", o.self_test, "make every mistake on 18 rings and see whether it is named: minutes");
   command
       .add_option("--every", o.every, "only every N-th mistake on each ring, at most 18; all come up then")
       ->check(whole_number(1, 18))
       ->needs(self_test)
       ->type_name("N");
-  for (CLI::Option* other : {command.get_option("id"), input}) self_test->excludes(other);
+  for (Option* other : {command.find("id"), input}) self_test->excludes(other);
   add_json_option(command, o.json);
 
   // The others say how the case is read
-  std::vector<const CLI::Option*> own;
-  for (const CLI::Option* option : command.get_options()) own.push_back(option);
+  std::vector<const Option*> own;
+  for (const Option* option : command.options()) own.push_back(option);
   add_mask_options(command, o.problem);
   add_sharding_options(command, o.parallel);
-  for (CLI::Option* option : command.get_options())
+  for (Option* option : command.options())
     if (std::find(own.begin(), own.end(), option) == own.end()) option->needs(input);
 }
 
 }  // namespace
 
-Action add_mistakes(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("mistakes", "The catalogue of mistakes, each of which can be made on purpose");
+void add_mistakes(Program& program) {
+  Command* command =
+      program.add_command("mistakes", "The catalogue of mistakes, each of which can be made on purpose");
   const auto o = std::make_shared<MistakesCommandOptions>();
   command->footer(
       "Examples:\n  ringattn mistakes\n  ringattn mistakes O1\n"
@@ -200,7 +200,7 @@ Action add_mistakes(CLI::App& app) {
       "  ringattn check case.safetensors --out wrong.safetensors --devices 4\n"
       "  ringattn mistakes --self-test --every 18");
   add_options(*command, *o);
-  return [command, o] { return run(*command, *o); };
+  command->action([command, o] { return run(*command, *o); });
 }
 
 }  // namespace ringattn::cli

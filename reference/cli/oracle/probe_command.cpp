@@ -1,13 +1,13 @@
-#include "reference/cli/oracle/probe_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <CLI/CLI.hpp>
 
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/oracle/probe_file.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
 
@@ -116,7 +116,7 @@ int run(const ProbeCommandOptions& o) {
   return 0;
 }
 
-void add_options(CLI::App& command, ProbeCommandOptions& o) {
+void add_options(Command& command, ProbeCommandOptions& o) {
   const auto count = [&](const char* name, auto& variable, const char* description) {
     return command.add_option(name, variable, description)->check(whole_number(1, 1 << 30))->type_name("N");
   };
@@ -143,7 +143,7 @@ void add_options(CLI::App& command, ProbeCommandOptions& o) {
       ->type_name("NAME")
       ->capture_default_str();
   const auto file = [&](const char* name, auto& path, const char* description) {
-    command.add_option(name, path, description)->check(non_empty())->type_name("FILE");
+    command.add_option(name, path, description)->check(not_empty())->type_name("FILE");
   };
   file("--output", o.output, "write the probe as a case for your implementation, safetensors");
   file("--second-run", o.second_run, "write the second run of leak or duplicate as well");
@@ -155,8 +155,8 @@ void add_options(CLI::App& command, ProbeCommandOptions& o) {
 
 }  // namespace
 
-Action add_probe(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("probe", "Inputs on which certain mistakes cannot hide");
+void add_probe(Program& program) {
+  Command* command = program.add_command("probe", "Inputs on which certain mistakes cannot hide");
   const auto o = std::make_shared<ProbeCommandOptions>();
   command->footer(
       "Examples:\n  ringattn probe\n"
@@ -167,7 +167,7 @@ Action add_probe(CLI::App& app) {
       "The options of the probe stand in its metadata, so that check needs none.");
   command->add_option("kind", o->kind, "which one; without it, the table of all")->type_name("KIND");
   add_options(*command, *o);
-  return [o] { return run(*o); };
+  command->action([o] { return run(*o); });
 }
 
 }  // namespace ringattn::cli

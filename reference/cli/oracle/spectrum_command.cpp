@@ -1,12 +1,12 @@
-#include "reference/cli/oracle/spectrum_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
 #include "reference/oracle/report/report.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/oracle/submitted_case.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/row_sample.h"
 
 namespace ringattn::cli {
@@ -30,7 +30,7 @@ BlockWeights measure(const Submission& s, const SpectrumCommandOptions& o) {
                         select_rows(*s.out, rows), bound_attention(s.problem, rows, s.declared));
 }
 
-int run(CLI::App& command, SpectrumCommandOptions& o) {
+int run(Command& command, SpectrumCommandOptions& o) {
   o.submitted.check_output_paths("spectrum", {{"--json", o.json}});
   JsonOutput output(o.json);
   const SubmittedCase submitted(command, o.submitted);
@@ -46,9 +46,9 @@ int run(CLI::App& command, SpectrumCommandOptions& o) {
 
 }  // namespace
 
-Action add_spectrum(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("spectrum", "The weight that each K/V block of the ring really has in your output");
+void add_spectrum(Program& program) {
+  Command* command =
+      program.add_command("spectrum", "The weight that each K/V block of the ring really has in your output");
   const auto o = std::make_shared<SpectrumCommandOptions>();
   command->footer(
       "A row of attention is a sum over blocks, each with weight 1. The weights of your output come back by\n"
@@ -67,7 +67,7 @@ Action add_spectrum(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str();
   add_json_option(*command, o->json);
-  return [command, o] { return run(*command, *o); };
+  command->action([command, o] { return run(*command, *o); });
 }
 
 }  // namespace ringattn::cli

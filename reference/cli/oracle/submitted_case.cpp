@@ -1,10 +1,10 @@
 #include "reference/cli/oracle/submitted_case.h"
+#include "reference/cli/args/command.h"
 
-#include <CLI/CLI.hpp>
 
 namespace ringattn::cli {
 
-void add_submission_options(CLI::App& command, SubmissionOptions& o) {
+void add_submission_options(Command& command, SubmissionOptions& o) {
   command.add_option("case", o.problem.input, "safetensors file with q k v, and dout for gradients")
       ->required()
       ->type_name("CASE");
@@ -26,13 +26,13 @@ void SubmissionOptions::check_output_paths(const std::string& command,
   require_distinct_paths(command, read, written);
 }
 
-SubmittedCase::SubmittedCase(CLI::App& command, SubmissionOptions& o) {
+SubmittedCase::SubmittedCase(Command& command, SubmissionOptions& o) {
   InputSource source(o.problem);
   has_dout_ = source.file->has("dout");
   notes_ = apply_metadata(command, source.file->metadata);
   layout_ = parse_layout(o.spread.layout), devices_ = o.spread.devices;
   case_ = make_problem<double>(o.problem, std::move(source));
-  results_ = read_submitted_results(command.get_name(), o.results, case_, layout_, devices_);
+  results_ = read_submitted_results(command.name(), o.results, case_, layout_, devices_);
 }
 
 Submission SubmittedCase::submission() const {

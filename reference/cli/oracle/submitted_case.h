@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reference/cli/args/command.h"
 #include "reference/cli/oracle/submitted_results.h"
 #include "reference/cli/args/path_conflicts.h"
 
@@ -18,14 +19,14 @@ struct SubmissionOptions {
 };
 
 // CASE, the results, the mask and the devices
-void add_submission_options(CLI::App& command, SubmissionOptions& options);
+void add_submission_options(Command& command, SubmissionOptions& options);
 
 // A problem with what somebody's implementation gives for it, read from files. Options that the command line
 // leaves open are taken from the metadata of CASE.
 class SubmittedCase {
  public:
   // Throws BadInput where the files do not belong together
-  SubmittedCase(CLI::App& command, SubmissionOptions& options);
+  SubmittedCase(Command& command, SubmissionOptions& options);
 
   // Views of what this holds
   Submission submission() const;

@@ -1,8 +1,8 @@
 #include "reference/cli/oracle/submitted_results.h"
+#include "reference/cli/args/command.h"
 
-#include <CLI/CLI.hpp>
 
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/files/json.h"
 #include "reference/files/npy.h"
 
@@ -135,10 +135,10 @@ ImplementationPrecision declared_by(const ResultOptions& o, const std::map<std::
 
 }  // namespace
 
-void add_result_options(CLI::App& command, ResultOptions& o) {
+void add_result_options(Command& command, ResultOptions& o) {
   const auto files = [&](const char* name, std::vector<std::filesystem::path>& paths,
                          const char* description) {
-    command.add_option(name, paths, description)->check(non_empty())->type_name("FILE...");
+    command.add_option(name, paths, description)->check(not_empty())->type_name("FILE...");
   };
   files("--out", o.out,
         "your results: safetensors with any of out lse dq dk dv, or out alone as .npy;"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reference/cli/args/command.h"
 #include "reference/cli/args/owned_problem.h"
 #include "reference/oracle/verdict/submission.h"
 
@@ -13,7 +14,7 @@ struct ResultOptions {
   std::string implementation;  // empty: the type in which the results are stored
 };
 
-void add_result_options(CLI::App& command, ResultOptions& options);
+void add_result_options(Command& command, ResultOptions& options);
 
 struct SubmittedResults {
   std::map<std::string, Tensor<double>> tensors;

@@ -1,13 +1,13 @@
-#include "reference/cli/oracle/vectors_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <CLI/CLI.hpp>
 
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/output/progress.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/cli/oracle/vectors_file.h"
 #include "reference/cli/oracle/vectors_run.h"
 #include "reference/definition/bad_input.h"
@@ -130,7 +130,7 @@ int run_vectors(const VectorsCommandOptions& o) {
   return right == vectors.size() ? 0 : 1;
 }
 
-void check_option_conflicts(const CLI::App& command, const VectorsCommandOptions& o) {
+void check_option_conflicts(const Command& command, const VectorsCommandOptions& o) {
   const auto only_for = [&](const char* option, std::initializer_list<std::string_view> whats) {
     require(command.count(option) == 0 || std::find(whats.begin(), whats.end(), o.what) != whats.end(),
             "[vectors] ", option, " belongs to ", *whats.begin(), "; found it beside ", o.what,
@@ -153,9 +153,9 @@ void check_option_conflicts(const CLI::App& command, const VectorsCommandOptions
 
 }  // namespace
 
-Action add_vectors(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("vectors", "Golden vectors: cases with their right results, to test yourself with");
+void add_vectors(Program& program) {
+  Command* command =
+      program.add_command("vectors", "Golden vectors: cases with their right results, to test yourself with");
   const auto o = std::make_shared<VectorsCommandOptions>();
   command->footer(
       "Examples:\n  ringattn vectors list\n  ringattn vectors write vectors/\n"
@@ -169,7 +169,7 @@ Action add_vectors(CLI::App& app) {
       ->check(one_of({"list", "write", "run"}))
       ->type_name("WHAT");
   command->add_option("directory", o->directory, "of write: where the files go")
-      ->check(non_empty())
+      ->check(not_empty())
       ->type_name("DIR");
   command
       ->add_option("--program", o->program.command, "of run: a command for the shell, with {case} and {out}")
@@ -186,10 +186,10 @@ Action add_vectors(CLI::App& app) {
       ->type_name("NAME");
   command->add_option("--filter", o->filter, "only vectors with this text in their id")->type_name("TEXT");
   add_json_option(*command, o->json);
-  return [command, o] {
+  command->action([command, o] {
     check_option_conflicts(*command, *o);
     return o->what == "list" ? list_vectors(*o) : o->what == "write" ? write_vector_files(*o) : run_vectors(*o);
-  };
+  });
 }
 
 }  // namespace ringattn::cli

@@ -1,15 +1,15 @@
 #include "reference/cli/output/json_output.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 
 namespace ringattn::cli {
 
-void add_json_option(CLI::App& command, std::optional<std::filesystem::path>& path) {
+void add_json_option(Command& command, std::optional<std::filesystem::path>& path) {
   command.add_option("--json", path, "the report for programs; - is standard output")
-      ->check(non_empty())
+      ->check(not_empty())
       ->type_name("FILE|-");
 }
 

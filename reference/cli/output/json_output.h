@@ -3,16 +3,13 @@
 #include <filesystem>
 #include <optional>
 
+#include "reference/cli/args/command.h"
 #include "reference/files/json.h"
 #include "reference/files/output_file.h"
 
-namespace CLI {
-class App;
-}
-
 namespace ringattn::cli {
 
-void add_json_option(CLI::App& command, std::optional<std::filesystem::path>& path);
+void add_json_option(Command& command, std::optional<std::filesystem::path>& path);
 
 // Where --json sends a report for programs: to a file, beside the text, or with "-" instead of the text to
 // standard output. Construct it before the work: a path that cannot be written is found out at once.

@@ -1,13 +1,13 @@
-#include "reference/cli/recall/recall_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/run_report.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/cli/recall/induction_head.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
@@ -176,8 +176,8 @@ int run(RecallOptions& o) {
 
 }  // namespace
 
-Action add_recall(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_recall(Program& program) {
+  Command* command = program.add_command(
       "recall", "Answer a prompt by exact attention over a whole text, spread over devices");
   const auto o = std::make_shared<RecallOptions>();
   o->parallel.devices = 8;
@@ -195,10 +195,10 @@ Action add_recall(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--json", o->json, "the result for programs; - is standard output")
-      ->check(non_empty())
+      ->check(not_empty())
       ->type_name("FILE|-");
   add_parallel_options(*command, o->parallel, {"threads", "lockstep"});
-  return [o] { return run(*o); };
+  command->action([o] { return run(*o); });
 }
 
 }  // namespace ringattn::cli

@@ -8,12 +8,6 @@
 
 namespace ringattn::cli {
 
-// A result that is not what the definition gives, where no report can say so.
-class WrongResult : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 // A result held against the definition in float64.
 struct CheckedTensor {
   const char* name;

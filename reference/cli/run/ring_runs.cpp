@@ -40,7 +40,7 @@ RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& i
   Recorders recorders = make_recorders(events, ring.devices, o.parallel.cost_model());
   ring.recorders = &recorders;
   ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
-  InProcessTransport<T> transport(ring, throttle<T>(o.parallel));
+  InProcessTransport<T> transport(ring.devices, ring.threads, ring.exchange, throttle<T>(o.parallel));
   return run_over(transport, o, inputs, ring);
 }
 
@@ -50,7 +50,7 @@ RingResults<T> run_ring_on_mpi(const RunOptions& o, const OwnedProblem<T>& input
   Recorders recorders = make_recorders(events, ring.devices, o.parallel.cost_model(), mpi.local_time(0));
   ring.recorders = &recorders;
   ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
-  MpiTransport<T> transport(mpi, ring, throttle<T>(o.parallel));
+  MpiTransport<T> transport(mpi, ring.devices, throttle<T>(o.parallel));
   return run_over(transport, o, inputs, ring);
 }
 

@@ -1,7 +1,7 @@
-#include "reference/cli/run/run_command.h"
+#include "reference/cli/commands.h"
+#include "reference/cli/args/command.h"
 
-#include <fmt/core.h>
-#include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
 
 #include "reference/cli/args/owned_problem.h"
 #include "reference/cli/output/progress.h"
@@ -22,13 +22,13 @@ namespace {
 
 // The options that were typed or have a default, by name; shapes and type as they are, whatever gave them
 template <class T>
-Json config_json(const CLI::App& command, const OwnedProblem<T>& inputs) {
+Json config_json(const Command& command, const OwnedProblem<T>& inputs) {
   Json config;
-  for (const CLI::Option* option : command.get_options()) {
-    const std::string name = option->get_name(false, false);
+  for (const Option* option : command.options()) {
+    const std::string name = option->name();
     if (name == "--help") continue;
     const std::string value =
-        option->count() ? CLI::detail::join(option->results(), ",") : option->get_default_str();
+        option->count() ? fmt::format("{}", fmt::join(option->results(), ",")) : option->default_text();
     if (!value.empty()) config[name.substr(2)] = value;
   }
   const Shape &q = inputs.Q.shape(), &v = inputs.V.shape();
@@ -151,7 +151,7 @@ RunReport make_report(const Json& config, const RunOptions& o, const OwnedProble
 
 // _compute_: one of the rings of ring_runs.h, or this process's part of it
 template <class T, class Compute>
-int run_and_report(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes,
+int run_and_report(const Command& command, const RunOptions& o, std::vector<std::string> notes,
                    InputSource source, bool writes_report, Compute compute) {
   const OwnedProblem<T> inputs = make_problem<T>(o.problem, std::move(source));
   const Json config = config_json(command, inputs);
@@ -184,11 +184,10 @@ int run_and_report(const CLI::App& command, const RunOptions& o, std::vector<std
 }
 
 // As many devices as processes, unless somebody says otherwise
-void default_devices_to_process_count(CLI::App& command, const RunOptions& o, const MpiCommunicator& mpi) {
-  CLI::Option* devices = command.get_option("--devices");
+void default_devices_to_process_count(Command& command, const RunOptions& o, const MpiCommunicator& mpi) {
+  Option* devices = command.find("--devices");
   if (devices->count() == 0) {
-    devices->add_result(std::to_string(mpi.ranks()));
-    devices->run_callback();
+    devices->set(std::to_string(mpi.ranks()));
   }
   require_one_process_per_device(mpi, o.parallel.devices);
 }
@@ -209,7 +208,7 @@ RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCo
 
 // _processes_: those of which this is one, if there are several
 template <class T>
-int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> notes, InputSource source,
+int run(const Command& command, const RunOptions& o, std::vector<std::string> notes, InputSource source,
         ProcessGroup* processes) {
   if (!processes)
     return run_and_report<T>(
@@ -224,7 +223,7 @@ int run(const CLI::App& command, const RunOptions& o, std::vector<std::string> n
                            });
 }
 
-int run(CLI::App& command, RunOptions& o, ProcessGroup* processes) {
+int run(Command& command, RunOptions& o, ProcessGroup* processes) {
   std::vector<std::string> notes;
   check_option_conflicts(command, o.problem);
   InputSource source(o.problem);
@@ -242,15 +241,15 @@ bool runs_in_processes(const RunOptions& o) {
 
 }  // namespace
 
-Action add_run(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_run(Program& program) {
+  Command* command = program.add_command(
       "run", "Ring attention on generated, loaded or text input, checked against full attention");
   const auto o = std::make_shared<RunOptions>();
   add_run_options(*command, *o);
-  return [command, o] {
+  command->action([command, o] {
     if (!runs_in_processes(*o)) return run(*command, *o, nullptr);
     return ProcessGroup::run([&](ProcessGroup& processes) { return run(*command, *o, &processes); });
-  };
+  });
 }
 
 }  // namespace ringattn::cli

@@ -1,11 +1,12 @@
 #include "reference/cli/run/run_options.h"
+#include "reference/cli/args/command.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "reference/cli/args/path_conflicts.h"
-#include "reference/cli/args/validators.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::cli {
@@ -15,7 +16,8 @@ TracedRows RunOptions::watched_rows(Index Sq) const {
   traced_rows.all = trace_rows == "all" || steps.has_value();
   traced_rows.scores = !trace_rows.empty();  // steps have no place for them
   if (traced_rows.all || trace_rows.empty()) return traced_rows;
-  for (const std::string& entry : CLI::detail::split(trace_rows, ',')) {
+  std::istringstream list(trace_rows);
+  for (std::string entry; std::getline(list, entry, ',');) {
     Index row = -1;
     const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), row);
     require(error == std::errc() && end == entry.data() + entry.size() && row >= 0 && row < Sq,
@@ -30,7 +32,7 @@ TracedRows RunOptions::watched_rows(Index Sq) const {
 
 namespace {
 
-void add_backend_options(CLI::App& command, RunOptions& o) {
+void add_backend_options(Command& command, RunOptions& o) {
   const std::string backend = "Backend";
   command.add_option("--backend", o.backend, "who does the arithmetic: cpu, gpu")
       ->check(one_of({"cpu", "gpu"}))
@@ -45,7 +47,7 @@ void add_backend_options(CLI::App& command, RunOptions& o) {
 
 }  // namespace
 
-void add_run_options(CLI::App& command, RunOptions& o) {
+void add_run_options(Command& command, RunOptions& o) {
   command.footer(
       "Examples:\n"
       "  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
@@ -62,7 +64,7 @@ void add_run_options(CLI::App& command, RunOptions& o) {
   const std::string results = "Results";
   const auto file = [&](const char* name, auto& variable, const char* description) {
     return command.add_option(name, variable, description)
-        ->check(non_empty())
+        ->check(not_empty())
         ->type_name("FILE")
         ->group(results);
   };
@@ -71,9 +73,9 @@ void add_run_options(CLI::App& command, RunOptions& o) {
                 "gradients as well; dout and dlse from the file, or drawn from the seed")
       ->group(results);
   file("--output", o.output, "write out, lse and gradients, as safetensors");
-  CLI::Option* trace = file("--trace", o.trace, "write all events as JSON lines, and FILE.perfetto.json");
+  Option* trace = file("--trace", o.trace, "write all events as JSON lines, and FILE.perfetto.json");
   command.add_option("--trace-rows", o.trace_rows, "rows of which the trace shows m, l, O at each step")
-      ->check(non_empty())
+      ->check(not_empty())
       ->needs(trace)
       ->type_name("LIST|all")
       ->group(results);
@@ -81,7 +83,7 @@ void add_run_options(CLI::App& command, RunOptions& o) {
   file("--json", o.json, "the report for programs; - is standard output")->type_name("FILE|-");
 }
 
-void check_option_conflicts(const CLI::App& command, const RunOptions& o, Dtype dtype) {
+void check_option_conflicts(const Command& command, const RunOptions& o, Dtype dtype) {
   require(o.on_gpu() || command.count("--rung") == 0,
           "[--rung] rungs are those of the GPU; found --backend cpu; add --backend gpu, or leave --rung out");
   const bool use_nccl = o.parallel.transport == "nccl";

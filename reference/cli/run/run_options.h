@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reference/cli/args/command.h"
 #include "reference/cli/args/options.h"
 
 namespace ringattn::cli {
@@ -21,10 +22,10 @@ struct RunOptions {
   TracedRows watched_rows(Index Sq) const;
 };
 
-void add_run_options(CLI::App& command, RunOptions& options);
+void add_run_options(Command& command, RunOptions& options);
 
 // Throws BadInput where --backend and other options, or the storage type, do not go together
-void check_option_conflicts(const CLI::App& command, const RunOptions& options, Dtype dtype);
+void check_option_conflicts(const Command& command, const RunOptions& options, Dtype dtype);
 
 // Throws BadInput where a file that is to be written has a second purpose
 void check_output_paths(const RunOptions& options);

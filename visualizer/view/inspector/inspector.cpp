@@ -21,7 +21,7 @@ class Sheet {
     Rect rest = room_;
     for (const std::string& formula : page_.formulas) draw_formula(rest, formula);
     rest.take_top(page_.formulas.empty() ? 0 : 4);
-    for (const InspectorFact& fact : page_.recorders) {
+    for (const InspectorFact& fact : page_.facts) {
       const float h = height(fact);
       if (rest.h < h) return;
       draw_fact(rest.take_top(h, gap), fact);
@@ -33,7 +33,7 @@ class Sheet {
 
   void measure() {
     names_w_ = 0;
-    for (const InspectorFact& fact : page_.recorders)
+    for (const InspectorFact& fact : page_.facts)
       names_w_ = std::max(names_w_, canvas_.text_size(fact.name, face_).w);
     names_w_ = std::min(names_w_ + 14, room_.w * 0.45f);
   }
@@ -43,7 +43,7 @@ class Sheet {
   }
   float height() const {
     float sum = 4;
-    for (const InspectorFact& fact : page_.recorders) sum += height(fact) + gap;
+    for (const InspectorFact& fact : page_.facts) sum += height(fact) + gap;
     for (const std::string& formula : page_.formulas)
       sum += canvas_.paragraph_height(room_.w, formula, face_) + gap;
     return sum;

@@ -33,7 +33,7 @@ RandomProblem<double> small_problem(std::uint64_t seed = 1) {
 
 template <class T>
 AttentionOutput<T> attended(const RandomProblem<T>& drawn, StateFault fault) {
-  return ring_attention<T>(drawn.problem(), four_devices(), {}, faulty_states<T>(fault));
+  return ring_attention_with<T>(fault, drawn.problem(), four_devices());
 }
 
 template <class T>
@@ -49,7 +49,7 @@ TEST_CASE("without rescaling the result is wrong, and the checker names the firs
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const RandomProblem<double> drawn = small_problem(seed);
     CHECK(worst_error(attended(drawn, StateFault::no_rescale), GroundTruth(drawn)) > 1e-3);
-    const TracedRun<double> run(drawn, four_devices(), faulty_states<double>(StateFault::no_rescale));
+    const TracedRun<double> run(drawn, four_devices(), StateFault::no_rescale);
     CHECK(contains(run.first_violation(), "alpha l and the sum of exp(score - m) make"));
   }
 }
@@ -57,7 +57,7 @@ TEST_CASE("without rescaling the result is wrong, and the checker names the firs
 TEST_CASE("without rescaling nothing is wrong as long as the maximum never grows") {
   RandomProblem<double> drawn = small_problem();
   std::fill_n(drawn.Q.data(), drawn.Q.size(), 0);  // all scores are 0
-  const TracedRun<double> run(drawn, four_devices(), faulty_states<double>(StateFault::no_rescale));
+  const TracedRun<double> run(drawn, four_devices(), StateFault::no_rescale);
   CHECK(run.first_violation() == "");
   CHECK(worst_error(run.forward, GroundTruth(drawn)) < 1e-14);
 }
@@ -79,7 +79,7 @@ TEST_CASE("without the maximum small scores do no harm, and in float32 a score o
 }
 
 TEST_CASE("without the maximum the trace shows that m stays 0") {
-  const TracedRun<double> run(small_problem(), four_devices(), faulty_states<double>(StateFault::no_maximum));
+  const TracedRun<double> run(small_problem(), four_devices(), StateFault::no_maximum);
   for (const Event& event : run.events)
     if (event.kind == EventKind::row) CHECK(event.row->m_after == 0);
   CHECK(contains(run.first_violation(), "has m 0; the largest score that the row has met is"));
@@ -94,7 +94,7 @@ TEST_CASE("a row is NaN from the first block on that is wholly hidden from it, a
   drawn.scoring.mask.causal = true;
   const AttentionOutput<double> found = attended(drawn, StateFault::masked_row_nan);
   for (Index row = 0; row < 16; ++row) CHECK(std::isnan(found.out(0, row, 1, 2)) == (row < 12));
-  const TracedRun<double> run(drawn, four_devices(), faulty_states<double>(StateFault::masked_row_nan));
+  const TracedRun<double> run(drawn, four_devices(), StateFault::masked_row_nan);
   CHECK(contains(run.first_violation(), "leaves no softmax state"));
 }
 
@@ -105,8 +105,7 @@ TEST_CASE("states kept in bfloat16 are wrong by about its rounding, the more the
     for (int many : {0, 1}) {
       RingOptions options = four_devices();
       options.devices = many ? 16 : 2;
-      const AttentionOutput<double> found = ring_attention<double>(drawn.problem(), options, {},
-                                                            faulty_states<double>(StateFault::partials_bf16));
+      const AttentionOutput<double> found = ring_attention_with<double>(StateFault::partials_bf16, drawn.problem(), options);
       const double error = worst_error(found, GroundTruth(drawn));
       CHECK(error > 1e-5);
       CHECK(error < 0.05);
@@ -125,19 +124,19 @@ TEST_CASE("whatever the mistake and the problem, a faulty run ends, on threads a
     for (StateFault fault : all_faults) {
       const auto run = [&](int threads) {
         options.threads = threads;
-        return ring_attention<double>(drawn.problem(), options, {}, faulty_states<double>(fault));
+        return ring_attention_with<double>(fault, drawn.problem(), options);
       };
       CHECK(same_bits(run(0), run(1)));
     }
   }
 }
 
-TEST_CASE("where Q rotates, what a device does with a block cannot be replaced") {
+TEST_CASE("a state has a fault only where K and V rotate") {
   RingOptions options = four_devices();
   options.rotate = Rotation::q;
   const RandomProblem<double> drawn = small_problem();
   check_message(bad_input_message([&] {
-         ring_attention<double>(drawn.problem(), options, {}, faulty_states<double>(StateFault::no_rescale));
+         ring_attention_with<double>(StateFault::no_rescale, drawn.problem(), options);
        }),
        "where K and V rotate; found Q rotating");
 }

@@ -1,0 +1,116 @@
+#include "reference/cli/args/program.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <new>
+
+#include "reference/cli/args/wrong_result.h"
+#include "reference/definition/bad_input.h"
+#include "reference/files/json.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// The look of --help: one line an option, its default at the end, groups apart by one blank line.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() {
+    column_width(30);
+    label("SUBCOMMAND", "COMMAND");
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string type = option->get_type_size() == 0 ? "" : option->get_type_name();
+    return type.empty() ? "" : " " + type;
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string usual = option->get_type_size() == 0 ? "" : option->get_default_str();
+    return option->get_description() + (usual.empty() ? "" : " (default: " + usual + ")");
+  }
+
+  std::string make_group(std::string group, bool positional,
+                         std::vector<const CLI::Option*> options) const override {
+    return CLI::Formatter::make_group(std::move(group), positional, std::move(options)).substr(1);
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    return CLI::Formatter::make_usage(app, std::move(name)) + "\n";
+  }
+};
+
+}  // namespace
+
+Program::Program(const std::string& name, const std::string& description, const std::string& version)
+    : Command(std::make_shared<CLI::App>(description, name)), name_(name) {
+  app().set_version_flag("--version", name + " " + version, "show the version");
+  app().formatter(std::make_shared<HelpFormatter>());
+  app().set_help_flag("-h,--help", "show this text");
+}
+
+Command* Program::add_command(const std::string& name, const std::string& description) {
+  CLI::App* command = app().add_subcommand(name, description);
+  command->group("Commands");
+  // The program's App owns the command's
+  return &commands_.emplace_back(std::shared_ptr<CLI::App>(std::shared_ptr<CLI::App>(), command));
+}
+
+Command* Program::chosen() const {
+  const std::vector<CLI::App*> parsed = app().get_subcommands();
+  if (parsed.empty()) return nullptr;
+  for (const Command& command : commands_)
+    if (command.name() == parsed.front()->get_name()) return const_cast<Command*>(&command);
+  return nullptr;
+}
+
+std::string Program::see_help() const {
+  const Command* command = chosen();
+  return "; see " + name_ + (command ? " " + command->name() : "") + " --help";
+}
+
+int Program::refuse(std::string sentence, ExitStatus status) const {
+  // One line, whatever a library put into its message
+  for (char& c : sentence)
+    if (c == '\n') c = ' ';
+  std::fprintf(stderr, "%s: %s\n", name_.c_str(), sentence.c_str());
+  return status;
+}
+
+int Program::parse_and_run(int argc, char** argv) {
+  app().parse(argc, argv);
+  const Command* command = chosen();
+  if (!command && !has_action())
+    return refuse("a command is required, for example run or check; found none" + see_help());
+  if (!command) return run();
+
+  // An option before the command would be read as the program's own, and be forgotten
+  for (const Option* option : options())
+    require(option->count() == 0, "[", name_, "] the options of a command follow its name; found ",
+            option->name(), " before ", command->name(), "; put it after ", command->name());
+  const int status = command->run();
+  require(std::fflush(stdout) == 0 && !std::ferror(stdout),
+          "[output] the report could not be written to standard output; check the space on the device");
+  return status;
+}
+
+int Program::main(int argc, char** argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    app().exit(help_or_version);
+    return right;
+  } catch (const CLI::ParseError& error) {
+    if (!chosen() && !has_action() && argc > 1)
+      return refuse("a command is required, for example run or check; found " + in_quotes(argv[1]) + see_help());
+    return refuse(error.what() + see_help());
+  } catch (const WrongResult& error) {
+    return refuse(error.what(), wrong);
+  } catch (const std::bad_alloc&) {
+    return refuse("[memory] out of memory; make the problem smaller");
+  } catch (const std::exception& error) {
+    return refuse(error.what());
+  }
+}
+
+}  // namespace ringattn::cli
