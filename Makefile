@@ -61,7 +61,7 @@ test: test-packages
 	@$(call run_stages,$(test_stages),scale=$(scale) sanitized_scale=$(sanitized_scale))
 
 test-all: test-all-packages
-	@$(call run_stages,$(test_all_stages),scale=10 sanitized_scale=1)
+	@$(call run_stages,$(test_all_stages),scale=10 sanitized_scale=1 ctest_options='-C All')
 
 define run_stages
 for stage in $(1); do \
@@ -83,7 +83,7 @@ unit-tests:
 	$(call heading,All tests and the installed package)
 	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON -DRINGATTN_GPU=ON -DRINGATTN_GPU_STRICT=ON | grep 'GPU version'
 	$(cmake) --build --preset release -j $(jobs)
-	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs)
+	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs) $(ctest_options)
 
 portability:
 	$(call heading,The reference with clang and libc++)
