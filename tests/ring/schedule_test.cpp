@@ -63,13 +63,13 @@ class LedgerLink : public Link<double> {
 }  // namespace
 
 TEST_CASE("at step t device r holds what device (r - t) mod P owned") {
-  CHECK(kv_owner(0, 0, 4) == 0);
-  CHECK(kv_owner(0, 1, 4) == 3);
-  CHECK(kv_owner(2, 3, 4) == 3);
-  CHECK(kv_owner(2, 7, 4) == 3);
+  CHECK(resident_owner(0, 0, 4) == 0);
+  CHECK(resident_owner(0, 1, 4) == 3);
+  CHECK(resident_owner(2, 3, 4) == 3);
+  CHECK(resident_owner(2, 7, 4) == 3);
   for (int P = 1; P <= 17; ++P)
     for (int r = 0; r < P; ++r)
-      for (int t = 0; t < P; ++t) CHECK((kv_owner(r, t, P) + t) % P == r);
+      for (int t = 0; t < P; ++t) CHECK((resident_owner(r, t, P) + t) % P == r);
 }
 
 TEST_CASE("what a device holds, the previous device held one step before") {
@@ -77,7 +77,7 @@ TEST_CASE("what a device holds, the previous device held one step before") {
     for (int r = 0; r < P; ++r) {
       CHECK(previous_device(next_device(r, P), P) == r);
       CHECK(next_device(r, P) == (r == P - 1 ? 0 : r + 1));
-      for (int t = 1; t < P; ++t) CHECK(kv_owner(r, t, P) == kv_owner(previous_device(r, P), t - 1, P));
+      for (int t = 1; t < P; ++t) CHECK(resident_owner(r, t, P) == resident_owner(previous_device(r, P), t - 1, P));
     }
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("the visit matrix: each device meets each block exactly once, in the o
       for (int device = 0; device < devices; ++device) {
         std::vector<CountingProgram::Visit> expected;
         for (int step = 0; step < devices; ++step)
-          expected.push_back({step, kv_owner(device, step, devices)});
+          expected.push_back({step, resident_owner(device, step, devices)});
         CHECK(programs[static_cast<std::size_t>(device)].visits == expected);
       }
     }
