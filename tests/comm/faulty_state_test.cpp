@@ -138,5 +138,5 @@ TEST_CASE("a state has a fault only where K and V rotate") {
   check_message(bad_input_message([&] {
          ring_attention_with<double>(StateFault::no_rescale, drawn.problem(), options);
        }),
-       "where K and V rotate; found Q rotating");
+       "requires that K and V rotate; found Q rotating");
 }
