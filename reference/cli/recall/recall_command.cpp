@@ -71,7 +71,7 @@ RecalledWord find_recalled_word(const InductionHead& head, const Text& text, con
   recalled.location = text.location(head.offset(recalled.key));
   recalled.device = device_of(recalled.key, ring, head.size());
   const int query_device = device_of(0, ring, 1);
-  while (kv_owner(query_device, recalled.step, ring.devices) != recalled.device) ++recalled.step;
+  while (resident_owner(query_device, recalled.step, ring.devices) != recalled.device) ++recalled.step;
   return recalled;
 }
 
