@@ -109,7 +109,7 @@ TEST_CASE("cu_seqlens run from 0 to the length, for queries and keys alike, with
     return file;
   };
   expect_file_rejection(with({0, 2, 5}, {0, 2, 6}), "must end with the sequence length 6");
-  expect_file_rejection(with({1, 2, 6}, {0, 2, 6}), "must begin with 0");
+  expect_file_rejection(with({1, 2, 6}, {0, 2, 6}), "must start with 0");
   expect_file_rejection(with({0, 4, 2, 6}, {0, 2, 4, 6}), "must not decrease");
   expect_file_rejection(with({0, 6}, {0, 2, 6}), "the same documents");
   expect_file_rejection(with({0, 2, 6}, {0, 3, 6}), "choose --causal-align", {"--causal"});
