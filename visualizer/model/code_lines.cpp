@@ -222,7 +222,7 @@ class ProgramPosition {
       if (send.id.device != spans_.front().begin->id.device) continue;
       const MarkId mark = flight.is_block ? sends_loop() : loop_takes_next;
       const bool highlighted = std::any_of(lines_.begin(), lines_.end(),
-                                   [&](const CodeLine& line) { return line.mark == &table[mark]; });
+                                           [&](const CodeLine& line) { return line.mark == &table[mark]; });
       if (!highlighted) lines_.push_back({&table[mark], send.id, true});
     }
   }

@@ -7,8 +7,8 @@
 
 namespace ringattn::viz {
 
-// A function of the engine. _begins_ is code that occurs once in the file; the function ends at the next closing brace in
-// the first column.
+// A function of the engine. _begins_ is code that occurs once in the file; the function ends at the next closing brace
+// in the first column.
 struct CodeFunction {
   std::string_view name, file, begins;
 };
@@ -40,8 +40,8 @@ struct LineRange {
   int begin = 0, end = 0;
 };
 
-// The lines of the only occurrence of _snippet_ in _text_, compared without white space and // comments. Empty if there is
-// no occurrence or more than one
+// The lines of the only occurrence of _snippet_ in _text_, compared without white space and // comments. Empty if there
+// is no occurrence or more than one
 LineRange lines_of_snippet(std::string_view text, std::string_view snippet);
 
 // From the first line of the function to its closing brace. Empty if the function is not found

@@ -17,9 +17,9 @@ struct Allocation {
 
 struct DeviceMemory {
   std::vector<Allocation> held;  // in the order of allocation
-  std::int64_t bytes = 0;     // sum over held
-  std::int64_t peak = 0;      // largest sum until now
-  EventId peak_since;         // the alloc event that reached it
+  std::int64_t bytes = 0;        // sum over held
+  std::int64_t peak = 0;         // largest sum until now
+  EventId peak_since;            // the alloc event that reached it
 };
 
 // The memory of each device at a moment, from its alloc and free events
@@ -33,11 +33,12 @@ struct ComputedMemory {
   double bytes() const { return inputs_and_output + scores; }
 };
 
-// The memory of a single device that materializes the whole score matrix of this run, in the data type of the arithmetic
+// The memory of a single device that materializes the whole score matrix of this run, in the data type of the
+// arithmetic
 ComputedMemory naive_memory(const TraceHeader& header);
 
-// One head of a long sequence. A device of the ring holds its shard of Q, two slots for K and V, the state (m, l, O) and
-// one tile of scores. Q, K and V take 2 bytes per element; m, l, O and the scores take 4.
+// One head of a long sequence. A device of the ring holds its shard of Q, two slots for K and V, the state (m, l, O)
+// and one tile of scores. Q, K and V take 2 bytes per element; m, l, O and the scores take 4.
 constexpr double long_tokens = 1 << 20, long_head_dim = 128;
 double long_ring_memory(int devices);
 double long_naive_memory();

@@ -14,7 +14,8 @@ double part(double t, double began, double ended) {
 // Computes the moment of one trace at one time.
 class MomentReader {
  public:
-  MomentReader(const Recording& recording, double t, Clock clock) : recording_(recording), t_(t), clock_(clock) {}
+  MomentReader(const Recording& recording, double t, Clock clock)
+      : recording_(recording), t_(t), clock_(clock) {}
 
   Moment read() {
     const auto P = static_cast<std::size_t>(recording_.devices());
@@ -78,8 +79,8 @@ class MomentReader {
     }
   }
 
-  // A block that has arrived stays in the second slot until the device has stopped waiting for it. That wait is the event
-  // before the recv
+  // A block that has arrived stays in the second slot until the device has stopped waiting for it. That wait is the
+  // event before the recv
   void read_arrival(DeviceMoment& device, const Span& recv) {
     const Span* taken = recording_.spans().find({recv.begin->id.device, recv.begin->id.sequence - 1});
     const bool used = over(recv) && (!taken || taken->begin->kind != EventKind::wait || over(*taken));
@@ -95,7 +96,7 @@ class MomentReader {
     const int q_owner = queries ? event.owner : event.id.device,
               kv_owner = queries ? event.id.device : event.owner;
     TileProgress& tile = moment_.tiles[static_cast<std::size_t>(q_owner) * moment_.devices.size() +
-                               static_cast<std::size_t>(kv_owner)];
+                                       static_cast<std::size_t>(kv_owner)];
     tile.compute = &compute;
     if (!begun(compute)) return;
     tile.state = over(compute) ? TileProgress::State::done : TileProgress::State::now;

@@ -25,13 +25,13 @@ struct SlotContents {
 
 struct DeviceMoment {
   Activity activity = Activity::idle;
-  const Span* doing = nullptr;     // the compute or wait in progress
-  double fraction = 0;             // completed share of _doing_, 0 .. 1
-  int step = -1;                   // the last step that the device began; -1: none yet
-  SlotContents holds;                      // the resident block
-  SlotContents incoming;                   // a block that has arrived but is not yet in use
+  const Span* doing = nullptr;          // the compute or wait in progress
+  double fraction = 0;                  // completed share of _doing_, 0 .. 1
+  int step = -1;                        // the last step that the device began; -1: none yet
+  SlotContents holds;                   // the resident block
+  SlotContents incoming;                // a block that has arrived but is not yet in use
   std::vector<AbsorbedBlock> absorbed;  // in step order, without the block in progress
-  std::int64_t bytes = 0;          // allocated now
+  std::int64_t bytes = 0;               // allocated now
 };
 
 // Whether a message with this name carries results, which travel after the blocks, and not a block
@@ -43,21 +43,20 @@ struct Flight {
   const Span* recv = nullptr;  // null: not received yet
   int from = -1, to = -1, owner = -1;
   std::string_view what;
-  bool is_block = true;    // a block; otherwise results, which travel after the blocks
-  double fraction = 0;  // completed share of the transfer, 0 .. 1
+  bool is_block = true;  // a block; otherwise results, which travel after the blocks
+  double fraction = 0;   // completed share of the transfer, 0 .. 1
 };
 
 // The pair of one block of queries and one block of keys.
 struct TileProgress {
   enum class State { not_yet, now, done };
   State state = State::not_yet;
-  double fraction = 0;  // completed share of the work while it is in progress
-  const Span* compute =
-      nullptr;  // set for future tiles as well; null: the trace does not contain it (yet)
+  double fraction = 0;            // completed share of the work while it is in progress
+  const Span* compute = nullptr;  // set for future tiles as well; null: the trace does not contain it (yet)
 };
 
-// The state of a run at one moment. It is a function of the trace and the time: any moment can be shown directly, and going
-// back costs the same as going forward.
+// The state of a run at one moment. It is a function of the trace and the time: any moment can be shown directly, and
+// going back costs the same as going forward.
 struct Moment {
   double t = 0;
   Clock clock = Clock::modelled;

@@ -42,8 +42,8 @@ void require_places(const TraceHeader& header, const std::vector<Event>& events)
           "give a file that ringattn run --trace wrote");
   for (const Event& event : events) {
     const auto in_run = [&](bool rule_holds, const char* what, std::int64_t found) {
-      require(rule_holds, "[trace] event ", to_string(event.id), " must name a ", what,
-              " of the run; found ", found, "; run ringviz check for details");
+      require(rule_holds, "[trace] event ", to_string(event.id), " must name a ", what, " of the run; found ",
+              found, "; run ringviz check for details");
     };
     const bool step_needed = event.kind == EventKind::compute || event.kind == EventKind::row;
     in_run(event.step >= (step_needed ? 0 : -1) && event.step < header.devices, "step", event.step);
@@ -133,7 +133,8 @@ double Recording::ended(const Span& span, Clock clock) const {
 }
 
 bool Recording::visible(Index query, Index key) const {
-  if (!masked_pairs_.empty() && masked_pairs_[static_cast<std::size_t>(query * header_.Skv + key)]) return false;
+  if (!masked_pairs_.empty() && masked_pairs_[static_cast<std::size_t>(query * header_.Skv + key)])
+    return false;
   return ringattn::visible(RowPosition{query + causal_offset_, 0}, RowPosition{key, 0}, mask_);
 }
 

@@ -24,8 +24,8 @@ class Recording {
   // More devices are not distinguishable on a screen
   static constexpr int max_devices = 128;
 
-  // _texts_ owns the strings that the events point to, unless they are static. An incorrect run is accepted; throws BadInput
-  // if an event names a device, step or row that the run does not have, because it has no place on the screen
+  // _texts_ owns the strings that the events point to, unless they are static. An incorrect run is accepted; throws
+  // BadInput if an event names a device, step or row that the run does not have, because it has no place on the screen
   Recording(TraceHeader header, std::vector<Event> events, TraceExtent extent,
             std::shared_ptr<const Texts> texts = {});
   Recording(const Recording&) = delete;
@@ -60,8 +60,8 @@ class Recording {
   int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
   int owner_of_key(Index row) const { return key_owner_[static_cast<std::size_t>(row)]; }
 
-  // Whether key row j is visible to query row i (first sequence of the batch): by the options of the run, and by its events
-  // if they mask more, for example across documents
+  // Whether key row j is visible to query row i (first sequence of the batch): by the options of the run, and by its
+  // events if they mask more, for example across documents
   bool visible(Index query, Index key) const;
   bool masked() const { return mask_.causal || mask_.window_left >= 0 || mask_.window_right >= 0; }
 
@@ -88,7 +88,7 @@ class Recording {
   std::vector<int> query_owner_, key_owner_;
   Mask mask_;
   std::vector<bool> masked_pairs_;  // by the events, (queries, keys); empty if there are too many pairs
-  std::int64_t causal_offset_ = 0;    // added to the positions of the queries
+  std::int64_t causal_offset_ = 0;  // added to the positions of the queries
   Tensor<double> dense_;
 };
 

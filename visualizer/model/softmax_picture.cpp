@@ -71,8 +71,8 @@ void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
   for (const double x : picture.final_output) picture.output_range.include(x);
 }
 
-void find_final_output(SoftmaxPicture& picture, const Recording& recording, const std::vector<const Event*>& events,
-                Index row) {
+void find_final_output(SoftmaxPicture& picture, const Recording& recording,
+                       const std::vector<const Event*>& events, Index row) {
   picture.final_output = recording.dense_out(row);
   picture.dense = !picture.final_output.empty();
   const RowUpdate& last = *events.back()->row;

@@ -4,8 +4,8 @@
 
 namespace ringattn::viz {
 
-// Something that the pointer can select. The same thing is the same target in every panel, so that pointing at it in one
-// panel highlights it in all of them.
+// Something that the pointer can select. The same thing is the same target in every panel, so that pointing at it in
+// one panel highlights it in all of them.
 struct Target {
   enum class Kind { nothing, device, block, event, tile, row, panel, command, time };
 

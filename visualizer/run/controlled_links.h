@@ -26,7 +26,9 @@ class ControlledLinks final : public Link<T>, public ControlledPass {
     recorders_[static_cast<std::size_t>(device)].set_cost(controller_.speed(device));
     return empty_since;
   }
-  void send(int device, Channel channel, const Message<T>& message) override { gate_.send(device, channel, message); }
+  void send(int device, Channel channel, const Message<T>& message) override {
+    gate_.send(device, channel, message);
+  }
   void receive(int device, Channel channel, Message<T>& held, double now) override {
     gate_.receive(device, channel, held, now);
   }

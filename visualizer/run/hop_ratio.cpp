@@ -20,7 +20,8 @@ Block block_of(const RunConfig& config) {
   const double elements =
       static_cast<double>(kv ? config.kv_heads * (config.dim + config.v_dim) : config.heads * config.dim);
   // A block carries the positions of its rows
-  const double row_bytes = elements * (config.dtype == "f64" ? 8 : 4) + static_cast<double>(sizeof(RowPosition));
+  const double row_bytes =
+      elements * (config.dtype == "f64" ? 8 : 4) + static_cast<double>(sizeof(RowPosition));
   return {8 * row_bytes * (kv ? keys : rows),
           rows * keys * static_cast<double>(config.heads) * config.cost.ns_per_pair};
 }

@@ -4,7 +4,8 @@
 
 namespace ringattn::viz {
 
-// The transfer time of a block to the next device, as a multiple of the compute time of a pair of blocks without mask. 0:
+// The transfer time of a block to the next device, as a multiple of the compute time of a pair of blocks without mask.
+// 0:
 // transfers take no time.
 double hop_ratio(const RunConfig& config);
 

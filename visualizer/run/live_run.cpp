@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/run/engine.h"
 #include "visualizer/run/controlled_links.h"
+#include "visualizer/run/engine.h"
 
 namespace ringattn::viz {
 
@@ -66,8 +66,8 @@ void LiveRun::open() { controller_.open(); }
 void LiveRun::stall(int device, bool stalled) { controller_.stall(device, stalled); }
 
 void LiveRun::slow_link(int device, double factor) {
-  require(factor >= 1 && std::isfinite(factor), "[run] the factor of a slow link must be finite and at least 1; found ",
-          factor);
+  require(factor >= 1 && std::isfinite(factor),
+          "[run] the factor of a slow link must be finite and at least 1; found ", factor);
   controller_.slow_link(device, factor);
 }
 

@@ -5,14 +5,14 @@
 
 #include "reference/trace/trace_store.h"
 #include "visualizer/model/recording.h"
-#include "visualizer/run/run_problem.h"
 #include "visualizer/run/link_controller.h"
+#include "visualizer/run/run_problem.h"
 
 namespace ringattn::viz {
 
-// A run of the engine in progress, with one thread for each device, under outside control. Each device stops before every
-// link operation until it is released; one hop of a block takes three: reserve, send and receive. All member functions are
-// called from one thread.
+// A run of the engine in progress, with one thread for each device, under outside control. Each device stops before
+// every link operation until it is released; one hop of a block takes three: reserve, send and receive. All member
+// functions are called from one thread.
 class LiveRun {
  public:
   // Throws BadInput if the configuration is invalid
@@ -37,8 +37,8 @@ class LiveRun {
   // Stalls a device, or lets it continue
   void stall(int device, bool stalled);
 
-  // Multiplies the transfer time of messages from a device, real and modelled, by _factor_ >= 1 from now on. A link without
-  // costs remains infinitely fast
+  // Multiplies the transfer time of messages from a device, real and modelled, by _factor_ >= 1 from now on. A link
+  // without costs remains infinitely fast
   void slow_link(int device, double factor);
 
   bool running() const { return running_; }

@@ -35,8 +35,9 @@ void check(const RunConfig& c) {
   require_between("slow_link", c.slow_link, -1, c.devices - 1);
   require(c.heads % c.kv_heads == 0, "[run] heads must be a multiple of kv_heads; found ", c.heads, " and ",
           c.kv_heads);
-  require(c.queries * c.keys * c.heads <= max_pairs, "[run] a run with traced rows may have at most ", max_pairs,
-          " scores; found ", c.queries * c.keys * c.heads, "; choose fewer queries, keys or heads");
+  require(c.queries * c.keys * c.heads <= max_pairs, "[run] a run with traced rows may have at most ",
+          max_pairs, " scores; found ", c.queries * c.keys * c.heads,
+          "; choose fewer queries, keys or heads");
   require(c.dtype == "f64" || c.dtype == "f32", "[run] dtype must be f64 or f32; found ", c.dtype);
   require(std::isfinite(c.score_scale), "[run] score_scale must be a finite number; found ", c.score_scale);
   require(c.slow_factor >= 1 && std::isfinite(c.slow_factor),
@@ -59,8 +60,8 @@ void complete_scores(RunConfig& c) {
 
 void complete_text(RunConfig& c) {
   const std::size_t words = words_of(c).size();
-  require(words >= 1 && words <= max_words, "[run] the text must have 1 to ", max_words,
-          " words; found ", words);
+  require(words >= 1 && words <= max_words, "[run] the text must have 1 to ", max_words, " words; found ",
+          words);
   c.queries = c.keys = static_cast<Index>(words);
 }
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/trace/trace_header.h"
 #include "reference/ring/ring_attention.h"
+#include "reference/trace/trace_header.h"
 
 namespace ringattn::viz {
 
@@ -27,8 +27,8 @@ struct RunConfig {
   int slow_link = -1;      // the device whose link to the next one is slower; -1: none
   double slow_factor = 1;  // factor on its transfer time, at least 1
 
-  // Scores given directly: one query with the single element 1 and one key with a single element for each score. Values,
-  // (keys, v_dim) row by row; empty: random
+  // Scores given directly: one query with the single element 1 and one key with a single element for each score.
+  // Values, (keys, v_dim) row by row; empty: random
   std::vector<double> scores, values;
 
   // A text, one token per word; equal words attend to each other

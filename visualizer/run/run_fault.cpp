@@ -21,7 +21,7 @@ constexpr NamedStateFault state_faults[] = {{"no_rescale", StateFault::no_rescal
 struct NamedLinkFault {
   const char* name;
   LinkFaultKind kind;
-  int hop;            // the hop with the fault, chosen so that it has an effect; -1: the last hop
+  int hop;          // the hop with the fault, chosen so that it has an effect; -1: the last hop
   int min_devices;  // a smaller ring shows no effect
 };
 constexpr NamedLinkFault link_faults[] = {{"stale", LinkFaultKind::stale, 1, 3},
@@ -42,8 +42,8 @@ const Named* find(const Named (&faults)[n], const std::string& name) {
 void check_fault(const RunConfig& c) {
   if (c.fault.empty()) return;
   const NamedLinkFault* link = find(link_faults, c.fault);
-  require(link || find(state_faults, c.fault), "[run] the fault must be one that the engine can simulate; found ",
-          c.fault,
+  require(link || find(state_faults, c.fault),
+          "[run] the fault must be one that the engine can simulate; found ", c.fault,
           "; choose no_rescale, no_maximum, masked_row_nan, partials_bf16, stale, torn, lost, twice or "
           "all_send_first");
   require(!link || c.devices >= link->min_devices, "[run] the fault ", c.fault, " needs at least ",

@@ -79,7 +79,8 @@ RunProblem<T>::RunProblem(const RunConfig& c) {
   scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
   scoring.mask.causal = c.causal;
   scoring.mask.window_left = c.window_left;
-  q_positions_ = consecutive_positions(c.queries, causal_offset(CausalAlign::bottom_right, c.queries, c.keys));
+  q_positions_ =
+      consecutive_positions(c.queries, causal_offset(CausalAlign::bottom_right, c.queries, c.keys));
   kv_positions_ = consecutive_positions(c.keys);
 }
 

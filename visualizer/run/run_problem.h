@@ -10,8 +10,8 @@ struct RunProblem {
   Tensor<T> Q, K, V, dout, dlse;
   Scoring scoring;
 
-  // _config_ is completed. The tensors are random, the same as those of `ringattn run` with this seed, or follow from the
-  // scores or the words
+  // _config_ is completed. The tensors are random, the same as those of `ringattn run` with this seed, or follow from
+  // the scores or the words
   explicit RunProblem(const RunConfig& config);
 
   Problem<T> problem() const { return {Q, K, V, q_positions_, kv_positions_, scoring, {}, {}}; }

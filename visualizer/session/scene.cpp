@@ -37,7 +37,8 @@ Arrangement parse_arrangement(const Json& node) {
 void check(const Arrangement& arrangement, int runs) {
   if (arrangement.parts.empty())
     require(is_panel(arrangement.panel) && arrangement.run >= 0 && arrangement.run < runs,
-            "[scene] a panel must be ring, matrix, microscope, timeline, memory, knobs, code or inspector, of one "
+            "[scene] a panel must be ring, matrix, microscope, timeline, memory, knobs, code or inspector, "
+            "of one "
             "of the ",
             runs, " runs; found \"", arrangement.panel, ":", arrangement.run, "\"");
   for (const Arrangement& part : arrangement.parts) check(part, runs);
@@ -78,7 +79,8 @@ Scene parse_scene(std::string_view json, const std::string& where) try {
   scene.arrangement = parse_arrangement(node.at("arrange"));
   for (const Json& beat : node.at("beats")) scene.beats.push_back(parse_beat(beat));
   scene.free = node.value("free", false);
-  require(!scene.runs.empty() && !scene.beats.empty(), "[scene] a scene must have at least one run and one beat; add them");
+  require(!scene.runs.empty() && !scene.beats.empty(),
+          "[scene] a scene must have at least one run and one beat; add them");
   const auto runs = static_cast<int>(scene.runs.size());
   check(scene.arrangement, runs);
   for (const Beat& beat : scene.beats) {

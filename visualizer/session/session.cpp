@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/session/parameters.h"
 #include "visualizer/run/hop_ratio.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/session/parameters.h"
 
 namespace ringattn::viz {
 
@@ -211,8 +211,8 @@ void Session::go_to_beat(int beat) {
   transition_.reset();
   t_ = beat_time(beat_);
 
-  // Beats may be entered in any order: zoom and critical path are those of this beat alone, selections are the last ones
-  // set up to this beat
+  // Beats may be entered in any order: zoom and critical path are those of this beat alone, selections are the last
+  // ones set up to this beat
   settings.zoomed = current_beat()->zoom;
   settings.critical_path = current_beat()->critical_path;
   settings.matrix = MatrixColoring::owner;
@@ -238,7 +238,8 @@ void Session::proceed() {
     // A beat that is not later in time starts another topic: jump to it without animation
     if (beat_time(beat_ + 1) <= beat_time(beat_)) return go_to_beat(beat_ + 1);
     const double from = std::clamp(t_, beat_time(beat_), beat_time(beat_ + 1)), to = beat_time(beat_ + 1);
-    transition_ = Transition{from, to, std::clamp((to - from) / default_pace(), min_transition, max_transition), 0};
+    transition_ =
+        Transition{from, to, std::clamp((to - from) / default_pace(), min_transition, max_transition), 0};
     playing_ = true;
   } else {
     play(t_ < duration());
