@@ -9,11 +9,11 @@ namespace ringattn::viz {
 // The positions of the devices of a ring, clockwise around a free middle, and the track around them on which blocks
 // travel:
 //
-//     +--> ----- > ----- +
-//     |  [0]   [1]   [2] |
-//     |      middle      v
-//     |  [5]   [4]   [3] |
-//     + ----- < ----- <--+
+//     +--->--->--->---+
+//     |  [0] [1] [2]  |
+//     ^    middle     v
+//     |  [5] [4] [3]  |
+//     +---<---<---<---+
 class RingLayout {
  public:
   // _tracks_: number of parallel tracks; 2 if results travel after the blocks
