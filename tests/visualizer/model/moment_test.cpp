@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "tests/support/trials.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/model/moment.h"
 #include "visualizer/run/record_run.h"
 

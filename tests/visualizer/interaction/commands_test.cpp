@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "tests/visualizer/screen_fixtures.h"
+#include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
 #include "visualizer/run/live_run.h"

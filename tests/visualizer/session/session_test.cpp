@@ -7,7 +7,7 @@
 #include <set>
 #include <thread>
 
-#include "tests/visualizer/screen_fixtures.h"
+#include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "tests/visualizer/screen_fixtures.h"
+#include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/session/parameters.h"
 #include "visualizer/run/hop_ratio.h"
 

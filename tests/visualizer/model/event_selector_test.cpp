@@ -4,7 +4,7 @@
 
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/model/event_selector.h"
 #include "visualizer/session/scene.h"
 #include "visualizer/run/record_run.h"

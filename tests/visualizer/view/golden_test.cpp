@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/files/trace_file.h"
-#include "tests/visualizer/picture_difference.h"
+#include "tests/visualizer/support/picture_difference.h"
 #include "visualizer/interaction/deep_link.h"
 #include "visualizer/raster/headless_screen.h"
 #include "visualizer/view/screen_view.h"

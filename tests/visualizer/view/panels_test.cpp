@@ -6,7 +6,7 @@
 #include <set>
 
 #include "tests/support/trials.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/raster/headless_screen.h"
 #include "visualizer/run/record_run.h"
 #include "visualizer/view/panels/panel.h"

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "tests/support/file_fixtures.h"
-#include "tests/visualizer/color_difference.h"
+#include "tests/visualizer/support/color_difference.h"
 #include "visualizer/raster/headless_screen.h"
 #include "visualizer/draw/fonts.h"
 

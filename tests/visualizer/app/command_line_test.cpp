@@ -8,8 +8,8 @@
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "tests/support/trials.h"
-#include "tests/visualizer/program.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/program.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/session/scene.h"
 #include "visualizer/raster/image.h"
 #include "visualizer/run/record_run.h"
@@ -346,9 +346,9 @@ TEST_CASE("a trace without events, of too many devices or of many tokens is show
   expect_rejection({"shot", many, "--out", picture}, "at most 128 devices");
   CHECK(Program(ringviz({"check", many})).answer().status == 1);
 
-  for (const std::string positions : {"1000000", "9223372036854775807"}) {
+  for (const std::string rows : {"1000000", "9223372036854775807"}) {
     const std::string longer = with_header(directory.path / "long", trace, "\"seq\": 16, \"kv_seq\": 16",
-                                           "\"seq\": " + tokens + ", \"kv_seq\": " + positions);
+                                           "\"seq\": " + rows + ", \"kv_seq\": " + rows);
     run_successfully({"shot", longer, "--size", "960x540", "--out", picture});
   }
 }

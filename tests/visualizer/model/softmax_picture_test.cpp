@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "tests/support/trials.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/model/softmax_picture.h"
 #include "visualizer/run/record_run.h"
 

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/visualizer/screen_fixtures.h"
+#include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/interaction/pointer.h"
 
 using namespace ringattn;

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "tests/visualizer/picture_difference.h"
-#include "tests/visualizer/program.h"
+#include "tests/visualizer/support/picture_difference.h"
+#include "tests/visualizer/support/program.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/raster/headless_screen.h"
 #include "visualizer/run/record_run.h"

@@ -1,4 +1,4 @@
-#include "tests/visualizer/program.h"
+#include "tests/visualizer/support/program.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "tests/support/trials.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/model/code_lines.h"
 #include "visualizer/resources/embedded.h"
 #include "visualizer/run/record_run.h"

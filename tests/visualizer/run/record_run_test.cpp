@@ -10,7 +10,7 @@
 #include "tests/support/file_fixtures.h"
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
-#include "tests/visualizer/random_config.h"
+#include "tests/visualizer/support/random_config.h"
 #include "visualizer/run/record_run.h"
 #include "visualizer/run/run_problem.h"
 #include "reference/definition/minus_infinity.h"

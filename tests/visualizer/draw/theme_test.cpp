@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tests/visualizer/color_difference.h"
+#include "tests/visualizer/support/color_difference.h"
 #include "visualizer/draw/theme.h"
 
 using namespace ringattn::viz;
