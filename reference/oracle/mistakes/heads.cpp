@@ -78,7 +78,7 @@ Variants each_kv_head(const Simulation& sim) {
 
 Variants each_division(const Simulation& sim) {
   if (!grouped(sim) || !several_kv_heads(sim)) return {};
-  return each_operand() * each_named("beyond the last", {"begins anew", "the last one"});
+  return each_operand() * each_named("beyond the last", {"wraps around", "the last one"});
 }
 
 // Two heads that are shifted have changed places: that is another entry, as it is for two in reverse order

@@ -140,11 +140,13 @@ AlteredProblem operand_not_permuted(const Problem<double>& problem, const Shardi
 }
 
 Variants left_out_or_in(const Simulation& sim) {
-  return each_permuting_layout(sim) * each_named("left", {"out in shard order", "q, k and v as they were"});
+  return each_permuting_layout(sim) *
+         each_named("left", {"out in shard order", "q, k and v in sequence order"});
 }
 
 Variants out_or_in(const Simulation& sim) {
-  return each_permuting_layout(sim) * each_named("wrong", {"out", "q, k and v", "both, and so the mask"});
+  return each_permuting_layout(sim) *
+         each_named("wrong", {"out", "q, k and v", "both, only the mask is wrong"});
 }
 
 Variants each_operand_order(const Simulation& sim) {

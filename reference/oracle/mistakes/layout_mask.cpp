@@ -107,12 +107,12 @@ AlteredProblem diagonal_at_wrong_steps(const Problem<double>& problem, const Sha
 Variants each_alignment(const Simulation& sim) {
   if (sim.devices() == 1 || sim.sharding().layout != Layout::striped) return {};
   const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
-  return equal ? each_named("aligned", {"top left"}) : each_named("aligned", {"top left", "bottom right"});
+  return equal ? each_named("aligned", {"top-left"}) : each_named("aligned", {"top-left", "bottom-right"});
 }
 
 Variants each_wrong_rule(const Simulation& sim) {
-  return each_named("diagonal seen", {"in blocks from behind", "at the first step only",
-                                      "in blocks from before, not the device's own"}) *
+  return each_named("diagonal seen", {"in blocks of later devices", "in the own block only",
+                                      "in blocks of earlier devices only"}) *
          each_alignment(sim);
 }
 

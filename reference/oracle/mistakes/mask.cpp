@@ -72,8 +72,8 @@ Variants alignments(const Simulation& sim) {
   bool differ = false;
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (const RowPosition& q : problem.q_positions.of(b)) differ = differ || surplus(sim, b, q.segment) != 0;
-  return only_if(differ, each_named("queries", {"moved back by Skv - Sq, top-left for bottom-right",
-                                                "moved on by Skv - Sq, bottom-right for top-left"}));
+  return only_if(differ, each_named("queries", {"top-left instead of bottom-right",
+                                                "bottom-right instead of top-left"}));
 }
 
 AttentionOutput<double> positions_ignored(const Simulation& sim, const Variant& variant) {
@@ -131,7 +131,7 @@ AttentionOutput<double> window_off_by_one(const Simulation& sim, const Variant& 
 
 Variants off_by_one(const Simulation& sim) {
   const auto side = [](const std::string& name, bool limited) {
-    Variants variants{Variant({name, 0, "as asked"})};
+    Variants variants{Variant({name, 0, "as given"})};
     if (!limited) return variants;
     variants.push_back(Variant({name, -1, "one key fewer"}));
     variants.push_back(Variant({name, 1, "one key more"}));
@@ -170,7 +170,7 @@ AttentionOutput<double> window_misread(const Simulation& sim, const Variant& var
 }
 
 Variants misread_windows(const Simulation& sim) {
-  const Variants all = each_named("read as", {"(right, left)", "the width of both sides together",
+  const Variants all = each_named("read as", {"(right, left)", "the total width of both sides",
                                               "left on both sides", "right on both sides"});
   const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
   return concatenate({only_if(right, {all[0]}), only_if(left || right, {all[1]}), only_if(left, {all[2]}),
@@ -194,8 +194,8 @@ AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Va
 
 Variants other_sequences(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
-  const Variants next{Variant({"sequence", 1, "the next one"})},
-      previous{Variant({"sequence", -1, "the one before"})}, first{Variant({"sequence", 0, "the first"})};
+  const Variants next{Variant({"sequence", 1, "the next"})},
+      previous{Variant({"sequence", -1, "the previous"})}, first{Variant({"sequence", 0, "the first"})};
   return only_if(B > 1, concatenate({first, next, only_if(B > 2, previous)}) *
                             each_named("taken", {"queries and keys", "the queries", "the keys"}));
 }

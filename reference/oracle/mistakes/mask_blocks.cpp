@@ -51,10 +51,10 @@ AttentionOutput<double> skip_test_reversed(const Simulation& sim, const Variant&
 
 // Masked, nothing but the own block would stay of contiguous ones: M22
 Variants reversed_tests(const Simulation& sim) {
-  const Variants stay = each_named("blocks that stay", {"attended whole", "masked"});
+  const Variants stay = each_named("blocks that stay", {"in full", "masked"});
   const bool contiguous = sim.sharding().layout == Layout::contiguous;
-  return only_if(sim.devices() > 1,
-                 each_named("test", {"by rank", "by position"}) * (contiguous ? Variants{stay[0]} : stay));
+  return only_if(sim.devices() > 1, each_named("test", {"by device index", "by position"}) *
+                                        (contiguous ? Variants{stay[0]} : stay));
 }
 
 AttentionOutput<double> only_own_block(const Simulation& sim, const Variant& variant) {
@@ -108,8 +108,8 @@ AttentionOutput<double> wrong_offset(const Simulation& sim, const Variant& varia
 Variants wrong_offsets(const Simulation& sim) {
   const Index Sq = sim.problem().Q.shape.S, Skv = sim.problem().K.shape.S, P = sim.devices();
   const Variants length = each_named(
-      "length", {"0: the offset is forgotten", "its length div devices", "its length div devices, rounded up",
-                 "the other length div devices", "the other length div devices, rounded up"});
+      "length", {"0 (no offset)", "own length / devices, rounded down", "own length / devices, rounded up",
+                 "other length / devices, rounded down", "other length / devices, rounded up"});
   const Variants one = each_named("of", {"queries", "keys"}), both{Variant({"of", 2, "queries and keys"})};
   const Variants uneven = only_if(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
   const Variants others = only_if(Sq != Skv, {length[3], length[4]});
@@ -130,7 +130,7 @@ AttentionOutput<double> diagonal_tiles_whole(const Simulation& sim, const Varian
 }
 
 Variants diagonal_tiles(const Simulation& sim) {
-  return each_named("tiles on the diagonal", {"attended whole", "skipped whole"}) *
+  return each_named("tiles on the diagonal", {"attended to as a whole", "skipped as a whole"}) *
          tile_sizes(sim, "query tile", {16, 32, 64, 128}) * tile_sizes(sim, "key tile", {16, 32, 64, 128});
 }
 
@@ -222,7 +222,8 @@ std::vector<Mistake> block_mask_mistakes() {
        .seen_in = "zhuzilin/ring-flash-attention#43",
        .variants =
            [](const Simulation& sim) {
-             return only_if(sim.devices() > 1, each_named("own block masked by", {"position", "place"}));
+             return only_if(sim.devices() > 1,
+                            each_named("own block masked by", {"position", "local index"}));
            },
        .forward = only_own_block_masked},
       {.id = "M7",
@@ -236,8 +237,9 @@ std::vector<Mistake> block_mask_mistakes() {
        .seen_in = "NVIDIA/TransformerEngine#1059",
        .variants =
            [](const Simulation& sim) {
-             return only_if(sim.devices() > 1,
-                            each_named("other blocks", {"masked by position", "skipped or whole by rank"}));
+             return only_if(
+                 sim.devices() > 1,
+                 each_named("other blocks", {"masked by position", "skipped or in full by device index"}));
            },
        .forward = own_block_unmasked},
       {.id = "M8",
@@ -271,7 +273,7 @@ std::vector<Mistake> block_mask_mistakes() {
        .variants =
            [](const Simulation& sim) {
              return only_if(has_window(sim) && sim.devices() > 1,
-                            each_named("other blocks", {"windowed like the own", "without window"}) *
+                            each_named("other blocks", {"with the window", "without the window"}) *
                                 local_alignments(sim));
            },
        .forward = window_in_block},
@@ -285,8 +287,9 @@ std::vector<Mistake> block_mask_mistakes() {
        .fix = "Attend to every received block, devices - 1 of them.",
        .variants =
            [](const Simulation& sim) {
-             return only_if(sim.devices() > 1, each_named("own block masked",
-                                                          {"rightly", "by place", "by place, bottom-right"}));
+             return only_if(sim.devices() > 1,
+                            each_named("own block masked",
+                                       {"correctly", "by local index", "by local index, bottom-right"}));
            },
        .forward = only_own_block},
       {.id = "M24",
@@ -375,8 +378,8 @@ std::vector<Mistake> block_mask_mistakes() {
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1,
-                            each_named("slip", {"block of the next device attended", "one step too many",
-                                                "block of the device before skipped", "one step too few"}));
+                            each_named("slip", {"block of the next device attended to", "one step too many",
+                                                "block of the previous device skipped", "one step too few"}));
            },
        .forward = skip_test_off_by_one},
   };

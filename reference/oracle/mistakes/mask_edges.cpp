@@ -35,9 +35,9 @@ Variants tile_pieces(const Simulation& sim, std::initializer_list<Index> tiles) 
   const Layout layout = sim.sharding().layout;
   Variants all{Variant({"of each", 0, "block"})};
   if (layout != Layout::contiguous)
-    all.push_back(Variant({"of each", -P, "chunk of the sequence, one a device"}));
+    all.push_back(Variant({"of each", -P, "chunk of the sequence, one per device"}));
   if (layout == Layout::zigzag)
-    all.push_back(Variant({"of each", -2 * P, "chunk of the sequence, two a device"}));
+    all.push_back(Variant({"of each", -2 * P, "chunk of the sequence, two per device"}));
   for (const Variant& tile : tile_sizes(sim, "of each", tiles))
     all.push_back(Variant({"of each", tile["of each"], "tile of " + tile.parameters()[0].said}));
   return all;
@@ -93,7 +93,7 @@ AttentionOutput<double> keys_lost(const Simulation& sim, const Variant& variant)
 
 Variants lost_keys(const Simulation& sim) {
   const Index P = sim.devices(), Skv = sim.problem().K.shape.S;
-  const Variants lost = each_named("lost", {"the last key", "the first key", "the rest"});
+  const Variants lost = each_named("lost", {"the last key", "the first key", "the remainder"});
   const Variants sequence{Variant({"of", 0, "the sequence"})}, blocks{Variant({"of", 1, "each block"})};
   const Variants queries{Variant({"down to", down_to_queries, "the number of queries"})};
   const Variants shortest{Variant({"down to", down_to_shortest, "the length of the shortest block"})};
@@ -180,8 +180,8 @@ AttentionOutput<double> borders_ignored(const Simulation& sim, const Variant& va
 }
 
 Variants ignored_borders(const Simulation& sim) {
-  const Variants all = each_named("ignored", {"all borders", "all borders, positions run on",
-                                              "all borders, positions run on, bottom-right",
+  const Variants all = each_named("ignored", {"all boundaries", "all boundaries, positions continue",
+                                              "all boundaries, positions continue, bottom-right",
                                               "the documents of the queries", "the documents of the keys"});
   const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
   return only_if(has_documents(sim),

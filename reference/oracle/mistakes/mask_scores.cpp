@@ -45,7 +45,7 @@ Variants skips(const Simulation& sim, std::initializer_list<Index> tiles) {
 }
 
 Variant masked_part(Index part) {
-  return each_named("masked", {"keys after the query", "all hidden keys"})[static_cast<std::size_t>(part)];
+  return each_named("masked", {"keys after the query", "all masked keys"})[static_cast<std::size_t>(part)];
 }
 
 Variants masked(const Simulation& sim) {
@@ -160,7 +160,7 @@ AttentionOutput<double> finite_infinity(const Simulation& sim, const Variant& va
 }
 
 Variants finite_infinities(const Simulation& sim) {
-  const Variants finite = each_named("finite", {"the score of a hidden key", "the maximum"});
+  const Variants finite = each_named("finite", {"the score of a masked key", "the maximum"});
   const Variants scores = each_named("sentinel", {"-1e9", "-65504", "-5e4", "-1e4", "-1e3", "-1e2"}) *
                           each_named("hidden score", {"the sentinel", "S + the sentinel"}) *
                           Variants{masked_part(all_hidden_keys)} * skips(sim, {});
@@ -194,7 +194,7 @@ std::vector<Mistake> score_mask_mistakes() {
        .fix = "Use S for visible keys and -inf for masked ones.",
        .variants =
            [](const Simulation& sim) {
-             return each_named("added", {"1 to visible keys", "1 to hidden keys", "-1 to hidden keys"}) *
+             return each_named("added", {"1 to visible keys", "1 to masked keys", "-1 to masked keys"}) *
                     soft_masks(sim);
            },
        .forward = boolean_added},

@@ -125,7 +125,7 @@ std::vector<Mistake> merge_mistakes() {
        .variants =
            [](const Simulation& sim) {
              return pieces(sim) * each_named("lse", {"returned as merged", "returned multiplied by ln 2",
-                                                     "merged rightly, only the weights in base 2"});
+                                                     "merged correctly, only the weights in base 2"});
            },
        .forward = e_merged_as_base_2},
       {.id = "L3",

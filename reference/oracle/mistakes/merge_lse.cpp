@@ -144,7 +144,7 @@ AttentionOutput<double> lse_misread(const Simulation& sim, const Variant& varian
 Variants lse_misread_variants(const Simulation& sim) {
   if (sim.devices() == 1 || sim.problem().Q.shape.H == 1) return {};
   return each_named("stored", {"heads first, read as rows first", "rows first, read as heads first"}) *
-         each_named("misread", {"both sides", "the block"});
+         each_named("misread", {"accumulated and new block", "new block"});
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ AttentionOutput<double> computed_with(const OnlineSoftmax& rule, const Simulatio
 
 Variants states(const Simulation& sim) {
   const Variants both =
-      each_named("state", {"carried from block to block", "each block finished, then merged rightly"});
+      each_named("state", {"carried from block to block", "each block finished, then merged correctly"});
   return sim.devices() > 1 ? both : Variants{both.front()};
 }
 
@@ -164,11 +164,11 @@ Variants phantom_keys(const Simulation& sim) {
     variants.back() = finished + Variant({"blocks unseen", 0, "merged"});
     variants.push_back(finished + Variant({"blocks unseen", 1, "skipped"}));
   }
-  variants = either(
-      variants, Variants{Variant({"phantom key", at_the_maximum, "the score of the maximum"})} * states(sim));
-  return either(variants,
-                Variants{Variant({"phantom key", at_the_first_maximum, "the score of the first maximum"})} *
-                    tilings(sim));
+  variants = either(variants,
+                    Variants{Variant({"phantom key", at_the_maximum, "score of the maximum"})} * states(sim));
+  return either(
+      variants,
+      Variants{Variant({"phantom key", at_the_first_maximum, "score of the first maximum"})} * tilings(sim));
 }
 
 // P rounded to a format of _bits_ explicit bits, whose smallest normal number is 2^_smallest_

@@ -81,8 +81,8 @@ Variants each_stand_in(const Simulation& sim) {
 Variants each_exchange(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return sim.problem().Q.shape.H == sim.problem().K.shape.H
-             ? each_named("query head", {"each for itself"})
-             : each_named("query head", {"each for itself", "first of its group", "last of its group"});
+             ? each_named("query head", {"each separately"})
+             : each_named("query head", {"each separately", "first of its group", "last of its group"});
 }
 
 // The query heads of a group meet the keys of their queries as one, their mean

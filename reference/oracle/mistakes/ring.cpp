@@ -21,7 +21,7 @@ void replace(Visit& visit, int owner, const Variant& variant) {
 Variants of_a_ring(const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); }
 
 Variants with_either_mask(const Simulation& sim) {
-  return has_mask(sim) ? of_a_ring(sim) * each_named("mask", {"of the block due", "of the block there"})
+  return has_mask(sim) ? of_a_ring(sim) * each_named("mask", {"of the scheduled block", "of the block held"})
                        : of_a_ring(sim);
 }
 
@@ -98,7 +98,7 @@ AttentionOutput<double> rotated_the_wrong_way(const Simulation& sim, const Varia
 
 Variants told(const Simulation& sim) {
   return only_if(has_mask(sim) && sim.devices() > 2,
-                 each_named("told", {"neither the mask nor the test that skips blocks", "only the mask"}));
+                 each_named("told", {"neither the mask nor the skip test", "only the mask"}));
 }
 
 AttentionOutput<double> V_not_rotated(const Simulation& sim, const Variant&) {
@@ -136,7 +136,7 @@ Variants ring_sizes(const Simulation& sim) {
   Variants sizes;
   for (Index size = 2; size < sim.devices(); ++size)
     if (sim.devices() % size == 0) sizes = either(sizes, each_of("ring", {size}));
-  return sizes * each_named("steps", {"one for each device", "one for each device of the small ring"}) *
+  return sizes * each_named("steps", {"one per device", "one per device of the small ring"}) *
          with_either_mask(sim);
 }
 

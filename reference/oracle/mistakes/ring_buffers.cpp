@@ -94,7 +94,7 @@ AttentionOutput<double> own_block_forwarded(const Simulation& sim, const Variant
 
 Variants own_blocks_forwarded(const Simulation& sim) {
   Variants always = Variants{Variant({"hop", 0, "all"})};
-  if (has_mask(sim)) always = always * each_named("mask", {"of the block due", "of the block there"});
+  if (has_mask(sim)) always = always * each_named("mask", {"of the scheduled block", "of the block held"});
   return each_device(sim) * either(always, each_of("hop", 1, sim.devices() - 1));
 }
 
@@ -118,7 +118,7 @@ AttentionOutput<double> block_doubled(const Simulation& sim, const Variant& vari
 }
 
 Variants owners(const Simulation& sim) {
-  return each_owner(sim) * each_named("where", {"everywhere", "everywhere but at home"});
+  return each_owner(sim) * each_named("where", {"on every device", "on every device except its owner"});
 }
 
 // Of the block of an owner, away from home, or of what one device has at one step

@@ -119,8 +119,8 @@ Variants each_local_position(const Simulation& sim) {
   if (!pairs_up(sim) || sim.devices() == 1) return {};
   const Variants positions =
       sim.sharding().layout == Layout::contiguous
-          ? each_named("positions", {"of the row on its device"})
-          : each_named("positions", {"of the row on its device", "of a contiguous chunk"});
+          ? each_named("positions", {"of the row within its device"})
+          : each_named("positions", {"of the row within its device", "of a contiguous chunk"});
   return positions * each_rotated() * each_rope();
 }
 

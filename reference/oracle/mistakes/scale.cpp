@@ -77,7 +77,7 @@ AlteredProblem scaled_after_softmax(const Problem<double>& problem, const Shardi
 }
 
 Variants scaled_before_too(const Simulation&) {
-  return each_named("before the softmax", {"not scaled", "scaled too"});
+  return each_named("before the softmax", {"not scaled", "scaled as well"});
 }
 
 // ---- A scale that depends on when a block arrives ---------------------------
@@ -161,7 +161,7 @@ Variants each_iteration(const Simulation& sim) {
 
 Variants own_or_received(const Simulation& sim) {
   if (sim.devices() == 1) return {};
-  return each_named("blocks", {"its own", "the received ones"}) * each_named("scale", {"missing", "twice"});
+  return each_named("blocks", {"own", "received"}) * each_named("scale", {"missing", "twice"});
 }
 
 // ---- The soft-cap: c tanh(score / c) ----------------------------------------

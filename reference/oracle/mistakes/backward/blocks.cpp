@@ -185,11 +185,11 @@ Gradients<double> not_put_in_order(const BackwardSimulation& sim, const Variant&
 Variants each_stale(const Simulation& sim) {
   return only_if(sim.devices() > 1,
                  each_named("stale", {"K and V", "K", "V"}) *
-                     each_named("whose", {"the own block", "the block of the step before"}));
+                     each_named("whose", {"the own block", "the block of the previous step"}));
 }
 
 Variants each_dq_shift(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one short"}), Variant({"hops", -1, "one too far"})};
+  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
   if (sim.devices() == 2) hops.pop_back();  // the same there
   return only_if(sim.devices() > 1, hops);
 }
@@ -271,7 +271,7 @@ std::vector<Mistake> block_backward_mistakes() {
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1 && sim.sharding().layout != Layout::contiguous,
-                            each_named("order", {"of the ring", "put back twice"}) *
+                            each_named("order", {"shard order", "restored twice"}) *
                                 each_touched({dq_dk_dv, dk_dv, dq_only}));
            },
        .backward = not_put_in_order},

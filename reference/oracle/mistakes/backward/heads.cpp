@@ -143,7 +143,7 @@ std::vector<Mistake> head_backward_mistakes() {
              return only_if(sim.problem().K.shape.H > 1,
                             each_named("extent", {"the block of a device", "the whole sequence"}) *
                                 each_named("view", {"sequence as heads", "heads as sequence"}) *
-                                each_named("dk, dv", {"put back", "left so"}));
+                                each_named("dk, dv", {"transposed back", "not transposed back"}));
            },
        .backward = heads_as_sequence},
       {.id = "G53",

@@ -153,7 +153,7 @@ std::vector<Mistake> mask_backward_mistakes() {
        .fix = "Use the same mask in both: j <= i.",
        .variants =
            [](const Simulation& sim) {
-             const Variants shifts{Variant({"shift", -1, "one key less"}),
+             const Variants shifts{Variant({"shift", -1, "one key fewer"}),
                                    Variant({"shift", 1, "one key more"})};
              return shifts * where(sim.causal() || has_window(sim), {dq_dk_dv, dq_only, dk_dv});
            },
@@ -168,8 +168,8 @@ std::vector<Mistake> mask_backward_mistakes() {
        .variants =
            [](const Simulation& sim) {
              const bool possible = sim.causal() && sim.devices() > 1;
-             return each_named("triangle", {"in every block", "in every block, those ahead skipped",
-                                            "in the own block, all others seen wholly"}) *
+             return each_named("triangle", {"in every block", "in every block, later blocks skipped",
+                                            "in the own block, all others in full"}) *
                     where(possible, {dq_dk_dv, dq_only, dk_dv});
            },
        .backward = local_triangle},

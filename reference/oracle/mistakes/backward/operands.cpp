@@ -106,9 +106,10 @@ Variants scales(const Simulation& sim, Touched touched, std::initializer_list<Ti
 Variants each_factor(const Simulation& sim, bool group) {
   const Index devices = sim.devices(), heads = sim.problem().query_heads_per_kv_head();
   Variants variants{Variant({"by", 2, "2"})};
-  if (devices > 2) variants.push_back(Variant({"by", devices, std::to_string(devices) + ", the devices"}));
+  if (devices > 2)
+    variants.push_back(Variant({"by", devices, std::to_string(devices) + ", the number of devices"}));
   if (group && heads > 2 && heads != devices)
-    variants.push_back(Variant({"by", heads, std::to_string(heads) + ", the heads of a group"}));
+    variants.push_back(Variant({"by", heads, std::to_string(heads) + ", the group size"}));
   return variants * each_touched({dk_dv, dq_dk_dv, dq_only});
 }
 

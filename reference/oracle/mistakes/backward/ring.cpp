@@ -127,7 +127,7 @@ Variants each_lost(const Simulation& sim, Index begin, Index end) {
 }
 
 Variants each_dkv_hop(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one short"}), Variant({"hops", -1, "one too far"})};
+  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
   if (sim.devices() == 2) hops.pop_back();  // the same there
   return hops * on_ring(sim);
 }

@@ -230,12 +230,12 @@ Variants each_block_or_tile(const Simulation& sim) {
 
 Variants each_lse(const Simulation& sim) {
   if (sim.devices() == 1) return {};
-  return each_named("lse of", {"the own block", "the block visited last", "the block computed last",
-                               "the block at hand", "block 0"});
+  return each_named("lse of", {"the own block", "the last block", "the last computed block",
+                               "the current block", "block 0"});
 }
 
 Variants each_base(const Simulation&) {
-  return each_named("lse", {"base 2 taken as natural", "natural taken as base 2"});
+  return each_named("lse", {"base 2 read as natural", "natural read as base 2"});
 }
 
 Variants each_dlse(const Simulation&) {
@@ -244,9 +244,7 @@ Variants each_dlse(const Simulation&) {
 
 Variants each_mean(const Simulation&) { return each_named("mean", {"of all keys", "of the visible keys"}); }
 
-Variants each_extent(const Simulation&) {
-  return each_named("pairs", {"hidden ones too", "the visible ones"});
-}
+Variants each_extent(const Simulation&) { return each_named("pairs", {"all pairs", "visible pairs"}); }
 
 Variants each_not_normalised(const Simulation&) {
   return each_touched({dq_dk_dv, dv_only, dq_only, dk_only});
