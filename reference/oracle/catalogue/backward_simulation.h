@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "reference/definition/attention_vjp.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/oracle/error_bound/error_bound.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 

@@ -1,6 +1,6 @@
 #include "reference/oracle/diagnosis/candidates.h"
 
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "reference/oracle/verdict/tensor_verdict.h"
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {

@@ -7,7 +7,7 @@
 #include "reference/definition/chunked.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 
 namespace ringattn {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "reference/oracle/error_bound/max_or_zero.h"
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/error_bound/pair_errors.h"
 
 namespace ringattn {

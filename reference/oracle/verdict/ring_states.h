@@ -2,7 +2,7 @@
 
 #include "reference/definition/attention.h"
 #include "reference/oracle/error_bound/precision.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 

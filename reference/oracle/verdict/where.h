@@ -2,7 +2,7 @@
 
 #include "reference/definition/row_positions.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
