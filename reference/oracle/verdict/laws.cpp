@@ -205,7 +205,7 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
   const Roundings u = roundings(declared);
   for (Index b = 0; b < p.Q.shape.B; ++b)
     for (Index h = 0; h < p.Q.shape.H; ++h)
-      for (const RowChunk& chunk : row_chunks(rows, p.K.shape.S)) {
+      for (const RowChunk& chunk : chunks_to_bound(rows, p.K.shape.S)) {
         const PairErrors pairs = pair_errors(p, b, h, chunk.rows, u);
         for (Index i = 0; i < pairs.P.rows(); ++i) {
           const double lse = (*e.lse)(b, chunk.rows[static_cast<std::size_t>(i)], h, 0);
