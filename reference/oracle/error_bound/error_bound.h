@@ -10,10 +10,10 @@ namespace ringattn {
 // testers (Dongarra et al., A Set of Level 3 Basic Linear Algebra Subprograms, doi:10.1145/77626.79170, section 7).
 //
 // Model of rounding. Each operation gives fl(x op y) = (x op y)(1 + delta), |delta| <= u (Higham, Accuracy and
-// Stability of Numerical Algorithms, section 2.2). The worst case for a sum of n terms is gamma_n = n u / (1 - n u) times the sum
-// of their magnitudes (Higham, lemma 3.1). No kernel comes near it, and a bound that loose would accept wrong results.
-// Roundings that are independent and have mean 0 grow like sqrt(n) u (Higham and Mary, doi:10.1137/18M1226312). Hence
-// three rules:
+// Stability of Numerical Algorithms, section 2.2). The worst case for a sum of n terms is gamma_n = n u / (1 - n u)
+// times the sum of their magnitudes (Higham, lemma 3.1). No kernel comes near it, and a bound that loose would accept
+// wrong results. Roundings that are independent and have mean 0 grow like sqrt(n) u (Higham and Mary,
+// doi:10.1137/18M1226312). Hence three rules:
 //   independent errors   the squares of their bounds are summed; the tolerance is 3 times the root of the sum.
 //                        One rounding is spread over [-u, u], so 3 u is at least five of its standard deviations.
 //   equal errors         keys with the same numbers round in the same way: their errors are summed before squaring

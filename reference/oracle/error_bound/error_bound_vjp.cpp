@@ -139,8 +139,8 @@ void bound_queries(const BackwardErrors& c, const RowChunk& chunk, const Matrix<
   result.tolerance.dq.head(b, h).middleRows(chunk.begin, n) = tolerance;
 }
 
-// Sums over all queries that share a K/V head, before the roots are taken: the gradient, the variance of its independent
-// errors, the sum of magnitudes, the shared errors, and the sum over heads of |contribution of the head|
+// Sums over all queries that share a K/V head, before the roots are taken: the gradient, the variance of its
+// independent errors, the sum of magnitudes, the shared errors, and the sum over heads of |contribution of the head|
 struct KeySums {
   Matrix<double> dk, dk_variance, dk_size, dk_shared, dk_of_heads;
   Matrix<double> dv, dv_variance, dv_size, dv_shared, dv_of_heads;
