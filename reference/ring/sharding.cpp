@@ -1,4 +1,4 @@
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
