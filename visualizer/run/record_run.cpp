@@ -26,8 +26,9 @@ RecordedRun record_run_as(const RunConfig& config) {
   }
   TraceHeader header = header_of(config);
   if (lockstep) header.transport = "lockstep";
-  recorded.recording = std::make_shared<Recording>(
-      std::move(header), store.events(), recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
+  recorded.recording =
+      std::make_shared<Recording>(std::move(header), store.events(),
+                                  recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
   recorded.recording->set_dense(problem.dense());
   recorded.recording->words = words_of(config);
   return recorded;
