@@ -113,9 +113,9 @@ class WindowSession {
       fonts_ = std::make_unique<Fonts>(*ImGui::GetIO().Fonts, unit);
       window_.update_font_texture(unit);
     }
-    const Theme& its_theme = theme(session_.settings.theme);
-    window_.begin_frame(its_theme.paper);
-    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, its_theme, unit);
+    const Theme& session_theme = theme(session_.settings.theme);
+    window_.begin_frame(session_theme.paper);
+    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, session_theme, unit);
     draw_screen(canvas, {static_cast<float>(width) / unit, static_cast<float>(height) / unit}, session_);
     drawing_ = canvas.drawing();
     window_.end_frame();

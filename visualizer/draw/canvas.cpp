@@ -163,7 +163,7 @@ void Canvas::block(const Rect& rect, int owner, float radius) {
 
 // ---- The log ----------------------------------------------------------------
 
-Rect Canvas::seen(const Rect& rect) const {
+Rect Canvas::visible_part(const Rect& rect) const {
   const ImVec4 clip = list_._CmdHeader.ClipRect;
   const float x0 = std::max(rect.x, clip.x / unit_), y0 = std::max(rect.y, clip.y / unit_);
   const float x1 = std::min(rect.right(), clip.z / unit_), y1 = std::min(rect.bottom(), clip.w / unit_);
@@ -171,7 +171,7 @@ Rect Canvas::seen(const Rect& rect) const {
 }
 
 void Canvas::element(const Rect& rect, const Target& target, EventId event, std::string label) {
-  const Rect part = seen(rect);
+  const Rect part = visible_part(rect);
   if (!part.empty()) drawing_.elements.push_back({target, part, event, std::move(label), layer_, run_});
 }
 

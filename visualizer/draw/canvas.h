@@ -83,13 +83,13 @@ class Canvas {
   float whole_pixels(float points) const;
   Point at(Point p) const { return p * unit_; }
   // The part of a rectangle, in points, inside the clip rectangle
-  Rect seen(const Rect& rect) const;
+  Rect visible_part(const Rect& rect) const;
   void stripes(const Rect& rect, float radius, Color color, float distance, float thickness);
 
   bool fits(const Rect& rect, const Size& size) const;
   std::string shortened(std::string_view text, float width, Face face) const;
   Rect line_of_text(const Rect& rect, std::string_view text, Face face, Color color, Align align);
-  std::vector<std::string> broken(float width, std::string_view text, Face face) const;
+  std::vector<std::string> lines_of(float width, std::string_view text, Face face) const;
   void log(std::string_view text, const Rect& rect, Face face, bool cut);
 
   ImDrawList& list_;

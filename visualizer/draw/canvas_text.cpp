@@ -67,7 +67,7 @@ Rect Canvas::line_of_text(const Rect& rect, std::string_view text, Face face, Co
 }
 
 void Canvas::log(std::string_view text, const Rect& rect, Face face, bool cut) {
-  const Rect part = seen(rect);
+  const Rect part = visible_part(rect);
   if (part.empty()) return;
   const bool clipped = !fits(part, {rect.w, rect.h});
   drawing_.texts.push_back({std::string(text), part, face, cut || clipped, layer_});
@@ -94,7 +94,7 @@ void Canvas::fitting_text(const Rect& rect, std::initializer_list<std::string> t
 
 // ---- Paragraphs -------------------------------------------------------------
 
-std::vector<std::string> Canvas::broken(float width, std::string_view text, Face face) const {
+std::vector<std::string> Canvas::lines_of(float width, std::string_view text, Face face) const {
   std::vector<std::string> lines;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -102,6 +102,7 @@ std::vector<std::string> Canvas::broken(float width, std::string_view text, Face
     text.remove_prefix(std::min(end + 1, text.size()));
     std::string line;
     do {
+      // Append the next word to the line, or begin a new line with it
       const std::size_t word_end = std::min(rest.find(' '), rest.size());
       const std::string word(rest.substr(0, word_end));
       rest.remove_prefix(std::min(word_end + 1, rest.size()));
@@ -119,8 +120,9 @@ std::vector<std::string> Canvas::broken(float width, std::string_view text, Face
 }
 
 float Canvas::paragraph(const Rect& rect, std::string_view text, Face face, Color color) {
-  std::vector<std::string> lines = broken(rect.w, text, face);
+  std::vector<std::string> lines = lines_of(rect.w, text, face);
   if (lines.empty()) return 0;
+  // Keep the lines that fit in the height; the last one ends with an ellipsis if lines are missing
   const float height = line_height(face), step = height * leading;
   const float room = std::max(0.f, rect.h - height + 0.5f / unit_);
   const std::size_t fitting = std::min(lines.size(), 1 + static_cast<std::size_t>(room / step));
@@ -128,6 +130,7 @@ float Canvas::paragraph(const Rect& rect, std::string_view text, Face face, Colo
   lines.resize(fitting);
   if (cut) lines.back() = shortened(lines.back(), rect.w, face);
 
+  // Draw the lines, shortening those with a word that is too long
   Rect place{rect.x, rect.y, 0, static_cast<float>(fitting - 1) * step + height};
   for (std::size_t i = 0; i < fitting; ++i) {
     const Rect line{rect.x, rect.y + static_cast<float>(i) * step, rect.w, std::min(height, rect.h)};
@@ -140,7 +143,7 @@ float Canvas::paragraph(const Rect& rect, std::string_view text, Face face, Colo
 }
 
 float Canvas::paragraph_height(float width, std::string_view text, Face face) const {
-  const std::size_t lines = broken(width, text, face).size();
+  const std::size_t lines = lines_of(width, text, face).size();
   return lines == 0 ? 0 : line_height(face) * (1 + leading * static_cast<float>(lines - 1));
 }
 

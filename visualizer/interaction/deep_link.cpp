@@ -80,6 +80,7 @@ Fields fields_of(const std::string& link) {
     const std::string field = link.substr(begin, end - begin);
     const std::size_t equals = field.find('=');
     const std::string key = field.substr(0, equals);
+    // Accept known keys only
     bool knows = is_run_field(key);
     for (const char* each : known) knows = knows || key == each;
     require(knows && equals != std::string::npos,

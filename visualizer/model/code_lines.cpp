@@ -164,6 +164,7 @@ class ProgramPosition {
     const double fraction = now_.fraction;
     highlight(event, {loop_attends, works_on_block});
     if (event.mask_class == "skipped") return;
+    // Backward: scores, probabilities, gradients. Forward: scores, then the update of (m, l, O)
     if (pass() == "backward") {
       if (fraction < 0.4)
         highlight(event, {makes_backward_scores});
@@ -191,6 +192,7 @@ class ProgramPosition {
     if (next >= spans_.data() + spans_.size()) next = nullptr;
     const bool for_room = wait.why == "send_buffer";
     const MarkId innermost = for_room ? waits_for_room : waits_for_message;
+    // A wait for results, or for a block
     if (next && is_result(next->begin->what)) {
       if (for_room)
         highlight(wait, {loop_takes_next, sends_results});

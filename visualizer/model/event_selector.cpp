@@ -37,6 +37,7 @@ std::string with_spaces(std::string text) {
 }  // namespace
 
 EventSelector::EventSelector(std::string_view text) : text_(text) {
+  // "start", "end", or an event kind
   std::istringstream words(text_);
   std::string word;
   words >> word;
@@ -49,6 +50,7 @@ EventSelector::EventSelector(std::string_view text) : text_(text) {
   kind_ = event_kind(word);
   require(kind_.has_value(), "[event selector] the first word must be start, end or an event kind; found \"",
           word, "\"; ", forms);
+  // Properties, and a position within the event
   while (words >> word) {
     const std::size_t equals = word.find('=');
     const std::string key = word.substr(0, equals),

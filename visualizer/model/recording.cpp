@@ -103,9 +103,11 @@ void Recording::find_masked_pairs() {
     const bool turned = header_.queries_rotate();
     const int q_owner = turned ? event.owner : event.id.device,
               kv_owner = turned ? event.id.device : event.owner;
+    // All pairs of a skipped tile are masked
     if (event.kind == EventKind::compute && event.mask_class == "skipped")
       for (const Index query : query_rows(q_owner))
         for (const Index key : key_rows(kv_owner)) hide(query, key);
+    // A pair with the score -inf is masked
     if (!event.row || event.row->batch != 0 || event.row->head != 0) continue;
     const std::vector<Index>& keys = key_rows(kv_owner);
     for (std::size_t k = 0; k < std::min(keys.size(), event.row->scores.size()); ++k)

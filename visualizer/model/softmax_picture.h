@@ -26,7 +26,7 @@ struct Range {
 struct SoftmaxPicture {
   enum class State {
     unrecorded,  // the trace has no row events of this row
-    neutral,     // no key seen yet
+    neutral,     // no key absorbed yet
     absorbing,   // the shown event is in progress
     absorbed,    // the shown event is over
     finished     // and it was the last event

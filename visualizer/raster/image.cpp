@@ -50,6 +50,7 @@ Image read_png(const std::filesystem::path& path) {
   require(bytes.size() >= signature.size() && std::equal(signature.begin(), signature.end(), bytes.begin()),
           wanted, "found another signature; give another file");
 
+  // Check the header before decoding
   int width = 0, height = 0, channels = 0;
   const int size = static_cast<int>(bytes.size());
   require(stbi_info_from_memory(bytes.data(), size, &width, &height, &channels) && width <= largest_side &&
@@ -60,6 +61,7 @@ Image read_png(const std::filesystem::path& path) {
       stbi_load_from_memory(bytes.data(), size, &width, &height, &channels, 4), stbi_image_free);
   require(pixels != nullptr, wanted, "found a damaged file (", stbi_failure_reason(), "); write it again");
 
+  // Make all pixels opaque
   Image image(width, height);
   std::copy_n(pixels.get(), image.rgba.size(), image.rgba.begin());
   for (std::size_t i = 3; i < image.rgba.size(); i += 4) image.rgba[i] = 255;

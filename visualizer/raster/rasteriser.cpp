@@ -69,11 +69,13 @@ Color thinned(const GlyphTexture& texture, const Corner& corner) {
 void draw_rectangle(const Surface& surface, const Corner& a, const Corner& c) {
   const int x0 = first_pixel(a.x), x1 = first_pixel(c.x);
   const int y0 = std::max(first_pixel(a.y), surface.top), y1 = std::min(first_pixel(c.y), surface.bottom);
+  // One colour
   if (one_texel(a, c)) {
     const Color color = thinned(surface.texture, a);
     for (int y = y0; y < y1; ++y) put_span(surface, y, x0, x1, color);
     return;
   }
+  // A glyph: interpolate the texture coordinates, nearest texel
   const double du = static_cast<double>(c.u - a.u) / (c.x - a.x);
   const double dv = static_cast<double>(c.v - a.v) / (c.y - a.y);
   const int from = std::max(x0, surface.left), to = std::min(x1, surface.right);
@@ -104,12 +106,14 @@ void draw_row(const Surface& surface, const Triangle& t, int y, int from, int to
 }
 
 void draw_triangle(const Surface& surface, Corner a, Corner b, Corner c) {
+  // Orient the corners, so that the area is positive
   if (Edge(a, b).distance(c.x, c.y) < 0) std::swap(b, c);
   const Triangle t(a, b, c);
   if (t.area == 0) return;
   const bool plain = a.color == b.color && b.color == c.color && one_texel(a, b) && one_texel(b, c);
   const Color color = thinned(surface.texture, a);
 
+  // Draw row by row, between the edges
   const int top = std::max(surface.top, first_pixel(std::min({a.y, b.y, c.y})));
   const int bottom = std::min(surface.bottom, first_pixel(std::int64_t{std::max({a.y, b.y, c.y})} + 1));
   for (int y = top; y < bottom; ++y) {
@@ -177,6 +181,7 @@ void draw_command(const Surface& surface, const ImDrawList& list, const ImDrawCm
 
 Image rasterise(const ImDrawData& data, const GlyphTexture& texture, Color background) {
   Image image(static_cast<int>(data.DisplaySize.x), static_cast<int>(data.DisplaySize.y));
+  // Fill the background
   const Surface all{image, texture, 0, 0, image.width, image.height};
   background.a = 255;
   for (int y = 0; y < image.height; ++y) put_span(all, y, 0, image.width, background);
@@ -184,6 +189,7 @@ Image rasterise(const ImDrawData& data, const GlyphTexture& texture, Color backg
   const auto inside = [](float position, int size) {
     return static_cast<int>(std::clamp(position, 0.f, static_cast<float>(size)));
   };
+  // Draw the commands in order, each within its clip rectangle
   for (int i = 0; i < data.CmdListsCount; ++i) {
     const ImDrawList& list = *data.CmdLists[i];
     for (const ImDrawCmd& command : list.CmdBuffer) {

@@ -66,16 +66,19 @@ void set_scores(const RunConfig& c, RunProblem<T>& p) {
 template <class T>
 RunProblem<T>::RunProblem(const RunConfig& c) {
   Random random(c.seed);
+  // Inputs
   Q = normal_tensor<T>({1, c.queries, c.heads, c.dim}, random);
   K = normal_tensor<T>({1, c.keys, c.kv_heads, c.dim}, random);
   V = normal_tensor<T>({1, c.keys, c.kv_heads, c.v_dim}, random);
   if (!c.scores.empty()) set_scores(c, *this);
   if (!c.text.empty()) embed_words(c, *this);
 
+  // Cotangents, from a generator of their own
   Random random_cotangents(c.seed + 1);
   dout = normal_tensor<T>({1, c.queries, c.heads, c.v_dim}, random_cotangents);
   dlse = normal_tensor<T>({1, c.queries, c.heads, 1}, random_cotangents);
 
+  // Scale, mask and positions
   scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
   scoring.mask.causal = c.causal;
   scoring.mask.window_left = c.window_left;

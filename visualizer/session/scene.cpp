@@ -81,6 +81,7 @@ Scene parse_scene(std::string_view json, const std::string& where) try {
   scene.free = node.value("free", false);
   require(!scene.runs.empty() && !scene.beats.empty(),
           "[scene] a scene must have at least one run and one beat; add them");
+  // All references to panels and runs must be valid
   const auto runs = static_cast<int>(scene.runs.size());
   check(scene.arrangement, runs);
   for (const Beat& beat : scene.beats) {

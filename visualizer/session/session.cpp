@@ -76,10 +76,10 @@ bool Session::toggle_slow_link(int device) {
 // On the selected clock. If no run has a matching event, the beat is at the time of the beat before it
 double Session::beat_time(int beat) const {
   for (; beat >= 0; --beat) {
-    const Beat& its = scene_->beats[static_cast<std::size_t>(beat)];
+    const Beat& candidate = scene_->beats[static_cast<std::size_t>(beat)];
     for (int run = 0; run < runs(); ++run) {
-      if (its.run >= 0 && run != its.run) continue;
-      if (const std::optional<double> time = its.at.time(recording(run), settings.clock)) return *time;
+      if (candidate.run >= 0 && run != candidate.run) continue;
+      if (const std::optional<double> time = candidate.at.time(recording(run), settings.clock)) return *time;
     }
   }
   return 0;

@@ -51,6 +51,7 @@ std::string joined(const std::vector<std::string>& keys) {
 std::vector<HelpLine> help_lines() {
   std::vector<HelpLine> lines;
   for (const Command& command : commands()) {
+    // Append to the group of the command; numbered scenes share one line
     auto place = lines.end();
     for (auto line = lines.begin(); line != lines.end(); ++line)
       if (line->group == command.group) place = line + 1;
@@ -134,12 +135,14 @@ void draw_help_line(Canvas& canvas, Rect row, const HelpLine& line, const HelpCo
 void draw_help(Canvas& canvas, Size size) {
   canvas.enter_overlay();
   const Theme& theme = canvas.theme();
+  // Choose the columns and draw the sheet
   const std::vector<HelpLine> lines = help_lines();
   const Size edge = sheet_edge(canvas, size);
   const HelpColumns way = help_columns(canvas, lines, {size.w - 16 - edge.w, size.h - 16 - edge.h});
   const auto columns = static_cast<float>(way.columns);
   const Rect room = sheet(canvas, size, edge.w + columns * (way.column_w + help_gap) - help_gap,
                           edge.h + way.height, "Keys");
+  // Draw column by column
   std::size_t next = 0;
   for (int column = 0; column < way.columns; ++column) {
     Rect rest{room.x + (way.column_w + help_gap) * static_cast<float>(column), room.y, way.column_w, room.h};

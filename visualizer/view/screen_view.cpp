@@ -43,6 +43,7 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
   const Rect title = rect.take_left(std::min(canvas.text_size(session.title(), face).w + 2, rect.w), 18);
   canvas.text(title, session.title(), face, theme.ink);
 
+  // On the right: the live mark, a failure, and the description of the run
   if (session.live()) {
     const char* const mark = "\xe2\x97\x8f live";
     canvas.fitting_text(rect.take_right(canvas.text_size(mark, Face::strong).w + 2, 14), {mark}, Face::strong,

@@ -1,4 +1,4 @@
-// The command line of ringviz, as who types it meets it.
+// Tests of the command line of ringviz, run as a program.
 
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -10,9 +10,9 @@
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/program.h"
 #include "tests/visualizer/support/random_config.h"
-#include "visualizer/session/scene.h"
 #include "visualizer/raster/image.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/session/scene.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -20,14 +20,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Writes the trace of a run and returns its path, as an argument
+// Writes the trace of a run and returns its path
 std::string traced(const fs::path& path, const RunConfig& config) {
   const RecordedRun run = record_run(config);
   write_trace(path, run.recording->header(), run.recording->events());
   return path;
 }
 
-// The same trace with another text somewhere in its header
+// A copy of the trace with one text in its header replaced
 std::string with_header(const fs::path& path, const std::string& trace, const std::string& before,
                         const std::string& after) {
   std::string bytes = read_file(trace);
@@ -37,9 +37,9 @@ std::string with_header(const fs::path& path, const std::string& trace, const st
 
 }  // namespace
 
-// ---- What is refused -----------------------------------------------------------------------
+// ---- Bad input -----------------------------------------------------------------------------
 
-TEST_CASE("options are known, complete and in their place") {
+TEST_CASE("unknown, missing and misplaced options are rejected") {
   expect_rejection({"--fast"}, "--fast; see ringviz --help");
   expect_rejection({"shot", "--fast", "--out", "x.png"}, "--fast; see ringviz shot --help");
   for (const std::string command : {"shot", "render", "movie", "export"})
@@ -52,7 +52,7 @@ TEST_CASE("options are known, complete and in their place") {
   expect_rejection({"movie", "--scene", "ring", "--beat", "2", "--out", "x.gif"}, "--beat");
 }
 
-TEST_CASE("a picture is of a size that can be drawn") {
+TEST_CASE("invalid sizes, scales and themes are rejected") {
   for (const std::string size :
        {"", "x", "1600", "1600x", "x900", "axb", "1600x900x3", "1600 x 900", "63x900", "1600x63", "8193x900",
         "0x0", "-5x900", "1e3x900", "99999999999x900"})
@@ -63,7 +63,7 @@ TEST_CASE("a picture is of a size that can be drawn") {
   expect_rejection({"shot", "--theme", "pink", "--out", "x.png"}, "dark, light or contrast");
 }
 
-TEST_CASE("scenes, beats, runs and moments are there") {
+TEST_CASE("missing scenes, beats, runs and moments are rejected") {
   expect_rejection({"shot", "--scene", "nowhere", "--out", "x.png"}, R"(found "nowhere")");
   for (const std::string beat : {"0", "-1", "99"})
     expect_rejection({"shot", "--scene", "ring", "--beat", beat, "--out", "x.png"}, "found " + beat);
@@ -77,7 +77,7 @@ TEST_CASE("scenes, beats, runs and moments are there") {
   expect_rejection({"shot", "--scene", "ring", "--state", "scene=causal", "--out", "x.png"}, "found two");
 }
 
-TEST_CASE("a trace is a file, and a trace") {
+TEST_CASE("files that are not traces are rejected") {
   const TemporaryDirectory directory;
   const std::string trace = traced(directory.path / "a.trace", {}),
                     text = write_file(directory.path / "text", "Lorem ipsum\n");
@@ -96,16 +96,16 @@ TEST_CASE("a trace is a file, and a trace") {
     expect_rejection(call(write_file(directory.path / "cut", read_file(trace).substr(0, 5000))), "line ");
   }
   expect_rejection({"shot", trace, "--scene", "ring", "--out", "x.png"}, "found two");
-  expect_rejection({"shot", trace, "--beat", "2", "--out", "x.png"}, "a trace has none");
-  expect_rejection({"render", trace, "--out", "x%02d.png"}, "a trace has none");
+  expect_rejection({"shot", trace, "--beat", "2", "--out", "x.png"}, "a trace has no beats");
+  expect_rejection({"render", trace, "--out", "x%02d.png"}, "a trace has no beats");
   expect_rejection({"movie", trace, "--first", "2", "--out", "x.gif"}, "--first or --last");
   expect_rejection({"export", trace, "--run", "2", "--out", "x"}, "a trace has one run");
   CHECK(directory.files() == 3);
 }
 
-TEST_CASE("movies and rows of pictures have names and lengths that make sense") {
-  expect_rejection({"render", "--scene", "ring", "--out", "ring.png"}, "write %02d there");
-  expect_rejection({"render", "--scene", "ring", "--out", "%02d%02d.png"}, "write %02d there");
+TEST_CASE("invalid names and lengths of movies are rejected") {
+  expect_rejection({"render", "--scene", "ring", "--out", "ring.png"}, "such as ring_%02d.png");
+  expect_rejection({"render", "--scene", "ring", "--out", "%02d%02d.png"}, "such as ring_%02d.png");
   expect_rejection({"movie", "--scene", "ring", "--out", "ring.avi"}, ".mp4, .webm, .gif or .png");
   const auto refuses_movie = [](const std::string& option, const std::string& value) {
     expect_rejection({"movie", "--scene", "ring", "--out", "x.gif", option, value}, option);
@@ -118,33 +118,33 @@ TEST_CASE("movies and rows of pictures have names and lengths that make sense") 
   expect_rejection({"movie", "--scene", "ring", "--first", "3", "--last", "2", "--out", "x.gif"}, "--last");
 }
 
-TEST_CASE("a live run is one that can be watched") {
+TEST_CASE("invalid live runs are rejected") {
   for (const std::string option : {"--devices", "--seq", "--dim"})
     for (const std::string value : {"0", "-1", "100000", "x"})
       expect_rejection({"--live", option, value}, option.substr(2));
   expect_rejection({"--live", "--layout", "spiral"}, "spiral");
   expect_rejection({"--live", "--rotate", "v"}, "kv or q");
-  expect_rejection({"--live", "--scene", "ring"}, "a run of its own");
-  expect_rejection({"--live", "--state", "t=5"}, "a run of its own");
+  expect_rejection({"--live", "--scene", "ring"}, "a live run excludes");
+  expect_rejection({"--live", "--state", "t=5"}, "a live run excludes");
 }
 
-TEST_CASE("a window needs a display, and says so") {
+TEST_CASE("a window without a display is rejected with a sentence") {
   expect_rejection({}, "a window needs a display");
   expect_rejection({"--live"}, "a window needs a display");
   for (const std::string frames : {"0", "-1", "x"}) expect_rejection({"--frames", frames}, "--frames");
 }
 
-// ---- What is written -------------------------------------------------------------------------
+// ---- Output files ----------------------------------------------------------------------------
 
-TEST_CASE("files that exist survive bad input and places that cannot be written") {
+TEST_CASE("existing files survive bad input and unwritable paths") {
   const TemporaryDirectory directory;
   const std::string trace = traced(directory.path / "a.trace", {}), before = read_file(trace),
                     old = write_file(directory.path / "old.png", "before");
-  expect_rejection({"shot", trace, "--out", trace}, "one purpose");
-  expect_rejection({"shot", trace, "--out", directory.path / "." / "a.trace"}, "one purpose");
-  expect_rejection({"export", trace, "--perfetto", "--out", trace}, "one purpose");
-  expect_rejection({"check", trace, "--json", trace}, "one purpose");
-  expect_rejection({"shot", "--out", old, "--json", old}, "one purpose");
+  expect_rejection({"shot", trace, "--out", trace}, "must not overwrite");
+  expect_rejection({"shot", trace, "--out", directory.path / "." / "a.trace"}, "must not overwrite");
+  expect_rejection({"export", trace, "--perfetto", "--out", trace}, "must not overwrite");
+  expect_rejection({"check", trace, "--json", trace}, "must not overwrite");
+  expect_rejection({"shot", "--out", old, "--json", old}, "different files");
   expect_rejection({"shot", "--state", "t=x", "--out", old}, "t must be");
   expect_rejection({"movie", "--scene", "nowhere", "--out", directory.path / "old.gif"}, "nowhere");
   for (const std::string command : {"shot", "export", "movie"}) {
@@ -158,7 +158,7 @@ TEST_CASE("files that exist survive bad input and places that cannot be written"
   CHECK(directory.files() == 2);
 }
 
-TEST_CASE("a movie that is interrupted leaves no half of a file") {
+TEST_CASE("an interrupted movie leaves no partial file") {
   if (!is_installed("ffmpeg")) {
     MESSAGE("left out: there is no ffmpeg");
     return;
@@ -167,7 +167,7 @@ TEST_CASE("a movie that is interrupted leaves no half of a file") {
     const TemporaryDirectory directory, temporary;
     Program movie(ringviz({"movie", "--scene", "ring", "--pause", "60", "--out", directory.path / "a.mp4"}),
                   {"TMPDIR=" + temporary.path.string()});
-    // It has begun to write
+    // Wait until it has begun to write
     CHECK(eventually([&] { return directory.files() > 0 && temporary.files() > 0; }));
     movie.send_signal(signal);
     CHECK(movie.answer().status == 128 + signal);
@@ -190,11 +190,12 @@ TEST_CASE("each command has a help with examples") {
 
 // ---- What the commands do ---------------------------------------------------------------------
 
-TEST_CASE("shot writes a picture of that size, and reports the state that shows the same again") {
+TEST_CASE("shot writes a picture of the given size and reports the state that reproduces it") {
   const TemporaryDirectory directory;
   const std::string first = directory.path / "1.png", second = directory.path / "2.png";
-  const ProcessResult answer = run_successfully({"shot", "--scene", "causal", "--beat", "2", "--theme", "light", "--scale",
-                                  "1.5", "--size", "640x360", "--out", first, "--json", "-"});
+  const ProcessResult answer =
+      run_successfully({"shot", "--scene", "causal", "--beat", "2", "--theme", "light", "--scale", "1.5",
+                        "--size", "640x360", "--out", first, "--json", "-"});
   const Json report = Json::parse(answer.out);
   CHECK(report["file"] == first);
   CHECK(report["width"] == 640);
@@ -203,12 +204,12 @@ TEST_CASE("shot writes a picture of that size, and reports the state that shows 
   CHECK(picture.width == 640);
   CHECK(picture.height == 360);
   run_successfully({"shot", "--state", report["state"], "--size", "640x360", "--out", second, "--json",
-            directory.path / "report"});
+                    directory.path / "report"});
   CHECK(read_file(first) == read_file(second));
   CHECK(Json::parse(read_file(directory.path / "report"))["state"] == report["state"]);
 }
 
-TEST_CASE("what is asked for wins over what a link says") {
+TEST_CASE("style options take precedence over a link") {
   const TemporaryDirectory directory;
   const std::string light = directory.path / "light.png", dark = directory.path / "dark.png";
   run_successfully(
@@ -219,23 +220,24 @@ TEST_CASE("what is asked for wins over what a link says") {
 
 TEST_CASE("render writes a picture of each beat") {
   const TemporaryDirectory directory;
-  const ProcessResult answer =
-      run_successfully({"render", "--scene", "maximum", "--size", "320x180", "--out", directory.path / "%02d.png"});
+  const ProcessResult answer = run_successfully(
+      {"render", "--scene", "maximum", "--size", "320x180", "--out", directory.path / "%02d.png"});
   const auto beats = static_cast<std::ptrdiff_t>(find_scene("maximum").beats.size());
   CHECK(directory.files() == beats);
   CHECK(std::count(answer.out.begin(), answer.out.end(), '\n') == beats);
   CHECK(read_png(directory.path / "01.png").width == 320);
 }
 
-TEST_CASE("movie writes numbered pictures without any other program") {
+TEST_CASE("movie writes numbered pictures without another program") {
   const TemporaryDirectory directory;
-  const ProcessResult answer = run_successfully({"movie", "--scene", "ring", "--last", "3", "--pause", "0.2", "--fps", "10",
-                                  "--speed", "1", "--size", "320x180", "--out", directory.path / "a.png"});
+  const ProcessResult answer =
+      run_successfully({"movie", "--scene", "ring", "--last", "3", "--pause", "0.2", "--fps", "10", "--speed",
+                        "1", "--size", "320x180", "--out", directory.path / "a.png"});
   CHECK(directory.files() >= 4);
   CHECK(answer.out.find(std::to_string(directory.files()) + " pictures") != std::string::npos);
 }
 
-TEST_CASE("check says whether a trace is valid, in its status and its report") {
+TEST_CASE("check reports by its status and its report whether a trace is valid") {
   const TemporaryDirectory directory;
   const std::string good = traced(directory.path / "good", {});
   const ProcessResult valid = run_successfully({"check", good});
@@ -258,7 +260,7 @@ TEST_CASE("check says whether a trace is valid, in its status and its report") {
         static_cast<std::size_t>(std::count(broken.out.begin(), broken.out.end(), '\n')));
 }
 
-TEST_CASE("export writes valid traces, the same each time where wall times are left out") {
+TEST_CASE("export writes valid traces, reproducible without wall times") {
   const TemporaryDirectory directory;
   const std::string once = directory.path / "1", again = directory.path / "2",
                     perfetto = directory.path / "3";
@@ -273,7 +275,7 @@ TEST_CASE("export writes valid traces, the same each time where wall times are l
 
 // ---- Traces of every kind ------------------------------------------------------------------------
 
-TEST_CASE("traces of every kind of run are shown") {
+TEST_CASE("traces of random runs are shown") {
   const TemporaryDirectory directory;
   Random random(1);
   for (int n = 0; n < trials(12); ++n) {
@@ -285,9 +287,9 @@ TEST_CASE("traces of every kind of run are shown") {
 }
 
 #ifdef RINGATTN_EXECUTABLE
-TEST_CASE("what ringattn run --trace writes is shown") {
+TEST_CASE("traces of ringattn run are shown") {
   const TemporaryDirectory directory;
-  // Two documents, told apart by segment ids and by their lengths
+  // Documents in one sequence, given by segment ids and by their lengths
   SafetensorsFile segments, documents;
   Random random(1);
   for (const char* const name : {"q", "k", "v"})
@@ -316,12 +318,13 @@ TEST_CASE("what ringattn run --trace writes is shown") {
     REQUIRE(Program(command).answer().status == 0);
     run_successfully({"check", trace});
     for (const std::string state : {"t=0", "t=500&matrix=score", "t=1e9&row=1"})
-      run_successfully({"shot", trace, "--state", state, "--size", "960x540", "--out", directory.path / "a.png"});
+      run_successfully(
+          {"shot", trace, "--state", state, "--size", "960x540", "--out", directory.path / "a.png"});
   }
 }
 #endif
 
-TEST_CASE("a trace that knows some rows only is shown") {
+TEST_CASE("a trace of some rows only is shown") {
   const TemporaryDirectory directory;
   const RecordedRun run = record_run({});
   std::vector<Event> events;
@@ -329,11 +332,11 @@ TEST_CASE("a trace that knows some rows only is shown") {
     if (!event.row || event.row->row == 7) events.push_back(event);
   write_trace(directory.path / "a.trace", run.recording->header(), events);
   for (const std::string row : {"0", "7"})
-    run_successfully({"shot", directory.path / "a.trace", "--state", "t=500&row=" + row, "--size", "960x540", "--out",
-              directory.path / "a.png"});
+    run_successfully({"shot", directory.path / "a.trace", "--state", "t=500&row=" + row, "--size", "960x540",
+                      "--out", directory.path / "a.png"});
 }
 
-TEST_CASE("a trace without events, of too many devices or of many tokens is shown or refused at once") {
+TEST_CASE("a trace without events, of too many devices or of many tokens is shown or rejected at once") {
   const TemporaryDirectory directory;
   const std::string trace = traced(directory.path / "a.trace", {}), picture = directory.path / "a.png";
   const std::string header = read_file(trace).substr(0, read_file(trace).find('\n') + 1);

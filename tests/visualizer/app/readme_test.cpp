@@ -26,7 +26,7 @@ std::string table_of_keys() {
 
 }  // namespace
 
-TEST_CASE("the visualizer's README lists the keys that its table of commands has") {
+TEST_CASE("the README of the visualizer lists the keys of the table of commands") {
   std::ifstream in(path);
   std::stringstream read;
   read << in.rdbuf();
@@ -40,6 +40,6 @@ TEST_CASE("the visualizer's README lists the keys that its table of commands has
     std::ofstream(path) << text.substr(0, from) << table_of_keys() << text.substr(to);
     return;
   }
-  // RINGATTN_README=write writes the table anew: make readme
+  // To update the table, run with RINGATTN_README=write (make readme)
   CHECK(text.substr(from, to - from) == table_of_keys());
 }

@@ -1,4 +1,4 @@
-// A real window on a display of its own, and hands that press its keys.
+// Tests of the window on a virtual display (Xvfb), with simulated keys and mouse events.
 
 #include <doctest/doctest.h>
 
@@ -27,11 +27,11 @@ bool can_be_tried() {
   return true;
 }
 
-// A display that nobody looks at, with a keyboard and a mouse.
+// A virtual display with a keyboard and a mouse.
 class Display {
  public:
   Display() {
-    // It says which number was free
+    // Xvfb prints the number of the display
     REQUIRE(eventually([this] { return server_.out().find('\n') != std::string::npos; }));
     name_ = "DISPLAY=:" + server_.out().substr(0, server_.out().find('\n'));
   }
@@ -100,7 +100,7 @@ class Window {
   Program program_;
 };
 
-// Where a target stands on the screen of that scene
+// The position of a target on the screen of a scene
 Point pixel_of(const std::string& scene, const Target& target) {
   Session session;
   session.open_scene(find_scene(scene));
@@ -115,7 +115,7 @@ Point pixel_of(const std::string& scene, const Target& target) {
 
 }  // namespace
 
-TEST_CASE("a window hears keys and the mouse") {
+TEST_CASE("a window receives keys and mouse events") {
   if (!can_be_tried()) return;
   const Display display;
   Window window(display, {"--scene", "ring"});
@@ -140,7 +140,7 @@ TEST_CASE("a window hears keys and the mouse") {
   window.ends_well();
 }
 
-TEST_CASE("a window goes to full screen and back, and shows what it is to show at every size") {
+TEST_CASE("a window switches to full screen and back, and shows the right picture at every size") {
   if (!can_be_tried()) return;
   const Display display;
   Window window(display, {"--scene", "ring", "--size", "1024x576"});
@@ -149,7 +149,7 @@ TEST_CASE("a window goes to full screen and back, and shows what it is to show a
   display.press("F5");
   window.comes_to("present", "");
   display.resize(1280, 720);
-  // A key that is heard after it
+  // A key pressed after the change
   display.press("t");
   window.comes_to("theme", "light");
   display.press("ctrl+q");
@@ -159,7 +159,7 @@ TEST_CASE("a window goes to full screen and back, and shows what it is to show a
   CHECK(shot.height == 720);
 }
 
-TEST_CASE("a window of GL shows what the processor draws") {
+TEST_CASE("the window shows the same picture as the CPU rasteriser") {
   if (!can_be_tried()) return;
   const Display display;
   for (const std::string state :
@@ -176,11 +176,11 @@ TEST_CASE("a window of GL shows what the processor draws") {
   }
 }
 
-TEST_CASE("in a live run the right arrow lets the devices go on, and S stalls one of them") {
+TEST_CASE("in a live run the right arrow releases the devices, and S stalls one of them") {
   if (!can_be_tried()) return;
   const Display display;
   Window window(display, {"--live", "--devices", "2", "--seq", "4"});
-  // Virtual time goes on with the devices
+  // Virtual time advances with the devices
   const auto time = [&] { return std::stod(window.field("t")); };
   const auto comes_beyond = [&](double t) {
     return eventually([&] {
@@ -190,7 +190,7 @@ TEST_CASE("in a live run the right arrow lets the devices go on, and S stalls on
   };
   CHECK(time() == 0);
 
-  // Device 1 may use its own block, but waits in vain for that of device 0
+  // Device 1 can use its own block, but waits for the block of device 0 without end
   display.press("s");
   CHECK(comes_beyond(0));
   const double own_block = time();
@@ -205,7 +205,7 @@ TEST_CASE("in a live run the right arrow lets the devices go on, and S stalls on
   window.ends_well();
 }
 
-TEST_CASE("a live run whose devices wait ends with its window") {
+TEST_CASE("closing the window ends a live run whose devices wait") {
   if (!can_be_tried()) return;
   const Display display;
   Window window(display, {"--live", "--devices", "4", "--backward"});

@@ -7,8 +7,8 @@
 
 #include "tests/support/file_fixtures.h"
 #include "tests/visualizer/support/color_difference.h"
-#include "visualizer/raster/headless_screen.h"
 #include "visualizer/draw/fonts.h"
+#include "visualizer/raster/headless_screen.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -17,7 +17,7 @@ namespace {
 
 constexpr Color ink = rgb(0xFFFFFF);
 
-// A screen of 640 x 360 points; a point is a pixel
+// A screen of 640 x 360 points with one pixel per point
 HeadlessScreen& screen() {
   static HeadlessScreen small(640, 360, 2.5);
   return small;
@@ -46,7 +46,7 @@ const std::string story =
 
 // ---- Text -------------------------------------------------------------------
 
-TEST_CASE("a text stands where the log says, within its place") {
+TEST_CASE("a text is drawn at the logged rectangle, within its place") {
   for (const Align align : {Align::left, Align::centre, Align::right}) {
     const Rect place{100, 100, 300, 40};
     const auto draw = [&](Canvas& canvas) { canvas.text(place, "Softmax", Face::heading, ink, align); };
@@ -62,7 +62,7 @@ TEST_CASE("a text stands where the log says, within its place") {
   }
 }
 
-TEST_CASE("a text too long for its place is cut there, and logged as it was meant") {
+TEST_CASE("a text too long for its place is cut, and logged in full") {
   const Rect place{100, 100, 120, 20};
   const auto draw = [&](Canvas& canvas) { canvas.text(place, story, Face::body, ink); };
   const DrawnText writing = log_of(draw).texts.at(0);
@@ -80,7 +80,7 @@ TEST_CASE("a text too high for its place is cut") {
   CHECK(place.contains(drawn_by(draw)));
 }
 
-TEST_CASE("a text just as large as its place fits") {
+TEST_CASE("a text of exactly the size of its place fits") {
   const Drawing drawing = log_of([&](Canvas& canvas) {
     for (int i = 0; i < faces; ++i) {
       const Face face = static_cast<Face>(i);
@@ -92,7 +92,7 @@ TEST_CASE("a text just as large as its place fits") {
   for (const DrawnText& writing : drawing.texts) CHECK_FALSE(writing.cut);
 }
 
-TEST_CASE("of several texts the first that fits is written, and none where none does") {
+TEST_CASE("of several texts, the first that fits is drawn, or none") {
   const auto written = [](float width, float height) {
     const Drawing drawing = log_of([&](Canvas& canvas) {
       canvas.fitting_text({50, 50, width, height}, {"K3 of device 3", "K3", "3"}, Face::body, ink);
@@ -108,7 +108,7 @@ TEST_CASE("of several texts the first that fits is written, and none where none 
   CHECK(written(300, 9) == "");
 }
 
-TEST_CASE("a text that goes over lines is written on one") {
+TEST_CASE("line breaks in a single-line text become spaces") {
   const auto draw = [](Canvas& canvas) {
     canvas.text({50, 50, 200, 20}, "one\ntwo\tthree", Face::body, ink);
   };
@@ -116,7 +116,7 @@ TEST_CASE("a text that goes over lines is written on one") {
   CHECK(Rect{50, 50, 200, 20}.contains(drawn_by(draw)));
 }
 
-TEST_CASE("a paragraph is broken at blanks and keeps to its width") {
+TEST_CASE("a paragraph is broken at spaces and keeps to its width") {
   float height = 0, foreseen = 0, line = 0;
   const Rect place{50, 50, 200, 200};
   const auto draw = [&](Canvas& canvas) {
@@ -134,7 +134,7 @@ TEST_CASE("a paragraph is broken at blanks and keeps to its width") {
   CHECK(drawing.texts[0].rect.contains(drawn_by(draw), 1));
 }
 
-TEST_CASE("a paragraph is broken at line breaks too") {
+TEST_CASE("a paragraph is also broken at line breaks") {
   log_of([](Canvas& canvas) {
     const float one = canvas.paragraph_height(500, "a", Face::body);
     CHECK(one == canvas.line_height(Face::body));
@@ -145,7 +145,7 @@ TEST_CASE("a paragraph is broken at line breaks too") {
   });
 }
 
-TEST_CASE("a paragraph too long for its place is cut there") {
+TEST_CASE("a paragraph too long for its place is cut") {
   for (const Rect place : {Rect{50, 50, 200, 45}, Rect{50, 50, 20, 300}}) {
     const auto draw = [&](Canvas& canvas) { canvas.paragraph(place, story, Face::body, ink); };
     CHECK(log_of(draw).texts.at(0).cut);
@@ -154,14 +154,14 @@ TEST_CASE("a paragraph too long for its place is cut there") {
   }
 }
 
-TEST_CASE("a paragraph that is cut ends with an ellipsis, also where its last line had room") {
+TEST_CASE("a paragraph that is cut ends with an ellipsis, even if its last line fits") {
   const auto width = [](const char* text) {
     return drawn_by([&](Canvas& canvas) { canvas.paragraph({50, 50, 200, 20}, text, Face::body, ink); }).w;
   };
   CHECK(width("one\ntwo") > width("one") + 5);
 }
 
-TEST_CASE("every face has the letters that formulas need") {
+TEST_CASE("every face has the characters of formulas") {
   ImFontAtlas atlas;
   const Fonts fonts(atlas, 1);
   for (int i = 0; i < faces; ++i) {
@@ -174,7 +174,7 @@ TEST_CASE("every face has the letters that formulas need") {
 
 // ---- Shapes -----------------------------------------------------------------
 
-TEST_CASE("shapes keep to their rectangles") {
+TEST_CASE("shapes stay within their rectangles") {
   const Rect place{100, 100, 61, 37};
   CHECK(drawn_by([&](Canvas& c) { c.fill(place, ink); }) == place);
   CHECK(drawn_by([&](Canvas& c) { c.fill(place, ink, 8); }) == place);
@@ -185,7 +185,7 @@ TEST_CASE("shapes keep to their rectangles") {
   CHECK(drawn_by([&](Canvas& c) { c.fill({}, ink); }).empty());
 }
 
-TEST_CASE("rectangles that meet leave no gap and do not overlap") {
+TEST_CASE("adjacent rectangles leave no gap and do not overlap") {
   const auto row = [](Canvas& canvas) {
     for (int i = 0; i < 20; ++i) canvas.fill({50 + i * 7.3f, 50, 7.3f, 10}, ink.with_alpha(0.5));
   };
@@ -193,12 +193,12 @@ TEST_CASE("rectangles that meet leave no gap and do not overlap") {
   for (int x = 51; x < 50 + 145; ++x) CHECK(picture.pixel(x, 55)[0] == picture.pixel(50, 55)[0]);
 }
 
-TEST_CASE("what is nearly nothing is still a pixel") {
+TEST_CASE("a tiny rectangle still covers one pixel") {
   CHECK(drawn_by([](Canvas& c) { c.fill({100, 100, 0.01f, 20}, ink); }) == Rect{100, 100, 1, 20});
   CHECK(drawn_by([](Canvas& c) { c.line({100, 100}, {100, 120}, ink, 0.1f); }).w == 1);
 }
 
-TEST_CASE("a triangle is the same whichever way round it is drawn") {
+TEST_CASE("a triangle does not depend on the order of its corners") {
   const Point a{100, 100}, b{140, 110}, c{120, 150};
   const Image one = screen().picture(themes()[0], [&](Canvas& canvas) { canvas.triangle(a, b, c, ink); });
   const Image other = screen().picture(themes()[0], [&](Canvas& canvas) { canvas.triangle(a, c, b, ink); });
@@ -208,7 +208,7 @@ TEST_CASE("a triangle is the same whichever way round it is drawn") {
   CHECK(apart <= 2);
 }
 
-TEST_CASE("stripes leave a block and its label legible") {
+TEST_CASE("a striped block and its label are legible") {
   for (const Theme& theme : themes()) {
     for (int owner = 8; owner < 16; ++owner) {
       const Image picture = screen().picture(theme, [&](Canvas& canvas) {
@@ -228,7 +228,7 @@ TEST_CASE("stripes leave a block and its label legible") {
 
 // ---- The log ----------------------------------------------------------------
 
-TEST_CASE("the pointer meets what was drawn last, and first of all what lies on top") {
+TEST_CASE("the pointer finds the topmost element, and of these the one drawn last") {
   const Drawing drawing = log_of([](Canvas& canvas) {
     canvas.enter_overlay();
     canvas.element({100, 100, 50, 50}, Target::panel("tip"));
@@ -244,7 +244,7 @@ TEST_CASE("the pointer meets what was drawn last, and first of all what lies on 
   CHECK(drawing.at({10, 10}) == nullptr);
 }
 
-TEST_CASE("texts know whether they lie on top") {
+TEST_CASE("the log of a text contains its layer") {
   const Drawing drawing = log_of([](Canvas& canvas) {
     canvas.text({0, 0, 90, 20}, "below", Face::body, ink);
     canvas.enter_overlay();
@@ -257,7 +257,7 @@ TEST_CASE("texts know whether they lie on top") {
   CHECK(drawing.texts.at(2).layer == 0);
 }
 
-TEST_CASE("what is clipped away is neither seen nor met") {
+TEST_CASE("clipped parts are neither drawn nor found by the pointer") {
   const auto draw = [](Canvas& canvas) {
     canvas.clip({100, 100, 50, 50});
     canvas.fill({0, 0, 640, 360}, ink);
@@ -279,7 +279,7 @@ TEST_CASE("what is clipped away is neither seen nor met") {
 
 // ---- The screen -------------------------------------------------------------
 
-TEST_CASE("a picture and the log alone say the same, each time") {
+TEST_CASE("the log is the same with and without a picture, every time") {
   const auto draw = [](Canvas& canvas) {
     canvas.text({20, 20, 300, 40}, story, Face::strong, ink);
     canvas.element({100, 100, 50, 50}, Target::device(1));
@@ -294,7 +294,7 @@ TEST_CASE("a picture and the log alone say the same, each time") {
   CHECK(same);
 }
 
-TEST_CASE("points are the same whatever the pixels") {
+TEST_CASE("sizes in points do not depend on the pixels") {
   HeadlessScreen large(3840, 2160), small(1280, 720), twice(1600, 900, 2);
   CHECK(large.size() == Size{1600, 900});
   CHECK(small.size() == Size{1600, 900});
@@ -305,7 +305,7 @@ TEST_CASE("points are the same whatever the pixels") {
   CHECK(widths[0] == doctest::Approx(widths[1]).epsilon(0.08));
 }
 
-TEST_CASE("screens do not disturb one another, nor who else draws") {
+TEST_CASE("screens do not interfere with each other or with another ImGui context") {
   ImGuiContext* before = ImGui::GetCurrentContext();
   const auto draw = [](Canvas& canvas) { canvas.fill({10, 10, 20, 20}, ink); };
   const Image alone = screen().picture(themes()[0], draw);
@@ -319,9 +319,9 @@ TEST_CASE("screens do not disturb one another, nor who else draws") {
   CHECK(same);
 }
 
-TEST_CASE("a picture of no sensible size is refused") {
-  check_message(bad_input_message([] { HeadlessScreen(0, 0); }), "[picture] a picture has from 64 x 36");
-  check_message(bad_input_message([] { HeadlessScreen(100000, 900); }), "100000 x 900 were asked for");
-  check_message(bad_input_message([] { HeadlessScreen(1600, 90000); }), "1600 x 90000 were asked for");
-  check_message(bad_input_message([] { HeadlessScreen(1600, 900, 100); }), "the scale lies between");
+TEST_CASE("an invalid picture size is rejected") {
+  check_message(bad_input_message([] { HeadlessScreen(0, 0); }), "[picture] a picture must have 64 x 36");
+  check_message(bad_input_message([] { HeadlessScreen(100000, 900); }), "found 100000 x 900");
+  check_message(bad_input_message([] { HeadlessScreen(1600, 90000); }), "found 1600 x 90000");
+  check_message(bad_input_message([] { HeadlessScreen(1600, 900, 100); }), "the scale must be between");
 }

@@ -18,7 +18,7 @@ TEST_CASE("the difference of two colours has the published values") {
         doctest::Approx(0.9082).epsilon(1e-4));
 }
 
-TEST_CASE("any two blocks are told apart by their colours, whatever the eyes") {
+TEST_CASE("any two block colours are distinguishable, also with colour blindness") {
   for (const Theme& theme : themes()) {
     for (const ColorVision& eyes : color_visions) {
       for (int a = 0; a < 8; ++a) {
@@ -31,7 +31,7 @@ TEST_CASE("any two blocks are told apart by their colours, whatever the eyes") {
   }
 }
 
-TEST_CASE("every block stands out from its panel, and its label from the block") {
+TEST_CASE("every block contrasts with its panel, and its label with the block") {
   for (const Theme& theme : themes()) {
     for (const Color& color : theme.identity) {
       INFO(theme.name << " theme, block " << &color - theme.identity.data());
@@ -41,7 +41,7 @@ TEST_CASE("every block stands out from its panel, and its label from the block")
   }
 }
 
-TEST_CASE("a label is legible on any colour at all") {
+TEST_CASE("a label is legible on any colour") {
   for (int r = 0; r < 256; r += 15) {
     for (int g = 0; g < 256; g += 15) {
       for (int b = 0; b < 256; b += 15) {
@@ -53,7 +53,7 @@ TEST_CASE("a label is legible on any colour at all") {
   }
 }
 
-TEST_CASE("text is legible on whatever it is written on") {
+TEST_CASE("text is legible on every background of its theme") {
   for (const Theme& theme : themes()) {
     for (const Color ground : {theme.paper, theme.panel, theme.raised}) {
       INFO(theme.name << " theme");
@@ -67,7 +67,7 @@ TEST_CASE("text is legible on whatever it is written on") {
   }
 }
 
-TEST_CASE("right and wrong, plus and minus are told apart, whatever the eyes") {
+TEST_CASE("right and wrong, plus and minus are distinguishable, also with colour blindness") {
   for (const Theme& theme : themes()) {
     for (const ColorVision& eyes : color_visions) {
       INFO(theme.name << " theme, " << eyes.name << " eyes");
@@ -79,7 +79,7 @@ TEST_CASE("right and wrong, plus and minus are told apart, whatever the eyes") {
   }
 }
 
-TEST_CASE("the ninth block has the colour of the first, and stripes") {
+TEST_CASE("the ninth block has the colour of the first, with stripes") {
   const Theme& theme = themes().front();
   CHECK(theme.of(8) == theme.of(0));
   CHECK(Theme::striped(8));
@@ -88,7 +88,7 @@ TEST_CASE("the ninth block has the colour of the first, and stripes") {
   CHECK_FALSE(Theme::striped(16));
 }
 
-TEST_CASE("themes are found by their names, and the dark one where there is none") {
+TEST_CASE("themes are found by name; an unknown name gives the dark theme") {
   CHECK(theme("light").name == "light");
   CHECK(theme("contrast").name == "contrast");
   CHECK(theme("dark").name == "dark");

@@ -1,4 +1,4 @@
-// Laws of the table of commands: every key does something, and nobody has to guess what.
+// Tests of the table of commands: every key has an effect, and every command has a title.
 
 #include <doctest/doctest.h>
 
@@ -6,17 +6,17 @@
 #include <set>
 
 #include "tests/visualizer/support/screen_fixtures.h"
+#include "visualizer/draw/theme.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
 #include "visualizer/run/live_run.h"
-#include "visualizer/draw/theme.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
 
-// Everything that can be seen, heard or copied of a session
+// The visible state of a session as a text
 std::string state_of(const Session& session) {
   static HeadlessScreen screen(1600, 900);
   const ViewSettings& settings = session.settings;
@@ -30,7 +30,7 @@ std::string state_of(const Session& session) {
 
 bool looks_like(const Session& session, const std::string& state) { return state_of(session) == state; }
 
-// Sessions in which there is something to do for every command, one kind after the other
+// Sessions of several kinds, such that every command has an effect in one of them
 struct Situation {
   const char* name;
   void (*prepare)(Session&);
@@ -65,7 +65,7 @@ std::string after_key(const Situation& situation, const std::string& key) {
 
 }  // namespace
 
-TEST_CASE("every command can be given by each of its keys, and then something is different") {
+TEST_CASE("each key of each command changes something") {
   for (const Command& command : commands())
     for (const std::string& key : command.keys) {
       std::string where;
@@ -76,7 +76,7 @@ TEST_CASE("every command can be given by each of its keys, and then something is
     }
 }
 
-TEST_CASE("no key and no name is given twice, and each command says what it does") {
+TEST_CASE("keys and ids are unique, and each command has a title") {
   std::set<std::string> ids, keys, titles;
   for (const Command& command : commands()) {
     INFO(command.id);
@@ -94,7 +94,7 @@ TEST_CASE("no key and no name is given twice, and each command says what it does
   }
 }
 
-TEST_CASE("keys are silent while a text is typed") {
+TEST_CASE("keys give no commands while a text is typed") {
   SceneSession session("free");
   press_key(session, "E");
   REQUIRE(session.typing);
@@ -119,7 +119,7 @@ TEST_CASE("keys are silent while a text is typed") {
   CHECK_FALSE(session.typing);
 }
 
-TEST_CASE("commands that turn something on turn it off again") {
+TEST_CASE("commands that switch something on switch it off again") {
   for (const char* id : {"play", "scenes", "zoom", "code", "memory", "critical_path", "motion", "present",
                          "blank", "laser", "help", "pin"}) {
     SceneSession session("ring");
@@ -134,7 +134,7 @@ TEST_CASE("commands that turn something on turn it off again") {
   }
 }
 
-TEST_CASE("commands that go round come back: themes, what the matrix shows, devices, scenes") {
+TEST_CASE("cyclic commands return to the start: themes, matrix colours, devices, scenes") {
   const std::map<std::string, std::size_t> rounds = {{"theme", themes().size()},
                                                      {"matrix", 3},
                                                      {"next_device", 4},
@@ -153,7 +153,7 @@ TEST_CASE("commands that go round come back: themes, what the matrix shows, devi
   }
 }
 
-TEST_CASE("devices and rows are selected of the run that is watched") {
+TEST_CASE("devices and rows are selected in the main run") {
   for (const Scene& scene : scenes()) {
     Session session;
     session.open_scene(scene);
@@ -171,7 +171,7 @@ TEST_CASE("devices and rows are selected of the run that is watched") {
   }
 }
 
-TEST_CASE("Esc leads out of everything, one thing after the other") {
+TEST_CASE("Esc leaves overlays, zoom and pin one after the other") {
   SceneSession session("ring");
   const std::string before = state_of(session);
   session.settings.presenting = true;
@@ -186,7 +186,7 @@ TEST_CASE("Esc leads out of everything, one thing after the other") {
   CHECK(looks_like(session, before));
 }
 
-TEST_CASE("to zoom shows the panel in which the pointer is, of its own run") {
+TEST_CASE("zoom shows the panel under the pointer, with its own run") {
   HeadlessScreen screen(1600, 900);
   SceneSession session("causal");
   const Drawing drawing = drawn(screen, session);

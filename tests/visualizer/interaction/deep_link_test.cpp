@@ -1,19 +1,19 @@
-// Laws of links: who opens one sees what was seen when it was copied.
+// Tests of deep links: a link reproduces the picture of the session from which it was copied.
 
 #include <doctest/doctest.h>
 
 #include "tests/visualizer/support/screen_fixtures.h"
+#include "visualizer/draw/theme.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/deep_link.h"
 #include "visualizer/session/parameters.h"
-#include "visualizer/draw/theme.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
 
-// A scene at a moment, looked at in some way, on the clock that is the same for everybody
+// A random moment of a scene with random view settings, on the modelled clock, which is reproducible
 void look_around(Session& session, Random& random) {
   const auto some = [&random](std::size_t count) {
     return static_cast<std::size_t>(random.below(static_cast<std::int64_t>(count)));
@@ -39,7 +39,7 @@ std::string bad_input_message(const std::string& link) {
 
 }  // namespace
 
-TEST_CASE("who opens a link sees the same picture") {
+TEST_CASE("a link reproduces the picture") {
   HeadlessScreen screen(1600, 900);
   Random random(1);
   for (int n = 0; n < trials(30); ++n) {
@@ -55,7 +55,7 @@ TEST_CASE("who opens a link sees the same picture") {
   }
 }
 
-TEST_CASE("a link brings the text that was typed, whatever its letters") {
+TEST_CASE("a link keeps the typed text with all its characters") {
   SceneSession here("free"), there("why");
   here.set_text("to be & not=to 100% \xc3\xa4 be");
   apply_deep_link(there, deep_link(here));
@@ -71,41 +71,24 @@ TEST_CASE("an empty link changes nothing") {
   CHECK(text_of(drawn(screen, session)) == before);
 }
 
-TEST_CASE("what is no link is refused with a sentence that says why") {
-  for (const char* link : {"nonsense",
-                           "scene=nowhere",
-                           "beat=0",
-                           "beat=99",
-                           "t=-1",
-                           "t=nan",
-                           "t=1e400",
-                           "device=4",
-                           "device=1.5",
-                           "device=",
-                           "row=16",
-                           "theme=pink",
-                           "scale=9",
-                           "clock=sundial",
-                           "matrix=all",
-                           "zoom=kitchen",
-                           "zoom=ring:1",
-                           "zoom=ring:-1",
-                           "present=maybe",
-                           "pin=block",
-                           "pin=planet.3",
-                           "pin=block.1&pin_run=1",
-                           "devices=99",
-                           "devices=x",
-                           "devices=4.5",
-                           "devices=4294967298",
-                           "devices=true",
-                           "backward=1",
-                           "hop=long",
-                           "layout=round",
-                           "rotate=x",
-                           "dtype=f8",
-                           "fault=broken",
-                           "scene=ring&devices=8"}) {
+TEST_CASE("an invalid link is rejected with a sentence that explains it") {
+  for (const char* link : {"nonsense",      "scene=nowhere",
+                           "beat=0",        "beat=99",
+                           "t=-1",          "t=nan",
+                           "t=1e400",       "device=4",
+                           "device=1.5",    "device=",
+                           "row=16",        "theme=pink",
+                           "scale=9",       "clock=sundial",
+                           "matrix=all",    "zoom=kitchen",
+                           "zoom=ring:1",   "zoom=ring:-1",
+                           "present=maybe", "pin=block",
+                           "pin=planet.3",  "pin=block.1&pin_run=1",
+                           "devices=99",    "devices=x",
+                           "devices=4.5",   "devices=4294967298",
+                           "devices=true",  "backward=1",
+                           "hop=long",      "layout=round",
+                           "rotate=x",      "dtype=f8",
+                           "fault=broken",  "scene=ring&devices=8"}) {
     INFO(link);
     const std::string sentence = bad_input_message(link);
     CHECK(sentence != "");
@@ -114,7 +97,7 @@ TEST_CASE("what is no link is refused with a sentence that says why") {
   }
 }
 
-TEST_CASE("no text that pretends to be a link does harm") {
+TEST_CASE("no random link causes a crash") {
   static const std::string keys[] = {"scene=",   "beat=", "t=",    "row=",    "device=", "pin=", "zoom=",
                                      "devices=", "seq=",  "text=", "layout=", "%",       ""};
   static const std::string values[] = {

@@ -1,4 +1,4 @@
-// Laws of the pointer: what one points at is highlighted, what one clicks at stays, what one drags moves.
+// Tests of the pointer: highlighting, pinning and dragging.
 
 #include <doctest/doctest.h>
 
@@ -15,7 +15,7 @@ bool can_be_pinned(const Target& target) {
          target.kind != Target::Kind::command && target.kind != Target::Kind::time;
 }
 
-// A session on a screen, and somebody with a pointer before it.
+// A session on a screen with a pointer.
 struct Spectator {
   explicit Spectator(const std::string& scene) : session(scene) {
     session.seek(0.4 * session.duration());
@@ -42,7 +42,7 @@ struct Spectator {
 
 }  // namespace
 
-TEST_CASE("whatever can be pointed at is highlighted where one points at it, in the run that it belongs to") {
+TEST_CASE("every element is highlighted under the pointer, in its own run") {
   for (const Scene& scene : scenes()) {
     Spectator spectator(scene.id);
     for (const Element& element : spectator.drawing.elements) {
@@ -59,7 +59,7 @@ TEST_CASE("whatever can be pointed at is highlighted where one points at it, in 
   }
 }
 
-TEST_CASE("a click holds fast what it meets, a second one lets it go") {
+TEST_CASE("a click pins an element, and a second click unpins it") {
   for (const Scene& scene : scenes()) {
     Spectator spectator(scene.id);
     const Drawing at_first = spectator.drawing;
@@ -83,7 +83,7 @@ TEST_CASE("a click holds fast what it meets, a second one lets it go") {
   }
 }
 
-TEST_CASE("who drags the playhead moves it, and who has let go does not") {
+TEST_CASE("the pointer moves the playhead while the button is down") {
   Spectator spectator("ring");
   const Element* axis = spectator.find(Target::time());
   REQUIRE(axis);
@@ -103,7 +103,7 @@ TEST_CASE("who drags the playhead moves it, and who has let go does not") {
   CHECK(spectator.session.t() == duration);
 }
 
-TEST_CASE("the playhead is where the pointer took it, in every timeline of runs that are compared") {
+TEST_CASE("the playhead follows the pointer in every timeline of compared runs") {
   Spectator spectator("causal");
   for (const Element& element : spectator.drawing.elements) {
     if (element.target != Target::time()) continue;
@@ -112,7 +112,7 @@ TEST_CASE("the playhead is where the pointer took it, in every timeline of runs 
   }
 }
 
-TEST_CASE("a click on a button does what its key does") {
+TEST_CASE("a click on a button has the effect of its key") {
   Spectator spectator("ring");
   const Element* next = spectator.find(Target::to_command("next_event"));
   REQUIRE(next);
@@ -123,7 +123,7 @@ TEST_CASE("a click on a button does what its key does") {
   CHECK(spectator.session.t() == other.t());
 }
 
-TEST_CASE("a click on an arrow of a knob turns it") {
+TEST_CASE("a click on an arrow steps the parameter") {
   Spectator spectator("free");
   const Element* more = spectator.find(Target::to_command("knob:devices:+"));
   REQUIRE(more);

@@ -4,10 +4,10 @@
 
 #include "reference/definition/bad_input.h"
 #include "tests/support/file_fixtures.h"
-#include "visualizer/interaction/commands.h"
-#include "visualizer/session/notes.h"
 #include "visualizer/interaction/command_palette.h"
+#include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
+#include "visualizer/session/notes.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -20,7 +20,7 @@ void type_all(Session& session, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("what is searched is found by any words of its name, and Enter goes there") {
+TEST_CASE("a search finds entries by any words of their name, and Enter opens the first") {
   Session session;
   session.open_scene(find_scene("ring"));
   press_key(session, "/");
@@ -43,14 +43,14 @@ TEST_CASE("a search without a match changes nothing") {
   CHECK_FALSE(session.typing);
 }
 
-TEST_CASE("everything in the palette can be run") {
+TEST_CASE("every entry of the palette can be run") {
   for (const PaletteEntry& entry : palette_matches("")) {
     CAPTURE(entry.title);
     CHECK((find_command(entry.command) || entry.command.rfind("scene:", 0) == 0));
   }
 }
 
-TEST_CASE("a text of one's own becomes the tokens of free play, and keys are no commands meanwhile") {
+TEST_CASE("a typed text becomes the tokens of free play, and keys give no commands meanwhile") {
   Session session;
   session.open_scene(find_scene("free"));
   const std::string theme = session.settings.theme;
@@ -62,7 +62,7 @@ TEST_CASE("a text of one's own becomes the tokens of free play, and keys are no 
   CHECK(session.recording().words == std::vector<std::string>{"to", "be", "or", "not", "to", "be"});
 }
 
-TEST_CASE("a note stands at its moment, and beside the trace for the next time") {
+TEST_CASE("a note is kept at its moment, and in a file beside the trace") {
   const TemporaryDirectory directory;
   const std::filesystem::path trace = directory.path / "run.trace";
   Session session;
@@ -83,7 +83,7 @@ TEST_CASE("a note stands at its moment, and beside the trace for the next time")
   CHECK(session.notes().size() == 1);
 }
 
-TEST_CASE("Esc leaves a note unwritten") {
+TEST_CASE("Esc discards a note") {
   Session session;
   session.open_scene(find_scene("ring"));
   press_key(session, "A");
@@ -93,7 +93,7 @@ TEST_CASE("Esc leaves a note unwritten") {
   CHECK_FALSE(session.typing);
 }
 
-TEST_CASE("a file that holds no notes is refused and stays what it was") {
+TEST_CASE("a file that is not a notes file is rejected and left unchanged") {
   const TemporaryDirectory directory;
   const std::filesystem::path path = directory.path / "x.notes.json";
   for (const char* const text :

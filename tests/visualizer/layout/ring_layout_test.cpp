@@ -1,4 +1,4 @@
-// Laws of the ring on the screen: however many devices and however little room, nothing covers anything.
+// Tests of the layout of the ring: for any number of devices and any room, nothing overlaps.
 
 #include <doctest/doctest.h>
 
@@ -13,7 +13,7 @@ using namespace ringattn::viz;
 
 namespace {
 
-// A room for so many devices, and the ring in it
+// A random room, and the layout of a ring in it
 struct Stage {
   int devices, tracks;
   Rect room;
@@ -26,7 +26,7 @@ struct Stage {
              static_cast<float>(200 + random.below(1600)), static_cast<float>(120 + random.below(900))},
         layout(room, devices, tracks) {}
 
-  // A message between each two neighbours on each track, anywhere on its way
+  // A message at a random position of each hop on each track
   std::vector<Rect> flights(Random& random) const {
     std::vector<Rect> all;
     for (int from = 0; from < devices; ++from)
@@ -47,7 +47,7 @@ void on_random_stages(std::uint64_t seed, const Law& law) {
   }
 }
 
-// How far a point is from the nearest edge of a frame
+// The distance of a point from the nearest edge of a frame
 float distance_to(const Rect& frame, Point p) {
   const float across = std::min(std::abs(p.x - frame.x), std::abs(p.x - frame.right())),
               down = std::min(std::abs(p.y - frame.y), std::abs(p.y - frame.bottom()));
@@ -56,7 +56,7 @@ float distance_to(const Rect& frame, Point p) {
 
 }  // namespace
 
-TEST_CASE("cards of a ring stand in the room and never upon one another") {
+TEST_CASE("the cards of a ring are in the room and do not overlap") {
   on_random_stages(1, [](const Stage& stage, Random&) {
     const std::vector<Rect>& cards = stage.layout.cards();
     REQUIRE(cards.size() == static_cast<std::size_t>(stage.devices));
@@ -85,7 +85,7 @@ TEST_CASE("messages stay on their track, within the room") {
   });
 }
 
-TEST_CASE("a message covers no card and no other message, wherever each of them is") {
+TEST_CASE("a message never overlaps a card or another message") {
   on_random_stages(4, [](const Stage& stage, Random& random) {
     const std::vector<Rect> flights = stage.flights(random);
     for (std::size_t i = 0; i < flights.size(); ++i) {
@@ -95,7 +95,7 @@ TEST_CASE("a message covers no card and no other message, wherever each of them 
   });
 }
 
-TEST_CASE("a message goes round clockwise, from beside its sender to beside its receiver") {
+TEST_CASE("a message travels clockwise, from beside its sender to beside its receiver") {
   on_random_stages(5, [](const Stage& stage, Random&) {
     if (stage.devices < 2) return;
     const Point middle = stage.layout.track(0).centre();
@@ -111,7 +111,7 @@ TEST_CASE("a message goes round clockwise, from beside its sender to beside its 
   });
 }
 
-TEST_CASE("in a room of usual size there is room to read the cards of sixteen devices") {
+TEST_CASE("in a room of usual size the cards of sixteen devices are readable") {
   for (const int devices : {4, 8, 12, 16}) {
     const RingLayout layout({0, 0, 700, 350}, devices, 1);
     CHECK(layout.cards().front().w >= 80);

@@ -1,5 +1,5 @@
-// Laws of the code pane: the lines that are highlighted are in the engine's source, once, and light when what they do
-// is done.
+// Tests of the code pane: each quoted statement occurs once in the engine's source, and is highlighted while it
+// executes.
 
 #include <doctest/doctest.h>
 
@@ -18,7 +18,7 @@ using namespace ringattn::viz;
 namespace {
 
 bool highlights(const std::vector<CodeLine>& lines, std::string_view function, std::string_view part,
-            bool under_way = false) {
+                bool under_way = false) {
   return std::any_of(lines.begin(), lines.end(), [&](const CodeLine& line) {
     return line.mark->function->name == function && line.under_way == under_way &&
            line.mark->snippet.find(part) != std::string_view::npos;
@@ -35,7 +35,7 @@ RunConfig slow(Rotation rotate, bool backward, bool overlap) {
   return config;
 }
 
-// The begins and ends of all events, and a moment after each
+// The times of all events, and some moments between them
 std::vector<double> times(const Recording& recording) {
   std::vector<double> all;
   for (const Event& event : recording.events()) all.push_back(event.t);
@@ -49,7 +49,7 @@ std::vector<double> times(const Recording& recording) {
 
 }  // namespace
 
-TEST_CASE("each line that can be highlighted stands once in its file, in its function") {
+TEST_CASE("each statement of the table occurs once in its file, in its function") {
   for (const CodeMark* mark : code_marks()) {
     INFO(mark->snippet);
     const std::string_view text = embedded(mark->function->file);
@@ -61,7 +61,7 @@ TEST_CASE("each line that can be highlighted stands once in its file, in its fun
   }
 }
 
-TEST_CASE("a snippet that vanishes or is ambiguous has no lines") {
+TEST_CASE("a snippet that is missing or ambiguous has no lines") {
   const std::string_view text = "a {\n  b\n  c\n  b\n}\n";
   CHECK(lines_of_snippet(text, "c").begin == 2);
   CHECK(lines_of_snippet(text, "c\n  b").end == 4);
@@ -70,7 +70,14 @@ TEST_CASE("a snippet that vanishes or is ambiguous has no lines") {
   CHECK(lines_of_function(text, {"a", "", "a {"}).end == 5);
 }
 
-TEST_CASE("every line of the table is highlighted at some moment of some run") {
+TEST_CASE("comments and white space in the source do not hide a snippet") {
+  const std::string_view text = "f() {\n  // b();\n  a( 1,  // one\n    2);\n  // c\n  b();\n}\n";
+  CHECK(lines_of_snippet(text, "a(1, 2);\nb();").begin == 2);
+  CHECK(lines_of_snippet(text, "a(1, 2);\nb();").end == 6);
+  CHECK(lines_of_snippet(text, "c").end == 0);
+}
+
+TEST_CASE("every statement of the table is highlighted at some moment of some run") {
   std::set<const CodeMark*> seen;
   for (const Rotation rotate : {Rotation::kv, Rotation::q})
     for (const bool overlap : {true, false}) {
@@ -87,7 +94,7 @@ TEST_CASE("every line of the table is highlighted at some moment of some run") {
   }
 }
 
-TEST_CASE("a device that computes is in attend, in the act that the microscope shows") {
+TEST_CASE("a computing device is in attend, in the phase that the microscope shows") {
   const auto recording = record_run(slow(Rotation::kv, false, true)).recording;
   const Span* compute = nullptr;
   for (const Span& span : recording->spans().of(3))
@@ -117,7 +124,7 @@ TEST_CASE("a device that waits for the next block is in take_next") {
   CHECK(waits > 0);
 }
 
-TEST_CASE("while a block is on its way, the line that sent it is highlighted") {
+TEST_CASE("while a block is in flight, the statement that sent it is highlighted") {
   const auto recording = record_run(slow(Rotation::kv, false, true)).recording;
   int flights = 0;
   for (const double t : times(*recording)) {
@@ -132,7 +139,7 @@ TEST_CASE("while a block is on its way, the line that sent it is highlighted") {
   CHECK(flights > 0);
 }
 
-TEST_CASE("lines are highlighted by events of their device that have begun, whatever the run") {
+TEST_CASE("statements are highlighted by events of their device that have begun, in any run") {
   Random random(1);
   for (int n = 0; n < trials(40); ++n) {
     const auto recording = record_run(random_config(random)).recording;

@@ -1,4 +1,4 @@
-// Laws of moments that are told by what happens then.
+// Tests of event selectors, which name moments of a run by its events.
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
 #include "visualizer/model/event_selector.h"
-#include "visualizer/session/scene.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/session/scene.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -24,7 +24,7 @@ std::string bad_input_message(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a selector finds the event that it names, at its begin, its end or between") {
+TEST_CASE("a selector finds the event that it names, at its begin, at its end or between") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
     const auto recording = record_run(random_config(random)).recording;
@@ -41,7 +41,7 @@ TEST_CASE("a selector finds the event that it names, at its begin, its end or be
   }
 }
 
-TEST_CASE("of several events like it, a selector means the first in time") {
+TEST_CASE("of several matching events, a selector selects the first in time") {
   const auto recording = record_run({}).recording;
   for (const char* text : {"compute", "send what=K_V", "recv step=1", "wait", "compute mask_class=full"}) {
     const std::optional<double> time = time_of(text, *recording);
@@ -57,7 +57,7 @@ TEST_CASE("of several events like it, a selector means the first in time") {
   CHECK(time_of("end", *recording) == recording->duration(Clock::modelled));
 }
 
-TEST_CASE("a selector stays with its event when links become slower") {
+TEST_CASE("a selector still finds its event when links become slower") {
   RunConfig fast, slow;
   slow.cost.link_latency_us = 5;
   const auto before = record_run(fast).recording, after = record_run(slow).recording;
@@ -65,13 +65,13 @@ TEST_CASE("a selector stays with its event when links become slower") {
   CHECK(time_of(text, *after).value() > time_of(text, *before).value());
 }
 
-TEST_CASE("what never happens has no time") {
+TEST_CASE("a selector without a matching event has no time") {
   const auto recording = record_run({}).recording;
   for (const char* text : {"compute device=99", "grad_hop", "compute pass=1", "send what=Q"})
     CHECK_FALSE(time_of(text, *recording).has_value());
 }
 
-TEST_CASE("what is no selector is refused with a sentence") {
+TEST_CASE("an invalid selector is rejected with a sentence") {
   for (const char* text : {"", "begin", "compute colour=red", "compute device=two", "compute device=",
                            "end 50%", "compute 150%", "compute -5%", "compute x%", "start later"}) {
     INFO(text);
@@ -79,7 +79,7 @@ TEST_CASE("what is no selector is refused with a sentence") {
   }
 }
 
-TEST_CASE("every beat of every scene stands at an event of the run that it speaks of") {
+TEST_CASE("every beat of every scene matches an event of its run") {
   for (const Scene& scene : scenes())
     for (const Beat& beat : scene.beats) {
       INFO(scene.id << ": " << beat.at.text());

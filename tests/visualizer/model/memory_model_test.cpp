@@ -1,4 +1,4 @@
-// Laws of the memory panel: what it shows is what the alloc and free events of the run say.
+// Tests of the memory panel: it shows the alloc and free events of the run.
 
 #include <doctest/doctest.h>
 
@@ -11,7 +11,7 @@
 using namespace ringattn;
 using namespace ringattn::viz;
 
-TEST_CASE("the parts that a device holds add up to what it holds, at every moment") {
+TEST_CASE("the allocations of a device add up to its memory, at every moment") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
     const auto recording = record_run(random_config(random)).recording;
@@ -30,7 +30,7 @@ TEST_CASE("the parts that a device holds add up to what it holds, at every momen
   }
 }
 
-TEST_CASE("at the end everything is given back, and the peak is that of the run's summary") {
+TEST_CASE("at the end all memory is freed, and the peak equals that of the summary") {
   Random random(2);
   for (int n = 0; n < trials(40); ++n) {
     const auto recording = record_run(random_config(random)).recording;
@@ -47,7 +47,7 @@ TEST_CASE("at the end everything is given back, and the peak is that of the run'
   }
 }
 
-TEST_CASE("the slots of a device have the blocks that it holds and that came in") {
+TEST_CASE("the slots of a device contain its resident block and the incoming block") {
   for (const Rotation rotate : {Rotation::kv, Rotation::q})
     for (const bool backward : {false, true}) {
       RunConfig config;
@@ -69,7 +69,7 @@ TEST_CASE("the slots of a device have the blocks that it holds and that came in"
     }
 }
 
-TEST_CASE("one device with all scores needs what a hand adds up") {
+TEST_CASE("the memory of a device with all scores equals a sum by hand") {
   TraceHeader header;
   header.batch = 2, header.Sq = 10, header.Skv = 20, header.heads = 4, header.kv_heads = 2;
   header.head_dim = 8, header.v_dim = 6, header.dtype = "bf16";
@@ -80,7 +80,7 @@ TEST_CASE("one device with all scores needs what a hand adds up") {
   CHECK(naive_memory(header).bytes() == 2 * naive.bytes());
 }
 
-TEST_CASE("for a million positions, twice the devices hold half as much each, but for the tile") {
+TEST_CASE("for a million tokens, doubling the devices halves the memory of each, except for the tile") {
   const double tile = 4 * 256 * 512;
   CHECK((long_ring_memory(4) - tile) == 2 * (long_ring_memory(8) - tile));
   CHECK(long_ring_memory(1 << 20) - tile == 2 * 128 + 8 * 128 + 4 * (128 + 2));

@@ -1,4 +1,4 @@
-// Laws of what is so at a moment of a run: the method as one watches it.
+// Tests of the state of a run at one moment.
 
 #include <doctest/doctest.h>
 
@@ -31,7 +31,7 @@ int owner_at(int device, int step, int devices) { return ((device - step) % devi
 
 }  // namespace
 
-TEST_CASE("at step s device r works on the block of device r minus s, round the ring") {
+TEST_CASE("in step s, device r uses the block of device r minus s, cyclically") {
   at_random_moments(1, [](const Recording& recording, const Moment& now) {
     for (int d = 0; d < recording.devices(); ++d) {
       const DeviceMoment& device = now.devices[static_cast<std::size_t>(d)];
@@ -42,7 +42,7 @@ TEST_CASE("at step s device r works on the block of device r minus s, round the 
   });
 }
 
-TEST_CASE("a device computes while one of its computations is under way, and only then") {
+TEST_CASE("a device computes exactly while one of its compute spans is in progress") {
   at_random_moments(8, [](const Recording& recording, const Moment& now) {
     for (int d = 0; d < recording.devices(); ++d) {
       const Span* under_way = nullptr;
@@ -57,13 +57,13 @@ TEST_CASE("a device computes while one of its computations is under way, and onl
   });
 }
 
-TEST_CASE("in the midst of each wait a device is seen to wait") {
+TEST_CASE("in the middle of each wait, the device waits") {
   Random random(8);
   for (int n = 0; n < trials(30); ++n) {
     const auto recording = record_run(random_config(random)).recording;
     for (const Span& span : recording->spans().all()) {
       if (span.begin->kind != EventKind::wait) continue;
-      // A wait as short as the rounding of its times has no midst
+      // A wait as short as the rounding error of its times has no middle
       if (!(span.end->t - span.begin->t > 1e-9 * span.end->t)) continue;
       const Moment now = moment(*recording, (span.begin->t + span.end->t) / 2, Clock::modelled);
       const DeviceMoment& device = now.devices[static_cast<std::size_t>(span.begin->id.device)];
@@ -73,7 +73,7 @@ TEST_CASE("in the midst of each wait a device is seen to wait") {
   }
 }
 
-TEST_CASE("what a device has absorbed are the blocks of the steps until now, one each") {
+TEST_CASE("a device has absorbed one block for each step until now") {
   at_random_moments(2, [](const Recording& recording, const Moment& now) {
     for (int d = 0; d < recording.devices(); ++d) {
       const DeviceMoment& device = now.devices[static_cast<std::size_t>(d)];
@@ -87,7 +87,8 @@ TEST_CASE("what a device has absorbed are the blocks of the steps until now, one
   });
 }
 
-TEST_CASE("a message in flight is of a step of its sender, and in one pass a link carries one at a time") {
+TEST_CASE(
+    "a message in flight belongs to a step of its sender, and in one pass a link carries one at a time") {
   at_random_moments(3, [](const Recording& recording, const Moment& now) {
     std::map<std::tuple<int, bool, int>, int> on_link;
     for (const Flight& flight : now.flights) {
@@ -101,7 +102,7 @@ TEST_CASE("a message in flight is of a step of its sender, and in one pass a lin
   });
 }
 
-TEST_CASE("a block that travels is at one place: on its way, or waiting in a socket") {
+TEST_CASE("a travelling block is in one place: in flight, or in a slot") {
   at_random_moments(4, [](const Recording& recording, const Moment& now) {
     if (recording.passes() > 1) return;
     std::vector<int> places(static_cast<std::size_t>(recording.devices()));
@@ -113,7 +114,7 @@ TEST_CASE("a block that travels is at one place: on its way, or waiting in a soc
   });
 }
 
-TEST_CASE("every tile is made once: not yet, now, done, and all are done in the end") {
+TEST_CASE("every tile is computed once: not yet, now, done; at the end all are done") {
   Random random(5);
   for (int n = 0; n < trials(60); ++n) {
     const auto recording = record_run(random_config(random)).recording;
@@ -132,7 +133,7 @@ TEST_CASE("every tile is made once: not yet, now, done, and all are done in the 
   }
 }
 
-TEST_CASE("in the end nothing is under way, and everybody has finished") {
+TEST_CASE("at the end no message is in flight, and all devices have finished") {
   Random random(6);
   for (int n = 0; n < trials(60); ++n) {
     const auto recording = record_run(random_config(random)).recording;
@@ -145,7 +146,7 @@ TEST_CASE("in the end nothing is under way, and everybody has finished") {
   }
 }
 
-TEST_CASE("what a row has been through only grows, one block a step") {
+TEST_CASE("the history of a row only grows, by one block per step") {
   Random random(7);
   for (int n = 0; n < trials(40); ++n) {
     const auto recording = record_run(random_config(random)).recording;
@@ -158,7 +159,7 @@ TEST_CASE("what a row has been through only grows, one block a step") {
       CHECK(history.past.size() >= met);
       met = history.past.size();
       for (std::size_t s = 0; s < met; ++s) CHECK(history.past[s]->step == static_cast<int>(s));
-      // Queries that travel are sent on before they are used: a later step may begin first
+      // Travelling queries are sent on before they are used, so a later step may begin first
       if (history.now && !recording->header().queries_rotate())
         CHECK(history.now->step == static_cast<int>(met));
     }

@@ -8,25 +8,25 @@
 using namespace ringattn;
 using namespace ringattn::viz;
 
-TEST_CASE("what the events of a run hide is hidden, whatever its options say") {
+TEST_CASE("pairs that the events mask are masked, whatever the options") {
   for (const Rotation rotate : {Rotation::kv, Rotation::q})
     for (const Layout layout : {Layout::contiguous, Layout::zigzag}) {
       RunConfig config;
       config.causal = true, config.layout = layout, config.rotate = rotate, config.devices = 3;
       const RecordedRun run = record_run(config);
       TraceHeader header = run.recording->header();
-      header.options.clear();  // as if documents were told apart in a file
+      header.options.clear();  // as for documents separated by segment ids in a file
       const Recording silent(header, run.recording->events(), TraceExtent::complete);
       for (Index query = 0; query < header.Sq; ++query)
         for (Index key = 0; key < header.Skv; ++key) {
-          // Of a state that travels, only the first block has scores
+          // If Q rotates, only the first step of a row records scores
           if (rotate == Rotation::q && silent.owner_of_query(query) != silent.owner_of_key(key)) continue;
           CHECK(silent.visible(query, key) == (key <= query));
         }
     }
 }
 
-TEST_CASE("a recording has places for what its events say, or is refused") {
+TEST_CASE("events that name a missing device, step or row are rejected") {
   const RecordedRun run = record_run({});
   const auto says_of = [&](const auto& falsify, const std::string& part) {
     TraceHeader header = run.recording->header();
@@ -38,7 +38,7 @@ TEST_CASE("a recording has places for what its events say, or is refused") {
     return *std::find_if(events.rbegin(), events.rend(), [&](const Event& e) { return e.kind == kind; });
   };
   says_of([](TraceHeader& header, auto&) { header.devices = 129; }, "at most 128 devices");
-  says_of([](TraceHeader& header, auto&) { header.passes.clear(); }, "no passes");
+  says_of([](TraceHeader& header, auto&) { header.passes.clear(); }, "at least one pass");
   says_of([&](auto&, auto& events) { last_of(events, EventKind::compute).step = 4; }, "a step of the run");
   says_of([&](auto&, auto& events) { last_of(events, EventKind::compute).step = -1; }, "a step of the run");
   says_of([](TraceHeader& header, auto&) { header.Sq = 3; }, "a row of the run");

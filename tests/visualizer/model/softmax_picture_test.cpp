@@ -1,4 +1,4 @@
-// Laws of the softmax microscope: what it shows of a row is what the events of the row add up to.
+// Tests of the softmax microscope: its picture of a row agrees with the row events.
 
 #include <doctest/doctest.h>
 
@@ -46,7 +46,7 @@ RunConfig faulty(const std::string& fault, double score_scale) {
 
 }  // namespace
 
-TEST_CASE("what the blocks give to the sum adds up to l, at every moment") {
+TEST_CASE("the contributions of the blocks add up to l, at every moment") {
   at_random_moments(1, [](const Recording&, const SoftmaxPicture& picture) {
     if (!picture.shown) return;
     double sum = 0;
@@ -56,7 +56,7 @@ TEST_CASE("what the blocks give to the sum adds up to l, at every moment") {
   });
 }
 
-TEST_CASE("alpha shrinks what each block gave before, and the new block gave nothing") {
+TEST_CASE("alpha rescales the earlier contributions, and a new block starts at zero") {
   at_random_moments(2, [](const Recording&, const SoftmaxPicture& picture) {
     if (!picture.shown) return;
     for (std::size_t i = 0; i + 1 < picture.sum.size(); ++i)
@@ -66,7 +66,7 @@ TEST_CASE("alpha shrinks what each block gave before, and the new block gave not
   });
 }
 
-TEST_CASE("after the last block the answer of each row is that of full attention") {
+TEST_CASE("after the last block the output of each row is that of full attention") {
   Random random(3);
   for (int n = 0; n < trials(40); ++n) {
     const RunConfig config = completed(random_config(random));
@@ -77,12 +77,13 @@ TEST_CASE("after the last block the answer of each row is that of full attention
       CHECK(picture.dense);
       REQUIRE(picture.normalized_outputs.back().size() == picture.final_output.size());
       for (std::size_t d = 0; d < picture.final_output.size(); ++d)
-        CHECK(picture.normalized_outputs.back()[d] == doctest::Approx(picture.final_output[d]).epsilon(2e-3).scale(1));
+        CHECK(picture.normalized_outputs.back()[d] ==
+              doctest::Approx(picture.final_output[d]).epsilon(2e-3).scale(1));
     }
   }
 }
 
-TEST_CASE("where nobody knows full attention, a row converges on its own last answer") {
+TEST_CASE("without full attention, a row converges to its own last output") {
   const auto whole = recorded({});
   const Recording copy(whole->header(), whole->events(), TraceExtent::complete);
   const SoftmaxPicture picture = picture_at(copy, 0.5, 3), end = picture_at(copy, 1, 3);
@@ -90,14 +91,14 @@ TEST_CASE("where nobody knows full attention, a row converges on its own last an
   CHECK(picture.final_output == end.normalized_outputs.back());
 }
 
-TEST_CASE("a row is neutral until its first block, and unrecorded where the trace has no events of it") {
+TEST_CASE("a row is neutral until its first block, and unrecorded without events in the trace") {
   const auto recording = recorded({});
   CHECK(picture_at(*recording, -1, 3).state == State::neutral);
   CHECK(picture_at(*recording, 0.01, 3).state == State::absorbing);
   CHECK(picture_at(*recording, 0.5, 16).state == State::unrecorded);
 }
 
-TEST_CASE("a row meets its blocks one by one") {
+TEST_CASE("a row absorbs its blocks one by one") {
   at_random_moments(4, [](const Recording& recording, const SoftmaxPicture& picture) {
     if (!picture.shown) return;
     CHECK(picture.blocks == picture.shown->step + 1);
@@ -106,7 +107,7 @@ TEST_CASE("a row meets its blocks one by one") {
   });
 }
 
-TEST_CASE("a row meets its blocks in the order of the steps where all of them take no time") {
+TEST_CASE("a row absorbs its blocks in step order if all of them take no time") {
   RunConfig config;
   config.rotate = Rotation::q, config.cost.ns_per_pair = 0;
   const auto recording = recorded(config);
@@ -120,12 +121,12 @@ TEST_CASE("a row meets its blocks in the order of the steps where all of them ta
   }
 }
 
-TEST_CASE("a sum that was not rescaled does not add up, a right one does") {
+TEST_CASE("a sum without rescaling does not add up, a correct one does") {
   CHECK_FALSE(picture_at(*recorded(faulty("no_rescale", 4)), 1, 5).adds_up);
   CHECK(picture_at(*recorded(faulty("", 4)), 1, 5).adds_up);
 }
 
-TEST_CASE("numbers that are none stay out of the scales") {
+TEST_CASE("numbers that are not finite do not affect the scales") {
   RunConfig config = faulty("no_maximum", 4000);
   config.dtype = "f32";
   const auto recording = recorded(config);
@@ -143,7 +144,7 @@ TEST_CASE("numbers that are none stay out of the scales") {
   CHECK(range.part(infinity) == 1);
 }
 
-TEST_CASE("where Q rotates, states are merged from the second step on") {
+TEST_CASE("if Q rotates, states are merged from the second step on") {
   RunConfig config;
   config.rotate = Rotation::q;
   const auto recording = recorded(config);
@@ -152,7 +153,7 @@ TEST_CASE("where Q rotates, states are merged from the second step on") {
     if (picture.shown) CHECK(picture.merged == (picture.shown->step > 0));
   }
   CHECK(picture_at(*recording, 1, 3).merged);
-  // Also with what a device without keys found
+  // A device without keys also takes part in the merge
   config.keys = 2;
   CHECK(picture_at(*recorded(config), 1, 15).merged);
   config.keys = 16;
@@ -160,7 +161,7 @@ TEST_CASE("where Q rotates, states are merged from the second step on") {
   CHECK_FALSE(picture_at(*recorded(config), 1, 3).merged);
 }
 
-TEST_CASE("the acts of absorbing a block follow one another, and reduced motion jumps to their end") {
+TEST_CASE("the phases of absorbing a block follow one another, and reduced motion skips to their end") {
   double before = 0;
   for (double fraction = 0; fraction <= 1; fraction += 1.0 / 64) {
     const AbsorbPhases now = absorb_phases(fraction, false);

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// For the life of this object programs are looked for here first, or nowhere else.
+// For the lifetime of this object, programs are searched here first, or only here.
 class Path {
  public:
   explicit Path(const fs::path& first, bool only = false) : before_(getenv("PATH")) {
@@ -51,7 +51,7 @@ void make_movie(const fs::path& path, int pictures, const MovieOptions& options 
 
 }  // namespace
 
-TEST_CASE("ffmpeg is given every picture once, in order") {
+TEST_CASE("ffmpeg receives every picture once, in order") {
   const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, keeps_what_it_reads);
   const Path path(programs.path);
@@ -64,7 +64,7 @@ TEST_CASE("ffmpeg is given every picture once, in order") {
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("without ffmpeg a sentence names its package and the way without it") {
+TEST_CASE("without ffmpeg, the error names its package and the alternative") {
   const TemporaryDirectory directory;
   const Path path(directory.path, true);
   const std::string sentence = bad_input_message([&] { make_movie(directory.path / "a.gif", 3); });
@@ -73,7 +73,7 @@ TEST_CASE("without ffmpeg a sentence names its package and the way without it") 
   CHECK(directory.files() == 0);
 }
 
-TEST_CASE("where ffmpeg fails its words are shown, and the file stays what it was") {
+TEST_CASE("if ffmpeg fails, its error is shown and the file is unchanged") {
   const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, "cat > /dev/null\necho 'no such\ncodec' >&2\nexit 3");
   const Path path(programs.path);
@@ -85,7 +85,7 @@ TEST_CASE("where ffmpeg fails its words are shown, and the file stays what it wa
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("an ffmpeg that talks without end is quoted in short") {
+TEST_CASE("a long error output of ffmpeg is shortened") {
   const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path,
                "i=0; while [ $i -lt 5000 ]; do echo \"line $i of many\" >&2; i=$((i+1)); done; exit 1");
@@ -95,7 +95,7 @@ TEST_CASE("an ffmpeg that talks without end is quoted in short") {
   CHECK(sentence.size() < 600);
 }
 
-TEST_CASE("an ffmpeg that reads no more ends the movie and not the program") {
+TEST_CASE("if ffmpeg closes its input, the movie fails and the program continues") {
   const TemporaryDirectory directory, programs;
   const Path path(programs.path);
   signal(SIGPIPE, SIG_DFL);
@@ -103,14 +103,15 @@ TEST_CASE("an ffmpeg that reads no more ends the movie and not the program") {
     for (const char* script : {"exit 1", "exit 0", "kill -9 $$"}) {
       write_ffmpeg(programs.path, script);
       const fs::path movie = write_file(directory.path / "a.mp4", "before");
-      check_message(bad_input_message([&] { make_movie(movie, 500, {}, std::chrono::milliseconds(late ? 100 : 0)); }),
-           "[movie] ffmpeg must make the movie");
+      check_message(
+          bad_input_message([&] { make_movie(movie, 500, {}, std::chrono::milliseconds(late ? 100 : 0)); }),
+          "[movie] ffmpeg must make the movie");
       CHECK(read_file(movie) == "before");
     }
   }
 }
 
-TEST_CASE("a movie that is given up leaves nothing behind") {
+TEST_CASE("an abandoned movie leaves no file") {
   const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, keeps_what_it_reads);
   const Path path(programs.path);
@@ -132,19 +133,23 @@ TEST_CASE("numbered pictures need no ffmpeg") {
   CHECK(directory.files() == 5);
 }
 
-TEST_CASE("a movie that makes no sense is refused") {
+TEST_CASE("an invalid movie is rejected") {
   const TemporaryDirectory directory, programs;
   write_ffmpeg(programs.path, keeps_what_it_reads);
   const Path path(programs.path);
-  check_message(bad_input_message([&] { make_movie(directory.path / "a.avi", 1); }), "ends in .mp4, .webm, .gif or .png");
-  check_message(bad_input_message([&] { make_movie(directory.path / "a.mp4", 0); }), "there is no picture");
-  check_message(bad_input_message([&] { make_movie(directory.path / "a.mp4", 1, {.fps = 0}); }), "1 to 240 pictures a second");
-  check_message(bad_input_message([&] { make_movie(directory.path / "a.gif", 1, {.gif_width = 1}); }), "at least 64 pixels");
-  check_message(bad_input_message([&] { make_movie(directory.path / "missing" / "a.mp4", 1); }), "No such file or directory");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.avi", 1); }),
+                "must end in .mp4, .webm, .gif or .png");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.mp4", 0); }), "at least one picture");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.mp4", 1, {.fps = 0}); }),
+                "1 to 240 pictures per second");
+  check_message(bad_input_message([&] { make_movie(directory.path / "a.gif", 1, {.gif_width = 1}); }),
+                "at least 64 pixels");
+  check_message(bad_input_message([&] { make_movie(directory.path / "missing" / "a.mp4", 1); }),
+                "No such file or directory");
   MovieWriter movie(directory.path / "a.mp4", 64, 64);
-  check_message(bad_input_message([&] { movie.add(Image(32, 64)); }), "its pictures have one size");
-  check_message(bad_input_message([&] { movie.add(Image(64, 32)); }), "its pictures have one size");
-  CHECK(directory.files() == 1);  // the one that is being made
+  check_message(bad_input_message([&] { movie.add(Image(32, 64)); }), "all pictures must have the same size");
+  check_message(bad_input_message([&] { movie.add(Image(64, 32)); }), "all pictures must have the same size");
+  CHECK(directory.files() == 1);  // the output file in progress
 }
 
 TEST_CASE("ffmpeg makes movies of all three kinds") {

@@ -17,7 +17,7 @@ Image gradient() {
 
 }  // namespace
 
-TEST_CASE("a picture that was written is read again, pixel for pixel") {
+TEST_CASE("a written picture is read back pixel for pixel") {
   const TemporaryDirectory directory;
   write_png(directory.path / "a.png", gradient());
   const Image again = read_png(directory.path / "a.png");
@@ -28,26 +28,26 @@ TEST_CASE("a picture that was written is read again, pixel for pixel") {
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("a picture that cannot be written leaves what was there") {
+TEST_CASE("a picture that cannot be written leaves the old file unchanged") {
   const TemporaryDirectory directory;
   const auto path = write_file(directory.path / "a.png", "before");
-  check_message(bad_input_message([&] { write_png(path, Image()); }), "[picture] a picture has pixels");
+  check_message(bad_input_message([&] { write_png(path, Image()); }), "[picture] a picture must have pixels");
   CHECK(read_file(path) == "before");
   check_message(bad_input_message([&] { write_png(directory.path / "missing" / "a.png", gradient()); }),
-       "No such file or directory");
+                "No such file or directory");
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("what is no picture is refused with a sentence") {
+TEST_CASE("a file that is not a picture is rejected with a sentence") {
   const TemporaryDirectory directory;
   const auto path = directory.path / "a.png";
   check_message(bad_input_message([&] { read_png(path); }), "nothing is found there");
-  check_message(bad_input_message([&] { read_png(write_file(path, "")); }), "does not begin as one");
+  check_message(bad_input_message([&] { read_png(write_file(path, "")); }), "found another signature");
   check_message(bad_input_message([&] { read_png(write_file(path, "a text that was given a wrong name")); }),
-       "does not begin as one");
+                "found another signature");
 }
 
-TEST_CASE("a picture that was cut off or damaged is refused, wherever that is") {
+TEST_CASE("a truncated or damaged picture is rejected, wherever the damage is") {
   const TemporaryDirectory directory;
   const auto path = directory.path / "a.png";
   write_png(path, gradient());
@@ -55,7 +55,7 @@ TEST_CASE("a picture that was cut off or damaged is refused, wherever that is") 
   for (std::size_t size = 0; size + 12 < whole.size(); ++size) {
     CHECK(bad_input_message([&] { read_png(write_file(path, whole.substr(0, size))); }) != "");
   }
-  // Damage may go unseen, but never ends the program
+  // Damage may remain undetected, but must not crash the program
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string damaged = whole;
     damaged[i] = static_cast<char>(damaged[i] ^ 0x55);

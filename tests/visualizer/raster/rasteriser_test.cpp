@@ -10,8 +10,7 @@ using namespace ringattn::viz;
 
 namespace {
 
-// A picture of 16 x 16 pixels, made of triangles by hand. The texture is white at 0 and has the letter at 4
-// .. 8.
+// A picture of 16 x 16 pixels from given triangles. The texture is white at 0 and has a glyph at 4 .. 8.
 struct Triangles {
   static constexpr int side = 16;
   ImDrawList list{nullptr};
@@ -55,7 +54,7 @@ int count(const Image& image, int value) {
 
 }  // namespace
 
-TEST_CASE("a pixel is covered where its centre is") {
+TEST_CASE("a pixel is covered if its centre is") {
   Triangles t;
   t.rectangle(1.4f, 2.6f, 3.6f, 5.5f, white);
   const Image image = t.drawn();
@@ -65,17 +64,17 @@ TEST_CASE("a pixel is covered where its centre is") {
 }
 
 TEST_CASE("triangles that share a side cover each pixel once") {
-  // All round an inner corner, half transparent: a pixel covered twice would be brighter
+  // Around an inner corner, half transparent: a pixel covered twice would be brighter
   for (const ImVec2 inner : {ImVec2{8, 8}, ImVec2{7.3f, 5.9f}, ImVec2{3.5f, 11.5f}}) {
     Triangles t;
     t.corner(2, 2, half), t.corner(14, 2, half), t.corner(14, 14, half), t.corner(2, 14, half);
     t.corner(inner.x, inner.y, half);
-    t.indices({0, 1, 4, 1, 2, 4, 4, 2, 3, 4, 0, 3});  // the last one goes round the other way
+    t.indices({0, 1, 4, 1, 2, 4, 4, 2, 3, 4, 0, 3});  // the last one has the opposite orientation
     CHECK(count(t.drawn(), 128) == 12 * 12);
   }
 }
 
-TEST_CASE("a rectangle is the same drawn at once or as two triangles") {
+TEST_CASE("a rectangle is the same drawn as a whole or as two triangles") {
   for (const bool letter : {false, true}) {
     Triangles at_once;
     for (int i = 0; i < Triangles::side * Triangles::side; ++i)
@@ -95,7 +94,7 @@ TEST_CASE("a rectangle is the same drawn at once or as two triangles") {
   }
 }
 
-TEST_CASE("a transparent colour is mixed with what lies below, rounded to nearest") {
+TEST_CASE("a transparent colour is blended with the background, rounded to nearest") {
   Triangles t;
   t.rectangle(0, 0, 16, 16, IM_COL32(200, 100, 0, 255));
   t.rectangle(0, 0, 16, 16, IM_COL32(0, 50, 255, 51));
@@ -107,14 +106,14 @@ TEST_CASE("a transparent colour is mixed with what lies below, rounded to neares
   CHECK(pixel[3] == 255);
 }
 
-TEST_CASE("the texture thins the colour out") {
+TEST_CASE("the texture scales the opacity") {
   Triangles t;
   t.alpha[0] = 51;
   t.rectangle(0, 0, 16, 16, white);
   CHECK(count(t.drawn(), 51) == 256);
 }
 
-TEST_CASE("a colour changes evenly from corner to corner") {
+TEST_CASE("a colour is interpolated linearly between corners") {
   Triangles t;
   t.corner(0, 0, IM_COL32(0, 0, 0, 255)), t.corner(16, 0, IM_COL32(160, 0, 0, 255)),
       t.corner(0, 16, IM_COL32(0, 160, 0, 255));
@@ -124,7 +123,7 @@ TEST_CASE("a colour changes evenly from corner to corner") {
   for (int y = 0; y < 15; ++y) CHECK(image.pixel(0, y)[1] == 10 * y + 5);
 }
 
-TEST_CASE("nothing is drawn outside the rectangle that clips") {
+TEST_CASE("nothing is drawn outside the clip rectangle") {
   Triangles t;
   t.clip = {4, 5, 9, 7};
   t.rectangle(-5, -5, 40, 40, white);
@@ -136,7 +135,7 @@ TEST_CASE("nothing is drawn outside the rectangle that clips") {
   CHECK(image.pixel(8, 6)[0] == 255);
 }
 
-TEST_CASE("what lies far outside, or nowhere, does no harm") {
+TEST_CASE("positions far outside and NaN are safe") {
   constexpr float huge = 1e30f, nowhere = std::numeric_limits<float>::quiet_NaN();
   Triangles t;
   t.rectangle(-huge, 3, huge, 5, white);
@@ -149,7 +148,7 @@ TEST_CASE("what lies far outside, or nowhere, does no harm") {
   }
 }
 
-TEST_CASE("triangles begin to count their corners where the command says") {
+TEST_CASE("vertex offsets of commands are applied") {
   Triangles t;
   t.rectangle(0, 0, 2, 2, white);
   t.rectangle(8, 8, 11, 11, white);
@@ -168,8 +167,8 @@ TEST_CASE("triangles begin to count their corners where the command says") {
   CHECK(image.pixel(8, 8)[0] == 255);
 }
 
-TEST_CASE("the pixels are the same from every compiler") {
-  // Slanted, shaded, overlapping triangles from a small generator of numbers
+TEST_CASE("the pixels are the same with every compiler") {
+  // Oblique, shaded, overlapping triangles from a small random number generator
   Triangles t;
   std::uint32_t state = 1;
   const auto next = [&] { return state = 1664525 * state + 1013904223, state >> 8; };

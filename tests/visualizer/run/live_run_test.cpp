@@ -1,5 +1,5 @@
-// Laws of runs that are steered while they go on: they are the recorded runs, as far as they have come; what
-// is stalled or slow makes the others wait; and they end at once when nobody wants them any more.
+// Tests of live runs: a snapshot is a beginning of the recorded run, a stalled or slow device makes the others wait,
+// and a live run can be ended at any time.
 
 #include <doctest/doctest.h>
 
@@ -9,8 +9,8 @@
 #include <map>
 #include <thread>
 
-#include "tests/support/file_fixtures.h"
 #include "tests/support/error_message.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
 #include "visualizer/run/live_run.h"
@@ -23,7 +23,7 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// Whether it comes true within a time that is long for a small run
+// Whether a condition becomes true within a time that is long for a small run
 bool comes(const std::function<bool()>& condition) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!condition()) {
@@ -39,11 +39,11 @@ bool ends(const LiveRun& run) {
 
 RunConfig without_cost(Random& random) {
   RunConfig config = random_config(random);
-  config.cost.link_gbps = config.cost.link_latency_us = 0;  // which would be waited for
+  config.cost.link_gbps = config.cost.link_latency_us = 0;  // real transfers would take time
   return config;
 }
 
-// Lines of a recording by the id of their events, begins and ends apart
+// The lines of a recording by the id of their events, separately for begins and ends
 std::map<std::string, std::string> lines_by_event(const Recording& recording) {
   std::map<std::string, std::string> lines;
   for (const Event& event : recording.events()) {
@@ -53,17 +53,17 @@ std::map<std::string, std::string> lines_by_event(const Recording& recording) {
   return lines;
 }
 
-// Events that stand in both are the same, and each device of the first has those that the second begins with
+// Whether the events of _part_ are, for each device, the first events of the whole recording
 bool is_prefix(const Recording& part, const Recording& whole) {
   const auto lines = lines_by_event(whole);
   for (const auto& [event, line] : lines_by_event(part)) {
     const auto found = lines.find(event);
     if (found == lines.end() || found->second != line) return false;
   }
-  return part.broken().empty();  // the checker says so if a device has one event but not the one before
+  return part.broken().empty();  // the checker reports gaps in the sequence of a device
 }
 
-// How many spans of a kind each device has begun
+// The number of spans of a kind that each device has begun
 std::vector<int> spans_of(LiveRun& run, EventKind kind, int devices) {
   std::vector<int> counts(static_cast<std::size_t>(devices));
   for (const Span& span : run.snapshot()->spans().all())
@@ -71,7 +71,7 @@ std::vector<int> spans_of(LiveRun& run, EventKind kind, int devices) {
   return counts;
 }
 
-// What a device waits for and has not got; null: nothing
+// The unfinished wait of a device; null: none
 const Event* open_wait(const Recording& recording, int device) {
   for (const Span& span : recording.spans().of(device))
     if (span.begin->kind == EventKind::wait && !span.end) return span.begin;
@@ -80,7 +80,7 @@ const Event* open_wait(const Recording& recording, int device) {
 
 }  // namespace
 
-TEST_CASE("what is seen of a live run at any moment is what the recorded run begins with") {
+TEST_CASE("a snapshot of a live run is a beginning of the recorded run") {
   Random random(1);
   for (int trial = 0; trial < trials(40); ++trial) {
     const RunConfig config = without_cost(random);
@@ -100,11 +100,11 @@ TEST_CASE("what is seen of a live run at any moment is what the recorded run beg
   }
 }
 
-TEST_CASE("a live run stands still until it is told to go on, device by device and verb by verb") {
+TEST_CASE("a live run advances only when released, device by device and operation by operation") {
   LiveRun run({});
   const auto waits = [&] { return spans_of(run, EventKind::wait, 4); };
   const auto sends = [&] { return spans_of(run, EventKind::send, 4); };
-  // All have asked for room to send, and stand before the gate
+  // All devices have begun to wait for a slot, and are stopped at the gate
   REQUIRE(comes([&] { return waits() == std::vector<int>{1, 1, 1, 1}; }));
   CHECK(sends() == std::vector<int>{0, 0, 0, 0});
   run.step(2);
@@ -118,13 +118,13 @@ TEST_CASE("a live run stands still until it is told to go on, device by device a
   CHECK(ends(run));
 }
 
-TEST_CASE("a step that is told before the run has begun is taken") {
+TEST_CASE("a step released before the run has begun is taken") {
   LiveRun run({});
   run.step();
   CHECK(comes([&] { return spans_of(run, EventKind::send, 4) == std::vector<int>{1, 1, 1, 1}; }));
 }
 
-TEST_CASE("step by step a run comes to its end, forward and backward") {
+TEST_CASE("a live run completes step by step, forward and backward") {
   RunConfig config;
   config.devices = 2, config.backward = true;
   LiveRun run(config);
@@ -135,7 +135,7 @@ TEST_CASE("step by step a run comes to its end, forward and backward") {
   CHECK(run.snapshot()->whole());
 }
 
-TEST_CASE("when one device stalls, all others come to wait, and when it goes on so do they") {
+TEST_CASE("when one device stalls, all others wait until it continues") {
   LiveRun run({});
   run.stall(1, true);
   run.open();
@@ -150,7 +150,7 @@ TEST_CASE("when one device stalls, all others come to wait, and when it goes on 
   CHECK(run.snapshot()->broken().empty());
 }
 
-TEST_CASE("a step that is told while a device is stalled is none") {
+TEST_CASE("releasing a stalled device has no effect") {
   LiveRun run({});
   run.stall(1, true);
   run.step();
@@ -162,7 +162,7 @@ TEST_CASE("a step that is told while a device is stalled is none") {
   CHECK(comes([&] { return spans_of(run, EventKind::send, 4)[1] == 1; }));
 }
 
-TEST_CASE("a device that is stalled before the run has begun takes no verb") {
+TEST_CASE("a device stalled before the run has begun performs no operation") {
   RunConfig config;
   config.devices = 2, config.backward = true;
   LiveRun run(config);
@@ -174,7 +174,7 @@ TEST_CASE("a device that is stalled before the run has begun takes no verb") {
   CHECK(ends(run));
 }
 
-TEST_CASE("messages over a link that is slowed are late, in truth and on the virtual clock") {
+TEST_CASE("messages over a slowed link are late, in real and in modelled time") {
   RunConfig config;
   config.cost = {.link_latency_us = 4000};
   LiveRun run(config);
@@ -188,7 +188,7 @@ TEST_CASE("messages over a link that is slowed are late, in truth and on the vir
     }
 }
 
-TEST_CASE("links that grow slower and faster on the way break no invariant") {
+TEST_CASE("links that change their speed during the run violate no invariant") {
   Random random(4);
   for (int trial = 0; trial < trials(40); ++trial) {
     RunConfig config = without_cost(random);
@@ -206,13 +206,13 @@ TEST_CASE("links that grow slower and faster on the way break no invariant") {
   }
 }
 
-TEST_CASE("no link is made faster than the run says") {
+TEST_CASE("a link cannot be made faster than configured") {
   LiveRun run({});
-  check_message(bad_input_message([&] { run.slow_link(0, 0.5); }), "by a factor from 1 on; found 0.5");
-  check_message(bad_input_message([&] { run.slow_link(0, NAN); }), "by a factor from 1 on; found nan");
+  check_message(bad_input_message([&] { run.slow_link(0, 0.5); }), "at least 1; found 0.5");
+  check_message(bad_input_message([&] { run.slow_link(0, NAN); }), "at least 1; found nan");
 }
 
-TEST_CASE("a snapshot is the same one while nothing happens") {
+TEST_CASE("without new events, snapshot returns the same recording") {
   LiveRun run({});
   REQUIRE(comes([&] { return spans_of(run, EventKind::wait, 4) == std::vector<int>{1, 1, 1, 1}; }));
   const auto before = run.snapshot();
@@ -226,7 +226,7 @@ TEST_CASE("a snapshot is the same one while nothing happens") {
   CHECK(run.snapshot() == run.snapshot());
 }
 
-TEST_CASE("a live run knows the answer of full attention and the words") {
+TEST_CASE("a live run has the output of full attention and the words") {
   RunConfig config;
   config.text = "to be or not to be";
   LiveRun run(config);
@@ -234,7 +234,7 @@ TEST_CASE("a live run knows the answer of full attention and the words") {
   CHECK(run.snapshot()->dense_out(5) == record_run(config).recording->dense_out(5));
 }
 
-TEST_CASE("a live run that fails says why, and is never whole") {
+TEST_CASE("a live run that fails reports why, and its recording is incomplete") {
   for (const char* fault : {"lost", "all_send_first"}) {
     RunConfig config;
     config.fault = fault;
@@ -247,12 +247,12 @@ TEST_CASE("a live run that fails says why, and is never whole") {
   }
 }
 
-TEST_CASE("a live run is gone at once, wherever its devices stand") {
+TEST_CASE("a live run ends at once, wherever its devices wait") {
   const auto began = std::chrono::steady_clock::now();
   Random random(2);
   for (int trial = 0; trial < trials(60); ++trial) {
     RunConfig config = without_cost(random);
-    if (random.below(2)) config.cost.link_latency_us = 600e6;  // messages are under way for ten minutes
+    if (random.below(2)) config.cost.link_latency_us = 600e6;  // messages take ten minutes
     LiveRun run(config);
     if (random.below(2)) run.stall(static_cast<int>(random.below(config.devices)), true);
     for (std::int64_t verb = random.below(6); verb > 0; --verb) {
@@ -265,7 +265,7 @@ TEST_CASE("a live run is gone at once, wherever its devices stand") {
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::minutes(2));
 }
 
-TEST_CASE("whatever a live run is told while it comes to its end, or later, does no harm") {
+TEST_CASE("commands to a live run that is ending or over are safe") {
   Random random(3);
   for (int trial = 0; trial < trials(40); ++trial) {
     const RunConfig config = without_cost(random);

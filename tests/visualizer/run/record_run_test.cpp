@@ -1,26 +1,25 @@
-// Laws of the runs that the visualizer makes: they are real ones, right or wrong in just the way that is
-// asked for.
+// Tests of the runs of the visualizer: they are real runs, correct or with exactly the requested fault.
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <map>
 
+#include "reference/definition/minus_infinity.h"
 #include "reference/definition/rounding_bound.h"
-#include "tests/support/file_fixtures.h"
 #include "tests/support/error_message.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
 #include "visualizer/run/record_run.h"
 #include "visualizer/run/run_problem.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
 
-// The last change of each row of the first head, in the forward pass
+// The last update of each row of the first head, in the forward pass
 std::map<Index, const RowUpdate*> last_states(const Recording& recording) {
   std::map<Index, const RowUpdate*> last;
   std::map<Index, int> step;
@@ -30,8 +29,7 @@ std::map<Index, const RowUpdate*> last_states(const Recording& recording) {
   return last;
 }
 
-// The largest distance of what a row reads in the end from what full attention gives; infinite where it is
-// NaN
+// The largest difference between the final output of a row and full attention; infinite if it is NaN
 double worst_distance(const Recording& recording) {
   double worst = 0;
   for (const auto& [row, state] : last_states(recording)) {
@@ -66,7 +64,7 @@ const RowUpdate& first_row_update(const Recording& recording) {
 
 // ---- Right runs --------------------------------------------------------------
 
-TEST_CASE("a recorded run is whole and breaks no invariant, whatever is turned") {
+TEST_CASE("a recorded run is complete and violates no invariant, for any configuration") {
   Random random(1);
   for (int trial = 0; trial < trials(300); ++trial) {
     const RecordedRun run = record_run(random_config(random));
@@ -77,7 +75,7 @@ TEST_CASE("a recorded run is whole and breaks no invariant, whatever is turned")
   }
 }
 
-TEST_CASE("in the end every row has read what full attention gives it") {
+TEST_CASE("at the end every row has the output of full attention") {
   Random random(2);
   for (int trial = 0; trial < trials(200); ++trial) {
     const RunConfig config = completed(random_config(random));
@@ -87,7 +85,7 @@ TEST_CASE("in the end every row has read what full attention gives it") {
   }
 }
 
-TEST_CASE("equal runs have equal recordings") {
+TEST_CASE("equal configurations give equal recordings") {
   Random random(3);
   for (int trial = 0; trial < trials(30); ++trial) {
     const RunConfig config = random_config(random);
@@ -96,7 +94,7 @@ TEST_CASE("equal runs have equal recordings") {
   }
 }
 
-TEST_CASE("the header of a recorded run says which keys its rows see") {
+TEST_CASE("the header of a recorded run determines the visible keys") {
   Random random(4);
   for (int trial = 0; trial < trials(100); ++trial) {
     RunConfig config = random_config(random);
@@ -112,7 +110,7 @@ TEST_CASE("the header of a recorded run says which keys its rows see") {
   }
 }
 
-TEST_CASE("messages over the slow link take longer by its factor, and no others") {
+TEST_CASE("only messages over the slow link take longer, by its factor") {
   RunConfig config;
   config.cost = {.link_gbps = 8, .link_latency_us = 1};
   const RecordedRun even = record_run(config);
@@ -127,7 +125,7 @@ TEST_CASE("messages over the slow link take longer by its factor, and no others"
       CHECK(event.transfer_t == doctest::Approx(event.peer == 2 ? 5 * usual : usual));
 }
 
-TEST_CASE("a row of given scores has just these scores, and reads the values that belong to them") {
+TEST_CASE("a row with given scores has exactly these scores and reads the given values") {
   RunConfig config;
   config.devices = 1;
   config.scores = {1, 3, -2.5};
@@ -141,7 +139,7 @@ TEST_CASE("a row of given scores has just these scores, and reads the values tha
   CHECK(row.O_after[1] == doctest::Approx(10 * row.O_after[0]));
 }
 
-TEST_CASE("a word attends most to words that are equal but for case and punctuation") {
+TEST_CASE("a word attends most to words that are equal up to case and punctuation") {
   RunConfig config;
   config.text = " Round and\nround, it goes \"round\" ";
   config.devices = 1, config.heads = 2;
@@ -162,7 +160,7 @@ TEST_CASE("a word attends most to words that are equal but for case and punctuat
 
 // ---- Wrong runs --------------------------------------------------------------
 
-TEST_CASE("without rescaling rows are wrong, and the checker says so") {
+TEST_CASE("without rescaling rows are wrong, and the checker reports it") {
   const RecordedRun run = record_run(with_fault("no_rescale"));
   CHECK(worst_distance(*run.recording) > 1e-2);
   CHECK(contains(first_broken(*run.recording), "alpha l and the sum of exp(score - m)"));
@@ -178,7 +176,7 @@ TEST_CASE("without the maximum large scores overflow") {
   CHECK(worst_distance(*record_run(config).recording) < 1e-9);
 }
 
-TEST_CASE("a row from which a whole block is hidden becomes NaN") {
+TEST_CASE("with masked_row_nan, a row with a fully masked block becomes NaN") {
   RunConfig config = with_fault("masked_row_nan");
   CHECK(worst_distance(*record_run(config).recording) < 1e-12);
   config.causal = true;
@@ -188,13 +186,13 @@ TEST_CASE("a row from which a whole block is hidden becomes NaN") {
   CHECK_FALSE(run.recording->broken().empty());
 }
 
-TEST_CASE("states in bfloat16 are off by about its rounding") {
+TEST_CASE("states in bfloat16 have an error of about its rounding") {
   const RecordedRun run = record_run(with_fault("partials_bf16"));
   CHECK(worst_distance(*run.recording) > 1e-4);
   CHECK(worst_distance(*run.recording) < 0.1);
 }
 
-TEST_CASE("after a stale or torn block the numbers are wrong, and the order of things is not") {
+TEST_CASE("after a stale or torn block the numbers are wrong, but the trace is valid") {
   for (const char* fault : {"stale", "torn"}) {
     const RecordedRun run = record_run(with_fault(fault));
     CHECK(worst_distance(*run.recording) > 1e-2);
@@ -203,13 +201,13 @@ TEST_CASE("after a stale or torn block the numbers are wrong, and the order of t
   }
 }
 
-TEST_CASE("a block that comes twice is found out") {
+TEST_CASE("a block that arrives twice is detected") {
   const RecordedRun run = record_run(with_fault("twice"));
   CHECK(worst_distance(*run.recording) > 1e-2);
   CHECK_FALSE(run.recording->broken().empty());
 }
 
-TEST_CASE("after a lost message, and where all sends wait to be received, a deadlock shows who waits") {
+TEST_CASE("after a lost message, and with blocking sends, the deadlock names the waiting devices") {
   const std::pair<const char*, std::map<int, EventKind>> expected[] = {
       {"lost", {{2, EventKind::wait}}},
       {"all_send_first",
@@ -229,7 +227,7 @@ TEST_CASE("after a lost message, and where all sends wait to be received, a dead
   }
 }
 
-TEST_CASE("faulty runs come to an end, whatever else is turned") {
+TEST_CASE("faulty runs terminate, for any configuration") {
   Random random(5);
   for (const char* fault : {"no_rescale", "no_maximum", "masked_row_nan", "partials_bf16", "stale", "torn",
                             "lost", "twice", "all_send_first"})
@@ -241,11 +239,11 @@ TEST_CASE("faulty runs come to an end, whatever else is turned") {
         const RecordedRun run = record_run(config);
         CHECK(run.recording->whole() == run.failure.empty());
       });
-      CHECK((refused.empty() || contains(refused, "rotate K and V")));
+      CHECK((refused.empty() || contains(refused, "set rotate to kv")));
     }
 }
 
-TEST_CASE("what is no run is refused with a sentence") {
+TEST_CASE("an invalid configuration is rejected with a sentence") {
   const auto refused = [](auto change) {
     RunConfig config;
     change(config);
@@ -254,21 +252,27 @@ TEST_CASE("what is no run is refused with a sentence") {
   CHECK(refused([](RunConfig&) {}).empty());
   check_message(refused([](RunConfig& c) { c.devices = 0; }), "devices must be from 1 to 64; found 0");
   check_message(refused([](RunConfig& c) { c.keys = 5000; }), "keys must be from 1 to 4096");
-  check_message(refused([](RunConfig& c) { c.keys = c.queries = 4096; }), "at most 4194304 scores; found 16777216");
-  check_message(refused([](RunConfig& c) { c.heads = 3, c.kv_heads = 2; }), "multiple of kv_heads; found 3 and 2");
+  check_message(refused([](RunConfig& c) { c.keys = c.queries = 4096; }),
+                "at most 4194304 scores; found 16777216");
+  check_message(refused([](RunConfig& c) { c.heads = 3, c.kv_heads = 2; }),
+                "multiple of kv_heads; found 3 and 2");
   check_message(refused([](RunConfig& c) { c.window_left = -2; }), "window_left must be from -1");
   check_message(refused([](RunConfig& c) { c.dtype = "f8"; }), "dtype must be f64 or f32; found f8");
   check_message(refused([](RunConfig& c) { c.score_scale = NAN; }), "score_scale must be a finite number");
   check_message(refused([](RunConfig& c) { c.slow_link = 4; }), "slow_link must be from -1 to 3; found 4");
-  check_message(refused([](RunConfig& c) { c.slow_factor = 0.5; }), "slow_factor must be a number from 1 on");
-  check_message(refused([](RunConfig& c) { c.cost.link_gbps = -1; }), "costs must be finite and not negative");
+  check_message(refused([](RunConfig& c) { c.slow_factor = 0.5; }),
+                "slow_factor must be finite and at least 1");
+  check_message(refused([](RunConfig& c) { c.cost.link_gbps = -1; }),
+                "costs must be finite and not negative");
   check_message(refused([](RunConfig& c) { c.scores = {1, INFINITY}; }), "scores and values must be finite");
-  check_message(refused([](RunConfig& c) { c.scores = {1, 2}, c.values = {1, 2, 3}; }), "found 3 of them");
+  check_message(refused([](RunConfig& c) { c.scores = {1, 2}, c.values = {1, 2, 3}; }), "found 3 values");
   check_message(refused([](RunConfig& c) { c.values = {1}; }), "found values alone");
   check_message(refused([](RunConfig& c) { c.scores = {1}, c.text = "word"; }), "found both");
-  check_message(refused([](RunConfig& c) { c.text = " \n"; }), "from 1 to 64 words; found 0");
+  check_message(refused([](RunConfig& c) { c.text = " \n"; }), "must have 1 to 64 words; found 0");
   check_message(refused([](RunConfig& c) { c.fault = "rust"; }),
-       "a fault is wanted that the engine can make; found rust");
-  check_message(refused([](RunConfig& c) { c.fault = "stale", c.devices = 2; }), "needs 3 devices; found 2");
-  check_message(refused([](RunConfig& c) { c.fault = "no_maximum", c.rotate = Rotation::q; }), "rotate K and V");
+                "the fault must be one that the engine can simulate; found rust");
+  check_message(refused([](RunConfig& c) { c.fault = "stale", c.devices = 2; }),
+                "needs at least 3 devices; found 2");
+  check_message(refused([](RunConfig& c) { c.fault = "no_maximum", c.rotate = Rotation::q; }),
+                "set rotate to kv");
 }

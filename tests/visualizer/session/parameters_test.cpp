@@ -1,12 +1,12 @@
-// Laws of free play: whatever is turned, the engine runs and there is a picture.
+// Tests of free play: for any parameters, the engine runs and the screen can be drawn.
 
 #include <doctest/doctest.h>
 
 #include <set>
 
 #include "tests/visualizer/support/screen_fixtures.h"
-#include "visualizer/session/parameters.h"
 #include "visualizer/run/hop_ratio.h"
+#include "visualizer/session/parameters.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -21,7 +21,7 @@ std::string value_of(const Session& session, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("knobs turned at random never stop the engine, and always give a picture") {
+TEST_CASE("random parameters never stop the engine, and always give a picture") {
   HeadlessScreen screen(1600, 900);
   Random random(1);
   SceneSession session("free");
@@ -37,7 +37,7 @@ TEST_CASE("knobs turned at random never stop the engine, and always give a pictu
   }
 }
 
-TEST_CASE("a parameter that is turned up and down again is where it was") {
+TEST_CASE("stepping a parameter up and down restores it") {
   for (const Parameter& parameter : parameters()) {
     SceneSession session("free");
     const std::string before = value_of(session, parameter.id);
@@ -49,7 +49,7 @@ TEST_CASE("a parameter that is turned up and down again is where it was") {
   }
 }
 
-TEST_CASE("a hop takes as many steps as its parameter says, whatever else is turned") {
+TEST_CASE("a hop takes the configured number of steps, whatever else changes") {
   Random random(2);
   SceneSession session("free");
   for (int n = 0; n < trials(12); ++n) {
@@ -59,7 +59,7 @@ TEST_CASE("a hop takes as many steps as its parameter says, whatever else is tur
   }
 }
 
-TEST_CASE("the parameter of faults goes round all that a run can have, and over those that it cannot") {
+TEST_CASE("the fault parameter cycles through the faults that have an effect and skips the others") {
   SceneSession session("free");
   std::set<std::string> met;
   for (int n = 0; n < 10; ++n) session.adjust("fault", 1), met.insert(value_of(session, "fault"));
@@ -72,7 +72,7 @@ TEST_CASE("the parameter of faults goes round all that a run can have, and over 
   CHECK(met == std::set<std::string>{"none", "stale", "torn", "lost", "twice", "all_send_first"});
 }
 
-TEST_CASE("a parameter that asks for no possible run says so, and the run stays") {
+TEST_CASE("an impossible parameter is reported, and the run is kept") {
   SceneSession session("free");
   while (value_of(session, "fault") != "stale") session.adjust("fault", 1);
   while (value_of(session, "devices") != "3") session.adjust("devices", -1);

@@ -1,4 +1,4 @@
-// Laws of time and beats: the picture depends on where one is, never on how one came there.
+// Tests of time and beats: the picture depends on the current state only, not on the path to it.
 
 #include <doctest/doctest.h>
 
@@ -34,7 +34,7 @@ void watch(Session& session) {
 
 // ---- Time ------------------------------------------------------------------------------
 
-TEST_CASE("to seek a moment shows what to play until then shows") {
+TEST_CASE("seeking a moment shows the same as playing until then") {
   Random random(1);
   for (const Scene& scene : scenes()) {
     INFO(scene.id);
@@ -60,7 +60,7 @@ TEST_CASE("to seek a moment shows what to play until then shows") {
   }
 }
 
-TEST_CASE("a step back undoes a step on") {
+TEST_CASE("a step back undoes a step forward") {
   for (const Scene& scene : scenes()) {
     INFO(scene.id);
     Session session;
@@ -83,7 +83,7 @@ TEST_CASE("a step back undoes a step on") {
   }
 }
 
-TEST_CASE("steps on and on lead to the end, and back to the start") {
+TEST_CASE("repeated steps lead to the end, and back to the start") {
   SceneSession session("backward");
   session.seek(0);
   double before = -1;
@@ -93,7 +93,7 @@ TEST_CASE("steps on and on lead to the end, and back to the start") {
   CHECK(session.t() == 0);
 }
 
-TEST_CASE("to change the clock stays at the same beat, and back is where one was") {
+TEST_CASE("changing the clock keeps the beat, and changing back restores the time") {
   for (const Scene& scene : scenes()) {
     INFO(scene.id);
     Session session;
@@ -114,7 +114,7 @@ TEST_CASE("to change the clock stays at the same beat, and back is where one was
 
 // ---- Beats -----------------------------------------------------------------------------
 
-TEST_CASE("a beat looks the same, from wherever one comes to it") {
+TEST_CASE("a beat looks the same whatever was shown before") {
   Random random(2);
   static const char* const detours[] = {"zoom", "critical_path", "matrix", "next_row",  "next_device",
                                         "end",  "next_step",     "play",   "next_event"};
@@ -138,7 +138,7 @@ TEST_CASE("a beat looks the same, from wherever one comes to it") {
   }
 }
 
-TEST_CASE("who goes on from beat to beat sees each of them, and the answer to each question") {
+TEST_CASE("proceeding shows every beat, and the answer to each question") {
   for (const Scene& scene : scenes()) {
     INFO(scene.id);
     Session goes_on, jumps;
@@ -161,7 +161,7 @@ TEST_CASE("who goes on from beat to beat sees each of them, and the answer to ea
 
 namespace {
 
-// What the recorded run had emitted when the live one had emitted these events and no others
+// The recorded run cut to the events of a live run
 std::shared_ptr<Recording> cut_like(const Recording& live, const Recording& recorded) {
   const auto key = [](const Event& event) {
     return std::tuple(event.id.device, event.id.sequence, static_cast<int>(event.phase));
@@ -183,7 +183,7 @@ std::shared_ptr<Recording> cut_like(const Recording& live, const Recording& reco
 
 }  // namespace
 
-TEST_CASE("a live run that is under way looks like the recorded one until there") {
+TEST_CASE("a live run in progress looks like the recorded run up to there") {
   for (const Rotation rotate : {Rotation::kv, Rotation::q}) {
     RunConfig config;
     config.rotate = rotate, config.backward = true;
@@ -211,7 +211,7 @@ TEST_CASE("a live run that is under way looks like the recorded one until there"
 
 // ---- Free play -------------------------------------------------------------------------
 
-TEST_CASE("another run of free play is shown at the same part of its time") {
+TEST_CASE("in free play a changed run is shown at the same fraction of its duration") {
   SceneSession session("free");
   session.seek(0.3 * session.duration());
   for (const char* parameter : {"devices", "seq", "mask", "rotate", "backward"}) {

@@ -5,8 +5,7 @@
 
 namespace ringattn::viz {
 
-// Draws every panel of a run when _part_ of its time is over; the tests and the fuzzer of damaged traces do
-// so.
+// Draws every panel of a run at the fraction _part_ of its duration, for the tests and the fuzzer of damaged traces.
 inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, Clock clock, double part) {
   constexpr void (*panels[])(Canvas&, const Rect&, const Frame&) = {
       draw_ring_stage, draw_attention_matrix, draw_softmax_microscope, draw_timeline, draw_memory,
@@ -15,11 +14,13 @@ inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, 
   ViewSettings settings;
   settings.clock = clock;
   settings.critical_path = true;
-  settings.matrix = part < 0.3 ? MatrixColoring::owner : part < 0.6 ? MatrixColoring::score : MatrixColoring::step;
+  settings.matrix = part < 0.3   ? MatrixColoring::owner
+                    : part < 0.6 ? MatrixColoring::score
+                                 : MatrixColoring::step;
   Selection selection;
   selection.device = recording.devices() - 1;
   selection.row = std::max<Index>(0, recording.header().Sq - 1);
-  // What happens in the middle of the trace is held fast
+  // Pin the event in the middle of the trace
   if (!recording.events().empty()) {
     const EventId id = recording.events()[recording.events().size() / 2].id;
     selection.pinned = Target::event(id.device, id.sequence);

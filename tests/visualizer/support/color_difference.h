@@ -75,7 +75,7 @@ inline double ciede2000(const Triple& first, const Triple& second) {
   const double mean_chroma = (std::hypot(first[1], first[2]) + std::hypot(second[1], second[2])) / 2;
   const double stretch = 1 + 0.5 * (1 - seventh(mean_chroma));
 
-  // Lightness, chroma and hue, and how they differ
+  // Lightness, chroma and hue, and their differences
   const double a1 = stretch * first[1], a2 = stretch * second[1];
   const double C1 = std::hypot(a1, first[2]), C2 = std::hypot(a2, second[2]);
   const auto hue = [](double b, double a) {
@@ -86,7 +86,7 @@ inline double ciede2000(const Triple& first, const Triple& second) {
   const double turn = grey ? 0 : h2 - h1 - (apart ? std::copysign(2 * pi, h2 - h1) : 0);
   const double dL = second[0] - first[0], dC = C2 - C1, dH = 2 * std::sqrt(C1 * C2) * std::sin(turn / 2);
 
-  // How much each counts there
+  // Their weights
   const double L = (first[0] + second[0]) / 2, C = (C1 + C2) / 2;
   const double h = grey ? h1 + h2 : (h1 + h2 + (apart ? (h1 + h2 < 2 * pi ? 2 * pi : -2 * pi) : 0)) / 2;
   const double T = 1 - 0.17 * std::cos(h - 30 * degree) + 0.24 * std::cos(2 * h) +

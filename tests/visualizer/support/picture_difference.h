@@ -7,7 +7,7 @@
 
 namespace ringattn::viz {
 
-// Where two pictures of one size differ by more than _tolerance_ of 255 in a colour: the pixels in white.
+// The pixels, in white, where two pictures of the same size differ by more than _tolerance_ of 255 in a channel.
 struct PictureDifference {
   Image where;
   std::size_t pixels = 0;
@@ -22,7 +22,7 @@ struct PictureDifference {
     }
   }
 
-  // Of all pixels
+  // Fraction of all pixels
   double share() const { return 4 * static_cast<double>(pixels) / static_cast<double>(where.rgba.size()); }
 };
 

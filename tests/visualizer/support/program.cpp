@@ -36,7 +36,7 @@ Program::Program(std::vector<std::string> command, const std::vector<std::string
   posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
   posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
 
-  // The first variable of a name counts
+  // The first variable with a name takes precedence
   std::vector<std::string> variables = environment;
   for (char** each = environ; *each; ++each) variables.emplace_back(*each);
   REQUIRE(posix_spawnp(&process_, command.front().c_str(), &files, nullptr, pointers(command).data(),
@@ -87,9 +87,9 @@ ProcessResult run_successfully(const std::vector<std::string>& arguments) {
 }
 
 void expect_rejection(const std::vector<std::string>& arguments, const std::string& part) {
-  // Nobody may look at a window that opens by mistake
+  // Without a display, so that no window can open by mistake
   const ProcessResult answer = Program(ringviz(arguments), {"DISPLAY=", "WAYLAND_DISPLAY="}).answer();
-  INFO(line_of(arguments) << "\nstandard error: " << answer.err << "wanted in it: " << part);
+  INFO(line_of(arguments) << "\nstandard error: " << answer.err << "expected in it: " << part);
   CHECK(answer.status == 2);
   CHECK(answer.out == "");
   const bool one_line = answer.err.find('\n') + 1 == answer.err.size() && answer.err.size() > 1;

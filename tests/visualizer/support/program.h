@@ -12,25 +12,25 @@
 
 namespace ringattn {
 
-// What a program did.
+// The result of a program.
 struct ProcessResult {
-  int status = -1;  // of its exit; 128 + the signal that ended it
+  int status = -1;  // exit status, or 128 + the signal that ended it
   std::string out, err;
 };
 
-// A program that runs beside the test, and no longer than it.
+// A child process, killed in the destructor.
 class Program {
  public:
-  // Arguments are what they are, no shell comes near them. _environment_: "NAME=value", besides ours
+  // No shell is involved. _environment_: "NAME=value", in addition to our environment
   explicit Program(std::vector<std::string> command, const std::vector<std::string>& environment = {});
   ~Program();
   Program(const Program&) = delete;
 
   bool running();
   void send_signal(int signal) const;
-  // Waits for its end, which comes by force where it lasts too long
+  // Waits for the program to exit; kills it after a timeout
   ProcessResult answer();
-  std::string out() const { return read_file(files_->path / "out"); }  // so far
+  std::string out() const { return read_file(files_->path / "out"); }  // output so far
 
  private:
   std::unique_ptr<TemporaryDirectory> files_ = std::make_unique<TemporaryDirectory>();
@@ -38,7 +38,7 @@ class Program {
   int status_ = -1;
 };
 
-// Whether a condition comes true in a time that is long for any machine
+// Whether a condition becomes true within 60 s
 template <class Condition>
 bool eventually(Condition&& condition) {
   using namespace std::chrono_literals;
@@ -49,18 +49,18 @@ bool eventually(Condition&& condition) {
   return true;
 }
 
-// Whether there is such a program
+// Whether a program is installed
 bool is_installed(const std::string& program);
 
 // ---- ringviz -----------------------------------------------------------------------------
 
 std::vector<std::string> ringviz(std::vector<std::string> arguments);
 
-// Status 0 and nothing on standard error
+// Runs ringviz and checks for status 0 and an empty standard error
 ProcessResult run_successfully(const std::vector<std::string>& arguments);
 
-// Checks that bad input is refused as promised: status 2, nothing on standard output, one sentence on
-// standard error, and _part_ in it
+// Runs ringviz and checks that it rejects bad input: status 2, no standard output, one sentence with _part_ on standard
+// error
 void expect_rejection(const std::vector<std::string>& arguments, const std::string& part);
 
 }  // namespace ringattn

@@ -9,7 +9,7 @@
 
 namespace ringattn::viz {
 
-// Everything about a run is drawn, but for its fault
+// A random configuration without a fault
 inline RunConfig random_config(Random& random, int max_devices = 6) {
   RunConfig c;
   c.devices = 1 + static_cast<int>(random.below(max_devices));
@@ -36,7 +36,7 @@ inline RunConfig random_config(Random& random, int max_devices = 6) {
   return c;
 }
 
-// One event as a file has it, without its wall times
+// One event as a line of a trace file, without wall times
 inline std::string line_of(const Recording& recording, const Event& event) {
   std::ostringstream lines;
   write_json_lines(lines, recording.header(), std::span(&event, 1), WallTimes::omit);

@@ -6,13 +6,13 @@
 #include "reference/definition/random.h"
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
-#include "visualizer/session/session.h"
 #include "visualizer/raster/headless_screen.h"
+#include "visualizer/session/session.h"
 #include "visualizer/view/screen_view.h"
 
 namespace ringattn::viz {
 
-// A session that watches a scene
+// A session that shows a scene
 struct SceneSession : Session {
   explicit SceneSession(const std::string& scene) { open_scene(find_scene(scene)); }
 };
@@ -22,7 +22,7 @@ inline Drawing drawn(HeadlessScreen& screen, const Session& session) {
                     [&](Canvas& canvas) { draw_screen(canvas, screen.size(), session); });
 }
 
-// Everything that a frame shows, as a text: equal texts are equal pictures but for their colours
+// The log of a frame as a text: equal texts mean equal pictures, except for colours
 inline std::string text_of(const Drawing& drawing) {
   std::ostringstream text;
   const auto add = [&text](const Rect& r, int layer) {
@@ -51,12 +51,12 @@ inline std::ostream& operator<<(std::ostream& out, const ScreenSize& size) {
   return out << size.width << "x" << size.height << " at " << size.scale;
 }
 
-// True for about that share of the calls; RINGATTN_TEST_SCALE makes it smaller or larger
+// True for about the fraction _share_ of the calls; RINGATTN_TEST_SCALE scales it
 inline bool chosen(Random& random, double share) {
   return random.uniform() < share * static_cast<double>(trials(1000)) / 1000;
 }
 
-// Calls visit(screen, size) for some of the screens on which everything must be readable
+// Calls visit(screen, size) for a random sample of the screens on which everything must be readable
 template <class Visit>
 void for_sampled_screens(Random& random, double share, const Visit& visit) {
   for (const auto& [width, height] : {std::pair{1280, 720}, {1600, 900}, {3840, 2160}, {1024, 768}})

@@ -1,4 +1,4 @@
-// Traces that are damaged, cut off, or none at all: each gives pictures or one sentence.
+// Tests of damaged, truncated and other files: each one is drawn, or rejected with one sentence.
 
 #include <doctest/doctest.h>
 
@@ -9,8 +9,8 @@
 #include "tests/visualizer/support/random_config.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
-#include "visualizer/session/session.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/session/session.h"
 #include "visualizer/view/screen_view.h"
 
 using namespace ringattn;
@@ -18,7 +18,7 @@ using namespace ringattn::viz;
 
 namespace {
 
-// A few small runs as files have them
+// The trace files of a few small runs
 std::vector<std::string> traces() {
   RunConfig plain, turning, backward;
   plain.devices = turning.devices = 3, backward.devices = 2;
@@ -41,7 +41,7 @@ std::shared_ptr<Recording> recording_of(const std::string& bytes) {
                                      trace.strings);
 }
 
-// What refuses the trace, or nothing, when all of it has been drawn
+// The error that rejects the trace; empty if all panels have been drawn
 std::string watch(const std::string& bytes) {
   static HeadlessScreen screen(960, 540);
   return bad_input_message([&] {
@@ -58,13 +58,12 @@ void is_sentence(const std::string& sentence) {
   CHECK(sentence.rfind("[trace] ", 0) == 0);
 }
 
-// At most one sentence about it, whatever has become of a trace
+// Checks that a damaged trace gives at most one sentence
 void is_watched_or_refused(const std::string& bytes) {
   if (const std::string sentence = watch(bytes); !sentence.empty()) is_sentence(sentence);
 }
 
-// Numbers and words of the trace change places, which the reader of files is less likely to notice than
-// bytes that change
+// Exchanges numbers and words of the trace, which the file reader is less likely to detect than changed bytes
 std::string shuffled(std::string bytes, Random& random) {
   const auto begin_of_value = [&] {
     const auto from = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(bytes.size())));
@@ -84,17 +83,17 @@ std::string shuffled(std::string bytes, Random& random) {
 
 }  // namespace
 
-TEST_CASE("a trace that is whole is watched") {
+TEST_CASE("a complete trace is shown") {
   for (const std::string& bytes : traces()) CHECK(watch(bytes) == "");
 }
 
-TEST_CASE("a trace that ends after any of its lines is traced_rows as far as it goes") {
+TEST_CASE("a trace that ends after any line is shown up to there") {
   for (const std::string& bytes : traces())
     for (std::size_t end = bytes.find('\n'); end + 1 < bytes.size(); end = bytes.find('\n', end + 1))
       CHECK(watch(bytes.substr(0, end + 1)) == "");
 }
 
-TEST_CASE("a trace that ends within a line is refused with one sentence") {
+TEST_CASE("a trace that ends within a line is rejected with one sentence") {
   Random random(1);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(100); ++n) {
@@ -104,7 +103,7 @@ TEST_CASE("a trace that ends within a line is refused with one sentence") {
     }
 }
 
-TEST_CASE("whatever bytes of a trace are changed, it is traced_rows or refused") {
+TEST_CASE("a trace with changed bytes is shown or rejected") {
   Random random(2);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(150); ++n) {
@@ -118,7 +117,7 @@ TEST_CASE("whatever bytes of a trace are changed, it is traced_rows or refused")
     }
 }
 
-TEST_CASE("whatever numbers and words of a trace are exchanged, it is traced_rows or refused") {
+TEST_CASE("a trace with exchanged numbers and words is shown or rejected") {
   Random random(3);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(300); ++n) {
@@ -129,7 +128,7 @@ TEST_CASE("whatever numbers and words of a trace are exchanged, it is traced_row
     }
 }
 
-TEST_CASE("lines of a trace that are lost or stand twice are no reason to fail") {
+TEST_CASE("a trace with missing or repeated lines is shown or rejected") {
   Random random(4);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(60); ++n) {
@@ -144,7 +143,7 @@ TEST_CASE("lines of a trace that are lost or stand twice are no reason to fail")
     }
 }
 
-TEST_CASE("a trace of a run of any lengths is watched") {
+TEST_CASE("a trace with any sequence lengths is shown") {
   const std::string bytes = traces().front();
   for (const char* const length : {"0", "7", "65536", "65537", "1000000", "9223372036854775807"})
     for (const std::vector<std::string>& fields :
@@ -162,14 +161,14 @@ TEST_CASE("a trace of a run of any lengths is watched") {
     }
 }
 
-TEST_CASE("every key may be pressed while a damaged trace is watched") {
+TEST_CASE("every key may be pressed while a damaged trace is shown") {
   Random random(5);
   HeadlessScreen screen(960, 540);
   for (const std::string& bytes : traces())
     for (int n = 0; n < trials(20); ++n) {
       Session session;
-      const std::string refused =
-          bad_input_message([&] { session.open_recording(recording_of(shuffled(bytes, random)), "damaged"); });
+      const std::string refused = bad_input_message(
+          [&] { session.open_recording(recording_of(shuffled(bytes, random)), "damaged"); });
       if (!refused.empty()) continue;
       for (int keys = 0; keys < 40; ++keys) {
         const Command& command = commands()[static_cast<std::size_t>(random.below(std::ssize(commands())))];
@@ -181,7 +180,7 @@ TEST_CASE("every key may be pressed while a damaged trace is watched") {
     }
 }
 
-TEST_CASE("files of other kinds are refused with one sentence") {
+TEST_CASE("files of other kinds are rejected with one sentence") {
   const std::string png("\x89PNG\r\n\x1A\n\0\0\0\rIHDR", 16);
   for (const std::string& bytes :
        {std::string(), png, std::string("{}"), std::string("[1, 2, 3]\n"), std::string("\n\n\n"),

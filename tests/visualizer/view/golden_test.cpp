@@ -1,4 +1,4 @@
-// Pictures that people have looked at and found right, and that nothing may change unnoticed.
+// Compares the screen with golden pictures, which were checked by eye.
 
 #include <doctest/doctest.h>
 
@@ -16,7 +16,7 @@ namespace {
 
 const fs::path goldens = RINGATTN_SOURCE_DIR "/tests/visualizer/goldens";
 
-// A moment of one of the traces there, which `ringviz export --without-wall-times` wrote
+// A moment of one of the golden traces, written by `ringviz export --without-wall-times`
 struct Golden {
   const char *name, *trace, *state;
 };
@@ -46,18 +46,18 @@ Image picture_of(const Golden& golden) {
                         [&](Canvas& canvas) { draw_screen(canvas, screen.size(), session); });
 }
 
-bool renews() {
+bool update_goldens() {
   const char* const mode = std::getenv("RINGVIZ_GOLDENS");
   return mode && std::string(mode) == "write";
 }
 
 }  // namespace
 
-TEST_CASE("pictures are those that were looked at and found right") {
+TEST_CASE("pictures equal the golden pictures") {
   for (const Golden& golden : pictures) {
     const fs::path path = goldens / (std::string(golden.name) + ".png");
     const Image actual = picture_of(golden);
-    if (renews()) {
+    if (update_goldens()) {
       write_png(path, actual);
       continue;
     }
@@ -70,12 +70,12 @@ TEST_CASE("pictures are those that were looked at and found right") {
     write_png(here.string() + ".actual.png", actual);
     write_png(here.string() + ".difference.png", difference.where);
     FAIL_CHECK(difference.pixels << " pixels of " << path.string() << " have changed: see " << here.string()
-                                 << ".actual.png and .difference.png; if the new picture is right, renew it "
+                                 << ".actual.png and .difference.png; if the new picture is right, write it "
                                     "with RINGVIZ_GOLDENS=write");
   }
 }
 
-TEST_CASE("the pictures that were looked at are small enough to be kept") {
+TEST_CASE("the golden pictures are small enough for the repository") {
   std::uintmax_t bytes = 0;
   for (const fs::directory_entry& file : fs::directory_iterator(goldens)) bytes += file.file_size();
   CHECK(bytes < 700'000);

@@ -1,5 +1,4 @@
-// Laws of the panels: whatever the run, the moment and the room, what is written can be read and what is
-// shown has happened.
+// Tests of the panels: for any run, moment and size, all texts are readable and all elements belong to past events.
 
 #include <doctest/doctest.h>
 
@@ -113,7 +112,7 @@ Drawing drawn(const Shown& shown, const Panel& panel, Size size) {
   return screen.log(theme("dark"), [&](Canvas& canvas) { panel.draw(canvas, rect, shown.frame()); });
 }
 
-// The first run that one draws, half way
+// A panel showing the first run at half of its duration
 Shown small_run() {
   Shown shown{record_run({}).recording, {}, {}, {}};
   shown.now = moment(*shown.recording, 0.5 * shown.recording->duration(Clock::modelled), Clock::modelled);
@@ -122,7 +121,7 @@ Shown small_run() {
 
 }  // namespace
 
-TEST_CASE("in a panel of any size nothing written is cut, but for lines of code that are not highlighted") {
+TEST_CASE("in a panel of any size no text is cut, except lines of code that are not highlighted") {
   on_random_screens(1, [](const Panel&, const Rect&, const Drawing& drawing, const Shown&) {
     for (const DrawnText& writing : drawing.texts) {
       if (!writing.cut) continue;
@@ -134,7 +133,7 @@ TEST_CASE("in a panel of any size nothing written is cut, but for lines of code 
   });
 }
 
-TEST_CASE("in a panel of any size no two texts stand upon one another") {
+TEST_CASE("in a panel of any size no two texts overlap") {
   on_random_screens(2, [](const Panel&, const Rect&, const Drawing& drawing, const Shown&) {
     for (std::size_t i = 0; i < drawing.texts.size(); ++i)
       for (std::size_t j = 0; j < i; ++j) {
@@ -145,7 +144,7 @@ TEST_CASE("in a panel of any size no two texts stand upon one another") {
   });
 }
 
-TEST_CASE("panels keep to their room") {
+TEST_CASE("panels stay within their rectangle") {
   on_random_screens(3, [](const Panel&, const Rect& rect, const Drawing& drawing, const Shown&) {
     for (const Element& element : drawing.elements) {
       INFO(element.label);
@@ -158,7 +157,7 @@ TEST_CASE("panels keep to their room") {
   });
 }
 
-TEST_CASE("what is drawn of events, tiles and blocks names an event of the run") {
+TEST_CASE("elements for events, tiles and blocks name an event of the run") {
   on_random_screens(4, [](const Panel&, const Rect&, const Drawing& drawing, const Shown& shown) {
     for (const Element& element : drawing.elements) {
       using Kind = Target::Kind;
@@ -170,18 +169,17 @@ TEST_CASE("what is drawn of events, tiles and blocks names an event of the run")
   });
 }
 
-TEST_CASE("panels are pure: the same frame gives the same picture") {
+TEST_CASE("panels are pure: equal frames give equal pictures") {
   const Shown shown = small_run();
   for (const Panel& panel : panels) {
     const Drawing once = drawn(shown, panel, {700, 500}), again = drawn(shown, panel, {700, 500});
     REQUIRE(once.texts.size() == again.texts.size());
     CHECK(once.elements.size() == again.elements.size());
-    for (std::size_t i = 0; i < once.texts.size(); ++i)
-      CHECK(once.texts[i].text == again.texts[i].text);
+    for (std::size_t i = 0; i < once.texts.size(); ++i) CHECK(once.texts[i].text == again.texts[i].text);
   }
 }
 
-TEST_CASE("the microscope names each key of the block with its score, as the event has it") {
+TEST_CASE("the microscope shows each key of the block with the score in the event") {
   const Shown shown = small_run();
   const RowHistory history = row_history(*shown.recording, shown.now, shown.selection.row);
   const Event& event = history.now ? *history.now : *history.past.back();
@@ -191,7 +189,7 @@ TEST_CASE("the microscope names each key of the block with its score, as the eve
   CHECK(keys == event.row->scores.size());
 }
 
-TEST_CASE("the code pane lights lines, and all of a line that it lights") {
+TEST_CASE("the code pane highlights lines, and shows highlighted lines in full") {
   Shown shown = small_run();
   for (const Span& span : shown.recording->spans().of(0))
     if (span.begin->kind == EventKind::compute)
@@ -200,7 +198,7 @@ TEST_CASE("the code pane lights lines, and all of a line that it lights") {
   CHECK(drawing.elements.size() >= 3);
 }
 
-TEST_CASE("the inspector leads to the causes of an event") {
+TEST_CASE("the inspector links to the causes of an event") {
   Shown shown = small_run();
   const Event* recv = nullptr;
   for (const Event& event : shown.recording->events())

@@ -1,4 +1,4 @@
-// Laws of the whole screen: whatever is told, on whichever screen and however large, it can be read.
+// Tests of the whole screen: everything is readable, on every screen and at every scale.
 
 #include <doctest/doctest.h>
 
@@ -41,7 +41,7 @@ bool is_flight(const Element& element) {
   return element.target.kind == Target::Kind::block && contains(element.label, " from ");
 }
 
-// Of each ring that is shown its cards, and the messages between them
+// The cards of each ring on the screen, and the messages between them
 void check_rings(const Drawing& drawing) {
   for (const Element& panel : drawing.elements) {
     if (panel.target != Target::panel("ring")) continue;
@@ -86,7 +86,7 @@ void check_screen(HeadlessScreen& screen, const Session& session) {
 
 // ---- Scenes --------------------------------------------------------------------------
 
-TEST_CASE("every beat of every scene can be read on every screen") {
+TEST_CASE("every beat of every scene is readable on every screen") {
   Random random(1);
   for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
     for (const Scene& scene : scenes()) {
@@ -113,7 +113,7 @@ TEST_CASE("every beat of every scene can be read on every screen") {
 
 namespace {
 
-// A run of free play with everything turned that changes what there is to draw
+// A run of free play with random values of all parameters that affect the picture
 RunConfig drawn_run(RunConfig config, Random& random) {
   constexpr Index positions[] = {4, 8, 12, 16, 24, 32, 48, 64};
   config.devices = 2 + static_cast<int>(random.below(15));
@@ -129,7 +129,7 @@ RunConfig drawn_run(RunConfig config, Random& random) {
 
 }  // namespace
 
-TEST_CASE("in free play any ring can be read, on every screen and at every moment") {
+TEST_CASE("in free play any ring is readable, on every screen and at every moment") {
   Random random(2);
   for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
     for (int n = 0; n < trials(3); ++n) {
@@ -151,7 +151,7 @@ TEST_CASE("in free play any ring can be read, on every screen and at every momen
   });
 }
 
-TEST_CASE("what is said of things that are pointed at and held fast can be read") {
+TEST_CASE("tooltips and the pinned inspector are readable") {
   Random random(5);
   for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
     for (const Scene& scene : scenes()) {
@@ -184,14 +184,14 @@ bool shows(const Drawing& drawing, const Target& target) {
                      [&](const Element& element) { return element.target == target; });
 }
 
-bool check_message(const Drawing& drawing, const std::string& text) {
+bool has_text(const Drawing& drawing, const std::string& text) {
   return std::any_of(drawing.texts.begin(), drawing.texts.end(),
                      [&](const DrawnText& writing) { return writing.text == text; });
 }
 
 }  // namespace
 
-TEST_CASE("the help shows every command, or how to make room for all") {
+TEST_CASE("the help shows every command, or how to show all") {
   Random random(3);
   for_sampled_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
     INFO("on " << size);
@@ -202,9 +202,10 @@ TEST_CASE("the help shows every command, or how to make room for all") {
     check_writings(drawing, screen.size());
     for (const Command& command : commands()) {
       INFO(command.title);
-      CHECK((shows(drawing, Target::to_command(command.id)) || check_message(drawing, "Ctrl+- makes room for all")));
+      CHECK((shows(drawing, Target::to_command(command.id)) ||
+             has_text(drawing, "press Ctrl+- to show all keys")));
     }
-    if (size.scale <= 2) CHECK_FALSE(check_message(drawing, "Ctrl+- makes room for all"));
+    if (size.scale <= 2) CHECK_FALSE(has_text(drawing, "press Ctrl+- to show all keys"));
   });
 }
 
@@ -219,7 +220,7 @@ TEST_CASE("the list of scenes shows every scene on every screen") {
     check_writings(drawing, screen.size());
     for (const Scene& scene : scenes()) {
       INFO(scene.title);
-      CHECK(check_message(drawing, scene.title));
+      CHECK(has_text(drawing, scene.title));
     }
   });
 }

@@ -45,6 +45,7 @@ InspectorPage device_page(const Frame& frame, int device) {
   add_slot(page, "uses", now.holds);
   add_slot(page, "received", now.incoming);
 
+  // Absorbed blocks, memory, rows, and time use
   std::string absorbed;
   for (const AbsorbedBlock& each : now.absorbed)
     absorbed += (absorbed.empty() ? "" : ", ") + std::to_string(each.owner);
@@ -67,6 +68,7 @@ InspectorPage block_page(const Frame& frame, int owner) {
   page.add(queries ? "queries" : "keys",
            rows_text(queries ? recording.query_rows(owner) : recording.key_rows(owner)));
 
+  // Devices that use or have received the block, and messages that carry it
   int used = 0;
   for (std::size_t d = 0; d < frame.moment.devices.size(); ++d) {
     const DeviceMoment& device = frame.moment.devices[d];
@@ -102,6 +104,7 @@ InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
   page.add("step", std::to_string(event.step));
   page.add("mask", std::string(event.mask_class));
   page.add("live pairs", std::to_string(event.live_pairs));
+  // The visible share of the tile
   const TraceHeader& header = recording.header();
   const auto queries = static_cast<std::int64_t>(recording.query_rows(q_owner).size()),
              keys = static_cast<std::int64_t>(recording.key_rows(kv_owner).size());
@@ -124,6 +127,7 @@ InspectorPage row_page(const Frame& frame, Index row) {
     const std::vector<Index>& rows = recording.query_rows(owner);
     if (std::find(rows.begin(), rows.end(), row) != rows.end()) page.add_device("query on", owner, {});
   }
+  // The state of the row
   const SoftmaxPicture picture = softmax_picture(recording, frame.moment, row);
   if (!picture.shown) {
     page.add("state",

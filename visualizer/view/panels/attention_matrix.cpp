@@ -18,8 +18,8 @@ struct Chunk {
 std::vector<Chunk> chunks(Index count, const Recording& recording, int (Recording::*owner)(Index) const) {
   std::vector<Chunk> all;
   for (Index i = 0; i < count; ++i) {
-    const int its = (recording.*owner)(i);
-    if (all.empty() || all.back().owner != its) all.push_back({i, i, its});
+    const int its_owner = (recording.*owner)(i);
+    if (all.empty() || all.back().owner != its_owner) all.push_back({i, i, its_owner});
     all.back().end = i + 1;
   }
   return all;
@@ -95,26 +95,26 @@ class Matrix {
 
   void draw_cells(const Rect& rect, Index i, Index j) {
     if (recording_.visible(i, j)) canvas_.fill(rect, color_now(i, j));
-    if (const TileProgress& its = tile(i, j); its.compute)
+    if (const TileProgress& progress = tile(i, j); progress.compute)
       canvas_.element(rect, Target::tile(recording_.owner_of_query(i), recording_.owner_of_key(j)),
-                      its.compute->begin->id);
+                      progress.compute->begin->id);
   }
 
   Color color_now(Index i, Index j) const {
-    const TileProgress& its = tile(i, j);
+    const TileProgress& progress = tile(i, j);
     const Color blank = mix(theme_.panel, theme_.outline, 0.4);
-    if (its.state == TileProgress::State::not_yet) return blank;
-    const double part = its.state == TileProgress::State::done ? 1 : 0.25 + 0.75 * its.fraction;
-    return mix(blank, color_of(its, i, j), part);
+    if (progress.state == TileProgress::State::not_yet) return blank;
+    const double part = progress.state == TileProgress::State::done ? 1 : 0.25 + 0.75 * progress.fraction;
+    return mix(blank, color_of(progress, i, j), part);
   }
 
-  Color color_of(const TileProgress& its, Index i, Index j) const {
+  Color color_of(const TileProgress& progress, Index i, Index j) const {
     switch (frame_.settings.matrix) {
       case MatrixColoring::owner:
         break;
       case MatrixColoring::step: {
         const double last = std::max(1, recording_.devices() - 1);
-        return mix(theme_.zero, theme_.positive, (its.compute->begin->step + 1) / (last + 1));
+        return mix(theme_.zero, theme_.positive, (progress.compute->begin->step + 1) / (last + 1));
       }
       case MatrixColoring::score: {
         const double score = scores_[static_cast<std::size_t>(i * keys_ + j)];
@@ -181,11 +181,11 @@ class Matrix {
   // The step of each tile that is fully visible
   void draw_steps() {
     for_each_piece([&](const Rect& rect, const Chunk& q, const Chunk& kv) {
-      const TileProgress& its = tile(q.begin, kv.begin);
-      if (rect.w < 22 || rect.h < 18 || its.state == TileProgress::State::not_yet || !all_visible(q, kv))
+      const TileProgress& progress = tile(q.begin, kv.begin);
+      if (rect.w < 22 || rect.h < 18 || progress.state == TileProgress::State::not_yet || !all_visible(q, kv))
         return;
       const Face face = rect.w >= 70 && rect.h >= 60 ? Face::heading : Face::small;
-      const std::string step = std::to_string(its.compute->begin->step);
+      const std::string step = std::to_string(progress.compute->begin->step);
       const Color color = color_now(q.begin, kv.begin);
       // Cover the lines between cells behind the number
       const Size size = canvas_.text_size(step, face);
@@ -223,6 +223,7 @@ class Matrix {
       const Rect side = cells(0, 1, kv.begin, kv.end);
       canvas_.block({side.x, grid_.y - strip - 3, side.w, strip}, kv.owner, 0);
     }
+    // Names of the axes
     const Rect top{grid_.x, grid_.y - above, grid_.w, above - strip - 3};
     canvas_.fitting_text(top, {"keys \xe2\x86\x92", "k"}, Face::small, theme_.faint_ink);
     const Rect side{grid_.x - left_, top.y, left_ - 4, top.h};

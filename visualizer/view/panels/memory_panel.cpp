@@ -100,6 +100,7 @@ class MemoryBars {
     Color ink = theme_.ink;
     const Rect inner = segment.w > 3 ? Rect{segment.x, segment.y, segment.w - 1, segment.h} : segment;
     const float radius = std::min(3.f, inner.w / 3);
+    // A filled slot, an empty slot, a stationary block, or other memory
     if (allocation.block >= 0) {
       canvas_.block(inner, allocation.block, radius);
       name = block_label(allocation.what, allocation.block), ink = theme_.ink_on(theme_.of(allocation.block));
@@ -142,6 +143,7 @@ class MemoryBars {
       part.w = std::min(part.w, main.right() - part.x);
       if (part.w > 0) draw_computed(part, name);
     }
+    // Show that the bar continues beyond the panel
     if (x > main.right() + 1) draw_torn_edge(main);
     const std::vector<Span>& spans = frame_.recording.spans().all();
     const EventId run = spans.empty() ? EventId{} : spans.front().begin->id;

@@ -237,6 +237,7 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
   const std::string of = " of 0 \xe2\x80\xa6 " + std::to_string(frame.recording.devices() - 1);
   const bool begun = steps.last >= 0, two = begun && room.h >= line_h + 4 + small_h;
 
+  // First line: the pass and the steps
   room = around(room.centre(), room.w, two ? line_h + 4 + small_h : line_h);
   const std::string now = begun ? steps.text() : "before the first step";
   canvas.fitting_text(
@@ -244,6 +245,7 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
       {pass + ", " + now + (steps.same() ? of : ""), pass + ", " + now, now, begun ? last : "start"},
       Face::heading, theme.ink, Align::centre);
   if (!two) return;
+  // Second line: the schedule
   const std::string from = steps.same() ? last : "t";
   const std::string in_step_t = steps.same() ? "" : " in step t";
   canvas.fitting_text(

@@ -75,6 +75,7 @@ class Timeline {
   void draw_span(const Span& span, const Rect& band) {
     const Event& event = *span.begin;
     const bool past = began(span) <= frame_.moment.t;
+    // Draw the span in its lane
     Rect rect;
     switch (event.kind) {
       case EventKind::compute:
@@ -100,6 +101,7 @@ class Timeline {
       default:
         return;
     }
+    // Highlight and register it
     const Target target = Target::event(event.id.device, event.id.sequence);
     if (frame_.selection.highlights(target) ||
         (event.owner >= 0 && frame_.selection.highlights(Target::block(event.owner))))

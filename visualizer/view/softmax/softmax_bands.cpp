@@ -175,11 +175,13 @@ void draw_component(const SoftmaxView& view, const Rect& column, std::size_t d) 
   };
   const auto x_of = [&](std::size_t k) { return plot.x + plot.w * (static_cast<float>(k) + 0.5f) / steps; };
 
+  // Background, and the line at the final value
   canvas.fill(plot, mix(theme.panel, theme.raised, 0.8), 3);
   if (d < view.picture.final_output.size() && std::isfinite(view.picture.final_output[d])) {
     const float y = y_of(view.picture.final_output[d]);
     canvas.line({plot.x, y}, {plot.right(), y}, theme.right, 1.5f);
   }
+  // The values after each block, connected
   Point last{};
   for (std::size_t k = 0; k < normalized_outputs.size(); ++k) {
     const bool newest = k + 1 == normalized_outputs.size();

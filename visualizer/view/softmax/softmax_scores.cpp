@@ -156,12 +156,14 @@ class ScoreChart {
     const std::string text = SoftmaxView::short_number(value);
     const float w = canvas_.text_size(text, Face::small).w;
     const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
+    // NaN and inf are written at the zero line, -inf not at all
     if (!std::isfinite(value)) {
       if (value != -infinity)
         canvas_.fitting_text({place.x, y_of(0) - line_h_ - 1, place.w, line_h_}, {text, "!"}, Face::small,
                              theme_.wrong, Align::centre);
       return;
     }
+    // The place of the number, and its background
     const float top = inside ? (up ? bar.y + 3 : bar.bottom() - line_h_ - 3)
                              : (up ? bar.y - line_h_ - 1 : bar.bottom() + 1);
     const Rect rect = around({place.centre().x, top + line_h_ / 2}, w + 2, line_h_);
