@@ -118,8 +118,8 @@ nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Ar
     if (operands.dout) check(inputs.problem(), operands.cotangents());
     const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
     report = check_submission(s, {rows, seed, true, list_undetectable});
-    text = cli::to_text(s, report);
-    json = pretty(cli::to_json(s, report));
+    text = to_text(s, report);
+    json = pretty(to_json(s, report));
   }
   nb::dict row_ratios;
   for (TensorVerdict& tensor_verdict : report.tensor_verdicts)
@@ -143,7 +143,7 @@ nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array
                  declared(inputs, submitted, operands.cotangents(), implementation),
                  sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
   }
-  return nb::make_tuple(cli::text_of(found), found);
+  return nb::make_tuple(text_of(found), found);
 }
 
 }  // namespace

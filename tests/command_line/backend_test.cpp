@@ -24,14 +24,14 @@ std::vector<std::string> on_gpu(const std::vector<std::string>& more = {},
 // ---- Options that do not go together ---------------------------------------------------
 
 TEST_CASE("a backend is cpu or gpu, and a rung a whole number from 1 to 7") {
-  expect_rejection({"run", "--backend", "abacus"}, "cpu or gpu is wanted");
+  expect_rejection({"run", "--backend", "abacus"}, "must be cpu or gpu");
   for (const std::string rung : {"0", "8", "-1", "x", "1.5"})
     expect_rejection({"run", "--backend", "gpu", "--rung", rung}, "a whole number from 1 to 7");
 }
 
 TEST_CASE("a rung without a GPU is refused") {
-  expect_rejection({"run", "--rung", "3"}, "rungs are those of the GPU");
-  expect_rejection({"run", "--backend", "cpu", "--rung", "3"}, "rungs are those of the GPU");
+  expect_rejection({"run", "--rung", "3"}, "only the GPU has a ladder");
+  expect_rejection({"run", "--backend", "cpu", "--rung", "3"}, "only the GPU has a ladder");
 }
 
 TEST_CASE("what the GPU version does not do is refused by name") {
@@ -44,13 +44,14 @@ TEST_CASE("what the GPU version does not do is refused by name") {
                                                         {"--link-gbps", "1"},
                                                         {"--link-latency-us", "1"},
                                                         {"--softcap", "3"}};
-  for (const std::vector<std::string>& option : absent) expect_rejection(on_gpu(option), "found " + option[0]);
+  for (const std::vector<std::string>& option : absent)
+    expect_rejection(on_gpu(option), "found " + option[0]);
   expect_rejection(on_gpu({}, "f64"), "found f64");
   CHECK(directory.files() == 0);
 }
 
-TEST_CASE("NCCL carries messages of GPUs, and of no processor") {
-  expect_rejection({"run", "--transport", "nccl"}, "nccl carries messages of GPUs");
+TEST_CASE("NCCL connects GPUs only") {
+  expect_rejection({"run", "--transport", "nccl"}, "nccl connects GPUs");
   const ProcessResult answer = run_emulated(on_gpu({"--transport", "nccl", "--backward"}));
   CHECK(is_exact(answer));
   CHECK(answer.out.find(", over NCCL") != std::string::npos);
@@ -61,7 +62,7 @@ TEST_CASE("what a file asks for and the GPU version does not do is refused as we
   SafetensorsFile file = qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}, Dtype::bf16);
   file.metadata = {{"softcap", "3"}};
   expect_rejection({"run", "--backend", "gpu", "--input", save(directory.path / "capped", file)},
-          "found --softcap 3");
+                   "found --softcap 3");
   file.metadata = {{"backend", "gpu"}};  // hardware is no property of a problem
   CHECK(is_exact(run_ringattn({"run", "--input", save(directory.path / "gpu", file)})));
   const std::string doubles = save(directory.path / "f64", qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}));
@@ -100,8 +101,8 @@ TEST_CASE("a run that goes backward on the GPU gives exact gradients, and the re
   for (const std::string dtype : {"bf16", "f16", "f32"})
     for (const std::string travels : {"kv", "q"}) {
       const ProcessResult answer = run_emulated(on_gpu({"--backward", "--rotate", travels, "--kv-heads", "1",
-                                                  "--kv-seq", "31", "--causal-align", "bottom-right"},
-                                                 dtype));
+                                                        "--kv-seq", "31", "--causal-align", "bottom-right"},
+                                                       dtype));
       CHECK(is_exact(answer));
       CHECK(answer.out.find("backward rung") != std::string::npos);
     }

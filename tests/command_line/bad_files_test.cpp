@@ -16,7 +16,7 @@ SafetensorsFile small_qkv() { return qkv(small, small, small); }
 
 // `run` refuses this file, with _part_ in the sentence
 void expect_file_rejection(const SafetensorsFile& file, const std::string& part,
-                  std::vector<std::string> more_arguments = {}) {
+                           std::vector<std::string> more_arguments = {}) {
   const TemporaryDirectory directory;
   std::vector<std::string> arguments = {"run", "--input", save(directory.path / "in", file)};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
@@ -31,7 +31,8 @@ TEST_CASE("an input file is a whole and truthful safetensors file") {
   expect_rejection({"run", "--input", directory.path}, "a directory");
   const std::string bytes = read_file(save(directory.path / "in", small_qkv()));
   for (const std::size_t kept : {std::size_t{0}, std::size_t{7}, std::size_t{20}, bytes.size() - 1})
-    expect_rejection({"run", "--input", write_file(directory.path / "cut", bytes.substr(0, kept))}, "truncated");
+    expect_rejection({"run", "--input", write_file(directory.path / "cut", bytes.substr(0, kept))},
+                     "truncated");
   std::string lie = bytes;
   lie.replace(lie.find("[1,6,2,4]"), 9, "[9,6,2,4]");
   expect_rejection({"run", "--input", write_file(directory.path / "lie", lie)}, "[read_safetensors]");
@@ -85,7 +86,7 @@ TEST_CASE("dout has the shape of out, dlse that of lse, and dlse comes with dout
   expect_file_rejection(file, "dlse", {"--backward"});
   file.tensors["dlse"] = stored_row_tensor<double>(row_tensor<double>(1, 6, 2), Dtype::f64);
   file.tensors.erase("dout");
-  expect_file_rejection(file, "dlse goes with dout");
+  expect_file_rejection(file, "dlse requires dout");
 }
 
 TEST_CASE("positions and segment ids have an entry for each row") {
@@ -109,7 +110,7 @@ TEST_CASE("cu_seqlens run from 0 to the length, for queries and keys alike, with
     return file;
   };
   expect_file_rejection(with({0, 2, 5}, {0, 2, 6}), "must end with the sequence length 6");
-  expect_file_rejection(with({1, 2, 6}, {0, 2, 6}), "must begin with 0");
+  expect_file_rejection(with({1, 2, 6}, {0, 2, 6}), "must start with 0");
   expect_file_rejection(with({0, 4, 2, 6}, {0, 2, 4, 6}), "must not decrease");
   expect_file_rejection(with({0, 6}, {0, 2, 6}), "the same documents");
   expect_file_rejection(with({0, 2, 6}, {0, 3, 6}), "choose --causal-align", {"--causal"});
@@ -144,7 +145,8 @@ TEST_CASE("an output that cannot be written is found out, and nothing is left of
   const std::string good = directory.path / "good";
   for (const std::string name : {"--output", "--trace", "--steps", "--json"}) {
     const std::string other = name == "--json" ? "--output" : "--json";
-    expect_rejection({"run", "--seq", "8", name, directory.path / "missing" / "file", other, good}, "No such file");
+    expect_rejection({"run", "--seq", "8", name, directory.path / "missing" / "file", other, good},
+                     "No such file");
     expect_rejection({"run", "--seq", "8", name, directory.path, other, good}, "a directory");
     expect_rejection({"run", "--seq", "8", name, "", other, good}, name);
   }
@@ -153,7 +155,7 @@ TEST_CASE("an output that cannot be written is found out, and nothing is left of
   CHECK(directory.files() == 0);
 }
 
-TEST_CASE("a file that is written has one purpose") {
+TEST_CASE("an output file has one purpose") {
   const TemporaryDirectory directory;
   const std::string path = directory.path / "file", same = directory.path / "." / "file";
   const auto clash = [&](const std::string& one, const std::string& first, const std::string& other,
@@ -164,7 +166,7 @@ TEST_CASE("a file that is written has one purpose") {
   clash("--output", path, "--steps", same);
   clash("--output", path, "--trace", path);
   expect_rejection({"run", "--seq", "8", "--trace", path, "--json", path + ".perfetto.json"},
-          "for --json and --trace");
+                   "for --json and --trace");
   CHECK(directory.files() == 0);
   save(path, small_qkv());
   expect_rejection({"run", "--input", path, "--output", same}, "for --input and --output");

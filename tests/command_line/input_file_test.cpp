@@ -5,7 +5,7 @@
 
 using namespace ringattn;
 
-TEST_CASE("metadata of the input set options, and the command line wins and says so") {
+TEST_CASE("metadata of the input set options, and the command line overrides them with a note") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 8, 2, 4}, {1, 8, 2, 4});
   file.metadata = {{"devices", "2"},       {"layout", "striped"}, {"causal", "true"},
@@ -23,7 +23,7 @@ TEST_CASE("metadata of the input set options, and the command line wins and says
   answer = run_ringattn({"run", "--input", input, "--world-size", "4", "--json", "-"});
   CHECK(answer.json()["devices"].size() == 4);
   REQUIRE(answer.json()["notes"].size() == 1);
-  CHECK(answer.json()["notes"][0].get<std::string>().find("--devices of the command line wins") == 0);
+  CHECK(answer.json()["notes"][0].get<std::string>().find("--devices of the command line overrides") == 0);
 }
 
 TEST_CASE("metadata can say no") {
@@ -49,8 +49,8 @@ TEST_CASE("positions and segments of a file place its rows: reversed positions a
   SafetensorsFile file = qkv({1, 5, 1, 4}, {1, 5, 1, 4}, {1, 5, 1, 4});
   const auto out = [&] {
     const std::string path = directory.path / "out";
-    REQUIRE(
-        is_exact(run_ringattn({"run", "--causal", "--input", save(directory.path / "in", file), "--output", path})));
+    REQUIRE(is_exact(
+        run_ringattn({"run", "--causal", "--input", save(directory.path / "in", file), "--output", path})));
     return to_tensor<double>("out", read_safetensors(path).at("out"), Axes::bshd);
   };
   const Tensor<double> V = to_tensor<double>("v", file.at("v"), Axes::bshd);
@@ -69,6 +69,6 @@ TEST_CASE("a long text may bring the positions of its queries along") {
   const Index N = 1 << 16;
   SafetensorsFile file = qkv({1, N, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, Dtype::f32);
   file.tensors["q_positions"] = stored_integers(std::vector<std::int64_t>(static_cast<std::size_t>(N), 7));
-  CHECK(is_exact(call(
+  CHECK(is_exact(run_ringattn(
       {"run", "--causal", "--causal-align", "top-left", "--input", save(directory.path / "in", file)})));
 }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "reference/definition/chunked.h"
 #include "reference/definition/comparison.h"
 #include "reference/definition/layout.h"
 #include "reference/definition/rounding_bound.h"
-#include "reference/definition/chunked.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "tests/command_line/command_line.h"
@@ -69,7 +69,7 @@ TEST_CASE("--steps shows whose keys came when, and what each device knew: at the
   const TemporaryDirectory directory;
   const std::string steps_path = directory.path / "steps";
   const SafetensorsFile results = run_results({"--seq", "8", "--heads", "2", "--dim", "4", "--dtype", "f64",
-                                              "--causal", "--layout", "striped", "--steps", steps_path});
+                                               "--causal", "--layout", "striped", "--steps", steps_path});
   const SafetensorsFile steps = read_safetensors(steps_path);
   CHECK(steps.tensors.size() == 3 * 3 * 4);
   const Tensor<double> out = to_tensor<double>("out", results.at("out"), Axes::bshd);
@@ -102,7 +102,7 @@ TEST_CASE("a trace of the command line describes a run that can have happened") 
     for (const std::string rows : {"all", "0,7,7", "3"}) {
       REQUIRE(is_exact(
           run_ring({"--seq", "8", "--heads", "2", "--dim", "4", "--causal", "--rotate", rotate, "--backward",
-               "--trace", path, "--trace-rows", rows, "--link-gbps", "1", "--link-latency-us", "5"})));
+                    "--trace", path, "--trace-rows", rows, "--link-gbps", "1", "--link-latency-us", "5"})));
       const TraceFile trace = read_trace(path);
       const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
       INFO((broken.empty() ? "" : broken.front()));

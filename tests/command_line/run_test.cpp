@@ -2,28 +2,28 @@
 
 #include <limits>
 
+#include "reference/definition/minus_infinity.h"
 #include "tests/command_line/command_line.h"
 #include "tests/support/file_fixtures.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
 TEST_CASE("a run that is right ends with status 0 and a line that begins with exact") {
   for (const std::string dtype : {"f64", "f32", "bf16", "f16"})
     for (const std::string layout : {"contiguous", "striped", "zigzag"})
-      CHECK(is_exact(run_ring({"--seq", "10", "--dtype", dtype, "--layout", layout, "--causal", "--backward"})));
+      CHECK(is_exact(
+          run_ring({"--seq", "10", "--dtype", dtype, "--layout", layout, "--causal", "--backward"})));
   for (const std::string rotate : {"kv", "q"})
-    CHECK(
-        is_exact(run_ring({"--seq", "7", "--kv-seq", "19", "--v-dim", "3", "--kv-heads", "1", "--batch", "2",
-                      "--rotate", rotate, "--backward", "--window", "4,-1", "--causal-align", "top-left"})));
+    CHECK(is_exact(
+        run_ring({"--seq", "7", "--kv-seq", "19", "--v-dim", "3", "--kv-heads", "1", "--batch", "2",
+                  "--rotate", rotate, "--backward", "--window", "4,-1", "--causal-align", "top-left"})));
   CHECK(is_exact(run_ring({"--seq", "2", "--softcap", "3", "--softmax-scale", "-0.5"})));
 }
 
 TEST_CASE("a query that sees no key is no error") {
   const SafetensorsFile results =
       run_results({"--seq", "9", "--kv-seq", "3", "--causal", "--causal-align", "bottom-right"});
-  CHECK(to_row_tensor<double>("lse", results.at("lse"))(0, 0, 1, 0) ==
-        minus_infinity<double>);
+  CHECK(to_row_tensor<double>("lse", results.at("lse"))(0, 0, 1, 0) == minus_infinity<double>);
 }
 
 TEST_CASE("a text is attended to byte by byte") {

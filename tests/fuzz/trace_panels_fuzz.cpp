@@ -5,7 +5,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/trace_file.h"
-#include "tests/visualizer/all_panels.h"
+#include "tests/visualizer/support/all_panels.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;

@@ -5,7 +5,7 @@
 #include <limits>
 #include <sstream>
 
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 #include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;

@@ -78,7 +78,7 @@ def test_assert_attention_is_for_tests():
 @pytest.mark.parametrize(
     ("keywords", "error", "sentence"),
     [
-        ({}, ValueError, "there must be a result to judge"),
+        ({}, ValueError, "at least one of out, lse, dq, dk and dv"),
         ({"dq": q}, ValueError, "dout"),
         ({"out": right[:, :5]}, ValueError, "out must have the shape"),
         ({"lse": right_lse.transpose(0, 2, 1)}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),

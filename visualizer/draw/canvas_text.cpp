@@ -11,9 +11,9 @@ namespace ringattn::viz {
 namespace {
 
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";
-constexpr float leading = 1.2f;  // from line to line of a paragraph, in heights of a line
+constexpr float leading = 1.2f;  // distance of the lines of a paragraph, in line heights
 
-// Line breaks and the like become blanks
+// Replaces line breaks and other control characters by spaces
 std::string on_one_line(std::string_view text) {
   std::string line(text);
   for (char& c : line) {
@@ -31,13 +31,13 @@ Size Canvas::text_size(std::string_view text, Face face) const {
   return {size.x / unit_, font.FontSize / unit_};
 }
 
-// Half a pixel too much is none
+// Up to half a pixel of excess is accepted
 bool Canvas::fits(const Rect& rect, const Size& size) const {
   const float slack = 0.5f / unit_;
   return size.w <= rect.w + slack && size.h <= rect.h + slack;
 }
 
-// As much of a text as there is room for, and an ellipsis
+// The longest beginning of a text that fits together with an ellipsis
 std::string Canvas::shortened(std::string_view text, float width, Face face) const {
   const float room = width - text_size(ellipsis, face).w;
   if (room < 0) return {};
@@ -56,7 +56,7 @@ Rect Canvas::line_of_text(const Rect& rect, std::string_view text, Face face, Co
   const float height = std::min(size.h, rect.h);
   const Rect place{rect.x + left, rect.y + (rect.h - height) / 2, std::min(size.w, rect.w), height};
 
-  // Letters stand on whole pixels; where a line is too high for its place, so is what is left of it
+  // Glyphs start at whole pixels, even if the line is too high for its place and is clipped
   const ImFont& font = fonts_.font(face);
   const ImVec2 corner{std::round(place.x * unit_), std::round((rect.centre().y - size.h / 2) * unit_)};
   const Pixels p = pixels(rect, 0);

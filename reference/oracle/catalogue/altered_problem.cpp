@@ -71,12 +71,13 @@ std::optional<Problem<double>> AlteredProblem::as_problem() const {
 }
 
 Problem<double> AlteredProblem::problem(const std::vector<Index>& rows, Tensor<double>& Q,
-                                   Matrix<bool>& seen) const {
+                                        Matrix<bool>& seen) const {
   const Problem<double> whole{
       view(Operand::q), view(Operand::k), view(Operand::v), q_positions, kv_positions, scoring, {}, {}};
   Problem<double> selected = with_queries(whole, rows, Q);
   if (!sees_) return selected;
 
+  // Visibility by a rule of its own: a boolean mask of pairs instead of positions
   const Index B = Q.shape().B, Sq = Q.shape().S, Skv = selected.K.shape.S;
   seen.resize(B * Sq, Skv);
   for (Index b = 0; b < B; ++b)
@@ -108,7 +109,8 @@ Gradients<double> AlteredProblem::gradients(const BackwardSimulation& simulation
   return user;
 }
 
-void AlteredProblem::scatter_gradient(const Tensor<double>& gradient, Operand operand, Gradients<double>& user) const {
+void AlteredProblem::scatter_gradient(const Tensor<double>& gradient, Operand operand,
+                                      Gradients<double>& user) const {
   const Source& from = source(operand);
   Tensor<double>* const targets[] = {&user.dq, &user.dk, &user.dv};
   Tensor<double>& target = *targets[static_cast<std::size_t>(from.of)];

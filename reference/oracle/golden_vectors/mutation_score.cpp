@@ -10,7 +10,7 @@
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 #include "reference/oracle/error_bound/distance.h"
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 
 namespace ringattn {
 

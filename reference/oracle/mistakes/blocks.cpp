@@ -46,7 +46,7 @@ RowWeights attend(const QueryRow& row, const Keys& keys, Index Skv) {
 double log_of_sum(double a, double b) {
   const double larger = std::max(a, b);
   return larger == minus_infinity<double> ? minus_infinity<double>
-                                : larger + std::log(std::exp(a - larger) + std::exp(b - larger));
+                                          : larger + std::log(std::exp(a - larger) + std::exp(b - larger));
 }
 
 void correct_merge(RowWeights& merged, const RowWeights& block) {

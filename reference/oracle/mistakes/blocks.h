@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "reference/oracle/catalogue/variant.h"
 #include "reference/oracle/catalogue/simulation.h"
+#include "reference/oracle/catalogue/variant.h"
 
 namespace ringattn {
 

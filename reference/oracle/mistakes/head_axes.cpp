@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <set>
 
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -100,7 +100,7 @@ RowPositions positions_of_copies(const Problem<double>& problem, bool pushed_bac
 }
 
 AlteredProblem repeated_on_the_sequence_axis(const Problem<double>& problem, const Sharding&,
-                                        const Variant& variant) {
+                                             const Variant& variant) {
   const Index S = problem.K.shape.S, heads = problem.K.shape.H, G = problem.query_heads_per_kv_head();
   AlteredProblem wrong(problem);
   const auto read_both = [&](Index rows, Index all_heads, const AlteredProblem::Origin& origin) {
@@ -141,49 +141,50 @@ std::vector<Mistake> head_axis_mistakes() {
       {.id = "H3",
        .family = Family::heads,
        .title = "the heads are merged without a transpose",
-       .wrong = "out, (B, H, S, D) in memory, is viewed as (B, S, H, D)",
-       .fingerprint = "lse is right; the first row of the first head and the last row of the last are right, "
-                      "between them the rows are shuffled",
-       .why = "A view changes the names of the axes, not the order of the memory.",
+       .wrong = "out, stored as (B, H, S, D), is viewed as (B, S, H, D)",
+       .fingerprint = "lse is right; the first row of the first head and the last row of the last head are "
+                      "right, the rows between are shuffled",
+       .why = "A view renames the axes but does not reorder the memory.",
        .fix = "Transpose heads and sequence before the view.",
        .seen_in = "jsbaan/transformer-from-scratch#6",
        .variants = several_heads,
        .forward = merged_without_transpose},
       {.id = "H4",
        .family = Family::heads,
-       .title = "K and V are repeated along the sequence instead of the heads",
-       .wrong = "with G = Hq / Hkv: K and V have G Skv rows, each key G times",
-       .fingerprint = "out right and lse too large by ln G, or keys of other rows and heads",
-       .why = "The axis given to the repetition is that of the sequence.",
-       .fix = "Repeat each head in place, on the head axis; or do not repeat at all.",
+       .title = "K and V are repeated along the sequence axis instead of the head axis",
+       .wrong = "with G = Hq / Hkv, K and V have G Skv rows, each key G times",
+       .fingerprint = "out is right and lse too large by ln G, or keys of other rows and heads are read",
+       .why = "The repetition was given the sequence axis.",
+       .fix = "Repeat each head in place along the head axis, or do not repeat at all.",
        .seen_in = "PrimeIntellect-ai/prime-rl#2681",
        .variants = each_repetition,
        .alteration = repeated_on_the_sequence_axis},
       {.id = "H5",
        .family = Family::heads,
-       .title = "inputs are read with the axes of sequence and heads exchanged",
-       .wrong = "a tensor (B, S, H, D) in memory is viewed as (B, H, S, D)",
-       .fingerprint = "all heads are wrong, lse too unless only v is misread",
-       .why = "A view changes the names of the axes, not the order of the memory.",
-       .fix = "Transpose heads and sequence, or tell the kernel the strides.",
+       .title = "an input is read with sequence axis and head axis exchanged",
+       .wrong = "a tensor stored as (B, S, H, D) is viewed as (B, H, S, D)",
+       .fingerprint = "all heads are wrong, and so is lse unless only v is misread",
+       .why = "A view renames the axes but does not reorder the memory.",
+       .fix = "Transpose heads and sequence, or pass the strides to the kernel.",
        .variants = each_input,
        .alteration = inputs_misread},
       {.id = "H6",
        .family = Family::heads,
-       .title = "inputs and output are taken for (B, H, S, D) and are (B, S, H, D)",
-       .wrong = "q, k, v and out (B, S, H, D) in memory are all viewed as (B, H, S, D)",
-       .fingerprint = "everything is wrong, though the program agrees with itself",
-       .why = "The kernel wants other axes than the caller has.",
-       .fix = "Transpose heads and sequence before the call and after it.",
+       .title = "inputs and output are read as (B, H, S, D) but stored as (B, S, H, D)",
+       .wrong = "q, k, v and out, stored as (B, S, H, D), are all viewed as (B, H, S, D)",
+       .fingerprint = "everything is wrong, although the program is consistent with itself",
+       .why = "The kernel expects a different axis order from the caller's.",
+       .fix = "Transpose heads and sequence before and after the call.",
        .variants = several_heads,
        .forward = all_misread},
       {.id = "H7",
        .family = Family::heads,
-       .title = "the elements of the heads are interleaved in the output",
-       .wrong = "out of a row is stored (D, H) and read as (H, D)",
-       .fingerprint = "lse is right; the first element of the first head and the last of the last are right",
-       .why = "The heads were merged along the wrong one of two axes.",
-       .fix = "Merge with the head before the element: place h D + d.",
+       .title = "head elements are interleaved in the output",
+       .wrong = "each row of out is stored as (D, H) and read as (H, D)",
+       .fingerprint = "lse is right; the first element of the first head and the last element of the last "
+                      "head are right",
+       .why = "The heads were merged along the wrong axis.",
+       .fix = "Merge with the head before the element: index h D + d.",
        .variants = several_heads,
        .forward = merged_with_elements_first},
   };

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "reference/definition/chunked.h"
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -83,7 +83,8 @@ Variants each_permuting_layout(const Simulation& sim) {
 
 // ---- One permutation of the way in and out is missing or wrong --------------
 
-AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& sharding,
+                            const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   AlteredProblem wrong(problem);
   if (variant["left"] == 0) {
@@ -96,7 +97,8 @@ AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& shar
   return wrong;
 }
 
-AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sharding,
+                             const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   AlteredProblem wrong(problem);
   switch (variant["wrong"]) {
@@ -116,7 +118,8 @@ AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sha
   return wrong;
 }
 
-AlteredProblem operand_not_permuted(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem operand_not_permuted(const Problem<double>& problem, const Sharding& sharding,
+                                    const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   const auto wrong_order = [&](const Rows& order) {
     switch (variant["order"]) {
@@ -137,11 +140,13 @@ AlteredProblem operand_not_permuted(const Problem<double>& problem, const Shardi
 }
 
 Variants left_out_or_in(const Simulation& sim) {
-  return each_permuting_layout(sim) * each_named("left", {"out in shard order", "q, k and v as they were"});
+  return each_permuting_layout(sim) *
+         each_named("left", {"out in shard order", "q, k and v in sequence order"});
 }
 
 Variants out_or_in(const Simulation& sim) {
-  return each_permuting_layout(sim) * each_named("wrong", {"out", "q, k and v", "both, and so the mask"});
+  return each_permuting_layout(sim) *
+         each_named("wrong", {"out", "q, k and v", "both, only the mask is wrong"});
 }
 
 Variants each_operand_order(const Simulation& sim) {
@@ -211,7 +216,7 @@ Rows chunks_exchanged(int devices, Index N) {
 }
 
 AlteredProblem zigzag_chunks_exchanged(const Problem<double>& problem, const Sharding& sharding,
-                                  const Variant& variant) {
+                                       const Variant& variant) {
   const Orders exchanged{chunks_exchanged(sharding.devices(), problem.Q.shape.S),
                          chunks_exchanged(sharding.devices(), problem.K.shape.S)};
   return misplaced(problem, {orders_of(Layout::zigzag, problem, sharding), exchanged}, variant["where"]);
@@ -232,7 +237,8 @@ Rows reversed_rows(const Sharding& sharding, Index N, bool of_devices) {
   return rows;
 }
 
-AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sharding,
+                             const Variant& variant) {
   const bool of_devices = variant["of"] == 1;
   const Index Sq = problem.Q.shape.S, Skv = problem.K.shape.S;
   const Orders right =
@@ -252,15 +258,17 @@ Rows shards_in_order(const Sharding& sharding, Index N, Index n) {
   return rows;
 }
 
-AlteredProblem shards_misplaced(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem shards_misplaced(const Problem<double>& problem, const Sharding& sharding,
+                                const Variant& variant) {
   const Orders shifted{shards_in_order(sharding, problem.Q.shape.S, variant["order"]),
                        shards_in_order(sharding, problem.K.shape.S, variant["order"])};
   return misplaced(problem, {shifted, orders_of(sharding.layout, problem, sharding)}, variant["where"]);
 }
 
 AlteredProblem taken_for_another_layout(const Problem<double>& problem, const Sharding& sharding,
-                                   const Variant& variant) {
-  return misplaced(problem, {orders_of(sharding.layout, problem, sharding), orders_of(variant, problem, sharding)},
+                                        const Variant& variant) {
+  return misplaced(problem,
+                   {orders_of(sharding.layout, problem, sharding), orders_of(variant, problem, sharding)},
                    variant["where"]);
 }
 
@@ -300,76 +308,76 @@ std::vector<Mistake> layout_mistakes() {
   return {
       {.id = "P1",
        .family = Family::layout,
-       .title = "the result, or the input, is not permuted",
-       .wrong = "out is left in the order of the shards; or q, k and v are not dealt out as out is put back",
+       .title = "the result or the input is not permuted",
+       .wrong = "out stays in shard order, or q, k and v are sharded without the permutation",
        .fingerprint = "without a mask, the right rows in another order",
-       .why = "Of the two permutations, in and out, one is missing.",
-       .fix = "With L the order of the shards: X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
+       .why = "One of the two permutations, to shard order and back, is missing.",
+       .fix = "With L the shard order, use X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
        .variants = left_out_or_in,
        .alteration = not_permuted},
       {.id = "P2",
        .family = Family::layout,
-       .title = "a permutation is taken for its inverse",
+       .title = "a permutation is confused with its inverse",
        .wrong = "out(n) = out_shards(L(n)); or X_shards(L(n)) = X(n); or both",
        .fingerprint =
-           "the right rows in another order; all is right where L is its own inverse, as for P stripes of "
-           "P rows",
-       .why = "Gathering by L and scattering by L are inverse to one another.",
-       .fix = "X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
+           "the right rows in another order; no error where L is its own inverse, as for P stripes of P rows",
+       .why = "Gathering by L and scattering by L are inverse operations.",
+       .fix = "Use X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
        .variants = out_or_in,
        .alteration = inverse_taken},
       {.id = "P3",
        .family = Family::layout,
-       .title = "one operand is dealt out in another order than the others",
+       .title = "one operand is sharded in a different order from the others",
        .wrong = "K_shards(n) = K(L(n)), but V_shards(n) = V(n)",
-       .fingerprint = "V: lse is right and out is wrong; K: both are wrong",
-       .why = "The operand was left out when the others were permuted, or was permuted twice.",
-       .fix = "Deal out q, k, v and the positions by the same rule.",
+       .fingerprint = "V: lse is right and out is wrong; K or Q: both are wrong",
+       .why = "The operand was not permuted with the others, or was permuted twice.",
+       .fix = "Shard q, k, v and the positions by the same rule.",
        .variants = each_operand_order,
        .alteration = operand_not_permuted},
       {.id = "P8",
        .family = Family::layout,
        .title = "zigzag: the two chunks of a device are exchanged",
-       .wrong = "device r takes its rows for chunks 2P - 1 - r and r, in this order",
-       .fingerprint = "the right rows, or keys, half a shard away from where they belong",
+       .wrong = "device r reads its rows as the chunks 2P - 1 - r and r, in this order",
+       .fingerprint = "the right rows or keys, half a shard from where they belong",
        .why = "One side stores the later chunk first.",
-       .fix = "Everywhere chunk r first, then chunk 2P - 1 - r.",
+       .fix = "Store chunk r first and chunk 2P - 1 - r second, everywhere.",
        .variants = where_in_zigzag,
        .alteration = zigzag_chunks_exchanged},
       {.id = "P9",
        .family = Family::layout,
-       .title = "rows are in reverse order",
-       .wrong = "row i is taken for row S - 1 - i, in the sequence or on its device",
+       .title = "the rows are in reverse order",
+       .wrong = "row i is read as row S - 1 - i, in the sequence or within its device",
        .fingerprint = "out: the right rows in reverse order",
-       .why = "A flip was made once instead of twice.",
-       .fix = "Rows ascend, on every device.",
+       .why = "A flip is applied once instead of twice.",
+       .fix = "Keep the rows of every device in ascending order.",
        .variants = each_reversal,
        .alteration = rows_reversed},
       {.id = "P10",
        .family = Family::layout,
-       .title = "the shards are put together in the wrong order",
-       .wrong = "the shard of device r is taken for that of device r - n",
-       .fingerprint = "out: whole shards have changed places",
-       .why = "The ranks of the ring are not those of the gathering, or the owner is counted from elsewhere.",
-       .fix = "Shard r is that of device r of the ring, whatever its rank elsewhere.",
+       .title = "the shards are gathered in the wrong order",
+       .wrong = "the shard of device r is read as that of device r - n",
+       .fingerprint = "out: whole shards are exchanged",
+       .why = "The ranks of the ring differ from those of the gather, or the owner is counted from another "
+              "device.",
+       .fix = "Gather shard r from device r of the ring, whatever its rank in other groups.",
        .variants = each_shard_order,
        .alteration = shards_misplaced},
       {.id = "P11",
        .family = Family::layout,
-       .title = "out is put back in order and lse is not",
-       .wrong = "lse is left in the order of the shards; or out is",
-       .fingerprint = "one of out and lse is right, the other has the right rows in another order",
-       .why = "Two results have two permutations, and one was forgotten.",
-       .fix = "out(L(n)) = out_shards(n) and lse(L(n)) = lse_shards(n).",
+       .title = "out is restored to sequence order but lse is not",
+       .wrong = "lse stays in shard order, or out does",
+       .fingerprint = "one of out and lse is right; the other has the right rows in another order",
+       .why = "Both results need the permutation, and one was forgotten.",
+       .fix = "Use out(L(n)) = out_shards(n) and lse(L(n)) = lse_shards(n).",
        .variants = out_or_lse,
        .forward = half_restored},
       {.id = "P12",
        .family = Family::layout,
-       .title = "shards of one layout are taken for those of another",
-       .wrong = "shard row n is row L(n), and is taken for row L'(n)",
+       .title = "shards of one layout are read as those of another",
+       .wrong = "shard row n is row L(n) of the sequence, but is read as row L'(n)",
        .fingerprint = "out: the right rows in another order",
-       .why = "The way in and the way out were given different layouts.",
-       .fix = "One layout for dealing out, for the mask and for putting together.",
+       .why = "Sharding and gathering use different layouts.",
+       .fix = "Use one layout for sharding, masking and gathering.",
        .variants = each_other_permuting_layout,
        .alteration = taken_for_another_layout},
   };

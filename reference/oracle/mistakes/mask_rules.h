@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/mistake.h"
 #include "reference/oracle/mistakes/blocks.h"
-#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -14,7 +14,7 @@ namespace ringattn {
 // A query, a key, and where both lie on the ring: all that a mask can ask.
 struct Pair {
   Index b, h, i, j;        // sequence, query head, row of the query, row of the key
-  RowPosition q, k;              // where both stand
+  RowPosition q, k;        // where both stand
   int device, owner;       // who has the query, who had the key before any hop
   Index q_place, k_place;  // among the rows of their devices
   double S;                // scaled and soft-capped score
@@ -61,7 +61,8 @@ AttentionOutput<double> attend_with_scores(const Simulation& sim, const Score& s
 // Attention where a query sees the keys that the rule admits
 template <class Admits>
 AttentionOutput<double> attend_where(const Simulation& sim, const Admits& admits) {
-  return attend_with_scores(sim, [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity<double>; });
+  return attend_with_scores(sim,
+                            [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity<double>; });
 }
 
 // The query rows and keys of a device

@@ -6,9 +6,9 @@
 #include <set>
 
 #include "reference/definition/chunked.h"
-#include "reference/oracle/catalogue/catalogue.h"
-#include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -81,8 +81,8 @@ Variants each_stand_in(const Simulation& sim) {
 Variants each_exchange(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return sim.problem().Q.shape.H == sim.problem().K.shape.H
-             ? each_named("query head", {"each for itself"})
-             : each_named("query head", {"each for itself", "first of its group", "last of its group"});
+             ? each_named("query head", {"each separately"})
+             : each_named("query head", {"each separately", "first of its group", "last of its group"});
 }
 
 // The query heads of a group meet the keys of their queries as one, their mean
@@ -217,27 +217,30 @@ Variants each_batch_entry(const Simulation& sim) {
 }  // namespace
 
 std::vector<Mistake> operand_mistakes() {
-  const ProblemAlteration v_from_k = one_of("v", {with_operands(Operand::q, Operand::k, Operand::k), with_operands(Operand::q, Operand::k, Operand::q)});
-  const ProblemAlteration scores_of_others = one_of("scores", {with_operands(Operand::q, Operand::q, Operand::v), with_operands(Operand::k, Operand::k, Operand::v),
-                                                     with_operands(Operand::q, Operand::v, Operand::v), with_operands(Operand::v, Operand::k, Operand::v)});
+  const ProblemAlteration v_from_k = one_of("v", {with_operands(Operand::q, Operand::k, Operand::k),
+                                                  with_operands(Operand::q, Operand::k, Operand::q)});
+  const ProblemAlteration scores_of_others = one_of(
+      "scores",
+      {with_operands(Operand::q, Operand::q, Operand::v), with_operands(Operand::k, Operand::k, Operand::v),
+       with_operands(Operand::q, Operand::v, Operand::v), with_operands(Operand::v, Operand::k, Operand::v)});
   return {
       {.id = "V1",
        .family = Family::operands,
        .title = "K and V are exchanged",
        .wrong = "out = softmax(scale Q V^T) K",
-       .fingerprint = "everything is wrong, lse too",
+       .fingerprint = "everything is wrong, including lse",
        .why = "Two arguments, or the two halves of a packed tensor, are in the wrong order.",
-       .fix = "The scores are of Q and K; V is what is read.",
+       .fix = "Compute the scores from Q and K, and the output from V.",
        .seen_in = "ruvnet/agentic-flow#191",
        .variants = where_equally_wide,
        .alteration = with_operands(Operand::q, Operand::v, Operand::k)},
       {.id = "V2",
        .family = Family::operands,
-       .title = "another operand is read in place of V",
-       .wrong = "out = softmax(scale Q K^T) K, or ... Q",
-       .fingerprint = "lse is right, every row of out is wrong",
-       .why = "The same tensor was passed twice, or the wrong part of a packed one was taken.",
-       .fix = "out = softmax(scale Q K^T) V. Test with three tensors that differ.",
+       .title = "another operand is used as V",
+       .wrong = "out = softmax(scale Q K^T) K, or softmax(scale Q K^T) Q",
+       .fingerprint = "lse is right; every row of out is wrong",
+       .why = "The same tensor was passed twice, or the wrong part of a packed tensor was taken.",
+       .fix = "Use out = softmax(scale Q K^T) V, and test with three different tensors.",
        .seen_in = "ruvnet/agentic-flow#191",
        .variants = each_stand_in_for_v,
        .alteration = v_from_k},
@@ -245,8 +248,8 @@ std::vector<Mistake> operand_mistakes() {
        .family = Family::operands,
        .title = "the softmax runs over the queries instead of the keys",
        .wrong = "P_ij = exp(S_ij) / (sum over i' of exp(S_i'j))",
-       .fingerprint = "the columns of P sum to 1, the rows do not: with V = 1 the rows of out differ",
-       .why = "The axis of the softmax is that of the queries.",
+       .fingerprint = "the columns of P sum to 1, the rows do not; with V = 1 the rows of out differ",
+       .why = "The softmax is taken along the query axis.",
        .fix = "Normalise each row of S over its keys.",
        .variants = each_axis,
        .forward = softmax_over_queries},
@@ -254,45 +257,45 @@ std::vector<Mistake> operand_mistakes() {
        .family = Family::operands,
        .title = "Q and K are exchanged",
        .wrong = "S = scale K Q^T",
-       .fingerprint = "the scores on the diagonal are right, all others are those of the transposed matrix",
-       .why = "Two arguments are in the wrong order; with equal shapes nothing else notices.",
-       .fix = "S = scale Q K^T: a row for every query.",
+       .fingerprint = "the scores on the diagonal are right; all others are those of the transposed matrix",
+       .why = "Two arguments are in the wrong order; with equal shapes no error is raised.",
+       .fix = "Use S = scale Q K^T, with one row per query.",
        .variants = each_exchange,
        .alteration = q_and_k_exchanged},
       {.id = "V8",
        .family = Family::operands,
-       .title = "Q and K are exchanged, the query heads of a group averaged",
-       .wrong = "S = scale K mean(Q)^T, the mean over the heads that share a K/V head",
-       .fingerprint = "all query heads of a group give the same rows",
-       .why = "Two arguments are in the wrong order, and the head axis was reduced until the shapes agreed.",
-       .fix = "S = scale Q K^T: a row for every query of every head.",
+       .title = "Q and K are exchanged and the query heads of a group averaged",
+       .wrong = "S = scale K mean(Q)^T, the mean over the query heads that share a K/V head",
+       .fingerprint = "all query heads of a group return the same rows",
+       .why = "Two arguments are in the wrong order, and the head axis was reduced to make the shapes agree.",
+       .fix = "Use S = scale Q K^T, with one row per query of each head.",
        .variants = where_heads_are_grouped,
        .forward = exchanged_with_the_mean},
       {.id = "V5",
        .family = Family::operands,
-       .title = "the scores are made of the wrong operands",
+       .title = "the scores are computed from the wrong operands",
        .wrong = "S = scale Q Q^T, K K^T, Q V^T or V K^T; out = softmax(S) V",
-       .fingerprint = "lse is wrong; with Q Q^T or K K^T most rows read chiefly their own key",
-       .why = "The same tensor was passed twice, or the wrong part of a packed one was taken.",
-       .fix = "S = scale Q K^T.",
+       .fingerprint = "lse is wrong; with Q Q^T or K K^T most rows attend mainly to their own key",
+       .why = "The same tensor was passed twice, or the wrong part of a packed tensor was taken.",
+       .fix = "Use S = scale Q K^T.",
        .variants = each_stand_in,
        .alteration = scores_of_others},
       {.id = "V6",
        .family = Family::operands,
-       .title = "one entry of the batch lends its K and V to all",
+       .title = "all batch entries use the K and V of one entry",
        .wrong = "entry b reads K and V of entry 0",
-       .fingerprint = "one entry of the batch is right, all others are wrong",
-       .why = "The stride or the index of the batch is missing from the address of K or V.",
-       .fix = "Entry b reads K and V of entry b.",
+       .fingerprint = "one batch entry is right, all others are wrong",
+       .why = "The batch index or stride is missing from the address of K or V.",
+       .fix = "Let entry b read K and V of entry b.",
        .variants = each_batch_entry,
        .alteration = one_batch_entry},
       {.id = "V7",
        .family = Family::operands,
-       .title = "some elements of the heads are left out of the scores",
+       .title = "some head elements are left out of the scores",
        .wrong = "S_ij = scale (sum over some of the elements d of Q_id K_jd)",
-       .fingerprint = "everything is wrong to a similar degree, lse too",
-       .why = "The loop over the head dimension ends early, or reads whole vectors only.",
-       .fix = "Sum over all d elements; pad with zeros where a kernel wants more.",
+       .fingerprint = "everything is wrong to a similar degree, including lse",
+       .why = "The loop over the head dimension ends early, or covers whole vectors only.",
+       .fix = "Sum over all d elements; pad with zeros if the kernel needs a larger dimension.",
        .variants = each_element_range,
        .alteration = elements_left_out},
   };

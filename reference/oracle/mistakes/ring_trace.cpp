@@ -60,8 +60,8 @@ struct Extent {
 
 bool may_see(const Extent& queries, const Extent& keys, const Mask& mask) {
   return keys.positions.first <= mask.last_visible(queries.positions.last) &&
-         keys.positions.last >= mask.first_visible(queries.positions.first) && keys.segments.first <= queries.segments.last &&
-         keys.segments.last >= queries.segments.first;
+         keys.positions.last >= mask.first_visible(queries.positions.first) &&
+         keys.segments.first <= queries.segments.last && keys.segments.last >= queries.segments.first;
 }
 
 }  // namespace

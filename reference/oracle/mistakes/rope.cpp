@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -58,7 +58,7 @@ double local_position(const RowSharding& rows, Index s, bool from_chunk) {
 }
 
 AlteredProblem turned_by_local_positions(const Problem<double>& problem, const Sharding& sharding,
-                                    const Variant& variant) {
+                                         const Variant& variant) {
   const bool from_chunk = variant["positions"] == 1;
   const auto shift = [from_chunk](const RowPositions& positions, const RowSharding& rows) {
     return [=, &positions, &rows](Index b, Index s) {
@@ -86,7 +86,8 @@ AlteredProblem turned_by_a_multiple(const Problem<double>& problem, const Shardi
   return wrong;
 }
 
-AlteredProblem queries_turned_too_far(const Problem<double>& problem, const Sharding&, const Variant& variant) {
+AlteredProblem queries_turned_too_far(const Problem<double>& problem, const Sharding&,
+                                      const Variant& variant) {
   const auto by = static_cast<double>(variant["by"]);
   AlteredProblem wrong(problem);
   turn(wrong, Operand::q, rope_of(variant), [by](Index, Index) { return by; });
@@ -118,8 +119,8 @@ Variants each_local_position(const Simulation& sim) {
   if (!pairs_up(sim) || sim.devices() == 1) return {};
   const Variants positions =
       sim.sharding().layout == Layout::contiguous
-          ? each_named("positions", {"of the row on its device"})
-          : each_named("positions", {"of the row on its device", "of a contiguous chunk"});
+          ? each_named("positions", {"of the row within its device"})
+          : each_named("positions", {"of the row within its device", "of a contiguous chunk"});
   return positions * each_rotated() * each_rope();
 }
 
@@ -146,41 +147,40 @@ std::vector<Mistake> rope_mistakes() {
   return {
       {.id = "X1",
        .family = Family::operands,
-       .title = "rotary positions are counted on the device",
-       .wrong = "q and k are rotated by the place of the row on its device, not by its position",
-       .fingerprint =
-           "contiguous: each device is right within its own block, and the angle between device r and "
-           "owner o is wrong by (o - r) times the length of a block",
-       .why = "The rotation was computed after the sequence was dealt out.",
-       .fix = "Rotate by global positions: deal out the positions together with the rows.",
+       .title = "rotary positions are counted within the device",
+       .wrong = "q and k are rotated by the local index of the row instead of its position",
+       .fingerprint = "contiguous: each device is right within its own block; between device r and owner o "
+                      "the angle is off by (o - r) times the block length",
+       .why = "The rotation was computed after the sequence was sharded.",
+       .fix = "Rotate by global positions: shard the positions together with the rows.",
        .seen_in = "lucidrains/ring-attention-pytorch@ea485d0",
        .variants = each_local_position,
        .alteration = turned_by_local_positions},
       {.id = "X2",
        .family = Family::operands,
-       .title = "the rotary rotation is applied twice, not at all, or backwards",
-       .wrong = "the angle is 2, 0 or -1 times what it should be",
+       .title = "the rotary rotation is applied twice, not at all, or in the opposite direction",
+       .wrong = "the angle is multiplied by 2, 0 or -1",
        .fingerprint = "the error grows with the position",
-       .why = "Both the caller and the layer rotate, or neither, or the sine has the other sign.",
-       .fix = "Rotate q and k once, and both in the same sense.",
+       .why = "Both the caller and the layer rotate, neither does, or the sine has the wrong sign.",
+       .fix = "Rotate q and k once, in the same direction.",
        .variants = each_multiple,
        .alteration = turned_by_a_multiple},
       {.id = "X3",
        .family = Family::operands,
        .title = "q and k are rotated with different offsets",
-       .wrong = "the angle between q_i and k_j belongs to the distance i - j + n",
-       .fingerprint = "every row that sees two keys or more is wrong, all by the same angle",
-       .why = "Positions of queries and keys start at different places: a cache, or Sq != Skv.",
-       .fix = "Query i stands at position i + shift, for the rotation as for the mask.",
+       .wrong = "the angle between q_i and k_j is that of the distance i - j + n",
+       .fingerprint = "every row with two or more visible keys is wrong, all by the same angle",
+       .why = "Query and key positions start at different values, for example with a K/V cache or Sq != Skv.",
+       .fix = "Give query i the position i + causal offset, for the rotation as for the mask.",
        .variants = each_offset,
        .alteration = queries_turned_too_far},
       {.id = "X4",
        .family = Family::operands,
        .title = "q and k pair their elements differently",
-       .wrong = "one is paired (0, 1), (2, 3), ..., the other (0, d/2), (1, d/2 + 1), ...",
-       .fingerprint = "everything is wrong, lse too",
-       .why = "Two rotary conventions, or weights converted for one of the two projections only.",
-       .fix = "Use one pairing for q and k; convert the weights of both.",
+       .wrong = "one uses the pairs (0, 1), (2, 3), ..., the other (0, d/2), (1, d/2 + 1), ...",
+       .fingerprint = "everything is wrong, including lse",
+       .why = "Two rotary conventions are mixed, or the weights of only one projection were converted.",
+       .fix = "Use one pairing for q and k, and convert the weights of both projections.",
        .variants = each_reordering,
        .alteration = paired_differently},
   };

@@ -6,7 +6,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/oracle/probes/probe_numbers.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn::recipes {
 

@@ -95,8 +95,8 @@ Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Var
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const int device = sharding.queries.device_of(i);
-        const Index old =
-            counterpart(sharding.keys, j, stale_owner(sharding, variant["whose"], device, step_of(sharding, i, j)));
+        const Index old = counterpart(
+            sharding.keys, j, stale_owner(sharding, variant["whose"], device, step_of(sharding, i, j)));
         if (!head.visible(i, j) || old < 0) continue;
         const Index k = stale_K ? old : j, v = stale_V ? old : j;
         const double P = std::exp(head.S(i, k) - head.lse(i));
@@ -185,11 +185,11 @@ Gradients<double> not_put_in_order(const BackwardSimulation& sim, const Variant&
 Variants each_stale(const Simulation& sim) {
   return only_if(sim.devices() > 1,
                  each_named("stale", {"K and V", "K", "V"}) *
-                     each_named("whose", {"the own block", "the block of the step before"}));
+                     each_named("whose", {"the own block", "the block of the previous step"}));
 }
 
 Variants each_dq_shift(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one short"}), Variant({"hops", -1, "one too far"})};
+  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
   if (sim.devices() == 2) hops.pop_back();  // the same there
   return only_if(sim.devices() > 1, hops);
 }
@@ -200,32 +200,31 @@ std::vector<Mistake> block_backward_mistakes() {
   return {
       {.id = "G16",
        .family = Family::backward,
-       .title = "dQ is overwritten instead of summed",
+       .title = "dQ is overwritten instead of accumulated",
        .wrong = "dQ = dS_b K_b instead of dQ += dS_b K_b",
-       .fingerprint = "dq wrong, right in rows that see one block only; dk and dv right",
-       .why = "All blocks contribute to dQ, and only one of them is left.",
-       .fix = "dQ += dS_b K_b",
+       .fingerprint = "dq is wrong, except in rows that attend to one block only; dk and dv are right",
+       .why = "All blocks contribute to dQ, but only one contribution remains.",
+       .fix = "Accumulate: dQ += dS_b K_b.",
        .variants = each_kept,
        .backward = dq_overwritten},
       {.id = "G17",
        .family = Family::backward,
-       .title = "the backward uses stale keys or values",
+       .title = "the backward uses the wrong block's K or V",
        .wrong = "S = scale Q K_r^T, dP = dO V_r^T with the block of device r itself at every step",
-       .fingerprint =
-           "dq, dk and dv wrong; the own block is right, in a contiguous causal ring dk and dv of the "
-           "last device",
-       .why = "The saved local K and V are used where those of the visiting block belong.",
-       .fix = "let K and V travel in the backward as in the forward",
+       .fingerprint = "dq, dk and dv are wrong; contributions of the own block are right, and so are dk and "
+                      "dv on the last device of a contiguous causal ring",
+       .why = "The saved local K and V are used instead of the received block.",
+       .fix = "Rotate K and V in the backward as in the forward.",
        .seen_in = "huggingface/diffusers#14265",
        .variants = each_stale,
        .backward = stale_keys_and_values},
       {.id = "G44",
        .family = Family::backward,
-       .title = "a skipped block repeats the gradients of the one before",
-       .wrong = "where nothing is visible, dK_b and dV_b are those of the step before",
-       .fingerprint = "keys get gradients from queries that cannot see them",
-       .why = "The buffer of the last computed block is added again where the computation is skipped.",
-       .fix = "add nothing where a block is skipped",
+       .title = "a skipped block repeats the gradients of the previous block",
+       .wrong = "for a fully masked block, dK_b and dV_b are those of the previous step",
+       .fingerprint = "keys get gradients from queries that do not attend to them",
+       .why = "If the computation is skipped, the buffer of the last computed block is added again.",
+       .fix = "Add nothing for a skipped block.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1, each_touched({dk_dv, dq_only, dq_dk_dv}));
@@ -233,20 +232,21 @@ std::vector<Mistake> block_backward_mistakes() {
        .backward = skipped_blocks_repeat},
       {.id = "G45",
        .family = Family::backward,
-       .title = "dQ misses the own block",
+       .title = "dQ lacks the contribution of the own block",
        .wrong = "dQ_r = sum of dS_b K_b over the blocks b != r",
-       .fingerprint = "dq wrong, 0 at the first device of a contiguous causal ring; dk and dv right",
-       .why = "The block of step 0 is computed before the sum is begun, and forgotten.",
-       .fix = "begin dQ with the own block",
+       .fingerprint =
+           "dq is wrong, and 0 on the first device of a contiguous causal ring; dk and dv are right",
+       .why = "The contribution of step 0 is computed before the sum is initialised, and lost.",
+       .fix = "Initialise dQ with the contribution of the own block.",
        .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); },
        .backward = dq_without_own_block},
       {.id = "G46",
        .family = Family::backward,
-       .title = "queries travel in the backward, and what belongs to them does not",
-       .wrong = "dS from the lse, delta, dO or Q of the rows at home",
-       .fingerprint = "what a device contributes to its own rows is right, all else is wrong",
-       .why = "lse, delta and dO belong to a query row, wherever it is.",
-       .fix = "send Q, dO, lse and delta together",
+       .title = "queries rotate in the backward, but their row data does not",
+       .wrong = "dS from the lse, delta, dO or Q of the device's own rows",
+       .fingerprint = "the contributions of each device to its own rows are right, all others are wrong",
+       .why = "lse, delta and dO belong to the query row and must rotate with it.",
+       .fix = "Send Q, dO, lse and delta together.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1, each_named("left behind", {"lse", "delta", "dO", "Q"}));
@@ -254,25 +254,24 @@ std::vector<Mistake> block_backward_mistakes() {
        .backward = rows_left_behind},
       {.id = "G47",
        .family = Family::backward,
-       .title = "dQ travels and stops beside its home",
-       .wrong = "device r returns the dQ of r + 1",
-       .fingerprint = "dk and dv right; dq has right rows at the wrong devices",
-       .why = "Where queries travel they make P - 1 hops, and dQ needs one more to be home.",
-       .fix = "send dQ P times",
+       .title = "dQ stops one device away from its owner",
+       .wrong = "device r returns the dQ of device r + 1",
+       .fingerprint = "dk and dv are right; dq has the right rows on the wrong devices",
+       .why = "If queries rotate, they make P - 1 hops; dQ needs one more to return to its owner.",
+       .fix = "Send dQ P times.",
        .variants = each_dq_shift,
        .backward = dq_beside_home},
       {.id = "G48",
        .family = Family::backward,
-       .title = "the gradients stay in the order of the ring",
-       .wrong = "row n of the result is the n-th row of the devices, one after the other",
-       .fingerprint = "right rows at wrong places; right for contiguous layouts",
-       .why =
-           "Zigzag and striped layouts give rows out of order, which must be undone for gradients as well.",
-       .fix = "put dq, dk and dv back in the order of the sequence, once",
+       .title = "the gradients stay in shard order",
+       .wrong = "the rows of the result are those of device 0, then device 1, and so on",
+       .fingerprint = "the right rows in the wrong places; no error with the contiguous layout",
+       .why = "Zigzag and striped layouts permute the rows, and the gradients must be permuted back as well.",
+       .fix = "Restore dq, dk and dv to sequence order, once.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1 && sim.sharding().layout != Layout::contiguous,
-                            each_named("order", {"of the ring", "put back twice"}) *
+                            each_named("order", {"shard order", "restored twice"}) *
                                 each_touched({dq_dk_dv, dk_dv, dq_only}));
            },
        .backward = not_put_in_order},

@@ -107,11 +107,11 @@ std::vector<Mistake> head_backward_mistakes() {
   return {
       {.id = "G18",
        .family = Family::backward,
-       .title = "dK and dV know one head of each group only",
+       .title = "dK and dV include only one query head of each group",
        .wrong = "dK_g = scale dS_h^T Q_h for one h of the group",
-       .fingerprint = "dq right; dk and dv wrong in every head",
-       .why = "Each head of the group overwrites what the ones before have written.",
-       .fix = "sum dK and dV over the query heads of the group",
+       .fingerprint = "dq is right; dk and dv are wrong in every head",
+       .why = "Each head of the group overwrites the result of the previous one.",
+       .fix = "Sum dK and dV over the query heads of the group.",
        .variants =
            [](const Simulation& sim) {
              return only_if(grouped(sim), each_named("head", {"the last", "the first"}) *
@@ -122,9 +122,9 @@ std::vector<Mistake> head_backward_mistakes() {
        .family = Family::backward,
        .title = "dK and dV are averaged over a group",
        .wrong = "dK_g = mean over the heads of the group",
-       .fingerprint = "dq right; dk and dv too small by the number of heads of a group",
-       .why = "A key that is read by several heads gets the sum of their gradients.",
-       .fix = "sum over the group",
+       .fingerprint = "dq is right; dk and dv are too small by the group size",
+       .why = "A key that several heads attend to gets the sum of their gradients.",
+       .fix = "Sum over the query heads of the group.",
        .variants =
            [](const Simulation& sim) {
              return only_if(grouped(sim), each_touched({dk_dv, dk_only, dv_only}));
@@ -132,27 +132,28 @@ std::vector<Mistake> head_backward_mistakes() {
        .backward = mean_over_group},
       {.id = "G26",
        .family = Family::backward,
-       .title = "the backward takes the heads of K and V for their sequence",
+       .title = "the backward exchanges the head axis and the sequence axis of K and V",
        .wrong = "(B, S, H, D) read as (B, H, S, D)",
-       .fingerprint = "dq, dk and dv wrong everywhere; right with a single head",
-       .why = "K and V, saved in one order of axes, are transposed once more, or once less.",
-       .fix = "save and read K and V with the same order of axes",
+       .fingerprint = "dq, dk and dv are wrong everywhere; right with a single head",
+       .why = "K and V are saved in one axis order and read in another.",
+       .fix = "Save and read K and V in the same axis order.",
        .seen_in = "huggingface/diffusers#14341",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.problem().K.shape.H > 1,
                             each_named("extent", {"the block of a device", "the whole sequence"}) *
                                 each_named("view", {"sequence as heads", "heads as sequence"}) *
-                                each_named("dk, dv", {"put back", "left so"}));
+                                each_named("dk, dv", {"transposed back", "not transposed back"}));
            },
        .backward = heads_as_sequence},
       {.id = "G53",
        .family = Family::backward,
-       .title = "the backward deals query heads to K/V heads in turn",
-       .wrong = "K/V head h mod Hkv",
-       .fingerprint = "wrong with grouped heads, but for the first and the last one; right with one K/V head",
+       .title = "the backward assigns query heads to K/V heads round-robin",
+       .wrong = "query head h uses K/V head h mod Hkv",
+       .fingerprint =
+           "with grouped heads all heads except the first and the last can be wrong; right with one K/V head",
        .why = "Neighbouring query heads share a K/V head, as in the forward.",
-       .fix = "K/V head h div (Hq / Hkv)",
+       .fix = "Use K/V head h div (Hq / Hkv).",
        .seen_in = "XunhaoLai/native-sparse-attention-triton#27",
        .variants =
            [](const Simulation& sim) {
