@@ -35,7 +35,7 @@ struct Sharding {
   int devices() const { return queries.devices(); }
 
   // The owner of the K/V block that is resident on _device_ at _step_; a negative step runs the ring backwards
-  int owner_at(int device, int step) const { return kv_owner(device, step, devices()); }
+  int owner_at(int device, int step) const { return resident_owner(device, step, devices()); }
 };
 
 }  // namespace ringattn
