@@ -13,11 +13,10 @@ namespace ringattn {
 // One device of the ring: its program computes, the device communicates. It holds the resident block, calls the program
 // to attend to it, and sends and receives over the link. Each send, receive and wait becomes an event of the recorder.
 //
-//   channel blocks    the resident block, P - 1 hops: every device attends to it, the last one keeps it
-//   channel results   what the devices contribute for the owner of the block, P hops, one step after the block:
+//   channel blocks    the resident block, P - 1 hops: every device attends to it
+//   channel results   the results for its owner, P hops, one step later: each device adds its contribution,
 //
-//   step t on device r          arrived from r - 1      +  computed on r      =  sent to r + 1
-//                               devices up to r - 1        device r              devices up to r
+//                       sent to r + 1  =  arrived from r - 1 (none at step 0)  +  computed on r
 //
 // Only passes with results use the second channel (see PassDescription).
 template <class T>
@@ -25,15 +24,18 @@ class Device {
  public:
   Device(int device, int devices, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder);
 
-  void begin();            // makes the own block resident
-  void send_on(int step);  // sends the resident block to the next device; the last step sends nothing
-  void attend(int step);   // computes with the resident block, and adds the results that arrive for its owner
-  void take_next(int step);  // sends these results to the next device, then waits for the next block
-  void finish();             // waits for the results of the own block, to which all devices have contributed
+  void begin();              // makes the own block resident
+  void send_on(int step);    // sends the resident block to the next device, except in the last step
+  void attend(int step);     // computes with the resident block, and adds the results that arrive
+  void take_next(int step);  // sends the results to the next device, then waits for the next block
+  void finish();             // waits for the complete results of the own block
 
  private:
   bool last(int step) const { return step == devices_ - 1; }
   bool has_results() const { return !pass_.results.empty(); }
+  std::string_view name_of(Channel channel) const {
+    return channel == Channel::blocks ? pass_.blocks : pass_.results;
+  }
   void send(int step, Channel channel, const Block<T>& block);
   void receive(int step, Channel channel, Block<T>& block);
 
@@ -80,7 +82,7 @@ Device<T>::Device(int device, int devices, DeviceProgram<T>& program, Link<T>& l
 template <class T>
 void Device<T>::begin() {
   recorder_.begin_run(pass_.pass);
-  for (const auto& [what, bytes] : pass_.allocations) recorder_.record_alloc(what, bytes);
+  for (const auto& [name, bytes] : pass_.allocations) recorder_.record_alloc(name, bytes);
   resident_ = program_.own_block();
 }
 
@@ -121,7 +123,7 @@ void Device<T>::finish() {
   resident_ = {};
   // Free all buffers of the pass
   recorder_.record_finalize();
-  for (const auto& [what, bytes] : pass_.allocations) recorder_.record_free(what, bytes);
+  for (const auto& [name, bytes] : pass_.allocations) recorder_.record_free(name, bytes);
   recorder_.end_run();
 }
 
@@ -131,13 +133,12 @@ template <class T>
 void Device<T>::send(int step, Channel channel, const Block<T>& block) {
   // Wait until the slot of the next device is empty
   recorder_.begin_wait(step, "send_buffer");
-  const double free_since = link_.reserve(device_, channel);
-  recorder_.end_wait(free_since);
+  const double empty_since = link_.reserve(device_, channel);
+  recorder_.end_wait(empty_since);
 
   // Send; the receiver records the timing
-  const std::string_view what = channel == Channel::blocks ? pass_.blocks : pass_.results;
-  const MessageTiming timing =
-      recorder_.begin_send(step, next_device(device_, devices_), block.owner, what, block.bytes());
+  const MessageTiming timing = recorder_.begin_send(step, next_device(device_, devices_), block.owner,
+                                                    name_of(channel), block.bytes());
   link_.send(device_, channel, {block, timing});
   recorder_.end_send();
 }
@@ -151,9 +152,8 @@ void Device<T>::receive(int step, Channel channel, Block<T>& block) {
   recorder_.end_wait(held.timing.arrives_t, held.timing.sent);
 
   block = std::move(held.block);
-  const std::string_view what = channel == Channel::blocks ? pass_.blocks : pass_.results;
-  recorder_.record_recv(step, previous_device(device_, devices_), block.owner, what, block.bytes(),
-                        held.timing);
+  recorder_.record_recv(step, previous_device(device_, devices_), block.owner, name_of(channel),
+                        block.bytes(), held.timing);
 }
 
 }  // namespace ringattn

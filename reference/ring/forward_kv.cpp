@@ -26,7 +26,7 @@ BlockPair<T> ForwardKv<T>::pair_with(const Block<T>& resident) const {
 
 template <class T>
 Block<T> ForwardKv<T>::attend(int /*step*/, const Block<T>& resident) {
-  // Every head absorbs the block; ringattn::attend goes through it tile by tile
+  // Absorb the block into the state of each head; ringattn::attend does so tile by tile
   const BlockPair<T> pair = pair_with(resident);
   for (Index b = 0; b < pair.Q.shape().B; ++b)
     for (Index h = 0; h < pair.Q.shape().H; ++h) ringattn::attend(pair, b, h, state_, scratch_);

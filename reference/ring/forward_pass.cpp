@@ -25,7 +25,7 @@ void check(const Problem<T>& problem, const RingOptions& options) {
 
 namespace {
 
-// The decorator of a program that records what the program computes
+// The decorator that records the blocks and the traced rows of a program
 template <class T>
 std::unique_ptr<DeviceProgram<T>> recorded(ForwardProgram<T>& program, const RingConfig& config,
                                            const RingOptions& options, int device) {

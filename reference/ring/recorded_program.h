@@ -5,7 +5,7 @@
 
 namespace ringattn {
 
-// Decorators that record what a program computes: the block at each step, the results that are accumulated and, for the
+// Decorators that record the run of a program: the block at each step, the results that are accumulated and, for the
 // traced rows, the state before and after. The programs themselves record nothing, and a run without recorders uses no
 // decorator.
 

@@ -14,11 +14,11 @@ namespace ringattn {
 template <class T>
 void run_programs(const std::vector<DeviceProgram<T>*>& programs, const RingOptions& options,
                   Transport<T>& transport) {
-  // A recorder without a sink records nothing, so that a device need not ask whether the run is recorded
+  // A recorder without a sink records nothing, so a device does not distinguish recorded runs
   Recorders silent(static_cast<std::size_t>(options.recorders ? 0 : options.devices));
   Recorders& recorders = options.recorders ? *options.recorders : silent;
 
-  // Connect the local devices: the link is the only way to the others
+  // Make the local devices; the link connects them to each other and to those of other processes
   Link<T>& link = transport.connect();
   const int begin = transport.local_devices().begin;
   std::vector<Device<T>> devices;

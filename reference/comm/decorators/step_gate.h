@@ -7,8 +7,8 @@
 
 namespace ringattn {
 
-// Blocks each call of each device until another thread, outside the run, permits it. A debugger or a visualizer uses it
-// to run the ring step by step. The gate exists only during the run: call it only while a device is blocked or will be.
+// Blocks each call of each device until a thread outside the run permits it, for example to show a run step by step. The
+// gate is destroyed at the end of the run; no thread may use it after that.
 template <class T>
 class StepGate : public ForwardingLink<T> {
  public:
@@ -22,7 +22,7 @@ class StepGate : public ForwardingLink<T> {
     monitor_.wake_external(lock, device);
   }
 
-  // Permits the next call of a device. Repeated calls before that one still permit only one
+  // Permits the next call of a device; repeated before that call, it still permits only one
   void release_next(int device) {
     const auto lock = monitor_.lock();
     gate(device).permits = std::max<std::int64_t>(gate(device).permits, 1);
@@ -37,7 +37,7 @@ class StepGate : public ForwardingLink<T> {
       monitor_.wake_external(lock, static_cast<int>(device));
   }
 
-  // While a device is stalled, blocks all its calls, whatever else is permitted
+  // Blocks all calls of a device while it is stalled, even if they are permitted
   void stall(int device, bool stalled) {
     const auto lock = monitor_.lock();
     gate(device).stalled = stalled;

@@ -7,7 +7,8 @@ namespace ringattn {
 
 namespace {
 
-// Who started on the ring with the block that a device holds at a step
+// The owner of the block that is resident on a device at a step. The checker has its own formula, so that it does not
+// share an error of resident_owner() in ring/schedule.h
 int holds_block_of(const CheckContext& trace, const Event& event) {
   const int devices = trace.header.devices;
   return ((event.id.device - event.step) % devices + devices) % devices;
