@@ -168,22 +168,24 @@ void needle(Probe& probe, const ProbeShape& shape, Random&) {
   });
   for (Index i = 0; i < shape.Sq; ++i) {
     const RowPosition query = probe.q_positions.of(0)[static_cast<std::size_t>(i)];
-    std::vector<Index> seen;  // the visible needles; the one at the query's own position is last
+    std::vector<Index> visible_needles;  // the visible needles; the one at the query's own position is last
     for (std::size_t n = 0; n < needles.size(); ++n)
-      if (visible(query, position_of(n), probe.scoring.mask)) seen.push_back(static_cast<Index>(n));
-    const auto own = std::find_if(seen.begin(), seen.end(), [&](Index n) {
+      if (visible(query, position_of(n), probe.scoring.mask))
+        visible_needles.push_back(static_cast<Index>(n));
+    const auto own = std::find_if(visible_needles.begin(), visible_needles.end(), [&](Index n) {
       return position_of(static_cast<std::size_t>(n)).position == query.position;
     });
-    if (own != seen.end()) std::rotate(own, own + 1, seen.end());
+    if (own != visible_needles.end()) std::rotate(own, own + 1, visible_needles.end());
 
     // Its own needle, or one in turn, and a second one that changes from row to row and from head to head
-    const auto count = static_cast<Index>(seen.size());
+    const auto count = static_cast<Index>(visible_needles.size());
     if (count == 0) continue;
     for (Index h = 0; h < shape.heads; ++h) {
-      const Index turn = i + h, first = own != seen.end() || count == 1 ? count - 1 : turn % count,
+      const Index turn = i + h, first = own != visible_needles.end() || count == 1 ? count - 1 : turn % count,
                   second = count == 1 ? first : (first + 1 + turn % (count - 1)) % count;
       for (Index b = 0; b < shape.batch; ++b)
-        for (const Index n : {first, second}) probe.Q(b, i, h, seen[static_cast<std::size_t>(n)]) = q;
+        for (const Index n : {first, second})
+          probe.Q(b, i, h, visible_needles[static_cast<std::size_t>(n)]) = q;
     }
   }
 }
