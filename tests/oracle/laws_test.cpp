@@ -159,7 +159,7 @@ TEST_CASE("dK and dV that miss the last hop to their owners violate C and D only
   CHECK(s.violated_laws() == "CD");
 }
 
-TEST_CASE("averaging dv over the devices violates A and C; averaging dk too violates all four laws") {
+TEST_CASE("averaging dv over the devices violates A and C, averaging dk too violates all four laws") {
   Solved s;
   scale_by(s.gradients.dv, 0.25);
   SUBCASE("dv alone") { CHECK(s.violated_laws() == "AC"); }
@@ -178,7 +178,7 @@ TEST_CASE("summing only the last head of a group violates A and C") {
   CHECK(s.violated_laws() == "AC");
 }
 
-TEST_CASE("A and B hold for each document separately; mixed documents violate A and C") {
+TEST_CASE("A and B hold for each document separately, mixed documents violate A and C") {
   Solved s;
   for (Index i = 0; i < 20; ++i) s.p.q_positions.of(0)[static_cast<std::size_t>(i)].segment = i / 10;
   for (Index j = 0; j < 24; ++j) s.p.kv_positions.of(0)[static_cast<std::size_t>(j)].segment = j / 12;

@@ -101,6 +101,7 @@ Gradients<double> AlteredProblem::gradients(const BackwardSimulation& simulation
   Matrix<bool> allowed;
   const Gradients<double> found =
       simulation.gradients_of(problem(all_rows(view(Operand::q).shape.S), Q, allowed));
+  // Scatter them to the tensors of the user
   Gradients<double> user{Tensor<double>(source(Operand::q).right.shape),
                          Tensor<double>(source(Operand::k).right.shape),
                          Tensor<double>(source(Operand::v).right.shape)};

@@ -140,6 +140,7 @@ Probe leak_of(const Probe& probe, Index key) {
       perturb(leaked.K.head(b, g).row(key));
       perturb(leaked.V.head(b, g).row(key));
     }
+    // The query of the same token, if there is one
     const RowPosition row_position = probe.kv_positions.of(b)[static_cast<std::size_t>(key)];
     for (Index i = 0; i < q.S; ++i)
       if (probe.q_positions.of(b)[static_cast<std::size_t>(i)] == row_position)
