@@ -1,5 +1,20 @@
 #pragma once
 
+// The oracle checks the results of any implementation of attention against the definition in float64.
+//
+//   error_bound      the truth, and the tolerance of each element for the declared precision
+//   verdict          pass, note or fail for each tensor, where the errors are, states of a ring, laws
+//   catalogue        what a mistake is, and how it is simulated on a ring; mistakes/ holds the entries
+//   diagnosis        the name of a mistake: which simulated mistake gives the submitted numbers?
+//   probes           inputs on which certain mistakes are visible
+//   golden_vectors   test cases for other programs, and the mistakes that they detect
+//   check.h          all of this for one submission: check_submission()
+//
+// Includes between the folders (mistakes/ includes the catalogue only):
+//
+//   error_bound <-- verdict <--+-- diagnosis <-- check.h <-- self_test.h, report
+//             catalogue <------+-- golden_vectors --> probes
+
 #include "reference/oracle/diagnosis/block_weights.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
 #include "reference/oracle/diagnosis/undetectable.h"

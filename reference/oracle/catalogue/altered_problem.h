@@ -42,9 +42,9 @@ class AlteredProblem {
   using RowMap = std::function<void(const RowPlace&, Eigen::Ref<Eigen::RowVectorXd>)>;
   void transform_rows(Operand operand, const RowMap& map, const RowMap& transposed);
 
-  // Key j is visible to query i of sequence b if sees(b, i, j); this replaces causal mask, window and segments
-  using Sees = std::function<bool(Index b, Index i, Index j)>;
-  void set_visibility(Sees sees) { sees_ = std::move(sees); }
+  // Key j is visible to query i of sequence b if visible(b, i, j); this replaces causal mask, window and segments
+  using Visibility = std::function<bool(Index b, Index i, Index j)>;
+  void set_visibility(Visibility visible) { visibility_ = std::move(visible); }
 
   // The changed problem, on which a second mistake can be simulated. None if set_visibility() was called or the results
   // have another shape. It views the memory of this object.
@@ -70,12 +70,12 @@ class AlteredProblem {
   const Source& source(Operand operand) const { return sources_[static_cast<std::size_t>(operand)]; }
   TensorView<const double> view(Operand operand) const;
 
-  // The query rows _rows_ of the changed problem; _Q_ and _seen_ hold the memory that the result views
-  Problem<double> problem(const std::vector<Index>& rows, Tensor<double>& Q, Matrix<bool>& seen) const;
+  // The query rows _rows_ of the changed problem; _Q_ and _allowed_ hold the memory that the result views
+  Problem<double> problem(const std::vector<Index>& rows, Tensor<double>& Q, Matrix<bool>& allowed) const;
   void scatter_gradient(const Tensor<double>& gradient, Operand operand, Gradients<double>& user) const;
 
   std::array<Source, 3> sources_;
-  Sees sees_;  // empty: the mask decides
+  Visibility visibility_;  // empty: the mask decides
 };
 
 // Sets the forward and the backward of a mistake that has an alteration

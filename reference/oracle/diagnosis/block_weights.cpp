@@ -28,19 +28,19 @@ struct Samples {
 };
 
 // Solves one row: c minimises | (out - sum_B c_B a_B) / tolerance |_2; a is (Dv, blocks)
-void measure_row(const Matrix<double>& a, const Vector<double>& out, const Vector<double>& tolerance,
-                 std::size_t device, Samples& samples) {
+void solve_row(const Matrix<double>& a, const Vector<double>& out, const Vector<double>& tolerance,
+               std::size_t device, Samples& samples) {
   // The blocks with a visible key
   const Index blocks = a.cols();
-  std::vector<Index> seen;
+  std::vector<Index> visible;
   for (Index block = 0; block < blocks; ++block)
-    if (a.col(block).squaredNorm() > 0) seen.push_back(block);
-  if (seen.empty() || !out.allFinite() || (tolerance.array() <= 0).any()) return;
+    if (a.col(block).squaredNorm() > 0) visible.push_back(block);
+  if (visible.empty() || !out.allFinite() || (tolerance.array() <= 0).any()) return;
 
   // Least squares in units of the tolerance
-  Matrix<double> A(a.rows(), static_cast<Index>(seen.size()));
+  Matrix<double> A(a.rows(), static_cast<Index>(visible.size()));
   for (Index n = 0; n < A.cols(); ++n)
-    A.col(n) = a.col(seen[static_cast<std::size_t>(n)]).cwiseQuotient(tolerance);
+    A.col(n) = a.col(visible[static_cast<std::size_t>(n)]).cwiseQuotient(tolerance);
   const Vector<double> y = out.cwiseQuotient(tolerance);
   const Eigen::ColPivHouseholderQR<Matrix<double>> decomposition(A);
   if (decomposition.rank() < A.cols()) return;
@@ -53,7 +53,7 @@ void measure_row(const Matrix<double>& a, const Vector<double>& out, const Vecto
     if (covariance(n, n) <= largest_uncertainty * largest_uncertainty)
       samples
           .weight[device * static_cast<std::size_t>(blocks) +
-                  static_cast<std::size_t>(seen[static_cast<std::size_t>(n)])]
+                  static_cast<std::size_t>(visible[static_cast<std::size_t>(n)])]
           .push_back(c(n));
 }
 
@@ -89,9 +89,9 @@ BlockWeights estimate_block_weights(const Problem<double>& problem, const Shardi
                            V = problem.V.head(b, problem.kv_head(h));
       for (Index n = 0; n < Q.shape().S; ++n) {
         const int device = sharding.queries.device_of(rows[static_cast<std::size_t>(n)]);
-        measure_row(block_parts(P, n, V, sharding, block_weights.blocks_together, blocks),
-                    found.head(b, h).row(n).transpose(), bounded.tolerance.out.head(b, h).row(n).transpose(),
-                    static_cast<std::size_t>(device), samples);
+        solve_row(block_parts(P, n, V, sharding, block_weights.blocks_together, blocks),
+                  found.head(b, h).row(n).transpose(), bounded.tolerance.out.head(b, h).row(n).transpose(),
+                  static_cast<std::size_t>(device), samples);
       }
     }
 

@@ -10,11 +10,10 @@ namespace ringattn {
 // If a row has more elements than the ring has blocks, least squares recover the c_B of any output: 0 for a block that
 // was lost, 2 for one that was counted twice. The catalogue is not needed.
 struct BlockWeights {
-  Matrix<double> weight;  // (devices, blocks) median c over the rows of a device; NaN if no row determines it
-  Matrix<double> deviation;  // (devices, blocks) median of |c - weight|
-  double residual = 0;       // median over rows of the rms of out - sum_B c_B a_B, in tolerances
-  Index blocks_together =
-      1;  // consecutive owners merged into one block, because rows are too short for all of them
+  Matrix<double> weight;      // (devices, blocks) median c over the rows of a device; NaN: not determined
+  Matrix<double> deviation;   // (devices, blocks) median of |c - weight|
+  double residual = 0;        // median over rows of the rms of out - sum_B c_B a_B, in tolerances
+  Index blocks_together = 1;  // consecutive owners merged into one block, if rows are too short for all
 };
 
 // _found_ and _bounded_ hold the query rows _rows_, in that order: (B, rows, Hq, Dv)

@@ -1,8 +1,7 @@
 // How a mistake gets its name
 //
 // A wrong result is compared with the results of known mistakes. Every mistake of the catalogue can be simulated in
-// float64 on the user's own inputs, so a mistake is named because it produces these very numbers, and not because of
-// the look of the result.
+// float64 on the user's own inputs. A name therefore means that the mistake produces the submitted numbers.
 //
 //   catalogue                 Mistake           "a block is lost"
 //     |  variants(case)
@@ -47,19 +46,17 @@ namespace ringattn {
 
 namespace {
 
-constexpr double accepted_worst =
-    2;  // largest distance of a result from the mistake that it is named after, in tolerances
-constexpr double accepted_share = 0.5;  // and its rms distance, relative to that from the truth
-constexpr double same_distance = 1.3;   // candidates whose rms distances have a smaller quotient are twins
-constexpr std::size_t finalists = 24;
+// The rule of acceptance
+constexpr double accepted_worst = 2;    // largest distance of the result from a named mistake, in tolerances
+constexpr double accepted_share = 0.5;  // its rms distance, relative to that from the truth
+constexpr double same_distance = 1.3;   // quotient of rms distances up to which candidates are twins
 
-constexpr Index pairs_at_once = Index{1}
-                                << 19;  // (row, key) pairs of all heads for each candidate of round 1
-constexpr Index rows_for_pairs = 6;     // rows on which pairs of mistakes are tried
-constexpr Index keys_for_pairs = Index{1}
-                                 << 11;  // largest number of keys, over all heads, for which they are tried
-constexpr Index backward_pairs = Index{1}
-                                 << 22;  // largest number of (row, key) pairs for a diagnosis of the backward
+// Sizes of the rounds. Pairs of row and key are counted over all heads.
+constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
+constexpr std::size_t finalists = 24;      // candidates of round 3
+constexpr Index rows_for_pairs = 6;        // rows on which pairs of mistakes are tried
+constexpr Index keys_for_pairs = 1 << 11;  // largest number of keys, over all heads, for which they are tried
+constexpr Index backward_pairs = 1 << 22;  // largest number of pairs for a diagnosis of the backward
 
 // The query rows of a round: half of them wrong rows, at even distances from the first to the last, half a sample of
 // all rows

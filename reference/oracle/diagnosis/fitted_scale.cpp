@@ -30,7 +30,7 @@ std::vector<Mistake> fitted_scale_mistake() {
            .family = Family::scale,
            .title = "the scores have another scale",
            .wrong = "softmax(f scale Q K^T) V with f other than 1",
-           .fingerprint = "every row that sees more than one key is wrong; lse is wrong",
+           .fingerprint = "every row with more than one visible key is wrong; lse is wrong",
            .why = "the softmax is flatter or sharper than the correct one",
            .fix = "scale = 1/sqrt(head_dim), once",
            .variants = [](const Simulation&) { return Variants(); },

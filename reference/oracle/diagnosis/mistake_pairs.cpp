@@ -69,6 +69,7 @@ std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observe
     const auto place = static_cast<std::size_t>(n);
     of_first[place] = nearest_with(firsts[place], simulation, observed, count);
   });
+  // The nearest of all first mistakes
   std::vector<Candidate> nearest;
   for (const std::vector<Candidate>& pairs : of_first)
     nearest.insert(nearest.end(), pairs.begin(), pairs.end());
