@@ -246,7 +246,7 @@ TEST_CASE("no temporary file stays behind, even when Ctrl-C ends the program") {
 
 TEST_CASE("bad input of `vectors` is refused in a sentence") {
   expect_rejection({"vectors"}, "what is required");
-  expect_rejection({"vectors", "dance"}, "list, write or run is wanted");
+  expect_rejection({"vectors", "dance"}, "must be list, write or run");
   expect_rejection({"vectors", "run"}, "where {case} and {out} stand");
   expect_rejection({"vectors", "run", "--program", "true {case}"}, "where {case} and {out} stand");
   expect_rejection({"vectors", "run", "--program", "/no/such/program {case} {out}"}, "must find the command");
