@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/cli/args/command.h"
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/oracle/verdict/submission.h"
 
 namespace ringattn::cli {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/oracle/verdict/ring_states.h"
 
 namespace ringattn::cli {
