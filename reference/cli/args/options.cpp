@@ -77,7 +77,7 @@ void add_mask_options(Command& command, ProblemOptions& o) {
       ->type_name("X")
       ->group(mask_group);
   command.add_option("--softcap", o.softcap, "soft-cap: replace each score by C tanh(score / C); 0: none")
-      ->check(finite_number())
+      ->check(nonnegative_number())
       ->type_name("C")
       ->group(mask_group);
 }

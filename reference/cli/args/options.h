@@ -42,11 +42,10 @@ struct ParallelOptions {
 };
 
 void add_problem_options(Command& command, ProblemOptions& options);
-void add_mask_options(Command& command,
-                      ProblemOptions& options);  // of the problem's options, mask and scoring only
-void add_sharding_options(Command& command, ParallelOptions& options);  // --devices and --layout only
+void add_mask_options(Command& command, ProblemOptions& options);  // its options of mask and scoring alone
 void add_parallel_options(Command& command, ParallelOptions& options,
                           const std::vector<std::string>& transports);
+void add_sharding_options(Command& command, ParallelOptions& options);  // its --devices and --layout alone
 void add_link_options(Command& command, ParallelOptions& options);
 
 // Throws BadInput if an option that describes generated data is given together with --input or --text

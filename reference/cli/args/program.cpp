@@ -40,6 +40,21 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+// What is wrong with the command line. The sentences of CLI11 for a missing or repeated value, an unknown argument and
+// a bad flag are replaced by plainer ones
+std::string sentence(const CLI::ParseError& error, const std::vector<std::string>& unknown) {
+  const std::string text = error.what(), option = text.substr(0, text.find(':'));
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty())
+    return "unknown argument " + in_quotes(unknown.front());
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
+    return option + (text.ends_with("missing") ? " requires a value" : " must be given at most once");
+  const std::string flag = "Could not convert: ";
+  if (const std::size_t equals = text.find(" = "); text.starts_with(flag) && equals != std::string::npos)
+    return text.substr(flag.size(), equals - flag.size()) + " must be true or false; found " +
+           in_quotes(text.substr(equals + 3));
+  return text;
+}
+
 }  // namespace
 
 Program::Program(const std::string& name, const std::string& description, const std::string& version)
@@ -69,6 +84,12 @@ std::string Program::see_help() const {
   return "; see " + name_ + (command ? " " + command->name() : "") + " --help";
 }
 
+std::string Program::command_required(const std::string& found) const {
+  std::string names;
+  for (const Command& command : commands_) names += (names.empty() ? "" : ", ") + command.name();
+  return "a command is required: " + names + "; found " + found + see_help();
+}
+
 int Program::refuse(std::string sentence, ExitStatus status) const {
   // Messages of libraries may have several lines
   for (char& c : sentence)
@@ -80,9 +101,7 @@ int Program::refuse(std::string sentence, ExitStatus status) const {
 int Program::parse_and_run(int argc, char** argv) {
   app().parse(argc, argv);
   const Command* command = chosen();
-  if (!command && !has_action())
-    return refuse("a command is required, for example " + commands_.front().name() + "; found none" +
-                  see_help());
+  if (!command && !has_action()) return refuse(command_required("none"));
   if (!command) return run();
 
   // An option before the command would be parsed as one of the program, and have no effect
@@ -102,10 +121,8 @@ int Program::main(int argc, char** argv) {
     app().exit(help_or_version);
     return right;
   } catch (const CLI::ParseError& error) {
-    if (!chosen() && !has_action() && argc > 1)
-      return refuse("a command is required, for example " + commands_.front().name() + "; found " +
-                    in_quotes(argv[1]) + see_help());
-    return refuse(error.what() + see_help());
+    if (!chosen() && !has_action() && argc > 1) return refuse(command_required(in_quotes(argv[1])));
+    return refuse(sentence(error, app().remaining(true)) + see_help());
   } catch (const WrongResult& error) {
     return refuse(error.what(), wrong);
   } catch (const std::bad_alloc&) {

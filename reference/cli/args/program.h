@@ -22,6 +22,7 @@ class Program : public Command {
   int parse_and_run(int argc, char** argv);
   Command* chosen() const;  // nullptr if no command was given
   std::string see_help() const;
+  std::string command_required(const std::string& found) const;
   int refuse(std::string sentence, ExitStatus status = bad_input) const;
 
   std::string name_;

@@ -47,6 +47,13 @@ Rule finite_number() {
   });
 }
 
+Rule nonnegative_number() {
+  return make_rule("a finite number of at least 0", [](const std::string& text) {
+    const auto value = parse<double>(text);
+    return value && std::isfinite(*value) && *value >= 0;
+  });
+}
+
 Rule zero_or_between(double minimum, double maximum) {
   return make_rule(fmt::format("0 or a number from {:g} to {:g}", minimum, maximum),
                    [=](const std::string& text) {

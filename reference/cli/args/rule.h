@@ -14,6 +14,7 @@ using Rule = std::function<std::string(const std::string& text)>;
 
 Rule whole_number(std::uint64_t minimum, std::uint64_t maximum);
 Rule finite_number();
+Rule nonnegative_number();
 Rule zero_or_between(double minimum, double maximum);
 Rule one_of(std::vector<std::string> names);
 Rule not_empty();

@@ -120,6 +120,7 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
   const std::vector<Index> rows = check_all_rows ? all_rows(q.S) : sampled_rows(q.S, ring);
   const std::vector<Index>* sample = check_all_rows ? nullptr : &rows;
 
+  // out and lse of all or sampled query rows
   DefinitionCheck check;
   const auto [truth, magnitude, seconds] = reference_rows(inputs, rows);
   if (check_all_rows)
@@ -132,6 +133,7 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
   check.tensors.push_back(checked("lse", found.lse, truth.lse, magnitude.lse, sample, tolerance.lse));
   if (!gradients) return check;
 
+  // dq of the same rows; dk and dv too if these are all rows
   const Tensor<double> Q = converted<double>(inputs.Q.view()), K = converted<double>(inputs.K.view()),
                        V = converted<double>(inputs.V.view());
   const Problem<double> problem{Q, K, V, inputs.q_positions, inputs.kv_positions, inputs.scoring, {}, {}};
@@ -147,6 +149,7 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
   check.tensors.push_back(
       checked("dq", gradients->dq, of_rows.dq, row_magnitude.dq, sample, gradient_tolerance));
 
+  // dk and dv of all or sampled keys
   const std::vector<Index> keys = check_all_rows ? all_rows(v.S) : sampled_rows(v.S, ring);
   const std::vector<Index>* key_sample = check_all_rows ? nullptr : &keys;
   const AttentionOutput<double> forward = in_double(found);

@@ -31,7 +31,7 @@ void add_backend_options(Command& command, RunOptions& o) {
       ->type_name("NAME")
       ->capture_default_str()
       ->group(backend);
-  command.add_option("--rung", o.rung, "highest rung of the ladder of GPU kernels to use")
+  command.add_option("--rung", o.rung, "highest rung of the ladder of GPU kernels to use (default: 7)")
       ->check(whole_number(1, 7))
       ->type_name("N")
       ->group(backend);
@@ -66,7 +66,9 @@ void add_run_options(Command& command, RunOptions& o) {
       ->group(results);
   file("--output", o.output, "write out, lse and the gradients as safetensors");
   Option* trace = file("--trace", o.trace, "write the trace as JSON lines, and FILE.perfetto.json");
-  command.add_option("--trace-rows", o.trace_rows, "query rows whose m, l, O the trace records at each step")
+  command
+      .add_option("--trace-rows", o.trace_rows,
+                  "query rows whose m, l, O the trace records at each step, as in 0,5,17")
       ->check(row_list())
       ->needs(trace)
       ->type_name("LIST|all")

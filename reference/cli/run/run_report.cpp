@@ -61,7 +61,7 @@ void print_summary(const RunReport& r) {
              bytes(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
   if (r.overlap.transfer.wall_seconds > 0)
     fmt::print(
-        "Messages took {} in total, of which devices waited for {}: {:.0f} % of the communication is "
+        "Messages took {} in total; devices waited for {} of that: {:.0f} % of the communication is "
         "hidden.\n",
         seconds(r.overlap.transfer.wall_seconds), seconds(r.overlap.exposed.wall_seconds),
         100 * r.overlap.hidden_fraction_wall());
