@@ -36,7 +36,7 @@ def plain_attention(q, k, v, visible=None):
     return np.einsum("bhij,bjhd->bihd", weights / np.where(total > 0, total, 1), v), lse
 
 
-def same(found, expected, error=allowed_error):
+def assert_close(found, expected, error=allowed_error):
     """Asserts that the arrays agree up to rounding; infinities must be equal, and NaN fails."""
     __tracebackhide__ = True
     found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)

@@ -5,7 +5,7 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import draw, plain_attention, same, trials
+from problems import assert_close, draw, plain_attention, trials
 
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**32 - 1)
@@ -18,15 +18,15 @@ def test_attention_equals_the_textbook_formula_for_every_shape(seed, batch, seq,
     q, k, v = draw(seed, batch=batch, seq=seq, kv_seq=kv_seq, heads=heads, dim=dim, v_dim=v_dim)
     out, lse = ringattn.attention(q, k, v, return_lse=True)
     expected_out, expected_lse = plain_attention(q, k, v)
-    same(out, expected_out)
-    same(lse, expected_lse)
+    assert_close(out, expected_out)
+    assert_close(lse, expected_lse)
 
 
 @trials(30)
 @given(seeds, sizes, sizes)
 def test_values_of_one_give_rows_of_one(seed, seq, kv_seq):
     q, k, v = draw(seed, seq=seq, kv_seq=kv_seq)
-    same(ringattn.attention(q, k, np.ones_like(v)), np.ones(q.shape))
+    assert_close(ringattn.attention(q, k, np.ones_like(v)), np.ones(q.shape))
 
 
 @trials(30)
@@ -37,15 +37,15 @@ def test_merging_the_results_for_two_halves_of_the_keys_gives_the_result_for_all
     whole = ringattn.attention(q, k, v, return_lse=True)
     for order in (halves, halves[::-1]):
         for found, expected in zip(ringattn.merge(*order[0], *order[1]), whole):
-            same(found, expected)
+            assert_close(found, expected)
 
 
 def test_merge_is_associative():
     parts = [ringattn.attention(*draw(seed), return_lse=True) for seed in (1, 2, 3)]
     a, b, c = parts
     left, right = ringattn.merge(*ringattn.merge(*a, *b), *c), ringattn.merge(*a, *ringattn.merge(*b, *c))
-    same(left[0], right[0])
-    same(left[1], right[1])
+    assert_close(left[0], right[0])
+    assert_close(left[1], right[1])
 
 
 def test_the_result_for_no_key_is_neutral_on_both_sides_of_a_merge():
@@ -59,22 +59,22 @@ def test_the_result_for_no_key_is_neutral_on_both_sides_of_a_merge():
 
 def test_with_causal_a_query_attends_to_the_keys_up_to_its_own_position():
     q, k, v = draw(5)
-    same(ringattn.attention(q, k, v, causal=True), plain_attention(q, k, v, np.tri(16, dtype=bool))[0])
+    assert_close(ringattn.attention(q, k, v, causal=True), plain_attention(q, k, v, np.tri(16, dtype=bool))[0])
 
 
 @pytest.mark.parametrize(("align", "offset"), [("bottom-right", 4), ("top-left", 0)])
 def test_causal_align_aligns_the_last_or_the_first_query_and_key(align, offset):
     q, k, v = draw(6, seq=5, kv_seq=9)
     visible = np.tri(5, 9, offset, dtype=bool)
-    same(ringattn.attention(q, k, v, causal=True, causal_align=align), plain_attention(q, k, v, visible)[0])
+    assert_close(ringattn.attention(q, k, v, causal=True, causal_align=align), plain_attention(q, k, v, visible)[0])
 
 
 def test_a_window_is_inclusive_and_intersects_with_causal():
     q, k, v = draw(7)
     distance = np.arange(16)[:, None] - np.arange(16)
     found = ringattn.attention(q, k, v, window_size=(3, 2)), ringattn.attention(q, k, v, window_size=(3, None), causal=True)
-    same(found[0], plain_attention(q, k, v, (distance <= 3) & (distance >= -2))[0])
-    same(found[1], plain_attention(q, k, v, (distance <= 3) & (distance >= 0))[0])
+    assert_close(found[0], plain_attention(q, k, v, (distance <= 3) & (distance >= -2))[0])
+    assert_close(found[1], plain_attention(q, k, v, (distance <= 3) & (distance >= 0))[0])
 
 
 def test_a_mask_is_true_where_a_query_attends_and_broadcasts_as_in_numpy():
@@ -82,8 +82,8 @@ def test_a_mask_is_true_where_a_query_attends_and_broadcasts_as_in_numpy():
     visible = np.random.default_rng(8).random((16, 16)) < 0.5
     expected = plain_attention(q, k, v, visible)[0]
     for mask in (visible, visible[None, None], np.broadcast_to(visible, (2, 4, 16, 16)), np.asfortranarray(visible)):
-        same(ringattn.attention(q, k, v, mask=mask), expected)
-    same(ringattn.attention(q, k, v, bias=np.where(visible, 0.0, -1e6)), ringattn.attention(q, k, v, mask=visible))
+        assert_close(ringattn.attention(q, k, v, mask=mask), expected)
+    assert_close(ringattn.attention(q, k, v, bias=np.where(visible, 0.0, -1e6)), ringattn.attention(q, k, v, mask=visible))
 
 
 def test_a_query_without_visible_keys_has_out_zero_and_lse_minus_infinity():
@@ -98,8 +98,8 @@ def test_packed_documents_give_the_results_of_the_single_documents():
     q, k, v = draw(10)
     found = ringattn.attention(q, k, v, causal=True, cu_seqlens_q=[0, 5, 5, 16], cu_seqlens_k=[0, 5, 5, 16])
     alone = [ringattn.attention(q[:, rows], k[:, rows], v[:, rows], causal=True) for rows in (slice(5), slice(5, 16))]
-    same(found, np.concatenate(alone, axis=1))
-    same(found, ringattn.attention(q, k, v, causal=True, q_segment_ids=[0] * 5 + [1] * 11, kv_segment_ids=[0] * 5 + [1] * 11))
+    assert_close(found, np.concatenate(alone, axis=1))
+    assert_close(found, ringattn.attention(q, k, v, causal=True, q_segment_ids=[0] * 5 + [1] * 11, kv_segment_ids=[0] * 5 + [1] * 11))
 
 
 def test_permuted_rows_with_their_positions_give_the_permuted_result():
@@ -108,14 +108,14 @@ def test_permuted_rows_with_their_positions_give_the_permuted_result():
     found = ringattn.attention(
         q[:, order], k[:, order], v[:, order], causal=True, q_positions=order, kv_positions=order
     )
-    same(found, ringattn.attention(q, k, v, causal=True)[:, order])
+    assert_close(found, ringattn.attention(q, k, v, causal=True)[:, order])
 
 
 def test_scale_and_softcap_are_applied_in_that_order():
     q, k, v = draw(12, heads=(2, 2))
     scores = 2.0 * np.tanh(0.3 * np.einsum("bihd,bjhd->bhij", q, k) / 2.0)
     weights = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
-    same(ringattn.attention(q, k, v, softmax_scale=0.3, softcap=2.0), np.einsum("bhij,bjhd->bihd", weights, v))
+    assert_close(ringattn.attention(q, k, v, softmax_scale=0.3, softcap=2.0), np.einsum("bhij,bjhd->bihd", weights, v))
 
 
 @trials(10)
