@@ -17,6 +17,11 @@ def tensor(name: str, array: Any) -> Any:
     return _from_numpy(name, array if isinstance(array, np.ndarray) else _as_numpy(name, array))
 
 
+def optional_tensor(name: str, array: Any) -> Any:
+    """The same for an argument that may be None."""
+    return None if array is None else tensor(name, array)
+
+
 def pairs(name: str, array: Any) -> Any:
     """A bias (numbers) or a mask (booleans)."""
     if isinstance(array, np.ndarray) and array.dtype == bool:
@@ -40,8 +45,8 @@ def _from_framework(name: str, array: Any) -> Any:
     if getattr(array, "requires_grad", False):
         array = array.detach()
     if hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] not in cpu_devices:
-        raise TypeError(f"[{name}] the tensor must be in CPU memory; found one on {_device_of(array)}; copy it, with .cpu() "
-                        "in torch or jax.device_get in jax")
+        raise TypeError(f"[{name}] the tensor must be in CPU memory; found one on {_device_of(array)}; "
+                        "copy it to the CPU, with .cpu() in torch or jax.device_get in jax")
     return array
 
 
@@ -57,8 +62,8 @@ def _as_numpy(name: str, array: Any) -> NDArray[Any]:
         raise TypeError(f"[{name}] the argument must be an array; found {type(array).__name__}, which numpy cannot "
                         f"convert: {error}; pass a numpy array") from error
     if found.dtype == object:
-        raise TypeError(f"[{name}] the argument must be an array of numbers; found {type(array).__name__}; pass a numpy array "
-                        "or an object with __dlpack__ or __array_interface__")
+        raise TypeError(f"[{name}] the argument must be an array of numbers; found {type(array).__name__}; "
+                        "pass a numpy array or an object with __dlpack__ or __array_interface__")
     return found
 
 
@@ -66,8 +71,8 @@ def _from_numpy(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.name == "bfloat16":  # of ml_dtypes, which DLPack does not support: the engine reads the bits
         return array.view(np.uint16)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise TypeError(f"[{name}] the array must be float64, float32, float16 or bfloat16; found {array.dtype}; convert it "
-                        "with .astype, or mark bits as bfloat16 with .view(ml_dtypes.bfloat16)")
+        raise TypeError(f"[{name}] the array must be float64, float32, float16 or bfloat16; found {array.dtype}; "
+                        "convert it with .astype, or mark bits as bfloat16 with .view(ml_dtypes.bfloat16)")
     # DLPack strides count elements: copy an array whose byte strides are not multiples of the element size (fields of
     # records), and one in the byte order of another machine
     if not array.dtype.isnative or any(stride % array.itemsize for stride in array.strides):

@@ -44,9 +44,7 @@ def attention_vjp(
     means zero. The gradients have the shapes of q, k, v; dk and dv are summed over the query heads of a group.
     """
     inputs = make_problem_arrays(q, k, v, **problem)
-    return _engine.attention_vjp(
-        inputs, _arrays.tensor("dout", dout), None if dlse is None else _arrays.tensor("dlse", dlse)
-    )
+    return _engine.attention_vjp(inputs, _arrays.tensor("dout", dout), _arrays.optional_tensor("dlse", dlse))
 
 
 def merge(out_a: Any, lse_a: Any, out_b: Any, lse_b: Any, *, axes: str = "bshd") -> tuple[Float64, Float64]:

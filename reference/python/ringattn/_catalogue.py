@@ -55,7 +55,10 @@ def probe(
     """
     renamed = canonical_keywords("probe", aliases, ["devices", "layout"])
     heads_q, heads_kv = heads if isinstance(heads, tuple) else (heads, heads)
-    ring = {"devices": integer("devices", renamed.get("devices", devices)), "layout": string("layout", renamed.get("layout", layout))}
+    ring = {
+        "devices": integer("devices", renamed.get("devices", devices)),
+        "layout": string("layout", renamed.get("layout", layout)),
+    }
     made = _engine.probe(
         string("kind", kind),
         batch=integer("batch", batch),
@@ -77,7 +80,10 @@ def probe(
 
 def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
     """Removes the keywords that have default values, so that implementations without these features can run."""
-    integers = {name: np.array(made.pop(name), dtype=np.int64) for name in list(made) if name.endswith(("_positions", "_ids"))}
+
+    # Positions and segment ids, unless they are the default ones; one row stands for all sequences
+    names = [name for name in made if name.endswith(("_positions", "_ids"))]
+    integers = {name: np.array(made.pop(name), dtype=np.int64) for name in names}
     integers = {name: rows[0] if len(rows) == 1 else rows for name, rows in integers.items()}
     q, kv = integers["q_positions"], integers["kv_positions"]
     consecutive = all(np.array_equal(rows, np.arange(rows.shape[-1])) for rows in (q, kv))
@@ -85,8 +91,10 @@ def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
         made |= {"q_positions": q, "kv_positions": kv}
     if integers["q_segment_ids"].any() or integers["kv_segment_ids"].any():
         made |= {name: integers[name] for name in ("q_segment_ids", "kv_segment_ids")}
-    usual = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
-    return {name: value for name, value in made.items() if name not in usual or value != usual[name]}
+
+    # The other keywords
+    default_values = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
+    return {name: value for name, value in made.items() if name not in default_values or value != default_values[name]}
 
 
 def probe_kinds() -> list[_engine.ProbeKind]:

@@ -57,8 +57,8 @@ def check(
     text, report, row_ratios, checked_rows, checked_keys = _engine.check(
         inputs,
         _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
-        dout=_tensor("dout", dout),
-        dlse=_tensor("dlse", dlse),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
         implementation=None if implementation is None else string("implementation", implementation),
         devices=integer("devices", devices),
         layout=string("layout", layout),
@@ -119,13 +119,13 @@ def laws(
     """
     inputs = make_problem_arrays(q, k, v, **problem)
     if lse is None and dout is None:
-        raise ValueError("[laws] a law needs lse, or gradients and dout; found neither lse nor dout; pass lse for the forward "
-                         "pass, or dout with out, dq, dk and dv for the backward pass")
+        raise ValueError("[laws] a law needs lse, or gradients and dout; found neither lse nor dout; pass lse for the "
+                         "forward pass, or dout with out, dq, dk and dv for the backward pass")
     text, found = _engine.laws(
         inputs,
         _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
-        dout=_tensor("dout", dout),
-        dlse=_tensor("dlse", dlse),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
         implementation=None if implementation is None else string("implementation", implementation),
         rows=_rows(rows, default=64),
         seed=_seed(seed),
@@ -135,10 +135,6 @@ def laws(
 
 def _submitted(**arrays: Any) -> dict[str, Any]:
     return {name: _arrays.tensor(name, array) for name, array in arrays.items() if array is not None}
-
-
-def _tensor(name: str, array: Any) -> Any:
-    return None if array is None else _arrays.tensor(name, array)
 
 
 def _rows(rows: int | None, default: int) -> int:

@@ -38,7 +38,8 @@ def block_matrix(weight: list[list[Any]]) -> str:
         f"<tr><th>device {device}</th>" + "".join(_weight_cell(float(value)) for value in values) + "</tr>"
         for device, values in enumerate(weight)
     ]
-    return f"<table><caption>weight of each K/V block in your output</caption><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    caption = "<caption>weight of each K/V block in your output</caption>"
+    return f"<table>{caption}<tr><th></th>{head}</tr>{''.join(rows)}</table>"
 
 
 def error_map(tensor: str, row_ratio: NDArray[np.float64], rows: list[int]) -> str:
@@ -56,8 +57,9 @@ def error_map(tensor: str, row_ratio: NDArray[np.float64], rows: list[int]) -> s
                 f"{worst:.3g} x the tolerance</title></rect>"
             )
     size = f'width="{len(columns) * cell}" height="{len(lines) * cell}"'
-    return f"<figure><figcaption>largest error of {tensor} per row: rows from left to right, heads from top to bottom</figcaption>" \
-           f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(squares)}</svg></figure>'
+    caption = f"largest error of {tensor} per row: rows from left to right, heads from top to bottom"
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(squares)}</svg>'
+    return f"<figure><figcaption>{caption}</figcaption>{svg}</figure>"
 
 
 def _without_repeats(names: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -87,7 +87,8 @@ def takes_problem(function: Function) -> Function:
     """Decorator: adds the keywords of Problem to a function, with their aliases and a hint for misspelt names."""
     own = inspect.signature(function)
     named = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    problem = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value) for name, value in defaults.items()]
+    keyword_only = inspect.Parameter.KEYWORD_ONLY
+    problem = [inspect.Parameter(name, keyword_only, default=value) for name, value in defaults.items()]
     signature = own.replace(parameters=[*named, *problem])
 
     @functools.wraps(function)
@@ -122,6 +123,7 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
 
 def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.ProblemArrays:
     """The problem for the engine, with all defaults and converted arrays."""
+    # Arrays
     arguments = {**defaults, **problem}
     tensors = {name: _arrays.tensor(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
     for name in ("bias", "mask"):
@@ -131,7 +133,10 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
         if name.endswith(("_positions", "_segment_ids")) or name.startswith("cu_seqlens"):
             if arguments[name] is not None:
                 arguments[name] = _arrays.integers(name, arguments[name])
-    arguments["softmax_scale"] = None if arguments["softmax_scale"] is None else number("softmax_scale", arguments["softmax_scale"])
+
+    # Single values
+    if arguments["softmax_scale"] is not None:
+        arguments["softmax_scale"] = number("softmax_scale", arguments["softmax_scale"])
     arguments["softcap"] = number("softcap", 0.0 if arguments["softcap"] is None else arguments["softcap"])
     arguments["window_size"] = _window(arguments["window_size"])
     arguments["causal"] = bool(arguments["causal"])
@@ -173,8 +178,10 @@ def _window(value: Any) -> tuple[int, int]:
     try:
         left, right = value
     except (TypeError, ValueError) as error:
-        raise TypeError(f"[window_size] the value must be a pair (left, right), with -1 for unlimited; found {value!r}") from error
-    return (-1 if left is None else integer("window_size", left)), (-1 if right is None else integer("window_size", right))
+        raise TypeError("[window_size] the value must be a pair (left, right), with -1 for unlimited; "
+                        f"found {value!r}") from error
+    left, right = (-1 if side is None else integer("window_size", side) for side in (left, right))
+    return left, right
 
 
 def _symmetric(value: Any) -> Any:

@@ -92,8 +92,8 @@ def ring_attention(
         threads=integer("threads", threads),
         overlap=bool(overlap),
         trace=bool(trace),
-        dout=None if dout is None else _arrays.tensor("dout", dout),
-        dlse=None if dlse is None else _arrays.tensor("dlse", dlse),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
     )
     text = result.pop("trace")
     header, *events = (json.loads(line) for line in text.splitlines()) if text else ({},)
