@@ -14,7 +14,7 @@ std::string to_text(const Submission& submission, const Report& report);
 Json to_json(const Submission& submission, const Report& report);
 std::string to_markdown(const Submission& submission, const Report& report);
 
-// An error as a multiple of the tolerance: "1.2e+03 x", to be followed by "the tolerance"
+// An error as a multiple of the tolerance: "1.2e+03 x" or "inf x", to be followed by "the tolerance"
 std::string times(double ratio);
 
 // Parts of the report, for commands that print one alone
