@@ -161,10 +161,10 @@ void bind_check(nb::module_& m) {
       .def("__repr__", [](const Law& law) {
         return "<law " + law.id + (law.holds() ? " holds: " : " broken: ") + law.statement + ">";
       });
-  m.def("check", &check_case, "inputs"_a, "claims"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
+  m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
         "implementation"_a.none(), "devices"_a, "layout"_a, "rows"_a, "seed"_a, "blind_spots"_a,
         "(text, JSON, error of each row by tensor, checked rows, checked keys)");
-  m.def("laws", &laws_of, "inputs"_a, "claims"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
+  m.def("laws", &laws_of, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
         "implementation"_a.none(), "rows"_a, "seed"_a, "(text, laws)");
 }
 

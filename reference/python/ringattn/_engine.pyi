@@ -53,7 +53,7 @@ def ring_attention(
 ) -> dict[str, Any]: ...
 def check(
     inputs: ProblemArrays,
-    claims: dict[str, Array],
+    submitted: dict[str, Array],
     *,
     dout: Array | None,
     dlse: Array | None,
@@ -66,7 +66,7 @@ def check(
 ) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
 def laws(
     inputs: ProblemArrays,
-    claims: dict[str, Array],
+    submitted: dict[str, Array],
     *,
     dout: Array | None,
     dlse: Array | None,
