@@ -14,17 +14,23 @@ std::string to_text(const Submission& submission, const Report& report);
 Json to_json(const Submission& submission, const Report& report);
 std::string to_markdown(const Submission& submission, const Report& report);
 
-// An error as a multiple of the tolerance: "1.2e+03 x", to be followed by "the tolerance"
+// An error as a multiple of the tolerance: "1.2e+03 x" or "inf x", to be followed by "the tolerance"
 std::string times(double ratio);
 
-// Parts of the report, for commands that print one alone
-std::string text_of(const BlockWeights& block_weights);  // a table, devices down and K/V blocks across
+// Parts of the report, for commands that print one alone.
+
+// A table: devices down, K/V blocks across
+std::string text_of(const BlockWeights& block_weights);
 Json to_json(const BlockWeights& block_weights);
-std::string text_of(const std::vector<StateVerdict>& states,
-                    int devices);  // a table, devices down and steps across
-std::string text_of(const Submission& submission,
-                    const Diagnosis& diagnosis);    // the name, its variant and the fix
-std::string text_of(const std::vector<Law>& laws);  // one line per law
+
+// A table: devices down, steps across
+std::string text_of(const std::vector<StateVerdict>& states, int devices);
+
+// The name of the mistake, its variant, and the fix
+std::string text_of(const Submission& submission, const Diagnosis& diagnosis);
+
+// One line per law, and a second one if it is broken
+std::string text_of(const std::vector<Law>& laws);
 Json to_json(const std::vector<Law>& laws);
 
 }  // namespace ringattn
