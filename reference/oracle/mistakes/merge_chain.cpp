@@ -13,7 +13,7 @@ Join correct_join(double lse, double lse_b, Index) {
 
 namespace {
 
-// Blocks merged one after the other
+// The running result of blocks merged in sequence
 struct Chain {
   const MergeRule& rule;
   Index start;

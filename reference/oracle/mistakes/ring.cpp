@@ -1,3 +1,5 @@
+// Mistakes in the schedule of the ring: number of steps, direction, owner of the block.
+
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/ring_trace.h"
 
@@ -9,8 +11,8 @@ AttentionOutput<double> attend_with(const Simulation& sim, const Override& chang
   return attend_along_trace(with_overrides(sim.sharding(), change), sim);
 }
 
-// Another block lies there than the one that is due. The mask goes by the schedule, or by the positions that
-// came with the block.
+// The device holds the block of _owner_ instead of the scheduled one. The mask uses the positions of the scheduled
+// block, or of the block held.
 void replace(Visit& visit, int owner, const Variant& variant) {
   visit.K = visit.V = owner;
   if (given(variant, "mask", 0) == 1) visit.positions = owner;
@@ -25,7 +27,7 @@ Variants with_either_mask(const Simulation& sim) {
                        : of_a_ring(sim);
 }
 
-// ---- How many steps ---------------------------------------------------------
+// ---- Number of steps --------------------------------------------------------
 
 AttentionOutput<double> last_hops_missing(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int, int step, Visit& visit) {
@@ -55,7 +57,7 @@ AttentionOutput<double> one_hop_too_many(const Simulation& sim, const Variant&) 
   });
 }
 
-AttentionOutput<double> stopped_at_the_first_hidden_block(const Simulation& sim, const Variant&) {
+AttentionOutput<double> stopped_at_first_masked_block(const Simulation& sim, const Variant&) {
   RingTrace trace = correct_ring_trace(sim.sharding());
   for (int device = 0; device < sim.devices(); ++device) {
     bool stopped = false;
@@ -81,7 +83,7 @@ Variants causal_window(const Simulation& sim) {
                  of_a_ring(sim));
 }
 
-// ---- Which way, and what moves ----------------------------------------------
+// ---- Direction, and which tensors move ---------------------------------------
 
 AttentionOutput<double> never_rotated(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int device, int, Visit& visit) { replace(visit, device, variant); });
@@ -96,7 +98,7 @@ AttentionOutput<double> rotated_the_wrong_way(const Simulation& sim, const Varia
   });
 }
 
-Variants told(const Simulation& sim) {
+Variants wrong_way_variants(const Simulation& sim) {
   return only_if(has_mask(sim) && sim.devices() > 2,
                  each_named("told", {"neither the mask nor the skip test", "only the mask"}));
 }
@@ -113,16 +115,16 @@ AttentionOutput<double> K_not_rotated(const Simulation& sim, const Variant& vari
   });
 }
 
-AttentionOutput<double> one_hop_behind(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> one_hop_late(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int device, int step, Visit& visit) {
     const int before = sim.sharding().owner_at(device, std::max(step - 1, 0));
     (variant["behind"] == 0 ? visit.V : visit.K) = before;
   });
 }
 
-Variants behind(const Simulation& sim) { return of_a_ring(sim) * each_named("behind", {"V", "K"}); }
+Variants lagging_operands(const Simulation& sim) { return of_a_ring(sim) * each_named("behind", {"V", "K"}); }
 
-// Rings of _ring_ neighbouring devices each
+// Separate rings of `ring` neighbouring devices each
 AttentionOutput<double> small_rings(const Simulation& sim, const Variant& variant) {
   const auto size = static_cast<int>(variant["ring"]);
   return attend_with(sim, [&](int device, int step, Visit& visit) {
@@ -140,7 +142,7 @@ Variants ring_sizes(const Simulation& sim) {
          with_either_mask(sim);
 }
 
-// ---- What the mask believes -------------------------------------------------
+// ---- Owner assumed by the mask -----------------------------------------------
 
 AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& variant) {
   const int offset = static_cast<int>(variant["owner off by"]), P = sim.devices();
@@ -156,7 +158,7 @@ Variants owner_offsets(const Simulation& sim) {
   return only_if(has_mask(sim), of_a_ring(sim) * offsets * each_named("steps", {"all", "all but the first"}));
 }
 
-AttentionOutput<double> positions_left_behind(const Simulation& sim, const Variant&) {
+AttentionOutput<double> positions_not_sent(const Simulation& sim, const Variant&) {
   return attend_with(sim, [](int device, int, Visit& visit) { visit.positions = device; });
 }
 
@@ -215,7 +217,7 @@ std::vector<Mistake> ring_mistakes() {
                       "device are right and all others wrong",
        .why = "The order of the blocks has no effect, but the mask depends on their owner.",
        .fix = "Send to r + 1 and use the owner (r - t) mod P, or reverse both.",
-       .variants = told,
+       .variants = wrong_way_variants,
        .forward = rotated_the_wrong_way},
       {.id = "R6",
        .family = Family::ring,
@@ -243,8 +245,8 @@ std::vector<Mistake> ring_mistakes() {
            "lse is right if V lags; out is wrong on all devices that attend to more than their own block",
        .why = "The device waits for only one of the two transfers.",
        .fix = "Wait for both transfers before attending.",
-       .variants = behind,
-       .forward = one_hop_behind},
+       .variants = lagging_operands,
+       .forward = one_hop_late},
       {.id = "R12",
        .family = Family::ring,
        .title = "the owner in the mask is off by one",
@@ -273,7 +275,7 @@ std::vector<Mistake> ring_mistakes() {
        .why = "Blocks do not arrive in the order of their distance.",
        .fix = "Skip the computation of the step, but continue the ring.",
        .variants = of_a_masked_ring,
-       .forward = stopped_at_the_first_hidden_block},
+       .forward = stopped_at_first_masked_block},
       {.id = "R21",
        .family = Family::ring,
        .title = "a ring with a window makes one hop too few",
@@ -291,7 +293,7 @@ std::vector<Mistake> ring_mistakes() {
        .why = "The position tensors are created once and not sent.",
        .fix = "Send the positions with K and V, or compute them from the owner.",
        .variants = of_a_masked_ring,
-       .forward = positions_left_behind},
+       .forward = positions_not_sent},
       {.id = "R24",
        .family = Family::ring,
        .title = "the ring splits into smaller rings",
