@@ -39,8 +39,13 @@ Index largest_block(const Simulation& sim);
 // One variant per tile size that is smaller than the largest block
 Variants smaller_tiles(const Simulation& sim, std::initializer_list<Index> sizes);
 
-// The variants of both lists
-Variants either(Variants some, const Variants& others);
+// The variants of all lists, in order
+Variants concatenate(std::initializer_list<Variants> lists);
+
+// The variant of a mistake without parameters that needs at least two devices
+inline Variants on_several_devices(const Simulation& sim) {
+  return only_if(sim.devices() > 1, single_variant());
+}
 
 // The value of an optional parameter; _otherwise_ if the variant lacks it
 Index given(const Variant& variant, std::string_view name, Index otherwise);

@@ -141,10 +141,6 @@ Index transposed_groups(const Problem<double>& problem, const Variant&, Index h)
 
 Variants each_query_pair(const Simulation& sim) { return each_pair(sim.problem().Q.shape.H); }
 
-Variants several_query_heads(const Simulation& sim) {
-  return sim.problem().Q.shape.H > 1 ? single_variant() : Variants();
-}
-
 Variants several_groups(const Simulation& sim) {
   return grouped(sim) && several_kv_heads(sim) ? single_variant() : Variants();
 }
@@ -225,7 +221,7 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "every head is right at the mirrored index",
        .why = "The heads are flipped once instead of twice.",
        .fix = "Keep the same head order in q, k, v and out.",
-       .variants = several_query_heads,
+       .variants = several_heads,
        .alteration = with_results_of(reversed_query)},
       {.id = "H14",
        .family = Family::heads,

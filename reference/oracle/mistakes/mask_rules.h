@@ -106,16 +106,6 @@ class TilePositions {
 
 // ---- Variants ---------------------------------------------------------------
 
-inline Variants concatenate(std::initializer_list<Variants> lists) {
-  Variants all;
-  for (const Variants& list : lists) all.insert(all.end(), list.begin(), list.end());
-  return all;
-}
-
-inline Variants on_several_devices(const Simulation& sim) {
-  return only_if(sim.devices() > 1, single_variant());
-}
-
 // One variant per size that is smaller than the largest block of keys; 0 means the whole block
 Variants tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes);
 

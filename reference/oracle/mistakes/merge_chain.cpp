@@ -57,7 +57,7 @@ Variants pieces(const Simulation& sim) {
   const Variants where = sim.devices() > 1 ? each_named("wrong", {"the whole chain", "within blocks only"})
                                            : Variants{Variant({"wrong", 0, "the whole chain"})};
   const Variants tiles = smaller_tiles(sim, {64, 128}) * where;
-  return sim.devices() > 1 ? either({Variant({"tile", 0, "the whole ring block"})}, tiles) : tiles;
+  return sim.devices() > 1 ? concatenate({{Variant({"tile", 0, "the whole ring block"})}, tiles}) : tiles;
 }
 
 Variants pieces_and_unseen(const Simulation& sim) {

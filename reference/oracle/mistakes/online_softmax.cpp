@@ -104,7 +104,8 @@ Variants states(const Simulation& sim) {
 Variants tilings(const Simulation& sim) {
   Variants variants = smaller_tiles(sim, {16, 32, 64, 128, 256}) *
                       each_named("order", {"left to right", "right to left"}) * states(sim);
-  if (sim.devices() > 1) variants = either(variants, Variants{Variant({"tile", 0, "the whole ring block"})});
+  if (sim.devices() > 1)
+    variants = concatenate({variants, Variants{Variant({"tile", 0, "the whole ring block"})}});
   return variants;
 }
 
@@ -168,11 +169,11 @@ Variants phantom_keys(const Simulation& sim) {
     variants.back() = finished + Variant({"blocks unseen", 0, "merged"});
     variants.push_back(finished + Variant({"blocks unseen", 1, "skipped"}));
   }
-  variants = either(variants,
-                    Variants{Variant({"phantom key", at_the_maximum, "score of the maximum"})} * states(sim));
-  return either(
-      variants,
-      Variants{Variant({"phantom key", at_the_first_maximum, "score of the first maximum"})} * tilings(sim));
+  variants = concatenate(
+      {variants, Variants{Variant({"phantom key", at_the_maximum, "score of the maximum"})} * states(sim)});
+  return concatenate(
+      {variants, Variants{Variant({"phantom key", at_the_first_maximum, "score of the first maximum"})} *
+                     tilings(sim)});
 }
 
 // P rounded to a format with _bits_ explicit mantissa bits and the smallest normal number 2^_smallest_
@@ -189,9 +190,9 @@ AttentionOutput<double> P_rounded_after_l(const Simulation& sim, const Variant& 
 
 Variants formats(const Simulation& sim) {
   return each_named("format", {"fp8 e4m3", "fp8 e5m2"}) *
-         either(Variants{Variant({"tile", 0, "the whole ring block"})},
-                smaller_tiles(sim, {16, 32, 64, 128, 256}) *
-                    each_named("order", {"left to right", "right to left"}));
+         concatenate({Variants{Variant({"tile", 0, "the whole ring block"})},
+                      smaller_tiles(sim, {16, 32, 64, 128, 256}) *
+                          each_named("order", {"left to right", "right to left"})});
 }
 
 AttentionOutput<double> nan_before_the_first_key(const Simulation& sim, const Variant& variant) {

@@ -20,11 +20,10 @@ void replace(Visit& visit, int owner, const Variant& variant) {
 
 // ---- The variants -----------------------------------------------------------
 
-Variants of_a_ring(const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); }
-
 Variants with_either_mask(const Simulation& sim) {
-  return has_mask(sim) ? of_a_ring(sim) * each_named("mask", {"of the scheduled block", "of the block held"})
-                       : of_a_ring(sim);
+  return has_mask(sim)
+             ? on_several_devices(sim) * each_named("mask", {"of the scheduled block", "of the block held"})
+             : on_several_devices(sim);
 }
 
 // ---- Number of steps --------------------------------------------------------
@@ -80,7 +79,7 @@ Variants causal_window(const Simulation& sim) {
   const Mask& mask = sim.problem().scoring.mask;
   return only_if(sim.sharding().layout == Layout::contiguous && mask.causal && mask.window_left >= 0 &&
                      largest_block(sim) > 0,
-                 of_a_ring(sim));
+                 on_several_devices(sim));
 }
 
 // ---- Direction, and which tensors move ---------------------------------------
@@ -122,7 +121,9 @@ AttentionOutput<double> one_hop_late(const Simulation& sim, const Variant& varia
   });
 }
 
-Variants lagging_operands(const Simulation& sim) { return of_a_ring(sim) * each_named("behind", {"V", "K"}); }
+Variants lagging_operands(const Simulation& sim) {
+  return on_several_devices(sim) * each_named("behind", {"V", "K"});
+}
 
 // Separate rings of `ring` neighbouring devices each
 AttentionOutput<double> small_rings(const Simulation& sim, const Variant& variant) {
@@ -137,7 +138,7 @@ AttentionOutput<double> small_rings(const Simulation& sim, const Variant& varian
 Variants ring_sizes(const Simulation& sim) {
   Variants sizes;
   for (Index size = 2; size < sim.devices(); ++size)
-    if (sim.devices() % size == 0) sizes = either(sizes, each_of("ring", {size}));
+    if (sim.devices() % size == 0) sizes = concatenate({sizes, each_of("ring", {size})});
   return sizes * each_named("steps", {"one per device", "one per device of the small ring"}) *
          with_either_mask(sim);
 }
@@ -155,14 +156,15 @@ AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& v
 Variants owner_offsets(const Simulation& sim) {
   const Variants offsets =
       sim.devices() > 2 ? each_of("owner off by", {1, -1}) : each_of("owner off by", {1});
-  return only_if(has_mask(sim), of_a_ring(sim) * offsets * each_named("steps", {"all", "all but the first"}));
+  return only_if(has_mask(sim),
+                 on_several_devices(sim) * offsets * each_named("steps", {"all", "all but the first"}));
 }
 
 AttentionOutput<double> positions_not_sent(const Simulation& sim, const Variant&) {
   return attend_with(sim, [](int device, int, Visit& visit) { visit.positions = device; });
 }
 
-Variants of_a_masked_ring(const Simulation& sim) { return only_if(has_mask(sim), of_a_ring(sim)); }
+Variants of_a_masked_ring(const Simulation& sim) { return only_if(has_mask(sim), on_several_devices(sim)); }
 
 }  // namespace
 
@@ -186,7 +188,7 @@ std::vector<Mistake> ring_mistakes() {
                       "row is empty",
        .why = "The device waits for the first received block before it attends to anything.",
        .fix = "Attend to the own block at step 0.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = own_step_skipped},
       {.id = "R3",
        .family = Family::ring,
@@ -226,7 +228,7 @@ std::vector<Mistake> ring_mistakes() {
        .fingerprint = "lse is right, out is wrong; the contribution of the first block is right",
        .why = "Only one of the two buffers is replaced by the received one.",
        .fix = "Replace K and V together.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = V_not_rotated},
       {.id = "R7",
        .family = Family::ring,
@@ -264,7 +266,7 @@ std::vector<Mistake> ring_mistakes() {
        .fingerprint = "weight 2 on the diagonal of the device-by-block weights, 1 everywhere else",
        .why = "After P hops the own block has returned and is counted again.",
        .fix = "Attend at P steps.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = one_hop_too_many},
       {.id = "R20",
        .family = Family::ring,

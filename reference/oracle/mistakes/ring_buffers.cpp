@@ -97,7 +97,7 @@ AttentionOutput<double> own_block_forwarded(const Simulation& sim, const Variant
 Variants own_blocks_forwarded(const Simulation& sim) {
   Variants always = Variants{Variant({"hop", 0, "all"})};
   if (has_mask(sim)) always = always * each_named("mask", {"of the scheduled block", "of the block held"});
-  return each_device(sim) * either(always, each_of("hop", 1, sim.devices() - 1));
+  return each_device(sim) * concatenate({always, each_of("hop", 1, sim.devices() - 1)});
 }
 
 AttentionOutput<double> block_times(int times, const Simulation& sim, const Variant& variant) {
@@ -139,8 +139,8 @@ AttentionOutput<double> zeros(const Simulation& sim, const Variant& variant) {
 }
 
 Variants zero_blocks(const Simulation& sim) {
-  return either(each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
-                each_arrival(sim) * each_named("zeros", {"K and V"}));
+  return concatenate({each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
+                      each_arrival(sim) * each_named("zeros", {"K and V"})});
 }
 
 // ---- Blocks of different lengths --------------------------------------------
@@ -238,7 +238,7 @@ Variants rings(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
   Variants variants;
   for (Index count = 2; count <= B && sim.devices() > 1; ++count)
-    if (B % count == 0) variants = either(variants, each_of("rings", {count}));
+    if (B % count == 0) variants = concatenate({variants, each_of("rings", {count})});
   return variants;
 }
 

@@ -11,8 +11,6 @@ namespace ringattn {
 
 namespace {
 
-using Pairs = Matrix<double>;
-
 // ---- dQ ----
 
 enum Kept : Index { last_computed, last_of_all, first_of_all, tile_of_each, tile_of_last };
@@ -91,7 +89,7 @@ Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Var
   const Sharding& sharding = sim.sharding();
   const bool stale_K = variant["stale"] != stale_v, stale_V = variant["stale"] != stale_k;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
-    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Matrix<double>* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const int device = sharding.queries.device_of(i);
@@ -141,7 +139,7 @@ Gradients<double> row_data_not_rotated(const BackwardSimulation& sim, const Vari
   const Sharding& sharding = sim.sharding();
   const Index what = variant["left behind"];
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
-    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Matrix<double>* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const Index other = counterpart(sharding.queries, i, sharding.keys.device_of(j));
@@ -186,12 +184,6 @@ Variants each_stale(const Simulation& sim) {
   return only_if(sim.devices() > 1,
                  each_named("stale", {"K and V", "K", "V"}) *
                      each_named("whose", {"the own block", "the block of the previous step"}));
-}
-
-Variants each_dq_shift(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
-  if (sim.devices() == 2) hops.pop_back();  // equivalent on two devices
-  return only_if(sim.devices() > 1, hops);
 }
 
 }  // namespace
@@ -259,7 +251,7 @@ std::vector<Mistake> block_backward_mistakes() {
        .fingerprint = "dk and dv are right; dq has the right rows on the wrong devices",
        .why = "If queries rotate, they make P - 1 hops; dQ needs one more to return to its owner.",
        .fix = "Send dQ P times.",
-       .variants = each_dq_shift,
+       .variants = each_wrong_hop,
        .backward = dq_on_wrong_device},
       {.id = "G48",
        .family = Family::backward,

@@ -99,8 +99,6 @@ Gradients<double> heads_as_sequence(const BackwardSimulation& sim, const Variant
   return gradients;
 }
 
-// ---- Variants ----
-
 }  // namespace
 
 std::vector<Mistake> head_backward_mistakes() {

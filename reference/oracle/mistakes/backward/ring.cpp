@@ -127,11 +127,7 @@ Variants each_lost(const Simulation& sim, Index begin, Index end) {
   return on_ring(sim, {dk_dv}) * each_of("step", begin, end) * each_device_or_all(sim);
 }
 
-Variants each_dkv_hop(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
-  if (sim.devices() == 2) hops.pop_back();  // equivalent on two devices
-  return hops * on_ring(sim);
-}
+Variants each_dkv_hop(const Simulation& sim) { return each_wrong_hop(sim) * on_ring(sim); }
 
 Variants each_survivor(const Simulation& sim) {
   return each_named("survivor", {"the last step", "the last step that is not skipped"}) * on_ring(sim);

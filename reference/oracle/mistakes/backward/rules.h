@@ -26,6 +26,9 @@ std::vector<Index> tile_numbers(const RowSharding& keys, Index tile);
 // One variant per tile size of 16, 32, ... 256 keys that is smaller than the largest block
 Variants each_tile(const Simulation& sim);
 
+// One hop too few or too many on the way of a gradient to its owner; none on a single device
+Variants each_wrong_hop(const Simulation& sim);
+
 // The gradients that a mistake affects
 enum Touched : Index { dq_dk_dv, dq_dk, dk_dv, dq_only, dk_only, dv_only };
 Variants each_touched(std::initializer_list<Touched> touched);
