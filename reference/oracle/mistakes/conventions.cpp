@@ -1,3 +1,5 @@
+// Results that follow another convention: base and sign of lse, order of the axes.
+
 #include <cmath>
 #include <limits>
 
@@ -29,7 +31,7 @@ AttentionOutput<double> normaliser_itself(const Simulation& sim, const Variant&)
   return with_lse(sim, [](double lse) { return std::exp(lse); });
 }
 
-// lse = m, and lse = log l: one half of m + log l
+// lse = m or lse = log l: one of the two terms of m + log l
 AttentionOutput<double> lse_component(const Simulation& sim, const Variant& variant) {
   return sim.run([&](const QueryRow& row, RowWeights& w) {
     correct_weights(row, w);
@@ -40,7 +42,7 @@ AttentionOutput<double> lse_component(const Simulation& sim, const Variant& vari
   });
 }
 
-// Where there are as many heads as rows, a tensor in another order has the same shape
+// With as many heads as rows, a tensor with exchanged axes has the same shape
 bool can_be_exchanged(const Simulation& sim) {
   const Shape& q = sim.problem().Q.shape;
   return q.S == q.H && static_cast<Index>(sim.rows().size()) == q.S && q.S > 1;

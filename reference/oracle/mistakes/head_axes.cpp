@@ -1,3 +1,5 @@
+// Mistakes that exchange the head axis with the sequence axis or with the elements.
+
 #include <algorithm>
 #include <set>
 
@@ -10,19 +12,19 @@ namespace {
 
 // ---- The sequence axis and the head axis are exchanged in memory ------------
 
-// The row of (B, S, H, D) that lies where (B, H, S, D) would have row p
+// The row of (B, S, H, D) at the memory location of row p of (B, H, S, D)
 RowPlace read_as_bhsd(const RowPlace& p, Index S, Index H) {
   const Index n = p.h * S + p.s;
   return {p.b, n / H, n % H};
 }
 
-// The row of (B, H, S, D) that lies where (B, S, H, D) would have row p
+// The row of (B, H, S, D) at the memory location of row p of (B, S, H, D)
 RowPlace read_as_bshd(const RowPlace& p, Index S, Index H) {
   const Index n = p.s * H + p.h;
   return {p.b, n % S, n / S};
 }
 
-// out, written with the axes bhsd, is read with the axes bshd; lse is not touched
+// out, written as (B, H, S, D), is read as (B, S, H, D); lse is unchanged
 AttentionOutput<double> with_out_misread(const Simulation& sim, const AlteredProblem& problem) {
   const Shape out = sim.problem().out_shape();
   std::set<Index> needed;
@@ -52,7 +54,7 @@ AlteredProblem inputs_misread(const Problem<double>& problem, const Sharding&, c
     return [S, H](const RowPlace& p) { return read_as_bhsd(p, S, H); };
   };
   const Shape &q = problem.Q.shape, &k = problem.K.shape;
-  const Index inputs = variant["inputs"];  // q k v | q | k | v | k v
+  const Index inputs = variant["inputs"];  // 0: q, k and v; 1: q; 2: k; 3: v; 4: k and v
   AlteredProblem wrong(problem);
   if (inputs <= 1) wrong.gather_rows(Operand::q, misread(q.S, q.H));
   if (inputs == 0 || inputs == 2 || inputs == 4) wrong.gather_rows(Operand::k, misread(k.S, k.H));
@@ -65,7 +67,7 @@ AttentionOutput<double> all_misread(const Simulation& sim, const Variant&) {
   return with_out_misread(sim, inputs_misread(sim.problem(), sim.sharding(), q_k_v));
 }
 
-// out of a row, (Hq, Dv), is written transposed, (Dv, Hq), and read as if it were not
+// Each row of out, (Hq, Dv), is stored transposed as (Dv, Hq) and read as (Hq, Dv)
 AttentionOutput<double> merged_with_elements_first(const Simulation& sim, const Variant&) {
   const AttentionOutput<double> right = sim.attention_of(sim.problem());
   AttentionOutput<double> result = right;
@@ -84,7 +86,7 @@ Variants each_input(const Simulation& sim) {
 
 // ---- Heads repeated along the sequence --------------------------------------
 
-// G copies of every key; each stands where the key stands, or they push the keys behind them back
+// Positions of G copies of every key: those of the key, or consecutive ones that move later keys back
 RowPositions positions_of_copies(const Problem<double>& problem, bool pushed_back) {
   const Index G = problem.query_heads_per_kv_head();
   std::vector<Index> copies;

@@ -1,3 +1,5 @@
+// Mistakes in the assignment of query heads to K/V heads, and in the order of the heads of the result.
+
 #include <algorithm>
 
 #include "reference/oracle/catalogue/altered_problem.h"
@@ -13,10 +15,11 @@ Variants each_operand() { return each_named("operand", {"K and V", "K", "V"}); }
 bool reads_k_wrongly(const Variant& variant) { return variant["operand"] != 2; }
 bool reads_v_wrongly(const Variant& variant) { return variant["operand"] != 1; }
 
-// The K/V head that query head h reads by mistake
+// The wrong K/V head that query head h reads
 using KvHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
-// K and V get a head for every query head: the wrong one in the operands that the variant names
+// K and V expanded to one head per query head: the wrong head in the operands of the variant, the right one
+// otherwise
 ProblemAlteration with_kv_head(KvHead wrong_head) {
   return [wrong_head](const Problem<double>& problem, const Sharding&, const Variant& variant) {
     const auto wrong_row = [&problem, variant, wrong_head](const RowPlace& p) {
@@ -54,7 +57,7 @@ Index reversed(const Problem<double>& problem, const Variant&, Index h) {
   return problem.K.shape.H - 1 - problem.kv_head(h);
 }
 
-// The two heads that the variant names change places
+// Exchanges the two heads of the variant
 Index swapped(const Variant& variant, Index head) {
   if (head == variant["one"]) return variant["other"];
   return head == variant["other"] ? variant["one"] : head;
@@ -81,7 +84,7 @@ Variants each_division(const Simulation& sim) {
   return each_operand() * each_named("beyond the last", {"wraps around", "the last one"});
 }
 
-// Two heads that are shifted have changed places: that is another entry, as it is for two in reverse order
+// With two heads a shift is an exchange, which is H11, as is a reversal
 Variants each_shift(const Simulation& sim) {
   const Index heads = sim.problem().K.shape.H;
   if (heads <= 2) return {};
@@ -92,7 +95,7 @@ Variants three_or_more(const Simulation& sim) {
   return sim.problem().K.shape.H > 2 ? each_operand() : Variants();
 }
 
-// Any two of a few heads, neighbours among many
+// All pairs of up to 8 heads; of more, neighbouring pairs only
 Variants each_pair(Index heads) {
   Variants pairs;
   for (Index one = 0; one < std::min<Index>(heads, 32); ++one)
@@ -104,9 +107,9 @@ Variants each_pair(Index heads) {
 
 Variants each_kv_pair(const Simulation& sim) { return each_operand() * each_pair(sim.problem().K.shape.H); }
 
-// ---- The results of the query heads change places ---------------------------
+// ---- Results of query heads exchanged ---------------------------------------
 
-// The result of head h is that of head head_of(h)
+// The result of head h is the right result of head head_of(h)
 using QueryHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
 ProblemAlteration with_results_of(QueryHead head_of) {
@@ -137,10 +140,6 @@ Index transposed_groups(const Problem<double>& problem, const Variant&, Index h)
 }
 
 Variants each_query_pair(const Simulation& sim) { return each_pair(sim.problem().Q.shape.H); }
-
-Variants several_query_heads(const Simulation& sim) {
-  return sim.problem().Q.shape.H > 1 ? single_variant() : Variants();
-}
 
 Variants several_groups(const Simulation& sim) {
   return grouped(sim) && several_kv_heads(sim) ? single_variant() : Variants();
@@ -222,7 +221,7 @@ std::vector<Mistake> head_mistakes() {
        .fingerprint = "every head is right at the mirrored index",
        .why = "The heads are flipped once instead of twice.",
        .fix = "Keep the same head order in q, k, v and out.",
-       .variants = several_query_heads,
+       .variants = several_heads,
        .alteration = with_results_of(reversed_query)},
       {.id = "H14",
        .family = Family::heads,

@@ -1,3 +1,5 @@
+// Mistakes in the permutation of rows to shard order and back.
+
 #include <algorithm>
 
 #include "reference/definition/chunked.h"
@@ -14,7 +16,7 @@ using Rows = std::vector<Index>;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-// The rows device by device: row L(n) of the sequence is row n of the shards, one behind the other
+// The shard order L: row n of the concatenated shards is row L(n) of the sequence
 Rows shard_order(Layout layout, int devices, Index N) {
   Rows L;
   for (int device = 0; device < devices; ++device)
@@ -22,7 +24,7 @@ Rows shard_order(Layout layout, int devices, Index N) {
   return L;
 }
 
-// The map that takes places(n) to rows(n)
+// The map from places(n) to rows(n)
 Rows map_of(const Rows& places, const Rows& rows) {
   Rows map(rows.size());
   for (std::size_t n = 0; n < rows.size(); ++n) map[at(places[n])] = rows[n];
@@ -37,20 +39,20 @@ Rows composed_with_itself(const Rows& L) {
   return LL;
 }
 
-// ---- What is in the wrong order ---------------------------------------------
+// ---- Wrong orders applied to operands and results ---------------------------
 
-// Row i of an operand is row map(i) of the user's; masks are as they should be
+// Row i of an operand is row map(i) of the given one; the mask is correct
 void displace(AlteredProblem& wrong, Operand operand, const Rows& map) {
   wrong.gather_rows(operand, [map](const RowPlace& p) { return RowPlace{p.b, map[at(p.s)], p.h}; });
 }
 
-// The result of row i is that of row map(i)
+// The result of row i is the right result of row map(i)
 void displace_results(AlteredProblem& wrong, const Problem<double>& problem, const Rows& map) {
   displace(wrong, Operand::q, map);
   wrong.q_positions = problem.q_positions.select(map);
 }
 
-// The layouts that need a permutation: the one of the case, or any where none was named
+// The layouts whose permutation can be wrong: that of the case, or both if the case is contiguous
 std::vector<Layout> permuting_layouts(const Sharding& sharding) {
   if (sharding.layout == Layout::contiguous) return {Layout::zigzag, Layout::striped};
   return {sharding.layout};
@@ -63,7 +65,7 @@ Variants each_layout(const std::vector<Layout>& layouts) {
   return variants;
 }
 
-// The shard order of the queries and of the keys
+// The shard orders of queries and keys
 struct Orders {
   Rows q, kv;
 };
@@ -81,7 +83,7 @@ Variants each_permuting_layout(const Simulation& sim) {
   return sim.devices() > 1 ? each_layout(permuting_layouts(sim.sharding())) : Variants();
 }
 
-// ---- One permutation of the way in and out is missing or wrong --------------
+// ---- The permutation to shard order or back is missing or wrong -------------
 
 AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& sharding,
                             const Variant& variant) {
@@ -97,8 +99,8 @@ AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& shar
   return wrong;
 }
 
-AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sharding,
-                             const Variant& variant) {
+AlteredProblem inverse_used(const Problem<double>& problem, const Sharding& sharding,
+                            const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   AlteredProblem wrong(problem);
   switch (variant["wrong"]) {
@@ -110,7 +112,7 @@ AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sha
       displace(wrong, Operand::k, composed_with_itself(inverse_permutation(L.kv)));
       displace(wrong, Operand::v, composed_with_itself(inverse_permutation(L.kv)));
       break;
-    case 2:  // rows return to where they were; only the mask believes that they lay elsewhere
+    case 2:  // the two errors cancel for the rows; only the mask uses the wrong positions
       wrong.q_positions = problem.q_positions.select(composed_with_itself(L.q));
       wrong.kv_positions = problem.kv_positions.select(composed_with_itself(L.kv));
       break;
@@ -131,7 +133,7 @@ AlteredProblem operand_not_permuted(const Problem<double>& problem, const Shardi
         return order;
     }
   };
-  const Index operand = variant["operand"];  // V | K | Q | K and V
+  const Index operand = variant["operand"];  // 0: V; 1: K; 2: Q; 3: K and V
   AlteredProblem wrong(problem);
   if (operand == 2) displace(wrong, Operand::q, wrong_order(L.q));
   if (operand == 1 || operand == 3) displace(wrong, Operand::k, wrong_order(L.kv));
@@ -139,12 +141,12 @@ AlteredProblem operand_not_permuted(const Problem<double>& problem, const Shardi
   return wrong;
 }
 
-Variants left_out_or_in(const Simulation& sim) {
+Variants each_missing_permutation(const Simulation& sim) {
   return each_permuting_layout(sim) *
          each_named("left", {"out in shard order", "q, k and v in sequence order"});
 }
 
-Variants out_or_in(const Simulation& sim) {
+Variants each_inverse(const Simulation& sim) {
   return each_permuting_layout(sim) *
          each_named("wrong", {"out", "q, k and v", "both, only the mask is wrong"});
 }
@@ -154,7 +156,7 @@ Variants each_operand_order(const Simulation& sim) {
          each_named("order", {"not permuted", "permuted by the inverse", "permuted twice"});
 }
 
-// One of out and lse is restored, the other is not
+// Only one of out and lse is restored to sequence order
 AttentionOutput<double> half_restored(const Simulation& sim, const Variant& variant) {
   const Rows L = orders_of(variant, sim.problem(), sim.sharding()).q;
   AlteredProblem wrong(sim.problem());
@@ -173,15 +175,15 @@ Variants out_or_lse(const Simulation& sim) {
          each_named("order", {"shard order", "permuted twice"});
 }
 
-// ---- The rows of a shard, or the shards, are in another order ---------------
+// ---- Rows within a shard, or shards, in the wrong order ---------------------
 
-// Shard row n is row actual(n) of the sequence, and is taken for row believed(n)
+// Shard row n is row actual(n) of the sequence, but is read as row assumed(n)
 struct Orderings {
-  Orders actual, believed;
+  Orders actual, assumed;
 };
 
 AlteredProblem misplaced(const Problem<double>& problem, const Orderings& order, Index where) {
-  const Rows q = map_of(order.believed.q, order.actual.q), kv = map_of(order.believed.kv, order.actual.kv);
+  const Rows q = map_of(order.assumed.q, order.actual.q), kv = map_of(order.assumed.kv, order.actual.kv);
   AlteredProblem wrong(problem);
   switch (where) {
     case 0:
@@ -204,7 +206,7 @@ AlteredProblem misplaced(const Problem<double>& problem, const Orderings& order,
 
 Variants each_where() { return each_named("where", {"out", "V", "K and V", "the mask"}); }
 
-// The two chunks of every device, the later one first
+// Zigzag with the two chunks of every device exchanged: the later chunk first
 Rows chunks_exchanged(int devices, Index N) {
   Rows rows;
   for (int device = 0; device < devices; ++device)
@@ -222,7 +224,7 @@ AlteredProblem zigzag_chunks_exchanged(const Problem<double>& problem, const Sha
   return misplaced(problem, {orders_of(Layout::zigzag, problem, sharding), exchanged}, variant["where"]);
 }
 
-// Of the whole sequence, or of every device
+// Rows reversed in the whole sequence, or within every device
 Rows reversed_rows(const Sharding& sharding, Index N, bool of_devices) {
   Rows rows = all_rows(N);
   if (of_devices) {
@@ -247,7 +249,7 @@ AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sha
   return misplaced(problem, {right, turned}, variant["where"]);
 }
 
-// The shards in the order of the devices n, n + 1, ..., or P - 1, P - 2, ...
+// The shards of devices n, n + 1, ... (n > 0), or P - 1, P - 2, ... (n = 0), concatenated
 Rows shards_in_order(const Sharding& sharding, Index N, Index n) {
   const int P = sharding.devices();
   Rows rows;
@@ -265,8 +267,8 @@ AlteredProblem shards_misplaced(const Problem<double>& problem, const Sharding& 
   return misplaced(problem, {shifted, orders_of(sharding.layout, problem, sharding)}, variant["where"]);
 }
 
-AlteredProblem taken_for_another_layout(const Problem<double>& problem, const Sharding& sharding,
-                                        const Variant& variant) {
+AlteredProblem read_as_another_layout(const Problem<double>& problem, const Sharding& sharding,
+                                      const Variant& variant) {
   return misplaced(problem,
                    {orders_of(sharding.layout, problem, sharding), orders_of(variant, problem, sharding)},
                    variant["where"]);
@@ -291,7 +293,7 @@ Variants each_shard_order(const Simulation& sim) {
   return each_where() * orders;
 }
 
-// Taken for contiguous: that is P1. Contiguous operands taken for another layout: that is P3
+// Shards read as contiguous are P1, contiguous operands read in another layout are P3
 Variants each_other_permuting_layout(const Simulation& sim) {
   if (sim.devices() == 1) return {};
   std::vector<Layout> others;
@@ -313,7 +315,7 @@ std::vector<Mistake> layout_mistakes() {
        .fingerprint = "without a mask, the right rows in another order",
        .why = "One of the two permutations, to shard order and back, is missing.",
        .fix = "With L the shard order, use X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
-       .variants = left_out_or_in,
+       .variants = each_missing_permutation,
        .alteration = not_permuted},
       {.id = "P2",
        .family = Family::layout,
@@ -323,8 +325,8 @@ std::vector<Mistake> layout_mistakes() {
            "the right rows in another order; no error where L is its own inverse, as for P stripes of P rows",
        .why = "Gathering by L and scattering by L are inverse operations.",
        .fix = "Use X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
-       .variants = out_or_in,
-       .alteration = inverse_taken},
+       .variants = each_inverse,
+       .alteration = inverse_used},
       {.id = "P3",
        .family = Family::layout,
        .title = "one operand is sharded in a different order from the others",
@@ -379,7 +381,7 @@ std::vector<Mistake> layout_mistakes() {
        .why = "Sharding and gathering use different layouts.",
        .fix = "Use one layout for sharding, masking and gathering.",
        .variants = each_other_permuting_layout,
-       .alteration = taken_for_another_layout},
+       .alteration = read_as_another_layout},
   };
 }
 

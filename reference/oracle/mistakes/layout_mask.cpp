@@ -1,3 +1,5 @@
+// Mistakes in the mask of a sharded sequence: the mask of another layout, and the diagonal of a striped layout.
+
 #include <algorithm>
 
 #include "reference/oracle/catalogue/altered_problem.h"
@@ -7,9 +9,9 @@ namespace ringattn {
 
 namespace {
 
-// ---- Dealt out in one layout, masked as another -----------------------------
+// ---- Sharded in one layout, masked in another -------------------------------
 
-// The row of the sequence that a device of _layout_ would have at a place
+// The row of the sequence at the local index of _row_, if the device had its shard of _layout_
 Index row_at(Layout layout, const RowSharding& rows, Index row, Index N) {
   const Index r = rows.device_of(row), place = rows.place_of(row), P = rows.devices();
   switch (layout) {
@@ -26,7 +28,7 @@ Index row_at(Layout layout, const RowSharding& rows, Index row, Index N) {
   return row;
 }
 
-// Where shards differ in length the last place may lie behind the sequence
+// With shards of different lengths the last local index may lie beyond the sequence; the position continues
 RowPosition position_of(const RowPositions& positions, Index b, Index row) {
   const Index last = std::min(row, positions.length() - 1);
   RowPosition row_position = positions.of(b)[static_cast<std::size_t>(last)];
@@ -60,46 +62,48 @@ Variants each_other_layout(const Simulation& sim) {
   return layouts * each_named("of", {"queries and keys", "queries", "keys"});
 }
 
-// ---- Striped: which steps see the diagonal ----------------------------------
+// ---- Striped: the steps at which the diagonal is visible --------------------
 
-// Right: key at place j is seen from place i where j <= i if the owner of the key is not behind the device of
-// the query (o <= r), and where j < i if it is. A rule says whether the diagonal is seen.
+// Correct rule for device r of the query and owner o of the key, with local indices i and j: visible if j <= i
+// for o <= r, and if j < i for o > r. A Diagonal function states whether j = i is visible.
 using Diagonal = bool (*)(int r, int o);
 
 bool at_every_step(int, int) { return true; }
 bool at_no_step(int, int) { return false; }
-bool where_it_should_not(int r, int o) { return o > r; }
-bool at_the_first_step(int r, int o) { return o == r; }
-bool not_at_the_first_step(int r, int o) { return o < r; }
+bool in_later_blocks(int r, int o) { return o > r; }
+bool in_own_block(int r, int o) { return o == r; }
+bool in_earlier_blocks(int r, int o) { return o < r; }
 
-// Causal by places; windows and documents stay as they are
+// Causal test on local indices; windows and documents are correct
 AlteredProblem masked_by_places(const Problem<double>& problem, const Sharding& sharding,
-                                Diagonal sees_diagonal, bool bottom_right) {
+                                Diagonal diagonal_visible, bool bottom_right) {
   const Mask& mask = problem.scoring.mask;
   const Mask reach{false, mask.window_left, mask.causal ? -1 : mask.window_right};
   AlteredProblem wrong(problem);
-  wrong.set_visibility([&problem, &sharding, sees_diagonal, bottom_right, reach](Index b, Index i, Index j) {
-    const int r = sharding.queries.device_of(i), o = sharding.keys.device_of(j);
-    const auto queries = static_cast<Index>(sharding.queries.rows_of(r).size()),
-               keys = static_cast<Index>(sharding.keys.rows_of(o).size());
-    const Index distance =
-        sharding.queries.place_of(i) + (bottom_right ? keys - queries : 0) - sharding.keys.place_of(j);
-    return distance >= (sees_diagonal(r, o) ? 0 : 1) &&
-           visible(problem.q_positions.of(b)[static_cast<std::size_t>(i)],
-                   problem.kv_positions.of(b)[static_cast<std::size_t>(j)], reach);
-  });
+  wrong.set_visibility(
+      [&problem, &sharding, diagonal_visible, bottom_right, reach](Index b, Index i, Index j) {
+        const int r = sharding.queries.device_of(i), o = sharding.keys.device_of(j);
+        const auto queries = static_cast<Index>(sharding.queries.rows_of(r).size()),
+                   keys = static_cast<Index>(sharding.keys.rows_of(o).size());
+        const Index distance =
+            sharding.queries.place_of(i) + (bottom_right ? keys - queries : 0) - sharding.keys.place_of(j);
+        return distance >= (diagonal_visible(r, o) ? 0 : 1) &&
+               visible(problem.q_positions.of(b)[static_cast<std::size_t>(i)],
+                       problem.kv_positions.of(b)[static_cast<std::size_t>(j)], reach);
+      });
   return wrong;
 }
 
-ProblemAlteration with_diagonal(Diagonal sees_diagonal) {
-  return [sees_diagonal](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
-    return masked_by_places(problem, sharding, sees_diagonal, variant["aligned"] == 1);
-  };
+ProblemAlteration with_diagonal(Diagonal diagonal_visible) {
+  return
+      [diagonal_visible](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+        return masked_by_places(problem, sharding, diagonal_visible, variant["aligned"] == 1);
+      };
 }
 
 AlteredProblem diagonal_at_wrong_steps(const Problem<double>& problem, const Sharding& sharding,
                                        const Variant& variant) {
-  constexpr Diagonal rules[] = {where_it_should_not, at_the_first_step, not_at_the_first_step};
+  constexpr Diagonal rules[] = {in_later_blocks, in_own_block, in_earlier_blocks};
   return masked_by_places(problem, sharding, rules[static_cast<std::size_t>(variant["diagonal seen"])],
                           variant["aligned"] == 1);
 }

@@ -1,4 +1,4 @@
-// Masks with the wrong test: of positions, of windows, of the alignment.
+// Mistakes in the mask test itself: causality, positions, alignment, windows, batch entry and head.
 
 #include <algorithm>
 
@@ -38,14 +38,14 @@ AttentionOutput<double> causal_unasked(const Simulation& sim, const Variant&) {
 
 // ---- Positions --------------------------------------------------------------
 
-// The mask of the problem, or the causal one where it looks at no positions
+// The mask of the problem; causal if the mask does not depend on positions
 Mask mask_of_positions(const Simulation& sim) {
   Mask mask = sim.problem().scoring.mask;
   if (!has_window(sim)) mask.causal = true;
   return mask;
 }
 
-// How many keys a document has more than queries: bottom-right shifts its queries by that
+// Number of keys minus number of queries of a document: the causal offset of bottom-right alignment
 Index surplus(const Simulation& sim, Index b, std::int64_t document) {
   const auto count = [document](std::span<const RowPosition> positions) {
     return std::count_if(positions.begin(), positions.end(), [document](const RowPosition& row_position) {
@@ -113,7 +113,7 @@ std::int64_t right_of(const Simulation& sim) {
   return has_right_side(sim) ? sim.problem().scoring.mask.window_right : unlimited;
 }
 
-// Keys from _left_ before the query to _right_ after it
+// Attention to the keys from _left_ positions before the query to _right_ after it
 AttentionOutput<double> attend_in_window(const Simulation& sim, std::int64_t left, std::int64_t right,
                                          bool causal) {
   return attend_where(sim, [=](const Pair& pair) {
@@ -138,7 +138,7 @@ Variants off_by_one(const Simulation& sim) {
     return variants;
   };
   Variants both = side("left", left_of(sim) != unlimited) * side("right", has_right_side(sim));
-  both.erase(both.begin());  // as asked on both sides
+  both.erase(both.begin());  // as given on both sides: no mistake
   return both;
 }
 
@@ -177,7 +177,7 @@ Variants misread_windows(const Simulation& sim) {
                       only_if(right, {all[3]})});
 }
 
-// ---- Which sequence, which head ---------------------------------------------
+// ---- Batch entry and head ----------------------------------------------------
 
 AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Variant& variant) {
   const Problem<double>& problem = sim.problem();

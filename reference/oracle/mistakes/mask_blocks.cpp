@@ -1,5 +1,4 @@
-// Masks that go wrong because sequences come in blocks and tiles: skip tests, places for positions,
-// diagonals.
+// Mask mistakes due to blocks and tiles: skip tests, local indices used as positions, tiles on the diagonal.
 
 #include "reference/oracle/mistakes/mask_rules.h"
 
@@ -49,7 +48,7 @@ AttentionOutput<double> skip_test_reversed(const Simulation& sim, const Variant&
   });
 }
 
-// Masked, nothing but the own block would stay of contiguous ones: M22
+// Contiguous and masked, only the own block would remain, which is M22
 Variants reversed_tests(const Simulation& sim) {
   const Variants stay = each_named("blocks that stay", {"in full", "masked"});
   const bool contiguous = sim.sharding().layout == Layout::contiguous;
@@ -85,9 +84,9 @@ AttentionOutput<double> skip_test_off_by_one(const Simulation& sim, const Varian
   });
 }
 
-// ---- Where a block begins ---------------------------------------------------
+// ---- First row of a block ---------------------------------------------------
 
-// What a program takes for the length of all blocks; the sequence has N rows, the other one M
+// The length that a program assumes for all blocks of a sequence of N rows; the other sequence has M rows
 Index assumed_length(Index length, Index N, Index M, Index P) {
   const Index lengths[] = {0, N / P, (N + P - 1) / P, M / P, (M + P - 1) / P};
   return lengths[length];
@@ -161,7 +160,7 @@ AttentionOutput<double> window_in_block(const Simulation& sim, const Variant& va
   });
 }
 
-// Rounded down, also below 0
+// position / tile, rounded down for negative positions too
 std::int64_t tile_of(std::int64_t position, Index tile) {
   return position >= 0 ? position / tile : -((-position + tile - 1) / tile);
 }

@@ -1,4 +1,4 @@
-// Masks that go wrong at an edge: of a block, of a tile, of a document, of the padding.
+// Mask mistakes at an edge: of a block, a tile, a document, or at the padding.
 
 #include <algorithm>
 #include <set>
@@ -12,12 +12,12 @@ namespace {
 
 // ---- Pieces of a sequence ---------------------------------------------------
 
-// Where a row stands in its piece of the sequence, and how long the piece is
+// Index of a row within its piece of the sequence, and length of the piece
 struct PiecePosition {
   Index at, length;
 };
 
-// The pieces: 0 is the block of a device, n > 0 its tiles of n rows, -n one of n chunks of the sequence
+// _pieces_: 0 for the block of a device, n > 0 for its tiles of n rows, -n for n chunks of the sequence
 PiecePosition place_in(Index pieces, const RowSharding& sharding, Index N, Index row) {
   if (pieces < 0) {
     const RowRange range = chunk(((row + 1) * -pieces - 1) / N, -pieces, N);
@@ -114,7 +114,7 @@ Variants lost_keys(const Simulation& sim) {
 
 // ---- Padding ----------------------------------------------------------------
 
-// n > 0: n keys; 0: up to the longest block; -n: up to a multiple of n
+// Number of padding keys. _pads_ n > 0: n keys; 0: up to the longest block; -n: up to a multiple of n
 Index pad_keys(Index pads, Index length, Index longest) {
   if (pads > 0) return pads;
   return pads == 0 ? longest - length : (length - pads - 1) / -pads * -pads - length;
@@ -130,7 +130,7 @@ AttentionOutput<double> padding_attended(const Simulation& sim, const Variant& v
     correct_weights(row, result);
     if (n == 0) return;
 
-    // A pad key has K = 0, so its score is 0, and V = 0
+    // A padding key has K = 0, hence score 0, and V = 0
     const double m = std::max(result.lse, 0.0);
     const double lse = m + std::log(std::exp(result.lse - m) + static_cast<double>(n) * std::exp(-m));
     result.weight *= std::exp(result.lse - lse);
@@ -163,7 +163,7 @@ AttentionOutput<double> last_key_repeated(const Simulation& sim, const Variant& 
 
 // ---- Documents --------------------------------------------------------------
 
-AttentionOutput<double> borders_ignored(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> boundaries_ignored(const Simulation& sim, const Variant& variant) {
   const Index ignored = variant["ignored"];
   const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
   const Mask& mask = sim.problem().scoring.mask;
@@ -179,7 +179,7 @@ AttentionOutput<double> borders_ignored(const Simulation& sim, const Variant& va
   });
 }
 
-Variants ignored_borders(const Simulation& sim) {
+Variants ignored_boundaries(const Simulation& sim) {
   const Variants all = each_named("ignored", {"all boundaries", "all boundaries, positions continue",
                                               "all boundaries, positions continue, bottom-right",
                                               "the documents of the queries", "the documents of the keys"});
@@ -188,11 +188,12 @@ Variants ignored_borders(const Simulation& sim) {
                  concatenate({{all[0], all[1]}, only_if(!equal, {all[2]}), {all[3], all[4]}}));
 }
 
-// The mask, where two documents see each other by another rule
-template <class Meet>
-AttentionOutput<double> attend_documents(const Simulation& sim, const Meet& meet) {
+// The mask of the problem, with may_attend(pair) in place of the comparison of documents
+template <class MayAttend>
+AttentionOutput<double> attend_documents(const Simulation& sim, const MayAttend& may_attend) {
   return attend_where(sim, [&](const Pair& pair) {
-    return visible({pair.q.position, 0}, {pair.k.position, 0}, sim.problem().scoring.mask) && meet(pair);
+    return visible({pair.q.position, 0}, {pair.k.position, 0}, sim.problem().scoring.mask) &&
+           may_attend(pair);
   });
 }
 
@@ -205,7 +206,7 @@ AttentionOutput<double> documents_compared(const Simulation& sim, const Variant&
   });
 }
 
-AttentionOutput<double> borders_off_by_one(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> boundaries_off_by_one(const Simulation& sim, const Variant& variant) {
   const Index shift = variant["a document begins"] == 0 ? 1 : -1;
   const bool queries = variant["of"] != 1, keys = variant["of"] != 0;
   const auto segment = [](std::span<const RowPosition> positions, Index row) {
@@ -217,7 +218,7 @@ AttentionOutput<double> borders_off_by_one(const Simulation& sim, const Variant&
   });
 }
 
-AttentionOutput<double> documents_stay(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> documents_not_sent(const Simulation& sim, const Variant& variant) {
   const bool positions = variant["stay"] == 1;
   const RowSharding& keys = sim.sharding().keys;
   return attend_where(sim, [&](const Pair& pair) {
@@ -265,8 +266,8 @@ std::vector<Mistake> edge_mask_mistakes() {
        .fix = "Mask the keys of other documents.",
        .seen_in = "axolotl-ai-cloud/axolotl#4002, axolotl-ai-cloud/axolotl#3608, "
                   "NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
-       .variants = ignored_borders,
-       .forward = borders_ignored},
+       .variants = ignored_boundaries,
+       .forward = boundaries_ignored},
       {.id = "M23",
        .family = Family::mask,
        .title = "the first or last row of each block does not attend to itself",
@@ -308,7 +309,7 @@ std::vector<Mistake> edge_mask_mistakes() {
              return only_if(has_documents(sim) && sim.devices() > 1,
                             each_named("stay", {"segments", "segments and positions"}));
            },
-       .forward = documents_stay},
+       .forward = documents_not_sent},
       {.id = "M37",
        .family = Family::mask,
        .title = "document boundaries are off by one",
@@ -324,7 +325,7 @@ std::vector<Mistake> edge_mask_mistakes() {
                             each_named("a document begins", {"one row early", "one row late"}) *
                                 each_named("of", {"queries", "keys", "queries and keys"}));
            },
-       .forward = borders_off_by_one},
+       .forward = boundaries_off_by_one},
       {.id = "M38",
        .family = Family::mask,
        .title = "the last tile is padded with copies of the last key",

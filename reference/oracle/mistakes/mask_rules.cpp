@@ -6,7 +6,7 @@ namespace ringattn {
 
 namespace {
 
-// For each row, the positions in its tile, (B, S)
+// (B, S) for each row, the range of positions in its tile
 std::vector<PositionRange> positions_of_tiles(const RowPositions& positions, Index B,
                                               const RowSharding& sharding, Index tile) {
   std::vector<PositionRange> ranges;

@@ -1,4 +1,4 @@
-// Masks that do not hide: a hidden key keeps a finite score, or its weight goes elsewhere.
+// Masks that do not mask: a masked key keeps a finite score, or keeps its share of the softmax.
 
 #include <algorithm>
 #include <array>
@@ -10,11 +10,12 @@ namespace ringattn {
 
 namespace {
 
-// ---- Which keys are masked, which are never met -----------------------------
+// ---- Masked keys and skipped keys -------------------------------------------
 
 enum MaskedPart : Index { keys_after_query, all_hidden_keys };
 
-// What the mistake masks, and how much of the hidden part is skipped, so that the mistake cannot touch it
+// The keys that are masked the wrong way. Fully masked blocks or tiles may be skipped, which keeps the mistake
+// from affecting their keys.
 class SoftMask {
  public:
   SoftMask(const Simulation& sim, const Variant& variant)
@@ -37,7 +38,7 @@ class SoftMask {
   TilePositions tiles_;
 };
 
-// What a program may skip: nothing, blocks, tiles
+// What a program may skip: nothing, fully masked blocks, fully masked tiles
 Variants skips(const Simulation& sim, std::initializer_list<Index> tiles) {
   return concatenate({{Variant({"skipped", SoftMask::nothing_skipped, "nothing"})},
                       only_if(sim.devices() > 1, {Variant({"skipped", 0, "blocks without a visible key"})}),
@@ -56,7 +57,7 @@ Variants masked(const Simulation& sim) {
 
 Variants soft_masks(const Simulation& sim) { return masked(sim) * skips(sim, {16, 32, 64, 128, 256}); }
 
-// Attention where the score of a met key is score(S, seen)
+// Attention in which a key that is not skipped has the score score(S, seen)
 template <class Score>
 AttentionOutput<double> attend_softly(const Simulation& sim, const Variant& variant, const Score& score) {
   const SoftMask mask(sim, variant);
@@ -96,7 +97,7 @@ AttentionOutput<double> masked_before_softcap(const Simulation& sim, const Varia
   return attend_softly(sim, variant, [c](double S, bool seen) { return seen ? S : -c; });
 }
 
-// Finite numbers that stand for -infinity; where lse is mended afterwards, -infinity itself
+// Finite numbers used for -infinity; -infinity itself if lse is corrected afterwards
 constexpr std::array<double, 4> lowest{minus_infinity<double>, -3.4028234663852886e38, -2.3819763427e38,
                                        -1e30};
 
@@ -118,7 +119,7 @@ AttentionOutput<double> empty_rows_read_mean(const Simulation& sim, const Varian
   });
 }
 
-// Scores and maxima that people take for low enough
+// Masked scores in use that are not low enough
 constexpr std::array<double, 6> sentinels{-1e9, -65504, -5e4, -1e4, -1e3, -1e2};
 
 AttentionOutput<double> finite_sentinel(const Simulation& sim, const Variant& variant) {
@@ -133,7 +134,7 @@ AttentionOutput<double> finite_sentinel(const Simulation& sim, const Variant& va
 constexpr std::array<double, 6> maxima{-1e9, -5e4, -1e4, 0, 0, 10};
 constexpr Index first_fixed_maximum = 4;
 
-// float32 knows no number below exp(-104) and none above exp(88.7)
+// float32 underflows to 0 below exp(-104) and overflows above exp(88.7)
 double exp_in_precision(bool float32, double x) {
   if (float32 && x < -104) return 0;
   if (float32 && x > 88.73) return std::numeric_limits<double>::infinity();

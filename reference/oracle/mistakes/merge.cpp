@@ -1,3 +1,5 @@
+// Mistakes in the weights of a merge of block outputs.
+
 #include <cmath>
 #include <numbers>
 

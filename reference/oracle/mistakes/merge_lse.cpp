@@ -1,3 +1,5 @@
+// Mistakes in the lse of a merge: which lse is returned, overflow, NaN, and a misread lse.
+
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -43,7 +45,7 @@ Variants whole_chains(const Simulation& sim) {
   return chains;
 }
 
-// exp as the format has it: infinite above the largest number
+// exp in a format whose largest number is 2^largest_exponent: infinite above it
 double exp_with_limit(Index largest_exponent, double x) {
   return x >= static_cast<double>(largest_exponent) * std::numbers::ln2
              ? std::numeric_limits<double>::infinity()
@@ -90,24 +92,24 @@ Variants half_of_lse_b_variants(const Simulation& sim) {
   return pieces(sim) * each_named("lse_b", {"m", "log l"});
 }
 
-// ---- A misread lse ----------------------------------------------------------
+// ---- lse read with exchanged axes --------------------------------------------
 
-// The row whose lse is read in place of that of _row_, where (H, L) in memory is read as (L, H), or the other
-// way round; L: the rows of the device
-struct Stranger {
+// The row and head whose lse is read instead of that of _row_ when an array (H, L) is read as (L, H), or the
+// reverse; L is the number of rows of the device
+struct RowAndHead {
   Index h, i;
 };
 
-Stranger read_in_place_of(const QueryRow& row, const Simulation& sim, bool stored_heads_first) {
+RowAndHead misread_row(const QueryRow& row, const Simulation& sim, bool stored_heads_first) {
   const std::vector<Index>& rows = sim.sharding().queries.rows_of(row.device);
   const Index H = sim.problem().Q.shape.H, L = static_cast<Index>(rows.size());
   const Index at = stored_heads_first ? row.place * H + row.h : row.h * L + row.place;
-  return stored_heads_first ? Stranger{at / L, rows[static_cast<std::size_t>(at % L)]}
-                            : Stranger{at % H, rows[static_cast<std::size_t>(at / H)]};
+  return stored_heads_first ? RowAndHead{at / L, rows[static_cast<std::size_t>(at % L)]}
+                            : RowAndHead{at % H, rows[static_cast<std::size_t>(at / H)]};
 }
 
-// lse of each block for a row that need not be a simulated one
-std::vector<double> lse_of_blocks(const Stranger& of, Index b, const std::vector<Tiles>& blocks,
+// The lse of each block for any row of the sequence, simulated or not
+std::vector<double> lse_of_blocks(const RowAndHead& of, Index b, const std::vector<Tiles>& blocks,
                                   const Simulation& sim) {
   Tensor<double> Q;
   const Problem<double> selected = with_queries(sim.problem(), {of.i}, Q);
@@ -128,8 +130,7 @@ AttentionOutput<double> lse_misread(const Simulation& sim, const Variant& varian
   const bool heads_first = variant["stored"] == 0, both = variant["misread"] == 0;
   return sim.run([&](const QueryRow& row, RowWeights& result) {
     const std::vector<Tiles>& blocks = blocks_of[static_cast<std::size_t>(row.device)];
-    const std::vector<double> read =
-        lse_of_blocks(read_in_place_of(row, sim, heads_first), row.b, blocks, sim);
+    const std::vector<double> read = lse_of_blocks(misread_row(row, sim, heads_first), row.b, blocks, sim);
     result = attend(row, blocks[0].front(), result.weight.size());
     double lse_read = read[0];
     for (std::size_t step = 1; step < blocks.size(); ++step) {

@@ -1,3 +1,5 @@
+// Mistakes in the online softmax: a tile is accumulated with a wrong factor, start value or end.
+
 #include <cmath>
 
 #include "reference/definition/minus_infinity.h"
@@ -19,25 +21,25 @@ double whole_lse(double m, double l) { return m + std::log(l); }
 double only_m(double m, double) { return m; }
 double only_log_l(double, double l) { return std::log(l); }
 
-// Online softmax (Milakov and Gimelshein, arXiv:1805.02867), tile by tile, with the places where it goes
-// wrong:
-//   m' = max(m, max S)   alpha = exp(m - m')   P = exp(S - m')
-//   l = alpha l + sum P   acc = alpha acc + P V   m = m'        and at the end   out = acc / l   lse = m +
-//   log l
+// Online softmax (Milakov and Gimelshein, arXiv:1805.02867) over the tiles of a row. A mistake replaces one of
+// the members; the defaults are correct.
+//   m_new = max(m, max S)   alpha = exp(m - m_new)   P = exp(S - m_new)
+//   l = alpha l + sum P     acc = alpha acc + P V    m = m_new
+// After the last tile: out = acc / l, lse = m + log l.
 struct OnlineSoftmax {
-  double m = minus_infinity<double>, l = 0;  // at the start
-  Change alpha_l = unchanged;                // what l is multiplied by, of alpha
-  Change alpha_acc = unchanged;              // what acc is multiplied by, of alpha
-  Change stored = unchanged;                 // P as it meets V
-  bool knows_nothing_seen = true;            // leaves a row alone that has seen no key
-  bool divides = true;                       // by l, at the end
-  double l_at_the_end = 0;                   // added to l
+  double m = minus_infinity<double>, l = 0;  // before the first tile
+  Change alpha_l = unchanged;                // factor of l, as a function of alpha
+  Change alpha_acc = unchanged;              // factor of acc, as a function of alpha
+  Change stored = unchanged;                 // P as multiplied with V
+  bool guards_empty_rows = true;             // alpha = 1 while m_new = -infinity
+  bool divides = true;                       // out = acc / l, else out = acc
+  double l_at_the_end = 0;                   // added to l after the last tile
   double (*lse)(double m, double l) = whole_lse;
 };
 
 struct State {
   double m, l;
-  Vector<double> acc;  // (Skv) what the accumulator holds, as weights of the values
+  Vector<double> acc;  // (Skv) accumulator, as weights of the values
 };
 
 void absorb(const QueryRow& row, const Keys& tile, const OnlineSoftmax& rule, State& state) {
@@ -45,12 +47,12 @@ void absorb(const QueryRow& row, const Keys& tile, const OnlineSoftmax& rule, St
   for (const Index j : tile)
     if (row.visible[j]) m = std::max(m, row.S[j]);
   if (m == minus_infinity<double>) {
-    const double alpha = rule.knows_nothing_seen ? 1 : std::exp(state.m - m);  // exp(-inf - (-inf)) = NaN
+    const double alpha = rule.guards_empty_rows ? 1 : std::exp(state.m - m);  // exp(-inf - (-inf)) = NaN
     state.l *= alpha, state.acc *= alpha;
     return;
   }
 
-  // The first tile finds nothing to rescale
+  // Nothing is rescaled before the first visible key
   const double alpha = state.m == minus_infinity<double> ? 1 : std::exp(state.m - m);
   state.l *= rule.alpha_l(alpha);
   if (const double factor = rule.alpha_acc(alpha); factor != 1) state.acc *= factor;
@@ -69,8 +71,10 @@ RowWeights finish(const State& state, const OnlineSoftmax& rule) {
   return {rule.divides ? state.acc / l : state.acc, rule.lse(state.m, l)};
 }
 
-// Parameters: tile, order, and state: carried from block to block (0), or every block is finished and merged
-// rightly (1), where blocks of which the row sees nothing are merged (0) or skipped (1)
+// Parameters of the variant:
+//   tile, order    the tiles of a block
+//   state          0: carried from block to block; 1: each block is finished, then merged correctly
+//   blocks unseen  fully masked blocks are 0: merged, 1: skipped (state 1 only)
 AttentionOutput<double> computed_with(const OnlineSoftmax& rule, const Simulation& sim,
                                       const Variant& variant) {
   const auto blocks_of = tiled_blocks_of_all(sim, given(variant, "tile", 0), given(variant, "order", 0) == 1);
@@ -96,11 +100,12 @@ Variants states(const Simulation& sim) {
   return sim.devices() > 1 ? both : Variants{both.front()};
 }
 
-// Where the tiles are what the mistake is made on: their size, their order, and what becomes of the state
+// Variants of mistakes made once per tile: tile size, order of the tiles, and state across blocks
 Variants tilings(const Simulation& sim) {
   Variants variants = smaller_tiles(sim, {16, 32, 64, 128, 256}) *
                       each_named("order", {"left to right", "right to left"}) * states(sim);
-  if (sim.devices() > 1) variants = either(variants, Variants{Variant({"tile", 0, "the whole ring block"})});
+  if (sim.devices() > 1)
+    variants = concatenate({variants, Variants{Variant({"tile", 0, "the whole ring block"})}});
   return variants;
 }
 
@@ -114,16 +119,16 @@ AttentionOutput<double> l_not_rescaled(const Simulation& sim, const Variant& var
   return computed_with({.alpha_l = one}, sim, variant);
 }
 
-AttentionOutput<double> nothing_rescaled(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> neither_rescaled(const Simulation& sim, const Variant& variant) {
   return computed_with({.alpha_l = one, .alpha_acc = one}, sim, variant);
 }
 
-// Which of the two a change of alpha strikes: both (0), acc (1), l (2)
+// `of`: a change of alpha affects both acc and l (0), acc (1) or l (2)
 AttentionOutput<double> computed_with_alpha(const Change& change, const Simulation& sim,
                                             const Variant& variant) {
-  const Index struck = variant["of"];
+  const Index affected = variant["of"];
   return computed_with(
-      {.alpha_l = struck == 1 ? unchanged : change, .alpha_acc = struck == 2 ? unchanged : change}, sim,
+      {.alpha_l = affected == 1 ? unchanged : change, .alpha_acc = affected == 2 ? unchanged : change}, sim,
       variant);
 }
 
@@ -135,7 +140,7 @@ AttentionOutput<double> alpha_twice(const Simulation& sim, const Variant& varian
   return computed_with_alpha(squared, sim, variant);
 }
 
-Variants tilings_and_struck(const Simulation& sim) {
+Variants tilings_and_affected(const Simulation& sim) {
   return each_named("of", {"both", "the accumulator", "the sum l"}) * tilings(sim);
 }
 
@@ -145,7 +150,7 @@ AttentionOutput<double> not_divided(const Simulation& sim, const Variant& varian
 
 constexpr Index at_zero = 0, at_the_maximum = 1, at_the_first_maximum = 2;
 
-// A key that is not there: the score it has is 0, or the maximum at the end, or that of the first tile
+// The score of the nonexistent key: 0, the final maximum, or the maximum of the first tile
 AttentionOutput<double> phantom_key(const Simulation& sim, const Variant& variant) {
   switch (variant["phantom key"]) {
     case at_zero:
@@ -164,14 +169,14 @@ Variants phantom_keys(const Simulation& sim) {
     variants.back() = finished + Variant({"blocks unseen", 0, "merged"});
     variants.push_back(finished + Variant({"blocks unseen", 1, "skipped"}));
   }
-  variants = either(variants,
-                    Variants{Variant({"phantom key", at_the_maximum, "score of the maximum"})} * states(sim));
-  return either(
-      variants,
-      Variants{Variant({"phantom key", at_the_first_maximum, "score of the first maximum"})} * tilings(sim));
+  variants = concatenate(
+      {variants, Variants{Variant({"phantom key", at_the_maximum, "score of the maximum"})} * states(sim)});
+  return concatenate(
+      {variants, Variants{Variant({"phantom key", at_the_first_maximum, "score of the first maximum"})} *
+                     tilings(sim)});
 }
 
-// P rounded to a format of _bits_ explicit bits, whose smallest normal number is 2^_smallest_
+// P rounded to a format with _bits_ explicit mantissa bits and the smallest normal number 2^_smallest_
 double rounded(double P, int bits, int smallest) {
   const double unit = std::ldexp(1, std::max(std::ilogb(P), smallest) - bits);
   return std::nearbyint(P / unit) * unit;
@@ -185,13 +190,13 @@ AttentionOutput<double> P_rounded_after_l(const Simulation& sim, const Variant& 
 
 Variants formats(const Simulation& sim) {
   return each_named("format", {"fp8 e4m3", "fp8 e5m2"}) *
-         either(Variants{Variant({"tile", 0, "the whole ring block"})},
-                smaller_tiles(sim, {16, 32, 64, 128, 256}) *
-                    each_named("order", {"left to right", "right to left"}));
+         concatenate({Variants{Variant({"tile", 0, "the whole ring block"})},
+                      smaller_tiles(sim, {16, 32, 64, 128, 256}) *
+                          each_named("order", {"left to right", "right to left"})});
 }
 
 AttentionOutput<double> nan_before_the_first_key(const Simulation& sim, const Variant& variant) {
-  return computed_with({.knows_nothing_seen = false}, sim, variant);
+  return computed_with({.guards_empty_rows = false}, sim, variant);
 }
 
 AttentionOutput<double> lse_from_max_or_sum(const Simulation& sim, const Variant& variant) {
@@ -234,7 +239,7 @@ std::vector<Mistake> online_softmax_mistakes() {
        .why = "The keys of each tile are weighted relative to a different maximum.",
        .fix = "Multiply both l and acc by alpha = exp(m_old - m_new).",
        .variants = tilings,
-       .forward = nothing_rescaled},
+       .forward = neither_rescaled},
       {.id = "O4",
        .family = Family::online_softmax,
        .title = "the rescaling factor is inverted",
@@ -243,7 +248,7 @@ std::vector<Mistake> online_softmax_mistakes() {
                       "far too much weight, the more the maximum grew",
        .why = "alpha exceeds 1, so earlier contributions grow instead of shrinking.",
        .fix = "Use alpha = exp(m_old - m_new), which never exceeds 1.",
-       .variants = tilings_and_struck,
+       .variants = tilings_and_affected,
        .forward = alpha_inverted},
       {.id = "O5",
        .family = Family::online_softmax,
@@ -273,7 +278,7 @@ std::vector<Mistake> online_softmax_mistakes() {
                       "and with V = 1 the output is below 1",
        .why = "alpha is applied once per tile, and again when the block is finished or stored.",
        .fix = "Apply alpha once each time the maximum grows.",
-       .variants = tilings_and_struck,
+       .variants = tilings_and_affected,
        .forward = alpha_twice},
       {.id = "O8",
        .family = Family::online_softmax,

@@ -1,3 +1,5 @@
+// Mistakes in the operands: exchanged or wrong tensors, wrong softmax axis, missing elements.
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,10 +19,10 @@ namespace {
 bool equally_many_rows(const Simulation& sim) { return sim.problem().Q.shape.S == sim.problem().K.shape.S; }
 bool equally_wide(const Simulation& sim) { return sim.problem().K.shape.D == sim.problem().V.shape.D; }
 
-// ---- One operand stands for another -----------------------------------------
+// ---- One operand used as another ---------------------------------------------
 
-// The operand _into_ is read from _of_, with a head for every query head
-void take(AlteredProblem& wrong, const Problem<double>& problem, Operand into, Operand of) {
+// Reads operand _into_ from operand _of_, expanded to one head per query head
+void read_operand(AlteredProblem& wrong, const Problem<double>& problem, Operand into, Operand of) {
   const Index rows = into == Operand::q ? problem.Q.shape.S : problem.K.shape.S;
   const bool one_each = of == Operand::q;
   wrong.gather_rows(into, of, rows, problem.Q.shape.H, [&problem, one_each](const RowPlace& p) {
@@ -28,31 +30,31 @@ void take(AlteredProblem& wrong, const Problem<double>& problem, Operand into, O
   });
 }
 
-// The operands that a program takes for q, k and v
+// The operands that a program uses as q, k and v
 ProblemAlteration with_operands(Operand q, Operand k, Operand v) {
   return [=](const Problem<double>& problem, const Sharding&, const Variant&) {
     AlteredProblem wrong(problem);
-    take(wrong, problem, Operand::q, q);
-    take(wrong, problem, Operand::k, k);
-    take(wrong, problem, Operand::v, v);
+    read_operand(wrong, problem, Operand::q, q);
+    read_operand(wrong, problem, Operand::k, k);
+    read_operand(wrong, problem, Operand::v, v);
     return wrong;
   };
 }
 
-// One of several alterations, by the value of a parameter
+// One of several alterations, selected by the value of a parameter
 ProblemAlteration one_of(const char* name, const std::vector<ProblemAlteration>& alterations) {
   return [=](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
     return alterations[static_cast<std::size_t>(variant[name])](problem, sharding, variant);
   };
 }
 
-// K plays the queries and Q the keys; with grouped heads one query head of each group, or each for itself
+// K is used as the queries and Q as the keys: each query head separately, or one query head of each group
 AlteredProblem q_and_k_exchanged(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   AlteredProblem wrong(problem);
-  take(wrong, problem, Operand::q, Operand::k);
+  read_operand(wrong, problem, Operand::q, Operand::k);
   if (variant["query head"] == 0) {
-    take(wrong, problem, Operand::k, Operand::q);
-    take(wrong, problem, Operand::v, Operand::v);
+    read_operand(wrong, problem, Operand::k, Operand::q);
+    read_operand(wrong, problem, Operand::v, Operand::v);
     return wrong;
   }
   const Index members = problem.query_heads_per_kv_head(),
@@ -67,12 +69,12 @@ Variants where_equally_wide(const Simulation& sim) {
   return equally_wide(sim) ? single_variant() : Variants();
 }
 
-Variants each_stand_in_for_v(const Simulation& sim) {
+Variants each_replacement_of_v(const Simulation& sim) {
   if (!equally_wide(sim)) return {};
   return equally_many_rows(sim) ? each_named("v", {"k", "q"}) : each_named("v", {"k"});
 }
 
-Variants each_stand_in(const Simulation& sim) {
+Variants each_wrong_score_pair(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return equally_wide(sim) ? each_named("scores", {"q with q", "k with k", "q with v", "v with k"})
                            : each_named("scores", {"q with q", "k with k"});
@@ -85,7 +87,7 @@ Variants each_exchange(const Simulation& sim) {
              : each_named("query head", {"each separately", "first of its group", "last of its group"});
 }
 
-// The query heads of a group meet the keys of their queries as one, their mean
+// The same with the mean of the query heads of a group as its keys
 AttentionOutput<double> exchanged_with_the_mean(const Simulation& sim, const Variant&) {
   const Problem<double>& problem = sim.problem();
   Tensor<double> Q(problem.Q.shape), K(problem.K.shape);
@@ -106,7 +108,7 @@ Variants where_heads_are_grouped(const Simulation& sim) {
 
 // ---- Softmax along the wrong axis -------------------------------------------
 
-// lse of every key over the queries that see it, (Skv), for one head. Rows of Q on one device alone, or all
+// (Skv) lse of every key over the query rows _rows_ to which it is visible, for one head
 Vector<double> lse_over_queries(const Simulation& sim, Index b, Index h, const std::vector<Index>& rows) {
   constexpr double nothing = minus_infinity<double>;
   const Index Skv = sim.problem().K.shape.S;
@@ -165,9 +167,9 @@ Variants each_axis(const Simulation& sim) {
                                         : each_named("lse", {"of the row"}));
 }
 
-// ---- Elements and batch entries that are not read ---------------------------
+// ---- Missing elements, one batch entry for all ------------------------------
 
-// q . k over some of the elements: those that the variant leaves out are 0 in Q
+// q . k over some of the elements: the others are set to 0 in Q
 AlteredProblem elements_left_out(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const Index first = variant["first"], count = variant["count"];
   const auto keep = [=](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) {
@@ -183,7 +185,7 @@ AlteredProblem elements_left_out(const Problem<double>& problem, const Sharding&
   return wrong;
 }
 
-// A half, a quarter, all but one, and what is left when whole vectors of 4, 8, ... elements are read
+// A half, a quarter, all but one, and the largest multiple of 2, 4, 8, ... elements
 Variants each_element_range(const Simulation& sim) {
   const Index D = sim.problem().Q.shape.D;
   std::set<std::pair<Index, Index>> ranges{
@@ -198,7 +200,7 @@ Variants each_element_range(const Simulation& sim) {
   return variants;
 }
 
-// K and V, or one of them, come from one entry of the batch
+// K and V, or one of them, are read from one batch entry
 AlteredProblem one_batch_entry(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const Index entry = variant["entry"];
   const auto of_entry = [entry](const RowPlace& p) { return RowPlace{entry, p.s, p.h}; };
@@ -242,7 +244,7 @@ std::vector<Mistake> operand_mistakes() {
        .why = "The same tensor was passed twice, or the wrong part of a packed tensor was taken.",
        .fix = "Use out = softmax(scale Q K^T) V, and test with three different tensors.",
        .seen_in = "ruvnet/agentic-flow#191",
-       .variants = each_stand_in_for_v,
+       .variants = each_replacement_of_v,
        .alteration = v_from_k},
       {.id = "V3",
        .family = Family::operands,
@@ -278,7 +280,7 @@ std::vector<Mistake> operand_mistakes() {
        .fingerprint = "lse is wrong; with Q Q^T or K K^T most rows attend mainly to their own key",
        .why = "The same tensor was passed twice, or the wrong part of a packed tensor was taken.",
        .fix = "Use S = scale Q K^T.",
-       .variants = each_stand_in,
+       .variants = each_wrong_score_pair,
        .alteration = scores_of_others},
       {.id = "V6",
        .family = Family::operands,

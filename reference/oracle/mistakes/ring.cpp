@@ -1,3 +1,5 @@
+// Mistakes in the schedule of the ring: number of steps, direction, owner of the block.
+
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/ring_trace.h"
 
@@ -9,8 +11,8 @@ AttentionOutput<double> attend_with(const Simulation& sim, const Override& chang
   return attend_along_trace(with_overrides(sim.sharding(), change), sim);
 }
 
-// Another block lies there than the one that is due. The mask goes by the schedule, or by the positions that
-// came with the block.
+// The device holds the block of _owner_ instead of the scheduled one. The mask uses the positions of the scheduled
+// block, or of the block held.
 void replace(Visit& visit, int owner, const Variant& variant) {
   visit.K = visit.V = owner;
   if (given(variant, "mask", 0) == 1) visit.positions = owner;
@@ -18,14 +20,13 @@ void replace(Visit& visit, int owner, const Variant& variant) {
 
 // ---- The variants -----------------------------------------------------------
 
-Variants of_a_ring(const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); }
-
 Variants with_either_mask(const Simulation& sim) {
-  return has_mask(sim) ? of_a_ring(sim) * each_named("mask", {"of the scheduled block", "of the block held"})
-                       : of_a_ring(sim);
+  return has_mask(sim)
+             ? on_several_devices(sim) * each_named("mask", {"of the scheduled block", "of the block held"})
+             : on_several_devices(sim);
 }
 
-// ---- How many steps ---------------------------------------------------------
+// ---- Number of steps --------------------------------------------------------
 
 AttentionOutput<double> last_hops_missing(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int, int step, Visit& visit) {
@@ -55,7 +56,7 @@ AttentionOutput<double> one_hop_too_many(const Simulation& sim, const Variant&) 
   });
 }
 
-AttentionOutput<double> stopped_at_the_first_hidden_block(const Simulation& sim, const Variant&) {
+AttentionOutput<double> stopped_at_first_masked_block(const Simulation& sim, const Variant&) {
   RingTrace trace = correct_ring_trace(sim.sharding());
   for (int device = 0; device < sim.devices(); ++device) {
     bool stopped = false;
@@ -78,10 +79,10 @@ Variants causal_window(const Simulation& sim) {
   const Mask& mask = sim.problem().scoring.mask;
   return only_if(sim.sharding().layout == Layout::contiguous && mask.causal && mask.window_left >= 0 &&
                      largest_block(sim) > 0,
-                 of_a_ring(sim));
+                 on_several_devices(sim));
 }
 
-// ---- Which way, and what moves ----------------------------------------------
+// ---- Direction, and which tensors move ---------------------------------------
 
 AttentionOutput<double> never_rotated(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int device, int, Visit& visit) { replace(visit, device, variant); });
@@ -96,7 +97,7 @@ AttentionOutput<double> rotated_the_wrong_way(const Simulation& sim, const Varia
   });
 }
 
-Variants told(const Simulation& sim) {
+Variants wrong_way_variants(const Simulation& sim) {
   return only_if(has_mask(sim) && sim.devices() > 2,
                  each_named("told", {"neither the mask nor the skip test", "only the mask"}));
 }
@@ -113,16 +114,18 @@ AttentionOutput<double> K_not_rotated(const Simulation& sim, const Variant& vari
   });
 }
 
-AttentionOutput<double> one_hop_behind(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> one_hop_late(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int device, int step, Visit& visit) {
     const int before = sim.sharding().owner_at(device, std::max(step - 1, 0));
     (variant["behind"] == 0 ? visit.V : visit.K) = before;
   });
 }
 
-Variants behind(const Simulation& sim) { return of_a_ring(sim) * each_named("behind", {"V", "K"}); }
+Variants lagging_operands(const Simulation& sim) {
+  return on_several_devices(sim) * each_named("behind", {"V", "K"});
+}
 
-// Rings of _ring_ neighbouring devices each
+// Separate rings of `ring` neighbouring devices each
 AttentionOutput<double> small_rings(const Simulation& sim, const Variant& variant) {
   const auto size = static_cast<int>(variant["ring"]);
   return attend_with(sim, [&](int device, int step, Visit& visit) {
@@ -135,12 +138,12 @@ AttentionOutput<double> small_rings(const Simulation& sim, const Variant& varian
 Variants ring_sizes(const Simulation& sim) {
   Variants sizes;
   for (Index size = 2; size < sim.devices(); ++size)
-    if (sim.devices() % size == 0) sizes = either(sizes, each_of("ring", {size}));
+    if (sim.devices() % size == 0) sizes = concatenate({sizes, each_of("ring", {size})});
   return sizes * each_named("steps", {"one per device", "one per device of the small ring"}) *
          with_either_mask(sim);
 }
 
-// ---- What the mask believes -------------------------------------------------
+// ---- Owner assumed by the mask -----------------------------------------------
 
 AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& variant) {
   const int offset = static_cast<int>(variant["owner off by"]), P = sim.devices();
@@ -153,14 +156,15 @@ AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& v
 Variants owner_offsets(const Simulation& sim) {
   const Variants offsets =
       sim.devices() > 2 ? each_of("owner off by", {1, -1}) : each_of("owner off by", {1});
-  return only_if(has_mask(sim), of_a_ring(sim) * offsets * each_named("steps", {"all", "all but the first"}));
+  return only_if(has_mask(sim),
+                 on_several_devices(sim) * offsets * each_named("steps", {"all", "all but the first"}));
 }
 
-AttentionOutput<double> positions_left_behind(const Simulation& sim, const Variant&) {
+AttentionOutput<double> positions_not_sent(const Simulation& sim, const Variant&) {
   return attend_with(sim, [](int device, int, Visit& visit) { visit.positions = device; });
 }
 
-Variants of_a_masked_ring(const Simulation& sim) { return only_if(has_mask(sim), of_a_ring(sim)); }
+Variants of_a_masked_ring(const Simulation& sim) { return only_if(has_mask(sim), on_several_devices(sim)); }
 
 }  // namespace
 
@@ -184,7 +188,7 @@ std::vector<Mistake> ring_mistakes() {
                       "row is empty",
        .why = "The device waits for the first received block before it attends to anything.",
        .fix = "Attend to the own block at step 0.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = own_step_skipped},
       {.id = "R3",
        .family = Family::ring,
@@ -215,7 +219,7 @@ std::vector<Mistake> ring_mistakes() {
                       "device are right and all others wrong",
        .why = "The order of the blocks has no effect, but the mask depends on their owner.",
        .fix = "Send to r + 1 and use the owner (r - t) mod P, or reverse both.",
-       .variants = told,
+       .variants = wrong_way_variants,
        .forward = rotated_the_wrong_way},
       {.id = "R6",
        .family = Family::ring,
@@ -224,7 +228,7 @@ std::vector<Mistake> ring_mistakes() {
        .fingerprint = "lse is right, out is wrong; the contribution of the first block is right",
        .why = "Only one of the two buffers is replaced by the received one.",
        .fix = "Replace K and V together.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = V_not_rotated},
       {.id = "R7",
        .family = Family::ring,
@@ -243,8 +247,8 @@ std::vector<Mistake> ring_mistakes() {
            "lse is right if V lags; out is wrong on all devices that attend to more than their own block",
        .why = "The device waits for only one of the two transfers.",
        .fix = "Wait for both transfers before attending.",
-       .variants = behind,
-       .forward = one_hop_behind},
+       .variants = lagging_operands,
+       .forward = one_hop_late},
       {.id = "R12",
        .family = Family::ring,
        .title = "the owner in the mask is off by one",
@@ -262,7 +266,7 @@ std::vector<Mistake> ring_mistakes() {
        .fingerprint = "weight 2 on the diagonal of the device-by-block weights, 1 everywhere else",
        .why = "After P hops the own block has returned and is counted again.",
        .fix = "Attend at P steps.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = one_hop_too_many},
       {.id = "R20",
        .family = Family::ring,
@@ -273,7 +277,7 @@ std::vector<Mistake> ring_mistakes() {
        .why = "Blocks do not arrive in the order of their distance.",
        .fix = "Skip the computation of the step, but continue the ring.",
        .variants = of_a_masked_ring,
-       .forward = stopped_at_the_first_hidden_block},
+       .forward = stopped_at_first_masked_block},
       {.id = "R21",
        .family = Family::ring,
        .title = "a ring with a window makes one hop too few",
@@ -291,7 +295,7 @@ std::vector<Mistake> ring_mistakes() {
        .why = "The position tensors are created once and not sent.",
        .fix = "Send the positions with K and V, or compute them from the owner.",
        .variants = of_a_masked_ring,
-       .forward = positions_left_behind},
+       .forward = positions_not_sent},
       {.id = "R24",
        .family = Family::ring,
        .title = "the ring splits into smaller rings",

@@ -1,3 +1,5 @@
+// Mistakes in the buffers of the ring: stale, torn, overwritten, lost or double-counted blocks.
+
 #include <algorithm>
 
 #include "reference/oracle/catalogue/catalogue.h"
@@ -7,7 +9,7 @@ namespace ringattn {
 
 namespace {
 
-// One visit of the right trace changed
+// The correct trace with one visit changed: that of the variant's device and step
 AttentionOutput<double> attend_with_one(const Simulation& sim, const Variant& variant,
                                         const std::function<void(Visit&)>& change) {
   RingTrace trace = correct_ring_trace(sim.sharding());
@@ -15,7 +17,7 @@ AttentionOutput<double> attend_with_one(const Simulation& sim, const Variant& va
   return attend_along_trace(trace, sim);
 }
 
-// Whose block the device of the variant has _later_ steps after the step of the variant
+// The owner of the block that the variant's device holds _later_ steps after the variant's step
 int owner(const Simulation& sim, const Variant& variant, int later) {
   return sim.sharding().owner_at(static_cast<int>(variant["device"]),
                                  static_cast<int>(variant["step"]) + later);
@@ -23,7 +25,7 @@ int owner(const Simulation& sim, const Variant& variant, int later) {
 
 // ---- The variants -----------------------------------------------------------
 
-// None where there is one device
+// None on a single device
 Variants each_device(const Simulation& sim) {
   return sim.devices() > 1 ? each_of("device", 0, sim.devices()) : Variants();
 }
@@ -31,7 +33,7 @@ Variants each_owner(const Simulation& sim) {
   return sim.devices() > 1 ? each_of("owner", 0, sim.devices()) : Variants();
 }
 
-// Where something arrives
+// Every device and every step at which a block arrives
 Variants each_arrival(const Simulation& sim) { return each_device(sim) * each_of("step", 1, sim.devices()); }
 
 // ---- One buffer at one step -------------------------------------------------
@@ -76,15 +78,15 @@ Variants early_arrivals(const Simulation& sim) {
 
 // ---- One device, one owner --------------------------------------------------
 
-// At the hops of the variant (0: all) the device sends its own block instead of the one it holds. What is
-// _behind_ devices further on at a step left the device _behind_ steps before.
+// At one hop (0: at all hops) the device sends its own block instead of the block it holds. The block that a
+// device _behind_ places after the sender holds at a step was sent _behind_ steps before.
 AttentionOutput<double> own_block_forwarded(const Simulation& sim, const Variant& variant) {
   const int P = sim.devices(), sender = static_cast<int>(variant["device"]);
   const Index hop = variant["hop"];
   return attend_along_trace(with_overrides(sim.sharding(),
                                            [&](int device, int step, Visit& visit) {
                                              const int behind = (device - sender + P - 1) % P + 1;
-                                             const int left = step - behind;  // at the step of this number
+                                             const int left = step - behind;  // the step at which it was sent
                                              if (left < 0 || (hop != 0 && left != hop)) return;
                                              visit.K = visit.V = sender;
                                              if (given(variant, "mask", 0) == 1) visit.positions = sender;
@@ -95,15 +97,15 @@ AttentionOutput<double> own_block_forwarded(const Simulation& sim, const Variant
 Variants own_blocks_forwarded(const Simulation& sim) {
   Variants always = Variants{Variant({"hop", 0, "all"})};
   if (has_mask(sim)) always = always * each_named("mask", {"of the scheduled block", "of the block held"});
-  return each_device(sim) * either(always, each_of("hop", 1, sim.devices() - 1));
+  return each_device(sim) * concatenate({always, each_of("hop", 1, sim.devices() - 1)});
 }
 
 AttentionOutput<double> block_times(int times, const Simulation& sim, const Variant& variant) {
-  const bool at_home_too = variant["where"] == 0;
+  const bool on_owner_too = variant["where"] == 0;
   return attend_along_trace(
       with_overrides(sim.sharding(),
                      [&](int device, int, Visit& visit) {
-                       if (visit.K == variant["owner"] && (at_home_too || visit.K != device))
+                       if (visit.K == variant["owner"] && (on_owner_too || visit.K != device))
                          visit.times = times;
                      }),
       sim);
@@ -121,7 +123,7 @@ Variants owners(const Simulation& sim) {
   return each_owner(sim) * each_named("where", {"on every device", "on every device except its owner"});
 }
 
-// Of the block of an owner, away from home, or of what one device has at one step
+// Zeros instead of one owner's block on all other devices, or of the block of one device at one step
 AttentionOutput<double> zeros(const Simulation& sim, const Variant& variant) {
   const Index lost = variant["zeros"], of = given(variant, "owner", no_owner);
   return attend_along_trace(with_overrides(sim.sharding(),
@@ -137,8 +139,8 @@ AttentionOutput<double> zeros(const Simulation& sim, const Variant& variant) {
 }
 
 Variants zero_blocks(const Simulation& sim) {
-  return either(each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
-                each_arrival(sim) * each_named("zeros", {"K and V"}));
+  return concatenate({each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
+                      each_arrival(sim) * each_named("zeros", {"K and V"})});
 }
 
 // ---- Blocks of different lengths --------------------------------------------
@@ -167,7 +169,7 @@ Index length_for_all(const Simulation& sim, int device, Index assumed) {
   }
 }
 
-// Rows beyond the length are not seen; a shorter block ends in the rows that an earlier one has left there
+// Rows beyond the length are not read; a shorter block ends in rows left in the buffer by an earlier block
 AttentionOutput<double> one_length_for_all(const Simulation& sim, const Variant& variant) {
   RingTrace trace = correct_ring_trace(sim.sharding());
   for (int device = 0; device < sim.devices(); ++device) {
@@ -195,7 +197,7 @@ Variants lengths(const Simulation& sim) {
 
 // ---- Several rings ----------------------------------------------------------
 
-// The keys of each sequence, and after them those of the sequence at the same place of the first ring
+// The keys of each batch entry, followed by those of the corresponding batch entry of the first ring
 struct TwoFold {
   Tensor<double> K, V;
   Problem<double> problem;
@@ -236,7 +238,7 @@ Variants rings(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
   Variants variants;
   for (Index count = 2; count <= B && sim.devices() > 1; ++count)
-    if (B % count == 0) variants = either(variants, each_of("rings", {count}));
+    if (B % count == 0) variants = concatenate({variants, each_of("rings", {count})});
   return variants;
 }
 

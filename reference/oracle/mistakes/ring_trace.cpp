@@ -25,7 +25,7 @@ RingTrace correct_ring_trace(const Sharding& sharding) {
 
 namespace {
 
-// Calls see(score, row of the value) for every key that the row sees at a visit; no_owner's value has row -1
+// Calls see(score, row of the value) for every visible key of a visit; the row is -1 for a block of zeros
 template <class See>
 void for_each_key_seen(const Simulation& sim, const QueryRow& row, const Visit& visit, const See& see) {
   if (visit.times == 0) return;

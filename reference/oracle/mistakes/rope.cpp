@@ -7,10 +7,10 @@ namespace ringattn {
 
 namespace {
 
-// Mistakes upstream of attention: rotary positions (RoPE, arXiv:2104.09864). The q and k that we are given
-// are rotated rightly; a wrong rotation is theirs and one more, by the difference of the positions.
+// Mistakes upstream of attention: rotary positions (RoPE, arXiv:2104.09864). The given q and k are rotated
+// correctly; a wrong rotation is simulated by a further rotation by the difference of the positions.
 
-// How the elements of a head are paired, and how fast pair n turns: by position base^(-2n/d)
+// The pairing of the elements of a head. Pair n is rotated by the angle position * base^(-2n/d).
 struct Rope {
   bool neighbours;  // (0, 1), (2, 3), ...; else (0, d/2), (1, d/2 + 1), ...
   double base;
@@ -34,7 +34,7 @@ Variants each_rope() {
 }
 Variants each_rotated() { return each_named("operand", {"q and k", "q", "k"}); }
 
-// Turns the rows of an operand by shift(b, s) positions too far
+// Rotates the rows of an operand by a further shift(b, s) positions
 using Shift = std::function<double(Index b, Index s)>;
 
 void turn(AlteredProblem& wrong, Operand operand, const Rope& rope, const Shift& shift) {
@@ -48,7 +48,7 @@ double position(const RowPositions& positions, Index b, Index s) {
   return static_cast<double>(positions.of(b)[static_cast<std::size_t>(s)].position);
 }
 
-// Where a device believes that its rows stand: 0, 1, ... or one chunk of the sequence
+// The position that a device assumes for its rows: 0, 1, ..., or that of one contiguous chunk
 double local_position(const RowSharding& rows, Index s, bool from_chunk) {
   const int device = rows.device_of(s);
   Index before = 0;
@@ -73,7 +73,7 @@ AlteredProblem turned_by_local_positions(const Problem<double>& problem, const S
   return wrong;
 }
 
-// The right angle taken twice, not at all, or with the other sign
+// The correct angle applied twice, not at all, or with the opposite sign
 AlteredProblem turned_by_a_multiple(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   constexpr double further[] = {1, -1, -2};
   const double factor = further[static_cast<std::size_t>(variant["turned"])];

@@ -1,3 +1,5 @@
+// Mistakes in the scale of the scores and in the soft-cap.
+
 #include <cmath>
 #include <numbers>
 
@@ -15,7 +17,7 @@ double right_scale(const Problem<double>& problem) { return problem.scoring.scal
 
 using Scale = double (*)(const Problem<double>&, const Variant&);
 
-// The same problem with another softmax_scale
+// The problem with another softmax_scale
 ProblemAlteration with_scale(Scale scale) {
   return [scale](const Problem<double>& problem, const Sharding&, const Variant& variant) {
     AlteredProblem wrong(problem);
@@ -66,7 +68,7 @@ Variants query_or_kv_heads(const Simulation& sim) {
   return grouped ? each_named("heads", {"query heads", "K/V heads"}) : each_named("heads", {"query heads"});
 }
 
-// out = scale P V, which is P (scale V)
+// out = scale P V = P (scale V)
 AlteredProblem scaled_after_softmax(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const double scale = right_scale(problem);
   const auto times_scale = [scale](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) { row *= scale; };
@@ -80,13 +82,12 @@ Variants scaled_before_too(const Simulation&) {
   return each_named("before the softmax", {"not scaled", "scaled as well"});
 }
 
-// ---- A scale that depends on when a block arrives ---------------------------
+// ---- A scale that depends on the step ----------------------------------------
 
-// The scale of every key, as the device that reads it takes it
+// (Skv) the scale of every key on a device
 using ScalesOfKeys = std::function<std::vector<double>(int device)>;
 
-// Attention where a device has a scale of its own for every key: the keys of its rows are scaled, the scores
-// are not
+// Attention in which each device has its own scale for every key. The keys are scaled instead of the scores.
 AttentionOutput<double> with_scales(const Simulation& sim, const ScalesOfKeys& scales_of) {
   Shape out = sim.problem().out_shape();
   out.S = static_cast<Index>(sim.rows().size());
@@ -111,7 +112,7 @@ AttentionOutput<double> with_scales(const Simulation& sim, const ScalesOfKeys& s
   return result;
 }
 
-// Tile n of a device has the scale multiplied by factor^n
+// The scale of tile n of a device is multiplied by factor^n
 AttentionOutput<double> multiplied_in_every_iteration(const Simulation& sim, const Variant& variant) {
   const double scale = right_scale(sim.problem());
   const double factor = variant["factor"] == 0 ? scale : std::numbers::log2e;
@@ -130,7 +131,7 @@ AttentionOutput<double> multiplied_in_every_iteration(const Simulation& sim, con
   });
 }
 
-// Blocks of one kind have the scale missing, or twice
+// Own or received blocks lack the scale, or have it twice
 AttentionOutput<double> some_blocks_scaled_wrongly(const Simulation& sim, const Variant& variant) {
   const double scale = right_scale(sim.problem());
   const double wrong = variant["scale"] == 0 ? 1 : scale * scale;
@@ -176,13 +177,13 @@ AlteredProblem cap_misplaced(const Problem<double>& problem, const Sharding&, co
   const double scale = right_scale(problem), c = problem.scoring.softcap;
   AlteredProblem wrong(problem);
   switch (variant["formula"]) {
-    case 0:  // scale c tanh(q . k / c): the cap c' = scale c
+    case 0:  // scale c tanh(q . k / c): a soft-cap of scale c
       wrong.scoring.softcap = scale * c;
       break;
-    case 1:  // c tanh(s): the scale c scale
+    case 1:  // c tanh(s): a scale of c scale
       wrong.scoring.softmax_scale = c * scale;
       break;
-    case 2:  // tanh(s / c): the cap 1 and the scale scale / c
+    case 2:  // tanh(s / c): a soft-cap of 1 and a scale of scale / c
       wrong.scoring.softcap = 1;
       wrong.scoring.softmax_scale = scale / c;
       break;

@@ -1,5 +1,5 @@
-// dQ, and blocks that are not those of the step: stale keys and values, rows that stay behind, results in the
-// order of the ring.
+// Mistakes of dQ and of blocks in the backward: stale K and V, row data that does not rotate, gradients in shard
+// order.
 
 #include <algorithm>
 #include <cmath>
@@ -11,13 +11,11 @@ namespace ringattn {
 
 namespace {
 
-using Pairs = Matrix<double>;
-
 // ---- dQ ----
 
 enum Kept : Index { last_computed, last_of_all, first_of_all, tile_of_each, tile_of_last };
 
-// dq is what the last tile or block left
+// dq contains the contribution of one tile or block only
 Gradients<double> dq_overwritten(const BackwardSimulation& sim, const Variant& variant) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   const Index kept = variant["kept"], tile = variant["tile"];
@@ -58,7 +56,7 @@ Gradients<double> dq_without_own_block(const BackwardSimulation& sim, const Vari
   });
 }
 
-// The rows at the same places of another device, _shift_ further on; 0 where it has none
+// The rows with the same local index on the device _offset_ further on; 0 if it has none
 Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowSharding& rows, int offset) {
   Tensor<double> moved(source.shape());
   const int devices = rows.devices();
@@ -71,27 +69,27 @@ Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowShardin
   return moved;
 }
 
-Gradients<double> dq_beside_home(const BackwardSimulation& sim, const Variant& variant) {
+Gradients<double> dq_on_wrong_device(const BackwardSimulation& sim, const Variant& variant) {
   Gradients<double> gradients = sim.gradients();
   gradients.dq = shifted_by_devices(gradients.dq, sim.sharding().queries, static_cast<int>(variant["hops"]));
   return gradients;
 }
 
-// ---- Blocks that are not those of the step ----
+// ---- Wrong blocks ----
 
 enum Stale : Index { stale_k_v, stale_k, stale_v };
 
-// Whose block a device has in place of that of _step_
+// The owner of the block that is used instead of the block of _step_
 int stale_owner(const Sharding& sharding, Index whose, int device, int step) {
   return whose == 0 ? device : sharding.owner_at(device, std::max(0, step - 1));
 }
 
-// dS from scores and dP of other pairs, for the pairs (i, j) of the mask
+// dS from the scores and dP of the stale block, masked as the pair (i, j)
 Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Variant& variant) {
   const Sharding& sharding = sim.sharding();
   const bool stale_K = variant["stale"] != stale_v, stale_V = variant["stale"] != stale_k;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
-    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Matrix<double>* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const int device = sharding.queries.device_of(i);
@@ -108,7 +106,7 @@ Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Var
   });
 }
 
-// A device that skips a block leaves in its buffer what it computed before, and adds it once more
+// For a skipped block the buffer still holds the contribution of the last computed block, which is added again
 Gradients<double> skipped_blocks_repeat(const BackwardSimulation& sim, const Variant& variant) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
@@ -134,20 +132,20 @@ Gradients<double> skipped_blocks_repeat(const BackwardSimulation& sim, const Var
   });
 }
 
-enum Behind : Index { lse_behind, delta_behind, dO_behind, Q_behind };
+enum NotRotated : Index { lse_stays, delta_stays, dO_stays, Q_stays };
 
-// Queries travel, and something of theirs does not: a device uses that of its own rows
-Gradients<double> rows_left_behind(const BackwardSimulation& sim, const Variant& variant) {
+// Queries rotate, but one of their row tensors does not: each device uses that of its own rows
+Gradients<double> row_data_not_rotated(const BackwardSimulation& sim, const Variant& variant) {
   const Sharding& sharding = sim.sharding();
   const Index what = variant["left behind"];
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
-    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Matrix<double>* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const Index other = counterpart(sharding.queries, i, sharding.keys.device_of(j));
         if (!head.visible(i, j) || other < 0) continue;
-        const Index q = what == Q_behind ? other : i, o = what == dO_behind ? other : i,
-                    d = what == delta_behind ? other : i, l = what == lse_behind ? other : i;
+        const Index q = what == Q_stays ? other : i, o = what == dO_stays ? other : i,
+                    d = what == delta_stays ? other : i, l = what == lse_stays ? other : i;
         const double P = std::exp(head.S(q, j) - head.lse(l));
         const double dS = P * (head.dP(o, j) - head.delta(d) + head.dlse(d)) * head.slope(q, j);
         weights.for_dq(i, j) = dS;
@@ -159,8 +157,8 @@ Gradients<double> rows_left_behind(const BackwardSimulation& sim, const Variant&
 
 // ---- Order of the results ----
 
-// The rows in the order in which the devices have them
-Tensor<double> in_ring_order(const Tensor<double>& source, const RowSharding& sharding, bool inverse) {
+// The rows in shard order, or the inverse permutation
+Tensor<double> shard_ordered(const Tensor<double>& source, const RowSharding& sharding, bool inverse) {
   std::vector<Index> order;
   for (int device = 0; device < sharding.devices(); ++device)
     order.insert(order.end(), sharding.rows_of(device).begin(), sharding.rows_of(device).end());
@@ -170,13 +168,13 @@ Tensor<double> in_ring_order(const Tensor<double>& source, const RowSharding& sh
   return target;
 }
 
-Gradients<double> not_put_in_order(const BackwardSimulation& sim, const Variant& variant) {
+Gradients<double> in_shard_order(const BackwardSimulation& sim, const Variant& variant) {
   const bool inverse = variant["order"] == 1;
   const Gradients<double>& right = sim.gradients();
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return with_touched(variant,
-                      {in_ring_order(right.dq, queries, inverse), in_ring_order(right.dk, keys, inverse),
-                       in_ring_order(right.dv, keys, inverse)},
+                      {shard_ordered(right.dq, queries, inverse), shard_ordered(right.dk, keys, inverse),
+                       shard_ordered(right.dv, keys, inverse)},
                       right);
 }
 
@@ -186,12 +184,6 @@ Variants each_stale(const Simulation& sim) {
   return only_if(sim.devices() > 1,
                  each_named("stale", {"K and V", "K", "V"}) *
                      each_named("whose", {"the own block", "the block of the previous step"}));
-}
-
-Variants each_dq_shift(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
-  if (sim.devices() == 2) hops.pop_back();  // the same there
-  return only_if(sim.devices() > 1, hops);
 }
 
 }  // namespace
@@ -251,7 +243,7 @@ std::vector<Mistake> block_backward_mistakes() {
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1, each_named("left behind", {"lse", "delta", "dO", "Q"}));
            },
-       .backward = rows_left_behind},
+       .backward = row_data_not_rotated},
       {.id = "G47",
        .family = Family::backward,
        .title = "dQ stops one device away from its owner",
@@ -259,8 +251,8 @@ std::vector<Mistake> block_backward_mistakes() {
        .fingerprint = "dk and dv are right; dq has the right rows on the wrong devices",
        .why = "If queries rotate, they make P - 1 hops; dQ needs one more to return to its owner.",
        .fix = "Send dQ P times.",
-       .variants = each_dq_shift,
-       .backward = dq_beside_home},
+       .variants = each_wrong_hop,
+       .backward = dq_on_wrong_device},
       {.id = "G48",
        .family = Family::backward,
        .title = "the gradients stay in shard order",
@@ -274,7 +266,7 @@ std::vector<Mistake> block_backward_mistakes() {
                             each_named("order", {"shard order", "restored twice"}) *
                                 each_touched({dq_dk_dv, dk_dv, dq_only}));
            },
-       .backward = not_put_in_order},
+       .backward = in_shard_order},
   };
 }
 

@@ -1,4 +1,4 @@
-// Grouped heads in the backward, and heads that are taken for the sequence.
+// Mistakes of grouped heads in the backward, and of exchanged head and sequence axes.
 
 #include "reference/definition/chunked.h"
 #include "reference/oracle/catalogue/catalogue.h"
@@ -23,7 +23,7 @@ Gradients<double> mean_over_group(const BackwardSimulation& sim, const Variant& 
   });
 }
 
-// K or V with a head for each query head
+// K or V expanded to one head per query head
 template <class HeadOf>
 Tensor<double> for_each_query_head(const TensorView<const double>& source, Index heads,
                                    const HeadOf& head_of) {
@@ -34,7 +34,7 @@ Tensor<double> for_each_query_head(const TensorView<const double>& source, Index
   return expanded;
 }
 
-// The inverse: gradients summed over the query heads of a K/V head
+// The transpose: gradients summed over the query heads of each K/V head
 template <class HeadOf>
 Tensor<double> summed_over_query_heads(const Tensor<double>& source, Index heads, const HeadOf& head_of) {
   const Shape& s = source.shape();
@@ -60,7 +60,7 @@ Gradients<double> heads_in_turn(const BackwardSimulation& sim, const Variant& va
   return gradients;
 }
 
-// The memory of some rows, (rows, heads, d), read as (heads, rows, d), or the reverse
+// The rows _rows_, stored as (rows, heads, d), read as (heads, rows, d), or the reverse
 void exchange_axes(Tensor<double>& tensor, const std::vector<Index>& rows, bool reverse) {
   const Tensor<double> source = tensor;
   const auto L = static_cast<Index>(rows.size()), H = source.shape().H;
@@ -76,7 +76,7 @@ void exchange_axes(Tensor<double>& tensor, const std::vector<Index>& rows, bool 
       }
 }
 
-// The same in the block of each device, or over the whole sequence
+// The same within the block of each device, or for the whole sequence
 Tensor<double> axes_exchanged(const BackwardSimulation& sim, Tensor<double> tensor, bool blocks,
                               bool reverse) {
   if (!blocks) exchange_axes(tensor, all_rows(tensor.shape().S), reverse);
@@ -98,8 +98,6 @@ Gradients<double> heads_as_sequence(const BackwardSimulation& sim, const Variant
   gradients.dv = axes_exchanged(sim, gradients.dv, blocks, !reverse);
   return gradients;
 }
-
-// ---- Variants ----
 
 }  // namespace
 

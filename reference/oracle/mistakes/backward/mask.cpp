@@ -1,4 +1,4 @@
-// Masks and soft-caps that the backward has otherwise than the forward.
+// Mistakes in which the backward uses another mask or soft-cap than the forward.
 
 #include <cmath>
 
@@ -14,7 +14,7 @@ namespace {
 
 using Seen = std::function<bool(const BackwardHead&, Index i, Index j)>;
 
-// P = exp(S - lse) for the pairs that are seen, with the right lse
+// P = exp(S - lse) for the pairs with seen(head, i, j), with the correct lse
 Gradients<double> where_seen(const BackwardSimulation& sim, const Variant& variant, const Seen& seen) {
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
     PairWeights changed = weights;
@@ -61,7 +61,7 @@ Gradients<double> no_documents(const BackwardSimulation& sim, const Variant& var
   });
 }
 
-// The diagonal one key too low, or one too high
+// The mask with the causal offset one too small or one too large
 Gradients<double> shifted_diagonal(const BackwardSimulation& sim, const Variant& variant) {
   return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
     RowPosition of_query = query(sim, head.b, i);
@@ -72,7 +72,7 @@ Gradients<double> shifted_diagonal(const BackwardSimulation& sim, const Variant&
 
 enum LocalMask : Index { every_block, every_block_not_ahead, own_block_only };
 
-// A triangle over places within the blocks, where the forward looks at positions
+// A triangle of local indices within blocks, whereas the forward compares positions
 Gradients<double> local_triangle(const BackwardSimulation& sim, const Variant& variant) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {

@@ -1,4 +1,4 @@
-// Factors and operands: the right dS and P, used wrongly.
+// Mistakes that use the correct dS and P with a wrong factor or a wrong operand.
 
 #include <algorithm>
 #include <cmath>
@@ -102,7 +102,7 @@ Variants scales(const Simulation& sim, Touched touched, std::initializer_list<Ti
                  variants * each_touched({touched}));
 }
 
-// 2, the devices and, where _group_, the heads of a group, each once
+// The factors 2, the number of devices and, if _group_, the group size, without duplicates
 Variants each_factor(const Simulation& sim, bool group) {
   const Index devices = sim.devices(), heads = sim.problem().query_heads_per_kv_head();
   Variants variants{Variant({"by", 2, "2"})};

@@ -1,4 +1,4 @@
-// dK and dV on their way round the ring: contributions that are lost, counted twice or sent to another home.
+// Mistakes in the rotation of dK and dV: contributions that are lost, double-counted or sent to the wrong owner.
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@ namespace ringattn {
 
 namespace {
 
-// How often what a device computes at a step is counted: once where all is right
+// How often the contribution of a device at a step is counted; 1 if correct
 using Count = std::function<double(const BackwardHead&, int device, int step)>;
 
 Gradients<double> counted(const BackwardSimulation& sim, const Variant& variant, const Count& count) {
@@ -27,11 +27,12 @@ Gradients<double> counted(const BackwardSimulation& sim, const Variant& variant,
   });
 }
 
-// To whose dK and dV a device adds what it computes at a step: the owner of the keys where all is right.
-// Row for row: what has no place there is lost.
-using Home = std::function<int(int device, int step)>;
+// The device whose dK and dV receive the contribution of a device at a step; the owner of the keys if correct.
+// Rows keep their local index; rows beyond the end of the target block are lost.
+using TargetDevice = std::function<int(int device, int step)>;
 
-Gradients<double> rerouted(const BackwardSimulation& sim, const Variant& variant, const Home& home) {
+Gradients<double> rerouted(const BackwardSimulation& sim, const Variant& variant,
+                           const TargetDevice& target_device) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
     PairWeights changed = weights;
@@ -39,7 +40,7 @@ Gradients<double> rerouted(const BackwardSimulation& sim, const Variant& variant
     for (Index j = 0; j < head.S.cols(); ++j)
       for (int device = 0; device < sim.devices(); ++device) {
         const int step = sim.sharding().owner_at(device, keys.device_of(j));
-        const Index target = counterpart(keys, j, home(device, step));
+        const Index target = counterpart(keys, j, target_device(device, step));
         if (target < 0) continue;
         for (const Index i : queries.rows_of(device)) {
           changed.for_dk(i, target) += weights.for_dk(i, j);
@@ -70,7 +71,7 @@ Gradients<double> step_twice(const BackwardSimulation& sim, const Variant& varia
                  [&](const BackwardHead&, int, int step) { return variant["step"] == step ? 2 : 1; });
 }
 
-// The step at which something is added to a block for the last time
+// The last step at which a device contributes to the block of _owner_
 int last_step_of(const BackwardSimulation& sim, const BackwardHead& head, int owner) {
   int step = sim.devices() - 1;
   while (step > 0 && skipped(sim, head, (owner + step) % sim.devices(), owner)) --step;
@@ -85,9 +86,9 @@ Gradients<double> overwritten(const BackwardSimulation& sim, const Variant& vari
   });
 }
 
-// ---- Homes ----
+// ---- Targets ----
 
-Gradients<double> hops_from_home(const BackwardSimulation& sim, const Variant& variant) {
+Gradients<double> stopped_early_or_late(const BackwardSimulation& sim, const Variant& variant) {
   return rerouted(sim, variant, [&](int device, int step) {
     return sim.sharding().owner_at(device, step + static_cast<int>(variant["hops"]));
   });
@@ -121,16 +122,12 @@ Variants each_device_or_all(const Simulation& sim) {
   return devices;
 }
 
-// Steps [begin, end) at one device or at all
+// The steps [begin, end) on one device or on all
 Variants each_lost(const Simulation& sim, Index begin, Index end) {
   return on_ring(sim, {dk_dv}) * each_of("step", begin, end) * each_device_or_all(sim);
 }
 
-Variants each_dkv_hop(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
-  if (sim.devices() == 2) hops.pop_back();  // the same there
-  return hops * on_ring(sim);
-}
+Variants each_dkv_hop(const Simulation& sim) { return each_wrong_hop(sim) * on_ring(sim); }
 
 Variants each_survivor(const Simulation& sim) {
   return each_named("survivor", {"the last step", "the last step that is not skipped"}) * on_ring(sim);
@@ -150,7 +147,7 @@ std::vector<Mistake> ring_backward_mistakes() {
        .fix = "Send dK and dV P times.",
        .seen_in = "NVIDIA/TransformerEngine#1054",
        .variants = each_dkv_hop,
-       .backward = hops_from_home},
+       .backward = stopped_early_or_late},
       {.id = "G14",
        .family = Family::backward,
        .title = "only the owner contributes to dK and dV",

@@ -1,4 +1,4 @@
-// What dS and P are made of: delta, the logarithm of the normaliser, the mask, the soft-cap.
+// Mistakes in the recomputation of P and dS: delta, lse, dlse and the scale of the scores.
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +16,7 @@ using Pairs = Matrix<double>;
 
 // ---- delta ----
 
-// dS = P * (dP - delta + dlse) with another delta, which may differ from key to key
+// dS = P * (dP - delta + dlse) with a wrong delta, which may depend on the key
 Gradients<double> with_delta(const BackwardSimulation& sim,
                              const std::function<Pairs(const BackwardHead&)>& delta) {
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
@@ -37,7 +37,7 @@ Gradients<double> delta_added(const BackwardSimulation& sim, const Variant&) {
       sim, [](const BackwardHead& head) -> Pairs { return -head.delta.replicate(1, head.P.cols()); });
 }
 
-// delta of each tile of keys alone: rowsum(P * dP) over the tile, over the sum of P there where _normalised_
+// delta of each tile of keys alone: rowsum(P * dP) over the tile; if _normalised_, divided by the tile's sum of P
 Pairs tile_delta(const BackwardSimulation& sim, const BackwardHead& head, Index tile, bool normalised) {
   const std::vector<Index> tile_of = tile_numbers(sim.sharding().keys, tile);
   const Index keys = head.P.cols();
@@ -64,7 +64,7 @@ Gradients<double> delta_of_block_output(const BackwardSimulation& sim, const Var
                     [&](const BackwardHead& head) { return tile_delta(sim, head, variant["tile"], true); });
 }
 
-// m, the largest score that a row sees; 0 where it sees none
+// m, the largest visible score of each row; 0 if no key is visible
 Vector<double> row_max(const BackwardHead& head) {
   Vector<double> m = Vector<double>::Zero(head.S.rows());
   for (Index i = 0; i < m.size(); ++i) {
@@ -93,7 +93,7 @@ Gradients<double> delta_of_mean_value(const BackwardSimulation& sim, const Varia
   });
 }
 
-// dS = P * dP - delta: the brackets closed too early
+// dS = P * dP - delta: the parentheses are missing
 Gradients<double> delta_outside_brackets(const BackwardSimulation& sim, const Variant& variant) {
   const bool hidden_too = variant["pairs"] == 0;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
@@ -113,9 +113,9 @@ Gradients<double> another_dlse(const BackwardSimulation& sim, const Variant& var
   });
 }
 
-// ---- P, rebuilt ----
+// ---- P, recomputed ----
 
-// The weights that P gives, where S and lse enter through P alone
+// The pair weights for a given P
 PairWeights weights_of(const BackwardHead& head, const Pairs& P) {
   Pairs dS = head.dP;
   dS.colwise() += head.dlse - head.delta;
@@ -123,7 +123,7 @@ PairWeights weights_of(const BackwardHead& head, const Pairs& P) {
   return {dS, dS, P};
 }
 
-// exp(S - lse) for the pairs that are seen, 0 for the others
+// P = exp(S - lse) for the pairs with seen(i, j), 0 for the others
 template <class Seen>
 Pairs rebuilt(const BackwardHead& head, const Vector<double>& lse, const Seen& seen) {
   Pairs P = Pairs::Zero(head.S.rows(), head.S.cols());
@@ -133,7 +133,7 @@ Pairs rebuilt(const BackwardHead& head, const Vector<double>& lse, const Seen& s
   return P;
 }
 
-// lse of each row over the keys of one block
+// (Sq) lse of each row over the keys of one block
 Vector<double> block_lse(const BackwardHead& head, const std::vector<Index>& keys) {
   Vector<double> lse = Vector<double>::Constant(head.S.rows(), minus_infinity<double>);
   for (Index i = 0; i < lse.size(); ++i) {
@@ -149,7 +149,7 @@ Vector<double> block_lse(const BackwardHead& head, const std::vector<Index>& key
 
 enum LseOf : Index { own_block, last_block, last_computed_block, each_block, first_block };
 
-// The owner of the block whose lse a row of _device_ has when it meets the block of _owner_
+// The owner of the block whose lse _device_ uses for the block of _owner_
 int owner_of_lse(const BackwardSimulation& sim, const BackwardHead& head, Index which, int device,
                  int owner) {
   switch (which) {
@@ -198,7 +198,7 @@ Gradients<double> not_normalised(const BackwardSimulation& sim, const Variant& v
   });
 }
 
-// The backward with scores of another scale, and the lse of the right ones
+// The backward with scores of a wrong scale and the lse of the correct forward
 Gradients<double> another_scale(const BackwardSimulation& sim, const Variant& variant) {
   const double scale = sim.scale();
   Problem<double> other = sim.problem();
