@@ -95,7 +95,7 @@ TEST_CASE("a row is NaN from the first block on that is wholly hidden from it, a
   const AttentionOutput<double> found = attended(drawn, StateFault::masked_row_nan);
   for (Index row = 0; row < 16; ++row) CHECK(std::isnan(found.out(0, row, 1, 2)) == (row < 12));
   const TracedRun<double> run(drawn, four_devices(), StateFault::masked_row_nan);
-  CHECK(contains(run.first_violation(), "leaves no softmax state"));
+  CHECK(contains(run.first_violation(), "ends with an invalid softmax state"));
 }
 
 TEST_CASE("states kept in bfloat16 are wrong by about its rounding, the more the more blocks there are") {
