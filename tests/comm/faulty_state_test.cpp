@@ -50,7 +50,7 @@ TEST_CASE("without rescaling the result is wrong, and the checker names the firs
     const RandomProblem<double> drawn = small_problem(seed);
     CHECK(worst_error(attended(drawn, StateFault::no_rescale), GroundTruth(drawn)) > 1e-3);
     const TracedRun<double> run(drawn, four_devices(), StateFault::no_rescale);
-    CHECK(contains(run.first_violation(), "alpha l and the sum of exp(score - m) make"));
+    CHECK(contains(run.first_violation(), "alpha l plus the sum of exp(score - m) is"));
   }
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("without the maximum the trace shows that m stays 0") {
   const TracedRun<double> run(small_problem(), four_devices(), StateFault::no_maximum);
   for (const Event& event : run.events)
     if (event.kind == EventKind::row) CHECK(event.row->m_after == 0);
-  CHECK(contains(run.first_violation(), "has m 0; the largest score that the row has met is"));
+  CHECK(contains(run.first_violation(), "has m 0; the largest score so far is"));
 }
 
 TEST_CASE("a row is NaN from the first block on that is wholly hidden from it, and right without one") {

@@ -329,19 +329,19 @@ TEST_CASE("a file that is not a trace is rejected with the line and the rule") {
     return refused(bytes);
   };
   CHECK(refused(good).empty());
-  check_message(refused(""), "a trace has a header");
-  check_message(refused("safetensors"), "line 1: a JSON object is wanted; this is no JSON");
-  check_message(refused("[1]"), "line 1: a JSON object is wanted; found a JSON array");
+  check_message(refused(""), "a trace must start with a header");
+  check_message(refused("safetensors"), "line 1: the text must be a JSON object; it is not valid JSON");
+  check_message(refused("[1]"), "line 1: the text must be a JSON object; found a JSON array");
   check_message(refused(std::string(100000, '[')), "at most 2 levels");
-  check_message(refused(good.substr(0, good.size() - 9)), "this is no JSON");
-  check_message(refused(good + "\n"), "this is no JSON");
+  check_message(refused(good.substr(0, good.size() - 9)), "it is not valid JSON");
+  check_message(refused(good + "\n"), "it is not valid JSON");
   check_message(refused("{}"), "schema must be an integer from 1 to 1; it is missing");
   check_message(with("\"schema\": 1", "\"schema\": 2"), "schema must be an integer from 1 to 1; found 2");
   check_message(with("\"devices\": 2", "\"devices\": 0"), "devices must be an integer from 1");
   check_message(with("\"layout\": \"contiguous\"", "\"layout\": \"round\""),
                 "layout must be one of contiguous, zigzag, striped");
   check_message(with("\"id\": \"0.0\"", "\"id\": \"0.-1\""), "line 2: id must be \"device.sequence\"");
-  check_message(with("\"id\": \"0.0\"", "\"id\": \"1.0\""), "line 2: device must be that of the id");
+  check_message(with("\"id\": \"0.0\"", "\"id\": \"1.0\""), "line 2: device must be the device of the id");
   check_message(with("\"kind\": \"alloc\"", "\"kind\": \"malloc\""),
                 "kind must be a kind of event; found \"malloc\"");
   check_message(with("\"t\": 0,", "\"t\": \"inf\","), "t must be a finite number; found \"inf\"");

@@ -8,8 +8,8 @@
 
 namespace ringattn {
 
-// An unfinished trace is a snapshot of a run in progress: it has begins without ends, messages in transit and memory that
-// is still held. For each device it holds all events up to some point.
+// An unfinished trace is a snapshot of a run in progress: it has begins without ends, messages in transit and memory
+// that is still held. For each device it holds all events up to some point.
 enum class TraceExtent { complete, unfinished };
 
 // Checks a trace against the invariants of every correct run, and returns one sentence for each violation; empty for a

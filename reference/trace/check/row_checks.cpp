@@ -20,8 +20,8 @@ bool zero(const std::vector<double>& numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [](double x) { return x == 0; });
 }
 
-// Whether (m, l, O) can be the state of a row: (-inf, 0, 0) before the first visible key; afterwards l >= 1, because the
-// key with the largest score contributes exp(0) = 1
+// Whether (m, l, O) can be the state of a row: (-inf, 0, 0) before the first visible key; afterwards l >= 1, because
+// the key with the largest score contributes exp(0) = 1
 bool is_state(double m, double l, const std::vector<double>& O) {
   if (m == -infinity) return l == 0 && zero(O);
   return std::isfinite(m) && std::isfinite(l) && l >= 1 - 1e-6 && finite(O);
@@ -38,8 +38,8 @@ Arithmetic arithmetic_of(const TraceHeader& header) {
   return header.dtype == "f64" ? arithmetic_in<double> : arithmetic_in<float>;
 }
 
-// Recomputes m and l from the recorded scores of the block. The scores were computed apart from the tiles of the run, so
-// they agree to the rounding of a dot product, which exp turns into a relative error of a weight
+// Recomputes m and l from the recorded scores of the block. The scores were computed apart from the tiles of the run,
+// so they agree to the rounding of a dot product, which exp turns into a relative error of a weight
 void check_scores(CheckContext& trace, const Event& event, double alpha, double error_of_l) {
   const RowUpdate& row = *event.row;
   const auto [eps, smallest] = arithmetic_of(trace.header);
