@@ -9,7 +9,7 @@ namespace ringattn {
 
 namespace {
 
-// Calls work(b, g) for every K/V head g of every sequence b. Query heads that share a K/V head stay on one thread, since
+// Calls work(b, g) for every K/V head g of every sequence b. Query heads that share one stay on one thread, because
 // they add to the same dK and dV.
 template <class Work>
 void for_each_kv_head(const Shape& kv, int threads, const Work& work) {

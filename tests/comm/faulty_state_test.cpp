@@ -50,7 +50,7 @@ TEST_CASE("without rescaling the result is wrong, and the checker reports the fi
     const RandomProblem<double> drawn = small_problem(seed);
     CHECK(worst_error(attended(drawn, StateFault::no_rescale), GroundTruth(drawn)) > 1e-3);
     const TracedRun<double> run(drawn, four_devices(), StateFault::no_rescale);
-    CHECK(contains(run.first_violation(), "alpha l and the sum of exp(score - m) make"));
+    CHECK(contains(run.first_violation(), "alpha l plus the sum of exp(score - m) is"));
   }
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("without the maximum the trace shows that m stays 0") {
   const TracedRun<double> run(small_problem(), four_devices(), StateFault::no_maximum);
   for (const Event& event : run.events)
     if (event.kind == EventKind::row) CHECK(event.row->m_after == 0);
-  CHECK(contains(run.first_violation(), "has m 0; the largest score that the row has met is"));
+  CHECK(contains(run.first_violation(), "has m 0; the largest score so far is"));
 }
 
 TEST_CASE("exp(-inf - (-inf)) makes a row NaN if and only if a whole block is masked for it") {
@@ -94,7 +94,7 @@ TEST_CASE("exp(-inf - (-inf)) makes a row NaN if and only if a whole block is ma
   const AttentionOutput<double> found = attended(drawn, StateFault::masked_row_nan);
   for (Index row = 0; row < 16; ++row) CHECK(std::isnan(found.out(0, row, 1, 2)) == (row < 12));
   const TracedRun<double> run(drawn, four_devices(), StateFault::masked_row_nan);
-  CHECK(contains(run.first_violation(), "leaves no softmax state"));
+  CHECK(contains(run.first_violation(), "ends with an invalid softmax state"));
 }
 
 TEST_CASE("the error of states kept in bfloat16 is about its rounding, and grows with the number of blocks") {

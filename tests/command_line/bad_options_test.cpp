@@ -126,7 +126,7 @@ TEST_CASE("a text is a regular file with words") {
     expect_rejection(with_text(empty), "is empty");
     expect_rejection(with_text(directory.path / "missing"), "the file must exist");
     expect_rejection(with_text(directory.path), "a directory");
-    expect_rejection(with_text("/dev/null"), "a regular file is wanted");
+    expect_rejection(with_text("/dev/null"), "must name a regular file");
   }
   expect_rejection({"recall", "--prompt", "a", "--text", blank}, "must have words");
   expect_rejection({"recall", "--prompt", " ", "--text", text}, "at least one word");

@@ -41,7 +41,7 @@ TEST_CASE("a picture that cannot be written leaves the old file unchanged") {
 TEST_CASE("a file that is not a picture is rejected with a sentence") {
   const TemporaryDirectory directory;
   const auto path = directory.path / "a.png";
-  check_message(bad_input_message([&] { read_png(path); }), "nothing is found there");
+  check_message(bad_input_message([&] { read_png(path); }), "found nothing at this path");
   check_message(bad_input_message([&] { read_png(write_file(path, "")); }), "found another signature");
   check_message(bad_input_message([&] { read_png(write_file(path, "a text that was given a wrong name")); }),
                 "found another signature");
