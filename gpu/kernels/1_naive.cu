@@ -7,10 +7,10 @@
 
 #include <cuda_runtime.h>
 
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/element.cuh"
-#include "gpu/tiles/head_view.cuh"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/head_view.cuh"
 #include "gpu/tiles/softmax.cuh"
 #include "gpu/tiles/visibility.cuh"
 
@@ -49,7 +49,9 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
   if (i >= at.q_rows) return;
   __shared__ float P[threads], scratch[threads];
 
-  const auto attends_to = [&](int j) { return can_attend(step.window, at.q_positions[i], at.kv_positions[j]); };
+  const auto attends_to = [&](int j) {
+    return can_attend(step.window, at.q_positions[i], at.kv_positions[j]);
+  };
   const auto score = [&](int j) {
     return step.scale * log2_e * dot(at.Q + size_t(i) * step.d, at.K + size_t(j) * step.d, step.d);
   };
@@ -92,7 +94,7 @@ std::string naive_unsupported_reason(const AttentionStep&) { return {}; }
 
 void launch_naive(const AttentionStep& step, cudaStream_t stream) {
   dispatch_element(step.element,
-               [&]<class T>(T) { launch(naive<T>, query_grid(step, 1), threads, 0, stream, step); });
+                   [&]<class T>(T) { launch(naive<T>, query_grid(step, 1), threads, 0, stream, step); });
 }
 
 }  // namespace ringattn::gpu

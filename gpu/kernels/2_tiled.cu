@@ -10,11 +10,11 @@
 
 #include <cuda_runtime.h>
 
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/element.cuh"
-#include "gpu/tiles/head_view.cuh"
 #include "gpu/primitives/launch.cuh"
 #include "gpu/primitives/ptx.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/head_view.cuh"
 #include "gpu/tiles/softmax.cuh"
 #include "gpu/tiles/visibility.cuh"
 

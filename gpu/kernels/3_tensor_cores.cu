@@ -11,10 +11,10 @@
 
 #include <cuda_runtime.h>
 
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/element.cuh"
-#include "gpu/tiles/head_view.cuh"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/head_view.cuh"
 #include "gpu/tiles/softmax.cuh"
 #include "gpu/tiles/swizzled_tile.cuh"
 #include "gpu/tiles/warp_rows.cuh"
@@ -66,7 +66,8 @@ __global__ void __launch_bounds__(threads, 2) tensor_cores(const __grid_constant
     Fragment<key_rows> S;
     multiply_scores<key_rows>(
         S, [&](int c) -> const auto& { return Q[c]; }, shared.K[stage]);
-    if (!keys.all_visible(base, key_rows)) mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
+    if (!keys.all_visible(base, key_rows))
+      mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
     rescale<d>(rows.O, online_softmax<key_rows>(S, rows, step.scale * log2_e));
     uint32_t P[key_rows / 16][4];
     to_a_operand<T, key_rows>(P, S);

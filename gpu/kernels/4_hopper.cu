@@ -11,9 +11,9 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/tiles/tma_tile.cuh"
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/tma_tile.cuh"
 #include "gpu/tiles/warp_rows.cuh"
 
 namespace ringattn::gpu {
@@ -68,7 +68,8 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
     wgmma_fence();
     issue_scores<T, key_rows>(S, shared.Q, 0, shared.K[stage]);
     wgmma_wait<0>();
-    if (!keys.all_visible(base, key_rows)) mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
+    if (!keys.all_visible(base, key_rows))
+      mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
     rescale<d>(rows.O, online_softmax<key_rows>(S, rows, step.scale * log2_e));
 
     uint32_t P[key_rows / 16][4];

@@ -11,9 +11,9 @@
 
 #include <cuda_runtime.h>
 
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/launch.cuh"
 #include "gpu/tiles/pipeline.cuh"
-#include "gpu/kernels/rungs.h"
 #include "gpu/tiles/warp_rows.cuh"
 
 namespace ringattn::gpu {
@@ -77,7 +77,9 @@ __global__ void __launch_bounds__(threads, 1) specialised(const __grid_constant_
 
 }  // namespace
 
-std::string specialised_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
+std::string specialised_unsupported_reason(const AttentionStep& step) {
+  return hopper_unsupported_reason(step);
+}
 
 void launch_specialised(const AttentionStep& step, cudaStream_t stream) {
   dispatch_16_bit_tiles(step, [&]<class T, int d>() {

@@ -10,9 +10,9 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/primitives/launch.cuh"
+#include "gpu/kernels/ladder.h"
 #include "gpu/kernels/ping_pong.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/primitives/launch.cuh"
 
 namespace ringattn::gpu {
 
@@ -45,7 +45,9 @@ __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__
 
 }  // namespace
 
-std::string overlapped_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
+std::string overlapped_unsupported_reason(const AttentionStep& step) {
+  return hopper_unsupported_reason(step);
+}
 
 void launch_overlapped(const AttentionStep& step, cudaStream_t stream) {
   dispatch_16_bit_tiles(step, [&]<class T, int d>() {

@@ -12,10 +12,10 @@
 
 #include <cuda_runtime.h>
 
-#include "gpu/primitives/launch.cuh"
+#include "gpu/kernels/ladder.h"
 #include "gpu/kernels/ping_pong.cuh"
-#include "gpu/kernels/rungs.h"
 #include "gpu/kernels/tile_scheduler.h"
+#include "gpu/primitives/launch.cuh"
 
 namespace ringattn::gpu {
 
@@ -94,7 +94,9 @@ int heads_per_group(const AttentionStep& step) {
 
 }  // namespace
 
-std::string persistent_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
+std::string persistent_unsupported_reason(const AttentionStep& step) {
+  return hopper_unsupported_reason(step);
+}
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
   if (!step.tile_counter)
@@ -105,8 +107,8 @@ void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
   const int sms = device_attribute(cudaDevAttrMultiProcessorCount) - step.reserved_sms;
   const dim3 blocks(std::min(scheduler.count(), std::max(1, sms)));
   dispatch_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(persistent<T, d>, blocks, threads, sizeof(Shared<T, d>), stream, with_tensor_maps(step, query_rows, key_rows),
-           scheduler);
+    launch(persistent<T, d>, blocks, threads, sizeof(Shared<T, d>), stream,
+           with_tensor_maps(step, query_rows, key_rows), scheduler);
   });
 }
 

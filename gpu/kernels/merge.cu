@@ -7,7 +7,6 @@
 
 #include "gpu/primitives/element.cuh"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/primitives/row_grid.cuh"
 #include "gpu/tiles/softmax.cuh"
 
 namespace ringattn::gpu {
@@ -59,8 +58,7 @@ void launch_finish(const AttentionStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
   dispatch_element(step.element, [&]<class T>(T) {
-    launch(finish<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream,
-           step);
+    launch(finish<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream, step);
   });
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "gpu/primitives/fragment.cuh"
 #include "gpu/primitives/ptx.cuh"
 
 namespace ringattn::gpu {
@@ -87,13 +86,13 @@ MULTIPLY_VALUES(128, f16, 64, 65, 66, 67, 68)
 // A and 64 of B; C += where _add_
 #define MULTIPLY_TRANSPOSED(type)                                                                       \
   __device__ inline void multiply_transposed(Fragment<64>& C, uint64_t A, uint64_t B, bool add, type) { \
-    asm volatile(                                                                                    \
-        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"                                           \
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32." #type "." #type " {" NUMBERS_64_COLUMNS        \
-        "}, %32, %33, more, 1, 1, 1, 1;\n}"                                                          \
-        : FRAGMENT_64_COLUMNS(C)                                                                     \
-        : "l"(A), "l"(B), "r"(int(add))                                                              \
-        : "memory");                                                                                 \
+    asm volatile(                                                                                       \
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"                                              \
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." #type "." #type " {" NUMBERS_64_COLUMNS           \
+        "}, %32, %33, more, 1, 1, 1, 1;\n}"                                                             \
+        : FRAGMENT_64_COLUMNS(C)                                                                        \
+        : "l"(A), "l"(B), "r"(int(add))                                                                 \
+        : "memory");                                                                                    \
   }
 MULTIPLY_TRANSPOSED(bf16)
 MULTIPLY_TRANSPOSED(f16)

@@ -4,7 +4,7 @@
 
 #include "gpu/backward/backward_step.h"
 #include "gpu/backward/gradient_sum.h"
-#include "gpu/batch/batched_accumulate.h"
+#include "gpu/batch/batched_launch.h"
 #include "gpu/ring/batched_program.h"
 
 namespace ringattn::gpu {

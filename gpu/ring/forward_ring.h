@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gpu/kernels/tile_counter.h"
+#include "gpu/kernels/tile_scheduler.h"
 #include "gpu/ring/forward.h"
 #include "gpu/ring/gpu_ring.h"
 
@@ -11,8 +11,7 @@ class ForwardRing : public GpuRing {
  public:
   // Of the tokens of all queries and all keys. The highest rung up to _max_rung_ does the arithmetic
   ForwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
-              const GpuOptions& options, int max_rung, const MakeTensor& make,
-              Tracing* tracing = nullptr);
+              const GpuOptions& options, int max_rung, const MakeTensor& make, Tracing* tracing = nullptr);
 
   Forward& program(int device) override {
     return *programs_[static_cast<std::size_t>(device - options_.local_devices().begin)];

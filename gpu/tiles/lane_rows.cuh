@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gpu/primitives/fragment.cuh"
+#include "gpu/primitives/element.cuh"
 #include "gpu/primitives/ptx.cuh"
 #include "gpu/tiles/visibility.cuh"
 
@@ -50,7 +50,8 @@ __device__ void store_fragment(const Fragment<d>& X, float* matrix, const LaneRo
 // -inf where a row does not see a column; the first column of the tile is _base_. The lanes fetch all
 // positions at once, and then tell one another
 template <int columns>
-__device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Visibility& visibility, int base) {
+__device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Visibility& visibility,
+                            int base) {
   const int lane = threadIdx.x % 32;
   const int positions[2] = {visibility.positions[min(rows.row[0], rows.last)],
                             visibility.positions[min(rows.row[1], rows.last)]};

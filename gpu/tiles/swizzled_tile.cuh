@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gpu/primitives/fragment.cuh"
+#include "gpu/primitives/element.cuh"
 #include "gpu/primitives/ptx.cuh"
 
 namespace ringattn::gpu {
