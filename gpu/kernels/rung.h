@@ -20,8 +20,8 @@ struct LadderRung {
 // The highest rung up to number _at_most_ that supports the step; the lowest one supports every step. If
 // _deterministic_, only rungs that give the same bits in every run
 template <class Step>
-const LadderRung<Step>& highest_rung_of(std::span<const LadderRung<Step>> ladder, const Step& step, int at_most,
-                                        bool deterministic) {
+const LadderRung<Step>& highest_rung_of(std::span<const LadderRung<Step>> ladder, const Step& step,
+                                        int at_most, bool deterministic) {
   const LadderRung<Step>* highest = &ladder.front();
   for (const LadderRung<Step>& rung : ladder)
     if (rung.number <= at_most && (rung.deterministic || !deterministic) &&
