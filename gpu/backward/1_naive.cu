@@ -11,7 +11,7 @@
 #include <cuda_runtime.h>
 
 #include "gpu/backward/backward_head_view.cuh"
-#include "gpu/backward/rungs.h"
+#include "gpu/backward/ladder.h"
 #include "gpu/primitives/element.cuh"
 #include "gpu/primitives/launch.cuh"
 #include "gpu/tiles/visibility.cuh"
@@ -36,7 +36,8 @@ struct Pair {
 
 template <class T>
 __device__ Pair pair_of(const BackwardStep& step, const BackwardHeadView<T>& at, int i, int j) {
-  if (!can_attend(step.window, at.q_positions[i], at.kv_positions[j]) || at.lse[i] == -INFINITY) return {0, 0};
+  if (!can_attend(step.window, at.q_positions[i], at.kv_positions[j]) || at.lse[i] == -INFINITY)
+    return {0, 0};
   const float S = step.scale * dot(at.Q + size_t(i) * step.d, at.K + size_t(j) * step.d, step.d);
   const float P = expf(S - at.lse[i]);
   const float dP = dot(at.dO + size_t(i) * step.dv, at.V + size_t(j) * step.dv, step.dv);

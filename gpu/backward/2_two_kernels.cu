@@ -13,10 +13,10 @@
 #include <cuda_runtime.h>
 
 #include "gpu/backward/key_tile.cuh"
+#include "gpu/backward/ladder.h"
 #include "gpu/backward/query_terms.cuh"
-#include "gpu/backward/rungs.h"
-#include "gpu/tiles/lane_rows.cuh"
 #include "gpu/primitives/launch.cuh"
+#include "gpu/tiles/lane_rows.cuh"
 #include "gpu/tiles/swizzled_tile.cuh"
 
 namespace ringattn::gpu {

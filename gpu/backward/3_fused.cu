@@ -16,10 +16,10 @@
 #include <cuda_runtime.h>
 
 #include "gpu/backward/key_tile.cuh"
+#include "gpu/backward/ladder.h"
 #include "gpu/backward/query_terms.cuh"
-#include "gpu/backward/rungs.h"
-#include "gpu/tiles/lane_rows.cuh"
 #include "gpu/primitives/launch.cuh"
+#include "gpu/tiles/lane_rows.cuh"
 #include "gpu/tiles/pipeline.cuh"
 
 namespace ringattn::gpu {
@@ -109,7 +109,7 @@ __device__ void zero_missing_rows(Fragment<columns>& P, const LaneRows& rows) {
 // A warp's 16 rows, from row _row_ on
 template <class T, int columns, int rows>
 __device__ void store_a_operand(TmaTile<T, rows, columns>& tile, int row,
-                                   const uint32_t (&A)[columns / 16][4]) {
+                                const uint32_t (&A)[columns / 16][4]) {
   const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
   for (int k = 0; k < columns / 16; ++k)
@@ -166,8 +166,8 @@ __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Ti
     issue_transposed(dQ, all_dS, below, shared.K, beside);
     wgmma_wait<0>();
     state.release(shared.query_pipeline);
-    add_share<d>(backward_head_view<T>(step, tile.device, tile.head(iteration)).dQ, dQ, base + 64 * below, 64 * beside,
-                 keys.q_rows);
+    add_share<d>(backward_head_view<T>(step, tile.device, tile.head(iteration)).dQ, dQ, base + 64 * below,
+                 64 * beside, keys.q_rows);
   }
   store_fragment<d>(dK, keys.dK, rows);
   store_fragment<d>(dV, keys.dV, rows);

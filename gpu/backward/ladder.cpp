@@ -4,19 +4,15 @@ namespace ringattn::gpu {
 
 std::span<const BackwardRung> backward_ladder() {
   static const BackwardRung rungs[] = {
-      {1, "naive", true, naive_backward_unsupported_reason, launch_naive_backward},
-      {2, "two kernels", true, two_kernels_unsupported_reason, launch_two_kernels},
-      {3, "fused", false, fused_unsupported_reason, launch_fused},
+      {1, "naive", naive_backward_unsupported_reason, launch_naive_backward},
+      {2, "two kernels", two_kernels_unsupported_reason, launch_two_kernels},
+      {3, "fused", fused_unsupported_reason, launch_fused, false},
   };
   return rungs;
 }
 
 const BackwardRung& highest_rung(const BackwardStep& step, int at_most, bool deterministic) {
-  const BackwardRung* highest = &backward_ladder().front();
-  for (const BackwardRung& rung : backward_ladder())
-    if (rung.number <= at_most && (rung.deterministic || !deterministic) && rung.unsupported_reason(step).empty())
-      highest = &rung;
-  return *highest;
+  return highest_rung_of(backward_ladder(), step, at_most, deterministic);
 }
 
 }  // namespace ringattn::gpu

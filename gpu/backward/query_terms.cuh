@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gpu/backward/backward_head_view.cuh"
-#include "gpu/primitives/fragment.cuh"
+#include "gpu/primitives/element.cuh"
 #include "gpu/primitives/ptx.cuh"
 #include "gpu/tiles/softmax.cuh"
 
@@ -33,7 +33,7 @@ __device__ void compute_P(Fragment<columns>& S, float scale, TermsOf&& terms_of)
 // to a gradient is added as if there were no other
 template <int columns, class TermsOf>
 __device__ void compute_dS(Fragment<columns>& dP, const Fragment<columns>& P, float scale,
-                              TermsOf&& terms_of) {
+                           TermsOf&& terms_of) {
 #pragma unroll
   for (int n = 0; n < columns / 8; ++n)
 #pragma unroll

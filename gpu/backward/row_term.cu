@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "gpu/primitives/launch.cuh"
-#include "gpu/primitives/row_grid.cuh"
 
 namespace ringattn::gpu {
 
@@ -34,8 +33,7 @@ void launch_row_terms(const RowTermStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].rows);
   dispatch_element(step.element, [&]<class T>(T) {
-    launch(row_term<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream,
-           step);
+    launch(row_term<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream, step);
   });
 }
 

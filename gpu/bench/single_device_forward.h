@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "gpu/bench/bench_case.h"
-#include "gpu/kernels/tile_counter.h"
+#include "gpu/kernels/tile_scheduler.h"
 #include "gpu/ring/gpu_ring.h"
 
 namespace ringattn::gpu {

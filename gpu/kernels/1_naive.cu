@@ -1,16 +1,16 @@
-// Rung 1: attention as it is defined, a block of threads for each query.
+// Rung 1: attention as it is defined, one thread block for each query.
 //
 // New      out = softmax(scale Q K^T) V, in float32 throughout.
-// Bought   a truth on the GPU that shares nothing with the rungs above but its signature.
-// Wasted   every query reads all keys and values from memory, and computes its scores twice.
-// Next     queries share what they read: tiles in shared memory, and a softmax that needs no second look.
+// Bought   a reference on the GPU that shares only its signature with the higher rungs.
+// Wasted   every query reads all keys and values from global memory, and computes its scores twice.
+// Next     tiles in shared memory, which many queries use, and a softmax that needs only one pass over the keys.
 
 #include <cuda_runtime.h>
 
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/element.cuh"
-#include "gpu/tiles/head_view.cuh"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/head_view.cuh"
 #include "gpu/tiles/softmax.cuh"
 #include "gpu/tiles/visibility.cuh"
 
@@ -20,7 +20,7 @@ namespace {
 
 constexpr int threads = 128;
 
-// One number of all threads of the block; _scratch_ has a place for each
+// Reduces one number of each thread of the block to one; _scratch_ has room for all of them
 template <class Combine>
 __device__ float block_reduce(float x, Combine combine, float* scratch) {
   const int t = threadIdx.x;
@@ -31,7 +31,7 @@ __device__ float block_reduce(float x, Combine combine, float* scratch) {
     __syncthreads();
   }
   const float result = scratch[0];
-  __syncthreads();
+  __syncthreads();  // all threads have read it: _scratch_ can be used again
   return result;
 }
 
@@ -49,12 +49,14 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
   if (i >= at.q_rows) return;
   __shared__ float P[threads], scratch[threads];
 
-  const auto attends_to = [&](int j) { return can_attend(step.window, at.q_positions[i], at.kv_positions[j]); };
+  const auto attends_to = [&](int j) {
+    return can_attend(step.window, at.q_positions[i], at.kv_positions[j]);
+  };
   const auto score = [&](int j) {
     return step.scale * log2_e * dot(at.Q + size_t(i) * step.d, at.K + size_t(j) * step.d, step.d);
   };
 
-  // m = max(m before, max_j S_ij)
+  // First pass over the keys: m = max(m before, max_j S_ij)
   const float m_before = step.first ? -INFINITY : at.m[i], l_before = step.first ? 0 : at.l[i];
   float m = m_before;
   for (int j = t; j < at.kv_rows; j += threads)
@@ -62,7 +64,7 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
   m = block_reduce(
       m, [](float a, float b) { return fmaxf(a, b); }, scratch);
 
-  // l = alpha l + sum_j P_ij   O = alpha O + sum_j P_ij V_j, for so many keys at a time as there are threads
+  // Second pass, one key a thread at a time: l = alpha l + sum_j P_ij   O = alpha O + sum_j P_ij V_j
   const float alpha = alpha_of(m_before, m);
   float* O = at.O + size_t(i) * dv;
   for (int c = t; c < dv; c += threads) O[c] = step.first ? 0 : alpha * O[c];
@@ -80,6 +82,7 @@ __global__ void __launch_bounds__(threads, 8) naive(const __grid_constant__ Atte
   l = alpha * l_before + block_reduce(
                              l, [](float a, float b) { return a + b; }, scratch);
 
+  // Write the state, and after the last step of the ring out = O / l and lse = m + log l
   if (t == 0) at.m[i] = m, at.l[i] = l;
   if (!step.last) return;
   for (int c = t; c < dv; c += threads) at.out[size_t(i) * dv + c] = to_element<T>(O[c] * normaliser(l));
@@ -92,7 +95,7 @@ std::string naive_unsupported_reason(const AttentionStep&) { return {}; }
 
 void launch_naive(const AttentionStep& step, cudaStream_t stream) {
   dispatch_element(step.element,
-               [&]<class T>(T) { launch(naive<T>, query_grid(step, 1), threads, 0, stream, step); });
+                   [&]<class T>(T) { launch(naive<T>, query_grid(step, 1), threads, 0, stream, step); });
 }
 
 }  // namespace ringattn::gpu

@@ -1,20 +1,26 @@
-// Rung 2: tiles in shared memory, and a softmax that never looks back.
+// Rung 2: tiles in shared memory, and the online softmax.
 //
-// New      a block of threads takes a tile of queries and walks over tiles of keys, which all its queries
-//          share. The online softmax corrects what it has summed when a larger score comes (Milakov and
-//          Gimelshein, arXiv:1805.02867, Algorithm 3; as used by FlashAttention, arXiv:2205.14135,
-//          Algorithm 1), so no score is computed twice and none is kept.
-// Bought   each key is read from memory once for 64 queries.
-// Wasted   the arithmetic units for float32, which offer a fifteenth of what the tensor cores do.
+// New      a thread block has a tile of queries and loops over tiles of keys, which all its queries share. When a
+//          larger score is found, the online softmax rescales the sums (Milakov and Gimelshein, arXiv:1805.02867,
+//          Algorithm 3; as used by FlashAttention, arXiv:2205.14135, Algorithm 1), so each score is computed once
+//          and none is stored.
+// Bought   each key is read from global memory once for 64 queries.
+// Wasted   the products run on the float32 units, which have a fifteenth of the throughput of the tensor cores.
 // Next     the same tiles, multiplied by tensor cores.
+//
+//                 keys   base   base + 32
+//                      ┌──────┬──────┬──────
+//   queries  first     │  S   │  S   │  ...      a thread block: 64 queries x 32 keys at a time
+//            ...       │      │      │           a thread: a quarter of the columns of one row
+//            first+63  └──────┴──────┴──────
 
 #include <cuda_runtime.h>
 
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/element.cuh"
-#include "gpu/tiles/head_view.cuh"
 #include "gpu/primitives/launch.cuh"
 #include "gpu/primitives/ptx.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/head_view.cuh"
 #include "gpu/tiles/softmax.cuh"
 #include "gpu/tiles/visibility.cuh"
 
@@ -23,18 +29,18 @@ namespace ringattn::gpu {
 namespace {
 
 constexpr int query_rows = 64, key_rows = 32;
-constexpr int lanes = 4;  // threads that share a query: neighbours in a warp
+constexpr int lanes = 4;  // adjacent threads of a warp that share a query
 constexpr int threads = query_rows * lanes;
 constexpr int scores = key_rows / lanes;  // of each thread
 
-// Rows one element longer than they need be, so that a column is spread over all banks
+// Each row has one element of padding, so that the elements of a column lie in different banks
 template <int d>
 struct Shared {
   float Q[query_rows][d + 1], K[key_rows][d + 1], V[key_rows][d + 1], P[query_rows][key_rows + 1];
 };
 
-// Rows [base, base + count) of a matrix as float32; zeros where there are no such rows, because 0 x NaN is
-// NaN
+// Loads rows [base, base + count) of a matrix as float32. Missing rows become zeros: uninitialized values could be
+// NaN, and 0 x NaN is NaN
 template <int d, class T>
 __device__ void load(float (*tile)[d + 1], int count, const T* matrix, int base, int rows) {
   for (int x = threadIdx.x; x < count * d; x += threads) {
@@ -50,21 +56,22 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
   if (first >= at.q_rows) return;
   auto& shared = *shared_memory<Shared<d>>();
 
-  // This thread's row, and every _lanes_-th of its columns. The last tile repeats its last row
+  // The row of this thread, and every _lanes_-th of its columns. Threads beyond the last row repeat that row
   const int r = threadIdx.x / lanes, lane = threadIdx.x % lanes, i = min(first + r, last);
   float m = step.first ? -INFINITY : at.m[i], l = step.first ? 0 : at.l[i], O[d / lanes];
 #pragma unroll
   for (int n = 0; n < d / lanes; ++n) O[n] = step.first ? 0 : at.O[size_t(i) * d + lane + lanes * n];
   load<d>(shared.Q, query_rows, at.Q, first, at.q_rows);
 
+  // Loop over the tiles of keys that at least one of the queries attends to
   const RowRange keys = visible_keys(step.window, at, first, last, key_rows).any;
   for (int base = keys.begin; base < keys.end; base += key_rows) {
-    __syncthreads();
+    __syncthreads();  // all threads have finished with the previous tile
     load<d>(shared.K, key_rows, at.K, base, at.kv_rows);
     load<d>(shared.V, key_rows, at.V, base, at.kv_rows);
     __syncthreads();
 
-    // S = scale Q K^T, -inf where the query does not see the key
+    // S = scale Q K^T, -inf where the key is masked
     float S[scores], m_new = m;
 #pragma unroll
     for (int n = 0; n < scores; ++n) {
@@ -98,6 +105,7 @@ __global__ void __launch_bounds__(threads) tiled(const __grid_constant__ Attenti
     }
   }
 
+  // Write the state, and after the last step of the ring the results
   if (first + r > last) return;
   if (lane == 0) at.m[i] = m, at.l[i] = l;
 #pragma unroll

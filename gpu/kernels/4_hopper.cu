@@ -1,19 +1,18 @@
-// Rung 4: the copy engine and the warpgroup products of Hopper.
+// Rung 4: the TMA and the warpgroup products of Hopper.
 //
-// New      One thread asks the copy engine for whole tiles, which come swizzled, with zeros where the block
-//          ends. Four warps multiply together and read Q, K and V where they lie in shared memory: K and V no
-//          longer pass through the registers (FlashAttention-3, arXiv:2407.08608, section 2.2).
+// New      One thread starts copies of whole tiles by the TMA, which swizzles them and fills rows beyond the end of the
+//          block with zeros. The four warps of a warpgroup multiply together (wgmma) and read Q, K and V directly from
+//          shared memory: K and V no longer pass through registers (FlashAttention-3, arXiv:2407.08608, section 2.2).
 // Bought   unmeasured.
-// Wasted   the tensor cores while the softmax is computed, the units of the softmax while they multiply; the
-//          four warps do everything at the same time, so only a second block on the same processor fills
-//          gaps.
-// Next     warps that only fetch, and several warpgroups that multiply.
+// Wasted   the tensor cores are idle during the softmax, and the exponential units during the products. The four warps
+//          move in step, so only a second thread block on the same SM fills the gaps.
+// Next     a warpgroup that only loads, and several that compute.
 
 #include <cuda_runtime.h>
 
-#include "gpu/tiles/tma_tile.cuh"
+#include "gpu/kernels/ladder.h"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/tiles/tma_tile.cuh"
 #include "gpu/tiles/warp_rows.cuh"
 
 namespace ringattn::gpu {
@@ -21,7 +20,7 @@ namespace ringattn::gpu {
 namespace {
 
 constexpr int threads = 128, query_rows = 64, key_rows = 64;
-constexpr int stages = 2;  // tiles of keys in shared memory: one in use, one on its way
+constexpr int stages = 2;  // tiles of keys in shared memory: one in use, one being copied
 
 template <class T, int d>
 struct Shared {
@@ -40,6 +39,7 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
   auto& shared = *shared_memory<Shared<T, d>>();
   const VisibleRows keys = visible_keys(step.window, at, first, last, key_rows);
 
+  // One thread starts all copies; the barriers count the bytes that arrive
   const bool is_producer = threadIdx.x == 0;
   const auto load_keys = [&](int base, int stage) {
     MBarrier& arrived = shared.arrived[stage];
@@ -64,19 +64,22 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
     if (is_producer && base + key_rows < keys.any.end) load_keys(base + key_rows, (tile + 1) % stages);
     shared.arrived[stage].wait(phase);
 
+    // S = Q K^T, then the online softmax
     Fragment<key_rows> S;
     wgmma_fence();
     issue_scores<T, key_rows>(S, shared.Q, 0, shared.K[stage]);
     wgmma_wait<0>();
-    if (!keys.all_visible(base, key_rows)) mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
+    if (!keys.all_visible(base, key_rows))
+      mask_scores<key_rows>(S, rows, query_visibility(step.window, at), base);
     rescale<d>(rows.O, online_softmax<key_rows>(S, rows, step.scale * log2_e));
 
+    // O += P V, with P as an operand in registers
     uint32_t P[key_rows / 16][4];
     to_a_operand<T, key_rows>(P, S);
     wgmma_fence();
     issue_values<T, key_rows>(rows.O, P, shared.V[stage]);
     wgmma_wait<0>();
-    __syncthreads();  // nobody uses this stage any more
+    __syncthreads();  // all warps have finished with this stage
   }
   store_rows(step, at, rows);
 }
@@ -85,7 +88,7 @@ __global__ void __launch_bounds__(threads) hopper(const __grid_constant__ Mapped
 
 std::string hopper_unsupported_reason(const AttentionStep& step) {
   if (device_attribute(cudaDevAttrComputeCapabilityMajor) != 9)
-    return "it has instructions of Hopper's alone, sm_90a";
+    return "it uses instructions that only Hopper has (sm_90a)";
   return tensor_cores_unsupported_reason(step);
 }
 

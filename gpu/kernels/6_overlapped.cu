@@ -1,18 +1,21 @@
-// Rung 6: the softmax beside the products, within a warpgroup and between two.
+// Rung 6: softmax and products overlap, within a warpgroup and between two.
 //
-// New      While the tensor cores multiply P and V of one tile, the warpgroup computes the softmax of the
-//          next one's scores; and two warpgroups take turns with the tensor cores (overlapped.cuh). Two
-//          instead of three, because scores, P and O are all alive at once: 232 registers a thread.
+// New      While the tensor cores multiply P and V of one tile, the warpgroup computes the softmax of the next tile; and
+//          two warpgroups take turns on the tensor cores (ping_pong.cuh). There are two instead of three, because
+//          S, P and O are live at the same time: 232 registers a thread.
 // Bought   unmeasured.
-// Wasted   at the end of a launch processors stand idle while others finish; each block of threads begins
-//          with nothing in shared memory.
-// Next     blocks that stay, and take the heaviest tiles first.
+// Wasted   at the end of a launch some SMs are idle while others finish, and each thread block starts with empty
+//          shared memory.
+// Next     persistent thread blocks, which process the heaviest tiles first.
+//
+//   warpgroup 0   S 0 │ softmax 0 │ S 1, P V 0 │ softmax 1  │ S 2, P V 1 │ ...
+//   warpgroup 1       │ S 0       │ softmax 0  │ S 1, P V 0 │ softmax 1  │ ...
 
 #include <cuda_runtime.h>
 
-#include "gpu/primitives/launch.cuh"
+#include "gpu/kernels/ladder.h"
 #include "gpu/kernels/ping_pong.cuh"
-#include "gpu/kernels/rungs.h"
+#include "gpu/primitives/launch.cuh"
 
 namespace ringattn::gpu {
 
@@ -29,6 +32,7 @@ __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__
   if (threadIdx.x == 0) shared.init(4 * consumers);
   __syncthreads();
 
+  // The last warpgroup is the producer, the other two alternate
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
     warpgroup_reg_dealloc<producer_registers>();
@@ -45,7 +49,9 @@ __global__ void __launch_bounds__(threads, 1) overlapped(const __grid_constant__
 
 }  // namespace
 
-std::string overlapped_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
+std::string overlapped_unsupported_reason(const AttentionStep& step) {
+  return hopper_unsupported_reason(step);
+}
 
 void launch_overlapped(const AttentionStep& step, cudaStream_t stream) {
   dispatch_16_bit_tiles(step, [&]<class T, int d>() {

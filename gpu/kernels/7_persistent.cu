@@ -1,37 +1,37 @@
-// Rung 7: blocks of threads that stay, and the heaviest tiles first.
+// Rung 7: persistent thread blocks, and the heaviest tiles first.
 //
-// New      There are as many blocks as processors, and each takes whatever tile of queries nobody has yet.
-//          The warp that fetches is a tile ahead: it finds out which keys the next queries see, and they are
-//          there when the others come to them. Tiles that see most keys come first, so that what is left at
-//          the end is small (longest processing time first, Graham, doi:10.1137/0117039), but only of so many
-//          heads that their keys stay in the second-level cache.
+// New      There is one thread block for each SM, and each claims the next unclaimed tile of queries when it has
+//          finished one. The producer warp is a tile ahead: it determines which keys the next queries attend to and
+//          loads them, so that they are there when the consumers need them. Tiles with the most visible keys come
+//          first, so that little work is left at the end (longest processing time first, Graham,
+//          doi:10.1137/0117039), but only over a group of heads whose keys fit into the L2 cache.
 // Bought   unmeasured.
-// Wasted   results are written by the registers that computed them; O shrinks after each tile, be it by a
-//          factor of 1.
-// Next     the copy engine could write results, and O shrink only where a maximum has grown.
+// Wasted   results are written from registers, and O is rescaled after each tile, even by a factor of 1.
+// Next     results written by the TMA, and O rescaled only if a maximum has grown.
 
 #include <cuda_runtime.h>
 
-#include "gpu/primitives/launch.cuh"
+#include "gpu/kernels/ladder.h"
 #include "gpu/kernels/ping_pong.cuh"
-#include "gpu/kernels/rungs.h"
 #include "gpu/kernels/tile_scheduler.h"
+#include "gpu/primitives/launch.cuh"
 
 namespace ringattn::gpu {
 
 namespace {
 
-constexpr int query_stages = 2;  // tiles of queries in shared memory: one in use, one on its way
+constexpr int query_stages = 2;  // tiles of queries in shared memory: one in use, one being copied
 
 template <class T, int d>
 using Shared = SharedTiles<T, query_rows, key_rows, d, query_stages>;
 
-// By a warp: takes the first tile that nobody has, and that has queries; an empty one where there is none
+// By a warp: claims the next tile that has queries. Returns an empty tile if none is left
 template <class T>
 __device__ QueryTile claim_tile(const AttentionStep& step, const TileScheduler& scheduler) {
   QueryTile tile;
   while (tile.empty()) {
-    // As many ask in vain as there are blocks; who asks last sets the number back to 0
+    // Each thread block makes one final request that fails; the last of these requests wraps the counter
+    // around to 0, ready for the next launch
     const unsigned last = scheduler.count() + gridDim.x - 1;
     const int index =
         __shfl_sync(0xffffffff, threadIdx.x % 32 == 0 ? atomicInc(step.tile_counter, last) : 0, 0);
@@ -43,6 +43,7 @@ __device__ QueryTile claim_tile(const AttentionStep& step, const TileScheduler& 
   return tile;
 }
 
+// The producer warp: loads one tile after the other, and passes on the empty tile that ends the loop
 template <class T, int d>
 __device__ void produce_all(Shared<T, d>& shared, const MappedStep& mapped, const TileScheduler& scheduler) {
   PipelineStates<Shared<T, d>> states;
@@ -53,6 +54,7 @@ __device__ void produce_all(Shared<T, d>& shared, const MappedStep& mapped, cons
   }
 }
 
+// A consumer warpgroup: computes one tile after the other
 template <class T, int d>
 __device__ void consume_all(Shared<T, d>& shared, const AttentionStep& step, const PingPong& ping_pong) {
   PipelineStates<Shared<T, d>> states;
@@ -72,6 +74,7 @@ __global__ void __launch_bounds__(threads, 1)
   if (threadIdx.x == 0) shared.init(4 * consumers);
   __syncthreads();
 
+  // The last warpgroup is the producer, the other two alternate
   const int warpgroup = threadIdx.x / 128;
   if (warpgroup == consumers) {
     warpgroup_reg_dealloc<producer_registers>();
@@ -82,8 +85,8 @@ __global__ void __launch_bounds__(threads, 1)
   }
 }
 
-// So many heads that their keys and values fill half of the second-level cache; at least those that share
-// them
+// The number of query heads whose keys and values fill half of the L2 cache; at least one group that shares a head of
+// keys and values
 int heads_per_group(const AttentionStep& step) {
   std::size_t keys = 1;
   for (int i = 0; i < step.devices; ++i) keys = std::max(keys, std::size_t(step.device[i].kv_rows));
@@ -94,19 +97,24 @@ int heads_per_group(const AttentionStep& step) {
 
 }  // namespace
 
-std::string persistent_unsupported_reason(const AttentionStep& step) { return hopper_unsupported_reason(step); }
+std::string persistent_unsupported_reason(const AttentionStep& step) {
+  return hopper_unsupported_reason(step);
+}
 
 void launch_persistent(const AttentionStep& step, cudaStream_t stream) {
   if (!step.tile_counter)
     throw GpuError(
-        "[gpu] rung 7 counts tiles in AttentionStep::tile_counter; found none; set it to a TileCounter");
+        "[gpu] rung 7 needs AttentionStep::tile_counter; found a null pointer; set it to the data of a "
+        "TileCounter");
+
+  // One thread block for each SM that is not reserved for messages
   const dim3 tiles = query_grid(step, query_rows);
   const TileScheduler scheduler{int(tiles.x), int(tiles.y * tiles.z), heads_per_group(step)};
   const int sms = device_attribute(cudaDevAttrMultiProcessorCount) - step.reserved_sms;
   const dim3 blocks(std::min(scheduler.count(), std::max(1, sms)));
   dispatch_16_bit_tiles(step, [&]<class T, int d>() {
-    launch(persistent<T, d>, blocks, threads, sizeof(Shared<T, d>), stream, with_tensor_maps(step, query_rows, key_rows),
-           scheduler);
+    launch(persistent<T, d>, blocks, threads, sizeof(Shared<T, d>), stream,
+           with_tensor_maps(step, query_rows, key_rows), scheduler);
   });
 }
 

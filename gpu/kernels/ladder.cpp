@@ -16,10 +16,7 @@ std::span<const Rung> ladder() {
 }
 
 const Rung& highest_rung(const AttentionStep& step, int at_most) {
-  const Rung* highest = &ladder().front();
-  for (const Rung& rung : ladder())
-    if (rung.number <= at_most && rung.unsupported_reason(step).empty()) highest = &rung;
-  return *highest;
+  return highest_rung_of(ladder(), step, at_most, false);
 }
 
 }  // namespace ringattn::gpu

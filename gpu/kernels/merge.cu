@@ -1,5 +1,5 @@
-// The second path to the same softmax: states that were made apart, and are joined afterwards. The rungs
-// carry one state from block to block instead.
+// Merging: states of the same queries over different keys are combined into one. The rungs need no merging while
+// Q stays, because they carry one state from block to block.
 
 #include "gpu/kernels/merge.h"
 
@@ -7,7 +7,6 @@
 
 #include "gpu/primitives/element.cuh"
 #include "gpu/primitives/launch.cuh"
-#include "gpu/primitives/row_grid.cuh"
 #include "gpu/tiles/softmax.cuh"
 
 namespace ringattn::gpu {
@@ -28,10 +27,11 @@ __global__ void __launch_bounds__(row_threads) merge(const __grid_constant__ Mer
     float& O = at.O[row * step.dv + c];
     O = alpha * O + beta * at.O_other[row * step.dv + c];
   }
-  __syncwarp();  // all lanes have read m
+  __syncwarp();  // all lanes have read m before lane 0 writes it
   if (lane == 0) at.m[row] = m, at.l[row] = alpha * at.l[row] + beta * at.l_other[row];
 }
 
+// out = O / l   lse = m + log l
 template <class T>
 __global__ void __launch_bounds__(row_threads) finish(const __grid_constant__ AttentionStep step) {
   const DeviceStep& at = step.device[blockIdx.z];
@@ -59,8 +59,7 @@ void launch_finish(const AttentionStep& step, cudaStream_t stream) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].q_rows);
   dispatch_element(step.element, [&]<class T>(T) {
-    launch(finish<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream,
-           step);
+    launch(finish<T>, row_grid(size_t(step.B) * step.H * rows, step.devices), row_threads, 0, stream, step);
   });
 }
 

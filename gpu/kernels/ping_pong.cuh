@@ -5,21 +5,21 @@
 
 namespace ringattn::gpu {
 
-// The block of threads of rungs 6 and 7: two warpgroups that consume, and one that fetches.
+// The thread block of rungs 6 and 7: two consumer warpgroups and one producer.
 constexpr int consumers = 2, threads = 128 * (1 + consumers);
 constexpr int query_rows = 64 * consumers, key_rows = 128;
 constexpr int producer_registers = 40, consumer_registers = 232;  // 128 x 40 + 256 x 232 < 65536
 
-// Two warpgroups take turns with the tensor cores: while one multiplies, the other computes its softmax
-// (FlashAttention-3, arXiv:2407.08608, section 3.1, "pingpong scheduling"). Each waits at a barrier of its
-// own.
+// Two warpgroups take turns on the tensor cores: while one multiplies, the other computes its softmax
+// (FlashAttention-3, arXiv:2407.08608, section 3.1, "pingpong scheduling"). Each waits at its own named barrier.
 struct PingPong {
-  int warpgroup;  // 0 begins
+  int warpgroup;  // 0 has the first turn
 
   __device__ void wait() const { named_barrier_sync(1 + warpgroup, 256); }
   __device__ void pass() const { named_barrier_arrive(2 - warpgroup, 256); }
 
-  // Before all tiles, and after all: the first turn is given, and the last one taken, by nobody's product
+  // Before all tiles warpgroup 1 passes the first turn to warpgroup 0; after all tiles warpgroup 0 takes the turn that
+  // is left over, so that the barriers are balanced
   __device__ void begin() const {
     if (warpgroup == 1) pass();
   }
@@ -28,11 +28,14 @@ struct PingPong {
   }
 };
 
-// A warpgroup's 64 queries meet the keys of a tile. The scores of a tile are multiplied before the values of
-// the tile before it, so that its softmax can go on beside their product (FlashAttention-3, Algorithm 2)
+// The 64 queries of a warpgroup attend to all keys of _tile_. The scores of tile j + 1 are issued before the values of
+// tile j, so that softmax and products overlap (FlashAttention-3, Algorithm 2):
+//
+//   tensor cores   S 0 │           │ S 1, O += P 0 V 0 │           │ S 2, O += P 1 V 1 │ ...
+//   warpgroup          │ softmax 0 │            softmax 1 (as soon as S 1 is done)      │ ...
 template <class Shared, int d = Shared::d>
-__device__ void absorb(WarpRows<d>& rows, Shared& shared, PipelineStates<Shared>& states, const AttentionStep& step,
-                       const QueryTile& tile, const PingPong& ping_pong) {
+__device__ void absorb(WarpRows<d>& rows, Shared& shared, PipelineStates<Shared>& states,
+                       const AttentionStep& step, const QueryTile& tile, const PingPong& ping_pong) {
   using T = typename Shared::Element;
   const auto& Q = shared.Q[states.Q.stage];
   const int first_query = 64 * ping_pong.warpgroup;
@@ -47,7 +50,7 @@ __device__ void absorb(WarpRows<d>& rows, Shared& shared, PipelineStates<Shared>
   Fragment<key_rows> S;
   uint32_t P[key_rows / 16][4];
 
-  // The first tile has none before it
+  // First tile: S and its softmax, with no product of values to overlap
   states.K.wait_full(shared.K_pipeline);
   ping_pong.wait();
   wgmma_fence();
@@ -59,6 +62,7 @@ __device__ void absorb(WarpRows<d>& rows, Shared& shared, PipelineStates<Shared>
   to_a_operand<T, key_rows>(P, S);
   states.V.wait_full(shared.V_pipeline);
 
+  // Issue S of this tile, then O += P V of the tile before it
   for (int base = keys.begin + key_rows; base < keys.end; base += key_rows) {
     states.K.wait_full(shared.K_pipeline);
     ping_pong.wait();
@@ -67,11 +71,12 @@ __device__ void absorb(WarpRows<d>& rows, Shared& shared, PipelineStates<Shared>
     issue_values<T, key_rows>(rows.O, P, shared.V[states.V.stage]);
     ping_pong.pass();
 
-    wgmma_wait<1>();  // the scores are there, the values on their way
+    // The softmax of S, while the product of the values continues
+    wgmma_wait<1>();
     states.K.release(shared.K_pipeline);
     const Alpha alpha = softmax_scores(S, base);
-    // Waited for here, because the assembler moves no arithmetic across this wait, and the softmax would else
-    // come after the next one, with nothing beside it
+    // This wait belongs to the next iteration. It is here because the assembler does not move arithmetic across it;
+    // without it, the softmax would be moved after wgmma_wait<0>, where nothing overlaps with it
     states.V.next().wait_full(shared.V_pipeline);
     wgmma_wait<0>();
     states.V.release(shared.V_pipeline);
@@ -79,16 +84,17 @@ __device__ void absorb(WarpRows<d>& rows, Shared& shared, PipelineStates<Shared>
     to_a_operand<T, key_rows>(P, S);
   }
 
+  // Last tile: O += P V
   wgmma_fence();
   issue_values<T, key_rows>(rows.O, P, shared.V[states.V.stage]);
   wgmma_wait<0>();
   states.V.release(shared.V_pipeline);
 }
 
-// The same from the state before this step to the state after it
+// One tile from the state before this step of the ring to the state after it
 template <class Shared>
-__device__ void consume(Shared& shared, PipelineStates<Shared>& states, const AttentionStep& step, const QueryTile& tile,
-                        const PingPong& ping_pong) {
+__device__ void consume(Shared& shared, PipelineStates<Shared>& states, const AttentionStep& step,
+                        const QueryTile& tile, const PingPong& ping_pong) {
   using T = typename Shared::Element;
   constexpr int d = Shared::d;
   const int first = tile.first + threadIdx.x / 32 * 16;

@@ -5,16 +5,16 @@ namespace ringattn::gpu {
 // How queries, keys, values and results are stored; arithmetic and state are float32.
 enum class Element { f32, bf16, f16 };
 
-// Which keys a query may see: those whose position lies in [position - left, position + right]. Positions
-// keep within +-max_position, so that no sum overflows.
+// A query attends to the keys whose position lies in [position - left, position + right]. Positions lie within
+// +-max_position, so that no sum overflows.
 struct Window {
   static constexpr int unlimited = 1 << 30, max_position = 1 << 29;
-  static constexpr int masked_position = 0x7fffffff;  // a position that nobody sees
+  static constexpr int masked_position = 0x7fffffff;  // never visible
   int left = unlimited, right = unlimited;
 };
 
-// One device at one step of the ring: its queries, and the state of their softmax, meet a block of keys and
-// values. Tensors lie head after head, (B, H, rows, columns), without gaps, in the memory of the GPU.
+// One device at one step of the ring: its queries attend to a block of keys and values, and update their softmax state.
+// Tensors are in device memory, head after head, (B, H, rows, columns), without gaps.
 struct DeviceStep {
   const void *Q = nullptr, *K = nullptr, *V = nullptr;        // (B, H, q_rows, d), (B, Hkv, kv_rows, d or dv)
   const int *q_positions = nullptr, *kv_positions = nullptr;  // in the global sequence, never descending
@@ -25,7 +25,7 @@ struct DeviceStep {
   float* lse = nullptr;              // (B, H, q_rows), likewise; natural logarithm
 };
 
-// What one launch of a kernel does: a step of each device. All rungs of the ladder have this signature.
+// The parameters of one launch: a step of each device. All rungs of the ladder have this signature.
 struct AttentionStep {
   static constexpr int max_devices = 32;
 
@@ -33,10 +33,11 @@ struct AttentionStep {
   int B = 0, H = 0, Hkv = 0, d = 0, dv = 0;
   float scale = 1;  // of Q K^T
   Window window;
-  bool first = true;                // the state is neutral, and not read
-  bool last = true;                 // the results are written
-  int reserved_sms = 0;        // of the GPU, which blocks of threads that stay leave to messages
-  unsigned* tile_counter = nullptr;  // by those blocks: 0 between launches, of which one at a time uses it
+  bool first = true;     // start from the neutral state instead of reading it
+  bool last = true;      // write the results
+  int reserved_sms = 0;  // SMs that persistent thread blocks leave to messages
+  unsigned* tile_counter =
+      nullptr;  // of persistent thread blocks: 0 between launches; one launch at a time uses it
   int devices = 0;
   DeviceStep device[max_devices];
 };

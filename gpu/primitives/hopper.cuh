@@ -5,17 +5,17 @@
 
 namespace ringattn::gpu {
 
-// What only Hopper can do (sm_90a), but for the products of wgmma.cuh. Names of instructions are those of the
-// PTX ISA, 8.x: https://docs.nvidia.com/cuda/parallel-thread-execution/
+// Instructions that only Hopper has (sm_90a), except for the products in wgmma.cuh. Names are those of the PTX ISA, 8.x:
+// https://docs.nvidia.com/cuda/parallel-thread-execution/
 
 // ---- Barriers that count bytes: mbarrier -----------------------------------------------
 
-// In shared memory. It goes through phases of parity 0, 1, 0, 1, ...; a phase ends when as many threads have
-// arrived as it was made for, and all bytes that were announced.
+// A barrier in shared memory. Its phases have parity 0, 1, 0, 1, ...; a phase ends when the number of threads given to
+// init has arrived, and all expected bytes.
 struct MBarrier {
   uint64_t state;
 
-  // By one thread; the others may use it once it is published
+  // Called by one thread; the others may use it after fence_barrier_init and __syncthreads
   __device__ void init(int arrivals) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(this)), "r"(arrivals)
                  : "memory");
@@ -28,7 +28,7 @@ struct MBarrier {
                  "r"(bytes)
                  : "memory");
   }
-  // Until the phase of that parity has ended; before the first phase, one of parity 1 has
+  // Waits until the phase of that parity has ended; a new barrier behaves as if a phase of parity 1 had ended
   __device__ void wait(int parity) {
     asm volatile(
         "{\n.reg .pred ended;\n"
@@ -39,18 +39,18 @@ struct MBarrier {
   }
 };
 
-// By the thread that made barriers: threads of this block and the copy engine will find them made, after the
-// next __syncthreads
+// Called by the thread that initialised barriers: makes them visible to the TMA and, after the next __syncthreads, to
+// the threads of the block
 __device__ inline void fence_barrier_init() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// ---- The copy engine: cp.async.bulk.tensor -----------------------------------------------
+// ---- TMA: cp.async.bulk.tensor -----------------------------------------------
 
-// A box of a matrix to shared memory, swizzled; zeros where the matrix has ended. By one thread; _arrived_
-// counts its bytes
+// Copies a box of a matrix to shared memory, swizzled, with zeros beyond the end of the matrix. Called by one thread;
+// _arrived_ counts the bytes
 __device__ inline void tma_load_box(void* shared, const TensorMap& map, int column, int row, int head,
-                                MBarrier& arrived) {
+                                    MBarrier& arrived) {
   asm volatile(
       "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
       "[%1, {%2, %3, %4}], [%5];" ::"r"(shared_address(shared)),
@@ -58,20 +58,20 @@ __device__ inline void tma_load_box(void* shared, const TensorMap& map, int colu
       : "memory");
 }
 
-// By each thread that has written to shared memory: products and the copy engine will find it, after the next
-// barrier (fence.proxy.async)
+// Called by each thread that has written to shared memory: after the next barrier, wgmma and the TMA read what it wrote
+// (fence.proxy.async)
 __device__ inline void fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // ---- Sums in global memory: red ------------------------------------------------------------
 
-// Adds to two neighbours, the first at a multiple of 8 bytes, whoever else adds to them
+// Adds atomically to two adjacent numbers, 8-byte aligned
 __device__ inline void red_add_pair(float* global, float x, float y) {
   asm volatile("red.relaxed.gpu.global.add.v2.f32 [%0], {%1, %2};" ::"l"(global), "f"(x), "f"(y) : "memory");
 }
 
 // ---- Registers: setmaxnreg -----------------------------------------------------------------
 
-// By all threads of a warpgroup: from now on each has so many
+// Called by all threads of a warpgroup: sets the registers of each thread
 template <int registers>
 __device__ void warpgroup_reg_dealloc() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(registers));
@@ -81,14 +81,14 @@ __device__ void warpgroup_reg_alloc() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(registers));
 }
 
-// ---- Taking turns: barrier.cta ----------------------------------------------------------
+// ---- Named barriers: barrier.cta ----------------------------------------------------------
 
-// So many threads, until all of them are here; 1 <= id <= 15
+// Waits until _threads_ threads have arrived at barrier _id_, 1 to 15
 __device__ inline void named_barrier_sync(int id, int threads) {
   asm volatile("barrier.cta.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
-// Arrives at the same barrier without waiting for it
+// Arrives at the same barrier without waiting
 __device__ inline void named_barrier_arrive(int id, int threads) {
   asm volatile("barrier.cta.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }

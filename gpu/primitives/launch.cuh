@@ -10,7 +10,9 @@
 
 namespace ringattn::gpu {
 
-// A block for each tile of _tile_rows_ queries, each head of each sequence, each device
+// ---- Grids: a thread block for each tile of rows, each head of each sequence, each device ----
+
+// Tiles of _tile_rows_ queries, and query heads
 template <class Step>
 dim3 query_grid(const Step& step, int tile_rows) {
   int rows = 0;
@@ -18,13 +20,27 @@ dim3 query_grid(const Step& step, int tile_rows) {
   return dim3((rows + tile_rows - 1) / tile_rows, step.B * step.H, step.devices);
 }
 
-// The same for keys and their heads
+// Tiles of keys, and the heads of K and V
 template <class Step>
 dim3 key_grid(const Step& step, int tile_rows) {
   int rows = 0;
   for (int d = 0; d < step.devices; ++d) rows = std::max(rows, step.device[d].kv_rows);
   return dim3((rows + tile_rows - 1) / tile_rows, step.B * step.Hkv, step.devices);
 }
+
+// ---- Kernels with one warp for each row of all heads; its lanes share the columns ----
+
+constexpr int row_warps = 4, row_threads = 32 * row_warps;
+
+// The row of this warp, counted over all heads
+__device__ inline size_t row_of_warp() { return size_t(blockIdx.x) * row_warps + threadIdx.x / 32; }
+
+// A thread block for every _row_warps_ rows, and one layer of them for each device
+inline dim3 row_grid(size_t rows, int devices) {
+  return dim3(static_cast<unsigned>((rows + row_warps - 1) / row_warps), 1, devices);
+}
+
+// ---- Launches ----
 
 // Calls f with a value of the C++ type that stores _element_
 template <class F>
@@ -39,7 +55,7 @@ void dispatch_element(Element element, F&& f) {
   }
 }
 
-// Of the device in use
+// An attribute of the current device
 inline int device_attribute(cudaDeviceAttr which) {
   int device = 0, value = 0;
   CHECK_CUDA(cudaGetDevice(&device));
@@ -57,7 +73,7 @@ void dispatch_16_bit_tiles(const Step& step, F&& f) {
                                        : dispatch_columns.template operator()<f16>();
 }
 
-// Runs _kernel_ with so many bytes of shared memory; nothing where the grid is empty
+// Launches _kernel_ with _shared_bytes_ of dynamic shared memory. An empty grid launches nothing
 template <class Kernel, class... Arguments>
 void launch(Kernel* kernel, dim3 grid, int threads, int shared_bytes, cudaStream_t stream,
             const Arguments&... arguments) {

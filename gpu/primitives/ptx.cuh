@@ -8,10 +8,10 @@
 
 namespace ringattn::gpu {
 
-// What the hardware can do and C++ cannot say. Names of instructions are those of the PTX ISA, 8.x:
+// Instructions that C++ cannot express. Names are those of the PTX ISA, 8.x:
 // https://docs.nvidia.com/cuda/parallel-thread-execution/
 
-// The shared memory of this block of threads that was asked for at its launch
+// The dynamic shared memory of this thread block
 template <class Shared>
 __device__ Shared* shared_memory() {
   extern __shared__ __align__(1024) unsigned char shared_bytes[];
@@ -22,10 +22,10 @@ __device__ inline uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-// An ordinary write to shared memory. What products or the copy engine are to find there has to be published
+// An ordinary write to shared memory. fence_proxy_async must follow before wgmma or the TMA reads it
 __device__ inline void write_shared(uint32_t* shared, uint32_t value) { *shared = value; }
 
-// ---- Copies that nobody waits for: cp.async --------------------------------------------
+// ---- Asynchronous copies: cp.async --------------------------------------------
 
 // 16 bytes from global to shared memory; zeros unless _wanted_
 __device__ inline void cp_async_16(void* shared, const void* global, bool wanted) {
@@ -34,7 +34,7 @@ __device__ inline void cp_async_16(void* shared, const void* global, bool wanted
                : "memory");
 }
 
-// What this thread has copied since the last commit is one group
+// The copies of this thread since the last commit become one group
 __device__ inline void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 // Waits until all but the newest _groups_ groups of this thread have arrived
@@ -46,7 +46,7 @@ __device__ void cp_async_wait() {
 // ---- Tensor cores: ldmatrix, mma.sync -------------------------------------------------
 
 // Four 8 x 8 matrices of 16-bit elements. Lane i gives the address of row i % 8 of matrix i / 8; it gets, of
-// each matrix, two neighbours in row i / 4, columns 2 (i % 4) and the next
+// each matrix, two adjacent elements of row i / 4, columns 2 (i % 4) and the next
 __device__ inline void ldmatrix(uint32_t (&r)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -54,7 +54,7 @@ __device__ inline void ldmatrix(uint32_t (&r)[4], const void* row) {
                : "memory");
 }
 
-// The same transposed: two neighbours in column i / 4, rows 2 (i % 4) and the next
+// The same transposed: two adjacent elements of column i / 4, rows 2 (i % 4) and the next
 __device__ inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -63,8 +63,8 @@ __device__ inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row) {
 }
 
 // C += A B with A (16, 16), B (16, 8), C (16, 8); lane i = 4 g + t holds
-//   A  rows g, g + 8, g, g + 8 at columns 2t, 2t, 2t + 8, 2t + 8, two neighbours each
-//   B  column g at rows 2t and 2t + 8, two neighbours each
+//   A  rows g, g + 8, g, g + 8 at columns 2t, 2t, 2t + 8, 2t + 8, two adjacent elements each
+//   B  column g at rows 2t and 2t + 8, two adjacent elements each
 //   C  rows g, g, g + 8, g + 8 at columns 2t, 2t + 1, 2t, 2t + 1
 __device__ inline void mma(float (&C)[4], const uint32_t (&A)[4], uint32_t B0, uint32_t B1, bf16) {
   asm volatile(
@@ -83,7 +83,7 @@ __device__ inline void mma(float (&C)[4], const uint32_t (&A)[4], uint32_t B0, u
 
 // ---- Softmax ---------------------------------------------------------------------------
 
-// Two numbers as neighbours in one register, _low_ first
+// Two 16-bit numbers in one register, _low_ first
 __device__ inline uint32_t pack(float low, float high, bf16) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
   return reinterpret_cast<const uint32_t&>(pair);

@@ -18,7 +18,7 @@ auto encode_tiled() {
                                                 &result));
     if (result != cudaDriverEntryPointSuccess || !function)
       throw GpuError(
-          "[gpu] the copy engine needs a driver of CUDA 12 or later; found an older one; update it");
+          "[gpu] the TMA needs a driver for CUDA 12 or later; found an older one; update the driver");
     return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
   }();
   return found;
@@ -26,9 +26,10 @@ auto encode_tiled() {
 
 }  // namespace
 
-TensorMap make_tensor_map(const void* matrices, Element element, int heads, int rows, int columns, int box_rows) {
+TensorMap make_tensor_map(const void* matrices, Element element, int heads, int rows, int columns,
+                          int box_rows) {
   TensorMap map{};
-  if (rows == 0) return map;  // nobody will ask for a box
+  if (rows == 0) return map;  // no box will be copied
   const cuuint64_t width = static_cast<cuuint64_t>(columns), height = static_cast<cuuint64_t>(rows);
   const cuuint64_t extents[] = {width, height, static_cast<cuuint64_t>(heads)};
   const cuuint64_t strides[] = {2 * width, 2 * width * height};  // bytes, from the second extent on

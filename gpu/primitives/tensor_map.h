@@ -6,10 +6,11 @@
 
 namespace ringattn::gpu {
 
-// What the copy engine knows of matrices (heads, rows, columns) in global memory.
+// The TMA descriptor of matrices (heads, rows, columns) in global memory.
 using TensorMap = CUtensorMap;
 
 // Boxes of one head, _box_rows_ rows, and 64 columns of 16 bits
-TensorMap make_tensor_map(const void* matrices, Element element, int heads, int rows, int columns, int box_rows);
+TensorMap make_tensor_map(const void* matrices, Element element, int heads, int rows, int columns,
+                          int box_rows);
 
 }  // namespace ringattn::gpu

@@ -1,32 +1,29 @@
 #pragma once
 
-#include "gpu/primitives/fragment.cuh"
 #include "gpu/primitives/ptx.cuh"
 
 namespace ringattn::gpu {
 
-// Products of a warpgroup, four warps that begin at a multiple of four: wgmma (sm_90a), PTX ISA 8.x. They go
-// on while the threads do other things.
+// Products of a warpgroup (four warps, the first a multiple of four): wgmma (sm_90a), PTX ISA 8.x. They are asynchronous.
 
 // ---- Order --------------------------------------------------------------------------------
 
-// From now on products may read and write what registers hold
+// Orders earlier register accesses before later products
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
-// The products since the last commit are one group
+// The products since the last commit become one group
 __device__ inline void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 
-// Until all but the newest _groups_ groups are done
+// Waits until all but the newest _groups_ groups are done
 template <int groups>
 __device__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(groups) : "memory");
 }
 
-// ---- Factors --------------------------------------------------------------------------------
+// ---- Operands --------------------------------------------------------------------------------
 
-// A matrix in shared memory, as the copy engine leaves it: rows of 64 elements, 128 bytes, swizzled, groups
-// of 8 rows one after the other from a multiple of 1024 bytes on. _next_columns_: bytes to the next 64
-// columns, where a product wants more than 64. Fields as in the PTX ISA, "Matrix descriptor"
+// A matrix in shared memory, as the TMA writes it: rows of 64 elements, 128 bytes, swizzled, groups of 8 rows one after
+// the other, 1024-byte aligned. _next_columns_: bytes to the next 64 columns, for products of more than 64. Fields as in the PTX ISA, "Matrix descriptor"
 __device__ inline uint64_t matrix_descriptor(const void* shared, int next_columns = 16) {
   constexpr uint64_t eight_rows = 1024 >> 4, swizzle_128_bytes = 1;
   return (shared_address(shared) & 0x3ffff) >> 4 | uint64_t(next_columns >> 4) << 16 | eight_rows << 32 |
@@ -65,7 +62,7 @@ MULTIPLY_SCORES(128, bf16, 64, 65, 66)
 MULTIPLY_SCORES(128, f16, 64, 65, 66)
 #undef MULTIPLY_SCORES
 
-// O += P V over 16 keys; P in registers, V in shared memory with its columns as neighbours
+// O += P V over 16 keys; P in registers, V in shared memory, row-major
 #define MULTIPLY_VALUES(columns, type, P0, P1, P2, P3, V_number)                                          \
   __device__ inline void multiply_values(Fragment<columns>& O, const uint32_t(&P)[4], uint64_t V, type) { \
     asm volatile(                                                                                         \
@@ -83,17 +80,17 @@ MULTIPLY_VALUES(128, bf16, 64, 65, 66, 67, 68)
 MULTIPLY_VALUES(128, f16, 64, 65, 66, 67, 68)
 #undef MULTIPLY_VALUES
 
-// C = A^T B over 16 rows of both, which lie in shared memory with their columns as neighbours: 64 columns of
+// C = A^T B over 16 rows of both, which are row-major in shared memory: 64 columns of
 // A and 64 of B; C += where _add_
 #define MULTIPLY_TRANSPOSED(type)                                                                       \
   __device__ inline void multiply_transposed(Fragment<64>& C, uint64_t A, uint64_t B, bool add, type) { \
-    asm volatile(                                                                                    \
-        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"                                           \
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32." #type "." #type " {" NUMBERS_64_COLUMNS        \
-        "}, %32, %33, more, 1, 1, 1, 1;\n}"                                                          \
-        : FRAGMENT_64_COLUMNS(C)                                                                     \
-        : "l"(A), "l"(B), "r"(int(add))                                                              \
-        : "memory");                                                                                 \
+    asm volatile(                                                                                       \
+        "{\n.reg .pred more;\nsetp.ne.b32 more, %34, 0;\n"                                              \
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." #type "." #type " {" NUMBERS_64_COLUMNS           \
+        "}, %32, %33, more, 1, 1, 1, 1;\n}"                                                             \
+        : FRAGMENT_64_COLUMNS(C)                                                                        \
+        : "l"(A), "l"(B), "r"(int(add))                                                                 \
+        : "memory");                                                                                    \
   }
 MULTIPLY_TRANSPOSED(bf16)
 MULTIPLY_TRANSPOSED(f16)

@@ -22,7 +22,7 @@ void set_gradients(DeviceBackward& s, GpuTensor& dQ, GpuTensor& dK, GpuTensor& d
 
 }  // namespace
 
-// ---- Both --------------------------------------------------------------------
+// ---- Common --------------------------------------------------------------------
 
 Backward::Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
                    std::array<GpuBlock, 2> results, const GpuRingConfig& config,
@@ -76,7 +76,7 @@ void BackwardKv::accept_results(Block<OnGpu> result) {
   gradients_.dV = result.tensors[1];
 }
 
-// The block of keys and values that the device holds first is its own
+// The own keys and values are the first resident block, and need no memory of their own
 PassDescription BackwardKv::description() const {
   return with_buffers({"backward",
                        "K V",

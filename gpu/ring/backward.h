@@ -4,29 +4,29 @@
 
 #include "gpu/backward/backward_step.h"
 #include "gpu/backward/gradient_sum.h"
-#include "gpu/batch/batched_accumulate.h"
+#include "gpu/batch/batched_launch.h"
 #include "gpu/ring/batched_program.h"
 
 namespace ringattn::gpu {
 
-// What a device has of the finished forward, and of what flows back into it. It may travel.
+// The cotangents of the queries of a device, and the lse of their finished forward pass. They travel if Q does.
 struct GpuCotangents {
   std::shared_ptr<GpuTensor> dO, lse, row_term;
 
-  // The row_term is unwritten
+  // Leaves row_term uninitialized
   GpuCotangents(const RingConfig& config, const GpuShard& shard, const MakeTensor& make, Stream& stream);
 
   Index bytes() const { return dO->bytes() + lse->bytes() + row_term->bytes(); }
 };
 
-// Gradients are sums in float32, however the tensors are stored that they belong to.
+// Gradients are float32 sums, whatever the storage type of their tensors.
 struct GpuGradients {
   std::shared_ptr<GpuTensor> dQ, dK, dV;
 };
 
-// What both backward works share. Of the gradients of a device some grow where it is; the others are found
-// out all round the ring and come home. What a step finds out for its resident lies in one of two blocks with
-// room for that of any device: while one is on its way, a wave writes the other.
+// Common to both backward programs. The gradients of the tensors that stay are accumulated in place; those of the
+// resident block follow it around the ring. A step writes the latter into one of two buffers with room for the largest
+// shard: while one is in transit, the kernel writes the other.
 class Backward : public BatchedProgram<BackwardStep> {
  public:
   Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
@@ -48,9 +48,9 @@ class Backward : public BatchedProgram<BackwardStep> {
   BatchedAccumulate<SumStep>& sums_;
 };
 
-// Backward, K and V rotate: Q, dO, lse and delta stay, and dQ grows where they are. What a visiting K and V
-// receive here, (dK, dV), follows them one step behind, is added to what they received elsewhere, and comes
-// home after P hops.
+// Backward with K and V rotating. Q, dO, lse and row_term stay, and dQ is accumulated in place. The contribution
+// (dK, dV) to a resident block follows it one step behind, is added to those of earlier devices, and returns to the
+// owner after P hops.
 class BackwardKv : public Backward {
  public:
   using Backward::Backward;
@@ -62,8 +62,8 @@ class BackwardKv : public Backward {
   void accept_results(Block<OnGpu> result) override;
 };
 
-// Backward, Q rotates with dO, lse and delta: K and V stay, and dK and dV grow where they are; dQ follows its
-// Q home.
+// Backward with Q rotating, and dO, lse and row_term with it. K and V stay, and dK and dV are accumulated in place; dQ
+// follows Q and returns to its owner.
 class BackwardQ : public Backward {
  public:
   using Backward::Backward;
@@ -71,7 +71,7 @@ class BackwardQ : public Backward {
   PassDescription description() const override;
   Block<OnGpu> own_block() override { return queries(); }
   BlockWork work_with(const Block<OnGpu>& resident) const override;
-  GpuBlock queries() const;  // with all that travels with them
+  GpuBlock queries() const;  // Q, positions, dO, lse, row_term
   Block<OnGpu> attend(int step, const Block<OnGpu>& resident) override;
   void accept_results(Block<OnGpu> result) override;
 };

@@ -6,7 +6,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// What stays on a device grows from wave to wave; what follows a resident is new in each
+// Gradients of the tensors that stay are summed over the steps; those of the resident block are new at each step
 BatchedLaunch<BackwardStep>::Launch launch_with(const BackwardRung& rung, bool kv_rotates) {
   return [&rung, kv_rotates](BackwardStep& step, int ring_step, cudaStream_t stream) {
     step.add_to_dQ = kv_rotates && ring_step > 0;
@@ -23,13 +23,14 @@ SumStep sums_of(int devices) {
 
 }  // namespace
 
-BackwardRing::BackwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
-                           const GpuOptions& options, int max_rung, bool deterministic,
+BackwardRing::BackwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys,
+                           Dtype dtype, const GpuOptions& options, int max_rung, bool deterministic,
                            const MakeTensor& make, Tracing* tracing)
     : GpuRing(config, dtype, options, tracing),
-      batched_launch_(common(), launch_with(highest_rung(common(), max_rung, deterministic), kv_rotates()), compute_stream_,
-            clock()),
-      sums_(sums_of(options.local_devices().count()), launch_sum, compute_stream_, accumulate_stream_, clock()) {
+      batched_launch_(common(), launch_with(highest_rung(common(), max_rung, deterministic), kv_rotates()),
+                      compute_stream_, clock()),
+      sums_(sums_of(options.local_devices().count()), launch_sum, compute_stream_, accumulate_stream_,
+            clock()) {
   const auto [begin, end] = options.local_devices();
   std::vector<GpuShard> shards;
   for (int d = begin; d < end; ++d) shards.emplace_back(config_, queries, keys, d, make, compute_stream_);
@@ -45,7 +46,7 @@ BackwardStep BackwardRing::common() const {
   return common_step<BackwardStep>(config_, dtype_, options_.local_devices().count());
 }
 
-// out and dlse are needed for the shifts alone
+// Only row_term needs out and dlse; they are freed afterwards
 std::vector<GpuCotangents> BackwardRing::make_cotangents(const std::vector<GpuShard>& shards,
                                                          const MakeTensor& make) {
   const BackwardStep of = common();
@@ -57,9 +58,12 @@ std::vector<GpuCotangents> BackwardRing::make_cotangents(const std::vector<GpuSh
     const auto count = static_cast<Index>(shard.rows.size());
     const auto out = kept.emplace_back(make("out", shard.rows, *shard.q_positions, count));
     const auto dlse = kept.emplace_back(make("dlse", shard.rows, *shard.q_positions, count));
-    step.device[cotangents.size() - 1] = {rows.dO->data(),         out->data(),
-                                          rows.lse->as<float>(),   dlse ? dlse->as<float>() : nullptr,
-                                          rows.row_term->as<float>(), static_cast<int>(count)};
+    step.device[cotangents.size() - 1] = {rows.dO->data(),
+                                          out->data(),
+                                          rows.lse->as<float>(),
+                                          dlse ? dlse->as<float>() : nullptr,
+                                          rows.row_term->as<float>(),
+                                          static_cast<int>(count)};
   }
   launch_row_terms(step, compute_stream_);
   compute_stream_.synchronize();
@@ -82,15 +86,14 @@ std::shared_ptr<GpuTensor> BackwardRing::gradient_of(const GpuTensor& tensor) {
   return uninitialized(tensor.shape(), sizeof(float), compute_stream_);
 }
 
-// What travels behind, for the largest shard
+// The gradients that follow the blocks, with room for the largest shard
 GpuBlock BackwardRing::allocate_results() {
   const auto room_for = [&](Shape shape, Index rows) {
     shape.S = rows;
     return uninitialized(shape, sizeof(float), compute_stream_);
   };
   if (!kv_rotates()) return {-1, nullptr, {room_for(config_.q, config_.q_rows)}};
-  return {
-      -1, nullptr, {room_for(config_.k, config_.kv_rows), room_for(config_.v, config_.kv_rows)}};
+  return {-1, nullptr, {room_for(config_.k, config_.kv_rows), room_for(config_.v, config_.kv_rows)}};
 }
 
 }  // namespace ringattn::gpu

@@ -6,11 +6,11 @@
 
 namespace ringattn::gpu {
 
-// A ring that goes backward: the vector-Jacobian product of attention.
+// The backward pass of a ring: the vector-Jacobian product of attention.
 class BackwardRing : public GpuRing {
  public:
-  // Of the tokens of all queries and all keys. The highest rung up to _max_rung_ does the arithmetic, of
-  // those that give the same bits in every run where _deterministic_. _make_ makes dO, out, lse and dlse, too
+  // _queries_, _keys_: positions of all queries and all keys. Computes with the highest supported rung up to
+  // _max_rung_; if _deterministic_, one that gives the same bits in every run. _make_ also makes dO, out, lse and dlse
   BackwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
                const GpuOptions& options, int max_rung, bool deterministic, const MakeTensor& make,
                Tracing* tracing = nullptr);

@@ -11,7 +11,7 @@ void set_state(DeviceStep& s, const GpuBlock& state) {
 
 }  // namespace
 
-// ---- Both --------------------------------------------------------------------
+// ---- Common --------------------------------------------------------------------
 
 Forward::Forward(int device, GpuShard shard, GpuResults results, const GpuRingConfig& config,
                  BatchedLaunch<AttentionStep>& batched_launch)
@@ -73,7 +73,7 @@ Block<OnGpu> ForwardQ::attend(int step, const Block<OnGpu>& resident) {
   set_queries(pair, resident[0], resident[1]);
   set_keys(pair, *shard_.K, *shard_.V, *shard_.kv_positions);
   set_state(pair, result);
-  set_results(pair);  // which no wave writes, as none is the last of a state
+  set_results(pair);  // never written: no launch of this program is the last step of a state
   if (attend_all(step, pair)) batched_merge_.wait_for_compute();
   return result;
 }
@@ -89,11 +89,11 @@ void ForwardQ::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived) 
 }
 
 void ForwardQ::accept_results(Block<OnGpu> result) {
-  DeviceStep home;
-  set_state(home, result);
-  set_results(home);
-  home.q_rows = static_cast<int>(result[0].shape().S);
-  batched_merge_.finish(home);
+  DeviceStep own;
+  set_state(own, result);
+  set_results(own);
+  own.q_rows = static_cast<int>(result[0].shape().S);
+  batched_merge_.finish(own);
 }
 
 PassDescription ForwardQ::description() const {

@@ -7,7 +7,7 @@
 
 namespace ringattn::gpu {
 
-// What both forward works share: they have results of their queries.
+// Common to both forward programs: the results (out, lse) of the own queries.
 class Forward : public BatchedProgram<AttentionStep> {
  public:
   Forward(int device, GpuShard shard, GpuResults results, const GpuRingConfig& config,
@@ -21,7 +21,7 @@ class Forward : public BatchedProgram<AttentionStep> {
   GpuResults results_;
 };
 
-// Forward, K and V rotate: Q stays, and its state absorbs each block of keys as it passes.
+// Forward with K and V rotating. Q stays, and its state absorbs each resident block of keys and values.
 class ForwardKv : public Forward {
  public:
   ForwardKv(int device, GpuShard shard, GpuResults results, GpuState state, const GpuRingConfig& config,
@@ -36,11 +36,11 @@ class ForwardKv : public Forward {
   GpuState state_;
 };
 
-// Forward, Q rotates: K and V stay. What a visiting Q read here, (m, l, O), follows it one step behind, is
-// merged with what it read elsewhere, and comes home after P hops.
+// Forward with Q rotating. K and V stay. The state (m, l, O) that a resident Q gathers here follows Q one step behind,
+// is merged with the states of earlier devices, and returns to the owner of Q after P hops.
 class ForwardQ : public Forward {
  public:
-  // _states_: each with room for the queries of any device; while one is on its way, a wave writes the other
+  // _states_: two buffers with room for the largest shard; while one is in transit, the kernel writes the other
   ForwardQ(int device, GpuShard shard, GpuResults results, std::array<GpuState, 2> states,
            const GpuRingConfig& config, BatchedLaunch<AttentionStep>& batched_launch,
            BatchedMerge& batched_merge);

@@ -6,8 +6,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// Where K and V rotate, states are carried from wave to wave; where Q rotates, each wave makes states of its
-// own
+// With K and V rotating, states are carried from step to step; with Q rotating, each step starts new states
 BatchedLaunch<AttentionStep>::Launch launch_with(const Rung& rung, bool kv_rotates, int devices) {
   return [&rung, kv_rotates, devices](AttentionStep& step, int ring_step, cudaStream_t stream) {
     step.first = !kv_rotates || ring_step == 0;
@@ -18,12 +17,12 @@ BatchedLaunch<AttentionStep>::Launch launch_with(const Rung& rung, bool kv_rotat
 
 }  // namespace
 
-ForwardRing::ForwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
-                         const GpuOptions& options, int max_rung, const MakeTensor& make,
+ForwardRing::ForwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys,
+                         Dtype dtype, const GpuOptions& options, int max_rung, const MakeTensor& make,
                          Tracing* tracing)
     : GpuRing(config, dtype, options, tracing),
-      batched_launch_(common(), launch_with(highest_rung(common(), max_rung), kv_rotates(), options.devices), compute_stream_,
-            clock()),
+      batched_launch_(common(), launch_with(highest_rung(common(), max_rung), kv_rotates(), options.devices),
+                      compute_stream_, clock()),
       batched_merge_(common(), compute_stream_, accumulate_stream_, clock()) {
   const auto [begin, end] = options.local_devices();
   for (int d = begin; d < end; ++d)
@@ -50,8 +49,8 @@ std::unique_ptr<Forward> ForwardRing::make_program(int device, GpuShard shard) {
     return std::make_unique<ForwardKv>(device, std::move(shard), std::move(results), state(rows), config_,
                                        batched_launch_);
   std::array<GpuState, 2> states{state(config_.q_rows), state(config_.q_rows)};
-  return std::make_unique<ForwardQ>(device, std::move(shard), std::move(results), std::move(states),
-                                    config_, batched_launch_, batched_merge_);
+  return std::make_unique<ForwardQ>(device, std::move(shard), std::move(results), std::move(states), config_,
+                                    batched_launch_, batched_merge_);
 }
 
 }  // namespace ringattn::gpu

@@ -1,18 +1,18 @@
 #pragma once
 
-#include "gpu/kernels/tile_counter.h"
+#include "gpu/kernels/tile_scheduler.h"
 #include "gpu/ring/forward.h"
 #include "gpu/ring/gpu_ring.h"
 
 namespace ringattn::gpu {
 
-// A ring that goes forward: attention itself.
+// The forward pass of a ring: attention.
 class ForwardRing : public GpuRing {
  public:
-  // Of the tokens of all queries and all keys. The highest rung up to _max_rung_ does the arithmetic
+  // _queries_, _keys_: positions of all queries and all keys. Computes with the highest supported rung up to
+  // _max_rung_
   ForwardRing(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, Dtype dtype,
-              const GpuOptions& options, int max_rung, const MakeTensor& make,
-              Tracing* tracing = nullptr);
+              const GpuOptions& options, int max_rung, const MakeTensor& make, Tracing* tracing = nullptr);
 
   Forward& program(int device) override {
     return *programs_[static_cast<std::size_t>(device - options_.local_devices().begin)];

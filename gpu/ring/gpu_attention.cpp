@@ -19,10 +19,8 @@ bool finite(const TensorView<const float>& tensor) {
   return true;
 }
 
-// From rung 2 on, what a mask hides within a tile is multiplied by 0, and 0 x NaN is NaN
-int limit_rung(const Problem<float>& problem, int max_rung) {
-  return finite(problem.V) ? max_rung : 1;
-}
+// From rung 2 on, masked values within a tile are multiplied by 0, and 0 x NaN is NaN
+int limit_rung(const Problem<float>& problem, int max_rung) { return finite(problem.V) ? max_rung : 1; }
 int limit_rung(const Problem<float>& problem, const Cotangents<float>& cotangents, int max_rung) {
   const bool all_finite =
       finite(problem.Q) && finite(problem.K) && finite(problem.V) && finite(cotangents.dout);
@@ -31,8 +29,7 @@ int limit_rung(const Problem<float>& problem, const Cotangents<float>& cotangent
 
 }  // namespace
 
-const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options,
-                     int max_rung) {
+const Rung& rung_for(const Problem<float>& problem, Dtype dtype, const RingOptions& options, int max_rung) {
   return highest_rung(common_step<AttentionStep>(ring_config_of(problem, options), dtype),
                       limit_rung(problem, max_rung));
 }
@@ -44,11 +41,11 @@ const BackwardRung& rung_for(const Problem<float>& problem, const Cotangents<flo
 }
 
 AttentionOutput<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
-                               int max_rung, Tracing* tracing) {
+                                      int max_rung, Tracing* tracing) {
   check(problem, dtype, options);
   Stream uploads;
-  ForwardRing ring(ring_config_of(problem, options), problem.q_positions, problem.kv_positions, dtype, options,
-                   limit_rung(problem, max_rung), tensors_of(problem, dtype, uploads), tracing);
+  ForwardRing ring(ring_config_of(problem, options), problem.q_positions, problem.kv_positions, dtype,
+                   options, limit_rung(problem, max_rung), tensors_of(problem, dtype, uploads), tracing);
   ring.run();
   ring.finish();
 
@@ -71,8 +68,8 @@ Gradients<float> ring_attention_vjp(const Problem<float>& problem, const Attenti
   check(problem, dtype, options);
   ringattn::check(problem, cotangents);
   Stream uploads;
-  BackwardRing ring(ring_config_of(problem, options), problem.q_positions, problem.kv_positions, dtype, options,
-                    limit_rung(problem, cotangents, max_rung), deterministic,
+  BackwardRing ring(ring_config_of(problem, options), problem.q_positions, problem.kv_positions, dtype,
+                    options, limit_rung(problem, cotangents, max_rung), deterministic,
                     tensors_of(problem, forward, cotangents, dtype, uploads), tracing);
   ring.run();
   ring.finish();

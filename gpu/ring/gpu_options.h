@@ -1,15 +1,17 @@
 #pragma once
 
 #include "gpu/transport/peer_group.h"
-#include "reference/ring/ring_options.h"
 #include "reference/comm/transport.h"
+#include "reference/ring/ring_options.h"
 
 namespace ringattn::gpu {
 
-// How attention is spread over GPUs: over virtual devices that share one, or over processes with a GPU each.
+// How attention is spread: over virtual devices that share one GPU, or over processes with one GPU each.
 struct GpuOptions : RingOptions {
-  Communicator* communicator = nullptr;  // carries what virtual devices copy; null: the copy engine does
-  PeerGroup* peers = nullptr;      // of this process, which is one device; null: all devices are here
+  Communicator* communicator =
+      nullptr;  // carries messages between virtual devices; null: cudaMemcpyAsync does
+  PeerGroup* peers =
+      nullptr;  // this process is one device, and these are the others; null: all devices are in this process
 
   GpuOptions(const RingOptions& options = {}, Communicator* carrier = nullptr)
       : RingOptions(options), communicator(carrier) {}

@@ -13,7 +13,7 @@
 
 namespace ringattn::gpu {
 
-// ---- What all agree upon --------------------------------------------------------------------
+// ---- Configuration --------------------------------------------------------------------
 
 RingConfig make_ring_config(const Scoring& scoring, const Shape& q, const Shape& k, const Shape& v,
                             const RingOptions& options) {

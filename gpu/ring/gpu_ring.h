@@ -14,65 +14,64 @@
 
 namespace ringattn::gpu {
 
-// Where the facts of runs go that follow one another, forward and backward, and the recorders that write them
-// down. Wall times are those at which the GPU began and ended the work; all facts of a run are handed on when
-// it is over.
+// Traces one or more runs, forward and backward. Wall times are those at which the GPU began and ended the work; the
+// sink gets the events of a run when the run has finished.
 struct Tracing {
   StreamClock clock;
   Recorders recorders;
 
-  // _cost_: of the virtual clock. _now_: of the clock of all processes, if there are several
+  // _cost_: of the virtual clock. _now_: the common clock of several processes, in nanoseconds
   Tracing(TraceSink& sink, int devices, const CostModel& cost = {}, std::function<std::int64_t()> now = {})
       : clock(sink, devices, std::move(now)), recorders(make_recorders(clock, devices, cost)) {}
   Tracing(const Tracing&) = delete;
   Tracing& operator=(const Tracing&) = delete;
 };
 
-// What all devices of a run agree upon; slots are measured when devices have their blocks
+// The configuration of a run, from the shapes of the whole tensors
 RingConfig make_ring_config(const Scoring& scoring, const Shape& q, const Shape& k, const Shape& v,
                             const RingOptions& options);
 
-// What all launches of a run have in common, each for so many devices: an AttentionStep or a BackwardStep
+// The parameters that all launches of a run share, each for _devices_ devices: an AttentionStep or a BackwardStep
 template <class Step>
 Step common_step(const RingConfig& config, Dtype dtype, int devices = 1);
 
-// A ring of devices on GPUs, ready to go round once: all of them, virtual devices on one GPU, or that of this
-// process. Its heirs say which pass that is, and what the devices hold.
+// One pass of a ring: either all devices, virtual ones on one GPU, or the one of this process. Derived classes make the
+// programs of the forward or the backward pass.
 class GpuRing {
  public:
   virtual ~GpuRing() = default;
 
-  // Asks the streams for everything and waits for nothing
+  // Enqueues the whole pass on the streams without waiting
   void run();
-  // Waits for it; facts are handed on
+  // Waits until the pass has finished, and flushes the trace
   void finish();
 
-  Stream& stream() { return compute_stream_; }  // that of the arithmetic, which ends last
-  Index bytes(int device);                      // that a device holds
+  Stream& stream() { return compute_stream_; }  // the compute stream, which finishes last
+  Index bytes(int device);                      // of all allocations of a device
   virtual DeviceProgram<OnGpu>& program(int device) = 0;
 
  protected:
-  // _tracing_: null where nothing is recorded, and nothing slows the run down
+  // _tracing_: null: nothing is recorded
   GpuRing(const RingConfig& config, Dtype dtype, const GpuOptions& options, Tracing* tracing);
 
   StreamClock* clock() { return tracing_ ? &tracing_->clock : nullptr; }
   bool kv_rotates() const { return options_.rotate == Rotation::kv; }
 
-  // Makes the links, once the devices here have their blocks. Where messages are copied, each device has a
-  // block for what comes in: such as _ahead_ and, where results travel at all, such as _behind_
+  // Makes the link, once the local devices have their blocks. If messages are copied, each device gets receive buffers
+  // like _ahead_ and, if results travel, like _behind_
   void make_link(const GpuBlock& ahead, const GpuBlock& behind);
 
   GpuRingConfig config_;
   Dtype dtype_;
   GpuOptions options_;
-  Stream compute_stream_, accumulate_stream_, copy_stream_{-1};  // messages go first
+  Stream compute_stream_, accumulate_stream_, copy_stream_{-1};  // high priority: messages before kernels
 
  private:
   Index max_rows() const { return kv_rotates() ? config_.kv_rows : config_.q_rows; }
   std::vector<GpuBlock> receive_blocks(const GpuBlock& block);
   std::vector<Index> rows_by_owner() const;
 
-  // Whatever goes wrong, no stream may wait for ever: memory that it uses could not be given back
+  // Runs f. After an error no stream may wait forever, because the memory that it uses could not be freed
   template <class F>
   void abort_on_error(F f);
 

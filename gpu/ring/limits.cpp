@@ -8,7 +8,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// Kernels find the keys that a tile of queries sees by their positions, and know no documents
+// Kernels find the visible keys of a tile of queries by binary search over positions, and have no document mask
 void check_positions(const char* whose, const RowPositions& positions, std::int64_t segment) {
   require(positions.sequences() == 1,
           "[gpu] all sequences of a batch must stand at the same positions; found ", positions.sequences(),

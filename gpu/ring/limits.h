@@ -6,7 +6,7 @@
 
 namespace ringattn::gpu {
 
-// Throws BadInput where a problem is none, or the GPU does not do such a thing
+// Throws BadInput if the problem is invalid, or the GPU version does not support it
 void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options);
 
 }  // namespace ringattn::gpu

@@ -26,7 +26,7 @@ void sleep_briefly() { std::this_thread::sleep_for(std::chrono::microseconds(20)
 
 #define CHECK_NCCL(call) check((call), #call, __FILE__, __LINE__)
 
-// ---- What NCCL says ---------------------------------------------------------------------
+// ---- The state of NCCL ---------------------------------------------------------------------
 
 struct Communicator::State {
   ncclComm_t comm = nullptr;
@@ -38,7 +38,7 @@ struct Communicator::State {
   void wait_until_ready();
 };
 
-// No call of NCCL waits for another process: it would not return if that one is gone
+// Nonblocking: a blocking call would never return if another process died
 void Communicator::State::init(const ncclUniqueId& id) {
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
@@ -47,8 +47,8 @@ void Communicator::State::init(const ncclUniqueId& id) {
   wait_until_ready();
 }
 
-// Of everything asked for so far. Throws where it went wrong. NCCL may know that a neighbour is gone before
-// it is known which one, which says it better
+// The state of everything enqueued so far; throws on errors. NCCL may notice that a peer has died before this process
+// knows which one, so wait for the error that names it
 ncclResult_t Communicator::State::async_state() {
   constexpr auto failure_grace = std::chrono::seconds(6);
   poll_failures();
@@ -62,7 +62,7 @@ ncclResult_t Communicator::State::async_state() {
   return state;
 }
 
-// Until NCCL has asked the streams for everything that it was asked for
+// Waits until NCCL has enqueued everything on the streams
 void Communicator::State::wait_until_ready() {
   while (async_state() == ncclInProgress) sleep_briefly();
 }
@@ -94,7 +94,7 @@ Communicator::Communicator(const std::string& id, int rank, int ranks, std::func
   }
 }
 
-// Who fails does not wait until the others have ended, too
+// After an error, do not wait for the other ranks to finish
 Communicator::~Communicator() {
   if (std::uncaught_exceptions() > 0) abort();
   if (!state_->comm) return;

@@ -10,30 +10,29 @@
 
 namespace ringattn::gpu {
 
-// What carries messages between GPUs: NCCL. Each process has one GPU and a rank; it sends to the next rank
-// and receives from the one before. Who is alone sends to itself: the very calls, groups and streams of a
-// ring of many GPUs, for checks on one.
+// A ring of NCCL ranks, one GPU each: a rank sends to the next one and receives from the one before. A single rank
+// sends to itself, with the same calls, groups and streams as a ring of many GPUs, for tests on one GPU.
 class Communicator {
  public:
-  // As many processors of the GPU as it may take from the arithmetic beside which it works
+  // SMs that NCCL may take from the kernels that run beside it
   static constexpr int max_ctas = 4;
 
-  // Whether the program was built with NCCL; the other one throws BadInput if it was not
+  // True if the program was built with NCCL; require_available throws BadInput if it was not
   static bool is_available();
   static void require_available();
 
-  // Of a process that is alone. Throws BadInput where there is no NCCL, GpuError where it fails
+  // A single rank. Throws BadInput without NCCL, GpuError if NCCL fails
   Communicator();
 
-  // Of all processes to whom one of them gave its new_id(). While this one waits, here and later, it looks
-  // round, and what that throws ends the wait
+  // One of several ranks, all of which got the new_id() of one of them. While it waits, here and later, it calls
+  // _poll_failures_, whose exception ends the wait
   static std::string new_id();
   Communicator(const std::string& id, int rank, int ranks, std::function<void()> poll_failures);
 
   ~Communicator();
   Communicator(const Communicator&) = delete;
 
-  // Memory that goes to the next rank, and where what comes from the one before goes
+  // A buffer to send to the next rank, and one to receive into from the previous rank
   struct Transfer {
     const void* from;
     std::size_t sent_bytes;
@@ -41,14 +40,14 @@ class Communicator {
     std::size_t received_bytes;
   };
 
-  // On the stream, all transfers as one group: all ranks send at once, and a send that waits for its receive to
-  // be asked for would never end
+  // Enqueues all transfers as one group: all ranks send at the same time, so a send that blocks until its receive is
+  // posted would deadlock
   void exchange(std::span<const Transfer> transfers, Stream& stream);
 
-  // Waits until the stream has done everything. Throws GpuError where something went wrong on the way
+  // Waits until the stream has finished. Throws GpuError if a transfer failed
   void wait_for(Stream& stream);
 
-  // Ends whatever is under way: a stream may wait for somebody who is gone. Nothing can be sent afterwards
+  // Stops all transfers: a stream may be waiting for a process that has died. Nothing can be sent afterwards
   void abort();
 
  private:

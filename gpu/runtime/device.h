@@ -4,16 +4,16 @@
 
 namespace ringattn::gpu {
 
-// Why this program cannot use a GPU, as "no CUDA device"; empty where it can
+// The reason why this program cannot use a GPU, for example "no CUDA device"; empty if it can
 std::string unavailable_reason();
 
-// That this machine has
+// GPUs of this machine
 int device_count();
 
-// Everything that follows happens on that one, counted from 0
+// Makes a GPU current, counted from 0
 void set_device(int device);
 
-// As its maker calls it
+// The name of the current GPU
 std::string device_name();
 
 }  // namespace ringattn::gpu

@@ -7,7 +7,7 @@
 
 namespace ringattn::gpu {
 
-// Memory of the GPU with one owner.
+// Device memory with one owner.
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;

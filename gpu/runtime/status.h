@@ -7,13 +7,13 @@
 
 namespace ringattn::gpu {
 
-// A call of the CUDA runtime that failed.
+// A failed call of the CUDA runtime.
 class GpuError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Throws GpuError with the call, its place and the device unless _status_ is success
+// Throws GpuError with the call, its source line and the device unless _status_ is cudaSuccess
 void check(cudaError_t status, const char* call, const char* file, int line);
 
 }  // namespace ringattn::gpu

@@ -4,7 +4,7 @@
 
 namespace ringattn::gpu {
 
-// A moment in the work of a stream, for which another stream can wait, and whose time can be read afterwards.
+// A point in the work of a stream. Other streams can wait for it, and its time can be read afterwards.
 class CudaEvent {
  public:
   CudaEvent() { CHECK_CUDA(cudaEventCreate(&event_)); }
@@ -14,7 +14,7 @@ class CudaEvent {
 
   operator cudaEvent_t() const { return event_; }
 
-  // When streams have come to both; to half a microsecond
+  // Once both have been reached; the resolution is half a microsecond
   float milliseconds_since(const CudaEvent& earlier) const {
     float milliseconds = 0;
     CHECK_CUDA(cudaEventElapsedTime(&milliseconds, earlier, *this));
@@ -25,7 +25,7 @@ class CudaEvent {
   cudaEvent_t event_ = nullptr;
 };
 
-// Work that the GPU does in order, beside other streams.
+// A queue of work that the GPU executes in order, concurrently with other streams.
 class Stream {
  public:
   explicit Stream(int priority = 0) {

@@ -28,15 +28,17 @@ std::int64_t StreamClock::read(const CudaEvent& event) const {
   return epoch_ + std::llround(1e6 * event.milliseconds_since(start_));
 }
 
-// What comes from another process travels, as far as this one can tell, while its own message does
+// A message from another process has the times of the message that left in the same NCCL group: this process cannot
+// measure more
 StreamClock::MessageTimes& StreamClock::times_of(EventId sent) {
   const auto paired = paired_sends_.find({sent.device, sent.sequence});
   if (paired != paired_sends_.end()) sent = paired->second;
   return message_times_.at({sent.device, sent.sequence});
 }
 
-// All devices share the wave of a step. When it begins, all messages before it have arrived and all slots are
-// empty: what is sent beside it leaves then, and what is sent after it leaves at once
+// All devices share the kernel of a step. When it begins, all earlier messages have arrived and all receive buffers are
+// free, so a message that overlaps with the kernel leaves at that time; a message after the kernel leaves when the
+// device gets to it
 std::int64_t StreamClock::time_of(const Event& event, const Progress& device) {
   const bool begins = event.phase == EventPhase::begin;
   switch (event.kind) {
@@ -49,7 +51,8 @@ std::int64_t StreamClock::time_of(const Event& event, const Progress& device) {
       return read(begins ? compute_events_.at(event.step).begins : times_of(event.id).arrives);
     case EventKind::wait:
       if (begins) return device.now;
-      return event.why == "recv" ? times_of(event.cause[0]).arrived : read(compute_events_.at(event.step).begins);
+      return event.why == "recv" ? times_of(event.cause[0]).arrived
+                                 : read(compute_events_.at(event.step).begins);
     case EventKind::run:
       return read(begins ? begin_ : end_);
     case EventKind::finalize:
@@ -60,8 +63,9 @@ std::int64_t StreamClock::time_of(const Event& event, const Progress& device) {
   }
 }
 
-// A message travels while its sender does other things. Where the sender sends another one before it has
-// arrived, it has done with this one; the receiver will tell how long it travelled
+// A message is in transit while its sender continues. In a trace the sends of a device do not overlap: if it sends the
+// next message before this one has arrived, the end of this send is moved to the begin of the next. The receiver
+// reports the full transfer time
 void StreamClock::set_time_of_send(Event& send, Progress& device) {
   if (send.phase == EventPhase::begin) {
     device.now = times_of(send.id).began = send.w;
@@ -74,13 +78,13 @@ void StreamClock::set_time_of_send(Event& send, Progress& device) {
 
 void StreamClock::set_time(Event& event) {
   Progress& device = devices_.at(static_cast<std::size_t>(event.id.device));
-  // Not before what the device did before
+  // Not before the device's previous event
   event.w = std::max(device.now, time_of(event, device));
   if (event.kind == EventKind::send) return set_time_of_send(event, device);
   device.now = event.w;
   if (is_arithmetic(event.kind)) device.idle_since = event.w;
   if (event.kind == EventKind::recv) {
-    // Exposed is the part of the journey during which the receiver had nothing else to do
+    // Exposed: the part of the transfer during which the receiver had nothing to compute
     const auto& [arrives, began, arrived] = times_of(event.cause[0]);
     event.transfer_w = arrived - began;
     event.exposed_w = std::max<std::int64_t>(0, arrived - std::max(began, device.idle_since));

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "gpu/primitives/fragment.cuh"
+#include "gpu/primitives/element.cuh"
 #include "gpu/primitives/ptx.cuh"
 #include "gpu/tiles/visibility.cuh"
 
 namespace ringattn::gpu {
 
-// The rows that a lane has of a fragment.
+// The two rows of a fragment that a lane holds.
 struct LaneRows {
   int row[2];  // of the device; the same for all four lanes that share it
   int last;    // of the tile; rows after it do not exist
@@ -19,8 +19,8 @@ __device__ inline LaneRows lane_rows(int first, int last) {
   return {{row, row + 8}, last, static_cast<int>(threadIdx.x % 4)};
 }
 
-// The rows of a matrix of float32; zeros unless _wanted_, and where there are no such rows. Two neighbours at
-// a time: four lanes together move whole sectors of 32 bytes
+// Loads rows of a float32 matrix; zeros unless _wanted_, and for missing rows. Each lane moves two adjacent elements at a
+// time, so that four lanes together move a whole sector of 32 bytes
 template <int d>
 __device__ void load_fragment(Fragment<d>& X, const float* matrix, const LaneRows& rows, bool wanted) {
 #pragma unroll
@@ -47,10 +47,11 @@ __device__ void store_fragment(const Fragment<d>& X, float* matrix, const LaneRo
   }
 }
 
-// -inf where a row does not see a column; the first column of the tile is _base_. The lanes fetch all
-// positions at once, and then tell one another
+// S = -inf where a row does not attend to a column; the first column of the tile is _base_. The lanes load all positions
+// at once and exchange them by shuffles
 template <int columns>
-__device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Visibility& visibility, int base) {
+__device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Visibility& visibility,
+                            int base) {
   const int lane = threadIdx.x % 32;
   const int positions[2] = {visibility.positions[min(rows.row[0], rows.last)],
                             visibility.positions[min(rows.row[1], rows.last)]};
@@ -71,7 +72,7 @@ __device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Vi
     }
 }
 
-// Left factors, of 16 columns each: what a product leaves in registers is what the next one takes
+// Rounds a fragment to left operands of 16 columns each: the accumulator layout is that of the next left operand
 template <class T, int columns>
 __device__ void to_a_operand(uint32_t (&A)[columns / 16][4], const Fragment<columns>& X) {
 #pragma unroll

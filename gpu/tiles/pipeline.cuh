@@ -5,19 +5,22 @@
 
 namespace ringattn::gpu {
 
-// PipelineStates in shared memory that one thread fills and the warps of others empty, over and over.
+// A ring of stages in shared memory that one producer thread fills and consumer warps empty.
+//
+//   producer   wait empty[s] ─► copy into stage s ─► full[s] counts the bytes
+//   consumer   wait full[s]  ─► read stage s      ─► arrive at empty[s]
 template <int stages>
 struct Pipeline {
   MBarrier full[stages], empty[stages];
 
-  // By one thread; _warps_ empty it
+  // Called by one thread; _warps_ consumer warps empty each stage
   __device__ void init(int warps) {
     for (MBarrier& barrier : full) barrier.init(1);
     for (MBarrier& barrier : empty) barrier.init(warps);
   }
 };
 
-// Where a thread is in a pipeline: the stage, and the parity of the phase that goes on there.
+// The position of a thread in a pipeline: the stage, and the parity of its current phase.
 template <int stages>
 struct PipelineState {
   int stage = 0, parity = 0;
@@ -32,10 +35,8 @@ struct PipelineState {
     return state;
   }
   __device__ void wait_full(Pipeline<stages>& pipeline) const { pipeline.full[stage].wait(parity); }
-  __device__ void wait_empty(Pipeline<stages>& pipeline) const {
-    pipeline.empty[stage].wait(parity ^ 1);
-  }
-  // By all lanes of a warp: they have done with the stage, and go on to the next
+  __device__ void wait_empty(Pipeline<stages>& pipeline) const { pipeline.empty[stage].wait(parity ^ 1); }
+  // Called by all lanes of a warp that has finished with the stage
   __device__ void release(Pipeline<stages>& pipeline) {
     __syncwarp();
     if (threadIdx.x % 32 == 0) pipeline.empty[stage].arrive();
@@ -43,7 +44,7 @@ struct PipelineState {
   }
 };
 
-// Queries of one head of one device, and the keys that they see.
+// A tile of queries of one head of one device, and the keys that are visible to them.
 struct QueryTile {
   int device = 0, head = 0;  // the head counts over the sequences of the batch
   int first = 0, last = -1;  // rows
@@ -57,7 +58,7 @@ struct QueryTile {
   }
 };
 
-// Tile _n_ of _query_rows_ queries; empty where the device has fewer. All lanes of a warp ask the same
+// Tile _n_ of _query_rows_ queries; empty where the device has fewer. Called by all lanes of a warp
 template <class T>
 __device__ QueryTile find_tile(const AttentionStep& step, int device, int head, int n, int query_rows,
                                int key_rows) {
@@ -67,7 +68,7 @@ __device__ QueryTile find_tile(const AttentionStep& step, int device, int head, 
   return tile;
 }
 
-// What a block of threads has in shared memory: tiles of queries, and keys and values that come and go.
+// The shared memory of a thread block: tiles of queries, and a pipeline each of keys and values.
 template <class T, int query_rows_, int key_rows_, int d_, int query_stages_ = 1>
 struct SharedTiles {
   static constexpr int query_rows = query_rows_, key_rows = key_rows_, d = d_;
@@ -76,30 +77,31 @@ struct SharedTiles {
 
   TmaTile<T, query_rows, d> Q[query_stages];
   TmaTile<T, key_rows, d> K[stages], V[stages];
-  QueryTile tile[query_stages];  // what Q is
+  QueryTile tile[query_stages];  // which queries Q holds
   Pipeline<query_stages> Q_pipeline;
   Pipeline<stages> K_pipeline, V_pipeline;
 
-  // By one thread, before all threads of the block wait for one another
+  // Called by one thread, before the __syncthreads of the block
   __device__ void init(int warps) {
     Q_pipeline.init(warps), K_pipeline.init(warps), V_pipeline.init(warps);
     fence_barrier_init();
   }
 };
 
-// Where the thread that fetches is, or one that consumes.
+// The positions of the producer or of a consumer in all pipelines.
 template <class Shared>
 struct PipelineStates {
   PipelineState<Shared::query_stages> Q;
   PipelineState<Shared::stages> K, V;
 };
 
-// ---- By the thread that fetches -------------------------------------------------------------
+// ---- Producer -------------------------------------------------------------
 
-// All that the others will need for a tile of queries, as soon as there is room; with an empty one, that none
-// follows
+// Loads a tile of queries and all its keys and values, each as soon as a stage is empty. An empty tile tells the
+// consumers to stop
 template <class Shared>
-__device__ void produce(Shared& shared, PipelineStates<Shared>& states, const MappedStep& mapped, const QueryTile& tile) {
+__device__ void produce(Shared& shared, PipelineStates<Shared>& states, const MappedStep& mapped,
+                        const QueryTile& tile) {
   states.Q.wait_empty(shared.Q_pipeline);
   const int stage = states.Q.stage;
   MBarrier& Q_full = shared.Q_pipeline.full[stage];
@@ -123,19 +125,19 @@ __device__ void produce(Shared& shared, PipelineStates<Shared>& states, const Ma
   }
 }
 
-// By a warp: the tile of queries of this block of threads, of the grid of query_grid
+// Called by a warp: loads the tile of this thread block in a query_grid
 template <class Shared>
 __device__ void produce_block_tile(Shared& shared, const MappedStep& mapped) {
   PipelineStates<Shared> states;
   const QueryTile tile = find_tile<typename Shared::Element>(mapped.step, blockIdx.z, blockIdx.y, blockIdx.x,
-                                                            Shared::query_rows, Shared::key_rows);
+                                                             Shared::query_rows, Shared::key_rows);
   if (threadIdx.x % 32 == 0) produce(shared, states, mapped, tile);
 }
 
-// ---- By those that consume ------------------------------------------------------------------
+// ---- Consumers ------------------------------------------------------------------
 
-// The tile that comes next, when its queries are there; an empty one where none follows. It stays in shared
-// memory until the queries are left, and takes no registers from those who multiply
+// Waits for the next tile of queries; an empty one ends the loop. The description stays in shared memory until the
+// queries are released, so that it takes no registers from the consumers
 template <class Shared>
 __device__ const QueryTile& next_tile(Shared& shared, const PipelineStates<Shared>& states) {
   states.Q.wait_full(shared.Q_pipeline);

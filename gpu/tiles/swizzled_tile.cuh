@@ -1,27 +1,32 @@
 #pragma once
 
-#include "gpu/primitives/fragment.cuh"
+#include "gpu/primitives/element.cuh"
 #include "gpu/primitives/ptx.cuh"
 
 namespace ringattn::gpu {
 
-// A tile whose rows are chunks of 8 elements, 16 bytes. Chunk c of row r lies in the place of chunk c ^ r %
-// 8, so that 8 rows of one column of chunks lie in 8 different quarters of the banks
+// A tile whose rows are chunks of 8 elements, 16 bytes. Chunk c of row r is stored at chunk c ^ (r % 8), so that ldmatrix
+// reads 8 rows of one column of chunks without bank conflicts:
+//
+//            chunk stored at place  0 1 2 3 4 5 6 7
+//   row 0                           0 1 2 3 4 5 6 7
+//   row 1                           1 0 3 2 5 4 7 6
+//   row 2                           2 3 0 1 6 7 4 5   ...
 template <class T, int rows, int d>
 struct SwizzledTile {
   T elements[rows * d];
 
   __device__ T* chunk(int row, int column) { return elements + row * d + 8 * (column ^ (row % 8)); }
 
-  // 16 rows from _row_ on and 16 columns from column 16 c on, as the left factor of a product
+  // 16 rows from _row_ on and 16 columns from column 16 c on, as the left operand of a product
   __device__ void load_a_operand(uint32_t (&A)[4], int row, int c) {
     const int lane = threadIdx.x % 32;
     ldmatrix(A, chunk(row + lane % 16, 2 * c + lane / 16));
   }
 };
 
-// Sends for the rows from _base_ of a matrix of _rows_ rows; zeros where there are no such rows, because
-// 0 x NaN is NaN. By all threads of the block
+// Starts copies of the rows from _base_ on of a matrix of _rows_ rows. Missing rows become zeros, because 0 x NaN is NaN.
+// Called by all threads of the block
 template <int threads, class T, int count, int d>
 __device__ void load_async(SwizzledTile<T, count, d>& tile, const T* matrix, int base, int rows) {
   for (int x = threadIdx.x; x < count * d / 8; x += threads) {
@@ -31,7 +36,7 @@ __device__ void load_async(SwizzledTile<T, count, d>& tile, const T* matrix, int
   }
 }
 
-// S = Q K^T with a warp's 16 rows of Q; _left_(c) is their left factor of 16 columns from column 16 c on
+// S = Q K^T with a warp's 16 rows of Q; _left_(c) is their left operand of 16 columns from column 16 c on
 template <int keys, class Left, class T, int d>
 __device__ void multiply_scores(Fragment<keys>& S, Left&& left, SwizzledTile<T, keys, d>& K) {
   const int lane = threadIdx.x % 32;

@@ -5,15 +5,15 @@
 
 namespace ringattn::gpu {
 
-// A tile as the copy engine leaves it and the products of a warpgroup want it: boxes of 64 columns, 128 bytes
-// a row, swizzled, one box after the other.
+// A tile as the TMA writes it and wgmma reads it: boxes of 64 columns, 128 bytes a row, swizzled, one box after the
+// other.
 template <class T, int rows, int d>
 struct alignas(1024) TmaTile {
   static constexpr int bytes = rows * d * int{sizeof(T)};
 
   T boxes[d / 64][rows][64];
 
-  // Asks the copy engine for the rows from _row_ on; by one thread
+  // Starts a TMA copy of the rows from _row_ on; called by one thread
   __device__ void load_async(const TensorMap& map, int row, int head, MBarrier& arrived) {
 #pragma unroll
     for (int c = 0; c < d / 64; ++c) tma_load_box(boxes[c], map, 64 * c, row, head, arrived);
@@ -28,8 +28,8 @@ struct alignas(1024) TmaTile {
     return matrix_descriptor(boxes[box][row], int{sizeof(boxes[0])});
   }
 
-  // Two neighbours, where the copy engine would have left them: bits 4 to 6 of an address are exchanged for
-  // their exclusive or with bits 7 to 9
+  // Stores two adjacent elements where the TMA would have written them: bits 4 to 6 of an address are replaced by their
+  // exclusive or with bits 7 to 9
   __device__ void store_pair(int row, int column, uint32_t pair) {
     T* const eight = boxes[column / 64][row] + 8 * (column % 64 / 8 ^ row % 8);
     write_shared(reinterpret_cast<uint32_t*>(eight + column % 8), pair);
@@ -41,7 +41,8 @@ template <class T, int keys, int query_rows, int d>
 __device__ void issue_scores(Fragment<keys>& S, const TmaTile<T, query_rows, d>& Q, int first,
                              const TmaTile<T, keys, d>& K) {
 #pragma unroll
-  for (int c = 0; c < d; c += 16) multiply_scores(S, Q.k_major_descriptor(first, c), K.k_major_descriptor(0, c), c > 0, T());
+  for (int c = 0; c < d; c += 16)
+    multiply_scores(S, Q.k_major_descriptor(first, c), K.k_major_descriptor(0, c), c > 0, T());
   wgmma_commit();
 }
 
@@ -57,15 +58,16 @@ __device__ void issue_values(Fragment<d>& O, const uint32_t (&P)[keys / 16][4],
 // C = A^T B of 64 columns each, those of boxes _a_ and _b_
 template <class T, int rows, int A_columns, int B_columns>
 __device__ void issue_transposed(Fragment<64>& C, const TmaTile<T, rows, A_columns>& A, int a,
-                              const TmaTile<T, rows, B_columns>& B, int b) {
+                                 const TmaTile<T, rows, B_columns>& B, int b) {
 #pragma unroll
-  for (int k = 0; k < rows; k += 16) multiply_transposed(C, A.mn_major_descriptor(k, a), B.mn_major_descriptor(k, b), k > 0, T());
+  for (int k = 0; k < rows; k += 16)
+    multiply_transposed(C, A.mn_major_descriptor(k, a), B.mn_major_descriptor(k, b), k > 0, T());
   wgmma_commit();
 }
 
-// ---- What the copy engine needs to know of a launch -----------------------------------------
+// ---- Tensor maps of a launch, for the TMA -----------------------------------------
 
-// A step of each device, and its matrices. 16 KiB, a parameter of the kernel
+// A step with the tensor maps of all devices: 16 KiB, a kernel parameter
 struct MappedStep {
   AttentionStep step;
   TensorMap Q[AttentionStep::max_devices], K[AttentionStep::max_devices], V[AttentionStep::max_devices];

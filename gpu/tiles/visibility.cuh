@@ -8,11 +8,10 @@ __device__ inline bool can_attend(const Window& window, int query_position, int 
   return key_position >= query_position - window.left && key_position <= query_position + window.right;
 }
 
-// Rows of one kind look at rows of the other: queries at the keys that they see, or keys back at the queries
-// that see them.
+// Which rows of the other kind belong to a row: the keys that a query attends to, or the queries that attend to a key.
 struct Visibility {
-  Window window;                             // from the position of a row that looks
-  const int *positions, *other_positions;  // of the rows that look, and of those that they look at
+  Window window;                           // relative to the position of a row
+  const int *positions, *other_positions;  // of the rows, and of the rows of the other kind
   int other_rows;
 };
 
@@ -20,7 +19,7 @@ template <class Head>
 __device__ Visibility query_visibility(const Window& window, const Head& at) {
   return {window, at.q_positions, at.kv_positions, at.kv_rows};
 }
-// Who sees as far to the left is seen from as far to the right
+// Swapping the roles of queries and keys swaps the left and right window
 template <class Head>
 __device__ Visibility key_visibility(const Window& window, const Head& at) {
   return {{window.right, window.left}, at.kv_positions, at.q_positions, at.q_rows};
@@ -31,33 +30,33 @@ struct RowRange {
   int begin, end;
 };
 
-// What a tile of rows sees of a block of others: neighbours, because positions never descend.
+// The rows of the other kind that are visible to a tile: contiguous, because positions never decrease.
 struct VisibleRows {
-  RowRange any;  // seen by at least one row of the tile; begins where a tile of the others begins
-  RowRange all;  // seen by every row
+  RowRange any;  // visible to at least one row of the tile; begins at a tile of the other kind
+  RowRange all;  // visible to every row of the tile
 
   __device__ bool all_visible(int base, int others) const {
     return all.begin <= base && base + others <= all.end;
   }
 };
 
-// The first of _rows_ rows whose position is at least _position_. The lanes of a warp look at 32 places at
-// once, so a million rows take four looks
+// The first of _rows_ rows whose position is at least _position_. The lanes of a warp test 32 places at a time, so a
+// million rows take four iterations
 __device__ inline int warp_lower_bound(const int* positions, int rows, int position) {
   const int lane = threadIdx.x % 32;
   int begin = 0, end = rows;  // the answer lies in [begin, end]
   while (begin < end) {
     const int stride = (end - begin + 31) / 32, place = begin + lane * stride;
     const bool before = place < end && positions[place] < position;
-    const int looked = __popc(__ballot_sync(0xffffffff, before));  // so many places lie before it
-    if (looked == 0) return begin;
-    end = min(end, begin + looked * stride);
-    begin += (looked - 1) * stride + 1;
+    const int passed = __popc(__ballot_sync(0xffffffff, before));  // places that lie before the result
+    if (passed == 0) return begin;
+    end = min(end, begin + passed * stride);
+    begin += (passed - 1) * stride + 1;
   }
   return begin;
 }
 
-// By the rows _first_ to _last_; all lanes of a warp ask the same. Tiles of the others have _tile_rows_ rows
+// Rows visible to the rows _first_ to _last_, for all lanes of a warp alike. Tiles of the other kind have _tile_rows_ rows
 __device__ inline VisibleRows visible_rows(const Visibility& visibility, int first, int last, int tile_rows) {
   VisibleRows seen{{0, visibility.other_rows}, {0, visibility.other_rows}};
   const auto from = [&](int position) {
@@ -75,7 +74,7 @@ __device__ inline VisibleRows visible_rows(const Visibility& visibility, int fir
   return seen;
 }
 
-// By the queries _first_ to _last_
+// Keys visible to the queries _first_ to _last_
 template <class T>
 __device__ VisibleRows visible_keys(const Window& window, const HeadView<T>& at, int first, int last,
                                     int key_rows) {

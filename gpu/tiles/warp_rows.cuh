@@ -7,7 +7,7 @@
 
 namespace ringattn::gpu {
 
-// The state of one warp's 16 queries.
+// The softmax state of the 16 queries of a warp.
 template <int d>
 struct WarpRows : LaneRows {
   Fragment<d> O;
@@ -16,7 +16,7 @@ struct WarpRows : LaneRows {
 
 // ---- Between memory and registers -----------------------------------------------------
 
-// The 16 rows from _first_ on
+// Loads the 16 rows from _first_ on
 template <class T, int d>
 __device__ WarpRows<d> load_rows(const AttentionStep& step, const HeadView<T>& at, int first, int last) {
   WarpRows<d> rows;
@@ -47,7 +47,7 @@ __device__ void store_quotient(T* out, const WarpRows<d>& rows) {
   }
 }
 
-// The state where another step follows, else the result
+// Stores m and l, and O or, after the last step of the ring, the results
 template <class T, int d>
 __device__ void store_rows(const AttentionStep& step, const HeadView<T>& at, const WarpRows<d>& rows) {
 #pragma unroll
@@ -65,13 +65,13 @@ __device__ void store_rows(const AttentionStep& step, const HeadView<T>& at, con
 
 // ---- The online softmax -----------------------------------------------------------------
 
-// The factors by which O has to shrink
+// The factors that rescale O, one for each of the two rows of a lane
 struct Alpha {
   float of[2];
 };
 
-// m_new = max(m, rowmax(S))   P = exp(S - m_new), in the place of S   l = exp(m - m_new) l + rowsum(P)
-// _scale_ is that of the scores, times log2(e), and positive: the largest score is taken before it is scaled
+// m_new = max(m, rowmax(S))   P = exp(S - m_new), overwrites S   l = exp(m - m_new) l + rowsum(P)
+// _scale_ is the scale of the scores times log2(e). It must be positive: the maximum is taken before scaling
 template <int keys, int d>
 __device__ Alpha online_softmax(Fragment<keys>& S, WarpRows<d>& rows, float scale) {
   Alpha alpha;
@@ -81,7 +81,7 @@ __device__ Alpha online_softmax(Fragment<keys>& S, WarpRows<d>& rows, float scal
 #pragma unroll
     for (int n = 0; n < keys / 8; ++n) largest = fmaxf(largest, fmaxf(S[n][2 * half], S[n][2 * half + 1]));
     const float m_new = fmaxf(rows.m[half], scale * quad_max(largest));
-    // A row that has seen no key: -inf - 0, because -inf - -inf is not a number
+    // A row without visible keys: -inf - 0 = -inf, because -inf - -inf would be NaN
     const float finite_max = m_new == -INFINITY ? 0 : m_new;
 
     float row_sum = 0;

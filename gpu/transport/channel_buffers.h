@@ -2,23 +2,24 @@
 
 #include <vector>
 
-#include "gpu/tensor/gpu_tensor.h"
 #include "gpu/runtime/communicator.h"
+#include "gpu/tensor/gpu_tensor.h"
 
 namespace ringattn::gpu {
 
-// The messages of one lane, and the stream of the arithmetic that writes and reads them.
+// The receive buffers of one channel, and the stream whose kernels read and write its messages.
 struct ChannelBuffers {
   Stream& stream;
-  std::vector<GpuBlock> spare;  // where blocks are copied: for each device here one into which any would fit
+  std::vector<GpuBlock>
+      spare;  // if messages are copied: one for each local device, with room for the largest block
 };
 
-// The memory of the block that leaves, and of the one into which another comes
+// The buffers of the block that is sent, and of the one that is received
 inline std::vector<Communicator::Transfer> transfers(const GpuBlock& leaves, GpuBlock& comes) {
   std::vector<Communicator::Transfer> transfers;
   for (std::size_t i = 0; i < leaves.tensors.size(); ++i)
     transfers.push_back({leaves[i].data(), static_cast<std::size_t>(leaves[i].bytes()),
-                       comes.tensors[i]->data(), static_cast<std::size_t>(comes[i].bytes())});
+                         comes.tensors[i]->data(), static_cast<std::size_t>(comes[i].bytes())});
   return transfers;
 }
 

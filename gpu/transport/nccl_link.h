@@ -1,34 +1,33 @@
 #pragma once
 
-#include "gpu/transport/peer_group.h"
 #include "gpu/runtime/stream_clock.h"
 #include "gpu/transport/channel_buffers.h"
+#include "gpu/transport/peer_group.h"
 #include "reference/comm/link.h"
 
 namespace ringattn::gpu {
 
-// The links of the device that lives in this process. The processor waits for letters alone, which say whose
-// block comes and when it was sent; for the numbers, which NCCL carries, the streams wait.
+// The link of the one device of this process. The host waits only for MPI packets, which say whose block arrives and
+// when it was sent; NCCL carries the tensors, and only the streams wait for them.
 class NcclLink : public Link<OnGpu> {
  public:
-  // _rows_: of the blocks that travel, by owner. _clock_: where somebody wants to know the times of the
-  // messages
-  NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahead, ChannelBuffers behind, Stream& copy_stream,
-           StreamClock* clock);
+  // _rows_: of the travelling blocks, by owner. _clock_: records the times of messages; null: nothing is traced
+  NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahead, ChannelBuffers behind,
+           Stream& copy_stream, StreamClock* clock);
 
   double reserve(int device, Channel channel) override;
   void send(int device, Channel channel, const Message<OnGpu>& message) override;
   void receive(int device, Channel channel, Message<OnGpu>& held, double now) override;
 
  private:
-  // The incoming slot of this device
+  // The receive buffer of this device
   struct Slot {
     explicit Slot(ChannelBuffers buffers);
 
     Stream& compute_stream;
     GpuBlock spare;
     CudaEvent ready_to_send, arrived;
-    EventId sent;  // what left when the last block came
+    EventId sent;  // the message that left in the group of the last block that arrived
   };
   Slot& slot(Channel channel) { return channel == Channel::blocks ? ahead_ : behind_; }
 

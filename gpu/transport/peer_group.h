@@ -5,19 +5,19 @@
 
 namespace ringattn::gpu {
 
-// What a process with a GPU of its own has in common with those beside it, for all passes of a run: letters
-// say what is on its way, and NCCL carries the numbers.
+// The connections of a process with its own GPU to the other processes, for all passes of a run: MPI packets announce
+// messages, and NCCL carries the tensors.
 struct PeerGroup {
-  // All processes of the post at once
+  // Collective: all processes of the communicator construct it together
   explicit PeerGroup(MpiCommunicator& mpi_communicator);
 
   MpiCommunicator& mpi;
   Communicator communicator;
-  MpiLink<float> metadata;  // about blocks, whose tensors are not in them
+  MpiLink<float> metadata;  // of blocks, without tensors
 };
 
-// Gives this process one of the GPUs of its machine. Throws BadInput where there are fewer than processes, or
-// the program was built without NCCL
+// Assigns this process one of the GPUs of its machine. Throws BadInput if there are fewer GPUs than processes, or the
+// program was built without NCCL
 void assign_device(const MpiCommunicator& mpi);
 
 }  // namespace ringattn::gpu

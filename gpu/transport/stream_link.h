@@ -3,29 +3,29 @@
 #include <memory>
 #include <vector>
 
+#include "gpu/runtime/communicator.h"
 #include "gpu/runtime/stream_clock.h"
 #include "gpu/transport/channel_buffers.h"
-#include "gpu/runtime/communicator.h"
 #include "reference/comm/link.h"
 #include "reference/ring/ring_options.h"
 
 namespace ringattn::gpu {
 
-// Links between virtual devices of one GPU. Nobody waits on the processor: what a verb waits for, the streams
-// wait for. Blocks are copied on a stream of their own, beside the arithmetic, or handed over as they are.
+// Links between virtual devices of one GPU. The host never waits; streams wait for events instead. Blocks are copied on
+// a separate stream, concurrently with the kernels, or moved by passing pointers.
 class StreamLink : public Link<OnGpu> {
  public:
-  // _communicator_: carries what is copied; null: the copy engine does. _clock_: where somebody wants to know
-  // the times of the messages
-  StreamLink(ChannelBuffers ahead, ChannelBuffers behind, Exchange exchange, Stream& copy_stream, Communicator* communicator,
-             StreamClock* clock);
+  // _communicator_: copies messages; null: cudaMemcpyAsync does. _clock_: records the times of messages; null: nothing is
+  // traced
+  StreamLink(ChannelBuffers ahead, ChannelBuffers behind, Exchange exchange, Stream& copy_stream,
+             Communicator* communicator, StreamClock* clock);
 
   double reserve(int device, Channel channel) override;
   void send(int device, Channel channel, const Message<OnGpu>& message) override;
   void receive(int device, Channel channel, Message<OnGpu>& held, double now) override;
 
  private:
-  // The incoming slot of a device
+  // The receive buffer of a device
   struct Slot {
     Message<OnGpu> message;
     GpuBlock spare;

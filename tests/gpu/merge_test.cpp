@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gpu/kernels/merge.h"
-#include "gpu/kernels/tile_counter.h"
+#include "gpu/kernels/tile_scheduler.h"
 #include "gpu/tensor/gpu_shard.h"
 #include "tests/gpu/gpu_problem.h"
 #include "tests/support/trials.h"
@@ -84,8 +84,8 @@ States neutral_states(int rows, int dv) {
 // Queries, causal, that meet some of the keys of a problem; the state is what they then remember
 class Half {
  public:
-  Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results,
-       const RingConfig& config, Index first, Index last, gpu::Stream& stream)
+  Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results, const RingConfig& config,
+       Index first, Index last, gpu::Stream& stream)
       : state(config, config.q_rows, stream), tile_counter_(stream) {
     std::vector<Index> rows;
     for (Index j = first; j < last; ++j) rows.push_back(j);
@@ -156,7 +156,7 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
       gpu::launch_finish(left.step, stream);
 
       const AttentionOutput<double> truth = attention(problem.drawn.problem()),
-                             size = attention_magnitude(problem.drawn.problem());
+                                    size = attention_magnitude(problem.drawn.problem());
       INFO(std::string(rung.name) << ", " << middle << " of " << keys << " keys");
       CHECK(worst_error(gpu::from_gpu(*results.out, problem.dtype, stream), truth.out, size.out) <=
             problem.out_bound());

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "gpu/primitives/fragment.cuh"
+#include "gpu/primitives/element.cuh"
 #include "gpu/primitives/ptx.cuh"
 #include "gpu/primitives/swizzle.h"
 
