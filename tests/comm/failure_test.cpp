@@ -29,9 +29,9 @@ void for_many_rings(int most_devices, Check check) {
         CAPTURE(devices);
         CAPTURE(threads);
         CAPTURE(overlap);
-        RingOptions how;
-        how.threads = threads, how.overlap = overlap;
-        check(devices, how);
+        RingOptions options;
+        options.threads = threads, options.overlap = overlap;
+        check(devices, options);
       }
 }
 
@@ -60,7 +60,7 @@ using Devices = std::vector<Device<double>>;
 }  // namespace
 
 TEST_CASE("a device that fails at any step stops all, and its error is reported") {
-  for_many_rings(5, [](int devices, const RingOptions& how) {
+  for_many_rings(5, [](int devices, const RingOptions& options) {
     for (bool has_results : {false, true})
       for (int device = 0; device < devices; ++device)
         for (int step = 0; step < devices; ++step) {
@@ -70,20 +70,21 @@ TEST_CASE("a device that fails at any step stops all, and its error is reported"
           programs[static_cast<std::size_t>(device)].before_attend = [&](int now) {
             if (now == step) throw std::runtime_error(broken);
           };
-          CHECK(error_message([&] { run_counting_programs(programs, how); }) == broken);
+          CHECK(error_message([&] { run_counting_programs(programs, options); }) == broken);
         }
   });
 }
 
 TEST_CASE("a link that fails at any call of any device stops all, and its error is reported") {
-  for_many_rings(4, [](int devices, const RingOptions& how) {
+  for_many_rings(4, [](int devices, const RingOptions& options) {
     // A hop takes a reserve, a send and a receive: P - 1 hops of the block, P hops of its result
     const int calls = 3 * (devices - 1) + 3 * devices;
     for (int device = 0; device < devices; ++device)
       for (int call = 0; call <= calls; ++call) {
         std::vector<CountingProgram> programs = counting_programs(devices, true);
-        CHECK(error_message([&] { run_counting_programs(programs, how, failing<double>(device, call)); }) ==
-              (call < calls ? "the cable broke" : ""));
+        CHECK(error_message([&] {
+                run_counting_programs(programs, options, failing<double>(device, call));
+              }) == (call < calls ? "the cable broke" : ""));
       }
   });
 }
@@ -111,13 +112,13 @@ TEST_CASE("if several devices fail, the first error is reported") {
   monitor.fail(std::make_exception_ptr(std::runtime_error("second")));
   CHECK(error_message([&] { monitor.rethrow_first_error(); }) == "first");
 
-  for_many_rings(5, [](int devices, const RingOptions& how) {
+  for_many_rings(5, [](int devices, const RingOptions& options) {
     std::vector<CountingProgram> programs = counting_programs(devices, true);
     for (CountingProgram& program : programs)
       program.before_attend = [](int step) {
         if (step == 0) throw std::runtime_error("all at once");
       };
-    CHECK(error_message([&] { run_counting_programs(programs, how); }) == "all at once");
+    CHECK(error_message([&] { run_counting_programs(programs, options); }) == "all at once");
   });
 }
 

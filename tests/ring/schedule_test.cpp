@@ -23,9 +23,9 @@ void for_many_rings(Check check) {
           CAPTURE(threads);
           CAPTURE(overlap);
           CAPTURE(static_cast<int>(exchange));
-          RingOptions how;
-          how.threads = threads, how.overlap = overlap, how.exchange = exchange;
-          check(devices, how);
+          RingOptions options;
+          options.threads = threads, options.overlap = overlap, options.exchange = exchange;
+          check(devices, options);
         }
 }
 
@@ -80,10 +80,10 @@ TEST_CASE("the block on a device was on the previous device one step earlier") {
 }
 
 TEST_CASE("each device attends to each block exactly once, in the order of the schedule") {
-  for_many_rings([](int devices, const RingOptions& how) {
+  for_many_rings([](int devices, const RingOptions& options) {
     for (bool has_results : {false, true}) {
       std::vector<CountingProgram> programs = counting_programs(devices, has_results);
-      run_counting_programs(programs, how);
+      run_counting_programs(programs, options);
       for (int device = 0; device < devices; ++device) {
         std::vector<CountingProgram::Visit> expected;
         for (int step = 0; step < devices; ++step)
@@ -95,17 +95,17 @@ TEST_CASE("each device attends to each block exactly once, in the order of the s
 }
 
 TEST_CASE("every block arrives unchanged on every device") {
-  for_many_rings([](int devices, const RingOptions& how) {
+  for_many_rings([](int devices, const RingOptions& options) {
     std::vector<CountingProgram> programs = counting_programs(devices, true);
-    run_counting_programs(programs, how);
+    run_counting_programs(programs, options);
     for (const CountingProgram& program : programs) CHECK(program.intact);
   });
 }
 
 TEST_CASE("the owner receives the contribution of every device exactly once") {
-  for_many_rings([](int devices, const RingOptions& how) {
+  for_many_rings([](int devices, const RingOptions& options) {
     std::vector<CountingProgram> programs = counting_programs(devices, true);
-    run_counting_programs(programs, how);
+    run_counting_programs(programs, options);
     // 1 + 2 + 4 + ... + 2^(P-1)
     for (const CountingProgram& program : programs)
       CHECK(program.returned_total == static_cast<double>((1 << devices) - 1));
@@ -113,11 +113,11 @@ TEST_CASE("the owner receives the contribution of every device exactly once") {
 }
 
 TEST_CASE("a block makes P - 1 hops, and its result makes P hops") {
-  for_many_rings([](int devices, const RingOptions& how) {
+  for_many_rings([](int devices, const RingOptions& options) {
     for (bool has_results : {false, true}) {
       Ledger ledger(devices);
       std::vector<CountingProgram> programs = counting_programs(devices, has_results);
-      run_counting_programs(programs, how, [&](Link<double>& inner, RunMonitor&) {
+      run_counting_programs(programs, options, [&](Link<double>& inner, RunMonitor&) {
         return std::make_unique<LedgerLink>(inner, ledger);
       });
       for (int owner = 0; owner < devices; ++owner) {

@@ -72,9 +72,8 @@ inline std::vector<CountingProgram> counting_programs(int devices, bool has_resu
 }
 
 // Runs one pass of the programs around a ring in this process
-inline void run_counting_programs(std::vector<CountingProgram>& programs, const RingOptions& how,
+inline void run_counting_programs(std::vector<CountingProgram>& programs, RingOptions options,
                                   const LinkDecorator<double>& decorate = {}) {
-  RingOptions options = how;
   options.devices = static_cast<int>(programs.size());
   std::vector<DeviceProgram<double>*> pointers;
   for (CountingProgram& program : programs) pointers.push_back(&program);

@@ -7,8 +7,8 @@
 
 namespace ringattn {
 
-// Blocks each call of each device until a thread outside the run permits it, for example to show a run step by step. The
-// gate is destroyed at the end of the run; no thread may use it after that.
+// Blocks each call of each device until a thread outside the run permits it, for example to show a run step by step.
+// The gate is destroyed at the end of the run; no thread may use it after that.
 template <class T>
 class StepGate : public ForwardingLink<T> {
  public:
