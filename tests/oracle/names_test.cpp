@@ -41,7 +41,7 @@ TEST_CASE("a mistake that changes the result is named from a bf16 result alone")
   CHECK(made > 0);
 }
 
-TEST_CASE("the catalogue has at least 100 entries, each with an id of its own, texts and code") {
+TEST_CASE("the catalogue has at least 100 entries, each with a unique id, texts and code") {
   std::set<std::string> ids;
   for (const Mistake& mistake : catalogue()) {
     CAPTURE(mistake.id);
