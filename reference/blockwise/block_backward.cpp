@@ -1,7 +1,5 @@
 #include "reference/blockwise/block_backward.h"
 
-#include <limits>
-
 #include "reference/blockwise/exponential.h"
 #include "reference/definition/minus_infinity.h"
 
@@ -9,13 +7,13 @@ namespace ringattn {
 
 template <class T>
 Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T>& out,
-                      const TensorView<const T>& lse) {
+                       const TensorView<const T>& lse) {
   const Shape& shape = out.shape;
   Tensor<T> row_term = row_tensor<T>(shape.B, shape.S, shape.H);
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
-        if (lse(b, i, h, 0) == minus_infinity<T>) continue;
+        if (lse(b, i, h, 0) == minus_infinity<T>) continue;  // no visible key: the term stays 0
         const T delta = cotangents.dout.head(b, h).row(i).dot(out.head(b, h).row(i));
         row_term(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
       }
@@ -24,14 +22,19 @@ Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T
 
 namespace {
 
-// P = exp(S - lse)   dS = P * (dP - delta + dlse), times 1 - tanh^2 under a soft-cap;
-// S becomes P and dP becomes dS, 0 for hidden keys
+// Row i of a pair of tiles, in place: S becomes P and dP becomes dS, 0 for hidden keys.
+//   P  = exp(S - lse)
+//   dS = P * (dP + row_term), times 1 - tanh^2(S / c) with a soft-cap c; here S is capped, so that S / c is the tanh
 template <class T>
-void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange keys, T lse, T row_term, T cap) {
+void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange keys, T lse, T row_term,
+                                T cap) {
+  // Hidden keys contribute nothing to the products of the caller
   for (Scores<T>* tile : {&S, &dP}) {
     tile->row(i).head(keys.begin).setZero();
     tile->row(i).tail(tile->cols() - keys.end).setZero();
   }
+
+  // The factors of dS that need S come first: exponentiate() overwrites it
   auto score = S.row(i).segment(keys.begin, keys.size()).array();
   auto gradient = dP.row(i).segment(keys.begin, keys.size()).array();
   gradient += row_term;
@@ -42,7 +45,8 @@ void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange k
 
 }  // namespace
 
-// FlashAttention-2 (arXiv:2307.08691), Algorithm 2, lines 10 to 16
+// FlashAttention-2 (arXiv:2307.08691), Algorithm 2, lines 10 to 16. Nothing of the forward pass is stored but lse: P is
+// rebuilt tile by tile.
 template <class T>
 void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, Index b, Index h,
                      Gradients<T>& gradients, BackwardScratch<T>& scratch) {
@@ -50,6 +54,7 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
   const T scale = static_cast<T>(pair.scoring.scale(pair.Q.shape().D)),
           cap = static_cast<T>(pair.scoring.softcap);
   for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
+    // The rows of this pair of tiles
     const auto of_queries = [&](auto&& matrix) {
       return matrix.middleRows(tiles.queries.begin, tiles.queries.size());
     };
@@ -64,6 +69,7 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
     dS.noalias() = dO * V.transpose();
 
+    // P = exp(S - lse)   dS = P * (dP - delta + dlse)
     const std::vector<RowRange> key_ranges = visible_keys_in_tile(pair, tiles, b);
     for (Index i = 0; i < P.rows(); ++i) {
       const Index row = tiles.queries.begin + i;
@@ -79,9 +85,9 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
 }
 
 template Tensor<float> row_terms_of(const Cotangents<float>&, const TensorView<const float>&,
-                                   const TensorView<const float>&);
+                                    const TensorView<const float>&);
 template Tensor<double> row_terms_of(const Cotangents<double>&, const TensorView<const double>&,
-                                    const TensorView<const double>&);
+                                     const TensorView<const double>&);
 template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index,
                               Gradients<float>&, BackwardScratch<float>&);
 template void attend_backward(const BlockPair<double>&, const QueryCotangents<double>&, Index, Index,

@@ -2,6 +2,8 @@
 
 namespace ringattn {
 
+// Blockwise attention over one block, as in the inner loop of FlashAttention-2 (arXiv:2307.08691, Algorithm 1): the
+// scores of a pair of tiles live in scratch memory and are absorbed at once; S is never stored as a whole.
 template <class T>
 void attend(const BlockPair<T>& pair, Index b, Index h, SoftmaxState<T>& state, ScoreTile<T>& scratch) {
   const auto V = pair.V.head(b, pair.kv_head(h));

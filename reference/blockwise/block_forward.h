@@ -4,7 +4,8 @@
 
 namespace ringattn {
 
-// One head of a block of queries attends to a block of keys: its state absorbs them, tile by tile
+// Forward pass of one block pair, for query head h of sequence b: the softmax state of the queries absorbs the block of
+// keys and values, tile by tile. Only the rows of head h change.
 template <class T>
 void attend(const BlockPair<T>& pair, Index b, Index h, SoftmaxState<T>& state, ScoreTile<T>& scratch);
 

@@ -5,7 +5,8 @@
 
 namespace ringattn {
 
-// A block of queries meets a block of keys and values: views of both, and the plan of their tiles.
+// The operands of attention between a block of queries and a block of keys and values, and the plan of their tiles.
+// All members but the plans are references: the owners must outlive the pair.
 template <class T>
 struct BlockPair {
   const Tensor<T>& Q;  // (B, Sq,  Hq,  D)
@@ -14,22 +15,26 @@ struct BlockPair {
   const RowPositions& q_positions;
   const RowPositions& kv_positions;
   const Scoring& scoring;
-  std::vector<BlockPlan> plans = plan();  // one where all sequences of the batch stand alike, else B
+  std::vector<BlockPlan> plans = plan();  // one if all sequences have the same positions, else B
 
+  // The plan of sequence b
   const BlockPlan& plan_of(Index b) const {
     return plans[plans.size() == 1 ? 0 : static_cast<std::size_t>(b)];
   }
+  // Grouped-query attention (arXiv:2305.13245): consecutive query heads share a K/V head
   Index kv_head(Index query_head) const { return query_head / (Q.shape().H / K.shape().H); }
 
+  // Mask class and number of visible pairs of the whole block
   BlockWork work() const { return {mask_class(), live_pairs()}; }
 
-  // Pairs of query and key that the mask leaves, over all sequences and query heads
+  // The number of visible pairs of query and key, over all sequences and query heads
   Index live_pairs() const {
     Index sum = 0;
     for (Index b = 0; b < Q.shape().B; ++b) sum += plan_of(b).live_pairs;
     return sum * Q.shape().H;
   }
 
+  // full or skipped if all sequences agree, else partial
   MaskClass mask_class() const {
     MaskClass common = plans.front().mask_class;
     for (const BlockPlan& each : plans)

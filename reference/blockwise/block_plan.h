@@ -5,47 +5,57 @@
 #include <vector>
 
 #include "reference/definition/layout.h"
-#include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
 
 namespace ringattn {
 
-// What a mask leaves of a block of queries x keys.
+// The work of attention between a block of queries and a block of keys, as a list of tiles.
+//
+// A run is a stretch of rows of one document whose positions grow by equal steps: a contiguous or a striped shard is
+// one run, a zigzag shard is two. Tiles never cross the boundary of a run. Within a run the keys visible to a query are
+// contiguous, so the mask of a tile is one range of keys per query, and both bounds of the range grow with the query.
+// The first and the last query of a tile therefore decide whether it can be skipped. Causal, 4 x 4 tiles, x = visible:
+//
+//            keys
+//   queries  x x x x | x . . .        left tile:   full, no mask is needed
+//            x x x x | x x . .        right tile:  partial, one range of keys per query
+//            x x x x | x x x .        a tile without any x is not in the plan
+//            x x x x | x x x x
+
+// How many pairs of a block of queries and a block of keys are visible: all, some or none.
 enum class MaskClass { full, partial, skipped };
 
 std::string_view name(MaskClass mask_class);  // "full", "partial" or "skipped"
 
-// What attention between a block of queries and a block of keys has to compute.
+// The amount of work in a block.
 struct BlockWork {
   MaskClass mask_class = MaskClass::skipped;
-  Index live_pairs = 0;  // pairs of query and key that the mask leaves, over all sequences and query heads
+  Index live_pairs = 0;  // visible pairs of query and key, over all sequences and query heads
 };
 
-// Largest tiles: the scores of a pair of tiles stay in a core's second-level cache.
+// The largest tiles: the scores of a pair of tiles, 512 KiB in float, fit into the second-level cache of a core.
 constexpr Index query_tile_rows = 256, key_tile_rows = 512;
 
-// Cuts a block into tiles that never straddle a run. A run is a stretch of one document in which positions
-// grow by equal steps: a contiguous shard is one run, a zigzag shard two, a striped shard one. In a run the
-// keys that a query sees are neighbours, so a mask is a pair of bounds, and a tile that nobody sees is
-// recognised by its corners.
+// Splits rows into tiles of at most _largest_ rows that do not cross the boundary of a run
 std::vector<RowRange> tiles_of(std::span<const RowPosition> positions, Index largest);
 
-// The keys of the run _keys_ that a query sees: [begin, end), counted from the begin of _keys_
+// The keys that are visible to a query: the range [begin, end) of indices into _keys_, which must be one run
 RowRange visible_keys(const RowPosition& query, std::span<const RowPosition> keys, const Mask& mask);
 
-// A tile of queries and the keys that at least one of them sees.
+// A tile of queries, and a tile of keys narrowed to those that are visible to at least one of the queries.
 struct TilePair {
   RowRange queries, keys;
-  bool full = false;  // every query sees every key
+  bool full = false;  // every key is visible to every query
 };
 
-// The work that attention between a block of queries and a block of keys consists of.
+// The tiles of a block of one sequence, and their sums.
 struct BlockPlan {
   std::vector<TilePair> tile_pairs;  // in the order in which they are absorbed
   MaskClass mask_class = MaskClass::skipped;
-  Index live_pairs = 0;  // pairs of query and key that the mask leaves
+  Index live_pairs = 0;  // visible pairs of query and key
 };
 
-BlockPlan plan_block(std::span<const RowPosition> queries, std::span<const RowPosition> keys, const Mask& mask);
+BlockPlan plan_block(std::span<const RowPosition> queries, std::span<const RowPosition> keys,
+                     const Mask& mask);
 
 }  // namespace ringattn

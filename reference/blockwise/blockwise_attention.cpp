@@ -1,36 +1,30 @@
 #include "reference/blockwise/blockwise_attention.h"
 
-#include <future>
-
 #include "reference/blockwise/block_backward.h"
 #include "reference/blockwise/block_forward.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/parallel_for.h"
 
 namespace ringattn {
 
 namespace {
 
-// Calls work(b, g) for every K/V head g of every sequence b; query heads that share one stay on one thread
+// Calls work(b, g) for every K/V head g of every sequence b. Query heads that share one stay on one thread, because
+// they add to the same dK and dV.
 template <class Work>
 void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
-  const auto take_turns = [&](Index first) {
-    for (Index head = first; head < kv.B * kv.H; head += threads) work(head / kv.H, head % kv.H);
-  };
-  std::vector<std::future<void>> others;
-  for (int thread = 1; thread < std::min<Index>(threads, kv.B * kv.H); ++thread)
-    others.push_back(std::async(std::launch::async, take_turns, thread));
-  take_turns(0);
-  for (std::future<void>& other : others) other.get();
+  parallel_for(kv.B * kv.H, threads, [&](Index head) { work(head / kv.H, head % kv.H); });
 }
 
 template <class T>
 void refuse_pair_terms(const Problem<T>& problem) {
-  require(!problem.bias && !problem.allowed,
-          "[blockwise] a bias or boolean mask names pairs of rows, which blocks do not carry; use the full "
-          "attention of the definition");
+  require(
+      !problem.bias && !problem.allowed,
+      "[blockwise] blocks support neither bias nor boolean mask; found one; use the full attention of the "
+      "definition");
 }
 
-// Neighbouring heads of one sequence, (1, S, heads, D), on the tensor's own memory
+// A view of consecutive heads of one sequence, (1, S, heads, D)
 template <class T>
 TensorView<T> heads_of(const TensorView<T>& all, Index b, Index first, Index heads) {
   return {all.data + b * all.strides.B + first * all.strides.H,
@@ -38,7 +32,7 @@ TensorView<T> heads_of(const TensorView<T>& all, Index b, Index first, Index hea
           all.strides};
 }
 
-// One K/V head of one sequence and the query heads that share it, each in one piece, as a device holds them
+// One K/V head of one sequence and the query heads that share it, copied to contiguous memory.
 template <class T>
 struct HeadGroup {
   Index b, first_head, heads;
@@ -55,7 +49,7 @@ struct HeadGroup {
         q_positions(problem.q_positions.sequence(b)),
         kv_positions(problem.kv_positions.sequence(b)) {}
 
-  // The rows of the group in a tensor that has one for each query, and back
+  // Copies the heads of the group from a tensor with all query heads, and back
   Tensor<T> of_queries(const TensorView<const T>& all) const {
     return converted<T>(heads_of(all, b, first_head, heads), Axes::bhsd);
   }
@@ -74,7 +68,10 @@ AttentionOutput<T> blockwise_attention(const Problem<T>& problem, int threads) {
   AttentionOutput<T> result{Tensor<T>(problem.out_shape(), Axes::bhsd), row_tensor<T>(q.B, q.S, q.H)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
     const HeadGroup<T> group(problem, b, g);
-    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_positions, group.kv_positions, problem.scoring};
+    const BlockPair<T> pair{group.Q,        group.K, group.V, group.q_positions, group.kv_positions,
+                            problem.scoring};
+
+    // Absorb all keys as one block, then finish
     SoftmaxState<T> state({1, q.S, group.heads, problem.V.shape.D});
     ScoreTile<T> scratch;
     for (Index h = 0; h < group.heads; ++h) attend(pair, 0, h, state, scratch);
@@ -95,13 +92,17 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const AttentionO
                       Tensor<T>(problem.V.shape, Axes::bhsd)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
     const HeadGroup<T> group(problem, b, g);
-    const BlockPair<T> pair{group.Q, group.K, group.V, group.q_positions, group.kv_positions, problem.scoring};
+    const BlockPair<T> pair{group.Q,        group.K, group.V, group.q_positions, group.kv_positions,
+                            problem.scoring};
     const Tensor<T> dO = group.of_queries(cotangents.dout), lse = group.of_queries(forward.lse),
                     row_term = group.of_queries(all_row_terms);
+
+    // One block pair: all queries of the group against all keys
     Gradients<T> gradients{Tensor<T>(group.Q.shape(), Axes::bhsd), Tensor<T>(group.K.shape(), Axes::bhsd),
                            Tensor<T>(group.V.shape(), Axes::bhsd)};
     BackwardScratch<T> scratch;
-    for (Index h = 0; h < group.heads; ++h) attend_backward(pair, {dO, lse, row_term}, 0, h, gradients, scratch);
+    for (Index h = 0; h < group.heads; ++h)
+      attend_backward(pair, {dO, lse, row_term}, 0, h, gradients, scratch);
     group.to_queries(gradients.dq, result.dq);
     result.dk.head(b, g) = gradients.dk.head(0, 0);
     result.dv.head(b, g) = gradients.dv.head(0, 0);

@@ -1,14 +1,12 @@
 #pragma once
 
-#include <limits>
-
-#include "reference/definition/tensor.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/tensor.h"
 
 namespace ringattn {
 
-// What Eigen's vectorised exponential gives for -infinity: 0, or the tiny number at which it stops, as the
-// processor has it
+// The result of Eigen's vectorised exponential for -infinity. It is 0 or a tiny positive number, depending on the
+// processor: the polynomial clamps its argument.
 template <class T>
 T exp_of_minus_infinity() {
   static const T smallest = [] {
@@ -19,8 +17,8 @@ T exp_of_minus_infinity() {
   return smallest;
 }
 
-// x = e^(x - log_divisor); a key so far below that its weight is no number gets 0, not that tiny number. NaN stays:
-// Eigen's max, like std::max, keeps it in the first place
+// x = exp(x - log_divisor), element by element. If exp underflows, the result is exactly 0, not the tiny number above.
+// NaN stays NaN: Eigen's max, like std::max, returns its first argument if the comparison fails.
 template <class Row>
 void exponentiate(Row& x, typename Row::Scalar log_divisor) {
   using T = typename Row::Scalar;

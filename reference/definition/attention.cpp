@@ -1,15 +1,28 @@
+// Attention of one head (Vaswani et al., arXiv:1706.03762, equation 1), with the extensions of later models:
+//
+//   S = softmax_scale Q K^T              (Sq, Skv)
+//   S = c tanh(S / c)                    soft-cap, if c > 0 (Gemma 2, arXiv:2408.00118)
+//   S = S + bias, -inf where hidden      bias and mask
+//   P = softmax(S), row by row           (Sq, Skv)
+//   O = P V                              (Sq, Dv)
+//
+// Query head h reads K/V head h div (Hq / Hkv) (grouped-query attention, arXiv:2305.13245).
+
 #include "reference/definition/attention.h"
-#include "reference/definition/minus_infinity.h"
 
 #include <cmath>
-#include <limits>
+
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 template <class T>
 Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h) {
+  // S = softmax_scale Q K^T
   const T scale = static_cast<T>(problem.scoring.scale(problem.Q.shape.D));
   Matrix<T> S = scale * (problem.Q.head(b, h) * problem.K.head(b, problem.kv_head(h)).transpose());
+
+  // S = c tanh(S / c)
   if (const T cap = static_cast<T>(problem.scoring.softcap); cap > 0)
     S = S.unaryExpr([cap](T score) { return cap * std::tanh(score / cap); });
   return S;
@@ -23,7 +36,7 @@ Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
     for (Index j = 0; j < S.cols(); ++j) {
       if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
       const bool is_visible = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
-                                problem.scoring.mask);
+                                      problem.scoring.mask);
       if (!is_visible || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = minus_infinity<T>;
     }
   return S;
@@ -34,19 +47,22 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
   Matrix<T> P = scores(problem, b, h);
   for (Index i = 0; i < P.rows(); ++i)
     for (Index j = 0; j < P.cols(); ++j)
+      // A row with no visible key has S = lse = -inf, and -inf - (-inf) would be NaN
       P(i, j) = P(i, j) == minus_infinity<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
   return P;
 }
 
 namespace {
 
-// softmax of each row of S in place; returns the logarithms of the normalisers
+// Replaces each row of S by its softmax and returns the logarithms of the normalisers, (Sq):
+//   m = max_j S_j    l = sum_j exp(S_j - m)    P_j = exp(S_j - m) / l    lse = m + log l
+// Subtracting m changes no quotient and keeps exp from overflowing.
 template <class T>
 Vector<T> softmax_rows(Matrix<T>& S) {
   Vector<T> lse(S.rows());
   for (Index i = 0; i < S.rows(); ++i) {
     const T m = S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : minus_infinity<T>;
-    if (m == minus_infinity<T>) {  // no key seen: -inf - (-inf) would be NaN
+    if (m == minus_infinity<T>) {  // no visible key: -inf - (-inf) would be NaN
       S.row(i).setZero();
       lse(i) = m;
       continue;
@@ -68,6 +84,7 @@ AttentionOutput<T> attention(const Problem<T>& problem) {
   AttentionOutput<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
   for (Index b = 0; b < out.B; ++b)
     for (Index h = 0; h < out.H; ++h) {
+      // P = softmax(S)   O = P V
       Matrix<T> P = scores(problem, b, h);
       result.lse.head(b, h) = softmax_rows(P);
       result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));

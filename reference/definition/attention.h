@@ -4,30 +4,31 @@
 
 namespace ringattn {
 
-// The result of attention: what each query row reads, and the logarithm of its normaliser.
+// The result of attention: the output of each query row, and the logarithm of the row's normaliser.
 template <class T>
 struct AttentionOutput {
   Tensor<T> out;  // (B, Sq, Hq, Dv)
-  Tensor<T>
-      lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): natural log of the sum of exp(score); -inf: no key seen
+  Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): log of the sum of exp(S); -inf: no visible key
 };
 
-// Full attention as it is defined, with the whole score matrix of a head in memory:
-//   S = scale Q K^T, soft-cap, bias, mask;  P = softmax(S);  out = P V           (Vaswani et al.,
-//   arXiv:1706.03762, eq. 1)
-// A row that sees no key has out = 0 and lse = -inf. Throws BadInput where the shapes disagree.
+// Full attention, straight from its definition. The equations stand in attention.cpp. The whole score matrix of one
+// head, Sq x Skv, is held in memory; blockwise_attention() and the ring give the same result without it.
+// A row with no visible key has out = 0 and lse = -inf.
+// Throws BadInput if the shapes disagree.
 template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem);
 
-// The scores of one head before bias and mask, (Sq, Skv)
+// The steps of attention(), for one query head h of one sequence b. All results are (Sq, Skv).
+
+// Scaled and soft-capped scores, before bias and mask
 template <class T>
 Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h);
 
-// The scores of one head, (Sq, Skv); -inf where the key is hidden from the query
+// Final scores S, with bias; -inf if the key is hidden from the query
 template <class T>
 Matrix<T> scores(const Problem<T>& problem, Index b, Index h);
 
-// P = exp(S - lse) of one head, (Sq, Skv); 0 where the key is hidden from the query
+// Probabilities P = exp(S - lse); 0 if the key is hidden from the query
 template <class T>
 Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b, Index h);
 

@@ -1,6 +1,18 @@
-#include "reference/definition/attention_vjp.h"
+// The backward pass of one head (FlashAttention-2, arXiv:2307.08691, section 3.1.2), here for a loss that may depend
+// on lse as well as on O:
+//
+//   P  = exp(S - lse)                      probabilities, rebuilt from the lse of the forward pass
+//   dV = P^T dO                            forward: O = P V
+//   dP = dO V^T
+//   delta = rowsum(dO * O)                 (Sq); * is the product element by element
+//   dS = P * (dP - delta + dlse)           forward: P = softmax(S), lse = log rowsum exp(S)
+//   dS = dS * (1 - tanh^2(S / c))          forward: soft-cap, if c > 0
+//   dQ = softmax_scale dS K                forward: S = softmax_scale Q K^T
+//   dK = softmax_scale dS^T Q
+//
+// dK and dV are summed over the query heads that share a K/V head.
 
-#include <limits>
+#include "reference/definition/attention_vjp.h"
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/minus_infinity.h"
@@ -19,21 +31,23 @@ void check(const Problem<T>& problem, const Cotangents<T>& cotangents) {
 
 namespace {
 
-// dS of one head, with respect to the scores before the soft-cap, (Sq, Skv)
+// dS of one head: the gradient with respect to the scores before the soft-cap, (Sq, Skv)
 template <class T>
 Matrix<T> score_gradient(const Problem<T>& problem, const AttentionOutput<T>& forward,
                          const Cotangents<T>& cotangents, const Matrix<T>& P, Index b, Index h) {
+  // row_term = dlse - delta, (Sq); 0 if the row has no visible key
   const auto dO = cotangents.dout.head(b, h);
-  Vector<T> row_term = -dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();  // -delta + dlse
+  Vector<T> row_term = -dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();
   if (cotangents.dlse.data) row_term += cotangents.dlse.head(b, h);
   for (Index i = 0; i < row_term.size(); ++i)
     if (forward.lse(b, i, h, 0) == minus_infinity<T>) row_term(i) = 0;
 
+  // dS = P * (dP - delta + dlse), with dP = dO V^T
   Matrix<T> dS = dO * problem.V.head(b, problem.kv_head(h)).transpose();
   dS.colwise() += row_term;
   dS.array() *= P.array();
 
-  // d/ds of c tanh(s / c) is 1 - tanh^2
+  // The derivative of c tanh(s / c) is 1 - tanh^2(s / c)
   if (const T cap = static_cast<T>(problem.scoring.softcap); cap > 0)
     dS.array() *= 1 - (capped_scores(problem, b, h).array() / cap).square();
   return dS;
@@ -52,6 +66,8 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& 
       const Index g = problem.kv_head(h);
       const Matrix<T> P = probabilities(problem, forward.lse, b, h);
       const Matrix<T> dS = score_gradient(problem, forward, cotangents, P, b, h);
+
+      // dQ = softmax_scale dS K   dK += softmax_scale dS^T Q   dV += P^T dO
       gradients.dq.head(b, h) = scale * (dS * problem.K.head(b, g));
       gradients.dk.head(b, g) += scale * (dS.transpose() * problem.Q.head(b, h));
       gradients.dv.head(b, g) += P.transpose() * cotangents.dout.head(b, h);

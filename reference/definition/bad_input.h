@@ -6,13 +6,14 @@
 
 namespace ringattn {
 
-// What a caller did wrong, in one sentence: operation, rule, what was found, what to do.
+// An error in the input, which the caller can correct. The message is one sentence:
+// "[operation] rule; what was found; what to do".
 class BadInput : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
 };
 
-// Throws BadInput with the pieces joined, unless the rule holds
+// Throws BadInput, with the pieces joined to a message, unless the rule holds
 template <class... Pieces>
 void require(bool rule_holds, const Pieces&... pieces) {
   if (rule_holds) return;

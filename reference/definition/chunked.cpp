@@ -1,22 +1,18 @@
 #include "reference/definition/chunked.h"
 
-#include <algorithm>
+#include "reference/definition/row_chunks.h"
 
 namespace ringattn {
 
 namespace {
 
-// So many query rows at a time that the scores of a head stay below 64 MiB.
-// Calls work(rows of the chunk, their places in _rows_)
+// Calls work(rows of the chunk, their indices in _rows_) for chunks of which the scores of a head stay below 64 MiB
 template <class Work>
 void for_each_chunk(const std::vector<Index>& rows, Index keys, const Work& work) {
-  constexpr Index largest_score_matrix = Index{1} << 23;
-  const Index step = std::max<Index>(1, largest_score_matrix / std::max<Index>(1, keys));
-  const std::vector<Index> places = all_rows(static_cast<Index>(rows.size()));
-  for (Index begin = 0; begin < static_cast<Index>(rows.size()); begin += step) {
-    const Index end = std::min(begin + step, static_cast<Index>(rows.size()));
-    work(std::vector<Index>(rows.begin() + begin, rows.begin() + end),
-         std::vector<Index>(places.begin() + begin, places.begin() + end));
+  const std::vector<Index> indices = all_rows(static_cast<Index>(rows.size()));
+  for (const RowChunk& chunk : row_chunks(rows, keys, Index{1} << 23)) {
+    const auto first = indices.begin() + chunk.begin;
+    work(chunk.rows, std::vector<Index>(first, first + static_cast<Index>(chunk.rows.size())));
   }
 }
 
@@ -32,54 +28,58 @@ std::vector<Index> all_rows(Index N) {
   return rows;
 }
 
-AttentionOutput<double> in_chunks_of_queries(ForwardFunction rule, const Problem<double>& problem,
-                               const std::vector<Index>& rows) {
+AttentionOutput<double> in_chunks_of_queries(ForwardFunction function, const Problem<double>& problem,
+                                             const std::vector<Index>& rows) {
   Shape out = problem.out_shape();
   out.S = static_cast<Index>(rows.size());
   AttentionOutput<double> result{Tensor<double>(out), row_tensor<double>(out.B, out.S, out.H)};
   for_each_chunk(rows, problem.K.shape.S,
-                 [&](const std::vector<Index>& chunk, const std::vector<Index>& places) {
+                 [&](const std::vector<Index>& chunk, const std::vector<Index>& indices) {
                    Tensor<double> Q;
-                   const AttentionOutput<double> part = rule(with_queries(problem, chunk, Q));
-                   scatter_rows(part.out, places, result.out);
-                   scatter_rows(part.lse, places, result.lse);
+                   const AttentionOutput<double> part = function(with_queries(problem, chunk, Q));
+                   scatter_rows(part.out, indices, result.out);
+                   scatter_rows(part.lse, indices, result.lse);
                  });
   return result;
 }
 
-Gradients<double> in_chunks_of_queries(BackwardFunction rule, const Problem<double>& problem,
-                                const std::vector<Index>& rows, const AttentionOutput<double>& forward,
-                                const Cotangents<double>& cotangents) {
+Gradients<double> in_chunks_of_queries(BackwardFunction function, const Problem<double>& problem,
+                                       const std::vector<Index>& rows, const AttentionOutput<double>& forward,
+                                       const Cotangents<double>& cotangents) {
   Shape q = problem.Q.shape;
   q.S = static_cast<Index>(rows.size());
   Gradients<double> result{Tensor<double>(q), Tensor<double>(problem.K.shape),
                            Tensor<double>(problem.V.shape)};
   for_each_chunk(
-      rows, problem.K.shape.S, [&](const std::vector<Index>& chunk, const std::vector<Index>& places) {
+      rows, problem.K.shape.S, [&](const std::vector<Index>& chunk, const std::vector<Index>& indices) {
+        // Select the rows of the chunk from every input that has one entry for each query
         Tensor<double> Q;
         const Problem<double> problem_of_chunk = with_queries(problem, chunk, Q);
-        const AttentionOutput<double> forward_of_chunk{select_rows(forward.out.view(), places),
-                                                select_rows(forward.lse.view(), places, Axes::bhsd)};
+        const AttentionOutput<double> forward_of_chunk{select_rows(forward.out.view(), indices),
+                                                       select_rows(forward.lse.view(), indices, Axes::bhsd)};
         const Tensor<double> dout = select_rows(cotangents.dout, chunk);
         const Tensor<double> dlse =
             cotangents.dlse.data ? select_rows(cotangents.dlse, chunk) : Tensor<double>();
         const Cotangents<double> cotangents_of_chunk{dout,
                                                      cotangents.dlse.data ? dlse.view() : cotangents.dlse};
-        const Gradients<double> part = rule(problem_of_chunk, forward_of_chunk, cotangents_of_chunk);
-        scatter_rows(part.dq, places, result.dq);
+
+        // Copy dq to its rows; dk and dv are sums over the query rows
+        const Gradients<double> part = function(problem_of_chunk, forward_of_chunk, cotangents_of_chunk);
+        scatter_rows(part.dq, indices, result.dq);
         add(part.dk, result.dk);
         add(part.dv, result.dv);
       });
   return result;
 }
 
-Gradients<double> in_chunks_of_keys(BackwardFunction rule, const Problem<double>& problem, const std::vector<Index>& keys,
-                          const AttentionOutput<double>& forward, const Cotangents<double>& cotangents) {
+Gradients<double> in_chunks_of_keys(BackwardFunction function, const Problem<double>& problem,
+                                    const std::vector<Index>& keys, const AttentionOutput<double>& forward,
+                                    const Cotangents<double>& cotangents) {
   const Tensor<double> K = select_rows(problem.K, keys), V = select_rows(problem.V, keys);
   Problem<double> problem_of_keys = problem;
   problem_of_keys.K = K, problem_of_keys.V = V;
   problem_of_keys.kv_positions = problem.kv_positions.select(keys);
-  return in_chunks_of_queries(rule, problem_of_keys, all_rows(problem.Q.shape.S), forward, cotangents);
+  return in_chunks_of_queries(function, problem_of_keys, all_rows(problem.Q.shape.S), forward, cotangents);
 }
 
 }  // namespace ringattn

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
-// Sums of squares of one row, or of all of them
+// Sums of squares over one row or over the whole tensor
 struct Norms {
   double error = 0, magnitude = 0;
 
@@ -22,6 +22,7 @@ struct Norms {
   double ratio() const { return error == 0 ? 0 : std::sqrt(error) / std::sqrt(magnitude); }
 };
 
+// |found - truth|; infinite unless that is a finite number
 double error_of(double found, double truth) {
   if (std::isinf(truth) && found == truth) return 0;
   const double error = std::abs(found - truth);
@@ -34,21 +35,25 @@ template <class T>
 Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth,
                    const Tensor<double>& magnitude) {
   require(found.shape == truth.shape() && truth.shape() == magnitude.shape(),
-          "[compare] both tensors must have the same shape; found ", found.shape, " and ", truth.shape());
+          "[compare] result, truth and magnitude must have the same shape; found ", found.shape, ", ",
+          truth.shape(), " and ", magnitude.shape(), "; compare tensors of one problem");
   Comparison result;
   Norms whole;
   const Shape& shape = truth.shape();
   for (Index b = 0; b < shape.B; ++b)
     for (Index s = 0; s < shape.S; ++s)
       for (Index h = 0; h < shape.H; ++h) {
+        // Accumulate the squares of one row
         Norms row;
         for (Index d = 0; d < shape.D; ++d) {
           const double error = error_of(static_cast<double>(found(b, s, h, d)), truth(b, s, h, d));
-          // The magnitude of an infinite truth (the lse of an empty row) is infinite and says nothing
+          // The lse of a row with no visible key is infinite, and so is its magnitude: count it as 0
           const double size = std::isinf(truth(b, s, h, d)) ? 0 : magnitude(b, s, h, d);
           row.add(error, size);
           result.max_abs_error = std::max(result.max_abs_error, error);
         }
+
+        // Add the row to the whole, and keep the worst row
         whole.error += row.error;
         whole.magnitude += row.magnitude;
         if (row.ratio() > result.worst_row_error) {

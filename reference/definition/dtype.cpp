@@ -25,7 +25,7 @@ const char* name(Dtype dtype) {
 Dtype parse_dtype(std::string_view wanted) {
   for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16})
     if (wanted == name(dtype)) return dtype;
-  throw BadInput("[dtype] a dtype is one of f64, f32, bf16, f16; found '" + std::string(wanted) +
+  throw BadInput("[dtype] dtype must be one of f64, f32, bf16, f16; found '" + std::string(wanted) +
                  "'; use one of these");
 }
 
@@ -48,12 +48,14 @@ double unit_roundoff(Dtype dtype) {
     case Dtype::i64:
       break;
   }
-  throw BadInput("[dtype] a floating-point type is wanted; found i64; use f64, f32, bf16 or f16");
+  throw BadInput("[dtype] expected a floating-point type; found i64; use f64, f32, bf16 or f16");
 }
 
 float rounded_to_odd(double x) {
   const float nearest = static_cast<float>(x);
   if (static_cast<double>(nearest) == x) return nearest;
+
+  // Step back to the float next to x towards zero, then set its last bit
   const bool away_from_zero = std::abs(static_cast<double>(nearest)) > std::abs(x);
   const float truncated = away_from_zero ? std::nextafter(nearest, 0.0f) : nearest;
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(truncated) | 1u);

@@ -22,8 +22,8 @@ const char* name(Layout layout) {
 Layout parse_layout(std::string_view wanted) {
   for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
     if (wanted == name(layout)) return layout;
-  throw BadInput("[layout] rows are dealt out to devices as contiguous, zigzag or striped; found " +
-                 std::string(wanted) + "; choose one of them");
+  throw BadInput("[layout] layout must be contiguous, zigzag or striped; found " + std::string(wanted) +
+                 "; use one of these");
 }
 
 RowRange chunk(Index c, Index n, Index N) { return {c * N / n, (c + 1) * N / n}; }

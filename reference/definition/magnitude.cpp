@@ -15,10 +15,13 @@ Tensor<double> absolute(const TensorView<const double>& tensor) {
 }  // namespace
 
 AttentionOutput<double> attention_magnitude(const Problem<double>& problem) {
+  // A_out: attention over |V|
   const Tensor<double> V = absolute(problem.V);
   Problem<double> with_absolute_values = problem;
   with_absolute_values.V = V;
   AttentionOutput<double> A = attention(with_absolute_values);
+
+  // A_lse = 1 + |lse|
   for (Index i = 0; i < A.lse.size(); ++i) A.lse.data()[i] = 1 + std::abs(A.lse.data()[i]);
   return A;
 }
@@ -33,12 +36,17 @@ Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionO
       const Index g = problem.kv_head(h);
       const Matrix<double> P = probabilities(problem, forward.lse, b, h);
       const Matrix<double> dO = cotangents.dout.head(b, h).cwiseAbs(), V = problem.V.head(b, g).cwiseAbs();
+
+      // rowsum |dO * O| + |dlse|, (Sq)
       Vector<double> row_magnitude = dO.cwiseProduct(forward.out.head(b, h).cwiseAbs()).rowwise().sum();
       if (cotangents.dlse.data) row_magnitude += cotangents.dlse.head(b, h).cwiseAbs();
 
+      // W = P * (|dO| |V|^T + row_magnitude), (Sq, Skv)
       Matrix<double> W = dO * V.transpose();
       W.colwise() += row_magnitude;
       W.array() *= P.array();
+
+      // A_dq = scale W |K|   A_dk += scale W^T |Q|   A_dv += P^T |dO|
       A.dq.head(b, h) = scale * (W * problem.K.head(b, g).cwiseAbs());
       A.dk.head(b, g) += scale * (W.transpose() * problem.Q.head(b, h).cwiseAbs());
       A.dv.head(b, g) += P.transpose() * dO;

@@ -4,14 +4,14 @@
 
 namespace ringattn {
 
-// Which keys a query may see. Everything is said in global positions, so a mask means the same on every
-// device.
+// Selects the keys that are visible to a query. A mask is defined on global positions, so it is the same on every
+// device and for every layout.
 struct Mask {
-  bool causal = false;             // a key must not stand after its query
-  std::int64_t window_left = -1;   // furthest distance of a key before its query, inclusive; -1: unlimited
-  std::int64_t window_right = -1;  // furthest distance of a key after its query, inclusive; -1: unlimited
+  bool causal = false;             // hides keys after the query
+  std::int64_t window_left = -1;   // largest distance of a key before the query, inclusive; -1: unlimited
+  std::int64_t window_right = -1;  // largest distance of a key after the query, inclusive; -1: unlimited
 
-  // The last position that a query at _position_ may see, and the first
+  // The visible positions are [first_visible, last_visible]; if causal and window are both set, they intersect
   std::int64_t last_visible(std::int64_t position) const {
     if (causal) return position;
     return window_right < 0 ? INT64_MAX : position + window_right;
@@ -21,7 +21,8 @@ struct Mask {
   }
 };
 
-// Causal and window intersect; segments only restrict
+// A key is visible if it belongs to the segment of the query and its position lies in the window.
+// Segments only restrict: positions are compared as they are, also across segments.
 inline bool visible(const RowPosition& query, const RowPosition& key, const Mask& mask) {
   return query.segment == key.segment && key.position >= mask.first_visible(query.position) &&
          key.position <= mask.last_visible(query.position);

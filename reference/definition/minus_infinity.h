@@ -4,7 +4,7 @@
 
 namespace ringattn {
 
-// The score of a key that the mask hides, the maximum of a row that sees no key, and the lse of that row.
+// The score of a hidden key; also the maximum and the lse of a row with no visible key.
 template <class T>
 inline constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
 

@@ -6,8 +6,8 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::int64_t largest_position = std::int64_t{1}
-                                          << 62;  // leaves room to add a window without overflow
+// The sum of a position and a window stays below 2^63
+constexpr std::int64_t largest_position = std::int64_t{1} << 62;
 
 void check_positions(const char* name, const RowPositions& positions, Index B, Index S) {
   require(positions.length() == S, "[attention] ", name, " must have one entry for each of the ", S,
@@ -20,7 +20,7 @@ void check_positions(const char* name, const RowPositions& positions, Index B, I
               "[attention] positions in ", name, " must lie within +-2^62; found ", row_position.position);
 }
 
-// Scale and soft-cap must survive in the arithmetic type
+// Checks scale and soft-cap after conversion to the arithmetic type: 1e300 is infinite in float
 template <class T>
 void check_scoring(const Scoring& scoring) {
   const double scale = scoring.softmax_scale.value_or(1), cap = scoring.softcap;
@@ -39,6 +39,7 @@ void check_scoring(const Scoring& scoring) {
 
 template <class T>
 void check(const Problem<T>& problem) {
+  // Shapes
   const Shape &q = problem.Q.shape, &k = problem.K.shape, &v = problem.V.shape;
   require(q.D >= 1 && q.H >= 1 && v.D >= 1 && k.H >= 1,
           "[attention] heads and head dimensions must be at least 1; found q ", q, ", k ", k, ", v ", v);
@@ -49,6 +50,8 @@ void check(const Problem<T>& problem) {
   require(q.D == k.D, "[attention] q and k must have the same head dimension; found ", q.D, " and ", k.D);
   require(q.H % k.H == 0, "[attention] the query heads must be a multiple of the K/V heads; found ", q.H,
           " and ", k.H);
+
+  // Positions and scoring
   check_positions("q_positions", problem.q_positions, q.B, q.S);
   check_positions("kv_positions", problem.kv_positions, k.B, k.S);
   check_scoring<T>(problem.scoring);
@@ -57,7 +60,7 @@ void check(const Problem<T>& problem) {
 template <class T>
 Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q) {
   require(!problem.bias && !problem.allowed,
-          "[with_queries] a bias or boolean mask belongs to all rows; select its rows too");
+          "[with_queries] a bias or boolean mask has an entry for every query row; select its rows too");
   Problem<T> selected = problem;
   Q = select_rows(problem.Q, rows);
   selected.Q = Q;

@@ -4,15 +4,15 @@
 #include <optional>
 
 #include "reference/definition/mask.h"
-#include "reference/definition/tensor.h"
 #include "reference/definition/row_positions.h"
+#include "reference/definition/tensor.h"
 
 namespace ringattn {
 
-// How a score is made of q . k, and which scores count.
+// How scores are computed from q . k, and which keys are visible.
 struct Scoring {
-  std::optional<double> softmax_scale;  // default: 1 / sqrt(head_dim of q)
-  double softcap = 0;                   // c tanh(score / c); 0: none
+  std::optional<double> softmax_scale;  // factor of q . k; default: 1 / sqrt(head_dim of q)
+  double softcap = 0;                   // c: scores become c tanh(score / c); 0: none
   Mask mask;
 
   double scale(Index head_dim) const {
@@ -20,7 +20,7 @@ struct Scoring {
   }
 };
 
-// One number for each pair of query and key: (B, H, Sq, Skv); a stride of 0 repeats along its axis.
+// A view of one value for each pair of query and key, (B, H, Sq, Skv). A stride of 0 broadcasts along its axis.
 template <class T>
 struct PairView {
   const T* data = nullptr;
@@ -32,30 +32,30 @@ struct PairView {
   }
 };
 
-// Everything that determines attention.
+// The inputs of attention. Tensors are views: their owners must outlive the problem.
 template <class T>
 struct Problem {
-  TensorView<const T> Q;  // (B, Sq,  Hq,  D)
-  TensorView<const T> K;  // (B, Skv, Hkv, D)
-  TensorView<const T> V;  // (B, Skv, Hkv, Dv)
-  RowPositions q_positions;        // (B or 1, Sq)
-  RowPositions kv_positions;       // (B or 1, Skv)
+  TensorView<const T> Q;      // (B, Sq,  Hq,  D)
+  TensorView<const T> K;      // (B, Skv, Hkv, D)
+  TensorView<const T> V;      // (B, Skv, Hkv, Dv)
+  RowPositions q_positions;   // (B or 1, Sq)
+  RowPositions kv_positions;  // (B or 1, Skv)
   Scoring scoring;
-  PairView<T> bias;        // added to the score; optional
+  PairView<T> bias;        // added to the capped score; optional
   PairView<bool> allowed;  // false hides the pair; optional
 
   Index query_heads_per_kv_head() const { return Q.shape.H / K.shape.H; }
-  // Grouped heads: neighbouring query heads share a K/V head
+  // Grouped-query attention (arXiv:2305.13245): consecutive query heads share a K/V head
   Index kv_head(Index query_head) const { return query_head / query_heads_per_kv_head(); }
   Shape out_shape() const { return {Q.shape.B, Q.shape.S, Q.shape.H, V.shape.D}; }
 };
 
-// Throws BadInput with a sentence unless the shapes, tokens and scoring fit together
+// Throws BadInput unless shapes, positions and scoring are consistent
 template <class T>
 void check(const Problem<T>& problem);
 
-// The rows _rows_ of the queries against all keys: sampled rows and chunks of rows are problems like any
-// other. _Q_ keeps the selected rows and must outlive the result.
+// The same problem for the query rows _rows_ only, against all keys. The selected queries are stored in _Q_, which must
+// outlive the result. Throws BadInput if the problem has a bias or a boolean mask.
 template <class T>
 Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q);
 

@@ -6,7 +6,7 @@
 
 namespace ringattn {
 
-// A small generator of our own: the same numbers with every compiler, library and machine.
+// A small random number generator that gives the same numbers with every compiler, standard library and machine.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
@@ -20,17 +20,18 @@ class Random {
     return z ^ (z >> 31);
   }
 
-  // One of 0 .. n - 1
+  // An integer in 0 .. n - 1; nearly uniform, since n is far below 2^64
   std::int64_t below(std::int64_t n) {
     return static_cast<std::int64_t>(bits() % static_cast<std::uint64_t>(n));
   }
 
-  // In [0, 1), a multiple of 2^-53
+  // Uniform in [0, 1), a multiple of 2^-53
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
 
-  // Nearly normal, mean 0, variance 1: the sum of twelve uniform numbers less six. No logarithm and no
-  // cosine, whose last bit differs between libraries; a multiple of 2^-16, so exact in float.
+  // Nearly normal with mean 0 and variance 1: the sum of twelve uniform numbers, minus six. Uses no logarithm or
+  // cosine, whose last bits differ between libraries. A multiple of 2^-16, hence exact in float.
   double normal() {
+    // Each draw of 64 bits gives four uniform integers of 16 bits
     std::int64_t sum = 0;
     for (int draw = 0; draw < 3; ++draw)
       for (std::uint64_t four = bits(), i = 0; i < 4; ++i, four >>= 16)
@@ -42,7 +43,7 @@ class Random {
   std::uint64_t state_;
 };
 
-// A tensor of normal numbers, filled in the order (b, s, h, d)
+// A tensor of normal numbers, drawn in the order (b, s, h, d)
 template <class T>
 Tensor<T> normal_tensor(Shape shape, Random& random) {
   Tensor<T> tensor(shape);

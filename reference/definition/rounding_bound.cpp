@@ -7,6 +7,7 @@ namespace ringattn {
 
 namespace {
 
+// The largest Euclidean norm of a row
 template <class T>
 double largest_row_norm(const TensorView<const T>& tensor) {
   double largest = 0;
@@ -17,7 +18,7 @@ double largest_row_norm(const TensorView<const T>& tensor) {
   return std::sqrt(largest);
 }
 
-// |scale q . k| <= scale |q| |k|, and no more than the soft-cap
+// An upper bound of |S|: |scale q . k| <= |scale| |q| |k| (Cauchy and Schwarz), and at most the soft-cap
 template <class T>
 double largest_score(const Problem<T>& problem) {
   const double uncapped = std::abs(problem.scoring.scale(problem.Q.shape.D)) * largest_row_norm(problem.Q) *
@@ -30,8 +31,11 @@ double largest_score(const Problem<T>& problem) {
 template <class T>
 RoundingBound rounding_bound(const Problem<T>& problem, Dtype dtype) {
   constexpr double keys_in_tile = 512, lanes = 16;
+  // Unit roundoff of the arithmetic and of the storage type
   const double u = unit_roundoff(dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   const double stored = dtype == Dtype::f64 || dtype == Dtype::f32 ? 0 : unit_roundoff(dtype);
+
+  // tau = u (32 + d / 4 + 4 S + 2 sqrt(C) + C / 10)
   const double d = static_cast<double>(std::max(problem.Q.shape.D, problem.V.shape.D));
   const double C = static_cast<double>(problem.K.shape.S) / keys_in_tile + keys_in_tile / lanes + 4;
   const double tau = u * (32 + d / 4 + 4 * largest_score(problem) + 2 * std::sqrt(C) + C / 10);

@@ -31,27 +31,30 @@ namespace {
 
 void check_cu_seqlens(const char* name, const std::vector<std::int64_t>& cu, Index length) {
   require(!cu.empty() && cu.front() == 0, "[packed_positions] ", name,
-          " must begin with 0; write 0 as its first entry");
+          " must start with 0; insert 0 as its first entry");
   for (std::size_t n = 1; n < cu.size(); ++n)
     require(cu[n] >= cu[n - 1], "[packed_positions] ", name, " must not decrease; entry ", n, " is ", cu[n],
-            " after ", cu[n - 1]);
+            " after ", cu[n - 1], "; sort it");
   require(cu.back() == length, "[packed_positions] ", name, " must end with the sequence length ", length,
-          "; it ends with ", cu.back());
+          "; its last entry is ", cu.back(), "; correct the last entry");
 }
 
+// Assigns consecutive positions from _offset_ on, and the segment id _document_
 void place_document(std::span<RowPosition> rows, std::int64_t offset, std::int64_t document) {
   for (RowPosition& row_position : rows) row_position = {offset++, document};
 }
 
 }  // namespace
 
-PackedPositions packed_positions(const std::vector<std::int64_t>& cu_q, const std::vector<std::int64_t>& cu_kv,
-                           CausalAlign align, Index Sq, Index Skv) {
+PackedPositions packed_positions(const std::vector<std::int64_t>& cu_q,
+                                 const std::vector<std::int64_t>& cu_kv, CausalAlign align, Index Sq,
+                                 Index Skv) {
   check_cu_seqlens("cu_seqlens_q", cu_q, Sq);
   check_cu_seqlens("cu_seqlens_k", cu_kv, Skv);
-  require(cu_q.size() == cu_kv.size(),
-          "[packed_positions] cu_seqlens_q and cu_seqlens_k must name the same documents; found ",
-          cu_q.size() - 1, " and ", cu_kv.size() - 1);
+  require(
+      cu_q.size() == cu_kv.size(),
+      "[packed_positions] cu_seqlens_q and cu_seqlens_k must describe the same number of documents; found ",
+      cu_q.size() - 1, " and ", cu_kv.size() - 1, "; add empty documents to the shorter one");
 
   PackedPositions positions{RowPositions(1, Sq), RowPositions(1, Skv)};
   for (std::size_t n = 0; n + 1 < cu_q.size(); ++n) {
@@ -59,6 +62,8 @@ PackedPositions packed_positions(const std::vector<std::int64_t>& cu_q, const st
                q_length = static_cast<std::size_t>(cu_q[n + 1]) - q_begin;
     const auto kv_begin = static_cast<std::size_t>(cu_kv[n]),
                kv_length = static_cast<std::size_t>(cu_kv[n + 1]) - kv_begin;
+
+    // Positions restart at each document; only the queries are offset
     const auto document = static_cast<std::int64_t>(n);
     place_document(positions.q.of(0).subspan(q_begin, q_length),
                    causal_offset(align, static_cast<Index>(q_length), static_cast<Index>(kv_length)),

@@ -8,14 +8,14 @@
 
 namespace ringattn {
 
-// Where a row stands in its text, and to which document it belongs. Masks see nothing else of a row.
+// The position of a row in its document, and the id of that document. Masks depend on nothing else.
 struct RowPosition {
   std::int64_t position = 0;
   std::int64_t segment = 0;
   bool operator==(const RowPosition&) const = default;
 };
 
-// The tokens of a batch of sequences, (B, S); stored once where all sequences of the batch stand alike.
+// The positions of all rows of a batch, (B, S); stored once if all sequences have the same positions, (1, S).
 class RowPositions {
  public:
   RowPositions() = default;
@@ -25,16 +25,18 @@ class RowPositions {
   Index length() const { return length_; }
   Index sequences() const { return length_ == 0 ? 1 : static_cast<Index>(positions_.size()) / length_; }
 
-  // The tokens of sequence _b_ of the batch, (S)
-  std::span<RowPosition> of(Index b) { return {positions_.data() + start(b), static_cast<std::size_t>(length_)}; }
+  // The positions of sequence _b_, (S)
+  std::span<RowPosition> of(Index b) {
+    return {positions_.data() + start(b), static_cast<std::size_t>(length_)};
+  }
   std::span<const RowPosition> of(Index b) const {
     return {positions_.data() + start(b), static_cast<std::size_t>(length_)};
   }
 
-  // The tokens of the rows _rows_, in that order
+  // The positions of the rows _rows_ of each sequence, in that order
   RowPositions select(const std::vector<Index>& rows) const;
 
-  // The tokens of sequence _b_ alone
+  // The positions of sequence _b_ as a batch of one, (1, S)
   RowPositions sequence(Index b) const;
 
   Index bytes() const { return static_cast<Index>(positions_.size() * sizeof(RowPosition)); }
@@ -47,23 +49,27 @@ class RowPositions {
   std::vector<RowPosition> positions_;
 };
 
-// Rows 0 .. length - 1 of one document: row i stands at position i + offset.
+// Rows 0 .. length - 1 of one document: row i has position i + offset.
 RowPositions consecutive_positions(Index length, std::int64_t offset = 0);
 
+// How queries and keys of different lengths are aligned.
 enum class CausalAlign { bottom_right, top_left };
 
-// How far the queries are shifted against the keys: bottom-right lets the last query see the last key.
+// The offset added to the position of each query. bottom_right: the last query and the last key have the same position;
+// top_left: the first query and the first key do.
 constexpr std::int64_t causal_offset(CausalAlign align, Index Sq, Index Skv) {
   return align == CausalAlign::bottom_right ? Skv - Sq : 0;
 }
 
-// Packed documents: document n has the rows [cu_seqlens[n], cu_seqlens[n + 1]).
-// Positions restart in each document, where queries and keys are aligned anew.
+// Several documents packed into one sequence: document n has the rows [cu_seqlens[n], cu_seqlens[n + 1]).
+// Positions restart at each document, and the alignment is applied to each document separately.
 struct PackedPositions {
   RowPositions q, kv;
 };
+
+// Throws BadInput unless both lists start with 0, do not decrease, end with Sq and Skv, and have the same length
 PackedPositions packed_positions(const std::vector<std::int64_t>& cu_seqlens_q,
-                           const std::vector<std::int64_t>& cu_seqlens_kv, CausalAlign align, Index Sq,
-                           Index Skv);
+                                 const std::vector<std::int64_t>& cu_seqlens_kv, CausalAlign align, Index Sq,
+                                 Index Skv);
 
 }  // namespace ringattn

@@ -6,8 +6,8 @@
 
 namespace ringattn {
 
-// _count_ of N rows, ascending, all of them where there are not more: the first and the last, the borders of
-// the devices' shards as far as half of the count goes, the rest at random.
+// A sample of min(count, N) distinct rows out of N, in ascending order: the first and the last row; first and last rows
+// of the devices' shards, up to half of the sample; the others at random.
 std::vector<Index> sample_rows(Index N, Index count, Layout layout, int devices, std::uint64_t seed);
 
 }  // namespace ringattn

@@ -16,7 +16,7 @@ using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>
 template <class T>
 using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-// Extent of a tensor: batch, sequence, heads, head dimension.
+// The extents of a tensor: batch, sequence, heads, head dimension.
 struct Shape {
   Index B = 0, S = 0, H = 0, D = 0;
 
@@ -28,14 +28,15 @@ inline std::ostream& operator<<(std::ostream& os, const Shape& s) {
   return os << "(" << s.B << ", " << s.S << ", " << s.H << ", " << s.D << ")";
 }
 
-// The order in which the axes lie in memory, outermost first.
+// The order of the axes in memory, outermost first.
 enum class Axes { bshd, bhsd, sbhd };
 
-// Distance in elements between neighbours along each axis.
+// The distance in memory between neighbours along each axis, in elements.
 struct Strides {
   Index B = 0, S = 0, H = 0, D = 1;
 };
 
+// The strides of a tensor without gaps
 inline Strides strides_of(const Shape& s, Axes axes) {
   switch (axes) {
     case Axes::bhsd:
@@ -48,19 +49,19 @@ inline Strides strides_of(const Shape& s, Axes axes) {
   return {s.S * s.H * s.D, s.H * s.D, s.D, 1};
 }
 
-// One head of one sequence, (S, D), as a matrix on the tensor's own memory; any strides.
+// One head of one sequence, (S, D): a matrix view of the memory of a tensor with any strides.
 template <class T>
 using StridedHead =
     Eigen::Map<std::conditional_t<std::is_const_v<T>, const Matrix<std::remove_const_t<T>>, Matrix<T>>,
                Eigen::Unaligned, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
 
-// The same where the elements of a row are neighbours, which matrix products want.
+// The same if the elements of a row are contiguous, as matrix products require to run without a copy.
 template <class T>
 using Head =
     Eigen::Map<std::conditional_t<std::is_const_v<T>, const Matrix<std::remove_const_t<T>>, Matrix<T>>,
                Eigen::Unaligned, Eigen::OuterStride<>>;
 
-// A tensor (B, S, H, D) that somebody else owns, with any strides.
+// A non-owning view of a tensor (B, S, H, D), with any strides.
 template <class T>
 struct TensorView {
   T* data = nullptr;
@@ -76,7 +77,7 @@ struct TensorView {
   operator TensorView<const T>() const requires(!std::is_const_v<T>) { return {data, shape, strides}; }
 };
 
-// A tensor (B, S, H, D) that owns its memory, zero at first, without gaps, aligned to 64 bytes.
+// A tensor (B, S, H, D) that owns its memory: initially zero, without gaps, aligned to 64 bytes.
 template <class T>
 class Tensor {
  public:
@@ -93,6 +94,8 @@ class Tensor {
 
   T& operator()(Index b, Index s, Index h, Index d) { return view()(b, s, h, d); }
   const T& operator()(Index b, Index s, Index h, Index d) const { return view()(b, s, h, d); }
+
+  // Head h of sequence b, (S, D)
   Head<T> head(Index b, Index h) {
     return {data() + offset(b, h), shape_.S, shape_.D, Eigen::OuterStride<>(strides_.S)};
   }
@@ -113,13 +116,13 @@ class Tensor {
   std::vector<T, Eigen::aligned_allocator<T>> elements_;
 };
 
-// One number for each query row: (B, S, H, 1), stored as (B, H, S).
+// A tensor of one value for each row and head: (B, S, H, 1), stored as (B, H, S).
 template <class T>
 Tensor<T> row_tensor(Index B, Index S, Index H) {
   return Tensor<T>({B, S, H, 1}, Axes::bhsd);
 }
 
-// The rows _rows_ of a tensor, in that order, as a tensor of their own
+// Copies the rows _rows_ of a tensor, in that order, to a new tensor (gather)
 template <class T>
 Tensor<std::remove_const_t<T>> select_rows(const TensorView<T>& source, const std::vector<Index>& rows,
                                            Axes axes = Axes::bshd) {
@@ -132,7 +135,7 @@ Tensor<std::remove_const_t<T>> select_rows(const TensorView<T>& source, const st
   return selected;
 }
 
-// The inverse: the rows of _source_ go to the rows _rows_ of _target_
+// The inverse: copies row i of _source_ to row rows[i] of _target_ (scatter)
 template <class T>
 void scatter_rows(const Tensor<T>& source, const std::vector<Index>& rows, Tensor<T>& target) {
   const Shape& s = source.shape();
@@ -142,7 +145,7 @@ void scatter_rows(const Tensor<T>& source, const std::vector<Index>& rows, Tenso
         target.head(b, h).row(rows[static_cast<std::size_t>(i)]) = source.head(b, h).row(i);
 }
 
-// The same numbers in another type
+// A copy with another element type
 template <class To, class From>
 Tensor<To> converted(const TensorView<From>& source, Axes axes = Axes::bshd) {
   Tensor<To> target(source.shape, axes);

@@ -6,17 +6,17 @@
 
 namespace ringattn {
 
-// JSON whose fields keep the order in which they were written.
+// JSON whose objects keep their fields in insertion order.
 using Json = nlohmann::ordered_json;
 
-// x, or one of the strings "-inf", "inf" and "nan", for which JSON has no numbers
+// x, or one of the strings "-inf", "inf" and "nan": JSON has no numbers for them
 Json number(double x);
 
-// The value as a text people can read: two blanks a level, a newline at the end. Bytes that are not UTF-8
-// become U+FFFD.
+// The value as indented text: two spaces for each level, a newline at the end. Bytes that are not valid UTF-8 become
+// U+FFFD.
 std::string pretty(const Json& value);
 
-// Text in double quotes, on one line whatever it holds
+// Text in double quotes, with control characters escaped: always one line
 std::string in_quotes(std::string_view text);
 
 }  // namespace ringattn

@@ -19,7 +19,7 @@ std::optional<double> to_number(const Json& value) {
   return {};
 }
 
-// The value as a sentence can hold it
+// The value, short enough for an error message
 std::string shortened(const Json& value) {
   const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
   return text.size() <= 60 ? text : "a long JSON " + std::string(value.type_name());
@@ -29,18 +29,18 @@ std::string shortened(const Json& value) {
 
 JsonFields::JsonFields(std::string_view text, std::string error_prefix, std::string what_to_do)
     : error_prefix_(std::move(error_prefix)), what_to_do_(std::move(what_to_do)) {
-  // No field holds more than a list or an object of plain values
+  // Fields are plain values, or lists or objects of plain values. The limit protects the parser from deep recursion
   const auto not_deep = [&](int depth, Json::parse_event_t, Json&) {
-    require(depth <= 2, error_prefix_, "a JSON object must nest at most 2 levels; it goes deeper; ", what_to_do_);
+    require(depth <= 2, error_prefix_, "a JSON object must nest at most 2 levels; found more; ", what_to_do_);
     return true;
   };
   try {
     object_ = Json::parse(text, not_deep);
   } catch (const Json::exception&) {
-    throw BadInput(error_prefix_ + "a JSON object is wanted; this is no JSON; " + what_to_do_);
+    throw BadInput(error_prefix_ + "the text must be a JSON object; it is not valid JSON; " + what_to_do_);
   }
-  require(object_.is_object(), error_prefix_, "a JSON object is wanted; found a JSON ", object_.type_name(), "; ",
-          what_to_do_);
+  require(object_.is_object(), error_prefix_, "the text must be a JSON object; found a JSON ",
+          object_.type_name(), "; ", what_to_do_);
 }
 
 void JsonFields::fail(const char* key, const std::string& what) const {
@@ -55,7 +55,7 @@ const Json& JsonFields::field(const char* key) const {
 }
 
 std::string JsonFields::string(const char* key) const {
-  if (!field(key).is_string()) fail(key, "a text");
+  if (!field(key).is_string()) fail(key, "a string");
   return field(key).get<std::string>();
 }
 
@@ -97,9 +97,9 @@ std::vector<double> JsonFields::numbers(const char* key) const {
 
 std::vector<std::string> JsonFields::strings(const char* key) const {
   std::vector<std::string> list;
-  if (!field(key).is_array()) fail(key, "a list of texts");
+  if (!field(key).is_array()) fail(key, "a list of strings");
   for (const Json& value : field(key)) {
-    if (!value.is_string()) fail(key, "a list of texts");
+    if (!value.is_string()) fail(key, "a list of strings");
     list.push_back(value.get<std::string>());
   }
   return list;
@@ -107,9 +107,9 @@ std::vector<std::string> JsonFields::strings(const char* key) const {
 
 std::vector<std::pair<std::string, std::string>> JsonFields::string_map(const char* key) const {
   std::vector<std::pair<std::string, std::string>> list;
-  if (!field(key).is_object()) fail(key, "an object of texts");
+  if (!field(key).is_object()) fail(key, "an object of strings");
   for (const auto& [name, value] : field(key).items()) {
-    if (!value.is_string()) fail(key, "an object of texts");
+    if (!value.is_string()) fail(key, "an object of strings");
     list.emplace_back(name, value.get<std::string>());
   }
   return list;

@@ -9,10 +9,11 @@
 
 namespace ringattn {
 
-// The fields of a JSON object that somebody else wrote. Each is asked for by its name and what it must be;
-// where it is missing or something else, BadInput says so, with _error_prefix_ in front and what to do behind.
+// Typed access to the fields of a JSON object from an untrusted source. Each function throws BadInput if the field is
+// missing or has another type or value; the message starts with _error_prefix_ and ends with _what_to_do_.
 class JsonFields {
  public:
+  // Throws BadInput unless the text is one JSON object, nested at most 2 levels deep
   JsonFields(std::string_view text, std::string error_prefix, std::string what_to_do);
 
   bool has(const char* key) const { return object_.contains(key); }
@@ -26,7 +27,7 @@ class JsonFields {
   std::vector<std::string> strings(const char* key) const;
   std::vector<std::pair<std::string, std::string>> string_map(const char* key) const;
 
-  // Throws BadInput: the field _key_ must be _what_
+  // Throws BadInput with the rule that the field _key_ must be _what_
   [[noreturn]] void fail(const char* key, const std::string& what) const;
 
  private:

@@ -17,34 +17,34 @@ namespace {
 constexpr std::string_view signature = "\x93NUMPY";
 constexpr std::uint64_t max_header_bytes = 1 << 20;
 
-// Fills a span with the bytes from an offset on
+// Fills _into_ with the bytes of the file from _offset_ on
 using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
-// How the numbers lie in the file
+// The type of the numbers in the file
 struct NumberFormat {
   Dtype dtype;
-  Index bytes;  // of one
+  Index bytes;  // per number
 };
 
+// The type that the descr of a header names, such as "<f4"
 NumberFormat number_format(const std::string& descr, const std::string& error_prefix) {
   constexpr std::pair<const char*, NumberFormat> known[] = {{"<f8", {Dtype::f64, 8}},
-                                                       {"<f4", {Dtype::f32, 4}},
-                                                       {"<f2", {Dtype::f16, 2}},
-                                                       {"<i8", {Dtype::i64, 8}},
-                                                       {"<i4", {Dtype::i64, 4}}};
+                                                            {"<f4", {Dtype::f32, 4}},
+                                                            {"<f2", {Dtype::f16, 2}},
+                                                            {"<i8", {Dtype::i64, 8}},
+                                                            {"<i4", {Dtype::i64, 4}}};
   for (const auto& [name, numbers] : known)
     if (descr == name) return numbers;
   require(descr != "|V2" && descr != "<V2" && descr != "V2" && descr != "bfloat16", error_prefix,
-          "numpy's format has no bf16; found ", in_quotes(descr),
-          ", two bytes without a meaning; save bf16 as safetensors");
-  require(descr.empty() || descr.front() != '>', error_prefix,
-          "numbers must have their least significant byte first; found ", in_quotes(descr),
-          "; convert them with astype(array.dtype.newbyteorder('<'))");
+          "numbers must be f8, f4, f2, i8 or i4; found ", in_quotes(descr),
+          ", two bytes of unknown type, since .npy has no bf16; save bf16 as safetensors");
+  require(descr.empty() || descr.front() != '>', error_prefix, "numbers must be little-endian; found ",
+          in_quotes(descr), "; convert them with astype(array.dtype.newbyteorder('<'))");
   throw BadInput(error_prefix + "numbers must be f8, f4, f2, i8 or i4; found " + in_quotes(descr) +
                  "; convert the array with astype");
 }
 
-// The product of the extents; throws BadInput unless that many numbers fill the _data_bytes_
+// The product of the extents, without overflow; throws BadInput unless that many numbers take _data_bytes_ bytes
 Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_t data_bytes,
                const std::string& error_prefix) {
   const auto numbers = static_cast<Index>(data_bytes / static_cast<std::uint64_t>(number_bytes));
@@ -57,13 +57,13 @@ Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_
     if (fits) count *= extent;
   }
   require(fits && static_cast<std::uint64_t>(count * number_bytes) == data_bytes, error_prefix,
-          "the numbers must fill the file; the shape in the header wants ",
-          fits ? std::to_string(count * number_bytes) : "more", " bytes, and ", data_bytes,
-          " follow it; is the file truncated?");
+          "the numbers must fill the file; the shape in the header requires ",
+          fits ? std::to_string(count * number_bytes) : "more", " bytes, the file has ", data_bytes,
+          "; it may be truncated: write it again");
   return count;
 }
 
-// The first index varies fastest in the file; here the last one does
+// Converts Fortran order, in which the first index varies fastest, to C order
 std::vector<std::byte> in_c_order(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
                                   Index count, Index bytes) {
   std::vector<std::byte> reordered(numbers.size());
@@ -80,6 +80,7 @@ std::vector<std::byte> in_c_order(const std::vector<std::byte>& numbers, const s
   return reordered;
 }
 
+// i4 to i64
 std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& numbers, Index count) {
   std::vector<std::byte> wide(static_cast<std::size_t>(count) * sizeof(std::int64_t));
   for (std::size_t n = 0; n < static_cast<std::size_t>(count); ++n) {
@@ -91,7 +92,7 @@ std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& numbers, Ind
   return wide;
 }
 
-// The bytes before the header: signature, version, length. The length has two bytes in version 1.0, else four
+// The bytes before the header: signature, version, header length. The length takes two bytes in version 1.0, else four
 struct Preamble {
   std::uint64_t header_at = 0, header_bytes = 0;
 };
@@ -100,26 +101,28 @@ Preamble read_preamble(std::uint64_t size, const std::string& error_prefix, cons
   constexpr std::uint64_t shortest = 10;
   std::array<unsigned char, 12> bytes{};
   require(size >= shortest, error_prefix, "a .npy file has at least ", shortest, " bytes; found ", size,
-          "; is the file truncated?");
+          "; it may be truncated: write it again");
   read_bytes(0, std::as_writable_bytes(std::span(bytes)).first(std::min<std::uint64_t>(size, bytes.size())));
   require(std::memcmp(bytes.data(), signature.data(), signature.size()) == 0, error_prefix,
-          "a .npy file begins with the signature of numpy; found another; save the array with numpy.save");
+          "a .npy file must start with the signature \"\\x93NUMPY\"; found other bytes; save the array with "
+          "numpy.save");
   const int major = bytes[6];
-  require(major >= 1 && major <= 3, error_prefix, "versions 1.0 to 3.0 of the format are known; found ", major, ".",
+  require(major >= 1 && major <= 3, error_prefix, "the version must be 1.0 to 3.0; found ", major, ".",
           int{bytes[7]}, "; save the array with numpy.save");
 
   Preamble preamble{major == 1 ? 10u : 12u, 0};
   for (std::uint64_t at = preamble.header_at; at-- > 8;)
     preamble.header_bytes = preamble.header_bytes << 8 | bytes[at];
   require(size >= preamble.header_at && preamble.header_bytes <= size - preamble.header_at, error_prefix,
-          "the header must lie inside the file; it claims ", preamble.header_bytes, " bytes of ", size,
-          "; is the file truncated?");
+          "the header must lie inside the file; its length is ", preamble.header_bytes,
+          " bytes, the file has ", size, "; it may be truncated: write it again");
   require(preamble.header_bytes <= max_header_bytes, error_prefix, "the header must have at most ",
-          max_header_bytes, " bytes; it claims ", preamble.header_bytes,
+          max_header_bytes, " bytes; its length is ", preamble.header_bytes,
           "; save the array with numpy.save");
   return preamble;
 }
 
+// Reads an array from any source of _size_ bytes: checks everything that the header claims before memory is allocated
 StoredTensor read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   const auto [header_at, header_bytes] = read_preamble(size, error_prefix, read_bytes);
   std::string text(header_bytes, '\0');
@@ -129,6 +132,7 @@ StoredTensor read(std::uint64_t size, const std::string& error_prefix, const Rea
   const std::uint64_t data_at = header_at + header_bytes, data_bytes = size - data_at;
   const Index count = count_of(header.shape, numbers.bytes, data_bytes, error_prefix);
 
+  // Read the numbers, then convert order and type
   StoredTensor tensor{numbers.dtype, header.shape, std::vector<std::byte>(data_bytes)};
   read_bytes(data_at, tensor.bytes);
   if (header.fortran_order) tensor.bytes = in_c_order(tensor.bytes, header.shape, count, numbers.bytes);

@@ -10,21 +10,22 @@ namespace ringattn {
 
 namespace {
 
-// Reads the few things of Python's notation that such a header is made of, from left to right
+// A parser for the subset of Python literals that occurs in headers: strings, booleans and tuples of integers.
 class PythonLiteralParser {
  public:
-  PythonLiteralParser(std::string_view text, const std::string& error_prefix) : rest_(text), error_prefix_(error_prefix) {}
+  PythonLiteralParser(std::string_view text, const std::string& error_prefix)
+      : rest_(text), error_prefix_(error_prefix) {}
 
-  // Whether _token_ comes next; if so, steps over it
-  bool accept(std::string_view row_position) {
+  // Skips _token_ and returns true if it comes next
+  bool accept(std::string_view token) {
     skip_blanks();
-    if (rest_.substr(0, row_position.size()) != row_position) return false;
-    rest_.remove_prefix(row_position.size());
+    if (rest_.substr(0, token.size()) != token) return false;
+    rest_.remove_prefix(token.size());
     return true;
   }
 
-  void expect(std::string_view row_position) {
-    if (!accept(row_position)) fail(in_quotes(row_position));
+  void expect(std::string_view token) {
+    if (!accept(token)) fail(in_quotes(token));
   }
 
   bool at_end() {
@@ -32,12 +33,12 @@ class PythonLiteralParser {
     return rest_.empty();
   }
 
-  // 'text', in single or in double quotes
+  // A string in single or double quotes, without escapes
   std::string string() {
     const char quote = accept("'") ? '\'' : '"';
-    if (quote == '"' && !accept("\"")) fail("a text in quotes");
+    if (quote == '"' && !accept("\"")) fail("a string in quotes");
     const std::size_t end = rest_.find(quote);
-    if (end == std::string_view::npos) fail("the end of a text");
+    if (end == std::string_view::npos) fail("the closing quote of a string");
     const std::string found(rest_.substr(0, end));
     rest_.remove_prefix(end + 1);
     return found;
@@ -49,7 +50,7 @@ class PythonLiteralParser {
     return false;
   }
 
-  // (), (3,), (3, 4)
+  // A tuple: (), (3,), (3, 4)
   std::vector<Index> extents() {
     std::vector<Index> found;
     expect("(");
@@ -64,9 +65,8 @@ class PythonLiteralParser {
 
   [[noreturn]] void fail(const std::string& wanted) {
     constexpr std::size_t shown = 24;
-    throw BadInput(error_prefix_ + "the header must be a dictionary as numpy writes it; " + wanted +
-                   " is wanted where it reads " + in_quotes(rest_.substr(0, shown)) +
-                   "; save the array with numpy.save");
+    throw BadInput(error_prefix_ + "the header must be a dictionary as numpy writes it; expected " + wanted +
+                   ", found " + in_quotes(rest_.substr(0, shown)) + "; save the array with numpy.save");
   }
 
  private:
@@ -104,8 +104,8 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& error_prefi
     else if (key == "shape")
       header.shape = parser.extents();
     else
-      parser.fail("one of descr, fortran_order and shape instead of " + in_quotes(key));
-    require(seen.insert(key).second, error_prefix, "the header must say everything once; found ", key,
+      parser.fail("descr, fortran_order or shape instead of the key " + in_quotes(key));
+    require(seen.insert(key).second, error_prefix, "each key of the header must occur once; found ", key,
             " twice; save the array with numpy.save");
     if (parser.accept(",")) continue;
     parser.expect("}");
@@ -113,7 +113,7 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& error_prefi
   }
   if (!parser.at_end()) parser.fail("the end of the header");
   require(seen.size() == 3, error_prefix,
-          "the header must have descr, fortran_order and shape; one is missing; save the array with "
+          "the header must have the keys descr, fortran_order and shape; one is missing; save the array with "
           "numpy.save");
   return header;
 }

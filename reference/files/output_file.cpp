@@ -14,8 +14,8 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void throw_write_error(const fs::path& target, const std::string& found) {
-  throw BadInput("[output] a file must be writable; " + in_quotes(target.string()) + ": " + found +
-                 "; give another path");
+  throw BadInput("[output] the output file must be writable; " + in_quotes(target.string()) + ": " + found +
+                 "; choose another path");
 }
 
 }  // namespace
@@ -25,12 +25,13 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
   const fs::file_status before = fs::status(path, error);
   if (path.empty()) throw_write_error(path, "the path is empty");
   if (fs::is_directory(before)) throw_write_error(path, "this is a directory");
-  if (fs::exists(before) && access(path.c_str(), W_OK) != 0) throw_write_error(path, "it must not be written");
+  if (fs::exists(before) && access(path.c_str(), W_OK) != 0) throw_write_error(path, "it is write-protected");
 
+  // Devices and pipes are opened directly, all other targets through a temporary file
   if (fs::exists(before) && !fs::is_regular_file(before)) {
     stream_.open(path, std::ios::binary);
   } else {
-    // A symbolic link stays one: the file that it names is replaced
+    // Keep a symbolic link: replace the file to which it points
     if (fs::exists(before)) target_ = fs::canonical(path, error);
     try {
       temporary_.emplace(target_.parent_path());
@@ -45,7 +46,7 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
 
 void OutputFile::commit() {
   stream_.close();
-  if (stream_.fail()) throw_write_error(target_, "not all of it could be written (is the disk full?)");
+  if (stream_.fail()) throw_write_error(target_, "not all of it could be written, the disk may be full");
   try {
     if (temporary_) temporary_->rename_to(target_);
   } catch (const std::system_error& failure) {

@@ -8,18 +8,18 @@
 
 namespace ringattn {
 
-// A file that is written whole or not at all: what is streamed here goes to a temporary file beside the
-// target, which takes its name at the end. Until then, and after any failure, the target is what it was.
-// Construct it before long work: a path that cannot be written is found out at once. Devices and pipes are
-// written directly.
+// A file that is written completely or not at all. The stream writes to a temporary file in the same directory, which
+// commit() renames to the target. Until then, and after any failure, the target is unchanged.
+// Construct it before long computations: a path that cannot be written is reported at once.
+// Devices and pipes are written directly.
 class OutputFile {
  public:
-  // Throws BadInput where the path cannot be written
+  // Throws BadInput if the path cannot be written
   explicit OutputFile(const std::filesystem::path& path);
 
   std::ostream& stream() { return stream_; }
 
-  // The file is complete. Throws BadInput where not all of it could be written
+  // Completes the file. Throws BadInput if not all of it could be written
   void commit();
 
  private:

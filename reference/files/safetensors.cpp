@@ -17,20 +17,23 @@ namespace {
 
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the limit of the format
 
-// Fills a span with the bytes from an offset on
+// Fills _into_ with the bytes of the file from _offset_ on
 using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
+// Reads a file from any source of _size_ bytes: checks everything that the header claims before memory is allocated
 SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   std::uint64_t header_bytes = 0;
   require(size >= sizeof header_bytes, error_prefix, "a safetensors file has at least 8 bytes; found ", size,
-          "; is the file truncated?");
+          "; it may be truncated: write it again");
   read_bytes(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
   const std::uint64_t after_length = size - sizeof header_bytes;
-  require(header_bytes <= after_length, error_prefix, "the header must lie inside the file; it claims ",
-          header_bytes, " bytes of ", after_length, "; is the file truncated?");
+  require(header_bytes <= after_length, error_prefix, "the header must lie inside the file; its length is ",
+          header_bytes, " bytes, the file has ", after_length,
+          " bytes after the length; it may be truncated: write it again");
   require(header_bytes <= max_header_bytes, error_prefix, "the header must have at most ", max_header_bytes,
-          " bytes; it claims ", header_bytes, "; is this a safetensors file?");
+          " bytes; its length is ", header_bytes, "; use a safetensors file");
 
+  // Parse the header, then read the tensors
   std::string text(header_bytes, '\0');
   read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
   SafetensorsHeader header = parse_header(text, after_length - header_bytes, error_prefix);
@@ -64,7 +67,7 @@ void write_bytes(std::ostream& stream, std::span<const std::byte> bytes) {
 const StoredTensor& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors.find(name);
   require(found != tensors.end(), "[read_safetensors] the file must have a tensor ", in_quotes(name),
-          "; it has ", names_of(tensors), "; add or rename it");
+          "; found ", names_of(tensors), "; add or rename it");
   return found->second;
 }
 
@@ -86,6 +89,7 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {
 }
 
 void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
+  // Sort the tensors by the width of their numbers, and assign offsets
   SafetensorsHeader header{{}, file.metadata};
   for (const auto& [name, tensor] : file.tensors)
     header.tensors.push_back({name, tensor.dtype, tensor.shape});
@@ -99,6 +103,7 @@ void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
     entry.end = filled += file.at(entry.name).bytes.size();
   }
 
+  // Header length, header, bytes
   const std::string text = header_text(header);
   const std::uint64_t header_bytes = text.size();
   write_bytes(stream, std::as_bytes(std::span(&header_bytes, 1)));

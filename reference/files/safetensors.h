@@ -11,28 +11,31 @@
 
 namespace ringattn {
 
-// The content of a safetensors file (https://github.com/huggingface/safetensors): 8 bytes that say how long
-// the header is, least significant byte first; the header, JSON; the bytes of the tensors.
+// The contents of a safetensors file (https://github.com/huggingface/safetensors):
+//
+//   header length, u64, little-endian | header, JSON | bytes of the tensors, without gaps
 struct SafetensorsFile {
   std::map<std::string, StoredTensor> tensors;
   std::map<std::string, std::string> metadata;
 
   bool has(const std::string& name) const { return tensors.count(name) > 0; }
-  // The tensor of that name; throws BadInput with the names there are
+
+  // The tensor _name_; throws BadInput, with a list of the existing names, if there is none
   const StoredTensor& at(const std::string& name) const;
-  // The same, removed from here, so that its bytes go when the caller has converted them
+
+  // The same, moved out of the file, so that the caller can free its bytes after conversion
   StoredTensor take(const std::string& name);
 
   bool operator==(const SafetensorsFile&) const = default;
 };
 
-// Both throw BadInput, with one sentence, for anything but a whole and truthful safetensors file
+// Both throw BadInput unless the file is complete and its header is consistent
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes);
 
-// Wide numbers first, so that every tensor is aligned. A stream that fails says so in its state.
+// Writes tensors with wide numbers first, so that every tensor is aligned. Errors are reported by the stream state.
 void write_safetensors(std::ostream& stream, const SafetensorsFile& file);
-// The file at _path_ is whole afterwards, or what it was where BadInput is thrown
+// Writes the file completely, or leaves it unchanged and throws BadInput
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
 }  // namespace ringattn

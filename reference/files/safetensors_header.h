@@ -10,26 +10,27 @@
 
 namespace ringattn {
 
-// What the header of a safetensors file says of one tensor.
+// The entry of one tensor in the header of a safetensors file.
 struct TensorEntry {
   std::string name;
   Dtype dtype = Dtype::f32;
   std::vector<Index> shape;
-  std::uint64_t begin = 0, end = 0;  // of its bytes, counted from the first byte after the header
+  std::uint64_t begin = 0, end = 0;  // byte offsets, relative to the end of the header
 };
 
-// The header: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"key":
-// "value"}}
+// The header, in the file a JSON object:
+//   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"key": "value"}}
 struct SafetensorsHeader {
-  std::vector<TensorEntry> tensors;  // in the order of their bytes
+  std::vector<TensorEntry> tensors;  // in the order of their offsets
   std::map<std::string, std::string> metadata;
 };
 
-// Throws BadInput, in a sentence that begins with _error_prefix_, unless the tensors fill the _data_bytes_ exactly,
-// one after the other. What it returns is safe to allocate: no tensor is larger than the data.
-SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes, const std::string& error_prefix);
+// Parses a header. Throws BadInput, with _error_prefix_ at the start of the message, unless the tensors fill the
+// _data_bytes_ bytes of data exactly, without gaps or overlaps. So no tensor of the result is larger than the file.
+SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes,
+                               const std::string& error_prefix);
 
-// The inverse, padded with blanks to a multiple of 8 bytes
+// The inverse, padded with spaces to a multiple of 8 bytes
 std::string header_text(const SafetensorsHeader& header);
 
 }  // namespace ringattn

@@ -9,7 +9,7 @@
 
 namespace ringattn {
 
-static_assert(std::endian::native == std::endian::little, "files hold the least significant byte first");
+static_assert(std::endian::native == std::endian::little, "files are little-endian; this machine is not");
 
 namespace {
 
@@ -61,8 +61,7 @@ void check_rank(const std::string& name, const StoredTensor& stored, bool rank_f
           text_of(stored.shape), ", of rank ", stored.shape.size(), "; reshape it");
   for (const Index extent : stored.shape)
     require(extent >= 1, "[read_safetensors] ", in_quotes(name),
-            " must have extents of at least 1; its shape is ", text_of(stored.shape),
-            "; leave out empty tensors");
+            " must have extents of at least 1; its shape is ", text_of(stored.shape), "; omit empty tensors");
 }
 
 template <class T>
@@ -70,7 +69,7 @@ void check_float(const std::string& name, const StoredTensor& stored) {
   require(stored.dtype != Dtype::i64, "[read_safetensors] ", in_quotes(name),
           " must hold floating-point numbers; found i64; store it as f64, f32, bf16 or f16");
   require(bytes_per_element(stored.dtype) <= Index{sizeof(T)}, "[read_safetensors] ", in_quotes(name),
-          " must not be wider than the arithmetic; found f64 for arithmetic in f32; store all tensors as one "
+          " must not be wider than the arithmetic; found f64 for arithmetic in f32; store all tensors in one "
           "dtype");
 }
 
@@ -79,7 +78,7 @@ void check_integer(const std::string& name, const StoredTensor& stored) {
           ringattn::name(stored.dtype), "; store it as i64");
 }
 
-// Calls f(byte offset of the element in a file with the order _axes_, b, s, h, d) for each element
+// Calls f(byte offset in a file with the axis order _axes_, b, s, h, d) for each element
 template <class F>
 void for_each_element(const Shape& shape, Axes axes, Index element_bytes, F&& f) {
   const Strides at = strides_of(shape, axes);
@@ -91,6 +90,7 @@ void for_each_element(const Shape& shape, Axes axes, Index element_bytes, F&& f)
           f((b * at.B + s * at.S + h * at.H + d) * element_bytes, b, s, h, d);
 }
 
+// Copies all elements from the file representation to _target_
 template <class T>
 void decode(const StoredTensor& stored, Axes axes, const TensorView<T>& target) {
   with_storage_type(stored.dtype, [&]<class Storage>(std::type_identity<Storage>) {
@@ -103,6 +103,7 @@ void decode(const StoredTensor& stored, Axes axes, const TensorView<T>& target) 
   });
 }
 
+// The file representation of _source_, each element rounded once
 template <class T>
 StoredTensor encode(const TensorView<const T>& source, Dtype dtype, Axes axes) {
   StoredTensor stored{dtype, extents_of(source.shape, axes), {}};
@@ -127,9 +128,9 @@ StoredTensor encode_integers(const std::int64_t* first, std::vector<Index> exten
 }
 
 [[noreturn]] void throw_not_finite(const std::string& name, double x, const std::vector<Index>& index) {
-  throw BadInput("[input] every number must be finite; " + in_quotes(name) + " has " +
+  throw BadInput("[input] all numbers must be finite; " + in_quotes(name) + " has " +
                  number(x).get<std::string>() + " at (b, s, h, d) = " + text_of(index) +
-                 "; mend what made it");
+                 "; correct the source of the data");
 }
 
 }  // namespace
@@ -176,8 +177,9 @@ StoredTensor stored_tensor(const TensorView<const T>& tensor, Dtype dtype, Axes 
 
 template <class T>
 StoredTensor stored_row_tensor(const TensorView<const T>& rows, Dtype dtype) {
-  require(rows.shape.D == 1, "[write_safetensors] a row tensor has one number for each row; found shape ",
-          rows.shape);
+  require(rows.shape.D == 1,
+          "[write_safetensors] a row tensor must have one number for each row; found shape ", rows.shape,
+          "; pass a tensor of shape (B, S, H, 1)");
   StoredTensor stored = encode(rows, dtype, Axes::bhsd);
   stored.shape.pop_back();
   return stored;

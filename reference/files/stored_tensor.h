@@ -10,8 +10,7 @@
 
 namespace ringattn {
 
-// A tensor as a file holds it: any rank, row-major, its numbers in their storage type, least significant byte
-// first.
+// A tensor as stored in a file: any rank, row-major, numbers in their storage type, little-endian.
 struct StoredTensor {
   Dtype dtype = Dtype::f32;
   std::vector<Index> shape;      // extents, outermost first; empty: a single number
@@ -20,11 +19,10 @@ struct StoredTensor {
   bool operator==(const StoredTensor&) const = default;
 };
 
-// ---- From the file into memory: numbers may become wider, never narrower -----
-// _name_ is what the sentence calls the tensor where BadInput is thrown: another rank, another type, an
-// extent of 0.
+// ---- From file to memory: numbers may be widened, never narrowed ---------------
+// All throw BadInput for another rank, another type or an extent of 0; _name_ is the name of the tensor in the message.
 
-// Rank 4 with the order _axes_ -> (B, S, H, D)
+// Rank 4 with the axis order _axes_ -> (B, S, H, D)
 template <class T>
 Tensor<T> to_tensor(const std::string& name, const StoredTensor& stored, Axes axes);
 
@@ -38,9 +36,9 @@ Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor
 // i64 of rank 1
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored);
 
-// ---- From memory into the file: numbers are rounded once ---------------------
+// ---- From memory to file: numbers are rounded once ------------------------------
 
-// (B, S, H, D) -> rank 4 with the order _axes_
+// (B, S, H, D) -> rank 4 with the axis order _axes_
 template <class T>
 StoredTensor stored_tensor(const TensorView<const T>& tensor, Dtype dtype, Axes axes);
 
@@ -48,10 +46,11 @@ StoredTensor stored_tensor(const TensorView<const T>& tensor, Dtype dtype, Axes 
 template <class T>
 StoredTensor stored_row_tensor(const TensorView<const T>& rows, Dtype dtype);
 
+// i64 of rank 2 and of rank 1
 StoredTensor stored_integer_rows(const Matrix<std::int64_t>& rows);
 StoredTensor stored_integers(const std::vector<std::int64_t>& integers);
 
-// Throws BadInput with the first NaN or infinity, and where it stands
+// Throws BadInput if an element is NaN or infinite, with the index of the first one
 template <class T>
 void require_finite(const std::string& name, const TensorView<const T>& tensor);
 

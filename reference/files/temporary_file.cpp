@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The temporary files that exist now, kept where a signal handler may look: no lock, no allocation
+// The existing temporary files, in a table that a signal handler may read: no locks, no allocation
 enum class EntryState { free, filling, live };
 struct Entry {
   std::atomic<EntryState> state = EntryState::free;
@@ -29,10 +29,10 @@ static_assert(std::atomic<EntryState>::is_always_lock_free);
 extern "C" void remove_files_and_reraise(int signal_number) {
   for (const Entry& entry : registry)
     if (entry.state == EntryState::live) unlink(entry.path);
-  raise(signal_number);  // SA_RESETHAND has restored the default action, which ends the program
+  raise(signal_number);  // SA_RESETHAND has restored the default action: terminate
 }
 
-// Leaves alone the signals that somebody handles or ignores already
+// Keeps the handlers of signals that are already handled or ignored
 void install_signal_handlers() {
   for (const int signal_number : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXCPU, SIGXFSZ}) {
     struct sigaction current = {};
@@ -45,6 +45,7 @@ void install_signal_handlers() {
   }
 }
 
+// Adds a path to the table; if the table is full, a signal leaves the file behind
 void register_path(const fs::path& path) {
   for (Entry& entry : registry) {
     EntryState expected = EntryState::free;
@@ -60,6 +61,7 @@ void unregister_path(const fs::path& path) {
     if (entry.state == EntryState::live && path == entry.path) entry.state = EntryState::free;
 }
 
+// Creates a file exclusively (O_EXCL), and tries the next number if the name exists
 fs::path create_in(const fs::path& directory, const std::string& ending) {
   for (int attempt = 0;; ++attempt) {
     const std::string name = ".ringattn-" + std::to_string(getpid()) + "-" + std::to_string(attempt) + ending;

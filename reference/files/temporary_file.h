@@ -5,12 +5,11 @@
 
 namespace ringattn {
 
-// A new, empty file that does not outlive this object, unless it is renamed. Signals that end the program
-// (Ctrl-C, a closed pipe, ...) remove it too, if nobody else handles them.
+// A new, empty file that is removed by the destructor unless it has been renamed. Signals that terminate the program
+// (Ctrl-C, a closed pipe, ...) remove it too, unless the program handles or ignores them.
 class TemporaryFile {
  public:
-  // In _directory_, under a name of its own that ends in _ending_. Throws std::system_error where none can be
-  // created there
+  // Creates a file in _directory_ with a unique name that ends in _ending_. Throws std::system_error on failure
   explicit TemporaryFile(const std::filesystem::path& directory, const std::string& ending = ".part");
   ~TemporaryFile();
   TemporaryFile(const TemporaryFile&) = delete;
@@ -18,7 +17,7 @@ class TemporaryFile {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // Takes the place of _target_ in one step. Throws std::system_error where it cannot
+  // Replaces _target_ atomically. Throws std::system_error on failure
   void rename_to(const std::filesystem::path& target);
 
  private:

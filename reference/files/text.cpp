@@ -10,8 +10,8 @@
 namespace ringattn {
 
 void Text::append(std::string file, std::string_view bytes) {
-  require(!bytes.empty(), "[read_text] a text must have at least one byte; ", in_quotes(file),
-          " is empty; leave it out");
+  require(!bytes.empty(), "[read_text] a text file must have at least one byte; ", in_quotes(file),
+          " is empty; omit it");
   parts_.push_back({std::move(file), line_begins_.size()});
   for (std::size_t i = 0; i < bytes.size(); ++i)
     if (i == 0 || bytes[i - 1] == '\n') line_begins_.push_back(bytes_.size() + i);
@@ -19,8 +19,8 @@ void Text::append(std::string file, std::string_view bytes) {
 }
 
 SourceLocation Text::location(std::size_t offset) const {
-  require(offset < bytes_.size(), "[text] a place must lie inside the text; found byte ", offset, " of ",
-          bytes_.size());
+  require(offset < bytes_.size(), "[text] an offset must lie inside the text; found ", offset, " of ",
+          bytes_.size(), " bytes; use a smaller offset");
   const auto line = static_cast<std::size_t>(
       std::upper_bound(line_begins_.begin(), line_begins_.end(), offset) - line_begins_.begin() - 1);
   const auto next_part =

@@ -10,7 +10,7 @@
 
 namespace ringattn {
 
-// Where a byte of a text stands.
+// The location of a byte in the source files of a text.
 struct SourceLocation {
   std::string file;
   Index line = 1;    // counted from 1
@@ -18,15 +18,15 @@ struct SourceLocation {
   bool operator==(const SourceLocation&) const = default;
 };
 
-// Texts one after the other, byte by byte as they are, which remembers where each byte comes from.
+// The concatenated bytes of several files, with the source location of each byte.
 class Text {
  public:
-  // Throws BadInput where there are no bytes
+  // Throws BadInput if there are no bytes
   void append(std::string file, std::string_view bytes);
 
   const std::string& bytes() const { return bytes_; }
 
-  // Where the byte _offset_ stands; throws BadInput behind the last
+  // The location of the byte at _offset_; throws BadInput if it is out of range
   SourceLocation location(std::size_t offset) const;
 
  private:
@@ -37,10 +37,11 @@ class Text {
 
   std::string bytes_;
   std::vector<Part> parts_;
-  std::vector<std::size_t> line_begins_;  // offsets, ascending; a line ends with its '\n' or with its file
+  std::vector<std::size_t>
+      line_begins_;  // byte offsets, ascending; a line ends at '\n' or at the end of its file
 };
 
-// The files in that order; throws BadInput where one is missing, empty or no regular file
+// Reads the files in that order; throws BadInput if one is missing, empty or not a regular file
 Text read_text(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace ringattn

@@ -16,10 +16,10 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::int64_t max_devices = 65536;  // room for a table of devices x passes
+constexpr std::int64_t max_devices = 65536;  // a table of devices x passes stays small
 constexpr std::size_t max_passes = 16;
 
-// The text if it is one of _words_
+// The value of a field that must be one of _words_
 std::string one_of(const JsonFields& fields, const char* key, const std::vector<std::string>& words) {
   const std::string text = fields.string(key);
   std::string list;
@@ -57,16 +57,17 @@ TraceHeader parse_header(const JsonFields& fields) {
   return header;
 }
 
-// Reads the events of one file.
+// Parses the events of one file.
 class EventParser {
  public:
-  EventParser(const TraceHeader& header, TraceFile::StringPool& strings) : header_(header), strings_(strings) {}
+  EventParser(const TraceHeader& header, TraceFile::StringPool& strings)
+      : header_(header), strings_(strings) {}
 
   Event parse(const JsonFields& fields) {
     Event event;
     event.id = id(fields, "id", fields.string("id"));
     if (fields.integer("device", 0, header_.devices - 1) != event.id.device)
-      fields.fail("device", "that of the id");
+      fields.fail("device", "the device of the id");
     event.kind = enum_value(fields, "kind", event_kind, "a kind of event");
     event.phase = enum_value(fields, "at", event_phase, "begin, end or point");
     event.lane = enum_value(fields, "lane", event_lane, "a lane");
@@ -97,13 +98,13 @@ class EventParser {
 
   template <class Enum>
   static Enum enum_value(const JsonFields& fields, const char* key,
-                   std::optional<Enum> (*meaning)(std::string_view), const char* what) {
-    const std::optional<Enum> value = meaning(fields.string(key));
+                         std::optional<Enum> (*parse_name)(std::string_view), const char* what) {
+    const std::optional<Enum> value = parse_name(fields.string(key));
     if (!value) fields.fail(key, what);
     return *value;
   }
 
-  // Events look at their strings, which must stay where they are
+  // Events refer to their texts by view, so the texts are kept in a pool with stable addresses
   std::string_view intern(const JsonFields& fields, const char* key) {
     return *strings_.insert(fields.string(key)).first;
   }
@@ -142,19 +143,19 @@ void EventParser::parse_transfer_times(const JsonFields& fields, Event& recv) {
   if (fields.has("exposed_w")) recv.exposed_w = fields.integer("exposed_w", INT64_MIN, INT64_MAX);
 }
 
-// One of the two blocks that meet is the device's own, the other one has travelled
+// One of the two blocks is the device's own; the owner of the event is that of the rotating block
 void EventParser::parse_compute(const JsonFields& fields, Event& event) {
   const bool queries = header_.queries_rotate();
   const char* resident = queries ? "kv_owner" : "q_owner";
   if (device(fields, resident) != event.id.device)
-    fields.fail(resident, "the device itself, as the other block rotates");
+    fields.fail(resident, "the device of the event, since the other block rotates");
   event.owner = device(fields, queries ? "q_owner" : "kv_owner");
   event.mask_class = intern(fields, "mask_class");
   event.live_pairs = fields.integer("live_pairs", 0, INT64_MAX);
 }
 
 void EventParser::parse_payload(const JsonFields& fields, Event& event) {
-  constexpr std::int64_t max_bytes = std::int64_t{1} << 40;  // millions of them can be added
+  constexpr std::int64_t max_bytes = std::int64_t{1} << 40;  // sums of millions of them do not overflow
   switch (event.kind) {
     case EventKind::alloc:
     case EventKind::free:
@@ -195,7 +196,7 @@ void EventParser::parse_payload(const JsonFields& fields, Event& event) {
   }
 }
 
-// The text before the next newline, which is taken off _bytes_
+// Removes the first line from _bytes_ and returns it
 std::string_view next_line(std::string_view& bytes) {
   const std::string_view line = bytes.substr(0, bytes.find('\n'));
   bytes.remove_prefix(std::min(bytes.size(), line.size() + 1));
@@ -205,8 +206,8 @@ std::string_view next_line(std::string_view& bytes) {
 }  // namespace
 
 TraceFile parse_trace(std::string_view bytes, const std::string& error_prefix) {
-  const std::string what_to_do = "is this a file that --trace wrote, and whole?";
-  require(!bytes.empty(), error_prefix, "a trace has a header; found nothing; ", what_to_do);
+  const std::string what_to_do = "use a complete file written by --trace";
+  require(!bytes.empty(), error_prefix, "a trace must start with a header; the file is empty; ", what_to_do);
   const auto strings = std::make_shared<TraceFile::StringPool>();
   TraceFile trace;
   trace.strings = strings;

@@ -8,34 +8,35 @@
 
 namespace ringattn {
 
-// A run emits facts, one event each. Whatever is drawn, exported or summed up is read from these and nothing
-// else.
+// A run emits a stream of events, one for each fact: an allocation, a message, a block of arithmetic. All pictures,
+// exports, checks and summaries are computed from these events alone.
 enum class EventKind { run, alloc, free, send, recv, wait, compute, row, merge, grad_hop, finalize, check };
 
-// Work that lasts has a begin and an end with the same id; the rest are points in time.
+// Work with a duration has a begin and an end event with the same id; all other events are points in time.
 enum class EventPhase { begin, end, point };
 
-// A device does one thing at a time in each lane.
+// Each device has five lanes. The events of one lane do not overlap, except that a run encloses all others.
 enum class EventLane { compute, send, recv, wait, memory };
 
+// Identifies an event, or the begin and the end of work with a duration.
 struct EventId {
-  std::int32_t device = -1;    // -1: nobody
-  std::int32_t sequence = -1;  // counts the events of the device, a begin and its end as one
+  std::int32_t device = -1;    // -1: no event
+  std::int32_t sequence = -1;  // number within the device, from 0; a begin and its end have the same number
 
   explicit operator bool() const { return device >= 0; }
   bool operator==(const EventId&) const = default;
 };
 
-// One query row of one head, before and after it absorbed a block (or merged a state).
+// The softmax state of one query row of one head, before and after it absorbed a block or merged another state.
 struct RowUpdate {
-  std::int64_t batch = 0, head = 0, row = 0;  // row: in the global sequence
+  std::int64_t batch = 0, head = 0, row = 0;  // row: index in the global sequence
   double m_before = 0, l_before = 0, m_after = 0, l_after = 0;
-  double alpha = 1;  // exp(m_before - m_after), by which l and O shrank
+  double alpha = 1;  // exp(m_before - m_after), the factor by which l and O are rescaled
   std::vector<double> O_before, O_after;
 
-  // Against each key of the block, in the order of the block; -inf: hidden. Empty where states were merged
+  // One score for each key of the block, in the order of the block; -inf: hidden. Empty if states were merged
   std::vector<double> scores;
-  double score_magnitude = 0;  // the largest scale |q| . |k|, in proportion to which scores are rounded
+  double score_magnitude = 0;  // max |scale| |q| . |k|; rounding errors of scores are in proportion to it
 };
 
 struct Event {
@@ -43,38 +44,38 @@ struct Event {
   EventKind kind = EventKind::run;
   EventPhase phase = EventPhase::point;
   EventLane lane = EventLane::compute;
-  int step = -1;                   // of the ring; -1: before the first or after the last
-  double t = 0;                    // virtual nanoseconds, deterministic
-  std::int64_t w = 0;              // wall nanoseconds since the run began
-  std::array<EventId, 2> cause{};  // events that this one had to wait for
+  int step = -1;                   // ring step; -1: before the first or after the last
+  double t = 0;                    // virtual time in nanoseconds, deterministic
+  std::int64_t w = 0;              // wall time in nanoseconds since the start of the trace
+  std::array<EventId, 2> cause{};  // the events that this one waited for
 
-  int peer = -1;                // send: to whom; recv: from whom
-  int owner = -1;               // the device whose block is sent, received or attended to
-  std::string_view what;        // what is held or travels: "Q", "K V", "dK dV", "m l O", ...; static text
-  std::string_view why;         // wait: "recv" or "send_buffer"; static text
+  int peer = -1;          // send: receiving device; recv: sending device
+  int owner = -1;         // the device that owns the block sent, received or attended to
+  std::string_view what;  // contents of the memory or message: "Q", "K V", "dK dV", "m l O", ...; static text
+  std::string_view why;   // wait: "recv" or "send_buffer"; static text
   std::string_view mask_class;  // compute: "full", "partial" or "skipped"; static text
   std::int64_t bytes = 0;       // alloc, free, send, recv
-  // recv: how long the message travelled, and for how much of that the receiver had nothing else to do
+  // recv: duration of the transfer, and the part of it during which the receiver was waiting for this message
   double transfer_t = 0, exposed_t = 0;        // virtual nanoseconds
   std::int64_t transfer_w = 0, exposed_w = 0;  // wall nanoseconds
-  std::int64_t live_pairs = 0;          // compute: pairs of query and key, over sequences and query heads
-  double value = 0;                     // check: the error
+  std::int64_t live_pairs = 0;  // compute: visible pairs of query and key, over sequences and query heads
+  double value = 0;             // check: the error
   std::shared_ptr<const RowUpdate> row;  // row
 };
 
-// Takes events as they happen. Calls for one device come from one thread at a time; devices call
-// concurrently.
+// Consumes events as they happen. Calls for one device come from one thread at a time; calls for different devices are
+// concurrent.
 class TraceSink {
  public:
   virtual ~TraceSink() = default;
   virtual void write(const Event& event) = 0;
 };
 
-// How fast the virtual hardware is, and how fast a throttled link.
+// The speed of the virtual hardware, and of a throttled link.
 struct CostModel {
-  double ns_per_pair = 1;  // arithmetic for one live pair of query and key of one head
-  double link_gbps = 0;    // 10^9 bits per second in one direction; 0: infinitely fast
-  double link_latency_us = 0;
+  double ns_per_pair = 1;      // arithmetic for one visible pair of query and key of one head
+  double link_gbps = 0;        // 10^9 bits per second in one direction; 0: infinitely fast
+  double link_latency_us = 0;  // microseconds, added to each message
 
   double transfer_ns(std::int64_t bytes) const {
     return link_gbps > 0 ? 8 * static_cast<double>(bytes) / link_gbps : 0;

@@ -8,7 +8,7 @@ namespace ringattn {
 
 namespace {
 
-// In the order of the enumerations
+// In the order of the enumerators
 constexpr std::string_view kinds[] = {"run",     "alloc", "free",  "send",     "recv",     "wait",
                                       "compute", "row",   "merge", "grad_hop", "finalize", "check"};
 constexpr std::string_view phases[] = {"begin", "end", "point"};
@@ -19,14 +19,14 @@ static_assert(std::size(phases) == static_cast<std::size_t>(EventPhase::point) +
 static_assert(std::size(lanes) == static_cast<std::size_t>(EventLane::memory) + 1);
 
 template <class Enum, std::size_t n>
-std::optional<Enum> meaning(const std::string_view (&words)[n], std::string_view word) {
-  const auto found = std::find(std::begin(words), std::end(words), word);
-  if (found == std::end(words)) return {};
-  return static_cast<Enum>(found - std::begin(words));
+std::optional<Enum> parse(const std::string_view (&names)[n], std::string_view wanted) {
+  const auto found = std::find(std::begin(names), std::end(names), wanted);
+  if (found == std::end(names)) return {};
+  return static_cast<Enum>(found - std::begin(names));
 }
 
-// A whole text of digits, without signs and blanks
-std::optional<std::int32_t> count(std::string_view digits) {
+// The text as a number; empty unless it consists of digits only
+std::optional<std::int32_t> parse_count(std::string_view digits) {
   std::int32_t value = 0;
   const char* const last = digits.data() + digits.size();
   const auto [end, error] = std::from_chars(digits.data(), last, value);
@@ -40,9 +40,9 @@ std::string_view name(EventKind kind) { return kinds[static_cast<std::size_t>(ki
 std::string_view name(EventPhase phase) { return phases[static_cast<std::size_t>(phase)]; }
 std::string_view name(EventLane lane) { return lanes[static_cast<std::size_t>(lane)]; }
 
-std::optional<EventKind> event_kind(std::string_view word) { return meaning<EventKind>(kinds, word); }
-std::optional<EventPhase> event_phase(std::string_view word) { return meaning<EventPhase>(phases, word); }
-std::optional<EventLane> event_lane(std::string_view word) { return meaning<EventLane>(lanes, word); }
+std::optional<EventKind> event_kind(std::string_view word) { return parse<EventKind>(kinds, word); }
+std::optional<EventPhase> event_phase(std::string_view word) { return parse<EventPhase>(phases, word); }
+std::optional<EventLane> event_lane(std::string_view word) { return parse<EventLane>(lanes, word); }
 
 std::string to_string(const EventId& id) {
   return std::to_string(id.device) + "." + std::to_string(id.sequence);
@@ -51,7 +51,7 @@ std::string to_string(const EventId& id) {
 std::optional<EventId> event_id(std::string_view text) {
   const std::size_t dot = text.find('.');
   if (dot == std::string_view::npos) return {};
-  const auto device = count(text.substr(0, dot)), sequence = count(text.substr(dot + 1));
+  const auto device = parse_count(text.substr(0, dot)), sequence = parse_count(text.substr(dot + 1));
   if (!device || !sequence) return {};
   return EventId{*device, *sequence};
 }

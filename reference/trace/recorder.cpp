@@ -97,12 +97,14 @@ void Recorder::end_wait(double until_t, EventId cause) {
 MessageTiming Recorder::begin_send(int step, int peer, int owner, std::string_view what, std::int64_t bytes) {
   if (!enabled()) return {};
   Event send = event(EventKind::send, EventPhase::begin, EventLane::send, step);
+
+  // The transfer starts when both the device and the link are ready
   send.t = std::max(t_, link_free_t_);
   send.peer = peer, send.owner = owner, send.what = what, send.bytes = bytes;
   begin(send_, send);
   link_free_t_ = send.t + cost_.transfer_ns(bytes);
 
-  // Where the link has become faster, messages still do not overtake one another
+  // Messages arrive in order, even if the link has become faster in the meantime
   const double latency = cost_.latency_ns(), first = std::max(send.t + latency, last_arrival_t_);
   last_arrival_t_ = std::max(link_free_t_ + latency, first);
   return {send.id, send.t, first, last_arrival_t_, WallClock::now(), {}};
@@ -113,20 +115,20 @@ void Recorder::end_send() {
 }
 
 void Recorder::record_recv(int step, int peer, int owner, std::string_view what, std::int64_t bytes,
-                        const MessageTiming& timing) {
+                           const MessageTiming& timing) {
   if (!enabled()) return;
   Event recv = event(EventKind::recv, EventPhase::begin, EventLane::recv, step);
   recv.peer = peer, recv.owner = owner, recv.what = what, recv.bytes = bytes;
   recv.cause[0] = timing.sent;
 
-  // Exposed is the part of the journey during which this device waited for it
+  // Exposed: the part of the transfer during which this device was waiting for the message
   recv.transfer_t = timing.arrives_t - timing.began_t;
   recv.exposed_t = std::max(0.0, timing.arrives_t - std::max(timing.began_t, wait_begin_.t));
   recv.transfer_w = nanoseconds(timing.arrives_w - timing.began_w);
   recv.exposed_w =
       std::max<std::int64_t>(0, wall(timing.arrives_w) - std::max(wall(timing.began_w), wait_begin_.w));
 
-  // As exact as the link is: not before the send, nor before the end of the message before
+  // The recv span starts with the first byte: not before the send, and not before the end of the previous message
   recv.t = timing.begins_to_arrive_t;
   emit(recv);
   end(recv, timing.arrives_t);
@@ -135,9 +137,9 @@ void Recorder::record_recv(int step, int peer, int owner, std::string_view what,
 
 void Recorder::record_accumulation(EventKind merge_or_grad_hop, int step, int owner) {
   if (!enabled()) return;
-  Event join = event(merge_or_grad_hop, EventPhase::point, EventLane::compute, step);
-  join.owner = owner, join.cause[0] = last_recv_;
-  emit(join);
+  Event accumulation = event(merge_or_grad_hop, EventPhase::point, EventLane::compute, step);
+  accumulation.owner = owner, accumulation.cause[0] = last_recv_;
+  emit(accumulation);
 }
 
 void Recorder::record_finalize() {
@@ -150,7 +152,8 @@ Recorders make_recorders(TraceSink& sink, int devices, const CostModel& cost, Wa
 
 Recorders make_recorders(TraceSink& sink, const std::vector<CostModel>& costs, WallClock::time_point began) {
   Recorders recorders;
-  for (const CostModel& cost : costs) recorders.emplace_back(sink, static_cast<int>(recorders.size()), cost, began);
+  for (const CostModel& cost : costs)
+    recorders.emplace_back(sink, static_cast<int>(recorders.size()), cost, began);
   return recorders;
 }
 

@@ -9,20 +9,24 @@ namespace ringattn {
 
 using WallClock = std::chrono::steady_clock;
 
-// What the receiver of a message learns about its journey.
+// Times of a message, carried along with it for the receiver's recv event.
 struct MessageTiming {
   EventId sent;                     // the send event
-  double began_t = 0;               // virtual nanoseconds
-  double begins_to_arrive_t = 0;    // virtual nanoseconds
-  double arrives_t = 0;             // virtual nanoseconds
-  WallClock::time_point began_w;    // set by the sender
-  WallClock::time_point arrives_w;  // set by the link
+  double began_t = 0;               // start of the transfer, virtual ns
+  double begins_to_arrive_t = 0;    // arrival of the first byte, virtual ns
+  double arrives_t = 0;             // arrival of the last byte, virtual ns
+  WallClock::time_point began_w;    // start of the transfer, set by the sender
+  WallClock::time_point arrives_w;  // end of the transfer, set by the link
 };
 
-// The pen of one device: gives its events ids and times and hands them to the sink; does nothing without a
-// sink. Virtual time: arithmetic adds live pairs x ns_per_pair; a message starts when sender and link are
-// free and arrives after latency + bytes / bandwidth; a device that waits goes on at max(its own time, what
-// it waited for).
+// Records the events of one device: assigns ids and times, and passes the events to a sink. Without a sink it does
+// nothing.
+//
+// Each device has a virtual clock t, which depends on the cost model only and makes traces reproducible:
+//   compute   t += visible pairs x ns_per_pair
+//   send      starts at s = max(t, time at which the link is free); the link is busy for bytes / bandwidth
+//   receive   the message arrives at s + bytes / bandwidth + latency
+//   wait      t = max(t, time of the awaited event)
 class Recorder {
  public:
   Recorder() = default;
@@ -32,13 +36,13 @@ class Recorder {
   bool enabled() const { return sink_ != nullptr; }
   double now() const { return t_; }
 
-  // The costs from now on: a link may become slower on the way
+  // Changes the cost model from now on: a link may become slower during a run
   void set_cost(const CostModel& cost) { cost_ = cost; }
 
   void begin_run(std::string_view what);  // "forward" or "backward"
   void end_run();
-  void record_alloc(std::string_view what, std::int64_t bytes);     // alloc
-  void record_free(std::string_view what, std::int64_t bytes);  // free
+  void record_alloc(std::string_view what, std::int64_t bytes);
+  void record_free(std::string_view what, std::int64_t bytes);
 
   void begin_compute(int step, int owner, std::string_view mask_class, std::int64_t live_pairs);
   void end_compute();
@@ -47,10 +51,11 @@ class Recorder {
   void begin_wait(int step, std::string_view why);
   void end_wait(double until_t, EventId cause = {});
 
-  // A message of which the link is now busy; the timing travels with it
+  // The link starts to transfer a message. The result is sent along with the message
   MessageTiming begin_send(int step, int peer, int owner, std::string_view what, std::int64_t bytes);
   void end_send();
-  void record_recv(int step, int peer, int owner, std::string_view what, std::int64_t bytes, const MessageTiming& timing);
+  void record_recv(int step, int peer, int owner, std::string_view what, std::int64_t bytes,
+                   const MessageTiming& timing);
 
   void record_accumulation(EventKind merge_or_grad_hop, int step, int owner);
   void record_finalize();
@@ -70,18 +75,18 @@ class Recorder {
   std::int32_t sequence_ = 0;
   double t_ = 0, link_free_t_ = 0, last_arrival_t_ = 0;
   EventId last_recv_;
-  Event run_, compute_, wait_, send_;  // begun and not yet ended
-  Event wait_begin_;
+  Event run_, compute_, wait_, send_;  // the begin events of open spans
+  Event wait_begin_;                   // the begin of the latest wait
 };
 
-// One pen for each device. They may serve several runs one after the other, forward and backward, and their
-// clocks go on; without recorders a run writes nothing down.
+// One recorder for each device. The same recorders may serve several runs in sequence, such as forward and backward;
+// their clocks continue. A run without recorders is not traced.
 using Recorders = std::vector<Recorder>;
 Recorders make_recorders(TraceSink& sink, int devices, const CostModel& cost,
-                    WallClock::time_point began = WallClock::now());
+                         WallClock::time_point began = WallClock::now());
 
-// The same where devices, and the links from them to the next, are not equally fast: a cost for each
+// The same with one cost model for each device and its outgoing link
 Recorders make_recorders(TraceSink& sink, const std::vector<CostModel>& costs,
-                    WallClock::time_point began = WallClock::now());
+                         WallClock::time_point began = WallClock::now());
 
 }  // namespace ringattn

@@ -14,7 +14,7 @@ bool earlier(const EventId& a, const EventId& b) {
 }  // namespace
 
 Spans::Spans(std::span<const Event> events) {
-  // Beginnings come first, so that an end finds the begin it belongs to
+  // Sort by id, with begins first, so that each end follows its begin
   std::vector<const Event*> by_id;
   for (const Event& event : events) by_id.push_back(&event);
   std::stable_sort(by_id.begin(), by_id.end(), [](const Event* a, const Event* b) {
@@ -22,6 +22,7 @@ Spans::Spans(std::span<const Event> events) {
     return a->phase != EventPhase::end && b->phase == EventPhase::end;
   });
 
+  // Pair each end with the begin before it
   for (const Event* event : by_id) {
     const bool known = !spans_.empty() && spans_.back().begin->id == event->id;
     if (event->phase == EventPhase::end && known && !spans_.back().end)

@@ -7,27 +7,29 @@
 
 namespace ringattn {
 
-// One thing that happened: the events that carry its id.
+// The events with one id: a begin and an end, or a single point in time.
 struct Span {
-  const Event* begin = nullptr;  // of a point in time too
-  const Event* end = nullptr;    // of a point in time: the same; null: it has not ended yet
+  const Event* begin = nullptr;  // or the point in time
+  const Event* end = nullptr;    // of a point in time: the same event; null: not ended yet
 
   bool has_duration() const { return begin->phase == EventPhase::begin; }
 };
 
-// The events of a trace with begins and ends paired. The events must outlive it.
+// The events of a trace with begins and ends paired. Holds pointers: the events must outlive it.
 class Spans {
  public:
   explicit Spans(std::span<const Event> events);
 
-  // In the order in which the devices began them: by device, then by sequence
+  // All spans, by (device, sequence)
   const std::vector<Span>& all() const { return spans_; }
+
+  // The spans of one device, by sequence
   std::span<const Span> of(int device) const;
 
-  // Null where nothing has this id
+  // The span with this id; null if there is none
   const Span* find(EventId id) const;
 
-  // Events that belong to no span: an end without a begin, or a second event where one is enough
+  // Events that belong to no span: an end without a begin, or a second event with the same id
   const std::vector<const Event*>& unmatched() const { return unmatched_; }
 
  private:

@@ -8,7 +8,7 @@ namespace ringattn {
 
 namespace {
 
-double hidden(double transfer, double exposed) {
+double hidden_fraction(double transfer, double exposed) {
   if (!(transfer > 0)) return std::numeric_limits<double>::quiet_NaN();
   return std::clamp(1 - exposed / transfer, 0.0, 1.0);
 }
@@ -21,8 +21,12 @@ Duration& Duration::operator+=(const Duration& other) {
   return *this;
 }
 
-double Overlap::hidden_fraction_wall() const { return hidden(transfer.wall_seconds, exposed.wall_seconds); }
-double Overlap::hidden_fraction_virtual() const { return hidden(transfer.virtual_ns, exposed.virtual_ns); }
+double Overlap::hidden_fraction_wall() const {
+  return hidden_fraction(transfer.wall_seconds, exposed.wall_seconds);
+}
+double Overlap::hidden_fraction_virtual() const {
+  return hidden_fraction(transfer.virtual_ns, exposed.virtual_ns);
+}
 
 Summary::Summary(int devices) : devices_(static_cast<std::size_t>(devices)) {}
 
@@ -30,7 +34,7 @@ void Summary::write(const Event& event) {
   Device& device = devices_.at(static_cast<std::size_t>(event.id.device));
   switch (event.phase) {
     case EventPhase::begin:
-      // A run lasts while the same lane does other things
+      // A run encloses the other events of its lane and is not counted
       if (event.kind != EventKind::run) device.open[static_cast<std::size_t>(event.lane)] = event;
       break;
     case EventPhase::end:

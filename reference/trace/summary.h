@@ -7,52 +7,51 @@
 
 namespace ringattn {
 
-// The same length of time on both clocks: measured, and as the cost model has it.
+// A duration on both clocks: measured, and according to the cost model.
 struct Duration {
   double wall_seconds = 0, virtual_ns = 0;
 
   Duration& operator+=(const Duration& other);
 };
 
-// Communication, and how much of it arithmetic did not hide: the sums of what the recv events say.
+// Communication time, and the part of it that was not hidden by arithmetic: sums over recv events.
 struct Overlap {
-  Duration transfer;  // how long messages travelled
-  Duration exposed;   // for how much of that the receiver had nothing else to do
+  Duration transfer;  // duration of all transfers
+  Duration exposed;   // the part of it during which the receiver was waiting
 
-  // 1 - exposed / transfer, in 0 .. 1; NaN where nothing took time to travel
+  // 1 - exposed / transfer, in 0 .. 1; NaN if transfers took no time
   double hidden_fraction_wall() const;
   double hidden_fraction_virtual() const;
 };
 
-// What one device did, in numbers.
+// Totals of one device.
 struct DeviceSummary {
-  std::int64_t peak_bytes = 0;  // the most that it held at once
+  std::int64_t peak_bytes = 0;  // largest amount of memory held at one time
   std::int64_t bytes_sent = 0;
-  Duration busy;              // in arithmetic
-  Duration wait_recv;         // for messages, those included that were sent late
-  Duration wait_send_buffer;  // for room in the slot of the next device
-  Overlap messages;           // those that it received
+  Duration busy;              // time spent in arithmetic
+  Duration wait_recv;         // time spent waiting for messages, including messages that were sent late
+  Duration wait_send_buffer;  // time spent waiting for a free slot of the next device
+  Overlap messages;           // messages received
 };
 
-// Sums a run up while it is going, in constant memory per device however long the run. What a receiver waits
-// for a message that has not even been sent counts as waiting but not as exposed transfer: a faster link
-// would not help.
+// Summarises a run while it is in progress, with constant memory per device. The time that a receiver waits for a message
+// before it is sent counts as waiting, not as exposed transfer: a faster link would not shorten it.
 class Summary : public TraceSink {
  public:
   explicit Summary(int devices);
 
   void write(const Event& event) override;
 
-  // After the run
+  // Call these after the run
   std::vector<DeviceSummary> devices() const;
   Overlap overlap() const;  // of all messages
 
  private:
-  // A cache line of its own, so that devices do not slow each other down
+  // Aligned to a cache line: threads of different devices do not write to the same line
   struct alignas(64) Device {
     DeviceSummary summary;
     std::int64_t bytes_held = 0;
-    std::array<Event, 5> open;  // what has begun, by lane
+    std::array<Event, 5> open;  // the open begin event of each lane
   };
   static void on_point(Device& device, const Event& event);
   static void on_end(Device& device, const Event& event);

@@ -7,7 +7,7 @@
 
 namespace ringattn {
 
-// Hands each event to several sinks, in their order.
+// Passes each event to several sinks, in the given order.
 class TeeSink : public TraceSink {
  public:
   explicit TeeSink(std::vector<TraceSink*> sinks) : sinks_(std::move(sinks)) {}

@@ -9,7 +9,7 @@
 
 namespace ringattn {
 
-// What must be known of a run to understand its events: the first line of a trace file.
+// The parameters of a run that are needed to interpret its events: the first line of a trace file.
 struct TraceHeader {
   static constexpr int current_schema = 1;
 
@@ -19,17 +19,16 @@ struct TraceHeader {
   int devices = 1;
   std::int64_t batch = 1, Sq = 0, Skv = 0, heads = 1, kv_heads = 1, head_dim = 0, v_dim = 0;
   std::string layout = "contiguous";  // or "zigzag", "striped"
-  std::string rotate = "kv";          // what travels ahead; or "q"
-  std::string dtype = "f64";          // of the inputs; arithmetic is float64 for f64, else float32
-  bool overlap = true;                // blocks are sent on before they are used
+  std::string rotate = "kv";          // the operand that rotates; or "q"
+  std::string dtype = "f64";  // storage type of the inputs; arithmetic is float64 for f64, else float32
+  bool overlap = true;        // blocks are sent to the next device before they are used
   std::string transport = "threads";
 
-  // In the order in which each device goes round the ring, a run event each that names it: "forward",
-  // "backward"
+  // The passes around the ring in their order, "forward" or "backward"; each device has one run event for each pass
   std::vector<std::string> passes = {"forward"};
-  CostModel cost;  // where devices or links are not equally fast, of the fastest
+  CostModel cost;  // if devices or links differ, of the fastest one
 
-  // The options of the command that ran it, names and values as typed
+  // The options of the command, names and values as typed
   std::vector<std::pair<std::string, std::string>> options;
 
   bool queries_rotate() const { return rotate == "q"; }

@@ -5,8 +5,7 @@
 
 namespace ringattn {
 
-// One chunk after the other: left to themselves, the chunks of a long run would destroy each other
-// recursively
+// Frees the chunks in a loop: the default destructor would recurse once for each chunk and exhaust the stack
 TraceStore::Buffer::~Buffer() {
   while (first) first = std::move(first->next);
 }
@@ -16,12 +15,12 @@ TraceStore::TraceStore(int devices) : buffers_(static_cast<std::size_t>(devices)
 void TraceStore::write(const Event& event) {
   Buffer& buffer = buffers_.at(static_cast<std::size_t>(event.id.device));
   const std::size_t count = buffer.count.load(std::memory_order_relaxed);
-  const std::size_t place = count % Chunk::capacity;
-  if (place == 0 && count > 0) {
+  const std::size_t slot = count % Chunk::capacity;
+  if (slot == 0 && count > 0) {
     buffer.last->next = std::make_unique<Chunk>();
     buffer.last = buffer.last->next.get();
   }
-  buffer.last->events[place] = event;
+  buffer.last->events[slot] = event;
   buffer.count.store(count + 1, std::memory_order_release);
 }
 
@@ -37,10 +36,10 @@ std::vector<Event> TraceStore::events_of(int device) const {
   std::size_t left = buffer.count.load(std::memory_order_acquire);
   events.reserve(left);
   for (const Chunk* chunk = buffer.first.get(); left > 0; chunk = chunk->next.get()) {
-    const std::size_t here = std::min(left, Chunk::capacity);
+    const std::size_t in_chunk = std::min(left, Chunk::capacity);
     events.insert(events.end(), chunk->events.begin(),
-                  chunk->events.begin() + static_cast<std::ptrdiff_t>(here));
-    left -= here;
+                  chunk->events.begin() + static_cast<std::ptrdiff_t>(in_chunk));
+    left -= in_chunk;
     if (left == 0) break;
   }
   return events;

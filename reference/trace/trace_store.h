@@ -9,36 +9,40 @@
 
 namespace ringattn {
 
-// All events of a run, append-only, one buffer a device. No lock: each device fills its own buffer, and
-// whoever looks on while the run is going sees of each device what it has emitted so far, in whole events.
+// Stores all events of a run in memory, in one append-only buffer for each device.
+//
+// Readers may call events() while devices are writing. There is no lock: each buffer has one writer, which first stores
+// an event and then publishes the new count (release); a reader loads the count (acquire) and reads only events below
+// it. A buffer is a list of chunks, so that events never move:
+//
+//   buffer of a device:  [64 events] -> [64 events] -> [23 events]     count = 151
 class TraceStore : public TraceSink {
  public:
   explicit TraceStore(int devices);
 
   void write(const Event& event) override;
 
-  // In the order of saved files: by (t, device, sequence), a begin before its end
+  // All events so far, by (t, device, sequence), a begin before its end: the order of trace files
   std::vector<Event> events() const;
 
-  // How many events there are so far
+  // The number of events so far
   std::size_t size() const;
 
-  // What one device has emitted so far, in the order in which it did
+  // The events of one device so far, in the order of emission
   std::vector<Event> events_of(int device) const;
 
  private:
-  // Events never move once they stand in a chunk
   struct Chunk {
     static constexpr std::size_t capacity = 64;
     std::array<Event, capacity> events;
     std::unique_ptr<Chunk> next;
   };
 
-  // A cache line of its own, so that devices do not slow each other down
+  // Aligned to a cache line: threads of different devices do not write to the same line
   struct alignas(64) Buffer {
     std::unique_ptr<Chunk> first = std::make_unique<Chunk>();
     Chunk* last = first.get();
-    std::atomic<std::size_t> count = 0;  // what lies before it is complete and visible to everybody
+    std::atomic<std::size_t> count = 0;  // events below this index are complete and may be read by any thread
 
     Buffer() = default;
     Buffer(const Buffer&) = delete;
@@ -48,7 +52,7 @@ class TraceStore : public TraceSink {
   std::vector<Buffer> buffers_;
 };
 
-// By (t, device, sequence), a begin before its end
+// Sorts by (t, device, sequence), a begin before its end
 void sort_events(std::vector<Event>& events);
 
 }  // namespace ringattn

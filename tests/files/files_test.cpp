@@ -19,7 +19,7 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double nan_number = std::numeric_limits<double>::quiet_NaN();
 
-// A file whose data are bytes of 1
+// A file with the given header, followed by data bytes of value 1
 std::string file_bytes(const std::string& header, std::size_t data_bytes) {
   const std::uint64_t header_bytes = header.size();
   std::string bytes(8, '\0');
@@ -39,7 +39,7 @@ void require_equal(const Tensor<T>& a, const Tensor<T>& b) {
 
 // ---- Safetensors -------------------------------------------------------------
 
-TEST_CASE_TEMPLATE("what is written comes back, rounded once, in every dtype and order of axes", T, float,
+TEST_CASE_TEMPLATE("reading returns what was written, rounded once, in every dtype and axis order", T, float,
                    double) {
   Random random(3);
   const Tensor<T> tensor = normal_tensor<T>({2, 5, 3, 4}, random);
@@ -57,7 +57,7 @@ TEST_CASE_TEMPLATE("what is written comes back, rounded once, in every dtype and
     }
 }
 
-TEST_CASE("the order of axes is the order of the shape and of the bytes in the file") {
+TEST_CASE("the axis order is the order of the shape and of the bytes in the file") {
   Tensor<double> tensor({2, 3, 4, 5});
   tensor(1, 2, 0, 0) = 7;
   const auto seventh = [&](Axes axes) {
@@ -72,16 +72,17 @@ TEST_CASE("the order of axes is the order of the shape and of the bytes in the f
   CHECK(seventh(Axes::sbhd) == std::pair(std::vector<Index>{3, 2, 4, 5}, Index{(2 * 2 + 1) * 4 * 5}));
 }
 
-TEST_CASE("reading widens and never narrows") {
+TEST_CASE("reading widens numbers and never narrows them") {
   Random random(4);
   Tensor<float> narrow = normal_tensor<float>({1, 3, 1, 2}, random);
   const StoredTensor f32 = stored_tensor<float>(narrow, Dtype::f32, Axes::bshd);
   require_equal(to_tensor<double>("q", f32, Axes::bshd), converted<double>(narrow.view()));
   const StoredTensor f64 = stored_tensor<float>(narrow, Dtype::f64, Axes::bshd);
-  check_message(bad_input_message([&] { to_tensor<float>("q", f64, Axes::bshd); }), "must not be wider than the arithmetic");
+  check_message(bad_input_message([&] { to_tensor<float>("q", f64, Axes::bshd); }),
+                "must not be wider than the arithmetic");
 }
 
-TEST_CASE("row tensors are (batch, heads, sequence) in the file") {
+TEST_CASE("row tensors are stored as (batch, heads, sequence)") {
   Tensor<double> lse = row_tensor<double>(2, 3, 4);
   for (Index i = 0; i < lse.size(); ++i) lse.data()[i] = static_cast<double>(i);
   lse(0, 0, 0, 0) = -infinity;
@@ -91,7 +92,7 @@ TEST_CASE("row tensors are (batch, heads, sequence) in the file") {
   require_equal(to_row_tensor<double>("lse", stored), lse);
 }
 
-TEST_CASE("integers come back as they were, as a list or as rows") {
+TEST_CASE("integers are read back unchanged, as a list or as rows") {
   const std::vector<std::int64_t> cu_seqlens = {0, 3, INT64_MAX, INT64_MIN};
   CHECK(to_integers("cu_seqlens_q", stored_integers(cu_seqlens)) == cu_seqlens);
   Matrix<std::int64_t> positions(2, 3);
@@ -100,7 +101,7 @@ TEST_CASE("integers come back as they were, as a list or as rows") {
   CHECK(to_integer_rows("q_positions", stored_integers(cu_seqlens)).rows() == 1);
 }
 
-TEST_CASE("a file with empty tensors, many types and no metadata comes back whole") {
+TEST_CASE("a file with empty tensors, many types and no metadata is read back unchanged") {
   const TemporaryDirectory directory;
   SafetensorsFile file;
   file.tensors["step0.O"] = stored_tensor<float>(Tensor<float>({1, 0, 2, 3}), Dtype::f32, Axes::bshd);
@@ -113,7 +114,7 @@ TEST_CASE("a file with empty tensors, many types and no metadata comes back whol
   CHECK(read_safetensors(directory.path / "none.safetensors") == SafetensorsFile{});
 }
 
-TEST_CASE("every tensor in a file is aligned to its numbers") {
+TEST_CASE("every tensor in a file is aligned to the size of its numbers") {
   SafetensorsFile file;
   file.tensors["a"] = stored_tensor<float>(Tensor<float>({1, 1, 1, 1}), Dtype::f16, Axes::bshd);
   file.tensors["b"] = stored_integers({1, -1});
@@ -126,19 +127,19 @@ TEST_CASE("every tensor in a file is aligned to its numbers") {
   CHECK(found % 8 == 0);
 }
 
-TEST_CASE("a header that lies is refused with one sentence") {
-  struct Lie {
+TEST_CASE("an inconsistent header is rejected with one sentence") {
+  struct Example {
     const char* header;
-    const char* sentence;
+    const char* message;
   };
   const std::size_t data = 8;
   REQUIRE_NOTHROW(parse(file_bytes(R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", data)));
-  const Lie lies[] = {
+  const Example examples[] = {
       {R"({"q":)", "must be JSON"},
       {"", "must be JSON"},
       {"{\"q\xff\":1}", "must be JSON"},
       {R"({"q":1e999})", "must be JSON"},
-      {"[]", "must be a JSON object; it is a JSON array"},
+      {"[]", "must be a JSON object; found a JSON array"},
       {R"({"q":[[[[]]]]})", "at most 3 levels"},
       {R"({"q":1})", "must have dtype, shape and data_offsets; dtype is missing"},
       {R"({"q":{"dtype":"F32","data_offsets":[0,8]}})", "shape is missing"},
@@ -146,113 +147,124 @@ TEST_CASE("a header that lies is refused with one sentence") {
       {R"({"q":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}})",
        "one of F64, F32, BF16, F16, I64; found \"I32\""},
       {R"({"q":{"dtype":7,"shape":[2],"data_offsets":[0,8]}})", "found a JSON number"},
-      {R"({"q":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})", "shape must be a list of integers"},
-      {R"({"q":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}})", "shape must be a list of integers"},
-      {R"({"q":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})", "shape must be a list of integers"},
-      {R"({"q":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", "none of them negative"},
+      {R"({"q":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})",
+       "shape must be a list of non-negative integers"},
+      {R"({"q":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}})",
+       "shape must be a list of non-negative integers"},
+      {R"({"q":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})",
+       "shape must be a list of non-negative integers"},
+      {R"({"q":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", "non-negative integers"},
       {R"({"q":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})", "fewer than 2^59"},
       {R"({"q":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}})", "fewer than 2^59"},
       {R"({"q":{"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]}})", "fewer than 2^59"},
-      {R"({"q":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}})", "list of integers"},
+      {R"({"q":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}})",
+       "list of non-negative integers"},
       {R"({"q":{"dtype":"F32","shape":[100000000],"data_offsets":[0,400000000]}})",
        "inside the 8 bytes of data"},
       {R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", "must ascend"},
-      {R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", "none of them negative"},
+      {R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", "non-negative integers"},
       {R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,4,8]}})", "must be two numbers; found 3"},
-      {R"({"q":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "they take 12 bytes, data_offsets 8"},
-      {R"({"q":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", "they take 4 bytes, data_offsets 8"},
-      {R"({"q":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "\"q\" begins at byte 4 instead of 0"},
+      {R"({"q":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})",
+       "they give 12 bytes, data_offsets give 8"},
+      {R"({"q":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", "they give 4 bytes, data_offsets give 8"},
+      {R"({"q":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "\"q\" starts at byte 4 instead of 0"},
       {R"({"q":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "they end at byte 4 of 8"},
       {R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"k":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
-       "hole or overlap; \"k\" begins at byte 4 instead of 8"},
+       "gap or overlap; \"k\" starts at byte 4 instead of 8"},
       {R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
-       "must occur once; the header has \"q\" twice"},
+       "must occur once; found \"q\" twice"},
       {R"({"q":{"dtype":"F32","shape":[2],"shape":[2],"data_offsets":[0,8]}})", "\"shape\" twice"},
       {R"({"__metadata__":"yes"})", "must be an object of strings"},
       {R"({"__metadata__":{"causal":true}})", "\"causal\" is a JSON boolean"},
   };
-  for (const Lie& lie : lies) {
-    INFO(lie.header);
-    check_message(bad_input_message([&] { parse(file_bytes(lie.header, data)); }), lie.sentence);
+  for (const Example& example : examples) {
+    INFO(example.header);
+    check_message(bad_input_message([&] { parse(file_bytes(example.header, data)); }), example.message);
   }
 }
 
-TEST_CASE("a file cut short anywhere is refused") {
+TEST_CASE("a truncated file is rejected, wherever it ends") {
   const std::string whole = file_bytes(R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8);
   for (std::size_t kept = 0; kept < whole.size(); ++kept)
-    check_message(bad_input_message([&] { parse(whole.substr(0, kept)); }), "is the file truncated?");
+    check_message(bad_input_message([&] { parse(whole.substr(0, kept)); }), "truncated: write it again");
   const TemporaryDirectory directory;
   const fs::path path = write_file(directory.path / "cut.safetensors", whole.substr(0, whole.size() - 1));
   check_message(bad_input_message([&] { read_safetensors(path); }),
-       "cut.safetensors\": \"q\": data_offsets must ascend and lie inside");
+                "cut.safetensors\": \"q\": data_offsets must ascend and lie inside");
 }
 
-TEST_CASE("the length of a header is checked before memory is taken for it") {
+TEST_CASE("the length of a header is checked before memory is allocated for it") {
   const TemporaryDirectory directory;
   const fs::path path = write_file(directory.path / "long.safetensors", std::string(8, '\xff') + "{}");
-  check_message(bad_input_message([&] { read_safetensors(path); }), "claims 18446744073709551615 bytes of 2");
+  check_message(bad_input_message([&] { read_safetensors(path); }),
+                "its length is 18446744073709551615 bytes, the file has 2");
   fs::resize_file(write_file(path, std::string("\x01\xe1\xf5\x05\0\0\0\0", 8)), 200'000'000);  // sparse
-  check_message(bad_input_message([&] { read_safetensors(path); }), "at most 100000000 bytes; it claims 100000001");
+  check_message(bad_input_message([&] { read_safetensors(path); }),
+                "at most 100000000 bytes; its length is 100000001");
 }
 
-TEST_CASE("a path that is no file is refused") {
+TEST_CASE("a path that is not a regular file is rejected") {
   const TemporaryDirectory directory;
-  check_message(bad_input_message([&] { read_safetensors(directory.path / "none"); }), "nothing is found there");
+  check_message(bad_input_message([&] { read_safetensors(directory.path / "none"); }),
+                "found nothing at this path");
   check_message(bad_input_message([&] { read_safetensors(directory.path); }), "this is a directory");
   check_message(bad_input_message([&] { read_safetensors("/dev/zero"); }), "this is a pipe or device");
 }
 
-TEST_CASE("a missing tensor is answered with those there are") {
+TEST_CASE("the error for a missing tensor lists the existing tensors") {
   SafetensorsFile file{{{"k", stored_integers({1})}, {"v", stored_integers({2})}}, {}};
-  check_message(bad_input_message([&] { file.at("q"); }), "must have a tensor \"q\"; it has \"k\", \"v\";");
+  check_message(bad_input_message([&] { file.at("q"); }), "must have a tensor \"q\"; found \"k\", \"v\";");
   check_message(bad_input_message([&] { file.take("q"); }), "must have a tensor \"q\"");
   CHECK(file.take("k") == stored_integers({1}));
   CHECK_FALSE(file.has("k"));
-  check_message(bad_input_message([] { SafetensorsFile().at("q"); }), "it has no tensors");
+  check_message(bad_input_message([] { SafetensorsFile().at("q"); }), "found no tensors");
 }
 
-TEST_CASE("a tensor of another rank or kind is refused by name") {
+TEST_CASE("a tensor of the wrong rank or type is rejected by name") {
   const StoredTensor integers = stored_integers({1, 2});
   const StoredTensor numbers = stored_tensor<float>(Tensor<float>({1, 2, 3, 4}), Dtype::f32, Axes::bshd);
   check_message(bad_input_message([&] { to_tensor<float>("q", integers, Axes::bhsd); }),
-       "\"q\" must have rank 4, (batch, heads, sequence, head_dim); its shape is (2), of rank 1");
+                "\"q\" must have rank 4, (batch, heads, sequence, head_dim); its shape is (2), of rank 1");
   check_message(bad_input_message([&] { to_row_tensor<float>("dlse", numbers); }),
-       "\"dlse\" must have rank 3, (batch, heads, sequence)");
-  check_message(bad_input_message([&] { to_integer_rows("q_positions", numbers); }), "must have rank 1, (sequence), or rank 2");
+                "\"dlse\" must have rank 3, (batch, heads, sequence)");
+  check_message(bad_input_message([&] { to_integer_rows("q_positions", numbers); }),
+                "must have rank 1, (sequence), or rank 2");
   check_message(bad_input_message([&] { to_integers("cu_seqlens_q", numbers); }), "must have rank 1;");
   check_message(bad_input_message([&] {
-         to_tensor<float>("q", {Dtype::i64, {1, 1, 1, 1}, integers.bytes}, Axes::bshd);
-       }),
-       "found i64");
+                  to_tensor<float>("q", {Dtype::i64, {1, 1, 1, 1}, integers.bytes}, Axes::bshd);
+                }),
+                "found i64");
   check_message(bad_input_message([&] {
-         to_integers("cu_seqlens_q", {Dtype::f64, {2}, integers.bytes});
-       }),
-       "must hold integers; found f64");
+                  to_integers("cu_seqlens_q", {Dtype::f64, {2}, integers.bytes});
+                }),
+                "must hold integers; found f64");
   check_message(bad_input_message([&] {
-         to_tensor<float>("q", {Dtype::f32, {1, 0, 1, 1}, {}}, Axes::bshd);
-       }),
-       "extents of at least 1");
+                  to_tensor<float>("q", {Dtype::f32, {1, 0, 1, 1}, {}}, Axes::bshd);
+                }),
+                "extents of at least 1");
 }
 
-TEST_CASE("NaN and infinity in an input are refused, with the place of the first") {
+TEST_CASE("NaN and infinity in an input are rejected with the index of the first") {
   Tensor<double> q({2, 3, 2, 4});
   CHECK_NOTHROW(require_finite<double>("q", q));
   q(1, 2, 1, 3) = -infinity;
-  check_message(bad_input_message([&] { require_finite<double>("q", q); }), "\"q\" has -inf at (b, s, h, d) = (1, 2, 1, 3)");
+  check_message(bad_input_message([&] { require_finite<double>("q", q); }),
+                "\"q\" has -inf at (b, s, h, d) = (1, 2, 1, 3)");
   q(1, 0, 1, 0) = nan_number;
-  check_message(bad_input_message([&] { require_finite<double>("q", q); }), "\"q\" has nan at (b, s, h, d) = (1, 0, 1, 0)");
+  check_message(bad_input_message([&] { require_finite<double>("q", q); }),
+                "\"q\" has nan at (b, s, h, d) = (1, 0, 1, 0)");
 }
 
 // ---- JSON --------------------------------------------------------------------
 
-TEST_CASE("numbers that JSON has not are strings") {
+TEST_CASE("non-finite numbers are strings in JSON") {
   CHECK(number(0.1).dump() == "0.1");
   CHECK(number(infinity).dump() == "\"inf\"");
   CHECK(number(-infinity).dump() == "\"-inf\"");
   CHECK(number(nan_number).dump() == "\"nan\"");
 }
 
-TEST_CASE("JSON is written in the order of its making, indented by two, with a newline at the end") {
+TEST_CASE("JSON is written in insertion order, indented by two, with a newline at the end") {
   CHECK(pretty({{"verdict", "exact"}, {"error", number(0.5)}}) ==
         "{\n  \"verdict\": \"exact\",\n  \"error\": 0.5\n}\n");
   CHECK(pretty("\xff") == "\"\xef\xbf\xbd\"\n");
@@ -260,7 +272,7 @@ TEST_CASE("JSON is written in the order of its making, indented by two, with a n
 
 // ---- Texts -------------------------------------------------------------------
 
-TEST_CASE("texts are joined byte by byte, and each byte knows its file, line and column") {
+TEST_CASE("texts are concatenated, and every byte has its file, line and column") {
   const TemporaryDirectory directory;
   const std::string a = write_file(directory.path / "a", "one\r\n\ntwo").string();
   const std::string b = write_file(directory.path / "b", std::string("\n\0three\n", 8)).string();
@@ -278,10 +290,11 @@ TEST_CASE("texts are joined byte by byte, and each byte knows its file, line and
   check_message(bad_input_message([&] { text.location(26); }), "found byte 26 of 26");
 }
 
-TEST_CASE("a text that is missing, empty or no file is refused") {
+TEST_CASE("a text that is missing, empty or not a file is rejected") {
   const TemporaryDirectory directory;
   const fs::path empty = write_file(directory.path / "empty", "");
-  check_message(bad_input_message([&] { read_text({directory.path / "none"}); }), "nothing is found there");
+  check_message(bad_input_message([&] { read_text({directory.path / "none"}); }),
+                "found nothing at this path");
   check_message(bad_input_message([&] { read_text({directory.path}); }), "this is a directory");
-  check_message(bad_input_message([&] { read_text({empty}); }), "is empty; leave it out");
+  check_message(bad_input_message([&] { read_text({empty}); }), "is empty; omit it");
 }

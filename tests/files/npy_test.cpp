@@ -9,7 +9,7 @@ using namespace ringattn;
 
 namespace {
 
-// A file of the version _major_.0 as numpy writes it: header and data begin at multiples of 64 bytes
+// A file of version _major_.0 as numpy writes it: the data start at a multiple of 64 bytes
 std::string npy(const std::string& header, const std::string& data, int major = 1) {
   const std::size_t length_bytes = major == 1 ? 2 : 4, before = 8 + length_bytes;
   std::string padded = header;
@@ -40,7 +40,7 @@ std::vector<Number> numbers_in(const StoredTensor& tensor) {
   return numbers;
 }
 
-void refused(const std::string& file, const std::string& part) {
+void rejects(const std::string& file, const std::string& part) {
   check_message(bad_input_message([&] { parse(file); }), part);
 }
 
@@ -52,7 +52,7 @@ const std::string written_by_numpy = std::string("\x93NUMPY\x01\x00\x76\x00", 10
 
 }  // namespace
 
-TEST_CASE("an array of numpy comes in with its type, its shape and its numbers, in every version") {
+TEST_CASE("an array of numpy is read with its type, shape and numbers, in every version of the format") {
   const std::vector<double> numbers = {1, -0.5, 1e300, 0, 2, 3};
   for (const int major : {1, 2, 3}) {
     const StoredTensor tensor = parse(npy(header("<f8", "(1, 2, 3)"), bytes_of(numbers), major));
@@ -67,13 +67,13 @@ TEST_CASE("an array of numpy comes in with its type, its shape and its numbers, 
   }
 }
 
-TEST_CASE("an array in Fortran order is the same array in C order") {
+TEST_CASE("an array in Fortran order is converted to C order") {
   const StoredTensor tensor = parse(written_by_numpy);
   CHECK(tensor.shape == std::vector<Index>{2, 3});
   CHECK(numbers_in<float>(tensor) == std::vector<float>{1, 2, 3, 4, 5, 6});
 }
 
-TEST_CASE("integers of four bytes keep their values in eight") {
+TEST_CASE("integers of four bytes are widened to eight bytes") {
   const StoredTensor tensor =
       parse(npy(header("<i4", "(3,)"), bytes_of(std::vector<std::int32_t>{-7, 0, 9})));
   CHECK(to_integers("cu_seqlens_q", tensor) == std::vector<std::int64_t>{-7, 0, 9});
@@ -81,40 +81,40 @@ TEST_CASE("integers of four bytes keep their values in eight") {
   CHECK(to_integers("cu_seqlens_q", parse(npy(header("<i8", "(2,)"), bytes_of(wide)))) == wide);
 }
 
-TEST_CASE("the path of an array is read like its bytes") {
+TEST_CASE("reading a path gives the same array as parsing its bytes") {
   const TemporaryDirectory directory;
   CHECK(read_npy(write_file(directory.path / "a.npy", written_by_numpy)) == parse(written_by_numpy));
   check_message(bad_input_message([&] { read_npy(directory.path / "b.npy"); }), "the file must exist");
 }
 
-TEST_CASE("numbers of another kind are refused with what to do") {
-  refused(npy(header("|V2", "(2,)"), "1234"), "save bf16 as safetensors");
-  refused(npy(header("<V2", "(2,)"), "1234"), "save bf16 as safetensors");
-  refused(npy(header(">f4", "(1,)"), "1234"), "least significant byte first");
-  refused(npy(header("|b1", "(4,)"), "1234"), "f8, f4, f2, i8 or i4");
-  refused(npy(header("<c8", "(1,)"), "12345678"), "found \"<c8\"");
+TEST_CASE("numbers of an unsupported type are rejected with advice") {
+  rejects(npy(header("|V2", "(2,)"), "1234"), "save bf16 as safetensors");
+  rejects(npy(header("<V2", "(2,)"), "1234"), "save bf16 as safetensors");
+  rejects(npy(header(">f4", "(1,)"), "1234"), "little-endian");
+  rejects(npy(header("|b1", "(4,)"), "1234"), "f8, f4, f2, i8 or i4");
+  rejects(npy(header("<c8", "(1,)"), "12345678"), "found \"<c8\"");
 }
 
-TEST_CASE("a file of another length than its header says is refused") {
+TEST_CASE("a file whose length differs from its header is rejected") {
   for (std::size_t kept = 0; kept < written_by_numpy.size(); ++kept)
-    refused(written_by_numpy.substr(0, kept), "truncated");
-  refused(written_by_numpy + "x", "wants 24 bytes, and 25 follow");
-  refused(npy(header("<f4", "(4611686018427387904, 4)"), ""), "wants more bytes");
-  refused(npy(header("<f4", "(2, 9223372036854775807)"), "12345678"), "wants more bytes");
+    rejects(written_by_numpy.substr(0, kept), "truncated");
+  rejects(written_by_numpy + "x", "requires 24 bytes, the file has 25");
+  rejects(npy(header("<f4", "(4611686018427387904, 4)"), ""), "requires more bytes");
+  rejects(npy(header("<f4", "(2, 9223372036854775807)"), "12345678"), "requires more bytes");
   CHECK(parse(npy(header("<f4", "(0, 9223372036854775807)"), "")).bytes.empty());
 }
 
-TEST_CASE("a header that numpy does not write is refused") {
-  refused(std::string(64, 'x'), "signature");
-  refused(npy(header("<f4", "(1,)"), "1234", 4), "found 4.0");
-  refused(npy("[1]", "1234"), "a dictionary");
-  refused(npy("{'descr': '<f4', 'shape': (1,)}", "1234"), "one is missing");
-  refused(npy("{'descr': '<f4', 'descr': '<f4'}", "1234"), "descr twice");
-  refused(npy("{'colour': 'red'}", "1234"), "colour");
-  refused(npy("{'descr': [('x', '<f4')]}", "1234"), "a text in quotes");
-  refused(npy(header("<f4", "(-1,)"), "1234"), "an extent");
-  refused(npy(header("<f4", "(99999999999999999999,)"), "1234"), "an extent");
-  refused(npy(header("<f4", "(1,", "False"), "1234"), "an extent");
-  refused(npy(header("<f4", "(1,)", "Maybe"), "1234"), "True or False");
-  refused(npy(header("<f4", "(1,)") + "?", "1234"), "the end of the header");
+TEST_CASE("a header that numpy does not write is rejected") {
+  rejects(std::string(64, 'x'), "signature");
+  rejects(npy(header("<f4", "(1,)"), "1234", 4), "found 4.0");
+  rejects(npy("[1]", "1234"), "a dictionary");
+  rejects(npy("{'descr': '<f4', 'shape': (1,)}", "1234"), "one is missing");
+  rejects(npy("{'descr': '<f4', 'descr': '<f4'}", "1234"), "descr twice");
+  rejects(npy("{'colour': 'red'}", "1234"), "colour");
+  rejects(npy("{'descr': [('x', '<f4')]}", "1234"), "a string in quotes");
+  rejects(npy(header("<f4", "(-1,)"), "1234"), "an extent");
+  rejects(npy(header("<f4", "(99999999999999999999,)"), "1234"), "an extent");
+  rejects(npy(header("<f4", "(1,", "False"), "1234"), "an extent");
+  rejects(npy(header("<f4", "(1,)", "Maybe"), "1234"), "True or False");
+  rejects(npy(header("<f4", "(1,)") + "?", "1234"), "the end of the header");
 }

@@ -14,7 +14,7 @@
 using namespace ringattn;
 namespace fs = std::filesystem;
 
-TEST_CASE("an output file is there when it is committed, and nothing else") {
+TEST_CASE("commit() creates the output file and leaves no other file") {
   const TemporaryDirectory directory;
   const fs::path path = directory.path / "out.json";
   OutputFile output(path);
@@ -39,7 +39,7 @@ TEST_CASE("an existing output survives a failure, and the temporary file is remo
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("an output that could not be written wholly is not committed") {
+TEST_CASE("an output that could not be written completely is not committed") {
   const TemporaryDirectory directory;
   const fs::path path = write_file(directory.path / "out.json", "before");
   {
@@ -52,17 +52,19 @@ TEST_CASE("an output that could not be written wholly is not committed") {
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("a path that cannot be written is refused before any work") {
+TEST_CASE("a path that cannot be written is rejected before any work") {
   const TemporaryDirectory directory;
   write_file(directory.path / "file", "");
-  check_message(bad_input_message([&] { OutputFile output(directory.path / "missing" / "out"); }), "No such file or directory");
-  check_message(bad_input_message([&] { OutputFile output(directory.path / "file" / "out"); }), "Not a directory");
+  check_message(bad_input_message([&] { OutputFile output(directory.path / "missing" / "out"); }),
+                "No such file or directory");
+  check_message(bad_input_message([&] { OutputFile output(directory.path / "file" / "out"); }),
+                "Not a directory");
   check_message(bad_input_message([&] { OutputFile output(directory.path); }), "this is a directory");
   check_message(bad_input_message([] { OutputFile output(""); }), "the path is empty");
   CHECK(directory.files() == 1);
 }
 
-TEST_CASE("a symbolic link stays one, and a file keeps its permissions") {
+TEST_CASE("a symbolic link is kept, and a file keeps its permissions") {
   const TemporaryDirectory directory;
   const fs::path path = write_file(directory.path / "out", "before"), link = directory.path / "link";
   const fs::perms only_owner = fs::perms::owner_read | fs::perms::owner_write;
@@ -77,7 +79,7 @@ TEST_CASE("a symbolic link stays one, and a file keeps its permissions") {
   CHECK(permissions_kept);
 }
 
-TEST_CASE("a pipe stays a pipe, and is written directly") {
+TEST_CASE("a pipe is written directly and stays a pipe") {
   const TemporaryDirectory directory;
   const fs::path path = directory.path / "pipe";
   REQUIRE(mkfifo(path.c_str(), 0600) == 0);
@@ -91,7 +93,7 @@ TEST_CASE("a pipe stays a pipe, and is written directly") {
   CHECK(fs::is_fifo(path));
 }
 
-TEST_CASE("two outputs in one directory, even with one name, do not disturb each other") {
+TEST_CASE("two outputs in one directory, even of the same name, do not interfere") {
   const TemporaryDirectory directory;
   OutputFile first(directory.path / "out"), second(directory.path / "out");
   first.stream() << "first";
@@ -102,7 +104,7 @@ TEST_CASE("two outputs in one directory, even with one name, do not disturb each
   CHECK(read_file(directory.path / "out") == "first");
 }
 
-TEST_CASE("a signal that ends the program removes the temporary file and keeps the output") {
+TEST_CASE("a signal that terminates the program removes the temporary file and keeps the output") {
   for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
     const TemporaryDirectory directory;
     const fs::path path = write_file(directory.path / "out", "before");
@@ -122,7 +124,7 @@ TEST_CASE("a signal that ends the program removes the temporary file and keeps t
   }
 }
 
-TEST_CASE("a signal that is ignored, or handled by somebody else, stays so") {
+TEST_CASE("the disposition of a signal that is ignored or handled is not changed") {
   const auto previous = signal(SIGHUP, SIG_IGN);
   const TemporaryDirectory directory;
   const OutputFile output(directory.path / "out");

@@ -1,4 +1,4 @@
-// Laws of what a trace says of single rows: their scores, and what these made of m and l.
+// Tests of the row events of a trace: the recorded scores, and the m and l that follow from them.
 
 #include <doctest/doctest.h>
 
@@ -24,7 +24,7 @@ void for_random_runs(int normal_trials, std::uint64_t seed, const Check& check) 
   }
 }
 
-// Those events that show how a row attends to a block, not how two of its states are merged
+// The events in which a row attends to a block, without those in which two states are merged
 std::vector<const Event*> attends(const std::vector<Event>& events, const RingOptions& options) {
   std::vector<const Event*> found;
   for (const Event& event : events)
@@ -33,21 +33,22 @@ std::vector<const Event*> attends(const std::vector<Event>& events, const RingOp
   return found;
 }
 
-// Which keys a row attends to in an event: those that stand where it happens, or those that have come there
+// The keys to which a row attends in an event: those of the device if Q rotates, else those that rotated to it
 std::vector<Index> keys_of(const Event& event, const RingOptions& options, Index Skv) {
   return rows_of_device(options.layout, event.owner, options.devices, Skv);
 }
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("the scores of a row make its m and l, in every block and to rounding", T, double, float) {
+TEST_CASE_TEMPLATE("m and l of a row follow from its recorded scores, in every block, up to rounding", T,
+                   double, float) {
   for_random_runs<T>(500, 1, [](const auto&, const TracedRun<T>& run, const RingOptions&) {
     const std::string sentence = run.first_violation();
     CHECK(sentence == "");
   });
 }
 
-TEST_CASE("the scores of a row are those of the definition, and -inf where a key is hidden") {
+TEST_CASE("the recorded scores are those of the definition, and -inf for hidden keys") {
   for_random_runs<double>(200, 2, [](const auto& drawn, const auto& run, const RingOptions& options) {
     const Problem<double> problem = drawn.problem();
     for (const Event* event : attends(run.events, options)) {
@@ -64,7 +65,7 @@ TEST_CASE("the scores of a row are those of the definition, and -inf where a key
   });
 }
 
-TEST_CASE("where states are merged there are no scores, nor where nobody asked for them") {
+TEST_CASE("no scores are recorded when states are merged or when rows are not traced") {
   Random random(3);
   const RandomProblem<double> drawn = normal_problem(random, {.Sq = 9, .Skv = 9, .D = 2, .Dv = 2});
   for (Rotation rotate : all_rotations)

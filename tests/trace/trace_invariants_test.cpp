@@ -1,4 +1,4 @@
-// Laws of the traces that the ring emits, tried on many small runs.
+// Tests of the traces that the ring emits, on many small random runs.
 
 #include <doctest/doctest.h>
 
@@ -16,7 +16,7 @@ using namespace ringattn;
 
 namespace {
 
-// A run as the command line has it: forward, then backward with the same recorders
+// A run like that of the command line: forward, then backward, with the same recorders
 struct Run {
   RandomProblem<double> drawn;
   RingOptions options;
@@ -80,15 +80,16 @@ std::string virtual_trace(const TraceHeader& header, const std::vector<Event>& e
   return lines.str();
 }
 
-// The first sentence of the checker; empty for a good trace
-std::string complaint(const Run& run, const std::vector<Event>& events, TraceExtent extent = TraceExtent::complete) {
+// The first violation that the checker reports; empty for a good trace
+std::string complaint(const Run& run, const std::vector<Event>& events,
+                      TraceExtent extent = TraceExtent::complete) {
   const std::vector<std::string> sentences = broken_invariants(run.header(), events, extent);
   return sentences.empty() ? "" : sentences.front();
 }
 
 }  // namespace
 
-TEST_CASE("no run breaks an invariant of traces") {
+TEST_CASE("every run keeps the invariants of traces") {
   Random random(30);
   for (int trial = 0; trial < trials(1000); ++trial) {
     const Run run(random);
@@ -98,7 +99,7 @@ TEST_CASE("no run breaks an invariant of traces") {
   }
 }
 
-TEST_CASE("devices and links that are not equally fast break no invariant of traces") {
+TEST_CASE("runs on devices and links of different speeds keep the invariants of traces") {
   Random random(34);
   for (int trial = 0; trial < trials(300); ++trial) {
     Run run(random);
@@ -109,7 +110,7 @@ TEST_CASE("devices and links that are not equally fast break no invariant of tra
   }
 }
 
-TEST_CASE("threads and lockstep leave the same virtual trace, byte for byte") {
+TEST_CASE("threads and lockstep give the same virtual trace, byte for byte") {
   Random random(31);
   for (int trial = 0; trial < trials(200); ++trial) {
     Run run(random);
@@ -123,7 +124,7 @@ TEST_CASE("threads and lockstep leave the same virtual trace, byte for byte") {
   }
 }
 
-TEST_CASE("whoever looks on while devices are running sees an unfinished trace, never a broken one") {
+TEST_CASE("a reader during the run gets an unfinished trace, never a broken one") {
   Random random(32);
   for (int trial = 0; trial < trials(50); ++trial) {
     const Run run(random);
@@ -143,7 +144,7 @@ TEST_CASE("whoever looks on while devices are running sees an unfinished trace, 
   }
 }
 
-TEST_CASE("a summary made while devices run says what their trace says") {
+TEST_CASE("a summary made during the run equals the summary of its trace") {
   Random random(33);
   for (int trial = 0; trial < trials(100); ++trial) {
     const Run run(random);

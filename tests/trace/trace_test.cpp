@@ -1,4 +1,4 @@
-// Laws of traces, on one small run that is made by hand: two devices, each with one query and one key.
+// Tests of traces on one small run, constructed by hand: two devices, each with one query and one key.
 
 #include <doctest/doctest.h>
 
@@ -19,8 +19,8 @@
 #include "reference/trace/summary.h"
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
-#include "tests/support/file_fixtures.h"
 #include "tests/support/error_message.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
@@ -33,12 +33,12 @@ TraceHeader small_header() {
   header.engine_version = "by hand";
   header.devices = 2;
   header.Sq = header.Skv = 2, header.head_dim = 1, header.v_dim = 1;
-  header.cost = {.ns_per_pair = 1, .link_gbps = 8, .link_latency_us = 0.05};  // 1 byte a ns, 50 ns late
+  header.cost = {.ns_per_pair = 1, .link_gbps = 8, .link_latency_us = 0.05};  // 1 byte per ns, 50 ns latency
   header.options = {{"causal", "true"}, {"text", "a \"name\"\n\xff"}};
   return header;
 }
 
-// The row of a device meets one key: its score becomes m
+// The row of a device attends to one key: its score becomes m
 std::shared_ptr<RowUpdate> first_key(int row) {
   auto update = std::make_shared<RowUpdate>();
   update->row = row;
@@ -49,7 +49,7 @@ std::shared_ptr<RowUpdate> first_key(int row) {
   return update;
 }
 
-// And two more, of which it sees one, with a larger score
+// Then to two more keys: one is hidden, the other has a larger score
 std::shared_ptr<RowUpdate> next_keys(int row) {
   const double alpha = std::exp(1.0 / 3 - 2);
   auto update = std::make_shared<RowUpdate>();
@@ -61,8 +61,8 @@ std::shared_ptr<RowUpdate> next_keys(int row) {
   return update;
 }
 
-// Device 0 works for 60 ns, then for 30; device 1 for 200 ns, and then there is nothing to do. K and V take
-// 150 ns.
+// Device 0 computes for 60 ns, then for 30 ns; device 1 computes for 200 ns and skips its second block. K and V take
+// 150 ns to arrive.
 void run_small(TraceSink& sink) {
   Recorders recorders = make_recorders(sink, 2, small_header().cost);
   std::array<MessageTiming, 2> timings;
@@ -103,7 +103,7 @@ std::vector<Event> small_events() {
   return store.events();
 }
 
-// The events of device 0 that are of one kind, in their order
+// The events of device 0 of one kind, in order
 std::vector<Event*> events_of_0(std::vector<Event>& events, EventKind kind) {
   std::vector<Event*> found;
   for (Event& event : events)
@@ -123,7 +123,7 @@ std::string json_lines(const TraceHeader& header, const std::vector<Event>& even
   return lines.str();
 }
 
-// A small change to the first and second event of a kind on device 0, and what the checker must say of it
+// A small change to the first or second event of a kind on device 0, and a part of the violation to be reported
 struct Falsification {
   const char* part;
   EventKind kind;
@@ -136,108 +136,112 @@ std::shared_ptr<const RowUpdate> changed(const Event& event, const std::function
   return row;
 }
 
-// Begins and ends are the first and second event of what happens once on device 0: runs, sends, receives
+// For a kind that occurs once on device 0 (run, send, recv), the first event is the begin and the second the end
 const Falsification falsifications[] = {
-    {"has an id that is taken", EventKind::finalize, [](Event& e, Event&) { --e.id.sequence; }},
-    {"was to come", EventKind::finalize, [](Event& e, Event&) { e.id.sequence += 100; }},
-    {"ends what is not going on", EventKind::send, [](Event& e, Event&) { e.phase = EventPhase::end; }},
-    {"begins and never ends", EventKind::wait, [](Event&, Event& end) { end.phase = EventPhase::begin; }},
+    {"has a duplicate id", EventKind::finalize, [](Event& e, Event&) { --e.id.sequence; }},
+    {"has the wrong sequence number", EventKind::finalize, [](Event& e, Event&) { e.id.sequence += 100; }},
+    {"ends an event that is not open", EventKind::send, [](Event& e, Event&) { e.phase = EventPhase::end; }},
+    {"never ends", EventKind::wait, [](Event&, Event& end) { end.phase = EventPhase::begin; }},
     {"before it begins at", EventKind::run, [](Event&, Event& end) { end.t = -1; }},
-    {"has no time", EventKind::run, [](Event& e, Event&) { e.t = std::nan(""); }},
-    {"by the wall clock", EventKind::compute, [](Event&, Event& end) { end.w = -1; }},
-    {"ends as something else", EventKind::compute, [](Event&, Event& end) { end.step = 1; }},
-    {"stands in the lane", EventKind::compute, [](Event& e, Event&) { e.lane = EventLane::send; }},
+    {"has an invalid time", EventKind::run, [](Event& e, Event&) { e.t = std::nan(""); }},
+    {"on the wall clock", EventKind::compute, [](Event&, Event& end) { end.w = -1; }},
+    {"has an end of another kind", EventKind::compute, [](Event&, Event& end) { end.step = 1; }},
+    {"is in the wrong lane", EventKind::compute, [](Event& e, Event&) { e.lane = EventLane::send; }},
     {"must not have a begin and an end", EventKind::finalize,
      [](Event& e, Event&) { e.phase = EventPhase::begin; }},
-    {"is going on in the same lane", EventKind::compute, [](Event&, Event& end) { end.t += 1000; }},
+    {"in the same lane", EventKind::compute, [](Event&, Event& end) { end.t += 1000; }},
     {"before the earlier", EventKind::alloc, [](Event& e, Event&) { e.t = 5; }},
-    {"which never happened", EventKind::compute,
+    {"which does not exist", EventKind::compute,
      [](Event& e, Event&) {
        e.cause[0] = {1, 99};
      }},
-    {"which lies in its future", EventKind::compute,
+    {"which begins later", EventKind::compute,
      [](Event& e, Event&) {
        e.cause[0] = {0, 12};
      }},
-    {"happens before the run begins", EventKind::run, [](Event& e, Event&) { e.kind = EventKind::compute; }},
-    {"is called backward", EventKind::run, [](Event& e, Event&) { e.what = "backward"; }},
+    {"comes before the begin of the run", EventKind::run,
+     [](Event& e, Event&) { e.kind = EventKind::compute; }},
+    {"is named backward", EventKind::run, [](Event& e, Event&) { e.what = "backward"; }},
     {"never finalizes", EventKind::finalize, [](Event& e, Event&) { e.kind = EventKind::merge; }},
-    {"goes round the ring once more", EventKind::finalize, [](Event& e, Event&) { e.kind = EventKind::run; }},
-    {"attends to the block of device 1; it holds that of device 0", EventKind::compute,
+    {"starts pass 1; the header lists only 1 passes", EventKind::finalize,
+     [](Event& e, Event&) { e.kind = EventKind::run; }},
+    {"attends to the block of device 1; at this step it holds the block of device 0", EventKind::compute,
      [](Event& e, Event&) { e.owner = 1; }},
-    {"is not at one of the 2 steps", EventKind::compute, [](Event& e, Event&) { e.step = 2; }},
+    {"has a step outside 0 .. 1", EventKind::compute, [](Event& e, Event&) { e.step = 2; }},
     {"unknown mask class", EventKind::compute, [](Event& e, Event&) { e.mask_class = "half"; }},
-    {"is full, with 0 live pairs", EventKind::compute, [](Event& e, Event&) { e.live_pairs = 0; }},
-    {"is skipped, with 60 live pairs", EventKind::compute,
+    {"has mask class full but 0 visible pairs", EventKind::compute,
+     [](Event& e, Event&) { e.live_pairs = 0; }},
+    {"has mask class skipped but 60 visible pairs", EventKind::compute,
      [](Event& e, Event&) { e.mask_class = "skipped"; }},
-    {"sends what nobody receives", EventKind::recv,
+    {"sends a message that is never received", EventKind::recv,
      [](Event& e, Event&) {
        e.cause[0] = {1, 0};
      }},
-    {"receives what nobody sent", EventKind::recv, [](Event& e, Event&) { e.cause[0] = {}; }},
-    {"is no message of device", EventKind::recv, [](Event& e, Event&) { e.peer = 0; }},
-    {"sent was K V of device 1, 100 bytes", EventKind::recv, [](Event& e, Event&) { e.bytes = 99; }},
-    {"sent was K V of device 1, 100 bytes", EventKind::recv, [](Event& e, Event&) { e.what = "Q"; }},
+    {"has no matching send", EventKind::recv, [](Event& e, Event&) { e.cause[0] = {}; }},
+    {"is not a message from device", EventKind::recv, [](Event& e, Event&) { e.peer = 0; }},
+    {"the send has K V of device 1, 100 bytes", EventKind::recv, [](Event& e, Event&) { e.bytes = 99; }},
+    {"the send has K V of device 1, 100 bytes", EventKind::recv, [](Event& e, Event&) { e.what = "Q"; }},
     {"receives K V of device 0", EventKind::recv, [](Event& e, Event&) { e.owner = 0; }},
     {"cannot arrive before 150 ns", EventKind::recv, [](Event&, Event& end) { end.t = 140; }},
-    {"begins before 1.", EventKind::recv, [](Event& e, Event&) { e.t = -1; }},
-    {"says that its message travelled", EventKind::recv, [](Event& e, Event&) { e.transfer_t = 149; }},
-    {"of the 150 ns that its message travels", EventKind::recv, [](Event& e, Event&) { e.exposed_t = 151; }},
-    {"is not the next one", EventKind::send, [](Event& e, Event&) { e.peer = 0; }},
-    {"without having received it", EventKind::recv, [](Event& e, Event&) { e.kind = EventKind::send; }},
-    {"does not say for what", EventKind::wait, [](Event& e, Event&) { e.why = "coffee"; }},
-    {"gives back more of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 9; }},
-    {"never gives back 1 bytes of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 7; }},
-    {"lets m fall", EventKind::row,
+    {"begins before its send, 1.", EventKind::recv, [](Event& e, Event&) { e.t = -1; }},
+    {"has a transfer time of 149 ns", EventKind::recv, [](Event& e, Event&) { e.transfer_t = 149; }},
+    {"it must be from 0 to the transfer time, 150 ns", EventKind::recv,
+     [](Event& e, Event&) { e.exposed_t = 151; }},
+    {"is not the next device", EventKind::send, [](Event& e, Event&) { e.peer = 0; }},
+    {"that it has not received", EventKind::recv, [](Event& e, Event&) { e.kind = EventKind::send; }},
+    {"has an unknown reason", EventKind::wait, [](Event& e, Event&) { e.why = "coffee"; }},
+    {"frees more of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 9; }},
+    {"never frees 1 bytes of Q", EventKind::free, [](Event& e, Event&) { e.bytes = 7; }},
+    {"decreases m", EventKind::row,
      [](Event& e, Event&) { e.row = changed(e, [](RowUpdate& r) { r.m_before = 3; }); }},
     {"has alpha 0.5", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.alpha = 0.5; }); }},
     {"has alpha nan", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.alpha = std::nan(""); }); }},
-    {"leaves no softmax state", EventKind::row,
+    {"ends with an invalid softmax state", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.O_after = {std::nan("")}; }); }},
-    {"leaves no softmax state", EventKind::row,
+    {"ends with an invalid softmax state", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.l_after = 0.5; }); }},
-    {"starts from no softmax state", EventKind::row,
+    {"starts from an invalid softmax state", EventKind::row,
      [](Event& e, Event&) { e.row = changed(e, [](RowUpdate& r) { r.l_before = 1; }); }},
-    {"loses a part of l", EventKind::row,
+    {"less than alpha times its previous value", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.l_before = 100; }); }},
-    {"has m 2; the largest score that the row has met is 2.1", EventKind::row,
+    {"has m 2; the largest score so far is 2.1", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.scores[1] = 2.1; }); }},
-    {"has l 1.18888; alpha l and the sum of exp(score - m) make 1.55676", EventKind::row,
+    {"has l 1.18888; alpha l plus the sum of exp(score - m) is 1.55676", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.scores[0] = 1; }); }},
-    {"has l 1.18888; alpha l and the sum of exp(score - m) make nan", EventKind::row,
+    {"has l 1.18888; alpha l plus the sum of exp(score - m) is nan", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.scores[0] = std::nan(""); }); }},
-    {"does not go on with row 0", EventKind::row,
+    {"does not continue row 0", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) { r.O_before = {0.8}; }); }},
     {"elements of O", EventKind::row,
      [](Event&, Event& e) { e.row = changed(e, [](RowUpdate& r) {
                               r.O_after = {1, 2};
                             }); }},
-    {"where step 1 was to", EventKind::row, [](Event&, Event& e) { e.step = 0; }},
-    {"has no numbers", EventKind::row, [](Event& e, Event&) { e.row = nullptr; }},
+    {"expected its update at step 1", EventKind::row, [](Event&, Event& e) { e.step = 0; }},
+    {"has no softmax state", EventKind::row, [](Event& e, Event&) { e.row = nullptr; }},
 };
 
 }  // namespace
 
-TEST_CASE("a run made by hand keeps every invariant") {
+TEST_CASE("a run constructed by hand keeps every invariant") {
   const std::vector<std::string> sentences = broken_invariants(small_header(), small_events());
   INFO((sentences.empty() ? "" : sentences.front()));
   CHECK(sentences.empty());
 }
 
-TEST_CASE("whatever fact of a trace is falsified, the checker names it") {
+TEST_CASE("the checker reports every falsified fact of a trace") {
   for (const Falsification& falsification : falsifications) {
     std::vector<Event> events = small_events();
     const std::vector<Event*> of_kind = events_of_0(events, falsification.kind);
     falsification.change(*of_kind[0], *of_kind[of_kind.size() > 1 ? 1 : 0]);
     const std::vector<std::string> sentences = broken_invariants(small_header(), events);
-    INFO(falsification.part << "; it says: " << (sentences.empty() ? "nothing" : sentences.front()));
+    INFO(falsification.part << "; found: " << (sentences.empty() ? "nothing" : sentences.front()));
     CHECK(mentions(sentences, falsification.part));
   }
 }
 
-TEST_CASE("a trace without its last events is broken as a whole and sound as an unfinished one") {
+TEST_CASE("a trace without its last events is invalid as complete and valid as unfinished") {
   TraceStore store(2);
   run_small(store);
   const std::vector<Event> of_0 = store.events_of(0);
@@ -249,20 +253,21 @@ TEST_CASE("a trace without its last events is broken as a whole and sound as an 
   }
 }
 
-TEST_CASE("what a slow device sends comes late, and what it receives does not") {
+TEST_CASE("a slow device delays what it sends, not what it receives") {
   const CostModel fast = small_header().cost, slow{.ns_per_pair = 3, .link_gbps = 4, .link_latency_us = 0.2};
   TraceStore store(2);
   Recorders recorders = make_recorders(store, {fast, slow});
   std::array<MessageTiming, 2> timings;
   for (int d = 0; d < 2; ++d) {
-    timings[static_cast<std::size_t>(d)] = recorders[static_cast<std::size_t>(d)].begin_send(0, 1 - d, d, "K V", 100);
+    timings[static_cast<std::size_t>(d)] =
+        recorders[static_cast<std::size_t>(d)].begin_send(0, 1 - d, d, "K V", 100);
     recorders[static_cast<std::size_t>(d)].begin_compute(0, d, "full", 10);
     recorders[static_cast<std::size_t>(d)].end_compute();
     CHECK(recorders[static_cast<std::size_t>(d)].now() == (d == 0 ? 10 : 30));
   }
   for (int d = 0; d < 2; ++d)
     recorders[static_cast<std::size_t>(d)].record_recv(0, 1 - d, 1 - d, "K V", 100,
-                                               timings[static_cast<std::size_t>(1 - d)]);
+                                                       timings[static_cast<std::size_t>(1 - d)]);
   // The link of device 0 takes 100 ns and 50 ns of latency; that of device 1 takes 200 ns and 200 ns
   const std::array<double, 2> begins{200, 50}, ends{400, 150};
   for (const Event& event : store.events())
@@ -272,7 +277,7 @@ TEST_CASE("what a slow device sends comes late, and what it receives does not") 
     }
 }
 
-TEST_CASE("events are sorted by time, device and sequence, and a begin stands before its end") {
+TEST_CASE("events are sorted by time, device and sequence, with each begin before its end") {
   const std::vector<Event> events = small_events();
   for (std::size_t i = 1; i < events.size(); ++i) {
     const Event &a = events[i - 1], &b = events[i];
@@ -282,7 +287,7 @@ TEST_CASE("events are sorted by time, device and sequence, and a begin stands be
   }
 }
 
-TEST_CASE("a trace that is saved, loaded and saved again is the same, to the last bit of its numbers") {
+TEST_CASE("saving, loading and saving a trace again gives the same bytes") {
   const TemporaryDirectory directory;
   const std::vector<Event> events = small_events();
   write_trace(directory.path / "first", small_header(), events);
@@ -301,7 +306,7 @@ TEST_CASE("a trace that is saved, loaded and saved again is the same, to the las
     }
 }
 
-TEST_CASE("a trace that says nothing of scores is a trace") {
+TEST_CASE("a trace without scores is valid") {
   std::vector<Event> events = small_events();
   for (Event& event : events)
     if (event.row) event.row = changed(event, [](RowUpdate& row) { row.scores.clear(); });
@@ -313,39 +318,44 @@ TEST_CASE("a trace that says nothing of scores is a trace") {
     if (event.row) CHECK(event.row->scores.empty());
 }
 
-TEST_CASE("what is no trace is refused with the line and the rule") {
+TEST_CASE("a file that is not a trace is rejected with the line and the rule") {
   const std::string good = json_lines(small_header(), small_events());
-  const auto refused = [&](const std::string& bytes) { return bad_input_message([&] { parse_trace(bytes); }); };
+  const auto refused = [&](const std::string& bytes) {
+    return bad_input_message([&] { parse_trace(bytes); });
+  };
   const auto with = [&](const std::string& found, const std::string& instead) {
     std::string bytes = good;
     bytes.replace(bytes.find(found), found.size(), instead);
     return refused(bytes);
   };
   CHECK(refused(good).empty());
-  check_message(refused(""), "a trace has a header");
-  check_message(refused("safetensors"), "line 1: a JSON object is wanted; this is no JSON");
-  check_message(refused("[1]"), "line 1: a JSON object is wanted; found a JSON array");
+  check_message(refused(""), "a trace must start with a header");
+  check_message(refused("safetensors"), "line 1: the text must be a JSON object; it is not valid JSON");
+  check_message(refused("[1]"), "line 1: the text must be a JSON object; found a JSON array");
   check_message(refused(std::string(100000, '[')), "at most 2 levels");
-  check_message(refused(good.substr(0, good.size() - 9)), "this is no JSON");
-  check_message(refused(good + "\n"), "this is no JSON");
+  check_message(refused(good.substr(0, good.size() - 9)), "it is not valid JSON");
+  check_message(refused(good + "\n"), "it is not valid JSON");
   check_message(refused("{}"), "schema must be an integer from 1 to 1; it is missing");
   check_message(with("\"schema\": 1", "\"schema\": 2"), "schema must be an integer from 1 to 1; found 2");
   check_message(with("\"devices\": 2", "\"devices\": 0"), "devices must be an integer from 1");
   check_message(with("\"layout\": \"contiguous\"", "\"layout\": \"round\""),
-       "layout must be one of contiguous, zigzag, striped");
+                "layout must be one of contiguous, zigzag, striped");
   check_message(with("\"id\": \"0.0\"", "\"id\": \"0.-1\""), "line 2: id must be \"device.sequence\"");
-  check_message(with("\"id\": \"0.0\"", "\"id\": \"1.0\""), "line 2: device must be that of the id");
-  check_message(with("\"kind\": \"alloc\"", "\"kind\": \"malloc\""), "kind must be a kind of event; found \"malloc\"");
+  check_message(with("\"id\": \"0.0\"", "\"id\": \"1.0\""), "line 2: device must be the device of the id");
+  check_message(with("\"kind\": \"alloc\"", "\"kind\": \"malloc\""),
+                "kind must be a kind of event; found \"malloc\"");
   check_message(with("\"t\": 0,", "\"t\": \"inf\","), "t must be a finite number; found \"inf\"");
   check_message(with("\"m_before\": \"-inf\"", "\"m_before\": \"low\""), "m_before must be a number");
-  check_message(with("\"score_magnitude\": 7", "\"size\": 7"), "score_magnitude must be a number; it is missing");
+  check_message(with("\"score_magnitude\": 7", "\"size\": 7"),
+                "score_magnitude must be a number; it is missing");
   check_message(with("\"scores\": [\"-inf\"", "\"scores\": [\"low\""), "scores must be a list of numbers");
   check_message(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device itself");
   check_message(with("\"bytes\": 100", "\"bytes\": 1e99"), "bytes must be an integer");
-  check_message(with("\"cause\": []", "\"cause\": [\"0.0\", \"0.0\", \"0.0\"]"), "cause must be at most two ids");
+  check_message(with("\"cause\": []", "\"cause\": [\"0.0\", \"0.0\", \"0.0\"]"),
+                "cause must be at most two ids");
 }
 
-TEST_CASE("Perfetto's file is JSON in which slices nest and every message has the two ends of an arrow") {
+TEST_CASE("the Perfetto file is JSON in which slices nest and every message is an arrow with two ends") {
   std::ostringstream written;
   write_perfetto(written, small_events());
   const nlohmann::json trace = nlohmann::json::parse(written.str());
@@ -366,7 +376,7 @@ TEST_CASE("Perfetto's file is JSON in which slices nest and every message has th
   CHECK(memory == std::vector<double>{8, 108, 208, 200, 0});
 }
 
-TEST_CASE("the summary of a run made by hand is what a hand adds up") {
+TEST_CASE("the summary of the run constructed by hand equals sums computed by hand") {
   TraceStore store(2);
   Summary summary(2);
   TeeSink both({&store, &summary});
@@ -378,7 +388,8 @@ TEST_CASE("the summary of a run made by hand is what a hand adds up") {
   CHECK(devices[0].bytes_sent == 100);
   CHECK(devices[0].busy.virtual_ns == 90);
   CHECK(devices[1].busy.virtual_ns == 200);
-  CHECK(devices[0].wait_recv.virtual_ns == 90);  // from 60, when it is done, to 150, when K and V arrive
+  CHECK(devices[0].wait_recv.virtual_ns ==
+        90);  // from 60, the end of its arithmetic, to 150, the arrival of K and V
   CHECK(devices[1].wait_recv.virtual_ns == 0);
   CHECK(devices[0].wait_send_buffer.virtual_ns == 0);
   CHECK(summary.overlap().transfer.virtual_ns == 300);

@@ -8,7 +8,7 @@
 
 namespace ringattn {
 
-// A trace under the checker: what all of its parts look at, and the violations that they write down.
+// The trace under examination, shared by all checks, and the violations found so far.
 class CheckContext {
  public:
   CheckContext(const TraceHeader& trace_header, std::span<const Event> events, TraceExtent extent);
@@ -18,16 +18,16 @@ class CheckContext {
   const bool complete;
   std::vector<std::string> violations;
 
-  // Which of the passes round the ring a span of spans.all() belongs to, from 0; -1: it stands before all of
-  // them
+  // The pass around the ring to which a span of spans.all() belongs, from 0; -1: before the first pass
   int pass_of(const Span& span) const { return passes_[index_of(span)]; }
   std::size_t index_of(const Span& span) const {
     return static_cast<std::size_t>(&span - spans.all().data());
   }
 
-  // In an unfinished trace, an event may be missing because its device had not come so far
+  // True if the event is missing because the trace is unfinished and the device has not reached it yet
   bool may_be_pending(EventId id) const;
 
+  // Adds a violation: a sentence about an event, or a whole sentence
   template <class... Pieces>
   void report(const Event& event, const Pieces&... pieces) {
     report("event ", to_string(event.id), " (", name(event.kind), " at step ", event.step, ") ", pieces...);
@@ -45,7 +45,7 @@ class CheckContext {
   std::vector<int> passes_;
 };
 
-// The parts of the checker
+// The checks, one function each
 void check_ids(CheckContext& trace);
 void check_lanes(CheckContext& trace);
 void check_causes(CheckContext& trace);

@@ -6,6 +6,7 @@ namespace ringattn {
 
 CheckContext::CheckContext(const TraceHeader& trace_header, std::span<const Event> events, TraceExtent extent)
     : header(trace_header), spans(events), complete(extent == TraceExtent::complete) {
+  // Each run event of a device starts its next pass
   int device = -1, pass = -1;
   for (const Span& span : spans.all()) {
     if (span.begin->id.device != device) pass = -1;
@@ -25,7 +26,7 @@ std::vector<std::string> broken_invariants(const TraceHeader& header, std::span<
                                            TraceExtent extent) {
   CheckContext trace(header, events, extent);
   if (header.devices < 1) {
-    trace.report("a ring has at least one device; the header says ", header.devices);
+    trace.report("the number of devices must be at least 1; the header has ", header.devices);
     return trace.violations;
   }
   check_ids(trace);

@@ -8,15 +8,18 @@
 
 namespace ringattn {
 
-// A trace that is taken while the run is going has begins without ends, messages under way, memory still
-// held. Of each device it has all events up to some point.
+// An unfinished trace is a snapshot of a run in progress: it has begins without ends, messages in transit and memory
+// that is still held. For each device it holds all events up to some point.
 enum class TraceExtent { complete, unfinished };
 
-// What a run can never have done, a sentence each, empty for a good trace: time runs forwards and a lane does
-// one thing at a time; causes come first; each message is received once, as it was sent; at step t a device
-// attends to the block that started on device - t, and meets each block once; memory is given back; rows of
-// the softmax state hand on to the next block what the last one left, with m growing and l and O shrunk by
-// exp(m_before - m_after). Stops at the hundredth sentence. The order of _events_ is of no matter.
+// Checks a trace against the invariants of every correct run, and returns one sentence for each violation; empty for a
+// good trace. At most 100 sentences are returned. Events may come in any order. The invariants:
+//   time      virtual time does not go backwards; spans of one lane do not overlap; causes precede their effects
+//   messages  each message is received exactly once, unchanged, and not before it can arrive
+//   schedule  at step t, device r holds the block of device (r - t) mod devices, and attends to each block once
+//   memory    everything that is allocated is freed
+//   rows      each update of a softmax state continues from the previous one; m does not decrease, l and O are rescaled
+//             by exp(m_before - m_after), and the recorded scores account for m and l
 std::vector<std::string> broken_invariants(const TraceHeader& header, std::span<const Event> events,
                                            TraceExtent extent = TraceExtent::complete);
 

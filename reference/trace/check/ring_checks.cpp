@@ -7,8 +7,9 @@ namespace ringattn {
 
 namespace {
 
-// Who started on the ring with the block that a device holds at a step
-int holds_block_of(const CheckContext& trace, const Event& event) {
+// The owner of the block that a device holds at a step: (r - t) mod devices. The checker has its own formula, so that it
+// does not share an error of resident_owner() in ring/schedule.h
+int expected_owner(const CheckContext& trace, const Event& event) {
   const int devices = trace.header.devices;
   return ((event.id.device - event.step) % devices + devices) % devices;
 }
@@ -17,40 +18,41 @@ void check_mask_class(CheckContext& trace, const Event& compute) {
   if (compute.mask_class != "full" && compute.mask_class != "partial" && compute.mask_class != "skipped")
     trace.report(compute, "has the unknown mask class \"", compute.mask_class, "\"");
   else if ((compute.mask_class == "skipped") != (compute.live_pairs == 0) || compute.live_pairs < 0)
-    trace.report(compute, "is ", compute.mask_class, ", with ", compute.live_pairs, " live pairs");
+    trace.report(compute, "has mask class ", compute.mask_class, " but ", compute.live_pairs,
+                 " visible pairs");
 }
 
 void check_ring_position(CheckContext& trace, const Event& event) {
   const int devices = trace.header.devices;
   if (event.step < 0 || event.step >= devices)
-    trace.report(event, "is not at one of the ", devices, " steps");
-  else if (event.owner != holds_block_of(trace, event))
+    trace.report(event, "has a step outside 0 .. ", devices - 1);
+  else if (event.owner != expected_owner(trace, event))
     trace.report(event, event.kind == EventKind::send ? "sends" : "attends to", " the block of device ",
-                   event.owner, "; it holds that of device ", holds_block_of(trace, event));
+                 event.owner, "; at this step it holds the block of device ", expected_owner(trace, event));
 }
 
-// The message that _send_ put on the link and _recv_ took from it
+// Checks a received message against its send
 void check_delivery(CheckContext& trace, const Span& recv, const Span& send) {
   const Event &got = *recv.begin, &sent = *send.begin;
   if (sent.kind != EventKind::send || sent.id.device != got.peer || sent.peer != got.id.device) {
-    trace.report(got, "receives ", to_string(sent.id), ", which is no message of device ", got.peer,
-                   " for it");
+    trace.report(got, "receives ", to_string(sent.id), ", which is not a message from device ", got.peer,
+                 " to this device");
     return;
   }
   if (sent.bytes != got.bytes || sent.owner != got.owner || sent.what != got.what)
-    trace.report(got, "receives ", got.what, " of device ", got.owner, ", ", got.bytes, " bytes; sent was ",
-                   sent.what, " of device ", sent.owner, ", ", sent.bytes, " bytes");
-  if (!(sent.t <= got.t)) trace.report(got, "begins before ", to_string(sent.id), ", its send");
+    trace.report(got, "receives ", got.what, " of device ", got.owner, ", ", got.bytes,
+                 " bytes; the send has ", sent.what, " of device ", sent.owner, ", ", sent.bytes, " bytes");
+  if (!(sent.t <= got.t)) trace.report(got, "begins before its send, ", to_string(sent.id));
   if (!recv.end) return;
   const double earliest = send.end ? send.end->t + trace.header.cost.latency_ns() : sent.t;
   if (!(earliest <= recv.end->t))
     trace.report(got, "ends at ", recv.end->t, " ns; its message cannot arrive before ", earliest, " ns");
   if (!(got.transfer_t == recv.end->t - sent.t))
-    trace.report(got, "says that its message travelled ", got.transfer_t, " ns; it did ",
-                   recv.end->t - sent.t);
+    trace.report(got, "has a transfer time of ", got.transfer_t, " ns; its events are ", recv.end->t - sent.t,
+                 " ns apart");
   if (!(got.exposed_t >= 0 && got.exposed_t <= got.transfer_t && got.exposed_w >= 0))
-    trace.report(got, "waits ", got.exposed_t, " ns of the ", got.transfer_t,
-                   " ns that its message travels");
+    trace.report(got, "has an exposed time of ", got.exposed_t,
+                 " ns; it must be from 0 to the transfer time, ", got.transfer_t, " ns");
 }
 
 }  // namespace
@@ -61,16 +63,16 @@ void check_passes(CheckContext& trace) {
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
     const int pass = trace.pass_of(span);
-    if (pass < 0) trace.report(event, "happens before the run begins");
+    if (pass < 0) trace.report(event, "comes before the begin of the run");
     if (pass >= static_cast<int>(passes.size()) && event.kind == EventKind::run)
-      trace.report(event, "goes round the ring once more than the header says");
+      trace.report(event, "starts pass ", pass, "; the header lists only ", passes.size(), " passes");
     if (event.kind == EventKind::run) ++runs[{event.id.device, pass}];
     if (event.kind == EventKind::finalize && ++finalized[{event.id.device, pass}] > 1)
-      trace.report(event, "finalizes once more");
+      trace.report(event, "finalizes pass ", pass, " again");
     if (event.kind == EventKind::run && pass < static_cast<int>(passes.size()) &&
         event.what != passes[static_cast<std::size_t>(pass)])
-      trace.report(event, "is called ", event.what, "; the header calls it ",
-                     passes[static_cast<std::size_t>(pass)]);
+      trace.report(event, "is named ", event.what, "; the header names this pass ",
+                   passes[static_cast<std::size_t>(pass)]);
   }
   for (int pass = 0; trace.complete && pass < static_cast<int>(passes.size()); ++pass)
     for (int device = 0; device < trace.header.devices; ++device) {
@@ -81,7 +83,7 @@ void check_passes(CheckContext& trace) {
 }
 
 void check_schedule(CheckContext& trace) {
-  // (pass, device, owner): which blocks have met
+  // The compute event of each (pass, device, owner)
   std::map<std::array<int, 3>, const Event*> visits;
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
@@ -92,61 +94,63 @@ void check_schedule(CheckContext& trace) {
     const auto [visit, first] =
         visits.try_emplace({trace.pass_of(span), event.id.device, event.owner}, &event);
     if (!first)
-      trace.report(event, "attends once more to the block of device ", event.owner, ", after ",
-                     to_string(visit->second->id));
+      trace.report(event, "attends again to the block of device ", event.owner, ", after ",
+                   to_string(visit->second->id));
   }
 
-  // Each step has its owner, and no block is met twice: who has met as many as there are has met them all
-  std::map<std::pair<int, int>, int> met;
-  for (const auto& [who, event] : visits) ++met[{who[0], who[1]}];
+  // Each device attends to every block: no block occurs twice, so it is enough to count them
+  std::map<std::pair<int, int>, int> attended;
+  for (const auto& [key, event] : visits) ++attended[{key[0], key[1]}];
   const int passes = static_cast<int>(trace.header.passes.size());
   for (int pass = 0; trace.complete && pass < passes; ++pass)
     for (int device = 0; device < trace.header.devices; ++device)
-      if (const int blocks = met[{pass, device}]; blocks != trace.header.devices)
+      if (const int blocks = attended[{pass, device}]; blocks != trace.header.devices)
         trace.report("device ", device, " attends to ", blocks, " of ", trace.header.devices,
-                       " blocks in pass ", pass);
+                     " blocks in pass ", pass);
 }
 
 void check_messages(CheckContext& trace) {
+  // Each receive has a send, which no other receive has
   std::vector<const Event*> received_by(trace.spans.all().size());
   for (const Span& span : trace.spans.all()) {
     if (span.begin->kind != EventKind::recv) continue;
     const Span* send = trace.spans.find(span.begin->cause[0]);
     if (!send) {
-      if (!trace.may_be_pending(span.begin->cause[0]))
-        trace.report(*span.begin, "receives what nobody sent");
+      if (!trace.may_be_pending(span.begin->cause[0])) trace.report(*span.begin, "has no matching send");
       continue;
     }
     check_delivery(trace, span, *send);
     const Event*& receiver = received_by[trace.index_of(*send)];
     if (receiver)
-      trace.report(*span.begin, "receives ", to_string(send->begin->id), " once more, after ",
-                     to_string(receiver->id));
+      trace.report(*span.begin, "receives ", to_string(send->begin->id), " again, after ",
+                   to_string(receiver->id));
     receiver = span.begin;
   }
+
+  // Each send goes to the next device and is received
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
     if (event.kind != EventKind::send) continue;
     if (event.peer != (event.id.device + 1) % trace.header.devices)
-      trace.report(event, "sends to device ", event.peer, ", which is not the next one");
+      trace.report(event, "sends to device ", event.peer, ", which is not the next device");
     if (trace.complete && !received_by[trace.index_of(span)])
-      trace.report(event, "sends what nobody receives");
+      trace.report(event, "sends a message that is never received");
   }
 }
 
 void check_memory(CheckContext& trace) {
+  // Bytes held, by device and contents
   std::map<std::pair<int, std::string_view>, std::int64_t> held;
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
     if (event.kind != EventKind::alloc && event.kind != EventKind::free) continue;
     std::int64_t& bytes = held[{event.id.device, event.what}];
     bytes += event.kind == EventKind::alloc ? event.bytes : -event.bytes;
-    if (bytes < 0 || event.bytes < 0)
-      trace.report(event, "gives back more of ", event.what, " than is held");
+    if (bytes < 0 || event.bytes < 0) trace.report(event, "frees more of ", event.what, " than is held");
   }
   if (!trace.complete) return;
   for (const auto& [of, bytes] : held)
-    if (bytes > 0) trace.report("device ", of.first, " never gives back ", bytes, " bytes of ", of.second);
+    if (bytes > 0) trace.report("device ", of.first, " never frees ", bytes, " bytes of ", of.second);
 }
 
 }  // namespace ringattn

@@ -20,14 +20,14 @@ bool zero(const std::vector<double>& numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [](double x) { return x == 0; });
 }
 
-// (m, l, O) of a row that has seen no key is (-inf, 0, 0); else l counts at least the largest key, as exp(0)
-// = 1
+// Whether (m, l, O) can be the state of a row: (-inf, 0, 0) before the first visible key; afterwards l >= 1, because
+// the key with the largest score contributes exp(0) = 1
 bool is_state(double m, double l, const std::vector<double>& O) {
   if (m == -infinity) return l == 0 && zero(O);
   return std::isfinite(m) && std::isfinite(l) && l >= 1 - 1e-6 && finite(O);
 }
 
-// The arithmetic in which a run calculates its states
+// Machine epsilon and smallest normal number of the arithmetic of a run
 struct Arithmetic {
   double eps, smallest;
 };
@@ -38,11 +38,13 @@ Arithmetic arithmetic_of(const TraceHeader& header) {
   return header.dtype == "f64" ? arithmetic_in<double> : arithmetic_in<float>;
 }
 
-// What the scores of a block make of m and l. They were summed anew beside the tiles of the run: both agree
-// to the rounding of a dot product, which exp turns into a relative error of a weight
+// Recomputes m and l from the recorded scores of the block. The scores were computed apart from the tiles of the run,
+// so they agree to the rounding of a dot product, which exp turns into a relative error of a weight
 void check_scores(CheckContext& trace, const Event& event, double alpha, double error_of_l) {
   const RowUpdate& row = *event.row;
   const auto [eps, smallest] = arithmetic_of(trace.header);
+
+  // m = max(m, rowmax(score))
   double m = row.m_before, l = alpha * row.l_before;
   for (const double score : row.scores) {
     m = std::max(m, score);
@@ -51,68 +53,74 @@ void check_scores(CheckContext& trace, const Event& event, double alpha, double 
   const double terms = 8 + static_cast<double>(trace.header.head_dim);
   const double rounding = terms * eps * row.score_magnitude + smallest;
   if (!(row.m_after == m || std::abs(row.m_after - m) <= rounding))
-    trace.report(event, "has m ", row.m_after, "; the largest score that the row has met is ", m);
+    trace.report(event, "has m ", row.m_after, "; the largest score so far is ", m);
 
+  // l = alpha l + sum of exp(score - m)
   const double error = error_of_l + static_cast<double>(row.scores.size()) * eps + std::expm1(rounding);
   if (!(row.l_after == l || std::abs(row.l_after - l) <= error * l))
-    trace.report(event, "has l ", row.l_after, "; alpha l and the sum of exp(score - m) make ", l);
+    trace.report(event, "has l ", row.l_after, "; alpha l plus the sum of exp(score - m) is ", l);
 }
 
-// One row absorbs one block
+// Checks one update of a row by itself
 void check_row(CheckContext& trace, const Event& event) {
+  // Both sides are softmax states, and m does not decrease
   const RowUpdate& row = *event.row;
   if (!is_state(row.m_before, row.l_before, row.O_before))
-    trace.report(event, "starts from no softmax state: m ", row.m_before, ", l ", row.l_before);
+    trace.report(event, "starts from an invalid softmax state: m ", row.m_before, ", l ", row.l_before);
   if (!is_state(row.m_after, row.l_after, row.O_after))
-    trace.report(event, "leaves no softmax state: m ", row.m_after, ", l ", row.l_after);
+    trace.report(event, "ends with an invalid softmax state: m ", row.m_after, ", l ", row.l_after);
   if (row.O_before.size() != row.O_after.size() ||
       (trace.header.v_dim > 0 && static_cast<std::int64_t>(row.O_after.size()) != trace.header.v_dim))
-    trace.report(event, "has ", row.O_after.size(), " elements of O; the head has ", trace.header.v_dim);
+    trace.report(event, "has ", row.O_after.size(), " elements of O; v_dim is ", trace.header.v_dim);
   if (!(row.m_after >= row.m_before))
-    trace.report(event, "lets m fall from ", row.m_before, " to ", row.m_after);
+    trace.report(event, "decreases m from ", row.m_before, " to ", row.m_after);
 
-  // alpha and l are calculated in the arithmetic of the run; exp passes errors of its argument on
+  // l and O are rescaled by alpha = exp(m_before - m_after), up to the rounding of the arithmetic of the run
   const auto [eps, smallest] = arithmetic_of(trace.header);
   const double rise = row.m_after == row.m_before ? 0 : row.m_after - row.m_before;
   const double alpha = std::exp(-rise), error = (64 + 4 * std::min(rise, 1e3)) * eps;
   if (!(std::abs(row.alpha - alpha) <= error * alpha + smallest))
     trace.report(event, "has alpha ", row.alpha, "; exp(m_before - m_after) is ", alpha);
   if (!(row.l_after >= alpha * row.l_before * (1 - error) - smallest))
-    trace.report(event, "loses a part of l: ", row.l_after, " is less than alpha times ", row.l_before);
+    trace.report(event, "has l ", row.l_after, ", less than alpha times its previous value ", row.l_before);
   if (!row.scores.empty()) check_scores(trace, event, alpha, error);
 }
 
-// What identifies a row of the state: pass, batch, head, row
+// Identifies a row of the state: pass, batch, head, row
 using RowId = std::array<std::int64_t, 4>;
 
-// The blocks that one row absorbed, in the order of the steps
+// Checks all updates of one row: one at each step, each continuing from the previous one
 void check_chain(CheckContext& trace, std::vector<const Event*>& chain) {
   std::stable_sort(chain.begin(), chain.end(),
                    [](const Event* a, const Event* b) { return a->step < b->step; });
-  const int devices = trace.header.devices, home = chain.front()->id.device;
+  const int devices = trace.header.devices, first_device = chain.front()->id.device;
   const Event* last = nullptr;
   for (const Event* event : chain) {
     const int expected = last ? last->step + 1 : 0;
     if (event->step != expected) {
       if (trace.complete || event->step < expected)
-        trace.report(*event, "changes row ", event->row->row, " where step ", expected, " was to");
+        trace.report(*event, "updates row ", event->row->row, "; expected its update at step ", expected);
       return;
     }
-    // The state stays on its device, or travels with its queries
-    const int device = trace.header.queries_rotate() ? (home + event->step) % devices : home;
+
+    // The state stays on its device if K/V rotate, and follows its queries if Q rotates
+    const int device = trace.header.queries_rotate() ? (first_device + event->step) % devices : first_device;
     if (event->id.device != device)
-      trace.report(*event, "changes row ", event->row->row, ", which is on device ", device);
+      trace.report(*event, "updates row ", event->row->row, ", which is on device ", device);
+
+    // The first update starts from the neutral state
     const RowUpdate& row = *event->row;
     const bool continues = last ? row.m_before == last->row->m_after && row.l_before == last->row->l_after &&
                                       row.O_before == last->row->O_after
                                 : row.m_before == -infinity && row.l_before == 0 && zero(row.O_before);
     if (!continues)
-      trace.report(*event, "does not go on with row ", row.row, " from where ",
-                     last ? to_string(last->id) : "the neutral state", " left it");
+      trace.report(*event, "does not continue row ", row.row, " from ",
+                   last ? "the state after " + to_string(last->id) : "the neutral state");
     last = event;
   }
   if (trace.complete && last->step != devices - 1)
-    trace.report(*last, "is the last to change row ", last->row->row, "; ", devices, " blocks were to");
+    trace.report(*last, "is the last update of row ", last->row->row, "; expected one for each of ", devices,
+                 " blocks");
 }
 
 }  // namespace
@@ -123,7 +131,7 @@ void check_rows(CheckContext& trace) {
     const Event& event = *span.begin;
     if (event.kind != EventKind::row) continue;
     if (!event.row) {
-      trace.report(event, "has no numbers");
+      trace.report(event, "has no softmax state");
       continue;
     }
     check_row(trace, event);

@@ -21,7 +21,7 @@ std::string json(const std::vector<T>& list) {
   return text + "]";
 }
 
-// One JSON object on one line.
+// Writes one JSON object on one line.
 class Line {
  public:
   explicit Line(std::ostream& os) : os_(os) {}
@@ -69,6 +69,7 @@ void write_header(std::ostream& os, const TraceHeader& header) {
   line.raw("options", options + "}");
 }
 
+// The softmax state of a row before and after the event, and the scores if recorded
 void write_row(Line& line, const RowUpdate& row) {
   line.field("batch", row.batch);
   line.field("head", row.head);
@@ -85,7 +86,7 @@ void write_row(Line& line, const RowUpdate& row) {
   line.field("score_magnitude", row.score_magnitude);
 }
 
-void write_journey(Line& line, const Event& recv, WallTimes wall_times) {
+void write_transfer_times(Line& line, const Event& recv, WallTimes wall_times) {
   line.field("transfer_t", recv.transfer_t);
   line.field("exposed_t", recv.exposed_t);
   if (wall_times == WallTimes::omit) return;
@@ -93,7 +94,8 @@ void write_journey(Line& line, const Event& recv, WallTimes wall_times) {
   line.field("exposed_w", recv.exposed_w);
 }
 
-void write_what_happened(Line& line, const TraceHeader& header, const Event& event, WallTimes wall_times) {
+// The fields that the kind of the event defines
+void write_payload(Line& line, const TraceHeader& header, const Event& event, WallTimes wall_times) {
   switch (event.kind) {
     case EventKind::alloc:
     case EventKind::free:
@@ -106,7 +108,7 @@ void write_what_happened(Line& line, const TraceHeader& header, const Event& eve
       line.field("owner", event.owner);
       line.field("what", event.what);
       line.field("bytes", event.bytes);
-      if (event.kind == EventKind::recv) write_journey(line, event, wall_times);
+      if (event.kind == EventKind::recv) write_transfer_times(line, event, wall_times);
       break;
     case EventKind::wait:
       line.field("why", event.why);
@@ -137,6 +139,7 @@ void write_what_happened(Line& line, const TraceHeader& header, const Event& eve
   }
 }
 
+// First the fields that all events have, then those of its kind
 void write_event(std::ostream& os, const TraceHeader& header, const Event& event, WallTimes wall_times) {
   Line line(os);
   line.field("id", to_string(event.id));
@@ -151,7 +154,7 @@ void write_event(std::ostream& os, const TraceHeader& header, const Event& event
   for (const EventId& cause : event.cause)
     if (cause) causes.push_back(to_string(cause));
   line.field("cause", causes);
-  write_what_happened(line, header, event, wall_times);
+  write_payload(line, header, event, wall_times);
 }
 
 }  // namespace

@@ -7,11 +7,11 @@
 
 namespace ringattn {
 
-// Wall times differ from run to run; without them, equal runs have equal traces, byte for byte.
+// Wall times differ from run to run. Without them, equal runs give byte-identical traces.
 enum class WallTimes { keep, omit };
 
-// A trace as people and programs read it: the header on the first line, then an event a line, in the order
-// given. Each event has only the fields that mean something for its kind; an end repeats those of its begin.
+// Writes a trace as JSON Lines: the header on the first line, then one event on each line, in the given order. Each
+// event has only the fields that its kind defines; an end repeats the fields of its begin.
 void write_json_lines(std::ostream& os, const TraceHeader& header, std::span<const Event> events,
                       WallTimes wall_times = WallTimes::keep);
 

@@ -8,7 +8,7 @@ namespace ringattn {
 
 namespace {
 
-// Bytes of the UTF-8 character at the front of _text_; 0: there is none (Unicode 15, table 3-7)
+// The length in bytes of the UTF-8 character at the start of _text_; 0: not valid (Unicode 15, table 3-7)
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const auto follows = [&](std::size_t i, unsigned least, unsigned most) {
@@ -58,7 +58,7 @@ std::string json_number(double x) {
     std::snprintf(digits, sizeof digits, "%.*g", precision, x);
     if (std::strtod(digits, nullptr) == x) break;
   }
-  // Some languages write a comma where JSON wants a point
+  // In some locales the decimal separator is a comma; JSON requires a point
   std::string number = digits;
   const std::size_t comma = number.find(',');
   if (comma != std::string::npos) number[comma] = '.';

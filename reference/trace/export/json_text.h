@@ -5,13 +5,13 @@
 
 namespace ringattn {
 
-// Pieces of JSON, for the writers of traces, which do without a library.
+// JSON strings and numbers for the trace writers, so that the reference does not depend on a JSON library.
 
-// In double quotes, with escapes. Bytes that are not UTF-8 become U+FFFD
+// The text in double quotes, with escapes. Bytes that are not valid UTF-8 become U+FFFD
 std::string json_text(std::string_view text);
 
-// The shortest of 15 to 17 digits that reads back as the same number; "-inf", "inf" and "nan" in double
-// quotes
+// The number with the fewest digits, 15 to 17, that read back as the same value. Non-finite numbers are the strings
+// "-inf", "inf" and "nan", in double quotes
 std::string json_number(double x);
 
 }  // namespace ringattn

@@ -20,7 +20,7 @@ int thread_of(EventLane lane) { return static_cast<int>(lane) + 1; }
 
 std::int64_t whole_ns(double t) { return std::llround(std::clamp(t, 0.0, 9e18)); }
 
-// The format counts in microseconds
+// The format has microseconds, with decimals
 std::string microseconds(std::int64_t ns) {
   char digits[32];
   std::snprintf(digits, sizeof digits, "%lld.%03d", static_cast<long long>(ns / 1000),
@@ -55,7 +55,7 @@ std::string details(const Event& event) {
   return text + "}";
 }
 
-// The events of the format, one a line.
+// Writes the events of the format, one on each line.
 class Writer {
  public:
   explicit Writer(std::ostream& os) : os_(os) { os_ << "{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n"; }
@@ -80,8 +80,7 @@ class Writer {
                      << ", \"args\": " << details(event) << '}';
   }
 
-  // One end of the arrow that is a message: it starts on the slice of the send and ends on that of the
-  // receive
+  // One end of the arrow of a message: it starts ("s") at the slice of the send and ends ("f") at that of the receive
   void arrow(const char* phase, int message, const Event& event) {
     head(phase, event) << ", \"bp\": \"e\", \"id\": " << message
                        << ", \"cat\": \"message\", \"name\": \"message\"}";
@@ -110,7 +109,7 @@ class Writer {
   bool first_ = true;
 };
 
-// Arrows are numbered as their sends are met; the two ends of an arrow may be met in either order
+// Numbers the arrows in order of first use; either end of an arrow may come first
 class Messages {
  public:
   int number(EventId sent) {

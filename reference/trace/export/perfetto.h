@@ -7,9 +7,9 @@
 
 namespace ringattn {
 
-// A trace as ui.perfetto.dev and chrome://tracing open it (the JSON "Trace Event Format"), in virtual time: a
-// process for each device, a thread for each lane, an arrow for each message, a counter for the memory that
-// is held. Unfinished work is left out.
+// Writes a trace in the JSON "Trace Event Format", which ui.perfetto.dev and chrome://tracing open. Times are virtual.
+// Each device is a process, each lane a thread, each message an arrow, and the memory held is a counter.
+// Spans without an end are left out.
 void write_perfetto(std::ostream& os, std::span<const Event> events);
 
 }  // namespace ringattn
