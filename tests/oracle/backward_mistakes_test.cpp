@@ -1,4 +1,4 @@
-// The mistakes of the backward: what is told of each of them is so.
+// The mistakes of the backward: their effects are those that the catalogue describes.
 
 #include <doctest/doctest.h>
 
@@ -6,10 +6,10 @@
 #include <set>
 
 #include "reference/oracle/catalogue/backward_simulation.h"
-#include "tests/support/comparison_helpers.h"
 #include "tests/oracle/result_of_mistake.h"
-#include "tests/support/random_problem.h"
+#include "tests/support/comparison_helpers.h"
 #include "tests/support/naive_attention.h"
+#include "tests/support/random_problem.h"
 #include "tests/support/trials.h"
 
 using namespace ringattn;
@@ -31,7 +31,7 @@ struct Case {
 
   Variants variants(const std::string& id) const { return mistake_of_id(id).variants(forward); }
 
-  // The gradients of the variant that is described so; the first one without a description
+  // The gradients of the variant with that description; of the first variant if it is empty
   Gradients<double> of(const std::string& id, const std::string& description = "") const {
     for (const Variant& variant : variants(id))
       if (description.empty() || variant.describe() == description)
@@ -49,14 +49,14 @@ struct Case {
 
 double size(const Tensor<double>& a) { return std::sqrt(dot(a, a)); }
 
-// How far apart two tensors are, in the size of the second; NaN counts as infinite
+// Norm of the difference relative to the second tensor; infinite for NaN
 double distance(Tensor<double> a, const Tensor<double>& b) {
   for (Index n = 0; n < a.size(); ++n) a.data()[n] -= b.data()[n];
   const double found = size(a) / (size(b) + 1e-300);
   return found >= 0 ? found : std::numeric_limits<double>::infinity();
 }
 
-// The same on the rows [begin, end) alone
+// The same for the rows [begin, end)
 double distance(const Tensor<double>& a, const Tensor<double>& b, Index begin, Index end) {
   std::vector<Index> rows;
   for (Index row = begin; row < end; ++row) rows.push_back(row);
@@ -67,13 +67,13 @@ constexpr double rounding = 1e-12;
 
 bool same(const Tensor<double>& a, const Tensor<double>& b) { return distance(a, b) < rounding; }
 
-// "q", "k", "v": which gradients differ from the right ones
+// The wrong gradients: any of "q", "k" and "v"
 std::string wrong_gradients(const Gradients<double>& found, const Gradients<double>& right) {
   return std::string(same(found.dq, right.dq) ? "" : "q") + (same(found.dk, right.dk) ? "" : "k") +
          (same(found.dv, right.dv) ? "" : "v");
 }
 
-// Sums over the rows, in the size of the terms
+// Norm of the sum over the rows (minus that of _b_), relative to the norm of _a_
 double sum_of_rows(const Tensor<double>& a, const TensorView<const double>* b, Index group) {
   double difference = 0;
   for (Index n = 0; n < a.shape().B; ++n)
@@ -85,7 +85,7 @@ double sum_of_rows(const Tensor<double>& a, const TensorView<const double>* b, I
   return std::sqrt(difference) / size(a);
 }
 
-// The conservation laws that the gradients break, where all rows see a key and there is no dlse:
+// The conservation laws that the gradients violate, if every row has a visible key and dlse is 0:
 //   A  sum_j dV_j = sum_i dO_i   B  sum_j dK_j = 0   C  <dO, O> = <dV, V>   D  <dQ, Q> = <dK, K>
 std::string broken_laws(const Case& ring, const Gradients<double>& g) {
   const Problem<double>& p = ring.problem;
@@ -108,7 +108,7 @@ RandomProblem<double> causal_problem() {
   return drawn;
 }
 
-// A case in which every mistake has something to get wrong
+// A case in which nearly every mistake has an effect
 RandomProblem<double> rich_problem() {
   RandomProblem<double> drawn = causal_problem();
   drawn.scoring.mask.window_left = 6;
@@ -121,7 +121,7 @@ RandomProblem<double> rich_problem() {
 
 }  // namespace
 
-TEST_CASE("without a mistake, the simulated backward is the definition") {
+TEST_CASE("without a mistake, the simulated backward equals the definition") {
   Random random(2);
   for (int n = 0; n < trials(60); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -149,7 +149,7 @@ TEST_CASE("every reading of a backward mistake gives gradients of the right shap
   }
 }
 
-TEST_CASE("every reading of a backward mistake is wrong somewhere, and each has its own id") {
+TEST_CASE("every reading of a backward mistake has an effect on some case, and ids are unique") {
   const RandomProblem<double> drawn = rich_problem();
   Random random(6);
   const RandomProblem<double> ungrouped = normal_problem(random, {.Sq = 8, .Skv = 8, .D = 3, .Dv = 3});
@@ -159,22 +159,22 @@ TEST_CASE("every reading of a backward mistake is wrong somewhere, and each has 
   for (const Mistake& each : mistakes()) {
     CAPTURE(each.id);
     CHECK(ids.insert(each.id).second);
-    std::set<std::string> told, wrong;
+    std::set<std::string> described, wrong;
     for (const Case* ring : {&contiguous, &striped, &zigzag, &single_head})
       for (const Variant& variant : each.variants(ring->forward)) {
-        told.insert(variant.describe());
+        described.insert(variant.describe());
         if (!wrong_gradients(each.backward(ring->sim, variant), ring->right()).empty())
           wrong.insert(variant.describe());
       }
-    CHECK(!told.empty());
-    for (const std::string& variant : told) {
+    CHECK(!described.empty());
+    for (const std::string& variant : described) {
       CAPTURE(variant);
       CHECK(wrong.count(variant) == 1);
     }
   }
 }
 
-TEST_CASE("each backward mistake breaks the laws that it is known to break, and no gradient but its own") {
+TEST_CASE("each backward mistake violates exactly its conservation laws and changes exactly its gradients") {
   struct Known {
     std::string id, variant, gradients, laws;
   };
@@ -215,7 +215,7 @@ TEST_CASE("each backward mistake breaks the laws that it is known to break, and 
   }
 }
 
-TEST_CASE("one hop short of home, dK is the true dK of the next device") {
+TEST_CASE("with one hop too few, dK is the right dK of the next device") {
   const RandomProblem<double> drawn = causal_problem();
   const Case ring(drawn, Layout::contiguous, 4);
   const Gradients<double> found = ring.of("G13", "hops = one too few, gradients = dk and dv");
@@ -225,7 +225,7 @@ TEST_CASE("one hop short of home, dK is the true dK of the next device") {
   CHECK(same(found.dv, select_rows(ring.right().dv.view(), rotated)));
 }
 
-TEST_CASE("the contributions of all steps make the whole dK: what each loses sums to it") {
+TEST_CASE("the contributions of all steps sum to dK") {
   const RandomProblem<double> drawn = rich_problem();
   const Case ring(drawn, Layout::zigzag, 4);
   Tensor<double> sum(ring.right().dk.shape());
@@ -237,7 +237,7 @@ TEST_CASE("the contributions of all steps make the whole dK: what each loses sum
   CHECK(same(sum, ring.right().dk));
 }
 
-TEST_CASE("the own block twice is the whole and the own block once more") {
+TEST_CASE("double-counting the own block adds its contribution once more") {
   const RandomProblem<double> drawn = causal_problem();
   const Case ring(drawn, Layout::striped, 4);
   const Gradients<double> twice = ring.of("G39", "step = 0, gradients = dk and dv");
@@ -246,7 +246,7 @@ TEST_CASE("the own block twice is the whole and the own block once more") {
   CHECK(same(twice.dv, sum.dv));
 }
 
-TEST_CASE("in a contiguous causal ring, mistakes with other blocks leave the ends of the ring right") {
+TEST_CASE("in a contiguous causal ring, mistakes in received blocks leave one end of the ring right") {
   const RandomProblem<double> drawn = causal_problem();
   const Case ring(drawn, Layout::contiguous, 4);
   const auto dq_off = [&](const std::string& id, Index begin, Index end) {
@@ -270,7 +270,7 @@ TEST_CASE("in a contiguous causal ring, mistakes with other blocks leave the end
   CHECK(size(select_rows(ring.of("G45").dq.view(), {0, 1, 2, 3})) == 0);
 }
 
-TEST_CASE("with equal keys, delta of the mean value is right") {
+TEST_CASE("with equal scores, delta from the mean of the visible values is right") {
   RandomProblem<double> drawn = causal_problem();
   drawn.K = Tensor<double>(drawn.K.shape());
   const Case ring(drawn, Layout::contiguous, 4);
@@ -278,7 +278,7 @@ TEST_CASE("with equal keys, delta of the mean value is right") {
   CHECK(!wrong_gradients(ring.of("G30", "mean = of all keys"), ring.right()).empty());
 }
 
-TEST_CASE("where every row sees one key, P without its normaliser is right") {
+TEST_CASE("with one visible key per row, P without its denominator is right") {
   RandomProblem<double> drawn = causal_problem();
   drawn.scoring.mask.window_left = 0;
   const Case ring(drawn, Layout::contiguous, 4);
@@ -286,7 +286,7 @@ TEST_CASE("where every row sees one key, P without its normaliser is right") {
   CHECK(wrong_gradients(ring.of("G31"), ring.right()).empty());
 }
 
-TEST_CASE("constant factors are what they are called") {
+TEST_CASE("mistakes by a constant factor have the factor that they state") {
   const RandomProblem<double> drawn = rich_problem();
   const Case ring(drawn, Layout::contiguous, 4);
   const auto factor = [&](const std::string& id, const std::string& variant) {
@@ -301,7 +301,7 @@ TEST_CASE("constant factors are what they are called") {
   CHECK(factor("G49", "factor = log2 e, gradients = dq and dk") == doctest::Approx(1.442695));
 }
 
-TEST_CASE("a case that cannot have a mistake has no reading of it") {
+TEST_CASE("a mistake that is impossible on a case has no reading") {
   Random random(4);
   RandomProblem<double> drawn =
       normal_problem(random, {.Sq = 6, .Skv = 7, .Hq = 1, .Hkv = 1, .D = 2, .Dv = 3});
@@ -314,7 +314,7 @@ TEST_CASE("a case that cannot have a mistake has no reading of it") {
   }
 }
 
-TEST_CASE("K and V with heads and sequence exchanged: for as many heads as rows, that is a transposition") {
+TEST_CASE("with as many heads as rows, exchanging the axes of K and V is a transposition") {
   Random random(5);
   RandomProblem<double> drawn =
       normal_problem(random, {.Sq = 3, .Skv = 3, .Hq = 3, .Hkv = 3, .D = 2, .Dv = 4});
@@ -327,13 +327,13 @@ TEST_CASE("K and V with heads and sequence exchanged: for as many heads as rows,
   const Case ring(drawn, Layout::contiguous, 1);
   const Gradients<double> truth = attention_vjp(turned.problem(), ring.sim.forward(), ring.cotangents);
   for (const char* view : {"sequence as heads", "heads as sequence"}) {
-    const Gradients<double> found =
-        ring.of("G26", std::string("extent = the whole sequence, view = ") + view + ", dk, dv = not transposed back");
+    const Gradients<double> found = ring.of(
+        "G26", std::string("extent = the whole sequence, view = ") + view + ", dk, dv = not transposed back");
     CHECK(wrong_gradients(found, truth).empty());
   }
 }
 
-TEST_CASE("with dO ignored, the gradients are those of the sum of out") {
+TEST_CASE("with dO ignored, the gradients are those of sum(out)") {
   const RandomProblem<double> drawn = rich_problem();
   RandomProblem<double> summed = drawn;
   for (Index n = 0; n < summed.dout.size(); ++n) summed.dout.data()[n] = 1;

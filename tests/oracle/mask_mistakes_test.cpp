@@ -1,5 +1,4 @@
-// Mistakes about the mask: each against the definition under the mask that the mistake really applies, or by
-// its fingerprint.
+// The mistakes of the mask: each equals the definition with the wrong mask, or has the stated fingerprint.
 
 #include <doctest/doctest.h>
 
@@ -7,8 +6,8 @@
 #include <cmath>
 #include <set>
 
-#include "tests/support/comparison_helpers.h"
 #include "tests/oracle/result_of_mistake.h"
+#include "tests/support/comparison_helpers.h"
 
 using namespace ringattn;
 
@@ -22,7 +21,7 @@ const Mistakes& mistakes() {
   return all;
 }
 
-// The definition where query row i sees key row j by the rule, and nothing else counts
+// The definition in which query row i attends to key row j exactly if rule(i, j)
 template <class Rule>
 AttentionOutput<double> definition_where(const RandomProblem<double>& p, const Rule& rule) {
   Problem<double> problem = p.problem();
@@ -53,7 +52,7 @@ bool same(const AttentionOutput<double>& a, const AttentionOutput<double>& b) {
   return same(a.out, b.out) && same(a.lse, b.lse);
 }
 
-// Whether the result is that of the rule
+// Whether the result is attention under the rule
 template <class Rule>
 bool is(const RandomProblem<double>& p, const AttentionOutput<double>& found, const Rule& rule) {
   return same(found, definition_where(p, rule));
@@ -72,7 +71,7 @@ RandomProblem<double> causal_problem(std::uint64_t seed, Index Sq, Index Skv) {
 
 }  // namespace
 
-TEST_CASE("a wrong mask is right attention under another mask") {
+TEST_CASE("a wrong mask test equals attention under another mask") {
   RandomProblem<double> p = causal_problem(1, 11, 14);
   const Index offset = 3;
   const Simulation sim = simulate(p, 3);
@@ -94,7 +93,7 @@ TEST_CASE("a wrong mask is right attention under another mask") {
   CHECK(same(result_of_mistake(windowed, "M29"), definition_with(p, {true, 4, 2})));
 }
 
-TEST_CASE("a mistake about blocks is right attention on other pairs of blocks") {
+TEST_CASE("a wrong block mask equals attention under another mask") {
   const Index L = 4;
   const RandomProblem<double> p = causal_problem(2, 3 * L, 3 * L);
   const Simulation sim = simulate(p, 3);
@@ -104,7 +103,8 @@ TEST_CASE("a mistake about blocks is right attention on other pairs of blocks") 
   CHECK(is(p, result_of_mistake(sim, "M8"), [](Index i, Index j) { return j / L < i / L; }));
   CHECK(is(p, result_of_mistake(sim, "M9", "by position, blocks that stay = in full"),
            [](Index i, Index j) { return j / L > i / L || (j / L == i / L && j <= i); }));
-  CHECK(is(p, result_of_mistake(sim, "M22", "by local index"), [](Index i, Index j) { return j / L == i / L && j <= i; }));
+  CHECK(is(p, result_of_mistake(sim, "M22", "by local index"),
+           [](Index i, Index j) { return j / L == i / L && j <= i; }));
   CHECK(is(p, result_of_mistake(sim, "M23", "the last"),
            [](Index i, Index j) { return j < i || (j == i && i % L != L - 1); }));
   CHECK(is(p, result_of_mistake(sim, "M31", "of = queries"), [](Index i, Index j) { return j <= i % L; }));
@@ -113,13 +113,14 @@ TEST_CASE("a mistake about blocks is right attention on other pairs of blocks") 
            [](Index i, Index j) { return j <= i || (j / L == 2 && i / L < 2); }));
 }
 
-TEST_CASE("tiles: what is decided for a tile holds for all of its pairs") {
+TEST_CASE("a mask decided per tile applies to all pairs of the tile") {
   const Index L = 40;
   RandomProblem<double> p = causal_problem(3, 2 * L, 2 * L);
   const auto tile = [](Index row) { return row / L * 3 + row % L / 16; };
   const Simulation sim = simulate(p, 2);
   const std::string tiles = ", query tile = 16, key tile = 16";
-  CHECK(is(p, result_of_mistake(sim, "M24", "whole" + tiles), [&](Index i, Index j) { return tile(j) <= tile(i); }));
+  CHECK(is(p, result_of_mistake(sim, "M24", "whole" + tiles),
+           [&](Index i, Index j) { return tile(j) <= tile(i); }));
   CHECK(is(p, result_of_mistake(sim, "M24", "skipped as a whole" + tiles),
            [&](Index i, Index j) { return tile(j) < tile(i); }));
   CHECK(is(p, result_of_mistake(sim, "M32", "within tiles = queries and keys, tile = 16"),
@@ -139,7 +140,7 @@ TEST_CASE("tiles: what is decided for a tile holds for all of its pairs") {
            [](Index i, Index j) { return j <= i && i - j <= 25 && i / 20 - j / 20 <= 1; }));
 }
 
-TEST_CASE("contiguous and causal: which rows stay right tells who is to blame") {
+TEST_CASE("contiguous and causal: each mistake leaves the stated rows right") {
   const Index L = 5, P = 4;
   const RandomProblem<double> p = causal_problem(4, P * L, P * L);
   const Simulation sim = simulate(p, P);
@@ -147,7 +148,8 @@ TEST_CASE("contiguous and causal: which rows stay right tells who is to blame") 
   const auto right = [&](const AttentionOutput<double>& found, Index i) {
     return std::abs(found.lse(1, i, 3, 0) - truth.lse(1, i, 3, 0)) <= rounding;
   };
-  const AttentionOutput<double> M5 = result_of_mistake(sim, "M5"), M6 = result_of_mistake(sim, "M6"), M7 = result_of_mistake(sim, "M7");
+  const AttentionOutput<double> M5 = result_of_mistake(sim, "M5"), M6 = result_of_mistake(sim, "M6"),
+                                M7 = result_of_mistake(sim, "M7");
   for (Index i = 0; i < P * L; ++i) {
     CHECK(right(M5, i) == (i == P * L - 1));
     CHECK(right(M6, i) == (i >= (P - 1) * L));
@@ -158,29 +160,30 @@ TEST_CASE("contiguous and causal: which rows stay right tells who is to blame") 
   for (Index i = 0; i < L; ++i) CHECK(M8.lse(0, i, 0, 0) == -INFINITY);
 }
 
-TEST_CASE("masked after the softmax, the weights of a row add to exp(lse - lse of all keys)") {
+TEST_CASE("M10: masked after the softmax, the weights of a row sum to exp(lse - lse of all keys)") {
   RandomProblem<double> p = causal_problem(5, 9, 9);
   std::fill_n(p.V.data(), p.V.size(), 1.0);
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> truth = attention(p.problem()), all = definition_with(p, {}),
-                         found = result_of_mistake(sim, "M10", "skipped = nothing");
+                                found = result_of_mistake(sim, "M10", "skipped = nothing");
   CHECK(same(found.lse, all.lse));
   for (Index i = 0; i < 9; ++i)
     CHECK(std::abs(found.out(1, i, 2, 0) - std::exp(truth.lse(1, i, 2, 0) - all.lse(1, i, 2, 0))) <=
           rounding);
 }
 
-TEST_CASE("a boolean mask that is added shifts lse by exactly 1 where nothing is hidden") {
+TEST_CASE("M11: adding a boolean mask increases lse by exactly 1 if nothing is masked") {
   const RandomProblem<double> p = full_problem(6, 7, 9);
   const Simulation sim = simulate(p, 3);
   const AttentionOutput<double> truth = attention(p.problem()),
-                         found = result_of_mistake(sim, "M11", "1 to visible keys, masked = all masked keys");
+                                found = result_of_mistake(sim, "M11",
+                                                          "1 to visible keys, masked = all masked keys");
   CHECK(same(found.out, truth.out));
   for (Index n = 0; n < found.lse.size(); ++n)
     CHECK(std::abs(found.lse.data()[n] - truth.lse.data()[n] - 1) <= rounding);
 }
 
-TEST_CASE("a hidden key with a finite score s has the weight exp(s - lse)") {
+TEST_CASE("a masked key with the finite score s has the weight exp(s - lse)") {
   RandomProblem<double> p = causal_problem(7, 8, 8);
   p.scoring.softcap = 2.5;
   show_weights(p);
@@ -194,10 +197,11 @@ TEST_CASE("a hidden key with a finite score s has the weight exp(s - lse)") {
   };
   CHECK(hidden_keys_score(result_of_mistake(sim, "M12", "skipped = nothing"), 0));
   CHECK(hidden_keys_score(result_of_mistake(sim, "M28", "skipped = nothing"), -2.5));
-  CHECK(hidden_keys_score(result_of_mistake(sim, "M21", "sentinel = -1e2, hidden score = the sentinel"), -100));
+  CHECK(
+      hidden_keys_score(result_of_mistake(sim, "M21", "sentinel = -1e2, hidden score = the sentinel"), -100));
 }
 
-TEST_CASE("skipped blocks keep their hidden keys hidden, whatever their scores would be") {
+TEST_CASE("masked keys in skipped blocks have weight 0") {
   RandomProblem<double> p = causal_problem(8, 12, 12);
   show_weights(p);
   const AttentionOutput<double> found = result_of_mistake(simulate(p, 3), "M12", "skipped = blocks");
@@ -205,7 +209,7 @@ TEST_CASE("skipped blocks keep their hidden keys hidden, whatever their scores w
     for (Index j = 0; j < 12; ++j) CHECK((found.out(0, i, 1, j) > 0) == (j / 4 <= i / 4));
 }
 
-TEST_CASE("attended padding is attention to keys of zeros") {
+TEST_CASE("M13: unmasked padding equals attention to additional keys of zeros") {
   const RandomProblem<double> p = full_problem(9, 7, 10);
   const Simulation sim = simulate(p, 3);  // blocks of 3, 3 and 4 keys
   const auto padded = [&](Index n) {
@@ -219,13 +223,16 @@ TEST_CASE("attended padding is attention to keys of zeros") {
     return attention(longer.problem());
   };
   CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = 5"), padded(5)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"), padded(6)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"),
+             padded(6)));
   CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = 2"), padded(6)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"), padded(14)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to the longest block"), padded(2)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"),
+             padded(14)));
+  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to the longest block"),
+             padded(2)));
 }
 
-TEST_CASE("the edge of a block: lost keys have no weight, repeated ones several") {
+TEST_CASE("M14, M38: lost keys have no weight, repeated keys a multiple of it") {
   const RandomProblem<double> p = full_problem(10, 5, 10);  // blocks of 3, 3 and 4 keys
   const Simulation sim = simulate(p, 3);
   CHECK(is(p, result_of_mistake(sim, "M14", "the last key, of each = block"),
@@ -242,48 +249,51 @@ TEST_CASE("the edge of a block: lost keys have no weight, repeated ones several"
   RandomProblem<double> shown = p;
   show_weights(shown);
   const AttentionOutput<double> found = result_of_mistake(simulate(shown, 3), "M38",
-                                          "of = the sequence, up to a multiple of = 16"),
-                         truth = attention(shown.problem());
+                                                          "of = the sequence, up to a multiple of = 16"),
+                                truth = attention(shown.problem());
   for (Index i = 0; i < 5; ++i)
     CHECK(found.out(1, i, 0, 9) / found.out(1, i, 0, 0) ==
           doctest::Approx(7 * truth.out(1, i, 0, 9) / truth.out(1, i, 0, 0)));
 }
 
-TEST_CASE("a row that sees nothing reads the mean of V, all others are right") {
-  RandomProblem<double> p = causal_problem(11, 7, 4);  // bottom-right: the first three rows see nothing
+TEST_CASE("M20: a row without a visible key returns the mean of V, all others are right") {
+  RandomProblem<double> p =
+      causal_problem(11, 7, 4);  // bottom-right: the first three rows have no visible key
   show_weights(p);
   const Simulation sim = simulate(p, 2);
-  const AttentionOutput<double> truth = attention(p.problem()), found = result_of_mistake(sim, "M20", "lse = -1e30");
+  const AttentionOutput<double> truth = attention(p.problem()),
+                                found = result_of_mistake(sim, "M20", "lse = -1e30");
   for (Index i = 0; i < 7; ++i)
     for (Index j = 0; j < 4; ++j)
       CHECK(std::abs(found.out(0, i, 2, j) - (i < 3 ? 0.25 : truth.out(0, i, 2, j))) <= rounding);
 }
 
-TEST_CASE("a finite maximum: rows whose scores all lie far below it become 0") {
+TEST_CASE("M21: rows whose scores are far below a finite start maximum become 0") {
   RandomProblem<double> p = causal_problem(12, 4, 4);
   std::fill_n(p.Q.data(), p.Q.size(), -400.0);
   std::fill_n(p.K.data(), p.K.size(), 50.0);
   const Simulation sim = simulate(p, 2);  // every score is -100000 / sqrt(5), about -4.5e4
   const AttentionOutput<double> truth = attention(p.problem()),
-                         low = result_of_mistake(sim, "M21", "starts at -1e4, arithmetic = float64"),
-                         lower = result_of_mistake(sim, "M21", "starts at -5e4, arithmetic = float32");
+                                low = result_of_mistake(sim, "M21", "starts at -1e4, arithmetic = float64"),
+                                lower = result_of_mistake(sim, "M21", "starts at -5e4, arithmetic = float32");
   CHECK(same(lower.out, truth.out));
   for (Index n = 0; n < low.out.size(); ++n) CHECK(low.out.data()[n] == 0);
   CHECK(low.lse(0, 3, 0, 0) == -INFINITY);
 }
 
-TEST_CASE("documents: a wrong comparison is another right mask") {
+TEST_CASE("a wrong comparison of documents equals attention under another mask") {
   RandomProblem<double> p = full_problem(13, 9, 9);
   const auto packed = packed_positions({0, 4, 9}, {0, 4, 9}, CausalAlign::bottom_right, 9, 9);
   p.q_positions = packed.q, p.kv_positions = packed.kv;
   const Simulation sim = simulate(p, 2);
   const auto document = [](Index row) { return row < 4 ? 0 : 1; };
   CHECK(is(p, result_of_mistake(sim, "M19", "all boundaries"), [](Index, Index) { return true; }));
-  CHECK(
-      is(p, result_of_mistake(sim, "M19", "documents of the keys"), [&](Index i, Index) { return document(i) == 0; }));
+  CHECK(is(p, result_of_mistake(sim, "M19", "documents of the keys"),
+           [&](Index i, Index) { return document(i) == 0; }));
   CHECK(is(p, result_of_mistake(sim, "M19", "documents of the queries"),
            [&](Index, Index j) { return document(j) == 0; }));
-  CHECK(is(p, result_of_mistake(sim, "M26", "<= that"), [&](Index i, Index j) { return document(j) <= document(i); }));
+  CHECK(is(p, result_of_mistake(sim, "M26", "<= that"),
+           [&](Index i, Index j) { return document(j) <= document(i); }));
   CHECK(is(p, result_of_mistake(sim, "M37", "one row early, of = keys"),
            [&](Index i, Index j) { return document(i) == (j < 3 ? 0 : 1); }));
   CHECK(is(p, result_of_mistake(sim, "M36", "stay = segments"), [&](Index i, Index j) {
@@ -292,7 +302,7 @@ TEST_CASE("documents: a wrong comparison is another right mask") {
   }));
 }
 
-TEST_CASE("a sequence of a batch that is masked like the other one is right attention with its tokens") {
+TEST_CASE("M25: the mask of another batch entry equals attention with the positions of that entry") {
   RandomProblem<double> p = causal_problem(14, 6, 6);
   p.kv_positions = RowPositions(2, 6);
   for (Index j = 0; j < 6; ++j) {
@@ -307,7 +317,7 @@ TEST_CASE("a sequence of a batch that is masked like the other one is right atte
 
 namespace {
 
-// Documents, a window, a soft-cap, uneven blocks, positions that differ in the batch: where mistakes show
+// Documents or a window, a soft-cap, uneven blocks and positions that differ between batch entries
 RandomProblem<double> revealing_problem(std::uint64_t seed, bool causal, bool documents) {
   RandomProblem<double> p = causal_problem(seed, 37, 43);
   p.scoring.mask.causal = causal;
@@ -347,7 +357,7 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
   }
 }
 
-TEST_CASE("every mask mistake can be seen, and no two readings of one entry say the same") {
+TEST_CASE("every mask mistake has an effect, and the readings of an entry have distinct descriptions") {
   Mistakes unseen = mistakes();
   for (const bool causal : {true, false})
     for (const bool documents : {true, false}) {

@@ -1,5 +1,5 @@
-// Mistakes about heads, operands and rotary positions: each against the definition on the operands that the
-// mistake really takes, or by its fingerprint.
+// The mistakes of heads, operands and rotary positions: each equals the definition on the wrong operands, or has
+// the stated fingerprint.
 
 #include <algorithm>
 #include <complex>
@@ -21,7 +21,7 @@ RandomProblem<double> drawn(const Extents& extents) {
   return normal_problem(random, extents);
 }
 
-// V_j = number of its head, so that out reads which head was taken
+// Sets V to the index of its head, so that out shows the head that was read
 void number_the_heads(RandomProblem<double>& p) {
   for (Index h = 0; h < p.V.shape().H; ++h)
     for (Index b = 0; b < p.V.shape().B; ++b) p.V.head(b, h).setConstant(static_cast<double>(h));
@@ -33,12 +33,12 @@ bool heads_read(const AttentionOutput<double>& result, const std::vector<double>
   return true;
 }
 
-// The same memory with the axes of sequence and heads exchanged
+// The same memory, read as (B, H, S, D)
 TensorView<const double> as_bhsd(const Tensor<double>& tensor) {
   return {tensor.data(), tensor.shape(), strides_of(tensor.shape(), Axes::bhsd)};
 }
 
-// Elements n and n + d/2 of a row are one complex number, turned by position base^(-2n/d)
+// Elements n and n + d/2 of a row are one complex number, rotated by the angle position * base^(-2n/d)
 Tensor<double> rotated(const Tensor<double>& x, const std::function<double(Index)>& position,
                        double base = 1e4) {
   Tensor<double> result(x.shape());
@@ -59,19 +59,19 @@ double itself(Index row) { return static_cast<double>(row); }
 
 }  // namespace
 
-TEST_CASE("heads and operands: rows do not know of one another") {
-  check_that_rows_do_not_know_of_one_another(mistakes(), trials(12));
+TEST_CASE("heads and operands: the result of a row is independent of the other simulated rows") {
+  check_that_rows_are_independent(mistakes(), trials(12));
 }
 
-TEST_CASE("heads and operands: each mistake is seen somewhere") {
-  check_that_each_is_seen_somewhere(mistakes());
+TEST_CASE("heads and operands: each mistake has an effect on some case") {
+  check_that_each_has_an_effect(mistakes());
 }
 
-TEST_CASE("heads and operands: a mistaken backward is the derivative of the mistaken forward") {
+TEST_CASE("heads and operands: the backward of a mistake is the derivative of its forward") {
   check_that_backwards_are_derivatives(mistakes());
 }
 
-TEST_CASE("a V that numbers its heads tells which of them a query head reads") {
+TEST_CASE("with V equal to its head index, out is the K/V head that a query head reads") {
   RandomProblem<double> p = drawn({1, 6, 7, 6, 3, 4, 2});
   number_the_heads(p);
   const Simulation sim = simulate(p, 2);
@@ -87,7 +87,7 @@ TEST_CASE("a V that numbers its heads tells which of them a query head reads") {
   CHECK(heads_read(result_of_mistake(sim, "H14"), {0, 1, 2, 0, 1, 2}));
 }
 
-TEST_CASE("where only V is taken from the wrong head, lse is right") {
+TEST_CASE("if only V is read from the wrong head, lse is right") {
   const RandomProblem<double> p = drawn({2, 6, 7, 6, 3, 4, 2});
   const Simulation sim = simulate(p, 2);
   const Tensor<double> lse = attention(p.problem()).lse;
@@ -98,7 +98,7 @@ TEST_CASE("where only V is taken from the wrong head, lse is right") {
   }
 }
 
-TEST_CASE("axes that are exchanged only in name leave the memory as it is") {
+TEST_CASE("a view with exchanged axes leaves the memory unchanged") {
   const RandomProblem<double> p = drawn({2, 5, 7, 4, 2, 6, 3});
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> right = attention(p.problem());
@@ -117,7 +117,7 @@ TEST_CASE("axes that are exchanged only in name leave the memory as it is") {
                    [](double a, double b) { return nearly(a, b); }));
 }
 
-TEST_CASE("keys that all count G times change nothing but lse, by ln G") {
+TEST_CASE("H4: counting every key G times leaves out right and adds ln G to lse") {
   const RandomProblem<double> p = drawn({1, 5, 7, 6, 2, 4, 3});
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> right = attention(p.problem()), wrong = result_of_mistake(sim, "H4");
@@ -125,7 +125,7 @@ TEST_CASE("keys that all count G times change nothing but lse, by ln G") {
   CHECK(nearly(wrong.lse(0, 4, 5, 0), right.lse(0, 4, 5, 0) + std::log(3.0)));
 }
 
-TEST_CASE("operands that stand for one another are those of the definition") {
+TEST_CASE("exchanged operands give the definition on the exchanged operands") {
   const RandomProblem<double> p = drawn({2, 6, 6, 2, 2, 4, 4});
   const Simulation sim = simulate(p, 2);
   const auto with = [](const Tensor<double>& Q, const Tensor<double>& K, const Tensor<double>& V) {
@@ -139,7 +139,7 @@ TEST_CASE("operands that stand for one another are those of the definition") {
   CHECK(nearly(result_of_mistake(sim, "V5", "v with k"), with(p.V, p.K, p.V)));
 }
 
-TEST_CASE("a softmax over the queries has columns that sum to 1") {
+TEST_CASE("V3: the columns of a softmax over the queries sum to 1") {
   RandomProblem<double> p = drawn({1, 6, 5, 1, 1, 4, 5});
   p.V.head(0, 0).setIdentity();
   const auto columns = [&](const char* over) -> Eigen::RowVectorXd {
@@ -149,28 +149,31 @@ TEST_CASE("a softmax over the queries has columns that sum to 1") {
   CHECK((columns("over = the queries of the device").array() - 2).abs().maxCoeff() <= 1e-14);
 }
 
-TEST_CASE("an entry of the batch that lends its keys is itself right") {
+TEST_CASE("V6: the batch entry whose K and V all entries use is right") {
   const RandomProblem<double> p = drawn({3, 5, 6, 2, 1, 4, 2});
-  const AttentionOutput<double> right = attention(p.problem()), wrong = result_of_mistake(simulate(p, 2), "V6", "entry = 1");
+  const AttentionOutput<double> right = attention(p.problem()),
+                                wrong = result_of_mistake(simulate(p, 2), "V6", "entry = 1");
   CHECK(nearly(wrong.lse(1, 4, 1, 0), right.lse(1, 4, 1, 0)));
   CHECK_FALSE(nearly(wrong.lse(0, 4, 1, 0), right.lse(0, 4, 1, 0)));
   CHECK_FALSE(nearly(wrong.lse(2, 4, 1, 0), right.lse(2, 4, 1, 0)));
 }
 
-TEST_CASE("elements that are left out might as well not be there") {
+TEST_CASE("V7: leaving out elements equals attention with a smaller head dimension") {
   const RandomProblem<double> p = drawn({1, 5, 6, 2, 1, 7, 2});
   Problem<double> shorter = p.problem();
   shorter.Q.shape.D = shorter.K.shape.D = 4;
   const Simulation sim = simulate(p, 2);
-  CHECK(nearly(result_of_mistake(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(count)"), attention(shorter)));
+  CHECK(nearly(result_of_mistake(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(count)"),
+               attention(shorter)));
   Problem<double> later = shorter;
   later.Q.data += 3, later.K.data += 3;
-  CHECK(nearly(result_of_mistake(sim, "V7", "first = 3, count = 4, scale = 1/sqrt(count)"), attention(later)));
+  CHECK(
+      nearly(result_of_mistake(sim, "V7", "first = 3, count = 4, scale = 1/sqrt(count)"), attention(later)));
   shorter.scoring.softmax_scale = 1 / std::sqrt(7.0);
   CHECK(nearly(result_of_mistake(sim, "V7", "first = 0, count = 4, scale = 1/sqrt(d)"), attention(shorter)));
 }
 
-TEST_CASE("rotary positions counted on the device are those of a program that rotates after dealing out") {
+TEST_CASE("X1: rotary positions counted within the device equal a rotation after sharding") {
   const RandomProblem<double> bare = drawn({2, 10, 10, 2, 1, 6, 3});
   RandomProblem<double> p = bare, wrong = bare;
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
@@ -181,29 +184,33 @@ TEST_CASE("rotary positions counted on the device are those of a program that ro
     CHECK(nearly(result_of_mistake(sim, "X1", "operand = q and k, pairs = halves, base = 10000"),
                  attention(wrong.problem())));
     wrong.Q = p.Q;
-    CHECK(
-        nearly(result_of_mistake(sim, "X1", "operand = k, pairs = halves, base = 10000"), attention(wrong.problem())));
+    CHECK(nearly(result_of_mistake(sim, "X1", "operand = k, pairs = halves, base = 10000"),
+                 attention(wrong.problem())));
   }
 }
 
-TEST_CASE("rotations that are missing, doubled or displaced") {
+TEST_CASE("X2, X3: missing, doubled and offset rotations") {
   const RandomProblem<double> bare = drawn({2, 10, 10, 2, 1, 6, 3});
   RandomProblem<double> p = bare, wrong = bare;
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
   const Simulation sim = simulate(p, 3);
-  CHECK(nearly(result_of_mistake(sim, "X2", "turned = not at all, operand = q and k"), attention(bare.problem())));
+  CHECK(nearly(result_of_mistake(sim, "X2", "turned = not at all, operand = q and k"),
+               attention(bare.problem())));
   wrong.Q = rotated(p.Q, itself), wrong.K = rotated(p.K, itself);
-  CHECK(nearly(result_of_mistake(sim, "X2", "turned = twice, operand = q and k"), attention(wrong.problem())));
+  CHECK(
+      nearly(result_of_mistake(sim, "X2", "turned = twice, operand = q and k"), attention(wrong.problem())));
   wrong.Q = rotated(bare.Q, [](Index row) { return static_cast<double>(row + 1); }), wrong.K = p.K;
-  CHECK(nearly(result_of_mistake(sim, "X3", "by = 1, pairs = halves, base = 10000"), attention(wrong.problem())));
+  CHECK(nearly(result_of_mistake(sim, "X3", "by = 1, pairs = halves, base = 10000"),
+               attention(wrong.problem())));
 }
 
-TEST_CASE("elements in another order do no harm where q and k agree") {
+TEST_CASE("X4: reordering the elements of q and k alike has no effect") {
   const RandomProblem<double> p = drawn({1, 6, 6, 1, 1, 8, 3});
   RandomProblem<double> reordered = p;
   for (Index n = 0; n < 4; ++n)
     for (const Index half : {0, 1})
       reordered.Q.head(0, 0).col(half * 4 + n) = p.Q.head(0, 0).col(2 * n + half);
-  CHECK(nearly(result_of_mistake(simulate(reordered, 2), "X4", "operand = k, reordered = neighbours to halves"),
-               attention(p.problem())));
+  CHECK(
+      nearly(result_of_mistake(simulate(reordered, 2), "X4", "operand = k, reordered = neighbours to halves"),
+             attention(p.problem())));
 }

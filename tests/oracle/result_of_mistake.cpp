@@ -33,8 +33,8 @@ AttentionOutput<double> rows_of(const AttentionOutput<double>& result, const std
   return {select_rows(result.out.view(), rows), select_rows(result.lse.view(), rows, Axes::bhsd)};
 }
 
-// Awkward, but every entry has something to be wrong about in one of them
-std::vector<RandomProblem<double>> telling_problems() {
+// Irregular problems such that every entry has an effect in at least one of them
+std::vector<RandomProblem<double>> irregular_problems() {
   Random random(11);
   std::vector<RandomProblem<double>> problems;
   for (const Extents& e :
@@ -46,7 +46,7 @@ std::vector<RandomProblem<double>> telling_problems() {
   return problems;
 }
 
-// <dout, out> + <dlse, lse>, without the rows that see no key
+// <dout, out> + <dlse, lse>, without the rows that have no visible key
 double loss(const AttentionOutput<double>& result, const RandomProblem<double>& p) {
   double sum = dot(result.out, p.dout);
   for (Index n = 0; n < p.dlse.size(); ++n)
@@ -60,7 +60,7 @@ void step(Tensor<double>& tensor, const Tensor<double>& direction, double length
 
 }  // namespace
 
-void check_that_rows_do_not_know_of_one_another(const Mistakes& mistakes, int trials) {
+void check_that_rows_are_independent(const Mistakes& mistakes, int trials) {
   Random random(7);
   for (int trial = 0; trial < trials; ++trial) {
     const RandomProblem<double> p = random_problem(random);
@@ -82,9 +82,9 @@ void check_that_rows_do_not_know_of_one_another(const Mistakes& mistakes, int tr
   }
 }
 
-void check_that_each_is_seen_somewhere(const Mistakes& mistakes) {
+void check_that_each_has_an_effect(const Mistakes& mistakes) {
   std::set<std::string> seen;
-  for (const RandomProblem<double>& p : telling_problems())
+  for (const RandomProblem<double>& p : irregular_problems())
     for (const Layout layout : every_layout) {
       const Simulation sim = simulate(p, 3, layout);
       const AttentionOutput<double> right = sim.attention_of(p.problem());

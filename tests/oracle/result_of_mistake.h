@@ -13,11 +13,11 @@
 
 namespace ringattn {
 
-// What the laws of the families of mistakes share.
+// Helpers shared by the tests of the mistakes.
 
 using Mistakes = std::vector<Mistake>;
 
-// The entries of some families, without S0, whose only variant is fitted
+// The entries of the given families, without S0, whose only variant is fitted to a result
 Mistakes mistakes_of(std::initializer_list<Family> families);
 
 constexpr Layout every_layout[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
@@ -26,20 +26,21 @@ inline Simulation simulate(const RandomProblem<double>& p, int devices, Layout l
   return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
 }
 
-// The result of a mistake in the first variant whose description contains _said_
-inline AttentionOutput<double> result_of_mistake(const Simulation& sim, const std::string& id, const std::string& said = "") {
+// The result of the first variant of a mistake whose description contains _said_
+inline AttentionOutput<double> result_of_mistake(const Simulation& sim, const std::string& id,
+                                                 const std::string& said = "") {
   const Mistake& mistake = mistake_of_id(id);
   for (const Variant& variant : mistake.variants(sim))
     if (variant.describe().find(said) != std::string::npos) return mistake.forward(sim, variant);
-  throw std::logic_error("no reading of " + id + " says " + said);
+  throw std::logic_error("no reading of " + id + " contains " + said);
 }
 
-// V_j = e_j, so that out shows the weights
+// Sets V_j = e_j, so that out contains the weights
 void show_weights(RandomProblem<double>& p);
 
 double dot(const TensorView<const double>& a, const TensorView<const double>& b);
 
-// Equal but for a few roundings; infinities and NaN are equal to their like
+// Equal up to a few roundings; equal infinities and two NaN are equal
 inline bool nearly(double a, double b) {
   return a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= 1e-12 * (1 + std::abs(b));
 }
@@ -59,7 +60,7 @@ inline bool nearly(const AttentionOutput<double>& a, const AttentionOutput<doubl
   return nearly(a.out, b.out) && nearly(a.lse, b.lse);
 }
 
-// Calls visit(mistake, variant) for every variant of every one of _mistakes_
+// Calls visit(mistake, variant) for every variant of every mistake
 template <class Function>
 void for_each_variant(const Mistakes& mistakes, const Simulation& sim, const Function& visit) {
   for (const Mistake& mistake : mistakes)
@@ -70,13 +71,13 @@ void for_each_variant(const Mistakes& mistakes, const Simulation& sim, const Fun
     }
 }
 
-// Results have the right shapes, and a row has the same result whichever other rows are simulated
-void check_that_rows_do_not_know_of_one_another(const Mistakes& mistakes, int trials);
+// Checks that results have the right shapes and that the result of a row is independent of the other simulated rows
+void check_that_rows_are_independent(const Mistakes& mistakes, int trials);
 
-// Each mistake changes something in one of a few cases
-void check_that_each_is_seen_somewhere(const Mistakes& mistakes);
+// Checks that each mistake changes the result of at least one of a few cases
+void check_that_each_has_an_effect(const Mistakes& mistakes);
 
-// Where a mistake has a backward, that is the derivative of its forward
+// Checks that the backward of a mistake, if it has one, is the derivative of its forward
 void check_that_backwards_are_derivatives(const Mistakes& mistakes);
 
 }  // namespace ringattn

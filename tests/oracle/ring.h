@@ -6,17 +6,17 @@
 
 namespace ringattn {
 
-// A problem on a ring of devices: what is right there, and what a mistake makes of it
+// A problem on a ring of devices, its correct result, and the results of mistakes
 struct Ring {
   Ring(RandomProblem<double> problem, Layout layout, int devices)
       : drawn(std::move(problem)), sim(simulate(drawn, devices, layout)), right(sim.run(correct_weights)) {}
-  Ring(const Ring&) = delete;  // sim looks at drawn
+  Ring(const Ring&) = delete;  // sim refers to drawn
 
   AttentionOutput<double> of(const std::string& id, const std::string& said = "") const {
     return result_of_mistake(sim, id, said);
   }
 
-  // The weight of the block that row _i_ meets at a step, where out shows the weights
+  // The weight of the block that row _i_ attends to at _step_; needs show_weights()
   double mass(const AttentionOutput<double>& found, Index i, int step) const {
     double sum = 0;
     const Sharding& sharding = sim.sharding();
@@ -30,7 +30,7 @@ struct Ring {
   AttentionOutput<double> right;
 };
 
-// Equal but for the roundings of a few merges. Unlike nearly(): a NaN is near nothing, not even a NaN.
+// Equal up to the roundings of a few merges. Unlike nearly(), NaN differs from everything, including NaN.
 inline bool near(double a, double b) { return a == b || std::abs(a - b) <= 1e-11 * (1 + std::abs(b)); }
 
 inline bool same(const Tensor<double>& a, const Tensor<double>& b) {

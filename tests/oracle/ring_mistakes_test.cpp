@@ -1,4 +1,4 @@
-// The mistakes of the ring: what is told of each of them is so.
+// The mistakes of the ring: their effects are those that the catalogue describes.
 
 #include <doctest/doctest.h>
 
@@ -17,7 +17,7 @@ const Mistakes& mistakes() {
   return all;
 }
 
-// The devices all of whose rows are right, as a text: '.' right, 'x' wrong
+// One character per device: '.' if all of its rows are right, else 'x'
 std::string devices_right(const AttentionOutput<double>& found, const Ring& ring) {
   std::string text;
   for (int device = 0; device < ring.sim.devices(); ++device) {
@@ -29,7 +29,7 @@ std::string devices_right(const AttentionOutput<double>& found, const Ring& ring
   return text;
 }
 
-// All scores are 0 and the values are one-hot, so that out exp(lse) counts how often a key was attended to
+// All scores are 0 and the values one-hot, so that out exp(lse) counts how often a row attended to each key
 RandomProblem<double> counting_problem(Index Sq, Index Skv) {
   Random random(1);
   RandomProblem<double> p = normal_problem(random, {.Sq = Sq, .Skv = Skv, .D = 3, .Dv = Skv});
@@ -43,10 +43,10 @@ double count(const AttentionOutput<double>& found, Index row, Index key) {
   return found.out(0, row, 0, key) * std::exp(found.lse(0, row, 0, 0));
 }
 
-// How often each device attended to each block: a word for each device, "1011 1101 1110 0111"
+// How often each device attended to each block, one word per device: "1011 1101 1110 0111"
 using Counts = std::string;
 
-// One row for each of four devices, four keys in each block
+// Four devices with one query row and four keys each
 const Ring& four_devices() {
   static const Ring ring(counting_problem(4, 16), Layout::contiguous, 4);
   return ring;
@@ -74,7 +74,7 @@ RandomProblem<double> causal_problem(Index N, Index sequences = 1) {
 
 }  // namespace
 
-TEST_CASE("every ring mistake can be made on every problem: finite numbers of the right shape") {
+TEST_CASE("every ring mistake gives finite results of the right shape") {
   Random random(2);
   for (int n = 0; n < trials(25); ++n) {
     const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)),
@@ -92,12 +92,12 @@ TEST_CASE("every ring mistake can be made on every problem: finite numbers of th
   }
 }
 
-TEST_CASE("one device: there is no ring to make a mistake in") {
+TEST_CASE("on a single device there are no ring mistakes") {
   const Ring ring(causal_problem(7), Layout::striped, 1);
   for (const Mistake& each : mistakes()) CHECK(each.variants(ring.sim).empty());
 }
 
-TEST_CASE("every ring mistake shows on some case") {
+TEST_CASE("every ring mistake has an effect on some case") {
   Random random(3);
   RandomProblem<double> drawn =
       normal_problem(random, {.B = 2, .Sq = 9, .Skv = 14, .Hq = 2, .D = 3, .Dv = 2});
@@ -115,7 +115,7 @@ TEST_CASE("every ring mistake shows on some case") {
   }
 }
 
-TEST_CASE("the right journey is right, whatever the mask") {
+TEST_CASE("the correct ring trace gives the right result under any mask") {
   Random random(5);
   for (int n = 0; n < trials(50); ++n) {
     const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)),
@@ -125,7 +125,7 @@ TEST_CASE("the right journey is right, whatever the mask") {
   }
 }
 
-TEST_CASE("a block of which a device sees a key is never taken for hidden") {
+TEST_CASE("a block with a visible key is never considered masked") {
   Random random(8);
   for (int n = 0; n < trials(50); ++n) {
     const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)), 4);
@@ -143,7 +143,7 @@ TEST_CASE("a block of which a device sees a key is never taken for hidden") {
 
 // ---- Without a mask: how often each device attends to each block ------------
 
-TEST_CASE("R1, R2, R3, R4, R19: the last hop missing, the own block skipped, twice, always, once more") {
+TEST_CASE("R1, R2, R3, R4, R19: the mistakes in the number of hops give the weights that they state") {
   CHECK(counts("R1", "hops missing = 1", "1011 1101 1110 0111"));
   CHECK(counts("R1", "hops missing = 2", "1001 1100 0110 0011"));
   CHECK(counts("R2", "", "0111 1011 1101 1110"));
@@ -152,7 +152,7 @@ TEST_CASE("R1, R2, R3, R4, R19: the last hop missing, the own block skipped, twi
   CHECK(counts("R19", "", "2111 1211 1121 1112"));
 }
 
-TEST_CASE("R9, R11: a stale buffer is a 2 and a 0 in one line, an early one as well") {
+TEST_CASE("R9, R11: a stale or overwritten buffer gives one device the weights 2 and 0") {
   CHECK(counts("R9", "device = 1, step = 2, stale = K and V", "1111 2110 1111 1111"));
   CHECK(counts("R11", "device = 1, step = 2", "1111 1120 1111 1111"));
 }
@@ -160,7 +160,7 @@ TEST_CASE("R9, R11: a stale buffer is a 2 and a 0 in one line, an early one as w
 TEST_CASE("R10: a torn buffer has the new rows in one half and the old ones in the other") {
   const Ring& ring = four_devices();
   const AttentionOutput<double> first = ring.of("R10", "device = 2, step = 1, new = the first half"),
-                         last = ring.of("R10", "device = 2, step = 1, new = the last half");
+                                last = ring.of("R10", "device = 2, step = 1, new = the last half");
   const std::vector<double> first_new{1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1},
       last_new{1, 1, 1, 1, 0, 0, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1};
   for (Index key = 0; key < 16; ++key) {
@@ -170,47 +170,47 @@ TEST_CASE("R10: a torn buffer has the new rows in one half and the old ones in t
   CHECK(devices_right(first, ring) == "..x.");
 }
 
-TEST_CASE("R13: what stands behind the device that sends its own block sees it again and again") {
+TEST_CASE("R13: devices after one that forwards its own block attend to it repeatedly") {
   CHECK(counts("R13", "device = 2, hop = all", "1021 1111 1111 0031"));
   CHECK(counts("R13", "device = 2, hop = 1", "1021 1111 1111 1021"));
 }
 
-TEST_CASE("R14, R15: a column of 0, a column of 2") {
+TEST_CASE("R14, R15: a lost block has weight 0, a double-counted block 2") {
   CHECK(counts("R14", "owner = 1, where = on every device", "1011 1011 1011 1011"));
   CHECK(counts("R15", "owner = 1, where = on every device except", "1211 1111 1211 1211"));
 }
 
-TEST_CASE("R24: rings of two devices meet their own blocks twice, or those of others never") {
+TEST_CASE("R24: rings of two devices never attend to the blocks of the other ring") {
   CHECK(counts("R24", "ring = 2, steps = one per device", "2200 2200 0022 0022"));
   CHECK(counts("R24", "ring = 2, steps = one per device of", "1100 1100 0011 0011"));
 }
 
-TEST_CASE("R18: keys of zeros still weigh, zeros as values read nothing") {
+TEST_CASE("R18: keys of zeros still have weight, values of zeros contribute nothing") {
   const Ring& ring = four_devices();
   const AttentionOutput<double> found = ring.of("R18", "owner = 1, zeros = K and V");
   CHECK(same(found.lse, ring.right.lse));
   CHECK(counts(found, "1011 1111 1011 1011"));
 }
 
-TEST_CASE("R22: the last key of a longer block is lost, or a shorter block ends in what was there before") {
+TEST_CASE("R22: longer blocks lose their last key, or shorter blocks end in a stale row") {
   const Ring ring(counting_problem(4, 14), Layout::contiguous, 4);  // blocks of 3, 4, 3, 4 keys
   const AttentionOutput<double> cut = ring.of("R22", "length = of the shortest"),
-                         stale = ring.of("R22", "length = of the longest");
+                                stale = ring.of("R22", "length = of the longest");
   for (Index row = 0; row < 4; ++row)
     for (Index key = 0; key < 14; ++key) CHECK(near(count(cut, row, key), key == 6 || key == 13 ? 0 : 1));
 
-  // Device 1 meets block 0 after its own, and block 2 after block 3
+  // Device 1 attends to block 0 after its own block, and to block 2 after block 3
   for (Index key = 0; key < 14; ++key) CHECK(near(count(stale, 1, key), key == 6 || key == 13 ? 2 : 1));
 }
 
-TEST_CASE("without a mask nobody can tell which way the ring turns, or whose positions are used") {
+TEST_CASE("without a mask, direction, owner and positions of the blocks have no effect") {
   for (const char* id : {"R5", "R12", "R20", "R23"})
     CHECK(mistake_of_id(id).variants(four_devices().sim).empty());
 }
 
 // ---- Operands ---------------------------------------------------------------
 
-TEST_CASE("R6, R8: values of other blocks leave lse right. R7: keys of the own block alone make lse") {
+TEST_CASE("R6, R8: the wrong block's V leaves lse right; R7: lse is that of the own keys") {
   Random random(6);
   const Ring ring(normal_problem(random, {.Sq = 8, .Skv = 12, .Hq = 2, .D = 4, .Dv = 3}), Layout::contiguous,
                   4);
@@ -222,7 +222,7 @@ TEST_CASE("R6, R8: values of other blocks leave lse right. R7: keys of the own b
   CHECK(!same(ring.of("R7").out, ring.of("R4").out));
 }
 
-TEST_CASE("R16: the sequences of the first ring are right, and the others where the sequences are equal") {
+TEST_CASE("R16: batch entries of the first ring are right, others only if all entries are equal") {
   Random random(7);
   RandomProblem<double> p =
       normal_problem(random, {.B = 4, .Sq = 5, .Skv = 9, .Hq = 2, .Hkv = 1, .D = 4, .Dv = 3});
@@ -237,7 +237,7 @@ TEST_CASE("R16: the sequences of the first ring are right, and the others where 
   CHECK(!sequence_right(2));
   CHECK(!sequence_right(3));
 
-  // The own block is never foreign: causal, device 0 sees no other
+  // The own block is always right: under a causal mask, device 0 attends to no other block
   const Ring own(causal_problem(16, 2), Layout::contiguous, 4);
   CHECK(devices_right(own.of("R16"), own) == ".xxx");
 
@@ -248,7 +248,7 @@ TEST_CASE("R16: the sequences of the first ring are right, and the others where 
 
 // ---- With a causal mask -----------------------------------------------------
 
-TEST_CASE("causal and contiguous: the devices that each mistake leaves right") {
+TEST_CASE("causal and contiguous: each mistake leaves the stated devices right") {
   const Ring ring(causal_problem(16), Layout::contiguous, 4);
   const auto right = [&](const std::string& id, const std::string& description = "") {
     return devices_right(ring.of(id, description), ring);
@@ -268,14 +268,14 @@ TEST_CASE("causal and contiguous: the devices that each mistake leaves right") {
   CHECK(right("R20") == "....");
 }
 
-TEST_CASE("R20: a window that looks both ways wants blocks from both ends of the ring") {
+TEST_CASE("R20: a two-sided window needs blocks that arrive after a masked one") {
   RandomProblem<double> p = causal_problem(16);
   p.scoring.mask = {.causal = false, .window_left = 4, .window_right = 4};
   const Ring ring(p, Layout::contiguous, 4);
   CHECK(devices_right(ring.of("R20"), ring) == "xxx.");
 }
 
-TEST_CASE("R21: a window of whole blocks needs no rounding up, any other loses its oldest keys") {
+TEST_CASE("R21: a window of whole blocks is right, any other loses its oldest keys") {
   RandomProblem<double> p = causal_problem(16);
   p.scoring.mask.window_left = 4;
   const Ring whole(p, Layout::contiguous, 4);
@@ -287,7 +287,7 @@ TEST_CASE("R21: a window of whole blocks needs no rounding up, any other loses i
     CHECK(near(found.lse(0, row, 0, 0), more.right.lse(0, row, 0, 0)) == (row < 8 || row % 4 != 0));
 }
 
-TEST_CASE("R23: with the positions of the own keys every block is masked by one triangle") {
+TEST_CASE("R23: with the positions of the own keys every block has the same triangular mask") {
   RandomProblem<double> p = counting_problem(12, 12);
   p.scoring.mask.causal = true;
   const Ring ring(p, Layout::contiguous, 4);

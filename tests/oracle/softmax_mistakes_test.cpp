@@ -1,4 +1,4 @@
-// The mistakes of the online softmax and of the merge: what is told of each of them is so.
+// The mistakes of the online softmax and of the merge: their effects are those that the catalogue describes.
 
 #include <doctest/doctest.h>
 
@@ -28,12 +28,14 @@ RandomProblem<double> weights_problem(Index Sq, Index Skv, double scale = 1) {
   return p;
 }
 
-// The sum of the weights of row _i_: what it reads where all values are 1
-double sum_of_weights(const AttentionOutput<double>& found, Index i) { return found.out.head(0, 0).row(i).sum(); }
+// The sum of the weights of row _i_: its output if all values are 1
+double sum_of_weights(const AttentionOutput<double>& found, Index i) {
+  return found.out.head(0, 0).row(i).sum();
+}
 
 }  // namespace
 
-TEST_CASE("every softmax mistake can be made on every problem: the results have the right shape") {
+TEST_CASE("every softmax mistake gives results of the right shape") {
   Random random(2);
   for (int n = 0; n < trials(25); ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
@@ -48,7 +50,7 @@ TEST_CASE("every softmax mistake can be made on every problem: the results have 
   }
 }
 
-TEST_CASE("every softmax mistake shows on a causal striped ring with large scores") {
+TEST_CASE("every softmax mistake has an effect on a causal striped ring with large scores") {
   Random random(3);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 9, .Skv = 140, .Hq = 2, .D = 3, .Dv = 2});
   drawn.q_positions = consecutive_positions(9);
@@ -65,7 +67,7 @@ TEST_CASE("every softmax mistake shows on a causal striped ring with large score
   }
 }
 
-TEST_CASE("one device that does not cut its block merges nothing: no tile, no merge mistake") {
+TEST_CASE("a single device with one tile has no merge mistakes") {
   Random random(4);
   const Ring ring(normal_problem(random, {.Sq = 6, .Skv = 15, .Hq = 2, .D = 3, .Dv = 2}), Layout::contiguous,
                   1);
@@ -78,7 +80,7 @@ TEST_CASE("one device that does not cut its block merges nothing: no tile, no me
 
 // ---- The online softmax -----------------------------------------------------
 
-TEST_CASE("O1: lse is right, the last block has its right weight, and no block less than that") {
+TEST_CASE("O1: lse is right, the last block has the right weight, and no block has too little") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> found = ring.of("O1", "tile = the whole ring block");
   CHECK(same(found.lse, ring.right.lse));
@@ -90,7 +92,7 @@ TEST_CASE("O1: lse is right, the last block has its right weight, and no block l
   }
 }
 
-TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows. O3: the weights still sum to 1") {
+TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows; O3: the weights still sum to 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> l = ring.of("O2"), both = ring.of("O3");
   CHECK(!same(l.lse, ring.right.lse));
@@ -102,8 +104,8 @@ TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows. O3: the weight
   }
 }
 
-TEST_CASE("O4 and O7 show only where the maximum grows") {
-  // The last block, which the last device meets first, is the highest, or the lowest
+TEST_CASE("O4 and O7 have no effect unless the maximum grows") {
+  // The last block, which the last device attends to first, has the highest scores, or the lowest
   RandomProblem<double> p = weights_problem(1, 12);
   p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
   for (const double direction : {1.0, -1.0}) {
@@ -125,11 +127,12 @@ TEST_CASE("O5: without the division the largest weight is 1") {
   for (Index i = 0; i < 8; ++i) CHECK(near(found.out.head(0, 0).row(i).maxCoeff(), 1));
 }
 
-TEST_CASE("O6: a phantom key of score 0 adds 1 to exp(lse), for every state that is started") {
+TEST_CASE("O6: a phantom key of score 0 adds 1 to exp(lse), once per initialised state") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   for (const double phantoms : {1.0, 4.0}) {
-    const AttentionOutput<double> found = ring.of("O6", phantoms == 1 ? "phantom key = score 0, state = carried"
-                                                               : "phantom key = score 0, state = each block");
+    const AttentionOutput<double> found =
+        ring.of("O6", phantoms == 1 ? "phantom key = score 0, state = carried"
+                                    : "phantom key = score 0, state = each block");
     for (Index i = 0; i < 8; ++i) {
       const double sum = std::exp(ring.right.lse(0, i, 0, 0));
       CHECK(near(std::exp(found.lse(0, i, 0, 0)), sum + phantoms));
@@ -138,14 +141,14 @@ TEST_CASE("O6: a phantom key of score 0 adds 1 to exp(lse), for every state that
   }
 }
 
-TEST_CASE("O8: weights are rounded to 8 bits after they were summed, and 1 is one of them") {
+TEST_CASE("O8: weights are rounded to 8 bits after their sum, and the weight 1 is exact") {
   RandomProblem<double> p = weights_problem(1, 3);
   p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
   const double P[] = {1, 0.27, 0.0005};
   for (Index j = 0; j < 3; ++j) p.K(0, j, 0, 0) = std::log(P[j]);
   const Ring one_block(p, Layout::contiguous, 1);
   const AttentionOutput<double> coarse = one_block.of("O8", "format = fp8 e4m3"),
-                         coarser = one_block.of("O8", "format = fp8 e5m2");
+                                coarser = one_block.of("O8", "format = fp8 e5m2");
   CHECK(same(coarse.lse, one_block.right.lse));
   CHECK(near(coarse.out(0, 0, 0, 0), 1 / 1.2705));
   CHECK(near(coarse.out(0, 0, 0, 1), 9.0 / 32 / 1.2705));
@@ -154,11 +157,11 @@ TEST_CASE("O8: weights are rounded to 8 bits after they were summed, and 1 is on
   CHECK(near(coarser.out(0, 0, 0, 2), 4.0 / 8192 / 1.2705));
 }
 
-TEST_CASE("O9: NaN in exactly the rows that see nothing of their first tile") {
+TEST_CASE("O9: NaN in exactly the rows whose first tile is fully masked") {
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.window_left = 0;
   p.scoring.mask.causal = true;
-  p.q_positions = consecutive_positions(12, 3);  // three rows later, where another device has the key
+  p.q_positions = consecutive_positions(12, 3);  // three rows later, so that another device has the key
   const Ring ring(p, Layout::contiguous, 4);
   const AttentionOutput<double> found = ring.of("O9", "tile = the whole ring block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(found.lse(0, i, 0, 0)));
@@ -167,7 +170,7 @@ TEST_CASE("O9: NaN in exactly the rows that see nothing of their first tile") {
   CHECK(same(own.of("O9", "tile = the whole ring block"), own.right));
 }
 
-TEST_CASE("O10: the two halves of lse sum to lse") {
+TEST_CASE("O10: the two terms of lse sum to lse") {
   const Ring ring(weights_problem(8, 13), Layout::zigzag, 2);
   const AttentionOutput<double> m = ring.of("O10", "lse = m"), log_l = ring.of("O10", "lse = log l");
   CHECK(same(m.out, ring.right.out));
@@ -177,7 +180,7 @@ TEST_CASE("O10: the two halves of lse sum to lse") {
 
 // ---- The merge --------------------------------------------------------------
 
-TEST_CASE("L1, L2: the logarithms of the blocks' weights lie further apart by 1/ln 2, or closer by ln 2") {
+TEST_CASE("L1, L2: log weight ratios of blocks are multiplied by 1/ln 2, or by ln 2") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> base_2 = ring.of("L1"), base_e = ring.of("L2");
   const auto apart = [&](const AttentionOutput<double>& found, Index i, int step) {
@@ -193,7 +196,7 @@ TEST_CASE("L1, L2: the logarithms of the blocks' weights lie further apart by 1/
   }
 }
 
-TEST_CASE("L3: lse is the sum over the blocks. L9, L10: lse is that of the last block, of the first") {
+TEST_CASE("L3: lse is the sum over the blocks; L9, L10: lse is that of the last or first block") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> sum = ring.of("L3"), last = ring.of("L9"), first = ring.of("L10");
   for (Index i = 0; i < 8; ++i) {
@@ -208,11 +211,11 @@ TEST_CASE("L3: lse is the sum over the blocks. L9, L10: lse is that of the last 
   CHECK(same(first.out, ring.right.out));
 }
 
-TEST_CASE("L4: the first block keeps weight 1, and its sigmoid keeps the sum at 1") {
+TEST_CASE("L4: the first block has weight 1; in the sigmoid form the weights sum to 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, weights = ";
   const AttentionOutput<double> found = ring.of("L4", blocks + "1 and"),
-                         by_sigmoid = ring.of("L4", blocks + "of sigmoid");
+                                by_sigmoid = ring.of("L4", blocks + "of sigmoid");
   CHECK(same(found.lse, ring.right.lse));
   CHECK(!same(by_sigmoid.out, ring.right.out));
   for (Index i = 0; i < 8; ++i) {
@@ -230,7 +233,8 @@ TEST_CASE("L5: two blocks exchange their weights") {
   }
 }
 
-TEST_CASE("L6: all blocks weigh 1/4. L7: the last one 1/2, the one before 1/4. L8: every one weighs 1") {
+TEST_CASE(
+    "L6: all four blocks have weight 1/4; L7: the last 1/2, the one before 1/4; L8: all have weight 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8");
   for (Index i = 0; i < 8; ++i)
@@ -241,24 +245,25 @@ TEST_CASE("L6: all blocks weigh 1/4. L7: the last one 1/2, the one before 1/4. L
     }
 }
 
-TEST_CASE("L6: the mean is over all blocks, or over those that the row sees") {
+TEST_CASE("L6: the mean is over all blocks, or over the blocks that are not fully masked") {
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.causal = true;
   const Ring ring(p, Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, blocks unseen = ";
-  const AttentionOutput<double> all = ring.of("L6", blocks + "merged"), seen = ring.of("L6", blocks + "skipped");
+  const AttentionOutput<double> all = ring.of("L6", blocks + "merged"),
+                                seen = ring.of("L6", blocks + "skipped");
   for (Index i = 0; i < 12; ++i) {
     CHECK(near(sum_of_weights(all, i), static_cast<double>(i / 3 + 1) / 4));
     CHECK(near(sum_of_weights(seen, i), 1));
   }
 }
 
-TEST_CASE("L11: a step of 30 overflows in float16, of 90 also in float32, of 1000 in float64 too") {
+TEST_CASE("L11: a score difference of 30 overflows in float16, 90 in float32, 1000 in float64") {
   for (const double height : {5.0, 30.0, 90.0, 1000.0}) {
     RandomProblem<double> p = weights_problem(1, 4);
     p.Q.head(0, 0).setZero(), p.Q(0, 0, 0, 0) = 1;
     for (Index j = 0; j < 4; ++j) p.K(0, j, 0, 0) = j < 2 ? height : 0;
-    // The only row is with the last device, which meets the step last
+    // The only row is on the last device, which attends to the high block last
     const Ring ring(p, Layout::contiguous, 2);
     const auto overflows = [&](const std::string& format) {
       const AttentionOutput<double> found = ring.of("L11", "tile = the whole ring block, exp in = " + format);
@@ -272,43 +277,46 @@ TEST_CASE("L11: a step of 30 overflows in float16, of 90 also in float32, of 100
   }
 }
 
-TEST_CASE("L12: NaN in the rows that see nothing of the first two blocks, and nowhere else") {
+TEST_CASE("L12: NaN in exactly the rows whose first two blocks are fully masked") {
   RandomProblem<double> p = weights_problem(12, 12);
   p.scoring.mask.window_right = 0, p.scoring.mask.window_left = 0;
-  p.q_positions = consecutive_positions(12, -6);  // every row sees one key, two blocks before its own, or none
+  p.q_positions =
+      consecutive_positions(12, -6);  // the only visible key is two blocks before the own one, if it exists
   const Ring ring(p, Layout::contiguous, 4);
-  const AttentionOutput<double> found = ring.of("L12", "tile = the whole ring block, start = the first block");
+  const AttentionOutput<double> found =
+      ring.of("L12", "tile = the whole ring block, start = the first block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(found.lse(0, i, 0, 0)));
   p.q_positions = consecutive_positions(12, -3);
   const Ring one_before(p, Layout::contiguous, 4);
-  const AttentionOutput<double> next = one_before.of("L12", "tile = the whole ring block, start = the first block");
+  const AttentionOutput<double> next =
+      one_before.of("L12", "tile = the whole ring block, start = the first block");
   for (Index i = 0; i < 12; ++i) CHECK(std::isnan(next.lse(0, i, 0, 0)) == (i < 3));
 }
 
-TEST_CASE("L13: lse is right, and the blocks weigh what they should weigh for another row and head") {
+TEST_CASE("L13: lse is right, and the block weights are those of another row and head") {
   Random random(5);
   RandomProblem<double> p = normal_problem(random, {.Sq = 4, .Skv = 9, .Hq = 3, .Hkv = 1, .D = 3});
   show_weights(p);
-  const Ring ring(p, Layout::contiguous, 2);  // two rows for each device
+  const Ring ring(p, Layout::contiguous, 2);  // two rows per device
   const AttentionOutput<double> heads_first = ring.of("L13", "stored = heads first"),
-                         rows_first = ring.of("L13", "stored = rows first");
+                                rows_first = ring.of("L13", "stored = rows first");
   CHECK(same(heads_first.lse, ring.right.lse));
   CHECK(same(rows_first.lse, ring.right.lse));
   const auto first_block = [](const AttentionOutput<double>& found, Index row, Index h) {
     return found.out.head(0, h).row(row).head(4).sum();
   };
 
-  // (row, head): (1, 0) is number 3 of six, where (heads, rows) has (1, 1); (0, 1) is number 1, there (1, 0)
+  // As (row, head), (1, 0) is element 3 of six, which (heads, rows) stores for (1, 1); (0, 1) is element 1, (1, 0)
   CHECK(near(first_block(heads_first, 1, 0), first_block(ring.right, 1, 1)));
   CHECK(near(first_block(heads_first, 0, 1), first_block(ring.right, 1, 0)));
   CHECK(near(first_block(heads_first, 2 + 0, 1), first_block(ring.right, 2 + 1, 0)));
 
-  // (head, row): (1, 0) is number 2 of six, where (rows, heads) has head 2 of row 0; (0, 1) is number 1
+  // As (head, row), (1, 0) is element 2 of six, which (rows, heads) stores for head 2 of row 0; (0, 1) is element 1
   CHECK(near(first_block(rows_first, 0, 1), first_block(ring.right, 0, 2)));
   CHECK(near(first_block(rows_first, 1, 0), first_block(ring.right, 0, 1)));
 }
 
-TEST_CASE("L13: nothing shows where all rows are alike") {
+TEST_CASE("L13: no effect if all rows are equal") {
   Random random(6);
   RandomProblem<double> p =
       normal_problem(random, {.B = 2, .Sq = 7, .Skv = 11, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 2});
@@ -320,21 +328,22 @@ TEST_CASE("L13: nothing shows where all rows are alike") {
   CHECK(same(alike.of("L13"), alike.right));
 }
 
-TEST_CASE("L14: of equal scores log l tells all, and m nothing") {
+TEST_CASE("L14: with equal scores, log l alone gives the right weights and m alone equal ones") {
   RandomProblem<double> p = weights_problem(6, 14);
   p.Q.head(0, 0).setZero();
   const Ring ring(p, Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, lse_b = ";
-  const AttentionOutput<double> by_m = ring.of("L14", blocks + "m"), by_log_l = ring.of("L14", blocks + "log l");
+  const AttentionOutput<double> by_m = ring.of("L14", blocks + "m"),
+                                by_log_l = ring.of("L14", blocks + "log l");
   CHECK(same(by_log_l, ring.right));
   for (Index i = 0; i < 6; ++i)
     for (int step = 0; step < 4; ++step) CHECK(near(ring.mass(by_m, i, step), 0.25));
 }
 
-TEST_CASE("tiles merged wrongly within blocks that are merged rightly: every block keeps its weight") {
+TEST_CASE("wrong merges within correctly merged blocks leave the weight of every block right") {
   const Ring ring(weights_problem(3, 300), Layout::contiguous, 2);
   const AttentionOutput<double> found = ring.of("L6", "tile = 64, wrong = within blocks only"),
-                         throughout = ring.of("L6", "tile = 64, wrong = the whole chain");
+                                throughout = ring.of("L6", "tile = 64, wrong = the whole chain");
   CHECK(!same(found.out, ring.right.out));
   for (Index i = 0; i < 3; ++i) {
     CHECK(near(ring.mass(found, i, 0), ring.mass(ring.right, i, 0)));
