@@ -6,8 +6,8 @@
 
 namespace ringattn {
 
-// A work without arithmetic, by which the plumbing shows: row n of the block of device r is the number 1000 r
-// + n, and device r finds out 2^r for whoever visits it.
+// A device program without arithmetic, which tests the communication alone: row n of the block of device r is the
+// number 1000 r + n, and device r adds 2^r to the result of each block. A result from all devices is 2^devices - 1.
 class CountingProgram : public DeviceProgram<double> {
  public:
   CountingProgram(int device, bool has_results) : device_(device), has_results_(has_results) {}
@@ -17,9 +17,9 @@ class CountingProgram : public DeviceProgram<double> {
     bool operator==(const Visit&) const = default;
   };
   std::vector<Visit> visits;
-  bool intact = true;                        // every block was what its owner had sent
-  double returned_total = 0;                   // the sum of what all devices found out
-  std::function<void(int step)> before_use;  // is called when a block is about to be used
+  bool intact = true;                        // every block arrived as its owner had sent it
+  double returned_total = 0;                 // the accumulated result of the own block
+  std::function<void(int step)> before_use;  // called before each block is used
 
   Block<double> own_block() override { return {device_, nullptr, {coded(device_)}}; }
 
@@ -42,7 +42,9 @@ class CountingProgram : public DeviceProgram<double> {
     returned_total = number(result);
   }
 
-  PassDescription description() const override { return {"counting", "block", has_results_ ? "result" : "", {}}; }
+  PassDescription description() const override {
+    return {"counting", "block", has_results_ ? "result" : "", {}};
+  }
   BlockWork work_with(const Block<double>&) const override { return {}; }
 
  private:

@@ -9,7 +9,7 @@
 
 namespace ringattn {
 
-// A link that does something before each verb: wait, fail, count. Calls for one device come from one thread.
+// A link that calls a hook before each operation, to wait, fail or count. Calls for one device come from one thread.
 template <class T>
 class HookedLink : public Link<T> {
  public:
@@ -39,7 +39,7 @@ LinkDecorator<T> before_each_call(typename HookedLink<T>::Hook hook) {
   return [hook](Link<T>& inner, RunMonitor&) { return std::make_unique<HookedLink<T>>(inner, hook); };
 }
 
-// Devices dawdle before each verb, each in its own way
+// Each device waits for a random time before each operation
 template <class T>
 LinkDecorator<T> random_delays(std::uint64_t seed, int devices) {
   std::vector<Random> randoms;
@@ -54,8 +54,8 @@ LinkDecorator<T> random_delays(std::uint64_t seed, int devices) {
   });
 }
 
-// Where blocks are copied: fills with NaN whatever a device has given away, a block that it exchanged for the
-// next one and a result that it has sent off.
+// For runs that copy blocks: fills with NaN everything that a device has released, that is each block replaced by the
+// next one and each result sent.
 template <class T>
 class PoisoningLink : public Link<T> {
  public:
