@@ -52,7 +52,7 @@ Index count_visible(const Span& queries, const Span& keys, const Mask& mask) {
 }
 
 // How often a plan pairs each query with each key, (queries, keys)
-Eigen::MatrixXi meetings(const BlockPlan& plan, const Span& queries, const Span& keys, const Mask& mask) {
+Eigen::MatrixXi pair_counts(const BlockPlan& plan, const Span& queries, const Span& keys, const Mask& mask) {
   Eigen::MatrixXi count =
       Eigen::MatrixXi::Zero(static_cast<Index>(queries.size()), static_cast<Index>(keys.size()));
   for (const TilePair& pair : plan.tile_pairs)
@@ -67,7 +67,7 @@ Eigen::MatrixXi meetings(const BlockPlan& plan, const Span& queries, const Span&
 // Brute force: each visible pair occurs once, no hidden pair occurs, and the sums agree
 void check_plan(const Span& queries, const Span& keys, const Mask& mask) {
   const BlockPlan plan = plan_block(queries, keys, mask);
-  const Eigen::MatrixXi met = meetings(plan, queries, keys, mask);
+  const Eigen::MatrixXi met = pair_counts(plan, queries, keys, mask);
   bool right = true;
   for (Index i = 0; i < met.rows(); ++i)
     for (Index j = 0; j < met.cols(); ++j)
