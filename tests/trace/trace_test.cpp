@@ -349,7 +349,7 @@ TEST_CASE("a file that is not a trace is rejected with the line and the rule") {
   check_message(with("\"score_magnitude\": 7", "\"size\": 7"),
                 "score_magnitude must be a number; it is missing");
   check_message(with("\"scores\": [\"-inf\"", "\"scores\": [\"low\""), "scores must be a list of numbers");
-  check_message(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device itself");
+  check_message(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device of the event");
   check_message(with("\"bytes\": 100", "\"bytes\": 1e99"), "bytes must be an integer");
   check_message(with("\"cause\": []", "\"cause\": [\"0.0\", \"0.0\", \"0.0\"]"),
                 "cause must be at most two ids");
