@@ -1,24 +1,28 @@
-# The front door: what a fresh Debian 12 machine needs to see the ring run and its tests pass.
-# Behind it stand the presets of CMakePresets.json, which also work without make.
+# The front door: what a fresh Debian 12 machine needs to run the demonstration and the tests.
+# The presets of CMakePresets.json work without make, too.
 
 help:
-	@echo 'make demo       build ringattn and watch exact ring attention at work'
-	@echo 'make test       build everything and run the tests, again under sanitizers'
-	@echo 'make test-all   the same at larger sizes, then fuzz the readers of files'
-	@echo 'make python     build the package ringattn for Python into build/python and test it'
-	@echo 'make pictures   draw the pictures in README.md anew'
-	@echo 'make readme     write the output of the commands in README.md anew'
+	@echo 'make demo       build ringattn and ringviz, then run a demonstration (4 minutes on 2 cores)'
+	@echo 'make quick      build and run the tests of the engine alone: the inner loop (20 seconds after an edit)'
+	@echo 'make test       build everything and run all tests (15 minutes)'
+	@echo 'make test-all   the same tests, larger and more often, and the fuzzers of the file readers (2 hours)'
+	@echo 'make python     build the Python package into build/python and test it'
+	@echo 'make lint       check the format of all sources, and the engine with clang-tidy'
+	@echo 'make readme     replace the outputs of the commands in README.md by new ones'
+	@echo 'make pictures   draw the pictures of README.md again'
 	@echo 'make clean      remove build/'
 	@echo
-	@echo 'demo and test first name and install the Debian packages that are missing, if any.'
+	@echo 'All of them name and install missing Debian packages first.'
 
 python_needs      := python3-dev python3-venv
-engine_packages   := g++ cmake make libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
+engine_packages   := g++ cmake make ninja-build libeigen3-dev libcli11-dev nlohmann-json3-dev libfmt-dev
 window_packages   := libimgui-dev libglfw3-dev libgl-dev libstb-dev pkg-config fonts-dejavu-core
 demo_packages     := $(engine_packages) $(window_packages)
+quick_packages    := $(engine_packages) doctest-dev
 test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri \
                      libopenmpi-dev openmpi-bin
 test_all_packages := $(test_packages) libclang-rt-dev
+lint_packages     := $(engine_packages) clang-format clang-tidy
 pictures_packages := $(demo_packages) ffmpeg
 python_packages   := $(engine_packages) $(python_needs)
 
@@ -44,54 +48,85 @@ demo: demo-packages
 
 # ---- Tests ------------------------------------------------------------------
 
-test: test-packages unit-tests python portability gpu asan tsan
-test-all: test-all-packages unit-tests python portability gpu asan tsan fuzz
+# The stages run one after the other, each on all cores; the last lines say how many seconds each took
+test_stages     := unit-tests python portability gpu asan tsan
+test_all_stages := $(test_stages) asan-oracle fuzz
 
 # RINGATTN_TEST_SCALE: how large the tests make their problems and how often they repeat them
 scale           := 1
 sanitized_scale := 0.2
 fuzz_seconds    := 60
-test-all: scale           := 10
-test-all: sanitized_scale := 1
 
+test: test-packages
+	@$(call run_stages,$(test_stages),scale=$(scale) sanitized_scale=$(sanitized_scale))
+
+test-all: test-all-packages
+	@$(call run_stages,$(test_all_stages),scale=10 sanitized_scale=1 ctest_options='-C All')
+
+define run_stages
+for stage in $(1); do \
+  began=$$(date +%s); $(MAKE) --no-print-directory $$stage $(2) || exit; \
+  table="$$table$$(printf '%6d s  %s' $$(($$(date +%s) - began)) $$stage)@"; \
+done; \
+printf '\n==== All stages passed ====\n\n'; printf '%s' "$$table" | tr '@' '\n'
+endef
+
+# The engine alone: what to run after each edit of reference/
+quick: quick-packages
+	@$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -B build/quick > /dev/null
+	@$(cmake) --build build/quick --target ringattn_core_tests ringattn_ring_tests -j $(jobs)
+	build/quick/ringattn_core_tests
+	build/quick/ringattn_ring_tests
+
+# With the GPU version, where there is a CUDA compiler: its objects are read and executed as PTX by stage gpu
 unit-tests:
-	$(call heading,The tests and the installed package)
-	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON > /dev/null
+	$(call heading,All tests and the installed package)
+	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON -DRINGATTN_GPU=ON -DRINGATTN_GPU_STRICT=ON | grep 'GPU version'
 	$(cmake) --build --preset release -j $(jobs)
-	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs)
+	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs) $(ctest_options)
 
 portability:
 	$(call heading,The reference with clang and libc++)
 	tests/portability.sh
 
-# Kernels can be compiled, read, and executed as PTX without a GPU; their tests on the device are skipped without one,
-# which is status 77
 disassembler := nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
-gpu: python
-	$(call heading,The GPU version with nvcc)
-	@found=$$($(cmake) --preset gpu -DRINGATTN_CLI=OFF | grep 'The GPU version') || exit; echo "$$found"; \
-	case "$$found" in *absent*) exit;; esac; \
-	$(cmake) --build --preset gpu --target ringattn_gpu ringattn_gpu_tests -j $(jobs) && \
-	{ RINGATTN_TEST_SCALE=$(scale) build/gpu/ringattn_gpu_tests || [ $$? = 77 ]; } && \
-	$(pip_install) $(disassembler) && \
-	$(venv)/bin/python -B tests/gpu/machine_code_test.py build/gpu && \
-	$(venv)/bin/python -B tests/gpu/ptx_test.py build/gpu
+gpu:
+	$(call heading,The machine code of the GPU version)
+	@if ! [ -d build/release/gpu ]; then echo 'skipped: there is no CUDA compiler'; else \
+	  $(make_venv) && $(pip_install) numpy $(disassembler) && \
+	  $(venv)/bin/python -B tests/gpu/machine_code_test.py build/release/gpu && \
+	  $(venv)/bin/python -B tests/gpu/ptx_test.py build/release/gpu; fi
 
-# The oracle only reads what others made, and has threads for loops alone: it goes through the sanitizers in test-all
-sanitized_tests           := ringattn_tests
-test-all: sanitized_tests := ringattn_tests ringattn_oracle_tests
-asan tsan:
-	$(call heading,The tests under the sanitizers of preset $@)
-	$(cmake) --preset $@ -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
-	$(fixed_addresses) $(cmake) --build --preset $@ --target $(sanitized_tests) -j $(jobs)
-	for tests in $(sanitized_tests); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$@/$$tests || exit; done
+# Memory errors and undefined behaviour of the engine and the file readers; data races of what has threads. The oracle
+# reads what others made, and its threads only run loops: make test-all sanitizes it
+asan_targets        := ringattn_core_tests ringattn_ring_tests
+asan_oracle_targets := ringattn_oracle_tests
+tsan_targets        := ringattn_ring_tests
+asan:        ; $(call sanitized_tests,asan,$(asan_targets))
+asan-oracle: ; $(call sanitized_tests,asan,$(asan_oracle_targets))
+tsan:        ; $(call sanitized_tests,tsan,$(tsan_targets))
+
+define sanitized_tests
+$(call heading,The tests under the sanitizers of preset $(1))
+$(cmake) --preset $(1) -DRINGATTN_TESTS=ON -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
+$(fixed_addresses) $(cmake) --build --preset $(1) --target $(2) -j $(jobs)
+for tests in $(2); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$(1)/$$tests || exit; done
+endef
 
 fuzz:
-	$(call heading,The readers of files on $(fuzz_seconds) s of random bytes each)
-	$(cmake) -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DRINGATTN_FUZZ=ON -DRINGATTN_FUZZ_SECONDS=$(fuzz_seconds) \
+	$(call heading,The file readers on $(fuzz_seconds) s of random bytes each)
+	$(cmake) -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DRINGATTN_FUZZ=ON -DRINGATTN_FUZZ_SECONDS=$(fuzz_seconds) \
 	  -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_GPU=OFF -DRINGATTN_TESTS=OFF > /dev/null
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
+
+lint: lint-packages
+	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
+	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -B build/lint > /dev/null
+	git ls-files 'reference/definition/*.cpp' 'reference/blockwise/*.cpp' 'reference/comm/*.cpp' 'reference/ring/*.cpp' \
+	  'reference/faults/*.cpp' 'reference/trace/*.cpp' 'reference/oracle/*.cpp' | grep -v -e /mpi/ -e /report/ | \
+	  xargs -n 4 -P $(jobs) clang-tidy --quiet -p build/lint
 
 # ---- Python -----------------------------------------------------------------
 
@@ -109,7 +144,7 @@ python: python-packages
 	$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_PYTHON=ON \
 	  -DPython_EXECUTABLE=$(CURDIR)/$(venv)/bin/python -Dnanobind_DIR="$$($(venv)/bin/python -m nanobind --cmake_dir)" > /dev/null
 	$(cmake) --build --preset release --target ringattn ringattn_engine -j $(jobs)
-	CMAKE_GENERATOR='Unix Makefiles' env -u MAKEFLAGS -u MAKELEVEL $(pip_install) \
+	CMAKE_GENERATOR=Ninja env -u MAKEFLAGS -u MAKELEVEL $(pip_install) \
 	  --no-build-isolation --config-settings build-dir=build/release '.[test]'
 	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
 	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest
@@ -147,7 +182,9 @@ fixed_addresses := $(shell setarch -R true 2> /dev/null && echo setarch -R)
 # ---- Packages ---------------------------------------------------------------
 
 demo-packages:     ; @$(call install_missing,$(demo_packages))
+quick-packages:    ; @$(call install_missing,$(quick_packages))
 test-packages:     ; @$(call install_missing,$(test_packages))
+lint-packages:     ; @$(call install_missing,$(lint_packages))
 test-all-packages: ; @$(call install_missing,$(test_all_packages))
 pictures-packages: ; @$(call install_missing,$(pictures_packages))
 python-packages:   ; @$(call install_missing,$(python_packages))
@@ -176,9 +213,9 @@ endef
 heading = @printf '\n==== %s ====\n\n' '$(1)'
 jobs   := $(or $(shell nproc 2> /dev/null),2)
 
-# The stages run one after the other, each on all processors: make's own -j is not for them
+# The stages run one after the other, each on all cores: make's own -j is not for them
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo test test-all unit-tests portability gpu asan tsan fuzz python readme pictures clean demo-packages test-packages \
-        test-all-packages pictures-packages python-packages
+.PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz lint python readme pictures clean \
+        demo-packages quick-packages test-packages test-all-packages lint-packages pictures-packages python-packages

@@ -35,7 +35,7 @@ void bench_pass(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopw
     for (const bool causal : {false, true}) {
       std::map<int, double> rate;  // operations a second, of each rung so far
       for (int N = sizes.shortest; N <= sizes.longest; N *= 2) {
-        const BenchCase bench_case{std::max(1, sizes.positions / N), sizes.columns / d, N, d, causal};
+        const BenchCase bench_case{std::max(1, sizes.tokens / N), sizes.columns / d, N, d, causal};
         const double operations = Pass::operations(bench_case);
         typename Pass::Call call(bench_case, stream);
         const auto step = call.step();

@@ -185,7 +185,7 @@ double modelled_efficiency(const BenchCase& c, Layout layout, int devices, int r
     double slowest = 0;
     for (int d = 0; d < devices; ++d) {
       const GpuShard &own = shards[static_cast<std::size_t>(d)],
-                     &resident = shards[static_cast<std::size_t>(kv_owner(d, s, devices))];
+                     &resident = shards[static_cast<std::size_t>(resident_owner(d, s, devices))];
       step.device[0] = {own.Q->data(),
                         resident.K->data(),
                         resident.V->data(),

@@ -25,8 +25,8 @@ void set_gradients(DeviceBackward& s, GpuTensor& dQ, GpuTensor& dK, GpuTensor& d
 // ---- Both --------------------------------------------------------------------
 
 Backward::Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
-                   std::array<GpuBlock, 2> results, const RingConfig& config, BatchedLaunch<BackwardStep>& batched_launch,
-                   BatchedAccumulate<SumStep>& sums)
+                   std::array<GpuBlock, 2> results, const GpuRingConfig& config,
+                   BatchedLaunch<BackwardStep>& batched_launch, BatchedAccumulate<SumStep>& sums)
     : BatchedProgram(device, std::move(shard), config, batched_launch),
       cotangents_(std::move(cotangents)),
       gradients_(std::move(growing)),
@@ -40,12 +40,11 @@ GpuBlock Backward::result_for(const Block<OnGpu>& resident, int step) const {
   return result;
 }
 
-void Backward::attend_all(int step, int owner, const DeviceBackward& pair, const RowPositions& queries,
-                          const RowPositions& keys, Recorder& recorder) {
-  if (BatchedProgram::attend_all(step, owner, pair, queries, keys, recorder)) sums_.wait_for_compute();
+void Backward::attend_all(int step, const DeviceBackward& pair) {
+  if (BatchedProgram::attend_all(step, pair)) sums_.wait_for_compute();
 }
 
-void Backward::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& recorder) {
+void Backward::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived) {
   DeviceSum sum;
   for (std::size_t i = 0; i < result.tensors.size(); ++i) {
     sum.sum[i] = result.tensors[i]->as<float>();
@@ -53,19 +52,22 @@ void Backward::accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, 
     sum.elements[i] = result[i].shape().size();
   }
   sums_.add(step, sum);
-  recorder.record_accumulation(EventKind::grad_hop, step, result.owner);
 }
 
 // ---- K and V rotate ----------------------------------------------------------
 
-Block<OnGpu> BackwardKv::attend(int step, const Block<OnGpu>& resident, Recorder& recorder) {
+BlockWork BackwardKv::work_with(const Block<OnGpu>& resident) const {
+  return work_between(*shard_.q_host_positions, *resident.positions);
+}
+
+Block<OnGpu> BackwardKv::attend(int step, const Block<OnGpu>& resident) {
   GpuBlock result = result_for(resident, step);
   DeviceBackward pair;
   set_queries(pair, *shard_.Q, *shard_.q_positions);
   set_keys(pair, resident[0], resident[1], resident[2]);
   set_cotangents(pair, *cotangents_.dO, *cotangents_.lse, *cotangents_.row_term);
   set_gradients(pair, *gradients_.dQ, *result.tensors[0], *result.tensors[1]);
-  attend_all(step, resident.owner, pair, *shard_.q_host_positions, *resident.positions, recorder);
+  attend_all(step, pair);
   return result;
 }
 
@@ -75,12 +77,16 @@ void BackwardKv::accept_results(Block<OnGpu> result) {
 }
 
 // The block of keys and values that the device holds first is its own
-Allocations BackwardKv::allocations() const {
-  Allocations allocations{{"Q", shard_.query_bytes()},           {"dO", cotangents_.dO->bytes()},
-                    {"dQ", gradients_.dQ->bytes()},        {"lse", cotangents_.lse->bytes()},
-                    {"delta", cotangents_.row_term->bytes()}, {"dK dV", config_.result_bytes}};
-  add_buffers<OnGpu>(allocations, config_, *this);
-  return allocations;
+PassDescription BackwardKv::description() const {
+  return with_buffers({"backward",
+                       "K V",
+                       "dK dV",
+                       {{"Q", shard_.query_bytes()},
+                        {"dO", cotangents_.dO->bytes()},
+                        {"dQ", gradients_.dQ->bytes()},
+                        {"lse", cotangents_.lse->bytes()},
+                        {"row_term", cotangents_.row_term->bytes()},
+                        {"dK dV", config_.result_bytes}}});
 }
 
 // ---- Q rotates ---------------------------------------------------------------
@@ -92,27 +98,32 @@ GpuBlock BackwardQ::queries() const {
   return block;
 }
 
-Block<OnGpu> BackwardQ::attend(int step, const Block<OnGpu>& resident, Recorder& recorder) {
+BlockWork BackwardQ::work_with(const Block<OnGpu>& resident) const {
+  return work_between(*resident.positions, *shard_.kv_host_positions);
+}
+
+Block<OnGpu> BackwardQ::attend(int step, const Block<OnGpu>& resident) {
   GpuBlock result = result_for(resident, step);
   DeviceBackward pair;
   set_queries(pair, resident[0], resident[1]);
   set_keys(pair, *shard_.K, *shard_.V, *shard_.kv_positions);
   set_cotangents(pair, resident[2], resident[3], resident[4]);
   set_gradients(pair, *result.tensors[0], *gradients_.dK, *gradients_.dV);
-  attend_all(step, resident.owner, pair, *resident.positions, *shard_.kv_host_positions, recorder);
+  attend_all(step, pair);
   return result;
 }
 
 void BackwardQ::accept_results(Block<OnGpu> result) { gradients_.dQ = result.tensors[0]; }
 
-Allocations BackwardQ::allocations() const {
-  Allocations allocations{{"K", shard_.K->bytes()},
-                    {"V", shard_.V->bytes() + shard_.kv_positions->bytes()},
-                    {"dK", gradients_.dK->bytes()},
-                    {"dV", gradients_.dV->bytes()},
-                    {"dQ", config_.result_bytes}};
-  add_buffers<OnGpu>(allocations, config_, *this);
-  return allocations;
+PassDescription BackwardQ::description() const {
+  return with_buffers({"backward",
+                       "Q dO lse row_term",
+                       "dQ",
+                       {{"K", shard_.K->bytes()},
+                        {"V", shard_.V->bytes() + shard_.kv_positions->bytes()},
+                        {"dK", gradients_.dK->bytes()},
+                        {"dV", gradients_.dV->bytes()},
+                        {"dQ", config_.result_bytes}}});
 }
 
 }  // namespace ringattn::gpu

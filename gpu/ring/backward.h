@@ -30,17 +30,15 @@ struct GpuGradients {
 class Backward : public BatchedProgram<BackwardStep> {
  public:
   Backward(int device, GpuShard shard, GpuCotangents cotangents, GpuGradients growing,
-           std::array<GpuBlock, 2> results, const RingConfig& config, BatchedLaunch<BackwardStep>& batched_launch,
-           BatchedAccumulate<SumStep>& sums);
+           std::array<GpuBlock, 2> results, const GpuRingConfig& config,
+           BatchedLaunch<BackwardStep>& batched_launch, BatchedAccumulate<SumStep>& sums);
 
-  void accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& recorder) override;
-  std::string_view pass() const override { return "backward"; }
+  void accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived) override;
   const GpuGradients& gradients() const { return gradients_; }
 
  protected:
   GpuBlock result_for(const Block<OnGpu>& resident, int step) const;
-  void attend_all(int step, int owner, const DeviceBackward& pair, const RowPositions& queries, const RowPositions& keys,
-                  Recorder& recorder);
+  void attend_all(int step, const DeviceBackward& pair);
 
   GpuCotangents cotangents_;
   GpuGradients gradients_;
@@ -57,12 +55,11 @@ class BackwardKv : public Backward {
  public:
   using Backward::Backward;
 
+  PassDescription description() const override;
   Block<OnGpu> own_block() override { return shard_.keys(device_); }
-  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
+  BlockWork work_with(const Block<OnGpu>& resident) const override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident) override;
   void accept_results(Block<OnGpu> result) override;
-  std::string_view ahead() const override { return "K V"; }
-  std::string_view behind() const override { return "dK dV"; }
-  Allocations allocations() const override;
 };
 
 // Backward, Q rotates with dO, lse and delta: K and V stay, and dK and dV grow where they are; dQ follows its
@@ -71,13 +68,12 @@ class BackwardQ : public Backward {
  public:
   using Backward::Backward;
 
+  PassDescription description() const override;
   Block<OnGpu> own_block() override { return queries(); }
+  BlockWork work_with(const Block<OnGpu>& resident) const override;
   GpuBlock queries() const;  // with all that travels with them
-  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident) override;
   void accept_results(Block<OnGpu> result) override;
-  std::string_view ahead() const override { return "Q dO lse delta"; }
-  std::string_view behind() const override { return "dQ"; }
-  Allocations allocations() const override;
 };
 
 }  // namespace ringattn::gpu

@@ -1,19 +1,25 @@
 #pragma once
 
-#include "gpu/tensor/gpu_shard.h"
 #include "gpu/batch/batched_launch.h"
+#include "gpu/tensor/gpu_shard.h"
 #include "reference/blockwise/block_plan.h"
 #include "reference/ring/device_program.h"
 
 namespace ringattn::gpu {
 
-// What all works on the GPU share: what a device has, and the wave that does its arithmetic.
+// What all devices of a ring on the GPU know alike, and the bytes of the largest blocks that travel, known once the
+// devices have their blocks.
+struct GpuRingConfig : RingConfig {
+  Index block_bytes = 0, result_bytes = 0;
+};
+
+// What all programs on the GPU share: the rows of a device, and the launch that computes for all devices at once.
 template <class Step>
 class BatchedProgram : public DeviceProgram<OnGpu> {
  public:
   using Part = typename BatchedLaunch<Step>::Part;
 
-  BatchedProgram(int device, GpuShard shard, const RingConfig& config, BatchedLaunch<Step>& batched_launch)
+  BatchedProgram(int device, GpuShard shard, const GpuRingConfig& config, BatchedLaunch<Step>& batched_launch)
       : device_(device), shard_(std::move(shard)), config_(config), batched_launch_(batched_launch) {}
 
   const GpuShard& shard() const { return shard_; }
@@ -27,23 +33,26 @@ class BatchedProgram : public DeviceProgram<OnGpu> {
     s.kv_rows = static_cast<int>(K.shape().S);
   }
 
-  // Asks for a block of queries and a block of keys and values to meet; _owner_ is that of the resident.
-  // Whether the wave is launched
-  bool attend_all(int step, int owner, const Part& pair, const RowPositions& queries, const RowPositions& keys,
-                  Recorder& recorder) {
-    if (recorder.enabled()) {
-      const BlockPlan plan = plan_block(queries.of(0), keys.of(0), config_.scoring.mask);
-      recorder.begin_compute(step, owner, name_of(plan.mask_class),
-                           plan.live_pairs * config_.q.B * config_.q.H);
-    }
-    const bool launched = batched_launch_.add(step, pair);
-    recorder.end_compute();
-    return launched;
+  // Adds a block of queries and a block of keys and values to the launch of a step. Returns true if this device was
+  // the last one, and the kernel is launched
+  bool attend_all(int step, const Part& pair) { return batched_launch_.add(step, pair); }
+
+  // The queries and keys that the mask leaves of a pair of blocks
+  BlockWork work_between(const RowPositions& queries, const RowPositions& keys) const {
+    const BlockPlan plan = plan_block(queries.of(0), keys.of(0), config_.scoring.mask);
+    return {plan.mask_class, plan.live_pairs * config_.q.B * config_.q.H};
+  }
+
+  // Completes the description of a pass, of which _pass_ holds the names and what stays
+  PassDescription with_buffers(PassDescription pass) const {
+    add_block_buffers(pass, config_.devices, config_.block_bytes);
+    if (!pass.results.empty()) add_result_buffers(pass, config_.result_bytes);
+    return pass;
   }
 
   int device_;
   GpuShard shard_;
-  const RingConfig& config_;
+  const GpuRingConfig& config_;
 
  private:
   BatchedLaunch<Step>& batched_launch_;

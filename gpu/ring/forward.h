@@ -10,10 +10,9 @@ namespace ringattn::gpu {
 // What both forward works share: they have results of their queries.
 class Forward : public BatchedProgram<AttentionStep> {
  public:
-  Forward(int device, GpuShard shard, GpuResults results, const RingConfig& config,
+  Forward(int device, GpuShard shard, GpuResults results, const GpuRingConfig& config,
           BatchedLaunch<AttentionStep>& batched_launch);
 
-  std::string_view pass() const override { return "forward"; }
   const GpuResults& results() const { return results_; }
 
  protected:
@@ -25,15 +24,13 @@ class Forward : public BatchedProgram<AttentionStep> {
 // Forward, K and V rotate: Q stays, and its state absorbs each block of keys as it passes.
 class ForwardKv : public Forward {
  public:
-  ForwardKv(int device, GpuShard shard, GpuResults results, GpuState state, const RingConfig& config,
+  ForwardKv(int device, GpuShard shard, GpuResults results, GpuState state, const GpuRingConfig& config,
             BatchedLaunch<AttentionStep>& batched_launch);
 
+  PassDescription description() const override;
   Block<OnGpu> own_block() override;
-  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
-  void accumulate(int, Block<OnGpu>&, Block<OnGpu>, Recorder&) override {}
-  void accept_results(Block<OnGpu>) override {}
-  std::string_view ahead() const override { return "K V"; }
-  Allocations allocations() const override;
+  BlockWork work_with(const Block<OnGpu>& resident) const override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident) override;
 
  private:
   GpuState state_;
@@ -45,15 +42,15 @@ class ForwardQ : public Forward {
  public:
   // _states_: each with room for the queries of any device; while one is on its way, a wave writes the other
   ForwardQ(int device, GpuShard shard, GpuResults results, std::array<GpuState, 2> states,
-           const RingConfig& config, BatchedLaunch<AttentionStep>& batched_launch, BatchedMerge& batched_merge);
+           const GpuRingConfig& config, BatchedLaunch<AttentionStep>& batched_launch,
+           BatchedMerge& batched_merge);
 
+  PassDescription description() const override;
   Block<OnGpu> own_block() override;
-  Block<OnGpu> attend(int step, const Block<OnGpu>& resident, Recorder& recorder) override;
-  void accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived, Recorder& recorder) override;
+  BlockWork work_with(const Block<OnGpu>& resident) const override;
+  Block<OnGpu> attend(int step, const Block<OnGpu>& resident) override;
+  void accumulate(int step, Block<OnGpu>& result, Block<OnGpu> arrived) override;
   void accept_results(Block<OnGpu> result) override;
-  std::string_view ahead() const override { return "Q"; }
-  std::string_view behind() const override { return "m l O"; }
-  Allocations allocations() const override;
 
  private:
   std::array<GpuState, 2> states_;

@@ -4,13 +4,13 @@
 #include <memory>
 
 #include "gpu/primitives/attention_step.h"
+#include "gpu/ring/batched_program.h"
 #include "gpu/ring/gpu_options.h"
 #include "gpu/runtime/stream_clock.h"
 #include "gpu/transport/channel_buffers.h"
-#include "reference/definition/dtype.h"
-#include "reference/ring/ring_config.h"
 #include "reference/comm/link.h"
-#include "reference/ring/ring_attention.h"
+#include "reference/definition/dtype.h"
+#include "reference/ring/device_program.h"
 
 namespace ringattn::gpu {
 
@@ -30,7 +30,7 @@ struct Tracing {
 
 // What all devices of a run agree upon; slots are measured when devices have their blocks
 RingConfig make_ring_config(const Scoring& scoring, const Shape& q, const Shape& k, const Shape& v,
-                       const RingOptions& options);
+                            const RingOptions& options);
 
 // What all launches of a run have in common, each for so many devices: an AttentionStep or a BackwardStep
 template <class Step>
@@ -48,7 +48,7 @@ class GpuRing {
   void finish();
 
   Stream& stream() { return compute_stream_; }  // that of the arithmetic, which ends last
-  Index bytes(int device);               // that a device holds
+  Index bytes(int device);                      // that a device holds
   virtual DeviceProgram<OnGpu>& program(int device) = 0;
 
  protected:
@@ -62,7 +62,7 @@ class GpuRing {
   // block for what comes in: such as _ahead_ and, where results travel at all, such as _behind_
   void make_link(const GpuBlock& ahead, const GpuBlock& behind);
 
-  RingConfig config_;
+  GpuRingConfig config_;
   Dtype dtype_;
   GpuOptions options_;
   Stream compute_stream_, accumulate_stream_, copy_stream_{-1};  // messages go first

@@ -1,8 +1,8 @@
 #include "gpu/ring/limits.h"
 
 #include "gpu/primitives/attention_step.h"
-#include "reference/definition/bad_input.h"
 #include "reference/comm/mpi/mpi_transport.h"
+#include "reference/definition/bad_input.h"
 
 namespace ringattn::gpu {
 
@@ -10,8 +10,9 @@ namespace {
 
 // Kernels find the keys that a tile of queries sees by their positions, and know no documents
 void check_positions(const char* whose, const RowPositions& positions, std::int64_t segment) {
-  require(positions.sequences() == 1, "[gpu] all sequences of a batch must stand at the same positions; found ",
-          positions.sequences(), " kinds of ", whose, "; use the CPU");
+  require(positions.sequences() == 1,
+          "[gpu] all sequences of a batch must stand at the same positions; found ", positions.sequences(),
+          " kinds of ", whose, "; use the CPU");
   const auto all = positions.of(0);
   for (std::size_t i = 0; i < all.size(); ++i) {
     require(all[i].segment == segment, "[gpu] documents side by side are not masked; found segment ",
@@ -44,10 +45,11 @@ void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options
           "window, or the full attention of the definition");
   require(problem.scoring.softcap == 0, "[gpu] scores are not capped; found softcap ",
           problem.scoring.softcap, "; use the CPU");
-  require(!options.recorder,
-          "[gpu] facts get their times from the streams; found recorders that use another clock; give a sink "
-          "to gpu::ring_attention instead");
-  require(options.traced_rows.none(), "[gpu] rows cannot be traced_rows one by one; use the CPU");
+  require(
+      !options.recorders,
+      "[gpu] events get their times from the streams; found recorders that use another clock; give a sink "
+      "to gpu::ring_attention instead");
+  require(options.traced_rows.none(), "[gpu] rows cannot be traced; leave traced_rows empty, or use the CPU");
   check_extents(problem, options);
   const std::int64_t segment = problem.Q.shape.S > 0 ? problem.q_positions.of(0)[0].segment : 0;
   check_positions("queries", problem.q_positions, segment);

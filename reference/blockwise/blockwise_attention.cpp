@@ -1,10 +1,9 @@
 #include "reference/blockwise/blockwise_attention.h"
 
-#include <future>
-
 #include "reference/blockwise/block_backward.h"
 #include "reference/blockwise/block_forward.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/parallel_for.h"
 
 namespace ringattn {
 
@@ -14,15 +13,7 @@ namespace {
 // they add to the same dK and dV.
 template <class Work>
 void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
-  // Thread n takes the heads n, n + threads, n + 2 threads, ...; this thread is number 0
-  const auto take_turns = [&](Index first) {
-    for (Index head = first; head < kv.B * kv.H; head += threads) work(head / kv.H, head % kv.H);
-  };
-  std::vector<std::future<void>> others;
-  for (int thread = 1; thread < std::min<Index>(threads, kv.B * kv.H); ++thread)
-    others.push_back(std::async(std::launch::async, take_turns, thread));
-  take_turns(0);
-  for (std::future<void>& other : others) other.get();
+  parallel_for(kv.B * kv.H, threads, [&](Index head) { work(head / kv.H, head % kv.H); });
 }
 
 template <class T>

@@ -8,30 +8,31 @@
 
 namespace ringattn {
 
-// Wraps the link of a run: a throttle, a gate, a fault. The result may keep references to both arguments.
+// A function that wraps the link of a pass in a decorator, for example a ThrottledLink. The decorator may keep
+// references to both arguments.
 template <class T>
 using LinkDecorator = std::function<std::unique_ptr<Link<T>>(Link<T>& inner, RunMonitor& monitor)>;
 
-// Devices [begin, end) of a ring.
+// The devices [begin, end) of a ring.
 struct DeviceRange {
   int begin = 0, end = 0;
 
   int count() const { return end - begin; }
 };
 
-// How the devices of a ring reach one another, and which of them live in this process.
+// Connects the devices of a ring: in one process (InProcessTransport) or one process per device (MpiTransport).
 template <class T>
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  virtual DeviceRange local_devices() const = 0;
-  virtual int threads() const = 0;  // that run the local devices
+  virtual DeviceRange local_devices() const = 0;  // the devices of this process
+  virtual int threads() const = 0;                // number of threads that run the local devices
 
-  // Begins a pass. The link carries the messages of the local devices until the next pass begins
+  // Begins a pass and returns its link, which is valid until the next call of connect
   virtual Link<T>& connect() = 0;
 
-  // Of the present pass
+  // The monitor of the current pass
   virtual RunMonitor& monitor() = 0;
 };
 

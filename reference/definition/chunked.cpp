@@ -1,22 +1,18 @@
 #include "reference/definition/chunked.h"
 
-#include <algorithm>
+#include "reference/definition/row_chunks.h"
 
 namespace ringattn {
 
 namespace {
 
-// Splits _rows_ into chunks for which the scores of one head take at most 64 MiB.
-// Calls work(rows of the chunk, their indices in _rows_) for each chunk.
+// Calls work(rows of the chunk, their indices in _rows_) for chunks of which the scores of a head stay below 64 MiB
 template <class Work>
 void for_each_chunk(const std::vector<Index>& rows, Index keys, const Work& work) {
-  constexpr Index largest_score_matrix = Index{1} << 23;  // elements of 8 bytes
-  const Index step = std::max<Index>(1, largest_score_matrix / std::max<Index>(1, keys));
   const std::vector<Index> indices = all_rows(static_cast<Index>(rows.size()));
-  for (Index begin = 0; begin < static_cast<Index>(rows.size()); begin += step) {
-    const Index end = std::min(begin + step, static_cast<Index>(rows.size()));
-    work(std::vector<Index>(rows.begin() + begin, rows.begin() + end),
-         std::vector<Index>(indices.begin() + begin, indices.begin() + end));
+  for (const RowChunk& chunk : row_chunks(rows, keys, Index{1} << 23)) {
+    const auto first = indices.begin() + chunk.begin;
+    work(chunk.rows, std::vector<Index>(first, first + static_cast<Index>(chunk.rows.size())));
   }
 }
 

@@ -1,11 +1,14 @@
 #include "reference/faults/faulty_link.h"
 
-#include "reference/ring/schedule.h"
+#include <algorithm>
+
+#include "reference/comm/neighbours.h"
 
 namespace ringattn {
 
 namespace {
 
+// A copy that shares no tensor with _message_
 template <class T>
 Message<T> copy_of(const Message<T>& message) {
   Message<T> copy;
@@ -14,7 +17,7 @@ Message<T> copy_of(const Message<T>& message) {
   return copy;
 }
 
-// Rows from the middle on are those of _before_, as far as it has them
+// Overwrites the second half of the rows by those of _before_, as far as it has as many
 template <class T>
 void tear(Block<T>& block, const Block<T>& before) {
   for (std::size_t i = 0; i < block.tensors.size(); ++i) {
@@ -28,7 +31,7 @@ void tear(Block<T>& block, const Block<T>& before) {
   }
 }
 
-// The tensors of _before_ under the name of _block_, with as many rows as it has
+// Overwrites tensors by those of _before_ if their shapes agree; the owner stays that of _block_
 template <class T>
 void make_stale(Block<T>& block, const Block<T>& before) {
   for (std::size_t i = 0; i < block.tensors.size(); ++i)
@@ -40,12 +43,13 @@ void make_stale(Block<T>& block, const Block<T>& before) {
 template <class T>
 void FaultyLink<T>::send(int device, Channel channel, const Message<T>& message) {
   if (fault_.kind == LinkFaultKind::all_send_first) {
-    inner_.send(device, channel, message);
-    inner_.reserve(device, channel);  // an empty slot again: the message was received
+    ForwardingLink<T>::send(device, channel, message);
+    this->reserve(device, channel);  // the slot is empty again: the message was received
     return;
   }
-  if (!affects(device, channel)) return inner_.send(device, channel, message);
+  if (!affects(device, channel)) return ForwardingLink<T>::send(device, channel, message);
 
+  // Change the message of the hop; keep each message for the next one
   const bool now = hops_++ == fault_.hop;
   if (now && fault_.kind == LinkFaultKind::lost) return;
   Message<T> sent = copy_of(message);
@@ -54,13 +58,15 @@ void FaultyLink<T>::send(int device, Channel channel, const Message<T>& message)
     if (fault_.kind == LinkFaultKind::torn) tear(sent.block, last_sent_.block);
   }
   last_sent_ = copy_of(message);
-  inner_.send(device, channel, sent);
+  ForwardingLink<T>::send(device, channel, sent);
 }
 
 template <class T>
 void FaultyLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
-  inner_.receive(device, channel, held, now);
+  ForwardingLink<T>::receive(device, channel, held, now);
   if (fault_.kind != LinkFaultKind::twice || !affects(previous_device(device, devices_), channel)) return;
+
+  // Deliver through a queue that holds the message of the hop twice
   waiting_.push_back(copy_of(held));
   if (receives_++ == fault_.hop) waiting_.push_back(copy_of(held));
   held = std::move(waiting_.front());

@@ -1,21 +1,20 @@
 #include "reference/faults/faulty_state.h"
 
 #include <cmath>
-#include <limits>
 
 #include "reference/blockwise/block_forward.h"
 #include "reference/comm/in_process/in_process_transport.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/dtype.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/ring/forward_kv.h"
 #include "reference/ring/forward_pass.h"
-#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 namespace {
 
-// One row of one head of a state.
+// One row of one head of a state, by reference.
 template <class T>
 struct Row {
   Row(SoftmaxState<T>& state, Index b, Index h, Index row)
@@ -34,28 +33,32 @@ void for_each_head(const BlockPair<T>& pair, const Visit& visit) {
     for (Index h = 0; h < pair.Q.shape().H; ++h) visit(b, h);
 }
 
+// The correct update
 template <class T>
 void attend_correctly(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   ScoreTile<T> scratch;
   for_each_head(pair, [&](Index b, Index h) { attend(pair, b, h, state, scratch); });
 }
 
-// Attends to the block alone, then calls join(row, row_of_block) for each row
-template <class T, class Join>
-void attend_and_join(const BlockPair<T>& pair, SoftmaxState<T>& state, const Join& join) {
+// Computes the state of the block alone, then calls merge_rows(row, row_of_block) to merge it into _state_, row by row
+template <class T, class MergeRows>
+void attend_and_merge(const BlockPair<T>& pair, SoftmaxState<T>& state, const MergeRows& merge_rows) {
   SoftmaxState<T> block(state.O.shape());
   attend_correctly(pair, block);
   for_each_head(pair, [&](Index b, Index h) {
     for (Index i = 0; i < pair.Q.shape().S; ++i) {
       Row<T> row(state, b, h, i), row_of_block(block, b, h, i);
-      join(row, row_of_block);
+      merge_rows(row, row_of_block);
     }
   });
 }
 
+// ---- The faults ---------------------------------------------------------------------
+
+// m' = max(m, m_block), but l' = l + beta l_block and O' = O + beta O_block, without alpha = exp(m - m')
 template <class T>
 void no_rescale(const BlockPair<T>& pair, SoftmaxState<T>& state) {
-  attend_and_join(pair, state, [](Row<T>& row, Row<T>& block) {
+  attend_and_merge(pair, state, [](Row<T>& row, Row<T>& block) {
     if (block.m == minus_infinity<T>) return;
     row.m = std::max(row.m, block.m);
     const T beta = std::exp(block.m - row.m);
@@ -64,6 +67,7 @@ void no_rescale(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   });
 }
 
+// l' = l + rowsum(exp(S)), O' = O + exp(S) V, m' = 0
 template <class T>
 void no_maximum(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   ScoreTile<T> scratch;
@@ -86,12 +90,13 @@ void no_maximum(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   });
 }
 
+// The merge, with exp(-inf - (-inf)) evaluated for rows that attend to no key of the block
 template <class T>
 void masked_row_nan(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   if (pair.K.shape().S == 0) return;
-  attend_and_join(pair, state, [](Row<T>& row, Row<T>& block) {
+  attend_and_merge(pair, state, [](Row<T>& row, Row<T>& block) {
     if (block.m == minus_infinity<T>) {
-      const T weight = std::exp(block.m - block.m);  // of a hidden key: its score is -inf, as is m
+      const T weight = std::exp(block.m - block.m);  // of a masked key: its score and m are both -inf
       block.l = weight;
       block.O.setConstant(weight);
     }
@@ -102,6 +107,7 @@ void masked_row_nan(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   });
 }
 
+// The correct update, then l and O rounded to bfloat16
 template <class T>
 void partials_bf16(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   attend_correctly(pair, state);
@@ -109,7 +115,7 @@ void partials_bf16(const BlockPair<T>& pair, SoftmaxState<T>& state) {
   round_to(Dtype::bf16, state.O);
 }
 
-// A device whose state absorbs blocks with a fault.
+// ForwardKv with a fault in the update of its state.
 template <class T>
 class FaultyForwardKv : public ForwardKv<T> {
  public:
@@ -142,20 +148,20 @@ class FaultyForwardKv : public ForwardKv<T> {
 }  // namespace
 
 template <class T>
-AttentionOutput<T> ring_attention_with(StateFault fault, const Problem<T>& problem, const RingOptions& options,
-                                       const LinkDecorator<T>& decorate) {
+AttentionOutput<T> ring_attention_with(StateFault fault, const Problem<T>& problem,
+                                       const RingOptions& options, const LinkDecorator<T>& decorate) {
   require(options.rotate == Rotation::kv,
-          "[ring_attention_with] a state has a fault where K and V rotate; found Q rotating; rotate K and V");
+          "[ring_attention_with] a fault of the state requires that K and V rotate; found Q rotating; rotate "
+          "K and V");
   InProcessTransport<T> transport(options.devices, options.threads, options.exchange, decorate);
-  return forward_pass<T>(problem, options, transport,
-                         [fault](const RingConfig& config, QueryShard<T> queries, KvShard<T> kv) {
-                           return std::make_unique<FaultyForwardKv<T>>(config, std::move(queries), std::move(kv),
-                                                                       fault);
-                         });
+  return forward_pass<T>(
+      problem, options, transport, [fault](const RingConfig& config, QueryShard<T> queries, KvShard<T> kv) {
+        return std::make_unique<FaultyForwardKv<T>>(config, std::move(queries), std::move(kv), fault);
+      });
 }
 
-#define RINGATTN_FOR(T)                                                                                         \
-  template AttentionOutput<T> ring_attention_with(StateFault, const Problem<T>&, const RingOptions&,            \
+#define RINGATTN_FOR(T)                                                                              \
+  template AttentionOutput<T> ring_attention_with(StateFault, const Problem<T>&, const RingOptions&, \
                                                   const LinkDecorator<T>&);
 RINGATTN_FOR(float)
 RINGATTN_FOR(double)

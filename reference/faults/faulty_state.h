@@ -6,17 +6,17 @@
 
 namespace ringattn {
 
-// A fault of the softmax state (m, l, O) when it absorbs a block.
+// A fault in the update of the softmax state (m, l, O) by a block.
 enum class StateFault {
   no_rescale,      // m grows, but l and O are not multiplied by exp(m_before - m_after)
-  no_maximum,      // m stays 0: exp of the scores themselves, which overflows for large scores
-  masked_row_nan,  // exp(-inf - (-inf)), which is NaN, where a row sees no key of the block
+  no_maximum,      // m is 0: exp(score) without subtracting the maximum, which overflows for large scores
+  masked_row_nan,  // exp(-inf - (-inf)) = NaN for a row that attends to no key of the block
   partials_bf16,   // l and O are rounded to bfloat16 after each block
 };
 
-// ring_attention on devices that all have the fault, while K and V rotate.
+// ring_attention with the fault on every device. Throws BadInput unless K and V rotate.
 template <class T>
-AttentionOutput<T> ring_attention_with(StateFault fault, const Problem<T>& problem, const RingOptions& options,
-                                       const LinkDecorator<T>& decorate = {});
+AttentionOutput<T> ring_attention_with(StateFault fault, const Problem<T>& problem,
+                                       const RingOptions& options, const LinkDecorator<T>& decorate = {});
 
 }  // namespace ringattn

@@ -4,27 +4,29 @@
 #include <cmath>
 
 #include "reference/definition/bad_input.h"
-#include "reference/definition/row_sample.h"
 #include "reference/definition/chunked.h"
+#include "reference/definition/row_sample.h"
 
 namespace ringattn {
 
 namespace {
 
-constexpr double affordable_products = 2.5e10;  // multiplications of one (Sq, Skv) product: seconds
-constexpr Index usual_sample = 256;
+constexpr double affordable_products = 2.5e10;  // multiplications of one product (Sq, Skv) that take seconds
+constexpr Index usual_sample = 256;             // rows and keys to check in larger cases
 constexpr Index rows_for_blocks = 256, rows_for_laws = 64;
-constexpr Index keys_for_names = Index{1} << 15;
+constexpr Index keys_for_names = Index{1} << 15;  // largest number of keys for a diagnosis
 
 void check_complete(const Submission& s) {
   check(s.problem);
   require(s.out || s.lse || s.dq || s.dk || s.dv,
-          "[check] there must be a result to judge: out, lse, dq, dk or dv; found none");
+          "[check] a submission contains at least one of out, lse, dq, dk and dv; found none; add a result");
   require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data || s.problem.Q.shape.S == 0,
-          "[check] gradients are judged against dout; the case has none; add the tensor dout to it");
-  require(s.devices >= 1, "[check] devices must be at least 1; found ", s.devices);
+          "[check] gradients can only be checked with dout; the case has none; add the tensor dout to it");
+  require(s.devices >= 1, "[check] devices must be at least 1; found ", s.devices,
+          "; choose a positive number");
 }
 
+// Sets the rows and keys to check: all of them, or a sample
 void choose_rows(const Submission& s, const CheckOptions& options, Report& report) {
   const Shape &q = s.problem.Q.shape, &k = s.problem.K.shape;
   const double products =
@@ -38,16 +40,20 @@ void choose_rows(const Submission& s, const CheckOptions& options, Report& repor
       static_cast<Index>(report.rows.size()) < q.S || static_cast<Index>(report.keys.size()) < k.S;
 }
 
+// Judges one tensor on the rows _rows_ if it was submitted
 void judge_into(Report& report, const char* tensor, const std::optional<TensorView<const double>>& found,
                 const std::vector<Index>& rows, const Tensor<double>& truth,
                 const Tensor<double>& tolerance) {
   if (!found) return;
   const Shape& whole = found->shape;
-  require(whole.S >= (rows.empty() ? 0 : rows.back() + 1), "[check] ", tensor, " must have ",
-          rows.empty() ? 0 : rows.back() + 1, " rows or more; found ", whole.S);
+  require(whole.S >= (rows.empty() ? 0 : rows.back() + 1), "[check] ", tensor, " must have at least ",
+          rows.empty() ? 0 : rows.back() + 1, " rows; found ", whole.S, "; submit all rows");
   report.tensor_verdicts.push_back(judge_tensor(tensor, select_rows(*found, rows), truth, tolerance));
+
+  // From places in the sample to rows of the global sequence
   TensorVerdict& tensor_verdict = report.tensor_verdicts.back();
-  for (ElementIndex* place : {&tensor_verdict.worst, &tensor_verdict.max_abs_place, &tensor_verdict.max_rel_place})
+  for (ElementIndex* place :
+       {&tensor_verdict.worst, &tensor_verdict.max_abs_place, &tensor_verdict.max_rel_place})
     if (!rows.empty()) place->s = rows[static_cast<std::size_t>(place->s)];
 }
 
@@ -55,7 +61,7 @@ void require_shape(const char* tensor, const std::optional<TensorView<const doub
                    const Shape& wanted) {
   require(!found || found->shape == wanted, "[check] ", tensor,
           " must have the shape (batch, sequence, heads, head_dim) = ", wanted, "; found ",
-          found ? found->shape : Shape{}, "; is it in another order? see --axes");
+          found ? found->shape : Shape{}, "; state the order of its axes with --axes");
 }
 
 void require_shapes(const Submission& s) {
@@ -67,12 +73,13 @@ void require_shapes(const Submission& s) {
   require_shape("dv", s.dv, s.problem.V.shape);
 }
 
-// dk and dv of the sampled keys need every query row: its lse and out are those that were handed in
+// The bounds of dk and dv of the sampled keys. These are sums over all query rows, of which lse and out are taken from
+// the submission.
 std::optional<BoundedGradients> bound_keys(const Submission& s, Report& report) {
   if (!s.dk && !s.dv) return std::nullopt;
   if (!s.out || !s.lse) {
     report.remarks.emplace_back(
-        "dk and dv of sampled keys are judged with out and lse of all rows; hand them in too");
+        "dk and dv of sampled keys were not checked, which needs out and lse of all rows; submit them too");
     return std::nullopt;
   }
   const Tensor<double> K = select_rows(s.problem.K, report.keys), V = select_rows(s.problem.V, report.keys);
@@ -84,8 +91,9 @@ std::optional<BoundedGradients> bound_keys(const Submission& s, Report& report) 
                              s.declared);
 }
 
+// Judges the submitted gradients; returns their bounds if all rows were checked
 std::optional<BoundedGradients> judge_gradients(const Submission& s, const BoundedAttention& forward,
-                                               Report& report) {
+                                                Report& report) {
   if (!s.dq && !s.dk && !s.dv) return std::nullopt;
   const BoundedGradients bounded =
       bound_attention_vjp(s.problem, report.rows, forward.truth, s.cotangents, s.declared);
@@ -98,6 +106,7 @@ std::optional<BoundedGradients> judge_gradients(const Submission& s, const Bound
   return report.sampled ? std::nullopt : std::optional(bounded);
 }
 
+// The tensor with the largest error; nullptr if there are no tensors
 const TensorVerdict* worst_of(const Report& report) {
   const auto worst =
       std::max_element(report.tensor_verdicts.begin(), report.tensor_verdicts.end(),
@@ -115,11 +124,13 @@ void find_where(const Submission& s, Report& report) {
   report.where_tensor = worst->tensor;
 }
 
+// Whether one of these tensors failed
 bool failed(const Report& report, std::initializer_list<std::string_view> tensors) {
-  return std::any_of(report.tensor_verdicts.begin(), report.tensor_verdicts.end(), [&](const TensorVerdict& tensor_verdict) {
-    return tensor_verdict.status == Status::fail &&
-           std::find(tensors.begin(), tensors.end(), tensor_verdict.tensor) != tensors.end();
-  });
+  return std::any_of(
+      report.tensor_verdicts.begin(), report.tensor_verdicts.end(), [&](const TensorVerdict& tensor_verdict) {
+        return tensor_verdict.status == Status::fail &&
+               std::find(tensors.begin(), tensors.end(), tensor_verdict.tensor) != tensors.end();
+      });
 }
 
 void measure_blocks(const Submission& s, Report& report) {
@@ -127,10 +138,10 @@ void measure_blocks(const Submission& s, Report& report) {
   const std::vector<Index> rows = sample_rows(s.problem.Q.shape.S, rows_for_blocks, s.layout, s.devices, 0);
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.blocks = estimate_block_weights(s.problem, sharding, rows, select_rows(*s.out, rows),
-                                 bound_attention(s.problem, rows, s.declared));
+                                         bound_attention(s.problem, rows, s.declared));
 }
 
-// Whether mistakes can show at all, and can be tried in seconds
+// Whether mistakes have an effect at all, and can be tried in seconds
 bool nameable(const Problem<double>& problem) {
   const Index keys = problem.K.shape.S;
   return problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names;
@@ -141,13 +152,14 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
   if (!nameable(s.problem)) {
-    report.remarks.emplace_back("mistakes are named where there are queries, and 1 to " +
-                                std::to_string(keys_for_names) + " keys; try another case, or a probe");
+    report.remarks.emplace_back("mistakes can only be named if there are queries, and 1 to " +
+                                std::to_string(keys_for_names) + " keys; try a smaller case or a probe");
     return;
   }
   if (forward_failed) {
     report.forward = diagnose_forward(s, report.tensor_verdicts, report.rows);
-    if (backward_failed) report.remarks.emplace_back("the gradients are named once the forward is right");
+    if (backward_failed)
+      report.remarks.emplace_back("mistakes in the gradients are named once the forward is correct");
   } else if (gradients && small_enough_for_backward(s.problem)) {
     report.backward = diagnose_backward(s, *gradients);
   } else {
@@ -158,7 +170,8 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
 
 Verdict verdict_of(const Report& report) {
   Status status = Status::pass;
-  for (const TensorVerdict& tensor_verdict : report.tensor_verdicts) status = std::max(status, tensor_verdict.status);
+  for (const TensorVerdict& tensor_verdict : report.tensor_verdicts)
+    status = std::max(status, tensor_verdict.status);
   if (first_wrong(report.states)) return Verdict::fail;
   if (status != Status::fail) return status == Status::pass ? Verdict::pass : Verdict::note;
   const bool gradients_failed = failed(report, {"dq", "dk", "dv"});
@@ -191,6 +204,8 @@ double miss_probability(double fraction, Index rows) {
 Report check_submission(const Submission& s, const CheckOptions& options) {
   check_complete(s);
   require_shapes(s);
+
+  // Every tensor against its tolerance
   Report report;
   choose_rows(s, options, report);
   const BoundedAttention forward = bound_attention(s.problem, report.rows, s.declared);
@@ -199,20 +214,25 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   const std::optional<BoundedGradients> gradients = judge_gradients(s, forward, report);
   if (const TensorVerdict* worst = worst_of(report)) report.worst_ratio = worst->ratio;
 
+  // Where the error is, and its name
   find_where(s, report);
   measure_blocks(s, report);
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.states = judge_states(s.problem, sharding, s.declared, s.states);
   if (options.diagnose) name_the_mistake(s, gradients, report);
+
+  // The laws, and the verdict on the whole
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
                      sample_rows(s.problem.Q.shape.S, rows_for_laws, s.layout, s.devices, options.seed));
   report.verdict = verdict_of(report);
+
+  // What a pass cannot exclude
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
   if (passed && options.list_undetectable && nameable(s.problem)) {
     report.undetectable = find_undetectable_mistakes(s);
     if (!report.undetectable->backward_tried)
       report.remarks.emplace_back(
-          "whether mistakes of the backward would show is tried up to about 500 tokens and 8 heads");
+          "undetectable mistakes of the backward are listed up to about 500 tokens and 8 heads only");
   }
   return report;
 }

@@ -1,9 +1,24 @@
 #pragma once
 
-#include "reference/oracle/diagnosis/undetectable.h"
-#include "reference/oracle/diagnosis/diagnosis.h"
-#include "reference/oracle/verdict/laws.h"
+// The oracle checks the results of any implementation of attention against the definition in float64.
+//
+//   error_bound      the truth, and the tolerance of each element for the declared precision
+//   verdict          pass, note or fail for each tensor, where the errors are, states of a ring, laws
+//   catalogue        what a mistake is, and how it is simulated on a ring; mistakes/ holds the entries
+//   diagnosis        the name of a mistake: which simulated mistake gives the submitted numbers?
+//   probes           inputs on which certain mistakes are visible
+//   golden_vectors   test cases for other programs, and the mistakes that they detect
+//   check.h          all of this for one submission: check_submission()
+//
+// Includes between the folders (mistakes/ includes the catalogue only):
+//
+//   error_bound <-- verdict <--+-- diagnosis <-- check.h <-- self_test.h, report
+//             catalogue <------+-- golden_vectors --> probes
+
 #include "reference/oracle/diagnosis/block_weights.h"
+#include "reference/oracle/diagnosis/diagnosis.h"
+#include "reference/oracle/diagnosis/undetectable.h"
+#include "reference/oracle/verdict/laws.h"
 #include "reference/oracle/verdict/where.h"
 
 namespace ringattn {
@@ -14,42 +29,42 @@ enum class Verdict { pass, note, fail, convention };
 const char* name(Verdict verdict);
 
 struct CheckOptions {
-  Index rows = 0;  // query rows and keys to judge; 0: all where that takes seconds, else 256
+  Index rows = 0;  // number of query rows and of keys to check; 0: all if that takes seconds, otherwise 256
   std::uint64_t seed = 0;
-  bool diagnose = true;     // whether a wrong result is named
-  bool list_undetectable = true;  // whether the mistakes that this case cannot show are listed
+  bool diagnose = true;           // name the mistake of a wrong result
+  bool list_undetectable = true;  // list the mistakes that this case cannot detect
 };
 
-// All that the oracle has to say about a submission.
+// The result of the oracle: what check_submission() found about a submission.
 struct Report {
   Verdict verdict = Verdict::pass;
-  double worst_ratio = 0;  // of the worst element of all tensors
+  double worst_ratio = 0;  // the largest error of any element, in tolerances
 
-  std::vector<TensorVerdict> tensor_verdicts;  // of what was handed in, in the order out lse dq dk dv
-  std::vector<Index> rows, keys;      // judged, of the global sequence
-  bool sampled = false;
+  std::vector<TensorVerdict> tensor_verdicts;  // of the submitted tensors, in the order out lse dq dk dv
+  std::vector<Index> rows, keys;  // checked query rows and keys of the global sequence, ascending
+  bool sampled = false;           // not all rows and keys were checked
 
-  // Of the tensor in which the error is largest; where nothing is worse than a note, none
-  std::optional<Where> where;
-  std::string where_tensor;
-  std::optional<BlockWeights> blocks;
+  std::optional<Where> where;          // of the tensor with the largest error; none if all tensors pass
+  std::string where_tensor;            // the name of this tensor
+  std::optional<BlockWeights> blocks;  // if out fails on a ring of several devices
 
-  std::vector<StateVerdict> states;  // by step, then by device
+  std::vector<StateVerdict> states;  // sorted by step, then by device
 
   std::optional<Diagnosis> forward, backward;
   std::vector<Law> laws;
-  std::optional<UndetectableMistakes> undetectable;  // where the result is right and somebody asked
+  std::optional<UndetectableMistakes> undetectable;  // if the result passes and the options ask for it
 
-  std::vector<std::string> remarks;  // what could not be judged, and why
+  std::vector<std::string> remarks;  // what could not be checked, and why
 
-  // The diagnosis that the report is about, and its names; empty where nothing was named
+  // That of the forward, otherwise that of the backward; nullptr if there is none
   const Diagnosis* diagnosis() const;
 };
 
-// Throws BadInput where shapes disagree, where nothing was handed in, or gradients without dout
+// Checks a submission: the verdict on each tensor, the location of errors, the weights of blocks, the name of the
+// mistake, and the laws. Throws BadInput if shapes disagree, if no result was submitted, or gradients without dout.
 Report check_submission(const Submission& submission, const CheckOptions& options = {});
 
-// The probability that an error in a share _fraction_ of the rows lies in none of _rows_ sampled ones:
+// The probability that _rows_ sampled rows contain none of the wrong rows, if a share _fraction_ of all rows is wrong:
 // (1 - fraction)^rows
 double miss_probability(double fraction, Index rows);
 

@@ -1,13 +1,13 @@
 #include "reference/oracle/self_test.h"
 
-#include "reference/definition/random.h"
 #include "reference/definition/chunked.h"
+#include "reference/definition/random.h"
 
 namespace ringattn {
 
 namespace {
 
-// The inputs, exact in bf16, and what is right for them
+// The inputs, all of them exact in bf16
 struct SelfTestProblem {
   Tensor<double> Q, K, V, dout;
   Problem<double> problem;
@@ -42,7 +42,8 @@ struct SelfTestProblem {
     return s;
   }
 
-  // What a bf16 kernel makes of exact numbers: noise of its probabilities, and the rounding of the result
+  // Exact numbers as a bf16 kernel would give them: with noise of 1/12 tolerance from rounded probabilities, and stored
+  // as bf16
   Tensor<double> as_kernel(const Tensor<double>& exact, const Tensor<double>& tolerance) {
     Tensor<double> noisy = converted<double>(exact.view());
     const Shape& s = exact.shape();
@@ -59,10 +60,10 @@ double distance(const Tensor<double>& a, const Tensor<double>& b, const Tensor<d
   return measure_distance(a.view(), b, b, tolerance).worst;
 }
 
-// Whether two candidates stand for the same numbers, to the rounding of float64
+// The largest distance, in tolerances, at which two results are equal but for the rounding of float64
 constexpr double same_numbers = 1e-6;
 
-// Simulations and truths of the case, for all rows
+// The simulations and the truth of a case, for all rows
 struct SelfTestReference {
   std::vector<Index> rows;
   Simulation forward;
@@ -75,14 +76,15 @@ struct SelfTestReference {
         forward(setup.problem, c.layout, c.devices, rows),
         bounded(bound_attention(setup.problem, rows, setup.declared)),
         backward(setup.problem, {setup.dout, {}}, c.layout, c.devices),
-        gradients(bound_attention_vjp(setup.problem, rows, bounded.truth, {setup.dout, {}}, setup.declared)) {}
+        gradients(bound_attention_vjp(setup.problem, rows, bounded.truth, {setup.dout, {}}, setup.declared)) {
+  }
 };
 
-// Notes the names, and whether they stand for the numbers that were made; _distance_of_ says how far a
-// candidate is
+// Records the names of a diagnosis, and whether they are right; distance_of(candidate) is the distance of a candidate
+// from the simulated result
 template <class DistanceOf>
-void note_names(const std::optional<Diagnosis>& diagnosis, const DistanceOf& distance_of,
-                SelfTestResult& result) {
+void record_names(const std::optional<Diagnosis>& diagnosis, const DistanceOf& distance_of,
+                  SelfTestResult& result) {
   if (!diagnosis) return;
   bool all_same = true;
   for (const Candidate& candidate : diagnosis->names) {
@@ -93,18 +95,19 @@ void note_names(const std::optional<Diagnosis>& diagnosis, const DistanceOf& dis
   result.named &= all_same;
 }
 
-// Both return false where the variant has no effect to speak of
+// Simulates the variant and checks its result. Both functions return false if the variant does not fail.
 bool try_forward(SelfTestProblem& setup, const SelfTestReference& references, SelfTestResult& result) {
   const Tensor<double>&truth = references.bounded.truth.out, &tolerance = references.bounded.tolerance.out;
-  const Tensor<double> made = result.mistake->forward(references.forward, result.variant).out;
-  if (!(distance(made, truth, tolerance) > largest_note)) return false;
-  const Tensor<double> out = setup.as_kernel(made, tolerance);
+  const Tensor<double> simulated = result.mistake->forward(references.forward, result.variant).out;
+  if (!(distance(simulated, truth, tolerance) > largest_note)) return false;
+  const Tensor<double> out = setup.as_kernel(simulated, tolerance);
   Submission submission = setup.submission();
   submission.out = out;
-  note_names(
+  record_names(
       check_submission(submission, {.list_undetectable = false}).forward,
       [&](const Candidate& candidate) {
-        return distance(candidate.mistake->forward(references.forward, candidate.variant).out, made, tolerance);
+        return distance(candidate.mistake->forward(references.forward, candidate.variant).out, simulated,
+                        tolerance);
       },
       result);
   return true;
@@ -117,16 +120,18 @@ double distance(const Gradients<double>& a, const Gradients<double>& b, const Gr
 
 bool try_backward(SelfTestProblem& setup, const SelfTestReference& references, SelfTestResult& result) {
   const Gradients<double>& tolerance = references.gradients.tolerance;
-  const Gradients<double> made = result.mistake->backward(references.backward, result.variant);
-  if (!(distance(made, references.gradients.truth, tolerance) > largest_note)) return false;
-  const Tensor<double> dq = setup.as_kernel(made.dq, tolerance.dq), dk = setup.as_kernel(made.dk, tolerance.dk),
-                       dv = setup.as_kernel(made.dv, tolerance.dv);
+  const Gradients<double> simulated = result.mistake->backward(references.backward, result.variant);
+  if (!(distance(simulated, references.gradients.truth, tolerance) > largest_note)) return false;
+  const Tensor<double> dq = setup.as_kernel(simulated.dq, tolerance.dq),
+                       dk = setup.as_kernel(simulated.dk, tolerance.dk),
+                       dv = setup.as_kernel(simulated.dv, tolerance.dv);
   Submission submission = setup.submission();
   submission.dq = dq, submission.dk = dk, submission.dv = dv;
-  note_names(
+  record_names(
       check_submission(submission, {.list_undetectable = false}).backward,
       [&](const Candidate& candidate) {
-        return distance(candidate.mistake->backward(references.backward, candidate.variant), made, tolerance);
+        return distance(candidate.mistake->backward(references.backward, candidate.variant), simulated,
+                        tolerance);
       },
       result);
   return true;
@@ -160,12 +165,15 @@ std::vector<SelfTestResult> self_test(const SelfTestCase& c) {
   std::vector<SelfTestResult> results;
   for (std::size_t n = static_cast<std::size_t>(c.first); n < catalogue().size();
        n += static_cast<std::size_t>(c.every)) {
+    // Draw variants until one fails
     Variants variants = catalogue()[n].variants(references.forward);
     while (!variants.empty()) {
       const auto chosen = variants.begin() + setup.random.below(static_cast<std::int64_t>(variants.size()));
       SelfTestResult result{&catalogue()[n], *chosen, !catalogue()[n].forward, false, {}};
       variants.erase(chosen);
-      if (!(result.backward ? try_backward(setup, references, result) : try_forward(setup, references, result))) continue;
+      if (!(result.backward ? try_backward(setup, references, result)
+                            : try_forward(setup, references, result)))
+        continue;
       results.push_back(std::move(result));
       break;
     }

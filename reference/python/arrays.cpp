@@ -8,7 +8,7 @@ namespace {
 
 constexpr int no_axis = -1;
 
-// Which axis of an array is B, S, H and D
+// The axes of an array that are B, S, H and D
 std::array<int, 4> axis_order_of(Axes axes) {
   switch (axes) {
     case Axes::bhsd:
@@ -28,7 +28,7 @@ std::string shape_text(const Array& array) {
   return text + ")";
 }
 
-// numpy has no bfloat16: its arrays come as the 16 bits of each number
+// numpy has no bfloat16: such arrays arrive as uint16, the 16 bits of each number
 Dtype stored_type(const std::string& name, const Array& array) {
   const nb::dlpack::dtype type = array.dtype();
   const auto is = [&](nb::dlpack::dtype_code code, int bits) {
@@ -38,13 +38,13 @@ Dtype stored_type(const std::string& name, const Array& array) {
   if (is(nb::dlpack::dtype_code::Float, 32)) return Dtype::f32;
   if (is(nb::dlpack::dtype_code::Float, 16)) return Dtype::f16;
   if (is(nb::dlpack::dtype_code::Bfloat, 16) || is(nb::dlpack::dtype_code::UInt, 16)) return Dtype::bf16;
-  throw BadInput(
-      "[" + name + "] an array must hold float64, float32, float16 or bfloat16; found the DLPack " +
-      "type code " + std::to_string(type.code) + " of " + std::to_string(type.bits) + " bits; convert it");
+  throw BadInput("[" + name +
+                 "] an array must hold float64, float32, float16 or bfloat16; found DLPack type code " +
+                 std::to_string(type.code) + " of " + std::to_string(type.bits) + " bits; convert it");
 }
 
 template <class T>
-TensorView<const T> strided(const Array& array, const std::array<int, 4>& axis_order) {
+TensorView<const T> strided_view(const Array& array, const std::array<int, 4>& axis_order) {
   const auto extent = [&](int axis) {
     return axis == no_axis ? Index{1} : static_cast<Index>(array.shape(static_cast<std::size_t>(axis)));
   };
@@ -56,13 +56,13 @@ TensorView<const T> strided(const Array& array, const std::array<int, 4>& axis_o
           {stride(axis_order[0]), stride(axis_order[1]), stride(axis_order[2]), stride(axis_order[3])}};
 }
 
-// The numbers as double; those of another type are copied into _widened_
+// A view of the array as double; an array of another type is converted into _widened_ first
 TensorView<const double> widen(const Array& array, const std::array<int, 4>& axis_order, Dtype stored,
                                Tensor<double>& widened) {
-  if (stored == Dtype::f64) return strided<double>(array, axis_order);
+  if (stored == Dtype::f64) return strided_view<double>(array, axis_order);
   with_storage_type(stored, [&](auto type) {
     using Storage = typename decltype(type)::type;
-    widened = converted<double>(strided<Storage>(array, axis_order));
+    widened = converted<double>(strided_view<Storage>(array, axis_order));
   });
   return widened.view();
 }
@@ -84,22 +84,24 @@ Operand::Operand(const std::string& name, Array array, std::array<int, 4> axis_o
 
 Operand::Operand(const std::string& name, Array array, Axes axes) {
   require(array.ndim() == 4, "[", name,
-          "] a tensor must have the four axes batch, sequence, heads, head_dim; ", "found the shape ",
-          shape_text(array), "; add an axis of extent 1 where one is missing");
+          "] a tensor must have four axes: batch, sequence, heads and head_dim; found the shape ",
+          shape_text(array), "; add an axis of extent 1 for each that is missing");
   *this = Operand(name, std::move(array), axis_order_of(axes));
 }
 
 Operand Operand::of_rows(const std::string& name, Array array) {
   require(array.ndim() == 3, "[", name, "] the shape must be (batch, heads, sequence); found ",
-          shape_text(array), "; transpose it, or leave out an axis of extent 1");
+          shape_text(array), "; transpose it, or remove axes of extent 1");
   return Operand(name, std::move(array), std::array{0, 2, 1, no_axis});
 }
 
 template <class T>
 PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q, Index Skv)
     : array_(std::move(array)) {
+  // Axes are aligned at the right: the missing ones are the first
   const int missing = 4 - static_cast<int>(array_.ndim());
-  require(missing >= 0, "[", name, "] at most the four axes (batch, heads, Sq, Skv); found the shape ",
+  require(missing >= 0, "[", name,
+          "] a bias or mask has at most four axes, (batch, heads, Sq, Skv); found the shape ",
           shape_text(array_), "; drop an axis");
   std::array<int, 4> axis_order;
   for (int axis = 0; axis < 4; ++axis)
@@ -107,21 +109,22 @@ PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q
 
   TensorView<const T> pairs;
   if constexpr (std::is_same_v<T, bool>) {
-    require(
-        array_.dtype() == nb::dtype<bool>(), "[", name,
-        "] a mask holds booleans, true where a query attends to a key; found numbers; write mask != 0, or "
-        "give numbers to add as bias");
-    pairs = strided<bool>(array_, axis_order);
+    require(array_.dtype() == nb::dtype<bool>(), "[", name,
+            "] a mask holds booleans, true where a query attends to a key; found numbers; pass mask != 0, or "
+            "pass numbers to add to the scores as bias");
+    pairs = strided_view<bool>(array_, axis_order);
   } else {
     pairs = widen(array_, axis_order, stored_type(name, array_), widened_);
   }
+
+  // The shape must broadcast; a repeated axis has stride 0
   const std::array<Index, 4> found{pairs.shape.B, pairs.shape.S, pairs.shape.H, pairs.shape.D},
       wanted{q.B, q.H, q.S, Skv};
   std::array<Index, 4> stride{pairs.strides.B, pairs.strides.S, pairs.strides.H, pairs.strides.D};
   for (std::size_t axis = 0; axis < 4; ++axis) {
     require(found[axis] == wanted[axis] || found[axis] == 1, "[", name,
             "] the shape must fit (batch, heads, Sq, Skv) = (", q.B, ", ", q.H, ", ", q.S, ", ", Skv,
-            ") from the right; found ", shape_text(array_), "; axes of extent 1 are repeated");
+            ") from the right; found ", shape_text(array_), "; only axes of extent 1 are repeated");
     if (found[axis] == 1) stride[axis] = 0;
   }
   view_ = {pairs.data, stride[0], stride[1], stride[2], stride[3]};
@@ -132,19 +135,20 @@ template class PairOperand<bool>;
 
 namespace {
 
-// The array of the axes _axis_order_ of a tensor; the tensor lives as long as the array
+// An array with the axes _axes_ of the tensor, where 0 to 3 are B, S, H and D. A capsule keeps the tensor alive as long
+// as the array.
 template <class T>
 nb::object to_ndarray(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
   auto* owned = new Tensor<T>(std::move(tensor));
   const nb::capsule owner(owned, [](void* pointer) noexcept { delete static_cast<Tensor<T>*>(pointer); });
   const Shape& s = owned->shape();
   const Strides& d = owned->strides();
-  const std::array<Index, 4> extents{s.B, s.S, s.H, s.D}, distances{d.B, d.S, d.H, d.D};
+  const std::array<Index, 4> extents{s.B, s.S, s.H, s.D}, tensor_strides{d.B, d.S, d.H, d.D};
   std::vector<std::size_t> shape;
   std::vector<std::int64_t> strides;
   for (const std::size_t axis : axes) {
     shape.push_back(static_cast<std::size_t>(extents[axis]));
-    strides.push_back(distances[axis]);
+    strides.push_back(tensor_strides[axis]);
   }
   return nb::cast(
       nb::ndarray<nb::numpy, T>(owned->data(), shape.size(), shape.data(), owner, strides.data()));

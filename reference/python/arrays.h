@@ -12,23 +12,23 @@ namespace ringattn::python {
 
 namespace nb = nanobind;
 
-// An array that somebody else owns, in the memory of the CPU: whatever speaks DLPack or the buffer protocol.
+// An array in CPU memory that Python owns: any object that implements DLPack or the buffer protocol.
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>;
 
-// "bshd", "bhsd" or "sbhd"; throws BadInput where it is none of them
+// "bshd", "bhsd" or "sbhd"; throws BadInput for any other text
 Axes parse_axes(const std::string& axes);
 
-// A floating-point array seen as a tensor. float64 is read where it lies, whatever its strides; a narrower
-// type is widened into a copy. The array stays alive as long as the operand.
+// A view of a floating-point array as a tensor of double. A float64 array is read in place, with any strides; a
+// narrower type is converted into a copy. The operand keeps the array alive.
 class Operand {
  public:
   Operand() = default;
 
-  // Rank 4 in the order _axes_ -> (B, S, H, D)
+  // An array of rank 4 with its axes in the order _axes_ -> (B, S, H, D)
   Operand(const std::string& name, Array array, Axes axes);
 
-  // Rank 3, (B, H, S) -> (B, S, H, 1)
+  // An array of rank 3, (B, H, S) -> (B, S, H, 1)
   static Operand of_rows(const std::string& name, Array array);
 
   Operand(Operand&&) = default;
@@ -47,8 +47,8 @@ class Operand {
   Dtype stored_ = Dtype::f64;
 };
 
-// A bias, or a boolean mask, of up to four axes: (B, H, Sq, Skv) from the right, as numpy broadcasts. Axes of
-// extent 1, and those that are missing, repeat.
+// A bias (double) or a boolean mask of up to four axes, broadcast to (B, H, Sq, Skv) as numpy does: axes are aligned at
+// the right, and axes of extent 1 and missing axes are repeated. Throws BadInput if the shape does not fit.
 template <class T>
 class PairOperand {
  public:
@@ -66,7 +66,7 @@ class PairOperand {
   PairView<T> view_;
 };
 
-// A numpy array that takes over the memory of a tensor, with its axes in the order _axes_
+// A numpy array that owns the memory of the tensor, with its axes in the order _axes_
 template <class T>
 nb::object to_numpy(Tensor<T> tensor, Axes axes = Axes::bshd);
 

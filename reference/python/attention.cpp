@@ -6,8 +6,8 @@
 #include "reference/blockwise/softmax_state.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/chunked.h"
-#include "reference/python/problem_arrays.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/python/problem_arrays.h"
 
 namespace ringattn::python {
 
@@ -15,16 +15,16 @@ namespace {
 
 using namespace nb::literals;
 
-// The definition; a few query rows at a time, unless pairs of rows have names
+// The definition, a few query rows at a time; with a bias or boolean mask, which are not split by rows, all at once
 AttentionOutput<double> forward_of(const ProblemArrays& inputs) {
   const Problem<double> problem = inputs.problem();
   return inputs.has_pairs() ? attention(problem)
-                       : in_chunks_of_queries(attention<double>, problem, all_rows(problem.Q.shape.S));
+                            : in_chunks_of_queries(attention<double>, problem, all_rows(problem.Q.shape.S));
 }
 
 nb::object attention_of(const ProblemArrays& inputs) {
   AttentionOutput<double> result = [&] {
-    const nb::gil_scoped_release others_may_run;
+    const nb::gil_scoped_release gil_released;
     return forward_of(inputs);
   }();
   return nb::make_tuple(to_numpy(std::move(result.out), inputs.axes), rows_to_numpy(std::move(result.lse)));
@@ -33,20 +33,24 @@ nb::object attention_of(const ProblemArrays& inputs) {
 nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::optional<Array>& dlse) {
   const CotangentOperands operands(dout, dlse, inputs.axes);
   Gradients<double> result = [&] {
-    const nb::gil_scoped_release others_may_run;
+    const nb::gil_scoped_release gil_released;
     const Problem<double> problem = inputs.problem();
     check(problem, operands.cotangents());
     const AttentionOutput<double> forward = forward_of(inputs);
-    return inputs.has_pairs() ? attention_vjp(problem, forward, operands.cotangents())
-                         : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
-                                         operands.cotangents());
+    return inputs.has_pairs()
+               ? attention_vjp(problem, forward, operands.cotangents())
+               : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
+                                      operands.cotangents());
   }();
-  return nb::make_tuple(to_numpy(std::move(result.dq), inputs.axes), to_numpy(std::move(result.dk), inputs.axes),
+  return nb::make_tuple(to_numpy(std::move(result.dq), inputs.axes),
+                        to_numpy(std::move(result.dk), inputs.axes),
                         to_numpy(std::move(result.dv), inputs.axes));
 }
 
-// A finished result as a state that may go on: m = lse, l = 1, O = out; one that saw no key is neutral
-SoftmaxState<double> state_from_result(const TensorView<const double>& out, const TensorView<const double>& lse) {
+// A finished result as the state of an online softmax: m = lse, l = 1, O = out. A row that attended to no key is the
+// neutral state.
+SoftmaxState<double> state_from_result(const TensorView<const double>& out,
+                                       const TensorView<const double>& lse) {
   SoftmaxState<double> state(out.shape);
   for (Index b = 0; b < out.shape.B; ++b)
     for (Index h = 0; h < out.shape.H; ++h)
@@ -61,17 +65,20 @@ SoftmaxState<double> state_from_result(const TensorView<const double>& out, cons
 
 nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, const Array& lse_b,
                  const std::string& axes_name) {
+  // Shapes
   const Axes axes = parse_axes(axes_name);
   const Operand a("out_a", out_a, axes), b("out_b", out_b, axes);
   const Operand log_a = Operand::of_rows("lse_a", lse_a), log_b = Operand::of_rows("lse_b", lse_b);
   const Shape &out = a.view().shape, rows{out.B, out.S, out.H, 1};
-  require(b.view().shape == out, "[merge] both results must have one shape; found out_a ", out, " and out_b ",
-          b.view().shape, "; merge results of the same queries");
+  require(b.view().shape == out, "[merge] both results must have the same shape; found out_a ", out,
+          " and out_b ", b.view().shape, "; merge results of the same queries");
   require(log_a.view().shape == rows && log_b.view().shape == rows,
           "[merge] lse must have the shape (batch, heads, sequence) = (", out.B, ", ", out.H, ", ", out.S,
-          "); found others; transpose them");
+          "); found another shape; transpose it");
+
+  // Merge the two as states
   AttentionOutput<double> result = [&] {
-    const nb::gil_scoped_release others_may_run;
+    const nb::gil_scoped_release gil_released;
     SoftmaxState<double> state = state_from_result(a.view(), log_a.view());
     state.merge(state_from_result(b.view(), log_b.view()));
     return state.finish();

@@ -14,7 +14,7 @@ namespace {
 
 using namespace nb::literals;
 
-// (B or 1, S) numbers of positions, as lists
+// One field of the positions as nested lists, (B or 1, S)
 template <class Field>
 nb::list lists(const RowPositions& positions, Field field) {
   nb::list sequences;
@@ -66,19 +66,20 @@ nb::dict probe(const std::string& kind, Index batch, Index seq, std::optional<In
 }  // namespace
 
 void bind_catalogue(nb::module_& m) {
-  nb::class_<Mistake>(m, "Mistake", "One entry of the catalogue of mistakes.")
+  nb::class_<Mistake>(m, "Mistake", "An entry of the catalogue of mistakes.")
       .def_ro("id", &Mistake::id)
       .def_prop_ro("family", [](const Mistake& mistake) { return name(mistake.family); })
       .def_ro("title", &Mistake::title)
       .def_ro("wrong", &Mistake::wrong, "the wrong formula")
-      .def_ro("fingerprint", &Mistake::fingerprint, "what one sees in the result")
-      .def_ro("why", &Mistake::why, "what it does to the result")
+      .def_ro("fingerprint", &Mistake::fingerprint, "how the mistake shows in the result")
+      .def_ro("why", &Mistake::why, "why the result is wrong")
       .def_ro("fix", &Mistake::fix)
-      .def_ro("evidence", &Mistake::seen_in, "where it happened; may be empty")
-      .def_ro("convention", &Mistake::convention, "who does the same on purpose; mostly empty")
+      .def_ro("evidence", &Mistake::seen_in, "where it happened; empty if unknown")
+      .def_ro("convention", &Mistake::convention,
+              "the libraries for which this is a convention; usually empty")
       .def_prop_ro(
           "probes", [](const Mistake& mistake) { return probes_for(mistake.id); },
-          "the kinds of probes that were made for it")
+          "the kinds of probes that are made for it")
       .def("__repr__", [](const Mistake& mistake) { return "<" + mistake.id + ": " + mistake.title + ">"; });
   m.def(
       "mistakes",
@@ -90,15 +91,15 @@ void bind_catalogue(nb::module_& m) {
       "the whole catalogue");
   m.def(
       "mistake", [](const std::string& id) { return nb::cast(&mistake_of_id(id), nb::rv_policy::reference); },
-      "id"_a, "the entry of that id");
+      "id"_a, "the entry with that id");
 
   nb::class_<ProbeKind>(m, "ProbeKind", "A row of the table of probes.")
       .def_ro("kind", &ProbeKind::kind)
-      .def_ro("shows", &ProbeKind::shows, "what the probe is, and what it brings to light")
-      .def_ro("right_answer", &ProbeKind::right_answer, "how a right result reads")
-      .def_ro("made_for", &ProbeKind::made_for, "ids of the catalogue of mistakes")
+      .def_ro("shows", &ProbeKind::shows, "what the probe contains and what it makes visible")
+      .def_ro("right_answer", &ProbeKind::right_answer, "how to read a right result")
+      .def_ro("made_for", &ProbeKind::made_for, "ids of the mistakes for which it is made")
       .def("__repr__", [](const ProbeKind& row) { return "<probe " + std::string(row.kind) + ">"; });
-  m.def("probe_kinds", &probe_kinds, "every probe we know");
+  m.def("probe_kinds", &probe_kinds, "all kinds of probes");
   m.def("probe", &probe, "kind"_a, nb::kw_only(), "batch"_a, "seq"_a, "kv_seq"_a.none(), "heads"_a,
         "kv_heads"_a, "dim"_a, "v_dim"_a.none(), "devices"_a, "layout"_a, "causal"_a, "causal_align"_a,
         "seed"_a, "the tensors and keywords of a probe");

@@ -7,9 +7,9 @@
 
 #include <map>
 
-#include "reference/oracle/report/report.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/row_sample.h"
+#include "reference/oracle/report/report.h"
 #include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
@@ -18,7 +18,7 @@ namespace {
 
 using namespace nb::literals;
 
-// The results of somebody's implementation: any of out lse dq dk dv.
+// The results of the implementation under test: any of out lse dq dk dv.
 class SubmittedResults {
  public:
   SubmittedResults(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays) {
@@ -37,7 +37,7 @@ class SubmittedResults {
     return found == operands_.end() ? std::nullopt : std::optional(found->second.view());
   }
 
-  // The type of the first of them that was handed in
+  // The type of the first of these results that was submitted
   Dtype stored(std::initializer_list<const char*> names, Dtype otherwise) const {
     for (const char* name : names)
       if (operands_.count(name)) return operands_.at(name).stored();
@@ -53,7 +53,7 @@ class SubmittedResults {
     else
       require(found == wanted, "[check] ", name,
               " must have the shape (batch, sequence, heads, head_dim) = ", wanted, "; found ", found,
-              "; transpose it, or say axes='bhsd' where all tensors are so");
+              "; transpose it, or pass axes='bhsd' if all tensors have that order");
   }
 
   std::map<std::string, Operand> operands_;
@@ -69,14 +69,16 @@ bool held_exactly(Precision precision, const TensorView<const double>& tensor) {
   return true;
 }
 
-// Without a word of the implementer, the products are taken to be in the type of the results
-ImplementationPrecision declared(const ProblemArrays& inputs, const SubmittedResults& submitted, const Cotangents<double>& cotangents,
-                  const std::optional<std::string>& implementation) {
+// The precision of the implementation: as declared, else the type in which the results are stored
+ImplementationPrecision declared_precision(const ProblemArrays& inputs, const SubmittedResults& submitted,
+                                           const Cotangents<double>& cotangents,
+                                           const std::optional<std::string>& implementation) {
   ImplementationPrecision d;
   d.stored = submitted.stored({"out", "dq", "dk", "dv"}, inputs.Q.stored());
   d.lse_stored = submitted.stored({"lse"}, d.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   d.implementation = parse_precision(implementation.value_or(name(d.stored)));
-  for (const TensorView<const double>& tensor : {inputs.Q.view(), inputs.K.view(), inputs.V.view(), cotangents.dout})
+  for (const TensorView<const double>& tensor :
+       {inputs.Q.view(), inputs.K.view(), inputs.V.view(), cotangents.dout})
     d.exact_operands &= held_exactly(d.implementation, tensor);
   return d;
 }
@@ -88,38 +90,37 @@ struct CheckArguments {
   std::uint64_t seed;
 };
 
-Submission submission(const ProblemArrays& inputs, const SubmittedResults& submitted, const Cotangents<double>& cotangents,
-                      const std::optional<std::string>& implementation, const CheckArguments& call) {
-  return {inputs.problem(),
-          cotangents,
-          submitted.view("out"),
-          submitted.view("lse"),
-          submitted.view("dq"),
-          submitted.view("dk"),
-          submitted.view("dv"),
-          declared(inputs, submitted, cotangents, implementation),
-          parse_layout(call.layout),
-          call.devices};
+Submission submission(const ProblemArrays& inputs, const SubmittedResults& submitted,
+                      const Cotangents<double>& cotangents, const std::optional<std::string>& implementation,
+                      const CheckArguments& call) {
+  return {inputs.problem(),          cotangents,
+          submitted.view("out"),     submitted.view("lse"),
+          submitted.view("dq"),      submitted.view("dk"),
+          submitted.view("dv"),      declared_precision(inputs, submitted, cotangents, implementation),
+          parse_layout(call.layout), call.devices};
 }
 
-// What the command line prints and writes, and how many tolerances each row is away
+// Returns the report as text and JSON, as the command line prints it, and the largest error of each row in tolerances
 nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
                      const std::optional<Array>& dout, const std::optional<Array>& dlse,
                      const std::optional<std::string>& implementation, Index devices,
                      const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable) {
+  // Arguments
   reject_pair_terms("check", inputs);
   const SubmittedResults submitted(inputs, arrays);
   const CotangentOperands operands(dout, dlse, inputs.axes);
   const CheckArguments call{layout, parse_devices(devices), rows, seed};
+
+  // Check without holding the lock of the interpreter
   std::string text, json;
   Report report;
   {
-    const nb::gil_scoped_release others_may_run;
+    const nb::gil_scoped_release gil_released;
     if (operands.dout) check(inputs.problem(), operands.cotangents());
     const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
     report = check_submission(s, {rows, seed, true, list_undetectable});
-    text = cli::to_text(s, report);
-    json = pretty(cli::to_json(s, report));
+    text = to_text(s, report);
+    json = pretty(to_json(s, report));
   }
   nb::dict row_ratios;
   for (TensorVerdict& tensor_verdict : report.tensor_verdicts)
@@ -127,44 +128,44 @@ nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Ar
   return nb::make_tuple(text, json, row_ratios, report.rows, report.keys);
 }
 
-nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays, const std::optional<Array>& dout,
-                  const std::optional<Array>& dlse, const std::optional<std::string>& implementation,
-                  Index rows, std::uint64_t seed) {
+nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
+                  const std::optional<Array>& dout, const std::optional<Array>& dlse,
+                  const std::optional<std::string>& implementation, Index rows, std::uint64_t seed) {
   reject_pair_terms("laws", inputs);
   const SubmittedResults submitted(inputs, arrays);
   const CotangentOperands operands(dout, dlse, inputs.axes);
   std::vector<Law> found;
   {
-    const nb::gil_scoped_release others_may_run;
+    const nb::gil_scoped_release gil_released;
     const Problem<double> problem = inputs.problem();
     if (operands.dout) check(problem, operands.cotangents());
-    found = laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"), submitted.view("dk"),
-                  submitted.view("dv"), operands.cotangents()},
-                 declared(inputs, submitted, operands.cotangents(), implementation),
+    found = laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"),
+                  submitted.view("dk"), submitted.view("dv"), operands.cotangents()},
+                 declared_precision(inputs, submitted, operands.cotangents(), implementation),
                  sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
   }
-  return nb::make_tuple(cli::text_of(found), found);
+  return nb::make_tuple(text_of(found), found);
 }
 
 }  // namespace
 
 void bind_check(nb::module_& m) {
-  nb::class_<Law>(m, "Law", "A law that right results obey whatever the inputs are.")
+  nb::class_<Law>(m, "Law", "A conservation law: right results obey it for all inputs.")
       .def_ro("id", &Law::id)
       .def_ro("statement", &Law::statement)
-      .def_ro("meaning", &Law::meaning, "of its breaking")
-      .def_ro("ratio", &Law::ratio, "the largest |left - right| in the allowance of its own terms")
+      .def_ro("meaning", &Law::meaning, "what it means if the law is broken")
+      .def_ro("ratio", &Law::ratio, "the largest |left - right|, in tolerances of its terms")
       .def_ro("left", &Law::left)
       .def_ro("right", &Law::right)
       .def_prop_ro("holds", &Law::holds)
       .def("__repr__", [](const Law& law) {
-        return "<law " + law.id + (law.holds() ? " holds: " : " BROKEN: ") + law.statement + ">";
+        return "<law " + law.id + (law.holds() ? " holds: " : " broken: ") + law.statement + ">";
       });
-  m.def("check", &check_case, "inputs"_a, "claims"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
+  m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
         "implementation"_a.none(), "devices"_a, "layout"_a, "rows"_a, "seed"_a, "blind_spots"_a,
-        "(text, JSON, ratio of each row by tensor, judged rows, judged keys)");
-  m.def("laws", &laws_of, "inputs"_a, "claims"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
-        "implementation"_a.none(), "rows"_a, "seed"_a, "(text, the laws)");
+        "(text, JSON, error of each row by tensor, checked rows, checked keys)");
+  m.def("laws", &laws_of, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
+        "implementation"_a.none(), "rows"_a, "seed"_a, "(text, laws)");
 }
 
 }  // namespace ringattn::python

@@ -1,10 +1,10 @@
 #include "reference/python/problem_arrays.h"
 
-// ringattn._engine: the engine as the package reference/python/ringattn calls it. What users type, with its
-// defaults and aliases, is said there; here arrays become tensors and back.
+// ringattn._engine: the C++ engine, as the package in reference/python/ringattn calls it. The package defines the
+// public functions with their defaults and aliases; this module converts arrays to tensors and back.
 NB_MODULE(_engine, m) {
   namespace python = ringattn::python;
-  m.doc() = "The engine of ringattn, in C++.";
+  m.doc() = "The C++ engine of the package ringattn.";
   m.attr("__version__") = RINGATTN_VERSION;
   python::bind_case(m);
   python::bind_attention(m);

@@ -9,26 +9,28 @@ namespace ringattn::python {
 Rotation parse_rotation(const std::string& rotate) {
   if (rotate == "kv") return Rotation::kv;
   if (rotate == "q") return Rotation::q;
-  throw BadInput("[rotate] 'kv' or 'q' travels round the ring; found '" + rotate + "'; choose one of them");
+  throw BadInput("[rotate] the block that travels around the ring is 'kv' or 'q'; found '" + rotate +
+                 "'; choose one of these");
 }
 
 int parse_devices(Index devices) {
-  constexpr Index most = 1024;
-  require(1 <= devices && devices <= most, "[devices] a ring has 1 to ", most, " devices; found ", devices,
-          "; choose another number");
+  constexpr Index max_devices = 1024;
+  require(1 <= devices && devices <= max_devices, "[devices] a ring has 1 to ", max_devices,
+          " devices; found ", devices, "; choose another number");
   return static_cast<int>(devices);
 }
 
 int parse_threads(Index threads) {
-  require(threads >= 0, "[threads] the threads of a ring are 0 (one for each device) or more; found ",
-          threads, "; choose another number");
+  require(threads >= 0, "[threads] the number of threads must be 0 (one per device) or more; found ", threads,
+          "; choose another number");
   return static_cast<int>(std::min<Index>(threads, 1024));
 }
 
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {
-  require(!inputs.has_pairs(), "[", operation,
-          "] a bias or boolean mask names pairs of rows, which do not travel with a block; found one; use "
-          "causal, window_size, positions or segment ids, or ringattn.attention");
+  require(
+      !inputs.has_pairs(), "[", operation,
+      "] a bias or boolean mask belongs to pairs of rows, which do not travel with a block; found one; use "
+      "causal, window_size, positions or segment ids, or call ringattn.attention");
 }
 
 }  // namespace ringattn::python

@@ -8,14 +8,15 @@
 
 namespace ringattn::python {
 
-// What the words of Python mean; each throws BadInput where they mean nothing.
+// Conversions of Python arguments. Each throws BadInput for a value that is not allowed.
 
-Rotation parse_rotation(const std::string& rotate);  // "kv", "q"
+Rotation parse_rotation(const std::string& rotate);  // "kv" or "q"
 
 int parse_devices(Index devices);  // 1 to 1024
-int parse_threads(Index threads);  // 0: one for each device
+int parse_threads(Index threads);  // 0: one per device
 
-// A bias or a boolean mask names pairs of rows, for which only the definition has a place
+// Refuses a bias or a boolean mask, in the name of _operation_: they belong to pairs of rows, and only the definition
+// supports them
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs);
 
 }  // namespace ringattn::python

@@ -7,8 +7,9 @@ namespace ringattn::python {
 namespace {
 
 constexpr const char* alignment_choices =
-    "'bottom-right' (the last query sees the last key, as in FlashAttention) or 'top-left' (the first query "
-    "sees the first key alone, as in torch and jax)";
+    "'bottom-right' (the last query attends to the last key, as in FlashAttention) or 'top-left' (the first "
+    "query "
+    "attends only to the first key, as in torch and jax)";
 
 std::vector<std::int64_t> to_vector(const char* name, const Integers& integers) {
   require(integers.ndim() == 1, "[", name, "] the shape must be (documents + 1,); found ", integers.ndim(),
@@ -16,7 +17,7 @@ std::vector<std::int64_t> to_vector(const char* name, const Integers& integers) 
   return {integers.data(), integers.data() + integers.size()};
 }
 
-// One number for each row, the same for all sequences where there is one axis
+// One number per row, (S) for all sequences or (B, S)
 class RowValues {
  public:
   RowValues(const std::string& name, const std::optional<Integers>& integers, Index B, Index S)
@@ -25,8 +26,8 @@ class RowValues {
     const std::size_t axes = integers->ndim();
     const bool fits = (axes == 1 || axes == 2) && static_cast<Index>(integers->shape(axes - 1)) == S &&
                       (axes == 1 || static_cast<Index>(integers->shape(0)) == B);
-    require(fits, "[", name, "] the shape must be (", S, ",) or (", B, ", ", S, "); found another one of ",
-            integers->size(), " numbers; give one number for each row");
+    require(fits, "[", name, "] the shape must be (", S, ",) or (", B, ", ", S,
+            "); found another shape, with ", integers->size(), " numbers; pass one number per row");
     sequence_stride_ = axes == 2 ? S : 0;
   }
 
@@ -39,8 +40,10 @@ class RowValues {
   Index sequence_stride_ = 0;
 };
 
-RowPositions override_positions(const std::string& side, RowPositions defaults, Index B, const std::optional<Integers>& given,
-                  const std::optional<Integers>& segment_ids) {
+// The defaults, with the positions and segment ids that are given instead
+RowPositions override_positions(const std::string& side, RowPositions defaults, Index B,
+                                const std::optional<Integers>& given,
+                                const std::optional<Integers>& segment_ids) {
   const Index S = defaults.length();
   const RowValues position(side + "_positions", given, B, S),
       segment(side + "_segment_ids", segment_ids, B, S);
@@ -55,19 +58,24 @@ RowPositions override_positions(const std::string& side, RowPositions defaults, 
   return positions;
 }
 
+// Positions that restart in each document, with the number of the document as segment id
 QueryKeyPositions packed_documents(const PositionArguments& arguments, Index Sq, Index Skv, bool masked) {
-  require(!arguments.q_positions && !arguments.kv_positions && !arguments.q_segment_ids && !arguments.kv_segment_ids,
-          "[cu_seqlens] they set positions and segment ids; found these given too; leave one out");
   require(
-      arguments.cu_seqlens_q && (arguments.cu_seqlens_k || Sq == Skv),
-      "[cu_seqlens] queries and keys both need them; found one alone; give cu_seqlens_q and cu_seqlens_k");
+      !arguments.q_positions && !arguments.kv_positions && !arguments.q_segment_ids &&
+          !arguments.kv_segment_ids,
+      "[cu_seqlens] cu_seqlens set positions and segment ids; found these as well; leave one of them out");
+  require(arguments.cu_seqlens_q && (arguments.cu_seqlens_k || Sq == Skv),
+          "[cu_seqlens] queries and keys both need them; found only one; pass cu_seqlens_q and cu_seqlens_k");
   const std::vector<std::int64_t> q = to_vector("cu_seqlens_q", *arguments.cu_seqlens_q),
-                                  k = arguments.cu_seqlens_k ? to_vector("cu_seqlens_k", *arguments.cu_seqlens_k) : q;
+                                  k = arguments.cu_seqlens_k
+                                          ? to_vector("cu_seqlens_k", *arguments.cu_seqlens_k)
+                                          : q;
   require(!masked || q == k || arguments.causal_align,
-          "[causal_align] documents with fewer or more queries than keys must say where the queries stand; "
-          "choose ",
+          "[causal_align] a document whose numbers of queries and keys differ needs an alignment; found "
+          "none; choose ",
           alignment_choices);
-  PackedPositions positions = packed_positions(q, k, arguments.causal_align.value_or(CausalAlign::bottom_right), Sq, Skv);
+  PackedPositions positions =
+      packed_positions(q, k, arguments.causal_align.value_or(CausalAlign::bottom_right), Sq, Skv);
   return {std::move(positions.q), std::move(positions.kv)};
 }
 
@@ -76,16 +84,22 @@ QueryKeyPositions packed_documents(const PositionArguments& arguments, Index Sq,
 CausalAlign parse_causal_align(const std::string& align) {
   if (align == "bottom-right" || align == "bottom_right") return CausalAlign::bottom_right;
   if (align == "top-left" || align == "top_left") return CausalAlign::top_left;
-  throw BadInput("[causal_align] there are two alignments; found '" + align + "'; choose " + alignment_choices);
+  throw BadInput("[causal_align] there are two alignments; found '" + align + "'; choose " +
+                 alignment_choices);
 }
 
-QueryKeyPositions make_positions(const PositionArguments& arguments, Index B, Index Sq, Index Skv, bool masked) {
+QueryKeyPositions make_positions(const PositionArguments& arguments, Index B, Index Sq, Index Skv,
+                                 bool masked) {
   if (arguments.cu_seqlens_q || arguments.cu_seqlens_k) return packed_documents(arguments, Sq, Skv, masked);
-  require(!masked || Sq == Skv || (arguments.q_positions && arguments.kv_positions) || arguments.causal_align, "[causal_align] ", Sq,
-          " queries and ", Skv, " keys must say where the queries stand; choose ", alignment_choices);
-  const std::int64_t offset = causal_offset(arguments.causal_align.value_or(CausalAlign::bottom_right), Sq, Skv);
-  return {override_positions("q", consecutive_positions(Sq, offset), B, arguments.q_positions, arguments.q_segment_ids),
-          override_positions("kv", consecutive_positions(Skv), B, arguments.kv_positions, arguments.kv_segment_ids)};
+  require(!masked || Sq == Skv || (arguments.q_positions && arguments.kv_positions) || arguments.causal_align,
+          "[causal_align] ", Sq, " queries and ", Skv, " keys need an alignment; found none; choose ",
+          alignment_choices);
+  const std::int64_t offset =
+      causal_offset(arguments.causal_align.value_or(CausalAlign::bottom_right), Sq, Skv);
+  return {override_positions("q", consecutive_positions(Sq, offset), B, arguments.q_positions,
+                             arguments.q_segment_ids),
+          override_positions("kv", consecutive_positions(Skv), B, arguments.kv_positions,
+                             arguments.kv_segment_ids)};
 }
 
 }  // namespace ringattn::python

@@ -7,23 +7,24 @@
 
 namespace ringattn::python {
 
-// Where rows stand, as the keywords of Python say it.
+// The keywords of Python that set the positions of rows.
 struct PositionArguments {
   std::optional<CausalAlign> causal_align;
   std::optional<Integers> q_positions, kv_positions;      // (S) or (B, S)
-  std::optional<Integers> q_segment_ids, kv_segment_ids;  // likewise
+  std::optional<Integers> q_segment_ids, kv_segment_ids;  // (S) or (B, S)
   std::optional<Integers> cu_seqlens_q, cu_seqlens_k;     // (documents + 1)
 };
 
-// "bottom-right" or "top-left"; throws BadInput where it is neither
+// "bottom-right" or "top-left"; throws BadInput for any other text
 CausalAlign parse_causal_align(const std::string& align);
 
 struct QueryKeyPositions {
   RowPositions q, kv;
 };
 
-// The tokens of B sequences of Sq queries and Skv keys. Throws BadInput where the keywords contradict one
-// another, or where a mask by position needs an alignment that nobody chose.
-QueryKeyPositions make_positions(const PositionArguments& arguments, Index B, Index Sq, Index Skv, bool masked);
+// The positions of B sequences of Sq queries and Skv keys; _masked_: a causal mask or a window depends on them. Throws
+// BadInput if the keywords contradict one another, or if the mask needs causal_align and it is not given.
+QueryKeyPositions make_positions(const PositionArguments& arguments, Index B, Index Sq, Index Skv,
+                                 bool masked);
 
 }  // namespace ringattn::python

@@ -13,20 +13,24 @@ namespace {
 
 using namespace nb::literals;
 
-// The keywords of one call, as ringattn/_keywords.py has put them in order
+// From the keywords of one call, which ringattn/_keywords.py has completed with the defaults
 ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v, const std::string& axes,
-               std::optional<double> softmax_scale, bool causal,
-               const std::optional<std::string>& causal_align,
-               std::pair<std::int64_t, std::int64_t> window_size, double softcap,
-               const std::optional<Array>& bias, const std::optional<Array>& mask, PositionArguments arguments) {
+                                  std::optional<double> softmax_scale, bool causal,
+                                  const std::optional<std::string>& causal_align,
+                                  std::pair<std::int64_t, std::int64_t> window_size, double softcap,
+                                  const std::optional<Array>& bias, const std::optional<Array>& mask,
+                                  PositionArguments arguments) {
+  // Tensors and scoring
   ProblemArrays inputs;
   inputs.axes = parse_axes(axes);
-  inputs.Q = Operand("q", q, inputs.axes), inputs.K = Operand("k", k, inputs.axes), inputs.V = Operand("v", v, inputs.axes);
+  inputs.Q = Operand("q", q, inputs.axes), inputs.K = Operand("k", k, inputs.axes),
+  inputs.V = Operand("v", v, inputs.axes);
   require(inputs.Q.stored() == inputs.K.stored() && inputs.K.stored() == inputs.V.stored(),
-          "[attention] q, k and v must have one type; found ", name(inputs.Q.stored()), ", ", name(inputs.K.stored()),
-          " and ", name(inputs.V.stored()), "; convert them");
+          "[attention] q, k and v must have the same type; found ", name(inputs.Q.stored()), ", ",
+          name(inputs.K.stored()), " and ", name(inputs.V.stored()), "; convert them to one type");
   inputs.scoring = {softmax_scale, softcap, {causal, window_size.first, window_size.second}};
 
+  // Positions, bias and mask
   const Shape &shape = inputs.Q.view().shape, &keys = inputs.K.view().shape;
   const bool masked = causal || window_size != std::pair<std::int64_t, std::int64_t>{-1, -1};
   if (causal_align) arguments.causal_align = parse_causal_align(*causal_align);
@@ -35,8 +39,10 @@ ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v
   if (bias) inputs.bias = PairOperand<double>("bias", *bias, shape, keys.S);
   if (mask) inputs.mask = PairOperand<bool>("mask", *mask, shape, keys.S);
 
+  // Shapes and values
   check(inputs.problem());
-  require_finite("q", inputs.Q.view()), require_finite("k", inputs.K.view()), require_finite("v", inputs.V.view());
+  require_finite("q", inputs.Q.view()), require_finite("k", inputs.K.view()),
+      require_finite("v", inputs.V.view());
   return inputs;
 }
 
@@ -45,13 +51,14 @@ ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v
 CotangentOperands::CotangentOperands(const std::optional<Array>& dout_array,
                                      const std::optional<Array>& dlse_array, Axes axes) {
   require(dout_array || !dlse_array,
-          "[dlse] it goes with dout; found dlse alone; add dout, of zeros if need be");
+          "[dlse] dlse needs dout; found dlse alone; pass dout as well, zeros if the loss does not depend on "
+          "out");
   if (dout_array) dout = Operand("dout", *dout_array, axes);
   if (dlse_array) dlse = Operand::of_rows("dlse", *dlse_array);
 }
 
 void bind_case(nb::module_& m) {
-  nb::class_<ProblemArrays>(m, "ProblemArrays", "One problem of attention: arrays, masks and scoring.")
+  nb::class_<ProblemArrays>(m, "ProblemArrays", "One attention problem: arrays, masks and scoring.")
       .def(
           "__init__",
           [](ProblemArrays* self, const Array& q, const Array& k, const Array& v, const std::string& axes,
@@ -61,15 +68,15 @@ void bind_case(nb::module_& m) {
              std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
              std::optional<Integers> q_segment_ids, std::optional<Integers> kv_segment_ids,
              std::optional<Integers> cu_seqlens_q, std::optional<Integers> cu_seqlens_k) {
-            new (self) ProblemArrays(make_problem_arrays(q, k, v, axes, softmax_scale, causal, causal_align, window_size,
-                                      softcap, bias, mask,
-                                      {{},
-                                       std::move(q_positions),
-                                       std::move(kv_positions),
-                                       std::move(q_segment_ids),
-                                       std::move(kv_segment_ids),
-                                       std::move(cu_seqlens_q),
-                                       std::move(cu_seqlens_k)}));
+            new (self) ProblemArrays(make_problem_arrays(q, k, v, axes, softmax_scale, causal, causal_align,
+                                                         window_size, softcap, bias, mask,
+                                                         {{},
+                                                          std::move(q_positions),
+                                                          std::move(kv_positions),
+                                                          std::move(q_segment_ids),
+                                                          std::move(kv_segment_ids),
+                                                          std::move(cu_seqlens_q),
+                                                          std::move(cu_seqlens_k)}));
           },
           "q"_a, "k"_a, "v"_a, nb::kw_only(), "axes"_a, "softmax_scale"_a.none(), "causal"_a,
           "causal_align"_a.none(), "window_size"_a, "softcap"_a, "bias"_a.none(), "mask"_a.none(),

@@ -5,8 +5,8 @@
 
 namespace ringattn::python {
 
-// One problem of attention as Python hands it in: the arrays it is about stay alive, and where the types
-// allow it their memory is what the engine reads.
+// One attention problem with the arrays that Python passed. It keeps them alive; the engine reads float64 arrays in
+// place.
 struct ProblemArrays {
   Axes axes = Axes::bshd;
   Operand Q, K, V;
@@ -21,15 +21,16 @@ struct ProblemArrays {
   bool has_pairs() const { return bias.view() || mask.view(); }
 };
 
-// The derivatives of the loss by the results; the shapes are checked where they are used.
+// The gradients of the loss with respect to out and lse. Their shapes are checked by the functions that use them.
 struct CotangentOperands {
   Operand dout, dlse;
 
-  // Gives no dout where _dout_ is empty
+  // Throws BadInput if there is a dlse without a dout
   CotangentOperands(const std::optional<Array>& dout, const std::optional<Array>& dlse, Axes axes);
   Cotangents<double> cotangents() const { return {dout.view(), dlse.view()}; }
 };
 
+// Each adds the functions and classes of one source file to the module
 void bind_case(nb::module_& m);
 void bind_attention(nb::module_& m);
 void bind_ring(nb::module_& m);

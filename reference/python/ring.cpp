@@ -3,14 +3,14 @@
 
 #include <sstream>
 
-#include "reference/python/problem_arrays.h"
 #include "reference/python/parse_arguments.h"
+#include "reference/python/problem_arrays.h"
+#include "reference/ring/ring_attention.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/recorder.h"
 #include "reference/trace/summary.h"
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
-#include "reference/ring/ring_attention.h"
 
 namespace ringattn::python {
 
@@ -30,7 +30,7 @@ struct RingResult {
   AttentionOutput<T> forward;
   Gradients<T> backward;
   std::vector<DeviceSummary> devices;
-  std::string trace;  // JSON lines; empty where nobody asked
+  std::string trace;  // JSON lines; empty without trace
 };
 
 TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArguments& call) {
@@ -47,7 +47,7 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   return header;
 }
 
-// Inputs in the arithmetic type of the ring: float64 for float64, else float32
+// The tensors in the arithmetic type of the ring: float64 for float64 inputs, else float32
 template <class T>
 struct ConvertedInputs {
   Tensor<T> Q, K, V, dout, dlse;
@@ -63,7 +63,9 @@ struct ConvertedInputs {
 };
 
 template <class T>
-RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cotangents, const RingArguments& call) {
+RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cotangents,
+                      const RingArguments& call) {
+  // Options
   const Problem<double> given = inputs.problem();
   RingOptions options;
   options.devices = call.devices, options.layout = parse_layout(call.layout);
@@ -71,14 +73,23 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
   options.threads = call.threads, options.overlap = call.overlap;
   if (call.backward) check(given, cotangents);
 
+  // What records the run
   Summary summary(call.devices);
   TraceStore store(call.devices);
   TeeSink sink(call.trace ? std::vector<TraceSink*>{&summary, &store} : std::vector<TraceSink*>{&summary});
   Recorders recorders = make_recorders(sink, call.devices, {});
   options.recorders = &recorders;
 
+  // The run
   const ConvertedInputs<T> converted_inputs(given, cotangents);
-  const Problem<T> problem{converted_inputs.Q, converted_inputs.K, converted_inputs.V, inputs.q_positions, inputs.kv_positions, inputs.scoring, {}, {}};
+  const Problem<T> problem{converted_inputs.Q,
+                           converted_inputs.K,
+                           converted_inputs.V,
+                           inputs.q_positions,
+                           inputs.kv_positions,
+                           inputs.scoring,
+                           {},
+                           {}};
   RingResult<T> result;
   result.forward = ring_attention(problem, options);
   if (call.backward)
@@ -121,9 +132,10 @@ nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
 }
 
 template <class T>
-nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands, const RingArguments& call) {
+nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands,
+                     const RingArguments& call) {
   RingResult<T> result = [&] {
-    const nb::gil_scoped_release others_may_run;
+    const nb::gil_scoped_release gil_released;
     return compute<T>(inputs, operands.cotangents(), call);
   }();
   return to_python(std::move(result), inputs.axes, call.backward);
@@ -134,17 +146,19 @@ nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& opera
 void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
-      [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate, Index threads,
-         bool overlap, bool trace, const std::optional<Array>& dout, const std::optional<Array>& dlse) {
+      [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
+         Index threads, bool overlap, bool trace, const std::optional<Array>& dout,
+         const std::optional<Array>& dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
-        const RingArguments call{parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace,
-                            dout.has_value()};
+        const RingArguments call{
+            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, dout.has_value()};
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
-                                          : run_ring_as<float>(inputs, operands, call);
+                                               : run_ring_as<float>(inputs, operands, call);
       },
       "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
-      "dout"_a.none(), "dlse"_a.none(), "out, lse, the gradients, the figures of each device, the trace");
+      "dout"_a.none(), "dlse"_a.none(),
+      "a dict: out, lse, dq, dk, dv with dout, devices (figures of each device), trace (JSON lines)");
 }
 
 }  // namespace ringattn::python

@@ -26,6 +26,7 @@ BlockPair<T> BackwardKv<T>::pair_with(const Block<T>& resident) const {
 
 template <class T>
 Block<T> BackwardKv<T>::attend(int /*step*/, const Block<T>& resident) {
+  // Start dK and dV of the resident block from 0; dQ continues its sum
   const BlockPair<T> pair = pair_with(resident);
   const QueryCotangents<T> rows{*cotangents_.dO, *cotangents_.lse, *cotangents_.row_term};
   gradients_.dk = zeros_like(pair.K);
@@ -37,6 +38,7 @@ Block<T> BackwardKv<T>::attend(int /*step*/, const Block<T>& resident) {
 
 template <class T>
 void BackwardKv<T>::accept_results(Block<T> results) {
+  // The buffers of contributions now hold the gradients of the own keys and values
   gradients_.dk = std::move(*results.tensors[0]);
   gradients_.dv = std::move(*results.tensors[1]);
 }

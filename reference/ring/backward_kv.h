@@ -6,9 +6,13 @@
 
 namespace ringattn {
 
-// Backward with K and V rotating. Q, dO, lse and row_term stay, and dQ grows beside them. The contribution of this
-// device to (dK, dV) of a resident block follows the block one step behind, is added to those of earlier devices, and
-// returns to the owner after P hops.
+// Backward with K and V rotating. Q, dO, lse and row_term stay, and dQ is summed on this device. With P = exp(S - lse),
+// row_term = dlse - delta and dS = P * (dO V^T + row_term), without soft-cap:
+//
+//   dQ += scale dS K        dK = scale dS^T Q        dV = P^T dO
+//
+// The contribution to (dK, dV) of a resident block is added to those of earlier devices and sent on, one step after the
+// block. After P hops the sum reaches the owner of the block.
 template <class T>
 class BackwardKv : public BackwardProgram<T> {
  public:

@@ -10,6 +10,7 @@ namespace ringattn {
 
 namespace {
 
+// Makes the program of a device for the tensors that rotate
 template <class T>
 std::unique_ptr<BackwardProgram<T>> backward_program(const RingConfig& config, Rotation rotate,
                                                      QueryShard<T> queries, KvShard<T> kv,
@@ -23,36 +24,36 @@ std::unique_ptr<BackwardProgram<T>> backward_program(const RingConfig& config, R
 
 template <class T>
 Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& forward,
-                           const Cotangents<T>& cotangents, const RingOptions& options, Transport<T>& transport) {
+                           const Cotangents<T>& cotangents, const RingOptions& options,
+                           Transport<T>& transport) {
   check(problem, options);
   check(problem, cotangents);
   const RingConfig config = ring_config(problem, options.layout, options.devices);
   const DeviceRange local = transport.local_devices();
 
-  // Each local device takes its shards, with dlse - delta of its rows
+  // dlse - delta of every row, delta = rowsum(dO * O)
   const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
+
+  // Shard: each local device gets a program that holds its rows; a recorded run calls it through a decorator
   std::vector<std::unique_ptr<BackwardProgram<T>>> programs;
+  std::vector<std::unique_ptr<DeviceProgram<T>>> decorators;
+  std::vector<DeviceProgram<T>*> running;
   for (int device = local.begin; device < local.end; ++device) {
     QueryShard<T> queries(problem, options.layout, device, options.devices);
     KvShard<T> kv(problem, options.layout, device, options.devices);
     CotangentShard<T> rows(forward, cotangents, row_terms, queries.rows);
     programs.push_back(
         backward_program(config, options.rotate, std::move(queries), std::move(kv), std::move(rows)));
-  }
-
-  // A recorded run sees the same programs through decorators
-  std::vector<std::unique_ptr<RecordedProgram<T>>> decorators;
-  std::vector<DeviceProgram<T>*> running;
-  for (std::size_t i = 0; i < programs.size(); ++i) {
-    running.push_back(programs[i].get());
+    running.push_back(programs.back().get());
     if (!options.recorders) continue;
-    Recorder& recorder = (*options.recorders)[static_cast<std::size_t>(local.begin) + i];
-    decorators.push_back(std::make_unique<RecordedProgram<T>>(*programs[i], recorder));
+    Recorder& recorder = (*options.recorders)[static_cast<std::size_t>(device)];
+    decorators.push_back(std::make_unique<RecordedProgram<T>>(*programs.back(), recorder));
     running.back() = decorators.back().get();
   }
+
   run_programs(running, options, transport);
 
-  // Rows return to their places in the sequence
+  // Gather: write the rows of each device to their places in the sequence
   Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape)};
   for (const auto& program : programs) {
     scatter_rows(program->gradients().dq, program->query_rows(), result.dq);
@@ -62,8 +63,8 @@ Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& 
   return result;
 }
 
-#define RINGATTN_FOR(T)                                                                                    \
-  template Gradients<T> backward_pass(const Problem<T>&, const AttentionOutput<T>&, const Cotangents<T>&,  \
+#define RINGATTN_FOR(T)                                                                                   \
+  template Gradients<T> backward_pass(const Problem<T>&, const AttentionOutput<T>&, const Cotangents<T>&, \
                                       const RingOptions&, Transport<T>&);
 RINGATTN_FOR(float)
 RINGATTN_FOR(double)

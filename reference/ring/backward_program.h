@@ -6,13 +6,14 @@
 
 namespace ringattn {
 
-// Of the same shape, each head in one piece
+// Zeros of the same shape, each head contiguous
 template <class T>
 Tensor<T> zeros_like(const Tensor<T>& tensor) {
   return Tensor<T>(tensor.shape(), Axes::bhsd);
 }
 
-// What both backward programs offer once the ring is done, and the sum that both take along the ring.
+// The common interface of both backward programs: the gradients of the own rows after the last step, and the sum of
+// gradients that travels along the ring.
 template <class T>
 class BackwardProgram : public DeviceProgram<T> {
  public:
@@ -21,10 +22,11 @@ class BackwardProgram : public DeviceProgram<T> {
   PassDescription description() const override { return description_; }
   BlockWork work_with(const Block<T>& resident) const override { return pair_with(resident).work(); }
 
-  // The queries and keys that meet on this device while it holds _resident_
+  // The queries, keys and values on this device while _resident_ is resident
   virtual BlockPair<T> pair_with(const Block<T>& resident) const = 0;
 
-  // Gradients are summed in the order of the steps: what earlier devices contributed comes first
+  // sum = arrived + own: the contributions of earlier devices come first, so the order of the sum, and with it every
+  // bit, is fixed
   void accumulate(int /*step*/, Block<T>& result, Block<T> arrived) override {
     for (std::size_t i = 0; i < result.tensors.size(); ++i) {
       T* sum = result.tensors[i]->data();
@@ -33,9 +35,9 @@ class BackwardProgram : public DeviceProgram<T> {
     }
   }
 
-  virtual const std::vector<Index>& query_rows() const = 0;  // in the global sequence
+  virtual const std::vector<Index>& query_rows() const = 0;  // positions of the own rows in the sequence
   virtual const std::vector<Index>& kv_rows() const = 0;
-  virtual const Gradients<T>& gradients() const = 0;         // of these rows
+  virtual const Gradients<T>& gradients() const = 0;  // dQ, dK, dV of these rows
 
  private:
   PassDescription description_;

@@ -16,7 +16,8 @@ BackwardQ<T>::BackwardQ(const RingConfig& config, QueryShard<T> queries, KvShard
 
 template <class T>
 Block<T> BackwardQ<T>::own_block() {
-  return {queries_.device, queries_.positions,
+  return {queries_.device,
+          queries_.positions,
           {queries_.Q, cotangents_.dO, cotangents_.lse, cotangents_.row_term}};
 }
 
@@ -28,6 +29,7 @@ BlockPair<T> BackwardQ<T>::pair_with(const Block<T>& resident) const {
 
 template <class T>
 Block<T> BackwardQ<T>::attend(int /*step*/, const Block<T>& resident) {
+  // Start dQ of the resident block from 0; dK and dV continue their sums
   const BlockPair<T> pair = pair_with(resident);
   const QueryCotangents<T> rows{resident[1], resident[2], resident[3]};  // dO, lse, row_term
   gradients_.dq = zeros_like(pair.Q);

@@ -6,8 +6,9 @@
 
 namespace ringattn {
 
-// Backward with Q rotating, and dO, lse and row_term with it. K and V stay, and dK and dV grow beside them. The
-// contribution of this device to dQ follows Q one step behind and returns to the owner after P hops.
+// Backward with Q rotating, and dO, lse and row_term of the same rows with it. K and V stay, and dK and dV are summed
+// on this device (equations in backward_kv.h). The contribution to dQ is added to those of earlier devices and sent on,
+// one step after Q. After P hops the sum reaches the owner of Q.
 template <class T>
 class BackwardQ : public BackwardProgram<T> {
  public:

@@ -6,30 +6,32 @@
 
 namespace ringattn {
 
-// What one device computes with the blocks that pass through it. Forward and backward, with K/V or with Q rotating,
-// are four programs. They differ only in which tensors stay and which travel; the loop that runs them is the same.
+// The arithmetic of one device. There are four programs: forward and backward, each with K/V or with Q rotating. They
+// differ in the tensors that stay and the tensors that travel (table in pass_description.h); the loop and the device
+// that run them are the same.
 template <class T>
 class DeviceProgram {
  public:
   virtual ~DeviceProgram() = default;
 
-  // Names of what travels, and the memory that the pass takes on this device
+  // The names of the tensors that travel, and the memory of the pass on this device
   virtual PassDescription description() const = 0;
 
-  // The block of this device, which travels around the ring
+  // The block that this device owns and that travels around the ring. Called once, before step 0
   virtual Block<T> own_block() = 0;
 
-  // How many pairs of query and key the mask leaves while _resident_ is on this device
+  // The pairs of query and key that the mask allows between the rows of this device and those of _resident_
   virtual BlockWork work_with(const Block<T>& resident) const = 0;
 
-  // Computes with the resident block at a step. Returns this device's contribution to the results of the block's
-  // owner, or an empty block where all results stay on the devices that compute them
+  // Computes with the resident block. Returns the contribution of this device to the results of the block's owner; an
+  // empty block if no results travel
   virtual Block<T> attend(int step, const Block<T>& resident) = 0;
 
-  // result = arrived + result: _arrived_ holds the contributions of the devices that had the block before
+  // result = arrived + result, or their merge: _arrived_ holds the contributions of the devices that had the block
+  // at earlier steps
   virtual void accumulate(int /*step*/, Block<T>& /*result*/, Block<T> /*arrived*/) {}
 
-  // Takes the results for the own block, to which all devices have contributed
+  // Takes the complete results for the own block. Called once, after the last step
   virtual void accept_results(Block<T> /*results*/) {}
 };
 

@@ -14,6 +14,7 @@ ForwardKv<T>::ForwardKv(const RingConfig& config, QueryShard<T> queries, KvShard
 
 template <class T>
 Block<T> ForwardKv<T>::own_block() {
+  // K and V move into the block: the pass holds no second copy of them
   return {kv_.device, kv_.positions, {std::move(kv_.K), std::move(kv_.V)}};
 }
 
@@ -25,6 +26,7 @@ BlockPair<T> ForwardKv<T>::pair_with(const Block<T>& resident) const {
 
 template <class T>
 Block<T> ForwardKv<T>::attend(int /*step*/, const Block<T>& resident) {
+  // Absorb the block into the state of each head; ringattn::attend does so tile by tile
   const BlockPair<T> pair = pair_with(resident);
   for (Index b = 0; b < pair.Q.shape().B; ++b)
     for (Index h = 0; h < pair.Q.shape().H; ++h) ringattn::attend(pair, b, h, state_, scratch_);

@@ -5,8 +5,12 @@
 
 namespace ringattn {
 
-// Forward with K and V rotating (Ring Attention, arXiv:2310.01889, Algorithm 1). Q and the softmax state of its rows
-// stay; the state absorbs each block of keys and values while the block is resident. No results travel.
+// Forward with K and V rotating (Ring Attention, arXiv:2310.01889, Algorithm 1). Q and the softmax state (m, l, O) of
+// its rows stay. The state absorbs each block of keys and values while the block is resident:
+//
+//   m' = max(m, rowmax(S))   l' = exp(m - m') l + rowsum(exp(S - m'))   O' = exp(m - m') O + exp(S - m') V
+//
+// No results travel.
 template <class T>
 class ForwardKv : public ForwardProgram<T> {
  public:
@@ -23,7 +27,7 @@ class ForwardKv : public ForwardProgram<T> {
   const RingConfig& config_;
   QueryShard<T> queries_;
   KvShard<T> kv_;
-  SoftmaxState<T> state_;
+  SoftmaxState<T> state_;  // of the own queries
   ScoreTile<T> scratch_;
 };
 

@@ -5,7 +5,8 @@
 
 namespace ringattn {
 
-// What both forward programs offer: the pair of blocks that meet at a step, and the state once the ring is done.
+// The common interface of both forward programs: the pair of blocks at a step, and the softmax state of the own rows
+// after the last step.
 template <class T>
 class ForwardProgram : public DeviceProgram<T> {
  public:
@@ -14,11 +15,11 @@ class ForwardProgram : public DeviceProgram<T> {
   PassDescription description() const override { return description_; }
   BlockWork work_with(const Block<T>& resident) const override { return pair_with(resident).work(); }
 
-  // The queries and keys that meet on this device while it holds _resident_
+  // The queries, keys and values on this device while _resident_ is resident
   virtual BlockPair<T> pair_with(const Block<T>& resident) const = 0;
 
-  virtual const std::vector<Index>& rows() const = 0;  // of the queries, in the global sequence
-  virtual const SoftmaxState<T>& state() const = 0;    // of these rows
+  virtual const std::vector<Index>& rows() const = 0;  // positions of the own queries in the sequence
+  virtual const SoftmaxState<T>& state() const = 0;    // (m, l, O) of these rows
 
  private:
   PassDescription description_;

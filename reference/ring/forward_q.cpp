@@ -6,9 +6,11 @@ namespace ringattn {
 
 namespace {
 
+// A state travels as a block of three tensors: m, l, O
 template <class T>
 Block<T> to_block(int owner, SoftmaxState<T> state) {
-  return {owner, nullptr, {shared(std::move(state.m)), shared(std::move(state.l)), shared(std::move(state.O))}};
+  return {
+      owner, nullptr, {shared(std::move(state.m)), shared(std::move(state.l)), shared(std::move(state.O))}};
 }
 
 template <class T>
@@ -42,6 +44,7 @@ BlockPair<T> ForwardQ<T>::pair_with(const Block<T>& resident) const {
 
 template <class T>
 Block<T> ForwardQ<T>::attend(int /*step*/, const Block<T>& resident) {
+  // Start from the neutral state: the contributions of earlier devices are merged in accumulate
   const BlockPair<T> pair = pair_with(resident);
   SoftmaxState<T> state(config_.out_of(pair.Q.shape().S));
   for (Index b = 0; b < pair.Q.shape().B; ++b)
@@ -51,6 +54,7 @@ Block<T> ForwardQ<T>::attend(int /*step*/, const Block<T>& resident) {
 
 template <class T>
 void ForwardQ<T>::accumulate(int /*step*/, Block<T>& result, Block<T> arrived) {
+  // Merge in the order of the steps, so that every bit is fixed: the arrived state comes first
   const int owner = result.owner;
   SoftmaxState<T> state = to_state(std::move(arrived));
   state.merge(to_state(std::move(result)));

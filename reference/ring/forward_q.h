@@ -6,8 +6,12 @@
 namespace ringattn {
 
 // Forward with Q rotating (pass-Q, Context Parallelism for Scalable Million-Token Inference, arXiv:2411.01783). K and V
-// stay. The state (m, l, O) that a resident Q gathers here is merged with what Q gathered on earlier devices, follows Q
-// one step behind, and returns to the owner of Q after P hops.
+// stay. At each step the resident queries attend to the own keys from the neutral state (-inf, 0, 0). The resulting
+// (m, l, O) is merged with the one that arrives from the previous device,
+//
+//   m = max(m1, m2)   l = exp(m1 - m) l1 + exp(m2 - m) l2   O = exp(m1 - m) O1 + exp(m2 - m) O2
+//
+// and sent on, one step after the queries. After P hops it reaches the owner of the queries.
 template <class T>
 class ForwardQ : public ForwardProgram<T> {
  public:
@@ -26,7 +30,7 @@ class ForwardQ : public ForwardProgram<T> {
   const RingConfig& config_;
   QueryShard<T> queries_;
   KvShard<T> kv_;
-  SoftmaxState<T> state_;  // of the own queries, once it has returned
+  SoftmaxState<T> state_;  // of the own queries, after accept_results
   ScoreTile<T> scratch_;
 };
 

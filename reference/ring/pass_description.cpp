@@ -8,10 +8,10 @@ namespace ringattn {
 
 namespace {
 
-// Bytes of the tensors of a device
+// Bytes of the tensors for a number of query rows and key rows.
 struct TensorBytes {
   Index Q, K, V, O;
-  Index row;  // one number for each query and head: m, l, lse, row_term
+  Index row;  // one number for each query row and head: m, l, lse or row_term
   Index q_positions, kv_positions;
 };
 
@@ -27,14 +27,13 @@ TensorBytes bytes_of(const RingConfig& c, Index queries, Index keys) {
           .kv_positions = keys * c.kv_position_bytes};
 }
 
-// Bytes of the largest blocks, for which each buffer of the ring has room
+// Bytes of the largest shards: each buffer for a travelling block must hold any of them
 template <class T>
 TensorBytes largest(const RingConfig& config) {
   return bytes_of<T>(config, config.q_rows, config.kv_rows);
 }
 
-// Bytes of _tiles_ score tiles at their largest, for blocks of these lengths; each row of a tile begins at a multiple
-// of 64 bytes
+// Bytes of _tiles_ score tiles for blocks of these lengths. Each row of a tile is padded to a multiple of 64 bytes
 template <class T>
 Index tile_bytes(Index queries, Index keys, int tiles) {
   constexpr Index step = 64 / sizeof(T);
@@ -57,9 +56,8 @@ template <class T>
 PassDescription describe_forward_kv(const RingConfig& config, Index queries, Index keys) {
   const TensorBytes own = bytes_of<T>(config, queries, keys), most = largest<T>(config);
   PassDescription pass{"forward", "K V", "", {}};
-  pass.allocations = {{"Q", own.Q},
-                      {"m l O", 2 * own.row + own.O},
-                      {"S tile", tile_bytes<T>(queries, config.kv_rows, 1)}};
+  pass.allocations = {
+      {"Q", own.Q}, {"m l O", 2 * own.row + own.O}, {"S tile", tile_bytes<T>(queries, config.kv_rows, 1)}};
   add_block_buffers(pass, config.devices, most.K + most.V + most.kv_positions);
   return pass;
 }
@@ -78,8 +76,9 @@ template <class T>
 PassDescription describe_backward_kv(const RingConfig& config, Index queries, Index keys) {
   const TensorBytes own = bytes_of<T>(config, queries, keys), most = largest<T>(config);
   PassDescription pass{"backward", "K V", "dK dV", {}};
-  pass.allocations = {{"K", own.K},   {"V", own.V},         {"Q", own.Q},
-                      {"dO", own.O},  {"dQ", own.Q},        {"lse", own.row},
+  pass.allocations = {{"K", own.K},          {"V", own.V},
+                      {"Q", own.Q},          {"dO", own.O},
+                      {"dQ", own.Q},         {"lse", own.row},
                       {"row_term", own.row}, {"P dS tiles", tile_bytes<T>(queries, config.kv_rows, 2)}};
   add_block_buffers(pass, config.devices, most.K + most.V + most.kv_positions);
   add_result_buffers(pass, most.K + most.V);
@@ -101,10 +100,10 @@ PassDescription describe_backward_q(const RingConfig& config, Index queries, Ind
   return pass;
 }
 
-#define RINGATTN_FOR(T)                                                                 \
-  template PassDescription describe_forward_kv<T>(const RingConfig&, Index, Index);     \
-  template PassDescription describe_forward_q<T>(const RingConfig&, Index, Index);      \
-  template PassDescription describe_backward_kv<T>(const RingConfig&, Index, Index);    \
+#define RINGATTN_FOR(T)                                                              \
+  template PassDescription describe_forward_kv<T>(const RingConfig&, Index, Index);  \
+  template PassDescription describe_forward_q<T>(const RingConfig&, Index, Index);   \
+  template PassDescription describe_backward_kv<T>(const RingConfig&, Index, Index); \
   template PassDescription describe_backward_q<T>(const RingConfig&, Index, Index);
 RINGATTN_FOR(float)
 RINGATTN_FOR(double)

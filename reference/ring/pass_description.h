@@ -8,22 +8,23 @@
 
 namespace ringattn {
 
-// Names and bytes of the buffers that a device holds from the begin to the end of a pass.
+// Names and bytes of the buffers that a device holds from the beginning to the end of a pass.
 using Allocations = std::vector<std::pair<std::string_view, Index>>;
 
-// The names of what travels in a pass, and the memory that the pass takes on one device. Names are static text.
+// The names of the tensors that travel in a pass, and the memory of the pass on one device. All names are string
+// literals.
 struct PassDescription {
   std::string_view pass;     // "forward" or "backward"
-  std::string_view blocks;   // travel ahead, for example "K V"
-  std::string_view results;  // follow one step behind; empty: all results stay
+  std::string_view blocks;   // the tensors of a block, for example "K V"
+  std::string_view results;  // the tensors of its results; empty: no results travel
   Allocations allocations;
 };
 
-// The four passes, for a device with _queries_ query rows and _keys_ keys. At a fixed number of rows per device no
-// size grows with the number of devices.
+// The four passes, for a device with _queries_ query rows and _keys_ key rows. With a fixed number of rows per device
+// no size depends on the number of devices.
 //
-//                           stays                        travels ahead       follows
-//   forward,  K/V rotates   Q, m l O                     K V                 -
+//                           stays                        block               results, one step later
+//   forward,  K/V rotates   Q, m l O                     K V                 none
 //   forward,  Q rotates     K V                          Q                   m l O
 //   backward, K/V rotates   K V, Q dO lse row_term, dQ   K V                 dK dV
 //   backward, Q rotates     K V, dK dV                   Q dO lse row_term   dQ
@@ -36,10 +37,10 @@ PassDescription describe_backward_kv(const RingConfig& config, Index queries, In
 template <class T>
 PassDescription describe_backward_q(const RingConfig& config, Index queries, Index keys);
 
-// Room for the resident block and for the one that arrives; a ring of one device receives nothing
+// Adds two buffers of _bytes_: the resident block and the block that arrives. A ring of one device needs only the first
 void add_block_buffers(PassDescription& pass, int devices, Index bytes);
 
-// Room for the result that is computed and for the one that arrives
+// Adds two buffers of _bytes_: the results that are computed and the results that arrive
 void add_result_buffers(PassDescription& pass, Index bytes);
 
 }  // namespace ringattn

@@ -4,12 +4,13 @@ namespace ringattn {
 
 namespace {
 
+// The state on a device
 template <class T>
 StateView<T> view(const SoftmaxState<T>& state) {
   return {state.m, state.l, state.O};
 }
 
-// (m, l, O) that travel as a block
+// The state that travels as a block of m, l and O
 template <class T>
 StateView<T> view(const Block<T>& block) {
   return {block[0], block[1], block[2]};
@@ -39,6 +40,7 @@ RowRecorder<T> RecordedForwardQ<T>::rows_of(int owner) const {
 
 template <class T>
 void RecordedForwardQ<T>::before_attend(int step, const Block<T>& resident) {
+  // Only step 0 updates a state in attend; later steps update it in accumulate
   rows_ = {};
   if (step > 0 || traced_.none()) return;
   rows_ = rows_of(resident.owner);

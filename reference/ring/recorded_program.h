@@ -5,10 +5,11 @@
 
 namespace ringattn {
 
-// Decorators of programs that record what is computed: the pair of blocks at each step, the results that are
-// accumulated and, for traced rows, their state before and after. A run without recorders has none of them.
+// Decorators that record the run of a program: the block at each step, the results that are accumulated and, for the
+// traced rows, the state before and after. The programs themselves record nothing, and a run without recorders uses no
+// decorator.
 
-// Any pass, without rows.
+// Records the blocks and results of any program; no rows.
 template <class T>
 class RecordedProgram : public DeviceProgram<T> {
  public:
@@ -22,7 +23,7 @@ class RecordedProgram : public DeviceProgram<T> {
   void accept_results(Block<T> results) override { program_.accept_results(std::move(results)); }
 
  protected:
-  // Called right before and right after the program computes
+  // Hooks for subclasses, called right before and after the program computes
   virtual void before_attend(int /*step*/, const Block<T>& /*resident*/) {}
   virtual void after_attend(int /*step*/, const Block<T>& /*resident*/, const Block<T>& /*result*/) {}
   virtual void before_accumulate(const Block<T>& /*result*/, const Block<T>& /*arrived*/) {}
@@ -35,7 +36,7 @@ class RecordedProgram : public DeviceProgram<T> {
   Recorder& recorder_;
 };
 
-// Forward with K and V rotating: the rows of the own queries, at every block that their state absorbs.
+// Forward with K and V rotating: also records the own query rows each time their state absorbs a block.
 template <class T>
 class RecordedForwardKv : public RecordedProgram<T> {
  public:
@@ -51,8 +52,8 @@ class RecordedForwardKv : public RecordedProgram<T> {
   RowRecorder<T> rows_;
 };
 
-// Forward with Q rotating: the rows of the resident queries. At step 0 their state absorbs the own keys; at later
-// steps the state that arrives is merged with the one that was computed here.
+// Forward with Q rotating: also records the resident query rows. At step 0 their state absorbs the own keys; at later
+// steps the arrived state is merged with the state computed on this device.
 template <class T>
 class RecordedForwardQ : public RecordedProgram<T> {
  public:
@@ -71,13 +72,14 @@ class RecordedForwardQ : public RecordedProgram<T> {
   void after_accumulate(int step, const Block<T>& result) override;
 
  private:
+  // A recorder for the traced rows among the queries of _owner_
   RowRecorder<T> rows_of(int owner) const;
 
   ForwardProgram<T>& forward_;
   const RingConfig& config_;
   const TracedRows& traced_;
   int device_;
-  RowRecorder<T> rows_;
+  RowRecorder<T> rows_;  // of the resident queries; without rows between two updates
 };
 
 // ---- Any pass --------------------------------------------------------------------

@@ -15,17 +15,20 @@ InProcessTransport<T> in_process(const RingOptions& o, const LinkDecorator<T>& d
   return {o.devices, o.threads, o.exchange, decorate};
 }
 
-// The program of a device, by what rotates
+// Makes the program of a device for the tensors that rotate
 template <class T>
 ForwardFactory<T> forward_program(Rotation rotate) {
   return [rotate](const RingConfig& config, QueryShard<T> queries,
                   KvShard<T> kv) -> std::unique_ptr<ForwardProgram<T>> {
-    if (rotate == Rotation::kv) return std::make_unique<ForwardKv<T>>(config, std::move(queries), std::move(kv));
+    if (rotate == Rotation::kv)
+      return std::make_unique<ForwardKv<T>>(config, std::move(queries), std::move(kv));
     return std::make_unique<ForwardQ<T>>(config, std::move(queries), std::move(kv));
   };
 }
 
 }  // namespace
+
+// ---- Forward ------------------------------------------------------------------------
 
 template <class T>
 AttentionOutput<T> ring_attention(const Problem<T>& problem, const RingOptions& options,
@@ -35,9 +38,12 @@ AttentionOutput<T> ring_attention(const Problem<T>& problem, const RingOptions& 
 }
 
 template <class T>
-AttentionOutput<T> ring_attention(const Problem<T>& problem, const RingOptions& options, Transport<T>& transport) {
+AttentionOutput<T> ring_attention(const Problem<T>& problem, const RingOptions& options,
+                                  Transport<T>& transport) {
   return forward_pass<T>(problem, options, transport, forward_program<T>(options.rotate));
 }
+
+// ---- Backward -----------------------------------------------------------------------
 
 template <class T>
 Gradients<T> ring_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
@@ -54,13 +60,15 @@ Gradients<T> ring_attention_vjp(const Problem<T>& problem, const AttentionOutput
   return backward_pass<T>(problem, forward, cotangents, options, transport);
 }
 
-#define RINGATTN_FOR(T)                                                                                          \
-  template AttentionOutput<T> ring_attention(const Problem<T>&, const RingOptions&, const LinkDecorator<T>&);    \
-  template AttentionOutput<T> ring_attention(const Problem<T>&, const RingOptions&, Transport<T>&);              \
-  template Gradients<T> ring_attention_vjp(const Problem<T>&, const AttentionOutput<T>&, const Cotangents<T>&,   \
-                                           const RingOptions&, const LinkDecorator<T>&);                         \
-  template Gradients<T> ring_attention_vjp(const Problem<T>&, const AttentionOutput<T>&, const Cotangents<T>&,   \
-                                           const RingOptions&, Transport<T>&);
+#define RINGATTN_FOR(T)                                                                             \
+  template AttentionOutput<T> ring_attention(const Problem<T>&, const RingOptions&,                 \
+                                             const LinkDecorator<T>&);                              \
+  template AttentionOutput<T> ring_attention(const Problem<T>&, const RingOptions&, Transport<T>&); \
+  template Gradients<T> ring_attention_vjp(const Problem<T>&, const AttentionOutput<T>&,            \
+                                           const Cotangents<T>&, const RingOptions&,                \
+                                           const LinkDecorator<T>&);                                \
+  template Gradients<T> ring_attention_vjp(const Problem<T>&, const AttentionOutput<T>&,            \
+                                           const Cotangents<T>&, const RingOptions&, Transport<T>&);
 RINGATTN_FOR(float)
 RINGATTN_FOR(double)
 #undef RINGATTN_FOR

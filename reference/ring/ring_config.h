@@ -5,18 +5,20 @@
 
 namespace ringattn {
 
-// What all devices of a ring must know alike: the problem as a whole, and how it is sharded.
+// The values on which all devices of a ring agree: the shapes of the whole problem, and how it is sharded.
 struct RingConfig {
   Scoring scoring;
   Layout layout = Layout::contiguous;
   int devices = 1;
-  Shape q, k, v;                                         // of the whole tensors
-  Index q_rows = 0, kv_rows = 0;                         // of the largest shards
-  Index q_position_bytes = 0, kv_position_bytes = 0;     // of one row; positions travel with their rows
+  Shape q, k, v;                                      // of the whole tensors, (B, S, H, D)
+  Index q_rows = 0, kv_rows = 0;                      // of the largest shard
+  Index q_position_bytes = 0, kv_position_bytes = 0;  // of one row, all sequences; positions travel
 
+  // (B, queries, Hq, Dv): the output for a number of query rows
   Shape out_of(Index queries) const { return {q.B, queries, q.H, v.D}; }
 };
 
+// The configuration of _problem_ on _devices_ devices
 template <class T>
 RingConfig ring_config(const Problem<T>& problem, Layout layout, int devices) {
   const auto position_bytes = [](const RowPositions& positions) {

@@ -1,9 +1,9 @@
 #include "reference/ring/row_recorder.h"
-#include "reference/definition/minus_infinity.h"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -21,6 +21,7 @@ RowRecorder<T>::RowRecorder(const TracedRows& traced_rows, const std::vector<Ind
 
 namespace {
 
+// O of one row and head, in float64
 template <class T>
 std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
   std::vector<double> numbers;
@@ -28,8 +29,11 @@ std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
   return numbers;
 }
 
-// The scores of a row against a block of keys as they are defined, summed in float64: what the tiles hold, to
-// rounding
+// Appends the scores of a row with a block of keys, computed in float64 from the definition:
+//
+//   S = scale q . k, with a soft-cap cap tanh(scale q . k / cap); -inf if the mask hides the key
+//
+// They do not come from the tiles that the state absorbs, so that the checker compares two independent results
 template <class T>
 void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowUpdate& update) {
   const auto q = pair.Q.head(b, h).row(row);
@@ -54,6 +58,7 @@ void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowUpdate
 
 template <class T>
 void RowRecorder<T>::before(const StateView<T>& state) {
+  // One update for each traced row, sequence and head, in the order in which after() emits them
   updates_.clear();
   for (const Row& row : rows_)
     for (Index b = 0; b < state.O.shape().B; ++b)

@@ -1,10 +1,10 @@
-// Laws of failure: if one device fails all stop, the first error is reported, and nothing hangs.
+// Tests of failure: if one device fails, all stop, the first error is reported, and no run hangs.
 
 #include <doctest/doctest.h>
 
 #include "tests/support/counting_program.h"
-#include "tests/support/ring_run.h"
 #include "tests/support/error_message.h"
+#include "tests/support/ring_run.h"
 #include "tests/support/test_links.h"
 #include "tests/support/trials.h"
 
@@ -12,15 +12,15 @@ using namespace ringattn;
 
 namespace {
 
-// Throws before the verb number _verb_ of _device_
+// A link that throws before call number _call_ of _device_
 template <class T>
-LinkDecorator<T> failing(int device, int verb) {
-  return before_each_call<T>([=, verbs = 0](int caller) mutable {
-    if (caller == device && verbs++ == verb) throw std::runtime_error("the cable broke");
+LinkDecorator<T> failing(int device, int call) {
+  return before_each_call<T>([=, calls = 0](int caller) mutable {
+    if (caller == device && calls++ == call) throw std::runtime_error("the cable broke");
   });
 }
 
-// Threads, lockstep, and something in between
+// Calls check(devices, options) for one thread per device, lockstep, and two threads
 template <class Check>
 void for_many_rings(int most_devices, Check check) {
   for (int devices = 1; devices <= most_devices; ++devices)
@@ -35,8 +35,7 @@ void for_many_rings(int most_devices, Check check) {
       }
 }
 
-// Calls body(device) for all devices of a ring, on a thread each or on one for all, and gives what ended the
-// run
+// Calls body(local devices, first device) on each thread of a ring, and returns the error of the run
 template <class Body>
 std::string run_devices(int devices, int threads, Body body) {
   RunMonitor monitor(devices, threads);
@@ -68,7 +67,7 @@ TEST_CASE("a device that fails at any step stops all, and its error is reported"
           const std::string broken =
               "device " + std::to_string(device) + " broke at step " + std::to_string(step);
           std::vector<CountingProgram> programs = counting_programs(devices, has_results);
-          programs[static_cast<std::size_t>(device)].before_use = [&](int now) {
+          programs[static_cast<std::size_t>(device)].before_attend = [&](int now) {
             if (now == step) throw std::runtime_error(broken);
           };
           CHECK(error_message([&] { run_counting_programs(programs, how); }) == broken);
@@ -76,21 +75,20 @@ TEST_CASE("a device that fails at any step stops all, and its error is reported"
   });
 }
 
-TEST_CASE("a link that fails at any verb of any device stops all, and its error is reported") {
+TEST_CASE("a link that fails at any call of any device stops all, and its error is reported") {
   for_many_rings(4, [](int devices, const RingOptions& how) {
-    // Each hop takes a reserve, a send and a receive: P - 1 hops ahead, P behind
-    const int verbs = 3 * (devices - 1) + 3 * devices;
+    // A hop takes a reserve, a send and a receive: P - 1 hops of the block, P hops of its result
+    const int calls = 3 * (devices - 1) + 3 * devices;
     for (int device = 0; device < devices; ++device)
-      for (int verb = 0; verb <= verbs; ++verb) {
+      for (int call = 0; call <= calls; ++call) {
         std::vector<CountingProgram> programs = counting_programs(devices, true);
-        CHECK(error_message([&] { run_counting_programs(programs, how, failing<double>(device, verb)); }) ==
-              (verb < verbs ? "the cable broke" : ""));
+        CHECK(error_message([&] { run_counting_programs(programs, how, failing<double>(device, call)); }) ==
+              (call < calls ? "the cable broke" : ""));
       }
   });
 }
 
-TEST_CASE(
-    "ring attention passes on the error of its link, forward and backward, and works again afterwards") {
+TEST_CASE("ring attention throws the error of its link, forward and backward, and the next run succeeds") {
   Random random(1);
   for (int n = 0; n < trials(50); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -107,7 +105,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("if several fail, the first error is the one reported") {
+TEST_CASE("if several devices fail, the first error is reported") {
   RunMonitor monitor(2, 2);
   monitor.fail(std::make_exception_ptr(std::runtime_error("first")));
   monitor.fail(std::make_exception_ptr(std::runtime_error("second")));
@@ -116,7 +114,7 @@ TEST_CASE("if several fail, the first error is the one reported") {
   for_many_rings(5, [](int devices, const RingOptions& how) {
     std::vector<CountingProgram> programs = counting_programs(devices, true);
     for (CountingProgram& program : programs)
-      program.before_use = [](int step) {
+      program.before_attend = [](int step) {
         if (step == 0) throw std::runtime_error("all at once");
       };
     CHECK(error_message([&] { run_counting_programs(programs, how); }) == "all at once");
@@ -133,16 +131,16 @@ TEST_CASE("after a failure every wait ends at once") {
   CHECK_THROWS_AS(monitor.wait_until(lock, 0, WallClock::now() + std::chrono::seconds(60)), RunStopped);
 }
 
-TEST_CASE("anything may be thrown") {
+TEST_CASE("an exception of any type is rethrown") {
   RunMonitor monitor(3, 3);
   CHECK_THROWS_AS(run_on_threads(3, 3, monitor,
-                        [](int first, int) {
-                          if (first == 1) throw 42;
-                        }),
+                                 [](int first, int) {
+                                   if (first == 1) throw 42;
+                                 }),
                   int);
 }
 
-TEST_CASE("all devices receive before they send: a deadlock, and a sentence says who waits for whom") {
+TEST_CASE("if all devices receive before they send, a deadlock is reported with the waits of the devices") {
   for (int devices = 2; devices <= 6; ++devices)
     for (int threads : {1, 2, devices}) {
       const std::string found = run_devices(devices, threads, [](Devices& local, int) {
@@ -154,7 +152,7 @@ TEST_CASE("all devices receive before they send: a deadlock, and a sentence says
     }
 }
 
-TEST_CASE("a device sends twice before anybody receives: a deadlock") {
+TEST_CASE("if all devices send twice before they receive, a deadlock is reported") {
   for (int threads : {1, 3}) {
     const std::string found = run_devices(3, threads, [](Devices& local, int) {
       for (int twice = 0; twice < 2; ++twice)
@@ -164,7 +162,7 @@ TEST_CASE("a device sends twice before anybody receives: a deadlock") {
   }
 }
 
-TEST_CASE("a device that goes away leaves a deadlock behind, not a hang") {
+TEST_CASE("if a device leaves the run early, a deadlock is reported") {
   const std::string found = run_devices(3, 3, [](Devices& local, int first) {
     if (first != 1) run_ring(std::span<Device<double>>(local), 3, true);
   });

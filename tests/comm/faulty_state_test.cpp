@@ -1,5 +1,5 @@
-// Laws of devices that make a mistake with the state of their rows: the result is wrong as the mistake has
-// it, and the trace shows the wrong states.
+// Tests of faults of the softmax state: each makes the result wrong in its own way, and the trace shows the wrong
+// states.
 
 #include <doctest/doctest.h>
 
@@ -7,9 +7,9 @@
 
 #include "reference/faults/faulty_state.h"
 #include "tests/support/comparison_helpers.h"
+#include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
 #include "tests/support/ring_run.h"
-#include "tests/support/error_message.h"
 #include "tests/support/traced_run.h"
 #include "tests/support/trials.h"
 
@@ -45,7 +45,7 @@ bool all_finite(const Tensor<T>& tensor) {
 
 }  // namespace
 
-TEST_CASE("without rescaling the result is wrong, and the checker names the first row whose maximum grew") {
+TEST_CASE("without rescaling the result is wrong, and the checker reports the first row whose maximum grew") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const RandomProblem<double> drawn = small_problem(seed);
     CHECK(worst_error(attended(drawn, StateFault::no_rescale), GroundTruth(drawn)) > 1e-3);
@@ -54,7 +54,7 @@ TEST_CASE("without rescaling the result is wrong, and the checker names the firs
   }
 }
 
-TEST_CASE("without rescaling nothing is wrong as long as the maximum never grows") {
+TEST_CASE("without rescaling the result is right if no maximum ever grows") {
   RandomProblem<double> drawn = small_problem();
   std::fill_n(drawn.Q.data(), drawn.Q.size(), 0);  // all scores are 0
   const TracedRun<double> run(drawn, four_devices(), StateFault::no_rescale);
@@ -62,7 +62,7 @@ TEST_CASE("without rescaling nothing is wrong as long as the maximum never grows
   CHECK(worst_error(run.forward, GroundTruth(drawn)) < 1e-14);
 }
 
-TEST_CASE("without the maximum small scores do no harm, and in float32 a score of 89 is too large") {
+TEST_CASE("without the maximum small scores are exact, and in float32 a score of 89 overflows") {
   const RandomProblem<double> drawn = small_problem();
   CHECK(worst_error(attended(drawn, StateFault::no_maximum), GroundTruth(drawn)) < 1e-13);
 
@@ -85,12 +85,11 @@ TEST_CASE("without the maximum the trace shows that m stays 0") {
   CHECK(contains(run.first_violation(), "has m 0; the largest score so far is"));
 }
 
-TEST_CASE("a row is NaN from the first block on that is wholly hidden from it, and right without one") {
+TEST_CASE("exp(-inf - (-inf)) makes a row NaN if and only if a whole block is masked for it") {
   RandomProblem<double> drawn = small_problem();
   CHECK(worst_error(attended(drawn, StateFault::masked_row_nan), GroundTruth(drawn)) < 1e-13);
 
-  // Four keys a block: the last four queries see all blocks, the others do not see the blocks behind their
-  // own
+  // Blocks of four keys: only the last four queries attend to all blocks
   drawn.scoring.mask.causal = true;
   const AttentionOutput<double> found = attended(drawn, StateFault::masked_row_nan);
   for (Index row = 0; row < 16; ++row) CHECK(std::isnan(found.out(0, row, 1, 2)) == (row < 12));
@@ -98,14 +97,15 @@ TEST_CASE("a row is NaN from the first block on that is wholly hidden from it, a
   CHECK(contains(run.first_violation(), "ends with an invalid softmax state"));
 }
 
-TEST_CASE("states kept in bfloat16 are wrong by about its rounding, the more the more blocks there are") {
+TEST_CASE("the error of states kept in bfloat16 is about its rounding, and grows with the number of blocks") {
   double errors[2] = {0, 0};
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const RandomProblem<double> drawn = small_problem(seed);
     for (int many : {0, 1}) {
       RingOptions options = four_devices();
       options.devices = many ? 16 : 2;
-      const AttentionOutput<double> found = ring_attention_with<double>(StateFault::partials_bf16, drawn.problem(), options);
+      const AttentionOutput<double> found =
+          ring_attention_with<double>(StateFault::partials_bf16, drawn.problem(), options);
       const double error = worst_error(found, GroundTruth(drawn));
       CHECK(error > 1e-5);
       CHECK(error < 0.05);
@@ -115,7 +115,7 @@ TEST_CASE("states kept in bfloat16 are wrong by about its rounding, the more the
   CHECK(errors[1] > errors[0]);
 }
 
-TEST_CASE("whatever the mistake and the problem, a faulty run ends, on threads as in lockstep") {
+TEST_CASE("a run with any fault of the state ends, with the same bits on threads and in lockstep") {
   Random random(5);
   for (int n = 0; n < trials(100); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -131,12 +131,11 @@ TEST_CASE("whatever the mistake and the problem, a faulty run ends, on threads a
   }
 }
 
-TEST_CASE("a state has a fault only where K and V rotate") {
+TEST_CASE("a fault of the state requires that K and V rotate") {
   RingOptions options = four_devices();
   options.rotate = Rotation::q;
   const RandomProblem<double> drawn = small_problem();
-  check_message(bad_input_message([&] {
-         ring_attention_with<double>(StateFault::no_rescale, drawn.problem(), options);
-       }),
-       "where K and V rotate; found Q rotating");
+  check_message(bad_input_message(
+                    [&] { ring_attention_with<double>(StateFault::no_rescale, drawn.problem(), options); }),
+                "requires that K and V rotate; found Q rotating");
 }

@@ -1,5 +1,5 @@
-// Laws of links with a temper: a throttle and a gate change when things happen and never what is computed; a
-// fault changes the result, and never ends in a crash or a hang.
+// Tests of link decorators: a throttle and a gate change the timing of a run and not its result; a fault changes the
+// result and never causes a crash or a hang.
 
 #include <doctest/doctest.h>
 
@@ -7,12 +7,12 @@
 #include <atomic>
 #include <future>
 
-#include "reference/faults/faulty_link.h"
 #include "reference/comm/decorators/step_gate.h"
 #include "reference/comm/decorators/throttled_link.h"
+#include "reference/faults/faulty_link.h"
 #include "tests/support/comparison_helpers.h"
-#include "tests/support/ring_run.h"
 #include "tests/support/error_message.h"
+#include "tests/support/ring_run.h"
 #include "tests/support/test_links.h"
 #include "tests/support/trials.h"
 
@@ -24,7 +24,7 @@ using Milliseconds = std::chrono::milliseconds;
 
 constexpr CostModel late(double milliseconds) { return {.link_latency_us = 1e3 * milliseconds}; }
 
-// 24 queries and keys on 4 devices
+// 24 queries and 24 keys
 RandomProblem<double> small_problem() {
   Random random(1);
   return normal_problem(random, {.Sq = 24, .Skv = 24, .D = 4, .Dv = 3});
@@ -59,7 +59,7 @@ WallClock::duration duration_of(Run run) {
 
 // ---- ThrottledLink ---------------------------------------------------------------
 
-TEST_CASE("a slow link changes no bit") {
+TEST_CASE("a slow link does not change a bit of the result") {
   Random random(2);
   for (int n = 0; n < trials(30); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -70,7 +70,7 @@ TEST_CASE("a slow link changes no bit") {
   }
 }
 
-TEST_CASE("messages are late by the latency, and by their bytes over the bandwidth") {
+TEST_CASE("a message takes the latency plus its bytes over the bandwidth") {
   const RandomProblem<double> drawn = small_problem();
   const std::int64_t bytes = (drawn.K.bytes() + drawn.V.bytes()) / 4;
   const CostModel narrow{.link_gbps = 8.0 * static_cast<double>(bytes) / 10e6};
@@ -83,9 +83,9 @@ TEST_CASE("messages are late by the latency, and by their bytes over the bandwid
     }
 }
 
-TEST_CASE("the speed of a link can be changed while a run is under way") {
+TEST_CASE("the speed of a link can be changed during a run") {
   const RandomProblem<double> drawn = small_problem();
-  // All links change when device 0 is about to use its link for the first time, in lockstep before any other
+  // In lockstep device 0 is the first to use its link: change the speed of all links then
   const auto changing = [](const CostModel& before, const CostModel& after) -> LinkDecorator<double> {
     return [=](Link<double>& inner, RunMonitor& monitor) {
       const auto throttle = std::make_shared<ThrottledLink<double>>(inner, monitor, 4, before);
@@ -101,13 +101,13 @@ TEST_CASE("the speed of a link can be changed while a run is under way") {
   CHECK(run(changing(late(60'000), late(0))) < Milliseconds(60'000));
 }
 
-TEST_CASE("a failure ends the wait for a late message, and senders never wait for it") {
+TEST_CASE("a failure ends the wait for a delayed message, and senders do not wait for the delay") {
   const RandomProblem<double> drawn = small_problem();
-  // Device 0 fails at its first receive, when the others wait for messages that are under way for a minute
+  // Device 0 fails at its first receive, while the others wait for messages with a delay of a minute
   const LinkDecorator<double> links = [](Link<double>& inner, RunMonitor& monitor) {
     const auto throttle = std::make_shared<ThrottledLink<double>>(inner, monitor, 4, late(60'000));
-    return std::make_unique<HookedLink<double>>(*throttle, [throttle, verbs = 0](int device) mutable {
-      if (device == 0 && verbs++ == 2) throw std::runtime_error("the cable broke");
+    return std::make_unique<HookedLink<double>>(*throttle, [throttle, calls = 0](int device) mutable {
+      if (device == 0 && calls++ == 2) throw std::runtime_error("the cable broke");
     });
   };
   std::string found;
@@ -121,15 +121,15 @@ TEST_CASE("a failure ends the wait for a late message, and senders never wait fo
 
 namespace {
 
-// Four devices, each on a thread of its own, behind a gate that nobody has opened yet
+// A run of four devices with one thread each, behind a closed gate.
 class GatedRun {
  public:
   GatedRun()
       : run_(std::async(std::launch::async,
                         [this] { return ring_attention(drawn_.problem(), four_devices(), links()); })),
-        gate_(*made_.get_future().get()) {}
+        gate_(*created_.get_future().get()) {}
 
-  // A test that has failed does not hang
+  // Open the gate if the test has failed, so that the run ends
   ~GatedRun() {
     if (!run_.valid() || run_.wait_for(Milliseconds(0)) == std::future_status::ready) return;
     for (int device = 0; device < 4; ++device) gate_.stall(device, false);
@@ -138,95 +138,95 @@ class GatedRun {
 
   StepGate<double>& gate() { return gate_; }
 
-  // Whether the run comes to a stand where its devices have taken so many verbs, and goes no further
-  bool still_at(const std::array<int, 4>& verbs) {
+  // Whether the devices make exactly this many calls, by device, and then stop
+  bool stops_at(const std::array<int, 4>& calls) {
     const auto limit = WallClock::now() + std::chrono::seconds(10);
-    while (passed_ != verbs && WallClock::now() < limit) std::this_thread::yield();
-    return run_.wait_for(Milliseconds(5)) == std::future_status::timeout && passed_ == verbs;
+    while (calls_ != calls && WallClock::now() < limit) std::this_thread::yield();
+    return run_.wait_for(Milliseconds(5)) == std::future_status::timeout && calls_ == calls;
   }
 
-  // Its result when it has come to its end
-  bool is_right_at_last() {
+  // Waits for the end of the run; whether its result and its number of calls are right
+  bool ends_correctly() {
     const bool right = same_bits(run_.get(), ring_attention(drawn_.problem(), four_devices()));
-    return right && passed_ == std::array<int, 4>{9, 9, 9, 9};  // three hops, of three verbs each
+    return right && calls_ == std::array<int, 4>{9, 9, 9, 9};  // three hops of three calls each
   }
 
  private:
   struct Counts {
     std::array<std::atomic<int>, 4> of{};
-    bool operator==(const std::array<int, 4>& verbs) const {
-      return std::equal(of.begin(), of.end(), verbs.begin());
+    bool operator==(const std::array<int, 4>& calls) const {
+      return std::equal(of.begin(), of.end(), calls.begin());
     }
   };
 
   LinkDecorator<double> links() {
     return [this](Link<double>& inner, RunMonitor& monitor) {
-      const auto count = [this](int device) { ++passed_.of[static_cast<std::size_t>(device)]; };
+      const auto count = [this](int device) { ++calls_.of[static_cast<std::size_t>(device)]; };
       const auto counting = std::make_shared<HookedLink<double>>(inner, count);
       const auto gated = std::make_shared<StepGate<double>>(*counting, monitor, 4);
-      made_.set_value(gated.get());
+      created_.set_value(gated.get());
       return std::make_unique<HookedLink<double>>(*gated, [counting, gated](int) {});
     };
   }
 
   RandomProblem<double> drawn_ = small_problem();
-  Counts passed_;
-  std::promise<StepGate<double>*> made_;
+  Counts calls_;
+  std::promise<StepGate<double>*> created_;
   std::future<AttentionOutput<double>> run_;
   StepGate<double>& gate_;
 };
 
 }  // namespace
 
-TEST_CASE("a gated run stands still until it is released, verb by verb, and computes the same bits") {
+TEST_CASE("a gated run makes only the calls that are released, and computes the same bits") {
   GatedRun run;
-  REQUIRE(run.still_at({0, 0, 0, 0}));
+  REQUIRE(run.stops_at({0, 0, 0, 0}));
   run.gate().release(2);
-  REQUIRE(run.still_at({0, 0, 1, 0}));
+  REQUIRE(run.stops_at({0, 0, 1, 0}));
   for (int device = 0; device < 4; ++device) run.gate().release(device, 2);  // a reserve and a send
-  REQUIRE(run.still_at({2, 2, 3, 2}));
+  REQUIRE(run.stops_at({2, 2, 3, 2}));
   run.gate().open();
-  CHECK(run.is_right_at_last());
+  CHECK(run.ends_correctly());
 }
 
-TEST_CASE("a device at a gate takes its next verb once, however often it is let") {
+TEST_CASE("repeated permits for the next call of a device release it only once") {
   GatedRun run;
   run.gate().release(1, 2);
-  REQUIRE(run.still_at({0, 2, 0, 0}));
-  // It receives, and waits for device 0; one more verb is let
-  for (int verb = 0; verb < 5; ++verb) run.gate().release_next(1);
-  REQUIRE(run.still_at({0, 3, 0, 0}));
-  for (int verb = 0; verb < 5; ++verb) run.gate().release_next(1);
+  REQUIRE(run.stops_at({0, 2, 0, 0}));
+  // Device 1 may receive, and waits for device 0; then one more call is permitted
+  for (int n = 0; n < 5; ++n) run.gate().release_next(1);
+  REQUIRE(run.stops_at({0, 3, 0, 0}));
+  for (int n = 0; n < 5; ++n) run.gate().release_next(1);
   run.gate().release(2, 3);
   run.gate().release(0, 2);
-  REQUIRE(run.still_at({2, 4, 3, 0}));
+  REQUIRE(run.stops_at({2, 4, 3, 0}));
   run.gate().open();
-  CHECK(run.is_right_at_last());
+  CHECK(run.ends_correctly());
 }
 
-TEST_CASE("a stalled device takes no verb, the others come to wait for it, and nothing is wrong in the end") {
+TEST_CASE("a stalled device makes no call, the others wait for it, and the result is right") {
   GatedRun run;
   run.gate().stall(2, true);
   run.gate().open();
   run.gate().release(2, 10);
-  // 3 waits for the block of 2, 1 for room in the slot of 2, and 0 for what 3 is to pass on
-  REQUIRE(run.still_at({6, 4, 0, 3}));
+  // Device 3 waits for the block of 2, device 1 for the slot of 2, and device 0 for the next block of 3
+  REQUIRE(run.stops_at({6, 4, 0, 3}));
   run.gate().stall(2, false);
-  CHECK(run.is_right_at_last());
+  CHECK(run.ends_correctly());
 }
 
-TEST_CASE("in lockstep the gate of one device holds up all") {
+TEST_CASE("in lockstep the gate of one device blocks all devices") {
   const RandomProblem<double> drawn = small_problem();
-  std::promise<StepGate<double>*> made;
+  std::promise<StepGate<double>*> created;
   const RingOptions lockstep = four_devices(Rotation::q, 1);
   std::future<AttentionOutput<double>> run = std::async(std::launch::async, [&] {
     return ring_attention<double>(drawn.problem(), lockstep, [&](Link<double>& inner, RunMonitor& monitor) {
       auto gated = std::make_unique<StepGate<double>>(inner, monitor, 4);
-      made.set_value(gated.get());
+      created.set_value(gated.get());
       return gated;
     });
   });
-  StepGate<double>& gate = *made.get_future().get();
+  StepGate<double>& gate = *created.get_future().get();
   for (int device : {0, 1, 3}) gate.release(device, 1000);
   CHECK(run.wait_for(Milliseconds(5)) == std::future_status::timeout);
   gate.open();
@@ -235,7 +235,7 @@ TEST_CASE("in lockstep the gate of one device holds up all") {
 
 // ---- FaultyLink ------------------------------------------------------------------
 
-TEST_CASE("a stale, torn or doubled message gives a wrong result") {
+TEST_CASE("a stale, torn or repeated message makes the result wrong") {
   const RandomProblem<double> drawn = small_problem();
   const GroundTruth truth(drawn);
   for (LinkFaultKind kind : {LinkFaultKind::stale, LinkFaultKind::torn, LinkFaultKind::twice})
@@ -254,22 +254,25 @@ TEST_CASE("a stale, torn or doubled message gives a wrong result") {
         }
 }
 
-TEST_CASE("whatever the fault, the problem and the ring: a result or a sentence, no crash and no hang") {
+TEST_CASE(
+    "a run with any fault of communication ends with a result or an error, never in a crash or a hang") {
   Random random(3);
   for (int n = 0; n < trials(150); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
     const RingOptions ring = random_options(random, 6);
-    const LinkFault fault{static_cast<LinkFaultKind>(random.below(5)), static_cast<int>(random.below(ring.devices)),
-                      static_cast<int>(random.below(ring.devices))};
+    const LinkFault fault{static_cast<LinkFaultKind>(random.below(5)),
+                          static_cast<int>(random.below(ring.devices)),
+                          static_cast<int>(random.below(ring.devices))};
     CAPTURE(drawn.describe());
     CAPTURE(describe(ring));
     CAPTURE(static_cast<int>(fault.kind));
-    const std::string found = error_message([&] { RingRun<double>(drawn, ring, faulty(ring.devices, fault)); });
+    const std::string found =
+        error_message([&] { RingRun<double>(drawn, ring, faulty(ring.devices, fault)); });
     CHECK((found.empty() || contains(found, "[ring]")));
   }
 }
 
-TEST_CASE("a lost message ends in a sentence that names who waits for it") {
+TEST_CASE("a lost message is reported as a deadlock that names the device that waits for it") {
   const RandomProblem<double> drawn = small_problem();
   for (Rotation rotate : all_rotations)
     for (int threads : {0, 1, 2})
@@ -283,7 +286,7 @@ TEST_CASE("a lost message ends in a sentence that names who waits for it") {
       }
 }
 
-TEST_CASE("sends that wait until they are received end in a sentence too") {
+TEST_CASE("sends that block until they are received are reported as a deadlock") {
   const RandomProblem<double> drawn = small_problem();
   for (Rotation rotate : all_rotations)
     for (int threads : {0, 1, 2}) {
@@ -296,10 +299,10 @@ TEST_CASE("sends that wait until they are received end in a sentence too") {
     }
 }
 
-TEST_CASE("on one device no block goes ahead, so no fault befalls it") {
+TEST_CASE("on one device no block is sent, so faults have no effect") {
   const RandomProblem<double> drawn = small_problem();
-  for (LinkFaultKind kind :
-       {LinkFaultKind::stale, LinkFaultKind::torn, LinkFaultKind::lost, LinkFaultKind::twice, LinkFaultKind::all_send_first})
+  for (LinkFaultKind kind : {LinkFaultKind::stale, LinkFaultKind::torn, LinkFaultKind::lost,
+                             LinkFaultKind::twice, LinkFaultKind::all_send_first})
     CHECK(same_bits(ring_attention(drawn.problem(), {}, faulty(1, {kind, 0, 0})),
                     ring_attention(drawn.problem(), {})));
 }

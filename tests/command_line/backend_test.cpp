@@ -9,7 +9,7 @@ using namespace ringattn;
 
 namespace {
 
-// A run on the GPU, with these arguments besides
+// The arguments of a run on the GPU, with further ones
 std::vector<std::string> on_gpu(const std::vector<std::string>& more = {},
                                 const std::string& dtype = "bf16") {
   std::vector<std::string> arguments = {"run",     "--backend", "gpu",     "--seq",   "40",
@@ -21,54 +21,55 @@ std::vector<std::string> on_gpu(const std::vector<std::string>& more = {},
 
 }  // namespace
 
-// ---- Options that do not go together ---------------------------------------------------
+// ---- Options that contradict one another ---------------------------------------------------
 
 TEST_CASE("a backend is cpu or gpu, and a rung a whole number from 1 to 7") {
-  expect_rejection({"run", "--backend", "abacus"}, "cpu or gpu is wanted");
+  expect_rejection({"run", "--backend", "abacus"}, "must be cpu or gpu");
   for (const std::string rung : {"0", "8", "-1", "x", "1.5"})
     expect_rejection({"run", "--backend", "gpu", "--rung", rung}, "a whole number from 1 to 7");
 }
 
-TEST_CASE("a rung without a GPU is refused") {
-  expect_rejection({"run", "--rung", "3"}, "rungs are those of the GPU");
-  expect_rejection({"run", "--backend", "cpu", "--rung", "3"}, "rungs are those of the GPU");
+TEST_CASE("--rung requires --backend gpu") {
+  expect_rejection({"run", "--rung", "3"}, "only the GPU has a ladder");
+  expect_rejection({"run", "--backend", "cpu", "--rung", "3"}, "only the GPU has a ladder");
 }
 
-TEST_CASE("what the GPU version does not do is refused by name") {
+TEST_CASE("an option that the GPU version does not support is refused by name") {
   const TemporaryDirectory directory;
   const std::string file = directory.path / "file";
-  const std::vector<std::vector<std::string>> absent = {{"--trace-rows", "0", "--trace", file},
-                                                        {"--steps", file},
-                                                        {"--transport", "lockstep"},
-                                                        {"--threads", "2"},
-                                                        {"--link-gbps", "1"},
-                                                        {"--link-latency-us", "1"},
-                                                        {"--softcap", "3"}};
-  for (const std::vector<std::string>& option : absent) expect_rejection(on_gpu(option), "found " + option[0]);
+  const std::vector<std::vector<std::string>> unsupported = {{"--trace-rows", "0", "--trace", file},
+                                                             {"--steps", file},
+                                                             {"--transport", "lockstep"},
+                                                             {"--threads", "2"},
+                                                             {"--link-gbps", "1"},
+                                                             {"--link-latency-us", "1"},
+                                                             {"--softcap", "3"}};
+  for (const std::vector<std::string>& option : unsupported)
+    expect_rejection(on_gpu(option), "found " + option[0]);
   expect_rejection(on_gpu({}, "f64"), "found f64");
   CHECK(directory.files() == 0);
 }
 
-TEST_CASE("NCCL carries messages of GPUs, and of no processor") {
-  expect_rejection({"run", "--transport", "nccl"}, "nccl carries messages of GPUs");
+TEST_CASE("NCCL connects GPUs only") {
+  expect_rejection({"run", "--transport", "nccl"}, "nccl connects GPUs");
   const ProcessResult answer = run_emulated(on_gpu({"--transport", "nccl", "--backward"}));
   CHECK(is_exact(answer));
   CHECK(answer.out.find(", over NCCL") != std::string::npos);
 }
 
-TEST_CASE("what a file asks for and the GPU version does not do is refused as well") {
+TEST_CASE("metadata that the GPU version does not support are refused by name") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}, Dtype::bf16);
   file.metadata = {{"softcap", "3"}};
   expect_rejection({"run", "--backend", "gpu", "--input", save(directory.path / "capped", file)},
-          "found --softcap 3");
-  file.metadata = {{"backend", "gpu"}};  // hardware is no property of a problem
+                   "found --softcap 3");
+  file.metadata = {{"backend", "gpu"}};  // not an option of the problem: ignored
   CHECK(is_exact(run_ringattn({"run", "--input", save(directory.path / "gpu", file)})));
   const std::string doubles = save(directory.path / "f64", qkv({1, 6, 2, 4}, {1, 6, 2, 4}, {1, 6, 2, 4}));
   expect_rejection({"run", "--backend", "gpu", "--input", doubles}, "found f64");
 }
 
-TEST_CASE("documents side by side are refused on the GPU") {
+TEST_CASE("segments are refused on the GPU") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 6, 1, 4}, {1, 6, 1, 4}, {1, 6, 1, 4}, Dtype::bf16);
   file.tensors["q_segment_ids"] = stored_integers({0, 0, 0, 1, 1, 1});
@@ -78,14 +79,14 @@ TEST_CASE("documents side by side are refused on the GPU") {
 
 // ---- With and without a GPU --------------------------------------------------------------
 
-TEST_CASE("on a GPU the run is exact, or there is none and one sentence says so") {
+TEST_CASE("a run on the GPU is exact, or is refused with one line if there is no GPU") {
   if (const ProcessResult answer = run_ringattn(on_gpu()); answer.status == 0)
     CHECK(is_exact(answer));
   else
     check_rejection(answer, "[--backend] gpu needs");
 }
 
-TEST_CASE("every rung gives an exact run, and the report names it") {
+TEST_CASE("every rung is exact, and the report names it") {
   for (const std::string rung : {"1", "2", "3", "4", "5", "6", "7"}) {
     const ProcessResult answer = run_emulated(on_gpu({"--rung", rung}));
     CHECK(is_exact(answer));
@@ -96,12 +97,12 @@ TEST_CASE("every rung gives an exact run, and the report names it") {
         {"--kv-seq", "31", "--causal-align", "top-left", "--window", "9,-1", "--no-overlap"}, dtype))));
 }
 
-TEST_CASE("a run that goes backward on the GPU gives exact gradients, and the report names both rungs") {
+TEST_CASE("gradients of the GPU are exact, and the report names both rungs") {
   for (const std::string dtype : {"bf16", "f16", "f32"})
     for (const std::string travels : {"kv", "q"}) {
       const ProcessResult answer = run_emulated(on_gpu({"--backward", "--rotate", travels, "--kv-heads", "1",
-                                                  "--kv-seq", "31", "--causal-align", "bottom-right"},
-                                                 dtype));
+                                                        "--kv-seq", "31", "--causal-align", "bottom-right"},
+                                                       dtype));
       CHECK(is_exact(answer));
       CHECK(answer.out.find("backward rung") != std::string::npos);
     }
@@ -111,7 +112,7 @@ TEST_CASE("a run that goes backward on the GPU gives exact gradients, and the re
   CHECK(report["result"].contains("dq"));
 }
 
-TEST_CASE("a run on the GPU writes a trace that can have happened, whatever rotates") {
+TEST_CASE("a run on the GPU writes a valid trace, whichever tensors rotate") {
   const TemporaryDirectory directory;
   for (const std::string travels : {"kv", "q"}) {
     const std::string trace = directory.path / travels;
@@ -123,7 +124,7 @@ TEST_CASE("a run on the GPU writes a trace that can have happened, whatever rota
   }
 }
 
-TEST_CASE("the report for programs says where the run was, by the clock of the GPU") {
+TEST_CASE("the JSON report names the GPU and holds times of its clock") {
   Json report = run_emulated(on_gpu({"--json", "-"})).json();
   CHECK(report["gpu"]["device"] == "an emulated device");
   CHECK(report["gpu"]["rung"].is_number_integer());
@@ -135,7 +136,7 @@ TEST_CASE("the report for programs says where the run was, by the clock of the G
   CHECK(run_json({"--seq", "4"})["gpu"].is_null());
 }
 
-TEST_CASE("on the GPU, probabilities may be rounded to the storage type before they meet V, dO and delta") {
+TEST_CASE("the tolerance of a GPU run allows for P and dS that are rounded to the storage type") {
   std::vector<std::string> arguments = on_gpu({"--backward", "--json", "-"});
   const Json gpu = run_emulated(arguments).json();
   arguments[2] = "cpu";
@@ -148,7 +149,7 @@ TEST_CASE("on the GPU, probabilities may be rounded to the storage type before t
   }
 }
 
-TEST_CASE("the results of the GPU are those of the processor, as it stores them") {
+TEST_CASE("a run on the GPU writes results in the storage type") {
   const TemporaryDirectory directory;
   const std::string output = directory.path / "out";
   REQUIRE(is_exact(run_emulated(on_gpu({"--backward", "--output", output}))));

@@ -14,9 +14,9 @@ constexpr Shape small{1, 6, 2, 4};
 
 SafetensorsFile small_qkv() { return qkv(small, small, small); }
 
-// `run` refuses this file, with _part_ in the sentence
+// Checks that `run` refuses this file with a line that contains _part_
 void expect_file_rejection(const SafetensorsFile& file, const std::string& part,
-                  std::vector<std::string> more_arguments = {}) {
+                           std::vector<std::string> more_arguments = {}) {
   const TemporaryDirectory directory;
   std::vector<std::string> arguments = {"run", "--input", save(directory.path / "in", file)};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
@@ -25,19 +25,20 @@ void expect_file_rejection(const SafetensorsFile& file, const std::string& part,
 
 }  // namespace
 
-TEST_CASE("an input file is a whole and truthful safetensors file") {
+TEST_CASE("an input file must be a complete and consistent safetensors file") {
   const TemporaryDirectory directory;
   expect_rejection({"run", "--input", directory.path / "missing"}, "the file must exist");
   expect_rejection({"run", "--input", directory.path}, "a directory");
   const std::string bytes = read_file(save(directory.path / "in", small_qkv()));
   for (const std::size_t kept : {std::size_t{0}, std::size_t{7}, std::size_t{20}, bytes.size() - 1})
-    expect_rejection({"run", "--input", write_file(directory.path / "cut", bytes.substr(0, kept))}, "truncated");
+    expect_rejection({"run", "--input", write_file(directory.path / "cut", bytes.substr(0, kept))},
+                     "truncated");
   std::string lie = bytes;
   lie.replace(lie.find("[1,6,2,4]"), 9, "[9,6,2,4]");
   expect_rejection({"run", "--input", write_file(directory.path / "lie", lie)}, "[read_safetensors]");
 }
 
-TEST_CASE("q, k and v are there, of rank 4, of one floating-point type, with shapes that agree") {
+TEST_CASE("q, k and v must exist, with rank 4, one floating-point type and matching shapes") {
   for (const std::string name : {"q", "k", "v"}) {
     SafetensorsFile file = small_qkv();
     file.tensors.erase(name);
@@ -64,7 +65,7 @@ TEST_CASE("q, k and v are there, of rank 4, of one floating-point type, with sha
   expect_file_rejection(qkv(small, {1, 7, 2, 4}, {1, 7, 2, 4}), "choose --causal-align", {"--causal"});
 }
 
-TEST_CASE("NaN and infinity in an input are found, and where") {
+TEST_CASE("NaN and infinity in an input are refused, with the name of the tensor") {
   for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()})
     for (const std::string name : {"q", "k", "v", "dout"}) {
       Random random(1);
@@ -76,7 +77,7 @@ TEST_CASE("NaN and infinity in an input are found, and where") {
     }
 }
 
-TEST_CASE("dout has the shape of out, dlse that of lse, and dlse comes with dout") {
+TEST_CASE("dout must have the shape of out, dlse that of lse, and dlse requires dout") {
   SafetensorsFile file = small_qkv();
   file.tensors["dout"] = normal_stored({1, 6, 2, 5}, 4);
   expect_file_rejection(file, "dout", {"--backward"});
@@ -85,10 +86,10 @@ TEST_CASE("dout has the shape of out, dlse that of lse, and dlse comes with dout
   expect_file_rejection(file, "dlse", {"--backward"});
   file.tensors["dlse"] = stored_row_tensor<double>(row_tensor<double>(1, 6, 2), Dtype::f64);
   file.tensors.erase("dout");
-  expect_file_rejection(file, "dlse goes with dout");
+  expect_file_rejection(file, "dlse requires dout");
 }
 
-TEST_CASE("positions and segment ids have an entry for each row") {
+TEST_CASE("positions and segment ids must have one entry for each row") {
   for (const std::string name : {"q_positions", "kv_positions", "q_segment_ids", "kv_segment_ids"}) {
     SafetensorsFile file = small_qkv();
     file.tensors[name] = stored_integers({0, 1, 2, 3, 4});
@@ -101,7 +102,7 @@ TEST_CASE("positions and segment ids have an entry for each row") {
   expect_file_rejection(file, "2^62");
 }
 
-TEST_CASE("cu_seqlens run from 0 to the length, for queries and keys alike, without positions beside them") {
+TEST_CASE("cu_seqlens must run from 0 to the length, for queries and keys, and exclude positions") {
   const auto with = [](const std::vector<std::int64_t>& q, const std::vector<std::int64_t>& k) {
     SafetensorsFile file = small_qkv();
     file.tensors["cu_seqlens_q"] = stored_integers(q);
@@ -115,13 +116,13 @@ TEST_CASE("cu_seqlens run from 0 to the length, for queries and keys alike, with
   expect_file_rejection(with({0, 2, 6}, {0, 3, 6}), "choose --causal-align", {"--causal"});
   SafetensorsFile file = with({0, 6}, {0, 6});
   file.tensors["q_positions"] = stored_integers({0, 1, 2, 3, 4, 5});
-  expect_file_rejection(file, "leave one out");
+  expect_file_rejection(file, "remove one");
   file = small_qkv();
   file.tensors["cu_seqlens_q"] = stored_integers({0, 6});
   expect_file_rejection(file, "cu_seqlens_k");
 }
 
-TEST_CASE("metadata that suit no option's values are refused") {
+TEST_CASE("metadata that break the rule of an option are refused") {
   const auto with = [](const std::string& key, const std::string& value) {
     SafetensorsFile file = small_qkv();
     file.metadata[key] = value;
@@ -139,12 +140,13 @@ TEST_CASE("metadata that suit no option's values are refused") {
 
 // ---- Output files ------------------------------------------------------------
 
-TEST_CASE("an output that cannot be written is found out, and nothing is left of the others") {
+TEST_CASE("an output that cannot be written is refused, and no other file is left") {
   const TemporaryDirectory directory;
   const std::string good = directory.path / "good";
   for (const std::string name : {"--output", "--trace", "--steps", "--json"}) {
     const std::string other = name == "--json" ? "--output" : "--json";
-    expect_rejection({"run", "--seq", "8", name, directory.path / "missing" / "file", other, good}, "No such file");
+    expect_rejection({"run", "--seq", "8", name, directory.path / "missing" / "file", other, good},
+                     "No such file");
     expect_rejection({"run", "--seq", "8", name, directory.path, other, good}, "a directory");
     expect_rejection({"run", "--seq", "8", name, "", other, good}, name);
   }
@@ -153,7 +155,7 @@ TEST_CASE("an output that cannot be written is found out, and nothing is left of
   CHECK(directory.files() == 0);
 }
 
-TEST_CASE("a file that is written has one purpose") {
+TEST_CASE("an output file has one purpose") {
   const TemporaryDirectory directory;
   const std::string path = directory.path / "file", same = directory.path / "." / "file";
   const auto clash = [&](const std::string& one, const std::string& first, const std::string& other,
@@ -164,13 +166,13 @@ TEST_CASE("a file that is written has one purpose") {
   clash("--output", path, "--steps", same);
   clash("--output", path, "--trace", path);
   expect_rejection({"run", "--seq", "8", "--trace", path, "--json", path + ".perfetto.json"},
-          "for --json and --trace");
+                   "for --json and --trace");
   CHECK(directory.files() == 0);
   save(path, small_qkv());
   expect_rejection({"run", "--input", path, "--output", same}, "for --input and --output");
 }
 
-TEST_CASE("files that exist survive bad input") {
+TEST_CASE("bad input leaves existing files unchanged") {
   const TemporaryDirectory directory;
   SafetensorsFile file = small_qkv();
   file.tensors.erase("v");

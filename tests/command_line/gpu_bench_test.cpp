@@ -9,7 +9,7 @@ using namespace ringattn;
 
 namespace {
 
-// Problems that an emulated device can do
+// Problems small enough for an emulated GPU
 std::vector<std::string> bench_gpu(const std::vector<std::string>& more = {}) {
   std::vector<std::string> arguments = {
       "bench", "--backend",   "gpu", "--shortest", "16", "--longest",      "32", "--tokens",
@@ -24,7 +24,7 @@ const std::string sizes[] = {"--shortest", "--longest",      "--tokens",      "-
 
 }  // namespace
 
-TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside the ceilings") {
+TEST_CASE("the GPU bench reports the ceilings, and a row for each rung on each problem") {
   const TemporaryDirectory directory;
   const std::string file = directory.path / "bench.json";
   const ProcessResult answer = run_emulated(bench_gpu({"--json", file}));
@@ -54,11 +54,10 @@ TEST_CASE("the bench of the GPU has a row for each rung on each problem, beside 
   CHECK(shown == static_cast<int>(report["rows"].size()) + 3);  // three layouts of rings
 }
 
-TEST_CASE(
-    "after the ladder the bench of the GPU tells of rings, of a long one, and of the balance of layouts") {
+TEST_CASE("after the ladder the GPU bench reports rings, a long ring, and the balance of layouts") {
   const Json report = run_emulated(bench_gpu({"--json", "-"})).json();
-  // Full and causal, forward and backward, blocks handed over and copied; then the long one, which has no
-  // call beside it
+  // Full and causal, forward and backward, blocks moved and copied; then the long ring, which is not compared with one
+  // call
   REQUIRE(report["rings"].size() == 9);
   int backward = 0;
   for (const Json& ring : report["rings"]) {
@@ -73,30 +72,30 @@ TEST_CASE(
   for (const Json& layout : report["balance"]) CHECK(layout["modelled_efficiency"] == doctest::Approx(1));
 }
 
-TEST_CASE("with --json - the bench of the GPU says nothing but its report") {
+TEST_CASE("with --json - the GPU bench prints only its report") {
   const ProcessResult answer = run_emulated(bench_gpu({"--json", "-"}));
   CHECK(answer.status == 0);
   CHECK(answer.json()["machine"]["gpu"] == "an emulated device");
   CHECK(answer.json()["problem"]["longest"] == 32);
 }
 
-TEST_CASE("options of one backend's bench are refused beside the other") {
+TEST_CASE("bench options of one backend are refused with the other") {
   for (const std::string name : {"--seq", "--dim", "--heads", "--model-seq", "--passes"})
     check_rejection(run_emulated(bench_gpu({name, "8"})), name + " goes with --backend cpu");
   for (const std::string& name : sizes)
     expect_rejection({"bench", "--seq", "64", "--model-seq", "64", "--passes", "1", name, "16"},
-            name + " goes with --backend gpu");
-  expect_rejection({"bench", "--backend", "abacus"}, "cpu or gpu is wanted");
+                     name + " goes with --backend gpu");
+  expect_rejection({"bench", "--backend", "abacus"}, "must be cpu or gpu");
 }
 
-TEST_CASE("sizes that no ladder can have are refused") {
+TEST_CASE("contradictory sizes are refused") {
   for (const std::string& name : sizes)
     expect_rejection({"bench", "--backend", "gpu", name, "0"}, "a whole number from 1 to");
   expect_rejection({"bench", "--backend", "gpu", "--longest", "512"}, "--shortest must not exceed --longest");
   expect_rejection({"bench", "--backend", "gpu", "--columns", "192"}, "a multiple of 128");
 }
 
-TEST_CASE("the bench of the GPU leaves no file and no table where there is no GPU") {
+TEST_CASE("without a GPU the GPU bench prints no table and leaves no file") {
   const TemporaryDirectory directory;
   const ProcessResult answer = run_ringattn(bench_gpu({"--json", directory.path / "bench.json"}));
   if (answer.status == 0) return;

@@ -5,7 +5,7 @@
 
 using namespace ringattn;
 
-TEST_CASE("metadata of the input set options, and the command line wins and says so") {
+TEST_CASE("metadata of the input set options; the command line overrides them, with a note") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 8, 2, 4}, {1, 8, 2, 4});
   file.metadata = {{"devices", "2"},       {"layout", "striped"}, {"causal", "true"},
@@ -23,17 +23,17 @@ TEST_CASE("metadata of the input set options, and the command line wins and says
   answer = run_ringattn({"run", "--input", input, "--world-size", "4", "--json", "-"});
   CHECK(answer.json()["devices"].size() == 4);
   REQUIRE(answer.json()["notes"].size() == 1);
-  CHECK(answer.json()["notes"][0].get<std::string>().find("--devices of the command line wins") == 0);
+  CHECK(answer.json()["notes"][0].get<std::string>().find("--devices of the command line overrides") == 0);
 }
 
-TEST_CASE("metadata can say no") {
+TEST_CASE("metadata can set a flag to false") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 9, 2, 4}, {1, 9, 2, 4});
-  file.metadata = {{"causal", "false"}};  // else queries would have to be aligned
+  file.metadata = {{"causal", "false"}};  // true would require --causal-align
   CHECK(is_exact(run_ringattn({"run", "--input", save(directory.path / "in", file)})));
 }
 
-TEST_CASE("config tells the shapes and the type of the file") {
+TEST_CASE("config holds the shapes and the type of the file") {
   const TemporaryDirectory directory;
   const std::string input =
       save(directory.path / "in", qkv({2, 8, 4, 6}, {2, 9, 2, 6}, {2, 9, 2, 3}, Dtype::bf16));
@@ -44,31 +44,31 @@ TEST_CASE("config tells the shapes and the type of the file") {
   for (const auto& [name, value] : wanted) CHECK(config[name] == value);
 }
 
-TEST_CASE("positions and segments of a file place its rows: reversed positions are a reversed text") {
+TEST_CASE("positions and segment ids of a file determine which keys a row attends to") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 5, 1, 4}, {1, 5, 1, 4}, {1, 5, 1, 4});
   const auto out = [&] {
     const std::string path = directory.path / "out";
-    REQUIRE(
-        is_exact(run_ringattn({"run", "--causal", "--input", save(directory.path / "in", file), "--output", path})));
+    REQUIRE(is_exact(
+        run_ringattn({"run", "--causal", "--input", save(directory.path / "in", file), "--output", path})));
     return to_tensor<double>("out", read_safetensors(path).at("out"), Axes::bshd);
   };
   const Tensor<double> V = to_tensor<double>("v", file.at("v"), Axes::bshd);
   file.tensors["q_positions"] = file.tensors["kv_positions"] = stored_integers({4, 3, 2, 1, 0});
-  CHECK(out().head(0, 0).row(4).isApprox(V.head(0, 0).row(4), 1e-14));  // the first sees only itself
+  CHECK(out().head(0, 0).row(4).isApprox(V.head(0, 0).row(4), 1e-14));  // position 0 attends only to itself
   file.tensors["q_segment_ids"] = file.tensors["kv_segment_ids"] = stored_integers({0, 1, 2, 3, 4});
-  CHECK(out().head(0, 0).isApprox(V.head(0, 0), 1e-14));  // each sees only itself
+  CHECK(out().head(0, 0).isApprox(V.head(0, 0), 1e-14));  // each row attends only to itself
   for (const char* name : {"q_positions", "kv_positions", "q_segment_ids", "kv_segment_ids"})
     file.tensors.erase(name);
   file.tensors["cu_seqlens_q"] = file.tensors["cu_seqlens_k"] = stored_integers({0, 3, 5});
-  CHECK(out().head(0, 0).row(3).isApprox(V.head(0, 0).row(3), 1e-14));  // a new text begins
+  CHECK(out().head(0, 0).row(3).isApprox(V.head(0, 0).row(3), 1e-14));  // the second document begins
 }
 
-TEST_CASE("a long text may bring the positions of its queries along") {
+TEST_CASE("a long input may have positions of its own") {
   const TemporaryDirectory directory;
   const Index N = 1 << 16;
   SafetensorsFile file = qkv({1, N, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, Dtype::f32);
   file.tensors["q_positions"] = stored_integers(std::vector<std::int64_t>(static_cast<std::size_t>(N), 7));
-  CHECK(is_exact(call(
+  CHECK(is_exact(run_ringattn(
       {"run", "--causal", "--causal-align", "top-left", "--input", save(directory.path / "in", file)})));
 }

@@ -13,13 +13,14 @@ void succeed(const std::vector<std::string>& arguments) {
 }  // namespace
 
 std::string CaseDirectory::case_file(std::vector<std::string> arguments, const std::string& kind,
-                                 const std::string& name) const {
+                                     const std::string& name) const {
   arguments.insert(arguments.begin(), {"probe", kind, "--seq", "32", "--dim", "8", "--output", path(name)});
   succeed(arguments);
   return path(name);
 }
 
-std::string CaseDirectory::right_results(const std::string& case_path, std::vector<std::string> arguments) const {
+std::string CaseDirectory::right_results(const std::string& case_path,
+                                         std::vector<std::string> arguments) const {
   const std::string results = path("right.safetensors");
   arguments.insert(arguments.begin(), {"run", "--input", case_path, "--backward", "--output", results});
   succeed(arguments);
@@ -43,8 +44,8 @@ std::string save_npy(const std::filesystem::path& path, const StoredTensor& tens
   header += '\n';
   const std::string beginning("\x93NUMPY\x01\x00\x76\x00", 10);
   return write_file(path,
-               beginning + header +
-                   std::string(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()));
+                    beginning + header +
+                        std::string(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()));
 }
 
 }  // namespace ringattn

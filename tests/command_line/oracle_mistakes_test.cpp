@@ -111,10 +111,12 @@ TEST_CASE("what cannot be made is refused, and no file is left") {
   expect_rejection({"mistakes", "O1", "--make"}, "--make requires --input");
   expect_rejection({"mistakes", "O1", "--devices", "2"}, "requires --input");
   expect_rejection({"mistakes", "O1", "--make", "--input", c, "--output", c}, "one purpose");
-  expect_rejection({"mistakes", "O1", "--make", "--input", here.path("none"), "--output", wrong}, "must exist");
+  expect_rejection({"mistakes", "O1", "--make", "--input", here.path("none"), "--output", wrong},
+                   "must exist");
   SafetensorsFile forward = read_safetensors(c);
   forward.tensors.erase("dout");
   const std::string without = save(here.path("forward"), forward);
-  expect_rejection({"mistakes", "G17", "--make", "--input", without, "--output", wrong}, "the case has no dout");
+  expect_rejection({"mistakes", "G17", "--make", "--input", without, "--output", wrong},
+                   "the case has no dout");
   CHECK(here.directory.files() == 2);
 }

@@ -77,7 +77,8 @@ TEST_CASE("the second run of duplicate lacks every second key, and passes") {
 TEST_CASE("probes that cannot be made are refused, and no file is left") {
   const CaseDirectory here;
   const std::string file = here.path("case"), other = here.path("other");
-  expect_rejection({"probe", "telepathy", "--output", file}, "there is no kind telepathy; choose one of random");
+  expect_rejection({"probe", "telepathy", "--output", file},
+                   "there is no kind telepathy; choose one of random");
   expect_rejection({"probe", "--output", file}, "found none");
   expect_rejection({"probe", "random", "--output", file, "--heads", "3", "--kv-heads", "2"}, "a multiple");
   expect_rejection({"probe", "duplicate", "--output", file, "--seq", "33"}, "choose an even number");
@@ -86,7 +87,8 @@ TEST_CASE("probes that cannot be made are refused, and no file is left") {
   expect_rejection({"probe", "leak", "--second-run", other}, "--output");
   expect_rejection({"probe", "leak", "--output", file, "--second-run", file}, "one purpose");
   expect_rejection({"probe", "leak", "--output", file, "--key", "3"}, "no such run");
-  expect_rejection({"probe", "leak", "--output", file, "--second-run", other, "--key", "256"}, "choose 0 to 255");
+  expect_rejection({"probe", "leak", "--output", file, "--second-run", other, "--key", "256"},
+                   "choose 0 to 255");
   expect_rejection({"probe", "random", "--output", here.path("missing/case")}, "No such file");
   expect_rejection({"probe", "random", "--seq", "0"}, "a whole number from 1");
   CHECK(here.directory.files() == 0);

@@ -20,7 +20,8 @@ struct RunWithSteps {
 
   // Judged with these states instead of the right ones
   JsonResult with(const SafetensorsFile& states) const {
-    return run_with_json({"check", case_path, "--out", results, "--steps", save(here.path("states"), states)});
+    return run_with_json(
+        {"check", case_path, "--out", results, "--steps", save(here.path("states"), states)});
   }
 };
 
@@ -83,7 +84,8 @@ TEST_CASE("the first wrong step and device are named, even where the result is r
   CHECK(wrong["device"] == 1);
   CHECK(wrong["kv_owner"] == 3);
   CHECK(wrong["right_block"] == true);
-  const ProcessResult text = run_ringattn({"check", run.case_path, "--out", run.results, "--steps", here.path("states")});
+  const ProcessResult text =
+      run_ringattn({"check", run.case_path, "--out", run.results, "--steps", here.path("states")});
   CHECK(text.out.find("first wrong: step 2, device 1, where the block of device 3 is due") !=
         std::string::npos);
 }
@@ -106,8 +108,8 @@ TEST_CASE("states that do not belong to the ring are refused") {
   const auto refused = [&](const auto& change, const std::string& part) {
     SafetensorsFile states = right;
     change(states.tensors);
-    expect_rejection({"check", run.case_path, "--out", run.results, "--steps", save(here.path("states"), states)},
-            part);
+    expect_rejection(
+        {"check", run.case_path, "--out", run.results, "--steps", save(here.path("states"), states)}, part);
   };
   refused([](auto& tensors) { tensors.clear(); }, "found none");
   refused([](auto& tensors) { tensors["step1.O"] = tensors["step1.device0.O"]; }, "\"step1.O\"; rename it");
@@ -116,8 +118,10 @@ TEST_CASE("states that do not belong to the ring are refused") {
   refused([](auto& tensors) { tensors.erase("step1.device0.l"); }, "step1.device0 without .l");
   refused([](auto& tensors) { tensors["step1.device0.O"] = tensors["step1.device0.m"]; }, "rank 4");
   refused([](auto& tensors) { tensors["step1.device0.kv_owner"] = stored_integers({1, 2}); }, "one number");
-  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--devices", "2"}, "found");
-  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", here.path("none")}, "must exist");
+  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--devices", "2"},
+                   "found");
+  expect_rejection({"check", run.case_path, "--out", run.results, "--steps", here.path("none")},
+                   "must exist");
   expect_rejection({"check", run.case_path, "--out", run.results, "--steps", run.steps, "--json", run.steps},
-          "one purpose");
+                   "one purpose");
 }

@@ -39,7 +39,7 @@ TEST_CASE("results of a device each are put together by the layout, from numpy t
     const Tensor<double> shard =
         select_rows(out.view(), rows_of_device(Layout::striped, device, 4, out.shape().S));
     arguments.push_back(save_npy(here.path("rank" + std::to_string(device) + ".npy"),
-                                     stored_tensor<double>(shard, Dtype::f32, Axes::bshd)));
+                                 stored_tensor<double>(shard, Dtype::f32, Axes::bshd)));
   }
   CHECK(run_with_json(arguments).json["verdict"] == "pass");
   expect_rejection({arguments.begin(), arguments.end() - 1}, "found 3 files for 4 devices");

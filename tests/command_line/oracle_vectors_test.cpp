@@ -59,7 +59,7 @@ struct TemporaryFolder {
 const std::string our_program = std::string("'") + RINGATTN_EXECUTABLE + "'";
 
 ProcessResult tested(const std::string& program, const std::string& filter = "tiny",
-              std::vector<std::string> arguments = {}) {
+                     std::vector<std::string> arguments = {}) {
   arguments.insert(arguments.begin(), {"vectors", "run", "--program", program, "--filter", filter});
   return run_ringattn(arguments);
 }
@@ -133,7 +133,8 @@ TEST_CASE("every tensor that the JSON names is there, and the JSON names every t
 }
 
 TEST_CASE("notes on mistakes link to where they happened, and say which are somebody's convention") {
-  const Json notes = json_file(kept / "small.json")["notes"], all = run_with_json({"mistakes"}).json["mistakes"];
+  const Json notes = json_file(kept / "small.json")["notes"],
+             all = run_with_json({"mistakes"}).json["mistakes"];
   for (const Json& each : all) {
     const std::string id = each["id"];
     if (!notes.contains(id)) continue;
@@ -246,7 +247,7 @@ TEST_CASE("no temporary file stays behind, even when Ctrl-C ends the program") {
 
 TEST_CASE("bad input of `vectors` is refused in a sentence") {
   expect_rejection({"vectors"}, "what is required");
-  expect_rejection({"vectors", "dance"}, "list, write or run is wanted");
+  expect_rejection({"vectors", "dance"}, "must be list, write or run");
   expect_rejection({"vectors", "run"}, "where {case} and {out} stand");
   expect_rejection({"vectors", "run", "--program", "true {case}"}, "where {case} and {out} stand");
   expect_rejection({"vectors", "run", "--program", "/no/such/program {case} {out}"}, "must find the command");

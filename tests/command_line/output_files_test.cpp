@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "reference/definition/chunked.h"
 #include "reference/definition/comparison.h"
 #include "reference/definition/layout.h"
 #include "reference/definition/rounding_bound.h"
-#include "reference/definition/chunked.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "tests/command_line/command_line.h"
@@ -19,7 +19,7 @@ using Extents = std::vector<Index>;
 
 }  // namespace
 
-TEST_CASE("results are what the definition gives, in the type of the input") {
+TEST_CASE("results equal the definition, in the type of the input") {
   const TemporaryDirectory directory;
   const SafetensorsFile file = qkv({2, 9, 4, 6}, {2, 9, 2, 6}, {2, 9, 2, 3});
   const SafetensorsFile results = run_results({"--input", save(directory.path / "in", file), "--backward"});
@@ -42,7 +42,7 @@ TEST_CASE("results are what the definition gives, in the type of the input") {
   CHECK(compare<double>(found_lse, truth.lse, magnitude.lse).within(allowed.lse));
 }
 
-TEST_CASE("lse is float32 unless all is float64") {
+TEST_CASE("lse is float32 unless the input is float64") {
   for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16}) {
     const SafetensorsFile results = run_results({"--seq", "5", "--dtype", name(dtype)});
     CHECK(results.at("out").dtype == dtype);
@@ -50,7 +50,7 @@ TEST_CASE("lse is float32 unless all is float64") {
   }
 }
 
-TEST_CASE("how the devices are driven does not change a bit of the results") {
+TEST_CASE("threads, overlap and link speed do not change a bit of the results") {
   const std::vector<std::string> usual = {"--seq", "50", "--backward", "--layout", "zigzag", "--causal"};
   const SafetensorsFile results = run_results(usual);
   const std::vector<std::vector<std::string>> ways = {{"--transport", "lockstep"},
@@ -65,11 +65,12 @@ TEST_CASE("how the devices are driven does not change a bit of the results") {
   }
 }
 
-TEST_CASE("--steps shows whose keys came when, and what each device knew: at the last step, the result") {
+TEST_CASE(
+    "--steps holds the K/V owner and state of each device at each step; the last state gives the result") {
   const TemporaryDirectory directory;
   const std::string steps_path = directory.path / "steps";
   const SafetensorsFile results = run_results({"--seq", "8", "--heads", "2", "--dim", "4", "--dtype", "f64",
-                                              "--causal", "--layout", "striped", "--steps", steps_path});
+                                               "--causal", "--layout", "striped", "--steps", steps_path});
   const SafetensorsFile steps = read_safetensors(steps_path);
   CHECK(steps.tensors.size() == 3 * 3 * 4);
   const Tensor<double> out = to_tensor<double>("out", results.at("out"), Axes::bshd);
@@ -95,14 +96,14 @@ TEST_CASE("--steps shows whose keys came when, and what each device knew: at the
   }
 }
 
-TEST_CASE("a trace of the command line describes a run that can have happened") {
+TEST_CASE("--trace writes a valid trace") {
   const TemporaryDirectory directory;
   const std::string path = directory.path / "trace";
   for (const std::string rotate : {"kv", "q"})
     for (const std::string rows : {"all", "0,7,7", "3"}) {
       REQUIRE(is_exact(
           run_ring({"--seq", "8", "--heads", "2", "--dim", "4", "--causal", "--rotate", rotate, "--backward",
-               "--trace", path, "--trace-rows", rows, "--link-gbps", "1", "--link-latency-us", "5"})));
+                    "--trace", path, "--trace-rows", rows, "--link-gbps", "1", "--link-latency-us", "5"})));
       const TraceFile trace = read_trace(path);
       const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
       INFO((broken.empty() ? "" : broken.front()));
@@ -117,7 +118,7 @@ TEST_CASE("a trace of the command line describes a run that can have happened") 
     }
 }
 
-TEST_CASE("slow links show in the report: transfers that nothing can hide") {
+TEST_CASE("the report shows transfers of slow links that no arithmetic hides") {
   Json overlap = run_json({"--seq", "8", "--link-latency-us", "20000"})["overlap"];
   CHECK(overlap["exposed_seconds"].get<double>() > 0);
   CHECK(overlap["transfer_seconds"].get<double>() >= overlap["exposed_seconds"].get<double>());

@@ -15,13 +15,12 @@ namespace {
 
 constexpr const char* readme_path = RINGATTN_SOURCE_DIR "/README.md";
 
-// A command that the README shows with its output: "$ build/release/ringattn ...", then the output, up to the
-// fence
+// A command in the README with its output: "$ build/release/ringattn ...", then the output, up to the closing fence
 struct Shown {
   std::string command, output;
 };
 
-// The README in pieces: text as it is, and between two texts a command that is shown
+// The README in pieces: texts, and between two texts a command with its output
 struct Readme {
   std::vector<std::string> texts = {""};
   std::vector<Shown> shown;
@@ -47,7 +46,7 @@ struct Readme {
   }
 };
 
-// The words of a command, of which some stand in double quotes
+// The words of a command; double quotes enclose a word with spaces
 std::vector<std::string> arguments_of(const std::string& command) {
   std::istringstream stream(command);
   std::vector<std::string> arguments;
@@ -55,7 +54,7 @@ std::vector<std::string> arguments_of(const std::string& command) {
   return arguments;
 }
 
-// Numbers and their units differ from run to run and from machine to machine; everything else must agree
+// Numbers and their units differ between runs and machines; everything else must agree
 std::string without_numbers(const std::string& output) {
   const std::string masked = std::regex_replace(
       output, std::regex("[0-9]+([.][0-9]+)?(e[-+][0-9]+)?( (B|KiB|MiB|GiB|ms|s)\\b)?"), "#");
@@ -64,13 +63,13 @@ std::string without_numbers(const std::string& output) {
 
 }  // namespace
 
-TEST_CASE("the README shows what the commands print") {
+TEST_CASE("the README shows the output of its commands") {
   std::ifstream stream(readme_path);
   Readme readme(stream);
   const bool write = std::getenv("RINGATTN_README") && std::string(std::getenv("RINGATTN_README")) == "write";
   CHECK(readme.shown.size() >= 5);
 
-  // The commands leave their files in a folder that goes with the test
+  // The commands write their files into a temporary folder
   const TemporaryDirectory directory;
   const std::filesystem::path here = std::filesystem::current_path();
   std::filesystem::current_path(directory.path);

@@ -7,7 +7,7 @@ using namespace ringattn;
 
 namespace {
 
-// Twelve words in two files, of which only "night" stands twice
+// Thirteen words in two files; only "night" occurs twice
 struct Texts {
   TemporaryDirectory directory;
   std::string one = write_file(directory.path / "one", "The owl flew\nat night and slept\n");
@@ -23,14 +23,14 @@ struct Texts {
 
 }  // namespace
 
-TEST_CASE("a prompt is continued as the text goes on, and the place is found") {
+TEST_CASE("a prompt is continued like the text, and the report shows where") {
   const Texts texts;
   const ProcessResult answer = texts.recall("nobody SAW", {"--json", "-"});
   CHECK(answer.status == 0);
   Json report = answer.json();
   CHECK(report["continuation"] == "it: night");
-  // 13 words over 4 devices: 3, 3, 3, 4; the only query is on the last device, which meets device d at step 3
-  // - d
+  // 13 words over 4 devices: 3, 3, 3, 4. The only query is on device 3, which processes the keys of device d at step
+  // 3 - d
   Json &it = report["words"][0], &night = report["words"][1];
   CHECK(it["word"] == "it:");
   CHECK(it["file"] == texts.two);
@@ -42,7 +42,7 @@ TEST_CASE("a prompt is continued as the text goes on, and the place is found") {
   CHECK(night["device"] == 3);
 }
 
-TEST_CASE("the context says which of two places is meant") {
+TEST_CASE("the context selects one of two places") {
   const Texts texts;
   Json report = texts.recall("flew at night", {"--json", "-"}).json();
   CHECK(report["continuation"] == "and slept");
@@ -52,7 +52,7 @@ TEST_CASE("the context says which of two places is meant") {
   CHECK(report["words"][0]["step"] == 2);
 }
 
-TEST_CASE("the layout decides which device knows, not what is known") {
+TEST_CASE("the layout changes the device of a word, not the word") {
   const Texts texts;
   Json contiguous = texts.recall("the owl", {"--json", "-"}).json(),
        striped = texts.recall("the owl", {"--layout", "striped", "--rotate", "q", "--json", "-"}).json();
@@ -61,7 +61,7 @@ TEST_CASE("the layout decides which device knows, not what is known") {
   CHECK(striped["continuation"] == contiguous["continuation"]);
 }
 
-TEST_CASE("what each word read is checked against the definition, and the last line says exact") {
+TEST_CASE("the output for each word is compared with the definition, and the last line begins with exact") {
   const Texts texts;
   const ProcessResult answer = texts.recall("the owl");
   CHECK(answer.status == 0);
@@ -74,12 +74,12 @@ TEST_CASE("what each word read is checked against the definition, and the last l
   CHECK(result["lse"]["relative_error"].get<double>() <= result["lse"]["allowed"].get<double>());
 }
 
-TEST_CASE("one known word is enough, and punctuation and capitals do not matter") {
+TEST_CASE("one known word suffices; case and punctuation are ignored") {
   const Texts texts;
   CHECK(texts.recall("xyzzy, (Owl)", {"--json", "-"}).json()["continuation"] == "flew at");
 }
 
-TEST_CASE("without --text there is still a text to recall") {
+TEST_CASE("without --text the license texts are used") {
   const ProcessResult answer = run_ringattn({"recall", "--prompt", "without warranty of", "--words", "1"});
   CHECK(answer.status == 0);
   CHECK(answer.last_line().rfind("exact", 0) == 0);

@@ -2,31 +2,31 @@
 
 #include <limits>
 
+#include "reference/definition/minus_infinity.h"
 #include "tests/command_line/command_line.h"
 #include "tests/support/file_fixtures.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
-TEST_CASE("a run that is right ends with status 0 and a line that begins with exact") {
+TEST_CASE("a correct run ends with status 0 and a line that begins with exact") {
   for (const std::string dtype : {"f64", "f32", "bf16", "f16"})
     for (const std::string layout : {"contiguous", "striped", "zigzag"})
-      CHECK(is_exact(run_ring({"--seq", "10", "--dtype", dtype, "--layout", layout, "--causal", "--backward"})));
+      CHECK(is_exact(
+          run_ring({"--seq", "10", "--dtype", dtype, "--layout", layout, "--causal", "--backward"})));
   for (const std::string rotate : {"kv", "q"})
-    CHECK(
-        is_exact(run_ring({"--seq", "7", "--kv-seq", "19", "--v-dim", "3", "--kv-heads", "1", "--batch", "2",
-                      "--rotate", rotate, "--backward", "--window", "4,-1", "--causal-align", "top-left"})));
+    CHECK(is_exact(
+        run_ring({"--seq", "7", "--kv-seq", "19", "--v-dim", "3", "--kv-heads", "1", "--batch", "2",
+                  "--rotate", rotate, "--backward", "--window", "4,-1", "--causal-align", "top-left"})));
   CHECK(is_exact(run_ring({"--seq", "2", "--softcap", "3", "--softmax-scale", "-0.5"})));
 }
 
-TEST_CASE("a query that sees no key is no error") {
+TEST_CASE("a query that attends to no key is not an error") {
   const SafetensorsFile results =
       run_results({"--seq", "9", "--kv-seq", "3", "--causal", "--causal-align", "bottom-right"});
-  CHECK(to_row_tensor<double>("lse", results.at("lse"))(0, 0, 1, 0) ==
-        minus_infinity<double>);
+  CHECK(to_row_tensor<double>("lse", results.at("lse"))(0, 0, 1, 0) == minus_infinity<double>);
 }
 
-TEST_CASE("a text is attended to byte by byte") {
+TEST_CASE("each byte of a text is a token") {
   const TemporaryDirectory directory;
   const std::string one = write_file(directory.path / "one", "To be, "),
                     two = write_file(directory.path / "two", "or not");
@@ -34,26 +34,26 @@ TEST_CASE("a text is attended to byte by byte") {
   CHECK(results.at("out").shape == std::vector<Index>{1, 13, 2, 4});
 }
 
-TEST_CASE("large problems are checked on sampled rows, and say so") {
+TEST_CASE("large problems are checked on sampled rows, and the report says so") {
   Json report = run_json({"--seq", "12288", "--dim", "64", "--window", "64,0", "--causal"});
   CHECK(report["time"]["full_seconds"].is_null());
   CHECK(report["time"]["checked_rows"] == 96);
   CHECK(report["result"]["verdict"] == "exact");
 }
 
-TEST_CASE("so many keys that the check takes them in chunks are checked all the same") {
+TEST_CASE("a long K and V is checked in chunks of keys") {
   const auto with_keys = [](const std::string& keys, std::vector<std::string> more) {
     more.insert(more.end(),
                 {"--seq", "2", "--kv-seq", keys, "--heads", "1", "--causal-align", "bottom-right"});
     return run_ring(more);
   };
   CHECK(is_exact(with_keys("140000", {"--dtype", "f64"})));
-  CHECK(is_exact(with_keys("270000", {"--window", "5,0"})));  // only the last of three chunks is seen
+  CHECK(is_exact(with_keys("270000", {"--window", "5,0"})));  // only the last of three chunks is visible
 }
 
 // ---- The report --------------------------------------------------------------
 
-TEST_CASE("the JSON report has the fields that were promised") {
+TEST_CASE("the JSON report has all its fields") {
   Json report = run_json({"--seq", "12", "--backward"});
   CHECK(report["result"]["verdict"] == "exact");
   for (const char* tensor : {"out", "lse", "dq", "dk", "dv"}) {
@@ -76,13 +76,13 @@ TEST_CASE("the JSON report has the fields that were promised") {
     CHECK(report["overlap"][field].is_number());
 }
 
-TEST_CASE("--json FILE writes the report beside the table for people") {
+TEST_CASE("--json FILE writes the JSON report in addition to the tables") {
   const TemporaryDirectory directory;
   CHECK(is_exact(run_ring({"--seq", "4", "--json", directory.path / "report"})));
   CHECK(Json::parse(read_file(directory.path / "report"))["result"]["verdict"] == "exact");
 }
 
-TEST_CASE("config repeats the options, under their first names") {
+TEST_CASE("config holds the options under their first names") {
   Json config = run_json(
       {"--seq", "12", "--sharding", "zigzag", "--causal", "--no-overlap", "--window", "5,0"})["config"];
   CHECK(config["seq"] == "12");
@@ -94,13 +94,13 @@ TEST_CASE("config repeats the options, under their first names") {
   CHECK_FALSE(config.contains("softcap"));
 }
 
-TEST_CASE("--world-size is --devices") {
+TEST_CASE("--world-size is another name of --devices") {
   const ProcessResult answer = run_ringattn({"run", "--seq", "8", "--world-size", "5", "--json", "-"});
   CHECK(answer.json()["devices"].size() == 5);
   CHECK(answer.json()["config"]["devices"] == "5");
 }
 
-TEST_CASE("how many queries a device needs to hide its messages follows from both speeds") {
+TEST_CASE("the number of queries that hides communication follows from link and compute time") {
   const Json report = run_json({"--seq", "96", "--backward", "--link-gbps", "2"});
   const Json condition = report["overlap"]["condition"];
   double bytes = 0, busy = 0;

@@ -1,4 +1,4 @@
-// What a user of the package writes first: attention over four positions, then over one, which sees only itself.
+// A first program of a user of the package: attention over four positions, then over one, which attends only to itself.
 #include <cstdio>
 
 #include "reference/definition/attention.h"
@@ -15,7 +15,8 @@ AttentionOutput<double> attend(Index positions, Tensor<double>& V) {
   const Tensor<double> Q = normal_tensor<double>(shape, random), K = normal_tensor<double>(shape, random);
   V = normal_tensor<double>(shape, random);
 
-  Problem<double> problem{Q, K, V, consecutive_positions(positions), consecutive_positions(positions), {}, {}, {}};
+  Problem<double> problem{Q,  K,  V, consecutive_positions(positions), consecutive_positions(positions),
+                          {}, {}, {}};
   problem.scoring.mask.causal = true;
   return attention(problem);
 }

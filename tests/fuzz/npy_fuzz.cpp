@@ -8,7 +8,7 @@ using namespace ringattn;
 
 namespace {
 
-// What was read has the bytes that its shape says, or is refused
+// The bytes are refused, or read as a tensor whose size matches its shape
 void use(const std::string& bytes) {
   try {
     const StoredTensor tensor = parse_npy(std::as_bytes(std::span(bytes)));
@@ -25,13 +25,12 @@ void use(const std::string& bytes) {
 
 }  // namespace
 
-// Reads the input as a file. Then, to get behind the length of the header, with the true length of a header
-// that ends with the last brace.
+// Reads the input as a file; then again with a correct length of the header in front, so that the header is reached.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string input(reinterpret_cast<const char*>(data), size);
   use(input);
 
-  const std::size_t header_bytes = (input.rfind('}') + 1) % 65536;  // 0 where there is none
+  const std::size_t header_bytes = (input.rfind('}') + 1) % 65536;  // 0 if there is no brace
   std::string beginning("\x93NUMPY\x01\0", 8);
   for (const std::size_t byte : {header_bytes % 256, header_bytes / 256})
     beginning += static_cast<char>(byte);

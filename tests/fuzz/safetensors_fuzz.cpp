@@ -12,7 +12,7 @@ namespace {
 
 SafetensorsFile parse(const std::string& bytes) { return parse_safetensors(std::as_bytes(std::span(bytes))); }
 
-// Calls f; only BadInput may come out of it, and is swallowed
+// Calls f and ignores BadInput; any other exception ends the fuzzer
 template <class F>
 void attempt(F&& f) {
   try {
@@ -30,7 +30,7 @@ void convert(const std::string& name, const StoredTensor& stored) {
   attempt([&] { to_integers(name, stored); });
 }
 
-// What was read can be converted or is refused, and is written as it was read
+// Every tensor is converted or refused, and the file is written as it was read
 void use(const SafetensorsFile& file) {
   for (const auto& [name, stored] : file.tensors) {
     convert<float>(name, stored);
@@ -43,13 +43,12 @@ void use(const SafetensorsFile& file) {
 
 }  // namespace
 
-// Reads the input as a file. Then, to get behind the length of the header, with the true length of a header
-// that ends with the last brace.
+// Reads the input as a file; then again with a correct length of the header in front, so that the header is reached.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string input(reinterpret_cast<const char*>(data), size);
   attempt([&] { use(parse(input)); });
 
-  const std::uint64_t header_bytes = input.rfind('}') + 1;  // 0 where there is none
+  const std::uint64_t header_bytes = input.rfind('}') + 1;  // 0 if there is no brace
   std::string length(sizeof header_bytes, '\0');
   std::memcpy(length.data(), &header_bytes, sizeof header_bytes);
   attempt([&] { use(parse(length + input)); });

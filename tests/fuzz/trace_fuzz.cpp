@@ -18,7 +18,7 @@ std::string written(const TraceFile& trace) {
   return lines.str();
 }
 
-// What was read can be checked and exported, sound or not, and is written as it was read
+// A trace, valid or not, can be checked and exported, and is written as it was read
 void use(const TraceFile& trace) {
   broken_invariants(trace.header, trace.events);
   broken_invariants(trace.header, trace.events, TraceExtent::unfinished);
@@ -27,7 +27,7 @@ void use(const TraceFile& trace) {
   if (written(parse_trace(written(trace))) != written(trace)) __builtin_trap();
 }
 
-// Calls use on what the bytes say, unless they are refused
+// Uses the bytes as a trace, unless they are refused
 void attempt(const std::string& bytes) {
   try {
     use(parse_trace(bytes));
@@ -44,7 +44,7 @@ std::string header_line(const char* rotate) {
 
 }  // namespace
 
-// Reads the input as a file. Then, to get behind the header, as the events of a small run.
+// Reads the input as a file; then as the events of a small run, so that the events are reached.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::string kv_rotate = header_line("kv"), q_rotate = header_line("q");
   const std::string input(reinterpret_cast<const char*>(data), size);

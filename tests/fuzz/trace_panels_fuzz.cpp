@@ -5,19 +5,20 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/trace_file.h"
-#include "tests/visualizer/all_panels.h"
+#include "tests/visualizer/support/all_panels.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
 
-// What was read can be drawn, sound or not, or is refused
+// A trace, valid or not, can be drawn, or is refused
 void attempt(const std::string& bytes, Clock clock, double part) {
   static HeadlessScreen screen(1600, 900);
   try {
     TraceFile trace = parse_trace(bytes);
-    const Recording recording(std::move(trace.header), std::move(trace.events), TraceExtent::complete, trace.strings);
+    const Recording recording(std::move(trace.header), std::move(trace.events), TraceExtent::complete,
+                              trace.strings);
     draw_all_panels(screen, recording, clock, part);
   } catch (const BadInput&) {
   }
@@ -30,7 +31,8 @@ std::string read_file(const char* path) {
   return bytes.str();
 }
 
-// The input as changes of a trace: a place, a length, and so many bytes for the value that stands there
+// Applies the input to a trace as changes: each is a position, a length, and that many bytes that replace the value
+// at the position
 std::string changed(std::string trace, const std::string& input) {
   for (std::size_t i = 0; i + 3 <= input.size();) {
     const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(input[at]); };
@@ -44,7 +46,7 @@ std::string changed(std::string trace, const std::string& input) {
 
 }  // namespace
 
-// Reads the input as a file; then as changes of small runs.
+// Reads the input as a file; then as changes of the traces of small runs.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::string traces[] = {read_file(RINGATTN_GOLDENS "/deadlock.trace"),
                                        read_file(RINGATTN_GOLDENS "/zigzag_backward.trace")};

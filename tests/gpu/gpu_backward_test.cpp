@@ -6,11 +6,11 @@
 #include "gpu/backward/ladder.h"
 #include "gpu/backward/row_term.h"
 #include "gpu/tensor/host_copy.h"
+#include "reference/definition/minus_infinity.h"
 #include "tests/gpu/backward_problem.h"
 #include "tests/gpu/usage_counter.h"
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
@@ -171,8 +171,8 @@ TEST_CASE("the row_term of a query is dlse - rowsum(dO * out), and 0 where it ha
     for (const bool with_dlse : {true, false}) {
       gpu::RowTermStep step{
           .element = gpu::Element::f32, .B = 1, .H = 1, .dv = int(dv), .devices = 1, .device = {}};
-      step.device[0] = {dO_there->data(),   out_there->data(),
-                        lse->as<float>(),   with_dlse ? dlse->as<float>() : nullptr,
+      step.device[0] = {dO_there->data(),      out_there->data(),
+                        lse->as<float>(),      with_dlse ? dlse->as<float>() : nullptr,
                         row_term->as<float>(), 3};
       gpu::launch_row_terms(step, stream);
       const Tensor<float> found = gpu::from_gpu(*row_term, Dtype::f32, stream);
@@ -203,7 +203,7 @@ TEST_CASE("K and V make P - 1 hops backward, dK and dV one more, home, and so do
     const BackwardProblem problem = small_problem(random, 5, 7);
     RingOptions ring = ring_of(devices, Layout::zigzag);
     for (const auto& [rotate, ahead, behind] :
-         {std::tuple{Rotation::kv, "K V", "dK dV"}, {Rotation::q, "Q dO lse delta", "dQ"}}) {
+         {std::tuple{Rotation::kv, "K V", "dK dV"}, {Rotation::q, "Q dO lse row_term", "dQ"}}) {
       ring.rotate = rotate;
       UsageCounter usage = usage_of(problem, ring);
       for (int owner = 0; owner < devices; ++owner) {

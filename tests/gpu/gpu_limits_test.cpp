@@ -33,13 +33,13 @@ TEST_CASE("what the GPU does not do is refused with a sentence that says what wa
   CHECK(contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.scoring.softcap = 3; }),
                  "found softcap 3"));
   CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.traced_rows.all = true; }),
-                 "rows cannot be watched"));
+                 "rows cannot be traced"));
   CHECK(contains(
       refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.kv_positions.of(0)[3].position = 9; }),
       "found 9 before 4 among the keys"));
-  CHECK(
-      contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.q_positions.of(0)[4].segment = 1; }),
-               "found segment 1 among the queries"));
+  CHECK(contains(
+      refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.q_positions.of(0)[4].segment = 1; }),
+      "found segment 1 among the queries"));
   Recorders recorders(2);
   CHECK(contains(refusal_after([&](Drawn&, RingOptions& ring, Dtype&) { ring.recorders = &recorders; }),
                  "give a sink to gpu::ring_attention"));

@@ -22,7 +22,7 @@ AttentionOutput<float> one_call(const GpuProblem& problem, const RingOptions& ri
   std::vector<Index> keys;
   for (int step = 0; step < ring.devices; ++step)
     for (const Index row :
-         rows_of_device(ring.layout, kv_owner(device, step, ring.devices), ring.devices, Skv))
+         rows_of_device(ring.layout, resident_owner(device, step, ring.devices), ring.devices, Skv))
       keys.push_back(row);
   const std::vector<Index> queries = rows_of_device(ring.layout, device, ring.devices, Sq);
   const Tensor<float> Q = select_rows(problem.narrow.Q.view(), queries),

@@ -1,5 +1,5 @@
-// The ring of processes with a GPU each, as its users start it, on emulated devices: mpirun -n P ringattn run
-// --backend gpu --transport nccl.
+// Tests of the ring of processes with one GPU each, on emulated devices, started as a user starts it:
+// mpirun -n P ringattn run --backend gpu --transport nccl.
 
 #include <doctest/doctest.h>
 
@@ -8,14 +8,14 @@
 
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
-#include "tests/support/file_fixtures.h"
 #include "tests/mpi/mpirun.h"
+#include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
 
 namespace {
 
-// An environment variable while this lives
+// Sets an environment variable, and restores it at the end of the scope.
 struct ScopedVariable {
   ScopedVariable(const char* name, const std::string& value) : name_(name) {
     if (const char* const before = std::getenv(name)) before_ = before;
@@ -29,31 +29,32 @@ struct ScopedVariable {
   std::optional<std::string> before_;
 };
 
-// A machine with so many GPUs, and a folder for what NCCL leaves behind
+// An emulated machine with _gpus_ GPUs, and a directory for the files of NCCL.
 struct Machine {
   explicit Machine(int gpus)
-      : gpus_("EMULATED_DEVICES", std::to_string(gpus)), folder_("TMPDIR", left.path) {}
+      : gpus_("EMULATED_DEVICES", std::to_string(gpus)), directory_variable_("TMPDIR", directory_.path) {}
 
-  // Whether messages of NCCL, or its folder, have stayed behind
-  bool has_messages() const {
-    for (const auto& entry : std::filesystem::directory_iterator(left.path))
+  // Whether NCCL has left files behind
+  bool has_nccl_files() const {
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path))
       if (entry.path().filename().string().rfind("emulated-nccl", 0) == 0) return true;
     return false;
   }
 
-  TemporaryDirectory left;
-
  private:
-  ScopedVariable gpus_, folder_;
+  TemporaryDirectory directory_;
+  ScopedVariable gpus_, directory_variable_;
 };
 
-Arguments run_with(const Arguments& more) { return concatenate({RINGATTN_EMULATED, "run", "--backend", "gpu"}, more); }
+Arguments run_with(const Arguments& more) {
+  return concatenate({RINGATTN_EMULATED, "run", "--backend", "gpu"}, more);
+}
 
 const Arguments small = {"--transport", "nccl", "--seq", "7", "--heads", "1", "--dim", "4", "--backward"};
 
 }  // namespace
 
-TEST_CASE("processes with a GPU each give the bits and the events that virtual devices give") {
+TEST_CASE("processes with one GPU each give the same bits and the same events as virtual devices") {
   const Machine machine(8);
   const TemporaryDirectory directory;
   const std::string mine = directory.path / "nccl", theirs = directory.path / "virtual";
@@ -65,12 +66,12 @@ TEST_CASE("processes with a GPU each give the bits and the events that virtual d
       const auto files = [](const std::string& name) {
         return Arguments{"--output", name + ".out", "--trace", name + ".jsonl"};
       };
-      const ProcessResult answer =
-          mpirun(processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "nccl"}), files(mine))));
+      const ProcessResult answer = mpirun(
+          processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "nccl"}), files(mine))));
       CHECK(is_exact(answer));
       const ProcessResult expected = run_process(
           RINGATTN_EMULATED, concatenate({"run", "--backend", "gpu", "--devices", std::to_string(processes)},
-                                    concatenate(problem, files(theirs))));
+                                         concatenate(problem, files(theirs))));
       REQUIRE(is_exact(expected));
       const bool same_bits = read_file(mine + ".out") == read_file(theirs + ".out");
       CHECK(same_bits);
@@ -80,10 +81,10 @@ TEST_CASE("processes with a GPU each give the bits and the events that virtual d
       const std::vector<std::string> broken = broken_invariants(trace.header, trace.events);
       CHECK((broken.empty() ? "" : broken.front()) == "");
     }
-  CHECK_FALSE(machine.has_messages());
+  CHECK_FALSE(machine.has_nccl_files());
 }
 
-TEST_CASE("the report of processes says how long messages travelled beside how long the arithmetic took") {
+TEST_CASE("the report of processes contains the transfer time and the hiding condition") {
   const Machine machine(3);
   const ProcessResult answer = mpirun(3, {}, run_with(concatenate(small, {"--json", "-"})));
   REQUIRE(answer.status == 0);
@@ -94,39 +95,39 @@ TEST_CASE("the report of processes says how long messages travelled beside how l
   CHECK(condition["queries"].get<double>() == doctest::Approx(7.0 / 3));
 }
 
-TEST_CASE("a process without a GPU of its own is refused, unless it seems to be on another machine") {
+TEST_CASE("each process of a machine needs its own GPU; a different NCCL_HOSTID counts as another machine") {
   const Machine machine(1);
   check_single_error(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
   const ScopedVariable elsewhere("NCCL_HOSTID", "elsewhere");
   CHECK(is_exact(mpirun(2, {}, run_with(small))));
 }
 
-TEST_CASE("processes with a GPU each agree, or one sentence says about what they do not") {
+TEST_CASE("if processes with one GPU each disagree on an option, one error reports it") {
   const Machine machine(4);
-  check_single_error(mpirun(3, {}, run_with(concatenate(small, {"--devices", "4"}))), "4 devices and 3 processes");
-  const Arguments other =
-      concatenate(run_with(small), concatenate({":", "-n", "1"}, run_with(concatenate(small, {"--seed", "1"}))));
+  check_single_error(mpirun(3, {}, run_with(concatenate(small, {"--devices", "4"}))),
+                     "4 devices and 3 processes");
+  const Arguments other = concatenate(
+      run_with(small), concatenate({":", "-n", "1"}, run_with(concatenate(small, {"--seed", "1"}))));
   check_single_error(mpirun(1, {}, other), "\"0\" on process 0, and \"1\" on process 1");
 }
 
-TEST_CASE(
-    "whichever process with a GPU is killed at whichever message, all others end and its name is said") {
+TEST_CASE("if a process with a GPU is killed at any message, all others end and its rank is reported") {
   const Machine machine(3);
   for (const int processes : {2, 3})
     for (int rank = 0; rank < processes; ++rank)
-      for (int message = -1; message < 3 * processes - 2; ++message) {  // -1: in NCCL's beginning
+      for (int message = -1; message < 3 * processes - 2; ++message) {  // -1: while NCCL starts
         CAPTURE(processes);
         CAPTURE(message);
         const ScopedVariable fault("EMULATED_NCCL_FAULT",
-                            "kills:" + std::to_string(rank) + ":" + std::to_string(message));
+                                   "kills:" + std::to_string(rank) + ":" + std::to_string(message));
         const ProcessResult answer = mpirun(processes, {}, run_with(small));
         const std::string name = std::to_string(rank);
         check_abort(answer, timestamp_of(answer.err, "rank " + name + " with GPU " + name + " kills itself"),
-                  rank);
+                    rank);
       }
 }
 
-TEST_CASE("where nobody else cleans up, processes with a GPU each find out themselves who was lost") {
+TEST_CASE("if mpirun does not end the other processes, each process with a GPU detects the lost one") {
   const Machine machine(3);
   for (const char* when : {"kills:1:-1", "kills:1:2"}) {
     const ScopedVariable fault("EMULATED_NCCL_FAULT", when);
@@ -140,7 +141,7 @@ TEST_CASE("where nobody else cleans up, processes with a GPU each find out thems
   }
 }
 
-TEST_CASE("where NCCL fails, the process says why and all others say which one it was") {
+TEST_CASE("if NCCL fails, the process reports the cause and all others report its rank") {
   const Machine machine(3);
   const ScopedVariable fault("EMULATED_NCCL_FAULT", "fails:1:2");
   const ProcessResult answer = mpirun(3, {}, run_with(small));

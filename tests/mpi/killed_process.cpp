@@ -1,12 +1,15 @@
-// A process of a ring, forward and backward, of which one is killed on the way, or fails:
+// A program that runs a ring of processes, forward and backward, in which one process dies or fails:
+//
 //   killed_process RANK PASS STEP TIMEOUT_MS [fails]
-// The one of that rank kills itself in that pass (0 or 1) when it would send in that step; it says when, in
-// milliseconds of the machine's clock. All others say what they learn, and when.
+//
+// Process RANK kills itself in pass PASS (0: forward, 1: backward) when it is about to send its block in step STEP;
+// with `fails` it throws instead. Every process prints each event with the time of the steady clock, in milliseconds.
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
+#include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/mpi/mpi_transport.h"
 #include "reference/ring/ring_attention.h"
 #include "tests/support/random_problem.h"
@@ -24,10 +27,11 @@ void log_line(int rank, const std::string& what) {
   std::fflush(stdout);
 }
 
-// Dies when it is to reserve room for the block of a step, in the pass for which it is there
-class FailingLink : public Link<double> {
+// Dies or fails at reserve number _fails_at_ of a pass; -1: never.
+class FailingLink : public ForwardingLink<double> {
  public:
-  FailingLink(Link<double>& inner, int fails_at, bool fails) : inner_(inner), fails_at_(fails_at), fails_(fails) {}
+  FailingLink(Link<double>& inner, int fails_at, bool fails)
+      : ForwardingLink(inner), fails_at_(fails_at), fails_(fails) {}
 
   double reserve(int device, Channel channel) override {
     if (reserves_++ == fails_at_) {
@@ -35,17 +39,10 @@ class FailingLink : public Link<double> {
       if (fails_) throw std::runtime_error("its disk is full");
       std::raise(SIGKILL);
     }
-    return inner_.reserve(device, channel);
-  }
-  void send(int device, Channel channel, const Message<double>& message) override {
-    inner_.send(device, channel, message);
-  }
-  void receive(int device, Channel channel, Message<double>& held, double now) override {
-    inner_.receive(device, channel, held, now);
+    return ForwardingLink::reserve(device, channel);
   }
 
  private:
-  Link<double>& inner_;
   int fails_at_, reserves_ = 0;
   bool fails_;
 };
@@ -63,7 +60,7 @@ int main(int argc, char** argv) {
   int passes = 0;
   MpiTransport<double> ring(mpi, options.devices, [&](Link<double>& inner, RunMonitor&) {
     const bool dies = mpi.rank() == victim && passes++ == pass;
-    // K and V go ahead; in the backward dK and dV follow them
+    // The forward reserves once per step, for K V; the backward twice, for K V and dK dV
     return std::make_unique<FailingLink>(inner, dies ? step * (pass + 1) : -1, argc > 5);
   });
   try {

@@ -9,49 +9,31 @@
 
 namespace ringattn {
 
-ProcessResult mpirun(int processes, Arguments words, const Arguments& program) {
+ProcessResult mpirun(int processes, Arguments options, const Arguments& program) {
+  // Run as root in a container; kill processes at once, since they have nothing to clean up; no single-copy transfers,
+  // which containers forbid with a warning
   for (const char* allowed : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"})
     setenv(allowed, "1", 1);
-  setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1);  // who is told to end has nothing to clean up
-  setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none",
-         1);  // which containers forbid, not without noise
-  words.insert(words.begin(), {"--oversubscribe", "-n", std::to_string(processes)});
-  return run_process(RINGATTN_MPIRUN, concatenate(std::move(words), program));
+  setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1);
+  setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
+  options.insert(options.begin(), {"--oversubscribe", "-n", std::to_string(processes)});
+  return run_process(RINGATTN_MPIRUN, concatenate(std::move(options), program));
 }
 
-Arguments concatenate(Arguments words, const Arguments& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
+Arguments concatenate(Arguments first, const Arguments& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
 }
 
 std::vector<Arguments> edge_case_problems() {
   return {
       {"--seq", "150", "--heads", "4", "--kv-heads", "2", "--dim", "64", "--dtype", "bf16", "--causal",
        "--layout", "zigzag", "--backward"},
-      {"--seq",
-       "13",
-       "--kv-seq",
-       "29",
-       "--batch",
-       "2",
-       "--heads",
-       "2",
-       "--dim",
-       "5",
-       "--v-dim",
-       "3",
-       "--window",
-       "11,2",
-       "--causal-align",
-       "bottom-right",
-       "--layout",
-       "striped",
-       "--rotate",
-       "q",
-       "--backward",
-       "--dtype",
-       "f16",
-       "--no-overlap"},
+      // clang-format off
+      {"--seq", "13", "--kv-seq", "29", "--batch", "2", "--heads", "2", "--dim", "5", "--v-dim", "3",
+       "--window", "11,2", "--causal-align", "bottom-right", "--layout", "striped", "--rotate", "q",
+       "--backward", "--dtype", "f16", "--no-overlap"},
+      // clang-format on
       {"--seq", "5", "--heads", "1", "--dim", "4", "--backward"},  // fewer rows than processes
   };
 }

@@ -6,30 +6,30 @@ namespace ringattn {
 
 using Arguments = std::vector<std::string>;
 
-// Runs so many processes of a program, on as few processors as there are; with words for mpirun itself
-ProcessResult mpirun(int processes, Arguments words, const Arguments& program);
+// Runs _processes_ processes of a program, with _options_ for mpirun itself. There may be more processes than
+// processors
+ProcessResult mpirun(int processes, Arguments options, const Arguments& program);
 
-Arguments concatenate(Arguments words, const Arguments& more);
+Arguments concatenate(Arguments first, const Arguments& second);
 
-// What `run` is asked to compute on rings of up to eight processes: all layouts, both rotations, grouped
-// heads, batches, windows, fewer rows than processes
+// Options of `run` for rings of up to eight processes: all layouts, both rotations, grouped heads, batches, windows,
+// fewer rows than processes
 std::vector<Arguments> edge_case_problems();
 
-// The milliseconds of the machine's clock
+// The steady clock of this machine, which all its processes share, in milliseconds
 long long milliseconds_now();
 
-// Those with which a line begins that has _what_ in it; -1: none has
+// The number at the beginning of the first line that contains _what_; -1 if there is none
 long long timestamp_of(const std::string& text, const std::string& what);
 
-// Checks that a process that said at this moment that it dies took all others with it in time, and that its
-// rank is named
+// Checks that all processes ended within 10 s after process _rank_ was killed at the time _killed_, in milliseconds,
+// and that mpirun names this rank
 void check_abort(const ProcessResult& answer, long long killed, int rank);
 
-// Checks that there is one sentence of ringattn's on standard error and that _part_ is in it, whatever
-// mpirun says beside it
+// Checks that ringattn wrote exactly one error, which contains _part_. Lines of mpirun are ignored
 void check_single_error(const ProcessResult& answer, const std::string& part);
 
-// The events of a trace file, without the times of clocks
+// The events of a trace file, without wall-clock times
 std::vector<std::string> events_without_wall_times(const std::filesystem::path& path);
 
 }  // namespace ringattn

@@ -1,9 +1,9 @@
-// The ring between processes, as its users start it: mpirun -n P ringattn run --transport mpi.
+// Tests of the ring of processes, started as a user starts it: mpirun -n P ringattn run --transport mpi.
 
 #include <doctest/doctest.h>
 
-#include "tests/support/file_fixtures.h"
 #include "tests/mpi/mpirun.h"
+#include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"
 
 using namespace ringattn;
@@ -14,7 +14,7 @@ Arguments run_with(const Arguments& more) { return concatenate({RINGATTN_EXECUTA
 
 }  // namespace
 
-TEST_CASE("processes give the bits and the events that threads give") {
+TEST_CASE("processes give the same bits and the same events as threads") {
   const TemporaryDirectory directory;
   const std::string mine = directory.path / "mpi", theirs = directory.path / "threads";
   std::vector<Arguments> problems = edge_case_problems();
@@ -24,13 +24,13 @@ TEST_CASE("processes give the bits and the events that threads give") {
       CAPTURE(processes);
       const auto files = [](const std::string& name) {
         return Arguments{"--output",     name + ".out", "--trace", name + ".jsonl",
-                     "--trace-rows", "all",         "--steps", name + ".steps"};
+                         "--trace-rows", "all",         "--steps", name + ".steps"};
       };
-      const ProcessResult answer =
-          mpirun(processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "mpi"}), files(mine))));
+      const ProcessResult answer = mpirun(
+          processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "mpi"}), files(mine))));
       CHECK(is_exact(answer));
-      const ProcessResult expected =
-          run_ringattn(concatenate(concatenate({"run", "--devices", std::to_string(processes)}, problem), files(theirs)));
+      const ProcessResult expected = run_ringattn(
+          concatenate(concatenate({"run", "--devices", std::to_string(processes)}, problem), files(theirs)));
       REQUIRE(is_exact(expected));
       const bool same_bits = read_file(mine + ".out") == read_file(theirs + ".out"),
                  same_steps = read_file(mine + ".steps") == read_file(theirs + ".steps");
@@ -40,14 +40,14 @@ TEST_CASE("processes give the bits and the events that threads give") {
     }
 }
 
-TEST_CASE("a slowed link between processes is as late as it says") {
+TEST_CASE("a link between processes can be slowed down") {
   const ProcessResult answer = mpirun(
       2, {}, run_with({"--transport", "mpi", "--seq", "64", "--link-latency-us", "20000", "--json", "-"}));
   REQUIRE(answer.status == 0);
   CHECK(answer.json()["overlap"]["transfer_seconds"].get<double>() >= 2 * 0.02);
 }
 
-TEST_CASE("what is wrong with a ring of processes is said once, whoever finds it") {
+TEST_CASE("an error of a ring of processes is reported once, whichever process finds it") {
   check_single_error(mpirun(3, {}, run_with({"--transport", "mpi", "--devices", "4"})),
                      "4 devices and 3 processes");
   check_single_error(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})),
@@ -56,15 +56,15 @@ TEST_CASE("what is wrong with a ring of processes is said once, whoever finds it
                      "mpi has a process a device");
   const Arguments with_another_length =
       concatenate(concatenate(run_with({"--transport", "mpi", "--seq", "100"}), {":", "-n", "2"}),
-             run_with({"--transport", "mpi", "--seq", "101"}));
+                  run_with({"--transport", "mpi", "--seq", "101"}));
   check_single_error(mpirun(1, {}, with_another_length), "\"100\" on process 0, and \"101\" on process 1");
 }
 
 namespace {
 
-Arguments killed_process(int rank, int pass, int step, int patience_ms) {
+Arguments killed_process(int rank, int pass, int step, int timeout_ms) {
   return {RINGATTN_KILLED_PROCESS, std::to_string(rank), std::to_string(pass), std::to_string(step),
-          std::to_string(patience_ms)};
+          std::to_string(timeout_ms)};
 }
 
 void check_killed_process(int processes, int rank, int pass, int step) {
@@ -77,22 +77,25 @@ void check_killed_process(int processes, int rank, int pass, int step) {
   CHECK(answer.out.find("finished") == std::string::npos);
 }
 
-// At each step so many processes, others each time. In the last step of the forward nothing is sent any more
-void check_killed_processes(int processes, int of_them) {
+// Kills _kills_ different processes at each step, one per run. The last step of the forward sends nothing
+void check_killed_processes(int processes, int kills) {
   for (const int pass : {0, 1})
     for (int step = 0; step < processes - 1 + pass; ++step)
-      for (int n = 0; n < of_them; ++n) check_killed_process(processes, (3 * step + pass + n) % processes, pass, step);
+      for (int n = 0; n < kills; ++n)
+        check_killed_process(processes, (3 * step + pass + n) % processes, pass, step);
 }
 
 }  // namespace
 
-TEST_CASE("whichever process is killed at whichever step, all others end and its name is said") {
+TEST_CASE("if a process is killed at any step, all others end and its rank is reported") {
   for (const int processes : {2, 3}) check_killed_processes(processes, processes);
 }
 
-TEST_CASE("the same for eight processes") { check_killed_processes(8, std::min(trials(1), 8)); }
+TEST_CASE("if one of eight processes is killed, all others end and its rank is reported") {
+  check_killed_processes(8, std::min(trials(1), 8));
+}
 
-TEST_CASE("where nobody else cleans up, the processes find out themselves who was lost") {
+TEST_CASE("if mpirun does not end the other processes, each of them detects the process that was lost") {
   for (const int processes : {2, 3, 8})
     for (const int rank : {0, processes - 1}) {
       const ProcessResult answer = mpirun(processes, {"--enable-recovery"}, killed_process(rank, 0, 0, 1000));
@@ -107,7 +110,7 @@ TEST_CASE("where nobody else cleans up, the processes find out themselves who wa
     }
 }
 
-TEST_CASE("where a process fails, it says why and all others say which one it was") {
+TEST_CASE("if a process fails, it reports the cause and all others report its rank") {
   Arguments failing = killed_process(1, 1, 0, 5000);
   failing.push_back("fails");
   const ProcessResult answer = mpirun(3, {}, failing);

@@ -182,7 +182,7 @@ TEST_CASE("each backward mistake breaks the laws that it is known to break, and 
                          {"G2", "", "qk", "B"},
                          {"G3", "", "qk", ""},
                          {"G4", "", "qk", "B"},
-                         {"G5", "lse of = the block at hand", "qkv", "ABC"},
+                         {"G5", "lse of = the current block", "qkv", "ABC"},
                          {"G5", "lse of = the own block", "qkv", "AC"},
                          {"G6", "", "qkv", "AC"},
                          {"G7", "", "qkv", "ABC"},
@@ -218,7 +218,7 @@ TEST_CASE("each backward mistake breaks the laws that it is known to break, and 
 TEST_CASE("one hop short of home, dK is the true dK of the next device") {
   const RandomProblem<double> drawn = causal_problem();
   const Case ring(drawn, Layout::contiguous, 4);
-  const Gradients<double> found = ring.of("G13", "hops = one short, gradients = dk and dv");
+  const Gradients<double> found = ring.of("G13", "hops = one too few, gradients = dk and dv");
   std::vector<Index> rotated(16);
   for (Index row = 0; row < 16; ++row) rotated[static_cast<std::size_t>(row)] = (row + 4) % 16;
   CHECK(same(found.dk, select_rows(ring.right().dk.view(), rotated)));
@@ -296,8 +296,8 @@ TEST_CASE("constant factors are what they are called") {
   CHECK(factor("G11", "") == doctest::Approx(1 / 0.7));
   CHECK(factor("G12", "") == doctest::Approx(0.7));
   CHECK(factor("G19", "") == doctest::Approx(0.5));
-  CHECK(factor("G20", "by = 4, the devices, gradients = dk and dv") == doctest::Approx(0.25));
-  CHECK(factor("G21", "by = 4, the devices, gradients = dk and dv") == doctest::Approx(4));
+  CHECK(factor("G20", "by = 4, the number of devices, gradients = dk and dv") == doctest::Approx(0.25));
+  CHECK(factor("G21", "by = 4, the number of devices, gradients = dk and dv") == doctest::Approx(4));
   CHECK(factor("G49", "factor = log2 e, gradients = dq and dk") == doctest::Approx(1.442695));
 }
 
@@ -328,7 +328,7 @@ TEST_CASE("K and V with heads and sequence exchanged: for as many heads as rows,
   const Gradients<double> truth = attention_vjp(turned.problem(), ring.sim.forward(), ring.cotangents);
   for (const char* view : {"sequence as heads", "heads as sequence"}) {
     const Gradients<double> found =
-        ring.of("G26", std::string("extent = the whole sequence, view = ") + view + ", dk, dv = left so");
+        ring.of("G26", std::string("extent = the whole sequence, view = ") + view + ", dk, dv = not transposed back");
     CHECK(wrong_gradients(found, truth).empty());
   }
 }

@@ -1,4 +1,4 @@
-// Laws of the block spectrometer: it reads back how much of each block an output holds.
+// Block weights: least squares recover the weight of each K/V block in an output.
 
 #include <doctest/doctest.h>
 
@@ -13,7 +13,7 @@ using namespace ringattn;
 
 namespace {
 
-// A ring of devices, its problem, and what a correct bf16 kernel gives
+// A ring of devices, a problem, and the result of a correct bf16 kernel
 struct Ring {
   explicit Ring(bool causal = false, Layout layout = Layout::contiguous, int devices = 4, Index S = 32,
                 Index Dv = 16)
@@ -28,7 +28,7 @@ struct Ring {
     bounded = bound_attention(p.problem(), rows, kernel.declared(true));
   }
 
-  // Block _owner_ weighs 1 + _more_ in the output of _device_
+  // Sets the weight of block _owner_ in the output of _device_ to 1 + _more_
   void add_block(int device, int owner, double more) {
     for (Index h = 0; h < 2; ++h) {
       const Matrix<double> P = probabilities(p.problem(), bounded.truth.lse, 0, h);
@@ -38,7 +38,9 @@ struct Ring {
     }
   }
 
-  BlockWeights block_weights() const { return estimate_block_weights(p.problem(), sharding, rows, found.out, bounded); }
+  BlockWeights block_weights() const {
+    return estimate_block_weights(p.problem(), sharding, rows, found.out, bounded);
+  }
 
   Sharding sharding;
   std::vector<Index> rows;
@@ -47,11 +49,13 @@ struct Ring {
   BoundedAttention bounded;
 };
 
-// Every weight that could be measured is 1, but those of _expected_
+// A weight that is not 1
 struct Exception {
   int device, block;
   double weight;
 };
+
+// Every measured weight is 1, except for _exceptions_; at least half of the weights are measured
 void check_weights(const BlockWeights& block_weights, const std::vector<Exception>& exceptions = {}) {
   Matrix<double> expected = Matrix<double>::Ones(block_weights.weight.rows(), block_weights.weight.cols());
   for (const Exception& e : exceptions) expected(e.device, e.block) = e.weight;
@@ -68,7 +72,7 @@ void check_weights(const BlockWeights& block_weights, const std::vector<Exceptio
 
 }  // namespace
 
-TEST_CASE("every block weighs 1 in a correct output") {
+TEST_CASE("every block has weight 1 in a correct output") {
   for (const bool causal : {false, true})
     for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
       const BlockWeights block_weights = Ring(causal, layout).block_weights();
@@ -78,13 +82,13 @@ TEST_CASE("every block weighs 1 in a correct output") {
     }
 }
 
-TEST_CASE("a block that no query sees has no weight") {
+TEST_CASE("a block without visible keys has no weight") {
   const BlockWeights block_weights = Ring(true).block_weights();
   for (Index device = 0; device < 4; ++device)
     for (Index block = device + 1; block < 4; ++block) CHECK(std::isnan(block_weights.weight(device, block)));
 }
 
-TEST_CASE("a lost hop weighs 0, a block counted twice 2, where it happened") {
+TEST_CASE("a lost block has weight 0 and a block counted twice weight 2, on the device where it happened") {
   Ring ring;
   ring.add_block(1, 3, -1);
   ring.add_block(2, 0, 1);
@@ -93,13 +97,13 @@ TEST_CASE("a lost hop weighs 0, a block counted twice 2, where it happened") {
   CHECK(block_weights.residual < 1);
 }
 
-TEST_CASE("a stale buffer shows as one 2 and one 0 in the row of its device") {
+TEST_CASE("a stale buffer gives one weight 2 and one weight 0 on its device") {
   Ring ring;
   ring.add_block(1, 0, 1), ring.add_block(1, 3, -1);
   check_weights(ring.block_weights(), {{1, 0, 2}, {1, 3, 0}});
 }
 
-TEST_CASE("what no weights explain is left over as the residual") {
+TEST_CASE("a mistake that is no change of block weights leaves a large residual") {
   Ring ring(false, Layout::contiguous, 4, 32, 8);
   std::swap(ring.p.K, ring.p.V);  // of the same shape
   const AttentionOutput<double> swapped = attention(ring.p.problem());
@@ -108,7 +112,7 @@ TEST_CASE("what no weights explain is left over as the residual") {
   CHECK(ring.block_weights().residual > 10);
 }
 
-TEST_CASE("where rows are shorter than the ring, neighbouring blocks are weighed together") {
+TEST_CASE("consecutive blocks are merged when a row has fewer elements than the ring has blocks") {
   Ring ring(false, Layout::contiguous, 12, 48, 8);
   ring.add_block(5, 4, 1), ring.add_block(5, 5, 1), ring.add_block(5, 3, 1);
   const BlockWeights block_weights = ring.block_weights();
@@ -117,7 +121,7 @@ TEST_CASE("where rows are shorter than the ring, neighbouring blocks are weighed
   check_weights(block_weights, {{5, 1, 2}});
 }
 
-TEST_CASE("NaN in one row leaves the weights of the others") {
+TEST_CASE("a NaN in one row does not change the weights") {
   Ring ring;
   ring.found.out(0, 5, 1, 2) = std::nan("");
   check_weights(ring.block_weights());

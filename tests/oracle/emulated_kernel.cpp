@@ -5,8 +5,8 @@
 #include <limits>
 #include <sstream>
 
-#include "reference/oracle/catalogue/sharding.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
@@ -38,7 +38,7 @@ double rounded_to(Precision precision, double x) {
     case Precision::tf32:
       break;
   }
-  // The last 13 bits of a float go, to nearest, ties to even
+  // tf32: drop the last 13 bits of a float, to nearest, ties to even
   const auto bits = std::bit_cast<std::uint32_t>(rounded_to_odd(x));
   return std::bit_cast<float>((bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu);
 }
@@ -53,14 +53,11 @@ void make_exact(RandomProblem<double>& p, Precision precision) {
 
 namespace {
 
+// The kernel on one problem; T is the type of its sums
 template <class T>
-constexpr T nothing = minus_infinity<T>;
-
-// A problem as the kernel sees it; T is the type of its sums
-template <class T>
-class Machine {
+class EmulatedKernel {
  public:
-  Machine(const Problem<double>& problem, const Kernel& kernel)
+  EmulatedKernel(const Problem<double>& problem, const Kernel& kernel)
       : p_(problem),
         kernel_(kernel),
         sharding_(kernel.layout, kernel.devices, problem.Q.shape.S, problem.K.shape.S) {
@@ -70,16 +67,17 @@ class Machine {
   }
 
   AttentionOutput<double> forward() const;
-  Gradients<double> backward(const AttentionOutput<double>& forward, const Cotangents<double>& cotangents) const;
+  Gradients<double> backward(const AttentionOutput<double>& forward,
+                             const Cotangents<double>& cotangents) const;
 
  private:
   struct State {
-    T m = nothing<T>, l = 0;
+    T m = minus_infinity<T>, l = 0;
     Vector<T> O;
   };
   struct Finished {
     Vector<T> out;
-    T lse = nothing<T>;
+    T lse = minus_infinity<T>;
   };
 
   T operand(T x) const { return static_cast<T>(rounded_to(kernel_.precision, x)); }
@@ -97,7 +95,7 @@ class Machine {
     return sum;
   }
   T score(Index b, Index h, Index i, Index j, T& slope) const;
-  bool sees(Index b, Index i, Index j) const {
+  bool can_attend(Index b, Index i, Index j) const {
     return visible(p_.q_positions.of(b)[static_cast<std::size_t>(i)],
                    p_.kv_positions.of(b)[static_cast<std::size_t>(j)], p_.scoring.mask);
   }
@@ -115,7 +113,7 @@ class Machine {
 };
 
 template <class T>
-T Machine<T>::score(Index b, Index h, Index i, Index j, T& slope) const {
+T EmulatedKernel<T>::score(Index b, Index h, Index i, Index j, T& slope) const {
   const T S = dot(Q_.head(b, h).row(i), K_.head(b, p_.kv_head(h)).row(j)) *
               static_cast<T>(p_.scoring.scale(p_.Q.shape.D));
   slope = 1;
@@ -127,7 +125,7 @@ T Machine<T>::score(Index b, Index h, Index i, Index j, T& slope) const {
 }
 
 template <class T>
-std::vector<std::vector<Index>> Machine<T>::tiles(int owner) const {
+std::vector<std::vector<Index>> EmulatedKernel<T>::tiles(int owner) const {
   const std::vector<Index>& block = sharding_.keys.rows_of(owner);
   const Index length = static_cast<Index>(block.size()), step = kernel_.tile > 0 ? kernel_.tile : length;
   std::vector<std::vector<Index>> tiles;
@@ -138,13 +136,14 @@ std::vector<std::vector<Index>> Machine<T>::tiles(int owner) const {
 }
 
 template <class T>
-void Machine<T>::absorb(State& state, Index b, Index h, Index i, const std::vector<Index>& tile) const {
+void EmulatedKernel<T>::absorb(State& state, Index b, Index h, Index i,
+                               const std::vector<Index>& tile) const {
   const Index g = p_.kv_head(h);
-  std::vector<T> S(tile.size(), nothing<T>);
+  std::vector<T> S(tile.size(), minus_infinity<T>);
   T m = state.m, slope, l = 0;
   for (std::size_t n = 0; n < tile.size(); ++n)
-    if (sees(b, i, tile[n])) S[n] = score(b, h, i, tile[n], slope), m = std::max(m, S[n]);
-  if (m == nothing<T>) return;
+    if (can_attend(b, i, tile[n])) S[n] = score(b, h, i, tile[n], slope), m = std::max(m, S[n]);
+  if (m == minus_infinity<T>) return;
   const T alpha = std::exp(state.m - m);
   Vector<T> PV = Vector<T>::Zero(V_.shape().D);
   for (std::size_t n = 0; n < tile.size(); ++n) {
@@ -158,21 +157,21 @@ void Machine<T>::absorb(State& state, Index b, Index h, Index i, const std::vect
 }
 
 template <class T>
-typename Machine<T>::Finished Machine<T>::finish(const State& state) const {
-  if (state.l == 0) return {Vector<T>::Zero(V_.shape().D), nothing<T>};
+typename EmulatedKernel<T>::Finished EmulatedKernel<T>::finish(const State& state) const {
+  if (state.l == 0) return {Vector<T>::Zero(V_.shape().D), minus_infinity<T>};
   return {state.O / state.l, state.m + std::log(state.l)};
 }
 
 template <class T>
-typename Machine<T>::Finished Machine<T>::merge(const Finished& x, const Finished& y) const {
+typename EmulatedKernel<T>::Finished EmulatedKernel<T>::merge(const Finished& x, const Finished& y) const {
   const T m = std::max(x.lse, y.lse);
-  if (m == nothing<T>) return x;
+  if (m == minus_infinity<T>) return x;
   const T wx = std::exp(x.lse - m), wy = std::exp(y.lse - m);
   return {(wx * x.out + wy * y.out) / (wx + wy), m + std::log(wx + wy)};
 }
 
 template <class T>
-typename Machine<T>::Finished Machine<T>::row(Index b, Index h, Index i) const {
+typename EmulatedKernel<T>::Finished EmulatedKernel<T>::row(Index b, Index h, Index i) const {
   const Vector<T> zero = Vector<T>::Zero(V_.shape().D);
   State carried{.O = zero};
   Finished merged{zero};
@@ -190,7 +189,7 @@ typename Machine<T>::Finished Machine<T>::row(Index b, Index h, Index i) const {
 }
 
 template <class T>
-AttentionOutput<double> Machine<T>::forward() const {
+AttentionOutput<double> EmulatedKernel<T>::forward() const {
   const Shape shape = p_.out_shape();
   AttentionOutput<double> result{Tensor<double>(shape), row_tensor<double>(shape.B, shape.S, shape.H)};
   for (Index b = 0; b < shape.B; ++b)
@@ -204,8 +203,8 @@ AttentionOutput<double> Machine<T>::forward() const {
 }
 
 template <class T>
-Gradients<double> Machine<T>::backward(const AttentionOutput<double>& forward,
-                                       const Cotangents<double>& cotangents) const {
+Gradients<double> EmulatedKernel<T>::backward(const AttentionOutput<double>& forward,
+                                              const Cotangents<double>& cotangents) const {
   const Tensor<T> dO = operands(cotangents.dout);
   Tensor<T> dq(p_.Q.shape), dk(p_.K.shape), dv(p_.V.shape);
   const T scale = static_cast<T>(p_.scoring.scale(p_.Q.shape.D));
@@ -218,14 +217,14 @@ Gradients<double> Machine<T>::backward(const AttentionOutput<double>& forward,
         for (const Index i : sharding_.queries.rows_of(device)) {
           const Index g = p_.kv_head(h);
           const T lse = static_cast<T>(forward.lse(b, i, h, 0));
-          if (lse == nothing<T>) continue;
+          if (lse == minus_infinity<T>) continue;
           const auto dO_i = dO.head(b, h).row(i);
           const T delta = dot(dO_i, forward.out.head(b, h).row(i).template cast<T>().eval());
           const T dlse = cotangents.dlse.data ? static_cast<T>(cotangents.dlse(b, i, h, 0)) : T(0);
           for (int step = 0; step < kernel_.devices; ++step)
             for (const auto& tile : tiles(sharding_.owner_at(device, step)))
               for (const Index j : tile) {
-                if (!sees(b, i, j)) continue;
+                if (!can_attend(b, i, j)) continue;
                 T slope;
                 const T P = std::exp(score(b, h, i, j, slope) - lse);
                 const T dS = P * (dot(dO_i, V_.head(b, g).row(j)) - delta + dlse) * slope;
@@ -247,15 +246,15 @@ Gradients<double> Machine<T>::backward(const AttentionOutput<double>& forward,
 }  // namespace
 
 AttentionOutput<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel) {
-  if (kernel.precision == Precision::f64) return Machine<double>(problem, kernel).forward();
-  return Machine<float>(problem, kernel).forward();
+  if (kernel.precision == Precision::f64) return EmulatedKernel<double>(problem, kernel).forward();
+  return EmulatedKernel<float>(problem, kernel).forward();
 }
 
 Gradients<double> emulated_vjp(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                const Cotangents<double>& cotangents, const Kernel& kernel) {
   if (kernel.precision == Precision::f64)
-    return Machine<double>(problem, kernel).backward(forward, cotangents);
-  return Machine<float>(problem, kernel).backward(forward, cotangents);
+    return EmulatedKernel<double>(problem, kernel).backward(forward, cotangents);
+  return EmulatedKernel<float>(problem, kernel).backward(forward, cotangents);
 }
 
 }  // namespace ringattn

@@ -7,15 +7,15 @@
 
 namespace ringattn {
 
-// How the blocks of the other devices join a row.
-//   carried         one state (m, l, O) goes through all blocks
-//   merged          each block is finished alone and merged by lse
-//   merged_rounded  as before, rounded to the storage type in between
+// How the results of the blocks of a ring are combined.
+//   carried         one state (m, l, O) absorbs all blocks
+//   merged          each block is finished on its own and merged by lse
+//   merged_rounded  the same, and rounded to the storage type after each merge
 enum class Partials { carried, merged, merged_rounded };
 
-// A kernel in the manner of FlashAttention, on a ring of devices, calculated on the processor exactly as a
-// matrix unit would: operands, P and dS rounded to _precision_, products summed one after the other in
-// float32 (float64 for f64), results rounded to the storage type.
+// A kernel like FlashAttention on a ring of devices, emulated on the CPU with the roundings of a matrix unit: operands,
+// P and dS are rounded to _precision_, products are summed sequentially in float32 (float64 for f64), and results are
+// rounded to the storage type.
 struct Kernel {
   Precision precision = Precision::f32;
   Dtype stored = Dtype::f32;
@@ -24,22 +24,22 @@ struct Kernel {
   int devices = 1;
   Layout layout = Layout::contiguous;
   Partials partials = Partials::carried;
-  bool rounded_sums = false;  // a mistake of precision: O, dq, dk and dv are rounded after every tile
+  bool rounded_sums = false;  // a loss of precision: O, dq, dk and dv are rounded after every tile
 
   ImplementationPrecision declared(bool exact_operands) const;
   std::string describe() const;
 };
 
-// x as an operand of a product
+// x as an operand of a matrix product
 double rounded_to(Precision precision, double x);
 void round_to(Precision precision, Tensor<double>& tensor);
 
-// All numbers become such as the operands of a kernel can hold
+// Rounds all inputs to numbers that the operands of a kernel hold exactly
 void make_exact(RandomProblem<double>& p, Precision precision);
 
 AttentionOutput<double> emulated_attention(const Problem<double>& problem, const Kernel& kernel);
 
-// _forward_ is what the kernel gave: delta comes from the stored out, P from the stored lse
+// _forward_ is the result of the kernel: delta is computed from the stored out, P from the stored lse
 Gradients<double> emulated_vjp(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                const Cotangents<double>& cotangents, const Kernel& kernel);
 

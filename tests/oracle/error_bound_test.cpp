@@ -1,5 +1,5 @@
-// Laws of the error bound: correct kernels of every precision stay within their tolerance, and use enough of it for
-// a mistake to have no room.
+// Error bounds: correct kernels of every precision stay within their tolerance, and use so much of it that mistakes
+// exceed it.
 
 #include <doctest/doctest.h>
 
@@ -7,10 +7,10 @@
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
-#include "tests/support/comparison_helpers.h"
 #include "tests/oracle/emulated_kernel.h"
-#include "tests/support/random_problem.h"
+#include "tests/support/comparison_helpers.h"
 #include "tests/support/naive_attention.h"
+#include "tests/support/random_problem.h"
 #include "tests/support/trials.h"
 
 using namespace ringattn;
@@ -54,7 +54,7 @@ void scale_by(Tensor<double>& tensor, double factor) {
   for (Index n = 0; n < tensor.size(); ++n) tensor.data()[n] *= factor;
 }
 
-// Row s becomes _factor_ times row s mod period, from row _period_ on
+// Sets row s >= period to _factor_ times row s mod period
 void repeat_rows(Tensor<double>& tensor, Index period, double factor = 1) {
   for (Index b = 0; b < tensor.shape().B; ++b)
     for (Index h = 0; h < tensor.shape().H; ++h)
@@ -62,7 +62,7 @@ void repeat_rows(Tensor<double>& tensor, Index period, double factor = 1) {
         tensor.head(b, h).row(s) = factor * tensor.head(b, h).row(s % period);
 }
 
-// Inputs under which roundings do not happen at random
+// Inputs on which roundings are not random
 constexpr int kinds_of_problems = 10;
 RandomProblem<double> hard_problem(Random& random, int kind) {
   const bool long_rows = random.below(2) == 0;
@@ -88,7 +88,7 @@ RandomProblem<double> hard_problem(Random& random, int kind) {
       repeat_rows(p.K, 1, -1);
       scale_by(p.Q, static_cast<double>(1 << random.below(5)));
       break;
-    case 5:  // three keys and values, again and again
+    case 5:  // three keys and values, repeated
       repeat_rows(p.K, 3), repeat_rows(p.V, 3);
       break;
     case 6:  // the gradient of a sum
@@ -106,7 +106,7 @@ RandomProblem<double> hard_problem(Random& random, int kind) {
   return p;
 }
 
-// The largest shares of their tolerance that the results of a kernel use
+// The largest error of each result of a kernel, in tolerances
 struct Shares {
   double out = 0, lse = 0, dq = 0, dk = 0, dv = 0;
   double largest() const { return std::max({out, lse, dq, dk, dv}); }
@@ -120,7 +120,8 @@ double share(const Tensor<double>& found, const Tensor<double>& truth, const Ten
   return judge_tensor("X", found, truth, tolerance).ratio;
 }
 
-Shares shares_of(const RandomProblem<double>& p, const Kernel& kernel, const ImplementationPrecision& declared) {
+Shares shares_of(const RandomProblem<double>& p, const Kernel& kernel,
+                 const ImplementationPrecision& declared) {
   const Problem<double> problem = p.problem();
   const std::vector<Index> rows = all_rows(problem.Q.shape.S);
   const AttentionOutput<double> found = emulated_attention(problem, kernel);
@@ -141,7 +142,7 @@ RandomProblem<double> exact_problem(Precision precision, const Extents& extents,
 
 }  // namespace
 
-TEST_CASE("the truth of the gauge is the definition") {
+TEST_CASE("the truth of an error bound is the definition") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
     const RandomProblem<double> p = random_problem(random, {.longest = 30});
@@ -158,28 +159,28 @@ TEST_CASE("the truth of the gauge is the definition") {
   }
 }
 
-TEST_CASE("sampled rows are gauged as they are among all rows") {
+TEST_CASE("the tolerance of a row does not depend on the other rows") {
   Random random(2);
   const RandomProblem<double> p = normal_problem(random, {.Sq = 9, .Skv = 12, .Hq = 2, .D = 4, .Dv = 5});
   const std::vector<Index> some = {1, 4, 8};
   const BoundedAttention all = bound_attention(p.problem(), all_rows(9), {}),
-                      sampled = bound_attention(p.problem(), some, {});
+                         sampled = bound_attention(p.problem(), some, {});
   const Tensor<double> expected = select_rows(all.tolerance.out.view(), some);
   for (Index n = 0; n < expected.size(); ++n)
     CHECK(sampled.tolerance.out.data()[n] == doctest::Approx(expected.data()[n]).epsilon(1e-12));
 }
 
-TEST_CASE("a row that sees no key has no allowance at all") {
+TEST_CASE("a row without visible keys has tolerance 0") {
   Random random(3);
   RandomProblem<double> p = normal_problem(random, {.Sq = 6, .Skv = 4, .D = 3, .Dv = 2});
-  p.scoring.mask.causal = true;  // bottom-right: the first two queries stand before all keys
+  p.scoring.mask.causal = true;  // bottom-right: the first two queries are before all keys
   const BoundedAttention bounded = bound_attention(p.problem(), all_rows(6), {.stored = Dtype::f16});
   CHECK(bounded.tolerance.out.head(0, 0).topRows(2).isZero(0));
   CHECK(bounded.tolerance.lse.head(0, 0).topRows(2).isZero(0));
   CHECK((bounded.tolerance.out.head(0, 0).bottomRows(4).array() > 0).all());
 }
 
-TEST_CASE("correct kernels of every precision stay within their allowance") {
+TEST_CASE("correct kernels of every precision stay within their tolerance") {
   for (const Precision precision : precisions)
     for (const bool exact_operands : {true, false})
       for (int kind = 0; kind < kinds_of_problems; ++kind) {
@@ -201,7 +202,7 @@ TEST_CASE("correct kernels of every precision stay within their allowance") {
       }
 }
 
-TEST_CASE("plain sums over a thousand keys, one after the other, pass as f32") {
+TEST_CASE("sequential sums over a thousand keys pass as f32") {
   for (const double sharpness : {0.0, 1.0, 4.0, 16.0})
     for (const bool constant : {false, true}) {
       RandomProblem<double> p =
@@ -217,8 +218,8 @@ TEST_CASE("plain sums over a thousand keys, one after the other, pass as f32") {
     }
 }
 
-TEST_CASE("small terms that a plain sum loses beside a large one are allowed for") {
-  // One key at 0 and a thousand at -16.7, each of which is less than half of the last place of 1
+TEST_CASE("the tolerance covers small terms that are lost beside a large one in a sequential sum") {
+  // One score of 0 and a thousand of -16.75; exp(-16.75) is less than the unit roundoff of f32
   RandomProblem<double> p = exact_problem(Precision::f32, {.Skv = 1001, .D = 1, .Dv = 2}, 5);
   fill(p.Q, 1), fill(p.K, -16.75), fill(p.V, 1);
   p.K(0, 0, 0, 0) = 0, p.V(0, 0, 0, 0) = -1;
@@ -229,7 +230,7 @@ TEST_CASE("small terms that a plain sum loses beside a large one are allowed for
   CHECK(shares.out <= largest_pass);
 }
 
-TEST_CASE("keys and queries with the same numbers err alike, and are allowed to") {
+TEST_CASE("the tolerance covers keys and queries with the same numbers, which round alike") {
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     RandomProblem<double> p =
         exact_problem(Precision::tf32, {.Sq = 30, .Skv = 240, .Hq = 2, .D = 4, .Dv = 5}, seed);
@@ -239,8 +240,8 @@ TEST_CASE("keys and queries with the same numbers err alike, and are allowed to"
   }
 }
 
-TEST_CASE("delta errs as the output does that it is made of") {
-  // With V constant, dP = delta: whatever is left of dS is the error of one of them
+TEST_CASE("the tolerance covers the error of delta that comes from the stored output") {
+  // With V constant, dP = delta: dS is nothing but the error of their difference
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     RandomProblem<double> p =
         exact_problem(Precision::tf32, {.Sq = 20, .Skv = 200, .Hq = 2, .D = 4, .Dv = 5}, seed);
@@ -250,7 +251,7 @@ TEST_CASE("delta errs as the output does that it is made of") {
   }
 }
 
-TEST_CASE("low precision uses a good part of its allowance: there is little slack to hide in") {
+TEST_CASE("correct kernels of low precision use at least a fifth of their tolerance") {
   for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::f16}) {
     const RandomProblem<double> p =
         exact_problem(precision, {.Sq = 48, .Skv = 64, .Hq = 4, .Hkv = 2, .D = 16, .Dv = 12}, 6);
@@ -261,7 +262,7 @@ TEST_CASE("low precision uses a good part of its allowance: there is little slac
   }
 }
 
-TEST_CASE("a kernel that rounds more than it declares does not pass") {
+TEST_CASE("a kernel that is less precise than declared does not pass") {
   const Extents extents{.Sq = 24, .Skv = 128, .Hq = 2, .D = 16, .Dv = 8};
   SUBCASE("bf16 operands declared as f32") {
     const RandomProblem<double> p = exact_problem(Precision::bf16, extents, 7);

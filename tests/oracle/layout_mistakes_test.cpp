@@ -78,7 +78,7 @@ TEST_CASE("a scale after the softmax is what rows of ones read") {
   RandomProblem<double> p = drawn({1, 5, 7, 2, 1, 4, 3}, true);
   p.V.head(0, 0).setOnes();
   const AttentionOutput<double> instead = result_of_mistake(simulate(p, 2), "S6", "not scaled"),
-                         as_well = result_of_mistake(simulate(p, 2), "S6", "scaled too");
+                         as_well = result_of_mistake(simulate(p, 2), "S6", "scaled as well");
   for (Index n = 0; n < instead.out.size(); ++n) CHECK(nearly(instead.out.data()[n], 0.5));
   CHECK(nearly(as_well.out, instead.out));
   CHECK(nearly(instead.lse, with_scale(p, 1).lse));
@@ -109,8 +109,8 @@ TEST_CASE("a scale that the device's own block lacks is lacking there only") {
   const RandomProblem<double> p = drawn({1, 8, 8, 1, 1, 4, 3}, true);
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> right = attention(p.problem()), none = with_scale(p, 1);
-  const AttentionOutput<double> own = result_of_mistake(sim, "S10", "blocks = its own, scale = missing"),
-                         others = result_of_mistake(sim, "S10", "blocks = the received ones, scale = missing");
+  const AttentionOutput<double> own = result_of_mistake(sim, "S10", "blocks = own, scale = missing"),
+                         others = result_of_mistake(sim, "S10", "blocks = received, scale = missing");
   CHECK(nearly(own.lse(0, 3, 0, 0), none.lse(0, 3, 0, 0)));
   CHECK(nearly(others.lse(0, 3, 0, 0), right.lse(0, 3, 0, 0)));
   CHECK_FALSE(nearly(others.lse(0, 7, 0, 0), right.lse(0, 7, 0, 0)));
@@ -142,7 +142,7 @@ TEST_CASE("without a mask, a permutation that is missing leaves the right rows i
   // Three devices have the rows 0 3 | 1 4 | 2 5
   const Simulation striped = simulate(p, 3, Layout::striped);
   CHECK(rows_come_from(result_of_mistake(striped, "P1", "out in shard order"), right, {0, 3, 1, 4, 2, 5}));
-  CHECK(rows_come_from(result_of_mistake(striped, "P1", "as they were"), right, {0, 2, 4, 1, 3, 5}));
+  CHECK(rows_come_from(result_of_mistake(striped, "P1", "in sequence order"), right, {0, 2, 4, 1, 3, 5}));
   CHECK(rows_come_from(result_of_mistake(striped, "P2", "wrong = out"), right, {0, 4, 3, 2, 1, 5}));
   CHECK(rows_come_from(result_of_mistake(striped, "P2", "wrong = q, k and v"), right, {0, 4, 3, 2, 1, 5}));
   CHECK(nearly(result_of_mistake(striped, "P2", "wrong = both"), right));
@@ -216,9 +216,9 @@ TEST_CASE("striped: a diagonal seen at no step leaves the first row of every dev
 TEST_CASE("striped: a diagonal seen at the wrong steps") {
   const RandomProblem<double> p = showing_keys(12);
   const Simulation sim = simulate(p, 3, Layout::striped);
-  const AttentionOutput<double> behind = result_of_mistake(sim, "P7", "in blocks from behind"),
-                         first = result_of_mistake(sim, "P7", "at the first step only"),
-                         not_own = result_of_mistake(sim, "P7", "not the device's own");
+  const AttentionOutput<double> behind = result_of_mistake(sim, "P7", "in blocks of later devices"),
+                         first = result_of_mistake(sim, "P7", "in the own block only"),
+                         not_own = result_of_mistake(sim, "P7", "in blocks of earlier devices only");
   for (Index i = 0; i < 12; ++i)
     for (Index j = 0; j < 12; ++j) {
       const bool before = j / 3 < i / 3, level = j / 3 == i / 3;

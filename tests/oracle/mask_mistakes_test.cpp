@@ -80,7 +80,7 @@ TEST_CASE("a wrong mask is right attention under another mask") {
   CHECK(is(p, result_of_mistake(sim, "M2"), [](Index i, Index j) { return j < i + offset; }));
   CHECK(is(p, result_of_mistake(sim, "M3"), [](Index i, Index j) { return j <= i + offset + 1; }));
   CHECK(is(p, result_of_mistake(sim, "M4"), [](Index i, Index j) { return j >= i + offset; }));
-  CHECK(is(p, result_of_mistake(sim, "M15", "back"), [](Index i, Index j) { return j <= i; }));
+  CHECK(is(p, result_of_mistake(sim, "M15", "queries = top-left"), [](Index i, Index j) { return j <= i; }));
 
   p.scoring.mask = {.window_left = 4, .window_right = 2};
   const Simulation windowed = simulate(p, 3);
@@ -90,7 +90,7 @@ TEST_CASE("a wrong mask is right attention under another mask") {
   CHECK(same(result_of_mistake(windowed, "M18", "right side"), definition_with(p, {false, 4, -1})));
   CHECK(same(result_of_mistake(windowed, "M18", "both"), definition_with(p, {})));
   CHECK(same(result_of_mistake(windowed, "M34", "(right, left)"), definition_with(p, {false, 2, 4})));
-  CHECK(same(result_of_mistake(windowed, "M34", "together"), definition_with(p, {false, 2, 1})));
+  CHECK(same(result_of_mistake(windowed, "M34", "total width"), definition_with(p, {false, 2, 1})));
   CHECK(same(result_of_mistake(windowed, "M29"), definition_with(p, {true, 4, 2})));
 }
 
@@ -102,9 +102,9 @@ TEST_CASE("a mistake about blocks is right attention on other pairs of blocks") 
   CHECK(is(p, result_of_mistake(sim, "M6"), [](Index i, Index j) { return j <= i || j / L > i / L; }));
   CHECK(is(p, result_of_mistake(sim, "M7"), [](Index i, Index j) { return j / L <= i / L; }));
   CHECK(is(p, result_of_mistake(sim, "M8"), [](Index i, Index j) { return j / L < i / L; }));
-  CHECK(is(p, result_of_mistake(sim, "M9", "by position, blocks that stay = attended whole"),
+  CHECK(is(p, result_of_mistake(sim, "M9", "by position, blocks that stay = in full"),
            [](Index i, Index j) { return j / L > i / L || (j / L == i / L && j <= i); }));
-  CHECK(is(p, result_of_mistake(sim, "M22", "place"), [](Index i, Index j) { return j / L == i / L && j <= i; }));
+  CHECK(is(p, result_of_mistake(sim, "M22", "by local index"), [](Index i, Index j) { return j / L == i / L && j <= i; }));
   CHECK(is(p, result_of_mistake(sim, "M23", "the last"),
            [](Index i, Index j) { return j < i || (j == i && i % L != L - 1); }));
   CHECK(is(p, result_of_mistake(sim, "M31", "of = queries"), [](Index i, Index j) { return j <= i % L; }));
@@ -120,7 +120,7 @@ TEST_CASE("tiles: what is decided for a tile holds for all of its pairs") {
   const Simulation sim = simulate(p, 2);
   const std::string tiles = ", query tile = 16, key tile = 16";
   CHECK(is(p, result_of_mistake(sim, "M24", "whole" + tiles), [&](Index i, Index j) { return tile(j) <= tile(i); }));
-  CHECK(is(p, result_of_mistake(sim, "M24", "skipped whole" + tiles),
+  CHECK(is(p, result_of_mistake(sim, "M24", "skipped as a whole" + tiles),
            [&](Index i, Index j) { return tile(j) < tile(i); }));
   CHECK(is(p, result_of_mistake(sim, "M32", "within tiles = queries and keys, tile = 16"),
            [](Index i, Index j) { return j / L == i / L ? j % L % 16 <= i % L % 16 : j < i; }));
@@ -131,7 +131,7 @@ TEST_CASE("tiles: what is decided for a tile holds for all of its pairs") {
            [](Index i, Index j) { return j <= i && i / 16 - j / 16 <= 2; }));
   CHECK(is(p, result_of_mistake(windowed, "M27", "down to tiles, tile = 16"),
            [](Index i, Index j) { return j <= i && i / 16 - j / 16 <= 1; }));
-  CHECK(is(p, result_of_mistake(windowed, "M17", "like the own"),
+  CHECK(is(p, result_of_mistake(windowed, "M17", "other blocks = with the window"),
            [](Index i, Index j) { return j <= i && i % L - j % L <= 17; }));
 
   p.scoring.mask.window_left = 25;
@@ -174,7 +174,7 @@ TEST_CASE("a boolean mask that is added shifts lse by exactly 1 where nothing is
   const RandomProblem<double> p = full_problem(6, 7, 9);
   const Simulation sim = simulate(p, 3);
   const AttentionOutput<double> truth = attention(p.problem()),
-                         found = result_of_mistake(sim, "M11", "1 to visible keys, masked = all hidden keys");
+                         found = result_of_mistake(sim, "M11", "1 to visible keys, masked = all masked keys");
   CHECK(same(found.out, truth.out));
   for (Index n = 0; n < found.lse.size(); ++n)
     CHECK(std::abs(found.lse.data()[n] - truth.lse.data()[n] - 1) <= rounding);
@@ -278,7 +278,7 @@ TEST_CASE("documents: a wrong comparison is another right mask") {
   p.q_positions = packed.q, p.kv_positions = packed.kv;
   const Simulation sim = simulate(p, 2);
   const auto document = [](Index row) { return row < 4 ? 0 : 1; };
-  CHECK(is(p, result_of_mistake(sim, "M19", "all borders"), [](Index, Index) { return true; }));
+  CHECK(is(p, result_of_mistake(sim, "M19", "all boundaries"), [](Index, Index) { return true; }));
   CHECK(
       is(p, result_of_mistake(sim, "M19", "documents of the keys"), [&](Index i, Index) { return document(i) == 0; }));
   CHECK(is(p, result_of_mistake(sim, "M19", "documents of the queries"),
@@ -300,7 +300,7 @@ TEST_CASE("a sequence of a batch that is masked like the other one is right atte
     p.kv_positions.of(1)[static_cast<std::size_t>(j)].position = 5 - j;
   }
   const AttentionOutput<double> found =
-      result_of_mistake(simulate(p, 2), "M25", "sequence = the next one, taken = queries and keys");
+      result_of_mistake(simulate(p, 2), "M25", "sequence = the next, taken = queries and keys");
   std::swap_ranges(p.kv_positions.of(0).begin(), p.kv_positions.of(0).end(), p.kv_positions.of(1).begin());
   CHECK(same(found, attention(p.problem())));
 }

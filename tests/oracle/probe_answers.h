@@ -10,30 +10,30 @@ namespace ringattn {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Small, with two sequences and grouped heads; every dimension another one
+// A small shape with two sequences and grouped heads, of which all extents differ
 inline ProbeShape small_shape(bool causal = false) {
   ProbeShape shape{.batch = 2, .Sq = 48, .heads = 6, .kv_heads = 3, .dim = 16, .v_dim = 7};
   shape.causal = causal;
   return shape;
 }
 
-// NaN is infinitely far from anything
+// |a - b|; infinity if one of them is NaN
 inline double distance(double a, double b) {
   const double apart = a == b ? 0 : std::abs(a - b);
   return apart >= 0 ? apart : infinity;
 }
 
-// The keys that query i of the first sequence sees
-inline std::vector<Index> keys_seen(const Probe& probe, Index i) {
-  std::vector<Index> seen;
+// The keys visible to query i of the first sequence
+inline std::vector<Index> visible_keys(const Probe& probe, Index i) {
+  std::vector<Index> keys;
   for (Index j = 0; j < probe.K.shape().S; ++j)
     if (visible(probe.q_positions.of(0)[static_cast<std::size_t>(i)],
                 probe.kv_positions.of(0)[static_cast<std::size_t>(j)], probe.scoring.mask))
-      seen.push_back(j);
-  return seen;
+      keys.push_back(j);
+  return keys;
 }
 
-// How far a tensor is from expected(b, s, h, d) anywhere
+// The largest distance of an element from expected(b, s, h, d)
 template <class Expected>
 double farthest(const Tensor<double>& tensor, const Expected& expected) {
   double worst = 0;
@@ -46,12 +46,12 @@ double farthest(const Tensor<double>& tensor, const Expected& expected) {
   return worst;
 }
 
-// The mean of the values that query row (b, i, h) sees, element d
+// The mean of the visible values of query row (b, i, h), element d
 inline double mean_value(const Probe& probe, Index b, Index i, Index h, Index d) {
   double sum = 0;
-  const std::vector<Index> seen = keys_seen(probe, i);
-  for (const Index j : seen) sum += probe.V(b, j, probe.problem().kv_head(h), d);
-  return sum / static_cast<double>(seen.size());
+  const std::vector<Index> keys = visible_keys(probe, i);
+  for (const Index j : keys) sum += probe.V(b, j, probe.problem().kv_head(h), d);
+  return sum / static_cast<double>(keys.size());
 }
 
 inline AttentionOutput<double> truth(const Probe& probe) { return attention(probe.problem()); }
@@ -60,6 +60,6 @@ inline Gradients<double> gradients(const Probe& probe) {
   return attention_vjp(probe.problem(), truth(probe), probe.cotangents());
 }
 
-inline constexpr double rounding = 1e-12;  // of float64, where scores and values are at most a hundred
+inline constexpr double rounding = 1e-12;  // of float64, for scores and values of at most a hundred
 
 }  // namespace ringattn

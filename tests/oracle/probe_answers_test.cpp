@@ -1,38 +1,39 @@
-// Probes: inputs whose right answer can be said in a sentence, against the definition.
+// The closed-form result of each probe, compared with the definition.
 
 #include <doctest/doctest.h>
 
 #include <set>
 
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 #include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;
 
-// ---- Every key counts alike --------------------------------------------------
+// ---- Equal weights -----------------------------------------------------------
 
-TEST_CASE("Q = 0 and one-hot values: out times the number of keys seen is 1 at every key seen, 0 elsewhere") {
+TEST_CASE(
+    "Q = 0 and one-hot values: out times the number of visible keys is 1 at visible keys, 0 elsewhere") {
   for (const char* kind : {"uniform-onehot", "window"})
     for (const bool causal : {false, true}) {
       ProbeShape shape = small_shape(causal);
       shape.v_dim = {};
       const Probe probe = make_probe(kind, shape);
       CHECK(farthest(truth(probe).out, [&](Index, Index i, Index, Index d) {
-              const std::vector<Index> seen = keys_seen(probe, i);
-              const bool sees = std::find(seen.begin(), seen.end(), d) != seen.end();
-              return sees ? 1 / static_cast<double>(seen.size()) : 0;
+              const std::vector<Index> keys = visible_keys(probe, i);
+              const bool is_visible = std::find(keys.begin(), keys.end(), d) != keys.end();
+              return is_visible ? 1 / static_cast<double>(keys.size()) : 0;
             }) <= rounding);
     }
 }
 
-TEST_CASE("with fewer elements than keys, one-hot values count the keys modulo their number") {
+TEST_CASE("with fewer elements than keys, one-hot values count the keys modulo the number of elements") {
   const Probe probe = make_probe("uniform-onehot", small_shape(true));
   CHECK(farthest(truth(probe).out, [&](Index, Index i, Index, Index d) {
           return std::floor(static_cast<double>(i - d + 7) / 7) / static_cast<double>(i + 1);
         }) <= rounding);
 }
 
-TEST_CASE("the window of a probe reaches past a whole block and leaves out keys, on every ring") {
+TEST_CASE("the window of a probe reaches beyond a whole block and still hides keys, on every ring") {
   for (int devices = 2; devices <= 8; ++devices) {
     ProbeShape shape = small_shape();
     shape.devices = devices;
@@ -43,7 +44,7 @@ TEST_CASE("the window of a probe reaches past a whole block and leaves out keys,
   }
 }
 
-TEST_CASE("equal logits, however low: a row reads the mean of the values it sees, lse = logit + ln n") {
+TEST_CASE("equal logits of any size: out is the mean of the visible values, lse = logit + ln n") {
   for (const auto& [kind, logit] : {std::pair{"cold", -16.0}, std::pair{"frozen", -65536.0}}) {
     const Probe probe = make_probe(kind, small_shape(true));
     const AttentionOutput<double> right = truth(probe);
@@ -56,12 +57,12 @@ TEST_CASE("equal logits, however low: a row reads the mean of the values it sees
   }
 }
 
-TEST_CASE("with V = 1 every row reads 1") {
+TEST_CASE("with V = 1 every row of out is 1") {
   CHECK(farthest(truth(make_probe("ones", small_shape(true))).out,
                  [](Index, Index, Index, Index) { return 1.0; }) <= rounding);
 }
 
-TEST_CASE("two keys by turns: the logarithm of what they weigh tells the scale") {
+TEST_CASE("two keys in alternation: the logarithm of the quotient of their weights gives the scale") {
   const Probe probe = make_probe("two-key", small_shape(true));
   const AttentionOutput<double> right = truth(probe);
   double dots = 0;
@@ -75,9 +76,9 @@ TEST_CASE("two keys by turns: the logarithm of what they weigh tells the scale")
   CHECK(distance(dots / 4, 2) <= rounding);
 }
 
-// ---- Some keys count more ----------------------------------------------------
+// ---- Unequal weights ---------------------------------------------------------
 
-TEST_CASE("a staircase climbs from key to key, and its mirror image falls, each key by 16 / Skv") {
+TEST_CASE("the logits of a staircase rise or fall by 16 / Skv from key to key") {
   for (const auto& [kind, sign] : {std::pair{"staircase-up", 1.0}, std::pair{"staircase-down", -1.0}}) {
     const Probe probe = make_probe(kind, {.Sq = 256});
     const Matrix<double> S = scores(probe.problem(), 0, 3);
@@ -89,7 +90,7 @@ TEST_CASE("a staircase climbs from key to key, and its mirror image falls, each 
   }
 }
 
-TEST_CASE("spikes: out reads the weight of the block of each device, one share for each spike seen") {
+TEST_CASE("spikes: out is the weight of the block of each device, an equal share for each visible spike") {
   for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
     ProbeShape shape = small_shape(true);
     shape.layout = layout;
@@ -98,12 +99,12 @@ TEST_CASE("spikes: out reads the weight of the block of each device, one share f
     const Matrix<double> S = scores(probe.problem(), 1, 2);
     CHECK(farthest(truth(probe).out, [&](Index, Index i, Index, Index d) {
             double spikes = 0, of_device = 0;
-            for (const Index j : keys_seen(probe, i))
+            for (const Index j : visible_keys(probe, i))
               if (S(i, j) > 10) spikes += 1, of_device += keys.device_of(j) == d;
             if (spikes > 0) return of_device / spikes;
-            double seen = 0;
-            for (const Index j : keys_seen(probe, i)) seen += keys.device_of(j) == d;
-            return seen / static_cast<double>(keys_seen(probe, i).size());
+            double in_block = 0;
+            for (const Index j : visible_keys(probe, i)) in_block += keys.device_of(j) == d;
+            return in_block / static_cast<double>(visible_keys(probe, i).size());
           }) <= 48 * std::exp(-19.9));
     for (int device = 0; device < 4; ++device) {
       int spikes = 0;
@@ -113,7 +114,7 @@ TEST_CASE("spikes: out reads the weight of the block of each device, one share f
   }
 }
 
-TEST_CASE("every row finds its two needles, which share the weight half and half") {
+TEST_CASE("every row gives half of its weight to each of its two needles") {
   for (const bool causal : {false, true}) {
     const Probe probe = make_probe("needle", {.Sq = 256, .causal = causal});
     const Matrix<double> P = probabilities(probe.problem(), truth(probe).lse, 0, 1);
@@ -128,11 +129,11 @@ TEST_CASE("every row finds its two needles, which share the weight half and half
     }
     CHECK(pairs.count({63, 64}) == 1);  // both sides of a border, next to the diagonal
     if (!causal) CHECK(pairs.count({0, 255}) == 1);
-    if (!causal) CHECK(pairs.size() == 8 * 7 / 2);  // every pair of the eight needles comes up
+    if (!causal) CHECK(pairs.size() == 8 * 7 / 2);  // every pair of the eight needles occurs
   }
 }
 
-TEST_CASE("big logits: a row reads the highest block that it sees, and the others not at all") {
+TEST_CASE("big logits: the highest visible block has all the weight") {
   const Probe probe = make_probe("big-logits", small_shape(true));
   const AttentionOutput<double> right = truth(probe);
   const RowSharding keys(Layout::contiguous, 4, 48);
@@ -148,21 +149,21 @@ TEST_CASE("big logits: a row reads the highest block that it sees, and the other
   }
 }
 
-// ---- Values that say where they come from ------------------------------------
+// ---- Values that identify their origin ---------------------------------------
 
-TEST_CASE("head-id: query head h reads h div G") {
+TEST_CASE("head-id: out of query head h is h div G") {
   CHECK(farthest(truth(make_probe("head-id", small_shape(true))).out,
                  [](Index, Index, Index h, Index) { return static_cast<double>(h / 2); }) <= rounding);
 }
 
-TEST_CASE("grouped: a query head reads nothing but the elements of its own K/V head") {
+TEST_CASE("grouped: out of a query head is 0 except for the elements of its K/V head") {
   const AttentionOutput<double> right = truth(make_probe("grouped", small_shape()));
   for (Index h = 0; h < 6; ++h)
     for (Index d = 0; d < 7; ++d)
       CHECK((right.out.head(1, h).col(d).cwiseAbs().maxCoeff() > 0) == (d % 3 == h / 2));
 }
 
-TEST_CASE("position-id: every row reads its own position, in digits to the base 64") {
+TEST_CASE("position-id: out of a row is its position in digits to the base 64") {
   for (const bool causal : {false, true}) {
     const Probe probe = make_probe("position-id", {.Sq = 200, .kv_heads = 4, .v_dim = 3, .causal = causal});
     CHECK(farthest(truth(probe).out, [](Index, Index i, Index, Index d) {
@@ -173,7 +174,7 @@ TEST_CASE("position-id: every row reads its own position, in digits to the base 
 
 // ---- Lengths and documents ---------------------------------------------------
 
-TEST_CASE("a query whose document has no keys reads 0 with lse = -infinity, and asks for no gradient") {
+TEST_CASE("a query whose document has no keys has out = 0, lse = -infinity and dq = 0") {
   const Probe probe = make_probe("empty-rows", small_shape());
   const AttentionOutput<double> right = truth(probe);
   const Gradients<double> back = gradients(probe);
@@ -199,7 +200,7 @@ TEST_CASE("odd: neither 2 nor the number of devices divides a length") {
     }
 }
 
-TEST_CASE("packed documents: every row reads the number of its own document") {
+TEST_CASE("packed documents: out of a row is the number of its own document") {
   for (const Index Sq : {48, 31}) {
     ProbeShape shape = small_shape(true);
     shape.Sq = Sq, shape.Skv = 48;
@@ -208,7 +209,7 @@ TEST_CASE("packed documents: every row reads the number of its own document") {
     CHECK(probe.q_positions.of(0).back().segment == 8);  // 2 P + 1 documents
     for (Index i = 0; i < Sq; ++i) {
       const auto own = static_cast<double>(probe.q_positions.of(0)[static_cast<std::size_t>(i)].segment) / 16;
-      const bool empty = keys_seen(probe, i).empty();
+      const bool empty = visible_keys(probe, i).empty();
       CHECK(distance(right.out(1, i, 3, 0), empty ? 0 : own) <= rounding);
     }
   }
@@ -216,7 +217,7 @@ TEST_CASE("packed documents: every row reads the number of its own document") {
 
 // ---- Gradients ---------------------------------------------------------------
 
-TEST_CASE("dO = identity: dV is the transpose of P, and greatest at home") {
+TEST_CASE("dO = identity: dV is the transpose of P, with the largest element on the diagonal") {
   ProbeShape shape = small_shape();
   shape.v_dim = {};
   const Probe probe = make_probe("identity-grad", shape);
@@ -227,9 +228,9 @@ TEST_CASE("dO = identity: dV is the transpose of P, and greatest at home") {
   const auto dV = back.dv.head(1, 1);
   CHECK((dV - P.transpose()).norm() <= rounding);
   for (Index j = 0; j < 48; ++j) {
-    Index home = -1;
-    dV.row(j).maxCoeff(&home);
-    CHECK(home == j);
+    Index largest = -1;
+    dV.row(j).maxCoeff(&largest);
+    CHECK(largest == j);
   }
 }
 

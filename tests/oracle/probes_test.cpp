@@ -1,4 +1,4 @@
-// The table of probes: exact numbers, any shape, and the probes that take two runs.
+// The table of probes: exact numbers, awkward shapes, and the probes that take two runs.
 
 #include <doctest/doctest.h>
 
@@ -6,9 +6,9 @@
 #include <set>
 
 #include "reference/definition/dtype.h"
+#include "tests/oracle/probe_answers.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/file_fixtures.h"
-#include "tests/oracle/probe_answers.h"
 
 using namespace ringattn;
 
@@ -26,18 +26,19 @@ std::vector<ProbeShape> awkward_shapes() {
   return shapes;
 }
 
-// Every probe of every awkward shape; those that a shape is too poor for are refused in a sentence
+// Calls body(probe) for every probe of every awkward shape; a shape that is too small for a probe must give an error
+// message that suggests another choice
 template <class Body>
 void for_each_probe(const Body& body) {
   for (const ProbeShape& shape : awkward_shapes())
     for (const ProbeKind& row : probe_kinds()) {
       Probe probe;
-      const std::string sentence = bad_input_message([&] { probe = make_probe(row.kind, shape); });
-      INFO(row.kind << ": " << sentence);
-      if (sentence.empty())
+      const std::string message = bad_input_message([&] { probe = make_probe(row.kind, shape); });
+      INFO(row.kind << ": " << message);
+      if (message.empty())
         body(probe);
       else
-        check_message(sentence, "; choose ");
+        check_message(message, "; choose ");
     }
 }
 
@@ -48,7 +49,7 @@ bool exact(const Tensor<double>& tensor) {
   return true;
 }
 
-bool same(const Probe& a, const Probe& b) {
+bool identical(const Probe& a, const Probe& b) {
   return identical(a.Q, b.Q) && identical(a.K, b.K) && identical(a.V, b.V) && identical(a.dout, b.dout) &&
          identical(a.dlse, b.dlse) && a.q_positions == b.q_positions && a.kv_positions == b.kv_positions;
 }
@@ -57,7 +58,7 @@ bool same(const Probe& a, const Probe& b) {
 
 // ---- The table ---------------------------------------------------------------
 
-TEST_CASE("every kind of probe has its own name, says what it shows, and names mistakes by their ids") {
+TEST_CASE("every kind of probe has a unique name, texts, and ids of mistakes") {
   std::set<std::string_view> kinds;
   for (const ProbeKind& row : probe_kinds()) {
     INFO(row.kind);
@@ -74,7 +75,7 @@ TEST_CASE("every kind of probe has its own name, says what it shows, and names m
   }
 }
 
-TEST_CASE("a mistake knows the probes made for it") {
+TEST_CASE("probes_for lists the probes made for a mistake") {
   CHECK(probes_for("M19") == std::vector<std::string_view>{"documents"});
   CHECK(probes_for("no such mistake").empty());
 }
@@ -86,7 +87,7 @@ TEST_CASE("every number of every probe is exact in bf16 and in f16") {
   });
 }
 
-TEST_CASE("every probe has a right answer without NaN, forward and backward, whatever its shape") {
+TEST_CASE("the correct results of every probe of every shape contain no NaN") {
   for_each_probe([](const Probe& probe) {
     const AttentionOutput<double> right = truth(probe);
     CHECK(identical(right, right));
@@ -95,46 +96,46 @@ TEST_CASE("every probe has a right answer without NaN, forward and backward, wha
   });
 }
 
-TEST_CASE("the same seed gives the same probe, and another seed another one") {
+TEST_CASE("equal seeds give equal probes, different seeds give different probes") {
   ProbeShape other = small_shape();
   other.seed = 1;
   for (const ProbeKind& row : probe_kinds()) {
     INFO(row.kind);
     const Probe probe = make_probe(row.kind, small_shape());
-    CHECK(same(probe, make_probe(row.kind, small_shape())));
-    CHECK_FALSE(same(probe, make_probe(row.kind, other)));
+    CHECK(identical(probe, make_probe(row.kind, small_shape())));
+    CHECK_FALSE(identical(probe, make_probe(row.kind, other)));
   }
 }
 
-TEST_CASE("a shape that is none is refused in a sentence") {
-  const auto refuses = [](const char* part, const char* kind, auto&& change) {
+TEST_CASE("an invalid shape throws BadInput with a message") {
+  const auto rejects = [](const char* part, const char* kind, auto&& change) {
     ProbeShape shape = small_shape();
     change(shape);
     check_message(bad_input_message([&] { make_probe(kind, shape); }), part);
   };
-  refuses("staircase-up", "stairs", [](ProbeShape&) {});
-  refuses("batch must be at least 1; found 0", "ones", [](ProbeShape& s) { s.batch = 0; });
-  refuses("Sq must be at least 1; found -3", "odd", [](ProbeShape& s) { s.Sq = -3; });
-  refuses("Skv must be at least 1; found 0", "spike", [](ProbeShape& s) { s.Skv = 0; });
-  refuses("v_dim must be at least 1; found 0", "ones", [](ProbeShape& s) { s.v_dim = 0; });
-  refuses("devices must be at least 1; found 0", "window", [](ProbeShape& s) { s.devices = 0; });
-  refuses("at most 65536 devices", "needle", [](ProbeShape& s) { s.devices = 1 << 30; });
-  refuses("multiple of the K/V heads; found 6 and 4", "ones", [](ProbeShape& s) { s.kv_heads = 4; });
-  refuses("at most 2^28 numbers", "ones", [](ProbeShape& s) { s.Sq = s.dim = Index{1} << 40; });
-  refuses("keys come in pairs; found 47 keys", "duplicate", [](ProbeShape& s) { s.Sq = 47; });
-  refuses("found v_dim 1", "two-key", [](ProbeShape& s) { s.v_dim = 1; });
-  refuses("found dim 1", "needle", [](ProbeShape& s) { s.dim = 1; });
-  refuses("found 257 K/V heads", "head-id", [](ProbeShape& s) { s.heads = s.kv_heads = 257; });
+  rejects("staircase-up", "stairs", [](ProbeShape&) {});
+  rejects("batch must be at least 1; found 0", "ones", [](ProbeShape& s) { s.batch = 0; });
+  rejects("Sq must be at least 1; found -3", "odd", [](ProbeShape& s) { s.Sq = -3; });
+  rejects("Skv must be at least 1; found 0", "spike", [](ProbeShape& s) { s.Skv = 0; });
+  rejects("v_dim must be at least 1; found 0", "ones", [](ProbeShape& s) { s.v_dim = 0; });
+  rejects("devices must be at least 1; found 0", "window", [](ProbeShape& s) { s.devices = 0; });
+  rejects("at most 65536 devices", "needle", [](ProbeShape& s) { s.devices = 1 << 30; });
+  rejects("multiple of the K/V heads; found 6 and 4", "ones", [](ProbeShape& s) { s.kv_heads = 4; });
+  rejects("at most 2^28 numbers", "ones", [](ProbeShape& s) { s.Sq = s.dim = Index{1} << 40; });
+  rejects("keys come in pairs; found 47 keys", "duplicate", [](ProbeShape& s) { s.Sq = 47; });
+  rejects("found v_dim 1", "two-key", [](ProbeShape& s) { s.v_dim = 1; });
+  rejects("found dim 1", "needle", [](ProbeShape& s) { s.dim = 1; });
+  rejects("found 257 K/V heads", "head-id", [](ProbeShape& s) { s.heads = s.kv_heads = 257; });
 }
 
 // ---- Two runs ----------------------------------------------------------------
 
-TEST_CASE("doubling every key leaves out as it is and adds ln 2 to lse") {
+TEST_CASE("doubling every key leaves out unchanged and adds ln 2 to lse") {
   const Probe doubled = make_probe("duplicate", small_shape(true)), single = without_twins(doubled);
   CHECK(single.K.shape() == Shape{2, 24, 3, 16});
   const AttentionOutput<double> with = truth(doubled), without = truth(single);
   for (Index b = 0; b < 2; ++b)
-    for (Index i = 1; i < 48; i += 2)  // row i sees the pairs up to (i - 1, i)
+    for (Index i = 1; i < 48; i += 2)  // the pairs up to (i - 1, i) are visible to row i
       for (Index h = 0; h < 6; ++h) {
         CHECK((with.out.head(b, h).row(i) - without.out.head(b, h).row(i)).norm() <= rounding);
         CHECK(distance(with.lse(b, i, h, 0), without.lse(b, i, h, 0) + std::log(2.0)) <= rounding);
@@ -142,7 +143,7 @@ TEST_CASE("doubling every key leaves out as it is and adds ln 2 to lse") {
   check_message(bad_input_message([] { without_twins(make_probe("ones", small_shape())); }), "found ones");
 }
 
-TEST_CASE("a token leaks into no row before it: those rows keep every bit") {
+TEST_CASE("a changed token changes no bit of the rows before it") {
   const Probe probe = make_probe("leak", small_shape());
   const AttentionOutput<double> before = truth(probe);
   for (const Index key : {0, 1, 20, 47}) {
@@ -156,9 +157,9 @@ TEST_CASE("a token leaks into no row before it: those rows keep every bit") {
   check_message(bad_input_message([&] { leak_of(probe, 48); }), "one of the 48 keys; found 48");
 }
 
-TEST_CASE("a leaking token is another one in Q, K and V, and nothing else is") {
+TEST_CASE("leak_of changes one token in Q, K and V, and nothing else") {
   ProbeShape shape = small_shape(true);
-  shape.Skv = 50;  // query i stands at position i + 2
+  shape.Skv = 50;  // query i is at position i + 2
   const Probe probe = make_probe("uniform-onehot", shape), leaked = leak_of(probe, 30);
   const auto differs = [](const Tensor<double>& a, const Tensor<double>& b, Index row) {
     return (a.head(1, 2).row(row).array() != b.head(1, 2).row(row).array()).all();

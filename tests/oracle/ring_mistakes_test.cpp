@@ -176,13 +176,13 @@ TEST_CASE("R13: what stands behind the device that sends its own block sees it a
 }
 
 TEST_CASE("R14, R15: a column of 0, a column of 2") {
-  CHECK(counts("R14", "owner = 1, where = everywhere", "1011 1011 1011 1011"));
-  CHECK(counts("R15", "owner = 1, where = everywhere but", "1211 1111 1211 1211"));
+  CHECK(counts("R14", "owner = 1, where = on every device", "1011 1011 1011 1011"));
+  CHECK(counts("R15", "owner = 1, where = on every device except", "1211 1111 1211 1211"));
 }
 
 TEST_CASE("R24: rings of two devices meet their own blocks twice, or those of others never") {
-  CHECK(counts("R24", "ring = 2, steps = one for each device", "2200 2200 0022 0022"));
-  CHECK(counts("R24", "ring = 2, steps = one for each device of", "1100 1100 0011 0011"));
+  CHECK(counts("R24", "ring = 2, steps = one per device", "2200 2200 0022 0022"));
+  CHECK(counts("R24", "ring = 2, steps = one per device of", "1100 1100 0011 0011"));
 }
 
 TEST_CASE("R18: keys of zeros still weigh, zeros as values read nothing") {
@@ -255,8 +255,8 @@ TEST_CASE("causal and contiguous: the devices that each mistake leaves right") {
   };
   CHECK(right("R1", "hops missing = 1") == "...x");
   CHECK(right("R2") == "xxxx");
-  CHECK(right("R3", "mask = of the block due") == ".xxx");
-  CHECK(right("R3", "mask = of the block there") == "xxxx");
+  CHECK(right("R3", "mask = of the scheduled block") == ".xxx");
+  CHECK(right("R3", "mask = of the block held") == "xxxx");
   CHECK(right("R4") == ".xxx");
   CHECK(right("R5", "told = neither") == ".xx.");
   CHECK(right("R5", "told = only the mask") == ".xx.");

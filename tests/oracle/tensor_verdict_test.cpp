@@ -1,5 +1,4 @@
-// Laws of the verdict: what is structurally wrong fails by a wide margin, whatever the precision, and is
-// found where it is.
+// Verdicts on tensors: structural mistakes fail by a wide margin at every precision, and the wrong rows are located.
 
 #include <doctest/doctest.h>
 
@@ -20,7 +19,7 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr ImplementationPrecision bf16{.implementation = Precision::bf16, .stored = Dtype::bf16};
 
-// A causal problem with two rows that see no key, the result of a correct bf16 kernel, and its tolerance
+// A causal problem with two rows without visible keys, the result of a correct bf16 kernel, and its tolerance
 struct Case {
   explicit Case(Index Sq = 26, Index Skv = 24) {
     Random random(1);
@@ -32,10 +31,14 @@ struct Case {
     bounded = bound_attention(p.problem(), rows, bf16);
   }
 
-  TensorVerdict of_out() const { return judge_tensor("out", found.out, bounded.truth.out, bounded.tolerance.out); }
-  TensorVerdict of_lse() const { return judge_tensor("lse", found.lse, bounded.truth.lse, bounded.tolerance.lse); }
+  TensorVerdict of_out() const {
+    return judge_tensor("out", found.out, bounded.truth.out, bounded.tolerance.out);
+  }
+  TensorVerdict of_lse() const {
+    return judge_tensor("lse", found.lse, bounded.truth.lse, bounded.tolerance.lse);
+  }
 
-  // out of the kernel on a problem that differs
+  // The verdict on out of the kernel for another problem
   TensorVerdict of_other(const Problem<double>& other) const {
     const AttentionOutput<double> wrong = emulated_attention(other, kernel);
     return judge_tensor("out", wrong.out, bounded.truth.out, bounded.tolerance.out);
@@ -52,7 +55,7 @@ bool at(const ElementIndex& place, Index b, Index s, Index h) {
   return place.b == b && place.s == s && place.h == h;
 }
 
-// Key _j_ seen by nobody: a document of its own
+// The problem with the keys [begin, end) hidden from all queries, in a document of their own
 Problem<double> without_keys(Problem<double> problem, Index begin, Index end) {
   for (Index j = begin; j < end; ++j) problem.kv_positions.of(0)[static_cast<std::size_t>(j)].segment = 99;
   return problem;
@@ -60,7 +63,7 @@ Problem<double> without_keys(Problem<double> problem, Index begin, Index end) {
 
 }  // namespace
 
-TEST_CASE("a correct result passes, and its report counts nothing") {
+TEST_CASE("a correct result passes without mismatched elements") {
   const Case right;
   const TensorVerdict out = right.of_out(), lse = right.of_lse();
   CHECK(out.status == Status::pass);
@@ -70,11 +73,11 @@ TEST_CASE("a correct result passes, and its report counts nothing") {
   CHECK(locate(out, right.rows, RowSharding(Layout::contiguous, 3, 26), right.p.q_positions).wrong_rows == 0);
 }
 
-TEST_CASE("up to one allowance is a pass, up to four a note, beyond that a fail") {
+TEST_CASE("an error of at most 1 tolerance passes, of at most 4 is a note, and a larger one fails") {
   Tensor<double> truth({1, 1, 1, 2}), tolerance({1, 1, 1, 2}), found({1, 1, 1, 2});
   tolerance(0, 0, 0, 0) = 0.5, tolerance(0, 0, 0, 1) = 0.25;
   for (const auto& [error, status] : {std::pair{0.25, Status::pass}, std::pair{0.5, Status::note},
-                                     std::pair{1.0, Status::note}, std::pair{1.25, Status::fail}}) {
+                                      std::pair{1.0, Status::note}, std::pair{1.25, Status::fail}}) {
     found(0, 0, 0, 1) = -error;
     const TensorVerdict j = judge_tensor("out", found, truth, tolerance);
     CHECK(j.status == status);
@@ -85,7 +88,7 @@ TEST_CASE("up to one allowance is a pass, up to four a note, beyond that a fail"
   }
 }
 
-TEST_CASE("the classical numbers are those of the largest errors") {
+TEST_CASE("the largest absolute and relative errors are reported with their positions") {
   Tensor<double> truth({1, 2, 1, 2}), tolerance({1, 2, 1, 2});
   for (Index n = 0; n < 4; ++n) truth.data()[n] = 8, tolerance.data()[n] = 1;
   truth(0, 0, 0, 0) = 0.5;
@@ -99,7 +102,7 @@ TEST_CASE("the classical numbers are those of the largest errors") {
   CHECK(j.mismatched == 1);
 }
 
-TEST_CASE("one NaN or one infinity fails, at its place") {
+TEST_CASE("one NaN or one infinity fails, and its position is reported") {
   for (const double number : {std::nan(""), infinity, -infinity}) {
     Case wrong;
     wrong.found.out(1, 7, 2, 3) = number;
@@ -120,10 +123,11 @@ TEST_CASE("an output that was never written fails, and its rows are counted") {
   const TensorVerdict j = wrong.of_out();
   CHECK(j.status == Status::fail);
   CHECK(j.ratio > 20);
-  CHECK(j.zero_rows == 2 * 24 * 4);  // two rows of each head and sequence are right: they see no key
+  CHECK(j.zero_rows ==
+        2 * 24 * 4);  // two rows of each head and sequence are correct: they have no visible key
 }
 
-TEST_CASE("on a row without keys, only out = 0 and lse = -inf pass") {
+TEST_CASE("a row without visible keys passes only with out = 0 and lse = -inf") {
   Case wrong;
   SUBCASE("lse = +inf") {
     wrong.found.lse(0, 1, 2, 0) = infinity;
@@ -140,7 +144,7 @@ TEST_CASE("on a row without keys, only out = 0 and lse = -inf pass") {
   }
 }
 
-TEST_CASE("lse in another base fails everywhere it is not 0") {
+TEST_CASE("lse in another base fails in every row with a visible key") {
   Case wrong;
   for (Index n = 0; n < wrong.found.lse.size(); ++n) wrong.found.lse.data()[n] *= 1 / std::log(2.0);
   const TensorVerdict j = wrong.of_lse();
@@ -148,14 +152,14 @@ TEST_CASE("lse in another base fails everywhere it is not 0") {
   CHECK(j.mismatched == 2 * 24 * 4);
 }
 
-TEST_CASE("an output that is the input fails") {
+TEST_CASE("an output equal to the input fails") {
   Case wrong;
   for (Index b = 0; b < 2; ++b)
     for (Index h = 0; h < 4; ++h) wrong.found.out.head(b, h) = wrong.p.Q.head(b, h).leftCols(6);
   CHECK(wrong.of_out().ratio > 20);
 }
 
-TEST_CASE("a wrong shape is bad input") {
+TEST_CASE("a wrong shape throws BadInput") {
   const Case right;
   CHECK_THROWS_AS(judge_tensor("out", right.found.lse, right.bounded.truth.out, right.bounded.tolerance.out),
                   BadInput);
@@ -177,7 +181,7 @@ TEST_CASE("structural mistakes fail by a wide margin in bf16") {
     CHECK(right.of_other(unscaled).ratio > 20);
   }
   SUBCASE("a block is not rescaled when the maximum grows") {
-    // Device 1 left out O exp(m - m'): what came first weighs e times too much
+    // Device 1 did not multiply O by exp(m - m'): earlier keys have too much weight
     Case wrong;
     for (Index i = 10; i < 18; ++i) {
       const auto first = right.bounded.truth.out.head(0, 0).row(9);
@@ -187,7 +191,7 @@ TEST_CASE("structural mistakes fail by a wide margin in bf16") {
   }
 }
 
-TEST_CASE("one key counted twice among two hundred fails in every precision") {
+TEST_CASE("one key of two hundred that is counted twice fails at every precision") {
   for (const Precision precision : {Precision::f32, Precision::tf32, Precision::bf16}) {
     Random random(2);
     RandomProblem<double> p = normal_problem(random, {.Sq = 16, .Skv = 200, .D = 16, .Dv = 8});
@@ -204,7 +208,7 @@ TEST_CASE("one key counted twice among two hundred fails in every precision") {
   }
 }
 
-TEST_CASE("a wrong row is found in global, local and document coordinates") {
+TEST_CASE("a wrong row is located by its global row, its device and place, and its document") {
   for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
     Case wrong(24, 24);
     for (Index i = 0; i < 24; ++i) wrong.p.q_positions.of(0)[static_cast<std::size_t>(i)].segment = i / 10;
@@ -225,7 +229,7 @@ TEST_CASE("a wrong row is found in global, local and document coordinates") {
   }
 }
 
-TEST_CASE("a wrong device is found, its rows in one piece, and so is a wrong head") {
+TEST_CASE("the rows of a wrong device form one range, and a wrong head is located on all devices") {
   const RowSharding sharding(Layout::contiguous, 4, 26);
   SUBCASE("device") {
     Case wrong;
@@ -249,7 +253,7 @@ TEST_CASE("a wrong device is found, its rows in one piece, and so is a wrong hea
   }
 }
 
-TEST_CASE("judged rows that are a sample are found by their global number") {
+TEST_CASE("wrong rows of a sample are reported by their global row") {
   Case wrong;
   const std::vector<Index> some = {3, 11, 20};
   const BoundedAttention bounded = bound_attention(wrong.p.problem(), some, bf16);

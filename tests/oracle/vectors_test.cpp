@@ -1,4 +1,4 @@
-// Laws of the golden vectors: what is expected of them is right, and what they say they kill dies.
+// The golden vectors: their expected results are correct, and the mistakes that they claim to detect fail.
 
 #include <doctest/doctest.h>
 
@@ -7,8 +7,9 @@
 #include <limits>
 #include <set>
 
-#include "reference/definition/dtype.h"
 #include "reference/definition/chunked.h"
+#include "reference/definition/dtype.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/check.h"
@@ -16,7 +17,6 @@
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 #include "reference/oracle/golden_vectors/mutation_score.h"
 #include "tests/support/trials.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
@@ -34,11 +34,11 @@ const GoldenVector& vector_of(const std::string& id) {
   return *found;
 }
 
-// What a query of a tiny vector reads, in whole numbers: out = read / sum, lse = ln sum. The sum is that of
-// 2^(q.k) over the keys seen, times 2^16.
+// The result of one query of a tiny vector in integers: out = numerators / sum, lse = ln(sum / 2^16), where the sum is
+// that of 2^(16 + q.k) over the visible keys
 struct Fractions {
   std::int64_t sum = 0;
-  std::vector<std::int64_t> read;
+  std::vector<std::int64_t> numerators;
 };
 
 Fractions fractions(const Probe& p, Index h, Index i) {
@@ -53,8 +53,8 @@ Fractions fractions(const Probe& p, Index h, Index i) {
       score += static_cast<std::int64_t>(p.Q(0, i, h, d)) * static_cast<std::int64_t>(p.K(0, j, g, d));
     const std::int64_t weight = std::int64_t{1} << (16 + score);
     result.sum += weight;
-    for (std::size_t d = 0; d < result.read.size(); ++d)
-      result.read[d] += weight * static_cast<std::int64_t>(p.V(0, j, g, static_cast<Index>(d)));
+    for (std::size_t d = 0; d < result.numerators.size(); ++d)
+      result.numerators[d] += weight * static_cast<std::int64_t>(p.V(0, j, g, static_cast<Index>(d)));
   }
   return result;
 }
@@ -75,8 +75,8 @@ bool exact_in_16_bits(const Tensor<double>& tensor) {
                      [](double x) { return rounded(x, Dtype::bf16) == x && rounded(x, Dtype::f16) == x; });
 }
 
-// Equal but for rounding
-bool same(const Tensor<double>& a, const Tensor<double>& b) {
+// Equal but for the rounding of float64
+bool nearly_equal(const Tensor<double>& a, const Tensor<double>& b) {
   const Shape& shape = a.shape();
   for (Index s = 0; s < shape.S; ++s)
     for (Index h = 0; h < shape.H; ++h)
@@ -85,8 +85,8 @@ bool same(const Tensor<double>& a, const Tensor<double>& b) {
   return true;
 }
 
-// A vector on which mistakes are made and judged, all results stored as bf16.
-struct Trial {
+// A vector on which mistakes are simulated and judged, with all results stored as bf16
+struct VectorUnderTest {
   ImplementationPrecision declared{Precision::bf16, Dtype::bf16, Dtype::f32, true};
   Submission s;
   std::vector<Index> rows;
@@ -95,7 +95,7 @@ struct Trial {
   BoundedAttention bounded;
   BoundedGradients gradients;
 
-  explicit Trial(const GoldenVector& v)
+  explicit VectorUnderTest(const GoldenVector& v)
       : s(v.submission(declared)),
         rows(all_rows(s.problem.Q.shape.S)),
         forward(s.problem, v.layout, v.devices, rows),
@@ -103,44 +103,46 @@ struct Trial {
         bounded(bound_attention(s.problem, rows, declared)),
         gradients(bound_attention_vjp(s.problem, rows, bounded.truth, s.cotangents, declared)) {}
 
-  // Whether it fails, or shows nowhere
+  // Whether the variant fails, or has no effect
   bool fails(const Mistake& mistake, const Variant& variant) const {
-    bool shows = false, failed = false;
-    const auto add = [&](Tensor<double> made, const Tensor<double>& truth, const Tensor<double>& tolerance) {
-      shows = shows || !same(made, truth);
-      round_to(Dtype::bf16, made);
-      failed = failed || judge_tensor("", made, truth, tolerance).status == Status::fail;
+    bool has_effect = false, failed = false;
+    const auto add = [&](Tensor<double> simulated, const Tensor<double>& truth,
+                         const Tensor<double>& tolerance) {
+      has_effect = has_effect || !nearly_equal(simulated, truth);
+      round_to(Dtype::bf16, simulated);
+      failed = failed || judge_tensor("", simulated, truth, tolerance).status == Status::fail;
     };
     if (mistake.forward) {
-      AttentionOutput<double> made = mistake.forward(forward, variant);
-      add(std::move(made.out), bounded.truth.out, bounded.tolerance.out);
-      shows = shows || !same(made.lse, bounded.truth.lse);
-      failed = failed || judge_tensor("", made.lse, bounded.truth.lse, bounded.tolerance.lse).status == Status::fail;
+      AttentionOutput<double> simulated = mistake.forward(forward, variant);
+      add(std::move(simulated.out), bounded.truth.out, bounded.tolerance.out);
+      has_effect = has_effect || !nearly_equal(simulated.lse, bounded.truth.lse);
+      failed = failed || judge_tensor("", simulated.lse, bounded.truth.lse, bounded.tolerance.lse).status ==
+                             Status::fail;
     }
     if (mistake.backward) {
-      Gradients<double> made = mistake.backward(backward, variant);
-      add(std::move(made.dq), gradients.truth.dq, gradients.tolerance.dq);
-      add(std::move(made.dk), gradients.truth.dk, gradients.tolerance.dk);
-      add(std::move(made.dv), gradients.truth.dv, gradients.tolerance.dv);
+      Gradients<double> simulated = mistake.backward(backward, variant);
+      add(std::move(simulated.dq), gradients.truth.dq, gradients.tolerance.dq);
+      add(std::move(simulated.dk), gradients.truth.dk, gradients.tolerance.dk);
+      add(std::move(simulated.dv), gradients.truth.dv, gradients.tolerance.dv);
     }
-    return failed || !shows;
+    return failed || !has_effect;
   }
 };
 
 }  // namespace
 
-TEST_CASE("a query of a tiny vector reads sum 2^n V / sum 2^n, where n = q.k are whole numbers") {
+TEST_CASE("out of a tiny vector is sum 2^n V / sum 2^n, where n = q.k are integers") {
   for_each_tiny_row([](const GoldenVector& v, const AttentionOutput<double>& truth, Index h, Index i) {
     const Fractions exact = fractions(v.probe, h, i);
     for (Index d = 0; d < v.probe.V.shape().D; ++d) {
-      const auto read = static_cast<double>(exact.read[static_cast<std::size_t>(d)]);
-      const double expected = exact.sum == 0 ? 0 : read / static_cast<double>(exact.sum);
+      const auto numerator = static_cast<double>(exact.numerators[static_cast<std::size_t>(d)]);
+      const double expected = exact.sum == 0 ? 0 : numerator / static_cast<double>(exact.sum);
       CHECK(std::abs(truth.out(0, i, h, d) - expected) <= 1e-14 * (1 + std::abs(expected)));
     }
   });
 }
 
-TEST_CASE("lse of a tiny vector is the logarithm of a whole number, or of its quotient by a power of two") {
+TEST_CASE("lse of a tiny vector is the logarithm of an integer divided by a power of two") {
   for_each_tiny_row([](const GoldenVector& v, const AttentionOutput<double>& truth, Index h, Index i) {
     const Fractions exact = fractions(v.probe, h, i);
     const double lse = truth.lse(0, i, h, 0);
@@ -151,20 +153,20 @@ TEST_CASE("lse of a tiny vector is the logarithm of a whole number, or of its qu
   });
 }
 
-TEST_CASE("the comment of a tiny vector tells the fractions of one of its queries") {
-  const auto tells = [](const std::string& id, const std::string& part) {
+TEST_CASE("the comment of a tiny vector states the weights of one of its queries as fractions") {
+  const auto states = [](const std::string& id, const std::string& part) {
     const std::string& comment = vector_of(id).comment;
     INFO(comment);
     CHECK(comment.find(part) != std::string::npos);
   };
-  tells("tiny-sevenths", "query 0 weighs the keys 1/7 2/7 4/7, so out = (5, 6)");
-  tells("tiny-causal", "query 3 weighs the keys 1/15 2/15 4/15 8/15, so out = (154/15, 1)");
-  tells("tiny-window", "query 1 weighs the keys 1/7 2/7 4/7 0 0, so out = (31/7, 1)");
-  tells("tiny-grouped-heads", "query 1 of head 0 weighs the keys 1/7 2/7 4/7, so out = (5, 6)");
-  tells("tiny-few-queries", "query 0 weighs the keys 1/8 1/4 1/2 1/8 0, so out = (7/8, 3/4)");
+  states("tiny-sevenths", "query 0 weighs the keys 1/7 2/7 4/7, so out = (5, 6)");
+  states("tiny-causal", "query 3 weighs the keys 1/15 2/15 4/15 8/15, so out = (154/15, 1)");
+  states("tiny-window", "query 1 weighs the keys 1/7 2/7 4/7 0 0, so out = (31/7, 1)");
+  states("tiny-grouped-heads", "query 1 of head 0 weighs the keys 1/7 2/7 4/7, so out = (5, 6)");
+  states("tiny-few-queries", "query 0 weighs the keys 1/8 1/4 1/2 1/8 0, so out = (7/8, 3/4)");
 }
 
-TEST_CASE("every number of every vector is the same in bf16, f16, tf32, f32 and f64") {
+TEST_CASE("every number of every vector is exact in bf16, f16, tf32, f32 and f64") {
   for (const GoldenVector& v : vectors()) {
     CAPTURE(v.id);
     for (const Tensor<double>* tensor : {&v.probe.Q, &v.probe.K, &v.probe.V, &v.probe.dout, &v.probe.dlse})
@@ -172,7 +174,7 @@ TEST_CASE("every number of every vector is the same in bf16, f16, tf32, f32 and 
   }
 }
 
-TEST_CASE("vectors have the extents of their size: few, all different, or some of them equal") {
+TEST_CASE("tiny vectors have few positions, small ones have different extents, traps have equal extents") {
   std::set<std::string> ids;
   for (const GoldenVector& v : vectors()) {
     CAPTURE(v.id);
@@ -187,7 +189,7 @@ TEST_CASE("vectors have the extents of their size: few, all different, or some o
   }
 }
 
-TEST_CASE("every vector accepts the truth, stored as bf16, f16, f32 or f64") {
+TEST_CASE("the correct results of every vector pass, stored as bf16, f16, f32 or f64") {
   for (const GoldenVector& v : vectors())
     for (const Precision precision : {Precision::bf16, Precision::f16, Precision::f32, Precision::f64}) {
       CAPTURE(v.id);
@@ -205,8 +207,8 @@ TEST_CASE("every vector accepts the truth, stored as bf16, f16, f32 or f64") {
     }
 }
 
-TEST_CASE("together the vectors kill every mistake of the catalogue, but the one whose scale is fitted") {
-  // Few of them where time is short: what they kill alone is less
+TEST_CASE("together the vectors kill every mistake of the catalogue except S0, whose scale is fitted") {
+  // A quick run uses two vectors, which kill fewer mistakes
   const bool all = trials(10) >= 10;
   const std::vector<GoldenVector> some(vectors().begin(), vectors().begin() + (all ? vectors().size() : 2));
   const MutationScore score = mutation_score(some);
@@ -221,25 +223,25 @@ TEST_CASE("together the vectors kill every mistake of the catalogue, but the one
   CHECK(score.mistakes == static_cast<Index>(catalogue().size()) - 1);
 }
 
-TEST_CASE("a program with a mistake that a vector kills fails there, even in bf16, in whichever reading") {
-  // Where the scores are so large that they lose their digits, many mistakes hide
+TEST_CASE("every variant of a mistake that a vector kills fails on it, even in bf16") {
+  // On large scores, which lose their digits, many mistakes stay within their tolerance
   const GoldenVector large{"large", VectorSize::small, "", make_probe("frozen", {.Sq = 40, .dim = 8})};
   for (const GoldenVector* v : {&vector_of("small-causal"), &large}) {
     CAPTURE(v->id);
-    const Trial trial(*v);
+    const VectorUnderTest vector(*v);
     int killed = 0;
     for (const MutationResult& mutant : mutation_results(*v)) {
       if (!mutant.killed()) continue;
       CAPTURE(mutant.mistake->id);
-      for (const Variant& variant : mutant.mistake->variants(trial.forward))
-        CHECK(trial.fails(*mutant.mistake, variant));
+      for (const Variant& variant : mutant.mistake->variants(vector.forward))
+        CHECK(vector.fails(*mutant.mistake, variant));
       ++killed;
     }
     CHECK(killed >= 40);
   }
 }
 
-TEST_CASE("a mistake that cannot be made on a vector, or shows in some readings only, is not killed by it") {
+TEST_CASE("a mistake that is impossible on a vector, or of which some variant passes, is not killed by it") {
   for (const MutationResult& mutant : mutation_results(vector_of("tiny-causal"))) {
     if (mutant.mistake->id == "S12") CHECK(mutant.variants == 0);  // there is no soft-cap to leave out
     if (mutant.variants == 0) CHECK(!mutant.killed());

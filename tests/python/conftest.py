@@ -1,4 +1,4 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # the tests import problems.py
+sys.path.insert(0, str(Path(__file__).parent))  # for problems.py, which the tests import

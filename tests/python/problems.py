@@ -1,34 +1,34 @@
-"""Random problems, and attention written down once more in plain numpy."""
+"""Random problems, and a second implementation of attention in plain numpy."""
 
 import os
 
 import numpy as np
 from hypothesis import settings
 
-allowed_error = 1e-12  # float64 on short sequences: a few hundred roundings of 1e-16 and room
+allowed_error = 1e-12  # float64 on short sequences: a few hundred roundings of 1e-16, with a margin
 
 
 def trials(usual):
-    """So many random examples, times RINGATTN_TEST_SCALE; the same ones each time."""
+    """Settings for _usual_ random examples, times RINGATTN_TEST_SCALE; every run draws the same ones."""
     count = max(1, int(usual * float(os.environ.get("RINGATTN_TEST_SCALE", "1"))))
     return settings(max_examples=count, deadline=None, database=None, derandomize=True)
 
 
 def draw(seed, *, batch=1, seq=16, kv_seq=None, heads=(4, 2), dim=8, v_dim=None, dtype=np.float64):
-    """q, k, v of normal numbers."""
+    """q, k, v with normally distributed elements."""
     numbers = np.random.default_rng(seed)
     kv_seq, v_dim = kv_seq or seq, v_dim or dim
     shapes = (batch, seq, heads[0], dim), (batch, kv_seq, heads[1], dim), (batch, kv_seq, heads[1], v_dim)
     return tuple(numbers.standard_normal(shape).astype(dtype) for shape in shapes)
 
 
-def plain_attention(q, k, v, seen=None):
-    """out and lse as the textbook has them; _seen_ is (Sq, Skv), true where a query sees a key."""
+def plain_attention(q, k, v, visible=None):
+    """out and lse by the textbook formula; _visible_ is (Sq, Skv), True where the query attends to the key."""
     group = q.shape[2] // k.shape[2]
     k, v = np.repeat(k, group, axis=2), np.repeat(v, group, axis=2)
     scores = np.einsum("bihd,bjhd->bhij", q, k) / np.sqrt(q.shape[-1])
-    if seen is not None:
-        scores = np.where(seen, scores, -np.inf)
+    if visible is not None:
+        scores = np.where(visible, scores, -np.inf)
     weights = np.exp(scores)
     total = weights.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
@@ -36,8 +36,8 @@ def plain_attention(q, k, v, seen=None):
     return np.einsum("bhij,bjhd->bihd", weights / np.where(total > 0, total, 1), v), lse
 
 
-def same(found, expected, error=allowed_error):
-    """Asserts the good case, so that NaN fails; infinities must agree."""
+def assert_close(found, expected, error=allowed_error):
+    """Asserts that the arrays agree up to rounding; infinities must be equal, and NaN fails."""
     __tracebackhide__ = True
     found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)
     assert found.shape == expected.shape

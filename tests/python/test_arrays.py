@@ -1,4 +1,4 @@
-"""Arrays of every kind go in as they are."""
+"""Arrays of every kind are accepted as they are."""
 
 import sys
 import tracemalloc
@@ -8,12 +8,12 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import draw, same, trials
+from problems import assert_close, draw, trials
 
 
 @trials(40)
 @given(st.permutations(range(4)), st.lists(st.sampled_from([1, 2, -1, -2]), min_size=4, max_size=4))
-def test_strided_and_transposed_views_give_the_numbers_of_their_copies(order, steps):
+def test_strided_and_transposed_views_give_the_same_result_as_their_copies(order, steps):
     tensors = draw(1, batch=2, seq=6)
     expected = ringattn.attention(*tensors)
     for n in range(3):
@@ -23,7 +23,7 @@ def test_strided_and_transposed_views_give_the_numbers_of_their_copies(order, st
 
 
 def strided_like(tensor, order, steps):
-    """An array with the numbers of _tensor_, whose axes lie in another order and with gaps or backwards."""
+    """A view with the elements of _tensor_, whose axes are permuted, strided or reversed in memory."""
     wanted = [extent * abs(step) for extent, step in zip(tensor.shape, steps)]
     memory = np.full([wanted[axis] for axis in order], np.nan)
     view = memory.transpose(np.argsort(order))[tuple(slice(None, None, step) for step in steps)]
@@ -31,7 +31,7 @@ def strided_like(tensor, order, steps):
     return view
 
 
-def test_float64_views_are_read_where_they_lie():
+def test_float64_views_are_read_in_place():
     large = np.zeros((1, 200_000, 2, 8)), np.zeros((1, 1, 2, 8)), np.zeros((1, 1, 2, 8))
     few = large[0][:, ::4].transpose(0, 2, 1, 3)
     tracemalloc.start()
@@ -39,11 +39,11 @@ def test_float64_views_are_read_where_they_lie():
     del out
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < few.nbytes / 100  # numpy tells tracemalloc of every copy it makes
+    assert peak < few.nbytes / 100  # numpy reports every copy to tracemalloc
 
 
 @pytest.mark.parametrize("axes", ["bhsd", "sbhd"])
-def test_axes_name_the_order_of_every_tensor_in_and_out(axes):
+def test_axes_set_the_order_of_every_input_and_output(axes):
     place = ["bshd".index(axis) for axis in axes]
     q, k, v = draw(2, batch=3)
     dout = np.random.default_rng(2).standard_normal(q.shape)
@@ -53,7 +53,7 @@ def test_axes_name_the_order_of_every_tensor_in_and_out(axes):
     for found, expected in zip(ringattn.attention_vjp(*turned, axes=axes), ringattn.attention_vjp(q, k, v, dout)):
         assert np.array_equal(found, expected.transpose(place))
     ring = ringattn.ring_attention(*turned[:3], devices=2, axes=axes)
-    same(ring.out, ringattn.attention(q, k, v).transpose(place))
+    assert_close(ring.out, ringattn.attention(q, k, v).transpose(place))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -72,7 +72,7 @@ def test_bfloat16_of_ml_dtypes_is_widened_exactly():
 
 
 class Bfloat16:
-    """A stand-in for a tensor of torch: speaks DLPack, whose capsule says bfloat16."""
+    """Stands for a tensor of torch: implements DLPack with the type bfloat16."""
 
     def __init__(self, tensor):
         self.bits = (tensor.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
@@ -100,7 +100,7 @@ def test_bfloat16_through_dlpack_is_widened_exactly():
     assert np.array_equal(ringattn.attention(*tensors), expected)
 
 
-def test_what_has_an_array_interface_or_a_buffer_goes_in():
+def test_objects_with_an_array_interface_or_a_buffer_are_accepted():
     q, k, v = draw(6)
 
     class Interface:
@@ -111,20 +111,20 @@ def test_what_has_an_array_interface_or_a_buffer_goes_in():
     assert np.array_equal(ringattn.attention(q.astype(">f8"), k, v), expected)
 
 
-def test_read_only_and_repeated_arrays_go_in():
+def test_read_only_and_broadcast_arrays_are_accepted():
     q, k, v = draw(7)
     once = np.broadcast_to(q[:, :1], q.shape)
     assert np.array_equal(ringattn.attention(once, k, v), ringattn.attention(once.copy(), k, v))
 
 
-def test_fields_of_records_go_in():
+def test_fields_of_record_arrays_are_accepted():
     q, k, v = draw(8)
     records = np.zeros(q.shape, dtype=[("x", np.float64), ("y", np.int8)])
     records["x"] = q
     assert np.array_equal(ringattn.attention(records["x"], k, v), ringattn.attention(q, k, v))
 
 
-def test_results_outlive_what_they_were_made_of():
+def test_results_stay_valid_after_later_calls():
     out = ringattn.attention(*draw(9))
     expected = out.copy()
     for seed in range(20):
@@ -132,7 +132,7 @@ def test_results_outlive_what_they_were_made_of():
     assert np.array_equal(out, expected) and sys.getrefcount(out) == 2
 
 
-def test_other_threads_run_while_the_engine_works():
+def test_other_python_threads_run_while_the_engine_computes():
     import threading
     import time
 

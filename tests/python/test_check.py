@@ -1,4 +1,4 @@
-"""A right result passes, a wrong one is named."""
+"""A right result passes, and the mistake of a wrong one is named."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_a_right_result_passes_in_every_type(dtype):
     report.raise_if_failed()
 
 
-def test_a_forgotten_mask_is_named_and_placed():
+def test_a_forgotten_mask_is_named_and_located():
     report = ringattn.check(q, k, v, out=ringattn.attention(q, k, v), causal=True, devices=4)
     assert not report.ok and report.verdict == "fail" and report.ratio > 1000
     assert [name["id"] for name in report.names] == ["M1"]
@@ -27,7 +27,7 @@ def test_a_forgotten_mask_is_named_and_placed():
         report.raise_if_failed()
 
 
-def test_a_lost_block_has_no_weight():
+def test_a_lost_block_has_weight_zero():
     half = slice(24, None)
     wrong = ringattn.attention(q, k[:, half], v[:, half])
     report = ringattn.check(q, k, v, out=wrong, devices=2)
@@ -43,7 +43,7 @@ def test_right_gradients_pass_and_wrong_ones_are_named():
     assert not ringattn.check(q, k, v, dv=np.zeros_like(dv), dout=dout, causal=True).ok
 
 
-def test_the_implementation_that_was_declared_decides():
+def test_the_tolerance_depends_on_the_declared_implementation():
     wrong = right * (1 + 2e-4)
     assert not ringattn.check(q, k, v, out=wrong, causal=True).ok
     assert ringattn.check(q, k, v, out=wrong.astype(np.float16), implementation="f16", causal=True).ok
@@ -56,20 +56,20 @@ def test_nan_and_unwritten_results_fail():
         assert not ringattn.check(*tensors, out=wrong).ok
 
 
-def test_sampled_rows_are_said():
+def test_a_report_on_sampled_rows_says_how_many_were_checked():
     report = ringattn.check(q, k, v, out=right, causal=True, rows=10, seed=3)
     assert report.ok and len(report.rows) == 10 and report.rows[0] == 0 and report.rows[-1] == 47
     assert "10 of 48 queries" in str(report)
 
 
-def test_other_axes_are_checked_in_place():
+def test_results_with_other_axes_are_checked():
     turned = [tensor.transpose(0, 2, 1, 3) for tensor in (q, k, v, right)]
     assert ringattn.check(*turned[:3], out=turned[3], axes="bhsd", causal=True).ok
-    with pytest.raises(ValueError, match=r"\[check\] out must have the shape .* say axes='bhsd'"):
+    with pytest.raises(ValueError, match=r"\[check\] out must have the shape .* pass axes='bhsd'"):
         ringattn.check(q, k, v, out=turned[3], causal=True)
 
 
-def test_assert_attention_is_for_tests():
+def test_assert_attention_raises_for_a_wrong_result():
     ringattn.assert_attention(right, q, k, v, causal=True)
     with pytest.raises(AssertionError, match="VERDICT  FAIL"):
         ringattn.assert_attention(right, q, k, v)
@@ -78,18 +78,18 @@ def test_assert_attention_is_for_tests():
 @pytest.mark.parametrize(
     ("keywords", "error", "sentence"),
     [
-        ({}, ValueError, "there must be a result to judge"),
+        ({}, ValueError, "at least one of out, lse, dq, dk and dv"),
         ({"dq": q}, ValueError, "dout"),
         ({"out": right[:, :5]}, ValueError, "out must have the shape"),
         ({"lse": right_lse.transpose(0, 2, 1)}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),
         ({"out": right, "implementation": "f8"}, ValueError, "f64, f32, tf32, bf16 or f16"),
-        ({"out": right, "rows": 0}, ValueError, "at least one row"),
+        ({"out": right, "rows": 0}, ValueError, "rows must be at least 1"),
         ({"out": right, "seed": -1}, ValueError, "must not be negative"),
-        ({"out": right, "devices": 2.5}, TypeError, "a whole number is wanted; found 2.5"),
+        ({"out": right, "devices": 2.5}, TypeError, "must be a whole number; found 2.5"),
         ({"out": right, "bias": np.zeros((48, 48))}, ValueError, "bias or boolean mask"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_in_a_sentence(keywords, error, sentence):
+def test_bad_arguments_of_check_are_rejected_with_a_clear_message(keywords, error, sentence):
     with pytest.raises(error, match=sentence):
         ringattn.check(q, k, v, **keywords)
 
@@ -105,20 +105,20 @@ def test_a_right_implementation_passes_every_probe(kind):
     assert case.kind.shows and case.devices == 2
 
 
-def test_a_probe_is_the_same_in_narrow_types():
+def test_narrow_types_hold_a_probe_exactly():
     case = ringattn.probe("staircase-up", seq=32, heads=(4, 2), dim=16)
     assert case.q.shape == (1, 32, 4, 16) and case.k.shape == (1, 32, 2, 16)
     assert all(np.array_equal(case[name].astype(np.float16), case[name]) for name in "qkv")
 
 
-def test_laws_hold_for_right_results_and_break_for_wrong_ones():
+def test_laws_hold_for_right_results_and_are_broken_by_wrong_ones():
     dq, dk, dv = ringattn.attention_vjp(q, k, v, dout, causal=True)
     given = {"out": right, "lse": right_lse, "dout": dout, "dq": dq, "dk": dk, "dv": dv, "causal": True}
     found = ringattn.laws(q, k, v, **given)
     assert found.ok and {law.id for law in found} == set("NABCD")
     broken = ringattn.laws(q, k, v, **{**given, "dv": 2 * dv})
     assert not broken.ok and not next(law for law in broken if law.id == "A").holds and "BROKEN" in str(broken)
-    with pytest.raises(ValueError, match="there is none to try"):
+    with pytest.raises(ValueError, match="a law needs lse"):
         ringattn.laws(q, k, v, out=right)
 
 

@@ -1,4 +1,4 @@
-"""Tensors of other libraries go in as they are, and their attention is right: where they are installed."""
+"""Tensors of torch and jax are accepted, and their attention passes the check, if they are installed."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def jax():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
-def test_torch_tensors_go_in_with_their_strides(torch, dtype):
+def test_strided_torch_tensors_are_accepted(torch, dtype):
     q, k, v = (torch.from_numpy(tensor).to(getattr(torch, dtype)) for tensor in tensors)
     q.requires_grad_()
     turned = [tensor.transpose(1, 2).contiguous().transpose(1, 2) for tensor in (q, k, v)]

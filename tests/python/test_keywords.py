@@ -1,11 +1,11 @@
-"""Keywords of other libraries are understood, and bad input is refused in a sentence."""
+"""Keywords of other libraries are accepted, and bad input is rejected with a clear message."""
 
 import inspect
 
 import numpy as np
 import pytest
 import ringattn
-from problems import draw, same
+from problems import assert_close, draw
 
 q, k, v = draw(1)
 fewer = draw(2, seq=4, kv_seq=6)
@@ -21,7 +21,7 @@ fewer = draw(2, seq=4, kv_seq=6)
         ({"local_window_size": 3}, {"window_size": (3, 3)}),
     ],
 )
-def test_an_alias_is_noted_and_means_the_same(alias, ours):
+def test_an_alias_warns_and_has_the_same_effect(alias, ours):
     with pytest.warns(UserWarning, match=rf"{next(iter(alias))} is called {next(iter(ours))} here"):
         found = ringattn.attention(q, k, v, **alias)
     assert np.array_equal(found, ringattn.attention(q, k, v, **ours))
@@ -29,7 +29,7 @@ def test_an_alias_is_noted_and_means_the_same(alias, ours):
 
 
 @pytest.mark.filterwarnings("error")
-def test_world_size_and_sharding_are_our_own_words():
+def test_world_size_and_sharding_are_aliases_without_a_warning():
     found = ringattn.ring_attention(q, k, v, world_size=3, sharding="striped", dropout_p=0.0)
     assert len(found.devices) == 3
     assert ringattn.check(q, k, v, out=found.out, world_size=3, sharding="striped").ok
@@ -40,10 +40,10 @@ def test_world_size_and_sharding_are_our_own_words():
 @pytest.mark.parametrize(
     ("keywords", "error", "sentence"),
     [
-        ({"scale": 1, "softmax_scale": 2}, TypeError, "scale and softmax_scale are two names for one thing"),
+        ({"scale": 1, "softmax_scale": 2}, TypeError, "scale and softmax_scale are two names of the same keyword"),
         ({"causl": True}, TypeError, "did you mean causal?"),
         ({"dropout_p": 0.1}, ValueError, "no dropout"),
-        ({"softmax_scale": "small"}, TypeError, "a number is wanted; found 'small'"),
+        ({"softmax_scale": "small"}, TypeError, "must be a number; found 'small'"),
         ({"softmax_scale": float("nan")}, ValueError, "softmax_scale must be a finite number"),
         ({"softcap": -1}, ValueError, "softcap must be a positive"),
         ({"window_size": 3}, TypeError, r"a pair \(left, right\)"),
@@ -52,13 +52,13 @@ def test_world_size_and_sharding_are_our_own_words():
         ({"causal_align": "middle"}, ValueError, "there are two alignments; found 'middle'"),
         ({"mask": np.ones((16, 16))}, ValueError, "a mask holds booleans"),
         ({"mask": np.ones((5, 16), dtype=bool)}, ValueError, r"must fit \(batch, heads, Sq, Skv\) = \(1, 4, 16, 16\)"),
-        ({"q_positions": [0.5] * 16}, TypeError, "whole numbers are wanted"),
+        ({"q_positions": [0.5] * 16}, TypeError, "must hold whole numbers"),
         ({"q_positions": [1, 2]}, ValueError, r"the shape must be \(16,\)"),
         ({"cu_seqlens_q": [0, 8]}, ValueError, "must end with the sequence length 16"),
-        ({"cu_seqlens_q": [0, 16], "q_positions": range(16)}, ValueError, "leave one out"),
+        ({"cu_seqlens_q": [0, 16], "q_positions": range(16)}, ValueError, "leave one of them out"),
     ],
 )
-def test_bad_keywords_are_refused_in_a_sentence(keywords, error, sentence):
+def test_bad_keywords_are_rejected_with_a_clear_message(keywords, error, sentence):
     with pytest.raises(error, match=sentence):
         ringattn.attention(q, k, v, **keywords)
 
@@ -70,35 +70,35 @@ def test_bad_keywords_are_refused_in_a_sentence(keywords, error, sentence):
         ((q, k[..., :4], v), ValueError, "same head dimension; found 8 and 4"),
         ((q, k[:, :8], v), ValueError, "k and v must have the same length; found 8 and 16"),
         ((q[:, :, :3], k, v), ValueError, "multiple of the K/V heads; found 3 and 2"),
-        ((q.astype(int), k, v), TypeError, r"\[q\] float64, .* is wanted; found int64"),
-        ((q, k.astype(np.float32), v), ValueError, "one type; found f64, f32 and f64"),
-        ((q, k, object()), TypeError, r"\[v\] an array of numbers is wanted; found object"),
+        ((q.astype(int), k, v), TypeError, r"\[q\] the array must be float64, .*; found int64"),
+        ((q, k.astype(np.float32), v), ValueError, "the same type; found f64, f32 and f64"),
+        ((q, k, object()), TypeError, r"\[v\] .* must be an array of numbers; found object"),
         ((q, k, np.where(v == v[0, 0, 0, 0], np.nan, v)), ValueError, '"v" has nan'),
     ],
 )
-def test_bad_tensors_are_refused_in_a_sentence(tensors, error, sentence):
+def test_bad_tensors_are_rejected_with_a_clear_message(tensors, error, sentence):
     with pytest.raises(error, match=sentence):
         ringattn.attention(*tensors)
 
 
-def test_causal_with_other_lengths_asks_where_the_queries_stand():
+def test_causal_with_different_numbers_of_queries_and_keys_needs_an_alignment():
     with pytest.raises(ValueError, match="4 queries and 6 keys.*'bottom-right'.*'top-left'"):
         ringattn.attention(*fewer, causal=True)
     positions = {"q_positions": np.arange(2, 6), "kv_positions": np.arange(6)}
-    same(ringattn.attention(*fewer, causal=True, **positions), ringattn.attention(*fewer, causal=True, causal_align="bottom-right"))
+    assert_close(ringattn.attention(*fewer, causal=True, **positions), ringattn.attention(*fewer, causal=True, causal_align="bottom-right"))
 
 
-def test_a_tensor_that_lies_elsewhere_is_refused_with_what_to_do():
+def test_a_tensor_on_a_gpu_is_rejected_with_advice_to_copy_it():
     class OnTheGpu:
         device = "cuda:0"
 
         def __dlpack__(self, **_):
-            raise AssertionError("must not be asked")
+            raise AssertionError("the engine must not read a tensor on a GPU")
 
         def __dlpack_device__(self):
             return 2, 0
 
-    with pytest.raises(TypeError, match=r"\[q\].*memory of the CPU; found one on cuda:0.*\.cpu\(\)"):
+    with pytest.raises(TypeError, match=r"\[q\].*in CPU memory; found one on cuda:0.*\.cpu\(\)"):
         ringattn.attention(OnTheGpu(), k, v)
 
 
@@ -109,7 +109,7 @@ def test_signatures_show_every_keyword():
         assert len(function.__doc__) > 200
 
 
-def test_the_stub_of_the_engine_names_what_the_engine_has():
+def test_the_type_stub_lists_all_names_of_the_engine():
     import ast
     from importlib.resources import files
 

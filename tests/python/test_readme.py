@@ -1,4 +1,4 @@
-"""What README.md shows of Python runs as it stands."""
+"""The Python example of README.md runs."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A report says the same to people, programs and notebooks."""
+"""A report has the same content as text, as JSON and as a page in notebooks."""
 
 import json
 import os
@@ -16,7 +16,7 @@ wrong = ringattn.attention(q, k, v)
 
 
 def keys_of(value):
-    """The keys of a JSON object, with those of the objects in it."""
+    """The keys of a JSON object, and those of the objects in it."""
     if isinstance(value, dict):
         return {key: keys_of(inner) for key, inner in value.items()}
     return [keys_of(value[0])] if isinstance(value, list) and value else None
@@ -35,24 +35,24 @@ def write_safetensors(path, **tensors):
 
 
 @pytest.mark.parametrize("out", [right, wrong], ids=["right", "wrong"])
-def test_json_and_text_are_made_like_those_of_the_command_line(out, tmp_path):
+def test_json_and_text_agree_with_those_of_the_command_line(out, tmp_path):
     program = os.environ.get("RINGATTN_PROGRAM")
     if not program:
-        pytest.skip("RINGATTN_PROGRAM does not say where the program ringattn is")
+        pytest.skip("RINGATTN_PROGRAM is not set to the path of the program ringattn")
     write_safetensors(tmp_path / "case.safetensors", q=q, k=k, v=v)
     write_safetensors(tmp_path / "out.safetensors", out=out)
     command = [program, "check", "case.safetensors", "--out", "out.safetensors", "--causal", "--devices", "2"]
     run = lambda *more: subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True).stdout  # noqa: E731
     report = ringattn.check(q, k, v, out=out, causal=True, devices=2)
     theirs = json.loads(run("--json", "-"))
-    # Another build rounds in another order: the numbers are not compared
+    # Numbers are not compared: another build rounds in another order
     assert keys_of(json.loads(report.to_json())) == keys_of(theirs)
     assert report.verdict == theirs["verdict"]
     assert [name["id"] for name in report.names] == [name["id"] for name in theirs["names"]]
     assert headings(str(report)) == headings(run())
 
 
-def test_json_has_the_promised_keys():
+def test_json_has_the_documented_keys():
     report = ringattn.check(q, k, v, out=wrong, causal=True, devices=2)
     content = json.loads(report.to_json())
     assert {"verdict", "gauge_ratio", "names", "runner_up", "blind_to", "where", "blocks"} <= content.keys()
@@ -60,12 +60,12 @@ def test_json_has_the_promised_keys():
     assert content["verdict"] == report.verdict and content["names"] == report.names
 
 
-def test_infinite_ratios_are_numbers_in_python():
+def test_an_infinite_error_is_an_infinite_ratio():
     tensors = draw(2)
     assert ringattn.check(*tensors, out=np.full(tensors[0].shape, np.nan)).ratio == np.inf
 
 
-def test_row_ratios_tell_how_wrong_each_row_is():
+def test_row_ratios_hold_the_largest_error_of_each_row():
     report = ringattn.check(q, k, v, out=wrong, causal=True)
     ratios = report.row_ratios["out"]
     assert ratios.shape == (1, 4, 32)
@@ -73,7 +73,7 @@ def test_row_ratios_tell_how_wrong_each_row_is():
 
 
 class Tags(HTMLParser):
-    """Refuses tags that are not closed, and counts the rest."""
+    """Collects the tags of a page; asserts that all of them are closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -90,7 +90,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_notebooks_show_the_block_matrix_and_a_map_of_the_errors():
+def test_a_page_shows_the_block_weights_and_a_map_of_the_errors():
     page = ringattn.check(q, k, v, out=wrong, causal=True, devices=2)._repr_html_()
     tags = Tags(page).seen
     assert tags.count("td") == 2 * 2 and tags.count("rect") == 4 * 32
@@ -98,7 +98,7 @@ def test_notebooks_show_the_block_matrix_and_a_map_of_the_errors():
 
 
 @pytest.mark.parametrize("seq", [1, 140])
-def test_a_page_is_small_however_long_the_sequence(seq):
+def test_the_size_of_a_page_is_limited_for_long_sequences(seq):
     tensors = draw(2, seq=seq, dim=4)
     for out in (ringattn.attention(*tensors), 2 * tensors[0]):
         page = ringattn.check(*tensors, out=out)._repr_html_()

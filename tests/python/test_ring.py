@@ -1,4 +1,4 @@
-"""The ring gives what the definition gives, and says what it cost."""
+"""The ring equals the definition, and reports memory, traffic and time."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import draw, same, trials
+from problems import assert_close, draw, trials
 
 layouts = st.sampled_from(["contiguous", "zigzag", "striped"])
 
@@ -26,19 +26,19 @@ def test_the_ring_is_exact_forward_and_backward(seed, devices, seq, kv_seq, layo
     )
     out, lse = ringattn.attention(q, k, v, return_lse=True, **mask)
     for found, expected in zip((ring.out, ring.lse), (out, lse)):
-        same(found, expected)
+        assert_close(found, expected)
     for found, expected in zip((ring.dq, ring.dk, ring.dv), ringattn.attention_vjp(q, k, v, dout, dlse=dlse, **mask)):
-        same(found, expected)
+        assert_close(found, expected)
 
 
-def test_arithmetic_is_float64_for_float64_and_float32_for_the_rest():
+def test_arithmetic_is_float64_for_float64_and_float32_for_other_types():
     assert ringattn.ring_attention(*draw(1)).out.dtype == np.float64
     for dtype in (np.float32, np.float16):
         ring = ringattn.ring_attention(*draw(1, dtype=dtype))
         assert ring.out.dtype == ring.lse.dtype == np.float32
 
 
-def test_each_device_tells_what_it_held_sent_and_waited():
+def test_each_device_reports_its_memory_traffic_and_time():
     seq, devices, bytes_each = 64, 4, 8
     ring = ringattn.ring_attention(*draw(2, seq=seq), devices=devices)
     kv_block = 2 * (seq // devices) * 2 * 8 * bytes_each
@@ -50,7 +50,7 @@ def test_each_device_tells_what_it_held_sent_and_waited():
     assert ring.dq is None and ring.trace == []
 
 
-def test_the_trace_holds_the_facts_of_the_run(tmp_path):
+def test_the_trace_holds_the_events_of_the_run(tmp_path):
     ring = ringattn.ring_attention(*draw(3), devices=3, rotate="q", trace=True)
     sends = [event for event in ring.trace if event["kind"] == "send" and event["at"] == "begin"]
     assert {event["device"] for event in ring.trace} == {0, 1, 2}
@@ -75,6 +75,6 @@ def test_the_trace_holds_the_facts_of_the_run(tmp_path):
         ({"dout": np.zeros((1, 15, 4, 8))}, "dout must have the shape"),
     ],
 )
-def test_what_a_ring_cannot_do_is_refused_in_a_sentence(keywords, sentence):
+def test_bad_arguments_of_a_ring_are_rejected_with_a_clear_message(keywords, sentence):
     with pytest.raises(ValueError, match=sentence):
         ringattn.ring_attention(*draw(4), **keywords)

@@ -1,20 +1,21 @@
 #include <doctest/doctest.h>
 
-#include "reference/trace/summary.h"
 #include "reference/ring/ring_attention.h"
+#include "reference/trace/summary.h"
 #include "tests/support/random_problem.h"
 
 using namespace ringattn;
 
 namespace {
 
-constexpr Index rows = 24, B = 2, Hq = 6, Hkv = 2, D = 5, Dv = 7;  // rows: queries and keys of each device
+constexpr Index rows = 24;  // queries, and keys, of each device
+constexpr Index B = 2, Hq = 6, Hkv = 2, D = 5, Dv = 7;
 
 struct Peaks {
   std::int64_t forward = 0, backward = 0;
 };
 
-// The most that device 0 holds, in bytes
+// The peak memory of device 0, in bytes
 Peaks peaks(int devices, Rotation rotate) {
   Random random(1);
   const RandomProblem<double> drawn = normal_problem(
@@ -34,29 +35,30 @@ Peaks peaks(int devices, Rotation rotate) {
           })};
 }
 
-// In numbers, of one device
+// Sizes on one device, in elements
 constexpr Index Q = B * rows * Hq * D, O = B * rows * Hq * Dv, K = B * rows * Hkv * D,
                 V = B * rows * Hkv * Dv;
-constexpr Index row = B * rows * Hq;     // one number for each query row
-constexpr Index tile = rows * 24;        // rows of 24 doubles are multiples of 64 bytes
+constexpr Index row = B * rows * Hq;        // one number for each query row and head
+constexpr Index tile = rows * 24;           // rows of 24 doubles are multiples of 64 bytes
 constexpr Index positions = rows * 16 / 8;  // 16 bytes a row, the same for all sequences
 
 }  // namespace
 
-TEST_CASE("a device holds Q, O, m, l, two K/V slots and a tile while K and V rotate") {
+TEST_CASE("while K and V rotate, a device holds Q, O, m, l, two buffers of K and V, and a tile") {
   const Peaks found = peaks(4, Rotation::kv);
   CHECK(found.forward == 8 * (Q + O + 2 * row + 2 * (K + V + positions) + tile));
-  CHECK(found.backward == 8 * (K + V + 2 * Q + O + 2 * row + 2 * (K + V + positions) + 2 * (K + V) + 2 * tile));
+  CHECK(found.backward ==
+        8 * (K + V + 2 * Q + O + 2 * row + 2 * (K + V + positions) + 2 * (K + V) + 2 * tile));
 }
 
-TEST_CASE("a device holds K, V, two slots of Q, two of m, l, O and a tile while Q rotates") {
+TEST_CASE("while Q rotates, a device holds K, V, two buffers of Q, two of m, l and O, and a tile") {
   const Peaks found = peaks(4, Rotation::q);
   CHECK(found.forward == 8 * (K + V + 2 * (Q + positions) + 2 * (O + 2 * row) + tile));
   const Index travels = Q + O + 2 * row;
   CHECK(found.backward == 8 * (2 * (K + V) + travels + 2 * (travels + positions) + 2 * Q + 2 * tile));
 }
 
-TEST_CASE("memory per device does not grow with the devices at a fixed number of rows per device") {
+TEST_CASE("with a fixed number of rows per device, its memory does not depend on the number of devices") {
   for (const Rotation rotate : {Rotation::kv, Rotation::q}) {
     const Peaks two = peaks(2, rotate);
     for (const int devices : {3, 4, 8, 16}) {

@@ -1,5 +1,5 @@
-// Laws of the last bit: what a run computes depends on its inputs, devices, layout and rotation, and on
-// nothing else.
+// Tests of reproducibility: every bit of a result is determined by the inputs, the number of devices, the layout and
+// the rotation.
 
 #include <doctest/doctest.h>
 
@@ -19,8 +19,7 @@ RingOptions plain(RingOptions ring) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("threads or lockstep, copied or handed over, with overlap or without: the same bits", T,
-                   float, double) {
+TEST_CASE_TEMPLATE("threads, exchange and overlap do not change a bit of the result", T, float, double) {
   Random random(1);
   for (int n = 0; n < trials(25); ++n) {
     const RandomProblem<T> drawn = random_problem(random).template as<T>();
@@ -37,7 +36,7 @@ TEST_CASE_TEMPLATE("threads or lockstep, copied or handed over, with overlap or 
   }
 }
 
-TEST_CASE_TEMPLATE("random delays change no bit", T, float, double) {
+TEST_CASE_TEMPLATE("random delays do not change a bit of the result", T, float, double) {
   Random random(2);
   for (int n = 0; n < trials(50); ++n) {
     const RandomProblem<T> drawn = random_problem(random).template as<T>();
@@ -50,8 +49,7 @@ TEST_CASE_TEMPLATE("random delays change no bit", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("nobody reads a block again that was given away: NaN in it changes no bit", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("a device does not read a block after it has passed it on", T, float, double) {
   Random random(3);
   for (int n = 0; n < trials(100); ++n) {
     const RandomProblem<T> drawn = random_problem(random).template as<T>();
@@ -63,7 +61,7 @@ TEST_CASE_TEMPLATE("nobody reads a block again that was given away: NaN in it ch
   }
 }
 
-TEST_CASE("a run repeated gives the same bits") {
+TEST_CASE("a repeated run gives the same bits") {
   Random random(4);
   for (int n = 0; n < trials(50); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -72,7 +70,7 @@ TEST_CASE("a run repeated gives the same bits") {
   }
 }
 
-TEST_CASE("where a tensor lies in memory changes no bit") {
+TEST_CASE("the memory layout of the inputs does not change a bit of the result") {
   Random random(5);
   for (int n = 0; n < trials(50); ++n) {
     const RandomProblem<double> drawn = random_problem(random);

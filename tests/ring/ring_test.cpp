@@ -1,5 +1,4 @@
-// The law of the ring: it is exact. Whatever the layout, the rotation and the number of devices, it gives
-// what the definition gives.
+// Tests that ring attention is exact: with every layout, rotation and number of devices it equals the definition.
 
 #include <doctest/doctest.h>
 
@@ -13,7 +12,7 @@ using namespace ringattn;
 
 namespace {
 
-// All layouts and rotations, the rest drawn
+// Options with all layouts and rotations; the rest is random
 std::vector<RingOptions> random_rings(Random& random, int most_devices = 9) {
   std::vector<RingOptions> rings;
   for (Layout layout : all_layouts)
@@ -24,6 +23,7 @@ std::vector<RingOptions> random_rings(Random& random, int most_devices = 9) {
   return rings;
 }
 
+// Checks forward and backward against the definition
 void check_exact(const RandomProblem<double>& drawn, const std::vector<RingOptions>& rings,
                  double bound = 1e-13) {
   const GroundTruth truth(drawn);
@@ -41,7 +41,7 @@ TEST_CASE("ring attention equals the definition, forward and backward") {
   for (int n = 0; n < trials(80); ++n) check_exact(random_problem(random), random_rings(random));
 }
 
-TEST_CASE("every layout, rotation and mask on every number of devices from 1 to 9") {
+TEST_CASE("ring attention is exact for every layout, rotation and mask on 1 to 9 devices") {
   Random random(2);
   for (const Mask& mask :
        {Mask{}, Mask{.causal = true}, Mask{.window_left = 5}, Mask{.window_left = 3, .window_right = 2}}) {
@@ -56,7 +56,7 @@ TEST_CASE("every layout, rotation and mask on every number of devices from 1 to 
   }
 }
 
-TEST_CASE("in float32 it differs from the definition by rounding") {
+TEST_CASE("in float32 ring attention differs from the definition by rounding only") {
   Random random(3);
   for (int n = 0; n < trials(60); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -70,7 +70,7 @@ TEST_CASE("in float32 it differs from the definition by rounding") {
   }
 }
 
-TEST_CASE("huge scores do no harm") {
+TEST_CASE("huge scores do not overflow") {
   Random random(4);
   for (int n = 0; n < trials(30); ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
@@ -78,13 +78,13 @@ TEST_CASE("huge scores do no harm") {
   }
 }
 
-TEST_CASE("more devices than positions: some have nothing to do, and the result is the same") {
+TEST_CASE("with more devices than rows some shards are empty, and the result is exact") {
   Random random(5);
   for (int n = 0; n < trials(10); ++n)
     check_exact(random_problem(random, {.longest = 4, .widest = 4}), random_rings(random, 40));
 }
 
-TEST_CASE("no queries give no results, and no keys give zeros") {
+TEST_CASE("without queries the result is empty, and without keys it is 0") {
   Random random(6);
   for (const Extents& extents :
        {Extents{.B = 2, .Sq = 0, .Skv = 5, .D = 3, .Dv = 2},
@@ -93,7 +93,7 @@ TEST_CASE("no queries give no results, and no keys give zeros") {
     check_exact(normal_problem(random, extents), random_rings(random));
 }
 
-TEST_CASE("shards longer than a tile") {
+TEST_CASE("ring attention is exact for shards longer than a tile") {
   Random random(7);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 520, .Skv = 1030, .D = 4, .Dv = 3});
   drawn.scoring.mask.causal = true;
@@ -102,7 +102,7 @@ TEST_CASE("shards longer than a tile") {
   check_exact(drawn, rings);
 }
 
-TEST_CASE("one device: the ring is blockwise attention, bit for bit") {
+TEST_CASE("on one device ring attention equals blockwise attention, bit for bit") {
   Random random(8);
   for (int n = 0; n < trials(50); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -118,11 +118,11 @@ TEST_CASE("one device: the ring is blockwise attention, bit for bit") {
   }
 }
 
-TEST_CASE("gaps between the elements and any order of the axes do not matter") {
+TEST_CASE("strided inputs give the same bits as contiguous ones") {
   Random random(9);
   const RandomProblem<double> drawn =
       normal_problem(random, {.B = 2, .Sq = 11, .Skv = 13, .Hq = 2, .Hkv = 2, .D = 3, .Dv = 4});
-  // Every second element of a wider tensor, the others NaN
+  // K is every second element of a wider tensor; the other elements are NaN
   Tensor<double> wide({2, 13, 2, 6}, Axes::sbhd);
   std::fill_n(wide.data(), wide.size(), std::numeric_limits<double>::quiet_NaN());
   const Strides& s = wide.strides();
@@ -140,7 +140,7 @@ TEST_CASE("gaps between the elements and any order of the axes do not matter") {
   }
 }
 
-TEST_CASE("hundreds of devices, a thread each, and a thousand where time does not matter") {
+TEST_CASE("ring attention is exact on many devices with one thread each") {
   Random random(10);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 300, .Skv = 1100, .D = 2, .Dv = 3});
   drawn.scoring.mask.causal = true;
@@ -153,7 +153,7 @@ TEST_CASE("hundreds of devices, a thread each, and a thousand where time does no
   }
 }
 
-TEST_CASE("what a ring cannot do is refused with a sentence") {
+TEST_CASE("invalid options and unsupported masks throw BadInput") {
   Random random(11);
   const RandomProblem<double> drawn = normal_problem(random, {.Sq = 3, .Skv = 4, .D = 2, .Dv = 2});
   RandomProblem<double> with_bias = drawn, with_mask = drawn;

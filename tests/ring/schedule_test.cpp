@@ -1,9 +1,10 @@
-// Laws of the ring before any arithmetic: who holds what, and when.
+// Tests of the ring without arithmetic: which block is on which device at which step.
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
+#include "reference/comm/decorators/forwarding_link.h"
 #include "reference/ring/schedule.h"
 #include "tests/support/counting_program.h"
 
@@ -11,7 +12,7 @@ using namespace ringattn;
 
 namespace {
 
-// Every number of devices, in all arrangements of threads and exchanges
+// Calls check(devices, options) for 1 to 17 devices with all combinations of threads, overlap and exchange
 template <class Check>
 void for_many_rings(Check check) {
   for (int devices = 1; devices <= 17; ++devices)
@@ -28,11 +29,11 @@ void for_many_rings(Check check) {
         }
 }
 
-// Whose blocks each device has sent, by channel
+// The owners of the blocks and results that each device has sent.
 struct Ledger {
   explicit Ledger(int devices) : blocks(static_cast<std::size_t>(devices)), results(blocks) {}
 
-  // How often the block, or the result, of _owner_ was sent
+  // How often the block or the result of _owner_ was sent
   static int hops(const std::vector<std::vector<int>>& sent, int owner) {
     std::ptrdiff_t count = 0;
     for (const std::vector<int>& owners : sent) count += std::count(owners.begin(), owners.end(), owner);
@@ -41,47 +42,44 @@ struct Ledger {
   std::vector<std::vector<int>> blocks, results;
 };
 
-class LedgerLink : public Link<double> {
+// Writes each message into a ledger.
+class LedgerLink : public ForwardingLink<double> {
  public:
-  LedgerLink(Link<double>& inner, Ledger& ledger) : inner_(inner), ledger_(ledger) {}
+  LedgerLink(Link<double>& inner, Ledger& ledger) : ForwardingLink(inner), ledger_(ledger) {}
 
-  double reserve(int device, Channel channel) override { return inner_.reserve(device, channel); }
   void send(int device, Channel channel, const Message<double>& message) override {
     auto& sent = channel == Channel::blocks ? ledger_.blocks : ledger_.results;
     sent[static_cast<std::size_t>(device)].push_back(message.block.owner);
-    inner_.send(device, channel, message);
-  }
-  void receive(int device, Channel channel, Message<double>& held, double now) override {
-    inner_.receive(device, channel, held, now);
+    ForwardingLink::send(device, channel, message);
   }
 
  private:
-  Link<double>& inner_;
   Ledger& ledger_;
 };
 
 }  // namespace
 
-TEST_CASE("at step t device r holds what device (r - t) mod P owned") {
-  CHECK(kv_owner(0, 0, 4) == 0);
-  CHECK(kv_owner(0, 1, 4) == 3);
-  CHECK(kv_owner(2, 3, 4) == 3);
-  CHECK(kv_owner(2, 7, 4) == 3);
+TEST_CASE("at step t device r holds the block of device (r - t) mod P") {
+  CHECK(resident_owner(0, 0, 4) == 0);
+  CHECK(resident_owner(0, 1, 4) == 3);
+  CHECK(resident_owner(2, 3, 4) == 3);
+  CHECK(resident_owner(2, 7, 4) == 3);
   for (int P = 1; P <= 17; ++P)
     for (int r = 0; r < P; ++r)
-      for (int t = 0; t < P; ++t) CHECK((kv_owner(r, t, P) + t) % P == r);
+      for (int t = 0; t < P; ++t) CHECK((resident_owner(r, t, P) + t) % P == r);
 }
 
-TEST_CASE("what a device holds, the previous device held one step before") {
+TEST_CASE("the block on a device was on the previous device one step earlier") {
   for (int P = 1; P <= 17; ++P)
     for (int r = 0; r < P; ++r) {
       CHECK(previous_device(next_device(r, P), P) == r);
       CHECK(next_device(r, P) == (r == P - 1 ? 0 : r + 1));
-      for (int t = 1; t < P; ++t) CHECK(kv_owner(r, t, P) == kv_owner(previous_device(r, P), t - 1, P));
+      for (int t = 1; t < P; ++t)
+        CHECK(resident_owner(r, t, P) == resident_owner(previous_device(r, P), t - 1, P));
     }
 }
 
-TEST_CASE("the visit matrix: each device meets each block exactly once, in the order of the schedule") {
+TEST_CASE("each device attends to each block exactly once, in the order of the schedule") {
   for_many_rings([](int devices, const RingOptions& how) {
     for (bool has_results : {false, true}) {
       std::vector<CountingProgram> programs = counting_programs(devices, has_results);
@@ -89,14 +87,14 @@ TEST_CASE("the visit matrix: each device meets each block exactly once, in the o
       for (int device = 0; device < devices; ++device) {
         std::vector<CountingProgram::Visit> expected;
         for (int step = 0; step < devices; ++step)
-          expected.push_back({step, kv_owner(device, step, devices)});
+          expected.push_back({step, resident_owner(device, step, devices)});
         CHECK(programs[static_cast<std::size_t>(device)].visits == expected);
       }
     }
   });
 }
 
-TEST_CASE("rank-coded blocks arrive as their owners sent them") {
+TEST_CASE("every block arrives unchanged on every device") {
   for_many_rings([](int devices, const RingOptions& how) {
     std::vector<CountingProgram> programs = counting_programs(devices, true);
     run_counting_programs(programs, how);
@@ -104,22 +102,24 @@ TEST_CASE("rank-coded blocks arrive as their owners sent them") {
   });
 }
 
-TEST_CASE("results come home with what every device found out, each once") {
+TEST_CASE("the owner receives the contribution of every device exactly once") {
   for_many_rings([](int devices, const RingOptions& how) {
     std::vector<CountingProgram> programs = counting_programs(devices, true);
     run_counting_programs(programs, how);
     // 1 + 2 + 4 + ... + 2^(P-1)
-    for (const CountingProgram& program : programs) CHECK(program.returned_total == static_cast<double>((1 << devices) - 1));
+    for (const CountingProgram& program : programs)
+      CHECK(program.returned_total == static_cast<double>((1 << devices) - 1));
   });
 }
 
-TEST_CASE("a block makes P - 1 hops ahead, and its result makes P hops, home") {
+TEST_CASE("a block makes P - 1 hops, and its result makes P hops") {
   for_many_rings([](int devices, const RingOptions& how) {
     for (bool has_results : {false, true}) {
       Ledger ledger(devices);
       std::vector<CountingProgram> programs = counting_programs(devices, has_results);
-      run_counting_programs(programs, how,
-               [&](Link<double>& inner, RunMonitor&) { return std::make_unique<LedgerLink>(inner, ledger); });
+      run_counting_programs(programs, how, [&](Link<double>& inner, RunMonitor&) {
+        return std::make_unique<LedgerLink>(inner, ledger);
+      });
       for (int owner = 0; owner < devices; ++owner) {
         CHECK(Ledger::hops(ledger.blocks, owner) == devices - 1);
         CHECK(Ledger::hops(ledger.results, owner) == (has_results ? devices : 0));

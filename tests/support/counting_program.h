@@ -6,8 +6,8 @@
 
 namespace ringattn {
 
-// A device program without arithmetic, which tests the communication alone: row n of the block of device r is the
-// number 1000 r + n, and device r adds 2^r to the result of each block. A result from all devices is 2^devices - 1.
+// A program without attention, to test the communication alone: row n of the block of device r holds the number
+// 1000 r + n, and device r contributes 2^r to the result of every block.
 class CountingProgram : public DeviceProgram<double> {
  public:
   CountingProgram(int device, bool has_results) : device_(device), has_results_(has_results) {}
@@ -17,24 +17,24 @@ class CountingProgram : public DeviceProgram<double> {
     bool operator==(const Visit&) const = default;
   };
   std::vector<Visit> visits;
-  bool intact = true;                        // every block arrived as its owner had sent it
-  double returned_total = 0;                 // the accumulated result of the own block
-  std::function<void(int step)> before_use;  // called before each block is used
+  bool intact = true;                           // every block arrived as its owner had sent it
+  double returned_total = 0;                    // the sum of all contributions to the own block
+  std::function<void(int step)> before_attend;  // called at the beginning of attend, if set
 
   Block<double> own_block() override { return {device_, nullptr, {coded(device_)}}; }
 
   Block<double> attend(int step, const Block<double>& resident) override {
-    if (before_use) before_use(step);
+    if (before_attend) before_attend(step);
     visits.push_back({step, resident.owner});
     const auto expected = coded(resident.owner);
     intact &= resident[0].shape() == expected->shape() && resident[0].head(0, 0) == expected->head(0, 0);
-    return has_results_ ? found(resident.owner, static_cast<double>(std::int64_t{1} << device_))
+    return has_results_ ? contribution(resident.owner, static_cast<double>(std::int64_t{1} << device_))
                         : Block<double>{};
   }
 
   void accumulate(int, Block<double>& result, Block<double> arrived) override {
     intact &= arrived.owner == result.owner;
-    result = found(result.owner, number(result) + number(arrived));
+    result = contribution(result.owner, number(result) + number(arrived));
   }
 
   void accept_results(Block<double> result) override {
@@ -48,13 +48,13 @@ class CountingProgram : public DeviceProgram<double> {
   BlockWork work_with(const Block<double>&) const override { return {}; }
 
  private:
-  // Devices have 0 to 2 rows
+  // The rows of the block of _owner_: 0, 1 or 2 of them
   static std::shared_ptr<Tensor<double>> coded(int owner) {
     Tensor<double> rows({1, owner % 3, 1, 1});
     for (Index n = 0; n < rows.size(); ++n) rows.data()[n] = 1000.0 * owner + static_cast<double>(n);
     return shared(std::move(rows));
   }
-  static Block<double> found(int owner, double number) {
+  static Block<double> contribution(int owner, double number) {
     Tensor<double> one({1, 1, 1, 1});
     one.data()[0] = number;
     return {owner, nullptr, {shared(std::move(one))}};
@@ -71,7 +71,7 @@ inline std::vector<CountingProgram> counting_programs(int devices, bool has_resu
   return programs;
 }
 
-// Runs the programs around a ring in this process
+// Runs one pass of the programs around a ring in this process
 inline void run_counting_programs(std::vector<CountingProgram>& programs, const RingOptions& how,
                                   const LinkDecorator<double>& decorate = {}) {
   RingOptions options = how;

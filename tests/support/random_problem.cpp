@@ -8,41 +8,39 @@ namespace ringattn {
 
 template <class T>
 Problem<T> RandomProblem<T>::problem() const {
-  return {Q, K, V, q_positions, kv_positions, scoring, bias, allowed};
+  Problem<T> problem = OwnedProblem<T>::problem();
+  problem.bias = bias, problem.allowed = allowed;
+  return problem;
 }
 
 template <class T>
 Extents RandomProblem<T>::extents() const {
-  return {Q.shape().B, Q.shape().S, K.shape().S, Q.shape().H, K.shape().H, Q.shape().D, V.shape().D};
+  const Shape &q = this->Q.shape(), &k = this->K.shape(), &v = this->V.shape();
+  return {q.B, q.S, k.S, q.H, k.H, q.D, v.D};
 }
 
 template <class T>
 std::string RandomProblem<T>::describe() const {
   const Extents e = extents();
-  const Mask& mask = scoring.mask;
+  const Mask& mask = this->scoring.mask;
   std::ostringstream line;
   line << "B " << e.B << ", Sq " << e.Sq << ", Skv " << e.Skv << ", Hq " << e.Hq << ", Hkv " << e.Hkv
        << ", D " << e.D << ", Dv " << e.Dv << "; " << positions_kind << (mask.causal ? ", causal" : "")
-       << ", window " << mask.window_left << "," << mask.window_right << "; scale " << scoring.scale(e.D)
-       << ", softcap " << scoring.softcap << (problem().bias ? ", bias" : "")
-       << (problem().allowed ? ", boolean mask" : "");
+       << ", window " << mask.window_left << "," << mask.window_right << "; scale "
+       << this->scoring.scale(e.D) << ", softcap " << this->scoring.softcap
+       << (problem().bias ? ", bias" : "") << (problem().allowed ? ", boolean mask" : "");
   return line.str();
 }
 
 template <class T>
 template <class To>
 RandomProblem<To> RandomProblem<T>::as() const {
-  RandomProblem<To> other{converted<To>(Q.view()),
-                          converted<To>(K.view()),
-                          converted<To>(V.view()),
-                          converted<To>(dout.view()),
-                          converted<To>(dlse.view(), Axes::bhsd),
-                          q_positions,
-                          kv_positions,
-                          scoring,
-                          {},
-                          allowed,
-                          positions_kind};
+  RandomProblem<To> other;
+  other.Q = converted<To>(this->Q.view()), other.K = converted<To>(this->K.view()),
+  other.V = converted<To>(this->V.view());
+  other.dout = converted<To>(this->dout.view()), other.dlse = converted<To>(this->dlse.view(), Axes::bhsd);
+  other.q_positions = this->q_positions, other.kv_positions = this->kv_positions;
+  other.scoring = this->scoring, other.allowed = allowed, other.positions_kind = positions_kind;
   if (!problem().bias) return other;
   const Extents e = extents();
   other.bias = PairTensor<To>(e.B, e.Hq, e.Sq, e.Skv);

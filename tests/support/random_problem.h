@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "reference/definition/attention_vjp.h"
+#include "reference/definition/owned_problem.h"
 #include "reference/definition/random.h"
 #include "tests/support/pair_tensor.h"
 
@@ -21,19 +21,15 @@ struct ProblemLimits {
   bool huge_logits = false;  // sometimes scores of a thousand and more
 };
 
-// A problem and its cotangents, with the tensors to which they refer. It must outlive the views that it returns.
+// A problem with its tensors, and the terms that only the definition takes: bias and boolean mask. The numbers are
+// normal, and multiples of 2^-16: the same in float and in double.
 template <class T>
-struct RandomProblem {
-  Tensor<T> Q, K, V;  // normal numbers, multiples of 2^-16: the same in float and in double
-  Tensor<T> dout, dlse;
-  RowPositions q_positions, kv_positions;
-  Scoring scoring;
+struct RandomProblem : OwnedProblem<T> {
   PairTensor<T> bias;
   PairTensor<bool> allowed;
   std::string positions_kind;
 
-  Problem<T> problem() const;
-  Cotangents<T> cotangents() const { return {dout, dlse}; }
+  Problem<T> problem() const;  // with bias and mask
   Extents extents() const;
 
   // One line for the message of a failed test

@@ -4,33 +4,23 @@
 #include <limits>
 #include <thread>
 
+#include "reference/comm/decorators/forwarding_link.h"
 #include "reference/definition/random.h"
 #include "reference/ring/ring_attention.h"
 
 namespace ringattn {
 
-// A link that calls a hook before each operation, to wait, fail or count. Calls for one device come from one thread.
+// A link that calls a function before each call of a device, for example to wait, to throw or to count.
 template <class T>
-class HookedLink : public Link<T> {
+class HookedLink : public ForwardingLink<T> {
  public:
   using Hook = std::function<void(int device)>;
-  HookedLink(Link<T>& inner, Hook hook) : inner_(inner), hook_(std::move(hook)) {}
+  HookedLink(Link<T>& inner, Hook hook) : ForwardingLink<T>(inner), hook_(std::move(hook)) {}
 
-  double reserve(int device, Channel channel) override {
-    hook_(device);
-    return inner_.reserve(device, channel);
-  }
-  void send(int device, Channel channel, const Message<T>& message) override {
-    hook_(device);
-    inner_.send(device, channel, message);
-  }
-  void receive(int device, Channel channel, Message<T>& held, double now) override {
-    hook_(device);
-    inner_.receive(device, channel, held, now);
-  }
+ protected:
+  void before_call(int device) override { hook_(device); }
 
  private:
-  Link<T>& inner_;
   Hook hook_;
 };
 
@@ -39,7 +29,7 @@ LinkDecorator<T> before_each_call(typename HookedLink<T>::Hook hook) {
   return [hook](Link<T>& inner, RunMonitor&) { return std::make_unique<HookedLink<T>>(inner, hook); };
 }
 
-// Each device waits for a random time before each operation
+// Delays each call by a random time, drawn separately for each device
 template <class T>
 LinkDecorator<T> random_delays(std::uint64_t seed, int devices) {
   std::vector<Random> randoms;
@@ -54,31 +44,28 @@ LinkDecorator<T> random_delays(std::uint64_t seed, int devices) {
   });
 }
 
-// For runs that copy blocks: fills with NaN everything that a device has released, that is each block replaced by the
-// next one and each result sent.
+// Fills the tensors that a device has passed on with NaN: the block that it replaces by the next one, and results that
+// it has sent. Requires Exchange::copy.
 template <class T>
-class PoisoningLink : public Link<T> {
+class PoisoningLink : public ForwardingLink<T> {
  public:
-  explicit PoisoningLink(Link<T>& inner) : inner_(inner) {}
+  using ForwardingLink<T>::ForwardingLink;
 
-  double reserve(int device, Channel channel) override { return inner_.reserve(device, channel); }
   void send(int device, Channel channel, const Message<T>& message) override {
-    inner_.send(device, channel, message);
+    ForwardingLink<T>::send(device, channel, message);
     if (channel == Channel::results)
       for (const auto& tensor : message.block.tensors) poison(*tensor);
   }
   void receive(int device, Channel channel, Message<T>& held, double now) override {
     for (const auto& tensor : held.block.tensors)
       if (tensor.use_count() == 1) poison(*tensor);
-    inner_.receive(device, channel, held, now);
+    ForwardingLink<T>::receive(device, channel, held, now);
   }
 
  private:
   static void poison(Tensor<T>& tensor) {
     std::fill_n(tensor.data(), tensor.size(), std::numeric_limits<T>::quiet_NaN());
   }
-
-  Link<T>& inner_;
 };
 
 template <class T>

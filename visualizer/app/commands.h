@@ -8,8 +8,8 @@ using cli::Command;
 using cli::Option;
 using cli::Program;
 
-// The commands of ringviz. Each function declares the options of a command and what the command does; the window is
-// what the program does without a command.
+// The commands of ringviz. Each function declares the options and the action of one command; without a command, the
+// program opens the window.
 void add_window(Program& program);
 void add_render(Program& program);
 void add_movie(Program& program);

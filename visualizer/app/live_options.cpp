@@ -1,6 +1,6 @@
 #include "visualizer/app/live_options.h"
-#include "reference/cli/args/command.h"
 
+#include "reference/cli/args/command.h"
 #include "reference/definition/bad_input.h"
 #include "visualizer/run/live_run.h"
 
@@ -8,36 +8,37 @@ namespace ringattn::viz {
 
 namespace {
 
-// On the screen a pair of blocks takes half a second and a hop somewhat less, in earnest
+// Real time: half a second for a pair of blocks, and somewhat less for a hop
 constexpr double step_ns = 0.5e9, hop_us = 0.35e6;
 
 }  // namespace
 
 void LiveOptions::add_options(cli::Command& command) {
-  const char* const group = "A live run";
-  cli::Option* const live = command.add_flag(
-      "--live", wanted, "watch a run while it goes on, and let its devices go on step by step");
+  const char* const group = "Live run";
+  cli::Option* const live =
+      command.add_flag("--live", wanted, "show a run in progress and release its devices step by step");
   live->group(group);
   const auto of_run = [&](cli::Option* option, const char* type) {
     option->group(group)->needs(live);
     if (*type) option->type_name(type)->capture_default_str();
   };
-  of_run(command.add_option("--devices", config_.devices, "of the ring"), "P");
-  of_run(command.add_option("--seq", config_.queries, "tokens"), "N");
-  of_run(command.add_option("--dim", config_.dim, "of a head"), "D");
-  of_run(command.add_option("--layout", layout_, "contiguous, striped or zigzag"), "NAME");
-  of_run(command.add_option("--rotate", rotate_, "kv or q"), "WHAT");
-  of_run(command.add_flag("--causal", config_.causal, "no token sees a later one"), "");
-  of_run(command.add_flag("--backward", config_.backward, "gradients, too"), "");
+  of_run(command.add_option("--devices", config_.devices, "number of devices"), "P");
+  of_run(command.add_option("--seq", config_.queries, "number of tokens"), "N");
+  of_run(command.add_option("--dim", config_.dim, "head dimension"), "D");
+  of_run(command.add_option("--layout", layout_, "layout: contiguous, striped or zigzag"), "NAME");
+  of_run(command.add_option("--rotate", rotate_, "tensors that rotate: kv or q"), "WHAT");
+  of_run(command.add_flag("--causal", config_.causal, "causal mask"), "");
+  of_run(command.add_flag("--backward", config_.backward, "also run the backward pass"), "");
 }
 
 void LiveOptions::open(Session& session, const SessionOptions& options) const {
-  require(!options.trace && options.scene.empty() && options.state.empty() && !options.beat,
-          "[--live] a live run is a run of its own; found a trace, a scene or a moment, too; leave one out");
-  require(rotate_ == "kv" || rotate_ == "q", "[--rotate] what travels must be kv or q; found ", rotate_);
-  require(config_.devices >= 1 && config_.devices <= 64, "[--devices] 1 to 64 devices can be watched; found ",
+  require(
+      !options.trace && options.scene.empty() && options.state.empty() && !options.beat,
+      "[--live] a live run excludes a trace, --scene, --state and --beat; found one of them; leave it out");
+  require(rotate_ == "kv" || rotate_ == "q", "[--rotate] must be kv or q; found ", rotate_);
+  require(config_.devices >= 1 && config_.devices <= 64, "[--devices] must be 1 to 64; found ",
           config_.devices);
-  require(config_.queries >= 1 && config_.queries <= 256, "[--seq] 1 to 256 tokens can be watched; found ",
+  require(config_.queries >= 1 && config_.queries <= 256, "[--seq] must be 1 to 256; found ",
           config_.queries);
   RunConfig config = config_;
   config.keys = config.queries;

@@ -1,19 +1,18 @@
 #pragma once
 
-
 #include "reference/cli/args/command.h"
 #include "visualizer/app/session_options.h"
 #include "visualizer/run/run_config.h"
 
 namespace ringattn::viz {
 
-// The options of a run that is watched while it goes on.
+// The options of a live run.
 struct LiveOptions {
   bool wanted = false;
 
   void add_options(cli::Command& command);
 
-  // Throws BadInput where there can be no such run
+  // Throws BadInput if the run is invalid
   void open(Session& session, const SessionOptions& options) const;
 
  private:

@@ -1,18 +1,20 @@
 #include "visualizer/app/commands.h"
 
-// ringviz: watch the real engine, live, recorded, or as pictures
 int main(int argc, char** argv) {
   using namespace ringattn::viz;
-  Program program("ringviz", "Watch ring attention: the real engine, live, recorded, or as pictures", RINGATTN_VERSION);
+  Program program(
+      "ringviz",
+      "Visualize runs of the ring attention engine: scenes, traces, live runs, pictures and movies",
+      RINGATTN_VERSION);
   program.footer(
       "Examples:\n"
       "  ringviz                                     the scenes, in a window\n"
       "  ringviz --scene causal\n"
       "  ringattn run --seq 64 --devices 8 --trace run.trace --trace-rows all && ringviz run.trace\n"
-      "  ringviz --live --devices 4 --seq 16         each press of the right arrow lets the devices go on\n"
+      "  ringviz --live --devices 4 --seq 16         the right arrow releases one operation of each device\n"
       "  ringviz shot --scene ring --beat 3 --out ring.png\n\n"
-      "render, movie, shot, check and export need neither a display nor GL.\n"
-      "Exit status: 0 right, 1 the trace breaks a law, 2 bad input.");
+      "The commands need neither a display nor OpenGL; only the window does.\n"
+      "Exit status: 0 success, 1 the trace violates an invariant (check), 2 bad input.");
   add_render(program);
   add_movie(program);
   add_shot(program);

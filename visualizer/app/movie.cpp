@@ -1,10 +1,10 @@
-#include "reference/cli/args/rule.h"
 #include "visualizer/raster/movie.h"
-#include "reference/cli/args/command.h"
 
 #include <algorithm>
 #include <cstdio>
 
+#include "reference/cli/args/command.h"
+#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
@@ -25,8 +25,7 @@ struct MovieCommand {
   bool without_texts = false;
 };
 
-// Time goes from frame to frame by the number of frames a second, never by a clock: every run makes the same
-// movie.
+// Time advances by 1 / fps from frame to frame and not by a clock, so that the movie is reproducible.
 class MovieRecorder {
  public:
   MovieRecorder(const MovieCommand& command, Session& session)
@@ -56,7 +55,7 @@ class MovieRecorder {
       writer_.add(still);
   }
 
-  // As long as it takes to read the text of the beat
+  // The time to read the text of the beat
   double reading_seconds() const {
     if (command_.pause) return *command_.pause;
     const Beat& beat = *session_.current_beat();
@@ -95,21 +94,21 @@ class MovieRecorder {
   MovieWriter writer_;
 };
 
-// Throws BadInput where there is no such movie of a scene of so many beats, or of a trace, which has none
+// Throws BadInput if the options do not fit a scene with _beats_ beats; 0: a trace
 void check(const MovieCommand& o, int beats) {
-  require(!o.pause || (*o.pause >= 0 && *o.pause <= 60),
-          "[--pause] a beat stands for 0 to 60 seconds; found ", o.pause.value_or(0));
-  require(o.speed >= 0.05 && o.speed <= 8, "[--speed] the speed lies between 0.05 and 8; found ", o.speed);
+  require(!o.pause || (*o.pause >= 0 && *o.pause <= 60), "[--pause] must be 0 to 60 seconds; found ",
+          o.pause.value_or(0));
+  require(o.speed >= 0.05 && o.speed <= 8, "[--speed] must be between 0.05 and 8; found ", o.speed);
   require(beats > 0 || (!o.first && !o.last),
-          "[movie] only a scene that is told has beats; found --first or --last; leave them out");
-  require(!o.first || (*o.first >= 1 && *o.first <= beats), "[--first] the scene has beats 1 to ", beats,
+          "[movie] only a scene with texts has beats; found --first or --last; leave them out");
+  require(!o.first || (*o.first >= 1 && *o.first <= beats), "[--first] must be a beat from 1 to ", beats,
           "; found ", o.first.value_or(0));
   const int first = o.first.value_or(1);
-  require(!o.last || (*o.last >= first && *o.last <= beats), "[--last] the beats from ", first, " to ", beats,
-          " may be the last; found ", o.last.value_or(0));
+  require(!o.last || (*o.last >= first && *o.last <= beats), "[--last] must be a beat from ", first, " to ",
+          beats, "; found ", o.last.value_or(0));
 }
 
-// What a scene shows first, as if it were a trace
+// Shows the first run of a scene without beats, like a trace
 void drop_captions(Session& session) {
   if (!session.scene()) return;
   const Selection selection = session.selection;
@@ -121,27 +120,28 @@ void drop_captions(Session& session) {
 
 void add_movie(Program& program) {
   Command* command = program.add_command(
-      "movie", "A movie of a scene or a trace: MP4, GIF or WebM through ffmpeg, or numbered PNGs");
+      "movie", "Make a movie of a scene or a trace: MP4, GIF or WebM with ffmpeg, or numbered PNG files");
   const auto o = std::make_shared<MovieCommand>();
   o->options.add_trace_and_scene(*command);
   o->options.add_state(*command);
   o->options.add_style_options(*command);
-  command->add_option("--out", o->out, "the file to write: .mp4, .gif, .webm, or .png for numbered pictures")
+  command->add_option("--out", o->out, "output file: .mp4, .gif, .webm, or .png for numbered pictures")
       ->type_name("FILE")
       ->required();
-  command->add_option("--fps", o->fps, "pictures a second")
+  command->add_option("--fps", o->fps, "pictures per second")
       ->type_name("N")
       ->check(cli::whole_number(1, 60))
       ->capture_default_str();
-  command->add_option("--first", o->first, "beat to begin with, from 1")->type_name("N");
-  command->add_option("--last", o->last, "beat to end with; default: the last")->type_name("N");
+  command->add_option("--first", o->first, "first beat, from 1")->type_name("N");
+  command->add_option("--last", o->last, "last beat; default: the last one")->type_name("N");
   command
-      ->add_option("--pause", o->pause,
-                   "seconds that each beat stands; default: as long as its text takes to read")
+      ->add_option("--pause", o->pause, "pause at each beat in seconds; default: the time to read its text")
       ->type_name("S");
-  command->add_flag("--without-texts", o->without_texts, "the run of a scene in one go, and nothing said");
-  command->add_option("--speed", o->speed, "of what moves, 0.05 to 8")->type_name("X")->capture_default_str();
-  command->add_option("--gif-width", o->gif_width, "of a GIF, at most")
+  command->add_flag("--without-texts", o->without_texts, "the first run of a scene without beats and texts");
+  command->add_option("--speed", o->speed, "speed of the animation, 0.05 to 8")
+      ->type_name("X")
+      ->capture_default_str();
+  command->add_option("--gif-width", o->gif_width, "maximum width of a GIF")
       ->type_name("PIXELS")
       ->check(cli::whole_number(64, 4096))
       ->capture_default_str();

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "visualizer/session/session.h"
 #include "visualizer/raster/headless_screen.h"
+#include "visualizer/session/session.h"
 
 namespace ringattn::viz {
 
-// The screen as it is, drawn without display or GL
+// Renders the screen of a session without display or GL; _drawing_ receives the log
 Image render_screen(HeadlessScreen& screen, const Session& session, Drawing* drawing = nullptr);
 
 }  // namespace ringattn::viz

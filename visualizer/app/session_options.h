@@ -9,7 +9,7 @@
 
 namespace ringattn::viz {
 
-// What is to be seen, at which moment, and how large: the options that the commands and the window share.
+// The options that select a run, a moment and the style; shared by the commands and the window.
 struct SessionOptions {
   std::optional<std::filesystem::path> trace;
   std::string scene, state, size = "1600x900";
@@ -22,14 +22,14 @@ struct SessionOptions {
   void add_beat(cli::Command& command);
   void add_style_options(cli::Command& command);  // theme, size, scale
 
-  // Throws BadInput where the options contradict one another, or there is no such thing to be seen
+  // Throws BadInput if the options contradict one another, or if the run or the moment does not exist
   void open(Session& session) const;
-  // The looks, as far as they were asked for
+  // Applies theme and scale, if given
   void apply_style(Session& session) const;
   int width() const { return extent(0); }
   int height() const { return extent(1); }
 
-  // Throws BadInput where what is written would take the place of the trace that is read
+  // Throws BadInput if the output file is the trace
   void forbid_overwrite(const char* option, const std::filesystem::path& written) const;
 
  private:

@@ -1,6 +1,6 @@
+#include "reference/cli/args/command.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/definition/bad_input.h"
-#include "reference/cli/args/command.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"
@@ -9,7 +9,7 @@
 namespace ringattn::viz {
 
 void add_shot(Program& program) {
-  Command* command = program.add_command("shot", "One picture of one moment");
+  Command* command = program.add_command("shot", "Make a picture of one moment");
   const auto options = std::make_shared<SessionOptions>();
   const auto json = std::make_shared<std::optional<std::filesystem::path>>();
   const auto out = std::make_shared<std::filesystem::path>();
@@ -17,18 +17,19 @@ void add_shot(Program& program) {
   options->add_beat(*command);
   options->add_state(*command);
   options->add_style_options(*command);
-  command->add_option("--out", *out, "the PNG file to write")->type_name("FILE")->required();
+  command->add_option("--out", *out, "output PNG file")->type_name("FILE")->required();
   cli::add_json_option(*command, *json);
   command->footer(
       "Examples:\n"
       "  ringviz shot --scene causal --beat 3 --out causal.png\n"
       "  ringviz shot run.trace --state 't=500&row=3' --theme light --size 3840x2160 --out run.png\n\n"
-      "The report has the state, which opens the same moment in the window: ringviz --state '...'.");
+      "The JSON report contains the state, which opens the same moment in the window: ringviz --state "
+      "'...'.");
   command->action([=] {
     options->forbid_overwrite("--out", *out);
     if (*json) options->forbid_overwrite("--json", **json);
-    require(!*json || **json != *out, "[shot] a file that is written has one purpose; found ",
-            in_quotes(out->string()), " for --out and --json; give another path");
+    require(!*json || **json != *out, "[shot] --out and --json must name different files; found ",
+            in_quotes(out->string()), " for both; give another path");
     cli::JsonOutput report(*json);
     Session session;
     options->open(session);

@@ -15,7 +15,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// Keys that make no character
+// Keys without a character
 const std::map<int, std::string> named_keys = {
     {GLFW_KEY_RIGHT, "Right"},
     {GLFW_KEY_LEFT, "Left"},
@@ -34,7 +34,7 @@ const std::map<int, std::string> named_keys = {
     {GLFW_KEY_F5, "F5"},
 };
 
-// The last complaint, which does not outlive a failed initialisation within GLFW itself
+// The last error message; GLFW itself discards it when initialization fails
 std::string& glfw_error() {
   static std::string description = "no reason given";
   return description;
@@ -44,7 +44,7 @@ std::string& glfw_error() {
 
 Window::Window(int width, int height, const std::string& title, WindowListener listener)
     : listener_(std::move(listener)) {
-  const char* const otherwise = "; without a display use ringviz shot, render or movie, which need none";
+  const char* const otherwise = "; use ringviz shot, render or movie, which need no display";
   glfwSetErrorCallback([](int, const char* description) { glfw_error() = description; });
   require(glfwInit() == GLFW_TRUE, "[window] a window needs a display; found: ", glfw_error(), otherwise);
   glfwWindowHint(GLFW_CONTEXT_VERSION_MAJOR, 3);
@@ -116,7 +116,7 @@ void Window::vsync(bool on) const { glfwSwapInterval(on ? 1 : 0); }
 
 void Window::update_font_texture(float unit) {
   unit_ = unit;
-  // The next frame makes another one
+  // The next frame creates a new texture
   ImGui_ImplOpenGL3_DestroyFontsTexture();
   has_fonts_ = false;
 }
@@ -125,7 +125,7 @@ void Window::begin_frame(Color background) {
   background_ = background;
   ImGui_ImplOpenGL3_NewFrame();
   if (!has_fonts_) {
-    // Letters stand on whole pixels: their nearest texel is all of them, and comes at a quarter of the price
+    // Glyphs start at whole pixels, so the nearest texel is exact, and four times cheaper than interpolation
     const auto texture = reinterpret_cast<std::uintptr_t>(ImGui::GetIO().Fonts->TexID);
     glBindTexture(GL_TEXTURE_2D, static_cast<GLuint>(texture));
     glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
@@ -151,7 +151,7 @@ void Window::render() const {
 }
 
 Image Window::picture() const {
-  // Once more, for what has been shown need not stand in the buffer any longer
+  // Render again: the back buffer may be undefined after the swap
   render();
   Image upside_down(width(), height()), image = upside_down;
   glPixelStorei(GL_PACK_ALIGNMENT, 1);
@@ -162,7 +162,7 @@ Image Window::picture() const {
   return image;
 }
 
-// ---- What is heard ------------------------------------------------------------------
+// ---- Input events -------------------------------------------------------------------
 
 void Window::on_key(GLFWwindow* window, int key, int, int action, int mods) {
   if (action == GLFW_RELEASE) return;
@@ -187,7 +187,7 @@ void Window::on_character(GLFWwindow* window, unsigned codepoint) {
 
 void Window::on_move(GLFWwindow* window, double x, double y) {
   auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
-  // The pointer counts in screen coordinates, which need not be pixels
+  // GLFW gives screen coordinates, which may differ from pixels
   int w = 1, h = 1;
   glfwGetWindowSize(window, &w, &h);
   const float pixels = static_cast<float>(self.width()) / static_cast<float>(std::max(w, 1));

@@ -3,52 +3,52 @@
 #include <functional>
 #include <string>
 
+#include "visualizer/draw/color.h"
 #include "visualizer/layout/geometry.h"
 #include "visualizer/raster/image.h"
-#include "visualizer/draw/color.h"
 
 struct GLFWwindow;
 
 namespace ringattn::viz {
 
-// What a spectator does to the window, in points and in the names of keys that the table of commands uses.
+// Receives the input events of the window. Positions are in points, keys are named as in the table of commands.
 struct WindowListener {
   std::function<void(const std::string& key)> key;
   std::function<void(Point)> moved;
   std::function<void(Point, bool down)> button;
 };
 
-// A window with GL, and Dear ImGui in it.
+// A window with an OpenGL context, and Dear ImGui in it.
 class Window {
  public:
-  // Throws BadInput where there is no display or no GL
+  // Throws BadInput if there is no display or no OpenGL
   Window(int width, int height, const std::string& title, WindowListener listener);
   ~Window();
   Window(const Window&) = delete;
 
-  // Waits for the next frame at most _seconds_, and hears what happened
+  // Waits for events, at most _seconds_, and calls the listener
   void poll_events(double seconds);
   bool closed() const;
   double seconds() const;  // since it was opened
   void copy(const std::string& text) const;
   void full_screen(bool on);
-  // No faster than the display, or as fast as it goes
+  // Limits frames to the refresh rate of the display, or not
   void vsync(bool on) const;
 
   int width() const;  // in pixels
   int height() const;
-  // The atlas of ImGui has new fonts, for so many pixels a point; before anything is heard or drawn
+  // Uploads the fonts of ImGui's atlas, rendered for _unit_ pixels per point. Call before the first event or frame
   void update_font_texture(float unit);
 
   void begin_frame(Color background);
   void end_frame();
-  // What the last frame drew
+  // The picture of the last frame
   Image picture() const;
 
  private:
   void render() const;
 
-  // Where it stands when it does not fill the screen
+  // Position and size outside of full screen
   struct Place {
     int x = 60, y = 60, width = 1600, height = 900;
   };

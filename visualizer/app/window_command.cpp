@@ -2,19 +2,19 @@
 
 #include <cstdio>
 
+#include "reference/cli/args/command.h"
 #include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
-#include "reference/cli/args/command.h"
 #include "reference/files/output_file.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/live_options.h"
 #include "visualizer/app/session_options.h"
 #include "visualizer/app/window.h"
+#include "visualizer/draw/fonts.h"
 #include "visualizer/interaction/deep_link.h"
 #include "visualizer/interaction/pointer.h"
 #include "visualizer/raster/headless_screen.h"
 #include "visualizer/run/live_run.h"
-#include "visualizer/draw/fonts.h"
 #include "visualizer/view/screen_view.h"
 
 namespace ringattn::viz {
@@ -28,10 +28,10 @@ struct WindowOptions {
   std::string state_out, shot_out;
 };
 
-// Where the spectator is, for those that look from outside: written anew whenever it has changed.
+// A file with the current state of the window, rewritten after every change.
 class StateFile {
  public:
-  // Throws BadInput where it cannot be written
+  // Throws BadInput if the file cannot be written
   explicit StateFile(std::string path) : path_(std::move(path)) {
     if (!path_.empty()) OutputFile file(path_);
   }
@@ -50,18 +50,19 @@ class StateFile {
   std::string path_, written_;
 };
 
-// The window on a session: hears, lets time pass, draws.
+// The window of a session: handles events, advances time, draws.
 class WindowSession {
  public:
   WindowSession(Session& session, int width, int height)
       : session_(session),
-        window_(
-            width, height, "ringviz: " + session.title(),
-            {[this](const std::string& key) { key_pressed(key); },
-             [this](Point p) { show_errors([&] { pointer_.moved(session_, drawing_, p); }); },
-             [this](Point p, bool down) { show_errors([&] { pointer_.button(session_, drawing_, p, down); }); }}) {}
+        window_(width, height, "ringviz: " + session.title(),
+                {[this](const std::string& key) { key_pressed(key); },
+                 [this](Point p) { show_errors([&] { pointer_.moved(session_, drawing_, p); }); },
+                 [this](Point p, bool down) {
+                   show_errors([&] { pointer_.button(session_, drawing_, p, down); });
+                 }}) {}
 
-  // Until it is closed, or for so many frames, as fast as they can be drawn
+  // Runs until the window is closed; or, if max_frames > 0, draws this many frames as fast as possible
   void run(int max_frames, StateFile& state) {
     if (max_frames > 0) window_.vsync(false);
     const double began = window_.seconds();
@@ -76,17 +77,17 @@ class WindowSession {
     }
     if (max_frames > 0) {
       const double seconds = window_.seconds() - began;
-      std::printf("%d frames in %.2f s, %.0f a second\n", max_frames, seconds, max_frames / seconds);
+      std::printf("%d frames in %.2f s, %.0f per second\n", max_frames, seconds, max_frames / seconds);
     }
   }
 
   Image picture() { return window_.picture(); }
 
  private:
-  // What stands still need not be drawn sixty times a second
+  // A still picture is drawn four times per second only
   bool animating() const { return session_.playing() || (session_.live() && session_.live()->running()); }
 
-  // Whatever goes wrong is said in the window: nothing may be thrown through those who call us
+  // Shows errors in the window: exceptions must not pass through the callbacks of GLFW
   template <class F>
   void show_errors(F&& f) {
     try {
@@ -112,9 +113,9 @@ class WindowSession {
       fonts_ = std::make_unique<Fonts>(*ImGui::GetIO().Fonts, unit);
       window_.update_font_texture(unit);
     }
-    const Theme& its_theme = theme(session_.settings.theme);
-    window_.begin_frame(its_theme.paper);
-    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, its_theme, unit);
+    const Theme& session_theme = theme(session_.settings.theme);
+    window_.begin_frame(session_theme.paper);
+    Canvas canvas(*ImGui::GetBackgroundDrawList(), *fonts_, session_theme, unit);
     draw_screen(canvas, {static_cast<float>(width) / unit, static_cast<float>(height) / unit}, session_);
     drawing_ = canvas.drawing();
     window_.end_frame();
@@ -150,15 +151,15 @@ void add_window(Program& program) {
   o->options.add_state(program);
   o->options.add_style_options(program);
   o->live.add_options(program);
-  const char* const group = "For those that look from outside";
-  program.add_option("--frames", o->frames, "draw so many frames as fast as it goes, and say how fast")
+  const char* const group = "Scripting";
+  program.add_option("--frames", o->frames, "draw N frames as fast as possible and report the frame rate")
       ->type_name("N")
       ->check(cli::whole_number(1, 1000000))
       ->group(group);
-  program.add_option("--state-out", o->state_out, "write there at which moment the window is, always")
+  program.add_option("--state-out", o->state_out, "keep the current state in this file")
       ->type_name("FILE")
       ->group(group);
-  program.add_option("--shot-out", o->shot_out, "write there what the window shows when it is closed")
+  program.add_option("--shot-out", o->shot_out, "save a picture of the window when it closes")
       ->type_name("FILE")
       ->group(group);
   program.action([o] { return run_window(*o); });

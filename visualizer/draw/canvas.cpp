@@ -14,7 +14,7 @@ ImVec2 vec(Point p) { return {p.x, p.y}; }
 
 using Polygon = std::vector<ImVec2>;
 
-// The part of a convex polygon where x + y >= bound, or <= bound
+// The part of a convex polygon with x + y >= bound (_above_), or <= bound
 Polygon half(const Polygon& polygon, float bound, bool above) {
   Polygon part;
   const auto depth = [&](ImVec2 p) { return above ? p.x + p.y - bound : bound - p.x - p.y; };
@@ -34,15 +34,15 @@ Polygon half(const Polygon& polygon, float bound, bool above) {
 
 Canvas::Canvas(ImDrawList& list, const Fonts& fonts, const Theme& theme, float unit)
     : list_(list), fonts_(fonts), theme_(theme), unit_(unit) {
-  // Lines are triangles and no texture, so that every renderer draws the same
+  // Draw lines as triangles without textures, so that all renderers give the same picture
   list.Flags = ImDrawListFlags_AntiAliasedLines | ImDrawListFlags_AntiAliasedFill |
                (list.Flags & ImDrawListFlags_AllowVtxOffset);
 }
 
 // ---- Shapes -----------------------------------------------------------------
 
-// Straight edges lie between pixels. What meets edge to edge leaves no gap; what is rounded keeps its size
-// while it moves
+// Straight edges lie between pixels, so that adjacent rectangles leave no gap. Rounded rectangles keep their size in
+// pixels while they move
 Canvas::Pixels Canvas::pixels(const Rect& rect, float radius) const {
   const float x = std::round(rect.x * unit_), y = std::round(rect.y * unit_);
   if (radius > 0) return {x, y, x + whole_pixels(rect.w), y + whole_pixels(rect.h)};
@@ -79,7 +79,7 @@ void Canvas::hatch(const Rect& rect, Color color, float distance, float thicknes
   stripes(rect, 0, color, distance, thickness);
 }
 
-// Rising stripes, cut to a rounded rectangle. They keep their places while its edges move
+// Rising stripes, cut to a rounded rectangle. They stay in place while the edges of the rectangle move
 void Canvas::stripes(const Rect& rect, float radius, Color color, float distance, float thickness) {
   if (rect.empty()) return;
   const Pixels p = pixels(rect, radius);
@@ -98,7 +98,7 @@ void Canvas::stripes(const Rect& rect, float radius, Color color, float distance
 void Canvas::line(Point a, Point b, Color color, float thickness) {
   const Point from = at(a), to = at(b);
   if (a.x == b.x || a.y == b.y) {
-    // Upright and level lines lie between pixels
+    // The edges of vertical and horizontal lines lie between pixels
     const float t = whole_pixels(thickness);
     const auto [x0, x1] = std::minmax({from.x, to.x});
     const auto [y0, y1] = std::minmax({from.y, to.y});
@@ -119,11 +119,11 @@ void Canvas::polyline(const std::vector<Point>& points, Color color, float thick
 }
 
 void Canvas::dashed(Point a, Point b, Color color, float thickness, float dash) {
-  const Point way = b - a;
-  const float length = std::hypot(way.x, way.y);
+  const Point span = b - a;
+  const float length = std::hypot(span.x, span.y);
   if (!(length > 0) || !(dash > 0)) return;
   for (float from = 0; from < length; from += 2 * dash) {
-    line(a + way * (from / length), a + way * (std::min(length, from + dash) / length), color, thickness);
+    line(a + span * (from / length), a + span * (std::min(length, from + dash) / length), color, thickness);
   }
 }
 
@@ -132,7 +132,7 @@ void Canvas::disc(Point centre, float radius, Color color) {
 }
 
 void Canvas::circle(Point centre, float radius, Color color, float thickness) {
-  // ImGui takes half a pixel off
+  // ImGui subtracts half a pixel from the radius
   list_.AddCircle(vec(at(centre)), radius * unit_ + 0.5f, ink(color), 0, std::max(1.f, thickness * unit_));
 }
 
@@ -142,7 +142,7 @@ void Canvas::arc(Point centre, float radius, float from, float to, Color color, 
 }
 
 void Canvas::triangle(Point a, Point b, Point c, Color color) {
-  // ImGui smooths the edges of what goes round clockwise
+  // ImGui smooths the edges of clockwise polygons only
   const Point ab = b - a, ac = c - a;
   if (ab.x * ac.y < ab.y * ac.x) std::swap(b, c);
   list_.AddTriangleFilled(vec(at(a)), vec(at(b)), vec(at(c)), ink(color));
@@ -163,7 +163,7 @@ void Canvas::block(const Rect& rect, int owner, float radius) {
 
 // ---- The log ----------------------------------------------------------------
 
-Rect Canvas::seen(const Rect& rect) const {
+Rect Canvas::visible_part(const Rect& rect) const {
   const ImVec4 clip = list_._CmdHeader.ClipRect;
   const float x0 = std::max(rect.x, clip.x / unit_), y0 = std::max(rect.y, clip.y / unit_);
   const float x1 = std::min(rect.right(), clip.z / unit_), y1 = std::min(rect.bottom(), clip.w / unit_);
@@ -171,7 +171,7 @@ Rect Canvas::seen(const Rect& rect) const {
 }
 
 void Canvas::element(const Rect& rect, const Target& target, EventId event, std::string label) {
-  const Rect part = seen(rect);
+  const Rect part = visible_part(rect);
   if (!part.empty()) drawing_.elements.push_back({target, part, event, std::move(label), layer_, run_});
 }
 

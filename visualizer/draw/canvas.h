@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "visualizer/layout/geometry.h"
 #include "visualizer/draw/drawing.h"
 #include "visualizer/draw/theme.h"
+#include "visualizer/layout/geometry.h"
 
 struct ImDrawList;
 
@@ -18,10 +18,10 @@ class Fonts;
 
 enum class Align { left, centre, right };
 
-// Where panels draw, in points. It also keeps the log of what was drawn.
+// The drawing surface of the panels, in points. It also logs what was drawn.
 class Canvas {
  public:
-  // _unit_: pixels a point
+  // _unit_: pixels per point
   Canvas(ImDrawList& list, const Fonts& fonts, const Theme& theme, float unit);
 
   const Theme& theme() const { return theme_; }
@@ -42,7 +42,7 @@ class Canvas {
   void triangle(Point a, Point b, Point c, Color color);
   // The head of an arrow whose tip is _tip_, pointing along _direction_
   void arrow_head(Point tip, Point direction, float length, Color color);
-  // A block in its owner's colour, striped from owner 8 on
+  // A block in the colour of its owner, striped for owners 8 to 15 (mod 16)
   void block(const Rect& rect, int owner, float radius = 3);
 
   // ---- Text
@@ -50,25 +50,25 @@ class Canvas {
   Size text_size(std::string_view text, Face face) const;
   float line_height(Face face) const { return text_size("Ag", face).h; }
 
-  // One line in _rect_, in the middle of its height; cut with an ellipsis where it does not fit. Returns
-  // where it stands. A text of no weight may be left out: see fitting_text
+  // Draws one line, vertically centred in _rect_ and cut with an ellipsis if it does not fit. Returns its rectangle.
+  // For a text that may be left out, use fitting_text
   Rect text(const Rect& rect, std::string_view text, Face face, Color color, Align align = Align::left);
-  // The first of _texts_ that fits; nothing where none does
+  // Draws the first of _texts_ that fits; nothing if none does
   void fitting_text(const Rect& rect, std::initializer_list<std::string> texts, Face face, Color color,
                     Align align = Align::left);
-  // Broken into lines at spaces; returns the height that it took. Lines below _rect_ are cut
+  // Draws a text broken into lines at spaces and returns its height. Lines below _rect_ are cut
   float paragraph(const Rect& rect, std::string_view text, Face face, Color color);
   float paragraph_height(float width, std::string_view text, Face face) const;
 
   // ---- The log
 
-  // Names what stands at _rect_: it can be pointed at, and tests read it
+  // Registers an element at _rect_ for the pointer and for the tests
   void element(const Rect& rect, const Target& target, EventId event = {}, std::string label = {});
 
-  // Of which run the elements to come are
+  // Sets the run to which the following elements belong
   void show_run(int run) { run_ = run; }
 
-  // What is drawn until leave() lies on top and may cover what lies below: a tip, a help text
+  // Everything drawn until leave_overlay() is on top and may cover what is below: a tooltip, the help
   void enter_overlay() { ++layer_; }
   void leave_overlay() { --layer_; }
 
@@ -82,14 +82,14 @@ class Canvas {
   Pixels pixels(const Rect& rect, float radius) const;
   float whole_pixels(float points) const;
   Point at(Point p) const { return p * unit_; }
-  // The part of a rectangle, in points, that is not clipped away
-  Rect seen(const Rect& rect) const;
+  // The part of a rectangle, in points, inside the clip rectangle
+  Rect visible_part(const Rect& rect) const;
   void stripes(const Rect& rect, float radius, Color color, float distance, float thickness);
 
   bool fits(const Rect& rect, const Size& size) const;
   std::string shortened(std::string_view text, float width, Face face) const;
   Rect line_of_text(const Rect& rect, std::string_view text, Face face, Color color, Align align);
-  std::vector<std::string> broken(float width, std::string_view text, Face face) const;
+  std::vector<std::string> lines_of(float width, std::string_view text, Face face) const;
   void log(std::string_view text, const Rect& rect, Face face, bool cut);
 
   ImDrawList& list_;

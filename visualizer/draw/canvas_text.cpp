@@ -11,9 +11,9 @@ namespace ringattn::viz {
 namespace {
 
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";
-constexpr float leading = 1.2f;  // from line to line of a paragraph, in heights of a line
+constexpr float leading = 1.2f;  // distance of the lines of a paragraph, in line heights
 
-// Line breaks and the like become blanks
+// Replaces line breaks and other control characters by spaces
 std::string on_one_line(std::string_view text) {
   std::string line(text);
   for (char& c : line) {
@@ -31,13 +31,13 @@ Size Canvas::text_size(std::string_view text, Face face) const {
   return {size.x / unit_, font.FontSize / unit_};
 }
 
-// Half a pixel too much is none
+// Up to half a pixel of excess is accepted
 bool Canvas::fits(const Rect& rect, const Size& size) const {
   const float slack = 0.5f / unit_;
   return size.w <= rect.w + slack && size.h <= rect.h + slack;
 }
 
-// As much of a text as there is room for, and an ellipsis
+// The longest beginning of a text that fits together with an ellipsis
 std::string Canvas::shortened(std::string_view text, float width, Face face) const {
   const float room = width - text_size(ellipsis, face).w;
   if (room < 0) return {};
@@ -56,7 +56,7 @@ Rect Canvas::line_of_text(const Rect& rect, std::string_view text, Face face, Co
   const float height = std::min(size.h, rect.h);
   const Rect place{rect.x + left, rect.y + (rect.h - height) / 2, std::min(size.w, rect.w), height};
 
-  // Letters stand on whole pixels; where a line is too high for its place, so is what is left of it
+  // Glyphs start at whole pixels, even if the line is too high for its place and is clipped
   const ImFont& font = fonts_.font(face);
   const ImVec2 corner{std::round(place.x * unit_), std::round((rect.centre().y - size.h / 2) * unit_)};
   const Pixels p = pixels(rect, 0);
@@ -67,7 +67,7 @@ Rect Canvas::line_of_text(const Rect& rect, std::string_view text, Face face, Co
 }
 
 void Canvas::log(std::string_view text, const Rect& rect, Face face, bool cut) {
-  const Rect part = seen(rect);
+  const Rect part = visible_part(rect);
   if (part.empty()) return;
   const bool clipped = !fits(part, {rect.w, rect.h});
   drawing_.texts.push_back({std::string(text), part, face, cut || clipped, layer_});
@@ -94,7 +94,7 @@ void Canvas::fitting_text(const Rect& rect, std::initializer_list<std::string> t
 
 // ---- Paragraphs -------------------------------------------------------------
 
-std::vector<std::string> Canvas::broken(float width, std::string_view text, Face face) const {
+std::vector<std::string> Canvas::lines_of(float width, std::string_view text, Face face) const {
   std::vector<std::string> lines;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -102,6 +102,7 @@ std::vector<std::string> Canvas::broken(float width, std::string_view text, Face
     text.remove_prefix(std::min(end + 1, text.size()));
     std::string line;
     do {
+      // Append the next word to the line, or begin a new line with it
       const std::size_t word_end = std::min(rest.find(' '), rest.size());
       const std::string word(rest.substr(0, word_end));
       rest.remove_prefix(std::min(word_end + 1, rest.size()));
@@ -119,8 +120,9 @@ std::vector<std::string> Canvas::broken(float width, std::string_view text, Face
 }
 
 float Canvas::paragraph(const Rect& rect, std::string_view text, Face face, Color color) {
-  std::vector<std::string> lines = broken(rect.w, text, face);
+  std::vector<std::string> lines = lines_of(rect.w, text, face);
   if (lines.empty()) return 0;
+  // Keep the lines that fit in the height; the last one ends with an ellipsis if lines are missing
   const float height = line_height(face), step = height * leading;
   const float room = std::max(0.f, rect.h - height + 0.5f / unit_);
   const std::size_t fitting = std::min(lines.size(), 1 + static_cast<std::size_t>(room / step));
@@ -128,6 +130,7 @@ float Canvas::paragraph(const Rect& rect, std::string_view text, Face face, Colo
   lines.resize(fitting);
   if (cut) lines.back() = shortened(lines.back(), rect.w, face);
 
+  // Draw the lines, shortening those with a word that is too long
   Rect place{rect.x, rect.y, 0, static_cast<float>(fitting - 1) * step + height};
   for (std::size_t i = 0; i < fitting; ++i) {
     const Rect line{rect.x, rect.y + static_cast<float>(i) * step, rect.w, std::min(height, rect.h)};
@@ -140,7 +143,7 @@ float Canvas::paragraph(const Rect& rect, std::string_view text, Face face, Colo
 }
 
 float Canvas::paragraph_height(float width, std::string_view text, Face face) const {
-  const std::size_t lines = broken(width, text, face).size();
+  const std::size_t lines = lines_of(width, text, face).size();
   return lines == 0 ? 0 : line_height(face) * (1 + leading * static_cast<float>(lines - 1));
 }
 

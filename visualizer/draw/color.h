@@ -4,7 +4,7 @@
 
 namespace ringattn::viz {
 
-// sRGB, and how much it covers what lies below.
+// sRGB and opacity.
 struct Color {
   std::uint8_t r = 0, g = 0, b = 0, a = 255;
 

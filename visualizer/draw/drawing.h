@@ -9,29 +9,29 @@
 
 namespace ringattn::viz {
 
-// Faces of type, by their work.
+// Typefaces by purpose.
 enum class Face { small, body, strong, heading, title, code };
 constexpr int faces = 6;
 
-// Something on the screen that means something: it can be pointed at, and it says which event it shows.
+// An element of the screen: the pointer can select it, and it names the event that it shows.
 struct Element {
   Target target;
   Rect rect;
   EventId event;
-  std::string label;  // what a tip says of it
+  std::string label;  // text of the tooltip
   int layer = 0;
-  int run = 0;  // which of the runs that are compared
+  int run = 0;  // index of the run
 };
 
 struct DrawnText {
-  std::string text;  // as it was meant
-  Rect rect;         // where it stands, no larger than its place
+  std::string text;  // the full text
+  Rect rect;         // where it was drawn, within its place
   Face face = Face::body;
-  bool cut = false;  // it did not fit
+  bool cut = false;  // it was shortened or clipped
   int layer = 0;
 };
 
-// What a frame shows, for those who cannot see it: the pointer, the tests.
+// The content of a frame, for the pointer and for the tests.
 struct Drawing {
   std::vector<Element> elements;
   std::vector<DrawnText> texts;

@@ -14,7 +14,7 @@ struct Type {
   const ImWchar* glyphs;
 };
 
-// Pairs of first and last character, ended by 0: what formulas and captions are written with
+// Pairs of first and last character, terminated by 0. Characters of formulas and captions
 constexpr ImWchar formulas[] = {0x0020, 0x00FF,  // Latin
                                 0x0370, 0x03FF,  // Greek
                                 0x1D2C, 0x1D6A,  // superscript T
@@ -26,8 +26,8 @@ constexpr ImWchar formulas[] = {0x0020, 0x00FF,  // Latin
                                 0x25A0, 0x25FF,  // shapes
                                 0x2C7C, 0x2C7C,  // subscript j
                                 0xFFFD, 0xFFFD, 0};
-// ... and texts that people bring
-constexpr ImWchar texts[] = {0x0020, 0x017F,  // Latin, for all of Europe
+// ... and of texts that users enter
+constexpr ImWchar texts[] = {0x0020, 0x017F,  // Latin with extensions
                              0x0370, 0x045F,  // Greek and Cyrillic
                              0x1D2C, 0x1D6A, 0x2010, 0x2027, 0x20AC, 0x20AC, 0x2070, 0x209F, 0x2190, 0x21FF,
                              0x2200, 0x22FF, 0x25A0, 0x25FF, 0x2C7C, 0x2C7C, 0xFFFD, 0xFFFD, 0};
@@ -54,10 +54,10 @@ Fonts::Fonts(ImFontAtlas& atlas, float unit) {
     const std::string_view bytes = embedded(face.file);
     ImFontConfig config;
     config.FontDataOwnedByAtlas = false;
-    // A texel for a pixel: letters stand on whole pixels
+    // One texel per pixel: glyphs start at whole pixels
     config.OversampleH = config.OversampleV = 1;
     config.PixelSnapH = true;
-    // ImGui only reads what it does not own
+    // ImGui only reads font data that it does not own
     fonts_[static_cast<std::size_t>(i)] =
         atlas.AddFontFromMemoryTTF(const_cast<char*>(bytes.data()), static_cast<int>(bytes.size()),
                                    face.points * unit, &config, face.glyphs);

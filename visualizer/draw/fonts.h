@@ -9,14 +9,14 @@ struct ImFontAtlas;
 
 namespace ringattn::viz {
 
-// The faces of type, drawn once for one number of pixels a point.
+// The typefaces, rendered for a given number of pixels per point.
 class Fonts {
  public:
   // Adds the faces to _atlas_, which is cleared first
   Fonts(ImFontAtlas& atlas, float unit);
 
   ImFont& font(Face face) const { return *fonts_[static_cast<std::size_t>(face)]; }
-  // Height of a line in points
+  // Line height in points
   static float points(Face face);
 
  private:

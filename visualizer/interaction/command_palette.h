@@ -5,13 +5,13 @@
 
 namespace ringattn::viz {
 
-// A command or a scene, as it is found by typing a part of its name.
+// A search result: a command or a scene.
 struct PaletteEntry {
-  std::string title, hint;  // the hint: its key, or what a scene is about
+  std::string title, hint;  // hint: the key of the command, or the takeaway of the scene
   std::string command;      // for run_command
 };
 
-// Those that have all words of _typed_ in their title, whatever the case; all where nothing is typed
+// The entries whose title contains all words of _typed_, ignoring case; all entries if _typed_ is empty
 std::vector<PaletteEntry> palette_matches(const std::string& typed);
 
 }  // namespace ringattn::viz

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <string>
 
+#include "visualizer/draw/theme.h"
 #include "visualizer/interaction/deep_link.h"
 #include "visualizer/interaction/text_input.h"
-#include "visualizer/draw/theme.h"
 
 namespace ringattn::viz {
 
@@ -66,14 +66,14 @@ void scale(Session& s, double factor) {
   s.settings.scale = std::clamp(std::round(s.settings.scale * factor * 20) / 20, 0.75, 3.0);
 }
 
-// The panel that is pointed at, else the first of those that are there
+// Zooms the panel under the pointer, otherwise the first panel; zooms out if a panel is zoomed
 void zoom(Session& s) {
   if (!s.settings.zoomed.empty()) return s.settings.zoomed.clear();
   s.settings.zoomed = s.selection.panel;
   if (s.settings.zoomed.empty()) s.settings.zoomed = s.arrangement().first().name();
 }
 
-// A panel of the run that is watched
+// Shows one panel of the main run, or all panels again
 void show_alone(Session& s, const char* panel) {
   Arrangement alone = s.arrangement().first();
   alone.panel = panel;
@@ -99,13 +99,13 @@ std::string device_name(const Session& s) { return "device " + std::to_string(s.
 void stall(Session& s) {
   if (!s.live()) return;
   const bool on = s.toggle_stall(s.selection.device);
-  s.notice = device_name(s) + (on ? " is stalled" : " goes on");
+  s.notice = device_name(s) + (on ? " is stalled" : " continues");
 }
 
 void slow_link(Session& s) {
   if (!s.live()) return;
   const bool on = s.toggle_slow_link(s.selection.device);
-  s.notice = "the link from " + device_name(s) + (on ? " is 8 times as slow" : " is as fast as the others");
+  s.notice = "the link from " + device_name(s) + (on ? " is 8 times slower" : " has its normal speed");
 }
 
 // ---- Back and out -----------------------------------------------------------------
@@ -141,8 +141,8 @@ const std::vector<Command>& commands() {
       {"previous_event", "Time", "previous event", {"Left"}, [](Session& s) { s.step_event(-1); }},
       {"next_step", "Time", "next step of the ring", {"Shift+Right"}, [](Session& s) { s.step_ring(1); }},
       {"previous_step", "Time", "previous step of the ring", {"Shift+Left"}, [](Session& s) { s.step_ring(-1); }},
-      {"start", "Time", "to the start", {"Home"}, [](Session& s) { s.seek(0); }},
-      {"end", "Time", "to the end, and follow a live run", {"End"}, [](Session& s) { s.seek(s.duration()), s.follow(); }},
+      {"start", "Time", "go to the start", {"Home"}, [](Session& s) { s.seek(0); }},
+      {"end", "Time", "go to the end, follow a live run", {"End"}, [](Session& s) { s.seek(s.duration()), s.follow(); }},
       {"slower", "Time", "slower", {"-"}, [](Session& s) { change_speed(s, 0.5); }},
       {"faster", "Time", "faster", {"="}, [](Session& s) { change_speed(s, 2); }},
 
@@ -150,7 +150,7 @@ const std::vector<Command>& commands() {
       {"previous_beat", "Scenes", "previous beat", {"PageUp"}, [](Session& s) { s.go_to_beat(s.beat() - 1); }},
       {"next_scene", "Scenes", "next scene", {"]"}, [](Session& s) { open_neighbour(s, 1); }},
       {"previous_scene", "Scenes", "previous scene", {"["}, [](Session& s) { open_neighbour(s, -1); }},
-      {"restart", "Scenes", "scene from its start", {"R"}, [](Session& s) { s.beats() ? s.go_to_beat(0) : s.seek(0); }},
+      {"restart", "Scenes", "restart the scene", {"R"}, [](Session& s) { s.beats() ? s.go_to_beat(0) : s.seek(0); }},
       {"scenes", "Scenes", "list of scenes", {"Ctrl+K"}, [](Session& s) { toggle(s, Overlay::scenes); }},
       {"scene_1", "Scenes", "first scene", {"1"}, open_numbered<0>},
       {"scene_2", "Scenes", "second scene", {"2"}, open_numbered<1>},
@@ -164,31 +164,31 @@ const std::vector<Command>& commands() {
       {"scene_10", "Scenes", "tenth scene", {"0"}, open_numbered<9>},
       {"search", "Scenes", "search scenes and commands", {"Ctrl+P", "/"}, [](Session& s) { begin_text_input(s, TextInput::search); }},
       {"note", "Scenes", "write a note at this moment", {"A"}, [](Session& s) { begin_text_input(s, TextInput::note); }},
-      {"type", "Scenes", "free play: a text of your own", {"E"}, [](Session& s) { begin_text_input(s, TextInput::tokens); }},
+      {"type", "Scenes", "free play: type your own text", {"E"}, [](Session& s) { begin_text_input(s, TextInput::tokens); }},
 
       {"next_device", "Selection", "next device", {"Tab"}, [](Session& s) { select_device(s, 1); }},
       {"previous_device", "Selection", "previous device", {"Shift+Tab"}, [](Session& s) { select_device(s, -1); }},
       {"next_row", "Selection", "next row", {"Down"}, [](Session& s) { select_row(s, 1); }},
       {"previous_row", "Selection", "previous row", {"Up"}, [](Session& s) { select_row(s, -1); }},
-      {"pin", "Selection", "hold fast what is pointed at", {"P"}, pin},
+      {"pin", "Selection", "pin what the pointer is on", {"P"}, pin},
 
-      {"zoom", "Appearance", "one panel alone, or all", {"Z"}, zoom},
-      {"code", "Appearance", "the engine's own lines", {"C"}, [](Session& s) { show_alone(s, "code"); }},
+      {"zoom", "Appearance", "one panel, or all panels", {"Z"}, zoom},
+      {"code", "Appearance", "source code of the engine", {"C"}, [](Session& s) { show_alone(s, "code"); }},
       {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { show_alone(s, "memory"); }},
       {"clock", "Appearance", "modelled or measured time", {"V"}, change_clock},
       {"critical_path", "Appearance", "critical path", {"K"}, [](Session& s) { toggle(s.settings.critical_path); }},
       {"matrix", "Appearance", "matrix by owner, step or score", {"X"}, next_matrix},
-      {"theme", "Appearance", "dark, light, high contrast", {"T"}, next_theme},
+      {"theme", "Appearance", "theme: dark, light, contrast", {"T"}, next_theme},
       {"larger", "Appearance", "larger", {"Ctrl+="}, [](Session& s) { scale(s, 1.1); }},
       {"smaller", "Appearance", "smaller", {"Ctrl+-"}, [](Session& s) { scale(s, 1 / 1.1); }},
-      {"motion", "Appearance", "with or without motion", {"O"}, [](Session& s) { toggle(s.settings.reduced_motion); }},
+      {"motion", "Appearance", "animations on or off", {"O"}, [](Session& s) { toggle(s.settings.reduced_motion); }},
 
-      {"stall", "Live", "stall a device, or let it go on", {"S"}, stall},
-      {"slow", "Live", "slow the link of a device, and back", {"L"}, slow_link},
+      {"stall", "Live", "stall or resume a device", {"S"}, stall},
+      {"slow", "Live", "slow down or restore a link", {"L"}, slow_link},
 
-      {"present", "Presentation", "presentation", {"F5"}, [](Session& s) { toggle(s.settings.presenting); }},
+      {"present", "Presentation", "presentation mode", {"F5"}, [](Session& s) { toggle(s.settings.presenting); }},
       {"blank", "Presentation", "blank screen", {"B", "."}, [](Session& s) { toggle(s.blank); }},
-      {"laser", "Presentation", "a bright spot at the pointer", {"Ctrl+L"}, [](Session& s) { toggle(s.settings.laser); }},
+      {"laser", "Presentation", "laser pointer", {"Ctrl+L"}, [](Session& s) { toggle(s.settings.laser); }},
       {"link", "Presentation", "copy a link to this moment", {"Y"}, copy_link},
       {"help", "Presentation", "all keys", {"H", "?", "F1"}, [](Session& s) { toggle(s, Overlay::help); }},
       {"leave", "Presentation", "back", {"Esc"}, leave},
@@ -211,7 +211,8 @@ const Command* command_for_key(std::string_view key) {
 }
 
 void run_command(Session& session, const std::string& id) {
-  if (id.rfind("knob:", 0) == 0) return session.adjust(id.substr(5, id.size() - 7), id.back() == '+' ? 1 : -1);
+  if (id.rfind("knob:", 0) == 0)
+    return session.adjust(id.substr(5, id.size() - 7), id.back() == '+' ? 1 : -1);
   if (id.rfind("scene:", 0) == 0) return session.open_scene(find_scene(id.substr(6)));
   if (const Command* command = find_command(id)) command->run(session);
 }

@@ -7,8 +7,8 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
-#include "visualizer/session/run_fields.h"
 #include "visualizer/draw/theme.h"
+#include "visualizer/session/run_fields.h"
 
 namespace ringattn::viz {
 
@@ -24,7 +24,7 @@ std::string exact(double x) {
   return text;
 }
 
-// Other characters than letters, digits and a few more as %20 and the like
+// Percent-encodes all characters except letters, digits and a few others
 std::string escaped(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
@@ -58,7 +58,7 @@ constexpr const char* clocks[] = {"modelled", "measured"};
 constexpr const char* yes_or_no[] = {"0", "1"};
 constexpr const char* kinds[] = {"nothing", "device", "block", "event", "tile", "row"};
 
-// "block.3", "tile.1.2"; what cannot be told apart by numbers is not kept
+// "block.3", "tile.1.2"; targets that are not identified by numbers give "nothing"
 std::string text_of(const Target& target) {
   const auto kind = static_cast<std::size_t>(target.kind);
   if (!target || kind >= std::size(kinds)) return "nothing";
@@ -80,10 +80,11 @@ Fields fields_of(const std::string& link) {
     const std::string field = link.substr(begin, end - begin);
     const std::size_t equals = field.find('=');
     const std::string key = field.substr(0, equals);
+    // Accept known keys only
     bool knows = is_run_field(key);
     for (const char* each : known) knows = knows || key == each;
     require(knows && equals != std::string::npos,
-            "[deep link] a link is made of fields like device=2; found ", in_quotes(field),
+            "[deep link] a link must consist of fields such as device=2; found ", in_quotes(field),
             "; copy one with the key Y");
     fields[key] = unescaped(field.substr(equals + 1));
     begin = end + 1;
@@ -91,7 +92,7 @@ Fields fields_of(const std::string& link) {
   return fields;
 }
 
-// Reads the fields of a link, each only if it is there.
+// Reads the fields of a link; all fields are optional.
 class FieldReader {
  public:
   explicit FieldReader(const std::string& link) : fields_(fields_of(link)) {}
@@ -114,7 +115,7 @@ class FieldReader {
     return static_cast<int>(x);
   }
 
-  // Which of _names_ it is
+  // The index of the value in _names_
   template <std::size_t n>
   int choice(const char* key, const char* const (&names)[n]) const {
     std::string all;
@@ -137,8 +138,8 @@ void apply_run(Session& session, const FieldReader& link) {
   for (const auto& [key, value] : link.all())
     if (is_run_field(key)) run[key] = value;
   if (run.empty()) return;
-  require(session.free_config(), "[deep link] only the run of free play can be told; found ",
-          run.begin()->first, "; leave it out, or take scene=free");
+  require(session.free_config(), "[deep link] fields of a run require scene=free; found ", run.begin()->first,
+          "; leave it out, or add scene=free");
   run.merge(run_fields(*session.free_config()));
   session.set_run(run_from_fields(run));
 }
@@ -150,8 +151,8 @@ void apply_pin(Session& session, const FieldReader& link) {
   std::sscanf(link.text("pin").c_str(), "%15[a-z].%d.%d", kind, &target.a, &target.b);
   for (std::size_t i = 1; i < std::size(kinds); ++i)
     if (kind == std::string(kinds[i])) target.kind = static_cast<Target::Kind>(i);
-  require(text_of(target) == link.text("pin"), "[deep link] pin must be like block.3 or event.2.15; found ",
-          in_quotes(link.text("pin")));
+  require(text_of(target) == link.text("pin"),
+          "[deep link] pin must have the form block.3 or event.2.15; found ", in_quotes(link.text("pin")));
   session.selection.pinned = target;
   session.selection.pinned_run = link.has("pin_run") ? link.integer("pin_run", 0, session.runs() - 1) : 0;
 }
@@ -188,7 +189,7 @@ std::string deep_link(const Session& session) {
   const Selection& selection = session.selection;
   if (session.scene()) add("scene", session.scene()->id), add("beat", std::to_string(session.beat() + 1));
   if (session.answered()) add("answered", "1");
-  // Of the run of free play, what was turned
+  // The parameters of free play that differ from those of the scene
   if (session.free_config()) {
     const Fields before = run_fields(completed(session.scene()->runs.front().config));
     for (const auto& [key, value] : run_fields(*session.free_config()))

@@ -10,7 +10,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// The timeline that is pointed at, or that the playhead was taken on
+// The time axis under the pointer, otherwise the first one
 const Element* time_element(const Drawing& drawing, Point point) {
   const Element* nearest = nullptr;
   for (const Element& element : drawing.elements)
@@ -60,7 +60,7 @@ void Pointer::button(Session& session, const Drawing& drawing, Point point, bool
 
 void press_key(Session& session, const std::string& key) {
   if (session.typing) return type_key(session, key);
-  // The names of letters are upper case
+  // The table of commands names letters in upper case
   std::string name = key;
   if (name.size() == 1) name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
   if (const Command* command = command_for_key(name)) {

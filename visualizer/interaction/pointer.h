@@ -1,14 +1,14 @@
 #pragma once
 
-#include "visualizer/session/session.h"
 #include "visualizer/draw/drawing.h"
+#include "visualizer/session/session.h"
 
 namespace ringattn::viz {
 
-// What the pointer does to a session, from what the last frame shows.
+// Applies pointer events to a session, based on the last frame.
 class Pointer {
  public:
-  // Lights what it points at; moves the playhead where that was taken hold of
+  // Highlights the element under the pointer; moves the playhead while it is dragged
   void moved(Session& session, const Drawing& drawing, Point point);
   void button(Session& session, const Drawing& drawing, Point point, bool down);
 
@@ -16,7 +16,7 @@ class Pointer {
   bool scrubbing_ = false;
 };
 
-// What a key does: the command that the table has for it
+// Runs the command of a key, or types the key
 void press_key(Session& session, const std::string& key);
 
 }  // namespace ringattn::viz

@@ -1,8 +1,8 @@
 #include "visualizer/interaction/text_input.h"
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/command_palette.h"
+#include "visualizer/interaction/commands.h"
 
 namespace ringattn::viz {
 
@@ -15,7 +15,7 @@ void end_text_input(Session& session) {
   session.overlay = Overlay::none;
 }
 
-// What Enter does with what was typed
+// Uses the typed text: opens the first search result, or adds the note
 void accept(Session& session) {
   const TextInput input = session.input;
   const std::string typed = session.typed;

@@ -6,10 +6,10 @@
 
 namespace ringattn::viz {
 
-// What is typed while keys are no commands: the tokens of free play, a search, a note.
+// Typing a text instead of giving commands: the tokens of free play, a search, or a note.
 void begin_text_input(Session& session, TextInput input);
 
-// A key while something is typed: a character, Backspace, Enter to take it, Esc to leave it
+// Handles a key while typing: a character, Backspace, Enter to accept, Esc to cancel
 void type_key(Session& session, const std::string& key);
 
 }  // namespace ringattn::viz

@@ -13,7 +13,7 @@ Size least(const Arrangement& arrangement, std::size_t parts) {
   Size sum;
   for (std::size_t i = 0; i < parts; ++i) {
     const Arrangement& part = arrangement.parts[i];
-    // A part may leave out all but its first
+    // A nested arrangement may shrink to its first part
     const Size size = least(part, std::min<std::size_t>(part.parts.size(), 1));
     const float space = i ? gap : 0;
     if (arrangement.stacked)
@@ -37,7 +37,7 @@ void place_in(const Arrangement& arrangement, Rect room, std::vector<PlacedPanel
   };
   while (count > 1 && !fits(count)) --count;
 
-  // Each has its share, but never less than it needs: what the others want is shared among what is left
+  // Each part gets its share, but never less than its minimum; the remaining space is shared among the other parts
   float weights = 0;
   for (std::size_t i = 0; i < count; ++i) weights += arrangement.parts[i].weight;
   for (std::size_t i = count; i-- > 0;) {

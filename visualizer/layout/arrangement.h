@@ -7,20 +7,20 @@
 
 namespace ringattn::viz {
 
-// Which panels stand beside or above one another: a panel, or a row or column of arrangements.
+// The arrangement of the panels on the screen: one panel, or a row or column of arrangements.
 struct Arrangement {
-  std::string panel;               // "ring", "matrix", ...; empty where there are parts
-  int run = 0;                     // of the runs that a scene compares, the one that the panel shows
-  std::vector<Arrangement> parts;  // the most important first
-  bool stacked = false;            // the parts stand above one another, not side by side
-  float weight = 1;                // share of the room beside its siblings
+  std::string panel;               // "ring", "matrix", ...; empty if there are parts
+  int run = 0;                     // index of the run that the panel shows, if a scene compares several
+  std::vector<Arrangement> parts;  // in order of importance
+  bool stacked = false;            // parts from top to bottom, not side by side
+  float weight = 1;                // share of the space among its siblings
 
   static Arrangement of(std::string panel) { return {std::move(panel), 0, {}, false, 1}; }
-  // "ring", or "timeline:1" for that of the second run
+  // From a name: "ring", or "timeline:1" for the timeline of the second run
   static Arrangement named(const std::string& name);
   std::string name() const { return run ? panel + ":" + std::to_string(run) : panel; }
 
-  // The most important of all its panels
+  // The most important panel
   const Arrangement& first() const { return parts.empty() ? *this : parts.front().first(); }
 };
 
@@ -30,14 +30,14 @@ struct PlacedPanel {
   Rect rect;
 };
 
-// Whether there is a panel of that name
+// Whether a panel with this name exists
 bool is_panel(const std::string& panel);
 
-// The least room in which a panel says something, in points
+// The smallest useful size of a panel, in points
 Size min_size(const std::string& panel);
 
-// Gives each panel its place in _room_. Panels for which there is no room are left out, the last of their row
-// or column first; one always stays.
+// Places the panels in _room_. Panels that do not fit are left out, the last of their row or column first; at least one
+// panel remains.
 std::vector<PlacedPanel> place(const Arrangement& arrangement, const Rect& room);
 
 }  // namespace ringattn::viz

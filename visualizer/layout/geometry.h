@@ -4,8 +4,8 @@
 
 namespace ringattn::viz {
 
-// Everything is placed in points: the height of the screen is 900 of them at display scale 1, whatever its
-// pixels.
+// All positions and sizes are in points. At display scale 1 the screen is 1600 x 900 points or larger in one direction,
+// independent of its pixels.
 struct Point {
   float x = 0, y = 0;
   bool operator==(const Point&) const = default;
@@ -30,7 +30,7 @@ struct Rect {
   bool empty() const { return !(w > 0 && h > 0); }
 
   bool contains(Point p) const { return p.x >= x && p.x < right() && p.y >= y && p.y < bottom(); }
-  // Whether it lies within this one, but for _slack_ points
+  // Whether _r_ lies within this rectangle, up to _slack_ points
   bool contains(const Rect& r, float slack = 0) const {
     return r.x >= x - slack && r.y >= y - slack && r.right() <= right() + slack &&
            r.bottom() <= bottom() + slack;
@@ -44,7 +44,7 @@ struct Rect {
   }
   Rect inset(float d) const { return inset(d, d); }
 
-  // Cuts a piece off one side and returns it; _gap_ goes to nobody
+  // Cuts a piece off one side and returns it; a further _gap_ points are cut off and stay empty
   Rect take_top(float height, float gap = 0) {
     const Rect piece{x, y, w, std::min(height, h)};
     const float cut = std::min(h, height + gap);

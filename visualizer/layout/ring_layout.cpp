@@ -11,7 +11,7 @@ constexpr float widest_strip = 64;
 
 float gap_in(float extent, int cards) { return std::min(14.f, extent / static_cast<float>(6 * cards)); }
 
-// Places of _count_ pieces of _extent_ side by side, as far apart as _room_ allows
+// The offset of the piece _index_ of _count_ pieces of size _extent_, as far apart as _room_ allows
 float spread(float room, float extent, int index, int count) {
   return count == 1 ? (room - extent) / 2
                     : (room - extent) * static_cast<float>(index) / static_cast<float>(count - 1);
@@ -27,7 +27,7 @@ RingLayout::RingLayout(const Rect& room, int devices, int tracks) : devices_(dev
   fit_flights();
 }
 
-// Lanes are as wide as their messages, and take no more than half of the room
+// Lanes are as wide as the messages, but take no more than half of the room
 void RingLayout::measure_lanes(const Rect& room, int tracks) {
   flight_ = {std::clamp(room.w * 0.085f, 26.f, 78.f), std::clamp(room.h * 0.07f, 18.f, 28.f)};
   lane_ = {flight_.w + 10, flight_.h + 8};
@@ -44,14 +44,14 @@ RingLayout::Grid RingLayout::grid(int columns, int rows) const {
       rows == 2 ? std::min(widest_strip, room_.h * 0.24f) : gap_y * static_cast<float>(rows - 1);
   Size card{(room_.w - gap_x * static_cast<float>(columns - 1)) / static_cast<float>(columns),
             (room_.h - strip) / static_cast<float>(rows)};
-  // Words have room between two columns
+  // Leave room for text between two columns
   if (columns == 2 && rows != 2) card.w = std::min(card.w, std::max(room_.w / 3, (room_.w - 260) / 2));
   card = {std::min(card.w, largest_card.w), std::min(card.h, largest_card.h)};
   card = {std::min(card.w, 3.2f * card.h), std::min(card.h, 0.8f * card.w)};
   return {columns, rows, card, std::min(card.w / usual_card.w, card.h / usual_card.h)};
 }
 
-// The devices stand on the rim of a grid; in the last row of an odd number one is missing
+// The devices are on the rim of a grid. If their number is odd, the last row has one device less
 RingLayout::Grid RingLayout::best_grid() const {
   if (devices_ <= 2) return grid(devices_, 1);
   const int even = devices_ + devices_ % 2;
@@ -64,7 +64,7 @@ RingLayout::Grid RingLayout::best_grid() const {
   return best;
 }
 
-// Device 0 stands at the top left, the others follow clockwise, as far apart as the room allows
+// Device 0 is at the top left; the others follow clockwise, as far apart as the room allows
 void RingLayout::place_cards(const Grid& grid) {
   const auto [columns, rows, card, score] = grid;
   const auto add = [&, size = card](float x, float y, Side side) {
@@ -76,7 +76,7 @@ void RingLayout::place_cards(const Grid& grid) {
   const int missing = devices_ > 2 ? devices_ % 2 : 0;
   for (int c = 0; c < columns; ++c) add(column(c), row(0), rows == 1 && c == 1 ? Side::bottom : Side::top);
   for (int r = 1; r < rows - 1; ++r) add(column(columns - 1), row(r), Side::right);
-  // The cards of the last row keep their distances where one is missing
+  // The cards of the last row keep their distances if one is missing
   const float half = (column(1) - column(0)) / 2 * static_cast<float>(missing);
   if (rows > 1)
     for (int c = columns - 1; c >= missing; --c) add(column(c) - half, row(rows - 1), Side::bottom);
@@ -106,7 +106,7 @@ Rect RingLayout::track(int track) const {
   return all.inset(-lane_.w * out, -lane_.h * out);
 }
 
-// Where a device takes and gives: how far along the frame, clockwise from its top left
+// The connection of a device to the track, as a distance along the frame, clockwise from its top left corner
 float RingLayout::port(int device, const Rect& frame) const {
   const Point c = cards_[static_cast<std::size_t>(device)].centre();
   switch (sides_[static_cast<std::size_t>(device)]) {
@@ -122,13 +122,13 @@ float RingLayout::port(int device, const Rect& frame) const {
   return 2 * frame.w + frame.h + frame.bottom() - c.y;
 }
 
-// How far from there a message stands that has just arrived, or just departs
+// The distance from the connection at which a message starts and ends
 float RingLayout::clearance(int device) const {
   const Side side = sides_[static_cast<std::size_t>(device)];
   return 0.52f * (side == Side::top || side == Side::bottom ? flight_.w : flight_.h);
 }
 
-// Messages are narrower than their lanes, and shorter than the way between any two neighbours
+// Messages are narrower than their lanes, and shorter than the distance between any two neighbours
 void RingLayout::fit_flights() {
   flight_ = {std::min(flight_.w, lane_.w - 4), std::min(flight_.h, lane_.h - 2)};
   if (devices_ < 3) return;
@@ -155,7 +155,7 @@ std::pair<float, float> RingLayout::span(int from, int track) const {
 
 namespace {
 
-// The point of a frame so far along it, and where it goes on to
+// The point at distance _s_ along a frame, and the direction there
 std::pair<Point, Point> along(const Rect& frame, float s) {
   s = std::fmod(s, 2 * (frame.w + frame.h));
   if (s < frame.w) return {{frame.x + s, frame.y}, {1, 0}};

@@ -6,34 +6,40 @@
 
 namespace ringattn::viz {
 
-// Where the devices of a ring stand, clockwise around a free middle, and the track outside of them on which
-// blocks travel.
+// The positions of the devices of a ring, clockwise around a free middle, and the track around them on which blocks
+// travel:
+//
+//     +--->--->--->---+
+//     |  [0] [1] [2]  |
+//     ^    middle     v
+//     |  [5] [4] [3]  |
+//     +---<---<---<---+
 class RingLayout {
  public:
-  // _tracks_: how many run side by side; 2 where results follow the blocks
+  // _tracks_: number of parallel tracks; 2 if results travel after the blocks
   RingLayout(const Rect& room, int devices, int tracks);
 
   const std::vector<Rect>& cards() const { return cards_; }
-  // What is free within the ring
+  // The free rectangle inside the ring
   Rect middle() const { return middle_; }
 
-  // Where a message stands that has gone _fraction_ of the way from one device to the next; track 0 is the
-  // inner one. Each way is a piece of the track of its own: messages never stand upon one another
+  // The rectangle of a message that has completed _fraction_ of the way from device _from_ to the next; track 0 is the
+  // inner one. Each hop has its own section of the track, so messages never overlap
   Rect flight(int from, double fraction, int track) const;
-  // The middle of that way, and the direction in which it goes there
+  // The midpoint of a hop, and its direction there
   struct Way {
     Point at, direction;
   };
   Way way(int from, int track) const;
-  // The whole of a track, a frame about all cards
+  // A whole track: a frame around all cards
   Rect track(int track) const;
 
  private:
-  enum class Side { top, right, bottom, left };  // of the track, where a device takes and gives
+  enum class Side { top, right, bottom, left };  // of the track to which a device is connected
   struct Grid {
     int columns, rows;
     Size card;
-    float score;  // how large its cards are
+    float score;  // size of its cards relative to the usual one
   };
 
   void measure_lanes(const Rect& room, int tracks);

@@ -14,7 +14,8 @@ ScreenLayout layout_screen(Size size, const Arrangement& arrangement, const Scre
 
   screen.title = room.take_top(small ? 22.f : 40.f, small ? 4.f : gap);
   if (!options.presenting && !small) screen.controls = room.take_bottom(30, gap);
-  if (options.caption > 0) screen.caption = room.take_bottom(options.caption + 2 * caption_margin(size).h, gap);
+  if (options.caption > 0)
+    screen.caption = room.take_bottom(options.caption + 2 * caption_margin(size).h, gap);
   screen.panels = place(options.zoomed.empty() ? arrangement : Arrangement::named(options.zoomed), room);
   return screen;
 }

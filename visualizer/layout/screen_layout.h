@@ -4,22 +4,22 @@
 
 namespace ringattn::viz {
 
-// The parts of the screen around the panels. Empty where there is no room.
+// The parts of the screen. A part is empty if there is no room for it.
 struct ScreenLayout {
   Rect title, caption, controls;
   std::vector<PlacedPanel> panels;
 };
 
 struct ScreenOptions {
-  float caption = 0;        // how high a scene's words are; 0: it has nothing to say
+  float caption = 0;        // height of the text of a scene; 0: no text
   bool presenting = false;  // no controls
-  std::string zoomed;       // the one panel to show, "ring" or "timeline:1"; empty: all
+  std::string zoomed;       // the only panel to show, "ring" or "timeline:1"; empty: all
 };
 
-// Whether there is room for the usual margins, the large title and the controls
+// Whether the screen is too small for the usual margins, the large title and the controls
 bool is_small(Size size);
 
-// How far the words of a caption stand from its edges
+// Distance of the text of a caption from its edges
 Size caption_margin(Size size);
 
 ScreenLayout layout_screen(Size size, const Arrangement& arrangement, const ScreenOptions& options);

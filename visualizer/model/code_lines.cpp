@@ -1,6 +1,8 @@
 #include "visualizer/model/code_lines.h"
 
 #include <algorithm>
+#include <cctype>
+#include <string>
 
 namespace ringattn::viz {
 
@@ -35,7 +37,7 @@ constexpr CodeFunction attend_backward{"attend_backward", backward_file,
 constexpr CodeFunction probabilities{"probabilities_and_gradient", backward_file,
                                      "template <class T>\nvoid probabilities_and_gradient("};
 
-// ---- The table: what happens, and the lines that do it ----------------------------
+// ---- The table of statements -------------------------------------------------------
 
 enum MarkId {
   loop_sends_first,
@@ -67,7 +69,7 @@ enum MarkId {
   marks
 };
 
-// In the order of the marks
+// Indexed by MarkId
 constexpr CodeMark table[marks] = {
     {&run_ring, "if (overlap)\n      for (Device<T>& d : local) d.send_on(step);"},
     {&run_ring, "for (Device<T>& d : local) d.attend(step);"},
@@ -75,15 +77,15 @@ constexpr CodeMark table[marks] = {
     {&run_ring, "for (Device<T>& d : local) d.take_next(step);"},
     {&run_ring, "for (Device<T>& d : local) d.finish();"},
     {&device_send_on, "if (!last(step)) send(step, Channel::blocks, resident_);"},
-    {&device_attend, "result_ = work_.attend(step, resident_, facts_);"},
+    {&device_attend, "result_ = program_.attend(step, resident_);"},
     {&device_attend, "receive(step, Channel::results, arrived);"},
-    {&device_attend, "work_.accumulate(step, result_, std::move(arrived), facts_);"},
+    {&device_attend, "program_.accumulate(step, result_, std::move(arrived));"},
     {&device_take_next, "if (has_results()) send(step, Channel::results, result_);"},
     {&device_take_next, "if (!last(step)) receive(step, Channel::blocks, resident_);"},
-    {&device_finish, "receive(devices_ - 1, Channel::results, result);"},
-    {&device_finish, "facts_.record_finalize();"},
-    {&device_send, "const double empty_since = link_.reserve(device_, channel);"},
-    {&device_receive, "link_.receive(device_, channel, held, facts_.now());"},
+    {&device_finish, "receive(devices_ - 1, Channel::results, results);"},
+    {&device_finish, "recorder_.record_finalize();"},
+    {&device_send, "link_.reserve(device_, channel);"},
+    {&device_receive, "link_.receive(device_, channel, held, recorder_.now());"},
     {&block_attend, "const Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
     {&block_attend,
      "state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),\n"
@@ -108,9 +110,9 @@ constexpr CodeMark table[marks] = {
      "    of_keys(gradients.dk.head(b, g)).noalias() += scale * dS.transpose() * Q;"},
 };
 
-// ---- What a device does -----------------------------------------------------------
+// ---- The statements that a device executes ------------------------------------------
 
-// Reads off where the program of one device is.
+// Finds the statements that one device executes at a moment.
 class ProgramPosition {
  public:
   ProgramPosition(const Recording& recording, const Moment& moment, int device)
@@ -135,7 +137,7 @@ class ProgramPosition {
     for (const MarkId mark : which) lines_.push_back({&table[mark], event.id});
   }
 
-  // A merge, a hop of gradients or the end at this very moment, before what begins at it
+  // A merge, a gradient hop or the finalize event exactly at this moment; it precedes a span that begins at this moment
   const Event* instant_event() const {
     if (now_.doing && recording_.began(*now_.doing, moment_.clock) < moment_.t) return nullptr;
     const Event* last = nullptr;
@@ -156,12 +158,13 @@ class ProgramPosition {
       highlight(event, {loop_attends, joins_results});
   }
 
-  // The acts of a block's arithmetic, at the same times as the panels show them
+  // The phases of absorbing a block; the times are those of absorb_phases()
   void computing() {
     const Event& event = *now_.doing->begin;
     const double fraction = now_.fraction;
     highlight(event, {loop_attends, works_on_block});
     if (event.mask_class == "skipped") return;
+    // Backward: scores, probabilities, gradients. Forward: scores, then the update of (m, l, O)
     if (pass() == "backward") {
       if (fraction < 0.4)
         highlight(event, {makes_backward_scores});
@@ -182,13 +185,14 @@ class ProgramPosition {
     }
   }
 
-  // What a device waits for stands in the event that follows
+  // The event after a wait names what the device waits for
   void waiting() {
     const Event& wait = *now_.doing->begin;
     const Span* next = now_.doing + 1;
     if (next >= spans_.data() + spans_.size()) next = nullptr;
     const bool for_room = wait.why == "send_buffer";
     const MarkId innermost = for_room ? waits_for_room : waits_for_message;
+    // A wait for results, or for a block
     if (next && is_result(next->begin->what)) {
       if (for_room)
         highlight(wait, {loop_takes_next, sends_results});
@@ -213,14 +217,14 @@ class ProgramPosition {
     });
   }
 
-  // A message that the device has posted and that has not arrived
+  // Messages that the device has sent and that have not arrived
   void sending() {
     for (const Flight& flight : moment_.flights) {
       const Event& send = *flight.send->begin;
       if (send.id.device != spans_.front().begin->id.device) continue;
       const MarkId mark = flight.is_block ? sends_loop() : loop_takes_next;
       const bool highlighted = std::any_of(lines_.begin(), lines_.end(),
-                                   [&](const CodeLine& line) { return line.mark == &table[mark]; });
+                                           [&](const CodeLine& line) { return line.mark == &table[mark]; });
       if (!highlighted) lines_.push_back({&table[mark], send.id, true});
     }
   }
@@ -237,7 +241,27 @@ class ProgramPosition {
   std::vector<CodeLine> lines_;
 };
 
-int lines_in(std::string_view text) { return static_cast<int>(std::count(text.begin(), text.end(), '\n')); }
+// ---- Finding statements in a text -----------------------------------------------------
+
+// A text without // comments and white space, and the line of each remaining character.
+struct BareCode {
+  std::string characters;
+  std::vector<int> lines;
+
+  explicit BareCode(std::string_view text) {
+    int line = 0;
+    bool comment = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '\n')
+        ++line, comment = false;
+      else if (text.substr(i, 2) == "//")
+        comment = true;
+      if (comment || std::isspace(static_cast<unsigned char>(text[i]))) continue;
+      characters += text[i];
+      lines.push_back(line);
+    }
+  }
+};
 
 }  // namespace
 
@@ -255,17 +279,25 @@ std::vector<const CodeMark*> code_marks() {
 }
 
 LineRange lines_of_snippet(std::string_view text, std::string_view snippet) {
-  const std::size_t place = text.find(snippet);
-  if (place == std::string_view::npos || text.find(snippet, place + 1) != std::string_view::npos) return {};
-  const int first = lines_in(text.substr(0, place));
-  return {first, first + lines_in(snippet) + 1};
+  const BareCode code(text);
+  const std::string wanted = BareCode(snippet).characters;
+  const std::size_t place = code.characters.find(wanted);
+  if (place == std::string::npos || code.characters.find(wanted, place + 1) != std::string::npos) return {};
+  return {code.lines[place], code.lines[place + wanted.size() - 1] + 1};
 }
 
 LineRange lines_of_function(std::string_view text, const CodeFunction& function) {
   const LineRange head = lines_of_snippet(text, function.begins);
-  const std::size_t brace = text.find("\n}\n", text.find(function.begins));
-  if (head.end == 0 || brace == std::string_view::npos) return {};
-  return {head.begin, lines_in(text.substr(0, brace)) + 2};
+  if (head.end == 0) return {};
+
+  // The first line after the head that is a closing brace in the first column
+  int line = 0;
+  for (std::size_t begin = 0; begin < text.size(); ++line) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (line >= head.end && text.substr(begin, end - begin) == "}") return {head.begin, line + 1};
+    begin = end + 1;
+  }
+  return {};
 }
 
 }  // namespace ringattn::viz

@@ -7,42 +7,44 @@
 
 namespace ringattn::viz {
 
-// A function of the engine, from a piece of text that its file has once to the brace in the first column.
+// A function of the engine. _begins_ is code that occurs once in the file; the function ends at the next closing brace
+// in the first column.
 struct CodeFunction {
   std::string_view name, file, begins;
 };
 
-// Lines of a function that belong to something that a device does.
+// A statement of a function that performs one action of a device.
 struct CodeMark {
   const CodeFunction* function;
-  std::string_view snippet;  // occurs once in the file; whole lines, but for the blanks before the first
+  std::string_view snippet;  // code that occurs once in the file; white space and comments do not matter
 };
 
-// Lines that are highlighted at a moment, and the event that lights them.
+// A statement that is highlighted at a moment, and the event that highlights it.
 struct CodeLine {
   const CodeMark* mark;
   EventId event;
-  bool under_way = false;  // the device has gone on, the message has not yet arrived
+  bool under_way = false;  // the device has continued, but the message has not arrived yet
 };
 
-// Where the program of a device is at a moment, from the ring loop inwards
+// The statements that a device executes at a moment, from the ring loop inwards
 std::vector<CodeLine> highlighted_lines(const Recording& recording, const Moment& moment, int device);
 
-// The ring loop, which is shown whatever happens
+// The ring loop, which is always shown
 const CodeFunction& ring_loop();
 
-// All that can be highlighted
+// All statements that can be highlighted
 std::vector<const CodeMark*> code_marks();
 
-// Lines of a text, counted from 0
+// A range of lines of a text, counted from 0
 struct LineRange {
   int begin = 0, end = 0;
 };
 
-// The lines of the one place where _snippet_ stands in _text_; empty where there is none or more than one
+// The lines of the only occurrence of _snippet_ in _text_, compared without white space and // comments. Empty if there
+// is no occurrence or more than one
 LineRange lines_of_snippet(std::string_view text, std::string_view snippet);
 
-// From the line that it begins on to its closing brace
+// From the first line of the function to its closing brace. Empty if the function is not found
 LineRange lines_of_function(std::string_view text, const CodeFunction& function);
 
 }  // namespace ringattn::viz

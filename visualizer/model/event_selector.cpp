@@ -17,14 +17,15 @@ int number(const std::string& digits, const std::string& selector) {
   int value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   require(error == std::errc() && end == digits.data() + digits.size(),
-          "[event selector] a number is wanted; found \"", digits, "\" in \"", selector, "\"; ", forms);
+          "[event selector] a property must be a whole number; found \"", digits, "\" in \"", selector,
+          "\"; ", forms);
   return value;
 }
 
 double percent(const std::string& digits, const std::string& selector) {
   const int value = number(digits, selector);
-  require(value >= 0 && value <= 100, "[event selector] a part is from 0% to 100%; found ", value, "% in \"",
-          selector, "\"; ", forms);
+  require(value >= 0 && value <= 100, "[event selector] a fraction must be from 0% to 100%; found ", value,
+          "% in \"", selector, "\"; ", forms);
   return value / 100.0;
 }
 
@@ -36,19 +37,20 @@ std::string with_spaces(std::string text) {
 }  // namespace
 
 EventSelector::EventSelector(std::string_view text) : text_(text) {
+  // "start", "end", or an event kind
   std::istringstream words(text_);
   std::string word;
   words >> word;
   if (word == "start" || word == "end") {
     fraction_ = word == "end" ? 1 : 0;
-    require(!(words >> word), "[event selector] nothing may follow ", text_.substr(0, 5), "; found \"", word,
+    require(!(words >> word), "[event selector] ", text_.substr(0, 5), " takes no properties; found \"", word,
             "\"; ", forms);
     return;
   }
   kind_ = event_kind(word);
-  require(kind_.has_value(),
-          "[event selector] the first word must be start, end or a kind of event; found \"", word, "\"; ",
-          forms);
+  require(kind_.has_value(), "[event selector] the first word must be start, end or an event kind; found \"",
+          word, "\"; ", forms);
+  // Properties, and a position within the event
   while (words >> word) {
     const std::size_t equals = word.find('=');
     const std::string key = word.substr(0, equals),

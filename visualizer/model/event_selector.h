@@ -8,18 +8,18 @@
 
 namespace ringattn::viz {
 
-// A moment of a run by what happens then, so that it stays right when the costs change:
+// Selects a moment of a run by its events, so that the moment stays correct when the costs change:
 //   "start", "end"
-//   "compute device=2 step=1"            the begin of the first event of that kind with those properties
+//   "compute device=2 step=1"            the begin of the first event of this kind with these properties
 //   "compute device=2 step=1 end"        its end
 //   "wait device=1 why=recv 50%"         halfway between
-// Properties: device, step, owner, pass (numbers), what, why, mask_class (texts, spaces written as _).
+// Properties: device, step, owner, pass (numbers); what, why, mask_class (texts, with _ for a space).
 class EventSelector {
  public:
-  // Throws BadInput where the text is no selector
+  // Throws BadInput if the text is not a selector
   explicit EventSelector(std::string_view text);
 
-  // The time on that clock; nothing where no event is like that
+  // The time on _clock_ in nanoseconds; empty if no event matches
   std::optional<double> time(const Recording& recording, Clock clock) const;
 
   const std::string& text() const { return text_; }

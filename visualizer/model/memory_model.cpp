@@ -18,13 +18,13 @@ void remove_allocation(DeviceMemory& device, const Event& event) {
   device.held.erase(found);
 }
 
-// The first slot has the block that is used, the second the one that has arrived
+// The first slot holds the resident block, the second slot the block that has arrived
 void fill_slots(DeviceMemory& device, const DeviceMoment& now, const TraceHeader& header) {
   std::string_view resident = header.queries_rotate() ? "Q" : "K V";
   if (header.queries_rotate() && std::any_of(device.held.begin(), device.held.end(),
                                              [](const Allocation& each) { return each.what == "dK"; }))
-    resident = "Q dO lse delta";
-  // Among the allocations of that name the slots were taken last
+    resident = "Q dO lse row_term";
+  // Of the allocations with this name, the slots are the last ones
   std::vector<Allocation*> slots;
   for (Allocation& allocation : device.held)
     if (allocation.what == resident) slots.push_back(&allocation);

@@ -11,10 +11,11 @@ double part(double t, double began, double ended) {
   return ended > began ? std::clamp((t - began) / (ended - began), 0.0, 1.0) : 1.0;
 }
 
-// Reads one trace at one time.
+// Computes the moment of one trace at one time.
 class MomentReader {
  public:
-  MomentReader(const Recording& recording, double t, Clock clock) : recording_(recording), t_(t), clock_(clock) {}
+  MomentReader(const Recording& recording, double t, Clock clock)
+      : recording_(recording), t_(t), clock_(clock) {}
 
   Moment read() {
     const auto P = static_cast<std::size_t>(recording_.devices());
@@ -33,7 +34,7 @@ class MomentReader {
   double began(const Span& span) const { return recording_.began(span, clock_); }
   double ended(const Span& span) const { return recording_.ended(span, clock_); }
   bool begun(const Span& span) const { return began(span) <= t_; }
-  // Messages of a pass may be under way to a device that is still in the one before
+  // Only a run event begins a pass: its messages may reach a device that is still in the previous pass
   bool begins_pass(const Span& span) const { return span.begin->kind == EventKind::run && begun(span); }
   bool over(const Span& span) const { return span.end && ended(span) <= t_; }
 
@@ -78,7 +79,7 @@ class MomentReader {
     }
   }
 
-  // A block that has arrived stands in the second slot until the device waits for it no longer, which is the
+  // A block that has arrived stays in the second slot until the device has stopped waiting for it. That wait is the
   // event before the recv
   void read_arrival(DeviceMoment& device, const Span& recv) {
     const Span* taken = recording_.spans().find({recv.begin->id.device, recv.begin->id.sequence - 1});
@@ -95,7 +96,7 @@ class MomentReader {
     const int q_owner = queries ? event.owner : event.id.device,
               kv_owner = queries ? event.id.device : event.owner;
     TileProgress& tile = moment_.tiles[static_cast<std::size_t>(q_owner) * moment_.devices.size() +
-                               static_cast<std::size_t>(kv_owner)];
+                                       static_cast<std::size_t>(kv_owner)];
     tile.compute = &compute;
     if (!begun(compute)) return;
     tile.state = over(compute) ? TileProgress::State::done : TileProgress::State::now;
@@ -103,7 +104,7 @@ class MomentReader {
   }
 
   void read_flights() {
-    // Which recv answers a send
+    // The recv that belongs to each send
     std::map<std::pair<int, int>, const Span*> answers;
     for (const Span& span : recording_.spans().all())
       if (span.begin->kind == EventKind::recv && span.begin->cause[0])
@@ -114,7 +115,7 @@ class MomentReader {
       if (event.kind != EventKind::send || !begun(send)) continue;
       const auto answer = answers.find({event.id.device, event.id.sequence});
       const Span* recv = answer == answers.end() ? nullptr : answer->second;
-      // Not yet received: the link says when it will have arrived
+      // Not received yet: the cost model gives the arrival time
       const double latency = clock_ == Clock::modelled ? recording_.header().cost.latency_ns() : 0;
       const double arrives = recv ? ended(*recv) : ended(send) + latency;
       if (recv && arrives <= t_) continue;
@@ -150,7 +151,7 @@ RowHistory row_history(const Recording& recording, const Moment& moment, Index r
     else if (t <= moment.t)
       history.past.push_back(&event);
   }
-  // Where arithmetic takes no time, several steps have the same
+  // Several steps have the same time if arithmetic takes none
   std::stable_sort(history.past.begin(), history.past.end(),
                    [](const Event* a, const Event* b) { return a->step < b->step; });
   return history;

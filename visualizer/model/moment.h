@@ -8,16 +8,16 @@
 
 namespace ringattn::viz {
 
-// What one device does at a moment.
+// The activity of one device at a moment.
 enum class Activity { idle, computing, waiting, finished };
 
-// A block that was used, and by which event.
+// A block that a device has absorbed, and the compute event that absorbed it.
 struct AbsorbedBlock {
   int owner = -1, step = -1;
   const Span* compute = nullptr;
 };
 
-// A block that stands in a slot since an event.
+// The block in a slot, and the event that put it there.
 struct SlotContents {
   int owner = -1;  // -1: empty
   EventId since;
@@ -25,43 +25,42 @@ struct SlotContents {
 
 struct DeviceMoment {
   Activity activity = Activity::idle;
-  const Span* doing = nullptr;     // the compute or wait that goes on
-  double fraction = 0;             // of it, 0 .. 1
-  int step = -1;                   // the last that it began; -1: none yet
-  SlotContents holds;                      // the block that it uses
-  SlotContents incoming;                   // the block that has arrived and is not yet used
-  std::vector<AbsorbedBlock> absorbed;  // in the order of the steps; the one that goes on is not among them
-  std::int64_t bytes = 0;          // that it holds
+  const Span* doing = nullptr;          // the compute or wait in progress
+  double fraction = 0;                  // completed share of _doing_, 0 .. 1
+  int step = -1;                        // the last step that the device began; -1: none yet
+  SlotContents holds;                   // the resident block
+  SlotContents incoming;                // a block that has arrived but is not yet in use
+  std::vector<AbsorbedBlock> absorbed;  // in step order, without the block in progress
+  std::int64_t bytes = 0;               // allocated now
 };
 
-// Whether a message of that name is a result that follows behind the blocks, not a block itself
+// Whether a message with this name carries results, which travel after the blocks, and not a block
 bool is_result(std::string_view what);
 
-// A message on its way.
+// A message in flight.
 struct Flight {
   const Span* send = nullptr;
-  const Span* recv = nullptr;  // null: not received so far
+  const Span* recv = nullptr;  // null: not received yet
   int from = -1, to = -1, owner = -1;
   std::string_view what;
-  bool is_block = true;    // a block; else a result that follows behind
-  double fraction = 0;  // of its way, 0 .. 1
+  bool is_block = true;  // a block; otherwise results, which travel after the blocks
+  double fraction = 0;   // completed share of the transfer, 0 .. 1
 };
 
-// One pair of a block of queries and a block of keys.
+// The pair of one block of queries and one block of keys.
 struct TileProgress {
   enum class State { not_yet, now, done };
   State state = State::not_yet;
-  double fraction = 0;  // of the work, where it goes on
-  const Span* compute =
-      nullptr;  // also of a tile that is still to come; null: the trace does not have it (yet)
+  double fraction = 0;            // completed share of the work while it is in progress
+  const Span* compute = nullptr;  // set for future tiles as well; null: the trace does not contain it (yet)
 };
 
-// Everything that is so at one moment of a run: a function of trace and time, so any moment can be shown
-// directly and going back costs what going on costs.
+// The state of a run at one moment. It is a function of the trace and the time: any moment can be shown directly, and
+// going back costs the same as going forward.
 struct Moment {
   double t = 0;
   Clock clock = Clock::modelled;
-  int pass = 0;  // the pass round the ring that is shown
+  int pass = 0;  // the pass around the ring that is shown
   std::vector<DeviceMoment> devices;
   std::vector<Flight> flights;
   std::vector<TileProgress> tiles;  // devices x devices, by owner of the queries and owner of the keys
@@ -74,12 +73,11 @@ struct Moment {
 
 Moment moment(const Recording& recording, double t, Clock clock);
 
-// What a row has been through until t: its row events in the order of the steps, the last one at or before t
-// included (first sequence and head)
+// The row events of a row until t, in step order (first sequence and head)
 struct RowHistory {
   std::vector<const Event*> past;
   const Event* now = nullptr;  // the row event whose block is being absorbed at t
-  double fraction = 0;         // of that
+  double fraction = 0;         // completed share of that event, 0 .. 1
 };
 RowHistory row_history(const Recording& recording, const Moment& moment, Index row);
 

@@ -34,16 +34,16 @@ Mask mask_of(const TraceHeader& header) {
   return mask;
 }
 
-// Tables have a place for each device, step and row
+// The tables of the panels have one entry for each device, step and row
 void require_places(const TraceHeader& header, const std::vector<Event>& events) {
   require(header.devices <= Recording::max_devices, "[trace] at most ", Recording::max_devices,
-          " devices can be watched; this run has ", header.devices, "; ringviz check and export take it");
-  require(!header.passes.empty(), "[trace] a run goes round the ring, forward at least; this one has no ",
-          "passes; is this a file that --trace wrote?");
+          " devices can be shown; found ", header.devices, "; use ringviz check or export for this trace");
+  require(!header.passes.empty(), "[trace] a run must have at least one pass; found none; ",
+          "give a file that ringattn run --trace wrote");
   for (const Event& event : events) {
     const auto in_run = [&](bool rule_holds, const char* what, std::int64_t found) {
-      require(rule_holds, "[trace] event ", to_string(event.id), " must be about a ", what,
-              " of the run; found ", found, "; ringviz check tells more");
+      require(rule_holds, "[trace] event ", to_string(event.id), " must name a ", what, " of the run; found ",
+              found, "; run ringviz check for details");
     };
     const bool step_needed = event.kind == EventKind::compute || event.kind == EventKind::row;
     in_run(event.step >= (step_needed ? 0 : -1) && event.step < header.devices, "step", event.step);
@@ -52,7 +52,7 @@ void require_places(const TraceHeader& header, const std::vector<Event>& events)
   }
 }
 
-// Lengths beyond this belong to runs of which no single token can be shown
+// Single tokens of longer sequences cannot be shown
 constexpr Index max_rows = 1 << 16;
 
 }  // namespace
@@ -103,9 +103,11 @@ void Recording::find_masked_pairs() {
     const bool turned = header_.queries_rotate();
     const int q_owner = turned ? event.owner : event.id.device,
               kv_owner = turned ? event.id.device : event.owner;
+    // All pairs of a skipped tile are masked
     if (event.kind == EventKind::compute && event.mask_class == "skipped")
       for (const Index query : query_rows(q_owner))
         for (const Index key : key_rows(kv_owner)) hide(query, key);
+    // A pair with the score -inf is masked
     if (!event.row || event.row->batch != 0 || event.row->head != 0) continue;
     const std::vector<Index>& keys = key_rows(kv_owner);
     for (std::size_t k = 0; k < std::min(keys.size(), event.row->scores.size()); ++k)
@@ -113,7 +115,7 @@ void Recording::find_masked_pairs() {
   }
 }
 
-// A device's spans stand in the order in which it began them, and each pass begins with a run
+// The spans of a device are in the order in which it began them, and each pass begins with a run event
 void Recording::find_passes() {
   int device = -1, pass = 0;
   for (const Span& span : spans_.all()) {
@@ -133,7 +135,8 @@ double Recording::ended(const Span& span, Clock clock) const {
 }
 
 bool Recording::visible(Index query, Index key) const {
-  if (!masked_pairs_.empty() && masked_pairs_[static_cast<std::size_t>(query * header_.Skv + key)]) return false;
+  if (!masked_pairs_.empty() && masked_pairs_[static_cast<std::size_t>(query * header_.Skv + key)])
+    return false;
   return ringattn::visible(RowPosition{query + causal_offset_, 0}, RowPosition{key, 0}, mask_);
 }
 

@@ -15,17 +15,17 @@ namespace ringattn::viz {
 
 enum class Clock { modelled, measured };  // virtual or wall nanoseconds
 
-// A run as it is watched: its facts, whole or so far. Live runs and files come here, and nothing is drawn
-// from anywhere else.
+// The events of a run, complete or so far. Live runs and trace files both become recordings, and the visualizer draws
+// nothing but recordings.
 class Recording {
  public:
   using Texts = std::set<std::string, std::less<>>;
 
-  // More cannot be told apart on a screen
+  // More devices are not distinguishable on a screen
   static constexpr int max_devices = 128;
 
-  // _texts_: what the events look at, where that is not static. Throws BadInput where there is no place on
-  // the screen for what the events say, however wrong a run may be that is shown
+  // _texts_ owns the strings that the events point to, unless they are static. An incorrect run is accepted; throws
+  // BadInput if an event names a device, step or row that the run does not have, because it has no place on the screen
   Recording(TraceHeader header, std::vector<Event> events, TraceExtent extent,
             std::shared_ptr<const Texts> texts = {});
   Recording(const Recording&) = delete;
@@ -37,39 +37,39 @@ class Recording {
 
   const std::vector<Event>& events() const { return events_; }
   const Spans& spans() const { return spans_; }
-  // What the run can never have done, a sentence each; empty for a good one
+  // The invariants that the trace violates, one sentence each; empty if it is valid
   const std::vector<std::string>& broken() const { return broken_; }
 
-  // Nanoseconds since the run began, on the clock asked for; of what has not ended yet, the end of the trace
+  // Nanoseconds since the run began, on _clock_. A span that has not ended yet ends at the end of the trace
   double began(const Span& span, Clock clock) const;
   double ended(const Span& span, Clock clock) const;
   double duration(Clock clock) const { return clock == Clock::modelled ? duration_t_ : duration_w_; }
 
-  // Which pass round the ring a span belongs to: an index into header().passes
+  // The pass of a span: an index into header().passes
   int pass_of(const Span& span) const {
     return passes_[static_cast<std::size_t>(&span - spans_.all().data())];
   }
 
-  // The rows of a device's queries and keys in the global sequence, ascending
+  // The global rows of a device's queries and keys, ascending
   const std::vector<Index>& query_rows(int owner) const {
     return query_rows_[static_cast<std::size_t>(owner)];
   }
   const std::vector<Index>& key_rows(int owner) const { return key_rows_[static_cast<std::size_t>(owner)]; }
-  // Whether there are so few rows that each of them is somebody's
+  // Whether the owner of each row is known: not for very long sequences
   bool has_row_owners() const { return !query_owner_.empty(); }
   int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
   int owner_of_key(Index row) const { return key_owner_[static_cast<std::size_t>(row)]; }
 
-  // Whether query row i may see key row j, as the options of the run have it, and its events where they hide
-  // more, such as documents side by side (first sequence of the batch)
+  // Whether key row j is visible to query row i (first sequence of the batch): by the options of the run, and by its
+  // events if they mask more, for example across documents
   bool visible(Index query, Index key) const;
   bool masked() const { return mask_.causal || mask_.window_left >= 0 || mask_.window_right >= 0; }
 
-  // What full attention gives for a row of the first sequence and head, (v_dim); empty where nobody knows
+  // The full-attention output of a row of the first sequence and head, (v_dim); empty if unknown
   std::vector<double> dense_out(Index row) const;
   void set_dense(Tensor<double> out) { dense_ = std::move(out); }  // (B, Sq, Hq, Dv)
 
-  // Words to show for the tokens; empty: their numbers
+  // Words shown for the tokens; empty: their numbers
   std::vector<std::string> words;
 
  private:
@@ -87,8 +87,8 @@ class Recording {
   std::vector<std::vector<Index>> query_rows_, key_rows_;
   std::vector<int> query_owner_, key_owner_;
   Mask mask_;
-  std::vector<bool> masked_pairs_;  // by events, (queries, keys); empty where there are too many
-  std::int64_t causal_offset_ = 0;    // of the queries' positions against the keys'
+  std::vector<bool> masked_pairs_;  // by the events, (queries, keys); empty if there are too many pairs
+  std::int64_t causal_offset_ = 0;  // added to the positions of the queries
   Tensor<double> dense_;
 };
 

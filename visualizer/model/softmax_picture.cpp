@@ -26,7 +26,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// What the block of a row event gives to l: by its scores where it has them
+// The contribution of the block of a row event to l, computed from the scores if the event has them
 double added_by(const RowUpdate& row) {
   if (row.scores.empty()) return row.l_after - row.alpha * row.l_before;
   double sum = 0;
@@ -35,12 +35,12 @@ double added_by(const RowUpdate& row) {
   return sum;
 }
 
-// In the arithmetic of the run scores are rounded, the more the larger they are
+// The run rounds its scores in proportion to their magnitude
 bool agree(double a, double b, double score_magnitude) {
   return std::abs(a - b) <= (1e-4 + 1e-6 * score_magnitude) * std::max(std::abs(a), std::abs(b));
 }
 
-// At one moment of time the merges of several steps may stand in any order
+// Merges of several steps at the same time may be in any order
 void sort_by_step(std::vector<const Event*>& events) {
   std::stable_sort(events.begin(), events.end(),
                    [](const Event* a, const Event* b) { return a->step < b->step; });
@@ -71,8 +71,8 @@ void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
   for (const double x : picture.final_output) picture.output_range.include(x);
 }
 
-void find_final_output(SoftmaxPicture& picture, const Recording& recording, const std::vector<const Event*>& events,
-                Index row) {
+void find_final_output(SoftmaxPicture& picture, const Recording& recording,
+                       const std::vector<const Event*>& events, Index row) {
   picture.final_output = recording.dense_out(row);
   picture.dense = !picture.final_output.empty();
   const RowUpdate& last = *events.back()->row;
@@ -80,7 +80,7 @@ void find_final_output(SoftmaxPicture& picture, const Recording& recording, cons
     picture.final_output = normalize(last.l_after, last.O_after);
 }
 
-// The sum as a stack: each event shrinks what is there by alpha and puts its own part on top
+// The sum as a stack: each event scales the existing contributions by alpha and adds its own on top
 void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met) {
   double magnitude = 0;
   for (const Event* event : met) {
@@ -108,7 +108,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   measure(picture, events);
 
   RowHistory history = row_history(recording, moment, row);
-  // States are merged at a point of time, after the arithmetic of the block
+  // A merge takes no time; it happens after the arithmetic of the block
   if (history.now && history.now->step > 0 && recording.header().queries_rotate()) history.now = nullptr;
   std::vector<const Event*> met = history.past;
   sort_by_step(met);

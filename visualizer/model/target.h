@@ -4,14 +4,14 @@
 
 namespace ringattn::viz {
 
-// Something that can be pointed at. The same thing is the same target in every panel, so that to point at it
-// in one lights it in all.
+// Something that the pointer can select. The same thing is the same target in every panel, so that pointing at it in
+// one panel highlights it in all of them.
 struct Target {
   enum class Kind { nothing, device, block, event, tile, row, panel, command, time };
 
   Kind kind = Kind::nothing;
   int a = -1, b = -1;  // device; owner of a block; device and sequence of an event; q_owner and kv_owner; row
-  std::string command;  // the id of the command that a click gives, or the name of a panel
+  std::string command;  // the id of the command that a click runs, or the name of a panel
 
   explicit operator bool() const { return kind != Kind::nothing; }
   bool operator==(const Target&) const = default;

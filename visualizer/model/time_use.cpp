@@ -6,7 +6,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// The span of the same device that ended last before _span_ began; null: none
+// The last compute or wait of the same device that precedes _span_; null: none
 const Span* before(const Recording& recording, const Span& span, Clock clock) {
   const Span* last = nullptr;
   for (const Span& each : recording.spans().of(span.begin->id.device)) {
@@ -30,7 +30,7 @@ std::vector<const Span*> critical_path(const Recording& recording, Clock clock) 
 
   std::vector<const Span*> path;
   while (last) {
-    // A wait is what its message did meanwhile
+    // A wait is replaced by the transfer of the message that it waited for
     const bool waited = last->begin->kind == EventKind::wait && last->end && last->end->cause[0] &&
                         recording.ended(*last, clock) > recording.began(*last, clock);
     if (last->begin->kind != EventKind::wait) path.push_back(last);

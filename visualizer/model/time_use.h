@@ -6,19 +6,19 @@
 
 namespace ringattn::viz {
 
-// The chain of events without which the run could not have ended sooner: from the last event back, each time
-// to what it had to wait for. In the order of time.
+// The chain of events that determines the duration of the run: from the last event backwards, each time to the event
+// that it had to wait for. Ascending in time.
 std::vector<const Span*> critical_path(const Recording& recording, Clock clock);
 
-// What one device did with its time, as parts of the whole.
+// The time of one device by activity, as fractions of the duration of the run.
 struct TimeUse {
-  double busy = 0;     // in arithmetic
-  double exposed = 0;  // waiting while a message for it was under way
-  double waiting = 0;  // waiting for whatever reason
+  double busy = 0;     // arithmetic
+  double exposed = 0;  // waiting while a message to the device was in flight
+  double waiting = 0;  // waiting for any reason
 };
 TimeUse time_use(const Recording& recording, int device, Clock clock);
 
-// What the devices do in arithmetic, of the time that they all take: the efficiency of the run.
+// The efficiency of the run: the mean fraction of time that the devices spend in arithmetic.
 double efficiency(const Recording& recording, Clock clock);
 
 }  // namespace ringattn::viz

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/raster/rasteriser.h"
 #include "visualizer/draw/fonts.h"
+#include "visualizer/raster/rasteriser.h"
 
 namespace ringattn::viz {
 
@@ -15,10 +15,10 @@ namespace {
 void check_size(int width, int height, double scale) {
   constexpr int largest = 8192;
   require(width >= 64 && height >= 36 && width <= largest && height <= largest,
-          "[picture] a picture has from 64 x 36 to ", largest, " x ", largest, " pixels; ", width, " x ",
-          height, " were asked for; give a size in between, such as 1600x900");
-  require(scale >= 0.5 && scale <= 4, "[picture] the scale lies between 0.5 and 4; ", scale,
-          " was asked for; 1 is the usual one");
+          "[picture] a picture must have 64 x 36 to ", largest, " x ", largest, " pixels; found ", width,
+          " x ", height, "; give a size such as 1600x900");
+  require(scale >= 0.5 && scale <= 4, "[picture] the scale must be between 0.5 and 4; found ", scale,
+          "; the default is 1");
 }
 
 double pixels_per_point(int width, int height, double scale) {
@@ -30,7 +30,7 @@ Size points(int width, int height, double scale) {
   return {static_cast<float>(width / unit), static_cast<float>(height / unit)};
 }
 
-// From here to the end of its life a frame is drawn in a context of its own.
+// Makes a context current and opens a frame in it, for the lifetime of the object.
 class OpenFrame {
  public:
   explicit OpenFrame(ImGuiContext* context) : before_(ImGui::GetCurrentContext()) {
@@ -58,7 +58,7 @@ struct HeadlessScreen::State {
 
   State(int width, int height, double scale)
       : unit(unit_of(width, height, scale)), size(points(width, height, scale)), fonts(atlas, unit) {
-    // CreateContext makes the new context the current one where there is none
+    // CreateContext makes the new context current only if there was none
     ImGuiContext* before = ImGui::GetCurrentContext();
     context = ImGui::CreateContext(&atlas);
     ImGui::SetCurrentContext(context);

@@ -3,12 +3,12 @@
 #include <functional>
 #include <memory>
 
-#include "visualizer/raster/image.h"
 #include "visualizer/draw/canvas.h"
+#include "visualizer/raster/image.h"
 
 namespace ringattn::viz {
 
-// A screen that nobody needs a display for.
+// A screen that needs no display.
 class HeadlessScreen {
  public:
   // Points are pixels / unit; see unit_of()
@@ -19,9 +19,9 @@ class HeadlessScreen {
   Size size() const;  // in points
 
   using Draw = std::function<void(Canvas&)>;
-  // The picture of a frame, and the log of what it shows
+  // Renders one frame; _drawing_ receives its log
   Image picture(const Theme& theme, const Draw& draw, Drawing* drawing = nullptr);
-  // The log alone, which takes no pixels
+  // The log of one frame without rendering it
   Drawing log(const Theme& theme, const Draw& draw);
 
  private:
@@ -29,7 +29,7 @@ class HeadlessScreen {
   std::unique_ptr<State> state_;
 };
 
-// Pixels a point, for a screen of that many pixels at that display scale
+// Pixels per point of a screen with this size in pixels and this display scale
 float unit_of(int width, int height, double scale);
 
 }  // namespace ringattn::viz

@@ -22,10 +22,10 @@ constexpr int largest_side = 16384;
 }  // namespace
 
 void write_png(const std::filesystem::path& path, const Image& image) {
-  require(image.width > 0 && image.height > 0, "[picture] a picture has pixels; this one has ", image.width,
+  require(image.width > 0 && image.height > 0, "[picture] a picture must have pixels; found ", image.width,
           " x ", image.height, "; give a size such as 1600x900");
   OutputFile file(path);
-  // Three bytes a pixel: everything is opaque
+  // Three bytes per pixel, because all pixels are opaque
   std::vector<std::uint8_t> rgb;
   rgb.reserve(image.rgba.size() / 4 * 3);
   for (std::size_t i = 0; i < image.rgba.size(); i += 4)
@@ -36,29 +36,32 @@ void write_png(const std::filesystem::path& path, const Image& image) {
   };
   const int written = stbi_write_png_to_func(into_stream, &file.stream(), image.width, image.height, 3,
                                              rgb.data(), 3 * image.width);
-  require(written != 0, "[picture] there must be memory to compress it; there is not, for ", image.width,
-          " x ", image.height, " pixels; take a smaller size");
+  require(written != 0, "[picture] out of memory while compressing ", image.width, " x ", image.height,
+          " pixels; choose a smaller size");
   file.commit();
 }
 
 Image read_png(const std::filesystem::path& path) {
   InputFile file("picture", path);
-  const std::string wanted = file.error_prefix() + "a PNG picture is wanted; ";
-  require(file.size() <= largest_file, wanted, "this file has ", file.size(), " bytes; give a smaller one");
+  const std::string wanted = file.error_prefix() + "the file must be a PNG picture; ";
+  require(file.size() <= largest_file, wanted, "found ", file.size(), " bytes; give a smaller file");
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(file.size()));
   file.read(0, std::as_writable_bytes(std::span(bytes)));
   require(bytes.size() >= signature.size() && std::equal(signature.begin(), signature.end(), bytes.begin()),
-          wanted, "this file does not begin as one; name another file");
+          wanted, "found another signature; give another file");
 
+  // Check the header before decoding
   int width = 0, height = 0, channels = 0;
   const int size = static_cast<int>(bytes.size());
   require(stbi_info_from_memory(bytes.data(), size, &width, &height, &channels) && width <= largest_side &&
               height <= largest_side,
-          wanted, "this one has no head, or more than ", largest_side, " pixels a side; name another file");
+          wanted, "found no header, or more than ", largest_side,
+          " pixels in width or height; give another file");
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), size, &width, &height, &channels, 4), stbi_image_free);
-  require(pixels != nullptr, wanted, "this one is damaged (", stbi_failure_reason(), "); make it anew");
+  require(pixels != nullptr, wanted, "found a damaged file (", stbi_failure_reason(), "); write it again");
 
+  // Make all pixels opaque
   Image image(width, height);
   std::copy_n(pixels.get(), image.rgba.size(), image.rgba.begin());
   for (std::size_t i = 3; i < image.rgba.size(); i += 4) image.rgba[i] = 255;

@@ -6,7 +6,7 @@
 
 namespace ringattn::viz {
 
-// Pixels, row by row from the top, (height, width, 4): red, green, blue, 255.
+// Pixels row by row from the top, (height, width, 4): red, green, blue, 255.
 struct Image {
   int width = 0, height = 0;
   std::vector<std::uint8_t> rgba;
@@ -21,10 +21,10 @@ struct Image {
   const std::uint8_t* pixel(int x, int y) const { return const_cast<Image*>(this)->pixel(x, y); }
 };
 
-// The file is written whole or stays what it was. Throws BadInput where it cannot be written
+// Replaces the file as a whole, or leaves it unchanged. Throws BadInput if it cannot be written
 void write_png(const std::filesystem::path& path, const Image& image);
 
-// Throws BadInput where the file is not a picture
+// Throws BadInput if the file is not a PNG picture
 Image read_png(const std::filesystem::path& path);
 
 }  // namespace ringattn::viz

@@ -21,16 +21,16 @@ namespace {
 
 constexpr const char* way_out = "give a path that ends in .png, for numbered pictures";
 
-// How ffmpeg is to write a file that ends so, in words between blanks
+// The encoding options of ffmpeg for a file extension, separated by spaces
 std::string encoding(const std::string& ending, const MovieOptions& options) {
   if (ending == ".gif") {
-    // The colours that matter are those that change; dithering would make flat colours noisy and files large
+    // Choose the palette for the changing pixels; dithering would make flat colours noisy and files large
     return "-vf fps=" + std::to_string(options.gif_fps) + ",scale='min(iw," +
            std::to_string(options.gif_width) +
            ")':-1:flags=lanczos,split[a][b];[a]palettegen=max_colors=128:stats_mode=diff[p];"
            "[b][p]paletteuse=dither=none:diff_mode=rectangle -loop 0";
   }
-  // An even number of pixels each way, and colours as players expect them
+  // Players expect even sizes and BT.709 colours
   const std::string colors =
       "-vf crop=trunc(iw/2)*2:trunc(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p "
       "-colorspace bt709 -color_primaries bt709 -color_trc bt709 ";
@@ -50,15 +50,15 @@ std::vector<std::string> ffmpeg_command(const std::string& ending, const fs::pat
 
 void check(const MovieOptions& options) {
   require(options.fps >= 1 && options.fps <= 240 && options.gif_fps >= 1 && options.gif_fps <= 50,
-          "[movie] a movie shows 1 to 240 pictures a second, a GIF 1 to 50; ", options.fps, " and ",
-          options.gif_fps, " were asked for; 30 and 15 are usual");
-  require(options.gif_width >= 64, "[movie] a GIF is at least 64 pixels wide; ", options.gif_width,
-          " were asked for; 960 are usual");
+          "[movie] a movie must have 1 to 240 pictures per second, a GIF 1 to 50; found ", options.fps,
+          " and ", options.gif_fps, "; the defaults are 30 and 15");
+  require(options.gif_width >= 64, "[movie] a GIF must be at least 64 pixels wide; found ", options.gif_width,
+          "; the default is 960");
 }
 
 }  // namespace
 
-// What ffmpeg makes goes to a file of its own, and to its place only when it is known to be good.
+// ffmpeg writes to a temporary file, which replaces the target only after success.
 struct MovieWriter::Encoder {
   OutputFile target;
   TemporaryFile encoded;
@@ -81,8 +81,8 @@ struct MovieWriter::Encoder {
   }
 
   [[noreturn]] void refuse(int status) const {
-    throw BadInput("[movie] ffmpeg must make the movie; it ended with status " + std::to_string(status) +
-                   " and said " + in_quotes(ffmpeg.complaint()) + "; mend that, or " + way_out);
+    throw BadInput("[movie] ffmpeg failed with status " + std::to_string(status) + " and reported " +
+                   in_quotes(ffmpeg.error_output()) + "; correct this, or " + way_out);
   }
 };
 
@@ -91,13 +91,13 @@ MovieWriter::MovieWriter(const fs::path& path, int width, int height, const Movi
   check(options);
   const std::string ending = path.extension().string();
   require(ending == ".mp4" || ending == ".webm" || ending == ".gif" || ending == ".png",
-          "[movie] a movie ends in .mp4, .webm, .gif or .png; ", in_quotes(path.string()),
-          " does not; name it so");
+          "[movie] the file name must end in .mp4, .webm, .gif or .png; found ", in_quotes(path.string()),
+          "; choose one of these endings");
   if (ending == ".png" || options.pictures) return;
   try {
     encoder_ = std::make_unique<Encoder>(path, ending, width, height, options);
   } catch (const std::system_error& failure) {
-    throw BadInput("[movie] " + ending + " is made by ffmpeg; it cannot be started (" +
+    throw BadInput("[movie] " + ending + " requires ffmpeg, which cannot be started (" +
                    failure.code().message() + "); install Debian's package ffmpeg, or " + way_out);
   }
 }
@@ -113,8 +113,8 @@ fs::path MovieWriter::picture_path(int number) const {
 
 void MovieWriter::add(const Image& picture) {
   require(picture.width == width_ && picture.height == height_,
-          "[movie] its pictures have one size; picture ", count_, " has ", picture.width, " x ",
-          picture.height, " pixels and not ", width_, " x ", height_, "; draw all on one screen");
+          "[movie] all pictures must have the same size, ", width_, " x ", height_, "; found ", picture.width,
+          " x ", picture.height, " for picture ", count_, "; draw all of them on one screen");
   if (encoder_) {
     encoder_->add(picture);
   } else {
@@ -125,7 +125,7 @@ void MovieWriter::add(const Image& picture) {
 
 void MovieWriter::finish() {
   require(count_ > 0,
-          "[movie] a movie shows something; there is no picture; ask for a longer part of the run");
+          "[movie] a movie must have at least one picture; found none; choose a longer part of the run");
   if (encoder_) encoder_->finish();
 }
 

@@ -8,28 +8,28 @@
 namespace ringattn::viz {
 
 struct MovieOptions {
-  int fps = 30;           // of the pictures that come in
-  bool pictures = false;  // numbered PNG files instead, whatever the path ends in
-  int gif_width = 960;    // a GIF is no wider, and no faster
-  int gif_fps = 15;
+  int fps = 30;           // input pictures per second
+  bool pictures = false;  // numbered PNG files, whatever the extension of the path
+  int gif_width = 960;    // maximum width of a GIF in pixels
+  int gif_fps = 15;       // pictures per second of a GIF
 };
 
-// Makes a movie of pictures of one size: .mp4, .webm or .gif by ffmpeg; or, where the path ends in .png,
-// numbered files, name_0000.png and so on. A movie is written whole, or the file stays what it was.
+// Makes a movie from pictures of one size: .mp4, .webm or .gif with ffmpeg, or numbered files name_0000.png, ... if the
+// path ends in .png. A movie file is replaced as a whole, or left unchanged.
 class MovieWriter {
  public:
-  // Throws BadInput where the path cannot be written, has no ending that is known, or ffmpeg is missing
+  // Throws BadInput if the path cannot be written or has an unknown extension, or if ffmpeg is missing
   MovieWriter(const std::filesystem::path& path, int width, int height, const MovieOptions& options = {});
   ~MovieWriter();
 
-  // The next picture
+  // Appends a picture
   void add(const Image& picture);
 
-  // The movie is complete. Throws BadInput where it could not be made
+  // Completes the movie. Throws BadInput if it cannot be made
   void finish();
 
   int pictures() const { return count_; }
-  // Where a picture goes when they are numbered
+  // The path of a numbered picture
   std::filesystem::path picture_path(int number) const;
 
  private:

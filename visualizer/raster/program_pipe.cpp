@@ -24,10 +24,10 @@ void check(int error, const char* what) {
 }  // namespace
 
 ProgramPipe::ProgramPipe(const std::vector<std::string>& command) : errors_(std::tmpfile()) {
-  check(errors_ ? 0 : errno, "a file for its messages");
-  // Unlike a pipe, a socket whose other end is closed need not send us a signal
+  check(errors_ ? 0 : errno, "temporary file for its messages");
+  // Unlike a pipe, a socket can be written without SIGPIPE after the other end was closed
   int ends[2];
-  check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : errno, "a pipe to it");
+  check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : errno, "socket to it");
   input_ = ends[0];
 
   std::vector<char*> arguments;
@@ -75,7 +75,7 @@ void ProgramPipe::close_input() {
   input_ = -1;
 }
 
-std::string ProgramPipe::complaint() const {
+std::string ProgramPipe::error_output() const {
   constexpr long longest = 240;
   std::FILE* file = errors_.get();
   std::fseek(file, 0, SEEK_END);

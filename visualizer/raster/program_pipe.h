@@ -11,23 +11,23 @@
 
 namespace ringattn::viz {
 
-// A program that runs beside ours and reads what we write. No shell is involved: arguments are what they are.
+// A child process that reads what we write. No shell is involved, so arguments need no quoting.
 class ProgramPipe {
  public:
-  // The program is looked for in PATH. Throws std::system_error where it cannot be started
+  // Searches the program in PATH. Throws std::system_error if it cannot be started
   explicit ProgramPipe(const std::vector<std::string>& command);
-  // Ends the program, if it still runs
+  // Kills the program if it is still running
   ~ProgramPipe();
   ProgramPipe(const ProgramPipe&) = delete;
 
-  // Whether the program took it all; if not, it reads no more
+  // Returns whether the program accepted all bytes; otherwise it has closed its input
   bool write(std::span<const std::uint8_t> bytes);
 
-  // There is no more to read. Waits for the end of the program; its exit status
+  // Closes the input and waits for the program to exit. Returns its exit status, or 128 + signal
   int finish();
 
-  // What it has said on its standard error, the end of it, on one line
-  std::string complaint() const;
+  // The end of its standard error, on one line
+  std::string error_output() const;
 
  private:
   void close_input();

@@ -12,7 +12,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// What triangles are drawn on: a picture, of which they reach a rectangle only.
+// The target of the triangles: a picture with a clip rectangle, and the texture.
 struct Surface {
   Image& image;
   const GlyphTexture& texture;
@@ -55,7 +55,7 @@ int times(int a, int b) { return blended(0, a, b); }
 
 bool one_texel(const Corner& a, const Corner& b) { return a.u == b.u && a.v == b.v; }
 
-// The colour of a corner, as far as the texture there lets it cover what lies below
+// The colour of a corner, its opacity multiplied by the texture there
 Color thinned(const GlyphTexture& texture, const Corner& corner) {
   Color color = corner.color;
   const int covered = coverage(texture, static_cast<int>(corner.u), static_cast<int>(corner.v));
@@ -63,17 +63,19 @@ Color thinned(const GlyphTexture& texture, const Corner& corner) {
   return color;
 }
 
-// ---- Upright rectangles: most of a picture -----------------------------------
+// ---- Axis-aligned rectangles: most of a picture ------------------------------
 
-// The rectangle from corner _a_ to corner _c_: of one colour, or a letter
+// The rectangle from corner _a_ to corner _c_: one colour, or a glyph
 void draw_rectangle(const Surface& surface, const Corner& a, const Corner& c) {
   const int x0 = first_pixel(a.x), x1 = first_pixel(c.x);
   const int y0 = std::max(first_pixel(a.y), surface.top), y1 = std::min(first_pixel(c.y), surface.bottom);
+  // One colour
   if (one_texel(a, c)) {
     const Color color = thinned(surface.texture, a);
     for (int y = y0; y < y1; ++y) put_span(surface, y, x0, x1, color);
     return;
   }
+  // A glyph: interpolate the texture coordinates, nearest texel
   const double du = static_cast<double>(c.u - a.u) / (c.x - a.x);
   const double dv = static_cast<double>(c.v - a.v) / (c.y - a.y);
   const int from = std::max(x0, surface.left), to = std::min(x1, surface.right);
@@ -104,12 +106,14 @@ void draw_row(const Surface& surface, const Triangle& t, int y, int from, int to
 }
 
 void draw_triangle(const Surface& surface, Corner a, Corner b, Corner c) {
+  // Orient the corners, so that the area is positive
   if (Edge(a, b).distance(c.x, c.y) < 0) std::swap(b, c);
   const Triangle t(a, b, c);
   if (t.area == 0) return;
   const bool plain = a.color == b.color && b.color == c.color && one_texel(a, b) && one_texel(b, c);
   const Color color = thinned(surface.texture, a);
 
+  // Draw row by row, between the edges
   const int top = std::max(surface.top, first_pixel(std::min({a.y, b.y, c.y})));
   const int bottom = std::min(surface.bottom, first_pixel(std::int64_t{std::max({a.y, b.y, c.y})} + 1));
   for (int y = top; y < bottom; ++y) {
@@ -128,7 +132,7 @@ void draw_triangle(const Surface& surface, Corner a, Corner b, Corner c) {
 // ---- Commands ---------------------------------------------------------------
 
 int in_fine(float position) {
-  constexpr float far = 32767;  // what lies beyond lies on this line
+  constexpr float far = 32767;  // positions beyond are moved here
   if (!(position > -far)) position = -far;
   return static_cast<int>(std::floor(std::min(position, far) * fine + 0.5f));
 }
@@ -149,8 +153,8 @@ Corner corner(const ImDrawVert& vertex, ImVec2 origin, const GlyphTexture& textu
            static_cast<std::uint8_t>(vertex.col >> IM_COL32_A_SHIFT)}};
 }
 
-// Whether the triangles a b c and a c d are an upright rectangle of one colour
-bool upright(const Corner& a, const Corner& b, const Corner& c, const Corner& d) {
+// Whether the triangles a b c and a c d form an axis-aligned rectangle of one colour
+bool is_rectangle(const Corner& a, const Corner& b, const Corner& c, const Corner& d) {
   return a.x == d.x && b.x == c.x && a.y == b.y && c.y == d.y && a.x < c.x && a.y < c.y &&
          a.color == b.color && b.color == c.color && c.color == d.color && a.u == d.u && b.u == c.u &&
          a.v == b.v && c.v == d.v;
@@ -164,7 +168,7 @@ void draw_command(const Surface& surface, const ImDrawList& list, const ImDrawCm
   for (unsigned i = 0; i + 2 < command.ElemCount; i += 3) {
     const Corner a = at(i), b = at(i + 1), c = at(i + 2);
     const bool pair = i + 5 < command.ElemCount && index[i + 3] == index[i] && index[i + 4] == index[i + 2];
-    if (pair && upright(a, b, c, at(i + 5))) {
+    if (pair && is_rectangle(a, b, c, at(i + 5))) {
       draw_rectangle(surface, a, c);
       i += 3;
     } else {
@@ -177,6 +181,7 @@ void draw_command(const Surface& surface, const ImDrawList& list, const ImDrawCm
 
 Image rasterise(const ImDrawData& data, const GlyphTexture& texture, Color background) {
   Image image(static_cast<int>(data.DisplaySize.x), static_cast<int>(data.DisplaySize.y));
+  // Fill the background
   const Surface all{image, texture, 0, 0, image.width, image.height};
   background.a = 255;
   for (int y = 0; y < image.height; ++y) put_span(all, y, 0, image.width, background);
@@ -184,6 +189,7 @@ Image rasterise(const ImDrawData& data, const GlyphTexture& texture, Color backg
   const auto inside = [](float position, int size) {
     return static_cast<int>(std::clamp(position, 0.f, static_cast<float>(size)));
   };
+  // Draw the commands in order, each within its clip rectangle
   for (int i = 0; i < data.CmdListsCount; ++i) {
     const ImDrawList& list = *data.CmdLists[i];
     for (const ImDrawCmd& command : list.CmdBuffer) {

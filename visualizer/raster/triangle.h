@@ -7,12 +7,12 @@
 
 namespace ringattn::viz {
 
-// Positions are whole numbers of 1/256 pixel, as on a graphics processor: whether a pixel is covered is
-// decided without rounding. A pixel is covered where its centre is.
+// Positions are integers in units of 1/256 pixel, as on a GPU, so that coverage is decided without rounding. A pixel is
+// covered if its centre is.
 constexpr int fine_bits = 8;
 constexpr int fine = 1 << fine_bits;
 
-// The first pixel whose centre is not before a position
+// The first pixel whose centre is at or after a position
 inline int first_pixel(std::int64_t position) {
   return static_cast<int>((position - fine / 2 + fine - 1) >> fine_bits);
 }
@@ -24,16 +24,16 @@ struct Corner {
   Color color;
 };
 
-// A side of a triangle that lies to the right of it as one walks from _a_ to _b_.
+// A side of a triangle, from _a_ to _b_ with the triangle on the right.
 struct Edge {
   std::int64_t dx, dy, x, y;
-  std::int64_t
-      bias;  // a pixel whose centre lies on an edge belongs to one of the two triangles that share it
+  // A pixel whose centre is on an edge belongs to only one of the two triangles that share the edge
+  std::int64_t bias;
 
   Edge(const Corner& a, const Corner& b)
       : dx(b.x - a.x), dy(b.y - a.y), x(a.x), y(a.y), bias(dy < 0 || (dy == 0 && dx > 0) ? 0 : 1) {}
 
-  // Twice the area between the side and a point; the point is inside where it is >= bias
+  // Twice the area between the side and a point; the point is inside if it is >= bias
   std::int64_t distance(std::int64_t px, std::int64_t py) const { return dx * (py - y) - dy * (px - x); }
 
   // Narrows the pixels [from, to) of the row at py to those that are inside
@@ -42,7 +42,7 @@ struct Edge {
     if (dy == 0) {
       if (at_start < 0) to = from;
     } else if (dy > 0) {
-      // inside where px - x <= at_start / dy
+      // inside if px - x <= at_start / dy
       to = std::min(to, first_pixel(x + floor_of(at_start, dy) + 1));
     } else {
       from = std::max(from, first_pixel(x - floor_of(at_start, -dy)));
@@ -52,7 +52,7 @@ struct Edge {
   static std::int64_t floor_of(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 };
 
-// A triangle, and how far each corner's share of colour reaches.
+// A triangle, and the interpolation of the values of its corners.
 struct Triangle {
   Corner a, b, c;
   Edge ab, bc, ca;

@@ -10,7 +10,7 @@ std::string_view embedded(std::string_view name) {
   for (const EmbeddedFile* const* file = embedded_files; *file; ++file) {
     if ((*file)->name == name) return (*file)->bytes;
   }
-  throw std::out_of_range("the build has embedded no file " + std::string(name));
+  throw std::out_of_range("file not embedded in the program: " + std::string(name));
 }
 
 std::vector<std::string_view> embedded_names(std::string_view folder) {

@@ -6,7 +6,7 @@
 
 namespace ringattn::viz {
 
-// Links with a gate before each verb, and as slow as they are told to be.
+// Links with a gate before each operation and a speed that a LinkController sets.
 template <class T>
 class ControlledLinks final : public Link<T>, public ControlledPass {
  public:
@@ -14,7 +14,7 @@ class ControlledLinks final : public Link<T>, public ControlledPass {
       : monitor_(monitor),
         throttle_(inner, monitor, static_cast<int>(recorders.size()), {}),
         gate_(throttle_, monitor, static_cast<int>(recorders.size())),
-        pens_(recorders),
+        recorders_(recorders),
         controller_(controller) {
     controller_.begin(*this);
   }
@@ -22,11 +22,13 @@ class ControlledLinks final : public Link<T>, public ControlledPass {
 
   double reserve(int device, Channel channel) override {
     const double empty_since = gate_.reserve(device, channel);
-    // The next message goes at the speed that the link has now, on the virtual clock, too
-    pens_[static_cast<std::size_t>(device)].set_cost(controller_.speed(device));
+    // The virtual clock charges the next message at the current speed of the link, as well
+    recorders_[static_cast<std::size_t>(device)].set_cost(controller_.speed(device));
     return empty_since;
   }
-  void send(int device, Channel channel, const Message<T>& message) override { gate_.send(device, channel, message); }
+  void send(int device, Channel channel, const Message<T>& message) override {
+    gate_.send(device, channel, message);
+  }
   void receive(int device, Channel channel, Message<T>& held, double now) override {
     gate_.receive(device, channel, held, now);
   }
@@ -41,7 +43,7 @@ class ControlledLinks final : public Link<T>, public ControlledPass {
   RunMonitor& monitor_;
   ThrottledLink<T> throttle_;
   StepGate<T> gate_;
-  Recorders& pens_;  // each is touched by its own device only
+  Recorders& recorders_;  // each is used by the thread of its own device only
   LinkController& controller_;
 };
 

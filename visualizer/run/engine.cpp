@@ -9,16 +9,16 @@ void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders
                 const LinkDecorator<T>& links) {
   RingOptions ring = ring_of(config);
   ring.recorders = &recorders, ring.threads = threads;
-  const std::optional<StateFault> wrong_states = state_fault(config);
-  const std::optional<LinkFault> wrong_link = link_fault(config);
+  const std::optional<StateFault> faulty_state = state_fault(config);
+  const std::optional<LinkFault> faulty_link = link_fault(config);
 
-  std::unique_ptr<Link<T>> faulty;  // what _links_ stand around
+  std::unique_ptr<Link<T>> faulty;  // decorated by _links_
   const LinkDecorator<T> all_links = [&](Link<T>& inner, RunMonitor& monitor) -> std::unique_ptr<Link<T>> {
-    faulty = wrong_link ? std::make_unique<FaultyLink<T>>(inner, config.devices, *wrong_link) : nullptr;
+    faulty = faulty_link ? std::make_unique<FaultyLink<T>>(inner, config.devices, *faulty_link) : nullptr;
     return links ? links(faulty ? *faulty : inner, monitor) : std::move(faulty);
   };
   const AttentionOutput<T> forward =
-      wrong_states ? ring_attention_with<T>(*wrong_states, problem.problem(), ring, all_links)
+      faulty_state ? ring_attention_with<T>(*faulty_state, problem.problem(), ring, all_links)
                    : ring_attention<T>(problem.problem(), ring, all_links);
   if (config.backward)
     ring_attention_vjp<T>(problem.problem(), forward, problem.cotangents(), ring, all_links);

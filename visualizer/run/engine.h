@@ -4,8 +4,8 @@
 
 namespace ringattn::viz {
 
-// The engine goes round the ring, forward and backward as the run has it, with the fault of the run; and with
-// _links_ around what the fault makes of the links. Throws the first error of any device
+// Runs the passes of a run, forward and, if configured, backward, with the fault of the run. _links_ decorates the
+// links outside of a link fault. Throws the first error of any device
 template <class T>
 void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders& recorders, int threads,
                 const LinkDecorator<T>& links = {});

@@ -8,7 +8,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// Bits of a block that travels ahead, and what the arithmetic for a pair of blocks takes
+// Size of a travelling block in bits, and compute time of a pair of blocks in nanoseconds
 struct Block {
   double bits, compute_ns;
 };
@@ -19,8 +19,9 @@ Block block_of(const RunConfig& config) {
   const bool kv = config.rotate == Rotation::kv;
   const double elements =
       static_cast<double>(kv ? config.kv_heads * (config.dim + config.v_dim) : config.heads * config.dim);
-  // The positions of its rows travel with a block
-  const double row_bytes = elements * (config.dtype == "f64" ? 8 : 4) + static_cast<double>(sizeof(RowPosition));
+  // A block carries the positions of its rows
+  const double row_bytes =
+      elements * (config.dtype == "f64" ? 8 : 4) + static_cast<double>(sizeof(RowPosition));
   return {8 * row_bytes * (kv ? keys : rows),
           rows * keys * static_cast<double>(config.heads) * config.cost.ns_per_pair};
 }

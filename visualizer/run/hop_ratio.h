@@ -4,11 +4,12 @@
 
 namespace ringattn::viz {
 
-// How long a block is under way from one device to the next, as a multiple of the arithmetic for a pair of
-// blocks without mask; 0: no time.
+// The transfer time of a block to the next device, as a multiple of the compute time of a pair of blocks without mask.
+// 0:
+// transfers take no time.
 double hop_ratio(const RunConfig& config);
 
-// Gives the links the speed at which it takes so long
+// Sets the speed of the links so that hop_ratio(config) is _hop_
 void set_hop_ratio(RunConfig& config, double hop);
 
 }  // namespace ringattn::viz

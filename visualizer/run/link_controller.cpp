@@ -13,12 +13,12 @@ LinkController::LinkController(std::vector<CostModel> speeds) : speeds_(std::mov
 
 void LinkController::step(int device) {
   const Lock lock(mutex_);
-  DeviceControl& told = controls_.at(static_cast<std::size_t>(device));
-  if (told.stalled) return;
+  DeviceControl& control = controls_.at(static_cast<std::size_t>(device));
+  if (control.stalled) return;
   if (pass_)
     pass_->step(device);
   else
-    told.step = true;
+    control.step = true;
 }
 
 void LinkController::open() {
@@ -58,11 +58,11 @@ void LinkController::begin(ControlledPass& pass) {
   if (open_) pass.open();
   for (std::size_t index = 0; index < controls_.size(); ++index) {
     const int device = static_cast<int>(index);
-    DeviceControl& told = controls_[index];
-    pass.set_speed(device, told.speed);
-    pass.stall(device, told.stalled);
-    if (told.step) pass.step(device);
-    told.step = false;
+    DeviceControl& control = controls_[index];
+    pass.set_speed(device, control.speed);
+    pass.stall(device, control.stalled);
+    if (control.step) pass.step(device);
+    control.step = false;
   }
 }
 

@@ -7,7 +7,7 @@
 
 namespace ringattn::viz {
 
-// The links of one pass round the ring, for whoever steers them from outside.
+// The links of one pass around the ring, as a LinkController controls them.
 class ControlledPass {
  public:
   virtual ~ControlledPass() = default;
@@ -19,11 +19,11 @@ class ControlledPass {
   virtual void stop() = 0;
 };
 
-// Passes on what devices are told. A run goes round the ring once or twice, each time with links that live no
-// longer than the pass: nothing reaches links that are gone, and what holds is told to the next ones again.
+// Forwards commands to the links of the current pass. A run has one or two passes, each with links of its own: the
+// controller never calls links that no longer exist, and repeats the settings in force to the links of the next pass.
 class LinkController {
  public:
-  // _speeds_: of the link of each device to the next
+  // _speeds_: initial cost model of the link from each device to the next
   explicit LinkController(std::vector<CostModel> speeds);
 
   void step(int device);
@@ -32,23 +32,22 @@ class LinkController {
   void slow_link(int device, double factor);
   void stop();
 
-  // What the link from a device costs now
+  // The current cost model of the link from a device
   CostModel speed(int device);
 
-  // By the links, when they come to life and before they go. Throws RunStopped where nobody wants them any
-  // more
+  // Called by the links after construction and before destruction. begin() throws RunStopped after stop()
   void begin(ControlledPass& pass);
   void end();
 
  private:
   struct DeviceControl {
-    bool step = false;  // before there were links
+    bool step = false;  // a step is pending until there are links
     bool stalled = false;
     CostModel speed;
   };
 
   std::mutex mutex_;
-  ControlledPass* pass_ = nullptr;  // the one under way
+  ControlledPass* pass_ = nullptr;  // the current pass; null: none
   std::vector<CostModel> speeds_;
   std::vector<DeviceControl> controls_;  // by device
   bool open_ = false, stopped_ = false;

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/run/engine.h"
 #include "visualizer/run/controlled_links.h"
+#include "visualizer/run/engine.h"
 
 namespace ringattn::viz {
 
@@ -31,11 +31,11 @@ void LiveRun::start() {
 template <class T>
 void LiveRun::run(const RunProblem<T>& problem) {
   Recorders recorders = make_recorders(store_, costs_of(config_));
-  const LinkDecorator<T> steered = [this, &recorders](Link<T>& inner, RunMonitor& monitor) {
+  const LinkDecorator<T> controlled = [this, &recorders](Link<T>& inner, RunMonitor& monitor) {
     return std::make_unique<ControlledLinks<T>>(inner, monitor, recorders, controller_);
   };
   try {
-    run_engine<T>(config_, problem, recorders, 0, steered);
+    run_engine<T>(config_, problem, recorders, 0, controlled);
   } catch (const std::exception& error) {
     failure_ = error.what();
   }
@@ -43,7 +43,7 @@ void LiveRun::run(const RunProblem<T>& problem) {
 }
 
 std::shared_ptr<Recording> LiveRun::snapshot() {
-  // Asked first, so that nothing is missing in what is called whole
+  // Read running_ before the events: a recording marked complete must not miss any
   const bool running = running_;
   if (last_ && last_->events().size() == store_.size() && running == last_was_running_) return last_;
   const bool whole = !running && failure_.empty();
@@ -66,8 +66,8 @@ void LiveRun::open() { controller_.open(); }
 void LiveRun::stall(int device, bool stalled) { controller_.stall(device, stalled); }
 
 void LiveRun::slow_link(int device, double factor) {
-  require(factor >= 1 && std::isfinite(factor), "[run] a link is slowed by a factor from 1 on; found ",
-          factor);
+  require(factor >= 1 && std::isfinite(factor),
+          "[run] the factor of a slow link must be finite and at least 1; found ", factor);
   controller_.slow_link(device, factor);
 }
 

@@ -5,45 +5,45 @@
 
 #include "reference/trace/trace_store.h"
 #include "visualizer/model/recording.h"
-#include "visualizer/run/run_problem.h"
 #include "visualizer/run/link_controller.h"
+#include "visualizer/run/run_problem.h"
 
 namespace ringattn::viz {
 
-// A run of the engine that is under way, with a thread for each device, and steered from outside. It stands
-// still until it is told to go on: before each verb of a link, of which every hop of a block takes three,
-// reserve, send and receive. Calls come from one thread.
+// A run of the engine in progress, with one thread for each device, under outside control. Each device stops before
+// every link operation until it is released; one hop of a block takes three: reserve, send and receive. All member
+// functions are called from one thread.
 class LiveRun {
  public:
-  // Throws BadInput where there is no such run
+  // Throws BadInput if the configuration is invalid
   explicit LiveRun(const RunConfig& config);
 
-  // Ends the run at once, wherever its devices wait
+  // Stops the run at once, even if its devices are waiting
   ~LiveRun();
 
   LiveRun(const LiveRun&) = delete;
   LiveRun& operator=(const LiveRun&) = delete;
 
-  // Everything that has happened so far; the very same as before where nothing more has
+  // The events so far. Returns the same recording as before if there are no new events
   std::shared_ptr<Recording> snapshot();
 
-  // Each device, or one, may take one more verb than it has taken; not those that are stalled
+  // Releases one operation of each device, or of one device. A stalled device stays where it is
   void step();
   void step(int device);
 
-  // From now on all devices run freely, but for those that are stalled
+  // Releases all operations of all devices. A stalled device stays where it is
   void open();
 
-  // A stalled device takes no verb until it is no longer stalled
+  // Stalls a device, or lets it continue
   void stall(int device, bool stalled);
 
-  // From now on messages from this device take so many times as long as the costs of the run say, in truth
-  // and on the virtual clock. A link that costs nothing stays infinitely fast
+  // Multiplies the transfer time of messages from a device, real and modelled, by _factor_ >= 1 from now on. A link
+  // without costs remains infinitely fast
   void slow_link(int device, double factor);
 
   bool running() const { return running_; }
 
-  // What ended the run early; empty: nothing, or nothing yet
+  // The error that ended the run early; empty: none, or still running
   std::string failure() const { return running_ ? "" : failure_; }
 
  private:
@@ -58,7 +58,7 @@ class LiveRun {
   Tensor<double> dense_;
 
   std::atomic<bool> running_ = true;
-  std::string failure_;  // written before the run is over, read afterwards
+  std::string failure_;  // written before running_ becomes false, read afterwards
 
   std::shared_ptr<Recording> last_;
   bool last_was_running_ = true;

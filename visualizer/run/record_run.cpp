@@ -16,6 +16,7 @@ RecordedRun record_run_as(const RunConfig& config) {
   Recorders recorders = make_recorders(store, costs_of(config));
   const bool lockstep = !ends_in_deadlock(config);
 
+  // Run the engine. A run that fails is recorded up to the failure
   RecordedRun recorded;
   try {
     run_engine(config, problem, recorders, lockstep ? 1 : 0);
@@ -24,10 +25,12 @@ RecordedRun record_run_as(const RunConfig& config) {
   } catch (const std::exception& error) {
     recorded.failure = error.what();
   }
+  // Make the recording
   TraceHeader header = header_of(config);
   if (lockstep) header.transport = "lockstep";
-  recorded.recording = std::make_shared<Recording>(
-      std::move(header), store.events(), recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
+  recorded.recording =
+      std::make_shared<Recording>(std::move(header), store.events(),
+                                  recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
   recorded.recording->set_dense(problem.dense());
   recorded.recording->words = words_of(config);
   return recorded;

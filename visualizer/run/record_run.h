@@ -5,14 +5,14 @@
 
 namespace ringattn::viz {
 
-// A run of the engine from its begin to its end, and what ended it early: the sentence of its deadlock, say.
+// The recording of a finished run, and the error that ended it early, such as a deadlock.
 struct RecordedRun {
   std::shared_ptr<Recording> recording;
-  std::string failure;  // empty: it came to its end
+  std::string failure;  // empty: the run completed
 };
 
-// Runs the engine in one thread, so that equal runs have equal recordings; with every row traced_rows, and the
-// result of full attention beside it. Throws BadInput where there is no such run
+// Runs the engine in one thread, so that equal configurations give equal recordings. All rows are traced, and the
+// recording contains the output of full attention. Throws BadInput if the configuration is invalid
 RecordedRun record_run(const RunConfig& config);
 
 }  // namespace ringattn::viz

@@ -13,7 +13,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// What can still be shown, and takes the engine a moment
+// Limits within which a run can be shown and takes the engine only a moment
 constexpr int max_devices = 64;
 constexpr std::size_t max_words = 64;
 constexpr Index max_pairs = Index{1} << 22, max_rows = 4096, widest = 256, max_heads = 64;
@@ -35,20 +35,21 @@ void check(const RunConfig& c) {
   require_between("slow_link", c.slow_link, -1, c.devices - 1);
   require(c.heads % c.kv_heads == 0, "[run] heads must be a multiple of kv_heads; found ", c.heads, " and ",
           c.kv_heads);
-  require(c.queries * c.keys * c.heads <= max_pairs, "[run] a run that is traced_rows has at most ", max_pairs,
-          " scores; found ", c.queries * c.keys * c.heads, "; choose fewer queries, keys or heads");
+  require(c.queries * c.keys * c.heads <= max_pairs, "[run] a run with traced rows may have at most ",
+          max_pairs, " scores; found ", c.queries * c.keys * c.heads,
+          "; choose fewer queries, keys or heads");
   require(c.dtype == "f64" || c.dtype == "f32", "[run] dtype must be f64 or f32; found ", c.dtype);
   require(std::isfinite(c.score_scale), "[run] score_scale must be a finite number; found ", c.score_scale);
   require(c.slow_factor >= 1 && std::isfinite(c.slow_factor),
-          "[run] slow_factor must be a number from 1 on; found ", c.slow_factor);
+          "[run] slow_factor must be finite and at least 1; found ", c.slow_factor);
   for (const double cost : {c.cost.ns_per_pair, c.cost.link_gbps, c.cost.link_latency_us})
     require(cost >= 0 && std::isfinite(cost), "[run] costs must be finite and not negative; found ", cost);
 }
 
 void complete_scores(RunConfig& c) {
   const auto keys = static_cast<Index>(c.scores.size()), values = static_cast<Index>(c.values.size());
-  require(values % keys == 0, "[run] values must be as many for each of the ", keys, " scores; found ",
-          values, " of them");
+  require(values % keys == 0, "[run] the number of values must be a multiple of the ", keys,
+          " scores; found ", values, " values");
   c.queries = c.heads = c.kv_heads = c.dim = 1;
   c.keys = keys;
   if (values > 0) c.v_dim = values / keys;
@@ -59,8 +60,8 @@ void complete_scores(RunConfig& c) {
 
 void complete_text(RunConfig& c) {
   const std::size_t words = words_of(c).size();
-  require(words >= 1 && words <= max_words, "[run] a text must have from 1 to ", max_words,
-          " words; found ", words);
+  require(words >= 1 && words <= max_words, "[run] the text must have 1 to ", max_words, " words; found ",
+          words);
   c.queries = c.keys = static_cast<Index>(words);
 }
 
@@ -76,9 +77,9 @@ std::vector<std::string> words_of(const RunConfig& config) {
 RunConfig completed(const RunConfig& config) {
   RunConfig c = config;
   require(c.scores.empty() || c.text.empty(),
-          "[run] the numbers come from the scores or from the text; found both; leave one out");
+          "[run] give scores or a text, not both; found both; remove one");
   require(c.values.empty() || !c.scores.empty(),
-          "[run] values go with scores; found values alone; add the scores");
+          "[run] values require scores; found values alone; add the scores");
   if (!c.scores.empty()) complete_scores(c);
   if (!c.text.empty()) complete_text(c);
   check(c);
@@ -99,7 +100,7 @@ TraceHeader header_of(const RunConfig& c) {
   if (c.backward) header.passes.push_back("backward");
   header.cost = c.cost;
 
-  // As `ringattn run` writes them
+  // The same options as in a trace of `ringattn run`
   std::map<std::string, std::string> options{
       {"batch", "1"},
       {"devices", std::to_string(c.devices)},

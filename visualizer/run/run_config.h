@@ -4,18 +4,18 @@
 #include <string>
 #include <vector>
 
-#include "reference/trace/trace_header.h"
 #include "reference/ring/ring_attention.h"
+#include "reference/trace/trace_header.h"
 
 namespace ringattn::viz {
 
-// A small run of the engine, and everything that can be turned about it.
+// The configuration of a small run of the engine.
 struct RunConfig {
   int devices = 4;
   Index queries = 16, keys = 16, heads = 1, kv_heads = 1, dim = 4, v_dim = 4;
   Layout layout = Layout::contiguous;
   bool causal = false;
-  Index window_left = -1;  // the furthest distance of a key before its query; -1: unlimited
+  Index window_left = -1;  // largest distance of a visible key before its query; -1: unlimited
   Rotation rotate = Rotation::kv;
   bool overlap = true;
   bool backward = false;
@@ -23,35 +23,34 @@ struct RunConfig {
   std::uint64_t seed = 1;
   double score_scale = 1;  // multiplies the scores
 
-  CostModel cost;          // of the virtual clock; live runs have links that are really so slow
-  int slow_link = -1;      // from this device to the next; -1: none
-  double slow_factor = 1;  // how much slower it is, at least 1
+  CostModel cost;          // of the virtual clock; the links of live runs really are this slow
+  int slow_link = -1;      // the device whose link to the next one is slower; -1: none
+  double slow_factor = 1;  // factor on its transfer time, at least 1
 
-  // One query row of one element, 1, against keys of one element each: the scores are the keys. And what they
-  // read, (keys, v_dim), row by row; empty: drawn from the seed
+  // Scores given directly: one query with the single element 1 and one key with a single element for each score.
+  // Values, (keys, v_dim) row by row; empty: random
   std::vector<double> scores, values;
 
-  // Words that attend to equal words, one token each
+  // A text, one token per word; equal words attend to each other
   std::string text;
 
-  // Of a state: "no_rescale", "no_maximum", "masked_row_nan", "partials_bf16"; of a link: "stale", "torn",
+  // Fault of the state: "no_rescale", "no_maximum", "masked_row_nan", "partials_bf16"; or of a link: "stale", "torn",
   // "lost", "twice", "all_send_first"; empty: none
   std::string fault;
 };
 
-// The words of its text, as they are written
+// The words of the text, as written
 std::vector<std::string> words_of(const RunConfig& config);
 
-// The same run with the extents that its scores or its text give it. Throws BadInput where there is no such
-// run
+// The same run with the sizes that follow from its scores or its text. Throws BadInput if the configuration is invalid
 RunConfig completed(const RunConfig& config);
 
-// Of a completed run:
+// The functions below expect a completed configuration
 
 TraceHeader header_of(const RunConfig& config);
 RingOptions ring_of(const RunConfig& config);
 
-// The costs of each device and of the link from it to the next
+// The cost model of each device and of its link to the next one
 std::vector<CostModel> costs_of(const RunConfig& config);
 CostModel slowed(CostModel link, double factor);
 

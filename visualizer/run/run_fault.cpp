@@ -21,8 +21,8 @@ constexpr NamedStateFault state_faults[] = {{"no_rescale", StateFault::no_rescal
 struct NamedLinkFault {
   const char* name;
   LinkFaultKind kind;
-  int hop;            // at which it does harm and nothing hides it; -1: the last
-  int min_devices;  // in a ring of fewer it does none
+  int hop;          // the hop with the fault, chosen so that it has an effect; -1: the last hop
+  int min_devices;  // a smaller ring shows no effect
 };
 constexpr NamedLinkFault link_faults[] = {{"stale", LinkFaultKind::stale, 1, 3},
                                           {"torn", LinkFaultKind::torn, 1, 3},
@@ -42,14 +42,14 @@ const Named* find(const Named (&faults)[n], const std::string& name) {
 void check_fault(const RunConfig& c) {
   if (c.fault.empty()) return;
   const NamedLinkFault* link = find(link_faults, c.fault);
-  require(link || find(state_faults, c.fault), "[run] a fault is wanted that the engine can make; found ",
-          c.fault,
+  require(link || find(state_faults, c.fault),
+          "[run] the fault must be one that the engine can simulate; found ", c.fault,
           "; choose no_rescale, no_maximum, masked_row_nan, partials_bf16, stale, torn, lost, twice or "
           "all_send_first");
-  require(!link || c.devices >= link->min_devices, "[run] the fault ", c.fault, " needs ",
-          link ? link->min_devices : 0, " devices; found ", c.devices, "; choose a larger ring");
+  require(!link || c.devices >= link->min_devices, "[run] the fault ", c.fault, " needs at least ",
+          link ? link->min_devices : 0, " devices; found ", c.devices, "; use more devices");
   require(link || c.rotate == Rotation::kv, "[run] the fault ", c.fault,
-          " is one of states that stay where they are; found Q rotating; rotate K and V");
+          " requires that K and V rotate; found Q; set rotate to kv");
 }
 
 std::optional<StateFault> state_fault(const RunConfig& c) {

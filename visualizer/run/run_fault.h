@@ -8,14 +8,14 @@
 
 namespace ringattn::viz {
 
-// Throws BadInput unless the fault of a run has a name and can show itself there
+// Throws BadInput unless the fault is empty or known, and has an effect in this run
 void check_fault(const RunConfig& config);
 
-// What goes wrong in a run, if anything, where its fault has been checked
+// The fault of a configuration that has passed check_fault()
 std::optional<StateFault> state_fault(const RunConfig& config);
 std::optional<LinkFault> link_fault(const RunConfig& config);
 
-// Whether the fault ends in a deadlock: to be seen whole, each device needs a thread of its own
+// Whether the fault ends in a deadlock. Such a run needs one thread for each device
 bool ends_in_deadlock(const RunConfig& config);
 
 }  // namespace ringattn::viz

@@ -26,7 +26,8 @@ std::vector<Note> read_notes(const std::filesystem::path& path) {
            std::isfinite(each.at("t").get<double>()) && each.contains("text") && each.at("text").is_string();
   };
   require(list.is_array() && std::all_of(list.begin(), list.end(), is_note), file.error_prefix(),
-          "notes are a list of objects with t and text; found something else; mend the file or move it away");
+          "notes must be a list of objects with t and text; found something else; correct the file or move "
+          "it away");
   std::vector<Note> notes;
   for (const Json& each : list)
     notes.push_back({each.at("t").get<double>(), each.at("text").get<std::string>()});

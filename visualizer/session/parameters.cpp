@@ -21,7 +21,7 @@ Number next_of(const std::vector<Number>& choices, Number now, int direction) {
   return choices[static_cast<std::size_t>(index)];
 }
 
-// One of a few names, round and round
+// The next or previous name, cyclically
 std::string next_name(const std::vector<std::string>& names, const std::string& now, int direction) {
   const auto here = static_cast<int>(std::find(names.begin(), names.end(), now) - names.begin());
   const auto count = static_cast<int>(names.size());
@@ -45,7 +45,7 @@ bool fault_is_possible(const RunConfig& config) try {
   return false;
 }
 
-// What this run cannot have is passed over
+// Skips faults that have no effect in this run
 void next_fault(RunConfig& c, int by) {
   do c.fault = next_name(faults, c.fault, by);
   while (!fault_is_possible(c));

@@ -7,7 +7,7 @@
 
 namespace ringattn::viz {
 
-// Something about a run that can be turned up and down.
+// A property of a run that the user can step up and down.
 struct Parameter {
   std::string id, title;
   std::string (*value)(const RunConfig&);

@@ -16,8 +16,8 @@ RunConfig parse_run(const Json& run) {
       "layout",      "causal",  "window_left", "rotate",      "overlap", "backward", "dtype", "seed",
       "score_scale", "hop",     "slow_link",   "slow_factor", "scores",  "values",   "fault", "text"};
   for (const auto& [key, value] : run.items())
-    require(known.count(key) > 0, "[scene] a run has no field of that name; found ", in_quotes(key),
-            "; see the scenes beside it");
+    require(known.count(key) > 0, "[scene] a run must have known fields only; found ", in_quotes(key),
+            "; see visualizer/scenes for examples");
   RunConfig config;
   config.devices = run.value("devices", 4);
   config.queries = run.value("seq", Index{16});
@@ -84,7 +84,7 @@ Json parse_field(const std::string& field, const std::string& value) {
   } else {
     constexpr double most = std::numeric_limits<int>::max();
     require(parsed.is_number_integer() && std::abs(parsed.get<double>()) <= most, "[run] ", field,
-            " must be a whole number, and no immense one; found ", in_quotes(value));
+            " must be a whole number of at most 2147483647 in size; found ", in_quotes(value));
   }
   return parsed;
 }

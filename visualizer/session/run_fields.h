@@ -8,18 +8,18 @@
 
 namespace ringattn::viz {
 
-// Runs as scenes write them, {"devices": 4, "layout": "zigzag"}, and as links do, field by field.
+// Runs as they are written in scenes, {"devices": 4, "layout": "zigzag"}, and field by field in deep links.
 
-// Throws BadInput where a field is unknown
+// Throws BadInput if a field is unknown
 RunConfig parse_run(const Json& run);
 
-// What free play can change about a run; equal fields make equal runs
+// The fields that free play can change; equal fields give equal runs
 std::map<std::string, std::string> run_fields(const RunConfig& config);
 
-// The run of those fields. Throws BadInput where there is none
+// The run with these fields. Throws BadInput if they are invalid
 RunConfig run_from_fields(const std::map<std::string, std::string>& fields);
 
-// Whether a run has a field of that name that free play can change
+// Whether free play can change a field of this name
 bool is_run_field(const std::string& name);
 
 }  // namespace ringattn::viz

@@ -13,13 +13,13 @@ namespace {
 
 void allow_only(const Json& object, const std::set<std::string>& keys, const char* what) {
   for (const auto& [key, value] : object.items())
-    require(keys.count(key) > 0, "[scene] a ", what, " has no field of that name; found \"", key,
-            "\"; see the scenes beside it");
+    require(keys.count(key) > 0, "[scene] a ", what, " must have known fields only; found \"", key,
+            "\"; see visualizer/scenes for examples");
 }
 
 // ---- Arrangements -----------------------------------------------------------------
 
-// "ring", "timeline:1", or {"columns": [...]}, {"rows": [...]}, each with an optional weight
+// "ring", "timeline:1", {"columns": [...]} or {"rows": [...]}; objects may have a weight
 Arrangement parse_arrangement(const Json& node) {
   if (node.is_string()) return Arrangement::named(node.get<std::string>());
   allow_only(node, {"columns", "rows", "panel", "weight"}, "arrangement");
@@ -33,11 +33,12 @@ Arrangement parse_arrangement(const Json& node) {
   return arrangement;
 }
 
-// Panels that there are, of runs that there are
+// Each panel and each run must exist
 void check(const Arrangement& arrangement, int runs) {
   if (arrangement.parts.empty())
     require(is_panel(arrangement.panel) && arrangement.run >= 0 && arrangement.run < runs,
-            "[scene] a panel is ring, matrix, microscope, timeline, memory, knobs, code or inspector, of one "
+            "[scene] a panel must be ring, matrix, microscope, timeline, memory, knobs, code or inspector, "
+            "of one "
             "of the ",
             runs, " runs; found \"", arrangement.panel, ":", arrangement.run, "\"");
   for (const Arrangement& part : arrangement.parts) check(part, runs);
@@ -78,13 +79,15 @@ Scene parse_scene(std::string_view json, const std::string& where) try {
   scene.arrangement = parse_arrangement(node.at("arrange"));
   for (const Json& beat : node.at("beats")) scene.beats.push_back(parse_beat(beat));
   scene.free = node.value("free", false);
-  require(!scene.runs.empty() && !scene.beats.empty(), "[scene] a scene has a run and a beat at least");
+  require(!scene.runs.empty() && !scene.beats.empty(),
+          "[scene] a scene must have at least one run and one beat; add them");
+  // All references to panels and runs must be valid
   const auto runs = static_cast<int>(scene.runs.size());
   check(scene.arrangement, runs);
   for (const Beat& beat : scene.beats) {
     if (beat.has_arrangement()) check(beat.arrangement, runs);
     if (!beat.zoom.empty()) check(Arrangement::named(beat.zoom), runs);
-    require(beat.run < runs, "[scene] a beat speaks of one of the ", runs, " runs; found ", beat.run);
+    require(beat.run < runs, "[scene] run of a beat must be less than ", runs, "; found ", beat.run);
   }
   return scene;
 } catch (const std::exception& error) {

@@ -10,43 +10,43 @@
 
 namespace ringattn::viz {
 
-// A moment at which a scene stops to say something.
+// A moment at which a scene pauses and shows a text.
 struct Beat {
   EventSelector at{"start"};
   std::string text;
   std::string question, answer;  // shown one after the other; empty: none
-  int device = -1, row = -1;     // to select; -1: as before
+  int device = -1, row = -1;     // selection; -1: unchanged
   std::string zoom;              // the panel that fills the screen; empty: none
-  std::string matrix;            // "who", "when" or "score"; empty: as before
+  std::string matrix;            // "who", "when" or "score"; empty: unchanged
   bool critical_path = false;
-  int run = -1;             // of the runs, the one that _at_ speaks of; -1: the first that has such an event
-  Arrangement arrangement;  // instead of that of the scene; empty: that of the scene
+  int run = -1;             // the run to which _at_ refers; -1: the first run with a matching event
+  Arrangement arrangement;  // replaces the arrangement of the scene; empty: does not
 
   bool has_arrangement() const { return !arrangement.panel.empty() || !arrangement.parts.empty(); }
 };
 
-// One run of a scene, and what to call it where several are compared.
+// One run of a scene, and its title if the scene compares several.
 struct SceneRun {
   std::string title;
   RunConfig config;
 };
 
-// A finished explanation: runs of the real engine, what is shown of them, and beats.
+// A prepared explanation: runs of the engine, the arrangement of the panels, and beats.
 struct Scene {
   std::string id, title, takeaway;
   std::vector<SceneRun> runs;
   Arrangement arrangement;
   std::vector<Beat> beats;
-  bool free = false;  // the spectator may turn everything about its run
+  bool free = false;  // the user may change the parameters of the run
 };
 
-// Throws BadInput, with _where_ in front, where the text is not a scene
+// Throws BadInput, prefixed with _where_, if the text is not a scene
 Scene parse_scene(std::string_view json, const std::string& where);
 
-// The scenes that the program brings, in the order in which they are told
+// The embedded scenes, in the order of presentation
 const std::vector<Scene>& scenes();
 
-// Throws BadInput where there is none of that id
+// Throws BadInput if no scene has this id
 const Scene& find_scene(const std::string& id);
 
 }  // namespace ringattn::viz

@@ -3,18 +3,18 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
-#include "visualizer/session/parameters.h"
 #include "visualizer/run/hop_ratio.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/session/parameters.h"
 
 namespace ringattn::viz {
 
 namespace {
 
-// A step of the ring takes so long on the screen at speed 1
+// Duration of a step of the ring on the screen at speed 1
 constexpr double seconds_per_step = 1.6;
-// From beat to beat
+// Duration of the animation from beat to beat, in seconds
 constexpr double min_transition = 0.5, max_transition = 2.5;
 constexpr double seconds_per_operation = 0.3;  // of a live run
 
@@ -23,7 +23,7 @@ constexpr double seconds_per_operation = 0.3;  // of a live run
 Session::Session() = default;
 Session::~Session() = default;
 
-// ---- What is watched ----------------------------------------------------------------
+// ---- The runs -----------------------------------------------------------------------
 
 void Session::open_scene(const Scene& scene) {
   live_.reset();
@@ -73,14 +73,13 @@ bool Session::toggle_slow_link(int device) {
   return on;
 }
 
-// By the clock that is looked at. Where no run has such an event, the beat stands where the one before it
-// does
+// On the selected clock. If no run has a matching event, the beat is at the time of the beat before it
 double Session::beat_time(int beat) const {
   for (; beat >= 0; --beat) {
-    const Beat& its = scene_->beats[static_cast<std::size_t>(beat)];
+    const Beat& candidate = scene_->beats[static_cast<std::size_t>(beat)];
     for (int run = 0; run < runs(); ++run) {
-      if (its.run >= 0 && run != its.run) continue;
-      if (const std::optional<double> time = its.at.time(recording(run), settings.clock)) return *time;
+      if (candidate.run >= 0 && run != candidate.run) continue;
+      if (const std::optional<double> time = candidate.at.time(recording(run), settings.clock)) return *time;
     }
   }
   return 0;
@@ -96,14 +95,14 @@ void Session::opened() {
   go_to_beat(0);
 }
 
-// To what the run that is watched has
+// Limits the selection to the devices and rows of the main run
 void Session::keep_selection() {
   const TraceHeader& header = main_recording().header();
   selection.device = std::min(selection.device, header.devices - 1);
   selection.row = std::clamp<Index>(selection.row, 0, std::max<Index>(0, header.Sq - 1));
 }
 
-// Playing a live run is to let its devices go on again and again
+// Playing a live run releases its devices at regular intervals
 void Session::advance_live(double seconds) {
   if (playing_) live_seconds_ += seconds * speed;
   for (; live_seconds_ >= seconds_per_operation; live_seconds_ -= seconds_per_operation) live_->step();
@@ -145,7 +144,7 @@ void Session::advance(double seconds) {
   if (t_ >= duration()) playing_ = false;
 }
 
-// Eased: slow at both ends, whatever happens between
+// Eased: slow at both ends
 void Session::advance_transition(double seconds) {
   transition_->elapsed = std::min(transition_->elapsed + seconds, transition_->seconds);
   const double x = transition_->elapsed / transition_->seconds;
@@ -212,7 +211,8 @@ void Session::go_to_beat(int beat) {
   transition_.reset();
   t_ = beat_time(beat_);
 
-  // What a beat sets, it sets alone: beats may be entered in any order. Selections hold until a later beat
+  // Beats may be entered in any order: zoom and critical path are those of this beat alone, selections are the last
+  // ones set up to this beat
   settings.zoomed = current_beat()->zoom;
   settings.critical_path = current_beat()->critical_path;
   settings.matrix = MatrixColoring::owner;
@@ -235,10 +235,11 @@ void Session::proceed() {
   if (!beat->question.empty() && !answered_) {
     answered_ = true;
   } else if (beat_ + 1 < beats()) {
-    // Another case altogether begins where the time does not go on
+    // A beat that is not later in time starts another topic: jump to it without animation
     if (beat_time(beat_ + 1) <= beat_time(beat_)) return go_to_beat(beat_ + 1);
     const double from = std::clamp(t_, beat_time(beat_), beat_time(beat_ + 1)), to = beat_time(beat_ + 1);
-    transition_ = Transition{from, to, std::clamp((to - from) / default_pace(), min_transition, max_transition), 0};
+    transition_ =
+        Transition{from, to, std::clamp((to - from) / default_pace(), min_transition, max_transition), 0};
     playing_ = true;
   } else {
     play(t_ < duration());
@@ -295,7 +296,7 @@ void Session::add_note(const std::string& text) {
   if (!notes_path_) return;
   try {
     write_notes(*notes_path_, notes_);
-    notice = "written to " + notes_path_->filename().string();
+    notice = "note written to " + notes_path_->filename().string();
   } catch (const BadInput& error) {
     notice = error.what();
   }

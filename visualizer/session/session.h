@@ -18,17 +18,17 @@ class LiveRun;
 
 enum class Overlay { none, help, scenes, search };
 
-// What is typed, while typing is on.
+// The purpose of the text that the user is typing.
 enum class TextInput { tokens, search, note };
 
-// Everything that determines the picture: which runs, at which moment, how they are looked at. Commands
-// change it, time changes it, nothing else does.
+// The complete state of the visualizer: the runs, the moment and the view settings. The picture is a function of this
+// state, and only commands and the passing of time change it.
 class Session {
  public:
   Session();
   ~Session();
 
-  // ---- What is watched
+  // ---- The runs
 
   void open_scene(const Scene& scene);
   void open_recording(std::shared_ptr<const Recording> recording, std::string title);
@@ -39,14 +39,14 @@ class Session {
   const Arrangement& arrangement() const;
   int runs() const { return static_cast<int>(recordings_.size()); }
   const Recording& recording(int run = 0) const { return *recordings_[static_cast<std::size_t>(run)]; }
-  // The run that the first of the panels shows: devices and rows are selected of it
+  // The run of the first panel; selected devices and rows refer to it
   const Recording& main_recording() const { return recording(arrangement().first().run); }
   const std::string& run_title(int run) const { return run_titles_[static_cast<std::size_t>(run)]; }
   const std::string& failure(int run) const { return failures_[static_cast<std::size_t>(run)]; }
-  // Of a live run: return whether the device is stalled, its link slow, from now on
+  // For a live run. Return whether the device is stalled, or its link slow, from now on
   bool toggle_stall(int device);
   bool toggle_slow_link(int device);
-  LiveRun* live() const { return live_.get(); }  // null: nothing goes on
+  LiveRun* live() const { return live_.get(); }  // null: no live run
 
   // ---- Time
 
@@ -57,12 +57,11 @@ class Session {
 
   void seek(double t);
   void play(bool on);
-  // Lets _seconds_ of the spectator's time pass
+  // Advances the animation by _seconds_ of real time
   void advance(double seconds);
-  // The next or previous moment at which something begins or ends
-  // (of a live run that is followed, the devices take their next verb)
+  // Goes to the next or previous event. Forward in a live run that is followed: releases one operation of each device
   void step_event(int direction);
-  // The begin of the next or previous step of the ring
+  // Goes to the begin of the next or previous step of the ring
   void step_ring(int direction);
   bool following() const { return live_ && following_; }
   void follow() { following_ = true; }
@@ -75,42 +74,42 @@ class Session {
   bool answered() const { return answered_; }
   void go_to_beat(int beat);
   double beat_time(int beat) const;
-  // Space: the answer to a question, or on to the next beat; play and pause where there are none
+  // Shows the answer to a question, or plays to the next beat; without beats, plays or pauses
   void proceed();
 
-  // ---- Free play: a run whose knobs can be turned
+  // ---- Free play: a run with parameters that the user can change
 
-  const RunConfig* free_config() const { return free_ ? &*free_ : nullptr; }  // null: nothing can be turned
-  // Turns a parameter up (+1) or down (-1), and runs the engine anew
+  const RunConfig* free_config() const { return free_ ? &*free_ : nullptr; }  // null: not free play
+  // Steps a parameter up (+1) or down (-1), and runs the engine again
   void adjust(const std::string& parameter, int direction);
-  // Another run; a sentence where there is none
+  // Runs another configuration; if it is invalid, keeps the run and sets notice
   void set_run(RunConfig config);
-  // The spectator's own text as tokens
+  // Uses the words of _text_ as tokens
   void set_text(const std::string& text);
 
   // ---- Typing, and notes at moments of the run
 
-  bool typing = false;  // keys are characters, not commands
+  bool typing = false;  // keys are characters of typed, not commands
   TextInput input = TextInput::tokens;
   std::string typed;
   const std::vector<Note>& notes() const { return notes_; }
-  void add_note(const std::string& text);  // here; into the file beside the trace, where there is one
-  // Reads the notes beside a trace, and writes new ones there
+  void add_note(const std::string& text);  // at t(); also writes the notes file, if there is one
+  // Reads the notes file of a trace, and writes new notes to it
   void use_notes_of(const std::filesystem::path& trace);
 
-  // ---- How it is looked at
+  // ---- View
 
   ViewSettings settings;
   Selection selection;
-  Point pointer;  // where the spectator's pointer is
+  Point pointer;  // position of the mouse pointer
   Overlay overlay = Overlay::none;
   bool blank = false;
   bool quit = false;
-  std::string notice;   // a sentence about what was just done
-  std::string to_copy;  // for the clipboard
+  std::string notice;   // a message about the last command
+  std::string to_copy;  // text for the clipboard
 
  private:
-  double default_pace() const;  // nanoseconds of the run a second
+  double default_pace() const;  // nanoseconds of the run per second of real time
   void advance_transition(double seconds);
   void opened();
   void keep_selection();
@@ -128,9 +127,9 @@ class Session {
   std::optional<std::filesystem::path> notes_path_;
   std::set<int> stalled_, slowed_;  // devices of the live run
 
-  double live_seconds_ = 0;  // since its devices were last let go on
+  double live_seconds_ = 0;  // real time since its devices were last released
   double t_ = 0;
-  // The way from one beat to the next
+  // The animation from one beat to the next
   struct Transition {
     double from = 0, to = 0, seconds = 1, elapsed = 0;
   };
@@ -140,7 +139,7 @@ class Session {
   bool answered_ = false;
 };
 
-// What a panel shows of one of the runs
+// The panels for a trace or a live run
 Arrangement default_arrangement(const Recording& recording);
 
 }  // namespace ringattn::viz

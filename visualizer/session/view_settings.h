@@ -9,28 +9,28 @@ namespace ringattn::viz {
 
 enum class MatrixColoring { owner, step, score };
 
-// How a recording is looked at.
+// How a recording is displayed.
 struct ViewSettings {
   std::string theme = "dark";
-  double scale = 1;  // of everything, 0.75 .. 3
+  double scale = 1;  // display scale, 0.75 .. 3
   Clock clock = Clock::modelled;
   MatrixColoring matrix = MatrixColoring::owner;
-  bool presenting = false;     // large type, no bars
+  bool presenting = false;     // large type, no controls
   bool critical_path = false;  // outlined in the timeline
   bool reduced_motion = false;
   bool laser = false;  // a bright spot at the pointer
   std::string zoomed;  // the panel that fills the screen, "ring" or "timeline:1"; empty: none
 };
 
-// What is pointed at and what is held fast.
+// The selected device and row, and the targets under the pointer and pinned.
 struct Selection {
   int device = 0;
-  Index row = 0;  // of the queries, global
+  Index row = 0;  // global query row
   Target hovered, pinned;
-  int hovered_run = 0, pinned_run = 0;  // of those that are compared
-  std::string panel;                    // in which the pointer is, as "timeline:1"; empty: none
+  int hovered_run = 0, pinned_run = 0;  // runs of these targets
+  std::string panel;                    // panel under the pointer, such as "timeline:1"; empty: none
 
-  // Whether something is to be highlighted because it, or what it belongs to, is pointed at or held fast
+  // Whether a target is to be highlighted because it is under the pointer or pinned
   bool highlights(const Target& target) const { return target && (target == hovered || target == pinned); }
 };
 

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/command_palette.h"
+#include "visualizer/interaction/commands.h"
 
 namespace ringattn::viz {
 
@@ -11,13 +11,13 @@ namespace {
 
 Size sheet_margin(Size size) { return {std::min(28.f, size.w / 40), std::min(20.f, size.h / 40)}; }
 
-// What the margins and the heading of a sheet take
+// The size of the margins and the heading of a sheet
 Size sheet_edge(const Canvas& canvas, Size size) {
   const Size margin = sheet_margin(size);
   return {2 * margin.w, 2 * margin.h + canvas.line_height(Face::heading) + 10};
 }
 
-// A sheet above everything else; returns the room on it
+// Draws a sheet above everything else; returns its free rectangle
 Rect sheet(Canvas& canvas, Size size, float w, float h, const char* heading) {
   const Theme& theme = canvas.theme();
   canvas.fill({0, 0, size.w, size.h}, theme.paper.with_alpha(0.75));
@@ -31,7 +31,7 @@ Rect sheet(Canvas& canvas, Size size, float w, float h, const char* heading) {
 
 // ---- Help -----------------------------------------------------------------------------
 
-// A line of the help: a command and its keys, or all that open a numbered scene.
+// A line of the help: a command with its keys, or all commands that open a numbered scene.
 struct HelpLine {
   std::string group, keys, title;
   std::vector<const Command*> commands;
@@ -47,10 +47,11 @@ std::string joined(const std::vector<std::string>& keys) {
   return text;
 }
 
-// Group by group, in the order in which the table first names them
+// Grouped, in the order of the first command of each group
 std::vector<HelpLine> help_lines() {
   std::vector<HelpLine> lines;
   for (const Command& command : commands()) {
+    // Append to the group of the command; numbered scenes share one line
     auto place = lines.end();
     for (auto line = lines.begin(); line != lines.end(); ++line)
       if (line->group == command.group) place = line + 1;
@@ -62,13 +63,13 @@ std::vector<HelpLine> help_lines() {
     }
     lines.insert(place, {command.group,
                          numbered ? "1 \xe2\x80\xa6 9  0" : joined(command.keys),
-                         numbered ? "a scene by its number" : command.title,
+                         numbered ? "open a scene by number" : command.title,
                          {&command}});
   }
   return lines;
 }
 
-// How the lines stand in columns: the first way in which all have room.
+// The arrangement of the lines in columns: the first one in which all lines fit.
 struct HelpColumns {
   Face face = Face::small;
   int columns = 1;
@@ -78,7 +79,7 @@ struct HelpColumns {
 
 constexpr float help_gap = 36;
 
-// How many lines from _from_ on one column holds; groups stay together where a column holds them
+// The number of lines, beginning at _from_, that fit in one column; a group is not divided if it fits in a column
 std::size_t lines_in_column(const std::vector<HelpLine>& lines, std::size_t from, const HelpColumns& way) {
   const auto begins = [&](std::size_t i) { return i == from || lines[i].group != lines[i - 1].group; };
   float y = 0;
@@ -111,7 +112,7 @@ HelpColumns help_columns(const Canvas& canvas, const std::vector<HelpLine>& line
       way.column_w = way.keys_w + titles_w;
       way.columns = std::clamp(static_cast<int>((room.w + help_gap) / (way.column_w + help_gap)), 1, 3);
       way.line = canvas.line_height(face) + leading;
-      // No higher than it must be
+      // The smallest sufficient height
       for (way.height = std::min(room.h, 8 * way.line); way.height < room.h && !holds(lines, way);)
         way.height = std::min(room.h, way.height + way.line / 2);
       if (holds(lines, way)) return way;
@@ -134,12 +135,14 @@ void draw_help_line(Canvas& canvas, Rect row, const HelpLine& line, const HelpCo
 void draw_help(Canvas& canvas, Size size) {
   canvas.enter_overlay();
   const Theme& theme = canvas.theme();
+  // Choose the columns and draw the sheet
   const std::vector<HelpLine> lines = help_lines();
   const Size edge = sheet_edge(canvas, size);
   const HelpColumns way = help_columns(canvas, lines, {size.w - 16 - edge.w, size.h - 16 - edge.h});
   const auto columns = static_cast<float>(way.columns);
   const Rect room = sheet(canvas, size, edge.w + columns * (way.column_w + help_gap) - help_gap,
                           edge.h + way.height, "Keys");
+  // Draw column by column
   std::size_t next = 0;
   for (int column = 0; column < way.columns; ++column) {
     Rect rest{room.x + (way.column_w + help_gap) * static_cast<float>(column), room.y, way.column_w, room.h};
@@ -155,8 +158,8 @@ void draw_help(Canvas& canvas, Size size) {
   }
   const float heading_h = canvas.line_height(Face::heading);
   if (next < lines.size())
-    canvas.fitting_text({room.x, room.y - 10 - heading_h, room.w, heading_h}, {"Ctrl+- makes room for all"},
-                        Face::small, theme.accent, Align::right);
+    canvas.fitting_text({room.x, room.y - 10 - heading_h, room.w, heading_h},
+                        {"press Ctrl+- to show all keys"}, Face::small, theme.accent, Align::right);
   canvas.leave_overlay();
 }
 
@@ -173,7 +176,7 @@ void draw_search(Canvas& canvas, Size size, const Session& session) {
   for (const PaletteEntry& entry : palette_matches(session.typed)) {
     if (room.h < line) break;
     Rect row = room.take_top(line);
-    // Enter takes the first
+    // Enter selects the first entry
     if (first) canvas.fill(row, theme.raised, 4);
     canvas.element(row, Target::to_command(entry.command));
     row = row.inset(10, 0);
@@ -202,7 +205,7 @@ void draw_scene_list(Canvas& canvas, Size size, const Session& session) {
   const auto count = static_cast<float>(scenes().size());
   const float title_h = canvas.line_height(Face::strong), what_h = canvas.line_height(Face::small);
   const float high = title_h + what_h + 16;
-  // Where there is little room, without what a scene is about
+  // Without the takeaways if there is little room
   const bool both = high * count + 110 <= size.h;
   Rect room = sheet(canvas, size, 1100, both ? high * count + 90 : size.h, "Scenes");
   const float line = both ? high : std::min(high, room.h / count);

@@ -1,10 +1,10 @@
 #include "visualizer/view/screen_view.h"
 
 #include "visualizer/layout/screen_layout.h"
-#include "visualizer/view/panels/parameter_panel.h"
-#include "visualizer/view/panels/labels.h"
 #include "visualizer/view/overlays.h"
+#include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
+#include "visualizer/view/panels/parameter_panel.h"
 #include "visualizer/view/tooltip.h"
 
 namespace ringattn::viz {
@@ -22,7 +22,7 @@ std::string description(const Recording& recording) {
          header.dtype;
 }
 
-// What went wrong with a run that is shown, once it has; the beginning of the sentence is enough
+// The failure of a shown run, once it has occurred, shortened to its beginning
 std::string failure_text(const Session& session, const std::vector<PlacedPanel>& panels) {
   for (const PlacedPanel& placed : panels) {
     const Recording& recording = session.recording(placed.run);
@@ -30,7 +30,7 @@ std::string failure_text(const Session& session, const std::vector<PlacedPanel>&
     if (!failure.empty() && session.t() >= recording.duration(session.settings.clock))
       return failure.substr(0, failure.find_first_of(";,", failure.find(':')));
     if (!session.scene() && !recording.broken().empty())
-      return "the trace breaks a law: " + recording.broken().front();
+      return "the trace violates an invariant: " + recording.broken().front();
   }
   return {};
 }
@@ -43,6 +43,7 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
   const Rect title = rect.take_left(std::min(canvas.text_size(session.title(), face).w + 2, rect.w), 18);
   canvas.text(title, session.title(), face, theme.ink);
 
+  // On the right: the live mark, a failure, and the description of the run
   if (session.live()) {
     const char* const mark = "\xe2\x97\x8f live";
     canvas.fitting_text(rect.take_right(canvas.text_size(mark, Face::strong).w + 2, 14), {mark}, Face::strong,
@@ -57,7 +58,7 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
 
 // ---- Caption ------------------------------------------------------------------------
 
-// Which beat of how many, as dots
+// The number of the beat as dots
 void draw_beat_dots(Canvas& canvas, const Rect& rect, const Session& session) {
   const float distance = std::min(16.f, rect.w / static_cast<float>(session.beats()));
   for (int beat = 0; beat < session.beats(); ++beat) {
@@ -68,12 +69,12 @@ void draw_beat_dots(Canvas& canvas, const Rect& rect, const Session& session) {
   }
 }
 
-// What a beat says now: the answer replaces its text
+// The text of a beat; its answer replaces it
 std::string words_of(const Beat& beat, bool asks, bool answered) {
   return !asks ? beat.text : answered ? beat.answer : beat.text + "  " + beat.question;
 }
 
-// How all that a scene says has room in the same place.
+// The type and height of captions in which all texts of a scene fit.
 struct CaptionType {
   Face face = Face::small;
   float height = 0;
@@ -84,7 +85,7 @@ float caption_w(Size size, const Session& session) {
   return size.w - (is_small(size) ? 16.f : 28.f) - 2 * caption_margin(size).w - dots - 18;
 }
 
-// The largest type that leaves most of the screen to the panels
+// The largest type that leaves most of the screen for the panels
 CaptionType caption_type(const Canvas& canvas, Size size, const Session& session) {
   CaptionType type;
   if (!session.scene()) return type;
@@ -169,8 +170,8 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
     const Recording& recording = session.recording(placed.run);
     const Moment now = moment(recording, session.t(), session.settings.clock);
     draw_named_panel(canvas, placed.panel, placed.rect,
-                      {recording, now, session.selection, session.settings, session.run_title(placed.run),
-                       session.duration(), &session.notes()});
+                     {recording, now, session.selection, session.settings, session.run_title(placed.run),
+                      session.duration(), &session.notes()});
   }
   canvas.show_run(0);
 }
@@ -189,7 +190,7 @@ void draw_screen(Canvas& canvas, Size size, const Session& session) {
   draw_controls(canvas, places.controls, session);
   draw_pinned(canvas, size, session);
   if (session.overlay == Overlay::none) {
-    // Above what is held fast
+    // Above the pinned inspector
     canvas.enter_overlay();
     draw_tooltip(canvas, size, session);
     canvas.leave_overlay();

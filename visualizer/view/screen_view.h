@@ -1,11 +1,11 @@
 #pragma once
 
-#include "visualizer/session/session.h"
 #include "visualizer/draw/canvas.h"
+#include "visualizer/session/session.h"
 
 namespace ringattn::viz {
 
-// The whole screen, of _size_ points, on the paper of the theme: a pure function of the session.
+// Draws the whole screen, _size_ points, on the background of the theme: a pure function of the session.
 void draw_screen(Canvas& canvas, Size size, const Session& session);
 
 }  // namespace ringattn::viz

@@ -41,7 +41,7 @@ void draw_tooltip(Canvas& canvas, Size size, const Session& session) {
   for (const std::string& each : lines) w = std::max(w, canvas.text_size(each, Face::small).w);
   Rect rect{session.pointer.x + 18, session.pointer.y + 18, std::min(w + 26, size.w / 2),
             line * static_cast<float>(lines.size()) + canvas.line_height(Face::strong) + 20};
-  // On the other side of the pointer where there is no room on this
+  // On the other side of the pointer if there is no room on this side
   if (rect.right() > size.w - 4) rect.x = std::max(4.f, session.pointer.x - 12 - rect.w);
   if (rect.bottom() > size.h - 4) rect.y = std::max(4.f, session.pointer.y - 12 - rect.h);
 

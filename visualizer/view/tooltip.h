@@ -1,14 +1,14 @@
 #pragma once
 
-#include "visualizer/session/session.h"
 #include "visualizer/draw/canvas.h"
+#include "visualizer/session/session.h"
 
 namespace ringattn::viz {
 
-// What is pointed at, beside the pointer: its name and its first numbers
+// Beside the pointer: the name and the first numbers of the element under it
 void draw_tooltip(Canvas& canvas, Size size, const Session& session);
 
-// What is held fast, in a corner: all of its numbers
+// In a corner: all numbers of the pinned element
 void draw_pinned(Canvas& canvas, Size size, const Session& session);
 
 }  // namespace ringattn::viz

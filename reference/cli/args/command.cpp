@@ -31,10 +31,10 @@ bool from_text(const std::string& text, std::filesystem::path& value) {
   return true;
 }
 
-#define RINGATTN_FOR(T)                                  \
-  template <>                                            \
-  bool from_text(const std::string& text, T& value) {    \
-    return number_from_text(text, value);                \
+#define RINGATTN_FOR(T)                               \
+  template <>                                         \
+  bool from_text(const std::string& text, T& value) { \
+    return number_from_text(text, value);             \
   }
 RINGATTN_FOR(int)
 RINGATTN_FOR(long)
@@ -45,7 +45,13 @@ RINGATTN_FOR(double)
 // ---- An option ----------------------------------------------------------------
 
 Option* Option::check(Rule rule) {
-  option_->check(CLI::Validator([rule = std::move(rule)](std::string& text) { return rule(text); }, ""));
+  // CLI11 would print "--seq: must be ..."; an exception of this type passes through unchanged
+  const auto validate = [rule = std::move(rule), option = option_](std::string& text) -> std::string {
+    const std::string sentence = rule(text);
+    if (!sentence.empty()) throw CLI::ConversionError(option->get_name() + " " + sentence);
+    return "";
+  };
+  option_->check(CLI::Validator(validate, ""));
   return this;
 }
 

@@ -1,10 +1,8 @@
 #include "reference/cli/args/options.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "reference/cli/args/rule.h"
@@ -15,32 +13,23 @@ namespace ringattn::cli {
 
 namespace {
 
-// Groups of --help; the metadata of a file may speak for the rules and the ring
-constexpr const char *problem_group = "Problem", *mask_group = "Which keys a query sees", *ring_group = "Ring", *link_group = "Links";
+// Headings of --help. The metadata of an input file may set options of the mask and of the ring
+constexpr const char *problem_group = "Problem", *mask_group = "Mask and scoring", *ring_group = "Ring",
+                     *link_group = "Links";
 
 constexpr std::uint64_t largest_count = std::uint64_t{1} << 30;
 
-Option* count(Command& command, const std::string& name, auto& variable,
-                   const std::string& description) {
+Option* count(Command& command, const std::string& name, auto& variable, const std::string& description) {
   return command.add_option(name, variable, description)
       ->check(whole_number(1, largest_count))
       ->type_name("N");
 }
 
 Option* choice(Command& command, const std::string& name, std::string& variable,
-                    const std::vector<std::string>& names, const std::string& description) {
+               const std::vector<std::string>& names, const std::string& description) {
   return command.add_option(name, variable, fmt::format("{}: {}", description, fmt::join(names, ", ")))
       ->check(one_of(names))
       ->type_name("NAME");
-}
-
-std::int64_t parse_window_bound(std::string_view text, const std::string& window) {
-  std::int64_t entry = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), entry);
-  require(error == std::errc() && end == text.data() + text.size() && entry >= -1,
-          "[--window] two integers L,R are wanted, each -1 (unlimited) or the furthest distance seen; found ",
-          in_quotes(window), "; write --window=128,0, say");
-  return entry;
 }
 
 }  // namespace
@@ -48,25 +37,24 @@ std::int64_t parse_window_bound(std::string_view text, const std::string& window
 void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
-                  "safetensors file with q k v (and dout dlse, positions, segment ids, cu_seqlens)")
+                  "safetensors file with q, k, v; optional: dout, dlse, positions, segment ids, cu_seqlens")
       ->type_name("FILE")
       ->group(problem_group);
-  command
-      .add_option("--text", o.text, "text files: each byte becomes a token, with vectors drawn from the seed")
+  command.add_option("--text", o.text, "text files; each byte is a token with random vectors")
       ->type_name("FILE...")
       ->group(problem_group);
-  count(command, "--seq", o.seq, "query tokens of generated input")->capture_default_str()->group(problem_group);
-  count(command, "--kv-seq", o.kv_seq, "key tokens of generated input (default: --seq)")->group(problem_group);
-  count(command, "--batch", o.batch, "sequences of generated input")->capture_default_str()->group(problem_group);
-  count(command, "--heads", o.heads, "query heads")->capture_default_str()->group(problem_group);
-  count(command, "--kv-heads", o.kv_heads, "K/V heads, shared by groups of query heads (default: --heads)")
+  count(command, "--seq", o.seq, "queries per sequence")->capture_default_str()->group(problem_group);
+  count(command, "--kv-seq", o.kv_seq, "keys per sequence (default: --seq)")->group(problem_group);
+  count(command, "--batch", o.batch, "number of sequences")->capture_default_str()->group(problem_group);
+  count(command, "--heads", o.heads, "number of query heads")->capture_default_str()->group(problem_group);
+  count(command, "--kv-heads", o.kv_heads, "number of K/V heads; a divisor of --heads (default: --heads)")
       ->group(problem_group);
   count(command, "--dim", o.dim, "head dimension of q and k")->capture_default_str()->group(problem_group);
   count(command, "--v-dim", o.v_dim, "head dimension of v (default: --dim)")->group(problem_group);
   choice(command, "--dtype", o.dtype, {"f64", "f32", "bf16", "f16"}, "storage type")
       ->capture_default_str()
       ->group(problem_group);
-  command.add_option("--seed", o.seed, "of the generated numbers")
+  command.add_option("--seed", o.seed, "seed of the random numbers")
       ->check(whole_number(0, UINT64_MAX))
       ->type_name("N")
       ->capture_default_str()
@@ -75,20 +63,21 @@ void add_problem_options(Command& command, ProblemOptions& o) {
 }
 
 void add_mask_options(Command& command, ProblemOptions& o) {
-  command.add_flag("--causal", o.causal, "no key after its query")->group(mask_group);
+  command.add_flag("--causal", o.causal, "mask keys after the query")->group(mask_group);
   choice(command, "--causal-align", o.causal_align, {"bottom-right", "top-left"},
-         "where fewer or more queries than keys stand")
+         "alignment of queries and keys if --seq differs from --kv-seq")
       ->group(mask_group);
-  command.add_option("--window", o.window, "keys at most L before and R after the query; -1: unlimited")
+  command
+      .add_option("--window", o.window, "mask keys more than L before or R after the query; -1: unlimited")
       ->check(window())
       ->type_name("L,R")
       ->group(mask_group);
-  command.add_option("--softmax-scale", o.softmax_scale, "factor on q.k (default: 1/sqrt(--dim))")
+  command.add_option("--softmax-scale", o.softmax_scale, "factor of the scores q.k (default: 1/sqrt(dim))")
       ->check(finite_number())
       ->type_name("X")
       ->group(mask_group);
-  command.add_option("--softcap", o.softcap, "scores become c tanh(score / c); 0: none")
-      ->check(finite_number())
+  command.add_option("--softcap", o.softcap, "soft-cap: replace each score by C tanh(score / C); 0: none")
+      ->check(nonnegative_number())
       ->type_name("C")
       ->group(mask_group);
 }
@@ -102,29 +91,34 @@ void check_option_conflicts(const Command& command, const ProblemOptions& o) {
     generated = {"--seq", "--kv-seq", "--batch"};
   const std::string source = o.input ? "--input" : "--text";
   for (const char* name : generated)
-    require(command.count(name) == 0, "[", command.name(), "] the data come from ", source, "; found ",
-            name, " beside it; leave one of the two out");
+    require(command.count(name) == 0, "[", command.name(), "] ", name, " describes generated input; found ",
+            source, " as well; remove one of the two");
 }
 
 void add_sharding_options(Command& command, ParallelOptions& o) {
-  count(command, "--devices,--world-size", o.devices, "devices in the ring")
+  count(command, "--devices,--world-size", o.devices, "number of devices in the ring")
       ->capture_default_str()
       ->group(ring_group);
   choice(command, "--layout,--sharding", o.layout, {"contiguous", "striped", "zigzag"},
-         "how rows are dealt out")
+         "distribution of the rows over the devices")
       ->capture_default_str()
       ->group(ring_group);
 }
 
 void add_parallel_options(Command& command, ParallelOptions& o, const std::vector<std::string>& transports) {
   add_sharding_options(command, o);
-  choice(command, "--rotate", o.rotate, {"kv", "q"}, "what travels")->capture_default_str()->group(ring_group);
-  choice(command, "--transport", o.transport, transports, "how devices reach one another")
+  choice(command, "--rotate", o.rotate, {"kv", "q"}, "tensors that travel around the ring")
       ->capture_default_str()
       ->group(ring_group);
-  count(command, "--threads", o.threads, "threads that drive the devices (default: one a device)")
+  choice(command, "--transport", o.transport, transports, "communication between devices")
+      ->capture_default_str()
       ->group(ring_group);
-  command.add_negated_flag("--no-overlap", o.overlap, "work on a block before sending it on")->group(ring_group);
+  count(command, "--threads", o.threads, "threads that run the devices (default: one per device)")
+      ->group(ring_group);
+  command
+      .add_negated_flag("--no-overlap", o.overlap,
+                        "compute on each block before sending it, not during the transfer")
+      ->group(ring_group);
 }
 
 void add_link_options(Command& command, ParallelOptions& o) {
@@ -135,9 +129,8 @@ void add_link_options(Command& command, ParallelOptions& o) {
         ->type_name("X")
         ->group(link_group);
   };
-  rate("--link-gbps", o.link_gbps, 1e-6, 1e12,
-       "slow links down to X 10^9 bits/s, one direction (default: as fast as memory)");
-  rate("--link-latency-us", o.link_latency_us, 1e-3, 1e9, "let each message take X microseconds more");
+  rate("--link-gbps", o.link_gbps, 1e-6, 1e12, "limit each link to X Gbit/s in each direction; 0: no limit");
+  rate("--link-latency-us", o.link_latency_us, 1e-3, 1e9, "add X microseconds of latency to each message");
 }
 
 CostModel ParallelOptions::cost_model() const {
@@ -147,10 +140,11 @@ CostModel ParallelOptions::cost_model() const {
 }
 
 RingOptions ParallelOptions::ring_options() const {
-  require(transport != "lockstep" || threads <= 1, "[--transport] lockstep has one thread; found --threads ",
-          threads, "; leave one of the two out");
-  require(transport != "mpi" || threads == 0, "[--transport] mpi has a process a device; found --threads ",
-          threads, "; leave one of the two out");
+  require(transport != "lockstep" || threads <= 1,
+          "[--transport] lockstep runs on one thread; found --threads ", threads, "; remove one of the two");
+  require(transport != "mpi" || threads == 0,
+          "[--transport] mpi runs one process per device; found --threads ", threads,
+          "; remove one of the two");
   RingOptions result;
   result.devices = devices;
   result.layout = parse_layout(layout);
@@ -158,17 +152,6 @@ RingOptions ParallelOptions::ring_options() const {
   result.threads = transport == "lockstep" ? 1 : threads;
   result.overlap = overlap;
   return result;
-}
-
-Mask parse_mask(bool causal, const std::string& window) {
-  Mask mask;
-  mask.causal = causal;
-  if (window.empty()) return mask;
-  const std::size_t comma = window.find(',');
-  const bool two = comma != std::string::npos;
-  mask.window_left = parse_window_bound(two ? std::string_view(window).substr(0, comma) : "", window);
-  mask.window_right = parse_window_bound(std::string_view(window).substr(comma + 1), window);
-  return mask;
 }
 
 std::vector<std::string> apply_metadata(Command& command,
@@ -181,16 +164,16 @@ std::vector<std::string> apply_metadata(Command& command,
     Option* option = command.find(name);
     const std::string group = option ? option->group() : "";
     if (group != mask_group && group != ring_group) continue;
-    require(from_file.count(option) == 0, "[--input] an option must stand in the metadata once; found ",
-            option->name(), " under two names; leave one out");
+    require(from_file.count(option) == 0, "[--input] the metadata must set an option once; found ",
+            option->name(), " under two names; remove one");
     if (option->count() > 0) {
-      overridden.push_back(name + " of the command line wins over \"" + value + "\" of the input file");
+      overridden.push_back(name + " of the command line overrides \"" + value + "\" of the input file");
       continue;
     }
     try {
       option->set(value);
     } catch (const BadInput& error) {
-      throw BadInput(std::string("[--input] the metadata must suit the options; ") + error.what() +
+      throw BadInput(std::string("[--input] the metadata must hold valid values; ") + error.what() +
                      "; correct it, or give " + name + " on the command line");
     }
     from_file.insert(option);

@@ -14,7 +14,7 @@
 
 namespace ringattn::cli {
 
-// What a problem is made of: generated from a seed, or taken from a file.
+// The problem: generated from a seed, made from texts, or read from a file.
 struct ProblemOptions {
   std::optional<std::filesystem::path> input;
   std::vector<std::filesystem::path> text;
@@ -24,12 +24,12 @@ struct ProblemOptions {
   std::uint64_t seed = 0;
 
   bool causal = false;
-  std::string causal_align, window;
+  std::string causal_align, window;  // empty: not given
   std::optional<double> softmax_scale;
   double softcap = 0;
 };
 
-// How it is spread over a ring.
+// The ring that computes it.
 struct ParallelOptions {
   int devices = 4;
   std::string layout = "contiguous", rotate = "kv", transport = "threads";
@@ -42,22 +42,17 @@ struct ParallelOptions {
 };
 
 void add_problem_options(Command& command, ProblemOptions& options);
-void add_mask_options(Command& command, ProblemOptions& options);  // those of the former that say which keys
-                                                                    // a query sees, and with what weight
-void add_sharding_options(Command& command, ParallelOptions& options);  // --devices and --layout alone
+void add_mask_options(Command& command, ProblemOptions& options);  // its options of mask and scoring alone
 void add_parallel_options(Command& command, ParallelOptions& options,
-                        const std::vector<std::string>& transports);
+                          const std::vector<std::string>& transports);
+void add_sharding_options(Command& command, ParallelOptions& options);  // its --devices and --layout alone
 void add_link_options(Command& command, ParallelOptions& options);
 
-// Throws BadInput where an option that describes generated data stands beside data from a file
+// Throws BadInput if an option that describes generated data is given together with --input or --text
 void check_option_conflicts(const Command& command, const ProblemOptions& options);
 
-// "9,-1" -> left 9, right unlimited; throws BadInput unless it is two integers from -1 on
-Mask parse_mask(bool causal, const std::string& window);
-
-// Options that the command line does not name are taken from the metadata of the input file, under their
-// names with "_" for "-". Returns a sentence for each one that the command line overrules.
-std::vector<std::string> apply_metadata(Command& command,
-                                        const std::map<std::string, std::string>& metadata);
+// Options of the mask and the ring that the command line leaves open are taken from the metadata of the input file,
+// under their names with "_" for "-". Returns a sentence for each one that the command line overrides.
+std::vector<std::string> apply_metadata(Command& command, const std::map<std::string, std::string>& metadata);
 
 }  // namespace ringattn::cli

@@ -6,7 +6,7 @@
 namespace ringattn::cli {
 
 void require_distinct_paths(const std::string& command, const std::vector<PathOption>& read,
-                         const std::vector<PathOption>& written) {
+                            const std::vector<PathOption>& written) {
   struct File {
     std::string option;
     std::filesystem::path path;
@@ -25,8 +25,8 @@ void require_distinct_paths(const std::string& command, const std::vector<PathOp
   for (std::size_t output = inputs; output < files.size(); ++output)
     for (std::size_t other = 0; other < output; ++other)
       require(files[output].path != files[other].path, "[", command,
-              "] a file that is written has one purpose; found ", in_quotes(files[output].path.string()),
-              " for ", files[other].option, " and ", files[output].option, "; give another path");
+              "] an output file must have one purpose; found ", in_quotes(files[output].path.string()),
+              " for ", files[other].option, " and ", files[output].option, "; choose another path");
 }
 
 }  // namespace ringattn::cli

@@ -7,15 +7,15 @@
 
 namespace ringattn::cli {
 
-// A file that a command reads or writes, with the option that names it; none, or "-": the option was not
-// given, or standard output
+// A file that a command reads or writes, with the option that names it. No path: the option was not given; "-":
+// standard output
 struct PathOption {
   std::string option;
   std::optional<std::filesystem::path> path;
 };
 
-// Throws BadInput, in the name of _command_, where a file that is written is also read, or written twice
+// Throws BadInput if an output file is also an input file, or the output file of two options
 void require_distinct_paths(const std::string& command, const std::vector<PathOption>& read,
-                         const std::vector<PathOption>& written);
+                            const std::vector<PathOption>& written);
 
 }  // namespace ringattn::cli

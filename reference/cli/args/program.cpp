@@ -12,7 +12,7 @@ namespace ringattn::cli {
 
 namespace {
 
-// The look of --help: one line an option, its default at the end, groups apart by one blank line.
+// The format of --help: one line per option, with its default at the end; one blank line between groups.
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter() {
@@ -26,8 +26,8 @@ class HelpFormatter : public CLI::Formatter {
   }
 
   std::string make_option_desc(const CLI::Option* option) const override {
-    const std::string usual = option->get_type_size() == 0 ? "" : option->get_default_str();
-    return option->get_description() + (usual.empty() ? "" : " (default: " + usual + ")");
+    const std::string value = option->get_type_size() == 0 ? "" : option->get_default_str();
+    return option->get_description() + (value.empty() ? "" : " (default: " + value + ")");
   }
 
   std::string make_group(std::string group, bool positional,
@@ -39,6 +39,21 @@ class HelpFormatter : public CLI::Formatter {
     return CLI::Formatter::make_usage(app, std::move(name)) + "\n";
   }
 };
+
+// What is wrong with the command line. The sentences of CLI11 for a missing or repeated value, an unknown argument and
+// a bad flag are replaced by plainer ones
+std::string sentence(const CLI::ParseError& error, const std::vector<std::string>& unknown) {
+  const std::string text = error.what(), option = text.substr(0, text.find(':'));
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty())
+    return "unknown argument " + in_quotes(unknown.front());
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
+    return option + (text.ends_with("missing") ? " requires a value" : " must be given at most once");
+  const std::string flag = "Could not convert: ";
+  if (const std::size_t equals = text.find(" = "); text.starts_with(flag) && equals != std::string::npos)
+    return text.substr(flag.size(), equals - flag.size()) + " must be true or false; found " +
+           in_quotes(text.substr(equals + 3));
+  return text;
+}
 
 }  // namespace
 
@@ -52,7 +67,7 @@ Program::Program(const std::string& name, const std::string& description, const 
 Command* Program::add_command(const std::string& name, const std::string& description) {
   CLI::App* command = app().add_subcommand(name, description);
   command->group("Commands");
-  // The program's App owns the command's
+  // The App of the program owns that of the command
   return &commands_.emplace_back(std::shared_ptr<CLI::App>(std::shared_ptr<CLI::App>(), command));
 }
 
@@ -69,8 +84,14 @@ std::string Program::see_help() const {
   return "; see " + name_ + (command ? " " + command->name() : "") + " --help";
 }
 
+std::string Program::command_required(const std::string& found) const {
+  std::string names;
+  for (const Command& command : commands_) names += (names.empty() ? "" : ", ") + command.name();
+  return "a command is required: " + names + "; found " + found + see_help();
+}
+
 int Program::refuse(std::string sentence, ExitStatus status) const {
-  // One line, whatever a library put into its message
+  // Messages of libraries may have several lines
   for (char& c : sentence)
     if (c == '\n') c = ' ';
   std::fprintf(stderr, "%s: %s\n", name_.c_str(), sentence.c_str());
@@ -80,17 +101,16 @@ int Program::refuse(std::string sentence, ExitStatus status) const {
 int Program::parse_and_run(int argc, char** argv) {
   app().parse(argc, argv);
   const Command* command = chosen();
-  if (!command && !has_action())
-    return refuse("a command is required, for example run or check; found none" + see_help());
+  if (!command && !has_action()) return refuse(command_required("none"));
   if (!command) return run();
 
-  // An option before the command would be read as the program's own, and be forgotten
+  // An option before the command would be parsed as one of the program, and have no effect
   for (const Option* option : options())
     require(option->count() == 0, "[", name_, "] the options of a command follow its name; found ",
             option->name(), " before ", command->name(), "; put it after ", command->name());
   const int status = command->run();
   require(std::fflush(stdout) == 0 && !std::ferror(stdout),
-          "[output] the report could not be written to standard output; check the space on the device");
+          "[output] standard output could not be written; check the space on the device");
   return status;
 }
 
@@ -101,13 +121,12 @@ int Program::main(int argc, char** argv) {
     app().exit(help_or_version);
     return right;
   } catch (const CLI::ParseError& error) {
-    if (!chosen() && !has_action() && argc > 1)
-      return refuse("a command is required, for example run or check; found " + in_quotes(argv[1]) + see_help());
-    return refuse(error.what() + see_help());
+    if (!chosen() && !has_action() && argc > 1) return refuse(command_required(in_quotes(argv[1])));
+    return refuse(sentence(error, app().remaining(true)) + see_help());
   } catch (const WrongResult& error) {
     return refuse(error.what(), wrong);
   } catch (const std::bad_alloc&) {
-    return refuse("[memory] out of memory; make the problem smaller");
+    return refuse("[memory] out of memory; reduce --seq, --heads or --dim");
   } catch (const std::exception& error) {
     return refuse(error.what());
   }

@@ -1,11 +1,11 @@
 #include "reference/cli/args/rule.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
+#include <sstream>
 
 #include "reference/files/json.h"
 
@@ -13,7 +13,7 @@ namespace ringattn::cli {
 
 namespace {
 
-// The whole of _text_ as a number
+// The whole text as a number
 template <class T>
 std::optional<T> parse(const std::string& text) {
   T value{};
@@ -22,21 +22,22 @@ std::optional<T> parse(const std::string& text) {
   return value;
 }
 
-// A rule that answers with a sentence where _good_ is false
+// A rule that accepts the texts for which _good_ is true
 template <class Good>
-Rule make_rule(const std::string& what, const Good& good) {
+Rule make_rule(const std::string& expected, const Good& good) {
   return [=](const std::string& text) {
-    return good(text) ? std::string() : what + " is wanted; found " + in_quotes(text);
+    return good(text) ? std::string() : "must be " + expected + "; found " + in_quotes(text);
   };
 }
 
 }  // namespace
 
 Rule whole_number(std::uint64_t minimum, std::uint64_t maximum) {
-  return make_rule(fmt::format("a whole number from {} to {}", minimum, maximum), [=](const std::string& text) {
-    const auto value = parse<std::uint64_t>(text);
-    return value && *value >= minimum && *value <= maximum;
-  });
+  return make_rule(fmt::format("a whole number from {} to {}", minimum, maximum),
+                   [=](const std::string& text) {
+                     const auto value = parse<std::uint64_t>(text);
+                     return value && *value >= minimum && *value <= maximum;
+                   });
 }
 
 Rule finite_number() {
@@ -46,11 +47,19 @@ Rule finite_number() {
   });
 }
 
-Rule zero_or_between(double minimum, double maximum) {
-  return make_rule(fmt::format("0 or a number from {:g} to {:g}", minimum, maximum), [=](const std::string& text) {
+Rule nonnegative_number() {
+  return make_rule("a finite number of at least 0", [](const std::string& text) {
     const auto value = parse<double>(text);
-    return value && (*value == 0 || (*value >= minimum && *value <= maximum));
+    return value && std::isfinite(*value) && *value >= 0;
   });
+}
+
+Rule zero_or_between(double minimum, double maximum) {
+  return make_rule(fmt::format("0 or a number from {:g} to {:g}", minimum, maximum),
+                   [=](const std::string& text) {
+                     const auto value = parse<double>(text);
+                     return value && (*value == 0 || (*value >= minimum && *value <= maximum));
+                   });
 }
 
 Rule one_of(std::vector<std::string> names) {
@@ -62,16 +71,41 @@ Rule one_of(std::vector<std::string> names) {
 }
 
 Rule not_empty() {
-  return make_rule("a value", [](const std::string& text) { return !text.empty(); });
+  return [](const std::string& text) { return text.empty() ? "must not be empty" : ""; };
+}
+
+std::optional<Window> parse_window(const std::string& text) {
+  constexpr std::int64_t bound = std::int64_t{1} << 62;  // leaves room to add a position without overflow
+  const std::size_t comma = text.find(',');
+  if (comma == std::string::npos) return {};
+  const auto left = parse<std::int64_t>(text.substr(0, comma)),
+             right = parse<std::int64_t>(text.substr(comma + 1));
+  const auto good = [](const auto& side) { return side && *side >= -1 && *side < bound; };
+  if (!good(left) || !good(right)) return {};
+  return Window{*left, *right};
 }
 
 Rule window() {
-  return make_rule("two integers L,R, each -1 (unlimited) or the largest distance,", [](const std::string& text) {
-    const std::size_t comma = text.find(',');
-    if (comma == std::string::npos) return false;
-    const auto left = parse<std::int64_t>(text.substr(0, comma)), right = parse<std::int64_t>(text.substr(comma + 1));
-    return left && right && *left >= -1 && *right >= -1;
-  });
+  return make_rule("two integers L,R, each a distance below 2^62 or -1 (unlimited), as in 128,0",
+                   [](const std::string& text) { return parse_window(text).has_value(); });
+}
+
+std::optional<std::vector<std::int64_t>> parse_row_list(const std::string& text) {
+  std::vector<std::int64_t> rows;
+  if (text == "all") return rows;
+  if (text.empty() || text.back() == ',') return {};
+  std::istringstream list(text);
+  for (std::string entry; std::getline(list, entry, ',');) {
+    const auto row = parse<std::int64_t>(entry);
+    if (!row || *row < 0) return {};
+    rows.push_back(*row);
+  }
+  return rows;
+}
+
+Rule row_list() {
+  return make_rule("query rows, as in 0,5,17, or all",
+                   [](const std::string& text) { return parse_row_list(text).has_value(); });
 }
 
 }  // namespace ringattn::cli

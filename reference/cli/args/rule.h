@@ -2,34 +2,34 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace ringattn::cli {
 
-// What the text of an option must be: answers with a sentence that says what is wanted and what was found, or with
-// nothing where the text is good. Rules see the text as typed, before it is converted.
+// A rule checks the text of an option as typed, before it is converted. It returns an empty string if the text is
+// good, else the rest of a sentence that begins with the option: "must be ...; found ...".
 using Rule = std::function<std::string(const std::string& text)>;
 
-// A whole number from _least_ to _most_
-Rule whole_number(std::uint64_t least, std::uint64_t most);
-
-// A finite number
+Rule whole_number(std::uint64_t minimum, std::uint64_t maximum);
 Rule finite_number();
-
-// A number from _least_ to _most_
-Rule number_between(double least, double most);
-
-// 0, or a number from _least_ to _most_
-Rule zero_or_between(double least, double most);
-
-// One of the names
+Rule nonnegative_number();
+Rule zero_or_between(double minimum, double maximum);
 Rule one_of(std::vector<std::string> names);
-
-// At least one character
 Rule not_empty();
+Rule window();    // texts that parse_window() accepts
+Rule row_list();  // texts that parse_row_list() accepts
 
-// Two integers L,R from -1 on, where -1 is unlimited
-Rule window();
+// How far before and after a query its keys may lie; -1: unlimited
+struct Window {
+  std::int64_t left = -1, right = -1;
+};
+
+// "9,-1" -> left 9, right unlimited; empty unless the text is two integers from -1 to 2^62 - 1
+std::optional<Window> parse_window(const std::string& text);
+
+// "0,5,17" -> these numbers; "all" -> an empty list. Empty unless the text is "all" or whole numbers
+std::optional<std::vector<std::int64_t>> parse_row_list(const std::string& text);
 
 }  // namespace ringattn::cli

@@ -4,7 +4,7 @@
 
 namespace ringattn::cli {
 
-// Thrown where a result is wrong, not the input: exit status 1.
+// Thrown if a result, not the input, is wrong: exit status 1.
 class WrongResult : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

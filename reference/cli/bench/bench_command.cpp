@@ -1,6 +1,5 @@
-#include "reference/cli/commands.h"
 #include "reference/cli/args/wrong_result.h"
-#include "reference/cli/args/command.h"
+#include "reference/cli/commands.h"
 
 #include <fmt/core.h>
 #include <malloc.h>
@@ -10,16 +9,15 @@
 #include <thread>
 
 #include "reference/blockwise/blockwise_attention.h"
+#include "reference/cli/args/rule.h"
 #include "reference/cli/bench/bench_report.h"
 #include "reference/cli/bench/gemm_bound.h"
-#include "reference/cli/bench/gpu_bench_run.h"
-#include "reference/cli/output/json_output.h"
+#include "reference/cli/bench/gpu_bench_command.h"
 #include "reference/cli/bench/modelled_efficiency.h"
+#include "reference/cli/output/json_output.h"
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/definition_check.h"
-#include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/output_file.h"
 
 namespace ringattn::cli {
 
@@ -35,15 +33,16 @@ struct BenchEntry {
   BenchRow row;
   const OwnedProblem<float>* problem_inputs = nullptr;
   std::function<BenchResult()> compute;
-  double best_seconds = std::numeric_limits<double>::infinity();  // seconds
-  double gemm_flops = 0;  // fastest operations per second of the products alone
+  double best_seconds = std::numeric_limits<double>::infinity();
+  double gemm_flops = 0;  // most operations per second of the matrix products alone
 
-  // 4 or 10 operations for each live pair and element of a head
+  // 4 (forward) or 10 (backward) operations for each unmasked pair and element of a head
   double useful_operations() const {
     const OwnedProblem<float>& inputs = *problem_inputs;
     const double N = static_cast<double>(inputs.Q.shape().S),
                  pairs = row.mask == "causal" ? N * (N + 1) / 2 : N * N;
-    return (row.direction == "backward" ? 10 : 4) * static_cast<double>(inputs.Q.shape().D * inputs.Q.shape().H) * pairs;
+    return (row.direction == "backward" ? 10 : 4) *
+           static_cast<double>(inputs.Q.shape().D * inputs.Q.shape().H) * pairs;
   }
 };
 
@@ -53,8 +52,9 @@ OwnedProblem<float> make_bench_problem(Index seq, Index dim, Index heads, bool c
   return make_problem<float>(options, InputSource(options));
 }
 
-BenchEntry make_entry(const OwnedProblem<float>& inputs, const std::string& direction, const std::string& method, int threads,
-                      Exchange exchange, const AttentionOutput<float>& forward) {
+BenchEntry make_entry(const OwnedProblem<float>& inputs, const std::string& direction,
+                      const std::string& method, int threads, Exchange exchange,
+                      const AttentionOutput<float>& forward) {
   BenchEntry result;
   result.row.direction = direction, result.row.method = method,
   result.row.mask = inputs.scoring.mask.causal ? "causal" : "full";
@@ -80,33 +80,36 @@ BenchEntry make_entry(const OwnedProblem<float>& inputs, const std::string& dire
     result.compute = [=, &forward] {
       if (method == "full") return BenchResult{forward, attention_vjp(problem, forward, cotangents)};
       return BenchResult{forward, method == "ring"
-                                   ? ring_attention_vjp(problem, forward, cotangents, ring)
-                                   : blockwise_attention_vjp(problem, forward, cotangents, threads)};
+                                      ? ring_attention_vjp(problem, forward, cotangents, ring)
+                                      : blockwise_attention_vjp(problem, forward, cotangents, threads)};
     };
   return result;
 }
 
-// Throws unless the entry's answer is right: what is wrong is not timed
+// Throws WrongResult if the result is wrong: a wrong method is not timed
 void check_answer(const BenchEntry& entry) {
   const BenchResult result = entry.compute();
   const DefinitionCheck check = check_against_definition(*entry.problem_inputs, {}, result.forward,
-                                                   result.gradients ? &*result.gradients : nullptr);
+                                                         result.gradients ? &*result.gradients : nullptr);
   if (!check.passed())
-    throw WrongResult("[bench] " + entry.row.method + " " + entry.row.direction +
-                      " gives a wrong answer and is not timed");
+    throw WrongResult("[bench] only exact results are timed; found a wrong " + entry.row.direction +
+                      " result of " + entry.row.method + "; see ringattn run for where it differs");
 }
 
-// Passes go round all entries, each beside the products alone, so that a slow minute of the machine hits
-// all
+// Each pass measures all entries, and before each the matrix products alone, so that a temporary slowdown of the
+// machine affects all alike
 void measure(std::vector<BenchEntry>& entries, int passes, ProgressBar& progress) {
   for (int pass = 0; pass < passes; ++pass)
     for (BenchEntry& entry : entries) {
-      const MatrixProducts products = entry.row.direction == "forward" ? MatrixProducts::forward : MatrixProducts::backward;
-      entry.gemm_flops = std::max(entry.gemm_flops, gemm_rate(products, entry.problem_inputs->Q.shape().D, entry.row.threads));
+      const MatrixProducts products =
+          entry.row.direction == "forward" ? MatrixProducts::forward : MatrixProducts::backward;
+      entry.gemm_flops = std::max(entry.gemm_flops,
+                                  gemm_rate(products, entry.problem_inputs->Q.shape().D, entry.row.threads));
       const auto began = std::chrono::steady_clock::now();
       entry.compute();
-      entry.best_seconds = std::min(entry.best_seconds,
-                           std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+      entry.best_seconds =
+          std::min(entry.best_seconds,
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
       progress.advance();
     }
   for (BenchEntry& entry : entries) {
@@ -118,7 +121,7 @@ void measure(std::vector<BenchEntry>& entries, int passes, ProgressBar& progress
 std::vector<BenchRow> measure_all(const BenchOptions& o) {
   const int cores = static_cast<int>(std::min(2u, std::max(1u, std::thread::hardware_concurrency())));
   const OwnedProblem<float> full = make_bench_problem(o.seq, o.dim, o.heads, false),
-                    causal = make_bench_problem(o.seq, o.dim, o.heads, true);
+                            causal = make_bench_problem(o.seq, o.dim, o.heads, true);
   const AttentionOutput<float> full_forward = blockwise_attention(full.problem(), cores);
   const AttentionOutput<float> causal_forward = blockwise_attention(causal.problem(), cores);
   std::vector<BenchEntry> entries;
@@ -155,8 +158,8 @@ std::vector<BenchRow> model_layouts(const BenchOptions& o) {
   return rows;
 }
 
-// What one pass frees, the next one finds warm, as between the steps of a training run; else the system's
-// fresh pages would be timed with the method
+// Keeps freed memory in the process for the next pass, as between the steps of a training run; otherwise the page
+// faults of new memory would be timed too
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
@@ -164,42 +167,37 @@ void keep_freed_memory() {
 
 int run(const BenchOptions& o) {
   keep_freed_memory();
-  std::optional<OutputFile> file;
-  if (o.json && *o.json != "-") file.emplace(*o.json);
+  JsonOutput json(o.json);
   std::vector<BenchRow> rows = measure_all(o);
   for (const BenchRow& row : model_layouts(o)) rows.push_back(row);
-  if (file) {
-    file->stream() << pretty(to_json(o, rows));
-    file->commit();
-  }
-  if (o.json && *o.json == "-")
-    fmt::print("{}", pretty(to_json(o, rows)));
-  else
-    print(o, rows);
+  json.write("", to_json(o, rows));
+  if (json.shows_text()) print(o, rows);
   return 0;
 }
 
-// Throws BadInput where an option belongs to the other backend
+// Throws BadInput if an option belongs to the other backend
 void check_option_conflicts(const Command& command, const BenchOptions& o) {
   const std::string other = o.on_gpu() ? "cpu" : "gpu";
   for (const Option* option : command.options())
-    require(option->count() == 0 || option->group() != "With --backend " + other, "[--backend] ", option->name(),
-            " goes with --backend ", other, "; found --backend ", o.backend,
-            "; leave it out, or use --backend ", other);
+    require(option->count() == 0 || option->group() != "With --backend " + other, "[--backend] ",
+            option->name(), " goes with --backend ", other, "; found --backend ", o.backend,
+            "; remove it, or use --backend ", other);
 }
 
 }  // namespace
 
 void add_bench(Program& program) {
   Command* command =
-      program.add_command("bench", "Speed as ratios, in one run; what gives a wrong answer is not timed");
+      program.add_command("bench", "Measure the speed of attention relative to its matrix products alone");
   const auto o = std::make_shared<BenchOptions>();
   const auto sizes = std::make_shared<GpuBenchSizes>();
   command->footer(
       "Examples:\n  ringattn bench\n  ringattn bench --seq 1024 --model-seq 2048 --passes 2 --json "
       "bench.json\n"
       "  ringattn bench --backend gpu --longest 16384 --json bench.json");
-  command->add_option("--backend", o->backend, "who is measured: cpu, or every rung of gpu")
+  command
+      ->add_option("--backend", o->backend,
+                   "processor to measure: cpu, or gpu with every rung of its ladders")
       ->check(one_of({"cpu", "gpu"}))
       ->type_name("NAME")
       ->capture_default_str();
@@ -211,11 +209,11 @@ void add_bench(Program& program) {
         ->capture_default_str()
         ->group("With --backend cpu");
   };
-  count("--seq", o->seq, "tokens");
+  count("--seq", o->seq, "sequence length");
   count("--dim", o->dim, "head dimension");
-  count("--heads", o->heads, "heads");
-  count("--model-seq", o->model_seq, "tokens for the modelled efficiency");
-  count("--passes", o->passes, "rounds, of which the fastest counts");
+  count("--heads", o->heads, "number of heads");
+  count("--model-seq", o->model_seq, "sequence length for the modelled efficiency");
+  count("--passes", o->passes, "number of passes; the fastest counts");
   add_gpu_bench_options(*command, *sizes);
   command->action([command, o, sizes] {
     check_option_conflicts(*command, *o);

@@ -45,8 +45,9 @@ void print(const BenchOptions& o, const std::vector<BenchRow>& rows) {
   fmt::print("{}, {} cores; {} tokens, head dimension {}, {} heads, f32\n", processor(),
              std::thread::hardware_concurrency(), o.seq, o.dim, o.heads);
   fmt::print(
-      "GEMM bound: the same matrix products at the same tile shapes without softmax, same threads, same "
-      "minutes\n\n");
+      "GEMM bound: the same matrix products at the same tile shapes without softmax, on the same threads, "
+      "measured "
+      "in turns\n\n");
   fmt::print("{:<9} {:<10} {:<7} {:>7}  {:<12} {:>8} {:>14}\n", "what", "method", "mask", "threads",
              "exchange", "GFLOP/s", "of GEMM bound");
   for (const BenchRow& row : rows)
@@ -54,7 +55,7 @@ void print(const BenchOptions& o, const std::vector<BenchRow>& rows) {
       fmt::print("{:<9} {:<10} {:<7} {:>7}  {:<12} {:>8.1f} {:>14.2f}\n", row.direction, row.method, row.mask,
                  row.threads, row.exchange, row.gflops, row.of_gemm_bound);
   fmt::print(
-      "\nCausal, {} tokens, one head: modelled efficiency of devices that wait for the slowest at each "
+      "\nCausal, {} tokens, one head: modelled efficiency if all devices wait for the slowest one at each "
       "step\n\n",
       o.model_seq);
   fmt::print("{:>7}  {:<11} {:>10}\n", "devices", "layout", "efficiency");

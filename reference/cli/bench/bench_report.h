@@ -10,7 +10,7 @@
 
 namespace ringattn::cli {
 
-// What is measured.
+// The options of `ringattn bench`.
 struct BenchOptions {
   std::string backend = "cpu";
   Index seq = 4096, dim = 128, heads = 8, model_seq = 8192;
@@ -20,17 +20,17 @@ struct BenchOptions {
   bool on_gpu() const { return backend == "gpu"; }
 };
 
-// One line of the table; what does not apply is left empty.
+// One row of the tables; fields that do not apply are empty or 0.
 struct BenchRow {
   std::string direction, method, mask, layout, exchange;
   int devices = 0, threads = 1;
   double gflops = 0, of_gemm_bound = 0, modelled_efficiency = 0;
 };
 
-// Two tables for people: speed, and modelled efficiency
+// Prints two tables: speed, and modelled efficiency
 void print(const BenchOptions& options, const std::vector<BenchRow>& rows);
 
-// The same for programs, with the machine
+// Also describes the machine
 Json to_json(const BenchOptions& options, const std::vector<BenchRow>& rows);
 
 }  // namespace ringattn::cli

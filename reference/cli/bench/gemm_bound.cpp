@@ -41,7 +41,7 @@ struct Operands {
 double gemm_rate(MatrixProducts products, Index d, int threads) {
   constexpr int repetitions = 40;
   const double flops = (products == MatrixProducts::forward ? 2 : 5) * 2.0 * query_tile_rows * key_tile_rows *
-                            static_cast<double>(d);
+                       static_cast<double>(d);
   const auto work = [&] {
     Operands operands(d);
     const auto began = std::chrono::steady_clock::now();

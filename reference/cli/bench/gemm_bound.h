@@ -4,15 +4,14 @@
 
 namespace ringattn::cli {
 
-// Which matrix products attention consists of, a pair of tiles at a time.
+// The matrix products of attention for one pair of tiles.
 enum class MatrixProducts {
   forward,   // Q K^T and P V
   backward,  // Q K^T, dO V^T, P^T dO, dS K and dS^T Q
 };
 
-// Floating-point operations per second of these products alone, at the largest tile shapes that blockwise
-// attention uses and in float, on _threads_ threads at once: what attention could reach if softmax cost
-// nothing
+// Floating-point operations per second of these products alone, in float, at the largest tile shapes of blockwise
+// attention, on _threads_ threads at once: an upper bound for attention, reached if softmax took no time
 double gemm_rate(MatrixProducts products, Index d, int threads);
 
 }  // namespace ringattn::cli

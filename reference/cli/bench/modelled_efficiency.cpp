@@ -15,7 +15,7 @@ double thread_cpu_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Reads the thread's clock when a block begins and ends; a device calls its sink on its own thread
+// Records the thread CPU time of each block; a device calls its sink on its own thread
 class BlockTimes : public TraceSink {
  public:
   explicit BlockTimes(int devices)

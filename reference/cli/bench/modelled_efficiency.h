@@ -4,9 +4,9 @@
 
 namespace ringattn::cli {
 
-// How well a layout balances causal attention over devices that wait for one another at each step: the mean
-// over the devices of their total time, divided by the sum over the steps of the slowest device's. The times
-// are those of real blocks, each the smallest thread CPU time of several passes in lockstep, so they do not
+// How well a layout balances attention over devices that wait for one another at each step:
+//   efficiency = mean_device(sum_step time) / sum_step(max_device time)
+// Each time is the smallest thread CPU time of a real block over several passes in lockstep, so the result does not
 // depend on the number of cores.
 double modelled_efficiency(const Problem<float>& problem, Layout layout, int devices, int passes);
 

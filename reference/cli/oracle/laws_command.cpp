@@ -1,13 +1,11 @@
 #include "reference/cli/commands.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 
-#include "reference/oracle/report/report.h"
-#include "reference/cli/output/json_output.h"
 #include "reference/cli/oracle/submitted_case.h"
-#include "reference/cli/args/rule.h"
+#include "reference/cli/output/json_output.h"
 #include "reference/definition/row_sample.h"
+#include "reference/oracle/report/report.h"
 
 namespace ringattn::cli {
 
@@ -20,7 +18,7 @@ struct LawsCommandOptions {
   std::optional<std::filesystem::path> json;
 };
 
-// A law, and what it takes to try it
+// A law and the inputs that it needs
 struct Requirement {
   const char *law, *inputs;
 };
@@ -30,10 +28,10 @@ constexpr Requirement requirements[] = {{"N", "lse"},
                                         {"C", "out, dv, and dout in the case"},
                                         {"D", "dq, dk, and dout in the case"}};
 
-std::vector<Requirement> untested_laws(const std::vector<Law>& tried) {
+std::vector<Requirement> untested_laws(const std::vector<Law>& tested) {
   std::vector<Requirement> missing;
   for (const Requirement& each : requirements)
-    if (std::none_of(tried.begin(), tried.end(), [&](const Law& law) { return law.id == each.law; }))
+    if (std::none_of(tested.begin(), tested.end(), [&](const Law& law) { return law.id == each.law; }))
       missing.push_back(each);
   return missing;
 }
@@ -50,7 +48,7 @@ std::string laws_text(const std::vector<Law>& all, const std::vector<std::string
   for (const std::string& note : notes) text += fmt::format("NOTE     {}\n", note);
   text += text_of(all);
   for (const Requirement& each : untested_laws(all))
-    text += fmt::format("LAW {}    not tried: it takes {}\n", each.law, each.inputs);
+    text += fmt::format("LAW {}    not tested: it needs {}\n", each.law, each.inputs);
   return text + summary(all);
 }
 
@@ -67,8 +65,9 @@ int run(Command& command, LawsCommandOptions& o) {
   const Submission s = submitted.submission();
   const std::vector<Law> all = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
                                     sample_rows(s.problem.Q.shape.S, o.rows, s.layout, s.devices, o.seed));
-  require(!all.empty(), "[laws] a law takes lse, or gradients and dout in the case; found neither",
-          "; hand in lse, or add dout to the case");
+  require(!all.empty(),
+          "[laws] a law needs lse, or gradients and dout in the case; found neither; pass --lse, or ",
+          "gradients with dout in the case");
 
   const bool hold = std::all_of(all.begin(), all.end(), [](const Law& law) { return law.holds(); });
   output.write(laws_text(all, submitted.notes()), laws_json(all, hold, submitted.notes()));
@@ -79,23 +78,16 @@ int run(Command& command, LawsCommandOptions& o) {
 
 void add_laws(Program& program) {
   Command* command = program.add_command(
-      "laws", "Laws that right results obey: quick at any length, without a reference result");
+      "laws", "Test conservation laws of attention: no reference result, fast at any length");
   const auto o = std::make_shared<LawsCommandOptions>();
   command->footer(
-      "Each law compares two sums that are equal whatever the inputs are, in a time that grows with the\n"
-      "length of the sequence, not with its square; N reads all keys for a sample of rows.\n\n"
+      "Each law compares two sums that are equal for all inputs. The time grows linearly with the length of\n"
+      "the sequence; law N reads all keys, but only for a sample of rows.\n\n"
       "Examples:\n  ringattn laws case.safetensors --out mine.safetensors --causal\n"
       "  ringattn laws million.safetensors --out mine.safetensors --rows 16 --json -\n\n"
-      "Exit status: 0 all hold, 1 one is broken, 2 bad input.");
+      "Exit status: 0 all laws hold, 1 a law is broken, 2 bad input.");
   add_submission_options(*command, o->submitted);
-  command->add_option("--rows", o->rows, "rows on which law N is tried")
-      ->check(whole_number(1, 1 << 30))
-      ->type_name("N")
-      ->capture_default_str();
-  command->add_option("--seed", o->seed, "of these rows")
-      ->check(whole_number(0, UINT64_MAX))
-      ->type_name("N")
-      ->capture_default_str();
+  add_row_options(*command, o->rows, o->seed, "query rows on which law N is tested, at most");
   add_json_option(*command, o->json);
   command->action([command, o] { return run(*command, *o); });
 }

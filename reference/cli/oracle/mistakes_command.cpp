@@ -1,15 +1,11 @@
 #include "reference/cli/commands.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/ranges.h>
 
 #include "reference/cli/args/path_conflicts.h"
+#include "reference/cli/oracle/mistakes.h"
 #include "reference/cli/output/json_output.h"
-#include "reference/cli/oracle/simulated_mistake.h"
-#include "reference/cli/oracle/mistakes_report.h"
 #include "reference/cli/output/paragraph.h"
-#include "reference/cli/oracle/self_test.h"
-#include "reference/cli/args/rule.h"
 #include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn::cli {
@@ -22,13 +18,13 @@ struct MistakesCommandOptions {
   ProblemOptions problem;
   ParallelOptions parallel;
   std::optional<std::size_t> variant;
-  std::vector<std::string> with;  // "name=said"
+  std::vector<std::string> with;  // parameters of the variant, "name=value"
   std::optional<std::filesystem::path> output, json;
   bool self_test = false;
   Index every = 1;
 };
 
-// The case of --input, on which a mistake is looked at or made.
+// The case of --input, on which the variants are listed or a mistake is made.
 struct MistakeContext {
   std::vector<std::string> notes;
   bool has_dout = false;
@@ -59,29 +55,28 @@ bool has_parameters(const Variant& variant, const std::vector<std::string>& want
   });
 }
 
-// The number of the variant that was asked for; the first one that fits where several do
+// The number of the variant that the options choose; of several that match, the first
 std::size_t select_variant(const Mistake& mistake, const Variants& variants, const MistakesCommandOptions& o,
-                   const std::string& place) {
-  require(!variants.empty(), "[mistakes] the case must be able to have the mistake; found ", mistake.id, ", ",
-          in_quotes(mistake.title), ", which cannot happen on ", place,
+                           const std::string& case_name) {
+  require(!variants.empty(), "[mistakes] ", mistake.id, " cannot occur on this case; found ", case_name,
           "; choose another mask, layout or number of devices");
-  const std::string see = "; see ringattn mistakes " + mistake.id + " --input CASE";
+  const std::string advice = "; list them with ringattn mistakes " + mistake.id + " --input CASE";
   if (o.variant) {
-    require(*o.variant < variants.size(), "[--reading] ", mistake.id, " has the readings 0 to ",
-            variants.size() - 1, " here; found ", *o.variant, see);
+    require(*o.variant < variants.size(), "[--variant] ", mistake.id, " has the variants 0 to ",
+            variants.size() - 1, " on this case; found ", *o.variant, advice);
     return *o.variant;
   }
   const auto found = std::find_if(variants.begin(), variants.end(),
                                   [&](const Variant& variant) { return has_parameters(variant, o.with); });
-  require(found != variants.end(), "[--with] ", mistake.id, " must have a reading like that; found ",
-          in_quotes(fmt::format("{}", fmt::join(o.with, " "))), ", and its first one is ",
-          in_quotes(variants.front().describe()), see);
+  require(found != variants.end(), "[--with] the parameters must be those of a variant of ", mistake.id,
+          "; found ", in_quotes(fmt::format("{}", fmt::join(o.with, " "))), ", but the first variant is ",
+          in_quotes(variants.front().describe()), advice);
   return static_cast<std::size_t>(found - variants.begin());
 }
 
 std::string difference_text(const TensorDifference& d) {
-  if (d.changed == 0) return paragraph("", d.tensor + " is what is right");
-  return paragraph("", fmt::format("{} differs from what is right in {} of {} elements, by up to {:.4g}",
+  if (d.changed == 0) return paragraph("", d.tensor + " is right");
+  return paragraph("", fmt::format("{} differs from the right result in {} of {} elements, by up to {:.4g}",
                                    d.tensor, d.changed, d.elements, d.largest));
 }
 
@@ -91,7 +86,7 @@ Json difference_json(const TensorDifference& d) {
 
 int make_and_write(Command& command, MistakesCommandOptions& o) {
   require_distinct_paths("mistakes", {{"--input", o.problem.input}},
-                      {{"--output", o.output}, {"--json", o.json}});
+                         {{"--output", o.output}, {"--json", o.json}});
   const Mistake& mistake = mistake_of_id(o.id);
   OutputFile file(*o.output);
   JsonOutput report(o.json);
@@ -100,16 +95,18 @@ int make_and_write(Command& command, MistakesCommandOptions& o) {
   const std::size_t number = select_variant(mistake, variants, o, context.name(o));
   const std::string parameters = variants[number].describe();
 
-  SimulatedMistake made =
-      simulate_mistake(mistake, variants[number], context.inputs, context.has_dout, context.layout, context.devices);
+  // Make the mistake, and write the wrong results
+  SimulatedMistake made = simulate_mistake(mistake, variants[number], context.inputs, context.has_dout,
+                                           context.layout, context.devices);
   made.results.metadata = {{"mistake", mistake.id}, {"title", mistake.title}, {"parameters", parameters}};
   write_safetensors(file.stream(), made.results);
   file.commit();
 
+  // Report which variant it is, and how far the results are from the right ones
   std::string text = paragraph(mistake.id, mistake.title);
   Json json{{"id", mistake.id}, {"reading", number}, {"parameters", parameters}};
   if (!parameters.empty())
-    text += paragraph("", fmt::format("reading {} of {}: {}", number, variants.size(), parameters));
+    text += paragraph("", fmt::format("variant {} of {}: {}", number, variants.size(), parameters));
   for (const std::string& note : context.notes) text += paragraph("NOTE", note);
   text += paragraph("WROTE", o.output->string());
   for (const TensorDifference& each : made.differences) {
@@ -123,8 +120,8 @@ int make_and_write(Command& command, MistakesCommandOptions& o) {
 int run(Command& command, MistakesCommandOptions& o) {
   if (o.self_test) return print_self_test(o.every, o.json);
   require(!o.id.empty() || (!o.make && !o.problem.input),
-          "[mistakes] --make and --input are for one mistake; found no ID; choose one, as ringattn mistakes "
-          "lists them");
+          "[mistakes] --make and --input need one mistake; found no ID; choose an ID that ringattn mistakes "
+          "lists");
   if (o.make) return make_and_write(command, o);
   require_distinct_paths("mistakes", {{"--input", o.problem.input}}, {{"--json", o.json}});
   JsonOutput report(o.json);
@@ -136,7 +133,8 @@ int run(Command& command, MistakesCommandOptions& o) {
   MistakeVariants available;
   if (o.problem.input) {
     const MistakeContext context(command, o);
-    available = {context.name(o), variants_on(mistake, context.inputs.problem(), context.layout, context.devices)};
+    available = {context.name(o),
+                 variants_on(mistake, context.inputs.problem(), context.layout, context.devices)};
   } else {
     available = example_variants(mistake);
   }
@@ -145,39 +143,43 @@ int run(Command& command, MistakesCommandOptions& o) {
 }
 
 void add_options(Command& command, MistakesCommandOptions& o) {
-  command.add_option("id", o.id, "which one, as O1; without it, the table of all")->type_name("ID");
+  command.add_option("id", o.id, "id of a mistake, such as O1; without it, list all mistakes")
+      ->type_name("ID");
   Option* input =
-      command.add_option("--input", o.problem.input, "the case it is to happen on, safetensors with q k v")
+      command
+          .add_option("--input", o.problem.input, "case on which the mistake is made, safetensors with q k v")
           ->type_name("CASE");
-  Option* output = command.add_option("--output", o.output, "write the wrong results, as safetensors")
-                            ->check(not_empty())
-                            ->type_name("FILE");
+  Option* output = command.add_option("--output", o.output, "write the wrong results (safetensors)")
+                       ->check(not_empty())
+                       ->type_name("FILE");
   Option* make = command.add_flag("--make", o.make,
-                                       "make the mistake on purpose: its out and lse, and "
-                                       "dq dk dv where it is one of the backward");
+                                  "make the mistake on purpose: write the wrong out and lse, and "
+                                  "dq dk dv if it affects the backward pass");
   make->needs(input)->needs(output);
   output->needs(make);
   Option* variant =
-      command.add_option("--reading", o.variant, "which of its readings (default: the first)")
+      command.add_option("--variant,--reading", o.variant, "number of the variant (default: the first)")
           ->check(whole_number(0, 1 << 30))
           ->needs(make)
           ->type_name("N");
-  command.add_option("--with", o.with, "the first reading with these parameters")
+  command.add_option("--with", o.with, "choose the first variant with these parameters")
       ->check(not_empty())
       ->needs(make)
       ->excludes(variant)
       ->type_name("NAME=VALUE...");
-  Option* self_test = command.add_flag(
-      "--self-test", o.self_test, "make every mistake on 18 rings and see whether it is named: minutes");
+  Option* self_test =
+      command.add_flag("--self-test", o.self_test,
+                       "make every mistake on 18 rings and check that the oracle names it; takes minutes");
   command
-      .add_option("--every", o.every, "only every N-th mistake on each ring, at most 18; all come up then")
+      .add_option("--every", o.every,
+                  "make only every N-th mistake on each ring; up to 18, every mistake is made on some ring")
       ->check(whole_number(1, 18))
       ->needs(self_test)
       ->type_name("N");
   for (Option* other : {command.find("id"), input}) self_test->excludes(other);
   add_json_option(command, o.json);
 
-  // The others say how the case is read
+  // The options of the case need a case
   std::vector<const Option*> own;
   for (const Option* option : command.options()) own.push_back(option);
   add_mask_options(command, o.problem);
@@ -190,7 +192,7 @@ void add_options(Command& command, MistakesCommandOptions& o) {
 
 void add_mistakes(Program& program) {
   Command* command =
-      program.add_command("mistakes", "The catalogue of mistakes, each of which can be made on purpose");
+      program.add_command("mistakes", "Show the catalogue of mistakes, or make one of them on purpose");
   const auto o = std::make_shared<MistakesCommandOptions>();
   command->footer(
       "Examples:\n  ringattn mistakes\n  ringattn mistakes O1\n"

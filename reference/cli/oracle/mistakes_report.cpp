@@ -1,9 +1,7 @@
-#include "reference/cli/oracle/mistakes_report.h"
-
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include "reference/cli/oracle/simulated_mistake.h"
+#include "reference/cli/oracle/mistakes.h"
 #include "reference/cli/output/paragraph.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/probes/probes.h"
@@ -16,9 +14,10 @@ constexpr Family families[] = {Family::convention, Family::scale,   Family::mask
                                Family::merge,      Family::ring,    Family::layout, Family::heads,
                                Family::operands,   Family::backward};
 
-// A case of a few tokens, in which mistakes of some sort can be made
+// ---- Small cases on which mistakes can occur -----------------------------------
+
 struct SmallCase {
-  const char *place, *probe;
+  const char *name, *probe;  // as reports print it; the kind of the probe
   ProbeShape shape;
   void (*change)(Probe&) = nullptr;
 };
@@ -48,17 +47,16 @@ const std::vector<SmallCase>& small_cases() {
        "random",
        {.Sq = 64, .dim = 16, .layout = Layout::striped, .causal = true}},
       {"64 tokens, 4 devices", "random", {.Sq = 64, .dim = 16}},
-      {"64 tokens, with a window, 4 devices", "window", {.Sq = 64, .dim = 16}},
-      {"64 tokens, causal, with a window, 4 devices",
-       "random",
-       {.Sq = 64, .dim = 16, .causal = true},
-       add_window},
-      {"64 tokens, causal, with a soft-cap, 4 devices",
+      {"64 tokens, window, 4 devices", "window", {.Sq = 64, .dim = 16}},
+      {"64 tokens, causal, window, 4 devices", "random", {.Sq = 64, .dim = 16, .causal = true}, add_window},
+      {"64 tokens, causal, soft-cap, 4 devices",
        "random",
        {.Sq = 64, .dim = 16, .causal = true},
        add_softcap},
-      {"64 tokens in documents, causal, 4 devices", "documents", {.Sq = 64, .dim = 16, .causal = true}},
-      {"2 sequences with other documents, causal, 4 devices",
+      {"64 tokens in packed documents, causal, 4 devices",
+       "documents",
+       {.Sq = 64, .dim = 16, .causal = true}},
+      {"2 sequences with different documents, causal, 4 devices",
        "random",
        {.batch = 2, .Sq = 64, .dim = 16, .causal = true},
        add_document},
@@ -66,7 +64,7 @@ const std::vector<SmallCase>& small_cases() {
        "random",
        {.Sq = 32, .Skv = 64, .dim = 16, .causal = true}},
       {"63 tokens, causal, 4 devices", "odd", {.Sq = 64, .dim = 16, .causal = true}},
-      {"64 tokens, as many K/V heads as query heads, causal, 4 devices",
+      {"64 tokens, one query head per K/V head, causal, 4 devices",
        "random",
        {.Sq = 64, .kv_heads = 4, .dim = 16, .causal = true}},
       {"4 tokens and 4 heads, 2 devices", "random", {.Sq = 4, .dim = 16, .devices = 2}},
@@ -74,6 +72,8 @@ const std::vector<SmallCase>& small_cases() {
   };
   return cases;
 }
+
+// ---- Text and JSON -------------------------------------------------------------
 
 std::string passes_of(const Mistake& mistake) {
   return mistake.forward ? (mistake.backward ? "forward and backward" : "forward") : "backward";
@@ -97,13 +97,13 @@ Json head_json(const Mistake& mistake) {
 std::string variants_text(const MistakeVariants& available) {
   constexpr std::size_t shown = 16;
   const Variants& variants = available.variants;
-  if (variants.empty()) return paragraph("READINGS", "none on " + available.place);
+  if (variants.empty()) return paragraph("VARIANTS", "none on " + available.case_name);
   if (variants.size() == 1 && variants.front().parameters().empty())
-    return paragraph("READINGS", "one, without parameters");
-  std::string text = paragraph("READINGS", fmt::format("{} on {}", variants.size(), available.place));
+    return paragraph("VARIANTS", "one, without parameters");
+  std::string text = paragraph("VARIANTS", fmt::format("{} on {}", variants.size(), available.case_name));
   for (std::size_t n = 0; n < variants.size() && n < shown; ++n)
     text += paragraph("", fmt::format("{}: {}", n, variants[n].describe()));
-  if (variants.size() > shown) text += paragraph("", "... (--json - has them all)");
+  if (variants.size() > shown) text += paragraph("", "... (--json - lists all of them)");
   return text;
 }
 
@@ -114,9 +114,9 @@ MistakeVariants example_variants(const Mistake& mistake) {
     Probe probe = make_probe(each.probe, each.shape);
     if (each.change) each.change(probe);
     Variants variants = variants_on(mistake, probe.problem(), each.shape.layout, each.shape.devices);
-    if (!variants.empty()) return {each.place, std::move(variants)};
+    if (!variants.empty()) return {each.name, std::move(variants)};
   }
-  return {"any of a few small cases", {}};
+  return {"any of the small cases", {}};
 }
 
 std::string catalogue_text() {
@@ -127,7 +127,7 @@ std::string catalogue_text() {
       if (mistake.family == family) text += paragraph("  " + mistake.id, mistake.title);
     text += "\n";
   }
-  return text + fmt::format("{} mistakes; ringattn mistakes ID tells all about one\n", catalogue().size());
+  return text + fmt::format("{} mistakes; ringattn mistakes ID describes one of them\n", catalogue().size());
 }
 
 Json catalogue_json() {
@@ -144,8 +144,7 @@ std::string entry_text(const Mistake& mistake, const MistakeVariants& available)
   text += paragraph("WHY", mistake.why);
   text += paragraph("FIX", mistake.fix);
   if (!mistake.seen_in.empty()) text += paragraph("SEEN IN", mistake.seen_in);
-  if (!mistake.convention.empty())
-    text += paragraph("ON PURPOSE", "the convention of " + mistake.convention, 11);
+  if (!mistake.convention.empty()) text += paragraph("CONVENTION", "of " + mistake.convention, 11);
   const std::vector<std::string_view> probes = probes_for(mistake.id);
   if (!probes.empty()) text += paragraph("PROBES", fmt::format("{}", fmt::join(probes, ", ")));
   return text + variants_text(available);
@@ -159,7 +158,7 @@ Json entry_json(const Mistake& mistake, const MistakeVariants& available) {
     variants.push_back(parameters);
   }
   Json json = head_json(mistake);
-  json["readings_on"] = available.place;
+  json["readings_on"] = available.case_name;
   json["readings"] = variants;
   return json;
 }

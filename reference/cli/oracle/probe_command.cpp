@@ -1,13 +1,11 @@
 #include "reference/cli/commands.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include "reference/cli/args/path_conflicts.h"
-#include "reference/cli/output/paragraph.h"
 #include "reference/cli/oracle/probe_file.h"
-#include "reference/cli/args/rule.h"
+#include "reference/cli/output/paragraph.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"
 
@@ -25,16 +23,15 @@ struct ProbeCommandOptions {
 };
 
 std::string probe_table() {
-  std::string text =
-      "Inputs on which certain mistakes cannot hide, and for which mistakes they are made:\n\n";
+  std::string text = "Inputs that make certain mistakes visible, and the mistakes they are made for:\n\n";
   for (const ProbeKind& row : probe_kinds()) {
     text += paragraph(std::string(row.kind), std::string(row.shows), 16);
     text += paragraph("", fmt::format("[{}]", fmt::join(row.made_for, " ")), 16);
   }
-  return text + fmt::format(
-                    "\n{} probes; ringattn probe KIND --output FILE writes one, and says how a right result "
-                    "reads\n",
-                    probe_kinds().size());
+  return text +
+         fmt::format(
+             "\n{} probes; ringattn probe KIND --output FILE writes one and describes its right result\n",
+             probe_kinds().size());
 }
 
 std::string describe_probe(std::string_view kind) {
@@ -49,10 +46,10 @@ std::string describe_probe(std::string_view kind) {
 
 std::string text_of(const Shape& s) { return fmt::format("({}, {}, {}, {})", s.B, s.S, s.H, s.D); }
 
-// The same probe once more, with the change that its law is about
+// The probe for a second run, with the change whose effect on the result is known
 Probe make_second_run(const Probe& probe, const ProbeCommandOptions& o) {
   if (probe.kind == "duplicate") return without_twins(probe);
-  require(probe.kind == "leak", "[probe] leak and duplicate have a second run; found ", probe.kind,
+  require(probe.kind == "leak", "[probe] only leak and duplicate have a second run; found ", probe.kind,
           "; leave --second-run out");
   return leak_of(probe, o.key.value_or(probe.K.shape().S / 2));
 }
@@ -80,7 +77,8 @@ int write_probe(const ProbeCommandOptions& o) {
 
   const ProbeShape shape = shape_of(o);
   const auto write = [&](OutputFile& file, const Probe& probe) {
-    write_safetensors(file.stream(), probe_to_safetensors(probe, shape.causal_align, o.parallel, parse_dtype(o.dtype)));
+    write_safetensors(file.stream(),
+                      probe_to_safetensors(probe, shape.causal_align, o.parallel, parse_dtype(o.dtype)));
   };
   const Probe probe = make_probe(o.kind, shape);
   std::string text = describe_probe(o.kind) + output_line(*o.output, probe, o.dtype);
@@ -99,18 +97,20 @@ int write_probe(const ProbeCommandOptions& o) {
 
 int run(const ProbeCommandOptions& o) {
   if (o.kind.empty()) {
-    require(!o.output,
-            "[probe] a probe of some kind is written; found none; choose one, as ringattn probe "
-            "lists them");
+    require(
+        !o.output,
+        "[probe] --output needs the kind of the probe; found none; choose a KIND that ringattn probe lists");
     fmt::print("{}", probe_table());
     return 0;
   }
   require(o.output || !o.second_run,
-          "[probe] the second run goes with the first; found --second-run alone; give --output too");
+          "[probe] --second-run needs the first run; found no --output; pass --output");
   require(
       !o.key || (o.second_run && o.kind == "leak"),
-      "[probe] --key is the token that leak changes in its second run; found no such run; leave --key out");
+      "[probe] --key is the token that the second run of leak changes; found no such run; leave --key out");
   if (o.output) return write_probe(o);
+
+  // Without --output the probe is only described; making it checks the options
   make_probe(o.kind, shape_of(o));
   fmt::print("{}", describe_probe(o.kind));
   return 0;
@@ -124,29 +124,31 @@ void add_options(Command& command, ProbeCommandOptions& o) {
   count("--kv-seq", o.shape.Skv, "key tokens (default: --seq)");
   count("--batch", o.shape.batch, "sequences")->capture_default_str();
   count("--heads", o.shape.heads, "query heads")->capture_default_str();
-  count("--kv-heads", o.kv_heads, "K/V heads (default: half of --heads, all where that is odd)");
+  count("--kv-heads", o.kv_heads, "K/V heads (default: half of --heads, or --heads if that is odd)");
   count("--dim", o.shape.dim, "head dimension of q and k")->capture_default_str();
-  count("--v-dim", o.shape.v_dim, "head dimension of v (default: what the probe reads best with)");
-  command.add_option("--dtype", o.dtype, "storage type, in which every probe is exact: f64, f32, bf16, f16")
+  count("--v-dim", o.shape.v_dim, "head dimension of v (default: the most readable for the probe)");
+  command
+      .add_option("--dtype", o.dtype,
+                  "storage type: f64, f32, bf16, f16; every probe is exact in each of them")
       ->check(one_of({"f64", "f32", "bf16", "f16"}))
       ->type_name("NAME")
       ->capture_default_str();
-  command.add_option("--seed", o.shape.seed, "of the generated numbers")
+  command.add_option("--seed", o.shape.seed, "seed of the random numbers")
       ->check(whole_number(0, UINT64_MAX))
       ->type_name("N")
       ->capture_default_str();
-  command.add_flag("--causal", o.shape.causal, "no key after its query");
+  command.add_flag("--causal", o.shape.causal, "mask keys after the query");
   command
       .add_option("--causal-align", o.causal_align,
-                  "where fewer or more queries than keys stand: bottom-right, top-left")
+                  "alignment when the numbers of queries and keys differ: bottom-right, top-left")
       ->check(one_of({"bottom-right", "top-left"}))
       ->type_name("NAME")
       ->capture_default_str();
   const auto file = [&](const char* name, auto& path, const char* description) {
     command.add_option(name, path, description)->check(not_empty())->type_name("FILE");
   };
-  file("--output", o.output, "write the probe as a case for your implementation, safetensors");
-  file("--second-run", o.second_run, "write the second run of leak or duplicate as well");
+  file("--output", o.output, "write the probe as a case for your implementation (safetensors)");
+  file("--second-run", o.second_run, "also write the second run of leak or duplicate");
   command.add_option("--key", o.key, "token that the second run of leak changes (default: the middle one)")
       ->check(whole_number(0, 1 << 30))
       ->type_name("N");
@@ -156,7 +158,7 @@ void add_options(Command& command, ProbeCommandOptions& o) {
 }  // namespace
 
 void add_probe(Program& program) {
-  Command* command = program.add_command("probe", "Inputs on which certain mistakes cannot hide");
+  Command* command = program.add_command("probe", "Write inputs that make certain mistakes visible");
   const auto o = std::make_shared<ProbeCommandOptions>();
   command->footer(
       "Examples:\n  ringattn probe\n"
@@ -164,8 +166,8 @@ void add_probe(Program& program) {
       "case.safetensors\n"
       "  ringattn check case.safetensors --out mine.safetensors\n"
       "  ringattn probe leak --key 100 --output first.safetensors --second-run second.safetensors\n\n"
-      "The options of the probe stand in its metadata, so that check needs none.");
-  command->add_option("kind", o->kind, "which one; without it, the table of all")->type_name("KIND");
+      "The file holds the options of the probe as metadata, so check needs none.");
+  command->add_option("kind", o->kind, "kind of the probe; without it, list all kinds")->type_name("KIND");
   add_options(*command, *o);
   command->action([o] { return run(*o); });
 }

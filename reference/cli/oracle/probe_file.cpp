@@ -6,17 +6,19 @@ namespace ringattn::cli {
 
 namespace {
 
-// One number of each token, (sequences, S)
-Matrix<std::int64_t> numbers_of(const RowPositions& positions, std::int64_t RowPosition::*number) {
+// One field of each row, (sequences, S)
+Matrix<std::int64_t> field_rows(const RowPositions& positions, std::int64_t RowPosition::*field) {
   Matrix<std::int64_t> rows(positions.sequences(), positions.length());
   for (Index b = 0; b < rows.rows(); ++b)
-    for (Index i = 0; i < rows.cols(); ++i) rows(b, i) = positions.of(b)[static_cast<std::size_t>(i)].*number;
+    for (Index i = 0; i < rows.cols(); ++i) rows(b, i) = positions.of(b)[static_cast<std::size_t>(i)].*field;
   return rows;
 }
 
-void add_positions(const std::string& side, const RowPositions& positions, const RowPositions& defaults, SafetensorsFile& file) {
-  const auto add = [&](const char* name, std::int64_t RowPosition::*number) {
-    const Matrix<std::int64_t> rows = numbers_of(positions, number), expected = numbers_of(defaults, number);
+// Positions and segment ids of one side ("q" or "kv"), where they are not the defaults
+void add_positions(const std::string& side, const RowPositions& positions, const RowPositions& defaults,
+                   SafetensorsFile& file) {
+  const auto add = [&](const char* name, std::int64_t RowPosition::*field) {
+    const Matrix<std::int64_t> rows = field_rows(positions, field), expected = field_rows(defaults, field);
     if (rows.rows() != expected.rows() || rows != expected)
       file.tensors[side + name] = stored_integer_rows(rows);
   };
@@ -26,7 +28,9 @@ void add_positions(const std::string& side, const RowPositions& positions, const
 
 }  // namespace
 
-SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, const ParallelOptions& parallel, Dtype dtype) {
+SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, const ParallelOptions& parallel,
+                                     Dtype dtype) {
+  // The tensors
   SafetensorsFile file;
   file.tensors["q"] = stored_tensor<double>(probe.Q, dtype, Axes::bshd);
   file.tensors["k"] = stored_tensor<double>(probe.K, dtype, Axes::bshd);
@@ -40,6 +44,7 @@ SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, cons
   add_positions("q", probe.q_positions, consecutive_positions(Sq, causal_offset(align, Sq, Skv)), file);
   add_positions("kv", probe.kv_positions, consecutive_positions(Skv), file);
 
+  // The options
   const Mask& mask = probe.scoring.mask;
   file.metadata["probe"] = probe.kind;
   file.metadata["devices"] = std::to_string(parallel.devices);

@@ -6,8 +6,9 @@
 
 namespace ringattn::cli {
 
-// The probe as a CASE: its tensors stored as _dtype_, positions and segment ids where they are not the usual
-// ones, and in the metadata the options that `check` needs to know
-SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, const ParallelOptions& parallel, Dtype dtype);
+// The probe as a CASE: its tensors stored as _dtype_, positions and segment ids if they differ from the default, and in
+// the metadata the options that `check` needs
+SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, const ParallelOptions& parallel,
+                                     Dtype dtype);
 
 }  // namespace ringattn::cli

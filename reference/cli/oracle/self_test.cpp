@@ -1,19 +1,19 @@
-#include "reference/cli/oracle/self_test.h"
+#include "reference/oracle/self_test.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 
+#include "reference/cli/oracle/mistakes.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/progress.h"
-#include "reference/oracle/self_test.h"
 
 namespace ringattn::cli {
 
 namespace {
 
 constexpr Index max_tokens = 512;
-constexpr Index required_percent = 95;  // of 100
+constexpr Index required_percent = 95;
 
 struct Score {
   Index named = 0, made = 0;
@@ -25,7 +25,7 @@ std::string missed_line(const SelfTestResult& result) {
   std::string names;
   for (const std::string& name : result.names) names += " " + name;
   return fmt::format("         {} {}: {}\n", result.mistake->id, result.variant.describe(),
-                     names.empty() ? "not named" : "taken for" + names);
+                     names.empty() ? "not named" : "named" + names);
 }
 
 }  // namespace
@@ -38,11 +38,14 @@ int print_self_test(Index every, const std::optional<std::filesystem::path>& jso
   Json rows = Json::array();
   Score all;
   for (const SelfTestCase& each : cases) {
+    // Make the mistakes on this ring and count those that are named
     Score forward, backward;
     for (const SelfTestResult& result : self_test(each)) {
       (result.backward ? backward : forward).add(result), all.add(result);
       if (!result.named) missed += missed_line(result);
     }
+
+    // One line of the table
     const char* mask = each.causal ? "causal" : "full";
     text += fmt::format("{:>7}  {:<10}  {:<6}  {:>6}  {:>4} of {:<2}  {:>4} of {:<4}  {:>4} of {}\n",
                         each.devices, name(each.layout), mask, each.seq, each.kv_heads, each.heads,
@@ -57,7 +60,7 @@ int print_self_test(Index every, const std::optional<std::filesystem::path>& jso
     progress.advance();
   }
   if (!missed.empty()) text += "MISSED\n" + missed;
-  text += fmt::format("named {} of {} mistakes from a bf16 result alone\n", all.named, all.made);
+  text += fmt::format("{} of {} mistakes named from the bf16 result alone\n", all.named, all.made);
   output.write(text, {{"rings", rows}, {"named", all.named}, {"made", all.made}});
   return 100 * all.named >= required_percent * all.made ? 0 : 1;
 }

@@ -1,29 +1,30 @@
-#include "reference/cli/oracle/simulated_mistake.h"
+#include "reference/cli/oracle/mistakes.h"
 
 #include <cmath>
 #include <limits>
 
 #include "reference/definition/chunked.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
-#include "reference/oracle/diagnosis/diagnosis.h"
 #include "reference/oracle/catalogue/simulation.h"
+#include "reference/oracle/diagnosis/diagnosis.h"
 
 namespace ringattn::cli {
 
 namespace {
 
-// All query rows at once
+// A simulation of all query rows
 Simulation simulation_of(const Problem<double>& problem, Layout layout, int devices) {
-  constexpr double most_scores = 0x1p27;  // 1 GiB
+  constexpr double max_scores = 0x1p27;  // 1 GiB
   const Shape& q = problem.Q.shape;
   const double scores =
       static_cast<double>(q.B * q.H) * static_cast<double>(q.S) * static_cast<double>(problem.K.shape.S);
-  require(scores <= most_scores, "[mistakes] a mistake is made on at most 2^27 scores at once; found ",
+  require(scores <= max_scores, "[mistakes] a mistake can be simulated on at most 2^27 scores; found ",
           scores, "; choose fewer tokens or heads");
   return {problem, layout, devices, all_rows(q.S)};
 }
 
-TensorDifference difference(const std::string& name, const Tensor<double>& wrong, const Tensor<double>& right) {
+TensorDifference difference(const std::string& name, const Tensor<double>& wrong,
+                            const Tensor<double>& right) {
   TensorDifference result{name, wrong.size(), 0, 0};
   const Shape& shape = wrong.shape();
   for (Index b = 0; b < shape.B; ++b)
@@ -33,6 +34,7 @@ TensorDifference difference(const std::string& name, const Tensor<double>& wrong
           const double x = wrong(b, s, h, d), y = right(b, s, h, d);
           if (x == y || (std::isnan(x) && std::isnan(y))) continue;
           ++result.changed;
+          // A NaN in one of the two is an infinite difference
           const double distance = std::abs(x - y);
           if (!(distance <= result.largest)) result.largest = distance;
           if (std::isnan(result.largest)) result.largest = std::numeric_limits<double>::infinity();
@@ -40,7 +42,7 @@ TensorDifference difference(const std::string& name, const Tensor<double>& wrong
   return result;
 }
 
-// Both are stored first: what rounding hides is no difference
+// Rounds both to the storage type first: a difference that rounding removes does not count
 void add(const std::string& name, Tensor<double> wrong, Tensor<double> right, Dtype dtype,
          SimulatedMistake& made) {
   round_to(dtype, wrong);
@@ -56,30 +58,34 @@ Variants variants_on(const Mistake& mistake, const Problem<double>& problem, Lay
   return mistake.variants(simulation_of(problem, layout, devices));
 }
 
-SimulatedMistake simulate_mistake(const Mistake& mistake, const Variant& variant, const OwnedProblem<double>& c, bool has_dout,
-                         Layout layout, int devices) {
-  const Problem<double> problem = c.problem();
-  const bool of_backward_alone = !mistake.forward, small = small_enough_for_backward(problem);
-  require(!of_backward_alone || has_dout, "[mistakes] ", mistake.id,
-          " is a mistake of the backward; the case has no dout; add it");
-  require(!of_backward_alone || small, "[mistakes] ", mistake.id,
-          " is a mistake of the backward, which is simulated up to about 500 tokens and 8 heads; found ",
-          problem.Q.shape, "; choose a smaller case");
+SimulatedMistake simulate_mistake(const Mistake& mistake, const Variant& variant,
+                                  const OwnedProblem<double>& inputs, bool has_dout, Layout layout,
+                                  int devices) {
+  const Problem<double> problem = inputs.problem();
+  const bool backward_only = !mistake.forward, small = small_enough_for_backward(problem);
+  require(!backward_only || has_dout, "[mistakes] ", mistake.id,
+          " is a mistake of the backward pass; the case has no dout; add the tensor dout to it");
+  require(
+      !backward_only || small, "[mistakes] ", mistake.id,
+      " is a mistake of the backward pass, which can be simulated up to about 500 tokens and 8 heads; found ",
+      problem.Q.shape, "; choose a smaller case");
 
+  // Forward
   SimulatedMistake made;
   const Simulation simulation = simulation_of(problem, layout, devices);
   const AttentionOutput<double> right = simulation.attention_of(problem),
-                         wrong = mistake.forward ? mistake.forward(simulation, variant) : right;
-  add("out", wrong.out, right.out, c.dtype, made);
-  add("lse", wrong.lse, right.lse, c.dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32, made);
+                                wrong = mistake.forward ? mistake.forward(simulation, variant) : right;
+  add("out", wrong.out, right.out, inputs.dtype, made);
+  add("lse", wrong.lse, right.lse, inputs.dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32, made);
   if (!mistake.backward || !has_dout || !small) return made;
 
-  const BackwardSimulation backward(problem, c.cotangents(), layout, devices);
+  // Backward
+  const BackwardSimulation backward(problem, inputs.cotangents(), layout, devices);
   const Gradients<double>& truth = backward.gradients();
   const Gradients<double> gradients = mistake.backward(backward, variant);
-  add("dq", gradients.dq, truth.dq, c.dtype, made);
-  add("dk", gradients.dk, truth.dk, c.dtype, made);
-  add("dv", gradients.dv, truth.dv, c.dtype, made);
+  add("dq", gradients.dq, truth.dq, inputs.dtype, made);
+  add("dk", gradients.dk, truth.dk, inputs.dtype, made);
+  add("dv", gradients.dv, truth.dv, inputs.dtype, made);
   return made;
 }
 

@@ -1,45 +1,86 @@
 #pragma once
 
+#include <map>
+
 #include "reference/cli/args/command.h"
-#include "reference/cli/oracle/submitted_results.h"
+#include "reference/cli/args/owned_problem.h"
 #include "reference/cli/args/path_conflicts.h"
+#include "reference/oracle/verdict/submission.h"
 
 namespace ringattn::cli {
 
-// Where a problem and somebody's results for it are, and how they were made.
+// A case and the results of the implementation under test, as the commands check, laws and spectrum read them from
+// files: the options, the results, the states after each step, and all of them together.
+
+// ---- Options ------------------------------------------------------------------
+
+// The files with the results: for each tensor one file, or one file per device in the order of the devices.
+struct ResultOptions {
+  std::vector<std::filesystem::path> out;  // safetensors with any of out lse dq dk dv, or .npy with out
+  std::vector<std::filesystem::path> lse, dq, dk,
+      dv;                      // safetensors or .npy, for tensors that are not in _out_
+  std::string axes = "bshd";   // order of the axes in these files
+  std::string implementation;  // type of the matrix products; empty: the type of out
+};
+
 struct SubmissionOptions {
   ProblemOptions problem;
-  ParallelOptions spread;
+  ParallelOptions parallel;
   ResultOptions results;
 
-  SubmissionOptions() { spread.devices = 1; }
+  SubmissionOptions() { parallel.devices = 1; }
 
-  // Throws BadInput where one of the files _written_ is read too, or written twice
+  // Throws BadInput if one of the files _written_ is also read, or is written twice
   void check_output_paths(const std::string& command, const std::vector<PathOption>& written) const;
 };
 
 // CASE, the results, the mask and the devices
 void add_submission_options(Command& command, SubmissionOptions& options);
 
-// A problem with what somebody's implementation gives for it, read from files. Options that the command line
-// leaves open are taken from the metadata of CASE.
+// --rows and --seed, which choose the query rows of a command; 0 rows: the command chooses how many
+void add_row_options(Command& command, Index& rows, std::uint64_t& seed, const std::string& description);
+
+// ---- Results ------------------------------------------------------------------
+
+struct SubmittedResults {
+  std::map<std::string, Tensor<double>> tensors;  // any of out lse dq dk dv, of the whole sequence
+  ImplementationPrecision declared;
+
+  std::optional<TensorView<const double>> view(
+      const std::string& name) const;  // nothing if it was not submitted
+};
+
+// Reads the files and joins the shards of the devices by the layout. Throws BadInput, in the name of _command_, if the
+// files do not hold results of the shapes of the case.
+SubmittedResults read_submitted_results(const std::string& command, const ResultOptions& options,
+                                        const OwnedProblem<double>& inputs, Layout layout, int devices);
+
+// Reads the states of the devices after each step from a safetensors file as `run --steps` writes it: tensors
+// step{t}.device{r}.O with .m and .l, or .out with .lse, and optionally .kv_owner. Throws BadInput if a name or a shape
+// does not fit the case.
+std::vector<RingState> read_states(const std::filesystem::path& path, const Problem<double>& problem,
+                                   const Sharding& sharding);
+
+// ---- Both ---------------------------------------------------------------------
+
+// A case with submitted results. Options that the command line does not give are taken from the metadata of CASE.
 class SubmittedCase {
  public:
-  // Throws BadInput where the files do not belong together
+  // Throws BadInput if the files do not belong together
   SubmittedCase(Command& command, SubmissionOptions& options);
 
-  // Views of what this holds
+  // Views of the tensors of this object
   Submission submission() const;
 
-  // Who has which rows
   Sharding sharding() const;
 
-  const std::vector<std::string>& notes() const { return notes_; }  // on options that overrule the file
+  // One sentence for each option that overrules the metadata
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   std::vector<std::string> notes_;
   bool has_dout_ = false;
-  OwnedProblem<double> case_;
+  OwnedProblem<double> inputs_;
   SubmittedResults results_;
   Layout layout_ = Layout::contiguous;
   int devices_ = 1;

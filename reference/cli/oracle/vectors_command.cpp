@@ -1,15 +1,12 @@
 #include "reference/cli/commands.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "reference/cli/oracle/vectors.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/output/progress.h"
-#include "reference/cli/args/rule.h"
-#include "reference/cli/oracle/vectors_file.h"
-#include "reference/cli/oracle/vectors_run.h"
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::cli {
@@ -17,7 +14,7 @@ namespace ringattn::cli {
 namespace {
 
 struct VectorsCommandOptions {
-  std::string what, filter, dtype = "f32";
+  std::string action, filter, dtype = "f32";
   std::optional<std::filesystem::path> directory, json;
   ProgramUnderTest program;
 };
@@ -25,8 +22,8 @@ struct VectorsCommandOptions {
 std::vector<GoldenVector> select_vectors(const VectorsCommandOptions& o) {
   std::vector<GoldenVector> vectors = golden_vectors();
   std::erase_if(vectors, [&](const GoldenVector& v) { return v.id.find(o.filter) == std::string::npos; });
-  require(!vectors.empty(), "[--filter] some vector must have the text in its id; found none with ",
-          in_quotes(o.filter), "; see ringattn vectors list");
+  require(!vectors.empty(), "[--filter] the text must occur in the id of a vector; found none with ",
+          in_quotes(o.filter), "; list the ids with ringattn vectors list");
   return vectors;
 }
 
@@ -38,13 +35,13 @@ int list_vectors(const VectorsCommandOptions& o) {
   Json rows = Json::array();
   for (std::size_t n = 0; n < vectors.size(); ++n) {
     const GoldenVector& v = vectors[n];
-    text +=
-        paragraph(v.id, fmt::format("{}, kills {}: {}", name(v.size), score.kills[n].size(), v.comment), 21);
+    text += paragraph(v.id, fmt::format("{}, detects {}: {}", name(v.size), score.kills[n].size(), v.comment),
+                      21);
     rows.push_back({{"id", v.id}, {"size", name(v.size)}, {"comment", v.comment}, {"kills", score.kills[n]}});
   }
-  text += score.alive.empty() ? "" : fmt::format("\nalive: {}\n", fmt::join(score.alive, " "));
-  text += fmt::format("\n{} vectors kill {} of {} mistakes of the catalogue\n", vectors.size(), score.killed,
-                      score.mistakes);
+  text += score.alive.empty() ? "" : fmt::format("\nnot detected: {}\n", fmt::join(score.alive, " "));
+  text += fmt::format("\n{} vectors detect {} of {} mistakes of the catalogue\n", vectors.size(),
+                      score.killed, score.mistakes);
   report.write(
       text,
       {{"vectors", rows}, {"killed", score.killed}, {"mistakes", score.mistakes}, {"alive", score.alive}});
@@ -64,21 +61,21 @@ int write_vector_files(const VectorsCommandOptions& o) {
   return 0;
 }
 
-std::string result_line(const VectorResult& run) {
-  if (!run.message.empty()) return fmt::format("{}: {}", name(run.outcome), run.message);
+std::string result_line(const VectorResult& result) {
+  if (!result.message.empty()) return fmt::format("{}: {}", name(result.outcome), result.message);
   const std::string ratio =
-      run.ratio < 10 ? fmt::format("{:.2g}", run.ratio) : fmt::format("{:.0f}", run.ratio);
-  const std::string names = run.names.empty() ? "" : fmt::format("; {}", fmt::join(run.names, " or "));
-  return fmt::format("{}, {} allowances{}  ({})", name(run.outcome), ratio, names,
-                     fmt::join(run.tensors, " "));
+      result.ratio < 10 ? fmt::format("{:.2g}", result.ratio) : fmt::format("{:.0f}", result.ratio);
+  const std::string names = result.names.empty() ? "" : fmt::format("; {}", fmt::join(result.names, " or "));
+  return fmt::format("{}, {} x the tolerance{}  ({})", name(result.outcome), ratio, names,
+                     fmt::join(result.tensors, " "));
 }
 
-Json result_json(const GoldenVector& vector, const VectorResult& run) {
-  return {{"id", vector.id},        {"outcome", name(run.outcome)}, {"ratio", number(run.ratio)},
-          {"tensors", run.tensors}, {"names", run.names},           {"said", run.message}};
+Json result_json(const GoldenVector& vector, const VectorResult& result) {
+  return {{"id", vector.id},           {"outcome", name(result.outcome)}, {"ratio", number(result.ratio)},
+          {"tensors", result.tensors}, {"names", result.names},           {"said", result.message}};
 }
 
-// How often each mistake may be what is wrong, the most frequent one first
+// How many results each mistake explains, the most frequent mistake first
 std::vector<std::pair<std::string, int>> count_names(const std::vector<std::string>& names) {
   std::vector<std::pair<std::string, int>> counts;
   for (const std::string& name : names) {
@@ -95,6 +92,7 @@ std::vector<std::pair<std::string, int>> count_names(const std::vector<std::stri
 }
 
 int run_vectors(const VectorsCommandOptions& o) {
+  // Run the program on each vector
   JsonOutput report(o.json);
   ProgramUnderTest program = o.program;
   program.dtype = parse_dtype(o.dtype);
@@ -114,6 +112,8 @@ int run_vectors(const VectorsCommandOptions& o) {
       progress.advance();
     }
   }
+
+  // Count the mistakes over all vectors
   std::string summary;
   for (const auto& [id, times] : count_names(names)) {
     summary += fmt::format("{} {} ({})", summary.empty() ? "" : ",", id, times);
@@ -123,72 +123,76 @@ int run_vectors(const VectorsCommandOptions& o) {
   text += fmt::format("\n{} of {} vectors pass{}\n", right - skipped, vectors.size(),
                       skipped > 0 ? fmt::format(", {} skipped", skipped) : "");
   report.write(text, {{"vectors", rows},
-                        {"passed", right - skipped},
-                        {"skipped", skipped},
-                        {"total", vectors.size()},
-                        {"names", named}});
+                      {"passed", right - skipped},
+                      {"skipped", skipped},
+                      {"total", vectors.size()},
+                      {"names", named}});
   return right == vectors.size() ? 0 : 1;
 }
 
 void check_option_conflicts(const Command& command, const VectorsCommandOptions& o) {
-  const auto only_for = [&](const char* option, std::initializer_list<std::string_view> whats) {
-    require(command.count(option) == 0 || std::find(whats.begin(), whats.end(), o.what) != whats.end(),
-            "[vectors] ", option, " belongs to ", *whats.begin(), "; found it beside ", o.what,
-            "; leave it out");
+  const auto only_for = [&](const char* option, std::initializer_list<std::string_view> actions) {
+    require(
+        command.count(option) == 0 || std::find(actions.begin(), actions.end(), o.action) != actions.end(),
+        "[vectors] ", option, " belongs to ", *actions.begin(), "; found it with ", o.action,
+        "; leave it out");
   };
   only_for("directory", {"write"});
   only_for("--program", {"run"});
   only_for("--dtype", {"run"});
   only_for("--implementation", {"run"});
   only_for("--filter", {"run", "list"});
-  require(o.what != "write" || o.directory,
-          "[vectors] a folder is wanted to write the files into; found none; give DIR");
+  require(o.action != "write" || o.directory,
+          "[vectors] write needs a folder for the files; found none; give DIR");
   const std::string& program = o.program.command;
-  require(o.what != "run" ||
+  require(o.action != "run" ||
               (program.find("{case}") != std::string::npos && program.find("{out}") != std::string::npos),
-          "[--program] the command must say where {case} and {out} stand, the files that it reads and "
-          "writes; found ",
-          in_quotes(program), "; write --program './mine {case} {out}', say");
+          "[--program] the command must contain {case} and {out}, the files that it reads and writes; found ",
+          in_quotes(program), "; write, for example, --program './mine {case} {out}'");
 }
 
 }  // namespace
 
 void add_vectors(Program& program) {
-  Command* command =
-      program.add_command("vectors", "Golden vectors: cases with their right results, to test yourself with");
+  Command* command = program.add_command(
+      "vectors", "Golden vectors: cases with their right results, to test a program with");
   const auto o = std::make_shared<VectorsCommandOptions>();
   command->footer(
       "Examples:\n  ringattn vectors list\n  ringattn vectors write vectors/\n"
       "  ringattn vectors run --program 'python3 mine.py {case} {out}' --dtype bf16\n"
       "  ringattn vectors run --program 'ringattn run --input {case} --backward --output {out}'\n\n"
       "The program reads the safetensors file {case}, whose metadata hold the options, and writes any of\n"
-      "out lse dq dk dv into the safetensors file {out}. It ends with status 77 where it lacks a feature.\n\n"
+      "out lse dq dk dv to the safetensors file {out}. It exits with status 77 if it lacks a feature.\n\n"
       "Exit status: 0 all right, 1 some wrong, 2 bad input.");
-  command->add_option("what", o->what, "list, write or run")
+  command->add_option("action", o->action, "list, write or run")
       ->required()
       ->check(one_of({"list", "write", "run"}))
-      ->type_name("WHAT");
-  command->add_option("directory", o->directory, "of write: where the files go")
+      ->type_name("ACTION");
+  command->add_option("directory", o->directory, "for write: folder of the files")
       ->check(not_empty())
       ->type_name("DIR");
   command
-      ->add_option("--program", o->program.command, "of run: a command for the shell, with {case} and {out}")
+      ->add_option("--program", o->program.command, "for run: shell command that contains {case} and {out}")
       ->type_name("COMMAND");
-  command->add_option("--dtype", o->dtype, "of run: storage type of the cases: f64, f32, bf16, f16")
+  command->add_option("--dtype", o->dtype, "for run: storage type of the cases: f64, f32, bf16, f16")
       ->check(one_of({"f64", "f32", "bf16", "f16"}))
       ->type_name("NAME")
       ->capture_default_str();
   command
-      ->add_option("--implementation", o->program.implementation,
-                   "of run: what your matrix products take: f64, f32, tf32, bf16, f16 (default: the type of "
-                   "out)")
+      ->add_option(
+          "--implementation", o->program.implementation,
+          "for run: operand type of your matrix products: f64, f32, tf32, bf16, f16 (default: the type of "
+          "out)")
       ->check(one_of({"f64", "f32", "tf32", "bf16", "f16"}))
       ->type_name("NAME");
-  command->add_option("--filter", o->filter, "only vectors with this text in their id")->type_name("TEXT");
+  command->add_option("--filter", o->filter, "select the vectors whose id contains this text")
+      ->type_name("TEXT");
   add_json_option(*command, o->json);
   command->action([command, o] {
     check_option_conflicts(*command, *o);
-    return o->what == "list" ? list_vectors(*o) : o->what == "write" ? write_vector_files(*o) : run_vectors(*o);
+    return o->action == "list"    ? list_vectors(*o)
+           : o->action == "write" ? write_vector_files(*o)
+                                  : run_vectors(*o);
   });
 }
 

@@ -1,12 +1,10 @@
-#include "reference/cli/oracle/vectors_file.h"
-
 #include <cmath>
 #include <deque>
 #include <limits>
 #include <sstream>
 
 #include "reference/cli/oracle/probe_file.h"
-#include "reference/cli/oracle/vectors_json.h"
+#include "reference/cli/oracle/vectors.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/chunked.h"
 #include "reference/files/output_file.h"
@@ -21,12 +19,12 @@ namespace {
 
 constexpr VectorSize sizes[] = {VectorSize::tiny, VectorSize::small, VectorSize::trap};
 
-// The types for which there are tolerances; lse is stored as f32 in all of them
-constexpr ImplementationPrecision declared[] = {{Precision::bf16, Dtype::bf16, Dtype::f32, true},
-                                 {Precision::f16, Dtype::f16, Dtype::f32, true},
-                                 {Precision::f32, Dtype::f32, Dtype::f32, true}};
+// The precisions for which the files hold tolerances; all of them store lse as f32
+constexpr ImplementationPrecision precisions[] = {{Precision::bf16, Dtype::bf16, Dtype::f32, true},
+                                                  {Precision::f16, Dtype::f16, Dtype::f32, true},
+                                                  {Precision::f32, Dtype::f32, Dtype::f32, true}};
 
-// The nearest floats that are not smaller
+// The nearest floats that are not smaller, so that storing a tolerance never tightens it
 Tensor<double> rounded_up(Tensor<double> tensor) {
   for (double* x = tensor.data(); x != tensor.data() + tensor.size(); ++x) {
     const auto nearest = static_cast<float>(*x);
@@ -35,7 +33,7 @@ Tensor<double> rounded_up(Tensor<double> tensor) {
   return tensor;
 }
 
-// The tensors of one test, under names that begin alike
+// Adds the tensors of one test to a file, under names with a common prefix: "tc7.q"
 class TestTensors {
  public:
   TestTensors(Index number, SafetensorsFile& file)
@@ -46,9 +44,9 @@ class TestTensors {
     return prefix_ + name;
   }
 
-  // out lse dq dk dv
-  Json add(const std::string& group, const AttentionOutput<double>& forward, const Gradients<double>& backward,
-           Dtype dtype) {
+  // Adds out lse dq dk dv; returns their names
+  Json add(const std::string& group, const AttentionOutput<double>& forward,
+           const Gradients<double>& backward, Dtype dtype) {
     const auto add_rows = [&](const char* name, const Tensor<double>& tensor) {
       return add(group + name, stored_tensor<double>(tensor, dtype, Axes::bshd));
     };
@@ -65,12 +63,14 @@ class TestTensors {
 };
 
 TensorNames add_tensors(const GoldenVector& vector, Index number, SafetensorsFile& file) {
+  // Inputs
   TestTensors tensors(number, file);
   TensorNames names;
   for (auto& [name, tensor] : vector_to_safetensors(vector, Dtype::bf16).tensors)
     names.inputs[name] = tensors.add(name, std::move(tensor));
 
-  for (const ImplementationPrecision& each : declared) {
+  // Right results, and their tolerances for each precision
+  for (const ImplementationPrecision& each : precisions) {
     const Submission s = vector.submission(each);
     const std::vector<Index> rows = all_rows(s.problem.Q.shape.S);
     BoundedAttention forward = bound_attention(s.problem, rows, each);
@@ -87,14 +87,15 @@ TensorNames add_tensors(const GoldenVector& vector, Index number, SafetensorsFil
   return names;
 }
 
-// Files of one folder, which take their names together at the end
+// Files of one folder, which replace existing ones only when all of them are written
 class Folder {
  public:
   explicit Folder(const fs::path& path) : path_(path) {
     std::error_code error;
     fs::create_directory(path, error);
-    require(fs::is_directory(path), "[vectors] the files go into a folder, in a folder that exists; found ",
-            in_quotes(path.string()), "; give another path");
+    require(fs::is_directory(path),
+            "[vectors] DIR must be a folder, or a new one in a folder that exists; found ",
+            in_quotes(path.string()), "; choose another path");
   }
 
   std::ostream& open(const std::string& name) {
@@ -122,9 +123,12 @@ SafetensorsFile vector_to_safetensors(const GoldenVector& vector, Dtype dtype) {
 }
 
 std::vector<fs::path> write_vectors(const fs::path& path) {
+  // Which mistakes each vector detects
   Folder folder(path);
   const std::vector<GoldenVector> vectors = golden_vectors();
   const MutationScore score = mutation_score(vectors);
+
+  // For each size, a JSON file and its tensors
   Json files = Json::array();
   for (const VectorSize size : sizes) {
     const std::string name = ringattn::name(size);
@@ -148,6 +152,8 @@ std::vector<fs::path> write_vectors(const fs::path& path) {
                      {"tensorsBytes", bytes.str().size()},
                      {"numberOfTests", tests.size()}});
   }
+
+  // The index, and the score over all vectors
   folder.open("index.json") << pretty({{"algorithm", "attention"},
                                        {"schema", "ringattn-vectors-1"},
                                        {"generatorVersion", RINGATTN_VERSION},

@@ -1,11 +1,10 @@
-#include "reference/cli/oracle/vectors_json.h"
-
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 
+#include "reference/cli/oracle/vectors.h"
 #include "reference/definition/attention.h"
 #include "reference/oracle/catalogue/catalogue.h"
 
@@ -13,7 +12,7 @@ namespace ringattn::cli {
 
 namespace {
 
-// ---- What an implementation must know for a vector ---------------------------
+// ---- Features that an implementation needs for a vector -----------------------
 
 bool has_documents(const Probe& probe) {
   for (const RowPositions* positions : {&probe.q_positions, &probe.kv_positions})
@@ -42,23 +41,23 @@ struct Flag {
 };
 
 constexpr Flag flags[] = {
-    {"Causal", "A key must not stand after its query.", [](const Probe& p) { return p.scoring.mask.causal; }},
-    {"Window", "Keys further from the query than the window are hidden; both sides are inclusive.",
+    {"Causal", "Keys after the query are masked.", [](const Probe& p) { return p.scoring.mask.causal; }},
+    {"Window", "Keys outside the window around the query are masked; both ends are inclusive.",
      [](const Probe& p) { return p.scoring.mask.window_left >= 0 || p.scoring.mask.window_right >= 0; }},
-    {"Documents", "Queries see the keys of their own segment id alone.", has_documents},
-    {"Positions", "RowPositions do not stand at consecutive positions.", has_positions},
-    {"EmptyRows", "Some queries see no key: out = 0, lse = -inf, dq = 0.", has_empty_rows},
-    {"UnequalLengths", "There are fewer or more queries than keys.",
+    {"Documents", "Queries attend only to keys of the same segment id.", has_documents},
+    {"Positions", "Rows do not have consecutive positions.", has_positions},
+    {"EmptyRows", "Some queries attend to no key: out = 0, lse = -inf, dq = 0.", has_empty_rows},
+    {"UnequalLengths", "The numbers of queries and keys differ.",
      [](const Probe& p) { return p.Q.shape().S != p.K.shape().S; }},
-    {"GroupedHeads", "Query head h reads K/V head h div (query heads / K/V heads).",
+    {"GroupedHeads", "Query head h uses K/V head h div (query heads / K/V heads).",
      [](const Probe& p) { return p.Q.shape().H != p.K.shape().H; }},
-    {"ValueDim", "V has a head dimension of its own.",
+    {"ValueDim", "The head dimension of V differs from that of Q and K.",
      [](const Probe& p) { return p.K.shape().D != p.V.shape().D; }},
-    {"SoftmaxScale", "The factor on q.k is another one than 1/sqrt(head_dim of q).",
+    {"SoftmaxScale", "The factor on q.k differs from 1/sqrt(head_dim of q).",
      [](const Probe& p) { return p.scoring.softmax_scale.has_value(); }},
-    {"SoftCap", "Scores become c tanh(score / c) before the mask.",
+    {"SoftCap", "Scores become c tanh(score / c) before the mask is applied.",
      [](const Probe& p) { return p.scoring.softcap > 0; }},
-    {"LseGradient", "A gradient flows back through lse too, the tensor dlse.",
+    {"LseGradient", "The loss also depends on lse, with the gradient dlse.",
      [](const Probe& p) { return p.dlse.size() > 0; }},
 };
 
@@ -77,26 +76,26 @@ Json params(const GoldenVector& v) {
 
 std::string bug_type(const Mistake& mistake) {
   if (!mistake.convention.empty()) return "CONVENTION";
-  if (mistake.family == Family::convention) return "LSE";  // of nobody
+  if (mistake.family == Family::convention) return "LSE";  // a convention that no library follows
   std::string type = name(mistake.family);
   for (char& c : type) c = c == ' ' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return type;
 }
 
-// "owner/repository#number" and "owner/repository@commit" as addresses; anything else as it is
+// "owner/repository#number" and "owner/repository@commit" become URLs; anything else stays as it is
 Json links(const std::string& evidence) {
   Json result = Json::array();
   for (std::size_t begin = 0; begin < evidence.size();) {
     const std::size_t end = std::min(evidence.find(", ", begin), evidence.size());
-    const std::string place = evidence.substr(begin, end - begin);
+    const std::string reference = evidence.substr(begin, end - begin);
     begin = end + 2;
-    const std::size_t mark = place.find_first_of("#@");
-    const bool known = mark != std::string::npos && place.find('/') < mark;
+    const std::size_t mark = reference.find_first_of("#@");
+    const bool known = mark != std::string::npos && reference.find('/') < mark;
     if (known)
-      result.push_back(fmt::format("https://github.com/{}/{}/{}", place.substr(0, mark),
-                                   place[mark] == '#' ? "issues" : "commit", place.substr(mark + 1)));
-    else if (!place.empty())
-      result.push_back(place);
+      result.push_back(fmt::format("https://github.com/{}/{}/{}", reference.substr(0, mark),
+                                   reference[mark] == '#' ? "issues" : "commit", reference.substr(mark + 1)));
+    else if (!reference.empty())
+      result.push_back(reference);
   }
   return result;
 }
@@ -110,40 +109,46 @@ Json note(const Mistake& mistake) {
   return json;
 }
 
+// A note on each flag and mistake that the tests mention
 Json notes(const Json& tests) {
-  std::set<std::string> wanted;
+  std::set<std::string> mentioned;
   for (const Json& test : tests)
     for (const char* list : {"flags", "kills"})
-      for (const Json& id : test[list]) wanted.insert(id);
+      for (const Json& id : test[list]) mentioned.insert(id);
   Json json = Json::object();
   for (const Flag& flag : flags)
-    if (wanted.count(flag.name))
+    if (mentioned.count(flag.name))
       json[flag.name] = {{"bugType", "FEATURE"}, {"description", flag.description}};
   for (const Mistake& mistake : catalogue())
-    if (wanted.count(mistake.id)) json[mistake.id] = note(mistake);
+    if (mentioned.count(mistake.id)) json[mistake.id] = note(mistake);
   return json;
 }
 
 Json header() {
   return {
-      "Made by `ringattn vectors write`; not to be edited.",
-      "The tensors lie in the safetensors file of the same name. q k v dout dlse are bf16, and exact in "
+      "Generated by `ringattn vectors write`; do not edit.",
+      "The tensors are in the safetensors file of the same name. q k v dout dlse are bf16, and exact in "
       "bf16, "
       "f16, tf32, f32 and f64; positions and segment ids are i64; expected results are f64; allowances are "
       "f32.",
-      "Axes are (batch, sequence, heads, head_dim); lse is (batch, heads, sequence), dlse likewise, the "
-      "natural logarithm of sum exp(score).",
-      "Query i stands at position i + (keys - queries) where causal_align is bottom-right, and at i where it "
-      "is top-left; key j at j; unless q_positions or kv_positions say otherwise. window is [before, after] "
-      "the query, inclusive; -1 is unlimited.",
-      "A result X is right where |X - expected| <= allowance, element by element, of the type that your "
-      "matrix products take and your results are stored in; up to 4 allowances it lacks precision only. "
-      "Where the allowance is 0, X must be equal.",
-      "Right results do not depend on devices and layout; they say on which ring the mistakes in kills are "
+      "Axes are (batch, sequence, heads, head_dim); lse and dlse are (batch, heads, sequence); lse is the "
+      "natural "
+      "logarithm of sum exp(score).",
+      "Query i has position i + (keys - queries) if causal_align is bottom-right, and i if it is top-left; "
+      "key j "
+      "has position j; q_positions and kv_positions override both. window is [before, after] the query, "
+      "inclusive; -1 is unlimited.",
+      "\"allowance\" holds the tolerance of each element, for the type of your matrix products and stored "
+      "results. "
+      "A result X is right if |X - expected| <= tolerance for every element; up to 4 tolerances it only "
+      "lacks "
+      "precision. Where the tolerance is 0, X must be equal.",
+      "Right results do not depend on devices and layout; these say on which ring the mistakes in kills are "
       "made.",
-      "kills is computed: whoever makes that mistake of the catalogue (`ringattn mistakes ID`), in whichever "
-      "of its readings that changes anything, is more than 5 allowances of bf16 away in out, lse, dq, dk or "
-      "dv.",
+      "kills is computed: it lists the mistakes of the catalogue (`ringattn mistakes ID`) that this vector "
+      "detects. Every variant of such a mistake that changes anything differs by more than 5 bf16 tolerances "
+      "in "
+      "out, lse, dq, dk or dv.",
   };
 }
 

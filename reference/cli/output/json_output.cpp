@@ -1,5 +1,4 @@
 #include "reference/cli/output/json_output.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 
@@ -8,7 +7,7 @@
 namespace ringattn::cli {
 
 void add_json_option(Command& command, std::optional<std::filesystem::path>& path) {
-  command.add_option("--json", path, "the report for programs; - is standard output")
+  command.add_option("--json", path, "write the report as JSON; -: to standard output, instead of the text")
       ->check(not_empty())
       ->type_name("FILE|-");
 }

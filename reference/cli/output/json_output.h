@@ -11,11 +11,13 @@ namespace ringattn::cli {
 
 void add_json_option(Command& command, std::optional<std::filesystem::path>& path);
 
-// Where --json sends a report for programs: to a file, beside the text, or with "-" instead of the text to
-// standard output. Construct it before the work: a path that cannot be written is found out at once.
+// Writes the JSON report of --json: to a file in addition to the text, or with "-" to standard output instead of the
+// text. Construct it before the work, so that a path that cannot be written is refused at once.
 class JsonOutput {
  public:
   explicit JsonOutput(const std::optional<std::filesystem::path>& path);
+
+  bool shows_text() const { return !instead_of_text_; }
 
   void write(const std::string& text, const Json& report);
 

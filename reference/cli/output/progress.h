@@ -9,17 +9,17 @@
 
 namespace ringattn::cli {
 
-// One line on standard error that says how far long work is; only on a terminal, and gone when it is over.
+// A progress line on standard error; only on a terminal, and erased at the end.
 class ProgressBar {
  public:
-  // _total_ pieces of work, _unit_ in the plural
+  // _total_ steps of work; _unit_: their name in the plural
   ProgressBar(std::int64_t total, std::string unit);
   ~ProgressBar() { clear(); }
 
-  // One more piece is done; may be called by several threads
+  // One more step is done; may be called by several threads
   void advance();
 
-  // Makes room for other output
+  // Erases the line, before other output
   void clear();
 
  private:
@@ -32,7 +32,7 @@ class ProgressBar {
   bool drawn_ = false;
 };
 
-// The same for a run: its pieces are the pairs of blocks that its devices attend to.
+// The progress of a ring, in pairs of blocks that its devices process.
 class ProgressSink : public TraceSink {
  public:
   explicit ProgressSink(std::int64_t pairs) : line_(pairs, "pairs of blocks") {}

@@ -12,7 +12,7 @@ namespace {
 
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 
-// Lower case, without punctuation at the ends; punctuation that stands alone stays
+// Lower case, without punctuation at the ends; a word of punctuation alone is kept
 std::string normalized(const std::string& original) {
   const auto is_punctuation = [](char c) { return std::ispunct(static_cast<unsigned char>(c)) != 0; };
   std::size_t begin = 0, end = original.size();
@@ -23,7 +23,7 @@ std::string normalized(const std::string& original) {
   return word;
 }
 
-// Calls visit(word, offset) for each stretch without white space
+// Calls visit(word, offset) for each run of characters without white space
 template <class Visit>
 void for_each_word(const std::string& text, const Visit& visit) {
   for (std::size_t begin = 0; begin < text.size();) {
@@ -48,7 +48,7 @@ std::vector<std::string> InductionHead::tokenize(const std::string& prompt) {
 
 InductionHead::InductionHead(const Text& text) {
   for_each_word(text.bytes(), [&](const std::string& word, std::size_t offset) { add_word(word, offset); });
-  require(size() > 0, "[recall] the text must have words; found only white space; give another --text");
+  require(size() > 0, "[recall] the text must have words; found only white space; choose another --text");
 
   Random random(0);
   vectors_.resize(static_cast<Index>(vocabulary_.size()), dim);
@@ -58,7 +58,7 @@ InductionHead::InductionHead(const Text& text) {
   keys_ = values_ = Tensor<float>({1, size(), 1, dim});
   for (Index i = 0; i < size(); ++i) {
     const auto id_before = [&](Index j) { return words_[static_cast<std::size_t>(i - j)].id; };
-    for (Index j = 1; j <= std::min(i, context); ++j) add_shifted(id_before(j), j, keys_.head(0, 0).row(i));
+    for (Index j = 1; j <= std::min(i, context); ++j) add_rotated(id_before(j), j, keys_.head(0, 0).row(i));
     values_.head(0, 0).row(i) = vectors_.row(id_before(0));
   }
 }
@@ -69,7 +69,7 @@ void InductionHead::add_word(const std::string& original, std::size_t offset) {
   words_.push_back({original, offset, entry->second});
 }
 
-void InductionHead::add_shifted(int id, Index j, Eigen::Ref<Matrix<float>> row) const {
+void InductionHead::add_rotated(int id, Index j, Eigen::Ref<Matrix<float>> row) const {
   const Index rotation = 13 * j % dim;
   row.leftCols(rotation) += vectors_.row(id).tail(rotation);
   row.rightCols(dim - rotation) += vectors_.row(id).head(dim - rotation);
@@ -80,7 +80,8 @@ Tensor<float> InductionHead::query(const std::vector<std::string>& words_so_far)
   const auto count = static_cast<Index>(words_so_far.size());
   for (Index j = 1; j <= std::min(count, context); ++j) {
     const auto known = ids_.find(words_so_far[static_cast<std::size_t>(count - j)]);
-    if (known != ids_.end()) add_shifted(known->second, j, q.head(0, 0));  // an unknown word agrees with none
+    if (known != ids_.end())
+      add_rotated(known->second, j, q.head(0, 0));  // a word that is not in the text agrees with none
   }
   return q;
 }

@@ -1,16 +1,15 @@
 #include "reference/cli/commands.h"
-#include "reference/cli/args/command.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 
-#include "reference/cli/output/progress.h"
-#include "reference/cli/run/run_report.h"
 #include "reference/cli/args/rule.h"
+#include "reference/cli/output/json_output.h"
+#include "reference/cli/output/progress.h"
 #include "reference/cli/recall/induction_head.h"
+#include "reference/cli/run/run_report.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/output_file.h"
 #include "reference/ring/schedule.h"
 
 namespace ringattn::cli {
@@ -25,17 +24,17 @@ struct RecallOptions {
   ParallelOptions parallel;
 };
 
-// A word that was recalled, and the place that got most of the attention
+// A recalled word, and the place with the largest weight
 struct RecalledWord {
   std::string word;
   Index key = 0;
-  double weight = 0;  // of all places where this word follows, together
+  double weight = 0;  // sum over all places of this word
   SourceLocation location;
   int device = 0;  // that holds the key
-  int step = 0;    // of the ring, at which the query's device met it
+  int step = 0;    // of the ring, at which the device of the query processes it
 };
 
-// The licences that each Debian machine has, else the text of this project
+// The license texts of Debian systems, else those of this project
 std::vector<std::filesystem::path> default_texts() {
   namespace fs = std::filesystem;
   std::vector<fs::path> texts;
@@ -55,12 +54,13 @@ int device_of(Index row, const RingOptions& ring, Index N) {
   return -1;
 }
 
-// Which word it is, which of its places got most, and how much all of them got: weights are exp(score - lse)
-// with the exact lse
+// The word, its weight and its most attended place. Weights are P = exp(S - lse)
 RecalledWord find_recalled_word(const InductionHead& head, const Text& text, const Problem<float>& problem,
-                 const AttentionOutput<float>& found, const RingOptions& ring) {
+                                const AttentionOutput<float>& found, const RingOptions& ring) {
   RecalledWord recalled;
   recalled.word = head.closest_word(found.out);
+
+  // Sum the weights of all places of the word
   const Matrix<float> P = probabilities(problem, found.lse, 0, 0);
   float most = -1;
   for (Index i = 0; i < head.size(); ++i) {
@@ -68,14 +68,16 @@ RecalledWord find_recalled_word(const InductionHead& head, const Text& text, con
     recalled.weight += static_cast<double>(P(0, i));
     if (P(0, i) > most) most = P(0, i), recalled.key = i;
   }
+
+  // Find the device and the step of the key
   recalled.location = text.location(head.offset(recalled.key));
   recalled.device = device_of(recalled.key, ring, head.size());
   const int query_device = device_of(0, ring, 1);
-  while (kv_owner(query_device, recalled.step, ring.devices) != recalled.device) ++recalled.step;
+  while (resident_owner(query_device, recalled.step, ring.devices) != recalled.device) ++recalled.step;
   return recalled;
 }
 
-// The words, and of all checks against the definition the worst
+// The recalled words, and the worst error of each tensor over all of them
 struct Continuation {
   std::vector<RecalledWord> words;
   DefinitionCheck check;
@@ -90,12 +92,11 @@ void keep_worst(const DefinitionCheck& check, DefinitionCheck& worst) {
 
 Continuation recall(const RecallOptions& o, const InductionHead& head, const Text& text) {
   std::vector<std::string> words = InductionHead::tokenize(o.prompt);
-  require(
-      !words.empty(),
-      "[recall] a prompt of at least one word is wanted; found none; give --prompt \"The precise terms\"");
-  require(head.contains_any(words), "[recall] the last ", InductionHead::context,
-          " words of the prompt must have one that the text has; found none in ", in_quotes(o.prompt),
-          "; take words from the text, or give another --text");
+  require(!words.empty(),
+          "[recall] the prompt must have at least one word; found none; try --prompt \"The precise terms\"");
+  require(head.contains_any(words), "[recall] one of the last ", InductionHead::context,
+          " words of the prompt must occur in the text; found none in ", in_quotes(o.prompt),
+          "; use words of the text, or choose another --text");
   RingOptions ring = o.parallel.ring_options();
   ProgressSink progress(o.words * std::int64_t{ring.devices} * ring.devices);
   Recorders recorders = make_recorders(progress, ring.devices, {});
@@ -124,18 +125,19 @@ std::string continuation_text(const InductionHead& head, const Continuation& con
 
 void print(const RecallOptions& o, const InductionHead& head, const Continuation& continuation) {
   fmt::print(
-      "{} words in {} files, spread over {} devices ({}); exact attention over all of them, word by word\n\n",
+      "{} words in {} files, distributed over {} devices ({}); each new word attends to all of them\n\n",
       head.size(), o.text.size(), o.parallel.devices, o.parallel.layout);
   fmt::print("{:<16} weight  device  step  where\n", "word");
   for (const RecalledWord& r : continuation.words)
     fmt::print("{:<16} {:6.3f} {:7} {:5}  {}:{}\n", head.word(r.key), r.weight, r.device, r.step,
                r.location.file, r.location.line);
   fmt::print("\n{} ... {}\n\n", o.prompt, continuation_text(head, continuation));
-  fmt::print("What each word read was checked against full attention in float64; the worst of them:\n");
+  fmt::print(
+      "The attention output for each word was compared with full attention in float64; the worst errors:\n");
   print(continuation.check.tensors);
   fmt::print("{}\n", continuation.check.passed()
-                         ? "exact: the ring gives what full attention gives, to rounding"
-                         : "wrong: more than rounding lies between the ring and full attention");
+                         ? "exact: the ring equals full attention up to rounding"
+                         : "wrong: the ring differs from full attention by more than rounding");
 }
 
 Json to_json(const RecallOptions& o, const InductionHead& head, const Continuation& continuation) {
@@ -157,20 +159,13 @@ Json to_json(const RecallOptions& o, const InductionHead& head, const Continuati
 }
 
 int run(RecallOptions& o) {
-  std::optional<OutputFile> file;
-  if (o.json && *o.json != "-") file.emplace(*o.json);
+  JsonOutput json(o.json);
   if (o.text.empty()) o.text = default_texts();
   const Text text = read_text(o.text);
   const InductionHead head(text);
   const Continuation continuation = recall(o, head, text);
-  if (file) {
-    file->stream() << pretty(to_json(o, head, continuation));
-    file->commit();
-  }
-  if (o.json && *o.json == "-")
-    fmt::print("{}", pretty(to_json(o, head, continuation)));
-  else
-    print(o, head, continuation);
+  json.write("", to_json(o, head, continuation));
+  if (json.shows_text()) print(o, head, continuation);
   return continuation.check.passed() ? 0 : 1;
 }
 
@@ -178,25 +173,21 @@ int run(RecallOptions& o) {
 
 void add_recall(Program& program) {
   Command* command = program.add_command(
-      "recall", "Answer a prompt by exact attention over a whole text, spread over devices");
+      "recall", "Continue a prompt by exact attention over a text that is distributed over devices");
   const auto o = std::make_shared<RecallOptions>();
   o->parallel.devices = 8;
   command->footer(
       "Examples:\n"
       "  ringattn recall --prompt \"The precise terms and conditions for\"\n"
       "  ringattn recall --text book.txt notes.txt --prompt \"It was the best of\" --words 30 --devices 16");
-  command->add_option("--text", o->text, "text files (default: the licence texts of this system)")
+  command->add_option("--text", o->text, "text files (default: the license texts of this system)")
       ->type_name("FILE...");
-  command->add_option("--prompt", o->prompt, "words to go on from (required)")
-      ->type_name("STRING")
-      ->required();
-  command->add_option("--words", o->words, "how many words to recall")
+  command->add_option("--prompt", o->prompt, "words to continue (required)")->type_name("STRING")->required();
+  command->add_option("--words", o->words, "number of words to recall")
       ->check(whole_number(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--json", o->json, "the result for programs; - is standard output")
-      ->check(not_empty())
-      ->type_name("FILE|-");
+  add_json_option(*command, o->json);
   add_parallel_options(*command, o->parallel, {"threads", "lockstep"});
   command->action([o] { return run(*o); });
 }

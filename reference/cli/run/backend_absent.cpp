@@ -7,7 +7,7 @@ void require_gpu(const MpiCommunicator*) {
   throw BadInput(
       "[--backend] gpu needs the GPU version; found a program built without it; build it with the CUDA "
       "Toolkit "
-      "as gpu/README.md says, or use --backend cpu");
+      "(see gpu/README.md), or use --backend cpu");
 }
 
 GpuResult attention_on_gpu(const GpuTask&, TraceSink&) {

@@ -5,16 +5,16 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/rounding_bound.h"
-#include "reference/definition/row_sample.h"
 #include "reference/definition/chunked.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/rounding_bound.h"
+#include "reference/definition/row_sample.h"
 
 namespace ringattn::cli {
 
 namespace {
 
-constexpr double full_check_limit = 2e10;                   // multiplications that take a second or two
+constexpr double full_check_limit = 2e10;          // multiply-adds; take a second or two
 constexpr double chunk_elements = Index{1} << 24;  // elements of K and V in double: 128 MiB
 constexpr Index sample_count = 96;
 
@@ -45,13 +45,13 @@ Tensor<double> rows_in_double(const Tensor<T>& tensor, const RowRange& rows) {
   return converted<double>(view);
 }
 
-// What some query rows read by definition, and how large the terms are that it is summed from
+// The results of some query rows by definition, and the magnitude of the terms that they are sums of
 struct ReferenceResult {
   AttentionOutput<double> attended, magnitude;
-  double seconds = 0;  // of which the definition itself took so long
+  double seconds = 0;  // time of the definition alone
 };
 
-// Two sets of keys together:
+// Adds the result of another set of keys:
 //   lse = log(exp(lse_1) + exp(lse_2)),  out = exp(lse_1 - lse) out_1 + exp(lse_2 - lse) out_2
 void merge_key_sets(const ReferenceResult& part, ReferenceResult& whole) {
   const Shape& out = whole.attended.out.shape();
@@ -60,7 +60,7 @@ void merge_key_sets(const ReferenceResult& part, ReferenceResult& whole) {
       for (Index i = 0; i < out.S; ++i) {
         double& lse = whole.attended.lse(b, i, h, 0);
         const double other = part.attended.lse(b, i, h, 0), larger = std::max(lse, other);
-        if (larger == minus_infinity<double>) continue;  // neither has seen a key
+        if (larger == minus_infinity<double>) continue;  // the row attends to no key of either set
         const double both = larger + std::log(std::exp(lse - larger) + std::exp(other - larger));
         const auto merge_results = [&](const AttentionOutput<double>& theirs, AttentionOutput<double>& ours) {
           ours.out.head(b, h).row(i) = std::exp(lse - both) * ours.out.head(b, h).row(i) +
@@ -72,11 +72,12 @@ void merge_key_sets(const ReferenceResult& part, ReferenceResult& whole) {
       }
 }
 
-// Long K and V are taken a chunk of keys at a time, so that all of them never exist in double
+// Converts K and V to double a chunk of keys at a time, to limit the memory
 template <class T>
 ReferenceResult reference_rows(const OwnedProblem<T>& inputs, const std::vector<Index>& rows) {
   const Index Skv = inputs.K.shape().S;
-  const auto chunks = static_cast<Index>(static_cast<double>(inputs.K.size() + inputs.V.size()) / chunk_elements) + 1;
+  const auto chunks =
+      static_cast<Index>(static_cast<double>(inputs.K.size() + inputs.V.size()) / chunk_elements) + 1;
   const Tensor<double> Q = converted<double>(inputs.Q.view());
   ReferenceResult truth;
   for (Index n = 0; n < chunks; ++n) {
@@ -84,7 +85,8 @@ ReferenceResult reference_rows(const OwnedProblem<T>& inputs, const std::vector<
     std::vector<Index> keys = all_rows(range.end - range.begin);
     for (Index& key : keys) key += range.begin;
     const Tensor<double> K = rows_in_double(inputs.K, range), V = rows_in_double(inputs.V, range);
-    const Problem<double> problem{Q, K, V, inputs.q_positions, inputs.kv_positions.select(keys), inputs.scoring, {}, {}};
+    const Problem<double> problem{
+        Q, K, V, inputs.q_positions, inputs.kv_positions.select(keys), inputs.scoring, {}, {}};
 
     const auto began = std::chrono::steady_clock::now();
     ReferenceResult part{in_chunks_of_queries(attention<double>, problem, rows), {}};
@@ -108,8 +110,9 @@ bool DefinitionCheck::passed() const {
 }
 
 template <class T>
-DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const RingOptions& ring, const AttentionOutput<T>& found,
-                                   const Gradients<T>* gradients, double weight_rounding) {
+DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const RingOptions& ring,
+                                         const AttentionOutput<T>& found, const Gradients<T>* gradients,
+                                         double weight_rounding) {
   const Shape &q = inputs.Q.shape(), &v = inputs.V.shape();
   const double work = static_cast<double>(q.B * q.H * q.S) * static_cast<double>(v.S) *
                       static_cast<double>(q.D + v.D) * (gradients ? 3 : 1);
@@ -117,6 +120,7 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
   const std::vector<Index> rows = check_all_rows ? all_rows(q.S) : sampled_rows(q.S, ring);
   const std::vector<Index>* sample = check_all_rows ? nullptr : &rows;
 
+  // out and lse of all or sampled query rows
   DefinitionCheck check;
   const auto [truth, magnitude, seconds] = reference_rows(inputs, rows);
   if (check_all_rows)
@@ -129,18 +133,23 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
   check.tensors.push_back(checked("lse", found.lse, truth.lse, magnitude.lse, sample, tolerance.lse));
   if (!gradients) return check;
 
+  // dq of the same rows; dk and dv too if these are all rows
   const Tensor<double> Q = converted<double>(inputs.Q.view()), K = converted<double>(inputs.K.view()),
                        V = converted<double>(inputs.V.view());
   const Problem<double> problem{Q, K, V, inputs.q_positions, inputs.kv_positions, inputs.scoring, {}, {}};
-  const Tensor<double> dout = converted<double>(inputs.dout.view()), dlse = converted<double>(inputs.dlse.view());
+  const Tensor<double> dout = converted<double>(inputs.dout.view()),
+                       dlse = converted<double>(inputs.dlse.view());
   const Cotangents<double> cotangents{dout, inputs.dlse.size() ? dlse.view() : TensorView<const double>{}};
-  const Gradients<double> of_rows = in_chunks_of_queries(attention_vjp<double>, problem, rows, truth, cotangents);
-  const Gradients<double> row_magnitude = in_chunks_of_queries(vjp_magnitude, problem, rows, truth, cotangents);
-  // Of P in out, which is a term of delta, and of P or dS in the products that give the gradients
+  const Gradients<double> of_rows =
+      in_chunks_of_queries(attention_vjp<double>, problem, rows, truth, cotangents);
+  const Gradients<double> row_magnitude =
+      in_chunks_of_queries(vjp_magnitude, problem, rows, truth, cotangents);
+  // Rounding P enters twice: through out in delta, and in the products that give the gradients
   const double gradient_tolerance = tolerance.gradients + 2 * weight_rounding;
   check.tensors.push_back(
       checked("dq", gradients->dq, of_rows.dq, row_magnitude.dq, sample, gradient_tolerance));
 
+  // dk and dv of all or sampled keys
   const std::vector<Index> keys = check_all_rows ? all_rows(v.S) : sampled_rows(v.S, ring);
   const std::vector<Index>* key_sample = check_all_rows ? nullptr : &keys;
   const AttentionOutput<double> forward = in_double(found);
@@ -155,9 +164,11 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
   return check;
 }
 
-template DefinitionCheck check_against_definition(const OwnedProblem<float>&, const RingOptions&, const AttentionOutput<float>&,
-                                            const Gradients<float>*, double);
-template DefinitionCheck check_against_definition(const OwnedProblem<double>&, const RingOptions&, const AttentionOutput<double>&,
-                                            const Gradients<double>*, double);
+template DefinitionCheck check_against_definition(const OwnedProblem<float>&, const RingOptions&,
+                                                  const AttentionOutput<float>&, const Gradients<float>*,
+                                                  double);
+template DefinitionCheck check_against_definition(const OwnedProblem<double>&, const RingOptions&,
+                                                  const AttentionOutput<double>&, const Gradients<double>*,
+                                                  double);
 
 }  // namespace ringattn::cli

@@ -3,12 +3,12 @@
 #include <optional>
 #include <stdexcept>
 
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/definition/comparison.h"
 
 namespace ringattn::cli {
 
-// A result held against the definition in float64.
+// A result compared with the definition in float64.
 struct CheckedTensor {
   const char* name;
   Comparison comparison;
@@ -19,18 +19,19 @@ struct CheckedTensor {
 
 struct DefinitionCheck {
   std::vector<CheckedTensor> tensors;  // out lse, and dq dk dv
-  std::optional<Index> sampled_rows;   // so many query rows and keys were checked; none: all of them
-  std::optional<double> full_seconds;  // how long full attention took, where all rows were checked
+  std::optional<Index> sampled_rows;   // number of query rows and keys checked; none: all of them
+  std::optional<double> full_seconds;  // time of full attention, if all rows were checked
 
   bool passed() const;
 };
 
-// Checks all rows where that is quick; else the first, the last, those at the borders of the devices' shards,
-// and random ones. Sampled keys are checked with the out and lse that were found, of which rows are checked
-// as well. _weight_rounding_: the relative error of each P and dS that comes from storing it, where it is
-// multiplied in another type than that of the arithmetic.
+// Checks all rows of small problems; of large ones the first, the last, those at shard boundaries, and random ones.
+// The gradients of sampled keys need the out and lse of every row: those found by the ring are used, of which
+// sampled rows are checked as well. _weight_rounding_: relative rounding error of P and dS, if they are rounded to
+// the storage type before they are multiplied.
 template <class T>
-DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const RingOptions& ring, const AttentionOutput<T>& found,
-                                   const Gradients<T>* gradients, double weight_rounding = 0);
+DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const RingOptions& ring,
+                                         const AttentionOutput<T>& found, const Gradients<T>* gradients,
+                                         double weight_rounding = 0);
 
 }  // namespace ringattn::cli

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int exit_bad_input = 2;
 
-// The first thing of which two say something else
+// The first option in which two configurations differ
 std::string first_difference(const Json& ours, const Json& theirs) {
   for (const auto& [name, value] : ours.items())
     if (!theirs.contains(name) || theirs[name] != value)
@@ -20,25 +20,25 @@ std::string first_difference(const Json& ours, const Json& theirs) {
   return "more options";
 }
 
-// Of what each process reported: what is wrong, if anything is
+// The first error among the reports of all processes; empty: none
 std::string find_error(const std::vector<std::string>& reported) {
   const Json first = Json::parse(reported[0]);
   for (std::size_t process = 0; process < reported.size(); ++process) {
     const Json here = Json::parse(reported[process]);
     if (here.contains("wrong"))
-      return (here == first ? "" : "[mpi] process " + std::to_string(process) + " cannot begin: ") +
+      return (here == first ? "" : "[mpi] process " + std::to_string(process) + " cannot start: ") +
              here["wrong"].get<std::string>();
   }
   for (std::size_t process = 1; process < reported.size(); ++process)
     if (const Json here = Json::parse(reported[process]); here != first)
-      return "[mpi] all processes must do the same; found " + first_difference(first, here) + " on process " +
-             std::to_string(process) + "; start them with the same words";
+      return "[mpi] all processes must have the same options; found " + first_difference(first, here) +
+             " on process " + std::to_string(process) + "; start them with the same command line";
   return {};
 }
 
 }  // namespace
 
-// As launchers tell those that they start: that of Open MPI, and all that speak PMIx or PMI
+// Variables that launchers set: Open MPI, and all that implement PMIx or PMI
 bool ProcessGroup::launched_by_mpi() {
   return std::getenv("OMPI_COMM_WORLD_RANK") || std::getenv("PMIX_RANK") || std::getenv("PMI_RANK");
 }

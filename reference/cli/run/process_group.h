@@ -3,39 +3,43 @@
 #include <functional>
 #include <optional>
 
-#include "reference/files/json.h"
 #include "reference/comm/mpi/mpi_communicator.h"
+#include "reference/files/json.h"
 
 namespace ringattn::cli {
 
-// The processes that do one command together, each started with the same words.
+// The processes that run one command together. All are started with the same command line. Before the ring starts
+// they exchange their configurations, so that a bad input on one of them ends all with one line of error:
+//
+//   run(body) --> body on each process --> require_same_config(config) --> the ring --> finish
+//                   |  throws before it: reported once, by process 0; status 2
+//                   |  throws after it:  every process reports which process failed, and aborts
 class ProcessGroup {
  public:
-  // Lets all of them do the same: _body_. Its status on the first is that of the program; the others return
-  // 0, so that nobody ends the first before it has had its say. What a process throws ends all with one
-  // sentence: before they have agreed, the first throws BadInput; later each says who was lost or has failed.
+  // Runs _body_ on every process. Returns its status on process 0, and 0 on the others, so that the launcher does not
+  // end process 0 before it has reported.
   static int run(const std::function<int(ProcessGroup&)>& body);
 
-  // Whether a launcher of MPI has started this process
+  // Whether an MPI launcher started this process
   static bool launched_by_mpi();
 
   MpiCommunicator& mpi() { return mpi_; }
   bool is_root() const { return mpi_.rank() == 0; }
 
-  // Each says what it is about to do; throws BadInput unless all say the same
+  // Throws BadInput unless the configurations of all processes are equal
   void require_same_config(const Json& config);
 
  private:
-  // Nothing where they could not begin
+  // Empty if the configurations do not agree
   std::optional<int> run_body(const std::function<int(ProcessGroup&)>& body);
   [[noreturn]] void abort_all(const std::string& sentence);
   std::string first_error();
 
-  // All learn what is wrong with what each of them said, if anything is
+  // Sets agreed_error_ on all processes to the first error among the reports
   void exchange_errors(const Json& reported);
 
   MpiCommunicator mpi_;
-  std::optional<std::string> agreed_error_;  // empty: they may begin
+  std::optional<std::string> agreed_error_;  // none: not agreed yet; empty: no error
 };
 
 }  // namespace ringattn::cli

@@ -1,8 +1,8 @@
 #include "reference/cli/run/ring_runs.h"
 
-#include "reference/comm/mpi/mpi_transport.h"
-#include "reference/comm/in_process/in_process_transport.h"
 #include "reference/comm/decorators/throttled_link.h"
+#include "reference/comm/in_process/in_process_transport.h"
+#include "reference/comm/mpi/mpi_transport.h"
 
 namespace ringattn::cli {
 
@@ -27,7 +27,8 @@ RingResults<T> run_over(Transport<T>& transport, const RunOptions& o, const Owne
   const auto began = WallClock::now();
   results.forward = ring_attention(inputs.problem(), ring, transport);
   if (o.backward)
-    results.gradients = ring_attention_vjp(inputs.problem(), results.forward, inputs.cotangents(), ring, transport);
+    results.gradients =
+        ring_attention_vjp(inputs.problem(), results.forward, inputs.cotangents(), ring, transport);
   results.seconds = seconds_since(began);
   return results;
 }
@@ -39,22 +40,24 @@ RingResults<T> run_ring_on_threads(const RunOptions& o, const OwnedProblem<T>& i
   RingOptions ring = o.parallel.ring_options();
   Recorders recorders = make_recorders(events, ring.devices, o.parallel.cost_model());
   ring.recorders = &recorders;
-  ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
+  ring.traced_rows = o.traced_rows(inputs.Q.shape().S);
   InProcessTransport<T> transport(ring.devices, ring.threads, ring.exchange, throttle<T>(o.parallel));
   return run_over(transport, o, inputs, ring);
 }
 
 template <class T>
-RingResults<T> run_ring_on_mpi(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator& mpi, TraceSink& events) {
+RingResults<T> run_ring_on_mpi(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator& mpi,
+                               TraceSink& events) {
   RingOptions ring = o.parallel.ring_options();
   Recorders recorders = make_recorders(events, ring.devices, o.parallel.cost_model(), mpi.local_time(0));
   ring.recorders = &recorders;
-  ring.traced_rows = o.watched_rows(inputs.Q.shape().S);
+  ring.traced_rows = o.traced_rows(inputs.Q.shape().S);
   MpiTransport<T> transport(mpi, ring.devices, throttle<T>(o.parallel));
   return run_over(transport, o, inputs, ring);
 }
 
-RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float>& inputs, MpiCommunicator* mpi, TraceSink& events) {
+RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float>& inputs,
+                                   MpiCommunicator* mpi, TraceSink& events) {
   const Problem<float> problem = inputs.problem();
   const Cotangents<float> cotangents = inputs.cotangents();
   GpuTask task{problem, o.backward ? &cotangents : nullptr, inputs.dtype, o.parallel.ring_options()};
@@ -69,7 +72,9 @@ RingResults<float> run_ring_on_gpu(const RunOptions& o, const OwnedProblem<float
 
 template RingResults<float> run_ring_on_threads(const RunOptions&, const OwnedProblem<float>&, TraceSink&);
 template RingResults<double> run_ring_on_threads(const RunOptions&, const OwnedProblem<double>&, TraceSink&);
-template RingResults<float> run_ring_on_mpi(const RunOptions&, const OwnedProblem<float>&, MpiCommunicator&, TraceSink&);
-template RingResults<double> run_ring_on_mpi(const RunOptions&, const OwnedProblem<double>&, MpiCommunicator&, TraceSink&);
+template RingResults<float> run_ring_on_mpi(const RunOptions&, const OwnedProblem<float>&, MpiCommunicator&,
+                                            TraceSink&);
+template RingResults<double> run_ring_on_mpi(const RunOptions&, const OwnedProblem<double>&, MpiCommunicator&,
+                                             TraceSink&);
 
 }  // namespace ringattn::cli

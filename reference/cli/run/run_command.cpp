@@ -1,26 +1,26 @@
-#include "reference/cli/commands.h"
 #include "reference/cli/args/command.h"
+#include "reference/cli/commands.h"
 
 #include <fmt/ranges.h>
 
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/run_in_processes.h"
 #include "reference/cli/run/run_options.h"
 #include "reference/cli/run/run_report.h"
 #include "reference/cli/run/step_state_sink.h"
+#include "reference/comm/mpi/mpi_transport.h"
 #include "reference/files/output_file.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/export/perfetto.h"
 #include "reference/trace/tee_sink.h"
 #include "reference/trace/trace_store.h"
-#include "reference/comm/mpi/mpi_transport.h"
 
 namespace ringattn::cli {
 
 namespace {
 
-// The options that were typed or have a default, by name; shapes and type as they are, whatever gave them
+// The options that were given or have a default, by name, with the actual shapes and storage type
 template <class T>
 Json config_json(const Command& command, const OwnedProblem<T>& inputs) {
   Json config;
@@ -40,7 +40,7 @@ Json config_json(const Command& command, const OwnedProblem<T>& inputs) {
   return config;
 }
 
-// Everything that listens to a run
+// The sinks that receive the events of a run
 struct TraceSinks {
   Summary summary;
   ProgressSink progress;
@@ -59,7 +59,7 @@ struct TraceSinks {
   }
 };
 
-// What lse, m, l and O are stored as
+// The storage type of lse, m, l and O
 Dtype state_dtype(Dtype dtype) { return dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
 
 TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
@@ -78,8 +78,7 @@ TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
   return header;
 }
 
-// The files that a run will write, opened before it begins: a path that cannot be written is found out at
-// once
+// The output files, opened before any work, so that a path that cannot be written is refused at once
 struct OutputFiles {
   std::optional<OutputFile> output, trace, perfetto, steps, json;
 
@@ -111,7 +110,7 @@ SafetensorsFile results_file(const RingResults<T>& results, Dtype dtype) {
   return file;
 }
 
-// Results are rounded to the storage type once, at the end
+// Rounds results to the storage type, once, at the end
 template <class T>
 void round_results(RingResults<T>& results, Dtype dtype) {
   round_to(dtype, results.forward.out);
@@ -121,8 +120,8 @@ void round_results(RingResults<T>& results, Dtype dtype) {
 }
 
 template <class T>
-RunReport make_report(const Json& config, const RunOptions& o, const OwnedProblem<T>& inputs, const TraceSinks& sinks,
-                    const RingResults<T>& results) {
+RunReport make_report(const Json& config, const RunOptions& o, const OwnedProblem<T>& inputs,
+                      const TraceSinks& sinks, const RingResults<T>& results) {
   const RingOptions ring = o.parallel.ring_options();
   RunReport report{config,
                    {},
@@ -142,27 +141,30 @@ RunReport make_report(const Json& config, const RunOptions& o, const OwnedProble
   for (int d = 0; d < ring.devices; ++d)
     report.rows_of_device.push_back(
         static_cast<Index>(rows_of_device(ring.layout, d, ring.devices, inputs.Q.shape().S).size()));
-  // Tensor cores multiply P and dS as they are stored
+  // Tensor cores multiply P and dS in the storage type
   const double weight_rounding = results.gpu ? unit_roundoff(inputs.dtype) : 0;
   const Gradients<T>* gradients = results.gradients ? &*results.gradients : nullptr;
   report.check = check_against_definition(inputs, ring, results.forward, gradients, weight_rounding);
   return report;
 }
 
-// _compute_: one of the rings of ring_runs.h, or this process's part of it
+// _compute_ runs the ring, or the part of it that belongs to this process
 template <class T, class Compute>
 int run_and_report(const Command& command, const RunOptions& o, std::vector<std::string> notes,
-                   InputSource source, bool writes_report, Compute compute) {
+                   InputSource source, bool is_root, Compute compute) {
+  OutputFiles files(o);
   const OwnedProblem<T> inputs = make_problem<T>(o.problem, std::move(source));
   const Json config = config_json(command, inputs);
-  OutputFiles files(o);
+
+  // Run the ring and check its results
   TraceSinks sinks(o);
   RingResults<T> results = compute(config, inputs, sinks.all);
-  if (!writes_report) return 0;
+  if (!is_root) return 0;
   round_results(results, inputs.dtype);
   RunReport report = make_report(config, o, inputs, sinks, results);
   report.notes = std::move(notes);
 
+  // Write the files
   sinks.progress.clear();
   if (files.output) write_safetensors(files.output->stream(), results_file(results, inputs.dtype));
   if (files.steps)
@@ -183,44 +185,45 @@ int run_and_report(const Command& command, const RunOptions& o, std::vector<std:
   return report.check.passed() ? 0 : 1;
 }
 
-// As many devices as processes, unless somebody says otherwise
+// One device per process, unless --devices is given
 void default_devices_to_process_count(Command& command, const RunOptions& o, const MpiCommunicator& mpi) {
   Option* devices = command.find("--devices");
-  if (devices->count() == 0) {
-    devices->set(std::to_string(mpi.ranks()));
-  }
+  if (devices->count() == 0) devices->set(std::to_string(mpi.ranks()));
   require_one_process_per_device(mpi, o.parallel.devices);
 }
 
-// The first process writes the files and the report
+// Only process 0 writes files and the report
 RunOptions without_output_files(RunOptions o) {
   o.output.reset(), o.trace.reset(), o.steps.reset(), o.json.reset();
   return o;
 }
 
-// The ring that computes, or this process's part of it
+// Runs the ring, or the part of it that belongs to this process
 template <class T>
-RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator* mpi, TraceSink& events) {
+RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCommunicator* mpi,
+                       TraceSink& events) {
   if constexpr (std::is_same_v<T, float>)
     if (o.on_gpu()) return run_ring_on_gpu(o, inputs, mpi, events);
   return mpi ? run_ring_on_mpi(o, inputs, *mpi, events) : run_ring_on_threads(o, inputs, events);
 }
 
-// _processes_: those of which this is one, if there are several
+// _processes_: null unless the ring runs on several processes
 template <class T>
 int run(const Command& command, const RunOptions& o, std::vector<std::string> notes, InputSource source,
         ProcessGroup* processes) {
   if (!processes)
-    return run_and_report<T>(
-        command, o, std::move(notes), std::move(source), true,
-        [&](const Json&, const OwnedProblem<T>& inputs, TraceSink& events) { return compute(o, inputs, nullptr, events); });
-  const bool first = processes->is_root();
-  return run_and_report<T>(command, first ? o : without_output_files(o), std::move(notes), std::move(source), first,
-                           [&](const Json& config, const OwnedProblem<T>& inputs, TraceSink& sink) {
-                             return run_in_processes<T>(
-                                 *processes, config, o, inputs, sink,
-                                 [&](TraceSink& events) { return compute(o, inputs, &processes->mpi(), events); });
-                           });
+    return run_and_report<T>(command, o, std::move(notes), std::move(source), true,
+                             [&](const Json&, const OwnedProblem<T>& inputs, TraceSink& events) {
+                               return compute(o, inputs, nullptr, events);
+                             });
+  const bool is_root = processes->is_root();
+  return run_and_report<T>(
+      command, is_root ? o : without_output_files(o), std::move(notes), std::move(source), is_root,
+      [&](const Json& config, const OwnedProblem<T>& inputs, TraceSink& sink) {
+        return run_in_processes<T>(*processes, config, o, inputs, sink, [&](TraceSink& events) {
+          return compute(o, inputs, &processes->mpi(), events);
+        });
+      });
 }
 
 int run(Command& command, RunOptions& o, ProcessGroup* processes) {
@@ -243,7 +246,7 @@ bool runs_in_processes(const RunOptions& o) {
 
 void add_run(Program& program) {
   Command* command = program.add_command(
-      "run", "Ring attention on generated, loaded or text input, checked against full attention");
+      "run", "Run ring attention on random, loaded or text input and compare it with full attention");
   const auto o = std::make_shared<RunOptions>();
   add_run_options(*command, *o);
   command->action([command, o] {

@@ -11,7 +11,7 @@ namespace ringattn::cli {
 
 namespace {
 
-// So that nobody goes round with other numbers than the first (Fowler, Noll, Vo: FNV-1a)
+// Shows whether all processes have the same inputs (FNV-1a by Fowler, Noll and Vo)
 template <class T>
 std::uint64_t hash_of(const OwnedProblem<T>& inputs) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -22,7 +22,7 @@ std::uint64_t hash_of(const OwnedProblem<T>& inputs) {
   return hash;
 }
 
-// Calls f(tensor, rows that device _device_ has of it) for all results
+// Calls f(tensor, rows of device _device_) for each result
 template <class T, class F>
 void for_results(RingResults<T>& results, const RingOptions& ring, int device, F f) {
   const auto rows = [&](Index N) { return rows_of_device(ring.layout, device, ring.devices, N); };
@@ -68,21 +68,24 @@ std::string trace_lines(const TraceStore& store, int devices) {
 }  // namespace
 
 template <class T>
-RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, const RunOptions& o, const OwnedProblem<T>& inputs,
-                                TraceSink& sink,
+RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, const RunOptions& o,
+                                const OwnedProblem<T>& inputs, TraceSink& sink,
                                 const std::function<RingResults<T>(TraceSink& events)>& compute) {
   MpiCommunicator& mpi = processes.mpi();
   const RingOptions ring = o.parallel.ring_options();
   TraceStore events(ring.devices);
   ProgressSink progress(std::int64_t{ring.devices} * (o.backward ? 2 : 1));
   TeeSink local_sinks(processes.is_root() ? std::vector<TraceSink*>{&events, &progress}
-                                 : std::vector<TraceSink*>{&events});
+                                          : std::vector<TraceSink*>{&events});
+
+  // Compare the options and inputs of all processes, then run the ring
   Json all = config;
-  all["numbers"] = hash_of(inputs);
+  all["hash of the inputs"] = hash_of(inputs);
   processes.require_same_config(all);
   RingResults<T> results = compute(local_sinks);
   results.processes = mpi.ranks();
 
+  // Gather results and events on process 0
   const std::vector<std::string> parts = mpi.gather(pack(results, ring, mpi.rank()));
   const std::vector<std::string> lines = mpi.gather(trace_lines(events, ring.devices));
   for (std::size_t process = 0; process < lines.size(); ++process) {
@@ -93,11 +96,11 @@ RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, con
   return results;
 }
 
-template RingResults<float> run_in_processes(ProcessGroup&, const Json&, const RunOptions&, const OwnedProblem<float>&,
-                                             TraceSink&,
+template RingResults<float> run_in_processes(ProcessGroup&, const Json&, const RunOptions&,
+                                             const OwnedProblem<float>&, TraceSink&,
                                              const std::function<RingResults<float>(TraceSink&)>&);
-template RingResults<double> run_in_processes(ProcessGroup&, const Json&, const RunOptions&, const OwnedProblem<double>&,
-                                              TraceSink&,
+template RingResults<double> run_in_processes(ProcessGroup&, const Json&, const RunOptions&,
+                                              const OwnedProblem<double>&, TraceSink&,
                                               const std::function<RingResults<double>(TraceSink&)>&);
 
 }  // namespace ringattn::cli

@@ -1,15 +1,15 @@
 #pragma once
 
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/cli/run/process_group.h"
 #include "reference/cli/run/ring_runs.h"
 #include "reference/cli/run/run_options.h"
 
 namespace ringattn::cli {
 
-// Runs a ring of processes, of which each computes the results of its own device and hands its facts to the
-// sink that it is given. _config_: what all of them must be about to do. On the first process _sink_ gets the
-// facts of all and the results are whole; on the others they are not.
+// Runs a ring of processes. Each calls _compute_ for the results and events of its own device. Then process 0 gathers
+// the results of all devices, and _sink_ receives the events of all; on the other processes both are partial.
+// _config_ must be equal on all processes.
 template <class T>
 RingResults<T> run_in_processes(ProcessGroup& processes, const Json& config, const RunOptions& options,
                                 const OwnedProblem<T>& inputs, TraceSink& sink,

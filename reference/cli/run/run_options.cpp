@@ -1,9 +1,6 @@
 #include "reference/cli/run/run_options.h"
-#include "reference/cli/args/command.h"
 
-#include <algorithm>
-#include <charconv>
-#include <sstream>
+#include <set>
 
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"
@@ -11,35 +8,30 @@
 
 namespace ringattn::cli {
 
-TracedRows RunOptions::watched_rows(Index Sq) const {
-  TracedRows traced_rows;
-  traced_rows.all = trace_rows == "all" || steps.has_value();
-  traced_rows.scores = !trace_rows.empty();  // steps have no place for them
-  if (traced_rows.all || trace_rows.empty()) return traced_rows;
-  std::istringstream list(trace_rows);
-  for (std::string entry; std::getline(list, entry, ',');) {
-    Index row = -1;
-    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), row);
-    require(error == std::errc() && end == entry.data() + entry.size() && row >= 0 && row < Sq,
-            "[--trace-rows] query rows from 0 to ", Sq - 1, " are wanted, as 0,5,17, or all; found \"", entry,
-            "\"");
-    traced_rows.rows.push_back(row);
+TracedRows RunOptions::traced_rows(Index Sq) const {
+  TracedRows traced;
+  traced.all = trace_rows == "all" || steps.has_value();
+  traced.scores = !trace_rows.empty();  // the file of --steps does not hold scores
+  if (traced.all || trace_rows.empty()) return traced;
+  std::set<Index> rows;
+  for (const Index row : parse_row_list(trace_rows).value()) {
+    require(row < Sq, "[--trace-rows] rows must be from 0 to ", Sq - 1, "; found ", row);
+    rows.insert(row);
   }
-  std::sort(traced_rows.rows.begin(), traced_rows.rows.end());
-  traced_rows.rows.erase(std::unique(traced_rows.rows.begin(), traced_rows.rows.end()), traced_rows.rows.end());
-  return traced_rows;
+  traced.rows.assign(rows.begin(), rows.end());
+  return traced;
 }
 
 namespace {
 
 void add_backend_options(Command& command, RunOptions& o) {
   const std::string backend = "Backend";
-  command.add_option("--backend", o.backend, "who does the arithmetic: cpu, gpu")
+  command.add_option("--backend", o.backend, "processor that runs the ring: cpu, gpu")
       ->check(one_of({"cpu", "gpu"}))
       ->type_name("NAME")
       ->capture_default_str()
       ->group(backend);
-  command.add_option("--rung", o.rung, "the highest rung of the ladder of kernels that the GPU may use")
+  command.add_option("--rung", o.rung, "highest rung of the ladder of GPU kernels to use (default: 7)")
       ->check(whole_number(1, 7))
       ->type_name("N")
       ->group(backend);
@@ -70,44 +62,48 @@ void add_run_options(Command& command, RunOptions& o) {
   };
   command
       .add_flag("--backward", o.backward,
-                "gradients as well; dout and dlse from the file, or drawn from the seed")
+                "compute gradients too; dout and dlse come from --input or the seed")
       ->group(results);
-  file("--output", o.output, "write out, lse and gradients, as safetensors");
-  Option* trace = file("--trace", o.trace, "write all events as JSON lines, and FILE.perfetto.json");
-  command.add_option("--trace-rows", o.trace_rows, "rows of which the trace shows m, l, O at each step")
-      ->check(not_empty())
+  file("--output", o.output, "write out, lse and the gradients as safetensors");
+  Option* trace = file("--trace", o.trace, "write the trace as JSON lines, and FILE.perfetto.json");
+  command
+      .add_option("--trace-rows", o.trace_rows,
+                  "query rows whose m, l, O the trace records at each step, as in 0,5,17")
+      ->check(row_list())
       ->needs(trace)
       ->type_name("LIST|all")
       ->group(results);
-  file("--steps", o.steps, "write each device's m, l, O and kv_owner after each step, as safetensors");
-  file("--json", o.json, "the report for programs; - is standard output")->type_name("FILE|-");
+  file("--steps", o.steps, "write m, l, O and kv_owner of each device after each step as safetensors");
+  file("--json", o.json, "write the report as JSON; -: to standard output, instead of the text")
+      ->type_name("FILE|-");
 }
 
 void check_option_conflicts(const Command& command, const RunOptions& o, Dtype dtype) {
   require(o.on_gpu() || command.count("--rung") == 0,
-          "[--rung] rungs are those of the GPU; found --backend cpu; add --backend gpu, or leave --rung out");
+          "[--rung] only the GPU has a ladder of kernels; found --backend cpu; add --backend gpu, or remove "
+          "--rung");
   const bool use_nccl = o.parallel.transport == "nccl";
   require(o.on_gpu() || !use_nccl,
-          "[--transport] nccl carries messages of GPUs; found --backend cpu; add --backend gpu, or use mpi");
+          "[--transport] nccl connects GPUs; found --backend cpu; add --backend gpu, or use --transport mpi");
+  // Rows of generated input are known before it is generated
+  if (!o.problem.input && o.problem.text.empty()) o.traced_rows(o.problem.seq);
   if (!o.on_gpu()) return;
-  const std::string instead = "; leave it out, or use --backend cpu";
-  const std::pair<const char*, const char*> absent[] = {
-      {"--trace-rows", "shows no single rows"},
-      {"--steps", "shows no state between steps"},
-      {"--threads", "has streams, not threads"},
-      {"--link-gbps", "has links as fast as its memory"},
-      {"--link-latency-us", "has links as fast as its memory"},
+  const std::string instead = "; remove it, or use --backend cpu";
+  const std::pair<const char*, const char*> unsupported[] = {
+      {"--trace-rows", "does not record rows"},        {"--steps", "does not record states"},
+      {"--threads", "runs on streams, not threads"},   {"--link-gbps", "cannot slow links down"},
+      {"--link-latency-us", "cannot slow links down"},
   };
-  for (const auto& [name, reason] : absent)
+  for (const auto& [name, reason] : unsupported)
     require(command.count(name) == 0, "[--backend] the GPU version ", reason, "; found ", name, instead);
   require(use_nccl || command.count("--transport") == 0,
-          "[--backend] the GPU version has streams, not threads; found --transport ", o.parallel.transport,
-          instead, ", or use nccl");
-  require(o.problem.softcap == 0, "[--backend] scores are not capped on the GPU; found --softcap ",
+          "[--backend] the GPU version supports no transport but nccl; found --transport ",
+          o.parallel.transport, instead);
+  require(o.problem.softcap == 0, "[--backend] the GPU version has no soft-cap; found --softcap ",
           o.problem.softcap, instead);
   require(dtype != Dtype::f64,
-          "[--backend] numbers are stored as bf16, f16 or f32 on the GPU; found f64; choose another type, or "
-          "use --backend cpu");
+          "[--backend] the GPU version supports bf16, f16 and f32; found f64; choose another type, or use "
+          "--backend cpu");
 }
 
 void check_output_paths(const RunOptions& o) {

@@ -1,33 +1,31 @@
 #pragma once
 
-#include "reference/cli/args/command.h"
 #include "reference/cli/args/options.h"
 
 namespace ringattn::cli {
 
-// What `ringattn run` was asked to do.
+// The options of `ringattn run`.
 struct RunOptions {
   ProblemOptions problem;
   ParallelOptions parallel;
   std::string backend = "cpu";
-  int rung = 7;  // the highest that may do it on the GPU
+  int rung = 7;  // highest rung of the GPU's ladder of kernels that may run
   bool backward = false;
-  std::string trace_rows;
+  std::string trace_rows;                                           // "0,5,17" or "all"; empty: not given
   std::optional<std::filesystem::path> output, trace, steps, json;  // json: a file, or "-"
 
   bool on_gpu() const { return backend == "gpu"; }
 
-  // Of _Sq_ query rows, those of which the facts show every change; throws BadInput where there is no such
-  // row
-  TracedRows watched_rows(Index Sq) const;
+  // The query rows whose states are recorded. Throws BadInput if --trace-rows names a row beyond _Sq_
+  TracedRows traced_rows(Index Sq) const;
 };
 
 void add_run_options(Command& command, RunOptions& options);
 
-// Throws BadInput where --backend and other options, or the storage type, do not go together
+// Throws BadInput if options contradict one another, or the backend does not support an option or the storage type
 void check_option_conflicts(const Command& command, const RunOptions& options, Dtype dtype);
 
-// Throws BadInput where a file that is to be written has a second purpose
+// Throws BadInput if an output file is also an input file, or the output file of two options
 void check_output_paths(const RunOptions& options);
 
 }  // namespace ringattn::cli

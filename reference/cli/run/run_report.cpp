@@ -20,8 +20,8 @@ std::string seconds(double s) {
 }
 
 void print_header(const RunReport& r) {
-  fmt::print("{} queries, {} keys, batch {}, {} heads on {} K/V heads, head dimension {} / {}, {}\n", r.q.S,
-             r.k.S, r.q.B, r.q.H, r.k.H, r.q.D, r.v.D, name(r.dtype));
+  fmt::print("{} queries, {} keys, batch {}, {} query heads, {} K/V heads, head dimension {} (V: {}), {}\n",
+             r.q.S, r.k.S, r.q.B, r.q.H, r.k.H, r.q.D, r.v.D, name(r.dtype));
   std::string where = r.parallel.transport;
   if (r.gpu)
     where = fmt::format("{} on {}, rung {} ({})", r.processes > 1 ? "each" : "all", r.gpu->device,
@@ -34,7 +34,7 @@ void print_header(const RunReport& r) {
   for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);
 }
 
-// Long rings show their first and last devices
+// Of long rings, only the first and last devices are shown
 void print_devices(const RunReport& r) {
   constexpr std::size_t shown = 8;
   fmt::print("device   queries   peak memory          sent        busy     waiting\n");
@@ -55,41 +55,41 @@ void print_summary(const RunReport& r) {
   const double element = r.dtype == Dtype::f64 ? 8 : 4;
   const double matrix = element * static_cast<double>(r.q.S) * static_cast<double>(r.k.S);
   fmt::print(
-      "\nAll scores of one head at once would take {}; a device never holds more than a tile of them.\n",
+      "\nThe full score matrix of one head would take {}; a device holds only one tile of it at a time.\n",
       bytes(matrix));
-  fmt::print("Inputs and results, gathered in one place for this command, take {} beside that.\n",
+  fmt::print("The inputs and results of all devices, which this command keeps in one place, take {}.\n",
              bytes(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
   if (r.overlap.transfer.wall_seconds > 0)
     fmt::print(
-        "Messages travelled {} in all; devices had nothing else to do for {} of that: {:.0f} % hidden.\n",
+        "Messages took {} in total; devices waited for {} of that: {:.0f} % of the communication is "
+        "hidden.\n",
         seconds(r.overlap.transfer.wall_seconds), seconds(r.overlap.exposed.wall_seconds),
         100 * r.overlap.hidden_fraction_wall());
   if (const auto condition = r.overlap_condition())
     fmt::print(
-        "The links carry what a device sends in {}; its arithmetic takes {}. With about {:.0f} queries a "
-        "device "
-        "it can hide that; here are {:.0f}.\n",
+        "Per device, messages take {} on the links and arithmetic takes {}. Arithmetic can hide messages "
+        "from about "
+        "{:.0f} queries per device; this run has {:.0f}.\n",
         seconds(condition->link_seconds), seconds(condition->busy_seconds), condition->required_queries(),
         condition->queries);
   fmt::print("The ring took {}{}", seconds(r.ring_seconds),
-             r.gpu ? ", with the way to the GPU and back" : "");
-  if (r.check.full_seconds)
-    fmt::print("; full attention, in float64 with all scores, {}", seconds(*r.check.full_seconds));
+             r.gpu ? ", including transfers to and from the GPU" : "");
+  if (r.check.full_seconds) fmt::print("; full attention in float64 took {}", seconds(*r.check.full_seconds));
   fmt::print(".\n\n");
 }
 
 void print_check(const RunReport& r) {
   if (r.check.sampled_rows)
-    fmt::print("Checked on {} query rows{}: the first, the last, borders of shards, and random ones.\n",
+    fmt::print("Checked {} query rows{}: the first, the last, those at shard boundaries, and random ones.\n",
                *r.check.sampled_rows, r.backward ? " and keys" : "");
   else
-    fmt::print("Checked on all rows.\n");
+    fmt::print("Checked all rows.\n");
   print(r.check.tensors);
 }
 
 void print_verdict(const RunReport& r) {
   if (r.check.passed()) {
-    fmt::print("exact: the ring gives what full attention gives, to rounding\n");
+    fmt::print("exact: the ring equals full attention up to rounding\n");
     return;
   }
   std::string where;
@@ -97,7 +97,7 @@ void print_verdict(const RunReport& r) {
     if (!t.passed())
       where += fmt::format("{} {} (sequence {}, row {}, head {})", where.empty() ? "" : ",", t.name,
                            t.comparison.worst_b, t.comparison.worst_s, t.comparison.worst_h);
-  fmt::print("wrong: more than rounding lies between the ring and full attention; worst at{}\n", where);
+  fmt::print("wrong: the ring differs from full attention by more than rounding; worst at{}\n", where);
 }
 
 }  // namespace
@@ -108,9 +108,9 @@ std::optional<OverlapCondition> RunReport::overlap_condition() const {
   if (parallel.devices == 1 || !(known || measured)) return {};
   OverlapCondition condition;
   for (const DeviceSummary& device : devices) {
-    const double on_the_wire =
+    const double link_seconds =
         known ? 1e-9 * links.transfer_ns(device.bytes_sent) : device.messages.transfer.wall_seconds;
-    condition.link_seconds += on_the_wire / parallel.devices;
+    condition.link_seconds += link_seconds / parallel.devices;
     condition.busy_seconds += device.busy.wall_seconds / parallel.devices;
   }
   condition.queries = static_cast<double>(q.S) / parallel.devices;

@@ -13,7 +13,7 @@ SafetensorsFile StepStateSink::to_safetensors(const Shape& out, Dtype state) con
   SafetensorsFile file;
   for (std::size_t device = 0; device < devices_.size(); ++device)
     for (const auto& [t, step] : devices_[device]) {
-      // Facts come row by row, for each row sequence by sequence, for each sequence head by head
+      // Events come in the order row, sequence, head
       const Index rows = static_cast<Index>(step.rows.size()) / (out.B * out.H);
       Tensor<double> m = row_tensor<double>(out.B, rows, out.H), l = m, O({out.B, rows, out.H, out.D});
       auto update = step.rows.begin();

@@ -7,15 +7,15 @@
 
 namespace ringattn::cli {
 
-// Collects what each device knows after each step, from the facts about its rows.
+// Collects the state of each device after each step, from the row events.
 class StepStateSink : public TraceSink {
  public:
   explicit StepStateSink(int devices) : devices_(static_cast<std::size_t>(devices)) {}
 
   void write(const Event& event) override;
 
-  // Tensors step{t}.device{r}.m and .l, (B, H, rows), .O, (B, rows, H, Dv), and .kv_owner, (1), whose block
-  // was the last
+  // Tensors step{t}.device{r}.m and .l, (B, H, rows); .O, (B, rows, H, Dv); .kv_owner, (1): owner of the step's K/V
+  // block
   SafetensorsFile to_safetensors(const Shape& out, Dtype state) const;
 
  private:

@@ -2,34 +2,34 @@
 
 #include <algorithm>
 
-#include "reference/comm/link.h"
+#include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/run_monitor.h"
 
 namespace ringattn {
 
-// Holds each verb of each device until somebody outside lets it pass: so that a run can be traced_rows step by
-// step. It lives as long as the run and no longer: release it only while the run must still need that.
+// Blocks each call of each device until a thread outside the run permits it, for example to show a run step by step. The
+// gate is destroyed at the end of the run; no thread may use it after that.
 template <class T>
-class StepGate : public Link<T> {
+class StepGate : public ForwardingLink<T> {
  public:
   StepGate(Link<T>& inner, RunMonitor& monitor, int devices)
-      : inner_(inner), monitor_(monitor), gates_(static_cast<std::size_t>(devices)) {}
+      : ForwardingLink<T>(inner), monitor_(monitor), gates_(static_cast<std::size_t>(devices)) {}
 
-  // Lets the next _verbs_ verbs of a device pass
-  void release(int device, std::int64_t verbs = 1) {
+  // Permits _calls_ more calls of a device
+  void release(int device, std::int64_t calls = 1) {
     const auto lock = monitor_.lock();
-    gate(device).permits += verbs;
+    gate(device).permits += calls;
     monitor_.wake_external(lock, device);
   }
 
-  // Lets the next verb of a device pass, and no more, however often it is said before the verb has come
+  // Permits the next call of a device; repeated before that call, it still permits only one
   void release_next(int device) {
     const auto lock = monitor_.lock();
     gate(device).permits = std::max<std::int64_t>(gate(device).permits, 1);
     monitor_.wake_external(lock, device);
   }
 
-  // Lets everything pass from now on
+  // Permits all further calls of all devices
   void open() {
     const auto lock = monitor_.lock();
     open_ = true;
@@ -37,24 +37,20 @@ class StepGate : public Link<T> {
       monitor_.wake_external(lock, static_cast<int>(device));
   }
 
-  // Lets nothing of a device pass, whatever else is said, until it is no longer stalled
+  // Blocks all calls of a device while it is stalled, even if they are permitted
   void stall(int device, bool stalled) {
     const auto lock = monitor_.lock();
     gate(device).stalled = stalled;
     monitor_.wake_external(lock, device);
   }
 
-  double reserve(int device, Channel channel) override {
-    acquire(device);
-    return inner_.reserve(device, channel);
-  }
-  void send(int device, Channel channel, const Message<T>& message) override {
-    acquire(device);
-    inner_.send(device, channel, message);
-  }
-  void receive(int device, Channel channel, Message<T>& held, double now) override {
-    acquire(device);
-    inner_.receive(device, channel, held, now);
+ protected:
+  // Waits for a permit and consumes it
+  void before_call(int device) override {
+    auto lock = monitor_.lock();
+    DeviceGate& d = gate(device);
+    monitor_.wait_external(lock, device, [&] { return !d.stalled && (open_ || d.permits > 0); });
+    if (!open_) --d.permits;
   }
 
  private:
@@ -64,15 +60,7 @@ class StepGate : public Link<T> {
   };
   DeviceGate& gate(int device) { return gates_[static_cast<std::size_t>(device)]; }
 
-  void acquire(int device) {
-    auto lock = monitor_.lock();
-    DeviceGate& d = gate(device);
-    monitor_.wait_external(lock, device, [&] { return !d.stalled && (open_ || d.permits > 0); });
-    if (!open_) --d.permits;
-  }
-
-  Link<T>& inner_;
-  RunMonitor& monitor_;
+  RunMonitor& monitor_;            // its lock protects the fields below
   std::vector<DeviceGate> gates_;  // by device
   bool open_ = false;
 };

@@ -14,7 +14,9 @@ std::chrono::nanoseconds nanoseconds(double ns) {
 
 template <class T>
 ThrottledLink<T>::ThrottledLink(Link<T>& inner, RunMonitor& monitor, int devices, const CostModel& speed)
-    : inner_(inner), monitor_(monitor), wires_(static_cast<std::size_t>(devices), Wire{speed, {}}) {}
+    : ForwardingLink<T>(inner),
+      monitor_(monitor),
+      wires_(static_cast<std::size_t>(devices), Wire{speed, {}}) {}
 
 template <class T>
 void ThrottledLink<T>::set_speed(int device, const CostModel& speed) {
@@ -24,6 +26,7 @@ void ThrottledLink<T>::set_speed(int device, const CostModel& speed) {
 
 template <class T>
 void ThrottledLink<T>::send(int device, Channel channel, const Message<T>& message) {
+  // The message starts when the wire is free, and arrives one latency after its last byte has left
   Message<T> delayed = message;
   {
     const auto lock = monitor_.lock();
@@ -32,12 +35,12 @@ void ThrottledLink<T>::send(int device, Channel channel, const Message<T>& messa
         std::max(wire.free, WallClock::now()) + nanoseconds(wire.speed.transfer_ns(message.block.bytes()));
     delayed.timing.arrives_w = wire.free + nanoseconds(wire.speed.latency_ns());
   }
-  inner_.send(device, channel, delayed);
+  ForwardingLink<T>::send(device, channel, delayed);
 }
 
 template <class T>
 void ThrottledLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
-  inner_.receive(device, channel, held, now);
+  ForwardingLink<T>::receive(device, channel, held, now);
   auto lock = monitor_.lock();
   monitor_.wait_until(lock, device, held.timing.arrives_w);
 }

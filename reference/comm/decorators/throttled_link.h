@@ -1,32 +1,30 @@
 #pragma once
 
-#include "reference/comm/link.h"
+#include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/run_monitor.h"
 
 namespace ringattn {
 
-// Makes the links of a run as slow as real ones. A message carries the moment at which it arrives, and the
-// *receiver* waits for that: the sender goes on with its arithmetic, as it would with a network card.
+// Delays messages as a slower link would: a message occupies the wire for bytes / bandwidth and arrives one latency
+// later. The receiver waits for the arrival; the sender continues at once, as with a network card or a DMA engine.
 template <class T>
-class ThrottledLink : public Link<T> {
+class ThrottledLink : public ForwardingLink<T> {
  public:
   ThrottledLink(Link<T>& inner, RunMonitor& monitor, int devices, const CostModel& speed);
 
-  // The link from _device_ to the next; may be called while the run is under way
+  // Changes the link from _device_ to the next device; may be called during a run
   void set_speed(int device, const CostModel& speed);
 
-  double reserve(int device, Channel channel) override { return inner_.reserve(device, channel); }
   void send(int device, Channel channel, const Message<T>& message) override;
   void receive(int device, Channel channel, Message<T>& held, double now) override;
 
  private:
   struct Wire {
     CostModel speed;
-    WallClock::time_point free;  // both lanes share the wire
+    WallClock::time_point free;  // when the last message has left; both channels share the wire
   };
 
-  Link<T>& inner_;
-  RunMonitor& monitor_;
+  RunMonitor& monitor_;      // its lock protects wires_
   std::vector<Wire> wires_;  // by sending device
 };
 

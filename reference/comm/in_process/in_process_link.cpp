@@ -33,7 +33,7 @@ void InProcessLink<T>::send(int device, Channel channel, const Message<T>& messa
   const int next = next_device(device, devices_);
   Slot& slot = slot_of(next, channel);
 
-  // An empty slot belongs to its sender, so the copy needs no lock
+  // Only the sender accesses an empty slot, so the copy needs no lock
   slot.message.timing = message.timing;
   if (exchange_ == Exchange::copy)
     copy_tensors(message.block, slot.message.block);
@@ -41,6 +41,7 @@ void InProcessLink<T>::send(int device, Channel channel, const Message<T>& messa
     slot.message.block = message.block;
   slot.message.timing.arrives_w = std::max(message.timing.arrives_w, WallClock::now());
 
+  // From here on only the receiver accesses it
   auto lock = monitor_.lock();
   slot.full = true;
   monitor_.wake(lock, next);
@@ -52,8 +53,10 @@ void InProcessLink<T>::receive(int device, Channel channel, Message<T>& held, do
   auto lock = monitor_.lock();
   monitor_.wait(
       lock, device, [&] { return slot.full; }, slot.waiting_for_message);
+
+  // Take the message and leave the old one: the next copy overwrites its memory, a move has no use for it
   std::swap(slot.message, held);
-  if (exchange_ == Exchange::move) slot.message = {};  // a copy would use the memory again
+  if (exchange_ == Exchange::move) slot.message = {};
   slot.full = false;
   slot.empty_since = std::max(now, held.timing.arrives_t);
   monitor_.wake(lock, previous_device(device, devices_));

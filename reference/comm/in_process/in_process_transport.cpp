@@ -5,7 +5,8 @@
 namespace ringattn {
 
 template <class T>
-InProcessTransport<T>::InProcessTransport(int devices, int threads, Exchange exchange, LinkDecorator<T> decorate)
+InProcessTransport<T>::InProcessTransport(int devices, int threads, Exchange exchange,
+                                          LinkDecorator<T> decorate)
     : devices_(devices),
       threads_(threads == 0 ? devices : std::min(threads, devices)),
       exchange_(exchange),
@@ -13,7 +14,7 @@ InProcessTransport<T>::InProcessTransport(int devices, int threads, Exchange exc
 
 template <class T>
 Link<T>& InProcessTransport<T>::connect() {
-  // Those of the pass before refer to one another: the last built goes first
+  // Destroy those of the previous pass in reverse order, since each refers to the one before
   decorated_.reset();
   link_.reset();
   monitor_ = std::make_unique<RunMonitor>(devices_, threads_);

@@ -7,11 +7,11 @@
 
 namespace ringattn {
 
-// All devices in this process, with memory between them.
+// All devices in this process. Messages are copied or moved through its memory.
 template <class T>
 class InProcessTransport : public Transport<T> {
  public:
-  // _threads_ run the devices; 0: one thread a device; 1: lockstep
+  // _threads_: number of threads that run the devices; 0: one for each device; 1: lockstep
   InProcessTransport(int devices, int threads, Exchange exchange, LinkDecorator<T> decorate = {});
 
   DeviceRange local_devices() const override { return {0, devices_}; }
@@ -24,7 +24,7 @@ class InProcessTransport : public Transport<T> {
   Exchange exchange_;
   LinkDecorator<T> decorate_;
 
-  // Of the present pass
+  // Of the current pass
   std::unique_ptr<RunMonitor> monitor_;
   std::unique_ptr<InProcessLink<T>> link_;
   std::unique_ptr<Link<T>> decorated_;

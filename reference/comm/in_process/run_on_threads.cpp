@@ -9,7 +9,8 @@
 namespace ringattn {
 
 void run_on_threads(int devices, int threads, RunMonitor& monitor,
-           const std::function<void(int first, int last)>& body) {
+                    const std::function<void(int first, int last)>& body) {
+  // One thread: run its devices, and end all waits if they fail
   const auto run_share = [&](int thread) {
     const RowRange share = chunk(thread, threads, devices);
     try {
@@ -20,14 +21,15 @@ void run_on_threads(int devices, int threads, RunMonitor& monitor,
     monitor.thread_done();
   };
 
+  // Start the other threads; too few threads are an error of the run, which ends those already started
   std::vector<std::thread> others;
   try {
     for (int thread = 1; thread < threads; ++thread) others.emplace_back(run_share, thread);
   } catch (const std::system_error&) {
     monitor.fail(std::make_exception_ptr(
-        BadInput("[ring] each device needs a thread of its own; the system gave only " +
+        BadInput("[ring] each device runs on its own thread by default; the system started " +
                  std::to_string(others.size() + 1) + " of " + std::to_string(threads) +
-                 "; use fewer devices, or let threads drive several with --threads")));
+                 " threads; use fewer devices, or fewer threads with --threads")));
   }
   run_share(0);
   for (std::thread& other : others) other.join();

@@ -5,14 +5,16 @@
 
 namespace ringattn {
 
-// A message of the ring as a packet. It shares the tensors of the block, which nobody may change until it is
-// sent. Throws where the tensors do not lie head after head.
+// The packet of a message. Its header holds owner, timing and shapes; its payload refers to the positions and tensors
+// of the block without a copy, so they must not be modified until the packet is sent. Throws std::runtime_error if the
+// heads of a tensor are not contiguous.
 template <class T>
 Packet to_packet(const Message<T>& message, const MpiCommunicator& mpi);
 
-// Makes _message_ what the head of a packet says, with room for its tokens and tensors. Memory that only
-// _message_ uses is used again.
+// Sets _message_ to the contents of a header, and returns the memory of its positions and tensors, where the payload is
+// to be written. Tensors of the right shape that only _message_ refers to are reused.
 template <class T>
-ReceiveHandler::Buffers buffers_for(std::span<const std::int64_t> header, const MpiCommunicator& mpi, Message<T>& message);
+ReceiveHandler::Buffers buffers_for(std::span<const std::int64_t> header, const MpiCommunicator& mpi,
+                                    Message<T>& message);
 
 }  // namespace ringattn

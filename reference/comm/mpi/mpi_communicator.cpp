@@ -6,10 +6,12 @@ namespace ringattn {
 
 namespace {
 
-// Takes one text
+// Receives one text.
 class TextReceiver : public ReceiveHandler {
  public:
-  TextReceiver(MpiCommunicator& mpi, int from) : mpi_(mpi) { mpi_.post_receive(from, MessageTag::text, *this); }
+  TextReceiver(MpiCommunicator& mpi, int from) : mpi_(mpi) {
+    mpi_.post_receive(from, MessageTag::text, *this);
+  }
   ~TextReceiver() override { mpi_.cancel(*this); }
 
   Buffers buffers_for(std::span<const std::int64_t> header) override {
@@ -37,12 +39,15 @@ class TextReceiver : public ReceiveHandler {
 void send_text(MpiCommunicator& mpi, int to, std::string text) {
   const auto kept = std::make_shared<const std::string>(std::move(text));
   mpi.send(to, MessageTag::text,
-            {{static_cast<std::int64_t>(kept->size())}, {std::as_bytes(std::span(*kept))}, kept});
+           {{static_cast<std::int64_t>(kept->size())}, {std::as_bytes(std::span(*kept))}, kept});
 }
 
 }  // namespace
 
-MpiCommunicator::MpiCommunicator(std::chrono::milliseconds timeout) : progress_(std::make_unique<ProgressThread>(timeout)) {}
+// ---- Point to point -----------------------------------------------------------------
+
+MpiCommunicator::MpiCommunicator(std::chrono::milliseconds timeout)
+    : progress_(std::make_unique<ProgressThread>(timeout)) {}
 
 MpiCommunicator::~MpiCommunicator() {
   if (!progress_->finished()) abort(2);
@@ -54,12 +59,18 @@ int MpiCommunicator::local_rank() const { return progress_->local_rank; }
 int MpiCommunicator::local_ranks() const { return progress_->local_ranks; }
 RunMonitor& MpiCommunicator::monitor() { return *progress_->monitor; }
 
-void MpiCommunicator::send(int to, MessageTag tag, Packet packet) { progress_->send(to, tag, std::move(packet)); }
-void MpiCommunicator::post_receive(int from, MessageTag tag, ReceiveHandler& handler) { progress_->post_receive(from, tag, handler); }
+void MpiCommunicator::send(int to, MessageTag tag, Packet packet) {
+  progress_->send(to, tag, std::move(packet));
+}
+void MpiCommunicator::post_receive(int from, MessageTag tag, ReceiveHandler& handler) {
+  progress_->post_receive(from, tag, handler);
+}
 void MpiCommunicator::cancel(const ReceiveHandler& handler) { progress_->cancel(handler); }
 void MpiCommunicator::fail(const std::string& sentence) {
   progress_->fail("[mpi] process " + std::to_string(rank()) + " failed: " + sentence);
 }
+
+// ---- Texts --------------------------------------------------------------------------
 
 std::vector<std::string> MpiCommunicator::gather(std::string text) {
   if (rank() > 0) {
@@ -77,6 +88,8 @@ std::string MpiCommunicator::broadcast(std::string text) {
   return text;
 }
 
+// ---- The end of a run ---------------------------------------------------------------
+
 void MpiCommunicator::finish() {
   progress_->finish();
   auto lock = monitor().lock();
@@ -84,10 +97,13 @@ void MpiCommunicator::finish() {
 }
 
 void MpiCommunicator::abort(int status) {
+  // The progress thread calls MPI_Abort, which ends this process
   progress_->abort(status);
   std::this_thread::sleep_for(std::chrono::seconds(5));
-  std::_Exit(status);  // should MPI not have ended it
+  std::_Exit(status);  // MPI_Abort did not end this process
 }
+
+// ---- Clocks -------------------------------------------------------------------------
 
 std::int64_t MpiCommunicator::synchronized_time(WallClock::time_point moment) const {
   return nanoseconds(moment - progress_->run_start);

@@ -5,59 +5,60 @@
 #include <string>
 #include <vector>
 
-#include "reference/trace/recorder.h"
 #include "reference/comm/mpi/packet.h"
 #include "reference/comm/run_monitor.h"
+#include "reference/trace/recorder.h"
 
 namespace ringattn {
 
-// The post between the processes of a run, over MPI. One thread of each process does everything that has to
-// do with MPI: letters travel beside the arithmetic, and each process tells the next one now and then that it
-// lives. If a process is lost, or fails, all others learn it: whoever waits in the room is woken by an error
-// that names it.
+// Communication between the processes of a run, over MPI. A progress thread in each process makes all MPI calls, so
+// that messages travel during the arithmetic and a dead process is noticed (essay in progress_thread.cpp). If any
+// process fails or dies, all others learn of it, and their waits in monitor() throw an error that names that process.
 class MpiCommunicator {
  public:
-  // A process that is silent for so long is lost. Throws BadInput where the program was built without MPI
+  // Initializes MPI. A peer that sends no heartbeat for longer than _timeout_ is considered dead. Throws BadInput if
+  // the program was built without MPI
   explicit MpiCommunicator(std::chrono::milliseconds timeout = std::chrono::seconds(5));
 
-  // Ends all processes of the run, unless it was finished
+  // Aborts all processes of the run unless finish() was called
   ~MpiCommunicator();
   MpiCommunicator(const MpiCommunicator&) = delete;
 
   int rank() const;
   int ranks() const;
 
-  // Among the processes of the run on the same machine, counted from 0
+  // Rank and number among the processes of the run on the same machine
   int local_rank() const;
   int local_ranks() const;
 
-  // Where this process waits, on behalf of the device of its rank
+  // The monitor in which this process waits for messages; its device number is rank()
   RunMonitor& monitor();
 
-  // Returns at once
+  // Queues a packet and returns at once
   void send(int to, MessageTag tag, Packet packet);
 
-  // The next packet about _tag_ from process _from_, and no other, goes into the handler; unless that is
-  // forgotten
+  // Assigns the next packet with this tag from process _from_ to _handler_, for one packet. The handler must live until
+  // it has received the packet or is cancelled
   void post_receive(int from, MessageTag tag, ReceiveHandler& handler);
   void cancel(const ReceiveHandler& handler);
 
-  // A text of each process, by rank: all of them on process 0, nothing on the others
+  // Collects one text of each process, by rank, on process 0; returns nothing on the others
   std::vector<std::string> gather(std::string text);
 
-  // The text of process 0
+  // Returns the text of process 0 on all processes
   std::string broadcast(std::string text);
 
-  // Waits until all processes have come so far; the last that is to be done
+  // Waits until all processes have called finish, then finalizes MPI. No communication may follow
   void finish();
 
-  // Tells all others that this process has failed, and why
+  // Tells all other processes that this one has failed, and why
   void fail(const std::string& sentence);
 
-  // Ends all processes of the run, after a moment in which each can say what it has to say
+  // Aborts all processes of the run after 1 s, in which each can report its error
   [[noreturn]] void abort(int status);
 
-  // The clocks of all processes as one: nanoseconds since process 0 began
+  // Converts between the clock of this process and a time that all processes agree on: nanoseconds since process 0
+  // started
   std::int64_t synchronized_time(WallClock::time_point moment) const;
   WallClock::time_point local_time(std::int64_t synchronized) const;
 

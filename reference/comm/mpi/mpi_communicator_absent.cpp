@@ -1,5 +1,8 @@
-#include "reference/definition/bad_input.h"
+// Replaces mpi_communicator.cpp and progress_thread.cpp in a build without MPI: the constructor throws.
+
 #include "reference/comm/mpi/mpi_communicator.h"
+
+#include "reference/definition/bad_input.h"
 
 namespace ringattn {
 
@@ -7,12 +10,12 @@ class MpiCommunicator::ProgressThread {};
 
 MpiCommunicator::MpiCommunicator(std::chrono::milliseconds) {
   throw BadInput(
-      "[--transport] a ring of processes needs MPI; found a program built without it; install Open MPI "
-      "(libopenmpi-dev and openmpi-bin on Debian) and build it again, or start one process without mpi");
+      "[--transport] a ring of processes requires MPI; this program was built without it; install Open MPI "
+      "(libopenmpi-dev and openmpi-bin on Debian) and build again, or run a single process without mpi");
 }
 MpiCommunicator::~MpiCommunicator() = default;
 
-// No post is ever made
+// Never called, since no communicator exists
 int MpiCommunicator::rank() const { return 0; }
 int MpiCommunicator::ranks() const { return 1; }
 int MpiCommunicator::local_rank() const { return 0; }

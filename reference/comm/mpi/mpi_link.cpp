@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "reference/ring/schedule.h"
 #include "reference/comm/mpi/block_packet.h"
+#include "reference/comm/neighbours.h"
 
 namespace ringattn {
 
@@ -13,8 +13,12 @@ namespace {
 constexpr Channel channels[] = {Channel::blocks, Channel::results};
 
 std::size_t index(Channel channel) { return channel == Channel::blocks ? 0 : 1; }
-MessageTag message_tag(Channel channel) { return channel == Channel::blocks ? MessageTag::blocks : MessageTag::results; }
-MessageTag credit_tag(Channel channel) { return channel == Channel::blocks ? MessageTag::block_credits : MessageTag::result_credits; }
+MessageTag message_tag(Channel channel) {
+  return channel == Channel::blocks ? MessageTag::blocks : MessageTag::results;
+}
+MessageTag credit_tag(Channel channel) {
+  return channel == Channel::blocks ? MessageTag::block_credits : MessageTag::result_credits;
+}
 
 }  // namespace
 
@@ -35,18 +39,20 @@ void MpiLink<T>::post_receive(Channel channel) {
   mpi_.post_receive(previous_device(mpi_.rank(), mpi_.ranks()), message_tag(channel), slots_[index(channel)]);
 }
 
-// ---- Verbs -------------------------------------------------------------------
+// ---- Calls of the device ------------------------------------------------------------
 
 template <class T>
 double MpiLink<T>::reserve(int device, Channel channel) {
   RemoteSlot& slot = remote_slots_[index(channel)];
   double empty_since = 0;
   {
+    // Consume the credit of the previous message
     auto lock = mpi_.monitor().lock();
     mpi_.monitor().wait_external(lock, device, [&] { return slot.empty; });
     slot.empty = false;
     if (slot.pass == pass_) empty_since = slot.empty_since;
   }
+  // Expect the credit of the message that follows
   mpi_.post_receive(next_device(device, mpi_.ranks()), credit_tag(channel), slot);
   return empty_since;
 }
@@ -65,13 +71,14 @@ void MpiLink<T>::receive(int device, Channel channel, Message<T>& held, double n
     std::swap(slot.message, held);
     slot.full = false;
   }
+  // The slot is empty: receive the next message into it, and send a credit for it
   post_receive(channel);
   const double empty_since = std::max(now, held.timing.arrives_t);
   mpi_.send(previous_device(device, mpi_.ranks()), credit_tag(channel),
-             {{pass_, std::bit_cast<std::int64_t>(empty_since)}, {}, nullptr});
+            {{pass_, std::bit_cast<std::int64_t>(empty_since)}, {}, nullptr});
 }
 
-// ---- What the post brings ------------------------------------------------------
+// ---- Calls of the progress thread ---------------------------------------------------
 
 template <class T>
 ReceiveHandler::Buffers MpiLink<T>::Slot::buffers_for(std::span<const std::int64_t> header) {

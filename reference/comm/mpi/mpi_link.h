@@ -7,15 +7,26 @@
 
 namespace ringattn {
 
-// The links of the device that lives in this process: its own incoming slot, and what it knows of the slot of
-// the next device, in the next process. Who empties a slot says so to the one that fills it.
+// The link of the one device in this process, to its neighbours in other processes. Each slot is in the memory of its
+// receiver, so the sender cannot test whether it is empty. Instead the receiver returns a credit when it empties the
+// slot:
+//
+//   rank r, reserve     waits for the credit of the previous message
+//   rank r, send        block  ------------------>  slot of rank r + 1
+//                                                   rank r + 1, receive takes the message and posts the next receive
+//   rank r              credit <------------------  with the virtual time since when the slot is empty
+//
+// A sender starts with one credit for each channel, so at most one message per channel is under way and a receiver
+// needs one slot, as in InProcessLink. The progress thread fills Slot and RemoteSlot; the lock of the monitor protects
+// both.
 template <class T>
 class MpiLink : public Link<T> {
  public:
   explicit MpiLink(MpiCommunicator& mpi);
   ~MpiLink() override;
 
-  // From now on messages belong to the next pass round the ring
+  // Starts the next pass. As in a new InProcessLink, every slot is empty since virtual time 0, whatever the credits of
+  // the previous pass say
   void begin_pass() { ++pass_; }
 
   double reserve(int device, Channel channel) override;
@@ -37,7 +48,7 @@ class MpiLink : public Link<T> {
     MpiCommunicator& mpi_;
   };
 
-  // Whether there is room in the slot of the next device
+  // The state of the slot of the next device, from its credits
   class RemoteSlot : public ReceiveHandler {
    public:
     explicit RemoteSlot(MpiCommunicator& mpi) : mpi_(mpi) {}
@@ -45,7 +56,7 @@ class MpiLink : public Link<T> {
     void on_received() override;
 
     bool empty = true;
-    std::int64_t pass = 0;   // in which it was emptied
+    std::int64_t pass = 0;   // the pass in which the slot was emptied
     double empty_since = 0;  // virtual nanoseconds
 
    private:
@@ -55,8 +66,8 @@ class MpiLink : public Link<T> {
   void post_receive(Channel channel);
 
   MpiCommunicator& mpi_;
-  std::array<Slot, 2> slots_;  // by channel
-  std::array<RemoteSlot, 2> remote_slots_;
+  std::array<Slot, 2> slots_;               // by channel
+  std::array<RemoteSlot, 2> remote_slots_;  // by channel
   std::int64_t pass_ = 0;
 };
 

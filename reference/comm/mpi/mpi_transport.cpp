@@ -5,8 +5,8 @@
 namespace ringattn {
 
 void require_one_process_per_device(const MpiCommunicator& mpi, int devices) {
-  require(devices == mpi.ranks(), "[mpi] each process is a device; found ", devices, " devices and ",
-          mpi.ranks(), " processes; start as many processes as devices");
+  require(devices == mpi.ranks(), "[mpi] each process runs one device; found ", devices, " devices and ",
+          mpi.ranks(), " processes; start one process for each device");
 }
 
 template <class T>

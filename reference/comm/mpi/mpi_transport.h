@@ -5,14 +5,14 @@
 
 namespace ringattn {
 
-// Throws BadInput unless there are as many processes as devices
+// Throws BadInput unless the number of processes equals _devices_
 void require_one_process_per_device(const MpiCommunicator& mpi, int devices);
 
-// One device in each process; the rank is the number of the device.
+// One device per process; the rank of the process is the number of its device.
 template <class T>
 class MpiTransport : public Transport<T> {
  public:
-  // _devices_ must be the number of processes
+  // Throws BadInput unless the number of processes equals _devices_
   MpiTransport(MpiCommunicator& mpi, int devices, LinkDecorator<T> decorate = {});
 
   DeviceRange local_devices() const override { return {mpi_.rank(), mpi_.rank() + 1}; }
@@ -24,7 +24,7 @@ class MpiTransport : public Transport<T> {
   MpiCommunicator& mpi_;
   LinkDecorator<T> decorate_;
   MpiLink<T> link_;
-  std::unique_ptr<Link<T>> decorated_;  // of the present pass
+  std::unique_ptr<Link<T>> decorated_;  // of the current pass
 };
 
 }  // namespace ringattn

@@ -8,30 +8,31 @@
 
 namespace ringattn {
 
-// What processes send one another: a few numbers that say what it is, and pieces of memory.
+// The unit of communication between processes: a short header, and a payload of any number of memory regions. It
+// travels as one MPI message for the header and one for each region.
 struct Packet {
   std::vector<std::int64_t> header;
   std::vector<std::span<const std::byte>> payload;
-  std::shared_ptr<const void> keep_alive;  // holds that memory until it is sent
+  std::shared_ptr<const void> keep_alive;  // owns the payload until it is sent
 };
 
-// What a packet is about. Those of one kind, from one process to another, arrive in the order in which they
-// were sent.
+// The kinds of packets. Packets with the same tag from one process to another arrive in the order in which they were
+// sent.
 enum class MessageTag { blocks, results, block_credits, result_credits, text };
 
-// Where a packet goes to. The post calls it, on a thread of its own.
+// Receives one packet. The progress thread calls it: first buffers_for with the header, then, when the payload has
+// arrived in these buffers, on_received.
 class ReceiveHandler {
  public:
   virtual ~ReceiveHandler() = default;
 
-  // Where the pieces of a packet are to be written
+  // The memory for the payload, one span for each region of the packet
   struct Buffers {
     std::vector<std::span<std::byte>> spans;
-    std::shared_ptr<void> keep_alive;  // holds that memory until it is written
+    std::shared_ptr<void> keep_alive;  // owns that memory until it is written
   };
   virtual Buffers buffers_for(std::span<const std::int64_t> header) = 0;
 
-  // The packet for which there was room has arrived
   virtual void on_received() = 0;
 };
 

@@ -1,57 +1,105 @@
+// The progress thread
+//
+// One thread of each process makes all MPI calls. There are three reasons:
+//
+//   progress    Most MPI libraries move large messages only inside MPI calls. A device that computes for a second makes
+//               none; the progress thread polls all the time, so transfers overlap with the arithmetic.
+//   failures    A blocking MPI_Recv may wait forever if its sender is dead. The progress thread only tests for
+//               completion, so it can notice a dead peer and end the wait of the device with an error.
+//   threading   MPI_THREAD_FUNNELED is enough, which every MPI library supports.
+//
+// The other threads put requests into queues under mutex_. The thread works through them in a loop:
+//
+//     other threads                          progress thread, poll()                   peers
+//
+//     fail         --> queued_failures_  --> poll_failures        MPI_Isend       -->  all ranks
+//                                            exchange_heartbeats  MPI_Send        -->  next rank
+//     send         --> queued_sends_     --> start_sends          MPI_Isend       -->  rank _to_
+//                                            complete_sends       MPI_Testall
+//     post_receive --> posted_receives_  --> start_receives       MPI_Irecv       <--  rank _from_
+//     wait ends    <-- on_received       <-- complete_receives    MPI_Testall
+//                                            sleep for 100 us if nothing has progressed
+//
+// Packets. A header message announces the sizes, so that the handler can provide memory of the right size before the
+// payload is received. Header and payload of each MessageTag have their own MPI tags, and MPI keeps the order of
+// messages with the same source and tag.
+//
+// Heartbeats. Each process sends an empty message to the next rank every timeout / 10. If the previous rank sends none
+// for longer than the timeout, it is considered dead. A process that was itself suspended, for example by Ctrl-Z, could
+// not receive heartbeats, so it starts to count again when it resumes.
+//
+// Failures. The first process that knows of a failure, its own or that of a dead peer, broadcasts one sentence:
+//
+//     rank 1              dies
+//     rank 2              receives no heartbeat for the timeout, and sends the sentence to ranks 0, 3, 4, ...
+//     every rank but 1    stops all messages; RunMonitor::fail ends all waits with the sentence
+//                         the device thread catches the error, prints it and calls abort(status)
+//     1 s later           MPI_Abort ends all processes
+//
+// The second before MPI_Abort gives the peers time to receive and print the sentence before they are ended. After a
+// failure the thread keeps polling, only for failures and for the abort. If an MPI call itself fails, no broadcast is
+// possible: the thread records the error and waits for abort.
+
 #include "reference/comm/mpi/progress_thread.h"
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "reference/ring/schedule.h"
+#include "reference/comm/neighbours.h"
 
 namespace ringattn {
 
 namespace {
 
-// The tags of letters: their heads and pieces, what neighbours say to show that they live, and failures
+// MPI tags: two for each kind of packet, then those of the progress threads among themselves
 int header_tag(MessageTag tag) { return 2 * static_cast<int>(tag); }
 int payload_tag(MessageTag tag) { return 2 * static_cast<int>(tag) + 1; }
 constexpr int heartbeat_tag = 100, failure_tag = 101, clock_tag = 102;
 
-constexpr std::size_t max_message_bytes = std::size_t{1} << 30;  // at once: MPI counts in int
-constexpr std::chrono::microseconds poll_interval(100);           // between looks, when nothing happens
+constexpr std::size_t max_message_bytes = std::size_t{1}
+                                          << 30;         // MPI counts bytes in int: larger regions are split
+constexpr std::chrono::microseconds poll_interval(100);  // sleep of the loop if nothing has progressed
 
+// Throws if an MPI call has failed
 void check(int code, const char* call) {
   if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING];
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw std::runtime_error("[mpi] " + std::string(call) + " must succeed; it failed: " +
-                           std::string(text, static_cast<std::size_t>(length)));
+  throw std::runtime_error("[mpi] " + std::string(call) +
+                           " failed: " + std::string(text, static_cast<std::size_t>(length)) +
+                           "; look for a process that has ended");
 }
 #define CHECK_MPI(call, ...) check(call(__VA_ARGS__), #call)
 
+// Whether all requests have completed
 bool test_all(std::vector<MPI_Request>& requests) {
   int done = 0;
   CHECK_MPI(MPI_Testall, static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
   return done != 0;
 }
 
-// Whether a message is there that nobody has received yet
+// Whether a message can be received; _status_ then holds its source and size
 bool message_available(int from, int tag, MPI_Status& status) {
-  int there = 0;
-  CHECK_MPI(MPI_Iprobe, from, tag, MPI_COMM_WORLD, &there, &status);
-  return there != 0;
+  int available = 0;
+  CHECK_MPI(MPI_Iprobe, from, tag, MPI_COMM_WORLD, &available, &status);
+  return available != 0;
 }
 
-// Calls f(first byte, bytes) for the parts of a piece of memory that MPI can send at once
+// Calls f(first byte, bytes) for consecutive parts of a region, each small enough for one MPI message
 template <class Byte, class F>
-void for_chunks(std::span<Byte> piece, F f) {
-  for (std::size_t begin = 0; begin < piece.size(); begin += max_message_bytes)
-    f(piece.data() + begin, static_cast<int>(std::min(max_message_bytes, piece.size() - begin)));
+void for_chunks(std::span<Byte> region, F f) {
+  for (std::size_t begin = 0; begin < region.size(); begin += max_message_bytes)
+    f(region.data() + begin, static_cast<int>(std::min(max_message_bytes, region.size() - begin)));
 }
 
 }  // namespace
 
-// ---- For the others --------------------------------------------------------------
+// ---- Requests from other threads ----------------------------------------------------
 
-MpiCommunicator::ProgressThread::ProgressThread(std::chrono::milliseconds timeout) : timeout_(timeout), thread_([this] { run(); }) {
+MpiCommunicator::ProgressThread::ProgressThread(std::chrono::milliseconds timeout)
+    : timeout_(timeout), thread_([this] { run(); }) {
+  // Return when MPI is initialized: rank, ranks and monitor are valid from then on
   while (state_ == State::starting) std::this_thread::sleep_for(poll_interval);
 }
 
@@ -75,7 +123,7 @@ void MpiCommunicator::ProgressThread::cancel(const ReceiveHandler& handler) {
 }
 
 void MpiCommunicator::ProgressThread::fail(const std::string& sentence) {
-  if (failed_) return;  // all know of the first failure, and one sentence is enough
+  if (failed_) return;  // the first failure was broadcast already
   const std::lock_guard<std::mutex> lock(mutex_);
   queued_failures_.push_back(sentence);
 }
@@ -83,11 +131,11 @@ void MpiCommunicator::ProgressThread::fail(const std::string& sentence) {
 void MpiCommunicator::ProgressThread::finish() { state_ = State::finishing; }
 
 void MpiCommunicator::ProgressThread::abort(int status) {
-  abort_at_ = WallClock::now() + std::chrono::seconds(1);  // others are to hear of it and have their say
+  abort_at_ = WallClock::now() + std::chrono::seconds(1);  // give peers 1 s to report before aborting
   abort_status_ = status;
 }
 
-// ---- The thread ---------------------------------------------------------------------
+// ---- The loop -----------------------------------------------------------------------
 
 void MpiCommunicator::ProgressThread::run() {
   try {
@@ -96,6 +144,7 @@ void MpiCommunicator::ProgressThread::run() {
     while (state_ != State::finished) poll();
     CHECK_MPI(MPI_Finalize);
   } catch (...) {
+    // An MPI call failed: end the waits of the device, and wait until it calls abort
     failed_ = true;
     if (monitor) monitor->fail(std::current_exception());
     if (state_ == State::starting) std::terminate();
@@ -125,18 +174,23 @@ void MpiCommunicator::ProgressThread::find_local_rank() {
   CHECK_MPI(MPI_Comm_free, &machine);
 }
 
-// Each process asks process 0 for the time, some times; the quickest answer is the most exact. Clocks that
-// agree as far as that can be told, as those of one machine do, are left alone
+// Estimates the offset of the clock of process 0, as NTP does: each process asks process 0 for its time and assumes
+// that request and answer took equally long. The sample with the shortest round trip has the smallest error, half of
+// that round trip. An offset within this error is taken as 0, so that processes on one machine keep their common clock
 void MpiCommunicator::ProgressThread::synchronize_clocks() {
   constexpr int samples = 8;
   std::int64_t now = 0, remote_start = nanoseconds(WallClock::now().time_since_epoch());
   CHECK_MPI(MPI_Bcast, &remote_start, 1, MPI_INT64_T, 0, MPI_COMM_WORLD);
+
+  // Process 0 answers with its time
   for (int other = 1; other < ranks; ++other)
     for (int n = 0; n < samples && rank == 0; ++n) {
       CHECK_MPI(MPI_Recv, nullptr, 0, MPI_BYTE, other, clock_tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
       now = nanoseconds(WallClock::now().time_since_epoch());
       CHECK_MPI(MPI_Send, &now, 1, MPI_INT64_T, other, clock_tag, MPI_COMM_WORLD);
     }
+
+  // The other processes ask, and keep the sample with the shortest round trip
   std::int64_t quickest = INT64_MAX;
   for (int n = 0; n < samples && rank > 0; ++n) {
     const std::int64_t asked = nanoseconds(WallClock::now().time_since_epoch());
@@ -154,17 +208,19 @@ void MpiCommunicator::ProgressThread::synchronize_clocks() {
 void MpiCommunicator::ProgressThread::poll() {
   poll_failures();
   if (abort_status_ >= 0 && WallClock::now() > abort_at_) MPI_Abort(MPI_COMM_WORLD, abort_status_);
+
+  // After a failure no packets are exchanged any more
   bool busy = false;
   if (!failed_) {
     exchange_heartbeats();
-    for (const bool something : {start_sends(), complete_sends(), start_receives(), complete_receives()})
-      busy = busy || something;
+    for (const bool progress : {start_sends(), complete_sends(), start_receives(), complete_receives()})
+      busy = busy || progress;
     if (state_ == State::finishing) enter_final_barrier();
   }
   if (!busy) std::this_thread::sleep_for(poll_interval);
 }
 
-// ---- Letters --------------------------------------------------------------------------
+// ---- Packets ------------------------------------------------------------------------
 
 bool MpiCommunicator::ProgressThread::start_sends() {
   std::deque<PendingSend> queued;
@@ -175,10 +231,10 @@ bool MpiCommunicator::ProgressThread::start_sends() {
   for (PendingSend& pending : queued) {
     const Packet& packet = pending.packet;
     std::vector<MPI_Request>& requests = pending.requests;
-    CHECK_MPI(MPI_Isend, packet.header.data(), static_cast<int>(packet.header.size()), MPI_INT64_T, pending.to,
-              header_tag(pending.tag), MPI_COMM_WORLD, &requests.emplace_back());
-    for (const std::span<const std::byte> piece : packet.payload)
-      for_chunks(piece, [&](const std::byte* part, int bytes) {
+    CHECK_MPI(MPI_Isend, packet.header.data(), static_cast<int>(packet.header.size()), MPI_INT64_T,
+              pending.to, header_tag(pending.tag), MPI_COMM_WORLD, &requests.emplace_back());
+    for (const std::span<const std::byte> region : packet.payload)
+      for_chunks(region, [&](const std::byte* part, int bytes) {
         CHECK_MPI(MPI_Isend, part, bytes, MPI_BYTE, pending.to, payload_tag(pending.tag), MPI_COMM_WORLD,
                   &requests.emplace_back());
       });
@@ -205,14 +261,17 @@ bool MpiCommunicator::ProgressThread::start_receives() {
 }
 
 void MpiCommunicator::ProgressThread::start_receive(PendingReceive& pending, const MPI_Status& status) {
+  // Receive the header, which has arrived
   int count = 0;
   CHECK_MPI(MPI_Get_count, &status, MPI_INT64_T, &count);
   std::vector<std::int64_t> header(static_cast<std::size_t>(count));
-  CHECK_MPI(MPI_Recv, header.data(), count, MPI_INT64_T, pending.from, header_tag(pending.tag), MPI_COMM_WORLD,
-            MPI_STATUS_IGNORE);
+  CHECK_MPI(MPI_Recv, header.data(), count, MPI_INT64_T, pending.from, header_tag(pending.tag),
+            MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+
+  // Start to receive the payload into the memory of the handler
   pending.target = pending.handler->buffers_for(header);
-  for (const std::span<std::byte> piece : pending.target.spans)
-    for_chunks(piece, [&](std::byte* part, int bytes) {
+  for (const std::span<std::byte> region : pending.target.spans)
+    for_chunks(region, [&](std::byte* part, int bytes) {
       CHECK_MPI(MPI_Irecv, part, bytes, MPI_BYTE, pending.from, payload_tag(pending.tag), MPI_COMM_WORLD,
                 &pending.requests.emplace_back());
     });
@@ -228,12 +287,14 @@ bool MpiCommunicator::ProgressThread::complete_receives() {
          }) > 0;
 }
 
-// ---- Life and death -------------------------------------------------------------------
+// ---- Heartbeats and failures --------------------------------------------------------
 
-// Says to the next process that this one lives, and listens for the one before
+// Sends a heartbeat to the next rank, and checks those of the previous rank
 void MpiCommunicator::ProgressThread::exchange_heartbeats() {
   if (ranks == 1) return;
   const int next = next_device(rank, ranks), previous = previous_device(rank, ranks);
+
+  // Send one every timeout / 10, and receive all that have arrived
   const WallClock::time_point now = WallClock::now();
   if (now - heartbeat_sent_ > timeout_ / 10) {
     heartbeat_sent_ = now;
@@ -244,18 +305,23 @@ void MpiCommunicator::ProgressThread::exchange_heartbeats() {
     CHECK_MPI(MPI_Recv, nullptr, 0, MPI_BYTE, previous, heartbeat_tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     heartbeat_received_ = now;
   }
-  // Who was stopped itself for a while, as by Ctrl-Z, has not listened
+
+  // If this process itself was suspended, for example by Ctrl-Z, it could not receive: start to count again
   if (now - last_poll_ > timeout_ / 4) heartbeat_received_ = now;
   last_poll_ = now;
+
+  // No heartbeat for too long: the previous rank is dead
   if (now - heartbeat_received_ > timeout_) {
     const double seconds = std::chrono::duration<double>(timeout_).count();
-    broadcast_failure("[mpi] process " + std::to_string(previous) + " was lost: nothing has been heard of it for " +
-                 std::to_string(seconds).substr(0, 4) + " s",
-             previous);
+    broadcast_failure("[mpi] process " + std::to_string(previous) + " was lost: it sent no heartbeat for " +
+                          std::to_string(seconds).substr(0, 4) +
+                          " s; look for its error message, or for the signal that ended it",
+                      previous);
   }
 }
 
 void MpiCommunicator::ProgressThread::poll_failures() {
+  // Failures of this process
   std::deque<std::string> queued;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -263,6 +329,7 @@ void MpiCommunicator::ProgressThread::poll_failures() {
   }
   for (const std::string& sentence : queued) broadcast_failure(sentence, rank);
 
+  // The failure of another process
   MPI_Status status;
   if (!message_available(MPI_ANY_SOURCE, failure_tag, status)) return;
   int length = 0;
@@ -274,21 +341,23 @@ void MpiCommunicator::ProgressThread::poll_failures() {
   monitor->fail(std::make_exception_ptr(std::runtime_error(sentence)));
 }
 
-// Whoever is gone cannot be told
+// Sends the sentence to all other ranks except _except_, which is dead or this rank, and ends all waits of this
+// process. Completion is not awaited: a peer may die before it receives
 void MpiCommunicator::ProgressThread::broadcast_failure(const std::string& sentence, int except) {
   failed_ = true;
   sent_failures_.push_back(sentence);
   for (int other = 0; other < ranks; ++other)
     if (other != rank && other != except) {
       MPI_Request request;
-      CHECK_MPI(MPI_Isend, sent_failures_.back().data(), static_cast<int>(sent_failures_.back().size()), MPI_CHAR, other,
-                failure_tag, MPI_COMM_WORLD, &request);
+      CHECK_MPI(MPI_Isend, sent_failures_.back().data(), static_cast<int>(sent_failures_.back().size()),
+                MPI_CHAR, other, failure_tag, MPI_COMM_WORLD, &request);
       CHECK_MPI(MPI_Request_free, &request);
     }
   monitor->fail(std::make_exception_ptr(std::runtime_error(sentence)));
 }
 
 void MpiCommunicator::ProgressThread::enter_final_barrier() {
+  // When all packets are sent, enter the barrier; when all processes have entered it, MPI can be finalized
   if (!barrier_) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!queued_sends_.empty() || !active_sends_.empty()) return;

@@ -65,24 +65,26 @@ void AlteredProblem::transform_rows(Operand operand, const RowMap& map, const Ro
 }
 
 std::optional<Problem<double>> AlteredProblem::as_problem() const {
-  if (sees_ || !(view(Operand::q).shape == source(Operand::q).right.shape)) return std::nullopt;
+  if (visibility_ || !(view(Operand::q).shape == source(Operand::q).right.shape)) return std::nullopt;
   return Problem<double>{
       view(Operand::q), view(Operand::k), view(Operand::v), q_positions, kv_positions, scoring, {}, {}};
 }
 
 Problem<double> AlteredProblem::problem(const std::vector<Index>& rows, Tensor<double>& Q,
-                                   Matrix<bool>& seen) const {
+                                        Matrix<bool>& allowed) const {
   const Problem<double> whole{
       view(Operand::q), view(Operand::k), view(Operand::v), q_positions, kv_positions, scoring, {}, {}};
   Problem<double> selected = with_queries(whole, rows, Q);
-  if (!sees_) return selected;
+  if (!visibility_) return selected;
 
+  // Visibility by a rule of its own: a boolean mask of pairs instead of positions
   const Index B = Q.shape().B, Sq = Q.shape().S, Skv = selected.K.shape.S;
-  seen.resize(B * Sq, Skv);
+  allowed.resize(B * Sq, Skv);
   for (Index b = 0; b < B; ++b)
     for (Index n = 0; n < Sq; ++n)
-      for (Index j = 0; j < Skv; ++j) seen(b * Sq + n, j) = sees_(b, rows[static_cast<std::size_t>(n)], j);
-  selected.allowed = {seen.data(), Sq * Skv, 0, Skv, 1};
+      for (Index j = 0; j < Skv; ++j)
+        allowed(b * Sq + n, j) = visibility_(b, rows[static_cast<std::size_t>(n)], j);
+  selected.allowed = {allowed.data(), Sq * Skv, 0, Skv, 1};
   selected.q_positions = RowPositions(1, Sq), selected.kv_positions = RowPositions(1, Skv);
   selected.scoring.mask = {};
   return selected;
@@ -90,15 +92,16 @@ Problem<double> AlteredProblem::problem(const std::vector<Index>& rows, Tensor<d
 
 AttentionOutput<double> AlteredProblem::attention_of(const std::vector<Index>& rows) const {
   Tensor<double> Q;
-  Matrix<bool> seen;
-  return attention(problem(rows, Q, seen));
+  Matrix<bool> allowed;
+  return attention(problem(rows, Q, allowed));
 }
 
 Gradients<double> AlteredProblem::gradients(const BackwardSimulation& simulation) const {
   Tensor<double> Q;
-  Matrix<bool> seen;
+  Matrix<bool> allowed;
   const Gradients<double> found =
-      simulation.gradients_of(problem(all_rows(view(Operand::q).shape.S), Q, seen));
+      simulation.gradients_of(problem(all_rows(view(Operand::q).shape.S), Q, allowed));
+  // Scatter them to the tensors of the user
   Gradients<double> user{Tensor<double>(source(Operand::q).right.shape),
                          Tensor<double>(source(Operand::k).right.shape),
                          Tensor<double>(source(Operand::v).right.shape)};
@@ -108,7 +111,8 @@ Gradients<double> AlteredProblem::gradients(const BackwardSimulation& simulation
   return user;
 }
 
-void AlteredProblem::scatter_gradient(const Tensor<double>& gradient, Operand operand, Gradients<double>& user) const {
+void AlteredProblem::scatter_gradient(const Tensor<double>& gradient, Operand operand,
+                                      Gradients<double>& user) const {
   const Source& from = source(operand);
   Tensor<double>* const targets[] = {&user.dq, &user.dk, &user.dv};
   Tensor<double>& target = *targets[static_cast<std::size_t>(from.of)];

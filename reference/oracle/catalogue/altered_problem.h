@@ -16,65 +16,69 @@ struct RowPlace {
   Index b, s, h;
 };
 
-// The problem that a mistaken program solves instead of the right one. It owns what the mistake changes, and
-// it knows where each row came from, so that gradients find their way back to the user's tensors.
+// The problem that a mistaken program solves instead of the user's problem. Many mistakes are of this kind: the program
+// computes correct attention of wrong operands, positions or scoring. An AlteredProblem owns the changed operands and
+// records the origin of each of their rows, so that it can scatter gradients back to the user's tensors:
+//
+//   user's operand --origin--> row of the changed operand --map--> attention, its vjp --map^T--> += user's gradient
 class AlteredProblem {
  public:
-  // Nothing is changed yet; _right_ must outlive this
+  // An unchanged copy of _right_, which must outlive this
   explicit AlteredProblem(const Problem<double>& right);
 
-  // To be changed at will
+  // A mistake changes these directly
   RowPositions q_positions, kv_positions;
   Scoring scoring;
 
-  // The operand _into_ gets S rows and H heads; its row p is the row origin(p) of the user's operand _of_
+  // Replaces the operand _into_ by S rows of H heads, of which row p is the row origin(p) of the user's operand _of_
   using Origin = std::function<RowPlace(const RowPlace&)>;
   void gather_rows(Operand into, Operand of, Index S, Index H, const Origin& origin);
 
-  // The same where operand and shape stay as they are
+  // The same for an operand that keeps its shape and reads its own rows
   void gather_rows(Operand operand, const Origin& origin);
 
-  // A linear map of every row of an operand, and the transposed map for its gradient. After any gather_rows()
+  // Applies a linear map to every row of an operand, and the transposed map to its gradient. Call it after
+  // gather_rows().
   using RowMap = std::function<void(const RowPlace&, Eigen::Ref<Eigen::RowVectorXd>)>;
   void transform_rows(Operand operand, const RowMap& map, const RowMap& transposed);
 
-  // Query i of sequence b sees key j where sees(b, i, j), whatever causal, window and segments say
-  using Sees = std::function<bool(Index b, Index i, Index j)>;
-  void set_visibility(Sees sees) { sees_ = std::move(sees); }
+  // Key j is visible to query i of sequence b if visible(b, i, j); this replaces causal mask, window and segments
+  using Visibility = std::function<bool(Index b, Index i, Index j)>;
+  void set_visibility(Visibility visible) { visibility_ = std::move(visible); }
 
-  // The changed problem, for other mistakes to be made on it; none where it sees by a rule of its own, or
-  // where its results have another shape. This must outlive it
+  // The changed problem, on which a second mistake can be simulated. None if set_visibility() was called or the results
+  // have another shape. It views the memory of this object.
   std::optional<Problem<double>> as_problem() const;
 
-  // out and lse of the rows _rows_, in that order
+  // out and lse of the query rows _rows_, in that order
   AttentionOutput<double> attention_of(const std::vector<Index>& rows) const;
 
-  // dq, dk and dv of the user's tensors, where forward and backward make the same mistake
+  // dq, dk and dv of the user's tensors if forward and backward make the same mistake
   Gradients<double> gradients(const BackwardSimulation& simulation) const;
 
  private:
   struct Source {
     TensorView<const double> right;  // the user's operand of the same name
     bool changed = false;
-    Tensor<double> own;  // where changed
-    Operand of;
-    Origin origin;      // none: as it is
-    RowMap transposed;  // none: as it is
+    Tensor<double> own;  // the changed operand; unused if not changed
+    Operand of;          // the user's operand that its rows come from
+    Origin origin;       // empty: each row is its own origin
+    RowMap transposed;   // empty: the identity
   };
 
   Source& source(Operand operand) { return sources_[static_cast<std::size_t>(operand)]; }
   const Source& source(Operand operand) const { return sources_[static_cast<std::size_t>(operand)]; }
   TensorView<const double> view(Operand operand) const;
 
-  // The rows _rows_ of the changed problem; _Q_ and _seen_ keep what the result looks at
-  Problem<double> problem(const std::vector<Index>& rows, Tensor<double>& Q, Matrix<bool>& seen) const;
+  // The query rows _rows_ of the changed problem; _Q_ and _allowed_ hold the memory that the result views
+  Problem<double> problem(const std::vector<Index>& rows, Tensor<double>& Q, Matrix<bool>& allowed) const;
   void scatter_gradient(const Tensor<double>& gradient, Operand operand, Gradients<double>& user) const;
 
   std::array<Source, 3> sources_;
-  Sees sees_;  // none: what the mask says
+  Visibility visibility_;  // empty: the mask decides
 };
 
-// Gives a mistake that has an alteration what it does forward, and in the backward that belongs to it
+// Sets the forward and the backward of a mistake that has an alteration
 void derive_forward_and_backward(Mistake& mistake);
 
 }  // namespace ringattn

@@ -21,17 +21,21 @@ BackwardSimulation::BackwardSimulation(const Problem<double>& problem, const Cot
 BackwardHead BackwardSimulation::head(Index b, Index h) const {
   BackwardHead head;
   head.b = b, head.h = h;
+
+  // Row terms: delta = rowsum(dO * O), dlse
   const auto dO = cotangents_.dout.head(b, h);
   head.lse = forward_.lse.head(b, h);
   head.delta = dO.cwiseProduct(forward_.out.head(b, h)).rowwise().sum();
   head.dlse = Vector<double>::Zero(head.lse.size());
   if (cotangents_.dlse.data) head.dlse = cotangents_.dlse.head(b, h);
 
+  // Scores and the derivative of the soft-cap
   head.S = capped_scores(problem_, b, h);
   head.slope = Matrix<double>::Ones(head.S.rows(), head.S.cols());
   if (const double cap = problem_.scoring.softcap; cap > 0)
     head.slope.array() -= (head.S.array() / cap).square();
 
+  // P = exp(S - lse) of the visible pairs
   head.visible = Matrix<bool>(head.S.rows(), head.S.cols());
   head.P = Matrix<double>::Zero(head.S.rows(), head.S.cols());
   const auto queries = problem_.q_positions.of(b), keys = problem_.kv_positions.of(b);
@@ -44,6 +48,7 @@ BackwardHead BackwardSimulation::head(Index b, Index h) const {
     }
   }
 
+  // dP = dO V^T,  dS = P * (dP - delta + dlse) * slope
   head.dP = dO * problem_.V.head(b, problem_.kv_head(h)).transpose();
   head.dS = head.dP;
   head.dS.colwise() += head.dlse - head.delta;

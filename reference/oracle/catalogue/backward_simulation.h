@@ -3,37 +3,38 @@
 #include <functional>
 
 #include "reference/definition/attention_vjp.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
-// One query head of the backward, all its pairs at once: what is right, and every mistake starts from it.
+// The correct intermediate values of the backward of one query head, for all pairs of rows. Mistakes start from them.
 struct BackwardHead {
   Index b, h;
-  Vector<double> lse;    // (Sq) -infinity: the row sees no key
+  Vector<double> lse;    // (Sq) -infinity: the row has no visible key
   Vector<double> delta;  // (Sq) rowsum(dO * O)
-  Vector<double> dlse;   // (Sq) 0 where none was given or no key is seen
+  Vector<double> dlse;   // (Sq) 0 if none was given or the row has no visible key
   Matrix<bool> visible;  // (Sq, Skv)
-  Matrix<double> S;      // (Sq, Skv) scaled and soft-capped scores, hidden pairs too
-  Matrix<double> slope;  // (Sq, Skv) 1 - (S / cap)^2, the derivative of the soft-cap; 1 where there is none
+  Matrix<double> S;      // (Sq, Skv) scaled and soft-capped scores, of hidden pairs too
+  Matrix<double> slope;  // (Sq, Skv) 1 - (S / cap)^2, the derivative of the soft-cap; 1 without a soft-cap
   Matrix<double> P;      // (Sq, Skv) exp(S - lse), 0 where hidden
-  Matrix<double> dP;     // (Sq, Skv) dO V^T, hidden pairs too
+  Matrix<double> dP;     // (Sq, Skv) dO V^T, of hidden pairs too
   Matrix<double> dS;     // (Sq, Skv) P * (dP - delta + dlse) * slope
 };
 
-// What the gradients of one head are made of: dS, dS and P where all is right. What a mistake does to them,
-// it does to these.
+// The matrices that the gradients of one head are products of. Correct values are dS, dS and P; a mistake changes them.
 struct PairWeights {
   Matrix<double> for_dq, for_dk, for_dv;  // (Sq, Skv)
 };
 
-// The backward of attention on a ring, materialised, in float64:
-//   dq = scale for_dq K    dk = scale for_dk^T Q    dv = for_dv^T dO    dk, dv summed over a group of heads
-// Who computes a pair is known from its rows: the device of its query, at the step when that device holds
-// the block of its key.
+// The backward of attention on a ring in float64, with every (Sq, Skv) matrix in memory:
+//   dq = scale for_dq K
+//   dk = scale for_dk^T Q    summed over the query heads of a group
+//   dv = for_dv^T dO         summed over the query heads of a group
+// The device that computes a pair follows from its rows: it is the device of the query, at the step at which the block
+// of the key is resident there. A mistake of a device or a step is therefore a change of some pairs.
 class BackwardSimulation {
  public:
-  // What _problem_ and _cotangents_ look at must outlive this
+  // The tensors that _problem_ and _cotangents_ view must outlive this
   BackwardSimulation(const Problem<double>& problem, const Cotangents<double>& cotangents, Layout layout,
                      int devices);
 
@@ -43,19 +44,19 @@ class BackwardSimulation {
   int devices() const { return sharding_.devices(); }
   double scale() const { return problem_.scoring.scale(problem_.Q.shape.D); }
 
-  // What is right
+  // The correct results and intermediate values
   const AttentionOutput<double>& forward() const { return forward_; }
   const std::vector<BackwardHead>& heads() const { return heads_; }
   const Gradients<double>& gradients() const { return gradients_; }
 
-  // Gradients where every head follows the rule, which finds the weights right and changes them
+  // Gradients if rule(head, weights) changes the weights of every head, which it finds correct
   using Rule = std::function<void(const BackwardHead&, PairWeights&)>;
   Gradients<double> run(const Rule& rule) const;
 
-  // The definition on another problem, forward and backward
+  // The gradients of another problem by the definition, from its own forward
   Gradients<double> gradients_of(const Problem<double>& other) const;
 
-  // The backward of another problem, given the right forward of this one
+  // The gradients of another problem by the definition, from the correct forward of this problem
   Gradients<double> backward_of(const Problem<double>& other) const;
 
  private:

@@ -45,8 +45,8 @@ const std::vector<Mistake>& catalogue() {
 const Mistake& mistake_of_id(std::string_view id) {
   const auto found = std::find_if(catalogue().begin(), catalogue().end(),
                                   [id](const Mistake& mistake) { return mistake.id == id; });
-  require(found != catalogue().end(), "[mistakes] the catalogue must have the id; found ", id,
-          "; see ringattn mistakes for the list");
+  require(found != catalogue().end(), "[mistakes] the id of a mistake is one of the catalogue; found ", id,
+          "; choose one that ringattn mistakes lists");
   return *found;
 }
 

@@ -6,14 +6,14 @@
 
 namespace ringattn {
 
-// Every mistake we know, by family. The one table: the matcher, the reports, `ringattn mistakes`, the golden
-// vectors and the documentation read it.
+// All known mistakes, ordered by family. Diagnosis, reports, `ringattn mistakes`, the golden vectors and the
+// documentation read this one table.
 const std::vector<Mistake>& catalogue();
 
-// The entry of that id; throws BadInput where there is none
+// The entry of that id; throws BadInput if there is none
 const Mistake& mistake_of_id(std::string_view id);
 
-// The families, one file each in mistakes/
+// The parts of the table, one file each in mistakes/; S0, whose scale is fitted, is in diagnosis/
 std::vector<Mistake> conventions();
 std::vector<Mistake> scale_mistakes();
 std::vector<Mistake> fitted_scale_mistake();

@@ -13,6 +13,7 @@ Simulation::Simulation(const Problem<double>& problem, Layout layout, int device
     : problem_(problem),
       sharding_(layout, devices, problem.Q.shape.S, problem.K.shape.S),
       rows_(std::move(rows)) {
+  // Scores and visibility, which all rules share
   Tensor<double> Q;
   const Problem<double> selected = with_queries(problem_, rows_, Q);
   for (Index b = 0; b < Q.shape().B; ++b) {
@@ -20,8 +21,8 @@ Simulation::Simulation(const Problem<double>& problem, Layout layout, int device
     Matrix<bool> visible_pairs(Q.shape().S, problem_.K.shape.S);
     for (Index i = 0; i < visible_pairs.rows(); ++i)
       for (Index j = 0; j < visible_pairs.cols(); ++j)
-        visible_pairs(i, j) =
-            visible(selected.q_positions.of(b)[static_cast<std::size_t>(i)], key(b, j), problem_.scoring.mask);
+        visible_pairs(i, j) = visible(selected.q_positions.of(b)[static_cast<std::size_t>(i)], key(b, j),
+                                      problem_.scoring.mask);
     visible_.push_back(std::move(visible_pairs));
   }
 }
@@ -44,6 +45,8 @@ AttentionOutput<double> Simulation::run(const Rule& rule) const {
   Shape out = problem_.out_shape();
   out.S = static_cast<Index>(rows_.size());
   AttentionOutput<double> result{Tensor<double>(out), row_tensor<double>(out.B, out.S, out.H)};
+
+  // Weights row by row, then out = weights V for a whole head
   Matrix<double> weights(out.S, problem_.K.shape.S);
   RowWeights of_row;
   for (Index b = 0; b < out.B; ++b)
@@ -51,13 +54,13 @@ AttentionOutput<double> Simulation::run(const Rule& rule) const {
       for (Index n = 0; n < out.S; ++n) {
         const Index i = rows_[static_cast<std::size_t>(n)];
         const QueryRow row{b,
-                      h,
-                      i,
-                      sharding_.queries.device_of(i),
-                      sharding_.queries.place_of(i),
-                      problem_.q_positions.of(b)[static_cast<std::size_t>(i)],
-                      &scores(b, h)(n, 0),
-                      &visible_[static_cast<std::size_t>(b)](n, 0)};
+                           h,
+                           i,
+                           sharding_.queries.device_of(i),
+                           sharding_.queries.place_of(i),
+                           problem_.q_positions.of(b)[static_cast<std::size_t>(i)],
+                           &scores(b, h)(n, 0),
+                           &visible_[static_cast<std::size_t>(b)](n, 0)};
         of_row = {Vector<double>::Zero(weights.cols()), minus_infinity<double>};
         rule(row, of_row);
         weights.row(n) = of_row.weight.transpose();

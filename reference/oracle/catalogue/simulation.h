@@ -3,50 +3,53 @@
 #include <functional>
 
 #include "reference/definition/attention.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
-// A query of the simulated ring, as its device sees it.
+// One query row of the simulated ring.
 struct QueryRow {
   Index b, h, i;        // sequence, query head, row of the global sequence
-  int device;           // that has this row
-  Index place;          // of the row among those of its device
-  RowPosition query;           // global position and document
+  int device;           // the owner of the row
+  Index place;          // index of the row among the rows of its device
+  RowPosition query;    // global position and document
   const double* S;      // (Skv) scaled and soft-capped scores against all keys, hidden ones too
-  const bool* visible;  // (Skv) which of them the mask leaves
+  const bool* visible;  // (Skv) whether the mask leaves the key visible
 };
 
-// What a row reads: out is the sum of weight(j) V_j over all keys, so whatever a mistake does to the
-// accumulator, it does to the weights.
+// The result of one row: out_i = sum_j weight(j) V_j. A mistake in the accumulator is the same mistake in the weights.
 struct RowWeights {
-  Vector<double> weight;  // (Skv), 0 at first
-  double lse = 0;         // -infinity at first
+  Vector<double> weight;  // (Skv), initially 0
+  double lse = 0;         // initially -infinity
 };
 
-// Attention as a ring of devices computes it, in float64 and one query row at a time: a mistake is a rule
-// for the weights of a row. Scores are computed once and serve all rules.
+// Attention on a ring of devices in float64, one query row at a time. A mistake is a rule that computes the weights of
+// a row, so it costs one product (rows, Skv) x (Skv, Dv). Scores are computed once and shared by all rules.
 class Simulation {
  public:
-  // Simulates the query rows _rows_ only; _problem_ must outlive this
+  // Simulates only the query rows _rows_; the tensors that _problem_ views must outlive this
   Simulation(const Problem<double>& problem, Layout layout, int devices, std::vector<Index> rows);
 
   const Problem<double>& problem() const { return problem_; }
   const Sharding& sharding() const { return sharding_; }
   int devices() const { return sharding_.devices(); }
   const std::vector<Index>& rows() const { return rows_; }
-  const RowPosition& key(Index b, Index j) const { return problem_.kv_positions.of(b)[static_cast<std::size_t>(j)]; }
+
+  // Position and document of key j of sequence b
+  const RowPosition& key(Index b, Index j) const {
+    return problem_.kv_positions.of(b)[static_cast<std::size_t>(j)];
+  }
   bool causal() const { return problem_.scoring.mask.causal; }
 
-  // The keys in the order in which a device meets them: blocks by step, each cut into tiles of _tile_ keys
-  // (0: a block is one tile), the tiles of a block from left to right or from right to left.
+  // The keys in the order in which a device processes them: blocks by step, each cut into tiles of _tile_ keys (0: a
+  // block is one tile), the tiles of a block from left to right or from right to left.
   std::vector<std::vector<Index>> tiles(int device, Index tile, bool right_to_left = false) const;
 
-  // out and lse, for the rows _rows_ in that order, where every row follows the rule
+  // out and lse of rows(), in that order, with the weights that rule(row, weights) computes for each row
   using Rule = std::function<void(const QueryRow&, RowWeights&)>;
   AttentionOutput<double> run(const Rule& rule) const;
 
-  // The definition on the same rows of another problem
+  // out and lse of the same rows of another problem, by the definition
   AttentionOutput<double> attention_of(const Problem<double>& other) const;
 
  private:
@@ -56,11 +59,11 @@ class Simulation {
   Problem<double> problem_;
   Sharding sharding_;
   std::vector<Index> rows_;
-  std::vector<Matrix<double>> scores_;  // one for each sequence and head, (rows, Skv)
-  std::vector<Matrix<bool>> visible_;   // one for each sequence, (rows, Skv)
+  std::vector<Matrix<double>> scores_;  // for each sequence and head, (rows, Skv)
+  std::vector<Matrix<bool>> visible_;   // for each sequence, (rows, Skv)
 };
 
-// weight = exp(S - lse) of the visible keys: what is right
+// The correct rule: weight(j) = exp(S(j) - lse) for visible keys, 0 for the others
 void correct_weights(const QueryRow& row, RowWeights& result);
 
 }  // namespace ringattn

@@ -9,7 +9,7 @@ Index Variant::operator[](std::string_view name) const {
   const auto found = std::find_if(parameters_.begin(), parameters_.end(),
                                   [&](const Parameter& parameter) { return parameter.name == name; });
   if (found == parameters_.end())
-    throw std::logic_error("[reading] there is no parameter " + std::string(name));
+    throw std::logic_error("[variant] the variant has no parameter " + std::string(name));
   return found->value;
 }
 

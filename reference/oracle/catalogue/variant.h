@@ -9,28 +9,28 @@
 
 namespace ringattn {
 
-// A mistake is a family; a variant of it is one mistake, with every parameter known: which device, which
-// step, how large a tile. Reports print _said_; formulas use _value_.
+// A parameter of a mistake: the device it concerns, the step, the size of a tile, ...
 struct Parameter {
   std::string name;
-  Index value = 0;
-  std::string said;
+  Index value = 0;   // for the simulation
+  std::string said;  // for reports
 };
 
+// A mistake with a value for each of its parameters. It can be simulated, and its result is unique.
 class Variant {
  public:
   Variant() = default;
   explicit Variant(Parameter parameter) : parameters_{std::move(parameter)} {}
 
-  // The value of a parameter that the variant has
+  // The value of a parameter; throws std::logic_error if the variant has none of that name
   Index operator[](std::string_view name) const;
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
 
-  // "device = 2, order = right to left"; empty where there is no parameter
+  // "device = 2, order = right to left"; empty without parameters
   std::string describe() const;
 
-  // Both together
+  // The parameters of both
   Variant operator+(const Variant& other) const;
 
  private:
@@ -42,7 +42,7 @@ using Variants = std::vector<Variant>;
 // The one variant of a mistake without parameters
 Variants single_variant();
 
-// _variants_ where the mistake is possible, else none
+// _variants_ if the mistake is possible, otherwise none
 inline Variants only_if(bool possible, const Variants& variants) { return possible ? variants : Variants(); }
 
 // One variant for each value in [begin, end)
@@ -51,10 +51,10 @@ Variants each_of(const std::string& name, Index begin, Index end);
 // One variant for each value
 Variants each_of(const std::string& name, std::initializer_list<Index> values);
 
-// One variant for each name; its value is its place in the list
+// One variant for each text; its value is the index of the text in the list
 Variants each_named(const std::string& name, std::initializer_list<std::string> said);
 
-// Every variant of one with every variant of the other
+// Every combination of a variant of one list with a variant of the other
 Variants operator*(const Variants& some, const Variants& others);
 
 }  // namespace ringattn

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
-// A weight counts where noise of one tolerance moves it by less than this
+// A weight is used if noise of one tolerance changes it by less than this (standard deviation)
 constexpr double largest_uncertainty = 0.1;
 
 double median(std::vector<double> values) {
@@ -21,24 +21,26 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// What the rows measured, before medians are taken
+// The weights and residuals of single rows, before medians are taken
 struct Samples {
-  std::vector<std::vector<double>> weight;  // for each device and block
+  std::vector<std::vector<double>> weight;  // (devices * blocks)
   std::vector<double> residual;
 };
 
-// One row: c minimises | (out - sum_B c_B a_B) / tolerance |
-void measure_row(const Matrix<double>& a, const Vector<double>& out, const Vector<double>& tolerance,
-                 std::size_t device, Samples& samples) {
+// Solves one row: c minimises | (out - sum_B c_B a_B) / tolerance |_2; a is (Dv, blocks)
+void solve_row(const Matrix<double>& a, const Vector<double>& out, const Vector<double>& tolerance,
+               std::size_t device, Samples& samples) {
+  // The blocks with a visible key
   const Index blocks = a.cols();
-  std::vector<Index> seen;
+  std::vector<Index> visible;
   for (Index block = 0; block < blocks; ++block)
-    if (a.col(block).squaredNorm() > 0) seen.push_back(block);
-  if (seen.empty() || !out.allFinite() || (tolerance.array() <= 0).any()) return;
+    if (a.col(block).squaredNorm() > 0) visible.push_back(block);
+  if (visible.empty() || !out.allFinite() || (tolerance.array() <= 0).any()) return;
 
-  Matrix<double> A(a.rows(), static_cast<Index>(seen.size()));
+  // Least squares in units of the tolerance
+  Matrix<double> A(a.rows(), static_cast<Index>(visible.size()));
   for (Index n = 0; n < A.cols(); ++n)
-    A.col(n) = a.col(seen[static_cast<std::size_t>(n)]).cwiseQuotient(tolerance);
+    A.col(n) = a.col(visible[static_cast<std::size_t>(n)]).cwiseQuotient(tolerance);
   const Vector<double> y = out.cwiseQuotient(tolerance);
   const Eigen::ColPivHouseholderQR<Matrix<double>> decomposition(A);
   if (decomposition.rank() < A.cols()) return;
@@ -51,13 +53,13 @@ void measure_row(const Matrix<double>& a, const Vector<double>& out, const Vecto
     if (covariance(n, n) <= largest_uncertainty * largest_uncertainty)
       samples
           .weight[device * static_cast<std::size_t>(blocks) +
-                  static_cast<std::size_t>(seen[static_cast<std::size_t>(n)])]
+                  static_cast<std::size_t>(visible[static_cast<std::size_t>(n)])]
           .push_back(c(n));
 }
 
 // a_B of one row, (Dv, blocks)
-Matrix<double> block_parts(const Matrix<double>& P, Index row, const Matrix<double>& V, const Sharding& sharding,
-                           Index together, Index blocks) {
+Matrix<double> block_parts(const Matrix<double>& P, Index row, const Matrix<double>& V,
+                           const Sharding& sharding, Index together, Index blocks) {
   Matrix<double> a = Matrix<double>::Zero(V.cols(), blocks);
   for (Index j = 0; j < V.rows(); ++j)
     if (P(row, j) != 0) a.col(sharding.keys.device_of(j) / together) += P(row, j) * V.row(j).transpose();
@@ -67,8 +69,9 @@ Matrix<double> block_parts(const Matrix<double>& P, Index row, const Matrix<doub
 }  // namespace
 
 BlockWeights estimate_block_weights(const Problem<double>& problem, const Sharding& sharding,
-                             const std::vector<Index>& rows, const TensorView<const double>& found,
-                             const BoundedAttention& bounded) {
+                                    const std::vector<Index>& rows, const TensorView<const double>& found,
+                                    const BoundedAttention& bounded) {
+  // Merge consecutive blocks until a row has at least two elements for each weight
   BlockWeights block_weights;
   const Index devices = sharding.devices(), Dv = problem.V.shape.D;
   const auto blocks_of = [devices](Index together) { return (devices + together - 1) / together; };
@@ -77,6 +80,7 @@ BlockWeights estimate_block_weights(const Problem<double>& problem, const Shardi
   const Index blocks = blocks_of(block_weights.blocks_together);
   Samples samples{std::vector<std::vector<double>>(static_cast<std::size_t>(devices * blocks)), {}};
 
+  // Solve every row
   Tensor<double> Q;
   const Problem<double> selected = with_queries(problem, rows, Q);
   for (Index b = 0; b < Q.shape().B; ++b)
@@ -85,12 +89,13 @@ BlockWeights estimate_block_weights(const Problem<double>& problem, const Shardi
                            V = problem.V.head(b, problem.kv_head(h));
       for (Index n = 0; n < Q.shape().S; ++n) {
         const int device = sharding.queries.device_of(rows[static_cast<std::size_t>(n)]);
-        measure_row(block_parts(P, n, V, sharding, block_weights.blocks_together, blocks),
-                    found.head(b, h).row(n).transpose(), bounded.tolerance.out.head(b, h).row(n).transpose(),
-                    static_cast<std::size_t>(device), samples);
+        solve_row(block_parts(P, n, V, sharding, block_weights.blocks_together, blocks),
+                  found.head(b, h).row(n).transpose(), bounded.tolerance.out.head(b, h).row(n).transpose(),
+                  static_cast<std::size_t>(device), samples);
       }
     }
 
+  // Medians over the rows of a device
   block_weights.weight.setConstant(devices, blocks, unknown);
   block_weights.deviation = block_weights.weight;
   for (Index device = 0; device < devices; ++device)

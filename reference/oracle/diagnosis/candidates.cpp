@@ -1,6 +1,6 @@
 #include "reference/oracle/diagnosis/candidates.h"
 
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
@@ -11,20 +11,21 @@ std::vector<Candidate> all_variants(const Simulation& simulation, bool backward)
   std::vector<Candidate> candidates;
   for (const Mistake& mistake : catalogue()) {
     if (backward ? !mistake.backward : !mistake.forward) continue;
-    for (Variant& variant : mistake.variants(simulation)) candidates.push_back({&mistake, std::move(variant)});
+    for (Variant& variant : mistake.variants(simulation))
+      candidates.push_back({&mistake, std::move(variant)});
   }
   return candidates;
 }
 
-// Adds what one tensor says about a candidate. What is not finite in the wrong result but is in the truth is an
-// effect too.
-void add_tensor(const TensorView<const double>& found, const Tensor<double>& made,
+// Adds the distance and the effect of one tensor. A number that is finite in the truth only has an infinite effect.
+void add_tensor(const TensorView<const double>& found, const Tensor<double>& simulated,
                 const Tensor<double>& truth, const Tensor<double>& tolerance, Candidate& candidate) {
-  candidate.distance = candidate.distance + measure_distance(found, made, truth, tolerance);
-  candidate.effect = std::max(candidate.effect, measure_distance(made.view(), truth, truth, tolerance).worst);
+  candidate.distance = candidate.distance + measure_distance(found, simulated, truth, tolerance);
+  candidate.effect =
+      std::max(candidate.effect, measure_distance(simulated.view(), truth, truth, tolerance).worst);
 }
 
-// The rows _rows_ of a result
+// The rows _rows_ of a result; empty if it was not submitted
 Tensor<double> of_rows(const std::optional<TensorView<const double>>& result,
                        const std::vector<Index>& rows) {
   return result ? select_rows(*result, rows) : Tensor<double>();
@@ -39,9 +40,11 @@ std::string id_of(const Candidate& candidate) {
 AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation) {
   if (!candidate.second) return candidate.mistake->forward(simulation, candidate.variant);
   const Sharding& sharding = simulation.sharding();
-  const AlteredProblem wrong = candidate.mistake->alteration(simulation.problem(), sharding, candidate.variant);
-  const Simulation on_top(wrong.as_problem().value(), sharding.layout, sharding.devices(), simulation.rows());
-  return candidate.second->forward(on_top, candidate.second_variant);
+  const AlteredProblem altered =
+      candidate.mistake->alteration(simulation.problem(), sharding, candidate.variant);
+  const Simulation of_altered(altered.as_problem().value(), sharding.layout, sharding.devices(),
+                              simulation.rows());
+  return candidate.second->forward(of_altered, candidate.second_variant);
 }
 
 Observed::Observed(const Submission& submission, const Simulation& simulation, const BoundedAttention& truth,
@@ -51,15 +54,15 @@ Observed::Observed(const Submission& submission, const Simulation& simulation, c
       bounded(truth),
       compared(by) {}
 
-void Observed::compare(Candidate& candidate, const AttentionOutput<double>& made) const {
+void Observed::compare(Candidate& candidate, const AttentionOutput<double>& simulated) const {
   const AttentionOutput<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
-  if (compared.out) add_tensor(out, made.out, truth.out, tolerance.out, candidate);
-  if (compared.lse) add_tensor(lse, made.lse, truth.lse, tolerance.lse, candidate);
+  if (compared.out) add_tensor(out, simulated.out, truth.out, tolerance.out, candidate);
+  if (compared.lse) add_tensor(lse, simulated.lse, truth.lse, tolerance.lse, candidate);
 }
 
 std::vector<Candidate> reevaluate(const std::vector<Candidate>& candidates, const Simulation& simulation,
-                           const BoundedAttention& bounded, const Submission& submission,
-                           const ComparedTensors& compared) {
+                                  const BoundedAttention& bounded, const Submission& submission,
+                                  const ComparedTensors& compared) {
   const Observed observed(submission, simulation, bounded, compared);
   std::vector<Candidate> results = candidates;
   parallel_for(static_cast<Index>(results.size()), [&](Index n) {
@@ -71,21 +74,21 @@ std::vector<Candidate> reevaluate(const std::vector<Candidate>& candidates, cons
 }
 
 std::vector<Candidate> forward_candidates(const Simulation& simulation, const BoundedAttention& bounded,
-                                      const Submission& submission, const ComparedTensors& compared) {
+                                          const Submission& submission, const ComparedTensors& compared) {
   return reevaluate(all_variants(simulation, false), simulation, bounded, submission, compared);
 }
 
 std::vector<Candidate> backward_candidates(const BackwardSimulation& simulation, const Simulation& forward,
-                                       const BoundedGradients& bounded, const Submission& submission,
-                                       const ComparedTensors& compared) {
+                                           const BoundedGradients& bounded, const Submission& submission,
+                                           const ComparedTensors& compared) {
   std::vector<Candidate> candidates = all_variants(forward, true);
   parallel_for(static_cast<Index>(candidates.size()), [&](Index n) {
     Candidate& candidate = candidates[static_cast<std::size_t>(n)];
-    const Gradients<double> made = candidate.mistake->backward(simulation, candidate.variant);
+    const Gradients<double> simulated = candidate.mistake->backward(simulation, candidate.variant);
     const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
-    if (compared.dq) add_tensor(*submission.dq, made.dq, truth.dq, tolerance.dq, candidate);
-    if (compared.dk) add_tensor(*submission.dk, made.dk, truth.dk, tolerance.dk, candidate);
-    if (compared.dv) add_tensor(*submission.dv, made.dv, truth.dv, tolerance.dv, candidate);
+    if (compared.dq) add_tensor(*submission.dq, simulated.dq, truth.dq, tolerance.dq, candidate);
+    if (compared.dk) add_tensor(*submission.dk, simulated.dk, truth.dk, tolerance.dk, candidate);
+    if (compared.dv) add_tensor(*submission.dv, simulated.dv, truth.dv, tolerance.dv, candidate);
   });
   return candidates;
 }

@@ -1,10 +1,44 @@
+// How a mistake gets its name
+//
+// A wrong result is compared with the results of known mistakes. Every mistake of the catalogue can be simulated in
+// float64 on the user's own inputs. A name therefore means that the mistake produces the submitted numbers.
+//
+//   catalogue                 Mistake           "a block is lost"
+//     |  variants(case)
+//     v
+//   candidates                Mistake+Variant   "device 2, step 1", "device 2, step 2", ...
+//     |  simulate in float64
+//     v
+//   simulated results         out, lse (forward) or dq, dk, dv (backward)
+//     |  measure_distance to the submitted result, in tolerances
+//     v
+//   ranking  --- accept? ---> names, the nearest first; runner-up if none is accepted
+//
+// Forward, in three rounds of growing cost per candidate:
+//   1. all candidates on a few rows; half of these rows are wrong ones, half a sample of all rows
+//   2. the scale S0, fitted to the result, if no candidate of round 1 explains it
+//   3. the nearest _finalists_ candidates on many rows
+// If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
+// second can be simulated on the changed problem. out and lse are compared together first and then out alone, because
+// programs with the same mistake in out may leave different values in lse. The backward has one round on all rows.
+//
+// A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
+//   largest error    distance.worst <= 2
+//   nearer           distance.rms() <= 0.5 of that of the truth
+//   best             distance.rms() <= 1.3 of that of the nearest candidate
+//   wrong at all     no name is given if the worst distance to the truth is itself at most 2
+// Twins are candidates that give the same numbers on this input; all of them pass the third test and are named
+// together.
+//
+// Without a declared sharding (one device), common shardings are tried in turn until one gives a name.
+
 #include "reference/oracle/diagnosis/diagnosis.h"
 
 #include <algorithm>
 #include <set>
 
-#include "reference/definition/row_sample.h"
 #include "reference/definition/chunked.h"
+#include "reference/definition/row_sample.h"
 #include "reference/oracle/diagnosis/fitted_scale.h"
 #include "reference/oracle/diagnosis/mistake_pairs.h"
 
@@ -12,20 +46,24 @@ namespace ringattn {
 
 namespace {
 
-constexpr double accepted_worst = 2;    // tolerances between a result and the mistake it is named after
-constexpr double accepted_share = 0.5;  // of the distance to the truth
-constexpr double same_distance = 1.3;   // candidates nearer together than this cannot be told apart
-constexpr std::size_t finalists = 24;
+// The rule of acceptance
+constexpr double accepted_worst = 2;    // largest distance of the result from a named mistake, in tolerances
+constexpr double accepted_share = 0.5;  // its rms distance, relative to that from the truth
+constexpr double same_distance = 1.3;   // quotient of rms distances up to which candidates are twins
 
-constexpr Index pairs_at_once = Index{1} << 19;  // pairs of row and key for each candidate of the first round
-constexpr Index rows_for_pairs = 6;
-constexpr Index keys_for_pairs = Index{1} << 11;  // of all heads together
-constexpr Index backward_pairs = Index{1} << 22;
+// Sizes of the rounds. Pairs of row and key are counted over all heads.
+constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
+constexpr std::size_t finalists = 24;      // candidates of round 3
+constexpr Index rows_for_pairs = 6;        // rows on which pairs of mistakes are tried
+constexpr Index keys_for_pairs = 1 << 11;  // largest number of keys, over all heads, for which they are tried
+constexpr Index backward_pairs = 1 << 22;  // largest number of pairs for a diagnosis of the backward
 
-// Half of them wrong rows, evenly from the first to the last, half a sample of all
-std::vector<Index> telling_rows(const std::vector<TensorVerdict>& tensor_verdicts,
-                                const std::vector<Index>& judged_rows, Index count, Layout layout,
-                                int devices, Index Sq) {
+// The query rows of a round: half of them wrong rows, at even distances from the first to the last, half a sample of
+// all rows
+std::vector<Index> rows_to_compare(const std::vector<TensorVerdict>& tensor_verdicts,
+                                   const std::vector<Index>& judged_rows, Index count, Layout layout,
+                                   int devices, Index Sq) {
+  // The wrong rows of out and lse
   std::set<Index> wrong;
   for (const TensorVerdict& tensor_verdict : tensor_verdicts) {
     if (tensor_verdict.tensor != "out" && tensor_verdict.tensor != "lse") continue;
@@ -36,6 +74,8 @@ std::vector<Index> telling_rows(const std::vector<TensorVerdict>& tensor_verdict
           if (tensor_verdict.row_ratio(b, n, h, 0) > largest_note)
             wrong.insert(judged_rows[static_cast<std::size_t>(n)]);
   }
+
+  // At most count / 2 of them, then a sample of all rows
   const std::vector<Index> all_wrong(wrong.begin(), wrong.end());
   std::set<Index> rows;
   const auto available = static_cast<Index>(all_wrong.size()), half = std::min(available, count / 2);
@@ -45,7 +85,7 @@ std::vector<Index> telling_rows(const std::vector<TensorVerdict>& tensor_verdict
   return {rows.begin(), rows.end()};
 }
 
-// The truth is a candidate like any other
+// The distance of the submission from the truth, measured as that of a candidate is
 Distance distance_to_truth(const Submission& submission, const ComparedTensors& compared,
                            const std::vector<Index>& rows, const BoundedAttention& bounded) {
   Distance sum;
@@ -58,14 +98,17 @@ Distance distance_to_truth(const Submission& submission, const ComparedTensors& 
   return sum;
 }
 
-bool nearer(const Candidate& a, const Candidate& b) { return a.distance.mean_square < b.distance.mean_square; }
+bool nearer(const Candidate& a, const Candidate& b) {
+  return a.distance.mean_square < b.distance.mean_square;
+}
 
+// Whether some candidate is within the accepted distance
 bool explained(const std::vector<Candidate>& candidates) {
   return std::any_of(candidates.begin(), candidates.end(),
                      [](const Candidate& candidate) { return candidate.distance.worst <= accepted_worst; });
 }
 
-// A result that failed, and the ring on which candidates are made
+// A failed result, and the ring on which candidates are simulated
 struct FailedResult {
   const Submission& submission;
   const std::vector<TensorVerdict>& tensor_verdicts;
@@ -77,15 +120,15 @@ struct FailedResult {
   Simulation simulation(Index rows) const {
     const Problem<double>& problem = submission.problem;
     return {problem, layout, devices,
-            telling_rows(tensor_verdicts, judged_rows, rows, layout, devices, problem.Q.shape.S)};
+            rows_to_compare(tensor_verdicts, judged_rows, rows, layout, devices, problem.Q.shape.S)};
   }
   BoundedAttention truth_of(const Simulation& simulation) const {
     return bound_attention(submission.problem, simulation.rows(), submission.declared);
   }
 };
 
-// The nearest candidates, again on many rows
-Diagnosis judged_on_many(const FailedResult& q, const std::vector<Candidate>& candidates) {
+// Round 3: compares the nearest candidates on many rows, and chooses
+Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate>& candidates) {
   const Simulation many = q.simulation(4 * affordable_rows(q.submission.problem, q.devices, 128));
   const BoundedAttention bounded = q.truth_of(many);
   Diagnosis diagnosis = choose(reevaluate(candidates, many, bounded, q.submission, q.compared),
@@ -94,40 +137,46 @@ Diagnosis judged_on_many(const FailedResult& q, const std::vector<Candidate>& ca
   return diagnosis;
 }
 
-// All candidates on a few rows, then the nearest ones on many
+// All candidates on a few rows, then the nearest of them on many rows
 Diagnosis match(const FailedResult& q) {
   const Simulation few = q.simulation(affordable_rows(q.submission.problem, q.devices, 48));
   const BoundedAttention bounded = q.truth_of(few);
+
+  // Rounds 1 and 2
   std::vector<Candidate> candidates = forward_candidates(few, bounded, q.submission, q.compared);
   if (!explained(candidates))
-    if (const auto fitted = fitted_scale(few, bounded, q.submission, q.compared)) candidates.push_back(*fitted);
+    if (const auto fitted = fitted_scale(few, bounded, q.submission, q.compared))
+      candidates.push_back(*fitted);
+
+  // Round 3
   std::sort(candidates.begin(), candidates.end(), nearer);
   candidates.resize(std::min(finalists, candidates.size()));
-  return judged_on_many(q, candidates);
+  return choose_on_many_rows(q, candidates);
 }
 
-// All pairs on the fewest rows
+// All pairs of mistakes on very few rows, then the nearest of them on many rows
 Diagnosis match_pairs(const FailedResult& q) {
   const Simulation few = q.simulation(rows_for_pairs);
   const BoundedAttention bounded = q.truth_of(few);
-  return judged_on_many(q, nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
+  return choose_on_many_rows(q, nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
 }
 
-// Rows that are 0 wherever they are wrong were not written; any two mistakes that hide all keys would explain
-// them
+// Whether every wrong row is zero. Such rows were not written; a pair of mistakes that hides all keys would explain
+// them too
 bool not_written(const TensorVerdict& tensor_verdict) {
   const Tensor<double>& ratio = tensor_verdict.row_ratio;
   return tensor_verdict.zero_rows > 0 &&
          tensor_verdict.zero_rows == std::count_if(ratio.data(), ratio.data() + ratio.size(),
-                                              [](double row) { return row > largest_note; });
+                                                   [](double row) { return row > largest_note; });
 }
 
+// Whether pairs can be tried in seconds, and may explain the result
 bool worth_trying_pairs(const Problem<double>& problem, const std::vector<TensorVerdict>& tensor_verdicts) {
   return problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B <= keys_for_pairs &&
          std::none_of(tensor_verdicts.begin(), tensor_verdicts.end(), not_written);
 }
 
-// Shardings to try where none was declared, or where the declared one explains nothing
+// The declared sharding; followed by common ones if only one device was declared
 std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submission) {
   std::vector<std::pair<Layout, int>> shardings{{submission.layout, submission.devices}};
   if (submission.devices > 1) return shardings;
@@ -149,6 +198,7 @@ bool Diagnosis::convention() const {
   return !names.empty() && !names.front().second && !names.front().mistake->convention.empty();
 }
 
+// The rule of acceptance at the head of this file
 Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
   Diagnosis diagnosis;
   std::sort(candidates.begin(), candidates.end(), nearer);
@@ -168,9 +218,12 @@ Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
 
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
                            const std::vector<Index>& judged_rows) {
-  std::vector<ComparedTensors> comparisons{{.out = submission.out.has_value(), .lse = submission.lse.has_value()}};
-  // Programs differ in the lse that a mistake leaves behind, so out alone must do where both do not
+  std::vector<ComparedTensors> comparisons{
+      {.out = submission.out.has_value(), .lse = submission.lse.has_value()}};
+  // Programs with the same mistake in out may store different values of lse, so out alone is compared second
   if (submission.out && submission.lse) comparisons.push_back({.out = true});
+
+  // Single mistakes, on each sharding; keep the runner-up of the first attempt
   Diagnosis first;
   for (const auto& [layout, devices] : shardings_to_try(submission))
     for (const ComparedTensors& compared : comparisons) {
@@ -178,6 +231,8 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
       if (!diagnosis.names.empty()) return diagnosis;
       if (!first.runner_up) first = std::move(diagnosis);
     }
+
+  // Two mistakes at once, on the declared sharding
   if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return first;
   Diagnosis pairs = match_pairs(
       {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, comparisons.back()});
@@ -191,6 +246,8 @@ bool small_enough_for_backward(const Problem<double>& problem) {
 Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
   const ComparedTensors compared{
       .dq = submission.dq.has_value(), .dk = submission.dk.has_value(), .dv = submission.dv.has_value()};
+
+  // The distance from the truth, over the submitted gradients
   Distance to_truth;
   const auto add = [&](const auto& found, const Tensor<double>& truth, const Tensor<double>& tolerance) {
     if (found) to_truth = to_truth + measure_distance(*found, truth, truth, tolerance);
@@ -199,6 +256,7 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
   add(submission.dk, bounded.truth.dk, bounded.tolerance.dk);
   add(submission.dv, bounded.truth.dv, bounded.tolerance.dv);
 
+  // All candidates on each sharding
   Diagnosis first;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
     const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);

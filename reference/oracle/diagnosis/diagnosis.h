@@ -1,41 +1,42 @@
 #pragma once
 
-#include "reference/oracle/verdict/tensor_verdict.h"
 #include "reference/oracle/diagnosis/candidates.h"
+#include "reference/oracle/verdict/tensor_verdict.h"
 
 namespace ringattn {
 
-// What the matcher found: the variants of which the result would be a correct implementation.
+// The names of a wrong result: the mistakes that a program with this result contains. diagnosis.cpp explains how they
+// are found.
 struct Diagnosis {
-  // More than one where they give the same numbers on this input; empty: not in the catalogue
-  std::vector<Candidate> names;
-  std::optional<Candidate> runner_up;
+  std::vector<Candidate>
+      names;  // the nearest first; several if they give the same numbers; empty: none matches
+  std::optional<Candidate> runner_up;  // the nearest candidate that was not accepted
 
-  // The sharding over devices under which they match: the declared one, or one that was guessed
+  // The sharding on which they match: the declared one, or one of those that are tried if none was declared
   Layout layout = Layout::contiguous;
   int devices = 1;
 
-  bool convention() const;  // whether the first name is somebody's convention
+  bool convention() const;  // whether the first name is a difference of convention
 };
 
-// Who, among the candidates, it is. A name is accepted where the result is as near to it as to a truth: its
-// worst element within 2 tolerances, and its root mean square at most half of that to the real truth; none
-// is, where the result is as near to the real truth. Variants that are nearly as near cannot be told apart.
+// Selects the candidates that match. One matches if its largest distance from the result is at most 2 tolerances, its
+// rms distance at most half of that of the truth, and at most 1.3 times that of the nearest candidate. None matches if
+// the truth itself is within 2 tolerances.
 Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth);
 
-// Names a mistake of the forward from out, lse or both. The verdicts on rows say where to look first.
+// Names a mistake of the forward from out, lse or both. _tensor_verdicts_ tell which of _judged_rows_ are wrong.
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
                            const std::vector<Index>& judged_rows);
 
-// Names a mistake of the backward from those of dq, dk and dv that were handed in; the forward must be right.
-// Costs a few products of (Sq, Skv) matrices for each candidate.
+// Names a mistake of the backward from the submitted ones of dq, dk and dv; the forward must be correct. Costs a few
+// products of (Sq, Skv) matrices for each candidate.
 Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded);
 
-// Pairs of rows and heads up to which diagnose_backward takes seconds
+// Whether diagnose_backward() takes seconds and not minutes
 bool small_enough_for_backward(const Problem<double>& problem);
 
-// On how many query rows of all heads it takes seconds to try the whole catalogue; some of every device,
-// and no more than _most_ if these are fewer
+// The number of query rows on which the whole catalogue can be tried in seconds: at most _most_, but at least 4 for
+// each device and at least 8
 Index affordable_rows(const Problem<double>& problem, int devices, Index most);
 
 }  // namespace ringattn

@@ -7,7 +7,7 @@ namespace ringattn {
 
 namespace {
 
-// A variant has whole numbers: the factor is told in units of 2^-40
+// Parameters of variants are integers: the factor is a multiple of 2^-40
 constexpr double unit = 0x1p-40;
 
 Variant variant_of(double factor) {
@@ -30,15 +30,15 @@ std::vector<Mistake> fitted_scale_mistake() {
            .family = Family::scale,
            .title = "the scores have another scale",
            .wrong = "softmax(f scale Q K^T) V with f other than 1",
-           .fingerprint = "every row that sees more than one key is wrong; lse is wrong",
-           .why = "the softmax is flatter or sharper than it should be",
+           .fingerprint = "every row with more than one visible key is wrong; lse is wrong",
+           .why = "the softmax is flatter or sharper than the correct one",
            .fix = "scale = 1/sqrt(head_dim), once",
            .variants = [](const Simulation&) { return Variants(); },
            .forward = scaled}};
 }
 
 std::optional<Candidate> fitted_scale(const Simulation& simulation, const BoundedAttention& bounded,
-                                    const Submission& submission, const ComparedTensors& compared) {
+                                      const Submission& submission, const ComparedTensors& compared) {
   const Mistake& entry = mistake_of_id("S0");
   const auto candidate_of = [&](double factor) {
     return reevaluate({{&entry, variant_of(factor)}}, simulation, bounded, submission, compared).front();
@@ -47,14 +47,14 @@ std::optional<Candidate> fitted_scale(const Simulation& simulation, const Bounde
     return candidate_of(std::exp(logarithm)).distance.mean_square;
   };
 
-  // The best of a coarse grid from 1/64 to 64
+  // The best point of a coarse grid of factors from 1/64 to 64, even in the logarithm
   constexpr double step = 0.18;
   double best = 0, nearest = distance(0);
   for (int n = -23; n <= 23; ++n)
     if (const double d = distance(n * step); d < nearest) nearest = d, best = n * step;
   if (!(nearest < distance(0))) return std::nullopt;
 
-  // Golden section between its neighbours
+  // Golden-section search between its neighbours
   const double golden = (std::sqrt(5.0) - 1) / 2;
   double low = best - step, high = best + step;
   double a = high - golden * (high - low), b = low + golden * (high - low), at_a = distance(a),

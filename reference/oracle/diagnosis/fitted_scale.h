@@ -4,9 +4,9 @@
 
 namespace ringattn {
 
-// The effective scale under which right attention would give the result, where there is one: an unknown
-// factor on all scores is found by search, where a list of known wrong scales would never end. Named S0.
+// The candidate S0: correct attention with the softmax scale that fits the result best. An unknown factor on all scores
+// is found by a search, because no list of wrong scales is complete. None if the correct scale fits best.
 std::optional<Candidate> fitted_scale(const Simulation& simulation, const BoundedAttention& bounded,
-                                    const Submission& submission, const ComparedTensors& compared);
+                                      const Submission& submission, const ComparedTensors& compared);
 
 }  // namespace ringattn

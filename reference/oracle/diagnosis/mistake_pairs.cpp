@@ -2,21 +2,21 @@
 
 #include <algorithm>
 
-#include "reference/oracle/verdict/tensor_verdict.h"
-#include "reference/oracle/catalogue/parallel_for.h"
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/verdict/tensor_verdict.h"
 
 namespace ringattn {
 
 namespace {
 
-// Conventions concern lse, which does not tell pairs apart; whoever reads a wrong operand has a worse problem
-// than a second mistake
+// Not conventions, which concern lse while pairs are compared by out; nor wrong operands, which leave nothing of the
+// result that a second mistake could be recognised by
 bool may_be_of_a_pair(const Mistake& mistake) {
   return mistake.forward && mistake.family != Family::convention && mistake.family != Family::operands;
 }
 
-// Every variant of every mistake that changes the problem
+// The first mistakes of pairs: every variant of every mistake that changes the problem
 std::vector<Candidate> firsts_of(const Simulation& simulation) {
   std::vector<Candidate> firsts;
   for (const Mistake& mistake : catalogue())
@@ -32,24 +32,26 @@ void keep_nearest(std::vector<Candidate>& candidates, std::size_t count) {
   candidates.resize(std::min(count, candidates.size()));
 }
 
-// The nearest pairs that begin with _first_. Of two mistakes that both change the problem, the one that the
-// catalogue has first is made first.
+// The nearest pairs that begin with _first_. Of two mistakes that both change the problem, the earlier one in the
+// catalogue comes first, so that a pair is tried once.
 std::vector<Candidate> nearest_with(const Candidate& first, const Simulation& simulation,
-                                  const Observed& observed, std::size_t count) {
+                                    const Observed& observed, std::size_t count) {
   const Sharding& sharding = simulation.sharding();
-  const AlteredProblem wrong = first.mistake->alteration(simulation.problem(), sharding, first.variant);
-  const std::optional<Problem<double>> problem = wrong.as_problem();
+  // The changed problem, if it is one and the first mistake changes the result at all
+  const AlteredProblem altered = first.mistake->alteration(simulation.problem(), sharding, first.variant);
+  const std::optional<Problem<double>> problem = altered.as_problem();
   Candidate alone = first;
   observed.compare(alone, first.mistake->forward(simulation, first.variant));
   if (!problem || alone.effect <= largest_note) return {};
 
-  const Simulation on_top(*problem, sharding.layout, sharding.devices(), simulation.rows());
+  // Every second mistake on it
+  const Simulation of_altered(*problem, sharding.layout, sharding.devices(), simulation.rows());
   std::vector<Candidate> pairs;
   for (const Mistake& second : catalogue()) {
     if (!may_be_of_a_pair(second) || (second.alteration && &second <= first.mistake)) continue;
-    for (Variant& variant : second.variants(on_top)) {
+    for (Variant& variant : second.variants(of_altered)) {
       Candidate pair{first.mistake, first.variant, &second, std::move(variant)};
-      observed.compare(pair, second.forward(on_top, pair.second_variant));
+      observed.compare(pair, second.forward(of_altered, pair.second_variant));
       pairs.push_back(std::move(pair));
     }
   }
@@ -60,13 +62,14 @@ std::vector<Candidate> nearest_with(const Candidate& first, const Simulation& si
 }  // namespace
 
 std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observed& observed,
-                                   std::size_t count) {
+                                     std::size_t count) {
   const std::vector<Candidate> firsts = firsts_of(simulation);
   std::vector<std::vector<Candidate>> of_first(firsts.size());
   parallel_for(static_cast<Index>(firsts.size()), [&](Index n) {
     const auto place = static_cast<std::size_t>(n);
     of_first[place] = nearest_with(firsts[place], simulation, observed, count);
   });
+  // The nearest of all first mistakes
   std::vector<Candidate> nearest;
   for (const std::vector<Candidate>& pairs : of_first)
     nearest.insert(nearest.end(), pairs.begin(), pairs.end());

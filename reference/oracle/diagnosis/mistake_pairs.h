@@ -4,8 +4,9 @@
 
 namespace ringattn {
 
-// Two mistakes at once: one that changes the problem, and any other one of the forward that is made on the
-// changed problem. Those nearest to what was handed in, at most _count_.
-std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observed& observed, std::size_t count);
+// Pairs of mistakes: one that changes the problem, and another one of the forward, simulated on the changed problem.
+// Returns at most _count_ pairs, those nearest to the submitted result.
+std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observed& observed,
+                                     std::size_t count);
 
 }  // namespace ringattn

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "reference/definition/row_sample.h"
 #include "reference/definition/chunked.h"
+#include "reference/definition/parallel_for.h"
+#include "reference/definition/row_sample.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
-#include "reference/oracle/catalogue/parallel_for.h"
 
 namespace ringattn {
 
@@ -15,23 +15,24 @@ namespace {
 
 using Mistakes = std::vector<const Mistake*>;
 
-bool changed(const Tensor<double>& made, const Tensor<double>& truth, const Tensor<double>& tolerance) {
-  return measure_distance(made.view(), truth, truth, tolerance).worst > largest_note;
+// Whether a mistake that gives _simulated_ would fail
+bool fails(const Tensor<double>& simulated, const Tensor<double>& truth, const Tensor<double>& tolerance) {
+  return measure_distance(simulated.view(), truth, truth, tolerance).worst > largest_note;
 }
 
-// The mistakes of which no variant shows
-template <class Shows>
-Mistakes without(const Mistakes& mistakes, const Simulation& simulation, const Shows& shows) {
-  std::vector<char> seen(mistakes.size());
+// The mistakes of which no variant is detected
+template <class Detected>
+Mistakes not_detected(const Mistakes& mistakes, const Simulation& simulation, const Detected& detected) {
+  std::vector<char> found(mistakes.size());
   parallel_for(static_cast<Index>(mistakes.size()), [&](Index n) {
     const auto place = static_cast<std::size_t>(n);
     const Variants variants = mistakes[place]->variants(simulation);
-    seen[place] = std::any_of(variants.begin(), variants.end(),
-                              [&](const Variant& variant) { return shows(*mistakes[place], variant); });
+    found[place] = std::any_of(variants.begin(), variants.end(),
+                               [&](const Variant& variant) { return detected(*mistakes[place], variant); });
   });
   Mistakes undetectable;
   for (std::size_t n = 0; n < mistakes.size(); ++n)
-    if (!seen[n]) undetectable.push_back(mistakes[n]);
+    if (!found[n]) undetectable.push_back(mistakes[n]);
   return undetectable;
 }
 
@@ -40,11 +41,11 @@ Mistakes undetectable_in_forward(const Submission& s, const Mistakes& mistakes, 
       s.problem.Q.shape.S, affordable_rows(s.problem, s.devices, most_rows), s.layout, s.devices, 1);
   const Simulation simulation(s.problem, s.layout, s.devices, rows);
   const BoundedAttention bounded = bound_attention(s.problem, rows, s.declared);
-  return without(mistakes, simulation, [&](const Mistake& mistake, const Variant& variant) {
+  return not_detected(mistakes, simulation, [&](const Mistake& mistake, const Variant& variant) {
     if (!mistake.forward) return false;
-    const AttentionOutput<double> made = mistake.forward(simulation, variant);
-    return (s.out && changed(made.out, bounded.truth.out, bounded.tolerance.out)) ||
-           (s.lse && changed(made.lse, bounded.truth.lse, bounded.tolerance.lse));
+    const AttentionOutput<double> simulated = mistake.forward(simulation, variant);
+    return (s.out && fails(simulated.out, bounded.truth.out, bounded.tolerance.out)) ||
+           (s.lse && fails(simulated.lse, bounded.truth.lse, bounded.tolerance.lse));
   });
 }
 
@@ -52,14 +53,14 @@ Mistakes undetectable_in_backward(const Submission& s, const Mistakes& mistakes)
   const BackwardSimulation simulation(s.problem, s.cotangents, s.layout, s.devices);
   const Simulation forward(s.problem, s.layout, s.devices, {0});
   const BoundedGradients bounded = bound_attention_vjp(s.problem, all_rows(s.problem.Q.shape.S),
-                                                     simulation.forward(), s.cotangents, s.declared);
+                                                       simulation.forward(), s.cotangents, s.declared);
   const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
-  return without(mistakes, forward, [&](const Mistake& mistake, const Variant& variant) {
+  return not_detected(mistakes, forward, [&](const Mistake& mistake, const Variant& variant) {
     if (!mistake.backward) return false;
-    const Gradients<double> made = mistake.backward(simulation, variant);
-    return (s.dq && changed(made.dq, truth.dq, tolerance.dq)) ||
-           (s.dk && changed(made.dk, truth.dk, tolerance.dk)) ||
-           (s.dv && changed(made.dv, truth.dv, tolerance.dv));
+    const Gradients<double> simulated = mistake.backward(simulation, variant);
+    return (s.dq && fails(simulated.dq, truth.dq, tolerance.dq)) ||
+           (s.dk && fails(simulated.dk, truth.dk, tolerance.dk)) ||
+           (s.dv && fails(simulated.dv, truth.dv, tolerance.dv));
   });
 }
 
@@ -75,9 +76,10 @@ UndetectableMistakes find_undetectable_mistakes(const Submission& s) {
   UndetectableMistakes result;
   for (const Mistake& mistake : catalogue()) result.mistakes.push_back(&mistake);
 
-  // Most mistakes show on a few rows; the others are given more of them
+  // Most mistakes are detected on a few rows; try the others on more rows
   if (s.out || s.lse)
-    for (const Index most_rows : {16, 256}) result.mistakes = undetectable_in_forward(s, result.mistakes, most_rows);
+    for (const Index most_rows : {16, 256})
+      result.mistakes = undetectable_in_forward(s, result.mistakes, most_rows);
 
   if (!s.dq && !s.dk && !s.dv) return result;
   result.backward_tried = small_enough_for_backward(s.problem);

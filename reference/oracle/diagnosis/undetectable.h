@@ -7,13 +7,13 @@
 
 namespace ringattn {
 
-// What passing says nothing about: the entries of the catalogue that would not change what was handed in by
-// more than a note's worth on this input.
+// Mistakes that this case cannot detect: the entries of the catalogue that would change the submitted tensors by less
+// than a failure (4 tolerances) on this input.
 struct UndetectableMistakes {
   std::vector<const Mistake*> mistakes;
 
-  // False where mistakes of the backward alone were passed over, neither seen nor undetectable: trying them on a
-  // case of this size would take minutes
+  // False if the mistakes of the backward were not tried, because that would take minutes for a case of this size. They
+  // are then not listed.
   bool backward_tried = true;
 
   std::vector<std::string_view> ids() const;

@@ -7,23 +7,27 @@ namespace ringattn {
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
 double element_distance(double found, double candidate, double tolerance) {
-  if (found == candidate || (std::isnan(found) && std::isnan(candidate))) return 0;
-  const double ratio = std::abs(found - candidate) / tolerance;
-  return ratio < infinity ? ratio : infinity;
+  const bool both_nan = std::isnan(found) && std::isnan(candidate);
+  return both_nan ? 0 : error_in_tolerances(found, candidate, tolerance);
 }
 
-// The largest finite size in a row
-double size_of_row(const Tensor<double>& tensor, Index b, Index s, Index h) {
-  double size = 0;
+// The largest finite magnitude in a row
+double row_magnitude(const Tensor<double>& tensor, Index b, Index s, Index h) {
+  double largest = 0;
   for (Index d = 0; d < tensor.shape().D; ++d)
-    if (std::isfinite(tensor(b, s, h, d))) size = std::max(size, std::abs(tensor(b, s, h, d)));
-  return size;
+    if (std::isfinite(tensor(b, s, h, d))) largest = std::max(largest, std::abs(tensor(b, s, h, d)));
+  return largest;
 }
 
 }  // namespace
+
+double error_in_tolerances(double found, double expected, double tolerance) {
+  if (found == expected) return 0;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const double ratio = std::abs(found - expected) / tolerance;
+  return ratio < infinity ? ratio : infinity;  // false for NaN
+}
 
 double Distance::rms() const { return elements == 0 ? 0 : std::sqrt(mean_square); }
 
@@ -35,16 +39,17 @@ Distance Distance::operator+(const Distance& other) const {
 }
 
 Distance measure_distance(const TensorView<const double>& found, const Tensor<double>& candidate,
-                  const Tensor<double>& truth, const Tensor<double>& tolerance) {
+                          const Tensor<double>& truth, const Tensor<double>& tolerance) {
   const Shape& shape = truth.shape();
   Distance result;
   double sum = 0;
   for (Index b = 0; b < shape.B; ++b)
     for (Index s = 0; s < shape.S; ++s)
       for (Index h = 0; h < shape.H; ++h) {
-        const double truth_size = size_of_row(truth, b, s, h), size = size_of_row(candidate, b, s, h);
+        // One tolerance for the row, enlarged where the candidate is larger than the truth
+        const double truth_size = row_magnitude(truth, b, s, h), size = row_magnitude(candidate, b, s, h);
         const double larger = truth_size > 0 ? std::max(1.0, size / truth_size) : 1;
-        const double row_tolerance = larger * size_of_row(tolerance, b, s, h);
+        const double row_tolerance = larger * row_magnitude(tolerance, b, s, h);
         for (Index d = 0; d < shape.D; ++d) {
           const double ratio = element_distance(found(b, s, h, d), candidate(b, s, h, d), row_tolerance);
           result.worst = std::max(result.worst, ratio);

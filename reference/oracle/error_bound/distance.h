@@ -4,22 +4,25 @@
 
 namespace ringattn {
 
-// How near a result is to a candidate for what it is, in tolerances: the worst element, and the root mean
-// square over all. Rounding gives less than 1 and about 0.2.
+// |found - expected| / tolerance: the error of one element in units of its tolerance. Equal numbers (equal infinities
+// too) give 0; a NaN, unequal infinities and any error beside a tolerance of 0 give infinity.
+double error_in_tolerances(double found, double expected, double tolerance);
+
+// The distance of a result from a candidate, in tolerances. A correct result has worst < 1 and rms() of about 0.2.
 struct Distance {
-  double worst = 0;
-  double mean_square = 0;
+  double worst = 0;        // the largest over all elements
+  double mean_square = 0;  // over all elements
   Index elements = 0;
 
   double rms() const;
-  // Of two tensors together
-  Distance operator+(const Distance& other) const;
+  Distance operator+(const Distance& other) const;  // of two tensors together
 };
 
-// _tolerance_ belongs to the truth. A candidate may be large where the truth is small, so a row is measured
-// by its largest tolerance, enlarged as much as the candidate is larger than the truth there. NaN in both is
-// like; NaN in one is infinitely unlike, and so are infinities that differ.
+// All tensors have the shape of _truth_; _tolerance_ belongs to the truth. A candidate can be large where the truth is
+// small, so every element of a row (b, s, h) is measured by the largest tolerance of the row, multiplied by
+//   max(1, largest |candidate| of the row / largest |truth| of the row).
+// NaN in both result and candidate counts as equal.
 Distance measure_distance(const TensorView<const double>& found, const Tensor<double>& candidate,
-                  const Tensor<double>& truth, const Tensor<double>& tolerance);
+                          const Tensor<double>& truth, const Tensor<double>& tolerance);
 
 }  // namespace ringattn

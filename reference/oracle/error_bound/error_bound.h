@@ -5,34 +5,57 @@
 
 namespace ringattn {
 
-// The truth in float64 beside what a correct implementation may be away from it, element by element. The
-// idea is that of the reference BLAS testers: an error is divided by what the arithmetic explains, so that 1
-// means the same at every size (Dongarra et al., A Set of Level 3 BLAS, doi:10.1145/77626.79170, section 7).
+// The truth in float64 and, for each element, a tolerance: how far a correct implementation of the declared precision
+// may be from the truth. An error divided by its tolerance means the same at every size, which is the idea of the BLAS
+// testers (Dongarra et al., A Set of Level 3 Basic Linear Algebra Subprograms, doi:10.1145/77626.79170, section 7).
 //
-// First-order errors of out_id = sum_j P_ij V_jd. Those of different keys are independent, so their squares
-// are summed; the a_j keys with equal numbers err alike, so theirs are summed first:
-//   g_ij   error of a score: u_sum (2 sqrt(D) N_ij + 4 |S_ij| + 8),  N = scale |Q| |K|^T
-//   L_i    sqrt(sum_j a_j P_ij^2 g_ij^2)
-//   out    3 sqrt(sum_j a_j P_ij^2 (u_probability^2 + u_operand^2 + g_ij^2) V_jd^2
-//                 + (L_i^2 + u_probability^2 / 9) out_id^2) + c_i sum_j P_ij |V_jd| + u_stored |out_id|
-//   lse    3 L_i + c_i + (u_sum + u_lse_stored) |lse_i|
-//   c_i    u_sum (8 + 2 sqrt(n_i) + n_i / 40 + max a_j / 3) + sum_j P_ij [P_ij < 4 u_sum]  for sums of n_i
-//          terms, taken one after the other: rounding at random, rounding of equal terms always the same way,
-//          and small terms that are lost beside a large one
-// u_probability out is what all P_ij share where the scores are nearly equal. Numbers too small for their
-// type add an absolute error. Where Q_i and K_j are rounded on their way into the product, the keys of a row
-// share the error of Q_i, so the inequality of Cauchy and Schwarz is all that holds:
-//   h_ij   3 u_operand scale sqrt(sum_d Q_id^2 K_jd^2),  H_i = sqrt(sum_j P_ij h_ij^2)
-//   out    + H_i sqrt(sum_j P_ij V_jd^2 - out_id^2)
-//   lse    + H_i
-// 3 is between five and seven standard deviations of one rounding.
+// Model of rounding. Each operation gives fl(x op y) = (x op y)(1 + delta), |delta| <= u (Higham, Accuracy and
+// Stability of Numerical Algorithms, section 2.2). The worst case for a sum of n terms is gamma_n = n u / (1 - n u)
+// times the sum of their magnitudes (Higham, lemma 3.1). No kernel comes near it, and a bound that loose would accept
+// wrong results. Roundings that are independent and have mean 0 grow like sqrt(n) u (Higham and Mary,
+// doi:10.1137/18M1226312). Hence three rules:
+//   independent errors   the squares of their bounds are summed; the tolerance is 3 times the root of the sum.
+//                        One rounding is spread over [-u, u], so 3 u is at least five of its standard deviations.
+//   equal errors         keys with the same numbers round in the same way: their errors are summed before squaring
+//   shared errors        what all keys of a row share is summed by magnitude
+//
+// The errors follow the computation from left to right:
+//
+//   Q, K ----> S = scale Q K^T ----> P = exp(S - lse), lse ----> out = P V ----> stored out, lse
+//   u_operand      g_ij, h_ij           L_i, c_i                 u_probability       u_stored, u_lse_stored
+//
+// Errors of the scores and of the sums over keys, to first order, for query i and key j:
+//   N_ij    scale |Q_i| . |K_j|                                  the dot product of magnitudes
+//   g_ij    u_sum (2 sqrt(D) N_ij + 4 |S_ij| + 8)                error of the score = relative error of P_ij
+//   a_j     number of keys with the same numbers as key j, itself included
+//   L_i     sqrt(sum_j a_j P_ij^2 g_ij^2)                        error of lse_i that comes from the scores
+//   n_i     number of keys visible to query i
+//   c_i     u_sum (8 + 2 sqrt(n_i) + n_i / 40 + max_j a_j / 3)   relative error of a sum of n_i terms in any order:
+//                                                                random roundings, and equal terms rounded alike
+//           + sum_j P_ij [P_ij < 4 u_sum]                        small terms lost beside a large one
+//
+// Tolerances:
+//   out_id  3 sqrt(sum_j a_j P_ij^2 (u_probability^2 + u_operand^2 + g_ij^2) V_jd^2
+//                  + (L_i^2 + u_probability^2 / 9) out_id^2)     u_probability: shared by all P_ij if scores are equal
+//           + c_i sum_j P_ij |V_jd|
+//           + u_stored |out_id|
+//   lse_i   3 L_i + c_i + (u_sum + u_lse_stored) |lse_i|
+// and the absolute errors of numbers that are too small for their type (Roundings::tiny_...).
+//
+// If Q and K are rounded to operands, all keys of a row share the error of Q_i. Their errors are then not independent,
+// and the bound is the Cauchy-Schwarz inequality:
+//   h_ij    3 u_operand scale sqrt(sum_d Q_id^2 K_jd^2)
+//   H_i     sqrt(sum_j P_ij h_ij^2)
+//   out_id  + H_i sqrt(sum_j P_ij V_jd^2 - out_id^2)
+//   lse_i   + H_i
 struct BoundedAttention {
   AttentionOutput<double> truth;
-  AttentionOutput<double> tolerance;  // 0 where only equality will do: a row that sees no key
+  AttentionOutput<double>
+      tolerance;  // 0 for a row without visible keys: out = 0 and lse = -inf must be exact
 };
 
-// Of the query rows _rows_, in that order, in memory that does not grow with Sq x Skv
+// out and lse of the query rows _rows_, in that order. Memory does not grow with Sq x Skv.
 BoundedAttention bound_attention(const Problem<double>& problem, const std::vector<Index>& rows,
-                              const ImplementationPrecision& declared);
+                                 const ImplementationPrecision& declared);
 
 }  // namespace ringattn

@@ -2,29 +2,31 @@
 
 #include <cmath>
 
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
-#include "reference/oracle/catalogue/parallel_for.h"
 #include "reference/oracle/error_bound/pair_errors.h"
 
 namespace ringattn {
 
 namespace {
 
-// A chunk of rows of one query head: dS and the errors of its making
-struct ChunkOfRows {
+// Some query rows of one head: dS and its errors, as error_bound_vjp.h names them
+struct BackwardErrors {
   PairErrors pairs;
-  Matrix<double> Q, dO;
-  Matrix<double> dS, x_squared;
-  Matrix<double> y;  // empty where operands are exact
-  Vector<double> e, r;
+  Matrix<double> Q, dO;          // (rows, D), (rows, Dv)
+  Matrix<double> dS, x_squared;  // (rows, Skv)
+  Matrix<double> y;              // (rows, Skv); empty if operands are exact
+  Vector<double> e, r;           // (rows)
 };
 
-// e and r, from W0 = dP - delta
+// Sets e and r; W0 = dP - delta
 void errors_of_rows(const Matrix<double>& dP, const Matrix<double>& W0, const Matrix<double>& V,
-                    const Matrix<double>& dO_O, const Roundings& u, ChunkOfRows& c) {
+                    const Matrix<double>& dO_O, const Roundings& u, BackwardErrors& c) {
   const PairErrors& pairs = c.pairs;
   const Matrix<double>& P = pairs.P;
   const auto alike = pairs.alike.transpose().array();
+
+  // Variances: L^2, and the sum over keys under the root of e
   const double products = u.sum * std::sqrt(static_cast<double>(V.cols()));
   const Vector<double> lse_variance =
       ((P.array() * pairs.g.array()).square().rowwise() * alike).rowwise().sum();
@@ -34,6 +36,8 @@ void errors_of_rows(const Matrix<double>& dP, const Matrix<double>& W0, const Ma
           .matrix() *
       pairs.alike;
   const Matrix<double> dO_size = c.dO.cwiseProduct(P * V.cwiseAbs());
+
+  // One row at a time
   c.e.resize(P.rows()), c.r.resize(P.rows());
   for (Index i = 0; i < P.rows(); ++i) {
     c.r(i) = std::sqrt(lse_variance(i)) + pairs.chain(i);
@@ -44,16 +48,20 @@ void errors_of_rows(const Matrix<double>& dP, const Matrix<double>& W0, const Ma
     c.e(i) = std::sqrt(stored + sums + out_variance(i) + std::pow(u.probability * dO_O.row(i).sum() / 3, 2)) +
              products * dO_O.row(i).cwiseAbs().sum();
   }
+
+  // Rounded operands: H, shared by the keys of a row
   if (pairs.exact_operands()) return;
   const Vector<double> H = P.cwiseProduct(pairs.g_operand.cwiseAbs2()).rowwise().sum().cwiseSqrt();
   c.r += H;
   c.e += H.cwiseProduct(P.cwiseProduct(W0.cwiseAbs2()).rowwise().sum().cwiseSqrt());
 }
 
-// x and y
+// Sets x^2 and y, and multiplies dS by the slope of the soft-cap
 void errors_of_pairs(const Matrix<double>& W, const Matrix<double>& V, double softcap, const Roundings& u,
-                     ChunkOfRows& c) {
+                     BackwardErrors& c) {
   const Matrix<double>&P = c.pairs.P, &g = c.pairs.g, &h = c.pairs.g_operand;
+
+  // x = P (g |W| + 2 u_sum sqrt(Dv) |dO| |V|^T),  y = P (h |W| + error of dO V^T)
   Matrix<double> x =
       2 * u.sum * std::sqrt(static_cast<double>(V.cols())) * (c.dO.cwiseAbs() * V.cwiseAbs().transpose());
   x.array() = P.array() * (x.array() + g.array() * W.array().abs());
@@ -61,28 +69,35 @@ void errors_of_pairs(const Matrix<double>& W, const Matrix<double>& V, double so
     c.y = operand_errors(c.dO, V, u);
     c.y.array() = P.array() * (c.y.array() + h.array() * W.array().abs());
   }
+
+  // The slope 1 - (S / cap)^2 is rounded near 1; an error g of S changes it by 2 |S| / cap^2 g <= 2 / cap g
   if (softcap > 0) {
-    // The slope 1 - (S / cap)^2 is rounded near 1, and moves by 2 |S| / cap^2 g where S does
     const auto dS_size = c.dS.array().abs();
     x.array() += (u.sum + 2 / softcap * g.array()) * dS_size;
     if (!c.pairs.exact_operands()) c.y.array() += 2 / softcap * h.array() * dS_size;
     c.dS.array() *= c.pairs.cap_slope.array();
   }
+
+  // P and dS are rounded to operands of the next product
   const double tiny = u.tiny_probability * u.tiny_probability;
   c.x_squared = x.array().square() +
                 (u.probability * u.probability + u.operand * u.operand) * c.dS.array().square() +
                 (P.array() > 0).cast<double>() * tiny;
 }
 
-ChunkOfRows errors_of(const Problem<double>& problem, const AttentionOutput<double>& forward,
-                      const Cotangents<double>& cotangents, Index b, Index h, const RowChunk& chunk,
-                      const Roundings& u) {
-  ChunkOfRows c;
+BackwardErrors errors_of(const Problem<double>& problem, const AttentionOutput<double>& forward,
+                         const Cotangents<double>& cotangents, Index b, Index h, const RowChunk& chunk,
+                         const Roundings& u) {
+  BackwardErrors c;
+
+  // The chunk's rows of the problem, and out by the forward
   c.pairs = pair_errors(problem, b, h, chunk.rows, u);
   c.Q = rows_of(problem.Q.head(b, h), chunk.rows);
   c.dO = rows_of(cotangents.dout.head(b, h), chunk.rows);
   const Matrix<double> V = problem.V.head(b, problem.kv_head(h)),
                        dO_O = c.dO.cwiseProduct(forward.out.head(b, h).middleRows(chunk.begin, c.Q.rows()));
+
+  // dS = P * W,  W = dP - delta + dlse
   const Matrix<double> dP = c.dO * V.transpose();
   Matrix<double> W = dP.colwise() - dO_O.rowwise().sum();
   errors_of_rows(dP, W, V, dO_O, u, c);
@@ -92,22 +107,25 @@ ChunkOfRows errors_of(const Problem<double>& problem, const AttentionOutput<doub
   return c;
 }
 
-// Three deviations of X, of which all pairs may share the rounding of P and dS
+// 3 sqrt(variance + u_probability^2 X^2 / 9): all pairs may round P and dS in the same direction
 Matrix<double> root_of(const Matrix<double>& variance, const Matrix<double>& X, const Roundings& u) {
   return 3 * (variance + u.probability * u.probability / 9 * X.cwiseAbs2()).cwiseSqrt();
 }
 
-// The absolute error of numbers that are too small, where there is anything to be stored
+// The absolute error of a stored number close to 0, for the elements that are sums of anything
 Matrix<double> tiny_where(const Matrix<double>& size, const Roundings& u) {
   return (size.array() > 0).cast<double>() * u.tiny_stored;
 }
 
-void add_queries(const ChunkOfRows& c, const RowChunk& chunk, const Matrix<double>& K, double scale, Index b,
-                 Index h, const Roundings& u, BoundedGradients& result) {
+// dq of the chunk and its tolerance
+void bound_queries(const BackwardErrors& c, const RowChunk& chunk, const Matrix<double>& K, double scale,
+                   Index b, Index h, const Roundings& u, BoundedGradients& result) {
   const Index n = c.Q.rows();
   const Matrix<double> dq = scale * c.dS * K, PK = c.pairs.P * K,
                        size = std::abs(scale) * (c.dS.cwiseAbs() * K.cwiseAbs()),
                        K_squared = c.pairs.alike.asDiagonal() * K.cwiseAbs2();
+
+  // Independent errors of the pairs, shared errors of rounded operands, errors of whole rows
   Matrix<double> tolerance = root_of(scale * scale * c.x_squared * K_squared, dq, u) + tiny_where(size, u);
   if (!c.pairs.exact_operands()) {
     const Vector<double> tiny = u.tiny_probability * c.dS.cwiseAbs().rowwise().sum();
@@ -121,10 +139,11 @@ void add_queries(const ChunkOfRows& c, const RowChunk& chunk, const Matrix<doubl
   result.tolerance.dq.head(b, h).middleRows(chunk.begin, n) = tolerance;
 }
 
-// What is summed over all queries that share a K/V head, before the roots are taken
+// Sums over all queries that share a K/V head, before the roots are taken: the gradient, the variance of its
+// independent errors, the sum of magnitudes, the shared errors, and the sum over heads of |contribution of the head|
 struct KeySums {
   Matrix<double> dk, dk_variance, dk_size, dk_shared, dk_of_heads;
-  Matrix<double> dv, dv_variance, dv_size, dv_shared, dv_of_heads;  // ..._of_heads: sum of |their part|
+  Matrix<double> dv, dv_variance, dv_size, dv_shared, dv_of_heads;
 
   KeySums(Index keys, Index D, Index Dv) {
     for (Matrix<double>* m : {&dk, &dk_variance, &dk_size, &dk_shared, &dk_of_heads})
@@ -134,12 +153,14 @@ struct KeySums {
   }
 };
 
-// _alike_: for each row of the chunk, how many queries equal it
-void add_keys(const ChunkOfRows& c, const Vector<double>& alike, double scale, const Roundings& u,
+// Adds a chunk to the sums of its keys; _alike_ is b of each row of the chunk
+void add_keys(const BackwardErrors& c, const Vector<double>& alike, double scale, const Roundings& u,
               KeySums& sums, Matrix<double>& dk_head, Matrix<double>& dv_head) {
   const Matrix<double>& P = c.pairs.P;
   const double u_terms = u.probability * u.probability + u.operand * u.operand,
                tiny = u.tiny_probability * u.tiny_probability;
+
+  // x^2 + P^2 e^2 + dS^2 r^2  and  P^2 (u_probability^2 + u_operand^2 + g^2 + r^2)
   Matrix<double> v_variance = c.pairs.g.array().square() + u_terms, k_variance = c.x_squared;
   for (Index i = 0; i < P.rows(); ++i) {
     const double e = c.e(i) * c.e(i), r = c.r(i) * c.r(i);
@@ -147,6 +168,8 @@ void add_keys(const ChunkOfRows& c, const Vector<double>& alike, double scale, c
     v_variance.row(i).array() += r;
   }
   v_variance.array() = v_variance.array() * P.array().square() + (P.array() > 0).cast<double>() * tiny;
+
+  // Products over the rows of the chunk
   dk_head.noalias() += scale * c.dS.transpose() * c.Q;
   dv_head.noalias() += P.transpose() * c.dO;
   sums.dk_variance.noalias() +=
@@ -154,6 +177,8 @@ void add_keys(const ChunkOfRows& c, const Vector<double>& alike, double scale, c
   sums.dv_variance.noalias() += v_variance.transpose() * (alike.asDiagonal() * c.dO.cwiseAbs2());
   sums.dk_size.noalias() += std::abs(scale) * c.dS.cwiseAbs().transpose() * c.Q.cwiseAbs();
   sums.dv_size.noalias() += P.transpose() * c.dO.cwiseAbs();
+
+  // Rounded operands: y^T |Q|, (P h)^T |dO|
   if (c.pairs.exact_operands()) return;
   const Vector<double> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = P.colwise().sum();
   sums.dk_shared.noalias() += std::abs(scale) * c.y.transpose() * c.Q.cwiseAbs();
@@ -162,7 +187,7 @@ void add_keys(const ChunkOfRows& c, const Vector<double>& alike, double scale, c
   sums.dv_shared.colwise() += u.tiny_probability * P_column;
 }
 
-// For each query head of the group and each row, how many of all these queries equal it
+// b for each query head of the group and each row, (group * rows)
 Vector<double> queries_alike(const Problem<double>& problem, const std::vector<Index>& rows, Index b,
                              Index g) {
   const Index group = problem.query_heads_per_kv_head(), n = static_cast<Index>(rows.size());
@@ -172,25 +197,30 @@ Vector<double> queries_alike(const Problem<double>& problem, const std::vector<I
   return rows_alike(queries);
 }
 
-void gauge_kv_head(const Problem<double>& problem, const std::vector<Index>& rows,
-                   const AttentionOutput<double>& forward, const Cotangents<double>& cotangents, Index b, Index g,
-                   const Roundings& u, BoundedGradients& result) {
+// One K/V head and the query heads that share it
+void bound_kv_head(const Problem<double>& problem, const std::vector<Index>& rows,
+                   const AttentionOutput<double>& forward, const Cotangents<double>& cotangents, Index b,
+                   Index g, const Roundings& u, BoundedGradients& result) {
   const Matrix<double> K = problem.K.head(b, g);
   const Index group = problem.query_heads_per_kv_head(), n = static_cast<Index>(rows.size()),
               Dv = problem.V.shape.D;
   const double scale = problem.scoring.scale(K.cols());
   const Vector<double> alike = queries_alike(problem, rows, b, g);
+
+  // Every query head in chunks of rows: its dq, and its share of dk and dv
   KeySums sums(K.rows(), K.cols(), Dv);
   for (Index h = 0; h < group; ++h) {
     Matrix<double> dk = Matrix<double>::Zero(K.rows(), K.cols()), dv = Matrix<double>::Zero(K.rows(), Dv);
-    for (const RowChunk& chunk : row_chunks(rows, K.rows())) {
-      const ChunkOfRows c = errors_of(problem, forward, cotangents, b, g * group + h, chunk, u);
-      add_queries(c, chunk, K, scale, b, g * group + h, u, result);
+    for (const RowChunk& chunk : chunks_to_bound(rows, K.rows())) {
+      const BackwardErrors c = errors_of(problem, forward, cotangents, b, g * group + h, chunk, u);
+      bound_queries(c, chunk, K, scale, b, g * group + h, u, result);
       add_keys(c, alike.segment(h * n + chunk.begin, c.Q.rows()), scale, u, sums, dk, dv);
     }
     sums.dk += dk, sums.dv += dv;
     sums.dk_of_heads += dk.cwiseAbs(), sums.dv_of_heads += dv.cwiseAbs();
   }
+
+  // The roots, once all queries have been added
   const double chain = chain_error(u, group * n, max_or_zero(alike));
   result.truth.dk.head(b, g) = sums.dk;
   result.truth.dv.head(b, g) = sums.dv;
@@ -203,8 +233,9 @@ void gauge_kv_head(const Problem<double>& problem, const std::vector<Index>& row
 }  // namespace
 
 BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::vector<Index>& rows,
-                                    const AttentionOutput<double>& forward, const Cotangents<double>& cotangents,
-                                    const ImplementationPrecision& declared) {
+                                     const AttentionOutput<double>& forward,
+                                     const Cotangents<double>& cotangents,
+                                     const ImplementationPrecision& declared) {
   check(problem, cotangents);
   Shape q = problem.Q.shape;
   q.S = static_cast<Index>(rows.size());
@@ -215,7 +246,7 @@ BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::
   BoundedGradients result{blank(), blank()};
   const Index heads = problem.K.shape.H;
   parallel_for(problem.K.shape.B * heads, [&](Index n) {
-    gauge_kv_head(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result);
+    bound_kv_head(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result);
   });
   return result;
 }

@@ -4,7 +4,7 @@
 
 namespace ringattn {
 
-// The largest of some numbers that are not negative; 0 of none, of which Eigen's maximum reads beyond them
+// The largest of some nonnegative numbers; 0 if there are none (Eigen's maxCoeff() is undefined on an empty matrix)
 template <class Numbers>
 double max_or_zero(const Eigen::DenseBase<Numbers>& numbers) {
   return numbers.size() > 0 ? numbers.maxCoeff() : 0;

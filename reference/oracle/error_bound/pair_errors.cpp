@@ -5,8 +5,8 @@
 #include <limits>
 #include <numeric>
 
-#include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/error_bound/max_or_zero.h"
 
 namespace ringattn {
 
@@ -17,7 +17,7 @@ Matrix<double> rows_of(const StridedHead<const double>& head, const std::vector<
 }
 
 Vector<double> rows_alike(const Matrix<double>& rows) {
-  // Equal rows become neighbours
+  // Sort the rows lexicographically, so that equal rows become neighbours
   const auto before = [&](Index x, Index y) {
     return std::lexicographical_compare(rows.row(x).begin(), rows.row(x).end(), rows.row(y).begin(),
                                         rows.row(y).end());
@@ -25,20 +25,25 @@ Vector<double> rows_alike(const Matrix<double>& rows) {
   std::vector<Index> order(static_cast<std::size_t>(rows.rows()));
   std::iota(order.begin(), order.end(), Index{0});
   std::sort(order.begin(), order.end(), before);
+
+  // Every row of a run of equal rows gets the length of the run
   Vector<double> alike(rows.rows());
   for (auto begin = order.begin(); begin != order.end();) {
     const auto end = std::find_if(begin, order.end(), [&](Index row) { return before(*begin, row); });
-    for (auto same = begin; same != end; ++same) alike(*same) = static_cast<double>(end - begin);
+    for (auto row = begin; row != end; ++row) alike(*row) = static_cast<double>(end - begin);
     begin = end;
   }
   return alike;
 }
 
+// c = u_sum (8 + 2 sqrt(n) + n / 40 + a / 3)
 double chain_error(const Roundings& u, Index terms, double alike) {
   const auto n = static_cast<double>(terms);
   return u.sum * (8 + 2 * std::sqrt(n) + n / 40 + alike / 3);
 }
 
+// 3 u_operand sqrt(sum_d A_id^2 B_jd^2): the roundings of the elements are independent. Numbers too small for the type
+// add an absolute error to each element.
 Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, const Roundings& u) {
   Matrix<double> errors = 3 * u.operand * (A.cwiseAbs2() * B.cwiseAbs2().transpose()).cwiseSqrt();
   errors.colwise() += u.tiny_probability * A.cwiseAbs().rowwise().sum();
@@ -48,11 +53,13 @@ Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, 
 
 namespace {
 
-// S becomes P in place
-void softmax_row(const Problem<double>& problem, Index b, const RowPosition& query, Index i, const Roundings& u,
-                 PairErrors& pairs) {
+// Replaces row i of pairs.P, which holds the scores, by the probabilities
+void softmax_row(const Problem<double>& problem, Index b, const RowPosition& query, Index i,
+                 const Roundings& u, PairErrors& pairs) {
   const auto keys = problem.kv_positions.of(b);
   auto S = pairs.P.row(i);
+
+  // Hide what the mask hides. Scores that repeat round alike, whether or not their keys are equal.
   double m = minus_infinity<double>, alike = 0, before = minus_infinity<double>, equal_scores = 1;
   for (Index j = 0; j < S.cols(); ++j) {
     if (!visible(query, keys[static_cast<std::size_t>(j)], problem.scoring.mask)) {
@@ -68,17 +75,21 @@ void softmax_row(const Problem<double>& problem, Index b, const RowPosition& que
     S.setZero();
     return;
   }
+
+  // P = exp(S - m) / l,  lse = m + ln l
   for (Index j = 0; j < S.cols(); ++j) S(j) = std::exp(S(j) - m);
   const double l = S.sum();
   S /= l;
   pairs.lse(i) += std::log(l);
+
   // Terms near the last place of the sum may be lost
   double lost = 0;
   for (Index j = 0; j < S.cols(); ++j) lost += S(j) < 4 * u.sum ? S(j) : 0;
   pairs.chain(i) = chain_error(u, pairs.visible(i), alike) + lost;
 }
 
-// 3 g becomes exp(3 g) - 1, which is the same unless it is large; its root stays finite in any sum
+// An error e of a score is an error exp(e) - 1 of its exponential, so 3 g becomes exp(3 g) - 1. The two differ only if
+// g is large; the cutoff at 50 keeps the square finite in any sum.
 void exponentiate(Matrix<double>& g) {
   if (max_or_zero(g) > 0.01)
     g = g.unaryExpr([](double error) { return std::expm1(std::min(3 * error, 50.0)) / 3; });
@@ -91,11 +102,15 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   const Matrix<double> Q = rows_of(problem.Q.head(b, h), rows), K = problem.K.head(b, problem.kv_head(h));
   const double scale = problem.scoring.scale(Q.cols()), cap = problem.scoring.softcap;
   PairErrors pairs;
+
+  // S = scale Q K^T and the errors of its dot products
   Matrix<double>&S = pairs.P, &g = pairs.g, &g_operand = pairs.g_operand;
   S.noalias() = scale * Q * K.transpose();
   g.noalias() = std::abs(scale) * Q.cwiseAbs() * K.cwiseAbs().transpose();
   g *= 2 * u.sum * std::sqrt(static_cast<double>(Q.cols()));
   if (u.operand > 0) g_operand = std::abs(scale) * operand_errors(Q, K, u);
+
+  // Soft-cap: cap tanh(S / cap), whose slope is at most 1, so errors do not grow
   if (cap > 0) {
     S = S.unaryExpr([cap](double score) { return cap * std::tanh(score / cap); });
     pairs.cap_slope = 1 - (S.array() / cap).square();
@@ -104,6 +119,7 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   exponentiate(g);
   exponentiate(g_operand);
 
+  // Probabilities
   pairs.alike = rows_alike(K);
   pairs.lse.resize(S.rows()), pairs.chain.resize(S.rows());
   pairs.visible = Eigen::VectorX<Index>::Zero(S.rows());
@@ -114,13 +130,8 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   return pairs;
 }
 
-std::vector<RowChunk> row_chunks(const std::vector<Index>& rows, Index keys) {
-  const Index count = static_cast<Index>(rows.size()),
-              step = std::max<Index>(16, (Index{1} << 21) / std::max<Index>(1, keys));
-  std::vector<RowChunk> chunks;
-  for (Index begin = 0; begin < count; begin += step)
-    chunks.push_back({begin, {rows.begin() + begin, rows.begin() + std::min(begin + step, count)}});
-  return chunks;
+std::vector<RowChunk> chunks_to_bound(const std::vector<Index>& rows, Index keys) {
+  return row_chunks(rows, keys, Index{1} << 21, 16);
 }
 
 }  // namespace ringattn

@@ -1,21 +1,22 @@
 #pragma once
 
 #include "reference/definition/problem.h"
+#include "reference/definition/row_chunks.h"
 #include "reference/oracle/error_bound/precision.h"
 
 namespace ringattn {
 
-// Some query rows of one head against all keys, (rows, Skv): what the truth is made of, and how far a
-// correct implementation may be off in each score.
+// Some query rows of one head against all keys: the truth, and the errors of a correct implementation in each pair of
+// query and key. error_bound.h defines the symbols.
 struct PairErrors {
-  Matrix<double> P;               // exp(S - lse), 0 where hidden
-  Matrix<double> g;               // error of P / P that is independent from key to key, as error_bound.h says
-  Matrix<double> g_operand;       // error that the keys of a row share; empty where operands are exact
-  Vector<double> lse;             // (rows); -inf: no key seen
-  Vector<double> chain;           // (rows) error c of a sum over the keys of a row, relative to the sum
-  Eigen::VectorX<Index> visible;  // (rows) keys seen
-  Vector<double> alike;           // (Skv) keys with the same numbers, which err alike
-  Matrix<double> cap_slope;       // 1 - (S / cap)^2; empty without a soft-cap
+  Matrix<double> P;               // (rows, Skv) exp(S - lse), 0 where the mask hides the key
+  Matrix<double> g;               // (rows, Skv) relative error of P that is independent from key to key
+  Matrix<double> g_operand;       // (rows, Skv) h, which the keys of a row share; empty if operands are exact
+  Vector<double> lse;             // (rows) -inf: no visible key
+  Vector<double> chain;           // (rows) c, the relative error of a sum over the keys of a row
+  Eigen::VectorX<Index> visible;  // (rows) number of visible keys
+  Vector<double> alike;           // (Skv) a, the number of keys with the same numbers, which round alike
+  Matrix<double> cap_slope;       // (rows, Skv) 1 - (S / cap)^2; empty without a soft-cap
 
   bool exact_operands() const { return g_operand.size() == 0; }
 };
@@ -25,20 +26,16 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
 // The rows _rows_ of a head, (rows, D)
 Matrix<double> rows_of(const StridedHead<const double>& head, const std::vector<Index>& rows);
 
-// For each row, how many rows have the same numbers; itself counts
+// For each row, the number of rows with the same numbers, itself included
 Vector<double> rows_alike(const Matrix<double>& rows);
 
-// Errors of A B^T where A and B are rounded to operands
+// Errors of A B^T if A (n, D) and B (m, D) are rounded to operands, (n, m)
 Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, const Roundings& u);
 
-// Error of a sum of _terms_ terms of one sign, relative to the sum; _alike_ of them are equal
+// Relative error of a sum of _terms_ terms of one sign, of which _alike_ are equal
 double chain_error(const Roundings& u, Index terms, double alike = 1);
 
-// Rows in pieces of 2^21 scores against all keys, 16 MiB, but of 16 rows at least.
-struct RowChunk {
-  Index begin;  // place of the first one in the list
-  std::vector<Index> rows;
-};
-std::vector<RowChunk> row_chunks(const std::vector<Index>& rows, Index keys);
+// Chunks of at most 2^21 scores (16 MiB), but of at least 16 rows
+std::vector<RowChunk> chunks_to_bound(const std::vector<Index>& rows, Index keys);
 
 }  // namespace ringattn

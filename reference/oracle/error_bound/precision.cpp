@@ -10,23 +10,24 @@ namespace {
 constexpr Precision all_precisions[] = {Precision::f64, Precision::f32, Precision::tf32, Precision::bf16,
                                         Precision::f16};
 
-double operand_roundoff(Precision precision) {
+// The storage type with the significand of an operand; the 11 bits of tf32 are those of f16
+Dtype significand_of(Precision precision) {
   switch (precision) {
     case Precision::f64:
-      return 0x1p-53;
+      return Dtype::f64;
     case Precision::f32:
-      return 0x1p-24;
+      return Dtype::f32;
     case Precision::bf16:
-      return 0x1p-8;
+      return Dtype::bf16;
     case Precision::tf32:
     case Precision::f16:
       break;
   }
-  return 0x1p-11;
+  return Dtype::f16;
 }
 
-// Half the distance of the smallest numbers where they lose digits, the smallest normal number where they may
-// be flushed to 0; in float64 what may still be squared
+// f16: half the distance between its subnormal numbers. f32 and bf16: the smallest normal number, since subnormal ones
+// may be flushed to 0. f64: small, but its square is still a number.
 double tiny(bool is_f64, bool is_f16) { return is_f64 ? 0x1p-500 : is_f16 ? 0x1p-25 : 0x1p-126; }
 
 }  // namespace
@@ -50,38 +51,30 @@ const char* name(Precision precision) {
 Precision parse_precision(std::string_view wanted) {
   for (const Precision precision : all_precisions)
     if (name(precision) == wanted) return precision;
-  throw BadInput("[precision] an implementation is f64, f32, tf32, bf16 or f16; found " +
-                 std::string(wanted));
+  throw BadInput("[precision] the precision of an implementation is f64, f32, tf32, bf16 or f16; found " +
+                 std::string(wanted) + "; choose one of these");
 }
 
 bool held_exactly(Precision precision, double x) {
-  switch (precision) {
-    case Precision::f64:
-      return true;
-    case Precision::f32:
-      return rounded(x, Dtype::f32) == x;
-    case Precision::bf16:
-      return rounded(x, Dtype::bf16) == x;
-    case Precision::f16:
-      return rounded(x, Dtype::f16) == x;
-    case Precision::tf32:
-      break;
-  }
-  // The exponent of float32 and the 11 significant bits of float16
+  if (precision == Precision::f64) return true;
+  if (precision != Precision::tf32) return rounded(x, significand_of(precision)) == x;
+
+  // tf32 has the exponent of float32 and 11 significant bits
   int exponent = 0;
   const double significand = std::ldexp(std::frexp(x, &exponent), 11);
   return rounded(x, Dtype::f32) == x && significand == std::trunc(significand);
 }
 
 Roundings roundings(const ImplementationPrecision& declared) {
-  const double product = operand_roundoff(declared.implementation);
-  const bool f64 = declared.implementation == Precision::f64;
-  return {.sum = f64 ? 0x1p-53 : 0x1p-24,
+  const Precision precision = declared.implementation;
+  const bool f64 = precision == Precision::f64;
+  const double product = unit_roundoff(significand_of(precision));
+  return {.sum = unit_roundoff(f64 ? Dtype::f64 : Dtype::f32),
           .operand = declared.exact_operands ? 0 : product,
           .probability = product,
           .stored = unit_roundoff(declared.stored),
           .lse_stored = unit_roundoff(declared.lse_stored),
-          .tiny_probability = tiny(f64, declared.implementation == Precision::f16),
+          .tiny_probability = tiny(f64, precision == Precision::f16),
           .tiny_stored = tiny(declared.stored == Dtype::f64, declared.stored == Dtype::f16)};
 }
 

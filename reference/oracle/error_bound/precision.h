@@ -6,36 +6,36 @@
 
 namespace ringattn {
 
-// What an implementation calculates with: f32, tf32, bf16 and f16 name the operands of its matrix products,
-// whose sums are kept in float32; f64 keeps everything in float64.
+// The arithmetic of an implementation. f32, tf32, bf16 and f16 name the type of the operands of its matrix products,
+// whose sums are accumulated in float32; f64 computes everything in float64.
 enum class Precision { f64, f32, tf32, bf16, f16 };
 
 // "f64", "f32", "tf32", "bf16", "f16"
 const char* name(Precision precision);
 
-// Throws BadInput where there is none of that name
+// The precision of that name; throws BadInput if there is none
 Precision parse_precision(std::string_view name);
 
-// Whether x is a number that an operand of a matrix product can hold
+// Whether an operand of a matrix product represents x exactly
 bool held_exactly(Precision precision, double x);
 
-// What the implementer declares; never inferred from errors.
+// The precision that the implementer declares; it is never inferred from errors.
 struct ImplementationPrecision {
   Precision implementation = Precision::f32;
   Dtype stored = Dtype::f32;      // of out, dq, dk and dv
   Dtype lse_stored = Dtype::f32;  // of lse
-  bool exact_operands = true;     // Q, K, V and dO are numbers that the operands of a product can hold
+  bool exact_operands = true;     // operands of matrix products represent Q, K, V and dO exactly
 };
 
-// Relative errors of one rounding, at most.
+// The unit roundoff of each place at which an implementation rounds: the largest relative error of one rounding.
 struct Roundings {
-  double sum;          // of a number that a sum, an exponential or a logarithm gives
-  double operand;      // of Q, K, V and dO on their way into a product
-  double probability;  // of P and dS, likewise
-  double stored;       // of a result
-  double lse_stored;
+  double sum;          // of the result of an addition, an exponential or a logarithm
+  double operand;      // of Q, K, V and dO as operands of a matrix product; 0 if they are exact
+  double probability;  // of P and dS as operands of a matrix product
+  double stored;       // of a stored result
+  double lse_stored;   // of a stored lse
 
-  // The absolute errors beside them: numbers that are too small for the type lose digits or become 0
+  // The largest absolute error of one rounding near 0, where numbers lose digits (subnormal) or are flushed to 0
   double tiny_probability, tiny_stored;
 };
 Roundings roundings(const ImplementationPrecision& declared);

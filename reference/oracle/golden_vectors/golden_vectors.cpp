@@ -7,7 +7,7 @@ namespace ringattn {
 
 namespace {
 
-// A vector that is a probe: its kind and shape, and what else is done to it.
+// A vector made from a probe: the kind and shape of the probe, and a change to it.
 struct VectorRecipe {
   const char* id;
   VectorSize size;
@@ -22,7 +22,7 @@ void window_on_both_sides(Probe& probe) {
 }
 void window_past_a_block(Probe& probe) { probe.scoring.mask.window_left = 13; }
 
-// A gradient of lse beside that of out
+// Adds a gradient of lse to that of out
 void gradient_of_lse(Probe& probe) {
   const Shape& q = probe.Q.shape();
   Random random(1);
@@ -30,8 +30,8 @@ void gradient_of_lse(Probe& probe) {
   probe.dlse = converted<double>(numbers.view(), Axes::bhsd);
 }
 
-// Sequence b of B is padded from row S - b S / (B + 1) on: no query of the padding sees a key, and no key of
-// it is seen
+// Sequence b of B is padding from row S - b S / (B + 1) on: its queries have no visible key, and its keys are visible
+// to no query
 void padding(Probe& probe) {
   const Index B = probe.Q.shape().B, S = probe.Q.shape().S;
   const RowPositions rows = probe.kv_positions;
@@ -45,7 +45,7 @@ void padding(Probe& probe) {
     }
 }
 
-// Chosen so that together with the tiny ones they kill every mistake of the catalogue
+// Together with the tiny vectors, these detect every mistake of the catalogue
 const std::vector<VectorRecipe>& vector_recipes() {
   static const std::vector<VectorRecipe> table{
       {"small-causal",

@@ -8,16 +8,16 @@
 
 namespace ringattn {
 
-//   tiny   up to 8 positions, whose weights are fractions that one can check by hand
-//   small  a few dozen positions; the extents of a tensor are different numbers
-//   trap   extents are equal, so that axes which are mixed up show in the numbers and not as an error
+//   tiny   at most 8 positions; the weights are fractions that can be checked by hand
+//   small  a few dozen positions; all extents of a tensor are different
+//   trap   extents are equal, so that confused axes change the numbers instead of raising an error
 enum class VectorSize { tiny, small, trap };
 
 // "tiny", "small", "trap"
 const char* name(VectorSize size);
 
-// A case for implementers to test themselves with, in any language and without our program. Its numbers are
-// those of a probe: the same in bf16, f16, tf32, f32 and f64.
+// A test case for implementations in any language, written to a file and usable without this program. Its numbers are
+// those of a probe: exact in bf16, f16, tf32, f32 and f64.
 struct GoldenVector {
   std::string id;  // "small-window"
   VectorSize size = VectorSize::small;
@@ -25,19 +25,19 @@ struct GoldenVector {
   Probe probe;
   CausalAlign causal_align = CausalAlign::bottom_right;
 
-  // The ring on which its mistakes are made; what is right does not depend on it
+  // The ring on which mistakes are simulated; the correct results do not depend on it
   Layout layout = Layout::contiguous;
   int devices = 4;
 
-  // The problem, without results; a view of this
+  // The problem without results; views the memory of this object
   Submission submission(const ImplementationPrecision& declared) const;
 };
 
-// All of them, made anew; the tiny ones first
+// All golden vectors, generated anew; the tiny ones first
 std::vector<GoldenVector> golden_vectors();
 
-// Those whose numbers are chosen one by one. Their softmax_scale is ln 2 and every q . k an integer n, so the
-// weight of a key is 2^n / (sum of 2^n over the keys seen).
+// The tiny ones, whose numbers are chosen by hand. softmax_scale is ln 2 and every q . k is an integer n, so the weight
+// of a key is 2^n / (sum of 2^n over the visible keys).
 std::vector<GoldenVector> tiny_vectors();
 
 }  // namespace ringattn

@@ -4,24 +4,24 @@
 #include <set>
 
 #include "reference/definition/chunked.h"
+#include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
-#include "reference/oracle/error_bound/distance.h"
-#include "reference/oracle/catalogue/parallel_for.h"
 
 namespace ringattn {
 
 namespace {
 
-// The loosest bound there is. The mistaken program may use up its own tolerance, in the direction of the
-// truth.
+// The loosest tolerance of all precisions. A mistaken program may be off by one tolerance in the direction of the
+// truth, so a failure is certain only beyond one tolerance more.
 constexpr ImplementationPrecision as_bf16{Precision::bf16, Dtype::bf16, Dtype::f32, true};
 constexpr double certain_failure = largest_note + 1;
 
-// Smaller changes, beside the largest number of the tensor, are rounding of our own
+// Changes smaller than this, relative to the largest number of the tensor, are rounding of the simulation
 constexpr double least_change = 1e-9;
 
 template <class Function>
@@ -32,33 +32,34 @@ void for_each_element(const Shape& shape, const Function& visit) {
         for (Index d = 0; d < shape.D; ++d) visit(b, s, h, d);
 }
 
-// One tensor of the right result, and what it is measured by.
+// One tensor of the correct result, its tolerance, and the magnitude that changes are relative to.
 struct TruthTensor {
   const Tensor<double>* truth;
   const Tensor<double>* tolerance;
   double largest = 0;
 
-  TruthTensor(const Tensor<double>& right, const Tensor<double>& allowed) : truth(&right), tolerance(&allowed) {
-    for_each_element(right.shape(), [&](auto... at) {
-      if (const double x = right(at...); std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  TruthTensor(const Tensor<double>& correct, const Tensor<double>& allowed)
+      : truth(&correct), tolerance(&allowed) {
+    for_each_element(correct.shape(), [&](auto... at) {
+      if (const double x = correct(at...); std::isfinite(x)) largest = std::max(largest, std::abs(x));
     });
     if (largest == 0) largest = 1;
   }
 
-  bool changed(const Tensor<double>& made) const {
+  bool changed(const Tensor<double>& simulated) const {
     bool any = false;
-    for_each_element(made.shape(), [&](auto... at) {
-      const double x = made(at...), y = (*truth)(at...);
+    for_each_element(simulated.shape(), [&](auto... at) {
+      const double x = simulated(at...), y = (*truth)(at...);
       any = any || (x != y && !(std::abs(x - y) <= least_change * largest));
     });
     return any;
   }
-  bool failed(const Tensor<double>& made) const {
-    return measure_distance(made.view(), *truth, *truth, *tolerance).worst > certain_failure;
+  bool failed(const Tensor<double>& simulated) const {
+    return measure_distance(simulated.view(), *truth, *truth, *tolerance).worst > certain_failure;
   }
 };
 
-// A vector with all that its mistakes start from.
+// A vector, its truth, and the simulations of mistakes on it.
 struct MutationContext {
   Submission s;
   std::vector<Index> rows;
@@ -81,28 +82,28 @@ struct MutationContext {
   MutationContext& operator=(const MutationContext&) = delete;
 };
 
-// What a variant does to the results.
+// The effect of a variant on all results of a vector.
 struct Effect {
   bool changed = false, failed = false;
 
-  void add(const TruthTensor& tensor, const Tensor<double>& made) {
-    changed = changed || tensor.changed(made);
-    failed = failed || tensor.failed(made);
+  void add(const TruthTensor& tensor, const Tensor<double>& simulated) {
+    changed = changed || tensor.changed(simulated);
+    failed = failed || tensor.failed(simulated);
   }
 };
 
 Effect effect_of(const Mistake& mistake, const Variant& variant, const MutationContext& context) {
   Effect effect;
   if (mistake.forward) {
-    const AttentionOutput<double> made = mistake.forward(context.forward, variant);
-    effect.add(context.out, made.out);
-    effect.add(context.lse, made.lse);
+    const AttentionOutput<double> simulated = mistake.forward(context.forward, variant);
+    effect.add(context.out, simulated.out);
+    effect.add(context.lse, simulated.lse);
   }
   if (mistake.backward) {
-    const Gradients<double> made = mistake.backward(context.backward, variant);
-    effect.add(context.dq, made.dq);
-    effect.add(context.dk, made.dk);
-    effect.add(context.dv, made.dv);
+    const Gradients<double> simulated = mistake.backward(context.backward, variant);
+    effect.add(context.dq, simulated.dq);
+    effect.add(context.dk, simulated.dk);
+    effect.add(context.dv, simulated.dv);
   }
   return effect;
 }

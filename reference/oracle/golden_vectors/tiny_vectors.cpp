@@ -7,7 +7,7 @@ namespace ringattn {
 
 namespace {
 
-// One row a token; where there are several heads, the rows of a token follow one another
+// One row for each token and head; the heads of a token are consecutive rows
 using Rows = std::vector<std::vector<double>>;
 
 struct TinyRecipe {
@@ -17,8 +17,8 @@ struct TinyRecipe {
   int devices = 2;
   Layout layout = Layout::contiguous;
   Mask mask = {};
-  std::vector<std::int64_t> q_segments = {}, kv_segments = {};  // none: one document
-  Index shown = 0;                                              // the query whose weights are told
+  std::vector<std::int64_t> q_segments = {}, kv_segments = {};  // empty: one document
+  Index shown = 0;                                              // the query whose weights the comment gives
 };
 
 const std::vector<TinyRecipe>& tiny_recipes() {
@@ -73,8 +73,9 @@ const std::vector<TinyRecipe>& tiny_recipes() {
        .mask = {.window_left = 1, .window_right = 1},
        .shown = 1},
       {.id = "tiny-documents",
-       .comment = "causal; documents of three and two positions, and a last query of a document without keys: "
-                  "out = 0, lse = -inf, dq = 0",
+       .comment =
+           "causal; documents of three and two positions, and a last query of a document without keys: "
+           "out = 0, lse = -inf, dq = 0",
        .q = {{1, 0}, {1, 1}, {0, 1}, {1, 0}, {1, 1}, {1, 2}},
        .k = {{0, 1}, {1, 0}, {1, 2}, {2, 0}, {1, 0}, {3, 3}},
        .v = {{7, 0}, {0, 7}, {7, 7}, {3, 0}, {0, 3}, {9, 9}},
@@ -145,7 +146,7 @@ Probe probe_of(const TinyRecipe& recipe) {
   return probe;
 }
 
-// ---- What one query reads, in fractions --------------------------------------
+// ---- The weights of one query, as fractions -----------------------------------
 
 std::string fraction(std::int64_t numerator, std::int64_t denominator) {
   const std::int64_t common = std::gcd(numerator, denominator);
@@ -153,7 +154,7 @@ std::string fraction(std::int64_t numerator, std::int64_t denominator) {
   return denominator == common ? whole : whole + "/" + std::to_string(denominator / common);
 }
 
-// Numerators of the weights of head 0; hidden keys have 0
+// Numerators of the weights of head 0, over their sum as the common denominator; 0 for hidden keys
 std::vector<std::int64_t> numerators(const Probe& probe, Index row) {
   std::vector<std::int64_t> scores, result;
   const auto n = static_cast<std::size_t>(row);
@@ -167,7 +168,8 @@ std::vector<std::int64_t> numerators(const Probe& probe, Index row) {
   return result;
 }
 
-std::string told(const Probe& probe, Index row) {
+// "query 0 weighs the keys 1/7 2/7 4/7, so out = (5, 6)"
+std::string weights_text(const Probe& probe, Index row) {
   const std::vector<std::int64_t> weights = numerators(probe, row);
   const std::int64_t sum = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
   std::string keys, out;
@@ -190,7 +192,7 @@ std::vector<GoldenVector> tiny_vectors() {
   std::vector<GoldenVector> vectors;
   for (const TinyRecipe& recipe : tiny_recipes()) {
     Probe probe = probe_of(recipe);
-    std::string comment = std::string(recipe.comment) + "; " + told(probe, recipe.shown);
+    std::string comment = std::string(recipe.comment) + "; " + weights_text(probe, recipe.shown);
     vectors.push_back({recipe.id, VectorSize::tiny, std::move(comment), std::move(probe),
                        CausalAlign::bottom_right, recipe.layout, recipe.devices});
   }

@@ -46,7 +46,7 @@ RowWeights attend(const QueryRow& row, const Keys& keys, Index Skv) {
 double log_of_sum(double a, double b) {
   const double larger = std::max(a, b);
   return larger == minus_infinity<double> ? minus_infinity<double>
-                                : larger + std::log(std::exp(a - larger) + std::exp(b - larger));
+                                          : larger + std::log(std::exp(a - larger) + std::exp(b - larger));
 }
 
 void correct_merge(RowWeights& merged, const RowWeights& block) {
@@ -78,13 +78,14 @@ Index largest_block(const Simulation& sim) {
 Variants smaller_tiles(const Simulation& sim, std::initializer_list<Index> sizes) {
   Variants variants;
   for (const Index size : sizes)
-    if (size < largest_block(sim)) variants = either(variants, each_of("tile", {size}));
+    if (size < largest_block(sim)) variants = concatenate({variants, each_of("tile", {size})});
   return variants;
 }
 
-Variants either(Variants some, const Variants& others) {
-  some.insert(some.end(), others.begin(), others.end());
-  return some;
+Variants concatenate(std::initializer_list<Variants> lists) {
+  Variants all;
+  for (const Variants& list : lists) all.insert(all.end(), list.begin(), list.end());
+  return all;
 }
 
 Index given(const Variant& variant, std::string_view name, Index otherwise) {

@@ -2,46 +2,52 @@
 
 #include <limits>
 
-#include "reference/oracle/catalogue/variant.h"
 #include "reference/oracle/catalogue/simulation.h"
+#include "reference/oracle/catalogue/variant.h"
 
 namespace ringattn {
 
-// What a row reads of one block of keys, and how two such results are joined: the right way, beside which
-// the mistakes of the online softmax and of the merge are told.
+// Correct attention of one row to one block of keys, and the correct merge of two such results. The mistakes of
+// the online softmax and of the merge are variations of these functions.
 
 using Keys = std::vector<Index>;
 using Tiles = std::vector<Keys>;
 
-// The blocks in the order in which the device meets them, each cut into tiles of _tile_ keys (0: not cut)
+// The blocks in the order in which _device_ attends to them, each divided into tiles of _tile_ keys (0: one tile)
 std::vector<Tiles> tiled_blocks(const Simulation& sim, int device, Index tile, bool right_to_left = false);
 
-// The same for every device
+// The same for every device, by device index
 std::vector<std::vector<Tiles>> tiled_blocks_of_all(const Simulation& sim, Index tile,
                                                     bool right_to_left = false);
 
-// Softmax over the visible ones of _keys_, as if there were no others; (0, -infinity) where there is none
+// Softmax over the visible keys among _keys_ alone; weights 0 and lse = -infinity if none is visible
 RowWeights attend(const QueryRow& row, const Keys& keys, Index Skv);
 
-// log(exp(a) + exp(b)), -infinity where both are
+// log(exp(a) + exp(b)); -infinity if both are -infinity
 double log_of_sum(double a, double b);
 
-// (out, lse) <- exp(lse - lse') out + exp(lse_b - lse') out_b
+// Merges a block into the accumulated result:
+//   lse_new = log(exp(lse) + exp(lse_b))   out = exp(lse - lse_new) out + exp(lse_b - lse_new) out_b
 void correct_merge(RowWeights& merged, const RowWeights& block);
 
-// Whether anything may be hidden from anyone
+// Whether any pair may be masked: by causality, a window or documents
 bool has_mask(const Simulation& sim);
 
-// The keys of the largest shard
+// The number of keys of the largest shard
 Index largest_block(const Simulation& sim);
 
-// Those of the tile sizes that really cut a block
+// One variant per tile size that is smaller than the largest block
 Variants smaller_tiles(const Simulation& sim, std::initializer_list<Index> sizes);
 
-// The variants of both
-Variants either(Variants some, const Variants& others);
+// The variants of all lists, in order
+Variants concatenate(std::initializer_list<Variants> lists);
 
-// The value of a parameter that some variants of a mistake leave out
+// The variant of a mistake without parameters that needs at least two devices
+inline Variants on_several_devices(const Simulation& sim) {
+  return only_if(sim.devices() > 1, single_variant());
+}
+
+// The value of an optional parameter; _otherwise_ if the variant lacks it
 Index given(const Variant& variant, std::string_view name, Index otherwise);
 
 }  // namespace ringattn

@@ -1,8 +1,10 @@
+// Results that follow another convention: base and sign of lse, order of the axes.
+
 #include <cmath>
 #include <limits>
 
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -29,7 +31,7 @@ AttentionOutput<double> normaliser_itself(const Simulation& sim, const Variant&)
   return with_lse(sim, [](double lse) { return std::exp(lse); });
 }
 
-// lse = m, and lse = log l: one half of m + log l
+// lse = m or lse = log l: one of the two terms of m + log l
 AttentionOutput<double> lse_component(const Simulation& sim, const Variant& variant) {
   return sim.run([&](const QueryRow& row, RowWeights& w) {
     correct_weights(row, w);
@@ -40,7 +42,7 @@ AttentionOutput<double> lse_component(const Simulation& sim, const Variant& vari
   });
 }
 
-// Where there are as many heads as rows, a tensor in another order has the same shape
+// With as many heads as rows, a tensor with exchanged axes has the same shape
 bool can_be_exchanged(const Simulation& sim) {
   const Shape& q = sim.problem().Q.shape;
   return q.S == q.H && static_cast<Index>(sim.rows().size()) == q.S && q.S > 1;
@@ -68,48 +70,48 @@ AttentionOutput<double> exchanged(const Simulation& sim, const Variant& variant)
 std::vector<Mistake> conventions() {
   std::vector<Mistake> table = {
       {.id = "C1",
-       .title = "lse in base 2",
-       .wrong = "lse = log2(sum exp(S)), where the natural logarithm is wanted",
-       .fingerprint = "out right; every lse 1.442695 times too large",
-       .why = "kernels that compute with exp2 keep their logarithms in base 2; who merges them with exp gets "
-              "wrong weights",
-       .fix = "multiply by ln 2, or say which base",
+       .title = "lse is returned in base 2",
+       .wrong = "lse = log2(sum exp(S)) instead of the natural logarithm",
+       .fingerprint = "out is right; every lse is too large by the factor 1.442695",
+       .why = "Kernels built on exp2 keep their logarithms in base 2. Merging them with exp gives wrong "
+              "block weights.",
+       .fix = "Multiply lse by ln 2, or state the base in the interface.",
        .seen_in = "flashinfer-ai/flashinfer#4485",
        .convention = "FlashInfer",
        .variants = always,
        .forward = lse_in_log2},
       {.id = "C2",
-       .title = "lse is +inf where a row sees no key",
-       .wrong = "lse = +inf",
-       .fingerprint = "out right; lse wrong in empty rows only",
-       .why =
-           "exp(-lse) is then 0, which is convenient inside a kernel; a merge that expects -inf gives NaN or "
-           "takes the empty side for the whole",
-       .fix = "lse = -inf, the logarithm of an empty sum",
+       .title = "lse is +inf for rows without a visible key",
+       .wrong = "lse = +inf instead of -inf",
+       .fingerprint = "out is right; lse is wrong only in rows without a visible key",
+       .why = "exp(-lse) is then 0, which is convenient inside a kernel, but a merge that expects -inf "
+              "returns NaN or gives the empty block all the weight.",
+       .fix = "Return lse = -inf, the logarithm of an empty sum.",
        .seen_in = "Dao-AILab/flash-attention@0251105",
        .convention = "FlashAttention-2",
        .variants = always,
        .forward = positive_infinity},
       {.id = "C3",
-       .title = "rows and heads are exchanged",
+       .title = "the row axis and the head axis are exchanged",
        .wrong = "(batch, heads, sequence, head_dim) read as (batch, sequence, heads, head_dim)",
-       .fingerprint = "only where there are as many heads as rows; the first row of the first head is right",
-       .why = "with equal extents no shape error tells the two orders apart",
-       .fix = "say the order (--axes), and test with extents that all differ",
+       .fingerprint = "only possible where the number of heads equals the number of rows; the first row of "
+                      "the first head is right",
+       .why = "With equal sizes no shape error reveals the wrong order. PyTorch's order is (batch, heads, "
+              "sequence, head_dim).",
+       .fix = "State the order with --axes, and test with sizes that all differ.",
        .seen_in = "huggingface/diffusers#14341",
-       .convention = "PyTorch's order is (batch, heads, sequence, head_dim)",
+       .convention = "PyTorch",
        .variants =
            [](const Simulation& sim) {
              return can_be_exchanged(sim) ? each_named("tensor", {"out", "lse", "both"}) : Variants();
            },
        .forward = exchanged},
       {.id = "C4",
-       .title = "lse is only one half of m + log l",
-       .wrong = "lse = m, or lse = log l",
-       .fingerprint = "out right; lse too small by log l, or by the largest score",
-       .why =
-           "either half alone cannot be merged: the other is needed to bring two blocks to the same maximum",
-       .fix = "lse = m + log l",
+       .title = "lse lacks one of its two terms",
+       .wrong = "lse = m, or lse = log l, instead of m + log l",
+       .fingerprint = "out is right; lse is too small by log l or by the row maximum m",
+       .why = "One term is not enough for a merge: both are needed to bring two blocks to the same maximum.",
+       .fix = "Return lse = m + log l.",
        .seen_in = "zhuzilin/ring-flash-attention#38",
        .variants =
            [](const Simulation&) {
@@ -117,11 +119,12 @@ std::vector<Mistake> conventions() {
            },
        .forward = lse_component},
       {.id = "C5",
-       .title = "the normaliser is returned, not its logarithm",
+       .title = "the softmax denominator is returned instead of its logarithm",
        .wrong = "lse = sum exp(S)",
-       .fingerprint = "out right; lse grows with the number of keys",
-       .why = "it overflows where scores are large, and merges as if rows had seen exponentially many keys",
-       .fix = "lse = log sum exp(S)",
+       .fingerprint = "out is right; lse grows with the number of keys",
+       .why = "The sum overflows for large scores, and a merge that reads it as a logarithm gives the block "
+              "far too much weight.",
+       .fix = "Return lse = log sum exp(S).",
        .variants = always,
        .forward = normaliser_itself}};
   for (Mistake& entry : table) entry.family = Family::convention;

@@ -1,8 +1,10 @@
+// Mistakes that exchange the head axis with the sequence axis or with the elements.
+
 #include <algorithm>
 #include <set>
 
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -10,19 +12,19 @@ namespace {
 
 // ---- The sequence axis and the head axis are exchanged in memory ------------
 
-// The row of (B, S, H, D) that lies where (B, H, S, D) would have row p
+// The row of (B, S, H, D) at the memory location of row p of (B, H, S, D)
 RowPlace read_as_bhsd(const RowPlace& p, Index S, Index H) {
   const Index n = p.h * S + p.s;
   return {p.b, n / H, n % H};
 }
 
-// The row of (B, H, S, D) that lies where (B, S, H, D) would have row p
+// The row of (B, H, S, D) at the memory location of row p of (B, S, H, D)
 RowPlace read_as_bshd(const RowPlace& p, Index S, Index H) {
   const Index n = p.s * H + p.h;
   return {p.b, n % S, n / S};
 }
 
-// out, written with the axes bhsd, is read with the axes bshd; lse is not touched
+// out, written as (B, H, S, D), is read as (B, S, H, D); lse is unchanged
 AttentionOutput<double> with_out_misread(const Simulation& sim, const AlteredProblem& problem) {
   const Shape out = sim.problem().out_shape();
   std::set<Index> needed;
@@ -52,7 +54,7 @@ AlteredProblem inputs_misread(const Problem<double>& problem, const Sharding&, c
     return [S, H](const RowPlace& p) { return read_as_bhsd(p, S, H); };
   };
   const Shape &q = problem.Q.shape, &k = problem.K.shape;
-  const Index inputs = variant["inputs"];  // q k v | q | k | v | k v
+  const Index inputs = variant["inputs"];  // 0: q, k and v; 1: q; 2: k; 3: v; 4: k and v
   AlteredProblem wrong(problem);
   if (inputs <= 1) wrong.gather_rows(Operand::q, misread(q.S, q.H));
   if (inputs == 0 || inputs == 2 || inputs == 4) wrong.gather_rows(Operand::k, misread(k.S, k.H));
@@ -65,7 +67,7 @@ AttentionOutput<double> all_misread(const Simulation& sim, const Variant&) {
   return with_out_misread(sim, inputs_misread(sim.problem(), sim.sharding(), q_k_v));
 }
 
-// out of a row, (Hq, Dv), is written transposed, (Dv, Hq), and read as if it were not
+// Each row of out, (Hq, Dv), is stored transposed as (Dv, Hq) and read as (Hq, Dv)
 AttentionOutput<double> merged_with_elements_first(const Simulation& sim, const Variant&) {
   const AttentionOutput<double> right = sim.attention_of(sim.problem());
   AttentionOutput<double> result = right;
@@ -84,7 +86,7 @@ Variants each_input(const Simulation& sim) {
 
 // ---- Heads repeated along the sequence --------------------------------------
 
-// G copies of every key; each stands where the key stands, or they push the keys behind them back
+// Positions of G copies of every key: those of the key, or consecutive ones that move later keys back
 RowPositions positions_of_copies(const Problem<double>& problem, bool pushed_back) {
   const Index G = problem.query_heads_per_kv_head();
   std::vector<Index> copies;
@@ -100,7 +102,7 @@ RowPositions positions_of_copies(const Problem<double>& problem, bool pushed_bac
 }
 
 AlteredProblem repeated_on_the_sequence_axis(const Problem<double>& problem, const Sharding&,
-                                        const Variant& variant) {
+                                             const Variant& variant) {
   const Index S = problem.K.shape.S, heads = problem.K.shape.H, G = problem.query_heads_per_kv_head();
   AlteredProblem wrong(problem);
   const auto read_both = [&](Index rows, Index all_heads, const AlteredProblem::Origin& origin) {
@@ -141,49 +143,50 @@ std::vector<Mistake> head_axis_mistakes() {
       {.id = "H3",
        .family = Family::heads,
        .title = "the heads are merged without a transpose",
-       .wrong = "out, (B, H, S, D) in memory, is viewed as (B, S, H, D)",
-       .fingerprint = "lse is right; the first row of the first head and the last row of the last are right, "
-                      "between them the rows are shuffled",
-       .why = "A view changes the names of the axes, not the order of the memory.",
+       .wrong = "out, stored as (B, H, S, D), is viewed as (B, S, H, D)",
+       .fingerprint = "lse is right; the first row of the first head and the last row of the last head are "
+                      "right, the rows between are shuffled",
+       .why = "A view renames the axes but does not reorder the memory.",
        .fix = "Transpose heads and sequence before the view.",
        .seen_in = "jsbaan/transformer-from-scratch#6",
        .variants = several_heads,
        .forward = merged_without_transpose},
       {.id = "H4",
        .family = Family::heads,
-       .title = "K and V are repeated along the sequence instead of the heads",
-       .wrong = "with G = Hq / Hkv: K and V have G Skv rows, each key G times",
-       .fingerprint = "out right and lse too large by ln G, or keys of other rows and heads",
-       .why = "The axis given to the repetition is that of the sequence.",
-       .fix = "Repeat each head in place, on the head axis; or do not repeat at all.",
+       .title = "K and V are repeated along the sequence axis instead of the head axis",
+       .wrong = "with G = Hq / Hkv, K and V have G Skv rows, each key G times",
+       .fingerprint = "out is right and lse too large by ln G, or keys of other rows and heads are read",
+       .why = "The repetition was given the sequence axis.",
+       .fix = "Repeat each head in place along the head axis, or do not repeat at all.",
        .seen_in = "PrimeIntellect-ai/prime-rl#2681",
        .variants = each_repetition,
        .alteration = repeated_on_the_sequence_axis},
       {.id = "H5",
        .family = Family::heads,
-       .title = "inputs are read with the axes of sequence and heads exchanged",
-       .wrong = "a tensor (B, S, H, D) in memory is viewed as (B, H, S, D)",
-       .fingerprint = "all heads are wrong, lse too unless only v is misread",
-       .why = "A view changes the names of the axes, not the order of the memory.",
-       .fix = "Transpose heads and sequence, or tell the kernel the strides.",
+       .title = "an input is read with sequence axis and head axis exchanged",
+       .wrong = "a tensor stored as (B, S, H, D) is viewed as (B, H, S, D)",
+       .fingerprint = "all heads are wrong, and so is lse unless only v is misread",
+       .why = "A view renames the axes but does not reorder the memory.",
+       .fix = "Transpose heads and sequence, or pass the strides to the kernel.",
        .variants = each_input,
        .alteration = inputs_misread},
       {.id = "H6",
        .family = Family::heads,
-       .title = "inputs and output are taken for (B, H, S, D) and are (B, S, H, D)",
-       .wrong = "q, k, v and out (B, S, H, D) in memory are all viewed as (B, H, S, D)",
-       .fingerprint = "everything is wrong, though the program agrees with itself",
-       .why = "The kernel wants other axes than the caller has.",
-       .fix = "Transpose heads and sequence before the call and after it.",
+       .title = "inputs and output are read as (B, H, S, D) but stored as (B, S, H, D)",
+       .wrong = "q, k, v and out, stored as (B, S, H, D), are all viewed as (B, H, S, D)",
+       .fingerprint = "everything is wrong, although the program is consistent with itself",
+       .why = "The kernel expects a different axis order from the caller's.",
+       .fix = "Transpose heads and sequence before and after the call.",
        .variants = several_heads,
        .forward = all_misread},
       {.id = "H7",
        .family = Family::heads,
-       .title = "the elements of the heads are interleaved in the output",
-       .wrong = "out of a row is stored (D, H) and read as (H, D)",
-       .fingerprint = "lse is right; the first element of the first head and the last of the last are right",
-       .why = "The heads were merged along the wrong one of two axes.",
-       .fix = "Merge with the head before the element: place h D + d.",
+       .title = "head elements are interleaved in the output",
+       .wrong = "each row of out is stored as (D, H) and read as (H, D)",
+       .fingerprint = "lse is right; the first element of the first head and the last element of the last "
+                      "head are right",
+       .why = "The heads were merged along the wrong axis.",
+       .fix = "Merge with the head before the element: index h D + d.",
        .variants = several_heads,
        .forward = merged_with_elements_first},
   };

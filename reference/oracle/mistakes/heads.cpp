@@ -1,7 +1,9 @@
+// Mistakes in the assignment of query heads to K/V heads, and in the order of the heads of the result.
+
 #include <algorithm>
 
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -13,10 +15,11 @@ Variants each_operand() { return each_named("operand", {"K and V", "K", "V"}); }
 bool reads_k_wrongly(const Variant& variant) { return variant["operand"] != 2; }
 bool reads_v_wrongly(const Variant& variant) { return variant["operand"] != 1; }
 
-// The K/V head that query head h reads by mistake
+// The wrong K/V head that query head h reads
 using KvHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
-// K and V get a head for every query head: the wrong one in the operands that the variant names
+// K and V expanded to one head per query head: the wrong head in the operands of the variant, the right one
+// otherwise
 ProblemAlteration with_kv_head(KvHead wrong_head) {
   return [wrong_head](const Problem<double>& problem, const Sharding&, const Variant& variant) {
     const auto wrong_row = [&problem, variant, wrong_head](const RowPlace& p) {
@@ -54,7 +57,7 @@ Index reversed(const Problem<double>& problem, const Variant&, Index h) {
   return problem.K.shape.H - 1 - problem.kv_head(h);
 }
 
-// The two heads that the variant names change places
+// Exchanges the two heads of the variant
 Index swapped(const Variant& variant, Index head) {
   if (head == variant["one"]) return variant["other"];
   return head == variant["other"] ? variant["one"] : head;
@@ -78,10 +81,10 @@ Variants each_kv_head(const Simulation& sim) {
 
 Variants each_division(const Simulation& sim) {
   if (!grouped(sim) || !several_kv_heads(sim)) return {};
-  return each_operand() * each_named("beyond the last", {"begins anew", "the last one"});
+  return each_operand() * each_named("beyond the last", {"wraps around", "the last one"});
 }
 
-// Two heads that are shifted have changed places: that is another entry, as it is for two in reverse order
+// With two heads a shift is an exchange, which is H11, as is a reversal
 Variants each_shift(const Simulation& sim) {
   const Index heads = sim.problem().K.shape.H;
   if (heads <= 2) return {};
@@ -92,7 +95,7 @@ Variants three_or_more(const Simulation& sim) {
   return sim.problem().K.shape.H > 2 ? each_operand() : Variants();
 }
 
-// Any two of a few heads, neighbours among many
+// All pairs of up to 8 heads; of more, neighbouring pairs only
 Variants each_pair(Index heads) {
   Variants pairs;
   for (Index one = 0; one < std::min<Index>(heads, 32); ++one)
@@ -104,9 +107,9 @@ Variants each_pair(Index heads) {
 
 Variants each_kv_pair(const Simulation& sim) { return each_operand() * each_pair(sim.problem().K.shape.H); }
 
-// ---- The results of the query heads change places ---------------------------
+// ---- Results of query heads exchanged ---------------------------------------
 
-// The result of head h is that of head head_of(h)
+// The result of head h is the right result of head head_of(h)
 using QueryHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
 ProblemAlteration with_results_of(QueryHead head_of) {
@@ -138,10 +141,6 @@ Index transposed_groups(const Problem<double>& problem, const Variant&, Index h)
 
 Variants each_query_pair(const Simulation& sim) { return each_pair(sim.problem().Q.shape.H); }
 
-Variants several_query_heads(const Simulation& sim) {
-  return sim.problem().Q.shape.H > 1 ? single_variant() : Variants();
-}
-
 Variants several_groups(const Simulation& sim) {
   return grouped(sim) && several_kv_heads(sim) ? single_variant() : Variants();
 }
@@ -152,12 +151,12 @@ std::vector<Mistake> head_mistakes() {
   return {
       {.id = "H1",
        .family = Family::heads,
-       .title = "grouped heads are dealt out in turn",
+       .title = "grouped heads are assigned round-robin",
        .wrong = "query head h reads K/V head h mod Hkv",
        .fingerprint =
-           "heads that read the right K/V head by chance are right, the first and the last among them",
-       .why = "K and V were tiled over the heads, not each repeated in place.",
-       .fix = "Query head h reads K/V head h div (Hq / Hkv): neighbours share a head.",
+           "heads whose K/V head is the same under both rules are right, among them the first and the last",
+       .why = "K and V were tiled along the head axis instead of repeating each head in place.",
+       .fix = "Let query head h read K/V head h div (Hq / Hkv), so that neighbours share a head.",
        .seen_in = "onnx/onnx#7274",
        .variants = where_tiling_differs,
        .alteration = with_kv_head(tiled)},
@@ -166,71 +165,71 @@ std::vector<Mistake> head_mistakes() {
        .title = "all query heads read the same K/V head",
        .wrong = "query head h reads K/V head 0",
        .fingerprint = "the query heads of one group are right, all others are wrong",
-       .why = "The index of the K/V head, or its stride, is missing.",
-       .fix = "Query head h reads K/V head h div (Hq / Hkv).",
+       .why = "The index or the stride of the K/V head is missing.",
+       .fix = "Let query head h read K/V head h div (Hq / Hkv).",
        .variants = each_kv_head,
        .alteration = with_kv_head(one_for_all)},
       {.id = "H8",
        .family = Family::heads,
        .title = "the query head is divided by the number of K/V heads",
        .wrong = "query head h reads K/V head h div Hkv",
-       .fingerprint = "head 0 is right; the groups have the wrong size, unless Hq = Hkv^2",
-       .why = "The size of a group is Hq / Hkv, not Hkv.",
-       .fix = "Query head h reads K/V head h div (Hq / Hkv).",
+       .fingerprint = "head 0 is right; the groups have the wrong size unless Hq = Hkv^2",
+       .why = "The group size is Hq / Hkv, not Hkv.",
+       .fix = "Let query head h read K/V head h div (Hq / Hkv).",
        .variants = each_division,
        .alteration = with_kv_head(divided_by_kv_heads)},
       {.id = "H9",
        .family = Family::heads,
        .title = "the K/V heads are shifted",
-       .wrong = "query head h reads K/V head h div (Hq / Hkv) + n, modulo Hkv",
-       .fingerprint = "all heads are wrong, each with the K/V of another",
-       .why = "The offset of a rank or of a packed tensor is counted twice or not at all.",
-       .fix = "The first query head of a device reads the first K/V head of that device.",
+       .wrong = "query head h reads K/V head (h div (Hq / Hkv) + n) mod Hkv",
+       .fingerprint = "all heads are wrong: each uses the K/V of another head",
+       .why = "The head offset of a device or of a packed tensor is applied twice or not at all.",
+       .fix = "Let the first query head of a device read the first K/V head of that device.",
        .variants = each_shift,
        .alteration = with_kv_head(shifted_head)},
       {.id = "H10",
        .family = Family::heads,
        .title = "the K/V heads are in reverse order",
        .wrong = "query head h reads K/V head Hkv - 1 - h div (Hq / Hkv)",
-       .fingerprint = "all heads are wrong, except those of the middle group where Hkv is odd",
-       .why = "The heads were flipped on one side only.",
-       .fix = "Keep the order of the heads the same in q, k, v and out.",
+       .fingerprint = "all heads are wrong, except those of the middle group if Hkv is odd",
+       .why = "The heads are flipped on one side only.",
+       .fix = "Keep the same head order in q, k, v and out.",
        .variants = three_or_more,
        .alteration = with_kv_head(reversed)},
       {.id = "H11",
        .family = Family::heads,
-       .title = "two K/V heads have changed places",
+       .title = "two K/V heads are exchanged",
        .wrong = "the queries of K/V head g read head g', and those of g' read g",
        .fingerprint = "exactly the query heads of two groups are wrong",
-       .why = "Two heads, or the shards of two head-parallel ranks, were gathered in the wrong order.",
-       .fix = "Gather the heads in the order of their ranks.",
+       .why = "Two heads, or the shards of two head-parallel devices, were gathered in the wrong order.",
+       .fix = "Gather the heads in the order of their devices.",
        .variants = each_kv_pair,
        .alteration = with_kv_head(swapped_kv)},
       {.id = "H12",
        .family = Family::heads,
-       .title = "two query heads have changed places in the result",
-       .wrong = "out of head h is that of head h', and that of h' is that of h",
-       .fingerprint = "exactly two heads are wrong, each right as the other",
-       .why = "The heads were gathered in another order than they were dealt out.",
-       .fix = "Gather the heads in the order of their ranks.",
+       .title = "two query heads are exchanged in the result",
+       .wrong = "out of head h is that of head h', and out of h' is that of h",
+       .fingerprint = "exactly two heads are wrong, and each equals the right result of the other",
+       .why = "The heads were gathered in a different order from the one in which they were distributed.",
+       .fix = "Gather the heads in the order of their devices.",
        .variants = each_query_pair,
        .alteration = with_results_of(swapped_query)},
       {.id = "H13",
        .family = Family::heads,
        .title = "the heads of the result are in reverse order",
        .wrong = "out of head h is that of head Hq - 1 - h",
-       .fingerprint = "every head is right at the mirrored place",
-       .why = "The heads were flipped once instead of twice.",
-       .fix = "Keep the order of the heads the same in q, k, v and out.",
-       .variants = several_query_heads,
+       .fingerprint = "every head is right at the mirrored index",
+       .why = "The heads are flipped once instead of twice.",
+       .fix = "Keep the same head order in q, k, v and out.",
+       .variants = several_heads,
        .alteration = with_results_of(reversed_query)},
       {.id = "H14",
        .family = Family::heads,
-       .title = "the result has the head within its group before the group",
-       .wrong = "the result, (G, Hkv) in memory, is viewed as (Hkv, G), with G = Hq / Hkv",
-       .fingerprint = "the first and the last head are right, the others have changed places",
+       .title = "the group axis and the member axis of the result are exchanged",
+       .wrong = "the result, stored as (G, Hkv), is viewed as (Hkv, G), with G = Hq / Hkv",
+       .fingerprint = "the first and the last head are right, the others are exchanged",
        .why = "Group and member were exchanged when the heads were merged.",
-       .fix = "Query head h is member h mod G of group h div G.",
+       .fix = "Store query head h as member h mod G of group h div G.",
        .variants = several_groups,
        .alteration = with_results_of(transposed_groups)},
   };

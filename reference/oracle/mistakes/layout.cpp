@@ -1,8 +1,10 @@
+// Mistakes in the permutation of rows to shard order and back.
+
 #include <algorithm>
 
 #include "reference/definition/chunked.h"
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -14,7 +16,7 @@ using Rows = std::vector<Index>;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-// The rows device by device: row L(n) of the sequence is row n of the shards, one behind the other
+// The shard order L: row n of the concatenated shards is row L(n) of the sequence
 Rows shard_order(Layout layout, int devices, Index N) {
   Rows L;
   for (int device = 0; device < devices; ++device)
@@ -22,7 +24,7 @@ Rows shard_order(Layout layout, int devices, Index N) {
   return L;
 }
 
-// The map that takes places(n) to rows(n)
+// The map from places(n) to rows(n)
 Rows map_of(const Rows& places, const Rows& rows) {
   Rows map(rows.size());
   for (std::size_t n = 0; n < rows.size(); ++n) map[at(places[n])] = rows[n];
@@ -37,20 +39,20 @@ Rows composed_with_itself(const Rows& L) {
   return LL;
 }
 
-// ---- What is in the wrong order ---------------------------------------------
+// ---- Wrong orders applied to operands and results ---------------------------
 
-// Row i of an operand is row map(i) of the user's; masks are as they should be
+// Row i of an operand is row map(i) of the given one; the mask is correct
 void displace(AlteredProblem& wrong, Operand operand, const Rows& map) {
   wrong.gather_rows(operand, [map](const RowPlace& p) { return RowPlace{p.b, map[at(p.s)], p.h}; });
 }
 
-// The result of row i is that of row map(i)
+// The result of row i is the right result of row map(i)
 void displace_results(AlteredProblem& wrong, const Problem<double>& problem, const Rows& map) {
   displace(wrong, Operand::q, map);
   wrong.q_positions = problem.q_positions.select(map);
 }
 
-// The layouts that need a permutation: the one of the case, or any where none was named
+// The layouts whose permutation can be wrong: that of the case, or both if the case is contiguous
 std::vector<Layout> permuting_layouts(const Sharding& sharding) {
   if (sharding.layout == Layout::contiguous) return {Layout::zigzag, Layout::striped};
   return {sharding.layout};
@@ -63,7 +65,7 @@ Variants each_layout(const std::vector<Layout>& layouts) {
   return variants;
 }
 
-// The shard order of the queries and of the keys
+// The shard orders of queries and keys
 struct Orders {
   Rows q, kv;
 };
@@ -81,9 +83,10 @@ Variants each_permuting_layout(const Simulation& sim) {
   return sim.devices() > 1 ? each_layout(permuting_layouts(sim.sharding())) : Variants();
 }
 
-// ---- One permutation of the way in and out is missing or wrong --------------
+// ---- The permutation to shard order or back is missing or wrong -------------
 
-AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& sharding,
+                            const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   AlteredProblem wrong(problem);
   if (variant["left"] == 0) {
@@ -96,7 +99,8 @@ AlteredProblem not_permuted(const Problem<double>& problem, const Sharding& shar
   return wrong;
 }
 
-AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem inverse_used(const Problem<double>& problem, const Sharding& sharding,
+                            const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   AlteredProblem wrong(problem);
   switch (variant["wrong"]) {
@@ -108,7 +112,7 @@ AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sha
       displace(wrong, Operand::k, composed_with_itself(inverse_permutation(L.kv)));
       displace(wrong, Operand::v, composed_with_itself(inverse_permutation(L.kv)));
       break;
-    case 2:  // rows return to where they were; only the mask believes that they lay elsewhere
+    case 2:  // the two errors cancel for the rows; only the mask uses the wrong positions
       wrong.q_positions = problem.q_positions.select(composed_with_itself(L.q));
       wrong.kv_positions = problem.kv_positions.select(composed_with_itself(L.kv));
       break;
@@ -116,7 +120,8 @@ AlteredProblem inverse_taken(const Problem<double>& problem, const Sharding& sha
   return wrong;
 }
 
-AlteredProblem operand_not_permuted(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem operand_not_permuted(const Problem<double>& problem, const Sharding& sharding,
+                                    const Variant& variant) {
   const Orders L = orders_of(variant, problem, sharding);
   const auto wrong_order = [&](const Rows& order) {
     switch (variant["order"]) {
@@ -128,7 +133,7 @@ AlteredProblem operand_not_permuted(const Problem<double>& problem, const Shardi
         return order;
     }
   };
-  const Index operand = variant["operand"];  // V | K | Q | K and V
+  const Index operand = variant["operand"];  // 0: V; 1: K; 2: Q; 3: K and V
   AlteredProblem wrong(problem);
   if (operand == 2) displace(wrong, Operand::q, wrong_order(L.q));
   if (operand == 1 || operand == 3) displace(wrong, Operand::k, wrong_order(L.kv));
@@ -136,12 +141,14 @@ AlteredProblem operand_not_permuted(const Problem<double>& problem, const Shardi
   return wrong;
 }
 
-Variants left_out_or_in(const Simulation& sim) {
-  return each_permuting_layout(sim) * each_named("left", {"out in shard order", "q, k and v as they were"});
+Variants each_missing_permutation(const Simulation& sim) {
+  return each_permuting_layout(sim) *
+         each_named("left", {"out in shard order", "q, k and v in sequence order"});
 }
 
-Variants out_or_in(const Simulation& sim) {
-  return each_permuting_layout(sim) * each_named("wrong", {"out", "q, k and v", "both, and so the mask"});
+Variants each_inverse(const Simulation& sim) {
+  return each_permuting_layout(sim) *
+         each_named("wrong", {"out", "q, k and v", "both, only the mask is wrong"});
 }
 
 Variants each_operand_order(const Simulation& sim) {
@@ -149,7 +156,7 @@ Variants each_operand_order(const Simulation& sim) {
          each_named("order", {"not permuted", "permuted by the inverse", "permuted twice"});
 }
 
-// One of out and lse is restored, the other is not
+// Only one of out and lse is restored to sequence order
 AttentionOutput<double> half_restored(const Simulation& sim, const Variant& variant) {
   const Rows L = orders_of(variant, sim.problem(), sim.sharding()).q;
   AlteredProblem wrong(sim.problem());
@@ -168,15 +175,15 @@ Variants out_or_lse(const Simulation& sim) {
          each_named("order", {"shard order", "permuted twice"});
 }
 
-// ---- The rows of a shard, or the shards, are in another order ---------------
+// ---- Rows within a shard, or shards, in the wrong order ---------------------
 
-// Shard row n is row actual(n) of the sequence, and is taken for row believed(n)
+// Shard row n is row actual(n) of the sequence, but is read as row assumed(n)
 struct Orderings {
-  Orders actual, believed;
+  Orders actual, assumed;
 };
 
 AlteredProblem misplaced(const Problem<double>& problem, const Orderings& order, Index where) {
-  const Rows q = map_of(order.believed.q, order.actual.q), kv = map_of(order.believed.kv, order.actual.kv);
+  const Rows q = map_of(order.assumed.q, order.actual.q), kv = map_of(order.assumed.kv, order.actual.kv);
   AlteredProblem wrong(problem);
   switch (where) {
     case 0:
@@ -199,7 +206,7 @@ AlteredProblem misplaced(const Problem<double>& problem, const Orderings& order,
 
 Variants each_where() { return each_named("where", {"out", "V", "K and V", "the mask"}); }
 
-// The two chunks of every device, the later one first
+// Zigzag with the two chunks of every device exchanged: the later chunk first
 Rows chunks_exchanged(int devices, Index N) {
   Rows rows;
   for (int device = 0; device < devices; ++device)
@@ -211,13 +218,13 @@ Rows chunks_exchanged(int devices, Index N) {
 }
 
 AlteredProblem zigzag_chunks_exchanged(const Problem<double>& problem, const Sharding& sharding,
-                                  const Variant& variant) {
+                                       const Variant& variant) {
   const Orders exchanged{chunks_exchanged(sharding.devices(), problem.Q.shape.S),
                          chunks_exchanged(sharding.devices(), problem.K.shape.S)};
   return misplaced(problem, {orders_of(Layout::zigzag, problem, sharding), exchanged}, variant["where"]);
 }
 
-// Of the whole sequence, or of every device
+// Rows reversed in the whole sequence, or within every device
 Rows reversed_rows(const Sharding& sharding, Index N, bool of_devices) {
   Rows rows = all_rows(N);
   if (of_devices) {
@@ -232,7 +239,8 @@ Rows reversed_rows(const Sharding& sharding, Index N, bool of_devices) {
   return rows;
 }
 
-AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sharding,
+                             const Variant& variant) {
   const bool of_devices = variant["of"] == 1;
   const Index Sq = problem.Q.shape.S, Skv = problem.K.shape.S;
   const Orders right =
@@ -241,7 +249,7 @@ AlteredProblem rows_reversed(const Problem<double>& problem, const Sharding& sha
   return misplaced(problem, {right, turned}, variant["where"]);
 }
 
-// The shards in the order of the devices n, n + 1, ..., or P - 1, P - 2, ...
+// The shards of devices n, n + 1, ... (n > 0), or P - 1, P - 2, ... (n = 0), concatenated
 Rows shards_in_order(const Sharding& sharding, Index N, Index n) {
   const int P = sharding.devices();
   Rows rows;
@@ -252,15 +260,17 @@ Rows shards_in_order(const Sharding& sharding, Index N, Index n) {
   return rows;
 }
 
-AlteredProblem shards_misplaced(const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
+AlteredProblem shards_misplaced(const Problem<double>& problem, const Sharding& sharding,
+                                const Variant& variant) {
   const Orders shifted{shards_in_order(sharding, problem.Q.shape.S, variant["order"]),
                        shards_in_order(sharding, problem.K.shape.S, variant["order"])};
   return misplaced(problem, {shifted, orders_of(sharding.layout, problem, sharding)}, variant["where"]);
 }
 
-AlteredProblem taken_for_another_layout(const Problem<double>& problem, const Sharding& sharding,
-                                   const Variant& variant) {
-  return misplaced(problem, {orders_of(sharding.layout, problem, sharding), orders_of(variant, problem, sharding)},
+AlteredProblem read_as_another_layout(const Problem<double>& problem, const Sharding& sharding,
+                                      const Variant& variant) {
+  return misplaced(problem,
+                   {orders_of(sharding.layout, problem, sharding), orders_of(variant, problem, sharding)},
                    variant["where"]);
 }
 
@@ -283,7 +293,7 @@ Variants each_shard_order(const Simulation& sim) {
   return each_where() * orders;
 }
 
-// Taken for contiguous: that is P1. Contiguous operands taken for another layout: that is P3
+// Shards read as contiguous are P1, contiguous operands read in another layout are P3
 Variants each_other_permuting_layout(const Simulation& sim) {
   if (sim.devices() == 1) return {};
   std::vector<Layout> others;
@@ -300,78 +310,78 @@ std::vector<Mistake> layout_mistakes() {
   return {
       {.id = "P1",
        .family = Family::layout,
-       .title = "the result, or the input, is not permuted",
-       .wrong = "out is left in the order of the shards; or q, k and v are not dealt out as out is put back",
+       .title = "the result or the input is not permuted",
+       .wrong = "out stays in shard order, or q, k and v are sharded without the permutation",
        .fingerprint = "without a mask, the right rows in another order",
-       .why = "Of the two permutations, in and out, one is missing.",
-       .fix = "With L the order of the shards: X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
-       .variants = left_out_or_in,
+       .why = "One of the two permutations, to shard order and back, is missing.",
+       .fix = "With L the shard order, use X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
+       .variants = each_missing_permutation,
        .alteration = not_permuted},
       {.id = "P2",
        .family = Family::layout,
-       .title = "a permutation is taken for its inverse",
+       .title = "a permutation is confused with its inverse",
        .wrong = "out(n) = out_shards(L(n)); or X_shards(L(n)) = X(n); or both",
        .fingerprint =
-           "the right rows in another order; all is right where L is its own inverse, as for P stripes of "
-           "P rows",
-       .why = "Gathering by L and scattering by L are inverse to one another.",
-       .fix = "X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
-       .variants = out_or_in,
-       .alteration = inverse_taken},
+           "the right rows in another order; no error where L is its own inverse, as for P stripes of P rows",
+       .why = "Gathering by L and scattering by L are inverse operations.",
+       .fix = "Use X_shards(n) = X(L(n)) and out(L(n)) = out_shards(n).",
+       .variants = each_inverse,
+       .alteration = inverse_used},
       {.id = "P3",
        .family = Family::layout,
-       .title = "one operand is dealt out in another order than the others",
+       .title = "one operand is sharded in a different order from the others",
        .wrong = "K_shards(n) = K(L(n)), but V_shards(n) = V(n)",
-       .fingerprint = "V: lse is right and out is wrong; K: both are wrong",
-       .why = "The operand was left out when the others were permuted, or was permuted twice.",
-       .fix = "Deal out q, k, v and the positions by the same rule.",
+       .fingerprint = "V: lse is right and out is wrong; K or Q: both are wrong",
+       .why = "The operand was not permuted with the others, or was permuted twice.",
+       .fix = "Shard q, k, v and the positions by the same rule.",
        .variants = each_operand_order,
        .alteration = operand_not_permuted},
       {.id = "P8",
        .family = Family::layout,
        .title = "zigzag: the two chunks of a device are exchanged",
-       .wrong = "device r takes its rows for chunks 2P - 1 - r and r, in this order",
-       .fingerprint = "the right rows, or keys, half a shard away from where they belong",
+       .wrong = "device r reads its rows as the chunks 2P - 1 - r and r, in this order",
+       .fingerprint = "the right rows or keys, half a shard from where they belong",
        .why = "One side stores the later chunk first.",
-       .fix = "Everywhere chunk r first, then chunk 2P - 1 - r.",
+       .fix = "Store chunk r first and chunk 2P - 1 - r second, everywhere.",
        .variants = where_in_zigzag,
        .alteration = zigzag_chunks_exchanged},
       {.id = "P9",
        .family = Family::layout,
-       .title = "rows are in reverse order",
-       .wrong = "row i is taken for row S - 1 - i, in the sequence or on its device",
+       .title = "the rows are in reverse order",
+       .wrong = "row i is read as row S - 1 - i, in the sequence or within its device",
        .fingerprint = "out: the right rows in reverse order",
-       .why = "A flip was made once instead of twice.",
-       .fix = "Rows ascend, on every device.",
+       .why = "A flip is applied once instead of twice.",
+       .fix = "Keep the rows of every device in ascending order.",
        .variants = each_reversal,
        .alteration = rows_reversed},
       {.id = "P10",
        .family = Family::layout,
-       .title = "the shards are put together in the wrong order",
-       .wrong = "the shard of device r is taken for that of device r - n",
-       .fingerprint = "out: whole shards have changed places",
-       .why = "The ranks of the ring are not those of the gathering, or the owner is counted from elsewhere.",
-       .fix = "Shard r is that of device r of the ring, whatever its rank elsewhere.",
+       .title = "the shards are gathered in the wrong order",
+       .wrong = "the shard of device r is read as that of device r - n",
+       .fingerprint = "out: whole shards are exchanged",
+       .why = "The ranks of the ring differ from those of the gather, or the owner is counted from another "
+              "device.",
+       .fix = "Gather shard r from device r of the ring, whatever its rank in other groups.",
        .variants = each_shard_order,
        .alteration = shards_misplaced},
       {.id = "P11",
        .family = Family::layout,
-       .title = "out is put back in order and lse is not",
-       .wrong = "lse is left in the order of the shards; or out is",
-       .fingerprint = "one of out and lse is right, the other has the right rows in another order",
-       .why = "Two results have two permutations, and one was forgotten.",
-       .fix = "out(L(n)) = out_shards(n) and lse(L(n)) = lse_shards(n).",
+       .title = "out is restored to sequence order but lse is not",
+       .wrong = "lse stays in shard order, or out does",
+       .fingerprint = "one of out and lse is right; the other has the right rows in another order",
+       .why = "Both results need the permutation, and one was forgotten.",
+       .fix = "Use out(L(n)) = out_shards(n) and lse(L(n)) = lse_shards(n).",
        .variants = out_or_lse,
        .forward = half_restored},
       {.id = "P12",
        .family = Family::layout,
-       .title = "shards of one layout are taken for those of another",
-       .wrong = "shard row n is row L(n), and is taken for row L'(n)",
+       .title = "shards of one layout are read as those of another",
+       .wrong = "shard row n is row L(n) of the sequence, but is read as row L'(n)",
        .fingerprint = "out: the right rows in another order",
-       .why = "The way in and the way out were given different layouts.",
-       .fix = "One layout for dealing out, for the mask and for putting together.",
+       .why = "Sharding and gathering use different layouts.",
+       .fix = "Use one layout for sharding, masking and gathering.",
        .variants = each_other_permuting_layout,
-       .alteration = taken_for_another_layout},
+       .alteration = read_as_another_layout},
   };
 }
 

@@ -1,9 +1,9 @@
-// Masks with the wrong test: of positions, of windows, of the alignment.
+// Mistakes in the mask test itself: causality, positions, alignment, windows, batch entry and head.
 
 #include <algorithm>
 
-#include "reference/oracle/mistakes/mask_rules.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/mistakes/mask_rules.h"
 
 namespace ringattn {
 
@@ -38,18 +38,19 @@ AttentionOutput<double> causal_unasked(const Simulation& sim, const Variant&) {
 
 // ---- Positions --------------------------------------------------------------
 
-// The mask of the problem, or the causal one where it looks at no positions
+// The mask of the problem; causal if the mask does not depend on positions
 Mask mask_of_positions(const Simulation& sim) {
   Mask mask = sim.problem().scoring.mask;
   if (!has_window(sim)) mask.causal = true;
   return mask;
 }
 
-// How many keys a document has more than queries: bottom-right shifts its queries by that
+// Number of keys minus number of queries of a document: the causal offset of bottom-right alignment
 Index surplus(const Simulation& sim, Index b, std::int64_t document) {
   const auto count = [document](std::span<const RowPosition> positions) {
-    return std::count_if(positions.begin(), positions.end(),
-                         [document](const RowPosition& row_position) { return row_position.segment == document; });
+    return std::count_if(positions.begin(), positions.end(), [document](const RowPosition& row_position) {
+      return row_position.segment == document;
+    });
   };
   return count(sim.problem().kv_positions.of(b)) - count(sim.problem().q_positions.of(b));
 }
@@ -71,8 +72,8 @@ Variants alignments(const Simulation& sim) {
   bool differ = false;
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (const RowPosition& q : problem.q_positions.of(b)) differ = differ || surplus(sim, b, q.segment) != 0;
-  return only_if(differ, each_named("queries", {"moved back by Skv - Sq, top-left for bottom-right",
-                                             "moved on by Skv - Sq, bottom-right for top-left"}));
+  return only_if(differ, each_named("queries", {"top-left instead of bottom-right",
+                                                "bottom-right instead of top-left"}));
 }
 
 AttentionOutput<double> positions_ignored(const Simulation& sim, const Variant& variant) {
@@ -96,7 +97,7 @@ Variants where_positions_are_not_rows(const Simulation& sim) {
   }
   const bool equal = problem.Q.shape.S == problem.K.shape.S;
   return only_if(differ, equal ? each_named("counted rows aligned", {"top-left"})
-                            : each_named("counted rows aligned", {"top-left", "bottom-right"}));
+                               : each_named("counted rows aligned", {"top-left", "bottom-right"}));
 }
 
 // ---- Windows ----------------------------------------------------------------
@@ -112,8 +113,9 @@ std::int64_t right_of(const Simulation& sim) {
   return has_right_side(sim) ? sim.problem().scoring.mask.window_right : unlimited;
 }
 
-// Keys from _left_ before the query to _right_ after it
-AttentionOutput<double> attend_in_window(const Simulation& sim, std::int64_t left, std::int64_t right, bool causal) {
+// Attention to the keys from _left_ positions before the query to _right_ after it
+AttentionOutput<double> attend_in_window(const Simulation& sim, std::int64_t left, std::int64_t right,
+                                         bool causal) {
   return attend_where(sim, [=](const Pair& pair) {
     const std::int64_t distance = pair.distance();
     return pair.q.segment == pair.k.segment && (!causal || distance >= 0) && distance <= left &&
@@ -129,14 +131,14 @@ AttentionOutput<double> window_off_by_one(const Simulation& sim, const Variant& 
 
 Variants off_by_one(const Simulation& sim) {
   const auto side = [](const std::string& name, bool limited) {
-    Variants variants{Variant({name, 0, "as asked"})};
+    Variants variants{Variant({name, 0, "as given"})};
     if (!limited) return variants;
     variants.push_back(Variant({name, -1, "one key fewer"}));
     variants.push_back(Variant({name, 1, "one key more"}));
     return variants;
   };
   Variants both = side("left", left_of(sim) != unlimited) * side("right", has_right_side(sim));
-  both.erase(both.begin());  // as asked on both sides
+  both.erase(both.begin());  // as given on both sides: no mistake
   return both;
 }
 
@@ -168,14 +170,14 @@ AttentionOutput<double> window_misread(const Simulation& sim, const Variant& var
 }
 
 Variants misread_windows(const Simulation& sim) {
-  const Variants all = each_named("read as", {"(right, left)", "the width of both sides together",
+  const Variants all = each_named("read as", {"(right, left)", "the total width of both sides",
                                               "left on both sides", "right on both sides"});
   const bool left = left_of(sim) != unlimited, right = has_right_side(sim);
-  return concatenate(
-      {only_if(right, {all[0]}), only_if(left || right, {all[1]}), only_if(left, {all[2]}), only_if(right, {all[3]})});
+  return concatenate({only_if(right, {all[0]}), only_if(left || right, {all[1]}), only_if(left, {all[2]}),
+                      only_if(right, {all[3]})});
 }
 
-// ---- Which sequence, which head ---------------------------------------------
+// ---- Batch entry and head ----------------------------------------------------
 
 AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Variant& variant) {
   const Problem<double>& problem = sim.problem();
@@ -183,7 +185,8 @@ AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Va
   const Mask mask = mask_of_positions(sim);
   return attend_where(sim, [&](const Pair& pair) {
     const Index other = of == 0 ? 0 : (pair.b + of + B) % B;
-    const RowPosition& q = problem.q_positions.of(taken == 2 ? pair.b : other)[static_cast<std::size_t>(pair.i)];
+    const RowPosition& q =
+        problem.q_positions.of(taken == 2 ? pair.b : other)[static_cast<std::size_t>(pair.i)];
     const RowPosition& k = sim.key(taken == 1 ? pair.b : other, pair.j);
     return visible(q, k, mask);
   });
@@ -191,10 +194,10 @@ AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Va
 
 Variants other_sequences(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
-  const Variants next{Variant({"sequence", 1, "the next one"})},
-      previous{Variant({"sequence", -1, "the one before"})}, first{Variant({"sequence", 0, "the first"})};
+  const Variants next{Variant({"sequence", 1, "the next"})},
+      previous{Variant({"sequence", -1, "the previous"})}, first{Variant({"sequence", 0, "the first"})};
   return only_if(B > 1, concatenate({first, next, only_if(B > 2, previous)}) *
-                         each_named("taken", {"queries and keys", "the queries", "the keys"}));
+                            each_named("taken", {"queries and keys", "the queries", "the keys"}));
 }
 
 AttentionOutput<double> masked_once(const Simulation& sim, const Variant& variant) {
@@ -212,7 +215,7 @@ Variants first_of_several(const Simulation& sim) {
   const Variants all =
       each_named("masked", {"the first head", "the first head of each group", "the first sequence"});
   return concatenate({only_if(heads > 1, {all[0]}), only_if(group > 1 && group < heads, {all[1]}),
-                 only_if(problem.Q.shape.B > 1, {all[2]})});
+                      only_if(problem.Q.shape.B > 1, {all[2]})});
 }
 
 }  // namespace
@@ -223,41 +226,43 @@ std::vector<Mistake> mask_mistakes() {
        .family = Family::mask,
        .title = "the causal mask is forgotten",
        .wrong = "softmax over all keys",
-       .fingerprint = "every row but the last is wrong, lse too large; a row depends on later tokens",
-       .why = "the softmax is shared out among keys of the future as well",
-       .fix = "admit key k to query q only where position_k <= position_q",
+       .fingerprint = "every row except the last is wrong and its lse too large; rows depend on later tokens",
+       .why = "Keys after the query get a share of the softmax.",
+       .fix = "Let query q attend to key k only where position_k <= position_q.",
        .variants =
            [](const Simulation& sim) {
              const Variants all = each_named("forgotten", {"the causal test", "the whole mask"});
-             return only_if(sim.causal(),
-                         concatenate({{all[0]}, only_if(has_window(sim) || has_documents(sim), {all[1]})}));
+             return only_if(
+                 sim.causal(),
+                 concatenate({{all[0]}, only_if(has_window(sim) || has_documents(sim), {all[1]})}));
            },
        .forward = causal_test_forgotten},
       {.id = "M2",
        .family = Family::mask,
-       .title = "a query does not see itself",
+       .title = "a query does not attend to itself",
        .wrong = "position_k < position_q",
-       .fingerprint = "every row is wrong; the first is 0 with lse = -inf",
-       .why = "the strict comparison hides the diagonal",
-       .fix = "position_k <= position_q",
+       .fingerprint = "every row is wrong; the first row is 0 with lse = -inf",
+       .why = "The strict comparison masks the diagonal.",
+       .fix = "Test position_k <= position_q.",
        .variants = always,
        .forward = itself_hidden},
       {.id = "M3",
        .family = Family::mask,
-       .title = "a query sees the next key",
+       .title = "a query attends to the next key",
        .wrong = "position_k <= position_q + 1",
-       .fingerprint = "every row but the last has exactly one key too many, the one after it",
-       .why = "the diagonal of the mask is off by one",
-       .fix = "position_k <= position_q",
+       .fingerprint =
+           "every row except the last attends to exactly one key too many, the key after the query",
+       .why = "The diagonal of the mask is off by one.",
+       .fix = "Test position_k <= position_q.",
        .variants = always,
        .forward = next_visible},
       {.id = "M4",
        .family = Family::mask,
        .title = "the mask is transposed",
        .wrong = "position_k >= position_q",
-       .fingerprint = "every row is wrong; the last query sees only itself, the first sees everything",
-       .why = "queries and keys have changed places in the mask, so the past is hidden",
-       .fix = "rows of the mask are queries, columns are keys",
+       .fingerprint = "every row is wrong; the last query attends only to itself, the first to every key",
+       .why = "Queries and keys are exchanged in the mask, so past keys are masked.",
+       .fix = "Index the mask as (query, key): rows are queries, columns are keys.",
        .variants =
            [](const Simulation& sim) {
              const Variants all = each_named("transposed", {"the causal test", "the whole mask"});
@@ -266,83 +271,86 @@ std::vector<Mistake> mask_mistakes() {
        .forward = mask_transposed},
       {.id = "M15",
        .family = Family::mask,
-       .title = "queries and keys of different lengths are aligned at the other end",
-       .wrong = "query i stands at i instead of i + Skv - Sq, or the reverse",
-       .fingerprint = "every row sees Skv - Sq keys too few or too many; lse shifts with it",
-       .why = "it is a convention, and programs differ: both corners of the score matrix are in use",
-       .fix = "bottom-right: the last query sees the last key; top-left: the first query sees the first key",
+       .title = "the causal offset for Sq != Skv is wrong",
+       .wrong = "query i has position i instead of i + Skv - Sq, or the reverse",
+       .fingerprint = "every row attends to Skv - Sq keys too few or too many; lse is wrong accordingly",
+       .why = "Two conventions are in use: FlashAttention aligns bottom-right (the last query with the last "
+              "key), PyTorch top-left (the first query with the first key).",
+       .fix = "Use the causal offset Skv - Sq for bottom-right alignment, 0 for top-left.",
        .seen_in = "Dao-AILab/flash-attention#951, Dao-AILab/flash-attention#282, pytorch/pytorch#108108",
-       .convention = "bottom-right is FlashAttention's, top-left is PyTorch's",
+       .convention = "FlashAttention or PyTorch",
        .variants = alignments,
        .forward = other_alignment},
       {.id = "M16",
        .family = Family::mask,
        .title = "the window is off by one",
-       .wrong = "position_q - position_k < left, or <= left + 1; the same to the right",
-       .fingerprint = "rows further from the start than the window have one key more or fewer",
-       .why = "a window of W keys and a furthest distance of W differ by the query itself",
-       .fix = "position_q - left <= position_k <= position_q + right, both ends inclusive",
+       .wrong = "position_q - position_k < left, or <= left + 1; likewise on the right",
+       .fingerprint = "rows farther from the start than the window attend to one key more or fewer",
+       .why = "A window of W keys that counts the query, as in Hugging Face, reaches back W - 1 keys, not W.",
+       .fix = "Test position_q - left <= position_k <= position_q + right, both ends inclusive.",
        .seen_in = "huggingface/transformers#39408, vllm-project/vllm#3385, "
-                   "Dao-AILab/flash-attention#1133",
-       .convention = "Hugging Face counts the query among the W keys of a window",
+                  "Dao-AILab/flash-attention#1133",
+       .convention = "Hugging Face",
        .variants = off_by_one,
        .forward = window_off_by_one},
       {.id = "M18",
        .family = Family::mask,
-       .title = "a side of the window is lost",
+       .title = "one side of the window is not applied",
        .wrong = "only one of position_k >= position_q - left, position_k <= position_q + right is tested",
-       .fingerprint = "rows see keys beyond the window; without causal mask even the whole future",
-       .why = "one bound never reaches the kernel",
-       .fix = "test both bounds, with and without a causal mask",
+       .fingerprint =
+           "rows attend to keys outside the window; without a causal mask, possibly to the whole future",
+       .why = "One of the two bounds does not reach the kernel.",
+       .fix = "Test both bounds, with and without a causal mask.",
        .seen_in = "jax-ml/jax#39576, jax-ml/jax#32300",
        .variants = sides,
        .forward = side_lost},
       {.id = "M25",
        .family = Family::mask,
-       .title = "a sequence is masked like another one of the batch",
-       .wrong = "visible(q token of sequence b', k token of sequence b')",
-       .fingerprint = "some sequences of the batch are right, the others wrong; lse is wrong too",
-       .why = "positions and documents are read at the wrong batch entry",
-       .fix = "index positions and segment ids with the batch entry of the query",
+       .title = "a batch entry is masked with the mask of another entry",
+       .wrong = "visible(position of query in entry b', position of key in entry b')",
+       .fingerprint = "some batch entries are right, the others are wrong, and so is their lse",
+       .why = "Positions and segment ids are read from the wrong batch entry.",
+       .fix = "Index positions and segment ids with the batch entry of the query.",
        .variants = other_sequences,
        .forward = mask_of_another_sequence},
       {.id = "M29",
        .family = Family::mask,
-       .title = "a causal mask though none was asked for",
-       .wrong = "position_k <= position_q is tested always",
-       .fingerprint =
-           "every row but the last is wrong, lse too small; the result is right for a causal problem",
-       .why = "the program is causal by default, or the check was asked without --causal",
-       .fix = "say causal = false in the program, or --causal in the check",
+       .title = "a causal mask is applied although none was requested",
+       .wrong = "position_k <= position_q is always tested",
+       .fingerprint = "every row except the last is wrong and its lse too small; the result is right for a "
+                      "causal problem",
+       .why = "The program is causal by default, or the check was run without --causal.",
+       .fix = "Set causal = false in the program, or pass --causal to the check.",
        .variants = [](const Simulation& sim) { return only_if(!sim.causal(), single_variant()); },
        .forward = causal_unasked},
       {.id = "M30",
        .family = Family::mask,
-       .title = "only the first head or sequence is masked",
+       .title = "only the first head or batch entry is masked",
        .wrong = "S[0] is masked, S[1], S[2], ... are not",
-       .fingerprint =
-           "the first head (of all, of each group) or the first sequence is right, all others are not",
-       .why = "the mask has one entry along an axis and is not repeated along it",
-       .fix = "broadcast the mask over batch and heads",
+       .fingerprint = "the first head (of all, or of each group) or the first batch entry is right, all "
+                      "others are wrong",
+       .why = "The mask has size 1 along an axis and is not broadcast along it.",
+       .fix = "Broadcast the mask over batch and heads.",
        .variants = first_of_several,
        .forward = masked_once},
       {.id = "M34",
        .family = Family::mask,
-       .title = "the numbers of the window are misread",
-       .wrong = "(right, left), or half the width on either side, or the same width on both",
-       .fingerprint = "every row further from the ends than the window has the wrong number of keys",
-       .why = "window sizes are written in several ways: one side, both sides, or the whole width",
-       .fix = "left counts keys before the query, right keys after it; neither counts the query",
+       .title = "the window sizes are misinterpreted",
+       .wrong = "(left, right) is read as (right, left), as a total width, or as one width for both sides",
+       .fingerprint = "every row farther from the ends than the window attends to the wrong number of keys",
+       .why = "Window sizes have several conventions: one side, both sides, or the total width.",
+       .fix = "Let left count the keys before the query and right the keys after it; neither counts the "
+              "query itself.",
        .variants = misread_windows,
        .forward = window_misread},
       {.id = "M40",
        .family = Family::mask,
        .title = "the given positions are ignored",
-       .wrong = "row i of the queries stands at i, row j of the keys at j",
+       .wrong = "query row i has position i, key row j has position j",
        .fingerprint =
-           "right for consecutive positions, wrong for documents of unequal lengths and given positions",
-       .why = "rows are counted where positions should be read",
-       .fix = "compare the positions that travel with the rows",
+           "right for consecutive positions; wrong for given positions and for documents of unequal lengths",
+       .why = "Row indices are compared instead of positions.",
+       .fix = "Compare the positions that belong to the rows.",
        .variants = where_positions_are_not_rows,
        .forward = positions_ignored},
   };

@@ -1,5 +1,4 @@
-// Masks that go wrong because sequences come in blocks and tiles: skip tests, places for positions,
-// diagonals.
+// Mask mistakes due to blocks and tiles: skip tests, local indices used as positions, tiles on the diagonal.
 
 #include "reference/oracle/mistakes/mask_rules.h"
 
@@ -49,12 +48,12 @@ AttentionOutput<double> skip_test_reversed(const Simulation& sim, const Variant&
   });
 }
 
-// Masked, nothing but the own block would stay of contiguous ones: M22
+// Contiguous and masked, only the own block would remain, which is M22
 Variants reversed_tests(const Simulation& sim) {
-  const Variants stay = each_named("blocks that stay", {"attended whole", "masked"});
+  const Variants stay = each_named("blocks that stay", {"in full", "masked"});
   const bool contiguous = sim.sharding().layout == Layout::contiguous;
-  return only_if(sim.devices() > 1,
-              each_named("test", {"by rank", "by position"}) * (contiguous ? Variants{stay[0]} : stay));
+  return only_if(sim.devices() > 1, each_named("test", {"by device index", "by position"}) *
+                                        (contiguous ? Variants{stay[0]} : stay));
 }
 
 AttentionOutput<double> only_own_block(const Simulation& sim, const Variant& variant) {
@@ -85,9 +84,9 @@ AttentionOutput<double> skip_test_off_by_one(const Simulation& sim, const Varian
   });
 }
 
-// ---- Where a block begins ---------------------------------------------------
+// ---- First row of a block ---------------------------------------------------
 
-// What a program takes for the length of all blocks; the sequence has N rows, the other one M
+// The length that a program assumes for all blocks of a sequence of N rows; the other sequence has M rows
 Index assumed_length(Index length, Index N, Index M, Index P) {
   const Index lengths[] = {0, N / P, (N + P - 1) / P, M / P, (M + P - 1) / P};
   return lengths[length];
@@ -108,13 +107,14 @@ AttentionOutput<double> wrong_offset(const Simulation& sim, const Variant& varia
 Variants wrong_offsets(const Simulation& sim) {
   const Index Sq = sim.problem().Q.shape.S, Skv = sim.problem().K.shape.S, P = sim.devices();
   const Variants length = each_named(
-      "length", {"0: the offset is forgotten", "its length div devices", "its length div devices, rounded up",
-                 "the other length div devices", "the other length div devices, rounded up"});
+      "length", {"0 (no offset)", "own length / devices, rounded down", "own length / devices, rounded up",
+                 "other length / devices, rounded down", "other length / devices, rounded up"});
   const Variants one = each_named("of", {"queries", "keys"}), both{Variant({"of", 2, "queries and keys"})};
   const Variants uneven = only_if(Sq % P != 0 || Skv % P != 0, {length[1], length[2]});
   const Variants others = only_if(Sq != Skv, {length[3], length[4]});
-  return only_if(P > 1 && sim.sharding().layout == Layout::contiguous,
-              concatenate({one * Variants{length[0]}, concatenate({one, both}) * concatenate({uneven, others})}));
+  return only_if(
+      P > 1 && sim.sharding().layout == Layout::contiguous,
+      concatenate({one * Variants{length[0]}, concatenate({one, both}) * concatenate({uneven, others})}));
 }
 
 // ---- Tiles ------------------------------------------------------------------
@@ -129,7 +129,7 @@ AttentionOutput<double> diagonal_tiles_whole(const Simulation& sim, const Varian
 }
 
 Variants diagonal_tiles(const Simulation& sim) {
-  return each_named("tiles on the diagonal", {"attended whole", "skipped whole"}) *
+  return each_named("tiles on the diagonal", {"attended to as a whole", "skipped as a whole"}) *
          tile_sizes(sim, "query tile", {16, 32, 64, 128}) * tile_sizes(sim, "key tile", {16, 32, 64, 128});
 }
 
@@ -160,7 +160,7 @@ AttentionOutput<double> window_in_block(const Simulation& sim, const Variant& va
   });
 }
 
-// Rounded down, also below 0
+// position / tile, rounded down for negative positions too
 std::int64_t tile_of(std::int64_t position, Index tile) {
   return position >= 0 ? position / tile : -((-position + tile - 1) / tile);
 }
@@ -182,10 +182,10 @@ AttentionOutput<double> window_in_tiles(const Simulation& sim, const Variant& va
 
 Variants windows_in_tiles(const Simulation& sim) {
   const Variants block{Variant({"tile", largest_block(sim), "the whole block"})};
-  return only_if(
-      has_window(sim),
-      each_named("window", {"rounded up to tiles", "rounded down to tiles", "a number of tiles"}) *
-          concatenate({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}), only_if(sim.devices() > 1, block)}));
+  return only_if(has_window(sim),
+                 each_named("window", {"rounded up to tiles", "rounded down to tiles", "a number of tiles"}) *
+                     concatenate({tile_sizes(sim, "tile", {8, 16, 32, 64, 128, 256}),
+                                  only_if(sim.devices() > 1, block)}));
 }
 
 AttentionOutput<double> too_few_hops(const Simulation& sim, const Variant& variant) {
@@ -200,128 +200,135 @@ std::vector<Mistake> block_mask_mistakes() {
   return {
       {.id = "M5",
        .family = Family::mask,
-       .title = "every block is masked by a triangle of its own",
-       .wrong = "place_k <= place_q in every block",
-       .fingerprint =
-           "as many triangles as devices; contiguous: only the last row of the last device is right",
-       .why = "places within a block are compared where positions should be",
-       .fix =
-           "compare positions; contiguous: earlier blocks whole, own block triangular, later blocks skipped",
+       .title = "every block is masked with a triangle of local indices",
+       .wrong = "local index_k <= local index_q in every block",
+       .fingerprint = "each device applies one triangle per block; contiguous: only the last row of the last "
+                      "device is right",
+       .why = "Row indices within a block are compared instead of positions.",
+       .fix = "Compare positions; if contiguous, attend to earlier blocks in full, mask the own block "
+              "causally and skip later blocks.",
        .seen_in = "zhuzilin/ring-flash-attention#15, zhuzilin/ring-flash-attention#54",
        .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, local_alignments(sim)); },
        .forward = local_triangle_everywhere},
       {.id = "M6",
        .family = Family::mask,
-       .title = "only the own block is masked, later blocks are attended",
+       .title = "only the own block is masked; later blocks are attended to",
        .wrong = "causal = (step == 0), and no block is skipped",
        .fingerprint =
-           "contiguous: all devices are wrong but the last; they see all of the future beyond their block",
-       .why = "blocks from later devices hold nothing but future keys",
-       .fix = "contiguous: skip the blocks with kv_owner > device",
+           "contiguous: all devices except the last are wrong; they attend to all keys after their own block",
+       .why = "Blocks of later devices contain only future keys.",
+       .fix = "Contiguous: skip the blocks with kv_owner > device.",
        .seen_in = "zhuzilin/ring-flash-attention#43",
        .variants =
            [](const Simulation& sim) {
-             return only_if(sim.devices() > 1, each_named("own block masked by", {"position", "place"}));
+             return only_if(sim.devices() > 1,
+                            each_named("own block masked by", {"position", "local index"}));
            },
        .forward = only_own_block_masked},
       {.id = "M7",
        .family = Family::mask,
        .title = "the own block is not masked",
-       .wrong = "causal = false in the own block too",
-       .fingerprint =
-           "contiguous: the last row of every device is right, the rows above see the rest of their block",
-       .why = "future blocks are skipped, but the triangle of the own block is forgotten",
-       .fix = "mask the own block by position",
+       .wrong = "causal = false in the own block as well",
+       .fingerprint = "contiguous: the last row of every device is right, the rows before it attend to the "
+                      "rest of their block",
+       .why = "Later blocks are skipped, but the own block is not masked causally.",
+       .fix = "Mask the own block by position.",
        .seen_in = "NVIDIA/TransformerEngine#1059",
        .variants =
            [](const Simulation& sim) {
-             return only_if(sim.devices() > 1,
-                         each_named("other blocks", {"masked by position", "skipped or whole by rank"}));
+             return only_if(
+                 sim.devices() > 1,
+                 each_named("other blocks", {"masked by position", "skipped or in full by device index"}));
            },
        .forward = own_block_unmasked},
       {.id = "M8",
        .family = Family::mask,
-       .title = "the own block is skipped",
-       .wrong = "kv_owner < device where kv_owner <= device is meant",
-       .fingerprint = "every row is wrong; contiguous causal: device 0 is all 0 with lse = -inf",
-       .why = "the block of step 0 is never absorbed",
-       .fix = "attend at step 0 too, to the own block",
+       .title = "the skip test excludes the own block",
+       .wrong = "kv_owner < device instead of kv_owner <= device",
+       .fingerprint = "every row is wrong; contiguous and causal: device 0 returns 0 with lse = -inf",
+       .why = "The block of step 0 is never accumulated.",
+       .fix = "Attend to the own block at step 0.",
        .variants = on_several_devices,
        .forward = own_block_masked_out},
       {.id = "M9",
        .family = Family::mask,
        .title = "the skip test is reversed",
-       .wrong = "skip where kv_owner < device",
-       .fingerprint = "future keys are seen and past keys lost; contiguous: device 0 sees everything, the "
-                      "last only its block",
-       .why = "blocks of the past are skipped instead of those of the future",
-       .fix = "skip a block where all of its keys stand after all queries",
+       .wrong = "blocks with kv_owner < device are skipped",
+       .fingerprint = "rows attend to future keys and lose past ones; contiguous: device 0 attends to every "
+                      "block, the last device only to its own",
+       .why = "Blocks of past keys are skipped instead of blocks of future keys.",
+       .fix = "Skip a block if all of its keys come after all queries.",
        .variants = reversed_tests,
        .forward = skip_test_reversed},
       {.id = "M17",
        .family = Family::mask,
-       .title = "the window is applied in places of a block",
-       .wrong = "place_q - left <= place_k <= place_q + right in each block",
-       .fingerprint = "rows near the start of a block lose the keys before it, and find others far away",
-       .why = "each block is given to a kernel with the window, which counts from the start of the block",
-       .fix = "compare positions, or shift the window by (device - kv_owner) * block length",
+       .title = "the window is applied to local indices within each block",
+       .wrong = "local index_q - left <= local index_k <= local index_q + right in each block",
+       .fingerprint = "rows near the start of a block lose the keys before it and attend to distant ones",
+       .why = "Each block is passed to a kernel together with the window, and the kernel counts rows from "
+              "the start of the block.",
+       .fix = "Compare positions, or shift the window by (device - kv_owner) * block length.",
        .seen_in = "zhuzilin/ring-flash-attention@8996282",
        .variants =
            [](const Simulation& sim) {
              return only_if(has_window(sim) && sim.devices() > 1,
-                         each_named("other blocks", {"windowed like the own", "without window"}) *
-                             local_alignments(sim));
+                            each_named("other blocks", {"with the window", "without the window"}) *
+                                local_alignments(sim));
            },
        .forward = window_in_block},
       {.id = "M22",
        .family = Family::mask,
-       .title = "only the own block is attended",
+       .title = "only the own block is attended to",
        .wrong = "keys with kv_owner = device, and no others",
-       .fingerprint = "contiguous causal: device 0 is right; in general only the diagonal blocks have weight",
-       .why = "the ring does not run, or what it brings is not merged",
-       .fix = "attend to every block that arrives, devices - 1 of them",
+       .fingerprint =
+           "contiguous and causal: device 0 is right; in general only the diagonal blocks have weight",
+       .why = "The ring does not run, or received blocks are not merged.",
+       .fix = "Attend to every received block, devices - 1 of them.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1,
-                         each_named("own block masked", {"rightly", "by place", "by place, bottom-right"}));
+                            each_named("own block masked",
+                                       {"correctly", "by local index", "by local index, bottom-right"}));
            },
        .forward = only_own_block},
       {.id = "M24",
        .family = Family::mask,
-       .title = "tiles on the diagonal are attended or skipped whole",
+       .title = "tiles on the diagonal are attended to or skipped as a whole",
        .wrong = "first position of the key tile <= last position of the query tile, for whole tiles",
-       .fingerprint =
-           "steps of the size of a tile along the diagonal; the last (first) row of each tile is right",
-       .why = "the test that skips tiles stands in for the mask inside the tile",
-       .fix = "mask pair by pair in every tile that the diagonal crosses",
+       .fingerprint = "staircase with steps of one tile along the diagonal; the last (or first) row of each "
+                      "tile is right",
+       .why = "The test that skips tiles replaces the mask within the tile.",
+       .fix = "Mask each pair in every tile that the diagonal crosses.",
        .variants = diagonal_tiles,
        .forward = diagonal_tiles_whole},
       {.id = "M27",
        .family = Family::mask,
-       .title = "the window is measured in tiles",
+       .title = "the window is measured in whole tiles",
        .wrong = "tile_q - tile_k <= left / tile",
-       .fingerprint =
-           "all rows of a tile see the same first key; rows further from the start than the window are wrong",
-       .why = "the test that skips tiles stands in for the window inside the tile",
-       .fix = "test the window pair by pair in every tile that its border crosses",
+       .fingerprint = "all rows of a tile attend to the same first key; rows farther from the start than the "
+                      "window are wrong",
+       .why = "The test that skips tiles replaces the window within the tile.",
+       .fix = "Test the window for each pair in every tile that its boundary crosses.",
        .variants = windows_in_tiles,
        .forward = window_in_tiles},
       {.id = "M31",
        .family = Family::mask,
-       .title = "a block is taken to begin at another row",
-       .wrong = "position = device * length + place, with length 0 or one length for all blocks",
-       .fingerprint = "device 0 is right; the error grows with the number of the device",
-       .why = "blocks differ in length where devices do not divide the sequence, or queries and keys differ",
-       .fix = "block r begins at floor(r N / devices), for queries and keys each with its own N",
+       .title = "a block is assumed to begin at the wrong row",
+       .wrong = "position = device * length + local index, with length 0 or one length for all blocks",
+       .fingerprint = "device 0 is right; the error grows with the index of the device",
+       .why = "Blocks differ in length if the number of devices does not divide the sequence, or if queries "
+              "and keys differ in length.",
+       .fix = "Let block r begin at floor(r N / devices), with N = Sq for queries and N = Skv for keys.",
        .variants = wrong_offsets,
        .forward = wrong_offset},
       {.id = "M32",
        .family = Family::mask,
-       .title = "the causal test counts within tiles",
-       .wrong = "place_k mod tile <= place_q mod tile",
-       .fingerprint = "a triangle in every tile of the own block; rows of the first tile see later tiles",
-       .why = "the offset of the tile is missing on one side or on both",
-       .fix = "add the offset of the tile to the index within it",
+       .title = "the causal test uses indices within a tile",
+       .wrong = "local index_k mod tile <= local index_q mod tile",
+       .fingerprint =
+           "one triangle in every tile of the own block; rows of the first tile attend to later tiles",
+       .why = "The offset of the tile is missing for queries, keys or both.",
+       .fix = "Add the offset of the tile to the index within the tile.",
        .variants =
            [](const Simulation& sim) {
              return Variants{Variant({"counted within tiles", 0, "queries and keys"}),
@@ -332,12 +339,12 @@ std::vector<Mistake> block_mask_mistakes() {
        .forward = triangle_in_each_tile},
       {.id = "M33",
        .family = Family::mask,
-       .title = "blocks are masked by rank though queries and keys differ in length",
-       .wrong = "earlier blocks whole, the own one triangular, later ones skipped",
-       .fingerprint = "rows see Skv - Sq keys too many or too few, differently on each device",
-       .why =
-           "with Sq != Skv or uneven blocks the diagonal does not run from corner to corner of the own block",
-       .fix = "compare positions",
+       .title = "blocks are masked by device index although queries and keys differ in length",
+       .wrong = "earlier blocks in full, the own block triangular, later blocks skipped",
+       .fingerprint = "rows attend to Skv - Sq keys too many or too few, differently on each device",
+       .why = "With Sq != Skv or uneven blocks, the diagonal does not run from corner to corner of the own "
+              "block.",
+       .fix = "Compare positions.",
        .variants =
            [](const Simulation& sim) {
              const Variants alignments = local_alignments(sim);
@@ -351,27 +358,27 @@ std::vector<Mistake> block_mask_mistakes() {
        .title = "the ring makes too few hops for the window",
        .wrong = "hops = left div block length",
        .fingerprint =
-           "the first rows of a block lose the furthest keys of their window; the others are right",
-       .why = "a window that is no longer than h blocks touches h + 1 of them",
-       .fix = "hops = ceil(left / block length)",
+           "the first rows of a block lose the most distant keys of their window; the other rows are right",
+       .why = "A window of at most h block lengths can touch h + 1 blocks.",
+       .fix = "Use hops = ceil(left / block length).",
        .variants =
            [](const Simulation& sim) {
              return only_if(has_window(sim) && sim.sharding().layout == Layout::contiguous,
-                         each_of("hops", 1, sim.devices() - 1));
+                            each_of("hops", 1, sim.devices() - 1));
            },
        .forward = too_few_hops},
       {.id = "M39",
        .family = Family::mask,
        .title = "the causal skip test is off by one",
        .wrong = "step <= device + 1, kv_owner <= device + 1, step < device, ...",
-       .fingerprint = "each device sees one whole block of the future, or lacks one of the past",
-       .why = "a block that should be skipped is attended without mask, or the reverse",
-       .fix = "contiguous: attend at step t where t <= device, which is kv_owner <= device",
+       .fingerprint = "each device attends to one whole future block, or lacks one past block",
+       .why = "A block that should be skipped is attended to without a mask, or the reverse.",
+       .fix = "Contiguous: attend at step t if t <= device, which is the same as kv_owner <= device.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1,
-                         each_named("slip", {"block of the next device attended", "one step too many",
-                                             "block of the device before skipped", "one step too few"}));
+                            each_named("slip", {"block of the next device attended to", "one step too many",
+                                                "block of the previous device skipped", "one step too few"}));
            },
        .forward = skip_test_off_by_one},
   };

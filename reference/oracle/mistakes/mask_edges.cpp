@@ -1,10 +1,10 @@
-// Masks that go wrong at an edge: of a block, of a tile, of a document, of the padding.
+// Mask mistakes at an edge: of a block, a tile, a document, or at the padding.
 
 #include <algorithm>
 #include <set>
 
-#include "reference/oracle/mistakes/mask_rules.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/mistakes/mask_rules.h"
 
 namespace ringattn {
 
@@ -12,12 +12,12 @@ namespace {
 
 // ---- Pieces of a sequence ---------------------------------------------------
 
-// Where a row stands in its piece of the sequence, and how long the piece is
+// Index of a row within its piece of the sequence, and length of the piece
 struct PiecePosition {
   Index at, length;
 };
 
-// The pieces: 0 is the block of a device, n > 0 its tiles of n rows, -n one of n chunks of the sequence
+// _pieces_: 0 for the block of a device, n > 0 for its tiles of n rows, -n for n chunks of the sequence
 PiecePosition place_in(Index pieces, const RowSharding& sharding, Index N, Index row) {
   if (pieces < 0) {
     const RowRange range = chunk(((row + 1) * -pieces - 1) / N, -pieces, N);
@@ -35,9 +35,9 @@ Variants tile_pieces(const Simulation& sim, std::initializer_list<Index> tiles) 
   const Layout layout = sim.sharding().layout;
   Variants all{Variant({"of each", 0, "block"})};
   if (layout != Layout::contiguous)
-    all.push_back(Variant({"of each", -P, "chunk of the sequence, one a device"}));
+    all.push_back(Variant({"of each", -P, "chunk of the sequence, one per device"}));
   if (layout == Layout::zigzag)
-    all.push_back(Variant({"of each", -2 * P, "chunk of the sequence, two a device"}));
+    all.push_back(Variant({"of each", -2 * P, "chunk of the sequence, two per device"}));
   for (const Variant& tile : tile_sizes(sim, "of each", tiles))
     all.push_back(Variant({"of each", tile["of each"], "tile of " + tile.parameters()[0].said}));
   return all;
@@ -93,7 +93,7 @@ AttentionOutput<double> keys_lost(const Simulation& sim, const Variant& variant)
 
 Variants lost_keys(const Simulation& sim) {
   const Index P = sim.devices(), Skv = sim.problem().K.shape.S;
-  const Variants lost = each_named("lost", {"the last key", "the first key", "the rest"});
+  const Variants lost = each_named("lost", {"the last key", "the first key", "the remainder"});
   const Variants sequence{Variant({"of", 0, "the sequence"})}, blocks{Variant({"of", 1, "each block"})};
   const Variants queries{Variant({"down to", down_to_queries, "the number of queries"})};
   const Variants shortest{Variant({"down to", down_to_shortest, "the length of the shortest block"})};
@@ -106,14 +106,15 @@ Variants lost_keys(const Simulation& sim) {
   };
   const Variants in_sequence = multiples_below(Skv, {2, P, 2 * P, 8, 16, 32, 64, 128, 256});
   const Variants in_blocks = multiples_below(largest_block(sim), {2, 8, 16, 32, 64, 128, 256});
-  return concatenate({Variants{lost[0], lost[1]} * tile_pieces(sim, {16, 32, 64, 128, 256}),
-                 Variants{lost[2]} * sequence * concatenate({in_sequence, queries}),
-                 only_if(P > 1, Variants{lost[2]} * blocks * concatenate({in_blocks, shortest, queries}))});
+  return concatenate(
+      {Variants{lost[0], lost[1]} * tile_pieces(sim, {16, 32, 64, 128, 256}),
+       Variants{lost[2]} * sequence * concatenate({in_sequence, queries}),
+       only_if(P > 1, Variants{lost[2]} * blocks * concatenate({in_blocks, shortest, queries}))});
 }
 
 // ---- Padding ----------------------------------------------------------------
 
-// n > 0: n keys; 0: up to the longest block; -n: up to a multiple of n
+// Number of padding keys. _pads_ n > 0: n keys; 0: up to the longest block; -n: up to a multiple of n
 Index pad_keys(Index pads, Index length, Index longest) {
   if (pads > 0) return pads;
   return pads == 0 ? longest - length : (length - pads - 1) / -pads * -pads - length;
@@ -129,7 +130,7 @@ AttentionOutput<double> padding_attended(const Simulation& sim, const Variant& v
     correct_weights(row, result);
     if (n == 0) return;
 
-    // A pad key has K = 0, so its score is 0, and V = 0
+    // A padding key has K = 0, hence score 0, and V = 0
     const double m = std::max(result.lse, 0.0);
     const double lse = m + std::log(std::exp(result.lse - m) + static_cast<double>(n) * std::exp(-m));
     result.weight *= std::exp(result.lse - lse);
@@ -144,8 +145,9 @@ Variants paddings(const Simulation& sim) {
   for (const Index multiple : {8, 16, 32, 64, 128})
     counts.push_back(Variant({"pad keys", -multiple, "up to a multiple of " + std::to_string(multiple)}));
   const Variants longest{Variant({"pad keys", 0, "up to the longest block"})};
-  return concatenate({Variants{behind[0]} * counts,
-                 only_if(sim.devices() > 1, Variants{behind[1], behind[2]} * concatenate({counts, longest}))});
+  return concatenate(
+      {Variants{behind[0]} * counts,
+       only_if(sim.devices() > 1, Variants{behind[1], behind[2]} * concatenate({counts, longest}))});
 }
 
 AttentionOutput<double> last_key_repeated(const Simulation& sim, const Variant& variant) {
@@ -161,7 +163,7 @@ AttentionOutput<double> last_key_repeated(const Simulation& sim, const Variant& 
 
 // ---- Documents --------------------------------------------------------------
 
-AttentionOutput<double> borders_ignored(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> boundaries_ignored(const Simulation& sim, const Variant& variant) {
   const Index ignored = variant["ignored"];
   const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
   const Mask& mask = sim.problem().scoring.mask;
@@ -177,19 +179,21 @@ AttentionOutput<double> borders_ignored(const Simulation& sim, const Variant& va
   });
 }
 
-Variants ignored_borders(const Simulation& sim) {
-  const Variants all = each_named("ignored", {"all borders", "all borders, positions run on",
-                                              "all borders, positions run on, bottom-right",
+Variants ignored_boundaries(const Simulation& sim) {
+  const Variants all = each_named("ignored", {"all boundaries", "all boundaries, positions continue",
+                                              "all boundaries, positions continue, bottom-right",
                                               "the documents of the queries", "the documents of the keys"});
   const bool equal = sim.problem().Q.shape.S == sim.problem().K.shape.S;
-  return only_if(has_documents(sim), concatenate({{all[0], all[1]}, only_if(!equal, {all[2]}), {all[3], all[4]}}));
+  return only_if(has_documents(sim),
+                 concatenate({{all[0], all[1]}, only_if(!equal, {all[2]}), {all[3], all[4]}}));
 }
 
-// The mask, where two documents see each other by another rule
-template <class Meet>
-AttentionOutput<double> attend_documents(const Simulation& sim, const Meet& meet) {
+// The mask of the problem, with may_attend(pair) in place of the comparison of documents
+template <class MayAttend>
+AttentionOutput<double> attend_documents(const Simulation& sim, const MayAttend& may_attend) {
   return attend_where(sim, [&](const Pair& pair) {
-    return visible({pair.q.position, 0}, {pair.k.position, 0}, sim.problem().scoring.mask) && meet(pair);
+    return visible({pair.q.position, 0}, {pair.k.position, 0}, sim.problem().scoring.mask) &&
+           may_attend(pair);
   });
 }
 
@@ -202,7 +206,7 @@ AttentionOutput<double> documents_compared(const Simulation& sim, const Variant&
   });
 }
 
-AttentionOutput<double> borders_off_by_one(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> boundaries_off_by_one(const Simulation& sim, const Variant& variant) {
   const Index shift = variant["a document begins"] == 0 ? 1 : -1;
   const bool queries = variant["of"] != 1, keys = variant["of"] != 0;
   const auto segment = [](std::span<const RowPosition> positions, Index row) {
@@ -214,7 +218,7 @@ AttentionOutput<double> borders_off_by_one(const Simulation& sim, const Variant&
   });
 }
 
-AttentionOutput<double> documents_stay(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> documents_not_sent(const Simulation& sim, const Variant& variant) {
   const bool positions = variant["stay"] == 1;
   const RowSharding& keys = sim.sharding().keys;
   return attend_where(sim, [&](const Pair& pair) {
@@ -232,13 +236,12 @@ std::vector<Mistake> edge_mask_mistakes() {
   return {
       {.id = "M13",
        .family = Family::mask,
-       .title = "pad keys are attended",
-       .wrong = "l + n exp(0 - m) for n pad keys",
-       .fingerprint =
-           "outputs too small by one factor a row, lse too large by ln(1 + n exp(-lse)): tiny where lse "
-           "is large, everything where it is very negative",
-       .why = "a zero key has score 0, which is a score like any other",
-       .fix = "hide keys beyond the true length",
+       .title = "padding keys are not masked",
+       .wrong = "l + n exp(0 - m) for n padding keys",
+       .fingerprint = "out is too small by one factor per row and lse too large by ln(1 + n exp(-lse)): "
+                      "negligible where lse is large, dominant where it is very negative",
+       .why = "A zero key has score 0, which is an ordinary score.",
+       .fix = "Mask the keys beyond the true length.",
        .seen_in = "AI-Hypercomputer/maxtext#4947, jax-ml/jax#23349",
        .variants = paddings,
        .forward = padding_attended},
@@ -247,30 +250,32 @@ std::vector<Mistake> edge_mask_mistakes() {
        .title = "keys at the edge of a block are lost",
        .wrong = "for j < L - 1, or for j < L div tile * tile",
        .fingerprint =
-           "a few columns have no weight at all: the last of each block, or the rest beyond whole tiles",
-       .why = "the loop over keys ends too early, or lengths are rounded down",
-       .fix = "round the number of tiles up, and mask the part of the last tile beyond L",
+           "a few columns have weight 0: the last key of each block, or the keys after the last full tile",
+       .why = "The loop over keys ends too early, or a length is rounded down.",
+       .fix = "Round the number of tiles up, and mask the part of the last tile beyond L.",
        .seen_in = "intel/sycl-tla#489, NVIDIA/TransformerEngine#1930",
        .variants = lost_keys,
        .forward = keys_lost},
       {.id = "M19",
        .family = Family::mask,
-       .title = "the borders between documents are ignored",
+       .title = "document boundaries are ignored",
        .wrong = "segment_q = segment_k is not tested",
-       .fingerprint = "the first document is right under a causal mask, later ones see those before them",
-       .why = "packed documents are read as one text",
-       .fix = "hide keys of other documents",
+       .fingerprint =
+           "under a causal mask the first document is right and later documents attend to earlier ones",
+       .why = "Packed documents are processed as a single sequence.",
+       .fix = "Mask the keys of other documents.",
        .seen_in = "axolotl-ai-cloud/axolotl#4002, axolotl-ai-cloud/axolotl#3608, "
-                   "NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
-       .variants = ignored_borders,
-       .forward = borders_ignored},
+                  "NVIDIA/TransformerEngine#1930, zhuzilin/ring-flash-attention@8996282",
+       .variants = ignored_boundaries,
+       .forward = boundaries_ignored},
       {.id = "M23",
        .family = Family::mask,
-       .title = "the first or last row of a block does not see itself",
+       .title = "the first or last row of each block does not attend to itself",
        .wrong = "position_k < position_q in one row of each block",
-       .fingerprint = "one row of each block is wrong, and lacks its own key; all other rows are right",
-       .why = "the causal test is strict where one block or tile meets the next",
-       .fix = "position_k <= position_q in every row",
+       .fingerprint =
+           "one row of each block is wrong, because it lacks its own key; all other rows are right",
+       .why = "The causal test is strict at the boundary between two blocks or tiles.",
+       .fix = "Test position_k <= position_q in every row.",
        .variants =
            [](const Simulation& sim) {
              return each_named("row", {"the first", "the last"}) * tile_pieces(sim, {16, 32, 64, 128, 256});
@@ -278,57 +283,62 @@ std::vector<Mistake> edge_mask_mistakes() {
        .forward = diagonal_hidden},
       {.id = "M26",
        .family = Family::mask,
-       .title = "documents are compared by another sign than =",
-       .wrong = "segment_k <= segment_q",
-       .fingerprint = "with <= documents see all earlier ones, with < not even themselves",
-       .why = "a document may see itself and no other",
-       .fix = "segment_k = segment_q",
+       .title = "documents are compared with the wrong operator",
+       .wrong = "segment_k <= segment_q instead of segment_k = segment_q",
+       .fingerprint =
+           "with <=, a document also attends to all earlier ones; with <, it does not even attend to itself",
+       .why = "A document may attend to itself only.",
+       .fix = "Test segment_k = segment_q.",
        .variants =
            [](const Simulation& sim) {
              return only_if(has_documents(sim),
-                         each_named("segment of k", {"< that of q", "<= that of q", "> that of q",
-                                                     ">= that of q", "!= that of q"}));
+                            each_named("segment of k", {"< that of q", "<= that of q", "> that of q",
+                                                        ">= that of q", "!= that of q"}));
            },
        .forward = documents_compared},
       {.id = "M36",
        .family = Family::mask,
-       .title = "documents of the keys do not travel with them",
-       .wrong = "the key at place n of a block that arrived has the segment of the own key at place n",
-       .fingerprint = "step 0 is right; later blocks are masked as if they were the own one",
-       .why = "K and V are sent on, their segment ids are not",
-       .fix = "send positions and segment ids with K and V, or find them from the owner",
+       .title = "segment ids are not sent with K and V",
+       .wrong = "key n of a received block is masked with the segment id of the device's own key n",
+       .fingerprint =
+           "step 0 is right; received blocks are masked with the segment ids of the device's own block",
+       .why = "K and V are sent to the next device, their segment ids are not.",
+       .fix = "Send positions and segment ids with K and V, or derive them from the owner of the block.",
        .variants =
            [](const Simulation& sim) {
              return only_if(has_documents(sim) && sim.devices() > 1,
-                         each_named("stay", {"segments", "segments and positions"}));
+                            each_named("stay", {"segments", "segments and positions"}));
            },
-       .forward = documents_stay},
+       .forward = documents_not_sent},
       {.id = "M37",
        .family = Family::mask,
-       .title = "the borders between documents are off by one",
+       .title = "document boundaries are off by one",
        .wrong = "a document begins at cu_seqlens - 1 or cu_seqlens + 1",
-       .fingerprint = "one row beside each border reads another document; long documents are nearly right",
-       .why = "the last token of a document counts to the next one, or the reverse",
-       .fix = "document n has the rows cu_seqlens[n] <= row < cu_seqlens[n + 1]",
+       .fingerprint =
+           "one row at each boundary attends to the neighbouring document; long documents are nearly right",
+       .why =
+           "The last token of a document is assigned to the next document, or the first to the previous one.",
+       .fix = "Let document n have the rows cu_seqlens[n] <= row < cu_seqlens[n + 1].",
        .variants =
            [](const Simulation& sim) {
              return only_if(has_documents(sim),
-                         each_named("a document begins", {"one row early", "one row late"}) *
-                             each_named("of", {"queries", "keys", "queries and keys"}));
+                            each_named("a document begins", {"one row early", "one row late"}) *
+                                each_named("of", {"queries", "keys", "queries and keys"}));
            },
-       .forward = borders_off_by_one},
+       .forward = boundaries_off_by_one},
       {.id = "M38",
        .family = Family::mask,
-       .title = "the last tile is filled up with its last key",
+       .title = "the last tile is padded with copies of the last key",
        .wrong = "keys beyond L are read at index L - 1",
-       .fingerprint = "one key of each block, the last, has an integer multiple of its weight",
-       .why = "indices beyond the end are clamped, and nothing hides what is read there",
-       .fix = "hide keys beyond the true length",
+       .fingerprint = "the last key of the sequence or of each block has an integer multiple of its weight",
+       .why = "Indices beyond the end are clamped, and the duplicate keys are not masked.",
+       .fix = "Mask the keys beyond the true length.",
        .variants =
            [](const Simulation& sim) {
              const Variants multiples = each_of("up to a multiple of", {2, 4, 8, 16, 32, 64, 128, 256});
-             return concatenate({Variants{Variant({"of", 0, "the sequence"})} * multiples,
-                            only_if(sim.devices() > 1, Variants{Variant({"of", 1, "each block"})} * multiples)});
+             return concatenate(
+                 {Variants{Variant({"of", 0, "the sequence"})} * multiples,
+                  only_if(sim.devices() > 1, Variants{Variant({"of", 1, "each block"})} * multiples)});
            },
        .forward = last_key_repeated},
   };

@@ -6,9 +6,9 @@ namespace ringattn {
 
 namespace {
 
-// For each row, the positions in its tile, (B, S)
-std::vector<PositionRange> positions_of_tiles(const RowPositions& positions, Index B, const RowSharding& sharding,
-                                              Index tile) {
+// (B, S) for each row, the range of positions in its tile
+std::vector<PositionRange> positions_of_tiles(const RowPositions& positions, Index B,
+                                              const RowSharding& sharding, Index tile) {
   std::vector<PositionRange> ranges;
   for (Index b = 0; b < B; ++b) {
     const std::size_t sequence = ranges.size();
@@ -36,10 +36,10 @@ std::vector<PositionRange> positions_of_tiles(const RowPositions& positions, Ind
 TilePositions::TilePositions(const Simulation& sim, Index q_tile, Index k_tile)
     : Sq_(sim.problem().Q.shape.S),
       Skv_(sim.problem().K.shape.S),
-      queries_(
-          positions_of_tiles(sim.problem().q_positions, sim.problem().Q.shape.B, sim.sharding().queries, q_tile)),
-      keys_(positions_of_tiles(sim.problem().kv_positions, sim.problem().Q.shape.B, sim.sharding().keys, k_tile)) {
-}
+      queries_(positions_of_tiles(sim.problem().q_positions, sim.problem().Q.shape.B, sim.sharding().queries,
+                                  q_tile)),
+      keys_(positions_of_tiles(sim.problem().kv_positions, sim.problem().Q.shape.B, sim.sharding().keys,
+                               k_tile)) {}
 
 Variants tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes) {
   Variants variants;

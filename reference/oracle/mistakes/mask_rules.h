@@ -3,30 +3,30 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/mistake.h"
 #include "reference/oracle/mistakes/blocks.h"
-#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
-// What the entries about masks share: nearly all of them are a softmax over the wrong keys.
+// Helpers of the mask mistakes. Nearly all of them are a correct softmax over the wrong set of keys.
 
-// A query, a key, and where both lie on the ring: all that a mask can ask.
+// A query, a key and their place on the ring: everything that a mask can depend on.
 struct Pair {
   Index b, h, i, j;        // sequence, query head, row of the query, row of the key
-  RowPosition q, k;              // where both stand
-  int device, owner;       // who has the query, who had the key before any hop
-  Index q_place, k_place;  // among the rows of their devices
+  RowPosition q, k;        // their positions and documents
+  int device, owner;       // device of the query; owner of the key
+  Index q_place, k_place;  // local indices: row index within the device
   double S;                // scaled and soft-capped score
-  bool visible;            // what the mask says
-  bool in_reach;           // what it would say without its causal test: windows and documents
+  bool visible;            // under the correct mask
+  bool in_reach;           // the same without the causal test: window and documents only
 
-  // How far the key stands before the query; negative: after it
+  // Positions from the key to the query; negative if the key comes after the query
   std::int64_t distance() const { return q.position - k.position; }
   bool causal() const { return in_reach && distance() >= 0; }
 };
 
-// Calls visit(pair) for the keys of a row in their order
+// Calls visit(pair) for every key of a row, in sequence order
 template <class Function>
 void for_each_key(const Simulation& sim, const QueryRow& row, const Function& visit) {
   const Mask& mask = sim.problem().scoring.mask;
@@ -39,7 +39,7 @@ void for_each_key(const Simulation& sim, const QueryRow& row, const Function& vi
   }
 }
 
-// weight = softmax of score(pair) over the keys; minus_infinity<double> leaves a key out
+// weight = softmax of score(pair) over the keys; a score of -infinity masks the key
 template <class Score>
 void softmax_of(const Simulation& sim, const QueryRow& row, RowWeights& result, const Score& score) {
   double m = minus_infinity<double>, l = 0;
@@ -58,13 +58,14 @@ AttentionOutput<double> attend_with_scores(const Simulation& sim, const Score& s
   return sim.run([&](const QueryRow& row, RowWeights& result) { softmax_of(sim, row, result, score); });
 }
 
-// Attention where a query sees the keys that the rule admits
+// Attention in which a query attends to exactly the keys for which admits(pair) holds
 template <class Admits>
 AttentionOutput<double> attend_where(const Simulation& sim, const Admits& admits) {
-  return attend_with_scores(sim, [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity<double>; });
+  return attend_with_scores(sim,
+                            [&](const Pair& pair) { return admits(pair) ? pair.S : minus_infinity<double>; });
 }
 
-// The query rows and keys of a device
+// The number of query rows and of keys of a device
 inline Index queries_of(const Simulation& sim, int device) {
   return static_cast<Index>(sim.sharding().queries.rows_of(device).size());
 }
@@ -78,7 +79,7 @@ struct PositionRange {
   std::int64_t first = INT64_MAX, last = INT64_MIN;
 };
 
-// The positions in the tiles that devices cut their rows into; a tile of 0 rows is the whole block.
+// The range of positions in every tile of rows of a device; a tile size of 0 means the whole block.
 class TilePositions {
  public:
   TilePositions(const Simulation& sim, Index q_tile, Index k_tile);
@@ -86,11 +87,11 @@ class TilePositions {
   const PositionRange& queries(const Pair& pair) const { return queries_[at(pair.b, pair.i, Sq_)]; }
   const PositionRange& keys(const Pair& pair) const { return keys_[at(pair.b, pair.j, Skv_)]; }
 
-  // The tile of the key stands after that of the query, before it
+  // Whether all keys of the tile come after all queries of the tile, or before them
   bool later(const Pair& pair) const { return keys(pair).first > queries(pair).last; }
   bool earlier(const Pair& pair) const { return keys(pair).last < queries(pair).first; }
 
-  // No query of the one tile sees a key of the other, whatever their documents
+  // Whether the mask hides every pair of the two tiles, documents not considered
   bool hidden(const Pair& pair, const Mask& mask) const {
     return keys(pair).first > mask.last_visible(queries(pair).last) ||
            keys(pair).last < mask.first_visible(queries(pair).first);
@@ -100,28 +101,18 @@ class TilePositions {
   static std::size_t at(Index b, Index row, Index S) { return static_cast<std::size_t>(b * S + row); }
 
   Index Sq_, Skv_;
-  std::vector<PositionRange> queries_, keys_;  // of the tile of each row, (B, S)
+  std::vector<PositionRange> queries_, keys_;  // (B, S) for each row, the range of its tile
 };
 
 // ---- Variants ---------------------------------------------------------------
 
-inline Variants concatenate(std::initializer_list<Variants> lists) {
-  Variants all;
-  for (const Variants& list : lists) all.insert(all.end(), list.begin(), list.end());
-  return all;
-}
-
-inline Variants on_several_devices(const Simulation& sim) {
-  return only_if(sim.devices() > 1, single_variant());
-}
-
-// The sizes that cut the largest block of keys; 0 stands for the whole block
+// One variant per size that is smaller than the largest block of keys; 0 means the whole block
 Variants tile_sizes(const Simulation& sim, const std::string& name, std::initializer_list<Index> sizes);
 
-// How a causal test by place aligns two blocks of different lengths
+// The alignments of a causal test on local indices; one if all blocks have the same length
 Variants local_alignments(const Simulation& sim);
 
-// How far the place of the query lies after the place of the key, in the variant's alignment
+// Local index of the query minus local index of the key, in the variant's alignment
 inline Index local_distance(const Simulation& sim, const Pair& pair, Index bottom_right) {
   const Index offset = bottom_right ? keys_of(sim, pair.owner) - queries_of(sim, pair.device) : 0;
   return pair.q_place + offset - pair.k_place;

@@ -1,20 +1,21 @@
-// Masks that do not hide: a hidden key keeps a finite score, or its weight goes elsewhere.
+// Masks that do not mask: a masked key keeps a finite score, or keeps its share of the softmax.
 
 #include <algorithm>
 #include <array>
 
-#include "reference/oracle/mistakes/mask_rules.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/mistakes/mask_rules.h"
 
 namespace ringattn {
 
 namespace {
 
-// ---- Which keys are masked, which are never met -----------------------------
+// ---- Masked keys and skipped keys -------------------------------------------
 
 enum MaskedPart : Index { keys_after_query, all_hidden_keys };
 
-// What the mistake masks, and how much of the hidden part is skipped, so that the mistake cannot touch it
+// The keys that are masked the wrong way. Fully masked blocks or tiles may be skipped, which keeps the mistake
+// from affecting their keys.
 class SoftMask {
  public:
   SoftMask(const Simulation& sim, const Variant& variant)
@@ -37,30 +38,32 @@ class SoftMask {
   TilePositions tiles_;
 };
 
-// What a program may skip: nothing, blocks, tiles
+// What a program may skip: nothing, fully masked blocks, fully masked tiles
 Variants skips(const Simulation& sim, std::initializer_list<Index> tiles) {
   return concatenate({{Variant({"skipped", SoftMask::nothing_skipped, "nothing"})},
-                 only_if(sim.devices() > 1, {Variant({"skipped", 0, "blocks without a visible key"})}),
-                 tile_sizes(sim, "skipped", tiles)});
+                      only_if(sim.devices() > 1, {Variant({"skipped", 0, "blocks without a visible key"})}),
+                      tile_sizes(sim, "skipped", tiles)});
 }
 
 Variant masked_part(Index part) {
-  return each_named("masked", {"keys after the query", "all hidden keys"})[static_cast<std::size_t>(part)];
+  return each_named("masked", {"keys after the query", "all masked keys"})[static_cast<std::size_t>(part)];
 }
 
 Variants masked(const Simulation& sim) {
   const bool all_come_after = sim.causal() && !has_window(sim) && !has_documents(sim);
-  return concatenate({{masked_part(keys_after_query)}, only_if(!all_come_after, {masked_part(all_hidden_keys)})});
+  return concatenate(
+      {{masked_part(keys_after_query)}, only_if(!all_come_after, {masked_part(all_hidden_keys)})});
 }
 
 Variants soft_masks(const Simulation& sim) { return masked(sim) * skips(sim, {16, 32, 64, 128, 256}); }
 
-// Attention where the score of a met key is score(S, seen)
+// Attention in which a key that is not skipped has the score score(S, seen)
 template <class Score>
 AttentionOutput<double> attend_softly(const Simulation& sim, const Variant& variant, const Score& score) {
   const SoftMask mask(sim, variant);
-  return attend_with_scores(
-      sim, [&](const Pair& pair) { return mask.met(pair) ? score(pair.S, mask.seen(pair)) : minus_infinity<double>; });
+  return attend_with_scores(sim, [&](const Pair& pair) {
+    return mask.met(pair) ? score(pair.S, mask.seen(pair)) : minus_infinity<double>;
+  });
 }
 
 // ---- The mistakes -----------------------------------------------------------
@@ -68,7 +71,8 @@ AttentionOutput<double> attend_softly(const Simulation& sim, const Variant& vari
 AttentionOutput<double> masked_after_softmax(const Simulation& sim, const Variant& variant) {
   const SoftMask mask(sim, variant);
   return sim.run([&](const QueryRow& row, RowWeights& result) {
-    softmax_of(sim, row, result, [&](const Pair& pair) { return mask.met(pair) ? pair.S : minus_infinity<double>; });
+    softmax_of(sim, row, result,
+               [&](const Pair& pair) { return mask.met(pair) ? pair.S : minus_infinity<double>; });
     for_each_key(sim, row, [&](const Pair& pair) {
       if (!mask.seen(pair)) result.weight(pair.j) = 0;
     });
@@ -93,8 +97,9 @@ AttentionOutput<double> masked_before_softcap(const Simulation& sim, const Varia
   return attend_softly(sim, variant, [c](double S, bool seen) { return seen ? S : -c; });
 }
 
-// Finite numbers that stand for -infinity; where lse is mended afterwards, -infinity itself
-constexpr std::array<double, 4> lowest{minus_infinity<double>, -3.4028234663852886e38, -2.3819763427e38, -1e30};
+// Finite numbers used for -infinity; -infinity itself if lse is corrected afterwards
+constexpr std::array<double, 4> lowest{minus_infinity<double>, -3.4028234663852886e38, -2.3819763427e38,
+                                       -1e30};
 
 AttentionOutput<double> empty_rows_read_mean(const Simulation& sim, const Variant& variant) {
   const Index skipped = variant["skipped"];
@@ -114,7 +119,7 @@ AttentionOutput<double> empty_rows_read_mean(const Simulation& sim, const Varian
   });
 }
 
-// Scores and maxima that people take for low enough
+// Masked scores in use that are not low enough
 constexpr std::array<double, 6> sentinels{-1e9, -65504, -5e4, -1e4, -1e3, -1e2};
 
 AttentionOutput<double> finite_sentinel(const Simulation& sim, const Variant& variant) {
@@ -129,7 +134,7 @@ AttentionOutput<double> finite_sentinel(const Simulation& sim, const Variant& va
 constexpr std::array<double, 6> maxima{-1e9, -5e4, -1e4, 0, 0, 10};
 constexpr Index first_fixed_maximum = 4;
 
-// float32 knows no number below exp(-104) and none above exp(88.7)
+// float32 underflows to 0 below exp(-104) and overflows above exp(88.7)
 double exp_in_precision(bool float32, double x) {
   if (float32 && x < -104) return 0;
   if (float32 && x > 88.73) return std::numeric_limits<double>::infinity();
@@ -156,14 +161,15 @@ AttentionOutput<double> finite_infinity(const Simulation& sim, const Variant& va
 }
 
 Variants finite_infinities(const Simulation& sim) {
-  const Variants finite = each_named("finite", {"the score of a hidden key", "the maximum"});
+  const Variants finite = each_named("finite", {"the score of a masked key", "the maximum"});
   const Variants scores = each_named("sentinel", {"-1e9", "-65504", "-5e4", "-1e4", "-1e3", "-1e2"}) *
                           each_named("hidden score", {"the sentinel", "S + the sentinel"}) *
                           Variants{masked_part(all_hidden_keys)} * skips(sim, {});
   const Variants kept_maxima = each_named("maximum", {"starts at -1e9", "starts at -5e4", "starts at -1e4",
                                                       "starts at 0", "stays at 0", "stays at 10"}) *
                                each_named("arithmetic", {"float32", "float64"});
-  return concatenate({only_if(has_mask(sim), Variants{finite[0]} * scores), Variants{finite[1]} * kept_maxima});
+  return concatenate(
+      {only_if(has_mask(sim), Variants{finite[0]} * scores), Variants{finite[1]} * kept_maxima});
 }
 
 }  // namespace
@@ -172,74 +178,72 @@ std::vector<Mistake> score_mask_mistakes() {
   return {
       {.id = "M10",
        .family = Family::mask,
-       .title = "the mask comes after the softmax",
-       .wrong = "mask * softmax(S), not normalised again",
-       .fingerprint = "lse is that of attention without mask; the weights of a row add to less than 1",
-       .why = "hidden keys have already taken their share of the softmax",
-       .fix = "set hidden scores to -inf before the softmax",
+       .title = "the mask is applied after the softmax",
+       .wrong = "mask * softmax(S), without renormalisation",
+       .fingerprint = "lse is that of unmasked attention; the weights of a row sum to less than 1",
+       .why = "Masked keys have already taken their share of the softmax.",
+       .fix = "Set masked scores to -inf before the softmax.",
        .variants = soft_masks,
        .forward = masked_after_softmax},
       {.id = "M11",
        .family = Family::mask,
        .title = "a boolean mask is added to the scores as 0 and 1",
        .wrong = "softmax(S + mask)",
-       .fingerprint =
-           "every key is seen, visible ones with e times the weight; where nothing is hidden only lse "
-           "is wrong, by exactly 1",
-       .why = "true becomes 1 and false 0, where 0 and -inf were meant",
-       .fix = "S where visible, -inf elsewhere",
+       .fingerprint = "every key has weight, visible keys e times as much; where nothing is masked, only lse "
+                      "is wrong, by exactly 1",
+       .why = "True is converted to 1 and false to 0 instead of 0 and -inf.",
+       .fix = "Use S for visible keys and -inf for masked ones.",
        .variants =
            [](const Simulation& sim) {
-             return each_named("added", {"1 to visible keys", "1 to hidden keys", "-1 to hidden keys"}) *
+             return each_named("added", {"1 to visible keys", "1 to masked keys", "-1 to masked keys"}) *
                     soft_masks(sim);
            },
        .forward = boolean_added},
       {.id = "M12",
        .family = Family::mask,
-       .title = "hidden scores are set to 0",
+       .title = "masked scores are set to 0",
        .wrong = "softmax(mask * S)",
-       .fingerprint = "hidden keys have all the same weight exp(0 - lse)",
-       .why = "0 is a score like any other; only -inf has weight 0",
-       .fix = "hidden scores are -inf",
+       .fingerprint = "all masked keys have the same weight exp(0 - lse)",
+       .why = "0 is an ordinary score; only -inf has weight 0.",
+       .fix = "Set masked scores to -inf.",
        .variants = soft_masks,
        .forward = hidden_scores_zero},
       {.id = "M20",
        .family = Family::mask,
-       .title = "a row that sees no key reads the mean of V",
+       .title = "a row without a visible key returns the mean of V",
        .wrong = "all scores of the row equal one finite number, so its softmax is uniform",
-       .fingerprint =
-           "only rows without a visible key are wrong: the mean of all keys, or of those in blocks met",
-       .why =
-           "with a finite number for -inf, a row of nothing but hidden scores looks like a row of equal ones",
-       .fix = "where m is the score of hidden keys: out = 0, lse = -inf",
+       .fingerprint = "only rows without a visible key are wrong: they return the mean of V over all keys, "
+                      "or over the blocks that are not skipped",
+       .why = "With a finite number for -inf, a row of masked scores is indistinguishable from a row of "
+              "equal scores.",
+       .fix = "If m is the score of masked keys, return out = 0 and lse = -inf.",
        .seen_in = "ml-explore/mlx#2395, tracel-ai/burn#4697, iree-org/iree#24175",
        .convention = "JAX",
        .variants =
            [](const Simulation& sim) {
-             return only_if(has_mask(sim),
-                         each_named("lse", {"-inf", "-3.4e38 + log n", "-2.4e38 + log n", "-1e30 + log n"}) *
-                             skips(sim, {}));
+             return only_if(has_mask(sim), each_named("lse", {"-inf", "-3.4e38 + log n", "-2.4e38 + log n",
+                                                              "-1e30 + log n"}) *
+                                               skips(sim, {}));
            },
        .forward = empty_rows_read_mean},
       {.id = "M21",
        .family = Family::mask,
-       .title = "a finite number stands for -infinity",
-       .wrong = "hidden scores are -1e4, or the running maximum starts at -1e4",
-       .fingerprint =
-           "rows with ordinary scores are right; rows whose scores lie below that number see hidden "
-           "keys, or become 0",
-       .why = "scores can be lower than any number that looks low enough",
-       .fix = "-inf, and a guard where m = -inf",
+       .title = "a finite number is used for -infinity",
+       .wrong = "masked scores are -1e4, or the running maximum starts at -1e4",
+       .fingerprint = "rows with ordinary scores are right; rows whose scores lie below that number attend "
+                      "to masked keys, or return 0",
+       .why = "Scores can be lower than any finite number that looks low enough.",
+       .fix = "Use -inf, and guard the case m = -inf.",
        .seen_in = "flashinfer-ai/flashinfer#4267, Dao-AILab/flash-attention#2082, HabanaAI/vllm-fork#275",
        .variants = finite_infinities,
        .forward = finite_infinity},
       {.id = "M28",
        .family = Family::mask,
-       .title = "the mask comes before the soft-cap",
+       .title = "the mask is applied before the soft-cap",
        .wrong = "c tanh(-inf / c) = -c",
-       .fingerprint = "hidden keys have all the same weight exp(-c - lse); invisible where c is large",
-       .why = "the soft-cap turns -inf into the finite score -c",
-       .fix = "scale, soft-cap, then mask",
+       .fingerprint = "all masked keys have the same weight exp(-c - lse), which is negligible if c is large",
+       .why = "The soft-cap maps -inf to the finite score -c.",
+       .fix = "Scale, apply the soft-cap, then mask.",
        .variants =
            [](const Simulation& sim) { return only_if(sim.problem().scoring.softcap > 0, soft_masks(sim)); },
        .forward = masked_before_softcap},

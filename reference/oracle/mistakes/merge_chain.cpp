@@ -13,7 +13,7 @@ Join correct_join(double lse, double lse_b, Index) {
 
 namespace {
 
-// Blocks merged one after the other
+// The running result of blocks merged in sequence
 struct Chain {
   const MergeRule& rule;
   Index start;
@@ -57,7 +57,7 @@ Variants pieces(const Simulation& sim) {
   const Variants where = sim.devices() > 1 ? each_named("wrong", {"the whole chain", "within blocks only"})
                                            : Variants{Variant({"wrong", 0, "the whole chain"})};
   const Variants tiles = smaller_tiles(sim, {64, 128}) * where;
-  return sim.devices() > 1 ? either({Variant({"tile", 0, "the whole ring block"})}, tiles) : tiles;
+  return sim.devices() > 1 ? concatenate({{Variant({"tile", 0, "the whole ring block"})}, tiles}) : tiles;
 }
 
 Variants pieces_and_unseen(const Simulation& sim) {

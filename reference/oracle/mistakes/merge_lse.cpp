@@ -1,10 +1,12 @@
+// Mistakes in the lse of a merge: which lse is returned, overflow, NaN, and a misread lse.
+
 #include <cmath>
 #include <limits>
 #include <numbers>
 
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/merge_chain.h"
-#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -43,10 +45,11 @@ Variants whole_chains(const Simulation& sim) {
   return chains;
 }
 
-// exp as the format has it: infinite above the largest number
+// exp in a format whose largest number is 2^largest_exponent: infinite above it
 double exp_with_limit(Index largest_exponent, double x) {
-  return x >= static_cast<double>(largest_exponent) * std::numbers::ln2 ? std::numeric_limits<double>::infinity()
-                                                          : std::exp(x);
+  return x >= static_cast<double>(largest_exponent) * std::numbers::ln2
+             ? std::numeric_limits<double>::infinity()
+             : std::exp(x);
 }
 
 AttentionOutput<double> exp_overflows(const Simulation& sim, const Variant& variant) {
@@ -89,31 +92,32 @@ Variants half_of_lse_b_variants(const Simulation& sim) {
   return pieces(sim) * each_named("lse_b", {"m", "log l"});
 }
 
-// ---- A misread lse ----------------------------------------------------------
+// ---- lse read with exchanged axes --------------------------------------------
 
-// The row whose lse is read in place of that of _row_, where (H, L) in memory is read as (L, H), or the other
-// way round; L: the rows of the device
-struct Stranger {
+// The row and head whose lse is read instead of that of _row_ when an array (H, L) is read as (L, H), or the
+// reverse; L is the number of rows of the device
+struct RowAndHead {
   Index h, i;
 };
 
-Stranger read_in_place_of(const QueryRow& row, const Simulation& sim, bool stored_heads_first) {
+RowAndHead misread_row(const QueryRow& row, const Simulation& sim, bool stored_heads_first) {
   const std::vector<Index>& rows = sim.sharding().queries.rows_of(row.device);
   const Index H = sim.problem().Q.shape.H, L = static_cast<Index>(rows.size());
   const Index at = stored_heads_first ? row.place * H + row.h : row.h * L + row.place;
-  return stored_heads_first ? Stranger{at / L, rows[static_cast<std::size_t>(at % L)]}
-                            : Stranger{at % H, rows[static_cast<std::size_t>(at / H)]};
+  return stored_heads_first ? RowAndHead{at / L, rows[static_cast<std::size_t>(at % L)]}
+                            : RowAndHead{at % H, rows[static_cast<std::size_t>(at / H)]};
 }
 
-// lse of each block for a row that need not be a simulated one
-std::vector<double> lse_of_blocks(const Stranger& of, Index b, const std::vector<Tiles>& blocks,
+// The lse of each block for any row of the sequence, simulated or not
+std::vector<double> lse_of_blocks(const RowAndHead& of, Index b, const std::vector<Tiles>& blocks,
                                   const Simulation& sim) {
   Tensor<double> Q;
   const Problem<double> selected = with_queries(sim.problem(), {of.i}, Q);
   const RowPosition row_position = selected.q_positions.of(b)[0];
   const Matrix<double> S = capped_scores(selected, b, of.h);
   Matrix<bool> seen(1, S.cols());
-  for (Index j = 0; j < S.cols(); ++j) seen(0, j) = visible(row_position, sim.key(b, j), sim.problem().scoring.mask);
+  for (Index j = 0; j < S.cols(); ++j)
+    seen(0, j) = visible(row_position, sim.key(b, j), sim.problem().scoring.mask);
 
   std::vector<double> lse;
   const QueryRow row{b, of.h, of.i, 0, 0, row_position, S.data(), seen.data()};
@@ -126,8 +130,7 @@ AttentionOutput<double> lse_misread(const Simulation& sim, const Variant& varian
   const bool heads_first = variant["stored"] == 0, both = variant["misread"] == 0;
   return sim.run([&](const QueryRow& row, RowWeights& result) {
     const std::vector<Tiles>& blocks = blocks_of[static_cast<std::size_t>(row.device)];
-    const std::vector<double> read =
-        lse_of_blocks(read_in_place_of(row, sim, heads_first), row.b, blocks, sim);
+    const std::vector<double> read = lse_of_blocks(misread_row(row, sim, heads_first), row.b, blocks, sim);
     result = attend(row, blocks[0].front(), result.weight.size());
     double lse_read = read[0];
     for (std::size_t step = 1; step < blocks.size(); ++step) {
@@ -142,7 +145,7 @@ AttentionOutput<double> lse_misread(const Simulation& sim, const Variant& varian
 Variants lse_misread_variants(const Simulation& sim) {
   if (sim.devices() == 1 || sim.problem().Q.shape.H == 1) return {};
   return each_named("stored", {"heads first, read as rows first", "rows first, read as heads first"}) *
-         each_named("misread", {"both sides", "the block"});
+         each_named("misread", {"accumulated and new block", "new block"});
 }
 
 }  // namespace
@@ -153,10 +156,9 @@ std::vector<Mistake> merge_lse_mistakes() {
        .family = Family::merge,
        .title = "the lse of the last block is returned",
        .wrong = "lse = lse_b of the last step",
-       .fingerprint =
-           "out is right; lse is too small, -inf where the row does not see the last block; the backward "
-           "rebuilds wrong probabilities from it",
-       .why = "The kernel of each step writes lse into the same place.",
+       .fingerprint = "out is right; lse is too small, and -inf where the last block is masked; the backward "
+                      "recomputes wrong probabilities from it",
+       .why = "The kernel of each step writes its lse to the same buffer.",
        .fix = "Return the merged lse.",
        .seen_in = "NVIDIA/TransformerEngine@76187a5e0",
        .variants = whole_chains,
@@ -165,54 +167,52 @@ std::vector<Mistake> merge_lse_mistakes() {
        .family = Family::merge,
        .title = "the lse of the first block is returned",
        .wrong = "lse = lse_b of step 0",
-       .fingerprint = "out is right; lse is too small wherever the row sees more than its own block",
-       .why = "Only out is updated by the merge.",
+       .fingerprint = "out is right; lse is too small wherever the row attends to more than its own block",
+       .why = "The merge updates out only.",
        .fix = "Return the merged lse.",
        .variants = whole_chains,
        .forward = lse_of_the_first_block},
       {.id = "L11",
        .family = Family::merge,
        .title = "exp overflows in the merge",
-       .wrong = "lse' = lse + log(1 + exp(lse_b - lse))",
-       .fingerprint =
-           "lse is inf and out is 0 or NaN in rows where a later block outweighs all earlier ones by "
-           "more than exp can hold: 88 in float32, 11 in float16",
-       .why = "The exponent is positive where the new block is the larger one.",
-       .fix = "lse' = max + log(exp(lse - max) + exp(lse_b - max)), or lse - logsigmoid(lse - lse_b).",
+       .wrong = "lse_new = lse + log(1 + exp(lse_b - lse))",
+       .fingerprint = "lse is inf and out is 0 or NaN in rows where a later block outweighs all earlier ones "
+                      "by more than exp can represent: 88 in float32, 11 in float16",
+       .why = "The exponent is positive if the new block has the larger lse.",
+       .fix = "Use lse_new = max + log(exp(lse - max) + exp(lse_b - max)), or lse - logsigmoid(lse - lse_b).",
        .seen_in = "zhuzilin/ring-flash-attention@9b84a6a",
        .variants = exp_overflows_variants,
        .forward = exp_overflows},
       {.id = "L12",
        .family = Family::merge,
-       .title = "two empty sides merge to NaN",
+       .title = "merging two empty blocks gives NaN",
        .wrong = "max + log(exp(lse - max) + exp(lse_b - max)) with max = -infinity",
-       .fingerprint =
-           "NaN in rows that see nothing of the blocks that come first, even if they see later ones",
-       .why = "-infinity minus -infinity is NaN, and NaN stays in all later merges.",
-       .fix = "Leave out and lse as they are where both sides are -infinity.",
+       .fingerprint = "NaN in rows whose first blocks are fully masked, even if later blocks are visible",
+       .why = "-infinity minus -infinity is NaN, and NaN persists through all later merges.",
+       .fix = "If both sides are -infinity, leave out and lse unchanged.",
        .seen_in = "vllm-project/vllm#39148",
        .variants = [](const Simulation& sim) { return pieces(sim) * both_starts(); },
        .forward = nan_of_two_empty_sides},
       {.id = "L13",
        .family = Family::merge,
        .title = "lse is read with its axes exchanged",
-       .wrong = "weights of (head, row) from the lse at place row H + head of (heads, rows) in memory",
-       .fingerprint = "lse is right; the blocks of a row are weighed as those of another row and head, which "
-                      "(head, row) pairs share lies in how memory is laid out",
-       .why = "A transposed view is passed to a kernel that takes memory to be contiguous.",
+       .wrong =
+           "the weights of (head, row) use the lse at index row H + head of an array stored as (heads, rows)",
+       .fingerprint = "lse is right; the blocks of a row are merged with the weights of another row and "
+                      "head, depending on the memory layout",
+       .why = "A transposed view is passed to a kernel that assumes contiguous memory.",
        .fix = "Make lse contiguous after the transpose, or pass its strides.",
        .seen_in = "vllm-project/vllm#22003",
        .variants = lse_misread_variants,
        .forward = lse_misread},
       {.id = "L14",
        .family = Family::merge,
-       .title = "blocks are merged by half of their lse",
+       .title = "blocks are merged with only one term of their lse",
        .wrong = "lse_b = m_b, or lse_b = log l_b, instead of m_b + log l_b",
-       .fingerprint =
-           "lse is wrong; by m alone, the blocks with the highest scores weigh about as they should, by "
-           "log l alone all blocks weigh nearly the same",
-       .why = "M and l of a block are kept apart, and the merge of finished outputs needs both.",
-       .fix = "lse_b = m_b + log l_b.",
+       .fingerprint = "lse is wrong; with m alone, the blocks with the highest scores have about the right "
+                      "weight; with log l alone, all blocks have nearly the same weight",
+       .why = "m and l of a block are stored separately, but merging normalised outputs needs both.",
+       .fix = "Use lse_b = m_b + log l_b.",
        .seen_in = "zhuzilin/ring-flash-attention#38",
        .variants = half_of_lse_b_variants,
        .forward = half_of_lse_b},

@@ -1,3 +1,5 @@
+// Mistakes in the operands: exchanged or wrong tensors, wrong softmax axis, missing elements.
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -6,9 +8,9 @@
 #include <set>
 
 #include "reference/definition/chunked.h"
-#include "reference/oracle/catalogue/catalogue.h"
-#include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -17,10 +19,10 @@ namespace {
 bool equally_many_rows(const Simulation& sim) { return sim.problem().Q.shape.S == sim.problem().K.shape.S; }
 bool equally_wide(const Simulation& sim) { return sim.problem().K.shape.D == sim.problem().V.shape.D; }
 
-// ---- One operand stands for another -----------------------------------------
+// ---- One operand used as another ---------------------------------------------
 
-// The operand _into_ is read from _of_, with a head for every query head
-void take(AlteredProblem& wrong, const Problem<double>& problem, Operand into, Operand of) {
+// Reads operand _into_ from operand _of_, expanded to one head per query head
+void read_operand(AlteredProblem& wrong, const Problem<double>& problem, Operand into, Operand of) {
   const Index rows = into == Operand::q ? problem.Q.shape.S : problem.K.shape.S;
   const bool one_each = of == Operand::q;
   wrong.gather_rows(into, of, rows, problem.Q.shape.H, [&problem, one_each](const RowPlace& p) {
@@ -28,31 +30,31 @@ void take(AlteredProblem& wrong, const Problem<double>& problem, Operand into, O
   });
 }
 
-// The operands that a program takes for q, k and v
+// The operands that a program uses as q, k and v
 ProblemAlteration with_operands(Operand q, Operand k, Operand v) {
   return [=](const Problem<double>& problem, const Sharding&, const Variant&) {
     AlteredProblem wrong(problem);
-    take(wrong, problem, Operand::q, q);
-    take(wrong, problem, Operand::k, k);
-    take(wrong, problem, Operand::v, v);
+    read_operand(wrong, problem, Operand::q, q);
+    read_operand(wrong, problem, Operand::k, k);
+    read_operand(wrong, problem, Operand::v, v);
     return wrong;
   };
 }
 
-// One of several alterations, by the value of a parameter
+// One of several alterations, selected by the value of a parameter
 ProblemAlteration one_of(const char* name, const std::vector<ProblemAlteration>& alterations) {
   return [=](const Problem<double>& problem, const Sharding& sharding, const Variant& variant) {
     return alterations[static_cast<std::size_t>(variant[name])](problem, sharding, variant);
   };
 }
 
-// K plays the queries and Q the keys; with grouped heads one query head of each group, or each for itself
+// K is used as the queries and Q as the keys: each query head separately, or one query head of each group
 AlteredProblem q_and_k_exchanged(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   AlteredProblem wrong(problem);
-  take(wrong, problem, Operand::q, Operand::k);
+  read_operand(wrong, problem, Operand::q, Operand::k);
   if (variant["query head"] == 0) {
-    take(wrong, problem, Operand::k, Operand::q);
-    take(wrong, problem, Operand::v, Operand::v);
+    read_operand(wrong, problem, Operand::k, Operand::q);
+    read_operand(wrong, problem, Operand::v, Operand::v);
     return wrong;
   }
   const Index members = problem.query_heads_per_kv_head(),
@@ -67,12 +69,12 @@ Variants where_equally_wide(const Simulation& sim) {
   return equally_wide(sim) ? single_variant() : Variants();
 }
 
-Variants each_stand_in_for_v(const Simulation& sim) {
+Variants each_replacement_of_v(const Simulation& sim) {
   if (!equally_wide(sim)) return {};
   return equally_many_rows(sim) ? each_named("v", {"k", "q"}) : each_named("v", {"k"});
 }
 
-Variants each_stand_in(const Simulation& sim) {
+Variants each_wrong_score_pair(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return equally_wide(sim) ? each_named("scores", {"q with q", "k with k", "q with v", "v with k"})
                            : each_named("scores", {"q with q", "k with k"});
@@ -81,11 +83,11 @@ Variants each_stand_in(const Simulation& sim) {
 Variants each_exchange(const Simulation& sim) {
   if (!equally_many_rows(sim)) return {};
   return sim.problem().Q.shape.H == sim.problem().K.shape.H
-             ? each_named("query head", {"each for itself"})
-             : each_named("query head", {"each for itself", "first of its group", "last of its group"});
+             ? each_named("query head", {"each separately"})
+             : each_named("query head", {"each separately", "first of its group", "last of its group"});
 }
 
-// The query heads of a group meet the keys of their queries as one, their mean
+// The same with the mean of the query heads of a group as its keys
 AttentionOutput<double> exchanged_with_the_mean(const Simulation& sim, const Variant&) {
   const Problem<double>& problem = sim.problem();
   Tensor<double> Q(problem.Q.shape), K(problem.K.shape);
@@ -106,7 +108,7 @@ Variants where_heads_are_grouped(const Simulation& sim) {
 
 // ---- Softmax along the wrong axis -------------------------------------------
 
-// lse of every key over the queries that see it, (Skv), for one head. Rows of Q on one device alone, or all
+// (Skv) lse of every key over the query rows _rows_ to which it is visible, for one head
 Vector<double> lse_over_queries(const Simulation& sim, Index b, Index h, const std::vector<Index>& rows) {
   constexpr double nothing = minus_infinity<double>;
   const Index Skv = sim.problem().K.shape.S;
@@ -165,9 +167,9 @@ Variants each_axis(const Simulation& sim) {
                                         : each_named("lse", {"of the row"}));
 }
 
-// ---- Elements and batch entries that are not read ---------------------------
+// ---- Missing elements, one batch entry for all ------------------------------
 
-// q . k over some of the elements: those that the variant leaves out are 0 in Q
+// q . k over some of the elements: the others are set to 0 in Q
 AlteredProblem elements_left_out(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const Index first = variant["first"], count = variant["count"];
   const auto keep = [=](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) {
@@ -183,7 +185,7 @@ AlteredProblem elements_left_out(const Problem<double>& problem, const Sharding&
   return wrong;
 }
 
-// A half, a quarter, all but one, and what is left when whole vectors of 4, 8, ... elements are read
+// A half, a quarter, all but one, and the largest multiple of 2, 4, 8, ... elements
 Variants each_element_range(const Simulation& sim) {
   const Index D = sim.problem().Q.shape.D;
   std::set<std::pair<Index, Index>> ranges{
@@ -198,7 +200,7 @@ Variants each_element_range(const Simulation& sim) {
   return variants;
 }
 
-// K and V, or one of them, come from one entry of the batch
+// K and V, or one of them, are read from one batch entry
 AlteredProblem one_batch_entry(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const Index entry = variant["entry"];
   const auto of_entry = [entry](const RowPlace& p) { return RowPlace{entry, p.s, p.h}; };
@@ -217,36 +219,39 @@ Variants each_batch_entry(const Simulation& sim) {
 }  // namespace
 
 std::vector<Mistake> operand_mistakes() {
-  const ProblemAlteration v_from_k = one_of("v", {with_operands(Operand::q, Operand::k, Operand::k), with_operands(Operand::q, Operand::k, Operand::q)});
-  const ProblemAlteration scores_of_others = one_of("scores", {with_operands(Operand::q, Operand::q, Operand::v), with_operands(Operand::k, Operand::k, Operand::v),
-                                                     with_operands(Operand::q, Operand::v, Operand::v), with_operands(Operand::v, Operand::k, Operand::v)});
+  const ProblemAlteration v_from_k = one_of("v", {with_operands(Operand::q, Operand::k, Operand::k),
+                                                  with_operands(Operand::q, Operand::k, Operand::q)});
+  const ProblemAlteration scores_of_others = one_of(
+      "scores",
+      {with_operands(Operand::q, Operand::q, Operand::v), with_operands(Operand::k, Operand::k, Operand::v),
+       with_operands(Operand::q, Operand::v, Operand::v), with_operands(Operand::v, Operand::k, Operand::v)});
   return {
       {.id = "V1",
        .family = Family::operands,
        .title = "K and V are exchanged",
        .wrong = "out = softmax(scale Q V^T) K",
-       .fingerprint = "everything is wrong, lse too",
+       .fingerprint = "everything is wrong, including lse",
        .why = "Two arguments, or the two halves of a packed tensor, are in the wrong order.",
-       .fix = "The scores are of Q and K; V is what is read.",
+       .fix = "Compute the scores from Q and K, and the output from V.",
        .seen_in = "ruvnet/agentic-flow#191",
        .variants = where_equally_wide,
        .alteration = with_operands(Operand::q, Operand::v, Operand::k)},
       {.id = "V2",
        .family = Family::operands,
-       .title = "another operand is read in place of V",
-       .wrong = "out = softmax(scale Q K^T) K, or ... Q",
-       .fingerprint = "lse is right, every row of out is wrong",
-       .why = "The same tensor was passed twice, or the wrong part of a packed one was taken.",
-       .fix = "out = softmax(scale Q K^T) V. Test with three tensors that differ.",
+       .title = "another operand is used as V",
+       .wrong = "out = softmax(scale Q K^T) K, or softmax(scale Q K^T) Q",
+       .fingerprint = "lse is right; every row of out is wrong",
+       .why = "The same tensor was passed twice, or the wrong part of a packed tensor was taken.",
+       .fix = "Use out = softmax(scale Q K^T) V, and test with three different tensors.",
        .seen_in = "ruvnet/agentic-flow#191",
-       .variants = each_stand_in_for_v,
+       .variants = each_replacement_of_v,
        .alteration = v_from_k},
       {.id = "V3",
        .family = Family::operands,
        .title = "the softmax runs over the queries instead of the keys",
        .wrong = "P_ij = exp(S_ij) / (sum over i' of exp(S_i'j))",
-       .fingerprint = "the columns of P sum to 1, the rows do not: with V = 1 the rows of out differ",
-       .why = "The axis of the softmax is that of the queries.",
+       .fingerprint = "the columns of P sum to 1, the rows do not; with V = 1 the rows of out differ",
+       .why = "The softmax is taken along the query axis.",
        .fix = "Normalise each row of S over its keys.",
        .variants = each_axis,
        .forward = softmax_over_queries},
@@ -254,45 +259,45 @@ std::vector<Mistake> operand_mistakes() {
        .family = Family::operands,
        .title = "Q and K are exchanged",
        .wrong = "S = scale K Q^T",
-       .fingerprint = "the scores on the diagonal are right, all others are those of the transposed matrix",
-       .why = "Two arguments are in the wrong order; with equal shapes nothing else notices.",
-       .fix = "S = scale Q K^T: a row for every query.",
+       .fingerprint = "the scores on the diagonal are right; all others are those of the transposed matrix",
+       .why = "Two arguments are in the wrong order; with equal shapes no error is raised.",
+       .fix = "Use S = scale Q K^T, with one row per query.",
        .variants = each_exchange,
        .alteration = q_and_k_exchanged},
       {.id = "V8",
        .family = Family::operands,
-       .title = "Q and K are exchanged, the query heads of a group averaged",
-       .wrong = "S = scale K mean(Q)^T, the mean over the heads that share a K/V head",
-       .fingerprint = "all query heads of a group give the same rows",
-       .why = "Two arguments are in the wrong order, and the head axis was reduced until the shapes agreed.",
-       .fix = "S = scale Q K^T: a row for every query of every head.",
+       .title = "Q and K are exchanged and the query heads of a group averaged",
+       .wrong = "S = scale K mean(Q)^T, the mean over the query heads that share a K/V head",
+       .fingerprint = "all query heads of a group return the same rows",
+       .why = "Two arguments are in the wrong order, and the head axis was reduced to make the shapes agree.",
+       .fix = "Use S = scale Q K^T, with one row per query of each head.",
        .variants = where_heads_are_grouped,
        .forward = exchanged_with_the_mean},
       {.id = "V5",
        .family = Family::operands,
-       .title = "the scores are made of the wrong operands",
+       .title = "the scores are computed from the wrong operands",
        .wrong = "S = scale Q Q^T, K K^T, Q V^T or V K^T; out = softmax(S) V",
-       .fingerprint = "lse is wrong; with Q Q^T or K K^T most rows read chiefly their own key",
-       .why = "The same tensor was passed twice, or the wrong part of a packed one was taken.",
-       .fix = "S = scale Q K^T.",
-       .variants = each_stand_in,
+       .fingerprint = "lse is wrong; with Q Q^T or K K^T most rows attend mainly to their own key",
+       .why = "The same tensor was passed twice, or the wrong part of a packed tensor was taken.",
+       .fix = "Use S = scale Q K^T.",
+       .variants = each_wrong_score_pair,
        .alteration = scores_of_others},
       {.id = "V6",
        .family = Family::operands,
-       .title = "one entry of the batch lends its K and V to all",
+       .title = "all batch entries use the K and V of one entry",
        .wrong = "entry b reads K and V of entry 0",
-       .fingerprint = "one entry of the batch is right, all others are wrong",
-       .why = "The stride or the index of the batch is missing from the address of K or V.",
-       .fix = "Entry b reads K and V of entry b.",
+       .fingerprint = "one batch entry is right, all others are wrong",
+       .why = "The batch index or stride is missing from the address of K or V.",
+       .fix = "Let entry b read K and V of entry b.",
        .variants = each_batch_entry,
        .alteration = one_batch_entry},
       {.id = "V7",
        .family = Family::operands,
-       .title = "some elements of the heads are left out of the scores",
+       .title = "some head elements are left out of the scores",
        .wrong = "S_ij = scale (sum over some of the elements d of Q_id K_jd)",
-       .fingerprint = "everything is wrong to a similar degree, lse too",
-       .why = "The loop over the head dimension ends early, or reads whole vectors only.",
-       .fix = "Sum over all d elements; pad with zeros where a kernel wants more.",
+       .fingerprint = "everything is wrong to a similar degree, including lse",
+       .why = "The loop over the head dimension ends early, or covers whole vectors only.",
+       .fix = "Sum over all d elements; pad with zeros if the kernel needs a larger dimension.",
        .variants = each_element_range,
        .alteration = elements_left_out},
   };

@@ -1,3 +1,5 @@
+// Mistakes in the schedule of the ring: number of steps, direction, owner of the block.
+
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/ring_trace.h"
 
@@ -9,8 +11,8 @@ AttentionOutput<double> attend_with(const Simulation& sim, const Override& chang
   return attend_along_trace(with_overrides(sim.sharding(), change), sim);
 }
 
-// Another block lies there than the one that is due. The mask goes by the schedule, or by the positions that
-// came with the block.
+// The device holds the block of _owner_ instead of the scheduled one. The mask uses the positions of the scheduled
+// block, or of the block held.
 void replace(Visit& visit, int owner, const Variant& variant) {
   visit.K = visit.V = owner;
   if (given(variant, "mask", 0) == 1) visit.positions = owner;
@@ -18,14 +20,13 @@ void replace(Visit& visit, int owner, const Variant& variant) {
 
 // ---- The variants -----------------------------------------------------------
 
-Variants of_a_ring(const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); }
-
 Variants with_either_mask(const Simulation& sim) {
-  return has_mask(sim) ? of_a_ring(sim) * each_named("mask", {"of the block due", "of the block there"})
-                       : of_a_ring(sim);
+  return has_mask(sim)
+             ? on_several_devices(sim) * each_named("mask", {"of the scheduled block", "of the block held"})
+             : on_several_devices(sim);
 }
 
-// ---- How many steps ---------------------------------------------------------
+// ---- Number of steps --------------------------------------------------------
 
 AttentionOutput<double> last_hops_missing(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int, int step, Visit& visit) {
@@ -55,7 +56,7 @@ AttentionOutput<double> one_hop_too_many(const Simulation& sim, const Variant&) 
   });
 }
 
-AttentionOutput<double> stopped_at_the_first_hidden_block(const Simulation& sim, const Variant&) {
+AttentionOutput<double> stopped_at_first_masked_block(const Simulation& sim, const Variant&) {
   RingTrace trace = correct_ring_trace(sim.sharding());
   for (int device = 0; device < sim.devices(); ++device) {
     bool stopped = false;
@@ -77,11 +78,11 @@ AttentionOutput<double> too_few_hops_for_the_window(const Simulation& sim, const
 Variants causal_window(const Simulation& sim) {
   const Mask& mask = sim.problem().scoring.mask;
   return only_if(sim.sharding().layout == Layout::contiguous && mask.causal && mask.window_left >= 0 &&
-                  largest_block(sim) > 0,
-              of_a_ring(sim));
+                     largest_block(sim) > 0,
+                 on_several_devices(sim));
 }
 
-// ---- Which way, and what moves ----------------------------------------------
+// ---- Direction, and which tensors move ---------------------------------------
 
 AttentionOutput<double> never_rotated(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int device, int, Visit& visit) { replace(visit, device, variant); });
@@ -96,9 +97,9 @@ AttentionOutput<double> rotated_the_wrong_way(const Simulation& sim, const Varia
   });
 }
 
-Variants told(const Simulation& sim) {
+Variants wrong_way_variants(const Simulation& sim) {
   return only_if(has_mask(sim) && sim.devices() > 2,
-              each_named("told", {"neither the mask nor the test that skips blocks", "only the mask"}));
+                 each_named("told", {"neither the mask nor the skip test", "only the mask"}));
 }
 
 AttentionOutput<double> V_not_rotated(const Simulation& sim, const Variant&) {
@@ -113,16 +114,18 @@ AttentionOutput<double> K_not_rotated(const Simulation& sim, const Variant& vari
   });
 }
 
-AttentionOutput<double> one_hop_behind(const Simulation& sim, const Variant& variant) {
+AttentionOutput<double> one_hop_late(const Simulation& sim, const Variant& variant) {
   return attend_with(sim, [&](int device, int step, Visit& visit) {
     const int before = sim.sharding().owner_at(device, std::max(step - 1, 0));
     (variant["behind"] == 0 ? visit.V : visit.K) = before;
   });
 }
 
-Variants behind(const Simulation& sim) { return of_a_ring(sim) * each_named("behind", {"V", "K"}); }
+Variants lagging_operands(const Simulation& sim) {
+  return on_several_devices(sim) * each_named("behind", {"V", "K"});
+}
 
-// Rings of _ring_ neighbouring devices each
+// Separate rings of `ring` neighbouring devices each
 AttentionOutput<double> small_rings(const Simulation& sim, const Variant& variant) {
   const auto size = static_cast<int>(variant["ring"]);
   return attend_with(sim, [&](int device, int step, Visit& visit) {
@@ -135,12 +138,12 @@ AttentionOutput<double> small_rings(const Simulation& sim, const Variant& varian
 Variants ring_sizes(const Simulation& sim) {
   Variants sizes;
   for (Index size = 2; size < sim.devices(); ++size)
-    if (sim.devices() % size == 0) sizes = either(sizes, each_of("ring", {size}));
-  return sizes * each_named("steps", {"one for each device", "one for each device of the small ring"}) *
+    if (sim.devices() % size == 0) sizes = concatenate({sizes, each_of("ring", {size})});
+  return sizes * each_named("steps", {"one per device", "one per device of the small ring"}) *
          with_either_mask(sim);
 }
 
-// ---- What the mask believes -------------------------------------------------
+// ---- Owner assumed by the mask -----------------------------------------------
 
 AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& variant) {
   const int offset = static_cast<int>(variant["owner off by"]), P = sim.devices();
@@ -153,14 +156,15 @@ AttentionOutput<double> owner_off_by_one(const Simulation& sim, const Variant& v
 Variants owner_offsets(const Simulation& sim) {
   const Variants offsets =
       sim.devices() > 2 ? each_of("owner off by", {1, -1}) : each_of("owner off by", {1});
-  return only_if(has_mask(sim), of_a_ring(sim) * offsets * each_named("steps", {"all", "all but the first"}));
+  return only_if(has_mask(sim),
+                 on_several_devices(sim) * offsets * each_named("steps", {"all", "all but the first"}));
 }
 
-AttentionOutput<double> positions_left_behind(const Simulation& sim, const Variant&) {
+AttentionOutput<double> positions_not_sent(const Simulation& sim, const Variant&) {
   return attend_with(sim, [](int device, int, Visit& visit) { visit.positions = device; });
 }
 
-Variants of_a_masked_ring(const Simulation& sim) { return only_if(has_mask(sim), of_a_ring(sim)); }
+Variants of_a_masked_ring(const Simulation& sim) { return only_if(has_mask(sim), on_several_devices(sim)); }
 
 }  // namespace
 
@@ -170,134 +174,135 @@ std::vector<Mistake> ring_mistakes() {
        .family = Family::ring,
        .title = "the last hop is missing",
        .wrong = "steps 0 .. P-2",
-       .fingerprint = "the block of the device's next neighbour has weight 0, on every device; with a causal "
-                      "mask and contiguous shards only the last device is wrong",
-       .why = "The test that saves the useless last send also stops the last attend.",
-       .fix = "Attend at P steps, send at P-1.",
+       .fingerprint = "on every device the block of its next neighbour has weight 0; with a causal mask and "
+                      "contiguous shards only the last device is wrong",
+       .why = "The test that omits the unneeded last send also omits the last attention step.",
+       .fix = "Attend at P steps, send at P - 1.",
        .variants = hops_missing,
        .forward = last_hops_missing},
       {.id = "R2",
        .family = Family::ring,
        .title = "the own block is skipped",
        .wrong = "steps 1 .. P-1",
-       .fingerprint =
-           "weight 0 on the diagonal of devices and blocks; with a causal mask the first row is empty",
-       .why = "A device waits for the first block to arrive before it attends to anything.",
+       .fingerprint = "weight 0 on the diagonal of the device-by-block weights; with a causal mask the first "
+                      "row is empty",
+       .why = "The device waits for the first received block before it attends to anything.",
        .fix = "Attend to the own block at step 0.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = own_step_skipped},
       {.id = "R3",
        .family = Family::ring,
-       .title = "the own block is counted twice and the last block never",
-       .wrong = "at step t >= 1 the block of owner r - t + 1",
-       .fingerprint = "weight 2 on the diagonal of devices and blocks, 0 at the device's next neighbour",
-       .why = "The buffers are exchanged after the attend that should have used the new one.",
-       .fix = "Exchange the buffers between two attends.",
+       .title = "the own block is double-counted and the last block is lost",
+       .wrong = "at step t >= 1, the block of owner r - t + 1",
+       .fingerprint =
+           "weight 2 on the diagonal of the device-by-block weights, 0 for the block of the next neighbour",
+       .why = "The buffers are swapped after the attention step that should use the new block.",
+       .fix = "Swap the buffers between two attention steps.",
        .variants = with_either_mask,
        .forward = own_block_twice},
       {.id = "R4",
        .family = Family::ring,
        .title = "the blocks are never rotated",
        .wrong = "K, V of owner r at every step",
-       .fingerprint = "only the own block counts, P times over: out is attention to the own block and lse is "
-                      "too large by up to log P",
-       .why = "Buffers are sent and received, but the loop goes on with the old ones.",
-       .fix = "Attend to what has arrived.",
+       .fingerprint = "only the own block contributes, P times: out is attention to the own block, and lse "
+                      "is too large by up to log P",
+       .why = "Blocks are sent and received, but the loop keeps using the old buffers.",
+       .fix = "Attend to the received block.",
        .seen_in = "sgl-project/sglang#33353",
        .variants = with_either_mask,
        .forward = never_rotated},
       {.id = "R5",
        .family = Family::ring,
-       .title = "the ring turns the wrong way for its mask",
-       .wrong = "at step t the block of owner r + t, taken for that of r - t",
-       .fingerprint = "right without a mask; with a causal one and contiguous shards the first and the last "
-                      "device are right and all between them wrong",
-       .why = "The order of the blocks does not matter, but whose they are does.",
-       .fix = "Send to r + 1 and take the owner for (r - t) mod P, or turn both round.",
-       .variants = told,
+       .title = "the ring rotates in the opposite direction to its mask",
+       .wrong = "at step t, the block of owner r + t is masked as the block of owner r - t",
+       .fingerprint = "right without a mask; with a causal mask and contiguous shards the first and the last "
+                      "device are right and all others wrong",
+       .why = "The order of the blocks has no effect, but the mask depends on their owner.",
+       .fix = "Send to r + 1 and use the owner (r - t) mod P, or reverse both.",
+       .variants = wrong_way_variants,
        .forward = rotated_the_wrong_way},
       {.id = "R6",
        .family = Family::ring,
-       .title = "the values are not rotated",
+       .title = "V is not rotated",
        .wrong = "K of owner r - t with V of owner r",
-       .fingerprint = "lse is right, out is not; the first block visited has its right part",
-       .why = "Only one of the two tensors is replaced by what has arrived.",
+       .fingerprint = "lse is right, out is wrong; the contribution of the first block is right",
+       .why = "Only one of the two buffers is replaced by the received one.",
        .fix = "Replace K and V together.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = V_not_rotated},
       {.id = "R7",
        .family = Family::ring,
-       .title = "the keys are not rotated",
+       .title = "K is not rotated",
        .wrong = "K of owner r with V of owner r - t",
        .fingerprint = "out and lse are wrong; lse is that of P copies of the own keys",
-       .why = "Only one of the two tensors is replaced by what has arrived.",
+       .why = "Only one of the two buffers is replaced by the received one.",
        .fix = "Replace K and V together.",
        .variants = with_either_mask,
        .forward = K_not_rotated},
       {.id = "R8",
        .family = Family::ring,
-       .title = "one of K and V is a hop behind the other",
+       .title = "one of K and V lags one hop behind the other",
        .wrong = "K of owner r - t with V of owner r - t + 1",
        .fingerprint =
-           "lse is right if V is behind; out is wrong on all devices that see more than their own block",
-       .why = "One of the two transfers is waited for, the other is not.",
-       .fix = "Wait for both before attending.",
-       .variants = behind,
-       .forward = one_hop_behind},
+           "lse is right if V lags; out is wrong on all devices that attend to more than their own block",
+       .why = "The device waits for only one of the two transfers.",
+       .fix = "Wait for both transfers before attending.",
+       .variants = lagging_operands,
+       .forward = one_hop_late},
       {.id = "R12",
        .family = Family::ring,
        .title = "the owner in the mask is off by one",
-       .wrong = "mask for the block of owner r - t + 1 or r - t - 1",
+       .wrong = "the block is masked as that of owner r - t + 1 or r - t - 1",
        .fingerprint =
-           "right without a mask; otherwise future keys are seen or past ones lost on nearly every device",
-       .why = "The step is counted before the mask is made, or the rank from 1.",
-       .fix = "Owner = (r - t) mod P at the step t whose block is attended to.",
+           "right without a mask; otherwise nearly every device attends to future keys or loses past ones",
+       .why = "The step counter is incremented before the mask is computed, or devices are numbered from 1.",
+       .fix = "Use owner = (r - t) mod P at the step t whose block is attended to.",
        .variants = owner_offsets,
        .forward = owner_off_by_one},
       {.id = "R19",
        .family = Family::ring,
        .title = "one hop too many",
        .wrong = "steps 0 .. P",
-       .fingerprint = "weight 2 on the diagonal of devices and blocks, 1 everywhere else",
-       .why = "After P hops the own block is home again and is counted once more.",
+       .fingerprint = "weight 2 on the diagonal of the device-by-block weights, 1 everywhere else",
+       .why = "After P hops the own block has returned and is counted again.",
        .fix = "Attend at P steps.",
-       .variants = of_a_ring,
+       .variants = on_several_devices,
        .forward = one_hop_too_many},
       {.id = "R20",
        .family = Family::ring,
-       .title = "a device stops at the first block that is hidden from it",
-       .wrong = "leave the loop instead of skipping the step",
-       .fingerprint = "blocks that come after the first hidden one have weight 0; harmless with a causal "
-                      "mask and contiguous shards of equal lengths, not with two-sided windows and documents",
-       .why = "Blocks do not come in the order of their distance.",
-       .fix = "Skip the arithmetic of the step, but go on with the ring.",
+       .title = "a device stops at the first masked block",
+       .wrong = "the loop ends at a masked block instead of skipping the step",
+       .fingerprint = "blocks after the first masked one have weight 0; no error with a causal mask and "
+                      "contiguous shards of equal length, but wrong with two-sided windows and documents",
+       .why = "Blocks do not arrive in the order of their distance.",
+       .fix = "Skip the computation of the step, but continue the ring.",
        .variants = of_a_masked_ring,
-       .forward = stopped_at_the_first_hidden_block},
+       .forward = stopped_at_first_masked_block},
       {.id = "R21",
        .family = Family::ring,
        .title = "a ring with a window makes one hop too few",
-       .wrong = "hops = floor(window / block) instead of the ceiling",
-       .fingerprint = "the oldest keys of the window are lost for the first rows of every device",
-       .why = "The first row of a device looks further back than its last one.",
-       .fix = "Hops = ceil(window / block).",
+       .wrong = "hops = floor(window / block) instead of ceil(window / block)",
+       .fingerprint = "the first rows of every device lose the oldest keys of their window",
+       .why = "The first row of a device reaches further back than its last row.",
+       .fix = "Use hops = ceil(window / block).",
        .variants = causal_window,
        .forward = too_few_hops_for_the_window},
       {.id = "R23",
        .family = Family::ring,
-       .title = "the positions do not travel with the block",
-       .wrong = "mask with the positions of the own keys at every step",
-       .fingerprint = "right without a mask; with a causal one every block is masked by the same triangle",
-       .why = "The position tensors are made once and not sent.",
+       .title = "positions are not sent with the block",
+       .wrong = "every step is masked with the positions of the device's own keys",
+       .fingerprint = "right without a mask; with a causal mask every block is masked with the same triangle",
+       .why = "The position tensors are created once and not sent.",
        .fix = "Send the positions with K and V, or compute them from the owner.",
        .variants = of_a_masked_ring,
-       .forward = positions_left_behind},
+       .forward = positions_not_sent},
       {.id = "R24",
        .family = Family::ring,
-       .title = "the ring falls into smaller rings",
-       .wrong = "owner within the group of r, for a group of g devices",
+       .title = "the ring splits into smaller rings",
+       .wrong = "owners are computed within the group of r, for groups of g devices",
        .fingerprint = "the blocks of other groups have weight 0, those of the own group P / g or 1",
-       .why = "Ranks and neighbours are counted within a node.",
-       .fix = "Make the neighbours of the whole group: (r + 1) mod P.",
+       .why = "Device indices and neighbours are computed within a node.",
+       .fix = "Compute the neighbours over all devices: (r + 1) mod P.",
        .variants = ring_sizes,
        .forward = small_rings},
   };

@@ -1,3 +1,5 @@
+// Mistakes in the buffers of the ring: stale, torn, overwritten, lost or double-counted blocks.
+
 #include <algorithm>
 
 #include "reference/oracle/catalogue/catalogue.h"
@@ -7,23 +9,23 @@ namespace ringattn {
 
 namespace {
 
-// One visit of the right trace changed
+// The correct trace with one visit changed: that of the variant's device and step
 AttentionOutput<double> attend_with_one(const Simulation& sim, const Variant& variant,
-                                 const std::function<void(Visit&)>& change) {
+                                        const std::function<void(Visit&)>& change) {
   RingTrace trace = correct_ring_trace(sim.sharding());
   change(trace[static_cast<std::size_t>(variant["device"])][static_cast<std::size_t>(variant["step"])]);
   return attend_along_trace(trace, sim);
 }
 
-// Whose block the device of the variant has _later_ steps after the step of the variant
+// The owner of the block that the variant's device holds _later_ steps after the variant's step
 int owner(const Simulation& sim, const Variant& variant, int later) {
   return sim.sharding().owner_at(static_cast<int>(variant["device"]),
-                               static_cast<int>(variant["step"]) + later);
+                                 static_cast<int>(variant["step"]) + later);
 }
 
 // ---- The variants -----------------------------------------------------------
 
-// None where there is one device
+// None on a single device
 Variants each_device(const Simulation& sim) {
   return sim.devices() > 1 ? each_of("device", 0, sim.devices()) : Variants();
 }
@@ -31,7 +33,7 @@ Variants each_owner(const Simulation& sim) {
   return sim.devices() > 1 ? each_of("owner", 0, sim.devices()) : Variants();
 }
 
-// Where something arrives
+// Every device and every step at which a block arrives
 Variants each_arrival(const Simulation& sim) { return each_device(sim) * each_of("step", 1, sim.devices()); }
 
 // ---- One buffer at one step -------------------------------------------------
@@ -76,36 +78,37 @@ Variants early_arrivals(const Simulation& sim) {
 
 // ---- One device, one owner --------------------------------------------------
 
-// At the hops of the variant (0: all) the device sends its own block instead of the one it holds. What is
-// _behind_ devices further on at a step left the device _behind_ steps before.
+// At one hop (0: at all hops) the device sends its own block instead of the block it holds. The block that a
+// device _behind_ places after the sender holds at a step was sent _behind_ steps before.
 AttentionOutput<double> own_block_forwarded(const Simulation& sim, const Variant& variant) {
   const int P = sim.devices(), sender = static_cast<int>(variant["device"]);
   const Index hop = variant["hop"];
   return attend_along_trace(with_overrides(sim.sharding(),
-                                   [&](int device, int step, Visit& visit) {
-                                     const int behind = (device - sender + P - 1) % P + 1;
-                                     const int left = step - behind;  // at the step of this number
-                                     if (left < 0 || (hop != 0 && left != hop)) return;
-                                     visit.K = visit.V = sender;
-                                     if (given(variant, "mask", 0) == 1) visit.positions = sender;
-                                   }),
-                      sim);
+                                           [&](int device, int step, Visit& visit) {
+                                             const int behind = (device - sender + P - 1) % P + 1;
+                                             const int left = step - behind;  // the step at which it was sent
+                                             if (left < 0 || (hop != 0 && left != hop)) return;
+                                             visit.K = visit.V = sender;
+                                             if (given(variant, "mask", 0) == 1) visit.positions = sender;
+                                           }),
+                            sim);
 }
 
 Variants own_blocks_forwarded(const Simulation& sim) {
   Variants always = Variants{Variant({"hop", 0, "all"})};
-  if (has_mask(sim)) always = always * each_named("mask", {"of the block due", "of the block there"});
-  return each_device(sim) * either(always, each_of("hop", 1, sim.devices() - 1));
+  if (has_mask(sim)) always = always * each_named("mask", {"of the scheduled block", "of the block held"});
+  return each_device(sim) * concatenate({always, each_of("hop", 1, sim.devices() - 1)});
 }
 
 AttentionOutput<double> block_times(int times, const Simulation& sim, const Variant& variant) {
-  const bool at_home_too = variant["where"] == 0;
-  return attend_along_trace(with_overrides(sim.sharding(),
-                                   [&](int device, int, Visit& visit) {
-                                     if (visit.K == variant["owner"] && (at_home_too || visit.K != device))
-                                       visit.times = times;
-                                   }),
-                      sim);
+  const bool on_owner_too = variant["where"] == 0;
+  return attend_along_trace(
+      with_overrides(sim.sharding(),
+                     [&](int device, int, Visit& visit) {
+                       if (visit.K == variant["owner"] && (on_owner_too || visit.K != device))
+                         visit.times = times;
+                     }),
+      sim);
 }
 
 AttentionOutput<double> block_lost(const Simulation& sim, const Variant& variant) {
@@ -117,26 +120,27 @@ AttentionOutput<double> block_doubled(const Simulation& sim, const Variant& vari
 }
 
 Variants owners(const Simulation& sim) {
-  return each_owner(sim) * each_named("where", {"everywhere", "everywhere but at home"});
+  return each_owner(sim) * each_named("where", {"on every device", "on every device except its owner"});
 }
 
-// Of the block of an owner, away from home, or of what one device has at one step
+// Zeros instead of one owner's block on all other devices, or of the block of one device at one step
 AttentionOutput<double> zeros(const Simulation& sim, const Variant& variant) {
   const Index lost = variant["zeros"], of = given(variant, "owner", no_owner);
   return attend_along_trace(with_overrides(sim.sharding(),
-                                   [&](int device, int step, Visit& visit) {
-                                     if (of == no_owner ? device != variant["device"] || step != variant["step"]
-                                                      : visit.K != of || device == of)
-                                       return;
-                                     if (lost != 2) visit.K = no_owner;
-                                     if (lost != 1) visit.V = no_owner;
-                                   }),
-                      sim);
+                                           [&](int device, int step, Visit& visit) {
+                                             if (of == no_owner
+                                                     ? device != variant["device"] || step != variant["step"]
+                                                     : visit.K != of || device == of)
+                                               return;
+                                             if (lost != 2) visit.K = no_owner;
+                                             if (lost != 1) visit.V = no_owner;
+                                           }),
+                            sim);
 }
 
 Variants zero_blocks(const Simulation& sim) {
-  return either(each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
-                each_arrival(sim) * each_named("zeros", {"K and V"}));
+  return concatenate({each_owner(sim) * each_named("zeros", {"K and V", "K", "V"}),
+                      each_arrival(sim) * each_named("zeros", {"K and V"})});
 }
 
 // ---- Blocks of different lengths --------------------------------------------
@@ -165,7 +169,7 @@ Index length_for_all(const Simulation& sim, int device, Index assumed) {
   }
 }
 
-// Rows beyond the length are not seen; a shorter block ends in the rows that an earlier one has left there
+// Rows beyond the length are not read; a shorter block ends in rows left in the buffer by an earlier block
 AttentionOutput<double> one_length_for_all(const Simulation& sim, const Variant& variant) {
   RingTrace trace = correct_ring_trace(sim.sharding());
   for (int device = 0; device < sim.devices(); ++device) {
@@ -193,7 +197,7 @@ Variants lengths(const Simulation& sim) {
 
 // ---- Several rings ----------------------------------------------------------
 
-// The keys of each sequence, and after them those of the sequence at the same place of the first ring
+// The keys of each batch entry, followed by those of the corresponding batch entry of the first ring
 struct TwoFold {
   Tensor<double> K, V;
   Problem<double> problem;
@@ -234,7 +238,7 @@ Variants rings(const Simulation& sim) {
   const Index B = sim.problem().Q.shape.B;
   Variants variants;
   for (Index count = 2; count <= B && sim.devices() > 1; ++count)
-    if (B % count == 0) variants = either(variants, each_of("rings", {count}));
+    if (B % count == 0) variants = concatenate({variants, each_of("rings", {count})});
   return variants;
 }
 
@@ -245,69 +249,70 @@ std::vector<Mistake> ring_buffer_mistakes() {
       {.id = "R9",
        .family = Family::ring,
        .title = "a stale receive buffer is read",
-       .wrong = "at one step of one device K, V, or both are those of the step before",
-       .fingerprint = "one device alone is wrong: its weights of two blocks are 2 and 0 where they should be "
-                      "1; nothing is seen where the mask hides the block",
-       .why = "The attend does not wait for the transfer.",
+       .wrong = "at one step of one device, K, V or both are those of the previous step",
+       .fingerprint = "only one device is wrong: two blocks have weights 2 and 0 instead of 1; no error if "
+                      "the block is masked",
+       .why = "The device attends without waiting for the transfer.",
        .fix = "Wait for the receive before attending.",
        .seen_in = "NVIDIA/TransformerEngine@76187a5e0",
        .variants = stale_buffers,
        .forward = stale_buffer},
       {.id = "R10",
        .family = Family::ring,
-       .title = "a buffer is read while it is being filled",
-       .wrong = "at one step of one device half of the rows are those of the step before",
-       .fingerprint = "one device alone is wrong: one block between weight 1 and 2, another between 0 and 1",
-       .why = "The attend starts before the transfer has ended.",
+       .title = "a buffer is read while it is being received",
+       .wrong = "at one step of one device, half of the rows are those of the previous step",
+       .fingerprint =
+           "only one device is wrong: one block has a weight between 1 and 2, another between 0 and 1",
+       .why = "The device attends before the transfer is complete.",
        .fix = "Wait for the receive before attending.",
        .variants = torn_buffers,
        .forward = torn_buffer},
       {.id = "R11",
        .family = Family::ring,
        .title = "a buffer is overwritten before it is read",
-       .wrong = "at one step of one device K, V are those of the next step",
-       .fingerprint = "one device alone is wrong: the next block has weight 2, the due one 0",
-       .why = "The next block is received into the buffer that is still in use.",
-       .fix = "Receive into the other one of two buffers.",
+       .wrong = "at one step of one device, K and V are those of the next step",
+       .fingerprint = "only one device is wrong: the next block has weight 2, the scheduled block 0",
+       .why = "The next block is received into a buffer that is still in use.",
+       .fix = "Use two buffers, and receive into the one that is not being read.",
        .seen_in = "zhuzilin/ring-flash-attention@8c83989",
        .variants = early_arrivals,
        .forward = overwritten_early},
       {.id = "R13",
        .family = Family::ring,
-       .title = "a device forwards its own block instead of the one it holds",
-       .wrong = "device d sends K, V of owner d at every hop, or at one",
-       .fingerprint = "device d is right, those after it are worse and worse: block d has weight 2, 3, ... "
-                      "and blocks from beyond it 0",
-       .why = "The send reads the home tensors instead of the current buffer.",
-       .fix = "Send the block that was attended to.",
+       .title = "a device forwards its own block instead of the block it holds",
+       .wrong = "device d sends K, V of owner d at every hop, or at one hop",
+       .fingerprint = "device d is right and the devices after it are increasingly wrong: block d has weight "
+                      "2, 3, ... and the blocks upstream of d weight 0",
+       .why = "The send reads the original local tensors instead of the current buffer.",
+       .fix = "Send the block that was just attended to.",
        .variants = own_blocks_forwarded,
        .forward = own_block_forwarded},
       {.id = "R14",
        .family = Family::ring,
        .title = "the block of one owner is lost",
-       .wrong = "the sum over blocks leaves out one owner",
-       .fingerprint = "one column of the weights of devices and blocks is 0; lse is too small",
+       .wrong = "the sum over blocks omits one owner",
+       .fingerprint = "one column of the device-by-block weights is 0; lse is too small",
        .why = "Its message is dropped, or a test skips it.",
-       .fix = "Every device attends to every block that the mask leaves it.",
+       .fix = "Attend to every block that is not fully masked, on every device.",
        .variants = owners,
        .forward = block_lost},
       {.id = "R15",
        .family = Family::ring,
-       .title = "the block of one owner is counted twice",
-       .wrong = "the sum over blocks has one owner twice",
-       .fingerprint = "one column of the weights of devices and blocks is 2; lse is too large",
-       .why = "Two messages or two steps carry the same block.",
-       .fix = "Every device attends to every block once.",
+       .title = "the block of one owner is double-counted",
+       .wrong = "the sum over blocks includes one owner twice",
+       .fingerprint = "one column of the device-by-block weights is 2; lse is too large",
+       .why = "Two messages or two steps deliver the same block.",
+       .fix = "Attend to every block exactly once on every device.",
        .variants = owners,
        .forward = block_doubled},
       {.id = "R16",
        .family = Family::ring,
-       .title = "a rank in the group is taken for a global rank",
-       .wrong = "every ring receives what travels in the first ring",
-       .fingerprint = "sequences of the first ring are right, those of the others read foreign keys from all "
-                      "blocks but the own one",
-       .why = "Send and receive count ranks in the world, the loop counts them in its group.",
-       .fix = "Translate the rank of the group into the global rank.",
+       .title = "a group rank is used as a global rank",
+       .wrong = "every ring receives the blocks of the first ring",
+       .fingerprint = "batch entries of the first ring are right; those of the other rings attend to the "
+                      "wrong keys in every block except their own",
+       .why = "Send and receive take global ranks, but the loop computes ranks within its group.",
+       .fix = "Convert the group rank to the global rank.",
        .seen_in = "zhuzilin/ring-flash-attention@7895974",
        .variants = rings,
        .forward = blocks_of_the_first_ring},
@@ -315,19 +320,19 @@ std::vector<Mistake> ring_buffer_mistakes() {
        .family = Family::ring,
        .title = "a block arrives as zeros",
        .wrong = "K = 0, V = 0, or both",
-       .fingerprint = "keys with score 0 and value 0 take part: out too small, lse wrong, above all where "
-                      "right scores are low",
+       .fingerprint = "keys with score 0 and value 0 contribute: out is too small and lse wrong, most of all "
+                      "where the right scores are low",
        .why = "The buffer was allocated with zeros and never filled.",
        .fix = "Fill the buffer before it is sent or read.",
        .variants = zero_blocks,
        .forward = zeros},
       {.id = "R22",
        .family = Family::ring,
-       .title = "all blocks are taken to be of one length",
-       .wrong = "rows n < length of one device's block, of every block",
-       .fingerprint = "right where all shards have one length; otherwise the last keys of longer blocks are "
-                      "lost, or shorter blocks end in rows that an earlier block left in the buffer",
-       .why = "The sequence is not a multiple of the number of devices.",
+       .title = "all blocks are assumed to have the same length",
+       .wrong = "every block is read with the length of one block",
+       .fingerprint = "right if all shards have equal length; otherwise the last keys of longer blocks are "
+                      "lost, or shorter blocks end in rows left by an earlier block",
+       .why = "The sequence length is not a multiple of the number of devices.",
        .fix = "Send the length with the block, or pad and mask the padding.",
        .variants = lengths,
        .forward = one_length_for_all},

@@ -25,7 +25,7 @@ RingTrace correct_ring_trace(const Sharding& sharding) {
 
 namespace {
 
-// Calls see(score, row of the value) for every key that the row sees at a visit; no_owner's value has row -1
+// Calls see(score, row of the value) for every visible key of a visit; the row is -1 for a block of zeros
 template <class See>
 void for_each_key_seen(const Simulation& sim, const QueryRow& row, const Visit& visit, const See& see) {
   if (visit.times == 0) return;
@@ -60,8 +60,8 @@ struct Extent {
 
 bool may_see(const Extent& queries, const Extent& keys, const Mask& mask) {
   return keys.positions.first <= mask.last_visible(queries.positions.last) &&
-         keys.positions.last >= mask.first_visible(queries.positions.first) && keys.segments.first <= queries.segments.last &&
-         keys.segments.last >= queries.segments.first;
+         keys.positions.last >= mask.first_visible(queries.positions.first) &&
+         keys.segments.first <= queries.segments.last && keys.segments.last >= queries.segments.first;
 }
 
 }  // namespace

@@ -8,12 +8,13 @@ namespace ringattn {
 
 constexpr int no_owner = -1;
 
-// What a device attends to at one step: the keys, the values and the positions (for the mask) of one block. A
-// mistake mixes them up, and then row n of each goes with row n of the others.
+// What a device attends to at one step: the owners of its keys, its values and its positions (for the mask). They
+// are equal in a correct ring. A mistake makes them differ; row n of one block is then paired with row n of the
+// others.
 struct Visit {
-  int K, V, positions;  // whose; K of no_owner are zeros, and so are V
+  int K, V, positions;  // owners; no_owner means a block of zeros
   int times = 1;
-  Index begin = 0, end = INT64_MAX;  // only these rows of the block
+  Index begin = 0, end = INT64_MAX;  // rows of the block that are attended to
 
   void skip() { times = 0; }
 };
@@ -21,20 +22,20 @@ struct Visit {
 // The whole block of an owner
 inline Visit visit_to(int owner) { return {owner, owner, owner}; }
 
-// What every device attends to, in the order of the steps: the ring as a list of visits. Every mistake of the
-// ring is another list.
+// The visits of every device, in step order. A ring mistake is a trace that differs from the correct one.
 using RingTrace = std::vector<std::vector<Visit>>;
 
 RingTrace correct_ring_trace(const Sharding& sharding);
 
-// The right trace after change(device, step, visit) for every visit
+// The correct trace, modified by change(device, step, visit) for every visit
 using Override = std::function<void(int, int, Visit&)>;
 RingTrace with_overrides(const Sharding& sharding, const Override& change);
 
-// Softmax over everything that the device of a row visits
+// Attention in which every row attends to the visits of its device
 AttentionOutput<double> attend_along_trace(const RingTrace& trace, const Simulation& sim);
 
-// Whether the mask may leave anything of the block to a device, by the ranges of positions and segments
+// Whether a device may attend to any key of a block, judged by the ranges of positions and segments: a program
+// skips the block if not
 bool may_see(const Simulation& sim, int device, int owner);
 
 }  // namespace ringattn

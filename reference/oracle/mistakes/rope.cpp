@@ -1,16 +1,16 @@
 #include <cmath>
 
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
 namespace {
 
-// Mistakes upstream of attention: rotary positions (RoPE, arXiv:2104.09864). The q and k that we are given
-// are rotated rightly; a wrong rotation is theirs and one more, by the difference of the positions.
+// Mistakes upstream of attention: rotary positions (RoPE, arXiv:2104.09864). The given q and k are rotated
+// correctly; a wrong rotation is simulated by a further rotation by the difference of the positions.
 
-// How the elements of a head are paired, and how fast pair n turns: by position base^(-2n/d)
+// The pairing of the elements of a head. Pair n is rotated by the angle position * base^(-2n/d).
 struct Rope {
   bool neighbours;  // (0, 1), (2, 3), ...; else (0, d/2), (1, d/2 + 1), ...
   double base;
@@ -34,7 +34,7 @@ Variants each_rope() {
 }
 Variants each_rotated() { return each_named("operand", {"q and k", "q", "k"}); }
 
-// Turns the rows of an operand by shift(b, s) positions too far
+// Rotates the rows of an operand by a further shift(b, s) positions
 using Shift = std::function<double(Index b, Index s)>;
 
 void turn(AlteredProblem& wrong, Operand operand, const Rope& rope, const Shift& shift) {
@@ -48,7 +48,7 @@ double position(const RowPositions& positions, Index b, Index s) {
   return static_cast<double>(positions.of(b)[static_cast<std::size_t>(s)].position);
 }
 
-// Where a device believes that its rows stand: 0, 1, ... or one chunk of the sequence
+// The position that a device assumes for its rows: 0, 1, ..., or that of one contiguous chunk
 double local_position(const RowSharding& rows, Index s, bool from_chunk) {
   const int device = rows.device_of(s);
   Index before = 0;
@@ -58,7 +58,7 @@ double local_position(const RowSharding& rows, Index s, bool from_chunk) {
 }
 
 AlteredProblem turned_by_local_positions(const Problem<double>& problem, const Sharding& sharding,
-                                    const Variant& variant) {
+                                         const Variant& variant) {
   const bool from_chunk = variant["positions"] == 1;
   const auto shift = [from_chunk](const RowPositions& positions, const RowSharding& rows) {
     return [=, &positions, &rows](Index b, Index s) {
@@ -73,7 +73,7 @@ AlteredProblem turned_by_local_positions(const Problem<double>& problem, const S
   return wrong;
 }
 
-// The right angle taken twice, not at all, or with the other sign
+// The correct angle applied twice, not at all, or with the opposite sign
 AlteredProblem turned_by_a_multiple(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   constexpr double further[] = {1, -1, -2};
   const double factor = further[static_cast<std::size_t>(variant["turned"])];
@@ -86,7 +86,8 @@ AlteredProblem turned_by_a_multiple(const Problem<double>& problem, const Shardi
   return wrong;
 }
 
-AlteredProblem queries_turned_too_far(const Problem<double>& problem, const Sharding&, const Variant& variant) {
+AlteredProblem queries_turned_too_far(const Problem<double>& problem, const Sharding&,
+                                      const Variant& variant) {
   const auto by = static_cast<double>(variant["by"]);
   AlteredProblem wrong(problem);
   turn(wrong, Operand::q, rope_of(variant), [by](Index, Index) { return by; });
@@ -118,8 +119,8 @@ Variants each_local_position(const Simulation& sim) {
   if (!pairs_up(sim) || sim.devices() == 1) return {};
   const Variants positions =
       sim.sharding().layout == Layout::contiguous
-          ? each_named("positions", {"of the row on its device"})
-          : each_named("positions", {"of the row on its device", "of a contiguous chunk"});
+          ? each_named("positions", {"of the row within its device"})
+          : each_named("positions", {"of the row within its device", "of a contiguous chunk"});
   return positions * each_rotated() * each_rope();
 }
 
@@ -146,41 +147,40 @@ std::vector<Mistake> rope_mistakes() {
   return {
       {.id = "X1",
        .family = Family::operands,
-       .title = "rotary positions are counted on the device",
-       .wrong = "q and k are rotated by the place of the row on its device, not by its position",
-       .fingerprint =
-           "contiguous: each device is right within its own block, and the angle between device r and "
-           "owner o is wrong by (o - r) times the length of a block",
-       .why = "The rotation was computed after the sequence was dealt out.",
-       .fix = "Rotate by global positions: deal out the positions together with the rows.",
+       .title = "rotary positions are counted within the device",
+       .wrong = "q and k are rotated by the local index of the row instead of its position",
+       .fingerprint = "contiguous: each device is right within its own block; between device r and owner o "
+                      "the angle is off by (o - r) times the block length",
+       .why = "The rotation was computed after the sequence was sharded.",
+       .fix = "Rotate by global positions: shard the positions together with the rows.",
        .seen_in = "lucidrains/ring-attention-pytorch@ea485d0",
        .variants = each_local_position,
        .alteration = turned_by_local_positions},
       {.id = "X2",
        .family = Family::operands,
-       .title = "the rotary rotation is applied twice, not at all, or backwards",
-       .wrong = "the angle is 2, 0 or -1 times what it should be",
+       .title = "the rotary rotation is applied twice, not at all, or in the opposite direction",
+       .wrong = "the angle is multiplied by 2, 0 or -1",
        .fingerprint = "the error grows with the position",
-       .why = "Both the caller and the layer rotate, or neither, or the sine has the other sign.",
-       .fix = "Rotate q and k once, and both in the same sense.",
+       .why = "Both the caller and the layer rotate, neither does, or the sine has the wrong sign.",
+       .fix = "Rotate q and k once, in the same direction.",
        .variants = each_multiple,
        .alteration = turned_by_a_multiple},
       {.id = "X3",
        .family = Family::operands,
        .title = "q and k are rotated with different offsets",
-       .wrong = "the angle between q_i and k_j belongs to the distance i - j + n",
-       .fingerprint = "every row that sees two keys or more is wrong, all by the same angle",
-       .why = "Positions of queries and keys start at different places: a cache, or Sq != Skv.",
-       .fix = "Query i stands at position i + shift, for the rotation as for the mask.",
+       .wrong = "the angle between q_i and k_j is that of the distance i - j + n",
+       .fingerprint = "every row with two or more visible keys is wrong, all by the same angle",
+       .why = "Query and key positions start at different values, for example with a K/V cache or Sq != Skv.",
+       .fix = "Give query i the position i + causal offset, for the rotation as for the mask.",
        .variants = each_offset,
        .alteration = queries_turned_too_far},
       {.id = "X4",
        .family = Family::operands,
        .title = "q and k pair their elements differently",
-       .wrong = "one is paired (0, 1), (2, 3), ..., the other (0, d/2), (1, d/2 + 1), ...",
-       .fingerprint = "everything is wrong, lse too",
-       .why = "Two rotary conventions, or weights converted for one of the two projections only.",
-       .fix = "Use one pairing for q and k; convert the weights of both.",
+       .wrong = "one uses the pairs (0, 1), (2, 3), ..., the other (0, d/2), (1, d/2 + 1), ...",
+       .fingerprint = "everything is wrong, including lse",
+       .why = "Two rotary conventions are mixed, or the weights of only one projection were converted.",
+       .fix = "Use one pairing for q and k, and convert the weights of both projections.",
        .variants = each_reordering,
        .alteration = paired_differently},
   };

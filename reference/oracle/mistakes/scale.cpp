@@ -1,9 +1,11 @@
+// Mistakes in the scale of the scores and in the soft-cap.
+
 #include <cmath>
 #include <numbers>
 
 #include "reference/definition/chunked.h"
-#include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/catalogue/altered_problem.h"
+#include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn {
 
@@ -15,7 +17,7 @@ double right_scale(const Problem<double>& problem) { return problem.scoring.scal
 
 using Scale = double (*)(const Problem<double>&, const Variant&);
 
-// The same problem with another softmax_scale
+// The problem with another softmax_scale
 ProblemAlteration with_scale(Scale scale) {
   return [scale](const Problem<double>& problem, const Sharding&, const Variant& variant) {
     AlteredProblem wrong(problem);
@@ -66,7 +68,7 @@ Variants query_or_kv_heads(const Simulation& sim) {
   return grouped ? each_named("heads", {"query heads", "K/V heads"}) : each_named("heads", {"query heads"});
 }
 
-// out = scale P V, which is P (scale V)
+// out = scale P V = P (scale V)
 AlteredProblem scaled_after_softmax(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const double scale = right_scale(problem);
   const auto times_scale = [scale](const RowPlace&, Eigen::Ref<Eigen::RowVectorXd> row) { row *= scale; };
@@ -77,16 +79,15 @@ AlteredProblem scaled_after_softmax(const Problem<double>& problem, const Shardi
 }
 
 Variants scaled_before_too(const Simulation&) {
-  return each_named("before the softmax", {"not scaled", "scaled too"});
+  return each_named("before the softmax", {"not scaled", "scaled as well"});
 }
 
-// ---- A scale that depends on when a block arrives ---------------------------
+// ---- A scale that depends on the step ----------------------------------------
 
-// The scale of every key, as the device that reads it takes it
+// (Skv) the scale of every key on a device
 using ScalesOfKeys = std::function<std::vector<double>(int device)>;
 
-// Attention where a device has a scale of its own for every key: the keys of its rows are scaled, the scores
-// are not
+// Attention in which each device has its own scale for every key. The keys are scaled instead of the scores.
 AttentionOutput<double> with_scales(const Simulation& sim, const ScalesOfKeys& scales_of) {
   Shape out = sim.problem().out_shape();
   out.S = static_cast<Index>(sim.rows().size());
@@ -111,7 +112,7 @@ AttentionOutput<double> with_scales(const Simulation& sim, const ScalesOfKeys& s
   return result;
 }
 
-// Tile n of a device has the scale multiplied by factor^n
+// The scale of tile n of a device is multiplied by factor^n
 AttentionOutput<double> multiplied_in_every_iteration(const Simulation& sim, const Variant& variant) {
   const double scale = right_scale(sim.problem());
   const double factor = variant["factor"] == 0 ? scale : std::numbers::log2e;
@@ -130,7 +131,7 @@ AttentionOutput<double> multiplied_in_every_iteration(const Simulation& sim, con
   });
 }
 
-// Blocks of one kind have the scale missing, or twice
+// Own or received blocks lack the scale, or have it twice
 AttentionOutput<double> some_blocks_scaled_wrongly(const Simulation& sim, const Variant& variant) {
   const double scale = right_scale(sim.problem());
   const double wrong = variant["scale"] == 0 ? 1 : scale * scale;
@@ -161,7 +162,7 @@ Variants each_iteration(const Simulation& sim) {
 
 Variants own_or_received(const Simulation& sim) {
   if (sim.devices() == 1) return {};
-  return each_named("blocks", {"its own", "the received ones"}) * each_named("scale", {"missing", "twice"});
+  return each_named("blocks", {"own", "received"}) * each_named("scale", {"missing", "twice"});
 }
 
 // ---- The soft-cap: c tanh(score / c) ----------------------------------------
@@ -176,13 +177,13 @@ AlteredProblem cap_misplaced(const Problem<double>& problem, const Sharding&, co
   const double scale = right_scale(problem), c = problem.scoring.softcap;
   AlteredProblem wrong(problem);
   switch (variant["formula"]) {
-    case 0:  // scale c tanh(q . k / c): the cap c' = scale c
+    case 0:  // scale c tanh(q . k / c): a soft-cap of scale c
       wrong.scoring.softcap = scale * c;
       break;
-    case 1:  // c tanh(s): the scale c scale
+    case 1:  // c tanh(s): a scale of c scale
       wrong.scoring.softmax_scale = c * scale;
       break;
-    case 2:  // tanh(s / c): the cap 1 and the scale scale / c
+    case 2:  // tanh(s / c): a soft-cap of 1 and a scale of scale / c
       wrong.scoring.softcap = 1;
       wrong.scoring.softmax_scale = scale / c;
       break;
@@ -202,53 +203,54 @@ Variants each_cap_formula(const Simulation& sim) {
 }  // namespace
 
 std::vector<Mistake> scale_mistakes() {
-  constexpr const char* any_row = "every row that sees two keys or more is wrong, and so is lse";
+  constexpr const char* any_row = "every row with two or more visible keys is wrong, and so is its lse";
   return {
       {.id = "S1",
        .family = Family::scale,
        .title = "the scores are not scaled",
        .wrong = "S = Q K^T",
        .fingerprint = any_row,
-       .why = "Scores that are sqrt(d) times too large make the softmax too sharp.",
-       .fix = "S = scale Q K^T, with scale = 1 / sqrt(d).",
+       .why = "Scores are too large by the factor sqrt(d), so the softmax is too sharp.",
+       .fix = "Use S = scale Q K^T with scale = 1 / sqrt(d).",
        .variants = always,
        .alteration = with_scale(omitted)},
       {.id = "S2",
        .family = Family::scale,
        .title = "the scale is applied twice",
-       .wrong = "S = scale^2 Q K^T; with the default scale that is Q K^T / d",
+       .wrong = "S = scale^2 Q K^T (with the default scale, Q K^T / d)",
        .fingerprint = any_row,
-       .why = "Often Q is scaled before a kernel that scales as well; the softmax is too flat.",
-       .fix = "Scale in one place: give the kernel the scale 1, or leave Q as it is.",
+       .why = "Q is often scaled before it is passed to a kernel that scales the scores as well; the softmax "
+              "is too flat.",
+       .fix = "Scale once: pass scale = 1 to the kernel, or do not scale Q.",
        .seen_in = "InternLM/xtuner#873",
        .variants = always,
        .alteration = with_scale(scale_applied_twice)},
       {.id = "S3",
        .family = Family::scale,
-       .title = "the scores are multiplied by sqrt(d) instead of divided",
+       .title = "the scores are multiplied by sqrt(d) instead of divided by it",
        .wrong = "S = Q K^T / scale",
-       .fingerprint = "almost one-hot rows: each row reads little but its best key",
-       .why = "The scores are d times too large.",
-       .fix = "S = scale Q K^T, with scale = 1 / sqrt(d).",
+       .fingerprint = "the weights are almost one-hot: each row returns the value of its best key",
+       .why = "Scores are too large by the factor d.",
+       .fix = "Use S = scale Q K^T with scale = 1 / sqrt(d).",
        .seen_in = "AI-Hypercomputer/maxtext#1370",
        .variants = scale_has_an_inverse,
        .alteration = with_scale(inverted)},
       {.id = "S4",
        .family = Family::scale,
-       .title = "the scale is taken from the model dimension",
+       .title = "the scale is computed from the model dimension",
        .wrong = "scale = 1 / sqrt(Hq d)",
        .fingerprint = any_row,
-       .why = "A head sums d products, not Hq d; the softmax is too flat.",
-       .fix = "scale = 1 / sqrt(d), d the dimension of one head.",
+       .why = "A score sums d products, not Hq d, so the softmax is too flat.",
+       .fix = "Use scale = 1 / sqrt(d), where d is the dimension of one head.",
        .variants = several_heads,
        .alteration = with_scale(of_model_dim)},
       {.id = "S5",
        .family = Family::scale,
-       .title = "the scale is taken from the number of heads",
+       .title = "the scale is computed from the number of heads",
        .wrong = "scale = 1 / sqrt(H)",
        .fingerprint = any_row,
-       .why = "The wrong axis of the shape was read for d.",
-       .fix = "scale = 1 / sqrt(d), d the last axis of q.",
+       .why = "The size of the wrong axis is used as d.",
+       .fix = "Use scale = 1 / sqrt(d), where d is the last axis of q.",
        .seen_in = "NVIDIA/TransformerEngine@20c752959",
        .variants = query_or_kv_heads,
        .alteration = with_scale(of_number_of_heads)},
@@ -256,16 +258,17 @@ std::vector<Mistake> scale_mistakes() {
        .family = Family::scale,
        .title = "the scale is applied after the softmax",
        .wrong = "out = scale softmax(Q K^T) V",
-       .fingerprint = "with V = 1 every row reads the scale instead of 1, rows with a single key too",
+       .fingerprint =
+           "with V = 1 every row returns the scale instead of 1, including rows with a single visible key",
        .why = "The weights of a row no longer sum to 1.",
-       .fix = "out = softmax(scale Q K^T) V.",
+       .fix = "Use out = softmax(scale Q K^T) V.",
        .seen_in = "FrancescoSaverioZuppichini/ViT#2",
        .variants = scaled_before_too,
        .alteration = scaled_after_softmax},
       {.id = "S7",
        .family = Family::scale,
-       .title = "exp2 is used where the scores lack the factor log2(e)",
-       .wrong = "P = 2^(S - lse): the effective scale is scale ln 2",
+       .title = "exp2 is applied to scores without the factor log2(e)",
+       .wrong = "P = 2^(S - lse), so the effective scale is scale ln 2",
        .fingerprint = any_row,
        .why = "2^x = e^(x ln 2), so the softmax is too flat.",
        .fix = "Multiply the scores by log2(e) before exp2.",
@@ -273,59 +276,61 @@ std::vector<Mistake> scale_mistakes() {
        .alteration = with_scale(exp2_for_exp)},
       {.id = "S8",
        .family = Family::scale,
-       .title = "log2(e) is folded into the scale, but exp is used",
-       .wrong = "P = exp(log2(e) S - lse): the effective scale is scale / ln 2",
+       .title = "the scale includes log2(e), but exp is used",
+       .wrong = "P = exp(log2(e) S - lse), so the effective scale is scale / ln 2",
        .fingerprint = any_row,
-       .why = "The factor belongs to exp2 only; the softmax is too sharp.",
+       .why = "The factor log2(e) belongs to exp2 only; with exp the softmax is too sharp.",
        .fix = "Use exp2 with the factor, or exp without it.",
        .variants = always,
        .alteration = with_scale(exp_for_exp2)},
       {.id = "S9",
        .family = Family::scale,
-       .title = "the scale is multiplied again in every iteration",
-       .wrong = "iteration t uses the scale scale f^t",
-       .fingerprint = "the first block is right; the error grows with each block that a row sees",
-       .why = "A variable outside the loop is changed inside it.",
+       .title = "the scale is multiplied in again at every iteration",
+       .wrong = "iteration t uses the scale scale f^t, with f = scale or log2(e)",
+       .fingerprint =
+           "the first block is right; the error grows with every further block that a row attends to",
+       .why = "A variable defined outside the loop is modified inside it.",
        .fix = "Compute the scale once, before the loop.",
        .seen_in = "flagos-ai/FlagGems#424",
        .variants = each_iteration,
        .forward = multiplied_in_every_iteration},
       {.id = "S10",
        .family = Family::scale,
-       .title = "a device's own block and the received ones are scaled differently",
+       .title = "own and received blocks are scaled differently",
        .wrong = "S_b = Q K_b^T, or scale^2 Q K_b^T, for some blocks b",
-       .fingerprint =
-           "rows that see blocks of one kind only may be right; the others weigh the two kinds unevenly",
-       .why = "The scaled copy of K, or the unscaled one, is what travels.",
-       .fix = "Scale Q once, or the scores of every block; send K as it is.",
+       .fingerprint = "rows that attend to one kind of block only may be right; other rows weight the two "
+                      "kinds inconsistently",
+       .why = "The ring sends a scaled copy of K where an unscaled one is expected, or the reverse.",
+       .fix = "Scale Q once, or scale the scores of every block; send K unscaled.",
        .variants = own_or_received,
        .forward = some_blocks_scaled_wrongly},
       {.id = "S11",
        .family = Family::scale,
-       .title = "the scale is taken from the dimension of V",
+       .title = "the scale is computed from the dimension of V",
        .wrong = "scale = 1 / sqrt(dv)",
        .fingerprint = any_row,
-       .why = "The scores are sums over the dimension of Q and K, whatever that of V.",
-       .fix = "scale = 1 / sqrt(d), d the last axis of q.",
+       .why = "A score sums over the dimension of Q and K, which may differ from that of V.",
+       .fix = "Use scale = 1 / sqrt(d), where d is the last axis of q.",
        .variants = own_value_dim,
        .alteration = with_scale(of_value_dim)},
       {.id = "S12",
        .family = Family::scale,
-       .title = "the soft-cap is left out",
+       .title = "the soft-cap is not applied",
        .wrong = "S = scale Q K^T",
        .fingerprint =
-           "rows whose scores are well below the cap are almost right; large scores weigh too much",
-       .why = "The cap is an option that some calls of the kernel were not given.",
-       .fix = "S = c tanh(scale Q K^T / c) in every block, forward and backward.",
+           "rows whose scores are well below the cap are almost right; large scores get too much weight",
+       .why = "The soft-cap is an option that is not passed to every kernel call.",
+       .fix = "Use S = c tanh(scale Q K^T / c) in every block, forward and backward.",
        .variants = capped,
        .alteration = cap_left_out},
       {.id = "S13",
        .family = Family::scale,
-       .title = "the soft-cap is applied in another form",
+       .title = "the soft-cap formula is wrong",
        .wrong = "S = scale c tanh(Q K^T / c), c tanh(scale Q K^T), or tanh(scale Q K^T / c)",
        .fingerprint = any_row,
-       .why = "The cap bends the scaled score, and near 0 it must leave it as it is.",
-       .fix = "S = c tanh(scale Q K^T / c).",
+       .why = "The cap applies to the scaled score: small scores must pass unchanged, large ones must "
+              "saturate at c.",
+       .fix = "Use S = c tanh(scale Q K^T / c).",
        .variants = each_cap_formula,
        .alteration = cap_misplaced},
   };

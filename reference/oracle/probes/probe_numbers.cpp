@@ -7,9 +7,9 @@ namespace ringattn {
 
 namespace {
 
-constexpr double largest = 4;
+constexpr double largest = 4;  // magnitude of an element of a key
 
-// The floor of n / d for negative n too
+// floor(n / d), also for negative n
 Index floor_of(Index n, Index d) { return n >= 0 ? n / d : -((-n + d - 1) / d); }
 
 }  // namespace
@@ -31,14 +31,13 @@ void set_logits(Probe& probe, const std::vector<double>& logit) {
   const Index D = probe.K.shape().D;
   const double root = std::sqrt(static_cast<double>(D));
 
-  // Choose queries just large enough for the largest logit
+  // Queries of equal elements q, just large enough for the largest logit
   double highest = 0;
   for (const double x : logit) highest = std::max(highest, std::abs(x));
   const double q = power_of_two_from(highest / (largest * root));
   set_rows(probe.Q, [&](Index, Index) { return q; });
 
-  // Deal n sixteenths out over the D elements of a key as evenly as can be: the sum over d of
-  // floor((n + d) / D) is n (Hermite's identity)
+  // Keys whose elements sum to n / 16 and differ by at most 1/16, by Hermite's identity: sum_d floor((n + d) / D) = n
   set_rows(probe.K, [&](Index j, Index d) {
     const auto n = static_cast<Index>(std::llround(16 * root * logit[static_cast<std::size_t>(j)] / q));
     return static_cast<double>(floor_of(n + d, D)) / 16;
@@ -47,12 +46,12 @@ void set_logits(Probe& probe, const std::vector<double>& logit) {
 
 namespace {
 
-// A number written in _digits_ digits to the base _base_, each digit a unit vector: what two addresses have
-// in common is the number of equal digits.
+// The address of a key: its number, written in _digits_ digits to the base _base_, each digit as a unit vector. The dot
+// product of two addresses is the number of equal digits.
 struct Addresses {
   Index digits = 1, base = 1;
 
-  // How many there are, counted no further than _enough_
+  // The number of different addresses, but at most _enough_
   Index count(Index enough) const {
     Index number = 1;
     for (Index n = 0; n < digits && number < enough && base > 1; ++n) number *= base;
@@ -68,7 +67,7 @@ struct Addresses {
   }
 };
 
-// The fewest digits that tell _keys_ keys apart in D elements
+// The fewest digits that give _keys_ keys different addresses in D elements
 Addresses addresses(Index D, Index keys) {
   Addresses best;
   for (Index digits = 1; digits <= D; ++digits)

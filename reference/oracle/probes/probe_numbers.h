@@ -7,7 +7,7 @@
 
 namespace ringattn {
 
-// What probes are put together from. All numbers are exact in every storage type.
+// The building blocks of probes. All numbers are exact in every storage type.
 
 // The smallest power of two that is at least x, and at least 1/256
 double power_of_two_from(double x);
@@ -25,19 +25,20 @@ void set_rows(Tensor<double>& tensor, const Numbers& numbers) {
         for (Index d = 0; d < shape.D; ++d) tensor(b, s, h, d) = numbers(s, d);
 }
 
-// Row s is the unit vector number place(s), modulo the width of a row
+// Sets row s of every head to the unit vector e_n, n = place(s) modulo the width of a row
 template <class Place>
 void set_one_hot(Tensor<double>& tensor, const Place& place) {
   const Index width = tensor.shape().D;
   set_rows(tensor, [&](Index s, Index d) { return d == place(s) % width ? 1.0 : 0.0; });
 }
 
-// Every query scores key j as logit[j], to the nearest step that 1/16 allows
+// Sets Q and K so that the score of key j is logit[j] for every query, to the nearest value that multiples of 1/16
+// allow
 void set_logits(Probe& probe, const std::vector<double>& logit);
 
-// Every query scores the key at its own position higher than any other key, by at least _gap_. Rows before
-// the first key or behind the last one look at that. Where the keys outnumber the addresses that a head has
-// room for, addresses repeat.
+// Sets Q and K so that every query scores the key at its own position higher than any other key, by at least _gap_.
+// Queries before the first key or after the last key prefer that key. If a head has fewer addresses than there are
+// keys, addresses repeat.
 void set_addresses(Probe& probe, double gap);
 
 }  // namespace ringattn

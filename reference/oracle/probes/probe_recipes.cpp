@@ -6,19 +6,19 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/oracle/probes/probe_numbers.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn::recipes {
 
 namespace {
 
-// Scores that leave other keys e^-24 of the weight: less than half a unit in the last place of f32
+// A gap of scores that leaves other keys e^-24 of the weight: less than the unit roundoff of f32
 constexpr double decisive = 24;
 
-// Wider one-hot values would be slow, and bf16 could not hold the counts that they read
+// Wider one-hot values would be slow, and their counts would not be exact in bf16
 constexpr Index widest_one_hot = 1024;
 
-// The logit of every key, from its row
+// Sets the logit of key j to logit(j)
 template <class Logit>
 void set_logits_by_key(Probe& probe, const Logit& logit) {
   std::vector<double> logits;
@@ -41,12 +41,12 @@ void one_value_element_for_each_query(ProbeShape& shape) {
 void room_for_two_values(ProbeShape& shape) {
   if (!shape.v_dim) shape.v_dim = std::max<Index>(shape.dim, 2);
   require(*shape.v_dim >= 2,
-          "[probe two-key] the two keys must have different values; found v_dim 1; choose 2 or more");
+          "[probe two-key] the values of the two keys must differ; found v_dim 1; choose 2 or more");
 }
 
 void room_for_two_needles(ProbeShape& shape) {
   require(shape.dim >= 2,
-          "[probe needle] the two needles must have different keys; found dim 1; choose 2 or more");
+          "[probe needle] the keys of the two needles must differ; found dim 1; choose 2 or more");
 }
 
 namespace {
@@ -66,14 +66,14 @@ void odd_lengths(ProbeShape& shape) {
 
 void always_causal(ProbeShape& shape) { shape.causal = true; }
 
-// ---- Every key counts alike --------------------------------------------------
+// ---- Equal weights -----------------------------------------------------------
 
 void uniform_one_hot(Probe& probe, const ProbeShape&, Random&) {
   set_rows(probe.Q, [](Index, Index) { return 0.0; });
   set_one_hot(probe.V, [](Index j) { return j; });
 }
 
-// Reaches past a whole block of the ring to the left, and into the next one to the right
+// A window that reaches to the left beyond a whole block of the ring, and to the right into the next block
 void window(Probe& probe, const ProbeShape& shape, Random& random) {
   uniform_one_hot(probe, shape, random);
   probe.scoring.mask.window_left = 3 * *shape.Skv / (2 * (shape.devices + 1)) + 1;
@@ -97,7 +97,7 @@ void two_key(Probe& probe, const ProbeShape&, Random&) {
   set_one_hot(probe.V, [](Index j) { return j % 2; });
 }
 
-// ---- Some keys count more ----------------------------------------------------
+// ---- Unequal weights ---------------------------------------------------------
 
 void staircase_up(Probe& probe, const ProbeShape& shape, Random&) {
   const double step = 16.0 / static_cast<double>(*shape.Skv);
@@ -121,7 +121,8 @@ void spike(Probe& probe, const ProbeShape& shape, Random& random) {
   set_one_hot(probe.V, [&](Index j) { return Index{keys.device_of(j)}; });
 }
 
-// Blocks lie on levels between -1000 and 1000, shuffled, so that the maximum leaps up and down on the way
+// The logits of each block are near one of P levels from -1000 to 1000, in random order, so that the running maximum
+// makes large steps
 void big_logits(Probe& probe, const ProbeShape& shape, Random& random) {
   const RowSharding keys(shape.layout, shape.devices, *shape.Skv);
   std::vector<double> level;
@@ -136,8 +137,8 @@ void big_logits(Probe& probe, const ProbeShape& shape, Random& random) {
 
 namespace {
 
-// The first and the last key, both sides of every border between devices and between tiles of 64 keys;
-// thinned out to as many as a head has room for
+// The first and the last key, and the keys on both sides of every border between devices and between tiles of 64 keys;
+// at even distances, if there are more than a head has elements
 std::vector<Index> needle_keys(const ProbeShape& shape) {
   const RowSharding keys(shape.layout, shape.devices, *shape.Skv);
   std::set<Index> borders{0, *shape.Skv - 1};
@@ -154,7 +155,7 @@ std::vector<Index> needle_keys(const ProbeShape& shape) {
 
 }  // namespace
 
-// Needle n is the unit vector n, and a query is the sum of its two
+// Needle n is the unit vector e_n, and a query is the sum of its two needles
 void needle(Probe& probe, const ProbeShape& shape, Random&) {
   const double q = power_of_two_from(decisive * std::sqrt(static_cast<double>(shape.dim)) / 4);
   const std::vector<Index> needles = needle_keys(shape);
@@ -167,27 +168,29 @@ void needle(Probe& probe, const ProbeShape& shape, Random&) {
   });
   for (Index i = 0; i < shape.Sq; ++i) {
     const RowPosition query = probe.q_positions.of(0)[static_cast<std::size_t>(i)];
-    std::vector<Index> seen;  // the needles that this query sees, its own position last
+    std::vector<Index> visible_needles;  // the visible needles; the one at the query's own position is last
     for (std::size_t n = 0; n < needles.size(); ++n)
-      if (visible(query, position_of(n), probe.scoring.mask)) seen.push_back(static_cast<Index>(n));
-    const auto own = std::find_if(seen.begin(), seen.end(), [&](Index n) {
+      if (visible(query, position_of(n), probe.scoring.mask))
+        visible_needles.push_back(static_cast<Index>(n));
+    const auto own = std::find_if(visible_needles.begin(), visible_needles.end(), [&](Index n) {
       return position_of(static_cast<std::size_t>(n)).position == query.position;
     });
-    if (own != seen.end()) std::rotate(own, own + 1, seen.end());
+    if (own != visible_needles.end()) std::rotate(own, own + 1, visible_needles.end());
 
-    // Take one needle, and each of the others in turn from row to row and from head to head
-    const auto count = static_cast<Index>(seen.size());
+    // Its own needle, or one in turn, and a second one that changes from row to row and from head to head
+    const auto count = static_cast<Index>(visible_needles.size());
     if (count == 0) continue;
     for (Index h = 0; h < shape.heads; ++h) {
-      const Index turn = i + h, first = own != seen.end() || count == 1 ? count - 1 : turn % count,
+      const Index turn = i + h, first = own != visible_needles.end() || count == 1 ? count - 1 : turn % count,
                   second = count == 1 ? first : (first + 1 + turn % (count - 1)) % count;
       for (Index b = 0; b < shape.batch; ++b)
-        for (const Index n : {first, second}) probe.Q(b, i, h, seen[static_cast<std::size_t>(n)]) = q;
+        for (const Index n : {first, second})
+          probe.Q(b, i, h, visible_needles[static_cast<std::size_t>(n)]) = q;
     }
   }
 }
 
-// ---- Values that say where they come from ------------------------------------
+// ---- Values that identify their origin ---------------------------------------
 
 void head_id(Probe& probe, const ProbeShape& shape, Random&) {
   require(shape.kv_heads <= 256, "[probe head-id] values are numbers of K/V heads, exact in bf16 up to 256; ",
@@ -226,14 +229,15 @@ void duplicate(Probe& probe, const ProbeShape& shape, Random&) {
 
 // ---- Lengths and documents ---------------------------------------------------
 
-// Five divides few numbers of devices, so that most devices have rows of both sorts in every layout
+// Every fifth row: 5 has no divisor in common with usual numbers of devices, so most devices have rows of both kinds in
+// every layout
 void empty_rows(Probe& probe, const ProbeShape& shape, Random&) {
   for (Index i = 0; i < shape.Sq; i += 5) probe.q_positions.of(0)[static_cast<std::size_t>(i)].segment = 1;
 }
 
 namespace {
 
-// Cuts S rows into _documents_ at random places: 0, ..., S
+// Cuts S rows into _documents_ documents at random places: 0, ..., S
 std::vector<std::int64_t> cuts(Index S, Index documents, Random& random) {
   std::set<std::int64_t> borders{0, S};
   while (static_cast<Index>(borders.size()) <= documents) borders.insert(random.below(S));
@@ -256,7 +260,7 @@ void documents(Probe& probe, const ProbeShape& shape, Random& random) {
 
 // ---- Gradients ---------------------------------------------------------------
 
-// Every query prefers the key at its own position without forgetting the others
+// Every query prefers the key at its own position, but the other keys keep some weight
 void identity_grad(Probe& probe, const ProbeShape&, Random&) {
   set_addresses(probe, 3);
   set_one_hot(probe.dout, [](Index i) { return i; });

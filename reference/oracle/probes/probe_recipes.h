@@ -5,21 +5,20 @@
 
 namespace ringattn {
 
-// Chooses what the shape leaves open, where the probe cares; the lengths are known by then. Throws BadInput
-// where the shape is too poor.
+// Chooses what the shape leaves open (Skv is already set). Throws BadInput if the shape is too small for the probe.
 using ProbeChoice = void(ProbeShape&);
 
-// Turns a draft, a probe of random numbers, into the probe
+// Turns the draft, which has random numbers in every tensor, into the probe
 using ProbeMaker = void(Probe&, const ProbeShape&, Random&);
 
-// A row of the table with what makes the probe.
+// A row of the table, and the functions that make the probe.
 struct ProbeRecipe {
   ProbeKind kind;
-  ProbeChoice* choose = nullptr;  // none: v_dim is dim
-  ProbeMaker* make = nullptr;     // none: the draft is the probe
+  ProbeChoice* choose = nullptr;  // nullptr: v_dim is dim
+  ProbeMaker* make = nullptr;     // nullptr: the draft is the probe
 };
 
-// The table
+// The table of probes
 const std::vector<ProbeRecipe>& probe_recipes();
 
 namespace recipes {

@@ -41,7 +41,7 @@ void require_sizes(const ProbeShape& shape) {
           shape.devices, "; choose fewer");
 }
 
-// Asked before anything is allocated
+// Called before anything is allocated
 void require_memory(const ProbeShape& shape) {
   const double rows = static_cast<double>(std::max(shape.Sq, *shape.Skv)),
                width = static_cast<double>(std::max(shape.dim, *shape.v_dim)),
@@ -58,7 +58,8 @@ Probe draft(const ProbeShape& shape, Random& random) {
   probe.K = sixteenths({shape.batch, *shape.Skv, shape.kv_heads, shape.dim}, random);
   probe.V = sixteenths({shape.batch, *shape.Skv, shape.kv_heads, *shape.v_dim}, random);
   probe.dout = sixteenths({shape.batch, shape.Sq, shape.heads, *shape.v_dim}, random);
-  probe.q_positions = consecutive_positions(shape.Sq, causal_offset(shape.causal_align, shape.Sq, *shape.Skv));
+  probe.q_positions =
+      consecutive_positions(shape.Sq, causal_offset(shape.causal_align, shape.Sq, *shape.Skv));
   probe.kv_positions = consecutive_positions(*shape.Skv);
   probe.scoring.mask.causal = shape.causal;
   return probe;
@@ -86,14 +87,14 @@ std::vector<std::string_view> probes_for(std::string_view mistake_id) {
 std::vector<std::string_view> probes_covering(std::set<std::string_view> ids) {
   std::vector<std::string_view> probes;
   for (;;) {
-    const auto shown = [&](const ProbeKind& kind) {
+    const auto covered = [&](const ProbeKind& kind) {
       return std::count_if(kind.made_for.begin(), kind.made_for.end(),
                            [&](std::string_view id) { return ids.count(id) > 0; });
     };
     const auto best =
         std::max_element(probe_kinds().begin(), probe_kinds().end(),
-                         [&](const ProbeKind& a, const ProbeKind& b) { return shown(a) < shown(b); });
-    if (shown(*best) == 0) return probes;
+                         [&](const ProbeKind& a, const ProbeKind& b) { return covered(a) < covered(b); });
+    if (covered(*best) == 0) return probes;
     probes.push_back(best->kind);
     for (const std::string_view id : best->made_for) ids.erase(id);
   }
@@ -103,12 +104,14 @@ Probe make_probe(std::string_view kind, const ProbeShape& wanted) {
   const ProbeRecipe& recipe = recipe_of(kind);
   require_sizes(wanted);
 
+  // What the shape leaves open
   ProbeShape shape = wanted;
   shape.Skv = shape.Skv.value_or(shape.Sq);
   if (recipe.choose) recipe.choose(shape);
   shape.v_dim = shape.v_dim.value_or(shape.dim);
   require_memory(shape);
 
+  // A draft of random numbers, then what makes it this probe
   Random random(shape.seed);
   Probe probe = draft(shape, random);
   probe.kind = kind;
@@ -119,7 +122,7 @@ Probe make_probe(std::string_view kind, const ProbeShape& wanted) {
 
 namespace {
 
-// Another row, whatever it was, and exact wherever the first one is
+// Changes every element of a row: x to -x, 0 to 1. The new numbers are exact in the same types as the old ones.
 template <class Row>
 void perturb(Row row) {
   row = row.unaryExpr([](double x) { return x == 0 ? 1.0 : -x; }).eval();
@@ -129,7 +132,7 @@ void perturb(Row row) {
 
 Probe leak_of(const Probe& probe, Index key) {
   const Shape &q = probe.Q.shape(), &k = probe.K.shape();
-  require(0 <= key && key < k.S, "[leak_of] the token must be one of the ", k.S, " keys; found ", key,
+  require(0 <= key && key < k.S, "[leak_of] the token is one of the ", k.S, " keys; found ", key,
           "; choose 0 to ", k.S - 1);
   Probe leaked = probe;
   for (Index b = 0; b < k.B; ++b) {
@@ -137,6 +140,7 @@ Probe leak_of(const Probe& probe, Index key) {
       perturb(leaked.K.head(b, g).row(key));
       perturb(leaked.V.head(b, g).row(key));
     }
+    // The query of the same token, if there is one
     const RowPosition row_position = probe.kv_positions.of(b)[static_cast<std::size_t>(key)];
     for (Index i = 0; i < q.S; ++i)
       if (probe.q_positions.of(b)[static_cast<std::size_t>(i)] == row_position)

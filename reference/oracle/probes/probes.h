@@ -12,12 +12,12 @@
 
 namespace ringattn {
 
-// How large a probe is, and the ring it is meant for. A probe may choose what is left open, and says so.
+// The size of a probe, and the ring on which it is to be run. Skv and v_dim may be left to the probe.
 struct ProbeShape {
   Index batch = 1, Sq = 256;
   std::optional<Index> Skv = {};  // default: Sq
   Index heads = 4, kv_heads = 2, dim = 64;
-  std::optional<Index> v_dim = {};  // default: dim, or what the probe reads best with
+  std::optional<Index> v_dim = {};  // default: dim, or a width that the probe chooses
 
   int devices = 4;
   Layout layout = Layout::contiguous;
@@ -26,15 +26,15 @@ struct ProbeShape {
   std::uint64_t seed = 0;
 };
 
-// An input on which certain mistakes cannot hide, together with the tensors it consists of. It must outlive
-// the views it gives. Every number is the same in bf16, f16, tf32, f32 and f64, so one probe serves every
-// dtype: a multiple of 1/16 up to 4 in magnitude, a small integer, or a power of two. The softmax scale is
-// the default one, since many implementations know no other; large scores come from large queries.
+// An input on which certain mistakes are visible in the result, often without a reference. It owns the tensors that
+// problem() and cotangents() view. Every number is exact in bf16, f16, tf32, f32 and f64, so one probe serves every
+// dtype: a multiple of 1/16 up to 4 in magnitude, a small integer, or a power of two. The softmax scale is the default,
+// because many implementations have no other; large scores come from large queries.
 struct Probe {
   std::string kind;
   Tensor<double> Q, K, V;  // (B, Sq, Hq, D), (B, Skv, Hkv, D), (B, Skv, Hkv, Dv)
   Tensor<double> dout;     // (B, Sq, Hq, Dv)
-  Tensor<double> dlse;     // (B, Sq, Hq, 1); empty: zero
+  Tensor<double> dlse;     // (B, Sq, Hq, 1); empty: 0
   RowPositions q_positions, kv_positions;
   Scoring scoring;
 
@@ -45,31 +45,31 @@ struct Probe {
 // A row of the table of probes.
 struct ProbeKind {
   std::string_view kind;                   // "staircase-up"
-  std::string_view shows;                  // what the probe is, and what it brings to light
-  std::string_view right_answer;           // how a right result reads, in closed form where there is one
-  std::vector<std::string_view> made_for;  // ids of the catalogue of mistakes
+  std::string_view shows;                  // what the probe is, and what it makes visible
+  std::string_view right_answer;           // the correct result, in closed form if there is one
+  std::vector<std::string_view> made_for;  // ids of mistakes in the catalogue
 };
 
-// Every probe we know
+// All kinds of probes, in the order of the table
 const std::vector<ProbeKind>& probe_kinds();
 
-// The probes made for the mistake of that id; may be none
+// The kinds that make a mistake visible; may be empty
 std::vector<std::string_view> probes_for(std::string_view mistake_id);
 
-// A few probes that were made for as many of the mistakes as any are: the one made for most of them, then the
-// one made for most of the rest
+// A small set of probes that covers these mistakes, as far as probes do: a greedy cover, which takes the kind made for
+// most of the mistakes, then the kind made for most of the remaining ones, and so on
 std::vector<std::string_view> probes_covering(std::set<std::string_view> mistake_ids);
 
-// The same probe for the same kind and shape, always. Throws BadInput where there is no such kind, or where
-// the shape is none or too poor for it.
+// The probe of a kind and shape; a deterministic function of both. Throws BadInput if there is no such kind, or if the
+// shape is invalid or too small for it.
 Probe make_probe(std::string_view kind, const ProbeShape& shape);
 
-// The second run of "leak": the token of key _key_ becomes another one, in Q, K and V. Every row that is not
-// this token itself and does not see it must stay as it was, to the last bit.
+// The second run of "leak": changes the token of key _key_ in Q, K and V. Every row that is not this token and to which
+// it is not visible must keep all its bits.
 Probe leak_of(const Probe& probe, Index key);
 
-// The second run of "duplicate": every second key goes. The rows that saw whole pairs read what they read
-// before, and their lse is less by ln 2.
+// The second run of "duplicate": removes every second key. Rows to which only whole pairs are visible keep their out,
+// and their lse decreases by ln 2.
 Probe without_twins(const Probe& probe);
 
 }  // namespace ringattn

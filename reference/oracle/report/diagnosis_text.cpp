@@ -2,7 +2,7 @@
 
 #include "reference/oracle/report/report.h"
 
-namespace ringattn::cli {
+namespace ringattn {
 
 namespace {
 
@@ -12,7 +12,7 @@ std::string name_line(const Mistake& mistake, const Variant& variant) {
                      parameters.empty() ? "" : "         with " + parameters + "\n");
 }
 
-// "O1 tile = 16", or both of a pair
+// "O1 tile = 16"; for two mistakes at once, both
 std::string short_name(const Candidate& candidate) {
   std::string text = candidate.mistake->id + " " + candidate.variant.describe();
   if (candidate.second) text += " and " + candidate.second->id + " " + candidate.second_variant.describe();
@@ -28,43 +28,48 @@ std::string explanation(const Mistake& mistake) {
 
 std::string sharding_line(const Submission& s, const Diagnosis& d) {
   if (d.devices == s.devices && d.layout == s.layout) return "";
-  return fmt::format("         if the sequence is spread over {} devices, {}: declare it to be sure\n",
+  return fmt::format("         assuming {} devices, {} layout; declare devices and layout to confirm\n",
                      d.devices, name(d.layout));
 }
 
-std::string no_name(const Diagnosis& d) {
+std::string unnamed_line(const Diagnosis& d) {
   std::string text = "NAME     not in the catalogue";
   if (d.runner_up)
-    text += fmt::format("; the nearest is {}, {} the allowance away (rejected)", short_name(*d.runner_up),
-                        times(d.runner_up->distance.worst));
+    text += fmt::format("; the nearest entry is {}, {} the tolerance away (rejected)",
+                        short_name(*d.runner_up), times(d.runner_up->distance.worst));
   return text + "\n";
 }
 
 }  // namespace
 
 std::string text_of(const Submission& s, const Diagnosis& d) {
-  if (d.names.empty()) return no_name(d);
+  if (d.names.empty()) return unnamed_line(d);
   const Candidate& first = d.names.front();
   std::string text = "NAME     " + name_line(*first.mistake, first.variant);
   if (first.second) text += "   and   " + name_line(*first.second, first.second_variant);
-  text += fmt::format("         your result is {} an allowance from being right for {}\n",
-                      times(first.distance.worst), first.second ? "both at once" : "it");
+  text +=
+      fmt::format("         your result agrees with {} to within {} the tolerance\n",
+                  first.second ? "both mistakes made at once" : "this mistake", times(first.distance.worst));
+
+  // Other names and assumptions
   for (std::size_t n = 1; n < d.names.size(); ++n) {
     const Candidate& twin = d.names[n];
-    const bool said = twin.mistake == first.mistake || twin.second;
-    text += fmt::format("         the same on this input: {}\n",
-                        said ? short_name(twin) : twin.mistake->id + " " + twin.mistake->title);
+    const bool title_known = twin.mistake == first.mistake || twin.second;
+    text += fmt::format("         indistinguishable on this input: {}\n",
+                        title_known ? short_name(twin) : twin.mistake->id + " " + twin.mistake->title);
   }
   text += sharding_line(s, d);
   if (d.runner_up)
-    text += fmt::format("         next best: {}, {} (rejected)\n", short_name(*d.runner_up),
-                        times(d.runner_up->distance.worst));
+    text += fmt::format("         next candidate: {}, {} the tolerance away (rejected)\n",
+                        short_name(*d.runner_up), times(d.runner_up->distance.worst));
   if (!first.mistake->convention.empty())
-    text +=
-        fmt::format("         {}'s convention; ours is in reference/README.md\n", first.mistake->convention);
+    text += fmt::format("         this is the convention of {}; ours is in reference/README.md\n",
+                        first.mistake->convention);
+
+  // Explanation and fix
   text += explanation(*first.mistake);
   if (first.second) text += explanation(*first.second);
   return text;
 }
 
-}  // namespace ringattn::cli
+}  // namespace ringattn

@@ -1,9 +1,9 @@
 #include <fmt/core.h>
 
-#include "reference/oracle/report/report.h"
 #include "reference/oracle/probes/probes.h"
+#include "reference/oracle/report/report.h"
 
-namespace ringattn::cli {
+namespace ringattn {
 
 namespace {
 
@@ -32,7 +32,7 @@ Json parameters_json(const Variant& variant) {
   return parameters;
 }
 
-// Two mistakes at once have the parameters of each under its id
+// For two mistakes at once, the parameters of each stand under its id
 Json candidate_json(const Candidate& s) {
   Json parameters = parameters_json(s.variant);
   std::string title = s.mistake->title;
@@ -68,7 +68,7 @@ Json state_json(const StateVerdict& state) {
           {"ratio", number(state.ratio)}};
 }
 
-// Row by row
+// An array of rows
 Json matrix_json(const Matrix<double>& matrix) {
   Json rows = Json::array();
   for (Index i = 0; i < matrix.rows(); ++i) {
@@ -99,6 +99,8 @@ Json to_json(const std::vector<Law>& all) {
 
 Json to_json(const Submission& s, const Report& r) {
   Json result{{"verdict", name(r.verdict)}, {"gauge_ratio", number(r.worst_ratio)}};
+
+  // The name of the mistake, or the mistakes that this case cannot detect
   Json names = Json::array();
   const Diagnosis* diagnosis = r.diagnosis();
   if (diagnosis)
@@ -111,6 +113,8 @@ Json to_json(const Submission& s, const Report& r) {
     result["blind_to"] = ids;
     result["probes"] = probes_covering({ids.begin(), ids.end()});
   }
+
+  // Where the result is wrong
   result["where"] = r.where ? where_json(s, r) : Json();
   result["blocks"] = r.blocks ? to_json(*r.blocks) : Json();
   if (!s.states.empty()) {
@@ -119,6 +123,8 @@ Json to_json(const Submission& s, const Report& r) {
     const StateVerdict* wrong = first_wrong(r.states);
     result["steps"] = {{"states", states}, {"first_wrong", wrong ? state_json(*wrong) : Json()}};
   }
+
+  // The verdict on each tensor and law, and how many rows were checked
   for (const TensorVerdict& tensor_verdict : r.tensor_verdicts)
     result["tensors"][tensor_verdict.tensor] = tensor_verdict_json(tensor_verdict);
   result["laws"] = to_json(r.laws);
@@ -127,7 +133,7 @@ Json to_json(const Submission& s, const Report& r) {
   return result;
 }
 
-// A heading, then the text as it is: its columns are its beauty
+// A heading, the name of the mistake, and the text as a code block, which keeps its columns aligned
 std::string to_markdown(const Submission& s, const Report& r) {
   std::string text = fmt::format("### ringattn check: {}\n\n", name(r.verdict));
   if (const Diagnosis* diagnosis = r.diagnosis(); diagnosis && !diagnosis->names.empty()) {
@@ -137,4 +143,4 @@ std::string to_markdown(const Submission& s, const Report& r) {
   return text + "```\n" + to_text(s, r) + "```\n";
 }
 
-}  // namespace ringattn::cli
+}  // namespace ringattn

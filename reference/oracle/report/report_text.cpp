@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/oracle/report/report.h"
 #include "reference/oracle/probes/probes.h"
+#include "reference/oracle/report/report.h"
 
-namespace ringattn::cli {
+namespace ringattn {
 
 namespace {
+
+// ---- The case and the verdict ------------------------------------------------
 
 std::string place_of(const ElementIndex& place, bool row_only = false) {
   return row_only ? fmt::format("(b {}, row {}, head {})", place.b, place.s, place.h)
@@ -27,17 +29,19 @@ std::string mask_text(const Mask& mask) {
 
 std::string header(const Submission& s, const Report& r) {
   const Shape &q = s.problem.Q.shape, &k = s.problem.K.shape, &v = s.problem.V.shape;
-  std::string text = fmt::format("case     q {}  k {}  v {} bshd, {} query head{} a K/V head\n", text_of(q),
+  std::string text = fmt::format("case     q {}  k {}  v {} bshd, {} query head{} per K/V head\n", text_of(q),
                                  text_of(k), text_of(v), q.H / k.H, q.H == k.H ? "" : "s");
   text += fmt::format(
-      "         {}, scale {:.6g}{}; implementation {}, results stored as {}\n",
+      "         {}, scale {:.6g}{}; products in {}, results stored as {}\n",
       mask_text(s.problem.scoring.mask), s.problem.scoring.scale(q.D),
       s.problem.scoring.softcap > 0 ? fmt::format(", soft-cap {:g}", s.problem.scoring.softcap) : "",
       name(s.declared.implementation), name(s.declared.stored));
   if (s.devices > 1) text += fmt::format("         {} devices, {}\n", s.devices, name(s.layout));
+  text += "         tolerance: the largest error that rounding explains, derived for each element\n";
   if (r.sampled)
     text += fmt::format(
-        "rows     {} of {} queries and {} of {} keys: first, last, borders of shards, and random ones;\n"
+        "rows     {} of {} queries and {} of {} keys checked: the first, the last, shard borders, random "
+        "ones;\n"
         "         an error in 1 % of the rows is missed with probability {:.2g}\n",
         r.rows.size(), q.S, r.keys.size(), k.S, miss_probability(0.01, static_cast<Index>(r.rows.size())));
   return text;
@@ -45,13 +49,13 @@ std::string header(const Submission& s, const Report& r) {
 
 std::string verdict_line(const Submission& s, const Report& r) {
   const std::string tolerance =
-      fmt::format("the allowance of a correct {} implementation", name(s.declared.implementation));
+      fmt::format("the tolerance of a correct {} implementation", name(s.declared.implementation));
   const auto worst = std::isinf(r.worst_ratio)
-                         ? std::string("an element is what no rounding makes of the right one")
-                         : fmt::format("the worst element is {} {}", times(r.worst_ratio), tolerance);
+                         ? std::string("an element has an error that no rounding explains")
+                         : fmt::format("the largest error is {} {}", times(r.worst_ratio), tolerance);
   switch (r.verdict) {
     case Verdict::pass:
-      return fmt::format("VERDICT  PASS   the worst element uses {:.0f} % of {}\n", 100 * r.worst_ratio,
+      return fmt::format("VERDICT  PASS   the largest error is {:.0f} % of {}\n", 100 * r.worst_ratio,
                          tolerance);
     case Verdict::note:
       return fmt::format("VERDICT  PASS, WITH A NOTE ON PRECISION   {}\n", worst);
@@ -64,7 +68,7 @@ std::string verdict_line(const Submission& s, const Report& r) {
 }
 
 std::string tensor_verdict_lines(const TensorVerdict& j) {
-  std::string text = fmt::format("{:<8} {}   {} the allowance, worst at {}: found {:.6g}, expected {:.6g}\n",
+  std::string text = fmt::format("{:<8} {}   {} the tolerance, worst at {}: found {:.6g}, expected {:.6g}\n",
                                  j.tensor, j.status == Status::fail ? "FAIL" : name(j.status), times(j.ratio),
                                  place_of(j.worst), j.found, j.expected);
   if (j.mismatched > 0) {
@@ -75,24 +79,27 @@ std::string tensor_verdict_lines(const TensorVerdict& j) {
     text += fmt::format("         greatest relative difference: {:.6g} at {}\n", j.max_rel_error,
                         place_of(j.max_rel_place));
   }
-  if (j.nan > 0) text += fmt::format("         {} NaN that the truth does not have\n", j.nan);
-  if (j.inf > 0) text += fmt::format("         {} infinities that the truth does not have\n", j.inf);
+  if (j.nan > 0) text += fmt::format("         NaN elements: {}, not NaN in the reference result\n", j.nan);
+  if (j.inf > 0)
+    text += fmt::format("         infinite elements: {}, not infinite in the reference result\n", j.inf);
   if (j.zero_rows > 0)
-    text += fmt::format("         {} rows are 0 from end to end and should not be: never written?\n",
+    text += fmt::format("         rows of zeros: {}, not zero in the reference result; were they written?\n",
                         j.zero_rows);
   return text;
 }
 
-// "0..3 5 7..9"; long lists end in an ellipsis
+// ---- Where the result is wrong, and what the case cannot detect ---------------
+
+// "0..3 5 7..9"; a long list is cut and ends with " ..."
 template <class Number>
 std::string ranges_of(const std::vector<Number>& ascending) {
-  constexpr std::size_t shown = 12;
+  constexpr std::size_t max_ranges = 12;
   std::string text;
-  std::size_t pieces = 0;
+  std::size_t ranges = 0;
   for (std::size_t n = 0; n < ascending.size();) {
     std::size_t end = n + 1;
     while (end < ascending.size() && ascending[end] == ascending[end - 1] + 1) ++end;
-    if (pieces++ == shown) return text + " ...";
+    if (ranges++ == max_ranges) return text + " ...";
     if (!text.empty()) text += ' ';
     text += end - n == 1 ? fmt::format("{}", ascending[n])
                          : fmt::format("{}..{}", ascending[n], ascending[end - 1]);
@@ -106,16 +113,16 @@ std::string where_lines(const Submission& s, const Report& r) {
   std::vector<Index> rows;
   for (const RowRange& range : w.rows)
     for (Index row = range.begin; row < range.end; ++row) rows.push_back(row);
-  const char* what = r.where_tensor == "dk" || r.where_tensor == "dv" ? "keys" : "rows";
-  std::string text = fmt::format("WHERE    {}: {} of {} rows of all heads; heads {}", r.where_tensor,
-                                 w.wrong_rows, w.all_rows, ranges_of(w.heads));
+  const char* unit = r.where_tensor == "dk" || r.where_tensor == "dv" ? "keys" : "rows";
+  std::string text = fmt::format("WHERE    {}: {} of {} rows (of all heads) are wrong; heads {}",
+                                 r.where_tensor, w.wrong_rows, w.all_rows, ranges_of(w.heads));
   if (s.problem.Q.shape.B > 1) text += fmt::format("; sequences {}", ranges_of(w.batches));
   if (s.devices > 1) text += fmt::format("; devices {}", ranges_of(w.devices));
   if (w.documents.size() > 1 || (w.documents.size() == 1 && w.documents.front() != 0))
     text += fmt::format("; documents {}", ranges_of(w.documents));
-  text += fmt::format("\n         {} {}\n         first wrong: {}", what, ranges_of(rows),
+  text += fmt::format("\n         {} {}\n         first wrong: {}", unit, ranges_of(rows),
                       place_of(w.first, true));
-  if (s.devices > 1) text += fmt::format(", device {}, its local row {}", w.device, w.place);
+  if (s.devices > 1) text += fmt::format(", local row {} of device {}", w.place, w.device);
   return text + "\n";
 }
 
@@ -124,38 +131,44 @@ std::string undetectable_lines(const Report& r) {
   if (r.undetectable->mistakes.empty()) return "BLIND TO nothing in the catalogue\n";
   const std::vector<std::string_view> ids = r.undetectable->ids();
   std::string text =
-      fmt::format("BLIND TO {} of {} mistakes of the catalogue, which this case cannot show:\n", ids.size(),
+      fmt::format("BLIND TO {} of {} mistakes of the catalogue, which this case cannot detect:\n", ids.size(),
                   catalogue().size());
-  constexpr std::size_t a_line = 16;
-  for (std::size_t n = 0; n < ids.size(); n += a_line)
+  constexpr std::size_t ids_per_line = 16;
+  for (std::size_t n = 0; n < ids.size(); n += ids_per_line)
     text += fmt::format(
         "         {}\n",
         fmt::join(ids.begin() + static_cast<std::ptrdiff_t>(n),
-                  ids.begin() + static_cast<std::ptrdiff_t>(std::min(n + a_line, ids.size())), " "));
+                  ids.begin() + static_cast<std::ptrdiff_t>(std::min(n + ids_per_line, ids.size())), " "));
   const std::vector<std::string_view> probes = probes_covering({ids.begin(), ids.end()});
   if (!probes.empty())
-    text += fmt::format("         probes made for some of them: {}\n", fmt::join(probes, ", "));
+    text += fmt::format("         probes that detect some of them: {}\n", fmt::join(probes, ", "));
   return text;
 }
 
-// What no weights explain stays as a residual of many tolerances
-std::string meaning_of(const BlockWeights& block_weights) {
-  constexpr double explained = 2;
-  const std::string left = fmt::format("what remains is {:.3g} x the allowance", block_weights.residual);
+// ---- Weights of blocks -------------------------------------------------------
+
+// An output that is not a weighted sum over whole blocks leaves a residual of many tolerances
+std::string interpret_residual(const BlockWeights& block_weights) {
+  constexpr double max_explained = 2;
+  const std::string residual = fmt::format("the residual is {:.3g} x the tolerance", block_weights.residual);
   if (std::isnan(block_weights.residual)) return "no row could be measured";
-  if (block_weights.residual <= explained) return "these weights explain your output: " + left;
-  return "weights of whole blocks do not explain your output: " + left;
+  if (block_weights.residual <= max_explained) return "these weights explain your output; " + residual;
+  return "weights of whole blocks do not explain your output; " + residual;
 }
 
 }  // namespace
 
 std::string text_of(const BlockWeights& block_weights) {
   std::string text = "BLOCKS   weight of each K/V block in your output (1 is right)\n                  ";
+
+  // One column per block, or per range of blocks that were measured together
   for (Index block = 0; block < block_weights.weight.cols(); ++block)
     text += fmt::format("{:>9}", block_weights.blocks_together == 1
                                      ? fmt::format("block {}", block)
                                      : fmt::format("{}..{}", block * block_weights.blocks_together,
                                                    (block + 1) * block_weights.blocks_together - 1));
+
+  // One line per device
   for (Index device = 0; device < block_weights.weight.rows(); ++device) {
     text += fmt::format("\n         device {:<2}", device);
     for (Index block = 0; block < block_weights.weight.cols(); ++block) {
@@ -163,37 +176,40 @@ std::string text_of(const BlockWeights& block_weights) {
       text += std::isnan(weight) ? fmt::format("{:>9}", "-") : fmt::format("{:>9.2f}", weight);
     }
   }
-  return text + "\n         " + meaning_of(block_weights) + "\n";
+  return text + "\n         " + interpret_residual(block_weights) + "\n";
 }
 
-std::string times(double ratio) {
-  return std::isinf(ratio) ? "infinitely far beyond" : fmt::format("{:.3g} x", ratio);
-}
+std::string times(double ratio) { return fmt::format("{:.3g} x", ratio); }
 
 std::string text_of(const std::vector<Law>& all) {
   std::string text;
   for (const Law& law : all) {
     text += fmt::format("LAW {}    {}   {}", law.id, law.holds() ? "holds" : "BROKEN", law.statement);
     if (!law.holds())
-      text += fmt::format(": {:.6g} against {:.6g}, {} the allowance\n         {}", law.left, law.right,
-                          times(law.ratio), law.meaning);
+      text += fmt::format(": left {:.6g}, right {:.6g}, {} the tolerance apart\n         {}", law.left,
+                          law.right, times(law.ratio), law.meaning);
     text += "\n";
   }
   return text;
 }
 
 std::string to_text(const Submission& s, const Report& r) {
+  // The verdict, then each tensor
   std::string text = header(s, r) + verdict_line(s, r);
   for (const TensorVerdict& tensor_verdict : r.tensor_verdicts) text += tensor_verdict_lines(tensor_verdict);
+
+  // Where the result is wrong, and what is wrong with it
   if (r.where) text += where_lines(s, r);
   if (r.blocks) text += text_of(*r.blocks);
   if (!r.states.empty()) text += text_of(r.states, s.devices);
   if (const Diagnosis* diagnosis = r.diagnosis()) text += text_of(s, *diagnosis);
   for (const Law& law : r.laws)
     if (!law.holds()) text += text_of(std::vector{law});
+
+  // Limits of this check
   text += undetectable_lines(r);
   for (const std::string& remark : r.remarks) text += fmt::format("NOTE     {}\n", remark);
   return text;
 }
 
-}  // namespace ringattn::cli
+}  // namespace ringattn

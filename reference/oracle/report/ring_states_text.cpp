@@ -4,11 +4,11 @@
 
 #include "reference/oracle/report/report.h"
 
-namespace ringattn::cli {
+namespace ringattn {
 
 namespace {
 
-constexpr int widest = 16;  // devices whose table fits on a line
+constexpr int max_table_devices = 16;  // a wider table does not fit on a line
 
 // Devices down, steps across
 std::string table_of(const std::vector<StateVerdict>& states, int devices) {
@@ -29,13 +29,13 @@ std::string table_of(const std::vector<StateVerdict>& states, int devices) {
 }  // namespace
 
 std::string text_of(const std::vector<StateVerdict>& states, int devices) {
-  std::string text = "STEPS    what each device knew after each step, the worst element in allowances\n";
-  if (devices <= widest) text += table_of(states, devices);
+  std::string text = "STEPS    largest error of each device's state after each step, in tolerances\n";
+  if (devices <= max_table_devices) text += table_of(states, devices);
   const StateVerdict* wrong = first_wrong(states);
   if (!wrong) return text + fmt::format("         all {} states are right\n", states.size());
-  text += fmt::format("         first wrong: step {}, device {}, where the block of device {} is due",
+  text += fmt::format("         first wrong: step {}, device {}, which must process the block of device {}",
                       wrong->step, wrong->device, wrong->kv_owner);
-  return text + (wrong->right_block ? "\n" : "; another one was there\n");
+  return text + (wrong->right_block ? "\n" : ", but processed another one\n");
 }
 
-}  // namespace ringattn::cli
+}  // namespace ringattn

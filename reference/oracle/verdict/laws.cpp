@@ -6,6 +6,7 @@
 #include <map>
 
 #include "reference/definition/attention.h"
+#include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
 
@@ -13,16 +14,14 @@ namespace ringattn {
 
 namespace {
 
-// Keeps the worst pair of sides; _tolerance_ is what rounding explains. NaN is infinitely wrong.
+// Compares two sides that should be equal, and keeps the pair with the largest error; _tolerance_ bounds the rounding
 void compare_sides(Law& law, double left, double right, double tolerance) {
   if (left == right) return;
-  const double quotient = std::abs(left - right) / tolerance;
-  const double ratio =
-      quotient <= std::numeric_limits<double>::max() ? quotient : std::numeric_limits<double>::infinity();
+  const double ratio = error_in_tolerances(left, right, tolerance);
   if (ratio >= law.ratio) law.ratio = ratio, law.left = left, law.right = right;
 }
 
-// For each document, the positions of its keys in order
+// The positions of the keys of each document, ascending
 using KeyPositions = std::map<std::int64_t, std::vector<std::int64_t>>;
 
 KeyPositions positions_of(std::span<const RowPosition> keys) {
@@ -32,7 +31,7 @@ KeyPositions positions_of(std::span<const RowPosition> keys) {
   return positions;
 }
 
-bool sees_a_key(const RowPosition& query, const KeyPositions& positions, const Mask& mask) {
+bool has_visible_key(const RowPosition& query, const KeyPositions& positions, const Mask& mask) {
   const auto document = positions.find(query.segment);
   if (document == positions.end()) return false;
   const auto first =
@@ -40,28 +39,28 @@ bool sees_a_key(const RowPosition& query, const KeyPositions& positions, const M
   return first != document->second.end() && *first <= mask.last_visible(query.position);
 }
 
-// The sums over one document and one K/V head, element by element of a row
+// The sums over one document and one K/V head, elementwise, (D): both sides of a law, the variance of the independent
+// errors, and the sum of magnitudes
 struct Sums {
   Vector<double> left, right, variance, size;
   explicit Sums(Index D) : left(Vector<double>::Zero(D)), right(left), variance(left), size(left) {}
 };
 
-struct Sizes {
-  double V = 0, K = 0;  // the largest norms of a row of V and of K
+struct LargestNorms {
+  double V = 0, K = 0;  // of a row
 };
 
-Sizes largest_rows(const Problem<double>& problem, Index b, Index g) {
+LargestNorms largest_norms(const Problem<double>& problem, Index b, Index g) {
   return {max_or_zero(problem.V.head(b, g).rowwise().norm()),
           max_or_zero(problem.K.head(b, g).rowwise().norm())};
 }
 
-// Independent roundings, and the sums themselves. 3 bounds are 5 standard deviations of what is distributed evenly
-// within them.
+// 3 sqrt(variance) + c size: independent errors, and the rounding of a sum of _terms_ terms (error_bound.h)
 double tolerance_of(double variance, const Roundings& u, double size, Index terms) {
   return 3 * std::sqrt(variance) + chain_error(u, terms) * size + std::numeric_limits<double>::min();
 }
 
-// Error of the rebuilt P of a row, relative, that all its keys share: of scores and lse, at most
+// A bound of the relative error of the rebuilt P that all keys of row i share: errors of the scores and of lse
 double row_error_of_P(const LawInputs& e, const Roundings& u, Index b, Index h, Index i, double K) {
   const auto D = static_cast<double>(e.problem.Q.shape.D), keys = static_cast<double>(e.problem.K.shape.S);
   const double score =
@@ -70,83 +69,78 @@ double row_error_of_P(const LawInputs& e, const Roundings& u, Index b, Index h, 
          3 * u.operand * score + chain_error(u, e.problem.K.shape.S);
 }
 
-void law_A(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
+// Compares, in each document, the sum of a gradient over its keys with a sum over its queries that have a visible key.
+// add_query(h, i, sums) adds query i of head h to sums.right, sums.variance and sums.size.
+template <class AddQuery>
+void compare_by_document(const LawInputs& e, const Roundings& u, Index b, Index g,
+                         const TensorView<const double>& gradient, const AddQuery& add_query, Law& law) {
   const Problem<double>& p = e.problem;
-  const double K = largest_rows(p, b, g).K;
   const KeyPositions positions = positions_of(p.kv_positions.of(b));
   std::map<std::int64_t, Sums> documents;
   const auto sums = [&](std::int64_t document) -> Sums& {
-    return documents.try_emplace(document, p.V.shape.D).first->second;
+    return documents.try_emplace(document, gradient.shape.D).first->second;
   };
+
+  // Left: the stored gradients of the keys
   for (Index j = 0; j < p.K.shape.S; ++j) {
-    const auto dv = e.dv->head(b, g).row(j).transpose();
+    const auto d = gradient.head(b, g).row(j).transpose();
     Sums& s = sums(p.kv_positions.of(b)[static_cast<std::size_t>(j)].segment);
-    s.left += dv;
-    s.variance += u.stored * u.stored * dv.cwiseAbs2();
-    s.size += dv.cwiseAbs();
+    s.left += d;
+    s.variance += u.stored * u.stored * d.cwiseAbs2();
+    s.size += d.cwiseAbs();
   }
+
+  // Right: the queries of all heads of the group
   const Index group = p.query_heads_per_kv_head();
   for (Index h = g * group; h < (g + 1) * group; ++h)
     for (Index i = 0; i < p.Q.shape.S; ++i) {
       const RowPosition& query = p.q_positions.of(b)[static_cast<std::size_t>(i)];
-      if (!sees_a_key(query, positions, p.scoring.mask)) continue;
-      const auto dO = e.cotangents.dout.head(b, h).row(i).transpose();
-      const double error = u.probability + u.operand + row_error_of_P(e, u, b, h, i, K);
-      Sums& s = sums(query.segment);
-      s.right += dO;
-      s.variance += error * error * dO.cwiseAbs2();
-      s.size += dO.cwiseAbs();
+      if (has_visible_key(query, positions, p.scoring.mask)) add_query(h, i, sums(query.segment));
     }
+
   for (const auto& [document, s] : documents)
-    for (Index d = 0; d < p.V.shape.D; ++d)
+    for (Index d = 0; d < gradient.shape.D; ++d)
       compare_sides(law, s.left(d), s.right(d),
                     tolerance_of(s.variance(d), u, s.size(d), p.K.shape.S + group * p.Q.shape.S) +
                         (u.probability + u.stored) * std::abs(s.right(d)));
 }
 
-// Error of the sum of a row of dS, whose terms cancel, at most: of delta, and of the rounded P and dS
-double row_error_of_dS(const LawInputs& e, const Roundings& u, Index b, Index h, Index i, Sizes largest) {
+// sum_j dV_j = sum_i dO_i
+void law_A(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
+  const double K = largest_norms(e.problem, b, g).K;
+  const auto add_query = [&](Index h, Index i, Sums& s) {
+    const auto dO = e.cotangents.dout.head(b, h).row(i).transpose();
+    const double error = u.probability + u.operand + row_error_of_P(e, u, b, h, i, K);
+    s.right += dO;
+    s.variance += error * error * dO.cwiseAbs2();
+    s.size += dO.cwiseAbs();
+  };
+  compare_by_document(e, u, b, g, *e.dv, add_query, law);
+}
+
+// A bound of the error of the sum of a row of dS, whose terms cancel: errors of delta, and of the rounded P and dS
+double row_error_of_dS(const LawInputs& e, const Roundings& u, Index b, Index h, Index i,
+                       LargestNorms largest) {
   const double dO = e.cotangents.dout.head(b, h).row(i).norm(),
                dlse = e.cotangents.dlse.data ? std::abs(e.cotangents.dlse(b, i, h, 0)) : 0;
   return (u.probability + u.operand + u.stored + row_error_of_P(e, u, b, h, i, largest.K)) *
          (2 * dO * largest.V + dlse);
 }
 
+// sum_j dK_j = scale sum_i dlse_i Q_i
 void law_B(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
-  const Problem<double>& p = e.problem;
-  const double scale = p.scoring.scale(p.Q.shape.D);
-  const Sizes largest = largest_rows(p, b, g);
-  const KeyPositions positions = positions_of(p.kv_positions.of(b));
-  std::map<std::int64_t, Sums> documents;
-  const auto sums = [&](std::int64_t document) -> Sums& {
-    return documents.try_emplace(document, p.K.shape.D).first->second;
+  const double scale = e.problem.scoring.scale(e.problem.Q.shape.D);
+  const LargestNorms largest = largest_norms(e.problem, b, g);
+  const auto add_query = [&](Index h, Index i, Sums& s) {
+    const auto Q = e.problem.Q.head(b, h).row(i).transpose();
+    const double error = scale * row_error_of_dS(e, u, b, h, i, largest);
+    if (e.cotangents.dlse.data) s.right += scale * e.cotangents.dlse(b, i, h, 0) * Q;
+    s.variance += error * error * Q.cwiseAbs2();
   };
-  for (Index j = 0; j < p.K.shape.S; ++j) {
-    const auto dk = e.dk->head(b, g).row(j).transpose();
-    Sums& s = sums(p.kv_positions.of(b)[static_cast<std::size_t>(j)].segment);
-    s.left += dk;
-    s.variance += u.stored * u.stored * dk.cwiseAbs2();
-    s.size += dk.cwiseAbs();
-  }
-  const Index group = p.query_heads_per_kv_head();
-  for (Index h = g * group; h < (g + 1) * group; ++h)
-    for (Index i = 0; i < p.Q.shape.S; ++i) {
-      const RowPosition& query = p.q_positions.of(b)[static_cast<std::size_t>(i)];
-      if (!sees_a_key(query, positions, p.scoring.mask)) continue;
-      const auto Q = p.Q.head(b, h).row(i).transpose();
-      const double error = scale * row_error_of_dS(e, u, b, h, i, largest);
-      Sums& s = sums(query.segment);
-      if (e.cotangents.dlse.data) s.right += scale * e.cotangents.dlse(b, i, h, 0) * Q;
-      s.variance += error * error * Q.cwiseAbs2();
-    }
-  for (const auto& [document, s] : documents)
-    for (Index d = 0; d < p.K.shape.D; ++d)
-      compare_sides(law, s.left(d), s.right(d),
-                    tolerance_of(s.variance(d), u, s.size(d), p.K.shape.S + group * p.Q.shape.S) +
-                        (u.probability + u.stored) * std::abs(s.right(d)));
+  compare_by_document(e, u, b, g, *e.dk, add_query, law);
 }
 
-// <x, y> over one head, with the variance that stored x brings
+// <x, y> over some heads, with the variance of the rounding of a stored x and the sum of magnitudes
 struct Product {
   double value = 0, variance = 0, size = 0;
 };
@@ -159,53 +153,58 @@ void add_product(const TensorView<const double>& x, const TensorView<const doubl
   sum.size += products.cwiseAbs().sum();
 }
 
+// Compares <x, y> over the query heads of a group with <x, y> over its K/V head; row_variance(h, i) is the variance
+// that row i of head h adds, and _shared_ the number of roundings u_probability + u_stored that all terms share
+template <class RowVariance>
+void compare_products(const LawInputs& e, const Roundings& u, Index b, Index g,
+                      const std::pair<TensorView<const double>, TensorView<const double>>& of_queries,
+                      const std::pair<TensorView<const double>, TensorView<const double>>& of_keys,
+                      const RowVariance& row_variance, double shared, Law& law) {
+  const Problem<double>& p = e.problem;
+  const Index group = p.query_heads_per_kv_head();
+  Product queries, keys;
+  add_product(of_keys.first, of_keys.second, b, g, u.stored, keys);
+  for (Index h = g * group; h < (g + 1) * group; ++h) {
+    add_product(of_queries.first, of_queries.second, b, h, u.stored, queries);
+    for (Index i = 0; i < p.Q.shape.S; ++i) keys.variance += row_variance(h, i);
+  }
+  compare_sides(law, queries.value, keys.value,
+                tolerance_of(queries.variance + keys.variance, u, queries.size + keys.size,
+                             p.K.shape.S + group * p.Q.shape.S) +
+                    shared * (u.probability + u.stored) * std::abs(queries.value));
+}
+
+// <dO, O> = <dV, V>
 void law_C(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
-  const Problem<double>& p = e.problem;
-  const Index group = p.query_heads_per_kv_head();
-  const Sizes largest = largest_rows(p, b, g);
-  Product dO_O, dV_V;
-  add_product(*e.dv, p.V, b, g, u.stored, dV_V);
-  for (Index h = g * group; h < (g + 1) * group; ++h) {
-    add_product(e.cotangents.dout, *e.out, b, h, u.stored, dO_O);
-    // P and V are rounded in the forward and in the backward
-    for (Index i = 0; i < p.Q.shape.S; ++i) {
-      const double error = 2 * (u.probability + u.operand) + row_error_of_P(e, u, b, h, i, largest.K);
-      dV_V.variance += std::pow(error * largest.V * e.cotangents.dout.head(b, h).row(i).norm(), 2);
-    }
-  }
-  compare_sides(law, dO_O.value, dV_V.value,
-                tolerance_of(dO_O.variance + dV_V.variance, u, dO_O.size + dV_V.size,
-                             p.K.shape.S + group * p.Q.shape.S) +
-                    2 * (u.probability + u.stored) * std::abs(dO_O.value));
+  const LargestNorms largest = largest_norms(e.problem, b, g);
+  // P and V are rounded in the forward and in the backward
+  const auto row_variance = [&](Index h, Index i) {
+    const double error = 2 * (u.probability + u.operand) + row_error_of_P(e, u, b, h, i, largest.K);
+    return std::pow(error * largest.V * e.cotangents.dout.head(b, h).row(i).norm(), 2);
+  };
+  compare_products(e, u, b, g, {e.cotangents.dout, *e.out}, {*e.dv, e.problem.V}, row_variance, 2, law);
 }
 
+// <dQ, Q> = <dK, K>
 void law_D(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
-  const Problem<double>& p = e.problem;
-  const Index group = p.query_heads_per_kv_head();
-  const Sizes largest = largest_rows(p, b, g);
-  const double scale = p.scoring.scale(p.Q.shape.D);
-  Product dQ_Q, dK_K;
-  add_product(*e.dk, p.K, b, g, u.stored, dK_K);
-  for (Index h = g * group; h < (g + 1) * group; ++h) {
-    add_product(*e.dq, p.Q, b, h, u.stored, dQ_Q);
-    for (Index i = 0; i < p.Q.shape.S; ++i) {
-      const double error =
-          scale * row_error_of_dS(e, u, b, h, i, largest) * p.Q.head(b, h).row(i).norm() * largest.K;
-      dK_K.variance += error * error;
-    }
-  }
-  compare_sides(law, dQ_Q.value, dK_K.value,
-                tolerance_of(dQ_Q.variance + dK_K.variance, u, dQ_Q.size + dK_K.size,
-                             p.K.shape.S + group * p.Q.shape.S) +
-                    (u.probability + u.stored) * std::abs(dQ_Q.value));
+  const LargestNorms largest = largest_norms(e.problem, b, g);
+  const double scale = e.problem.scoring.scale(e.problem.Q.shape.D);
+  const auto row_variance = [&](Index h, Index i) {
+    const double error =
+        scale * row_error_of_dS(e, u, b, h, i, largest) * e.problem.Q.head(b, h).row(i).norm() * largest.K;
+    return error * error;
+  };
+  compare_products(e, u, b, g, {*e.dq, e.problem.Q}, {*e.dk, e.problem.K}, row_variance, 1, law);
 }
 
-void law_N(const LawInputs& e, const ImplementationPrecision& declared, const std::vector<Index>& rows, Law& law) {
+// sum_j exp(S_ij - lse_i) = 1
+void law_N(const LawInputs& e, const ImplementationPrecision& declared, const std::vector<Index>& rows,
+           Law& law) {
   const Problem<double>& p = e.problem;
   const Roundings u = roundings(declared);
   for (Index b = 0; b < p.Q.shape.B; ++b)
     for (Index h = 0; h < p.Q.shape.H; ++h)
-      for (const RowChunk& chunk : row_chunks(rows, p.K.shape.S)) {
+      for (const RowChunk& chunk : chunks_to_bound(rows, p.K.shape.S)) {
         const PairErrors pairs = pair_errors(p, b, h, chunk.rows, u);
         for (Index i = 0; i < pairs.P.rows(); ++i) {
           const double lse = (*e.lse)(b, chunk.rows[static_cast<std::size_t>(i)], h, 0);
@@ -213,7 +212,7 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
             compare_sides(law, lse, pairs.lse(i), 0);
             continue;
           }
-          // sum_j exp(S_ij - lse) = exp(true lse - lse)
+          // The sum is exp(true lse - lse)
           const double variance =
                            ((pairs.P.row(i).cwiseProduct(pairs.g.row(i))).cwiseAbs2() * pairs.alike)(0),
                        shared = pairs.exact_operands()
@@ -228,11 +227,12 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
 
 }  // namespace
 
-std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declared, const std::vector<Index>& rows) {
+std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declared,
+                      const std::vector<Index>& rows) {
   const Roundings u = roundings(declared);
   std::vector<Law> results;
-  using OfHead = void (*)(const LawInputs&, const Roundings&, Index, Index, Law&);
-  const auto add = [&](bool possible, Law law, OfHead rule) {
+  using HeadRule = void (*)(const LawInputs&, const Roundings&, Index, Index, Law&);
+  const auto add = [&](bool possible, Law law, HeadRule rule) {
     if (!possible) return;
     for (Index b = 0; b < e.problem.K.shape.B; ++b)
       for (Index g = 0; g < e.problem.K.shape.H; ++g) rule(e, u, b, g, law);

@@ -8,32 +8,34 @@
 
 namespace ringattn {
 
-// What an implementer has, with what it gives for the problem; rows and keys all of them.
+// A problem and some of the results of an implementation, for all rows and keys.
 struct LawInputs {
   const Problem<double>& problem;
   std::optional<TensorView<const double>> out = {}, lse = {}, dq = {}, dk = {}, dv = {};
-  Cotangents<double> cotangents = {};  // dout without data: no law of the backward can be tried
+  Cotangents<double> cotangents = {};  // dout without data: only N can be checked
 };
 
-// A law that right results obey whatever the inputs are. It needs no reference, costs O(S d), and so holds
-// an implementation to account at a million tokens too. Two sides that should be equal are compared.
+// An identity that correct results satisfy for every input: two sides that must be equal. It needs no reference result
+// and costs O(S d), so it can check an implementation at a million tokens.
 struct Law {
   std::string id;              // "A"
   std::string statement;       // "sum_j dV_j = sum_i dO_i"
-  std::string meaning;         // of its breaking
-  double ratio = 0;            // the largest |left - right| in the tolerance of its own terms
-  double left = 0, right = 0;  // there
+  std::string meaning;         // what is wrong if it does not hold
+  double ratio = 0;            // the largest |left - right| / tolerance
+  double left = 0, right = 0;  // the two sides of which this is the error
 
   bool holds() const { return ratio <= 1; }
 };
 
-// The laws for which _inputs_ has what they need:
-//   N  sum_j exp(S_ij - lse_i) = 1    on the query rows _rows_, the only law that reads all keys for a row
-//   A  sum_j dV_j = sum_i dO_i        over the rows of a document that see a key, and the heads of a group
-//   B  sum_j dK_j = scale sum_i dlse_i Q_i    without a soft-cap
-//   C  <dO, O> = <dV, V>
-//   D  <dQ, Q> = <dK, K>
-// Each follows from rows of P that sum to 1 and from both sides being the same sum over pairs.
-std::vector<Law> laws(const LawInputs& inputs, const ImplementationPrecision& declared, const std::vector<Index>& rows);
+// The laws whose inputs are given:
+//   N  sum_j exp(S_ij - lse_i) = 1            for each query row of _rows_; the only law that needs all keys of a row
+//   A  sum_j dV_j = sum_i dO_i                for each document and K/V head, over the rows that have a visible key
+//   B  sum_j dK_j = scale sum_i dlse_i Q_i    likewise, without a soft-cap
+//   C  <dO, O> = <dV, V>                      for each K/V head and its group of query heads
+//   D  <dQ, Q> = <dK, K>                      likewise
+// A and B follow from rows of P that sum to 1: dV = P^T dO, and the rows of dS = P * (dP - delta + dlse) sum to dlse.
+// In C and D both sides are the same sum over pairs: sum_ij P_ij dO_i . V_j and scale sum_ij dS_ij Q_i . K_j.
+std::vector<Law> laws(const LawInputs& inputs, const ImplementationPrecision& declared,
+                      const std::vector<Index>& rows);
 
 }  // namespace ringattn

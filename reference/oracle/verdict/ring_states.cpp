@@ -10,8 +10,8 @@ namespace ringattn {
 
 namespace {
 
-// The keys that a device has met after a step, ascending
-std::vector<Index> keys_met(const Sharding& sharding, int device, int step) {
+// The keys of the blocks that a device has processed after a step, ascending
+std::vector<Index> keys_until(const Sharding& sharding, int device, int step) {
   std::vector<Index> keys;
   for (int t = 0; t <= step; ++t) {
     const std::vector<Index>& block = sharding.keys.rows_of(sharding.owner_at(device, t));
@@ -21,15 +21,18 @@ std::vector<Index> keys_met(const Sharding& sharding, int device, int step) {
   return keys;
 }
 
-double ratio_of(const Problem<double>& problem, const Sharding& sharding, const ImplementationPrecision& declared,
-                const RingState& state, const std::vector<Index>& met) {
-  const Tensor<double> K = select_rows(problem.K, met), V = select_rows(problem.V, met);
+// The largest error of a state, in tolerances of the problem that has only these keys
+double ratio_of(const Problem<double>& problem, const Sharding& sharding,
+                const ImplementationPrecision& declared, const RingState& state,
+                const std::vector<Index>& keys) {
+  const Tensor<double> K = select_rows(problem.K, keys), V = select_rows(problem.V, keys);
   Problem<double> so_far = problem;
   so_far.K = K, so_far.V = V;
-  so_far.kv_positions = problem.kv_positions.select(met);
+  so_far.kv_positions = problem.kv_positions.select(keys);
   ImplementationPrecision declared_here = declared;
   declared_here.stored = state.stored, declared_here.lse_stored = state.lse_stored;
-  const BoundedAttention bounded = bound_attention(so_far, sharding.queries.rows_of(state.device), declared_here);
+  const BoundedAttention bounded =
+      bound_attention(so_far, sharding.queries.rows_of(state.device), declared_here);
   const AttentionOutput<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
   return std::max(judge_tensor("out", state.attended.out, truth.out, tolerance.out).ratio,
                   judge_tensor("lse", state.attended.lse, truth.lse, tolerance.lse).ratio);
@@ -40,14 +43,15 @@ double ratio_of(const Problem<double>& problem, const Sharding& sharding, const 
 bool StateVerdict::right() const { return right_block && ratio <= largest_note; }
 
 std::vector<StateVerdict> judge_states(const Problem<double>& problem, const Sharding& sharding,
-                                      const ImplementationPrecision& declared, const std::vector<RingState>& states) {
+                                       const ImplementationPrecision& declared,
+                                       const std::vector<RingState>& states) {
   std::vector<StateVerdict> judged;
   for (const RingState& state : states) {
-    const std::vector<Index> met = keys_met(sharding, state.device, state.step);
-    if (met.empty()) continue;
-    const int due = sharding.owner_at(state.device, state.step);
-    judged.push_back({state.step, state.device, due, state.kv_owner.value_or(due) == due,
-                      ratio_of(problem, sharding, declared, state, met)});
+    const std::vector<Index> keys = keys_until(sharding, state.device, state.step);
+    if (keys.empty()) continue;
+    const int owner = sharding.owner_at(state.device, state.step);
+    judged.push_back({state.step, state.device, owner, state.kv_owner.value_or(owner) == owner,
+                      ratio_of(problem, sharding, declared, state, keys)});
   }
   std::sort(judged.begin(), judged.end(), [](const StateVerdict& a, const StateVerdict& b) {
     return std::pair(a.step, a.device) < std::pair(b.step, b.device);

@@ -8,18 +8,18 @@
 
 namespace ringattn {
 
-// What an implementer hands in: the problem, what was declared, and any of the results.
+// What an implementer submits: the problem, the declared precision, and any of the results.
 struct Submission {
-  Problem<double> problem;        // views; whoever hands in owns the tensors
+  Problem<double> problem;        // views; the caller owns the tensors
   Cotangents<double> cotangents;  // dout without data: the gradients cannot be judged
   std::optional<TensorView<const double>> out, lse, dq, dk, dv;
   ImplementationPrecision declared;
 
-  // How the sequence was distributed over devices, where that is known; it only sharpens the diagnosis
+  // The sharding of the sequence, if known. The verdict does not depend on it; the diagnosis uses it
   Layout layout = Layout::contiguous;
   int devices = 1;
 
-  std::vector<RingState> states = {};  // what the devices knew on the way, any of them
+  std::vector<RingState> states = {};  // intermediate results of the devices; any subset
 };
 
 }  // namespace ringattn

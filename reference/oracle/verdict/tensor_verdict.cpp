@@ -4,34 +4,31 @@
 #include <limits>
 
 #include "reference/definition/bad_input.h"
+#include "reference/oracle/error_bound/distance.h"
 
 namespace ringattn {
 
 namespace {
 
-constexpr double infinite = std::numeric_limits<double>::infinity();
-
-// |X' - X| in tolerances; asserts the good case, so that NaN is infinitely wrong
-double quotient(double found, double expected, double tolerance) {
-  if (found == expected) return 0;
-  const double ratio = std::abs(found - expected) / tolerance;
-  return ratio < infinite ? ratio : infinite;
-}
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 void keep_larger(double& largest, ElementIndex& there, double value, const ElementIndex& place) {
   if (value > largest) largest = value, there = place;
 }
 
+// Counts one element and keeps the largest errors
 void count_element(TensorVerdict& j, const ElementIndex& place, double found, double expected, double ratio) {
   ++j.elements;
   j.nan += std::isnan(found);
   j.inf += std::isinf(found) && found != expected;
   j.mismatched += ratio > largest_pass;
   if (ratio > j.ratio) j.ratio = ratio, j.worst = place, j.found = found, j.expected = expected;
+
+  // Absolute and relative error; NaN counts as infinite
   if (found == expected) return;
   const double error = std::abs(found - expected);
-  keep_larger(j.max_abs_error, j.max_abs_place, error == error ? error : infinite, place);
-  keep_larger(j.max_rel_error, j.max_rel_place, error == error ? error / std::abs(expected) : infinite,
+  keep_larger(j.max_abs_error, j.max_abs_place, error == error ? error : infinity, place);
+  keep_larger(j.max_rel_error, j.max_rel_place, error == error ? error / std::abs(expected) : infinity,
               place);
 }
 
@@ -49,12 +46,12 @@ const char* name(Status status) {
   return "fail";
 }
 
-TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found, const Tensor<double>& truth,
-                const Tensor<double>& tolerance) {
+TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found,
+                           const Tensor<double>& truth, const Tensor<double>& tolerance) {
   const Shape& shape = truth.shape();
   require(found.shape == shape, "[check] ", tensor,
           " must have the shape (batch, sequence, heads, head_dim) = ", shape, "; found ", found.shape,
-          "; is it in another order? see --axes");
+          "; state the order of its axes with --axes");
   TensorVerdict j;
   j.tensor = tensor;
   j.row_ratio = row_tensor<double>(shape.B, shape.S, shape.H);
@@ -65,7 +62,7 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
         bool all_zero = true;
         for (Index d = 0; d < shape.D; ++d) {
           const double x = found(b, s, h, d), expected = truth(b, s, h, d);
-          const double ratio = quotient(x, expected, tolerance(b, s, h, d));
+          const double ratio = error_in_tolerances(x, expected, tolerance(b, s, h, d));
           count_element(j, {b, s, h, d}, x, expected, ratio);
           row_ratio = std::max(row_ratio, ratio);
           all_zero &= x == 0;

@@ -6,41 +6,41 @@
 
 namespace ringattn {
 
-// How a result stands to its tolerance (error_bound.h).
-//   pass   the worst element is within its tolerance
-//   note   up to 4 tolerances: right, with less precision than was declared
-//   fail   beyond that, or something that no rounding makes
+// The status of a result, by the largest error of its elements in tolerances (error_bound.h).
+//   pass   at most 1
+//   note   at most 4: correct, but less precise than declared
+//   fail   more than 4, or a difference that rounding cannot cause
 enum class Status { pass, note, fail };
 inline constexpr double largest_pass = 1, largest_note = 4;
 
 // "pass", "note", "fail"
 const char* name(Status status);
 
-// One element of a tensor, in the coordinates (batch, row, head, element) of the user.
+// One element of a tensor, in the user's coordinates (batch, row, head, element).
 struct ElementIndex {
   Index b = 0, s = 0, h = 0, d = 0;
 };
 
-// A result X' beside the true X: element by element |X' - X| / tolerance.
+// The comparison of a result X' with the true X: |X' - X| / tolerance of each element.
 struct TensorVerdict {
   std::string tensor;  // "out", "lse", "dq", "dk", "dv"
   Status status = Status::pass;
-  double ratio = 0;  // the largest quotient; infinite where only equality, or no NaN, will do
-  ElementIndex worst;
-  double found = 0, expected = 0;  // there
+  double ratio = 0;  // the largest quotient; infinite for a NaN, or for any difference if the tolerance is 0
+  ElementIndex worst;              // the element with this quotient
+  double found = 0, expected = 0;  // its values
 
-  Index elements = 0, mismatched = 0;  // the latter beyond their tolerance
+  Index elements = 0, mismatched = 0;  // mismatched: outside their tolerance
   double max_abs_error = 0, max_rel_error = 0;
   ElementIndex max_abs_place, max_rel_place;
 
-  Index nan = 0, inf = 0;  // that the truth does not have
-  Index zero_rows = 0;     // rows that are 0 from end to end and should not be: never written?
+  Index nan = 0, inf = 0;  // elements that are NaN, or infinite where the truth is not the same infinity
+  Index zero_rows = 0;     // failed rows of zeros only, which were probably never written
 
   Tensor<double> row_ratio;  // (B, S, H, 1) the largest quotient of each row
 };
 
-// Shapes must agree. An infinity must be the same infinity; a NaN is never right.
-TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found, const Tensor<double>& truth,
-                const Tensor<double>& tolerance);
+// Throws BadInput if the shapes differ. An infinity must equal the same infinity; a NaN is always wrong.
+TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found,
+                           const Tensor<double>& truth, const Tensor<double>& tolerance);
 
 }  // namespace ringattn

@@ -6,7 +6,8 @@ namespace ringattn {
 
 namespace {
 
-std::vector<RowRange> pieces(const std::set<Index>& rows) {
+// Contiguous ranges of the rows
+std::vector<RowRange> ranges_of(const std::set<Index>& rows) {
   std::vector<RowRange> ranges;
   for (const Index row : rows) {
     if (!ranges.empty() && ranges.back().end == row)
@@ -32,6 +33,8 @@ Where locate(const TensorVerdict& tensor_verdict, const std::vector<Index>& rows
       for (Index h = 0; h < shape.H; ++h) {
         ++where.all_rows;
         if (tensor_verdict.row_ratio(b, n, h, 0) <= limit) continue;
+
+        // A wrong row; the first of them in this order is kept
         const Index row = rows[static_cast<std::size_t>(n)];
         if (where.wrong_rows++ == 0) {
           where.first = {b, row, h, 0};
@@ -43,7 +46,7 @@ Where locate(const TensorVerdict& tensor_verdict, const std::vector<Index>& rows
       }
   where.batches.assign(batches.begin(), batches.end());
   where.heads.assign(heads.begin(), heads.end());
-  where.rows = pieces(wrong);
+  where.rows = ranges_of(wrong);
   where.devices.assign(devices.begin(), devices.end());
   where.documents.assign(documents.begin(), documents.end());
   return where;

@@ -2,26 +2,26 @@
 
 #include "reference/definition/row_positions.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
-#include "reference/oracle/catalogue/sharding.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
-// Where a result is wrong, in the user's coordinates.
+// The location of the wrong rows of a result, in the user's coordinates. Lists are ascending.
 struct Where {
-  std::vector<Index> batches, heads;  // with a wrong row, ascending
-  std::vector<RowRange> rows;         // wrong in some sequence and head, ascending, in pieces without a gap
-  std::vector<int> devices;           // that own one of them
-  std::vector<std::int64_t> documents;
+  std::vector<Index> batches, heads;    // that contain a wrong row
+  std::vector<RowRange> rows;           // wrong in at least one sequence and head, as contiguous ranges
+  std::vector<int> devices;             // that own a wrong row
+  std::vector<std::int64_t> documents;  // that contain a wrong row
 
   ElementIndex first;  // the first wrong row: lowest s, then b, then h
-  int device = 0;
-  Index place = 0;  // of the row among those of its device
+  int device = 0;      // its owner
+  Index place = 0;     // its index among the rows of its owner
 
-  Index wrong_rows = 0, all_rows = 0;  // counted for each sequence and head
+  Index wrong_rows = 0, all_rows = 0;  // summed over sequences and heads
 };
 
-// _rows_ are the global rows that _tensor_verdict_ is about, in that order; _sharding_ is that of queries or of
-// keys. A row is wrong beyond 4 tolerances, or beyond 1 where none is that wrong.
+// _rows_ are the global rows of _tensor_verdict_, in that order; _sharding_ is that of the queries or of the keys. A
+// row is wrong if its error is larger than 4 tolerances, or larger than 1 if the verdict is only a note.
 Where locate(const TensorVerdict& tensor_verdict, const std::vector<Index>& rows, const RowSharding& sharding,
              const RowPositions& positions);
 

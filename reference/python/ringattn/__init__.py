@@ -1,13 +1,13 @@
-"""Exact ring attention, and a verdict on yours.
+"""Exact ring attention, and a checker that names the mistakes of other implementations.
 
     out, lse = ringattn.attention(q, k, v, causal=True, return_lse=True)      # the definition, in float64
     ring = ringattn.ring_attention(q, k, v, devices=4, layout="zigzag", causal=True)
-    report = ringattn.check(q, k, v, out=mine, causal=True)                   # right? if not, which mistake?
+    report = ringattn.check(q, k, v, out=mine, causal=True)                   # is it right? if not, which mistake?
     print(report)
 
-Tensors are (batch, sequence, heads, head_dim); axes= takes other orders. Whatever speaks DLPack, the array
-interface or the buffer protocol goes in (numpy, torch, jax; float64, float32, float16, bfloat16), numpy comes
-out.
+Tensors are (batch, sequence, heads, head_dim); axes= selects other orders. The functions accept every array that
+implements DLPack, the array interface or the buffer protocol (numpy, torch, jax) in float64, float32, float16 or
+bfloat16, and return numpy arrays.
 """
 
 from ringattn._attention import attention, attention_vjp, merge

@@ -22,13 +22,13 @@ Float64 = NDArray[np.float64]
 def attention(
     q: Any, k: Any, v: Any, *, return_lse: bool = False, **problem: Unpack[Problem]
 ) -> Float64 | tuple[Float64, Float64]:
-    """Full attention as it is defined, in float64: out = softmax(scale q k^T) v.
+    """Full attention by its definition, in float64: out = softmax(scale q k^T) v.
 
     q (batch, Sq, heads, head_dim), k (batch, Skv, kv_heads, head_dim), v (batch, Skv, kv_heads, v_dim); query
     head h uses K/V head h // (heads / kv_heads). The keywords are those of ringattn._keywords.Problem.
 
-    Returns out (batch, Sq, heads, v_dim), with return_lse also lse (batch, heads, Sq), the natural logarithm
-    of the sum of exp(score). A row that sees no key has out = 0 and lse = -inf.
+    Returns out (batch, Sq, heads, v_dim). With return_lse, also returns lse (batch, heads, Sq), the natural
+    logarithm of the sum of exp(score). A query that attends to no key has out = 0 and lse = -inf.
     """
     out, lse = _engine.attention(make_problem_arrays(q, k, v, **problem))
     return (out, lse) if return_lse else out
@@ -38,22 +38,20 @@ def attention(
 def attention_vjp(
     q: Any, k: Any, v: Any, dout: Any, *, dlse: Any = None, **problem: Unpack[Problem]
 ) -> tuple[Float64, Float64, Float64]:
-    """The gradients of attention, in float64, for what flows back into its results.
+    """The vector-Jacobian product of attention in float64: the gradients dq, dk, dv for given dout and dlse.
 
-    dout has the shape of out, (batch, Sq, heads, v_dim); dlse that of lse, (batch, heads, Sq); None is zero.
-    Returns dq, dk, dv in the shapes of q, k, v; dk and dv are summed over the query heads of a group.
+    dout has the shape of out, (batch, Sq, heads, v_dim); dlse has the shape of lse, (batch, heads, Sq), and None
+    means zero. The gradients have the shapes of q, k, v; dk and dv are summed over the query heads of a group.
     """
     inputs = make_problem_arrays(q, k, v, **problem)
-    return _engine.attention_vjp(
-        inputs, _arrays.tensor("dout", dout), None if dlse is None else _arrays.tensor("dlse", dlse)
-    )
+    return _engine.attention_vjp(inputs, _arrays.tensor("dout", dout), _arrays.optional_tensor("dlse", dlse))
 
 
 def merge(out_a: Any, lse_a: Any, out_b: Any, lse_b: Any, *, axes: str = "bshd") -> tuple[Float64, Float64]:
-    """Joins the results (out, lse) of the same queries on two sets of keys into that on both.
+    """Merges the results (out, lse) of the same queries for two disjoint sets of keys into the result for both sets.
 
-    out (batch, Sq, heads, v_dim), lse (batch, heads, Sq). Associative and commutative up to rounding;
-    (0, -inf), the result on no key, changes nothing.
+    out is (batch, Sq, heads, v_dim), lse is (batch, heads, Sq). The operation is associative and commutative up to
+    rounding; its neutral element is (0, -inf), the result for no key.
     """
     arrays = {"out_a": out_a, "lse_a": lse_a, "out_b": out_b, "lse_b": lse_b}
     return _engine.merge(

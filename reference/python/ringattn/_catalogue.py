@@ -1,4 +1,4 @@
-"""Inputs on which mistakes cannot hide, and the catalogue of the mistakes."""
+"""Probes, inputs that make certain mistakes visible, and the catalogue of mistakes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ringattn._keywords import canonical_keywords, integer, string
 
 
 class Probe(dict[str, Any]):
-    """A case for check(**case, out=...); its items are attributes too: case.q, case.k, case.v, case.dout."""
+    """A case for check(**case, out=...). Its items are also attributes: case.q, case.k, case.v, case.dout."""
 
     kind: _engine.ProbeKind
-    """What the probe shows, and how a right result reads."""
+    """What the probe makes visible, and how to read a right result."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class Probe(dict[str, Any]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"the probe has no {name}; it has {', '.join(self)}") from None
+            raise AttributeError(f"[probe] the probe has no item {name}; its items are {', '.join(self)}") from None
 
     def __repr__(self) -> str:
         return f"<probe {self.kind.kind}: q {self.q.shape}, k {self.k.shape}, {', '.join(self.options) or 'no mask'}>"
@@ -48,14 +48,17 @@ def probe(
     seed: int = 0,
     **aliases: Any,
 ) -> Probe:
-    """An input made to bring certain mistakes to light: run yours on it, then check(**case, out=...).
+    """An input that makes certain mistakes visible. Run your attention on it, then call check(**case, out=...).
 
-    heads is (query heads, K/V heads), or one number for both. The numbers are float64 and the same in every
-    narrower type, so convert them to yours. probe_kinds() says which kinds there are and what each shows.
+    heads is (query heads, K/V heads), or one number for both. The tensors are float64, and every narrower type
+    holds them exactly, so convert them to the type of your attention. probe_kinds() lists the kinds.
     """
     renamed = canonical_keywords("probe", aliases, ["devices", "layout"])
     heads_q, heads_kv = heads if isinstance(heads, tuple) else (heads, heads)
-    spread = {"devices": integer("devices", renamed.get("devices", devices)), "layout": string("layout", renamed.get("layout", layout))}
+    ring = {
+        "devices": integer("devices", renamed.get("devices", devices)),
+        "layout": string("layout", renamed.get("layout", layout)),
+    }
     made = _engine.probe(
         string("kind", kind),
         batch=integer("batch", batch),
@@ -68,16 +71,19 @@ def probe(
         causal=bool(causal),
         causal_align=string("causal_align", causal_align),
         seed=integer("seed", seed),
-        **spread,
+        **ring,
     )
-    case = Probe(_without_defaults(made), **spread)
+    case = Probe(_without_defaults(made), **ring)
     case.kind = next(row for row in probe_kinds() if row.kind == kind)
     return case
 
 
 def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
-    """Only the keywords that say something, so that an implementation that lacks the others can run."""
-    integers = {name: np.array(made.pop(name), dtype=np.int64) for name in list(made) if name.endswith(("_positions", "_ids"))}
+    """Removes the keywords that have default values, so that implementations without these features can run."""
+
+    # Positions and segment ids, unless they are the default ones; one row stands for all sequences
+    names = [name for name in made if name.endswith(("_positions", "_ids"))]
+    integers = {name: np.array(made.pop(name), dtype=np.int64) for name in names}
     integers = {name: rows[0] if len(rows) == 1 else rows for name, rows in integers.items()}
     q, kv = integers["q_positions"], integers["kv_positions"]
     consecutive = all(np.array_equal(rows, np.arange(rows.shape[-1])) for rows in (q, kv))
@@ -85,12 +91,14 @@ def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
         made |= {"q_positions": q, "kv_positions": kv}
     if integers["q_segment_ids"].any() or integers["kv_segment_ids"].any():
         made |= {name: integers[name] for name in ("q_segment_ids", "kv_segment_ids")}
-    usual = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
-    return {name: value for name, value in made.items() if name not in usual or value != usual[name]}
+
+    # The other keywords
+    default_values = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
+    return {name: value for name, value in made.items() if name not in default_values or value != default_values[name]}
 
 
 def probe_kinds() -> list[_engine.ProbeKind]:
-    """Every probe we know: kind, shows, right_answer, made_for."""
+    """All kinds of probes, with the attributes kind, shows, right_answer and made_for."""
     return _engine.probe_kinds()
 
 
@@ -99,5 +107,5 @@ def mistakes() -> list[_engine.Mistake]: ...
 @overload
 def mistakes(id: str) -> _engine.Mistake: ...
 def mistakes(id: str | None = None) -> list[_engine.Mistake] | _engine.Mistake:
-    """The catalogue of mistakes, or its entry of that id: title, wrong, fingerprint, why, fix, evidence."""
+    """The catalogue of mistakes, or the entry with the given id: title, wrong, fingerprint, why, fix, evidence."""
     return _engine.mistakes() if id is None else _engine.mistake(string("id", id))

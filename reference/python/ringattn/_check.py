@@ -1,4 +1,4 @@
-"""A verdict on somebody's attention, and the name of its mistake."""
+"""The verdict on an implementation of attention, and the name of its mistake."""
 
 from __future__ import annotations
 
@@ -36,40 +36,47 @@ def check(
     blind_spots: bool = True,
     **problem: Unpack[Problem],
 ) -> Report:
-    """Judges any of out, lse, dq, dk, dv of your implementation against the definition in float64.
+    """Checks any of out, lse, dq, dk, dv of your implementation against the definition in float64.
 
-    out (batch, Sq, heads, v_dim), lse (batch, heads, Sq), dq, dk, dv in the shapes of q, k, v; gradients need
-    the dout (and dlse) they belong to, and with long sequences out and lse. An error is divided by what the
-    arithmetic explains, so there is no tolerance to choose; implementation says what your matrix products
-    take, "f64", "f32", "tf32", "bf16" or "f16" (default: the type of out). devices and layout say how your
-    sequence was spread; they only sharpen the diagnosis. rows judges so many rows, the first, the last, the
-    borders and random ones; by default all where that takes seconds, else 256. blind_spots lists the mistakes
-    that this case could not show. The other keywords are those of attention().
+    out is (batch, Sq, heads, v_dim), lse is (batch, heads, Sq); dq, dk, dv have the shapes of q, k, v. Gradients
+    need dout (and dlse, if used); for long sequences they also need out and lse.
+
+    Every error is divided by its tolerance, the largest error that rounding explains at that element, so there is
+    no tolerance to choose.
+
+    implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16" or "f16"; default: the
+                     type of out
+    devices, layout  how your sequence was distributed over devices; this only makes the diagnosis more specific
+    rows, seed       number of query rows to check: the first, the last, the shard borders and random ones;
+                     default: all if that takes seconds, else 256
+    blind_spots      whether a passing report lists the mistakes that this case cannot detect
+
+    The other keywords are those of attention().
     """
     inputs = make_problem_arrays(q, k, v, **problem)
-    text, report, row_ratios, judged_rows, judged_keys = _engine.check(
+    text, report, row_ratios, checked_rows, checked_keys = _engine.check(
         inputs,
-        _claims(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
-        dout=_tensor("dout", dout),
-        dlse=_tensor("dlse", dlse),
+        _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
         implementation=None if implementation is None else string("implementation", implementation),
         devices=integer("devices", devices),
         layout=string("layout", layout),
-        rows=_rows(rows, otherwise=0),
+        rows=_rows(rows, default=0),
         seed=_seed(seed),
         blind_spots=bool(blind_spots),
     )
-    return Report(text, json.loads(report), row_ratios, judged_rows, judged_keys)
+    return Report(text, json.loads(report), row_ratios, checked_rows, checked_keys)
 
 
 def assert_attention(out: Any, q: Any, k: Any, v: Any, **keywords: Any) -> None:
-    """For tests: raises AssertionError with the report unless check(q, k, v, out=out, ...) is ok."""
+    """Raises AssertionError with the report unless check(q, k, v, out=out, ...) is ok. For test suites."""
     __tracebackhide__ = True
     check(q, k, v, out=out, **{"blind_spots": False, **keywords}).raise_if_failed()
 
 
 class Laws(tuple[_engine.Law, ...]):
-    """Laws that right results obey; printed, each stands on a line."""
+    """The tested laws; str() shows one law per line."""
 
     _text: str
 
@@ -80,7 +87,7 @@ class Laws(tuple[_engine.Law, ...]):
 
     @property
     def ok(self) -> bool:
-        """Whether all of them hold."""
+        """Whether all laws hold."""
         return all(law.holds for law in self)
 
     def __str__(self) -> str:
@@ -105,44 +112,40 @@ def laws(
     seed: int = 0,
     **problem: Unpack[Problem],
 ) -> Laws:
-    """The conservation laws for which there is enough: no reference, O(S d), so any length will do.
+    """Tests the conservation laws whose inputs are given. They need no reference result and O(S d) time.
 
-    N needs lse, and looks at _rows_ rows. The others need dout: A with dv, B with dk and without a soft-cap, C with
-    out and dv, D with dq and dk. Shapes and keywords are those of check().
+    N needs lse, and reads all keys for _rows_ query rows. The others need dout: A needs dv; B needs dk and no
+    soft-cap; C needs out and dv; D needs dq and dk. Shapes and keywords are those of check().
     """
     inputs = make_problem_arrays(q, k, v, **problem)
     if lse is None and dout is None:
-        raise ValueError("[laws] there is none to try; found neither lse nor dout; give lse for the forward, or dout with "
-                         "out, dq, dk and dv for the backward")
+        raise ValueError("[laws] a law needs lse, or gradients and dout; found neither lse nor dout; pass lse for the "
+                         "forward pass, or dout with out, dq, dk and dv for the backward pass")
     text, found = _engine.laws(
         inputs,
-        _claims(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
-        dout=_tensor("dout", dout),
-        dlse=_tensor("dlse", dlse),
+        _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
         implementation=None if implementation is None else string("implementation", implementation),
-        rows=_rows(rows, otherwise=64),
+        rows=_rows(rows, default=64),
         seed=_seed(seed),
     )
     return Laws(text, found)
 
 
-def _claims(**arrays: Any) -> dict[str, Any]:
+def _submitted(**arrays: Any) -> dict[str, Any]:
     return {name: _arrays.tensor(name, array) for name, array in arrays.items() if array is not None}
 
 
-def _tensor(name: str, array: Any) -> Any:
-    return None if array is None else _arrays.tensor(name, array)
-
-
-def _rows(rows: int | None, otherwise: int) -> int:
+def _rows(rows: int | None, default: int) -> int:
     if rows is None:
-        return otherwise
+        return default
     if integer("rows", rows) < 1:
-        raise ValueError(f"[rows] at least one row must be judged; found {rows}; leave it out to judge as many as fit")
+        raise ValueError(f"[rows] rows must be at least 1; found {rows}; leave it out for the default")
     return integer("rows", rows)
 
 
 def _seed(seed: int) -> int:
     if integer("seed", seed) < 0:
-        raise ValueError(f"[seed] a seed must not be negative; found {seed}; choose another one")
+        raise ValueError(f"[seed] the seed must not be negative; found {seed}; choose 0 or more")
     return integer("seed", seed)

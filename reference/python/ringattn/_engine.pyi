@@ -1,18 +1,18 @@
-"""The engine of ringattn, in C++: every argument is wanted, as ringattn/_keywords.py puts them in order."""
+"""The C++ engine of the package ringattn. It has no defaults: ringattn/_keywords.py completes the arguments."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = Any  # a floating-point array in the memory of the CPU: DLPack or the buffer protocol
+Array = Any  # a floating-point array in CPU memory: DLPack or the buffer protocol
 Integers = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 __version__: str
 
 class ProblemArrays:
-    """One problem of attention: arrays, masks and scoring."""
+    """One attention problem: arrays, masks and scoring."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ def ring_attention(
 ) -> dict[str, Any]: ...
 def check(
     inputs: ProblemArrays,
-    claims: dict[str, Array],
+    submitted: dict[str, Array],
     *,
     dout: Array | None,
     dlse: Array | None,
@@ -66,7 +66,7 @@ def check(
 ) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
 def laws(
     inputs: ProblemArrays,
-    claims: dict[str, Array],
+    submitted: dict[str, Array],
     *,
     dout: Array | None,
     dlse: Array | None,
@@ -76,7 +76,7 @@ def laws(
 ) -> tuple[str, list[Law]]: ...
 
 class Law:
-    """A law that right results obey whatever the inputs are."""
+    """A conservation law: right results obey it for all inputs."""
 
     @property
     def id(self) -> str: ...
@@ -84,10 +84,10 @@ class Law:
     def statement(self) -> str: ...
     @property
     def meaning(self) -> str:
-        """Of its breaking."""
+        """What it means if the law is broken."""
     @property
     def ratio(self) -> float:
-        """The largest |left - right| in the allowance of its own terms."""
+        """The largest |left - right|, in tolerances of its terms."""
     @property
     def left(self) -> float: ...
     @property
@@ -96,7 +96,7 @@ class Law:
     def holds(self) -> bool: ...
 
 class Mistake:
-    """One entry of the catalogue of mistakes."""
+    """An entry of the catalogue of mistakes."""
 
     @property
     def id(self) -> str: ...
@@ -109,21 +109,21 @@ class Mistake:
         """The wrong formula."""
     @property
     def fingerprint(self) -> str:
-        """What one sees in the result."""
+        """How the mistake shows in the result."""
     @property
     def why(self) -> str:
-        """What it does to the result."""
+        """Why the result is wrong."""
     @property
     def fix(self) -> str: ...
     @property
     def evidence(self) -> str:
-        """Where it happened; may be empty."""
+        """Where it happened; empty if unknown."""
     @property
     def convention(self) -> str:
-        """Who does the same on purpose; mostly empty."""
+        """The libraries for which this is a convention; usually empty."""
     @property
     def probes(self) -> list[str]:
-        """The kinds of probes that were made for it."""
+        """The kinds of probes that are made for it."""
 
 class ProbeKind:
     """A row of the table of probes."""
@@ -132,13 +132,13 @@ class ProbeKind:
     def kind(self) -> str: ...
     @property
     def shows(self) -> str:
-        """What the probe is, and what it brings to light."""
+        """What the probe contains and what it makes visible."""
     @property
     def right_answer(self) -> str:
-        """How a right result reads."""
+        """How to read a right result."""
     @property
     def made_for(self) -> list[str]:
-        """Ids of the catalogue of mistakes."""
+        """Ids of the mistakes for which it is made."""
 
 def mistakes() -> list[Mistake]: ...
 def mistake(id: str) -> Mistake: ...

@@ -1,4 +1,4 @@
-"""The keywords that say which attention is meant, with the names that other libraries have for them."""
+"""The keywords of an attention problem, and the names that other libraries use for them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Problem(TypedDict, total=False):
-    """Which attention is meant. Order of operations: scale, soft-cap, bias, mask, softmax, times v.
+    """The mask and the scoring of an attention problem.
 
-    softmax_scale   multiplied onto q k^T; default 1/sqrt(head_dim of q)
-    causal          a key is seen iff it does not stand after its query
-    causal_align    where queries stand if there are more or fewer than keys: "bottom-right" (the last query
-                    sees the last key) or "top-left"; needed with causal or window_size then
-    window_size     (left, right), inclusive distances of the furthest keys; -1 is unlimited
-    softcap         c: scores become c tanh(score / c); 0 is none
-    bias            added to the scores, (batch, heads, Sq, Skv) as numpy broadcasts
+    Operations are applied in this order: scale, soft-cap, bias, mask, softmax, product with v.
+
+    softmax_scale   factor of q k^T; default 1/sqrt(head_dim of q)
+    causal          a query attends only to keys at its own position and before it
+    causal_align    alignment if the numbers of queries and keys differ: "bottom-right" (the last query attends to
+                    the last key) or "top-left"; required then with causal or window_size
+    window_size     (left, right), largest distances of visible keys before and after the query, inclusive; -1 is
+                    unlimited
+    softcap         c: scores become c tanh(score / c); 0: no soft-cap
+    bias            added to the scores; broadcast to (batch, heads, Sq, Skv) as in numpy
     mask            booleans of that shape; True: the query attends to the key
-    q_positions, kv_positions          (S) or (batch, S): masks go by these; default 0, 1, 2, ...
-    q_segment_ids, kv_segment_ids      (S) or (batch, S): only equal ids attend
-    cu_seqlens_q, cu_seqlens_k         (documents + 1): packed documents, positions restart in each
-    axes            the order of the axes of every tensor: "bshd", "bhsd" or "sbhd"
+    q_positions, kv_positions          (S) or (batch, S): positions for the masks; default 0, 1, 2, ...
+    q_segment_ids, kv_segment_ids      (S) or (batch, S): a query attends only to keys of the same id
+    cu_seqlens_q, cu_seqlens_k         (documents + 1): boundaries of packed documents; positions restart in each
+    axes            order of the axes of every tensor: "bshd", "bhsd" or "sbhd"
     """
 
     softmax_scale: float | None
@@ -68,7 +71,7 @@ defaults: dict[str, Any] = {
     "axes": "bshd",
 }
 
-# Whoever uses one of these is told our name; world_size and sharding are ours too
+# Names of other libraries -> our names. All but those in silent_aliases cause a warning.
 aliases = {
     "scale": "softmax_scale",
     "sm_scale": "softmax_scale",
@@ -77,14 +80,15 @@ aliases = {
     "world_size": "devices",
     "sharding": "layout",
 }
-silent = ("world_size", "sharding")
+silent_aliases = ("world_size", "sharding")
 
 
 def takes_problem(function: Function) -> Function:
-    """Gives a function the keywords of Problem, their aliases, and a word of help for misspelt ones."""
+    """Decorator: adds the keywords of Problem to a function, with their aliases and a hint for misspelt names."""
     own = inspect.signature(function)
     named = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    problem = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value) for name, value in defaults.items()]
+    keyword_only = inspect.Parameter.KEYWORD_ONLY
+    problem = [inspect.Parameter(name, keyword_only, default=value) for name, value in defaults.items()]
     signature = own.replace(parameters=[*named, *problem])
 
     @functools.wraps(function)
@@ -96,12 +100,12 @@ def takes_problem(function: Function) -> Function:
 
 
 def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]) -> dict[str, Any]:
-    """The keywords under our names. Two names for one thing, and unknown names, are refused."""
+    """Replaces aliases by our names. Raises TypeError for an unknown name, or for two names of one keyword."""
     ours: dict[str, Any] = {}
     for name, value in keywords.items():
         if name == "dropout_p":
             if value != 0:
-                raise ValueError(f"[{function}] what is exact has no dropout; found dropout_p={value}; leave it out")
+                raise ValueError(f"[{function}] exact attention has no dropout; found dropout_p={value}; leave it out")
             continue
         our = aliases.get(name, name)
         if our not in known:
@@ -110,15 +114,16 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
             raise TypeError(f"[{function}] there is no keyword {name}; {hint}")
         if our in ours:
             both = " and ".join(given for given in keywords if aliases.get(given, given) == our)
-            raise TypeError(f"[{function}] {both} are two names for one thing; found both; leave one out")
-        if our != name and name not in silent:
-            warnings.warn(f"[{function}] {name} is called {our} here, and taken as such", stacklevel=3)
+            raise TypeError(f"[{function}] {both} are two names of the same keyword; found both; leave one out")
+        if our != name and name not in silent_aliases:
+            warnings.warn(f"[{function}] {name} is called {our} here; it is used as {our}", stacklevel=3)
         ours[our] = _symmetric(value) if name == "local_window_size" else value
     return ours
 
 
 def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.ProblemArrays:
-    """The problem, as the engine takes it."""
+    """The problem for the engine, with all defaults and converted arrays."""
+    # Arrays
     arguments = {**defaults, **problem}
     tensors = {name: _arrays.tensor(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
     for name in ("bias", "mask"):
@@ -128,7 +133,10 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
         if name.endswith(("_positions", "_segment_ids")) or name.startswith("cu_seqlens"):
             if arguments[name] is not None:
                 arguments[name] = _arrays.integers(name, arguments[name])
-    arguments["softmax_scale"] = None if arguments["softmax_scale"] is None else number("softmax_scale", arguments["softmax_scale"])
+
+    # Single values
+    if arguments["softmax_scale"] is not None:
+        arguments["softmax_scale"] = number("softmax_scale", arguments["softmax_scale"])
     arguments["softcap"] = number("softcap", 0.0 if arguments["softcap"] is None else arguments["softcap"])
     arguments["window_size"] = _window(arguments["window_size"])
     arguments["causal"] = bool(arguments["causal"])
@@ -145,22 +153,22 @@ def number(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"[{name}] a number is wanted; found {value!r}") from error
+        raise TypeError(f"[{name}] the value must be a number; found {value!r}") from error
 
 
 def integer(name: str, value: Any) -> int:
     try:
         found = operator.index(value)
     except TypeError as error:
-        raise TypeError(f"[{name}] a whole number is wanted; found {value!r}") from error
+        raise TypeError(f"[{name}] the value must be a whole number; found {value!r}") from error
     if not -(2**62) < found < 2**62:
-        raise ValueError(f"[{name}] a number within +-2^62 is wanted; found {found}; choose a smaller one")
+        raise ValueError(f"[{name}] the value must be within +-2^62; found {found}; choose a smaller one")
     return found
 
 
 def string(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"[{name}] a word in quotes is wanted; found {value!r}")
+        raise TypeError(f"[{name}] the value must be a string; found {value!r}")
     return value
 
 
@@ -170,10 +178,12 @@ def _window(value: Any) -> tuple[int, int]:
     try:
         left, right = value
     except (TypeError, ValueError) as error:
-        raise TypeError(f"[window_size] a pair (left, right) is wanted, -1 for unlimited; found {value!r}") from error
-    return (-1 if left is None else integer("window_size", left)), (-1 if right is None else integer("window_size", right))
+        raise TypeError("[window_size] the value must be a pair (left, right), with -1 for unlimited; "
+                        f"found {value!r}") from error
+    left, right = (-1 if side is None else integer("window_size", side) for side in (left, right))
+    return left, right
 
 
 def _symmetric(value: Any) -> Any:
-    """jax takes one number for both sides of a window."""
+    """The window of jax as a pair: one number stands for both sides."""
     return (value, value) if isinstance(value, int) else value

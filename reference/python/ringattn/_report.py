@@ -1,4 +1,4 @@
-"""What the oracle says: for people, for programs and for notebooks."""
+"""The report of check(), as text, as JSON and as a page in notebooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from ringattn import _html
 
 
 class Report:
-    """The report of check(). print() shows the text of the command line."""
+    """The report of check(). print() shows the same text as `ringattn check`.
+
+    Errors are measured in tolerances. The tolerance of an element is the largest error that rounding explains there.
+    """
 
     def __init__(
         self,
@@ -25,30 +28,33 @@ class Report:
         self._text = text
         self._content = content
         self.row_ratios = row_ratios
-        """By tensor: the worst element of each judged row in allowances, (batch, heads, rows)."""
+        """By tensor: the largest error of each checked row in tolerances, (batch, heads, rows)."""
         self.rows = rows
-        """The query rows that were judged."""
+        """The query rows that were checked."""
         self.keys = keys
-        """The keys whose dk and dv were judged."""
+        """The keys whose dk and dv were checked."""
 
     @property
     def verdict(self) -> str:
-        """"pass", "note" (right, with less precision than declared), "fail" or "convention"."""
+        """"pass", "note" (right, but less precise than declared), "fail" or "convention" (of another library)."""
         return self._content["verdict"]
 
     @property
     def ok(self) -> bool:
-        """Whether the result is right; a note on precision is."""
+        """Whether the result is right: the verdict is "pass" or "note"."""
         return self.verdict in ("pass", "note")
 
     @property
     def ratio(self) -> float:
-        """The error of the worst element, in what the arithmetic explains: up to 1 is a pass, up to 4 a note."""
+        """The largest error in tolerances: up to 1 is a pass, up to 4 a note."""
         return float(self._content["gauge_ratio"])
 
     @property
     def names(self) -> list[dict[str, Any]]:
-        """The mistakes that give this result: id, title, residual, parameters. More than one: twins."""
+        """The mistakes that explain this result: id, title, residual, parameters.
+
+        Several mistakes are indistinguishable on this input.
+        """
         return self._content["names"]
 
     @property
@@ -58,30 +64,30 @@ class Report:
 
     @property
     def blind_to(self) -> list[str] | None:
-        """Ids of the mistakes that this case cannot show; None where nobody looked."""
+        """Ids of the mistakes that this case cannot detect; None if they were not computed."""
         return self._content["blind_to"]
 
     @property
     def where(self) -> dict[str, Any] | None:
-        """Batches, heads, rows, documents and devices that are wrong, and the first wrong row."""
+        """The wrong batches, heads, rows, documents and devices, and the first wrong row."""
         return self._content["where"]
 
     @property
     def blocks(self) -> dict[str, Any] | None:
-        """The weight that each K/V block has in the rows of each device, where it is 1 if all is right."""
+        """The weight of each K/V block in the rows of each device; 1 is right."""
         return self._content["blocks"]
 
     @property
     def laws(self) -> dict[str, Any]:
-        """The conservation laws that could be tried, by id: statement, holds, ratio."""
+        """The tested conservation laws by id: statement, holds, ratio."""
         return self._content.get("laws", {})
 
     def to_json(self) -> str:
-        """What `ringattn check --json` writes."""
+        """The JSON text that `ringattn check --json` writes."""
         return json.dumps(self._content, indent=2) + "\n"
 
     def raise_if_failed(self) -> None:
-        """Raises AssertionError with the text of the report, unless ok."""
+        """Raises AssertionError with the text of the report unless ok."""
         __tracebackhide__ = True
         if not self.ok:
             raise AssertionError("\n" + self._text)
@@ -91,7 +97,7 @@ class Report:
 
     def __repr__(self) -> str:
         named = ", ".join(dict.fromkeys(name["id"] for name in self.names))
-        return f"<report: {self.verdict}, {self.ratio:.3g} allowances{', ' + named if named else ''}>"
+        return f"<report: {self.verdict}, {self.ratio:.3g} x the tolerance{', ' + named if named else ''}>"
 
     def _repr_html_(self) -> str:
-        return _html.page(self)
+        return _html.page(str(self), self._content, self.row_ratios, self.rows, self.keys)

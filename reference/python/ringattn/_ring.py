@@ -1,4 +1,4 @@
-"""Attention on a ring of devices, with what it cost them."""
+"""Attention on a ring of devices, with the memory, traffic and time of each device."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """What one device of the ring did."""
+    """Memory, traffic and time of one device of the ring."""
 
-    peak_bytes: int  # the most that it held at once
+    peak_bytes: int  # largest memory in use at any time
     bytes_sent: int
-    busy_seconds: float  # in arithmetic
-    wait_seconds: float  # for messages, and for room in the slot of its neighbour
+    busy_seconds: float  # computing
+    wait_seconds: float  # waiting for messages, and for a free slot of its neighbour
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ class RingResult:
     out: NDArray[Any]  # (batch, Sq, heads, v_dim)
     lse: NDArray[Any]  # (batch, heads, Sq)
     devices: list[Device]
-    dq: NDArray[Any] | None = None  # gradients: where dout was given
+    dq: NDArray[Any] | None = None  # gradients, if dout was given
     dk: NDArray[Any] | None = None
     dv: NDArray[Any] | None = None
     trace_header: dict[str, Any] = field(default_factory=dict, repr=False)
-    trace: list[dict[str, Any]] = field(default_factory=list, repr=False)  # the facts of the run, by time
+    trace: list[dict[str, Any]] = field(default_factory=list, repr=False)  # the events of the run, by time
     _trace_text: str = field(default="", repr=False)
 
     def save_trace(self, path: str | PathLike[str]) -> None:
-        """Writes the trace as the JSON lines that the other tools read."""
+        """Writes the trace as JSON lines, which ringviz can read."""
         if not self._trace_text:
-            raise ValueError("[save_trace] the run kept no trace; run it with trace=True")
+            raise ValueError("[save_trace] the run must have a trace; found none; call ring_attention with trace=True")
         Path(path).write_text(self._trace_text, encoding="utf-8")
 
     def __repr__(self) -> str:
         peak = max(device.peak_bytes for device in self.devices)
-        return f"<ring attention on {len(self.devices)} devices: out {self.out.shape}, at most {peak} bytes a device>"
+        return f"<ring attention on {len(self.devices)} devices: out {self.out.shape}, at most {peak} bytes per device>"
 
 
 @takes_problem
@@ -72,15 +72,19 @@ def ring_attention(
     dlse: Any = None,
     **problem: Unpack[Problem],
 ) -> RingResult:
-    """Exact attention, with the sequence spread over a ring of devices: what attention() gives, to rounding.
+    """Exact attention, with the sequence distributed over a ring of devices. Equals attention() up to rounding.
 
-    Shapes and keywords are those of attention(); bias and mask are refused. layout is "contiguous", "zigzag"
-    or "striped"; rotate says whether "kv" or "q" travels. threads: 0 is one for each device, 1 is lockstep.
-    overlap sends a block on before working on it. With dout (and dlse) the backward runs too. With trace the
-    result holds the events of the run.
+    Shapes and keywords are those of attention(), except bias and mask, which a ring does not support.
+
+    layout      how the sequence is distributed: "contiguous", "zigzag" or "striped"
+    rotate      which blocks travel around the ring: "kv" or "q"
+    threads     0: one thread per device; 1: all devices in lockstep on one thread
+    overlap     whether a device sends a block on before it computes with it
+    trace       whether the result holds the events of the run
+    dout, dlse  gradients of the loss; with dout the backward pass runs too
     """
     inputs = make_problem_arrays(q, k, v, **problem)
-    found = _engine.ring_attention(
+    result = _engine.ring_attention(
         inputs,
         devices=integer("devices", devices),
         layout=string("layout", layout),
@@ -88,10 +92,10 @@ def ring_attention(
         threads=integer("threads", threads),
         overlap=bool(overlap),
         trace=bool(trace),
-        dout=None if dout is None else _arrays.tensor("dout", dout),
-        dlse=None if dlse is None else _arrays.tensor("dlse", dlse),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
     )
-    text = found.pop("trace")
+    text = result.pop("trace")
     header, *events = (json.loads(line) for line in text.splitlines()) if text else ({},)
-    found["devices"] = [Device(**figures) for figures in found["devices"]]
-    return RingResult(**found, trace_header=header, trace=events, _trace_text=text)
+    result["devices"] = [Device(**figures) for figures in result["devices"]]
+    return RingResult(**result, trace_header=header, trace=events, _trace_text=text)

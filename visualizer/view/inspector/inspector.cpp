@@ -7,7 +7,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// A page as two columns of names and values, the formulas below.
+// Draws a page: the formulas, and below them two columns of names and values.
 class Sheet {
  public:
   Sheet(Canvas& canvas, const Frame& frame, const InspectorPage& page, const Rect& room)
@@ -73,7 +73,7 @@ class Sheet {
     canvas_.element({row.x, row.y, w, row.h}, fact.link, fact.event, fact.value);
   }
 
-  // Blocks and devices have their colour before their name
+  // Blocks and devices are preceded by a square in their colour
   float sign_w(const Target& link) const {
     const bool colored = link.kind == Target::Kind::block || link.kind == Target::Kind::device;
     return colored ? canvas_.line_height(face_) : 0;
@@ -106,7 +106,7 @@ void draw_inspector(Canvas& canvas, const Rect& rect, const Frame& frame) {
   if (!pinned) page = inspector_page(frame, selection.hovered);
   if (page.title.empty()) {
     const Rect room = draw_panel(canvas, rect, "Inspector");
-    canvas.paragraph(room, "Point at anything to see its numbers, click to keep them here.", Face::body,
+    canvas.paragraph(room, "Point at anything to see its numbers; click to keep them here.", Face::body,
                      canvas.theme().faint_ink);
     return;
   }

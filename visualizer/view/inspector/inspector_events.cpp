@@ -36,9 +36,9 @@ void add_recv(InspectorPage& page, const Event& event, Clock clock) {
   page.add_device("from", event.peer, event.id);
   page.add("what", block_label(event.what, event.owner), Target::block(event.owner), event.id);
   page.add("size", bytes_exactly(event.bytes));
-  page.add("travelled", exact_number(transfer) + " ns");
-  page.add("waited for", exact_number(exposed) + " ns");
-  page.formulas.push_back("hidden behind arithmetic: " + exact_number(transfer) + minus +
+  page.add("transfer", exact_number(transfer) + " ns");
+  page.add("exposed", exact_number(exposed) + " ns");
+  page.formulas.push_back("overlapped with arithmetic: " + exact_number(transfer) + minus +
                           exact_number(exposed) + " = " + exact_number(transfer - exposed) + " ns");
 }
 
@@ -83,7 +83,7 @@ void add_properties(InspectorPage& page, const Frame& frame, const Event& event)
       if (event.row) add_row(page, event);
       return;
     case EventKind::wait:
-      return page.add("for", event.why == "send_buffer" ? "room in the next slot" : "a message");
+      return page.add("for", event.why == "send_buffer" ? "a free slot on the next device" : "a message");
     case EventKind::alloc:
     case EventKind::free:
       page.add("what", std::string(event.what));
@@ -106,7 +106,7 @@ void add_times(InspectorPage& page, const Frame& frame, const Span& span) {
   if (!span.has_duration())
     page.add("at", exact_number(began) + " ns");
   else if (!span.end)
-    page.add("from", exact_number(began) + " ns, not ended yet");
+    page.add("from", exact_number(began) + " ns, still running");
   else
     page.add("time", exact_number(began) + " \xe2\x80\xa6 " + exact_number(ended) + " ns");
 }
@@ -118,7 +118,7 @@ void add_causes(InspectorPage& page, const Frame& frame, const Span& span) {
   for (const EventId& id : causes) {
     const Span* cause = id ? frame.recording.spans().find(id) : nullptr;
     if (!cause || std::find(named.begin(), named.end(), id) != named.end()) continue;
-    page.add_event("because of", *cause->begin);
+    page.add_event("caused by", *cause->begin);
     named.push_back(id);
   }
 }

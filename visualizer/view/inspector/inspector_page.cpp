@@ -29,7 +29,7 @@ void add_slot(InspectorPage& page, const char* name, const SlotContents& slot) {
   if (slot.owner >= 0)
     page.add_block(name, slot.owner, slot.since);
   else
-    page.add(name, "nothing");
+    page.add(name, "none");
 }
 
 InspectorPage device_page(const Frame& frame, int device) {
@@ -38,22 +38,23 @@ InspectorPage device_page(const Frame& frame, int device) {
   InspectorPage page;
   page.title = "device " + std::to_string(device);
   if (now.doing)
-    page.add_event("does", *now.doing->begin), page.event = now.doing->begin->id;
+    page.add_event("activity", *now.doing->begin), page.event = now.doing->begin->id;
   else
-    page.add("does", now.activity == Activity::finished ? "finished" : "nothing");
-  if (now.doing && now.activity == Activity::computing) page.add("done", percent_text(now.fraction));
+    page.add("activity", now.activity == Activity::finished ? "finished" : "none");
+  if (now.doing && now.activity == Activity::computing) page.add("progress", percent_text(now.fraction));
   add_slot(page, "uses", now.holds);
-  add_slot(page, "has received", now.incoming);
+  add_slot(page, "received", now.incoming);
 
+  // Absorbed blocks, memory, rows, and time use
   std::string absorbed;
   for (const AbsorbedBlock& each : now.absorbed)
     absorbed += (absorbed.empty() ? "" : ", ") + std::to_string(each.owner);
-  page.add("absorbed", absorbed.empty() ? "no block yet" : "blocks " + absorbed);
+  page.add("absorbed", absorbed.empty() ? "none" : "blocks " + absorbed);
   page.add("holds", std::to_string(now.bytes) + " B");
   page.add("queries", rows_text(recording.query_rows(device)));
   page.add("keys", rows_text(recording.key_rows(device)));
   const TimeUse use = time_use(recording, device, frame.moment.clock);
-  page.add("in the run", "works " + percent_text(use.busy) + ", waits " + percent_text(use.waiting));
+  page.add("whole run", "busy " + percent_text(use.busy) + ", waiting " + percent_text(use.waiting));
   return page;
 }
 
@@ -61,22 +62,24 @@ InspectorPage block_page(const Frame& frame, int owner) {
   const Recording& recording = frame.recording;
   const bool queries = recording.header().queries_rotate();
   InspectorPage page;
-  page.title = "block " + std::to_string(owner) + " \xc2\xb7 " + block_label(traveling_label(recording), owner);
-  page.add_device("belongs to", owner, {});
+  page.title =
+      "block " + std::to_string(owner) + " \xc2\xb7 " + block_label(traveling_label(recording), owner);
+  page.add_device("owner", owner, {});
   page.add(queries ? "queries" : "keys",
            rows_text(queries ? recording.query_rows(owner) : recording.key_rows(owner)));
 
+  // Devices that use or have received the block, and messages that carry it
   int used = 0;
   for (std::size_t d = 0; d < frame.moment.devices.size(); ++d) {
     const DeviceMoment& device = frame.moment.devices[d];
     const int id = static_cast<int>(d);
     if (device.holds.owner == owner) page.add_device("used by", id, device.holds.since);
-    if (device.incoming.owner == owner) page.add_device("waits at", id, device.incoming.since);
+    if (device.incoming.owner == owner) page.add_device("received by", id, device.incoming.since);
     for (const AbsorbedBlock& each : device.absorbed) used += each.owner == owner;
   }
   for (const Flight& flight : frame.moment.flights) {
     if (flight.owner != owner) continue;
-    page.add_event("on its way", *flight.send->begin);
+    page.add_event("in flight", *flight.send->begin);
     page.add("", std::to_string(flight.from) + " \xe2\x86\x92 " + std::to_string(flight.to) + ", " +
                      percent_text(flight.fraction) + ", " + std::to_string(flight.send->begin->bytes) + " B");
     page.event = flight.send->begin->id;
@@ -101,6 +104,7 @@ InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
   page.add("step", std::to_string(event.step));
   page.add("mask", std::string(event.mask_class));
   page.add("live pairs", std::to_string(event.live_pairs));
+  // The visible share of the tile
   const TraceHeader& header = recording.header();
   const auto queries = static_cast<std::int64_t>(recording.query_rows(q_owner).size()),
              keys = static_cast<std::int64_t>(recording.key_rows(kv_owner).size());
@@ -121,12 +125,13 @@ InspectorPage row_page(const Frame& frame, Index row) {
     page.add("token", recording.words[static_cast<std::size_t>(row)]);
   for (int owner = 0; owner < recording.devices(); ++owner) {
     const std::vector<Index>& rows = recording.query_rows(owner);
-    if (std::find(rows.begin(), rows.end(), row) != rows.end()) page.add_device("its query", owner, {});
+    if (std::find(rows.begin(), rows.end(), row) != rows.end()) page.add_device("query on", owner, {});
   }
+  // The state of the row
   const SoftmaxPicture picture = softmax_picture(recording, frame.moment, row);
   if (!picture.shown) {
     page.add("state",
-             picture.state == SoftmaxPicture::State::unrecorded ? "not in the trace" : "no key seen yet");
+             picture.state == SoftmaxPicture::State::unrecorded ? "not in the trace" : "no key absorbed yet");
     return page;
   }
   const RowUpdate& update = picture.row_update();
@@ -138,7 +143,7 @@ InspectorPage row_page(const Frame& frame, Index row) {
   const std::vector<double>& now = picture.normalized_outputs.back();
   for (std::size_t d = 0; d < now.size(); ++d) {
     const std::string name = "O[" + std::to_string(d) + "] / l";
-    page.add(name, exact_number(now[d]) + (d < picture.final_output.size() ? ", in the end " : "") +
+    page.add(name, exact_number(now[d]) + (d < picture.final_output.size() ? ", finally " : "") +
                        (d < picture.final_output.size() ? exact_number(picture.final_output[d]) : ""));
   }
   page.formulas.push_back("lse = m + ln l = " + exact_number(update.m_after + std::log(update.l_after)));

@@ -7,14 +7,14 @@
 
 namespace ringattn::viz {
 
-// A line of the inspector: a number, or something else that can be pointed at.
+// A line of the inspector: a name and a value, optionally with a link.
 struct InspectorFact {
   std::string name, value;
-  Target link;    // where the line leads; nothing: nowhere
-  EventId event;  // that says so
+  Target link;    // target of a click; nothing: no link
+  EventId event;  // the event that shows the value
 };
 
-// What is known of one thing: exact numbers, and the formulas with the numbers put in.
+// The facts about one target: exact numbers, and formulas with the numbers inserted.
 struct InspectorPage {
   std::string title;
   EventId event;
@@ -30,11 +30,11 @@ struct InspectorPage {
   void add_block(std::string name, int owner, EventId id) {
     add(std::move(name), "block " + std::to_string(owner), Target::block(owner), id);
   }
-  // "compute 2.5", which leads there
+  // Adds a link such as "compute 2.5"
   void add_event(std::string name, const Event& event);
 };
 
-// Without a title where there is nothing to say
+// The page of a target. The title is empty if there is nothing to show
 InspectorPage inspector_page(const Frame& frame, const Target& target);
 InspectorPage event_page(const Frame& frame, EventId id);
 

@@ -9,7 +9,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// Neighbouring rows or columns of one owner.
+// Consecutive rows or columns with the same owner.
 struct Chunk {
   Index begin = 0, end = 0;
   int owner = -1;
@@ -18,14 +18,14 @@ struct Chunk {
 std::vector<Chunk> chunks(Index count, const Recording& recording, int (Recording::*owner)(Index) const) {
   std::vector<Chunk> all;
   for (Index i = 0; i < count; ++i) {
-    const int its = (recording.*owner)(i);
-    if (all.empty() || all.back().owner != its) all.push_back({i, i, its});
+    const int its_owner = (recording.*owner)(i);
+    if (all.empty() || all.back().owner != its_owner) all.push_back({i, i, its_owner});
     all.back().end = i + 1;
   }
   return all;
 }
 
-// Every pair of query (row) and key (column), in the order of the text, whoever holds them.
+// The matrix of all pairs of query (row) and key (column), in sequence order.
 class Matrix {
  public:
   Matrix(Canvas& canvas, const Frame& frame, const Rect& room)
@@ -72,7 +72,7 @@ class Matrix {
             cell_ * static_cast<float>(j_end - j), cell_ * static_cast<float>(i_end - i)};
   }
 
-  // ---- Cells. Neighbours that look alike are drawn as one
+  // ---- Cells. Equal neighbours are drawn as one rectangle
 
   bool alike(Index i, Index other) const {
     if (frame_.settings.matrix == MatrixColoring::score) return false;
@@ -95,26 +95,26 @@ class Matrix {
 
   void draw_cells(const Rect& rect, Index i, Index j) {
     if (recording_.visible(i, j)) canvas_.fill(rect, color_now(i, j));
-    if (const TileProgress& its = tile(i, j); its.compute)
+    if (const TileProgress& progress = tile(i, j); progress.compute)
       canvas_.element(rect, Target::tile(recording_.owner_of_query(i), recording_.owner_of_key(j)),
-                      its.compute->begin->id);
+                      progress.compute->begin->id);
   }
 
   Color color_now(Index i, Index j) const {
-    const TileProgress& its = tile(i, j);
+    const TileProgress& progress = tile(i, j);
     const Color blank = mix(theme_.panel, theme_.outline, 0.4);
-    if (its.state == TileProgress::State::not_yet) return blank;
-    const double part = its.state == TileProgress::State::done ? 1 : 0.25 + 0.75 * its.fraction;
-    return mix(blank, color_of(its, i, j), part);
+    if (progress.state == TileProgress::State::not_yet) return blank;
+    const double part = progress.state == TileProgress::State::done ? 1 : 0.25 + 0.75 * progress.fraction;
+    return mix(blank, color_of(progress, i, j), part);
   }
 
-  Color color_of(const TileProgress& its, Index i, Index j) const {
+  Color color_of(const TileProgress& progress, Index i, Index j) const {
     switch (frame_.settings.matrix) {
       case MatrixColoring::owner:
         break;
       case MatrixColoring::step: {
         const double last = std::max(1, recording_.devices() - 1);
-        return mix(theme_.zero, theme_.positive, (its.compute->begin->step + 1) / (last + 1));
+        return mix(theme_.zero, theme_.positive, (progress.compute->begin->step + 1) / (last + 1));
       }
       case MatrixColoring::score: {
         const double score = scores_[static_cast<std::size_t>(i * keys_ + j)];
@@ -126,7 +126,7 @@ class Matrix {
     return theme_.of(recording_.owner_of_key(j));
   }
 
-  // What the row events say
+  // The scores in the row events
   void find_scores() {
     scores_.assign(static_cast<std::size_t>(queries_ * keys_), std::nan(""));
     for (const Event& event : recording_.events()) {
@@ -142,9 +142,9 @@ class Matrix {
     }
   }
 
-  // ---- What lies upon them
+  // ---- On top of the cells
 
-  // Lines between owners, and between cells where these are large
+  // Lines between owners, and between large cells
   void draw_grid() {
     const auto lines = [&](Index count, const std::vector<Chunk>& all, bool upright) {
       for (std::size_t chunk = 0; chunk < all.size(); ++chunk)
@@ -163,7 +163,7 @@ class Matrix {
     lines(keys_, kv_chunks_, true);
   }
 
-  // Calls visit(rect, first row, first column) for what lies together of each tile
+  // Calls visit(rect, query chunk, key chunk) for each contiguous piece of a tile
   template <class Visit>
   void for_each_piece(const Visit& visit) const {
     for (const Chunk& q : q_chunks_)
@@ -178,15 +178,16 @@ class Matrix {
     return true;
   }
 
-  // At which step each tile was made, where all of it is to be seen
+  // The step of each tile that is fully visible
   void draw_steps() {
     for_each_piece([&](const Rect& rect, const Chunk& q, const Chunk& kv) {
-      const TileProgress& its = tile(q.begin, kv.begin);
-      if (rect.w < 22 || rect.h < 18 || its.state == TileProgress::State::not_yet || !all_visible(q, kv)) return;
+      const TileProgress& progress = tile(q.begin, kv.begin);
+      if (rect.w < 22 || rect.h < 18 || progress.state == TileProgress::State::not_yet || !all_visible(q, kv))
+        return;
       const Face face = rect.w >= 70 && rect.h >= 60 ? Face::heading : Face::small;
-      const std::string step = std::to_string(its.compute->begin->step);
+      const std::string step = std::to_string(progress.compute->begin->step);
       const Color color = color_now(q.begin, kv.begin);
-      // Without the lines between cells behind it
+      // Cover the lines between cells behind the number
       const Size size = canvas_.text_size(step, face);
       canvas_.fill(around(rect.centre(), size.w + 8, size.h), color);
       canvas_.fitting_text(rect, {step}, face, theme_.ink_on(color), Align::centre);
@@ -204,7 +205,7 @@ class Matrix {
 
   // ---- The edges
 
-  // The longest of the words before the rows
+  // The width of the longest word before the rows
   float words_w() const {
     float widest = 0;
     for (const std::string& word : recording_.words)
@@ -212,7 +213,7 @@ class Matrix {
     return std::min(widest, 110.f);
   }
 
-  // Who owns which rows and columns, as strips along the edges; the words, where there is room
+  // The owners of rows and columns as strips along the edges; the words, if there is room
   void draw_labels() {
     for (const Chunk& q : q_chunks_) {
       const Rect side = cells(q.begin, q.end, 0, 1);
@@ -222,6 +223,7 @@ class Matrix {
       const Rect side = cells(0, 1, kv.begin, kv.end);
       canvas_.block({side.x, grid_.y - strip - 3, side.w, strip}, kv.owner, 0);
     }
+    // Names of the axes
     const Rect top{grid_.x, grid_.y - above, grid_.w, above - strip - 3};
     canvas_.fitting_text(top, {"keys \xe2\x86\x92", "k"}, Face::small, theme_.faint_ink);
     const Rect side{grid_.x - left_, top.y, left_ - 4, top.h};
@@ -253,20 +255,20 @@ class Matrix {
   std::vector<Chunk> q_chunks_, kv_chunks_;
   float cell_ = 0, left_ = 0;
   Rect grid_;
-  std::vector<double> scores_;  // (queries, keys); NaN: no event says
+  std::vector<double> scores_;  // (queries, keys); NaN: no event contains the score
   double largest_ = 0;
 };
 
 const char* remark(MatrixColoring shows) {
   switch (shows) {
     case MatrixColoring::owner:
-      return "colour: whose keys";
+      return "colour: owner of the keys";
     case MatrixColoring::step:
-      return "colour: at which step";
+      return "colour: step";
     case MatrixColoring::score:
       break;
   }
-  return "colour: the score";
+  return "colour: score";
 }
 
 constexpr Index max_cells = 1 << 16;
@@ -277,7 +279,7 @@ void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame)
   const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remark(frame.settings.matrix));
   const TraceHeader& header = frame.recording.header();
   if (header.Sq < 1 || header.Skv < 1 || header.Sq > max_cells / header.Skv) {
-    canvas.paragraph(room, "A matrix of so many cells cannot be shown.", Face::small,
+    canvas.paragraph(room, "The matrix has too many cells to be shown.", Face::small,
                      canvas.theme().faint_ink);
     return;
   }

@@ -21,18 +21,18 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   return lines;
 }
 
-// A function on the screen, and which of its lines are highlighted.
+// A function, and its highlighted lines.
 struct Section {
   const CodeFunction* function;
   std::vector<std::string_view> file;  // its lines
-  LineRange all, highlighted;                  // of the file; highlighted: from the first to the last
+  LineRange all, highlighted;  // lines of the file; highlighted: from the first to the last highlighted line
   std::vector<const CodeLine*> marks;  // by line of the function; null: not highlighted
 
   int size() const { return all.end - all.begin; }
   int highlighted_size() const { return std::max(1, highlighted.end - highlighted.begin); }
 };
 
-// _function_ with those of _lines_ that lie in it
+// _function_ with those of _lines_ that are in it
 Section section(const CodeFunction& function, const std::vector<CodeLine>& lines) {
   const std::string_view text = embedded(function.file);
   Section section{&function, lines_of(text), lines_of_function(text, function), {}, {}};
@@ -44,18 +44,19 @@ Section section(const CodeFunction& function, const std::vector<CodeLine>& lines
     const LineRange range = lines_of_snippet(text, line.mark->snippet);
     for (int i = range.begin; i < range.end; ++i)
       section.marks[static_cast<std::size_t>(i - section.all.begin)] = &line;
-    // Where the device is matters more than what is under way
+    // The current statement takes precedence over sends whose messages are in flight
     if (line.under_way && here) continue;
     if (section.highlighted.end == section.highlighted.begin || (!line.under_way && !here))
       section.highlighted = range;
     else
-      section.highlighted = {std::min(section.highlighted.begin, range.begin), std::max(section.highlighted.end, range.end)};
+      section.highlighted = {std::min(section.highlighted.begin, range.begin),
+                             std::max(section.highlighted.end, range.end)};
     here = !line.under_way;
   }
   return section;
 }
 
-// The loop, and below it the functions in which the device is, the innermost last
+// The ring loop, and below it the functions that the device executes, the innermost last
 std::vector<Section> sections(const std::vector<CodeLine>& lines) {
   std::vector<Section> all{section(ring_loop(), lines)};
   for (const CodeLine& line : lines) {
@@ -66,7 +67,7 @@ std::vector<Section> sections(const std::vector<CodeLine>& lines) {
   return all;
 }
 
-// _rows_ lines of a function, the highlighted ones in their middle
+// _rows_ lines of a function, with the highlighted ones in the middle
 LineRange window(const Section& section, int rows) {
   if (rows >= section.size()) return section.all;
   const int above = (rows - section.highlighted_size()) / 2;
@@ -75,7 +76,7 @@ LineRange window(const Section& section, int rows) {
   return {first, first + rows};
 }
 
-// Blanks with which all lines of a range begin
+// The common indentation of a range of lines
 std::size_t common_blanks(const Section& section, LineRange range) {
   std::size_t common = 200;
   for (int i = range.begin; i < range.end; ++i) {
@@ -112,7 +113,7 @@ class CodePane {
     return static_cast<int>((room_.h - captions) / line_step);
   }
 
-  // The loop and the innermost function first, those between where there is room for all of them
+  // Keep the loop and the innermost function; drop the functions between them unless all fit
   void choose() {
     while (sections_.size() > 1 && !can_be_shown(sections_.back())) sections_.pop_back();
     int wanted = 0;
@@ -154,9 +155,11 @@ class CodePane {
     Rect caption = place.take_top(caption_h);
     caption.h -= 4;
 
-    // Where highlighted lines are too long, without the lines around them; else their place in the file must do
+    // If highlighted lines are too long, omit the lines around them; if that does not suffice, show only the line
+    // number
     LineRange shown = window(section, rows);
-    if (!highlighted_lines_fit(section, shown)) shown = window(section, std::min(rows, section.highlighted_size()));
+    if (!highlighted_lines_fit(section, shown))
+      shown = window(section, std::min(rows, section.highlighted_size()));
     if (!highlighted_lines_fit(section, shown)) {
       const std::string line = ", line " + std::to_string(section.highlighted.begin + 1);
       canvas_.fitting_text(caption, {file + line, name + line, name}, Face::small, theme_.ink);
@@ -176,7 +179,7 @@ class CodePane {
       canvas_.fill({rect.x, rect.y, 3, rect.h},
                    strong ? theme_.accent : mix(theme_.panel, theme_.accent, 0.5));
       if (selection_.highlights(target)) canvas_.frame(rect, theme_.accent, 1);
-      canvas_.element(rect, target, mark->event, strong ? "is done now" : "the message is under way");
+      canvas_.element(rect, target, mark->event, strong ? "executed now" : "the message is in flight");
     }
     Rect code = rect;
     canvas_.text(code.take_left(numbers_w_ - 8, 8), std::to_string(i + 1), Face::code,
@@ -200,7 +203,7 @@ class CodePane {
 
 void draw_code(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const Rect room =
-      draw_panel(canvas, rect, "The engine's code", "device " + std::to_string(frame.selection.device));
+      draw_panel(canvas, rect, "Engine code", "device " + std::to_string(frame.selection.device));
   CodePane(canvas, frame, room).draw();
 }
 

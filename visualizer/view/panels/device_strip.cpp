@@ -8,7 +8,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// The block that a device holds, filled as far as it has come; what it waits for is hatched
+// The resident block of a device, filled in proportion to the completed steps; hatched while the device waits
 void draw_cell(Canvas& canvas, const Rect& rect, int id, const Frame& frame) {
   const Theme& theme = canvas.theme();
   const DeviceMoment& now = frame.moment.devices[static_cast<std::size_t>(id)];
@@ -21,7 +21,7 @@ void draw_cell(Canvas& canvas, const Rect& rect, int id, const Frame& frame) {
   }
   if (now.activity == Activity::waiting) canvas.hatch(rect, theme.wait, 5, 1);
   const bool highlighted = frame.selection.device == id || frame.selection.highlights(Target::device(id)) ||
-                   frame.selection.highlights(Target::block(now.holds.owner));
+                           frame.selection.highlights(Target::block(now.holds.owner));
   canvas.frame(rect, highlighted ? theme.accent : theme.outline, highlighted ? 2.f : 1.f, 2);
   canvas.element(rect, Target::device(id), now.doing ? now.doing->begin->id : now.holds.since,
                  "device " + std::to_string(id) + " with block " + short_label(now.holds.owner));
@@ -31,7 +31,7 @@ void draw_cell(Canvas& canvas, const Rect& rect, int id, const Frame& frame) {
 
 void draw_device_strip(Canvas& canvas, const Rect& room, const Frame& frame) {
   const int P = frame.recording.devices();
-  // As many columns as make the cells nearly square
+  // Choose the number of columns so that the cells are nearly square
   const int columns =
       std::max(1, static_cast<int>(std::ceil(std::sqrt(static_cast<float>(P) * room.w / room.h))));
   const int rows = (P + columns - 1) / columns;

@@ -7,13 +7,13 @@
 
 namespace ringattn::viz {
 
-// The name of what travels or is held, with its owner: "K₃ V₃", "Q₃", "dK₃ dV₃". One label everywhere.
+// The label of a block or result with its owner: "K₃ V₃", "Q₃", "dK₃ dV₃". The same in all panels.
 std::string block_label(std::string_view what, int owner);
 
-// The same where there is less room: "3"
+// A shorter label: "3"
 std::string short_label(int owner);
 
-// What travels ahead in the pass that is shown: "K V" or "Q"
+// The tensors that travel, and those that stay: "K V" or "Q"
 std::string_view traveling_label(const Recording& recording);
 std::string_view stationary_label(const Recording& recording);
 
@@ -23,7 +23,7 @@ std::string time_text(double nanoseconds);
 // "12 B", "3.4 KiB"
 std::string bytes_text(double bytes);
 
-// Four significant digits; "-inf", "inf", "NaN"
+// Four significant digits; "−∞", "∞", "NaN"
 std::string number_text(double x);
 
 // "45 %"

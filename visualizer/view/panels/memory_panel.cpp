@@ -10,9 +10,9 @@ namespace ringattn::viz {
 
 namespace {
 
-// ---- What is held now -----------------------------------------------------------------
+// ---- Memory allocated now -------------------------------------------------------------
 
-// A bar for each device, and one for a device that would hold everything.
+// A bar for each device, and one for a single device with the whole score matrix.
 class MemoryBars {
  public:
   MemoryBars(Canvas& canvas, const Frame& frame, Rect room)
@@ -28,12 +28,12 @@ class MemoryBars {
         room.take_bottom(std::clamp(room.h / static_cast<float>(devices_.size() + 1), line_h_ + 4, 34.f), 8);
     rows_ = room;
     pitch_ = std::min(44.f, room.h / static_cast<float>(devices_.size()));
-    // Close below the last device
+    // Directly below the last device
     computed_.y = room.y + pitch_ * static_cast<float>(devices_.size()) + 8;
 
     double peak = 1;
     for (const DeviceMemory& device : devices_) peak = std::max(peak, static_cast<double>(device.peak));
-    // Where all scores are much more, their bar runs out of the panel
+    // If the whole score matrix takes much more, its bar extends beyond the panel
     const double most = naive_.bytes() > 1.8 * peak ? peak / 0.6 : std::max(peak, naive_.bytes());
     unit_ = columns(rows_).main.w / static_cast<float>(most);
   }
@@ -70,7 +70,7 @@ class MemoryBars {
     }
     if (device.peak > 0) draw_peak(device, main);
 
-    // Names and numbers of every device, or of some
+    // Names and numbers of all devices, or of every n-th if there is little room
     const int every = static_cast<int>(std::ceil(line_h_ / pitch_));
     if (id % every != 0 || row.y + row.h / 2 + line_h_ / 2 > computed_.y) return;
     const bool highlighted = frame_.selection.device == id || frame_.selection.highlights(Target::device(id));
@@ -93,19 +93,21 @@ class MemoryBars {
   }
 
   void draw_allocation(const Rect& segment, const Allocation& allocation, int device) {
-    const bool resident = allocation.what.substr(0, 1) == "Q" || allocation.what == "K" || allocation.what == "V";
+    const bool stationary =
+        allocation.what.substr(0, 1) == "Q" || allocation.what == "K" || allocation.what == "V";
     const bool slot = is_slot(allocation);
     std::string name(allocation.what);
     Color ink = theme_.ink;
     const Rect inner = segment.w > 3 ? Rect{segment.x, segment.y, segment.w - 1, segment.h} : segment;
     const float radius = std::min(3.f, inner.w / 3);
+    // A filled slot, an empty slot, a stationary block, or other memory
     if (allocation.block >= 0) {
       canvas_.block(inner, allocation.block, radius);
       name = block_label(allocation.what, allocation.block), ink = theme_.ink_on(theme_.of(allocation.block));
     } else if (slot) {
       canvas_.frame(inner, theme_.outline, 1, radius);
       ink = theme_.faint_ink;
-    } else if (resident) {
+    } else if (stationary) {
       canvas_.fill(inner, mix(theme_.raised, theme_.of(device), 0.18), radius);
       canvas_.frame(inner, theme_.of(device), 2, radius);
       name = block_label(allocation.what, device);
@@ -113,8 +115,9 @@ class MemoryBars {
       canvas_.fill(inner, mix(theme_.raised, theme_.ink, allocation.what.substr(0, 1) == "m" ? 0.28 : 0.14),
                    radius);
     }
-    const Target target = allocation.block >= 0 ? Target::block(allocation.block)
-                                             : Target::event(allocation.since.device, allocation.since.sequence);
+    const Target target = allocation.block >= 0
+                              ? Target::block(allocation.block)
+                              : Target::event(allocation.since.device, allocation.since.sequence);
     if (frame_.selection.highlights(target)) canvas_.frame(inner, theme_.ink, 2, radius);
     canvas_.fitting_text(inner.inset(3, 0), {name, std::string(allocation.what)}, Face::small, ink,
                          Align::centre);
@@ -123,10 +126,11 @@ class MemoryBars {
   }
 
   bool is_slot(const Allocation& allocation) const {
-    return allocation.what == traveling_label(frame_.recording) || allocation.what == "dK dV" || allocation.what == "dQ";
+    return allocation.what == traveling_label(frame_.recording) || allocation.what == "dK dV" ||
+           allocation.what == "dQ";
   }
 
-  // An outline: nobody has run this
+  // A dashed outline, because it is computed and not measured
   void draw_naive() {
     const auto [label, main, number] = columns(computed_);
     canvas_.fitting_text(label, {"all scores", "naive"}, Face::small, theme_.faint_ink, Align::right);
@@ -139,12 +143,13 @@ class MemoryBars {
       part.w = std::min(part.w, main.right() - part.x);
       if (part.w > 0) draw_computed(part, name);
     }
+    // Show that the bar continues beyond the panel
     if (x > main.right() + 1) draw_torn_edge(main);
     const std::vector<Span>& spans = frame_.recording.spans().all();
     const EventId run = spans.empty() ? EventId{} : spans.front().begin->id;
     canvas_.element(
         computed_, Target::panel("memory"), run,
-        "one device with all scores would hold " + bytes_text(naive_.bytes()) + ": computed, not run");
+        "one device with the whole score matrix: " + bytes_text(naive_.bytes()) + ", computed, not measured");
   }
 
   void draw_computed(const Rect& rect, const char* name) {
@@ -173,7 +178,7 @@ class MemoryBars {
   Rect rows_, computed_;
 };
 
-// ---- What formulas say of long sequences ------------------------------------------------
+// ---- Memory for long sequences, computed ------------------------------------------------
 
 constexpr float table_h = 58;
 
@@ -183,8 +188,8 @@ void draw_table(Canvas& canvas, Rect room) {
   canvas.line(room.corner(), {room.right(), room.y}, theme.outline);
   room.take_top(8);
   canvas.fitting_text(room.take_top(line, 3),
-                      {"1 M tokens, one head of 128, bf16, on each device: computed, not run",
-                       "1 M tokens, per device: computed, not run", "1 M tokens: computed"},
+                      {"1 M tokens, one head of 128, bf16, per device: computed, not measured",
+                       "1 M tokens, per device: computed, not measured", "1 M tokens: computed"},
                       Face::small, theme.faint_ink);
   const std::array<std::pair<std::string, double>, 4> cells{{{"all scores", long_naive_memory()},
                                                              {"4 devices", long_ring_memory(4)},
@@ -201,7 +206,7 @@ void draw_table(Canvas& canvas, Rect room) {
 }  // namespace
 
 void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  Rect room = draw_panel(canvas, rect, frame.heading("Memory"), "what each device holds");
+  Rect room = draw_panel(canvas, rect, frame.heading("Memory"), "allocated on each device");
   const float wanted = 22 * static_cast<float>(frame.recording.devices() + 1) + 8;
   const bool with_table = room.w >= 300 && room.h >= wanted + table_h + 12;
   const Rect table = with_table ? room.take_bottom(table_h, 12) : Rect{};

@@ -1,28 +1,27 @@
 #pragma once
 
+#include "visualizer/draw/canvas.h"
 #include "visualizer/model/moment.h"
 #include "visualizer/session/notes.h"
 #include "visualizer/session/view_settings.h"
-#include "visualizer/draw/canvas.h"
 
 namespace ringattn::viz {
 
-// What a panel shows: a run at a moment, and how it is looked at. Panels are pure: the same frame gives the
-// same picture.
+// The input of a panel: a run at a moment, and the view settings. Panels are pure: equal frames give equal pictures.
 struct Frame {
   const Recording& recording;
   const Moment& moment;
   const Selection& selection;
   const ViewSettings& settings;
-  std::string title = {};  // of the run, where several are compared
-  double horizon = 0;      // nanoseconds that a timeline spans: of the longest run that is compared
-  const std::vector<Note>* notes = nullptr;  // of the spectator; null: none
+  std::string title = {};  // of the run, if several are compared
+  double horizon = 0;      // duration of the longest compared run in nanoseconds: the extent of a timeline
+  const std::vector<Note>* notes = nullptr;  // notes of the user; null: none
 
-  // What stands above a panel
+  // The heading of a panel
   std::string heading(const std::string& panel) const { return title.empty() ? panel : title; }
 };
 
-// Each draws itself into _rect_, whatever its size: what has no room is left out, never squeezed
+// Each function draws a panel into _rect_ of any size. Parts that do not fit are left out, never squeezed
 void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& frame);
@@ -31,7 +30,7 @@ void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_code(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_inspector(Canvas& canvas, const Rect& rect, const Frame& frame);
 
-// The background and heading that panels share; returns the room that is left
+// Draws the background and the heading of a panel; returns the rectangle below
 Rect draw_panel(Canvas& canvas, const Rect& rect, std::string_view heading, std::string_view remark = {});
 
 }  // namespace ringattn::viz

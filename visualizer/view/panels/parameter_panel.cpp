@@ -29,7 +29,7 @@ void draw_parameter(Canvas& canvas, Rect line, const Parameter& parameter, const
   canvas.fitting_text(line, {parameter.title}, Face::small, canvas.theme().faint_ink);
 }
 
-// The end of a text, as much as has room
+// The longest end of a text that fits
 std::string end_of(const Canvas& canvas, const std::string& text, float width) {
   std::size_t begin = 0;
   const auto shown = [&] { return (begin > 0 ? "\xe2\x80\xa6" : "") + text.substr(begin); };
@@ -43,10 +43,10 @@ std::string end_of(const Canvas& canvas, const std::string& text, float width) {
 
 void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session) {
   const bool typing = session.typing && session.input == TextInput::tokens;
-  Rect room = draw_panel(canvas, rect, "Parameters", typing ? "typing, Enter ends" : "");
+  Rect room = draw_panel(canvas, rect, "Parameters", typing ? "Enter ends typing" : "");
   const RunConfig* config = session.free_config();
   if (!config) return;
-  // Two columns, where one is too short and both have room
+  // Two columns if one is too short and both fit
   const float least = canvas.line_height(Face::small) + 1;
   const auto count = static_cast<float>(parameters().size() + 1);
   const bool two = room.h < least * count && room.w >= 420;
@@ -63,7 +63,7 @@ void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session) {
   canvas.element(text, Target::to_command("type"));
   if (typing) canvas.fill(text.inset(-4, 1), canvas.theme().raised, 4);
   const std::string shown =
-      config->text.empty() && !typing ? "your own text: E" : config->text + (typing ? "_" : "");
+      config->text.empty() && !typing ? "press E for your text" : config->text + (typing ? "_" : "");
   canvas.text(text, end_of(canvas, shown, text.w), Face::small,
               typing ? canvas.theme().ink : canvas.theme().faint_ink);
 }

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "visualizer/session/session.h"
 #include "visualizer/draw/canvas.h"
+#include "visualizer/session/session.h"
 
 namespace ringattn::viz {
 
-// What can be turned about the run of free play.
+// The parameters of the run of free play, each with arrows to step it down and up.
 void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session);
 
 }  // namespace ringattn::viz

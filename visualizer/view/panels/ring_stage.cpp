@@ -11,8 +11,8 @@ namespace {
 
 // ---- One device -----------------------------------------------------------------
 
-// Its card: the block that stays, the two sockets of the resident, what it has absorbed, what it does. Where
-// there is little room its number and the block that it uses must do.
+// The card of a device: its stationary block, the two slots of the travelling blocks, the absorbed blocks and the
+// activity. A small card shows only the number and the resident block.
 class Card {
  public:
   Card(Canvas& canvas, const Frame& frame, int device, const Rect& rect)
@@ -25,7 +25,8 @@ class Card {
         large_(rect.w >= 250 && rect.h >= 150) {}
 
   void draw() {
-    const bool highlighted = frame_.selection.device == id_ || frame_.selection.highlights(Target::device(id_));
+    const bool highlighted =
+        frame_.selection.device == id_ || frame_.selection.highlights(Target::device(id_));
     const float radius = std::min(8.f, rect_.h / 8);
     canvas_.fill(rect_, theme_.raised, radius);
     canvas_.frame(rect_, highlighted ? theme_.accent : theme_.outline, highlighted ? 2.f : 1.f, radius);
@@ -52,7 +53,7 @@ class Card {
     draw_state(line);
   }
 
-  // Where nothing but the number has room, its colour says what the device does
+  // On a small card, the colour of the number shows the activity
   void draw_number(Rect& room) {
     const std::string name = std::to_string(id_);
     const float w = canvas_.text_size("00", Face::strong).w;
@@ -72,8 +73,8 @@ class Card {
         break;
       }
       case Activity::waiting: {
-        const bool for_room = now_.doing->begin->why == "send_buffer";
-        canvas_.fitting_text(place, {for_room ? "waits for room" : "waits for block", "waits"}, face,
+        const bool for_slot = now_.doing->begin->why == "send_buffer";
+        canvas_.fitting_text(place, {for_slot ? "waits for slot" : "waits for block", "waits"}, face,
                              theme_.faint_ink, Align::right);
         break;
       }
@@ -85,13 +86,14 @@ class Card {
     }
   }
 
-  // What stays to the left, the two sockets of what travels to the right
+  // The stationary block on the left, the two slots of the travelling blocks on the right
   void draw_blocks(Rect room) {
     if (room.h < 8 || room.w < 16) return;
     const Recording& recording = frame_.recording;
     room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
     const float gap = std::min(8.f, room.w / 16);
-    if (room.w >= 92) draw_resident(room.take_left((room.w - 2 * gap) * 0.26f, gap), stationary_label(recording));
+    if (room.w >= 92)
+      draw_stationary(room.take_left((room.w - 2 * gap) * 0.26f, gap), stationary_label(recording));
     if (room.w < 44) return draw_slot(room, now_.holds, traveling_label(recording), true);
     const Rect holds = room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
     draw_slot(holds, now_.holds, traveling_label(recording), true);
@@ -100,7 +102,7 @@ class Card {
 
   Face block_face() const { return large_ ? Face::heading : Face::body; }
 
-  void draw_resident(const Rect& rect, std::string_view what) {
+  void draw_stationary(const Rect& rect, std::string_view what) {
     const Color color = theme_.of(id_);
     canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
     canvas_.frame(rect, color, 2, 4);
@@ -126,7 +128,7 @@ class Card {
     canvas_.element(rect, target, slot.since);
   }
 
-  // A segment for each block, in the order in which they are absorbed
+  // One segment for each step, in the colour of its block
   void draw_progress(const Rect& rect) {
     const int steps = frame_.recording.devices();
     const float w = rect.w / static_cast<float>(steps);
@@ -134,7 +136,7 @@ class Card {
     const auto segment = [&](int step) {
       return Rect{rect.x + w * static_cast<float>(step), rect.y, w - gap, rect.h};
     };
-    // What is still to come; many small outlines would be more than what they outline
+    // Outline the steps to come, or fill the background if the outlines would be too dense
     if (w >= 8)
       for (int step = 0; step < steps; ++step) canvas_.frame(segment(step), theme_.outline, 1, 2);
     else
@@ -184,8 +186,8 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
   const Theme& theme = canvas.theme();
   const Color color = theme.of(flight.owner);
   const std::string label = block_label(flight.what, flight.owner);
-  // What is left of the pass before, where some are in the next one, is a dot: its link may have another
-  // message
+  // A message of the previous pass, when some devices are in the next one, is a dot: its section of the track may
+  // contain another message
   const bool left = frame.recording.pass_of(*flight.send) < frame.moment.pass;
   if (left) rect = around(rect.centre(), 10, 10);
   if (left) {
@@ -193,7 +195,7 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
   } else if (flight.is_block) {
     canvas.block(rect, flight.owner, 5);
   } else {
-    // A result is no block: it has the outline of the one that it is for
+    // Results are outlined in the colour of the block that they are for
     canvas.fill(rect, mix(theme.panel, color, 0.25), 5);
     canvas.frame(rect, color, 2, 5);
   }
@@ -207,7 +209,7 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
 
 // ---- The middle -----------------------------------------------------------------
 
-// The steps in which the devices are, which are not all the same where one is ahead
+// The range of the current steps of the devices
 struct Steps {
   int first = -1, last = -1;  // -1: none has begun
 
@@ -230,11 +232,12 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
   if (room.w < 60 || room.h < line_h) return;
   const Theme& theme = canvas.theme();
   const Steps steps(frame.moment);
-  const std::string resident(traveling_label(frame.recording)), last = std::to_string(steps.last);
+  const std::string blocks(traveling_label(frame.recording)), last = std::to_string(steps.last);
   const std::string& pass = frame.recording.header().passes[static_cast<std::size_t>(frame.moment.pass)];
   const std::string of = " of 0 \xe2\x80\xa6 " + std::to_string(frame.recording.devices() - 1);
   const bool begun = steps.last >= 0, two = begun && room.h >= line_h + 4 + small_h;
 
+  // First line: the pass and the steps
   room = around(room.centre(), room.w, two ? line_h + 4 + small_h : line_h);
   const std::string now = begun ? steps.text() : "before the first step";
   canvas.fitting_text(
@@ -242,14 +245,15 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
       {pass + ", " + now + (steps.same() ? of : ""), pass + ", " + now, now, begun ? last : "start"},
       Face::heading, theme.ink, Align::centre);
   if (!two) return;
+  // Second line: the schedule
   const std::string from = steps.same() ? last : "t";
   const std::string in_step_t = steps.same() ? "" : " in step t";
-  canvas.fitting_text(room,
-                      {steps.last == 0 ? "each device uses its own " + resident
-                                       : "device r" + in_step_t + " uses the " + resident +
-                                             " of device r \xe2\x88\x92 " + from,
-                       steps.last == 0 ? "own block" : "from r \xe2\x88\x92 " + from},
-                      Face::small, theme.faint_ink, Align::centre);
+  canvas.fitting_text(
+      room,
+      {steps.last == 0 ? "each device uses its own " + blocks
+                       : "device r" + in_step_t + " uses the " + blocks + " of device r \xe2\x88\x92 " + from,
+       steps.last == 0 ? "own block" : "from r \xe2\x88\x92 " + from},
+      Face::small, theme.faint_ink, Align::centre);
 }
 
 constexpr int max_cards = 16;
@@ -257,11 +261,12 @@ constexpr int max_cards = 16;
 }  // namespace
 
 void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  const Rect room = draw_panel(
-      canvas, rect, frame.heading("Ring"),
-      frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) + " travels");
+  const Rect room =
+      draw_panel(canvas, rect, frame.heading("Ring"),
+                 frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) +
+                     (frame.recording.header().queries_rotate() ? " travels" : " travel"));
   if (frame.recording.devices() > max_cards) return draw_device_strip(canvas, room, frame);
-  // Results follow the blocks where queries travel, and in every backward pass
+  // Results travel after the blocks if queries travel, and in every backward pass
   const TraceHeader& header = frame.recording.header();
   const int tracks = header.queries_rotate() || header.passes.size() > 1 ? 2 : 1;
   const RingLayout layout(room, frame.recording.devices(), tracks);

@@ -9,7 +9,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// What every device does when: time as space. Arithmetic above, messages below, waits hatched.
+// The activity of each device over time: arithmetic above, messages below, waits hatched.
 class Timeline {
  public:
   Timeline(Canvas& canvas, const Frame& frame, Rect room)
@@ -35,7 +35,7 @@ class Timeline {
  private:
   float x_of(double t) const { return lanes_.x + lanes_.w * static_cast<float>(t / end_); }
   double began(const Span& span) const { return recording_.began(span, frame_.settings.clock); }
-  // What has not ended goes on until now
+  // A span that has not ended extends to the current time
   double ended(const Span& span) const {
     const double end = recording_.ended(span, frame_.settings.clock);
     return span.end || !span.has_duration() ? end : std::max(end, frame_.moment.t);
@@ -57,7 +57,8 @@ class Timeline {
 
   void draw_device(int device) {
     const Rect band = this->band(device);
-    const bool highlighted = frame_.selection.device == device || frame_.selection.highlights(Target::device(device));
+    const bool highlighted =
+        frame_.selection.device == device || frame_.selection.highlights(Target::device(device));
     const float text_h = canvas_.line_height(Face::small);
     if (lane_h_ >= text_h || device % static_cast<int>(std::ceil(text_h / lane_h_)) == 0) {
       const Rect name = around({names_.centre().x, band.centre().y}, names_.w, std::max(band.h, text_h));
@@ -74,6 +75,7 @@ class Timeline {
   void draw_span(const Span& span, const Rect& band) {
     const Event& event = *span.begin;
     const bool past = began(span) <= frame_.moment.t;
+    // Draw the span in its lane
     Rect rect;
     switch (event.kind) {
       case EventKind::compute:
@@ -99,6 +101,7 @@ class Timeline {
       default:
         return;
     }
+    // Highlight and register it
     const Target target = Target::event(event.id.device, event.id.sequence);
     if (frame_.selection.highlights(target) ||
         (event.owner >= 0 && frame_.selection.highlights(Target::block(event.owner))))
@@ -106,7 +109,7 @@ class Timeline {
     canvas_.element(rect, target, event.id);
   }
 
-  // Hatched, but in lanes that are too low for stripes
+  // Hatched, or filled if the lane is too low for stripes
   void draw_wait(const Rect& rect, bool past) {
     if (rect.h >= 7)
       canvas_.hatch(rect, past ? theme_.wait : mix(theme_.panel, theme_.wait, 0.4), 5, 1);
@@ -114,7 +117,7 @@ class Timeline {
       canvas_.fill(rect, mix(theme_.panel, theme_.wait, past ? 0.3 : 0.15));
   }
 
-  // What is still to come is an outline
+  // A future span is an outline
   void draw_compute(const Rect& rect, const Event& event, bool past) {
     if (rect.w < 0.5f) return;
     const Rect inner = rect.w > 3 ? rect.inset(0.5f, 0) : rect;
@@ -147,7 +150,7 @@ class Timeline {
     }
   }
 
-  // Ticks at 1, 2 or 5 times a power of ten, not too dense
+  // Ticks at 1, 2 or 5 times a power of ten, at least 110 points apart
   void draw_axis() {
     const double wanted = end_ * 110 / lanes_.w;
     double tick = std::pow(10, std::floor(std::log10(wanted)));
@@ -161,7 +164,7 @@ class Timeline {
     }
   }
 
-  // A flag for each note, with its text where there is room before the next
+  // A flag for each note, with its text if there is room before the next one
   void draw_notes() {
     if (!frame_.notes) return;
     for (std::size_t i = 0; i < frame_.notes->size(); ++i) {

@@ -11,12 +11,12 @@ namespace {
 
 double between(double a, double b, double t) { return a + (b - a) * t; }
 
-// "0.53 → 1.27", or only the latter
+// "l  0.53 → 1.27"
 std::string change_text(const char* name, double before, double after) {
   return std::string(name) + number_text(before) + " \xe2\x86\x92 " + number_text(after);
 }
 
-// The colour of a signed number, full at _largest_
+// The colour of a signed number, saturated at _largest_
 Color signed_color(const Theme& theme, double x, double largest) {
   if (!std::isfinite(x)) return theme.wrong;
   const double part = largest > 0 ? std::clamp(x / largest, -1.0, 1.0) : 0;
@@ -48,7 +48,8 @@ void draw_sum(const SoftmaxView& view, const Rect& band) {
   for (std::size_t i = 0; i < view.picture.sum.size() && finite; ++i) {
     const Contribution& part = view.picture.sum[i];
     const bool newest = i + 1 == view.picture.sum.size();
-    const double l = newest ? part.after * view.phases.add : between(part.before, part.after, view.phases.rescale);
+    const double l =
+        newest ? part.after * view.phases.add : between(part.before, part.after, view.phases.rescale);
     if (!std::isfinite(l)) continue;
     Rect segment{x, main.y, unit * static_cast<float>(std::max(l, 0.0)), main.h - 1};
     segment.w = std::min(segment.w, main.right() - x);
@@ -56,11 +57,12 @@ void draw_sum(const SoftmaxView& view, const Rect& band) {
     if (view.frame.selection.highlights(Target::block(part.owner))) canvas.frame(segment, theme.ink, 2, 2);
     canvas.fitting_text(segment.inset(2, 0), {short_label(part.owner)}, Face::small,
                         theme.ink_on(theme.of(part.owner)), Align::centre);
-    canvas.element(segment, Target::block(part.owner), part.event,
-                   "block " + std::to_string(part.owner) + " gives " + number_text(part.after) + " to l");
+    canvas.element(
+        segment, Target::block(part.owner), part.event,
+        "block " + std::to_string(part.owner) + " contributes " + number_text(part.after) + " to l");
     x = segment.right();
   }
-  // The old sum stays as an outline, so that one sees how it shrank
+  // Keep the old sum as an outline to show how much it shrank
   if (finite && row.l_before > 0 && row.alpha != 1)
     canvas.frame({main.x, main.y, unit * static_cast<float>(row.l_before), main.h - 1}, theme.faint_ink, 1,
                  2);
@@ -87,7 +89,7 @@ void draw_alpha(const SoftmaxView& view, const Rect& band) {
   const Theme& theme = canvas.theme();
   const RowUpdate& row = view.picture.row_update();
   const auto [label, main, number] = view.columns(band);
-  view.label(label, "\xce\xb1 shrinks", "\xce\xb1");
+  view.label(label, "rescale \xce\xb1", "\xce\xb1");
 
   // From 1 down to alpha
   const bool finite = std::isfinite(row.alpha);
@@ -112,7 +114,7 @@ void draw_strip(const SoftmaxView& view, const Rect& main, const std::vector<dou
   Canvas& canvas = view.canvas;
   const Theme& theme = canvas.theme();
   const int shown = std::min(view.components(main), static_cast<int>(numbers.size()));
-  // The numbers of all cells, or none is written
+  // Write the numbers of all cells, or none
   bool fit = true;
   for (int d = 0; d < shown; ++d) {
     const std::string text = SoftmaxView::short_number(numbers[static_cast<std::size_t>(d)]);
@@ -141,12 +143,12 @@ void draw_output(const SoftmaxView& view, const Rect& band) {
   view.label(before.label, "O before", "O");
   view.label(after.label, "O after", "");
 
-  // O shrinks with l, then the new part is added
+  // First O shrinks with l, then the new contribution is added
   std::vector<double> now = row.O_after;
   for (std::size_t i = 0; i < now.size() && i < row.O_before.size(); ++i) {
     const double shrunk = row.alpha * row.O_before[i];
     now[i] = view.phases.add > 0 ? between(shrunk, row.O_after[i], view.phases.add)
-                               : between(row.O_before[i], shrunk, view.phases.rescale);
+                                 : between(row.O_before[i], shrunk, view.phases.rescale);
   }
   draw_strip(view, before.main, row.O_before, row.O_before, "O before");
   draw_strip(view, after.main, row.O_after, now, "O after");
@@ -157,11 +159,11 @@ void draw_output(const SoftmaxView& view, const Rect& band) {
                              Face::small, view.canvas.theme().faint_ink);
 }
 
-// ---- The answer ---------------------------------------------------------------------
+// ---- The normalized output ------------------------------------------------------------
 
 namespace {
 
-// One element of O / l: where it was after each block, and the line on which it converges
+// One element of O / l: its value after each block, and a line at the final value
 void draw_component(const SoftmaxView& view, const Rect& column, std::size_t d) {
   Canvas& canvas = view.canvas;
   const Theme& theme = canvas.theme();
@@ -173,11 +175,13 @@ void draw_component(const SoftmaxView& view, const Rect& column, std::size_t d) 
   };
   const auto x_of = [&](std::size_t k) { return plot.x + plot.w * (static_cast<float>(k) + 0.5f) / steps; };
 
+  // Background, and the line at the final value
   canvas.fill(plot, mix(theme.panel, theme.raised, 0.8), 3);
   if (d < view.picture.final_output.size() && std::isfinite(view.picture.final_output[d])) {
     const float y = y_of(view.picture.final_output[d]);
     canvas.line({plot.x, y}, {plot.right(), y}, theme.right, 1.5f);
   }
+  // The values after each block, connected
   Point last{};
   for (std::size_t k = 0; k < normalized_outputs.size(); ++k) {
     const bool newest = k + 1 == normalized_outputs.size();
@@ -186,14 +190,15 @@ void draw_component(const SoftmaxView& view, const Rect& column, std::size_t d) 
       if (newest) canvas.fitting_text(plot, {number_text(x), "!"}, Face::small, theme.wrong, Align::centre);
       continue;
     }
-    if (newest && k > 0 && std::isfinite(normalized_outputs[k - 1][d])) x = between(normalized_outputs[k - 1][d], x, view.phases.add);
+    if (newest && k > 0 && std::isfinite(normalized_outputs[k - 1][d]))
+      x = between(normalized_outputs[k - 1][d], x, view.phases.add);
     const Point here{x_of(k), y_of(x)};
     if (last.x > 0) canvas.line(last, here, theme.faint_ink, 1);
     canvas.disc(here, newest ? 4.f : 2.f, newest ? theme.ink : theme.faint_ink);
     last = here;
   }
   canvas.element(plot, Target::row(static_cast<int>(view.picture.row_update().row)), view.picture.shown->id,
-                 "answer[" + std::to_string(d) + "] = " + number_text(normalized_outputs.back()[d]));
+                 "output[" + std::to_string(d) + "] = " + number_text(normalized_outputs.back()[d]));
 }
 
 }  // namespace
@@ -205,18 +210,18 @@ void draw_normalized_output(const SoftmaxView& view, const Rect& band) {
   const auto [label, main, number] = view.columns(band);
   const float line_h = canvas.line_height(Face::small);
   Rect names = label;
-  view.label(names.take_top(line_h, 2), "answer O/l", "O/l");
+  view.label(names.take_top(line_h, 2), "output O/l", "O/l");
   for (int d = 0; d < view.components(main); ++d)
     draw_component(view, view.component(main, d), static_cast<std::size_t>(d));
   if (picture.final_output.empty()) return;
 
-  // The legend of the line, and how far the answer is off
+  // The legend of the line, and the difference from it
   Rect legend = number;
   const Rect of_line = legend.take_top(line_h, 2);
   const float y = of_line.centre().y;
   canvas.line({of_line.x, y}, {of_line.x + 14, y}, theme.right, 1.5f);
   canvas.fitting_text({of_line.x + 19, of_line.y, of_line.w - 19, line_h},
-                      {picture.dense ? "full attention" : "final answer", picture.dense ? "full" : "final"},
+                      {picture.dense ? "full attention" : "final output", picture.dense ? "full" : "final"},
                       Face::small, theme.right);
   double off = 0;
   const std::vector<double>& now = picture.normalized_outputs.back();
@@ -226,7 +231,7 @@ void draw_normalized_output(const SoftmaxView& view, const Rect& band) {
   }
   if (legend.h >= line_h)
     canvas.fitting_text(legend.take_top(line_h),
-                        {"off by " + SoftmaxView::short_number(off), SoftmaxView::short_number(off)},
+                        {"error " + SoftmaxView::short_number(off), SoftmaxView::short_number(off)},
                         Face::small, std::isfinite(off) ? theme.faint_ink : theme.wrong);
 }
 

@@ -5,7 +5,7 @@
 
 namespace ringattn::viz {
 
-// What all bands of the softmax microscope look at, and the columns on which they are aligned.
+// The common input of the bands of the softmax microscope, and the columns on which they are aligned.
 struct SoftmaxView {
   Canvas& canvas;
   const Frame& frame;
@@ -23,7 +23,7 @@ struct SoftmaxView {
     columns.main = band;
     return columns;
   }
-  // Elements of O, as many as have room, one below the other in all bands
+  // The number of elements of O that fit; an element has the same place in all bands
   int components(const Rect& main) const {
     return std::min(static_cast<int>(picture.row_update().O_after.size()), static_cast<int>(main.w / 22));
   }
@@ -32,13 +32,13 @@ struct SoftmaxView {
     return {main.x + w * static_cast<float>(d), main.y, w, main.h};
   }
 
-  // Three significant digits, where many numbers stand side by side
+  // Three significant digits, for many numbers side by side
   static std::string short_number(double x);
 
   void label(const Rect& rect, std::string longer, std::string shorter) const {
     canvas.fitting_text(rect, {std::move(longer), std::move(shorter)}, Face::small, canvas.theme().faint_ink);
   }
-  // The event that is shown, as it is pointed at
+  // The shown event as a target
   Target target() const { return Target::event(picture.shown->id.device, picture.shown->id.sequence); }
   void element(const Rect& rect, std::string text) const {
     canvas.element(rect, target(), picture.shown->id, std::move(text));
@@ -47,7 +47,7 @@ struct SoftmaxView {
 
 // The bands, from the top of the microscope to its bottom
 void draw_scores(const SoftmaxView& view, const Rect& band);
-void draw_weights(const SoftmaxView& view, const Rect& band);  // in their place where states are merged
+void draw_weights(const SoftmaxView& view, const Rect& band);  // instead of the scores, if states are merged
 void draw_sum(const SoftmaxView& view, const Rect& band);
 void draw_alpha(const SoftmaxView& view, const Rect& band);
 void draw_output(const SoftmaxView& view, const Rect& band);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char *alpha = "\xce\xb1", *minus = " \xe2\x88\x92 ", *dot = " \xc2\xb7 ", *sum = "\xce\xa3 ";
 
-// A formula, longest first; the left-hand sides stand below one another
+// A formula in three lengths; the left-hand sides are aligned
 struct Formula {
   std::string name, with_letters, with_numbers, short_form;
 };
@@ -61,14 +61,14 @@ void draw_formulas(const SoftmaxView& view, const Rect& band) {
   }
 }
 
-// ---- The bands below one another ------------------------------------------------------
+// ---- The bands from top to bottom -----------------------------------------------------
 
 namespace {
 
 struct Band {
   void (*draw)(const SoftmaxView&, const Rect&);
   float least, most;
-  int weight;  // those of the least weight are left out first
+  int weight;  // bands with the least weight are left out first
   bool shown = false;
 };
 
@@ -84,7 +84,7 @@ void draw_bands(const SoftmaxView& view, const Rect& room) {
                              {draw_output, 2 * line_h + 3, 76, 1},
                              {draw_normalized_output, 44, 190, 3},
                              {draw_formulas, lines * line_h, lines * 26, 4}}};
-  // As many as have room, the weightiest first
+  // Show as many as fit, by descending weight
   float least = -band_gap, most = -band_gap;
   for (int weight = 6; weight > 0; --weight)
     for (Band& band : bands)
@@ -101,7 +101,7 @@ void draw_bands(const SoftmaxView& view, const Rect& room) {
 
 std::string remark(const SoftmaxPicture& picture, int devices) {
   using State = SoftmaxPicture::State;
-  if (picture.state == State::finished) return "all blocks are in: divide once at the end, O / l";
+  if (picture.state == State::finished) return "all blocks absorbed: divide once, O / l";
   if (picture.state == State::neutral || picture.state == State::unrecorded) return {};
   return (picture.state == State::absorbing ? "absorbs block " : "absorbed block ") +
          std::to_string(picture.shown->owner) + ", " + std::to_string(picture.blocks) + " of " +
@@ -118,13 +118,13 @@ void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& fram
       draw_panel(canvas, rect, frame.heading("Online softmax") + " \xc2\xb7 row " + std::to_string(row),
                  remark(picture, frame.recording.devices()));
   if (picture.state == SoftmaxPicture::State::unrecorded) {
-    canvas.paragraph(room, "This trace has no numbers of row " + std::to_string(row) + ".", Face::body,
+    canvas.paragraph(room, "The trace contains no events of row " + std::to_string(row) + ".", Face::body,
                      theme.faint_ink);
   } else if (picture.state == SoftmaxPicture::State::neutral) {
     canvas.paragraph(
         room,
-        "No key seen yet: m = \xe2\x88\x92\xe2\x88\x9e, l = 0, O = 0, to which every block can be "
-        "added.",
+        "No key absorbed yet: m = \xe2\x88\x92\xe2\x88\x9e, l = 0, O = 0, the neutral element of "
+        "merging.",
         Face::body, theme.faint_ink);
   } else {
     const bool wide = room.w >= 480;

@@ -11,8 +11,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Bars against the old and the new maximum: of the block that is shown, and of those before it where all keys
-// of the row have room.
+// The scores as bars, with lines at the old and the new maximum. Shows the current block, and the blocks before it if
+// all keys of the row fit.
 class ScoreChart {
  public:
   ScoreChart(const SoftmaxView& view, const Rect& band)
@@ -30,7 +30,7 @@ class ScoreChart {
       for (const Event* event : view.picture.met) add_bars(*event, 1);
       cell_ = std::min(all, 180.f);
     } else {
-      // Beyond so many, a bar stands for some neighbours
+      // With too many keys, one bar stands for several neighbours
       const auto most = static_cast<std::size_t>(std::max(1.f, plot_.w / 5));
       add_bars(*view.picture.shown, std::max<std::size_t>(1, (row_.scores.size() + most - 1) / most));
       cell_ = std::min(plot_.w / static_cast<float>(std::max<std::size_t>(bars_.size(), 1)), 220.f);
@@ -48,7 +48,7 @@ class ScoreChart {
     draw_keys();
     draw_maxima();
     for (std::size_t i = 0; i < bars_.size(); ++i) draw_value(i);
-    if (nothing_seen()) draw_nothing_seen();
+    if (fully_masked()) draw_fully_masked();
   }
 
  private:
@@ -56,8 +56,8 @@ class ScoreChart {
 
   struct Bar {
     const Event* event;
-    double score;    // the largest of its keys, NaN where one is NaN
-    Index key = -1;  // the first of them, in the text; -1: nobody knows
+    double score;    // the largest score of its keys; NaN if one is NaN
+    Index key = -1;  // global row of the first key; -1: unknown
   };
 
   void add_bars(const Event& event, std::size_t group) {
@@ -73,7 +73,7 @@ class ScoreChart {
   }
   bool is_now(std::size_t i) const { return bars_[i].event == view_.picture.shown; }
 
-  // Below the lowest bar there is room for its number
+  // Leaves room for a number below the lowest bar
   float y_of(double score) const {
     const float below = view_.picture.scores.low < 0 && plot_.h >= 6 * line_h_ ? line_h_ + 2 : 4;
     const float room = plot_.h - line_h_ / 2 - below;
@@ -82,13 +82,13 @@ class ScoreChart {
   Rect cell(std::size_t i) const {
     return {plot_.x + cell_ * static_cast<float>(i), plot_.y, cell_, plot_.h};
   }
-  bool nothing_seen() const {
+  bool fully_masked() const {
     for (const double score : row_.scores)
       if (score != -infinity) return false;
     return true;
   }
-  // Between the lines of the chart, where there is more room, beyond the bars of the blocks before
-  void draw_nothing_seen() const {
+  // A remark above or below the zero line, where there is more room, to the right of the earlier blocks
+  void draw_fully_masked() const {
     const float zero = y_of(0), top = std::isfinite(row_.m_after) ? y_of(row_.m_after) + 2 : plot_.y;
     const float above = zero - ghost_h - 2 - top, below = plot_.bottom() - zero - 2;
     std::size_t first = 0;
@@ -97,11 +97,10 @@ class ScoreChart {
     const Rect room{left, above >= below ? top : zero + 2, plot_.right() - left, std::max(above, below)};
     const bool same = row_.m_before == row_.m_after && row_.l_before == row_.l_after;
     if (same)
-      canvas_.fitting_text(room, {"this row sees no key of the block: nothing changes", "nothing changes"},
+      canvas_.fitting_text(room, {"no key of the block is visible: nothing changes", "nothing changes"},
                            Face::small, theme_.faint_ink);
     else
-      canvas_.fitting_text(room,
-                           {"this row sees no key of the block, and yet it changes", "no key, yet a change"},
+      canvas_.fitting_text(room, {"no key of the block is visible, but the row changes", "wrong change"},
                            Face::small, theme_.wrong);
   }
 
@@ -129,7 +128,7 @@ class ScoreChart {
     return {left, std::min(zero, end), w, std::max(std::abs(end - zero), 1.f)};
   }
 
-  // Of blocks that are past a pale one
+  // Pale for the blocks before the current one
   Color color_of(std::size_t i) const {
     return mix(theme_.panel, theme_.of(bars_[i].event->owner), is_now(i) ? 1 : 0.4);
   }
@@ -145,24 +144,26 @@ class ScoreChart {
     else if (std::isfinite(bar.score))
       canvas_.fill(rect, color_of(i), radius);
     const std::string what = (is_now(i) ? "" : "before: ") + key_text(i) +
-                             (bar.score == -infinity ? " is hidden" : ": score " + number_text(bar.score));
+                             (bar.score == -infinity ? " is masked" : ": score " + number_text(bar.score));
     canvas_.element({place.x, plot_.y, place.w, plot_.h},
                     Target::event(bar.event->id.device, bar.event->id.sequence), bar.event->id, what);
   }
 
-  // In the bar where it is tall enough, else beyond its end; never struck through by a line
+  // Inside the bar if it is tall enough, otherwise beyond its end; no line crosses the number
   void draw_value(std::size_t i) const {
     const double value = bars_[i].score;
     const Rect place = cell(i), bar = rect_of(i);
     const std::string text = SoftmaxView::short_number(value);
     const float w = canvas_.text_size(text, Face::small).w;
     const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
+    // NaN and inf are written at the zero line, -inf not at all
     if (!std::isfinite(value)) {
       if (value != -infinity)
         canvas_.fitting_text({place.x, y_of(0) - line_h_ - 1, place.w, line_h_}, {text, "!"}, Face::small,
                              theme_.wrong, Align::centre);
       return;
     }
+    // The place of the number, and its background
     const float top = inside ? (up ? bar.y + 3 : bar.bottom() - line_h_ - 3)
                              : (up ? bar.y - line_h_ - 1 : bar.bottom() + 1);
     const Rect rect = around({place.centre().x, top + line_h_ / 2}, w + 2, line_h_);
@@ -178,7 +179,7 @@ class ScoreChart {
     return (group_ > 1 ? "keys from " : "key ") + std::to_string(bars_[i].key);
   }
 
-  // What stands below a bar: the word of its key, or its number
+  // The label below a bar: the word of its key, or its number
   std::string name_of(std::size_t i) const {
     if (bars_[i].key < 0) return {};
     const auto key = static_cast<std::size_t>(bars_[i].key);
@@ -192,7 +193,7 @@ class ScoreChart {
     float widest = 0;
     for (std::size_t i = 0; i < bars_.size(); ++i)
       widest = std::max(widest, canvas_.text_size(name_of(i), Face::small).w);
-    // Each below its bar, or some of them, each beginning below its bar
+    // Label every bar, centred; or every n-th bar, left-aligned
     const auto every =
         static_cast<std::size_t>(std::max(1.f, std::ceil((std::min(widest, 120.f) + 6) / cell_)));
     for (std::size_t i = 0; i < bars_.size(); i += every) {
@@ -219,7 +220,7 @@ class ScoreChart {
     if (had && moved) canvas_.dashed({plot_.x, from}, {plot_.right(), from}, theme_.maximum, 1.2f, 5);
     canvas_.line({plot_.x, to}, {plot_.right() + 4, to}, theme_.maximum, 2);
 
-    // The names of both lines beside them, one above the other
+    // The labels of both lines beside them, without overlap
     const Rect& place = columns_.number;
     const float top = plot_.y, bottom = plot_.bottom() - line_h_;
     float new_y = std::clamp(to - line_h_ / 2, top, std::max(top, bottom));
@@ -250,8 +251,8 @@ class ScoreChart {
   float line_h_, cell_ = 1;
   Rect plot_, keys_;
   std::vector<Bar> bars_;
-  std::size_t group_ = 1;   // keys for which a bar stands
-  bool values_fit_ = true;  // the numbers of all bars, or none is written
+  std::size_t group_ = 1;   // keys per bar
+  bool values_fit_ = true;  // write the numbers of all bars, or none
 };
 
 }  // namespace

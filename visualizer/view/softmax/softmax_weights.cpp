@@ -7,17 +7,18 @@
 
 namespace ringattn::viz {
 
-// How much each of them counts in the sum: what arrived, by the blocks that are in it, and what was found
-// here
+// The weights of the two merged states in l: the state that arrived, divided by its blocks, and the local state
 void draw_weights(const SoftmaxView& view, const Rect& band) {
   Canvas& canvas = view.canvas;
   const Theme& theme = canvas.theme();
   const RowUpdate& row = view.picture.row_update();
   Rect room = band;
   const float h = std::min((band.h - 6) / 2, 34.f);
+  // Shares of l after the merge
   const auto share = [&](double l) { return row.l_after == 0 ? 0 : l / row.l_after; };
-  const double arrived = share(row.alpha * row.l_before), found = share(view.picture.added);
+  const double arrived = share(row.alpha * row.l_before), local = share(view.picture.added);
 
+  // Draws one row: label, segments by block, weight
   const auto draw = [&](const char* longer, const char* shorter, double weight, std::size_t begin,
                         std::size_t end) {
     const SoftmaxView::Columns columns = view.columns(room.take_top(h, 6));
@@ -42,7 +43,7 @@ void draw_weights(const SoftmaxView& view, const Rect& band) {
   };
   const std::size_t last = view.picture.sum.size() - 1;
   draw("arrived", "in", arrived, 0, last);
-  draw("found here", "+", found, last, last + 1);
+  draw("local", "+", local, last, last + 1);
 }
 
 }  // namespace ringattn::viz

@@ -1,5 +1,5 @@
-// dQ, and blocks that are not those of the step: stale keys and values, rows that stay behind, results in the
-// order of the ring.
+// Mistakes of dQ and of blocks in the backward: stale K and V, row data that does not rotate, gradients in shard
+// order.
 
 #include <algorithm>
 #include <cmath>
@@ -11,13 +11,11 @@ namespace ringattn {
 
 namespace {
 
-using Pairs = Matrix<double>;
-
 // ---- dQ ----
 
 enum Kept : Index { last_computed, last_of_all, first_of_all, tile_of_each, tile_of_last };
 
-// dq is what the last tile or block left
+// dq contains the contribution of one tile or block only
 Gradients<double> dq_overwritten(const BackwardSimulation& sim, const Variant& variant) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   const Index kept = variant["kept"], tile = variant["tile"];
@@ -58,7 +56,7 @@ Gradients<double> dq_without_own_block(const BackwardSimulation& sim, const Vari
   });
 }
 
-// The rows at the same places of another device, _shift_ further on; 0 where it has none
+// The rows with the same local index on the device _offset_ further on; 0 if it has none
 Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowSharding& rows, int offset) {
   Tensor<double> moved(source.shape());
   const int devices = rows.devices();
@@ -71,32 +69,32 @@ Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowShardin
   return moved;
 }
 
-Gradients<double> dq_beside_home(const BackwardSimulation& sim, const Variant& variant) {
+Gradients<double> dq_on_wrong_device(const BackwardSimulation& sim, const Variant& variant) {
   Gradients<double> gradients = sim.gradients();
   gradients.dq = shifted_by_devices(gradients.dq, sim.sharding().queries, static_cast<int>(variant["hops"]));
   return gradients;
 }
 
-// ---- Blocks that are not those of the step ----
+// ---- Wrong blocks ----
 
 enum Stale : Index { stale_k_v, stale_k, stale_v };
 
-// Whose block a device has in place of that of _step_
+// The owner of the block that is used instead of the block of _step_
 int stale_owner(const Sharding& sharding, Index whose, int device, int step) {
   return whose == 0 ? device : sharding.owner_at(device, std::max(0, step - 1));
 }
 
-// dS from scores and dP of other pairs, for the pairs (i, j) of the mask
+// dS from the scores and dP of the stale block, masked as the pair (i, j)
 Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Variant& variant) {
   const Sharding& sharding = sim.sharding();
   const bool stale_K = variant["stale"] != stale_v, stale_V = variant["stale"] != stale_k;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
-    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Matrix<double>* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const int device = sharding.queries.device_of(i);
-        const Index old =
-            counterpart(sharding.keys, j, stale_owner(sharding, variant["whose"], device, step_of(sharding, i, j)));
+        const Index old = counterpart(
+            sharding.keys, j, stale_owner(sharding, variant["whose"], device, step_of(sharding, i, j)));
         if (!head.visible(i, j) || old < 0) continue;
         const Index k = stale_K ? old : j, v = stale_V ? old : j;
         const double P = std::exp(head.S(i, k) - head.lse(i));
@@ -108,7 +106,7 @@ Gradients<double> stale_keys_and_values(const BackwardSimulation& sim, const Var
   });
 }
 
-// A device that skips a block leaves in its buffer what it computed before, and adds it once more
+// For a skipped block the buffer still holds the contribution of the last computed block, which is added again
 Gradients<double> skipped_blocks_repeat(const BackwardSimulation& sim, const Variant& variant) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
@@ -134,20 +132,20 @@ Gradients<double> skipped_blocks_repeat(const BackwardSimulation& sim, const Var
   });
 }
 
-enum Behind : Index { lse_behind, delta_behind, dO_behind, Q_behind };
+enum NotRotated : Index { lse_stays, delta_stays, dO_stays, Q_stays };
 
-// Queries travel, and something of theirs does not: a device uses that of its own rows
-Gradients<double> rows_left_behind(const BackwardSimulation& sim, const Variant& variant) {
+// Queries rotate, but one of their row tensors does not: each device uses that of its own rows
+Gradients<double> row_data_not_rotated(const BackwardSimulation& sim, const Variant& variant) {
   const Sharding& sharding = sim.sharding();
   const Index what = variant["left behind"];
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
-    for (Pairs* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
+    for (Matrix<double>* each : {&weights.for_dq, &weights.for_dk, &weights.for_dv}) each->setZero();
     for (Index i = 0; i < head.S.rows(); ++i)
       for (Index j = 0; j < head.S.cols(); ++j) {
         const Index other = counterpart(sharding.queries, i, sharding.keys.device_of(j));
         if (!head.visible(i, j) || other < 0) continue;
-        const Index q = what == Q_behind ? other : i, o = what == dO_behind ? other : i,
-                    d = what == delta_behind ? other : i, l = what == lse_behind ? other : i;
+        const Index q = what == Q_stays ? other : i, o = what == dO_stays ? other : i,
+                    d = what == delta_stays ? other : i, l = what == lse_stays ? other : i;
         const double P = std::exp(head.S(q, j) - head.lse(l));
         const double dS = P * (head.dP(o, j) - head.delta(d) + head.dlse(d)) * head.slope(q, j);
         weights.for_dq(i, j) = dS;
@@ -159,8 +157,8 @@ Gradients<double> rows_left_behind(const BackwardSimulation& sim, const Variant&
 
 // ---- Order of the results ----
 
-// The rows in the order in which the devices have them
-Tensor<double> in_ring_order(const Tensor<double>& source, const RowSharding& sharding, bool inverse) {
+// The rows in shard order, or the inverse permutation
+Tensor<double> shard_ordered(const Tensor<double>& source, const RowSharding& sharding, bool inverse) {
   std::vector<Index> order;
   for (int device = 0; device < sharding.devices(); ++device)
     order.insert(order.end(), sharding.rows_of(device).begin(), sharding.rows_of(device).end());
@@ -170,13 +168,13 @@ Tensor<double> in_ring_order(const Tensor<double>& source, const RowSharding& sh
   return target;
 }
 
-Gradients<double> not_put_in_order(const BackwardSimulation& sim, const Variant& variant) {
+Gradients<double> in_shard_order(const BackwardSimulation& sim, const Variant& variant) {
   const bool inverse = variant["order"] == 1;
   const Gradients<double>& right = sim.gradients();
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return with_touched(variant,
-                      {in_ring_order(right.dq, queries, inverse), in_ring_order(right.dk, keys, inverse),
-                       in_ring_order(right.dv, keys, inverse)},
+                      {shard_ordered(right.dq, queries, inverse), shard_ordered(right.dk, keys, inverse),
+                       shard_ordered(right.dv, keys, inverse)},
                       right);
 }
 
@@ -185,13 +183,7 @@ Gradients<double> not_put_in_order(const BackwardSimulation& sim, const Variant&
 Variants each_stale(const Simulation& sim) {
   return only_if(sim.devices() > 1,
                  each_named("stale", {"K and V", "K", "V"}) *
-                     each_named("whose", {"the own block", "the block of the step before"}));
-}
-
-Variants each_dq_shift(const Simulation& sim) {
-  Variants hops{Variant({"hops", 1, "one short"}), Variant({"hops", -1, "one too far"})};
-  if (sim.devices() == 2) hops.pop_back();  // the same there
-  return only_if(sim.devices() > 1, hops);
+                     each_named("whose", {"the own block", "the block of the previous step"}));
 }
 
 }  // namespace
@@ -200,32 +192,31 @@ std::vector<Mistake> block_backward_mistakes() {
   return {
       {.id = "G16",
        .family = Family::backward,
-       .title = "dQ is overwritten instead of summed",
+       .title = "dQ is overwritten instead of accumulated",
        .wrong = "dQ = dS_b K_b instead of dQ += dS_b K_b",
-       .fingerprint = "dq wrong, right in rows that see one block only; dk and dv right",
-       .why = "All blocks contribute to dQ, and only one of them is left.",
-       .fix = "dQ += dS_b K_b",
+       .fingerprint = "dq is wrong, except in rows that attend to one block only; dk and dv are right",
+       .why = "All blocks contribute to dQ, but only one contribution remains.",
+       .fix = "Accumulate: dQ += dS_b K_b.",
        .variants = each_kept,
        .backward = dq_overwritten},
       {.id = "G17",
        .family = Family::backward,
-       .title = "the backward uses stale keys or values",
+       .title = "the backward uses the wrong block's K or V",
        .wrong = "S = scale Q K_r^T, dP = dO V_r^T with the block of device r itself at every step",
-       .fingerprint =
-           "dq, dk and dv wrong; the own block is right, in a contiguous causal ring dk and dv of the "
-           "last device",
-       .why = "The saved local K and V are used where those of the visiting block belong.",
-       .fix = "let K and V travel in the backward as in the forward",
+       .fingerprint = "dq, dk and dv are wrong; contributions of the own block are right, and so are dk and "
+                      "dv on the last device of a contiguous causal ring",
+       .why = "The saved local K and V are used instead of the received block.",
+       .fix = "Rotate K and V in the backward as in the forward.",
        .seen_in = "huggingface/diffusers#14265",
        .variants = each_stale,
        .backward = stale_keys_and_values},
       {.id = "G44",
        .family = Family::backward,
-       .title = "a skipped block repeats the gradients of the one before",
-       .wrong = "where nothing is visible, dK_b and dV_b are those of the step before",
-       .fingerprint = "keys get gradients from queries that cannot see them",
-       .why = "The buffer of the last computed block is added again where the computation is skipped.",
-       .fix = "add nothing where a block is skipped",
+       .title = "a skipped block repeats the gradients of the previous block",
+       .wrong = "for a fully masked block, dK_b and dV_b are those of the previous step",
+       .fingerprint = "keys get gradients from queries that do not attend to them",
+       .why = "If the computation is skipped, the buffer of the last computed block is added again.",
+       .fix = "Add nothing for a skipped block.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1, each_touched({dk_dv, dq_only, dq_dk_dv}));
@@ -233,49 +224,49 @@ std::vector<Mistake> block_backward_mistakes() {
        .backward = skipped_blocks_repeat},
       {.id = "G45",
        .family = Family::backward,
-       .title = "dQ misses the own block",
+       .title = "dQ lacks the contribution of the own block",
        .wrong = "dQ_r = sum of dS_b K_b over the blocks b != r",
-       .fingerprint = "dq wrong, 0 at the first device of a contiguous causal ring; dk and dv right",
-       .why = "The block of step 0 is computed before the sum is begun, and forgotten.",
-       .fix = "begin dQ with the own block",
+       .fingerprint =
+           "dq is wrong, and 0 on the first device of a contiguous causal ring; dk and dv are right",
+       .why = "The contribution of step 0 is computed before the sum is initialised, and lost.",
+       .fix = "Initialise dQ with the contribution of the own block.",
        .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, single_variant()); },
        .backward = dq_without_own_block},
       {.id = "G46",
        .family = Family::backward,
-       .title = "queries travel in the backward, and what belongs to them does not",
-       .wrong = "dS from the lse, delta, dO or Q of the rows at home",
-       .fingerprint = "what a device contributes to its own rows is right, all else is wrong",
-       .why = "lse, delta and dO belong to a query row, wherever it is.",
-       .fix = "send Q, dO, lse and delta together",
+       .title = "queries rotate in the backward, but their row data does not",
+       .wrong = "dS from the lse, delta, dO or Q of the device's own rows",
+       .fingerprint = "the contributions of each device to its own rows are right, all others are wrong",
+       .why = "lse, delta and dO belong to the query row and must rotate with it.",
+       .fix = "Send Q, dO, lse and delta together.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1, each_named("left behind", {"lse", "delta", "dO", "Q"}));
            },
-       .backward = rows_left_behind},
+       .backward = row_data_not_rotated},
       {.id = "G47",
        .family = Family::backward,
-       .title = "dQ travels and stops beside its home",
-       .wrong = "device r returns the dQ of r + 1",
-       .fingerprint = "dk and dv right; dq has right rows at the wrong devices",
-       .why = "Where queries travel they make P - 1 hops, and dQ needs one more to be home.",
-       .fix = "send dQ P times",
-       .variants = each_dq_shift,
-       .backward = dq_beside_home},
+       .title = "dQ stops one device away from its owner",
+       .wrong = "device r returns the dQ of device r + 1",
+       .fingerprint = "dk and dv are right; dq has the right rows on the wrong devices",
+       .why = "If queries rotate, they make P - 1 hops; dQ needs one more to return to its owner.",
+       .fix = "Send dQ P times.",
+       .variants = each_wrong_hop,
+       .backward = dq_on_wrong_device},
       {.id = "G48",
        .family = Family::backward,
-       .title = "the gradients stay in the order of the ring",
-       .wrong = "row n of the result is the n-th row of the devices, one after the other",
-       .fingerprint = "right rows at wrong places; right for contiguous layouts",
-       .why =
-           "Zigzag and striped layouts give rows out of order, which must be undone for gradients as well.",
-       .fix = "put dq, dk and dv back in the order of the sequence, once",
+       .title = "the gradients stay in shard order",
+       .wrong = "the rows of the result are those of device 0, then device 1, and so on",
+       .fingerprint = "the right rows in the wrong places; no error with the contiguous layout",
+       .why = "Zigzag and striped layouts permute the rows, and the gradients must be permuted back as well.",
+       .fix = "Restore dq, dk and dv to sequence order, once.",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.devices() > 1 && sim.sharding().layout != Layout::contiguous,
-                            each_named("order", {"of the ring", "put back twice"}) *
+                            each_named("order", {"shard order", "restored twice"}) *
                                 each_touched({dq_dk_dv, dk_dv, dq_only}));
            },
-       .backward = not_put_in_order},
+       .backward = in_shard_order},
   };
 }
 

@@ -1,4 +1,4 @@
-// Grouped heads in the backward, and heads that are taken for the sequence.
+// Mistakes of grouped heads in the backward, and of exchanged head and sequence axes.
 
 #include "reference/definition/chunked.h"
 #include "reference/oracle/catalogue/catalogue.h"
@@ -23,7 +23,7 @@ Gradients<double> mean_over_group(const BackwardSimulation& sim, const Variant& 
   });
 }
 
-// K or V with a head for each query head
+// K or V expanded to one head per query head
 template <class HeadOf>
 Tensor<double> for_each_query_head(const TensorView<const double>& source, Index heads,
                                    const HeadOf& head_of) {
@@ -34,7 +34,7 @@ Tensor<double> for_each_query_head(const TensorView<const double>& source, Index
   return expanded;
 }
 
-// The inverse: gradients summed over the query heads of a K/V head
+// The transpose: gradients summed over the query heads of each K/V head
 template <class HeadOf>
 Tensor<double> summed_over_query_heads(const Tensor<double>& source, Index heads, const HeadOf& head_of) {
   const Shape& s = source.shape();
@@ -60,7 +60,7 @@ Gradients<double> heads_in_turn(const BackwardSimulation& sim, const Variant& va
   return gradients;
 }
 
-// The memory of some rows, (rows, heads, d), read as (heads, rows, d), or the reverse
+// The rows _rows_, stored as (rows, heads, d), read as (heads, rows, d), or the reverse
 void exchange_axes(Tensor<double>& tensor, const std::vector<Index>& rows, bool reverse) {
   const Tensor<double> source = tensor;
   const auto L = static_cast<Index>(rows.size()), H = source.shape().H;
@@ -76,7 +76,7 @@ void exchange_axes(Tensor<double>& tensor, const std::vector<Index>& rows, bool 
       }
 }
 
-// The same in the block of each device, or over the whole sequence
+// The same within the block of each device, or for the whole sequence
 Tensor<double> axes_exchanged(const BackwardSimulation& sim, Tensor<double> tensor, bool blocks,
                               bool reverse) {
   if (!blocks) exchange_axes(tensor, all_rows(tensor.shape().S), reverse);
@@ -99,19 +99,17 @@ Gradients<double> heads_as_sequence(const BackwardSimulation& sim, const Variant
   return gradients;
 }
 
-// ---- Variants ----
-
 }  // namespace
 
 std::vector<Mistake> head_backward_mistakes() {
   return {
       {.id = "G18",
        .family = Family::backward,
-       .title = "dK and dV know one head of each group only",
+       .title = "dK and dV include only one query head of each group",
        .wrong = "dK_g = scale dS_h^T Q_h for one h of the group",
-       .fingerprint = "dq right; dk and dv wrong in every head",
-       .why = "Each head of the group overwrites what the ones before have written.",
-       .fix = "sum dK and dV over the query heads of the group",
+       .fingerprint = "dq is right; dk and dv are wrong in every head",
+       .why = "Each head of the group overwrites the result of the previous one.",
+       .fix = "Sum dK and dV over the query heads of the group.",
        .variants =
            [](const Simulation& sim) {
              return only_if(grouped(sim), each_named("head", {"the last", "the first"}) *
@@ -122,9 +120,9 @@ std::vector<Mistake> head_backward_mistakes() {
        .family = Family::backward,
        .title = "dK and dV are averaged over a group",
        .wrong = "dK_g = mean over the heads of the group",
-       .fingerprint = "dq right; dk and dv too small by the number of heads of a group",
-       .why = "A key that is read by several heads gets the sum of their gradients.",
-       .fix = "sum over the group",
+       .fingerprint = "dq is right; dk and dv are too small by the group size",
+       .why = "A key that several heads attend to gets the sum of their gradients.",
+       .fix = "Sum over the query heads of the group.",
        .variants =
            [](const Simulation& sim) {
              return only_if(grouped(sim), each_touched({dk_dv, dk_only, dv_only}));
@@ -132,27 +130,28 @@ std::vector<Mistake> head_backward_mistakes() {
        .backward = mean_over_group},
       {.id = "G26",
        .family = Family::backward,
-       .title = "the backward takes the heads of K and V for their sequence",
+       .title = "the backward exchanges the head axis and the sequence axis of K and V",
        .wrong = "(B, S, H, D) read as (B, H, S, D)",
-       .fingerprint = "dq, dk and dv wrong everywhere; right with a single head",
-       .why = "K and V, saved in one order of axes, are transposed once more, or once less.",
-       .fix = "save and read K and V with the same order of axes",
+       .fingerprint = "dq, dk and dv are wrong everywhere; right with a single head",
+       .why = "K and V are saved in one axis order and read in another.",
+       .fix = "Save and read K and V in the same axis order.",
        .seen_in = "huggingface/diffusers#14341",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.problem().K.shape.H > 1,
                             each_named("extent", {"the block of a device", "the whole sequence"}) *
                                 each_named("view", {"sequence as heads", "heads as sequence"}) *
-                                each_named("dk, dv", {"put back", "left so"}));
+                                each_named("dk, dv", {"transposed back", "not transposed back"}));
            },
        .backward = heads_as_sequence},
       {.id = "G53",
        .family = Family::backward,
-       .title = "the backward deals query heads to K/V heads in turn",
-       .wrong = "K/V head h mod Hkv",
-       .fingerprint = "wrong with grouped heads, but for the first and the last one; right with one K/V head",
+       .title = "the backward assigns query heads to K/V heads round-robin",
+       .wrong = "query head h uses K/V head h mod Hkv",
+       .fingerprint =
+           "with grouped heads all heads except the first and the last can be wrong; right with one K/V head",
        .why = "Neighbouring query heads share a K/V head, as in the forward.",
-       .fix = "K/V head h div (Hq / Hkv)",
+       .fix = "Use K/V head h div (Hq / Hkv).",
        .seen_in = "XunhaoLai/native-sparse-attention-triton#27",
        .variants =
            [](const Simulation& sim) {

@@ -1,4 +1,4 @@
-// Masks and soft-caps that the backward has otherwise than the forward.
+// Mistakes in which the backward uses another mask or soft-cap than the forward.
 
 #include <cmath>
 
@@ -14,7 +14,7 @@ namespace {
 
 using Seen = std::function<bool(const BackwardHead&, Index i, Index j)>;
 
-// P = exp(S - lse) for the pairs that are seen, with the right lse
+// P = exp(S - lse) for the pairs with seen(head, i, j), with the correct lse
 Gradients<double> where_seen(const BackwardSimulation& sim, const Variant& variant, const Seen& seen) {
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
     PairWeights changed = weights;
@@ -61,7 +61,7 @@ Gradients<double> no_documents(const BackwardSimulation& sim, const Variant& var
   });
 }
 
-// The diagonal one key too low, or one too high
+// The mask with the causal offset one too small or one too large
 Gradients<double> shifted_diagonal(const BackwardSimulation& sim, const Variant& variant) {
   return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
     RowPosition of_query = query(sim, head.b, i);
@@ -72,7 +72,7 @@ Gradients<double> shifted_diagonal(const BackwardSimulation& sim, const Variant&
 
 enum LocalMask : Index { every_block, every_block_not_ahead, own_block_only };
 
-// A triangle over places within the blocks, where the forward looks at positions
+// A triangle of local indices within blocks, whereas the forward compares positions
 Gradients<double> local_triangle(const BackwardSimulation& sim, const Variant& variant) {
   const RowSharding &queries = sim.sharding().queries, &keys = sim.sharding().keys;
   return where_seen(sim, variant, [&](const BackwardHead& head, Index i, Index j) {
@@ -112,22 +112,21 @@ std::vector<Mistake> mask_backward_mistakes() {
   return {
       {.id = "G8",
        .family = Family::backward,
-       .title = "the backward forgets the mask",
-       .wrong = "P = exp(S - lse) for hidden pairs too",
-       .fingerprint = "dq, dk and dv wrong; keys that nobody sees have gradients",
-       .why =
-           "The lse is that of the visible keys, so hidden keys get probability as well, even more than 1.",
-       .fix = "P = 0 where the mask hides the pair, in the backward as in the forward",
+       .title = "the backward does not apply the mask",
+       .wrong = "P = exp(S - lse) for masked pairs as well",
+       .fingerprint = "dq, dk and dv are wrong; keys that no query attends to have gradients",
+       .why = "lse covers the visible keys only, so masked keys get probabilities as well, possibly above 1.",
+       .fix = "Set P = 0 for masked pairs, in the backward as in the forward.",
        .variants =
            [](const Simulation& sim) { return where(sim.causal() || has_window(sim) || has_documents(sim)); },
        .backward = no_mask},
       {.id = "G33",
        .family = Family::backward,
-       .title = "the backward forgets the window",
-       .wrong = "P = exp(S - lse) for pairs outside the window too",
-       .fingerprint = "rows near the beginning are right, those that the window cuts are wrong",
-       .why = "Keys outside the window get probability again.",
-       .fix = "pass the window to the backward",
+       .title = "the backward does not apply the window",
+       .wrong = "P = exp(S - lse) for pairs outside the window as well",
+       .fingerprint = "rows near the start are right; rows whose keys the window limits are wrong",
+       .why = "Keys outside the window get probabilities again.",
+       .fix = "Pass the window to the backward.",
        .variants =
            [](const Simulation& sim) {
              return where(has_window(sim), {dq_dk_dv, dq_only, dk_dv});
@@ -135,11 +134,11 @@ std::vector<Mistake> mask_backward_mistakes() {
        .backward = no_window},
       {.id = "G34",
        .family = Family::backward,
-       .title = "the backward forgets where documents end",
+       .title = "the backward ignores document boundaries",
        .wrong = "P = exp(S - lse) across documents",
        .fingerprint = "gradients leak from one document into another",
-       .why = "Keys of other documents get probability again.",
-       .fix = "pass the segment ids or cu_seqlens to the backward",
+       .why = "Keys of other documents get probabilities again.",
+       .fix = "Pass the segment ids or cu_seqlens to the backward.",
        .variants =
            [](const Simulation& sim) {
              return where(has_documents(sim), {dq_dk_dv, dq_only, dk_dv});
@@ -147,30 +146,30 @@ std::vector<Mistake> mask_backward_mistakes() {
        .backward = no_documents},
       {.id = "G35",
        .family = Family::backward,
-       .title = "the mask of the backward stands one key off",
+       .title = "the mask of the backward is off by one",
        .wrong = "j < i, or j <= i + 1",
        .fingerprint = "every row is wrong by one key, on the diagonal",
        .why = "Forward and backward disagree about the keys at the edge of the mask.",
-       .fix = "the same mask in both: j <= i",
+       .fix = "Use the same mask in both: j <= i.",
        .variants =
            [](const Simulation& sim) {
-             const Variants shifts{Variant({"shift", -1, "one key less"}),
+             const Variants shifts{Variant({"shift", -1, "one key fewer"}),
                                    Variant({"shift", 1, "one key more"})};
              return shifts * where(sim.causal() || has_window(sim), {dq_dk_dv, dq_only, dk_dv});
            },
        .backward = shifted_diagonal},
       {.id = "G36",
        .family = Family::backward,
-       .title = "the causal mask of the backward counts rows within the block",
-       .wrong = "place of key <= place of query",
+       .title = "the causal mask of the backward uses local indices",
+       .wrong = "local index_k <= local index_q",
        .fingerprint = "the own block is right, all others are wrong",
-       .why = "A triangle belongs to the own block only; other blocks are seen wholly or not at all.",
-       .fix = "compare global positions",
+       .why = "Only the own block has a triangular mask; other blocks are attended to in full or not at all.",
+       .fix = "Compare positions.",
        .variants =
            [](const Simulation& sim) {
              const bool possible = sim.causal() && sim.devices() > 1;
-             return each_named("triangle", {"in every block", "in every block, those ahead skipped",
-                                            "in the own block, all others seen wholly"}) *
+             return each_named("triangle", {"in every block", "in every block, later blocks skipped",
+                                            "in the own block, all others in full"}) *
                     where(possible, {dq_dk_dv, dq_only, dk_dv});
            },
        .backward = local_triangle},
@@ -178,9 +177,9 @@ std::vector<Mistake> mask_backward_mistakes() {
        .family = Family::backward,
        .title = "the derivative of the soft-cap is wrong",
        .wrong = "dS = P * (dP - delta)",
-       .fingerprint = "dq and dk wrong where scores come near the cap, dv right",
-       .why = "The chain rule through c tanh(s / c) has a factor 1 - tanh^2.",
-       .fix = "dS = P * (dP - delta) * (1 - (S / c)^2), S after the soft-cap",
+       .fingerprint = "dq and dk are wrong where scores approach the cap, dv is right",
+       .why = "The chain rule through c tanh(s / c) gives the factor 1 - tanh^2.",
+       .fix = "Use dS = P * (dP - delta) * (1 - (S / c)^2), with S after the soft-cap.",
        .variants =
            [](const Simulation& sim) {
              if (sim.problem().scoring.softcap == 0) return Variants{};

@@ -1,4 +1,4 @@
-// Factors and operands: the right dS and P, used wrongly.
+// Mistakes that use the correct dS and P with a wrong factor or a wrong operand.
 
 #include <algorithm>
 #include <cmath>
@@ -102,13 +102,14 @@ Variants scales(const Simulation& sim, Touched touched, std::initializer_list<Ti
                  variants * each_touched({touched}));
 }
 
-// 2, the devices and, where _group_, the heads of a group, each once
+// The factors 2, the number of devices and, if _group_, the group size, without duplicates
 Variants each_factor(const Simulation& sim, bool group) {
   const Index devices = sim.devices(), heads = sim.problem().query_heads_per_kv_head();
   Variants variants{Variant({"by", 2, "2"})};
-  if (devices > 2) variants.push_back(Variant({"by", devices, std::to_string(devices) + ", the devices"}));
+  if (devices > 2)
+    variants.push_back(Variant({"by", devices, std::to_string(devices) + ", the number of devices"}));
   if (group && heads > 2 && heads != devices)
-    variants.push_back(Variant({"by", heads, std::to_string(heads) + ", the heads of a group"}));
+    variants.push_back(Variant({"by", heads, std::to_string(heads) + ", the group size"}));
   return variants * each_touched({dk_dv, dq_dk_dv, dq_only});
 }
 
@@ -118,11 +119,11 @@ std::vector<Mistake> operand_backward_mistakes() {
   return {
       {.id = "G9",
        .family = Family::backward,
-       .title = "dQ has not the scale that it needs",
+       .title = "dQ lacks the scale, or has it twice",
        .wrong = "dQ = dS K",
-       .fingerprint = "dq wrong by one constant factor, dk and dv right",
-       .why = "The scale stands between q k and the score, so the chain rule meets it once.",
-       .fix = "dQ = scale dS K",
+       .fingerprint = "dq is wrong by one constant factor; dk and dv are right",
+       .why = "The score is scale q k, so the chain rule gives the scale exactly once.",
+       .fix = "Use dQ = scale dS K.",
        .variants =
            [](const Simulation& sim) {
              return scales(sim, dq_only, {never, twice});
@@ -130,11 +131,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = scale_missing_or_twice},
       {.id = "G10",
        .family = Family::backward,
-       .title = "dK has not the scale that it needs",
+       .title = "dK lacks the scale, or has it twice",
        .wrong = "dK = dS^T Q",
-       .fingerprint = "dk wrong by one constant factor, dq and dv right",
-       .why = "The scale stands between q k and the score, so the chain rule meets it once.",
-       .fix = "dK = scale dS^T Q",
+       .fingerprint = "dk is wrong by one constant factor; dq and dv are right",
+       .why = "The score is scale q k, so the chain rule gives the scale exactly once.",
+       .fix = "Use dK = scale dS^T Q.",
        .variants =
            [](const Simulation& sim) {
              return scales(sim, dk_only, {never, twice});
@@ -144,28 +145,30 @@ std::vector<Mistake> operand_backward_mistakes() {
        .family = Family::backward,
        .title = "the scale is missing from dQ and dK",
        .wrong = "dQ = dS K, dK = dS^T Q",
-       .fingerprint = "dq and dk too large by 1 / scale, dv right; all four conservation laws hold",
-       .why = "The derivative with respect to the score is taken for that with respect to q k.",
-       .fix = "dQ = scale dS K, dK = scale dS^T Q",
+       .fingerprint =
+           "dq and dk are too large by the factor 1 / scale, dv is right; all four conservation laws hold",
+       .why = "The derivative with respect to the score is used as the derivative with respect to q k.",
+       .fix = "Use dQ = scale dS K and dK = scale dS^T Q.",
        .variants = [](const Simulation& sim) { return scales(sim, dq_dk, {never}); },
        .backward = scale_missing_or_twice},
       {.id = "G12",
        .family = Family::backward,
        .title = "the scale is applied twice to dQ and dK",
        .wrong = "dQ = scale^2 dS K, dK = scale^2 dS^T Q",
-       .fingerprint = "dq and dk too small by scale, dv right; all four conservation laws hold",
-       .why = "The scale is in dS already, or in the scaled Q, and is multiplied in again.",
-       .fix = "multiply by scale once",
+       .fingerprint =
+           "dq and dk are too small by the factor scale, dv is right; all four conservation laws hold",
+       .why = "dS or Q already includes the scale, and it is multiplied in again.",
+       .fix = "Multiply by the scale once.",
        .variants = [](const Simulation& sim) { return scales(sim, dq_dk, {twice}); },
        .backward = scale_missing_or_twice},
       {.id = "G20",
        .family = Family::backward,
        .title = "gradients are divided by the number of devices",
        .wrong = "dK / P, dV / P",
-       .fingerprint = "right but for a constant factor 1 / P",
-       .why =
-           "Gradients of the parts of one sequence are summed; only those of copies of a model are averaged.",
-       .fix = "sum over the devices",
+       .fingerprint = "right except for the constant factor 1 / P",
+       .why = "Gradients of the parts of one sequence must be summed; only gradients of model replicas are "
+              "averaged.",
+       .fix = "Sum over the devices.",
        .seen_in = "NVIDIA/Megatron-LM#673",
        .variants = [](const Simulation& sim) { return only_if(sim.devices() > 1, each_factor(sim, false)); },
        .backward = divided},
@@ -173,10 +176,10 @@ std::vector<Mistake> operand_backward_mistakes() {
        .family = Family::backward,
        .title = "gradients are multiplied by the number of devices",
        .wrong = "P dK, P dV",
-       .fingerprint = "right but for a constant factor P",
-       .why = "A factor that should undo an average is applied where none was taken, or devices add up the "
-              "same sum.",
-       .fix = "let each contribution be added once",
+       .fingerprint = "right except for the constant factor P",
+       .why = "A factor that compensates an average is applied without one, or several devices add the same "
+              "sum.",
+       .fix = "Add each contribution once.",
        .seen_in = "NVIDIA/Megatron-LM#906",
        .variants =
            [](const Simulation& sim) {
@@ -185,11 +188,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = times},
       {.id = "G22",
        .family = Family::backward,
-       .title = "dK and dV change places",
+       .title = "dK and dV are exchanged",
        .wrong = "returned (dq, dv, dk)",
-       .fingerprint = "dk is the true dv and dv the true dk",
-       .why = "The results are returned in another order than they are read.",
-       .fix = "return (dq, dk, dv)",
+       .fingerprint = "dk is the right dv, and dv the right dk",
+       .why = "The results are returned in a different order from the one in which they are read.",
+       .fix = "Return (dq, dk, dv).",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.problem().Q.shape.D == sim.problem().V.shape.D, single_variant());
@@ -197,11 +200,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = dk_and_dv_swapped},
       {.id = "G23",
        .family = Family::backward,
-       .title = "dV is made of dS instead of P",
+       .title = "dV is computed from dS instead of P",
        .wrong = "dV = dS^T dO",
-       .fingerprint = "dv wrong, dq and dk right",
-       .why = "O = P V, so the derivative for V is P itself.",
-       .fix = "dV = P^T dO",
+       .fingerprint = "dv is wrong, dq and dk are right",
+       .why = "O = P V, so the derivative with respect to V is P.",
+       .fix = "Use dV = P^T dO.",
        .variants =
            [](const Simulation&) {
              return each_named("weights", {"dS", "scale dS"});
@@ -211,9 +214,9 @@ std::vector<Mistake> operand_backward_mistakes() {
        .family = Family::backward,
        .title = "dO is ignored",
        .wrong = "dO = 1",
-       .fingerprint = "the result does not change with dO",
-       .why = "The backward of sum(O) is computed, whatever the loss is.",
-       .fix = "use the dO that arrives",
+       .fingerprint = "the result does not depend on dO",
+       .why = "The backward of sum(O) is computed instead of that of the loss.",
+       .fix = "Use the dO that is passed in.",
        .variants =
            [](const Simulation&) {
              return each_touched({dq_dk_dv, dq_dk, dv_only});
@@ -221,11 +224,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = dO_is_one},
       {.id = "G49",
        .family = Family::backward,
-       .title = "dQ and dK carry the factor of exp2",
+       .title = "dQ and dK include the factor of exp2",
        .wrong = "dQ = scale log2(e) dS K",
-       .fingerprint = "dq and dk wrong by the factor 1.4427 or 0.6931, dv right",
-       .why = "The scale for exp2 has log2 e in it, which makes P but is no part of the score.",
-       .fix = "the plain scale for dQ and dK",
+       .fingerprint = "dq and dk are wrong by the factor 1.4427 or 0.6931, dv is right",
+       .why = "The scale for exp2 includes log2(e), which belongs to P but not to the score.",
+       .fix = "Use the plain scale for dQ and dK.",
        .variants =
            [](const Simulation&) {
              return each_named("factor", {"log2 e", "ln 2"}) * each_touched({dq_dk, dq_only, dk_only});
@@ -233,11 +236,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = scale_of_exp2},
       {.id = "G50",
        .family = Family::backward,
-       .title = "dQ and dK change places",
+       .title = "dQ and dK are exchanged",
        .wrong = "returned (dk, dq, dv)",
-       .fingerprint = "dq is the true dk and dk the true dq",
-       .why = "The results are returned in another order than they are read.",
-       .fix = "return (dq, dk, dv)",
+       .fingerprint = "dq is the right dk, and dk the right dq",
+       .why = "The results are returned in a different order from the one in which they are read.",
+       .fix = "Return (dq, dk, dv).",
        .variants =
            [](const Simulation& sim) {
              return only_if(sim.problem().Q.shape == sim.problem().K.shape, single_variant());
@@ -245,11 +248,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = dq_and_dk_swapped},
       {.id = "G51",
        .family = Family::backward,
-       .title = "dQ is made of Q, or dK of K",
+       .title = "dQ is computed from Q, or dK from K",
        .wrong = "dQ = scale dS Q, dK = scale dS^T K",
-       .fingerprint = "dq or dk wrong everywhere, dv right",
-       .why = "The derivative of q k for q is k, and that for k is q.",
-       .fix = "dQ = scale dS K, dK = scale dS^T Q",
+       .fingerprint = "dq or dk is wrong everywhere, dv is right",
+       .why = "The derivative of q k with respect to q is k, and with respect to k it is q.",
+       .fix = "Use dQ = scale dS K and dK = scale dS^T Q.",
        .variants =
            [](const Simulation& sim) {
              return only_if(is_square(sim), each_touched({dq_dk, dq_only, dk_only}));
@@ -257,11 +260,11 @@ std::vector<Mistake> operand_backward_mistakes() {
        .backward = own_operands},
       {.id = "G52",
        .family = Family::backward,
-       .title = "a transposition is missing, or one too many",
+       .title = "a transpose is missing, or one is too many",
        .wrong = "dV = P dO, dK = scale dS Q, dQ = scale dS^T K",
-       .fingerprint = "wrong everywhere; under a causal mask the first queries get gradients from late keys",
-       .why = "dK and dV sum over queries, dQ over keys.",
-       .fix = "dQ = scale dS K, dK = scale dS^T Q, dV = P^T dO",
+       .fingerprint = "wrong everywhere; with a causal mask the first queries get gradients from late keys",
+       .why = "dK and dV sum over queries, dQ sums over keys.",
+       .fix = "Use dQ = scale dS K, dK = scale dS^T Q, dV = P^T dO.",
        .variants =
            [](const Simulation& sim) {
              return only_if(is_square(sim), each_touched({dv_only, dk_only, dk_dv, dq_only}));

@@ -54,6 +54,12 @@ Variants each_tile(const Simulation& sim) {
   return variants;
 }
 
+Variants each_wrong_hop(const Simulation& sim) {
+  Variants hops{Variant({"hops", 1, "one too few"}), Variant({"hops", -1, "one too many"})};
+  if (sim.devices() == 2) hops.pop_back();  // equivalent on two devices
+  return only_if(sim.devices() > 1, hops);
+}
+
 Variants each_touched(std::initializer_list<Touched> touched) {
   static const char* const names[] = {"dq, dk and dv", "dq and dk", "dk and dv", "dq", "dk", "dv"};
   Variants variants;

@@ -1,12 +1,12 @@
-// What dS and P are made of: delta, the logarithm of the normaliser, the mask, the soft-cap.
+// Mistakes in the recomputation of P and dS: delta, lse, dlse and the scale of the scores.
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/backward/rules.h"
-#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -16,7 +16,7 @@ using Pairs = Matrix<double>;
 
 // ---- delta ----
 
-// dS = P * (dP - delta + dlse) with another delta, which may differ from key to key
+// dS = P * (dP - delta + dlse) with a wrong delta, which may depend on the key
 Gradients<double> with_delta(const BackwardSimulation& sim,
                              const std::function<Pairs(const BackwardHead&)>& delta) {
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
@@ -37,7 +37,7 @@ Gradients<double> delta_added(const BackwardSimulation& sim, const Variant&) {
       sim, [](const BackwardHead& head) -> Pairs { return -head.delta.replicate(1, head.P.cols()); });
 }
 
-// delta of each tile of keys alone: rowsum(P * dP) over the tile, over the sum of P there where _normalised_
+// delta of each tile of keys alone: rowsum(P * dP) over the tile; if _normalised_, divided by the tile's sum of P
 Pairs tile_delta(const BackwardSimulation& sim, const BackwardHead& head, Index tile, bool normalised) {
   const std::vector<Index> tile_of = tile_numbers(sim.sharding().keys, tile);
   const Index keys = head.P.cols();
@@ -64,7 +64,7 @@ Gradients<double> delta_of_block_output(const BackwardSimulation& sim, const Var
                     [&](const BackwardHead& head) { return tile_delta(sim, head, variant["tile"], true); });
 }
 
-// m, the largest score that a row sees; 0 where it sees none
+// m, the largest visible score of each row; 0 if no key is visible
 Vector<double> row_max(const BackwardHead& head) {
   Vector<double> m = Vector<double>::Zero(head.S.rows());
   for (Index i = 0; i < m.size(); ++i) {
@@ -93,7 +93,7 @@ Gradients<double> delta_of_mean_value(const BackwardSimulation& sim, const Varia
   });
 }
 
-// dS = P * dP - delta: the brackets closed too early
+// dS = P * dP - delta: the parentheses are missing
 Gradients<double> delta_outside_brackets(const BackwardSimulation& sim, const Variant& variant) {
   const bool hidden_too = variant["pairs"] == 0;
   return sim.run([&](const BackwardHead& head, PairWeights& weights) {
@@ -113,9 +113,9 @@ Gradients<double> another_dlse(const BackwardSimulation& sim, const Variant& var
   });
 }
 
-// ---- P, rebuilt ----
+// ---- P, recomputed ----
 
-// The weights that P gives, where S and lse enter through P alone
+// The pair weights for a given P
 PairWeights weights_of(const BackwardHead& head, const Pairs& P) {
   Pairs dS = head.dP;
   dS.colwise() += head.dlse - head.delta;
@@ -123,7 +123,7 @@ PairWeights weights_of(const BackwardHead& head, const Pairs& P) {
   return {dS, dS, P};
 }
 
-// exp(S - lse) for the pairs that are seen, 0 for the others
+// P = exp(S - lse) for the pairs with seen(i, j), 0 for the others
 template <class Seen>
 Pairs rebuilt(const BackwardHead& head, const Vector<double>& lse, const Seen& seen) {
   Pairs P = Pairs::Zero(head.S.rows(), head.S.cols());
@@ -133,7 +133,7 @@ Pairs rebuilt(const BackwardHead& head, const Vector<double>& lse, const Seen& s
   return P;
 }
 
-// lse of each row over the keys of one block
+// (Sq) lse of each row over the keys of one block
 Vector<double> block_lse(const BackwardHead& head, const std::vector<Index>& keys) {
   Vector<double> lse = Vector<double>::Constant(head.S.rows(), minus_infinity<double>);
   for (Index i = 0; i < lse.size(); ++i) {
@@ -149,7 +149,7 @@ Vector<double> block_lse(const BackwardHead& head, const std::vector<Index>& key
 
 enum LseOf : Index { own_block, last_block, last_computed_block, each_block, first_block };
 
-// The owner of the block whose lse a row of _device_ has when it meets the block of _owner_
+// The owner of the block whose lse _device_ uses for the block of _owner_
 int owner_of_lse(const BackwardSimulation& sim, const BackwardHead& head, Index which, int device,
                  int owner) {
   switch (which) {
@@ -198,7 +198,7 @@ Gradients<double> not_normalised(const BackwardSimulation& sim, const Variant& v
   });
 }
 
-// The backward with scores of another scale, and the lse of the right ones
+// The backward with scores of a wrong scale and the lse of the correct forward
 Gradients<double> another_scale(const BackwardSimulation& sim, const Variant& variant) {
   const double scale = sim.scale();
   Problem<double> other = sim.problem();
@@ -230,12 +230,12 @@ Variants each_block_or_tile(const Simulation& sim) {
 
 Variants each_lse(const Simulation& sim) {
   if (sim.devices() == 1) return {};
-  return each_named("lse of", {"the own block", "the block visited last", "the block computed last",
-                               "the block at hand", "block 0"});
+  return each_named("lse of", {"the own block", "the last block", "the last computed block",
+                               "the current block", "block 0"});
 }
 
 Variants each_base(const Simulation&) {
-  return each_named("lse", {"base 2 taken as natural", "natural taken as base 2"});
+  return each_named("lse", {"base 2 read as natural", "natural read as base 2"});
 }
 
 Variants each_dlse(const Simulation&) {
@@ -244,9 +244,7 @@ Variants each_dlse(const Simulation&) {
 
 Variants each_mean(const Simulation&) { return each_named("mean", {"of all keys", "of the visible keys"}); }
 
-Variants each_extent(const Simulation&) {
-  return each_named("pairs", {"hidden ones too", "the visible ones"});
-}
+Variants each_extent(const Simulation&) { return each_named("pairs", {"all pairs", "visible pairs"}); }
 
 Variants each_not_normalised(const Simulation&) {
   return each_touched({dq_dk_dv, dv_only, dq_only, dk_only});
@@ -260,119 +258,116 @@ std::vector<Mistake> backward_mistakes() {
        .family = Family::backward,
        .title = "delta is missing from dS",
        .wrong = "dS = P * dP",
-       .fingerprint = "dq and dk wrong, dv right; the rows of dk do not sum to 0",
-       .why = "The softmax is differentiated as if its normaliser were a constant.",
-       .fix = "dS = P * (dP - delta), delta = rowsum(dO * O)",
+       .fingerprint = "dq and dk are wrong, dv is right; dk does not sum to 0 over the keys",
+       .why = "The softmax denominator is treated as a constant.",
+       .fix = "Use dS = P * (dP - delta) with delta = rowsum(dO * O).",
        .variants = always,
        .backward = no_delta},
       {.id = "G2",
        .family = Family::backward,
        .title = "delta is summed over one block of keys only",
-       .wrong = "delta_b = rowsum(P_b * dP_b), another one for each block b",
-       .fingerprint =
-           "dq and dk wrong, dv right; rows that see one block only are right; the rows of dk do not "
-           "sum to 0",
-       .why = "rowsum(P * dP) is rowsum(dO * O) over all keys together, not over each block.",
-       .fix = "delta = rowsum(dO * O) with the output over all keys, once for each row",
+       .wrong = "delta_b = rowsum(P_b * dP_b), a different delta for each block b",
+       .fingerprint = "dq and dk are wrong, dv is right; rows that attend to one block only are right; dk "
+                      "does not sum to 0 over the keys",
+       .why = "rowsum(P * dP) equals rowsum(dO * O) over all keys together, not over each block.",
+       .fix = "Compute delta = rowsum(dO * O) once per row, from the output over all keys.",
        .seen_in = "huggingface/picotron#37",
        .variants = each_block_or_tile,
        .backward = delta_of_block_products},
       {.id = "G3",
        .family = Family::backward,
-       .title = "delta is made of the output of one block",
-       .wrong = "delta_b = rowsum(dO * O_b), O_b the attention over block b alone",
-       .fingerprint =
-           "dq and dk wrong, dv right; rows that see one block only are right; all four conservation "
-           "laws hold",
-       .why = "Each block subtracts its own mean of dP, so what flows between the blocks is lost.",
-       .fix = "delta = rowsum(dO * O) with the merged output O",
+       .title = "delta is computed from the output of one block",
+       .wrong = "delta_b = rowsum(dO * O_b), with O_b the attention to block b alone",
+       .fingerprint = "dq and dk are wrong, dv is right; rows that attend to one block only are right; all "
+                      "four conservation laws hold",
+       .why = "Each block subtracts its own mean of dP, so the gradient between blocks is lost.",
+       .fix = "Use delta = rowsum(dO * O) with the merged output O.",
        .variants = each_block_or_tile,
        .backward = delta_of_block_output},
       {.id = "G4",
        .family = Family::backward,
        .title = "delta has the wrong sign",
        .wrong = "dS = P * (dP + delta)",
-       .fingerprint = "dq and dk wrong, twice as far as without delta; dv right",
-       .why = "The derivative of the normaliser is added instead of subtracted.",
-       .fix = "dS = P * (dP - delta)",
+       .fingerprint = "dq and dk are wrong, with twice the error of a missing delta; dv is right",
+       .why = "The derivative of the denominator is added instead of subtracted.",
+       .fix = "Use dS = P * (dP - delta).",
        .variants = always,
        .backward = delta_added},
       {.id = "G5",
        .family = Family::backward,
-       .title = "P is rebuilt with the lse of one block",
+       .title = "P is recomputed with the lse of one block",
        .wrong = "P = exp(S - lse_b)",
-       .fingerprint = "dq, dk and dv wrong and too large; rows that see one block only are right",
-       .why =
-           "The lse of a block is smaller than that of all keys, so the probabilities of a row sum to more "
-           "than 1.",
-       .fix = "keep the lse of all blocks, merged, and use it for every block",
+       .fingerprint = "dq, dk and dv are wrong and too large; rows that attend to one block only are right",
+       .why = "The lse of a block is smaller than that of all keys, so the probabilities of a row sum to "
+              "more than 1.",
+       .fix = "Save the merged lse of all blocks, and use it for every block.",
        .seen_in = "NVIDIA/TransformerEngine@76187a5e0",
        .variants = each_lse,
        .backward = lse_of_one_block},
       {.id = "G6",
        .family = Family::backward,
-       .title = "P is rebuilt with an lse in another base",
+       .title = "P is recomputed with an lse in the wrong base",
        .wrong = "P = exp(S - lse / ln 2), or exp(S - lse ln 2)",
-       .fingerprint = "dq, dk and dv wrong; each query row has a factor of its own in P",
-       .why = "An lse in base 2 and one in base e differ by the factor ln 2.",
-       .fix = "exp with a natural lse, exp2 with one in base 2",
+       .fingerprint = "dq, dk and dv are wrong; P is off by a different factor in each query row",
+       .why = "An lse in base 2 and a natural lse differ by the factor ln 2.",
+       .fix = "Use exp with a natural lse, exp2 with an lse in base 2.",
        .seen_in = "meta-pytorch/attention-gym#200",
        .variants = each_base,
        .backward = lse_in_another_base},
       {.id = "G7",
        .family = Family::backward,
-       .title = "P is rebuilt from scores of another scale",
+       .title = "P is recomputed from scores with the wrong scale",
        .wrong = "P = exp(q k - lse)",
-       .fingerprint = "dq, dk and dv wrong, by many powers of ten where the scores are large",
-       .why = "The lse belongs to scaled scores; others give no probabilities.",
-       .fix = "P = exp(scale q k - lse), with the scale of the forward",
+       .fingerprint = "dq, dk and dv are wrong, by many orders of magnitude where the scores are large",
+       .why = "The lse belongs to the scaled scores; with other scores P is not a probability.",
+       .fix = "Use P = exp(scale q k - lse) with the scale of the forward.",
        .variants = other_scales,
        .backward = another_scale},
       {.id = "G27",
        .family = Family::backward,
-       .title = "what flows back into lse is lost or has a wrong factor",
+       .title = "the gradient of lse is dropped or has a wrong factor",
        .wrong = "dS = P * (dP - delta)",
-       .fingerprint = "dq and dk wrong where dlse is given, dv right; without dlse all is right",
-       .why = "Who uses lse further on needs its derivative, which is P.",
-       .fix = "dS = P * (dP - delta + dlse)",
+       .fingerprint = "dq and dk are wrong if dlse is given, dv is right; no error without dlse",
+       .why = "If the loss depends on lse, its derivative with respect to the scores, P, must be included.",
+       .fix = "Use dS = P * (dP - delta + dlse).",
        .seen_in = "Dao-AILab/flash-attention#889",
        .variants = each_dlse,
        .backward = another_dlse},
       {.id = "G29",
        .family = Family::backward,
-       .title = "delta is made of the accumulator, before it is divided by l",
+       .title = "delta is computed from the accumulator before it is divided by l",
        .wrong = "delta = rowsum(dO * O l)",
-       .fingerprint =
-           "dq and dk wrong, dv right; rows that see one key are right; the rows of dk do not sum to 0",
+       .fingerprint = "dq and dk are wrong, dv is right; rows with one visible key are right; dk does not "
+                      "sum to 0 over the keys",
        .why = "delta is too large by l, the sum of exp(S - m).",
-       .fix = "delta = rowsum(dO * O) with the finished output",
+       .fix = "Use delta = rowsum(dO * O) with the normalised output.",
        .variants = always,
        .backward = delta_of_accumulator},
       {.id = "G30",
        .family = Family::backward,
-       .title = "delta is made of the mean of the values",
+       .title = "delta is computed from the mean of the values",
        .wrong = "delta = rowmean(dP)",
-       .fingerprint = "dq and dk wrong, dv right; right where all scores of a row are equal",
-       .why = "The mean that delta subtracts is weighted with P.",
-       .fix = "delta = rowsum(P * dP) = rowsum(dO * O)",
+       .fingerprint = "dq and dk are wrong, dv is right; no error in rows whose scores are all equal",
+       .why = "The mean that delta subtracts must be weighted by P.",
+       .fix = "Use delta = rowsum(P * dP) = rowsum(dO * O).",
        .variants = each_mean,
        .backward = delta_of_mean_value},
       {.id = "G31",
        .family = Family::backward,
-       .title = "P is rebuilt without its normaliser",
+       .title = "P is recomputed without its denominator",
        .wrong = "P = exp(S - m)",
-       .fingerprint = "each query row enters with l times its weight; rows that see one key are right",
-       .why = "m alone keeps the exponentials small; the sum l is still to be divided by.",
-       .fix = "P = exp(S - lse), lse = m + ln l",
+       .fingerprint = "each query row contributes l times too much; rows with one visible key are right",
+       .why = "Subtracting m only prevents overflow; the division by l is missing.",
+       .fix = "Use P = exp(S - lse) with lse = m + ln l.",
        .variants = each_not_normalised,
        .backward = not_normalised},
       {.id = "G32",
        .family = Family::backward,
-       .title = "delta is subtracted outside the brackets",
+       .title = "delta is subtracted outside the product with P",
        .wrong = "dS = P * dP - delta",
-       .fingerprint = "dq and dk wrong, the more so the more keys a row sees; dv right",
-       .why = "Each key subtracts the whole of delta instead of its share P delta.",
-       .fix = "dS = P * (dP - delta)",
+       .fingerprint = "dq and dk are wrong, more so the more keys a row attends to; dv is right",
+       .why = "Each key subtracts all of delta instead of its share P delta.",
+       .fix = "Use dS = P * (dP - delta).",
        .variants = each_extent,
        .backward = delta_outside_brackets},
   };

@@ -1,0 +1,241 @@
+#include "reference/cli/args/make_problem.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "reference/cli/args/rule.h"
+#include "reference/definition/bad_input.h"
+#include "reference/definition/random.h"
+#include "reference/definition/rounding_bound.h"
+#include "reference/files/text.h"
+
+namespace ringattn::cli {
+
+namespace {
+
+// ---- Tensors -----------------------------------------------------------------
+
+struct InputShapes {
+  Shape q, k, v;
+};
+
+// The shapes of generated tensors, or of the tensors that represent a text
+InputShapes shapes_from_options(const ProblemOptions& o, const std::optional<Text>& text) {
+  const Index B = text ? 1 : o.batch, Sq = text ? static_cast<Index>(text->bytes().size()) : o.seq,
+              Skv = text ? Sq : o.kv_seq.value_or(o.seq), Hkv = o.kv_heads.value_or(o.heads);
+  return {{B, Sq, o.heads, o.dim}, {B, Skv, Hkv, o.dim}, {B, Skv, Hkv, o.v_dim.value_or(o.dim)}};
+}
+
+// Checked before anything is allocated: a system that overcommits memory would end the program later
+template <class T>
+void require_memory(const InputShapes& shapes) {
+  constexpr double copies = 4;  // inputs, shards, receive buffers, results
+  const auto size = [](const Shape& s) {
+    return static_cast<double>(s.B) * static_cast<double>(s.S) * static_cast<double>(s.H) *
+           static_cast<double>(s.D);
+  };
+  const double required = copies * sizeof(T) * (size(shapes.q) + size(shapes.k) + size(shapes.v)),
+               available =
+                   static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  require(
+      required < available,
+      fmt::format("[memory] the problem must fit into memory; found about {:.3g} GB for inputs, shards and "
+                  "results on a machine with {:.3g} GB; reduce --seq, --heads or --dim",
+                  required / 1e9, available / 1e9));
+}
+
+template <class T>
+void generate_tensors(OwnedProblem<T>& inputs, const InputShapes& shapes, std::uint64_t seed) {
+  Random random(seed);
+  inputs.Q = normal_tensor<T>(shapes.q, random);
+  inputs.K = normal_tensor<T>(shapes.k, random);
+  inputs.V = normal_tensor<T>(shapes.v, random);
+}
+
+// Each of the 256 byte values has a random vector in each head; the rows of the result, (1, S, H, D), are the
+// vectors of the bytes
+template <class T>
+Tensor<T> embed(const std::string& bytes, const Shape& shape, Random& random) {
+  const Tensor<T> vectors = normal_tensor<T>({1, 256, shape.H, shape.D}, random);
+  std::vector<Index> rows;
+  for (const char byte : bytes) rows.push_back(static_cast<unsigned char>(byte));
+  return select_rows<const T>(vectors, rows);
+}
+
+template <class T>
+void embed_text(OwnedProblem<T>& inputs, const InputShapes& shapes, const std::string& bytes,
+                std::uint64_t seed) {
+  Random random(seed);
+  inputs.Q = embed<T>(bytes, shapes.q, random);
+  inputs.K = embed<T>(bytes, shapes.k, random);
+  inputs.V = embed<T>(bytes, shapes.v, random);
+}
+
+template <class T>
+Tensor<T> take_tensor(SafetensorsFile& file, const std::string& name) {
+  Tensor<T> tensor = to_tensor<T>(name, file.take(name), Axes::bshd);
+  require_finite<T>(name, tensor);
+  return tensor;
+}
+
+template <class T>
+void load_tensors(OwnedProblem<T>& inputs, SafetensorsFile& file) {
+  inputs.Q = take_tensor<T>(file, "q"), inputs.K = take_tensor<T>(file, "k"),
+  inputs.V = take_tensor<T>(file, "v");
+  require(file.has("dout") || !file.has("dlse"),
+          "[--input] dlse requires dout; found dlse alone; add dout (zeros if there is no gradient of out)");
+  if (!file.has("dout")) return;
+  inputs.dout = take_tensor<T>(file, "dout");
+  if (!file.has("dlse")) return;
+  inputs.dlse = to_row_tensor<T>("dlse", file.take("dlse"));
+  require_finite<T>("dlse", inputs.dlse);
+}
+
+template <class T>
+void generate_cotangents(OwnedProblem<T>& inputs, std::uint64_t seed) {
+  Random random(seed + 1);
+  const Shape out = inputs.problem().out_shape();
+  inputs.dout = normal_tensor<T>(out, random);
+  inputs.dlse = normal_tensor<T>({out.B, out.S, out.H, 1}, random);
+}
+
+// ---- Positions ---------------------------------------------------------------------
+
+// Positions or segment ids of one side, (1 or B, S); empty if the file has none
+std::optional<Matrix<std::int64_t>> integers_from_file(const SafetensorsFile& file, const std::string& name,
+                                                       Index B, Index S) {
+  if (!file.has(name)) return {};
+  Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
+  require(rows.cols() == S && (rows.rows() == 1 || rows.rows() == B), "[--input] ", name,
+          " must have the shape (", S, ") or (", B, ", ", S, "); found (", rows.rows(), ", ", rows.cols(),
+          ")");
+  return rows;
+}
+
+RowPositions positions_from_file(const SafetensorsFile& file, const std::string& side,
+                                 const RowPositions& defaults, Index B) {
+  const Index S = defaults.length();
+  const auto given = integers_from_file(file, side + "_positions", B, S),
+             segments = integers_from_file(file, side + "_segment_ids", B, S);
+  const bool same_for_batch = (!given || given->rows() == 1) && (!segments || segments->rows() == 1);
+  RowPositions positions(same_for_batch ? 1 : B, S);
+  for (Index b = 0; b < positions.sequences(); ++b)
+    for (Index i = 0; i < S; ++i) {
+      RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(i)];
+      row_position = defaults.of(0)[static_cast<std::size_t>(i)];
+      if (given) row_position.position = (*given)(given->rows() == 1 ? 0 : b, i);
+      if (segments) row_position.segment = (*segments)(segments->rows() == 1 ? 0 : b, i);
+    }
+  return positions;
+}
+
+template <class T>
+void set_positions(OwnedProblem<T>& inputs, const InputShapes& shapes, const ProblemOptions& o,
+                   const SafetensorsFile* file) {
+  const Index Sq = shapes.q.S, Skv = shapes.k.S;
+  const CausalAlign align = o.causal_align == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
+  const auto has = [&](const char* name) { return file && file->has(name); };
+  const bool packed = has("cu_seqlens_q") || has("cu_seqlens_k");
+  const bool positions_given = has("q_positions") && has("kv_positions");
+  const bool masked = o.causal || !o.window.empty();
+
+  if (packed) {
+    require(!has("q_positions") && !has("kv_positions") && !has("q_segment_ids") && !has("kv_segment_ids"),
+            "[--input] cu_seqlens already determine positions and segment ids; found both in the file; "
+            "remove one");
+    const auto cu_q = to_integers("cu_seqlens_q", file->at("cu_seqlens_q")),
+               cu_k = to_integers("cu_seqlens_k", file->at("cu_seqlens_k"));
+    require(!masked || cu_q == cu_k || !o.causal_align.empty(),
+            "[--causal-align] a mask needs an alignment where cu_seqlens_q and cu_seqlens_k differ; found "
+            "none; choose "
+            "--causal-align bottom-right (the last query attends to the last key) or top-left");
+    const PackedPositions documents = packed_positions(cu_q, cu_k, align, Sq, Skv);
+    inputs.q_positions = documents.q, inputs.kv_positions = documents.kv;
+    return;
+  }
+  require(!masked || Sq == Skv || positions_given || !o.causal_align.empty(),
+          "[--causal-align] a mask needs an alignment where the numbers of queries and keys differ; found ",
+          Sq, " queries and ", Skv,
+          " keys; choose --causal-align bottom-right (the last query attends to the last key) or top-left");
+  inputs.q_positions = consecutive_positions(Sq, causal_offset(align, Sq, Skv));
+  inputs.kv_positions = consecutive_positions(Skv);
+  if (!file) return;
+  inputs.q_positions = positions_from_file(*file, "q", inputs.q_positions, shapes.q.B);
+  inputs.kv_positions = positions_from_file(*file, "kv", inputs.kv_positions, shapes.k.B);
+}
+
+}  // namespace
+
+InputSource::InputSource(const ProblemOptions& options) : dtype(parse_dtype(options.dtype)) {
+  if (!options.input) return;
+  file = read_safetensors(*options.input);
+  dtype = file->at("q").dtype;
+  for (const char* name : {"k", "v", "dout"})
+    require(!file->has(name) || file->at(name).dtype == dtype,
+            "[--input] all tensors must have one type; found q in ", ringattn::name(dtype), " and ", name,
+            " in ", file->has(name) ? ringattn::name(file->at(name).dtype) : "", "; convert one of them");
+}
+
+namespace {
+
+// The rule of --window was applied when the option was parsed
+Mask mask_from_options(const ProblemOptions& o) {
+  Mask mask;
+  mask.causal = o.causal;
+  if (o.window.empty()) return mask;
+  const Window window = parse_window(o.window).value();
+  mask.window_left = window.left, mask.window_right = window.right;
+  return mask;
+}
+
+// An absolute error of a score is a relative error of its weight. Refuses scores so large that rounding leaves
+// the weights no digit
+template <class T>
+void require_score_precision(const OwnedProblem<T>& inputs) {
+  const double error = rounding_bound(inputs.problem(), inputs.dtype).lse;
+  require(error < 1, "[--softmax-scale] scores must be small enough for ",
+          sizeof(T) == sizeof(double) ? "float64" : "float32",
+          " to resolve the weights; found scores whose rounding may change a weight by a factor e^", error,
+          "; scale q and k down, or choose a smaller --softmax-scale");
+}
+
+}  // namespace
+
+template <class T>
+OwnedProblem<T> make_problem(const ProblemOptions& options, InputSource source) {
+  OwnedProblem<T> inputs;
+  inputs.dtype = source.dtype;
+  inputs.scoring = {options.softmax_scale, options.softcap, mask_from_options(options)};
+  const bool dout_given = source.file && source.file->has("dout");
+  const std::optional<Text> text = options.text.empty() ? std::optional<Text>() : read_text(options.text);
+
+  // Load the tensors of a file
+  if (source.file) load_tensors(inputs, *source.file);
+
+  // Check everything but the numbers
+  const InputShapes shapes = source.file ? InputShapes{inputs.Q.shape(), inputs.K.shape(), inputs.V.shape()}
+                                         : shapes_from_options(options, text);
+  if (!source.file) require_memory<T>(shapes);
+  set_positions(inputs, shapes, options, source.file ? &*source.file : nullptr);
+  Problem<T> description = inputs.problem();
+  description.Q.shape = shapes.q, description.K.shape = shapes.k, description.V.shape = shapes.v;
+  check(description);
+
+  // Generate what no file gives
+  if (text)
+    embed_text(inputs, shapes, text->bytes(), options.seed);
+  else if (!source.file)
+    generate_tensors(inputs, shapes, options.seed);
+  if (dout_given)
+    check(inputs.problem(), inputs.cotangents());
+  else
+    generate_cotangents(inputs, options.seed);
+  for (Tensor<T>* tensor : {&inputs.Q, &inputs.K, &inputs.V, &inputs.dout}) round_to(inputs.dtype, *tensor);
+  require_score_precision(inputs);
+  return inputs;
+}
+
+template OwnedProblem<float> make_problem(const ProblemOptions&, InputSource);
+template OwnedProblem<double> make_problem(const ProblemOptions&, InputSource);
+
+}  // namespace ringattn::cli

@@ -1,0 +1,226 @@
+// Tests of the whole screen: everything is readable, on every screen and at every scale.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/support/trials.h"
+#include "tests/visualizer/support/screen_fixtures.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/pointer.h"
+#include "visualizer/run/hop_ratio.h"
+
+using namespace ringattn;
+using namespace ringattn::viz;
+
+namespace {
+
+// ---- What can be read --------------------------------------------------------------
+
+void check_writings(const Drawing& drawing, Size size) {
+  const Rect whole{0, 0, size.w, size.h};
+  for (std::size_t i = 0; i < drawing.texts.size(); ++i) {
+    const DrawnText& writing = drawing.texts[i];
+    const bool cut = writing.cut && writing.face != Face::code;
+    if (cut) FAIL_CHECK("cut: " << writing.text);
+    if (!whole.contains(writing.rect, 1)) FAIL_CHECK("outside of the screen: " << writing.text);
+    for (std::size_t j = 0; j < i; ++j) {
+      const DrawnText& other = drawing.texts[j];
+      if (other.layer == writing.layer && other.rect.overlaps(writing.rect, 1))
+        FAIL_CHECK("one upon the other: " << other.text << " | " << writing.text);
+    }
+  }
+}
+
+// ---- The ring ----------------------------------------------------------------------
+
+bool is_card(const Element& element) {
+  return element.target.kind == Target::Kind::device && !element.label.empty();
+}
+bool is_flight(const Element& element) {
+  return element.target.kind == Target::Kind::block && contains(element.label, " from ");
+}
+
+// The cards of each ring on the screen, and the messages between them
+void check_rings(const Drawing& drawing) {
+  for (const Element& panel : drawing.elements) {
+    if (panel.target != Target::panel("ring")) continue;
+    std::vector<Rect> cards, flights;
+    for (const Element& element : drawing.elements) {
+      if (element.layer != panel.layer || !panel.rect.contains(element.rect)) continue;
+      if (is_card(element)) cards.push_back(element.rect);
+      if (is_flight(element)) flights.push_back(element.rect);
+    }
+    for (std::size_t i = 0; i < cards.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) CHECK_FALSE(cards[i].overlaps(cards[j]));
+      for (const Rect& flight : flights) CHECK_FALSE(cards[i].overlaps(flight));
+    }
+  }
+}
+
+// ---- What has happened -------------------------------------------------------------
+
+bool happened(const Session& session, EventId id) {
+  for (int run = 0; run < session.runs(); ++run)
+    if (id && session.recording(run).spans().find(id)) return true;
+  return false;
+}
+
+void check_events(const Drawing& drawing, const Session& session) {
+  for (const Element& element : drawing.elements) {
+    const Target::Kind kind = element.target.kind;
+    const bool quantity =
+        kind == Target::Kind::event || kind == Target::Kind::tile || kind == Target::Kind::block;
+    if (quantity && !happened(session, element.event)) FAIL_CHECK("no event says so: " << element.label);
+  }
+}
+
+void check_screen(HeadlessScreen& screen, const Session& session) {
+  const Drawing drawing = drawn(screen, session);
+  check_writings(drawing, screen.size());
+  check_rings(drawing);
+  check_events(drawing, session);
+}
+
+}  // namespace
+
+// ---- Scenes --------------------------------------------------------------------------
+
+TEST_CASE("every beat of every scene is readable on every screen") {
+  Random random(1);
+  for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    for (const Scene& scene : scenes()) {
+      Session session;
+      session.open_scene(scene);
+      for (int beat = 0; beat < session.beats(); ++beat)
+        for (const bool presenting : {false, true}) {
+          if (!chosen(random, 0.15)) continue;
+          INFO(scene.id << ", beat " << beat + 1 << " on " << size
+                        << std::string(presenting ? ", presented" : ""));
+          session.settings.presenting = presenting;
+          session.go_to_beat(beat);
+          check_screen(screen, session);
+          if (session.current_beat()->question.empty()) continue;
+          session.proceed();
+          REQUIRE(session.answered());
+          check_screen(screen, session);
+        }
+    }
+  });
+}
+
+// ---- Free play -----------------------------------------------------------------------
+
+namespace {
+
+// A run of free play with random values of all parameters that affect the picture
+RunConfig drawn_run(RunConfig config, Random& random) {
+  constexpr Index positions[] = {4, 8, 12, 16, 24, 32, 48, 64};
+  config.devices = 2 + static_cast<int>(random.below(15));
+  config.queries = config.keys = positions[random.below(std::size(positions))];
+  config.causal = random.below(3) > 0;
+  config.window_left = config.causal && random.below(2) ? 5 : -1;
+  config.layout = static_cast<Layout>(random.below(3));
+  config.rotate = random.below(2) ? Rotation::q : Rotation::kv;
+  config.backward = random.below(2), config.overlap = random.below(4);
+  set_hop_ratio(config, static_cast<double>(random.below(7)) / 2);
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("in free play any ring is readable, on every screen and at every moment") {
+  Random random(2);
+  for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    for (int n = 0; n < trials(3); ++n) {
+      Session session;
+      session.open_scene(find_scene("free"));
+      session.set_run(drawn_run(*session.free_config(), random));
+      REQUIRE(session.notice == "");
+      for (int moment = 0; moment < 3; ++moment) {
+        session.seek(random.uniform() * session.duration());
+        session.settings.presenting = random.below(2);
+        const RunConfig& config = *session.free_config();
+        INFO(config.devices << " devices, " << config.queries << " positions, "
+                            << std::string(name(config.layout))
+                            << std::string(config.rotate == Rotation::q ? ", Q travels" : "")
+                            << std::string(config.backward ? ", backward" : "") << " on " << size);
+        check_screen(screen, session);
+      }
+    }
+  });
+}
+
+TEST_CASE("tooltips and the pinned inspector are readable") {
+  Random random(5);
+  for_sampled_screens(random, 0.35, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    for (const Scene& scene : scenes()) {
+      Session session;
+      session.open_scene(scene);
+      session.go_to_beat(static_cast<int>(random.below(session.beats())));
+      Pointer pointer;
+      const Drawing drawing = drawn(screen, session);
+      for (int n = 0; n < trials(6); ++n) {
+        const auto any =
+            static_cast<std::size_t>(random.below(static_cast<std::int64_t>(drawing.elements.size())));
+        const Element& element = drawing.elements[any];
+        if (element.target.kind == Target::Kind::command) continue;
+        pointer.moved(session, drawing, element.rect.centre());
+        if (random.below(2)) pointer.button(session, drawing, element.rect.centre(), true);
+        pointer.button(session, drawing, element.rect.centre(), false);
+        INFO(scene.id << ": " << element.label << " on " << size);
+        check_screen(screen, session);
+      }
+    }
+  });
+}
+
+// ---- Overlays ------------------------------------------------------------------------
+
+namespace {
+
+bool shows(const Drawing& drawing, const Target& target) {
+  return std::any_of(drawing.elements.begin(), drawing.elements.end(),
+                     [&](const Element& element) { return element.target == target; });
+}
+
+bool has_text(const Drawing& drawing, const std::string& text) {
+  return std::any_of(drawing.texts.begin(), drawing.texts.end(),
+                     [&](const DrawnText& writing) { return writing.text == text; });
+}
+
+}  // namespace
+
+TEST_CASE("the help shows every command, or how to show all") {
+  Random random(3);
+  for_sampled_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    INFO("on " << size);
+    Session session;
+    session.open_scene(scenes().front());
+    session.overlay = Overlay::help;
+    const Drawing drawing = drawn(screen, session);
+    check_writings(drawing, screen.size());
+    for (const Command& command : commands()) {
+      INFO(command.title);
+      CHECK((shows(drawing, Target::to_command(command.id)) ||
+             has_text(drawing, "press Ctrl+- to show all keys")));
+    }
+    if (size.scale <= 2) CHECK_FALSE(has_text(drawing, "press Ctrl+- to show all keys"));
+  });
+}
+
+TEST_CASE("the list of scenes shows every scene on every screen") {
+  Random random(4);
+  for_sampled_screens(random, 0.5, [&](HeadlessScreen& screen, const ScreenSize& size) {
+    INFO("on " << size);
+    Session session;
+    session.open_scene(scenes().front());
+    session.overlay = Overlay::scenes;
+    const Drawing drawing = drawn(screen, session);
+    check_writings(drawing, screen.size());
+    for (const Scene& scene : scenes()) {
+      INFO(scene.title);
+      CHECK(has_text(drawing, scene.title));
+    }
+  });
+}

@@ -1,0 +1,71 @@
+// The time to build a frame without rendering it. The tests report the times, and fail only at times that a busy
+// machine does not explain.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "visualizer/raster/headless_screen.h"
+#include "visualizer/run/record_run.h"
+#include "visualizer/session/session.h"
+#include "visualizer/view/screen_view.h"
+
+using namespace ringattn;
+using namespace ringattn::viz;
+
+namespace {
+
+constexpr double wanted_ms = 2, failure_ms = 50 * wanted_ms;
+
+// The median of 50 frames while time advances
+double frame_ms(HeadlessScreen& screen, Session& session) {
+  std::vector<double> times;
+  for (int frame = 0; frame < 50; ++frame) {
+    session.seek(session.duration() * (frame + 0.5) / 50);
+    const auto begin = std::chrono::steady_clock::now();
+    screen.log(theme("dark"), [&](Canvas& canvas) { draw_screen(canvas, screen.size(), session); });
+    times.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::nth_element(times.begin(), times.begin() + 25, times.end());
+  return times[25];
+}
+
+void tell(const std::string& what, double ms) {
+  std::printf("%-24s %6.2f ms a frame%s\n", what.c_str(), ms, ms > wanted_ms ? ", more than wanted" : "");
+  INFO(what);
+  CHECK(ms < failure_ms);
+}
+
+}  // namespace
+
+TEST_CASE("a frame of 16 devices and 64 tokens is built in 2 ms, for any view settings") {
+  RunConfig config;
+  config.devices = 16, config.queries = config.keys = 64;
+  config.layout = Layout::zigzag, config.causal = true;
+  config.cost.link_gbps = 1;
+  Session session;
+  session.open_recording(record_run(config).recording, "speed");
+  HeadlessScreen screen(1600, 900);
+  tell("the whole screen", frame_ms(screen, session));
+  for (const char* const panel :
+       {"ring", "matrix", "microscope", "timeline", "memory", "code", "inspector"}) {
+    session.settings.zoomed = panel;
+    session.settings.critical_path = true;
+    tell(panel, frame_ms(screen, session));
+  }
+  session.settings.zoomed = "matrix";
+  session.settings.matrix = MatrixColoring::score;
+  tell("matrix of scores", frame_ms(screen, session));
+}
+
+TEST_CASE("a frame of each scene is built in 2 ms") {
+  HeadlessScreen screen(1600, 900);
+  for (const Scene& scene : scenes()) {
+    Session session;
+    session.open_scene(scene);
+    tell("scene " + scene.id, frame_ms(screen, session));
+  }
+}
