@@ -17,7 +17,7 @@ void for_each_kv_head(const Shape& kv, int threads, const Work& work) {
 }
 
 template <class T>
-void refuse_pair_terms(const Problem<T>& problem) {
+void reject_pair_terms(const Problem<T>& problem) {
   require(
       !problem.bias && !problem.allowed,
       "[blockwise] blocks support neither bias nor boolean mask; found one; use the full attention of the "
@@ -63,7 +63,7 @@ struct HeadGroup {
 template <class T>
 AttentionOutput<T> blockwise_attention(const Problem<T>& problem, int threads) {
   check(problem);
-  refuse_pair_terms(problem);
+  reject_pair_terms(problem);
   const Shape& q = problem.Q.shape;
   AttentionOutput<T> result{Tensor<T>(problem.out_shape(), Axes::bhsd), row_tensor<T>(q.B, q.S, q.H)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
@@ -86,7 +86,7 @@ template <class T>
 Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                      const Cotangents<T>& cotangents, int threads) {
   check(problem, cotangents);
-  refuse_pair_terms(problem);
+  reject_pair_terms(problem);
   const Tensor<T> all_row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
   Gradients<T> result{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
                       Tensor<T>(problem.V.shape, Axes::bhsd)};

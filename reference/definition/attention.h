@@ -11,7 +11,7 @@ struct AttentionOutput {
   Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): log of the sum of exp(S); -inf: no visible key
 };
 
-// Full attention, straight from its definition. The equations stand in attention.cpp. The whole score matrix of one
+// Full attention, straight from its definition. The equations are in attention.cpp. The whole score matrix of one
 // head, Sq x Skv, is held in memory; blockwise_attention() and the ring give the same result without it.
 // A row with no visible key has out = 0 and lse = -inf.
 // Throws BadInput if the shapes disagree.

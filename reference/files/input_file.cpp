@@ -1,5 +1,7 @@
 #include "reference/files/input_file.h"
 
+#include <algorithm>
+
 #include "reference/definition/bad_input.h"
 #include "reference/files/json.h"
 
@@ -32,6 +34,16 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> into) {
   stream_.read(reinterpret_cast<char*>(into.data()), static_cast<std::streamsize>(into.size()));
   require(stream_.good(), error_prefix_,
           "the file must not change during reading; it ended early; run the command again");
+}
+
+ReadBytes reader_of(InputFile& file) {
+  return [&file](std::uint64_t offset, std::span<std::byte> into) { file.read(offset, into); };
+}
+
+ReadBytes reader_of(std::span<const std::byte> buffer) {
+  return [buffer](std::uint64_t offset, std::span<std::byte> into) {
+    std::copy_n(buffer.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+  };
 }
 
 }  // namespace ringattn

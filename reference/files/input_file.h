@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -29,5 +30,13 @@ class InputFile {
   std::uint64_t size_ = 0;
   std::uint64_t position_ = 0;  // offset of the next byte of the stream
 };
+
+// Fills _into_ with the bytes from _offset_ on: the common interface of files and buffers for the parsers.
+using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
+
+ReadBytes reader_of(InputFile& file);
+
+// The parser must stay within the buffer
+ReadBytes reader_of(std::span<const std::byte> buffer);
 
 }  // namespace ringattn

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <functional>
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/input_file.h"
@@ -16,9 +15,6 @@ namespace {
 
 constexpr std::string_view signature = "\x93NUMPY";
 constexpr std::uint64_t max_header_bytes = 1 << 20;
-
-// Fills _into_ with the bytes of the file from _offset_ on
-using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
 // The type of the numbers in the file
 struct NumberFormat {
@@ -144,14 +140,11 @@ StoredTensor read(std::uint64_t size, const std::string& error_prefix, const Rea
 
 StoredTensor read_npy(const std::filesystem::path& path) {
   InputFile input("read_npy", path);
-  return read(input.size(), input.error_prefix(),
-              [&](std::uint64_t offset, std::span<std::byte> into) { input.read(offset, into); });
+  return read(input.size(), input.error_prefix(), reader_of(input));
 }
 
 StoredTensor parse_npy(std::span<const std::byte> bytes) {
-  return read(bytes.size(), "[read_npy] ", [&](std::uint64_t offset, std::span<std::byte> into) {
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
-  });
+  return read(bytes.size(), "[read_npy] ", reader_of(bytes));
 }
 
 }  // namespace ringattn

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <functional>
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/input_file.h"
@@ -16,9 +15,6 @@ namespace ringattn {
 namespace {
 
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the limit of the format
-
-// Fills _into_ with the bytes of the file from _offset_ on
-using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
 // Reads a file from any source of _size_ bytes: checks everything that the header claims before memory is allocated
 SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
@@ -78,14 +74,11 @@ StoredTensor SafetensorsFile::take(const std::string& name) {
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   InputFile input("read_safetensors", path);
-  return read(input.size(), input.error_prefix(),
-              [&](std::uint64_t offset, std::span<std::byte> into) { input.read(offset, into); });
+  return read(input.size(), input.error_prefix(), reader_of(input));
 }
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {
-  return read(bytes.size(), "[read_safetensors] ", [&](std::uint64_t offset, std::span<std::byte> into) {
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
-  });
+  return read(bytes.size(), "[read_safetensors] ", reader_of(bytes));
 }
 
 void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {

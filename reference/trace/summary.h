@@ -34,7 +34,7 @@ struct DeviceSummary {
   Overlap messages;           // messages received
 };
 
-// Summarises a run while it is in progress, with constant memory per device. The time that a receiver waits for a message
+// Summarises a run in progress, with constant memory per device. The time that a receiver waits for a message
 // before it is sent counts as waiting, not as exposed transfer: a faster link would not shorten it.
 class Summary : public TraceSink {
  public:

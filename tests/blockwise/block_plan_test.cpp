@@ -1,5 +1,4 @@
-// Laws of the plan: how two blocks are cut into tiles, and which pairs of query and key a mask leaves of
-// them.
+// Tests of the plan of a block: its tiles, and the visible pairs of query and key in them.
 
 #include <doctest/doctest.h>
 
@@ -16,7 +15,7 @@ namespace {
 
 using Span = std::vector<RowPosition>;
 
-// Positions that run on, stride, fall, repeat, jump about, or restart in each document
+// Positions that are consecutive, strided, descending, constant, random, or restart in each document
 Span random_span(Random& random, Index longest) {
   const auto length = static_cast<std::size_t>(random.below(longest + 1));
   const std::int64_t start = random.below(40) - 20, stride = 2 + random.below(5), kind = random.below(6);
@@ -52,23 +51,23 @@ Index count_visible(const Span& queries, const Span& keys, const Mask& mask) {
   return count;
 }
 
-// How often a plan lets each query meet each key: tiles, and in them the keys that the query sees
-Eigen::MatrixXi meetings(const BlockPlan& plan, const Span& queries, const Span& keys, const Mask& mask) {
+// How often a plan pairs each query with each key, (queries, keys)
+Eigen::MatrixXi pair_counts(const BlockPlan& plan, const Span& queries, const Span& keys, const Mask& mask) {
   Eigen::MatrixXi count =
       Eigen::MatrixXi::Zero(static_cast<Index>(queries.size()), static_cast<Index>(keys.size()));
   for (const TilePair& pair : plan.tile_pairs)
     for (Index i = pair.queries.begin; i < pair.queries.end; ++i) {
-      const RowRange visible_range =
-          pair.full ? RowRange{0, pair.keys.size()} : visible_keys(at(queries, i), part(keys, pair.keys), mask);
+      const RowRange visible_range = pair.full ? RowRange{0, pair.keys.size()}
+                                               : visible_keys(at(queries, i), part(keys, pair.keys), mask);
       count.row(i).segment(pair.keys.begin + visible_range.begin, visible_range.size()).array() += 1;
     }
   return count;
 }
 
-// Brute force: each visible pair meets once, no hidden pair meets, and the sums agree
+// Brute force: each visible pair occurs once, no hidden pair occurs, and the sums agree
 void check_plan(const Span& queries, const Span& keys, const Mask& mask) {
   const BlockPlan plan = plan_block(queries, keys, mask);
-  const Eigen::MatrixXi met = meetings(plan, queries, keys, mask);
+  const Eigen::MatrixXi met = pair_counts(plan, queries, keys, mask);
   bool right = true;
   for (Index i = 0; i < met.rows(); ++i)
     for (Index j = 0; j < met.cols(); ++j)
@@ -95,7 +94,7 @@ constexpr Mask causal{.causal = true};
 
 }  // namespace
 
-TEST_CASE("tiles follow one another without a gap, none larger than allowed") {
+TEST_CASE("tiles cover the rows without gaps, and none exceeds the limit") {
   Random random(1);
   for (int n = 0; n < trials(2000); ++n) {
     const Span span = random_span(random, 60);
@@ -110,7 +109,7 @@ TEST_CASE("tiles follow one another without a gap, none larger than allowed") {
   }
 }
 
-TEST_CASE("a tile never straddles a run: one document, positions that grow by equal steps") {
+TEST_CASE("a tile lies in one run: one document, positions that grow by equal steps") {
   Random random(2);
   for (int n = 0; n < trials(2000); ++n) {
     const Span span = random_span(random, 60);
@@ -124,19 +123,20 @@ TEST_CASE("a tile never straddles a run: one document, positions that grow by eq
   }
 }
 
-TEST_CASE("a contiguous shard is one run, a striped one too, a zigzag shard two, packed documents one each") {
+TEST_CASE("contiguous and striped shards are one run, a zigzag shard is two, each packed document is one") {
   const auto runs = [](const Span& span) { return tiles_of(span, 1000).size(); };
   for (int device = 0; device < 4; ++device) {
     CHECK(runs(shard(Layout::contiguous, device, 4, 100)) == 1);
     CHECK(runs(shard(Layout::striped, device, 4, 100)) == 1);
-    // The two chunks of the last device are neighbours
+    // The two chunks of the last device are adjacent and form one run
     CHECK(runs(shard(Layout::zigzag, device, 4, 100)) == (device == 3 ? 1 : 2));
   }
-  const RowPositions documents = packed_positions({0, 5, 6, 20}, {0, 0, 0, 0}, CausalAlign::top_left, 20, 0).q;
+  const RowPositions documents =
+      packed_positions({0, 5, 6, 20}, {0, 0, 0, 0}, CausalAlign::top_left, 20, 0).q;
   CHECK(runs(Span(documents.of(0).begin(), documents.of(0).end())) == 3);
 }
 
-TEST_CASE("the keys of a run that a query sees are those that the mask says") {
+TEST_CASE("the visible range of a run contains exactly the keys that the mask allows") {
   Random random(3);
   for (int n = 0; n < trials(1000); ++n) {
     const Span queries = random_span(random, 10), keys = random_span(random, 40);
@@ -146,13 +146,14 @@ TEST_CASE("the keys of a run that a query sees are those that the mask says") {
         const RowRange visible_range = visible_keys(query, part(keys, run), mask);
         bool right = true;
         for (Index j = 0; j < run.size(); ++j)
-          right &= (visible_range.begin <= j && j < visible_range.end) == visible(query, at(keys, run.begin + j), mask);
+          right &= (visible_range.begin <= j && j < visible_range.end) ==
+                   visible(query, at(keys, run.begin + j), mask);
         CHECK(right);
       }
   }
 }
 
-TEST_CASE("a plan lets each query meet exactly the keys it sees, each once") {
+TEST_CASE("a plan pairs each query with exactly its visible keys, each once") {
   Random random(4);
   for (int n = 0; n < trials(3000); ++n)
     check_plan(random_span(random, 40), random_span(random, 40), random_mask(random, 40));
@@ -160,7 +161,7 @@ TEST_CASE("a plan lets each query meet exactly the keys it sees, each once") {
     check_plan(random_span(random, 600), random_span(random, 1200), random_mask(random, 1200));
 }
 
-TEST_CASE("tiles that nobody sees are not in the plan") {
+TEST_CASE("tiles without a visible pair are not in the plan") {
   Random random(5);
   for (int n = 0; n < trials(1000); ++n) {
     const Span queries = random_span(random, 40), keys = random_span(random, 40);
@@ -173,7 +174,7 @@ TEST_CASE("tiles that nobody sees are not in the plan") {
   CHECK(plan_of_shards(Layout::contiguous, 1, 2, 4, 4000, causal).tile_pairs.empty());
 }
 
-TEST_CASE("causal contiguous shards: earlier blocks are full, the own is partial, later ones are skipped") {
+TEST_CASE("causal, contiguous: earlier blocks are full, the own block is partial, later blocks are skipped") {
   for (int device = 0; device < 5; ++device)
     for (int owner = 0; owner < 5; ++owner)
       CHECK(plan_of_shards(Layout::contiguous, device, owner, 5, 103, causal).mask_class ==
@@ -183,7 +184,7 @@ TEST_CASE("causal contiguous shards: earlier blocks are full, the own is partial
 }
 
 // Striped Attention (arXiv:2311.09431), section 3
-TEST_CASE("causal striped shards: every pair of devices has the same work but for the diagonal") {
+TEST_CASE("causal, striped: every pair of devices has the same work, except for the diagonal") {
   const Index c = 13;
   for (int device = 0; device < 6; ++device)
     for (int owner = 0; owner < 6; ++owner)
@@ -191,7 +192,7 @@ TEST_CASE("causal striped shards: every pair of devices has the same work but fo
             (device >= owner ? c * (c + 1) / 2 : c * (c - 1) / 2));
 }
 
-TEST_CASE("causal zigzag shards: all devices have the same work at every step but the first") {
+TEST_CASE("causal, zigzag: all devices have the same work at every step except the first") {
   const int P = 5;
   const Index N = 2 * P * 7;
   for (int step = 0; step < P; ++step)
@@ -200,7 +201,7 @@ TEST_CASE("causal zigzag shards: all devices have the same work at every step bu
             plan_of_shards(Layout::zigzag, 0, (P - step) % P, P, N, causal).live_pairs);
 }
 
-TEST_CASE("the shards of all devices together have the pairs of the whole") {
+TEST_CASE("the visible pairs of all shards add up to those of the whole sequence") {
   Random random(6);
   for (int n = 0; n < trials(50); ++n) {
     const Index N = random.below(50);
@@ -216,7 +217,7 @@ TEST_CASE("the shards of all devices together have the pairs of the whole") {
   }
 }
 
-TEST_CASE("a block pair counts over sequences and heads, and is full only where all are") {
+TEST_CASE("a block pair counts pairs over sequences and heads, and is full only if all sequences are") {
   const Tensor<double> Q({2, 3, 4, 1}), K({2, 3, 2, 1}), V({2, 3, 2, 1});
   RowPositions queries(2, 3), keys = consecutive_positions(3);
   for (std::size_t i = 0; i < 3; ++i)
@@ -230,7 +231,7 @@ TEST_CASE("a block pair counts over sequences and heads, and is full only where 
   CHECK(pair.live_pairs() == 4 * (9 + 6));
 }
 
-TEST_CASE_TEMPLATE("every row of a score tile begins at a multiple of 64 bytes", T, float, double) {
+TEST_CASE_TEMPLATE("every row of a score tile starts at a multiple of 64 bytes", T, float, double) {
   ScoreTile<T> scratch;
   for (Index columns : {1, 7, 16, 33, 512}) {
     const Scores<T> S = scratch.of(5, columns);

@@ -1,4 +1,4 @@
-// Laws of attention tile by tile on one device: it is the definition, whatever the tiles are.
+// Tests of blockwise attention on one device: it equals the definition for all tiles.
 
 #include <doctest/doctest.h>
 
@@ -11,14 +11,14 @@
 #include "reference/blockwise/exponential.h"
 #include "reference/definition/bad_input.h"
 #include "tests/support/comparison_helpers.h"
-#include "tests/support/trials.h"
 #include "tests/support/ground_truth.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 
 namespace {
 
-// What blockwise attention and its backward give for a problem
+// The results of blockwise attention for a problem, forward and backward
 template <class T>
 struct Blockwise {
   explicit Blockwise(const RandomProblem<T>& drawn, int threads = 1)
@@ -34,7 +34,7 @@ double worst_error(const Blockwise<T>& found, const GroundTruth& truth) {
   return std::max(worst_error(found.forward, truth), worst_error(found.gradients, truth));
 }
 
-// Queries and keys beyond one tile of 256 and 512 rows
+// More queries and keys than one tile of 256 and 512 rows
 std::vector<RandomProblem<double>> long_problems(Random& random) {
   std::vector<RandomProblem<double>> problems;
   for (const Mask& mask : {Mask{.causal = true}, Mask{.window_left = 100, .window_right = 9}, Mask{}}) {
@@ -47,7 +47,7 @@ std::vector<RandomProblem<double>> long_problems(Random& random) {
   return problems;
 }
 
-// NaN in more memory than any tile here needs
+// Fills the scratch memory, larger than any tile of these tests, with NaN
 template <class T>
 ScoreTile<T> poisoned() {
   ScoreTile<T> scratch;
@@ -66,7 +66,7 @@ TEST_CASE("blockwise attention equals the definition, forward and backward") {
   }
 }
 
-TEST_CASE("in float32 it differs from the definition by rounding") {
+TEST_CASE("in float32, blockwise attention differs from the definition only by rounding") {
   Random random(2);
   for (int n = 0; n < trials(400); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -75,7 +75,7 @@ TEST_CASE("in float32 it differs from the definition by rounding") {
   }
 }
 
-TEST_CASE("sequences longer than a tile") {
+TEST_CASE("blockwise attention equals the definition for sequences longer than a tile") {
   Random random(3);
   for (const RandomProblem<double>& drawn : long_problems(random)) {
     const GroundTruth truth(drawn);
@@ -85,7 +85,7 @@ TEST_CASE("sequences longer than a tile") {
   }
 }
 
-TEST_CASE("huge scores do no harm") {
+TEST_CASE("blockwise attention equals the definition for huge scores") {
   Random random(4);
   for (int n = 0; n < trials(100); ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
@@ -93,7 +93,7 @@ TEST_CASE("huge scores do no harm") {
     const Blockwise<float> narrow(drawn.as<float>());
     CAPTURE(drawn.describe());
     CHECK(worst_error(Blockwise<double>(drawn), truth) <= 1e-13 * (1 + largest_score(drawn.problem()) / 64));
-    // Of all rows together: in some rows every term is smaller than float can hold
+    // Compare all rows together: in some rows every term underflows in float
     CHECK(error_of(narrow.forward, truth.forward, truth.forward_magnitude) <= float32_bound(drawn));
     CHECK(error_of(narrow.gradients, truth.gradients, truth.gradients_magnitude) <= float32_bound(drawn));
   }
@@ -112,7 +112,8 @@ TEST_CASE_TEMPLATE("any number of threads gives the same bits", T, float, double
   }
 }
 
-TEST_CASE_TEMPLATE("what the scratch memory held before does not matter, not even NaN", T, float, double) {
+TEST_CASE_TEMPLATE("the previous contents of the scratch memory, even NaN, do not change the result", T,
+                   float, double) {
   Random random(6);
   for (int n = 0; n < trials(100); ++n) {
     const RandomProblem<T> drawn = random_problem(random).template as<T>();
@@ -140,7 +141,8 @@ TEST_CASE_TEMPLATE("what the scratch memory held before does not matter, not eve
   }
 }
 
-TEST_CASE_TEMPLATE("a key far below the maximum is not read at all, forward or backward", T, float, double) {
+TEST_CASE_TEMPLATE("a key whose weight underflows contributes exactly nothing, forward or backward", T, float,
+                   double) {
   constexpr Index keys = 37;
   Random random(9);
   RandomProblem<T> drawn = normal_problem(random, {.Sq = 3, .Skv = keys, .D = 1, .Dv = 2}).template as<T>();
@@ -161,7 +163,7 @@ TEST_CASE_TEMPLATE("a key far below the maximum is not read at all, forward or b
   }
 }
 
-TEST_CASE_TEMPLATE("a score that is NaN has a weight that is NaN", T, float, double) {
+TEST_CASE_TEMPLATE("a NaN score has a NaN weight", T, float, double) {
   constexpr Index keys = 37;
   for (Index nan = 0; nan < keys; ++nan) {
     Eigen::Array<T, keys, 1> scores;
@@ -172,7 +174,7 @@ TEST_CASE_TEMPLATE("a score that is NaN has a weight that is NaN", T, float, dou
   }
 }
 
-TEST_CASE("the order of the axes in memory does not matter") {
+TEST_CASE("the axis order in memory does not change the result") {
   Random random(7);
   for (int n = 0; n < trials(50); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -188,7 +190,7 @@ TEST_CASE("the order of the axes in memory does not matter") {
   }
 }
 
-TEST_CASE("blocks carry no bias and no boolean mask: a sentence says so") {
+TEST_CASE("a bias or a boolean mask is rejected") {
   Random random(8);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 3, .Skv = 4, .D = 2, .Dv = 2});
   drawn.bias = PairTensor<double>(1, 1, 3, 4);

@@ -1,5 +1,4 @@
-// Laws of the online softmax: what (m, l, O) remembers of the keys it has met, and how two memories are
-// joined.
+// Tests of the online softmax: the state (m, l, O) over the keys absorbed so far, and the merge of two states.
 
 #include <doctest/doctest.h>
 
@@ -7,19 +6,19 @@
 #include <limits>
 
 #include "reference/blockwise/block_forward.h"
+#include "reference/definition/minus_infinity.h"
+#include "tests/support/ground_truth.h"
 #include "tests/support/random_problem.h"
 #include "tests/support/trials.h"
-#include "tests/support/ground_truth.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
 namespace {
 
 constexpr Index rows = 6, dim = 5;
-constexpr double largest_value = 6;  // of Random::normal
+constexpr double largest_value = 6;  // of Random::normal()
 
-// The scores of all rows with a few keys, which of them each row sees, and the values
+// The scores of all rows for a few keys, the visible range of each row, and the values
 template <class T>
 struct Keys {
   Matrix<T> S, V;
@@ -29,7 +28,7 @@ struct Keys {
 template <class T>
 using Blocks = std::vector<Keys<T>>;
 
-// Rows see a stretch of the keys, now and then none
+// Random keys: each row has a random visible range, sometimes empty
 template <class T>
 Keys<T> random_keys(Random& random, double largest_score) {
   const Index keys = 1 + random.below(20);
@@ -50,11 +49,12 @@ Blocks<T> random_blocks(Random& random, int count, double largest_score = 4) {
   return blocks;
 }
 
-// All rows give all keys the same score and read the same value
+// Keys with one score and one value for all rows
 template <class T>
 Keys<T> constant_keys(Index keys, double score, double value) {
   return {Matrix<T>::Constant(rows, keys, static_cast<T>(score)),
-          Matrix<T>::Constant(keys, dim, static_cast<T>(value)), std::vector<RowRange>(rows, RowRange{0, keys})};
+          Matrix<T>::Constant(keys, dim, static_cast<T>(value)),
+          std::vector<RowRange>(rows, RowRange{0, keys})};
 }
 
 template <class T>
@@ -88,8 +88,7 @@ bool same_bits(const SoftmaxState<T>& a, const SoftmaxState<T>& b) {
   return ringattn::same_bits(a.m, b.m) && ringattn::same_bits(a.l, b.l) && ringattn::same_bits(a.O, b.O);
 }
 
-// The finished states agree but for the rounding of exp, whose argument is a score, and of the sums over
-// _keys_
+// The finished states agree up to the rounding of exp, whose argument is a score, and of sums over _keys_ keys
 template <class T>
 void check_same(const SoftmaxState<T>& a, const SoftmaxState<T>& b, double largest_score = 4,
                 double keys = 80) {
@@ -127,7 +126,7 @@ TEST_CASE_TEMPLATE("merging with the neutral state, on either side, changes no b
   CHECK(same_bits(merged(neutral<T>(), neutral<T>()), neutral<T>()));
 }
 
-TEST_CASE_TEMPLATE("merging commutes, and associates to rounding", T, float, double) {
+TEST_CASE_TEMPLATE("merging is commutative, and associative up to rounding", T, float, double) {
   Random random(2);
   for (int n = 0; n < trials(100); ++n) {
     const auto a = absorbed(random_blocks<T>(random, 1)), b = absorbed(random_blocks<T>(random, 1)),
@@ -137,7 +136,7 @@ TEST_CASE_TEMPLATE("merging commutes, and associates to rounding", T, float, dou
   }
 }
 
-TEST_CASE_TEMPLATE("absorbing a block is merging with the state that saw only this block", T, float, double) {
+TEST_CASE_TEMPLATE("absorbing a block equals merging with the state of that block alone", T, float, double) {
   Random random(3);
   for (int n = 0; n < trials(100); ++n) {
     const Blocks<T> blocks = random_blocks<T>(random, 3);
@@ -158,8 +157,9 @@ TEST_CASE_TEMPLATE("the order in which key blocks arrive does not change the out
   }
 }
 
-TEST_CASE_TEMPLATE("blocks whose scores lie further apart than exp can tell: the highest alone counts", T,
-                   float, double) {
+TEST_CASE_TEMPLATE(
+    "if the scores of blocks are so far apart that exp underflows, only the highest block counts", T, float,
+    double) {
   // exp(-200) is 0 in float, exp(-2000) in double
   const double apart = sizeof(T) == 4 ? 200 : 2000;
   const Keys<T> low = constant_keys<T>(3, -apart, 7), middle = constant_keys<T>(2, 0, 5),
@@ -176,17 +176,17 @@ TEST_CASE_TEMPLATE("blocks whose scores lie further apart than exp can tell: the
   }
 }
 
-TEST_CASE_TEMPLATE("all values equal: the output is that value, whatever the scores are", T, float, double) {
+TEST_CASE_TEMPLATE("if all values are equal, the output is that value for any scores", T, float, double) {
   Random random(5);
   Blocks<T> blocks = random_blocks<T>(random, 5);
   for (Keys<T>& block : blocks) block.V.setConstant(3);
-  blocks.push_back(constant_keys<T>(1, 0, 3));  // so that every row sees a key
+  blocks.push_back(constant_keys<T>(1, 0, 3));  // a visible key for every row
   const Tensor<T> out = absorbed(blocks).finish().out;
   for (Index n = 0; n < out.size(); ++n)
     CHECK(std::abs(out.data()[n] - 3) <= 3 * 100 * std::numeric_limits<T>::epsilon());
 }
 
-TEST_CASE_TEMPLATE("a block of which a row sees nothing leaves the row untouched, and the others not", T,
+TEST_CASE_TEMPLATE("a fully masked block leaves the state of a row unchanged, and updates the other rows", T,
                    float, double) {
   Random random(6);
   for (int n = 0; n < trials(50); ++n) {
@@ -205,8 +205,7 @@ TEST_CASE_TEMPLATE("a block of which a row sees nothing leaves the row untouched
   }
 }
 
-TEST_CASE_TEMPLATE("equal rows of scores have equal sums to the last bit, wherever they stand", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("equal rows of scores have bit-identical sums, at any row of a tile", T, float, double) {
   Random random(7);
   for (Index keys = 1; keys < 100; ++keys) {
     Keys<T> block = constant_keys<T>(keys, 0, 1);
@@ -216,7 +215,7 @@ TEST_CASE_TEMPLATE("equal rows of scores have equal sums to the last bit, wherev
   }
 }
 
-TEST_CASE("the values of documents that nobody reads may be anything, even NaN") {
+TEST_CASE("values of documents without queries are not read: they may be NaN") {
   Random random(8);
   const RandomProblem<double> drawn = normal_problem(random, {.Sq = 9, .Skv = 9, .D = 4, .Dv = 3});
   const PackedPositions documents = packed_positions({0, 9, 9}, {0, 5, 9}, CausalAlign::top_left, 9, 9);

@@ -1,4 +1,4 @@
-// Laws of the comparator and of the magnitudes it divides by, on which every other test stands.
+// Tests of the comparator and of the magnitudes by which it divides; all other tests rely on them.
 
 #include <doctest/doctest.h>
 
@@ -29,7 +29,7 @@ Comparison compared(const Tensor<double>& found, const Tensor<double>& truth,
   return compare(found.view(), truth, magnitude);
 }
 
-// One element of a tensor of ones is _found_ where _truth_ should be
+// Compares two tensors of ones that differ in one element: _found_ instead of _truth_
 Comparison one_element(double found, double truth, double magnitude = 1) {
   Tensor<double> actual = filled(1), expected = filled(1), sizes = filled(1);
   actual(1, 2, 3, 4) = found, expected(1, 2, 3, 4) = truth, sizes(1, 2, 3, 4) = magnitude;
@@ -38,7 +38,7 @@ Comparison one_element(double found, double truth, double magnitude = 1) {
 
 }  // namespace
 
-TEST_CASE("a tensor is 0 away from itself, even where its magnitude is 0") {
+TEST_CASE("the error of a tensor against itself is 0, even if its magnitude is 0") {
   const Comparison same = compared(filled(3), filled(3), filled(0));
   CHECK(same.within(0));
   CHECK(same.max_abs_error == 0);
@@ -47,7 +47,7 @@ TEST_CASE("a tensor is 0 away from itself, even where its magnitude is 0") {
 }
 
 TEST_CASE("the error is norm(X' - X) / norm(A)") {
-  // 120 numbers, of which one is 0.5 off; its row has 5
+  // One of 120 numbers has an error of 0.5; its row has 5 numbers
   const Comparison found = one_element(1.5, 1);
   CHECK(found.max_abs_error == 0.5);
   CHECK(found.relative_error == doctest::Approx(0.5 / std::sqrt(120.0)).epsilon(1e-15));
@@ -59,7 +59,7 @@ TEST_CASE("the error is norm(X' - X) / norm(A)") {
   CHECK(larger_terms.relative_error == doctest::Approx(0.125).epsilon(1e-15));
 }
 
-TEST_CASE("one NaN fails, wherever it is, in what was found, in the truth and in the magnitude") {
+TEST_CASE("a single NaN fails, in the result, in the truth and in the magnitude, at any index") {
   for (Index n = 0; n < shape.size(); ++n) {
     Tensor<double> spoilt = filled(1);
     spoilt.data()[n] = no_number;
@@ -73,7 +73,7 @@ TEST_CASE("one NaN fails, wherever it is, in what was found, in the truth and in
   }
 }
 
-TEST_CASE("infinities must agree: the lse of an empty row is -inf and nothing else") {
+TEST_CASE("infinities must agree: only -inf is correct for the lse of an empty row") {
   CHECK(one_element(-infinity, -infinity).within(0));
   CHECK(one_element(infinity, infinity).within(0));
   CHECK(one_element(-infinity, -infinity, infinity).within(0));
@@ -92,7 +92,7 @@ TEST_CASE("an infinite truth does not hide errors elsewhere") {
   CHECK(comparison.worst_row_error == doctest::Approx(0.5).epsilon(1e-15));
 }
 
-TEST_CASE("a row whose magnitude is 0 must be exact") {
+TEST_CASE("a row with magnitude 0 must be exact") {
   Tensor<double> found = filled(1), sizes = filled(1);
   for (Index d = 0; d < 5; ++d) sizes(1, 1, 1, d) = 0;
   CHECK(compared(found, filled(1), sizes).within(0));
@@ -102,7 +102,7 @@ TEST_CASE("a row whose magnitude is 0 must be exact") {
   CHECK_FALSE(comparison.within(1e300));
 }
 
-TEST_CASE("the worst row is located, even where the whole hides it") {
+TEST_CASE("the worst row is located, even if the error of the whole tensor is small") {
   Tensor<double> truth = filled(1), found = filled(1), sizes = filled(1e6);
   for (Index d = 0; d < 5; ++d) sizes(1, 2, 0, d) = 1;
   found(1, 2, 0, 3) += 1e-3;  // a large error in a small row
@@ -115,20 +115,20 @@ TEST_CASE("the worst row is located, even where the whole hides it") {
   CHECK_FALSE(comparison.within(1e-6));
 }
 
-TEST_CASE("shapes must agree") {
+TEST_CASE("tensors of different shapes are rejected") {
   CHECK_THROWS_AS(compared(filled(1, {2, 3, 4, 6}), filled(1), filled(1)), BadInput);
   CHECK_THROWS_AS(compared(filled(1), filled(1, {2, 4, 3, 5}), filled(1, {2, 4, 3, 5})), BadInput);
   CHECK_THROWS_AS(compared(filled(1), filled(1), filled(1, {1, 3, 4, 5})), BadInput);
 }
 
-TEST_CASE("float is compared in double, in any order of the axes") {
+TEST_CASE("float tensors are compared in double, in any axis order") {
   Random random(1);
   const Tensor<double> truth = normal_tensor<double>(shape, random);
   const Tensor<float> found = converted<float>(truth.view(), Axes::sbhd);
   CHECK(compare(found.view(), truth, filled(1)).within(0));
 }
 
-TEST_CASE("magnitudes are the formulas with the absolute values of their terms") {
+TEST_CASE("a magnitude is the formula with the absolute values of its terms") {
   Random random(2);
   const RandomProblem<double> drawn = normal_problem(random, {});
   const Problem<double> problem = drawn.problem();
@@ -145,11 +145,12 @@ TEST_CASE("magnitudes are the formulas with the absolute values of their terms")
   CHECK(size(A_grad.dv) == size(drawn.dout));
 }
 
-TEST_CASE("no result is larger than its magnitude") {
+TEST_CASE("no result exceeds its magnitude") {
   Random random(3);
   for (int n = 0; n < 20; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
-    const AttentionOutput<double> forward = attention(drawn.problem()), A = attention_magnitude(drawn.problem());
+    const AttentionOutput<double> forward = attention(drawn.problem()),
+                                  A = attention_magnitude(drawn.problem());
     const Gradients<double> gradients = attention_vjp(drawn.problem(), forward, drawn.cotangents());
     const Gradients<double> A_grad = vjp_magnitude(drawn.problem(), forward, drawn.cotangents());
     const auto no_larger = [](const Tensor<double>& result, const Tensor<double>& magnitude) {

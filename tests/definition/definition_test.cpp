@@ -1,4 +1,4 @@
-// Laws of full attention, forward and backward, as reference/definition states it.
+// Tests of full attention, forward and backward, as defined in reference/definition.
 
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "tests/support/comparison_helpers.h"
-#include "tests/support/random_problem.h"
 #include "tests/support/naive_attention.h"
+#include "tests/support/random_problem.h"
 
 using namespace ringattn;
 
@@ -16,7 +16,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// _found_ are the results of a problem that is _problem_ said in another way
+// Checks that _found_, the results of an equivalent problem, agree with those of _problem_
 void check_agreement(const AttentionOutput<double>& found, const Problem<double>& problem) {
   CHECK(error_of(found, attention(problem), attention_magnitude(problem)) <= 2 * float64_bound(problem));
 }
@@ -35,7 +35,7 @@ std::vector<Index> backwards(Index n) {
   return rows;
 }
 
-// The head that _from_ names for each of _H_ heads
+// A tensor of _H_ heads: head h is a copy of head from(h)
 template <class From>
 Tensor<double> heads_from(const Tensor<double>& source, Index H, From from) {
   Tensor<double> result({source.shape().B, source.shape().S, H, source.shape().D});
@@ -46,7 +46,7 @@ Tensor<double> heads_from(const Tensor<double>& source, Index H, From from) {
 
 }  // namespace
 
-TEST_CASE("full attention agrees with straight sums in long double, forward and backward") {
+TEST_CASE("full attention agrees with naive sums in long double, forward and backward") {
   Random random(2024);
   for (int n = 0; n < 400; ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .huge_logits = true});
@@ -75,7 +75,7 @@ TEST_CASE("float32 agrees with float64") {
     const Gradients<double> gradients = attention_vjp(problem, forward, drawn.cotangents());
     CAPTURE(drawn.describe());
 
-    // Unit roundoff times: the sums over d, the argument of exp, the sums over the keys
+    // Unit roundoff times the terms for sums over d, for the argument of exp, and for sums over the keys
     const auto d = static_cast<double>(problem.Q.shape.D), keys = static_cast<double>(problem.K.shape.S);
     const double bound =
         0x1p-24 * (32 + d / 4 + 4 * largest_score(problem) + 2 * std::sqrt(keys) + 0.1 * keys);
@@ -85,7 +85,7 @@ TEST_CASE("float32 agrees with float64") {
   }
 }
 
-TEST_CASE("all values equal: the output is that value, whatever Q and K are") {
+TEST_CASE("if all values are equal, the output is that value for any Q and K") {
   Random random(1);
   RandomProblem<double> drawn =
       normal_problem(random, {.B = 2, .Sq = 5, .Skv = 7, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 6});
@@ -100,7 +100,7 @@ TEST_CASE("all values equal: the output is that value, whatever Q and K are") {
           CHECK(out(b, i, h, d) == doctest::Approx(first(b, 0, h / 2, d)).epsilon(1e-15));
 }
 
-TEST_CASE("one token attends to itself: O == V, and lse is its score") {
+TEST_CASE("a single token attends to itself: O = V, and lse is its score") {
   Random random(2);
   const RandomProblem<double> drawn = normal_problem(random, {.Hq = 2, .Hkv = 2, .D = 4, .Dv = 3});
   const AttentionOutput<double> found = attention(drawn.problem());
@@ -110,7 +110,7 @@ TEST_CASE("one token attends to itself: O == V, and lse is its score") {
           doctest::Approx(drawn.Q.head(0, h).row(0).dot(drawn.K.head(0, h).row(0)) / 2).epsilon(1e-15));
 }
 
-TEST_CASE("keys may come in any order") {
+TEST_CASE("a permutation of the keys does not change the result") {
   Random random(3);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -130,7 +130,7 @@ TEST_CASE("keys may come in any order") {
   }
 }
 
-TEST_CASE("the same vector added to every key leaves the output alone and adds scale q . vector to lse") {
+TEST_CASE("adding one vector to every key keeps the output and adds scale q . vector to lse") {
   Random random(4);
   const RandomProblem<double> drawn = normal_problem(random, {.Sq = 6, .Skv = 8, .D = 4, .Dv = 5});
   const Matrix<double> vector = normal_tensor<double>({1, 1, 1, 4}, random).head(0, 0);
@@ -143,7 +143,7 @@ TEST_CASE("the same vector added to every key leaves the output alone and adds s
   CHECK(error_of(found, attention(drawn.problem()), attention_magnitude(moved.problem())) <= bound);
 }
 
-TEST_CASE("every key twice: the output stays, lse grows by log 2") {
+TEST_CASE("duplicating every key keeps the output and adds log 2 to lse") {
   Random random(5);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -160,9 +160,9 @@ TEST_CASE("every key twice: the output stays, lse grows by log 2") {
   }
 }
 
-TEST_CASE("a row that sees no key: out 0, lse -inf, gradients 0 whatever flows back into it") {
+TEST_CASE("a row with no visible key has out = 0, lse = -inf and zero gradients for any cotangents") {
   Random random(6);
-  // Bottom-right, two queries more than keys: rows 0 and 1 stand before the first key
+  // Bottom-right with two more queries than keys: rows 0 and 1 have positions before the first key
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 5, .Skv = 3, .Hq = 2, .D = 4, .Dv = 2});
   drawn.scoring.mask.causal = true;
   const AttentionOutput<double> forward = attention(drawn.problem());
@@ -183,7 +183,7 @@ TEST_CASE("a row that sees no key: out 0, lse -inf, gradients 0 whatever flows b
   }
 }
 
-TEST_CASE("no keys at all: every row is empty, no queries: nothing is read and nothing flows back") {
+TEST_CASE("without keys every row is empty; without queries all gradients are zero") {
   Random random(7);
   const RandomProblem<double> no_keys = normal_problem(random, {.Sq = 3, .Skv = 0, .D = 2, .Dv = 2});
   const AttentionOutput<double> forward = attention(no_keys.problem());
@@ -199,7 +199,7 @@ TEST_CASE("no keys at all: every row is empty, no queries: nothing is read and n
                   Tensor<double>({1, 3, 1, 2})));
 }
 
-TEST_CASE("the order is: scale, soft-cap, bias, mask") {
+TEST_CASE("scores are computed in the order scale, soft-cap, bias, mask") {
   Random random(8);
   RandomProblem<double> drawn = normal_problem(random, {});
   drawn.Q(0, 0, 0, 0) = 3, drawn.K(0, 0, 0, 0) = 2;
@@ -215,7 +215,7 @@ TEST_CASE("the order is: scale, soft-cap, bias, mask") {
   CHECK(attention(drawn.problem()).lse(0, 0, 0, 0) == -infinity);
 }
 
-TEST_CASE("query head h reads K/V head h div (Hq / Hkv), as if K and V were repeated") {
+TEST_CASE("query head h uses K/V head h div (Hq / Hkv), as if K and V were repeated") {
   Random random(9);
   const RandomProblem<double> grouped =
       normal_problem(random, {.B = 2, .Sq = 5, .Skv = 7, .Hq = 6, .Hkv = 2, .D = 3, .Dv = 4});
@@ -245,10 +245,11 @@ TEST_CASE("dK and dV are summed over the query heads of the group") {
   check_agreement(found, grouped.problem(), grouped.cotangents());
 }
 
-TEST_CASE("each column of V is averaged by itself, so V may have its own head dimension") {
+TEST_CASE("each column of V is averaged independently, so V may have its own head dimension") {
   Random random(11);
   const RandomProblem<double> drawn = normal_problem(random, {.Sq = 4, .Skv = 6, .D = 2, .Dv = 5});
-  const AttentionOutput<double> whole = attention(drawn.problem()), magnitude = attention_magnitude(drawn.problem());
+  const AttentionOutput<double> whole = attention(drawn.problem()),
+                                magnitude = attention_magnitude(drawn.problem());
   for (Index d = 0; d < 5; ++d) {
     RandomProblem<double> column = drawn;
     column.V = Tensor<double>({1, 6, 1, 1});
@@ -260,7 +261,7 @@ TEST_CASE("each column of V is averaged by itself, so V may have its own head di
   }
 }
 
-TEST_CASE("the sequences of a batch know nothing of each other") {
+TEST_CASE("the sequences of a batch are independent") {
   Random random(12);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -281,7 +282,7 @@ TEST_CASE("the sequences of a batch know nothing of each other") {
   }
 }
 
-TEST_CASE("the order of the axes in memory does not matter") {
+TEST_CASE("the axis order in memory does not change the result") {
   Random random(13);
   const RandomProblem<double> drawn =
       normal_problem(random, {.B = 2, .Sq = 5, .Skv = 7, .Hq = 6, .Hkv = 2, .D = 3, .Dv = 4});
@@ -296,10 +297,10 @@ TEST_CASE("the order of the axes in memory does not matter") {
   }
 }
 
-TEST_CASE("gaps between the elements of a row do not matter") {
+TEST_CASE("gaps between the elements of a row do not change the result") {
   Random random(14);
   const RandomProblem<double> drawn = normal_problem(random, {.Sq = 5, .Skv = 7, .D = 3, .Dv = 4});
-  // Every second element of a wider tensor, the others NaN
+  // A view of every second element of a wider tensor; the other elements are NaN
   Tensor<double> wide({1, 7, 1, 6});
   std::fill_n(wide.data(), wide.size(), std::numeric_limits<double>::quiet_NaN());
   const TensorView<double> K{
@@ -329,7 +330,7 @@ TEST_CASE("huge scores give finite results") {
   }
 }
 
-TEST_CASE("leaving out query rows changes nothing for the rows that stay") {
+TEST_CASE("omitting query rows does not change the results of the others") {
   Random random(16);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -344,7 +345,7 @@ TEST_CASE("leaving out query rows changes nothing for the rows that stay") {
     CAPTURE(drawn.describe());
 
     const AttentionOutput<double> whole = attention(problem), size = attention_magnitude(problem),
-                           found = attention(fewer);
+                                  found = attention(fewer);
     const double bound = 2 * float64_bound(problem);
     CHECK(relative_error(found.out, select_rows(whole.out.view(), rows),
                          select_rows(size.out.view(), rows)) <= bound);
@@ -357,7 +358,7 @@ TEST_CASE("leaving out query rows changes nothing for the rows that stay") {
   }
 }
 
-TEST_CASE("given the out and lse of all keys, leaving out keys changes no dK and dV of those that stay") {
+TEST_CASE("with out and lse of all keys given, omitting keys does not change dK and dV of the others") {
   Random random(17);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> drawn = random_problem(random);

@@ -19,13 +19,13 @@ constexpr Dtype float_dtypes[] = {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f1
 
 }  // namespace
 
-TEST_CASE("rounding goes to the nearest number, and to the even one of two") {
+TEST_CASE("rounding is to nearest, ties to even") {
   for (const Dtype dtype : float_dtypes) {
-    const double ulp = 2 * unit_roundoff(dtype);  // between 1 and 2
+    const double ulp = 2 * unit_roundoff(dtype);  // of numbers between 1 and 2
     INFO(name(dtype));
     CHECK(rounded(1, dtype) == 1);
     CHECK(rounded(1 + ulp, dtype) == 1 + ulp);
-    if (dtype == Dtype::f64) continue;  // a double holds nothing between its neighbours
+    if (dtype == Dtype::f64) continue;  // there is no double between two neighbours
     CHECK(rounded(1 + ulp / 2, dtype) == 1);
     CHECK(rounded(1 + 1.5 * ulp, dtype) == 1 + 2 * ulp);
     CHECK(rounded(-1 - 1.5 * ulp, dtype) == -1 - 2 * ulp);
@@ -34,7 +34,9 @@ TEST_CASE("rounding goes to the nearest number, and to the even one of two") {
   }
 }
 
-TEST_CASE("a double is rounded once: just above the middle goes up, though float would see the middle") {
+TEST_CASE(
+    "a double is rounded once: just above a midpoint it goes up, although float would round to the "
+    "midpoint") {
   for (const Dtype dtype : {Dtype::bf16, Dtype::f16}) {
     const double ulp = 2 * unit_roundoff(dtype);
     CHECK(rounded(1 + ulp / 2 + 0x1p-50, dtype) == 1 + ulp);
@@ -43,7 +45,7 @@ TEST_CASE("a double is rounded once: just above the middle goes up, though float
   }
 }
 
-TEST_CASE("the rounding error is at most the unit roundoff, which it reaches next to 1") {
+TEST_CASE("the relative rounding error is at most the unit roundoff, and reaches it next to 1") {
   Random random(1);
   for (const Dtype dtype : float_dtypes)
     for (int draw = 0; draw < 1000; ++draw) {
@@ -56,7 +58,7 @@ TEST_CASE("the rounding error is at most the unit roundoff, which it reaches nex
   }
 }
 
-TEST_CASE("rounding keeps infinities and NaN, overflows to infinity, and keeps the smallest numbers") {
+TEST_CASE("rounding keeps infinities, NaN and the smallest numbers, and overflows to infinity") {
   for (const Dtype dtype : float_dtypes) {
     CHECK(rounded(infinity, dtype) == infinity);
     CHECK(rounded(-infinity, dtype) == -infinity);
@@ -71,7 +73,7 @@ TEST_CASE("rounding keeps infinities and NaN, overflows to infinity, and keeps t
   CHECK(rounded(0x1p-25 + 0x1p-70, Dtype::f16) == 0x1p-24);
 }
 
-TEST_CASE("every number of bf16 and f16 is what it is after rounding") {
+TEST_CASE("every number of bf16 and f16 is unchanged by rounding") {
   for (unsigned bits = 0; bits < 0x10000; ++bits) {
     const auto raw = static_cast<std::uint16_t>(bits);
     const double b = static_cast<float>(Eigen::numext::bit_cast<Eigen::bfloat16>(raw));
@@ -81,7 +83,7 @@ TEST_CASE("every number of bf16 and f16 is what it is after rounding") {
   }
 }
 
-TEST_CASE("a tensor is rounded number by number") {
+TEST_CASE("a tensor is rounded element by element") {
   Random random(2);
   const Tensor<float> before = normal_tensor<float>({1, 5, 2, 3}, random);
   Tensor<float> after = before;
@@ -89,7 +91,7 @@ TEST_CASE("a tensor is rounded number by number") {
   for (Index i = 0; i < before.size(); ++i) CHECK(after.data()[i] == rounded(before.data()[i], Dtype::bf16));
 }
 
-TEST_CASE("an unknown dtype is answered with those there are") {
+TEST_CASE("the error for an unknown dtype lists the known ones") {
   for (const Dtype dtype : float_dtypes) CHECK(parse_dtype(name(dtype)) == dtype);
   check_message(bad_input_message([] { parse_dtype("fp8"); }), "one of f64, f32, bf16, f16; found 'fp8'");
   check_message(bad_input_message([] { parse_dtype("i64"); }), "found 'i64'");

@@ -1,19 +1,19 @@
-// Laws of the backward pass that need no second implementation: sums and products that must come out equal,
-// and finite differences.
+// Tests of the backward pass that need no second implementation: sums and inner products that must be equal, and finite
+// differences.
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "tests/support/comparison_helpers.h"
-#include "tests/support/random_problem.h"
 #include "tests/support/naive_attention.h"
+#include "tests/support/random_problem.h"
 
 using namespace ringattn;
 
 namespace {
 
-// <a, b>; the axes of both in the same order
+// The inner product <a, b> of tensors with the same axis order
 double dot(const Tensor<double>& a, const Tensor<double>& b) {
   double sum = 0;
   for (Index n = 0; n < a.shape().B; ++n)
@@ -23,7 +23,7 @@ double dot(const Tensor<double>& a, const Tensor<double>& b) {
 
 double norm(const Tensor<double>& a) { return std::sqrt(dot(a, a)); }
 
-// A problem with its results, and how far they may be from the truth
+// A problem, its results, and the error bound of the results
 struct Solved {
   explicit Solved(const RandomProblem<double>& drawn, bool with_dlse)
       : problem(drawn.problem()),
@@ -49,14 +49,14 @@ RandomProblem<double> linear_problem(Random& random) {
   return drawn;
 }
 
-// The error of a sum over n rows with the error _bound_: Cauchy and Schwarz
+// The error bound of a sum over n rows, each with error _bound_ (Cauchy and Schwarz)
 double sum_bound(const Solved& s, Index rows, const Tensor<double>& size) {
   return s.bound * std::sqrt(static_cast<double>(rows)) * norm(size);
 }
 
 }  // namespace
 
-TEST_CASE("the rows of dV sum to the rows of dO that see a key") {
+TEST_CASE("the rows of dV sum to the sum of the rows of dO with a visible key") {
   Random random(1);
   for (int n = 0; n < 100; ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true});
@@ -74,7 +74,7 @@ TEST_CASE("the rows of dV sum to the rows of dO that see a key") {
   }
 }
 
-TEST_CASE("the rows of dK sum to scale dlse q, to nothing without dlse") {
+TEST_CASE("the rows of dK sum to scale dlse q, and to 0 without dlse") {
   Random random(2);
   for (int n = 0; n < 100; ++n) {
     const RandomProblem<double> drawn = linear_problem(random);
@@ -95,7 +95,7 @@ TEST_CASE("the rows of dK sum to scale dlse q, to nothing without dlse") {
   }
 }
 
-TEST_CASE("in each document, the rows of dK sum to nothing without dlse") {
+TEST_CASE("without dlse, the rows of dK sum to 0 in each document") {
   Random random(3);
   for (int n = 0; n < 50; ++n) {
     RandomProblem<double> drawn = normal_problem(random, {.Sq = 7, .Skv = 9, .Hq = 2, .D = 3, .Dv = 4});
@@ -120,7 +120,7 @@ TEST_CASE("<dO, O> = <dV, V>: the output is linear in V") {
   }
 }
 
-TEST_CASE("<dQ, Q> = <dK, K>: Q and K meet in their product only") {
+TEST_CASE("<dQ, Q> = <dK, K>: scores depend only on the products q . k") {
   Random random(5);
   for (int n = 0; n < 100; ++n) {
     const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true});
@@ -133,7 +133,7 @@ TEST_CASE("<dQ, Q> = <dK, K>: Q and K meet in their product only") {
 
 namespace {
 
-// <dout, out> + <dlse, lse> over the rows that see a key
+// The loss <dout, out> + <dlse, lse>, over the rows with a visible key
 double loss(const RandomProblem<double>& drawn, bool with_dlse) {
   const AttentionOutput<double> found = attention(drawn.problem());
   double sum = dot(drawn.dout, found.out);
@@ -142,7 +142,7 @@ double loss(const RandomProblem<double>& drawn, bool with_dlse) {
   return sum;
 }
 
-// How far rounding may carry the loss
+// The error bound of the loss
 double loss_error(const RandomProblem<double>& drawn) {
   const AttentionOutput<double> size = attention_magnitude(drawn.problem());
   double lse = 0;
@@ -177,7 +177,7 @@ double loss_along(const RandomProblem<double>& drawn, const Direction& direction
 
 }  // namespace
 
-TEST_CASE("gradients are slopes: finite differences in random directions") {
+TEST_CASE("gradients agree with finite differences in random directions") {
   Random random(6);
   constexpr double step = 0x1p-11;
   for (int n = 0; n < 200; ++n) {
@@ -190,8 +190,8 @@ TEST_CASE("gradients are slopes: finite differences in random directions") {
              (2 * h);
     };
 
-    // Richardson: a central difference errs by c2 h^2 + c4 h^4 + ..., of which the first term cancels. The
-    // second is less than the rounding, (4 * 2 / 2 + 2 / 4) / 3 = 1.5 loss errors over the step.
+    // Richardson extrapolation: the error of a central difference is c2 h^2 + c4 h^4 + ...; the first term cancels, the
+    // second is less than rounding, (4 * 2 / 2 + 2 / 4) / 3 = 1.5 loss errors divided by the step.
     const double found = (4 * slope(step) - slope(2 * step)) / 3;
     const double truth =
         dot(gradients.dq, direction.Q) + dot(gradients.dk, direction.K) + dot(gradients.dv, direction.V);

@@ -1,4 +1,4 @@
-// What full attention refuses, and the sentence it says.
+// Tests of the inputs that full attention rejects, and of the error messages.
 
 #include <doctest/doctest.h>
 
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "reference/definition/bad_input.h"
+#include "tests/support/error_message.h"
 #include "tests/support/random_problem.h"
 
 using namespace ringattn;
@@ -19,7 +20,7 @@ RandomProblem<double> good_problem() {
   return normal_problem(random, good);
 }
 
-// The sentence with which attention refuses _problem_; empty: it does not
+// The message of the error that attention throws for _problem_; empty if it throws none
 std::string bad_input_message(const RandomProblem<double>& problem) {
   try {
     attention(problem.problem());
@@ -29,18 +30,14 @@ std::string bad_input_message(const RandomProblem<double>& problem) {
   return "";
 }
 
-bool contains(const std::string& sentence, const std::string& words) {
-  return sentence.find(words) != std::string::npos;
-}
-
-std::string refusal_of_shapes(Shape q, Shape k, Shape v) {
+std::string message_for_shapes(Shape q, Shape k, Shape v) {
   RandomProblem<double> p = good_problem();
   p.Q = Tensor<double>(q), p.K = Tensor<double>(k), p.V = Tensor<double>(v);
   return bad_input_message(p);
 }
 
 template <class Change>
-std::string refusal_after(Change change) {
+std::string message_after(Change change) {
   RandomProblem<double> p = good_problem();
   change(p);
   return bad_input_message(p);
@@ -48,66 +45,66 @@ std::string refusal_after(Change change) {
 
 }  // namespace
 
-TEST_CASE("a problem that fits together is not refused") { CHECK(bad_input_message(good_problem()) == ""); }
+TEST_CASE("a consistent problem is accepted") { CHECK(bad_input_message(good_problem()) == ""); }
 
-TEST_CASE("shapes that disagree are refused with a sentence that names what was found") {
+TEST_CASE("shapes that disagree are rejected, and the message says what was found") {
   const Shape q{2, 4, 4, 3}, k{2, 6, 2, 3}, v{2, 6, 2, 5};
-  CHECK(refusal_of_shapes(q, k, v) == "");
-  CHECK(refusal_of_shapes({3, 4, 4, 3}, k, v) ==
+  CHECK(message_for_shapes(q, k, v) == "");
+  CHECK(message_for_shapes({3, 4, 4, 3}, k, v) ==
         "[attention] q, k and v must have the same batch; found 3, 2 and 2");
-  CHECK(contains(refusal_of_shapes(q, k, {1, 6, 2, 5}), "same batch; found 2, 2 and 1"));
-  CHECK(contains(refusal_of_shapes(q, k, {2, 7, 2, 5}), "k and v must have the same length; found 6 and 7"));
-  CHECK(contains(refusal_of_shapes(q, k, {2, 6, 4, 5}),
+  CHECK(contains(message_for_shapes(q, k, {1, 6, 2, 5}), "same batch; found 2, 2 and 1"));
+  CHECK(contains(message_for_shapes(q, k, {2, 7, 2, 5}), "k and v must have the same length; found 6 and 7"));
+  CHECK(contains(message_for_shapes(q, k, {2, 6, 4, 5}),
                  "k and v must have the same number of heads; found 2 and 4"));
-  CHECK(contains(refusal_of_shapes(q, {2, 6, 2, 4}, v),
+  CHECK(contains(message_for_shapes(q, {2, 6, 2, 4}, v),
                  "q and k must have the same head dimension; found 3 and 4"));
-  CHECK(contains(refusal_of_shapes(q, {2, 6, 3, 3}, {2, 6, 3, 5}),
+  CHECK(contains(message_for_shapes(q, {2, 6, 3, 3}, {2, 6, 3, 5}),
                  "a multiple of the K/V heads; found 4 and 3"));
-  CHECK(contains(refusal_of_shapes({2, 4, 1, 3}, k, v), "a multiple of the K/V heads; found 1 and 2"));
+  CHECK(contains(message_for_shapes({2, 4, 1, 3}, k, v), "a multiple of the K/V heads; found 1 and 2"));
 }
 
-TEST_CASE("heads and head dimensions of 0 are refused") {
+TEST_CASE("zero heads and zero head dimensions are rejected") {
   const Shape q{2, 4, 4, 3}, k{2, 6, 2, 3}, v{2, 6, 2, 5};
-  CHECK(contains(refusal_of_shapes({2, 4, 0, 3}, k, v), "at least 1; found q (2, 4, 0, 3)"));
-  CHECK(contains(refusal_of_shapes(q, {2, 6, 0, 3}, {2, 6, 0, 5}), "at least 1"));
-  CHECK(contains(refusal_of_shapes({2, 4, 4, 0}, {2, 6, 2, 0}, v), "at least 1"));
-  CHECK(contains(refusal_of_shapes(q, k, {2, 6, 2, 0}), "at least 1"));
+  CHECK(contains(message_for_shapes({2, 4, 0, 3}, k, v), "at least 1; found q (2, 4, 0, 3)"));
+  CHECK(contains(message_for_shapes(q, {2, 6, 0, 3}, {2, 6, 0, 5}), "at least 1"));
+  CHECK(contains(message_for_shapes({2, 4, 4, 0}, {2, 6, 2, 0}, v), "at least 1"));
+  CHECK(contains(message_for_shapes(q, k, {2, 6, 2, 0}), "at least 1"));
 }
 
-TEST_CASE("tokens must be given for every row, once or for each sequence") {
+TEST_CASE("positions must be given for every row, once or for each sequence") {
   using P = RandomProblem<double>;
-  CHECK(contains(refusal_after([](P& p) { p.q_positions = consecutive_positions(5); }),
+  CHECK(contains(message_after([](P& p) { p.q_positions = consecutive_positions(5); }),
                  "q_positions must have one entry for each of the 4 rows; found 5"));
-  CHECK(contains(refusal_after([](P& p) { p.kv_positions = consecutive_positions(0); }),
+  CHECK(contains(message_after([](P& p) { p.kv_positions = consecutive_positions(0); }),
                  "kv_positions must have one entry for each of the 6 rows; found 0"));
-  CHECK(contains(refusal_after([](P& p) { p.kv_positions = RowPositions(3, 6); }),
+  CHECK(contains(message_after([](P& p) { p.kv_positions = RowPositions(3, 6); }),
                  "kv_positions must be given once or for each of the 2 sequences; found 3"));
-  CHECK(refusal_after([](P& p) { p.kv_positions = RowPositions(2, 6); }) == "");
+  CHECK(message_after([](P& p) { p.kv_positions = RowPositions(2, 6); }) == "");
 }
 
-TEST_CASE("positions to which a window cannot be added are refused") {
+TEST_CASE("positions so large that adding a window overflows are rejected") {
   for (std::int64_t position : {std::int64_t{1} << 62, -(std::int64_t{1} << 62), INT64_MAX, INT64_MIN})
-    CHECK(contains(refusal_after([=](auto& p) { p.q_positions.of(0)[2].position = position; }),
+    CHECK(contains(message_after([=](auto& p) { p.q_positions.of(0)[2].position = position; }),
                    "must lie within +-2^62; found " + std::to_string(position)));
-  CHECK(refusal_after([](auto& p) { p.q_positions.of(0)[2].position = (std::int64_t{1} << 62) - 1; }) == "");
+  CHECK(message_after([](auto& p) { p.q_positions.of(0)[2].position = (std::int64_t{1} << 62) - 1; }) == "");
 }
 
-TEST_CASE("a scale, soft-cap or window that means nothing is refused") {
+TEST_CASE("an invalid scale, soft-cap or window is rejected") {
   const double infinity = std::numeric_limits<double>::infinity(),
                nan = std::numeric_limits<double>::quiet_NaN();
   for (double scale : {infinity, -infinity, nan})
-    CHECK(contains(refusal_after([=](auto& p) { p.scoring.softmax_scale = scale; }),
+    CHECK(contains(message_after([=](auto& p) { p.scoring.softmax_scale = scale; }),
                    "softmax_scale must be a finite"));
   for (double cap : {-1.0, infinity, nan})
-    CHECK(contains(refusal_after([=](auto& p) { p.scoring.softcap = cap; }),
+    CHECK(contains(message_after([=](auto& p) { p.scoring.softcap = cap; }),
                    "softcap must be a positive finite"));
   CHECK(
-      contains(refusal_after([](auto& p) { p.scoring.mask.window_left = -2; }), "window entries must be -1"));
-  CHECK(contains(refusal_after([](auto& p) { p.scoring.mask.window_right = INT64_MAX; }),
+      contains(message_after([](auto& p) { p.scoring.mask.window_left = -2; }), "window entries must be -1"));
+  CHECK(contains(message_after([](auto& p) { p.scoring.mask.window_right = INT64_MAX; }),
                  "window entries must be -1"));
 }
 
-TEST_CASE("what flows back must have the shape of what came out") {
+TEST_CASE("cotangents must have the shapes of the results") {
   const RandomProblem<double> p = good_problem();
   const AttentionOutput<double> forward = attention(p.problem());
   const Tensor<double> wrong_dout({2, 4, 4, 3}), wrong_dlse({2, 4, 4, 2});
@@ -119,7 +116,7 @@ TEST_CASE("what flows back must have the shape of what came out") {
   CHECK_NOTHROW(attention_vjp(p.problem(), forward, {p.dout, {}}));
 }
 
-TEST_CASE("rows cannot be selected where a bias or boolean mask belongs to all of them") {
+TEST_CASE("rows cannot be selected from a problem with a bias or a boolean mask") {
   RandomProblem<double> p = good_problem();
   Tensor<double> Q;
   CHECK_NOTHROW(with_queries(p.problem(), {0}, Q));
@@ -130,7 +127,7 @@ TEST_CASE("rows cannot be selected where a bias or boolean mask belongs to all o
   CHECK_THROWS_AS(with_queries(p.problem(), {0}, Q), BadInput);
 }
 
-TEST_CASE("cu_seqlens must begin with 0, not decrease, end with the length and name the same documents") {
+TEST_CASE("cu_seqlens must start with 0, not decrease, end with the length and describe the same documents") {
   const auto packed = [](std::vector<std::int64_t> q, std::vector<std::int64_t> kv) {
     packed_positions(q, kv, CausalAlign::bottom_right, 4, 6);
   };

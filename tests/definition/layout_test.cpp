@@ -1,4 +1,4 @@
-// Laws of how rows are dealt out to the devices.
+// Tests of the distribution of rows over devices.
 
 #include <doctest/doctest.h>
 
@@ -17,7 +17,7 @@ constexpr Layout layouts[] = {Layout::contiguous, Layout::zigzag, Layout::stripe
 
 using Rows = std::vector<Index>;
 
-// Calls _visit_(layout, devices, N), more devices than rows and no rows at all included
+// Calls _visit_(layout, devices, N), including more devices than rows and no rows at all
 template <class Visit>
 void for_many_layouts(Visit visit) {
   for (Layout layout : layouts)
@@ -30,7 +30,7 @@ void for_many_layouts(Visit visit) {
       }
 }
 
-// Whether row _row_ lies on device r of P
+// Whether device r of P holds row _row_
 bool belongs(Layout layout, Index row, Index r, Index P, Index N) {
   const auto in_chunk = [&](Index c, Index n) { return c * N / n <= row && row < (c + 1) * N / n; };
   switch (layout) {
@@ -51,7 +51,7 @@ Rows concatenate(Rows rows, const Rows& more) {
 
 }  // namespace
 
-TEST_CASE("every row lies on exactly one device") {
+TEST_CASE("every row is on exactly one device") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     Rows all;
     for (int device = 0; device < devices; ++device)
@@ -63,7 +63,7 @@ TEST_CASE("every row lies on exactly one device") {
   });
 }
 
-TEST_CASE("the rows of a device ascend") {
+TEST_CASE("the rows of a device are in ascending order") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     for (int device = 0; device < devices; ++device) {
       const Rows rows = rows_of_device(layout, device, devices, N);
@@ -72,7 +72,7 @@ TEST_CASE("the rows of a device ascend") {
   });
 }
 
-TEST_CASE("devices differ by one row at most, in zigzag by two") {
+TEST_CASE("the shards of two devices differ by at most one row, with zigzag by two") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     std::size_t fewest = static_cast<std::size_t>(N), most = 0;
     for (int device = 0; device < devices; ++device) {
@@ -83,7 +83,7 @@ TEST_CASE("devices differ by one row at most, in zigzag by two") {
   });
 }
 
-TEST_CASE("chunk c of n over N rows begins at floor(c N / n) and ends before floor((c + 1) N / n)") {
+TEST_CASE("chunk c of n over N rows is [floor(c N / n), floor((c + 1) N / n))") {
   // c 10 / 7 = 0, 1.4, 2.9, 4.3, 5.7, 7.1, 8.6, 10
   const Index borders[] = {0, 1, 2, 4, 5, 7, 8, 10};
   for (Index c = 0; c < 7; ++c) {
@@ -95,7 +95,7 @@ TEST_CASE("chunk c of n over N rows begins at floor(c N / n) and ends before flo
   CHECK(chunk(999, 1000, Index{1} << 40).end == Index{1} << 40);
 }
 
-TEST_CASE("ten rows on three devices, spelled out") {
+TEST_CASE("the distribution of ten rows over three devices") {
   const auto rows = [](Layout layout, int device) { return rows_of_device(layout, device, 3, 10); };
   CHECK(rows(Layout::contiguous, 0) == Rows{0, 1, 2});
   CHECK(rows(Layout::contiguous, 1) == Rows{3, 4, 5});
@@ -108,7 +108,7 @@ TEST_CASE("ten rows on three devices, spelled out") {
   CHECK(rows(Layout::striped, 2) == Rows{2, 5, 8});
 }
 
-TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P, striped: the rows that are r modulo P") {
+TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P; striped: the rows equal to r modulo P") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     for (int device = 0; device < devices; ++device) {
       Rows expected;
@@ -119,8 +119,8 @@ TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P, striped: the rows
   });
 }
 
-TEST_CASE("the letters of an order of axes name them from the outermost in memory to the innermost") {
-  // B, S, H, D = 2, 3, 5, 7; how far the neighbours along b, s and h lie apart
+TEST_CASE("the name of an axis order lists the axes from outermost to innermost in memory") {
+  // B, S, H, D = 2, 3, 5, 7; the strides of b, s and h
   const auto apart = [](Axes axes, Index b, Index s, Index h) {
     const Tensor<float> tensor({2, 3, 5, 7}, axes);
     return &tensor(b, s, h, 0) - tensor.data();
@@ -149,7 +149,7 @@ TEST_CASE("select_rows, then scatter_rows, is the identity") {
     }
 }
 
-TEST_CASE("tokens travel with their rows") {
+TEST_CASE("positions are selected along with their rows") {
   Random random(2);
   for (int n = 0; n < 20; ++n) {
     const RowPositions positions = random_problem(random).kv_positions;

@@ -1,4 +1,4 @@
-// Which keys a query sees: pictures spelled out, and every mask against a boolean mask written by hand.
+// Tests of the visible keys of each query: masks as pictures, and every mask against an equivalent boolean mask.
 
 #include <doctest/doctest.h>
 
@@ -12,7 +12,7 @@ using namespace ringattn;
 
 namespace {
 
-// One line a query, one letter a key: x seen, . hidden
+// One line for each query, one letter for each key: x visible, . hidden
 std::string picture(const RowPositions& queries, const RowPositions& keys, const Mask& mask) {
   std::string text;
   for (const RowPosition& query : queries.of(0)) {
@@ -30,7 +30,7 @@ constexpr Mask causal{.causal = true};
 
 }  // namespace
 
-TEST_CASE("bottom-right: the last query sees the last key") {
+TEST_CASE("bottom-right: the last key is the last one visible to the last query") {
   CHECK(picture(2, 4, CausalAlign::bottom_right, causal) ==
         "xxx.\n"
         "xxxx\n");
@@ -41,7 +41,7 @@ TEST_CASE("bottom-right: the last query sees the last key") {
         "xx\n");
 }
 
-TEST_CASE("top-left: the first query sees the first key") {
+TEST_CASE("top-left: the first key is the last one visible to the first query") {
   CHECK(picture(2, 4, CausalAlign::top_left, causal) ==
         "x...\n"
         "xx..\n");
@@ -52,7 +52,7 @@ TEST_CASE("top-left: the first query sees the first key") {
         "xx\n");
 }
 
-TEST_CASE("equal lengths: both alignments are the same") {
+TEST_CASE("with equal lengths both alignments are the same") {
   const std::string triangle =
       "x..\n"
       "xx.\n"
@@ -61,7 +61,7 @@ TEST_CASE("equal lengths: both alignments are the same") {
   CHECK(picture(3, 3, CausalAlign::top_left, causal) == triangle);
 }
 
-TEST_CASE("a window reaches (left, right) keys from its query, inclusive, and -1 has no end") {
+TEST_CASE("a window reaches (left, right) keys from its query, inclusive; -1 is unlimited") {
   CHECK(picture(4, 4, CausalAlign::top_left, {.window_left = 1, .window_right = 0}) ==
         "x...\n"
         "xx..\n"
@@ -86,7 +86,7 @@ TEST_CASE("causal and window intersect") {
         "..xx\n");
 }
 
-TEST_CASE("packed documents see themselves only, and each is aligned anew") {
+TEST_CASE("packed documents attend to themselves only, and each is aligned separately") {
   // Documents of 2 and 1 queries, 3 and 2 keys
   const PackedPositions right = packed_positions({0, 2, 3}, {0, 3, 5}, CausalAlign::bottom_right, 3, 5);
   CHECK(picture(right.q, right.kv, causal) ==
@@ -100,7 +100,7 @@ TEST_CASE("packed documents see themselves only, and each is aligned anew") {
         "...x.\n");
 }
 
-TEST_CASE("segments only restrict: positions are compared across them as they are") {
+TEST_CASE("segments only restrict: positions are compared unchanged across segments") {
   RowPositions positions = consecutive_positions(4);
   for (std::size_t row : {1, 3}) positions.of(0)[row].segment = 7;
   CHECK(picture(positions, positions, causal) ==
@@ -110,7 +110,7 @@ TEST_CASE("segments only restrict: positions are compared across them as they ar
         ".x.x\n");
 }
 
-TEST_CASE("each sequence of a batch has tokens of its own, and tokens given once serve all") {
+TEST_CASE("each sequence of a batch may have its own positions; positions given once apply to all") {
   RowPositions own(2, 3);
   own.of(1)[2] = {40, 4};
   CHECK(own.sequences() == 2);
@@ -122,15 +122,16 @@ TEST_CASE("each sequence of a batch has tokens of its own, and tokens given once
   CHECK(once.of(9)[2] == RowPosition{7, 0});
 }
 
-TEST_CASE("a packed document with no keys has empty rows, and one with no queries is read by nobody") {
-  const PackedPositions positions = packed_positions({0, 2, 2, 3}, {0, 0, 2, 3}, CausalAlign::bottom_right, 3, 3);
+TEST_CASE("a packed document without keys has empty rows; one without queries has zero gradients") {
+  const PackedPositions positions =
+      packed_positions({0, 2, 2, 3}, {0, 0, 2, 3}, CausalAlign::bottom_right, 3, 3);
   CHECK(picture(positions.q, positions.kv, {}) ==
         "...\n"
         "...\n"
         "..x\n");
 }
 
-TEST_CASE("a window fits at the furthest positions that are allowed") {
+TEST_CASE("a window works at the largest positions that are allowed") {
   const std::int64_t furthest = (std::int64_t{1} << 62) - 1;
   const Mask widest{.window_left = furthest, .window_right = furthest};
   CHECK(visible({furthest, 0}, {0, 0}, widest));
@@ -139,7 +140,7 @@ TEST_CASE("a window fits at the furthest positions that are allowed") {
   CHECK(!visible({-furthest, 0}, {1, 0}, widest));
 }
 
-TEST_CASE("every mask equals the boolean mask that shows the same pairs") {
+TEST_CASE("every mask gives the same result as the equivalent boolean mask") {
   Random random(1);
   for (int n = 0; n < 100; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -167,7 +168,7 @@ TEST_CASE("every mask equals the boolean mask that shows the same pairs") {
   }
 }
 
-TEST_CASE("only differences of positions count") {
+TEST_CASE("only differences of positions matter") {
   Random random(2);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> drawn = random_problem(random);
@@ -179,7 +180,7 @@ TEST_CASE("only differences of positions count") {
   }
 }
 
-TEST_CASE("what hides behind the mask is not read: its NaN reaches no result") {
+TEST_CASE("hidden keys and values are not read: a NaN in them reaches no result") {
   Random random(3);
   RandomProblem<double> drawn = normal_problem(random, {.Sq = 3, .Skv = 3, .D = 2, .Dv = 2});
   drawn.bias = PairTensor<double>(1, 1, 3, 3);

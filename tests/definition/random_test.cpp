@@ -1,4 +1,4 @@
-// Laws of the generator: golden numbers, so that every platform draws the same, and the shape of normal().
+// Tests of the generator: golden numbers, the same on every platform, and the distribution of normal().
 
 #include <doctest/doctest.h>
 
@@ -11,14 +11,14 @@
 
 using namespace ringattn;
 
-TEST_CASE("the bits are those of SplitMix64") {
+TEST_CASE("the generator is SplitMix64") {
   Random random(1234567);
   for (std::uint64_t expected : {6457827717110365317u, 3203168211198807973u, 9817491932198370423u,
                                  4593380528125082431u, 16408922859458223821u})
     CHECK(random.bits() == expected);
 }
 
-TEST_CASE("golden normal and uniform numbers") {
+TEST_CASE("normal and uniform numbers equal the golden numbers") {
   Random random(1);
   CHECK(random.normal() == 77649 * 0x1p-16);
   CHECK(random.normal() == 24274 * 0x1p-16);
@@ -27,7 +27,7 @@ TEST_CASE("golden normal and uniform numbers") {
   CHECK(random.below(1000) == 737);
 }
 
-TEST_CASE("the same seed draws the same numbers, another seed others") {
+TEST_CASE("equal seeds give equal numbers, different seeds different ones") {
   Random a(5), b(5), c(6);
   const Shape shape{2, 3, 4, 5};
   const Tensor<double> first = normal_tensor<double>(shape, a);
@@ -52,7 +52,7 @@ TEST_CASE("normal numbers have mean 0, variance 1, kurtosis 2.9 and stay below 6
   CHECK(largest < 6);
 }
 
-TEST_CASE("normal numbers are multiples of 2^-16, so that float and double have the same") {
+TEST_CASE("normal numbers are multiples of 2^-16, hence exact in float") {
   Random random(8);
   for (int n = 0; n < 10'000; ++n) {
     const double x = random.normal();
@@ -60,8 +60,7 @@ TEST_CASE("normal numbers are multiples of 2^-16, so that float and double have 
   }
 }
 
-TEST_CASE(
-    "uniform numbers lie between 0 and 1, 1 excluded, and below(n) reaches 0 .. n - 1 and nothing else") {
+TEST_CASE("uniform numbers lie in [0, 1), and below(n) gives exactly the numbers 0 .. n - 1") {
   Random random(9);
   double smallest = 1, largest = 0;
   std::int64_t seen[7] = {};
@@ -80,7 +79,7 @@ TEST_CASE(
   for (std::int64_t count : seen) CHECK(std::abs(static_cast<double>(count) - 10'000.0 / 7) <= 6 * 35);
 }
 
-TEST_CASE("a random problem in float is the same problem") {
+TEST_CASE("conversion of a random problem to float is exact") {
   Random random(10);
   for (int n = 0; n < 50; ++n) {
     const RandomProblem<double> wide = random_problem(random, {.pair_terms = true, .huge_logits = true});
@@ -92,7 +91,7 @@ TEST_CASE("a random problem in float is the same problem") {
   }
 }
 
-TEST_CASE("random problems are of every kind") {
+TEST_CASE("random problems cover every kind") {
   Random random(11);
   int empty_rows = 0, grouped = 0, batches = 0, capped = 0, biased = 0, masked = 0, packed = 0, windowed = 0;
   for (int n = 0; n < 200; ++n) {

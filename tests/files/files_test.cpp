@@ -287,7 +287,7 @@ TEST_CASE("texts are concatenated, and every byte has its file, line and column"
   CHECK(text.location(16) == SourceLocation{b, 2, 7});
   CHECK(text.location(17) == SourceLocation{a, 1, 1});
   CHECK(text.location(25) == SourceLocation{a, 3, 3});
-  check_message(bad_input_message([&] { text.location(26); }), "found byte 26 of 26");
+  check_message(bad_input_message([&] { text.location(26); }), "found 26 of 26 bytes");
 }
 
 TEST_CASE("a text that is missing, empty or not a file is rejected") {

@@ -8,21 +8,22 @@
 
 namespace ringattn {
 
-// The relative error of compare(), in which NaN counts as infinite
+// The relative error of compare(); NaN counts as infinite
 template <class T>
 double relative_error(const Tensor<T>& found, const Tensor<double>& truth, const Tensor<double>& magnitude) {
   const double error = compare(found.view(), truth, magnitude).relative_error;
   return error >= 0 ? error : std::numeric_limits<double>::infinity();
 }
 
-// The larger one of the errors of out and lse
+// The larger error of out and lse
 template <class T>
-double error_of(const AttentionOutput<T>& found, const AttentionOutput<double>& truth, const AttentionOutput<double>& magnitude) {
+double error_of(const AttentionOutput<T>& found, const AttentionOutput<double>& truth,
+                const AttentionOutput<double>& magnitude) {
   return std::max(relative_error(found.out, truth.out, magnitude.out),
                   relative_error(found.lse, truth.lse, magnitude.lse));
 }
 
-// The largest one of the errors of dq, dk and dv
+// The largest error of dq, dk and dv
 template <class T>
 double error_of(const Gradients<T>& found, const Gradients<double>& truth,
                 const Gradients<double>& magnitude) {
@@ -31,7 +32,7 @@ double error_of(const Gradients<T>& found, const Gradients<double>& truth,
                    relative_error(found.dv, truth.dv, magnitude.dv)});
 }
 
-// Every number equals its counterpart, infinities too; a NaN equals nothing
+// Whether all elements are equal, including infinities; NaN is equal to nothing
 template <class T>
 bool identical(const Tensor<T>& a, const Tensor<T>& b) {
   if (!(a.shape() == b.shape())) return false;

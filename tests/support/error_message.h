@@ -5,7 +5,7 @@
 
 namespace ringattn {
 
-// What an error that ends _run_ says; empty: nothing ends it
+// The message of the exception that _run_ throws; empty if it throws none
 template <class Run>
 std::string error_message(Run run) {
   try {

@@ -13,7 +13,7 @@
 
 namespace ringattn {
 
-// An empty directory that goes with the test
+// A new directory that is removed at the end of the test
 struct TemporaryDirectory {
   std::filesystem::path path;
 
@@ -41,7 +41,7 @@ inline std::filesystem::path write_file(const std::filesystem::path& path, const
   return path;
 }
 
-// What BadInput says; empty where f does not throw it
+// The message of the BadInput that f throws; empty if it throws none
 template <class F>
 std::string bad_input_message(F&& f) {
   try {
@@ -52,12 +52,12 @@ std::string bad_input_message(F&& f) {
   return "";
 }
 
-// Checks that a refusal is one line and has the part that matters
-inline void check_message(const std::string& sentence, const std::string& part) {
-  INFO("the sentence: " << sentence << "  wanted in it: " << part);
-  const bool one_line = sentence.find('\n') == std::string::npos;
+// Checks that an error message is one line and contains _part_
+inline void check_message(const std::string& message, const std::string& part) {
+  INFO("message: " << message << "  expected part: " << part);
+  const bool one_line = message.find('\n') == std::string::npos;
   CHECK(one_line);
-  const bool found = sentence.find(part) != std::string::npos;
+  const bool found = message.find(part) != std::string::npos;
   CHECK(found);
 }
 

@@ -6,12 +6,12 @@
 
 #include "reference/definition/comparison.h"
 #include "reference/definition/magnitude.h"
-#include "tests/support/random_problem.h"
 #include "tests/support/naive_attention.h"
+#include "tests/support/random_problem.h"
 
 namespace ringattn {
 
-// What the definition gives for a problem, and how large the terms are that it is summed from.
+// The results of the definition for a problem, and their magnitudes.
 struct GroundTruth {
   explicit GroundTruth(const RandomProblem<double>& drawn)
       : forward(attention(drawn.problem())),
@@ -23,7 +23,7 @@ struct GroundTruth {
   Gradients<double> gradients, gradients_magnitude;
 };
 
-// The larger one of the errors of the whole and of the worst row; NaN counts as infinite
+// The larger error of the whole tensor and of the worst row; NaN counts as infinite
 template <class T>
 double worst_error(const Tensor<T>& found, const Tensor<double>& truth, const Tensor<double>& size) {
   constexpr double infinite = std::numeric_limits<double>::infinity();
@@ -44,14 +44,14 @@ double worst_error(const Gradients<T>& found, const GroundTruth& truth) {
                    worst_error(found.dv, truth.gradients.dv, truth.gradients_magnitude.dv)});
 }
 
-// The error that rounding to float may cause: unit roundoff times the sums over d, the arguments of exp and
-// the sums over the keys
+// The error that float arithmetic may cause: unit roundoff times the terms for sums over d, for the argument of exp and
+// for sums over the keys
 inline double float32_bound(const RandomProblem<double>& drawn) {
   const auto d = static_cast<double>(drawn.extents().D), keys = static_cast<double>(drawn.extents().Skv);
   return 0x1p-24 * (32 + d / 4 + 4 * largest_score(drawn.problem()) + 2 * std::sqrt(keys) + 0.1 * keys);
 }
 
-// Not a bit differs
+// Whether two tensors are bit-identical
 template <class T>
 bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
   const auto bytes = static_cast<std::size_t>(a.bytes());

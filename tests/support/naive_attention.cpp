@@ -34,10 +34,10 @@ Real log_add(Real a, Real b) {
   return a > b ? a + std::log1p(std::exp(b - a)) : b + std::log1p(std::exp(a - b));
 }
 
-// What one query of one head makes of each key, (Skv)
+// The scores and weights of one query of one head, (Skv) each
 struct Row {
   std::vector<Real> product;  // scale q . k
-  std::vector<Real> score;    // the same, capped and biased; of hidden keys too
+  std::vector<Real> score;    // the product, capped and biased; also for hidden keys
   std::vector<Real> slope;    // d score / d (q . k)
   std::vector<Real> weight;   // exp(score - lse); 0: hidden
   Real lse = -infinity;

@@ -7,8 +7,8 @@
 
 namespace ringattn {
 
-// One number for each pair of query and key, (B, H, Sq, Skv), for a bias or a boolean mask; zero (false) at
-// first. An extent of 1 repeats along its axis. Copies share the numbers.
+// One value for each pair of query and key, (B, H, Sq, Skv), for a bias or a boolean mask; initially zero or false.
+// An extent of 1 broadcasts along its axis. Copies share the values.
 template <class T>
 class PairTensor {
  public:

@@ -83,7 +83,7 @@ Extents random_extents(Random& random, const ProblemLimits& limits) {
   return e;
 }
 
-// Where documents begin and end; some may be empty
+// The boundaries of random documents, some of which may be empty
 std::vector<std::int64_t> random_cu_seqlens(Random& random, std::int64_t documents, Index length) {
   std::vector<std::int64_t> cu{0, length};
   while (static_cast<std::int64_t>(cu.size()) <= documents) cu.push_back(random.below(length + 1));
@@ -105,7 +105,7 @@ void draw_positions(RandomProblem<double>& p, Random& random) {
   const Extents e = p.extents();
   switch (random.below(4)) {
     case 0:
-      break;  // as normal_problem made them
+      break;  // bottom-right, from normal_problem()
     case 1:
       p.q_positions = consecutive_positions(e.Sq, causal_offset(CausalAlign::top_left, e.Sq, e.Skv));
       p.positions_kind = "top-left";
@@ -151,7 +151,7 @@ void draw_pair_terms(RandomProblem<double>& p, Random& random) {
         }
 }
 
-// A power of two, so that the queries stay exact in float
+// Multiplies the queries by a power of two, so that they remain exact in float
 void magnify(Tensor<double>& queries, Random& random) {
   const double factor = static_cast<double>(std::int64_t{1} << (8 + random.below(4)));
   for (Index n = 0; n < queries.size(); ++n) queries.data()[n] *= factor;

@@ -8,17 +8,17 @@
 
 namespace ringattn {
 
-// How large each axis of a problem is.
+// The extents of a problem.
 struct Extents {
   Index B = 1, Sq = 1, Skv = 1, Hq = 1, Hkv = 1, D = 1, Dv = 1;
 };
 
-// What random_problem may draw.
+// The range of random_problem().
 struct ProblemLimits {
   Index longest = 19;        // sequences have 1 .. longest rows; at least 4
   Index widest = 9;          // heads have 1 .. widest elements; at least 4
-  bool pair_terms = false;   // a bias and a boolean mask now and then; the ring knows neither
-  bool huge_logits = false;  // scores of a thousand and more now and then
+  bool pair_terms = false;   // sometimes a bias or a boolean mask, which the ring does not support
+  bool huge_logits = false;  // sometimes scores of a thousand and more
 };
 
 // A problem with its tensors, and the terms that only the definition takes: bias and boolean mask. The numbers are
@@ -32,20 +32,20 @@ struct RandomProblem : OwnedProblem<T> {
   Problem<T> problem() const;  // with bias and mask
   Extents extents() const;
 
-  // One line for the message of a failing test
+  // One line for the message of a failed test
   std::string describe() const;
 
-  // The same problem in another type
+  // The same problem with another element type
   template <class To>
   RandomProblem<To> as() const;
 };
 
-// Normal numbers, bottom-right positions, nothing masked
+// Normal numbers, bottom-right positions, no mask
 RandomProblem<double> normal_problem(Random& random, const Extents& extents);
 
-// Everything is drawn: extents (Sq, Skv, D, Dv all different, so that a mix-up shows), positions
-// (bottom-right, top-left, packed documents, arbitrary), causal, window, scale, soft-cap, and within _limits_
-// the rest. Rows may be empty.
+// Everything is random: extents (Sq, Skv, D and Dv all different, so that swapped axes are detected), positions
+// (bottom-right, top-left, packed documents, arbitrary), causal, window, scale, soft-cap, and the rest within _limits_.
+// Some rows may have no visible key.
 RandomProblem<double> random_problem(Random& random, const ProblemLimits& limits = {});
 
 }  // namespace ringattn

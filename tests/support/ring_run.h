@@ -5,7 +5,7 @@
 
 namespace ringattn {
 
-// What a ring gives for a problem, forward and backward.
+// The results of the ring for a problem, forward and backward.
 template <class T>
 struct RingRun {
   RingRun(const RandomProblem<T>& drawn, const RingOptions& options, const LinkDecorator<T>& decorate = {})
@@ -29,7 +29,7 @@ bool same_bits(const RingRun<T>& a, const RingRun<T>& b) {
 constexpr Layout all_layouts[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
 constexpr Rotation all_rotations[] = {Rotation::kv, Rotation::q};
 
-// 1 .. most_devices devices in any arrangement
+// 1 .. most_devices devices with random options
 inline RingOptions random_options(Random& random, int most_devices = 9) {
   RingOptions options;
   options.devices = static_cast<int>(1 + random.below(most_devices));
@@ -45,8 +45,7 @@ inline std::string describe(const RingOptions& o) {
   const char* layouts[] = {"contiguous", "zigzag", "striped"};
   return std::to_string(o.devices) + " devices, " + layouts[static_cast<int>(o.layout)] +
          (o.rotate == Rotation::kv ? ", K/V rotates, " : ", Q rotates, ") + std::to_string(o.threads) +
-         " threads" + (o.overlap ? "" : ", no overlap") +
-         (o.exchange == Exchange::copy ? "" : ", handed over");
+         " threads" + (o.overlap ? "" : ", no overlap") + (o.exchange == Exchange::copy ? "" : ", moved");
 }
 
 }  // namespace ringattn

@@ -3,14 +3,14 @@
 #include <optional>
 
 #include "reference/faults/faulty_state.h"
+#include "reference/ring/ring_attention.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/trace_store.h"
-#include "reference/ring/ring_attention.h"
 #include "tests/support/random_problem.h"
 
 namespace ringattn {
 
-// What the first line of a trace says of such a run, forward alone
+// The trace header of a forward run
 template <class T>
 TraceHeader header_of(const RandomProblem<T>& drawn, const RingOptions& options, const CostModel& cost = {}) {
   const Extents e = drawn.extents();
@@ -26,7 +26,7 @@ TraceHeader header_of(const RandomProblem<T>& drawn, const RingOptions& options,
   return header;
 }
 
-// A forward run in lockstep that shows every change of every row
+// A forward run in lockstep that traces every row.
 template <class T>
 struct TracedRun {
   TracedRun(const RandomProblem<T>& drawn, RingOptions options, std::optional<StateFault> fault = {})
@@ -39,7 +39,7 @@ struct TracedRun {
     events = store.events();
   }
 
-  // The first sentence of the checker; empty for a good trace
+  // The first violation that the checker reports; empty for a good trace
   std::string first_violation() const {
     const std::vector<std::string> sentences = broken_invariants(header, events);
     return sentences.empty() ? "" : sentences.front();

@@ -320,22 +320,22 @@ TEST_CASE("a trace without scores is valid") {
 
 TEST_CASE("a file that is not a trace is rejected with the line and the rule") {
   const std::string good = json_lines(small_header(), small_events());
-  const auto refused = [&](const std::string& bytes) {
+  const auto rejection = [&](const std::string& bytes) {
     return bad_input_message([&] { parse_trace(bytes); });
   };
   const auto with = [&](const std::string& found, const std::string& instead) {
     std::string bytes = good;
     bytes.replace(bytes.find(found), found.size(), instead);
-    return refused(bytes);
+    return rejection(bytes);
   };
-  CHECK(refused(good).empty());
-  check_message(refused(""), "a trace must start with a header");
-  check_message(refused("safetensors"), "line 1: the text must be a JSON object; it is not valid JSON");
-  check_message(refused("[1]"), "line 1: the text must be a JSON object; found a JSON array");
-  check_message(refused(std::string(100000, '[')), "at most 2 levels");
-  check_message(refused(good.substr(0, good.size() - 9)), "it is not valid JSON");
-  check_message(refused(good + "\n"), "it is not valid JSON");
-  check_message(refused("{}"), "schema must be an integer from 1 to 1; it is missing");
+  CHECK(rejection(good).empty());
+  check_message(rejection(""), "a trace must start with a header");
+  check_message(rejection("safetensors"), "line 1: the text must be a JSON object; it is not valid JSON");
+  check_message(rejection("[1]"), "line 1: the text must be a JSON object; found a JSON array");
+  check_message(rejection(std::string(100000, '[')), "at most 2 levels");
+  check_message(rejection(good.substr(0, good.size() - 9)), "it is not valid JSON");
+  check_message(rejection(good + "\n"), "it is not valid JSON");
+  check_message(rejection("{}"), "schema must be an integer from 1 to 1; it is missing");
   check_message(with("\"schema\": 1", "\"schema\": 2"), "schema must be an integer from 1 to 1; found 2");
   check_message(with("\"devices\": 2", "\"devices\": 0"), "devices must be an integer from 1");
   check_message(with("\"layout\": \"contiguous\"", "\"layout\": \"round\""),
@@ -349,7 +349,7 @@ TEST_CASE("a file that is not a trace is rejected with the line and the rule") {
   check_message(with("\"score_magnitude\": 7", "\"size\": 7"),
                 "score_magnitude must be a number; it is missing");
   check_message(with("\"scores\": [\"-inf\"", "\"scores\": [\"low\""), "scores must be a list of numbers");
-  check_message(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device itself");
+  check_message(with("\"q_owner\": 0", "\"q_owner\": 1"), "q_owner must be the device of the event");
   check_message(with("\"bytes\": 100", "\"bytes\": 1e99"), "bytes must be an integer");
   check_message(with("\"cause\": []", "\"cause\": [\"0.0\", \"0.0\", \"0.0\"]"),
                 "cause must be at most two ids");
