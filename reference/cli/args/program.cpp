@@ -1,6 +1,7 @@
 #include "reference/cli/args/program.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <new>
 
@@ -44,8 +45,11 @@ class HelpFormatter : public CLI::Formatter {
 // a bad flag are replaced by plainer ones
 std::string sentence(const CLI::ParseError& error, const std::vector<std::string>& unknown) {
   const std::string text = error.what(), option = text.substr(0, text.find(':'));
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty())
-    return "unknown argument " + in_quotes(unknown.front());
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty()) {
+    const auto is_option = [](const std::string& argument) { return argument.starts_with("-"); };
+    const auto option_or_end = std::find_if(unknown.begin(), unknown.end(), is_option);
+    return "unknown argument " + (option_or_end == unknown.end() ? unknown.front() : *option_or_end);
+  }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
     return option + (text.ends_with("missing") ? " requires a value" : " must be given at most once");
   const std::string flag = "Could not convert: ";

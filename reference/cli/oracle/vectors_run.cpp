@@ -88,12 +88,8 @@ std::string last_line(const fs::path& log) {
 // ---- Judging the results --------------------------------------------------
 
 OwnedProblem<double> case_of(const GoldenVector& vector, Dtype dtype) {
-  OwnedProblem<double> inputs;
-  const Probe& probe = vector.probe;
+  OwnedProblem<double> inputs = vector.probe;
   inputs.dtype = dtype;
-  inputs.Q = probe.Q, inputs.K = probe.K, inputs.V = probe.V, inputs.dout = probe.dout, inputs.dlse = probe.dlse;
-  inputs.q_positions = probe.q_positions, inputs.kv_positions = probe.kv_positions;
-  inputs.scoring = probe.scoring;
   return inputs;
 }
 

@@ -13,8 +13,9 @@ TracedRows RunOptions::traced_rows(Index Sq) const {
   traced.all = trace_rows == "all" || steps.has_value();
   traced.scores = !trace_rows.empty();  // the file of --steps does not hold scores
   if (traced.all || trace_rows.empty()) return traced;
+  const std::vector<Index> list = parse_row_list(trace_rows).value();
   std::set<Index> rows;
-  for (const Index row : parse_row_list(trace_rows).value()) {
+  for (const Index row : list) {
     require(row < Sq, "[--trace-rows] rows must be from 0 to ", Sq - 1, "; found ", row);
     rows.insert(row);
   }
@@ -85,6 +86,7 @@ void check_option_conflicts(const Command& command, const RunOptions& o, Dtype d
   const bool use_nccl = o.parallel.transport == "nccl";
   require(o.on_gpu() || !use_nccl,
           "[--transport] nccl connects GPUs; found --backend cpu; add --backend gpu, or use --transport mpi");
+  o.parallel.ring_options();  // throws if its options contradict one another
   // Rows of generated input are known before it is generated
   if (!o.problem.input && o.problem.text.empty()) o.traced_rows(o.problem.seq);
   if (!o.on_gpu()) return;

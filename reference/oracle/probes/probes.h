@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "reference/definition/attention_vjp.h"
 #include "reference/definition/layout.h"
+#include "reference/definition/owned_problem.h"
 
 namespace ringattn {
 
@@ -26,20 +26,12 @@ struct ProbeShape {
   std::uint64_t seed = 0;
 };
 
-// An input on which certain mistakes are visible in the result, often without a reference. It owns the tensors that
-// problem() and cotangents() view. Every number is exact in bf16, f16, tf32, f32 and f64, so one probe serves every
-// dtype: a multiple of 1/16 up to 4 in magnitude, a small integer, or a power of two. The softmax scale is the default,
-// because many implementations have no other; large scores come from large queries.
-struct Probe {
+// An input on which certain mistakes are visible in the result, often without a reference. Every number is exact in
+// bf16, f16, tf32, f32 and f64, so one probe serves every dtype: a multiple of 1/16 up to 4 in magnitude, a small
+// integer, or a power of two. The softmax scale is the default, because many implementations have no other; large
+// scores come from large queries.
+struct Probe : OwnedProblem<double> {
   std::string kind;
-  Tensor<double> Q, K, V;  // (B, Sq, Hq, D), (B, Skv, Hkv, D), (B, Skv, Hkv, Dv)
-  Tensor<double> dout;     // (B, Sq, Hq, Dv)
-  Tensor<double> dlse;     // (B, Sq, Hq, 1); empty: 0
-  RowPositions q_positions, kv_positions;
-  Scoring scoring;
-
-  Problem<double> problem() const { return {Q, K, V, q_positions, kv_positions, scoring, {}, {}}; }
-  Cotangents<double> cotangents() const { return {dout, dlse}; }
 };
 
 // A row of the table of probes.
