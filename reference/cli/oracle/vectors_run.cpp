@@ -93,7 +93,6 @@ OwnedProblem<double> case_of(const GoldenVector& vector, Dtype dtype) {
   inputs.dtype = dtype;
   inputs.Q = probe.Q, inputs.K = probe.K, inputs.V = probe.V, inputs.dout = probe.dout,
   inputs.dlse = probe.dlse;
-  inputs.has_dout = true;
   inputs.q_positions = probe.q_positions, inputs.kv_positions = probe.kv_positions;
   inputs.scoring = probe.scoring;
   return inputs;
