@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/files/json.h"
 #include "reference/oracle/catalogue/mistake.h"
 

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "reference/cli/args/command.h"
-#include "reference/cli/args/owned_problem.h"
+#include "reference/cli/args/make_problem.h"
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/oracle/verdict/submission.h"
 
