@@ -1,11 +1,10 @@
-// Backward, rung 1: gradients as they are defined, a block of threads for each query and for each key.
+// Backward, rung 1: gradients as they are defined, one thread block for each query and for each key.
 //
-// New      P is rebuilt from the lse of the forward, dS = P * (dP - delta + dlse), in float32 throughout; dQ
-// by
-//          a kernel for queries, dK and dV by a kernel for keys, so that nobody adds to what another writes
+// New      P is recomputed from the lse of the forward pass, dS = P * (dP + row_term), in float32 throughout. One kernel
+//          for queries computes dQ, and one for keys dK and dV, so that each gradient has a single writer
 //          (FlashAttention, arXiv:2205.14135, Algorithm 4, with its loops in either order).
-// Bought   a truth on the GPU that shares nothing with the rungs above but its signature.
-// Wasted   every query reads all keys, every key all queries, and P is computed twice.
+// Bought   a reference on the GPU that shares only its signature with the higher rungs.
+// Wasted   every query reads all keys, every key reads all queries, and P is computed twice.
 // Next     tiles in shared memory, and tensor cores.
 
 #include <cuda_runtime.h>
@@ -29,7 +28,7 @@ __device__ float dot(const T* a, const T* b, int d) {
   return sum;
 }
 
-// What one query and one key have to do with each other; both 0 where the query does not see the key
+// P and dS of one query and one key; both 0 where the key is masked
 struct Pair {
   float P, dS;
 };
@@ -44,7 +43,7 @@ __device__ Pair pair_of(const BackwardStep& step, const BackwardHeadView<T>& at,
   return {P, P * (dP + at.row_term[i])};
 }
 
-// sum[c] += factor[n] row[n][c] for the rows from _rows_ on; a factor of 0 hides whatever the row holds
+// sum[c] += factor[n] row[n][c] for the rows from _rows_ on; a factor of 0 skips the row, which may hold NaN
 template <class T>
 __device__ void add_rows(float* sum, const float* factors, const T* rows, int count, int d, float scale) {
   for (int c = threadIdx.x; c < d; c += threads)

@@ -1,14 +1,13 @@
-// Backward, rung 2: the tensor cores multiply, in a kernel for queries and one for keys.
+// Backward, rung 2: products on the tensor cores, in one kernel for queries and one for keys.
 //
-// New      A warp has 16 rows, of queries or of keys, and meets tile after tile of the others: S and dP, or
-//          S^T and dP^T, are products of what lies in shared memory, and stay in registers, where P and dS
-//          are as they are the left factors of the next products (FlashAttention-2, arXiv:2307.08691,
-//          Algorithm 2, with its loops in either order). The next tile is on its way while this one is in
-//          use. Tiles of which no pair is seen are left out.
+// New      A warp has 16 rows, of queries or of keys, and loops over tiles of the other kind. S and dP, or S^T and dP^T,
+//          are products of operands in shared memory and stay in registers, where P and dS already have the layout of
+//          the left operands of the next products (FlashAttention-2, arXiv:2307.08691, Algorithm 2, with its loops in
+//          either order). The next tile is copied while this one is in use. Tiles without visible pairs are skipped.
 // Bought   unmeasured.
-// Wasted   S and dP are computed twice, seven products in the place of five, so that nobody adds to what
-//          another writes, and every run gives the same bits.
-// Next     one kernel, whose blocks of threads add to dQ together.
+// Wasted   S and dP are computed twice, seven products instead of five, so that each gradient has a single writer and
+//          every run gives the same bits.
+// Next     one kernel, whose thread blocks add to dQ together.
 
 #include <cuda_runtime.h>
 
@@ -25,9 +24,9 @@ namespace {
 
 constexpr int warps = 4, threads = 32 * warps;
 constexpr int tile_rows = 16 * warps;  // of the rows that stay
-constexpr int stages = 2;              // tiles of the others in shared memory: one in use, one on its way
+constexpr int stages = 2;              // tiles of the others in shared memory: one in use, one being copied
 
-// The rows of the others that pass at a time: of queries so many that dK, dV, S and dP fit into the registers
+// Rows of a tile of the other kind; of queries as many as leave room in the registers for dK, dV, S and dP
 constexpr int streamed_keys = 64;
 template <int d>
 constexpr int streamed_queries = d == 64 ? 64 : 32;
@@ -56,7 +55,7 @@ __device__ void load_keys(OperandTiles<T, rows, d>& tile, const BackwardHeadView
   load_async<threads>(tile.of_dP, at.V, base, at.kv_rows);
 }
 
-// dQ += scale dS K, by a block of threads for each tile of queries
+// dQ += scale dS K, by a thread block for each tile of queries
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 2) two_kernels_dQ(const __grid_constant__ BackwardStep step) {
   const BackwardHeadView<T> at = backward_head_view<T>(step, blockIdx.z, blockIdx.y);
@@ -77,7 +76,7 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dQ(const __grid_consta
 
   for (int base = keys.any.begin, stage = 0; base < keys.any.end; base += streamed_keys, stage ^= 1) {
     cp_async_wait<0>();
-    __syncthreads();  // this tile has arrived, and nobody uses the other any more
+    __syncthreads();  // this tile has arrived, and all warps have finished with the other one
     if (base + streamed_keys < keys.any.end) {
       load_keys(shared.streamed[stage ^ 1], at, base + streamed_keys);
       cp_async_commit();
@@ -99,8 +98,8 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dQ(const __grid_consta
   store_fragment<d>(dQ, at.dQ, rows);
 }
 
-// dK += scale dS^T Q   dV += P^T dO, by a block of threads for each tile of keys; tiles of queries of all
-// heads that use the keys pass by
+// dK += scale dS^T Q   dV += P^T dO, by a thread block for each tile of keys; it loops over the tiles of queries of all
+// heads that use the keys
 template <class T, int d>
 __global__ void __launch_bounds__(threads, 2) two_kernels_dK_dV(const __grid_constant__ BackwardStep step) {
   constexpr int streamed_rows = streamed_queries<d>;
@@ -118,7 +117,7 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dK_dV(const __grid_con
       shared.terms[stage][threadIdx.x] = query_terms(head, tile.base(iteration) + threadIdx.x);
   };
   load_keys(shared.resident, at, tile.first);
-  cp_async_commit();  // which are waited for even where no query sees the keys
+  cp_async_commit();  // which cp_async_wait below completes even if no query attends to the keys
   if (tile.iterations > 0) load_tile(0, 0);
   const LaneRows rows = lane_rows(tile.first + 16 * warp, tile.last);
   Fragment<d> dK, dV;
@@ -127,7 +126,7 @@ __global__ void __launch_bounds__(threads, 2) two_kernels_dK_dV(const __grid_con
 
   for (int iteration = 0, stage = 0; iteration < tile.iterations; ++iteration, stage ^= 1) {
     cp_async_wait<0>();
-    __syncthreads();  // this tile has arrived, and nobody uses the other any more
+    __syncthreads();  // this tile has arrived, and all warps have finished with the other one
     if (iteration + 1 < tile.iterations) load_tile(iteration + 1, stage ^ 1);
     OperandTiles<T, streamed_rows, d>& streamed = shared.streamed[stage];
     Fragment<streamed_rows> S, dP;  // transposed
@@ -157,7 +156,7 @@ std::string two_kernels_unsupported_reason(const BackwardStep& step) {
   if (step.d != step.dv || (step.d != 64 && step.d != 128))
     return "its tiles have 64 or 128 columns, in Q, K and V alike";
   if (!(step.scale > 0))
-    return "it hides a score, as minus infinity, before it scales it, so the scale must be positive";
+    return "it masks scores with minus infinity before it scales them, so the scale must be positive";
   return {};
 }
 

@@ -1,17 +1,15 @@
-// Backward, rung 3: one kernel, and all who know of a query add to its dQ.
+// Backward, rung 3: one kernel, whose thread blocks add to dQ atomically.
 //
-// New      A block of threads owns 128 keys and meets the queries that see them: five products in the place
-//          of seven. Its share of dQ is added to that of the others in global memory, in whatever order they
-//          come, so the last bits differ from run to run (FlashAttention-2, arXiv:2307.08691, section 3.2).
-//          The products are those of Hopper's warpgroups, two of 64 keys each, and a warp that only fetches
-//          goes ahead (FlashAttention-3, arXiv:2407.08608, section 3.1). S and dP are made transposed: so P
-//          and dS are left factors where they are, in registers; only for dQ does dS go by way of shared
-//          memory.
-// Bought   unmeasured.
-// Wasted   the two warpgroups wait for each other before dQ; products and exponentials take turns within a
-//          warpgroup; the sums of dQ go out of registers, eight bytes at a time.
-// Next     S of the next tile beside the products of this one, and sums that the copy engine takes from
+// New      A thread block owns 128 keys and loops over the queries that attend to them: five products instead of seven.
+//          Thread blocks add their contributions to dQ in global memory in any order, so the last bits differ from run
+//          to run (FlashAttention-2, arXiv:2307.08691, section 3.2). The products are wgmma of two warpgroups, 64 keys
+//          each, and a producer warp loads tiles ahead (FlashAttention-3, arXiv:2407.08608, section 3.1). S and dP are
+//          computed transposed, so that P and dS are left operands in registers; only the product for dQ reads dS from
 //          shared memory.
+// Bought   unmeasured.
+// Wasted   the two warpgroups wait for each other before dQ; products and exponentials alternate within a warpgroup; dQ
+//          is added from registers, eight bytes at a time.
+// Next     S of the next tile beside the products of this one, and dQ added by the TMA from shared memory.
 
 #include <cuda_runtime.h>
 
@@ -30,7 +28,7 @@ constexpr int consumers = 2, threads = 128 * (1 + consumers);
 constexpr int key_rows = 64 * consumers, stages = 2;
 constexpr int producer_registers = 24, consumer_registers = 240;  // 128 x 24 + 256 x 240 < 65536
 
-// So many that dQ of a tile is 64 x 64 numbers for each warpgroup
+// Chosen so that each warpgroup computes 64 x 64 numbers of dQ for a tile
 template <int d>
 constexpr int query_rows = 64 * consumers * 64 / d;
 template <int d>
@@ -52,7 +50,7 @@ struct Shared {
   Pipeline<stages> query_pipeline;
 };
 
-// By one warp: all that the others will need, as soon as there is room
+// The producer warp: loads all keys, then tile after tile of queries, each as soon as a stage is empty
 template <class T, int d>
 __device__ void produce(Shared<T, d>& shared, const MappedBackward& mapped, const Tile<d>& tile) {
   const int device = tile.device, lane = threadIdx.x % 32;
@@ -66,7 +64,7 @@ __device__ void produce(Shared<T, d>& shared, const MappedBackward& mapped, cons
   for (int iteration = 0; iteration < tile.iterations; ++iteration) {
     const int head = tile.head(iteration), base = tile.base(iteration), stage = state.stage;
     const BackwardHeadView<T> at = backward_head_view<T>(mapped.step, device, head);
-    QueryTerms terms[query_rows<d> / 32];  // on their way while the others still use the stage
+    QueryTerms terms[query_rows<d> / 32];  // loaded while the consumers still use the stage
 #pragma unroll
     for (int n = 0; n < query_rows<d> / 32; ++n) terms[n] = query_terms(at, base + 32 * n + lane);
     state.wait_empty(shared.query_pipeline);
@@ -83,7 +81,7 @@ __device__ void produce(Shared<T, d>& shared, const MappedBackward& mapped, cons
   }
 }
 
-// Adds a warpgroup's 64 x 64 numbers to dQ, from row _first_ and column _column_ on
+// Adds the 64 x 64 numbers of a warpgroup to dQ, from row _first_ and column _column_ on
 template <int d>
 __device__ void add_share(float* dQ, const Fragment<64>& share, int first, int column, int rows) {
   const LaneRows lane = lane_rows(first + threadIdx.x / 32 % 4 * 16, rows - 1);
@@ -96,7 +94,7 @@ __device__ void add_share(float* dQ, const Fragment<64>& share, int first, int c
   }
 }
 
-// 0 in the rows of keys that do not exist: there P is as large as exp(-lse)
+// Sets P = 0 in the rows of missing keys, whose scores are 0 and not -inf
 template <int columns>
 __device__ void zero_missing_rows(Fragment<columns>& P, const LaneRows& rows) {
 #pragma unroll
@@ -117,7 +115,7 @@ __device__ void store_a_operand(TmaTile<T, rows, columns>& tile, int row,
     for (int r = 0; r < 4; ++r) tile.store_pair(row + g + r % 2 * 8, 16 * k + r / 2 * 8 + 2 * t, A[k][r]);
 }
 
-// By one of the consuming warpgroups: its 64 keys meet all queries
+// A consumer warpgroup: its 64 keys and all tiles of queries
 template <class T, int d>
 __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Tile<d>& tile, int warpgroup) {
   constexpr int queries = query_rows<d>;
@@ -133,13 +131,15 @@ __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Ti
   for (int iteration = 0; iteration < tile.iterations; ++iteration) {
     const int base = tile.base(iteration), stage = state.stage;
     state.wait_full(shared.query_pipeline);
-    Fragment<queries> S, dP;  // transposed
+
+    // S^T = K Q^T   dP^T = V dO^T
+    Fragment<queries> S, dP;
     wgmma_fence();
     issue_scores<T, queries>(S, shared.K, 64 * warpgroup, shared.Q[stage]);
     issue_scores<T, queries>(dP, shared.V, 64 * warpgroup, shared.dO[stage]);
 
     const auto terms_of = [&](int n, int e) { return shared.terms[stage][8 * n + 2 * rows.t + e % 2]; };
-    wgmma_wait<1>();  // S is there, dP on its way
+    wgmma_wait<1>();  // S is done, dP still running
     if (!tile.queries.all_visible(base, queries))
       mask_scores<queries>(S, rows, key_visibility(step.window, keys), base);
     compute_P<queries>(S, step.scale, terms_of);
@@ -158,7 +158,7 @@ __device__ void consume(Shared<T, d>& shared, const BackwardStep& step, const Ti
     issue_values<T, queries>(dV, P, shared.dO[stage]);
     issue_values<T, queries>(dK, dS, shared.Q[stage]);
 
-    // dQ += scale dS K, for which both warpgroups bring their dS; each has one of the two squares of dQ
+    // dQ += scale dS K, over the dS of both warpgroups; each computes one of the two 64 x 64 squares of dQ
     named_barrier_sync(1, 128 * consumers);
     const int below = d == 64 ? warpgroup : 0, beside = d == 64 ? 0 : warpgroup;
     Fragment<64> dQ;
@@ -211,7 +211,7 @@ MappedBackward with_tensor_maps(const BackwardStep& step, int queries) {
 
 std::string fused_unsupported_reason(const BackwardStep& step) {
   if (device_attribute(cudaDevAttrComputeCapabilityMajor) != 9)
-    return "it has instructions of Hopper's alone, sm_90a";
+    return "it uses instructions that only Hopper has (sm_90a)";
   return two_kernels_unsupported_reason(step);
 }
 

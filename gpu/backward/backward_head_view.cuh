@@ -6,14 +6,14 @@
 namespace ringattn::gpu {
 
 // One query head of one device's step, with the head of keys and values that it uses: matrices whose rows are
-// neighbours.
+// contiguous.
 template <class T>
 struct BackwardHeadView {
   const T *Q, *dO, *K, *V;                // (q_rows, d), (q_rows, dv), (kv_rows, d), (kv_rows, dv)
   const int *q_positions, *kv_positions;  // (q_rows), (kv_rows)
   int q_rows, kv_rows;
   const float *lse, *row_term;  // (q_rows)
-  float *dQ, *dK, *dV;       // as Q, K, V
+  float *dQ, *dK, *dV;          // as Q, K, V
 };
 
 // _head_ counts over the sequences of the batch

@@ -8,7 +8,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// Neighbours in a warp read neighbours in memory, so many times
+// Each thread adds _times_ numbers; adjacent threads read adjacent numbers
 constexpr int threads = 128, times = 8, of_block = threads * times;
 
 __global__ void __launch_bounds__(threads) add(const __grid_constant__ SumStep step) {

@@ -6,7 +6,7 @@
 
 namespace ringattn::gpu {
 
-// What one device has found out for the owner of a block, and what the devices before it have.
+// The contribution of one device to the gradients of a block, and the sum of those of earlier devices.
 struct DeviceSum {
   static constexpr int max_tensors = 2;  // dK and dV, or dQ alone
 
@@ -15,7 +15,7 @@ struct DeviceSum {
   long long elements[max_tensors] = {};
 };
 
-// What one launch does: a sum for each device.
+// The parameters of one launch: a sum for each device.
 struct SumStep {
   int devices = 0;
   DeviceSum device[AttentionStep::max_devices];

@@ -5,8 +5,8 @@
 
 namespace ringattn::gpu {
 
-// The keys of a block of threads, and the tiles of queries that they meet: one iteration after the other, of all
-// heads that use the keys.
+// The keys of a thread block, and the tiles of queries that attend to them: one tile an iteration, over all heads that
+// use the keys.
 template <int query_rows>
 struct KeyTile {
   int device, kv_head;  // heads count over the sequences of the batch
@@ -19,7 +19,7 @@ struct KeyTile {
   __device__ int base(int iteration) const { return queries.any.begin + iteration % tiles * query_rows; }
 };
 
-// False where the device has fewer keys. All lanes of a warp ask the same
+// Returns false if the device has fewer keys. Called by all lanes of a warp
 template <class T, int query_rows>
 __device__ bool find_tile(KeyTile<query_rows>& tile, const BackwardStep& step, int key_rows) {
   const int device = blockIdx.z, kv_head = blockIdx.y, first_head = first_head_of(step, kv_head);

@@ -75,13 +75,13 @@ void dispatch_16_bit_tiles(const Step& step, F&& f) {
 
 // Launches _kernel_ with _shared_bytes_ of dynamic shared memory. An empty grid launches nothing
 template <class Kernel, class... Arguments>
-void launch(Kernel* kernel, dim3 grid, int threads, int shared_bytes, cudaStream_t stream,
+void launch(Kernel* kernel, dim3 grid, int block_threads, int shared_bytes, cudaStream_t stream,
             const Arguments&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   CHECK_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                   cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   cudaLaunchConfig_t config{};
-  config.gridDim = grid, config.blockDim = dim3(threads);
+  config.gridDim = grid, config.blockDim = dim3(block_threads);
   config.dynamicSmemBytes = shared_bytes, config.stream = stream;
   CHECK_CUDA(cudaLaunchKernelEx(&config, kernel, arguments...));
 }

@@ -7,7 +7,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// A tensor of the host by its name; without data: there is none
+// A tensor in host memory by its name; one without data is absent
 using FindTensor = std::function<TensorView<const float>(std::string_view name)>;
 
 MakeTensor made_from(const FindTensor& find, Dtype dtype, Stream& stream) {
@@ -43,8 +43,8 @@ MakeTensor tensors_of(const Problem<float>& problem, const AttentionOutput<float
       dtype, stream);
 }
 
-GpuShard::GpuShard(const RingConfig& config, const RowPositions& queries, const RowPositions& keys, int device,
-                   const MakeTensor& make, Stream& stream)
+GpuShard::GpuShard(const RingConfig& config, const RowPositions& queries, const RowPositions& keys,
+                   int device, const MakeTensor& make, Stream& stream)
     : rows(rows_of_device(config.layout, device, config.devices, queries.length())),
       kv_rows(rows_of_device(config.layout, device, config.devices, keys.length())) {
   q_host_positions = std::make_shared<RowPositions>(queries.select(rows));

@@ -9,14 +9,13 @@ namespace ringattn {
 
 namespace gpu {
 
-// In the place of an arithmetic type: tensors, blocks, links and devices of a ring whose numbers are in the
-// memory of the GPU.
+// Takes the place of an arithmetic type in Tensor, Block, Link and Device for rings whose numbers are in device memory.
 struct OnGpu {};
 
 }  // namespace gpu
 
-// A tensor (B, S, H, D) in the memory of the GPU, each head in one piece. It can take any shape for which it
-// has room.
+// A tensor of shape (B, S, H, D) in device memory, each head contiguous: (B, H, S, D) in order of addresses. It can take
+// any shape for which it has room.
 template <>
 class Tensor<gpu::OnGpu> {
  public:
@@ -41,7 +40,7 @@ class Tensor<gpu::OnGpu> {
 
   void set_shape(const Shape& shape) {
     if (static_cast<std::size_t>(shape.size() * bytes_per_element_) > memory_.bytes())
-      throw std::logic_error("[gpu] a block that travels must fit into every slot");
+      throw std::logic_error("[gpu] a travelling block must fit into every receive buffer");
     shape_ = shape;
   }
 
@@ -56,7 +55,7 @@ namespace gpu {
 using GpuTensor = Tensor<OnGpu>;
 using GpuBlock = Block<OnGpu>;
 
-// All tensors of the block have so many rows from now on
+// Sets the number of rows of all tensors of the block
 inline void set_rows(const GpuBlock& block, Index rows) {
   for (const auto& tensor : block.tensors) {
     Shape shape = tensor->shape();
@@ -65,7 +64,7 @@ inline void set_rows(const GpuBlock& block, Index rows) {
   }
 }
 
-// That the block takes when it has so many rows
+// Bytes of the block if it had _rows_ rows
 inline Index bytes_for_rows(const GpuBlock& block, Index rows) {
   Index sum = 0;
   for (const auto& tensor : block.tensors) {
@@ -77,7 +76,7 @@ inline Index bytes_for_rows(const GpuBlock& block, Index rows) {
 
 }  // namespace gpu
 
-// RowPositions stay on the processor: of them only the positions travel, as one of the tensors
+// RowPositions stay on the host; only the positions travel, as one of the tensors
 template <>
 inline Index Block<gpu::OnGpu>::bytes() const {
   Index sum = 0;

@@ -24,7 +24,8 @@ std::shared_ptr<GpuTensor> to_gpu(const Tensor<float>& tensor, Index rows, Dtype
 
 std::shared_ptr<GpuTensor> positions_to_gpu(const RowPositions& positions, Index rows, Stream& stream) {
   std::vector<int> numbers;
-  for (const RowPosition& row_position : positions.of(0)) numbers.push_back(static_cast<int>(row_position.position));
+  for (const RowPosition& row_position : positions.of(0))
+    numbers.push_back(static_cast<int>(row_position.position));
   auto target = std::make_shared<GpuTensor>(Shape{1, rows, 1, 1}, sizeof(int));
   target->set_shape({1, positions.length(), 1, 1});
   stream.copy(target->data(), numbers.data(), numbers.size() * sizeof(int));
@@ -41,13 +42,14 @@ std::shared_ptr<GpuTensor> uninitialized(const Shape& shape, Index bytes_per_ele
 GpuBlock buffers_like(const GpuBlock& block, Index rows, Stream& stream) {
   GpuBlock room;
   for (const auto& tensor : block.tensors)
-    room.tensors.push_back(uninitialized(with_rows(tensor->shape(), rows), tensor->bytes_per_element(), stream));
+    room.tensors.push_back(
+        uninitialized(with_rows(tensor->shape(), rows), tensor->bytes_per_element(), stream));
   return room;
 }
 
 namespace {
 
-// What lies from element _first_ on
+// Copies the elements from _first_ on
 Tensor<float> part_from_gpu(const GpuTensor& tensor, Index first, const Shape& part, Dtype dtype,
                             Stream& stream) {
   Tensor<float> target(part, Axes::bhsd);

@@ -4,7 +4,8 @@
 
 namespace ringattn::gpu {
 
-NcclLink::Slot::Slot(ChannelBuffers buffers) : compute_stream(buffers.stream), spare(std::move(buffers.spare.front())) {}
+NcclLink::Slot::Slot(ChannelBuffers buffers)
+    : compute_stream(buffers.stream), spare(std::move(buffers.spare.front())) {}
 
 NcclLink::NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahead, ChannelBuffers behind,
                    Stream& copy_stream, StreamClock* clock)
@@ -19,9 +20,8 @@ NcclLink::NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahe
 
 double NcclLink::reserve(int device, Channel channel) { return peers_.metadata.reserve(device, channel); }
 
-// All devices send at once. So a block comes while this one leaves, that of the owner before: both are one
-// group of NCCL's, which begins when the arithmetic that was asked for so far is done: it may have to write
-// what leaves, and it may still read what lies in the slot
+// All devices send at the same time, so a send and its receive are one NCCL group. The group starts when the kernels
+// enqueued so far have finished: they may still write the block that is sent, and read the receive buffer
 void NcclLink::send(int device, Channel channel, const Message<OnGpu>& message) {
   const auto& [block, timing] = message;
   peers_.metadata.send(device, channel, {{block.owner, block.positions, {}}, timing});
@@ -37,7 +37,7 @@ void NcclLink::send(int device, Channel channel, const Message<OnGpu>& message) 
   s.sent = timing.sent;
 }
 
-// The block that was held becomes the spare one. Where none was held, the slot lends its own
+// Swaps the held block with the receive buffer; if none was held, lends the receive buffer
 void NcclLink::receive(int device, Channel channel, Message<OnGpu>& held, double now) {
   Message<float> metadata;
   peers_.metadata.receive(device, channel, metadata, now);

@@ -27,8 +27,8 @@ void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
   for (const auto& [from, bytes, to, same_bytes] : all) copy_stream_.copy(to, from, bytes);
 }
 
-// A message leaves when the arithmetic that was asked for so far is done: it may have to write what is sent,
-// and it may still read what lies in the slot
+// The copy starts when the kernels enqueued so far have finished: they may still write the block that is sent, and read
+// the receive buffer
 void StreamLink::send(int device, Channel channel, const Message<OnGpu>& message) {
   Stream& compute_stream = slots(channel).compute_stream;
   Slot& slot = slots(channel).next(device);
@@ -44,7 +44,7 @@ void StreamLink::send(int device, Channel channel, const Message<OnGpu>& message
   copy_stream_.record(slot.arrived);
 }
 
-// The block that was held becomes the spare one. Where none was held, the slot lends its own
+// Swaps the held block with the receive buffer; if none was held, lends the receive buffer
 void StreamLink::receive(int device, Channel channel, Message<OnGpu>& held, double now) {
   Slot& slot = *slots(channel).of_device[static_cast<std::size_t>(device)];
   slots(channel).compute_stream.wait_for(slot.arrived);
