@@ -81,8 +81,9 @@ struct MovieWriter::Encoder {
   }
 
   [[noreturn]] void refuse(int status) const {
-    throw BadInput("[movie] ffmpeg failed with status " + std::to_string(status) + " and reported " +
-                   in_quotes(ffmpeg.error_output()) + "; correct this, or " + way_out);
+    throw BadInput("[movie] ffmpeg did not complete the movie; it exited with status " +
+                   std::to_string(status) + " and reported " + in_quotes(ffmpeg.error_output()) +
+                   "; correct this, or " + way_out);
   }
 };
 

@@ -105,7 +105,7 @@ TEST_CASE("if ffmpeg closes its input, the movie fails and the program continues
       const fs::path movie = write_file(directory.path / "a.mp4", "before");
       check_message(
           bad_input_message([&] { make_movie(movie, 500, {}, std::chrono::milliseconds(late ? 100 : 0)); }),
-          "[movie] ffmpeg must make the movie");
+          "[movie] ffmpeg did not complete the movie");
       CHECK(read_file(movie) == "before");
     }
   }

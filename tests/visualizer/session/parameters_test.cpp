@@ -78,5 +78,5 @@ TEST_CASE("an impossible parameter is reported, and the run is kept") {
   while (value_of(session, "devices") != "3") session.adjust("devices", -1);
   session.adjust("devices", -1);
   CHECK(value_of(session, "devices") == "3");
-  CHECK(contains(session.notice, "choose a larger ring"));
+  CHECK(contains(session.notice, "use more devices"));
 }

@@ -242,7 +242,7 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
   const std::string now = begun ? steps.text() : "before the first step";
   canvas.fitting_text(
       room.take_top(line_h, 4),
-      {pass + ", " + now + (steps.same() ? of : ""), pass + ", " + now, now, begun ? last : "start"},
+      {pass + ", " + now + (begun && steps.same() ? of : ""), pass + ", " + now, now, begun ? last : "start"},
       Face::heading, theme.ink, Align::centre);
   if (!two) return;
   // Second line: the schedule
