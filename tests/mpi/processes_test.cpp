@@ -53,7 +53,7 @@ TEST_CASE("an error of a ring of processes is reported once, whichever process f
   check_single_error(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})),
                      "/no/such/file");
   check_single_error(mpirun(2, {}, run_with({"--transport", "mpi", "--threads", "2"})),
-                     "mpi has a process a device");
+                     "mpi runs one process per device");
   const Arguments with_another_length =
       concatenate(concatenate(run_with({"--transport", "mpi", "--seq", "100"}), {":", "-n", "2"}),
                   run_with({"--transport", "mpi", "--seq", "101"}));
