@@ -81,6 +81,7 @@ UndetectableMistakes find_undetectable_mistakes(const Submission& s) {
     for (const Index most_rows : {16, 256})
       result.mistakes = undetectable_in_forward(s, result.mistakes, most_rows);
 
+  // The backward, if it takes seconds; otherwise drop the mistakes that concern only the backward
   if (!s.dq && !s.dk && !s.dv) return result;
   result.backward_tried = small_enough_for_backward(s.problem);
   if (result.backward_tried)

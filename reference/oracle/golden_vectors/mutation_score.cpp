@@ -140,6 +140,8 @@ MutationScore mutation_score(const std::vector<GoldenVector>& vectors) {
       score.kills.back().push_back(id);
     }
   }
+
+  // Mistakes that are possible somewhere and killed nowhere
   for (const Mistake& mistake : catalogue())
     if (possible.count(mistake.id) > killed.count(mistake.id)) score.alive.push_back(mistake.id);
   score.killed = static_cast<Index>(killed.size()), score.mistakes = static_cast<Index>(possible.size());

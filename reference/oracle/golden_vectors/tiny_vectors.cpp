@@ -172,6 +172,8 @@ std::vector<std::int64_t> numerators(const Probe& probe, Index row) {
 std::string weights_text(const Probe& probe, Index row) {
   const std::vector<std::int64_t> weights = numerators(probe, row);
   const std::int64_t sum = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
+
+  // weight / sum of each key, and out = sum_j weight_j V_j / sum
   std::string keys, out;
   for (const std::int64_t weight : weights) (keys += ' ') += fraction(weight, sum);
   for (Index d = 0; d < probe.V.shape().D; ++d) {

@@ -92,6 +92,7 @@ void ones(Probe& probe, const ProbeShape&, Random&) {
   set_rows(probe.V, [](Index, Index) { return 1.0; });
 }
 
+// Even keys have logit 2 and value e_0, odd keys logit 0 and value e_1
 void two_key(Probe& probe, const ProbeShape&, Random&) {
   set_logits_by_key(probe, [](Index j) { return j % 2 == 0 ? 2.0 : 0.0; });
   set_one_hot(probe.V, [](Index j) { return j % 2; });
@@ -109,6 +110,7 @@ void staircase_down(Probe& probe, const ProbeShape& shape, Random&) {
   set_logits_by_key(probe, [&](Index j) { return -step * static_cast<double>(j); });
 }
 
+// Logit 20 for one random key of each device, 0 for the others
 void spike(Probe& probe, const ProbeShape& shape, Random& random) {
   const RowSharding keys(shape.layout, shape.devices, *shape.Skv);
   std::vector<double> logits(static_cast<std::size_t>(*shape.Skv), 0.0);
@@ -162,10 +164,14 @@ void needle(Probe& probe, const ProbeShape& shape, Random&) {
   const auto position_of = [&](std::size_t n) {
     return probe.kv_positions.of(0)[static_cast<std::size_t>(needles[n])];
   };
+
+  // Keys: 4 e_n for needle n, 0 for all others
   set_rows(probe.Q, [](Index, Index) { return 0.0; });
   set_rows(probe.K, [&](Index j, Index d) {
     return d < static_cast<Index>(needles.size()) && needles[static_cast<std::size_t>(d)] == j ? 4.0 : 0.0;
   });
+
+  // Queries: the sum of two visible needles
   for (Index i = 0; i < shape.Sq; ++i) {
     const RowPosition query = probe.q_positions.of(0)[static_cast<std::size_t>(i)];
     std::vector<Index> visible_needles;  // the visible needles; the one at the query's own position is last
@@ -199,6 +205,7 @@ void head_id(Probe& probe, const ProbeShape& shape, Random&) {
     for (Index g = 0; g < shape.kv_heads; ++g) probe.V.head(b, g).setConstant(static_cast<double>(g));
 }
 
+// Element d of V belongs to the K/V head d modulo kv_heads
 void grouped(Probe& probe, const ProbeShape& shape, Random&) {
   const Index parts = std::min(shape.kv_heads, probe.V.shape().D);
   for (Index b = 0; b < shape.batch; ++b)
@@ -208,6 +215,7 @@ void grouped(Probe& probe, const ProbeShape& shape, Random&) {
           if (d % parts != g % parts) probe.V(b, j, g, d) = 0;
 }
 
+// Element d of V is digit d of the position to the base 64, divided by 16
 void position_id(Probe& probe, const ProbeShape& shape, Random&) {
   set_addresses(probe, decisive);
   Index digits = 1;
@@ -218,6 +226,7 @@ void position_id(Probe& probe, const ProbeShape& shape, Random&) {
   });
 }
 
+// Keys 2 n and 2 n + 1 are equal
 void duplicate(Probe& probe, const ProbeShape& shape, Random&) {
   require(*shape.Skv % 2 == 0, "[probe duplicate] keys come in pairs; found ", *shape.Skv,
           " keys; choose an even number");
@@ -246,6 +255,7 @@ std::vector<std::int64_t> cuts(Index S, Index documents, Random& random) {
 
 }  // namespace
 
+// Random documents, the same ones for queries and keys if Sq = Skv
 void documents(Probe& probe, const ProbeShape& shape, Random& random) {
   const Index count = std::min<Index>({shape.Sq, *shape.Skv, 2 * Index{shape.devices} + 1, 63});
   const std::vector<std::int64_t> cu_kv = cuts(*shape.Skv, count, random),

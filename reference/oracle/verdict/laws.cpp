@@ -208,7 +208,7 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
         const PairErrors pairs = pair_errors(p, b, h, chunk.rows, u);
         for (Index i = 0; i < pairs.P.rows(); ++i) {
           const double lse = (*e.lse)(b, chunk.rows[static_cast<std::size_t>(i)], h, 0);
-          if (pairs.visible(i) == 0) {
+          if (pairs.visible(i) == 0) {  // lse = -inf, exactly
             compare_sides(law, lse, pairs.lse(i), 0);
             continue;
           }
@@ -238,6 +238,8 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
       for (Index g = 0; g < e.problem.K.shape.H; ++g) rule(e, u, b, g, law);
     results.push_back(std::move(law));
   };
+
+  // The forward
   if (e.lse) {
     Law law{
         "N", "sum_j exp(S_ij - lse_i) = 1",
@@ -246,6 +248,8 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
     law_N(e, declared, rows, law);
     results.push_back(std::move(law));
   }
+
+  // The backward; each law names the tensors that it needs
   const bool backward = e.cotangents.dout.data != nullptr;
   add(backward && e.dv,
       {"A", "sum_j dV_j = sum_i dO_i",

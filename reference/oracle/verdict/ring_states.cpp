@@ -25,10 +25,13 @@ std::vector<Index> keys_until(const Sharding& sharding, int device, int step) {
 double ratio_of(const Problem<double>& problem, const Sharding& sharding,
                 const ImplementationPrecision& declared, const RingState& state,
                 const std::vector<Index>& keys) {
+  // The problem on these keys
   const Tensor<double> K = select_rows(problem.K, keys), V = select_rows(problem.V, keys);
   Problem<double> so_far = problem;
   so_far.K = K, so_far.V = V;
   so_far.kv_positions = problem.kv_positions.select(keys);
+
+  // Its truth, with the storage type of the state
   ImplementationPrecision declared_here = declared;
   declared_here.stored = state.stored, declared_here.lse_stored = state.lse_stored;
   const BoundedAttention bounded =

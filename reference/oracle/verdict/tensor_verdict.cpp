@@ -52,6 +52,8 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
   require(found.shape == shape, "[check] ", tensor,
           " must have the shape (batch, sequence, heads, head_dim) = ", shape, "; found ", found.shape,
           "; state the order of its axes with --axes");
+
+  // Every element, row by row
   TensorVerdict j;
   j.tensor = tensor;
   j.row_ratio = row_tensor<double>(shape.B, shape.S, shape.H);
@@ -69,6 +71,7 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
         }
         j.zero_rows += all_zero && row_ratio > largest_note;
       }
+
   j.status = j.ratio <= largest_pass ? Status::pass : j.ratio <= largest_note ? Status::note : Status::fail;
   return j;
 }
