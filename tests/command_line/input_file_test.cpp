@@ -5,7 +5,7 @@
 
 using namespace ringattn;
 
-TEST_CASE("metadata of the input set options; the command line overrides them, with a note") {
+TEST_CASE("metadata of the input set options, the command line overrides them, with a note") {
   const TemporaryDirectory directory;
   SafetensorsFile file = qkv({1, 8, 2, 4}, {1, 8, 2, 4}, {1, 8, 2, 4});
   file.metadata = {{"devices", "2"},       {"layout", "striped"}, {"causal", "true"},

@@ -66,7 +66,7 @@ TEST_CASE("threads, overlap and link speed do not change a bit of the results") 
 }
 
 TEST_CASE(
-    "--steps holds the K/V owner and state of each device at each step; the last state gives the result") {
+    "--steps holds the K/V owner and state of each device at each step, the last state gives the result") {
   const TemporaryDirectory directory;
   const std::string steps_path = directory.path / "steps";
   const SafetensorsFile results = run_results({"--seq", "8", "--heads", "2", "--dim", "4", "--dtype", "f64",

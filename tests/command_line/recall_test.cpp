@@ -74,7 +74,7 @@ TEST_CASE("the output for each word is compared with the definition, and the las
   CHECK(result["lse"]["relative_error"].get<double>() <= result["lse"]["allowed"].get<double>());
 }
 
-TEST_CASE("one known word suffices; case and punctuation are ignored") {
+TEST_CASE("one known word suffices, case and punctuation are ignored") {
   const Texts texts;
   CHECK(texts.recall("xyzzy, (Owl)", {"--json", "-"}).json()["continuation"] == "flew at");
 }

@@ -183,7 +183,7 @@ TEST_CASE("a row with no visible key has out = 0, lse = -inf and zero gradients 
   }
 }
 
-TEST_CASE("without keys every row is empty; without queries all gradients are zero") {
+TEST_CASE("without keys every row is empty, without queries all gradients are zero") {
   Random random(7);
   const RandomProblem<double> no_keys = normal_problem(random, {.Sq = 3, .Skv = 0, .D = 2, .Dv = 2});
   const AttentionOutput<double> forward = attention(no_keys.problem());

@@ -83,7 +83,7 @@ TEST_CASE("the shards of two devices differ by at most one row, with zigzag by t
   });
 }
 
-TEST_CASE("chunk c of n over N rows is [floor(c N / n), floor((c + 1) N / n))") {
+TEST_CASE("chunk c of n over N rows begins at floor(c N / n) and ends before floor((c + 1) N / n)") {
   // c 10 / 7 = 0, 1.4, 2.9, 4.3, 5.7, 7.1, 8.6, 10
   const Index borders[] = {0, 1, 2, 4, 5, 7, 8, 10};
   for (Index c = 0; c < 7; ++c) {
@@ -108,7 +108,7 @@ TEST_CASE("the distribution of ten rows over three devices") {
   CHECK(rows(Layout::striped, 2) == Rows{2, 5, 8});
 }
 
-TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P; striped: the rows equal to r modulo P") {
+TEST_CASE("zigzag: device r has chunks r and 2P - 1 - r of 2P, striped: the rows equal to r modulo P") {
   for_many_layouts([](Layout layout, int devices, Index N) {
     for (int device = 0; device < devices; ++device) {
       Rows expected;

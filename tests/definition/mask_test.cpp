@@ -61,7 +61,7 @@ TEST_CASE("with equal lengths both alignments are the same") {
   CHECK(picture(3, 3, CausalAlign::top_left, causal) == triangle);
 }
 
-TEST_CASE("a window reaches (left, right) keys from its query, inclusive; -1 is unlimited") {
+TEST_CASE("a window reaches (left, right) keys from its query, inclusive, -1 is unlimited") {
   CHECK(picture(4, 4, CausalAlign::top_left, {.window_left = 1, .window_right = 0}) ==
         "x...\n"
         "xx..\n"
@@ -110,7 +110,7 @@ TEST_CASE("segments only restrict: positions are compared unchanged across segme
         ".x.x\n");
 }
 
-TEST_CASE("each sequence of a batch may have its own positions; positions given once apply to all") {
+TEST_CASE("each sequence of a batch may have its own positions, positions given once apply to all") {
   RowPositions own(2, 3);
   own.of(1)[2] = {40, 4};
   CHECK(own.sequences() == 2);
@@ -122,7 +122,7 @@ TEST_CASE("each sequence of a batch may have its own positions; positions given 
   CHECK(once.of(9)[2] == RowPosition{7, 0});
 }
 
-TEST_CASE("a packed document without keys has empty rows; one without queries has zero gradients") {
+TEST_CASE("a packed document without keys has empty rows, one without queries has zero gradients") {
   const PackedPositions positions =
       packed_positions({0, 2, 2, 3}, {0, 0, 2, 3}, CausalAlign::bottom_right, 3, 3);
   CHECK(picture(positions.q, positions.kv, {}) ==

@@ -95,7 +95,7 @@ TEST_CASE("the report of processes contains the transfer time and the hiding con
   CHECK(condition["queries"].get<double>() == doctest::Approx(7.0 / 3));
 }
 
-TEST_CASE("each process of a machine needs its own GPU; a different NCCL_HOSTID counts as another machine") {
+TEST_CASE("each process of a machine needs its own GPU, a different NCCL_HOSTID counts as another machine") {
   const Machine machine(1);
   check_single_error(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
   const ScopedVariable elsewhere("NCCL_HOSTID", "elsewhere");

@@ -210,7 +210,7 @@ TEST_CASE("without a mask, direction, owner and positions of the blocks have no 
 
 // ---- Operands ---------------------------------------------------------------
 
-TEST_CASE("R6, R8: the wrong block's V leaves lse right; R7: lse is that of the own keys") {
+TEST_CASE("R6, R8: the wrong block's V leaves lse right, R7: lse is that of the own keys") {
   Random random(6);
   const Ring ring(normal_problem(random, {.Sq = 8, .Skv = 12, .Hq = 2, .D = 4, .Dv = 3}), Layout::contiguous,
                   4);

@@ -92,7 +92,7 @@ TEST_CASE("O1: lse is right, the last block has the right weight, and no block h
   }
 }
 
-TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows; O3: the weights still sum to 1") {
+TEST_CASE("O2: out shrinks by the factor by which exp(lse) grows, O3: the weights still sum to 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> l = ring.of("O2"), both = ring.of("O3");
   CHECK(!same(l.lse, ring.right.lse));
@@ -196,7 +196,7 @@ TEST_CASE("L1, L2: log weight ratios of blocks are multiplied by 1/ln 2, or by l
   }
 }
 
-TEST_CASE("L3: lse is the sum over the blocks; L9, L10: lse is that of the last or first block") {
+TEST_CASE("L3: lse is the sum over the blocks, L9, L10: lse is that of the last or first block") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> sum = ring.of("L3"), last = ring.of("L9"), first = ring.of("L10");
   for (Index i = 0; i < 8; ++i) {
@@ -211,7 +211,7 @@ TEST_CASE("L3: lse is the sum over the blocks; L9, L10: lse is that of the last 
   CHECK(same(first.out, ring.right.out));
 }
 
-TEST_CASE("L4: the first block has weight 1; in the sigmoid form the weights sum to 1") {
+TEST_CASE("L4: the first block has weight 1, in the sigmoid form the weights sum to 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const std::string blocks = "tile = the whole ring block, weights = ";
   const AttentionOutput<double> found = ring.of("L4", blocks + "1 and"),
@@ -234,7 +234,7 @@ TEST_CASE("L5: two blocks exchange their weights") {
 }
 
 TEST_CASE(
-    "L6: all four blocks have weight 1/4; L7: the last 1/2, the one before 1/4; L8: all have weight 1") {
+    "L6: all four blocks have weight 1/4, L7: the last 1/2, the one before 1/4, L8: all have weight 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
   const AttentionOutput<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8");
   for (Index i = 0; i < 8; ++i)

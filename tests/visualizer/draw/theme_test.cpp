@@ -88,7 +88,7 @@ TEST_CASE("the ninth block has the colour of the first, with stripes") {
   CHECK_FALSE(Theme::striped(16));
 }
 
-TEST_CASE("themes are found by name; an unknown name gives the dark theme") {
+TEST_CASE("themes are found by name, an unknown name gives the dark theme") {
   CHECK(theme("light").name == "light");
   CHECK(theme("contrast").name == "contrast");
   CHECK(theme("dark").name == "dark");

@@ -114,7 +114,7 @@ TEST_CASE("a travelling block is in one place: in flight, or in a slot") {
   });
 }
 
-TEST_CASE("every tile is computed once: not yet, now, done; at the end all are done") {
+TEST_CASE("every tile is computed once: not yet, now, done, at the end all are done") {
   Random random(5);
   for (int n = 0; n < trials(60); ++n) {
     const auto recording = record_run(random_config(random)).recording;
