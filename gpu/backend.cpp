@@ -28,8 +28,8 @@ GpuResult attention_on_gpu(const GpuTask& task, const gpu::GpuOptions& options, 
   const gpu::Rung& rung = gpu::rung_for(problem, dtype, options, max_rung);
   answer.where = {gpu::device_name(), rung.number, rung.name, 0, {}};
   if (!cotangents) return answer;
-  answer.gradients = gpu::ring_attention_vjp(problem, answer.forward, *cotangents, dtype, options,
-                                             max_rung, deterministic, &tracing);
+  answer.gradients = gpu::ring_attention_vjp(problem, answer.forward, *cotangents, dtype, options, max_rung,
+                                             deterministic, &tracing);
   const gpu::BackwardRung& backward =
       gpu::rung_for(problem, *cotangents, dtype, options, max_rung, deterministic);
   answer.where.backward_rung = backward.number, answer.where.backward_kernel = backward.name;

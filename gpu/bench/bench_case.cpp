@@ -49,7 +49,8 @@ WrongResult wrong_result(const BenchCase& c, const std::string& whose, int head)
 
 namespace {
 
-void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b, int h) {
+void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadRow& read, int b,
+                     int h) {
   constexpr Index samples = 12;
   const std::vector<Index> rows = sample_rows(bench_case.N, samples, Layout::contiguous, 8, 1);
   std::vector<Index> all(static_cast<std::size_t>(bench_case.N));
@@ -59,7 +60,8 @@ void require_correct(const BenchCase& bench_case, const std::string& whose, cons
   };
   const Tensor<double> Q = in_double("Q", rows), K = in_double("K", all), V = in_double("V", all);
   Problem<double> problem{
-      Q, K, V, consecutive_positions(bench_case.N).select(rows), consecutive_positions(bench_case.N), {}, {}, {}};
+      Q,  K,  V, consecutive_positions(bench_case.N).select(rows), consecutive_positions(bench_case.N),
+      {}, {}, {}};
   problem.scoring.mask.causal = bench_case.causal;
   const AttentionOutput<double> truth = attention(problem), size = attention_magnitude(problem);
 

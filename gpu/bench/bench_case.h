@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "gpu/bench/normal_numbers.h"
-#include "gpu/tensor/gpu_tensor.h"
 #include "gpu/runtime/stream.h"
+#include "gpu/tensor/gpu_tensor.h"
 #include "reference/definition/attention.h"
 
 namespace ringattn::gpu {

@@ -51,7 +51,7 @@ bool right(const BenchCase& c, int b, int h, const HeadResults& found) {
   // Some keys with all queries, and with the out and lse that were found
   const Head keys(c, b, h, all, some);
   const AttentionOutput<double> as_found{converted<double>(found.forward.out.view()),
-                                  converted<double>(found.forward.lse.view(), Axes::bhsd)};
+                                         converted<double>(found.forward.lse.view(), Axes::bhsd)};
   const Gradients<double> of_keys = attention_vjp(keys.problem(), as_found, keys.cotangents()),
                           size_of_keys = vjp_magnitude(keys.problem(), as_found, keys.cotangents());
   return close(found.gradients.dq, of_queries.dq, size_of_queries.dq, bound) &&

@@ -38,11 +38,11 @@ std::vector<float> read_row(ForwardRing& ring, const BenchCase& c, int devices, 
 }
 
 // Head after head, of all devices
-HeadResults read_head(ForwardRing& forward, BackwardRing& backward, const BenchCase& c, int devices,
-                          int b, int h) {
+HeadResults read_head(ForwardRing& forward, BackwardRing& backward, const BenchCase& c, int devices, int b,
+                      int h) {
   const Shape rows{1, c.N, 1, c.d};
   HeadResults head{{Tensor<float>(rows), row_tensor<float>(1, c.N, 1)},
-                       {Tensor<float>(rows), Tensor<float>(rows), Tensor<float>(rows)}};
+                   {Tensor<float>(rows), Tensor<float>(rows), Tensor<float>(rows)}};
   const auto add = [&](const GpuTensor& part, Dtype dtype, const std::vector<Index>& rows_of_part,
                        Tensor<float>& whole) {
     scatter_rows(head_from_gpu(part, dtype, b, h, backward.stream()), rows_of_part, whole);
@@ -97,7 +97,7 @@ double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
   if (!row.backward) {
     if (check)
       require_correct(c, "the ring",
-                    [&](int b, int h, Index query) { return read_row(forward, c, devices, b, h, query); });
+                      [&](int b, int h, Index query) { return read_row(forward, c, devices, b, h, query); });
     return seconds;
   }
   BackwardRing backward(config, positions, positions, Dtype::bf16, row.options, any_rung, true,
@@ -106,7 +106,7 @@ double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
   row.bytes_per_device = backward.bytes(0);
   if (check)
     require_correct(c, "the ring",
-                  [&](int b, int h) { return read_head(forward, backward, c, devices, b, h); });
+                    [&](int b, int h) { return read_head(forward, backward, c, devices, b, h); });
   return backward_seconds;
 }
 
@@ -119,7 +119,7 @@ void time_ring(RingRow& row, int times, Stopwatch& stopwatch) {
 // The median time of the highest rung, whose answer is checked
 template <class Call, class FindRung>
 double time_single_device(const BenchCase& c, const FindRung& find, int runs, Stopwatch& stopwatch,
-                     Stream& stream) {
+                          Stream& stream) {
   Call call(c, stream);
   const auto step = call.step();
   const auto& rung = find(step);
@@ -148,8 +148,9 @@ std::vector<RingRow> bench_ring(const BenchCase& c, bool backward, int devices, 
                                 Stopwatch& stopwatch, Stream& stream) {
   const auto highest = [](const AttentionStep& step) { return highest_rung(step, any_rung); };
   const auto highest_backward = [](const BackwardStep& step) { return highest_rung(step, any_rung, true); };
-  const double one_call = backward ? time_single_device<SingleDeviceBackward>(c, highest_backward, runs, stopwatch, stream)
-                                   : time_single_device<SingleDeviceForward>(c, highest, runs, stopwatch, stream);
+  const double one_call =
+      backward ? time_single_device<SingleDeviceBackward>(c, highest_backward, runs, stopwatch, stream)
+               : time_single_device<SingleDeviceForward>(c, highest, runs, stopwatch, stream);
   std::vector<RingRow> rows;
   for (const Exchange exchange : {Exchange::move, Exchange::copy}) {
     rows.push_back({c, backward, options_of(devices, layout_of(c), exchange), 0, one_call, 0});

@@ -15,7 +15,9 @@ class RowSharding {
 
   int device_of(Index row) const { return device_[static_cast<std::size_t>(row)]; }
   Index place_of(Index row) const { return place_[static_cast<std::size_t>(row)]; }
-  const std::vector<Index>& rows_of(int device) const { return rows_[static_cast<std::size_t>(device)]; }  // ascending
+  const std::vector<Index>& rows_of(int device) const {
+    return rows_[static_cast<std::size_t>(device)];
+  }  // ascending
   int devices() const { return static_cast<int>(rows_.size()); }
 
  private:

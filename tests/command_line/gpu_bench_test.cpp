@@ -30,7 +30,7 @@ TEST_CASE("the GPU bench reports the ceilings, and a row for each rung on each p
   const ProcessResult answer = run_emulated(bench_gpu({"--json", file}));
   CHECK(answer.status == 0);
   CHECK(answer.err == "");
-  CHECK(answer.out.find("an emulated device; 32 tokens") == 0);
+  CHECK(answer.out.find("an emulated device; batches of 32 tokens") == 0);
   CHECK(answer.out.find("GEMM ceiling: 1.0 TFLOP/s") != std::string::npos);
 
   const Json report = Json::parse(read_file(file));

@@ -53,7 +53,7 @@ TEST_CASE("laws that lack what they need are named, and none at all is refused")
   const std::string forward = save(here.path("forward.safetensors"), results);
   CHECK(run_with_json({"laws", c, "--out", forward}).json["not_tried"].size() == 4);
   results.tensors.erase("lse");
-  expect_rejection({"laws", c, "--out", save(here.path("out.safetensors"), results)}, "a law takes lse");
+  expect_rejection({"laws", c, "--out", save(here.path("out.safetensors"), results)}, "a law needs lse");
 }
 
 // ---- Spectrum ----------------------------------------------------------------
@@ -85,5 +85,5 @@ TEST_CASE("a spectrum takes an output and a ring") {
   expect_rejection({"spectrum", c, "--out", right, "--devices", "1"}, "at least 2 devices");
   const SafetensorsFile results = read_safetensors(right);
   const std::string lse = save_npy(here.path("lse.npy"), results.at("lse"));
-  expect_rejection({"spectrum", c, "--lse", lse}, "blocks are measured in out");
+  expect_rejection({"spectrum", c, "--lse", lse}, "block weights are measured in out");
 }

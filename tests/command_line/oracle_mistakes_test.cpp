@@ -103,11 +103,11 @@ TEST_CASE("what cannot be made is refused, and no file is left") {
     arguments.insert(arguments.begin(), "mistakes");
     expect_rejection(arguments, part);
   };
-  refused({"R1", "--devices", "1"}, "which cannot happen on");
+  refused({"R1", "--devices", "1"}, "cannot occur on this case");
   refused({"X99"}, "found X99");
   refused({}, "found no ID");
-  refused({"R9", "--reading", "100000"}, "has the readings 0 to");
-  refused({"R9", "--with", "moon=full"}, "must have a reading like that");
+  refused({"R9", "--reading", "100000"}, "has the variants 0 to");
+  refused({"R9", "--with", "moon=full"}, "the parameters must be those of a variant");
   expect_rejection({"mistakes", "O1", "--make"}, "--make requires --input");
   expect_rejection({"mistakes", "O1", "--devices", "2"}, "requires --input");
   expect_rejection({"mistakes", "O1", "--make", "--input", c, "--output", c}, "one purpose");

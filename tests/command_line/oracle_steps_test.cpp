@@ -86,7 +86,7 @@ TEST_CASE("the first wrong step and device are named, even where the result is r
   CHECK(wrong["right_block"] == true);
   const ProcessResult text =
       run_ringattn({"check", run.case_path, "--out", run.results, "--steps", here.path("states")});
-  CHECK(text.out.find("first wrong: step 2, device 1, where the block of device 3 is due") !=
+  CHECK(text.out.find("first wrong: step 2, device 1, which must process the block of device 3") !=
         std::string::npos);
 }
 

@@ -156,15 +156,15 @@ TEST_CASE("the list tells each vector, and the score is every mistake of the cat
     CHECK(list.out.find(each["id"].get<std::string>() + " ") != std::string::npos);
   CHECK(report["alive"].empty());
   const std::string all = std::to_string(report["mistakes"].get<int>());
-  CHECK(list.last_line() == std::to_string(report["vectors"].size()) + " vectors kill " + all + " of " + all +
-                                " mistakes of the catalogue");
+  CHECK(list.last_line() == std::to_string(report["vectors"].size()) + " vectors detect " + all + " of " +
+                                all + " mistakes of the catalogue");
 }
 
 TEST_CASE("what cannot be written is refused, and nothing is left half written") {
   const TemporaryDirectory directory;
   expect_rejection({"vectors", "write"}, "found none; give DIR");
   expect_rejection({"vectors", "write", directory.path / "missing" / "folder"}, "a folder that exists");
-  expect_rejection({"vectors", "write", write_file(directory.path / "file", "")}, "go into a folder");
+  expect_rejection({"vectors", "write", write_file(directory.path / "file", "")}, "must be a folder");
   expect_rejection({"vectors", "write", "/proc"}, "[");
   std::filesystem::create_directories(directory.path / "index.json");
   expect_rejection({"vectors", "write", directory.path}, "this is a directory");
@@ -246,11 +246,12 @@ TEST_CASE("no temporary file stays behind, even when Ctrl-C ends the program") {
 }
 
 TEST_CASE("bad input of `vectors` is refused in a sentence") {
-  expect_rejection({"vectors"}, "what is required");
+  expect_rejection({"vectors"}, "action is required");
   expect_rejection({"vectors", "dance"}, "must be list, write or run");
-  expect_rejection({"vectors", "run"}, "where {case} and {out} stand");
-  expect_rejection({"vectors", "run", "--program", "true {case}"}, "where {case} and {out} stand");
-  expect_rejection({"vectors", "run", "--program", "/no/such/program {case} {out}"}, "must find the command");
+  expect_rejection({"vectors", "run"}, "must contain {case} and {out}");
+  expect_rejection({"vectors", "run", "--program", "true {case}"}, "must contain {case} and {out}");
+  expect_rejection({"vectors", "run", "--program", "/no/such/program {case} {out}"},
+                   "must find and run the command");
   expect_rejection({"vectors", "list", "--program", "true {case} {out}"}, "--program belongs to run");
   expect_rejection({"vectors", "list", "--filter", "colossal"}, "found none with \"colossal\"");
   expect_rejection({"vectors", "run", "--program", "true {case} {out}", "--dtype", "f8"}, "f16");

@@ -60,7 +60,8 @@ TEST_CASE("normal numbers are multiples of 2^-16, hence exact in float") {
   }
 }
 
-TEST_CASE("uniform numbers lie from 0 up to 1 without it, and below(n) gives exactly the numbers 0 .. n - 1") {
+TEST_CASE(
+    "uniform numbers lie from 0 up to 1 without it, and below(n) gives exactly the numbers 0 .. n - 1") {
   Random random(9);
   double smallest = 1, largest = 0;
   std::int64_t seen[7] = {};

@@ -48,9 +48,9 @@ struct BackwardBlocks {
     const GroundTruth& truth = problem.truth;
     const Tensor<float> lse = converted<float>(truth.forward.lse.view(), Axes::bhsd),
                         row_term = converted<float>(row_terms_of<double>(problem.drawn.cotangents(),
-                                                                     truth.forward.out, truth.forward.lse)
-                                                     .view(),
-                                                 Axes::bhsd);
+                                                                         truth.forward.out, truth.forward.lse)
+                                                        .view(),
+                                                    Axes::bhsd);
     for (std::size_t n = 0; n + 1 < partition.queries.size(); ++n) {
       const std::vector<Index> rows = rows_of(partition.queries, n);
       queries.push_back({rows, upload(given.Q, rows, problem.dtype), upload(given.dout, rows, problem.dtype),
@@ -60,7 +60,8 @@ struct BackwardBlocks {
     for (std::size_t n = 0; n + 1 < partition.keys.size(); ++n) {
       const std::vector<Index> rows = rows_of(partition.keys, n);
       keys.push_back({rows, upload(given.K, rows, problem.dtype), upload(given.V, rows, problem.dtype),
-                      upload(given.kv_positions, rows), gradient_of(given.K, rows), gradient_of(given.V, rows)});
+                      upload(given.kv_positions, rows), gradient_of(given.K, rows),
+                      gradient_of(given.V, rows)});
     }
   }
 
@@ -120,8 +121,8 @@ inline Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::Backwa
     step.add_to_dQ = t > 0 && key_blocks > 1;
     step.add_to_dK_dV = t > 0 && query_blocks > 1;
     for (std::size_t r = 0; r < static_cast<std::size_t>(step.devices); ++r)
-      step.device[r] =
-          block_pair(blocks.queries[step.devices > 1 ? r : t % query_blocks], blocks.keys[(r + t) % key_blocks]);
+      step.device[r] = block_pair(blocks.queries[step.devices > 1 ? r : t % query_blocks],
+                                  blocks.keys[(r + t) % key_blocks]);
     gpu::highest_rung(step, rung.number, rung.deterministic).launch(step, blocks.stream);
   }
   return blocks.gradients(problem);

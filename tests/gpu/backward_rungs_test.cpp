@@ -143,8 +143,9 @@ TEST_CASE("gradients are written by the first launch, and added to by those that
                                 {.B = 1, .Sq = 90, .Skv = 150, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
                                 {.window_left = 40});
   for (const gpu::BackwardRung& rung : gpu::backward_ladder())
-    for (const Partition& partition : {Partition{{0, 20, 20, 90}, {0, 150}}, Partition{{0, 90}, {0, 0, 70, 71, 150}},
-                             Partition{{0, 0, 89, 90}, {0, 64, 64, 150}}}) {
+    for (const Partition& partition :
+         {Partition{{0, 20, 20, 90}, {0, 150}}, Partition{{0, 90}, {0, 0, 70, 71, 150}},
+          Partition{{0, 0, 89, 90}, {0, 64, 64, 150}}}) {
       INFO(std::string(rung.name));
       check_right(on_gpu(problem, rung, partition), problem);
     }

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "gpu/backward/ladder.h"
-#include "gpu/bench/single_device_backward.h"
 #include "gpu/bench/ring_bench.h"
+#include "gpu/bench/single_device_backward.h"
 #include "gpu/kernels/ladder.h"
 #include "gpu/tensor/host_copy.h"
 #include "reference/definition/layout.h"
@@ -64,11 +64,11 @@ TEST_CASE("right gradients may be timed, and if one of the three is wrong, none 
   const gpu::ReadHead read = call.reader();
   for (const auto which : {&Gradients<float>::dq, &Gradients<float>::dk, &Gradients<float>::dv})
     CHECK_THROWS_AS(gpu::require_correct(bench_case, "a forger",
-                                       [&](int b, int h) {
-                                         gpu::HeadResults head = read(b, h);
-                                         (head.gradients.*which)(0, 0, 0, 0) += 3;
-                                         return head;
-                                       }),
+                                         [&](int b, int h) {
+                                           gpu::HeadResults head = read(b, h);
+                                           (head.gradients.*which)(0, 0, 0, 0) += 3;
+                                           return head;
+                                         }),
                     gpu::WrongResult);
 }
 

@@ -6,11 +6,11 @@
 #include <array>
 #include <cmath>
 
-#include "gpu/tiles/tma_tile.cuh"
-#include "gpu/tiles/lane_rows.cuh"
 #include "gpu/primitives/launch.cuh"
 #include "gpu/runtime/device_buffer.h"
 #include "gpu/runtime/stream.h"
+#include "gpu/tiles/lane_rows.cuh"
+#include "gpu/tiles/tma_tile.cuh"
 #include "tests/gpu/gpu_problem.h"
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
@@ -219,7 +219,9 @@ struct Alone {
   ncclResult_t send(const DeviceBuffer& from) {
     return ncclSend(from.data(), from.bytes(), ncclInt8, 0, comm, stream);
   }
-  ncclResult_t receive(DeviceBuffer& to) { return ncclRecv(to.data(), to.bytes(), ncclInt8, 0, comm, stream); }
+  ncclResult_t receive(DeviceBuffer& to) {
+    return ncclRecv(to.data(), to.bytes(), ncclInt8, 0, comm, stream);
+  }
   ncclResult_t state() {
     ncclResult_t state = ncclSuccess;
     ncclCommGetAsyncError(comm, &state);

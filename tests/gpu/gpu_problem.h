@@ -29,7 +29,7 @@ struct GpuProblem {
 };
 
 inline AttentionOutput<float> on_gpu(const GpuProblem& problem, const gpu::GpuOptions& ring = {},
-                              int max_rung = std::numeric_limits<int>::max()) {
+                                     int max_rung = std::numeric_limits<int>::max()) {
   return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, max_rung);
 }
 

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "reference/ring/schedule.h"
-#include "tests/gpu/usage_counter.h"
 #include "tests/gpu/gpu_problem.h"
+#include "tests/gpu/usage_counter.h"
 #include "tests/support/trials.h"
 
 using namespace ringattn;
@@ -29,8 +29,8 @@ AttentionOutput<float> one_call(const GpuProblem& problem, const RingOptions& ri
                       K = select_rows(problem.narrow.K.view(), keys),
                       V = select_rows(problem.narrow.V.view(), keys);
   return gpu::ring_attention(
-      {Q, K, V, consecutive_positions(Q.shape().S), consecutive_positions(K.shape().S), {}, {}, {}}, problem.dtype,
-      {}, rung);
+      {Q, K, V, consecutive_positions(Q.shape().S), consecutive_positions(K.shape().S), {}, {}, {}},
+      problem.dtype, {}, rung);
 }
 
 UsageCounter usage_of(const GpuProblem& problem, const RingOptions& ring) {
@@ -101,7 +101,7 @@ TEST_CASE("whether K and V rotate or Q does: both are right, and differ by round
           {.B = 2, .Sq = 20 + random.below(60), .Skv = keys, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 32},
           {.causal = random.below(2) == 0, .window_left = random.below(keys)});
       const AttentionOutput<double> truth = attention(problem.drawn.problem()),
-                             size = attention_magnitude(problem.drawn.problem());
+                                    size = attention_magnitude(problem.drawn.problem());
       RingOptions ring = ring_of(devices, layout);
       for (const Rotation rotate : all_rotations) {
         ring.rotate = rotate;
@@ -121,7 +121,7 @@ TEST_CASE("more devices than rows: some have no queries, no keys, or neither") {
                                {.B = 1, .Sq = 3, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
                                {.causal = true});
       const AttentionOutput<double> truth = attention(problem.drawn.problem()),
-                             size = attention_magnitude(problem.drawn.problem());
+                                    size = attention_magnitude(problem.drawn.problem());
       RingOptions ring = ring_of(9, Layout::striped);
       ring.rotate = rotate;
       const AttentionOutput<float> found = on_gpu(problem, ring, rung.number);

@@ -96,7 +96,8 @@ std::map<std::pair<int, int>, Times> compute_times(const std::vector<Event>& eve
   std::map<std::pair<int, int>, Times> times;
   for (const Event& e : events)
     if (e.kind == EventKind::compute)
-      (e.phase == EventPhase::begin ? times[{e.id.device, e.step}].begin : times[{e.id.device, e.step}].end) = e.w;
+      (e.phase == EventPhase::begin ? times[{e.id.device, e.step}].begin : times[{e.id.device, e.step}].end) =
+          e.w;
   return times;
 }
 
@@ -105,7 +106,7 @@ std::map<std::pair<int, int>, Times> send_times(const std::vector<Event>& events
   for (const Event& e : events)
     if (e.kind == EventKind::send)
       (e.phase == EventPhase::begin ? times[{e.id.device, e.id.sequence}].begin
-                              : times[{e.id.device, e.id.sequence}].end) = e.w;
+                                    : times[{e.id.device, e.id.sequence}].end) = e.w;
   return times;
 }
 

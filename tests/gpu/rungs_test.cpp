@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "reference/definition/minus_infinity.h"
 #include "tests/gpu/gpu_problem.h"
 #include "tests/support/trials.h"
-#include "reference/definition/minus_infinity.h"
 
 using namespace ringattn;
 
@@ -12,7 +12,7 @@ namespace {
 
 void check_right(const AttentionOutput<float>& found, const GpuProblem& problem) {
   const AttentionOutput<double> truth = attention(problem.drawn.problem()),
-                         size = attention_magnitude(problem.drawn.problem());
+                                size = attention_magnitude(problem.drawn.problem());
   CAPTURE(problem.drawn.describe());
   CHECK(worst_error(found.out, truth.out, size.out) <= problem.out_bound());
   CHECK(worst_error(found.lse, truth.lse, size.lse) <= problem.lse_bound());

@@ -54,7 +54,7 @@ struct Block {
   Barrier barrier;
   std::vector<Warp> warps;
   int first_slow = 0, after_slow = 0;  // threads
-  bool tma_is_slower = false;       // than they are
+  bool tma_is_slower = false;          // than they are
   std::array<Barrier, 16> numbered;
   std::vector<std::function<void()>> pending;  // of the copy engine
   std::mt19937 random{1};
@@ -109,7 +109,8 @@ void prepare_block(int size) {
     block.threads.push_back(std::make_unique<Thread>());
   for (int t = 0; t < size; ++t) {
     Thread& thread = *block.threads[static_cast<std::size_t>(t)];
-    thread.begun = thread.ended = false, thread.ready = {}, thread.unfenced_writes.clear(), thread.copies = {{}};
+    thread.begun = thread.ended = false, thread.ready = {}, thread.unfenced_writes.clear(),
+    thread.copies = {{}};
     getcontext(&thread.context);
     thread.context.uc_stack.ss_sp = thread.stack.get();
     thread.context.uc_stack.ss_size = stack_bytes;

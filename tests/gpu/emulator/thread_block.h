@@ -67,7 +67,7 @@ void warp_collective(void* mine, const std::function<void(void* const*)>& togeth
 template <class Exchange, class Together>
 void warp_collective(Exchange& mine, Together&& together) {
   warp_collective(static_cast<void*>(&mine),
-                 [&](void* const* all) { together(reinterpret_cast<Exchange* const*>(all)); });
+                  [&](void* const* all) { together(reinterpret_cast<Exchange* const*>(all)); });
 }
 
 // The products of the warp of the thread whose turn it is

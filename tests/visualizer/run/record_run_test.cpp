@@ -163,7 +163,7 @@ TEST_CASE("a word attends most to words that are equal up to case and punctuatio
 TEST_CASE("without rescaling rows are wrong, and the checker reports it") {
   const RecordedRun run = record_run(with_fault("no_rescale"));
   CHECK(worst_distance(*run.recording) > 1e-2);
-  CHECK(contains(first_broken(*run.recording), "alpha l and the sum of exp(score - m)"));
+  CHECK(contains(first_broken(*run.recording), "alpha l plus the sum of exp(score - m)"));
   CHECK(run.failure == "");
 }
 

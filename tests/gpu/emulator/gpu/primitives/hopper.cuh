@@ -50,7 +50,8 @@ inline void fence_barrier_init() {}
 
 // ---- The copy engine ------------------------------------------------------------------------
 
-inline void tma_load_box(void* shared, const TensorMap& map, int column, int row, int head, MBarrier& arrived) {
+inline void tma_load_box(void* shared, const TensorMap& map, int column, int row, int head,
+                         MBarrier& arrived) {
   emulator::enqueue_tma([=, &map, &arrived] {
     for (int r = 0; r < map.box_rows; ++r)
       for (int c = 0; c < 64; ++c) {

@@ -12,7 +12,8 @@ struct TensorMap {
   int heads, rows, columns, box_rows;
 };
 
-inline TensorMap make_tensor_map(const void* matrices, Element, int heads, int rows, int columns, int box_rows) {
+inline TensorMap make_tensor_map(const void* matrices, Element, int heads, int rows, int columns,
+                                 int box_rows) {
   return {static_cast<const uint16_t*>(matrices), heads, rows, columns, box_rows};
 }
 
