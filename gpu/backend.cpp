@@ -1,4 +1,4 @@
-#include "reference/cli/run/backend.h"
+#include "reference/cli/backend/backend.h"
 #include "reference/cli/args/wrong_result.h"
 
 #include <optional>

@@ -3,11 +3,11 @@
 
 #include <numeric>
 
-#include "reference/definition/comparison.h"
-#include "reference/definition/magnitude.h"
+#include "reference/definition/error/comparison.h"
+#include "reference/definition/error/magnitude.h"
+#include "reference/definition/error/rounding_bound.h"
+#include "reference/definition/error/row_sample.h"
 #include "reference/definition/random.h"
-#include "reference/definition/rounding_bound.h"
-#include "reference/definition/row_sample.h"
 
 namespace ringattn::gpu {
 

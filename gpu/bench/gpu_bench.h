@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "gpu/bench/bench_case.h"
-#include "reference/cli/bench/gpu_bench.h"
+#include "reference/cli/backend/gpu_bench.h"
 
 namespace ringattn::gpu {
 

@@ -4,7 +4,7 @@
 
 #include "gpu/bench/bench_case.h"
 #include "gpu/bench/ceilings.h"
-#include "reference/cli/bench/gpu_bench.h"
+#include "reference/cli/backend/gpu_bench.h"
 
 namespace ringattn::gpu {
 

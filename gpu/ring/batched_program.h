@@ -3,7 +3,7 @@
 #include "gpu/batch/batched_launch.h"
 #include "gpu/tensor/gpu_shard.h"
 #include "reference/blockwise/block_plan.h"
-#include "reference/ring/device_program.h"
+#include "reference/ring/programs/device_program.h"
 
 namespace ringattn::gpu {
 

@@ -9,7 +9,7 @@
 #include "reference/definition/layout.h"
 #include "reference/ring/device.h"
 #include "reference/ring/loop.h"
-#include "reference/ring/recorded_program.h"
+#include "reference/ring/record/recorded_program.h"
 
 namespace ringattn::gpu {
 

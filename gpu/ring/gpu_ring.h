@@ -10,7 +10,7 @@
 #include "gpu/transport/channel_buffers.h"
 #include "reference/comm/link.h"
 #include "reference/definition/dtype.h"
-#include "reference/ring/device_program.h"
+#include "reference/ring/programs/device_program.h"
 
 namespace ringattn::gpu {
 

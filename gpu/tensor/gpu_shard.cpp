@@ -1,7 +1,7 @@
 #include "gpu/tensor/gpu_shard.h"
 
 #include "reference/definition/layout.h"
-#include "reference/ring/shard.h"
+#include "reference/ring/programs/shard.h"
 
 namespace ringattn::gpu {
 

@@ -5,7 +5,7 @@
 
 #include "gpu/tensor/host_copy.h"
 #include "reference/definition/attention_vjp.h"
-#include "reference/ring/ring_config.h"
+#include "reference/ring/programs/ring_config.h"
 
 namespace ringattn::gpu {
 

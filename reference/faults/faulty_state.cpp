@@ -7,8 +7,8 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/dtype.h"
 #include "reference/definition/minus_infinity.h"
-#include "reference/ring/forward_kv.h"
 #include "reference/ring/forward_pass.h"
+#include "reference/ring/programs/forward_kv.h"
 
 namespace ringattn {
 

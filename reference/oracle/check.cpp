@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "reference/definition/bad_input.h"
-#include "reference/definition/chunked.h"
-#include "reference/definition/row_sample.h"
+#include "reference/definition/error/chunked.h"
+#include "reference/definition/error/row_sample.h"
 
 namespace ringattn {
 
@@ -152,8 +153,10 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
   if (!nameable(s.problem)) {
-    report.remarks.emplace_back("mistakes can only be named if there are queries, and 1 to " +
-                                std::to_string(keys_for_names) + " keys; try a smaller case or a probe");
+    std::ostringstream remark;
+    remark << "mistakes can only be named if there are queries, and 1 to " << keys_for_names
+           << " keys; try a smaller case or a probe";
+    report.remarks.push_back(remark.str());
     return;
   }
   if (forward_failed) {

@@ -1,6 +1,6 @@
 #include "reference/oracle/self_test.h"
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/random.h"
 
 namespace ringattn {

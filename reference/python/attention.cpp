@@ -5,7 +5,7 @@
 
 #include "reference/blockwise/softmax_state.h"
 #include "reference/definition/bad_input.h"
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/python/problem_arrays.h"
 

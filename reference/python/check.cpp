@@ -8,7 +8,7 @@
 #include <map>
 
 #include "reference/definition/bad_input.h"
-#include "reference/definition/row_sample.h"
+#include "reference/definition/error/row_sample.h"
 #include "reference/oracle/report/report.h"
 #include "reference/python/parse_arguments.h"
 

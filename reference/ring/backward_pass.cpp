@@ -1,9 +1,9 @@
 #include "reference/ring/backward_pass.h"
 
-#include "reference/ring/backward_kv.h"
-#include "reference/ring/backward_q.h"
 #include "reference/ring/forward_pass.h"
-#include "reference/ring/recorded_program.h"
+#include "reference/ring/programs/backward_kv.h"
+#include "reference/ring/programs/backward_q.h"
+#include "reference/ring/record/recorded_program.h"
 #include "reference/ring/run_programs.h"
 
 namespace ringattn {

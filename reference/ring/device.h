@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "reference/comm/link.h"
-#include "reference/ring/device_program.h"
+#include "reference/ring/programs/device_program.h"
 #include "reference/ring/schedule.h"
 
 namespace ringattn {

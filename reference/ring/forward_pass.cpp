@@ -1,7 +1,7 @@
 #include "reference/ring/forward_pass.h"
 
 #include "reference/definition/bad_input.h"
-#include "reference/ring/recorded_program.h"
+#include "reference/ring/record/recorded_program.h"
 #include "reference/ring/run_programs.h"
 
 namespace ringattn {

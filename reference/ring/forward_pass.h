@@ -3,9 +3,9 @@
 #include <functional>
 
 #include "reference/comm/transport.h"
-#include "reference/ring/forward_program.h"
+#include "reference/ring/programs/forward_program.h"
+#include "reference/ring/programs/shard.h"
 #include "reference/ring/ring_options.h"
-#include "reference/ring/shard.h"
 
 namespace ringattn {
 

@@ -2,9 +2,9 @@
 
 #include "reference/comm/in_process/in_process_transport.h"
 #include "reference/ring/backward_pass.h"
-#include "reference/ring/forward_kv.h"
 #include "reference/ring/forward_pass.h"
-#include "reference/ring/forward_q.h"
+#include "reference/ring/programs/forward_kv.h"
+#include "reference/ring/programs/forward_q.h"
 
 namespace ringattn {
 

@@ -2,7 +2,7 @@
 
 #include "reference/comm/in_process/in_process_link.h"
 #include "reference/definition/layout.h"
-#include "reference/ring/row_recorder.h"
+#include "reference/ring/record/row_recorder.h"
 
 namespace ringattn {
 

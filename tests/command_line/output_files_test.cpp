@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "reference/definition/chunked.h"
-#include "reference/definition/comparison.h"
+#include "reference/definition/error/chunked.h"
+#include "reference/definition/error/comparison.h"
+#include "reference/definition/error/rounding_bound.h"
 #include "reference/definition/layout.h"
-#include "reference/definition/rounding_bound.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "tests/command_line/command_line.h"

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "reference/definition/bad_input.h"
-#include "reference/definition/comparison.h"
-#include "reference/definition/magnitude.h"
+#include "reference/definition/error/comparison.h"
+#include "reference/definition/error/magnitude.h"
 #include "tests/support/random_problem.h"
 
 using namespace ringattn;

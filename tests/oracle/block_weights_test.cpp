@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/diagnosis/block_weights.h"
 #include "tests/oracle/emulated_kernel.h"
 #include "tests/support/random_problem.h"

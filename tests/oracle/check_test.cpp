@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/check.h"
 #include "tests/oracle/emulated_kernel.h"
 #include "tests/support/random_problem.h"

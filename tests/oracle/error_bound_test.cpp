@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 #include "reference/oracle/verdict/tensor_verdict.h"

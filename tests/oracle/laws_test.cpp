@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/verdict/laws.h"
 #include "tests/oracle/emulated_kernel.h"
 #include "tests/support/random_problem.h"

@@ -6,7 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "tests/support/random_problem.h"

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "reference/definition/bad_input.h"
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/verdict/where.h"
 #include "tests/oracle/emulated_kernel.h"

@@ -7,8 +7,8 @@
 #include <limits>
 #include <set>
 
-#include "reference/definition/chunked.h"
 #include "reference/definition/dtype.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"

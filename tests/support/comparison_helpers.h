@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "reference/definition/comparison.h"
-#include "reference/definition/magnitude.h"
+#include "reference/definition/error/comparison.h"
+#include "reference/definition/error/magnitude.h"
 
 namespace ringattn {
 

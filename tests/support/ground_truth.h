@@ -4,8 +4,8 @@
 #include <cstring>
 #include <limits>
 
-#include "reference/definition/comparison.h"
-#include "reference/definition/magnitude.h"
+#include "reference/definition/error/comparison.h"
+#include "reference/definition/error/magnitude.h"
 #include "tests/support/naive_attention.h"
 #include "tests/support/random_problem.h"
 

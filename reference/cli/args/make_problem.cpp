@@ -5,8 +5,8 @@
 
 #include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/error/rounding_bound.h"
 #include "reference/definition/random.h"
-#include "reference/definition/rounding_bound.h"
 #include "reference/files/text.h"
 
 namespace ringattn::cli {

@@ -6,9 +6,9 @@
 #include <cstdio>
 
 #include "reference/cli/args/rule.h"
+#include "reference/cli/backend/backend.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/progress.h"
-#include "reference/cli/run/backend.h"
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::cli {

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "reference/cli/args/command.h"
-#include "reference/cli/bench/gpu_bench.h"
+#include "reference/cli/backend/gpu_bench.h"
 
 namespace ringattn::cli {
 

@@ -4,7 +4,7 @@
 
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/output/json_output.h"
-#include "reference/definition/row_sample.h"
+#include "reference/definition/error/row_sample.h"
 #include "reference/oracle/report/report.h"
 
 namespace ringattn::cli {

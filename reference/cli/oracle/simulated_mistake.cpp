@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/simulation.h"
 #include "reference/oracle/diagnosis/diagnosis.h"

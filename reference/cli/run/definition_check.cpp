@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
+#include "reference/definition/error/rounding_bound.h"
+#include "reference/definition/error/row_sample.h"
 #include "reference/definition/minus_infinity.h"
-#include "reference/definition/rounding_bound.h"
-#include "reference/definition/row_sample.h"
 
 namespace ringattn::cli {
 

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "reference/cli/args/make_problem.h"
-#include "reference/definition/comparison.h"
+#include "reference/definition/error/comparison.h"
 
 namespace ringattn::cli {
 

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "reference/cli/args/make_problem.h"
-#include "reference/cli/run/backend.h"
+#include "reference/cli/backend/backend.h"
 #include "reference/cli/run/run_options.h"
 #include "reference/comm/mpi/mpi_communicator.h"
 #include "reference/files/trace_file.h"

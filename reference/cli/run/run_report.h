@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/cli/args/options.h"
-#include "reference/cli/run/backend.h"
+#include "reference/cli/backend/backend.h"
 #include "reference/cli/run/definition_check.h"
 #include "reference/files/json.h"
 #include "reference/trace/summary.h"

@@ -1,6 +1,6 @@
 #include "reference/oracle/catalogue/altered_problem.h"
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 
 namespace ringattn {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {

@@ -37,8 +37,8 @@
 #include <algorithm>
 #include <set>
 
-#include "reference/definition/chunked.h"
-#include "reference/definition/row_sample.h"
+#include "reference/definition/error/chunked.h"
+#include "reference/definition/error/row_sample.h"
 #include "reference/oracle/diagnosis/fitted_scale.h"
 #include "reference/oracle/diagnosis/mistake_pairs.h"
 

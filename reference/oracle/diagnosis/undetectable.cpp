@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
+#include "reference/definition/error/row_sample.h"
 #include "reference/definition/parallel_for.h"
-#include "reference/definition/row_sample.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
 

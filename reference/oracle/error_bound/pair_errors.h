@@ -1,7 +1,7 @@
 #pragma once
 
+#include "reference/definition/error/row_chunks.h"
 #include "reference/definition/problem.h"
-#include "reference/definition/row_chunks.h"
 #include "reference/oracle/error_bound/precision.h"
 
 namespace ringattn {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/catalogue/catalogue.h"
 

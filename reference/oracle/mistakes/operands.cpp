@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/catalogue/catalogue.h"

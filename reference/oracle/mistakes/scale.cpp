@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/catalogue/catalogue.h"
 

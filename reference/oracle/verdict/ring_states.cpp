@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 

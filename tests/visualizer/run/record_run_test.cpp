@@ -5,8 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "reference/definition/error/rounding_bound.h"
 #include "reference/definition/minus_infinity.h"
-#include "reference/definition/rounding_bound.h"
 #include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"

@@ -1,6 +1,6 @@
 // Mistakes of grouped heads in the backward, and of exchanged head and sequence axes.
 
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/backward/rules.h"
 

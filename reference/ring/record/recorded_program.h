@@ -1,7 +1,7 @@
 #pragma once
 
-#include "reference/ring/forward_program.h"
-#include "reference/ring/row_recorder.h"
+#include "reference/ring/programs/forward_program.h"
+#include "reference/ring/record/row_recorder.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/ring/backward_kv.h"
+#include "reference/ring/programs/backward_kv.h"
 
 namespace ringattn {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/definition/magnitude.h"
+#include "reference/definition/error/magnitude.h"
 
 namespace ringattn {
 

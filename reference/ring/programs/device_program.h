@@ -2,7 +2,7 @@
 
 #include "reference/blockwise/block_plan.h"
 #include "reference/comm/block.h"
-#include "reference/ring/pass_description.h"
+#include "reference/ring/programs/pass_description.h"
 
 namespace ringattn {
 

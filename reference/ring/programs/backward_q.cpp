@@ -1,4 +1,4 @@
-#include "reference/ring/backward_q.h"
+#include "reference/ring/programs/backward_q.h"
 
 namespace ringattn {
 

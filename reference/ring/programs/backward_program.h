@@ -2,7 +2,7 @@
 
 #include "reference/blockwise/block_pair.h"
 #include "reference/definition/attention_vjp.h"
-#include "reference/ring/device_program.h"
+#include "reference/ring/programs/device_program.h"
 
 namespace ringattn {
 

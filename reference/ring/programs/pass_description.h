@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "reference/ring/ring_config.h"
+#include "reference/ring/programs/ring_config.h"
 
 namespace ringattn {
 

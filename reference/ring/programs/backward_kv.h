@@ -1,18 +1,22 @@
 #pragma once
 
 #include "reference/blockwise/block_backward.h"
-#include "reference/ring/backward_program.h"
-#include "reference/ring/shard.h"
+#include "reference/ring/programs/backward_program.h"
+#include "reference/ring/programs/shard.h"
 
 namespace ringattn {
 
-// Backward with Q rotating, and dO, lse and row_term of the same rows with it. K and V stay, and dK and dV are summed
-// on this device (equations in backward_kv.h). The contribution to dQ is added to those of earlier devices and sent on,
-// one step after Q. After P hops the sum reaches the owner of Q.
+// Backward with K and V rotating. Q, dO, lse and row_term stay, and dQ is summed on this device. With P = exp(S - lse),
+// row_term = dlse - delta and dS = P * (dO V^T + row_term), without soft-cap:
+//
+//   dQ += scale dS K        dK = scale dS^T Q        dV = P^T dO
+//
+// The contribution to (dK, dV) of a resident block is added to those of earlier devices and sent on, one step after the
+// block. After P hops the sum reaches the owner of the block.
 template <class T>
-class BackwardQ : public BackwardProgram<T> {
+class BackwardKv : public BackwardProgram<T> {
  public:
-  BackwardQ(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents);
+  BackwardKv(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv, CotangentShard<T> cotangents);
 
   Block<T> own_block() override;
   BlockPair<T> pair_with(const Block<T>& resident) const override;

@@ -1,4 +1,4 @@
-#include "reference/definition/row_sample.h"
+#include "reference/definition/error/row_sample.h"
 
 #include <algorithm>
 #include <set>

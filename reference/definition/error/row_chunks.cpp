@@ -1,4 +1,4 @@
-#include "reference/definition/row_chunks.h"
+#include "reference/definition/error/row_chunks.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "reference/definition/rounding_bound.h"
+#include "reference/definition/error/rounding_bound.h"
 
 #include <algorithm>
 #include <cmath>

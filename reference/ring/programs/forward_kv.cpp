@@ -1,4 +1,4 @@
-#include "reference/ring/forward_kv.h"
+#include "reference/ring/programs/forward_kv.h"
 
 #include "reference/blockwise/block_forward.h"
 

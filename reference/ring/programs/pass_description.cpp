@@ -1,4 +1,4 @@
-#include "reference/ring/pass_description.h"
+#include "reference/ring/programs/pass_description.h"
 
 #include <algorithm>
 

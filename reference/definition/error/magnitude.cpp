@@ -1,4 +1,4 @@
-#include "reference/definition/magnitude.h"
+#include "reference/definition/error/magnitude.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "reference/cli/run/backend.h"
+#include "reference/cli/backend/backend.h"
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::cli {

@@ -1,4 +1,4 @@
-#include "reference/ring/recorded_program.h"
+#include "reference/ring/record/recorded_program.h"
 
 namespace ringattn {
 

@@ -1,6 +1,6 @@
-#include "reference/definition/chunked.h"
+#include "reference/definition/error/chunked.h"
 
-#include "reference/definition/row_chunks.h"
+#include "reference/definition/error/row_chunks.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/ring/forward_q.h"
+#include "reference/ring/programs/forward_q.h"
 
 #include "reference/blockwise/block_forward.h"
 

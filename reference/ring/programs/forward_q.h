@@ -1,7 +1,7 @@
 #pragma once
 
-#include "reference/ring/forward_program.h"
-#include "reference/ring/shard.h"
+#include "reference/ring/programs/forward_program.h"
+#include "reference/ring/programs/shard.h"
 
 namespace ringattn {
 

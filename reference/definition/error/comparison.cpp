@@ -1,4 +1,4 @@
-#include "reference/definition/comparison.h"
+#include "reference/definition/error/comparison.h"
 
 #include <cmath>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "reference/ring/row_recorder.h"
+#include "reference/ring/record/row_recorder.h"
 
 #include <algorithm>
 #include <cmath>

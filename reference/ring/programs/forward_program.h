@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/blockwise/softmax_state.h"
-#include "reference/ring/device_program.h"
+#include "reference/ring/programs/device_program.h"
 
 namespace ringattn {
 

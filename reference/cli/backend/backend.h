@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "reference/cli/bench/gpu_bench.h"
+#include "reference/cli/backend/gpu_bench.h"
 #include "reference/comm/mpi/mpi_communicator.h"
 #include "reference/definition/dtype.h"
 #include "reference/ring/ring_attention.h"
