@@ -49,7 +49,7 @@ TEST_CASE("a correct result may be timed, a wrong one may not") {
   gpu::SingleDeviceForward call(bench_case, stream);
   check_answers(gpu::ladder(), bench_case, call, stream);
   const gpu::ReadRow read = call.reader();
-  CHECK_THROWS(gpu::require_correct(bench_case, "a forger", [&](int b, int h, Index row) {
+  CHECK_THROWS(gpu::require_correct(bench_case, "a wrong kernel", [&](int b, int h, Index row) {
     std::vector<float> numbers = read(b, h, row);
     numbers.front() += 0.1f;
     return numbers;
@@ -63,7 +63,7 @@ TEST_CASE("gradients may be timed only if all three of them are correct") {
   check_answers(gpu::backward_ladder(), bench_case, call, stream);
   const gpu::ReadHead read = call.reader();
   for (const auto which : {&Gradients<float>::dq, &Gradients<float>::dk, &Gradients<float>::dv})
-    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a forger",
+    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a wrong kernel",
                                          [&](int b, int h) {
                                            gpu::HeadResults head = read(b, h);
                                            (head.gradients.*which)(0, 0, 0, 0) += 3;
