@@ -12,8 +12,8 @@ struct HeadResults {
 };
 using ReadHead = std::function<HeadResults(int b, int h)>;
 
-// Throws WrongResult unless the gradients of sampled queries and keys of two heads match the definition, up to
-// rounding
+// Throws WrongResult unless the gradients of sampled queries and keys of two heads match the
+// definition, up to rounding
 void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadHead& read);
 
 }  // namespace ringattn::gpu

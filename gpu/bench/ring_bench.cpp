@@ -60,7 +60,7 @@ HeadResults read_head(ForwardRing& forward, BackwardRing& backward, const BenchC
   return head;
 }
 
-// The results of a forward ring, merged over the devices; for queries that stay on their device
+// The out and lse of a forward ring, whose queries do not rotate; other tensors come from _make_
 MakeTensor tensors_after_forward(ForwardRing& forward, int devices, const MakeTensor& make) {
   return [&forward, devices, make](std::string_view name, const std::vector<Index>& rows,
                                    const GpuTensor& positions, Index room) {

@@ -24,8 +24,8 @@ struct RingRow {
 };
 
 // A ring in the contiguous layout, causal in zigzag, with blocks handed over and copied. The report has the median
-// of the given number of runs, for the ring and for the one call. _backward_: that pass alone, by deterministic
-// rungs
+// of the given number of runs, for the ring and for the one call. _backward_: that pass alone, by
+// deterministic rungs
 std::vector<RingRow> bench_ring(const BenchCase& bench_case, bool backward, int devices, int runs,
                                 Stopwatch& stopwatch, Stream& stream);
 

@@ -41,14 +41,12 @@ void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options
   require(dtype != Dtype::f64, "[gpu] numbers are stored as bf16, f16 or f32; found f64; use the CPU");
   require(!problem.bias && !problem.allowed,
           "[gpu] a bias or boolean mask belongs to pairs of rows, which do not travel with a block; use "
-          "causal or "
-          "window, or the full attention of the definition");
+          "causal or window, or the full attention of the definition");
   require(problem.scoring.softcap == 0, "[gpu] softcap is not supported; found softcap ",
           problem.scoring.softcap, "; use the CPU");
   require(!options.recorders,
           "[gpu] trace events take their times from the streams; found recorders that use another clock; "
-          "give a sink "
-          "to gpu::ring_attention instead");
+          "give a sink to gpu::ring_attention instead");
   require(options.traced_rows.none(), "[gpu] rows cannot be traced; leave traced_rows empty, or use the CPU");
   check_extents(problem, options);
   const std::int64_t segment = problem.Q.shape.S > 0 ? problem.q_positions.of(0)[0].segment : 0;

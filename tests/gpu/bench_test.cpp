@@ -37,7 +37,7 @@ void check_answers(const Rungs& rungs, const gpu::BenchCase& bench_case, Call& c
   const auto step = call.step();
   for (const auto& rung : rungs) {
     call.poison();
-    CHECK_THROWS_AS(gpu::require_correct(bench_case, "nobody", call.reader()), gpu::WrongResult);
+    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a kernel", call.reader()), gpu::WrongResult);
     rung.launch(step, stream);
     CHECK_NOTHROW(gpu::require_correct(bench_case, rung.name, call.reader()));
   }

@@ -1,5 +1,4 @@
 // Tests of the backward ring on the GPU: gradients are exact for every layout, exchange and schedule.
-// -
 
 #include <doctest/doctest.h>
 

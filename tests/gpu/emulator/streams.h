@@ -3,8 +3,8 @@
 #include <functional>
 
 // The streams of an emulated device. Enqueued work is executed as late as possible, when the host waits for it, and
-// in an order that is random except for the constraints of streams and events. A missing event therefore causes
-// a visible error.
+// in an order that is random except for the constraints of streams and events. A missing event
+// therefore causes a visible error.
 namespace emulator {
 
 struct Stream;
