@@ -183,7 +183,7 @@ TEST_CASE("a product does not use writes of threads that were not published") {
     for (const float x : row) CHECK(std::isnan(x));
 }
 
-TEST_CASE("columns of two tiles are multiplied correctly in any boxes") {
+TEST_CASE("columns of two tiles are multiplied correctly wherever their boxes lie") {
   for (const int a : {0, 1})
     for (const int b : {0, 1}) {
       const Square found = product_of_boxes(a, b, true);

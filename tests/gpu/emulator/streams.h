@@ -15,7 +15,7 @@ void enqueue(Stream* stream, std::function<void()> work);
 // The stream is blocked until an external event has happened
 void enqueue_wait(Stream* stream, std::function<bool()> happened);
 
-// Sets the random order of all later work
+// Seeds the random order of all later work
 void set_seed(unsigned seed);
 
 }  // namespace emulator
