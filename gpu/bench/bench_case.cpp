@@ -71,7 +71,7 @@ void require_correct(const BenchCase& bench_case, const std::string& whose, cons
     std::copy(row.begin(), row.end() - 1, &found.out(0, i, 0, 0));
     found.lse(0, i, 0, 0) = row.back();
   }
-  // P is rounded to bf16 once more where tensor cores multiply it
+  // P is rounded to bf16 once more on tensor cores
   const RoundingBound bound = rounding_bound(problem, Dtype::bf16);
   const bool right =
       compare<float>(found.out, truth.out, size.out).within(bound.out + unit_roundoff(Dtype::bf16)) &&

@@ -4,10 +4,10 @@
 
 namespace ringattn::gpu {
 
-// What this GPU reaches where it has nothing else to do: what attention is measured by.
+// The throughput of this GPU in isolated operations: the reference values for attention.
 struct Ceilings {
-  double gemm_tflops = 0;  // a product of 8192 x 8192 matrices in bf16, of normal numbers, by cuBLAS
-  double copy_gbps = 0;    // 10^9 bytes a second, read and written, within the memory of the GPU
+  double gemm_tflops = 0;  // a bf16 product of 8192 x 8192 matrices of normal numbers, by cuBLAS
+  double copy_gbps = 0;    // 10^9 bytes per second, read plus written, within device memory
 };
 
 Ceilings measure_ceilings(Stopwatch& stopwatch, Stream& stream);

@@ -13,7 +13,7 @@ void check(cublasStatus_t status, const char* call) {
     throw GpuError("[gpu] " + std::string(call) + " failed: " + cublasGetStatusString(status));
 }
 
-// A square of normal numbers: zeros would cost less power, and so less time
+// A square matrix of normal numbers: zeros would draw less power and therefore take less time
 DeviceBuffer normal_square(int extent, Stream& stream) {
   DeviceBuffer square(std::size_t{2} * extent * extent);
   DeviceBuffer first_row(sizeof(int));

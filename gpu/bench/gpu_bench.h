@@ -7,8 +7,8 @@
 
 namespace ringattn::gpu {
 
-// All that the GPU is measured for. _on_progress_ sees the report as soon as the ceilings are known, and after each
-// row. Throws WrongResult where a rung is wrong.
+// All measurements of the GPU. Calls _on_progress_ with the report as soon as the ceilings are known, and after each
+// row. Throws WrongResult if the result of a rung is wrong.
 cli::GpuBench bench_gpu(const cli::GpuBenchSizes& sizes,
                         const std::function<void(const cli::GpuBench&)>& on_progress);
 

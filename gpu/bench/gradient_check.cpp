@@ -11,7 +11,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// The numbers of one head in double, all of them or a sample; queries and keys stand at the same places
+// The tensors of one head in double, all rows or a sample; queries and keys have the same positions
 struct Head {
   Tensor<double> Q, K, V, dO;
   RowPositions queries, keys;
@@ -45,10 +45,10 @@ bool right(const BenchCase& c, int b, int h, const HeadResults& found) {
   const AttentionOutput<double> forward = attention(queries.problem());
   const Gradients<double> of_queries = attention_vjp(queries.problem(), forward, queries.cotangents()),
                           size_of_queries = vjp_magnitude(queries.problem(), forward, queries.cotangents());
-  // out is stored as bf16, and so are P and dS where tensor cores multiply them; gradients are not
+  // out is stored as bf16, and so are P and dS on tensor cores; gradients are not
   const double bound = rounding_bound(queries.problem(), Dtype::bf16).gradients + unit_roundoff(Dtype::bf16);
 
-  // Some keys with all queries, and with the out and lse that were found
+  // Some keys with all queries, and with the out and lse of the run
   const Head keys(c, b, h, all, some);
   const AttentionOutput<double> as_found{converted<double>(found.forward.out.view()),
                                          converted<double>(found.forward.lse.view(), Axes::bhsd)};

@@ -5,15 +5,15 @@
 
 namespace ringattn::gpu {
 
-// What a run gives for one head, forward and backward: (1, N, 1, d), and (1, N, 1, 1) of lse.
+// The results of a run for one head, forward and backward: (1, N, 1, d), and (1, N, 1, 1) for lse.
 struct HeadResults {
   AttentionOutput<float> forward;
   Gradients<float> gradients;
 };
 using ReadHead = std::function<HeadResults(int b, int h)>;
 
-// Throws WrongResult unless the gradients of sampled queries and keys of two heads are what the definition
-// gives, to rounding
+// Throws WrongResult unless the gradients of sampled queries and keys of two heads match the
+// definition, up to rounding
 void require_correct(const BenchCase& bench_case, const std::string& whose, const ReadHead& read);
 
 }  // namespace ringattn::gpu

@@ -13,7 +13,7 @@ namespace ringattn::gpu {
 
 namespace {
 
-// What differs between the passes
+// The differences between the passes
 struct ForwardPass {
   using Call = SingleDeviceForward;
   static constexpr bool backward = false;
@@ -33,7 +33,7 @@ void bench_pass(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopw
   constexpr double most_seconds = 0.5;  // for one run
   for (const int d : {64, 128})
     for (const bool causal : {false, true}) {
-      std::map<int, double> rate;  // operations a second, of each rung so far
+      std::map<int, double> rate;  // operations per second, of each rung so far
       for (int N = sizes.shortest; N <= sizes.longest; N *= 2) {
         const BenchCase bench_case{std::max(1, sizes.tokens / N), sizes.columns / d, N, d, causal};
         const double operations = Pass::operations(bench_case);

@@ -8,9 +8,9 @@
 
 namespace ringattn::gpu {
 
-// Every rung on problems of these sizes, forward and then backward. Rungs that would take long are left out,
-// and said so by their absence. _found_ is told of each row as soon as it is known. Throws WrongResult where
-// a rung is wrong.
+// Every rung on problems of these sizes, forward and then backward. Rungs that would take too long are omitted from
+// the report. Calls _found_ with each row as soon as it is known. Throws WrongResult if the result of a
+// rung is wrong.
 void bench_ladders(const cli::GpuBenchSizes& sizes, const Ceilings& ceilings, Stopwatch& stopwatch,
                    Stream& stream, const std::function<void(const cli::LadderRow&)>& found);
 

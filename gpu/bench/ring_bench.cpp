@@ -24,7 +24,7 @@ RingOptions options_of(int devices, Layout layout, Exchange exchange) {
 
 Layout layout_of(const BenchCase& c) { return c.causal ? Layout::zigzag : Layout::contiguous; }
 
-// out and lse of a row, from the device that has it
+// out and lse of a row, from the device that holds it
 std::vector<float> read_row(ForwardRing& ring, const BenchCase& c, int devices, int b, int h, Index row) {
   for (int d = 0; d < devices; ++d) {
     const GpuResults& results = ring.program(d).results();
@@ -60,7 +60,7 @@ HeadResults read_head(ForwardRing& forward, BackwardRing& backward, const BenchC
   return head;
 }
 
-// What a ring has found that went forward, beside what others make; of queries that stay where they are
+// The out and lse of a forward ring, whose queries do not rotate; other tensors come from _make_
 MakeTensor tensors_after_forward(ForwardRing& forward, int devices, const MakeTensor& make) {
   return [&forward, devices, make](std::string_view name, const std::vector<Index>& rows,
                                    const GpuTensor& positions, Index room) {
@@ -82,8 +82,8 @@ double seconds_of(GpuRing& ring, Stopwatch& stopwatch) {
   return seconds_between(begin, end);
 }
 
-// A ring goes round once, after which its blocks lie elsewhere: each run has a ring of its own. The answer of
-// the first is checked
+// A ring rotates only once, and its blocks end up on other devices: each run uses a new ring. The result of the
+// first run is checked
 double time_once(RingRow& row, Stopwatch& stopwatch, bool check) {
   const BenchCase& c = row.bench_case;
   const int devices = row.options.devices;
@@ -116,7 +116,7 @@ void time_ring(RingRow& row, int times, Stopwatch& stopwatch) {
   row.ring_seconds = median_of(seconds);
 }
 
-// The median time of the highest rung, whose answer is checked
+// The median time of the highest rung, after its result is checked
 template <class Call, class FindRung>
 double time_single_device(const BenchCase& c, const FindRung& find, int runs, Stopwatch& stopwatch,
                           Stream& stream) {

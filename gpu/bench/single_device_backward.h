@@ -6,7 +6,7 @@
 
 namespace ringattn::gpu {
 
-// One device that has all of a problem and has gone forward: its gradients are one call of a rung of the
+// One device that holds a whole problem and has run the forward pass: its gradients are one call of a rung of the
 // backward ladder.
 class SingleDeviceBackward {
  public:
@@ -14,7 +14,7 @@ class SingleDeviceBackward {
 
   BackwardStep step();
 
-  // Nobody finds the gradients of the kernel before
+  // Overwrites the gradients, so that those of an earlier kernel cannot be taken for new ones
   void poison();
 
   ReadHead reader();

@@ -8,17 +8,17 @@
 
 namespace ringattn::gpu {
 
-// What the devices of a ring that shares the problem agree upon
+// The options on which the devices of a ring agree for this problem
 RingConfig ring_config_of(const BenchCase& bench_case, const RingOptions& options = {});
 
-// One device that has all of a problem: attention is one call of a kernel.
+// One device that holds a whole problem: attention is one call of a kernel.
 class SingleDeviceForward {
  public:
   SingleDeviceForward(const BenchCase& bench_case, Stream& stream);
 
   AttentionStep step();
 
-  // Nobody finds the results of the kernel before
+  // Overwrites the results, so that those of an earlier kernel cannot be taken for new ones
   void poison();
 
   ReadRow reader();

@@ -8,7 +8,7 @@
 
 namespace ringattn::gpu {
 
-// Between two marks that were reached
+// Elapsed time between two recorded events
 inline double seconds_between(const CudaEvent& begin, const CudaEvent& end) {
   float milliseconds = 0;
   CHECK_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
@@ -21,17 +21,17 @@ inline double median_of(std::vector<double> numbers) {
   return *middle;
 }
 
-// Measures work of a stream by its own clock.
+// Measures the work of a stream by the clock of the GPU.
 class Stopwatch {
  public:
   explicit Stopwatch(Stream& stream, std::size_t cache_bytes = std::size_t{256} << 20)
       : stream_(stream), cache_(cache_bytes) {}
 
-  // Fills the second-level cache with zeros: the run that follows does not find what the one before has left,
-  // and the processor can ask for it meanwhile
+  // Fills the L2 cache with zeros, so that a run does not find the data of the previous one; meanwhile the host can
+  // enqueue the run
   void fill_cache(Stream& stream) { stream.fill(cache_.data(), 0, cache_.bytes()); }
 
-  // Of _runs_ runs of _work_ in seconds, after one that does not count
+  // The median time in seconds of _runs_ runs, after one warm-up run
   template <class Run>
   double median(int runs, Run&& run_once) {
     run_once();

@@ -2,10 +2,10 @@
 """Times PyTorch's scaled_dot_product_attention by cuDNN and by FlashAttention.
 
 The problems are those of `ringattn bench --backend gpu`: bf16, normal numbers, d = 64 and 128, full and causal,
-N = SHORTEST, twice that, ... LONGEST. So is the way to measure: each run begins with a cache full of zeros, and the
-median counts. Each figure on standard error as soon as it is known, at the end one report as JSON.
+N = SHORTEST, twice that, ... LONGEST. The measurement is the same as well: each run begins with a cache full of zeros,
+and the report has the median. Each figure is printed to standard error as soon as it is known; the report is JSON.
 
-Exit status: 0 measured, 2 there is no PyTorch or no GPU.
+Exit status: 0 measured, 2 PyTorch or a GPU is missing.
 """
 
 import argparse
@@ -31,16 +31,16 @@ def parse_arguments():
     def count(name, usual, text):
         parser.add_argument(name, type=int, default=usual, metavar="N", help=f"{text} (default: {usual})")
 
-    count("--shortest", 1024, "tokens of the shortest sequences")
-    count("--longest", 131072, "no sequence has more tokens")
-    count("--tokens", 16384, "tokens of a batch, where a sequence has fewer")
-    count("--columns", 2048, "columns of all heads together")
-    count("--runs", 11, "runs, of which the median counts")
-    parser.add_argument("--backward", action="store_true", help="the backward pass, too")
-    parser.add_argument("--json", metavar="FILE", help="the report goes there (default: to standard output)")
+    count("--shortest", 1024, "tokens of the shortest sequence")
+    count("--longest", 131072, "tokens of the longest sequence")
+    count("--tokens", 16384, "tokens of a batch of shorter sequences")
+    count("--columns", 2048, "total columns of all heads")
+    count("--runs", 11, "number of runs; the median is reported")
+    parser.add_argument("--backward", action="store_true", help="also measure the backward pass")
+    parser.add_argument("--json", metavar="FILE", help="write the report to FILE (default: standard output)")
     options = parser.parse_args()
     if min(options.shortest, options.longest, options.tokens, options.columns // 128, options.runs) < 1:
-        parser.error("counts from 1 on are wanted, and 128 columns at least")
+        parser.error("counts must be at least 1, and columns at least 128")
     return options
 
 
@@ -54,7 +54,7 @@ def problems(options):
 
 
 def median_seconds(torch, runs, cache, work):
-    """The median of some runs by the clock of the GPU, after one that does not count"""
+    """The median time of several runs by the clock of the GPU, after one warm-up run"""
     work()
     seconds = []
     for _ in range(runs):
@@ -69,7 +69,7 @@ def median_seconds(torch, runs, cache, work):
 
 
 def measure(torch, options, backend, d, causal, N, cache):
-    """Seconds of each pass, as (what, seconds)"""
+    """Seconds of each pass, as (pass, seconds)"""
     shape = (max(1, options.tokens // N), options.columns // d, N, d)
 
     def normal():
@@ -93,7 +93,7 @@ def measure(torch, options, backend, d, causal, N, cache):
 
 
 def operations(options, what, d, causal, N):
-    """4 or 10 for each live pair of query and key and each element of a head"""
+    """4 or 10 per visible pair of query and key and per element of a head"""
     pairs = N * (N + 1) / 2 if causal else N * N
     columns = max(1, options.tokens // N) * (options.columns // d) * d
     return (4 if what == "forward" else 10) * columns * pairs
@@ -104,9 +104,9 @@ def main():
     try:
         import torch
     except ImportError as error:
-        refuse(f"PyTorch is wanted; found none ({error}); install it, or do without this comparison")
+        refuse(f"PyTorch is required; found none ({error}); install it, or omit this comparison")
     if not torch.cuda.is_available():
-        refuse("a CUDA device is wanted; PyTorch found none; run this where there is one")
+        refuse("a CUDA device is required; PyTorch found none; run this on a machine with a GPU")
 
     kernels = torch.nn.attention.SDPBackend
     backends = {"cuDNN": kernels.CUDNN_ATTENTION, "flash": kernels.FLASH_ATTENTION}
@@ -122,7 +122,7 @@ def main():
                     rows.append({"what": what, **row, "tflops": tflops})
                     print(json.dumps(rows[-1]), file=sys.stderr)
             except RuntimeError as error:
-                print(f"{json.dumps(row)} is left out: {error}", file=sys.stderr)
+                print(f"{json.dumps(row)} is omitted: {error}", file=sys.stderr)
     machine = {
         "gpu": torch.cuda.get_device_name(),
         "torch": torch.__version__,

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes what `ringattn bench --backend gpu --json` and torch_sdpa.py found into a text, between its two markers
+"""Writes the reports of `ringattn bench --backend gpu --json` and torch_sdpa.py into a text file, between two markers
 
     <!-- ladder: ... -->
     <!-- end of ladder -->
 
-A table for each pass, forward and backward, that was measured.
+There is one table for each measured pass, forward and backward.
 
-Exit status: 0 written, 2 bad input; then the text is as it was.
+Exit status: 0 written, 2 bad input; the file is then unchanged.
 """
 
 import argparse
@@ -29,9 +29,9 @@ def parse_arguments():
         epilog="Example: write_table.py gpu/README.md bench.json --torch torch.json --driver 580.65 --cuda 13.0",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("text", type=Path, help="the text that has the markers")
-    parser.add_argument("bench", type=Path, help="what ringattn found")
-    parser.add_argument("--torch", type=Path, metavar="FILE", help="what torch_sdpa.py found")
+    parser.add_argument("text", type=Path, help="the text file with the markers")
+    parser.add_argument("bench", type=Path, help="the report of ringattn bench")
+    parser.add_argument("--torch", type=Path, metavar="FILE", help="the report of torch_sdpa.py")
     parser.add_argument("--driver", default="unknown", metavar="WORD", help="version of the driver")
     parser.add_argument("--cuda", default="unknown", metavar="WORD", help="version of the CUDA Toolkit")
     return parser.parse_args()
@@ -47,7 +47,7 @@ def figures_of(report, what, name_of):
 
 
 def table_of(ours, theirs, gemm):
-    """A line a problem; the highest rung is also shown as its share of the products alone"""
+    """One line per problem; the highest rung is also given as a fraction of the GEMM throughput"""
     rungs = sorted({rung for figures in ours.values() for rung in figures})
     others = sorted({name for figures in theirs.values() for name in figures})
     titles = ["d", "mask", "N", *(f"rung {rung}" for rung in rungs), "of GEMM", *others]
@@ -79,7 +79,7 @@ def section_of(bench, torch, driver, cuda):
         if ours:
             section += f"\nThe {what} pass:\n\n{table_of(ours, theirs, gemm)}\n"
     if section == heading + "\n":
-        refuse("rows are wanted; the report of ringattn has none; measure again")
+        refuse("the report of ringattn must have rows; found none; measure again")
     return section
 
 
@@ -91,9 +91,9 @@ def main():
         torch = json.loads(arguments.torch.read_text()) if arguments.torch else None
         section = section_of(bench, torch, arguments.driver, arguments.cuda)
     except OSError as error:
-        refuse(f"files are wanted that can be read; found {error}")
+        refuse(f"the files must be readable; found {error}")
     except (ValueError, LookupError, TypeError, ZeroDivisionError) as error:
-        refuse(f"reports are wanted as the two programs write them; found {error!r}; measure again")
+        refuse(f"the reports must have the format of the two programs; found {error!r}; measure again")
     between = re.compile(rf"({BEGIN}[^\n]*-->\n).*?({END})", re.DOTALL)
     if len(between.findall(text)) != 1:
         refuse(f"{arguments.text} must have the lines {BEGIN}: ... --> and {END} once")

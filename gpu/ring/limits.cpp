@@ -10,12 +10,11 @@ namespace {
 
 // Kernels find the visible keys of a tile of queries by binary search over positions, and have no document mask
 void check_positions(const char* whose, const RowPositions& positions, std::int64_t segment) {
-  require(positions.sequences() == 1,
-          "[gpu] all sequences of a batch must stand at the same positions; found ", positions.sequences(),
-          " kinds of ", whose, "; use the CPU");
+  require(positions.sequences() == 1, "[gpu] all sequences of a batch must have the same positions; found ",
+          positions.sequences(), " kinds of ", whose, "; use the CPU");
   const auto all = positions.of(0);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    require(all[i].segment == segment, "[gpu] documents side by side are not masked; found segment ",
+    require(all[i].segment == segment, "[gpu] document masks are not supported; found segment ",
             all[i].segment, " among the ", whose, "; use the CPU");
     require(i == 0 || all[i - 1].position <= all[i].position, "[gpu] positions must not descend; found ",
             all[i - 1].position, " before ", all[i].position, " among the ", whose, "; use the CPU");
@@ -41,14 +40,13 @@ void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options
   if (options.peers) require_one_process_per_device(options.peers->mpi, options.devices);
   require(dtype != Dtype::f64, "[gpu] numbers are stored as bf16, f16 or f32; found f64; use the CPU");
   require(!problem.bias && !problem.allowed,
-          "[gpu] a bias or boolean mask names pairs of rows, which do not travel with a block; use causal or "
-          "window, or the full attention of the definition");
-  require(problem.scoring.softcap == 0, "[gpu] scores are not capped; found softcap ",
+          "[gpu] a bias or boolean mask belongs to pairs of rows, which do not travel with a block; use "
+          "causal or window, or the full attention of the definition");
+  require(problem.scoring.softcap == 0, "[gpu] softcap is not supported; found softcap ",
           problem.scoring.softcap, "; use the CPU");
-  require(
-      !options.recorders,
-      "[gpu] events get their times from the streams; found recorders that use another clock; give a sink "
-      "to gpu::ring_attention instead");
+  require(!options.recorders,
+          "[gpu] trace events take their times from the streams; found recorders that use another clock; "
+          "give a sink to gpu::ring_attention instead");
   require(options.traced_rows.none(), "[gpu] rows cannot be traced; leave traced_rows empty, or use the CPU");
   check_extents(problem, options);
   const std::int64_t segment = problem.Q.shape.S > 0 ? problem.q_positions.of(0)[0].segment : 0;

@@ -10,8 +10,9 @@
 
 namespace ringattn {
 
-// The rows at which blocks of queries and keys begin, and the number of rows. As many blocks of either: a
-// ring, where all devices take a step in each launch. Else one block of one kind meets those of the other
+// The first row of each block of queries and keys, and the number of rows. With equal numbers of blocks they form
+// a ring, in which all devices take a step in each launch. Otherwise the single block of one kind is combined with
+// every block of the other
 struct Partition {
   std::vector<Index> queries, keys;
 };
@@ -37,7 +38,7 @@ struct KeyBlock {
   std::shared_ptr<gpu::GpuTensor> K, V, positions, dK, dV;
 };
 
-// The blocks of a problem in the memory of the GPU. Gradients begin as NaN.
+// The blocks of a problem in device memory. Gradients are initialized to NaN.
 struct BackwardBlocks {
   gpu::Stream stream;
   std::vector<QueryBlock> queries;
@@ -109,7 +110,7 @@ inline gpu::DeviceBackward block_pair(QueryBlock& queries, KeyBlock& keys) {
 
 // ---- A run --------------------------------------------------------------------------------
 
-// By the highest rung up to this one that takes the problem
+// Runs the highest rung up to the given one that supports the problem
 inline Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::BackwardRung& rung,
                                const Partition& partition) {
   BackwardBlocks blocks(problem, partition);

@@ -10,7 +10,7 @@
 
 namespace ringattn {
 
-// A problem with what flows back into it, stored as _dtype_, and what the definition makes of it in double.
+// A problem with its upstream gradients, stored as _dtype_, and the gradients of the definition in double.
 struct BackwardProblem : GpuProblem {
   GroundTruth truth;
 
@@ -23,10 +23,10 @@ struct BackwardProblem : GpuProblem {
 
   // The gradients are float32 sums of products of three factors, each with a relative error of at most
   //   tau = 2^-24 (32 + d / 4 + 4 S + 2 sqrt(C) + C / 10)
-  // as in rounding_bound.h; C terms follow one another, of keys in dQ, of the queries of a group in dK and
-  // dV. Where tensor cores multiply, P and dS are rounded to the storage type, with unit roundoff u:
-  //   |change of dV| <= u P^T |dO|     |change of dQ| <= u scale |dS| |K|     of dK likewise
-  // and |dS| <= W, so that each is at most u times the magnitude by which errors are measured.
+  // as in rounding_bound.h; C terms are added in sequence: over the keys in dQ, over the queries of a group in dK and
+  // dV. On tensor cores, P and dS are rounded to the storage type, with unit roundoff u:
+  // |change of dV| <= u P^T |dO|     |change of dQ| <= u scale |dS| |K|     and the same for dK
+  // and |dS| <= W, so each change is at most u times the magnitude relative to which errors are measured.
   double gradients_bound() const {
     const Extents e = drawn.extents();
     const double d = static_cast<double>(std::max(e.D, e.Dv));
@@ -49,12 +49,12 @@ struct BackwardProblem : GpuProblem {
     return GroundTruth(drawn);
   }
 
-  // Below the smallest normal number of a type, 2^-14 in f16, an error is relative not to P or scale dS but
-  // to that number. In the other types P underflows at 2^-126, far below what is asked for here
+  // Below the smallest normal number of a type, 2^-14 in f16, the error is relative to that number instead of P or
+  // scale dS. In the other types P underflows at 2^-126, far below the requested accuracy
   void make_room_for_underflow() {
     const double floor = dtype == Dtype::f16 ? 0x1p-14 : 0x1p-100;
     const Problem<double> problem = drawn.problem();
-    // What is exactly 0 stays so
+    // Exact zeros must stay exact
     const auto add = [&](auto size, const auto& factors) {
       const Vector<double> most = floor * factors.cwiseAbs().colwise().sum().transpose();
       for (Index i = 0; i < size.rows(); ++i)

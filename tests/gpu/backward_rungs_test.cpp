@@ -1,4 +1,4 @@
-// The laws of the backward ladder: every rung is right for every step, or refuses it.
+// Tests of the backward ladder: every rung is correct for every step, or rejects it.
 
 #include <doctest/doctest.h>
 
@@ -19,7 +19,7 @@ void check_right(const Gradients<float>& found, const BackwardProblem& problem) 
         problem.gradients_bound());
 }
 
-// A ring, one block of queries that meets several of keys, or the reverse
+// A ring, one block of queries with several blocks of keys, or the reverse
 Partition random_partition(Random& random, const BackwardProblem& problem) {
   const int blocks = static_cast<int>(1 + random.below(4)), kind = static_cast<int>(random.below(3));
   const Extents e = problem.drawn.extents();
@@ -36,7 +36,7 @@ void set_rows(Tensor<float>& tensor, Index first, Index last, float value) {
 
 }  // namespace
 
-TEST_CASE("every rung of the backward gives what the definition gives, for any lengths, heads and masks") {
+TEST_CASE("every rung of the backward pass matches the definition for any lengths, heads and masks") {
   Random random(1);
   for (const gpu::BackwardRung& rung : gpu::backward_ladder())
     for (const Dtype dtype : gpu_dtypes)
@@ -51,8 +51,8 @@ TEST_CASE("every rung of the backward gives what the definition gives, for any l
         }
 }
 
-// In float16, whose bound one pair too many or too few exceeds
-TEST_CASE("masks whose edges lie within tiles, before them and after them, backward") {
+// In float16, where one pair too many or too few exceeds the error bound
+TEST_CASE("backward masks may begin and end inside, before and after a tile") {
   Random random(2);
   for (const Mask& mask :
        {Mask{}, Mask{.causal = true}, Mask{.window_left = 30}, Mask{.window_right = 30},
@@ -66,7 +66,7 @@ TEST_CASE("masks whose edges lie within tiles, before them and after them, backw
   }
 }
 
-TEST_CASE("masks whose edges lie on those of tiles, and one row before and after, backward") {
+TEST_CASE("backward masks may begin and end at tile edges and one row before or after") {
   Random random(10);
   for (const int width : {0, 1, 62, 63, 64, 65, 126, 127, 128})
     for (const Mask& mask : {Mask{.window_left = width}, Mask{.window_right = width}}) {
@@ -80,7 +80,7 @@ TEST_CASE("masks whose edges lie on those of tiles, and one row before and after
     }
 }
 
-TEST_CASE("where a rung of the backward refuses a shape, the one below takes it") {
+TEST_CASE("if a rung of the backward pass rejects a shape, the next lower rung takes it") {
   Random random(3);
   for (const auto& [d, dv] : {std::pair<Index, Index>{7, 7}, {64, 128}, {33, 5}, {32, 32}}) {
     const BackwardProblem problem(random, Dtype::bf16,
@@ -93,7 +93,7 @@ TEST_CASE("where a rung of the backward refuses a shape, the one below takes it"
   check_right(on_gpu(negative, gpu::backward_ladder().back()), negative);
 }
 
-TEST_CASE("a row that sees no key has gradient 0, and its dlse is ignored, on the GPU") {
+TEST_CASE("a row that attends to no key has gradient 0 on the GPU, and its dlse is ignored") {
   Random random(4);
   for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
     const BackwardProblem problem(random, Dtype::bf16,
@@ -105,7 +105,7 @@ TEST_CASE("a row that sees no key has gradient 0, and its dlse is ignored, on th
   }
 }
 
-TEST_CASE("what a mask hides from the naive rung of the backward may be infinite or no number") {
+TEST_CASE("masked entries may be infinite or NaN in the naive backward rung") {
   Random random(5);
   const gpu::BackwardRung& naive = gpu::backward_ladder().front();
   BackwardProblem keys(random, Dtype::bf16, {.B = 1, .Sq = 5, .Skv = 9, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
@@ -122,9 +122,9 @@ TEST_CASE("what a mask hides from the naive rung of the backward may be infinite
   }
 }
 
-// Where a query sees one or two keys, its lse may be as far below 0: what is not there must not weigh
-// exp(-lse)
-TEST_CASE("huge scores do no harm backward") {
+// If a query attends to only one or two keys, its lse may be just as far below 0: masked pairs must not be
+// weighted by exp(-lse)
+TEST_CASE("huge scores do not break the backward pass") {
   Random random(6);
   for (const gpu::BackwardRung& rung : gpu::backward_ladder())
     for (const Dtype dtype : {Dtype::bf16, Dtype::f16})
@@ -137,7 +137,7 @@ TEST_CASE("huge scores do no harm backward") {
       }
 }
 
-TEST_CASE("gradients are written by the first launch, and added to by those that follow") {
+TEST_CASE("the first launch writes the gradients, and later launches add to them") {
   Random random(7);
   const BackwardProblem problem(random, Dtype::f16,
                                 {.B = 1, .Sq = 90, .Skv = 150, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
@@ -151,8 +151,8 @@ TEST_CASE("gradients are written by the first launch, and added to by those that
     }
 }
 
-// Blocks of threads in which a warp is slow, in all of which places in shared memory are used again
-TEST_CASE("no tile is overwritten while somebody reads it, backward") {
+// Thread blocks with a slow warp, in which every buffer in shared memory is reused
+TEST_CASE("the backward pass never overwrites a tile that is still being read") {
   Random random(11);
   const BackwardProblem problem(random, Dtype::bf16,
                                 {.B = 2, .Sq = 260, .Skv = 40, .Hq = 15, .Hkv = 15, .D = 64, .Dv = 64});
@@ -162,7 +162,7 @@ TEST_CASE("no tile is overwritten while somebody reads it, backward") {
   }
 }
 
-TEST_CASE("a rung of the backward that is called deterministic gives the same bits in every run") {
+TEST_CASE("a deterministic rung of the backward pass gives the same bits in every run") {
   Random random(8);
   const BackwardProblem problem(random, Dtype::bf16,
                                 {.B = 1, .Sq = 150, .Skv = 140, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64},
@@ -175,7 +175,7 @@ TEST_CASE("a rung of the backward that is called deterministic gives the same bi
   }
 }
 
-TEST_CASE("launches over blocks of whole tiles give the bits of one, backward") {
+TEST_CASE("backward launches over blocks of whole tiles give the same bits as one launch") {
   Random random(9);
   const BackwardProblem problem(random, Dtype::bf16,
                                 {.B = 1, .Sq = 150, .Skv = 340, .Hq = 2, .Hkv = 2, .D = 64, .Dv = 64},

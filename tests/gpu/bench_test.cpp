@@ -1,4 +1,4 @@
-// What the benchmark rests on: numbers that need no host, and answers that are checked before they are timed.
+// Tests of the benchmark: numbers are generated on the GPU, and results are checked before they are timed.
 
 #include <doctest/doctest.h>
 
@@ -13,7 +13,7 @@
 
 using namespace ringattn;
 
-TEST_CASE("the GPU finds the numbers of the reference's generator, each by itself") {
+TEST_CASE("the GPU generates the numbers of the reference generator, each one independently") {
   const Shape first{1, 3, 1, 5}, shape{2, 11, 3, 8};
   Random random(7);
   normal_tensor<float>(first, random);
@@ -31,39 +31,39 @@ TEST_CASE("the GPU finds the numbers of the reference's generator, each by itsel
   CHECK(same_bits(gpu::from_gpu(found, Dtype::f16, stream), select_rows(expected.view(), rows, Axes::bhsd)));
 }
 
-// What a kernel has not answered yet is wrong, and what it answers is right
+// Results are wrong until the kernel has written them, and correct afterwards
 template <class Call, class Rungs>
 void check_answers(const Rungs& rungs, const gpu::BenchCase& bench_case, Call& call, gpu::Stream& stream) {
   const auto step = call.step();
   for (const auto& rung : rungs) {
     call.poison();
-    CHECK_THROWS_AS(gpu::require_correct(bench_case, "nobody", call.reader()), gpu::WrongResult);
+    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a kernel", call.reader()), gpu::WrongResult);
     rung.launch(step, stream);
     CHECK_NOTHROW(gpu::require_correct(bench_case, rung.name, call.reader()));
   }
 }
 
-TEST_CASE("a right answer may be timed, a wrong one may not") {
+TEST_CASE("a correct result may be timed, a wrong one may not") {
   gpu::Stream stream;
   const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
   gpu::SingleDeviceForward call(bench_case, stream);
   check_answers(gpu::ladder(), bench_case, call, stream);
   const gpu::ReadRow read = call.reader();
-  CHECK_THROWS(gpu::require_correct(bench_case, "a forger", [&](int b, int h, Index row) {
+  CHECK_THROWS(gpu::require_correct(bench_case, "a wrong kernel", [&](int b, int h, Index row) {
     std::vector<float> numbers = read(b, h, row);
     numbers.front() += 0.1f;
     return numbers;
   }));
 }
 
-TEST_CASE("right gradients may be timed, and if one of the three is wrong, none is") {
+TEST_CASE("gradients may be timed only if all three of them are correct") {
   gpu::Stream stream;
   const gpu::BenchCase bench_case{.B = 2, .H = 2, .N = 100, .d = 64, .causal = true};
   gpu::SingleDeviceBackward call(bench_case, stream);
   check_answers(gpu::backward_ladder(), bench_case, call, stream);
   const gpu::ReadHead read = call.reader();
   for (const auto which : {&Gradients<float>::dq, &Gradients<float>::dk, &Gradients<float>::dv})
-    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a forger",
+    CHECK_THROWS_AS(gpu::require_correct(bench_case, "a wrong kernel",
                                          [&](int b, int h) {
                                            gpu::HeadResults head = read(b, h);
                                            (head.gradients.*which)(0, 0, 0, 0) += 3;
@@ -72,7 +72,7 @@ TEST_CASE("right gradients may be timed, and if one of the three is wrong, none 
                     gpu::WrongResult);
 }
 
-TEST_CASE("rings are checked before they are timed, and a model of perfect balance is 1") {
+TEST_CASE("rings are checked before they are timed, and perfect balance is 1") {
   gpu::Stream stream;
   gpu::Stopwatch stopwatch(stream, 1);
   const gpu::BenchCase bench_case{.B = 1, .H = 1, .N = 30, .d = 64, .causal = true};
@@ -86,6 +86,6 @@ TEST_CASE("rings are checked before they are timed, and a model of perfect balan
     }
   }
   CHECK(gpu::run_ring_once(bench_case, 2, stopwatch).tflops() > 0);
-  // The emulated device takes equally long for everything that it does
+  // The emulated device takes the same time for every operation
   CHECK(gpu::modelled_efficiency(bench_case, Layout::zigzag, 3, 2, stopwatch, stream) == doctest::Approx(1));
 }

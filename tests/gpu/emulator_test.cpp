@@ -1,4 +1,4 @@
-// The laws of the emulated device: it finds out what a kernel or a ring forgets.
+// Tests of the emulated device: it detects synchronization errors of kernels and rings.
 
 #include <doctest/doctest.h>
 #include <nccl.h>
@@ -23,7 +23,7 @@ namespace {
 constexpr int threads = 64;
 using Numbers = std::array<float, threads>;
 
-// What a block of threads has left in _x_ when it is given as many NaN
+// The contents of _x_, initially NaN, after one thread block has run
 template <class... Arguments>
 Numbers left_by(void (*kernel)(float*, Arguments...), Arguments... arguments) {
   Stream stream;
@@ -35,7 +35,7 @@ Numbers left_by(void (*kernel)(float*, Arguments...), Arguments... arguments) {
   return found;
 }
 
-// How many of some runs differ from what is _right_
+// The number of runs whose result differs from _right_
 template <class Run>
 int wrong_runs(float right, Run run) {
   int wrong = 0;
@@ -46,13 +46,13 @@ int wrong_runs(float right, Run run) {
   return wrong;
 }
 
-// ---- Kernels with an oversight each ------------------------------------------------------
+// ---- Kernels with one error each ---------------------------------------------------------
 
 __global__ void half_of_them_wait(float*, bool all) {
   if (all || threadIdx.x < threads / 2) __syncthreads();
 }
 
-// x[t] = 1, by way of a thread that is far away
+// x[t] = 1, through a thread in another warp
 __global__ void pass_through_shared_memory(float* x, bool with_barrier) {
   const int t = static_cast<int>(threadIdx.x);
   float* shared = shared_memory<float>();
@@ -61,7 +61,7 @@ __global__ void pass_through_shared_memory(float* x, bool with_barrier) {
   x[t] = shared[threads - 1 - t];
 }
 
-// The same with a barrier that has a number
+// The same with a numbered barrier
 __global__ void pass_by_a_numbered_barrier(float* x, bool with_barrier) {
   const int t = static_cast<int>(threadIdx.x);
   float* shared = shared_memory<float>();
@@ -70,7 +70,7 @@ __global__ void pass_by_a_numbered_barrier(float* x, bool with_barrier) {
   x[t] = shared[threads - 1 - t];
 }
 
-// x[t] = 1, by way of a copy that takes its time
+// x[t] = 1, through an asynchronous copy
 __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   const int t = static_cast<int>(threadIdx.x);
   float* shared = shared_memory<float>();
@@ -84,18 +84,18 @@ __global__ void copy_to_shared_memory(float* x, bool with_wait) {
   cp_async_wait<0>();
 }
 
-// Copies, and leaves while its copies may still be under way
+// Copies, and exits while copies may still be in flight
 __global__ void copy_and_leave(float* x, bool with_commit) {
   x[threadIdx.x] = 1;
   cp_async_16(shared_memory<float>() + 4 * (threadIdx.x / 4), x, true);
   if (with_commit) cp_async_commit();
-  cp_async_wait<0>();  // which are committed
+  cp_async_wait<0>();  // the committed ones
 }
 
 using Square = std::array<std::array<float, 64>, 64>;
 constexpr int rows = 32;
 
-// What lies in row _row_ and column _column_ of tile _tile_
+// The value in row _row_ and column _column_ of tile _tile_
 float number_in(int tile, int row, int column) {
   return static_cast<float>((7 * row + 3 * column + 5 * tile) % 13);
 }
@@ -126,31 +126,31 @@ __global__ void take_from_shared_memory(float* x) { x[threadIdx.x] = shared_memo
 
 }  // namespace
 
-TEST_CASE("threads that wait for each other for ever are found out") {
+TEST_CASE("a deadlock of threads is detected") {
   CHECK_NOTHROW(left_by(half_of_them_wait, true));
   const std::string sentence = error_message([] { left_by(half_of_them_wait, false); });
-  CHECK(contains(sentence, "[emulator] the threads of a block wait for each other for ever"));
+  CHECK(contains(sentence, "[emulator] the threads of a block are deadlocked"));
 }
 
-TEST_CASE("a barrier that is missing is found out") {
+TEST_CASE("a missing barrier is detected") {
   for (const auto pass : {pass_through_shared_memory, pass_by_a_numbered_barrier}) {
     CHECK(wrong_runs(1, [&] { return left_by(pass, true); }) == 0);
     CHECK(wrong_runs(1, [&] { return left_by(pass, false); }) > 0);
   }
 }
 
-TEST_CASE("a copy that nobody waits for is found out") {
+TEST_CASE("a missing wait for a copy is detected") {
   CHECK(wrong_runs(1, [] { return left_by(copy_to_shared_memory, true); }) == 0);
   CHECK(wrong_runs(1, [] { return left_by(copy_to_shared_memory, false); }) > 0);
 }
 
-TEST_CASE("a block that ends before its copies have come is found out") {
+TEST_CASE("a block that ends before its copies have arrived is detected") {
   CHECK_NOTHROW(left_by(copy_and_leave, true));
   const std::string sentence = error_message([] { left_by(copy_and_leave, false); });
-  CHECK(contains(sentence, "[emulator] a block ends before what it copies has come"));
+  CHECK(contains(sentence, "[emulator] a block ends before its copies have arrived"));
 }
 
-TEST_CASE("streams that miss an event are found out") {
+TEST_CASE("a missing event between streams is detected") {
   const auto run = [](bool with_event) {
     Stream first, second;
     CudaEvent written;
@@ -178,12 +178,12 @@ Square product_of_boxes(int a, int b, bool with_fence) {
   return found;
 }
 
-TEST_CASE("what threads have written and not published, no product finds") {
+TEST_CASE("a product does not use writes of threads that were not published") {
   for (const auto& row : product_of_boxes(0, 1, false))
     for (const float x : row) CHECK(std::isnan(x));
 }
 
-TEST_CASE("columns of two tiles multiply, whichever boxes they lie in") {
+TEST_CASE("columns of two tiles are multiplied correctly wherever their boxes lie") {
   for (const int a : {0, 1})
     for (const int b : {0, 1}) {
       const Square found = product_of_boxes(a, b, true);
@@ -198,14 +198,14 @@ TEST_CASE("columns of two tiles multiply, whichever boxes they lie in") {
     }
 }
 
-TEST_CASE("memory that nobody has written is NaN") {
+TEST_CASE("uninitialized memory is NaN") {
   for (const Numbers& found : {left_by(half_of_them_wait, true), left_by(take_from_shared_memory)})
     for (const float x : found) CHECK(std::isnan(x));
 }
 
 namespace {
 
-// NCCL's communicator of a process that is alone
+// The NCCL communicator of a single process
 struct Alone {
   explicit Alone(int blocking) {
     ncclUniqueId id;
@@ -234,7 +234,7 @@ struct Alone {
 
 }  // namespace
 
-TEST_CASE("a send that finds no receive in its group is found out, and so is one of another size") {
+TEST_CASE("a send without a matching receive in its group is detected, and so is a wrong size") {
   Alone nccl(1);
   DeviceBuffer from(8), to(8), smaller(4);
   ncclGroupStart();
@@ -246,7 +246,7 @@ TEST_CASE("a send that finds no receive in its group is found out, and so is one
   CHECK(nccl.send(from) == ncclInvalidUsage);
 }
 
-TEST_CASE("NCCL that does not block has told the stream when it says so, and not before") {
+TEST_CASE("nonblocking NCCL has enqueued its work on the stream when it reports completion, and not before") {
   Alone nccl(0);
   while (nccl.state() == ncclInProgress) {
   }
@@ -265,8 +265,7 @@ TEST_CASE("NCCL that does not block has told the stream when it says so, and not
   CHECK(first_byte() == 7);
 }
 
-TEST_CASE(
-    "blocks of threads that stay take all processors of the GPU, and leave some where NCCL needs them") {
+TEST_CASE("persistent thread blocks use all SMs of the GPU, and leave some free if NCCL needs them") {
   Random random(1);
   const GpuProblem five_tiles(random, Dtype::bf16,
                               {.B = 1, .Sq = 9, .Skv = 9, .Hq = 5, .Hkv = 5, .D = 64, .Dv = 64});

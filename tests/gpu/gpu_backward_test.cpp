@@ -1,5 +1,4 @@
-// The laws of the ring that goes backward on the GPU: exact gradients, however it is spread, copied and
-// scheduled.
+// Tests of the backward ring on the GPU: gradients are exact for every layout, exchange and schedule.
 
 #include <doctest/doctest.h>
 
@@ -29,10 +28,10 @@ Gradients<float> on_gpu(const BackwardProblem& problem, const gpu::GpuOptions& r
   return on_gpu(problem, on_gpu(problem), ring, rung);
 }
 
-// Beside what the backward rounds, delta = rowsum(dO * out) takes out as it is stored, u |out|, from P that
-// was rounded where tensor cores multiplied it, u P |V|. The first is u rowsum(|dO * out|), which is a term
-// of the magnitude; the second changes dS_ij by u P_ij times the mean of |dO| |V|^T over the keys, which is
-// another in the mean.
+// In addition to the rounding in the backward pass, delta = rowsum(dO * out) is computed from out as it is stored,
+// with an error u |out|, and from P as tensor cores rounded it, with an error u P |V|. The first contributes
+// u rowsum(|dO * out|), which is a term of the magnitude; the second changes dS_ij by u P_ij times the mean of
+// |dO| |V|^T over the keys, which is one more such term on average.
 double ring_bound(const BackwardProblem& problem) {
   return problem.gradients_bound() + (problem.dtype == Dtype::f32 ? 0 : 2 * unit_roundoff(problem.dtype));
 }
@@ -45,7 +44,7 @@ void check_right(const Gradients<float>& found, const BackwardProblem& problem) 
   CHECK(worst_error(found.dv, truth.dv, size.dv) <= ring_bound(problem));
 }
 
-// Lengths, heads, mask and storage type are drawn
+// Lengths, heads, mask and storage type are random
 BackwardProblem small_problem(Random& random, Index D, Index Dv) {
   const Extents extents = random_extents(random, 30, D, Dv);
   return BackwardProblem(random, gpu_dtypes[random.below(3)], extents, random_mask(random, 20),
@@ -61,7 +60,7 @@ UsageCounter usage_of(const BackwardProblem& problem, const RingOptions& ring) {
 
 }  // namespace
 
-TEST_CASE("the gradients of a ring on the GPU are what the definition gives, however it is spread") {
+TEST_CASE("the gradients of a ring on the GPU match the definition for every partition") {
   Random random(1);
   for (const gpu::BackwardRung& rung : gpu::backward_ladder())
     for (int n = 0; n < trials(rung.number == 1 ? 14 : 3); ++n) {
@@ -73,7 +72,7 @@ TEST_CASE("the gradients of a ring on the GPU are what the definition gives, how
     }
 }
 
-TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, backward: not a bit differs") {
+TEST_CASE("exchange by handover, copy or NCCL, overlapped or not, gives the same bits backward") {
   Random random(2);
   const auto nccl = gpu::Communicator::is_available() ? std::make_unique<gpu::Communicator>() : nullptr;
   for (const gpu::BackwardRung& rung : gpu::backward_ladder()) {
@@ -84,7 +83,7 @@ TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, backward: n
             rung.number == 1 ? small_problem(random, 5, 7) : small_problem(random, 64, 64);
         const AttentionOutput<float> forward = on_gpu(problem);
         RingOptions ring = random_options(random);
-        ring.devices = static_cast<int>(3 + random.below(3));  // so that blocks for results are used again
+        ring.devices = static_cast<int>(3 + random.below(3));  // enough that result blocks are reused
         ring.rotate = rotate, ring.exchange = Exchange::move, ring.overlap = false;
         const Gradients<float> expected = on_gpu(problem, forward, ring, rung);
         for (int again = 0; again < 4; ++again) {
@@ -111,7 +110,7 @@ TEST_CASE("more devices than rows, backward: some have no queries, no keys, or n
     }
 }
 
-TEST_CASE("a row that sees no key adds to no gradient, in a ring on the GPU") {
+TEST_CASE("a row that attends to no key adds to no gradient in a ring on the GPU") {
   Random random(4);
   for (const Rotation rotate : all_rotations) {
     const BackwardProblem problem(random, Dtype::f16,
@@ -127,14 +126,14 @@ TEST_CASE("a row that sees no key adds to no gradient, in a ring on the GPU") {
   }
 }
 
-TEST_CASE("what a mask hides backward may be infinite or no number, whichever rung is asked for") {
+TEST_CASE("masked entries may be infinite or NaN in the backward pass, in every rung") {
   Random random(5);
   const int highest = gpu::backward_ladder().back().number;
   for (const float hidden : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
     for (const Rotation rotate : all_rotations) {
       RingOptions ring = ring_of(3, Layout::striped);
       ring.rotate = rotate;
-      // The last four keys are seen by no query, and the first four queries see no key
+      // The last four keys are visible to no query, and the first four queries attend to no key
       const Extents long_K{.B = 1, .Sq = 5, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64};
       BackwardProblem keys(random, Dtype::bf16, long_K, {.causal = true}, CausalAlign::top_left);
       const Extents long_Q{.B = 1, .Sq = 9, .Skv = 5, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64};
@@ -153,7 +152,7 @@ TEST_CASE("what a mask hides backward may be infinite or no number, whichever ru
     }
 }
 
-TEST_CASE("the row_term of a query is dlse - rowsum(dO * out), and 0 where it has seen no key") {
+TEST_CASE("the row_term of a query is dlse - rowsum(dO * out), and 0 if it attends to no key") {
   Random random(10);
   constexpr float none = minus_infinity<float>;
   for (const Index dv : {1, 32, 77}) {
@@ -186,7 +185,7 @@ TEST_CASE("the row_term of a query is dlse - rowsum(dO * out), and 0 where it ha
   }
 }
 
-TEST_CASE("no dlse is a dlse of 0") {
+TEST_CASE("an absent dlse counts as 0") {
   Random random(6);
   BackwardProblem problem = small_problem(random, 5, 7);
   problem.narrow.dlse = Tensor<float>(problem.narrow.dlse.shape());
@@ -197,7 +196,7 @@ TEST_CASE("no dlse is a dlse of 0") {
   CHECK(same_bits(without, on_gpu(problem, forward, ring)));
 }
 
-TEST_CASE("K and V make P - 1 hops backward, dK and dV one more, home, and so do Q and dQ") {
+TEST_CASE("K and V make P - 1 hops backward and dK and dV one more, and so do Q and dQ") {
   Random random(7);
   for (const int devices : {1, 2, 5}) {
     const BackwardProblem problem = small_problem(random, 5, 7);
@@ -214,7 +213,9 @@ TEST_CASE("K and V make P - 1 hops backward, dK and dV one more, home, and so do
   }
 }
 
-TEST_CASE("a device holds backward its share, two blocks that travel and three of results, however many") {
+TEST_CASE(
+    "a device holds its share, two travelling blocks and three result blocks backward, for any number of "
+    "devices") {
   Random random(8);
   constexpr Index B = 2, H = 4, Hkv = 2, D = 5, Dv = 7, q = 3, kv = 4;
   for (const int devices : {2, 7}) {
@@ -233,7 +234,7 @@ TEST_CASE("a device holds backward its share, two blocks that travel and three o
   }
 }
 
-TEST_CASE("what the GPU does not do forward, it does not do backward, and says so") {
+TEST_CASE("the backward pass rejects the same unsupported options as the forward pass") {
   Random random(9);
   BackwardProblem problem = small_problem(random, 5, 7);
   const AttentionOutput<float> forward = on_gpu(problem);

@@ -1,4 +1,4 @@
-// The laws of what the GPU does not do: it says so.
+// Tests of the limits of the GPU backend: unsupported problems and options are rejected.
 
 #include <doctest/doctest.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr Extents extents{.B = 2, .Sq = 5, .Skv = 6, .Hq = 1, .Hkv = 1, .D = 4, .Dv = 4};
 
-// What the GPU says of a problem, or of a way to spread it, in which something was changed
+// The error for a problem, or for ring options, after one change
 template <class Change>
 std::string refusal_after(Change change) {
   Random random(1);
@@ -24,7 +24,7 @@ std::string refusal_after(Change change) {
 
 }  // namespace
 
-TEST_CASE("what the GPU does not do is refused with a sentence that says what was found") {
+TEST_CASE("unsupported problems and options are rejected with an error that states what was found") {
   using Drawn = RandomProblem<float>;
   CHECK(refusal_after([](Drawn&, RingOptions&, Dtype&) {}) == "");
   CHECK(contains(refusal_after([](Drawn&, RingOptions&, Dtype& dtype) { dtype = Dtype::f64; }), "found f64"));

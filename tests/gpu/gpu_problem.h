@@ -8,7 +8,7 @@
 
 namespace ringattn {
 
-// A problem whose numbers are what _dtype_ can store, and whose bound is that of a kernel with float32 sums.
+// A problem whose values are representable in _dtype_, with the error bound of a kernel with float32 sums.
 struct GpuProblem {
   Dtype dtype;
   RandomProblem<double> drawn;
@@ -23,7 +23,7 @@ struct GpuProblem {
     narrow = drawn.as<float>();
   }
 
-  // out is rounded to the storage type, and so is P where tensor cores multiply it
+  // out is rounded to the storage type, and so is P on tensor cores
   double out_bound() const { return float32_bound(drawn) + 2 * unit_roundoff(dtype); }
   double lse_bound() const { return float32_bound(drawn); }
 };
@@ -33,7 +33,7 @@ inline AttentionOutput<float> on_gpu(const GpuProblem& problem, const gpu::GpuOp
   return gpu::ring_attention(problem.narrow.problem(), problem.dtype, ring, max_rung);
 }
 
-// Windows reach less than _furthest_
+// Windows are narrower than _furthest_
 inline Mask random_mask(Random& random, Index furthest) {
   Mask mask;
   mask.causal = random.below(2) == 0;
@@ -42,7 +42,7 @@ inline Mask random_mask(Random& random, Index furthest) {
   return mask;
 }
 
-// Sequences of up to _longest_ rows
+// Sequences of at most _longest_ rows
 inline Extents random_extents(Random& random, Index longest, Index D, Index Dv) {
   const Index Hkv = 1 + random.below(2);
   return {.B = 1 + random.below(2),

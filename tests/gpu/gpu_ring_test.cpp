@@ -1,4 +1,4 @@
-// The laws of the ring on the GPU: how it is spread, copied and scheduled changes not a bit.
+// Tests of the ring on the GPU: layout, exchange and schedule change no bit of the result.
 
 #include <doctest/doctest.h>
 
@@ -11,12 +11,12 @@ using namespace ringattn;
 
 namespace {
 
-// Every shard of the keys is a tile of the highest rungs, and a multiple of the others'
+// Each shard of the keys is one tile of the highest rungs, and a multiple of the tiles of the others
 Extents tiled_extents(int devices) {
   return {.B = 1, .Sq = 128, .Skv = Index{128} * devices, .Hq = 2, .Hkv = 1, .D = 64, .Dv = 64};
 }
 
-// The problem of one device alone: its queries, and the keys in the order in which they visit it
+// The problem of a single device: its queries, and the keys in the order in which it receives them
 AttentionOutput<float> one_call(const GpuProblem& problem, const RingOptions& ring, int device, int rung) {
   const Index Sq = problem.narrow.Q.shape().S, Skv = problem.narrow.K.shape().S;
   std::vector<Index> keys;
@@ -54,9 +54,9 @@ void check_bits(const GpuProblem& problem, int devices, int rung) {
 
 }  // namespace
 
-TEST_CASE("P steps of the ring give the bits of one long call in the same order of blocks") {
+TEST_CASE("P steps of the ring give the same bits as one call over the same order of blocks") {
   Random random(1);
-  // The lowest rung looks for the maximum of a block before it begins with it
+  // The lowest rung finds the maximum of a block before it processes the block
   for (const gpu::Rung& rung : gpu::ladder().subspan(1))
     for (const int devices : {2, 3}) {
       INFO(std::string(rung.name) << " on " << devices << " devices");
@@ -65,7 +65,7 @@ TEST_CASE("P steps of the ring give the bits of one long call in the same order 
   check_bits(GpuProblem(random, Dtype::f16, tiled_extents(16)), 16, gpu::ladder().back().number);
 }
 
-TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, at any speed: not a bit differs") {
+TEST_CASE("exchange by handover, copy or NCCL, overlapped or not, at any speed gives the same bits") {
   Random random(2);
   const auto nccl = gpu::Communicator::is_available() ? std::make_unique<gpu::Communicator>() : nullptr;
   for (int n = 0; n < trials(8); ++n)
@@ -91,7 +91,7 @@ TEST_CASE("handed over, copied or sent over NCCL, overlapped or not, at any spee
     }
 }
 
-TEST_CASE("whether K and V rotate or Q does: both are right, and differ by rounding alone") {
+TEST_CASE("rotating K and V or rotating Q is correct, and the results differ by rounding alone") {
   Random random(4);
   for (const Layout layout : all_layouts)
     for (const int devices : {1, 2, 3, 7}) {
@@ -130,7 +130,9 @@ TEST_CASE("more devices than rows: some have no queries, no keys, or neither") {
     }
 }
 
-TEST_CASE("a device holds its share, its results, two blocks that travel and its states, however many") {
+TEST_CASE(
+    "a device holds its share, its results, two travelling blocks and its states, for any number of "
+    "devices") {
   Random random(6);
   constexpr Index B = 2, H = 4, Hkv = 2, D = 5, Dv = 7, q = 3, kv = 4;
   for (const int devices : {2, 7}) {

@@ -1,4 +1,4 @@
-// The laws of the facts of a run on the GPU: those of the processor's, with the times of the streams.
+// Tests of the trace of a GPU run: the events of the CPU run, with the times of the streams.
 
 #include <doctest/doctest.h>
 
@@ -15,10 +15,10 @@ using namespace ringattn;
 
 namespace {
 
-// Blocks of different storage types take different times, but for links that are infinitely fast
+// Blocks of different storage types take different times, unless links are infinitely fast
 const CostModel cost{.ns_per_pair = 2, .link_gbps = 0, .link_latency_us = 0.1};
 
-// What the emulated device takes for a piece of work: a kernel, a copy, a mark
+// The time that the emulated device takes for one operation: a kernel, a copy or an event
 constexpr std::int64_t piece_ns = 1000;
 
 GpuProblem small_problem(Random& random) {
@@ -32,7 +32,7 @@ GpuProblem small_problem(Random& random) {
   return GpuProblem(random, Dtype::bf16, extents, {.causal = random.below(2) == 0});
 }
 
-// A run on the GPU, forward and backward, and the facts that it handed on, in that order
+// A run on the GPU, forward and backward, and its trace events in order
 struct GpuTrace : TraceSink {
   GpuTrace(const GpuProblem& problem, const RingOptions& ring)
       : header(header_of(problem.narrow, ring, cost)) {
@@ -57,7 +57,7 @@ struct GpuTrace : TraceSink {
   std::vector<std::vector<Event>> passes{1};
 };
 
-// The facts of the processor about the same run, all devices in one thread
+// The trace events of the CPU for the same run, with all devices in one thread
 std::vector<Event> on_processor(const GpuProblem& problem, RingOptions ring) {
   TraceStore store(ring.devices);
   Recorders recorders = make_recorders(store, ring.devices, cost);
@@ -69,7 +69,7 @@ std::vector<Event> on_processor(const GpuProblem& problem, RingOptions ring) {
   return events;
 }
 
-// What a fact says but for wall times, and what depends on how numbers are stored: bytes, and what is held
+// The fields of an event except wall times and the fields that depend on the storage type: bytes and memory held
 std::string event_text(const Event& e) {
   std::ostringstream text;
   text << e.id.device << ' ' << name(e.kind) << ' ' << static_cast<int>(e.phase) << ' ' << name(e.lane)
@@ -86,7 +86,7 @@ std::string event_text_by_device(const std::vector<Event>& events, int devices) 
   return text;
 }
 
-// When something began and ended, by the wall clock
+// When an operation began and ended, in wall time
 struct Times {
   std::int64_t begin = 0, end = 0;
   bool operator==(const Times&) const = default;
@@ -112,7 +112,7 @@ std::map<std::pair<int, int>, Times> send_times(const std::vector<Event>& events
 
 }  // namespace
 
-TEST_CASE("the trace of a run on the GPU passes the checker, and says what the processor's says") {
+TEST_CASE("the trace of a GPU run passes the checker and contains the events of the CPU run") {
   Random random(1);
   for (int n = 0; n < trials(20); ++n) {
     const GpuProblem problem = small_problem(random);
@@ -130,7 +130,7 @@ TEST_CASE("the trace of a run on the GPU passes the checker, and says what the p
   }
 }
 
-TEST_CASE("wall times are those of the streams: a wave for all devices, and no lane goes back") {
+TEST_CASE("wall times are those of the streams: one batch for all devices, and no lane goes back in time") {
   Random random(2);
   for (int n = 0; n < trials(20); ++n) {
     const GpuProblem problem = small_problem(random);
@@ -145,7 +145,7 @@ TEST_CASE("wall times are those of the streams: a wave for all devices, and no l
     }
     std::int64_t last = 0;
     for (const std::vector<Event>& pass : trace.passes) {
-      // Between the passes the GPU takes its time for what the second one needs
+      // Between the passes the GPU prepares the inputs of the second one
       const Event& begin = pass.front();
       CHECK(begin.kind == EventKind::run);
       CHECK((last == 0 || begin.w >= last + 2 * piece_ns));
@@ -153,7 +153,7 @@ TEST_CASE("wall times are those of the streams: a wave for all devices, and no l
       for (int step = 0; step < ring.devices; ++step) {
         const Times wave = times.at({0, step});
         CHECK(last <= wave.begin);
-        CHECK(wave.end - wave.begin >= 2 * piece_ns);  // the kernels lie between their marks
+        CHECK(wave.end - wave.begin >= 2 * piece_ns);  // the kernels lie between two events
         for (int d = 1; d < ring.devices; ++d) CHECK(times.at({d, step}) == wave);
         last = wave.end;
       }
@@ -162,7 +162,8 @@ TEST_CASE("wall times are those of the streams: a wave for all devices, and no l
   }
 }
 
-TEST_CASE("a message that arrives during arithmetic is not exposed, else for as long as it is late") {
+TEST_CASE(
+    "a message that arrives during arithmetic is not exposed, and a late one is exposed for its delay") {
   Random random(3);
   int hidden = 0, late = 0;
   for (int n = 0; n < 20; ++n) {
@@ -180,8 +181,7 @@ TEST_CASE("a message that arrives during arithmetic is not exposed, else for as 
         if (e.kind != EventKind::recv) continue;
         const auto [begin, end] = sent.at({e.cause[0].device, e.cause[0].sequence});
         const std::int64_t arrived = begin + e.transfer_w, idle = idle_since[e.id.device];
-        // Where two messages of a device are under way at a time, it has sent the first when it sends the
-        // second
+        // If two messages of a device are in flight at a time, it has sent the first one when it sends the second
         CHECK((one_lane ? end == arrived : end <= arrived));
         CHECK(e.exposed_w == std::max<std::int64_t>(0, arrived - std::max(begin, idle)));
         CHECK((ring.overlap || !one_lane || e.exposed_w == e.transfer_w));
@@ -194,7 +194,7 @@ TEST_CASE("a message that arrives during arithmetic is not exposed, else for as 
   CHECK(late > 0);
 }
 
-TEST_CASE("where processes have a clock in common, wall times are its own") {
+TEST_CASE("wall times are those of the shared clock if processes have one") {
   constexpr std::int64_t now = 5'000'000'000;
   Random random(4);
   const GpuProblem problem = small_problem(random);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The laws of cmake/kernel_compiler.sh, told by a compiler that says what ptxas would say.
+# Tests of cmake/kernel_compiler.sh, with a fake compiler that prints messages of ptxas.
 set -uo pipefail
 
 compiler=$(realpath "$(dirname "$0")/../../cmake/kernel_compiler.sh")
@@ -16,7 +16,7 @@ exit "$2"
 END
 chmod +x nvcc
 
-# check TITLE WORDS STATUS EXPECTED: what _words_ make of the status, and whether the object is there to be linked
+# check TITLE WORDS STATUS EXPECTED: the exit status for these words and status, and whether the object file exists
 failed=0
 check() {
   "$compiler" logs ./nvcc "$2" "$3" -o 1_naive.cu.o 2> said
@@ -28,11 +28,11 @@ check() {
 }
 
 check 'a kernel that fits its registers compiles' '    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 0
-check 'a kernel that spills is refused' '    8 bytes stack frame, 16 bytes spill stores, 16 bytes spill loads' 0 1
-check 'an array that no register can hold is refused' '    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 1
-check 'products that wait for one another are refused' \
+check 'a kernel that spills is rejected' '    8 bytes stack frame, 16 bytes spill stores, 16 bytes spill loads' 0 1
+check 'an array in local memory is rejected' '    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads' 0 1
+check 'serialized products are rejected' \
   'ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized' 0 1
-check 'a wait for products that the compiler adds is refused' \
+check 'a wait for products that the compiler injects is rejected' \
   'ptxas info    : (C7517) warpgroup.wait is injected in around line 13239 by compiler' 0 1
-check 'what the compiler refuses is refused as it did' 'error: expected a ";"' 2 2
-[ $failed = 0 ] && echo 'The compiler of kernels keeps its laws.'
+check 'a compilation error keeps its exit status' 'error: expected a ";"' 2 2
+[ $failed = 0 ] && echo 'All tests of the kernel compiler passed.'

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """machine_code_test.py BUILD
 
-What the assembler made of the kernels in BUILD, a folder of preset gpu: it may move arithmetic across waits, and a
-kernel is then as right as before, and slower. Needs cuobjdump and nvdisasm, of the CUDA Toolkit or of pip.
+Checks the machine code of the kernels in BUILD, a build folder of preset gpu: the assembler may move arithmetic across
+waits, which leaves a kernel correct but slower. Needs cuobjdump and nvdisasm, of the CUDA Toolkit or of pip.
 """
 
 import re
@@ -25,7 +25,7 @@ def count(instruction, code):
 
 
 def exponentials_between_waits(code):
-    """From the wait for all products but the newest to the wait for that one too."""
+    """The exponentials from the wait for all products but the newest to the wait for the newest one."""
     begin = code.index("WARPGROUP.DEPBAR.LE gsb0, 0x1")
     return count("MUFU.EX2", code[begin : code.index("WARPGROUP.DEPBAR.LE gsb0, 0x0", begin)])
 

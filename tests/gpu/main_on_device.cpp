@@ -5,9 +5,9 @@
 
 #include "gpu/runtime/device.h"
 
-// The tests, where there is a device for them
+// Runs the tests if there is a device for them
 int main(int argc, char** argv) {
-  constexpr int skipped = 77;  // as ctest and others have it
+  constexpr int skipped = 77;  // CTest's SKIP_RETURN_CODE
   doctest::Context tests(argc, argv);
   if (const std::string found = ringattn::gpu::unavailable_reason(); !found.empty()) {
     std::printf("skipped: %s\n", found.c_str());

@@ -1,4 +1,4 @@
-// The laws of the kernels that merge and finish the states of the softmax.
+// Tests of the kernels that merge and finish softmax states.
 
 #include <doctest/doctest.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-// States of so many queries as m has numbers, on the GPU and back
+// States of as many queries as m has elements, copied to the GPU and back
 struct States {
   std::vector<float> m, l, O;
 
@@ -81,7 +81,7 @@ States neutral_states(int rows, int dv) {
           std::vector<float>(count * static_cast<std::size_t>(dv))};
 }
 
-// Queries, causal, that meet some of the keys of a problem; the state is what they then remember
+// Queries that attend, causally, to some of the keys of a problem, and their state after these keys
 class Half {
  public:
   Half(const GpuProblem& problem, gpu::GpuShard& queries, gpu::GpuResults& results, const RingConfig& config,
@@ -127,7 +127,7 @@ class Half {
 
 }  // namespace
 
-TEST_CASE("merging the states of two halves of the keys gives what the definition gives for all") {
+TEST_CASE("merging the states of two halves of the keys gives the result of the definition for all keys") {
   Random random(2);
   for (const gpu::Rung& rung : gpu::ladder())
     for (int n = 0; n < trials(4); ++n) {
@@ -165,7 +165,9 @@ TEST_CASE("merging the states of two halves of the keys gives what the definitio
     }
 }
 
-TEST_CASE("the neutral state changes no other, on either side, and two of them stay neutral") {
+TEST_CASE(
+    "the neutral state changes no other state on either side, and merging two of them gives the neutral "
+    "state") {
   Random random(1);
   for (const int dv : {1, 32, 77}) {
     const States some = random_states(random, 13, dv), none = neutral_states(13, dv);
@@ -175,13 +177,13 @@ TEST_CASE("the neutral state changes no other, on either side, and two of them s
   }
 }
 
-TEST_CASE("a merge keeps what its weights say: m the larger one, l and O shrunk to it and added") {
+TEST_CASE("a merge keeps the larger m, and adds l and O rescaled to it") {
   const States a{{3, -2}, {1, 4}, {10, 20, 1, 2}}, b{{1, 0}, {8, 1}, {4, 8, 5, 6}};
   CHECK(merged(a, b) == States{{3, 0}, {3, 2}, {11, 22, 5.25f, 6.5f}});
   CHECK(merged(b, a) == States{{3, 0}, {3, 2}, {11, 22, 5.25f, 6.5f}});
 }
 
-TEST_CASE("scores whose distance no number could hold: the smaller side vanishes, without NaN") {
+TEST_CASE("if the distance of two scores overflows, the smaller side vanishes without NaN") {
   const States low{{-3e38f}, {2}, {7}}, high{{3e38f}, {1}, {5}};
   CHECK(merged(low, high) == high);
   CHECK(merged(high, low) == high);

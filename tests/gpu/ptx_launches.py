@@ -1,4 +1,4 @@
-"""Problems for kernels of gpu/, launched as gpu/ launches them, on a machine that executes their PTX."""
+"""Problems for the kernels of gpu/, launched as gpu/ launches them, on a machine that executes their PTX."""
 
 import copy
 import re
@@ -15,13 +15,13 @@ ELEMENTS = {"bf16": (1, ml_dtypes.bfloat16, "13__nv_bfloat16"), "f16": (2, np.fl
 
 
 def kernel_name(name, element, d):
-    """As it is mangled, but for the rooms that it is in."""
+    """A pattern for the mangled name, without the enclosing namespaces."""
     return re.compile(rf"\d{name}I{ELEMENTS[element][2]}Li{d}E")
 
 
 @dataclass
 class Problem:
-    """What one device has at one step: queries, keys and values, and where they stand."""
+    """The data of one device at one step: queries, keys and values, and their positions."""
 
     element: str = "bf16"
     H: int = 1
@@ -58,7 +58,7 @@ class Problem:
         return part
 
     def keywords(self):
-        """For the functions of ringattn."""
+        """Arguments for the functions of ringattn."""
         window = tuple(-1 if width == UNLIMITED else width for width in (self.left, self.right))
         return {**self.tensors, **self.positions, "window_size": window, "causal_align": "top-left", "axes": "bhsd"}
 
@@ -68,7 +68,7 @@ class Problem:
 
 
 class Launches:
-    """Where in the memory of a machine the tensors of each device lie."""
+    """The addresses of the tensors of each device in the memory of a machine."""
 
     def __init__(self, machine, devices):
         self.machine = machine
@@ -82,7 +82,7 @@ class Launches:
         return self.machine.memory.array_at(self.addresses[device][name], np.zeros(shape, dtype))
 
     def step(self, kind, device_kind, problems, **more):
-        """What a launch is to do, when the problems have been put into memory."""
+        """The parameters of a launch, after the problems are copied to memory."""
         p = problems[0]
         sizes = {"B": 1, "H": p.H, "Hkv": p.Hkv, "d": p.d, "dv": p.d, "scale": p.d**-0.5, "left": p.left, "right": p.right}
         step = kind(element=ELEMENTS[p.element][0], **sizes, devices=len(problems), **more)
@@ -96,7 +96,7 @@ class Launches:
         return step
 
     def mapped(self, step, problems, box_rows):
-        """The step, with maps of the tensors that _box_rows_ names."""
+        """The step, with maps of the tensors in _box_rows_."""
         maps = {}
         for device, problem in enumerate(problems):
             for name, rows_of_box in box_rows.items():
@@ -113,7 +113,7 @@ def tiles(rows, tile_rows):
 
 # ---- Forward ------------------------------------------------------------------------------
 
-# Of each rung: rows of a tile of queries and of keys, threads, and whether the copy engine fetches
+# For each rung: rows of a tile of queries and of keys, threads, and whether it uses TMA
 FORWARD = {
     "tensor_cores": (64, 64, 128, False),
     "hopper": (64, 64, 128, True),
@@ -138,7 +138,7 @@ def attend(machine, program, rung, steps):
         boxes = {"Q": query_rows, "K": key_rows, "V": key_rows}
         parameters = launches.mapped(step, problems, boxes) if uses_tma else bytes(step)
         grid = (tiles([q.shape[2] for q in queries], query_rows), heads, len(queries))
-        if rung == "persistent":  # three blocks that stay, and a TileScheduler that takes two heads at a time
+        if rung == "persistent":  # three persistent blocks, and a TileScheduler that processes two heads at a time
             parameters += np.array([grid[0], grid[1] * grid[2], 2], np.int32).tobytes()
             grid = (3, 1, 1)
         machine.launch(program, grid, threads, parameters)
@@ -152,7 +152,7 @@ def attend(machine, program, rung, steps):
 
 
 def differentiate(machine, programs, rung, problems):
-    """dq, dk and dv of each device, which has all its keys at once; in float32."""
+    """dq, dk and dv of each device, over all its keys at once; in float32."""
     launches = Launches(machine, len(problems))
     for device, problem in enumerate(problems):
         out, lse = ringattn.attention(**problem.keywords(), return_lse=True)

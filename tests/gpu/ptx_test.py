@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """ptx_test.py BUILD
 
-The kernels in BUILD, a folder of preset gpu, as nvcc wrote them in PTX, executed instruction by instruction without a
-GPU (tests/gpu/ptx), and judged by the oracle. Needs cuobjdump, and the package ringattn.
+Executes the kernels in BUILD, a build folder of preset gpu, instruction by instruction without a GPU, from the PTX that
+nvcc wrote (tests/gpu/ptx), and checks them with the oracle. Needs cuobjdump, and the package ringattn.
 """
 
 import functools
@@ -92,7 +92,7 @@ class Backward(unittest.TestCase):
     def test_two_kernels(self):
         self.check("two_kernels", Problem("bf16", H=2, d=64, q_rows=70, kv_rows=65, right=0))
 
-    # The only query stands behind all keys of the first tile
+    # The only query comes after all keys of the first tile
     def test_two_kernels_with_keys_that_no_query_sees(self):
         self.check("two_kernels", Problem("bf16", d=128, q_rows=1, kv_rows=140, left=3, right=3, seed=2))
 
@@ -106,23 +106,23 @@ class Backward(unittest.TestCase):
         self.check("fused", Problem("bf16", d=128, q_rows=70, kv_rows=129, left=60, right=10))
 
 
-# How a kernel could be wrong: a pattern in its text, and what stands there instead
+# Errors to inject into a kernel: a pattern in its text, and the replacement
 OVERSIGHTS = {
     "tensor_cores": {
-        "threads do not wait for one another": (r"bar\.sync 0;", ""),
-        "copies are not waited for": (r"cp\.async\.wait_group 0;", ""),
+        "threads are not synchronized": (r"bar\.sync 0;", ""),
+        "the wait for copies is missing": (r"cp\.async\.wait_group 0;", ""),
     },
     "overlapped": {
         "products begin without a fence": (r"wgmma\.fence\.sync\.aligned;", ""),
         "the softmax does not wait for its scores": (r"(wgmma\.wait_group\.sync\.aligned) 1;", r"\1 2;"),
-        "V is read as K is": ("more, 1, 1, 1;", "more, 1, 1, 0;"),
-        "P is taken in another order": (r"\}, \{(%r\d+), (%r\d+), (%r\d+), ", r"}, {\1, \3, \2, "),
-        "sums are written where others are": (r"bf16 \{(%f\d+), (%f\d+)", r"bf16 {\2, \1"),
-        "the row of a box is taken for its head": (r"(\{%r\d+), (%r\d+), (%r\d+)\}\], \[", r"\1, \3, \2}], ["),
-        "half of the bytes are awaited": (r"(mov\.u32 %r\d+, )16384;", r"\g<1>8192;"),
-        "the copy engine is not waited for": ("bra AGAIN;", ""),
-        "no turn is given": (r"barrier\.cta\.arrive", "//"),
-        "no stage is left": (r"mbarrier\.arrive\.shared::cta", "//"),
+        "V is read with the layout of K": ("more, 1, 1, 1;", "more, 1, 1, 0;"),
+        "the registers of P are swapped": (r"\}, \{(%r\d+), (%r\d+), (%r\d+), ", r"}, {\1, \3, \2, "),
+        "the results are written to the wrong places": (r"bf16 \{(%f\d+), (%f\d+)", r"bf16 {\2, \1"),
+        "row and head of a box are swapped": (r"(\{%r\d+), (%r\d+), (%r\d+)\}\], \[", r"\1, \3, \2}], ["),
+        "only half of the bytes are expected": (r"(mov\.u32 %r\d+, )16384;", r"\g<1>8192;"),
+        "the wait for TMA is missing": ("bra AGAIN;", ""),
+        "the turn is not passed on": (r"barrier\.cta\.arrive", "//"),
+        "no stage is released": (r"mbarrier\.arrive\.shared::cta", "//"),
     },
     "fused": {
         "dS is not published": (r"fence\.proxy\.async\.shared::cta;", ""),
@@ -132,7 +132,7 @@ OVERSIGHTS = {
 
 
 class Oversights(unittest.TestCase):
-    """The machine lets no kernel pass that is not what it was."""
+    """The machine detects every injected error."""
 
     def check(self, name, results):
         text = ptx_of(SOURCES[name])

@@ -1,4 +1,4 @@
-// The laws of the ladder: every rung is right for every shape, or refuses it.
+// Tests of the kernel ladder: every rung is correct for every shape, or rejects it.
 
 #include <doctest/doctest.h>
 
@@ -20,7 +20,7 @@ void check_right(const AttentionOutput<float>& found, const GpuProblem& problem)
 
 }  // namespace
 
-TEST_CASE("every rung gives what the definition gives, for any lengths, heads and masks") {
+TEST_CASE("every rung matches the definition for any lengths, heads and masks") {
   Random random(1);
   for (const gpu::Rung& rung : gpu::ladder())
     for (const Dtype dtype : gpu_dtypes)
@@ -34,7 +34,7 @@ TEST_CASE("every rung gives what the definition gives, for any lengths, heads an
         }
 }
 
-TEST_CASE("masks whose edges lie within tiles, before them and after them") {
+TEST_CASE("masks may begin and end inside, before and after a tile") {
   Random random(5);
   for (const Mask& mask :
        {Mask{}, Mask{.causal = true}, Mask{.window_left = 30}, Mask{.window_right = 30},
@@ -48,7 +48,7 @@ TEST_CASE("masks whose edges lie within tiles, before them and after them") {
   }
 }
 
-TEST_CASE("where a rung refuses a shape, the one below takes it") {
+TEST_CASE("if a rung rejects a shape, the next lower rung takes it") {
   Random random(2);
   for (const auto& [d, dv] : {std::pair<Index, Index>{7, 7}, {64, 128}, {33, 5}, {32, 32}}) {
     const GpuProblem problem(random, Dtype::bf16,
@@ -57,7 +57,7 @@ TEST_CASE("where a rung refuses a shape, the one below takes it") {
   }
 }
 
-TEST_CASE("a row that sees no key is 0, and its lse is minus infinity") {
+TEST_CASE("a row that attends to no key is 0, and its lse is minus infinity") {
   Random random(3);
   for (const gpu::Rung& rung : gpu::ladder()) {
     const GpuProblem problem(random, Dtype::bf16,
@@ -72,7 +72,7 @@ TEST_CASE("a row that sees no key is 0, and its lse is minus infinity") {
   }
 }
 
-TEST_CASE("what a mask hides on the GPU may be infinite or no number") {
+TEST_CASE("masked entries may be infinite or NaN on the GPU") {
   Random random(6);
   GpuProblem problem(random, Dtype::bf16, {.B = 1, .Sq = 5, .Skv = 9, .Hq = 1, .Hkv = 1, .D = 64, .Dv = 64},
                      {.window_right = 0}, CausalAlign::top_left);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The laws of gpu/bench/write_table.py and torch_sdpa.py, on reports that are made up."""
+"""Tests of gpu/bench/write_table.py and torch_sdpa.py, on fabricated reports."""
 
 import importlib.util
 import json
@@ -94,14 +94,14 @@ class WriteTable(unittest.TestCase):
         self.assertIn("| 64 | full | 1024 | 300.0 | 38 % | 350.0 |\n", text)
 
     def test_reports_that_are_none_are_refused_and_the_text_is_as_it_was(self):
-        self.refuses("files are wanted", "--torch", "absent")
+        self.refuses("files must be readable", "--torch", "absent")
         without_ceiling = {**BENCH, "ceilings": {"gemm_tflops": 0, "copy_gbps": 0}}
         without_figures = {**BENCH, "rows": [{"what": "forward"}]}
         for wrong in ("", "[]", "{}", json.dumps(without_ceiling), json.dumps(without_figures)):
             self.bench.write_text(wrong)
-            self.refuses("reports are wanted")
+            self.refuses("reports must have the format")
         self.bench.write_text(json.dumps({**BENCH, "rows": []}))
-        self.refuses("rows are wanted")
+        self.refuses("must have rows")
 
     def test_a_text_without_both_markers_is_refused(self):
         for text in ("nothing", "<!-- ladder: -->\n", "<!-- end of ladder -->", 2 * self.text.read_text()):
@@ -119,11 +119,11 @@ class TorchSdpa(unittest.TestCase):
         self.assertEqual(said.returncode, 0)
         self.assertIn("Example: torch_sdpa.py", said.stdout)
 
-    @unittest.skipIf(importlib.util.find_spec("torch"), "there is PyTorch")
+    @unittest.skipIf(importlib.util.find_spec("torch"), "PyTorch is installed")
     def test_without_pytorch_there_is_one_sentence(self):
         said = call("torch_sdpa.py")
         self.assertEqual((said.returncode, said.stdout, said.stderr.count("\n")), (2, "", 1))
-        self.assertIn("PyTorch is wanted", said.stderr)
+        self.assertIn("PyTorch is required", said.stderr)
 
 
 if __name__ == "__main__":

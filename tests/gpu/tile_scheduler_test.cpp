@@ -1,4 +1,4 @@
-// Blocks of threads that stay share out the tiles of queries among themselves.
+// Tests of the tile scheduler: persistent thread blocks distribute the tiles of queries among themselves.
 
 #include <doctest/doctest.h>
 
@@ -17,7 +17,7 @@
 using namespace ringattn;
 
 TEST_CASE(
-    "each tile has one index, a group of heads ends before the next begins, and its last queries come "
+    "each tile has one index, head groups are processed in order, and the last queries of a group come "
     "first") {
   Random random(11);
   for (int n = 0; n < trials(30); ++n) {
@@ -37,8 +37,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("blocks that take what nobody has yet end at nearly the same time under a causal mask") {
-  // 16k tokens in tiles of 128, 16 heads of which the cache has two, 132 processors
+TEST_CASE("thread blocks that take the next free tile end at nearly the same time under a causal mask") {
+  // 16k tokens in tiles of 128, 16 heads of which two fit in the cache, 132 SMs
   const gpu::TileScheduler scheduler{128, 16, 2};
   std::vector<double> busy_until(132, 0);
   double all = 0;
@@ -51,7 +51,7 @@ TEST_CASE("blocks that take what nobody has yet end at nearly the same time unde
   CHECK(all / 132 / last >= 0.99);
 }
 
-TEST_CASE("whoever asks in vain for the last time sets the number of taken tiles back") {
+TEST_CASE("the last block to find no tile resets the counter of taken tiles") {
   gpu::Stream stream;
   gpu::SingleDeviceForward call({.B = 1, .H = 3, .N = 300, .d = 64, .causal = true}, stream);
   const auto step = call.step();

@@ -9,7 +9,7 @@
 
 namespace ringattn {
 
-// What devices say that they hold, and how many hops each kind of message makes for each owner
+// The memory that devices report, and the number of hops of each kind of message for each owner
 struct UsageCounter : TraceSink {
   std::map<int, Index> bytes;
   std::map<std::pair<std::string_view, int>, int> hops;

@@ -2,7 +2,7 @@
 
 #include <Eigen/Core>
 
-// bfloat16 of the emulated device, rounded as the real one rounds
+// bfloat16 of the emulated device, with the rounding of the real one
 struct __nv_bfloat16 {
   Eigen::bfloat16 value;
 };

@@ -2,7 +2,7 @@
 
 #include <Eigen/Core>
 
-// float16 of the emulated device, rounded as the real one rounds
+// float16 of the emulated device, with the rounding of the real one
 struct __half {
   Eigen::half value;
 };

@@ -11,8 +11,8 @@
 #include "tests/gpu/emulator/streams.h"
 #include "tests/gpu/emulator/thread_block.h"
 
-// What gpu/ uses of the CUDA runtime, on an emulated device: kernels are compiled as C++, and their threads
-// take turns. It stands where the header of the CUDA Toolkit would.
+// The part of the CUDA runtime that gpu/ uses, on an emulated device: kernels are compiled as C++, and their threads
+// take turns. This header replaces the one of the CUDA Toolkit.
 
 // ---- Language -----------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ T __shfl_sync(unsigned, T x, int lane) {
 }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 
-// No other block runs at the same time
+// No other thread block runs at the same time
 inline unsigned atomicInc(unsigned* number, unsigned last) {
   return std::exchange(*number, *number >= last ? 0 : *number + 1);
 }
@@ -141,7 +141,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end);
 
-// Asks the device for more shared memory than 48 KiB a block; Hopper has 227
+// Opts in to more than 48 KiB of shared memory per block; Hopper has 227
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int bytes) {
   return bytes <= 227 * 1024 ? cudaSuccess : cudaErrorInvalidValue;

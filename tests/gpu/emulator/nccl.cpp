@@ -41,9 +41,9 @@ struct ncclComm {
   int rank, ranks;
   std::filesystem::path folder;
   bool blocking;
-  bool complete = false;               // all ranks have been seen
-  int asked = 0;                       // how often, since something was under way
-  std::vector<Group> unlaunched = {};  // groups that no stream knows of yet
+  bool complete = false;               // all ranks have joined
+  int asked = 0;                       // number of queries since an operation began
+  std::vector<Group> unlaunched = {};  // groups not yet enqueued on a stream
   std::shared_ptr<bool> aborted = std::make_shared<bool>(false);
   std::shared_ptr<ncclResult_t> state = std::make_shared<ncclResult_t>(ncclSuccess);
   std::map<int, long> sent = {}, received = {};  // messages, by peer
@@ -54,7 +54,7 @@ namespace {
 
 Group group;
 
-// ---- Alone ----------------------------------------------------------------------------------
+// ---- One process ----------------------------------------------------------------------------
 
 ncclResult_t match(const Group& ended) {
   if (ended.sends.size() != ended.receives.size()) return ncclInvalidUsage;
@@ -69,13 +69,13 @@ void launch_copies(const Group& ended) {
                     ended.stream);
 }
 
-// ---- Between processes ------------------------------------------------------------------------
+// ---- Several processes ------------------------------------------------------------------------
 
 std::filesystem::path file_of(const ncclComm& comm, int from, int to, long number) {
   return comm.folder / (std::to_string(from) + "-" + std::to_string(to) + "-" + std::to_string(number));
 }
 
-// A file appears as a whole
+// The rename makes the whole file appear at once
 void write(const std::filesystem::path& path, const Send& send) {
   const std::filesystem::path unfinished = path.string() + ".unfinished";
   std::ofstream(unfinished, std::ios::binary)
@@ -132,7 +132,7 @@ void launch_exchange(ncclComm& comm, const Group& ended) {
     emulator::enqueue_wait(ended.stream, [=] { return *aborted || !exists(path); });
 }
 
-// A communicator begins when all ranks have come
+// A communicator is complete when all ranks have joined
 bool complete(ncclComm& comm) {
   for (int rank = 0; rank < comm.ranks && !comm.complete; ++rank)
     if (!exists(comm.folder / std::to_string(rank))) return false;
@@ -144,7 +144,7 @@ void launch(ncclComm& comm) {
     comm.ranks == 1 ? launch_copies(ended) : launch_exchange(comm, ended);
 }
 
-// What a call gives that begins something: who blocks has it done, others ask
+// The result of a call that starts an operation: a blocking call completes it, a nonblocking call must be polled
 ncclResult_t begin_operation(ncclComm& comm) {
   comm.asked = 0;
   if (!comm.blocking) return ncclInProgress;
@@ -185,7 +185,7 @@ ncclResult_t ncclCommFinalize(ncclComm_t comm) { return begin_operation(*comm); 
 
 namespace {
 
-// The last one leaves the folder empty, unless messages are left
+// The last rank removes the folder, unless messages are left in it
 void leave(ncclComm& comm) {
   std::error_code not_there, not_empty;
   std::filesystem::remove(comm.folder / std::to_string(comm.rank), not_there);

@@ -1,11 +1,11 @@
 #pragma once
 
-// NCCL between emulated devices: of one process, which sends to itself, or of several on one machine, whose
-// messages are files in a folder. The unique id is the path of that folder.
+// NCCL between emulated devices: one process that sends to itself, or several processes on one machine that
+// exchange messages as files in a folder. The unique id is the path of that folder.
 //
-// EMULATED_NCCL_FAULT=kills:RANK:N or fails:RANK:N is for the process of that rank, when its N-th group,
-// counted from 0, is to travel, or -1: before it takes part in anything. It kills itself; or its neighbours
-// are gone, as far as it can tell.
+// EMULATED_NCCL_FAULT=kills:RANK:N or fails:RANK:N injects a fault in the process of that rank when it transfers
+// its N-th group, counted from 0; -1 means before any communication. With kills the process terminates itself;
+// with fails it is told that its neighbors have exited.
 
 #include "tests/gpu/emulator/cuda_runtime.h"
 
@@ -28,14 +28,14 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
 ncclResult_t ncclCommFinalize(ncclComm_t comm);
 ncclResult_t ncclCommDestroy(ncclComm_t comm);
 
-// Streams that wait for a message go on without it
+// Streams that wait for a message continue without it
 ncclResult_t ncclCommAbort(ncclComm_t comm);
 
-// Who does not block has to ask until it is no longer ncclInProgress: before, nothing was asked of the stream
+// A nonblocking caller polls until the result is no longer ncclInProgress; only then has the stream been given the work
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error);
 
-// Sends and receives of a group are matched in their order. One that finds no partner in its group waits
-// until another process has one, and what comes after it on the stream waits, too
+// Sends and receives of a group are matched in order. An operation without a partner in its group waits until
+// another process provides one, and later work on the stream waits as well
 ncclResult_t ncclGroupStart();
 ncclResult_t ncclGroupEnd();
 ncclResult_t ncclSend(const void* from, std::size_t count, ncclDataType_t type, int peer, ncclComm_t comm,

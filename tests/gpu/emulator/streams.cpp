@@ -16,15 +16,15 @@
 namespace emulator {
 
 struct Event {
-  long recorded = 0;  // how often it was asked for
-  long reached = 0;   // how often a stream came there
+  long recorded = 0;  // number of times it was recorded
+  long reached = 0;   // number of times a stream reached it
   double time = 0;
 };
 
 struct Stream {
   struct Operation {
     std::function<void()> run;
-    std::function<bool()> ready;  // null: at once
+    std::function<bool()> ready;  // null: immediately
     bool waits_for_outside = false;
   };
   std::deque<Operation> queue;
@@ -43,7 +43,7 @@ struct Device {
   std::string failure;  // of a kernel, or of the order of streams
 } device;
 
-// Does nothing where all streams wait for something outside
+// Does nothing if all streams wait for an external event
 void run_some_stream() {
   std::vector<Stream*> ready;
   for (Stream* stream : device.streams)
@@ -51,7 +51,7 @@ void run_some_stream() {
   if (ready.empty()) {
     for (Stream* stream : device.streams)
       if (stream->waits_for_outside()) return std::this_thread::sleep_for(std::chrono::microseconds(200));
-    throw std::runtime_error("[emulator] streams wait for events that nobody records");
+    throw std::runtime_error("[emulator] streams wait for events that are never recorded");
   }
   Stream& stream = *ready[device.random() % ready.size()];
   const Stream::Operation work = std::move(stream.queue.front());
@@ -101,8 +101,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return *properties = {"an emulated device", 9, 0}, cudaSuccess;
 }
 
-// Hopper, with so few processors that blocks which stay have more than one tile each, and with so little
-// cache that it has not the keys of all heads
+// Hopper, with so few SMs that persistent thread blocks process more than one tile each, and with a cache too
+// small for the keys of all heads
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount:
@@ -127,7 +127,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   return cudaSuccess;
 }
 
-// Waits for all that goes on, as the real one does
+// Waits for all enqueued work, as the real one does
 cudaError_t cudaFree(void* memory) {
   cudaDeviceSynchronize();
   std::free(memory);
@@ -154,7 +154,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
-// After a failure nothing that was enqueued will be done
+// After a failure, no enqueued work is executed
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   try {
     if (!stream->queue.empty()) emulator::run_some_stream();

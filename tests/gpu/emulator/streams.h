@@ -2,9 +2,9 @@
 
 #include <functional>
 
-// The streams of an emulated device. Work that was enqueued is done as late as can be, when somebody waits
-// for it, and in an order that is random but for what streams and events ask for. So an event that is missing
-// shows.
+// The streams of an emulated device. Enqueued work is executed as late as possible, when the host waits for it, and
+// in an order that is random except for the constraints of streams and events. A missing event
+// therefore causes a visible error.
 namespace emulator {
 
 struct Stream;
@@ -12,10 +12,10 @@ struct Event;
 
 void enqueue(Stream* stream, std::function<void()> work);
 
-// The stream goes no further until something outside of the device has happened
+// The stream is blocked until an external event has happened
 void enqueue_wait(Stream* stream, std::function<bool()> happened);
 
-// The order of all that follows
+// Seeds the random order of all later work
 void set_seed(unsigned seed);
 
 }  // namespace emulator

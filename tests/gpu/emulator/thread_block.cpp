@@ -26,13 +26,13 @@ struct Barrier {
   long generation = 0;
 };
 
-// A context gives a thread its stack; from then on turns pass by jumps, which cost no system call
+// A context gives each thread its stack; later switches are jumps, which need no system call
 struct Thread {
   ucontext_t context;
   jmp_buf place;
   bool begun = false;
   std::unique_ptr<char[]> stack{new char[stack_bytes]};
-  std::function<bool()> ready;  // when it can go on; empty: now
+  std::function<bool()> ready;  // when it may continue; empty: now
   std::vector<uint32_t*> unfenced_writes;
   std::deque<std::vector<Copy>> copies;
   bool ended = false;
@@ -44,9 +44,9 @@ struct Warp {
   Products products;
 };
 
-// The one block that runs
+// The one thread block that runs
 struct Block {
-  std::vector<std::unique_ptr<Thread>> threads;  // kept for the next block: stacks are large
+  std::vector<std::unique_ptr<Thread>> threads;  // reused by the next block: stacks are large
   int size = 0, turn = 0;
   jmp_buf scheduler;
   const std::function<void()>* kernel = nullptr;
@@ -54,9 +54,9 @@ struct Block {
   Barrier barrier;
   std::vector<Warp> warps;
   int first_slow = 0, after_slow = 0;  // threads
-  bool tma_is_slower = false;          // than they are
+  bool tma_is_slower = false;          // than the slow threads
   std::array<Barrier, 16> numbered;
-  std::vector<std::function<void()>> pending;  // of the copy engine
+  std::vector<std::function<void()>> pending;  // TMA copies
   std::mt19937 random{1};
   alignas(1024) std::array<unsigned char, most_shared_bytes> shared, published;
 } block;
@@ -90,7 +90,7 @@ void wait_at(Barrier& barrier, int expected) {
 
 Warp& warp() { return block.warps[static_cast<std::size_t>(block.turn / 32)]; }
 
-// Any one of the copies that were asked for
+// Executes one of the requested copies, chosen at random
 void run_some_tma_load() {
   const std::size_t which = block.random() % block.pending.size();
   const std::function<void()> work = std::move(block.pending[which]);
@@ -119,7 +119,7 @@ void prepare_block(int size) {
   }
 }
 
-// Gives each of these threads that can go on a turn; false where none could
+// Gives a turn to each of these threads that may continue; false if there is none
 template <class Wanted>
 bool give_turns(const std::vector<int>& order, uint3& index, const Wanted& wanted) {
   bool any = false;
@@ -135,7 +135,7 @@ bool give_turns(const std::vector<int>& order, uint3& index, const Wanted& wante
   return any;
 }
 
-// The slow and the copy engine do something only when nobody else can go on; false where nobody can at all
+// Slow threads and TMA act only if all others are blocked; false if nothing can proceed
 bool take_turns(std::vector<int>& order, uint3& index) {
   std::shuffle(order.begin(), order.end(), block.random);
   const auto slow = [](int t) { return block.first_slow <= t && t < block.after_slow; };
@@ -147,7 +147,7 @@ bool take_turns(std::vector<int>& order, uint3& index) {
   return false;
 }
 
-// A warp, a thread or nobody; and whether the copy engine is slower still
+// Chooses a slow warp, a slow thread or none, and whether TMA is slower still
 void choose_who_is_slow() {
   const int extent = std::array{0, 1, 32}[block.random() % 3];
   block.first_slow = static_cast<int>(block.random() % static_cast<unsigned>(block.size)) / 32 * 32;
@@ -173,10 +173,11 @@ void run_block(int size, uint3& thread) {
   };
   while (!all_ended())
     if (!take_turns(order, thread))
-      throw std::runtime_error("[emulator] the threads of a block wait for each other for ever");
-  if (!all_copied()) throw std::runtime_error("[emulator] a block ends before what it copies has come");
+      throw std::runtime_error("[emulator] the threads of a block are deadlocked");
+  if (!all_copied()) throw std::runtime_error("[emulator] a block ends before its copies have arrived");
   for (const Barrier& barrier : block.numbered)
-    if (barrier.arrived != 0) throw std::runtime_error("[emulator] a block ends, and a barrier still waits");
+    if (barrier.arrived != 0)
+      throw std::runtime_error("[emulator] a block ends while threads still wait at a barrier");
 }
 
 }  // namespace

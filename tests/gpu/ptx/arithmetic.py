@@ -1,4 +1,4 @@
-"""Instructions whose lanes have nothing to do with each other, but for where they go on."""
+"""Instructions that act on each lane separately, and branches."""
 
 import numpy as np
 from ptx.program import TYPES, instruction, type_of, vector
@@ -8,7 +8,7 @@ u32, f32, pred = TYPES["u32"], TYPES["f32"], TYPES["pred"]
 
 
 def each_lane(program, instruction, compute, *dtypes):
-    """d = compute(a, b, ...), by default all of the type of the instruction."""
+    """d = compute(a, b, ...), by default all of the instruction's type."""
     target, *sources = instruction.operands
     dtypes = dtypes or [type_of(instruction)] * len(sources)
     write = program.write(target)
@@ -60,7 +60,7 @@ def _(program, instruction):
     return each_lane(program, instruction, lambda a, b: a.astype(wide) * b.astype(wide))
 
 
-# Numbers of places beyond the width of a register count as that width
+# Shift counts beyond the width of a register are clamped to that width
 @instruction("shl", "shr")
 def _(program, instruction):
     dtype = type_of(instruction)
@@ -127,7 +127,7 @@ def _(program, instruction):
 # ---- Registers -------------------------------------------------------------------------
 
 
-# A copy stays what it was: the sum of a product that goes on, or what products may read since the last fence
+# A copy keeps its status: the accumulator of a pending product, or a register unchanged since the last fence
 @instruction("mov")
 def _(program, instruction):
     target, source = instruction.operands
@@ -165,14 +165,14 @@ def halves(program, instruction):
 
 @instruction("cvta")
 def _(program, instruction):
-    return each_lane(program, instruction, lambda a: a)  # addresses are generic ones everywhere
+    return each_lane(program, instruction, lambda a: a)  # all addresses are generic
 
 
-# ---- Types of numbers ---------------------------------------------------------------------
+# ---- Type conversions -------------------------------------------------------------------
 
 
 def bf16_of(x):
-    """Rounded to nearest, ties to even; as bits."""
+    """Rounds to nearest, ties to even; returns the bits."""
     bits = x.astype(np.float32).view(np.uint32)
     rounded = bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))
     return np.where(np.isnan(x), 0x7FFF, rounded >> np.uint32(16)).astype(np.uint16)
@@ -182,7 +182,7 @@ def bf16_value(bits):
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-ELEMENTS = {  # how 16 bits are made of float32, and what they mean
+ELEMENTS = {  # conversion of float32 to 16 bits, and back
     "bf16": (bf16_of, bf16_value),
     "f16": (lambda x: x.astype(np.float16).view(np.uint16), lambda bits: bits.view(np.float16).astype(np.float32)),
 }

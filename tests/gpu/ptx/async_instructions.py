@@ -1,4 +1,4 @@
-"""Instructions of what goes on while threads do other things, and of waiting for it and for one another."""
+"""Asynchronous instructions, and instructions that wait for them and for other threads."""
 
 import re
 
@@ -14,11 +14,11 @@ u32, u64, s32 = TYPES["u32"], TYPES["u64"], TYPES["s32"]
 
 
 def by_whole_warp(do):
-    """An instruction that all lanes come to together."""
+    """An instruction that all lanes execute together."""
     return lambda warp, split: do(warp) if warp.all_here(split) else False
 
 
-# ---- Threads that wait for one another ---------------------------------------------------
+# ---- Barriers ----------------------------------------------------------------------------
 
 
 @instruction("bar.sync", "barrier.cta.sync", "barrier.cta.arrive")
@@ -33,7 +33,7 @@ def _(program, instruction):
     return by_whole_warp(come)
 
 
-# Registers are as many as a warp wants here: ptxas is asked about them
+# A warp has unlimited registers here: ptxas checks their number
 @instruction("setmaxnreg")
 def _(program, instruction):
     return by_whole_warp(lambda warp: None)
@@ -140,11 +140,11 @@ def _(program, instruction):
     return by_whole_warp(lambda warp: warp.copies.finish(int(instruction.operands[0])))
 
 
-# ---- The copy engine: cp.async.bulk.tensor ---------------------------------------------------------------
+# ---- TMA: cp.async.bulk.tensor ---------------------------------------------------------------------------
 
 
 class TensorMap:
-    """What the driver would encode: boxes of 64 columns of 16 bits, of matrices (heads, rows, columns)."""
+    """A tensor map as the driver encodes it: boxes of 64 columns of 16 bits, of matrices (heads, rows, columns)."""
 
     MARK = 0x7E4504
 
@@ -164,7 +164,7 @@ class TensorMap:
         return machine.tensor_maps[int(number)]
 
     def box(self, memory, column, row, head):
-        """(box_rows, 64), with zeros where the matrix has ended."""
+        """(box_rows, 64), with zeros beyond the end of the matrix."""
         heads, rows, columns = self.extents
         box = np.zeros((self.box_rows, 64), np.uint16)
         r, c = np.arange(row, min(row + self.box_rows, rows)), np.arange(column, min(column + 64, columns))
@@ -175,7 +175,7 @@ class TensorMap:
 
 
 def swizzled(addresses):
-    """128-byte swizzle: bits 4 to 6 become their exclusive or with bits 7 to 9."""
+    """128-byte swizzle: bits 4 to 6 are replaced by their exclusive or with bits 7 to 9."""
     return addresses ^ (addresses >> 7 & 7) << 4
 
 

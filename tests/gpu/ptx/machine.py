@@ -1,7 +1,7 @@
-"""A machine that executes PTX, with as many accidents of timing as there may be.
+"""A machine that executes PTX with random timing.
 
-Warps of several blocks of threads run by turns, in random order, for a random number of instructions. Copies come and
-products are done as late as they may. What breaks a rule of the PTX ISA raises RuleBroken.
+Warps of several thread blocks take turns in random order, for a random number of instructions. Copies and products
+are executed as late as possible. A violation of the PTX ISA raises RuleBroken.
 """
 
 import itertools
@@ -13,30 +13,30 @@ from ptx.races import Races
 from ptx.parser import RuleBroken
 from ptx.warp import LANES, Warp
 
-SHARED_BYTES = 227 << 10  # as many as a block of threads may have on Hopper
+SHARED_BYTES = 227 << 10  # the maximum of a thread block on Hopper
 
 
 class MBarrier:
-    """A phase ends when all threads have arrived, and all bytes that were announced."""
+    """A phase ends when all threads and all expected bytes have arrived."""
 
     def __init__(self, threads, agent):
         self.threads = self.awaited = threads
         self.bytes = self.parity = 0
-        self.agent = agent  # of the copy engine, where bytes come here
-        self.released = self.ended = 0  # by those who have come in this phase, and before
+        self.agent = agent  # of TMA, for bytes that arrive here
+        self.released = self.ended = 0  # by the arrivals of this phase, and by earlier ones
 
     def come(self, released, threads=0, announced=0, bytes_=0):
         self.released = np.maximum(self.released, released)
         self.bytes += announced - bytes_
         self.awaited -= threads
         if self.awaited < 0:
-            raise RuleBroken("more threads arrive at an mbarrier than it was made for")
+            raise RuleBroken("more threads arrive at an mbarrier than it was initialized for")
         if self.awaited == 0 and self.bytes == 0:
             self.awaited, self.parity, self.ended = self.threads, self.parity ^ 1, self.released
 
 
 class Block:
-    """A block of threads with its shared memory, as threads see it and as products and the copy engine do."""
+    """A thread block with its shared memory: the view of its threads, and that of products and TMA."""
 
     def __init__(self, machine, program, index, threads):
         self.machine, self.index, self.threads = machine, index, threads
@@ -44,16 +44,17 @@ class Block:
         self.shared.allocated[:] = True
         self.published = self.shared.bytes.copy()
         self.mbarriers = {}  # by address
-        self.barriers = {}  # by number: [threads awaited, threads come, warps that wait, what those who came released]
-        self.copies = []  # of the copy engine, on their way: the mbarrier where each will arrive, and what it does
+        # By number: [expected threads, arrived threads, waiting warps, released clocks of those that arrived]
+        self.barriers = {}
+        self.copies = []  # of TMA, in flight: the mbarrier at which each will arrive, and its action
         self.awaited = set()  # mbarriers at which warps wait
-        self.polls = 0  # how often in succession they asked in vain
+        self.polls = 0  # number of successive unsuccessful polls
         self.warps = [Warp(self, number, program.registers) for number in range(threads // LANES)]
         self.races = Races(len(self.warps), SHARED_BYTES)
 
     def mbarrier(self, address):
         if int(address) not in self.mbarriers:
-            raise RuleBroken(f"no mbarrier was made at {int(address):#x}")
+            raise RuleBroken(f"no mbarrier was initialized at {int(address):#x}")
         return self.mbarriers[int(address)]
 
     def arrive_at_barrier(self, warp, number, threads, waits):
@@ -61,7 +62,7 @@ class Block:
         barrier[1] += LANES
         barrier[3] = np.maximum(barrier[3], self.races.release(warp.number))
         if barrier[0] != threads or barrier[1] > threads:
-            raise RuleBroken(f"barrier {number} is meant for {barrier[0]} threads, and for {threads}")
+            raise RuleBroken(f"barrier {number} is used for {barrier[0]} threads and for {threads}")
         if waits:
             warp.barrier = number
             barrier[2].append(warp)
@@ -75,9 +76,9 @@ class Block:
         if any(warp.splits for warp in self.warps):
             return False
         if self.copies or any(warp.copies or warp.products for warp in self.warps):
-            raise RuleBroken("a block of threads ends before its copies, or its products")
+            raise RuleBroken("a thread block ends before its copies or products")
         if self.barriers:
-            raise RuleBroken("a block of threads leaves a barrier half full")
+            raise RuleBroken("a thread block ends while a barrier is incomplete")
         return True
 
 
@@ -87,12 +88,12 @@ class Machine:
         self.chance = random.Random(seed)
         self.at_once, self.most_steps = at_once, most_steps
         self.tensor_maps = []
-        self.bank_conflicts = 0  # how often lanes had to wait, because others wanted another word of the same bank
+        self.bank_conflicts = 0  # lanes that had to wait because other lanes accessed another word of the same bank
 
     def launch(self, program, grid, threads, parameters):
-        """Runs a kernel to its end; _parameters_ are the bytes of all of them, one behind the other."""
+        """Runs a kernel to its end; _parameters_ are the concatenated bytes of all parameters."""
         if len(parameters) != program.parameter_bytes:
-            raise RuleBroken(f"parameters have {program.parameter_bytes} bytes, and not {len(parameters)}")
+            raise RuleBroken(f"parameters have {program.parameter_bytes} bytes, found {len(parameters)}")
         self.parameters = Memory(PARAMETERS, program.parameter_bytes + 256)
         self.parameters.allocate(np.frombuffer(parameters, np.uint8))
         self.grid = grid
@@ -112,7 +113,7 @@ class Machine:
                 raise RuleBroken(f"no end after {steps} instructions")
 
     def _go_on(self, block, program):
-        """Lets some warp go on, or brings a copy where warps cannot go on without it."""
+        """Executes some instructions of one warp, or completes a copy if warps cannot continue without it."""
         ready = [warp for warp in block.warps if warp.splits and warp.barrier is None]
         patience = 20 * len(block.warps)
         if block.polls > patience:
@@ -124,7 +125,7 @@ class Machine:
                 block.polls = 0
             block.awaited.clear()
         if not ready or block.polls > 2 * patience:
-            raise RuleBroken("all warps wait for what never comes")
+            raise RuleBroken("all warps are deadlocked")
         warp, steps = self.chance.choice(ready), self.chance.choice([1, 3, 10, 100])
         before = warp.clock
         try:
@@ -134,6 +135,6 @@ class Machine:
             raise RuleBroken(f"{broken}: block {block.index}, warp {warp.number}, {behind}") from None
         if warp.polls:
             block.polls += 1
-        elif steps > 3:  # more than the instructions between two questions
+        elif steps > 3:  # more than the instructions between two polls
             block.polls = 0
         return warp.clock - before

@@ -1,14 +1,14 @@
-"""Memory that knows whose it is."""
+"""Memory that checks each access against its allocations."""
 
 import numpy as np
 from ptx.parser import RuleBroken
 
-# Where each state space begins, as a generic address
+# The generic address at which each state space begins
 SHARED, GLOBAL, PARAMETERS = 0, 1 << 32, 1 << 44
 
 
 class Memory:
-    """Bytes from an address on, NaN to begin with. What nobody has allocated, nobody may touch."""
+    """Bytes from a base address on, initialized to NaN. Access outside an allocation is an error."""
 
     def __init__(self, base, size):
         self.base, self.top = base, 0
@@ -16,9 +16,9 @@ class Memory:
         self.allocated = np.zeros(len(self.bytes), bool)
 
     def allocate(self, array):
-        """A copy of an array; gives its address, a multiple of 256."""
+        """Copies an array to memory; returns its address, a multiple of 256."""
         at = self.top
-        self.top += (array.nbytes + 511) // 256 * 256  # with a gap behind it
+        self.top += (array.nbytes + 511) // 256 * 256  # followed by a gap
         self.bytes[at : at + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         self.allocated[at : at + array.nbytes] = True
         return self.base + at
@@ -39,5 +39,5 @@ class Memory:
         if not (at.min(initial=0) >= 0 and at.max(initial=0) + size <= len(self.bytes)):
             raise RuleBroken(f"memory from {self.base:#x} on has no {[hex(a) for a in addresses]}")
         if (at % size).any() or not self.allocated[at].all():
-            raise RuleBroken(f"not a multiple of {size}, or nobody's: {[hex(a) for a in addresses]}")
+            raise RuleBroken(f"not a multiple of {size}, or not allocated: {[hex(a) for a in addresses]}")
         return at // size

@@ -1,4 +1,4 @@
-"""Instructions that move numbers: to and from memory, and between the lanes of a warp."""
+"""Instructions that move data: to and from memory, and between the lanes of a warp."""
 
 import numpy as np
 from ptx.program import TYPES, instruction, type_of, vector
@@ -9,7 +9,7 @@ u32, f32 = TYPES["u32"], TYPES["f32"]
 
 
 def memory_of(instruction):
-    """A function of the warp, by the state space in the opcode."""
+    """Selects the memory by the state space in the opcode; returns a function of the warp."""
     space = next(part for part in instruction.opcode.split(".") if part in ("shared", "global", "param"))
     return {
         "shared": lambda warp: warp.block.shared,
@@ -20,7 +20,7 @@ def memory_of(instruction):
 
 def aligned(addresses, bytes_):
     if (addresses % bytes_).any():
-        raise RuleBroken(f"{[hex(a) for a in addresses]} are no multiples of {bytes_}")
+        raise RuleBroken(f"{[hex(a) for a in addresses]} are not multiples of {bytes_}")
     return addresses
 
 
@@ -32,7 +32,7 @@ def bytes_of(addresses, bytes_):
 
 
 def count_bank_conflicts(machine, addresses, bytes_):
-    """Shared memory has 32 banks with words of 4 bytes, and serves as many lanes at once as want 128 bytes."""
+    """Shared memory has 32 banks of 4-byte words; lanes whose accesses total 128 bytes are served together."""
     lanes = 128 // max(bytes_, 4)
     for n in range(0, len(addresses), lanes):
         words = np.unique(addresses[n : n + lanes, None] // 4 + np.arange(max(bytes_ // 4, 1)))
@@ -77,7 +77,7 @@ def _(program, instruction):
     return store
 
 
-# The old value; in its place the next one, or 0 after the last
+# atom.inc returns the old value and stores the next one, or 0 after the last
 @instruction("atom.global.inc.u32")
 def _(program, instruction):
     target, place, last = instruction.operands
@@ -122,7 +122,7 @@ def _(program, instruction):
         if not warp.all_here(split, members(warp)[0]):
             return False
         if (clamp(warp) != 31).any():
-            raise NotImplementedError("shuffles of less than a warp")
+            raise NotImplementedError("shuffles of part of a warp")
         other = LANE ^ lane(warp) if ".bfly." in instruction.opcode else lane(warp) % LANES
         write(warp, split, value(warp)[other])
 

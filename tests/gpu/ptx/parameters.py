@@ -1,4 +1,4 @@
-"""What a launch hands to a kernel: AttentionStep and BackwardStep of gpu/, byte for byte."""
+"""The parameters of a kernel launch: AttentionStep and BackwardStep of gpu/, byte for byte."""
 
 import ctypes
 
@@ -52,6 +52,6 @@ BackwardStep = structure(
 
 
 def with_maps(step, names, maps):
-    """A step and the tensor maps behind it, as MappedStep and MappedBackward have them; _maps_ by name and device."""
+    """A step followed by its tensor maps, as in MappedStep and MappedBackward; _maps_ by name and device."""
     behind = [maps.get((name, device), bytes(128)) for name in names for device in range(MAX_DEVICES)]
     return bytes(step) + bytes(-ctypes.sizeof(step) % 128) + b"".join(behind)

@@ -1,18 +1,18 @@
-"""PTX as text: the kernels of a module, and the instructions of each."""
+"""Parses PTX text: the kernels of a module, and the instructions of each."""
 
 import re
 from dataclasses import dataclass, field
 
 
 class RuleBroken(Exception):
-    """A kernel did what the PTX ISA forbids, or what can never end."""
+    """A kernel violated a rule of the PTX ISA, or cannot terminate."""
 
 
 @dataclass
 class Instruction:
     opcode: str
     operands: list
-    guard: tuple | None  # (a predicate, the value that it must have)
+    guard: tuple | None  # (a predicate, its required value)
 
     def __str__(self):
         return f"{self.opcode} {', '.join(self.operands)}"[:160]
@@ -22,9 +22,9 @@ class Instruction:
 class Kernel:
     name: str
     parameters: list  # (name, size in bytes)
-    shared: list = field(default_factory=list)  # (name, size in bytes) of what it declares itself
+    shared: list = field(default_factory=list)  # (name, size in bytes) of static allocations
     instructions: list = field(default_factory=list)
-    labels: dict = field(default_factory=dict)  # to the number of an instruction
+    labels: dict = field(default_factory=dict)  # label to instruction number
 
 
 def kernels_of(text):
@@ -40,7 +40,7 @@ def kernels_of(text):
 
 
 def _closing(text, at):
-    """The place of the brace that closes the one before _at_."""
+    """The position of the brace that closes the one before _at_."""
     depth = 1
     for brace in re.compile("[{}]").finditer(text, at):
         depth += 1 if brace[0] == "{" else -1
@@ -50,7 +50,7 @@ def _closing(text, at):
 
 
 def _read_statements(kernel, body):
-    scopes = [{}]  # names that a brace has for itself, as inline assembly does
+    scopes = [{}]  # names local to a brace, as in inline assembly
 
     def resolved(text):
         def whole(name):
@@ -87,6 +87,6 @@ def _read_statement(kernel, text):
 
 
 def _split(operands):
-    """At commas outside of brackets."""
+    """Splits at commas outside brackets."""
     parts = re.findall(r"(?:\{[^}]*\}|\[[^\]]*\]|[^,{\[])+", operands)
     return [part.strip() for part in parts if part.strip()]

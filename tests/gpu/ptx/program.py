@@ -1,4 +1,4 @@
-"""A kernel, decoded: for each instruction a function of the warp that executes it."""
+"""A decoded kernel: for each instruction, a function of the warp that executes it."""
 
 import re
 
@@ -13,15 +13,15 @@ TYPES = {
     "f32": np.dtype("f4"),
     "pred": np.dtype(bool),
 }
-# Bits of a register, by the beginning of its name
+# Bits of a register, by the prefix of its name
 REGISTERS = {"%p": TYPES["pred"], "%rs": TYPES["b16"], "%r": TYPES["b32"], "%rd": TYPES["b64"], "%f": TYPES["f32"]}
 
-INSTRUCTIONS = {}  # the beginning of an opcode, to what decodes it
+INSTRUCTIONS = {}  # prefix of an opcode, to its decoder
 
 
 def instruction(*opcodes):
-    """Marks what decodes an instruction: gives, for a Program and an Instruction, a function of warp and split
-    that is false where the split cannot go on yet."""
+    """Registers a decoder: it takes a Program and an Instruction and returns a function of warp and split
+    that returns false if the split has to wait."""
 
     def enter(decode):
         INSTRUCTIONS.update(dict.fromkeys(opcodes, decode))
@@ -41,7 +41,7 @@ def vector(operand):
 class Program:
     def __init__(self, kernel):
         self.instructions, self.labels = kernel.instructions, kernel.labels
-        self._numbers = {}  # of registers
+        self._numbers = {}  # register numbers
         self._symbols, self.parameter_bytes, shared = {}, 0, SHARED
         for name, size in kernel.parameters:
             self._symbols[name] = PARAMETERS + self.parameter_bytes
@@ -77,7 +77,7 @@ class Program:
         return re.fullmatch(r"%[a-z]+\d+|\w+\$\d+", operand) is not None
 
     def read(self, operand, dtype):
-        """A function of the warp: 32 values of a type."""
+        """Returns a function of the warp: 32 values of a type."""
         if self.is_register(operand):
             register = self.register(operand)
             return lambda warp: warp.read(register).view(dtype)
@@ -92,21 +92,21 @@ class Program:
         return lambda warp: constant
 
     def write(self, operand):
-        """A function of warp, split and 32 values."""
+        """Returns a function of warp, split and 32 values."""
         if operand == "_":
             return lambda warp, split, value: None
         register = self.register(operand)
         dtype = REGISTERS.get(operand.rstrip("0123456789"), TYPES["pred"])
 
         def write(warp, split, value):
-            if value.itemsize < dtype.itemsize:  # as ld.u8 and setp into a wider register do
+            if value.itemsize < dtype.itemsize:  # ld.u8 and setp write to a wider register
                 value = value.astype(dtype)
             warp.write(register, value.view(dtype), split)
 
         return write
 
     def address(self, operand):
-        """A function of the warp: the 32 addresses of [base + offset]."""
+        """Returns a function of the warp: the 32 addresses of [base + offset]."""
         base, _, offset = operand.strip("[]").partition("+")
         offset = int(offset or 0)
         if not self.is_register(base):
@@ -120,7 +120,7 @@ class Program:
             return np.uint32(int(operand[2:], 16)).view(dtype)
         if operand in self._symbols:
             return dtype.type(self._symbols[operand])
-        if "shared_bytes" in operand:  # where the shared memory begins that a launch asks for
+        if "shared_bytes" in operand:  # start of the dynamic shared memory
             return dtype.type(SHARED)
         value = int(operand.rstrip("U"), 0)
         return np.array([value % (1 << 8 * dtype.itemsize)], f"u{dtype.itemsize}").view(dtype)[0]

@@ -1,5 +1,5 @@
-"""Products of matrices: by a warp out of its registers (mma), and by a warpgroup, of which each warp computes its own
-16 rows, out of registers and shared memory (wgmma)."""
+"""Matrix products: by a warp from registers (mma), and by a warpgroup, in which each warp computes its own 16 rows,
+from registers and shared memory (wgmma)."""
 
 import re
 
@@ -16,7 +16,7 @@ g, t = LANE // 4, LANE % 4  # "groupID" and "threadID_in_group"
 
 
 def a_operand(registers, value):
-    """(16, 16), of four registers with two neighbours each."""
+    """(16, 16), from four registers with two adjacent elements each."""
     A = np.zeros((16, 16), np.float32)
     for i, register in enumerate(registers):
         for e, element in enumerate(np.ascontiguousarray(register).view(u16).reshape(LANES, 2).T):
@@ -91,13 +91,13 @@ def _(program, instruction):
 
 
 def places_of(descriptor, rows, neighbours):
-    """The addresses of (rows, 16) elements, as a descriptor of 128-byte swizzle says ("Matrix descriptor").
+    """The addresses of (rows, 16) elements given by a descriptor with 128-byte swizzle ("Matrix descriptor").
 
-    _neighbours_: the rows of a column lie side by side, 64 of them, and not the columns of a row.
+    _neighbours_: 64 rows of a column are contiguous, instead of the columns of a row.
     """
     start, leading, stride = [(descriptor >> bit & 0x3FFF) << 4 for bit in (0, 16, 32)]
     if descriptor >> 62 != 1 or descriptor >> 49 & 7 != 0:
-        raise RuleBroken(f"descriptor {descriptor:#x} is not one of 128-byte swizzle without base offset")
+        raise RuleBroken(f"descriptor {descriptor:#x} must have 128-byte swizzle and no base offset")
     i, k = np.arange(rows)[:, None], np.arange(16)
     if neighbours:
         places = start + i % 64 * 2 + i // 64 * leading + k % 8 * 128 + k // 8 * stride

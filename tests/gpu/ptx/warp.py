@@ -1,4 +1,4 @@
-"""A warp: 32 lanes, their registers, and where each of them is."""
+"""A warp: 32 lanes, their registers, and the instruction of each lane."""
 
 import numpy as np
 from ptx.parser import RuleBroken
@@ -13,17 +13,17 @@ class Split:
     def __init__(self, place, lanes):
         self.place, self.lanes = place, lanes
         self.whole = bool(lanes.all())
-        self.waits = False  # for the other lanes of an instruction that takes all
+        self.waits = False  # for the other lanes at an instruction that needs all of them
 
 
 class Product:
-    """What a register will hold when a product of a warpgroup is done."""
+    """The future value of a register that a pending warpgroup product writes."""
 
     value = None
 
 
 class Groups:
-    """What goes on while a warp does other things, in groups that it commits one after the other."""
+    """Asynchronous operations of a warp, in groups that are committed one after the other."""
 
     def __init__(self):
         self.open, self.committed = [], []
@@ -49,13 +49,13 @@ class Warp:
         self.block, self.number = block, number
         self.registers = [None] * registers
         self.splits = [Split(0, np.ones(LANES, bool))]
-        self.barrier = None  # at which it waits
-        self.polls = False  # what it asked for is not there yet
+        self.barrier = None  # the barrier at which it waits
+        self.polls = False  # an unsuccessful poll
         self.copies, self.products = Groups(), Groups()  # of cp.async and wgmma
-        # Bytes of shared memory that a lane has written, and that products and the copy engine do not find yet
+        # Bytes of shared memory that a lane has written and that are not yet visible to products and TMA
         self.unpublished = [set() for _ in range(LANES)]
         self.clock = self.fence = 0  # instructions so far, and at the last wgmma.fence
-        self.written = [0] * registers  # the clock when an ordinary instruction wrote them
+        self.written = [0] * registers  # the clock at the last ordinary write to each register
 
     # ---- Registers --------------------------------------------------------------------
 
@@ -64,9 +64,9 @@ class Warp:
         if isinstance(value, Product):
             value = self.registers[register] = value.value
             if value is None:
-                raise RuleBroken("a register is read while a product is to write it")
+                raise RuleBroken("a register is read while a pending product writes it")
         if value is None:
-            raise RuleBroken("a register is read that nobody has written")
+            raise RuleBroken("an uninitialized register is read")
         return value
 
     def write(self, register, value, split):
@@ -77,23 +77,23 @@ class Warp:
         self.registers[register] = value
         self.written[register] = self.clock
 
-    # ---- Where its lanes are ------------------------------------------------------------
+    # ---- Lanes and divergence -----------------------------------------------------------
 
     def run(self, actions, steps):
-        """So many instructions, or fewer if it has to wait. Lanes that are behind go first."""
+        """Executes a number of instructions, or fewer if the warp has to wait. Lanes that are behind go first."""
         self.polls = False
         for _ in range(steps):
             if not self.splits or self.barrier is not None or self.polls:
                 return
             ready = [split for split in self.splits if not split.waits]
             if not ready:
-                raise RuleBroken(f"lanes of warp {self.number} wait for one another")
+                raise RuleBroken(f"lanes of warp {self.number} are deadlocked")
             split = min(ready, key=lambda split: split.place) if len(ready) > 1 else ready[0]
             self.clock += 1
             actions[split.place](self, split)
 
     def go(self, split, place):
-        """The lanes of a split go on at an instruction, together with those that are there already."""
+        """Moves the lanes of a split to an instruction, and merges them with lanes already there."""
         split.place = place
         for other in self.splits if len(self.splits) > 1 else ():
             if other is not split and other.place == place:
@@ -103,7 +103,7 @@ class Warp:
                 return
 
     def branch(self, split, taken, place):
-        """Of a split, the lanes _taken_ go on at an instruction, the others at the next."""
+        """Moves the lanes _taken_ of a split to an instruction, and the others to the next one."""
         if (taken == split.lanes).all():
             return self.go(split, place)
         if taken.any():
@@ -114,6 +114,6 @@ class Warp:
         self.go(split, split.place + 1)
 
     def all_here(self, split, members=0xFFFFFFFF):
-        """Whether all lanes of a mask have come to this instruction; else those of the split wait."""
+        """Whether all lanes of a mask have reached this instruction; otherwise the split waits."""
         split.waits = not (split.whole or (split.lanes | ~(members >> LANE & 1).astype(bool)).all())
         return not split.waits

@@ -4,19 +4,19 @@
 #include "gpu/primitives/swizzle.h"
 #include "gpu/primitives/tensor_map.h"
 
-// gpu/primitives/hopper.cuh of the emulated device: the same functions, as the PTX ISA describes what they do.
+// gpu/primitives/hopper.cuh for the emulated device: the same functions, with the semantics of the PTX ISA.
 namespace ringattn::gpu {
 
 // ---- Barriers that count bytes ------------------------------------------------------------
 
 struct MBarrier {
-  uint8_t parity;  // of the phase that goes on
+  uint8_t parity;  // of the current phase
   uint8_t expected;
   int16_t pending;  // threads
-  int32_t bytes;    // announced and not yet come
+  int32_t bytes;    // expected and not yet arrived
 
   void init(int arrivals) { *this = {0, static_cast<uint8_t>(arrivals), static_cast<int16_t>(arrivals), 0}; }
-  // Others may be faster than this thread to do what they waited for
+  // Other threads may act on the completed phase before this one
   void arrive() {
     arrive_once();
     emulator::wait_until([] { return true; });
@@ -48,7 +48,7 @@ static_assert(sizeof(MBarrier) == 8);
 
 inline void fence_barrier_init() {}
 
-// ---- The copy engine ------------------------------------------------------------------------
+// ---- TMA --------------------------------------------------------------------------------------
 
 inline void tma_load_box(void* shared, const TensorMap& map, int column, int row, int head,
                          MBarrier& arrived) {
@@ -69,11 +69,11 @@ inline void fence_proxy_async() {
   emulator::unfenced_writes().clear();
 }
 
-// ---- Sums in global memory --------------------------------------------------------------------
+// ---- Reductions in global memory --------------------------------------------------------------
 
 inline void red_add_pair(float* global, float x, float y) { global[0] += x, global[1] += y; }
 
-// ---- Registers, and taking turns ----------------------------------------------------------
+// ---- Registers and named barriers ---------------------------------------------------------
 
 template <int>
 void warpgroup_reg_dealloc() {}

@@ -7,7 +7,7 @@
 
 #include "gpu/primitives/element.cuh"
 
-// gpu/primitives/ptx.cuh of the emulated device: the same functions, as the PTX ISA describes what they do.
+// gpu/primitives/ptx.cuh for the emulated device: the same functions, with the semantics of the PTX ISA.
 namespace ringattn::gpu {
 
 template <class Shared>
@@ -20,9 +20,9 @@ inline void write_shared(uint32_t* shared, uint32_t value) {
   emulator::unfenced_writes().push_back(shared);
 }
 
-// ---- Copies that nobody waits for -------------------------------------------------------
+// ---- Asynchronous copies ----------------------------------------------------------------
 
-// Done as late as can be
+// Executed as late as possible
 inline void cp_async_16(void* shared, const void* global, bool wanted) {
   emulator::copies().back().push_back({shared, wanted ? global : nullptr});
 }
@@ -60,7 +60,7 @@ inline void ldmatrix(uint32_t (&r)[4], const void* row, bool transposed) {
 inline void ldmatrix(uint32_t (&r)[4], const void* row) { ldmatrix(r, row, false); }
 inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row) { ldmatrix(r, row, true); }
 
-// One of the two neighbours in a register
+// One of the two adjacent elements in a register
 template <class T>
 float unpacked(uint32_t pair, int which) {
   const auto bits = static_cast<uint16_t>(pair >> 16 * which);

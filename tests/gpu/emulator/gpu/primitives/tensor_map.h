@@ -4,7 +4,7 @@
 
 #include "gpu/primitives/attention_step.h"
 
-// gpu/primitives/tensor_map.h of the emulated device.
+// gpu/primitives/tensor_map.h for the emulated device.
 namespace ringattn::gpu {
 
 struct TensorMap {

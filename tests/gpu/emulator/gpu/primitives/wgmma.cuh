@@ -6,8 +6,8 @@
 #include "gpu/primitives/ptx.cuh"
 #include "gpu/primitives/swizzle.h"
 
-// gpu/primitives/wgmma.cuh of the emulated device. Each warp of a warpgroup does its 16 rows of a product, as
-// late as can be: when it waits for them. So nobody can rely on what another warp has waited for.
+// gpu/primitives/wgmma.cuh for the emulated device. Each warp of a warpgroup computes its 16 rows of a product as
+// late as possible: when it waits for them. A warp therefore cannot rely on the waits of another warp.
 namespace ringattn::gpu {
 
 // ---- Order --------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ void wgmma_wait() {
 
 // ---- Factors ------------------------------------------------------------------------------
 
-// An offset into shared memory and the distance of the next 64 columns
+// An offset into shared memory and the distance to the next 64 columns
 inline uint64_t matrix_descriptor(const void* shared, int next_columns = 16) {
   const auto offset = static_cast<const char*>(shared) - static_cast<const char*>(emulator::shared_bytes());
   return static_cast<uint64_t>(offset) | uint64_t(next_columns) << 32;
@@ -53,10 +53,10 @@ float element_of(uint64_t matrix, int row, int column) {
 
 // ---- Products -----------------------------------------------------------------------------
 
-// A lane's part of a product: C += A B
+// The part of a product that one lane holds: C += A B
 struct PartOfProduct {
-  float* C;           // a fragment
-  const uint32_t* A;  // of a left factor in registers
+  float* C;           // an accumulator fragment
+  const uint32_t* A;  // the left factor, if it is in registers
 };
 using WarpOfParts = std::array<PartOfProduct, 32>;
 
@@ -78,7 +78,7 @@ void multiply(const WarpOfParts& parts, bool add, const Left& left, const Right&
     }
 }
 
-// Enqueues what _product_ makes of the parts of a warp
+// Enqueues _product_ on the combined fragments of a warp
 template <class Product>
 void enqueue_product(PartOfProduct mine, const Product& product) {
   emulator::warp_collective(mine, [&](PartOfProduct* const* all) {
@@ -90,7 +90,7 @@ void enqueue_product(PartOfProduct mine, const Product& product) {
 
 template <class T, int keys>
 void multiply_scores(float (&S)[keys][4], uint64_t Q, uint64_t K, bool add, T) {
-  const int first = threadIdx.x / 32 % 4 * 16;  // of the warp's rows
+  const int first = threadIdx.x / 32 % 4 * 16;  // first row of the warp
   enqueue_product({&S[0][0], nullptr}, [=](const WarpOfParts& parts) {
     multiply<8 * keys>(
         parts, add, [&](int i, int k) { return element_of<T>(Q, first + i, k); },
@@ -113,7 +113,7 @@ void multiply_values(float (&O)[columns][4], const uint32_t (&P)[4], uint64_t V,
 
 template <class T>
 void multiply_transposed(Fragment<64>& C, uint64_t A, uint64_t B, bool add, T) {
-  const int first = threadIdx.x / 32 % 4 * 16;  // of the warp's rows
+  const int first = threadIdx.x / 32 % 4 * 16;  // first row of the warp
   enqueue_product({&C[0][0], nullptr}, [=](const WarpOfParts& parts) {
     multiply<64>(
         parts, add, [&](int i, int k) { return element_of<T>(A, k, first + i); },
