@@ -45,8 +45,7 @@ TEST_CASE("wrong dv breaks laws A and C, and the exit status is 1") {
   }
 }
 
-TEST_CASE(
-    "laws with missing inputs are listed as not tried, and an input that suffices for no law is rejected") {
+TEST_CASE("laws with missing inputs are listed as not tried, and inputs that allow no law are rejected") {
   const CaseDirectory here;
   const std::string c = here.case_file();
   SafetensorsFile results = read_safetensors(here.right_results(c));

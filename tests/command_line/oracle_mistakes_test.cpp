@@ -63,9 +63,7 @@ TEST_CASE("check names a simulated mistake, forward and backward") {
   }
 }
 
-TEST_CASE(
-    "simulated results have the dtype of the case, and include gradients if the mistake is in the backward "
-    "pass") {
+TEST_CASE("simulated results have the dtype of the case, and gradients for a mistake of the backward pass") {
   const CaseDirectory here;
   for (const std::string dtype : {"f64", "bf16"}) {
     const std::string c = here.case_file({"--dtype", dtype}), wrong = here.path("wrong.safetensors");

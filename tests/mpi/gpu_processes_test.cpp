@@ -95,8 +95,7 @@ TEST_CASE("the report of processes contains the transfer time and the hiding con
   CHECK(condition["queries"].get<double>() == doctest::Approx(7.0 / 3));
 }
 
-TEST_CASE(
-    "each process on a machine needs its own GPU, and a different NCCL_HOSTID means a different machine") {
+TEST_CASE("processes on one machine need one GPU each, and another NCCL_HOSTID means another machine") {
   const Machine machine(1);
   check_single_error(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
   const ScopedVariable elsewhere("NCCL_HOSTID", "elsewhere");
