@@ -5,27 +5,27 @@
 
 namespace ringattn {
 
-// A folder with a case, and results for it.
+// A temporary folder with a case and results for it.
 struct CaseDirectory {
   TemporaryDirectory directory;
   std::string path(const std::string& name) const { return directory.path / name; }
 
-  // A random case of 32 tokens on 4 devices, as `probe` writes it with these arguments besides
+  // Writes a case of 32 tokens on 4 devices with `probe` and these additional arguments, and returns its path
   std::string case_file(std::vector<std::string> arguments = {"--causal"}, const std::string& kind = "random",
                         const std::string& name = "case.safetensors") const;
 
-  // What `run` gives for the case
+  // Writes the results of `run` for the case, and returns their path
   std::string right_results(const std::string& case_path, std::vector<std::string> arguments = {}) const;
 };
 
-// Status and JSON of a command, to which `--json -` is added
+// The exit status and the JSON output of a command that is run with `--json -`
 struct JsonResult {
   int status;
   Json json;
 };
 JsonResult run_with_json(std::vector<std::string> arguments);
 
-// A .npy file with the numbers of the tensor, and the path of it
+// Writes an f32 or f64 tensor to a .npy file, and returns its path
 std::string save_npy(const std::filesystem::path& path, const StoredTensor& tensor);
 
 }  // namespace ringattn

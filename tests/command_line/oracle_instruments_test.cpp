@@ -8,7 +8,7 @@ using namespace ringattn;
 
 namespace {
 
-// Twice the numbers of a tensor of f32
+// A tensor with all elements doubled, in the same dtype
 StoredTensor doubled(const StoredTensor& stored) {
   Tensor<double> tensor = to_tensor<double>("", stored, Axes::bshd);
   for (Index i = 0; i < tensor.size(); ++i) tensor.data()[i] *= 2;
@@ -19,7 +19,7 @@ StoredTensor doubled(const StoredTensor& stored) {
 
 // ---- Laws --------------------------------------------------------------------
 
-TEST_CASE("all five laws hold for a ring that is right") {
+TEST_CASE("all five laws hold for a correct ring") {
   const CaseDirectory here;
   const std::string c = here.case_file();
   const auto [status, report] = run_with_json({"laws", c, "--out", here.right_results(c)});
@@ -29,7 +29,7 @@ TEST_CASE("all five laws hold for a ring that is right") {
   CHECK(report["not_tried"].empty());
 }
 
-TEST_CASE("a law that is broken is shown with its meaning, and the status is 1") {
+TEST_CASE("wrong dv breaks laws A and C, and the exit status is 1") {
   const CaseDirectory here;
   const std::string c = here.case_file();
   SafetensorsFile results = read_safetensors(here.right_results(c));
@@ -45,7 +45,7 @@ TEST_CASE("a law that is broken is shown with its meaning, and the status is 1")
   }
 }
 
-TEST_CASE("laws that lack what they need are named, and none at all is refused") {
+TEST_CASE("laws with missing inputs are listed as not tried, and inputs that allow no law are rejected") {
   const CaseDirectory here;
   const std::string c = here.case_file();
   SafetensorsFile results = read_safetensors(here.right_results(c));
@@ -58,7 +58,7 @@ TEST_CASE("laws that lack what they need are named, and none at all is refused")
 
 // ---- Spectrum ----------------------------------------------------------------
 
-TEST_CASE("every block of a right output has weight 1, and a block that is lost has weight 0") {
+TEST_CASE("every block of a correct output has weight 1, and a lost block has weight 0") {
   const CaseDirectory here;
   const std::string c = here.case_file({});
   const auto weights = [&](const std::string& results) {
@@ -79,7 +79,7 @@ TEST_CASE("every block of a right output has weight 1, and a block that is lost 
     CHECK(std::abs(lost[device][(device + 1) % 4].get<double>()) <= 1e-3);
 }
 
-TEST_CASE("a spectrum takes an output and a ring") {
+TEST_CASE("a spectrum requires out and at least two devices") {
   const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   expect_rejection({"spectrum", c, "--out", right, "--devices", "1"}, "at least 2 devices");

@@ -23,7 +23,7 @@ bool has(const std::vector<std::string>& ids, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("the catalogue has at least 100 mistakes, each with all there is to say, and readings somewhere") {
+TEST_CASE("the catalogue has at least 100 mistakes, and no field of an entry is empty") {
   const Json all = run_with_json({"mistakes"}).json["mistakes"];
   CHECK(all.size() >= 100);
   const ProcessResult table = run_ringattn({"mistakes"});
@@ -38,7 +38,7 @@ TEST_CASE("the catalogue has at least 100 mistakes, each with all there is to sa
   }
 }
 
-TEST_CASE("every mistake has readings on one of the small cases, except the one whose scale is fitted") {
+TEST_CASE("every mistake has a variant on one of the small cases, except S0, whose scale is fitted") {
   const Json all = run_with_json({"mistakes"}).json["mistakes"];
   REQUIRE(all.size() >= 100);
   for (const Json& each : all) {
@@ -50,7 +50,7 @@ TEST_CASE("every mistake has readings on one of the small cases, except the one 
   }
 }
 
-TEST_CASE("a mistake that is made on purpose is named by check, forward and backward") {
+TEST_CASE("check names a simulated mistake, forward and backward") {
   const CaseDirectory here;
   const std::string c = here.case_file(), wrong = here.path("wrong.safetensors");
   for (const std::string id : {"O1", "R1", "M1", "H1", "G17"}) {
@@ -63,7 +63,7 @@ TEST_CASE("a mistake that is made on purpose is named by check, forward and back
   }
 }
 
-TEST_CASE("the results have the type of the case, and gradients where the mistake is one of the backward") {
+TEST_CASE("simulated results have the dtype of the case, and gradients for a mistake of the backward pass") {
   const CaseDirectory here;
   for (const std::string dtype : {"f64", "bf16"}) {
     const std::string c = here.case_file({"--dtype", dtype}), wrong = here.path("wrong.safetensors");
@@ -78,7 +78,7 @@ TEST_CASE("the results have the type of the case, and gradients where the mistak
   }
 }
 
-TEST_CASE("a reading is chosen by its number or by its parameters") {
+TEST_CASE("a variant is chosen by its number or by its parameters") {
   const CaseDirectory here;
   const std::string c = here.case_file();
   const Json variants = run_with_json({"mistakes", "R9", "--input", c}).json["readings"];
@@ -95,7 +95,7 @@ TEST_CASE("a reading is chosen by its number or by its parameters") {
   CHECK(chosen(with) == 3);
 }
 
-TEST_CASE("what cannot be made is refused, and no file is left") {
+TEST_CASE("an invalid --make is rejected, and no file is written") {
   const CaseDirectory here;
   const std::string c = here.case_file(), wrong = here.path("wrong");
   const auto refused = [&](std::vector<std::string> arguments, const std::string& part) {

@@ -8,7 +8,7 @@ using namespace ringattn;
 
 namespace {
 
-// The kinds in the table, which begin their lines
+// The kinds of probes: the first word of each line of the table that is not indented
 std::vector<std::string> kinds() {
   const ProcessResult answer = run_ringattn({"probe"});
   REQUIRE(answer.status == 0);
@@ -21,7 +21,7 @@ std::vector<std::string> kinds() {
 
 }  // namespace
 
-TEST_CASE("every probe of the table is a case that run, check and laws take without a further option") {
+TEST_CASE("run, check and laws accept every probe of the table without further options") {
   CHECK(kinds().size() >= 20);
   for (const std::string& kind : kinds())
     for (const std::string dtype : {"f32", "bf16"}) {
@@ -34,7 +34,7 @@ TEST_CASE("every probe of the table is a case that run, check and laws take with
     }
 }
 
-TEST_CASE("a probe says in its metadata what it is and how it is spread") {
+TEST_CASE("the metadata of a probe contain its kind, its mask and its sharding") {
   const CaseDirectory here;
   const auto metadata = [&](std::vector<std::string> arguments, const std::string& kind) {
     return read_safetensors(here.case_file(std::move(arguments), kind)).metadata;
@@ -51,7 +51,7 @@ TEST_CASE("a probe says in its metadata what it is and how it is spread") {
   CHECK(metadata({}, "window").count("window") == 1);
 }
 
-TEST_CASE("rows that stand before the token that changes keep their bits in the second run of leak") {
+TEST_CASE("in the second run of leak, the rows before the changed token are bit-identical") {
   const CaseDirectory here;
   const std::string second = here.path("second.safetensors");
   const std::string first = here.case_file({"--second-run", second, "--key", "20"}, "leak");
@@ -66,7 +66,7 @@ TEST_CASE("rows that stand before the token that changes keep their bits in the 
   }
 }
 
-TEST_CASE("the second run of duplicate lacks every second key, and passes") {
+TEST_CASE("the second run of duplicate has half of the keys, and its result passes") {
   const CaseDirectory here;
   const std::string second = here.path("second.safetensors");
   here.case_file({"--second-run", second, "--causal"}, "duplicate");
@@ -74,7 +74,7 @@ TEST_CASE("the second run of duplicate lacks every second key, and passes") {
   CHECK(run_with_json({"check", second, "--out", here.right_results(second)}).json["verdict"] == "pass");
 }
 
-TEST_CASE("probes that cannot be made are refused, and no file is left") {
+TEST_CASE("an invalid probe is rejected, and no file is written") {
   const CaseDirectory here;
   const std::string file = here.path("case"), other = here.path("other");
   expect_rejection({"probe", "telepathy", "--output", file},

@@ -8,7 +8,7 @@ using namespace ringattn;
 
 namespace {
 
-// What `run` gives for the case, and what its devices knew after each step
+// A case, the results of `run` for it, and the states of its devices after each step
 struct RunWithSteps {
   const CaseDirectory& here;
   std::string case_path, steps = here.path("steps.safetensors"), results;
@@ -18,7 +18,7 @@ struct RunWithSteps {
         case_path(here.case_file(arguments)),
         results(here.right_results(case_path, {"--steps", steps})) {}
 
-  // Judged with these states instead of the right ones
+  // The report of `check` with _states_ instead of the correct ones
   JsonResult with(const SafetensorsFile& states) const {
     return run_with_json(
         {"check", case_path, "--out", results, "--steps", save(here.path("states"), states)});
@@ -31,7 +31,7 @@ void scale(StoredTensor& stored, double factor) {
   stored = stored_tensor<double>(tensor, stored.dtype, Axes::bshd);
 }
 
-// The states as (out, lse) instead of (m, l, O)
+// Converts states (m, l, O) to (out, lse) = (O / l, m + log l)
 SafetensorsFile finished(const SafetensorsFile& states) {
   SafetensorsFile result;
   for (const auto& [name, stored] : states.tensors) {
@@ -55,7 +55,7 @@ SafetensorsFile finished(const SafetensorsFile& states) {
 
 }  // namespace
 
-TEST_CASE("what the devices of a right ring know is right after every step, in either form") {
+TEST_CASE("the states of a correct ring pass after every step, as (m, l, O) and as (out, lse)") {
   for (const std::string layout : {"contiguous", "zigzag", "striped"}) {
     CAPTURE(layout);
     const CaseDirectory here;
@@ -70,7 +70,7 @@ TEST_CASE("what the devices of a right ring know is right after every step, in e
   }
 }
 
-TEST_CASE("the first wrong step and device are named, even where the result is right") {
+TEST_CASE("the report names the first wrong step and device, even if the final result is correct") {
   const CaseDirectory here;
   const RunWithSteps run(here, {});
   SafetensorsFile states = read_safetensors(run.steps);
@@ -90,7 +90,7 @@ TEST_CASE("the first wrong step and device are named, even where the result is r
         std::string::npos);
 }
 
-TEST_CASE("a block that another one should have been is wrong, even if its numbers are right") {
+TEST_CASE("a wrong kv_owner is reported, even if the numbers of the state are correct") {
   const CaseDirectory here;
   const RunWithSteps run(here, {});
   SafetensorsFile states = read_safetensors(run.steps);
@@ -101,7 +101,7 @@ TEST_CASE("a block that another one should have been is wrong, even if its numbe
   CHECK(wrong["right_block"] == false);
 }
 
-TEST_CASE("states that do not belong to the ring are refused") {
+TEST_CASE("states that do not match the ring are rejected") {
   const CaseDirectory here;
   const RunWithSteps run(here, {});
   const SafetensorsFile right = read_safetensors(run.steps);

@@ -8,7 +8,7 @@
 
 using namespace ringattn;
 
-TEST_CASE("a ring that is right passes, and its metadata say how it was spread") {
+TEST_CASE("the result of a correct ring passes, with the sharding read from the metadata") {
   const CaseDirectory here;
   const std::string c = here.case_file({"--causal", "--layout", "zigzag"});
   const auto [status, report] = run_with_json({"check", c, "--out", here.right_results(c)});
@@ -17,7 +17,7 @@ TEST_CASE("a ring that is right passes, and its metadata say how it was spread")
   CHECK(report["tensors"].size() == 5);
 }
 
-TEST_CASE("results of numpy are judged like the same results in safetensors") {
+TEST_CASE("results in .npy files get the same report as in safetensors") {
   const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   const SafetensorsFile results = read_safetensors(right);
@@ -29,7 +29,7 @@ TEST_CASE("results of numpy are judged like the same results in safetensors") {
   CHECK(run_with_json(arguments).json == run_with_json({"check", c, "--out", right}).json);
 }
 
-TEST_CASE("results of a device each are put together by the layout, from numpy too") {
+TEST_CASE("one .npy file per device is assembled according to the layout") {
   const CaseDirectory here;
   const std::string c = here.case_file({"--layout", "striped"});
   const SafetensorsFile results = read_safetensors(here.right_results(c));
@@ -47,7 +47,7 @@ TEST_CASE("results of a device each are put together by the layout, from numpy t
   CHECK(run_with_json(arguments).json["verdict"] == "fail");
 }
 
-TEST_CASE("results that do not belong to the case are refused") {
+TEST_CASE("results that do not match the case are rejected") {
   const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   const SafetensorsFile results = read_safetensors(right);
@@ -67,7 +67,7 @@ TEST_CASE("results that do not belong to the case are refused") {
   CHECK(read_safetensors(right) == results);
 }
 
-TEST_CASE("a result that is NaN, infinite or 0 throughout ends in a verdict") {
+TEST_CASE("results that are all NaN, infinite or 0 get a verdict") {
   const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
   SafetensorsFile results = read_safetensors(right);

@@ -1,4 +1,4 @@
-// The golden vectors as files, and programs that are tested with them.
+// Tests of the golden vector files, and of `vectors run`, which tests programs with them.
 
 #include <doctest/doctest.h>
 
@@ -15,7 +15,7 @@ const std::filesystem::path kept = RINGATTN_SOURCE_DIR "/reference/oracle/vector
 
 Json json_file(const std::filesystem::path& path) { return Json::parse(read_file(path)); }
 
-// All numbers of a stored tensor in double
+// All elements of a stored tensor as doubles
 std::vector<double> numbers(const StoredTensor& stored) {
   StoredTensor flat = stored;
   Index count = 1;
@@ -25,7 +25,7 @@ std::vector<double> numbers(const StoredTensor& stored) {
   return {tensor.data(), tensor.data() + tensor.size()};
 }
 
-// No number is further away than _distance_ times the largest one
+// Whether each element of _found_ is within _distance_ times the largest finite element of _expected_
 bool near(const StoredTensor& found, const StoredTensor& expected, double distance) {
   if (found.shape != expected.shape || found.dtype != expected.dtype) return false;
   const std::vector<double> x = numbers(found), y = numbers(expected);
@@ -37,7 +37,7 @@ bool near(const StoredTensor& found, const StoredTensor& expected, double distan
   return true;
 }
 
-// Temporary files of the program that is called go here while this lives, whose name is hard to quote
+// Sets TMPDIR, until the end of the scope, to an empty folder whose name needs quoting in a shell
 struct TemporaryFolder {
   TemporaryDirectory directory;
   std::filesystem::path path = directory.path / "it's a folder";
@@ -64,7 +64,7 @@ ProcessResult tested(const std::string& program, const std::string& filter = "ti
   return run_ringattn(arguments);
 }
 
-// What `vectors run` says of the one vector tiny-sevenths
+// The JSON report of `vectors run` for the vector tiny-sevenths
 Json outcome(const std::string& program, int status) {
   const ProcessResult answer = tested(program, "tiny-sevenths", {"--json", "-"});
   INFO(answer.out << answer.err);
@@ -76,10 +76,10 @@ Json outcome(const std::string& program, int status) {
 
 // ---- The files ---------------------------------------------------------------
 
-TEST_CASE("the vectors that are kept are those that `vectors write` writes") {
+TEST_CASE("`vectors write` reproduces the vectors in the repository") {
   const TemporaryDirectory directory;
   const ProcessResult answer = run_ringattn({"vectors", "write", directory.path / "new"});
-  INFO(answer.err << "to write them anew: ringattn vectors write reference/oracle/vectors");
+  INFO(answer.err << "to write them again: ringattn vectors write reference/oracle/vectors");
   REQUIRE(answer.status == 0);
   const Json index = json_file(kept / "index.json");
   const bool same_index = index == json_file(directory.path / "new" / "index.json");
@@ -105,7 +105,7 @@ TEST_CASE("the vectors that are kept are those that `vectors write` writes") {
   }
 }
 
-TEST_CASE("every tensor that the JSON names is there, and the JSON names every tensor, all under 3 MB") {
+TEST_CASE("the JSON names exactly the stored tensors, and all files together are under 3 MB") {
   std::uintmax_t bytes = 0;
   for (const auto& each : std::filesystem::directory_iterator(kept)) bytes += each.file_size();
   CHECK(bytes < 3'000'000);
@@ -132,7 +132,7 @@ TEST_CASE("every tensor that the JSON names is there, and the JSON names every t
   }
 }
 
-TEST_CASE("notes on mistakes link to where they happened, and say which are somebody's convention") {
+TEST_CASE("notes on mistakes link to their source, and mark the conventions of other libraries") {
   const Json notes = json_file(kept / "small.json")["notes"],
              all = run_with_json({"mistakes"}).json["mistakes"];
   for (const Json& each : all) {
@@ -148,7 +148,7 @@ TEST_CASE("notes on mistakes link to where they happened, and say which are some
   }
 }
 
-TEST_CASE("the list tells each vector, and the score is every mistake of the catalogue that can be made") {
+TEST_CASE("`vectors list` shows every vector, and together they detect every mistake") {
   const ProcessResult list = run_ringattn({"vectors", "list"});
   REQUIRE(list.status == 0);
   const Json report = run_with_json({"vectors", "list"}).json;
@@ -160,7 +160,7 @@ TEST_CASE("the list tells each vector, and the score is every mistake of the cat
                                 all + " mistakes of the catalogue");
 }
 
-TEST_CASE("what cannot be written is refused, and nothing is left half written") {
+TEST_CASE("an invalid target of `vectors write` is rejected, and no incomplete file is left") {
   const TemporaryDirectory directory;
   expect_rejection({"vectors", "write"}, "found none; give DIR");
   expect_rejection({"vectors", "write", directory.path / "missing" / "folder"}, "a folder that exists");
@@ -173,7 +173,7 @@ TEST_CASE("what cannot be written is refused, and nothing is left half written")
 
 // ---- Programs ----------------------------------------------------------------
 
-TEST_CASE("our own engine passes every vector, and every type on the tiny ones") {
+TEST_CASE("the engine of this project passes every vector in f32, and the tiny vectors in every dtype") {
   const std::string program = our_program + " run --input {case} --backward --output {out} --devices 4";
   const ProcessResult all = tested(program, "");
   INFO(all.out << all.err);
@@ -186,7 +186,7 @@ TEST_CASE("our own engine passes every vector, and every type on the tiny ones")
   }
 }
 
-TEST_CASE("a program with a mistake fails, and its mistake is named") {
+TEST_CASE("a program with a mistake fails, and the report names the mistake") {
   const std::string program = our_program + " mistakes O1 --make --input {case} --output {out}";
   const ProcessResult answer = tested(program, "small", {"--json", "-", "--dtype", "bf16"});
   INFO(answer.out << answer.err);
@@ -198,7 +198,7 @@ TEST_CASE("a program with a mistake fails, and its mistake is named") {
   CHECK(tested(program, "small").out.find("NAMED    O1 (") != std::string::npos);
 }
 
-TEST_CASE("what a program may leave instead of results is told apart") {
+TEST_CASE("missing results, failed runs and skipped runs are distinguished") {
   CHECK(outcome("true {case} {out}", 1)["outcome"] == "no results");
   CHECK(outcome("echo rubbish > {out} < {case}", 1)["outcome"] == "no results");
   CHECK(outcome("cp {case} {out}", 1)["said"].get<std::string>().find("some of out, lse") !=
@@ -210,7 +210,7 @@ TEST_CASE("what a program may leave instead of results is told apart") {
   CHECK(outcome("exit 77; {case} {out}", 0)["outcome"] == "skipped");
 }
 
-TEST_CASE("a wrong shape is no result, and partial results are judged as far as they go") {
+TEST_CASE("a tensor of the wrong shape is rejected, and partial results are judged") {
   const CaseDirectory here;
   SafetensorsFile file;
   file.tensors["out"] = normal_stored({1, 2, 3, 4}, 1, Dtype::f32);
@@ -220,7 +220,7 @@ TEST_CASE("a wrong shape is no result, and partial results are judged as far as 
   CHECK(outcome(our_program + " run --input {case} --output {out}", 0)["tensors"] == Json{"out", "lse"});
 }
 
-TEST_CASE("the metadata of a case carry the options, as exact numbers") {
+TEST_CASE("the metadata of a case contain the options, with exact numbers") {
   const CaseDirectory here;
   const auto metadata = [&](const std::string& id) {
     tested("cp {case} " + here.path("case") + "; {out}", id);
@@ -234,7 +234,7 @@ TEST_CASE("the metadata of a case carry the options, as exact numbers") {
   CHECK(metadata("small-soft-cap").count("softmax_scale") == 0);
 }
 
-TEST_CASE("no temporary file stays behind, even when Ctrl-C ends the program") {
+TEST_CASE("no temporary file is left, even if Ctrl-C ends the program") {
   const TemporaryFolder temporary;
   const std::string program = our_program + " run --input {case} --backward --output {out}";
   CHECK(tested(program, "tiny").last_line() == "8 of 8 vectors pass");
@@ -245,7 +245,7 @@ TEST_CASE("no temporary file stays behind, even when Ctrl-C ends the program") {
   CHECK(temporary.empty());
 }
 
-TEST_CASE("bad input of `vectors` is refused in a sentence") {
+TEST_CASE("invalid arguments of `vectors` are rejected with an error message") {
   expect_rejection({"vectors"}, "action is required");
   expect_rejection({"vectors", "dance"}, "must be list, write or run");
   expect_rejection({"vectors", "run"}, "must contain {case} and {out}");

@@ -34,7 +34,7 @@ struct Machine {
   explicit Machine(int gpus)
       : gpus_("EMULATED_DEVICES", std::to_string(gpus)), directory_variable_("TMPDIR", directory_.path) {}
 
-  // Whether NCCL has left files behind
+  // Whether the emulated NCCL has left files in the directory
   bool has_nccl_files() const {
     for (const auto& entry : std::filesystem::directory_iterator(directory_.path))
       if (entry.path().filename().string().rfind("emulated-nccl", 0) == 0) return true;
@@ -95,14 +95,14 @@ TEST_CASE("the report of processes contains the transfer time and the hiding con
   CHECK(condition["queries"].get<double>() == doctest::Approx(7.0 / 3));
 }
 
-TEST_CASE("each process of a machine needs its own GPU, a different NCCL_HOSTID counts as another machine") {
+TEST_CASE("processes on one machine need one GPU each, and another NCCL_HOSTID means another machine") {
   const Machine machine(1);
   check_single_error(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
   const ScopedVariable elsewhere("NCCL_HOSTID", "elsewhere");
   CHECK(is_exact(mpirun(2, {}, run_with(small))));
 }
 
-TEST_CASE("if processes with one GPU each disagree on an option, one error reports it") {
+TEST_CASE("if processes with one GPU each have different options, exactly one error is written") {
   const Machine machine(4);
   check_single_error(mpirun(3, {}, run_with(concatenate(small, {"--devices", "4"}))),
                      "4 devices and 3 processes");

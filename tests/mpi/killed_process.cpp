@@ -3,7 +3,8 @@
 //   killed_process RANK PASS STEP TIMEOUT_MS [fails]
 //
 // Process RANK kills itself in pass PASS (0: forward, 1: backward) when it is about to send its block in step STEP;
-// with `fails` it throws instead. Every process prints each event with the time of the steady clock, in milliseconds.
+// with `fails` it throws instead. Each process prints a line when it is killed, fails or finishes, preceded by the time
+// of the steady clock in milliseconds.
 
 #include <csignal>
 #include <cstdio>
@@ -27,7 +28,7 @@ void log_line(int rank, const std::string& what) {
   std::fflush(stdout);
 }
 
-// Dies or fails at reserve number _fails_at_ of a pass; -1: never.
+// Kills the process, or throws if _fails_, at call number _fails_at_ of reserve(); -1: never.
 class FailingLink : public ForwardingLink<double> {
  public:
   FailingLink(Link<double>& inner, int fails_at, bool fails)

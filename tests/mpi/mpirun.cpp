@@ -10,8 +10,8 @@
 namespace ringattn {
 
 ProcessResult mpirun(int processes, Arguments options, const Arguments& program) {
-  // Run as root in a container; kill processes at once, since they have nothing to clean up; no single-copy transfers,
-  // which containers forbid with a warning
+  // Allow mpirun as root, for containers; kill processes immediately, because they need no cleanup; disable single-copy
+  // transfers, which are forbidden in containers and cause a warning
   for (const char* allowed : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"})
     setenv(allowed, "1", 1);
   setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 1);

@@ -6,8 +6,8 @@ namespace ringattn {
 
 using Arguments = std::vector<std::string>;
 
-// Runs _processes_ processes of a program, with _options_ for mpirun itself. There may be more processes than
-// processors
+// Runs _processes_ processes of a program, with _options_ for mpirun itself. The number of processes may exceed the
+// number of CPU cores
 ProcessResult mpirun(int processes, Arguments options, const Arguments& program);
 
 Arguments concatenate(Arguments first, const Arguments& second);

@@ -47,7 +47,7 @@ TEST_CASE("a link between processes can be slowed down") {
   CHECK(answer.json()["overlap"]["transfer_seconds"].get<double>() >= 2 * 0.02);
 }
 
-TEST_CASE("an error of a ring of processes is reported once, whichever process finds it") {
+TEST_CASE("an error in a ring of processes is reported exactly once") {
   check_single_error(mpirun(3, {}, run_with({"--transport", "mpi", "--devices", "4"})),
                      "4 devices and 3 processes");
   check_single_error(mpirun(2, {}, run_with({"--transport", "mpi", "--input", "/no/such/file"})),

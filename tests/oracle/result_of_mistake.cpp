@@ -33,7 +33,7 @@ AttentionOutput<double> rows_of(const AttentionOutput<double>& result, const std
   return {select_rows(result.out.view(), rows), select_rows(result.lse.view(), rows, Axes::bhsd)};
 }
 
-// Irregular problems such that every entry has an effect in at least one of them
+// Irregular problems, chosen so that every mistake has an effect in at least one of them
 std::vector<RandomProblem<double>> irregular_problems() {
   Random random(11);
   std::vector<RandomProblem<double>> problems;
@@ -46,7 +46,7 @@ std::vector<RandomProblem<double>> irregular_problems() {
   return problems;
 }
 
-// <dout, out> + <dlse, lse>, without the rows that have no visible key
+// <dout, out> + <dlse, lse>, without the rows of lse that have no visible key
 double loss(const AttentionOutput<double>& result, const RandomProblem<double>& p) {
   double sum = dot(result.out, p.dout);
   for (Index n = 0; n < p.dlse.size(); ++n)

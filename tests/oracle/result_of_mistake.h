@@ -32,7 +32,7 @@ inline AttentionOutput<double> result_of_mistake(const Simulation& sim, const st
   const Mistake& mistake = mistake_of_id(id);
   for (const Variant& variant : mistake.variants(sim))
     if (variant.describe().find(said) != std::string::npos) return mistake.forward(sim, variant);
-  throw std::logic_error("no reading of " + id + " contains " + said);
+  throw std::logic_error("no variant of " + id + " contains " + said);
 }
 
 // Sets V_j = e_j, so that out contains the weights

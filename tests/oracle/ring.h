@@ -6,7 +6,7 @@
 
 namespace ringattn {
 
-// A problem on a ring of devices, its correct result, and the results of mistakes
+// A problem on a ring of devices, its correct result, and the results of mistakes.
 struct Ring {
   Ring(RandomProblem<double> problem, Layout layout, int devices)
       : drawn(std::move(problem)), sim(simulate(drawn, devices, layout)), right(sim.run(correct_weights)) {}
@@ -16,7 +16,7 @@ struct Ring {
     return result_of_mistake(sim, id, said);
   }
 
-  // The weight of the block that row _i_ attends to at _step_; needs show_weights()
+  // The total weight, in row _i_, of the block that arrives at its device in _step_; requires show_weights()
   double mass(const AttentionOutput<double>& found, Index i, int step) const {
     double sum = 0;
     const Sharding& sharding = sim.sharding();

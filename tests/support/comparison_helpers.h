@@ -32,7 +32,7 @@ double error_of(const Gradients<T>& found, const Gradients<double>& truth,
                    relative_error(found.dv, truth.dv, magnitude.dv)});
 }
 
-// Whether all elements are equal, including infinities; NaN is equal to nothing
+// Whether all elements are equal, including infinities; NaN differs from everything
 template <class T>
 bool identical(const Tensor<T>& a, const Tensor<T>& b) {
   if (!(a.shape() == b.shape())) return false;

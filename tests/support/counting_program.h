@@ -6,8 +6,8 @@
 
 namespace ringattn {
 
-// A program without attention, to test the communication alone: row n of the block of device r holds the number
-// 1000 r + n, and device r contributes 2^r to the result of every block.
+// A device program without attention, which tests the communication alone: row n of the block of device r holds the
+// number 1000 r + n, and device r contributes 2^r to the result of every block.
 class CountingProgram : public DeviceProgram<double> {
  public:
   CountingProgram(int device, bool has_results) : device_(device), has_results_(has_results) {}
@@ -17,7 +17,7 @@ class CountingProgram : public DeviceProgram<double> {
     bool operator==(const Visit&) const = default;
   };
   std::vector<Visit> visits;
-  bool intact = true;                           // every block arrived as its owner had sent it
+  bool intact = true;                           // every block arrived unchanged
   double returned_total = 0;                    // the sum of all contributions to the own block
   std::function<void(int step)> before_attend;  // called at the beginning of attend, if set
 
