@@ -5,7 +5,7 @@
 namespace ringattn::viz {
 
 template <class T>
-void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders& recorders, int threads,
+void run_engine(const RunConfig& config, const OwnedProblem<T>& problem, Recorders& recorders, int threads,
                 const LinkDecorator<T>& links) {
   RingOptions ring = ring_of(config);
   ring.recorders = &recorders, ring.threads = threads;
@@ -24,9 +24,9 @@ void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders
     ring_attention_vjp<T>(problem.problem(), forward, problem.cotangents(), ring, all_links);
 }
 
-template void run_engine(const RunConfig&, const RunProblem<float>&, Recorders&, int,
+template void run_engine(const RunConfig&, const OwnedProblem<float>&, Recorders&, int,
                          const LinkDecorator<float>&);
-template void run_engine(const RunConfig&, const RunProblem<double>&, Recorders&, int,
+template void run_engine(const RunConfig&, const OwnedProblem<double>&, Recorders&, int,
                          const LinkDecorator<double>&);
 
 }  // namespace ringattn::viz

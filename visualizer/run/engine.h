@@ -7,7 +7,7 @@ namespace ringattn::viz {
 // Runs the passes of a run, forward and, if configured, backward, with the fault of the run. _links_ decorates the
 // links outside of a link fault. Throws the first error of any device
 template <class T>
-void run_engine(const RunConfig& config, const RunProblem<T>& problem, Recorders& recorders, int threads,
+void run_engine(const RunConfig& config, const OwnedProblem<T>& problem, Recorders& recorders, int threads,
                 const LinkDecorator<T>& links = {});
 
 }  // namespace ringattn::viz

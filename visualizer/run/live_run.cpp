@@ -23,13 +23,13 @@ LiveRun::~LiveRun() {
 
 template <class T>
 void LiveRun::start() {
-  const auto problem = std::make_shared<const RunProblem<T>>(config_);
-  dense_ = problem->dense();
+  const auto problem = std::make_shared<const OwnedProblem<T>>(make_run_problem<T>(config_));
+  dense_ = full_attention(*problem);
   thread_ = std::thread([this, problem] { run(*problem); });
 }
 
 template <class T>
-void LiveRun::run(const RunProblem<T>& problem) {
+void LiveRun::run(const OwnedProblem<T>& problem) {
   Recorders recorders = make_recorders(store_, costs_of(config_));
   const LinkDecorator<T> controlled = [this, &recorders](Link<T>& inner, RunMonitor& monitor) {
     return std::make_unique<ControlledLinks<T>>(inner, monitor, recorders, controller_);

@@ -50,7 +50,7 @@ class LiveRun {
   template <class T>
   void start();
   template <class T>
-  void run(const RunProblem<T>& problem);
+  void run(const OwnedProblem<T>& problem);
 
   const RunConfig config_;
   TraceStore store_;

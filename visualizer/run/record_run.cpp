@@ -11,7 +11,7 @@ namespace {
 
 template <class T>
 RecordedRun record_run_as(const RunConfig& config) {
-  const RunProblem<T> problem(config);
+  const OwnedProblem<T> problem = make_run_problem<T>(config);
   TraceStore store(config.devices);
   Recorders recorders = make_recorders(store, costs_of(config));
   const bool lockstep = !ends_in_deadlock(config);
@@ -31,7 +31,7 @@ RecordedRun record_run_as(const RunConfig& config) {
   recorded.recording =
       std::make_shared<Recording>(std::move(header), store.events(),
                                   recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
-  recorded.recording->set_dense(problem.dense());
+  recorded.recording->set_dense(full_attention(problem));
   recorded.recording->words = words_of(config);
   return recorded;
 }

@@ -32,7 +32,7 @@ Random random_of(const std::string& word, std::uint64_t seed) {
 // Each word has a random unit vector in each K/V head. This is its key; its query is the same vector scaled such that a
 // score is _sharpness_ times the cosine between two words
 template <class T>
-void embed_words(const RunConfig& c, RunProblem<T>& p) {
+void embed_words(const RunConfig& c, OwnedProblem<T>& p) {
   const double length = sharpness * std::sqrt(static_cast<double>(c.dim));
   const std::vector<std::string> words = words_of(c);
   for (Index i = 0; i < c.keys; ++i) {
@@ -52,7 +52,7 @@ void embed_words(const RunConfig& c, RunProblem<T>& p) {
 }
 
 template <class T>
-void set_scores(const RunConfig& c, RunProblem<T>& p) {
+void set_scores(const RunConfig& c, OwnedProblem<T>& p) {
   p.Q(0, 0, 0, 0) = 1;
   for (Index j = 0; j < c.keys; ++j) {
     p.K(0, j, 0, 0) = static_cast<T>(c.scores[static_cast<std::size_t>(j)]);
@@ -64,37 +64,41 @@ void set_scores(const RunConfig& c, RunProblem<T>& p) {
 }  // namespace
 
 template <class T>
-RunProblem<T>::RunProblem(const RunConfig& c) {
-  Random random(c.seed);
+OwnedProblem<T> make_run_problem(const RunConfig& c) {
+  OwnedProblem<T> p;
   // Inputs
-  Q = normal_tensor<T>({1, c.queries, c.heads, c.dim}, random);
-  K = normal_tensor<T>({1, c.keys, c.kv_heads, c.dim}, random);
-  V = normal_tensor<T>({1, c.keys, c.kv_heads, c.v_dim}, random);
-  if (!c.scores.empty()) set_scores(c, *this);
-  if (!c.text.empty()) embed_words(c, *this);
+  Random random(c.seed);
+  p.Q = normal_tensor<T>({1, c.queries, c.heads, c.dim}, random);
+  p.K = normal_tensor<T>({1, c.keys, c.kv_heads, c.dim}, random);
+  p.V = normal_tensor<T>({1, c.keys, c.kv_heads, c.v_dim}, random);
+  if (!c.scores.empty()) set_scores(c, p);
+  if (!c.text.empty()) embed_words(c, p);
 
   // Cotangents, from a generator of their own
   Random random_cotangents(c.seed + 1);
-  dout = normal_tensor<T>({1, c.queries, c.heads, c.v_dim}, random_cotangents);
-  dlse = normal_tensor<T>({1, c.queries, c.heads, 1}, random_cotangents);
+  p.dout = normal_tensor<T>({1, c.queries, c.heads, c.v_dim}, random_cotangents);
+  p.dlse = normal_tensor<T>({1, c.queries, c.heads, 1}, random_cotangents);
 
   // Scale, mask and positions
-  scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
-  scoring.mask.causal = c.causal;
-  scoring.mask.window_left = c.window_left;
-  q_positions_ =
+  p.scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
+  p.scoring.mask.causal = c.causal;
+  p.scoring.mask.window_left = c.window_left;
+  p.q_positions =
       consecutive_positions(c.queries, causal_offset(CausalAlign::bottom_right, c.queries, c.keys));
-  kv_positions_ = consecutive_positions(c.keys);
+  p.kv_positions = consecutive_positions(c.keys);
+  return p;
 }
 
 template <class T>
-Tensor<double> RunProblem<T>::dense() const {
-  const auto q = converted<double, const T>(Q), k = converted<double, const T>(K),
-             v = converted<double, const T>(V);
-  return attention<double>({q, k, v, q_positions_, kv_positions_, scoring, {}, {}}).out;
+Tensor<double> full_attention(const OwnedProblem<T>& p) {
+  const auto Q = converted<double, const T>(p.Q), K = converted<double, const T>(p.K),
+             V = converted<double, const T>(p.V);
+  return attention<double>({Q, K, V, p.q_positions, p.kv_positions, p.scoring, {}, {}}).out;
 }
 
-template struct RunProblem<float>;
-template struct RunProblem<double>;
+template OwnedProblem<float> make_run_problem(const RunConfig&);
+template OwnedProblem<double> make_run_problem(const RunConfig&);
+template Tensor<double> full_attention(const OwnedProblem<float>&);
+template Tensor<double> full_attention(const OwnedProblem<double>&);
 
 }  // namespace ringattn::viz

@@ -4,7 +4,7 @@
 #include <signal.h>
 
 #include "reference/files/json.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "tests/support/trials.h"

@@ -80,7 +80,7 @@ TEST_CASE("at the end every row has the output of full attention") {
   for (int trial = 0; trial < trials(200); ++trial) {
     const RunConfig config = completed(random_config(random));
     const Dtype dtype = parse_dtype(config.dtype);
-    const double bound = rounding_bound(RunProblem<double>(config).problem(), dtype).out;
+    const double bound = rounding_bound(make_run_problem<double>(config).problem(), dtype).out;
     CHECK(worst_distance(*record_run(config).recording) <= 5 * bound);
   }
 }
