@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "gpu/bench/bench_case.h"
-#include "gpu/bench/ceilings.h"
+#include "gpu/bench/ceilings/ceilings.h"
 #include "reference/cli/backend/gpu_bench.h"
 
 namespace ringattn::gpu {

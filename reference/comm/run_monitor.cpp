@@ -4,7 +4,7 @@
 //
 //   thread 0   computes      |          waiters_   device 1: "slot of device 2 is empty"
 //   thread 1   waits --------+-->                  device 2: "a message from device 1"
-//   thread 2   waits --------+-->       blocked_ = 2 < threads_ = 3: thread 0 can still wake somebody
+//   thread 2   waits --------+-->       blocked_ = 2 < threads_ = 3: thread 0 can still wake another
 //
 // Only a thread of the run can make the condition of a waiter true. So if blocked_ == threads_, no condition can change
 // any more: the run is deadlocked, and it fails with a sentence that names the waits. The rule is checked whenever

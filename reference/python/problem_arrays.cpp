@@ -5,7 +5,7 @@
 #include <nanobind/stl/string.h>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/stored_tensor.h"
+#include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::python {
 

@@ -7,7 +7,7 @@
 
 #include "reference/definition/random.h"
 #include "reference/files/json.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/files/text.h"
 #include "tests/support/file_fixtures.h"
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "reference/files/npy.h"
+#include "reference/files/tensors/npy.h"
 #include "tests/support/file_fixtures.h"
 
 using namespace ringattn;

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/npy.h"
+#include "reference/files/tensors/npy.h"
 
 using namespace ringattn;
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 
 using namespace ringattn;
 

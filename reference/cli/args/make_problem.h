@@ -2,7 +2,7 @@
 
 #include "reference/cli/args/options.h"
 #include "reference/definition/owned_problem.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 
 namespace ringattn::cli {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/cli/args/options.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/oracle/probes/probes.h"
 
 namespace ringattn::cli {

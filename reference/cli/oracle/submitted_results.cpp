@@ -1,6 +1,6 @@
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/files/json.h"
-#include "reference/files/npy.h"
+#include "reference/files/tensors/npy.h"
 
 namespace ringattn::cli {
 

@@ -6,7 +6,7 @@
 
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/json.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 
 namespace ringattn::cli {
 

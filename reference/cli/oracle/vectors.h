@@ -4,7 +4,7 @@
 
 #include "reference/definition/dtype.h"
 #include "reference/files/json.h"
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/oracle/check.h"
 #include "reference/oracle/golden_vectors/mutation_score.h"
 

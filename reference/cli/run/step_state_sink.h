@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/trace/event.h"
 
 namespace ringattn::cli {

@@ -1,4 +1,4 @@
-#include "gpu/bench/ceilings.h"
+#include "gpu/bench/ceilings/ceilings.h"
 
 namespace ringattn::gpu {
 

@@ -4,7 +4,7 @@
 
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/backward/rules.h"
-#include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/oracle/mistakes/mask/mask_rules.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/files/safetensors_header.h"
+#include "reference/files/tensors/safetensors_header.h"
 
 #include <algorithm>
 #include <cctype>

@@ -1,4 +1,4 @@
-#include "reference/files/npy.h"
+#include "reference/files/tensors/npy.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json.h"
-#include "reference/files/npy_header.h"
+#include "reference/files/tensors/npy_header.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/oracle/mistakes/mask/mask_rules.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // Mask mistakes due to blocks and tiles: skip tests, local indices used as positions, tiles on the diagonal.
 
-#include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/oracle/mistakes/mask/mask_rules.h"
 
 namespace ringattn {
 

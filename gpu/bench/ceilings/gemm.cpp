@@ -1,4 +1,4 @@
-#include "gpu/bench/gemm.h"
+#include "gpu/bench/ceilings/gemm.h"
 
 #include <cublas_v2.h>
 

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "reference/definition/minus_infinity.h"
-#include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/oracle/mistakes/mask/mask_rules.h"
 
 namespace ringattn {
 

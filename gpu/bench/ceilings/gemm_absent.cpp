@@ -1,6 +1,6 @@
 #include <limits>
 
-#include "gpu/bench/gemm.h"
+#include "gpu/bench/ceilings/gemm.h"
 
 namespace ringattn::gpu {
 

@@ -1,4 +1,4 @@
-#include "reference/files/safetensors.h"
+#include "reference/files/tensors/safetensors.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include "reference/files/input_file.h"
 #include "reference/files/json.h"
 #include "reference/files/output_file.h"
-#include "reference/files/safetensors_header.h"
+#include "reference/files/tensors/safetensors_header.h"
 
 namespace ringattn {
 

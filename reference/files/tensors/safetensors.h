@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "reference/files/stored_tensor.h"
+#include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/files/npy_header.h"
+#include "reference/files/tensors/npy_header.h"
 
 #include <charconv>
 #include <set>

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/minus_infinity.h"
-#include "reference/oracle/mistakes/mask_rules.h"
+#include "reference/oracle/mistakes/mask/mask_rules.h"
 
 namespace ringattn {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <span>
 
-#include "reference/files/stored_tensor.h"
+#include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn {
 

@@ -1,6 +1,6 @@
-#include "gpu/bench/ceilings.h"
+#include "gpu/bench/ceilings/ceilings.h"
 
-#include "gpu/bench/gemm.h"
+#include "gpu/bench/ceilings/gemm.h"
 
 namespace ringattn::gpu {
 

@@ -1,4 +1,4 @@
-#include "reference/files/stored_tensor.h"
+#include "reference/files/tensors/stored_tensor.h"
 
 #include <bit>
 #include <cmath>
