@@ -99,7 +99,7 @@ void add_sharding_options(Command& command, ParallelOptions& o) {
   count(command, "--devices,--world-size", o.devices, "number of devices in the ring")
       ->capture_default_str()
       ->group(ring_group);
-  choice(command, "--layout,--sharding", o.layout, {"contiguous", "striped", "zigzag"},
+  choice(command, "--layout,--sharding", o.layout, layout_names(),
          "distribution of the rows over the devices")
       ->capture_default_str()
       ->group(ring_group);

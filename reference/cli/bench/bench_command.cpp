@@ -147,7 +147,7 @@ std::vector<BenchRow> model_layouts(const BenchOptions& o) {
   ProgressBar progress(9, "modelled rings");
   std::vector<BenchRow> rows;
   for (const int devices : {2, 4, 8})
-    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+    for (const Layout layout : all_layouts) {
       BenchRow row;
       row.direction = "forward", row.method = "ring", row.mask = "causal", row.devices = devices;
       row.layout = name(layout);
