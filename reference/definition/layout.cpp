@@ -4,6 +4,7 @@
 #include <string>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
@@ -22,7 +23,7 @@ const char* name(Layout layout) {
 Layout parse_layout(std::string_view wanted) {
   for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
     if (wanted == name(layout)) return layout;
-  throw BadInput("[layout] layout must be contiguous, zigzag or striped; found " + std::string(wanted) +
+  throw BadInput("[layout] layout must be contiguous, zigzag or striped; found " + in_quotes(wanted) +
                  "; use one of these");
 }
 

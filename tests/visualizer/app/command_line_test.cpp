@@ -40,8 +40,8 @@ std::string with_header(const fs::path& path, const std::string& trace, const st
 // ---- Bad input -----------------------------------------------------------------------------
 
 TEST_CASE("unknown, missing and misplaced options are rejected") {
-  expect_rejection({"--fast"}, "--fast; see ringviz --help");
-  expect_rejection({"shot", "--fast", "--out", "x.png"}, "--fast; see ringviz shot --help");
+  expect_rejection({"--fast"}, "\"--fast\"; see ringviz --help");
+  expect_rejection({"shot", "--fast", "--out", "x.png"}, "\"--fast\"; see ringviz shot --help");
   for (const std::string command : {"shot", "render", "movie", "export"})
     expect_rejection({command}, "--out is required; see ringviz " + command + " --help");
   expect_rejection({"check"}, "trace is required");
