@@ -66,6 +66,12 @@ class Workspace:
         self._did(f"echo {packed} | base64 -d | gunzip > {quoted(name)}")
         return name
 
+    def extend(self, name, size):
+        """Gives a file this size in bytes; the new ones are zero and take no space."""
+        os.truncate(self.path / name, size)
+        self._did(f"truncate -s {size} {quoted(name)}")
+        return name
+
     def run(self, *arguments, launcher=(), environment=None, memory=4 * GiB, seconds=hang_seconds, stdin=b""):
         """Runs the program to its end. _launcher_ are words before its path, for example mpirun -n 2."""
         process = self.start(*arguments, launcher=launcher, environment=environment, memory=memory)
