@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
@@ -30,7 +31,7 @@ Layout parse_layout(std::string_view wanted) {
     if (wanted == name(layout)) return layout;
     known += (known.empty() ? "" : ", ") + std::string(name(layout));
   }
-  throw BadInput("[layout] layout must be one of " + known + "; found " + std::string(wanted) +
+  throw BadInput("[layout] layout must be one of " + known + "; found " + in_quotes(wanted) +
                  "; use one of these");
 }
 

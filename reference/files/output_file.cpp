@@ -5,7 +5,7 @@
 #include <system_error>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
@@ -24,6 +24,7 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
   std::error_code error;
   const fs::file_status before = fs::status(path, error);
   if (path.empty()) throw_write_error(path, "the path is empty");
+  if (error && error != std::errc::no_such_file_or_directory) throw_write_error(path, error.message());
   if (fs::is_directory(before)) throw_write_error(path, "this is a directory");
   if (fs::exists(before) && access(path.c_str(), W_OK) != 0) throw_write_error(path, "it is write-protected");
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
 #include "reference/definition/layout.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json_fields.h"
@@ -17,7 +18,6 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::int64_t max_devices = 65536;  // a table of devices x passes stays small
 constexpr std::size_t max_passes = 16;
 
 // The value of a field that must be one of _words_

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
 
@@ -23,8 +24,7 @@ void check_complete(const Submission& s) {
           "[check] a submission contains at least one of out, lse, dq, dk and dv; found none; add a result");
   require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data || s.problem.Q.shape.S == 0,
           "[check] gradients can only be checked with dout; the case has none; add the tensor dout to it");
-  require(s.devices >= 1, "[check] devices must be at least 1; found ", s.devices,
-          "; choose a positive number");
+  require_device_count("check", s.devices);
 }
 
 // Sets the rows and keys to check: all of them, or a sample
@@ -143,19 +143,30 @@ void measure_blocks(const Submission& s, Report& report) {
 }
 
 // Whether mistakes have an effect at all, and can be tried in seconds
-bool nameable(const Problem<double>& problem) {
-  const Index keys = problem.K.shape.S;
-  return problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names;
+bool nameable(const Submission& s) {
+  const Index keys = s.problem.K.shape.S;
+  return s.problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names && s.devices <= max_simulated_devices;
+}
+
+// The submission on the ring on which mistakes are simulated
+Submission on_simulated_ring(const Submission& s, Report& report) {
+  Submission simulated = s;
+  simulated.devices = simulated_devices(s.problem, s.devices);
+  if (simulated.devices < s.devices)
+    report.remarks.push_back("the case has fewer tokens than devices; mistakes are simulated on a ring of " +
+                             std::to_string(simulated.devices) + " devices");
+  return simulated;
 }
 
 void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>& gradients, Report& report) {
   const bool forward_failed = failed(report, {"out", "lse"}),
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
-  if (!nameable(s.problem)) {
+  if (!nameable(s)) {
     std::ostringstream remark;
-    remark << "mistakes can only be named if there are queries, and 1 to " << keys_for_names
-           << " keys; try a smaller case or a probe";
+    remark << "mistakes can only be named if there are queries, 1 to " << keys_for_names
+           << " keys, and at most " << max_simulated_devices
+           << " devices with tokens; try a smaller case or a probe";
     report.remarks.push_back(remark.str());
     return;
   }
@@ -222,7 +233,8 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   measure_blocks(s, report);
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.states = judge_states(s.problem, sharding, s.declared, s.states);
-  if (options.diagnose) name_the_mistake(s, gradients, report);
+  const Submission simulated = on_simulated_ring(s, report);
+  if (options.diagnose) name_the_mistake(simulated, gradients, report);
 
   // The laws, and the verdict on the whole
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
@@ -231,8 +243,8 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
 
   // What a pass cannot exclude
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
-  if (passed && options.list_undetectable && nameable(s.problem)) {
-    report.undetectable = find_undetectable_mistakes(s);
+  if (passed && options.list_undetectable && nameable(simulated)) {
+    report.undetectable = find_undetectable_mistakes(simulated);
     if (!report.undetectable->backward_tried)
       report.remarks.emplace_back(
           "undetectable mistakes of the backward are listed up to about 500 tokens and 8 heads only");

@@ -2,28 +2,27 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::python {
 
 Rotation parse_rotation(const std::string& rotate) {
   if (rotate == "kv") return Rotation::kv;
   if (rotate == "q") return Rotation::q;
-  throw BadInput("[rotate] the block that travels around the ring is 'kv' or 'q'; found '" + rotate +
-                 "'; choose one of these");
+  throw BadInput("[rotate] the block that travels around the ring is 'kv' or 'q'; found " +
+                 in_quotes(rotate) + "; choose one of these");
 }
 
 int parse_devices(Index devices) {
-  constexpr Index max_devices = 1024;
-  require(1 <= devices && devices <= max_devices, "[devices] a ring has 1 to ", max_devices,
-          " devices; found ", devices, "; choose another number");
+  require_device_count("devices", devices);
   return static_cast<int>(devices);
 }
 
 int parse_threads(Index threads) {
   require(threads >= 0, "[threads] the number of threads must be 0 (one per device) or more; found ", threads,
           "; choose another number");
-  return static_cast<int>(std::min<Index>(threads, 1024));
+  return static_cast<int>(std::min<Index>(threads, max_devices));
 }
 
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {

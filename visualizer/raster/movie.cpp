@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/output_file.h"
 #include "reference/files/temporary_file.h"
 #include "visualizer/raster/program_pipe.h"

@@ -1,7 +1,7 @@
 #include "reference/cli/args/path_conflicts.h"
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::cli {
 
@@ -15,8 +15,8 @@ void require_distinct_paths(const std::string& command, const std::vector<PathOp
   const auto add = [&](const PathOption& file) {
     std::error_code none;
     if (file.path && *file.path != "-")
-      files.push_back(
-          {file.option, std::filesystem::weakly_canonical(std::filesystem::absolute(*file.path), none)});
+      files.push_back({file.option,
+                       std::filesystem::weakly_canonical(std::filesystem::absolute(*file.path, none), none)});
   };
   for (const PathOption& file : read) add(file);
   const std::size_t inputs = files.size();

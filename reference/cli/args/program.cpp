@@ -7,7 +7,7 @@
 
 #include "reference/cli/args/wrong_result.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::cli {
 
@@ -42,19 +42,19 @@ class HelpFormatter : public CLI::Formatter {
 };
 
 // What is wrong with the command line. The sentences of CLI11 for a missing or repeated value, an unknown argument and
-// a bad flag are replaced by plainer ones
+// a bad number are replaced by plainer ones
 std::string sentence(const CLI::ParseError& error, const std::vector<std::string>& unknown) {
   const std::string text = error.what(), option = text.substr(0, text.find(':'));
   if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty()) {
     const auto is_option = [](const std::string& argument) { return argument.starts_with("-"); };
     const auto option_or_end = std::find_if(unknown.begin(), unknown.end(), is_option);
-    return "unknown argument " + (option_or_end == unknown.end() ? unknown.front() : *option_or_end);
+    return "unknown argument " + in_quotes(option_or_end == unknown.end() ? unknown.front() : *option_or_end);
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
     return option + (text.ends_with("missing") ? " requires a value" : " must be given at most once");
-  const std::string flag = "Could not convert: ";
-  if (const std::size_t equals = text.find(" = "); text.starts_with(flag) && equals != std::string::npos)
-    return text.substr(flag.size(), equals - flag.size()) + " must be true or false; found " +
+  const std::string number = "Could not convert: ";
+  if (const std::size_t equals = text.find(" = "); text.starts_with(number) && equals != std::string::npos)
+    return text.substr(number.size(), equals - number.size()) + " must be a number in its range; found " +
            in_quotes(text.substr(equals + 3));
   return text;
 }

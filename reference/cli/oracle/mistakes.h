@@ -6,6 +6,7 @@
 
 #include "reference/cli/args/make_problem.h"
 #include "reference/files/json.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/oracle/catalogue/mistake.h"
 
 namespace ringattn::cli {
@@ -43,6 +44,9 @@ struct SimulatedMistake {
   SafetensorsFile results;  // out lse; also dq dk dv if the mistake affects the backward pass
   std::vector<TensorDifference> differences;
 };
+
+// The largest number of scores on which a mistake is simulated: 1 GiB
+constexpr double max_simulated_scores = 0x1p27;
 
 // The variants of the mistake on a problem that is distributed over a ring; none if it cannot occur there. Throws
 // BadInput if the problem is too large to be simulated.

@@ -11,6 +11,7 @@
 
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/temporary_file.h"
 
 namespace ringattn::cli {

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <string>
 
+#include "reference/definition/in_quotes.h"
+
 namespace ringattn {
 
 namespace {
@@ -52,7 +54,7 @@ Precision parse_precision(std::string_view wanted) {
   for (const Precision precision : all_precisions)
     if (name(precision) == wanted) return precision;
   throw BadInput("[precision] the precision of an implementation is f64, f32, tf32, bf16 or f16; found " +
-                 std::string(wanted) + "; choose one of these");
+                 in_quotes(wanted) + "; choose one of these");
 }
 
 bool held_exactly(Precision precision, double x) {
