@@ -52,9 +52,7 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
   return P;
 }
 
-namespace {
-
-// Replaces each row of S by its softmax and returns the logarithms of the normalisers, (Sq):
+// For each row:
 //   m = max_j S_j    l = sum_j exp(S_j - m)    P_j = exp(S_j - m) / l    lse = m + log l
 // Subtracting m changes no quotient and keeps exp from overflowing.
 template <class T>
@@ -74,8 +72,6 @@ Vector<T> softmax_rows(Matrix<T>& S) {
   }
   return lse;
 }
-
-}  // namespace
 
 template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem) {
@@ -98,6 +94,8 @@ template Matrix<float> capped_scores(const Problem<float>&, Index, Index);
 template Matrix<double> capped_scores(const Problem<double>&, Index, Index);
 template Matrix<float> scores(const Problem<float>&, Index, Index);
 template Matrix<double> scores(const Problem<double>&, Index, Index);
+template Vector<float> softmax_rows(Matrix<float>&);
+template Vector<double> softmax_rows(Matrix<double>&);
 template Matrix<float> probabilities(const Problem<float>&, const Tensor<float>&, Index, Index);
 template Matrix<double> probabilities(const Problem<double>&, const Tensor<double>&, Index, Index);
 
