@@ -16,6 +16,7 @@ struct TokenCounts {
 
   Index kept() const { return sinks + window + heavy_hitters + waiting; }
   Index seen() const { return kept() + pooled + linear + dropped; }
+  bool operator==(const TokenCounts&) const = default;
 };
 
 // The keys and values of a stream of tokens, in constant memory. The path of a token, with the parts of MemoryOptions:

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "reference/definition/attention.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/softmax.h"
 
 namespace ringattn {
 

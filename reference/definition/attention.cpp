@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/softmax.h"
 
 namespace ringattn {
 
@@ -52,27 +53,6 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
   return P;
 }
 
-// For each row:
-//   m = max_j S_j    l = sum_j exp(S_j - m)    P_j = exp(S_j - m) / l    lse = m + log l
-// Subtracting m changes no quotient and keeps exp from overflowing.
-template <class T>
-Vector<T> softmax_rows(Matrix<T>& S) {
-  Vector<T> lse(S.rows());
-  for (Index i = 0; i < S.rows(); ++i) {
-    const T m = S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : minus_infinity<T>;
-    if (m == minus_infinity<T>) {  // no visible key: -inf - (-inf) would be NaN
-      S.row(i).setZero();
-      lse(i) = m;
-      continue;
-    }
-    for (Index j = 0; j < S.cols(); ++j) S(i, j) = std::exp(S(i, j) - m);
-    const T l = S.row(i).sum();
-    S.row(i) /= l;
-    lse(i) = m + std::log(l);
-  }
-  return lse;
-}
-
 template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem) {
   check(problem);
@@ -94,8 +74,6 @@ template Matrix<float> capped_scores(const Problem<float>&, Index, Index);
 template Matrix<double> capped_scores(const Problem<double>&, Index, Index);
 template Matrix<float> scores(const Problem<float>&, Index, Index);
 template Matrix<double> scores(const Problem<double>&, Index, Index);
-template Vector<float> softmax_rows(Matrix<float>&);
-template Vector<double> softmax_rows(Matrix<double>&);
 template Matrix<float> probabilities(const Problem<float>&, const Tensor<float>&, Index, Index);
 template Matrix<double> probabilities(const Problem<double>&, const Tensor<double>&, Index, Index);
 

@@ -28,10 +28,6 @@ Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h);
 template <class T>
 Matrix<T> scores(const Problem<T>& problem, Index b, Index h);
 
-// Replaces each row of S by its softmax and returns the logarithms of the normalisers, (Sq). A row of -inf becomes 0
-template <class T>
-Vector<T> softmax_rows(Matrix<T>& S);
-
 // Probabilities P = exp(S - lse); 0 if the key is hidden from the query
 template <class T>
 Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b, Index h);
