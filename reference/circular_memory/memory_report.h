@@ -8,7 +8,7 @@ namespace ringattn {
 
 // Some rows of exact attention, in float64, with which the outputs of memories are compared.
 struct ExactRows {
-  std::vector<Index> rows;  // query rows, ascending
+  std::vector<Index> rows;  // query rows, distinct and ascending
   Tensor<double> out;       // (B, rows, Hq, Dv)
   std::vector<Matrix<double>>
       P;  // of query head h of sequence b, at b Hq + h: the probabilities, (rows, Skv)

@@ -10,8 +10,8 @@ namespace {
 
 constexpr Index D = 64;
 
-// A query of norm 3 sqrt(D) in the direction of a key. The score of that key is about 3 sqrt(D) = 24; those of unrelated
-// keys have variance 9, so that N of them weigh about N exp(4.5) together: exp(15.6) for N = 65,536.
+// A query of norm 3 sqrt(D) in the direction of a key. The score of that key is about 3 sqrt(D) = 24; those of others
+// have variance 9, so that N of them weigh about N exp(4.5) together: exp(15.6) for N = 65,536.
 RowVector<float> question(const RowVector<float>& key) {
   return static_cast<float>(3 * std::sqrt(static_cast<double>(D))) * key.normalized();
 }
@@ -59,7 +59,8 @@ void make_topics(MemoryInput& input, Random& random) {
   auto Q = input.inputs.Q.head(0, 0);
   std::int64_t known = 0;
   for (Index i = 0; i < Q.rows(); ++i) {
-    while (known < std::ssize(input.needles) && input.needles[static_cast<std::size_t>(known)].token <= i) ++known;
+    while (known < std::ssize(input.needles) && input.needles[static_cast<std::size_t>(known)].token <= i)
+      ++known;
     if (i % 4 == 0) Q.row(i) = input.questions.head(0, 0).row(random.below(known));
   }
 }

@@ -20,9 +20,9 @@ struct Needle {
 // question n is close to the key of needles[n], so that exact attention answers with the value of that token.
 struct MemoryInput {
   std::string name;
-  OwnedProblem<float> inputs;    // Q, K, V: (1, tokens, 1, D)
+  OwnedProblem<float> inputs;  // Q, K, V: (1, tokens, 1, D)
   std::vector<Needle> needles;
-  Tensor<float> questions;       // (1, needles, 1, D)
+  Tensor<float> questions;  // (1, needles, 1, D)
 
   Index tokens() const { return inputs.K.shape().S; }
 };
@@ -39,7 +39,7 @@ std::vector<std::string> generated_inputs();
 MemoryInput generate_input(const std::string& name, Index tokens, std::uint64_t seed);
 
 // The words of a text, with the keys and values of the induction head of `ringattn recall`. The query of each word asks
-// for the next one. Needles are words that occur once, after a context that occurs once. Throws BadInput if the text has
+// for the next one. Needles are words that occur once, after a context that occurs once. Throws BadInput if there are
 // none.
 MemoryInput text_input(const Text& text);
 

@@ -15,7 +15,8 @@ constexpr Index most_words = Index{1} << 18;
 // The words before word _i_, up to the length of a context
 std::vector<std::string> context_of(const InductionHead& head, Index i) {
   std::vector<std::string> words;
-  for (Index n = std::max<Index>(0, i - InductionHead::context); n < i; ++n) words.push_back(head.normalized_word(n));
+  for (Index n = std::max<Index>(0, i - InductionHead::context); n < i; ++n)
+    words.push_back(head.normalized_word(n));
   return words;
 }
 
@@ -37,7 +38,8 @@ std::vector<Needle> find_needles(const InductionHead& head) {
   std::vector<Needle> needles;
   for (const double depth : needle_depths) {
     const auto closest = std::min_element(unique.begin(), unique.end(), [&](Index a, Index b) {
-      return std::abs(static_cast<double>(a) - depth * last) < std::abs(static_cast<double>(b) - depth * last);
+      return std::abs(static_cast<double>(a) - depth * last) <
+             std::abs(static_cast<double>(b) - depth * last);
     });
     if (closest != unique.end() && (needles.empty() || needles.back().token != *closest))
       needles.push_back({static_cast<double>(*closest) / last, *closest});
@@ -55,9 +57,9 @@ MemoryInput text_input(const Text& text) {
   MemoryInput input;
   input.name = "text";
   input.needles = find_needles(head);
-  require(!input.needles.empty(),
-          "[memory] a text must have a word that occurs once, after ", InductionHead::context,
-          " words that occur together once; found none in ", N, " words; choose another --text");
+  require(!input.needles.empty(), "[memory] a text must have a word that occurs once, after ",
+          InductionHead::context, " words that occur together once; found none in ", N,
+          " words; choose another --text");
 
   // The query of a word asks for the next one, whose key is the context up to this word
   OwnedProblem<float>& p = input.inputs;

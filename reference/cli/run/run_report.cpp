@@ -40,8 +40,8 @@ void print_devices(const RunReport& r) {
     }
     const DeviceSummary& device = r.devices[d];
     fmt::print("{:6} {:9} {:>13} {:>13} {:>11} {:>11}\n", d, r.rows_of_device[d],
-               bytes_text(static_cast<double>(device.peak_bytes)), bytes_text(static_cast<double>(device.bytes_sent)),
-               seconds(device.busy.wall_seconds),
+               bytes_text(static_cast<double>(device.peak_bytes)),
+               bytes_text(static_cast<double>(device.bytes_sent)), seconds(device.busy.wall_seconds),
                seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
   }
 }
