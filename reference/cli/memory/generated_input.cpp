@@ -10,6 +10,18 @@ namespace {
 
 constexpr Index D = 64;
 
+struct InputKind {
+  const char *name, *description;
+};
+constexpr InputKind kinds[] = {
+    {"random", "each query attends to all tokens alike"},
+    {"local", "attention goes to recent tokens: keys drift, and each query asks for its own key"},
+    {"sink", "each query attends to the first token more than to all others together"},
+    {"topics",
+     "every fourth query asks for one of the needles so far, the others attend to all tokens alike"},
+    {"needle", "as random; the needles are asked for after the last token only"},
+};
+
 // A query of norm 3 sqrt(D) in the direction of a key. The score of that key is about 3 sqrt(D) = 24; those of others
 // have variance 9, so that N of them weigh about N exp(4.5) together: exp(15.6) for N = 65,536.
 RowVector<float> question(const RowVector<float>& key) {
@@ -17,9 +29,8 @@ RowVector<float> question(const RowVector<float>& key) {
 }
 
 // Normal numbers
-MemoryInput random_input(const std::string& name, Index tokens, Random& random) {
+MemoryInput random_input(Index tokens, Random& random) {
   MemoryInput input;
-  input.name = name;
   OwnedProblem<float>& p = input.inputs;
   for (Tensor<float>* tensor : {&p.Q, &p.K, &p.V}) *tensor = normal_tensor<float>({1, tokens, 1, D}, random);
   p.q_positions = p.kv_positions = consecutive_positions(tokens);
@@ -67,11 +78,17 @@ void make_topics(MemoryInput& input, Random& random) {
 
 }  // namespace
 
-std::vector<std::string> generated_inputs() { return {"random", "local", "sink", "topics", "needle"}; }
+std::vector<std::string> generated_inputs() {
+  std::vector<std::string> names;
+  for (const InputKind& kind : kinds) names.emplace_back(kind.name);
+  return names;
+}
 
 MemoryInput generate_input(const std::string& name, Index tokens, std::uint64_t seed) {
   Random random(seed);
-  MemoryInput input = random_input(name, tokens, random);
+  MemoryInput input = random_input(tokens, random);
+  for (const InputKind& kind : kinds)
+    if (kind.name == name) input.name = kind.name, input.description = kind.description;
   if (name == "topics" || name == "needle") add_needles(input);
   if (name == "local") make_local(input);
   if (name == "sink") make_sink(input);

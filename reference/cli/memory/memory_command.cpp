@@ -50,6 +50,7 @@ std::vector<NamedMemory> make_memories(const Command& command, const MemoryComma
                                        const Shape& kv) {
   MemoryOptions memory = o.memory;
   memory.kernel = o.pooling == "mean" ? mean_kernel(o.pool) : ramp_kernel(o.pool);
+  check(memory);
   if (command.count("--window") > 0) return {{"custom", memory}};
   return preset_memories(o.budget, kv.D, kv.D, memory);
 }
@@ -71,10 +72,12 @@ int run(const Command& command, const MemoryCommandOptions& o) {
 
 void add_input_options(Command& command, MemoryCommandOptions& o) {
   const std::string group = "Input";
+  std::vector<std::string> sources = generated_inputs();
+  sources.insert(sources.begin(), "all");
   command
       .add_option("--source", o.source,
                   "generated input, by where attention goes: all, random, local, sink, topics, needle")
-      ->check(one_of({"all", "random", "local", "sink", "topics", "needle"}))
+      ->check(one_of(sources))
       ->type_name("NAME")
       ->capture_default_str()
       ->group(group);
@@ -101,7 +104,7 @@ void add_memory_options(Command& command, MemoryCommandOptions& o) {
       ->capture_default_str()
       ->group(group);
   command.add_option("--pool", o.pool, "tokens that are pooled into one slot")
-      ->check(whole_number(1, 1024))
+      ->check(whole_number(1, 64))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);

@@ -86,8 +86,8 @@ InputResult run_experiment(const MemoryInput& input, const std::vector<NamedMemo
                            const RingOptions& ring, ProgressBar& progress) {
   const ExactRows exact = exact_rows(input.inputs, compared_rows(input.tokens()));
   InputResult result;
-  result.input = input.name, result.tokens = input.tokens();
-  result.dim = input.inputs.K.shape().D, result.v_dim = input.inputs.V.shape().D;
+  result.input = input.name, result.description = input.description;
+  result.tokens = input.tokens(), result.dim = input.inputs.K.shape().D;
   result.compared_rows = std::ssize(exact.rows);
   result.needles = input.needles;
   result.ring = run_ring(input, exact, ring);

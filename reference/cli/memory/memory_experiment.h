@@ -26,8 +26,8 @@ struct MemoryResult {
 
 // The ring and the memories on one input.
 struct InputResult {
-  std::string input;
-  Index tokens = 0, dim = 0, v_dim = 0;
+  std::string input, description;
+  Index tokens = 0, dim = 0;
   Index compared_rows = 0;  // evenly spaced in the last quarter, where the memories have been full for long
   std::vector<Needle> needles;
   RingResult ring;

@@ -19,7 +19,7 @@ struct Needle {
 // The input of an experiment: causal self-attention of one head, and questions after the last token. The query of
 // question n is close to the key of needles[n], so that exact attention answers with the value of that token.
 struct MemoryInput {
-  std::string name;
+  std::string name, description;
   OwnedProblem<float> inputs;  // Q, K, V: (1, tokens, 1, D)
   std::vector<Needle> needles;
   Tensor<float> questions;  // (1, needles, 1, D)
@@ -27,12 +27,7 @@ struct MemoryInput {
   Index tokens() const { return inputs.K.shape().S; }
 };
 
-// The names of generated inputs. They differ in where the attention goes, and thus in which memory does well:
-//   random  to all tokens alike
-//   local   to recent tokens: keys drift, and each query looks like its own key
-//   sink    to the first token, by every query
-//   topics  to the needles, by every fourth query, and to all tokens alike by the others
-//   needle  to all tokens alike; no query of the sequence asks for the needles
+// The names of generated inputs. They differ in where attention goes, and thus in which memory does well
 std::vector<std::string> generated_inputs();
 
 // One of these. Its head dimension is 64

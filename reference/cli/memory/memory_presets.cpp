@@ -40,7 +40,7 @@ std::string description(const MemoryOptions& o) {
   parts.push_back(fmt::format("{} recent", o.window));
   if (o.heavy_hitters > 0) parts.push_back(fmt::format("{} heavy hitters", o.heavy_hitters));
   if (o.pooled_slots > 0) parts.push_back(fmt::format("{} x {} pooled", o.pooled_slots, o.kernel.size()));
-  if (o.linear) parts.push_back("linear memory");
+  if (o.linear) parts.push_back(fmt::format("linear memory (gate {:g})", o.gate));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -4,27 +4,34 @@
 
 #include <algorithm>
 
+#include "reference/cli/output/paragraph.h"
 #include "reference/cli/output/units.h"
+#include "reference/cli/run/run_report.h"
 
 namespace ringattn::cli {
 
 namespace {
 
-// Inputs have the same memories and, if there are several, the same number of tokens: sizes and work are those of the
-// first
+std::string legend(const std::vector<InputResult>& results) {
+  std::string text;
+  for (const InputResult& r : results) text += paragraph(r.input, r.description);
+  return text;
+}
+
+// All inputs have the same memories and number of tokens, hence the same sizes and work
 std::string size_table(const InputResult& r, int devices) {
-  std::string table = fmt::format("{:<14} {:<12} {:<45} {:>10} {:>13}\n", "", "attention", "tokens", "bytes",
-                                  "multiply-adds");
-  const auto add = [&](const std::string& name, bool exact, const std::string& tokens, Index bytes,
-                       double work) {
-    table += fmt::format("{:<14} {:<12} {:<45} {:>10} {:13.1e}\n", name, exact ? "exact" : "approximate",
-                         tokens, bytes_text(static_cast<double>(bytes)), work);
+  std::string table =
+      fmt::format("{:<14} {:<12} {:>10} {:>14}   {}\n", "", "attention", "bytes", "multiply-adds", "tokens");
+  const auto add = [&](const std::string& name, bool exact, Index bytes, double work,
+                       const std::string& tokens) {
+    table += fmt::format("{:<14} {:<12} {:>10} {:14.1e}   {}\n", name, exact ? "exact" : "approximate",
+                         bytes_text(static_cast<double>(bytes)), work, tokens);
   };
-  add("ring", r.ring.check.passed(), fmt::format("all {}, distributed over {} devices", r.tokens, devices),
-      r.ring.bytes, r.ring.multiply_adds);
+  add("ring", r.ring.check.passed(), r.ring.bytes, r.ring.multiply_adds,
+      fmt::format("all {}, distributed over {} devices", r.tokens, devices));
   for (const MemoryResult& m : r.memories)
-    add(m.memory.name, m.report.is_exact(), description(m.memory.options), m.report.bytes,
-        m.report.multiply_adds);
+    add(m.memory.name, m.report.is_exact(), m.report.bytes, m.report.multiply_adds,
+        description(m.memory.options));
   return table;
 }
 
@@ -120,6 +127,7 @@ std::string tables(const std::vector<InputResult>& results, int devices) {
   const InputResult& first = results.front();
   std::string text =
       fmt::format("{} tokens, causal, one head of dimension {}, f32\n\n", first.tokens, first.dim);
+  text += legend(results) + "\n";
   text += size_table(first, devices);
   text += fmt::format(
       "\nError of the output against exact attention, norm(out' - out) / norm(out), over {} queries of the "

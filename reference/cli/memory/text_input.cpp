@@ -56,6 +56,8 @@ MemoryInput text_input(const Text& text) {
           "; choose fewer files with --text");
   MemoryInput input;
   input.name = "text";
+  input.description =
+      "words; each query asks for the word that follows, like the induction head of ringattn recall";
   input.needles = find_needles(head);
   require(!input.needles.empty(), "[memory] a text must have a word that occurs once, after ",
           InductionHead::context, " words that occur together once; found none in ", N,
