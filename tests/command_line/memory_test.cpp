@@ -82,7 +82,7 @@ TEST_CASE("exact ring attention finds the needle at every depth of 65,536 tokens
 
 TEST_CASE("each memory does well on the input that it was made for") {
   const auto report = [](const std::string& source) {
-    return memory_json({"--source", source, "--seq", "2048", "--budget", "256"});
+    return memory_json({"--source", source, "--seq", "4096", "--budget", "256"});
   };
   const Json local = report("local"), sink = report("sink"), topics = report("topics");
   for (const std::string name : {"window", "sinks", "heavy hitters", "compressed", "combined"}) {
