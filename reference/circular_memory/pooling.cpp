@@ -1,5 +1,7 @@
 #include "reference/circular_memory/pooling.h"
 
+#include <cmath>
+
 namespace ringattn {
 
 Kernel mean_kernel(Index n) { return Kernel::Constant(n, 1 / static_cast<double>(n)); }

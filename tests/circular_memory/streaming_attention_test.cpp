@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "reference/circular_memory/circular_attention.h"
 #include "reference/definition/error/rounding_bound.h"
 #include "tests/circular_memory/naive_stream.h"
