@@ -82,7 +82,7 @@ TEST_CASE("exact ring attention finds the needle at every depth of 65,536 tokens
 
 TEST_CASE("each memory does well on the input that it was made for") {
   const auto report = [](const std::string& source) {
-    return memory_json({"--source", source, "--seq", "4096", "--budget", "256"});
+    return memory_json({"--source", source, "--seq", "2048", "--budget", "256"});
   };
   const Json local = report("local"), sink = report("sink"), topics = report("topics");
   for (const std::string name : {"window", "sinks", "heavy hitters", "compressed", "combined"}) {
@@ -92,7 +92,8 @@ TEST_CASE("each memory does well on the input that it was made for") {
   CHECK(memory_named(sink, "sinks")["mass_kept"].get<double>() > 0.5);
   CHECK(memory_named(sink, "window")["mass_kept"].get<double>() < 0.3);
   CHECK(memory_named(topics, "heavy hitters")["found"] == all_found);
-  CHECK(memory_named(topics, "window")["found"] == last_found);
+  // The window holds the last eighth
+  CHECK(memory_named(topics, "window")["found"] == Json({false, false, false, false, false, true, true}));
 }
 
 TEST_CASE("a window that holds all tokens is exact, and the report says so") {
