@@ -8,8 +8,8 @@ namespace ringattn {
 
 // Where the tokens are that a memory has seen; each is counted once.
 struct TokenCounts {
-  Index sinks = 0, window = 0, heavy_hitters = 0,
-        waiting = 0;  // one token in each slot; waiting: to be pooled
+  Index sinks = 0, window = 0, heavy_hitters = 0;
+  Index waiting = 0;  // to be pooled; in slots of their own, like those above
   Index pooled = 0;   // in pooled slots
   Index linear = 0;   // in the linear memory
   Index dropped = 0;  // nowhere

@@ -4,19 +4,17 @@
 
 namespace ringattn {
 
-// The parts of a circular memory, in tokens or slots. A token takes the first part that has room for it; the path is
-// drawn in streaming_attention.h.
+// The parts of a circular memory, in tokens or slots. circular_memory.h draws the path of a token through them.
 struct MemoryOptions {
-  Index sinks = 0;          // the first tokens, kept for good
-  Index window = 1;         // the most recent tokens
-  Index heavy_hitters = 0;  // tokens that left the window, with the most attention so far
-  Index pooled_slots = 0;   // slots that each hold several tokens, pooled
-  Kernel kernel =
-      mean_kernel(8);   // weights of the tokens of a pooled slot; their number is the size of the pool
-  bool linear = false;  // whether tokens that leave all slots are added to a linear memory
-  double gate = 0.5;    // part of the linear memory in the output
+  Index sinks = 0;                 // the first tokens, kept for good
+  Index window = 1;                // the most recent tokens
+  Index heavy_hitters = 0;         // tokens that left the window, with the most attention so far
+  Index pooled_slots = 0;          // slots that each hold several tokens, pooled
+  Kernel kernel = mean_kernel(8);  // weights of the tokens of a pooled slot, whose number it determines
+  bool linear = false;             // whether tokens that leave all slots are added to a linear memory
+  double gate = 0.5;               // part of the linear memory in the output
 
-  // The largest number of slots in use: those above, and those of the tokens that wait to be pooled
+  // The number of slots: those above, and those of the tokens that wait to be pooled
   Index slots() const {
     return sinks + window + heavy_hitters + (pooled_slots > 0 ? pooled_slots + kernel.size() : 0);
   }
