@@ -7,6 +7,8 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/files/tensors/stored_tensor.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/problem_arrays.h"
 
 namespace ringattn::python {
@@ -23,17 +25,13 @@ AttentionOutput<double> forward_of(const ProblemArrays& inputs) {
 }
 
 nb::object attention_of(const ProblemArrays& inputs) {
-  AttentionOutput<double> result = [&] {
-    const nb::gil_scoped_release gil_released;
-    return forward_of(inputs);
-  }();
+  AttentionOutput<double> result = interruptible([&] { return forward_of(inputs); });
   return nb::make_tuple(to_numpy(std::move(result.out), inputs.axes), rows_to_numpy(std::move(result.lse)));
 }
 
 nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::optional<Array>& dlse) {
   const CotangentOperands operands(dout, dlse, inputs.axes);
-  Gradients<double> result = [&] {
-    const nb::gil_scoped_release gil_released;
+  Gradients<double> result = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     check(problem, operands.cotangents());
     const AttentionOutput<double> forward = forward_of(inputs);
@@ -41,7 +39,7 @@ nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::opt
                ? attention_vjp(problem, forward, operands.cotangents())
                : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
                                       operands.cotangents());
-  }();
+  });
   return nb::make_tuple(to_numpy(std::move(result.dq), inputs.axes),
                         to_numpy(std::move(result.dk), inputs.axes),
                         to_numpy(std::move(result.dv), inputs.axes));
@@ -77,12 +75,11 @@ nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, con
           "); found another shape; transpose it");
 
   // Merge the two as states
-  AttentionOutput<double> result = [&] {
-    const nb::gil_scoped_release gil_released;
+  AttentionOutput<double> result = interruptible([&] {
     SoftmaxState<double> state = state_from_result(a.view(), log_a.view());
     state.merge(state_from_result(b.view(), log_b.view()));
     return state.finish();
-  }();
+  });
   return nb::make_tuple(to_numpy(std::move(result.out), axes), rows_to_numpy(std::move(result.lse)));
 }
 

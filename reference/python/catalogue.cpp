@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "reference/oracle/probes/probes.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
@@ -60,7 +61,7 @@ nb::dict probe(const std::string& kind, Index batch, Index seq, std::optional<In
                          causal,
                          parse_causal_align(causal_align),
                          seed};
-  return to_python(make_probe(kind, shape));
+  return to_python(interruptible([&] { return make_probe(kind, shape); }));
 }
 
 }  // namespace

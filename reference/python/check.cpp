@@ -11,6 +11,7 @@
 #include "reference/definition/error/row_sample.h"
 #include "reference/oracle/report/report.h"
 #include "reference/python/parse_arguments.h"
+#include "reference/python/interruptible.h"
 
 namespace ringattn::python {
 
@@ -111,17 +112,16 @@ nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Ar
   const CotangentOperands operands(dout, dlse, inputs.axes);
   const CheckArguments call{layout, parse_devices(devices), rows, seed};
 
-  // Check without holding the lock of the interpreter
+  // Check, and write the report
   std::string text, json;
-  Report report;
-  {
-    const nb::gil_scoped_release gil_released;
+  Report report = interruptible([&] {
     if (operands.dout) check(inputs.problem(), operands.cotangents());
     const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
-    report = check_submission(s, {rows, seed, true, list_undetectable});
-    text = to_text(s, report);
-    json = pretty(to_json(s, report));
-  }
+    Report found = check_submission(s, {rows, seed, true, list_undetectable});
+    text = to_text(s, found);
+    json = pretty(to_json(s, found));
+    return found;
+  });
   nb::dict row_ratios;
   for (TensorVerdict& tensor_verdict : report.tensor_verdicts)
     row_ratios[tensor_verdict.tensor.c_str()] = rows_to_numpy(std::move(tensor_verdict.row_ratio));
@@ -134,16 +134,14 @@ nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array
   reject_pair_terms("laws", inputs);
   const SubmittedResults submitted(inputs, arrays);
   const CotangentOperands operands(dout, dlse, inputs.axes);
-  std::vector<Law> found;
-  {
-    const nb::gil_scoped_release gil_released;
+  const std::vector<Law> found = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     if (operands.dout) check(problem, operands.cotangents());
-    found = laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"),
-                  submitted.view("dk"), submitted.view("dv"), operands.cotangents()},
-                 declared_precision(inputs, submitted, operands.cotangents(), implementation),
-                 sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
-  }
+    return laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"),
+                 submitted.view("dk"), submitted.view("dv"), operands.cotangents()},
+                declared_precision(inputs, submitted, operands.cotangents(), implementation),
+                sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
+  });
   return nb::make_tuple(text_of(found), found);
 }
 

@@ -3,6 +3,7 @@
 
 #include <sstream>
 
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
@@ -134,10 +135,7 @@ nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
 template <class T>
 nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands,
                      const RingArguments& call) {
-  RingResult<T> result = [&] {
-    const nb::gil_scoped_release gil_released;
-    return compute<T>(inputs, operands.cotangents(), call);
-  }();
+  RingResult<T> result = interruptible([&] { return compute<T>(inputs, operands.cotangents(), call); });
   return to_python(std::move(result), inputs.axes, call.backward);
 }
 

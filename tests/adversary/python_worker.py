@@ -35,11 +35,11 @@ class PythonWorker:
     def __init__(self, note):
         self.note, self.process = note, None
 
-    def run(self, line):
+    def run(self, line, seconds=hang_seconds):
         """Runs a line in which np and ringattn are imported. A crash or a hang is an AssertionError."""
-        self.note(f"python -c {shlex.quote(imports + line)}")
+        self.note(f"PYTHONPATH=tests/adversary python -c {shlex.quote(imports + line)}")
         self.process = self.process or self._started()
-        hang = threading.Timer(hang_seconds, self.process.kill)
+        hang = threading.Timer(seconds, self.process.kill)
         hang.start()
         try:
             self.process.stdin.write(json.dumps(line) + "\n")
@@ -52,7 +52,7 @@ class PythonWorker:
             return Outcome(**json.loads(answer))
         status = self.process.wait()
         self.process = None
-        raise AssertionError(f"no end within {hang_seconds} s" if expired else f"the process ended with status {status}")
+        raise AssertionError(f"no end within {seconds} s" if expired else f"the process ended with status {status}")
 
     def close(self):
         if self.process:
