@@ -3,6 +3,7 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <map>
@@ -157,6 +158,15 @@ void bind_check(nb::module_& m) {
       .def_ro("right", &Law::right)
       .def_prop_ro("holds", &Law::holds)
       .def("__repr__", [](const Law& law) {
+      .def("__getstate__",
+           [](const Law& law) {
+             return std::tuple(law.id, law.statement, law.meaning, law.ratio, law.left, law.right);
+           })
+      .def("__setstate__",
+           [](Law& law,
+              const std::tuple<std::string, std::string, std::string, double, double, double>& state) {
+             new (&law) Law(std::make_from_tuple<Law>(state));
+           })
         return "<law " + law.id + (law.holds() ? " holds: " : " broken: ") + law.statement + ">";
       });
   m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),

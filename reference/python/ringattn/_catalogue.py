@@ -74,7 +74,7 @@ def probe(
         **ring,
     )
     case = Probe(_without_defaults(made), **ring)
-    case.kind = next(row for row in probe_kinds() if row.kind == kind)
+    case.kind = probe_kind(kind)
     return case
 
 
@@ -106,6 +106,11 @@ def probe_kinds() -> list[_engine.ProbeKind]:
 def mistakes() -> list[_engine.Mistake]: ...
 @overload
 def mistakes(id: str) -> _engine.Mistake: ...
+def probe_kind(kind: str) -> _engine.ProbeKind:
+    """The row of probe_kinds() with this kind."""
+    return next(row for row in probe_kinds() if row.kind == kind)
+
+
 def mistakes(id: str | None = None) -> list[_engine.Mistake] | _engine.Mistake:
     """The catalogue of mistakes, or the entry with the given id: title, wrong, fingerprint, why, fix, evidence."""
     return _engine.mistakes() if id is None else _engine.mistake(string("id", id))

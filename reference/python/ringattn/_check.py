@@ -86,6 +86,9 @@ class Laws(tuple[_engine.Law, ...]):
         return made
 
     @property
+    def __getnewargs__(self) -> tuple[str, list[_engine.Law]]:  # for pickle and copy
+        return self._text, list(self)
+
     def ok(self) -> bool:
         """Whether all laws hold."""
         return all(law.holds for law in self)
