@@ -29,7 +29,7 @@ nb::object attention_of(const ProblemArrays& inputs) {
   return nb::make_tuple(to_numpy(std::move(result.out), inputs.axes), rows_to_numpy(std::move(result.lse)));
 }
 
-nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::optional<Array>& dlse) {
+nb::object vjp_of(const ProblemArrays& inputs, nb::handle dout, nb::handle dlse) {
   const CotangentOperands operands(dout, dlse, inputs.axes);
   Gradients<double> result = interruptible([&] {
     const Problem<double> problem = inputs.problem();
@@ -61,7 +61,7 @@ SoftmaxState<double> state_from_result(const TensorView<const double>& out,
   return state;
 }
 
-nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, const Array& lse_b,
+nb::object merge(nb::handle out_a, nb::handle lse_a, nb::handle out_b, nb::handle lse_b,
                  const std::string& axes_name) {
   // Shapes
   const Axes axes = parse_axes(axes_name);
@@ -73,6 +73,10 @@ nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, con
   require(log_a.view().shape == rows && log_b.view().shape == rows,
           "[merge] lse must have the shape (batch, heads, sequence) = (", out.B, ", ", out.H, ", ", out.S,
           "); found another shape; transpose it");
+
+  require_finite("out_a", a.view()), require_finite("out_b", b.view());
+  require_finite_or_minus_infinity("lse_a", log_a.view()),
+      require_finite_or_minus_infinity("lse_b", log_b.view());
 
   // Merge the two as states
   AttentionOutput<double> result = interruptible([&] {

@@ -11,8 +11,8 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
 #include "reference/oracle/report/report.h"
-#include "reference/python/parse_arguments.h"
 #include "reference/python/interruptible.h"
+#include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
 
@@ -20,10 +20,12 @@ namespace {
 
 using namespace nb::literals;
 
+using SubmittedArrays = std::map<std::string, nb::object>;
+
 // The results of the implementation under test: any of out lse dq dk dv.
 class SubmittedResults {
  public:
-  SubmittedResults(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays) {
+  SubmittedResults(const ProblemArrays& inputs, const SubmittedArrays& arrays) {
     const Shape &q = inputs.Q.view().shape, &k = inputs.K.view().shape, &v = inputs.V.view().shape;
     const std::map<std::string, Shape> shapes{
         {"out", {q.B, q.S, q.H, v.D}}, {"lse", {q.B, q.S, q.H, 1}}, {"dq", q}, {"dk", k}, {"dv", v}};
@@ -103,9 +105,8 @@ Submission submission(const ProblemArrays& inputs, const SubmittedResults& submi
 }
 
 // Returns the report as text and JSON, as the command line prints it, and the largest error of each row in tolerances
-nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
-                     const std::optional<Array>& dout, const std::optional<Array>& dlse,
-                     const std::optional<std::string>& implementation, Index devices,
+nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
+                     nb::handle dlse, const std::optional<std::string>& implementation, Index devices,
                      const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable) {
   // Arguments
   reject_pair_terms("check", inputs);
@@ -129,9 +130,9 @@ nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Ar
   return nb::make_tuple(text, json, row_ratios, report.rows, report.keys);
 }
 
-nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
-                  const std::optional<Array>& dout, const std::optional<Array>& dlse,
-                  const std::optional<std::string>& implementation, Index rows, std::uint64_t seed) {
+nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
+                  nb::handle dlse, const std::optional<std::string>& implementation, Index rows,
+                  std::uint64_t seed) {
   reject_pair_terms("laws", inputs);
   const SubmittedResults submitted(inputs, arrays);
   const CotangentOperands operands(dout, dlse, inputs.axes);
@@ -157,7 +158,6 @@ void bind_check(nb::module_& m) {
       .def_ro("left", &Law::left)
       .def_ro("right", &Law::right)
       .def_prop_ro("holds", &Law::holds)
-      .def("__repr__", [](const Law& law) {
       .def("__getstate__",
            [](const Law& law) {
              return std::tuple(law.id, law.statement, law.meaning, law.ratio, law.left, law.right);
@@ -167,6 +167,7 @@ void bind_check(nb::module_& m) {
               const std::tuple<std::string, std::string, std::string, double, double, double>& state) {
              new (&law) Law(std::make_from_tuple<Law>(state));
            })
+      .def("__repr__", [](const Law& law) {
         return "<law " + law.id + (law.holds() ? " holds: " : " broken: ") + law.statement + ">";
       });
   m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),

@@ -145,12 +145,11 @@ void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
-         Index threads, bool overlap, bool trace, const std::optional<Array>& dout,
-         const std::optional<Array>& dlse) {
+         Index threads, bool overlap, bool trace, nb::handle dout, nb::handle dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
         const RingArguments call{
-            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, dout.has_value()};
+            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, !dout.is_none()};
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                                : run_ring_as<float>(inputs, operands, call);
       },
