@@ -3,6 +3,7 @@
 import json
 import warnings
 
+import ml_dtypes
 import numpy as np
 import ringattn
 
@@ -16,9 +17,10 @@ def judge(seed, dtype, seq, kv_seq, powers, causal=False, gradients=False):
     powers are the powers of ten of q, k, v and dout. Prints {} where the type does not hold the result.
     """
     warnings.simplefilter("ignore", RuntimeWarning)  # numpy overflows to inf
+    dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
     numbers = np.random.default_rng(seed)
     shapes = (1, seq, heads, dim), (1, kv_seq, kv_heads, dim), (1, kv_seq, kv_heads, v_dim), (1, seq, heads, v_dim)
-    q, k, v, dout = (stored(10.0**power * numbers.standard_normal(shape), dtype) for shape, power in zip(shapes, powers))
+    q, k, v, dout = ((10.0**power * numbers.standard_normal(shape)).astype(dtype) for shape, power in zip(shapes, powers))
     mask = {"causal": causal, "causal_align": "bottom-right"}
     if not all(holds(dtype, tensor) for tensor in (q, k, v, dout)):
         return print("{}")
@@ -29,7 +31,7 @@ def judge(seed, dtype, seq, kv_seq, powers, causal=False, gradients=False):
         names, truth = ("dq", "dk", "dv"), ringattn.attention_vjp(*wide, **mask)
     else:
         names, truth = ("out",), (ringattn.attention(*wide[:3], **mask),)
-    right = [stored(tensor, dtype) for tensor in truth]
+    right = [tensor.astype(dtype) for tensor in truth]
     if not all(holds(dtype, tensor) for tensor in right):
         return print("{}")
 
@@ -37,7 +39,7 @@ def judge(seed, dtype, seq, kv_seq, powers, causal=False, gradients=False):
     verdicts = {"right": verdict(q, k, v, dout, mask, dict(zip(names, right)))}
     for n, name in enumerate(names):
         for fault, wrong in faults(right[n], numbers):
-            if np.abs(wrong - right[n]).max() > distance * np.abs(right[n]).max():
+            if np.abs(wrong.astype(float) - truth[n]).max() > distance * np.abs(truth[n]).max():
                 results = {**dict(zip(names, right)), name: wrong}
                 verdicts[f"{name} {fault}"] = verdict(q, k, v, dout, mask, results)
     print(json.dumps(verdicts))
@@ -58,11 +60,7 @@ def verdict(q, k, v, dout, mask, results):
         return "refused" if str(error).startswith("[") else repr(error)
 
 
-def stored(tensor, dtype):
-    return tensor.astype(dtype)
-
-
 def holds(dtype, tensor):
-    """Whether the largest element is finite and far above the smallest normal number of the type."""
-    largest = np.abs(tensor).max(initial=0)
-    return bool(np.isfinite(tensor).all() and largest > np.finfo(dtype).smallest_normal * 2.0**30)
+    """Whether the numbers are finite, and the largest one keeps the digits of its type beside subnormal numbers."""
+    limits = ml_dtypes.finfo(dtype)
+    return bool(np.isfinite(tensor).all() and np.abs(tensor).max() > limits.smallest_normal / limits.eps)
