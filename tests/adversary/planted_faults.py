@@ -20,7 +20,8 @@ def judge(seed, dtype, seq, kv_seq, powers, causal=False, gradients=False):
     dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
     numbers = np.random.default_rng(seed)
     shapes = (1, seq, heads, dim), (1, kv_seq, kv_heads, dim), (1, kv_seq, kv_heads, v_dim), (1, seq, heads, v_dim)
-    q, k, v, dout = ((10.0**power * numbers.standard_normal(shape)).astype(dtype) for shape, power in zip(shapes, powers))
+    tensors = (10.0**power * numbers.standard_normal(shape) for shape, power in zip(shapes, powers))
+    q, k, v, dout = (tensor.astype(dtype) for tensor in tensors)
     mask = {"causal": causal, "causal_align": "bottom-right"}
     if not all(holds(dtype, tensor) for tensor in (q, k, v, dout)):
         return print("{}")

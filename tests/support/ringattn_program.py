@@ -30,8 +30,8 @@ class Answer:
     @property
     def is_refusal(self):
         """Bad input was refused: status 2, and one sentence on standard error, at most 2000 characters long."""
-        sentence = self.err.removeprefix("ringattn: ")
-        return self.status == 2 and not self.out and self.err != sentence and sentence.count("\n") == 1 and 10 < len(sentence) < 2000
+        one_line = self.err.startswith("ringattn: ") and self.err.count("\n") == 1 and 20 < len(self.err) < 2000
+        return self.status == 2 and not self.out and one_line
 
 
 class Program:
@@ -87,8 +87,9 @@ class Workspace:
         limited = ["sh", "-c", 'ulimit -v "$0" && exec "$@"', str(memory >> 10), *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            limited, cwd=self.path, env={**os.environ, **(environment or {})}, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
-        )
+            limited, cwd=self.path, env={**os.environ, **(environment or {})},
+            stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
+        )  # fmt: skip
 
     def _did(self, step):
         self._steps.append(step)

@@ -70,8 +70,8 @@ def _as_numpy(name: str, array: Any) -> NDArray[Any]:
         raise TypeError(f"[{name}] the argument must be an array; found {_type_of(array)}, which numpy cannot "
                         f"convert: {reason(error)}; pass a numpy array") from error
     if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"[{name}] the argument must be an array without a mask; found a masked array; fill it, and pass "
-                        "its mask as mask=")
+        raise TypeError(f"[{name}] the argument must be an array without a mask; found a masked array; fill it, and "
+                        "pass its mask as mask=")
     if found.dtype == object:
         raise TypeError(f"[{name}] the argument must be an array of numbers; found {_type_of(array)}; "
                         "pass a numpy array or an object with __dlpack__ or __array_interface__")

@@ -83,7 +83,8 @@ def _pair_of_heads(heads: Any) -> tuple[Any, Any]:
     if not isinstance(heads, tuple | list):
         return heads, heads
     if len(heads) != 2:
-        raise ValueError(f"[heads] heads is (query heads, K/V heads), or one number; found {quote(heads)}; pass two ints")
+        raise ValueError(f"[heads] heads is (query heads, K/V heads), or one number; found {quote(heads)}; "
+                         "pass two ints")
     return heads[0], heads[1]
 
 
