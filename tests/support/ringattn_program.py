@@ -30,8 +30,8 @@ class Answer:
     @property
     def is_refusal(self):
         """Bad input was refused: status 2, and one sentence on standard error, at most 2000 characters long."""
-        one_line = self.err.startswith("ringattn: ") and self.err.count("\n") == 1 and 20 < len(self.err) < 2000
-        return self.status == 2 and not self.out and one_line
+        sentence = self.err.removeprefix("ringattn: ")
+        return self.status == 2 and not self.out and self.err != sentence and sentence.count("\n") == 1 and 10 < len(sentence) < 2000
 
 
 class Program:
@@ -66,6 +66,12 @@ class Workspace:
         self._did(f"echo {packed} | base64 -d | gunzip > {quoted(name)}")
         return name
 
+    def extend(self, name, size):
+        """Gives a file this size in bytes; the new ones are zero and take no space."""
+        os.truncate(self.path / name, size)
+        self._did(f"truncate -s {size} {quoted(name)}")
+        return name
+
     def run(self, *arguments, launcher=(), environment=None, memory=4 * GiB, seconds=hang_seconds, stdin=b""):
         """Runs the program to its end. _launcher_ are words before its path, for example mpirun -n 2."""
         process = self.start(*arguments, launcher=launcher, environment=environment, memory=memory)
@@ -87,9 +93,8 @@ class Workspace:
         limited = ["sh", "-c", 'ulimit -v "$0" && exec "$@"', str(memory >> 10), *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            limited, cwd=self.path, env={**os.environ, **(environment or {})},
-            stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
-        )  # fmt: skip
+            limited, cwd=self.path, env={**os.environ, **(environment or {})}, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
 
     def _did(self, step):
         self._steps.append(step)
