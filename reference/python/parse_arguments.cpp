@@ -1,11 +1,16 @@
 #include "reference/python/parse_arguments.h"
 
-#include <algorithm>
-
+#include "reference/definition/bad_input.h"
 #include "reference/definition/device_count.h"
 #include "reference/definition/in_quotes.h"
 
 namespace ringattn::python {
+
+namespace {
+
+constexpr Index max_devices = 1024;
+
+}  // namespace
 
 Rotation parse_rotation(const std::string& rotate) {
   if (rotate == "kv") return Rotation::kv;
@@ -20,9 +25,9 @@ int parse_devices(Index devices) {
 }
 
 int parse_threads(Index threads) {
-  require(threads >= 0, "[threads] the number of threads must be 0 (one per device) or more; found ", threads,
-          "; choose another number");
-  return static_cast<int>(std::min<Index>(threads, max_devices));
+  require(0 <= threads && threads <= max_devices, "[threads] the number of threads must be from 1 to ",
+          max_devices, ", or 0 for one per device; found ", threads, "; choose another number");
+  return static_cast<int>(threads);
 }
 
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {

@@ -3,6 +3,7 @@
 
 #include <sstream>
 
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
@@ -134,10 +135,7 @@ nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
 template <class T>
 nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands,
                      const RingArguments& call) {
-  RingResult<T> result = [&] {
-    const nb::gil_scoped_release gil_released;
-    return compute<T>(inputs, operands.cotangents(), call);
-  }();
+  RingResult<T> result = interruptible([&] { return compute<T>(inputs, operands.cotangents(), call); });
   return to_python(std::move(result), inputs.axes, call.backward);
 }
 
@@ -147,12 +145,11 @@ void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
-         Index threads, bool overlap, bool trace, const std::optional<Array>& dout,
-         const std::optional<Array>& dlse) {
+         Index threads, bool overlap, bool trace, nb::handle dout, nb::handle dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
         const RingArguments call{
-            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, dout.has_value()};
+            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, !dout.is_none()};
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                                : run_ring_as<float>(inputs, operands, call);
       },

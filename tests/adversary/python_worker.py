@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -25,8 +26,8 @@ class Outcome:
     @property
     def is_refusal(self):
         """Bad input was refused with a sentence of this package: "[operation] rule; what was found; what to do"."""
-        begins = self.message.startswith("[") and "] " in self.message
-        return self.error in ("ValueError", "TypeError") and begins and "\n" not in self.message and len(self.message) < 2000
+        one_line = self.message.startswith("[") and "\n" not in self.message and 20 < len(self.message) < 2000
+        return self.error in ("ValueError", "TypeError") and one_line
 
 
 class PythonWorker:
@@ -35,11 +36,11 @@ class PythonWorker:
     def __init__(self, note):
         self.note, self.process = note, None
 
-    def run(self, line):
+    def run(self, line, seconds=hang_seconds):
         """Runs a line in which np and ringattn are imported. A crash or a hang is an AssertionError."""
-        self.note(f"python -c {shlex.quote(imports + line)}")
+        self.note(f"PYTHONPATH=tests/adversary {os.path.relpath(sys.executable)} -c {shlex.quote(imports + line)}")
         self.process = self.process or self._started()
-        hang = threading.Timer(hang_seconds, self.process.kill)
+        hang = threading.Timer(seconds, self.process.kill)
         hang.start()
         try:
             self.process.stdin.write(json.dumps(line) + "\n")
@@ -52,7 +53,7 @@ class PythonWorker:
             return Outcome(**json.loads(answer))
         status = self.process.wait()
         self.process = None
-        raise AssertionError(f"no end within {hang_seconds} s" if expired else f"the process ended with status {status}")
+        raise AssertionError(f"no end within {seconds} s" if expired else f"the process ended with status {status}")
 
     def close(self):
         if self.process:

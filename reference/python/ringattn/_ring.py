@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import integer, make_problem_arrays, string, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._values import boolean, integer, string
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -90,8 +91,8 @@ def ring_attention(
         layout=string("layout", layout),
         rotate=string("rotate", rotate),
         threads=integer("threads", threads),
-        overlap=bool(overlap),
-        trace=bool(trace),
+        overlap=boolean("overlap", overlap),
+        trace=boolean("trace", trace),
         dout=_arrays.optional_tensor("dout", dout),
         dlse=_arrays.optional_tensor("dlse", dlse),
     )
