@@ -8,7 +8,8 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import assert_close, draw, trials
+from problems import assert_close, draw
+from trials import trials
 
 
 @trials(40)

@@ -5,7 +5,8 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import assert_close, draw, plain_attention, trials
+from problems import assert_close, draw, plain_attention
+from trials import trials
 
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**32 - 1)
