@@ -34,7 +34,7 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
     // Keep a symbolic link: replace the file to which it points
     if (fs::exists(before)) target_ = fs::canonical(path, error);
     try {
-      temporary_.emplace(target_.parent_path());
+      temporary_.emplace(target_.parent_path(), ".part");
     } catch (const std::system_error& failure) {
       throw_write_error(path, failure.code().message());
     }
