@@ -1,6 +1,7 @@
 #pragma once
 
 #include <future>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -16,10 +17,16 @@ void parallel_for(Index count, Index threads, const Work& work) {
   const auto run_share = [&](Index first) {
     for (Index n = first; n < count; n += threads) work(n);
   };
+
+  // Start the other threads; if the system starts no more, this thread computes what they would
   std::vector<std::future<void>> others;
-  for (Index thread = 1; thread < threads; ++thread)
-    others.push_back(std::async(std::launch::async, run_share, thread));
+  Index started = 1;
+  try {
+    for (; started < threads; ++started) others.push_back(std::async(std::launch::async, run_share, started));
+  } catch (const std::system_error&) {
+  }
   if (count > 0) run_share(0);
+  for (Index thread = started; thread < threads; ++thread) run_share(thread);
   for (std::future<void>& other : others) other.get();
 }
 
