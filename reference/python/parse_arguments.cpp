@@ -6,12 +6,6 @@
 
 namespace ringattn::python {
 
-namespace {
-
-constexpr Index max_devices = 1024;
-
-}  // namespace
-
 Rotation parse_rotation(const std::string& rotate) {
   if (rotate == "kv") return Rotation::kv;
   if (rotate == "q") return Rotation::q;

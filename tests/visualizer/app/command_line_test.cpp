@@ -168,11 +168,11 @@ TEST_CASE("an interrupted movie leaves no partial file") {
     Program movie(ringviz({"movie", "--scene", "ring", "--pause", "60", "--out", directory.path / "a.mp4"}),
                   {"TMPDIR=" + temporary.path.string()});
     // Wait until it has begun to write
-    CHECK(eventually([&] { return directory.files() > 0 && temporary.files() > 0; }));
+    CHECK(eventually([&] { return directory.files() > 0; }));
     movie.send_signal(signal);
     CHECK(movie.answer().status == 128 + signal);
     CHECK(directory.files() == 0);
-    CHECK(eventually([&] { return temporary.files() == 0; }));
+    CHECK(temporary.files() == 0);
   }
 }
 
