@@ -3,6 +3,7 @@
 
 #include <sstream>
 
+#include "reference/definition/error/digits.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
@@ -90,6 +91,8 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            inputs.scoring,
                            {},
                            {}};
+  require_digits("ring_attention", problem, call.backward ? converted_inputs.cotangents() : Cotangents<T>{},
+                 inputs.Q.stored());
   RingResult<T> result;
   result.forward = ring_attention(problem, options);
   if (call.backward)

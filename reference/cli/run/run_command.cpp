@@ -10,6 +10,7 @@
 #include "reference/cli/run/run_report.h"
 #include "reference/cli/run/step_state_sink.h"
 #include "reference/comm/mpi/mpi_transport.h"
+#include "reference/definition/error/digits.h"
 #include "reference/files/output_file.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/export/perfetto.h"
@@ -154,6 +155,7 @@ int run_and_report(const Command& command, const RunOptions& o, std::vector<std:
                    InputSource source, bool is_root, Compute compute) {
   OutputFiles files(o);
   const OwnedProblem<T> inputs = make_problem<T>(o.problem, std::move(source));
+  if (o.backward) require_digits("run", inputs.problem(), inputs.cotangents(), inputs.dtype);
   const Json config = config_json(command, inputs);
 
   // Run the ring and check its results
