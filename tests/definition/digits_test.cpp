@@ -65,7 +65,9 @@ TEST_CASE(
     const RandomProblem<float> given = p.as<float>();
     CHECK(refusal(given).empty());
     const RandomProblem<double> widened = given.as<double>();
-    const RingRun<float> run(given, {.devices = 3});
+    RingOptions options;
+    options.devices = 3;
+    const RingRun<float> run(given, options);
     CHECK(worst_error(run, GroundTruth(widened)) <= 3 * float32_bound(widened));
   }
 }

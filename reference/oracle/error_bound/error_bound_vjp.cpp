@@ -91,9 +91,9 @@ void errors_of_pairs(const Matrix<Real>& W, const Matrix<Real>& V, const Matrix<
 
   // P and dS are rounded to operands of the next product; P, which is no operand yet, and dS may be too small
   const Real product = u.probability, operand = u.operand, tiny_P = std::min(u.tiny_probability, 0x1p-126);
-  c.x_squared = x.array().square() + (product * product + operand * operand) * c.dS.array().square() +
-                (P.array() > 0).template cast<Real>() *
-                    (Real(u.tiny_operand) + tiny_P * W.array().abs()).square();
+  c.x_squared =
+      x.array().square() + (product * product + operand * operand) * c.dS.array().square() +
+      (P.array() > 0).template cast<Real>() * (Real(u.tiny_operand) + tiny_P * W.array().abs()).square();
 }
 
 template <class Real>
@@ -167,26 +167,35 @@ void bound_queries(const BackwardErrors<Real>& c, const RowChunk& chunk, const M
   set(result.truth.dq, dq), set(result.tolerance.dq, tolerance), set(result.magnitude.dq, magnitude);
 }
 
-// Sums over all queries that share a K/V head, before the roots are taken: the gradient, the variance of its
-// independent errors, the sums of magnitudes (of dS, and of its terms), the shared errors, and the sum over heads of
+// Sums over all queries that share a K/V head, before the roots are taken: dk or dv, the variance of its independent
+// errors, the sums of magnitudes (of dS or P, and of the terms of dS), the shared errors, and the sum over heads of
 // |contribution of the head|
 template <class Real>
 struct KeySums {
-  Matrix<Real> dk, dk_variance, dk_size, dk_magnitude, dk_shared, dk_of_heads;
-  Matrix<Real> dv, dv_variance, dv_size, dv_shared, dv_of_heads;
+  Matrix<Real> gradient, variance, size, magnitude, shared, of_heads;  // (keys, D or Dv)
 
-  KeySums(Index keys, Index D, Index Dv) {
-    for (Matrix<Real>* m : {&dk, &dk_variance, &dk_size, &dk_magnitude, &dk_shared, &dk_of_heads})
+  KeySums(Index keys, Index D) {
+    for (Matrix<Real>* m : {&gradient, &variance, &size, &magnitude, &shared, &of_heads})
       *m = Matrix<Real>::Zero(keys, D);
-    for (Matrix<Real>* m : {&dv, &dv_variance, &dv_size, &dv_shared, &dv_of_heads})
-      *m = Matrix<Real>::Zero(keys, Dv);
+  }
+
+  void add_head(const Matrix<Real>& of_head) { gradient += of_head, of_heads += of_head.cwiseAbs(); }
+
+  // The truth, the tolerance and the magnitude
+  void finish(Real chain, const Roundings& u, Head<double> truth, Head<double> tolerance,
+              Head<double> magnitudes) const {
+    const Matrix<Real> allowed = root_of<Real>(variance, of_heads, u) + chain * size + shared +
+                                 Real(u.stored) * of_heads + tiny_where<Real>(size, u);
+    truth = gradient.template cast<double>();
+    tolerance = allowed.template cast<double>();
+    magnitudes = magnitude.template cast<double>();
   }
 };
 
 // Adds a chunk to the sums of its keys; _alike_ is b of each row of the chunk
 template <class Real>
 void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real scale, const Roundings& u,
-              KeySums<Real>& sums, Matrix<Real>& dk_head, Matrix<Real>& dv_head) {
+              KeySums<Real>& dk, KeySums<Real>& dv, Matrix<Real>& dk_head, Matrix<Real>& dv_head) {
   const Matrix<Real>& P = c.P;
   const Real scale_size = std::abs(scale), u_terms = u.probability * u.probability + u.operand * u.operand,
              tiny = u.tiny_probability * u.tiny_probability;
@@ -204,22 +213,21 @@ void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real sca
   // Products over the rows of the chunk
   dk_head.noalias() += scale * c.dS.transpose() * c.Q;
   dv_head.noalias() += P.transpose() * c.dO;
-  sums.dk_variance.noalias() +=
-      scale * scale * k_variance.transpose() * (alike.asDiagonal() * c.Q.cwiseAbs2());
-  sums.dv_variance.noalias() += v_variance.transpose() * (alike.asDiagonal() * c.dO.cwiseAbs2());
-  sums.dk_size.noalias() += scale_size * c.dS.cwiseAbs().transpose() * c.Q.cwiseAbs();
-  sums.dk_magnitude.noalias() += scale_size * c.dS_magnitude.transpose() * c.Q.cwiseAbs();
-  sums.dv_size.noalias() += P.transpose() * c.dO.cwiseAbs();
+  dk.variance.noalias() += scale * scale * k_variance.transpose() * (alike.asDiagonal() * c.Q.cwiseAbs2());
+  dv.variance.noalias() += v_variance.transpose() * (alike.asDiagonal() * c.dO.cwiseAbs2());
+  dk.size.noalias() += scale_size * c.dS.cwiseAbs().transpose() * c.Q.cwiseAbs();
+  dk.magnitude.noalias() += scale_size * c.dS_magnitude.transpose() * c.Q.cwiseAbs();
+  dv.size.noalias() += P.transpose() * c.dO.cwiseAbs();
 
   // Rounded operands: y^T |Q|, (P h)^T |dO|
   if (c.pairs.exact_operands()) return;
   const Real tiny_operand = u.tiny_operand;
   const Vector<Real> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = P.colwise().sum();
-  sums.dk_shared.noalias() += scale_size * c.y.transpose() * c.Q.cwiseAbs();
-  sums.dk_shared.colwise() += scale_size * tiny_operand * dS_column;
-  sums.dv_shared.noalias() +=
+  dk.shared.noalias() += scale_size * c.y.transpose() * c.Q.cwiseAbs();
+  dk.shared.colwise() += scale_size * tiny_operand * dS_column;
+  dv.shared.noalias() +=
       P.cwiseProduct(c.pairs.g_operand.template cast<Real>()).transpose() * c.dO.cwiseAbs();
-  sums.dv_shared.colwise() += tiny_operand * P_column;
+  dv.shared.colwise() += tiny_operand * P_column;
 }
 
 // b for each query head of the group and each row, (group * rows)
@@ -230,18 +238,6 @@ Vector<double> queries_alike(const Problem<double>& problem, const std::vector<I
   for (Index h = 0; h < group; ++h)
     queries.middleRows(h * n, n) = rows_of(problem.Q.head(b, g * group + h), rows);
   return rows_alike(queries);
-}
-
-// The truth, tolerance and magnitude of dk or dv, from the sums of _Real_ over all queries
-template <class Real>
-void bound_keys(const Matrix<Real>& sum, const Matrix<Real>& variance, const Matrix<Real>& size,
-                const Matrix<Real>& magnitude, const Matrix<Real>& shared, const Matrix<Real>& of_heads,
-                Real chain, const Roundings& u, Head<double> truth, Head<double> tolerance,
-                Head<double> magnitudes) {
-  const Matrix<Real> allowed = root_of<Real>(variance, of_heads, u) + chain * size + shared +
-                               Real(u.stored) * of_heads + tiny_where<Real>(size, u);
-  truth = sum.template cast<double>(), tolerance = allowed.template cast<double>(),
-  magnitudes = magnitude.template cast<double>();
 }
 
 // One K/V head and the query heads that share it
@@ -256,26 +252,23 @@ void bound_kv_head(const Problem<double>& problem, const std::vector<Index>& row
   const Vector<Real> alike = queries_alike(problem, rows, b, g).template cast<Real>();
 
   // Every query head in chunks of rows: its dq, and its share of dk and dv
-  KeySums<Real> sums(K.rows(), K.cols(), Dv);
+  KeySums<Real> dk(K.rows(), K.cols()), dv(K.rows(), Dv);
   for (Index h = 0; h < group; ++h) {
-    Matrix<Real> dk = Matrix<Real>::Zero(K.rows(), K.cols()), dv = Matrix<Real>::Zero(K.rows(), Dv);
+    Matrix<Real> dk_head = Matrix<Real>::Zero(K.rows(), K.cols()), dv_head = Matrix<Real>::Zero(K.rows(), Dv);
     for (const RowChunk& chunk : chunks_to_bound(rows, K.rows())) {
       const auto c = errors_of<Real>(problem, forward, cotangents, b, g * group + h, chunk, u);
       bound_queries<Real>(c, chunk, K, scale, b, g * group + h, u, result);
-      add_keys<Real>(c, alike.segment(h * n + chunk.begin, c.Q.rows()), scale, u, sums, dk, dv);
+      add_keys<Real>(c, alike.segment(h * n + chunk.begin, c.Q.rows()), scale, u, dk, dv, dk_head, dv_head);
     }
-    sums.dk += dk, sums.dv += dv;
-    sums.dk_of_heads += dk.cwiseAbs(), sums.dv_of_heads += dv.cwiseAbs();
+    dk.add_head(dk_head), dv.add_head(dv_head);
   }
+  dv.magnitude = dv.size;
 
   // The roots, once all queries have been added
   const Real chain = chain_error(u, group * n, static_cast<double>(max_or_zero(alike)));
-  bound_keys<Real>(sums.dk, sums.dk_variance, sums.dk_size, sums.dk_magnitude, sums.dk_shared,
-                   sums.dk_of_heads, chain, u, result.truth.dk.head(b, g), result.tolerance.dk.head(b, g),
-                   result.magnitude.dk.head(b, g));
-  bound_keys<Real>(sums.dv, sums.dv_variance, sums.dv_size, sums.dv_size, sums.dv_shared, sums.dv_of_heads,
-                   chain, u, result.truth.dv.head(b, g), result.tolerance.dv.head(b, g),
-                   result.magnitude.dv.head(b, g));
+  auto& [truth, tolerance, magnitude] = result;
+  dk.finish(chain, u, truth.dk.head(b, g), tolerance.dk.head(b, g), magnitude.dk.head(b, g));
+  dv.finish(chain, u, truth.dv.head(b, g), tolerance.dv.head(b, g), magnitude.dv.head(b, g));
 }
 
 }  // namespace
