@@ -3,8 +3,7 @@
 
 #include <sstream>
 
-#include "reference/python/interruptible.h"
-#include "reference/python/parse_arguments.h"
+r#include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
 #include "reference/trace/export/json_lines.h"
@@ -91,6 +90,8 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            inputs.scoring,
                            {},
                            {}};
+  require_digits("ring_attention", problem, call.backward ? converted_inputs.cotangents() : Cotangents<T>{},
+                 inputs.Q.stored());
   RingResult<T> result;
   result.forward = ring_attention(problem, options);
   if (call.backward)

@@ -17,7 +17,8 @@ using namespace ringattn;
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr ImplementationPrecision bf16{.implementation = Precision::bf16, .stored = Dtype::bf16};
+constexpr ImplementationPrecision bf16{
+    .implementation = Precision::bf16, .stored = Dtype::bf16, .exact_weights = true};
 
 // A causal problem with two rows without visible keys, the result of a correct bf16 kernel, and its tolerance
 struct Case {

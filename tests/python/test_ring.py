@@ -80,3 +80,13 @@ def test_the_trace_holds_the_events_of_the_run(tmp_path):
 def test_bad_arguments_of_a_ring_are_rejected_with_a_clear_message(keywords, sentence):
     with pytest.raises(ValueError, match=sentence):
         ringattn.ring_attention(*draw(4), **keywords)
+
+
+@pytest.mark.parametrize(
+    ("scales", "sentence"),
+    [((1e9, 1, 1), "scores must be small enough for float32"), ((1, 1, 5e37), "the sum of the weighted values")],
+)
+def test_inputs_of_which_float32_keeps_no_digits_are_refused(scales, sentence):
+    tensors = [tensor * np.float32(scale) for tensor, scale in zip(draw(1, dtype=np.float32), scales)]
+    with pytest.raises(ValueError, match=rf"\[ring_attention\] {sentence}"):
+        ringattn.ring_attention(*tensors)

@@ -12,6 +12,7 @@
 #include "reference/cli/run/step_state_sink.h"
 #include "reference/comm/mpi/mpi_transport.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/error/digits.h"
 #include "reference/files/available_memory.h"
 #include "reference/files/output_file.h"
 #include "reference/trace/export/json_lines.h"
@@ -159,6 +160,7 @@ int run_and_report(const Command& command, const RunOptions& o, std::vector<std:
   require_memory("[run] ", run_memory(o, source), "the problem with its shards, results and check",
                  "choose a smaller problem, or leave --trace and --steps out");
   const OwnedProblem<T> inputs = make_problem<T>(o.problem, source);
+  if (o.backward) require_digits("run", inputs.problem(), inputs.cotangents(), inputs.dtype);
   const double tiles = plan_memory(inputs.q_positions, inputs.kv_positions, o.parallel.ring_options());
   require_memory("[run] ", run_memory(o, source) + tiles,
                  "the list of tiles between unequal steps of positions",
