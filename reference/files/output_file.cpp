@@ -51,7 +51,6 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
   } else {
     if (is_standard_output(path)) throw_write_error(path, "standard output is redirected to it");
     target_ = resolve_links(path);
-    if (fs::is_symlink(target_, error)) throw_write_error(path, "its symbolic links form a loop");
     try {
       temporary_.emplace(target_.parent_path(), ".part");
     } catch (const std::system_error& failure) {

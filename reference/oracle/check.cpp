@@ -75,11 +75,11 @@ void judge_into(Report& report, const char* tensor, const std::optional<TensorVi
                 const std::vector<Index>& rows, const Tensor<double>& truth, const Tensor<double>& tolerance,
                 const Tensor<double>& magnitude, Dtype stored) {
   if (!found) return;
-  require_resolution(tensor, truth, tolerance, magnitude, stored);
+  const double limit = note_limit(tensor, truth, tolerance, magnitude, stored);
   const Shape& whole = found->shape;
   require(whole.S >= (rows.empty() ? 0 : rows.back() + 1), "[check] ", tensor, " must have at least ",
           rows.empty() ? 0 : rows.back() + 1, " rows; found ", whole.S, "; submit all rows");
-  report.tensor_verdicts.push_back(judge_tensor(tensor, select_rows(*found, rows), truth, tolerance));
+  report.tensor_verdicts.push_back(judge_tensor(tensor, select_rows(*found, rows), truth, tolerance, limit));
 
   // From places in the sample to rows of the global sequence
   TensorVerdict& tensor_verdict = report.tensor_verdicts.back();

@@ -3,7 +3,9 @@
 
 #include <sstream>
 
-r#include "reference/python/parse_arguments.h"
+#include "reference/definition/error/digits.h"
+#include "reference/python/interruptible.h"
+#include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
 #include "reference/trace/export/json_lines.h"

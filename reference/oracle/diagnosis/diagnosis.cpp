@@ -71,7 +71,7 @@ std::vector<Index> rows_to_compare(const std::vector<TensorVerdict>& tensor_verd
     for (Index n = 0; n < shape.S; ++n)
       for (Index b = 0; b < shape.B; ++b)
         for (Index h = 0; h < shape.H; ++h)
-          if (tensor_verdict.row_ratio(b, n, h, 0) > largest_note)
+          if (tensor_verdict.row_ratio(b, n, h, 0) > tensor_verdict.note_limit)
             wrong.insert(judged_rows[static_cast<std::size_t>(n)]);
   }
 
@@ -166,8 +166,9 @@ Diagnosis match_pairs(const FailedResult& q) {
 bool not_written(const TensorVerdict& tensor_verdict) {
   const Tensor<double>& ratio = tensor_verdict.row_ratio;
   return tensor_verdict.zero_rows > 0 &&
-         tensor_verdict.zero_rows == std::count_if(ratio.data(), ratio.data() + ratio.size(),
-                                                   [](double row) { return row > largest_note; });
+         tensor_verdict.zero_rows ==
+             std::count_if(ratio.data(), ratio.data() + ratio.size(),
+                           [&](double row) { return row > tensor_verdict.note_limit; });
 }
 
 // Whether pairs can be tried in seconds, and may explain the result

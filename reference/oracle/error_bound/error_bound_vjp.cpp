@@ -17,6 +17,20 @@ Matrix<Real> rows_as(const StridedHead<const double>& head, const std::vector<In
   return rows_of(head, rows).template cast<Real>();
 }
 
+// Products of matrices. Each is instantiated once, whatever expressions its operands are
+template <class Real>
+Matrix<Real> times(const Matrix<Real>& A, const Matrix<Real>& B) {
+  return A * B;
+}
+template <class Real>
+Matrix<Real> times_transposed(const Matrix<Real>& A, const Matrix<Real>& B) {
+  return A * B.transpose();
+}
+template <class Real>
+Matrix<Real> transposed_times(const Matrix<Real>& A, const Matrix<Real>& B) {
+  return A.transpose() * B;
+}
+
 // Some query rows of one head: dS and its errors, as error_bound_vjp.h names them
 template <class Real>
 struct BackwardErrors {
@@ -42,7 +56,7 @@ void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix
                              (pairs.g.template cast<Real>().array() * W0.array()).square()))
           .matrix() *
       pairs.alike.template cast<Real>();
-  const Matrix<Real> dO_size = c.dO.cwiseProduct(P * V.cwiseAbs());
+  const Matrix<Real> dO_size = c.dO.cwiseProduct(times<Real>(P, V.cwiseAbs()));
 
   // One row at a time
   const Vector<double> lse_errors = errors_of_lse(pairs, u);
@@ -112,7 +126,8 @@ BackwardErrors<Real> errors_of(const Problem<double>& problem, const AttentionOu
                          forward.out.head(b, h).middleRows(chunk.begin, c.Q.rows()).template cast<Real>());
 
   // dS = P * W,  W = dP - delta + dlse
-  const Matrix<Real> dP = c.dO * V.transpose(), dP_size = c.dO.cwiseAbs() * V.cwiseAbs().transpose();
+  const Matrix<Real> dP = times_transposed<Real>(c.dO, V),
+                     dP_size = times_transposed<Real>(c.dO.cwiseAbs(), V.cwiseAbs());
   Matrix<Real> W = dP.colwise() - dO_O.rowwise().sum();
   c.dS_magnitude = dP_size.colwise() + dO_O.cwiseAbs().rowwise().sum();
   errors_of_rows<Real>(dP, W, V, dO_O, u, c);
@@ -144,17 +159,17 @@ void bound_queries(const BackwardErrors<Real>& c, const RowChunk& chunk, const M
                    Index b, Index h, const Roundings& u, BoundedGradients& result) {
   const Index n = c.Q.rows();
   const Real scale_size = std::abs(scale);
-  const Matrix<Real> dq = scale * c.dS * K, PK = c.P * K,
-                     size = scale_size * (c.dS.cwiseAbs() * K.cwiseAbs()),
-                     magnitude = scale_size * (c.dS_magnitude * K.cwiseAbs()),
+  const Matrix<Real> dq = scale * times<Real>(c.dS, K), PK = times<Real>(c.P, K),
+                     size = scale_size * times<Real>(c.dS.cwiseAbs(), K.cwiseAbs()),
+                     magnitude = scale_size * times<Real>(c.dS_magnitude, K.cwiseAbs()),
                      K_squared = c.pairs.alike.template cast<Real>().asDiagonal() * K.cwiseAbs2();
 
   // Independent errors of the pairs, shared errors of rounded operands, errors of whole rows
   Matrix<Real> tolerance =
-      root_of<Real>(scale * scale * c.x_squared * K_squared, dq, u) + tiny_where<Real>(size, u);
+      root_of<Real>(scale * scale * times<Real>(c.x_squared, K_squared), dq, u) + tiny_where<Real>(size, u);
   if (!c.pairs.exact_operands()) {
     const Vector<Real> tiny = Real(u.tiny_operand) * c.dS.cwiseAbs().rowwise().sum();
-    tolerance += scale_size * c.y * K.cwiseAbs();
+    tolerance += scale_size * times<Real>(c.y, K.cwiseAbs());
     tolerance.colwise() += scale_size * tiny;
   }
   for (Index i = 0; i < n; ++i)
@@ -211,22 +226,22 @@ void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real sca
   v_variance.array() = v_variance.array() * P.array().square() + (P.array() > 0).template cast<Real>() * tiny;
 
   // Products over the rows of the chunk
-  dk_head.noalias() += scale * c.dS.transpose() * c.Q;
-  dv_head.noalias() += P.transpose() * c.dO;
-  dk.variance.noalias() += scale * scale * k_variance.transpose() * (alike.asDiagonal() * c.Q.cwiseAbs2());
-  dv.variance.noalias() += v_variance.transpose() * (alike.asDiagonal() * c.dO.cwiseAbs2());
-  dk.size.noalias() += scale_size * c.dS.cwiseAbs().transpose() * c.Q.cwiseAbs();
-  dk.magnitude.noalias() += scale_size * c.dS_magnitude.transpose() * c.Q.cwiseAbs();
-  dv.size.noalias() += P.transpose() * c.dO.cwiseAbs();
+  dk_head += scale * transposed_times<Real>(c.dS, c.Q);
+  dv_head += transposed_times<Real>(P, c.dO);
+  dk.variance += scale * scale * transposed_times<Real>(k_variance, alike.asDiagonal() * c.Q.cwiseAbs2());
+  dv.variance += transposed_times<Real>(v_variance, alike.asDiagonal() * c.dO.cwiseAbs2());
+  dk.size += scale_size * transposed_times<Real>(c.dS.cwiseAbs(), c.Q.cwiseAbs());
+  dk.magnitude += scale_size * transposed_times<Real>(c.dS_magnitude, c.Q.cwiseAbs());
+  dv.size += transposed_times<Real>(P, c.dO.cwiseAbs());
 
   // Rounded operands: y^T |Q|, (P h)^T |dO|
   if (c.pairs.exact_operands()) return;
   const Real tiny_operand = u.tiny_operand;
   const Vector<Real> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = P.colwise().sum();
-  dk.shared.noalias() += scale_size * c.y.transpose() * c.Q.cwiseAbs();
+  dk.shared += scale_size * transposed_times<Real>(c.y, c.Q.cwiseAbs());
   dk.shared.colwise() += scale_size * tiny_operand * dS_column;
-  dv.shared.noalias() +=
-      P.cwiseProduct(c.pairs.g_operand.template cast<Real>()).transpose() * c.dO.cwiseAbs();
+  dv.shared +=
+      transposed_times<Real>(P.cwiseProduct(c.pairs.g_operand.template cast<Real>()), c.dO.cwiseAbs());
   dv.shared.colwise() += tiny_operand * P_column;
 }
 

@@ -1,5 +1,6 @@
 #include "reference/oracle/verdict/resolution.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/definition/bad_input.h"
@@ -29,9 +30,9 @@ void require_weights(const BoundedAttention& bounded, const ImplementationPrecis
   }
 }
 
-void require_resolution(const std::string& tensor, const Tensor<double>& truth,
-                        const Tensor<double>& tolerance, const Tensor<double>& magnitude, Dtype stored) {
-  constexpr long double largest_share = 1.0L / 16;
+double note_limit(const std::string& tensor, const Tensor<double>& truth, const Tensor<double>& tolerance,
+                  const Tensor<double>& magnitude, Dtype stored) {
+  double limit = largest_note;
   for (Index b = 0; b < truth.shape().B; ++b)
     for (Index h = 0; h < truth.shape().H; ++h) {
       if (truth.shape().S == 0) continue;
@@ -45,12 +46,13 @@ void require_resolution(const std::string& tensor, const Tensor<double>& truth,
 
       const long double allowed = norm(tolerance, b, h), size = norm(magnitude, b, h);
       require(
-          size == 0 || allowed <= largest_share * size, "[check] rounding must leave digits in a right ",
-          tensor, "; found head ", h, ", where it may change the result by ",
-          static_cast<double>(allowed / size),
+          size == 0 || 4 * allowed <= size, "[check] rounding must leave digits in a right ", tensor,
+          "; found head ", h, ", where it may change the result by ", static_cast<double>(allowed / size),
           " of the sum of the magnitudes of its terms, so that no result could be called wrong; use smaller "
           "scores, more precise products, or numbers further from the smallest of their type");
+      if (allowed > 0) limit = std::min(limit, static_cast<double>(size / (4 * allowed)));
     }
+  return limit;
 }
 
 Index heads_like_zeros(const Tensor<double>& truth, const Tensor<double>& tolerance) {

@@ -14,18 +14,20 @@ namespace ringattn {
 // that they do not hold for larger errors, which may give the weight of a key to another one.
 void require_weights(const BoundedAttention& bounded, const ImplementationPrecision& declared);
 
-// For the tolerances t and the magnitudes A of one head (Euclidean norms over its elements), the rule is
-//   |t| <= |A| / 16
-// A result passes, or is a note, if each element is off by at most 4 t. Its error then has a norm of at most |A| / 4.
-// Hence every result that is wrong by more than a quarter of its magnitude fails: zeros, a wrong sign, exchanged rows or
-// a constant, unless the terms of the right result cancel to less than that.
+// The largest ratio that is a note: each element is off by at most so many tolerances. For the tolerances t and the
+// magnitudes A of one head (Euclidean norms over its elements) it is
+//   n = min(4, |A| / (4 |t|))
+// so the error of a result that passes, or is a note, has a norm of at most n |t| <= |A| / 4. Hence every result that
+// is wrong by more than a quarter of its magnitude fails: zeros, a wrong sign, exchanged rows or a constant, unless the
+// terms of the right result cancel to less than that.
 //
 // That out lies in the convex hull of the visible values would be a weaker rule: zeros, the mean of V and the rows of
 // other queries lie in it, too.
 //
-// Throws BadInput if the rule is broken, or if a right result has numbers beyond the largest one of its type.
-void require_resolution(const std::string& tensor, const Tensor<double>& truth,
-                        const Tensor<double>& tolerance, const Tensor<double>& magnitude, Dtype stored);
+// Throws BadInput if n < 1 in a head, so that a right result need not pass, or if a right result has numbers beyond the
+// largest one of its type.
+double note_limit(const std::string& tensor, const Tensor<double>& truth, const Tensor<double>& tolerance,
+                  const Tensor<double>& magnitude, Dtype stored);
 
 // The number of heads, over all sequences, in which zeros are no failure although the right numbers are not zeros
 Index heads_like_zeros(const Tensor<double>& truth, const Tensor<double>& tolerance);

@@ -47,7 +47,7 @@ const char* name(Status status) {
 }
 
 TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found,
-                           const Tensor<double>& truth, const Tensor<double>& tolerance) {
+                           const Tensor<double>& truth, const Tensor<double>& tolerance, double note_limit) {
   const Shape& shape = truth.shape();
   require(found.shape == shape, "[check] ", tensor,
           " must have the shape (batch, sequence, heads, head_dim) = ", shape, "; found ", found.shape,
@@ -56,6 +56,7 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
   // Every element, row by row
   TensorVerdict j;
   j.tensor = tensor;
+  j.note_limit = note_limit;
   j.row_ratio = row_tensor<double>(shape.B, shape.S, shape.H);
   for (Index b = 0; b < shape.B; ++b)
     for (Index s = 0; s < shape.S; ++s)
@@ -69,10 +70,10 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
           row_ratio = std::max(row_ratio, ratio);
           all_zero &= x == 0;
         }
-        j.zero_rows += all_zero && row_ratio > largest_note;
+        j.zero_rows += all_zero && row_ratio > note_limit;
       }
 
-  j.status = j.ratio <= largest_pass ? Status::pass : j.ratio <= largest_note ? Status::note : Status::fail;
+  j.status = j.ratio <= largest_pass ? Status::pass : j.ratio <= note_limit ? Status::note : Status::fail;
   return j;
 }
 

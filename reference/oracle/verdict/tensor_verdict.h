@@ -8,8 +8,9 @@ namespace ringattn {
 
 // The status of a result, by the largest error of its elements in tolerances (error_bound.h).
 //   pass   at most 1
-//   note   at most 4: correct, but less precise than declared
-//   fail   more than 4, or a difference that rounding cannot cause
+//   note   at most 4: correct, but less precise than declared. Less than 4 where rounding leaves few digits
+//          (resolution.h)
+//   fail   more, or a difference that rounding cannot cause
 enum class Status { pass, note, fail };
 inline constexpr double largest_pass = 1, largest_note = 4;
 
@@ -25,6 +26,7 @@ struct ElementIndex {
 struct TensorVerdict {
   std::string tensor;  // "out", "lse", "dq", "dk", "dv"
   Status status = Status::pass;
+  double note_limit = largest_note;  // the largest ratio that is a note
   double ratio = 0;  // the largest quotient; infinite for a NaN, or for any difference if the tolerance is 0
   ElementIndex worst;              // the element with this quotient
   double found = 0, expected = 0;  // its values
@@ -39,8 +41,9 @@ struct TensorVerdict {
   Tensor<double> row_ratio;  // (B, S, H, 1) the largest quotient of each row
 };
 
-// Throws BadInput if the shapes differ. An infinity must equal the same infinity; a NaN is always wrong.
+// Ratios up to _note_limit_ are notes. Throws BadInput if the shapes differ. An infinity must equal the same infinity; a NaN is always wrong.
 TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found,
-                           const Tensor<double>& truth, const Tensor<double>& tolerance);
+                           const Tensor<double>& truth, const Tensor<double>& tolerance,
+                           double note_limit = largest_note);
 
 }  // namespace ringattn

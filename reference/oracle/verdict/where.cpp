@@ -22,7 +22,7 @@ std::vector<RowRange> ranges_of(const std::set<Index>& rows) {
 
 Where locate(const TensorVerdict& tensor_verdict, const std::vector<Index>& rows, const RowSharding& sharding,
              const RowPositions& positions) {
-  const double limit = tensor_verdict.status == Status::fail ? largest_note : largest_pass;
+  const double limit = tensor_verdict.status == Status::fail ? tensor_verdict.note_limit : largest_pass;
   const Shape& shape = tensor_verdict.row_ratio.shape();
   Where where;
   std::set<Index> batches, heads, wrong;

@@ -21,7 +21,8 @@ struct Where {
 };
 
 // _rows_ are the global rows of _tensor_verdict_, in that order; _sharding_ is that of the queries or of the keys. A
-// row is wrong if its error is larger than 4 tolerances, or larger than 1 if the verdict is only a note.
+// row is wrong if its error is larger than that of a note (4 tolerances), or than 1 tolerance if the verdict is only a
+// note.
 Where locate(const TensorVerdict& tensor_verdict, const std::vector<Index>& rows, const RowSharding& sharding,
              const RowPositions& positions);
 
