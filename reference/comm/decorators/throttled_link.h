@@ -2,6 +2,7 @@
 
 #include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/run_monitor.h"
+#include "reference/comm/transport.h"
 
 namespace ringattn {
 
@@ -27,5 +28,14 @@ class ThrottledLink : public ForwardingLink<T> {
   RunMonitor& monitor_;      // its lock protects wires_
   std::vector<Wire> wires_;  // by sending device
 };
+
+// Throttles the links of all devices to the same speed; no decorator if that is unlimited
+template <class T>
+LinkDecorator<T> throttled_links(int devices, const CostModel& speed) {
+  if (speed.link_gbps == 0 && speed.link_latency_us == 0) return {};
+  return [=](Link<T>& inner, RunMonitor& monitor) {
+    return std::make_unique<ThrottledLink<T>>(inner, monitor, devices, speed);
+  };
+}
 
 }  // namespace ringattn
