@@ -1,0 +1,124 @@
+"""Makes the notebooks: executes each NN_name.py and writes NN_name.ipynb with its outputs.
+
+    python notebooks/build.py              # writes all of them
+    python notebooks/build.py 03 04        # some of them
+    python notebooks/build.py --check      # executes them, and fails where a committed notebook differs
+
+--check compares sources and text outputs; of pictures only the presence. Equal runs write equal files: cells are
+numbered, and no times are stored. A Markdown cell may quote only numbers that the notebook prints or has in its code.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+here = Path(__file__).parent
+metadata = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def executed(source):
+    """The notebook of a source, with the outputs of one run."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(metadata)
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{index}"
+        cell["metadata"] = nbformat.from_dict({})
+        if cell.cell_type == "markdown":
+            cell["source"] = with_lines(cell["source"], source)
+    options = {"record_timing": False, "resources": {"metadata": {"path": here}}}
+    NotebookClient(notebook, timeout=600, config=Config(KernelManager={"transport": "ipc"}), **options).execute()
+    return notebook
+
+
+# ---- Links and numbers in the prose ------------------------------------------
+
+
+def with_lines(text, source):
+    """Adds the line to links such as [`resident_owner`](../reference/ring/schedule.h): where that name is defined."""
+
+    def with_line(link):
+        name, path = link.groups()
+        lines = (here / path).read_text(encoding="utf-8").splitlines()
+        code = [number for number, line in enumerate(lines, 1)
+                if re.search(rf"\b{re.escape(name)}\b", line) and not line.lstrip().startswith(("//", "#"))]  # fmt: skip
+        if not code:
+            sys.exit(f"[notebooks] a link to code must name something in its file; found `{name}`, which is not in {path}; "
+                     f"correct the link in {source.name}")
+        return f"[`{name}`]({path}#L{code[0]})"
+
+    return re.sub(r"\[`([^`\]]+)`\]\((\.\./[^)#]+\.(?:h|cpp|py|json))\)", with_line, text)
+
+
+def unprinted_numbers(notebook):
+    """Numbers of two digits or more in the prose that neither the code nor a text output of the notebook contains."""
+    number = r"(?<![\w.])\d+(?:\.\d+)?(?![\w]|\.\d)"
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    given = {found for cell in cells for text in (cell["source"], *texts(cell)) for found in re.findall(number, text)}
+    quoted = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"\]\([^)]*\)|arXiv:\S+|\$[^$]*\$", " ", cell["source"])
+            quoted += [found for found in re.findall(number, prose) if len(found) > 1]
+    return sorted(set(quoted) - given)
+
+
+# ---- Comparing with the committed notebook -----------------------------------
+
+
+def texts(cell):
+    """The text outputs of a code cell; a picture is the word "picture"."""
+    found = []
+    for output in cell.get("outputs", []):
+        data = output.get("data", {"text/plain": output.get("text", "")})
+        if "image/png" in data:
+            found.append("picture")
+        else:
+            found += ["".join(data[kind]) for kind in ("text/html", "text/plain") if kind in data]
+    return found
+
+
+def difference(notebook, target):
+    """A sentence about the first cell that differs from the committed notebook; None if there is none."""
+    if not target.exists():
+        return "there is no such notebook yet"
+    committed = nbformat.read(target, as_version=4)
+    if len(committed.cells) != len(notebook.cells):
+        return f"it has {len(committed.cells)} cells, and its source {len(notebook.cells)}"
+    for old, new in zip(committed.cells, notebook.cells):
+        old_source, new_source = (re.sub(r"#L\d+\)", ")", cell["source"]) for cell in (old, new))
+        if old_source != new_source:
+            return f"{new['id']} has another source"
+        for was, now in zip([*texts(old), None], [*texts(new), None]):
+            if was != now:
+                return f"{new['id']} printed\n{was}\nand now prints\n{now}"
+    return None
+
+
+def main():
+    check = "--check" in sys.argv
+    wanted = [argument for argument in sys.argv[1:] if argument != "--check"]
+    sources = [path for path in sorted(here.glob("[0-9][0-9]_*.py")) if not wanted or path.name[:2] in wanted]
+    for source in sources:
+        target = source.with_suffix(".ipynb")
+        notebook = executed(source)
+        problem = f"its prose quotes {unprinted_numbers(notebook)}, which it does not print" * bool(unprinted_numbers(notebook))
+        problem = problem or (check and difference(notebook, target))
+        if problem:
+            sys.exit(f"[notebooks] a notebook must be what its source makes; found {target.name}: {problem}; run make notebooks")
+        if not check:
+            text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+            target.write_text(text, encoding="utf-8")
+        print(f"{target.name}: {'as committed' if check else 'written'}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
