@@ -26,6 +26,28 @@ int parse_threads(Index threads) {
   return static_cast<int>(std::min<Index>(threads, 1024));
 }
 
+TracedRows parse_traced_rows(const std::optional<std::vector<Index>>& rows, Index Sq) {
+  TracedRows traced;
+  for (const Index row : rows.value_or(std::vector<Index>())) {
+    require(0 <= row && row < Sq, "[trace_rows] rows must be from 0 to ", Sq - 1, "; found ", row,
+            "; choose rows of q");
+    traced.rows.push_back(row);
+  }
+  return traced;
+}
+
+CostModel parse_cost(double ns_per_pair, double link_gbps, double link_latency_us) {
+  const auto check = [](const char* name, double value, double least, double most) {
+    require(value == 0 || (least <= value && value <= most), "[", name, "] the value must be 0 or from ",
+            least, " to ", most, "; found ", value, "; choose another number");
+  };
+  // The ranges of --link-gbps and --link-latency-us
+  check("ns_per_pair", ns_per_pair, 1e-6, 1e12);
+  check("link_gbps", link_gbps, 1e-6, 1e12);
+  check("link_latency_us", link_latency_us, 1e-3, 1e9);
+  return {ns_per_pair, link_gbps, link_latency_us};
+}
+
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {
   require(
       !inputs.has_pairs(), "[", operation,

@@ -1,8 +1,11 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <sstream>
 
+#include "reference/comm/decorators/throttled_link.h"
+#include "reference/faults/fault.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
@@ -23,6 +26,9 @@ struct RingArguments {
   std::string layout, rotate;
   int threads;
   bool overlap, trace, backward;
+  TracedRows traced_rows;
+  CostModel cost;
+  Fault fault;
 };
 
 template <class T>
@@ -41,7 +47,7 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   header.heads = problem.Q.shape.H, header.kv_heads = problem.K.shape.H;
   header.head_dim = problem.Q.shape.D, header.v_dim = problem.V.shape.D;
   header.layout = call.layout, header.rotate = call.rotate, header.dtype = name(dtype);
-  header.overlap = call.overlap;
+  header.overlap = call.overlap, header.cost = call.cost;
   header.transport = call.threads == 1 ? "lockstep" : "threads";
   if (call.backward) header.passes.push_back("backward");
   return header;
@@ -71,13 +77,14 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
   options.devices = call.devices, options.layout = parse_layout(call.layout);
   options.rotate = parse_rotation(call.rotate);
   options.threads = call.threads, options.overlap = call.overlap;
+  options.traced_rows = call.traced_rows;
   if (call.backward) check(given, cotangents);
 
   // What records the run
   Summary summary(call.devices);
   TraceStore store(call.devices);
   TeeSink sink(call.trace ? std::vector<TraceSink*>{&summary, &store} : std::vector<TraceSink*>{&summary});
-  Recorders recorders = make_recorders(sink, call.devices, {});
+  Recorders recorders = make_recorders(sink, call.devices, call.cost);
   options.recorders = &recorders;
 
   // The run
@@ -90,10 +97,14 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            inputs.scoring,
                            {},
                            {}};
+  const LinkDecorator<T> links =
+      with_link_fault<T>(call.fault, call.devices, throttled_links<T>(call.devices, call.cost));
   RingResult<T> result;
-  result.forward = ring_attention(problem, options);
+  result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)
+                                    : ring_attention(problem, options, links);
   if (call.backward)
-    result.backward = ring_attention_vjp(problem, result.forward, converted_inputs.cotangents(), options);
+    result.backward =
+        ring_attention_vjp(problem, result.forward, converted_inputs.cotangents(), options, links);
   result.devices = summary.devices();
   if (call.trace) {
     std::ostringstream lines;
@@ -147,17 +158,28 @@ void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
-         Index threads, bool overlap, bool trace, const std::optional<Array>& dout,
-         const std::optional<Array>& dlse) {
+         Index threads, bool overlap, bool trace, const std::optional<std::vector<Index>>& trace_rows,
+         double ns_per_pair, double link_gbps, double link_latency_us, const std::string& fault,
+         const std::optional<Array>& dout, const std::optional<Array>& dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
-        const RingArguments call{
-            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, dout.has_value()};
+        const int count = parse_devices(devices);
+        const RingArguments call{count,
+                                 layout,
+                                 rotate,
+                                 parse_threads(threads),
+                                 overlap,
+                                 trace,
+                                 dout.has_value(),
+                                 parse_traced_rows(trace_rows, inputs.Q.view().shape.S),
+                                 parse_cost(ns_per_pair, link_gbps, link_latency_us),
+                                 parse_fault(fault, count, parse_rotation(rotate))};
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                                : run_ring_as<float>(inputs, operands, call);
       },
       "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
-      "dout"_a.none(), "dlse"_a.none(),
+      "trace_rows"_a.none(), "ns_per_pair"_a, "link_gbps"_a, "link_latency_us"_a, "fault"_a, "dout"_a.none(),
+      "dlse"_a.none(),
       "a dict: out, lse, dq, dk, dv with dout, devices (figures of each device), trace (JSON lines)");
 }
 
