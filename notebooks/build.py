@@ -16,7 +16,6 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 here = Path(__file__).parent
 metadata = {
@@ -34,8 +33,8 @@ def executed(source):
         cell["metadata"] = nbformat.from_dict({})
         if cell.cell_type == "markdown":
             cell["source"] = with_lines(cell["source"], source)
-    options = {"record_timing": False, "resources": {"metadata": {"path": here}}}
-    NotebookClient(notebook, timeout=600, config=Config(KernelManager={"transport": "ipc"}), **options).execute()
+    options = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": here}}}
+    NotebookClient(notebook, timeout=600, extra_arguments=["--IPKernelApp.log_level=ERROR"], **options).execute()
     return notebook
 
 

@@ -6,7 +6,7 @@
     ringattn.plot.timeline(ring)                     # arithmetic, messages and waits, on the virtual clock
 
 Each function draws on _ax_, or on a new figure, and returns the axes. Colours are never the only sign: cells have
-numbers, waits are hatched. use_style() gives your own pictures the same look.
+numbers, waits are hatched. use_style() gives all pictures, also your own, the same fonts and frames.
 """
 
 from ringattn.plot._grids import mask, schedule, strips, visits, weights, work

@@ -18,7 +18,7 @@ def schedule(owners: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
     """The owner of the block that each device holds at each step; _owners_ is ringattn.schedule(devices)."""
     table = np.asarray(owners)
     devices, steps = table.shape
-    ax = axes_for(ax, 0.7 * steps + 1.2, 0.7 * devices + 0.9)
+    ax = axes_for(ax, 0.55 * steps + 1.2, 0.55 * devices + 0.9)
     for (device, step), owner in np.ndenumerate(table):
         cell(ax, step, device, colour_of(int(owner)), str(owner))
     outlined(ax, steps, devices, "step", "device")
@@ -26,13 +26,17 @@ def schedule(owners: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
     return ax
 
 
-def visits(counts: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
-    """How often each device's queries met each K/V block; _counts_ is ring.visits(). One is right everywhere."""
-    table = np.asarray(counts)
+def visits(counts: Any, *, numbers: Any = None, ax: Axes | None = None, title: str = "") -> Axes:
+    """How often each device's queries met each K/V block; _counts_ is ring.visits(). One is right everywhere.
+
+    _numbers_ are printed instead of the counts, for example the step of the meeting.
+    """
+    table, printed = np.asarray(counts), np.asarray(counts if numbers is None else numbers)
     ax = axes_for(ax, 0.6 * table.shape[1] + 1.2, 0.6 * table.shape[0] + 0.9)
     for (device, owner), count in np.ndenumerate(table):
         right = count == 1
-        cell(ax, owner, device, colour_of(int(owner)) if right else _theme.wrong, str(count), alpha=1 if right else 0.35)
+        cell(ax, owner, device, colour_of(int(owner)) if right else _theme.wrong, str(printed[device, owner]),
+             alpha=1 if right else 0.35)  # fmt: skip
     outlined(ax, table.shape[1], table.shape[0], "K/V block of device", "queries of device")
     ax.set_title(title or "how often did they meet?")
     return ax

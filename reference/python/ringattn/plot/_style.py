@@ -41,19 +41,16 @@ rc_params: dict[str, Any] = {
 
 def use_style() -> None:
     """Gives all later pictures of matplotlib the look of this module."""
-    _pyplot().rcParams.update(rc_params)
-    from matplotlib import cycler
-
-    _pyplot().rcParams["axes.prop_cycle"] = cycler(color=_theme.identity)
+    plt = _pyplot()
+    plt.rcParams.update(rc_params)
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(color=_theme.identity)
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     """The given axes, or those of a new figure of that size in inches."""
     if ax is not None:
         return ax
-    plt = _pyplot()
-    with plt.rc_context(rc_params):
-        return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    return _pyplot().subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def cell(ax: Axes, column: float, row: float, colour: str, text: str = "", *, alpha: float = 1) -> None:
