@@ -61,7 +61,7 @@ class Exercise:
 
 def exercises() -> Mapping[str, Exercise]:
     """All exercises by name, in the order of the notebooks."""
-    package = importlib.import_module("ringattn.course.exercises")
+    package = importlib.import_module("ringattn.course.tasks")
     modules = [importlib.import_module(f"{package.__name__}.{each.name}") for each in pkgutil.iter_modules(package.__path__)]
     found = sorted((module.exercise for module in modules), key=lambda each: (each.notebook, each.name))
     return {each.name: each for each in found}
@@ -83,8 +83,9 @@ def require_right(report: Report, out: Any) -> None:
     first = (report.where or {}).get("first") or {}
     where = ", ".join(f"{key} {first[key]}" for key in ("device", "row") if key in first)
     if ids:
-        mistake = ringattn.mistakes(ids[0])
-        raise WrongAnswer(mistake.title, hint=mistake.fix, first_wrong=where, mistakes=ids)
+        found = [ringattn.mistakes(id) for id in ids[0].split("+")]  # two at once are "S1+M1"
+        title, fix = " and ".join(each.title for each in found), " ".join(each.fix for each in found)
+        raise WrongAnswer(title, hint=fix, first_wrong=where, mistakes=ids)
     if np.isnan(out).any():
         raise WrongAnswer("the result contains NaN", first_wrong=where,
                           hint="look for inf - inf, 0 * inf and 0 / 0; a piece without a visible key has lse = -inf")

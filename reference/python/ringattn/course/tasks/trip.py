@@ -11,7 +11,7 @@ from ringattn.course._answers import Answer, BadAnswer
 from ringattn.course._exercise import Exercise, WrongAnswer, require_right
 from ringattn.course._feedback import Budget
 
-sizes = (1, 2, 3, 5, 8)
+sizes = (5, 1, 2, 3, 8)  # numbers of devices
 Hops = list[list[tuple[int, int, int]]]  # for each step, (sender, receiver, owner of the block)
 
 
