@@ -150,7 +150,7 @@ errors = {name: np.array([random_tree(join) for _ in range(1000)]) for name, joi
 assert errors["merge"].max() < 1e-14
 assert all(np.median(errors[name]) > 0.1 for name in ("average", "sum", "add the lse"))
 
-# %%
+# %% tags=["picture"]
 figure, ax = plt.subplots(figsize=(8, 2.9), layout="constrained")
 for line, (name, error) in enumerate(errors.items()):
     height = line + random.uniform(-0.32, 0.32, len(error))

@@ -83,7 +83,7 @@ assert np.isfinite(right).all() and not np.isfinite(wrong).any()
 # [`absorb`](../reference/blockwise/softmax_state.cpp). The fault `no_rescale` forgets it. We run right and wrong side by side,
 # on scores that go up a staircase and on scores that go down.
 
-# %%
+# %% tags=["picture"]
 upstairs = np.array([0.0, 1.0, 0.5, 1.5, 1.0, 2.5, 2.0, 3.5])  # two steps up, one step down
 downstairs = np.sort(upstairs)[::-1]
 arrival = ringattn.schedule(8)[7]  # the order in which the device of this query sees the tiles

@@ -7,7 +7,7 @@
 # Like a round dance. The queries stay where they are. The blocks of keys and values move one place to the right, all at the
 # same time, until everybody has met everybody.
 
-# %%
+# %% tags=["picture"]
 import matplotlib.pyplot as plt
 import numpy as np
 import ringattn

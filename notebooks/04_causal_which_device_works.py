@@ -83,7 +83,7 @@ plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layo
 # what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes is one device with its
 # queries, a column of boxes one block of keys:
 
-# %%
+# %% tags=["picture"]
 figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.7), layout="constrained")
 for ax, layout in zip(axes, layouts):
     plot.mask(ringattn.sharding(32, devices=4, layout=layout), ax=ax)

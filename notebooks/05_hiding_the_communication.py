@@ -4,7 +4,7 @@
 # **Sending a block takes time. A device that waits is an expensive heater. And yet people write that in Ring Attention the
 # communication is "free". When is that true, and how would you know before you rent the machines?**
 
-# %%
+# %% tags=["picture"]
 import matplotlib.pyplot as plt
 import numpy as np
 import ringattn

@@ -8,6 +8,7 @@
 numbered, and no times are stored. A Markdown cell may quote only numbers that the notebook prints or has in its code.
 """
 
+import base64
 import json
 import re
 import sys
@@ -30,7 +31,7 @@ def executed(source):
     notebook.metadata = nbformat.from_dict(metadata)
     for index, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{index}"
-        cell["metadata"] = nbformat.from_dict({})
+        cell["metadata"] = nbformat.from_dict({key: cell["metadata"][key] for key in ("tags",) if key in cell["metadata"]})
         if cell.cell_type == "markdown":
             cell["source"] = with_lines(cell["source"], source)
     options = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": here}}}
@@ -102,6 +103,14 @@ def difference(notebook, target):
     return None
 
 
+def save_picture(notebook, path):
+    """Saves the picture of the cell with the tag "picture", for README.md."""
+    tagged = [cell for cell in notebook.cells if "picture" in cell.metadata.get("tags", [])]
+    for data in (output["data"] for cell in tagged for output in cell.outputs if "image/png" in output.get("data", {})):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(base64.b64decode(data["image/png"]))
+
+
 def main():
     check = "--check" in sys.argv
     wanted = [argument for argument in sys.argv[1:] if argument != "--check"]
@@ -116,6 +125,7 @@ def main():
         if not check:
             text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
             target.write_text(text, encoding="utf-8")
+            save_picture(notebook, here / "pictures" / f"{source.name[:2]}.png")
         print(f"{target.name}: {'as committed' if check else 'written'}", flush=True)
 
 
