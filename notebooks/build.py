@@ -53,7 +53,8 @@ def with_lines(text, source):
         if not code:
             sys.exit(f"[notebooks] a link to code must name something in its file; found `{name}`, which is not in {path}; "
                      f"correct the link in {source.name}")
-        return f"[`{name}`]({path}#L{code[0]})"
+        definition = next((number for number in code if not lines[number - 1].startswith(" ")), code[0])
+        return f"[`{name}`]({path}#L{definition})"
 
     return re.sub(r"\[`([^`\]]+)`\]\((\.\./[^)#]+\.(?:h|cpp|py|json))\)", with_line, text)
 

@@ -94,6 +94,21 @@ def halves(shards):
     return shards[:, :half], shards[:, half:]
 
 
+def backward_with(p_of=None, ds_of=None, factor=(1, 1, 1), order=(0, 1, 2)):
+    """A backward of one pair of blocks with another P or dS, wrong factors, or its results in another order."""
+
+    def backward(q, k, v, out, lse, dout, scale):
+        s = scale * q @ k.T
+        p = p_of(s, lse) if p_of else np.exp(s - lse[:, None])
+        dp, delta = dout @ v.T, np.sum(dout * out, axis=1)[:, None]
+        ds = ds_of(p, dp, delta) if ds_of else p * (dp - delta)
+        powers = {-1: 1 / scale, 1: 1, 2: scale}
+        dq, dk, dv = (part * powers[each] for part, each in zip((scale * ds @ k, scale * ds.T @ q, p.T @ dout), factor))
+        return [(dq, dk, dv)[each] for each in order]
+
+    return backward
+
+
 wrong_answers = [
     ("merge", "L3", add_the_lse),
     ("merge", "L2", base_two),
@@ -111,6 +126,14 @@ wrong_answers = [
     ("trip", "R1", lambda step, devices: ring(step, devices, last=2)),
     ("trip", "R19", lambda step, devices: ring(step, devices, last=0)),
     ("trip", "M22", lambda step, devices: []),
+    ("backward", "G1", backward_with(ds_of=lambda p, dp, delta: p * dp)),
+    ("backward", "G4", backward_with(ds_of=lambda p, dp, delta: p * (dp + delta))),
+    ("backward", "G2", backward_with(ds_of=lambda p, dp, delta: p * (dp - np.sum(p * dp, axis=1, keepdims=True)))),
+    ("backward", "G32", backward_with(ds_of=lambda p, dp, delta: p * dp - delta)),
+    ("backward", "G5", backward_with(p_of=lambda s, lse: np.exp(s - np.log(np.exp(s).sum(axis=1, keepdims=True))))),
+    ("backward", "G9", backward_with(factor=(-1, 1, 1))),
+    ("backward", "G10", backward_with(factor=(1, 2, 1))),
+    ("backward", "G22", backward_with(order=(0, 2, 1))),
     ("gather", "P1", np.concatenate),
     ("gather", "P9", lambda shards: solution_of("gather")(shards)[::-1]),
     ("gather", "P8", lambda shards: np.concatenate([*halves(shards)[1], *halves(shards)[0][::-1]])),
