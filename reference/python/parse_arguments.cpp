@@ -36,16 +36,24 @@ TracedRows parse_traced_rows(const std::optional<std::vector<Index>>& rows, Inde
   return traced;
 }
 
-CostModel parse_cost(double ns_per_pair, double link_gbps, double link_latency_us) {
+std::vector<CostModel> parse_costs(double ns_per_pair, const std::vector<double>& link_gbps,
+                                   double link_latency_us, int devices) {
   const auto check = [](const char* name, double value, double least, double most) {
     require(value == 0 || (least <= value && value <= most), "[", name, "] the value must be 0 or from ",
             least, " to ", most, "; found ", value, "; choose another number");
   };
   // The ranges of --link-gbps and --link-latency-us
   check("ns_per_pair", ns_per_pair, 1e-6, 1e12);
-  check("link_gbps", link_gbps, 1e-6, 1e12);
+  for (const double each : link_gbps) check("link_gbps", each, 1e-6, 1e12);
   check("link_latency_us", link_latency_us, 1e-3, 1e9);
-  return {ns_per_pair, link_gbps, link_latency_us};
+  const auto count = static_cast<std::size_t>(devices);
+  require(link_gbps.size() == 1 || link_gbps.size() == count, "[link_gbps] a ring of ", devices,
+          " devices has one number for all links or one for each; found ", link_gbps.size(),
+          "; pass a number or a list of that length");
+  std::vector<CostModel> costs;
+  for (std::size_t device = 0; device < count; ++device)
+    costs.push_back({ns_per_pair, link_gbps[link_gbps.size() == 1 ? 0 : device], link_latency_us});
+  return costs;
 }
 
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {

@@ -27,7 +27,7 @@ struct RingArguments {
   int threads;
   bool overlap, trace, backward;
   TracedRows traced_rows;
-  CostModel cost;
+  std::vector<CostModel> costs;  // of each device and its link
   Fault fault;
 };
 
@@ -47,7 +47,7 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   header.heads = problem.Q.shape.H, header.kv_heads = problem.K.shape.H;
   header.head_dim = problem.Q.shape.D, header.v_dim = problem.V.shape.D;
   header.layout = call.layout, header.rotate = call.rotate, header.dtype = name(dtype);
-  header.overlap = call.overlap, header.cost = call.cost;
+  header.overlap = call.overlap, header.cost = call.costs.front();
   header.transport = call.threads == 1 ? "lockstep" : "threads";
   if (call.backward) header.passes.push_back("backward");
   return header;
@@ -84,7 +84,7 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
   Summary summary(call.devices);
   TraceStore store(call.devices);
   TeeSink sink(call.trace ? std::vector<TraceSink*>{&summary, &store} : std::vector<TraceSink*>{&summary});
-  Recorders recorders = make_recorders(sink, call.devices, call.cost);
+  Recorders recorders = make_recorders(sink, call.costs);
   options.recorders = &recorders;
 
   // The run
@@ -97,8 +97,7 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            inputs.scoring,
                            {},
                            {}};
-  const LinkDecorator<T> links =
-      with_link_fault<T>(call.fault, call.devices, throttled_links<T>(call.devices, call.cost));
+  const LinkDecorator<T> links = with_link_fault<T>(call.fault, call.devices, throttled_links<T>(call.costs));
   RingResult<T> result;
   result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)
                                     : ring_attention(problem, options, links);
@@ -159,8 +158,8 @@ void bind_ring(nb::module_& m) {
       "ring_attention",
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
          Index threads, bool overlap, bool trace, const std::optional<std::vector<Index>>& trace_rows,
-         double ns_per_pair, double link_gbps, double link_latency_us, const std::string& fault,
-         const std::optional<Array>& dout, const std::optional<Array>& dlse) {
+         double ns_per_pair, const std::vector<double>& link_gbps, double link_latency_us,
+         const std::string& fault, const std::optional<Array>& dout, const std::optional<Array>& dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
         const int count = parse_devices(devices);
@@ -172,7 +171,7 @@ void bind_ring(nb::module_& m) {
                                  trace,
                                  dout.has_value(),
                                  parse_traced_rows(trace_rows, inputs.Q.view().shape.S),
-                                 parse_cost(ns_per_pair, link_gbps, link_latency_us),
+                                 parse_costs(ns_per_pair, link_gbps, link_latency_us, count),
                                  parse_fault(fault, count, parse_rotation(rotate))};
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                                : run_ring_as<float>(inputs, operands, call);

@@ -68,6 +68,19 @@ def test_the_virtual_clock_hides_a_transfer_that_takes_no_longer_than_the_arithm
         assert waits == pytest.approx(waiting, abs=1e-6)
 
 
+def test_one_slow_link_slows_the_whole_ring():
+    q, k, v = draw(7, seq=32, heads=(1, 1))
+    every = {"devices": 4, "trace": True, "threads": 1}
+    times = []
+    for speeds in (1000, [1000, 8, 1000, 1000], 8):
+        ring = ringattn.ring_attention(q, k, v, link_gbps=speeds, **every)
+        times.append(max(each["t_end"] for each in ring.records("run")))
+    fast, one_slow, all_slow = times
+    assert fast < 0.2 * one_slow and one_slow > 0.9 * all_slow
+    with pytest.raises(ValueError, match="one number for all links or one for each; found 3"):
+        ringattn.ring_attention(q, k, v, link_gbps=[1, 2, 3], **every)
+
+
 @pytest.mark.parametrize(
     ("fault", "names"), [("no_rescale", {"O3"}), ("stale", {"R13"}), ("partials_bf16", set()), ("torn", set())]
 )

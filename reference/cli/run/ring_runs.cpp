@@ -14,7 +14,8 @@ double seconds_since(WallClock::time_point began) {
 
 template <class T>
 LinkDecorator<T> throttle(const ParallelOptions& parallel) {
-  return throttled_links<T>(parallel.devices, parallel.cost_model());
+  return throttled_links<T>(
+      std::vector<CostModel>(static_cast<std::size_t>(parallel.devices), parallel.cost_model()));
 }
 
 template <class T>

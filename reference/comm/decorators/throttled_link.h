@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/run_monitor.h"
 #include "reference/comm/transport.h"
@@ -29,12 +31,19 @@ class ThrottledLink : public ForwardingLink<T> {
   std::vector<Wire> wires_;  // by sending device
 };
 
-// Throttles the links of all devices to the same speed; no decorator if that is unlimited
+// Throttles the links, given the speed of the link from each device to the next one; no decorator if all are unlimited
 template <class T>
-LinkDecorator<T> throttled_links(int devices, const CostModel& speed) {
-  if (speed.link_gbps == 0 && speed.link_latency_us == 0) return {};
+LinkDecorator<T> throttled_links(const std::vector<CostModel>& speeds) {
+  const auto unlimited = [](const CostModel& each) {
+    return each.link_gbps == 0 && each.link_latency_us == 0;
+  };
+  if (std::all_of(speeds.begin(), speeds.end(), unlimited)) return {};
   return [=](Link<T>& inner, RunMonitor& monitor) {
-    return std::make_unique<ThrottledLink<T>>(inner, monitor, devices, speed);
+    const int devices = static_cast<int>(speeds.size());
+    auto links = std::make_unique<ThrottledLink<T>>(inner, monitor, devices, speeds.front());
+    for (int device = 0; device < devices; ++device)
+      links->set_speed(device, speeds[static_cast<std::size_t>(device)]);
+    return links;
   };
 }
 

@@ -50,7 +50,7 @@ def ring_attention(
     trace: bool,
     trace_rows: list[int] | None,
     ns_per_pair: float,
-    link_gbps: float,
+    link_gbps: list[float],
     link_latency_us: float,
     fault: str,
     dout: Array | None,

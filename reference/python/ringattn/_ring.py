@@ -100,7 +100,7 @@ def ring_attention(
     trace: bool = False,
     trace_rows: str | Sequence[int] | None = None,
     ns_per_pair: float = 1,
-    link_gbps: float = 0,
+    link_gbps: float | Sequence[float] = 0,
     link_latency_us: float = 0,
     fault: str = "",
     dout: Any = None,
@@ -119,7 +119,8 @@ def ring_attention(
     trace_rows  query rows whose softmax state (m, l, O) the trace records at each step: a list, or "all"
     ns_per_pair, link_gbps, link_latency_us
                 speed of the virtual clock: time for one visible pair of query and key, and for messages. Links really
-                are that slow: 10^9 bits per second in one direction, 0 is unlimited
+                are that slow: 10^9 bits per second in one direction, 0 is unlimited. A list of link_gbps has one number
+                for the link from each device to the next
     fault       runs the ring with a fault, to study it: "no_rescale", "no_maximum", "masked_row_nan",
                 "partials_bf16" in the softmax state; "stale", "torn", "lost", "twice" or "all_send_first" in a link.
                 make_mistake() gives the result of any mistake of the catalogue
@@ -136,7 +137,7 @@ def ring_attention(
         trace=bool(trace),
         trace_rows=_rows(trace_rows, q, problem.get("axes", "bshd")),
         ns_per_pair=number("ns_per_pair", ns_per_pair),
-        link_gbps=number("link_gbps", link_gbps),
+        link_gbps=[number("link_gbps", each) for each in np.atleast_1d(link_gbps)],
         link_latency_us=number("link_latency_us", link_latency_us),
         fault=string("fault", fault),
         dout=_arrays.optional_tensor("dout", dout),
