@@ -144,6 +144,18 @@ enter("Communication is effectively free", "true if", "a block has at least F/B 
 # %% [markdown]
 # **True if** the block is long enough: notebook 5 has the formula and the kink.
 #
+# ## "One slow link slows everybody"
+
+# %%
+speed = block_bits / (0.5 * pairs_of_a_step)
+for name, links in (("all fast", speed), ("one slow", [speed, speed / 8, speed, speed]), ("all slow", speed / 8)):
+    time = max(each["t_end"] for each in run(seq, devices, link_gbps=links).records("run"))
+    print(f"{name}: {time / (devices * pairs_of_a_step):.2f} times the arithmetic")
+enter("One slow link slows everybody", "true", "one slow link costs as much as if all were slow")
+
+# %% [markdown]
+# **True,** and worse than one would like: what arrives late is passed on late.
+#
 # ## "It also hides when a model writes its answer, token by token"
 #
 # The paper's appendix C says so, for TPUv5e, and divides the bandwidth in *giga*bytes by operations in *tera*operations per second.

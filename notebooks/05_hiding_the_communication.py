@@ -78,6 +78,23 @@ assert np.allclose(with_overlap[hops <= 1], 1) and np.all(with_overlap[hops > 1.
 # is paid in full. There is no gentle middle: **a ring is compute-bound or it is link-bound.** With overlap the time of a step is
 # the *maximum* of the two, without it is the *sum*.
 #
+# ## One bad cable
+#
+# All links are fast, except the one from device 1 to device 2, which needs two steps for a hop. Who suffers?
+
+# %%
+speed = block_bits / (0.5 * block_pairs)
+bad_cable = ringattn.ring_attention(
+    q, k, v, devices=devices, trace=True, threads=1, link_gbps=[speed, speed / 4, speed, speed]
+)
+plot.timeline(bad_cable, title="the link below device 1 is four times as slow")
+print(f"time / arithmetic alone: {time_of(bad_cable) / (devices * block_pairs):.2f}; all links as slow: {time_of(run(2.0)) / (devices * block_pairs):.2f}")
+assert np.isclose(time_of(bad_cable), time_of(run(2.0)))
+
+# %% [markdown]
+# Device 2 waits for its block, and device 1 waits until its link is free again. What comes late is passed on late, so device 3 waits,
+# then device 0. One slow link makes the ring as slow as if *all* links were slow. Check your cables.
+#
 # ## Which side am I on?
 #
 # One block has $c$ tokens with dimension $d$. A step takes $4 d c^2$ operations, since $QK^T$ and $PV$ are $2dc^2$ each.
