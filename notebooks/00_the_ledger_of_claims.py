@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 0 · The ledger of claims
 #
-# **"It makes attention linear." "Communication is free." "Near-infinite context." "A sliding window with compressed memory."
-# People say many things about Ring Attention. Which of them are true?**
+# **"It makes attention linear." "Communication is free." "Near-infinite context." "A sliding window with compressed
+# memory." People say many things about Ring Attention. Which of them are true?**
 #
-# Do not take our word for it, and do not take theirs. This notebook puts each claim to a test, with the engine or with a formula that
-# the engine confirms, and writes the result into a ledger: **true**, **true if** (and then: if *what*?), or **false** (and then: what is
-# true instead?). Vote before you read on. You do not need to know how a ring works yet; if something is unclear, the notebook in which
-# it is explained is named.
+# Do not take our word for it, and do not take theirs. This notebook puts each claim to a test, with the engine or
+# with a formula that the engine confirms, and writes the result into a ledger: **true**, **true if** (and then: if
+# *what*?), or **false** (and then: what is true instead?). Vote before you read on. You do not need to know how a
+# ring works yet; if something is unclear, the notebook in which it is explained is named.
 
 # %%
 import matplotlib.pyplot as plt
@@ -39,7 +39,14 @@ figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 ax.plot(lengths, pairs, "o-", color=plot.colour_of(0), label="pairs that the engine computed")
 ax.plot(lengths, 256.0 * lengths / 16, ":", color=plot.colour_of(2), label="linear")
 ax.plot(lengths, 256.0 * 2.0 ** ((lengths - 16) / 16), "--", color=plot.colour_of(5), label="exponential")
-ax.set(xscale="log", yscale="log", ylim=(100, 1e6), xlabel="tokens", ylabel="pairs of query and key", title="how attention grows")
+ax.set(
+    xscale="log",
+    yscale="log",
+    ylim=(100, 1e6),
+    xlabel="tokens",
+    ylabel="pairs of query and key",
+    title="how attention grows",
+)
 ax.set_xticks(lengths, lengths)
 ax.minorticks_off()
 ax.legend(loc="lower right")
@@ -48,14 +55,14 @@ assert np.array_equal(pairs, lengths**2)
 # %% [markdown]
 # ## "The cost of attention grows exponentially with the length"
 #
-# You read that in newspapers. Here are the pairs of query and key that a ring really computed. A straight line with slope two: the
-# *square* of the length. The dashed curve is what exponential would be; at five hundred tokens it has long left the picture, and the
-# universe. **False: quadratic.**
+# You read that in newspapers. Here are the pairs of query and key that a ring really computed. A straight line with
+# slope two: the *square* of the length. The dashed curve is what exponential would be; at five hundred tokens it has
+# long left the picture, and the universe. **False: quadratic.**
 #
 # ## "It makes attention linear"
 #
-# The dotted line would be linear. The blue dots are those of a ring. **False: the work is the same, it is spread.** What becomes
-# smaller is the memory of *each device* (notebook 3).
+# The dotted line would be linear. The blue dots are those of a ring. **False: the work is the same, it is spread.**
+# What becomes smaller is the memory of *each device* (notebook 3).
 
 # %%
 for devices in (1, 2, 8):
@@ -66,8 +73,9 @@ enter("It makes attention linear", "false", "the same pairs, spread over the dev
 # %% [markdown]
 # ## "Twice the length, four times the work"
 #
-# For attention alone, exactly. But a model has other layers, and those are linear. With hidden size $h$ and $s$ tokens, the
-# operations for each token are proportional to $6h + s$ (arXiv:2310.01889, figure 5). Twice the tokens then cost:
+# For attention alone, exactly. But a model has other layers, and those are linear. With hidden size $h$ and $s$
+# tokens, the operations for each token are proportional to $6h + s$ (arXiv:2310.01889, figure 5). Twice the tokens
+# then cost:
 
 # %%
 hidden = 4096  # a model of seven billion parameters
@@ -107,12 +115,16 @@ for devices in (2, 4, 8, 16):
 assert len(set(peaks)) == 1
 assert np.allclose(np.array(times) / times[0], [1, 2, 4, 8])
 enter("Steady memory on each device", "true if", "each device keeps the same number of tokens")
-enter("Near-infinite context", "true if", "you have as many devices as the text is long, and the patience: P times the time")
+enter(
+    "Near-infinite context",
+    "true if",
+    "you have as many devices as the text is long, and the patience: P times the time",
+)
 
 # %% [markdown]
-# Twice the devices hold twice the text, in the same memory each, and take twice the time: each token of the longer text has twice as many
-# others to look at. A thousand devices can hold a thousand books. They need a thousand times as long as one device for one book.
-# **True if** you pay for it.
+# Twice the devices hold twice the text, in the same memory each, and take twice the time: each token of the longer
+# text has twice as many others to look at. A thousand devices can hold a thousand books. They need a thousand times
+# as long as one device for one book. **True if** you pay for it.
 #
 # ## "Zero memory overhead"
 
@@ -124,8 +136,8 @@ assert peaks[-1] > 2 * own
 enter("Zero memory overhead", "false", "a second slot for K and V, the state, a tile of scores")
 
 # %% [markdown]
-# **False.** A block must have room to arrive while the other one is in use, and scores are computed a tile at a time. It is a *constant*
-# overhead, which does not grow with the text, and that is the true and better claim.
+# **False.** A block must have room to arrive while the other one is in use, and scores are computed a tile at a time.
+# It is a *constant* overhead, which does not grow with the text, and that is the true and better claim.
 #
 # ## "Communication is effectively free"
 
@@ -158,18 +170,21 @@ enter("One slow link slows everybody", "true", "one slow link costs as much as i
 #
 # ## "It also hides when a model writes its answer, token by token"
 #
-# The paper's appendix C says so, for TPUv5e, and divides the bandwidth in *giga*bytes by operations in *tera*operations per second.
+# The paper's appendix C says so, for TPUv5e, and divides the bandwidth in *giga*bytes by operations in
+# *tera*operations per second.
 
 # %%
 ratio = 186e9 / (0.4 * 196e12)  # bandwidth; operations, at the 40 % that are reached
 print(f"bytes per operation: {ratio:.4f}; the paper prints {2.4}")
 print(f"one query against a block: the transfer takes {1 / ratio:.0f} times as long as the arithmetic")
 assert 0.002 < ratio < 0.003
-enter("Passing K and V also hides in decoding", "false", "a unit slip of a thousand: one query has too little arithmetic")
+enter(
+    "Passing K and V also hides in decoding", "false", "a unit slip of a thousand: one query has too little arithmetic"
+)
 
 # %% [markdown]
-# **False.** One query does four operations for each element of K and V where a whole block of queries would do thousands. For decoding one
-# passes the query, or merges in a tree.
+# **False.** One query does four operations for each element of K and V where a whole block of queries would do
+# thousands. For decoding one passes the query, or merges in a tree.
 #
 # ## "Devices pass their queries around", "the keys are passed around"
 
@@ -179,14 +194,17 @@ for rotate in ("kv", "q"):
     ring = ringattn.ring_attention(q, k, v, devices=4, rotate=rotate, trace=True)
     assert ringattn.check(q, k, v, out=ring.out, blind_spots=False).ok
     print(f"rotate={rotate!r}: messages contain", " and ".join(sorted({each["what"] for each in ring.records("send")})))
-enter("Devices pass their queries around", "false", "keys and values; passing queries is another, equally exact, variant")
+enter(
+    "Devices pass their queries around", "false", "keys and values; passing queries is another, equally exact, variant"
+)
 enter("The keys are passed around", "true if", "you add: and the values, twice the bytes")
 
 # %% [markdown]
-# Keys *and values* travel. The other way round works as well (Meta uses it for long prompts with few new tokens): the queries travel and
-# their half-finished results follow them.
+# Keys *and values* travel. The other way round works as well (Meta uses it for long prompts with few new tokens): the
+# queries travel and their half-finished results follow them.
 #
 # ## "Striped attention balances the work", "it is twice as fast"
+
 
 # %%
 def steps(layout, devices, rows):
@@ -205,9 +223,9 @@ enter("Balanced layouts are twice as fast", "true if", "for 'twice' you read 2 -
 # %% [markdown]
 # ## "It is a sliding window with compressed memory"
 #
-# Several popular texts explain Ring Attention as a ring *buffer*: recent tokens are kept, older ones are summarised or dropped.
-# Such methods exist and are useful. They are other functions. We hide a needle, one key that the last query is looking for, and ask
-# who finds it.
+# Several popular texts explain Ring Attention as a ring *buffer*: recent tokens are kept, older ones are summarised
+# or dropped. Such methods exist and are useful. They are other functions. We hide a needle, one key that the last
+# query is looking for, and ask who finds it.
 
 # %%
 q, k, v = draw(512, dim=16)
@@ -226,8 +244,9 @@ enter("It is a sliding window with compressed memory", "false", "the ring is a n
 #
 # ## "A larger context makes the model smarter"
 #
-# The ring computes the same function as before, on a longer input. Whether a model makes good use of that input is a question to the
-# model, its training and its data, and no experiment with a ring can answer it. It goes into the ledger as what it is.
+# The ring computes the same function as before, on a longer input. Whether a model makes good use of that input is a
+# question to the model, its training and its data, and no experiment with a ring can answer it. It goes into the
+# ledger as what it is.
 
 # %%
 enter("A larger context makes a model smarter", "no claim", "about the ring: it computes the same function")
@@ -241,11 +260,11 @@ for line, (claim, verdict, because) in enumerate(ledger):
             bbox={"boxstyle": "round,pad=0.3", "facecolor": colours[verdict], "linewidth": 0})  # fmt: skip
     ax.text(0.475, line, because, va="center", fontsize=9.5)
 ax.set(xlim=(0, 1), ylim=(len(ledger) - 0.4, -0.6), title="the ledger")
-ax.axis("off");
+ax.axis("off")
 
 # %% [markdown]
-# A ledger to hang up beside the coffee machine. Look at the blue lines: most of what people say is true *under a condition*, and nearly all
-# quarrels about Ring Attention are about a condition that nobody mentioned.
+# A ledger to hang up beside the coffee machine. Look at the blue lines: most of what people say is true *under a
+# condition*, and nearly all quarrels about Ring Attention are about a condition that nobody mentioned.
 #
-# Now find out how it works: [1 · One softmax, many pieces](01_one_softmax_many_pieces.ipynb). To watch instead of read:
-# `ringviz --scene why`.
+# Now find out how it works: [1 · One softmax, many pieces](01_one_softmax_many_pieces.ipynb). To watch instead of
+# read: `ringviz --scene why`.

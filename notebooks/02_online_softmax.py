@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 2 · Online softmax
 #
-# **A device sees the keys one tile at a time, and must throw each tile away before the next one comes. It may not go back. At
-# the end it must know the exact softmax over everything it saw. What does it have to remember?**
+# **A device sees the keys one tile at a time, and must throw each tile away before the next one comes. It may not go
+# back. At the end it must know the exact softmax over everything it saw. What does it have to remember?**
 #
 # The answer fits on a stamp: a maximum, a sum, and one vector. This notebook watches them grow in a real run.
 
@@ -16,7 +16,9 @@ plot.use_style()
 
 # One query, eight tiles with one key each; the scores are those of the scene `row` of ringviz
 scores = np.array([1.7, 0.4, 3.0, -0.5, 1.1, 2.5, 0.2, 1.0])
-values = np.array([[0.5, 1.0], [-1.0, 0.3], [0.8, -0.6], [0.2, 0.9], [-0.4, 0.1], [1.0, 0.7], [-0.8, -0.2], [0.6, -1.0]])
+values = np.array(
+    [[0.5, 1.0], [-1.0, 0.3], [0.8, -0.6], [0.2, 0.9], [-0.4, 0.1], [1.0, 0.7], [-0.8, -0.2], [0.6, -1.0]]
+)
 q, k, v = np.ones((1, 1, 1, 1)), scores.reshape(1, 8, 1, 1), values.reshape(1, 8, 1, 2)
 
 run = ringattn.ring_attention(q, k, v, devices=8, trace=True, trace_rows="all", threads=1)
@@ -30,11 +32,10 @@ above.set(title="the scores as they arrive, and m, the largest so far (black)", 
 below.plot(range(9), row.l, "o-", color=plot.colour_of(0), label="l")
 below.plot(range(9), np.linalg.norm(row.O, axis=1), "s-", color=plot.colour_of(1), label="length of O")
 below.set(title="the sum l and the vector O", xlabel="tiles absorbed", xticks=range(9))
-below.legend();
-
+below.legend()
 # %% [markdown]
-# Look at the third tile: a tall bar arrives, `m` jumps to 2.5, and the sum `l` *falls*, although a sum of exponentials can only
-# grow. Nothing was lost. The unit changed.
+# Look at the third tile: a tall bar arrives, `m` jumps to 2.5, and the sum `l` *falls*, although a sum of
+# exponentials can only grow. Nothing was lost. The unit changed.
 #
 # ## Three things to remember
 #
@@ -55,9 +56,9 @@ print("after each of the", len(row.kv_owner), "tiles: the attention over the key
 # %% [markdown]
 # ## Why subtract the maximum? Break it
 #
-# Mathematically, any number could be subtracted, or none. Computers disagree: $e^{89}$ is already more than a float32 can hold.
-# Here are scores of up to two hundred, once as they should be handled and once with the engine's fault `no_maximum`, which
-# leaves out the subtraction.
+# Mathematically, any number could be subtracted, or none. Computers disagree: $e^{89}$ is already more than a float32
+# can hold. Here are scores of up to two hundred, once as they should be handled and once with the engine's fault
+# `no_maximum`, which leaves out the subtraction.
 
 # %%
 loud = (k * 70).astype(np.float32)
@@ -74,14 +75,14 @@ assert np.isfinite(right).all() and not np.isfinite(wrong).any()
 #
 # ## Why rescale? Break it, too
 #
-# When a new maximum arrives, everything in `l` and `O` was computed with the old one. The factor
-# $\alpha = e^{m_{\text{old}} - m_{\text{new}}}$ brings it to the new unit:
+# When a new maximum arrives, everything in `l` and `O` was computed with the old one. The factor $\alpha =
+# e^{m_{\text{old}} - m_{\text{new}}}$ brings it to the new unit:
 #
 # $$e^{s_j - m_{\text{old}}} \cdot e^{m_{\text{old}} - m_{\text{new}}} = e^{s_j - m_{\text{new}}}$$
 #
 # That line is the whole proof that the online softmax is exact. In the engine it is the `alpha` of
-# [`absorb`](../reference/blockwise/softmax_state.cpp). The fault `no_rescale` forgets it. We run right and wrong side by side,
-# on scores that go up a staircase and on scores that go down.
+# [`absorb`](../reference/blockwise/softmax_state.cpp). The fault `no_rescale` forgets it. We run right and wrong side
+# by side, on scores that go up a staircase and on scores that go down.
 
 # %% tags=["picture"]
 upstairs = np.array([0.0, 1.0, 0.5, 1.5, 1.0, 2.5, 2.0, 3.5])  # two steps up, one step down
@@ -109,12 +110,12 @@ for column, (name, heights) in enumerate((("upstairs", upstairs), ("downstairs",
     axes[1, column].set_xlabel("tiles absorbed")
 axes[0, 0].set_ylabel("l")
 axes[1, 0].set_ylabel("out, first element")
-axes[0, 0].legend();
-
+axes[0, 0].legend()
 # %% [markdown]
 # Print this one. **Upstairs** the faulty curve runs away: every early key keeps the weight it had when it was the
-# tallest. **Downstairs the two curves lie on each other.** The maximum comes first, $\alpha$ is one forever, and the bug is
-# invisible. A test with such an input passes. (It has happened: sorted test data, or scores that fit in one tile.)
+# tallest. **Downstairs the two curves lie on each other.** The maximum comes first, $\alpha$ is one forever, and the
+# bug is invisible. A test with such an input passes. (It has happened: sorted test data, or scores that fit in one
+# tile.)
 #
 # The oracle knows about this kind of luck. A report that passes lists what the input *could not* have shown:
 
@@ -130,9 +131,9 @@ print("O3:", ringattn.mistakes("O3").title)
 # %% [markdown]
 # ## How often does the maximum grow?
 #
-# Rescaling costs a pass over `O`, so kernels care. If the largest scores of the tiles come in random order, tile $t$ holds the
-# record with probability $1/t$. The expected number of records in $T$ tiles is the harmonic number
-# $1 + \frac12 + \frac13 + \dots + \frac1T$, which grows as slowly as a logarithm. Does the engine agree?
+# Rescaling costs a pass over `O`, so kernels care. If the largest scores of the tiles come in random order, tile $t$
+# holds the record with probability $1/t$. The expected number of records in $T$ tiles is the harmonic number $1 +
+# \frac12 + \frac13 + \dots + \frac1T$, which grows as slowly as a logarithm. Does the engine agree?
 
 # %%
 random = np.random.default_rng(2)
@@ -146,20 +147,21 @@ print(f"records in {tiles} tiles, mean over {queries} rows: {records.mean():.2f}
 assert abs(records.mean() - harmonic) < 0.25
 
 # %% [markdown]
-# Sixteen tiles, and the maximum grows three or four times. The rest of the time $\alpha = 1$ and the pass over `O` could be
-# skipped: recent GPU kernels do just that.
+# Sixteen tiles, and the maximum grows three or four times. The rest of the time $\alpha = 1$ and the pass over `O`
+# could be skipped: recent GPU kernels do just that.
 #
 # ## Where you have seen this before
 #
-# With the tiles in the fast memory of one GPU, this is **FlashAttention**. With the tiles on other devices, arriving over a
-# network, it is **Ring Attention**. Same three variables, same two lines. The difference is where the next tile comes from,
-# and that is notebook 3.
+# With the tiles in the fast memory of one GPU, this is **FlashAttention**. With the tiles on other devices, arriving
+# over a network, it is **Ring Attention**. Same three variables, same two lines. The difference is where the next
+# tile comes from, and that is notebook 3.
 #
 # ## Your turn
 
+
 # %%
 def online(m, l, O, scores, values):
-    """The state after a tile: m and l are numbers, O is (dim); scores is (keys), values is (keys, dim). Returns m, l, O."""
+    """m and l are numbers, O is (dim); scores is (keys), values is (keys, dim). Returns m, l, O after the tile."""
     raise NotImplementedError
 
 

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 4 · Causal: which device works?
 #
-# **A language model may not look into the future: query $i$ sees only the keys $0 \dots i$. Half of the attention matrix is gone,
-# so half of the work is gone. You switch the mask on, eight devices, and stop the clock. Is the ring twice as fast?**
+# **A language model may not look into the future: query $i$ sees only the keys $0 \dots i$. Half of the attention
+# matrix is gone, so half of the work is gone. You switch the mask on, eight devices, and stop the clock. Is the ring
+# twice as fast?**
 #
 # It is not even a little faster. Here is why.
 
@@ -23,26 +24,26 @@ def causal_run(devices, layout, seq=None):
 
 
 contiguous = causal_run(8, "contiguous")
-plot.work(contiguous.live_pairs());
-
+plot.work(contiguous.live_pairs())
 # %% [markdown]
-# Each cell is a device at a step; the number counts the visible pairs of query and key, and the coloured part of the cell is the
-# time it works. Device 0 has the first rows of the text. After step 0 every block that reaches it comes from the future, and it
-# twiddles its thumbs. Device 7 has the last rows and must look at everything. And because a ring moves in step, **everybody waits
-# for device 7**.
+# Each cell is a device at a step; the number counts the visible pairs of query and key, and the coloured part of the
+# cell is the time it works. Device 0 has the first rows of the text. After step 0 every block that reaches it comes
+# from the future, and it twiddles its thumbs. Device 7 has the last rows and must look at everything. And because a
+# ring moves in step, **everybody waits for device 7**.
 #
 # The clock of the engine says the same. Hatched means waiting:
 
 # %%
 q, k, v = (random.standard_normal((1, 64, 1, 4)) for _ in range(3))
 short = {"devices": 4, "causal": True, "trace": True, "threads": 1, "link_gbps": 150}
-plot.timeline(ringattn.ring_attention(q, k, v, **short), title="contiguous: the last device decides");
+plot.timeline(ringattn.ring_attention(q, k, v, **short), title="contiguous: the last device decides")
 
 # %% [markdown]
 # ## How bad is it?
 #
-# With $c$ rows on each of $P$ devices, somebody has a full block of $c^2$ pairs at every step after the first. The clock therefore
-# runs for about $c^2/2 + (P-1)\,c^2$ pairs, while the useful work is half of $P\,c^2$ for each device. Busy part:
+# With $c$ rows on each of $P$ devices, somebody has a full block of $c^2$ pairs at every step after the first. The
+# clock therefore runs for about $c^2/2 + (P-1)\,c^2$ pairs, while the useful work is half of $P\,c^2$ for each
+# device. Busy part:
 #
 # $$\frac{P/2}{P - \frac12} \;=\; \frac{P}{2P - 1} \;\to\; \frac12$$
 
@@ -63,25 +64,24 @@ published = {"contiguous": 53.9, "zigzag": 90.2}
 print("published, 8 GPUs:", published)
 
 # %% [markdown]
-# Look at the line for eight devices and at the published 53.9 %, measured on real GPUs by the authors of ring-flash-attention.
-# One line of school algebra explains an expensive cluster.
+# Look at the line for eight devices and at the published 53.9 %, measured on real GPUs by the authors of
+# ring-flash-attention. One line of school algebra explains an expensive cluster.
 #
 # ## The idea
 #
-# Masks are rules on **positions**: query at position 5 sees key at position 3, wherever the two happen to live. So we are free to
-# deal out the rows like cards. Instead of giving each device one contiguous slice:
+# Masks are rules on **positions**: query at position 5 sees key at position 3, wherever the two happen to live. So we
+# are free to deal out the rows like cards. Instead of giving each device one contiguous slice:
 #
-# - **zigzag**: cut the text into $2P$ chunks; device $r$ gets an early one, $r$, and a late one, $2P-1-r$. Early rows have little
-#   work, late rows have much, and the sum is the same for all.
+# - **zigzag**: cut the text into $2P$ chunks; device $r$ gets an early one, $r$, and a late one, $2P-1-r$. Early rows
+#   have little work, late rows have much, and the sum is the same for all.
 # - **striped**: deal row by row, $r, r+P, r+2P, \dots$ Everybody has rows from everywhere.
 
 # %%
-plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layouts));
-
+plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layouts))
 # %% [markdown]
-# That is all that changes: [`rows_of_device`](../reference/definition/layout.cpp) is the only function of the engine that knows
-# what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes is one device with its
-# queries, a column of boxes one block of keys:
+# That is all that changes: [`rows_of_device`](../reference/definition/layout.cpp) is the only function of the engine
+# that knows what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes
+# is one device with its queries, a column of boxes one block of keys:
 
 # %% tags=["picture"]
 figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.7), layout="constrained")
@@ -89,9 +89,9 @@ for ax, layout in zip(axes, layouts):
     plot.mask(ringattn.sharding(32, devices=4, layout=layout), ax=ax)
 
 # %% [markdown]
-# Print this one. It is the same mask three times, with the same number of coloured cells. On the left whole boxes are white, and
-# whole boxes are full: feast and famine. In the middle and on the right every box is about half full, and since each step of the
-# ring is a diagonal of boxes, every device has the same work at every step.
+# Print this one. It is the same mask three times, with the same number of coloured cells. On the left whole boxes are
+# white, and whole boxes are full: feast and famine. In the middle and on the right every box is about half full, and
+# since each step of the ring is a diagonal of boxes, every device has the same work at every step.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(12.6, 3.2), layout="constrained")
@@ -101,13 +101,12 @@ for ax, layout in zip(axes, layouts):
     assert pairs.sum() == 64 * 65 // 2
 
 # %%
-plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title="zigzag: nobody waits for anybody");
-
+plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title="zigzag: nobody waits for anybody")
 # %% [markdown]
 # ## How much faster?
 #
-# The text does not get shorter, the devices do not get faster, and yet the time nearly halves. In the limit of many rows the
-# speed-up is $2 - 1/P$:
+# The text does not get shorter, the devices do not get faster, and yet the time nearly halves. In the limit of many
+# rows the speed-up is $2 - 1/P$:
 
 # %%
 print("devices   zigzag   striped   2 - 1/P")
@@ -118,14 +117,14 @@ for devices in (2, 4, 8, 16):
     assert abs(speedup["zigzag"] - (2 - 1 / devices)) < 0.03
 
 # %% [markdown]
-# This counts attention alone, and it is a limit: real kernels work in tiles, and a tile with one visible pair costs as much as a
-# full one. That hurts striped more than zigzag, because *all* its boxes are triangles.
+# This counts attention alone, and it is a limit: real kernels work in tiles, and a tile with one visible pair costs
+# as much as a full one. That hurts striped more than zigzag, because *all* its boxes are triangles.
 #
 # ## Break it: the rows moved, the mask did not
 #
-# The most common mistake with these layouts: the rows are dealt out by zigzag, but the mask is still computed as if rows were
-# numbered consecutively. Nothing crashes. Every row still sees a plausible number of keys, only not the right ones. Some of them
-# see the future, and the loss of your model looks wonderful.
+# The most common mistake with these layouts: the rows are dealt out by zigzag, but the mask is still computed as if
+# rows were numbered consecutively. Nothing crashes. Every row still sees a plausible number of keys, only not the
+# right ones. Some of them see the future, and the loss of your model looks wonderful.
 
 # %%
 seq, devices = 64, 4
@@ -144,7 +143,8 @@ right = ringattn.attention(q[:, zigzag.order], k[:, zigzag.order], v[:, zigzag.o
 assert ringattn.check(q, k, v, out=right[:, zigzag.inverse], causal=True, blind_spots=False).ok
 
 # %% [markdown]
-# What did the wrong version look at? With unit vectors as values, the output shows the weights, and red is the future:
+# What did the wrong version look at? With unit vectors as values, the output shows the weights, and red is the
+# future:
 
 # %%
 unit_vectors = np.eye(seq)[None, :, None, :]
@@ -158,13 +158,18 @@ image[looked_at & future] = (0.78, 0.12, 0.12)
 figure, ax = plt.subplots(figsize=(3.9, 3.7), layout="constrained")
 ax.imshow(image, interpolation="nearest")
 ax.set(title="seen by the wrong version", xlabel="key", ylabel="query")
-print("pairs from the future:", np.count_nonzero(looked_at & future), "· past pairs it misses:", np.count_nonzero(~looked_at & ~future))
+print(
+    "pairs from the future:",
+    np.count_nonzero(looked_at & future),
+    "· past pairs it misses:",
+    np.count_nonzero(~looked_at & ~future),
+)
 
 # %% [markdown]
 # ## Your turn, twice
 #
-# First: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and reports the
-# time, relative to perfectly equal work. A tenth more than that is allowed.
+# First: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
+# reports the time, relative to perfectly equal work. A tenth more than that is allowed.
 
 
 # %%
@@ -176,7 +181,8 @@ def balance(device, devices, seq):
 course.exercise("balance").check(balance)
 
 # %% [markdown]
-# Second: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order of the text.
+# Second: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order
+# of the text.
 
 
 # %%
@@ -190,7 +196,8 @@ course.exercise("gather").check(gather)
 # %% [markdown]
 # ## Keep this
 #
-# - A ring is as fast as its slowest device at each step. Contiguous shards under a causal mask waste almost half of the machine.
+# - A ring is as fast as its slowest device at each step. Contiguous shards under a causal mask waste almost half of
+#   the machine.
 # - Masks talk about positions, layouts deal out rows. Positions travel with their rows, or the mask is wrong.
 # - Zigzag and striped win up to $2 - 1/P$ on attention, for the price of a permutation.
 #

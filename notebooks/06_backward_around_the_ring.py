@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 6 · Backward around the ring
 #
-# **In the forward pass the keys and values travelled, were looked at, and were forgotten. Now the loss sends its gradients back.
-# The gradient of one key is a sum over the queries on *all* devices. Where is that sum added up, and how does it get home?**
+# **In the forward pass the keys and values travelled, were looked at, and were forgotten. Now the loss sends its
+# gradients back. The gradient of one key is a sum over the queries on *all* devices. Where is that sum added up, and
+# how does it get home?**
 #
 # It travels with its block, like a collection box. Let us look first and understand afterwards.
 
@@ -36,9 +37,9 @@ right.set_xticks(range(devices + 1), [*range(devices), "home"])
 assert np.array_equal(blocks, ringattn.schedule(devices)) and np.array_equal(gradients[:, -1], range(devices))
 
 # %% [markdown]
-# On the left, keys and values go round exactly as in the forward pass. On the right, the sums dK and dV ride along: each device
-# adds the part of its own queries and passes the box on. The difference is the last column. K and V may stay wherever they end up,
-# because everyone has seen them. **The box must go home**, and home is one hop further.
+# On the left, keys and values go round exactly as in the forward pass. On the right, the sums dK and dV ride along:
+# each device adds the part of its own queries and passes the box on. The difference is the last column. K and V may
+# stay wherever they end up, because everyone has seen them. **The box must go home**, and home is one hop further.
 
 # %%
 for what in ("K V", "dK dV"):
@@ -49,23 +50,24 @@ assert sum(each["what"] == "dK dV" for each in messages) == devices * devices
 # %% [markdown]
 # ## What each device computes
 #
-# The forward pass kept no weights; that was the point. But it kept `lse`, and with it the weights of any block can be rebuilt in a
-# moment, exactly, wherever the block happens to be:
+# The forward pass kept no weights; that was the point. But it kept `lse`, and with it the weights of any block can be
+# rebuilt in a moment, exactly, wherever the block happens to be:
 #
 # $$P = e^{\,S - \text{lse}} \qquad dV = P^T dO \qquad dP = dO\,V^T$$
 #
-# Then back through the softmax. Its weights add up to one, so if one grows the others must shrink, and that puts a correction into
-# the formula, one number for each query:
+# Then back through the softmax. Its weights add up to one, so if one grows the others must shrink, and that puts a
+# correction into the formula, one number for each query:
 #
 # $$dS = P \circ (dP - \delta) \qquad \delta = \text{rowsum}(dO \circ O) \qquad dQ = \text{scale} \cdot dS\,K \qquad
 # dK = \text{scale} \cdot dS^T Q$$
 #
-# The elegant part is $\delta$. By its definition it is $\sum_j P_j\, dP_j$, a sum over *all* keys, on all devices. But that sum
-# equals $dO \cdot O$, and $O$ is right here. No extra trip around the ring. In the engine: [`delta`](../reference/blockwise/block_backward.cpp)
-# and [`BackwardKv`](../reference/ring/programs/backward_kv.cpp).
+# The elegant part is $\delta$. By its definition it is $\sum_j P_j\, dP_j$, a sum over *all* keys, on all devices.
+# But that sum equals $dO \cdot O$, and $O$ is right here. No extra trip around the ring. In the engine:
+# [`delta`](../reference/blockwise/block_backward.cpp) and [`BackwardKv`](../reference/ring/programs/backward_kv.cpp).
 #
-# Do we believe it? Let us nudge: change one element of the inputs a little, in both directions, run the *forward* pass, and see
-# how much the loss moves.
+# Do we believe it? Let us nudge: change one element of the inputs a little, in both directions, run the *forward*
+# pass, and see how much the loss moves.
+
 
 # %%
 def loss(q, k, v):
@@ -90,8 +92,8 @@ print("60 nudges agree with dq, dk and dv")
 # %% [markdown]
 # ## Laws that every right gradient obeys
 #
-# Nudging is slow and a bit blurry. There is a more beautiful test. Because softmax weights sum to one, right gradients obey laws
-# that you can check in a second, without any reference result, at any length:
+# Nudging is slow and a bit blurry. There is a more beautiful test. Because softmax weights sum to one, right
+# gradients obey laws that you can check in a second, without any reference result, at any length:
 
 # %%
 out, lse = ringattn.attention(q, k, v, return_lse=True)
@@ -101,8 +103,8 @@ for law in ringattn.laws(q, k, v, **right):
     assert law.holds
 
 # %% [markdown]
-# B says, for instance: the gradients of all keys together are zero (if nothing depends on lse). That must be so. Adding the same
-# vector to all keys shifts all scores of a query by the same amount, and a softmax does not care.
+# B says, for instance: the gradients of all keys together are zero (if nothing depends on lse). That must be so.
+# Adding the same vector to all keys shifts all scores of a query by the same amount, and a softmax does not care.
 #
 # ## Break it, eight times
 #
@@ -122,7 +124,15 @@ for mistake in mistakes:
 figure, ax = plt.subplots(figsize=(8.2, 3.4), layout="constrained")
 ax.imshow(broken, cmap="Greys", vmax=1.3, aspect="auto")
 for (line, column), bad in np.ndenumerate(np.array(broken)):
-    ax.text(column, line, "broken" if bad else "holds", ha="center", va="center", fontsize=8, color="white" if bad else "0.5")
+    ax.text(
+        column,
+        line,
+        "broken" if bad else "holds",
+        ha="center",
+        va="center",
+        fontsize=8,
+        color="white" if bad else "0.5",
+    )
 ax.set_xticks(range(5), [f"law {law.id}" for law in ringattn.laws(q, k, v, **right)])
 ax.set_yticks(range(len(mistakes)), [f"{name}  {mistake}" for name, mistake in zip(names, mistakes)], fontsize=8)
 ax.xaxis.tick_top()
@@ -130,21 +140,24 @@ ax.tick_params(length=0)
 assert sum(map(any, broken)) == len(mistakes) - 1
 
 # %% [markdown]
-# Read the lines as fingerprints. A missing $\delta$ breaks B alone: the keys' gradients no longer cancel. Boxes that stop one device
-# away from home (G13) break only the laws that ask *which* key a gradient belongs to; their sum is perfectly right.
+# Read the lines as fingerprints. A missing $\delta$ breaks B alone: the keys' gradients no longer cancel. Boxes that
+# stop one device away from home (G13) break only the laws that ask *which* key a gradient belongs to; their sum is
+# perfectly right.
 #
-# And now the last line. **G3 breaks no law at all**, and it is wrong. It computes $\delta$ from the output of one block instead of the
-# finished one... and every law holds. Laws are necessary, never sufficient: they are smoke detectors, not judges. `check` compares
-# with the definition and names all eight (there is an `assert` in the cell above that says so).
+# And now the last line. **G3 breaks no law at all**, and it is wrong. It computes $\delta$ from the output of one
+# block instead of the finished one... and every law holds. Laws are necessary, never sufficient: they are smoke
+# detectors, not judges. `check` compares with the definition and names all eight (there is an `assert` in the cell
+# above that says so).
 #
 # ## The trip home, missed
 #
-# G13 deserves a picture, because the mistake is so natural: you reuse the loop of the forward pass, with its $P - 1$ hops.
+# G13 deserves a picture, because the mistake is so natural: you reuse the loop of the forward pass, with its $P - 1$
+# hops.
 
 # %%
 made = ringattn.make_mistake("G13", q, k, v, dout=dout, devices=devices)
-distance = np.array([[np.linalg.norm(made["dk"][:, rows] - ring.dk[:, other]) for other in ringattn.sharding(seq, devices=devices).rows]
-                     for rows in ringattn.sharding(seq, devices=devices).rows])  # fmt: skip
+rows = ringattn.sharding(seq, devices=devices).rows
+distance = np.array([[np.linalg.norm(made["dk"][:, a] - ring.dk[:, b]) for b in rows] for a in rows])
 for device, line in enumerate(distance):
     print(f"device {device} ends up with dK of device {line.argmin()}")
 assert np.all(distance.min(axis=1) < 1e-12)

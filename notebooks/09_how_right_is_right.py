@@ -3,9 +3,9 @@
 #
 # **Your kernel and the reference differ by two hundredths. Is that a bug, or is it arithmetic?**
 #
-# The usual answer is a tolerance that somebody once chose so that the tests passed. Let us see what such a tolerance does. Two
-# kernels, both with half-precision products, as on a GPU. One is right. The other one **loses a key**: the last key of the sequence is
-# never looked at.
+# The usual answer is a tolerance that somebody once chose so that the tests passed. Let us see what such a tolerance
+# does. Two kernels, both with half-precision products, as on a GPU. One is right. The other one **loses a key**: the
+# last key of the sequence is never looked at.
 
 # %%
 import matplotlib.pyplot as plt
@@ -42,17 +42,25 @@ for seq in lengths:
         out = half_kernel(q, k, v, lose_a_key)
         report = ringattn.check(q, k, v, out=out, rows=32, blind_spots=False)
         error = np.abs(out - exact).max()
-        table.append((seq, lose_a_key, error, np.allclose(out, exact, rtol=usual, atol=usual), report.ratio, report.verdict))
+        table.append(
+            (seq, lose_a_key, error, np.allclose(out, exact, rtol=usual, atol=usual), report.ratio, report.verdict)
+        )
         assert report.ok != lose_a_key
 
 print("tokens   kernel       largest error   allclose   check")
 for seq, lose_a_key, error, passes, ratio, verdict in table:
-    print(f"{seq:6}   {'loses a key' if lose_a_key else 'right':<11}  {error:13.4f}   {'pass' if passes else 'fail':<8}   {verdict}")
+    print(
+        f"{seq:6}   {'loses a key' if lose_a_key else 'right':<11}  {error:13.4f}   "
+        f"{'pass' if passes else 'fail':<8}   {verdict}"
+    )
 assert not table[1][3] and table[-1][3]  # the same bug fails at the shortest length, and passes at the longest
 
 # %% tags=["picture"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.5), layout="constrained")
-for lose_a_key, colour, marker, label in ((False, 0, "o", "a right kernel"), (True, 5, "X", "a kernel that loses a key")):
+for lose_a_key, colour, marker, label in (
+    (False, 0, "o", "a right kernel"),
+    (True, 5, "X", "a kernel that loses a key"),
+):
     chosen = [line for line in table if line[1] == lose_a_key]
     left.plot(lengths, [line[2] for line in chosen], marker + "-", color=plot.colour_of(colour), label=label)
     right.plot(lengths, [line[4] for line in chosen], marker + "-", color=plot.colour_of(colour))
@@ -66,24 +74,26 @@ for ax in (left, right):
     ax.set(xscale="log", yscale="log", xlabel="tokens")
     ax.set_xticks(lengths, lengths)
     ax.minorticks_off()
-left.legend(loc="center right", bbox_to_anchor=(1, 0.3));
-
+left.legend(loc="center right", bbox_to_anchor=(1, 0.3))
 # %% [markdown]
-# Print this one. On the left, the usual test: a grey zone with a fixed edge. The bug swims into it as the sequence grows, because one
-# key among two thousand hardly matters. **The test gets blinder just where Ring Attention begins to be useful.**
+# Print this one. On the left, the usual test: a grey zone with a fixed edge. The bug swims into it as the sequence
+# grows, because one key among two thousand hardly matters. **The test gets blinder just where Ring Attention begins
+# to be useful.**
 #
-# On the right, the same numbers in another unit. Now the right kernel stays near one half for all lengths, and the bug stays far
-# above one. What is that unit?
+# On the right, the same numbers in another unit. Now the right kernel stays near one half for all lengths, and the
+# bug stays far above one. What is that unit?
 #
 # ## A tolerance that is derived, not chosen
 #
-# Each result is a sum of products. If you know the precision of the products, you know how much rounding may do *at most*, and you can
-# compute that, element by element, from the same inputs: replace every term by its absolute value, times the roundings that it goes
-# through. If terms cancel, the tolerance is large; if they do not, it is tiny. It shrinks with the length, just as the real
-# rounding errors do. That is [`bound_attention`](../reference/oracle/error_bound/error_bound.h), and `report.ratio` is the worst
-# error divided by it.
+# Each result is a sum of products. If you know the precision of the products, you know how much rounding may do *at
+# most*, and you can compute that, element by element, from the same inputs: replace every term by its absolute value,
+# times the roundings that it goes through. If terms cancel, the tolerance is large; if they do not, it is tiny. It
+# shrinks with the length, just as the real rounding errors do. That is
+# [`bound_attention`](../reference/oracle/error_bound/error_bound.h), and `report.ratio` is the worst error divided by
+# it.
 #
-# You do have to say what precision your kernel claims. Here is a ring that keeps its sums in bfloat16 between the steps:
+# You do have to say what precision your kernel claims. Here is a ring that keeps its sums in bfloat16 between the
+# steps:
 
 # %%
 q, k, v = draw(9, 256, np.float32)
@@ -97,8 +107,8 @@ for claim in ("f32", "bf16"):
 #
 # ## Two right programs never agree
 #
-# Merging is associative, we said in notebook 1, *up to rounding*. Run the same ring with more and more devices in float32, and
-# count the elements that differ in at least one bit from the run on a single device:
+# Merging is associative, we said in notebook 1, *up to rounding*. Run the same ring with more and more devices in
+# float32, and count the elements that differ in at least one bit from the run on a single device:
 
 # %%
 q, k, v = draw(10, 512, np.float32)
@@ -113,11 +123,12 @@ assert min(differ) > 0.5 and max(ratios) < 0.2
 print("more than half of all elements differ; no error is larger than a fifth of the tolerance")
 
 # %% [markdown]
-# Most elements differ, and all results are equally right. More devices do not make it worse either: each merge adds a rounding, but
-# the sums inside a block get shorter. So "bit-exact with the reference" is a promise that nobody can keep *across* numbers of devices.
+# Most elements differ, and all results are equally right. More devices do not make it worse either: each merge adds a
+# rounding, but the sums inside a block get shorter. So "bit-exact with the reference" is a promise that nobody can
+# keep *across* numbers of devices.
 #
-# There is another promise that can be kept, and that you should insist on. **The same ring, run again, gives the same bits**,
-# whatever the threads do, whether messages are late, whether sends overlap:
+# There is another promise that can be kept, and that you should insist on. **The same ring, run again, gives the same
+# bits**, whatever the threads do, whether messages are late, whether sends overlap:
 
 # %%
 first = ringattn.ring_attention(q, k, v, devices=8).out
@@ -127,8 +138,8 @@ for options in ({"threads": 1}, {"threads": 3}, {"overlap": False}, {"link_laten
 print("the same bits, four times")
 
 # %% [markdown]
-# The blocks are absorbed in the order of the schedule and not in the order of arrival, so the clock cannot change the result. If your
-# ring gives different bits on two runs, you have a race, and no tolerance should hide it.
+# The blocks are absorbed in the order of the schedule and not in the order of arrival, so the clock cannot change the
+# result. If your ring gives different bits on two runs, you have a race, and no tolerance should hide it.
 #
 # ## NaN, the great pretender
 #
@@ -141,8 +152,8 @@ print("no error is larger: ", not np.any(error > 0.001))
 print("all errors are small:", np.all(error <= 0.001))
 
 # %% [markdown]
-# Two sentences with the same meaning, and the first lets a NaN pass. Every comparison with NaN is false, so a test must assert the
-# *good* case. (An array of nothing but NaN passes a surprising number of published tests.)
+# Two sentences with the same meaning, and the first lets a NaN pass. Every comparison with NaN is false, so a test
+# must assert the *good* case. (An array of nothing but NaN passes a surprising number of published tests.)
 #
 # ## Your turn
 

@@ -31,7 +31,8 @@ def executed(source):
     notebook.metadata = nbformat.from_dict(metadata)
     for index, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{index}"
-        cell["metadata"] = nbformat.from_dict({key: cell["metadata"][key] for key in ("tags",) if key in cell["metadata"]})
+        tags = cell["metadata"].get("tags")
+        cell["metadata"] = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "markdown":
             cell["source"] = with_lines(cell["source"], source)
     options = {"record_timing": False, "coalesce_streams": True, "resources": {"metadata": {"path": here}}}
@@ -51,8 +52,10 @@ def with_lines(text, source):
         code = [number for number, line in enumerate(lines, 1)
                 if re.search(rf"\b{re.escape(name)}\b", line) and not line.lstrip().startswith(("//", "#"))]  # fmt: skip
         if not code:
-            sys.exit(f"[notebooks] a link to code must name something in its file; found `{name}`, which is not in {path}; "
-                     f"correct the link in {source.name}")
+            sys.exit(
+                f"[notebooks] a link to code must name something in its file; found `{name}`, which is not in {path}; "
+                f"correct the link in {source.name}"
+            )
         definition = next((number for number in code if not lines[number - 1].startswith(" ")), code[0])
         return f"[`{name}`]({path}#L{definition})"
 
@@ -119,10 +122,13 @@ def main():
     for source in sources:
         target = source.with_suffix(".ipynb")
         notebook = executed(source)
-        problem = f"its prose quotes {unprinted_numbers(notebook)}, which it does not print" * bool(unprinted_numbers(notebook))
-        problem = problem or (check and difference(notebook, target))
+        quoted = unprinted_numbers(notebook)
+        problem = (
+            f"its prose quotes {quoted}, which it does not print" if quoted else check and difference(notebook, target)
+        )
         if problem:
-            sys.exit(f"[notebooks] a notebook must be what its source makes; found {target.name}: {problem}; run make notebooks")
+            rule = f"[notebooks] a notebook must be what its source makes; found {target.name}"
+            sys.exit(f"{rule}: {problem}; run make notebooks")
         if not check:
             text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
             target.write_text(text, encoding="utf-8")

@@ -221,14 +221,22 @@ def test_a_plan_that_wastes_memory_or_messages_is_right_and_shows_it_in_its_budg
 @pytest.mark.parametrize(
     ("name", "answer", "sentence"),
     [
-        ("balance", lambda device, devices, seq: np.array_split(np.arange(seq), devices)[device], "contiguous layout, which takes 1"),
+        (
+            "balance",
+            lambda device, devices, seq: np.array_split(np.arange(seq), devices)[device],
+            "contiguous layout, which takes 1",
+        ),
         ("balance", lambda device, devices, seq: [0], "row 0 is on 2 devices"),
         ("balance", lambda device, devices, seq: [0.5], "whole numbers"),
         ("balance", lambda device, devices, seq: [seq], "rows are numbered from 0 to 31; it returns 32"),
         ("gather", lambda shards: np.concatenate([*halves(shards)[0], *halves(shards)[1]]), "the opposite order"),
         ("hide", lambda flops, bandwidth, size: size * flops / bandwidth, "one product of matrices"),
         ("hide", lambda flops, bandwidth, size: size / 4 * flops / bandwidth, "V travels, too"),
-        ("trip", lambda step, devices: [(0, 1, 3)], "device 0 of 5 sends the block of device 3, which it does not hold"),
+        (
+            "trip",
+            lambda step, devices: [(0, 1, 3)],
+            "device 0 of 5 sends the block of device 3, which it does not hold",
+        ),
         ("trip", lambda step, devices: [(0, 1, 0), (1, 1, 1)], "two blocks arrive at device 1"),
         ("trip", lambda step, devices: [(0, 9, 0)], r"devices from 0 to 4; it returns \(0, 9, 0\)"),
         ("trip", lambda step, devices: step, "a list of"),
@@ -255,7 +263,9 @@ def test_bad_names_of_exercises_and_hints_are_rejected():
 
 def test_the_answers_of_a_class_are_graded_into_one_table(tmp_path):
     (tmp_path / "ann.py").write_text(course.exercise("merge").solution() + course.exercise("hide").solution())
-    (tmp_path / "bob.py").write_text("def merge(a, x, b, y):\n    return a + b, x\ndef hide(*a):\n    raise NotImplementedError\n")
+    (tmp_path / "bob.py").write_text(
+        "def merge(a, x, b, y):\n    return a + b, x\ndef hide(*a):\n    raise NotImplementedError\n"
+    )
     (tmp_path / "eve.py").write_text("this is no Python")
     files = [str(tmp_path / name) for name in ("ann.py", "bob.py", "eve.py")]
     subprocess.run([sys.executable, "-m", "ringattn.course", *files, "--csv", str(tmp_path / "grades.csv")], check=True)

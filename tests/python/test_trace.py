@@ -23,9 +23,7 @@ def test_every_query_meets_every_block_once_and_every_visible_pair_is_counted_on
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 9), layouts, st.booleans())
 def test_the_state_after_each_step_is_the_attention_over_the_keys_seen_so_far(seed, devices, seq, layout, causal):
     q, k, v = draw(seed, seq=seq, batch=2, v_dim=3)
-    ring = ringattn.ring_attention(
-        q, k, v, devices=devices, layout=layout, causal=causal, trace=True, trace_rows="all"
-    )
+    ring = ringattn.ring_attention(q, k, v, devices=devices, layout=layout, causal=causal, trace=True, trace_rows="all")
     sharding, owners = ringattn.sharding(seq, devices=devices, layout=layout), ringattn.schedule(devices)
     states = ring.states()
     for step in range(devices):

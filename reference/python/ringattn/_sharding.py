@@ -42,16 +42,20 @@ class Sharding:
         """The part of each device, along the sequence axis; axis 1 is that of (batch, sequence, heads, head_dim)."""
         whole = np.asarray(array)
         if not -whole.ndim <= axis < whole.ndim or whole.shape[axis] != self.seq:
-            raise ValueError(f"[shard] axis {axis} must have {self.seq} rows; found the shape {whole.shape}; "
-                             "pass the sequence axis as axis=")
+            raise ValueError(
+                f"[shard] axis {axis} must have {self.seq} rows; found the shape {whole.shape}; "
+                "pass the sequence axis as axis="
+            )
         return [np.take(whole, rows, axis=axis) for rows in self.rows]
 
     def gather(self, shards: list[Any], axis: int = 1) -> NDArray[Any]:
         """The inverse of shard(): the parts of all devices, back in the order of the sequence."""
         whole = np.concatenate(shards, axis=axis)
         if len(shards) != self.devices or whole.shape[axis] != self.seq:
-            raise ValueError(f"[gather] {self.devices} shards must have {self.seq} rows in all along axis {axis}; found "
-                             f"{len(shards)} shards with {whole.shape[axis]}; pass one shard per device")
+            raise ValueError(
+                f"[gather] {self.devices} shards must have {self.seq} rows in all along axis {axis}; found "
+                f"{len(shards)} shards with {whole.shape[axis]}; pass one shard per device"
+            )
         return np.take(whole, self.inverse, axis=axis)
 
     def _repr_html_(self) -> str:

@@ -75,8 +75,10 @@ def row_history(events: Events, row: int, *, head: int = 0, batch: int = 0) -> R
     place = {"row": row, "head": head, "batch": batch}
     found = [event for event in events if event["kind"] == "row" and all(event[key] == place[key] for key in place)]
     if not found:
-        raise ValueError(f"[row_history] the trace must hold the states of row {row}, head {head}, batch {batch}; found "
-                         f"none; call ring_attention with trace=True and trace_rows=[{row}], or trace_rows='all'")
+        raise ValueError(
+            f"[row_history] the trace must hold the states of row {row}, head {head}, batch {batch}; found "
+            f"none; call ring_attention with trace=True and trace_rows=[{row}], or trace_rows='all'"
+        )
     found.sort(key=lambda event: event["step"])
 
     def states(name: str) -> NDArray[np.float64]:
@@ -122,8 +124,10 @@ def states(events: Events, header: dict[str, Any]) -> States:
             m[step, b, h, i], l[step, b, h, i] = float(event["m_after"]), float(event["l_after"])
             O[step, b, i, h] = _numbers(event["O_after"])
     if np.isnan(m).any():
-        raise ValueError("[states] the trace must hold the states of all rows; found a trace without some of them; call "
-                         "ring_attention with trace=True and trace_rows='all'")
+        raise ValueError(
+            "[states] the trace must hold the states of all rows; found a trace without some of them; call "
+            "ring_attention with trace=True and trace_rows='all'"
+        )
     return States(m, l, O)
 
 

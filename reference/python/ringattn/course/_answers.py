@@ -28,7 +28,9 @@ class Answer:
 
     def __init__(self, function: Any) -> None:
         if not callable(function):
-            raise BadAnswer(f"check takes your function itself; it got {type(function).__name__}; pass it without calling it")
+            raise BadAnswer(
+                f"check takes your function itself; it got {type(function).__name__}; pass it without calling it"
+            )
         self._function = function
 
     def __call__(self, *arguments: Any) -> Any:
@@ -41,8 +43,10 @@ class Answer:
             raise BadAnswer(_description(error, self._function)) from error
         for given, copy, name in zip(arguments, copies, _parameters(self._function, len(arguments))):
             if isinstance(given, np.ndarray) and not np.array_equal(given, copy, equal_nan=True):
-                raise BadAnswer(f"it changes its argument {name} in place; compute new arrays instead, as the caller still "
-                                "needs the old ones")
+                raise BadAnswer(
+                    f"it changes its argument {name} in place; compute new arrays instead, as the caller still "
+                    "needs the old ones"
+                )
         if inspect.isgenerator(result):
             raise BadAnswer("it returns a generator, because it contains yield; use return")
         if result is None:

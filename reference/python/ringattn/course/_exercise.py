@@ -20,9 +20,11 @@ from ringattn.course._feedback import Budget, Feedback
 class WrongAnswer(Exception):
     """The answer is wrong, and it is known how."""
 
-    def __init__(self, sentence: str, *, hint: str = "", first_wrong: str = "", mistakes: list[str] | None = None) -> None:
+    def __init__(
+        self, sentence: str, *, hint: str = "", first_wrong: str = "", mistakes: list[str] | None = None
+    ) -> None:
         super().__init__(sentence)
-        self.details = {"hint": hint, "first_wrong": first_wrong, "mistakes": mistakes or []}
+        self.hint, self.first_wrong, self.mistakes = hint, first_wrong, mistakes or []
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Exercise:
     grade: Callable[[Answer], list[Budget]] = field(repr=False)  # raises WrongAnswer or BadAnswer; the budget if right
 
     def check(self, function: Any) -> Feedback:
-        """Feedback on a function: right, with its budget; or the name of its mistake, a hint, and the first wrong row."""
+        """Whether a function is right, with its budget; if not, the name of its mistake, a hint, and the first wrong row."""
         try:
             budget = run_within(time_limit, lambda: self.grade(Answer(function)))
         except NotWritten:
@@ -44,14 +46,16 @@ class Exercise:
         except BadAnswer as answer:
             return Feedback(self.name, "wrong", str(answer))
         except WrongAnswer as answer:
-            return Feedback(self.name, "wrong", str(answer), **answer.details)
+            return Feedback(self.name, "wrong", str(answer), answer.mistakes, answer.hint, answer.first_wrong)
         return Feedback(self.name, "right", "every case agrees with the definition", budget=budget)
 
     def hint(self, number: int = 1) -> str:
         """A hint; the later ones say more."""
         if not 1 <= number <= len(self.hints):
-            raise ValueError(f"[hint] {self.name} has the hints 1 to {len(self.hints)}; found {number}; after the last hint, "
-                             "see solution()")
+            raise ValueError(
+                f"[hint] {self.name} has the hints 1 to {len(self.hints)}; found {number}; after the last hint, "
+                "see solution()"
+            )
         return self.hints[number - 1]
 
     def solution(self) -> str:
@@ -62,7 +66,9 @@ class Exercise:
 def exercises() -> Mapping[str, Exercise]:
     """All exercises by name, in the order of the notebooks."""
     package = importlib.import_module("ringattn.course.tasks")
-    modules = [importlib.import_module(f"{package.__name__}.{each.name}") for each in pkgutil.iter_modules(package.__path__)]
+    modules = [
+        importlib.import_module(f"{package.__name__}.{each.name}") for each in pkgutil.iter_modules(package.__path__)
+    ]
     found = sorted((module.exercise for module in modules), key=lambda each: (each.notebook, each.name))
     return {each.name: each for each in found}
 
@@ -87,8 +93,11 @@ def require_right(report: Report, out: Any) -> None:
         title, fix = " and ".join(each.title for each in found), " ".join(each.fix for each in found)
         raise WrongAnswer(title, hint=fix, first_wrong=where, mistakes=ids)
     if np.isnan(out).any():
-        raise WrongAnswer("the result contains NaN", first_wrong=where,
-                          hint="look for inf - inf, 0 * inf and 0 / 0; a piece without a visible key has lse = -inf")
+        raise WrongAnswer(
+            "the result contains NaN",
+            first_wrong=where,
+            hint="look for inf - inf, 0 * inf and 0 / 0; a piece without a visible key has lse = -inf",
+        )
     raise WrongAnswer(
         "the result is wrong, in a way that is not in the catalogue of mistakes",
         hint="print the result of your function for one small case, and compute it by hand",

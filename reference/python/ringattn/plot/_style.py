@@ -50,7 +50,8 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     """The given axes, or those of a new figure of that size in inches."""
     if ax is not None:
         return ax
-    return _pyplot().subplots(figsize=(width, height), layout="constrained")[1]
+    new: Axes = _pyplot().subplots(figsize=(width, height), layout="constrained")[1]
+    return new
 
 
 def cell(ax: Axes, column: float, row: float, colour: str, text: str = "", *, alpha: float = 1) -> None:
@@ -76,7 +77,9 @@ def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError("[plot] pictures need matplotlib; found none; install it with pip install matplotlib") from error
+        raise ImportError(
+            "[plot] pictures need matplotlib; found none; install it with pip install matplotlib"
+        ) from error
     return plt
 
 

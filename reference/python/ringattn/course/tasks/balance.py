@@ -29,7 +29,9 @@ def grade(answer: Answer) -> list[Budget]:
                 hint="late rows see many keys and early rows few; give every device some of both",
                 first_wrong=f"device {slowest} has the most visible pairs",
             )
-        best = min(_relative_time(ringattn.sharding(seq, devices=devices, layout=name).rows) for name in ("zigzag", "striped"))
+        best = min(
+            _relative_time(ringattn.sharding(seq, devices=devices, layout=name).rows) for name in ("zigzag", "striped")
+        )
         budget = [Budget(f"time on {devices} devices, relative to equal work", round(used, 3), round(best, 3))]
     return budget
 
@@ -48,7 +50,9 @@ def _require_partition(rows: list[NDArray[np.int64]], seq: int) -> None:
     count = np.bincount(np.concatenate(rows), minlength=seq)
     if np.any(count != 1):
         row = int(np.flatnonzero(count != 1)[0])
-        raise WrongAnswer(f"row {row} is on {count[row]} devices, and it must be on one", first_wrong=f"row {row} of {seq}")
+        raise WrongAnswer(
+            f"row {row} is on {count[row]} devices, and it must be on one", first_wrong=f"row {row} of {seq}"
+        )
 
 
 def _relative_time(rows: list[NDArray[np.int64]]) -> float:

@@ -18,10 +18,20 @@ cases: list[tuple[Any, Any, bool, str]] = [
     (truth, truth, True, "two equal arrays"),
     ([1.0, -2.01, 0.5], truth, False, "an error of 0.01 with the tolerance 0.001"),
     ([1.0, -2.0005, 0.5], truth, True, "an error of 0.0005 with the tolerance 0.001"),
-    ([1.0, nan, 0.5], truth, False, "a NaN in the result; every comparison with NaN is False, so ask whether all errors are small"),
+    (
+        [1.0, nan, 0.5],
+        truth,
+        False,
+        "a NaN in the result; every comparison with NaN is False, so ask whether all errors are small",
+    ),
     ([nan, nan, nan], truth, False, "nothing but NaN in the result"),
     ([infinity, -2.0, 0.5], truth, False, "an infinity in the result"),
-    ([1.0, -infinity], [1.0, -infinity], True, "-inf in the same place, as in the lse of a row without keys; -inf - -inf is NaN"),
+    (
+        [1.0, -infinity],
+        [1.0, -infinity],
+        True,
+        "-inf in the same place, as in the lse of a row without keys; -inf - -inf is NaN",
+    ),
     ([1.0, infinity], [1.0, -infinity], False, "infinities of different signs"),
     ([[1.0], [1.0]], [1.0, 1.0], False, "another shape, which numpy would broadcast"),
     ([], [], True, "two empty arrays"),
@@ -34,7 +44,9 @@ def grade(answer: Answer) -> list[Budget]:
         if not isinstance(said, (bool, np.bool_)):
             raise BadAnswer(f"it must return True or False; it returns {type(said).__name__}")
         if bool(said) != right:
-            raise WrongAnswer(f"it says {bool(said)} for {name}", hint="assert the good case: not (error <= tolerance) is a failure")
+            raise WrongAnswer(
+                f"it says {bool(said)} for {name}", hint="assert the good case: not (error <= tolerance) is a failure"
+            )
     return [Budget("cases", len(cases), len(cases))]
 
 

@@ -30,7 +30,9 @@ def grade(answer: Answer) -> list[Budget]:
         ratio = found / right if np.isfinite(found) else np.nan
         known = [text for factor, text in factors.items() if abs(ratio / factor - 1) < 1e-3]
         raise WrongAnswer(
-            known[0] if known else f"for {flops:g} operations and {bandwidth:g} bytes per second the block has "
+            known[0]
+            if known
+            else f"for {flops:g} operations and {bandwidth:g} bytes per second the block has "
             f"{right:.0f} tokens; it returns {found:g}",
             hint="write the time of the arithmetic and the time of the transfer of one step, and set them equal",
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 import ringattn
@@ -44,10 +42,14 @@ def _hops(answer: Answer, step: int, devices: int) -> list[tuple[int, int, int]]
     try:
         hops = [tuple(int(number) for number in hop) for hop in found]
     except (TypeError, ValueError):
-        raise BadAnswer("it must return a list of (sender, receiver, owner) for each step, with whole numbers") from None
+        raise BadAnswer(
+            "it must return a list of (sender, receiver, owner) for each step, with whole numbers"
+        ) from None
     for hop in hops:
         if len(hop) != 3 or not all(0 <= number < devices for number in hop):
-            raise BadAnswer(f"each message is (sender, receiver, owner) with devices from 0 to {devices - 1}; it returns {hop}")
+            raise BadAnswer(
+                f"each message is (sender, receiver, owner) with devices from 0 to {devices - 1}; it returns {hop}"
+            )
     return hops  # type: ignore[return-value]
 
 
@@ -65,8 +67,10 @@ def _attended(plan: Hops, devices: int) -> list[list[int]]:
                     first_wrong=f"device {sender}, step {step}",
                 )
             if receiver in arriving:
-                raise WrongAnswer(f"two blocks arrive at device {receiver} in one step; it has one slot for what arrives",
-                                  first_wrong=f"device {receiver}, step {step}")
+                raise WrongAnswer(
+                    f"two blocks arrive at device {receiver} in one step; it has one slot for what arrives",
+                    first_wrong=f"device {receiver}, step {step}",
+                )
             arriving[receiver] = owner
         for receiver, owner in arriving.items():
             held[receiver].add(owner)
@@ -91,7 +95,9 @@ def _peak(plan: Hops, devices: int) -> int:
     """The largest number of blocks in the memory of a device that drops each block after its last use."""
     peak = 1
     for device in range(devices):
-        arrives = {device: -1} | {owner: step for step, hops in enumerate(plan) for _, to, owner in hops if to == device}
+        arrives = {device: -1} | {
+            owner: step for step, hops in enumerate(plan) for _, to, owner in hops if to == device
+        }
         last_use = {owner: step + 1 for owner, step in arrives.items()}  # it attends to the block at the next step
         for step, hops in enumerate(plan):
             for sender, _, owner in hops:
