@@ -211,6 +211,19 @@ def merge(out_a, lse_a, out_b, lse_b):
 course.exercise("merge").check(merge)
 
 # %% [markdown]
+# And one to think about. A thousand machines hold a thousand pieces. One after the other, that is almost a thousand merges in a row. But
+# merges of different pieces can run at the same time. Plan it: how few *rounds* are enough?
+
+
+# %%
+def tree(pieces):
+    """A list of rounds; a round is a list of pairs (into, other). In the end piece 0 contains all pieces, once each."""
+    raise NotImplementedError
+
+
+course.exercise("tree").check(tree)
+
+# %% [markdown]
 # ## Keep this
 #
 # - A piece of a softmax is its answer **and** its lse. With both, pieces merge exactly; with the answer alone, never.

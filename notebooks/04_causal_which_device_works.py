@@ -166,9 +166,22 @@ print(
 )
 
 # %% [markdown]
-# ## Your turn, twice
+# ## Your turn, three times
 #
-# First: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
+# First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out in all
+# three layouts.
+
+
+# %%
+def mask(q_positions, kv_positions):
+    """Booleans (queries, keys): True where the query attends to the key."""
+    raise NotImplementedError
+
+
+course.exercise("mask").check(mask)
+
+# %% [markdown]
+# Second: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
 # reports the time, relative to perfectly equal work. A tenth more than that is allowed.
 
 
@@ -181,7 +194,7 @@ def balance(device, devices, seq):
 course.exercise("balance").check(balance)
 
 # %% [markdown]
-# Second: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order
+# Third: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order
 # of the text.
 
 

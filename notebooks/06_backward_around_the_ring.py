@@ -180,6 +180,19 @@ def backward(q, k, v, out, lse, dout, scale):
 course.exercise("backward").check(backward)
 
 # %% [markdown]
+# And the trip. After each step you say which device sends the sum that it holds to which other one. In the end each sum
+# must be with the owner of its block.
+
+
+# %%
+def home(step, devices):
+    """The messages after a step: a list of (sender, receiver)."""
+    raise NotImplementedError
+
+
+course.exercise("home").check(home)
+
+# %% [markdown]
 # ## Keep this
 #
 # - Keep `lse`, rebuild the weights. Keep `out`, and $\delta$ costs nothing.

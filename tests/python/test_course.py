@@ -134,6 +134,13 @@ wrong_answers = [
     ("backward", "G9", backward_with(factor=(-1, 1, 1))),
     ("backward", "G10", backward_with(factor=(1, 2, 1))),
     ("backward", "G22", backward_with(order=(0, 2, 1))),
+    ("mask", "M1", lambda q, k: np.ones((len(q), len(k)), dtype=bool)),
+    ("mask", "M2", lambda q, k: k[None, :] < q[:, None]),
+    ("mask", "M3", lambda q, k: k[None, :] <= q[:, None] + 1),
+    ("mask", "M4", lambda q, k: k[None, :] >= q[:, None]),
+    ("mask", "M5", lambda q, k: np.tri(len(q), len(k), dtype=bool)),
+    ("home", "G13", lambda step, devices: solution_of("home")(step, devices) if step < devices - 1 else []),
+    ("home", "G41", lambda step, devices: []),
     ("gather", "P1", np.concatenate),
     ("gather", "P9", lambda shards: solution_of("gather")(shards)[::-1]),
     ("gather", "P8", lambda shards: np.concatenate([*halves(shards)[1], *halves(shards)[0][::-1]])),
@@ -207,6 +214,12 @@ def test_the_untouched_stub_of_an_exercise_is_not_written_yet_and_raises_nothing
     assert feedback.status == "unwritten" and not feedback.ok and "UNWRITTEN" in str(feedback)
 
 
+def test_a_chain_of_merges_is_right_and_takes_more_rounds_than_a_tree():
+    feedback = course.exercise("tree").check(lambda pieces: [[(0, other)] for other in range(1, pieces)])
+    rounds, merges = feedback.budget
+    assert feedback.ok and rounds.used == 12 and rounds.best == 4 and merges.used == merges.best == 12
+
+
 def test_a_plan_that_wastes_memory_or_messages_is_right_and_shows_it_in_its_budget():
     def direct(step, devices):
         if step == devices - 1:
@@ -240,6 +253,13 @@ def test_a_plan_that_wastes_memory_or_messages_is_right_and_shows_it_in_its_budg
         ("trip", lambda step, devices: [(0, 1, 0), (1, 1, 1)], "two blocks arrive at device 1"),
         ("trip", lambda step, devices: [(0, 9, 0)], r"devices from 0 to 4; it returns \(0, 9, 0\)"),
         ("trip", lambda step, devices: step, "a list of"),
+        ("tree", lambda pieces: [[(0, 1), (0, 2)]], "piece takes part in two merges"),
+        ("tree", lambda pieces: [[(0, 1)]], "piece 2 of 5 is missing from the result"),
+        ("tree", lambda pieces: [[(0, other)] for other in (1, 2, 3, 4, 4)], "piece 4 of 5 counts 2 times in the result"),
+        ("tree", lambda pieces: [(0, 1)], "a list of rounds"),
+        ("mask", lambda q, k: np.tri(3), "booleans of the shape"),
+        ("home", lambda step, devices: [(0, 1), (2, 1)], "two sums arrive at one device"),
+        ("home", lambda step, devices: [(0, 9)], "devices are numbered from 0 to 3"),
     ],
 )
 def test_a_wrong_answer_that_is_not_in_the_catalogue_is_explained(name, answer, sentence):
@@ -255,7 +275,7 @@ def test_feedback_shows_itself_as_a_box_with_escaped_text():
 
 
 def test_bad_names_of_exercises_and_hints_are_rejected():
-    with pytest.raises(ValueError, match="there is no exercise 'merg'; choose one of merge, online"):
+    with pytest.raises(ValueError, match="there is no exercise 'merg'; choose one of merge, tree, online"):
         course.exercise("merg")
     with pytest.raises(ValueError, match="merge has the hints 1 to 3; found 4"):
         course.exercise("merge").hint(4)
