@@ -1,6 +1,7 @@
 #include "reference/blockwise/block_backward.h"
 
 #include "reference/blockwise/exponential.h"
+#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
@@ -54,6 +55,8 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
   const T scale = static_cast<T>(pair.scoring.scale(pair.Q.shape().D)),
           cap = static_cast<T>(pair.scoring.softcap);
   for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
+    throw_if_cancelled();
+
     // The rows of this pair of tiles
     const auto of_queries = [&](auto&& matrix) {
       return matrix.middleRows(tiles.queries.begin, tiles.queries.size());

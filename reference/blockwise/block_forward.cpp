@@ -1,5 +1,7 @@
 #include "reference/blockwise/block_forward.h"
 
+#include "reference/definition/cancellation.h"
+
 namespace ringattn {
 
 // Blockwise attention over one block, as in the inner loop of FlashAttention-2 (arXiv:2307.08691, Algorithm 1): the
@@ -8,6 +10,7 @@ template <class T>
 void attend(const BlockPair<T>& pair, Index b, Index h, SoftmaxState<T>& state, ScoreTile<T>& scratch) {
   const auto V = pair.V.head(b, pair.kv_head(h));
   for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
+    throw_if_cancelled();
     const Scores<T> S = score_tile(pair, tiles, b, h, scratch);
     state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),
                  V.middleRows(tiles.keys.begin, tiles.keys.size()));

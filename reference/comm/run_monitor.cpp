@@ -25,6 +25,8 @@
 
 #include <sstream>
 
+#include "reference/definition/cancellation.h"
+
 namespace ringattn {
 
 RunMonitor::RunMonitor(int devices, int threads)
@@ -102,6 +104,7 @@ void RunMonitor::rethrow_first_error() {
 
 void RunMonitor::throw_if_stopped() const {
   if (first_error_) throw RunStopped();
+  throw_if_cancelled();
 }
 
 void RunMonitor::fail_locked(std::exception_ptr error) {

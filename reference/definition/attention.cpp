@@ -12,12 +12,15 @@
 
 #include <cmath>
 
+#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
 template <class T>
 Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h) {
+  throw_if_cancelled();
+
   // S = softmax_scale Q K^T
   const T scale = static_cast<T>(problem.scoring.scale(problem.Q.shape.D));
   Matrix<T> S = scale * (problem.Q.head(b, h) * problem.K.head(b, problem.kv_head(h)).transpose());
@@ -87,6 +90,7 @@ AttentionOutput<T> attention(const Problem<T>& problem) {
       // P = softmax(S)   O = P V
       Matrix<T> P = scores(problem, b, h);
       result.lse.head(b, h) = softmax_rows(P);
+      throw_if_cancelled();
       result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));
     }
   return result;

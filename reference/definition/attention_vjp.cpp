@@ -15,6 +15,7 @@
 #include "reference/definition/attention_vjp.h"
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
@@ -65,7 +66,9 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& 
     for (Index h = 0; h < problem.Q.shape.H; ++h) {
       const Index g = problem.kv_head(h);
       const Matrix<T> P = probabilities(problem, forward.lse, b, h);
+      throw_if_cancelled();
       const Matrix<T> dS = score_gradient(problem, forward, cotangents, P, b, h);
+      throw_if_cancelled();
 
       // dQ = softmax_scale dS K   dK += softmax_scale dS^T Q   dV += P^T dO
       gradients.dq.head(b, h) = scale * (dS * problem.K.head(b, g));

@@ -1,6 +1,7 @@
 #include "reference/python/arrays.h"
 
 #include "reference/definition/bad_input.h"
+#include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::python {
 
@@ -82,22 +83,31 @@ Operand::Operand(const std::string& name, Array array, std::array<int, 4> axis_o
   view_ = widen(array_, axis_order, stored_, widened_);
 }
 
-Operand::Operand(const std::string& name, Array array, Axes axes) {
+Array to_array(const std::string& name, nb::handle argument) {
+  Array array;
+  require(nb::try_cast(argument, array), "[", name,
+          "] the argument must be an array in CPU memory; found another DLPack object; pass a numpy array");
+  return array;
+}
+
+Operand::Operand(const std::string& name, nb::handle argument, Axes axes) {
+  Array array = to_array(name, argument);
   require(array.ndim() == 4, "[", name,
           "] a tensor must have four axes: batch, sequence, heads and head_dim; found the shape ",
           shape_text(array), "; add an axis of extent 1 for each that is missing");
   *this = Operand(name, std::move(array), axis_order_of(axes));
 }
 
-Operand Operand::of_rows(const std::string& name, Array array) {
+Operand Operand::of_rows(const std::string& name, nb::handle argument) {
+  Array array = to_array(name, argument);
   require(array.ndim() == 3, "[", name, "] the shape must be (batch, heads, sequence); found ",
           shape_text(array), "; transpose it, or remove axes of extent 1");
   return Operand(name, std::move(array), std::array{0, 2, 1, no_axis});
 }
 
 template <class T>
-PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q, Index Skv)
-    : array_(std::move(array)) {
+PairOperand<T>::PairOperand(const std::string& name, nb::handle argument, const Shape& q, Index Skv)
+    : array_(to_array(name, argument)) {
   // Axes are aligned at the right: the missing ones are the first
   const int missing = 4 - static_cast<int>(array_.ndim());
   require(missing >= 0, "[", name,
@@ -115,6 +125,7 @@ PairOperand<T>::PairOperand(const std::string& name, Array array, const Shape& q
     pairs = strided_view<bool>(array_, axis_order);
   } else {
     pairs = widen(array_, axis_order, stored_type(name, array_), widened_);
+    require_finite_or_minus_infinity(name, pairs, "(b, h, query, key)");
   }
 
   // The shape must broadcast; a repeated axis has stride 0

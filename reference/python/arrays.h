@@ -12,12 +12,16 @@ namespace ringattn::python {
 
 namespace nb = nanobind;
 
-// An array in CPU memory that Python owns: any object that implements DLPack or the buffer protocol.
+// An array in CPU memory that Python owns.
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>;
 
 // "bshd", "bhsd" or "sbhd"; throws BadInput for any other text
 Axes parse_axes(const std::string& axes);
+
+// The array of an argument: a numpy array or a DLPack capsule, as ringattn/_arrays.py makes them of all others. Throws
+// BadInput for a capsule that holds no array in CPU memory
+Array to_array(const std::string& name, nb::handle argument);
 
 // A view of a floating-point array as a tensor of double. A float64 array is read in place, with any strides; a
 // narrower type is converted into a copy. The operand keeps the array alive.
@@ -26,10 +30,10 @@ class Operand {
   Operand() = default;
 
   // An array of rank 4 with its axes in the order _axes_ -> (B, S, H, D)
-  Operand(const std::string& name, Array array, Axes axes);
+  Operand(const std::string& name, nb::handle argument, Axes axes);
 
   // An array of rank 3, (B, H, S) -> (B, S, H, 1)
-  static Operand of_rows(const std::string& name, Array array);
+  static Operand of_rows(const std::string& name, nb::handle argument);
 
   Operand(Operand&&) = default;
   Operand& operator=(Operand&&) = default;
@@ -53,7 +57,7 @@ template <class T>
 class PairOperand {
  public:
   PairOperand() = default;
-  PairOperand(const std::string& name, Array array, const Shape& q, Index Skv);
+  PairOperand(const std::string& name, nb::handle argument, const Shape& q, Index Skv);
 
   PairOperand(PairOperand&&) = default;
   PairOperand& operator=(PairOperand&&) = default;

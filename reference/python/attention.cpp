@@ -7,6 +7,8 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/files/tensors/stored_tensor.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/problem_arrays.h"
 
 namespace ringattn::python {
@@ -23,17 +25,13 @@ AttentionOutput<double> forward_of(const ProblemArrays& inputs) {
 }
 
 nb::object attention_of(const ProblemArrays& inputs) {
-  AttentionOutput<double> result = [&] {
-    const nb::gil_scoped_release gil_released;
-    return forward_of(inputs);
-  }();
+  AttentionOutput<double> result = interruptible([&] { return forward_of(inputs); });
   return nb::make_tuple(to_numpy(std::move(result.out), inputs.axes), rows_to_numpy(std::move(result.lse)));
 }
 
-nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::optional<Array>& dlse) {
+nb::object vjp_of(const ProblemArrays& inputs, nb::handle dout, nb::handle dlse) {
   const CotangentOperands operands(dout, dlse, inputs.axes);
-  Gradients<double> result = [&] {
-    const nb::gil_scoped_release gil_released;
+  Gradients<double> result = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     check(problem, operands.cotangents());
     const AttentionOutput<double> forward = forward_of(inputs);
@@ -41,7 +39,7 @@ nb::object vjp_of(const ProblemArrays& inputs, const Array& dout, const std::opt
                ? attention_vjp(problem, forward, operands.cotangents())
                : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
                                       operands.cotangents());
-  }();
+  });
   return nb::make_tuple(to_numpy(std::move(result.dq), inputs.axes),
                         to_numpy(std::move(result.dk), inputs.axes),
                         to_numpy(std::move(result.dv), inputs.axes));
@@ -63,7 +61,7 @@ SoftmaxState<double> state_from_result(const TensorView<const double>& out,
   return state;
 }
 
-nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, const Array& lse_b,
+nb::object merge(nb::handle out_a, nb::handle lse_a, nb::handle out_b, nb::handle lse_b,
                  const std::string& axes_name) {
   // Shapes
   const Axes axes = parse_axes(axes_name);
@@ -76,13 +74,16 @@ nb::object merge(const Array& out_a, const Array& lse_a, const Array& out_b, con
           "[merge] lse must have the shape (batch, heads, sequence) = (", out.B, ", ", out.H, ", ", out.S,
           "); found another shape; transpose it");
 
+  require_finite("out_a", a.view()), require_finite("out_b", b.view());
+  require_finite_or_minus_infinity("lse_a", log_a.view()),
+      require_finite_or_minus_infinity("lse_b", log_b.view());
+
   // Merge the two as states
-  AttentionOutput<double> result = [&] {
-    const nb::gil_scoped_release gil_released;
+  AttentionOutput<double> result = interruptible([&] {
     SoftmaxState<double> state = state_from_result(a.view(), log_a.view());
     state.merge(state_from_result(b.view(), log_b.view()));
     return state.finish();
-  }();
+  });
   return nb::make_tuple(to_numpy(std::move(result.out), axes), rows_to_numpy(std::move(result.lse)));
 }
 

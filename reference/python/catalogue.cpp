@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "reference/oracle/probes/probes.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
@@ -45,6 +46,11 @@ nb::dict to_python(Probe probe) {
   return d;
 }
 
+// What pickle and copy need to find an entry of a table again: the function that looks it up, and its argument
+nb::tuple lookup(const char* function, const std::string& id) {
+  return nb::make_tuple(nb::module_::import_("ringattn._catalogue").attr(function), nb::make_tuple(id));
+}
+
 nb::dict probe(const std::string& kind, Index batch, Index seq, std::optional<Index> kv_seq, Index heads,
                Index kv_heads, Index dim, std::optional<Index> v_dim, Index devices,
                const std::string& layout, bool causal, const std::string& causal_align, std::uint64_t seed) {
@@ -60,7 +66,7 @@ nb::dict probe(const std::string& kind, Index batch, Index seq, std::optional<In
                          causal,
                          parse_causal_align(causal_align),
                          seed};
-  return to_python(make_probe(kind, shape));
+  return to_python(interruptible([&] { return make_probe(kind, shape); }));
 }
 
 }  // namespace
@@ -80,6 +86,7 @@ void bind_catalogue(nb::module_& m) {
       .def_prop_ro(
           "probes", [](const Mistake& mistake) { return probes_for(mistake.id); },
           "the kinds of probes that are made for it")
+      .def("__reduce__", [](const Mistake& mistake) { return lookup("mistakes", mistake.id); })
       .def("__repr__", [](const Mistake& mistake) { return "<" + mistake.id + ": " + mistake.title + ">"; });
   m.def(
       "mistakes",
@@ -98,6 +105,7 @@ void bind_catalogue(nb::module_& m) {
       .def_ro("shows", &ProbeKind::shows, "what the probe contains and what it makes visible")
       .def_ro("right_answer", &ProbeKind::right_answer, "how to read a right result")
       .def_ro("made_for", &ProbeKind::made_for, "ids of the mistakes for which it is made")
+      .def("__reduce__", [](const ProbeKind& row) { return lookup("probe_kind", std::string(row.kind)); })
       .def("__repr__", [](const ProbeKind& row) { return "<probe " + std::string(row.kind) + ">"; });
   m.def("probe_kinds", &probe_kinds, "all kinds of probes");
   m.def("probe", &probe, "kind"_a, nb::kw_only(), "batch"_a, "seq"_a, "kv_seq"_a.none(), "heads"_a,

@@ -3,6 +3,7 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <map>
@@ -10,6 +11,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
 #include "reference/oracle/report/report.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
@@ -18,10 +20,12 @@ namespace {
 
 using namespace nb::literals;
 
+using SubmittedArrays = std::map<std::string, nb::object>;
+
 // The results of the implementation under test: any of out lse dq dk dv.
 class SubmittedResults {
  public:
-  SubmittedResults(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays) {
+  SubmittedResults(const ProblemArrays& inputs, const SubmittedArrays& arrays) {
     const Shape &q = inputs.Q.view().shape, &k = inputs.K.view().shape, &v = inputs.V.view().shape;
     const std::map<std::string, Shape> shapes{
         {"out", {q.B, q.S, q.H, v.D}}, {"lse", {q.B, q.S, q.H, 1}}, {"dq", q}, {"dk", k}, {"dv", v}};
@@ -101,9 +105,8 @@ Submission submission(const ProblemArrays& inputs, const SubmittedResults& submi
 }
 
 // Returns the report as text and JSON, as the command line prints it, and the largest error of each row in tolerances
-nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
-                     const std::optional<Array>& dout, const std::optional<Array>& dlse,
-                     const std::optional<std::string>& implementation, Index devices,
+nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
+                     nb::handle dlse, const std::optional<std::string>& implementation, Index devices,
                      const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable) {
   // Arguments
   reject_pair_terms("check", inputs);
@@ -111,39 +114,36 @@ nb::tuple check_case(const ProblemArrays& inputs, const std::map<std::string, Ar
   const CotangentOperands operands(dout, dlse, inputs.axes);
   const CheckArguments call{layout, parse_devices(devices), rows, seed};
 
-  // Check without holding the lock of the interpreter
+  // Check, and write the report
   std::string text, json;
-  Report report;
-  {
-    const nb::gil_scoped_release gil_released;
+  Report report = interruptible([&] {
     if (operands.dout) check(inputs.problem(), operands.cotangents());
     const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
-    report = check_submission(s, {rows, seed, true, list_undetectable});
-    text = to_text(s, report);
-    json = pretty(to_json(s, report));
-  }
+    Report found = check_submission(s, {rows, seed, true, list_undetectable});
+    text = to_text(s, found);
+    json = pretty(to_json(s, found));
+    return found;
+  });
   nb::dict row_ratios;
   for (TensorVerdict& tensor_verdict : report.tensor_verdicts)
     row_ratios[tensor_verdict.tensor.c_str()] = rows_to_numpy(std::move(tensor_verdict.row_ratio));
   return nb::make_tuple(text, json, row_ratios, report.rows, report.keys);
 }
 
-nb::tuple laws_of(const ProblemArrays& inputs, const std::map<std::string, Array>& arrays,
-                  const std::optional<Array>& dout, const std::optional<Array>& dlse,
-                  const std::optional<std::string>& implementation, Index rows, std::uint64_t seed) {
+nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
+                  nb::handle dlse, const std::optional<std::string>& implementation, Index rows,
+                  std::uint64_t seed) {
   reject_pair_terms("laws", inputs);
   const SubmittedResults submitted(inputs, arrays);
   const CotangentOperands operands(dout, dlse, inputs.axes);
-  std::vector<Law> found;
-  {
-    const nb::gil_scoped_release gil_released;
+  const std::vector<Law> found = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     if (operands.dout) check(problem, operands.cotangents());
-    found = laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"),
-                  submitted.view("dk"), submitted.view("dv"), operands.cotangents()},
-                 declared_precision(inputs, submitted, operands.cotangents(), implementation),
-                 sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
-  }
+    return laws({problem, submitted.view("out"), submitted.view("lse"), submitted.view("dq"),
+                 submitted.view("dk"), submitted.view("dv"), operands.cotangents()},
+                declared_precision(inputs, submitted, operands.cotangents(), implementation),
+                sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
+  });
   return nb::make_tuple(text_of(found), found);
 }
 
@@ -158,6 +158,15 @@ void bind_check(nb::module_& m) {
       .def_ro("left", &Law::left)
       .def_ro("right", &Law::right)
       .def_prop_ro("holds", &Law::holds)
+      .def("__getstate__",
+           [](const Law& law) {
+             return std::tuple(law.id, law.statement, law.meaning, law.ratio, law.left, law.right);
+           })
+      .def("__setstate__",
+           [](Law& law,
+              const std::tuple<std::string, std::string, std::string, double, double, double>& state) {
+             new (&law) Law(std::make_from_tuple<Law>(state));
+           })
       .def("__repr__", [](const Law& law) {
         return "<law " + law.id + (law.holds() ? " holds: " : " broken: ") + law.statement + ">";
       });

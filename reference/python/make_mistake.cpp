@@ -1,11 +1,11 @@
 #include "reference/oracle/make_mistake.h"
 
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "reference/definition/bad_input.h"
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 
 namespace ringattn::python {
@@ -31,27 +31,20 @@ std::vector<nb::dict> variants_of(const std::string& id, const ProblemArrays& in
   reject_pair_terms("make_mistake", inputs);
   const int count = parse_devices(devices);
   const Layout parsed = parse_layout(layout);
-  Variants variants;
-  {
-    const nb::gil_scoped_release gil_released;
-    variants = variants_on(mistake_of_id(id), inputs.problem(), parsed, count);
-  }
+  const Variants variants =
+      interruptible([&] { return variants_on(mistake_of_id(id), inputs.problem(), parsed, count); });
   return to_python(variants);
 }
 
 nb::dict results_of(const std::string& id, const ProblemArrays& inputs, Index devices,
-                    const std::string& layout, Index number, const std::optional<Array>& dout,
-                    const std::optional<Array>& dlse) {
+                    const std::string& layout, Index number, nb::handle dout, nb::handle dlse) {
   // Arguments
   reject_pair_terms("make_mistake", inputs);
   const CotangentOperands operands(dout, dlse, inputs.axes);
   const int count = parse_devices(devices);
   const Layout parsed = parse_layout(layout);
 
-  // Make the mistake without holding the lock of the interpreter
-  MistakenResults results;
-  {
-    const nb::gil_scoped_release gil_released;
+  MistakenResults results = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     if (operands.dout) check(problem, operands.cotangents());
     const Mistake& mistake = mistake_of_id(id);
@@ -61,9 +54,9 @@ nb::dict results_of(const std::string& id, const ProblemArrays& inputs, Index de
     require(0 <= number && number < static_cast<Index>(variants.size()), "[make_mistake] ", id,
             " has the variants 0 to ", variants.size() - 1, " on this problem; found ", number,
             "; list them with ringattn.variants");
-    results = make_mistake(mistake, variants[static_cast<std::size_t>(number)], problem,
-                           operands.cotangents(), parsed, count);
-  }
+    return make_mistake(mistake, variants[static_cast<std::size_t>(number)], problem, operands.cotangents(),
+                        parsed, count);
+  });
 
   nb::dict d;
   d["out"] = to_numpy(std::move(results.wrong.out), inputs.axes);

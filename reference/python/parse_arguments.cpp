@@ -1,10 +1,14 @@
 #include "reference/python/parse_arguments.h"
 
-#include <algorithm>
-
 #include "reference/definition/bad_input.h"
 
 namespace ringattn::python {
+
+namespace {
+
+constexpr Index max_devices = 1024;
+
+}  // namespace
 
 Rotation parse_rotation(const std::string& rotate) {
   if (rotate == "kv") return Rotation::kv;
@@ -14,16 +18,15 @@ Rotation parse_rotation(const std::string& rotate) {
 }
 
 int parse_devices(Index devices) {
-  constexpr Index max_devices = 1024;
   require(1 <= devices && devices <= max_devices, "[devices] a ring has 1 to ", max_devices,
           " devices; found ", devices, "; choose another number");
   return static_cast<int>(devices);
 }
 
 int parse_threads(Index threads) {
-  require(threads >= 0, "[threads] the number of threads must be 0 (one per device) or more; found ", threads,
-          "; choose another number");
-  return static_cast<int>(std::min<Index>(threads, 1024));
+  require(0 <= threads && threads <= max_devices, "[threads] the number of threads must be from 1 to ",
+          max_devices, ", or 0 for one per device; found ", threads, "; choose another number");
+  return static_cast<int>(threads);
 }
 
 TracedRows parse_traced_rows(const std::optional<std::vector<Index>>& rows, Index Sq) {

@@ -14,12 +14,11 @@ namespace {
 using namespace nb::literals;
 
 // From the keywords of one call, which ringattn/_keywords.py has completed with the defaults
-ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v, const std::string& axes,
+ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, const std::string& axes,
                                   std::optional<double> softmax_scale, bool causal,
                                   const std::optional<std::string>& causal_align,
                                   std::pair<std::int64_t, std::int64_t> window_size, double softcap,
-                                  const std::optional<Array>& bias, const std::optional<Array>& mask,
-                                  PositionArguments arguments) {
+                                  nb::handle bias, nb::handle mask, PositionArguments arguments) {
   // Tensors and scoring
   ProblemArrays inputs;
   inputs.axes = parse_axes(axes);
@@ -36,8 +35,8 @@ ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v
   if (causal_align) arguments.causal_align = parse_causal_align(*causal_align);
   QueryKeyPositions positions = make_positions(arguments, shape.B, shape.S, keys.S, masked);
   inputs.q_positions = std::move(positions.q), inputs.kv_positions = std::move(positions.kv);
-  if (bias) inputs.bias = PairOperand<double>("bias", *bias, shape, keys.S);
-  if (mask) inputs.mask = PairOperand<bool>("mask", *mask, shape, keys.S);
+  if (!bias.is_none()) inputs.bias = PairOperand<double>("bias", bias, shape, keys.S);
+  if (!mask.is_none()) inputs.mask = PairOperand<bool>("mask", mask, shape, keys.S);
 
   // Shapes and values
   check(inputs.problem());
@@ -48,24 +47,23 @@ ProblemArrays make_problem_arrays(const Array& q, const Array& k, const Array& v
 
 }  // namespace
 
-CotangentOperands::CotangentOperands(const std::optional<Array>& dout_array,
-                                     const std::optional<Array>& dlse_array, Axes axes) {
-  require(dout_array || !dlse_array,
+CotangentOperands::CotangentOperands(nb::handle dout_argument, nb::handle dlse_argument, Axes axes) {
+  require(!dout_argument.is_none() || dlse_argument.is_none(),
           "[dlse] dlse needs dout; found dlse alone; pass dout as well, zeros if the loss does not depend on "
           "out");
-  if (dout_array) dout = Operand("dout", *dout_array, axes);
-  if (dlse_array) dlse = Operand::of_rows("dlse", *dlse_array);
+  if (!dout_argument.is_none()) dout = Operand("dout", dout_argument, axes);
+  if (!dlse_argument.is_none()) dlse = Operand::of_rows("dlse", dlse_argument);
+  require_finite("dout", dout.view()), require_finite("dlse", dlse.view());
 }
 
 void bind_case(nb::module_& m) {
   nb::class_<ProblemArrays>(m, "ProblemArrays", "One attention problem: arrays, masks and scoring.")
       .def(
           "__init__",
-          [](ProblemArrays* self, const Array& q, const Array& k, const Array& v, const std::string& axes,
+          [](ProblemArrays* self, nb::handle q, nb::handle k, nb::handle v, const std::string& axes,
              std::optional<double> softmax_scale, bool causal, const std::optional<std::string>& causal_align,
-             std::pair<std::int64_t, std::int64_t> window_size, double softcap,
-             const std::optional<Array>& bias, const std::optional<Array>& mask,
-             std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
+             std::pair<std::int64_t, std::int64_t> window_size, double softcap, nb::handle bias,
+             nb::handle mask, std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
              std::optional<Integers> q_segment_ids, std::optional<Integers> kv_segment_ids,
              std::optional<Integers> cu_seqlens_q, std::optional<Integers> cu_seqlens_k) {
             new (self) ProblemArrays(make_problem_arrays(q, k, v, axes, softmax_scale, causal, causal_align,

@@ -25,8 +25,8 @@ struct ProblemArrays {
 struct CotangentOperands {
   Operand dout, dlse;
 
-  // Throws BadInput if there is a dlse without a dout
-  CotangentOperands(const std::optional<Array>& dout, const std::optional<Array>& dlse, Axes axes);
+  // Each may be None. Throws BadInput if there is a dlse without a dout, or a number that is not finite
+  CotangentOperands(nb::handle dout, nb::handle dlse, Axes axes);
   Cotangents<double> cotangents() const { return {dout.view(), dlse.view()}; }
 };
 

@@ -6,6 +6,7 @@
 
 #include "reference/comm/decorators/throttled_link.h"
 #include "reference/faults/fault.h"
+#include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
 #include "reference/ring/ring_attention.h"
@@ -144,10 +145,7 @@ nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
 template <class T>
 nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands,
                      const RingArguments& call) {
-  RingResult<T> result = [&] {
-    const nb::gil_scoped_release gil_released;
-    return compute<T>(inputs, operands.cotangents(), call);
-  }();
+  RingResult<T> result = interruptible([&] { return compute<T>(inputs, operands.cotangents(), call); });
   return to_python(std::move(result), inputs.axes, call.backward);
 }
 
@@ -159,7 +157,7 @@ void bind_ring(nb::module_& m) {
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
          Index threads, bool overlap, bool trace, const std::optional<std::vector<Index>>& trace_rows,
          double ns_per_pair, const std::vector<double>& link_gbps, double link_latency_us,
-         const std::string& fault, const std::optional<Array>& dout, const std::optional<Array>& dlse) {
+         const std::string& fault, nb::handle dout, nb::handle dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
         const int count = parse_devices(devices);
@@ -169,7 +167,7 @@ void bind_ring(nb::module_& m) {
                                  parse_threads(threads),
                                  overlap,
                                  trace,
-                                 dout.has_value(),
+                                 !dout.is_none(),
                                  parse_traced_rows(trace_rows, inputs.Q.view().shape.S),
                                  parse_costs(ns_per_pair, link_gbps, link_latency_us, count),
                                  parse_fault(fault, count, parse_rotation(rotate))};

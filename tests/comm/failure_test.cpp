@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "reference/definition/cancellation.h"
 #include "tests/support/counting_program.h"
 #include "tests/support/error_message.h"
 #include "tests/support/ring_run.h"
@@ -71,6 +72,22 @@ TEST_CASE("a device that fails at any step stops all, and its error is reported"
             if (now == step) throw std::runtime_error(broken);
           };
           CHECK(error_message([&] { run_counting_programs(programs, options); }) == broken);
+        }
+  });
+}
+
+TEST_CASE("a run that is cancelled at any step ends, and says so") {
+  for_many_rings(5, [](int devices, const RingOptions& options) {
+    for (bool has_results : {false, true})
+      for (int device = 0; device < devices; ++device)
+        for (int step = 0; step < devices - 1; ++step) {
+          Cancellation cancellation;
+          const Cancellation::Scope scope(&cancellation);
+          std::vector<CountingProgram> programs = counting_programs(devices, has_results);
+          programs[static_cast<std::size_t>(device)].before_attend = [&](int now) {
+            if (now == step) cancellation.request();
+          };
+          CHECK(error_message([&] { run_counting_programs(programs, options); }) == Cancelled().what());
         }
   });
 }

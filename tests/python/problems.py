@@ -1,17 +1,8 @@
 """Random problems, and a second implementation of attention in plain numpy."""
 
-import os
-
 import numpy as np
-from hypothesis import settings
 
 allowed_error = 1e-12  # float64 on short sequences: a few hundred roundings of 1e-16, with a margin
-
-
-def trials(usual):
-    """Settings for _usual_ random examples, times RINGATTN_TEST_SCALE; every run draws the same ones."""
-    count = max(1, int(usual * float(os.environ.get("RINGATTN_TEST_SCALE", "1"))))
-    return settings(max_examples=count, deadline=None, database=None, derandomize=True)
 
 
 def draw(seed, *, batch=1, seq=16, kv_seq=None, heads=(4, 2), dim=8, v_dim=None, dtype=np.float64):

@@ -1,5 +1,6 @@
 """Arrays of every kind are accepted as they are."""
 
+import ctypes
 import sys
 import tracemalloc
 
@@ -8,7 +9,9 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import assert_close, draw, trials
+from dlpack import field_of_capsule, type_code_offset
+from problems import assert_close, draw
+from trials import trials
 
 
 @trials(40)
@@ -84,13 +87,8 @@ class Bfloat16:
         return 1, 0
 
     def __dlpack__(self, **_):
-        import ctypes
-
         capsule = self.bits.__dlpack__()
-        pointer = ctypes.pythonapi.PyCapsule_GetPointer
-        pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-        # DLTensor: data (8 bytes), device (8), ndim (4), then the type code, which is 4 for bfloat16
-        ctypes.c_uint8.from_address(pointer(capsule, b"dltensor") + 20).value = 4
+        field_of_capsule(capsule, ctypes.c_uint8, type_code_offset).value = 4  # bfloat16
         return capsule
 
 
@@ -122,6 +120,12 @@ def test_fields_of_record_arrays_are_accepted():
     records = np.zeros(q.shape, dtype=[("x", np.float64), ("y", np.int8)])
     records["x"] = q
     assert np.array_equal(ringattn.attention(records["x"], k, v), ringattn.attention(q, k, v))
+
+
+def test_arrays_at_odd_addresses_are_accepted():
+    q, k, v = draw(8)
+    odd = np.frombuffer(b"x" + q.tobytes(), offset=1).reshape(q.shape)
+    assert np.array_equal(ringattn.attention(odd, k, v), ringattn.attention(q, k, v))
 
 
 def test_results_stay_valid_after_later_calls():

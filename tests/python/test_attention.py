@@ -5,8 +5,10 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import assert_close, draw, plain_attention, trials
+from problems import assert_close, draw, plain_attention
+from trials import trials
 
+some_out, some_lse = ringattn.attention(*draw(1), return_lse=True)
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -55,6 +57,47 @@ def test_the_result_for_no_key_is_neutral_on_both_sides_of_a_merge():
         assert np.array_equal(found[0], some[0]) and np.array_equal(found[1], some[1])
     nothing = ringattn.merge(*none, *none)
     assert not nothing[0].any() and np.all(nothing[1] == -np.inf)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((some_out, some_lse, some_out * np.nan, some_lse), '"out_b" has nan'),
+        ((some_out * np.inf, some_lse, some_out, some_lse), "must be finite; \"out_a\""),
+        ((some_out, some_lse * np.nan, some_out, some_lse), "must be finite or -inf; \"lse_a\" has nan"),
+        ((some_out, some_lse, some_out, np.full_like(some_lse, np.inf)), "\"lse_b\" has inf"),
+    ],
+)
+def test_merge_rejects_results_that_are_not_finite(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ringattn.merge(*arguments)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["dout", "dlse"])
+def test_gradients_that_are_not_finite_are_rejected(name, number):
+    q, k, v = draw(13)
+    given = {"dout": np.ones(q.shape), "dlse": np.ones((1, 4, 16))}
+    given[name].flat[-1] = number
+    right = ringattn.attention(q, k, v)
+    calls = (
+        lambda: ringattn.attention_vjp(q, k, v, **given),
+        lambda: ringattn.ring_attention(q, k, v, **given),
+        lambda: ringattn.check(q, k, v, out=right, **given),
+        lambda: ringattn.laws(q, k, v, out=right, **given),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=f'must be finite; "{name}" has {number}'):
+            call()
+
+
+def test_a_bias_of_minus_infinity_hides_a_key():
+    q, k, v = draw(14)
+    visible = np.random.default_rng(14).random((16, 16)) < 0.5
+    bias, dout = np.where(visible, 0.0, -np.inf), np.ones(q.shape)
+    assert np.array_equal(ringattn.attention(q, k, v, bias=bias), ringattn.attention(q, k, v, mask=visible))
+    for found, expected in zip(ringattn.attention_vjp(q, k, v, dout, bias=bias), ringattn.attention_vjp(q, k, v, dout, mask=visible)):
+        assert np.array_equal(found, expected)
 
 
 def test_with_causal_a_query_attends_to_the_keys_up_to_its_own_position():

@@ -1,5 +1,8 @@
 """A right result passes, and the mistake of a wrong one is named."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import ringattn
@@ -23,7 +26,7 @@ def test_a_forgotten_mask_is_named_and_located():
     assert [name["id"] for name in report.names] == ["M1"]
     assert report.where["first"] == {"batch": 0, "row": 0, "head": 0, "device": 0, "local_row": 0}
     assert len(report.blocks["weight"]) == 4
-    with pytest.raises(AssertionError, match="M1  the causal mask is forgotten"):
+    with pytest.raises(AssertionError, match=r"(?s)\Acase .*M1  the causal mask is forgotten"):
         report.raise_if_failed()
 
 
@@ -47,6 +50,22 @@ def test_the_tolerance_depends_on_the_declared_implementation():
     wrong = right * (1 + 2e-4)
     assert not ringattn.check(q, k, v, out=wrong, causal=True).ok
     assert ringattn.check(q, k, v, out=wrong.astype(np.float16), implementation="f16", causal=True).ok
+
+
+@pytest.mark.parametrize("precision", ["bf16", "bfloat16", np.float16, "float32", np.dtype(np.float64)])
+def test_a_precision_may_have_the_name_of_a_type(precision):
+    short = {"bfloat16": "bf16", np.float16: "f16", "float32": "f32", np.dtype(np.float64): "f64"}.get(precision, precision)
+    found, expected = (ringattn.check(q, k, v, out=right, implementation=name, causal=True) for name in (precision, short))
+    assert found.ratio == expected.ratio and str(found) == str(expected)
+
+
+def test_a_precision_may_be_a_type_of_torch():
+    class Type:
+        def __repr__(self):
+            return "torch.bfloat16"
+
+    found = ringattn.check(q, k, v, out=right, implementation=Type(), causal=True)
+    assert str(found) == str(ringattn.check(q, k, v, out=right, implementation="bf16", causal=True))
 
 
 def test_nan_and_unwritten_results_fail():
@@ -86,6 +105,7 @@ def test_assert_attention_raises_for_a_wrong_result():
         ({"out": right, "rows": 0}, ValueError, "rows must be at least 1"),
         ({"out": right, "seed": -1}, ValueError, "must not be negative"),
         ({"out": right, "devices": 2.5}, TypeError, "must be a whole number; found 2.5"),
+        ({"out": right, "blind_spots": "no"}, TypeError, "must be True or False; found 'no'"),
         ({"out": right, "bias": np.zeros((48, 48))}, ValueError, "bias or boolean mask"),
     ],
 )
@@ -120,6 +140,20 @@ def test_laws_hold_for_right_results_and_are_broken_by_wrong_ones():
     assert not broken.ok and not next(law for law in broken if law.id == "A").holds and "BROKEN" in str(broken)
     with pytest.raises(ValueError, match="a law needs lse"):
         ringattn.laws(q, k, v, out=right)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_probes_mistakes_laws_and_reports_can_be_copied_and_pickled(copied):
+    case = ringattn.probe("needle", seq=32, dim=16)
+    assert copied(case).kind.kind == "needle" and all(np.array_equal(copied(case)[name], case[name]) for name in case)
+    assert [copied(mistake).id for mistake in ringattn.mistakes()] == [mistake.id for mistake in ringattn.mistakes()]
+    found = ringattn.laws(q, k, v, lse=right_lse, causal=True)
+    assert copied(found).ok and str(copied(found)) == str(found) and repr(copied(found[0])) == repr(found[0])
+    for name in ("id", "statement", "meaning", "ratio", "left", "right"):
+        assert getattr(copied(found[0]), name) == getattr(found[0], name)
+    report = ringattn.check(q, k, v, out=right, causal=True)
+    assert str(copied(report)) == str(report)
+    assert np.array_equal(copied(ringattn.ring_attention(q, k, v)).out, ringattn.ring_attention(q, k, v).out)
 
 
 def test_the_catalogue_explains_each_mistake():

@@ -1,10 +1,12 @@
 """Keywords of other libraries are accepted, and bad input is rejected with a clear message."""
 
+import ctypes
 import inspect
 
 import numpy as np
 import pytest
 import ringattn
+from dlpack import device_offset, field_of_capsule
 from problems import assert_close, draw
 
 q, k, v = draw(1)
@@ -50,10 +52,18 @@ def test_world_size_and_sharding_are_aliases_without_a_warning():
         ({"window_size": (-2, 0)}, ValueError, "window entries"),
         ({"axes": "bdsh"}, ValueError, "bshd, bhsd or sbhd; found bdsh"),
         ({"causal_align": "middle"}, ValueError, "there are two alignments; found 'middle'"),
+        ({"causal": "no"}, TypeError, "must be True or False; found 'no'"),
+        ({"return_lse": 1}, TypeError, "must be True or False; found 1"),
+        ({"softmax_scale": 10**400}, ValueError, "must fit float64"),
+        ({"axes": "b" * 100_000}, ValueError, r"one of a few words; found 'bbb.* \.\.\.;"),
+        ({"bias": np.full((16, 16), np.nan)}, ValueError, r'"bias" has nan at \(b, h, query, key\)'),
+        ({"bias": np.full((16, 16), np.inf)}, ValueError, "must be finite or -inf"),
         ({"mask": np.ones((16, 16))}, ValueError, "a mask holds booleans"),
         ({"mask": np.ones((5, 16), dtype=bool)}, ValueError, r"must fit \(batch, heads, Sq, Skv\) = \(1, 4, 16, 16\)"),
         ({"q_positions": [0.5] * 16}, TypeError, "must hold whole numbers"),
         ({"q_positions": [1, 2]}, ValueError, r"the shape must be \(16,\)"),
+        ({"q_positions": np.full(16, 2**64 - 1, np.uint64)}, ValueError, "less than 2\\^63; found 18446744073709551615"),
+        ({"q_segment_ids": [2**63] * 16}, ValueError, "less than 2\\^63"),
         ({"cu_seqlens_q": [0, 8]}, ValueError, "must end with the sequence length 16"),
         ({"cu_seqlens_q": [0, 16], "q_positions": range(16)}, ValueError, "leave one of them out"),
     ],
@@ -73,6 +83,7 @@ def test_bad_keywords_are_rejected_with_a_clear_message(keywords, error, sentenc
         ((q.astype(int), k, v), TypeError, r"\[q\] the array must be float64, .*; found int64"),
         ((q, k.astype(np.float32), v), ValueError, "the same type; found f64, f32 and f64"),
         ((q, k, object()), TypeError, r"\[v\] .* must be an array of numbers; found object"),
+        ((np.ma.masked_array(q), k, v), TypeError, r"\[q\] .* without a mask"),
         ((q, k, np.where(v == v[0, 0, 0, 0], np.nan, v)), ValueError, '"v" has nan'),
     ],
 )
@@ -100,6 +111,32 @@ def test_a_tensor_on_a_gpu_is_rejected_with_advice_to_copy_it():
 
     with pytest.raises(TypeError, match=r"\[q\].*in CPU memory; found one on cuda:0.*\.cpu\(\)"):
         ringattn.attention(OnTheGpu(), k, v)
+
+
+def test_a_flag_may_be_a_boolean_of_numpy():
+    assert np.array_equal(ringattn.attention(q, k, v, causal=np.bool_(True)), ringattn.attention(q, k, v, causal=True))
+
+
+def test_a_foreign_capsule_is_rejected_with_one_sentence():
+    class OnTheGpuAfterAll:
+        def __dlpack__(self, **_):
+            capsule = q.__dlpack__()
+            field_of_capsule(capsule, ctypes.c_int32, device_offset).value = 2
+            return capsule
+
+    with pytest.raises(ValueError, match=r"^\[q\] the argument must be an array in CPU memory; found another DLPack object.*array$"):
+        ringattn.attention(OnTheGpuAfterAll(), k, v)
+
+
+def test_an_object_whose_dlpack_fails_is_read_as_an_array():
+    class OfSeveralDevices:
+        def __dlpack__(self, **_):
+            raise BufferError("the array is sharded")
+
+        def __array__(self, *_, **__):
+            return q
+
+    assert np.array_equal(ringattn.attention(OfSeveralDevices(), k, v), ringattn.attention(q, k, v))
 
 
 def test_signatures_show_every_keyword():

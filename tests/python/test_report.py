@@ -1,8 +1,6 @@
 """A report has the same content as text, as JSON and as a page in notebooks."""
 
 import json
-import os
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -26,30 +24,28 @@ def headings(text):
     return [line.split()[0] for line in text.splitlines() if not line.startswith(" ")]
 
 
-def write_safetensors(path, **tensors):
+def safetensors(**tensors):
+    """A file of float64 tensors."""
     header, end = {}, 0
     for name, tensor in tensors.items():
         header[name] = {"dtype": "F64", "shape": tensor.shape, "data_offsets": [end, end := end + tensor.nbytes]}
     text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(tensor.tobytes() for tensor in tensors.values()))
+    return len(text).to_bytes(8, "little") + text + b"".join(tensor.tobytes() for tensor in tensors.values())
 
 
 @pytest.mark.parametrize("out", [right, wrong], ids=["right", "wrong"])
-def test_json_and_text_agree_with_those_of_the_command_line(out, tmp_path):
-    program = os.environ.get("RINGATTN_PROGRAM")
-    if not program:
-        pytest.skip("RINGATTN_PROGRAM is not set to the path of the program ringattn")
-    write_safetensors(tmp_path / "case.safetensors", q=q, k=k, v=v)
-    write_safetensors(tmp_path / "out.safetensors", out=out)
-    command = [program, "check", "case.safetensors", "--out", "out.safetensors", "--causal", "--devices", "2"]
-    run = lambda *more: subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True).stdout  # noqa: E731
+def test_json_and_text_agree_with_those_of_the_command_line(out, program):
     report = ringattn.check(q, k, v, out=out, causal=True, devices=2)
-    theirs = json.loads(run("--json", "-"))
+    with program.workspace() as workspace:
+        workspace.write("case.safetensors", safetensors(q=q, k=k, v=v))
+        workspace.write("out.safetensors", safetensors(out=out))
+        command = "check", "case.safetensors", "--out", "out.safetensors", "--causal", "--devices", "2"
+        text, theirs = workspace.run(*command).out, json.loads(workspace.run(*command, "--json", "-").out)
     # Numbers are not compared: another build rounds in another order
     assert keys_of(json.loads(report.to_json())) == keys_of(theirs)
     assert report.verdict == theirs["verdict"]
     assert [name["id"] for name in report.names] == [name["id"] for name in theirs["names"]]
-    assert headings(str(report)) == headings(run())
+    assert headings(str(report)) == headings(text)
 
 
 def test_json_has_the_documented_keys():

@@ -7,7 +7,8 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import assert_close, draw, trials
+from problems import assert_close, draw
+from trials import trials
 
 layouts = st.sampled_from(["contiguous", "zigzag", "striped"])
 
@@ -67,6 +68,7 @@ def test_the_trace_holds_the_events_of_the_run(tmp_path):
         ({"devices": 0}, "1 to 1024 devices; found 0"),
         ({"devices": 10**12}, "1 to 1024 devices"),
         ({"threads": -1}, r"\[threads\]"),
+        ({"threads": 2**40}, r"\[threads\] .* 1 to 1024, or 0 for one per device; found 1099511627776"),
         ({"layout": "bhsd"}, "contiguous, zigzag or striped; found bhsd"),
         ({"rotate": "o"}, "'kv' or 'q'"),
         ({"bias": np.zeros((16, 16))}, "which do not travel with a block"),

@@ -5,7 +5,7 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import trials
+from trials import trials
 
 layouts = st.sampled_from(["contiguous", "zigzag", "striped"])
 

@@ -5,7 +5,8 @@ import pytest
 import ringattn
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import assert_close, draw, trials
+from problems import assert_close, draw
+from trials import trials
 
 layouts = st.sampled_from(["contiguous", "zigzag", "striped"])
 

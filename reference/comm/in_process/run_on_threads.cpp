@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/cancellation.h"
 #include "reference/definition/layout.h"
 
 namespace ringattn {
@@ -11,7 +12,8 @@ namespace ringattn {
 void run_on_threads(int devices, int threads, RunMonitor& monitor,
                     const std::function<void(int first, int last)>& body) {
   // One thread: run its devices, and end all waits if they fail
-  const auto run_share = [&](int thread) {
+  const auto run_share = [&, cancellation = Cancellation::current()](int thread) {
+    const Cancellation::Scope scope(cancellation);
     const RowRange share = chunk(thread, threads, devices);
     try {
       body(static_cast<int>(share.begin), static_cast<int>(share.end));

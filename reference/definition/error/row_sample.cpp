@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <set>
 
+#include "reference/definition/cancellation.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/random.h"
 
 namespace ringattn {
 
 std::vector<Index> sample_rows(Index N, Index count, Layout layout, int devices, std::uint64_t seed) {
-  const auto wanted = static_cast<std::size_t>(std::min(count, N));
+  if (count >= N) return all_rows(N);
+  const auto wanted = static_cast<std::size_t>(count);
   std::set<Index> rows;
   // First and last row
   if (wanted > 0) rows.insert(0);
@@ -22,7 +25,10 @@ std::vector<Index> sample_rows(Index N, Index count, Layout layout, int devices,
 
   // Random rows for the rest
   Random random(seed);
-  while (rows.size() < wanted) rows.insert(random.below(N));
+  while (rows.size() < wanted) {
+    throw_if_cancelled();
+    rows.insert(random.below(N));
+  }
   return {rows.begin(), rows.end()};
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/files/json.h"
 
 namespace ringattn {
@@ -127,10 +128,17 @@ StoredTensor encode_integers(const std::int64_t* first, std::vector<Index> exten
   return stored;
 }
 
-[[noreturn]] void throw_not_finite(const std::string& name, double x, const std::vector<Index>& index) {
-  throw BadInput("[input] all numbers must be finite; " + in_quotes(name) + " has " +
-                 number(x).get<std::string>() + " at (b, s, h, d) = " + text_of(index) +
-                 "; correct the source of the data");
+// Throws BadInput unless all elements are allowed; _rule_ says which ones are, _axes_ names the axes of the tensor
+template <class T, class Allowed>
+void require_elements(const std::string& name, const TensorView<const T>& tensor, const char* rule,
+                      const char* axes, const Allowed& allowed) {
+  for_each_element(tensor.shape, Axes::bshd, sizeof(T), [&](Index, Index b, Index s, Index h, Index d) {
+    const T x = tensor(b, s, h, d);
+    if (allowed(x)) return;
+    throw BadInput("[input] all numbers must be " + std::string(rule) + "; " + in_quotes(name) + " has " +
+                   number(static_cast<double>(x)).get<std::string>() + " at " + axes + " = " +
+                   text_of({b, s, h, d}) + "; correct the source of the data");
+  });
 }
 
 }  // namespace
@@ -195,10 +203,13 @@ StoredTensor stored_integers(const std::vector<std::int64_t>& integers) {
 
 template <class T>
 void require_finite(const std::string& name, const TensorView<const T>& tensor) {
-  for_each_element(tensor.shape, Axes::bshd, sizeof(T), [&](Index, Index b, Index s, Index h, Index d) {
-    const T x = tensor(b, s, h, d);
-    if (!std::isfinite(x)) throw_not_finite(name, static_cast<double>(x), {b, s, h, d});
-  });
+  require_elements(name, tensor, "finite", "(b, s, h, d)", [](T x) { return std::isfinite(x); });
+}
+
+void require_finite_or_minus_infinity(const std::string& name, const TensorView<const double>& tensor,
+                                      const char* axes) {
+  require_elements(name, tensor, "finite or -inf", axes,
+                   [](double x) { return std::isfinite(x) || x == minus_infinity<double>; });
 }
 
 template Tensor<float> to_tensor(const std::string&, const StoredTensor&, Axes);

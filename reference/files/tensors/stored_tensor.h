@@ -54,4 +54,8 @@ StoredTensor stored_integers(const std::vector<std::int64_t>& integers);
 template <class T>
 void require_finite(const std::string& name, const TensorView<const T>& tensor);
 
+// The same for scores and lse, which may be -inf; _axes_ names the axes of the tensor
+void require_finite_or_minus_infinity(const std::string& name, const TensorView<const double>& tensor,
+                                      const char* axes = "(b, s, h, d)");
+
 }  // namespace ringattn

@@ -1,8 +1,10 @@
 #include "reference/oracle/catalogue/backward_simulation.h"
-#include "reference/definition/minus_infinity.h"
 
 #include <cmath>
 #include <limits>
+
+#include "reference/definition/cancellation.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
 
@@ -61,6 +63,7 @@ Gradients<double> BackwardSimulation::run(const Rule& rule) const {
                               Tensor<double>(problem_.V.shape)};
   PairWeights weights;
   for (const BackwardHead& head : heads_) {
+    throw_if_cancelled();
     const Index b = head.b, h = head.h, g = problem_.kv_head(h);
     weights.for_dq = head.dS, weights.for_dk = head.dS, weights.for_dv = head.P;
     rule(head, weights);

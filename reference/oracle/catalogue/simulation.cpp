@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/definition/cancellation.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
 
@@ -52,6 +53,7 @@ AttentionOutput<double> Simulation::run(const Rule& rule) const {
   for (Index b = 0; b < out.B; ++b)
     for (Index h = 0; h < out.H; ++h) {
       for (Index n = 0; n < out.S; ++n) {
+        throw_if_cancelled();
         const Index i = rows_[static_cast<std::size_t>(n)];
         const QueryRow row{b,
                            h,

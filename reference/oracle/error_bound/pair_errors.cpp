@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 
@@ -99,6 +100,7 @@ void exponentiate(Matrix<double>& g) {
 
 PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const std::vector<Index>& rows,
                        const Roundings& u) {
+  throw_if_cancelled();
   const Matrix<double> Q = rows_of(problem.Q.head(b, h), rows), K = problem.K.head(b, problem.kv_head(h));
   const double scale = problem.scoring.scale(Q.cols()), cap = problem.scoring.softcap;
   PairErrors pairs;
@@ -120,13 +122,16 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   exponentiate(g_operand);
 
   // Probabilities
+  throw_if_cancelled();
   pairs.alike = rows_alike(K);
   pairs.lse.resize(S.rows()), pairs.chain.resize(S.rows());
   pairs.visible = Eigen::VectorX<Index>::Zero(S.rows());
   const auto queries = problem.q_positions.of(b);
-  for (Index i = 0; i < S.rows(); ++i)
+  for (Index i = 0; i < S.rows(); ++i) {
+    throw_if_cancelled();
     softmax_row(problem, b, queries[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])], i, u,
                 pairs);
+  }
   return pairs;
 }
 

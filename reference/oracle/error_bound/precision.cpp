@@ -10,6 +10,13 @@ namespace {
 constexpr Precision all_precisions[] = {Precision::f64, Precision::f32, Precision::tf32, Precision::bf16,
                                         Precision::f16};
 
+// The same as numpy, torch and jax name their types
+constexpr std::pair<std::string_view, Precision> type_names[] = {{"float64", Precision::f64},
+                                                                 {"float32", Precision::f32},
+                                                                 {"tfloat32", Precision::tf32},
+                                                                 {"bfloat16", Precision::bf16},
+                                                                 {"float16", Precision::f16}};
+
 // The storage type with the significand of an operand; the 11 bits of tf32 are those of f16
 Dtype significand_of(Precision precision) {
   switch (precision) {
@@ -51,6 +58,8 @@ const char* name(Precision precision) {
 Precision parse_precision(std::string_view wanted) {
   for (const Precision precision : all_precisions)
     if (name(precision) == wanted) return precision;
+  for (const auto& [type, precision] : type_names)
+    if (type == wanted) return precision;
   throw BadInput("[precision] the precision of an implementation is f64, f32, tf32, bf16 or f16; found " +
                  std::string(wanted) + "; choose one of these");
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/definition/cancellation.h"
+
 namespace ringattn {
 
 namespace {
@@ -22,8 +24,10 @@ double power_of_two_from(double x) {
 
 Tensor<double> sixteenths(Shape shape, Random& random) {
   Tensor<double> tensor(shape);
-  for (Index i = 0; i < tensor.size(); ++i)
+  for (Index i = 0; i < tensor.size(); ++i) {
+    if (i % (1 << 16) == 0) throw_if_cancelled();
     tensor.data()[i] = std::clamp(std::round(16 * random.normal()) / 16, -largest, largest);
+  }
   return tensor;
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "reference/definition/attention.h"
+#include "reference/definition/cancellation.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
@@ -235,7 +236,10 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
   const auto add = [&](bool possible, Law law, HeadRule rule) {
     if (!possible) return;
     for (Index b = 0; b < e.problem.K.shape.B; ++b)
-      for (Index g = 0; g < e.problem.K.shape.H; ++g) rule(e, u, b, g, law);
+      for (Index g = 0; g < e.problem.K.shape.H; ++g) {
+        throw_if_cancelled();
+        rule(e, u, b, g, law);
+      }
     results.push_back(std::move(law));
   };
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_problem_arrays, string, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._values import boolean, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -30,8 +31,9 @@ def attention(
     Returns out (batch, Sq, heads, v_dim). With return_lse, also returns lse (batch, heads, Sq), the natural
     logarithm of the sum of exp(score). A query that attends to no key has out = 0 and lse = -inf.
     """
+    with_lse = boolean("return_lse", return_lse)
     out, lse = _engine.attention(make_problem_arrays(q, k, v, **problem))
-    return (out, lse) if return_lse else out
+    return (out, lse) if with_lse else out
 
 
 @takes_problem

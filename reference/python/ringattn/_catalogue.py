@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import canonical_keywords, integer, make_problem_arrays, string, takes_problem
+from ringattn._keywords import canonical_keywords, make_problem_arrays, takes_problem
+from ringattn._values import boolean, integer, natural, quote, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -60,7 +61,7 @@ def probe(
     holds them exactly, so convert them to the type of your attention. probe_kinds() lists the kinds.
     """
     renamed = canonical_keywords("probe", aliases, ["devices", "layout"])
-    heads_q, heads_kv = heads if isinstance(heads, tuple) else (heads, heads)
+    heads_q, heads_kv = _pair_of_heads(heads)
     ring = {
         "devices": integer("devices", renamed.get("devices", devices)),
         "layout": string("layout", renamed.get("layout", layout)),
@@ -74,14 +75,23 @@ def probe(
         kv_heads=integer("heads", heads_kv),
         dim=integer("dim", dim),
         v_dim=None if v_dim is None else integer("v_dim", v_dim),
-        causal=bool(causal),
+        causal=boolean("causal", causal),
         causal_align=string("causal_align", causal_align),
-        seed=integer("seed", seed),
+        seed=natural("seed", seed),
         **ring,
     )
     case = Probe(_without_defaults(made), **ring)
-    case.kind = next(row for row in probe_kinds() if row.kind == kind)
+    case.kind = probe_kind(kind)
     return case
+
+
+def _pair_of_heads(heads: Any) -> tuple[Any, Any]:
+    if not isinstance(heads, tuple | list):
+        return heads, heads
+    if len(heads) != 2:
+        raise ValueError(f"[heads] heads is (query heads, K/V heads), or one number; found {quote(heads)}; "
+                         "pass two ints")
+    return heads[0], heads[1]
 
 
 def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +111,11 @@ def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
     # The other keywords
     default_values = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
     return {name: value for name, value in made.items() if name not in default_values or value != default_values[name]}
+
+
+def probe_kind(kind: str) -> _engine.ProbeKind:
+    """The row of probe_kinds() with this kind."""
+    return next(row for row in probe_kinds() if row.kind == kind)
 
 
 def probe_kinds() -> list[_engine.ProbeKind]:

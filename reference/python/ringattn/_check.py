@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import integer, make_problem_arrays, string, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_problem
 from ringattn._report import Report
+from ringattn._values import boolean, integer, natural, precision, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -44,8 +45,8 @@ def check(
     Every error is divided by its tolerance, the largest error that rounding explains at that element, so there is
     no tolerance to choose.
 
-    implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16" or "f16"; default: the
-                     type of out
+    implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16" or "f16", or a type such as
+                     torch.bfloat16; default: the type of out
     devices, layout  how your sequence was distributed over devices; this only makes the diagnosis more specific
     rows, seed       number of query rows to check: the first, the last, the shard borders and random ones;
                      default: all if that takes seconds, else 256
@@ -59,12 +60,12 @@ def check(
         _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
         dout=_arrays.optional_tensor("dout", dout),
         dlse=_arrays.optional_tensor("dlse", dlse),
-        implementation=None if implementation is None else string("implementation", implementation),
+        implementation=None if implementation is None else precision("implementation", implementation),
         devices=integer("devices", devices),
         layout=string("layout", layout),
         rows=_rows(rows, default=0),
-        seed=_seed(seed),
-        blind_spots=bool(blind_spots),
+        seed=natural("seed", seed),
+        blind_spots=boolean("blind_spots", blind_spots),
     )
     return Report(text, json.loads(report), row_ratios, checked_rows, checked_keys)
 
@@ -84,6 +85,9 @@ class Laws(tuple[_engine.Law, ...]):
         made = super().__new__(cls, laws)
         made._text = text
         return made
+
+    def __getnewargs__(self) -> tuple[str, list[_engine.Law]]:  # for pickle and copy
+        return self._text, list(self)
 
     @property
     def ok(self) -> bool:
@@ -126,9 +130,9 @@ def laws(
         _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
         dout=_arrays.optional_tensor("dout", dout),
         dlse=_arrays.optional_tensor("dlse", dlse),
-        implementation=None if implementation is None else string("implementation", implementation),
+        implementation=None if implementation is None else precision("implementation", implementation),
         rows=_rows(rows, default=64),
-        seed=_seed(seed),
+        seed=natural("seed", seed),
     )
     return Laws(text, found)
 
@@ -140,12 +144,7 @@ def _submitted(**arrays: Any) -> dict[str, Any]:
 def _rows(rows: int | None, default: int) -> int:
     if rows is None:
         return default
-    if integer("rows", rows) < 1:
-        raise ValueError(f"[rows] rows must be at least 1; found {rows}; leave it out for the default")
-    return integer("rows", rows)
-
-
-def _seed(seed: int) -> int:
-    if integer("seed", seed) < 0:
-        raise ValueError(f"[seed] the seed must not be negative; found {seed}; choose 0 or more")
-    return integer("seed", seed)
+    found = integer("rows", rows)
+    if found < 1:
+        raise ValueError(f"[rows] rows must be at least 1; found {found}; leave it out for the default")
+    return found

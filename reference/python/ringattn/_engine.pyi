@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = Any  # a floating-point array in CPU memory: DLPack or the buffer protocol
+Array = Any  # a floating-point array in CPU memory: a numpy array or a DLPack capsule
 Integers = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 

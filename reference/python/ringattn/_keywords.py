@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import operator
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ringattn import _arrays, _engine
+from ringattn._values import boolean, integer, number, quote, shorten, string
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -30,7 +30,7 @@ class Problem(TypedDict, total=False):
     window_size     (left, right), largest distances of visible keys before and after the query, inclusive; -1 is
                     unlimited
     softcap         c: scores become c tanh(score / c); 0: no soft-cap
-    bias            added to the scores; broadcast to (batch, heads, Sq, Skv) as in numpy
+    bias            added to the scores, where -inf hides a key; broadcast to (batch, heads, Sq, Skv) as in numpy
     mask            booleans of that shape; True: the query attends to the key
     q_positions, kv_positions          (S) or (batch, S): positions for the masks; default 0, 1, 2, ...
     q_segment_ids, kv_segment_ids      (S) or (batch, S): a query attends only to keys of the same id
@@ -104,14 +104,15 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
     ours: dict[str, Any] = {}
     for name, value in keywords.items():
         if name == "dropout_p":
-            if value != 0:
-                raise ValueError(f"[{function}] exact attention has no dropout; found dropout_p={value}; leave it out")
+            if number("dropout_p", value) != 0:
+                raise ValueError(f"[{function}] exact attention has no dropout; found dropout_p={quote(value)}; "
+                                 "leave it out")
             continue
         our = aliases.get(name, name)
         if our not in known:
             near = difflib.get_close_matches(name, [*known, *aliases], n=1)
             hint = f"did you mean {near[0]}?" if near else "see help(ringattn." + function + ")"
-            raise TypeError(f"[{function}] there is no keyword {name}; {hint}")
+            raise TypeError(f"[{function}] there is no keyword {shorten(name)}; {hint}")
         if our in ours:
             both = " and ".join(given for given in keywords if aliases.get(given, given) == our)
             raise TypeError(f"[{function}] {both} are two names of the same keyword; found both; leave one out")
@@ -139,37 +140,14 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
         arguments["softmax_scale"] = number("softmax_scale", arguments["softmax_scale"])
     arguments["softcap"] = number("softcap", 0.0 if arguments["softcap"] is None else arguments["softcap"])
     arguments["window_size"] = _window(arguments["window_size"])
-    arguments["causal"] = bool(arguments["causal"])
+    arguments["causal"] = boolean("causal", arguments["causal"])
     for name in ("axes", "causal_align"):
         if arguments[name] is not None:
             arguments[name] = string(name, arguments[name])
     return _engine.ProblemArrays(**tensors, **arguments)
 
 
-# ---- Single values ----------------------------------------------------------
-
-
-def number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"[{name}] the value must be a number; found {value!r}") from error
-
-
-def integer(name: str, value: Any) -> int:
-    try:
-        found = operator.index(value)
-    except TypeError as error:
-        raise TypeError(f"[{name}] the value must be a whole number; found {value!r}") from error
-    if not -(2**62) < found < 2**62:
-        raise ValueError(f"[{name}] the value must be within +-2^62; found {found}; choose a smaller one")
-    return found
-
-
-def string(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"[{name}] the value must be a string; found {value!r}")
-    return value
+# ---- Windows ----------------------------------------------------------------
 
 
 def _window(value: Any) -> tuple[int, int]:
@@ -177,9 +155,9 @@ def _window(value: Any) -> tuple[int, int]:
         return -1, -1
     try:
         left, right = value
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise TypeError("[window_size] the value must be a pair (left, right), with -1 for unlimited; "
-                        f"found {value!r}") from error
+                        f"found {quote(value)}; pass two ints") from error
     left, right = (-1 if side is None else integer("window_size", side) for side in (left, right))
     return left, right
 

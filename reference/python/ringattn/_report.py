@@ -90,7 +90,7 @@ class Report:
         """Raises AssertionError with the text of the report unless ok."""
         __tracebackhide__ = True
         if not self.ok:
-            raise AssertionError("\n" + self._text)
+            raise AssertionError(str(self))
 
     def __str__(self) -> str:
         return self._text.rstrip("\n")

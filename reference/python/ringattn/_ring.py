@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine, _trace
-from ringattn._keywords import integer, make_problem_arrays, number, string, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._values import boolean, integer, number, string
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -133,8 +134,8 @@ def ring_attention(
         layout=string("layout", layout),
         rotate=string("rotate", rotate),
         threads=integer("threads", threads),
-        overlap=bool(overlap),
-        trace=bool(trace),
+        overlap=boolean("overlap", overlap),
+        trace=boolean("trace", trace),
         trace_rows=_rows(trace_rows, q, problem.get("axes", "bshd")),
         ns_per_pair=number("ns_per_pair", ns_per_pair),
         link_gbps=[number("link_gbps", each) for each in np.atleast_1d(link_gbps)],

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _engine, _svg
-from ringattn._keywords import canonical_keywords, integer, string
+from ringattn._keywords import canonical_keywords
+from ringattn._values import integer, string
 
 Integers = NDArray[np.int64]
 
