@@ -211,8 +211,8 @@ def merge(out_a, lse_a, out_b, lse_b):
 course.exercise("merge").check(merge)
 
 # %% [markdown]
-# And one to think about. A thousand machines hold a thousand pieces. One after the other, that is almost a thousand merges in a row. But
-# merges of different pieces can run at the same time. Plan it: how few *rounds* are enough?
+# And one to think about. A thousand machines hold a thousand pieces. One after the other, that is almost a thousand
+# merges in a row. But merges of different pieces can run at the same time. Plan it: how few *rounds* are enough?
 
 
 # %%

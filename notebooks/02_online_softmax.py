@@ -114,8 +114,7 @@ axes[0, 0].legend();
 # %% [markdown]
 # Print this one. **Upstairs** the faulty curve runs away: every early key keeps the weight it had when it was the
 # tallest. **Downstairs the two curves lie on each other.** The maximum comes first, $\alpha$ is one forever, and the
-# bug is invisible. A test with such an input passes. (It has happened: sorted test data, or scores that fit in one
-# tile.)
+# bug is invisible. A test with such an input passes. (Sorted test data will do, or sequences that fit in one tile.)
 #
 # The oracle knows about this kind of luck. A report that passes lists what the input *could not* have shown:
 

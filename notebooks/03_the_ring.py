@@ -47,7 +47,7 @@ plot.visits(ring.visits(), numbers=met, title="they met once each, at this step"
 # This is the attention matrix, seen from far away: a line of it is a device with its queries, a column is a block of
 # keys. Every pair met exactly once (a count other than one would be painted red), and the number says at which step.
 # In each step the ring works on one diagonal: all devices at once, each in a different line and a different column.
-# No block is ever needed in two places.
+# No block is ever needed in two places at once.
 #
 # What does a device know in the middle of the dance? Attention over the keys it has met so far, no more and no less:
 

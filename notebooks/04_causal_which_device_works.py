@@ -5,7 +5,7 @@
 # matrix is gone, so half of the work is gone. You switch the mask on, eight devices, and stop the clock. Is the ring
 # twice as fast?**
 #
-# It is not even a little faster. Here is why.
+# It is hardly faster at all. Here is why.
 
 # %%
 import matplotlib.pyplot as plt
@@ -79,9 +79,9 @@ print("published, 8 GPUs:", published)
 # %%
 plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layouts));
 # %% [markdown]
-# That is all that changes: [`rows_of_device`](../reference/definition/layout.cpp) is the only function of the engine
-# that knows what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes
-# is one device with its queries, a column of boxes one block of keys:
+# That is all that changes: [`rows_of_device`](../reference/definition/layout.cpp) is the function of the engine that
+# knows what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes is
+# one device with its queries, a column of boxes one block of keys:
 
 # %% tags=["picture"]
 figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.7), layout="constrained")
@@ -168,8 +168,8 @@ print(
 # %% [markdown]
 # ## Your turn, three times
 #
-# First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out in all
-# three layouts.
+# First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out
+# in all three layouts.
 
 
 # %%

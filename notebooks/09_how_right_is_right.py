@@ -153,7 +153,7 @@ print("all errors are small:", np.all(error <= 0.001))
 
 # %% [markdown]
 # Two sentences with the same meaning, and the first lets a NaN pass. Every comparison with NaN is false, so a test
-# must assert the *good* case. (An array of nothing but NaN passes a surprising number of published tests.)
+# must assert the *good* case. (An array of nothing but NaN passes the first one, too.)
 #
 # ## Your turn
 
