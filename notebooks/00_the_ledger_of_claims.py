@@ -260,7 +260,7 @@ for line, (claim, verdict, because) in enumerate(ledger):
             bbox={"boxstyle": "round,pad=0.3", "facecolor": colours[verdict], "linewidth": 0})  # fmt: skip
     ax.text(0.475, line, because, va="center", fontsize=9.5)
 ax.set(xlim=(0, 1), ylim=(len(ledger) - 0.4, -0.6), title="the ledger")
-ax.axis("off")
+ax.axis("off");
 
 # %% [markdown]
 # A ledger to hang up beside the coffee machine. Look at the blue lines: most of what people say is true *under a

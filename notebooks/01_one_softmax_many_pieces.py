@@ -43,7 +43,7 @@ def bars(ax, weights, title):
 figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4.6), sharex=True, layout="constrained")
 bars(above, whole, "one softmax over all keys")
 bars(below, local, "four softmaxes, one on each machine")
-below.set_xlabel("key (the colour is its machine)")
+below.set_xlabel("key (the colour is its machine)");
 # %% [markdown]
 # Same shape inside each colour, wrong height. Every machine believes that its four keys are the whole world, so its
 # weights add up to one, even where the world hardly listens to any of them.
@@ -85,7 +85,7 @@ print(f"all shares together: {share.sum():.3f}")
 figure, ax = plt.subplots(figsize=(8, 2.5), layout="constrained")
 bars(ax, local * np.repeat(share, keys // machines), "the four softmaxes, each times its share")
 ax.step(np.arange(keys + 1) - 0.5, np.append(whole, whole[-1]), where="post", color="black", linewidth=1)
-ax.legend(["one softmax over all keys"])
+ax.legend(["one softmax over all keys"]);
 # %%
 together = sum(part * out for part, (out, lse) in zip(share, answers))
 exact = ringattn.attention(q, k, v)
@@ -211,8 +211,8 @@ def merge(out_a, lse_a, out_b, lse_b):
 course.exercise("merge").check(merge)
 
 # %% [markdown]
-# And one to think about. A thousand machines hold a thousand pieces. One after the other, that is almost a thousand merges in a row. But
-# merges of different pieces can run at the same time. Plan it: how few *rounds* are enough?
+# And one to think about. A thousand machines hold a thousand pieces. One after the other, that is almost a thousand
+# merges in a row. But merges of different pieces can run at the same time. Plan it: how few *rounds* are enough?
 
 
 # %%

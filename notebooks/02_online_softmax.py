@@ -32,7 +32,7 @@ above.set(title="the scores as they arrive, and m, the largest so far (black)", 
 below.plot(range(9), row.l, "o-", color=plot.colour_of(0), label="l")
 below.plot(range(9), np.linalg.norm(row.O, axis=1), "s-", color=plot.colour_of(1), label="length of O")
 below.set(title="the sum l and the vector O", xlabel="tiles absorbed", xticks=range(9))
-below.legend()
+below.legend();
 # %% [markdown]
 # Look at the third tile: a tall bar arrives, `m` jumps to 2.5, and the sum `l` *falls*, although a sum of
 # exponentials can only grow. Nothing was lost. The unit changed.
@@ -110,12 +110,11 @@ for column, (name, heights) in enumerate((("upstairs", upstairs), ("downstairs",
     axes[1, column].set_xlabel("tiles absorbed")
 axes[0, 0].set_ylabel("l")
 axes[1, 0].set_ylabel("out, first element")
-axes[0, 0].legend()
+axes[0, 0].legend();
 # %% [markdown]
 # Print this one. **Upstairs** the faulty curve runs away: every early key keeps the weight it had when it was the
 # tallest. **Downstairs the two curves lie on each other.** The maximum comes first, $\alpha$ is one forever, and the
-# bug is invisible. A test with such an input passes. (It has happened: sorted test data, or scores that fit in one
-# tile.)
+# bug is invisible. A test with such an input passes. (Sorted test data will do, or sequences that fit in one tile.)
 #
 # The oracle knows about this kind of luck. A report that passes lists what the input *could not* have shown:
 

@@ -17,7 +17,7 @@ plot.use_style()
 
 devices = 8
 owners = ringattn.schedule(devices)
-plot.schedule(owners)
+plot.schedule(owners);
 # %% [markdown]
 # Read a line: that is the life of one device, which starts with its own block and then sees its left neighbours, one
 # after the other. Read a colour: that is the journey of one block. At step $t$ device $r$ holds the block of device
@@ -42,12 +42,12 @@ met = np.zeros((devices, devices), dtype=int)  # the step at which queries and b
 for record in ring.records("compute"):
     met[record["q_owner"], record["kv_owner"]] = record["step"]
 
-plot.visits(ring.visits(), numbers=met, title="they met once each, at this step")
+plot.visits(ring.visits(), numbers=met, title="they met once each, at this step");
 # %% [markdown]
 # This is the attention matrix, seen from far away: a line of it is a device with its queries, a column is a block of
 # keys. Every pair met exactly once (a count other than one would be painted red), and the number says at which step.
 # In each step the ring works on one diagonal: all devices at once, each in a different line and a different column.
-# No block is ever needed in two places.
+# No block is ever needed in two places at once.
 #
 # What does a device know in the middle of the dance? Attention over the keys it has met so far, no more and no less:
 
@@ -94,7 +94,7 @@ weight = np.array(report.blocks["weight"], dtype=float)
 for (device, block), value in np.ndenumerate(weight.round(2)):
     ax.text(block, device, f"{value + 0:.1f}", ha="center", va="center", color="black" if value < 0.5 else "white")
 ax.imshow(weight, cmap="Blues", vmin=0, vmax=1.4)
-ax.set(title="weight of each block in the wrong output", xlabel="K/V block of device", ylabel="queries of device")
+ax.set(title="weight of each block in the wrong output", xlabel="K/V block of device", ylabel="queries of device");
 # %% [markdown]
 # Every device misses exactly one block: that of its right neighbour, the last to arrive. The others count a little
 # more than they should, because the weights of a softmax add up to one whatever is missing. The oracle found all this
@@ -133,7 +133,7 @@ ax.set(
     xlabel="devices",
     ylabel="KiB on a device",
     title="more devices, less memory on each",
-)
+);
 # %% [markdown]
 # Three things to notice.
 #

@@ -5,7 +5,7 @@
 # matrix is gone, so half of the work is gone. You switch the mask on, eight devices, and stop the clock. Is the ring
 # twice as fast?**
 #
-# It is not even a little faster. Here is why.
+# It is hardly faster at all. Here is why.
 
 # %%
 import matplotlib.pyplot as plt
@@ -24,7 +24,7 @@ def causal_run(devices, layout, seq=None):
 
 
 contiguous = causal_run(8, "contiguous")
-plot.work(contiguous.live_pairs())
+plot.work(contiguous.live_pairs());
 # %% [markdown]
 # Each cell is a device at a step; the number counts the visible pairs of query and key, and the coloured part of the
 # cell is the time it works. Device 0 has the first rows of the text. After step 0 every block that reaches it comes
@@ -36,7 +36,7 @@ plot.work(contiguous.live_pairs())
 # %%
 q, k, v = (random.standard_normal((1, 64, 1, 4)) for _ in range(3))
 short = {"devices": 4, "causal": True, "trace": True, "threads": 1, "link_gbps": 150}
-plot.timeline(ringattn.ring_attention(q, k, v, **short), title="contiguous: the last device decides")
+plot.timeline(ringattn.ring_attention(q, k, v, **short), title="contiguous: the last device decides");
 
 # %% [markdown]
 # ## How bad is it?
@@ -77,11 +77,11 @@ print("published, 8 GPUs:", published)
 # - **striped**: deal row by row, $r, r+P, r+2P, \dots$ Everybody has rows from everywhere.
 
 # %%
-plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layouts))
+plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layouts));
 # %% [markdown]
-# That is all that changes: [`rows_of_device`](../reference/definition/layout.cpp) is the only function of the engine
-# that knows what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes
-# is one device with its queries, a column of boxes one block of keys:
+# That is all that changes: [`rows_of_device`](../reference/definition/layout.cpp) is the function of the engine that
+# knows what zigzag is. Here is the causal mask in the order in which the devices hold the rows. A line of boxes is
+# one device with its queries, a column of boxes one block of keys:
 
 # %% tags=["picture"]
 figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.7), layout="constrained")
@@ -101,7 +101,7 @@ for ax, layout in zip(axes, layouts):
     assert pairs.sum() == 64 * 65 // 2
 
 # %%
-plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title="zigzag: nobody waits for anybody")
+plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title="zigzag: nobody waits for anybody");
 # %% [markdown]
 # ## How much faster?
 #
@@ -168,8 +168,8 @@ print(
 # %% [markdown]
 # ## Your turn, three times
 #
-# First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out in all
-# three layouts.
+# First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out
+# in all three layouts.
 
 
 # %%

@@ -33,7 +33,7 @@ def time_of(ring):
 first, second = run(0.7, overlap=False), run(0.7)
 figure, axes = plt.subplots(2, 1, figsize=(8.6, 5.6), layout="constrained")
 plot.timeline(first, ax=axes[0], title="compute, then send", until=time_of(first))
-plot.timeline(second, ax=axes[1], title="send, then compute", until=time_of(first))
+plot.timeline(second, ax=axes[1], title="send, then compute", until=time_of(first));
 # %% [markdown]
 # Two runs of the same ring with the same slow links. A thick bar is arithmetic, a thin bar below it is the block on
 # its way to the next device, hatched is waiting. The only difference is the order of two calls:

@@ -108,7 +108,7 @@ for law in ringattn.laws(q, k, v, **right):
 #
 # ## Break it, eight times
 #
-# Here are eight mistakes that people have really made in a backward pass. A dark cell is a broken law.
+# Here are eight mistakes of the catalogue. A dark cell is a broken law.
 
 # %%
 mistakes = ("G1", "G4", "G5", "G13", "G15", "G16", "G23", "G3")
@@ -163,7 +163,7 @@ for device, line in enumerate(distance):
 assert np.all(distance.min(axis=1) < 1e-12)
 
 # %% [markdown]
-# Every number is right and every number is in the wrong place. Training would still lower the loss for a while.
+# Every number is right and every number is in the wrong place. Even the norm of dK is the right one.
 #
 # ## Your turn
 #
@@ -180,8 +180,8 @@ def backward(q, k, v, out, lse, dout, scale):
 course.exercise("backward").check(backward)
 
 # %% [markdown]
-# And the trip. After each step you say which device sends the sum that it holds to which other one. In the end each sum
-# must be with the owner of its block.
+# And the trip. After each step you say which device sends the sum that it holds to which other one. In the end each
+# sum must be with the owner of its block.
 
 
 # %%

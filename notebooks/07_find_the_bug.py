@@ -52,7 +52,7 @@ figure, axes = plt.subplots(3, 4, figsize=(9.2, 7.2), layout="constrained", shar
 for ax, (name, report) in zip(axes.ravel(), reports.items()):
     weights_picture(ax, np.array(report.blocks["weight"], dtype=float), name)
 figure.supxlabel("K/V block of device")
-figure.supylabel("queries of device")
+figure.supylabel("queries of device");
 # %% [markdown]
 # Take five minutes with this picture before you scroll. Some ways to read it:
 #
@@ -162,7 +162,7 @@ figure, ax = plt.subplots(figsize=(8, 2.7), layout="constrained")
 ax.barh([title for title, blind in tests], [everything] * len(tests), color=plot.colour_of(0), height=0.6, alpha=0.25)
 ax.barh([title for title, blind in tests], [blind for title, blind in tests], color=plot.colour_of(0), height=0.6)
 ax.invert_yaxis()
-ax.set(xlabel="mistakes that the test cannot see", xlim=(0, everything), title="the same effort, better tests")
+ax.set(xlabel="mistakes that the test cannot see", xlim=(0, everything), title="the same effort, better tests");
 
 # %% [markdown]
 # Same kind of test, same few milliseconds, far fewer ways for a bug to hide. The rest needs other masks, windows,

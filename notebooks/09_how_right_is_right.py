@@ -74,7 +74,7 @@ for ax in (left, right):
     ax.set(xscale="log", yscale="log", xlabel="tokens")
     ax.set_xticks(lengths, lengths)
     ax.minorticks_off()
-left.legend(loc="center right", bbox_to_anchor=(1, 0.3))
+left.legend(loc="center right", bbox_to_anchor=(1, 0.3));
 # %% [markdown]
 # Print this one. On the left, the usual test: a grey zone with a fixed edge. The bug swims into it as the sequence
 # grows, because one key among two thousand hardly matters. **The test gets blinder just where Ring Attention begins
@@ -153,7 +153,7 @@ print("all errors are small:", np.all(error <= 0.001))
 
 # %% [markdown]
 # Two sentences with the same meaning, and the first lets a NaN pass. Every comparison with NaN is false, so a test
-# must assert the *good* case. (An array of nothing but NaN passes a surprising number of published tests.)
+# must assert the *good* case. (An array of nothing but NaN passes the first one, too.)
 #
 # ## Your turn
 

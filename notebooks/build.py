@@ -75,6 +75,16 @@ def unprinted_numbers(notebook):
     return sorted(set(quoted) - given)
 
 
+def unwanted(notebook):
+    """A sentence about a number or an output that the notebook should not have; None if there is none."""
+    if quoted := unprinted_numbers(notebook):
+        return f"its prose quotes {quoted}, which it does not print"
+    for cell in notebook.cells:
+        if any(re.search(r" at 0x[0-9a-f]+", text) for text in texts(cell)):
+            return f"{cell['id']} prints an address, which changes with every run; end its last line with a semicolon"
+    return None
+
+
 # ---- Comparing with the committed notebook -----------------------------------
 
 
@@ -122,10 +132,7 @@ def main():
     for source in sources:
         target = source.with_suffix(".ipynb")
         notebook = executed(source)
-        quoted = unprinted_numbers(notebook)
-        problem = (
-            f"its prose quotes {quoted}, which it does not print" if quoted else check and difference(notebook, target)
-        )
+        problem = unwanted(notebook) or (check and difference(notebook, target))
         if problem:
             rule = f"[notebooks] a notebook must be what its source makes; found {target.name}"
             sys.exit(f"{rule}: {problem}; run make notebooks")
