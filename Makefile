@@ -126,7 +126,7 @@ lint: lint-packages
 	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -B build/lint > /dev/null
 	git ls-files 'reference/definition/*.cpp' 'reference/blockwise/*.cpp' 'reference/comm/*.cpp' 'reference/ring/*.cpp' \
-	  'reference/faults/*.cpp' 'reference/trace/*.cpp' 'reference/oracle/*.cpp' | grep -v -e /mpi/ -e /report/ | \
+	  'reference/faults/*.cpp' 'reference/trace/*.cpp' 'reference/circular_memory/*.cpp' 'reference/oracle/*.cpp' | grep -v -e /mpi/ -e /report/ | \
 	  xargs -n 4 -P $(jobs) clang-tidy --quiet -p build/lint
 
 # ---- Python -----------------------------------------------------------------

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
       "Exit status: 0 right, 1 wrong result found, 2 bad input.");
   add_run(program);
   add_recall(program);
+  add_memory(program);
   add_check(program);
   add_probe(program);
   add_laws(program);

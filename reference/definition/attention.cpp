@@ -14,6 +14,7 @@
 
 #include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/softmax.h"
 
 namespace ringattn {
 
@@ -54,31 +55,6 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
       P(i, j) = P(i, j) == minus_infinity<T> ? T(0) : std::exp(P(i, j) - lse(b, i, h, 0));
   return P;
 }
-
-namespace {
-
-// Replaces each row of S by its softmax and returns the logarithms of the normalisers, (Sq):
-//   m = max_j S_j    l = sum_j exp(S_j - m)    P_j = exp(S_j - m) / l    lse = m + log l
-// Subtracting m changes no quotient and keeps exp from overflowing.
-template <class T>
-Vector<T> softmax_rows(Matrix<T>& S) {
-  Vector<T> lse(S.rows());
-  for (Index i = 0; i < S.rows(); ++i) {
-    const T m = S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : minus_infinity<T>;
-    if (m == minus_infinity<T>) {  // no visible key: -inf - (-inf) would be NaN
-      S.row(i).setZero();
-      lse(i) = m;
-      continue;
-    }
-    for (Index j = 0; j < S.cols(); ++j) S(i, j) = std::exp(S(i, j) - m);
-    const T l = S.row(i).sum();
-    S.row(i) /= l;
-    lse(i) = m + std::log(l);
-  }
-  return lse;
-}
-
-}  // namespace
 
 template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem) {

@@ -4,16 +4,11 @@
 
 #include <algorithm>
 
+#include "reference/cli/output/units.h"
+
 namespace ringattn::cli {
 
 namespace {
-
-std::string bytes(double count) {
-  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  std::size_t unit = 0;
-  for (; count >= 1024 && unit < 4; ++unit) count /= 1024;
-  return fmt::format("{:.{}f} {}", count, unit == 0 ? 0 : 1, units[unit]);
-}
 
 std::string seconds(double s) {
   return s < 1 ? fmt::format("{:.1f} ms", 1e3 * s) : fmt::format("{:.2f} s", s);
@@ -45,8 +40,8 @@ void print_devices(const RunReport& r) {
     }
     const DeviceSummary& device = r.devices[d];
     fmt::print("{:6} {:9} {:>13} {:>13} {:>11} {:>11}\n", d, r.rows_of_device[d],
-               bytes(static_cast<double>(device.peak_bytes)), bytes(static_cast<double>(device.bytes_sent)),
-               seconds(device.busy.wall_seconds),
+               bytes_text(static_cast<double>(device.peak_bytes)),
+               bytes_text(static_cast<double>(device.bytes_sent)), seconds(device.busy.wall_seconds),
                seconds(device.wait_recv.wall_seconds + device.wait_send_buffer.wall_seconds));
   }
 }
@@ -56,9 +51,9 @@ void print_summary(const RunReport& r) {
   const double matrix = element * static_cast<double>(r.q.S) * static_cast<double>(r.k.S);
   fmt::print(
       "\nThe full score matrix of one head would take {}; a device holds only one tile of it at a time.\n",
-      bytes(matrix));
+      bytes_text(matrix));
   fmt::print("The inputs and results of all devices, which this command keeps in one place, take {}.\n",
-             bytes(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
+             bytes_text(element * static_cast<double>(r.q.size() * 2 + r.k.size() + r.v.size())));
   if (r.overlap.transfer.wall_seconds > 0)
     fmt::print(
         "Messages took {} in total; devices waited for {} of that: {:.0f} % of the communication is "
