@@ -191,5 +191,5 @@ course.exercise("suspect").check(suspect)
 #
 # To watch: `ringviz --scene traps`. On the command line: `ringattn check`, `ringattn spectrum`, `ringattn mistakes`.
 # The code: [`estimate_block_weights`](../reference/oracle/diagnosis/block_weights.h) and
-# [`diagnose_forward`](../reference/oracle/diagnosis/diagnosis.h). Next: [9 · How right is
-# right?](09_how_right_is_right.ipynb)
+# [`diagnose_forward`](../reference/oracle/diagnosis/diagnosis.h). Next: [8 · What Ring Attention is
+# not](08_what_ring_attention_is_not.ipynb)

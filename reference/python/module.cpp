@@ -37,4 +37,5 @@ NB_MODULE(_engine, m) {
   python::bind_catalogue(m);
   python::bind_make_mistake(m);
   python::bind_sharding(m);
+  python::bind_circular_memory(m);
 }

@@ -133,6 +133,9 @@ functions = {
     "make_mistake": ("id q k v", {
         **problem, **ring, **cotangents, "id": words("M1", "O1", "G1"), "variant": one_of("0", "1")}),
     "variants": ("id q k v", {**problem, **ring, "id": words("M1", "R9")}),
+    "circular_attention": ("q k v window", {
+        **problem, "window": one_of("1", "4"), "sinks": one_of("0", "2"), "heavy_hitters": one_of("0", "2"),
+        "pooled_slots": one_of("0", "2"), "pool_width": one_of("1", "4"), "linear": flags, "gate": one_of("0.5")}),
     "schedule": ("devices", {"devices": one_of("1", "5")}),
     "sharding": ("seq", {**ring, "seq": one_of("0", "16")}),
     "probe_kinds": ("", {}),

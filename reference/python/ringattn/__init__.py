@@ -13,6 +13,7 @@ bfloat16, and return numpy arrays.
 from ringattn._attention import attention, attention_vjp, merge
 from ringattn._catalogue import Probe, make_mistake, mistakes, probe, probe_kinds, variants
 from ringattn._check import Laws, assert_attention, check, laws
+from ringattn._circular_memory import MemoryResult, circular_attention
 from ringattn._engine import Law, Mistake, ProbeKind, __version__
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
@@ -33,10 +34,12 @@ __all__ = [
     "make_mistake",
     "variants",
     "schedule",
+    "circular_attention",
     "sharding",
     "Device",
     "Law",
     "Laws",
+    "MemoryResult",
     "Mistake",
     "Probe",
     "ProbeKind",

@@ -158,6 +158,17 @@ def make_mistake(
     dout: Array | None,
     dlse: Array | None,
 ) -> dict[str, Float64]: ...
+def circular_attention(
+    inputs: ProblemArrays,
+    *,
+    sinks: int,
+    window: int,
+    heavy_hitters: int,
+    pooled_slots: int,
+    pool_width: int,
+    linear: bool,
+    gate: float,
+) -> dict[str, Any]: ...
 def rows_by_device(seq: int, devices: int, layout: str) -> list[Integers]: ...
 def schedule(devices: int) -> list[list[int]]: ...
 def probe_kinds() -> list[ProbeKind]: ...
