@@ -35,7 +35,7 @@ void bench_rings(const cli::GpuBenchSizes& sizes, cli::GpuBench& bench, Stopwatc
         bench.rings.push_back(to_row(row));
   }
   bench.rings.push_back(to_row(run_ring_once({1, long_heads, sizes.long_ring, d, true}, devices, stopwatch)));
-  for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
+  for (const Layout layout : all_layouts)
     bench.balance.push_back(
         {name(layout), devices, modelled_efficiency(c, layout, devices, sizes.runs, stopwatch, stream)});
 }

@@ -3,6 +3,7 @@
 #include "gpu/primitives/attention_step.h"
 #include "reference/comm/mpi/mpi_transport.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
 
 namespace ringattn::gpu {
 
@@ -36,7 +37,7 @@ void check_extents(const Problem<float>& problem, const GpuOptions& options) {
 
 void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options) {
   ringattn::check(problem);
-  require(options.devices >= 1, "[gpu] devices must be at least 1; found ", options.devices);
+  require_device_count("gpu", options.devices);
   if (options.peers) require_one_process_per_device(options.peers->mpi, options.devices);
   require(dtype != Dtype::f64, "[gpu] numbers are stored as bf16, f16 or f32; found f64; use the CPU");
   require(!problem.bias && !problem.allowed,

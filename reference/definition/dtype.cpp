@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "reference/definition/in_quotes.h"
+
 namespace ringattn {
 
 const char* name(Dtype dtype) {
@@ -25,8 +27,8 @@ const char* name(Dtype dtype) {
 Dtype parse_dtype(std::string_view wanted) {
   for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16})
     if (wanted == name(dtype)) return dtype;
-  throw BadInput("[dtype] dtype must be one of f64, f32, bf16, f16; found '" + std::string(wanted) +
-                 "'; use one of these");
+  throw BadInput("[dtype] dtype must be one of f64, f32, bf16, f16; found " + in_quotes(wanted) +
+                 "; use one of these");
 }
 
 Index bytes_per_element(Dtype dtype) {

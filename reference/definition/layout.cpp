@@ -1,9 +1,9 @@
 #include "reference/definition/layout.h"
 
 #include <algorithm>
-#include <string>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
@@ -19,10 +19,19 @@ const char* name(Layout layout) {
   return "contiguous";
 }
 
+std::vector<std::string> layout_names() {
+  std::vector<std::string> names;
+  for (const Layout layout : all_layouts) names.push_back(name(layout));
+  return names;
+}
+
 Layout parse_layout(std::string_view wanted) {
-  for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
+  std::string known;
+  for (const Layout layout : all_layouts) {
     if (wanted == name(layout)) return layout;
-  throw BadInput("[layout] layout must be contiguous, zigzag or striped; found " + std::string(wanted) +
+    known += (known.empty() ? "" : ", ") + std::string(name(layout));
+  }
+  throw BadInput("[layout] layout must be one of " + known + "; found " + in_quotes(wanted) +
                  "; use one of these");
 }
 

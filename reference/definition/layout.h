@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,9 +21,11 @@ namespace ringattn {
 //   zigzag      0 0 1 1 1 1 0 0    causal: both devices have equal work, early rows balance late rows
 //   striped     0 1 0 1 0 1 0 1    causal: nearly equal work in every pair of blocks
 enum class Layout { contiguous, zigzag, striped };
+inline constexpr std::array all_layouts = {Layout::contiguous, Layout::zigzag, Layout::striped};
 
 // "contiguous", "zigzag", "striped"
 const char* name(Layout layout);
+std::vector<std::string> layout_names();
 
 // Throws BadInput if there is no layout of that name
 Layout parse_layout(std::string_view name);

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
+#include "reference/files/available_memory.h"
 
 namespace ringattn {
 
@@ -25,6 +26,7 @@ InputFile::InputFile(const std::string& operation, const fs::path& path)
   size_ = fs::file_size(path, error);
   require(stream_.is_open() && !error, error_prefix_,
           "the file must be readable; it cannot be opened; correct its permissions");
+  require_memory(error_prefix_, static_cast<double>(size_), "the file", "use a smaller file");
 }
 
 void InputFile::read(std::uint64_t offset, std::span<std::byte> into) {

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
-#include <string_view>
 
 namespace ringattn {
 
@@ -15,8 +14,5 @@ Json number(double x);
 // The value as indented text: two spaces for each level, a newline at the end. Bytes that are not valid UTF-8 become
 // U+FFFD.
 std::string pretty(const Json& value);
-
-// Text in double quotes, with control characters escaped: always one line
-std::string in_quotes(std::string_view text);
 
 }  // namespace ringattn

@@ -29,13 +29,22 @@ std::string shortened(const Json& value) {
 
 JsonFields::JsonFields(std::string_view text, std::string error_prefix, std::string what_to_do)
     : error_prefix_(std::move(error_prefix)), what_to_do_(std::move(what_to_do)) {
-  // Fields are plain values, or lists or objects of plain values. The limit protects the parser from deep recursion
-  const auto not_deep = [&](int depth, Json::parse_event_t, Json&) {
-    require(depth <= 2, error_prefix_, "a JSON object must nest at most 2 levels; found more; ", what_to_do_);
+  // Fields are plain values, or lists or objects of plain values. Json looks a field up in linear time, so that their
+  // number is limited
+  constexpr int most_fields = 256;
+  int fields = 0;
+  const auto check_size = [&](int depth, Json::parse_event_t event, Json&) {
+    using enum Json::parse_event_t;
+    const bool opens = event == object_start || event == array_start;
+    require(!opens || depth <= 1, error_prefix_, "a JSON object must nest at most 2 levels; found more; ",
+            what_to_do_);
+    fields += event == key;
+    require(fields <= most_fields, error_prefix_, "a JSON object must have at most ", most_fields,
+            " fields; found more; ", what_to_do_);
     return true;
   };
   try {
-    object_ = Json::parse(text, not_deep);
+    object_ = Json::parse(text, check_size);
   } catch (const Json::exception&) {
     throw BadInput(error_prefix_ + "the text must be a JSON object; it is not valid JSON; " + what_to_do_);
   }

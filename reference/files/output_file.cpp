@@ -1,11 +1,12 @@
 #include "reference/files/output_file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <system_error>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
@@ -18,12 +19,29 @@ namespace {
                  "; choose another path");
 }
 
+// Whether standard output is redirected to this file
+bool is_standard_output(const fs::path& path) {
+  struct stat file, standard_output;
+  return stat(path.c_str(), &file) == 0 && fstat(STDOUT_FILENO, &standard_output) == 0 &&
+         file.st_dev == standard_output.st_dev && file.st_ino == standard_output.st_ino;
+}
+
 }  // namespace
+
+fs::path resolve_links(fs::path path) {
+  constexpr int most_links = 40;  // of one path, as in Linux
+  std::error_code error;
+  for (int links = 0; links < most_links && fs::is_symlink(path, error); ++links)
+    path = path.parent_path() / fs::read_symlink(path, error);
+  return path;
+}
 
 OutputFile::OutputFile(const fs::path& path) : target_(path) {
   std::error_code error;
   const fs::file_status before = fs::status(path, error);
   if (path.empty()) throw_write_error(path, "the path is empty");
+  if (error && error != std::errc::no_such_file_or_directory) throw_write_error(path, error.message());
+  if (path == "-") throw_write_error(path, "only reports can be written to standard output");
   if (fs::is_directory(before)) throw_write_error(path, "this is a directory");
   if (fs::exists(before) && access(path.c_str(), W_OK) != 0) throw_write_error(path, "it is write-protected");
 
@@ -31,10 +49,11 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
   if (fs::exists(before) && !fs::is_regular_file(before)) {
     stream_.open(path, std::ios::binary);
   } else {
-    // Keep a symbolic link: replace the file to which it points
-    if (fs::exists(before)) target_ = fs::canonical(path, error);
+    if (is_standard_output(path)) throw_write_error(path, "standard output is redirected to it");
+    target_ = resolve_links(path);
+    if (fs::is_symlink(target_, error)) throw_write_error(path, "its symbolic links form a loop");
     try {
-      temporary_.emplace(target_.parent_path());
+      temporary_.emplace(target_.parent_path(), ".part");
     } catch (const std::system_error& failure) {
       throw_write_error(path, failure.code().message());
     }

@@ -10,7 +10,7 @@ namespace ringattn {
 class TemporaryFile {
  public:
   // Creates a file in _directory_ with a unique name that ends in _ending_. Throws std::system_error on failure
-  explicit TemporaryFile(const std::filesystem::path& directory, const std::string& ending = ".part");
+  TemporaryFile(const std::filesystem::path& directory, const std::string& ending);
   ~TemporaryFile();
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -23,5 +23,9 @@ class TemporaryFile {
  private:
   std::filesystem::path path_;
 };
+
+// A temporary file in the folder that the environment variable TMPDIR names, else in /tmp. Throws BadInput if it cannot
+// be created
+TemporaryFile make_temporary_file(const std::string& ending = "");
 
 }  // namespace ringattn

@@ -4,8 +4,8 @@
 #include <span>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/input_file.h"
-#include "reference/files/json.h"
 
 namespace ringattn {
 

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
+#include "reference/definition/layout.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json_fields.h"
 #include "reference/files/output_file.h"
@@ -16,7 +18,6 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::int64_t max_devices = 65536;  // a table of devices x passes stays small
 constexpr std::size_t max_passes = 16;
 
 // The value of a field that must be one of _words_
@@ -43,7 +44,7 @@ TraceHeader parse_header(const JsonFields& fields) {
   header.kv_heads = fields.integer("kv_heads", 0, INT64_MAX);
   header.head_dim = fields.integer("dim", 0, INT64_MAX);
   header.v_dim = fields.integer("v_dim", 0, INT64_MAX);
-  header.layout = one_of(fields, "layout", {"contiguous", "zigzag", "striped"});
+  header.layout = one_of(fields, "layout", layout_names());
   header.rotate = one_of(fields, "rotate", {"kv", "q"});
   header.dtype = one_of(fields, "dtype", {"f64", "f32", "bf16", "f16"});
   header.overlap = fields.boolean("overlap");

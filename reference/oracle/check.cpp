@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <set>
 #include <sstream>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/oracle/verdict/impossible_rows.h"
+#include "reference/oracle/verdict/resolution.h"
 
 namespace ringattn {
 
@@ -14,6 +19,7 @@ namespace {
 
 constexpr double affordable_products = 2.5e10;  // multiplications of one product (Sq, Skv) that take seconds
 constexpr Index usual_sample = 256;             // rows and keys to check in larger cases
+constexpr Index impossible_rows = 64;  // rows with NaN or infinities that are judged beside the sample
 constexpr Index rows_for_blocks = 256, rows_for_laws = 64;
 constexpr Index keys_for_names = Index{1} << 15;  // largest number of keys for a diagnosis
 
@@ -23,29 +29,53 @@ void check_complete(const Submission& s) {
           "[check] a submission contains at least one of out, lse, dq, dk and dv; found none; add a result");
   require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data || s.problem.Q.shape.S == 0,
           "[check] gradients can only be checked with dout; the case has none; add the tensor dout to it");
-  require(s.devices >= 1, "[check] devices must be at least 1; found ", s.devices,
-          "; choose a positive number");
+  require_device_count("check", s.devices);
+  require_finite_results("check", s.problem, s.cotangents, largest_numbers(s.declared));
+}
+
+// Multiplications of one product (Sq, Skv)
+double products_of(const Problem<double>& problem) {
+  const Shape& q = problem.Q.shape;
+  return static_cast<double>(q.B * q.H * q.D) * static_cast<double>(q.S) *
+         static_cast<double>(problem.K.shape.S);
+}
+
+// Adds some impossible rows to a sample
+void add_impossible(const std::vector<Index>& impossible, const char* unit, std::vector<Index>& sample,
+                    Report& report) {
+  if (impossible.empty()) return;
+  const auto judged = std::min(impossible.size(), static_cast<std::size_t>(impossible_rows));
+  std::set<Index> rows(sample.begin(), sample.end());
+  rows.insert(impossible.begin(), impossible.begin() + static_cast<std::ptrdiff_t>(judged));
+  sample.assign(rows.begin(), rows.end());
+  std::ostringstream remark;
+  remark << impossible.size() << " " << unit << " hold a NaN, an infinity or a wrong lse = -inf; the first "
+         << judged << " of them were checked beside the sample";
+  report.remarks.push_back(remark.str());
 }
 
 // Sets the rows and keys to check: all of them, or a sample
 void choose_rows(const Submission& s, const CheckOptions& options, Report& report) {
   const Shape &q = s.problem.Q.shape, &k = s.problem.K.shape;
-  const double products =
-      static_cast<double>(q.B * q.H * q.D) * static_cast<double>(q.S) * static_cast<double>(k.S);
-  const Index wanted = options.rows > 0                  ? options.rows
-                       : products <= affordable_products ? std::max(q.S, k.S)
-                                                         : usual_sample;
+  const Index wanted = options.rows > 0                                ? options.rows
+                       : products_of(s.problem) <= affordable_products ? std::max(q.S, k.S)
+                                                                       : usual_sample;
   report.rows = sample_rows(q.S, wanted, s.layout, s.devices, options.seed);
   report.keys = sample_rows(k.S, wanted, s.layout, s.devices, options.seed + 1);
   report.sampled =
       static_cast<Index>(report.rows.size()) < q.S || static_cast<Index>(report.keys.size()) < k.S;
+  if (!report.sampled) return;
+  const ImpossibleRows impossible = find_impossible_rows(s);
+  add_impossible(impossible.queries, "queries", report.rows, report);
+  add_impossible(impossible.keys, "keys", report.keys, report);
 }
 
-// Judges one tensor on the rows _rows_ if it was submitted
+// Judges one tensor on the rows _rows_ if it was submitted; _stored_ is its type
 void judge_into(Report& report, const char* tensor, const std::optional<TensorView<const double>>& found,
-                const std::vector<Index>& rows, const Tensor<double>& truth,
-                const Tensor<double>& tolerance) {
+                const std::vector<Index>& rows, const Tensor<double>& truth, const Tensor<double>& tolerance,
+                const Tensor<double>& magnitude, Dtype stored) {
   if (!found) return;
+  require_resolution(tensor, truth, tolerance, magnitude, stored);
   const Shape& whole = found->shape;
   require(whole.S >= (rows.empty() ? 0 : rows.back() + 1), "[check] ", tensor, " must have at least ",
           rows.empty() ? 0 : rows.back() + 1, " rows; found ", whole.S, "; submit all rows");
@@ -56,6 +86,14 @@ void judge_into(Report& report, const char* tensor, const std::optional<TensorVi
   for (ElementIndex* place :
        {&tensor_verdict.worst, &tensor_verdict.max_abs_place, &tensor_verdict.max_rel_place})
     if (!rows.empty()) place->s = rows[static_cast<std::size_t>(place->s)];
+
+  // What the case cannot show
+  const Index heads = heads_like_zeros(truth, tolerance);
+  if (heads == 0) return;
+  std::ostringstream remark;
+  remark << "zeros are no failure in " << heads << " of " << truth.shape().B * truth.shape().H << " heads of "
+         << tensor << ": the right numbers are within 4 tolerances of 0";
+  report.remarks.push_back(remark.str());
 }
 
 void require_shape(const char* tensor, const std::optional<TensorView<const double>>& found,
@@ -74,22 +112,38 @@ void require_shapes(const Submission& s) {
   require_shape("dv", s.dv, s.problem.V.shape);
 }
 
-// The bounds of dk and dv of the sampled keys. These are sums over all query rows, of which lse and out are taken from
-// the submission.
-std::optional<BoundedGradients> bound_keys(const Submission& s, Report& report) {
-  if (!s.dk && !s.dv) return std::nullopt;
-  if (!s.out || !s.lse) {
-    report.remarks.emplace_back(
-        "dk and dv of sampled keys were not checked, which needs out and lse of all rows; submit them too");
-    return std::nullopt;
+// Judges dk and dv of the sampled keys, which are sums over all query rows
+void judge_keys(const Submission& s, Report& report) {
+  if (!s.dk && !s.dv) return;
+  const std::vector<Index>& keys = report.keys;
+  if (products_of(s.problem) <= affordable_products) {
+    const std::vector<Index> rows = all_rows(s.problem.Q.shape.S);
+    const AttentionOutput<double> forward = bound_attention(s.problem, rows, s.declared).truth;
+    const auto [truth, tolerance, magnitude] =
+        bound_attention_vjp(s.problem, rows, forward, s.cotangents, s.declared);
+    const auto of_keys = [&](const Tensor<double>& all) { return select_rows(all.view(), keys); };
+    judge_into(report, "dk", s.dk, keys, of_keys(truth.dk), of_keys(tolerance.dk), of_keys(magnitude.dk),
+               s.declared.stored);
+    judge_into(report, "dv", s.dv, keys, of_keys(truth.dv), of_keys(tolerance.dv), of_keys(magnitude.dv),
+               s.declared.stored);
+    return;
   }
-  const Tensor<double> K = select_rows(s.problem.K, report.keys), V = select_rows(s.problem.V, report.keys);
-  Problem<double> of_keys = s.problem;
-  of_keys.K = K, of_keys.V = V;
-  of_keys.kv_positions = s.problem.kv_positions.select(report.keys);
-  return bound_attention_vjp(of_keys, all_rows(s.problem.Q.shape.S),
-                             {converted<double>(*s.out), converted<double>(*s.lse, Axes::bhsd)}, s.cotangents,
-                             s.declared);
+  report.remarks.emplace_back(
+      "dk and dv were tested by the laws, and for NaN and infinities, but not compared, which would take "
+      "minutes; try "
+      "fewer tokens");
+  if (find_impossible_rows(s).keys.empty()) return;
+
+  // Any finite number is within the largest tolerance
+  const auto judge_finite = [&](const char* tensor, const std::optional<TensorView<const double>>& found) {
+    if (!found) return;
+    Shape shape = found->shape;
+    shape.S = static_cast<Index>(keys.size());
+    Tensor<double> zeros(shape), largest(shape);
+    std::fill_n(largest.data(), largest.size(), std::numeric_limits<double>::max());
+    judge_into(report, tensor, found, keys, zeros, largest, zeros, s.declared.stored);
+  };
+  judge_finite("dk", s.dk), judge_finite("dv", s.dv);
 }
 
 // Judges the submitted gradients; returns their bounds if all rows were checked
@@ -98,13 +152,18 @@ std::optional<BoundedGradients> judge_gradients(const Submission& s, const Bound
   if (!s.dq && !s.dk && !s.dv) return std::nullopt;
   const BoundedGradients bounded =
       bound_attention_vjp(s.problem, report.rows, forward.truth, s.cotangents, s.declared);
-  judge_into(report, "dq", s.dq, report.rows, bounded.truth.dq, bounded.tolerance.dq);
-  const std::optional<BoundedGradients> of_keys = report.sampled ? bound_keys(s, report) : bounded;
-  if (of_keys) {
-    judge_into(report, "dk", s.dk, report.keys, of_keys->truth.dk, of_keys->tolerance.dk);
-    judge_into(report, "dv", s.dv, report.keys, of_keys->truth.dv, of_keys->tolerance.dv);
+  const Dtype stored = s.declared.stored;
+  judge_into(report, "dq", s.dq, report.rows, bounded.truth.dq, bounded.tolerance.dq, bounded.magnitude.dq,
+             stored);
+  if (report.sampled) {
+    judge_keys(s, report);
+    return std::nullopt;
   }
-  return report.sampled ? std::nullopt : std::optional(bounded);
+  judge_into(report, "dk", s.dk, report.keys, bounded.truth.dk, bounded.tolerance.dk, bounded.magnitude.dk,
+             stored);
+  judge_into(report, "dv", s.dv, report.keys, bounded.truth.dv, bounded.tolerance.dv, bounded.magnitude.dv,
+             stored);
+  return bounded;
 }
 
 // The tensor with the largest error; nullptr if there are no tensors
@@ -143,19 +202,30 @@ void measure_blocks(const Submission& s, Report& report) {
 }
 
 // Whether mistakes have an effect at all, and can be tried in seconds
-bool nameable(const Problem<double>& problem) {
-  const Index keys = problem.K.shape.S;
-  return problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names;
+bool nameable(const Submission& s) {
+  const Index keys = s.problem.K.shape.S;
+  return s.problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names && s.devices <= max_simulated_devices;
+}
+
+// The submission on the ring on which mistakes are simulated
+Submission on_simulated_ring(const Submission& s, Report& report) {
+  Submission simulated = s;
+  simulated.devices = simulated_devices(s.problem, s.devices);
+  if (simulated.devices < s.devices)
+    report.remarks.push_back("the case has fewer tokens than devices; mistakes are simulated on a ring of " +
+                             std::to_string(simulated.devices) + " devices");
+  return simulated;
 }
 
 void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>& gradients, Report& report) {
   const bool forward_failed = failed(report, {"out", "lse"}),
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
-  if (!nameable(s.problem)) {
+  if (!nameable(s)) {
     std::ostringstream remark;
-    remark << "mistakes can only be named if there are queries, and 1 to " << keys_for_names
-           << " keys; try a smaller case or a probe";
+    remark << "mistakes can only be named if there are queries, 1 to " << keys_for_names
+           << " keys, and at most " << max_simulated_devices
+           << " devices with tokens; try a smaller case or a probe";
     report.remarks.push_back(remark.str());
     return;
   }
@@ -212,8 +282,11 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   Report report;
   choose_rows(s, options, report);
   const BoundedAttention forward = bound_attention(s.problem, report.rows, s.declared);
-  judge_into(report, "out", s.out, report.rows, forward.truth.out, forward.tolerance.out);
-  judge_into(report, "lse", s.lse, report.rows, forward.truth.lse, forward.tolerance.lse);
+  require_weights(forward, s.declared);
+  const auto& [truth, tolerance, magnitude] = forward;
+  judge_into(report, "out", s.out, report.rows, truth.out, tolerance.out, magnitude.out, s.declared.stored);
+  judge_into(report, "lse", s.lse, report.rows, truth.lse, tolerance.lse, magnitude.lse,
+             s.declared.lse_stored);
   const std::optional<BoundedGradients> gradients = judge_gradients(s, forward, report);
   if (const TensorVerdict* worst = worst_of(report)) report.worst_ratio = worst->ratio;
 
@@ -222,7 +295,8 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   measure_blocks(s, report);
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.states = judge_states(s.problem, sharding, s.declared, s.states);
-  if (options.diagnose) name_the_mistake(s, gradients, report);
+  const Submission simulated = on_simulated_ring(s, report);
+  if (options.diagnose) name_the_mistake(simulated, gradients, report);
 
   // The laws, and the verdict on the whole
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
@@ -231,8 +305,8 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
 
   // What a pass cannot exclude
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
-  if (passed && options.list_undetectable && nameable(s.problem)) {
-    report.undetectable = find_undetectable_mistakes(s);
+  if (passed && options.list_undetectable && nameable(simulated)) {
+    report.undetectable = find_undetectable_mistakes(simulated);
     if (!report.undetectable->backward_tried)
       report.remarks.emplace_back(
           "undetectable mistakes of the backward are listed up to about 500 tokens and 8 heads only");

@@ -11,12 +11,14 @@ namespace {
 
 // A simulation of all query rows
 Simulation simulation_of(const Problem<double>& problem, Layout layout, int devices) {
-  constexpr double max_scores = 0x1p27;  // 1 GiB
   const Shape& q = problem.Q.shape;
   const double scores =
       static_cast<double>(q.B * q.H) * static_cast<double>(q.S) * static_cast<double>(problem.K.shape.S);
-  require(scores <= max_scores, "[mistakes] a mistake can be simulated on at most 2^27 scores; found ",
-          scores, "; choose fewer tokens or heads");
+  require(scores <= max_simulated_scores,
+          "[mistakes] a mistake can be simulated on at most 2^27 scores; found ", scores,
+          "; choose fewer tokens or heads");
+  require(devices <= max_simulated_devices, "[mistakes] a mistake can be simulated on at most ",
+          max_simulated_devices, " devices with tokens; found ", devices, "; pass fewer --devices");
   return {problem, layout, devices, all_rows(q.S)};
 }
 

@@ -6,6 +6,9 @@
 
 namespace ringattn {
 
+// The largest number of scores on which a mistake is simulated: 1 GiB
+constexpr double max_simulated_scores = 0x1p27;
+
 // The results of a program with a mistake, and the right ones, in float64.
 struct MistakenResults {
   AttentionOutput<double> wrong, right;

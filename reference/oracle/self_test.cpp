@@ -141,7 +141,7 @@ bool try_backward(SelfTestProblem& setup, const SelfTestReference& references, S
 
 std::vector<SelfTestCase> self_test_cases(Index every, Index longest) {
   std::vector<SelfTestCase> cases;
-  for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag})
+  for (const Layout layout : all_layouts)
     for (const bool causal : {true, false})
       for (const int devices : {4, 2, 8}) {
         const auto n = static_cast<Index>(cases.size());

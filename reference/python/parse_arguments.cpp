@@ -1,25 +1,20 @@
 #include "reference/python/parse_arguments.h"
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::python {
-
-namespace {
-
-constexpr Index max_devices = 1024;
-
-}  // namespace
 
 Rotation parse_rotation(const std::string& rotate) {
   if (rotate == "kv") return Rotation::kv;
   if (rotate == "q") return Rotation::q;
-  throw BadInput("[rotate] the block that travels around the ring is 'kv' or 'q'; found '" + rotate +
-                 "'; choose one of these");
+  throw BadInput("[rotate] the block that travels around the ring is 'kv' or 'q'; found " +
+                 in_quotes(rotate) + "; choose one of these");
 }
 
 int parse_devices(Index devices) {
-  require(1 <= devices && devices <= max_devices, "[devices] a ring has 1 to ", max_devices,
-          " devices; found ", devices, "; choose another number");
+  require_device_count("devices", devices);
   return static_cast<int>(devices);
 }
 

@@ -14,7 +14,7 @@ namespace ringattn::python {
 
 Rotation parse_rotation(const std::string& rotate);  // "kv" or "q"
 
-int parse_devices(Index devices);  // 1 to 1024
+int parse_devices(Index devices);  // 1 to max_devices
 int parse_threads(Index threads);  // 0: one per device
 
 // The rows whose states a trace keeps; none: no rows

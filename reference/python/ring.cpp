@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "reference/comm/decorators/throttled_link.h"
+#include "reference/definition/error/digits.h"
 #include "reference/faults/fault.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
@@ -98,6 +99,8 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            inputs.scoring,
                            {},
                            {}};
+  require_digits("ring_attention", problem, call.backward ? converted_inputs.cotangents() : Cotangents<T>{},
+                 inputs.Q.stored());
   const LinkDecorator<T> links = with_link_fault<T>(call.fault, call.devices, throttled_links<T>(call.costs));
   RingResult<T> result;
   result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)

@@ -1,6 +1,6 @@
 #include "reference/ring/forward_pass.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
 #include "reference/ring/record/recorded_program.h"
 #include "reference/ring/run_programs.h"
 
@@ -13,8 +13,7 @@ void check(const Problem<T>& problem, const RingOptions& options) {
       !problem.bias && !problem.allowed,
       "[ring_attention] a bias or boolean mask holds a value for each pair of rows, and a ring shards single "
       "rows; found one; use causal, window or segments, or attention() of the definition");
-  require(options.devices >= 1, "[ring_attention] devices must be at least 1; found ", options.devices,
-          "; choose a positive number");
+  require_device_count("ring_attention", options.devices);
   require(options.threads >= 0, "[ring_attention] threads must not be negative; found ", options.threads,
           "; choose 0 for one thread per device");
   require(!options.recorders || static_cast<int>(options.recorders->size()) == options.devices,

@@ -207,7 +207,7 @@ TEST_CASE("the visible pairs of all shards add up to those of the whole sequence
     const Index N = random.below(50);
     const Mask mask = random_mask(random, 50);
     const Span whole = shard(Layout::contiguous, 0, 1, N);
-    for (Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+    for (Layout layout : all_layouts) {
       Index sum = 0;
       for (int device = 0; device < 4; ++device)
         for (int owner = 0; owner < 4; ++owner)

@@ -31,8 +31,8 @@ TEST_CASE("a seed is a whole number") {
 
 TEST_CASE("a name must be one of those that --help lists") {
   expect_rejection({"run", "--dtype", "f8"}, "--dtype must be f64, f32, bf16 or f16; found \"f8\"");
-  expect_rejection({"run", "--layout", "spiral"}, "must be contiguous, striped or zigzag");
-  expect_rejection({"run", "--sharding", ""}, "must be contiguous, striped or zigzag");
+  expect_rejection({"run", "--layout", "spiral"}, "must be contiguous, zigzag or striped");
+  expect_rejection({"run", "--sharding", ""}, "must be contiguous, zigzag or striped");
   expect_rejection({"run", "--rotate", "v"}, "must be kv or q");
   expect_rejection({"run", "--transport", "pigeons"}, "must be threads, lockstep, mpi or nccl");
   expect_rejection({"recall", "--transport", "mpi"}, "must be threads or lockstep");

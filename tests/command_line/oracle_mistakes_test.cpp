@@ -104,7 +104,7 @@ TEST_CASE("an invalid --make is rejected, and no file is written") {
     expect_rejection(arguments, part);
   };
   refused({"R1", "--devices", "1"}, "cannot occur on this case");
-  refused({"X99"}, "found X99");
+  refused({"X99"}, "found \"X99\"");
   refused({}, "found no ID");
   refused({"R9", "--reading", "100000"}, "has the variants 0 to");
   refused({"R9", "--with", "moon=full"}, "the parameters must be those of a variant");

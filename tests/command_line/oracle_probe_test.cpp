@@ -78,7 +78,7 @@ TEST_CASE("an invalid probe is rejected, and no file is written") {
   const CaseDirectory here;
   const std::string file = here.path("case"), other = here.path("other");
   expect_rejection({"probe", "telepathy", "--output", file},
-                   "there is no kind telepathy; choose one of random");
+                   "there is no kind \"telepathy\"; choose one of random");
   expect_rejection({"probe", "--output", file}, "found none");
   expect_rejection({"probe", "random", "--output", file, "--heads", "3", "--kv-heads", "2"}, "a multiple");
   expect_rejection({"probe", "duplicate", "--output", file, "--seq", "33"}, "choose an even number");

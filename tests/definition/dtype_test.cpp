@@ -93,6 +93,6 @@ TEST_CASE("a tensor is rounded element by element") {
 
 TEST_CASE("the error for an unknown dtype lists the known ones") {
   for (const Dtype dtype : float_dtypes) CHECK(parse_dtype(name(dtype)) == dtype);
-  check_message(bad_input_message([] { parse_dtype("fp8"); }), "one of f64, f32, bf16, f16; found 'fp8'");
-  check_message(bad_input_message([] { parse_dtype("i64"); }), "found 'i64'");
+  check_message(bad_input_message([] { parse_dtype("fp8"); }), "one of f64, f32, bf16, f16; found \"fp8\"");
+  check_message(bad_input_message([] { parse_dtype("i64"); }), "found \"i64\"");
 }

@@ -13,14 +13,12 @@ using namespace ringattn;
 
 namespace {
 
-constexpr Layout layouts[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
-
 using Rows = std::vector<Index>;
 
 // Calls _visit_(layout, devices, N), including more devices than rows and no rows at all
 template <class Visit>
 void for_many_layouts(Visit visit) {
-  for (Layout layout : layouts)
+  for (Layout layout : all_layouts)
     for (int devices : {1, 2, 3, 4, 5, 7, 8, 16, 31, 100})
       for (Index N : {0, 1, 2, 3, 5, 8, 13, 31, 32, 33, 64, 97, 200}) {
         CAPTURE(static_cast<int>(layout));
@@ -138,7 +136,7 @@ TEST_CASE("the name of an axis order lists the axes from outermost to innermost 
 TEST_CASE("select_rows, then scatter_rows, is the identity") {
   Random random(1);
   const Tensor<double> original = normal_tensor<double>({2, 23, 3, 5}, random);
-  for (Layout layout : layouts)
+  for (Layout layout : all_layouts)
     for (Axes axes : {Axes::bshd, Axes::bhsd, Axes::sbhd}) {
       Tensor<double> gathered(original.shape());
       for (int device = 0; device < 4; ++device) {
@@ -153,7 +151,7 @@ TEST_CASE("positions are selected along with their rows") {
   Random random(2);
   for (int n = 0; n < 20; ++n) {
     const RowPositions positions = random_problem(random).kv_positions;
-    for (Layout layout : layouts)
+    for (Layout layout : all_layouts)
       for (int device = 0; device < 3; ++device) {
         const Rows rows = rows_of_device(layout, device, 3, positions.length());
         const RowPositions selected = positions.select(rows);

@@ -136,11 +136,20 @@ TEST_CASE("an inconsistent header is rejected with one sentence") {
   REQUIRE_NOTHROW(parse(file_bytes(R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", data)));
   const Example examples[] = {
       {R"({"q":)", "must be JSON"},
-      {"", "must be JSON"},
+      {"", "must be a JSON object that starts with {; found \"\""},
+      {" {}", "must be a JSON object that starts with {; found \" {}\""},
+      {"\xef\xbb\xbf{}", "must be a JSON object that starts with {"},
+      {"{} {}", "must be JSON"},
       {"{\"q\xff\":1}", "must be JSON"},
       {R"({"q":1e999})", "must be JSON"},
-      {"[]", "must be a JSON object; found a JSON array"},
-      {R"({"q":[[[[]]]]})", "at most 3 levels"},
+      {"[]", "must be a JSON object that starts with {; found \"[]\""},
+      {R"({"q":{"shape":[[]]}})", "at most 3 levels"},
+      {R"({"q":[]})", "must have dtype, shape and data_offsets; dtype is missing"},
+      {R"({"q":{"dtype":{},"shape":[2],"data_offsets":[0,8]}})", "must be a string or a list"},
+      {R"({"q":{"x":[],"x":[]}})", "must occur once; found \"x\" twice"},
+      {R"({"__metadata__":{"a":[]}})", "in the metadata a string; found \"a\" with another value"},
+      {R"({"__metadata__":[]})", "must be an object of strings"},
+      {R"({"__metadata__":{},"__metadata__":{}})", "must occur once; found \"__metadata__\" twice"},
       {R"({"q":1})", "must have dtype, shape and data_offsets; dtype is missing"},
       {R"({"q":{"dtype":"F32","data_offsets":[0,8]}})", "shape is missing"},
       {R"({"q":{"dtype":"F32","shape":[2]}})", "data_offsets is missing"},
@@ -181,6 +190,27 @@ TEST_CASE("an inconsistent header is rejected with one sentence") {
     INFO(example.header);
     check_message(bad_input_message([&] { parse(file_bytes(example.header, data)); }), example.message);
   }
+}
+
+TEST_CASE("a header of 100,000 tensors is read: the time grows in proportion to the tensors") {
+  std::string header = "{";
+  for (int n = 0; n < 100'000; ++n)
+    header += (n > 0 ? ",\"t" : "\"t") + std::to_string(n) +
+              R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  CHECK(parse(file_bytes(header + "}", 0)).tensors.size() == 100'000);
+}
+
+TEST_CASE("fields that the format does not know are ignored, however many there are") {
+  std::string header = R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8])";
+  for (int n = 0; n < 100'000; ++n) header += ",\"x" + std::to_string(n) + "\":[1]";
+  CHECK(parse(file_bytes(header + "}}", 8)).at("q").shape == std::vector<Index>{2});
+}
+
+TEST_CASE("a list of more than 64 extents is rejected") {
+  std::string header = R"({"q":{"dtype":"F32","shape":[1)";
+  for (int n = 0; n < 64; ++n) header += ",1";
+  check_message(bad_input_message([&] { parse(file_bytes(header + R"(],"data_offsets":[0,8]}})", 8)); }),
+                "\"shape\" must have at most 64 numbers");
 }
 
 TEST_CASE("a truncated file is rejected, wherever it ends") {

@@ -114,6 +114,11 @@ TEST_CASE("a header that numpy does not write is rejected") {
   rejects(npy("{'descr': [('x', '<f4')]}", "1234"), "a string in quotes");
   rejects(npy(header("<f4", "(-1,)"), "1234"), "an extent");
   rejects(npy(header("<f4", "(99999999999999999999,)"), "1234"), "an extent");
+  std::string ones;
+  for (int axis = 0; axis < 65; ++axis) ones += "1,";
+  rejects(npy(header("<f4", "(" + ones + ")"), "1234"), "at most 64 extents");
+  for (const char* shape : {"(01,)", "(00,)", "(-0,)", "(+1,)", "(1, 01)"})
+    rejects(npy(header("<f4", shape), "1234"), "an extent");
   rejects(npy(header("<f4", "(1,", "False"), "1234"), "an extent");
   rejects(npy(header("<f4", "(1,)", "Maybe"), "1234"), "True or False");
   rejects(npy(header("<f4", "(1,)") + "?", "1234"), "the end of the header");

@@ -6,10 +6,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <stdexcept>
+#include <thread>
 
+#include "reference/definition/random.h"
+#include "reference/files/child_process.h"
 #include "tests/support/file_fixtures.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 namespace fs = std::filesystem;
@@ -79,6 +84,32 @@ TEST_CASE("a symbolic link is kept, and a file keeps its permissions") {
   CHECK(permissions_kept);
 }
 
+TEST_CASE("a symbolic link without a target is kept, and its target is created") {
+  const TemporaryDirectory directory;
+  fs::create_directory(directory.path / "folder");
+  fs::create_symlink("folder/second", directory.path / "first");
+  fs::create_symlink("target", directory.path / "folder/second");
+  OutputFile output(directory.path / "first");
+  output.stream() << "new";
+  output.commit();
+  CHECK(fs::is_symlink(directory.path / "first"));
+  CHECK(fs::is_symlink(directory.path / "folder/second"));
+  CHECK(read_file(directory.path / "folder/target") == "new");
+}
+
+TEST_CASE("symbolic links that form a loop are rejected and kept") {
+  const TemporaryDirectory directory;
+  fs::create_symlink("second", directory.path / "first");
+  fs::create_symlink("first", directory.path / "second");
+  check_message(bad_input_message([&] { OutputFile output(directory.path / "first"); }), "form a loop");
+  CHECK(fs::is_symlink(directory.path / "first"));
+  CHECK(directory.files() == 2);
+}
+
+TEST_CASE("only a report goes to standard output by the name of a minus sign") {
+  check_message(bad_input_message([] { OutputFile output("-"); }), "only reports");
+}
+
 TEST_CASE("a pipe is written directly and stays a pipe") {
   const TemporaryDirectory directory;
   const fs::path path = directory.path / "pipe";
@@ -122,6 +153,64 @@ TEST_CASE("a signal that terminates the program removes the temporary file and k
     CHECK(read_file(path) == "before");
     CHECK(directory.files() == 1);
   }
+}
+
+namespace {
+
+// Waits for a child process, and kills it if it hangs. Returns the signal that ended it; 0: none
+int ending_signal(pid_t child) {
+  int status = 0;
+  for (int waited = 0; waitpid(child, &status, WNOHANG) == 0; ++waited) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (waited == 30000) kill(child, SIGKILL);
+  }
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+}  // namespace
+
+TEST_CASE("a signal at any moment of the creation and removal of files leaves no file") {
+  Random random(1);
+  for (int trial = 0; trial < trials(40); ++trial) {
+    const TemporaryDirectory directory;
+    const auto previous = signal(SIGTERM, SIG_DFL);
+    const pid_t child = fork();
+    if (child != 0) signal(SIGTERM, previous);
+    if (child == 0) {
+      // Threads that do not block the signal: its handler runs on any of them
+      std::thread other([&] {
+        for (;;) OutputFile(directory.path / "second").commit();
+      });
+      for (;;) OutputFile first(directory.path / "first"), third(directory.path / "third");
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(2000 + random.below(5000)));
+    kill(child, SIGTERM);
+    CHECK(ending_signal(child) == SIGTERM);
+    CHECK(directory.files() == (fs::exists(directory.path / "second") ? 1 : 0));
+  }
+}
+
+TEST_CASE("a signal that terminates the program kills the processes that it has started") {
+  const TemporaryDirectory directory;
+  const fs::path started = directory.path / "started";
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGTERM, SIG_DFL);
+    // The shell and its own child write to the file, once per 10 ms, while its directory exists
+    ChildProcess({"sh", "-c",
+                  "(while echo b > \"$0\"; do sleep 0.01; done) & while echo a > \"$0\"; do sleep 0.01; done",
+                  started.string()},
+                 STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO)
+        .wait();
+    _exit(0);
+  }
+  while (!fs::exists(started)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  kill(child, SIGTERM);
+  CHECK(ending_signal(child) == SIGTERM);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  fs::remove(started);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK_FALSE(fs::exists(started));
 }
 
 TEST_CASE("the disposition of a signal that is ignored or handled is not changed") {

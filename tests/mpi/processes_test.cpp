@@ -110,6 +110,14 @@ TEST_CASE("if mpirun does not end the other processes, each of them detects the 
     }
 }
 
+TEST_CASE("if a process never joins, the others end with one sentence") {
+  const Arguments never_joins = {":", "-n", "1", "sleep", "100"};
+  const ProcessResult answer = mpirun(1, {}, concatenate(killed_process(-1, 0, 0, 1000), never_joins));
+  INFO(answer.out << answer.err);
+  CHECK(answer.status == 2);
+  CHECK(answer.err.find("ringattn: [mpi] all processes must start within 3 s") != std::string::npos);
+}
+
 TEST_CASE("if a process fails, it reports the cause and all others report its rank") {
   Arguments failing = killed_process(1, 1, 0, 5000);
   failing.push_back("fails");

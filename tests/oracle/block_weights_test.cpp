@@ -74,7 +74,7 @@ void check_weights(const BlockWeights& block_weights, const std::vector<Exceptio
 
 TEST_CASE("every block has weight 1 in a correct output") {
   for (const bool causal : {false, true})
-    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+    for (const Layout layout : all_layouts) {
       const BlockWeights block_weights = Ring(causal, layout).block_weights();
       check_weights(block_weights);
       CHECK(block_weights.residual < 1);

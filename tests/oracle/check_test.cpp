@@ -340,3 +340,36 @@ TEST_CASE("a sample of rows contains the first and the last row, and the probabi
   CHECK((report.rows.front() == 0 && report.rows.back() == 63));
   CHECK(report.verdict == Verdict::pass);
 }
+
+TEST_CASE("one NaN or infinity in any row fails, although only a sample of the rows is judged") {
+  SubmittedCase submitted({.B = 1, .Sq = 64, .Skv = 40, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 24});
+  const Gradients<double> right =
+      attention_vjp(submitted.p.problem(), submitted.right, submitted.p.cotangents());
+  const auto verdict_with = [&](const std::string& tensor, Index row, double number) {
+    AttentionOutput<double> forward = submitted.right;
+    Gradients<double> gradients = right;
+    (tensor == "out"   ? forward.out
+     : tensor == "lse" ? forward.lse
+     : tensor == "dq"  ? gradients.dq
+     : tensor == "dk"  ? gradients.dk
+                       : gradients.dv)(0, row, tensor == "dk" || tensor == "dv" ? 1 : 2, 0) = number;
+    Submission s;
+    s.problem = submitted.p.problem(), s.cotangents = submitted.p.cotangents();
+    s.out = forward.out, s.lse = forward.lse;
+    s.dq = gradients.dq, s.dk = gradients.dk, s.dv = gradients.dv;
+    s.declared = {.implementation = Precision::f64, .stored = Dtype::f64, .lse_stored = Dtype::f64};
+    const Report report = check_submission(s, {.rows = 4, .diagnose = false, .list_undetectable = false});
+    CHECK(report.sampled);
+    return report.verdict;
+  };
+  for (const char* tensor : {"out", "lse", "dq", "dk", "dv"})
+    for (const double number : {std::nan(""), infinity, -infinity})
+      for (Index row = 25; row < 40; row += 7) {
+        CAPTURE(std::string(tensor));
+        CAPTURE(row);
+        CHECK(verdict_with(tensor, row, number) == Verdict::fail);
+      }
+
+  // The first 24 queries have no visible key
+  CHECK(verdict_with("lse", 13, -infinity) == Verdict::pass);
+}

@@ -25,6 +25,8 @@ struct Kernel {
   Layout layout = Layout::contiguous;
   Partials partials = Partials::carried;
   bool rounded_sums = false;  // a loss of precision: O, dq, dk and dv are rounded after every tile
+  bool fast_weights =
+      false;  // bf16 and f16: exp is a polynomial of degree 3, and l sums P as rounded to operands
 
   ImplementationPrecision declared(bool exact_operands) const;
   std::string describe() const;

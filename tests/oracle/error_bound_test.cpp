@@ -43,6 +43,7 @@ Kernel random_kernel(Random& random, Precision precision) {
   kernel.devices = 1 + static_cast<int>(random.below(5));
   kernel.layout = static_cast<Layout>(random.below(3));
   kernel.partials = random.below(2) == 0 ? Partials::carried : Partials::merged;
+  kernel.fast_weights = random.below(2) == 0;
   return kernel;
 }
 
@@ -126,8 +127,9 @@ Shares shares_of(const RandomProblem<double>& p, const Kernel& kernel,
   const std::vector<Index> rows = all_rows(problem.Q.shape.S);
   const AttentionOutput<double> found = emulated_attention(problem, kernel);
   const Gradients<double> gradients = emulated_vjp(problem, found, p.cotangents(), kernel);
-  const auto [truth, tolerance] = bound_attention(problem, rows, declared);
-  const auto [d_truth, d_tolerance] = bound_attention_vjp(problem, rows, truth, p.cotangents(), declared);
+  const auto [truth, tolerance, magnitude] = bound_attention(problem, rows, declared);
+  const auto [d_truth, d_tolerance, d_magnitude] =
+      bound_attention_vjp(problem, rows, truth, p.cotangents(), declared);
   return {share(found.out, truth.out, tolerance.out), share(found.lse, truth.lse, tolerance.lse),
           share(gradients.dq, d_truth.dq, d_tolerance.dq), share(gradients.dk, d_truth.dk, d_tolerance.dk),
           share(gradients.dv, d_truth.dv, d_tolerance.dv)};
@@ -259,6 +261,19 @@ TEST_CASE("correct kernels of low precision use at least a fifth of their tolera
     const Shares shares = shares_of(p, kernel, kernel.declared(true));
     CAPTURE(name(precision));
     for (const double used : {shares.out, shares.dq, shares.dk, shares.dv}) CHECK(used >= 0.2);
+  }
+}
+
+TEST_CASE("lse may be summed from rounded weights of a fast exponential, in bf16 and f16 only") {
+  for (const Precision precision : {Precision::bf16, Precision::f16}) {
+    const RandomProblem<double> p =
+        exact_problem(precision, {.Sq = 48, .Skv = 64, .Hq = 4, .Hkv = 2, .D = 16, .Dv = 12}, 8);
+    const Kernel kernel{.precision = precision, .stored = storage_of(precision), .fast_weights = true};
+    ImplementationPrecision declared = kernel.declared(true);
+    CAPTURE(name(precision));
+    CHECK(shares_of(p, kernel, declared).largest() <= largest_pass);
+    declared.exact_weights = true;
+    CHECK(shares_of(p, kernel, declared).lse > largest_note);
   }
 }
 

@@ -91,7 +91,7 @@ TEST_CASE("the logits of a staircase rise or fall by 16 / Skv from key to key") 
 }
 
 TEST_CASE("spikes: out is the weight of the block of each device, an equal share for each visible spike") {
-  for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+  for (const Layout layout : all_layouts) {
     ProbeShape shape = small_shape(true);
     shape.layout = layout;
     const Probe probe = make_probe("spike", shape);

@@ -118,8 +118,8 @@ TEST_CASE("an invalid shape throws BadInput with a message") {
   rejects("Sq must be at least 1; found -3", "odd", [](ProbeShape& s) { s.Sq = -3; });
   rejects("Skv must be at least 1; found 0", "spike", [](ProbeShape& s) { s.Skv = 0; });
   rejects("v_dim must be at least 1; found 0", "ones", [](ProbeShape& s) { s.v_dim = 0; });
-  rejects("devices must be at least 1; found 0", "window", [](ProbeShape& s) { s.devices = 0; });
-  rejects("at most 65536 devices", "needle", [](ProbeShape& s) { s.devices = 1 << 30; });
+  rejects("1 to 1024 devices; found 0", "window", [](ProbeShape& s) { s.devices = 0; });
+  rejects("1 to 1024 devices; found 1073741824", "needle", [](ProbeShape& s) { s.devices = 1 << 30; });
   rejects("multiple of the K/V heads; found 6 and 4", "ones", [](ProbeShape& s) { s.kv_heads = 4; });
   rejects("at most 2^28 numbers", "ones", [](ProbeShape& s) { s.Sq = s.dim = Index{1} << 40; });
   rejects("keys come in pairs; found 47 keys", "duplicate", [](ProbeShape& s) { s.Sq = 47; });

@@ -65,7 +65,7 @@ void check_that_rows_are_independent(const Mistakes& mistakes, int trials) {
   for (int trial = 0; trial < trials; ++trial) {
     const RandomProblem<double> p = random_problem(random);
     const int devices = 1 + static_cast<int>(random.below(6));
-    const Layout layout = every_layout[trial % 3];
+    const Layout layout = all_layouts[trial % all_layouts.size()];
     CAPTURE(p.describe());
     CAPTURE(devices);
     CAPTURE(static_cast<int>(layout));
@@ -85,7 +85,7 @@ void check_that_rows_are_independent(const Mistakes& mistakes, int trials) {
 void check_that_each_has_an_effect(const Mistakes& mistakes) {
   std::set<std::string> seen;
   for (const RandomProblem<double>& p : irregular_problems())
-    for (const Layout layout : every_layout) {
+    for (const Layout layout : all_layouts) {
       const Simulation sim = simulate(p, 3, layout);
       const AttentionOutput<double> right = sim.attention_of(p.problem());
       for_each_variant(mistakes, sim, [&](const Mistake& mistake, const Variant& variant) {
@@ -101,7 +101,7 @@ void check_that_each_has_an_effect(const Mistakes& mistakes) {
 void check_that_backwards_are_derivatives(const Mistakes& mistakes) {
   Random random(13);
   for (const Extents& e : {Extents{2, 8, 8, 4, 2, 4, 4}, Extents{1, 7, 9, 4, 2, 6, 3}})
-    for (const Layout layout : every_layout) {
+    for (const Layout layout : all_layouts) {
       RandomProblem<double> p = normal_problem(random, e);
       p.scoring.mask.causal = true;
       p.scoring.softcap = e.B == 1 ? 3 : 0;

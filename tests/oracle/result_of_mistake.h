@@ -20,8 +20,6 @@ using Mistakes = std::vector<Mistake>;
 // The entries of the given families, without S0, whose only variant is fitted to a result
 Mistakes mistakes_of(std::initializer_list<Family> families);
 
-constexpr Layout every_layout[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
-
 inline Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
   return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
 }

@@ -87,7 +87,7 @@ bool nearly_equal(const Tensor<double>& a, const Tensor<double>& b) {
 
 // A vector on which mistakes are simulated and judged, with all results stored as bf16
 struct VectorUnderTest {
-  ImplementationPrecision declared{Precision::bf16, Dtype::bf16, Dtype::f32, true};
+  ImplementationPrecision declared{Precision::bf16, Dtype::bf16, Dtype::f32, true, true};
   Submission s;
   std::vector<Index> rows;
   Simulation forward;

@@ -75,6 +75,42 @@ def test_nan_and_unwritten_results_fail():
         assert not ringattn.check(*tensors, out=wrong).ok
 
 
+def refused_or_failed(*tensors, **keywords):
+    try:
+        return not ringattn.check(*tensors, blind_spots=False, **keywords).ok
+    except ValueError as refusal:
+        return "[check]" in str(refusal)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [1, 3e5, 1e6, 1e15, 1e30])
+def test_zeros_never_pass_however_large_the_scores_are(dtype, factor):
+    large = [(q * factor).astype(dtype), k.astype(dtype), v.astype(dtype)]
+    assert refused_or_failed(*large, out=np.zeros_like(large[0]), causal=True)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-170, 1e-40, 1e155, 1e160, 1e300])
+def test_zeros_never_pass_and_right_results_do_at_every_magnitude_of_the_values(factor):
+    out = ringattn.attention(q, k, v * factor, causal=True)
+    assert ringattn.check(q, k, v * factor, out=out, causal=True, blind_spots=False).ok
+    assert refused_or_failed(q, k, v * factor, out=0 * out, causal=True)
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_zeros_never_pass_and_right_gradients_do_at_every_magnitude_of_dout(factor):
+    gradients = dict(zip(("dq", "dk", "dv"), ringattn.attention_vjp(q, k, v, dout * factor, causal=True)))
+    given = {"dout": dout * factor, "causal": True}
+    assert ringattn.check(q, k, v, **gradients, **given, blind_spots=False).ok
+    for name, gradient in gradients.items():
+        assert refused_or_failed(q, k, v, **{name: 0 * gradient}, **given)
+
+
+def test_nan_fails_in_rows_that_are_not_judged():
+    wrong = np.where(np.arange(48)[None, :, None, None] == 29, np.nan, right)
+    report = ringattn.check(q, k, v, out=wrong, causal=True, rows=4)
+    assert not report.ok and "1 queries hold a NaN" in str(report)
+
+
 def test_a_report_on_sampled_rows_says_how_many_were_checked():
     report = ringattn.check(q, k, v, out=right, causal=True, rows=10, seed=3)
     assert report.ok and len(report.rows) == 10 and report.rows[0] == 0 and report.rows[-1] == 47

@@ -69,7 +69,7 @@ def test_the_trace_holds_the_events_of_the_run(tmp_path):
         ({"devices": 10**12}, "1 to 1024 devices"),
         ({"threads": -1}, r"\[threads\]"),
         ({"threads": 2**40}, r"\[threads\] .* 1 to 1024, or 0 for one per device; found 1099511627776"),
-        ({"layout": "bhsd"}, "contiguous, zigzag or striped; found bhsd"),
+        ({"layout": "bhsd"}, "contiguous, zigzag, striped; found .bhsd"),
         ({"rotate": "o"}, "'kv' or 'q'"),
         ({"bias": np.zeros((16, 16))}, "which do not travel with a block"),
         ({"mask": np.ones((16, 16), dtype=bool)}, "which do not travel with a block"),
@@ -80,3 +80,13 @@ def test_the_trace_holds_the_events_of_the_run(tmp_path):
 def test_bad_arguments_of_a_ring_are_rejected_with_a_clear_message(keywords, sentence):
     with pytest.raises(ValueError, match=sentence):
         ringattn.ring_attention(*draw(4), **keywords)
+
+
+@pytest.mark.parametrize(
+    ("scales", "sentence"),
+    [((1e9, 1, 1), "scores must be small enough for float32"), ((1, 1, 5e37), "the sum of the weighted values")],
+)
+def test_inputs_of_which_float32_keeps_no_digits_are_refused(scales, sentence):
+    tensors = [tensor * np.float32(scale) for tensor, scale in zip(draw(1, dtype=np.float32), scales)]
+    with pytest.raises(ValueError, match=rf"\[ring_attention\] {sentence}"):
+        ringattn.ring_attention(*tensors)

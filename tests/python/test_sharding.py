@@ -53,7 +53,7 @@ def test_a_sharding_draws_one_cell_for_each_row():
     ("call", "sentence"),
     [
         (lambda: ringattn.sharding(-1), "seq must be from 0"),
-        (lambda: ringattn.sharding(8, layout="round"), "contiguous, zigzag or striped; found round"),
+        (lambda: ringattn.sharding(8, layout="round"), "contiguous, zigzag, striped; found .round"),
         (lambda: ringattn.sharding(8, devices=0), "1 to 1024 devices"),
         (lambda: ringattn.schedule(0), "1 to 1024 devices"),
         (lambda: ringattn.sharding(8).shard(np.zeros((1, 9))), "axis 1 must have 8 rows"),

@@ -26,14 +26,13 @@ bool same_bits(const RingRun<T>& a, const RingRun<T>& b) {
   return same_bits(a.forward, b.forward) && same_bits(a.gradients, b.gradients);
 }
 
-constexpr Layout all_layouts[] = {Layout::contiguous, Layout::zigzag, Layout::striped};
 constexpr Rotation all_rotations[] = {Rotation::kv, Rotation::q};
 
 // 1 .. most_devices devices with random options
 inline RingOptions random_options(Random& random, int most_devices = 9) {
   RingOptions options;
   options.devices = static_cast<int>(1 + random.below(most_devices));
-  options.layout = all_layouts[random.below(3)];
+  options.layout = all_layouts[static_cast<std::size_t>(random.below(all_layouts.size()))];
   options.rotate = all_rotations[random.below(2)];
   options.threads = static_cast<int>(random.below(4));
   options.overlap = random.below(2) == 0;
@@ -42,8 +41,7 @@ inline RingOptions random_options(Random& random, int most_devices = 9) {
 }
 
 inline std::string describe(const RingOptions& o) {
-  const char* layouts[] = {"contiguous", "zigzag", "striped"};
-  return std::to_string(o.devices) + " devices, " + layouts[static_cast<int>(o.layout)] +
+  return std::to_string(o.devices) + " devices, " + name(o.layout) +
          (o.rotate == Rotation::kv ? ", K/V rotates, " : ", Q rotates, ") + std::to_string(o.threads) +
          " threads" + (o.overlap ? "" : ", no overlap") + (o.exchange == Exchange::copy ? "" : ", moved");
 }

@@ -1,7 +1,27 @@
+#include <imgui.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "reference/files/signal_cleanup.h"
 #include "visualizer/app/commands.h"
+
+namespace {
+
+// Dear ImGui does not check the results of its allocations, and cannot be left by an exception
+void* allocate_or_exit(std::size_t bytes, void*) {
+  if (void* memory = std::malloc(bytes)) return memory;
+  std::fprintf(stderr, "ringviz: %s\n", ringattn::cli::out_of_memory);
+  ringattn::exit_after_cleanup(ringattn::cli::bad_input);
+}
+
+void release(void* memory, void*) { std::free(memory); }
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace ringattn::viz;
+  ImGui::SetAllocatorFunctions(allocate_or_exit, release);
   Program program(
       "ringviz",
       "Visualize runs of the ring attention engine: scenes, traces, live runs, pictures and movies",

@@ -2,7 +2,7 @@
 
 #include "reference/cli/args/command.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"

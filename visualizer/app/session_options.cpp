@@ -4,7 +4,7 @@
 
 #include "reference/cli/args/command.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/trace_file.h"
 #include "visualizer/draw/theme.h"
 #include "visualizer/interaction/deep_link.h"
@@ -21,7 +21,9 @@ constexpr std::uintmax_t largest_trace = 256 << 20;
 }  // namespace
 
 void SessionOptions::add_trace_and_scene(cli::Command& command) {
-  command.add_option("trace", trace, "trace written by ringattn run --trace")->type_name("TRACE");
+  command.add_option("trace", trace, "trace written by ringattn run --trace")
+      ->check(cli::not_empty())
+      ->type_name("TRACE");
   command.add_option("--scene", scene, "id of a scene")->type_name("ID");
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/json.h"
 #include "visualizer/draw/theme.h"
 #include "visualizer/session/run_fields.h"

@@ -25,11 +25,13 @@ void write_png(const std::filesystem::path& path, const Image& image) {
   require(image.width > 0 && image.height > 0, "[picture] a picture must have pixels; found ", image.width,
           " x ", image.height, "; give a size such as 1600x900");
   OutputFile file(path);
-  // Three bytes per pixel, because all pixels are opaque
+  // Three bytes per pixel, because all pixels are opaque. stb ends the program if it gets no memory, so reserve once
+  // what it takes: the filtered rows, the compressed bytes while they are moved to a larger block, and the hash table
   std::vector<std::uint8_t> rgb;
-  rgb.reserve(image.rgba.size() / 4 * 3);
+  rgb.reserve(5 * (image.rgba.size() / 4 * 3) + (4 << 20));
   for (std::size_t i = 0; i < image.rgba.size(); i += 4)
     rgb.insert(rgb.end(), &image.rgba[i], &image.rgba[i] + 3);
+  rgb.shrink_to_fit();
 
   const auto into_stream = [](void* stream, void* data, int size) {
     static_cast<std::ostream*>(stream)->write(static_cast<const char*>(data), size);

@@ -1,16 +1,14 @@
 #include "visualizer/raster/movie.h"
 
 #include <cstdio>
-#include <fstream>
 #include <iterator>
 #include <sstream>
 #include <system_error>
 #include <vector>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/output_file.h"
-#include "reference/files/temporary_file.h"
 #include "visualizer/raster/program_pipe.h"
 
 namespace ringattn::viz {
@@ -38,14 +36,14 @@ std::string encoding(const std::string& ending, const MovieOptions& options) {
   return colors + "-c:v libvpx-vp9 -crf 30 -b:v 0 -deadline good -cpu-used 4 -row-mt 1";
 }
 
-std::vector<std::string> ffmpeg_command(const std::string& ending, const fs::path& into, int width,
-                                        int height, const MovieOptions& options) {
+// ffmpeg opens its standard output by name, because it goes back in the file
+std::vector<std::string> ffmpeg_command(const std::string& ending, int width, int height,
+                                        const MovieOptions& options) {
   std::istringstream words("ffmpeg -nostdin -loglevel error -y -f rawvideo -pix_fmt rgba -s " +
                            std::to_string(width) + "x" + std::to_string(height) + " -r " +
-                           std::to_string(options.fps) + " -i - " + encoding(ending, options));
-  std::vector<std::string> command{std::istream_iterator<std::string>(words), {}};
-  command.push_back("file:" + into.string());
-  return command;
+                           std::to_string(options.fps) + " -i - " + encoding(ending, options) + " -f " +
+                           ending.substr(1) + " file:/dev/stdout");
+  return {std::istream_iterator<std::string>(words), {}};
 }
 
 void check(const MovieOptions& options) {
@@ -58,16 +56,13 @@ void check(const MovieOptions& options) {
 
 }  // namespace
 
-// ffmpeg writes to a temporary file, which replaces the target only after success.
+// The output of ffmpeg is copied to the target only after success.
 struct MovieWriter::Encoder {
   OutputFile target;
-  TemporaryFile encoded;
   ProgramPipe ffmpeg;
 
   Encoder(const fs::path& path, const std::string& ending, int width, int height, const MovieOptions& options)
-      : target(path),
-        encoded(fs::temp_directory_path(), ending),
-        ffmpeg(ffmpeg_command(ending, encoded.path(), width, height, options)) {}
+      : target(path), ffmpeg(ffmpeg_command(ending, width, height, options)) {}
 
   void add(const Image& picture) {
     if (!ffmpeg.write(picture.rgba)) refuse(ffmpeg.finish());
@@ -75,8 +70,7 @@ struct MovieWriter::Encoder {
 
   void finish() {
     if (const int status = ffmpeg.finish(); status != 0) refuse(status);
-    std::ifstream movie(encoded.path(), std::ios::binary);
-    target.stream() << movie.rdbuf();
+    ffmpeg.copy_output(target.stream());
     target.commit();
   }
 

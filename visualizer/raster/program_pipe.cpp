@@ -1,54 +1,50 @@
 #include "visualizer/raster/program_pipe.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
 
-extern char** environ;
+#include "reference/files/temporary_file.h"
 
 namespace ringattn::viz {
 
 namespace {
 
-void check(int error, const char* what) {
-  if (error != 0) throw std::system_error(error, std::generic_category(), what);
+void check(bool done) {
+  if (!done) throw std::system_error(errno, std::generic_category());
+}
+
+// Opens a temporary file and removes its name
+std::FILE* open_nameless_file() {
+  const TemporaryFile named = make_temporary_file();
+  std::FILE* file = std::fopen(named.path().c_str(), "w+be");
+  check(file != nullptr);
+  return file;
 }
 
 }  // namespace
 
-ProgramPipe::ProgramPipe(const std::vector<std::string>& command) : errors_(std::tmpfile()) {
-  check(errors_ ? 0 : errno, "temporary file for its messages");
+ProgramPipe::ProgramPipe(const std::vector<std::string>& command)
+    : output_(open_nameless_file()), errors_(open_nameless_file()) {
   // Unlike a pipe, a socket can be written without SIGPIPE after the other end was closed
   int ends[2];
-  check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : errno, "socket to it");
+  check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
   input_ = ends[0];
-
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, fileno(errors_.get()), STDERR_FILENO);
-  const int error = posix_spawnp(&process_, arguments[0], &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  try {
+    process_.emplace(command, ends[1], fileno(output_.get()), fileno(errors_.get()));
+  } catch (...) {
+    close(ends[1]);
+    close_input();
+    throw;
+  }
   close(ends[1]);
-  if (error != 0) close_input(), process_ = -1;
-  check(error, arguments[0]);
 }
 
-ProgramPipe::~ProgramPipe() {
-  if (process_ > 0) kill(process_, SIGKILL);
-  finish();
-}
+// The member process_ kills the program if it still runs
+ProgramPipe::~ProgramPipe() { close_input(); }
 
 bool ProgramPipe::write(std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
@@ -62,17 +58,19 @@ bool ProgramPipe::write(std::span<const std::uint8_t> bytes) {
 
 int ProgramPipe::finish() {
   close_input();
-  if (process_ <= 0) return -1;
-  int status = 0;
-  while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-  }
-  process_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return process_->wait();
 }
 
 void ProgramPipe::close_input() {
   if (input_ >= 0) close(input_);
   input_ = -1;
+}
+
+void ProgramPipe::copy_output(std::ostream& target) const {
+  std::rewind(output_.get());
+  std::vector<char> part(1 << 16);
+  while (const std::size_t bytes = std::fread(part.data(), 1, part.size(), output_.get()))
+    target.write(part.data(), static_cast<std::streamsize>(bytes));
 }
 
 std::string ProgramPipe::error_output() const {

@@ -1,22 +1,25 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "reference/files/child_process.h"
+
 namespace ringattn::viz {
 
-// A child process that reads what we write. No shell is involved, so arguments need no quoting.
+// A child process that reads what we write, and whose output is stored in files without a name: nothing remains of
+// them, however the program ends.
 class ProgramPipe {
  public:
-  // Searches the program in PATH. Throws std::system_error if it cannot be started
+  // See ChildProcess. Its standard output is a file, so the program may open /dev/stdout and seek in it. Throws
+  // BadInput if a temporary file cannot be created
   explicit ProgramPipe(const std::vector<std::string>& command);
-  // Kills the program if it is still running
   ~ProgramPipe();
   ProgramPipe(const ProgramPipe&) = delete;
 
@@ -25,6 +28,9 @@ class ProgramPipe {
 
   // Closes the input and waits for the program to exit. Returns its exit status, or 128 + signal
   int finish();
+
+  // Copies its standard output, after finish()
+  void copy_output(std::ostream& target) const;
 
   // The end of its standard error, on one line
   std::string error_output() const;
@@ -35,9 +41,9 @@ class ProgramPipe {
   struct CloseFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  std::unique_ptr<std::FILE, CloseFile> errors_;
+  std::unique_ptr<std::FILE, CloseFile> output_, errors_;
   int input_ = -1;
-  pid_t process_ = -1;
+  std::optional<ChildProcess> process_;
 };
 
 }  // namespace ringattn::viz

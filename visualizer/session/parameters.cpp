@@ -77,9 +77,7 @@ const std::vector<Parameter>& parameters() {
          c.causal = next > 0, c.window_left = next == 2 ? 5 : -1;
        }},
       {"layout", "layout", [](const RunConfig& c) { return std::string(name(c.layout)); },
-       [](RunConfig& c, int by) {
-         c.layout = parse_layout(next_name({"contiguous", "striped", "zigzag"}, name(c.layout), by));
-       }},
+       [](RunConfig& c, int by) { c.layout = parse_layout(next_name(layout_names(), name(c.layout), by)); }},
       {"rotate", "travels",
        [](const RunConfig& c) { return std::string(c.rotate == Rotation::kv ? "K V" : "Q"); },
        [](RunConfig& c, int) { c.rotate = c.rotate == Rotation::kv ? Rotation::q : Rotation::kv; }},

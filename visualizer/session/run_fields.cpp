@@ -5,6 +5,7 @@
 #include <set>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/trace/export/json_text.h"
 #include "visualizer/run/hop_ratio.h"
 

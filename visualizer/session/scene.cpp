@@ -3,6 +3,7 @@
 #include <set>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/json.h"
 #include "visualizer/resources/embedded.h"
 #include "visualizer/session/run_fields.h"
@@ -13,8 +14,8 @@ namespace {
 
 void allow_only(const Json& object, const std::set<std::string>& keys, const char* what) {
   for (const auto& [key, value] : object.items())
-    require(keys.count(key) > 0, "[scene] a ", what, " must have known fields only; found \"", key,
-            "\"; see visualizer/scenes for examples");
+    require(keys.count(key) > 0, "[scene] a ", what, " must have known fields only; found ", in_quotes(key),
+            "; see visualizer/scenes for examples");
 }
 
 // ---- Arrangements -----------------------------------------------------------------

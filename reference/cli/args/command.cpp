@@ -110,12 +110,13 @@ Option* Command::add(const std::string& names, const std::string& description, b
 }
 
 Option* Command::add_flag(const std::string& name, bool& variable, const std::string& description) {
-  return &options_.emplace_back(app().add_flag(name, variable, description), nullptr);
+  return options_.emplace_back(app().add_flag(name, variable, description), nullptr).check(true_or_false());
 }
 
 Option* Command::add_negated_flag(const std::string& name, bool& variable, const std::string& description) {
   const auto set_false = [&variable] { variable = false; };
-  return &options_.emplace_back(app().add_flag_callback(name, set_false, description), nullptr);
+  return options_.emplace_back(app().add_flag_callback(name, set_false, description), nullptr)
+      .check(true_or_false());
 }
 
 void Command::footer(const std::string& text) { app().footer(text); }

@@ -7,6 +7,8 @@
 
 #include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/json.h"
 
 namespace ringattn::cli {
@@ -19,10 +21,9 @@ constexpr const char *problem_group = "Problem", *mask_group = "Mask and scoring
 
 constexpr std::uint64_t largest_count = std::uint64_t{1} << 30;
 
-Option* count(Command& command, const std::string& name, auto& variable, const std::string& description) {
-  return command.add_option(name, variable, description)
-      ->check(whole_number(1, largest_count))
-      ->type_name("N");
+Option* count(Command& command, const std::string& name, auto& variable, const std::string& description,
+              std::uint64_t largest = largest_count) {
+  return command.add_option(name, variable, description)->check(whole_number(1, largest))->type_name("N");
 }
 
 Option* choice(Command& command, const std::string& name, std::string& variable,
@@ -38,9 +39,11 @@ void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
                   "safetensors file with q, k, v; optional: dout, dlse, positions, segment ids, cu_seqlens")
+      ->check(not_empty())
       ->type_name("FILE")
       ->group(problem_group);
   command.add_option("--text", o.text, "text files; each byte is a token with random vectors")
+      ->check(not_empty())
       ->type_name("FILE...")
       ->group(problem_group);
   count(command, "--seq", o.seq, "queries per sequence")->capture_default_str()->group(problem_group);
@@ -96,10 +99,10 @@ void check_option_conflicts(const Command& command, const ProblemOptions& o) {
 }
 
 void add_sharding_options(Command& command, ParallelOptions& o) {
-  count(command, "--devices,--world-size", o.devices, "number of devices in the ring")
+  count(command, "--devices,--world-size", o.devices, "number of devices in the ring", max_devices)
       ->capture_default_str()
       ->group(ring_group);
-  choice(command, "--layout,--sharding", o.layout, {"contiguous", "striped", "zigzag"},
+  choice(command, "--layout,--sharding", o.layout, layout_names(),
          "distribution of the rows over the devices")
       ->capture_default_str()
       ->group(ring_group);
@@ -167,7 +170,8 @@ std::vector<std::string> apply_metadata(Command& command,
     require(from_file.count(option) == 0, "[--input] the metadata must set an option once; found ",
             option->name(), " under two names; remove one");
     if (option->count() > 0) {
-      overridden.push_back(name + " of the command line overrides \"" + value + "\" of the input file");
+      overridden.push_back(name + " of the command line overrides " + in_quotes(value) +
+                           " of the input file");
       continue;
     }
     try {

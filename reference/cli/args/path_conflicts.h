@@ -14,7 +14,8 @@ struct PathOption {
   std::optional<std::filesystem::path> path;
 };
 
-// Throws BadInput if an output file is also an input file, or the output file of two options
+// Throws BadInput if an output file is also an input file, or the output file of two options, or if two options name
+// standard output
 void require_distinct_paths(const std::string& command, const std::vector<PathOption>& read,
                             const std::vector<PathOption>& written);
 

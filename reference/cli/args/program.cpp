@@ -1,13 +1,17 @@
 #include "reference/cli/args/program.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "reference/cli/args/wrong_result.h"
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::cli {
 
@@ -42,21 +46,41 @@ class HelpFormatter : public CLI::Formatter {
 };
 
 // What is wrong with the command line. The sentences of CLI11 for a missing or repeated value, an unknown argument and
-// a bad flag are replaced by plainer ones
+// a bad number are replaced by plainer ones
 std::string sentence(const CLI::ParseError& error, const std::vector<std::string>& unknown) {
   const std::string text = error.what(), option = text.substr(0, text.find(':'));
   if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty()) {
     const auto is_option = [](const std::string& argument) { return argument.starts_with("-"); };
     const auto option_or_end = std::find_if(unknown.begin(), unknown.end(), is_option);
-    return "unknown argument " + (option_or_end == unknown.end() ? unknown.front() : *option_or_end);
+    return "unknown argument " + in_quotes(option_or_end == unknown.end() ? unknown.front() : *option_or_end);
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
     return option + (text.ends_with("missing") ? " requires a value" : " must be given at most once");
-  const std::string flag = "Could not convert: ";
-  if (const std::size_t equals = text.find(" = "); text.starts_with(flag) && equals != std::string::npos)
-    return text.substr(flag.size(), equals - flag.size()) + " must be true or false; found " +
+  const std::string number = "Could not convert: ";
+  if (const std::size_t equals = text.find(" = "); text.starts_with(number) && equals != std::string::npos)
+    return text.substr(number.size(), equals - number.size()) + " must be a number in its range; found " +
            in_quotes(text.substr(equals + 3));
   return text;
+}
+
+constexpr const char* lost_output =
+    "[output] standard output could not be written; check the space on the device";
+
+// Printing and starting a thread are the operations whose errors the standard library describes in its own words
+std::string sentence(const std::system_error& error) {
+  if (std::ferror(stdout)) return lost_output;
+  if (error.code() == std::errc::resource_unavailable_try_again)
+    return "[threads] the system must start a thread for each device or processor; found its limit of "
+           "threads or "
+           "of memory reached; use fewer devices or --threads, or raise the limits (ulimit -u, ulimit -v)";
+  return error.what();
+}
+
+// Opens /dev/null for each standard stream that is closed. Otherwise an output file would get the number of the stream,
+// and receive what is printed. Standard output is opened for reading, so printing fails
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 }  // namespace
@@ -103,7 +127,11 @@ int Program::refuse(std::string sentence, ExitStatus status) const {
 }
 
 int Program::parse_and_run(int argc, char** argv) {
-  app().parse(argc, argv);
+  try {
+    app().parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app().exit(help_or_version);
+  }
   const Command* command = chosen();
   if (!command && !has_action()) return refuse(command_required("none"));
   if (!command) return run();
@@ -112,25 +140,23 @@ int Program::parse_and_run(int argc, char** argv) {
   for (const Option* option : options())
     require(option->count() == 0, "[", name_, "] the options of a command follow its name; found ",
             option->name(), " before ", command->name(), "; put it after ", command->name());
-  const int status = command->run();
-  require(std::fflush(stdout) == 0 && !std::ferror(stdout),
-          "[output] standard output could not be written; check the space on the device");
-  return status;
+  return command->run();
 }
 
 int Program::main(int argc, char** argv) {
+  open_standard_streams();
   try {
-    return parse_and_run(argc, argv);
-  } catch (const CLI::Success& help_or_version) {
-    app().exit(help_or_version);
-    return right;
+    const int status = parse_and_run(argc, argv);
+    return std::fflush(stdout) == 0 && !std::ferror(stdout) ? status : refuse(lost_output);
   } catch (const CLI::ParseError& error) {
     if (!chosen() && !has_action() && argc > 1) return refuse(command_required(in_quotes(argv[1])));
     return refuse(sentence(error, app().remaining(true)) + see_help());
   } catch (const WrongResult& error) {
     return refuse(error.what(), wrong);
   } catch (const std::bad_alloc&) {
-    return refuse("[memory] out of memory; reduce --seq, --heads or --dim");
+    return refuse(out_of_memory);
+  } catch (const std::system_error& error) {
+    return refuse(sentence(error));
   } catch (const std::exception& error) {
     return refuse(error.what());
   }

@@ -7,6 +7,10 @@ namespace ringattn::cli {
 // Exit statuses of every program of the project.
 enum ExitStatus { right = 0, wrong = 1, bad_input = 2 };
 
+// What a program says when an allocation fails
+constexpr const char* out_of_memory =
+    "[memory] out of memory; reduce --seq, --heads or --dim, or the size of the picture";
+
 // A program with commands. If no command is given, the program's own action runs, if it has one.
 class Program : public Command {
  public:

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::cli {
 
@@ -69,6 +69,8 @@ Rule one_of(std::vector<std::string> names) {
     return std::find(names.begin(), names.end(), text) != names.end();
   });
 }
+
+Rule true_or_false() { return one_of({"true", "false"}); }
 
 Rule not_empty() {
   return [](const std::string& text) { return text.empty() ? "must not be empty" : ""; };

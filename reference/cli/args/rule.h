@@ -17,6 +17,7 @@ Rule finite_number();
 Rule nonnegative_number();
 Rule zero_or_between(double minimum, double maximum);
 Rule one_of(std::vector<std::string> names);
+Rule true_or_false();  // the value of a flag, as in --causal=false
 Rule not_empty();
 Rule window();    // texts that parse_window() accepts
 Rule row_list();  // texts that parse_row_list() accepts

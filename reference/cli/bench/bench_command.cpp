@@ -18,6 +18,7 @@
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/definition_check.h"
 #include "reference/definition/bad_input.h"
+#include "reference/files/available_memory.h"
 
 namespace ringattn::cli {
 
@@ -119,6 +120,11 @@ void measure(std::vector<BenchEntry>& entries, int passes, ProgressBar& progress
 }
 
 std::vector<BenchRow> measure_all(const BenchOptions& o) {
+  // Two problems with their results and gradients, and the matrices of scores of full attention, all in float
+  const double N = static_cast<double>(o.seq),
+               tensor = N * static_cast<double>(o.dim) * static_cast<double>(o.heads);
+  require_memory("[bench] ", 4 * (24 * tensor + 4 * N * N) + 8 * 12 * tensor,
+                 "the problem with its score matrix", "reduce --seq, --heads or --dim");
   const int cores = static_cast<int>(std::min(2u, std::max(1u, std::thread::hardware_concurrency())));
   const OwnedProblem<float> full = make_bench_problem(o.seq, o.dim, o.heads, false),
                             causal = make_bench_problem(o.seq, o.dim, o.heads, true);
@@ -147,7 +153,7 @@ std::vector<BenchRow> model_layouts(const BenchOptions& o) {
   ProgressBar progress(9, "modelled rings");
   std::vector<BenchRow> rows;
   for (const int devices : {2, 4, 8})
-    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped}) {
+    for (const Layout layout : all_layouts) {
       BenchRow row;
       row.direction = "forward", row.method = "ring", row.mask = "causal", row.devices = devices;
       row.layout = name(layout);

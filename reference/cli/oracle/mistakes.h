@@ -6,6 +6,7 @@
 
 #include "reference/cli/args/make_problem.h"
 #include "reference/files/json.h"
+#include "reference/files/tensors/safetensors.h"
 #include "reference/oracle/make_mistake.h"
 
 namespace ringattn::cli {

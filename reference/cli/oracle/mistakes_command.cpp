@@ -4,8 +4,10 @@
 
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/oracle/mistakes.h"
+#include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn::cli {
@@ -33,11 +35,18 @@ struct MistakeContext {
   int devices;
 
   MistakeContext(Command& command, MistakesCommandOptions& o) {
-    InputSource source(o.problem);
-    has_dout = source.file->has("dout");
-    notes = apply_metadata(command, source.file->metadata);
-    inputs = make_problem<double>(o.problem, std::move(source));
-    layout = parse_layout(o.parallel.layout), devices = o.parallel.devices;
+    const InputSource source(o.problem);
+    has_dout = source.has("dout");
+    notes = apply_metadata(command, source.header->metadata);
+    const auto& [q, k, v] = source.shapes;
+    const double scores = std::min(element_count({q.B, q.S, q.H, k.S}), max_simulated_scores);
+    require_memory_for_case("mistakes", source, 3 * 8 * scores);
+    inputs = make_problem<double>(o.problem, source);
+    layout = parse_layout(o.parallel.layout);
+    devices = simulated_devices(inputs.problem(), o.parallel.devices);
+    if (devices < o.parallel.devices)
+      notes.push_back(fmt::format(
+          "the case has fewer tokens than devices; the mistake is simulated on a ring of {}", devices));
   }
 
   std::string name(const MistakesCommandOptions& o) const {
@@ -58,8 +67,8 @@ bool has_parameters(const Variant& variant, const std::vector<std::string>& want
 // The number of the variant that the options choose; of several that match, the first
 std::size_t select_variant(const Mistake& mistake, const Variants& variants, const MistakesCommandOptions& o,
                            const std::string& case_name) {
-  require(!variants.empty(), "[mistakes] ", mistake.id, " cannot occur on this case; found ", case_name,
-          "; choose another mask, layout or number of devices");
+  require(!variants.empty(), "[mistakes] ", mistake.id, " cannot occur on this case; found ",
+          in_quotes(case_name), "; choose another mask, layout or number of devices");
   const std::string advice = "; list them with ringattn mistakes " + mistake.id + " --input CASE";
   if (o.variant) {
     require(*o.variant < variants.size(), "[--variant] ", mistake.id, " has the variants 0 to ",
@@ -148,6 +157,7 @@ void add_options(Command& command, MistakesCommandOptions& o) {
   Option* input =
       command
           .add_option("--input", o.problem.input, "case on which the mistake is made, safetensors with q k v")
+          ->check(not_empty())
           ->type_name("CASE");
   Option* output = command.add_option("--output", o.output, "write the wrong results (safetensors)")
                        ->check(not_empty())

@@ -1,5 +1,10 @@
 #include "reference/cli/oracle/submitted_case.h"
 
+#include <algorithm>
+#include <thread>
+
+#include "reference/files/available_memory.h"
+
 namespace ringattn::cli {
 
 // ---- Options ------------------------------------------------------------------
@@ -35,6 +40,7 @@ void add_result_options(Command& command, ResultOptions& o) {
 void add_submission_options(Command& command, SubmissionOptions& o) {
   command.add_option("case", o.problem.input, "safetensors file with q k v, and dout for gradients")
       ->required()
+      ->check(not_empty())
       ->type_name("CASE");
   add_result_options(command, o.results);
   add_mask_options(command, o.problem);
@@ -67,12 +73,27 @@ void SubmissionOptions::check_output_paths(const std::string& command,
 
 // ---- The case with its results -------------------------------------------------
 
+void require_memory_for_case(const std::string& command, const InputSource& source, double more_bytes) {
+  const InputShapes& shapes = source.shapes;
+  const Shape out = shapes.out(), lse{out.B, out.S, out.H, 1};
+  const double inputs = element_count(shapes.q) + element_count(shapes.k) + element_count(shapes.v) +
+                        element_count(out) + element_count(lse);
+
+  // Inputs, results and what they are compared with; and on each thread some matrices of the scores of a few rows
+  const double keys = static_cast<double>(shapes.k.S),
+               scores = std::min(static_cast<double>(shapes.q.S) * keys, std::max(0x1p21, 16 * keys));
+  const double bytes = 8 * (2 * inputs + 12 * std::thread::hardware_concurrency() * scores);
+  require_memory("[" + command + "] ", source.bytes_to_make(8) + bytes + more_bytes,
+                 "the case with its results and their check", "choose a smaller case");
+}
+
 SubmittedCase::SubmittedCase(Command& command, SubmissionOptions& o) {
-  InputSource source(o.problem);
-  has_dout_ = source.file->has("dout");
-  notes_ = apply_metadata(command, source.file->metadata);
+  const InputSource source(o.problem);
+  has_dout_ = source.has("dout");
+  notes_ = apply_metadata(command, source.header->metadata);
   layout_ = parse_layout(o.parallel.layout), devices_ = o.parallel.devices;
-  inputs_ = make_problem<double>(o.problem, std::move(source));
+  require_memory_for_case(command.name(), source);
+  inputs_ = make_problem<double>(o.problem, source);
   results_ = read_submitted_results(command.name(), o.results, inputs_, layout_, devices_);
 }
 

@@ -63,6 +63,10 @@ std::vector<RingState> read_states(const std::filesystem::path& path, const Prob
 
 // ---- Both ---------------------------------------------------------------------
 
+// Throws BadInput, in the name of _command_, unless the machine has the memory for a case with its results in double,
+// for their check, and for _more_bytes_
+void require_memory_for_case(const std::string& command, const InputSource& source, double more_bytes = 0);
+
 // A case with submitted results. Options that the command line does not give are taken from the metadata of CASE.
 class SubmittedCase {
  public:

@@ -1,6 +1,7 @@
 #include "reference/cli/oracle/submitted_case.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/tensors/npy.h"
+#include "reference/files/tensors/safetensors.h"
 
 namespace ringattn::cli {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/definition/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
-#include "reference/files/json.h"
 #include "reference/files/tensors/safetensors.h"
 
 namespace ringattn::cli {

@@ -8,6 +8,7 @@
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/output/progress.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::cli {
 

@@ -7,6 +7,7 @@
 #include "reference/cli/oracle/vectors.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/output_file.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/error_bound/error_bound_vjp.h"
@@ -19,10 +20,10 @@ namespace {
 
 constexpr VectorSize sizes[] = {VectorSize::tiny, VectorSize::small, VectorSize::trap};
 
-// The precisions for which the files hold tolerances; all of them store lse as f32
-constexpr ImplementationPrecision precisions[] = {{Precision::bf16, Dtype::bf16, Dtype::f32, true},
-                                                  {Precision::f16, Dtype::f16, Dtype::f32, true},
-                                                  {Precision::f32, Dtype::f32, Dtype::f32, true}};
+// The precisions for which the files hold tolerances; all of them store lse as f32 and sum exact weights
+constexpr ImplementationPrecision precisions[] = {{Precision::bf16, Dtype::bf16, Dtype::f32, true, true},
+                                                  {Precision::f16, Dtype::f16, Dtype::f32, true, true},
+                                                  {Precision::f32, Dtype::f32, Dtype::f32, true, true}};
 
 // The nearest floats that are not smaller, so that storing a tolerance never tightens it
 Tensor<double> rounded_up(Tensor<double> tensor) {

@@ -1,8 +1,6 @@
 #include "reference/cli/oracle/vectors.h"
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +9,8 @@
 
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
+#include "reference/files/child_process.h"
 #include "reference/files/temporary_file.h"
 
 namespace ringattn::cli {
@@ -23,15 +23,6 @@ constexpr int status_not_executable = 126, status_not_found = 127;  // of the sh
 constexpr int status_skipped = 77;                                  // the convention of test harnesses
 
 // ---- Running the program -----------------------------------------------------
-
-TemporaryFile make_temporary_file(const char* ending) {
-  try {
-    return TemporaryFile(fs::temp_directory_path(), ending);
-  } catch (const std::system_error& failure) {
-    throw BadInput("[vectors] cases and results are stored in temporary files; found " +
-                   failure.code().message() + "; set TMPDIR to a writable folder");
-  }
-}
 
 // The path as one word for the shell
 std::string shell_quote(const fs::path& path) {
@@ -53,26 +44,17 @@ std::string substitute_paths(std::string command, const fs::path& input, const f
 // Returns the exit status of the shell, or 128 + the signal that ended it. Standard output and error of the program go
 // to the file _log_.
 int run_shell(const std::string& command, const fs::path& log) {
-  // No standard input; output and error into the log
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(), O_WRONLY | O_TRUNC | O_APPEND, 0);
-  posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
-
-  // Start the shell, and wait for it
-  std::string text = command;
-  char sh[] = "sh", option[] = "-c";
-  char* const arguments[] = {sh, option, text.data(), nullptr};
-  pid_t child = 0;
-  const int error = posix_spawn(&child, "/bin/sh", &files, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&files);
-  require(error == 0, "[vectors] /bin/sh must start; found ", std::generic_category().message(error),
-          "; close other programs and try again");
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int report = open(log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  try {
+    status = ChildProcess({"/bin/sh", "-c", command}, nothing, report, report).wait();
+  } catch (const std::system_error& failure) {
+    throw BadInput("[vectors] /bin/sh must start; found " + failure.code().message() +
+                   "; close other programs and try again");
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  close(nothing), close(report);
+  return status;
 }
 
 // The last line that is not blank

@@ -18,10 +18,11 @@ JsonOutput::JsonOutput(const std::optional<std::filesystem::path>& path)
 }
 
 void JsonOutput::write(const std::string& text, const Json& report) {
+  if (file_) {
+    file_->stream() << pretty(report);
+    file_->commit();
+  }
   fmt::print("{}", instead_of_text_ ? pretty(report) : text);
-  if (!file_) return;
-  file_->stream() << pretty(report);
-  file_->commit();
 }
 
 }  // namespace ringattn::cli

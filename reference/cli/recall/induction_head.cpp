@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "reference/definition/bad_input.h"
+#include "reference/files/available_memory.h"
 
 namespace ringattn::cli {
 
@@ -47,6 +48,13 @@ std::vector<std::string> InductionHead::tokenize(const std::string& prompt) {
 }
 
 InductionHead::InductionHead(const Text& text) {
+  // A word takes a key and a value, and their copies in the ring and in the check
+  constexpr double bytes_per_word = 2 * sizeof(Word) + 2 * sizeof(float) * dim * 6;
+  double words = 0;
+  for_each_word(text.bytes(), [&](const std::string&, std::size_t) { ++words; });
+  require_memory("[recall] ", bytes_per_word * words, "the text",
+                 "choose fewer or shorter files with --text");
+
   for_each_word(text.bytes(), [&](const std::string& word, std::size_t offset) { add_word(word, offset); });
   require(size() > 0, "[recall] the text must have words; found only white space; choose another --text");
 

@@ -10,6 +10,7 @@
 #include "reference/cli/recall/induction_head.h"
 #include "reference/cli/run/run_report.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/ring/schedule.h"
 
 namespace ringattn::cli {
@@ -181,6 +182,7 @@ void add_recall(Program& program) {
       "  ringattn recall --prompt \"The precise terms and conditions for\"\n"
       "  ringattn recall --text book.txt notes.txt --prompt \"It was the best of\" --words 30 --devices 16");
   command->add_option("--text", o->text, "text files (default: the license texts of this system)")
+      ->check(not_empty())
       ->type_name("FILE...");
   command->add_option("--prompt", o->prompt, "words to continue (required)")->type_name("STRING")->required();
   command->add_option("--words", o->words, "number of words to recall")

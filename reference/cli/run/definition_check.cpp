@@ -18,6 +18,12 @@ constexpr double full_check_limit = 2e10;          // multiply-adds; take a seco
 constexpr double chunk_elements = Index{1} << 24;  // elements of K and V in double: 128 MiB
 constexpr Index sample_count = 96;
 
+bool checks_all_rows(const Shape& q, const Shape& v, bool backward) {
+  const double work = static_cast<double>(q.B * q.H * q.S) * static_cast<double>(v.S) *
+                      static_cast<double>(q.D + v.D) * (backward ? 3 : 1);
+  return work <= full_check_limit;
+}
+
 std::vector<Index> sampled_rows(Index N, const RingOptions& ring) {
   return sample_rows(N, sample_count, ring.layout, ring.devices, static_cast<std::uint64_t>(N));
 }
@@ -109,14 +115,32 @@ bool DefinitionCheck::passed() const {
                      [](const CheckedTensor& tensor) { return tensor.passed(); });
 }
 
+double definition_check_memory(const Shape& q, const Shape& k, const Shape& v, bool backward) {
+  const double S = static_cast<double>(q.S), keys = static_cast<double>(k.S), Q = element_count(q),
+               KV = element_count(k) + element_count(v),
+               out = Q / static_cast<double>(q.D) * static_cast<double>(v.D + 1);
+  const bool all = checks_all_rows(q, v, backward);
+  const double rows = all ? S : std::min<double>(S, sample_count), share = rows / S;
+  const double scores = std::min(rows * keys, std::max(0x1p23, keys));
+
+  // Q, a chunk of K and V, |V|; results and magnitudes, and those of a chunk; matrices of scores
+  const double forward = Q + 2 * std::min(KV, chunk_elements) + 4 * share * out + 3 * scores;
+  if (!backward) return 8 * forward;
+
+  // Inputs and out; results with magnitudes; gradients of rows and of keys with magnitudes; the rows of a chunk
+  const double chunk_share =
+      std::min(1.0, 0x1p23 / (all ? keys * S : std::min<double>(keys, sample_count) * S));
+  const double gradients = 2 * (share * Q + KV) + 2 * (Q + (all ? KV : 0)),
+               of_chunk = 2 * chunk_share * (Q + out) + KV;
+  return 8 * std::max(forward, Q + KV + 2 * out + 4 * share * out + gradients + of_chunk + 6 * scores);
+}
+
 template <class T>
 DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const RingOptions& ring,
                                          const AttentionOutput<T>& found, const Gradients<T>* gradients,
                                          double weight_rounding) {
   const Shape &q = inputs.Q.shape(), &v = inputs.V.shape();
-  const double work = static_cast<double>(q.B * q.H * q.S) * static_cast<double>(v.S) *
-                      static_cast<double>(q.D + v.D) * (gradients ? 3 : 1);
-  const bool check_all_rows = work <= full_check_limit;
+  const bool check_all_rows = checks_all_rows(q, v, gradients != nullptr);
   const std::vector<Index> rows = check_all_rows ? all_rows(q.S) : sampled_rows(q.S, ring);
   const std::vector<Index>* sample = check_all_rows ? nullptr : &rows;
 

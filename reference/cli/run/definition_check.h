@@ -25,6 +25,9 @@ struct DefinitionCheck {
   bool passed() const;
 };
 
+// An upper bound of the memory that check_against_definition() takes, in bytes
+double definition_check_memory(const Shape& q, const Shape& k, const Shape& v, bool backward);
+
 // Checks all rows of small problems; of large ones the first, the last, those at shard boundaries, and random ones.
 // The gradients of sampled keys need the out and lse of every row: those found by the ring are used, of which
 // sampled rows are checked as well. _weight_rounding_: relative rounding error of P and dS, if they are rounded to

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn::cli {
 
@@ -13,10 +14,13 @@ constexpr int exit_bad_input = 2;
 
 // The first option in which two configurations differ
 std::string first_difference(const Json& ours, const Json& theirs) {
+  const auto text = [](const Json& value) {
+    return value.is_string() ? in_quotes(value.get<std::string>()) : value.dump();
+  };
   for (const auto& [name, value] : ours.items())
     if (!theirs.contains(name) || theirs[name] != value)
-      return name + " " + value.dump() + " on process 0, and " +
-             (theirs.contains(name) ? theirs[name].dump() : "none");
+      return name + " " + text(value) + " on process 0, and " +
+             (theirs.contains(name) ? text(theirs[name]) : "none");
   return "more options";
 }
 

@@ -6,10 +6,14 @@
 #include "reference/cli/args/make_problem.h"
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/run_in_processes.h"
+#include "reference/cli/run/run_memory.h"
 #include "reference/cli/run/run_options.h"
 #include "reference/cli/run/run_report.h"
 #include "reference/cli/run/step_state_sink.h"
 #include "reference/comm/mpi/mpi_transport.h"
+#include "reference/definition/bad_input.h"
+#include "reference/definition/error/digits.h"
+#include "reference/files/available_memory.h"
 #include "reference/files/output_file.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/export/perfetto.h"
@@ -151,9 +155,16 @@ RunReport make_report(const Json& config, const RunOptions& o, const OwnedProble
 // _compute_ runs the ring, or the part of it that belongs to this process
 template <class T, class Compute>
 int run_and_report(const Command& command, const RunOptions& o, std::vector<std::string> notes,
-                   InputSource source, bool is_root, Compute compute) {
+                   const InputSource& source, bool is_root, Compute compute) {
   OutputFiles files(o);
-  const OwnedProblem<T> inputs = make_problem<T>(o.problem, std::move(source));
+  require_memory("[run] ", run_memory(o, source), "the problem with its shards, results and check",
+                 "choose a smaller problem, or leave --trace and --steps out");
+  const OwnedProblem<T> inputs = make_problem<T>(o.problem, source);
+  if (o.backward) require_digits("run", inputs.problem(), inputs.cotangents(), inputs.dtype);
+  const double tiles = plan_memory(inputs.q_positions, inputs.kv_positions, o.parallel.ring_options());
+  require_memory("[run] ", run_memory(o, source) + tiles,
+                 "the list of tiles between unequal steps of positions",
+                 "use more devices, or positions that grow by equal steps");
   const Json config = config_json(command, inputs);
 
   // Run the ring and check its results
@@ -209,37 +220,40 @@ RingResults<T> compute(const RunOptions& o, const OwnedProblem<T>& inputs, MpiCo
 
 // _processes_: null unless the ring runs on several processes
 template <class T>
-int run(const Command& command, const RunOptions& o, std::vector<std::string> notes, InputSource source,
-        ProcessGroup* processes) {
+int run(const Command& command, const RunOptions& o, std::vector<std::string> notes,
+        const InputSource& source, ProcessGroup* processes) {
   if (!processes)
-    return run_and_report<T>(command, o, std::move(notes), std::move(source), true,
+    return run_and_report<T>(command, o, std::move(notes), source, true,
                              [&](const Json&, const OwnedProblem<T>& inputs, TraceSink& events) {
                                return compute(o, inputs, nullptr, events);
                              });
   const bool is_root = processes->is_root();
-  return run_and_report<T>(
-      command, is_root ? o : without_output_files(o), std::move(notes), std::move(source), is_root,
-      [&](const Json& config, const OwnedProblem<T>& inputs, TraceSink& sink) {
-        return run_in_processes<T>(*processes, config, o, inputs, sink, [&](TraceSink& events) {
-          return compute(o, inputs, &processes->mpi(), events);
-        });
-      });
+  return run_and_report<T>(command, is_root ? o : without_output_files(o), std::move(notes), source, is_root,
+                           [&](const Json& config, const OwnedProblem<T>& inputs, TraceSink& sink) {
+                             return run_in_processes<T>(
+                                 *processes, config, o, inputs, sink, [&](TraceSink& events) {
+                                   return compute(o, inputs, &processes->mpi(), events);
+                                 });
+                           });
+}
+
+bool runs_in_processes(const RunOptions& o) {
+  return o.parallel.transport == "mpi" || (o.parallel.transport == "nccl" && ProcessGroup::launched_by_mpi());
 }
 
 int run(Command& command, RunOptions& o, ProcessGroup* processes) {
   std::vector<std::string> notes;
   check_option_conflicts(command, o.problem);
-  InputSource source(o.problem);
-  if (source.file) notes = apply_metadata(command, source.file->metadata);
+  const InputSource source(o.problem);
+  if (source.header) notes = apply_metadata(command, source.header->metadata);
+  require(runs_in_processes(o) == (processes != nullptr),
+          "[--transport] processes start before a file is read; found ", o.parallel.transport,
+          " in the metadata of --input; give --transport on the command line");
   if (processes) default_devices_to_process_count(command, o, processes->mpi());
   check_option_conflicts(command, o, source.dtype);
   if (o.on_gpu()) require_gpu(processes ? &processes->mpi() : nullptr);
-  return source.dtype == Dtype::f64 ? run<double>(command, o, notes, std::move(source), processes)
-                                    : run<float>(command, o, notes, std::move(source), processes);
-}
-
-bool runs_in_processes(const RunOptions& o) {
-  return o.parallel.transport == "mpi" || (o.parallel.transport == "nccl" && ProcessGroup::launched_by_mpi());
+  return source.dtype == Dtype::f64 ? run<double>(command, o, notes, source, processes)
+                                    : run<float>(command, o, notes, source, processes);
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ namespace ringattn {
 // process fails or dies, all others learn of it, and their waits in monitor() throw an error that names that process.
 class MpiCommunicator {
  public:
-  // Initializes MPI. A peer that sends no heartbeat for longer than _timeout_ is considered dead. Throws BadInput if
-  // the program was built without MPI
+  // Initializes MPI. A peer that sends no heartbeat for longer than _timeout_ is considered dead. If the processes do
+  // not all start within three timeouts, ends this one with one sentence. Throws BadInput if the program was built
+  // without MPI
   explicit MpiCommunicator(std::chrono::milliseconds timeout = std::chrono::seconds(5));
 
   // Aborts all processes of the run unless finish() was called

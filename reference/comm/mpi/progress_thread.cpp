@@ -28,6 +28,9 @@
 // for longer than the timeout, it is considered dead. A process that was itself suspended, for example by Ctrl-Z, could
 // not receive heartbeats, so it starts to count again when it resumes.
 //
+// Start and end. MPI_Init, the agreement on a clock and MPI_Finalize wait for all processes, without heartbeats. If they
+// take longer than three timeouts, the thread that made the ProgressThread ends the process.
+//
 // Failures. The first process that knows of a failure, its own or that of a dead peer, broadcasts one sentence:
 //
 //     rank 1              dies
@@ -43,6 +46,7 @@
 #include "reference/comm/mpi/progress_thread.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
 #include "reference/comm/neighbours.h"
@@ -55,9 +59,7 @@ namespace {
 int header_tag(MessageTag tag) { return 2 * static_cast<int>(tag); }
 int payload_tag(MessageTag tag) { return 2 * static_cast<int>(tag) + 1; }
 constexpr int heartbeat_tag = 100, failure_tag = 101, clock_tag = 102;
-
-constexpr std::size_t max_message_bytes = std::size_t{1}
-                                          << 30;         // MPI counts bytes in int: larger regions are split
+constexpr std::size_t max_message_bytes = 1u << 30;      // MPI counts in int: larger regions are split
 constexpr std::chrono::microseconds poll_interval(100);  // sleep of the loop if nothing has progressed
 
 // Throws if an MPI call has failed
@@ -71,6 +73,13 @@ void check(int code, const char* call) {
                            "; look for a process that has ended");
 }
 #define CHECK_MPI(call, ...) check(call(__VA_ARGS__), #call)
+
+// Ends this process: it cannot leave a call of MPI in which it waits for others. The launcher then ends them, too
+[[noreturn]] void end_process(const std::string& sentence) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "ringattn: %s\n", sentence.c_str());
+  std::_Exit(2);
+}
 
 // Whether all requests have completed
 bool test_all(std::vector<MPI_Request>& requests) {
@@ -100,10 +109,26 @@ void for_chunks(std::span<Byte> region, F f) {
 MpiCommunicator::ProgressThread::ProgressThread(std::chrono::milliseconds timeout)
     : timeout_(timeout), thread_([this] { run(); }) {
   // Return when MPI is initialized: rank, ranks and monitor are valid from then on
-  while (state_ == State::starting) std::this_thread::sleep_for(poll_interval);
+  wait_until_past(State::starting, "start");
 }
 
-MpiCommunicator::ProgressThread::~ProgressThread() { thread_.join(); }
+MpiCommunicator::ProgressThread::~ProgressThread() {
+  wait_until_past(State::finished, "end");
+  thread_.join();
+}
+
+void MpiCommunicator::ProgressThread::wait_until_past(State state, const char* what) {
+  // Count the sleeps: while this process is suspended, for example by Ctrl-Z, no time passes
+  constexpr std::chrono::milliseconds pause(5);
+  const auto limit = 3 * timeout_;
+  for (auto waited = 0 * pause; state_ <= state; waited += pause) {
+    if (waited > limit)
+      end_process("[mpi] all processes must " + std::string(what) + " within " +
+                  std::to_string(limit.count() / 1000) +
+                  " s; found one that did not; look for one that is suspended or lacks --transport mpi");
+    std::this_thread::sleep_for(pause);
+  }
+}
 
 void MpiCommunicator::ProgressThread::send(int to, MessageTag tag, Packet packet) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -143,15 +168,15 @@ void MpiCommunicator::ProgressThread::run() {
     state_ = State::running;
     while (state_ != State::finished) poll();
     CHECK_MPI(MPI_Finalize);
-  } catch (...) {
+  } catch (const std::exception& error) {
     // An MPI call failed: end the waits of the device, and wait until it calls abort
+    if (state_ == State::starting || state_ == State::finished) end_process(error.what());
     failed_ = true;
-    if (monitor) monitor->fail(std::current_exception());
-    if (state_ == State::starting) std::terminate();
-    if (state_ == State::finished) return;
+    monitor->fail(std::current_exception());
     while (abort_status_ < 0) std::this_thread::sleep_for(poll_interval);
     MPI_Abort(MPI_COMM_WORLD, abort_status_);
   }
+  state_ = State::finalized;
 }
 
 void MpiCommunicator::ProgressThread::initialize() {

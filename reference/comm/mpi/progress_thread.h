@@ -30,7 +30,7 @@ class MpiCommunicator::ProgressThread {
   void fail(const std::string& sentence);
   void finish();           // finalizes MPI when all processes have called finish
   void abort(int status);  // aborts all processes after 1 s
-  bool finished() const { return state_ == State::finished; }
+  bool finished() const { return state_ >= State::finished; }
 
   int rank = 0, ranks = 1;
   int local_rank = 0, local_ranks = 1;
@@ -39,7 +39,7 @@ class MpiCommunicator::ProgressThread {
   std::unique_ptr<RunMonitor> monitor;
 
  private:
-  enum class State { starting, running, finishing, finished };
+  enum class State { starting, running, finishing, finished, finalized };
   struct PendingSend {
     int to;
     MessageTag tag;
@@ -53,6 +53,9 @@ class MpiCommunicator::ProgressThread {
     ReceiveHandler::Buffers target;
     std::vector<MPI_Request> requests;
   };
+
+  // Ends this process with a sentence if it takes too long: all processes must _what_
+  void wait_until_past(State state, const char* what);
 
   // Everything below runs on the thread
   void run();

@@ -1,5 +1,6 @@
 #include "reference/definition/error/comparison.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -11,22 +12,36 @@ namespace {
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
-// Sums of squares over one row or over the whole tensor
+// Sums of squares over one row or over the whole tensor; a long double has room for the square of every double
 struct Norms {
-  double error = 0, magnitude = 0;
+  long double error = 0, magnitude = 0;
 
-  void add(double element_error, double element_magnitude) {
+  void add(long double element_error, long double element_magnitude) {
     error += element_error * element_error;
     magnitude += element_magnitude * element_magnitude;
   }
-  double ratio() const { return error == 0 ? 0 : std::sqrt(error) / std::sqrt(magnitude); }
+  double ratio() const {
+    return error == 0 ? 0 : static_cast<double>(std::sqrt(error) / std::sqrt(magnitude));
+  }
 };
 
-// |found - truth|; infinite unless that is a finite number
-double error_of(double found, double truth) {
+// The error of a number, and of a weight of 0 to 1 of terms as large as the largest of the tensor, that loses its digits
+// because it is near the smallest normal number of T; 2^20 is a generous number of such terms
+template <class T>
+double negligible_error(const Tensor<double>& magnitude) {
+  double largest = 0;
+  for (Index n = 0; n < magnitude.size(); ++n)
+    if (std::isfinite(magnitude.data()[n])) largest = std::max(largest, magnitude.data()[n]);
+  const auto smallest = static_cast<double>(std::numeric_limits<T>::min());
+  return smallest + 0x1p20 * smallest * largest;
+}
+
+// |found - truth|, 0 if negligible; infinite unless that is a finite number
+double error_of(double found, double truth, double negligible) {
   if (std::isinf(truth) && found == truth) return 0;
   const double error = std::abs(found - truth);
-  return std::isfinite(error) ? error : infinite;
+  if (!std::isfinite(error)) return infinite;
+  return std::max(0.0, error - negligible);
 }
 
 }  // namespace
@@ -39,6 +54,7 @@ Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth
           truth.shape(), " and ", magnitude.shape(), "; compare tensors of one problem");
   Comparison result;
   Norms whole;
+  const double negligible = negligible_error<T>(magnitude);
   const Shape& shape = truth.shape();
   for (Index b = 0; b < shape.B; ++b)
     for (Index s = 0; s < shape.S; ++s)
@@ -46,7 +62,8 @@ Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth
         // Accumulate the squares of one row
         Norms row;
         for (Index d = 0; d < shape.D; ++d) {
-          const double error = error_of(static_cast<double>(found(b, s, h, d)), truth(b, s, h, d));
+          const double error =
+              error_of(static_cast<double>(found(b, s, h, d)), truth(b, s, h, d), negligible);
           // The lse of a row with no visible key is infinite, and so is its magnitude: count it as 0
           const double size = std::isinf(truth(b, s, h, d)) ? 0 : magnitude(b, s, h, d);
           row.add(error, size);

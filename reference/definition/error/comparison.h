@@ -17,7 +17,8 @@ struct Comparison {
 };
 
 // Compares element by element in double. Infinities must agree exactly. The error is infinite for a NaN in any
-// operand, for an infinity that the truth does not have, and for any difference where A = 0.
+// operand, for an infinity that the truth does not have, and for any difference where A = 0. Errors of numbers
+// and weights near the smallest normal number of T, which lose their digits, count as 0.
 // Throws BadInput if the shapes disagree.
 template <class T>
 Comparison compare(const TensorView<const T>& found, const Tensor<double>& truth,

@@ -3,26 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/definition/error/row_norm.h"
+
 namespace ringattn {
 
 namespace {
 
-// The largest Euclidean norm of a row
-template <class T>
-double largest_row_norm(const TensorView<const T>& tensor) {
-  double largest = 0;
-  for (Index b = 0; b < tensor.shape.B; ++b)
-    for (Index h = 0; h < tensor.shape.H; ++h)
-      for (Index s = 0; s < tensor.shape.S; ++s)
-        largest = std::max(largest, static_cast<double>(tensor.head(b, h).row(s).squaredNorm()));
-  return std::sqrt(largest);
-}
-
 // An upper bound of |S|: |scale q . k| <= |scale| |q| |k| (Cauchy and Schwarz), and at most the soft-cap
 template <class T>
 double largest_score(const Problem<T>& problem) {
-  const double uncapped = std::abs(problem.scoring.scale(problem.Q.shape.D)) * largest_row_norm(problem.Q) *
-                          largest_row_norm(problem.K);
+  const double uncapped = std::abs(problem.scoring.scale(problem.Q.shape.D)) *
+                          largest_row_norm<T>(problem.Q) * largest_row_norm<T>(problem.K);
   return problem.scoring.softcap > 0 ? std::min(uncapped, problem.scoring.softcap) : uncapped;
 }
 

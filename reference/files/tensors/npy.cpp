@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/input_file.h"
-#include "reference/files/json.h"
 #include "reference/files/tensors/npy_header.h"
 
 namespace ringattn {

@@ -4,11 +4,13 @@
 #include <set>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
 namespace {
+
+constexpr std::size_t max_rank = 64;  // of the arrays of numpy
 
 // A parser for the subset of Python literals that occurs in headers: strings, booleans and tuples of integers.
 class PythonLiteralParser {
@@ -55,6 +57,7 @@ class PythonLiteralParser {
     std::vector<Index> found;
     expect("(");
     while (!accept(")")) {
+      if (found.size() == max_rank) fail("at most 64 extents");
       found.push_back(extent());
       if (accept(",")) continue;
       expect(")");
@@ -74,7 +77,8 @@ class PythonLiteralParser {
     skip_blanks();
     Index value = 0;
     const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-    if (error != std::errc() || value < 0) fail("an extent from 0 to 2^63 - 1");
+    const bool leading_zero = rest_.starts_with('0') && end - rest_.data() > 1;
+    if (error != std::errc() || rest_.starts_with('-') || leading_zero) fail("an extent from 0 to 2^63 - 1");
     rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
     return value;
   }

@@ -6,9 +6,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/files/input_file.h"
-#include "reference/files/json.h"
 #include "reference/files/output_file.h"
-#include "reference/files/tensors/safetensors_header.h"
 
 namespace ringattn {
 
@@ -16,8 +14,10 @@ namespace {
 
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the limit of the format
 
-// Reads a file from any source of _size_ bytes: checks everything that the header claims before memory is allocated
-SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
+// Reads the header from any source of _size_ bytes; sets _data_at_ to the offset of the data. Checks every length
+// before memory is allocated for it
+SafetensorsHeader read_header(std::uint64_t size, const std::string& error_prefix,
+                              const ReadBytes& read_bytes, std::uint64_t& data_at) {
   std::uint64_t header_bytes = 0;
   require(size >= sizeof header_bytes, error_prefix, "a safetensors file has at least 8 bytes; found ", size,
           "; it may be truncated: write it again");
@@ -29,29 +29,22 @@ SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const 
   require(header_bytes <= max_header_bytes, error_prefix, "the header must have at most ", max_header_bytes,
           " bytes; its length is ", header_bytes, "; use a safetensors file");
 
-  // Parse the header, then read the tensors
   std::string text(header_bytes, '\0');
   read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
-  SafetensorsHeader header = parse_header(text, after_length - header_bytes, error_prefix);
-
-  SafetensorsFile file{{}, std::move(header.metadata)};
-  for (TensorEntry& entry : header.tensors) {
-    StoredTensor& tensor = file.tensors[entry.name];
-    tensor = {entry.dtype, std::move(entry.shape), std::vector<std::byte>(entry.end - entry.begin)};
-    read_bytes(sizeof header_bytes + header_bytes + entry.begin, tensor.bytes);
-  }
-  return file;
+  data_at = sizeof header_bytes + header_bytes;
+  return parse_header(text, size - data_at, error_prefix);
 }
 
-std::string names_of(const std::map<std::string, StoredTensor>& tensors) {
-  constexpr int max_names = 12;
-  std::string names;
-  int listed = 0;
-  for (const auto& [name, tensor] : tensors) {
-    if (listed++ == max_names) return names + ", ...";
-    names += (names.empty() ? "" : ", ") + in_quotes(name);
+SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
+  std::uint64_t data_at = 0;
+  SafetensorsHeader header = read_header(size, error_prefix, read_bytes, data_at);
+  SafetensorsFile file{{}, std::move(header.metadata)};
+  for (TensorEntry& entry : header.tensors) {
+    StoredTensor& tensor = file.tensors[std::move(entry.name)];
+    tensor = {entry.dtype, std::move(entry.shape), std::vector<std::byte>(entry.end - entry.begin)};
+    read_bytes(data_at + entry.begin, tensor.bytes);
   }
-  return names.empty() ? "no tensors" : names;
+  return file;
 }
 
 void write_bytes(std::ostream& stream, std::span<const std::byte> bytes) {
@@ -62,9 +55,10 @@ void write_bytes(std::ostream& stream, std::span<const std::byte> bytes) {
 
 const StoredTensor& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors.find(name);
-  require(found != tensors.end(), "[read_safetensors] the file must have a tensor ", in_quotes(name),
-          "; found ", names_of(tensors), "; add or rename it");
-  return found->second;
+  if (found != tensors.end()) return found->second;
+  std::vector<std::string_view> names;
+  for (const auto& [existing, tensor] : tensors) names.push_back(existing);
+  throw_missing_tensor(name, names);
 }
 
 StoredTensor SafetensorsFile::take(const std::string& name) {
@@ -75,6 +69,12 @@ StoredTensor SafetensorsFile::take(const std::string& name) {
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   InputFile input("read_safetensors", path);
   return read(input.size(), input.error_prefix(), reader_of(input));
+}
+
+SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
+  InputFile input("read_safetensors", path);
+  std::uint64_t data_at = 0;
+  return read_header(input.size(), input.error_prefix(), reader_of(input), data_at);
 }
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {
@@ -98,6 +98,9 @@ void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
 
   // Header length, header, bytes
   const std::string text = header_text(header);
+  require(text.size() <= max_header_bytes, "[write_safetensors] the header must have at most ",
+          max_header_bytes, " bytes; found ", text.size(), " for ", header.tensors.size(),
+          " tensors; write fewer tensors");
   const std::uint64_t header_bytes = text.size();
   write_bytes(stream, std::as_bytes(std::span(&header_bytes, 1)));
   write_bytes(stream, std::as_bytes(std::span(text)));

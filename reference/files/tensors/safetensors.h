@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "reference/files/tensors/safetensors_header.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn {
@@ -29,7 +30,8 @@ struct SafetensorsFile {
   bool operator==(const SafetensorsFile&) const = default;
 };
 
-// Both throw BadInput unless the file is complete and its header is consistent
+// All throw BadInput unless the file is complete and its header is consistent
+SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);  // reads no tensor
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes);
 

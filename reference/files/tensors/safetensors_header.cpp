@@ -6,7 +6,7 @@
 #include <set>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/json.h"
+#include "reference/definition/in_quotes.h"
 
 namespace ringattn {
 
@@ -22,29 +22,6 @@ std::string dtype_name(Dtype dtype) {
   std::string text = name(dtype);
   for (char& letter : text) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
   return text;
-}
-
-// Throws BadInput unless the text is a JSON object without duplicate keys and with the nesting depth of a header
-json parse_strictly(std::string_view text, const std::string& error_prefix) {
-  std::vector<std::set<std::string>> keys;
-  const auto check_event = [&](int depth, json::parse_event_t event, json& value) {
-    require(depth <= 3, error_prefix, "the header must nest at most 3 levels; found more", rewrite_hint);
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key)
-      require(keys.back().insert(value.get<std::string>()).second, error_prefix,
-              "each name must occur once; found ", in_quotes(value.get<std::string>()), " twice",
-              rewrite_hint);
-    return true;
-  };
-  try {
-    json header = json::parse(text, check_event);
-    require(header.is_object(), error_prefix, "the header must be a JSON object; found a JSON ",
-            header.type_name(), rewrite_hint);
-    return header;
-  } catch (const json::exception&) {
-    throw BadInput(error_prefix + "the header must be JSON; it is not valid JSON" + rewrite_hint);
-  }
 }
 
 std::map<std::string, std::string> parse_metadata(const json& json_value, const std::string& error_prefix) {
@@ -131,23 +108,122 @@ void check_contiguous(const std::vector<TensorEntry>& tensors, std::uint64_t dat
           " of ", data_bytes, rewrite_hint);
 }
 
+// Reads the entries of a header one after the other. An entry is dropped from the document of the parser once it is
+// read, so that time and memory grow in proportion to the text. Depths of the parser:
+//
+//   {                                               0
+//     "q": {                                        1
+//       "dtype": "F32", "shape": [                  2
+//         2, 3                                      3
+class EntryReader {
+ public:
+  EntryReader(std::uint64_t data_bytes, const std::string& error_prefix)
+      : data_bytes_(data_bytes), error_prefix_(error_prefix) {}
+
+  SafetensorsHeader read(std::string_view text) {
+    const auto callback = [this](int depth, Event event, json& value) { return keep(depth, event, value); };
+    try {
+      [[maybe_unused]] const json emptied = json::parse(text, callback);
+    } catch (const json::exception&) {
+      throw BadInput(error_prefix_ + "the header must be JSON; it is not valid JSON" + rewrite_hint);
+    }
+    return std::move(header_);
+  }
+
+ private:
+  using Event = json::parse_event_t;
+
+  // Called by the parser for each part of the document; false: drop this part
+  bool keep(int depth, Event event, json& value) {
+    if (event == Event::array_start || event == Event::object_start) check_container(depth, event);
+    if (event == Event::key && depth == 1) {
+      name_ = value.get<std::string>();
+      require_once(names_, name_);
+    }
+    if (event == Event::key && depth == 2) {
+      field_ = value.get<std::string>();
+      require_once(fields_, field_);
+      return name_ == metadata_key || field_ == "dtype" || field_ == "shape" || field_ == "data_offsets";
+    }
+    if (event == Event::value && depth == 3) check_list_length();
+    if (depth != 1 || (event != Event::object_end && event != Event::value)) return true;
+    add_entry(value);
+    return false;
+  }
+
+  void check_container(int depth, Event event) {
+    require(depth <= 2, error_prefix_, "the header must nest at most 3 levels; found more", rewrite_hint);
+    list_length_ = 0;
+    if (depth < 2) fields_.clear();
+    if (depth == 1 && event == Event::array_start) add_entry(json::array());
+    require(depth < 2 || (event == Event::array_start && name_ != metadata_key), error_prefix_,
+            in_quotes(name_), ": a field must be a string or a list, in the metadata a string; found ",
+            in_quotes(field_), " with another value", rewrite_hint);
+  }
+
+  void check_list_length() {
+    constexpr int longest = 64;  // extents of the largest array in numpy
+    require(++list_length_ <= longest, error_prefix_, in_quotes(name_), ": ", in_quotes(field_),
+            " must have at most ", longest, " numbers; found more", rewrite_hint);
+  }
+
+  void require_once(std::set<std::string>& seen, const std::string& found) const {
+    if (!seen.insert(found).second)
+      throw BadInput(error_prefix_ + "each name must occur once; found " + in_quotes(found) + " twice" +
+                     rewrite_hint);
+  }
+
+  void add_entry(const json& value) {
+    if (name_ == metadata_key)
+      header_.metadata = parse_metadata(value, error_prefix_);
+    else
+      header_.tensors.push_back(parse_entry(name_, value, data_bytes_, error_prefix_));
+  }
+
+  std::uint64_t data_bytes_;
+  const std::string& error_prefix_;
+  SafetensorsHeader header_;
+  std::string name_, field_;              // of the entry and the field that are being read
+  std::set<std::string> names_, fields_;  // of all entries, and of this one
+  int list_length_ = 0;
+};
+
 }  // namespace
 
 SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes,
                                const std::string& error_prefix) {
-  SafetensorsHeader header;
-  const json parsed = parse_strictly(text, error_prefix);
-  for (const auto& [name, json_value] : parsed.items()) {
-    if (name == metadata_key)
-      header.metadata = parse_metadata(json_value, error_prefix);
-    else
-      header.tensors.push_back(parse_entry(name, json_value, data_bytes, error_prefix));
-  }
+  // The format demands it: white space or a byte order mark in front would be accepted by the parser
+  require(text.starts_with('{'), error_prefix, "the header must be a JSON object that starts with {; found ",
+          in_quotes(text.substr(0, 24)), rewrite_hint);
+  SafetensorsHeader header = EntryReader(data_bytes, error_prefix).read(text);
   std::sort(header.tensors.begin(), header.tensors.end(), [](const TensorEntry& a, const TensorEntry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   check_contiguous(header.tensors, data_bytes, error_prefix);
   return header;
+}
+
+void throw_missing_tensor(std::string_view name, const std::vector<std::string_view>& existing) {
+  constexpr std::size_t listed = 12;
+  std::string names;
+  for (std::size_t n = 0; n < std::min(listed, existing.size()); ++n)
+    names += (n == 0 ? "" : ", ") + in_quotes(existing[n]);
+  if (existing.size() > listed) names += ", ...";
+  throw BadInput("[read_safetensors] the file must have a tensor " + in_quotes(name) + "; found " +
+                 (names.empty() ? "no tensors" : names) + "; add or rename it");
+}
+
+const TensorEntry* SafetensorsHeader::find(std::string_view name) const {
+  const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                  [&](const TensorEntry& entry) { return entry.name == name; });
+  return found == tensors.end() ? nullptr : &*found;
+}
+
+const TensorEntry& SafetensorsHeader::at(std::string_view name) const {
+  if (const TensorEntry* entry = find(name)) return *entry;
+  std::vector<std::string_view> names;
+  for (const TensorEntry& entry : tensors) names.push_back(entry.name);
+  throw_missing_tensor(name, names);
 }
 
 std::string header_text(const SafetensorsHeader& header) {

@@ -23,6 +23,14 @@ struct TensorEntry {
 struct SafetensorsHeader {
   std::vector<TensorEntry> tensors;  // in the order of their offsets
   std::map<std::string, std::string> metadata;
+
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+
+  // The entry _name_; throws BadInput, with a list of the existing names, if there is none
+  const TensorEntry& at(std::string_view name) const;
+
+ private:
+  const TensorEntry* find(std::string_view name) const;  // nullptr if there is none
 };
 
 // Parses a header. Throws BadInput, with _error_prefix_ at the start of the message, unless the tensors fill the
@@ -30,7 +38,10 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes,
                                const std::string& error_prefix);
 
-// The inverse, padded with spaces to a multiple of 8 bytes
+// Throws BadInput: there is no tensor _name_, but those of the names _existing_
+[[noreturn]] void throw_missing_tensor(std::string_view name, const std::vector<std::string_view>& existing);
+
+// The inverse of parse_header(), padded with spaces to a multiple of 8 bytes
 std::string header_text(const SafetensorsHeader& header);
 
 }  // namespace ringattn

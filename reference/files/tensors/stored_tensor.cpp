@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/json.h"
 
@@ -57,12 +58,13 @@ std::string text_of(const std::vector<Index>& extents) {
   return text + ")";
 }
 
-void check_rank(const std::string& name, const StoredTensor& stored, bool rank_fits, const char* wanted) {
+void check_rank(const std::string& name, const std::vector<Index>& extents, bool rank_fits,
+                const std::string& wanted) {
   require(rank_fits, "[read_safetensors] ", in_quotes(name), " must have ", wanted, "; its shape is ",
-          text_of(stored.shape), ", of rank ", stored.shape.size(), "; reshape it");
-  for (const Index extent : stored.shape)
+          text_of(extents), ", of rank ", extents.size(), "; reshape it");
+  for (const Index extent : extents)
     require(extent >= 1, "[read_safetensors] ", in_quotes(name),
-            " must have extents of at least 1; its shape is ", text_of(stored.shape), "; omit empty tensors");
+            " must have extents of at least 1; its shape is ", text_of(extents), "; omit empty tensors");
 }
 
 template <class T>
@@ -143,18 +145,23 @@ void require_elements(const std::string& name, const TensorView<const T>& tensor
 
 }  // namespace
 
+Shape tensor_shape(const std::string& name, const std::vector<Index>& extents, Axes axes) {
+  check_rank(name, extents, extents.size() == 4, "rank 4, " + std::string(axis_names(axes)));
+  return shape_of(extents, axes);
+}
+
 template <class T>
 Tensor<T> to_tensor(const std::string& name, const StoredTensor& stored, Axes axes) {
-  check_rank(name, stored, stored.shape.size() == 4, ("rank 4, " + std::string(axis_names(axes))).c_str());
+  const Shape shape = tensor_shape(name, stored.shape, axes);
   check_float<T>(name, stored);
-  Tensor<T> tensor(shape_of(stored.shape, axes));
+  Tensor<T> tensor(shape);
   decode(stored, axes, tensor.view());
   return tensor;
 }
 
 template <class T>
 Tensor<T> to_row_tensor(const std::string& name, const StoredTensor& stored) {
-  check_rank(name, stored, stored.shape.size() == 3, "rank 3, (batch, heads, sequence)");
+  check_rank(name, stored.shape, stored.shape.size() == 3, "rank 3, (batch, heads, sequence)");
   check_float<T>(name, stored);
   Tensor<T> rows = row_tensor<T>(stored.shape[0], stored.shape[2], stored.shape[1]);
   decode(stored, Axes::bhsd, rows.view());
@@ -163,7 +170,7 @@ Tensor<T> to_row_tensor(const std::string& name, const StoredTensor& stored) {
 
 Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor& stored) {
   const std::size_t rank = stored.shape.size();
-  check_rank(name, stored, rank == 1 || rank == 2, "rank 1, (sequence), or rank 2, (batch, sequence)");
+  check_rank(name, stored.shape, rank == 1 || rank == 2, "rank 1, (sequence), or rank 2, (batch, sequence)");
   check_integer(name, stored);
   Matrix<std::int64_t> rows(rank == 1 ? 1 : stored.shape[0], stored.shape.back());
   std::memcpy(rows.data(), stored.bytes.data(), stored.bytes.size());
@@ -171,7 +178,7 @@ Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor
 }
 
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored) {
-  check_rank(name, stored, stored.shape.size() == 1, "rank 1");
+  check_rank(name, stored.shape, stored.shape.size() == 1, "rank 1");
   check_integer(name, stored);
   std::vector<std::int64_t> integers(static_cast<std::size_t>(stored.shape[0]));
   std::memcpy(integers.data(), stored.bytes.data(), stored.bytes.size());

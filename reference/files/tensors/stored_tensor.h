@@ -22,6 +22,9 @@ struct StoredTensor {
 // ---- From file to memory: numbers may be widened, never narrowed ---------------
 // All throw BadInput for another rank, another type or an extent of 0; _name_ is the name of the tensor in the message.
 
+// The shape (B, S, H, D) of a tensor of rank 4 with the axis order _axes_
+Shape tensor_shape(const std::string& name, const std::vector<Index>& extents, Axes axes);
+
 // Rank 4 with the axis order _axes_ -> (B, S, H, D)
 template <class T>
 Tensor<T> to_tensor(const std::string& name, const StoredTensor& stored, Axes axes);

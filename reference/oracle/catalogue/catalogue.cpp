@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {
@@ -45,8 +46,8 @@ const std::vector<Mistake>& catalogue() {
 const Mistake& mistake_of_id(std::string_view id) {
   const auto found = std::find_if(catalogue().begin(), catalogue().end(),
                                   [id](const Mistake& mistake) { return mistake.id == id; });
-  require(found != catalogue().end(), "[mistakes] the id of a mistake is one of the catalogue; found ", id,
-          "; choose one that ringattn mistakes lists");
+  require(found != catalogue().end(), "[mistakes] the id of a mistake is one of the catalogue; found ",
+          in_quotes(id), "; choose one that ringattn mistakes lists");
   return *found;
 }
 

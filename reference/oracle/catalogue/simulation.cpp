@@ -10,6 +10,11 @@
 
 namespace ringattn {
 
+int simulated_devices(const Problem<double>& problem, int devices) {
+  const Index tokens = std::max(problem.Q.shape.S, problem.K.shape.S);
+  return static_cast<int>(std::clamp<Index>(tokens, 1, devices));
+}
+
 Simulation::Simulation(const Problem<double>& problem, Layout layout, int devices, std::vector<Index> rows)
     : problem_(problem),
       sharding_(layout, devices, problem.Q.shape.S, problem.K.shape.S),

@@ -7,6 +7,13 @@
 
 namespace ringattn {
 
+// The largest ring that is simulated in a diagnosis: a mistake that happens on one device at one step has a variant for
+// each of them, and each variant goes through the steps of all devices
+constexpr int max_simulated_devices = 32;
+
+// The devices of the ring on which mistakes are simulated: those beyond the tokens have no rows, and change no result
+int simulated_devices(const Problem<double>& problem, int devices);
+
 // One query row of the simulated ring.
 struct QueryRow {
   Index b, h, i;        // sequence, query head, row of the global sequence

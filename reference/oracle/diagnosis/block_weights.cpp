@@ -34,7 +34,7 @@ void solve_row(const Matrix<double>& a, const Vector<double>& out, const Vector<
   const Index blocks = a.cols();
   std::vector<Index> visible;
   for (Index block = 0; block < blocks; ++block)
-    if (a.col(block).squaredNorm() > 0) visible.push_back(block);
+    if ((a.col(block).array() != 0).any()) visible.push_back(block);
   if (visible.empty() || !out.allFinite() || (tolerance.array() <= 0).any()) return;
 
   // Least squares in units of the tolerance

@@ -181,7 +181,7 @@ std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submissio
   std::vector<std::pair<Layout, int>> shardings{{submission.layout, submission.devices}};
   if (submission.devices > 1) return shardings;
   for (const int devices : {4, 2, 8})
-    for (const Layout layout : {Layout::contiguous, Layout::zigzag, Layout::striped})
+    for (const Layout layout : all_layouts)
       if (submission.problem.K.shape.S >= 2 * devices) shardings.emplace_back(layout, devices);
   return shardings;
 }

@@ -26,7 +26,7 @@ double error_in_tolerances(double found, double expected, double tolerance) {
   if (found == expected) return 0;
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const double ratio = std::abs(found - expected) / tolerance;
-  return ratio < infinity ? ratio : infinity;  // false for NaN
+  return ratio < infinity && tolerance < infinity ? ratio : infinity;  // false for NaN
 }
 
 double Distance::rms() const { return elements == 0 ? 0 : std::sqrt(mean_square); }

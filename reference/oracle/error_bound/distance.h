@@ -5,7 +5,7 @@
 namespace ringattn {
 
 // |found - expected| / tolerance: the error of one element in units of its tolerance. Equal numbers (equal infinities
-// too) give 0; a NaN, unequal infinities and any error beside a tolerance of 0 give infinity.
+// too) give 0; a NaN, unequal infinities, any error beside a tolerance of 0, and an infinite tolerance give infinity.
 double error_in_tolerances(double found, double expected, double tolerance);
 
 // The distance of a result from a candidate, in tolerances. A correct result has worst < 1 and rms() of about 0.2.

@@ -1,11 +1,11 @@
 #include "reference/oracle/error_bound/error_bound.h"
 
 #include <cmath>
-#include <limits>
 
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
+#include "reference/oracle/error_bound/wide_range.h"
 
 namespace ringattn {
 
@@ -18,61 +18,73 @@ struct HeadChunk {
 };
 
 // What all keys of a row share if operands are rounded: H_i, and H_i sqrt(sum_j P_ij V_jd^2 - out_id^2)
+template <class Real>
 struct SharedErrors {
   Vector<double> lse;  // (rows)
-  Matrix<double> out;  // (rows, Dv)
+  Matrix<Real> out;    // (rows, Dv)
 };
 
-SharedErrors shared_errors(const PairErrors& pairs, const StridedHead<const double>& V,
-                           const Matrix<double>& out, const Roundings& u) {
+template <class Real>
+SharedErrors<Real> shared_errors(const PairErrors& pairs, const Matrix<Real>& V, const Matrix<Real>& out,
+                                 const Roundings& u) {
   const Index n = pairs.P.rows();
-  if (pairs.exact_operands()) return {Vector<double>::Zero(n), Matrix<double>::Zero(n, V.cols())};
-  SharedErrors shared;
+  if (pairs.exact_operands()) return {Vector<double>::Zero(n), Matrix<Real>::Zero(n, V.cols())};
+  SharedErrors<Real> shared;
   shared.lse = pairs.P.cwiseProduct(pairs.g_operand.cwiseAbs2()).rowwise().sum().cwiseSqrt();
-  shared.out = (pairs.P * V.cwiseAbs2() - out.cwiseAbs2()).cwiseMax(0).cwiseSqrt();
-  shared.out.array().colwise() *= shared.lse.array();
-  shared.out.array() += u.tiny_probability;
+  shared.out =
+      (pairs.P.template cast<Real>() * V.cwiseAbs2() - out.cwiseAbs2()).cwiseMax(Real(0)).cwiseSqrt();
+  shared.out.array().colwise() *= shared.lse.template cast<Real>().array();
+  shared.out.array() += Real(u.tiny_operand);
   return shared;
 }
 
 // The formulas of error_bound.h for one chunk
+template <class Real>
 void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const Roundings& u,
                  BoundedAttention& result) {
   const auto& [b, h, chunk] = of_head;
-  const auto V = problem.V.head(b, problem.kv_head(h));
+  const Matrix<Real> V = problem.V.head(b, problem.kv_head(h)).template cast<Real>();
   const PairErrors pairs = pair_errors(problem, b, h, chunk.rows, u);
   const Matrix<double>&P = pairs.P, &g = pairs.g;
   const Index n = P.rows();
-  auto out = result.truth.out.head(b, h).middleRows(chunk.begin, n);
-  out.noalias() = P * V;
+  const auto of_chunk = [&, b = b, h = h, begin = chunk.begin](Tensor<double>& tensor) {
+    return tensor.head(b, h).middleRows(begin, n);
+  };
+  const Matrix<Real> out = P.template cast<Real>() * V, size = P.template cast<Real>() * V.cwiseAbs();
+  of_chunk(result.truth.out) = out.template cast<double>();
+  of_chunk(result.magnitude.out) = size.template cast<double>();
 
   // Independent errors: squares, times the number of keys that round alike
   const auto alike = pairs.alike.transpose().array();
   const double u_terms = u.probability * u.probability + u.operand * u.operand;
   Matrix<double> pair_variance = (P.array() * g.array()).square().rowwise() * alike;
-  const Vector<double> lse_variance = pair_variance.rowwise().sum();
+  const Vector<double> score_variance = pair_variance.rowwise().sum();
   pair_variance.array() += P.array().square().rowwise() * (u_terms * alike);
   Vector<double> tiny(n);
   for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * max_or_zero(P.row(i));
   pair_variance.colwise() += tiny.cwiseAbs2();
-  Matrix<double> variance = pair_variance * V.cwiseAbs2();
+  Matrix<Real> variance = pair_variance.template cast<Real>() * V.cwiseAbs2();
 
-  const Matrix<double> size = P * V.cwiseAbs();
-  const SharedErrors shared = shared_errors(pairs, V, out, u);
+  const Vector<double> lse_errors = errors_of_lse(pairs, u);
+  const SharedErrors<Real> shared = shared_errors<Real>(pairs, V, out, u);
 
   // Tolerances, row by row
   for (Index i = 0; i < n; ++i) {
     const Index row = chunk.begin + i;
     const double chain = pairs.chain(i), lse = pairs.lse(i);
     const bool empty = pairs.visible(i) == 0;
-    variance.row(i) += (lse_variance(i) + u.probability * u.probability / 9) * out.row(i).cwiseAbs2();
     result.truth.lse(b, row, h, 0) = lse;
-    result.tolerance.lse(b, row, h, 0) = empty ? 0
-                                               : 3 * std::sqrt(lse_variance(i)) + shared.lse(i) + chain +
-                                                     (u.sum + u.lse_stored) * std::abs(lse);
-    auto tolerance = result.tolerance.out.head(b, h).row(row);
-    tolerance = 3 * variance.row(i).cwiseSqrt() + chain * size.row(i) + u.stored * out.row(i).cwiseAbs();
-    if (!empty) tolerance.array() += shared.out.row(i).array() + u.tiny_stored;
+    result.magnitude.lse(b, row, h, 0) = empty ? 0 : 1 + std::abs(lse);
+    result.tolerance.lse(b, row, h, 0) =
+        empty ? 0 : 3 * lse_errors(i) + shared.lse(i) + chain + (u.sum + u.lse_stored) * std::abs(lse);
+
+    const Real shared_variance = score_variance(i) + u.probability * u.probability / 9;
+    variance.row(i) += shared_variance * out.row(i).cwiseAbs2();
+    Vector<Real> tolerance =
+        (3 * variance.row(i).cwiseSqrt() + Real(chain) * size.row(i) + Real(u.stored) * out.row(i).cwiseAbs())
+            .transpose();
+    if (!empty) tolerance += shared.out.row(i).transpose(), tolerance.array() += Real(u.tiny_stored);
+    result.tolerance.out.head(b, h).row(row) = tolerance.transpose().template cast<double>();
   }
 }
 
@@ -86,13 +98,14 @@ BoundedAttention bound_attention(const Problem<double>& problem, const std::vect
   const auto blank = [&] {
     return AttentionOutput<double>{Tensor<double>(out), row_tensor<double>(out.B, out.S, out.H)};
   };
-  BoundedAttention result{blank(), blank()};
+  BoundedAttention result{blank(), blank(), blank()};
+  const auto bound = needs_wide_range(problem) ? bound_chunk<long double> : bound_chunk<double>;
   const std::vector<RowChunk> chunks = chunks_to_bound(rows, problem.K.shape.S);
   const auto of_head = static_cast<Index>(chunks.size());
   parallel_for(out.B * out.H * of_head, [&](Index n) {
     const Index head = n / of_head;
-    bound_chunk(problem, {head / out.H, head % out.H, chunks[static_cast<std::size_t>(n % of_head)]},
-                roundings(declared), result);
+    bound(problem, {head / out.H, head % out.H, chunks[static_cast<std::size_t>(n % of_head)]},
+          roundings(declared), result);
   });
   return result;
 }

@@ -29,6 +29,7 @@ namespace ringattn {
 //   g_ij    u_sum (2 sqrt(D) N_ij + 4 |S_ij| + 8)                error of the score = relative error of P_ij
 //   a_j     number of keys with the same numbers as key j, itself included
 //   L_i     sqrt(sum_j a_j P_ij^2 g_ij^2)                        error of lse_i that comes from the scores
+//   l_i     sqrt(sum_j a_j P_ij^2 (g_ij^2 + u_weight^2)) + u_exponential / 3      and from the terms of its sum
 //   n_i     number of keys visible to query i
 //   c_i     u_sum (8 + 2 sqrt(n_i) + n_i / 40 + max_j a_j / 3)   relative error of a sum of n_i terms in any order:
 //                                                                random roundings, and equal terms rounded alike
@@ -39,8 +40,14 @@ namespace ringattn {
 //                  + (L_i^2 + u_probability^2 / 9) out_id^2)     u_probability: shared by all P_ij if scores are equal
 //           + c_i sum_j P_ij |V_jd|
 //           + u_stored |out_id|
-//   lse_i   3 L_i + c_i + (u_sum + u_lse_stored) |lse_i|
+//   lse_i   3 l_i + c_i + (u_sum + u_lse_stored) |lse_i|
 // and the absolute errors of numbers that are too small for their type (Roundings::tiny_...).
+//
+// u_weight and u_exponential are 0 but for bf16 and f16 products. Their kernels multiply V by P rounded to 8 or 11 bits.
+// Some sum the same rounded P to l, and some compute exp by a polynomial whose error, up to 2^-13, vanishes in that
+// rounding. In out this changes nothing: the errors of numerator and l cancel in part, and u_probability covers the rest.
+// lse = m + log l, however, has the relative error of l: the independent roundings u_weight of the terms, and the error
+// u_exponential, which all terms may share.
 //
 // If Q and K are rounded to operands, all keys of a row share the error of Q_i. Their errors are then not independent,
 // and the bound is the Cauchy-Schwarz inequality:
@@ -48,10 +55,14 @@ namespace ringattn {
 //   H_i     sqrt(sum_j P_ij h_ij^2)
 //   out_id  + H_i sqrt(sum_j P_ij V_jd^2 - out_id^2)
 //   lse_i   + H_i
+//
+// The rules are of first order: they hold while a weight is known up to a factor (verdict/resolution.h). Squares of
+// numbers near the ends of the range of double are computed in long double (wide_range.h).
 struct BoundedAttention {
   AttentionOutput<double> truth;
   AttentionOutput<double>
       tolerance;  // 0 for a row without visible keys: out = 0 and lse = -inf must be exact
+  AttentionOutput<double> magnitude;  // the sums of the magnitudes of the terms: P |V|, and 1 + |lse|
 };
 
 // out and lse of the query rows _rows_, in that order. Memory does not grow with Sq x Skv.

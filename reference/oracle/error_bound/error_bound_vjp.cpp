@@ -5,186 +5,229 @@
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
+#include "reference/oracle/error_bound/wide_range.h"
 
 namespace ringattn {
 
 namespace {
 
+// The numbers of a problem in the type Real, in which squares stay in range
+template <class Real>
+Matrix<Real> rows_as(const StridedHead<const double>& head, const std::vector<Index>& rows) {
+  return rows_of(head, rows).template cast<Real>();
+}
+
 // Some query rows of one head: dS and its errors, as error_bound_vjp.h names them
+template <class Real>
 struct BackwardErrors {
   PairErrors pairs;
-  Matrix<double> Q, dO;          // (rows, D), (rows, Dv)
-  Matrix<double> dS, x_squared;  // (rows, Skv)
-  Matrix<double> y;              // (rows, Skv); empty if operands are exact
-  Vector<double> e, r;           // (rows)
+  Matrix<Real> P, Q, dO;          // (rows, Skv), (rows, D), (rows, Dv)
+  Matrix<Real> dS, dS_magnitude;  // (rows, Skv); P * (|dO| |V|^T + rowsum |dO * out| + |dlse|)
+  Matrix<Real> x_squared;         // (rows, Skv)
+  Matrix<Real> y;                 // (rows, Skv); empty if operands are exact
+  Vector<Real> e, r;              // (rows)
 };
 
 // Sets e and r; W0 = dP - delta
-void errors_of_rows(const Matrix<double>& dP, const Matrix<double>& W0, const Matrix<double>& V,
-                    const Matrix<double>& dO_O, const Roundings& u, BackwardErrors& c) {
+template <class Real>
+void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix<Real>& V,
+                    const Matrix<Real>& dO_O, const Roundings& u, BackwardErrors<Real>& c) {
   const PairErrors& pairs = c.pairs;
-  const Matrix<double>& P = pairs.P;
-  const auto alike = pairs.alike.transpose().array();
+  const Matrix<Real>& P = c.P;
 
-  // Variances: L^2, and the sum over keys under the root of e
-  const double products = u.sum * std::sqrt(static_cast<double>(V.cols()));
-  const Vector<double> lse_variance =
-      ((P.array() * pairs.g.array()).square().rowwise() * alike).rowwise().sum();
-  const Vector<double> out_variance =
-      (P.array().square() *
-       (u.probability * u.probability * dP.array().square() + (pairs.g.array() * W0.array()).square()))
+  // The variance of the sum over keys under the root of e
+  const Real products = u.sum * std::sqrt(static_cast<Real>(V.cols())), u_probability = u.probability;
+  const Vector<Real> out_variance =
+      (P.array().square() * (u_probability * u_probability * dP.array().square() +
+                             (pairs.g.template cast<Real>().array() * W0.array()).square()))
           .matrix() *
-      pairs.alike;
-  const Matrix<double> dO_size = c.dO.cwiseProduct(P * V.cwiseAbs());
+      pairs.alike.template cast<Real>();
+  const Matrix<Real> dO_size = c.dO.cwiseProduct(P * V.cwiseAbs());
 
   // One row at a time
+  const Vector<double> lse_errors = errors_of_lse(pairs, u);
   c.e.resize(P.rows()), c.r.resize(P.rows());
   for (Index i = 0; i < P.rows(); ++i) {
-    c.r(i) = std::sqrt(lse_variance(i)) + pairs.chain(i);
+    c.r(i) = lse_errors(i) + pairs.chain(i);
     if (pairs.visible(i) > 0) c.r(i) += (u.sum + u.lse_stored) * std::abs(pairs.lse(i));
-    const double stored = (u.stored * u.stored + u.operand * u.operand) * dO_O.row(i).squaredNorm() +
-                          std::pow(u.tiny_stored, 2) * c.dO.row(i).squaredNorm(),
-                 sums = std::pow(pairs.chain(i), 2) * dO_size.row(i).squaredNorm();
-    c.e(i) = std::sqrt(stored + sums + out_variance(i) + std::pow(u.probability * dO_O.row(i).sum() / 3, 2)) +
+    const auto square = [](Real x) { return x * x; };
+    const Real stored = (square(u.stored) + square(u.operand)) * dO_O.row(i).squaredNorm() +
+                        square(u.tiny_stored) * c.dO.row(i).squaredNorm(),
+               sums = square(pairs.chain(i)) * dO_size.row(i).squaredNorm();
+    c.e(i) = std::sqrt(stored + sums + out_variance(i) + square(u_probability * dO_O.row(i).sum() / 3)) +
              products * dO_O.row(i).cwiseAbs().sum();
   }
 
   // Rounded operands: H, shared by the keys of a row
   if (pairs.exact_operands()) return;
-  const Vector<double> H = P.cwiseProduct(pairs.g_operand.cwiseAbs2()).rowwise().sum().cwiseSqrt();
+  const Vector<Real> H =
+      pairs.P.cwiseProduct(pairs.g_operand.cwiseAbs2()).rowwise().sum().cwiseSqrt().template cast<Real>();
   c.r += H;
   c.e += H.cwiseProduct(P.cwiseProduct(W0.cwiseAbs2()).rowwise().sum().cwiseSqrt());
 }
 
-// Sets x^2 and y, and multiplies dS by the slope of the soft-cap
-void errors_of_pairs(const Matrix<double>& W, const Matrix<double>& V, double softcap, const Roundings& u,
-                     BackwardErrors& c) {
-  const Matrix<double>&P = c.pairs.P, &g = c.pairs.g, &h = c.pairs.g_operand;
+// Sets x^2 and y, and multiplies dS by the slope of the soft-cap; _dP_size_ = |dO| |V|^T
+template <class Real>
+void errors_of_pairs(const Matrix<Real>& W, const Matrix<Real>& V, const Matrix<Real>& dP_size, Real softcap,
+                     const Roundings& u, BackwardErrors<Real>& c) {
+  const Matrix<Real>& P = c.P;
+  const Matrix<Real> g = c.pairs.g.template cast<Real>(), h = c.pairs.g_operand.template cast<Real>();
 
   // x = P (g |W| + 2 u_sum sqrt(Dv) |dO| |V|^T),  y = P (h |W| + error of dO V^T)
-  Matrix<double> x =
-      2 * u.sum * std::sqrt(static_cast<double>(V.cols())) * (c.dO.cwiseAbs() * V.cwiseAbs().transpose());
-  x.array() = P.array() * (x.array() + g.array() * W.array().abs());
+  const Real products = 2 * u.sum * std::sqrt(static_cast<Real>(V.cols()));
+  Matrix<Real> x = P.array() * (products * dP_size.array() + g.array() * W.array().abs());
   if (!c.pairs.exact_operands()) {
-    c.y = operand_errors(c.dO, V, u);
+    c.y = operand_errors<Real>(c.dO, V, u);
     c.y.array() = P.array() * (c.y.array() + h.array() * W.array().abs());
   }
 
   // The slope 1 - (S / cap)^2 is rounded near 1; an error g of S changes it by 2 |S| / cap^2 g <= 2 / cap g
   if (softcap > 0) {
     const auto dS_size = c.dS.array().abs();
-    x.array() += (u.sum + 2 / softcap * g.array()) * dS_size;
+    x.array() += (Real(u.sum) + 2 / softcap * g.array()) * dS_size;
     if (!c.pairs.exact_operands()) c.y.array() += 2 / softcap * h.array() * dS_size;
-    c.dS.array() *= c.pairs.cap_slope.array();
+    c.dS.array() *= c.pairs.cap_slope.array().template cast<Real>();
   }
 
-  // P and dS are rounded to operands of the next product
-  const double tiny = u.tiny_probability * u.tiny_probability;
-  c.x_squared = x.array().square() +
-                (u.probability * u.probability + u.operand * u.operand) * c.dS.array().square() +
-                (P.array() > 0).cast<double>() * tiny;
+  // P and dS are rounded to operands of the next product; P, which is no operand yet, and dS may be too small
+  const Real product = u.probability, operand = u.operand, tiny_P = std::min(u.tiny_probability, 0x1p-126);
+  c.x_squared =
+      x.array().square() + (product * product + operand * operand) * c.dS.array().square() +
+      (P.array() > 0).template cast<Real>() * (Real(u.tiny_operand) + tiny_P * W.array().abs()).square();
 }
 
-BackwardErrors errors_of(const Problem<double>& problem, const AttentionOutput<double>& forward,
-                         const Cotangents<double>& cotangents, Index b, Index h, const RowChunk& chunk,
-                         const Roundings& u) {
-  BackwardErrors c;
+template <class Real>
+BackwardErrors<Real> errors_of(const Problem<double>& problem, const AttentionOutput<double>& forward,
+                               const Cotangents<double>& cotangents, Index b, Index h, const RowChunk& chunk,
+                               const Roundings& u) {
+  BackwardErrors<Real> c;
 
   // The chunk's rows of the problem, and out by the forward
   c.pairs = pair_errors(problem, b, h, chunk.rows, u);
-  c.Q = rows_of(problem.Q.head(b, h), chunk.rows);
-  c.dO = rows_of(cotangents.dout.head(b, h), chunk.rows);
-  const Matrix<double> V = problem.V.head(b, problem.kv_head(h)),
-                       dO_O = c.dO.cwiseProduct(forward.out.head(b, h).middleRows(chunk.begin, c.Q.rows()));
+  c.P = c.pairs.P.template cast<Real>();
+  c.Q = rows_as<Real>(problem.Q.head(b, h), chunk.rows);
+  c.dO = rows_as<Real>(cotangents.dout.head(b, h), chunk.rows);
+  const Matrix<Real> V = problem.V.head(b, problem.kv_head(h)).template cast<Real>(),
+                     dO_O = c.dO.cwiseProduct(
+                         forward.out.head(b, h).middleRows(chunk.begin, c.Q.rows()).template cast<Real>());
 
   // dS = P * W,  W = dP - delta + dlse
-  const Matrix<double> dP = c.dO * V.transpose();
-  Matrix<double> W = dP.colwise() - dO_O.rowwise().sum();
-  errors_of_rows(dP, W, V, dO_O, u, c);
-  if (cotangents.dlse.data) W.colwise() += rows_of(cotangents.dlse.head(b, h), chunk.rows).col(0);
-  c.dS = c.pairs.P.cwiseProduct(W);
-  errors_of_pairs(W, V, problem.scoring.softcap, u, c);
+  const Matrix<Real> dP = c.dO * V.transpose(), dP_size = c.dO.cwiseAbs() * V.cwiseAbs().transpose();
+  Matrix<Real> W = dP.colwise() - dO_O.rowwise().sum();
+  c.dS_magnitude = dP_size.colwise() + dO_O.cwiseAbs().rowwise().sum();
+  errors_of_rows<Real>(dP, W, V, dO_O, u, c);
+  if (cotangents.dlse.data) {
+    const Vector<Real> dlse = rows_as<Real>(cotangents.dlse.head(b, h), chunk.rows).col(0);
+    W.colwise() += dlse, c.dS_magnitude.colwise() += dlse.cwiseAbs();
+  }
+  c.dS = c.P.cwiseProduct(W), c.dS_magnitude.array() *= c.P.array();
+  errors_of_pairs<Real>(W, V, dP_size, problem.scoring.softcap, u, c);
   return c;
 }
 
 // 3 sqrt(variance + u_probability^2 X^2 / 9): all pairs may round P and dS in the same direction
-Matrix<double> root_of(const Matrix<double>& variance, const Matrix<double>& X, const Roundings& u) {
-  return 3 * (variance + u.probability * u.probability / 9 * X.cwiseAbs2()).cwiseSqrt();
+template <class Real>
+Matrix<Real> root_of(const Matrix<Real>& variance, const Matrix<Real>& X, const Roundings& u) {
+  const Real shared = u.probability * u.probability / 9;
+  return 3 * (variance + shared * X.cwiseAbs2()).cwiseSqrt();
 }
 
 // The absolute error of a stored number close to 0, for the elements that are sums of anything
-Matrix<double> tiny_where(const Matrix<double>& size, const Roundings& u) {
-  return (size.array() > 0).cast<double>() * u.tiny_stored;
+template <class Real>
+Matrix<Real> tiny_where(const Matrix<Real>& size, const Roundings& u) {
+  return (size.array() > 0).template cast<Real>() * Real(u.tiny_stored);
 }
 
 // dq of the chunk and its tolerance
-void bound_queries(const BackwardErrors& c, const RowChunk& chunk, const Matrix<double>& K, double scale,
+template <class Real>
+void bound_queries(const BackwardErrors<Real>& c, const RowChunk& chunk, const Matrix<Real>& K, Real scale,
                    Index b, Index h, const Roundings& u, BoundedGradients& result) {
   const Index n = c.Q.rows();
-  const Matrix<double> dq = scale * c.dS * K, PK = c.pairs.P * K,
-                       size = std::abs(scale) * (c.dS.cwiseAbs() * K.cwiseAbs()),
-                       K_squared = c.pairs.alike.asDiagonal() * K.cwiseAbs2();
+  const Real scale_size = std::abs(scale);
+  const Matrix<Real> dq = scale * c.dS * K, PK = c.P * K,
+                     size = scale_size * (c.dS.cwiseAbs() * K.cwiseAbs()),
+                     magnitude = scale_size * (c.dS_magnitude * K.cwiseAbs()),
+                     K_squared = c.pairs.alike.template cast<Real>().asDiagonal() * K.cwiseAbs2();
 
   // Independent errors of the pairs, shared errors of rounded operands, errors of whole rows
-  Matrix<double> tolerance = root_of(scale * scale * c.x_squared * K_squared, dq, u) + tiny_where(size, u);
+  Matrix<Real> tolerance =
+      root_of<Real>(scale * scale * c.x_squared * K_squared, dq, u) + tiny_where<Real>(size, u);
   if (!c.pairs.exact_operands()) {
-    const Vector<double> tiny = u.tiny_probability * c.dS.cwiseAbs().rowwise().sum();
-    tolerance += std::abs(scale) * c.y * K.cwiseAbs();
-    tolerance.colwise() += std::abs(scale) * tiny;
+    const Vector<Real> tiny = Real(u.tiny_operand) * c.dS.cwiseAbs().rowwise().sum();
+    tolerance += scale_size * c.y * K.cwiseAbs();
+    tolerance.colwise() += scale_size * tiny;
   }
   for (Index i = 0; i < n; ++i)
-    tolerance.row(i) += 3 * std::abs(scale) * c.e(i) * PK.row(i).cwiseAbs() + c.pairs.chain(i) * size.row(i) +
-                        (3 * c.r(i) + u.stored) * dq.row(i).cwiseAbs();
-  result.truth.dq.head(b, h).middleRows(chunk.begin, n) = dq;
-  result.tolerance.dq.head(b, h).middleRows(chunk.begin, n) = tolerance;
+    tolerance.row(i) += 3 * scale_size * c.e(i) * PK.row(i).cwiseAbs() +
+                        Real(c.pairs.chain(i)) * size.row(i) +
+                        (3 * c.r(i) + Real(u.stored)) * dq.row(i).cwiseAbs();
+  const auto set = [&](Tensor<double>& tensor, const Matrix<Real>& numbers) {
+    tensor.head(b, h).middleRows(chunk.begin, n) = numbers.template cast<double>();
+  };
+  set(result.truth.dq, dq), set(result.tolerance.dq, tolerance), set(result.magnitude.dq, magnitude);
 }
 
-// Sums over all queries that share a K/V head, before the roots are taken: the gradient, the variance of its
-// independent errors, the sum of magnitudes, the shared errors, and the sum over heads of |contribution of the head|
+// Sums over all queries that share a K/V head, before the roots are taken: dk or dv, the variance of its independent
+// errors, the sums of magnitudes (of dS or P, and of the terms of dS), the shared errors, and the sum over heads of
+// |contribution of the head|
+template <class Real>
 struct KeySums {
-  Matrix<double> dk, dk_variance, dk_size, dk_shared, dk_of_heads;
-  Matrix<double> dv, dv_variance, dv_size, dv_shared, dv_of_heads;
+  Matrix<Real> gradient, variance, size, magnitude, shared, of_heads;  // (keys, D or Dv)
 
-  KeySums(Index keys, Index D, Index Dv) {
-    for (Matrix<double>* m : {&dk, &dk_variance, &dk_size, &dk_shared, &dk_of_heads})
-      *m = Matrix<double>::Zero(keys, D);
-    for (Matrix<double>* m : {&dv, &dv_variance, &dv_size, &dv_shared, &dv_of_heads})
-      *m = Matrix<double>::Zero(keys, Dv);
+  KeySums(Index keys, Index D) {
+    for (Matrix<Real>* m : {&gradient, &variance, &size, &magnitude, &shared, &of_heads})
+      *m = Matrix<Real>::Zero(keys, D);
+  }
+
+  void add_head(const Matrix<Real>& of_head) { gradient += of_head, of_heads += of_head.cwiseAbs(); }
+
+  // The truth, the tolerance and the magnitude
+  void finish(Real chain, const Roundings& u, Head<double> truth, Head<double> tolerance,
+              Head<double> magnitudes) const {
+    const Matrix<Real> allowed = root_of<Real>(variance, of_heads, u) + chain * size + shared +
+                                 Real(u.stored) * of_heads + tiny_where<Real>(size, u);
+    truth = gradient.template cast<double>();
+    tolerance = allowed.template cast<double>();
+    magnitudes = magnitude.template cast<double>();
   }
 };
 
 // Adds a chunk to the sums of its keys; _alike_ is b of each row of the chunk
-void add_keys(const BackwardErrors& c, const Vector<double>& alike, double scale, const Roundings& u,
-              KeySums& sums, Matrix<double>& dk_head, Matrix<double>& dv_head) {
-  const Matrix<double>& P = c.pairs.P;
-  const double u_terms = u.probability * u.probability + u.operand * u.operand,
-               tiny = u.tiny_probability * u.tiny_probability;
+template <class Real>
+void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real scale, const Roundings& u,
+              KeySums<Real>& dk, KeySums<Real>& dv, Matrix<Real>& dk_head, Matrix<Real>& dv_head) {
+  const Matrix<Real>& P = c.P;
+  const Real scale_size = std::abs(scale), u_terms = u.probability * u.probability + u.operand * u.operand,
+             tiny = u.tiny_probability * u.tiny_probability;
 
   // x^2 + P^2 e^2 + dS^2 r^2  and  P^2 (u_probability^2 + u_operand^2 + g^2 + r^2)
-  Matrix<double> v_variance = c.pairs.g.array().square() + u_terms, k_variance = c.x_squared;
+  Matrix<Real> v_variance = c.pairs.g.template cast<Real>().array().square() + u_terms,
+               k_variance = c.x_squared;
   for (Index i = 0; i < P.rows(); ++i) {
-    const double e = c.e(i) * c.e(i), r = c.r(i) * c.r(i);
+    const Real e = c.e(i) * c.e(i), r = c.r(i) * c.r(i);
     k_variance.row(i) += e * P.row(i).cwiseAbs2() + r * c.dS.row(i).cwiseAbs2();
     v_variance.row(i).array() += r;
   }
-  v_variance.array() = v_variance.array() * P.array().square() + (P.array() > 0).cast<double>() * tiny;
+  v_variance.array() = v_variance.array() * P.array().square() + (P.array() > 0).template cast<Real>() * tiny;
 
   // Products over the rows of the chunk
   dk_head.noalias() += scale * c.dS.transpose() * c.Q;
   dv_head.noalias() += P.transpose() * c.dO;
-  sums.dk_variance.noalias() +=
-      scale * scale * k_variance.transpose() * (alike.asDiagonal() * c.Q.cwiseAbs2());
-  sums.dv_variance.noalias() += v_variance.transpose() * (alike.asDiagonal() * c.dO.cwiseAbs2());
-  sums.dk_size.noalias() += std::abs(scale) * c.dS.cwiseAbs().transpose() * c.Q.cwiseAbs();
-  sums.dv_size.noalias() += P.transpose() * c.dO.cwiseAbs();
+  dk.variance.noalias() += scale * scale * k_variance.transpose() * (alike.asDiagonal() * c.Q.cwiseAbs2());
+  dv.variance.noalias() += v_variance.transpose() * (alike.asDiagonal() * c.dO.cwiseAbs2());
+  dk.size.noalias() += scale_size * c.dS.cwiseAbs().transpose() * c.Q.cwiseAbs();
+  dk.magnitude.noalias() += scale_size * c.dS_magnitude.transpose() * c.Q.cwiseAbs();
+  dv.size.noalias() += P.transpose() * c.dO.cwiseAbs();
 
   // Rounded operands: y^T |Q|, (P h)^T |dO|
   if (c.pairs.exact_operands()) return;
-  const Vector<double> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = P.colwise().sum();
-  sums.dk_shared.noalias() += std::abs(scale) * c.y.transpose() * c.Q.cwiseAbs();
-  sums.dk_shared.colwise() += std::abs(scale) * u.tiny_probability * dS_column;
-  sums.dv_shared.noalias() += P.cwiseProduct(c.pairs.g_operand).transpose() * c.dO.cwiseAbs();
-  sums.dv_shared.colwise() += u.tiny_probability * P_column;
+  const Real tiny_operand = u.tiny_operand;
+  const Vector<Real> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = P.colwise().sum();
+  dk.shared.noalias() += scale_size * c.y.transpose() * c.Q.cwiseAbs();
+  dk.shared.colwise() += scale_size * tiny_operand * dS_column;
+  dv.shared.noalias() +=
+      P.cwiseProduct(c.pairs.g_operand.template cast<Real>()).transpose() * c.dO.cwiseAbs();
+  dv.shared.colwise() += tiny_operand * P_column;
 }
 
 // b for each query head of the group and each row, (group * rows)
@@ -198,36 +241,34 @@ Vector<double> queries_alike(const Problem<double>& problem, const std::vector<I
 }
 
 // One K/V head and the query heads that share it
+template <class Real>
 void bound_kv_head(const Problem<double>& problem, const std::vector<Index>& rows,
                    const AttentionOutput<double>& forward, const Cotangents<double>& cotangents, Index b,
                    Index g, const Roundings& u, BoundedGradients& result) {
-  const Matrix<double> K = problem.K.head(b, g);
+  const Matrix<Real> K = problem.K.head(b, g).template cast<Real>();
   const Index group = problem.query_heads_per_kv_head(), n = static_cast<Index>(rows.size()),
               Dv = problem.V.shape.D;
-  const double scale = problem.scoring.scale(K.cols());
-  const Vector<double> alike = queries_alike(problem, rows, b, g);
+  const Real scale = problem.scoring.scale(K.cols());
+  const Vector<Real> alike = queries_alike(problem, rows, b, g).template cast<Real>();
 
   // Every query head in chunks of rows: its dq, and its share of dk and dv
-  KeySums sums(K.rows(), K.cols(), Dv);
+  KeySums<Real> dk(K.rows(), K.cols()), dv(K.rows(), Dv);
   for (Index h = 0; h < group; ++h) {
-    Matrix<double> dk = Matrix<double>::Zero(K.rows(), K.cols()), dv = Matrix<double>::Zero(K.rows(), Dv);
+    Matrix<Real> dk_head = Matrix<Real>::Zero(K.rows(), K.cols()), dv_head = Matrix<Real>::Zero(K.rows(), Dv);
     for (const RowChunk& chunk : chunks_to_bound(rows, K.rows())) {
-      const BackwardErrors c = errors_of(problem, forward, cotangents, b, g * group + h, chunk, u);
-      bound_queries(c, chunk, K, scale, b, g * group + h, u, result);
-      add_keys(c, alike.segment(h * n + chunk.begin, c.Q.rows()), scale, u, sums, dk, dv);
+      const auto c = errors_of<Real>(problem, forward, cotangents, b, g * group + h, chunk, u);
+      bound_queries<Real>(c, chunk, K, scale, b, g * group + h, u, result);
+      add_keys<Real>(c, alike.segment(h * n + chunk.begin, c.Q.rows()), scale, u, dk, dv, dk_head, dv_head);
     }
-    sums.dk += dk, sums.dv += dv;
-    sums.dk_of_heads += dk.cwiseAbs(), sums.dv_of_heads += dv.cwiseAbs();
+    dk.add_head(dk_head), dv.add_head(dv_head);
   }
+  dv.magnitude = dv.size;
 
   // The roots, once all queries have been added
-  const double chain = chain_error(u, group * n, max_or_zero(alike));
-  result.truth.dk.head(b, g) = sums.dk;
-  result.truth.dv.head(b, g) = sums.dv;
-  result.tolerance.dk.head(b, g) = root_of(sums.dk_variance, sums.dk_of_heads, u) + chain * sums.dk_size +
-                                   sums.dk_shared + u.stored * sums.dk_of_heads + tiny_where(sums.dk_size, u);
-  result.tolerance.dv.head(b, g) = root_of(sums.dv_variance, sums.dv_of_heads, u) + chain * sums.dv_size +
-                                   sums.dv_shared + u.stored * sums.dv_of_heads + tiny_where(sums.dv_size, u);
+  const Real chain = chain_error(u, group * n, static_cast<double>(max_or_zero(alike)));
+  auto& [truth, tolerance, magnitude] = result;
+  dk.finish(chain, u, truth.dk.head(b, g), tolerance.dk.head(b, g), magnitude.dk.head(b, g));
+  dv.finish(chain, u, truth.dv.head(b, g), tolerance.dv.head(b, g), magnitude.dv.head(b, g));
 }
 
 }  // namespace
@@ -243,10 +284,12 @@ BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::
     return Gradients<double>{Tensor<double>(q), Tensor<double>(problem.K.shape),
                              Tensor<double>(problem.V.shape)};
   };
-  BoundedGradients result{blank(), blank()};
+  BoundedGradients result{blank(), blank(), blank()};
+  const auto bound =
+      needs_wide_range(problem, cotangents) ? bound_kv_head<long double> : bound_kv_head<double>;
   const Index heads = problem.K.shape.H;
   parallel_for(problem.K.shape.B * heads, [&](Index n) {
-    bound_kv_head(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result);
+    bound(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result);
   });
   return result;
 }

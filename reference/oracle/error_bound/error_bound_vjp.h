@@ -16,14 +16,15 @@ namespace ringattn {
 //                                          W_ij = dP_ij - delta_i + dlse_i,  dP = dO V^T
 //
 // Errors of whole rows, of pairs, and of shared operands:
-//   r_i    P, through lse        L_i + c_i + (u_sum + u_lse_stored) |lse_i|
+//   r_i    P, through lse        l_i + c_i + (u_sum + u_lse_stored) |lse_i|
 //   e_i    W, through delta      sqrt(sum_d (u_stored^2 + u_operand^2) dO_id^2 out_id^2
 //                                     + sum_d c_i^2 dO_id^2 (P |V|)_id^2
 //                                     + sum_j a_j P_ij^2 (u_probability^2 dP_ij^2 + g_ij^2 (dP_ij - delta_i)^2)
 //                                     + u_probability^2 delta_i^2 / 9)
 //                                + u_sum sqrt(Dv) sum_d |dO_id out_id|
 //   x_ij   dS, of the pair       P_ij (g_ij |W_ij| + 2 u_sum sqrt(Dv) (|dO| |V|^T)_ij),
-//                                and u_probability |dS_ij|, u_operand |dS_ij|, as the root of the sum of squares
+//                                and u_probability |dS_ij|, u_operand |dS_ij|, as the root of the sum of squares,
+//                                and the weights and dS that are too small for their type
 //   b_i    number of queries of the group with the same numbers as query i
 //
 // Tolerances (products of matrices; * and ^2 are elementwise on matrices):
@@ -42,6 +43,7 @@ namespace ringattn {
 struct BoundedGradients {
   Gradients<double> truth;
   Gradients<double> tolerance;
+  Gradients<double> magnitude;  // the sums of the magnitudes of the terms (vjp_magnitude() in magnitude.h)
 };
 
 // dq of the query rows _rows_, and the contributions of these rows to dk and dv. _forward_ holds the truth of the same

@@ -45,12 +45,18 @@ double chain_error(const Roundings& u, Index terms, double alike) {
 
 // 3 u_operand sqrt(sum_d A_id^2 B_jd^2): the roundings of the elements are independent. Numbers too small for the type
 // add an absolute error to each element.
-Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, const Roundings& u) {
-  Matrix<double> errors = 3 * u.operand * (A.cwiseAbs2() * B.cwiseAbs2().transpose()).cwiseSqrt();
-  errors.colwise() += u.tiny_probability * A.cwiseAbs().rowwise().sum();
-  errors.rowwise() += u.tiny_probability * B.cwiseAbs().rowwise().sum().transpose();
+template <class Real>
+Matrix<Real> operand_errors(const Matrix<Real>& A, const Matrix<Real>& B, const Roundings& u) {
+  const Real operand = u.operand, tiny = u.tiny_operand;
+  Matrix<Real> errors = 3 * operand * (A.cwiseAbs2() * B.cwiseAbs2().transpose()).cwiseSqrt();
+  errors.colwise() += tiny * A.cwiseAbs().rowwise().sum();
+  errors.rowwise() += tiny * B.cwiseAbs().rowwise().sum().transpose();
   return errors;
 }
+
+template Matrix<double> operand_errors(const Matrix<double>&, const Matrix<double>&, const Roundings&);
+template Matrix<long double> operand_errors(const Matrix<long double>&, const Matrix<long double>&,
+                                            const Roundings&);
 
 namespace {
 
@@ -110,7 +116,7 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   S.noalias() = scale * Q * K.transpose();
   g.noalias() = std::abs(scale) * Q.cwiseAbs() * K.cwiseAbs().transpose();
   g *= 2 * u.sum * std::sqrt(static_cast<double>(Q.cols()));
-  if (u.operand > 0) g_operand = std::abs(scale) * operand_errors(Q, K, u);
+  if (u.operand > 0) g_operand = std::abs(scale) * operand_errors<double>(Q, K, u);
 
   // Soft-cap: cap tanh(S / cap), whose slope is at most 1, so errors do not grow
   if (cap > 0) {
@@ -133,6 +139,12 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
                 pairs);
   }
   return pairs;
+}
+
+// sqrt(sum_j a_j P_ij^2 (g_ij^2 + u_weight^2)) + u_exponential / 3
+Vector<double> errors_of_lse(const PairErrors& pairs, const Roundings& u) {
+  const Matrix<double> variance = pairs.P.array().square() * (pairs.g.array().square() + u.weight * u.weight);
+  return (variance * pairs.alike).cwiseSqrt().array() + u.exponential / 3;
 }
 
 std::vector<RowChunk> chunks_to_bound(const std::vector<Index>& rows, Index keys) {

@@ -30,10 +30,14 @@ Matrix<double> rows_of(const StridedHead<const double>& head, const std::vector<
 Vector<double> rows_alike(const Matrix<double>& rows);
 
 // Errors of A B^T if A (n, D) and B (m, D) are rounded to operands, (n, m)
-Matrix<double> operand_errors(const Matrix<double>& A, const Matrix<double>& B, const Roundings& u);
+template <class Real>
+Matrix<Real> operand_errors(const Matrix<Real>& A, const Matrix<Real>& B, const Roundings& u);
 
 // Relative error of a sum of _terms_ terms of one sign, of which _alike_ are equal
 double chain_error(const Roundings& u, Index terms, double alike = 1);
+
+// For each row, a third of the largest error of lse that comes from scores, rounded weights and a fast exponential
+Vector<double> errors_of_lse(const PairErrors& pairs, const Roundings& u);
 
 // Chunks of at most 2^21 scores (16 MiB), but of at least 16 rows
 std::vector<RowChunk> chunks_to_bound(const std::vector<Index>& rows, Index keys);

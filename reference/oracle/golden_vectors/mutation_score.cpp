@@ -16,9 +16,9 @@ namespace ringattn {
 
 namespace {
 
-// The loosest tolerance of all precisions. A mistaken program may be off by one tolerance in the direction of the
+// The loosest tolerance in the files of the vectors, which are those of exact weights. A mistaken program may be off by one tolerance in the direction of the
 // truth, so a failure is certain only beyond one tolerance more.
-constexpr ImplementationPrecision as_bf16{Precision::bf16, Dtype::bf16, Dtype::f32, true};
+constexpr ImplementationPrecision as_bf16{Precision::bf16, Dtype::bf16, Dtype::f32, true, true};
 constexpr double certain_failure = largest_note + 1;
 
 // Changes smaller than this, relative to the largest number of the tensor, are rounding of the simulation

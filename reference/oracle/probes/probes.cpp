@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/oracle/probes/probe_numbers.h"
 #include "reference/oracle/probes/probe_recipes.h"
 
@@ -17,7 +18,7 @@ const ProbeRecipe& recipe_of(std::string_view kind) {
   std::string kinds;
   for (const ProbeRecipe& recipe : table)
     kinds += (kinds.empty() ? "" : ", ") + std::string(recipe.kind.kind);
-  require(found != table.end(), "[probe] there is no kind ", kind, "; choose one of ", kinds);
+  require(found != table.end(), "[probe] there is no kind ", in_quotes(kind), "; choose one of ", kinds);
   return *found;
 }
 
@@ -32,13 +33,10 @@ void require_sizes(const ProbeShape& shape) {
   at_least_one("kv_heads", shape.kv_heads);
   at_least_one("dim", shape.dim);
   at_least_one("v_dim", shape.v_dim.value_or(1));
-  at_least_one("devices", shape.devices);
+  require_device_count("probe", shape.devices);
   require(shape.heads % shape.kv_heads == 0,
           "[probe] the query heads must be a multiple of the K/V heads; found ", shape.heads, " and ",
           shape.kv_heads, "; choose heads that ", shape.kv_heads, " divides");
-  constexpr int most_devices = 1 << 16;
-  require(shape.devices <= most_devices, "[probe] a ring has at most ", most_devices, " devices; found ",
-          shape.devices, "; choose fewer");
 }
 
 // Called before anything is allocated

@@ -10,6 +10,7 @@
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
+#include "reference/oracle/verdict/key_positions.h"
 
 namespace ringattn {
 
@@ -22,52 +23,45 @@ void compare_sides(Law& law, double left, double right, double tolerance) {
   if (ratio >= law.ratio) law.ratio = ratio, law.left = left, law.right = right;
 }
 
-// The positions of the keys of each document, ascending
-using KeyPositions = std::map<std::int64_t, std::vector<std::int64_t>>;
-
-KeyPositions positions_of(std::span<const RowPosition> keys) {
-  KeyPositions positions;
-  for (const RowPosition& key : keys) positions[key.segment].push_back(key.position);
-  for (auto& [document, of_document] : positions) std::sort(of_document.begin(), of_document.end());
-  return positions;
-}
-
-bool has_visible_key(const RowPosition& query, const KeyPositions& positions, const Mask& mask) {
-  const auto document = positions.find(query.segment);
-  if (document == positions.end()) return false;
-  const auto first =
-      std::lower_bound(document->second.begin(), document->second.end(), mask.first_visible(query.position));
-  return first != document->second.end() && *first <= mask.last_visible(query.position);
-}
+// The type of sums and of their squares, which may leave the range of double
+using Wide = long double;
 
 // The sums over one document and one K/V head, elementwise, (D): both sides of a law, the variance of the independent
 // errors, and the sum of magnitudes
 struct Sums {
-  Vector<double> left, right, variance, size;
-  explicit Sums(Index D) : left(Vector<double>::Zero(D)), right(left), variance(left), size(left) {}
+  Vector<Wide> left, right, variance, size;
+  explicit Sums(Index D) : left(Vector<Wide>::Zero(D)), right(left), variance(left), size(left) {}
 };
+
+Wide norm(const StridedHead<const double>& head, Index row) {
+  return head.row(row).template cast<Wide>().norm();
+}
 
 struct LargestNorms {
   double V = 0, K = 0;  // of a row
 };
 
 LargestNorms largest_norms(const Problem<double>& problem, Index b, Index g) {
-  return {max_or_zero(problem.V.head(b, g).rowwise().norm()),
-          max_or_zero(problem.K.head(b, g).rowwise().norm())};
+  const auto largest = [&](const StridedHead<const double>& head) {
+    return static_cast<double>(max_or_zero(head.cast<Wide>().rowwise().norm()));
+  };
+  return {largest(problem.V.head(b, g)), largest(problem.K.head(b, g))};
 }
 
 // 3 sqrt(variance) + c size: independent errors, and the rounding of a sum of _terms_ terms (error_bound.h)
-double tolerance_of(double variance, const Roundings& u, double size, Index terms) {
-  return 3 * std::sqrt(variance) + chain_error(u, terms) * size + std::numeric_limits<double>::min();
+double tolerance_of(Wide variance, const Roundings& u, Wide size, Index terms) {
+  return static_cast<double>(3 * std::sqrt(variance) + chain_error(u, terms) * size +
+                             std::numeric_limits<double>::min());
 }
 
 // A bound of the relative error of the rebuilt P that all keys of row i share: errors of the scores and of lse
 double row_error_of_P(const LawInputs& e, const Roundings& u, Index b, Index h, Index i, double K) {
   const auto D = static_cast<double>(e.problem.Q.shape.D), keys = static_cast<double>(e.problem.K.shape.S);
-  const double score =
-      std::abs(e.problem.scoring.scale(e.problem.Q.shape.D)) * e.problem.Q.head(b, h).row(i).norm() * K;
-  return u.sum * (2 * std::sqrt(D) + 8) * (1 + score) + (u.sum + u.lse_stored) * (score + std::log(keys)) +
-         3 * u.operand * score + chain_error(u, e.problem.K.shape.S);
+  const double score = static_cast<double>(std::abs(e.problem.scoring.scale(e.problem.Q.shape.D)) *
+                                           norm(e.problem.Q.head(b, h), i) * K);
+  return u.weight + u.exponential + u.sum * (2 * std::sqrt(D) + 8) * (1 + score) +
+         (u.sum + u.lse_stored) * (score + std::log(keys)) + 3 * u.operand * score +
+         chain_error(u, e.problem.K.shape.S);
 }
 
 // Compares, in each document, the sum of a gradient over its keys with a sum over its queries that have a visible key.
@@ -76,7 +70,7 @@ template <class AddQuery>
 void compare_by_document(const LawInputs& e, const Roundings& u, Index b, Index g,
                          const TensorView<const double>& gradient, const AddQuery& add_query, Law& law) {
   const Problem<double>& p = e.problem;
-  const KeyPositions positions = positions_of(p.kv_positions.of(b));
+  const KeyPositions positions(p.kv_positions.of(b));
   std::map<std::int64_t, Sums> documents;
   const auto sums = [&](std::int64_t document) -> Sums& {
     return documents.try_emplace(document, gradient.shape.D).first->second;
@@ -84,10 +78,10 @@ void compare_by_document(const LawInputs& e, const Roundings& u, Index b, Index 
 
   // Left: the stored gradients of the keys
   for (Index j = 0; j < p.K.shape.S; ++j) {
-    const auto d = gradient.head(b, g).row(j).transpose();
+    const Vector<Wide> d = gradient.head(b, g).row(j).transpose().template cast<Wide>();
     Sums& s = sums(p.kv_positions.of(b)[static_cast<std::size_t>(j)].segment);
     s.left += d;
-    s.variance += u.stored * u.stored * d.cwiseAbs2();
+    s.variance.array() += (Wide(u.stored) * d.array().abs() + Wide(u.tiny_stored)).square();
     s.size += d.cwiseAbs();
   }
 
@@ -96,22 +90,22 @@ void compare_by_document(const LawInputs& e, const Roundings& u, Index b, Index 
   for (Index h = g * group; h < (g + 1) * group; ++h)
     for (Index i = 0; i < p.Q.shape.S; ++i) {
       const RowPosition& query = p.q_positions.of(b)[static_cast<std::size_t>(i)];
-      if (has_visible_key(query, positions, p.scoring.mask)) add_query(h, i, sums(query.segment));
+      if (positions.visible_to(query, p.scoring.mask)) add_query(h, i, sums(query.segment));
     }
 
   for (const auto& [document, s] : documents)
     for (Index d = 0; d < gradient.shape.D; ++d)
-      compare_sides(law, s.left(d), s.right(d),
+      compare_sides(law, static_cast<double>(s.left(d)), static_cast<double>(s.right(d)),
                     tolerance_of(s.variance(d), u, s.size(d), p.K.shape.S + group * p.Q.shape.S) +
-                        (u.probability + u.stored) * std::abs(s.right(d)));
+                        (u.probability + u.stored) * std::abs(static_cast<double>(s.right(d))));
 }
 
 // sum_j dV_j = sum_i dO_i
 void law_A(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const double K = largest_norms(e.problem, b, g).K;
   const auto add_query = [&](Index h, Index i, Sums& s) {
-    const auto dO = e.cotangents.dout.head(b, h).row(i).transpose();
-    const double error = u.probability + u.operand + row_error_of_P(e, u, b, h, i, K);
+    const Vector<Wide> dO = e.cotangents.dout.head(b, h).row(i).transpose().template cast<Wide>();
+    const Wide error = u.probability + u.operand + row_error_of_P(e, u, b, h, i, K);
     s.right += dO;
     s.variance += error * error * dO.cwiseAbs2();
     s.size += dO.cwiseAbs();
@@ -120,10 +114,10 @@ void law_A(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
 }
 
 // A bound of the error of the sum of a row of dS, whose terms cancel: errors of delta, and of the rounded P and dS
-double row_error_of_dS(const LawInputs& e, const Roundings& u, Index b, Index h, Index i,
-                       LargestNorms largest) {
-  const double dO = e.cotangents.dout.head(b, h).row(i).norm(),
-               dlse = e.cotangents.dlse.data ? std::abs(e.cotangents.dlse(b, i, h, 0)) : 0;
+Wide row_error_of_dS(const LawInputs& e, const Roundings& u, Index b, Index h, Index i,
+                     LargestNorms largest) {
+  const Wide dO = norm(e.cotangents.dout.head(b, h), i),
+             dlse = e.cotangents.dlse.data ? std::abs(e.cotangents.dlse(b, i, h, 0)) : 0;
   return (u.probability + u.operand + u.stored + row_error_of_P(e, u, b, h, i, largest.K)) *
          (2 * dO * largest.V + dlse);
 }
@@ -133,9 +127,9 @@ void law_B(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const double scale = e.problem.scoring.scale(e.problem.Q.shape.D);
   const LargestNorms largest = largest_norms(e.problem, b, g);
   const auto add_query = [&](Index h, Index i, Sums& s) {
-    const auto Q = e.problem.Q.head(b, h).row(i).transpose();
-    const double error = scale * row_error_of_dS(e, u, b, h, i, largest);
-    if (e.cotangents.dlse.data) s.right += scale * e.cotangents.dlse(b, i, h, 0) * Q;
+    const Vector<Wide> Q = e.problem.Q.head(b, h).row(i).transpose().template cast<Wide>();
+    const Wide error = scale * row_error_of_dS(e, u, b, h, i, largest);
+    if (e.cotangents.dlse.data) s.right += Wide(scale) * Wide(e.cotangents.dlse(b, i, h, 0)) * Q;
     s.variance += error * error * Q.cwiseAbs2();
   };
   compare_by_document(e, u, b, g, *e.dk, add_query, law);
@@ -143,14 +137,15 @@ void law_B(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
 
 // <x, y> over some heads, with the variance of the rounding of a stored x and the sum of magnitudes
 struct Product {
-  double value = 0, variance = 0, size = 0;
+  Wide value = 0, variance = 0, size = 0;
 };
 
 void add_product(const TensorView<const double>& x, const TensorView<const double>& y, Index b, Index h,
-                 double u_stored, Product& sum) {
-  const auto products = x.head(b, h).cwiseProduct(y.head(b, h)).eval();
+                 const Roundings& u, Product& sum) {
+  const Matrix<Wide> X = x.head(b, h).cast<Wide>(), Y = y.head(b, h).cast<Wide>(),
+                     products = X.cwiseProduct(Y);
   sum.value += products.sum();
-  sum.variance += u_stored * u_stored * products.squaredNorm();
+  sum.variance += (Wide(u.stored) * products.cwiseAbs() + Wide(u.tiny_stored) * Y.cwiseAbs()).squaredNorm();
   sum.size += products.cwiseAbs().sum();
 }
 
@@ -164,15 +159,16 @@ void compare_products(const LawInputs& e, const Roundings& u, Index b, Index g,
   const Problem<double>& p = e.problem;
   const Index group = p.query_heads_per_kv_head();
   Product queries, keys;
-  add_product(of_keys.first, of_keys.second, b, g, u.stored, keys);
+  add_product(of_keys.first, of_keys.second, b, g, u, keys);
   for (Index h = g * group; h < (g + 1) * group; ++h) {
-    add_product(of_queries.first, of_queries.second, b, h, u.stored, queries);
+    add_product(of_queries.first, of_queries.second, b, h, u, queries);
     for (Index i = 0; i < p.Q.shape.S; ++i) keys.variance += row_variance(h, i);
   }
-  compare_sides(law, queries.value, keys.value,
+  const auto left = static_cast<double>(queries.value), right = static_cast<double>(keys.value);
+  compare_sides(law, left, right,
                 tolerance_of(queries.variance + keys.variance, u, queries.size + keys.size,
                              p.K.shape.S + group * p.Q.shape.S) +
-                    shared * (u.probability + u.stored) * std::abs(queries.value));
+                    shared * (u.probability + u.stored) * std::abs(left));
 }
 
 // <dO, O> = <dV, V>
@@ -180,8 +176,9 @@ void law_C(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const LargestNorms largest = largest_norms(e.problem, b, g);
   // P and V are rounded in the forward and in the backward
   const auto row_variance = [&](Index h, Index i) {
-    const double error = 2 * (u.probability + u.operand) + row_error_of_P(e, u, b, h, i, largest.K);
-    return std::pow(error * largest.V * e.cotangents.dout.head(b, h).row(i).norm(), 2);
+    const Wide error = (2 * (u.probability + u.operand) + row_error_of_P(e, u, b, h, i, largest.K)) *
+                       largest.V * norm(e.cotangents.dout.head(b, h), i);
+    return error * error;
   };
   compare_products(e, u, b, g, {e.cotangents.dout, *e.out}, {*e.dv, e.problem.V}, row_variance, 2, law);
 }
@@ -191,8 +188,8 @@ void law_D(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const LargestNorms largest = largest_norms(e.problem, b, g);
   const double scale = e.problem.scoring.scale(e.problem.Q.shape.D);
   const auto row_variance = [&](Index h, Index i) {
-    const double error =
-        scale * row_error_of_dS(e, u, b, h, i, largest) * e.problem.Q.head(b, h).row(i).norm() * largest.K;
+    const Wide error =
+        scale * row_error_of_dS(e, u, b, h, i, largest) * norm(e.problem.Q.head(b, h), i) * largest.K;
     return error * error;
   };
   compare_products(e, u, b, g, {*e.dq, e.problem.Q}, {*e.dk, e.problem.K}, row_variance, 1, law);
@@ -207,6 +204,7 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
     for (Index h = 0; h < p.Q.shape.H; ++h)
       for (const RowChunk& chunk : chunks_to_bound(rows, p.K.shape.S)) {
         const PairErrors pairs = pair_errors(p, b, h, chunk.rows, u);
+        const Vector<double> lse_errors = errors_of_lse(pairs, u);
         for (Index i = 0; i < pairs.P.rows(); ++i) {
           const double lse = (*e.lse)(b, chunk.rows[static_cast<std::size_t>(i)], h, 0);
           if (pairs.visible(i) == 0) {  // lse = -inf, exactly
@@ -214,13 +212,10 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
             continue;
           }
           // The sum is exp(true lse - lse)
-          const double variance =
-                           ((pairs.P.row(i).cwiseProduct(pairs.g.row(i))).cwiseAbs2() * pairs.alike)(0),
-                       shared = pairs.exact_operands()
-                                    ? 0
-                                    : pairs.P.row(i).dot(pairs.g_operand.row(i).cwiseAbs2());
+          const double shared =
+              pairs.exact_operands() ? 0 : pairs.P.row(i).dot(pairs.g_operand.row(i).cwiseAbs2());
           compare_sides(law, std::exp(pairs.lse(i) - lse), 1,
-                        3 * std::sqrt(variance) + std::sqrt(shared) + pairs.chain(i) +
+                        3 * lse_errors(i) + std::sqrt(shared) + pairs.chain(i) +
                             (u.sum + u.lse_stored) * std::abs(pairs.lse(i)));
         }
       }

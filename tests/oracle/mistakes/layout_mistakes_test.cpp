@@ -174,7 +174,7 @@ TEST_CASE("P2: no effect on P stripes of P rows, whose permutation is its own in
 TEST_CASE("lse is right if only V or only out is in another order") {
   const RandomProblem<double> p = drawn({1, 8, 9, 2, 1, 4, 3}, true);
   const AttentionOutput<double> right = attention(p.problem());
-  for (const Layout layout : every_layout) {
+  for (const Layout layout : all_layouts) {
     const Simulation sim = simulate(p, 3, layout);
     for (const auto& [id, said] : {std::pair{"P3", "operand = V"}, std::pair{"P9", "where = V"},
                                    std::pair{"P10", "where = V"}, std::pair{"P11", "left = out"}}) {

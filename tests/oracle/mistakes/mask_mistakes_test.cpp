@@ -342,7 +342,7 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
   Random random(15);
   for (int trial = 0; trial < 12; ++trial) {
     const RandomProblem<double> p = random_problem(random, {.longest = 40});
-    const Layout layout = std::array{Layout::contiguous, Layout::zigzag, Layout::striped}[trial % 3];
+    const Layout layout = all_layouts[trial % all_layouts.size()];
     const int devices = static_cast<int>(1 + random.below(5));
     INFO(p.describe(), ", devices ", devices);
     const Simulation sim = simulate(p, devices, layout);

@@ -177,7 +177,7 @@ TEST_CASE("X1: rotary positions counted within the device equal a rotation after
   const RandomProblem<double> bare = drawn({2, 10, 10, 2, 1, 6, 3});
   RandomProblem<double> p = bare, wrong = bare;
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
-  for (const Layout layout : every_layout) {
+  for (const Layout layout : all_layouts) {
     const Simulation sim = simulate(p, 3, layout);
     const auto place = [&](Index row) { return static_cast<double>(sim.sharding().keys.place_of(row)); };
     wrong.Q = rotated(bare.Q, place), wrong.K = rotated(bare.K, place);

@@ -40,8 +40,8 @@ std::string with_header(const fs::path& path, const std::string& trace, const st
 // ---- Bad input -----------------------------------------------------------------------------
 
 TEST_CASE("unknown, missing and misplaced options are rejected") {
-  expect_rejection({"--fast"}, "--fast; see ringviz --help");
-  expect_rejection({"shot", "--fast", "--out", "x.png"}, "--fast; see ringviz shot --help");
+  expect_rejection({"--fast"}, "\"--fast\"; see ringviz --help");
+  expect_rejection({"shot", "--fast", "--out", "x.png"}, "\"--fast\"; see ringviz shot --help");
   for (const std::string command : {"shot", "render", "movie", "export"})
     expect_rejection({command}, "--out is required; see ringviz " + command + " --help");
   expect_rejection({"check"}, "trace is required");
@@ -168,11 +168,11 @@ TEST_CASE("an interrupted movie leaves no partial file") {
     Program movie(ringviz({"movie", "--scene", "ring", "--pause", "60", "--out", directory.path / "a.mp4"}),
                   {"TMPDIR=" + temporary.path.string()});
     // Wait until it has begun to write
-    CHECK(eventually([&] { return directory.files() > 0 && temporary.files() > 0; }));
+    CHECK(eventually([&] { return directory.files() > 0; }));
     movie.send_signal(signal);
     CHECK(movie.answer().status == 128 + signal);
     CHECK(directory.files() == 0);
-    CHECK(eventually([&] { return temporary.files() == 0; }));
+    CHECK(temporary.files() == 0);
   }
 }
 
@@ -344,8 +344,7 @@ TEST_CASE("a trace without events, of too many devices or of many tokens is show
   run_successfully({"shot", empty, "--size", "960x540", "--out", picture});
   CHECK(Program(ringviz({"check", empty})).answer().status == 1);
 
-  const std::string many =
-      with_header(directory.path / "many", empty, "\"devices\": 4", "\"devices\": 65536");
+  const std::string many = with_header(directory.path / "many", empty, "\"devices\": 4", "\"devices\": 1024");
   expect_rejection({"shot", many, "--out", picture}, "at most 128 devices");
   CHECK(Program(ringviz({"check", many})).answer().status == 1);
 

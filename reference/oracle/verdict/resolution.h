@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "reference/oracle/error_bound/error_bound.h"
+
+namespace ringattn {
+
+// Whether a case can tell right from wrong: rounding leaves no digits where scores are large, or where numbers are near
+// the smallest ones of their type.
+
+// An absolute error of a score is a relative error of its weight. Throws BadInput if rounding may change a weight by
+// more than a factor e: if an error of lse that comes from the scores is larger than 1. Tolerances are of first order, so
+// that they do not hold for larger errors, which may give the weight of a key to another one.
+void require_weights(const BoundedAttention& bounded, const ImplementationPrecision& declared);
+
+// For the tolerances t and the magnitudes A of one head (Euclidean norms over its elements), the rule is
+//   |t| <= |A| / 16
+// A result passes, or is a note, if each element is off by at most 4 t. Its error then has a norm of at most |A| / 4.
+// Hence every result that is wrong by more than a quarter of its magnitude fails: zeros, a wrong sign, exchanged rows or
+// a constant, unless the terms of the right result cancel to less than that.
+//
+// That out lies in the convex hull of the visible values would be a weaker rule: zeros, the mean of V and the rows of
+// other queries lie in it, too.
+//
+// Throws BadInput if the rule is broken, or if a right result has numbers beyond the largest one of its type.
+void require_resolution(const std::string& tensor, const Tensor<double>& truth,
+                        const Tensor<double>& tolerance, const Tensor<double>& magnitude, Dtype stored);
+
+// The number of heads, over all sequences, in which zeros are no failure although the right numbers are not zeros
+Index heads_like_zeros(const Tensor<double>& truth, const Tensor<double>& tolerance);
+
+}  // namespace ringattn
