@@ -7,6 +7,7 @@ help:
 	@echo 'make test       build everything and run all tests (17 minutes)'
 	@echo 'make test-all   the same tests, larger and more often, and the fuzzers of the file readers (2 hours)'
 	@echo 'make python     build the Python package into build/python and test it'
+	@echo 'make notebooks  execute the notebooks of the course and write their outputs'
 	@echo 'make lint       check the format of all sources, and the engine with clang-tidy'
 	@echo 'make readme     replace the outputs of the commands in README.md by new ones'
 	@echo 'make pictures   draw the pictures of README.md again'
@@ -49,7 +50,7 @@ demo: demo-packages
 # ---- Tests ------------------------------------------------------------------
 
 # The stages run one after the other, each on all cores; the last lines say how many seconds each took
-test_stages     := unit-tests python portability gpu asan tsan
+test_stages     := unit-tests python notebooks-check portability gpu asan tsan
 test_all_stages := $(test_stages) asan-oracle fuzz
 
 # RINGATTN_TEST_SCALE: how large the tests make their problems and how often they repeat them
@@ -137,7 +138,16 @@ make_venv   := test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
 pip_install := $(venv)/bin/pip install --quiet --disable-pip-version-check
 build_tools := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
 
-python: python-packages
+python: python-package
+	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
+	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest
+
+# The outputs of notebooks/*.ipynb; and the check that they are still those of a run
+notebooks notebooks-check: python-package
+	$(call heading,The notebooks)
+	$(venv)/bin/python -B notebooks/build.py $(if $(filter notebooks-check,$@),--check)
+
+python-package: python-packages
 	$(call heading,The Python package)
 	$(make_venv)
 	$(pip_install) $$($(venv)/bin/python -c '$(build_tools)')
@@ -145,9 +155,7 @@ python: python-packages
 	  -DPython_EXECUTABLE=$(CURDIR)/$(venv)/bin/python -Dnanobind_DIR="$$($(venv)/bin/python -m nanobind --cmake_dir)" > /dev/null
 	$(cmake) --build --preset release --target ringattn ringattn_engine -j $(jobs)
 	CMAKE_GENERATOR=Ninja env -u MAKEFLAGS -u MAKELEVEL $(pip_install) \
-	  --no-build-isolation --config-settings build-dir=build/release '.[test]'
-	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
-	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest
+	  --no-build-isolation --config-settings build-dir=build/release '.[test,notebooks]'
 
 # ---- Documentation ----------------------------------------------------------
 
@@ -217,5 +225,6 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz lint python readme pictures clean \
-        demo-packages quick-packages test-packages test-all-packages lint-packages pictures-packages python-packages
+.PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz lint python python-package \
+        notebooks notebooks-check readme pictures clean demo-packages quick-packages test-packages test-all-packages lint-packages \
+        pictures-packages python-packages

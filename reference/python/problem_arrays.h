@@ -36,5 +36,8 @@ void bind_attention(nb::module_& m);
 void bind_ring(nb::module_& m);
 void bind_check(nb::module_& m);
 void bind_catalogue(nb::module_& m);
+void bind_make_mistake(nb::module_& m);
+void bind_sharding(nb::module_& m);
+void bind_circular_memory(nb::module_& m);
 
 }  // namespace ringattn::python

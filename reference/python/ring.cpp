@@ -1,9 +1,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <sstream>
 
+#include "reference/comm/decorators/throttled_link.h"
 #include "reference/definition/error/digits.h"
+#include "reference/faults/fault.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
@@ -25,6 +28,9 @@ struct RingArguments {
   std::string layout, rotate;
   int threads;
   bool overlap, trace, backward;
+  TracedRows traced_rows;
+  std::vector<CostModel> costs;  // of each device and its link
+  Fault fault;
 };
 
 template <class T>
@@ -43,7 +49,7 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   header.heads = problem.Q.shape.H, header.kv_heads = problem.K.shape.H;
   header.head_dim = problem.Q.shape.D, header.v_dim = problem.V.shape.D;
   header.layout = call.layout, header.rotate = call.rotate, header.dtype = name(dtype);
-  header.overlap = call.overlap;
+  header.overlap = call.overlap, header.cost = call.costs.front();
   header.transport = call.threads == 1 ? "lockstep" : "threads";
   if (call.backward) header.passes.push_back("backward");
   return header;
@@ -73,13 +79,14 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
   options.devices = call.devices, options.layout = parse_layout(call.layout);
   options.rotate = parse_rotation(call.rotate);
   options.threads = call.threads, options.overlap = call.overlap;
+  options.traced_rows = call.traced_rows;
   if (call.backward) check(given, cotangents);
 
   // What records the run
   Summary summary(call.devices);
   TraceStore store(call.devices);
   TeeSink sink(call.trace ? std::vector<TraceSink*>{&summary, &store} : std::vector<TraceSink*>{&summary});
-  Recorders recorders = make_recorders(sink, call.devices, {});
+  Recorders recorders = make_recorders(sink, call.costs);
   options.recorders = &recorders;
 
   // The run
@@ -94,10 +101,13 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            {}};
   require_digits("ring_attention", problem, call.backward ? converted_inputs.cotangents() : Cotangents<T>{},
                  inputs.Q.stored());
+  const LinkDecorator<T> links = with_link_fault<T>(call.fault, call.devices, throttled_links<T>(call.costs));
   RingResult<T> result;
-  result.forward = ring_attention(problem, options);
+  result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)
+                                    : ring_attention(problem, options, links);
   if (call.backward)
-    result.backward = ring_attention_vjp(problem, result.forward, converted_inputs.cotangents(), options);
+    result.backward =
+        ring_attention_vjp(problem, result.forward, converted_inputs.cotangents(), options, links);
   result.devices = summary.devices();
   if (call.trace) {
     std::ostringstream lines;
@@ -148,16 +158,28 @@ void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
-         Index threads, bool overlap, bool trace, nb::handle dout, nb::handle dlse) {
+         Index threads, bool overlap, bool trace, const std::optional<std::vector<Index>>& trace_rows,
+         double ns_per_pair, const std::vector<double>& link_gbps, double link_latency_us,
+         const std::string& fault, nb::handle dout, nb::handle dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs.axes);
-        const RingArguments call{
-            parse_devices(devices), layout, rotate, parse_threads(threads), overlap, trace, !dout.is_none()};
+        const int count = parse_devices(devices);
+        const RingArguments call{count,
+                                 layout,
+                                 rotate,
+                                 parse_threads(threads),
+                                 overlap,
+                                 trace,
+                                 !dout.is_none(),
+                                 parse_traced_rows(trace_rows, inputs.Q.view().shape.S),
+                                 parse_costs(ns_per_pair, link_gbps, link_latency_us, count),
+                                 parse_fault(fault, count, parse_rotation(rotate))};
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                                : run_ring_as<float>(inputs, operands, call);
       },
       "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
-      "dout"_a.none(), "dlse"_a.none(),
+      "trace_rows"_a.none(), "ns_per_pair"_a, "link_gbps"_a, "link_latency_us"_a, "fault"_a, "dout"_a.none(),
+      "dlse"_a.none(),
       "a dict: out, lse, dq, dk, dv with dout, devices (figures of each device), trace (JSON lines)");
 }
 

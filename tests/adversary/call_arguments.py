@@ -118,7 +118,9 @@ functions = {
     "attention_vjp": ("q k v dout", {**any_problem, **cotangents}),
     "ring_attention": ("q k v", {
         **any_problem, **ring, **cotangents, "rotate": words("kv", "q"), "threads": one_of("0", "1", "2"),
-        "overlap": flags, "trace": flags}),
+        "overlap": flags, "trace": flags, "trace_rows": one_of("None", "[0]", "'all'"),
+        "ns_per_pair": one_of("1", "0.5"), "link_gbps": one_of("0", "1000.0"), "link_latency_us": one_of("0", "1"),
+        "fault": words("", "stale", "no_rescale")}),
     "merge": ("out_a lse_a out_b lse_b", {**halves, **axes}),
     "check": ("q k v out", {
         **any_problem, **ring, **results, **cotangents, **precision, **sample, "blind_spots": flags}),
@@ -128,5 +130,13 @@ functions = {
         **sizes, **ring, **align, "kind": words("random", "staircase-up", "needle"), "heads": one_of("2", "(4, 2)"),
         "causal": flags, "seed": one_of("5")}),
     "mistakes": ("", {"id": words("M1", "S0")}),
+    "make_mistake": ("id q k v", {
+        **problem, **ring, **cotangents, "id": words("M1", "O1", "G1"), "variant": one_of("0", "1")}),
+    "variants": ("id q k v", {**problem, **ring, "id": words("M1", "R9")}),
+    "circular_attention": ("q k v window", {
+        **problem, "window": one_of("1", "4"), "sinks": one_of("0", "2"), "heavy_hitters": one_of("0", "2"),
+        "pooled_slots": one_of("0", "2"), "pool_width": one_of("1", "4"), "linear": flags, "gate": one_of("0.5")}),
+    "schedule": ("devices", {"devices": one_of("1", "5")}),
+    "sharding": ("seq", {**ring, "seq": one_of("0", "16")}),
     "probe_kinds": ("", {}),
 }  # fmt: skip

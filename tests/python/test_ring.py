@@ -69,7 +69,7 @@ def test_the_trace_holds_the_events_of_the_run(tmp_path):
         ({"devices": 10**12}, "1 to 1024 devices"),
         ({"threads": -1}, r"\[threads\]"),
         ({"threads": 2**40}, r"\[threads\] .* 1 to 1024, or 0 for one per device; found 1099511627776"),
-        ({"layout": "bhsd"}, "contiguous, zigzag, striped; found"),
+        ({"layout": "bhsd"}, "contiguous, zigzag, striped; found .bhsd"),
         ({"rotate": "o"}, "'kv' or 'q'"),
         ({"bias": np.zeros((16, 16))}, "which do not travel with a block"),
         ({"mask": np.ones((16, 16), dtype=bool)}, "which do not travel with a block"),

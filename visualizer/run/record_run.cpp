@@ -1,9 +1,9 @@
 #include "visualizer/run/record_run.h"
 
 #include "reference/definition/bad_input.h"
+#include "reference/faults/fault.h"
 #include "reference/trace/trace_store.h"
 #include "visualizer/run/engine.h"
-#include "visualizer/run/run_fault.h"
 
 namespace ringattn::viz {
 
@@ -14,7 +14,7 @@ RecordedRun record_run_as(const RunConfig& config) {
   const OwnedProblem<T> problem = make_run_problem<T>(config);
   TraceStore store(config.devices);
   Recorders recorders = make_recorders(store, costs_of(config));
-  const bool lockstep = !ends_in_deadlock(config);
+  const bool lockstep = !parse_fault(config.fault, config.devices, config.rotate).ends_in_deadlock();
 
   // Run the engine. A run that fails is recorded up to the failure
   RecordedRun recorded;

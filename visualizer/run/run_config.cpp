@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "reference/definition/bad_input.h"
+#include "reference/faults/fault.h"
 #include "reference/trace/export/json_text.h"
-#include "visualizer/run/run_fault.h"
 
 namespace ringattn::viz {
 
@@ -83,7 +83,7 @@ RunConfig completed(const RunConfig& config) {
   if (!c.scores.empty()) complete_scores(c);
   if (!c.text.empty()) complete_text(c);
   check(c);
-  check_fault(c);
+  parse_fault(c.fault, c.devices, c.rotate);
   return c;
 }
 

@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "reference/definition/bad_input.h"
+#include "reference/faults/fault.h"
 #include "visualizer/run/hop_ratio.h"
-#include "visualizer/run/run_fault.h"
 
 namespace ringattn::viz {
 
@@ -34,12 +34,15 @@ std::string printed(double x) {
   return text;
 }
 
-const std::vector<std::string> faults = {
-    "",      "no_rescale", "no_maximum", "masked_row_nan", "partials_bf16",
-    "stale", "torn",       "lost",       "twice",          "all_send_first"};
+// No fault, and all faults
+std::vector<std::string> faults() {
+  std::vector<std::string> names = fault_names();
+  names.insert(names.begin(), "");
+  return names;
+}
 
 bool fault_is_possible(const RunConfig& config) try {
-  check_fault(config);
+  parse_fault(config.fault, config.devices, config.rotate);
   return true;
 } catch (const BadInput&) {
   return false;
@@ -47,7 +50,7 @@ bool fault_is_possible(const RunConfig& config) try {
 
 // Skips faults that have no effect in this run
 void next_fault(RunConfig& c, int by) {
-  do c.fault = next_name(faults, c.fault, by);
+  do c.fault = next_name(faults(), c.fault, by);
   while (!fault_is_possible(c));
 }
 

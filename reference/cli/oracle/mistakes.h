@@ -7,7 +7,7 @@
 #include "reference/cli/args/make_problem.h"
 #include "reference/files/json.h"
 #include "reference/files/tensors/safetensors.h"
-#include "reference/oracle/catalogue/mistake.h"
+#include "reference/oracle/make_mistake.h"
 
 namespace ringattn::cli {
 
@@ -45,15 +45,7 @@ struct SimulatedMistake {
   std::vector<TensorDifference> differences;
 };
 
-// The largest number of scores on which a mistake is simulated: 1 GiB
-constexpr double max_simulated_scores = 0x1p27;
-
-// The variants of the mistake on a problem that is distributed over a ring; none if it cannot occur there. Throws
-// BadInput if the problem is too large to be simulated.
-Variants variants_on(const Mistake& mistake, const Problem<double>& problem, Layout layout, int devices);
-
-// The results of a program with this mistake, stored in the type of the case; gradients only if _has_dout_. Throws
-// BadInput if the problem is too large to be simulated, or if a mistake of the backward pass has no dout.
+// The results of make_mistake(), stored in the type of the case; gradients only if _has_dout_
 SimulatedMistake simulate_mistake(const Mistake& mistake, const Variant& variant,
                                   const OwnedProblem<double>& inputs, bool has_dout, Layout layout,
                                   int devices);

@@ -3,27 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/error/chunked.h"
-#include "reference/oracle/catalogue/backward_simulation.h"
-#include "reference/oracle/catalogue/simulation.h"
-#include "reference/oracle/diagnosis/diagnosis.h"
+#include "reference/oracle/make_mistake.h"
 
 namespace ringattn::cli {
 
 namespace {
-
-// A simulation of all query rows
-Simulation simulation_of(const Problem<double>& problem, Layout layout, int devices) {
-  const Shape& q = problem.Q.shape;
-  const double scores =
-      static_cast<double>(q.B * q.H) * static_cast<double>(q.S) * static_cast<double>(problem.K.shape.S);
-  require(scores <= max_simulated_scores,
-          "[mistakes] a mistake can be simulated on at most 2^27 scores; found ", scores,
-          "; choose fewer tokens or heads");
-  require(devices <= max_simulated_devices, "[mistakes] a mistake can be simulated on at most ",
-          max_simulated_devices, " devices with tokens; found ", devices, "; pass fewer --devices");
-  return {problem, layout, devices, all_rows(q.S)};
-}
 
 TensorDifference difference(const std::string& name, const Tensor<double>& wrong,
                             const Tensor<double>& right) {
@@ -56,38 +40,20 @@ void add(const std::string& name, Tensor<double> wrong, Tensor<double> right, Dt
 
 }  // namespace
 
-Variants variants_on(const Mistake& mistake, const Problem<double>& problem, Layout layout, int devices) {
-  return mistake.variants(simulation_of(problem, layout, devices));
-}
-
 SimulatedMistake simulate_mistake(const Mistake& mistake, const Variant& variant,
                                   const OwnedProblem<double>& inputs, bool has_dout, Layout layout,
                                   int devices) {
-  const Problem<double> problem = inputs.problem();
-  const bool backward_only = !mistake.forward, small = small_enough_for_backward(problem);
-  require(!backward_only || has_dout, "[mistakes] ", mistake.id,
-          " is a mistake of the backward pass; the case has no dout; add the tensor dout to it");
-  require(
-      !backward_only || small, "[mistakes] ", mistake.id,
-      " is a mistake of the backward pass, which can be simulated up to about 500 tokens and 8 heads; found ",
-      problem.Q.shape, "; choose a smaller case");
-
-  // Forward
+  const Cotangents<double> cotangents = has_dout ? inputs.cotangents() : Cotangents<double>{};
+  MistakenResults results = make_mistake(mistake, variant, inputs.problem(), cotangents, layout, devices);
   SimulatedMistake made;
-  const Simulation simulation = simulation_of(problem, layout, devices);
-  const AttentionOutput<double> right = simulation.attention_of(problem),
-                                wrong = mistake.forward ? mistake.forward(simulation, variant) : right;
-  add("out", wrong.out, right.out, inputs.dtype, made);
-  add("lse", wrong.lse, right.lse, inputs.dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32, made);
-  if (!mistake.backward || !has_dout || !small) return made;
-
-  // Backward
-  const BackwardSimulation backward(problem, inputs.cotangents(), layout, devices);
-  const Gradients<double>& truth = backward.gradients();
-  const Gradients<double> gradients = mistake.backward(backward, variant);
-  add("dq", gradients.dq, truth.dq, inputs.dtype, made);
-  add("dk", gradients.dk, truth.dk, inputs.dtype, made);
-  add("dv", gradients.dv, truth.dv, inputs.dtype, made);
+  add("out", std::move(results.wrong.out), std::move(results.right.out), inputs.dtype, made);
+  add("lse", std::move(results.wrong.lse), std::move(results.right.lse),
+      inputs.dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32, made);
+  if (!results.wrong_gradients) return made;
+  Gradients<double>&wrong = *results.wrong_gradients, &right = *results.right_gradients;
+  add("dq", std::move(wrong.dq), std::move(right.dq), inputs.dtype, made);
+  add("dk", std::move(wrong.dk), std::move(right.dk), inputs.dtype, made);
+  add("dv", std::move(wrong.dv), std::move(right.dv), inputs.dtype, made);
   return made;
 }
 

@@ -14,10 +14,8 @@ double seconds_since(WallClock::time_point began) {
 
 template <class T>
 LinkDecorator<T> throttle(const ParallelOptions& parallel) {
-  if (parallel.link_gbps == 0 && parallel.link_latency_us == 0) return {};
-  return [=](Link<T>& inner, RunMonitor& monitor) {
-    return std::make_unique<ThrottledLink<T>>(inner, monitor, parallel.devices, parallel.cost_model());
-  };
+  return throttled_links<T>(
+      std::vector<CostModel>(static_cast<std::size_t>(parallel.devices), parallel.cost_model()));
 }
 
 template <class T>

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+
 #include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/run_monitor.h"
+#include "reference/comm/transport.h"
 
 namespace ringattn {
 
@@ -27,5 +30,21 @@ class ThrottledLink : public ForwardingLink<T> {
   RunMonitor& monitor_;      // its lock protects wires_
   std::vector<Wire> wires_;  // by sending device
 };
+
+// Throttles the links, given the speed of the link from each device to the next one; no decorator if all are unlimited
+template <class T>
+LinkDecorator<T> throttled_links(const std::vector<CostModel>& speeds) {
+  const auto unlimited = [](const CostModel& each) {
+    return each.link_gbps == 0 && each.link_latency_us == 0;
+  };
+  if (std::all_of(speeds.begin(), speeds.end(), unlimited)) return {};
+  return [=](Link<T>& inner, RunMonitor& monitor) {
+    const int devices = static_cast<int>(speeds.size());
+    auto links = std::make_unique<ThrottledLink<T>>(inner, monitor, devices, speeds.front());
+    for (int device = 0; device < devices; ++device)
+      links->set_speed(device, speeds[static_cast<std::size_t>(device)]);
+    return links;
+  };
+}
 
 }  // namespace ringattn

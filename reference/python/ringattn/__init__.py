@@ -11,11 +11,14 @@ bfloat16, and return numpy arrays.
 """
 
 from ringattn._attention import attention, attention_vjp, merge
-from ringattn._catalogue import Probe, mistakes, probe, probe_kinds
+from ringattn._catalogue import Probe, make_mistake, mistakes, probe, probe_kinds, variants
 from ringattn._check import Laws, assert_attention, check, laws
+from ringattn._circular_memory import MemoryResult, circular_attention
 from ringattn._engine import Law, Mistake, ProbeKind, __version__
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
+from ringattn._sharding import Sharding, schedule, sharding
+from ringattn._trace import RowHistory, States
 
 __all__ = [
     "attention",
@@ -28,13 +31,22 @@ __all__ = [
     "probe",
     "probe_kinds",
     "mistakes",
+    "make_mistake",
+    "variants",
+    "schedule",
+    "circular_attention",
+    "sharding",
     "Device",
     "Law",
     "Laws",
+    "MemoryResult",
     "Mistake",
     "Probe",
     "ProbeKind",
     "Report",
     "RingResult",
+    "RowHistory",
+    "Sharding",
+    "States",
     "__version__",
 ]

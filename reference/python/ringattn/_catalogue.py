@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ringattn import _engine
-from ringattn._keywords import canonical_keywords
+from ringattn import _arrays, _engine
+from ringattn._keywords import canonical_keywords, make_problem_arrays, takes_problem
 from ringattn._values import boolean, integer, natural, quote, string
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ringattn._keywords import Problem
 
 
 class Probe(dict[str, Any]):
@@ -115,6 +121,48 @@ def probe_kind(kind: str) -> _engine.ProbeKind:
 def probe_kinds() -> list[_engine.ProbeKind]:
     """All kinds of probes, with the attributes kind, shows, right_answer and made_for."""
     return _engine.probe_kinds()
+
+
+@takes_problem
+def variants(
+    id: str, q: Any, k: Any, v: Any, *, devices: int = 4, layout: str = "contiguous", **problem: Unpack[Problem]
+) -> list[dict[str, str]]:
+    """The variants of a mistake on a problem, as dicts of their parameters; none if it cannot occur there."""
+    inputs = make_problem_arrays(q, k, v, **problem)
+    return _engine.variants(
+        string("id", id), inputs, devices=integer("devices", devices), layout=string("layout", layout)
+    )
+
+
+@takes_problem
+def make_mistake(
+    id: str,
+    q: Any,
+    k: Any,
+    v: Any,
+    *,
+    devices: int = 4,
+    layout: str = "contiguous",
+    variant: int = 0,
+    dout: Any = None,
+    dlse: Any = None,
+    **problem: Unpack[Problem],
+) -> dict[str, NDArray[np.float64]]:
+    """The results of a program with a mistake of the catalogue, in float64: out, lse and, with dout, dq, dk, dv.
+
+    The mistake is simulated, so it may be any entry; ring_attention(fault=...) runs the engine with a
+    fault. variant is a number of the list variants(id, ...). The other keywords are those of attention().
+    """
+    inputs = make_problem_arrays(q, k, v, **problem)
+    return _engine.make_mistake(
+        string("id", id),
+        inputs,
+        devices=integer("devices", devices),
+        layout=string("layout", layout),
+        variant=integer("variant", variant),
+        dout=_arrays.optional_tensor("dout", dout),
+        dlse=_arrays.optional_tensor("dlse", dlse),
+    )
 
 
 @overload

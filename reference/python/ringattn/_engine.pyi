@@ -48,6 +48,11 @@ def ring_attention(
     threads: int,
     overlap: bool,
     trace: bool,
+    trace_rows: list[int] | None,
+    ns_per_pair: float,
+    link_gbps: list[float],
+    link_latency_us: float,
+    fault: str,
     dout: Array | None,
     dlse: Array | None,
 ) -> dict[str, Any]: ...
@@ -142,6 +147,30 @@ class ProbeKind:
 
 def mistakes() -> list[Mistake]: ...
 def mistake(id: str) -> Mistake: ...
+def variants(id: str, inputs: ProblemArrays, *, devices: int, layout: str) -> list[dict[str, str]]: ...
+def make_mistake(
+    id: str,
+    inputs: ProblemArrays,
+    *,
+    devices: int,
+    layout: str,
+    variant: int,
+    dout: Array | None,
+    dlse: Array | None,
+) -> dict[str, Float64]: ...
+def circular_attention(
+    inputs: ProblemArrays,
+    *,
+    sinks: int,
+    window: int,
+    heavy_hitters: int,
+    pooled_slots: int,
+    pool_width: int,
+    linear: bool,
+    gate: float,
+) -> dict[str, Any]: ...
+def rows_by_device(seq: int, devices: int, layout: str) -> list[Integers]: ...
+def schedule(devices: int) -> list[list[int]]: ...
 def probe_kinds() -> list[ProbeKind]: ...
 def probe(
     kind: str,

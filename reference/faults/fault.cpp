@@ -1,11 +1,11 @@
-#include "visualizer/run/run_fault.h"
+#include "reference/faults/fault.h"
 
 #include <algorithm>
 #include <iterator>
 
 #include "reference/definition/bad_input.h"
 
-namespace ringattn::viz {
+namespace ringattn {
 
 namespace {
 
@@ -39,30 +39,31 @@ const Named* find(const Named (&faults)[n], const std::string& name) {
 
 }  // namespace
 
-void check_fault(const RunConfig& c) {
-  if (c.fault.empty()) return;
-  const NamedLinkFault* link = find(link_faults, c.fault);
-  require(link || find(state_faults, c.fault),
-          "[run] the fault must be one that the engine can simulate; found ", c.fault,
+bool Fault::ends_in_deadlock() const {
+  return link && (link->kind == LinkFaultKind::lost || link->kind == LinkFaultKind::all_send_first);
+}
+
+std::vector<std::string> fault_names() {
+  std::vector<std::string> names;
+  for (const NamedStateFault& each : state_faults) names.push_back(each.name);
+  for (const NamedLinkFault& each : link_faults) names.push_back(each.name);
+  return names;
+}
+
+Fault parse_fault(const std::string& name, int devices, Rotation rotate) {
+  if (name.empty()) return {};
+  if (const NamedStateFault* state = find(state_faults, name)) {
+    require(rotate == Rotation::kv, "[fault] the fault ", name,
+            " requires that K and V rotate; found Q; set rotate to kv");
+    return {state->kind, {}};
+  }
+  const NamedLinkFault* link = find(link_faults, name);
+  require(link, "[fault] the fault must be one that the engine can simulate; found ", name,
           "; choose no_rescale, no_maximum, masked_row_nan, partials_bf16, stale, torn, lost, twice or "
           "all_send_first");
-  require(!link || c.devices >= link->min_devices, "[run] the fault ", c.fault, " needs at least ",
-          link ? link->min_devices : 0, " devices; found ", c.devices, "; use more devices");
-  require(link || c.rotate == Rotation::kv, "[run] the fault ", c.fault,
-          " requires that K and V rotate; found Q; set rotate to kv");
+  require(devices >= link->min_devices, "[fault] the fault ", name, " needs at least ", link->min_devices,
+          " devices; found ", devices, "; use more devices");
+  return {{}, LinkFault{link->kind, 1, link->hop >= 0 ? link->hop : devices - 2}};
 }
 
-std::optional<StateFault> state_fault(const RunConfig& c) {
-  const NamedStateFault* named = find(state_faults, c.fault);
-  return named ? std::optional(named->kind) : std::nullopt;
-}
-
-std::optional<LinkFault> link_fault(const RunConfig& c) {
-  const NamedLinkFault* named = find(link_faults, c.fault);
-  if (!named) return {};
-  return LinkFault{named->kind, 1, named->hop >= 0 ? named->hop : c.devices - 2};
-}
-
-bool ends_in_deadlock(const RunConfig& c) { return c.fault == "lost" || c.fault == "all_send_first"; }
-
-}  // namespace ringattn::viz
+}  // namespace ringattn

@@ -1,0 +1,116 @@
+"""Calls of a learner's function, which may do anything: raise, loop forever, return nonsense, or change its inputs."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+time_limit = 5.0  # seconds for one check; right answers need a fraction of one
+
+
+class BadAnswer(Exception):
+    """The answer cannot be judged; the message is one friendly sentence, with "it" for the learner's function."""
+
+
+class NotWritten(Exception):
+    """The function is still the stub."""
+
+
+class Answer:
+    """A learner's function. Each call gets copies of its arguments, and its result is looked at before it is used."""
+
+    def __init__(self, function: Any) -> None:
+        if not callable(function):
+            raise BadAnswer(
+                f"check takes your function itself; it got {type(function).__name__}; pass it without calling it"
+            )
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        copies = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]
+        try:
+            result = self._function(*copies)
+        except NotImplementedError as error:
+            raise NotWritten from error
+        except Exception as error:
+            raise BadAnswer(_description(error, self._function)) from error
+        for given, copy, name in zip(arguments, copies, _parameters(self._function, len(arguments))):
+            if isinstance(given, np.ndarray) and not np.array_equal(given, copy, equal_nan=True):
+                raise BadAnswer(
+                    f"it changes its argument {name} in place; compute new arrays instead, as the caller still "
+                    "needs the old ones"
+                )
+        if inspect.isgenerator(result):
+            raise BadAnswer("it returns a generator, because it contains yield; use return")
+        if result is None:
+            raise BadAnswer("it returns None; does every path end with return?")
+        return result
+
+
+def array_of(value: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    """The value as numbers of that shape."""
+    try:
+        found = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise BadAnswer(f"{name} must be numbers; it returns {type(value).__name__}") from None
+    if found.shape != shape:
+        raise BadAnswer(f"{name} must have the shape {shape}; it returns the shape {found.shape}")
+    return found
+
+
+def tuple_of(value: Any, names: str) -> tuple[Any, ...]:
+    """The value as a tuple with one item for each name."""
+    count = len(names.split())
+    if not isinstance(value, (tuple, list)) or len(value) != count:
+        found = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
+        raise BadAnswer(f"it must return {count} values, {names.replace(' ', ', ')}; it returns {found}")
+    return tuple(value)
+
+
+def run_within(seconds: float, work: Callable[[], Any]) -> Any:
+    """The result of work(), which runs in a thread of its own. BadAnswer if it takes longer than that."""
+    result: list[Any] = []
+
+    def target() -> None:
+        with np.errstate(all="ignore"):
+            try:
+                result.append((work(), None))
+            except BaseException as error:
+                result.append((None, error))
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        # Raise SystemExit in the thread: Python has no other way to end a loop without end
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        thread.join(1)
+        raise BadAnswer(f"it did not finish within {seconds:g} seconds; is there a loop that never ends?")
+    value, error = result[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def _description(error: Exception, function: Any) -> str:
+    """The error, and the line of the learner's function that raised it."""
+    code = getattr(function, "__code__", None)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.name == code.co_name]
+    where = f" at `{lines[-1].line}`" if lines and lines[-1].line else ""
+    return f"it raises {type(error).__name__}: {str(error) or 'no message'}{where}"
+
+
+def _parameters(function: Any, count: int) -> list[str]:
+    """The names of the parameters, as far as they are known."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return (names + [str(number) for number in range(count)])[:count] if len(names) < count else names[:count]
