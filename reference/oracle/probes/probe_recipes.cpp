@@ -85,7 +85,7 @@ void cold(Probe& probe, const ProbeShape&, Random&) {
 }
 
 void frozen(Probe& probe, const ProbeShape&, Random&) {
-  set_logits_by_key(probe, [](Index) { return -65536.0; });
+  set_logits_by_key(probe, [](Index) { return -10240.0; });
 }
 
 void ones(Probe& probe, const ProbeShape&, Random&) {

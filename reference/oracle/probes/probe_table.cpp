@@ -54,7 +54,9 @@ const std::vector<ProbeRecipe>& probe_recipes() {
        cold},
 
       {{.kind = "frozen",
-        .shows = "every logit is about -65536, below the finite numbers that some programs use for -infinity",
+        .shows =
+            "every logit is about -10240, below the -1e4 that some programs use for -infinity; check the "
+            "forward alone, rounding leaves the gradients few digits",
         .right_answer = "the mean of the visible values; lse = logit + ln(number of visible keys)",
         .made_for = {"M21"}},
        nullptr,
