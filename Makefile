@@ -84,7 +84,7 @@ unit-tests:
 	$(call heading,All tests and the installed package)
 	$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_VISUALIZER=ON -DRINGATTN_GPU=ON -DRINGATTN_GPU_STRICT=ON | grep 'GPU version'
 	$(cmake) --build --preset release -j $(jobs)
-	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $(jobs) $(ctest_options)
+	RINGATTN_TEST_SCALE=$(scale) ctest --preset release -j $$((2 * $(jobs))) $(ctest_options)
 
 portability:
 	$(call heading,The reference with clang and libc++)
