@@ -18,9 +18,10 @@ void require_distinct_paths(const std::string& command, const std::vector<PathOp
   const auto add = [&](const PathOption& file, bool standard_output) {
     std::error_code none;
     if (file.path)
-      files.push_back({file.option, standard_output ? *file.path
-                                                    : fs::weakly_canonical(
-                                                          resolve_links(fs::absolute(*file.path, none)), none)});
+      files.push_back(
+          {file.option, standard_output
+                            ? *file.path
+                            : fs::weakly_canonical(resolve_links(fs::absolute(*file.path, none)), none)});
   };
   for (const PathOption& file : read) add(file, false);
   const std::size_t inputs = files.size();
