@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ringattn.course import Exercise, exercises
+from ringattn.course._answers import run_within
+
+file_time_limit = 60.0  # seconds for the imports and other top-level lines of a file
 
 
 def grade_of(exercise: Exercise, functions: dict[str, Any]) -> str:
@@ -22,9 +25,9 @@ def grade_of(exercise: Exercise, functions: dict[str, Any]) -> str:
 
 
 def functions_of(path: Path) -> dict[str, Any]:
-    """The names that a file defines; none if it cannot be executed."""
+    """The names that a file defines; none if it cannot be executed within the time limit."""
     try:
-        return runpy.run_path(str(path))
+        return run_within(file_time_limit, lambda: runpy.run_path(str(path)))
     except BaseException as error:
         print(f"[course] {path} must run without an error; found {type(error).__name__}: {error}", file=sys.stderr)
         return {}

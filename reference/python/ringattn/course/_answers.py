@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Read = TypeVar("Read")
 
 time_limit = 5.0  # seconds for one check; right answers need a fraction of one
 
@@ -39,7 +42,7 @@ class Answer:
             result = self._function(*copies)
         except NotImplementedError as error:
             raise NotWritten from error
-        except Exception as error:
+        except BaseException as error:  # exit() raises SystemExit
             raise BadAnswer(_description(error, self._function)) from error
         for given, copy, name in zip(arguments, copies, _parameters(self._function, len(arguments))):
             if isinstance(given, np.ndarray) and not np.array_equal(given, copy, equal_nan=True):
@@ -54,14 +57,21 @@ class Answer:
         return result
 
 
+def read(value: Any, reader: Callable[[Any], Read], rule: str) -> Read:
+    """reader(value); BadAnswer with the rule if the value is not of the kind that the reader expects."""
+    try:
+        return reader(value)
+    except Exception:  # the value may be any object, and its methods may raise anything
+        raise BadAnswer(rule) from None
+
+
 def array_of(value: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
     """The value as numbers of that shape."""
-    try:
-        found = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise BadAnswer(f"{name} must be numbers; it returns {type(value).__name__}") from None
+    rule = f"{name} must be numbers; it returns {type(value).__name__}"
+    found = read(value, lambda given: np.asarray(given, dtype=np.float64), rule)
     if found.shape != shape:
-        raise BadAnswer(f"{name} must have the shape {shape}; it returns the shape {found.shape}")
+        wanted = f"have the shape {shape}" if shape else "be one number"
+        raise BadAnswer(f"{name} must {wanted}; it returns the shape {found.shape}")
     return found
 
 
@@ -99,12 +109,12 @@ def run_within(seconds: float, work: Callable[[], Any]) -> Any:
     return value
 
 
-def _description(error: Exception, function: Any) -> str:
+def _description(error: BaseException, function: Any) -> str:
     """The error, and the line of the learner's function that raised it."""
     code = getattr(function, "__code__", None)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.name == code.co_name]
     where = f" at `{lines[-1].line}`" if lines and lines[-1].line else ""
-    return f"it raises {type(error).__name__}: {str(error) or 'no message'}{where}"
+    return f"it raises {type(error).__name__}: {textwrap.shorten(str(error), 200) or 'no message'}{where}"
 
 
 def _parameters(function: Any, count: int) -> list[str]:

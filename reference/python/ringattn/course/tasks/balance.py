@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ringattn
-from ringattn.course._answers import Answer, BadAnswer
+from ringattn.course._answers import Answer, BadAnswer, read
 from ringattn.course._exercise import Exercise, WrongAnswer
 from ringattn.course._feedback import Budget
 
@@ -37,9 +37,10 @@ def grade(answer: Answer) -> list[Budget]:
 
 
 def _rows(found: Any, seq: int) -> NDArray[np.int64]:
-    rows = np.asarray(found)
+    rule = "it must return the rows of one device: a list of whole numbers"
+    rows = read(found, np.asarray, rule)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise BadAnswer("it must return the rows of one device: a list of whole numbers")
+        raise BadAnswer(rule)
     if np.any((rows < 0) | (rows >= seq)):
         raise BadAnswer(f"rows are numbered from 0 to {seq - 1}; it returns {rows[(rows < 0) | (rows >= seq)][0]}")
     return rows.astype(np.int64)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 
 import ringattn
-from ringattn.course._answers import Answer, BadAnswer
+from ringattn.course._answers import Answer, BadAnswer, read
 from ringattn.course._exercise import Exercise, WrongAnswer, require_right
 from ringattn.course._feedback import Budget
 
@@ -66,10 +67,11 @@ def _part(q: Any, k: Any, v: Any, dout: Any, queries: Any, keys: Any) -> Any:
 
 
 def _hops(found: Any, devices: int, step: int) -> list[tuple[int, int]]:
-    try:
-        hops = [(int(sender), int(receiver)) for sender, receiver in found]
-    except (TypeError, ValueError):
-        raise BadAnswer("it must return a list of (sender, receiver) for each step, with whole numbers") from None
+    hops = read(
+        found,
+        lambda given: [(index(sender), index(receiver)) for sender, receiver in given],
+        "it must return a list of (sender, receiver) for each step, with whole numbers",
+    )
     for hop in hops:
         if not all(0 <= device < devices for device in hop):
             raise BadAnswer(f"devices are numbered from 0 to {devices - 1}; step {step} has the message {hop}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import ringattn
-from ringattn.course._answers import Answer, BadAnswer
+from ringattn.course._answers import Answer, BadAnswer, read
 from ringattn.course._exercise import Exercise, require_right
 from ringattn.course._feedback import Budget
 
@@ -35,14 +35,19 @@ def _on_a_ring(answer: Answer, q: Any, k: Any, v: Any, sharding: ringattn.Shardi
         state: tuple[Any, Any] = np.zeros((1, len(rows), 1, 8)), np.full((1, 1, len(rows)), -np.inf)
         for owner in owners:
             keys = sharding.rows[owner]
-            visible = np.asarray(answer(rows, keys))
-            if visible.shape != (len(rows), len(keys)) or visible.dtype != bool:
-                raise BadAnswer(f"the mask must be booleans of the shape {(len(rows), len(keys))}, queries times keys; it returns "
-                                f"{visible.dtype} of the shape {visible.shape}")  # fmt: skip
+            visible = _mask(answer(rows, keys), (len(rows), len(keys)))
             part = ringattn.attention(q[:, rows], k[:, keys], v[:, keys], mask=visible, return_lse=True)
             state = ringattn.merge(*state, *part)
         out[:, rows], lse[:, :, rows] = state
     return out, lse
+
+
+def _mask(found: Any, shape: tuple[int, int]) -> Any:
+    rule = f"the mask must be booleans of the shape {shape}, queries times keys; it returns"
+    visible = read(found, np.asarray, f"{rule} {type(found).__name__}")
+    if visible.shape != shape or visible.dtype != bool:
+        raise BadAnswer(f"{rule} {visible.dtype} of the shape {visible.shape}")
+    return visible
 
 
 exercise = Exercise(

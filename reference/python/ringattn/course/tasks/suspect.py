@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 
 import ringattn
-from ringattn.course._answers import Answer, BadAnswer
+from ringattn.course._answers import Answer, read
 from ringattn.course._exercise import Exercise, WrongAnswer
 from ringattn.course._feedback import Budget
 
@@ -56,10 +57,11 @@ def _cases(q: Any, k: Any, v: Any) -> list[tuple[str, int, Findings]]:
 
 
 def _findings(found: Any) -> Findings:
-    try:
-        return {(int(device), int(block), str(kind)) for device, block, kind in found}
-    except (TypeError, ValueError):
-        raise BadAnswer('it must return a list of (device, block, "lost" or "twice")') from None
+    return read(
+        found,
+        lambda given: {(index(device), index(block), str(kind)) for device, block, kind in given},
+        'it must return a list of (device, block, "lost" or "twice")',
+    )
 
 
 exercise = Exercise(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 import numpy as np
 
-from ringattn.course._answers import Answer, BadAnswer
+from ringattn.course._answers import Answer, BadAnswer, read
 from ringattn.course._exercise import Exercise, WrongAnswer
 from ringattn.course._feedback import Budget
 
@@ -28,12 +29,11 @@ def grade(answer: Answer) -> list[Budget]:
 
 def _rounds(found: Any, pieces: int) -> list[list[tuple[int, int]]]:
     """The plan, as the learner's function returns it: for each round, pairs (into, other)."""
-    try:
-        rounds = [[(int(into), int(other)) for into, other in pairs] for pairs in found]
-    except (TypeError, ValueError):
-        raise BadAnswer(
-            "it must return a list of rounds, each a list of pairs (into, other) of whole numbers"
-        ) from None
+    rounds = read(
+        found,
+        lambda given: [[(index(into), index(other)) for into, other in pairs] for pairs in given],
+        "it must return a list of rounds, each a list of pairs (into, other) of whole numbers",
+    )
     for number, pairs in enumerate(rounds):
         taking_part = [piece for pair in pairs for piece in pair]
         if any(not 0 <= piece < pieces for piece in taking_part):

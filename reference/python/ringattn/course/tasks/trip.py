@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from operator import index
+
 import numpy as np
 
 import ringattn
-from ringattn.course._answers import Answer, BadAnswer
+from ringattn.course._answers import Answer, BadAnswer, read
 from ringattn.course._exercise import Exercise, WrongAnswer, require_right
 from ringattn.course._feedback import Budget
 
@@ -38,13 +40,11 @@ def grade(answer: Answer) -> list[Budget]:
 
 def _hops(answer: Answer, step: int, devices: int) -> list[tuple[int, int, int]]:
     """The messages of one step, as the learner's function lists them."""
-    found = answer(step, devices)
-    try:
-        hops = [tuple(int(number) for number in hop) for hop in found]
-    except (TypeError, ValueError):
-        raise BadAnswer(
-            "it must return a list of (sender, receiver, owner) for each step, with whole numbers"
-        ) from None
+    hops = read(
+        answer(step, devices),
+        lambda found: [tuple(index(number) for number in hop) for hop in found],
+        "it must return a list of (sender, receiver, owner) for each step, with whole numbers",
+    )
     for hop in hops:
         if len(hop) != 3 or not all(0 <= number < devices for number in hop):
             raise BadAnswer(
