@@ -13,7 +13,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import ringattn
-from ringattn import plot
+from ringattn import course, plot
 
 plot.use_style()
 random = np.random.default_rng(0)
@@ -266,5 +266,21 @@ ax.axis("off");
 # A ledger to hang up beside the coffee machine. Look at the blue lines: most of what people say is true *under a
 # condition*, and nearly all quarrels about Ring Attention are about a condition that nobody mentioned.
 #
+# ## Your turn
+#
+# You have seen the verdicts. Can you predict the numbers? There is no mask, and `seq` is a multiple of `devices`. The
+# engine runs the ring and counts; if you are wrong, you learn which claim you believed. (A guess is welcome. After
+# notebook 3 it will be no guess any more.)
+
+
+# %%
+def cost(seq, devices):
+    """Pairs of query and key in all; pairs of one device; keys for which one device has room; messages in all."""
+    raise NotImplementedError
+
+
+course.exercise("cost").check(cost)
+
+# %% [markdown]
 # Now find out how it works: [1 · One softmax, many pieces](01_one_softmax_many_pieces.ipynb). To watch instead of
 # read: `ringviz --scene why`.

@@ -12,7 +12,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import ringattn
-from ringattn import plot
+from ringattn import course, plot
 
 plot.use_style()
 random = np.random.default_rng(8)
@@ -191,6 +191,41 @@ print(f"a ring with a window equals the circular buffer; {working} of 8 steps ha
 # not travel at all. So whenever you read "ring attention", ask the one question that settles it: **is a key ever
 # dropped?**
 #
+# ## And in a real model?
+#
+# Our needle was a made-up vector. The script [`real_model.py`](real_model.py) hides a sentence with a secret number in
+# a text, and asks a small language model for the number. With exact attention it answers right. With a ring of eight
+# devices in every layer it writes the same tokens. With four sinks and a window it is as fluent as before, and tells
+# another number; with a window alone it does not tell any. The script says what to install.
+#
+# ## Your turn
+#
+# Two exercises, because a good critic can build what he criticises. First, which tokens does a window with sinks
+# still have? The sinks come on top of the window, and the newest token is a part of it.
+
+
+# %%
+def keep(token, window, sinks):
+    """The tokens that are in memory when the query of that token arrives: a list."""
+    raise NotImplementedError
+
+
+course.exercise("keep").check(keep)
+
+# %% [markdown]
+# Then the buffer itself. It has `window + sinks` slots, and every token overwrites one of them. Which one? Nothing is
+# ever moved or searched: one line tells the slot.
+
+
+# %%
+def slot(token, window, sinks):
+    """The slot, from 0 to window + sinks - 1, into which a token is written."""
+    raise NotImplementedError
+
+
+course.exercise("slot").check(slot)
+
+# %% [markdown]
 # ## Keep this
 #
 # - Ring *buffer*: constant memory, approximate, good on the inputs that it was made for. Say its name: window, sinks,

@@ -111,7 +111,27 @@ def backward_with(p_of=None, ds_of=None, factor=(1, 1, 1), order=(0, 1, 2)):
     return backward
 
 
+def cost_with(**changed):
+    """Predictions of the right costs, with some of them changed."""
+
+    def cost(seq, devices):
+        names = ("pairs", "of_a_device", "keys", "messages")
+        right = dict(zip(names, solution_of("cost")(seq, devices)))
+        return [changed[name](seq, devices) if name in changed else right[name] for name in names]
+
+    return cost
+
+
+def newest(count, token, sinks=0):
+    """The newest tokens and the sinks, each once."""
+    return sorted({*range(min(sinks, token + 1)), *range(max(0, token + 1 - count), token + 1)})
+
+
 wrong_answers = [
+    ("cost", "R19", cost_with(messages=lambda seq, devices: devices**2)),
+    ("keep", "M16", lambda token, window, sinks: newest(window + 1, token, sinks)),
+    ("keep", "M2", lambda token, window, sinks: newest(window - 1, token - 1, sinks)),
+    ("keep", "M1", lambda token, window, sinks: list(range(max(0, token - window + 1), 24))),
     ("merge", "L3", add_the_lse),
     ("merge", "L2", base_two),
     ("merge", "L5", merge_with(lambda a, b, both: (np.exp(b - both), np.exp(a - both)))),
@@ -351,6 +371,41 @@ def test_a_plan_that_wastes_memory_or_messages_is_right_and_shows_it_in_its_budg
         ("tree", lambda pieces: [[(0, other)] for other in (1, 2, 3, 4, 4)], "piece 4 of 5 counts 2 times in the result"),
         ("tree", lambda pieces: [(0, 1)], "a list of rounds"),
         ("mask", lambda q, k: np.tri(3), "booleans of the shape"),
+        ("cost", cost_with(pairs=lambda seq, devices: seq), "it makes attention linear"),
+        ("cost", cost_with(pairs=lambda seq, devices: seq**2 // devices), "the same pairs are spread over the devices"),
+        ("cost", cost_with(pairs=lambda seq, devices: seq * (seq + 1) // 2), "it counts a causal mask"),
+        ("cost", cost_with(pairs=lambda seq, devices: 2**seq), "it grows exponentially"),
+        ("cost", cost_with(of_a_device=lambda seq, devices: seq**2), "the work of all devices to each"),
+        ("cost", cost_with(of_a_device=lambda seq, devices: (seq // devices) ** 2), "it counts one step, and a device"),
+        ("cost", cost_with(keys=lambda seq, devices: seq), "after an all-gather; a ring holds two blocks"),
+        ("cost", cost_with(keys=lambda seq, devices: seq // devices), "it has no memory overhead"),
+        ("cost", cost_with(messages=lambda seq, devices: devices), "as many steps as devices"),
+        ("cost", cost_with(messages=lambda seq, devices: devices - 1), "the messages of one device"),
+        ("cost", cost_with(keys=lambda seq, devices: 7), "has 24 keys; it returns 7"),
+        ("keep", lambda token, window, sinks: newest(window, token), "it drops token 0, a sink"),
+        (
+            "keep",
+            lambda token, window, sinks: [*range(min(sinks, token + 1)), *newest(window, token)],
+            "it keeps token 0 twice",
+        ),
+        (
+            "keep",
+            lambda token, window, sinks: list(range(min(token + 1, window + sinks))),
+            "the oldest token of the window must leave",
+        ),
+        ("keep", lambda token, window, sinks: newest(window - sinks, token, sinks), "token 2, which is still in the window"),
+        ("keep", lambda token, window, sinks: newest(window + sinks, token, sinks), "token 2, which has left the window"),
+        (
+            "keep",
+            lambda token, window, sinks: sorted({*range(sinks), *newest(window, token)}),
+            "it keeps token 1, which has not arrived yet",
+        ),
+        ("keep", lambda token, window, sinks: [99], "tokens are numbered from 0 to 23; it returns 99 for token 0"),
+        ("slot", lambda token, window, sinks: token % (window + sinks), "token 7 overwrites token 0, a sink"),
+        ("slot", lambda token, window, sinks: token % window, "token 5 overwrites token 0, a sink"),
+        ("slot", lambda token, window, sinks: min(token, window + sinks - 1), "token 2, which is still in the window"),
+        ("slot", lambda token, window, sinks: token, "token 3 goes to slot 3, and the memory has the slots 0 to 2"),
+        ("slot", lambda token, window, sinks: 0.5, "one whole number"),
         ("home", lambda step, devices: [(0, 1), (2, 1)], "two sums arrive at one device"),
         ("home", lambda step, devices: [(0, 9)], "devices are numbered from 0 to 3"),
     ],
@@ -361,6 +416,13 @@ def test_a_wrong_answer_that_is_not_in_the_catalogue_is_explained(name, answer, 
         raise AssertionError(feedback.sentence)
 
 
+def test_the_circle_of_a_buffer_may_begin_at_any_of_its_slots():
+    feedback = course.exercise("slot").check(
+        lambda token, window, sinks: token if token < sinks else sinks + token % window
+    )
+    assert feedback.ok and feedback.budget[0].used == feedback.budget[0].best
+
+
 def test_feedback_shows_itself_as_a_box_with_escaped_text():
     page = course.exercise("merge").check("<b>")._repr_html_()
     assert "border-left" in page and "NOT YET" in page
@@ -368,7 +430,7 @@ def test_feedback_shows_itself_as_a_box_with_escaped_text():
 
 
 def test_bad_names_of_exercises_and_hints_are_rejected():
-    with pytest.raises(ValueError, match="there is no exercise 'merg'; choose one of merge, tree, online"):
+    with pytest.raises(ValueError, match="there is no exercise 'merg'; choose one of cost, merge, tree, online"):
         course.exercise("merg")
     with pytest.raises(ValueError, match="merge has the hints 1 to 3; found 4"):
         course.exercise("merge").hint(4)

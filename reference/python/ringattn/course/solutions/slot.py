@@ -1,0 +1,2 @@
+def slot(token, window, sinks):
+    return token if token < sinks else sinks + (token - sinks) % window
