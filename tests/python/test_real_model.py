@@ -49,13 +49,12 @@ def test_a_model_with_a_window_and_sinks_loses_the_needle(model, exact):
 
 def test_rotary_positions_rotate_adjacent_pairs_and_scores_depend_on_distances_only():
     numbers = np.random.default_rng(3)
-    q, k = (np.broadcast_to(numbers.standard_normal((1, 1, heads, 10)), (1, 7, heads, 10)) for heads in (3, 1))
-    q, k = real_model.rotated(q, 1e5), real_model.rotated(k, 1e5)
+    x, y = (np.broadcast_to(numbers.standard_normal((1, 1, heads, 10)), (1, 7, heads, 10)) for heads in (3, 1))
+    q, k = real_model.rotated(x, 1e5), real_model.rotated(y, 1e5)
     scores = np.einsum("bihd,bjkd->hij", q, k)
     assert np.allclose(scores[:, 1:, 1:], scores[:, :-1, :-1], rtol=0, atol=1e-13)
     assert not np.allclose(scores[:, 1:, 0], scores[:, :-1, 0], rtol=0, atol=0.01)
-    lengths = np.hypot(q[..., ::2], q[..., 1::2])
-    assert np.allclose(lengths, lengths[:, :1], rtol=0, atol=1e-13)
+    assert np.allclose(np.hypot(q[..., ::2], q[..., 1::2]), np.hypot(x[..., ::2], x[..., 1::2]), rtol=0, atol=1e-13)
 
 
 def test_a_machine_without_the_packages_of_the_model_gets_one_sentence(monkeypatch):
