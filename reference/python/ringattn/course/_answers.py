@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Read = TypeVar("Read")
+Result = TypeVar("Result")
 
 time_limit = 5.0  # seconds for one check; right answers need a fraction of one
 
@@ -57,7 +57,7 @@ class Answer:
         return result
 
 
-def read(value: Any, reader: Callable[[Any], Read], rule: str) -> Read:
+def read(value: Any, reader: Callable[[Any], Result], rule: str) -> Result:
     """reader(value); BadAnswer with the rule if the value is not of the kind that the reader expects."""
     try:
         return reader(value)
@@ -84,16 +84,17 @@ def tuple_of(value: Any, names: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def run_within(seconds: float, work: Callable[[], Any]) -> Any:
+def run_within(seconds: float, work: Callable[[], Result]) -> Result:
     """The result of work(), which runs in a thread of its own. BadAnswer if it takes longer than that."""
-    result: list[Any] = []
+    results: list[Result] = []
+    errors: list[BaseException] = []
 
     def target() -> None:
         with np.errstate(all="ignore"):
             try:
-                result.append((work(), None))
+                results.append(work())
             except BaseException as error:
-                result.append((None, error))
+                errors.append(error)
 
     thread = threading.Thread(target=target, daemon=True)
     thread.start()
@@ -103,10 +104,9 @@ def run_within(seconds: float, work: Callable[[], Any]) -> Any:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
         thread.join(1)
         raise BadAnswer(f"it did not finish within {seconds:g} seconds; is there a loop that never ends?")
-    value, error = result[0]
-    if error is not None:
-        raise error
-    return value
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def _description(error: BaseException, function: Any) -> str:
