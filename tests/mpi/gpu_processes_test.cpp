@@ -46,7 +46,7 @@ struct Machine {
   ScopedVariable gpus_, directory_variable_;
 };
 
-Arguments run_with(const Arguments& more) {
+Arguments run_on_gpus(const Arguments& more) {
   return concatenate({RINGATTN_EMULATED, "run", "--backend", "gpu"}, more);
 }
 
@@ -66,8 +66,9 @@ TEST_CASE("processes with one GPU each give the same bits and the same events as
       const auto files = [](const std::string& name) {
         return Arguments{"--output", name + ".out", "--trace", name + ".jsonl"};
       };
-      const ProcessResult answer = mpirun(
-          processes, {}, run_with(concatenate(concatenate(problem, {"--transport", "nccl"}), files(mine))));
+      const ProcessResult answer =
+          mpirun(processes, {},
+                 run_on_gpus(concatenate(concatenate(problem, {"--transport", "nccl"}), files(mine))));
       CHECK(is_exact(answer));
       const ProcessResult expected = run_process(
           RINGATTN_EMULATED, concatenate({"run", "--backend", "gpu", "--devices", std::to_string(processes)},
@@ -86,7 +87,7 @@ TEST_CASE("processes with one GPU each give the same bits and the same events as
 
 TEST_CASE("the report of processes contains the transfer time and the hiding condition") {
   const Machine machine(3);
-  const ProcessResult answer = mpirun(3, {}, run_with(concatenate(small, {"--json", "-"})));
+  const ProcessResult answer = mpirun(3, {}, run_on_gpus(concatenate(small, {"--json", "-"})));
   REQUIRE(answer.status == 0);
   const Json report = answer.json(), overlap = report["overlap"], condition = overlap["condition"];
   CHECK(report["processes"] == 3);
@@ -97,17 +98,17 @@ TEST_CASE("the report of processes contains the transfer time and the hiding con
 
 TEST_CASE("processes on one machine need one GPU each, and another NCCL_HOSTID means another machine") {
   const Machine machine(1);
-  check_single_error(mpirun(2, {}, run_with(small)), "2 processes and 1 CUDA device on one machine");
+  check_single_error(mpirun(2, {}, run_on_gpus(small)), "2 processes and 1 CUDA device on one machine");
   const ScopedVariable elsewhere("NCCL_HOSTID", "elsewhere");
-  CHECK(is_exact(mpirun(2, {}, run_with(small))));
+  CHECK(is_exact(mpirun(2, {}, run_on_gpus(small))));
 }
 
 TEST_CASE("if processes with one GPU each have different options, exactly one error is written") {
   const Machine machine(4);
-  check_single_error(mpirun(3, {}, run_with(concatenate(small, {"--devices", "4"}))),
+  check_single_error(mpirun(3, {}, run_on_gpus(concatenate(small, {"--devices", "4"}))),
                      "4 devices and 3 processes");
   const Arguments other = concatenate(
-      run_with(small), concatenate({":", "-n", "1"}, run_with(concatenate(small, {"--seed", "1"}))));
+      run_on_gpus(small), concatenate({":", "-n", "1"}, run_on_gpus(concatenate(small, {"--seed", "1"}))));
   check_single_error(mpirun(1, {}, other), "\"0\" on process 0, and \"1\" on process 1");
 }
 
@@ -120,7 +121,7 @@ TEST_CASE("if a process with a GPU is killed at any message, all others end and 
         CAPTURE(message);
         const ScopedVariable fault("EMULATED_NCCL_FAULT",
                                    "kills:" + std::to_string(rank) + ":" + std::to_string(message));
-        const ProcessResult answer = mpirun(processes, {}, run_with(small));
+        const ProcessResult answer = mpirun(processes, {}, run_on_gpus(small));
         const std::string name = std::to_string(rank);
         check_abort(answer, timestamp_of(answer.err, "rank " + name + " with GPU " + name + " kills itself"),
                     rank);
@@ -131,7 +132,7 @@ TEST_CASE("if mpirun does not end the other processes, each process with a GPU d
   const Machine machine(3);
   for (const char* when : {"kills:1:-1", "kills:1:2"}) {
     const ScopedVariable fault("EMULATED_NCCL_FAULT", when);
-    const ProcessResult answer = mpirun(3, {"--enable-recovery"}, run_with(small));
+    const ProcessResult answer = mpirun(3, {"--enable-recovery"}, run_on_gpus(small));
     INFO(answer.err);
     const long long killed = timestamp_of(answer.err, "kills itself");
     REQUIRE(killed >= 0);
@@ -144,7 +145,7 @@ TEST_CASE("if mpirun does not end the other processes, each process with a GPU d
 TEST_CASE("if NCCL fails, the process reports the cause and all others report its rank") {
   const Machine machine(3);
   const ScopedVariable fault("EMULATED_NCCL_FAULT", "fails:1:2");
-  const ProcessResult answer = mpirun(3, {}, run_with(small));
+  const ProcessResult answer = mpirun(3, {}, run_on_gpus(small));
   INFO(answer.err);
   CHECK(answer.status == 2);
   CHECK(answer.err.find("process 1: [nccl] a message failed: remote process exited") != std::string::npos);

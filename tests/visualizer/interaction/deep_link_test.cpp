@@ -32,7 +32,7 @@ void look_around(Session& session, Random& random) {
   if (random.below(3) == 0) session.selection.pinned = Target::event(0, 1), session.selection.pinned_run = 0;
 }
 
-std::string bad_input_message(const std::string& link) {
+std::string link_message(const std::string& link) {
   SceneSession session("free");
   return error_message([&] { apply_deep_link(session, link); });
 }
@@ -90,7 +90,7 @@ TEST_CASE("an invalid link is rejected with a sentence that explains it") {
                            "rotate=x",      "dtype=f8",
                            "fault=broken",  "scene=ring&devices=8"}) {
     INFO(link);
-    const std::string sentence = bad_input_message(link);
+    const std::string sentence = link_message(link);
     CHECK(sentence != "");
     CHECK(sentence.find('[') == 0);
     CHECK(contains(sentence, "found"));

@@ -18,7 +18,7 @@ std::optional<double> time_of(const std::string& text, const Recording& recordin
   return EventSelector(text).time(recording, Clock::modelled);
 }
 
-std::string bad_input_message(const std::string& text) {
+std::string selector_message(const std::string& text) {
   return error_message([&] { EventSelector selector(text); });
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("an invalid selector is rejected with a sentence") {
   for (const char* text : {"", "begin", "compute colour=red", "compute device=two", "compute device=",
                            "end 50%", "compute 150%", "compute -5%", "compute x%", "start later"}) {
     INFO(text);
-    CHECK(bad_input_message(text).find("[event selector]") == 0);
+    CHECK(selector_message(text).find("[event selector]") == 0);
   }
 }
 
