@@ -269,6 +269,44 @@ TEST_CASE("two mistakes at once are both named") {
   }
 }
 
+TEST_CASE("a mistake is no name if it explains out and the submitted lse contradicts it") {
+  // The soft-cap (s/c) tanh(s/c) for tanh(s/c), nearly a constant: out is nearly that of a tiny scale
+  constexpr double cap = 15;
+  SubmittedCase submitted({.B = 1, .Sq = 16, .Skv = 16, .Hq = 1, .Hkv = 1, .D = 16, .Dv = 12});
+  submitted.p.scoring.softcap = cap;
+  submitted.right = attention(submitted.p.problem());
+  const auto capped = [&](Index i, Index j) {
+    const double s = score(submitted.p, i, 0, j) / cap;
+    return s * std::tanh(s);
+  };
+  attend(submitted, [&](Index i, Index, Index j) { return j <= i ? std::exp(capped(i, j)) : 0; });
+  SUBCASE("lse of the same program") {
+    for (Index i = 0; i < 16; ++i) {
+      double l = 0;
+      for (Index j = 0; j <= i; ++j) l += std::exp(capped(i, j));
+      submitted.lse(0, i, 0, 0) = std::log(l);
+    }
+  }
+  SUBCASE("the right lse") { submitted.lse = submitted.right.lse; }
+  const Report report = submitted.report(true);
+  CHECK(report.verdict == Verdict::fail);
+  CHECK(report.diagnosis()->names.empty());
+}
+
+TEST_CASE("a mistake in a program that returns lse in base 2 is named together with the convention") {
+  SubmittedCase submitted(two_heads);
+  attend(submitted, [&](Index i, Index h, Index j) { return std::exp(score(submitted.p, i, h, j)); });
+  for (Index i = 0; i < 64; ++i)
+    for (Index h = 0; h < 2; ++h) {
+      double l = 0;
+      for (Index j = 0; j < 64; ++j) l += std::exp(score(submitted.p, i, h, j));
+      submitted.lse(0, i, h, 0) = std::log2(l);
+    }
+  const Report report = submitted.report(true);
+  CHECK(report.verdict == Verdict::fail);
+  CHECK(named(report, "M1+C1"));
+}
+
 TEST_CASE("a mistake that is not in the catalogue gets no name") {
   SubmittedCase submitted(two_heads);
   const auto& right = submitted.right.out;

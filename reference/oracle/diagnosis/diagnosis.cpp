@@ -19,8 +19,8 @@
 //   2. the scale S0, fitted to the result, if no candidate of round 1 explains it
 //   3. the nearest _finalists_ candidates on many rows
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
-// second can be simulated on the changed problem. out and lse are compared together first and then out alone, because
-// programs with the same mistake in out may leave different values in lse. The backward has one round on all rows.
+// second can be simulated on the changed problem. A candidate must explain every submitted tensor: one that explains out
+// is no name if the submitted lse contradicts it. The backward has one round on all rows.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
 //   largest error    distance.worst <= 2
@@ -219,24 +219,20 @@ Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
 
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
                            const std::vector<Index>& judged_rows) {
-  std::vector<ComparedTensors> comparisons{
-      {.out = submission.out.has_value(), .lse = submission.lse.has_value()}};
-  // Programs with the same mistake in out may store different values of lse, so out alone is compared second
-  if (submission.out && submission.lse) comparisons.push_back({.out = true});
+  const ComparedTensors compared{.out = submission.out.has_value(), .lse = submission.lse.has_value()};
 
   // Single mistakes, on each sharding; keep the runner-up of the first attempt
   Diagnosis first;
-  for (const auto& [layout, devices] : shardings_to_try(submission))
-    for (const ComparedTensors& compared : comparisons) {
-      Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
-      if (!diagnosis.names.empty()) return diagnosis;
-      if (!first.runner_up) first = std::move(diagnosis);
-    }
+  for (const auto& [layout, devices] : shardings_to_try(submission)) {
+    Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
+    if (!diagnosis.names.empty()) return diagnosis;
+    if (!first.runner_up) first = std::move(diagnosis);
+  }
 
   // Two mistakes at once, on the declared sharding
   if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return first;
   Diagnosis pairs = match_pairs(
-      {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, comparisons.back()});
+      {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, compared});
   return pairs.names.empty() ? first : pairs;
 }
 

@@ -24,7 +24,8 @@ struct Diagnosis {
 // the truth itself is within 2 tolerances.
 Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth);
 
-// Names a mistake of the forward from out, lse or both. _tensor_verdicts_ tell which of _judged_rows_ are wrong.
+// Names a mistake of the forward, which must explain all that was submitted of out and lse. _tensor_verdicts_ tell
+// which of _judged_rows_ are wrong.
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
                            const std::vector<Index>& judged_rows);
 
