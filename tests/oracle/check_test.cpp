@@ -40,7 +40,7 @@ struct SubmittedCase {
     s.problem = p.problem(), s.out = stored;
     if (with_lse) s.lse = lse.view();
     s.declared = {.implementation = Precision::bf16, .stored = Dtype::bf16};
-    s.layout = Layout::contiguous, s.devices = 4;
+    s.layout = Layout::contiguous, s.devices = devices;
     return check_submission(s, {.diagnose = diagnose, .list_undetectable = undetectable});
   }
   Report without_diagnosis() { return report(false, false, false); }
@@ -48,6 +48,7 @@ struct SubmittedCase {
   RandomProblem<double> p;
   AttentionOutput<double> right;
   Tensor<double> out, lse;
+  int devices = 4;
 };
 
 // Small, so that all pairs of mistakes are tried quickly
@@ -121,6 +122,28 @@ TEST_CASE("one NaN fails, and its position is reported") {
   CHECK(report.where->wrong_rows == 1);
   CHECK((report.where->first.s == 33 && report.where->first.h == 2));
   CHECK((report.where->device == 2 && report.where->place == 1));
+}
+
+TEST_CASE("a result without a finite number is given no name, and no mistake is near to it") {
+  for (const double number : {std::nan(""), infinity}) {
+    SubmittedCase submitted;
+    std::fill_n(submitted.out.data(), submitted.out.size(), number);
+    const Report report = submitted.report(true);
+    CHECK(report.verdict == Verdict::fail);
+    CHECK(report.diagnosis()->names.empty());
+    CHECK(!report.diagnosis()->runner_up.has_value());
+  }
+}
+
+TEST_CASE("a mistake that leaves NaN in some rows is named by the other rows and the places of the NaN") {
+  // Tiles of 16 keys from right to left: rows 0 to 47 see no key of the first tile
+  SubmittedCase submitted;
+  submitted.devices = 1;
+  const Shape& out = submitted.out.shape();
+  for (Index i = 0; i < 48; ++i)
+    for (Index h = 0; h < out.H; ++h)
+      for (Index d = 0; d < out.D; ++d) submitted.out(0, i, h, d) = std::nan("");
+  CHECK(named(submitted.report(), "O9"));
 }
 
 TEST_CASE("exchanged rows and heads are named when their extents are equal") {
