@@ -357,7 +357,19 @@ TEST_CASE("a mistake that is not in the catalogue gets no name") {
   const Report report = submitted.report();
   CHECK(report.verdict == Verdict::fail);
   CHECK(report.diagnosis()->names.empty());
-  CHECK(report.diagnosis()->runner_up.has_value());
+}
+
+TEST_CASE("the nearest mistake is mentioned only if it is at most half as far from the result as the truth") {
+  const Mistake& mistake = catalogue().front();
+  const auto at = [&](double rms, double worst) {
+    return Candidate{&mistake, {}, nullptr, {}, Distance{worst, rms * rms, 10}};
+  };
+  const Distance to_truth{60, 9, 10};  // rms 3
+  CHECK(choose({at(1.4, 29)}, to_truth).runner_up.has_value());
+  CHECK(!choose({at(1.6, 29)}, to_truth).runner_up.has_value());
+  CHECK(!choose({at(1.4, 31)}, to_truth).runner_up.has_value());
+  CHECK(!choose({at(infinity, infinity)}, {infinity, infinity, 10}).runner_up.has_value());
+  CHECK(choose({at(1.4, 29)}, {infinity, infinity, 10}).runner_up.has_value());
 }
 
 TEST_CASE("a correct kernel never gets the name of a mistake") {

@@ -12,7 +12,7 @@
 //   simulated results         out, lse (forward) or dq, dk, dv (backward)
 //     |  measure_distance to the submitted result, in tolerances
 //     v
-//   ranking  --- accept? ---> names, the nearest first; runner-up if none is accepted
+//   ranking  --- accept? ---> names; runner-up: the nearest that is not accepted
 //
 // Forward, in three rounds of growing cost per candidate:
 //   1. all candidates on a few rows; half of these rows are wrong ones, half a sample of all rows
@@ -28,13 +28,15 @@
 //   best             distance.rms() <= 1.3 of that of the nearest candidate
 //   wrong at all     no name is given if the worst distance to the truth is itself at most 2
 // Twins are candidates that give the same numbers on this input; all of them pass the third test and are named
-// together.
+// together. The runner-up is no hint, and left out, unless its rms and its largest distance are finite and at most half
+// of those of the truth.
 //
 // Without a declared sharding (one device), common shardings are tried in turn until one gives a name.
 
 #include "reference/oracle/diagnosis/diagnosis.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "reference/definition/error/chunked.h"
@@ -47,9 +49,8 @@ namespace ringattn {
 namespace {
 
 // The rule of acceptance
-constexpr double accepted_worst = 2;    // largest distance of the result from a named mistake, in tolerances
-constexpr double accepted_share = 0.5;  // its rms distance, relative to that from the truth
-constexpr double same_distance = 1.3;   // quotient of rms distances up to which candidates are twins
+constexpr double accepted_worst = 2;   // largest distance of the result from a named mistake, in tolerances
+constexpr double same_distance = 1.3;  // quotient of rms distances up to which candidates are twins
 
 // Sizes of the rounds. Pairs of row and key are counted over all heads.
 constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
@@ -100,6 +101,12 @@ Distance distance_to_truth(const Submission& submission, const ComparedTensors& 
 
 bool nearer(const Candidate& a, const Candidate& b) {
   return a.distance.mean_square < b.distance.mean_square;
+}
+
+// Whether a candidate that is not accepted is a hint
+bool hints(const Distance& distance, const Distance& to_truth) {
+  return std::isfinite(distance.worst) && distance.rms() <= nearer_than_truth * to_truth.rms() &&
+         distance.worst <= nearer_than_truth * to_truth.worst;
 }
 
 // Whether some candidate is within the accepted distance
@@ -208,9 +215,9 @@ Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
   for (const Candidate& candidate : candidates) {
     const bool as_near =
         candidate.distance.worst <= accepted_worst && candidate.distance.rms() <= same_distance * best;
-    if (!may_be_right && as_near && candidate.distance.rms() <= accepted_share * to_truth.rms()) {
+    if (!may_be_right && as_near && candidate.distance.rms() <= nearer_than_truth * to_truth.rms()) {
       diagnosis.names.push_back(candidate);
-    } else if (!diagnosis.runner_up) {
+    } else if (!diagnosis.runner_up && hints(candidate.distance, to_truth)) {
       diagnosis.runner_up = candidate;
     }
   }
@@ -221,19 +228,19 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
                            const std::vector<Index>& judged_rows) {
   const ComparedTensors compared{.out = submission.out.has_value(), .lse = submission.lse.has_value()};
 
-  // Single mistakes, on each sharding; keep the runner-up of the first attempt
-  Diagnosis first;
+  // Single mistakes, on each sharding; without a name, the result is that of the declared one
+  std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
     Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
     if (!diagnosis.names.empty()) return diagnosis;
-    if (!first.runner_up) first = std::move(diagnosis);
+    if (!declared) declared = std::move(diagnosis);
   }
 
   // Two mistakes at once, on the declared sharding
-  if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return first;
+  if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return *declared;
   Diagnosis pairs = match_pairs(
       {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, compared});
-  return pairs.names.empty() ? first : pairs;
+  return pairs.names.empty() ? *declared : pairs;
 }
 
 bool small_enough_for_backward(const Problem<double>& problem) {
@@ -253,8 +260,8 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
   add(submission.dk, bounded.truth.dk, bounded.tolerance.dk);
   add(submission.dv, bounded.truth.dv, bounded.tolerance.dv);
 
-  // All candidates on each sharding
-  Diagnosis first;
+  // All candidates on each sharding; without a name, the result is that of the declared one
+  std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
     const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);
     const Simulation forward(submission.problem, layout, devices, {0});
@@ -262,9 +269,9 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
         choose(backward_candidates(simulation, forward, bounded, submission, compared), to_truth);
     diagnosis.layout = layout, diagnosis.devices = devices;
     if (!diagnosis.names.empty()) return diagnosis;
-    if (!first.runner_up) first = std::move(diagnosis);
+    if (!declared) declared = std::move(diagnosis);
   }
-  return first;
+  return *declared;
 }
 
 }  // namespace ringattn

@@ -10,7 +10,8 @@ namespace ringattn {
 struct Diagnosis {
   std::vector<Candidate>
       names;  // the nearest first; several if they give the same numbers; empty: none matches
-  std::optional<Candidate> runner_up;  // the nearest candidate that was not accepted
+  std::optional<Candidate>
+      runner_up;  // the nearest candidate that was not accepted, if it is nearer than the truth
 
   // The sharding on which they match: the declared one, or one of those that are tried if none was declared
   Layout layout = Layout::contiguous;
@@ -18,6 +19,9 @@ struct Diagnosis {
 
   bool convention() const;  // whether the first name is a difference of convention
 };
+
+// A candidate is nearer to a result than the truth if its distance is at most this share of the distance of the truth
+inline constexpr double nearer_than_truth = 0.5;
 
 // Selects the candidates that match. One matches if its largest distance from the result is at most 2 tolerances, its
 // rms distance at most half of that of the truth, and at most 1.3 times that of the nearest candidate. None matches if

@@ -33,11 +33,15 @@ std::string sharding_line(const Submission& s, const Diagnosis& d) {
 }
 
 std::string unnamed_line(const Diagnosis& d) {
-  std::string text = "NAME     not in the catalogue";
-  if (d.runner_up)
-    text += fmt::format("; the nearest entry is {}, {} the tolerance away (rejected)",
-                        short_name(*d.runner_up), times(d.runner_up->distance.worst));
-  return text + "\n";
+  if (!d.runner_up)
+    return fmt::format(
+        "NAME     not in the catalogue; no entry is at most {:g} x as far from your result as the right "
+        "one\n",
+        nearer_than_truth);
+  return fmt::format(
+      "NAME     not in the catalogue; the nearest entry is {}, {} the tolerance away (rejected);\n"
+      "         the right result is at least {:g} x as far away\n",
+      short_name(*d.runner_up), times(d.runner_up->distance.worst), 1 / nearer_than_truth);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ class Report:
 
     @property
     def runner_up(self) -> dict[str, Any] | None:
-        """The nearest mistake that was rejected."""
+        """The nearest mistake that was rejected; None unless it is at most half as far away as the right result."""
         return self._content["runner_up"]
 
     @property
