@@ -372,6 +372,27 @@ TEST_CASE("the nearest mistake is mentioned only if it is at most half as far fr
   CHECK(choose({at(1.4, 29)}, {infinity, infinity, 10}).runner_up.has_value());
 }
 
+TEST_CASE("twins are named in the order of the catalogue, conventions first, whatever their rounding") {
+  const Mistake &mistake = mistake_of_id("M1"), &convention = mistake_of_id("M15"),
+                &last = mistake_of_id("M32");
+  const Distance to_truth{60, 9, 10};
+  for (const double noise : {-1e-12, 0., 1e-12}) {
+    const auto at = [&](const Mistake& entry, double relative) {
+      return Candidate{&entry, {}, nullptr, {}, Distance{0.5, 0.01 * (1 + relative), 10}};
+    };
+    const Diagnosis diagnosis = choose({at(mistake, noise), at(convention, 0), at(last, -noise)}, to_truth);
+    REQUIRE(diagnosis.names.size() == 3);
+    CHECK(diagnosis.convention());
+    CHECK(id_of(diagnosis.names[1]) == "M1");
+    CHECK(id_of(diagnosis.names[2]) == "M32");
+
+    // Of equally near candidates the earlier ones are kept, and conventions
+    const std::vector<Candidate> kept =
+        nearest_of({at(mistake, noise), at(last, -noise), at(convention, 0)}, 2);
+    CHECK((id_of(kept[0]) == "M1" && id_of(kept[1]) == "M15"));
+  }
+}
+
 TEST_CASE("a correct kernel never gets the name of a mistake") {
   Random random(11);
   for (int n = 0; n < trials(510); ++n) {

@@ -27,6 +27,16 @@ struct Candidate {
 // "O1", or "S1+M1"
 std::string id_of(const Candidate& candidate);
 
+// Whether it is a difference of convention and not a mistake
+bool is_convention(const Candidate& candidate);
+
+// The indices of the candidates, the nearest first. Rounding, which differs between builds, decides nothing: among equal
+// distances conventions come first, then the order of the list, which is that of the catalogue.
+std::vector<std::size_t> order_by_distance(const std::vector<Candidate>& candidates);
+
+// The _count_ nearest candidates, in the order of the list
+std::vector<Candidate> nearest_of(const std::vector<Candidate>& candidates, std::size_t count);
+
 // out and lse of a program with this mistake, for the rows of the simulation
 AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation);
 

@@ -28,8 +28,8 @@
 //   best             distance.rms() <= 1.3 of that of the nearest candidate
 //   wrong at all     no name is given if the worst distance to the truth is itself at most 2
 // Twins are candidates that give the same numbers on this input; all of them pass the third test and are named
-// together. The runner-up is no hint, and left out, unless its rms and its largest distance are finite and at most half
-// of those of the truth.
+// together, conventions first, then in the order of the catalogue, which no rounding changes. The runner-up is no hint,
+// and left out, unless its rms and its largest distance are finite and at most half of those of the truth.
 //
 // Without a declared sharding (one device), common shardings are tried in turn until one gives a name.
 
@@ -99,10 +99,6 @@ Distance distance_to_truth(const Submission& submission, const ComparedTensors& 
   return sum;
 }
 
-bool nearer(const Candidate& a, const Candidate& b) {
-  return a.distance.mean_square < b.distance.mean_square;
-}
-
 // Whether a candidate that is not accepted is a hint
 bool hints(const Distance& distance, const Distance& to_truth) {
   return std::isfinite(distance.worst) && distance.rms() <= nearer_than_truth * to_truth.rms() &&
@@ -156,9 +152,7 @@ Diagnosis match(const FailedResult& q) {
       candidates.push_back(*fitted);
 
   // Round 3
-  std::sort(candidates.begin(), candidates.end(), nearer);
-  candidates.resize(std::min(finalists, candidates.size()));
-  return choose_on_many_rows(q, candidates);
+  return choose_on_many_rows(q, nearest_of(candidates, finalists));
 }
 
 // All pairs of mistakes on very few rows, then the nearest of them on many rows
@@ -202,25 +196,30 @@ Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
   return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
 }
 
-bool Diagnosis::convention() const {
-  return !names.empty() && !names.front().second && !names.front().mistake->convention.empty();
-}
+bool Diagnosis::convention() const { return !names.empty() && is_convention(names.front()); }
 
 // The rule of acceptance at the head of this file
-Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
+Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_truth) {
   Diagnosis diagnosis;
-  std::sort(candidates.begin(), candidates.end(), nearer);
-  const double best = candidates.empty() ? 0 : candidates.front().distance.rms();
+  const std::vector<std::size_t> order = order_by_distance(candidates);
+  const double best = order.empty() ? 0 : candidates[order.front()].distance.rms();
   const bool may_be_right = to_truth.worst <= accepted_worst;
-  for (const Candidate& candidate : candidates) {
+  std::vector<std::size_t> accepted;
+  for (const std::size_t n : order) {
+    const Candidate& candidate = candidates[n];
     const bool as_near =
         candidate.distance.worst <= accepted_worst && candidate.distance.rms() <= same_distance * best;
     if (!may_be_right && as_near && candidate.distance.rms() <= nearer_than_truth * to_truth.rms()) {
-      diagnosis.names.push_back(candidate);
+      accepted.push_back(n);
     } else if (!diagnosis.runner_up && hints(candidate.distance, to_truth)) {
       diagnosis.runner_up = candidate;
     }
   }
+
+  // Twins in the order of the catalogue, but conventions first
+  std::sort(accepted.begin(), accepted.end());
+  for (const std::size_t n : accepted) diagnosis.names.push_back(candidates[n]);
+  std::stable_partition(diagnosis.names.begin(), diagnosis.names.end(), is_convention);
   return diagnosis;
 }
 

@@ -8,8 +8,8 @@ namespace ringattn {
 // The names of a wrong result: the mistakes that a program with this result contains. diagnosis.cpp explains how they
 // are found.
 struct Diagnosis {
-  std::vector<Candidate>
-      names;  // the nearest first; several if they give the same numbers; empty: none matches
+  // Several if they give the same numbers: conventions first, then in the order of the catalogue; empty: none matches
+  std::vector<Candidate> names;
   std::optional<Candidate>
       runner_up;  // the nearest candidate that was not accepted, if it is nearer than the truth
 
@@ -26,7 +26,7 @@ inline constexpr double nearer_than_truth = 0.5;
 // Selects the candidates that match. One matches if its largest distance from the result is at most 2 tolerances, its
 // rms distance at most half of that of the truth, and at most 1.3 times that of the nearest candidate. None matches if
 // the truth itself is within 2 tolerances.
-Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth);
+Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_truth);
 
 // Names a mistake of the forward, which must explain all that was submitted of out and lse. _tensor_verdicts_ tell
 // which of _judged_rows_ are wrong.
