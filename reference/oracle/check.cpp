@@ -231,8 +231,12 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
   }
   if (forward_failed) {
     report.forward = diagnose_forward(s, report.tensor_verdicts, report.rows);
-    if (backward_failed)
-      report.remarks.emplace_back("mistakes in the gradients are named once the forward is correct");
+    if (!backward_failed) return;
+    report.gradients_follow =
+        gradients && small_enough_for_backward(s.problem) && gradients_follow(*report.forward, s, *gradients);
+    report.remarks.emplace_back(report.gradients_follow
+                                    ? "the gradients follow the same convention"
+                                    : "mistakes in the gradients are named once the forward is correct");
   } else if (gradients && small_enough_for_backward(s.problem)) {
     report.backward = diagnose_backward(s, *gradients);
   } else {
@@ -247,9 +251,9 @@ Verdict verdict_of(const Report& report) {
     status = std::max(status, tensor_verdict.status);
   if (first_wrong(report.states)) return Verdict::fail;
   if (status != Status::fail) return status == Status::pass ? Verdict::pass : Verdict::note;
-  const bool gradients_failed = failed(report, {"dq", "dk", "dv"});
-  return report.forward && report.forward->convention() && !gradients_failed ? Verdict::convention
-                                                                             : Verdict::fail;
+  const bool gradients_explained = report.gradients_follow || !failed(report, {"dq", "dk", "dv"});
+  return report.forward && report.forward->convention() && gradients_explained ? Verdict::convention
+                                                                               : Verdict::fail;
 }
 
 }  // namespace

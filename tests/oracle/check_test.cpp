@@ -173,6 +173,36 @@ TEST_CASE("lse = +inf for rows without visible keys is reported as another conve
   CHECK(named(report, "C2"));
 }
 
+TEST_CASE("the other causal alignment is a convention, of the gradients too") {
+  for (const auto& [Sq, Skv] : {std::pair<Index, Index>{24, 40}, {40, 24}, {40, 16}})
+    for (const bool gradients_too : {true, false})
+      for (const int devices : {1, 4}) {
+        CAPTURE(Sq);
+        CAPTURE(gradients_too);
+        CAPTURE(devices);
+        SubmittedCase submitted({.B = 2, .Sq = Sq, .Skv = Skv, .Hq = 4, .Hkv = 2, .D = 16, .Dv = 12});
+        Problem<double> top_left = submitted.p.problem();
+        top_left.q_positions = consecutive_positions(Sq);
+        const AttentionOutput<double> found = attention(top_left);
+        const Gradients<double> gradients =
+            gradients_too ? attention_vjp(top_left, found, submitted.p.cotangents())
+                          : attention_vjp(submitted.p.problem(), submitted.right, submitted.p.cotangents());
+        Tensor<double> doubled = gradients.dv;
+        for (Index n = 0; n < doubled.size(); ++n) doubled.data()[n] *= 2;
+
+        Submission s;
+        s.problem = submitted.p.problem(), s.cotangents = submitted.p.cotangents();
+        s.out = found.out, s.lse = found.lse;
+        s.dq = gradients.dq, s.dk = gradients.dk, s.dv = gradients.dv;
+        s.declared = {.implementation = Precision::f32};
+        s.devices = devices;
+        CHECK(check_submission(s).verdict == Verdict::convention);
+        CHECK(id_of(check_submission(s).forward->names.front()) == "M15");
+        s.dv = doubled;
+        CHECK(check_submission(s).verdict == Verdict::fail);
+      }
+}
+
 TEST_CASE("correct results pass when there are no keys or no queries") {
   for (const auto& [Sq, Skv] : {std::pair<Index, Index>{5, 0}, {0, 5}, {0, 0}}) {
     SubmittedCase submitted({.B = 2, .Sq = Sq, .Skv = Skv, .Hq = 4, .Hkv = 2, .D = 32, .Dv = 24});

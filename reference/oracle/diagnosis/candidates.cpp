@@ -114,17 +114,22 @@ std::vector<Candidate> forward_candidates(const Simulation& simulation, const Bo
   return reevaluate(all_variants(simulation, false), simulation, bounded, submission, compared);
 }
 
+void compare_gradients(const Gradients<double>& simulated, const BoundedGradients& bounded,
+                       const Submission& submission, Candidate& candidate) {
+  const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
+  candidate.distance = {}, candidate.effect = 0;
+  if (submission.dq) add_tensor(*submission.dq, simulated.dq, truth.dq, tolerance.dq, candidate);
+  if (submission.dk) add_tensor(*submission.dk, simulated.dk, truth.dk, tolerance.dk, candidate);
+  if (submission.dv) add_tensor(*submission.dv, simulated.dv, truth.dv, tolerance.dv, candidate);
+}
+
 std::vector<Candidate> backward_candidates(const BackwardSimulation& simulation, const Simulation& forward,
-                                           const BoundedGradients& bounded, const Submission& submission,
-                                           const ComparedTensors& compared) {
+                                           const BoundedGradients& bounded, const Submission& submission) {
   std::vector<Candidate> candidates = all_variants(forward, true);
   parallel_for(static_cast<Index>(candidates.size()), [&](Index n) {
     Candidate& candidate = candidates[static_cast<std::size_t>(n)];
-    const Gradients<double> simulated = candidate.mistake->backward(simulation, candidate.variant);
-    const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
-    if (compared.dq) add_tensor(*submission.dq, simulated.dq, truth.dq, tolerance.dq, candidate);
-    if (compared.dk) add_tensor(*submission.dk, simulated.dk, truth.dk, tolerance.dk, candidate);
-    if (compared.dv) add_tensor(*submission.dv, simulated.dv, truth.dv, tolerance.dv, candidate);
+    compare_gradients(candidate.mistake->backward(simulation, candidate.variant), bounded, submission,
+                      candidate);
   });
   return candidates;
 }

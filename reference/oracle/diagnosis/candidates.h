@@ -40,10 +40,9 @@ std::vector<Candidate> nearest_of(const std::vector<Candidate>& candidates, std:
 // out and lse of a program with this mistake, for the rows of the simulation
 AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation);
 
-// The tensors by which candidates are compared
+// The tensors by which candidates of the forward are compared
 struct ComparedTensors {
-  bool out = false, lse = false;            // forward
-  bool dq = false, dk = false, dv = false;  // backward
+  bool out = false, lse = false;
 };
 
 // The submitted out and lse on the rows of a simulation, and the truth on the same rows.
@@ -68,9 +67,12 @@ std::vector<Candidate> reevaluate(const std::vector<Candidate>& candidates, cons
                                   const BoundedAttention& bounded, const Submission& submission,
                                   const ComparedTensors& compared);
 
+// Sets the distance and the effect of a candidate with the gradients _simulated_, by the submitted gradients
+void compare_gradients(const Gradients<double>& simulated, const BoundedGradients& bounded,
+                       const Submission& submission, Candidate& candidate);
+
 // Every variant of every mistake of the backward, compared on all rows
 std::vector<Candidate> backward_candidates(const BackwardSimulation& simulation, const Simulation& forward,
-                                           const BoundedGradients& bounded, const Submission& submission,
-                                           const ComparedTensors& compared);
+                                           const BoundedGradients& bounded, const Submission& submission);
 
 }  // namespace ringattn

@@ -246,10 +246,18 @@ bool small_enough_for_backward(const Problem<double>& problem) {
   return problem.Q.shape.S * problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B <= backward_pairs;
 }
 
-Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
-  const ComparedTensors compared{
-      .dq = submission.dq.has_value(), .dk = submission.dk.has_value(), .dv = submission.dv.has_value()};
+bool gradients_follow(const Diagnosis& forward, const Submission& submission,
+                      const BoundedGradients& bounded) {
+  if (!forward.convention() || !forward.names.front().mistake->backward) return false;
+  const BackwardSimulation simulation(submission.problem, submission.cotangents, forward.layout,
+                                      forward.devices);
+  Candidate convention = forward.names.front();
+  compare_gradients(convention.mistake->backward(simulation, convention.variant), bounded, submission,
+                    convention);
+  return convention.distance.worst <= accepted_worst;
+}
 
+Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
   // The distance from the truth, over the submitted gradients
   Distance to_truth;
   const auto add = [&](const auto& found, const Tensor<double>& truth, const Tensor<double>& tolerance) {
@@ -264,8 +272,7 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
     const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);
     const Simulation forward(submission.problem, layout, devices, {0});
-    Diagnosis diagnosis =
-        choose(backward_candidates(simulation, forward, bounded, submission, compared), to_truth);
+    Diagnosis diagnosis = choose(backward_candidates(simulation, forward, bounded, submission), to_truth);
     diagnosis.layout = layout, diagnosis.devices = devices;
     if (!diagnosis.names.empty()) return diagnosis;
     if (!declared) declared = std::move(diagnosis);

@@ -37,6 +37,10 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
 // products of (Sq, Skv) matrices for each candidate.
 Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded);
 
+// Whether the convention that explains the forward explains the submitted gradients, too
+bool gradients_follow(const Diagnosis& forward, const Submission& submission,
+                      const BoundedGradients& bounded);
+
 // Whether diagnose_backward() takes seconds and not minutes
 bool small_enough_for_backward(const Problem<double>& problem);
 
