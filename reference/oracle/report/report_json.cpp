@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <set>
+
 #include "reference/oracle/probes/probes.h"
 #include "reference/oracle/report/report.h"
 
@@ -133,12 +135,15 @@ Json to_json(const Submission& s, const Report& r) {
   return result;
 }
 
-// A heading, the name of the mistake, and the text as a code block, which keeps its columns aligned
+// A heading, the names of the mistakes, and the text as a code block, which keeps its columns aligned
 std::string to_markdown(const Submission& s, const Report& r) {
   std::string text = fmt::format("### ringattn check: {}\n\n", name(r.verdict));
   if (const Diagnosis* diagnosis = r.diagnosis(); diagnosis && !diagnosis->names.empty()) {
-    const Mistake& mistake = *diagnosis->names.front().mistake;
-    text += fmt::format("**{}** {}. {}\n\n", mistake.id, mistake.title, mistake.fix);
+    std::set<const Mistake*> listed;
+    for (const Candidate& candidate : diagnosis->names)
+      for (const Mistake* mistake : {candidate.mistake, candidate.second})
+        if (mistake && listed.insert(mistake).second)
+          text += fmt::format("**{}** {}. {}\n\n", mistake->id, mistake->title, mistake->fix);
   }
   return text + "```\n" + to_text(s, r) + "```\n";
 }
