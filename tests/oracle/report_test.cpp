@@ -49,3 +49,17 @@ TEST_CASE("without a near mistake the report says so") {
   CHECK(has(text_of(Submission{}, diagnosis),
             "12 x the tolerance away (rejected);\n         the right result is at least 2 x"));
 }
+
+TEST_CASE("the report says how many wrong rows the weights of blocks explain, and marks hidden blocks") {
+  BlockWeights blocks;
+  blocks.weight = Matrix<double>::Constant(2, 2, 1), blocks.deviation = Matrix<double>::Zero(2, 2);
+  blocks.leaked = Matrix<bool>::Constant(2, 2, false);
+  blocks.weight(0, 1) = 0.43, blocks.leaked(0, 1) = true;
+  CHECK(has(text_of(blocks), "no row is wrong"));
+  blocks.wrong_rows = 228, blocks.explained_rows = 12, blocks.unexplained_heads = {2, 3, 5};
+  const std::string text = text_of(blocks);
+  CHECK(has(text, "in the wrong rows of your output"));
+  CHECK(has(text, "!0.43\n"));
+  CHECK(has(text, "explain 12 of 228 wrong rows; not all of heads 2..3 5;"));
+  CHECK(!has(text, "explain your output"));
+}

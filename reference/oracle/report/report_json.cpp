@@ -84,10 +84,18 @@ Json matrix_json(const Matrix<double>& matrix) {
 }  // namespace
 
 Json to_json(const BlockWeights& block_weights) {
+  Json leaks = Json::array();
+  for (Index device = 0; device < block_weights.leaked.rows(); ++device)
+    for (Index block = 0; block < block_weights.leaked.cols(); ++block)
+      if (block_weights.leaked(device, block)) leaks.push_back({device, block});
   return {{"weight", matrix_json(block_weights.weight)},
           {"spread", matrix_json(block_weights.deviation)},
           {"residual", number(block_weights.residual)},
-          {"owners_per_block", block_weights.blocks_together}};
+          {"owners_per_block", block_weights.blocks_together},
+          {"leaks", leaks},
+          {"wrong_rows", block_weights.wrong_rows},
+          {"explained_rows", block_weights.explained_rows},
+          {"unexplained_heads", block_weights.unexplained_heads}};
 }
 
 Json to_json(const std::vector<Law>& all) {
