@@ -53,7 +53,7 @@ class Report:
     def names(self) -> list[dict[str, Any]]:
         """The mistakes that explain this result: id, title, residual, parameters.
 
-        Several mistakes are indistinguishable on this input.
+        Several mistakes are indistinguishable on this input: conventions first, then in the order of the catalogue.
         """
         return self._content["names"]
 
