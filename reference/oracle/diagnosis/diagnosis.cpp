@@ -20,7 +20,8 @@
 //   3. the nearest _finalists_ candidates on many rows
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
 // second can be simulated on the changed problem. A candidate must explain every submitted tensor: one that explains out
-// is no name if the submitted lse contradicts it. The backward has one round on all rows.
+// is no name if the submitted lse contradicts it. An lse in base 2, the convention C1, hides no mistake in out: a mistake
+// that explains out and ln 2 lse is named together with C1. The backward has one round on all rows.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
 //   largest error    distance.worst <= 2
@@ -178,6 +179,18 @@ bool worth_trying_pairs(const Problem<double>& problem, const std::vector<Tensor
          std::none_of(tensor_verdicts.begin(), tensor_verdicts.end(), not_written);
 }
 
+// A mistake in a program that returns lse in base 2, on the declared sharding: matched to ln 2 lse, and paired with C1
+Diagnosis match_base_2(const FailedResult& q) {
+  Tensor<double> natural = converted<double>(*q.submission.lse);
+  for (Index n = 0; n < natural.size(); ++n) natural.data()[n] *= std::log(2.0);
+  Submission submission = q.submission;
+  submission.lse = natural.view();
+  Diagnosis diagnosis =
+      match({submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, q.compared});
+  for (Candidate& candidate : diagnosis.names) candidate.second = &mistake_of_id("C1");
+  return diagnosis;
+}
+
 // The declared sharding; followed by common ones if only one device was declared
 std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submission) {
   std::vector<std::pair<Layout, int>> shardings{{submission.layout, submission.devices}};
@@ -236,9 +249,12 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
   }
 
   // Two mistakes at once, on the declared sharding
+  const FailedResult on_declared{submission,        tensor_verdicts,    judged_rows,
+                                 submission.layout, submission.devices, compared};
+  if (compared.out && compared.lse)
+    if (Diagnosis base_2 = match_base_2(on_declared); !base_2.names.empty()) return base_2;
   if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return *declared;
-  Diagnosis pairs = match_pairs(
-      {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, compared});
+  Diagnosis pairs = match_pairs(on_declared);
   return pairs.names.empty() ? *declared : pairs;
 }
 

@@ -8,18 +8,17 @@ namespace ringattn {
 
 namespace {
 
-// Not wrong operands, which leave nothing of the result that a second mistake could be recognised by; nor conventions,
-// most of which concern lse, unless lse was submitted
-bool may_be_of_a_pair(const Mistake& mistake, const ComparedTensors& compared) {
-  return mistake.forward && mistake.family != Family::operands &&
-         (compared.lse || mistake.family != Family::convention);
+// Not conventions, most of which concern lse only; nor wrong operands, which leave nothing of the result that a second
+// mistake could be recognised by
+bool may_be_of_a_pair(const Mistake& mistake) {
+  return mistake.forward && mistake.family != Family::convention && mistake.family != Family::operands;
 }
 
 // The first mistakes of pairs: every variant of every mistake that changes the problem
-std::vector<Candidate> firsts_of(const Simulation& simulation, const ComparedTensors& compared) {
+std::vector<Candidate> firsts_of(const Simulation& simulation) {
   std::vector<Candidate> firsts;
   for (const Mistake& mistake : catalogue())
-    if (mistake.alteration && may_be_of_a_pair(mistake, compared))
+    if (mistake.alteration && may_be_of_a_pair(mistake))
       for (Variant& variant : mistake.variants(simulation)) firsts.push_back({&mistake, std::move(variant)});
   return firsts;
 }
@@ -40,8 +39,7 @@ std::vector<Candidate> nearest_with(const Candidate& first, const Simulation& si
   const Simulation of_altered(*problem, sharding.layout, sharding.devices(), simulation.rows());
   std::vector<Candidate> pairs;
   for (const Mistake& second : catalogue()) {
-    if (!may_be_of_a_pair(second, observed.compared)) continue;
-    if (second.alteration && &second <= first.mistake) continue;
+    if (!may_be_of_a_pair(second) || (second.alteration && &second <= first.mistake)) continue;
     for (Variant& variant : second.variants(of_altered)) {
       Candidate pair{first.mistake, first.variant, &second, std::move(variant)};
       observed.compare(pair, second.forward(of_altered, pair.second_variant));
@@ -55,7 +53,7 @@ std::vector<Candidate> nearest_with(const Candidate& first, const Simulation& si
 
 std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observed& observed,
                                      std::size_t count) {
-  const std::vector<Candidate> firsts = firsts_of(simulation, observed.compared);
+  const std::vector<Candidate> firsts = firsts_of(simulation);
   std::vector<std::vector<Candidate>> of_first(firsts.size());
   parallel_for(static_cast<Index>(firsts.size()), [&](Index n) {
     const auto place = static_cast<std::size_t>(n);
