@@ -12,8 +12,8 @@ namespace ringattn {
 // was lost, 2 for one that was counted twice. The catalogue is not needed.
 //
 // The weights are those of the wrong rows of a device, or of all its rows if none is wrong. A row is explained if its
-// own c_B leave a residual of at most 2 tolerances (rms). If the blocks that the row sees do not explain it, blocks that
-// the mask hides from it are tried too, with P_ij = exp(S_ij - lse_i).
+// own c_B leave a residual of at most 2 tolerances (rms). If the blocks that the row sees do not explain it, blocks
+// that the mask hides from it are tried too, with P_ij = exp(S_ij - lse_i).
 struct BlockWeights {
   Matrix<double> weight;     // (devices, blocks) median c over the rows of a device; NaN: not determined
   Matrix<double> deviation;  // (devices, blocks) median of |c - weight|

@@ -30,8 +30,8 @@ std::string id_of(const Candidate& candidate);
 // Whether it is a difference of convention and not a mistake
 bool is_convention(const Candidate& candidate);
 
-// The indices of the candidates, the nearest first. Rounding, which differs between builds, decides nothing: among equal
-// distances conventions come first, then the order of the list, which is that of the catalogue.
+// The indices of the candidates, the nearest first. Rounding, which differs between builds, decides nothing: among
+// equal distances conventions come first, then the order of the list, which is that of the catalogue.
 std::vector<std::size_t> order_by_distance(const std::vector<Candidate>& candidates);
 
 // The _count_ nearest candidates, in the order of the list

@@ -21,7 +21,7 @@
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
 // second can be simulated on the changed problem. A candidate must explain every submitted tensor: one that explains out
 // is no name if the submitted lse contradicts it. An lse in base 2, the convention C1, hides no mistake in out: a mistake
-// that explains out and ln 2 lse is named together with C1. The backward has one round on all rows.
+// that explains a wrong out and ln 2 lse is named together with C1. The backward has one round on all rows.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
 //   largest error    distance.worst <= 2
@@ -179,6 +179,12 @@ bool worth_trying_pairs(const Problem<double>& problem, const std::vector<Tensor
          std::none_of(tensor_verdicts.begin(), tensor_verdicts.end(), not_written);
 }
 
+bool out_failed(const std::vector<TensorVerdict>& tensor_verdicts) {
+  return std::any_of(tensor_verdicts.begin(), tensor_verdicts.end(), [](const TensorVerdict& tensor_verdict) {
+    return tensor_verdict.tensor == "out" && tensor_verdict.status == Status::fail;
+  });
+}
+
 // A mistake in a program that returns lse in base 2, on the declared sharding: matched to ln 2 lse, and paired with C1
 Diagnosis match_base_2(const FailedResult& q) {
   Tensor<double> natural = converted<double>(*q.submission.lse);
@@ -251,7 +257,7 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
   // Two mistakes at once, on the declared sharding
   const FailedResult on_declared{submission,        tensor_verdicts,    judged_rows,
                                  submission.layout, submission.devices, compared};
-  if (compared.out && compared.lse)
+  if (compared.lse && out_failed(tensor_verdicts))
     if (Diagnosis base_2 = match_base_2(on_declared); !base_2.names.empty()) return base_2;
   if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return *declared;
   Diagnosis pairs = match_pairs(on_declared);
