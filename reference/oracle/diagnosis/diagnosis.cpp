@@ -19,9 +19,10 @@
 //   2. the scale S0, fitted to the result, if no candidate of round 1 explains it
 //   3. the nearest _finalists_ candidates on many rows
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
-// second can be simulated on the changed problem. A candidate must explain every submitted tensor: one that explains out
-// is no name if the submitted lse contradicts it. An lse in base 2, the convention C1, hides no mistake in out: a mistake
-// that explains a wrong out and ln 2 lse is named together with C1. The backward has one round on all rows.
+// second can be simulated on the changed problem. The backward has one round on all rows.
+//
+// A candidate must explain every submitted tensor: one that explains out is no name if the submitted lse contradicts it.
+// An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with C1.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
 //   largest error    distance.worst <= 2

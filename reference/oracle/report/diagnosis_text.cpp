@@ -22,8 +22,8 @@ std::string short_name(const Candidate& candidate) {
   return text;
 }
 
-// The names of a diagnosis below each other: the first with its title, twins after "or". A variant of a mistake that was
-// named before has no title.
+// The names of a diagnosis below each other: the first with its title, twins after "or". A variant of a mistake that
+// was named before has no title.
 std::string names_lines(const std::vector<Candidate>& names) {
   std::string text;
   std::set<std::string> titled;
