@@ -25,7 +25,7 @@
 // An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with C1.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
-//   largest error    distance.worst <= 2
+//   largest error    distance.worst <= 2, or 0.5 for S0, whose scale is fitted to the result and so comes nearer
 //   nearer           distance.rms() <= 0.5 of that of the truth
 //   best             distance.rms() <= 1.3 of that of the nearest candidate
 //   wrong at all     no name is given if the worst distance to the truth is itself at most 2
@@ -51,8 +51,9 @@ namespace ringattn {
 namespace {
 
 // The rule of acceptance
-constexpr double accepted_worst = 2;   // largest distance of the result from a named mistake, in tolerances
-constexpr double same_distance = 1.3;  // quotient of rms distances up to which candidates are twins
+constexpr double accepted_worst = 2;     // largest distance of the result from a named mistake, in tolerances
+constexpr double accepted_fitted = 0.5;  // the same for S0
+constexpr double same_distance = 1.3;    // quotient of rms distances up to which candidates are twins
 
 // Sizes of the rounds. Pairs of row and key are counted over all heads.
 constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
@@ -99,6 +100,10 @@ Distance distance_to_truth(const Submission& submission, const ComparedTensors& 
   if (compared.out) add(*submission.out, bounded.truth.out, bounded.tolerance.out);
   if (compared.lse) add(*submission.lse, bounded.truth.lse, bounded.tolerance.lse);
   return sum;
+}
+
+double largest_accepted(const Candidate& candidate) {
+  return candidate.mistake->id == "S0" ? accepted_fitted : accepted_worst;
 }
 
 // Whether a candidate that is not accepted is a hint
@@ -227,8 +232,8 @@ Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_tr
   std::vector<std::size_t> accepted;
   for (const std::size_t n : order) {
     const Candidate& candidate = candidates[n];
-    const bool as_near =
-        candidate.distance.worst <= accepted_worst && candidate.distance.rms() <= same_distance * best;
+    const bool as_near = candidate.distance.worst <= largest_accepted(candidate) &&
+                         candidate.distance.rms() <= same_distance * best;
     if (!may_be_right && as_near && candidate.distance.rms() <= nearer_than_truth * to_truth.rms()) {
       accepted.push_back(n);
     } else if (!diagnosis.runner_up && hints(candidate.distance, to_truth)) {
