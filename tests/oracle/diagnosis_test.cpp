@@ -82,6 +82,16 @@ TEST_CASE("the nearest mistake is mentioned only if it is at most half as far fr
   CHECK(choose({at(1.4, 29)}, {infinity, infinity, 10}).runner_up.has_value());
 }
 
+TEST_CASE("a scale that is fitted to the result is named only within half a tolerance") {
+  const auto names = [](const char* id, double worst) {
+    const Candidate candidate{&mistake_of_id(id), {}, nullptr, {}, Distance{worst, 0.01, 10}};
+    return choose({candidate}, {60, 9, 10}).names.size();
+  };
+  CHECK(names("S0", 0.4) == 1);
+  CHECK(names("S0", 0.9) == 0);
+  CHECK(names("S1", 0.9) == 1);
+}
+
 TEST_CASE("twins are named in the order of the catalogue, conventions first, whatever their rounding") {
   const Mistake &mistake = mistake_of_id("M1"), &convention = mistake_of_id("M15"),
                 &last = mistake_of_id("M32");
