@@ -193,12 +193,34 @@ bool failed(const Report& report, std::initializer_list<std::string_view> tensor
       });
 }
 
+// The largest error of a row in any sequence and head
+double largest_of_row(const Tensor<double>& row_ratio, Index row) {
+  double largest = 0;
+  for (Index b = 0; b < row_ratio.shape().B; ++b)
+    for (Index h = 0; h < row_ratio.shape().H; ++h) largest = std::max(largest, row_ratio(b, row, h, 0));
+  return largest;
+}
+
+// A sample of all rows, and at most as many wrong rows, at even distances from the first to the last
+std::vector<Index> rows_to_measure(const Submission& s, const Report& report, const TensorVerdict& out) {
+  std::vector<Index> wrong;
+  const Tensor<double>& ratio = out.row_ratio;
+  for (Index n = 0; n < ratio.shape().S; ++n)
+    if (largest_of_row(ratio, n) > out.note_limit) wrong.push_back(report.rows[static_cast<std::size_t>(n)]);
+  const std::vector<Index> sample = sample_rows(s.problem.Q.shape.S, rows_for_blocks, s.layout, s.devices, 0);
+  std::set<Index> rows(sample.begin(), sample.end());
+  const auto count = static_cast<Index>(wrong.size()), taken = std::min(count, rows_for_blocks);
+  for (Index n = 0; n < taken; ++n) rows.insert(wrong[static_cast<std::size_t>(n * count / taken)]);
+  return {rows.begin(), rows.end()};
+}
+
 void measure_blocks(const Submission& s, Report& report) {
   if (!s.out || s.devices == 1 || !failed(report, {"out"})) return;
-  const std::vector<Index> rows = sample_rows(s.problem.Q.shape.S, rows_for_blocks, s.layout, s.devices, 0);
+  const TensorVerdict& out = report.tensor_verdicts.front();
+  const std::vector<Index> rows = rows_to_measure(s, report, out);
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.blocks = estimate_block_weights(s.problem, sharding, rows, select_rows(*s.out, rows),
-                                         bound_attention(s.problem, rows, s.declared));
+                                         bound_attention(s.problem, rows, s.declared), out.note_limit);
 }
 
 // Whether mistakes have an effect at all, and can be tried in seconds
@@ -231,8 +253,12 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
   }
   if (forward_failed) {
     report.forward = diagnose_forward(s, report.tensor_verdicts, report.rows);
-    if (backward_failed)
-      report.remarks.emplace_back("mistakes in the gradients are named once the forward is correct");
+    if (!backward_failed) return;
+    report.gradients_follow =
+        gradients && small_enough_for_backward(s.problem) && gradients_follow(*report.forward, s, *gradients);
+    report.remarks.emplace_back(report.gradients_follow
+                                    ? "the gradients follow the same convention"
+                                    : "mistakes in the gradients are named once the forward is correct");
   } else if (gradients && small_enough_for_backward(s.problem)) {
     report.backward = diagnose_backward(s, *gradients);
   } else {
@@ -247,9 +273,9 @@ Verdict verdict_of(const Report& report) {
     status = std::max(status, tensor_verdict.status);
   if (first_wrong(report.states)) return Verdict::fail;
   if (status != Status::fail) return status == Status::pass ? Verdict::pass : Verdict::note;
-  const bool gradients_failed = failed(report, {"dq", "dk", "dv"});
-  return report.forward && report.forward->convention() && !gradients_failed ? Verdict::convention
-                                                                             : Verdict::fail;
+  const bool gradients_explained = report.gradients_follow || !failed(report, {"dq", "dk", "dv"});
+  return report.forward && report.forward->convention() && gradients_explained ? Verdict::convention
+                                                                               : Verdict::fail;
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ struct Report {
   std::vector<StateVerdict> states;  // sorted by step, then by device
 
   std::optional<Diagnosis> forward, backward;
+  bool gradients_follow = false;  // the gradients fail, but follow the convention that explains the forward
   std::vector<Law> laws;
   std::optional<UndetectableMistakes> undetectable;  // if the result passes and the options ask for it
 

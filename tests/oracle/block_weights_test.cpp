@@ -121,6 +121,58 @@ TEST_CASE("consecutive blocks are merged when a row has fewer elements than the 
   check_weights(block_weights, {{5, 1, 2}});
 }
 
+TEST_CASE("the weights are those of the wrong rows, and one negated head is explained by the weight -1") {
+  Ring ring;
+  for (Index device : {1, 2}) {
+    const std::vector<Index>& wrong = ring.sharding.queries.rows_of(static_cast<int>(device));
+    for (const Index i : wrong) ring.found.out.head(0, 1).row(i) *= -1;
+  }
+  const BlockWeights block_weights = ring.block_weights();
+  std::vector<Exception> negative;
+  for (int block = 0; block < 4; ++block)
+    negative.push_back({1, block, -1}), negative.push_back({2, block, -1});
+  check_weights(block_weights, negative);
+  CHECK(block_weights.wrong_rows == 16);
+  CHECK(block_weights.explained_rows == 16);
+  CHECK(block_weights.unexplained_heads.empty());
+}
+
+TEST_CASE("wrong rows that are no sums of blocks are counted, however many rows are right") {
+  Ring ring;
+  ring.add_block(3, 0, -1);
+  Random random(5);
+  for (Index i = 9; i < 12; ++i)
+    for (Index d = 0; d < 16; ++d) ring.found.out(0, i, 1, d) = random.normal();
+  const BlockWeights block_weights = ring.block_weights();
+  CHECK(block_weights.wrong_rows == 16 + 3);
+  CHECK(block_weights.explained_rows == 16);
+  CHECK(block_weights.unexplained_heads == std::vector<Index>{1});
+}
+
+TEST_CASE("a block that the mask hides has a weight if device 0 attends to it") {
+  Ring ring(true);
+  for (Index h = 0; h < 2; ++h) {
+    const Matrix<double> S = capped_scores(ring.p.problem(), 0, h);
+    for (const Index i : ring.sharding.queries.rows_of(0)) {
+      double total = 1;
+      for (const Index j : ring.sharding.keys.rows_of(1)) {
+        const double share = std::exp(S(i, j) - ring.bounded.truth.lse(0, i, h, 0));
+        ring.found.out.head(0, h).row(i) += share * ring.p.V.head(0, 0).row(j);
+        total += share;
+      }
+      ring.found.out.head(0, h).row(i) /= total;
+    }
+  }
+  const BlockWeights block_weights = ring.block_weights();
+  CHECK(block_weights.wrong_rows == 16);
+  CHECK(block_weights.explained_rows == 16);
+  CHECK(block_weights.weight(0, 1) == doctest::Approx(block_weights.weight(0, 0)).epsilon(0.05));
+  CHECK((block_weights.weight(0, 1) > 0.1 && block_weights.weight(0, 1) < 0.9));
+  for (Index device = 0; device < 4; ++device)
+    for (Index block = 0; block < 4; ++block)
+      CHECK(block_weights.leaked(device, block) == (device == 0 && block == 1));
+}
+
 TEST_CASE("a NaN in one row does not change the weights") {
   Ring ring;
   ring.found.out(0, 5, 1, 2) = std::nan("");

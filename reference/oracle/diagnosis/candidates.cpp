@@ -1,5 +1,9 @@
 #include "reference/oracle/diagnosis/candidates.h"
 
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 
@@ -35,6 +39,38 @@ Tensor<double> of_rows(const std::optional<TensorView<const double>>& result,
 
 std::string id_of(const Candidate& candidate) {
   return candidate.second ? candidate.mistake->id + "+" + candidate.second->id : candidate.mistake->id;
+}
+
+bool is_convention(const Candidate& candidate) {
+  return !candidate.second && !candidate.mistake->convention.empty();
+}
+
+std::vector<std::size_t> order_by_distance(const std::vector<Candidate>& candidates) {
+  constexpr double rounding = 1e-6;  // relative difference of mean squares up to which they are equal
+  const auto square = [&](std::size_t n) { return candidates[n].distance.mean_square; };
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return square(a) < square(b); });
+
+  // Equal distances in the fixed order
+  for (auto begin = order.begin(); begin != order.end();) {
+    const double limit = (1 + rounding) * square(*begin);
+    const auto end = std::find_if(begin, order.end(), [&](std::size_t n) { return square(n) > limit; });
+    std::sort(begin, end, [&](std::size_t a, std::size_t b) {
+      return std::pair(!is_convention(candidates[a]), a) < std::pair(!is_convention(candidates[b]), b);
+    });
+    begin = end;
+  }
+  return order;
+}
+
+std::vector<Candidate> nearest_of(const std::vector<Candidate>& candidates, std::size_t count) {
+  std::vector<std::size_t> order = order_by_distance(candidates);
+  order.resize(std::min(count, order.size()));
+  std::sort(order.begin(), order.end());
+  std::vector<Candidate> nearest;
+  for (const std::size_t n : order) nearest.push_back(candidates[n]);
+  return nearest;
 }
 
 AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation) {
@@ -78,17 +114,22 @@ std::vector<Candidate> forward_candidates(const Simulation& simulation, const Bo
   return reevaluate(all_variants(simulation, false), simulation, bounded, submission, compared);
 }
 
+void compare_gradients(const Gradients<double>& simulated, const BoundedGradients& bounded,
+                       const Submission& submission, Candidate& candidate) {
+  const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
+  candidate.distance = {}, candidate.effect = 0;
+  if (submission.dq) add_tensor(*submission.dq, simulated.dq, truth.dq, tolerance.dq, candidate);
+  if (submission.dk) add_tensor(*submission.dk, simulated.dk, truth.dk, tolerance.dk, candidate);
+  if (submission.dv) add_tensor(*submission.dv, simulated.dv, truth.dv, tolerance.dv, candidate);
+}
+
 std::vector<Candidate> backward_candidates(const BackwardSimulation& simulation, const Simulation& forward,
-                                           const BoundedGradients& bounded, const Submission& submission,
-                                           const ComparedTensors& compared) {
+                                           const BoundedGradients& bounded, const Submission& submission) {
   std::vector<Candidate> candidates = all_variants(forward, true);
   parallel_for(static_cast<Index>(candidates.size()), [&](Index n) {
     Candidate& candidate = candidates[static_cast<std::size_t>(n)];
-    const Gradients<double> simulated = candidate.mistake->backward(simulation, candidate.variant);
-    const Gradients<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
-    if (compared.dq) add_tensor(*submission.dq, simulated.dq, truth.dq, tolerance.dq, candidate);
-    if (compared.dk) add_tensor(*submission.dk, simulated.dk, truth.dk, tolerance.dk, candidate);
-    if (compared.dv) add_tensor(*submission.dv, simulated.dv, truth.dv, tolerance.dv, candidate);
+    compare_gradients(candidate.mistake->backward(simulation, candidate.variant), bounded, submission,
+                      candidate);
   });
   return candidates;
 }

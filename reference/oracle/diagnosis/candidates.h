@@ -27,13 +27,22 @@ struct Candidate {
 // "O1", or "S1+M1"
 std::string id_of(const Candidate& candidate);
 
+// Whether it is a difference of convention and not a mistake
+bool is_convention(const Candidate& candidate);
+
+// The indices of the candidates, the nearest first. Rounding, which differs between builds, decides nothing: among
+// equal distances conventions come first, then the order of the list, which is that of the catalogue.
+std::vector<std::size_t> order_by_distance(const std::vector<Candidate>& candidates);
+
+// The _count_ nearest candidates, in the order of the list
+std::vector<Candidate> nearest_of(const std::vector<Candidate>& candidates, std::size_t count);
+
 // out and lse of a program with this mistake, for the rows of the simulation
 AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation);
 
-// The tensors by which candidates are compared
+// The tensors by which candidates of the forward are compared
 struct ComparedTensors {
-  bool out = false, lse = false;            // forward
-  bool dq = false, dk = false, dv = false;  // backward
+  bool out = false, lse = false;
 };
 
 // The submitted out and lse on the rows of a simulation, and the truth on the same rows.
@@ -58,9 +67,12 @@ std::vector<Candidate> reevaluate(const std::vector<Candidate>& candidates, cons
                                   const BoundedAttention& bounded, const Submission& submission,
                                   const ComparedTensors& compared);
 
+// Sets the distance and the effect of a candidate with the gradients _simulated_, by the submitted gradients
+void compare_gradients(const Gradients<double>& simulated, const BoundedGradients& bounded,
+                       const Submission& submission, Candidate& candidate);
+
 // Every variant of every mistake of the backward, compared on all rows
 std::vector<Candidate> backward_candidates(const BackwardSimulation& simulation, const Simulation& forward,
-                                           const BoundedGradients& bounded, const Submission& submission,
-                                           const ComparedTensors& compared);
+                                           const BoundedGradients& bounded, const Submission& submission);
 
 }  // namespace ringattn

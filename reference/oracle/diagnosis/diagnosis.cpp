@@ -12,29 +12,33 @@
 //   simulated results         out, lse (forward) or dq, dk, dv (backward)
 //     |  measure_distance to the submitted result, in tolerances
 //     v
-//   ranking  --- accept? ---> names, the nearest first; runner-up if none is accepted
+//   ranking  --- accept? ---> names; runner-up: the nearest that is not accepted
 //
 // Forward, in three rounds of growing cost per candidate:
 //   1. all candidates on a few rows; half of these rows are wrong ones, half a sample of all rows
 //   2. the scale S0, fitted to the result, if no candidate of round 1 explains it
 //   3. the nearest _finalists_ candidates on many rows
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
-// second can be simulated on the changed problem. out and lse are compared together first and then out alone, because
-// programs with the same mistake in out may leave different values in lse. The backward has one round on all rows.
+// second can be simulated on the changed problem. The backward has one round on all rows.
+//
+// A candidate must explain every submitted tensor: one that explains out is no name if the submitted lse contradicts it.
+// An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with C1.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
-//   largest error    distance.worst <= 2
+//   largest error    distance.worst <= 2, or 0.5 for S0, whose scale is fitted to the result and so comes nearer
 //   nearer           distance.rms() <= 0.5 of that of the truth
 //   best             distance.rms() <= 1.3 of that of the nearest candidate
 //   wrong at all     no name is given if the worst distance to the truth is itself at most 2
 // Twins are candidates that give the same numbers on this input; all of them pass the third test and are named
-// together.
+// together, conventions first, then in the order of the catalogue, which no rounding changes. The runner-up is no hint,
+// and left out, unless its rms and its largest distance are finite and at most half of those of the truth.
 //
 // Without a declared sharding (one device), common shardings are tried in turn until one gives a name.
 
 #include "reference/oracle/diagnosis/diagnosis.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "reference/definition/error/chunked.h"
@@ -47,9 +51,9 @@ namespace ringattn {
 namespace {
 
 // The rule of acceptance
-constexpr double accepted_worst = 2;    // largest distance of the result from a named mistake, in tolerances
-constexpr double accepted_share = 0.5;  // its rms distance, relative to that from the truth
-constexpr double same_distance = 1.3;   // quotient of rms distances up to which candidates are twins
+constexpr double accepted_worst = 2;     // largest distance of the result from a named mistake, in tolerances
+constexpr double accepted_fitted = 0.5;  // the same for S0
+constexpr double same_distance = 1.3;    // quotient of rms distances up to which candidates are twins
 
 // Sizes of the rounds. Pairs of row and key are counted over all heads.
 constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
@@ -98,8 +102,14 @@ Distance distance_to_truth(const Submission& submission, const ComparedTensors& 
   return sum;
 }
 
-bool nearer(const Candidate& a, const Candidate& b) {
-  return a.distance.mean_square < b.distance.mean_square;
+double largest_accepted(const Candidate& candidate) {
+  return candidate.mistake->id == "S0" ? accepted_fitted : accepted_worst;
+}
+
+// Whether a candidate that is not accepted is a hint
+bool hints(const Distance& distance, const Distance& to_truth) {
+  return std::isfinite(distance.worst) && distance.rms() <= nearer_than_truth * to_truth.rms() &&
+         distance.worst <= nearer_than_truth * to_truth.worst;
 }
 
 // Whether some candidate is within the accepted distance
@@ -149,9 +159,7 @@ Diagnosis match(const FailedResult& q) {
       candidates.push_back(*fitted);
 
   // Round 3
-  std::sort(candidates.begin(), candidates.end(), nearer);
-  candidates.resize(std::min(finalists, candidates.size()));
-  return choose_on_many_rows(q, candidates);
+  return choose_on_many_rows(q, nearest_of(candidates, finalists));
 }
 
 // All pairs of mistakes on very few rows, then the nearest of them on many rows
@@ -177,6 +185,24 @@ bool worth_trying_pairs(const Problem<double>& problem, const std::vector<Tensor
          std::none_of(tensor_verdicts.begin(), tensor_verdicts.end(), not_written);
 }
 
+bool out_failed(const std::vector<TensorVerdict>& tensor_verdicts) {
+  return std::any_of(tensor_verdicts.begin(), tensor_verdicts.end(), [](const TensorVerdict& tensor_verdict) {
+    return tensor_verdict.tensor == "out" && tensor_verdict.status == Status::fail;
+  });
+}
+
+// A mistake in a program that returns lse in base 2, on the declared sharding: matched to ln 2 lse, and paired with C1
+Diagnosis match_base_2(const FailedResult& q) {
+  Tensor<double> natural = converted<double>(*q.submission.lse);
+  for (Index n = 0; n < natural.size(); ++n) natural.data()[n] *= std::log(2.0);
+  Submission submission = q.submission;
+  submission.lse = natural.view();
+  Diagnosis diagnosis =
+      match({submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, q.compared});
+  for (Candidate& candidate : diagnosis.names) candidate.second = &mistake_of_id("C1");
+  return diagnosis;
+}
+
 // The declared sharding; followed by common ones if only one device was declared
 std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submission) {
   std::vector<std::pair<Layout, int>> shardings{{submission.layout, submission.devices}};
@@ -195,59 +221,71 @@ Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
   return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
 }
 
-bool Diagnosis::convention() const {
-  return !names.empty() && !names.front().second && !names.front().mistake->convention.empty();
-}
+bool Diagnosis::convention() const { return !names.empty() && is_convention(names.front()); }
 
 // The rule of acceptance at the head of this file
-Diagnosis choose(std::vector<Candidate> candidates, const Distance& to_truth) {
+Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_truth) {
   Diagnosis diagnosis;
-  std::sort(candidates.begin(), candidates.end(), nearer);
-  const double best = candidates.empty() ? 0 : candidates.front().distance.rms();
+  const std::vector<std::size_t> order = order_by_distance(candidates);
+  const double best = order.empty() ? 0 : candidates[order.front()].distance.rms();
   const bool may_be_right = to_truth.worst <= accepted_worst;
-  for (const Candidate& candidate : candidates) {
-    const bool as_near =
-        candidate.distance.worst <= accepted_worst && candidate.distance.rms() <= same_distance * best;
-    if (!may_be_right && as_near && candidate.distance.rms() <= accepted_share * to_truth.rms()) {
-      diagnosis.names.push_back(candidate);
-    } else if (!diagnosis.runner_up) {
+  std::vector<std::size_t> accepted;
+  for (const std::size_t n : order) {
+    const Candidate& candidate = candidates[n];
+    const bool as_near = candidate.distance.worst <= largest_accepted(candidate) &&
+                         candidate.distance.rms() <= same_distance * best;
+    if (!may_be_right && as_near && candidate.distance.rms() <= nearer_than_truth * to_truth.rms()) {
+      accepted.push_back(n);
+    } else if (!diagnosis.runner_up && hints(candidate.distance, to_truth)) {
       diagnosis.runner_up = candidate;
     }
   }
+
+  // Twins in the order of the catalogue, but conventions first
+  std::sort(accepted.begin(), accepted.end());
+  for (const std::size_t n : accepted) diagnosis.names.push_back(candidates[n]);
+  std::stable_partition(diagnosis.names.begin(), diagnosis.names.end(), is_convention);
   return diagnosis;
 }
 
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
                            const std::vector<Index>& judged_rows) {
-  std::vector<ComparedTensors> comparisons{
-      {.out = submission.out.has_value(), .lse = submission.lse.has_value()}};
-  // Programs with the same mistake in out may store different values of lse, so out alone is compared second
-  if (submission.out && submission.lse) comparisons.push_back({.out = true});
+  const ComparedTensors compared{.out = submission.out.has_value(), .lse = submission.lse.has_value()};
 
-  // Single mistakes, on each sharding; keep the runner-up of the first attempt
-  Diagnosis first;
-  for (const auto& [layout, devices] : shardings_to_try(submission))
-    for (const ComparedTensors& compared : comparisons) {
-      Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
-      if (!diagnosis.names.empty()) return diagnosis;
-      if (!first.runner_up) first = std::move(diagnosis);
-    }
+  // Single mistakes, on each sharding; without a name, the result is that of the declared one
+  std::optional<Diagnosis> declared;
+  for (const auto& [layout, devices] : shardings_to_try(submission)) {
+    Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
+    if (!diagnosis.names.empty()) return diagnosis;
+    if (!declared) declared = std::move(diagnosis);
+  }
 
   // Two mistakes at once, on the declared sharding
-  if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return first;
-  Diagnosis pairs = match_pairs(
-      {submission, tensor_verdicts, judged_rows, submission.layout, submission.devices, comparisons.back()});
-  return pairs.names.empty() ? first : pairs;
+  const FailedResult on_declared{submission,        tensor_verdicts,    judged_rows,
+                                 submission.layout, submission.devices, compared};
+  if (compared.lse && out_failed(tensor_verdicts))
+    if (Diagnosis base_2 = match_base_2(on_declared); !base_2.names.empty()) return base_2;
+  if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return *declared;
+  Diagnosis pairs = match_pairs(on_declared);
+  return pairs.names.empty() ? *declared : pairs;
 }
 
 bool small_enough_for_backward(const Problem<double>& problem) {
   return problem.Q.shape.S * problem.K.shape.S * problem.Q.shape.H * problem.Q.shape.B <= backward_pairs;
 }
 
-Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
-  const ComparedTensors compared{
-      .dq = submission.dq.has_value(), .dk = submission.dk.has_value(), .dv = submission.dv.has_value()};
+bool gradients_follow(const Diagnosis& forward, const Submission& submission,
+                      const BoundedGradients& bounded) {
+  if (!forward.convention() || !forward.names.front().mistake->backward) return false;
+  const BackwardSimulation simulation(submission.problem, submission.cotangents, forward.layout,
+                                      forward.devices);
+  Candidate convention = forward.names.front();
+  compare_gradients(convention.mistake->backward(simulation, convention.variant), bounded, submission,
+                    convention);
+  return convention.distance.worst <= accepted_worst;
+}
 
+Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
   // The distance from the truth, over the submitted gradients
   Distance to_truth;
   const auto add = [&](const auto& found, const Tensor<double>& truth, const Tensor<double>& tolerance) {
@@ -257,18 +295,17 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
   add(submission.dk, bounded.truth.dk, bounded.tolerance.dk);
   add(submission.dv, bounded.truth.dv, bounded.tolerance.dv);
 
-  // All candidates on each sharding
-  Diagnosis first;
+  // All candidates on each sharding; without a name, the result is that of the declared one
+  std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
     const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);
     const Simulation forward(submission.problem, layout, devices, {0});
-    Diagnosis diagnosis =
-        choose(backward_candidates(simulation, forward, bounded, submission, compared), to_truth);
+    Diagnosis diagnosis = choose(backward_candidates(simulation, forward, bounded, submission), to_truth);
     diagnosis.layout = layout, diagnosis.devices = devices;
     if (!diagnosis.names.empty()) return diagnosis;
-    if (!first.runner_up) first = std::move(diagnosis);
+    if (!declared) declared = std::move(diagnosis);
   }
-  return first;
+  return *declared;
 }
 
 }  // namespace ringattn

@@ -1,7 +1,5 @@
 #include "reference/oracle/diagnosis/mistake_pairs.h"
 
-#include <algorithm>
-
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
@@ -10,8 +8,8 @@ namespace ringattn {
 
 namespace {
 
-// Not conventions, which concern lse while pairs are compared by out; nor wrong operands, which leave nothing of the
-// result that a second mistake could be recognised by
+// Not conventions, most of which concern lse only; nor wrong operands, which leave nothing of the result that a second
+// mistake could be recognised by
 bool may_be_of_a_pair(const Mistake& mistake) {
   return mistake.forward && mistake.family != Family::convention && mistake.family != Family::operands;
 }
@@ -23,13 +21,6 @@ std::vector<Candidate> firsts_of(const Simulation& simulation) {
     if (mistake.alteration && may_be_of_a_pair(mistake))
       for (Variant& variant : mistake.variants(simulation)) firsts.push_back({&mistake, std::move(variant)});
   return firsts;
-}
-
-void keep_nearest(std::vector<Candidate>& candidates, std::size_t count) {
-  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return a.distance.mean_square < b.distance.mean_square;
-  });
-  candidates.resize(std::min(count, candidates.size()));
 }
 
 // The nearest pairs that begin with _first_. Of two mistakes that both change the problem, the earlier one in the
@@ -55,8 +46,7 @@ std::vector<Candidate> nearest_with(const Candidate& first, const Simulation& si
       pairs.push_back(std::move(pair));
     }
   }
-  keep_nearest(pairs, count);
-  return pairs;
+  return nearest_of(pairs, count);
 }
 
 }  // namespace
@@ -70,11 +60,9 @@ std::vector<Candidate> nearest_pairs(const Simulation& simulation, const Observe
     of_first[place] = nearest_with(firsts[place], simulation, observed, count);
   });
   // The nearest of all first mistakes
-  std::vector<Candidate> nearest;
-  for (const std::vector<Candidate>& pairs : of_first)
-    nearest.insert(nearest.end(), pairs.begin(), pairs.end());
-  keep_nearest(nearest, count);
-  return nearest;
+  std::vector<Candidate> all;
+  for (const std::vector<Candidate>& pairs : of_first) all.insert(all.end(), pairs.begin(), pairs.end());
+  return nearest_of(all, count);
 }
 
 }  // namespace ringattn

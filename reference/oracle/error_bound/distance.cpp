@@ -7,10 +7,9 @@ namespace ringattn {
 
 namespace {
 
-double element_distance(double found, double candidate, double tolerance) {
-  const bool both_nan = std::isnan(found) && std::isnan(candidate);
-  return both_nan ? 0 : error_in_tolerances(found, candidate, tolerance);
-}
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+bool equal_or_both_nan(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
 // The largest finite magnitude in a row
 double row_magnitude(const Tensor<double>& tensor, Index b, Index s, Index h) {
@@ -24,7 +23,6 @@ double row_magnitude(const Tensor<double>& tensor, Index b, Index s, Index h) {
 
 double error_in_tolerances(double found, double expected, double tolerance) {
   if (found == expected) return 0;
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   const double ratio = std::abs(found - expected) / tolerance;
   return ratio < infinity && tolerance < infinity ? ratio : infinity;  // false for NaN
 }
@@ -51,13 +49,16 @@ Distance measure_distance(const TensorView<const double>& found, const Tensor<do
         const double larger = truth_size > 0 ? std::max(1.0, size / truth_size) : 1;
         const double row_tolerance = larger * row_magnitude(tolerance, b, s, h);
         for (Index d = 0; d < shape.D; ++d) {
-          const double ratio = element_distance(found(b, s, h, d), candidate(b, s, h, d), row_tolerance);
+          const double x = found(b, s, h, d), y = candidate(b, s, h, d);
+          if (!std::isfinite(x) && x != truth(b, s, h, d) && equal_or_both_nan(x, y)) continue;
+          const double ratio = error_in_tolerances(x, y, row_tolerance);
           result.worst = std::max(result.worst, ratio);
           sum += ratio * ratio;
+          ++result.elements;
         }
       }
-  result.elements = shape.size();
-  result.mean_square = result.elements == 0 ? 0 : sum / static_cast<double>(result.elements);
+  if (result.elements > 0) result.mean_square = sum / static_cast<double>(result.elements);
+  if (result.elements == 0 && shape.size() > 0) result = {infinity, infinity, shape.size()};
   return result;
 }
 

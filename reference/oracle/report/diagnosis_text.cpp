@@ -1,5 +1,8 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <set>
+
 #include "reference/oracle/report/report.h"
 
 namespace ringattn {
@@ -19,10 +22,39 @@ std::string short_name(const Candidate& candidate) {
   return text;
 }
 
-std::string explanation(const Mistake& mistake) {
-  std::string text =
-      fmt::format("WRONG    {}\nWHY      {}\nFIX      {}\n", mistake.wrong, mistake.why, mistake.fix);
-  if (!mistake.seen_in.empty()) text += fmt::format("SEEN IN  {}\n", mistake.seen_in);
+// The names of a diagnosis below each other: the first with its title, twins after "or". A variant of a mistake that
+// was named before has no title.
+std::string names_lines(const std::vector<Candidate>& names) {
+  std::string text;
+  std::set<std::string> titled;
+  for (const Candidate& candidate : names) {
+    const char* begin = text.empty() ? "NAME     " : "   or    ";
+    if (!titled.insert(id_of(candidate)).second) {
+      text += begin + short_name(candidate) + "\n";
+      continue;
+    }
+    text += begin + name_line(*candidate.mistake, candidate.variant);
+    if (candidate.second) text += "   and   " + name_line(*candidate.second, candidate.second_variant);
+  }
+  return text;
+}
+
+std::string agreement_line(const std::vector<Candidate>& names) {
+  double farthest = 0;
+  for (const Candidate& candidate : names) farthest = std::max(farthest, candidate.distance.worst);
+  const char* with = names.size() > 1       ? "each of them"
+                     : names.front().second ? "both mistakes made at once"
+                                            : "this mistake";
+  return fmt::format("         your result agrees with {} to within {} the tolerance{}\n", with,
+                     times(farthest), names.size() > 1 ? "; this input cannot tell them apart" : "");
+}
+
+// With several ids in the report, each explanation says to which it belongs
+std::string explanation(const Mistake& mistake, bool one_of_several) {
+  const std::string of = one_of_several ? mistake.id + ": " : "";
+  std::string text = fmt::format("WRONG    {0}{1}\nWHY      {0}{2}\nFIX      {0}{3}\n", of, mistake.wrong,
+                                 mistake.why, mistake.fix);
+  if (!mistake.seen_in.empty()) text += fmt::format("SEEN IN  {}{}\n", of, mistake.seen_in);
   return text;
 }
 
@@ -33,11 +65,15 @@ std::string sharding_line(const Submission& s, const Diagnosis& d) {
 }
 
 std::string unnamed_line(const Diagnosis& d) {
-  std::string text = "NAME     not in the catalogue";
-  if (d.runner_up)
-    text += fmt::format("; the nearest entry is {}, {} the tolerance away (rejected)",
-                        short_name(*d.runner_up), times(d.runner_up->distance.worst));
-  return text + "\n";
+  if (!d.runner_up)
+    return fmt::format(
+        "NAME     not in the catalogue; no entry is at most {:g} x as far from your result as the right "
+        "one\n",
+        nearer_than_truth);
+  return fmt::format(
+      "NAME     not in the catalogue; the nearest entry is {}, {} the tolerance away (rejected);\n"
+      "         the right result is at least {:g} x as far away\n",
+      short_name(*d.runner_up), times(d.runner_up->distance.worst), 1 / nearer_than_truth);
 }
 
 }  // namespace
@@ -45,30 +81,22 @@ std::string unnamed_line(const Diagnosis& d) {
 std::string text_of(const Submission& s, const Diagnosis& d) {
   if (d.names.empty()) return unnamed_line(d);
   const Candidate& first = d.names.front();
-  std::string text = "NAME     " + name_line(*first.mistake, first.variant);
-  if (first.second) text += "   and   " + name_line(*first.second, first.second_variant);
-  text +=
-      fmt::format("         your result agrees with {} to within {} the tolerance\n",
-                  first.second ? "both mistakes made at once" : "this mistake", times(first.distance.worst));
-
-  // Other names and assumptions
-  for (std::size_t n = 1; n < d.names.size(); ++n) {
-    const Candidate& twin = d.names[n];
-    const bool title_known = twin.mistake == first.mistake || twin.second;
-    text += fmt::format("         indistinguishable on this input: {}\n",
-                        title_known ? short_name(twin) : twin.mistake->id + " " + twin.mistake->title);
-  }
-  text += sharding_line(s, d);
+  std::string text = names_lines(d.names) + agreement_line(d.names) + sharding_line(s, d);
   if (d.runner_up)
     text += fmt::format("         next candidate: {}, {} the tolerance away (rejected)\n",
                         short_name(*d.runner_up), times(d.runner_up->distance.worst));
-  if (!first.mistake->convention.empty())
-    text += fmt::format("         this is the convention of {}; ours is in reference/README.md\n",
-                        first.mistake->convention);
+  std::set<const Mistake*> conventions;
+  for (const Candidate& candidate : d.names)
+    if (is_convention(candidate) && conventions.insert(candidate.mistake).second)
+      text += fmt::format("         {} is the convention of {}; ours is in reference/README.md\n",
+                          candidate.mistake->id, candidate.mistake->convention);
 
-  // Explanation and fix
-  text += explanation(*first.mistake);
-  if (first.second) text += explanation(*first.second);
+  // Explanation and fix of the first
+  const bool several = std::any_of(d.names.begin(), d.names.end(), [&](const Candidate& candidate) {
+    return candidate.second || candidate.mistake != first.mistake;
+  });
+  text += explanation(*first.mistake, several);
+  if (first.second) text += explanation(*first.second, several);
   return text;
 }
 

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <set>
+
 #include "reference/oracle/probes/probes.h"
 #include "reference/oracle/report/report.h"
 
@@ -82,10 +84,18 @@ Json matrix_json(const Matrix<double>& matrix) {
 }  // namespace
 
 Json to_json(const BlockWeights& block_weights) {
+  Json leaks = Json::array();
+  for (Index device = 0; device < block_weights.leaked.rows(); ++device)
+    for (Index block = 0; block < block_weights.leaked.cols(); ++block)
+      if (block_weights.leaked(device, block)) leaks.push_back({device, block});
   return {{"weight", matrix_json(block_weights.weight)},
           {"spread", matrix_json(block_weights.deviation)},
           {"residual", number(block_weights.residual)},
-          {"owners_per_block", block_weights.blocks_together}};
+          {"owners_per_block", block_weights.blocks_together},
+          {"leaks", leaks},
+          {"wrong_rows", block_weights.wrong_rows},
+          {"explained_rows", block_weights.explained_rows},
+          {"unexplained_heads", block_weights.unexplained_heads}};
 }
 
 Json to_json(const std::vector<Law>& all) {
@@ -133,12 +143,15 @@ Json to_json(const Submission& s, const Report& r) {
   return result;
 }
 
-// A heading, the name of the mistake, and the text as a code block, which keeps its columns aligned
+// A heading, the names of the mistakes, and the text as a code block, which keeps its columns aligned
 std::string to_markdown(const Submission& s, const Report& r) {
   std::string text = fmt::format("### ringattn check: {}\n\n", name(r.verdict));
   if (const Diagnosis* diagnosis = r.diagnosis(); diagnosis && !diagnosis->names.empty()) {
-    const Mistake& mistake = *diagnosis->names.front().mistake;
-    text += fmt::format("**{}** {}. {}\n\n", mistake.id, mistake.title, mistake.fix);
+    std::set<const Mistake*> listed;
+    for (const Candidate& candidate : diagnosis->names)
+      for (const Mistake* mistake : {candidate.mistake, candidate.second})
+        if (mistake && listed.insert(mistake).second)
+          text += fmt::format("**{}** {}. {}\n\n", mistake->id, mistake->title, mistake->fix);
   }
   return text + "```\n" + to_text(s, r) + "```\n";
 }

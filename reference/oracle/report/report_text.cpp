@@ -147,19 +147,24 @@ std::string undetectable_lines(const Report& r) {
 
 // ---- Weights of blocks -------------------------------------------------------
 
-// An output that is not a weighted sum over whole blocks leaves a residual of many tolerances
-std::string interpret_residual(const BlockWeights& block_weights) {
-  constexpr double max_explained = 2;
-  const std::string residual = fmt::format("the residual is {:.3g} x the tolerance", block_weights.residual);
-  if (std::isnan(block_weights.residual)) return "no row could be measured";
-  if (block_weights.residual <= max_explained) return "these weights explain your output; " + residual;
-  return "weights of whole blocks do not explain your output; " + residual;
+// How many of the wrong rows are weighted sums over whole blocks
+std::string interpret_residual(const BlockWeights& w) {
+  if (std::isnan(w.residual)) return "no row could be measured";
+  const std::string residual = fmt::format("the residual is {:.3g} x the tolerance", w.residual);
+  if (w.wrong_rows == 0) return "no row is wrong; " + residual;
+  std::string text =
+      fmt::format("weights of whole blocks explain {} of {} wrong rows", w.explained_rows, w.wrong_rows);
+  if (!w.unexplained_heads.empty())
+    text += fmt::format("; not all of heads {}", ranges_of(w.unexplained_heads));
+  return text + "; " + residual;
 }
 
 }  // namespace
 
 std::string text_of(const BlockWeights& block_weights) {
-  std::string text = "BLOCKS   weight of each K/V block in your output (1 is right)\n                  ";
+  std::string text =
+      fmt::format("BLOCKS   weight of each K/V block in {}your output (1 is right)\n                  ",
+                  block_weights.wrong_rows > 0 ? "the wrong rows of " : "");
 
   // One column per block, or per range of blocks that were measured together
   for (Index block = 0; block < block_weights.weight.cols(); ++block)
@@ -173,9 +178,14 @@ std::string text_of(const BlockWeights& block_weights) {
     text += fmt::format("\n         device {:<2}", device);
     for (Index block = 0; block < block_weights.weight.cols(); ++block) {
       const double weight = block_weights.weight(device, block);
-      text += std::isnan(weight) ? fmt::format("{:>9}", "-") : fmt::format("{:>9.2f}", weight);
+      text += std::isnan(weight)                    ? fmt::format("{:>9}", "-")
+              : block_weights.leaked(device, block) ? fmt::format("{:>9}", fmt::format("!{:.2f}", weight))
+                                                    : fmt::format("{:>9.2f}", weight);
     }
   }
+  if (block_weights.leaked.any())
+    text +=
+        "\n         !: the mask hides this block from all rows of the device, so that its weight must be 0";
   return text + "\n         " + interpret_residual(block_weights) + "\n";
 }
 

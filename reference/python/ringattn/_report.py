@@ -53,13 +53,13 @@ class Report:
     def names(self) -> list[dict[str, Any]]:
         """The mistakes that explain this result: id, title, residual, parameters.
 
-        Several mistakes are indistinguishable on this input.
+        Several mistakes are indistinguishable on this input: conventions first, then in the order of the catalogue.
         """
         return self._content["names"]
 
     @property
     def runner_up(self) -> dict[str, Any] | None:
-        """The nearest mistake that was rejected."""
+        """The nearest mistake that was rejected; None unless it is at most half as far away as the right result."""
         return self._content["runner_up"]
 
     @property

@@ -93,6 +93,22 @@ TEST_CASE("a wrong mask test equals attention under another mask") {
   CHECK(same(result_of_mistake(windowed, "M29"), definition_with(p, {true, 4, 2})));
 }
 
+TEST_CASE(
+    "counting queries within tiles is a mistake only if a tile is shorter than the queries of a block") {
+  const auto variants = [](Index Sq) {
+    const RandomProblem<double> p = causal_problem(1, Sq, 40);
+    std::vector<std::string> said;
+    for (const Variant& variant : mistake_of_id("M32").variants(simulate(p, 1)))
+      said.push_back(variant.describe());
+    return said;
+  };
+  CHECK(variants(24) == std::vector<std::string>{"counted within tiles = queries and keys, tile = 16",
+                                                 "counted within tiles = queries, tile = 16",
+                                                 "counted within tiles = keys, tile = 16",
+                                                 "counted within tiles = keys, tile = 32"});
+  CHECK(variants(35).size() == 6);
+}
+
 TEST_CASE("a wrong block mask equals attention under another mask") {
   const Index L = 4;
   const RandomProblem<double> p = causal_problem(2, 3 * L, 3 * L);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/minus_infinity.h"
+#include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/mistakes/mask/mask_rules.h"
 
 namespace ringattn {
@@ -39,39 +40,45 @@ AttentionOutput<double> causal_unasked(const Simulation& sim, const Variant&) {
 // ---- Positions --------------------------------------------------------------
 
 // The mask of the problem; causal if the mask does not depend on positions
-Mask mask_of_positions(const Simulation& sim) {
-  Mask mask = sim.problem().scoring.mask;
-  if (!has_window(sim)) mask.causal = true;
+Mask mask_of_positions(const Problem<double>& problem) {
+  Mask mask = problem.scoring.mask;
+  if (mask.window_left < 0 && mask.window_right < 0) mask.causal = true;
   return mask;
 }
 
 // Number of keys minus number of queries of a document: the causal offset of bottom-right alignment
-Index surplus(const Simulation& sim, Index b, std::int64_t document) {
+Index surplus(const Problem<double>& problem, Index b, std::int64_t document) {
   const auto count = [document](std::span<const RowPosition> positions) {
     return std::count_if(positions.begin(), positions.end(), [document](const RowPosition& row_position) {
       return row_position.segment == document;
     });
   };
-  return count(sim.problem().kv_positions.of(b)) - count(sim.problem().q_positions.of(b));
+  return count(problem.kv_positions.of(b)) - count(problem.q_positions.of(b));
 }
 
-AttentionOutput<double> other_alignment(const Simulation& sim, const Variant& variant) {
+AlteredProblem other_alignment(const Problem<double>& problem, const Sharding&, const Variant& variant) {
   const Index sign = variant["queries"] == 0 ? -1 : 1;
-  const Mask mask = mask_of_positions(sim);
-  return sim.run([&](const QueryRow& row, RowWeights& result) {
-    const Index offset = sign * surplus(sim, row.b, row.query.segment);
-    softmax_of(sim, row, result, [&](const Pair& pair) {
-      const RowPosition moved{pair.q.position + offset, pair.q.segment};
-      return visible(moved, pair.k, mask) ? pair.S : minus_infinity<double>;
-    });
-  });
+  RowPositions moved(problem.Q.shape.B, problem.Q.shape.S);
+  for (Index b = 0; b < problem.Q.shape.B; ++b) {
+    std::ranges::copy(problem.q_positions.of(b), moved.of(b).begin());
+    for (RowPosition& q : moved.of(b)) q.position += sign * surplus(problem, b, q.segment);
+  }
+
+  AlteredProblem wrong(problem);
+  wrong.set_visibility(
+      [&problem, moved = std::move(moved), mask = mask_of_positions(problem)](Index b, Index i, Index j) {
+        return visible(moved.of(b)[static_cast<std::size_t>(i)],
+                       problem.kv_positions.of(b)[static_cast<std::size_t>(j)], mask);
+      });
+  return wrong;
 }
 
 Variants alignments(const Simulation& sim) {
   const Problem<double>& problem = sim.problem();
   bool differ = false;
   for (Index b = 0; b < problem.Q.shape.B; ++b)
-    for (const RowPosition& q : problem.q_positions.of(b)) differ = differ || surplus(sim, b, q.segment) != 0;
+    for (const RowPosition& q : problem.q_positions.of(b))
+      differ = differ || surplus(problem, b, q.segment) != 0;
   return only_if(differ, each_named("queries", {"top-left instead of bottom-right",
                                                 "bottom-right instead of top-left"}));
 }
@@ -79,7 +86,7 @@ Variants alignments(const Simulation& sim) {
 AttentionOutput<double> positions_ignored(const Simulation& sim, const Variant& variant) {
   const Shape &Q = sim.problem().Q.shape, &K = sim.problem().K.shape;
   const Index offset = variant["counted rows aligned"] == 0 ? 0 : K.S - Q.S;
-  const Mask mask = mask_of_positions(sim);
+  const Mask mask = mask_of_positions(sim.problem());
   return attend_where(sim, [&](const Pair& pair) {
     return visible({pair.i + offset, pair.q.segment}, {pair.j, pair.k.segment}, mask);
   });
@@ -182,7 +189,7 @@ Variants misread_windows(const Simulation& sim) {
 AttentionOutput<double> mask_of_another_sequence(const Simulation& sim, const Variant& variant) {
   const Problem<double>& problem = sim.problem();
   const Index B = problem.Q.shape.B, of = variant["sequence"], taken = variant["taken"];
-  const Mask mask = mask_of_positions(sim);
+  const Mask mask = mask_of_positions(sim.problem());
   return attend_where(sim, [&](const Pair& pair) {
     const Index other = of == 0 ? 0 : (pair.b + of + B) % B;
     const RowPosition& q =
@@ -202,7 +209,7 @@ Variants other_sequences(const Simulation& sim) {
 
 AttentionOutput<double> masked_once(const Simulation& sim, const Variant& variant) {
   const Index group = sim.problem().query_heads_per_kv_head(), masked = variant["masked"];
-  const Mask mask = mask_of_positions(sim);
+  const Mask mask = mask_of_positions(sim.problem());
   return attend_where(sim, [&](const Pair& pair) {
     const Index others = masked == 0 ? pair.h : masked == 1 ? pair.h % group : pair.b;
     return others != 0 || visible(pair.q, pair.k, mask);
@@ -280,7 +287,7 @@ std::vector<Mistake> mask_mistakes() {
        .seen_in = "Dao-AILab/flash-attention#951, Dao-AILab/flash-attention#282, pytorch/pytorch#108108",
        .convention = "FlashAttention or PyTorch",
        .variants = alignments,
-       .forward = other_alignment},
+       .alteration = other_alignment},
       {.id = "M16",
        .family = Family::mask,
        .title = "the window is off by one",

@@ -144,6 +144,16 @@ AttentionOutput<double> triangle_in_each_tile(const Simulation& sim, const Varia
   });
 }
 
+// Counting queries within tiles that hold all queries of a block changes nothing
+Variants triangles_in_tiles(const Simulation& sim) {
+  const Variants counted = each_named("counted within tiles", {"queries and keys", "queries", "keys"});
+  const Index queries = largest_shard(sim.sharding().layout, sim.devices(), sim.problem().Q.shape.S);
+  Variants variants;
+  for (const Variant& variant : counted* tile_sizes(sim, "tile", {16, 32, 64, 128, 256}))
+    if (variant["counted within tiles"] == 2 || variant["tile"] < queries) variants.push_back(variant);
+  return variants;
+}
+
 // ---- Windows ----------------------------------------------------------------
 
 std::int64_t or_unlimited(std::int64_t width) { return width < 0 ? INT64_MAX : width; }
@@ -329,13 +339,7 @@ std::vector<Mistake> block_mask_mistakes() {
            "one triangle in every tile of the own block; rows of the first tile attend to later tiles",
        .why = "The offset of the tile is missing for queries, keys or both.",
        .fix = "Add the offset of the tile to the index within the tile.",
-       .variants =
-           [](const Simulation& sim) {
-             return Variants{Variant({"counted within tiles", 0, "queries and keys"}),
-                             Variant({"counted within tiles", 1, "queries"}),
-                             Variant({"counted within tiles", 2, "keys"})} *
-                    tile_sizes(sim, "tile", {16, 32, 64, 128, 256});
-           },
+       .variants = triangles_in_tiles,
        .forward = triangle_in_each_tile},
       {.id = "M33",
        .family = Family::mask,
