@@ -68,9 +68,12 @@ Variants exp_overflows_variants(const Simulation& sim) {
 }
 
 AttentionOutput<double> nan_of_two_empty_sides(const Simulation& sim, const Variant& variant) {
-  const JoinRule join = [](double lse, double lse_b, Index) -> Join {
+  const bool lse_is_right = variant["lse"] == 1;
+  const JoinRule join = [lse_is_right](double lse, double lse_b, Index) -> Join {
     const double m = std::isnan(lse) ? lse : std::max(lse, lse_b);
-    const double lse_new = m + std::log(std::exp(lse - m) + std::exp(lse_b - m));
+    const double lse_new = lse_is_right && m == minus_infinity<double>
+                               ? m
+                               : m + std::log(std::exp(lse - m) + std::exp(lse_b - m));
     return {std::exp(lse - lse_new), std::exp(lse_b - lse_new), lse_new};
   };
   return merged_with({.join = join}, sim, variant);
@@ -187,11 +190,16 @@ std::vector<Mistake> merge_lse_mistakes() {
        .family = Family::merge,
        .title = "merging two empty blocks gives NaN",
        .wrong = "max + log(exp(lse - max) + exp(lse_b - max)) with max = -infinity",
-       .fingerprint = "NaN in rows whose first blocks are fully masked, even if later blocks are visible",
+       .fingerprint =
+           "NaN in rows whose first blocks are fully masked, even if later blocks are visible; lse is "
+           "NaN, too, or right",
        .why = "-infinity minus -infinity is NaN, and NaN persists through all later merges.",
        .fix = "If both sides are -infinity, leave out and lse unchanged.",
        .seen_in = "vllm-project/vllm#39148",
-       .variants = [](const Simulation& sim) { return pieces(sim) * both_starts(); },
+       .variants =
+           [](const Simulation& sim) {
+             return pieces(sim) * both_starts() * each_named("lse", {"NaN, too", "by logaddexp, right"});
+           },
        .forward = nan_of_two_empty_sides},
       {.id = "L13",
        .family = Family::merge,
