@@ -21,6 +21,7 @@ const char* name(Layout layout) {
 
 std::vector<std::string> layout_names() {
   std::vector<std::string> names;
+  names.reserve(all_layouts.size());
   for (const Layout layout : all_layouts) names.push_back(name(layout));
   return names;
 }
