@@ -69,6 +69,7 @@ std::vector<Candidate> nearest_of(const std::vector<Candidate>& candidates, std:
   order.resize(std::min(count, order.size()));
   std::sort(order.begin(), order.end());
   std::vector<Candidate> nearest;
+  nearest.reserve(order.size());
   for (const std::size_t n : order) nearest.push_back(candidates[n]);
   return nearest;
 }
