@@ -8,6 +8,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/oracle/error_bound/error_bound.h"
+#include "reference/oracle/verdict/resolution.h"
 #include "reference/oracle/verdict/where.h"
 #include "tests/oracle/emulated_kernel.h"
 #include "tests/support/random_problem.h"
@@ -262,4 +263,22 @@ TEST_CASE("wrong rows of a sample are reported by their global row") {
   found(0, 1, 0, 0) += 1;
   const TensorVerdict j = judge_tensor("out", found, bounded.truth.out, bounded.tolerance.out);
   CHECK(locate(j, some, RowSharding(Layout::contiguous, 2, 26), wrong.p.q_positions).first.s == 11);
+}
+
+TEST_CASE(
+    "a note is off by at most 4 tolerances, and by at most a quarter of the magnitude of a head with terms") {
+  const Shape shape{1, 5, 2, 3};
+  Tensor<double> truth(shape), tolerance(shape), magnitude(shape);
+  tolerance.head(0, 0).setConstant(0x1p-126);  // head 0 has no terms
+  magnitude.head(0, 1).setConstant(1);
+  const auto limit = [&](double of_head_1) {
+    tolerance.head(0, 1).setConstant(of_head_1);
+    return note_limit("out", truth, tolerance, magnitude, Dtype::f32);
+  };
+  CHECK(limit(0) == 4);
+  CHECK(limit(1e-3) == 4);
+  CHECK(limit(0.125) == 2);
+  CHECK(limit(0.25) == 1);
+  CHECK_THROWS_AS(limit(0.26), BadInput);
+  CHECK_THROWS_AS(limit(std::numeric_limits<double>::quiet_NaN()), BadInput);
 }

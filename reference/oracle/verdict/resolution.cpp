@@ -50,7 +50,7 @@ double note_limit(const std::string& tensor, const Tensor<double>& truth, const 
           "; found head ", h, ", where it may change the result by ", static_cast<double>(allowed / size),
           " of the sum of the magnitudes of its terms, so that no result could be called wrong; use smaller "
           "scores, more precise products, or numbers further from the smallest of their type");
-      if (allowed > 0) limit = std::min(limit, static_cast<double>(size / (4 * allowed)));
+      if (size > 0 && allowed > 0) limit = std::min(limit, static_cast<double>(size / (4 * allowed)));
     }
   return limit;
 }
