@@ -182,6 +182,28 @@ TEST_CASE("a row without visible keys has tolerance 0") {
   CHECK((bounded.tolerance.out.head(0, 0).bottomRows(4).array() > 0).all());
 }
 
+TEST_CASE("equal keys that the mask hides do not widen the tolerance of a row") {
+  Random random(7);
+  RandomProblem<double> p = normal_problem(random, {.Sq = 40, .Skv = 40, .D = 3, .Dv = 2});
+  repeat_rows(p.K, 1);
+  p.scoring.mask.causal = true;
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const ImplementationPrecision declared = Kernel{.precision = precision}.declared(true);
+    const BoundedAttention all = bound_attention(p.problem(), all_rows(40), declared);
+    for (const Index row : {0, 7, 39}) {
+      RandomProblem<double> visible = p;
+      visible.K = select_rows(p.K.view(), all_rows(row + 1));
+      visible.V = select_rows(p.V.view(), all_rows(row + 1));
+      visible.kv_positions = consecutive_positions(row + 1);
+      const BoundedAttention alone = bound_attention(visible.problem(), {row}, declared);
+      CHECK(all.tolerance.out(0, row, 0, 1) ==
+            doctest::Approx(alone.tolerance.out(0, 0, 0, 1)).epsilon(1e-12));
+      CHECK(all.tolerance.lse(0, row, 0, 0) ==
+            doctest::Approx(alone.tolerance.lse(0, 0, 0, 0)).epsilon(1e-12));
+    }
+  }
+}
+
 TEST_CASE("correct kernels of every precision stay within their tolerance") {
   for (const Precision precision : precisions)
     for (const bool exact_operands : {true, false})

@@ -55,11 +55,10 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
   of_chunk(result.magnitude.out) = size.template cast<double>();
 
   // Independent errors: squares, times the number of keys that round alike
-  const auto alike = pairs.alike.transpose().array();
   const double u_terms = u.probability * u.probability + u.operand * u.operand;
-  Matrix<double> pair_variance = (P.array() * g.array()).square().rowwise() * alike;
+  Matrix<double> pair_variance = pairs.times_alike<double>((P.array() * g.array()).square());
   const Vector<double> score_variance = pair_variance.rowwise().sum();
-  pair_variance.array() += P.array().square().rowwise() * (u_terms * alike);
+  pair_variance += u_terms * pairs.times_alike<double>(P.array().square());
   Vector<double> tiny(n);
   for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * max_or_zero(P.row(i));
   pair_variance.colwise() += tiny.cwiseAbs2();

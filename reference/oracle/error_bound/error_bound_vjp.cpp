@@ -51,11 +51,10 @@ void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix
 
   // The variance of the sum over keys under the root of e
   const Real products = u.sum * std::sqrt(static_cast<Real>(V.cols())), u_probability = u.probability;
-  const Vector<Real> out_variance =
-      (P.array().square() * (u_probability * u_probability * dP.array().square() +
-                             (pairs.g.template cast<Real>().array() * W0.array()).square()))
-          .matrix() *
-      pairs.alike.template cast<Real>();
+  const Matrix<Real> pair_variance =
+      P.array().square() * (u_probability * u_probability * dP.array().square() +
+                            (pairs.g.template cast<Real>().array() * W0.array()).square());
+  const Vector<Real> out_variance = pairs.times_alike(pair_variance).rowwise().sum();
   const Matrix<Real> dO_size = c.dO.cwiseProduct(times<Real>(P, V.cwiseAbs()));
 
   // One row at a time
@@ -162,11 +161,10 @@ void bound_queries(const BackwardErrors<Real>& c, const RowChunk& chunk, const M
   const Matrix<Real> dq = scale * times<Real>(c.dS, K), PK = times<Real>(c.P, K),
                      size = scale_size * times<Real>(c.dS.cwiseAbs(), K.cwiseAbs()),
                      magnitude = scale_size * times<Real>(c.dS_magnitude, K.cwiseAbs()),
-                     K_squared = c.pairs.alike.template cast<Real>().asDiagonal() * K.cwiseAbs2();
+                     variance = scale * scale * times<Real>(c.pairs.times_alike(c.x_squared), K.cwiseAbs2());
 
   // Independent errors of the pairs, shared errors of rounded operands, errors of whole rows
-  Matrix<Real> tolerance =
-      root_of<Real>(scale * scale * times<Real>(c.x_squared, K_squared), dq, u) + tiny_where<Real>(size, u);
+  Matrix<Real> tolerance = root_of<Real>(variance, dq, u) + tiny_where<Real>(size, u);
   if (!c.pairs.exact_operands()) {
     const Vector<Real> tiny = Real(u.tiny_operand) * c.dS.cwiseAbs().rowwise().sum();
     tolerance += scale_size * times<Real>(c.y, K.cwiseAbs());

@@ -76,7 +76,7 @@ void softmax_row(const Problem<double>& problem, Index b, const RowPosition& que
     equal_scores += S(j) == before;
     before = S(j), m = std::max(m, S(j)), alike = std::max(alike, pairs.alike(j)), ++pairs.visible(i);
   }
-  alike = std::max(alike, equal_scores);
+  alike = std::min(std::max(alike, equal_scores), static_cast<double>(pairs.visible(i)));
   pairs.lse(i) = m, pairs.chain(i) = 0;
   if (pairs.visible(i) == 0) {
     S.setZero();
@@ -144,7 +144,7 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
 // sqrt(sum_j a_j P_ij^2 (g_ij^2 + u_weight^2)) + u_exponential / 3
 Vector<double> errors_of_lse(const PairErrors& pairs, const Roundings& u) {
   const Matrix<double> variance = pairs.P.array().square() * (pairs.g.array().square() + u.weight * u.weight);
-  return (variance * pairs.alike).cwiseSqrt().array() + u.exponential / 3;
+  return pairs.times_alike(variance).rowwise().sum().cwiseSqrt().array() + u.exponential / 3;
 }
 
 std::vector<RowChunk> chunks_to_bound(const std::vector<Index>& rows, Index keys) {

@@ -15,10 +15,20 @@ struct PairErrors {
   Vector<double> lse;             // (rows) -inf: no visible key
   Vector<double> chain;           // (rows) c, the relative error of a sum over the keys of a row
   Eigen::VectorX<Index> visible;  // (rows) number of visible keys
-  Vector<double> alike;           // (Skv) a, the number of keys with the same numbers, which round alike
+  Vector<double> alike;           // (Skv) the number of keys with the same numbers, which round alike
   Matrix<double> cap_slope;       // (rows, Skv) 1 - (S / cap)^2; empty without a soft-cap
 
   bool exact_operands() const { return g_operand.size() == 0; }
+
+  // (rows, Skv) times a, the number of visible keys that round like the key of the pair
+  template <class Real>
+  Matrix<Real> times_alike(Matrix<Real> variance) const {
+    for (Index i = 0; i < variance.rows(); ++i) {
+      const auto seen = static_cast<double>(visible(i));
+      variance.row(i).array() *= alike.cwiseMin(seen).transpose().array().template cast<Real>();
+    }
+    return variance;
+  }
 };
 PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const std::vector<Index>& rows,
                        const Roundings& u);
