@@ -23,18 +23,6 @@ std::span<const RowPosition> rows(std::span<const RowPosition> positions, RowRan
   return positions.subspan(static_cast<std::size_t>(tile.begin), static_cast<std::size_t>(tile.size()));
 }
 
-// The end of the run that starts at row _begin_: the first row that is in another document or breaks the equal step
-std::size_t end_of_run(std::span<const RowPosition> positions, std::size_t begin) {
-  std::size_t end = begin + 1;
-  if (end == positions.size()) return end;
-  const std::int64_t step = positions[end].position - positions[begin].position;
-  if (step < 0) return end;
-  while (end < positions.size() && positions[end].segment == positions[begin].segment &&
-         positions[end].position - positions[end - 1].position == step)
-    ++end;
-  return end;
-}
-
 // Narrows a pair of tiles to the keys that are visible to some query; returns the number of visible pairs
 Index narrow(TilePair& pair, std::span<const RowPosition> queries, std::span<const RowPosition> keys,
              const Mask& mask) {

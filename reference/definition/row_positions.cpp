@@ -20,6 +20,17 @@ RowPositions RowPositions::sequence(Index b) const {
   return alone;
 }
 
+std::size_t end_of_run(std::span<const RowPosition> positions, std::size_t begin) {
+  std::size_t end = begin + 1;
+  if (end == positions.size()) return end;
+  const std::int64_t step = positions[end].position - positions[begin].position;
+  if (step < 0) return end;
+  while (end < positions.size() && positions[end].segment == positions[begin].segment &&
+         positions[end].position - positions[end - 1].position == step)
+    ++end;
+  return end;
+}
+
 RowPositions consecutive_positions(Index length, std::int64_t offset) {
   RowPositions positions(1, length);
   std::int64_t position = offset;

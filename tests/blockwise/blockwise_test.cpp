@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,7 @@
 #include "reference/blockwise/blockwise_attention.h"
 #include "reference/blockwise/exponential.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/error/rounding_bound.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/ground_truth.h"
 #include "tests/support/trials.h"
@@ -82,6 +84,23 @@ TEST_CASE("blockwise attention equals the definition for sequences longer than a
     CAPTURE(drawn.describe());
     CHECK(worst_error(Blockwise<double>(drawn), truth) <= 1e-13);
     CHECK(worst_error(Blockwise<float>(drawn.as<float>()), truth) <= float32_bound(drawn));
+  }
+}
+
+TEST_CASE("where positions descend each key is a tile, and the error stays within the bound of rounding") {
+  // Equal values: all additions round in the same direction
+  Random random(11);
+  RandomProblem<double> drawn = normal_problem(random, {.Sq = 2, .Skv = 5000, .D = 3, .Dv = 5});
+  drawn.Q = Tensor<double>(drawn.Q.shape());
+  for (RowPosition& key : drawn.kv_positions.of(0)) key.position = -key.position;
+  for (const double value : {0.7f, 1.1f, 1.9f}) {
+    std::fill_n(drawn.V.data(), drawn.V.size(), value);
+    const RandomProblem<float> narrow = drawn.as<float>();
+    const RoundingBound allowed = rounding_bound(narrow.problem(), Dtype::f32);
+    const GroundTruth truth(drawn);
+    const AttentionOutput<float> found = blockwise_attention(narrow.problem(), 1);
+    CHECK(compare<float>(found.out, truth.forward.out, truth.forward_magnitude.out).within(allowed.out));
+    CHECK(compare<float>(found.lse, truth.forward.lse, truth.forward_magnitude.lse).within(allowed.lse));
   }
 }
 

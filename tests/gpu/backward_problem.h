@@ -22,7 +22,7 @@ struct BackwardProblem : GpuProblem {
   }
 
   // The gradients are float32 sums of products of three factors, each with a relative error of at most
-  //   tau = 2^-24 (32 + d / 4 + 4 S + 2 sqrt(C) + C / 10)
+  //   tau = 2^-24 (32 + d / 4 + 4 S + 2 sqrt(C) + C / 3)
   // as in rounding_bound.h; C terms are added in sequence: over the keys in dQ, over the queries of a group in dK and
   // dV. On tensor cores, P and dS are rounded to the storage type, with unit roundoff u:
   // |change of dV| <= u P^T |dO|     |change of dQ| <= u scale |dS| |K|     and the same for dK
@@ -31,8 +31,7 @@ struct BackwardProblem : GpuProblem {
     const Extents e = drawn.extents();
     const double d = static_cast<double>(std::max(e.D, e.Dv));
     const double C = static_cast<double>(std::max(e.Skv, e.Sq * e.Hq / e.Hkv));
-    const double tau =
-        0x1p-24 * (32 + d / 4 + 4 * largest_score(drawn.problem()) + 2 * std::sqrt(C) + C / 10);
+    const double tau = 0x1p-24 * (32 + d / 4 + 4 * largest_score(drawn.problem()) + 2 * std::sqrt(C) + C / 3);
     return 3 * tau + (dtype == Dtype::f32 ? 0 : unit_roundoff(dtype));
   }
 

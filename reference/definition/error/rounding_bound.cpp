@@ -9,6 +9,8 @@ namespace ringattn {
 
 namespace {
 
+constexpr Index keys_in_tile = 512, lanes = 16;
+
 // An upper bound of |S|: |scale q . k| <= |scale| |q| |k| (Cauchy and Schwarz), and at most the soft-cap
 template <class T>
 double largest_score(const Problem<T>& problem) {
@@ -17,19 +19,30 @@ double largest_score(const Problem<T>& problem) {
   return problem.scoring.softcap > 0 ? std::min(uncapped, problem.scoring.softcap) : uncapped;
 }
 
+// The number of tiles that the keys of a sequence are cut into, at most: the tiles of 512 keys, and one for each run
+Index key_tiles(const RowPositions& positions) {
+  Index most_runs = 0;
+  for (Index b = 0; b < positions.sequences(); ++b) {
+    Index runs = 0;
+    const auto of_sequence = positions.of(b);
+    for (std::size_t row = 0; row < of_sequence.size(); row = end_of_run(of_sequence, row)) ++runs;
+    most_runs = std::max(most_runs, runs);
+  }
+  return positions.length() / keys_in_tile + most_runs;
+}
+
 }  // namespace
 
 template <class T>
 RoundingBound rounding_bound(const Problem<T>& problem, Dtype dtype) {
-  constexpr double keys_in_tile = 512, lanes = 16;
   // Unit roundoff of the arithmetic and of the storage type
   const double u = unit_roundoff(dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   const double stored = dtype == Dtype::f64 || dtype == Dtype::f32 ? 0 : unit_roundoff(dtype);
 
-  // tau = u (32 + d / 4 + 4 S + 2 sqrt(C) + C / 10)
+  // tau = u (32 + d / 4 + 4 S + 2 sqrt(C) + C / 3)
   const double d = static_cast<double>(std::max(problem.Q.shape.D, problem.V.shape.D));
-  const double C = static_cast<double>(problem.K.shape.S) / keys_in_tile + keys_in_tile / lanes + 4;
-  const double tau = u * (32 + d / 4 + 4 * largest_score(problem) + 2 * std::sqrt(C) + C / 10);
+  const auto C = static_cast<double>(key_tiles(problem.kv_positions) + keys_in_tile / lanes + 4);
+  const double tau = u * (32 + d / 4 + 4 * largest_score(problem) + 2 * std::sqrt(C) + C / 3);
   return {tau + stored, tau, 3 * tau + 2 * stored};
 }
 

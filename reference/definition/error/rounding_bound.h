@@ -11,10 +11,11 @@ struct RoundingBound {
 };
 
 // For arithmetic with unit roundoff u (2^-53 for f64, else 2^-24) and results stored as _dtype_:
-//   relative error of any P_ij and of l:   tau = u (32 + d / 4 + 4 S + 2 sqrt(C) + C / 10)
+//   relative error of any P_ij and of l:   tau = u (32 + d / 4 + 4 S + 2 sqrt(C) + C / 3)
 //   d    length of the dot products, whose rounding errors add up
 //   S    largest |score|: exp turns the absolute error of its argument into a relative error
-//   C    longest chain of dependent additions in l: one per tile, then one per vector lane within a tile
+//   C    longest chain of dependent additions in l: one per tile, then one per vector lane within a tile. A tile ends
+//        at the end of a run of positions: positions without order make a tile of every key
 // The bounds: out = tau + u_dtype, lse = tau, gradients = 3 tau + 2 u_dtype (products of three such factors), where
 // u_dtype is the unit roundoff of storage in bf16 or f16, 0 otherwise.
 // The form follows Higham, Accuracy and Stability of Numerical Algorithms, chapter 3; the constants are measured errors
