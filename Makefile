@@ -111,7 +111,7 @@ define sanitized_tests
 $(call heading,The tests under the sanitizers of preset $(1))
 $(cmake) --preset $(1) -DRINGATTN_TESTS=ON -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF > /dev/null
 $(fixed_addresses) $(cmake) --build --preset $(1) --target $(2) -j $(jobs)
-for tests in $(2); do RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) build/$(1)/$$tests || exit; done
+RINGATTN_TEST_SCALE=$(sanitized_scale) $(fixed_addresses) ctest --preset $(1) -L '$(subst $(space),|,$(2))' -j $(jobs)
 endef
 
 fuzz:
@@ -140,7 +140,7 @@ build_tools := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
 
 python: python-package
 	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
-	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest
+	  PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest -n $(jobs)
 
 # The outputs of notebooks/*.ipynb; and the check that they are still those of a run
 notebooks notebooks-check: python-package
@@ -226,6 +226,7 @@ endef
 # ---- Make itself ------------------------------------------------------------
 
 heading = @printf '\n==== %s ====\n\n' '$(1)'
+space  := $() $()
 jobs   := $(or $(shell nproc 2> /dev/null),2)
 
 # The stages run one after the other, each on all cores: make's own -j is not for them
