@@ -242,8 +242,8 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
   if (e.lse) {
     Law law{
         "N", "sum_j exp(S_ij - lse_i) = 1",
-        "lse is not the logarithm of the normaliser: another base, a block missing or counted twice, or a "
-        "scale or mask that out does not share"};
+        "lse is not the logarithm of the normaliser of these inputs and options: for example another scale, "
+        "mask or base, other keys, or a block that is missing or counted twice"};
     law_N(e, declared, rows, law);
     results.push_back(std::move(law));
   }
@@ -252,22 +252,23 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
   const bool backward = e.cotangents.dout.data != nullptr;
   add(backward && e.dv,
       {"A", "sum_j dV_j = sum_i dO_i",
-       "the rows of the rebuilt P do not sum to 1 (a wrong lse, a missing block, another mask), or "
-       "parts of dV were lost, doubled, averaged or left with another device"},
+       "dV is not P^T dO for any P whose rows sum to 1: for example, P is rebuilt from a wrong lse, or "
+       "parts of dV are lost, doubled or left with another device"},
       law_A);
   add(backward && e.dk && e.problem.scoring.softcap == 0,
       {"B", "sum_j dK_j = scale sum_i dlse_i Q_i",
-       "the rows of dS do not sum to dlse: delta is not rowsum(dO * O) of the finished O, or P does not sum "
-       "to 1"},
+       "dK is not scale dS^T Q for any dS whose rows sum to dlse: for example, delta is not rowsum(dO * O) "
+       "of the finished O, or parts of dK are lost or left with another device"},
       law_B);
   add(backward && e.dv && e.out,
       {"C", "<dO, O> = <dV, V>",
-       "dV is not P^T dO with the P of the forward, or its rows belong to other keys"},
+       "out = P V and dV = P^T dO do not hold for the same P: for example, the backward has another mask "
+       "or lse, or the rows of dV belong to other keys"},
       law_C);
   add(backward && e.dq && e.dk,
       {"D", "<dQ, Q> = <dK, K>",
-       "dQ and dK are not made of the same dS: one lacks the scale or a step, or rows of dK "
-       "belong to other keys"},
+       "dQ = scale dS K and dK = scale dS^T Q do not hold for the same dS: for example, one lacks the "
+       "scale or a block, or the rows of dK belong to other keys"},
       law_D);
   return results;
 }

@@ -20,7 +20,7 @@ struct LawInputs {
 struct Law {
   std::string id;              // "A"
   std::string statement;       // "sum_j dV_j = sum_i dO_i"
-  std::string meaning;         // what is wrong if it does not hold
+  std::string meaning;         // what follows if it does not hold, and common causes
   double ratio = 0;            // the largest |left - right| / tolerance
   double left = 0, right = 0;  // the two sides of which this is the error
 
