@@ -27,11 +27,12 @@ contiguous = causal_run(8, "contiguous")
 plot.work(contiguous.live_pairs());
 # %% [markdown]
 # Each cell is a device at a step; the number counts the visible pairs of query and key, and the coloured part of the
-# cell is the time it works. Device 0 has the first rows of the text. After step 0 every block that reaches it comes
-# from the future, and it twiddles its thumbs. Device 7 has the last rows and must look at everything. And because a
-# ring moves in step, **everybody waits for device 7**.
+# cell is the time it works, relative to the device that works longest at that step. Device 0 has the first rows of
+# the text. After step 0 every block that reaches it comes from the future, and it twiddles its thumbs. Device 7 has
+# the last rows and must look at everything. And because a ring moves in step, **all devices wait for device 7**.
 #
-# The clock of the engine says the same. Hatched means waiting:
+# The clock of the engine says the same, here for four devices. Time runs to the right. A thick bar is arithmetic,
+# with the number of the block; a thin bar below it is a block on its way to the next device; hatched is waiting:
 
 # %%
 q, k, v = (random.standard_normal((1, 64, 1, 4)) for _ in range(3))
@@ -41,9 +42,10 @@ plot.timeline(ringattn.ring_attention(q, k, v, **short), title="contiguous: the 
 # %% [markdown]
 # ## How bad is it?
 #
-# With $c$ rows on each of $P$ devices, somebody has a full block of $c^2$ pairs at every step after the first. The
-# clock therefore runs for about $c^2/2 + (P-1)\,c^2$ pairs, while the useful work is half of $P\,c^2$ for each
-# device. Busy part:
+# With $c$ rows on each of $P$ devices, a full block has $c^2$ pairs. At the first step all devices have their own
+# block, of which the mask leaves half. At every later step at least one device has a full block. The clock therefore
+# runs for about $c^2/2 + (P-1)\,c^2$ pairs, while the work, half of $P\,c^2$, is that of a device on average. Busy
+# part:
 #
 # $$\frac{P/2}{P - \frac12} \;=\; \frac{P}{2P - 1} \;\to\; \frac12$$
 
@@ -59,7 +61,7 @@ for devices in (2, 4, 8, 16):
     print(f"{devices:2} devices: busy {measured:.1%}, formula {devices / (2 * devices - 1):.1%}")
     assert abs(measured - devices / (2 * devices - 1)) < 0.01
 
-# Published for zhuzilin/ring-flash-attention on 8 H800, forward and backward: the part of one GPU's speed
+# Published for zhuzilin/ring-flash-attention on 8 H800, forward and backward: speed in percent of that of one GPU alone
 published = {"contiguous": 53.9, "zigzag": 90.2}
 print("published, 8 GPUs:", published)
 
@@ -105,8 +107,9 @@ plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title=
 # %% [markdown]
 # ## How much faster?
 #
-# The text does not get shorter, the devices do not get faster, and yet the time nearly halves. In the limit of many
-# rows the speed-up is $2 - 1/P$:
+# The text does not get shorter, the devices do not get faster, and yet the time nearly halves: from
+# $(P - \frac12)\,c^2$ pairs to the work of a device, $\frac12 P\,c^2$. In the limit of many rows the speed-up is the
+# quotient, $2 - 1/P$:
 
 # %%
 print("devices   zigzag   striped   2 - 1/P")
@@ -117,8 +120,9 @@ for devices in (2, 4, 8, 16):
     assert abs(speedup["zigzag"] - (2 - 1 / devices)) < 0.03
 
 # %% [markdown]
-# This counts attention alone, and it is a limit: real kernels work in tiles, and a tile with one visible pair costs
-# as much as a full one. That hurts striped more than zigzag, because *all* its boxes are triangles.
+# This counts attention alone, and it is a limit: the programs of a GPU compute the scores in tiles, and a tile with
+# one visible pair costs as much as a full one. That hurts striped more than zigzag, because *all* its boxes are
+# triangles.
 #
 # ## Break it: the rows moved, the mask did not
 #
@@ -166,7 +170,7 @@ print(
 )
 
 # %% [markdown]
-# ## Your turn, three times
+# ## Your turn, four times
 #
 # First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out
 # in all three layouts.
@@ -181,7 +185,20 @@ def mask(q_positions, kv_positions):
 course.exercise("mask").check(mask)
 
 # %% [markdown]
-# Second: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
+# Second: most pairs of blocks need no mask at all. A block of keys may be visible as a whole, or hidden as a whole;
+# in the second case there is nothing to compute. `check` counts the blocks that you compute, and those that you mask.
+
+
+# %%
+def mask_class(q_positions, kv_positions):
+    """What a causal mask leaves of this pair of blocks: "full", "partial" or "skipped"."""
+    raise NotImplementedError
+
+
+course.exercise("mask_class").check(mask_class)
+
+# %% [markdown]
+# Third: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
 # reports the time, relative to perfectly equal work. A tenth more than that is allowed.
 
 
@@ -194,7 +211,7 @@ def balance(device, devices, seq):
 course.exercise("balance").check(balance)
 
 # %% [markdown]
-# Third: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order
+# Fourth: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order
 # of the text.
 
 

@@ -63,9 +63,9 @@ figure.legend(loc="outside right upper", fontsize=8);
 #
 # ## A fair trial
 #
-# Which memory is good depends on the text. So we make four kinds of inputs: pure noise; a *local* text, in which
-# every query looks for what was said a moment ago; a *needle*, one early key that the last queries look for; and a
-# *sink*, where all queries stare at the first token, as those of trained models like to do.
+# Which memory is good depends on the text. So we make four kinds of inputs, as queries, keys and values: pure noise;
+# a *local* text, in which every query looks for what was said a moment ago; a *needle*, one early key that the last
+# queries look for; and a *sink*, where all queries stare at the first token, as those of trained models like to do.
 
 
 # %%
@@ -124,9 +124,10 @@ ax.set_title("relative error of the output", pad=22)
 assert table[-1].max() < 1e-4 and table[:-1, 2].min() > 0.5
 
 # %% [markdown]
-# Read it line by line, and be fair. On **local** text a window is splendid, and far cheaper than attention to
-# everything. With a **sink**, four kept tokens remove most of the error, which is exactly the discovery of
-# StreamingLLM. Every memory is good at what it was made for.
+# A number is the length of the error of the output, relative to the exact output, over the last quarter of the
+# queries; purple is good. Read it line by line, and be fair. On **local** text a window is splendid, and far cheaper
+# than attention to everything. With a **sink**, four kept tokens remove most of the error, which is exactly the
+# discovery of StreamingLLM. Every memory is good at what it was made for.
 #
 # And no memory finds the **needle**. It was dropped, or averaged away with its neighbours, long before anybody knew
 # that it would be asked for. Only the last line does not care which column it is in.
@@ -134,8 +135,9 @@ assert table[-1].max() < 1e-4 and table[:-1, 2].min() > 0.5
 # ## Why: what is gone is gone
 #
 # Take the exact softmax, and ask how much of its weight lies on tokens that the memory still has. If the missing
-# weight is $\mu$, then the output is off by at most $2 \mu \max\lVert v \rVert$. Small when the text is local,
-# hopeless when it is not. The reports of the library say that number each time, and begin with the right word:
+# weight is $\mu$, then the output is off by at most $2 \mu \max\lVert v \rVert$: once for the values that are
+# missing, and once for the others, which get their weight. Small when the text is local, hopeless when it is not. The
+# reports of the library say that number each time, and begin with the right word:
 
 # %%
 for name, family in families.items():
@@ -200,7 +202,7 @@ print(f"a ring with a window equals the circular buffer; {working} of 8 steps ha
 #
 # ## Your turn
 #
-# Two exercises, because a good critic can build what he criticises. First, which tokens does a window with sinks
+# Three exercises, because good critics can build what they criticise. First, which tokens does a window with sinks
 # still have? The sinks come on top of the window, and the newest token is a part of it.
 
 
@@ -224,6 +226,20 @@ def slot(token, window, sinks):
 
 
 course.exercise("slot").check(slot)
+
+# %% [markdown]
+# Third, be the honest salesman of a memory, and state how wrong it can be. You know the scores of one query, which
+# keys were kept, and that no value is longer than `longest`. `check` looks for values with which the output is
+# farther off than you say.
+
+
+# %%
+def bound(scores, kept, longest):
+    """scores, kept: (keys). Returns the largest possible distance between exact attention and that to the kept keys."""
+    raise NotImplementedError
+
+
+course.exercise("bound").check(bound)
 
 # %% [markdown]
 # ## Keep this
