@@ -4,9 +4,10 @@
 # **"It makes attention linear." "Communication is free." "Near-infinite context." "A sliding window with compressed
 # memory." People say many things about Ring Attention. Which of them are true?**
 #
-# Do not take our word for it, and do not take theirs. This notebook puts each claim to a test, with the engine or
-# with a formula that the engine confirms, and writes the result into a ledger: **true**, **true if** (and then: if
-# *what*?), or **false** (and then: what is true instead?). Vote before you read on.
+# Do not take our word for it, and do not take theirs. This notebook puts each claim to a test, with a real ring (the
+# *engine* of this library, in C++, runs it on your machine) or with a formula that the engine confirms, and writes
+# the result into a ledger: **true**, **true if** (and then: if *what*?), or **false** (and then: what is true
+# instead?). Vote before you read on.
 #
 # All you need to know for now: attention compares each *query* with each *key*, and returns for each query a weighted
 # mean of the *values*. A token of a text has one of each. Ring Attention deals the tokens out to several *devices*.
@@ -142,6 +143,8 @@ enter(
 # hold a thousand books. They need a thousand times as long as one device for one book. **True if** you pay for it.
 #
 # ## "Zero memory overhead"
+#
+# A device owns a share of the queries, keys and values, and computes a share of the output. Does it need nothing else?
 
 # %%
 ring = run(share * 8, 8)
@@ -153,8 +156,8 @@ enter("Zero memory overhead", "false", "a second slot for K and V, the state, a 
 # %% [markdown]
 # **False.** A block must have room to arrive while the other one is in use. Each query has a half-finished result
 # (its *state*, notebook 2). And the scores are computed in small rectangles, or *tiles*, one at a time; the tile is
-# most of what you see here, because the blocks of this example are tiny. It is a *constant* overhead, which does not
-# grow with the text, and that is the true and better claim.
+# most of what you see here, because the blocks of this example are tiny. For a fixed share
+# of each device the overhead is *constant*: it does not grow with the text, and that is the true and better claim.
 #
 # ## "Communication is effectively free"
 #
@@ -213,9 +216,10 @@ enter("Sending all those blocks costs energy", "false", "less than a thousandth;
 # **False.** The messages take less than a thousandth of the energy. But look at the one slow link above: the devices
 # need more than three times as long, and a device that waits is not switched off.
 #
-# ## "It also hides when a model writes its answer, token by token"
+# ## "The transfer also hides when a model writes its answer, token by token"
 #
-# The paper's appendix C says so, for TPUv5e, and divides the bandwidth in *giga*bytes by operations in
+# That is called *decoding*: there is a single query at a time. The paper's appendix C says that the transfer of K and V
+# hides there, too, for TPUv5e, and divides the bandwidth in *giga*bytes by operations in
 # *tera*operations per second.
 
 # %%
@@ -229,7 +233,8 @@ enter(
 
 # %% [markdown]
 # **False.** One query does two operations with each element of K and V, where a whole block of queries does
-# thousands. For decoding one passes the query, or merges in a tree.
+# thousands. For decoding it is better to let each device answer the query for its own keys, and to merge the answers
+# (notebook 1).
 #
 # ## "Devices pass their queries around", "the keys are passed around"
 #
@@ -297,9 +302,9 @@ enter("It is a sliding window with compressed memory", "false", "the ring is a n
 #
 # ## "A larger context makes the model smarter"
 #
-# The ring computes the same function as before, on a longer input. Whether a model makes good use of that input is a
-# question to the model, its training and its data, and no experiment with a ring can answer it. It goes into the
-# ledger as what it is.
+# The ring computes the same function as before, on a longer input. Whether a model makes good use of that input
+# depends on the model, its training and its data, and no experiment with a ring can tell. So this is no claim about the
+# ring at all.
 
 # %%
 enter("A larger context makes a model smarter", "no claim", "about the ring: it computes the same function")

@@ -176,15 +176,17 @@ ax.grid(axis="x")
 # %% [markdown]
 # A picture to print and hang up. Each dot is a tree. On the left, the rounding error of the computer: the grey band
 # is less than the distance between the number 1 and the next one, and you cannot do better with these numbers. On the
-# right, three plausible formulas, wrong in the first digit. Nothing lives in between. **In exact attention you are
-# either at the left edge or you have a bug**, and that is what makes this field so pleasant to test.
+# right, three plausible formulas, nearly always wrong in the first digit. Nothing lives in between. **In exact
+# attention you are either at the left edge or you have a bug**, and that is what makes this field so pleasant to
+# test.
 #
 # Merging is associative and commutative, up to rounding: neither the brackets nor the order matter. So a ring may
 # merge one block after the other, a tree may merge pairs in parallel, and both give the same attention.
 #
 # ## The piece that says nothing
 #
-# One case remains, and it has bitten production libraries. A causal mask can hide *all* keys of a piece. Its sum is
+# One case remains, and it has bitten production libraries. A *causal mask* lets a query see only the keys up to its own
+# position, and can hide *all* keys of a piece. Its sum is
 # empty, so its lse is $\log 0 = -\infty$, and its answer is worth nothing: the pair $(0, -\infty)$ must change
 # nothing when merged.
 

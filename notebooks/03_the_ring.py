@@ -50,7 +50,8 @@ plot.visits(ring.visits(), numbers=met, title="they met once each, at this step"
 # says at which step. In each step the ring works on one diagonal: all devices at once, each in a different line and a
 # different column. No block is ever needed in two places at once.
 #
-# What does a device know in the middle of the dance? Attention over the keys it has met so far, no more and no less:
+# What does a device know in the middle of the dance? Attention over the keys it has met so far, no more and no less.
+# Here is the distance to the result, relative to the length of the result:
 
 # %%
 so_far = ring.states().out  # (steps, batch, sequence, heads, dim)
@@ -144,7 +145,7 @@ ax.set(
 #   hold twice the text. That is what "near-infinite context" means.
 # - The **work does not shrink**: the number of pairs stays the same, it is merely spread. Attention is still
 #   quadratic. A text of twice the length takes four times the arithmetic, ring or no ring.
-# - Nobody ever has the score matrix, not even a piece of it larger than a tile.
+# - No device ever has the score matrix, the line in the picture, not even a piece of it larger than a tile.
 #
 # And the traffic: each device sends $P - 1$ blocks, each a $P$-th of K and V. Together that is almost one full copy
 # of K and V through each link, whatever $P$ is.
@@ -175,16 +176,16 @@ assert not report.ok
 
 # %% [markdown]
 # A two and a zero in the same line: one block was counted twice, and another one never came. That pair is the
-# fingerprint of a race between communication and arithmetic, and you will meet it again in [notebook
-# 5](05_hiding_the_communication.ipynb). It happened on one link, from device 1 to device 2, and device 3 is wrong as
-# well, because a ring passes everything on. The name is worth a thought: seen from outside, a device whose message
-# holds the previous block is a device that sends its own block again. Two causes, the same numbers; the oracle cannot
-# see through your wall, only into your results.
+# fingerprint of a *race*, in which the result depends on whether the message or the arithmetic comes first. You will
+# meet it again in [notebook 5](05_hiding_the_communication.ipynb). It happened on one link, from device 1 to device
+# 2, and device 3 is wrong as well, because a ring passes everything on. The name is worth a thought: seen from
+# outside, a device whose message holds the previous block is a device that sends its own block again. Two causes, the
+# same numbers; the oracle cannot see through your wall, only into your results.
 #
 # ## Your turn
 #
 # First the schedule. All devices have a causal mask here (a query sees only the keys up to its own position), so a
-# device must know whose keys it has in front of it. Nobody tells it; it computes the owner.
+# device must know whose keys it has in front of it. No message tells it; it computes the owner.
 
 
 # %%
@@ -197,7 +198,7 @@ course.exercise("owner").check(owner)
 
 # %% [markdown]
 # Second, you plan the messages. At step 0 each device attends to its own block; at step $t + 1$ to the block that
-# arrived at step $t$. Any plan in which everybody meets everybody is right. But `check` also counts: messages, blocks
+# arrived at step $t$. Any plan in which all queries meet all keys is right. But `check` also counts: messages, blocks
 # in memory, length of the way. Is there a plan that beats the ring? (Try to let every owner send its block directly
 # to all others.)
 

@@ -57,10 +57,10 @@ assert sum(each["what"] == "dK dV" for each in messages) == devices * devices
 #
 # $$P = e^{\,S - \text{lse}} \qquad dV = P^T dO \qquad dP = dO\,V^T$$
 #
-# The first formula is the softmax itself; the other two come from $O = PV$. Then back through the softmax. The
-# derivative of the weight $P_j$ with respect to the score $S_k$ is $P_j (1 - P_k)$ for $k = j$ and $-P_j P_k$ for the
-# others: the weights add up to one, so if one grows the others must shrink. Summed up,
-# $dS_k = P_k \, (dP_k - \sum_j P_j \, dP_j)$. The sum is one number for each query, and it is called $\delta$:
+# $S$ are the scores and $P$ the weights. The first formula is the softmax itself; the other two come from $O = PV$.
+# Then back through the softmax. The derivative of the weight $P_j$ with respect to the score $S_k$ is $P_j (1 - P_k)$
+# for $k = j$ and $-P_j P_k$ for the others: the weights add up to one, so if one grows the others must shrink. Summed
+# up, $dS_k = P_k \, (dP_k - \sum_j P_j \, dP_j)$. The sum is one number for each query, and it is called $\delta$:
 #
 # $$dS = P \circ (dP - \delta) \qquad \delta = \text{rowsum}(dO \circ O) \qquad dQ = \text{scale} \cdot dS\,K \qquad
 # dK = \text{scale} \cdot dS^T Q$$
@@ -157,8 +157,8 @@ assert sum(map(any, broken)) == len(mistakes) - 1
 #
 # ## The trip home, missed
 #
-# G13 deserves a picture, because the mistake is so natural: you reuse the loop of the forward pass, with its $P - 1$
-# hops.
+# G13 deserves a picture, because the mistake is so natural: you reuse the loop of the forward pass, which makes one
+# hop less than there are devices.
 
 # %%
 made = ringattn.make_mistake("G13", q, k, v, dout=dout, devices=devices)
@@ -214,7 +214,7 @@ course.exercise("home").check(home)
 # ## Keep this
 #
 # - Keep `lse`, rebuild the weights. Keep `out`, and $\delta$ costs nothing.
-# - K and V make $P-1$ hops, dK and dV make $P$: the box must go home.
+# - K and V make one hop less than there are devices, dK and dV as many: the box must go home.
 # - Laws find most mistakes without a reference. Not all.
 #
 # To watch: `ringviz --scene backward`. Next: [7 · Find the bug](07_find_the_bug.ipynb)
