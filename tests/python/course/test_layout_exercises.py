@@ -23,6 +23,8 @@ def halves(shards):
         ("gather", "P8", lambda shards: np.concatenate([*halves(shards)[1], *halves(shards)[0][::-1]])),
         ("gather", "P10", lambda shards: solution_of("gather")(np.roll(shards, 1, axis=0))),
         ("mask_class", "M1", lambda q, k: "full"),
+        ("mask_class", "M6", lambda q, k: "partial" if k[0] == q[0] else "full"),
+        ("mask_class", "M39", lambda q, k: "partial" if k[0] == q[0] else "full" if 0 < k[0] < q[0] else "skipped"),
         ("mask_class", "M7", lambda q, k: "full" if k[0] <= q[-1] else "skipped"),
         ("mask_class", "M8", lambda q, k: "partial" if k[0] < q[0] else "skipped"),
         ("mask_class", "M22", lambda q, k: "skipped" if k[0] < q[0] else "partial"),

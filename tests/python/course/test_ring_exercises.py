@@ -32,6 +32,38 @@ def program(hops=lambda devices: devices - 1, own=True, sent=lambda held, own: h
     return ring
 
 
+def joined_by(join):
+    """A device that joins the outputs of the blocks in another way."""
+
+    def ring(q, k, v, devices, send, receive):
+        result = attend(q, k, v)
+        for _ in range(devices - 1):
+            send(k, v)
+            k, v = receive()
+            result = join(*result, *attend(q, k, v))
+        return result[0]
+
+    return ring
+
+
+def attend_before_the_block_arrives(q, k, v, devices, send, receive):
+    result = attend(q, k, v)
+    for _ in range(devices - 1):
+        result = ringattn.merge(*result, *attend(q, k, v))
+        send(k, v)
+        k, v = receive()
+    return result[0]
+
+
+def values_one_hop_late(q, k, v, devices, send, receive):
+    result, late = attend(q, k, v), v
+    for _ in range(devices - 1):
+        send(k, v)
+        k, v = receive()
+        result, late = ringattn.merge(*result, *attend(q, k, late)), v
+    return result[0]
+
+
 def one_more_message(q, k, v, devices, send, receive):
     out = program()(q, k, v, devices, send, receive)
     send(k, v)
@@ -71,6 +103,10 @@ def send_for_ever(q, k, v, devices, send, receive):
         ("ring", "R6", program(kept=lambda new, old: (new[0], old[1]))),
         ("ring", "R7", program(kept=lambda new, old: (old[0], new[1]))),
         ("ring", "R13", program(sent=lambda held, own: own)),
+        ("ring", "R3", attend_before_the_block_arrives),
+        ("ring", "R8", values_one_hop_late),
+        ("ring", "L7", joined_by(lambda out_a, lse_a, out_b, lse_b: ((out_a + out_b) / 2, lse_a))),
+        ("ring", "L8", joined_by(lambda out_a, lse_a, out_b, lse_b: (out_a + out_b, lse_a))),
     ],
 )
 def test_a_mistake_of_the_catalogue_is_named(name, mistake, answer):

@@ -46,7 +46,7 @@ def _require_name(case: ringattn.Probe, mistake: str) -> None:
     if not variants:
         raise WrongAnswer(
             f"{mistake}, {title}, cannot happen in this test, so the test cannot see it",
-            hint=ringattn.mistakes(mistake).why,
+            hint=f"what must be in the test, so that this can happen? {ringattn.mistakes(mistake).why}",
             first_wrong=mistake,
         )
     for number in range(len(variants)):
