@@ -106,6 +106,8 @@ for ax, layout in zip(axes, layouts):
 # %%
 plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title="zigzag: nobody waits for anybody");
 # %% [markdown]
+# No cell is empty, and no bar is hatched: all devices compute all the time. Compare the ends of the two timelines.
+#
 # ## How much faster?
 #
 # The text does not get shorter, the devices do not get faster, and yet the time nearly halves: from
@@ -148,8 +150,8 @@ right = ringattn.attention(q[:, zigzag.order], k[:, zigzag.order], v[:, zigzag.o
 assert ringattn.check(q, k, v, out=right[:, zigzag.inverse], causal=True, blind_spots=False).ok
 
 # %% [markdown]
-# What did the wrong version look at? With unit vectors as values, the output shows the weights, and red is the
-# future:
+# What did the wrong version look at? With unit vectors as values, the output shows the weights. Grey is the past that
+# it saw, red the future; the white steps below the diagonal are the past that it missed:
 
 # %%
 unit_vectors = np.eye(seq)[None, :, None, :]

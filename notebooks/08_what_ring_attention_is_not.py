@@ -56,7 +56,8 @@ figure.legend(loc="outside right upper", fontsize=8);
 # - **window**: the most recent tokens, in a circular buffer. That is the "ring" of the second explanation;
 # - **sinks + window**: the first few tokens are kept for good (StreamingLLM, arXiv:2309.17453);
 # - **heavy hitters**: of the older tokens, those that got the most attention so far (H2O, arXiv:2306.14048);
-# - **pooled**: older tokens are averaged, eight to a slot (Compressive Transformer, arXiv:1911.05507);
+# - **pooled**: older tokens are averaged, eight to a slot, and wait until there are eight (Compressive Transformer,
+#   arXiv:1911.05507);
 # - **linear**: what leaves goes into one matrix, all on top of each other (Infini-attention, arXiv:2404.07143).
 #
 # Ring Attention, in the last line, keeps everything: an eighth on each of eight devices.
