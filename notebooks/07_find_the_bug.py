@@ -167,9 +167,9 @@ ax.invert_yaxis()
 ax.set(xlabel="mistakes that the test cannot see", xlim=(0, everything), title="the same effort, better tests");
 
 # %% [markdown]
-# The dark part of a bar are the mistakes that the test cannot see, the whole bar is the catalogue. Same kind of test,
-# same few milliseconds, far fewer ways for a bug to hide. The rest needs other masks, windows, several documents in
-# one sequence: one good test for each feature that you use.
+# The dark part of a bar counts the mistakes that the test cannot see, the whole bar those of the catalogue. Same kind
+# of test, same few milliseconds, far fewer ways for a bug to hide. The rest needs other masks, windows, several
+# documents in one sequence: one good test for each feature that you use.
 #
 # ## Your turn
 #

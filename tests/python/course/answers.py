@@ -22,9 +22,10 @@ def require_named(name, mistake, answer):
 
 
 def require_explained(name, answer, sentence):
-    """A wrong answer whose mistake is not in the catalogue gets a sentence that contains the given one."""
+    """A wrong answer whose mistake is not in the catalogue gets the sentence; with a hint, also the first wrong place."""
     feedback = course.exercise(name).check(answer)
     assert feedback.status == "wrong" and re.search(sentence, feedback.sentence), feedback
+    assert bool(feedback.hint) == bool(feedback.first_wrong), feedback
 
 
 def budget_of(name, answer):

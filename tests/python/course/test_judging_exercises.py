@@ -19,6 +19,37 @@ def expose_with(mistake, options):
         ("leaks", lambda out: np.argwhere(out > 0), "it reports that query 0 sees key 0, .*; the output is right"),
         ("leaks", lambda out: [(99, 100)], "query 99 sees key 100, and the output has 12 rows"),
         ("leaks", lambda out: [0.5], r"a list of pairs \(query, key\) of whole numbers"),
+        (
+            "suspect",
+            lambda weights: [],
+            "you miss that block 0 is twice on device 0, where its weight is 2.*the mistake is R3",
+        ),
+        ("suspect", lambda weights: [(0, 0, "lost")], "all weights are 1, and you report"),
+        (
+            "suspect",
+            lambda weights: [
+                (*place, "lost" if weight < 1 else "twice")
+                for place, weight in np.ndenumerate(weights.round(6))
+                if weight != 1
+            ],
+            "you report that block",
+        ),
+        (
+            "close",
+            lambda found, expected, tolerance: not np.any(abs(found - expected) > tolerance),
+            "True for a NaN in the result",
+        ),
+        (
+            "close",
+            lambda found, expected, tolerance: bool(np.all(abs(found - expected) <= tolerance)),
+            "False for -inf in the same place",
+        ),
+        (
+            "close",
+            lambda found, expected, tolerance: np.allclose(found, expected, 0, tolerance),
+            "True for another shape",
+        ),
+        ("close", lambda found, expected, tolerance: 1, "it must return True or False; it returns int"),
         ("expose", expose_with("M1", {"seq": 9}), "M1, the causal mask is forgotten, cannot happen in this test"),
         ("expose", expose_with("H1", {"seq": 9, "heads": 4}), "H1, .* cannot happen in this test"),
         ("expose", expose_with("R1", {"seq": 9, "devices": 2}), "R1, the last hop is missing, cannot be told from M22"),

@@ -20,9 +20,7 @@ from ringattn.course._feedback import Budget, Feedback
 class WrongAnswer(Exception):
     """The answer is wrong, and it is known how."""
 
-    def __init__(
-        self, sentence: str, *, hint: str = "", first_wrong: str = "", mistakes: list[str] | None = None
-    ) -> None:
+    def __init__(self, sentence: str, *, hint: str, first_wrong: str, mistakes: list[str] | None = None) -> None:
         super().__init__(sentence)
         self.hint, self.first_wrong, self.mistakes = hint, first_wrong, mistakes or []
 

@@ -45,7 +45,11 @@ class Device:
         else:
             self._require_complete(slot, "computes with" if verb == "compute" else "sends", where)
             if slot not in self.slots:
-                raise WrongAnswer(f"there is no block in slot {slot} yet", first_wrong=where)
+                raise WrongAnswer(
+                    f"there is no block in slot {slot} yet",
+                    hint="in the beginning the own block is in slot 0, and the other slots are empty",
+                    first_wrong=where,
+                )
             if verb == "compute":
                 self.computed.append(self.slots[slot])
                 self.time += 1
