@@ -215,7 +215,8 @@ course.exercise("trip").check(trip)
 # Third, write the whole thing: the program of one device. All devices run it at the same time. You may use
 # `ringattn.attention(q, k, v, return_lse=True)` and `ringattn.merge(out, lse, other_out, other_lse)`, and you have
 # two verbs: `send(k, v)` gives a block to the next device, and `receive()` waits for the block `k, v` of the previous
-# one.
+# one. (`check` runs the devices in turns, each from its beginning, until none has to wait. So do not wonder if a
+# `print` speaks more than once.)
 
 
 # %%
