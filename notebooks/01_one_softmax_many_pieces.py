@@ -5,7 +5,9 @@
 # and no machine has all keys. Can each machine answer for itself, and can you put the four answers together,
 # exactly?**
 #
-# Exactly means: the same numbers, not "close enough for deep learning". Place your bet, then run the next cell.
+# Exactly means: the same numbers, not "close enough for deep learning". The query has a *score* $s_j$ with each key,
+# a scalar product; attention returns $\sum_j e^{s_j} v_j / \sum_j e^{s_j}$, the mean of the values $v_j$ with the
+# weights of a softmax. Place your bet, then run the next cell.
 
 # %%
 import matplotlib.pyplot as plt
@@ -17,13 +19,15 @@ plot.use_style()
 random = np.random.default_rng(11)
 
 keys, dim, machines = 16, 8, 4
-q = 1.5 * random.standard_normal((1, 1, 1, dim))  # (batch, sequence, heads, head_dim): one query
+q = 1.5 * random.standard_normal((1, 1, 1, dim))  # (batch, sequence, heads, head_dim): one query, and its weights differ
 k, v = random.standard_normal((2, 1, keys, 1, dim))  # sixteen keys and values
 layout = ringattn.sharding(keys, devices=machines)  # which keys are on which machine
 pieces = layout.rows
 layout
 
 # %% [markdown]
+# The strip shows which machine has which key. (In later notebooks the machines are called *devices*.)
+#
 # A small trick makes weights visible: if the values are the unit vectors, then the output of attention *is* the list
 # of weights. So we can look at the softmax of the whole, and at the four softmaxes that the machines compute on their
 # own.
@@ -45,13 +49,15 @@ bars(above, whole, "one softmax over all keys")
 bars(below, local, "four softmaxes, one on each machine")
 below.set_xlabel("key (the colour is its machine)");
 # %% [markdown]
-# Same shape inside each colour, wrong height. Every machine believes that its four keys are the whole world, so its
-# weights add up to one, even where the world hardly listens to any of them.
+# Above, the weights of the one softmax; below, those of the four. Inside each colour they have the same shape, and
+# the wrong height. Every machine believes that its four keys are the whole world, so its weights add up to one, even
+# where the world hardly listens to any of them.
 #
 # ## Break it first
 #
-# The obvious idea is to average the four answers. Let us do that, and hand the result to the library's oracle, which
-# compares it with attention by the book and looks for the mistake in its catalogue.
+# The obvious idea is to average the four answers. Let us do that, and hand the result to `ringattn.check`, the
+# *oracle* of this library. It compares the result with attention by the book. If they differ, it looks for the
+# mistake in a catalogue of known ones, by making each of them on purpose.
 
 # %%
 answers = [ringattn.attention(q, k[:, rows], v[:, rows], return_lse=True) for rows in pieces]
@@ -62,15 +68,15 @@ print(report.verdict, report.names[0]["id"], report.names[0]["title"], sep=" · 
 assert not report.ok and report.names[0]["id"] == "L6"
 
 # %% [markdown]
-# The oracle recognises its own. An average would be right if all machines deserved the same say, and they do not. How
-# much say does a machine deserve? Its part of the denominator:
+# L6 is the number of that mistake in the catalogue. An average would be right if all machines deserved the same say,
+# and they do not. How much say does a machine deserve? Its part of the denominator:
 #
 # $$\text{out} \;=\; \frac{\sum_j e^{s_j} v_j}{\sum_j e^{s_j}} \;=\; \sum_{\text{pieces } p}
 # \underbrace{\frac{\sum_{j \in p} e^{s_j}}{\sum_j e^{s_j}}}_{\text{share of } p} \;
 # \underbrace{\frac{\sum_{j \in p} e^{s_j} v_j}{\sum_{j \in p} e^{s_j}}}_{\text{answer of } p}$$
 #
 # So next to its answer a machine must send one more number: the size of its denominator. Denominators can be
-# astronomically large, so everybody sends the logarithm, **lse** = $\log \sum_{j \in p} e^{s_j}$, the *log-sum-exp*.
+# astronomically large, so each machine sends the logarithm, **lse** = $\log \sum_{j \in p} e^{s_j}$, the *log-sum-exp*.
 # `attention(..., return_lse=True)` has been computing it all along.
 
 # %%
@@ -102,8 +108,9 @@ assert np.allclose(together, exact, rtol=0, atol=1e-14)
 # $$\text{lse} = \log\left(e^{\text{lse}_a} + e^{\text{lse}_b}\right) \qquad
 # \text{out} = e^{\text{lse}_a - \text{lse}} \, \text{out}_a + e^{\text{lse}_b - \text{lse}} \, \text{out}_b$$
 #
-# That is `ringattn.merge`. In the engine it is [`merge`](../reference/blockwise/softmax_state.cpp), and
-# [`SoftmaxState`](../reference/blockwise/softmax_state.h) has the proof, in four lines of comment.
+# That is `ringattn.merge`. In the engine, the C++ code under this library, it is
+# [`merge`](../reference/blockwise/softmax_state.cpp), and [`SoftmaxState`](../reference/blockwise/softmax_state.h)
+# has the proof, in four lines of comment.
 
 # %%
 out, lse = answers[0]
@@ -116,10 +123,10 @@ assert np.isclose(lse.item(), lse_of_all, rtol=1e-14)
 # %% [markdown]
 # ## Does the order matter?
 #
-# If merging is to work on a network, pieces will arrive in any order, in any size, and be merged by any tree of
-# machines. So let us be rude: cut the keys into random pieces, a thousand times, and merge two random pieces until
-# one is left. Next to it, three ideas that look right on a tired evening: averaging the answers, summing them, and
-# *adding* the lse values instead of adding what they are the logarithm of.
+# If merging is to work on a network, pieces will arrive in any order and in any size, and any two of them may be
+# merged next: the merges form a *tree*. So let us be rude: cut the keys into random pieces, a thousand times, and
+# merge two random pieces until one is left. Next to it, three ideas that look right on a tired evening: averaging the
+# answers, summing them, and *adding* the lse values instead of adding what they are the logarithm of.
 
 
 # %%
@@ -167,17 +174,19 @@ ax.axvspan(1e-17, 2.2e-16, color="0.92", zorder=0)
 ax.text(1.2e-17, 3.42, "below the spacing of float64 at 1", fontsize=8)
 ax.grid(axis="x")
 # %% [markdown]
-# A picture to print and hang up. On the left, the rounding error of the computer: you cannot do better with these
-# numbers. On the right, three plausible formulas, wrong in the first digit. Nothing lives in between. **In exact
+# A picture to print and hang up. Each dot is a tree. On the left, the rounding error of the computer: the grey band
+# is less than the distance between the number 1 and the next one, and you cannot do better with these numbers. On the
+# right, three plausible formulas, nearly always wrong in the first digit. Nothing lives in between. **In exact
 # attention you are either at the left edge or you have a bug**, and that is what makes this field so pleasant to
 # test.
 #
-# Merging is associative and commutative, up to rounding. So a ring may merge one block after the other, a tree may
-# merge pairs in parallel, and both give the same attention.
+# Merging is associative and commutative, up to rounding: neither the brackets nor the order matter. So a ring may
+# merge one block after the other, a tree may merge pairs in parallel, and both give the same attention.
 #
 # ## The piece that says nothing
 #
-# One case remains, and it has bitten production libraries. A causal mask can hide *all* keys of a piece. Its sum is
+# One case remains, and it has bitten production libraries. A *causal mask* lets a query see only the keys up to its own
+# position, and can hide *all* keys of a piece. Its sum is
 # empty, so its lse is $\log 0 = -\infty$, and its answer is worth nothing: the pair $(0, -\infty)$ must change
 # nothing when merged.
 
@@ -198,8 +207,20 @@ print(ringattn.mistakes("L12").title, "·", ringattn.mistakes("L12").fix)
 #
 # ## Your turn
 #
-# Write `merge` yourself, with numpy. `check` runs it on pieces that were chosen to hurt: pieces of different sizes,
-# empty pieces, huge scores. It never just says no: it names the mistake.
+# First the shares. You get the lse of all pieces. `check` runs your function on pieces that were chosen to hurt:
+# pieces of different sizes, empty pieces, huge scores. It never just says no: it names the mistake.
+
+
+# %%
+def shares(lse):
+    """lse: (pieces, rows). Returns the share of each piece in the output of each row, in the same shape."""
+    raise NotImplementedError
+
+
+course.exercise("shares").check(shares)
+
+# %% [markdown]
+# Then write `merge` yourself, with numpy, for two pieces.
 
 
 # %%

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 2 · Online softmax
 #
-# **A device sees the keys one tile at a time, and must throw each tile away before the next one comes. It may not go
-# back. At the end it must know the exact softmax over everything it saw. What does it have to remember?**
+# **A device sees the keys in *tiles*, a few keys at a time, and must throw each tile away before the next one comes.
+# It may not go back. At the end it must know the exact softmax over everything it saw. What does it have to
+# remember?**
 #
 # The answer fits on a stamp: a maximum, a sum, and one vector. This notebook watches them grow in a real run.
 
@@ -34,6 +35,10 @@ below.plot(range(9), np.linalg.norm(row.O, axis=1), "s-", color=plot.colour_of(1
 below.set(title="the sum l and the vector O", xlabel="tiles absorbed", xticks=range(9))
 below.legend();
 # %% [markdown]
+# Each bar is a tile, here with a single key, in the colour and the order in which the tiles reach the device of the
+# query. (A ring brings them in its own order: the device has the last key, and then gets that of its left neighbour,
+# and so on.)
+#
 # Look at the third tile: a tall bar arrives, `m` jumps to 2.5, and the sum `l` *falls*, although a sum of
 # exponentials can only grow. Nothing was lost. The unit changed.
 #
@@ -43,8 +48,9 @@ below.legend();
 #
 # $$m = \max_j s_j \qquad l = \sum_j e^{s_j - m} \qquad O = \sum_j e^{s_j - m} \, v_j$$
 #
-# The output over those keys is $O / l$, at any time. `run.row_history(row)` has them after each step, as the engine
-# recorded them. Let us hold the engine to its word: after every tile, $O/l$ must be attention over the tiles so far.
+# The output over those keys is $O / l$, at any time, and their lse, as in notebook 1, is $m + \log l$.
+# `run.row_history(row)` has them after each step, as the engine recorded them. Let us hold the engine to its word:
+# after every tile, $O/l$ must be attention over the tiles so far.
 
 # %%
 for tiles in range(1, 9):
@@ -56,9 +62,10 @@ print("after each of the", len(row.kv_owner), "tiles: the attention over the key
 # %% [markdown]
 # ## Why subtract the maximum? Break it
 #
-# Mathematically, any number could be subtracted, or none. Computers disagree: $e^{89}$ is already more than a float32
-# can hold. Here are scores of up to two hundred, once as they should be handled and once with the engine's fault
-# `no_maximum`, which leaves out the subtraction.
+# Mathematically, any number could be subtracted, or none: numerator and denominator have the same factor, and it
+# cancels. Computers disagree: $e^{89}$ is already more than a float32, a number of four bytes, can hold. Here are
+# scores of up to two hundred, once as they should be handled and once with a *fault*: the engine can make some
+# mistakes on purpose, and `no_maximum` leaves out the subtraction.
 
 # %%
 loud = (k * 70).astype(np.float32)
@@ -130,9 +137,10 @@ print("O3:", ringattn.mistakes("O3").title)
 # %% [markdown]
 # ## How often does the maximum grow?
 #
-# Rescaling costs a pass over `O`, so kernels care. If the largest scores of the tiles come in random order, tile $t$
-# holds the record with probability $1/t$. The expected number of records in $T$ tiles is the harmonic number $1 +
-# \frac12 + \frac13 + \dots + \frac1T$, which grows as slowly as a logarithm. Does the engine agree?
+# Rescaling costs a pass over `O`, so authors of *kernels*, the programs that run on a GPU, care. If the largest
+# scores of the tiles come in random order, tile $t$ holds the record with probability $1/t$. The expected number of
+# records in $T$ tiles is the harmonic number $1 + \frac12 + \frac13 + \dots + \frac1T$, which grows as slowly as a
+# logarithm. Does the engine agree?
 
 # %%
 random = np.random.default_rng(2)
@@ -156,6 +164,9 @@ assert abs(records.mean() - harmonic) < 0.25
 # tile comes from, and that is notebook 3.
 #
 # ## Your turn
+#
+# The update itself. `check` feeds it tiles whose maximum grows, tiles in which all keys are hidden by a mask (their
+# scores are minus infinity), and large scores.
 
 
 # %%
@@ -169,6 +180,32 @@ course.exercise("online").check(online)
 # %% [markdown]
 # Stuck? `course.exercise("online").hint(1)`, then `hint(2)` and `hint(3)`; after that, `solution()`.
 #
+# Next, the end of the story: what does a row return when no tile is left? A row may also have seen no key at all.
+
+
+# %%
+def finish(m, l, O):
+    """Returns out and lse of the row: out is (dim), like O, and lse is a number."""
+    raise NotImplementedError
+
+
+course.exercise("finish").check(finish)
+
+# %% [markdown]
+# And one for authors of kernels. The number that is subtracted, the *reference*, need not be the maximum. It must
+# only be near enough to it, so that no exponential leaves the range of float32. `check` rescales `O` whenever your
+# reference changes, and counts.
+
+
+# %%
+def anchor(reference, largest):
+    """The reference so far, and the largest score of the new tile. Returns the reference from now on."""
+    raise NotImplementedError
+
+
+course.exercise("anchor").check(anchor)
+
+# %% [markdown]
 # ## Keep this
 #
 # - $(m, l, O)$ is all that a row has to remember, however many keys it has seen.

@@ -4,8 +4,9 @@
 # **Eight devices share one long text. Each has an eighth of the queries and an eighth of the keys and values. Every
 # query must meet every key. No device has room for more than two blocks of keys. How do you arrange the evening?**
 #
-# Like a round dance. The queries stay where they are. The blocks of keys and values move one place to the right, all
-# at the same time, until everybody has met everybody.
+# Like a round dance. The queries stay where they are. The blocks of keys and values move to the next device, all at
+# the same time, until every query has met every key. The table shows which block each device has at each step: the
+# number and the colour are those of the *owner*, the device that has it in the beginning.
 
 # %% tags=["picture"]
 import matplotlib.pyplot as plt
@@ -20,9 +21,9 @@ owners = ringattn.schedule(devices)
 plot.schedule(owners);
 # %% [markdown]
 # Read a line: that is the life of one device, which starts with its own block and then sees its left neighbours, one
-# after the other. Read a colour: that is the journey of one block. At step $t$ device $r$ holds the block of device
-# $(r - t) \bmod P$: one line of code, [`resident_owner`](../reference/ring/schedule.h). The dance itself is
-# [`run_ring`](../reference/ring/loop.h), twenty lines, and worth reading now.
+# after the other. Read a colour: that is the journey of one block. With $P$ devices, at step $t$ device $r$ holds the
+# block of device $(r - t) \bmod P$: one line of code, [`resident_owner`](../reference/ring/schedule.h). The dance
+# itself is [`run_ring`](../reference/ring/loop.h), twenty lines, and worth reading now.
 #
 # ## Let it run
 #
@@ -44,12 +45,13 @@ for record in ring.records("compute"):
 
 plot.visits(ring.visits(), numbers=met, title="they met once each, at this step");
 # %% [markdown]
-# This is the attention matrix, seen from far away: a line of it is a device with its queries, a column is a block of
-# keys. Every pair met exactly once (a count other than one would be painted red), and the number says at which step.
-# In each step the ring works on one diagonal: all devices at once, each in a different line and a different column.
-# No block is ever needed in two places at once.
+# This is the matrix of all pairs of query and key, seen from far away: a line of it is a device with its queries, a
+# column is a block of keys. Every pair met exactly once (a count other than one would be painted red), and the number
+# says at which step. In each step the ring works on one diagonal: all devices at once, each in a different line and a
+# different column. No block is ever needed in two places at once.
 #
-# What does a device know in the middle of the dance? Attention over the keys it has met so far, no more and no less:
+# What does a device know in the middle of the dance? Attention over the keys it has met so far, no more and no less.
+# Here is the distance to the result, relative to the length of the result:
 
 # %%
 so_far = ring.states().out  # (steps, batch, sequence, heads, dim)
@@ -65,9 +67,10 @@ print("after the last step: equal, up to rounding")
 #
 # ## Break it: the paper's own loop
 #
-# Algorithm 1 of the Ring Attention paper (arXiv:2310.01889) says, in print, `for count = 1 to N_h - 1`. Take it
-# literally: the blocks make $P - 1$ hops, which is right, and the loop attends $P - 1$ times, which is not. We write
-# that loop with the library's own `attention` and `merge`, in eight lines, and ask the oracle.
+# Algorithm 1 of the Ring Attention paper (arXiv:2310.01889) says, in print, `for count = 1 to N_h - 1`, where `N_h`
+# is the number of devices. Take it literally: the blocks make $P - 1$ hops, which is right, and the loop attends
+# $P - 1$ times, which is not. We write that loop with the library's own `attention` and `merge`, in eight lines, and
+# ask the oracle.
 
 
 # %%
@@ -104,7 +107,8 @@ ax.set(title="weight of each block in the wrong output", xlabel="K/V block of de
 # ## What does a device have to hold?
 #
 # The point of the ring is not speed, it is *room*. `peak_bytes` is the most that a device held at any time: its
-# queries, its state, two slots for blocks, one tile of scores.
+# queries, their states $(m, l, O)$, two slots for blocks of keys and values, one for that in use and one for that which
+# arrives, and one tile of scores.
 
 # %%
 long = 2048
@@ -141,7 +145,7 @@ ax.set(
 #   hold twice the text. That is what "near-infinite context" means.
 # - The **work does not shrink**: the number of pairs stays the same, it is merely spread. Attention is still
 #   quadratic. A text of twice the length takes four times the arithmetic, ring or no ring.
-# - Nobody ever has the score matrix, not even a piece of it larger than a tile.
+# - No device ever has the score matrix, the line in the picture, not even a piece of it larger than a tile.
 #
 # And the traffic: each device sends $P - 1$ blocks, each a $P$-th of K and V. Together that is almost one full copy
 # of K and V through each link, whatever $P$ is.
@@ -172,18 +176,31 @@ assert not report.ok
 
 # %% [markdown]
 # A two and a zero in the same line: one block was counted twice, and another one never came. That pair is the
-# fingerprint of a race between communication and arithmetic, and you will meet it again in [notebook
-# 5](05_hiding_the_communication.ipynb). It happened on one link, from device 1 to device 2, and device 3 is wrong as
-# well, because a ring passes everything on. The name is worth a thought: seen from outside, a device whose message
-# holds the previous block is a device that sends its own block again. Two causes, the same numbers; the oracle cannot
-# see through your wall, only into your results.
+# fingerprint of a *race*, in which the result depends on whether the message or the arithmetic comes first. You will
+# meet it again in [notebook 5](05_hiding_the_communication.ipynb). It happened on one link, from device 1 to device
+# 2, and device 3 is wrong as well, because a ring passes everything on. The name is worth a thought: seen from
+# outside, a device whose message holds the previous block is a device that sends its own block again. Two causes, the
+# same numbers; the oracle cannot see through your wall, only into your results.
 #
 # ## Your turn
 #
-# You plan the messages. At step 0 each device attends to its own block; at step $t + 1$ to the block that arrived at
-# step $t$. Any plan in which everybody meets everybody is right. But `check` also counts: messages, blocks in memory,
-# length of the way. Is there a plan that beats the ring? (Try to let every owner send its block directly to all
-# others.)
+# First the schedule. All devices have a causal mask here (a query sees only the keys up to its own position), so a
+# device must know whose keys it has in front of it. No message tells it; it computes the owner.
+
+
+# %%
+def owner(device, step, devices):
+    """The owner of the block that a device holds at a step."""
+    raise NotImplementedError
+
+
+course.exercise("owner").check(owner)
+
+# %% [markdown]
+# Second, you plan the messages. At step 0 each device attends to its own block; at step $t + 1$ to the block that
+# arrived at step $t$. Any plan in which all queries meet all keys is right. But `check` also counts: messages, blocks
+# in memory, length of the way. Is there a plan that beats the ring? (Try to let every owner send its block directly
+# to all others.)
 
 
 # %%
@@ -193,6 +210,22 @@ def trip(step, devices):
 
 
 course.exercise("trip").check(trip)
+
+# %% [markdown]
+# Third, write the whole thing: the program of one device. All devices run it at the same time. You may use
+# `ringattn.attention(q, k, v, return_lse=True)` and `ringattn.merge(out, lse, other_out, other_lse)`, and you have
+# two verbs: `send(k, v)` gives a block to the next device, and `receive()` waits for the block `k, v` of the previous
+# one. (`check` runs the devices in turns, each from its beginning, until none has to wait. So do not wonder if a
+# `print` speaks more than once.)
+
+
+# %%
+def ring(q, k, v, devices, send, receive):
+    """q, k, v: the rows of this device, (1, rows, 1, dim). Returns the attention of q to the keys of all devices."""
+    raise NotImplementedError
+
+
+course.exercise("ring").check(ring)
 
 # %% [markdown]
 # ## Keep this

@@ -27,11 +27,13 @@ contiguous = causal_run(8, "contiguous")
 plot.work(contiguous.live_pairs());
 # %% [markdown]
 # Each cell is a device at a step; the number counts the visible pairs of query and key, and the coloured part of the
-# cell is the time it works. Device 0 has the first rows of the text. After step 0 every block that reaches it comes
-# from the future, and it twiddles its thumbs. Device 7 has the last rows and must look at everything. And because a
-# ring moves in step, **everybody waits for device 7**.
+# cell is the time it works, relative to the device that works longest at that step. Device 0 has the first rows of
+# the text. (A *row* is a token with its query, key and value.) After step 0 every block that reaches it comes from
+# the future, and it twiddles its thumbs. Device 7 has the last rows and must look at everything. And because a ring
+# moves in step, **all devices wait for device 7**.
 #
-# The clock of the engine says the same. Hatched means waiting:
+# The clock of the engine says the same, here for four devices. Time runs to the right. A thick bar is arithmetic,
+# with the number of the block; a thin bar below it is a block on its way to the next device; hatched is waiting:
 
 # %%
 q, k, v = (random.standard_normal((1, 64, 1, 4)) for _ in range(3))
@@ -41,9 +43,10 @@ plot.timeline(ringattn.ring_attention(q, k, v, **short), title="contiguous: the 
 # %% [markdown]
 # ## How bad is it?
 #
-# With $c$ rows on each of $P$ devices, somebody has a full block of $c^2$ pairs at every step after the first. The
-# clock therefore runs for about $c^2/2 + (P-1)\,c^2$ pairs, while the useful work is half of $P\,c^2$ for each
-# device. Busy part:
+# With $c$ rows on each of $P$ devices, a full block has $c^2$ pairs. At the first step all devices have their own
+# block, of which the mask leaves half. At every later step at least one device has a full block. The clock therefore
+# runs for about $c^2/2 + (P-1)\,c^2$ pairs, while the work, half of $P\,c^2$, is that of a device on average. Busy
+# part:
 #
 # $$\frac{P/2}{P - \frac12} \;=\; \frac{P}{2P - 1} \;\to\; \frac12$$
 
@@ -59,7 +62,7 @@ for devices in (2, 4, 8, 16):
     print(f"{devices:2} devices: busy {measured:.1%}, formula {devices / (2 * devices - 1):.1%}")
     assert abs(measured - devices / (2 * devices - 1)) < 0.01
 
-# Published for zhuzilin/ring-flash-attention on 8 H800, forward and backward: the part of one GPU's speed
+# Published for zhuzilin/ring-flash-attention on 8 H800, forward and backward: speed in percent of that of one GPU alone
 published = {"contiguous": 53.9, "zigzag": 90.2}
 print("published, 8 GPUs:", published)
 
@@ -74,7 +77,7 @@ print("published, 8 GPUs:", published)
 #
 # - **zigzag**: cut the text into $2P$ chunks; device $r$ gets an early one, $r$, and a late one, $2P-1-r$. Early rows
 #   have little work, late rows have much, and the sum is the same for all.
-# - **striped**: deal row by row, $r, r+P, r+2P, \dots$ Everybody has rows from everywhere.
+# - **striped**: deal row by row, $r, r+P, r+2P, \dots$ Each device has rows from everywhere.
 
 # %%
 plot.strips(*(ringattn.sharding(16, devices=4, layout=layout) for layout in layouts));
@@ -103,10 +106,13 @@ for ax, layout in zip(axes, layouts):
 # %%
 plot.timeline(ringattn.ring_attention(q, k, v, layout="zigzag", **short), title="zigzag: nobody waits for anybody");
 # %% [markdown]
+# No cell is empty, and no bar is hatched: all devices compute all the time. Compare the ends of the two timelines.
+#
 # ## How much faster?
 #
-# The text does not get shorter, the devices do not get faster, and yet the time nearly halves. In the limit of many
-# rows the speed-up is $2 - 1/P$:
+# The text does not get shorter, the devices do not get faster, and yet the time nearly halves: from
+# $(P - \frac12)\,c^2$ pairs to the work of a device, $\frac12 P\,c^2$. In the limit of many rows the speed-up is the
+# quotient, $2 - 1/P$:
 
 # %%
 print("devices   zigzag   striped   2 - 1/P")
@@ -117,8 +123,9 @@ for devices in (2, 4, 8, 16):
     assert abs(speedup["zigzag"] - (2 - 1 / devices)) < 0.03
 
 # %% [markdown]
-# This counts attention alone, and it is a limit: real kernels work in tiles, and a tile with one visible pair costs
-# as much as a full one. That hurts striped more than zigzag, because *all* its boxes are triangles.
+# On the eight GPUs zigzag reached 90.2 %, and not quite the whole: this counts attention alone, and it is a limit:
+# the programs of a GPU compute the scores in tiles, and a tile with one visible pair costs as much as a full one.
+# That hurts striped more than zigzag, because *all* its boxes are triangles.
 #
 # ## Break it: the rows moved, the mask did not
 #
@@ -143,8 +150,8 @@ right = ringattn.attention(q[:, zigzag.order], k[:, zigzag.order], v[:, zigzag.o
 assert ringattn.check(q, k, v, out=right[:, zigzag.inverse], causal=True, blind_spots=False).ok
 
 # %% [markdown]
-# What did the wrong version look at? With unit vectors as values, the output shows the weights, and red is the
-# future:
+# What did the wrong version look at? With unit vectors as values, the output shows the weights. Grey is the past that
+# it saw, red the future; the white steps below the diagonal are the past that it missed:
 
 # %%
 unit_vectors = np.eye(seq)[None, :, None, :]
@@ -166,7 +173,7 @@ print(
 )
 
 # %% [markdown]
-# ## Your turn, three times
+# ## Your turn, four times
 #
 # First the mask itself, for one pair of blocks. You get the positions of their rows; the exercise deals the rows out
 # in all three layouts.
@@ -181,7 +188,20 @@ def mask(q_positions, kv_positions):
 course.exercise("mask").check(mask)
 
 # %% [markdown]
-# Second: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
+# Second: many pairs of blocks need no mask at all. A block of keys may be visible as a whole, or hidden as a whole;
+# in the second case there is nothing to compute. `check` counts the blocks that you compute, and those that you mask.
+
+
+# %%
+def mask_class(q_positions, kv_positions):
+    """What a causal mask leaves of this pair of blocks: "full", "partial" or "skipped"."""
+    raise NotImplementedError
+
+
+course.exercise("mask_class").check(mask_class)
+
+# %% [markdown]
+# Third: a layout of your own. `balance` returns the rows of one device; `check` lets a causal ring run with it and
 # reports the time, relative to perfectly equal work. A tenth more than that is allowed.
 
 
@@ -194,8 +214,8 @@ def balance(device, devices, seq):
 course.exercise("balance").check(balance)
 
 # %% [markdown]
-# Third: the way back. After a zigzag ring the result lies on the devices in shard order. Put it back into the order
-# of the text.
+# Fourth: the way back. After a zigzag ring each device has the rows of its *shard*, its part of the sequence. Put the
+# shards back into the order of the text.
 
 
 # %%

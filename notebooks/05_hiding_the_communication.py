@@ -42,7 +42,7 @@ plot.timeline(second, ax=axes[1], title="send, then compute", until=time_of(firs
 # - below, it sends the block on *first*, and computes with it while it travels. (Sending copies, so the block can be
 #   in two places.)
 #
-# That is the two-line difference in [`run_ring`](../reference/ring/loop.h). Look for the flag `overlap`.
+# That is a difference of two lines in [`run_ring`](../reference/ring/loop.h). Look for the flag `overlap`.
 
 # %%
 print(f"compute, then send: {time_of(first):.0f} ns")
@@ -58,8 +58,8 @@ assert np.array_equal(first.out, second.out)  # the same bits: when a message tr
 #
 # ## Free until when?
 #
-# Let us make the links slower and slower. The horizontal axis is how long a hop takes, measured in steps of
-# arithmetic.
+# Let us make the links slower and slower. The horizontal axis is how long a *hop* takes, the transfer of a block to
+# the next device, measured in *steps*, the arithmetic with one block.
 
 # %%
 hops = np.linspace(0.1, 3, 30)
@@ -83,7 +83,8 @@ assert np.allclose(with_overlap[hops <= 1], 1) and np.all(with_overlap[hops > 1.
 # %% [markdown]
 # A flat line with a kink. Up to 1 the transfer hides behind the arithmetic, completely. Beyond it, every further
 # microsecond is paid in full. There is no gentle middle: **a ring is compute-bound or it is link-bound.** With
-# overlap the time of a step is the *maximum* of the two, without it is the *sum*.
+# overlap the time of a step is the *maximum* of the two, without it is the *sum*. (At a ratio of three the run takes
+# two and a half times its arithmetic, and not three times: the last step has no hop beside it.)
 #
 # ## One bad cable
 #
@@ -107,8 +108,10 @@ assert np.isclose(time_of(bad_cable), time_of(run(2.0)))
 #
 # ## Which side am I on?
 #
-# One block has $c$ tokens with dimension $d$. A step takes $4 d c^2$ operations, since $QK^T$ and $PV$ are $2dc^2$
-# each. K and V are $2cd$ numbers, $4cd$ bytes in bfloat16. With $F$ operations and $B$ bytes per second:
+# One block has $c$ tokens with dimension $d$. A step takes $4 d c^2$ operations: $QK^T$ and $PV$ are $2dc^2$ each,
+# one multiplication and one addition for each of $d c^2$ terms. K and V are $2cd$ numbers. That is $4cd$ bytes in
+# bfloat16, the usual type of two bytes. A device does $F$ operations and a link carries $B$ bytes in a second, so the
+# transfer is hidden if
 #
 # $$\frac{4dc^2}{F} \;\ge\; \frac{4cd}{B} \quad\Longleftrightarrow\quad c \;\ge\; \frac{F}{B}$$
 #
@@ -141,8 +144,10 @@ ax.legend()
 assert np.all((relative < 1.001) == (lengths >= threshold))
 
 # %% [markdown]
-# In the grey part the ring is link-bound. Now put in real hardware. These are the machines of the paper's Table 2,
-# operations and bytes per second, and the smallest block, in thousands of tokens for *each* device:
+# In the grey part the ring is link-bound: the straight line of the transfer is above that of the arithmetic. Now put
+# in real hardware. These are the machines of table 2 in the paper (arXiv:2310.01889), with operations and bytes per
+# second, and the smallest block, in tokens on *each* device. (NVLink connects the GPUs in one box, InfiniBand the
+# boxes.)
 
 # %%
 machines = {
@@ -164,9 +169,11 @@ assert round(smallest["A100, InfiniBand"]) == 24960
 # "Communication is free" is true **if the block is long enough for the link**, and you can compute beforehand what
 # that means.
 #
-# Two corrections for real models. A causal mask halves the arithmetic of a step, so $c$ must be twice as long. And
-# many models have fewer K/V heads than query heads, which shrinks the message and not the arithmetic, so $c$ may be
-# shorter. Here is the second effect on the clock, with links that are too slow for the full number of heads:
+# Two corrections for real models. A causal mask halves the arithmetic of a step, so $c$ must be twice as long. And a
+# model computes attention several times side by side, in *heads*, each with queries, keys and values of its own. In
+# many models several query heads share one head of keys and values (*grouped heads*), which shrinks the message and
+# not the arithmetic, so $c$ may be shorter. Here is the second effect on the clock, with links that are too slow for
+# the full number of heads:
 
 # %%
 heads = 4
@@ -198,9 +205,9 @@ assert not report.ok
 #
 # ## Break it: everybody sends first
 #
-# One more classic. For large messages a send may block until the receiver takes them, as MPI is allowed to do. If
-# *all* devices send before they receive, each waits for its neighbour to receive, who waits for its neighbour, all
-# the way round.
+# One more classic. For large messages a send may block until the receiver takes them, as in MPI, the usual library
+# for messages between processes. If *all* devices send before they receive, each waits for its neighbour to receive,
+# who waits for its neighbour, all the way round.
 
 # %%
 try:
@@ -215,7 +222,19 @@ except RuntimeError as error:
 #
 # ## Your turn
 #
-# Before you rent: how long must a block be?
+# First read the clock without a clock: how long does a run take? The engine runs it, and shows what it needed.
+
+
+# %%
+def clock(devices, step, hop, overlap):
+    """The time of a run, if the arithmetic with a block takes _step_, its transfer _hop_, with or without overlap."""
+    raise NotImplementedError
+
+
+course.exercise("clock").check(clock)
+
+# %% [markdown]
+# Then, before you rent: how long must a block be?
 
 
 # %%
@@ -227,6 +246,34 @@ def hide(flops, bandwidth, element_bytes):
 course.exercise("hide").check(hide)
 
 # %% [markdown]
+# Third, the slots. A device has four operations: `("receive", slot)` lets the next block be written into a slot, in
+# the background; `("wait", slot)` ends when it is there; `("send", slot)` copies a block to the next device, in the
+# background as well; `("compute", slot)` is the arithmetic. In the beginning the own block is in slot 0. In which
+# order, and in which slots, so that nothing is torn and no transfer is seen on the clock?
+
+
+# %%
+def buffer(step, devices):
+    """The operations of a device in one step, for example [("compute", 0), ("send", 0)]; all devices do the same."""
+    raise NotImplementedError
+
+
+course.exercise("buffer").check(buffer)
+
+# %% [markdown]
+# Fourth, the people at the door. Each device has one block to send and one to receive, and a send ends when the
+# receiver takes it. Which devices send first? `check` counts the rounds in which messages move at the same time.
+
+
+# %%
+def sends_first(device, devices):
+    """True if the device sends before it receives, False if it receives first."""
+    raise NotImplementedError
+
+
+course.exercise("sends_first").check(sends_first)
+
+# %% [markdown]
 # ## Keep this
 #
 # - Send first, compute meanwhile: a step takes the maximum of both times, not the sum.
@@ -234,5 +281,5 @@ course.exercise("hide").check(hide)
 #   does not matter.
 # - The last step sends nothing. Two slots, one wait; forget the wait and you get numbers that look fine.
 #
-# To watch: `ringviz --scene overlap`, and `L` in a live run slows a link down under your fingers. The backward pass,
-# in which gradients travel too, is the scene `ringviz --scene backward`.
+# To watch: `ringviz --scene overlap`, and `L` in a live run slows a link down under your fingers. Next:
+# [6 · Backward around the ring](06_backward_around_the_ring.ipynb)

@@ -5,7 +5,9 @@
 # gradients back. The gradient of one key is a sum over the queries on *all* devices. Where is that sum added up, and
 # how does it get home?**
 #
-# It travels with its block, like a collection box. Let us look first and understand afterwards.
+# It travels with its block, like a collection box. Let us look first and understand afterwards. In the formulas, $dX$
+# is the *gradient* of $X$: the derivative of the loss with respect to each element of $X$. The rest of the model
+# hands us $dO$, that of the output, called `dout` in code, and we owe it $dQ$, $dK$ and $dV$.
 
 # %%
 import matplotlib.pyplot as plt
@@ -55,15 +57,18 @@ assert sum(each["what"] == "dK dV" for each in messages) == devices * devices
 #
 # $$P = e^{\,S - \text{lse}} \qquad dV = P^T dO \qquad dP = dO\,V^T$$
 #
-# Then back through the softmax. Its weights add up to one, so if one grows the others must shrink, and that puts a
-# correction into the formula, one number for each query:
+# $S$ are the scores and $P$ the weights. The first formula is the softmax itself; the other two come from $O = PV$.
+# Then back through the softmax. The derivative of the weight $P_j$ with respect to the score $S_k$ is $P_j (1 - P_k)$
+# for $k = j$ and $-P_j P_k$ for the others: the weights add up to one, so if one grows the others must shrink. Summed
+# up, $dS_k = P_k \, (dP_k - \sum_j P_j \, dP_j)$. The sum is one number for each query, and it is called $\delta$:
 #
 # $$dS = P \circ (dP - \delta) \qquad \delta = \text{rowsum}(dO \circ O) \qquad dQ = \text{scale} \cdot dS\,K \qquad
 # dK = \text{scale} \cdot dS^T Q$$
 #
 # The elegant part is $\delta$. By its definition it is $\sum_j P_j\, dP_j$, a sum over *all* keys, on all devices.
-# But that sum equals $dO \cdot O$, and $O$ is right here. No extra trip around the ring. In the engine:
-# [`delta`](../reference/blockwise/block_backward.cpp) and [`BackwardKv`](../reference/ring/programs/backward_kv.cpp).
+# But $dP_j$ is $dO \cdot v_j$, so the sum equals $dO \cdot \sum_j P_j v_j = dO \cdot O$, and $O$ is right here. No
+# extra trip around the ring. In the engine: [`delta`](../reference/blockwise/block_backward.cpp) and
+# [`BackwardKv`](../reference/ring/programs/backward_kv.cpp).
 #
 # Do we believe it? Let us nudge: change one element of the inputs a little, in both directions, run the *forward*
 # pass, and see how much the loss moves.
@@ -103,12 +108,13 @@ for law in ringattn.laws(q, k, v, **right):
     assert law.holds
 
 # %% [markdown]
-# B says, for instance: the gradients of all keys together are zero (if nothing depends on lse). That must be so.
+# Read $\langle a, b \rangle$ as the sum of all products of elements. B says that the gradients of all keys add up to
+# zero: its right side contains `dlse`, the gradient of lse, and this loss does not depend on lse. That must be so.
 # Adding the same vector to all keys shifts all scores of a query by the same amount, and a softmax does not care.
 #
 # ## Break it, eight times
 #
-# Here are eight mistakes of the catalogue. A dark cell is a broken law.
+# Here are eight mistakes of the catalogue, a line for each, and five laws. A dark cell is a broken law.
 
 # %%
 mistakes = ("G1", "G4", "G5", "G13", "G15", "G16", "G23", "G3")
@@ -151,8 +157,8 @@ assert sum(map(any, broken)) == len(mistakes) - 1
 #
 # ## The trip home, missed
 #
-# G13 deserves a picture, because the mistake is so natural: you reuse the loop of the forward pass, with its $P - 1$
-# hops.
+# G13 deserves a picture, because the mistake is so natural: you reuse the loop of the forward pass, which makes one
+# hop less than there are devices.
 
 # %%
 made = ringattn.make_mistake("G13", q, k, v, dout=dout, devices=devices)
@@ -167,7 +173,19 @@ assert np.all(distance.min(axis=1) < 1e-12)
 #
 # ## Your turn
 #
-# The arithmetic of one pair of blocks. `check` carries your boxes around the ring and home.
+# First the number that saves a trip.
+
+
+# %%
+def delta(out, dout):
+    """out, dout: (rows, dim). Returns delta of each row: (rows)."""
+    raise NotImplementedError
+
+
+course.exercise("delta").check(delta)
+
+# %% [markdown]
+# Then the arithmetic of one pair of blocks. `check` carries your boxes around the ring and home.
 
 
 # %%
@@ -196,7 +214,7 @@ course.exercise("home").check(home)
 # ## Keep this
 #
 # - Keep `lse`, rebuild the weights. Keep `out`, and $\delta$ costs nothing.
-# - K and V make $P-1$ hops, dK and dV make $P$: the box must go home.
+# - K and V make one hop less than there are devices, dK and dV as many: the box must go home.
 # - Laws find most mistakes without a reference. Not all.
 #
 # To watch: `ringviz --scene backward`. Next: [7 · Find the bug](07_find_the_bug.ipynb)

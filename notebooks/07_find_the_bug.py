@@ -35,7 +35,8 @@ print(f"twelve outputs of shape {q.shape}:", *(report.verdict for report in repo
 # %% [markdown]
 # Twelve times "fail". A single error number would not tell you more. What helps is to ask a question that the numbers
 # can answer: **how much of each block of keys is in the output of each device?** The right answer is one, everywhere.
-# The oracle finds those weights by least squares, out of the output alone.
+# An output is the sum of the parts of the blocks, and the oracle can compute each part; the *weights* are the factors
+# with which these parts come nearest to the output that you handed in.
 
 
 # %% tags=["picture"]
@@ -122,8 +123,9 @@ for kind in ringattn.probe_kinds():
 # ## What could your test not see?
 #
 # A test that passes has proved something only about the mistakes that it *could* have shown. Without a causal mask no
-# mask bug is visible; with one head, no head bug. A passing report lists its blind spots. Let us take a naive test
-# and make it richer, one step at a time.
+# mask bug is visible; with one head, no bug about heads. (A model computes attention in several heads, side by side;
+# *grouped* heads share keys and values.) A passing report lists its blind spots. Let us take a naive test and make it
+# richer, one step at a time.
 
 
 # %%
@@ -165,13 +167,26 @@ ax.invert_yaxis()
 ax.set(xlabel="mistakes that the test cannot see", xlim=(0, everything), title="the same effort, better tests");
 
 # %% [markdown]
-# Same kind of test, same few milliseconds, far fewer ways for a bug to hide. The rest needs other masks, windows,
-# packed documents: one good test per feature that you use.
+# The dark part of a bar counts the mistakes that the test cannot see, the whole bar those of the catalogue. Same kind
+# of test, same few milliseconds, far fewer ways for a bug to hide. The rest needs other masks, windows, several
+# documents in one sequence: one good test for each feature that you use.
 #
 # ## Your turn
 #
-# Write the reader. You get the matrix of weights, devices times blocks, and you say which blocks were **lost** and
-# which were counted **twice**. Remember that the other cells of a line move a little.
+# First, read the output of the probe. Which query saw which key of its future?
+
+
+# %%
+def leaks(out):
+    """out: (queries, keys), the weight of each key in each query. Returns a list of (query, key) from the future."""
+    raise NotImplementedError
+
+
+course.exercise("leaks").check(leaks)
+
+# %% [markdown]
+# Second, write the reader of block weights. You get the matrix of weights, devices times blocks, and you say which
+# blocks were **lost** and which were counted **twice**. Remember that the other cells of a line move a little.
 
 
 # %%
@@ -181,6 +196,22 @@ def suspect(weights):
 
 
 course.exercise("suspect").check(suspect)
+
+# %% [markdown]
+# Third, write tests. For each of seven mistakes: a random test in which the report names this mistake, and no other
+# one. What must the test have, so that the mistake can happen at all? How few rows of queries are enough?
+
+# %%
+for mistake in ("M1", "S11", "H1", "V6", "M15", "R1", "P4"):
+    print(f"{mistake:<4} {ringattn.mistakes(mistake).title}")
+
+
+def expose(mistake):
+    """Options of ringattn.probe for a test that exposes a mistake, such as {"seq": 5, "heads": 2, "causal": True}."""
+    raise NotImplementedError
+
+
+course.exercise("expose").check(expose)
 
 # %% [markdown]
 # ## Keep this

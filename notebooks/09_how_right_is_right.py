@@ -4,8 +4,8 @@
 # **Your kernel and the reference differ by two hundredths. Is that a bug, or is it arithmetic?**
 #
 # The usual answer is a tolerance that somebody once chose so that the tests passed. Let us see what such a tolerance
-# does. Two kernels, both with half-precision products, as on a GPU. One is right. The other one **loses a key**: the
-# last key of the sequence is never looked at.
+# does. Two *kernels*, programs as they run on a GPU, both with products in float16, numbers of two bytes with three
+# decimal digits. One is right. The other one **loses a key**: the last key of the sequence is never looked at.
 
 # %%
 import matplotlib.pyplot as plt
@@ -33,7 +33,7 @@ def half_kernel(q, k, v, lose_a_key=False):
 
 
 lengths = (64, 128, 256, 512, 1024, 2048)
-usual = 0.025  # relative and absolute: the tolerance of a well-known test suite for half precision
+usual = 0.025  # relative and absolute: that of the context-parallel tests of TransformerEngine, for bfloat16
 table = []
 for seq in lengths:
     q, k, v = draw(seq, seq)
@@ -92,8 +92,8 @@ left.legend(loc="center right", bbox_to_anchor=(1, 0.3));
 # [`bound_attention`](../reference/oracle/error_bound/error_bound.h), and `report.ratio` is the worst error divided by
 # it.
 #
-# You do have to say what precision your kernel claims. Here is a ring that keeps its sums in bfloat16 between the
-# steps:
+# You do have to say what precision your kernel claims. Here is a ring that keeps its sums in bfloat16, numbers of two
+# bytes with two or three decimal digits, between the steps:
 
 # %%
 q, k, v = draw(9, 256, np.float32)
@@ -156,6 +156,8 @@ print("all errors are small:", np.all(error <= 0.001))
 # must assert the *good* case. (An array of nothing but NaN passes the first one, too.)
 #
 # ## Your turn
+#
+# First, write the comparison so that no NaN gets through.
 
 
 # %%
@@ -167,9 +169,39 @@ def close(found, expected, tolerance):
 course.exercise("close").check(close)
 
 # %% [markdown]
+# Second, derive a tolerance, for the smallest piece of attention: a sum of products. Each product and each addition
+# is rounded, with a relative error of at most `unit`, and you do not know the order of the additions. `check` tries
+# sums that cancel, that are long, and that are tiny, and it tries to get a sum with a forgotten term past you.
+
+
+# %%
+def tolerance(a, b, unit):
+    """The largest rounding error of a computed sum of a[i] * b[i]."""
+    raise NotImplementedError
+
+
+course.exercise("tolerance").check(tolerance)
+
+# %% [markdown]
+# Third, keep the promise of equal bits. On a bad network the blocks arrive in another order every time. In which
+# order does the device absorb them?
+
+
+# %%
+def order(device, devices, arrived):
+    """arrived: the owners of all blocks, in the order of arrival. Returns the order in which they are absorbed."""
+    raise NotImplementedError
+
+
+course.exercise("order").check(order)
+
+# %% [markdown]
 # ## Keep this
 #
 # - A fixed tolerance forgives more and more as sequences grow. Derive it from the arithmetic.
 # - Say which precision you claim.
 # - Across numbers of devices: equal up to rounding. For the same ring: equal bits, always.
 # - Assert the good case, or NaN passes.
+#
+# That was the last notebook. To try the oracle on a program of your own: `ringattn check` on the command line, or
+# `ringattn.check` in Python. To watch: `ringviz --scene traps`.

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from ringattn import course
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupytext")
@@ -64,3 +65,16 @@ def test_every_source_has_a_notebook_and_stands_in_the_table():
     for source in sources:
         assert source.with_suffix(".ipynb").exists() and f"({source.stem}.ipynb)" in table
         assert (folder / "pictures" / f"{source.name[:2]}.png").exists()
+
+
+def test_every_exercise_stands_in_its_notebook_and_in_the_table():
+    table = (folder / "README.md").read_text().splitlines()
+    for name, exercise in course.exercises().items():
+        assert f'course.exercise("{name}").check({name})' in (folder / f"{exercise.notebook}.py").read_text(), name
+        (line,) = (line for line in table if f"({exercise.notebook}.ipynb)" in line)
+        assert f"`{name}`" in line
+
+
+def test_every_notebook_has_three_to_five_exercises():
+    for source in folder.glob("[0-9][0-9]_*.py"):
+        assert 3 <= sum(exercise.notebook == source.stem for exercise in course.exercises().values()) <= 5, source

@@ -20,9 +20,7 @@ from ringattn.course._feedback import Budget, Feedback
 class WrongAnswer(Exception):
     """The answer is wrong, and it is known how."""
 
-    def __init__(
-        self, sentence: str, *, hint: str = "", first_wrong: str = "", mistakes: list[str] | None = None
-    ) -> None:
+    def __init__(self, sentence: str, *, hint: str, first_wrong: str, mistakes: list[str] | None = None) -> None:
         super().__init__(sentence)
         self.hint, self.first_wrong, self.mistakes = hint, first_wrong, mistakes or []
 
@@ -60,16 +58,16 @@ class Exercise:
 
     def solution(self) -> str:
         """The source of a right answer."""
-        return inspect.getsource(importlib.import_module(f"ringattn.course.solutions.{self.name}"))
+        module = self.grade.__module__.replace(".tasks.", ".solutions.")
+        return inspect.getsource(importlib.import_module(module))
 
 
 def exercises() -> Mapping[str, Exercise]:
     """All exercises by name, in the order of the notebooks."""
     package = importlib.import_module("ringattn.course.tasks")
-    modules = [
-        importlib.import_module(f"{package.__name__}.{each.name}") for each in pkgutil.iter_modules(package.__path__)
-    ]
-    found = sorted((module.exercise for module in modules), key=lambda each: (each.notebook, each.name))
+    modules = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    found = [importlib.import_module(module.name).exercise for module in modules if not module.ispkg]
+    found.sort(key=lambda each: (each.notebook, each.name))
     return {each.name: each for each in found}
 
 

@@ -1,1 +1,1 @@
-"""One module for each exercise, with the object `exercise`."""
+"""One module for each exercise, with the object `exercise`; one folder for each subject."""

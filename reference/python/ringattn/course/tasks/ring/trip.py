@@ -69,6 +69,7 @@ def _attended(plan: Hops, devices: int) -> list[list[int]]:
             if receiver in arriving:
                 raise WrongAnswer(
                     f"two blocks arrive at device {receiver} in one step; it has one slot for what arrives",
+                    hint="if each device sends to its next device, one block arrives everywhere",
                     first_wrong=f"device {receiver}, step {step}",
                 )
             arriving[receiver] = owner

@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from answers import solution_of
 from ringattn import course
 from ringattn.course import __main__ as grading
 from ringattn.course import _answers
-from solutions import solution_of
 
 
 def a_loop_without_end(*arguments):
@@ -53,10 +53,10 @@ def test_a_bad_answer_gets_one_friendly_sentence(answer, sentence):
 
 
 def changed_numbers(result, change):
-    """A result of a right answer, with each array and each number changed."""
+    """A result of a right answer, with each array and each number changed, and the names in lists kept."""
     if isinstance(result, (list, tuple)):
-        return type(result)(changed_numbers(each, change) for each in result)
-    return result if isinstance(result, str) else change(result)
+        return type(result)(each if isinstance(each, str) else changed_numbers(each, change) for each in result)
+    return change(result)
 
 
 class Hostile:
@@ -104,7 +104,10 @@ def bad_answers(right):
         "generator": (a_generator, "it returns a generator"),
         "None": (lambda *arguments: None, "it returns None; does every path end with return?"),
         "no parameters": (lambda: None, "it raises TypeError: .* positional argument"),
-        "loop without end": (a_loop_without_end, "it did not finish within 0.05 seconds; is there a loop that never ends?"),
+        "loop without end": (
+            a_loop_without_end,
+            "it did not finish within 0.05 seconds; is there a loop that never ends?",
+        ),
     }
 
 

@@ -52,7 +52,9 @@ def _require_partition(rows: list[NDArray[np.int64]], seq: int) -> None:
     if np.any(count != 1):
         row = int(np.flatnonzero(count != 1)[0])
         raise WrongAnswer(
-            f"row {row} is on {count[row]} devices, and it must be on one", first_wrong=f"row {row} of {seq}"
+            f"row {row} is on {count[row]} devices, and it must be on one",
+            hint="print the rows of all devices for one small sequence",
+            first_wrong=f"row {row} of {seq}",
         )
 
 

@@ -20,7 +20,12 @@ def grade(answer: Answer) -> list[Budget]:
     numbers = np.random.default_rng(7)
     q, k, v = (numbers.standard_normal((1, 32, 1, 16)) for _ in range(3))
     if found := _findings(answer(np.ones((devices, devices)))):
-        raise WrongAnswer(f"all weights are 1, and you report {sorted(found)[0]}", hint="1 is right")
+        device, block, _ = sorted(found)[0]
+        raise WrongAnswer(
+            f"all weights are 1, and you report {sorted(found)[0]}",
+            hint="1 is right",
+            first_wrong=f"device {device}, block {block}",
+        )
     for mistake, variant, expected in _cases(q, k, v):
         out = ringattn.make_mistake(mistake, q, k, v, devices=devices, variant=variant)["out"]
         report = ringattn.check(q, k, v, out=out, devices=devices)

@@ -48,7 +48,9 @@ def _carried(answer: Answer, q: Any, k: Any, v: Any, dout: Any, devices: int) ->
         arrived = {receiver: held[sender] for sender, receiver in hops}
         if len(arrived) < len(hops):
             raise WrongAnswer(
-                "two sums arrive at one device, and one of them would be lost", first_wrong=f"step {step}"
+                "two sums arrive at one device, and one of them would be lost",
+                hint="all sums move in the same direction, each to the next device",
+                first_wrong=f"step {step} of {devices} devices",
             )
         held = [arrived.get(device, held[device]) for device in range(devices)]
     gradients = [np.empty_like(k), np.empty_like(v)]

@@ -45,7 +45,9 @@ def grade(answer: Answer) -> list[Budget]:
             raise BadAnswer(f"it must return True or False; it returns {type(said).__name__}")
         if bool(said) != right:
             raise WrongAnswer(
-                f"it says {bool(said)} for {name}", hint="assert the good case: not (error <= tolerance) is a failure"
+                f"it says {bool(said)} for {name}",
+                hint="assert the good case: not (error <= tolerance) is a failure",
+                first_wrong=f"found {np.array(found).tolist()}, expected {np.array(expected).tolist()}",
             )
     return [Budget("cases", len(cases), len(cases))]
 

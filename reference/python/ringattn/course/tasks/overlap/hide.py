@@ -14,10 +14,10 @@ machines = ((312e12, 300e9, 2), (312e12, 12.5e9, 2), (275e12, 268e9, 2), (67e12,
 # Factors by which a wrong formula differs, and what was forgotten
 factors = {
     0.5: "it counts K alone, and V travels, too",
-    2.0: "it counts one product of matrices, and there are two: Q K^T and P V",
-    4.0: "it counts one operation for each multiplication and addition together, or half of the products twice",
+    2.0: "it counts one product of matrices, and there are two, Q K^T and P V; or a multiplication and its addition as one operation",
+    4.0: "it counts one product of matrices, and a multiplication and its addition as one operation",
     8.0: "it counts bits where the bandwidth is in bytes",
-    0.125: "it counts bytes where the bandwidth is in bytes: no factor of 8 is needed",
+    0.125: "it divides by 8, and the bandwidth is in bytes already",
 }
 
 
@@ -35,6 +35,7 @@ def grade(answer: Answer) -> list[Budget]:
             else f"for {flops:g} operations and {bandwidth:g} bytes per second the block has "
             f"{right:.0f} tokens; it returns {found:g}",
             hint="write the time of the arithmetic and the time of the transfer of one step, and set them equal",
+            first_wrong=f"{flops:g} operations and {bandwidth:g} bytes per second, {size} bytes a number",
         )
     return [Budget("tokens for each device of an A100 with NVLink", 1040, 1040)]
 

@@ -41,6 +41,7 @@ def _rounds(found: Any, pieces: int) -> list[list[tuple[int, int]]]:
         if len(set(taking_part)) < len(taking_part):
             raise WrongAnswer(
                 f"in round {number} of {pieces} pieces, one piece takes part in two merges; merges of a round run at the same time",
+                hint="move one of the merges to the next round",
                 first_wrong=f"round {number}",
             )
     return rounds

@@ -1,0 +1,1 @@
+"""Right answers to the exercises on the backward pass."""

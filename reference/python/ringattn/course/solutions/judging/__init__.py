@@ -1,0 +1,1 @@
+"""Right answers to the exercises on the judgement of results."""

@@ -1,0 +1,2 @@
+def order(device, devices, arrived):
+    return sorted(arrived, key=lambda owner: (device - owner) % devices)

@@ -1,0 +1,2 @@
+def doubling(hidden, factor):
+    return 6 * hidden * (factor - 2) / (4 - factor)

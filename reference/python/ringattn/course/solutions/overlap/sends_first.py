@@ -1,0 +1,2 @@
+def sends_first(device, devices):
+    return device % 2 == 0

@@ -1,0 +1,2 @@
+def owner(device, step, devices):
+    return (device - step) % devices

@@ -1,0 +1,1 @@
+"""Exercises on causal masks and layouts."""

@@ -1,0 +1,1 @@
+"""Exercises on communication beside arithmetic."""
