@@ -20,7 +20,8 @@ from held_out.case import case
 @case("the last tile of dv overwrites the first rows of the next head", source="flagos-ai/FlagGems#898",
       kind="backward tiles", backward=True, partial=True, seq=58, heads=4,
       fact="in dv, rows 0..5 of heads 1..3 are wrong: they hold the padding rows of the head before; head 0 is right",
-      words=(r"dv", r"rows? 0\.\.5|keys? 0\.\.5|6 (rows|keys)", r"heads? 1"))
+      words=(r"dv", r"rows? 0\.\.5|keys? 0\.\.5|6 (rows|keys)", r"heads? 1",
+             r"hold|padding|head before|previous head"))
 def padding_overwrites_the_next_head(inputs: Inputs, wrong: bool) -> Results:
     right = differentiate(inputs)
     tile, keys = 16, inputs.k.shape[1]
@@ -68,8 +69,9 @@ def deeply_negative_rows(inputs: Inputs) -> Inputs:
 
 @case("the backward pass recomputes scores in float16", source="NVIDIA/cudnn-frontend#744",
       kind="precision", backward=True, partial=True, seq=40, heads=2, dim=16, prepare=deeply_negative_rows,
-      fact="dq, dk and dv have errors of some per cent from rows 10..17, whose scores are near -200: the backward weights are wrong",
-      words=(r"rows? 10|10\.\.17", r"precis|round|f16|large scores|backward|weights"))
+      fact="dq, dk and dv have errors of some per cent from rows 10..17, whose scores are near -200: the backward "
+           "weights are wrong",
+      words=(r"rows? 10\.\.17", r"less precise|rounded to|f16|large scores"))
 def scores_recomputed_in_float16(inputs: Inputs, wrong: bool) -> Results:
     forward = attend(inputs)
     raw = raw_scores(inputs)
@@ -82,7 +84,8 @@ def scores_recomputed_in_float16(inputs: Inputs, wrong: bool) -> Results:
 @case("the offset of dout overflows from the second document on", source="Dao-AILab/flash-attention#2611",
       kind="backward delta", backward=True, partial=True, batch=1, seq=78, heads=(4, 2), cu_seqlens=(0, 30, 53, 78),
       causal=True,
-      fact="delta of document 2 (rows 53..77) is computed from rows 0..24 of dout; dq and dk are wrong there, dv is right",
+      fact="delta of document 2 (rows 53..77) is computed from rows 0..24 of dout; dq and dk are wrong there, dv "
+           "is right",
       words=(r"delta|rowsum", r"document.* 2|rows? 53", r"dout|rows? 0|other rows"))
 def delta_of_wrapped_rows(inputs: Inputs, wrong: bool) -> Results:
     forward, last = attend(inputs), inputs.options.cu_seqlens[-2]
@@ -112,3 +115,22 @@ def tail_of_the_accumulator(inputs: Inputs, wrong: bool) -> Results:
     right, tile, written = differentiate(inputs), 32, 28
     rows = np.arange(inputs.q.shape[1])
     return dataclasses.replace(right, dq=np.where(((rows % tile >= written) & wrong)[:, None, None], 0, right.dq))
+
+
+def very_negative_rows(inputs: Inputs) -> Inputs:
+    """Rows 20..24 have an lse near -100; the spread over the keys stays small."""
+    q, k = inputs.q.copy(), inputs.k.copy()
+    q[..., 0], k[..., 0] = 0.0, 64.0
+    q[:, 20:25, :, 0] = -6.5
+    return inputs.replace(q=q, k=k)
+
+
+@case("padding of the last tile overflows in rows of very small lse", source="pytorch/pytorch#196678",
+      kind="backward tiles", backward=True, partial=True, seq=48, heads=2, dim=16, prepare=very_negative_rows,
+      fact="dq is NaN in rows 20..24, whose lse is below -88: exp(0 - lse) of padding keys overflows; dk and dv "
+           "are right",
+      words=(r"dq", r"NaN", r"rows? 20\.\.24", r"exp\(0|overflow|below -88|small lse"))
+def padding_overflows(inputs: Inputs, wrong: bool) -> Results:
+    right = differentiate(inputs)
+    overflow = (right.lse < -np.log(np.finfo(np.float32).max)) & wrong
+    return dataclasses.replace(right, dq=np.where(overflow.transpose(0, 2, 1)[..., None], np.nan, right.dq))

@@ -23,13 +23,13 @@ from held_out.attention import (
     visible,
     weights_from_lse,
 )
-from held_out.case import case
+from held_out.case import case, rounded
 
 
 @case("the backward pass ignores the right side of the window", source="AMD-AGI/Primus-Turbo#262",
       kind="backward mask", backward=True, seq=57, window=(12, 5), heads=(4, 2),
       fact="the backward pass also sees the keys right of the window; out and lse are right",
-      words=(r"backward|gradient", r"window|right|ahead|mask"))
+      words=(r"backward|gradient", r"right (side|bound|limit)|keys (right|after|ahead)|one side"))
 def backward_without_right_window(inputs: Inputs, wrong: bool) -> Results:
     left, right = inputs.options.window_size
     return differentiate(inputs, mask=visible(inputs, window_size=(left, -1 if wrong else right)))
@@ -37,8 +37,9 @@ def backward_without_right_window(inputs: Inputs, wrong: bool) -> Results:
 
 @case("the kernel of dk and dv splits the head index by the wrong count",
       source="XunhaoLai/native-sparse-attention-triton#27", kind="backward heads", backward=True, seq=45, heads=(6, 2),
-      fact="in dk and dv, query head h is paired with K/V head h // 2 instead of h // 3, and heads 4, 5 are lost; dq is right",
-      words=(r"dk|dv", r"head", r"// ?2|heads? 2|lost|other K/V head|map"))
+      fact="in dk and dv, query head h is paired with K/V head h // 2 instead of h // 3, and heads 4, 5 are lost; "
+           "dq is right",
+      words=(r"dk|dv", r"head", r"// ?2|head 2.*K/V head 1|lost"))
 def dk_dv_head_split(inputs: Inputs, wrong: bool) -> Results:
     right = differentiate(inputs)
     kv_heads = inputs.k.shape[2]
@@ -90,7 +91,8 @@ def delta_in_another_order(inputs: Inputs, wrong: bool) -> Results:
 
 @case("each step of the backward ring uses the keys and values of step 0", source="huggingface/diffusers#14265",
       kind="backward ring", backward=True, seq=60, devices=3,
-      fact="dq is 3 times the gradient of attention to the own block; dk and dv of every block are the sum of all own blocks",
+      fact="dq is 3 times the gradient of attention to the own block; dk and dv of every block are the sum of all "
+           "own blocks",
       words=(r"own|local|step 0|block", r"dq", r"3 times|x 3|weight 3|times|sum"))
 def ring_backward_with_stale_keys(inputs: Inputs, wrong: bool) -> Results:
     right, devices = differentiate(inputs), inputs.options.devices
@@ -116,7 +118,8 @@ def keys_transposed_twice(inputs: Inputs, wrong: bool) -> Results:
 
 @case("the incoming gradient is not used", source="mindspore-lab/mindone#1438", kind="backward input",
       backward=True, seq=44, heads=(4, 2), causal=True,
-      fact="dq, dk and dv are those of dout = 1 in every element", words=(r"dout", r"ones|= ?1|not used|ignored"))
+      fact="dq, dk and dv are those of dout = 1 in every element",
+      words=(r"dout|\bdO\b", r"ones|= ?1|not used|ignored"))
 def dout_is_one(inputs: Inputs, wrong: bool) -> Results:
     return differentiate(inputs.replace(dout=np.ones_like(inputs.dout)) if wrong else inputs)
 
@@ -136,7 +139,7 @@ def slope_of_undivided_scores(inputs: Inputs, wrong: bool) -> Results:
 
 @case("the gradient of lse is ignored", source="Dao-AILab/flash-attention#1137", kind="backward lse",
       backward=True, lse_gradient=True, seq=52, heads=(4, 2),
-      fact="dlse is missing in dS; dv is right", words=(r"dlse|lse", r"ignor|miss|not|without|forgot"))
+      fact="dlse is missing in dS; dv is right", words=(r"dlse|lse", r"ignor|miss|not|without|forgot|drop"))
 def dlse_is_ignored(inputs: Inputs, wrong: bool) -> Results:
     return differentiate(dataclasses.replace(inputs, dlse=None) if wrong else inputs)
 
@@ -158,7 +161,7 @@ def sums_are_cleared_late(inputs: Inputs, wrong: bool) -> Results:
 @case("dk is written with the stride of the query heads", source="fla-org/flash-linear-attention#384",
       kind="backward addresses", backward=True, seq=40, heads=(4, 2), causal=True,
       fact="dk per query head stands at (row * 4 + head) in a buffer of (row * 2 + head): rows and heads are displaced",
-      words=(r"dk", r"stride|place|displac|holds|row", r"query head|head"))
+      words=(r"dk", r"stride|displac|other rows|buffer", r"query head"))
 def dk_with_the_stride_of_query_heads(inputs: Inputs, wrong: bool) -> Results:
     right = differentiate(inputs)
     if not wrong:
@@ -189,7 +192,8 @@ def dout_beyond_the_last_row(inputs: Inputs, wrong: bool) -> Results:
     return dataclasses.replace(right, dv=right.dv + one_per_group)
 
 
-@case("every document writes dq into the slot of the first one", source="ROCm/TransformerEngine#657", kind="backward documents",
+@case("every document writes dq into the slot of the first one", source="ROCm/TransformerEngine#657",
+      kind="backward documents",
       backward=True, batch=1, seq=79, heads=2, cu_seqlens=(0, 23, 49, 79), causal=True, partial=True,
       fact="dq is right in document 0 and 0 in documents 1 and 2 (rows 23..78); dk and dv are right",
       words=(r"dq", r"document|rows? 23", r"zero|\b0\b|never written|empty"))
@@ -199,3 +203,34 @@ def dq_of_the_first_document_only(inputs: Inputs, wrong: bool) -> Results:
     if wrong:
         dq[:, inputs.options.cu_seqlens[1] :] = 0
     return dataclasses.replace(right, dq=dq)
+
+
+@case("the keys are scaled and rounded to bfloat16 before scores are recomputed", source="hao-ai-lab/FastVideo#1730",
+      kind="precision", backward=True, seq=48, heads=2, causal=True, precisions=("f32",),
+      prepare=lambda inputs: inputs.replace(q=6 * inputs.q),
+      fact="the weights of the backward pass are rebuilt from less precise scores, with errors that grow with the "
+           "score",
+      words=(r"backward|gradient|rebuilt", r"precis|round|bf16|large scores"))
+def scaled_keys_in_bfloat16(inputs: Inputs, wrong: bool) -> Results:
+    forward = attend(inputs)
+    factor = inputs.scale / np.log(2)
+    keys = rounded(inputs.k * factor, "bf16") / factor if wrong else inputs.k
+    return differentiate(inputs, forward, weights=weights_from_lse(inputs.replace(k=keys), forward.lse))
+
+
+@case("strides of dout are ignored", source="Dao-AILab/flash-attention#355", kind="backward addresses",
+      backward=True, batch=3, seq=39, heads=(4, 2), causal=True,
+      fact="dout of row i of batch b is that of another row and batch: (S, B, H, D) is read as (B, S, H, D)",
+      words=(r"dout|\bdO\b", r"other|another|order|axes|stride|place"))
+def strides_of_dout(inputs: Inputs, wrong: bool) -> Results:
+    batch, rows, *rest = inputs.dout.shape
+    misread = inputs.dout.transpose(1, 0, 2, 3).reshape(batch, rows, *rest)
+    return differentiate(inputs.replace(dout=misread) if wrong else inputs)
+
+
+@case("the backward pass of the windowed branch has neither mask nor window", source="meta-pytorch/MSLK#263",
+      kind="backward mask", backward=True, seq=54, heads=(4, 2), causal=True, window=(15, 0),
+      fact="the backward pass sees all keys, without causal mask and window; out and lse are right",
+      words=(r"backward|gradient", r"mask", r"window|causal|all keys|forward"))
+def backward_without_mask(inputs: Inputs, wrong: bool) -> Results:
+    return differentiate(inputs, mask=visible(inputs, causal=False, window_size=(-1, -1)) if wrong else None)

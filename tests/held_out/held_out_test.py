@@ -56,7 +56,7 @@ def test_the_bug_is_larger_than_rounding(case):
 
 
 def test_wrong_results_are_rejected(run_scale):
-    for case in cases[:: max(1, int(10 / run_scale))]:
-        for precision in case.precisions:
+    for case in cases[:: 1 if run_scale > 1 else 40]:
+        for precision in case.precisions[:: 1 if run_scale > 1 else 2]:
             report = case.check(precision, wrong=True, blind_spots=False)
             assert not report.ok, f"{case.name} {precision}\n{report}"

@@ -106,7 +106,7 @@ def evicted_values(inputs: Inputs, wrong: bool) -> Results:
 @case("masked scores are set to -1e-12 instead of minus infinity", source="hyunwoongko/transformer#10",
       kind="mask value", causal=True, seq=45,
       fact="hidden keys have the score 0, so each keeps the weight exp(-lse)",
-      words=(r"hidden|future|masked", r"score (of )?0|scores? 0|exp\(0\)|finite"))
+      words=(r"hidden|future|masked", r"scores? (of |are |are set to )?0|exp\(0\)|finite"))
 def masked_scores_are_zero(inputs: Inputs, wrong: bool) -> Results:
     hidden = -1e-12 if wrong else -np.inf
     scores = np.where(visible(inputs), scores_of(inputs), hidden)
@@ -114,7 +114,8 @@ def masked_scores_are_zero(inputs: Inputs, wrong: bool) -> Results:
 
 
 @case("zeros that fill the last tile of keys are not masked", source="flashinfer-ai/flashinfer#5090",
-      kind="tile bounds", fact="21 keys after the end take part with score 0: the denominator is too large by 21 exp(0)",
+      kind="tile bounds",
+      fact="21 keys after the end take part with score 0: the denominator is too large by 21 exp(0)",
       words=(r"21|pad|after the (end|last)|zero", r"score 0|denominator|exp\(0\)|sum|lse"))
 def zero_keys_in_the_last_tile(inputs: Inputs, wrong: bool) -> Results:
     tile, keys = 32, inputs.k.shape[1]
@@ -127,7 +128,36 @@ def zero_keys_in_the_last_tile(inputs: Inputs, wrong: bool) -> Results:
 @case("only the first boundary of cu_seqlens is used", source="Tencent-Hunyuan/HunyuanVideo#310", kind="documents",
       batch=1, heads=4, cu_seqlens=(0, 17, 40, 75), partial=True,
       fact="documents 1 and 2 (rows 17..39 and 40..74) attend to each other; document 0 is right",
-      words=(r"document", r"rows? 17|documents? 1"))
+      words=(r"document", r"rows? 17|documents? 1", r"boundar|each other|document 1 .*document 2|other documents"))
 def first_boundary_only(inputs: Inputs, wrong: bool) -> Results:
     boundaries = inputs.options.cu_seqlens
     return attend(inputs, visible(inputs, cu_seqlens=(*boundaries[:2], boundaries[-1])) if wrong else None)
+
+
+@case("a block of keys is skipped as soon as its first row does not see it", source="openvinotoolkit/openvino#35438",
+      kind="tile bounds", seq=60, heads=2, causal=True, partial=True,
+      fact="rows lose the keys after the first row of their tile of 8 (blocks of 4 keys): rows 4..7 of each tile "
+           "lose up to 4 keys",
+      words=(r"rows? \d+\.\.\d+", r"keys? (of|in|after|up|\d)|diagonal|block of 4",
+             r"lost|lose|miss|weight 0|skipped|hidden"))
+def partial_blocks_are_skipped(inputs: Inputs, wrong: bool) -> Results:
+    row, key = positions(inputs)
+    row_tile, key_block = 8, 4
+    skipped = key // key_block * key_block > row // row_tile * row_tile
+    return attend(inputs, visible(inputs) & ~(skipped & wrong))
+
+
+@case("the loop over keys ends at the number of queries", source="jax-ml/jax#24491", kind="tile bounds",
+      seq=(40, 72), heads=(4, 2), fact="keys 40..71 are never visited: the loop uses the length of q for k",
+      words=(r"keys? 40|40\.\.71|last 32|32 keys|number of queries", r"lost|miss|never|weight 0|not (read|seen)"))
+def keys_up_to_the_number_of_queries(inputs: Inputs, wrong: bool) -> Results:
+    key = np.arange(inputs.k.shape[1])
+    return attend(inputs, visible(inputs) & ((key < inputs.q.shape[1]) | (not wrong)))
+
+
+@case("context parallelism drops the window", source="PrimeIntellect-ai/prime-rl#2828", kind="window", seq=64,
+      heads=(4, 2), causal=True, window=(14, 0), devices=4, layout="zigzag",
+      fact="the window is ignored: rows see all keys before them",
+      words=(r"window", r"ignor|forgot|without|not applied|whole"))
+def window_is_dropped(inputs: Inputs, wrong: bool) -> Results:
+    return attend(inputs, visible(inputs, window_size=(-1, -1)) if wrong else None)

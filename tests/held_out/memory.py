@@ -148,3 +148,37 @@ def padding_through_the_soft_cap(inputs: Inputs, wrong: bool) -> Results:
     padded = np.pad(scores_of(inputs), ((0, 0),) * 3 + ((0, filled),), constant_values=-inputs.options.softcap)
     weights, lse = softmax(masked(padded, np.ones(padded.shape, bool)))
     return Results(weighted_values(inputs, weights[..., :keys]), lse)
+
+
+@case("the second sequence, shorter than a page, is read as empty", source="flashinfer-ai/flashinfer#725",
+      kind="pages", batch=1, seq=37, heads=(4, 2), cu_seqlens=(0, 24, 37), partial=True,
+      fact="out is 0 in document 1 (rows 24..36); document 0 is right",
+      words=(r"document.* 1|rows? 24", r"zero|written|\b0\b"))
+def short_sequence_is_empty(inputs: Inputs, wrong: bool) -> Results:
+    right = attend(inputs)
+    out = right.out.copy()
+    if wrong:
+        out[:, inputs.options.cu_seqlens[-2] :] = 0
+    return Results(out)
+
+
+@case("strides of q are ignored", source="pytorch/pytorch#163597", kind="addresses", seq=(7, 66), heads=4,
+      fact="row i of head h is computed from the query of another row and head: (B, S, H, D) is read as (B, H, S, D)",
+      words=(r"q\b|quer", r"other|another|order|axes|stride|place", r"head"))
+def strides_of_q(inputs: Inputs, wrong: bool) -> Results:
+    batch, rows, heads, dim = inputs.q.shape
+    misread = inputs.q.reshape(batch, heads, rows, dim).transpose(0, 2, 1, 3)
+    return attend(inputs.replace(q=misread) if wrong else inputs)
+
+
+@case("a tile of queries is stored beyond the end of its sequence", source="ggml-org/llama.cpp#7465",
+      kind="addresses", batch=3, seq=(27, 50), heads=2, partial=True,
+      fact="rows 0..4 of batches 1 and 2 hold their queries attending to the keys of the batch before",
+      words=(r"rows? 0\.\.4|first 5|5 rows", r"(batch|sequence)(es|s)? 1", r"batch (before|0)|keys of"))
+def tile_beyond_the_end(inputs: Inputs, wrong: bool) -> Results:
+    right, tile = attend(inputs), 8
+    beyond = (-inputs.q.shape[1] % tile) * wrong
+    before = attend(inputs.replace(k=np.roll(inputs.k, 1, axis=0), v=np.roll(inputs.v, 1, axis=0)))
+    out = right.out.copy()
+    out[1:, :beyond] = before.out[1:, :beyond]
+    return dataclasses.replace(right, out=out)

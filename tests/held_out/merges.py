@@ -115,7 +115,8 @@ def later_devices_are_visible(inputs: Inputs, wrong: bool) -> Results:
 @case("lse of the second half is not updated by the steps that compute only this half",
       source="NVIDIA/TransformerEngine#716", kind="ring", seq=80, heads=(4, 2), causal=True, devices=4,
       layout="zigzag", partial=True,
-      fact="in the second chunk of devices 0..2, lse lacks the blocks of later devices, and out is too large by exp of that",
+      fact="in the second chunk of devices 0..2, lse lacks the blocks of later devices, and out is too large by "
+           "exp of that",
       words=(r"lse", r"chunk|second half|rows? \d+", r"lack|miss|later|too (small|large)|without"))
 def half_update_is_lost(inputs: Inputs, wrong: bool) -> Results:
     devices, rows = inputs.options.devices, inputs.k.shape[1]

@@ -112,3 +112,20 @@ def running_state_in_float16(inputs: Inputs, wrong: bool) -> Results:
         weighted = np.einsum("bhij,bjhd->bihd", inputs.operand(terms), per_query_head(inputs, inputs.v)[:, keys])
         sums, largest = sums * rowwise(decay[..., 0]) + weighted, new
     return Results(sums / rowwise(total[..., 0]), (np.log(total) + largest)[..., 0])
+
+
+@case("the scale is computed from the width of all heads", source="karpathy/ng-video-lecture#6", kind="scale",
+      seq=36, heads=4, causal=True, fact="the scale is 1/sqrt(4 * 24) = 0.102 instead of 0.204",
+      words=(r"scale", r"0\.102|half|sqrt\(96\)|0\.5"))
+def scale_of_all_heads(inputs: Inputs, wrong: bool) -> Results:
+    heads = inputs.q.shape[2]
+    return attend(inputs, scores=scores_of(inputs) / np.sqrt(heads) if wrong else None)
+
+
+@case("lse of rows without keys is +inf", source="Dao-AILab/flash-attention#978", kind="lse", seq=(49, 30),
+      causal=True, heads=2, partial=True,
+      fact="lse is +inf in rows 0..18, which see no key, instead of -inf; out is right",
+      words=(r"lse", r"\+?inf", r"rows? 0\.\.18|no key"))
+def lse_of_empty_rows(inputs: Inputs, wrong: bool) -> Results:
+    right = attend(inputs)
+    return dataclasses.replace(right, lse=np.where(np.isneginf(right.lse) & wrong, np.inf, right.lse))
