@@ -1,5 +1,6 @@
 """Right versions of the cases pass, and wrong ones are rejected."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from held_out.attention import Results, attend, differentiate  # noqa: E402
+from held_out.callables import implementation  # noqa: E402
 from held_out.case import Case, cases  # noqa: E402
 
 largest_rounding = 2.0**-6  # bf16 results differ by 2^-8 of the largest element, with a margin of 4
@@ -24,7 +26,7 @@ def largest_difference(found: Results, expected: Results) -> float:
         if one is None:
             continue
         finite = np.isfinite(other)
-        if not np.array_equal(one[~finite], other[~finite]) or not np.isfinite(one[finite]).all():
+        if not np.array_equal(one[~finite], other[~finite], equal_nan=True) or not np.isfinite(one[finite]).all():
             return np.inf
         errors.append(np.abs(one[finite] - other[finite]).max() / np.abs(other[finite]).max())
     return max(errors)
@@ -60,3 +62,16 @@ def test_wrong_results_are_rejected(run_scale):
         for precision in case.precisions[:: 1 if run_scale > 1 else 2]:
             report = case.check(precision, wrong=True, blind_spots=False)
             assert not report.ok, f"{case.name} {precision}\n{report}"
+
+
+@each_case
+def test_a_callable_computes_what_its_case_submits(case):
+    precision = case.precisions[-1]
+    inputs = case.inputs(precision)
+    given = {name: getattr(inputs, name) for name in ("q", "k", "v", "dout") if getattr(inputs, name) is not None}
+    found = implementation(case, precision)(**given)
+    expected = case.compute(inputs.replace(dlse=None), True)
+    names = ("dq", "dk", "dv") if case.backward else ("out", "lse") if expected.lse is not None else ("out",)
+    assert len(names) == (len(found) if isinstance(found, tuple) else 1)
+    submitted = dataclasses.replace(expected, **dict(zip(names, found if len(names) > 1 else [found], strict=True)))
+    assert largest_difference(submitted, expected) <= 2.0**-8
