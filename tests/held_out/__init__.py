@@ -1,0 +1,3 @@
+"""Wrong results of public bug reports, rebuilt, to measure the reports of check()."""
+
+from held_out import gradient_parts, gradients, masks, memory, merges, scores  # noqa: F401  # each registers its cases
