@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "reference/cli/backend/backend.h"
 #include "reference/definition/minus_infinity.h"
 #include "tests/gpu/gpu_problem.h"
 #include "tests/support/trials.h"
@@ -46,6 +47,10 @@ TEST_CASE("masks may begin and end inside, before and after a tile") {
       check_right(on_gpu(problem, {}, rung.number), problem);
     }
   }
+}
+
+TEST_CASE("the option --rung accepts the numbers of all rungs") {
+  CHECK(gpu::ladder().back().number == cli::highest_rung_number);
 }
 
 TEST_CASE("if a rung rejects a shape, the next lower rung takes it") {

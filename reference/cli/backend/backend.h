@@ -23,6 +23,9 @@ struct GpuRun {
   std::string backward_kernel;  // name of that rung
 };
 
+// The number of the last rung of gpu/kernels/ladder.cpp, which the command line knows without a GPU version
+inline constexpr int highest_rung_number = 7;
+
 // A ring to run on the GPU. Q, K, V, dout and out are stored as _dtype_.
 struct GpuTask {
   const Problem<float>& problem;
@@ -31,7 +34,7 @@ struct GpuTask {
   RingOptions ring;
   bool use_nccl = false;           // send messages over NCCL, as between GPUs
   MpiCommunicator* mpi = nullptr;  // one process and GPU per device; null: all devices share one GPU
-  int max_rung = 7;
+  int max_rung = highest_rung_number;
 };
 
 struct GpuResult {

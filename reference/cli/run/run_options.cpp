@@ -1,5 +1,7 @@
 #include "reference/cli/run/run_options.h"
 
+#include <fmt/core.h>
+
 #include <set>
 
 #include "reference/cli/args/path_conflicts.h"
@@ -32,8 +34,10 @@ void add_backend_options(Command& command, RunOptions& o) {
       ->type_name("NAME")
       ->capture_default_str()
       ->group(backend);
-  command.add_option("--rung", o.rung, "highest rung of the ladder of GPU kernels to use (default: 7)")
-      ->check(whole_number(1, 7))
+  command
+      .add_option("--rung", o.rung,
+                  fmt::format("highest rung of the ladder of GPU kernels to use (default: {})", o.rung))
+      ->check(whole_number(1, highest_rung_number))
       ->type_name("N")
       ->group(backend);
 }

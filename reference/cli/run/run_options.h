@@ -1,6 +1,7 @@
 #pragma once
 
 #include "reference/cli/args/options.h"
+#include "reference/cli/backend/backend.h"
 
 namespace ringattn::cli {
 
@@ -9,7 +10,7 @@ struct RunOptions {
   ProblemOptions problem;
   ParallelOptions parallel;
   std::string backend = "cpu";
-  int rung = 7;  // highest rung of the GPU's ladder of kernels that may run
+  int rung = highest_rung_number;  // highest rung of the GPU's ladder of kernels that may run
   bool backward = false;
   std::string trace_rows;                                           // "0,5,17" or "all"; empty: not given
   std::optional<std::filesystem::path> output, trace, steps, json;  // json: a file, or "-"
