@@ -74,7 +74,7 @@ endef
 
 # The engine alone: what to run after each edit of reference/
 quick: quick-packages
-	@$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -B build/quick > /dev/null
+	@$(cmake) --preset release -DRINGATTN_TESTS=ON -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_BATCHES=OFF -B build/quick > /dev/null
 	@$(cmake) --build build/quick --target ringattn_core_tests ringattn_ring_tests -j $(jobs)
 	build/quick/ringattn_core_tests
 	build/quick/ringattn_ring_tests
@@ -123,7 +123,7 @@ fuzz:
 
 lint: lint-packages
 	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
-	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_BATCHES=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -B build/lint > /dev/null
 	git ls-files 'reference/definition/*.cpp' 'reference/blockwise/*.cpp' 'reference/comm/*.cpp' 'reference/ring/*.cpp' \
 	  'reference/faults/*.cpp' 'reference/trace/*.cpp' 'reference/circular_memory/*.cpp' 'reference/oracle/*.cpp' | grep -v -e /mpi/ -e /report/ | \

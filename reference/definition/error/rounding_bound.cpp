@@ -9,7 +9,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr Index keys_in_tile = 512, lanes = 16;
+constexpr Index keys_in_tile = 512, keys_in_lane = keys_in_tile / 16;
 
 // An upper bound of |S|: |scale q . k| <= |scale| |q| |k| (Cauchy and Schwarz), and at most the soft-cap
 template <class T>
@@ -41,7 +41,7 @@ RoundingBound rounding_bound(const Problem<T>& problem, Dtype dtype) {
 
   // tau = u (32 + d / 4 + 4 S + 2 sqrt(C) + C / 3)
   const double d = static_cast<double>(std::max(problem.Q.shape.D, problem.V.shape.D));
-  const auto C = static_cast<double>(key_tiles(problem.kv_positions) + keys_in_tile / lanes + 4);
+  const auto C = static_cast<double>(key_tiles(problem.kv_positions) + keys_in_lane + 4);
   const double tau = u * (32 + d / 4 + 4 * largest_score(problem) + 2 * std::sqrt(C) + C / 3);
   return {tau + stored, tau, 3 * tau + 2 * stored};
 }

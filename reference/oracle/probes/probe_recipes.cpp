@@ -146,7 +146,7 @@ std::vector<Index> needle_keys(const ProbeShape& shape) {
   std::set<Index> borders{0, *shape.Skv - 1};
   for (Index j = 1; j < *shape.Skv; ++j)
     if (j % 64 == 0 || keys.device_of(j) != keys.device_of(j - 1)) borders.insert({j - 1, j});
-  const std::vector<Index> all(borders.begin(), borders.end());
+  std::vector<Index> all(borders.begin(), borders.end());
   const auto count = static_cast<Index>(all.size());
   if (count <= shape.dim) return all;
   std::vector<Index> thinned;
