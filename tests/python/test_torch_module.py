@@ -1,5 +1,10 @@
 """Modules, autograd functions and functions of torch are called on a case and judged, if torch is installed."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import ringattn
 
@@ -64,6 +69,27 @@ def test_a_wrong_gradient_is_found_behind_a_right_forward():
 def test_results_that_cannot_be_judged_are_refused(module, error, sentence):
     with pytest.raises(error, match=sentence):
         ringattn.torch.check_module(module, case, axes="bhsd")
+
+
+def run_rank(rank, folder):
+    """One of two processes: its shard of out is checked with that of the other one."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/ranks", rank=rank, world_size=2)
+    tensors = [torch.from_numpy(case[name]) for name in "qkv"]
+    out = torch.from_numpy(ringattn.attention(*tensors, **case.options))
+    rows = ringattn.sharding(24, devices=2, layout="zigzag").rows[rank]
+    parts = ringattn.torch.of_all_ranks(out[:, rows].bfloat16())
+    torch.distributed.destroy_process_group()
+    given = {"devices": 2, "layout": "zigzag", **case.options}
+    assert len(parts) == 2 and ringattn.check(*tensors, out=parts, **given).ok
+    assert not ringattn.check(*tensors, out=parts[::-1], **given).ok
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch is built without processes")
+def test_results_of_processes_are_collected_and_judged(tmp_path):
+    command = [sys.executable, "-B", "-c", "import sys, test_torch_module as t; t.run_rank(int(sys.argv[1]), sys.argv[2])"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    ranks = [subprocess.Popen([*command, str(rank), str(tmp_path)], env=environment) for rank in range(2)]
+    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
 
 
 def test_a_file_of_torch_is_a_case(program):

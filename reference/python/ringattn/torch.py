@@ -1,7 +1,10 @@
-"""Checks attention that is written with torch: modules, autograd functions and plain functions.
+"""Checks attention that is written with torch: modules, autograd functions, plain functions, and rings of processes.
 
     case = ringattn.probe("random", seq=64, devices=1, causal=True)
     report = ringattn.torch.check_module(MyAttention(), case, dtype=torch.bfloat16, is_causal=True)
+
+    parts = ringattn.torch.of_all_ranks(out)        # in each process of torch.distributed
+    report = ringattn.check(q, k, v, out=parts, devices=len(parts), layout="zigzag")
 
 torch is imported by the first call.
 """
@@ -83,3 +86,15 @@ def check_module(
     here: dict[str, Any] = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
     ring = {name: case[name] for name in ("devices", "layout") if name in case}
     return check(**here, **ring, **case.options, axes=order, implementation=implementation, blind_spots=False)
+
+
+def of_all_ranks(tensor: torch.Tensor, group: Any = None) -> list[torch.Tensor]:
+    """The tensors of all ranks of torch.distributed in the order of the ranks, in CPU memory, for check(out=...).
+
+    Every rank of the group must call it. The tensors may have different shapes.
+    """
+    import torch
+
+    parts: list[Any] = [None] * torch.distributed.get_world_size(group)
+    torch.distributed.all_gather_object(parts, tensor.detach().cpu(), group=group)
+    return parts
