@@ -208,12 +208,17 @@ nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb
   return nb::make_tuple(text_of(found), found);
 }
 
-// (distance of out from attention, rows, heads) of a submission that is read in one order of its axes
-nb::tuple ordered_reading(const ProblemArrays& inputs, const SubmittedArrays& arrays, Index devices,
-                          const std::string& layout) {
+// (typical distance, rows, heads) of a submission that is read in one order of its axes
+nb::tuple ordered_reading(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
+                          nb::handle dlse, Index devices, const std::string& layout) {
   const SubmittedResults submitted(inputs, arrays, {parse_layout(layout), parse_devices(devices)}, true);
-  const auto out = submitted.view("out");
-  const double distance = out ? interruptible([&] { return typical_distance(inputs.problem(), *out); }) : 0;
+  const CotangentOperands operands(dout, dlse, inputs);
+  const double distance = interruptible([&] {
+    const Problem<double> problem = inputs.problem();
+    if (operands.dout) check(problem, operands.cotangents());
+    return typical_distance(problem, operands.cotangents(),
+                            {submitted.view("out"), submitted.view("lse"), submitted.view("dq")});
+  });
   const Shape& q = inputs.Q.view().shape;
   return nb::make_tuple(distance, q.S, q.H);
 }
@@ -257,8 +262,8 @@ void bind_check(nb::module_& m) {
   m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
         "implementation"_a.none(), "devices"_a, "layout"_a, "rows"_a, "seed"_a, "blind_spots"_a,
         "any_order"_a, "notes"_a, "(text, JSON, error of each row by tensor, checked rows, checked keys)");
-  m.def("ordered_reading", &ordered_reading, "inputs"_a, "submitted"_a, nb::kw_only(), "devices"_a,
-        "layout"_a, "(distance of out from attention, rows, heads)");
+  m.def("ordered_reading", &ordered_reading, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(),
+        "dlse"_a.none(), "devices"_a, "layout"_a, "(typical distance, rows, heads)");
   m.def("choose_order", &choose_order_of, "read"_a,
         "(axes, sentence) of a submission; read(axes) is its ordered_reading, or None");
   m.def("laws", &laws_of, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),

@@ -32,6 +32,20 @@ def test_tensors_in_another_order_are_recognized_by_their_result(axes, kv_heads)
     assert str(ringattn.check(*tensors, out=out, causal=True)).count("are read as") == 0
 
 
+def test_gradients_or_lse_alone_tell_the_order_of_the_axes():
+    tensors = draw(2, batch=2, seq=24, heads=(6, 6))
+    cotangent = np.random.default_rng(2).standard_normal(tensors[0].shape)
+    names, gradients = ("dq", "dk", "dv"), ringattn.attention_vjp(*tensors, cotangent, causal=True)
+    turned_gradients = dict(zip(names, turned("bhsd", *gradients)), dout=cotangent.transpose(0, 2, 1, 3))
+    lse = ringattn.attention(*tensors, return_lse=True, causal=True)[1]
+    for results in (turned_gradients, {"lse": lse}):
+        report = ringattn.check(*turned("bhsd", *tensors), causal=True, blind_spots=False, **results)
+        assert report.ok and "(batch, heads, sequence, head_dim)" in str(report)
+    report = ringattn.check(*tensors, causal=True, blind_spots=False, dout=cotangent, **dict(zip(names, gradients)))
+    assert report.ok and "are read as" not in str(report)
+    assert "are read as" not in str(ringattn.check(*tensors, lse=lse / np.log(2), causal=True))
+
+
 def test_a_wrong_result_in_another_order_is_judged_in_that_order():
     for wrong, id in ((ringattn.attention(q, k, v), "M1"), (1.3 * right, None)):
         report = ringattn.check(*turned("bhsd", q, k, v), out=wrong.transpose(0, 2, 1, 3), causal=True)

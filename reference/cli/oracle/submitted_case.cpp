@@ -114,9 +114,12 @@ void SubmittedCase::read_nearest_order(const std::string& command, const Submiss
   } catch (const BadInput& bad) {
     refusal = bad;
   }
-  const auto measured = [](const Reading& reading) -> OrderedReading {
-    const auto out = reading.results.view("out");
-    return {out ? typical_distance(reading.inputs.problem(), *out) : 0, reading.inputs.Q.shape()};
+  const auto measured = [&](const Reading& reading) -> OrderedReading {
+    const auto& [inputs, results] = reading;
+    const DistinctiveResults distinctive{results.view("out"), results.view("lse"), results.view("dq")};
+    return {typical_distance(inputs.problem(), has_dout_ ? inputs.cotangents() : Cotangents<double>{},
+                             distinctive),
+            inputs.Q.shape()};
   };
   const auto read_in_order = [&](Axes axes) -> std::optional<OrderedReading> {
     if (axes == source.axes) return first ? std::optional(measured(*first)) : std::nullopt;
@@ -135,7 +138,9 @@ void SubmittedCase::read_nearest_order(const std::string& command, const Submiss
   if (chosen == source.axes) {
     if (!first) throw BadInput(*refusal);
     reading_ = std::move(*first), notes_ = source.notes;
-    if (!source.doubt.empty() && !reading_.results.view("out")) notes_.push_back(source.doubt);
+    const auto& tensors = reading_.results.tensors;
+    const bool compared = tensors.count("out") + tensors.count("lse") + tensors.count("dq") > 0;
+    if (!source.doubt.empty() && !compared) notes_.push_back(source.doubt);
   } else {
     const InputSource other(o.problem, chosen);
     first.reset();

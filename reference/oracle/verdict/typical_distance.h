@@ -5,13 +5,20 @@
 #include <string>
 #include <vector>
 
-#include "reference/definition/problem.h"
+#include "reference/definition/attention_vjp.h"
 
 namespace ringattn {
 
-// The median of |out - attention| / |attention| over the heads of a few rows: 0 for a right result, about 1 for one that
-// belongs to another problem. It is no verdict: it tells the ways to read a file apart.
-double typical_distance(const Problem<double>& problem, const TensorView<const double>& out);
+// Results by which ways to read a file are told apart; the first one that is submitted is used.
+struct DistinctiveResults {
+  std::optional<TensorView<const double>> out, lse, dq;
+};
+
+// How far results are from those of attention: 0 if they are right, about 1 if they belong to another problem. It is the
+// median over the heads of a few rows, of |out - truth| / |truth| and the like for dq, and for lse of |lse - truth| / its
+// standard deviation. 0 if nothing can be compared. It is no verdict.
+double typical_distance(const Problem<double>& problem, const Cotangents<double>& cotangents,
+                        const DistinctiveResults& results);
 
 // A submission that is read in one order of its axes.
 struct OrderedReading {
@@ -25,8 +32,8 @@ struct ChosenOrder {
   std::string note;
 };
 
-// The order of the axes of a submission that states none: the first of _orders_, unless out is much nearer to attention
-// in another one, and the tensors have no more heads than rows in it. _read_ returns nothing in an order in which the
+// The order of the axes of a submission that states none: the first of _orders_, unless the results are much nearer to
+// attention in another one, and the tensors have no more heads than rows in it. _read_ returns nothing in an order in which the
 // submission cannot be read
 ChosenOrder choose_order(const std::vector<Axes>& orders,
                          const std::function<std::optional<OrderedReading>(Axes)>& read);

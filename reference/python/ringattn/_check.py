@@ -62,9 +62,9 @@ def check(
     ring: dict[str, Any] = {"devices": integer("devices", devices), "layout": string("layout", layout)}
     results = {"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv}
     any_order = problem.get("axes") is None
-    notes = []
+    notes: list[str] = []
     if any_order:
-        problem["axes"], notes = _likely_axes(q, k, v, results, ring, problem)
+        problem["axes"], notes = _likely_axes(q, k, v, results, {"dout": dout, "dlse": dlse}, ring, problem)
     inputs = make_problem_arrays(q, k, v, **problem)
     text, report, row_ratios, checked_rows, checked_keys = _engine.check(
         inputs,
@@ -150,14 +150,21 @@ def laws(
 
 
 def _likely_axes(
-    q: Any, k: Any, v: Any, results: dict[str, Any], ring: dict[str, Any], problem: Problem
+    q: Any,
+    k: Any,
+    v: Any,
+    results: dict[str, Any],
+    cotangents: dict[str, Any],
+    ring: dict[str, Any],
+    problem: Problem,
 ) -> tuple[str, list[str]]:
     """The order of the axes in which the submission can be read and is nearest to attention, and a sentence on it."""
 
     def read(axes: str) -> tuple[float, int, int] | None:
         try:
             inputs = make_problem_arrays(q, k, v, **{**problem, "axes": axes})
-            return _engine.ordered_reading(inputs, _submitted(results), **ring)
+            given = {name: _arrays.optional_tensor(name, array) for name, array in cotangents.items()}
+            return _engine.ordered_reading(inputs, _submitted(results), **given, **ring)
         except ValueError:
             return None
 

@@ -86,7 +86,13 @@ def laws(
 ) -> tuple[str, list[Law]]: ...
 
 def ordered_reading(
-    inputs: ProblemArrays, submitted: dict[str, Array | list[Array]], *, devices: int, layout: str
+    inputs: ProblemArrays,
+    submitted: dict[str, Array | list[Array]],
+    *,
+    dout: Array | None,
+    dlse: Array | None,
+    devices: int,
+    layout: str,
 ) -> tuple[float, int, int]: ...
 def choose_order(read: Callable[[str], tuple[float, int, int] | None]) -> tuple[str, str]: ...
 
