@@ -35,8 +35,8 @@ struct AxisPlaces {
   bool heads_joined = false;  // the last axis is H and D together
 };
 
-// How an array of these extents holds a tensor of the shape _wanted_, in the first of the _orders_ that fits. One sequence
-// needs no B, a row without elements (lse) no D, and (B, S, H D) is (B, S, H, D). Nothing if no order fits
+// How an array of these extents holds a tensor of the shape _wanted_, in the first of the _orders_ that fits. One
+// sequence needs no B, a row without elements (lse) no D, and (B, S, H D) is (B, S, H, D). Nothing if no order fits
 std::optional<AxisPlaces> find_axes(const std::vector<Index>& extents, const Shape& wanted,
                                     const std::vector<Axes>& orders);
 

@@ -36,8 +36,8 @@ class Operand {
   // An array of rank 3, (B, H, S) -> (B, S, H, 1)
   static Operand of_rows(const std::string& name, nb::handle argument);
 
-  // A tensor of the shape _wanted_, with its axes in one of these orders, in the ways of find_axes(). Nothing if no order
-  // fits
+  // A tensor of the shape _wanted_, with its axes in one of these orders, in the ways of find_axes(). Nothing if no
+  // order fits
   static std::optional<Operand> of_shape(const std::string& name, nb::handle argument, const Shape& wanted,
                                          const std::vector<Axes>& orders);
 

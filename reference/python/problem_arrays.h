@@ -33,8 +33,8 @@ struct CotangentOperands {
   Cotangents<double> cotangents() const { return {dout.view(), dlse.view()}; }
 };
 
-// A result in the form of the arguments: out or dq with the rows of queries, dk or dv with those of keys. Rows after the
-// last document are 0, or -inf in lse
+// A result in the form of the arguments: out or dq with the rows of queries, dk or dv with those of keys. Rows
+// after the last document are 0, or -inf in lse
 enum class RowsOf { queries, keys };
 template <class T>
 nb::object result_to_numpy(Tensor<T> result, const ProblemArrays& inputs, RowsOf rows = RowsOf::queries);

@@ -52,8 +52,8 @@ bool fits(const TensorListing& listing, Axes axes) {
 bool has_equal_lengths(const InputShapes& shapes) { return shapes.q.S == shapes.k.S; }
 bool has_few_heads(const InputShapes& shapes) { return shapes.q.H <= shapes.q.S; }
 
-// The order in which a file is read that states none: bshd, unless its shapes contradict bshd, or are unusual in it, and
-// are usual in another order: as many keys as queries, and no more heads than rows
+// The order in which a file is read that states none: bshd, unless its shapes contradict bshd, or are unusual in
+// it, and are usual in another order: as many keys as queries, and no more heads than rows
 Axes likely_axes(const TensorListing& listing, const std::vector<Axes>& fitting) {
   for (const Axes axes : fitting) {
     const InputShapes shapes = shapes_in_file(listing, axes);

@@ -36,9 +36,9 @@ struct Pickle {
   const PickleValue* root = nullptr;
 };
 
-// Parses a pickle of the protocols 2 to 4 (https://docs.python.org/3/library/pickletools.html), in those operations that
-// plain data and torch need. Throws BadInput, starting with _error_prefix_, for any other operation and for a pickle
-// that ends early. Memory and time grow in proportion to the pickle
+// Parses a pickle of the protocols 2 to 4 (https://docs.python.org/3/library/pickletools.html), in those operations
+// that plain data and torch need. Throws BadInput, starting with _error_prefix_, for any other operation and for a
+// pickle that ends early. Memory and time grow in proportion to the pickle
 Pickle parse_pickle(std::string_view pickle, const std::string& error_prefix);
 
 }  // namespace ringattn

@@ -30,8 +30,8 @@ std::vector<std::int64_t> integers(const PickleValue& sequence) {
   return found;
 }
 
-// _rebuild_tensor_v2(storage, offset, shape, strides, ...), where the storage is the persistent object
-// ("storage", torch.FloatStorage, name of the file, device, number of elements); also in _rebuild_parameter(tensor, ...)
+// _rebuild_tensor_v2(storage, offset, shape, strides, ...), where the storage is the persistent object ("storage",
+// torch.FloatStorage, name of the file, device, number of elements); also in _rebuild_parameter(tensor, ...)
 std::optional<PickledTensor> tensor_of(const PickleValue& value) {
   if (is_call(value, "torch._utils._rebuild_parameter")) {
     const PickleValue& data = item(item(value, 1), 0);

@@ -10,7 +10,8 @@
 
 namespace ringattn {
 
-// A tensor in the file data.pkl of an archive that torch.save wrote: a part of a storage, whose numbers are another file.
+// A tensor in the file data.pkl of an archive that torch.save wrote: a part of a storage, whose numbers are another
+// file.
 struct PickledTensor {
   std::string storage;      // the name of the file in the folder data
   std::string type;         // of the numbers, as torch names its storages: "Float", "BFloat16"

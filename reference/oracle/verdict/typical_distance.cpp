@@ -81,6 +81,7 @@ ChosenOrder choose_order(const std::vector<Axes>& orders,
                          const std::function<std::optional<OrderedReading>(Axes)>& read) {
   constexpr double near = 0.25, far = 1;
   const Axes first = orders.front();
+  if (orders.size() == 1) return {first, ""};
   const std::optional<OrderedReading> in_first = read(first);
   double least = in_first ? std::min(in_first->distance, far) : std::numeric_limits<double>::infinity();
   Axes nearest = first;

@@ -14,9 +14,11 @@ struct DistinctiveResults {
   std::optional<TensorView<const double>> out, lse, dq;
 };
 
-// How far results are from those of attention: 0 if they are right, about 1 if they belong to another problem. It is the
-// median over the heads of a few rows, of |out - truth| / |truth| and the like for dq, and for lse of |lse - truth| / its
-// standard deviation. 0 if nothing can be compared. It is no verdict.
+// How far results are from those of attention: 0 if they are right, about 1 if they belong to another problem; 0 if
+// nothing can be compared. It is no verdict. The median over the heads of a few rows of
+//
+//   out, dq   |found - truth| / |truth|
+//   lse       |found - truth| / standard deviation of the truth
 double typical_distance(const Problem<double>& problem, const Cotangents<double>& cotangents,
                         const DistinctiveResults& results);
 
@@ -32,9 +34,9 @@ struct ChosenOrder {
   std::string note;
 };
 
-// The order of the axes of a submission that states none: the first of _orders_, unless the results are much nearer to
-// attention in another one, and the tensors have no more heads than rows in it. _read_ returns nothing in an order in which the
-// submission cannot be read
+// The order of the axes of a submission that states none: the first of _orders_, unless the results are much nearer
+// to attention in another one, and the tensors have no more heads than rows in it. _read_ returns nothing in an
+// order in which the submission cannot be read
 ChosenOrder choose_order(const std::vector<Axes>& orders,
                          const std::function<std::optional<OrderedReading>(Axes)>& read);
 
