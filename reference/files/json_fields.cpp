@@ -34,11 +34,11 @@ JsonFields::JsonFields(std::string_view text, std::string error_prefix, std::str
   constexpr int most_fields = 256;
   int fields = 0;
   const auto check_size = [&](int depth, Json::parse_event_t event, Json&) {
-    using enum Json::parse_event_t;
-    const bool opens = event == object_start || event == array_start;
+    using Event = Json::parse_event_t;
+    const bool opens = event == Event::object_start || event == Event::array_start;
     require(!opens || depth <= 1, error_prefix_, "a JSON object must nest at most 2 levels; found more; ",
             what_to_do_);
-    fields += event == key;
+    fields += event == Event::key;
     require(fields <= most_fields, error_prefix_, "a JSON object must have at most ", most_fields,
             " fields; found more; ", what_to_do_);
     return true;

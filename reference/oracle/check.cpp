@@ -11,6 +11,7 @@
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
 #include "reference/oracle/verdict/impossible_rows.h"
+#include "reference/oracle/verdict/narrow_numbers.h"
 #include "reference/oracle/verdict/resolution.h"
 
 namespace ringattn {
@@ -267,6 +268,17 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
   }
 }
 
+// An implementation in bf16 whose results were widened has the tolerance of another one
+void suggest_precision(const Submission& s, Report& report) {
+  const auto narrow = s.out ? narrow_type(*s.out, s.declared.stored) : std::nullopt;
+  const Precision declared = s.declared.implementation;
+  if (!narrow || declared == Precision::bf16 || declared == Precision::f16) return;
+  report.remarks.push_back(std::string("every number of out is a ") + name(*narrow) +
+                           " number, though stored as " + name(s.declared.stored) +
+                           "; if your implementation computes in " + name(*narrow) +
+                           ", declare it with implementation = " + name(*narrow));
+}
+
 Verdict verdict_of(const Report& report) {
   Status status = Status::pass;
   for (const TensorVerdict& tensor_verdict : report.tensor_verdicts)
@@ -328,6 +340,7 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
                      sample_rows(s.problem.Q.shape.S, rows_for_laws, s.layout, s.devices, options.seed));
   report.verdict = verdict_of(report);
+  if (report.verdict == Verdict::fail) suggest_precision(s, report);
 
   // What a pass cannot exclude
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;

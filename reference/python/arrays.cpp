@@ -70,14 +70,6 @@ TensorView<const double> widen(const Array& array, const std::array<int, 4>& axi
 
 }  // namespace
 
-Axes parse_axes(const std::string& axes) {
-  if (axes == "bshd") return Axes::bshd;
-  if (axes == "bhsd") return Axes::bhsd;
-  if (axes == "sbhd") return Axes::sbhd;
-  throw BadInput("[axes] the order of the axes must be bshd, bhsd or sbhd; found " + axes +
-                 "; choose one of them");
-}
-
 Operand::Operand(const std::string& name, Array array, std::array<int, 4> axis_order)
     : array_(std::move(array)), stored_(stored_type(name, array_)) {
   view_ = widen(array_, axis_order, stored_, widened_);
@@ -90,12 +82,36 @@ Array to_array(const std::string& name, nb::handle argument) {
   return array;
 }
 
-Operand::Operand(const std::string& name, nb::handle argument, Axes axes) {
+Operand::Operand(const std::string& name, nb::handle argument, Axes axes, bool packed) {
   Array array = to_array(name, argument);
-  require(array.ndim() == 4, "[", name,
-          "] a tensor must have four axes: batch, sequence, heads and head_dim; found the shape ",
-          shape_text(array), "; add an axis of extent 1 for each that is missing");
-  *this = Operand(name, std::move(array), axis_order_of(axes));
+  std::array<int, 4> order = axis_order_of(axes);
+  constexpr std::size_t packed_rank = 3;
+  if (packed && array.ndim() == packed_rank) {
+    const int batch = order[0];
+    for (int& axis : order) axis -= axis > batch ? 1 : 0;
+    order[0] = no_axis;
+  } else {
+    require(
+        array.ndim() == 4, "[", name,
+        "] a tensor must have four axes: batch, sequence, heads and head_dim; found the shape ",
+        shape_text(array),
+        "; add an axis of extent 1 for each that is missing, or pass cu_seqlens_q if documents are packed");
+  }
+  *this = Operand(name, std::move(array), order);
+}
+
+Operand::Operand(Tensor<double> tensor, Dtype stored)
+    : widened_(std::move(tensor)), view_(std::as_const(widened_).view()), stored_(stored) {}
+
+std::optional<Operand> Operand::of_shape(const std::string& name, nb::handle argument, const Shape& wanted,
+                                         const std::vector<Axes>& orders) {
+  Array array = to_array(name, argument);
+  std::vector<Index> extents;
+  for (std::size_t axis = 0; axis < array.ndim(); ++axis)
+    extents.push_back(static_cast<Index>(array.shape(axis)));
+  const auto places = find_axes(extents, wanted, orders);
+  if (!places || places->heads_joined) return {};
+  return Operand(name, std::move(array), places->of);
 }
 
 Operand Operand::of_rows(const std::string& name, nb::handle argument) {
@@ -168,20 +184,24 @@ nb::object to_ndarray(Tensor<T> tensor, const std::vector<std::size_t>& axes) {
 }  // namespace
 
 template <class T>
-nb::object to_numpy(Tensor<T> tensor, Axes axes) {
-  if (axes == Axes::bhsd) return to_ndarray(converted<T>(tensor.view(), axes), {0, 2, 1, 3});
-  if (axes == Axes::sbhd) return to_ndarray(converted<T>(tensor.view(), axes), {1, 0, 2, 3});
-  return to_ndarray(std::move(tensor), {0, 1, 2, 3});
+nb::object to_numpy(Tensor<T> tensor, Axes axes, bool packed) {
+  std::vector<std::size_t> order = {0, 1, 2, 3};
+  if (axes == Axes::bhsd) order = {0, 2, 1, 3};
+  if (axes == Axes::sbhd) order = {1, 0, 2, 3};
+  if (packed) std::erase(order, 0);
+  return to_ndarray(axes == Axes::bshd ? std::move(tensor) : converted<T>(tensor.view(), axes), order);
 }
 
 template <class T>
-nb::object rows_to_numpy(Tensor<T> rows) {
-  return to_ndarray(converted<T>(rows.view(), Axes::bhsd), {0, 2, 1});
+nb::object rows_to_numpy(Tensor<T> rows, bool packed) {
+  const std::vector<std::size_t> order =
+      packed ? std::vector<std::size_t>{2, 1} : std::vector<std::size_t>{0, 2, 1};
+  return to_ndarray(converted<T>(rows.view(), Axes::bhsd), order);
 }
 
-template nb::object to_numpy(Tensor<float>, Axes);
-template nb::object to_numpy(Tensor<double>, Axes);
-template nb::object rows_to_numpy(Tensor<float>);
-template nb::object rows_to_numpy(Tensor<double>);
+template nb::object to_numpy(Tensor<float>, Axes, bool);
+template nb::object to_numpy(Tensor<double>, Axes, bool);
+template nb::object rows_to_numpy(Tensor<float>, bool);
+template nb::object rows_to_numpy(Tensor<double>, bool);
 
 }  // namespace ringattn::python

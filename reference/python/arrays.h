@@ -2,9 +2,13 @@
 
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "reference/definition/axis_order.h"
 #include "reference/definition/dtype.h"
 #include "reference/definition/problem.h"
 
@@ -16,9 +20,6 @@ namespace nb = nanobind;
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>;
 
-// "bshd", "bhsd" or "sbhd"; throws BadInput for any other text
-Axes parse_axes(const std::string& axes);
-
 // The array of an argument: a numpy array or a DLPack capsule, as ringattn/_arrays.py makes them of all others. Throws
 // BadInput for a capsule that holds no array in CPU memory
 Array to_array(const std::string& name, nb::handle argument);
@@ -29,11 +30,22 @@ class Operand {
  public:
   Operand() = default;
 
-  // An array of rank 4 with its axes in the order _axes_ -> (B, S, H, D)
-  Operand(const std::string& name, nb::handle argument, Axes axes);
+  // An array of rank 4 with its axes in the order _axes_ -> (B, S, H, D); _packed_: of rank 3 without B, too
+  Operand(const std::string& name, nb::handle argument, Axes axes, bool packed = false);
 
   // An array of rank 3, (B, H, S) -> (B, S, H, 1)
   static Operand of_rows(const std::string& name, nb::handle argument);
+
+  // A tensor of the shape _wanted_, with its axes in one of these orders, in the ways of find_axes(). Nothing if no
+  // order fits
+  static std::optional<Operand> of_shape(const std::string& name, nb::handle argument, const Shape& wanted,
+                                         const std::vector<Axes>& orders);
+
+  // A tensor that was made of several arrays
+  Operand(Tensor<double> tensor, Dtype stored);
+
+  // Leaves out the rows after the first _rows_
+  void keep_first(Index rows) { view_.shape.S = std::min(view_.shape.S, rows); }
 
   Operand(Operand&&) = default;
   Operand& operator=(Operand&&) = default;
@@ -70,12 +82,12 @@ class PairOperand {
   PairView<T> view_;
 };
 
-// A numpy array that owns the memory of the tensor, with its axes in the order _axes_
+// A numpy array that owns the memory of the tensor, with its axes in the order _axes_; _packed_: without B
 template <class T>
-nb::object to_numpy(Tensor<T> tensor, Axes axes = Axes::bshd);
+nb::object to_numpy(Tensor<T> tensor, Axes axes = Axes::bshd, bool packed = false);
 
-// (B, S, H, 1) -> (B, H, S)
+// (B, S, H, 1) -> (B, H, S), or (H, S)
 template <class T>
-nb::object rows_to_numpy(Tensor<T> rows);
+nb::object rows_to_numpy(Tensor<T> rows, bool packed = false);
 
 }  // namespace ringattn::python

@@ -26,11 +26,12 @@ AttentionOutput<double> forward_of(const ProblemArrays& inputs) {
 
 nb::object attention_of(const ProblemArrays& inputs) {
   AttentionOutput<double> result = interruptible([&] { return forward_of(inputs); });
-  return nb::make_tuple(to_numpy(std::move(result.out), inputs.axes), rows_to_numpy(std::move(result.lse)));
+  return nb::make_tuple(result_to_numpy(std::move(result.out), inputs),
+                        lse_to_numpy(std::move(result.lse), inputs));
 }
 
 nb::object vjp_of(const ProblemArrays& inputs, nb::handle dout, nb::handle dlse) {
-  const CotangentOperands operands(dout, dlse, inputs.axes);
+  const CotangentOperands operands(dout, dlse, inputs);
   Gradients<double> result = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     check(problem, operands.cotangents());
@@ -40,9 +41,9 @@ nb::object vjp_of(const ProblemArrays& inputs, nb::handle dout, nb::handle dlse)
                : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
                                       operands.cotangents());
   });
-  return nb::make_tuple(to_numpy(std::move(result.dq), inputs.axes),
-                        to_numpy(std::move(result.dk), inputs.axes),
-                        to_numpy(std::move(result.dv), inputs.axes));
+  return nb::make_tuple(result_to_numpy(std::move(result.dq), inputs),
+                        result_to_numpy(std::move(result.dk), inputs, RowsOf::keys),
+                        result_to_numpy(std::move(result.dv), inputs, RowsOf::keys));
 }
 
 // A finished result as the state of an online softmax: m = lse, l = 1, O = out. A row that attended to no key is the

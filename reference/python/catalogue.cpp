@@ -5,6 +5,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include "reference/oracle/golden_vectors/golden_vectors.h"
 #include "reference/oracle/probes/probes.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
@@ -69,6 +70,16 @@ nb::dict probe(const std::string& kind, Index batch, Index seq, std::optional<In
   return to_python(interruptible([&] { return make_probe(kind, shape); }));
 }
 
+nb::list vectors() {
+  nb::list all;
+  for (GoldenVector& vector : interruptible(golden_vectors)) {
+    nb::dict d = to_python(std::move(vector.probe));
+    d["layout"] = name(vector.layout), d["devices"] = vector.devices;
+    all.append(nb::make_tuple(vector.id, vector.comment, d));
+  }
+  return all;
+}
+
 }  // namespace
 
 void bind_catalogue(nb::module_& m) {
@@ -108,6 +119,7 @@ void bind_catalogue(nb::module_& m) {
       .def("__reduce__", [](const ProbeKind& row) { return lookup("probe_kind", std::string(row.kind)); })
       .def("__repr__", [](const ProbeKind& row) { return "<probe " + std::string(row.kind) + ">"; });
   m.def("probe_kinds", &probe_kinds, "all kinds of probes");
+  m.def("vectors", &vectors, "the golden vectors: id, comment, and tensors with keywords");
   m.def("probe", &probe, "kind"_a, nb::kw_only(), "batch"_a, "seq"_a, "kv_seq"_a.none(), "heads"_a,
         "kv_heads"_a, "dim"_a, "v_dim"_a.none(), "devices"_a, "layout"_a, "causal"_a, "causal_align"_a,
         "seed"_a, "the tensors and keywords of a probe");

@@ -1,5 +1,6 @@
 #include "reference/oracle/check.h"
 
+#include <nanobind/stl/function.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
@@ -7,10 +8,12 @@
 #include <nanobind/stl/vector.h>
 
 #include <map>
+#include <set>
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
 #include "reference/oracle/report/report.h"
+#include "reference/oracle/verdict/typical_distance.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 
@@ -22,16 +25,30 @@ using namespace nb::literals;
 
 using SubmittedArrays = std::map<std::string, nb::object>;
 
-// The results of the implementation under test: any of out lse dq dk dv.
+// How the rows of a sharded result are distributed
+struct Shards {
+  Layout layout = Layout::contiguous;
+  int devices = 1;
+};
+
+// The results of the implementation under test: any of out lse dq dk dv, each an array or a list with one per device.
 class SubmittedResults {
  public:
-  SubmittedResults(const ProblemArrays& inputs, const SubmittedArrays& arrays) {
+  // _any_order_: the axes of results may be in another order than those of the inputs
+  SubmittedResults(const ProblemArrays& inputs, const SubmittedArrays& arrays, const Shards& shards,
+                   bool any_order)
+      : shards_(shards), orders_{inputs.axes} {
+    for (const Axes axes : all_axes)
+      if (any_order && axes != inputs.axes) orders_.push_back(axes);
     const Shape &q = inputs.Q.view().shape, &k = inputs.K.view().shape, &v = inputs.V.view().shape;
     const std::map<std::string, Shape> shapes{
         {"out", {q.B, q.S, q.H, v.D}}, {"lse", {q.B, q.S, q.H, 1}}, {"dq", q}, {"dk", k}, {"dv", v}};
     for (const auto& [name, array] : arrays) {
-      Operand operand = name == "lse" ? Operand::of_rows(name, array) : Operand(name, array, inputs.axes);
-      require_shape(name, operand.view().shape, shapes.at(name));
+      Shape wanted = shapes.at(name);
+      wanted.S = name == "dk" || name == "dv" ? inputs.stored_keys : inputs.stored_queries;
+      Operand operand = nb::isinstance<nb::list>(array) ? joined(name, nb::borrow<nb::list>(array), wanted)
+                                                        : read(name, array, wanted);
+      operand.keep_first(shapes.at(name).S);
       operands_.emplace(name, std::move(operand));
     }
   }
@@ -41,6 +58,9 @@ class SubmittedResults {
     return found == operands_.end() ? std::nullopt : std::optional(found->second.view());
   }
 
+  // How results are read, in sentences
+  const std::set<std::string>& notes() const { return notes_; }
+
   // The type of the first of these results that was submitted
   Dtype stored(std::initializer_list<const char*> names, Dtype otherwise) const {
     for (const char* name : names)
@@ -49,6 +69,35 @@ class SubmittedResults {
   }
 
  private:
+  Operand read(const std::string& name, nb::handle array, const Shape& wanted) {
+    for (const Axes axes : name == "lse" ? orders_of_lse : orders_)
+      if (auto operand = Operand::of_shape(name, array, wanted, {axes})) {
+        note_order(name, axes);
+        return std::move(*operand);
+      }
+    Operand operand = name == "lse" ? Operand::of_rows(name, array) : Operand(name, array, orders_.front());
+    require_shape(name, operand.view().shape, wanted);
+    return operand;
+  }
+
+  // Each array holds the rows that the layout gives to its device
+  Operand joined(const std::string& name, const nb::list& arrays, const Shape& shape) {
+    require(nb::len(arrays) == static_cast<std::size_t>(shards_.devices), "[check] ", name,
+            " must be one array, or a list of one array per device; found ", nb::len(arrays), " arrays for ",
+            shards_.devices, " devices; pass devices=");
+    Tensor<double> whole(shape);
+    Dtype stored = Dtype::f64;
+    for (int device = 0; device < shards_.devices; ++device) {
+      const std::vector<Index> rows = rows_of_device(shards_.layout, device, shards_.devices, shape.S);
+      Shape wanted = shape;
+      wanted.S = static_cast<Index>(rows.size());
+      const Operand part = read(name, arrays[static_cast<std::size_t>(device)], wanted);
+      scatter_rows(converted<double>(part.view()), rows, whole);
+      stored = part.stored();
+    }
+    return {std::move(whole), stored};
+  }
+
   static void require_shape(const std::string& name, const Shape& found, const Shape& wanted) {
     if (name == "lse")
       require(found == wanted, "[check] lse must have the shape (batch, heads, sequence) = (", wanted.B, ", ",
@@ -60,7 +109,15 @@ class SubmittedResults {
               "; transpose it, or pass axes='bhsd' if all tensors have that order");
   }
 
+  void note_order(const std::string& name, Axes axes) {
+    if (name != "lse" && axes != orders_.front())
+      notes_.insert(name + " is read as " + axis_names(axes) + ", the order that fits its shape");
+  }
+
+  Shards shards_;
+  std::vector<Axes> orders_;
   std::map<std::string, Operand> operands_;
+  std::set<std::string> notes_;
 };
 
 bool held_exactly(Precision precision, const TensorView<const double>& tensor) {
@@ -88,8 +145,7 @@ ImplementationPrecision declared_precision(const ProblemArrays& inputs, const Su
 }
 
 struct CheckArguments {
-  std::string layout;
-  int devices;
+  Shards shards;
   Index rows;
   std::uint64_t seed;
 };
@@ -97,22 +153,25 @@ struct CheckArguments {
 Submission submission(const ProblemArrays& inputs, const SubmittedResults& submitted,
                       const Cotangents<double>& cotangents, const std::optional<std::string>& implementation,
                       const CheckArguments& call) {
-  return {inputs.problem(),          cotangents,
-          submitted.view("out"),     submitted.view("lse"),
-          submitted.view("dq"),      submitted.view("dk"),
-          submitted.view("dv"),      declared_precision(inputs, submitted, cotangents, implementation),
-          parse_layout(call.layout), call.devices};
+  return {inputs.problem(),      cotangents,
+          submitted.view("out"), submitted.view("lse"),
+          submitted.view("dq"),  submitted.view("dk"),
+          submitted.view("dv"),  declared_precision(inputs, submitted, cotangents, implementation),
+          call.shards.layout,    call.shards.devices};
 }
 
 // Returns the report as text and JSON, as the command line prints it, and the largest error of each row in tolerances
 nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
                      nb::handle dlse, const std::optional<std::string>& implementation, Index devices,
-                     const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable) {
+                     const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable,
+                     bool any_order, const std::vector<std::string>& notes) {
   // Arguments
   reject_pair_terms("check", inputs);
-  const SubmittedResults submitted(inputs, arrays);
-  const CotangentOperands operands(dout, dlse, inputs.axes);
-  const CheckArguments call{layout, parse_devices(devices), rows, seed};
+  const Shards shards{parse_layout(layout), parse_devices(devices)};
+  const SubmittedResults submitted(inputs, arrays, shards, any_order);
+  const CotangentOperands operands(dout, dlse, inputs);
+  // A ring of the rows that are left has other shards
+  const CheckArguments call{inputs.padded() ? Shards{} : shards, rows, seed};
 
   // Check, and write the report
   std::string text, json;
@@ -120,6 +179,8 @@ nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays,
     if (operands.dout) check(inputs.problem(), operands.cotangents());
     const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
     Report found = check_submission(s, {rows, seed, true, list_undetectable});
+    found.remarks.insert(found.remarks.begin(), submitted.notes().begin(), submitted.notes().end());
+    found.remarks.insert(found.remarks.begin(), notes.begin(), notes.end());
     text = to_text(s, found);
     json = pretty(to_json(s, found));
     return found;
@@ -134,8 +195,8 @@ nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb
                   nb::handle dlse, const std::optional<std::string>& implementation, Index rows,
                   std::uint64_t seed) {
   reject_pair_terms("laws", inputs);
-  const SubmittedResults submitted(inputs, arrays);
-  const CotangentOperands operands(dout, dlse, inputs.axes);
+  const SubmittedResults submitted(inputs, arrays, {}, false);
+  const CotangentOperands operands(dout, dlse, inputs);
   const std::vector<Law> found = interruptible([&] {
     const Problem<double> problem = inputs.problem();
     if (operands.dout) check(problem, operands.cotangents());
@@ -145,6 +206,34 @@ nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb
                 sample_rows(problem.Q.shape.S, rows, Layout::contiguous, 1, seed));
   });
   return nb::make_tuple(text_of(found), found);
+}
+
+// (typical distance, rows, heads) of a submission that is read in one order of its axes
+nb::tuple ordered_reading(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
+                          nb::handle dlse, Index devices, const std::string& layout) {
+  const SubmittedResults submitted(inputs, arrays, {parse_layout(layout), parse_devices(devices)}, true);
+  const CotangentOperands operands(dout, dlse, inputs);
+  const double distance = interruptible([&] {
+    const Problem<double> problem = inputs.problem();
+    if (operands.dout) check(problem, operands.cotangents());
+    return typical_distance(problem, operands.cotangents(),
+                            {submitted.view("out"), submitted.view("lse"), submitted.view("dq")});
+  });
+  const Shape& q = inputs.Q.view().shape;
+  return nb::make_tuple(distance, q.S, q.H);
+}
+
+using Reader = std::function<std::optional<std::tuple<double, Index, Index>>(std::string)>;
+
+nb::tuple choose_order_of(const Reader& read) {
+  const std::vector<Axes> orders(std::begin(all_axes), std::end(all_axes));
+  const auto [axes, note] = choose_order(orders, [&](Axes each) -> std::optional<OrderedReading> {
+    const auto found = read(name(each));
+    if (!found) return std::nullopt;
+    const auto [distance, rows, heads] = *found;
+    return OrderedReading{distance, {.S = rows, .H = heads}};
+  });
+  return nb::make_tuple(name(axes), note);
 }
 
 }  // namespace
@@ -172,7 +261,11 @@ void bind_check(nb::module_& m) {
       });
   m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
         "implementation"_a.none(), "devices"_a, "layout"_a, "rows"_a, "seed"_a, "blind_spots"_a,
-        "(text, JSON, error of each row by tensor, checked rows, checked keys)");
+        "any_order"_a, "notes"_a, "(text, JSON, error of each row by tensor, checked rows, checked keys)");
+  m.def("ordered_reading", &ordered_reading, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(),
+        "dlse"_a.none(), "devices"_a, "layout"_a, "(typical distance, rows, heads)");
+  m.def("choose_order", &choose_order_of, "read"_a,
+        "(axes, sentence) of a submission; read(axes) is its ordered_reading, or None");
   m.def("laws", &laws_of, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
         "implementation"_a.none(), "rows"_a, "seed"_a, "(text, laws)");
 }

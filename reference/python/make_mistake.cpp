@@ -40,7 +40,7 @@ nb::dict results_of(const std::string& id, const ProblemArrays& inputs, Index de
                     const std::string& layout, Index number, nb::handle dout, nb::handle dlse) {
   // Arguments
   reject_pair_terms("make_mistake", inputs);
-  const CotangentOperands operands(dout, dlse, inputs.axes);
+  const CotangentOperands operands(dout, dlse, inputs);
   const int count = parse_devices(devices);
   const Layout parsed = parse_layout(layout);
 
@@ -59,12 +59,12 @@ nb::dict results_of(const std::string& id, const ProblemArrays& inputs, Index de
   });
 
   nb::dict d;
-  d["out"] = to_numpy(std::move(results.wrong.out), inputs.axes);
-  d["lse"] = rows_to_numpy(std::move(results.wrong.lse));
+  d["out"] = result_to_numpy(std::move(results.wrong.out), inputs);
+  d["lse"] = lse_to_numpy(std::move(results.wrong.lse), inputs);
   if (results.wrong_gradients) {
-    d["dq"] = to_numpy(std::move(results.wrong_gradients->dq), inputs.axes);
-    d["dk"] = to_numpy(std::move(results.wrong_gradients->dk), inputs.axes);
-    d["dv"] = to_numpy(std::move(results.wrong_gradients->dv), inputs.axes);
+    d["dq"] = result_to_numpy(std::move(results.wrong_gradients->dq), inputs);
+    d["dk"] = result_to_numpy(std::move(results.wrong_gradients->dk), inputs, RowsOf::keys);
+    d["dv"] = result_to_numpy(std::move(results.wrong_gradients->dv), inputs, RowsOf::keys);
   }
   return d;
 }

@@ -5,6 +5,8 @@
 #include <nanobind/stl/string.h>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/error/chunked.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::python {
@@ -12,6 +14,15 @@ namespace ringattn::python {
 namespace {
 
 using namespace nb::literals;
+
+std::size_t rank_of(nb::handle array) { return to_array("q", array).ndim(); }
+
+// The number of rows of which cu_seqlens speaks; all of them if it is not valid, which is refused later
+Index end_of_documents(const std::optional<Integers>& cu_seqlens, Index rows) {
+  if (!cu_seqlens || cu_seqlens->ndim() != 1 || cu_seqlens->size() == 0) return rows;
+  const std::int64_t end = cu_seqlens->data()[cu_seqlens->size() - 1];
+  return 0 < end && end < rows ? end : rows;
+}
 
 // From the keywords of one call, which ringattn/_keywords.py has completed with the defaults
 ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, const std::string& axes,
@@ -22,12 +33,22 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
   // Tensors and scoring
   ProblemArrays inputs;
   inputs.axes = parse_axes(axes);
-  inputs.Q = Operand("q", q, inputs.axes), inputs.K = Operand("k", k, inputs.axes),
-  inputs.V = Operand("v", v, inputs.axes);
+  const bool documents = arguments.cu_seqlens_q.has_value();
+  inputs.Q = Operand("q", q, inputs.axes, documents), inputs.K = Operand("k", k, inputs.axes, documents),
+  inputs.V = Operand("v", v, inputs.axes, documents);
+  inputs.packed = documents && rank_of(q) == 3;
   require(inputs.Q.stored() == inputs.K.stored() && inputs.K.stored() == inputs.V.stored(),
           "[attention] q, k and v must have the same type; found ", name(inputs.Q.stored()), ", ",
           name(inputs.K.stored()), " and ", name(inputs.V.stored()), "; convert them to one type");
   inputs.scoring = {softmax_scale, softcap, {causal, window_size.first, window_size.second}};
+
+  // Rows after the last document are left out
+  inputs.stored_queries = inputs.Q.view().shape.S, inputs.stored_keys = inputs.K.view().shape.S;
+  inputs.Q.keep_first(end_of_documents(arguments.cu_seqlens_q, inputs.stored_queries));
+  const auto& cu_k = arguments.cu_seqlens_k ? arguments.cu_seqlens_k : arguments.cu_seqlens_q;
+  const Index keys_kept = end_of_documents(cu_k, inputs.stored_keys);
+  inputs.K.keep_first(keys_kept);
+  if (inputs.V.view().shape.S == inputs.stored_keys) inputs.V.keep_first(keys_kept);
 
   // Positions, bias and mask
   const Shape &shape = inputs.Q.view().shape, &keys = inputs.K.view().shape;
@@ -47,14 +68,53 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
 
 }  // namespace
 
-CotangentOperands::CotangentOperands(nb::handle dout_argument, nb::handle dlse_argument, Axes axes) {
+CotangentOperands::CotangentOperands(nb::handle dout_argument, nb::handle dlse_argument,
+                                     const ProblemArrays& inputs) {
   require(!dout_argument.is_none() || dlse_argument.is_none(),
           "[dlse] dlse needs dout; found dlse alone; pass dout as well, zeros if the loss does not depend on "
           "out");
-  if (!dout_argument.is_none()) dout = Operand("dout", dout_argument, axes);
-  if (!dlse_argument.is_none()) dlse = Operand::of_rows("dlse", dlse_argument);
+  const Index Sq = inputs.Q.view().shape.S;
+  const Shape &q = inputs.Q.view().shape, rows{q.B, inputs.stored_queries, q.H, 1};
+  if (!dout_argument.is_none()) dout = Operand("dout", dout_argument, inputs.axes, inputs.packed);
+  if (!dlse_argument.is_none()) {
+    auto in_other_order = Operand::of_shape("dlse", dlse_argument, rows, orders_of_lse);
+    dlse = in_other_order ? std::move(*in_other_order) : Operand::of_rows("dlse", dlse_argument);
+  }
+  if (inputs.padded()) dout.keep_first(Sq), dlse.keep_first(Sq);
   require_finite("dout", dout.view()), require_finite("dlse", dlse.view());
 }
+
+namespace {
+
+// With rows of the number _fill_ after the last document
+template <class T>
+Tensor<T> with_rows(Tensor<T> result, Index rows, T fill) {
+  Shape shape = result.shape();
+  if (shape.S == rows) return result;
+  shape.S = rows;
+  Tensor<T> extended(shape);
+  std::fill_n(extended.data(), extended.size(), fill);
+  scatter_rows(result, all_rows(result.shape().S), extended);
+  return extended;
+}
+
+}  // namespace
+
+template <class T>
+nb::object result_to_numpy(Tensor<T> result, const ProblemArrays& inputs, RowsOf rows) {
+  const Index stored = rows == RowsOf::queries ? inputs.stored_queries : inputs.stored_keys;
+  return to_numpy(with_rows(std::move(result), stored, T(0)), inputs.axes, inputs.packed);
+}
+
+template <class T>
+nb::object lse_to_numpy(Tensor<T> lse, const ProblemArrays& inputs) {
+  return rows_to_numpy(with_rows(std::move(lse), inputs.stored_queries, minus_infinity<T>), inputs.packed);
+}
+
+template nb::object result_to_numpy(Tensor<float>, const ProblemArrays&, RowsOf);
+template nb::object result_to_numpy(Tensor<double>, const ProblemArrays&, RowsOf);
+template nb::object lse_to_numpy(Tensor<float>, const ProblemArrays&);
+template nb::object lse_to_numpy(Tensor<double>, const ProblemArrays&);
 
 void bind_case(nb::module_& m) {
   nb::class_<ProblemArrays>(m, "ProblemArrays", "One attention problem: arrays, masks and scoring.")
@@ -79,7 +139,8 @@ void bind_case(nb::module_& m) {
           "q"_a, "k"_a, "v"_a, nb::kw_only(), "axes"_a, "softmax_scale"_a.none(), "causal"_a,
           "causal_align"_a.none(), "window_size"_a, "softcap"_a, "bias"_a.none(), "mask"_a.none(),
           "q_positions"_a.none(), "kv_positions"_a.none(), "q_segment_ids"_a.none(),
-          "kv_segment_ids"_a.none(), "cu_seqlens_q"_a.none(), "cu_seqlens_k"_a.none());
+          "kv_segment_ids"_a.none(), "cu_seqlens_q"_a.none(), "cu_seqlens_k"_a.none())
+      .def_prop_ro("queries", [](const ProblemArrays& inputs) { return inputs.Q.view().shape.S; });
 }
 
 }  // namespace ringattn::python

@@ -14,7 +14,10 @@ struct ProblemArrays {
   Scoring scoring;
   PairOperand<double> bias;
   PairOperand<bool> mask;
+  bool packed = false;                        // the arrays lack B: documents in one sequence, (T, H, D)
+  Index stored_queries = 0, stored_keys = 0;  // with the rows after the last document, which are left out
 
+  bool padded() const { return stored_queries != Q.view().shape.S || stored_keys != K.view().shape.S; }
   Problem<double> problem() const {
     return {Q.view(), K.view(), V.view(), q_positions, kv_positions, scoring, bias.view(), mask.view()};
   }
@@ -26,9 +29,17 @@ struct CotangentOperands {
   Operand dout, dlse;
 
   // Each may be None. Throws BadInput if there is a dlse without a dout, or a number that is not finite
-  CotangentOperands(nb::handle dout, nb::handle dlse, Axes axes);
+  CotangentOperands(nb::handle dout, nb::handle dlse, const ProblemArrays& inputs);
   Cotangents<double> cotangents() const { return {dout.view(), dlse.view()}; }
 };
+
+// A result in the form of the arguments: out or dq with the rows of queries, dk or dv with those of keys. Rows
+// after the last document are 0, or -inf in lse
+enum class RowsOf { queries, keys };
+template <class T>
+nb::object result_to_numpy(Tensor<T> result, const ProblemArrays& inputs, RowsOf rows = RowsOf::queries);
+template <class T>
+nb::object lse_to_numpy(Tensor<T> lse, const ProblemArrays& inputs);
 
 // Each adds the functions and classes of one source file to the module
 void bind_case(nb::module_& m);

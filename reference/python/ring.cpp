@@ -131,14 +131,14 @@ nb::list to_python(const std::vector<DeviceSummary>& devices) {
 }
 
 template <class T>
-nb::dict to_python(RingResult<T> result, Axes axes, bool backward) {
+nb::dict to_python(RingResult<T> result, const ProblemArrays& inputs, bool backward) {
   nb::dict d;
-  d["out"] = to_numpy(std::move(result.forward.out), axes);
-  d["lse"] = rows_to_numpy(std::move(result.forward.lse));
+  d["out"] = result_to_numpy(std::move(result.forward.out), inputs);
+  d["lse"] = lse_to_numpy(std::move(result.forward.lse), inputs);
   if (backward) {
-    d["dq"] = to_numpy(std::move(result.backward.dq), axes);
-    d["dk"] = to_numpy(std::move(result.backward.dk), axes);
-    d["dv"] = to_numpy(std::move(result.backward.dv), axes);
+    d["dq"] = result_to_numpy(std::move(result.backward.dq), inputs);
+    d["dk"] = result_to_numpy(std::move(result.backward.dk), inputs, RowsOf::keys);
+    d["dv"] = result_to_numpy(std::move(result.backward.dv), inputs, RowsOf::keys);
   }
   d["devices"] = to_python(result.devices);
   d["trace"] = result.trace;
@@ -149,7 +149,7 @@ template <class T>
 nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands,
                      const RingArguments& call) {
   RingResult<T> result = interruptible([&] { return compute<T>(inputs, operands.cotangents(), call); });
-  return to_python(std::move(result), inputs.axes, call.backward);
+  return to_python(std::move(result), inputs, call.backward);
 }
 
 }  // namespace
@@ -162,7 +162,7 @@ void bind_ring(nb::module_& m) {
          double ns_per_pair, const std::vector<double>& link_gbps, double link_latency_us,
          const std::string& fault, nb::handle dout, nb::handle dlse) {
         reject_pair_terms("ring_attention", inputs);
-        const CotangentOperands operands(dout, dlse, inputs.axes);
+        const CotangentOperands operands(dout, dlse, inputs);
         const int count = parse_devices(devices);
         const RingArguments call{count,
                                  layout,

@@ -98,11 +98,11 @@ pair_terms = {
 }
 aliases = {
     "scale": one_of("0.5"), "world_size": one_of("2"), "local_window_size": one_of("2"), "dropout_p": one_of("0.0"),
-    "attn_mask": one_of("None"),
+    "attn_mask": one_of("None", "np.tri(5) > 0"), "attn_bias": one_of("np.zeros((5, 5))"),
 }  # fmt: skip
 any_problem = {**problem, **pair_terms, **aliases}
 results = {
-    "out": tensor(out_shape), "lse": tensor(lse_shape),
+    "out": st.one_of(tensor(out_shape), one_of(f"[np.ones({out_shape})] * 3")), "lse": tensor(lse_shape),
     "dq": tensor(q_shape), "dk": tensor(k_shape), "dv": tensor(v_shape),
 }  # fmt: skip
 cotangents = {"dout": tensor(out_shape), "dlse": tensor(lse_shape)}
@@ -136,6 +136,9 @@ functions = {
     "circular_attention": ("q k v window", {
         **problem, "window": one_of("1", "4"), "sinks": one_of("0", "2"), "heavy_hitters": one_of("0", "2"),
         "pooled_slots": one_of("0", "2"), "pool_width": one_of("1", "4"), "linear": flags, "gate": one_of("0.5")}),
+    "gather": ("parts", {
+        "parts": one_of(f"[np.ones({out_shape})] * 2", f"[np.ones({lse_shape})]", "['missing.npy']"),
+        "layout": ring["layout"], **axes}),
     "schedule": ("devices", {"devices": one_of("1", "5")}),
     "sharding": ("seq", {**ring, "seq": one_of("0", "16")}),
     "probe_kinds": ("", {}),

@@ -1,7 +1,9 @@
 """Files for the program: valid ones, and hostile values to damage them with."""
 
+import io
 import json
 import struct
+import zipfile
 
 from hypothesis import strategies as st
 
@@ -104,6 +106,43 @@ def npy(shape_text="(1, 6, 2, 4)", descr="<f4", order="False", data=b"", version
     header = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape_text}, }}\n".encode()
     length = struct.pack("<H" if version == 1 else "<I", len(header))
     return b"\x93NUMPY" + bytes([version, 0]) + length + header + data
+
+
+def archive(members):
+    """A zip archive of these files, name -> content, without compression."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as written:
+        for name, part in members.items():
+            written.writestr(name, part)
+    return content.getvalue()
+
+
+def npz(tokens=6, heads=2, dim=4):
+    """The case as numpy.savez writes it."""
+    data = packed("F32", numbers(tokens * heads * dim))
+    return archive({f"{name}.npy": npy(f"(1, {tokens}, {heads}, {dim})", data=data) for name in ("q", "k", "v")})
+
+
+def torch_file(tokens=6, heads=2, dim=4):
+    """The case as torch.save writes it."""
+    shape, strides = (1, tokens, heads, dim), (tokens * heads * dim, heads * dim, dim, 1)
+
+    def text(word):
+        return b"X" + struct.pack("<I", len(word)) + word.encode()
+
+    def integers(values):
+        return b"(" + b"".join(b"K" + bytes([value]) for value in values) + b"t"
+
+    def tensor(key):
+        storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu") + b"K\x30tQ"
+        return (
+            b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + integers(shape) + integers(strides)
+            + b"\x89ccollections\nOrderedDict\n)RtR"
+        )  # fmt: skip
+
+    items = b"".join(text(name) + tensor(key) for key, name in enumerate("qkv")) + text("causal") + b"\x88"
+    storages = {f"a/data/{key}": packed("F32", numbers(tokens * heads * dim)) for key in range(3)}
+    return archive({"a/data.pkl": b"\x80\x02}(" + items + b"u.", **storages})
 
 
 @st.composite

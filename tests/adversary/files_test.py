@@ -4,7 +4,21 @@ import json
 import os
 
 import pytest
-from case_files import case, damaged, hostile_integers, hostile_json, hostile_texts, npy, numbers, packed, results, with_header
+from case_files import (
+    archive,
+    case,
+    damaged,
+    hostile_integers,
+    hostile_json,
+    hostile_texts,
+    npy,
+    npz,
+    numbers,
+    packed,
+    results,
+    torch_file,
+    with_header,
+)
 from fairness import check_fair
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +169,26 @@ def test_an_array_of_numpy_is_judged_or_refused(program, content):
     with program.workspace() as workspace:
         workspace.write("case.safetensors", case())
         attack(workspace, "check", "case.safetensors", workspace.write("out.npy", content))
+
+
+# ---- Archives of numpy and torch -----------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [npz(), torch_file()], ids=["numpy", "torch"])
+def test_an_archive_is_a_case(program, content):
+    assert attack_case(program, "run", content).status == 0
+
+
+@trials(60)
+@given(commands, damaged(npz()) | damaged(torch_file()))
+def test_a_damaged_archive_is_used_or_refused(program, command, content):
+    attack_case(program, command, content)
+
+
+@trials(20)
+@given(damaged(torch_file()[40:1200]))
+def test_a_damaged_description_in_an_archive_of_torch_is_used_or_refused(program, description):
+    attack_case(program, "run", archive({"a/data.pkl": description, "a/data/0": b"\1" * 192}))
 
 
 # ---- Traces -----------------------------------------------------------------------

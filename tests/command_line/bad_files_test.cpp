@@ -109,7 +109,7 @@ TEST_CASE("cu_seqlens must run from 0 to the length, for queries and keys, and e
     file.tensors["cu_seqlens_k"] = stored_integers(k);
     return file;
   };
-  expect_file_rejection(with({0, 2, 5}, {0, 2, 6}), "must end with the sequence length 6");
+  expect_file_rejection(with({0, 2, 7}, {0, 2, 6}), "must end with the sequence length 6");
   expect_file_rejection(with({1, 2, 6}, {0, 2, 6}), "must start with 0");
   expect_file_rejection(with({0, 4, 2, 6}, {0, 2, 4, 6}), "must not decrease");
   expect_file_rejection(with({0, 6}, {0, 2, 6}), "the same number of documents");

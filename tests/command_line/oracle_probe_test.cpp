@@ -41,9 +41,10 @@ TEST_CASE("the metadata of a probe contain its kind, its mask and its sharding")
   };
   using Metadata = std::map<std::string, std::string>;
   CHECK(metadata({"--devices", "8", "--sharding", "striped"}, "random") ==
-        Metadata{{"probe", "random"}, {"devices", "8"}, {"layout", "striped"}});
+        Metadata{{"probe", "random"}, {"axes", "bshd"}, {"devices", "8"}, {"layout", "striped"}});
   CHECK(metadata({"--kv-seq", "40", "--causal", "--causal-align", "top-left"}, "random") ==
         Metadata{{"probe", "random"},
+                 {"axes", "bshd"},
                  {"devices", "4"},
                  {"layout", "contiguous"},
                  {"causal", "true"},

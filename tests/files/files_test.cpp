@@ -114,6 +114,19 @@ TEST_CASE("a file with empty tensors, many types and no metadata is read back un
   CHECK(read_safetensors(directory.path / "none.safetensors") == SafetensorsFile{});
 }
 
+TEST_CASE(
+    "integers of 32 bits become integers of 64 bits, and tensors of other types are named but not read") {
+  const std::string header =
+      R"({"cu_seqlens_q":{"dtype":"I32","shape":[2],"data_offsets":[0,8]},)"
+      R"("mask":{"dtype":"BOOL","shape":[3],"data_offsets":[8,11]},"scales":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[11,13]}})";
+  const SafetensorsFile file = parse(file_bytes(header, 13));
+  CHECK(to_integers("cu_seqlens_q", file.at("cu_seqlens_q")) ==
+        std::vector<std::int64_t>{0x01010101, 0x01010101});
+  CHECK(file.other_types == std::map<std::string, std::string>{{"mask", "BOOL"}, {"scales", "F8_E4M3"}});
+  check_message(bad_input_message([&] { file.at("mask"); }),
+                "must hold f64, f32, bf16, f16, i64 or i32; found \"BOOL\"");
+}
+
 TEST_CASE("every tensor in a file is aligned to the size of its numbers") {
   SafetensorsFile file;
   file.tensors["a"] = stored_tensor<float>(Tensor<float>({1, 1, 1, 1}), Dtype::f16, Axes::bshd);
@@ -153,8 +166,9 @@ TEST_CASE("an inconsistent header is rejected with one sentence") {
       {R"({"q":1})", "must have dtype, shape and data_offsets; dtype is missing"},
       {R"({"q":{"dtype":"F32","data_offsets":[0,8]}})", "shape is missing"},
       {R"({"q":{"dtype":"F32","shape":[2]}})", "data_offsets is missing"},
-      {R"({"q":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}})",
-       "one of F64, F32, BF16, F16, I64; found \"I32\""},
+      {R"({"q":{"dtype":"I32","shape":[1],"data_offsets":[0,8]}})", "they give 4 bytes"},
+      {R"({"q":{"dtype":7,"shape":[2],"data_offsets":[0,8]}})",
+       "must be the name of a type; found a JSON number"},
       {R"({"q":{"dtype":7,"shape":[2],"data_offsets":[0,8]}})", "found a JSON number"},
       {R"({"q":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})",
        "shape must be a list of non-negative integers"},

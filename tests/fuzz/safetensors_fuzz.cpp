@@ -36,9 +36,11 @@ void use(const SafetensorsFile& file) {
     convert<float>(name, stored);
     convert<double>(name, stored);
   }
+  SafetensorsFile readable = file;
+  readable.other_types.clear();
   std::ostringstream written;
-  write_safetensors(written, file);
-  if (!(parse(written.str()) == file)) __builtin_trap();
+  write_safetensors(written, readable);
+  if (!(parse(written.str()) == readable)) __builtin_trap();
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ def test_results_with_other_axes_are_checked():
     turned = [tensor.transpose(0, 2, 1, 3) for tensor in (q, k, v, right)]
     assert ringattn.check(*turned[:3], out=turned[3], axes="bhsd", causal=True).ok
     with pytest.raises(ValueError, match=r"\[check\] out must have the shape .* pass axes='bhsd'"):
-        ringattn.check(q, k, v, out=turned[3], causal=True)
+        ringattn.check(q, k, v, out=turned[3][:, :3], causal=True)
 
 
 def test_assert_attention_raises_for_a_wrong_result():
@@ -136,7 +136,7 @@ def test_assert_attention_raises_for_a_wrong_result():
         ({}, ValueError, "at least one of out, lse, dq, dk and dv"),
         ({"dq": q}, ValueError, "dout"),
         ({"out": right[:, :5]}, ValueError, "out must have the shape"),
-        ({"lse": right_lse.transpose(0, 2, 1)}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),
+        ({"lse": right_lse[:, :, :5]}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),
         ({"out": right, "implementation": "f8"}, ValueError, "f64, f32, tf32, bf16 or f16"),
         ({"out": right, "rows": 0}, ValueError, "rows must be at least 1"),
         ({"out": right, "seed": -1}, ValueError, "must not be negative"),

@@ -50,7 +50,7 @@ def test_world_size_and_sharding_are_aliases_without_a_warning():
         ({"softcap": -1}, ValueError, "softcap must be a positive"),
         ({"window_size": 3}, TypeError, r"a pair \(left, right\)"),
         ({"window_size": (-2, 0)}, ValueError, "window entries"),
-        ({"axes": "bdsh"}, ValueError, "bshd, bhsd or sbhd; found bdsh"),
+        ({"axes": "bdsh"}, ValueError, 'bshd, bhsd or sbhd; found "bdsh"'),
         ({"causal_align": "middle"}, ValueError, "there are two alignments; found 'middle'"),
         ({"causal": "no"}, TypeError, "must be True or False; found 'no'"),
         ({"return_lse": 1}, TypeError, "must be True or False; found 1"),
@@ -64,7 +64,7 @@ def test_world_size_and_sharding_are_aliases_without_a_warning():
         ({"q_positions": [1, 2]}, ValueError, r"the shape must be \(16,\)"),
         ({"q_positions": np.full(16, 2**64 - 1, np.uint64)}, ValueError, "less than 2\\^63; found 18446744073709551615"),
         ({"q_segment_ids": [2**63] * 16}, ValueError, "less than 2\\^63"),
-        ({"cu_seqlens_q": [0, 8]}, ValueError, "must end with the sequence length 16"),
+        ({"cu_seqlens_q": [0, 17]}, ValueError, "must end with the sequence length 16"),
         ({"cu_seqlens_q": [0, 16], "q_positions": range(16)}, ValueError, "leave one of them out"),
     ],
 )

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
-#include "reference/files/tensors/safetensors.h"
+#include "reference/definition/in_quotes.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::cli {
@@ -17,30 +17,128 @@ InputShapes shapes_from_options(const ProblemOptions& o, const std::optional<Tex
   return {{B, Sq, o.heads, o.dim}, {B, Skv, Hkv, o.dim}, {B, Skv, Hkv, o.v_dim.value_or(o.dim)}};
 }
 
-Shape shape_in_file(const SafetensorsHeader& header, const char* name) {
-  return tensor_shape(name, header.at(name).shape, Axes::bshd);
+void require_one_type(const TensorListing& listing) {
+  const Dtype dtype = listing.at("q").dtype;
+  for (const char* name : {"k", "v", "dout"})
+    require(!listing.has(name) || listing.at(name).dtype == dtype,
+            "[--input] all tensors must have one type; found q in ", ringattn::name(dtype), " and ", name,
+            " in ", listing.has(name) ? ringattn::name(listing.at(name).dtype) : "", "; convert one of them");
 }
 
-void require_one_type(const SafetensorsHeader& header) {
-  const Dtype dtype = header.at("q").dtype;
-  for (const char* name : {"k", "v", "dout"})
-    require(!header.has(name) || header.at(name).dtype == dtype,
-            "[--input] all tensors must have one type; found q in ", ringattn::name(dtype), " and ", name,
-            " in ", header.has(name) ? ringattn::name(header.at(name).dtype) : "", "; convert one of them");
+// ---- The order of the axes -----------------------------------------------------
+
+InputShapes shapes_in_file(const TensorListing& listing, Axes axes) {
+  const bool packed = listing.has("cu_seqlens_q");
+  const auto shape = [&](const char* name) {
+    return tensor_shape(name, with_batch(listing.at(name).shape, packed, axes), axes);
+  };
+  return {shape("q"), shape("k"), shape("v")};
+}
+
+// Whether q, k, v and dout have matching shapes in this order of their axes
+bool fits(const TensorListing& listing, Axes axes) {
+  try {
+    const auto [q, k, v] = shapes_in_file(listing, axes);
+    const bool packed = listing.has("cu_seqlens_q");
+    const Shape out{q.B, q.S, q.H, v.D};
+    return q.B == k.B && q.D == k.D && k.B == v.B && k.S == v.S && k.H == v.H && q.H % k.H == 0 &&
+           (!listing.has("dout") ||
+            with_batch(listing.at("dout").shape, packed, axes) == extents_of(out, axes));
+  } catch (const BadInput&) {
+    return false;
+  }
+}
+
+bool has_equal_lengths(const InputShapes& shapes) { return shapes.q.S == shapes.k.S; }
+bool has_few_heads(const InputShapes& shapes) { return shapes.q.H <= shapes.q.S; }
+
+// The order in which a file is read that states none: bshd, unless its shapes contradict bshd, or are unusual in
+// it, and are usual in another order: as many keys as queries, and no more heads than rows
+Axes likely_axes(const TensorListing& listing, const std::vector<Axes>& fitting) {
+  for (const Axes axes : fitting) {
+    const InputShapes shapes = shapes_in_file(listing, axes);
+    if (has_equal_lengths(shapes) && (axes == Axes::bshd || has_few_heads(shapes))) return axes;
+  }
+  return Axes::bshd;
 }
 
 }  // namespace
 
-InputSource::InputSource(const ProblemOptions& options) : dtype(parse_dtype(options.dtype)) {
+std::vector<Index> with_batch(std::vector<Index> extents, bool packed, Axes axes) {
+  constexpr std::size_t packed_rank = 3;
+  if (packed && extents.size() == packed_rank)
+    extents.insert(extents.begin() + (axes == Axes::sbhd ? 1 : 0), 1);
+  return extents;
+}
+
+InputSource::InputSource(const ProblemOptions& options, std::optional<Axes> order)
+    : dtype(parse_dtype(options.dtype)) {
   if (options.input) {
-    header = read_safetensors_header(*options.input);
-    dtype = header->at("q").dtype;
-    require_one_type(*header);
-    shapes = {shape_in_file(*header, "q"), shape_in_file(*header, "k"), shape_in_file(*header, "v")};
+    read_file_header(options, order);
     return;
   }
   if (!options.text.empty()) text = read_text(options.text);
   shapes = shapes_from_options(options, text);
+}
+
+void InputSource::read_file_header(const ProblemOptions& options, std::optional<Axes> order) {
+  file = std::make_shared<const NamedTensors>(*options.input);
+  const TensorListing& listing = file->listing();
+  dtype = listing.at("q").dtype;
+  require_one_type(listing);
+  notes = file->notes();
+
+  // The order of the axes: as given, else one that fits the shapes
+  const auto in_metadata = listing.metadata.find("axes");
+  std::string given = options.axes;
+  if (in_metadata != listing.metadata.end() && in_metadata->second != "None") given = in_metadata->second;
+  axes_given = order || !given.empty();
+  if (axes_given)
+    axes = order ? *order : parse_axes(given);
+  else
+    choose_axes();
+  stored = shapes = shapes_in_file(listing, axes);
+  read_cu_seqlens();
+}
+
+void InputSource::choose_axes() {
+  const TensorListing& listing = file->listing();
+  for (const Axes each : all_axes)
+    if (fits(listing, each)) other_axes.push_back(each);
+  axes = likely_axes(listing, other_axes);
+  std::erase(other_axes, axes);
+  if (axes != Axes::bshd)
+    notes.push_back(std::string("q, k and v are read as ") + axis_names(axes) +
+                    ", the order that fits their shapes");
+  const Shape q = shapes_in_file(listing, axes).q;
+  for (const Axes each : other_axes)
+    if (doubt.empty() && q.S < q.H && has_few_heads(shapes_in_file(listing, each)))
+      doubt = "q is read as " + std::to_string(q.S) + " rows of " + std::to_string(q.H) +
+              " heads; if its axes are " + axis_names(each) + ", state axes = " + name(each) +
+              " in the metadata or with --axes of check";
+}
+
+// Rows after the last document are left out
+void InputSource::read_cu_seqlens() {
+  const auto read = [&](const char* name, Index& length, const char* rows) {
+    const std::vector<std::int64_t> cu = to_integers(name, file->read(name));
+    if (cu.empty() || cu.back() < 1 || cu.back() >= length) return cu;
+    notes.push_back(std::string(rows) + " " + std::to_string(cu.back()) + ".." + std::to_string(length - 1) +
+                    " follow the last document and are left out");
+    length = cu.back();
+    return cu;
+  };
+  if (has("cu_seqlens_q")) cu_q = read("cu_seqlens_q", shapes.q.S, "queries");
+  if (has("cu_seqlens_k")) cu_k = read("cu_seqlens_k", shapes.k.S, "keys");
+  if (stored.v.S == stored.k.S) shapes.v.S = shapes.k.S;
+}
+
+std::vector<std::string> notes_on_file(Command& command, const InputSource& source) {
+  std::vector<std::string> notes = source.notes;
+  if (!source.doubt.empty()) notes.push_back(source.doubt);
+  const std::vector<std::string> overridden = apply_metadata(command, source.file->listing().metadata);
+  notes.insert(notes.end(), overridden.begin(), overridden.end());
+  return notes;
 }
 
 double InputSource::bytes_of_problem(double element_bytes) const {
@@ -52,14 +150,16 @@ double InputSource::bytes_of_problem(double element_bytes) const {
 }
 
 double InputSource::bytes_of_positions() const {
-  const double sequences = header ? static_cast<double>(shapes.q.B) : 1;
+  const double sequences = file ? static_cast<double>(shapes.q.B) : 1;
   return sizeof(RowPosition) * sequences * static_cast<double>(shapes.q.S + shapes.k.S);
 }
 
 double InputSource::bytes_to_make(double element_bytes) const {
   double source = 0;
-  // The whole file is in memory while its tensors are converted
-  if (header && !header->tensors.empty()) source = static_cast<double>(header->tensors.back().end);
+  // One tensor of the file is in memory while it is converted
+  if (file)
+    for (const TensorEntry& entry : file->listing().tensors)
+      source = std::max(source, static_cast<double>(entry.end - entry.begin));
   // Tensors of a text are made one after the other, from random vectors of the 256 byte values
   if (text) {
     const auto vectors = [](Shape shape) { return shape.S = 256, element_count(shape); };

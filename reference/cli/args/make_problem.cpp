@@ -4,7 +4,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/digits.h"
 #include "reference/definition/random.h"
-#include "reference/files/tensors/safetensors.h"
+#include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::cli {
 
@@ -39,24 +39,47 @@ void embed_text(OwnedProblem<T>& inputs, const InputShapes& shapes, const std::s
   inputs.V = embed<T>(bytes, shapes.v, random);
 }
 
+// The first rows of a tensor
 template <class T>
-Tensor<T> take_tensor(SafetensorsFile& file, const std::string& name) {
-  Tensor<T> tensor = to_tensor<T>(name, file.take(name), Axes::bshd);
+Tensor<T> first_rows(Tensor<T> tensor, Index rows, Axes axes) {
+  if (tensor.shape().S <= rows) return tensor;
+  TensorView<const T> view = std::as_const(tensor).view();
+  view.shape.S = rows;
+  return converted<T>(view, axes);
+}
+
+// A tensor of the file without the rows after the last document
+template <class T>
+Tensor<T> read_tensor(const InputSource& source, const std::string& name, Index rows) {
+  StoredTensor stored = source.file->read(name);
+  stored.shape = with_batch(std::move(stored.shape), !source.cu_q.empty(), source.axes);
+  Tensor<T> tensor = first_rows(to_tensor<T>(name, stored, source.axes), rows, Axes::bshd);
+  require_finite<T>(name, tensor);
+  return tensor;
+}
+
+// dlse, likewise, in one of the shapes of lse
+template <class T>
+Tensor<T> read_row_tensor(const InputSource& source, const std::string& name, Index rows) {
+  const StoredTensor stored = source.file->read(name);
+  const Shape out = source.stored.out(), wanted{out.B, out.S, out.H, 1};
+  auto in_other_order = to_tensor_of_shape<T>(name, stored, wanted, orders_of_lse);
+  Tensor<T> tensor = first_rows(in_other_order ? std::move(*in_other_order) : to_row_tensor<T>(name, stored),
+                                rows, Axes::bhsd);
   require_finite<T>(name, tensor);
   return tensor;
 }
 
 template <class T>
-void load_tensors(OwnedProblem<T>& inputs, SafetensorsFile& file) {
-  inputs.Q = take_tensor<T>(file, "q"), inputs.K = take_tensor<T>(file, "k"),
-  inputs.V = take_tensor<T>(file, "v");
-  require(file.has("dout") || !file.has("dlse"),
+void load_tensors(OwnedProblem<T>& inputs, const InputSource& source) {
+  const InputShapes& shapes = source.shapes;
+  inputs.Q = read_tensor<T>(source, "q", shapes.q.S), inputs.K = read_tensor<T>(source, "k", shapes.k.S),
+  inputs.V = read_tensor<T>(source, "v", shapes.v.S);
+  require(source.has("dout") || !source.has("dlse"),
           "[--input] dlse requires dout; found dlse alone; add dout (zeros if there is no gradient of out)");
-  if (!file.has("dout")) return;
-  inputs.dout = take_tensor<T>(file, "dout");
-  if (!file.has("dlse")) return;
-  inputs.dlse = to_row_tensor<T>("dlse", file.take("dlse"));
-  require_finite<T>("dlse", inputs.dlse);
+  if (!source.has("dout")) return;
+  inputs.dout = read_tensor<T>(source, "dout", shapes.q.S);
+  if (source.has("dlse")) inputs.dlse = read_row_tensor<T>(source, "dlse", shapes.q.S);
 }
 
 template <class T>
@@ -70,17 +93,17 @@ void generate_cotangents(OwnedProblem<T>& inputs, std::uint64_t seed) {
 // ---- Positions ---------------------------------------------------------------------
 
 // Positions or segment ids of one side, (1 or B, S); empty if the file has none
-std::optional<Matrix<std::int64_t>> integers_from_file(const SafetensorsFile& file, const std::string& name,
+std::optional<Matrix<std::int64_t>> integers_from_file(const NamedTensors& file, const std::string& name,
                                                        Index B, Index S) {
   if (!file.has(name)) return {};
-  Matrix<std::int64_t> rows = to_integer_rows(name, file.at(name));
+  Matrix<std::int64_t> rows = to_integer_rows(name, file.read(name));
   require(rows.cols() == S && (rows.rows() == 1 || rows.rows() == B), "[--input] ", name,
           " must have the shape (", S, ") or (", B, ", ", S, "); found (", rows.rows(), ", ", rows.cols(),
           ")");
   return rows;
 }
 
-RowPositions positions_from_file(const SafetensorsFile& file, const std::string& side,
+RowPositions positions_from_file(const NamedTensors& file, const std::string& side,
                                  const RowPositions& defaults, Index B) {
   const Index S = defaults.length();
   const auto given = integers_from_file(file, side + "_positions", B, S),
@@ -98,11 +121,11 @@ RowPositions positions_from_file(const SafetensorsFile& file, const std::string&
 }
 
 template <class T>
-void set_positions(OwnedProblem<T>& inputs, const InputShapes& shapes, const ProblemOptions& o,
-                   const SafetensorsFile* file) {
+void set_positions(OwnedProblem<T>& inputs, const InputSource& source, const ProblemOptions& o) {
+  const InputShapes& shapes = source.shapes;
   const Index Sq = shapes.q.S, Skv = shapes.k.S;
   const CausalAlign align = o.causal_align == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
-  const auto has = [&](const char* name) { return file && file->has(name); };
+  const auto has = [&](const char* name) { return source.has(name); };
   const bool packed = has("cu_seqlens_q") || has("cu_seqlens_k");
   const bool positions_given = has("q_positions") && has("kv_positions");
   const bool masked = o.causal || !o.window.empty();
@@ -111,8 +134,8 @@ void set_positions(OwnedProblem<T>& inputs, const InputShapes& shapes, const Pro
     require(!has("q_positions") && !has("kv_positions") && !has("q_segment_ids") && !has("kv_segment_ids"),
             "[--input] cu_seqlens already determine positions and segment ids; found both in the file; "
             "remove one");
-    const auto cu_q = to_integers("cu_seqlens_q", file->at("cu_seqlens_q")),
-               cu_k = to_integers("cu_seqlens_k", file->at("cu_seqlens_k"));
+    const std::vector<std::int64_t>&cu_q = source.cu_q, &cu_k = source.cu_k;
+    for (const char* name : {"cu_seqlens_q", "cu_seqlens_k"}) source.file->listing().at(name);
     require(!masked || cu_q == cu_k || !o.causal_align.empty(),
             "[--causal-align] a mask needs an alignment where cu_seqlens_q and cu_seqlens_k differ; found "
             "none; choose "
@@ -127,9 +150,9 @@ void set_positions(OwnedProblem<T>& inputs, const InputShapes& shapes, const Pro
           " keys; choose --causal-align bottom-right (the last query attends to the last key) or top-left");
   inputs.q_positions = consecutive_positions(Sq, causal_offset(align, Sq, Skv));
   inputs.kv_positions = consecutive_positions(Skv);
-  if (!file) return;
-  inputs.q_positions = positions_from_file(*file, "q", inputs.q_positions, shapes.q.B);
-  inputs.kv_positions = positions_from_file(*file, "kv", inputs.kv_positions, shapes.k.B);
+  if (!source.file) return;
+  inputs.q_positions = positions_from_file(*source.file, "q", inputs.q_positions, shapes.q.B);
+  inputs.kv_positions = positions_from_file(*source.file, "kv", inputs.kv_positions, shapes.k.B);
 }
 
 // The rule of --window was applied when the option was parsed
@@ -152,12 +175,11 @@ OwnedProblem<T> make_problem(const ProblemOptions& options, const InputSource& s
   const bool dout_given = source.has("dout");
 
   // Load the tensors of a file
-  std::optional<SafetensorsFile> file;
-  if (source.header) load_tensors(inputs, file.emplace(read_safetensors(*options.input)));
+  if (source.file) load_tensors(inputs, source);
 
   // Check everything but the numbers
   const InputShapes& shapes = source.shapes;
-  set_positions(inputs, shapes, options, file ? &*file : nullptr);
+  set_positions(inputs, source, options);
   Problem<T> description = inputs.problem();
   description.Q.shape = shapes.q, description.K.shape = shapes.k, description.V.shape = shapes.v;
   check(description);
@@ -165,7 +187,7 @@ OwnedProblem<T> make_problem(const ProblemOptions& options, const InputSource& s
   // Generate what no file gives
   if (source.text)
     embed_text(inputs, shapes, source.text->bytes(), options.seed);
-  else if (!file)
+  else if (!source.file)
     generate_tensors(inputs, shapes, options.seed);
   if (dout_given)
     check(inputs.problem(), inputs.cotangents());

@@ -38,7 +38,8 @@ Option* choice(Command& command, const std::string& name, std::string& variable,
 void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
-                  "safetensors file with q, k, v; optional: dout, dlse, positions, segment ids, cu_seqlens")
+                  "safetensors, .npz or .pt file with q, k, v; optional: dout, dlse, positions, segment ids, "
+                  "cu_seqlens")
       ->check(not_empty())
       ->type_name("FILE")
       ->group(problem_group);
@@ -162,6 +163,7 @@ std::vector<std::string> apply_metadata(Command& command,
   std::vector<std::string> overridden;
   std::set<const Option*> from_file;
   for (const auto& [key, value] : metadata) {
+    if (value == "None") continue;  // Python writes None, True and False
     std::string name = "--" + key;
     std::replace(name.begin(), name.end(), '_', '-');
     Option* option = command.find(name);
@@ -175,7 +177,7 @@ std::vector<std::string> apply_metadata(Command& command,
       continue;
     }
     try {
-      option->set(value);
+      option->set(value == "True" ? "true" : value == "False" ? "false" : value);
     } catch (const BadInput& error) {
       throw BadInput(std::string("[--input] the metadata must hold valid values; ") + error.what() +
                      "; correct it, or give " + name + " on the command line");

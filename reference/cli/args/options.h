@@ -21,6 +21,7 @@ struct ProblemOptions {
   Index batch = 1, seq = 1024, heads = 4, dim = 64;
   std::optional<Index> kv_seq, kv_heads, v_dim;
   std::string dtype = "f32";
+  std::string axes;  // order of the axes in the file; empty: not given
   std::uint64_t seed = 0;
 
   bool causal = false;

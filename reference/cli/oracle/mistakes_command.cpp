@@ -37,7 +37,7 @@ struct MistakeContext {
   MistakeContext(Command& command, MistakesCommandOptions& o) {
     const InputSource source(o.problem);
     has_dout = source.has("dout");
-    notes = apply_metadata(command, source.header->metadata);
+    notes = notes_on_file(command, source);
     const auto& [q, k, v] = source.shapes;
     const double scores = std::min(element_count({q.B, q.S, q.H, k.S}), max_simulated_scores);
     require_memory_for_case("mistakes", source, 3 * 8 * scores);
@@ -154,11 +154,11 @@ int run(Command& command, MistakesCommandOptions& o) {
 void add_options(Command& command, MistakesCommandOptions& o) {
   command.add_option("id", o.id, "id of a mistake, such as O1; without it, list all mistakes")
       ->type_name("ID");
-  Option* input =
-      command
-          .add_option("--input", o.problem.input, "case on which the mistake is made, safetensors with q k v")
-          ->check(not_empty())
-          ->type_name("CASE");
+  Option* input = command
+                      .add_option("--input", o.problem.input,
+                                  "case on which the mistake is made: safetensors, .npz or .pt with q k v")
+                      ->check(not_empty())
+                      ->type_name("CASE");
   Option* output = command.add_option("--output", o.output, "write the wrong results (safetensors)")
                        ->check(not_empty())
                        ->type_name("FILE");

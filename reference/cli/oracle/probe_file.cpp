@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "reference/definition/axis_order.h"
+
 namespace ringattn::cli {
 
 namespace {
@@ -47,6 +49,7 @@ SafetensorsFile probe_to_safetensors(const Probe& probe, CausalAlign align, cons
   // The options
   const Mask& mask = probe.scoring.mask;
   file.metadata["probe"] = probe.kind;
+  file.metadata["axes"] = name(Axes::bshd);
   file.metadata["devices"] = std::to_string(parallel.devices);
   file.metadata["layout"] = parallel.layout;
   if (mask.causal) file.metadata["causal"] = "true";

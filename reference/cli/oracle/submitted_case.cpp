@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "reference/files/available_memory.h"
+#include "reference/oracle/verdict/typical_distance.h"
 
 namespace ringattn::cli {
 
@@ -17,32 +18,36 @@ void add_result_options(Command& command, ResultOptions& o) {
     command.add_option(name, paths, description)->check(not_empty())->type_name("FILE...");
   };
   files("--out", o.out,
-        "your results: safetensors with any of out lse dq dk dv, or out alone as .npy;"
+        "your results: safetensors, .npz or .pt with any of out lse dq dk dv, or out alone as .npy;"
         " one file, or one file per device");
-  files("--lse", o.lse, "your lse (B, H, S), if it is not in --out; .npy or safetensors");
+  files("--lse", o.lse, "your lse (B, H, S), if it is not in --out; .npy or a file as --out");
   files("--dq", o.dq, "your dq, likewise");
   files("--dk", o.dk, "your dk, likewise");
   files("--dv", o.dv, "your dv, likewise");
-  command.add_option("--axes", o.axes, "order of the axes in your files: bshd, bhsd, sbhd")
-      ->check(one_of({"bshd", "bhsd", "sbhd"}))
-      ->type_name("NAME")
-      ->capture_default_str();
   command
       .add_option(
           "--implementation", o.implementation,
           "operand type of your matrix products: f64, f32, tf32, bf16, f16 (default: the type of out)")
-      ->check(one_of({"f64", "f32", "tf32", "bf16", "f16"}))
+      ->check(one_of(precision_names()))
       ->type_name("NAME");
 }
 
 }  // namespace
 
 void add_submission_options(Command& command, SubmissionOptions& o) {
-  command.add_option("case", o.problem.input, "safetensors file with q k v, and dout for gradients")
+  command
+      .add_option("case", o.problem.input, "safetensors, .npz or .pt file with q k v, and dout for gradients")
       ->required()
       ->check(not_empty())
       ->type_name("CASE");
   add_result_options(command, o.results);
+  command
+      .add_option(
+          "--axes", o.problem.axes,
+          "order of the axes in CASE and in your results: bshd, bhsd, sbhd; CASE may state its own as "
+          "metadata (default: bshd, unless the shapes or the numbers contradict it)")
+      ->check(one_of({"bshd", "bhsd", "sbhd"}))
+      ->type_name("NAME");
   add_mask_options(command, o.problem);
   add_sharding_options(command, o.parallel);
 }
@@ -87,31 +92,94 @@ void require_memory_for_case(const std::string& command, const InputSource& sour
                  "the case with its results and their check", "choose a smaller case");
 }
 
+SubmittedCase::Reading SubmittedCase::read(const std::string& command, const SubmissionOptions& o,
+                                           const InputSource& source, double more_bytes) const {
+  require_memory_for_case(command, source, more_bytes);
+  Reading reading;
+  reading.inputs = make_problem<double>(o.problem, source);
+  ResultOptions files = o.results;
+  files.axes = o.problem.axes;
+  reading.results =
+      read_submitted_results(command, files, reading.inputs, {source.stored, source.axes, layout_, devices_});
+  return reading;
+}
+
+// The shapes of a case often fit several orders of the axes. Unless one is given, the numbers decide
+void SubmittedCase::read_nearest_order(const std::string& command, const SubmissionOptions& o,
+                                       const InputSource& source) {
+  std::optional<Reading> first;
+  std::optional<BadInput> refusal;
+  try {
+    first = read(command, o, source, 0);
+  } catch (const BadInput& bad) {
+    refusal = bad;
+  }
+  const auto measured = [&](const Reading& reading) -> OrderedReading {
+    const auto& [inputs, results] = reading;
+    const DistinctiveResults distinctive{results.view("out"), results.view("lse"), results.view("dq")};
+    return {typical_distance(inputs.problem(), has_dout_ ? inputs.cotangents() : Cotangents<double>{},
+                             distinctive),
+            inputs.Q.shape()};
+  };
+  const auto read_in_order = [&](Axes axes) -> std::optional<OrderedReading> {
+    if (axes == source.axes) return first ? std::optional(measured(*first)) : std::nullopt;
+    try {
+      const InputSource other(o.problem, axes);
+      return measured(read(command, o, other, first ? 2 * other.bytes_of_problem(8) : 0));
+    } catch (const BadInput&) {
+      return std::nullopt;
+    }
+  };
+  std::vector<Axes> orders = source.other_axes;
+  orders.insert(orders.begin(), source.axes);
+  const auto [chosen, note] = choose_order(orders, read_in_order);
+
+  // The first order, unless another one was chosen
+  if (chosen == source.axes) {
+    if (!first) throw BadInput(*refusal);
+    reading_ = std::move(*first), notes_ = source.notes;
+    const auto& tensors = reading_.results.tensors;
+    const bool compared = tensors.count("out") + tensors.count("lse") + tensors.count("dq") > 0;
+    if (!source.doubt.empty() && !compared) notes_.push_back(source.doubt);
+  } else {
+    const InputSource other(o.problem, chosen);
+    first.reset();
+    reading_ = read(command, o, other, 0), notes_ = other.notes;
+  }
+  if (!note.empty()) notes_.push_back(note);
+}
+
 SubmittedCase::SubmittedCase(Command& command, SubmissionOptions& o) {
   const InputSource source(o.problem);
   has_dout_ = source.has("dout");
-  notes_ = apply_metadata(command, source.header->metadata);
+  const std::vector<std::string> overridden = apply_metadata(command, source.file->listing().metadata);
   layout_ = parse_layout(o.parallel.layout), devices_ = o.parallel.devices;
-  require_memory_for_case(command.name(), source);
-  inputs_ = make_problem<double>(o.problem, source);
-  results_ = read_submitted_results(command.name(), o.results, inputs_, layout_, devices_);
+  read_nearest_order(command.name(), o, source);
+  notes_.insert(notes_.end(), overridden.begin(), overridden.end());
+  notes_.insert(notes_.end(), reading_.results.notes.begin(), reading_.results.notes.end());
+
+  // A ring of the rows that are left has other shards
+  if (devices_ == 1 || source.stored.q.S == reading_.inputs.Q.shape().S) return;
+  notes_.emplace_back("the layout joins the shards, but is not used in the diagnosis: rows are left out");
+  layout_ = Layout::contiguous, devices_ = 1;
 }
 
 Submission SubmittedCase::submission() const {
-  return {inputs_.problem(),
-          has_dout_ ? inputs_.cotangents() : Cotangents<double>{},
-          results_.view("out"),
-          results_.view("lse"),
-          results_.view("dq"),
-          results_.view("dk"),
-          results_.view("dv"),
-          results_.declared,
+  const auto& [inputs, results] = reading_;
+  return {inputs.problem(),
+          has_dout_ ? inputs.cotangents() : Cotangents<double>{},
+          results.view("out"),
+          results.view("lse"),
+          results.view("dq"),
+          results.view("dk"),
+          results.view("dv"),
+          results.declared,
           layout_,
           devices_};
 }
 
 Sharding SubmittedCase::sharding() const {
-  return {layout_, devices_, inputs_.Q.shape().S, inputs_.K.shape().S};
+  return {layout_, devices_, reading_.inputs.Q.shape().S, reading_.inputs.K.shape().S};
 }
 
 }  // namespace ringattn::cli

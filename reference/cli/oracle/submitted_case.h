@@ -16,11 +16,10 @@ namespace ringattn::cli {
 
 // The files with the results: for each tensor one file, or one file per device in the order of the devices.
 struct ResultOptions {
-  std::vector<std::filesystem::path> out;  // safetensors with any of out lse dq dk dv, or .npy with out
-  std::vector<std::filesystem::path> lse, dq, dk,
-      dv;                      // safetensors or .npy, for tensors that are not in _out_
-  std::string axes = "bshd";   // order of the axes in these files
-  std::string implementation;  // type of the matrix products; empty: the type of out
+  std::vector<std::filesystem::path> out;              // any of out lse dq dk dv, or an array that is out
+  std::vector<std::filesystem::path> lse, dq, dk, dv;  // tensors that are not in _out_
+  std::string axes;                                    // order of the axes in these files; empty: not given
+  std::string implementation;                          // type of the matrix products; empty: the type of out
 };
 
 struct SubmissionOptions {
@@ -45,15 +44,24 @@ void add_row_options(Command& command, Index& rows, std::uint64_t& seed, const s
 struct SubmittedResults {
   std::map<std::string, Tensor<double>> tensors;  // any of out lse dq dk dv, of the whole sequence
   ImplementationPrecision declared;
+  std::vector<std::string> notes;  // how the files are read, in sentences
 
   std::optional<TensorView<const double>> view(
       const std::string& name) const;  // nothing if it was not submitted
 };
 
+// How the rows of the files belong to the case.
+struct ResultRows {
+  InputShapes stored;      // of the case, with the rows after the last document, which are left out
+  Axes axes = Axes::bshd;  // the order of the axes, if the options do not give it and more than one fits
+  Layout layout = Layout::contiguous;
+  int devices = 1;
+};
+
 // Reads the files and joins the shards of the devices by the layout. Throws BadInput, in the name of _command_, if the
 // files do not hold results of the shapes of the case.
 SubmittedResults read_submitted_results(const std::string& command, const ResultOptions& options,
-                                        const OwnedProblem<double>& inputs, Layout layout, int devices);
+                                        const OwnedProblem<double>& inputs, const ResultRows& rows);
 
 // Reads the states of the devices after each step from a safetensors file as `run --steps` writes it: tensors
 // step{t}.device{r}.O with .m and .l, or .out with .lse, and optionally .kv_owner. Throws BadInput if a name or a shape
@@ -82,10 +90,20 @@ class SubmittedCase {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  // A case and results that are read with one order of the axes
+  struct Reading {
+    OwnedProblem<double> inputs;
+    SubmittedResults results;
+  };
+
+  Reading read(const std::string& command, const SubmissionOptions& options, const InputSource& source,
+               double more_bytes) const;
+  void read_nearest_order(const std::string& command, const SubmissionOptions& options,
+                          const InputSource& source);
+
   std::vector<std::string> notes_;
   bool has_dout_ = false;
-  OwnedProblem<double> inputs_;
-  SubmittedResults results_;
+  Reading reading_;
   Layout layout_ = Layout::contiguous;
   int devices_ = 1;
 };

@@ -1,7 +1,9 @@
+#include <algorithm>
+
+#include "reference/cli/args/named_tensors.h"
 #include "reference/cli/oracle/submitted_case.h"
+#include "reference/definition/error/chunked.h"
 #include "reference/definition/in_quotes.h"
-#include "reference/files/tensors/npy.h"
-#include "reference/files/tensors/safetensors.h"
 
 namespace ringattn::cli {
 
@@ -9,50 +11,52 @@ namespace {
 
 constexpr const char* result_names[] = {"out", "lse", "dq", "dk", "dv"};
 
-Axes parse_axes(const std::string& axes) {
-  return axes == "bhsd" ? Axes::bhsd : axes == "sbhd" ? Axes::sbhd : Axes::bshd;
-}
-
 // The tensors in the files of one option: name -> shards in the order of the devices
 using Shards = std::map<std::string, std::vector<StoredTensor>>;
 
-// Adds the tensors of one file: of a .npy file its only tensor, called _npy_name_; of a safetensors file those of the
-// names _wanted_
-void read_file(const std::filesystem::path& path, const std::string& npy_name,
-               const std::vector<std::string>& wanted, Shards& shards) {
-  if (path.extension() == ".npy") {
-    shards[npy_name].push_back(read_npy(path));
-    return;
-  }
-  SafetensorsFile file = read_safetensors(path);
+// Adds the tensors of one file that have the names _wanted_; an array without a name is called _sole_
+void read_file(const std::filesystem::path& path, const std::string& sole,
+               const std::vector<std::string>& wanted, Shards& shards, std::vector<std::string>& notes) {
+  const NamedTensors file(path, sole);
   for (const std::string& name : wanted)
-    if (file.has(name)) shards[name].push_back(file.take(name));
+    if (file.has(name)) shards[name].push_back(file.read(name));
+  for (const std::string& note : file.notes())
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+}
+
+// The orders in which the axes of results may be: the given one; if none is given, that of the case first
+std::vector<Axes> orders_of_results(const ResultOptions& o, Axes of_case) {
+  if (!o.axes.empty()) return {parse_axes(o.axes)};
+  std::vector<Axes> orders{of_case};
+  for (const Axes axes : all_axes)
+    if (axes != of_case) orders.push_back(axes);
+  return orders;
 }
 
 // The shape of a result of the whole sequence, (B, S, H, D)
-Shape shape_of(const std::string& name, const OwnedProblem<double>& inputs) {
-  const Shape out = inputs.problem().out_shape();
+Shape shape_of(const std::string& name, const InputShapes& shapes) {
+  const Shape out = shapes.out();
   if (name == "out") return out;
   if (name == "lse") return {out.B, out.S, out.H, 1};
-  return (name == "dq" ? inputs.Q : name == "dk" ? inputs.K : inputs.V).shape();
+  return name == "dq" ? shapes.q : name == "dk" ? shapes.k : shapes.v;
 }
 
 // Finds the tensors in the files, joins the shards, and checks every shape
 class ResultsReader {
  public:
-  ResultsReader(const std::string& command, const OwnedProblem<double>& inputs, Axes axes, Layout layout,
-                int devices)
-      : prefix_("[" + command + "] "), inputs_(inputs), axes_(axes), layout_(layout), devices_(devices) {}
+  ResultsReader(const std::string& command, const OwnedProblem<double>& inputs, std::vector<Axes> orders,
+                const ResultRows& rows)
+      : prefix_("[" + command + "] "), inputs_(inputs), orders_(std::move(orders)), rows_(rows) {}
 
   // The files of the option --_option_
   void read(const std::string& option, const std::vector<std::filesystem::path>& paths,
             const std::vector<std::string>& wanted) {
     if (paths.empty()) return;
-    require(paths.size() == 1 || paths.size() == static_cast<std::size_t>(devices_), prefix_, "--", option,
-            " takes one file, or one file per device; found ", paths.size(), " files for ", devices_,
-            " devices; pass --devices");
+    require(paths.size() == 1 || paths.size() == static_cast<std::size_t>(rows_.devices), prefix_, "--",
+            option, " takes one file, or one file per device; found ", paths.size(), " files for ",
+            rows_.devices, " devices; pass --devices");
     Shards shards;
-    for (const std::filesystem::path& path : paths) read_file(path, option, wanted, shards);
+    for (const std::filesystem::path& path : paths) read_file(path, option, wanted, shards, notes);
     require(!shards.empty(), prefix_, in_quotes(paths.front().string()), " must hold ",
             wanted.size() == 1 ? wanted.front() : "some of out, lse, dq, dk and dv",
             "; found no tensor of that name; rename the tensors");
@@ -62,6 +66,7 @@ class ResultsReader {
 
   std::map<std::string, Tensor<double>> tensors;
   std::map<std::string, Dtype> stored;
+  std::vector<std::string> notes;
 
  private:
   void add(const std::string& name, const std::vector<StoredTensor>& parts, std::size_t files) {
@@ -70,30 +75,51 @@ class ResultsReader {
     require(tensors.count(name) == 0, prefix_, "each result must be given once; found ", name,
             " in two files; remove one of them");
     stored[name] = parts.front().dtype;
-    tensors[name] = files == 1 ? whole_tensor(name, parts.front()) : joined_shards(name, parts);
+    tensors[name] =
+        without_padding(name, files == 1 ? whole_tensor(name, parts.front()) : joined_shards(name, parts));
   }
 
-  Tensor<double> as_double(const std::string& name, const StoredTensor& part) const {
-    return name == "lse" ? to_row_tensor<double>(name, part) : to_tensor<double>(name, part, axes_);
+  // A tensor of the shape _wanted_; if no order of its axes fits, the tensor in the first order
+  Tensor<double> as_double(const std::string& name, const StoredTensor& part, const Shape& wanted) {
+    const std::vector<Axes>& orders = name == "lse" ? orders_of_lse : orders_;
+    if (auto tensor = to_tensor_of_shape<double>(name, part, wanted, orders)) {
+      note_order(name, find_axes(part.shape, wanted, orders)->axes);
+      return std::move(*tensor);
+    }
+    return name == "lse" ? to_row_tensor<double>(name, part) : to_tensor<double>(name, part, orders_.front());
   }
 
-  Tensor<double> whole_tensor(const std::string& name, const StoredTensor& part) const {
-    Tensor<double> tensor = as_double(name, part);
-    require(tensor.shape() == shape_of(name, inputs_), prefix_, name,
-            " must have the shape (batch, sequence, heads, head_dim) = ", shape_of(name, inputs_), "; found ",
-            tensor.shape(), "; if its axes are in another order, pass --axes");
+  void note_order(const std::string& name, Axes axes) {
+    if (name == "lse" || axes == orders_.front()) return;
+    const std::string note = name + " is read as " + axis_names(axes) + ", the order that fits its shape";
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+  }
+
+  Tensor<double> whole_tensor(const std::string& name, const StoredTensor& part) {
+    const Shape wanted = shape_of(name, rows_.stored);
+    Tensor<double> tensor = as_double(name, part, wanted);
+    require(tensor.shape() == wanted, prefix_, name,
+            " must have the shape (batch, sequence, heads, head_dim) = ", wanted, "; found ", tensor.shape(),
+            "; if its axes are in another order, pass --axes");
     return tensor;
   }
 
+  // The rows of the case
+  Tensor<double> without_padding(const std::string& name, Tensor<double> tensor) const {
+    const Shape& of_queries = inputs_.Q.shape();
+    const Index rows = name == "dk" || name == "dv" ? inputs_.K.shape().S : of_queries.S;
+    return tensor.shape().S == rows ? std::move(tensor) : select_rows<const double>(tensor, all_rows(rows));
+  }
+
   // Each shard holds the rows that the layout gives to its device
-  Tensor<double> joined_shards(const std::string& name, const std::vector<StoredTensor>& parts) const {
-    const Shape shape = shape_of(name, inputs_);
+  Tensor<double> joined_shards(const std::string& name, const std::vector<StoredTensor>& parts) {
+    const Shape shape = shape_of(name, rows_.stored);
     Tensor<double> tensor(shape, name == "lse" ? Axes::bhsd : Axes::bshd);
-    for (int device = 0; device < devices_; ++device) {
-      const Tensor<double> part = as_double(name, parts[static_cast<std::size_t>(device)]);
-      const std::vector<Index> rows = rows_of_device(layout_, device, devices_, shape.S);
+    for (int device = 0; device < rows_.devices; ++device) {
+      const std::vector<Index> rows = rows_of_device(rows_.layout, device, rows_.devices, shape.S);
       Shape wanted = shape;
       wanted.S = static_cast<Index>(rows.size());
+      const Tensor<double> part = as_double(name, parts[static_cast<std::size_t>(device)], wanted);
       require(part.shape() == wanted, prefix_, "the shard of device ", device, " must hold ", name,
               " of the shape ", wanted, "; found ", part.shape(), "; pass the --layout of your program");
       scatter_rows(part, rows, tensor);
@@ -103,9 +129,8 @@ class ResultsReader {
 
   std::string prefix_;
   const OwnedProblem<double>& inputs_;
-  Axes axes_;
-  Layout layout_;
-  int devices_;
+  std::vector<Axes> orders_;
+  ResultRows rows_;
 };
 
 bool held_exactly(const Tensor<double>& tensor, Precision precision) {
@@ -141,8 +166,8 @@ std::optional<TensorView<const double>> SubmittedResults::view(const std::string
 }
 
 SubmittedResults read_submitted_results(const std::string& command, const ResultOptions& o,
-                                        const OwnedProblem<double>& inputs, Layout layout, int devices) {
-  ResultsReader reader(command, inputs, parse_axes(o.axes), layout, devices);
+                                        const OwnedProblem<double>& inputs, const ResultRows& rows) {
+  ResultsReader reader(command, inputs, orders_of_results(o, rows.axes), rows);
   reader.read("out", o.out, {std::begin(result_names), std::end(result_names)});
   reader.read("lse", o.lse, {"lse"});
   reader.read("dq", o.dq, {"dq"});
@@ -150,7 +175,7 @@ SubmittedResults read_submitted_results(const std::string& command, const Result
   reader.read("dv", o.dv, {"dv"});
   require(!reader.tensors.empty(), "[", command,
           "] there must be results to check; found none; pass --out, --lse, --dq, --dk or --dv");
-  return {std::move(reader.tensors), declared_precision(o, reader.stored, inputs)};
+  return {std::move(reader.tensors), declared_precision(o, reader.stored, inputs), std::move(reader.notes)};
 }
 
 }  // namespace ringattn::cli

@@ -184,7 +184,7 @@ void add_vectors(Program& program) {
           "--implementation", o->program.implementation,
           "for run: operand type of your matrix products: f64, f32, tf32, bf16, f16 (default: the type of "
           "out)")
-      ->check(one_of({"f64", "f32", "tf32", "bf16", "f16"}))
+      ->check(one_of(precision_names()))
       ->type_name("NAME");
   command->add_option("--filter", o->filter, "select the vectors whose id contains this text")
       ->type_name("TEXT");

@@ -93,9 +93,10 @@ VectorResult judge_results(const ProgramUnderTest& program, const GoldenVector& 
                            const fs::path& results) {
   const OwnedProblem<double> inputs = case_of(vector, program.dtype);
   ResultOptions files;
-  files.out = {results}, files.implementation = program.implementation;
+  files.out = {results}, files.axes = name(Axes::bshd), files.implementation = program.implementation;
+  const InputShapes shapes{inputs.Q.shape(), inputs.K.shape(), inputs.V.shape()};
   const SubmittedResults submitted =
-      read_submitted_results("vectors", files, inputs, vector.layout, vector.devices);
+      read_submitted_results("vectors", files, inputs, {shapes, Axes::bshd, vector.layout, vector.devices});
 
   Submission s = vector.submission(submitted.declared);
   s.out = submitted.view("out"), s.lse = submitted.view("lse");

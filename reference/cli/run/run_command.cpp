@@ -245,7 +245,7 @@ int run(Command& command, RunOptions& o, ProcessGroup* processes) {
   std::vector<std::string> notes;
   check_option_conflicts(command, o.problem);
   const InputSource source(o.problem);
-  if (source.header) notes = apply_metadata(command, source.header->metadata);
+  if (source.file) notes = notes_on_file(command, source);
   require(runs_in_processes(o) == (processes != nullptr),
           "[--transport] processes start before a file is read; found ", o.parallel.transport,
           " in the metadata of --input; give --transport on the command line");

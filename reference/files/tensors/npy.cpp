@@ -22,14 +22,15 @@ struct NumberFormat {
   Index bytes;  // per number
 };
 
+constexpr std::pair<const char*, NumberFormat> known_formats[] = {{"<f8", {Dtype::f64, 8}},
+                                                                  {"<f4", {Dtype::f32, 4}},
+                                                                  {"<f2", {Dtype::f16, 2}},
+                                                                  {"<i8", {Dtype::i64, 8}},
+                                                                  {"<i4", {Dtype::i64, 4}}};
+
 // The type that the descr of a header names, such as "<f4"
 NumberFormat number_format(const std::string& descr, const std::string& error_prefix) {
-  constexpr std::pair<const char*, NumberFormat> known[] = {{"<f8", {Dtype::f64, 8}},
-                                                            {"<f4", {Dtype::f32, 4}},
-                                                            {"<f2", {Dtype::f16, 2}},
-                                                            {"<i8", {Dtype::i64, 8}},
-                                                            {"<i4", {Dtype::i64, 4}}};
-  for (const auto& [name, numbers] : known)
+  for (const auto& [name, numbers] : known_formats)
     if (descr == name) return numbers;
   require(descr != "|V2" && descr != "<V2" && descr != "V2" && descr != "bfloat16", error_prefix,
           "numbers must be f8, f4, f2, i8 or i4; found ", in_quotes(descr),
@@ -40,9 +41,9 @@ NumberFormat number_format(const std::string& descr, const std::string& error_pr
                  "; convert the array with astype");
 }
 
-// The product of the extents, without overflow; throws BadInput unless that many numbers take _data_bytes_ bytes
-Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_t data_bytes,
-               const std::string& error_prefix) {
+// Throws BadInput unless as many numbers as the extents say take _data_bytes_ bytes
+void require_filled(const std::vector<Index>& shape, Index number_bytes, std::uint64_t data_bytes,
+                    const std::string& error_prefix) {
   const auto numbers = static_cast<Index>(data_bytes / static_cast<std::uint64_t>(number_bytes));
   const bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
   Index count = empty ? 0 : 1;
@@ -56,36 +57,14 @@ Index count_of(const std::vector<Index>& shape, Index number_bytes, std::uint64_
           "the numbers must fill the file; the shape in the header requires ",
           fits ? std::to_string(count * number_bytes) : "more", " bytes, the file has ", data_bytes,
           "; it may be truncated: write it again");
-  return count;
 }
 
-// Converts Fortran order, in which the first index varies fastest, to C order
-std::vector<std::byte> in_c_order(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
-                                  Index count, Index bytes) {
-  std::vector<std::byte> reordered(numbers.size());
-  std::vector<Index> index(shape.size(), 0);
-  for (Index n = 0; n < count; ++n) {
-    Index from = 0;
-    for (std::size_t axis = shape.size(); axis-- > 0;) from = from * shape[axis] + index[axis];
-    std::memcpy(reordered.data() + n * bytes, numbers.data() + from * bytes, static_cast<std::size_t>(bytes));
-    for (std::size_t axis = shape.size(); axis-- > 0;) {
-      if (++index[axis] < shape[axis]) break;
-      index[axis] = 0;
-    }
-  }
-  return reordered;
-}
-
-// i4 to i64
-std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& numbers, Index count) {
-  std::vector<std::byte> wide(static_cast<std::size_t>(count) * sizeof(std::int64_t));
-  for (std::size_t n = 0; n < static_cast<std::size_t>(count); ++n) {
-    std::int32_t narrow = 0;
-    std::memcpy(&narrow, numbers.data() + n * sizeof narrow, sizeof narrow);
-    const std::int64_t x = narrow;
-    std::memcpy(wide.data() + n * sizeof x, &x, sizeof x);
-  }
-  return wide;
+// The strides of an array in Fortran order, in which the first index varies fastest
+std::vector<Index> fortran_strides(const std::vector<Index>& shape) {
+  std::vector<Index> strides;
+  Index stride = 1;
+  for (const Index extent : shape) strides.push_back(stride), stride *= extent;
+  return strides;
 }
 
 // The bytes before the header: signature, version, header length. The length takes two bytes in version 1.0, else four
@@ -118,33 +97,48 @@ Preamble read_preamble(std::uint64_t size, const std::string& error_prefix, cons
   return preamble;
 }
 
-// Reads an array from any source of _size_ bytes: checks everything that the header claims before memory is allocated
-StoredTensor read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
+// The header, and where the numbers begin
+std::pair<NpyHeader, std::uint64_t> read_header(std::uint64_t size, const std::string& error_prefix,
+                                                const ReadBytes& read_bytes) {
   const auto [header_at, header_bytes] = read_preamble(size, error_prefix, read_bytes);
   std::string text(header_bytes, '\0');
   read_bytes(header_at, std::as_writable_bytes(std::span(text)));
-  const NpyHeader header = parse_npy_header(text, error_prefix);
-  const NumberFormat numbers = number_format(header.descr, error_prefix);
-  const std::uint64_t data_at = header_at + header_bytes, data_bytes = size - data_at;
-  const Index count = count_of(header.shape, numbers.bytes, data_bytes, error_prefix);
-
-  // Read the numbers, then convert order and type
-  StoredTensor tensor{numbers.dtype, header.shape, std::vector<std::byte>(data_bytes)};
-  read_bytes(data_at, tensor.bytes);
-  if (header.fortran_order) tensor.bytes = in_c_order(tensor.bytes, header.shape, count, numbers.bytes);
-  if (numbers.bytes != bytes_per_element(numbers.dtype)) tensor.bytes = widened_to_i64(tensor.bytes, count);
-  return tensor;
+  return {parse_npy_header(text, error_prefix), header_at + header_bytes};
 }
 
 }  // namespace
 
+// Checks everything that the header claims before memory is allocated
+StoredTensor read_npy(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
+  const auto [header, data_at] = read_header(size, error_prefix, read_bytes);
+  const NumberFormat numbers = number_format(header.descr, error_prefix);
+  const std::uint64_t data_bytes = size - data_at;
+  require_filled(header.shape, numbers.bytes, data_bytes, error_prefix);
+
+  // Read the numbers, then convert order and type
+  StoredTensor tensor{numbers.dtype, header.shape, std::vector<std::byte>(data_bytes)};
+  read_bytes(data_at, tensor.bytes);
+  if (header.fortran_order && data_bytes > 0)
+    tensor.bytes = row_major(tensor.bytes, header.shape, fortran_strides(header.shape), numbers.bytes);
+  if (numbers.bytes != bytes_per_element(numbers.dtype)) tensor.bytes = widened_to_i64(tensor.bytes);
+  return tensor;
+}
+
 StoredTensor read_npy(const std::filesystem::path& path) {
   InputFile input("read_npy", path);
-  return read(input.size(), input.error_prefix(), reader_of(input));
+  return read_npy(input.size(), input.error_prefix(), reader_of(input));
 }
 
 StoredTensor parse_npy(std::span<const std::byte> bytes) {
-  return read(bytes.size(), "[read_npy] ", reader_of(bytes));
+  return read_npy(bytes.size(), "[read_npy] ", reader_of(bytes));
+}
+
+TensorEntry npy_entry(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
+  const NpyHeader header = read_header(size, error_prefix, read_bytes).first;
+  TensorEntry entry{.shape = header.shape, .end = size, .other_type = header.descr};
+  for (const auto& [name, numbers] : known_formats)
+    if (header.descr == name) entry.dtype = numbers.dtype, entry.other_type.clear();
+  return entry;
 }
 
 }  // namespace ringattn

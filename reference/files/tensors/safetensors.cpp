@@ -14,36 +14,14 @@ namespace {
 
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the limit of the format
 
-// Reads the header from any source of _size_ bytes; sets _data_at_ to the offset of the data. Checks every length
-// before memory is allocated for it
-SafetensorsHeader read_header(std::uint64_t size, const std::string& error_prefix,
-                              const ReadBytes& read_bytes, std::uint64_t& data_at) {
-  std::uint64_t header_bytes = 0;
-  require(size >= sizeof header_bytes, error_prefix, "a safetensors file has at least 8 bytes; found ", size,
-          "; it may be truncated: write it again");
-  read_bytes(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
-  const std::uint64_t after_length = size - sizeof header_bytes;
-  require(header_bytes <= after_length, error_prefix, "the header must lie inside the file; its length is ",
-          header_bytes, " bytes, the file has ", after_length,
-          " bytes after the length; it may be truncated: write it again");
-  require(header_bytes <= max_header_bytes, error_prefix, "the header must have at most ", max_header_bytes,
-          " bytes; its length is ", header_bytes, "; use a safetensors file");
-
-  std::string text(header_bytes, '\0');
-  read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
-  data_at = sizeof header_bytes + header_bytes;
-  return parse_header(text, size - data_at, error_prefix);
-}
-
 SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
-  std::uint64_t data_at = 0;
-  SafetensorsHeader header = read_header(size, error_prefix, read_bytes, data_at);
-  SafetensorsFile file{{}, std::move(header.metadata)};
-  for (TensorEntry& entry : header.tensors) {
-    StoredTensor& tensor = file.tensors[std::move(entry.name)];
-    tensor = {entry.dtype, std::move(entry.shape), std::vector<std::byte>(entry.end - entry.begin)};
-    read_bytes(data_at + entry.begin, tensor.bytes);
-  }
+  TensorListing listing = list_safetensors(size, error_prefix, read_bytes);
+  SafetensorsFile file{{}, std::move(listing.metadata)};
+  for (const TensorEntry& entry : listing.tensors)
+    if (entry.other_type.empty())
+      file.tensors[entry.name] = read_safetensors_entry(entry, read_bytes);
+    else
+      file.other_types[entry.name] = entry.other_type;
   return file;
 }
 
@@ -56,6 +34,8 @@ void write_bytes(std::ostream& stream, std::span<const std::byte> bytes) {
 const StoredTensor& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors.find(name);
   if (found != tensors.end()) return found->second;
+  if (const auto other = other_types.find(name); other != other_types.end())
+    throw_other_type(name, other->second);
   std::vector<std::string_view> names;
   for (const auto& [existing, tensor] : tensors) names.push_back(existing);
   throw_missing_tensor(name, names);
@@ -71,19 +51,43 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   return read(input.size(), input.error_prefix(), reader_of(input));
 }
 
-SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
-  InputFile input("read_safetensors", path);
-  std::uint64_t data_at = 0;
-  return read_header(input.size(), input.error_prefix(), reader_of(input), data_at);
-}
-
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {
   return read(bytes.size(), "[read_safetensors] ", reader_of(bytes));
 }
 
+// Checks every length before memory is allocated for it
+TensorListing list_safetensors(std::uint64_t size, const std::string& error_prefix,
+                               const ReadBytes& read_bytes) {
+  std::uint64_t header_bytes = 0;
+  require(size >= sizeof header_bytes, error_prefix, "a safetensors file has at least 8 bytes; found ", size,
+          "; it may be truncated: write it again");
+  read_bytes(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
+  const std::uint64_t after_length = size - sizeof header_bytes;
+  require(header_bytes <= after_length, error_prefix, "the header must lie inside the file; its length is ",
+          header_bytes, " bytes, the file has ", after_length,
+          " bytes after the length; it may be truncated: write it again");
+  require(header_bytes <= max_header_bytes, error_prefix, "the header must have at most ", max_header_bytes,
+          " bytes; its length is ", header_bytes, "; use a safetensors file");
+
+  std::string text(header_bytes, '\0');
+  read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
+
+  const std::uint64_t data_at = sizeof header_bytes + header_bytes;
+  TensorListing listing = parse_header(text, size - data_at, error_prefix);
+  for (TensorEntry& entry : listing.tensors) entry.begin += data_at, entry.end += data_at;
+  return listing;
+}
+
+StoredTensor read_safetensors_entry(const TensorEntry& entry, const ReadBytes& read_bytes) {
+  StoredTensor tensor{entry.dtype, entry.shape, std::vector<std::byte>(entry.end - entry.begin)};
+  read_bytes(entry.begin, tensor.bytes);
+  if (entry.is_i32) tensor.bytes = widened_to_i64(tensor.bytes);
+  return tensor;
+}
+
 void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
   // Sort the tensors by the width of their numbers, and assign offsets
-  SafetensorsHeader header{{}, file.metadata};
+  TensorListing header{{}, file.metadata};
   for (const auto& [name, tensor] : file.tensors)
     header.tensors.push_back({name, tensor.dtype, tensor.shape});
   std::stable_sort(header.tensors.begin(), header.tensors.end(),

@@ -36,15 +36,18 @@ std::map<std::string, std::string> parse_metadata(const json& json_value, const 
   return metadata;
 }
 
-Dtype parse_dtype_name(const json& json_value, const std::string& which) {
-  std::string dtype_names;
-  for (const Dtype dtype : all_dtypes) {
-    if (json_value == dtype_name(dtype)) return dtype;
-    dtype_names += (dtype_names.empty() ? "" : ", ") + dtype_name(dtype);
-  }
-  const std::string found = json_value.is_string() ? in_quotes(json_value.get<std::string>())
-                                                   : std::string("a JSON ") + json_value.type_name();
-  throw BadInput(which + "dtype must be one of " + dtype_names + "; found " + found + "; convert the tensor");
+// Sets the type of an entry; one that cannot be read is kept as text
+void set_type(TensorEntry& entry, const json& json_value, const std::string& which) {
+  constexpr std::size_t longest = 32;
+  require(json_value.is_string() && json_value.get_ref<const std::string&>().size() <= longest, which,
+          "dtype must be the name of a type; found ",
+          json_value.is_string() ? "a long text" : std::string("a JSON ") + json_value.type_name(),
+          rewrite_hint);
+  for (const Dtype dtype : all_dtypes)
+    if (json_value == dtype_name(dtype)) return void(entry.dtype = dtype);
+  entry.dtype = Dtype::i64;
+  entry.is_i32 = json_value == "I32";
+  if (!entry.is_i32) entry.other_type = json_value.get<std::string>();
 }
 
 // A list of non-negative integers
@@ -60,7 +63,7 @@ std::vector<std::uint64_t> parse_numbers(const json& json_value, const std::stri
 
 // The size of a tensor in bytes. Extents of 0 are skipped in the overflow check, so that the product of the others is
 // checked too
-std::uint64_t checked_bytes(const std::vector<std::uint64_t>& extents, Dtype dtype,
+std::uint64_t checked_bytes(const std::vector<std::uint64_t>& extents, std::uint64_t bytes_of_number,
                             const std::string& which) {
   constexpr std::uint64_t max_elements = std::uint64_t{1} << 59;
   std::uint64_t elements = 1;
@@ -70,7 +73,7 @@ std::uint64_t checked_bytes(const std::vector<std::uint64_t>& extents, Dtype dty
     if (extent != 0) elements *= extent;
   }
   const bool empty = std::count(extents.begin(), extents.end(), 0u) > 0;
-  return empty ? 0 : elements * static_cast<std::uint64_t>(bytes_per_element(dtype));
+  return empty ? 0 : elements * bytes_of_number;
 }
 
 // The checked entry of one tensor
@@ -81,18 +84,23 @@ TensorEntry parse_entry(const std::string& name, const json& json_value, std::ui
     require(json_value.is_object() && json_value.contains(field), which,
             "a tensor must have dtype, shape and data_offsets; ", field, " is missing", rewrite_hint);
 
-  const Dtype dtype = parse_dtype_name(json_value["dtype"], which);
+  TensorEntry entry{.name = name};
+  set_type(entry, json_value["dtype"], which);
   const std::vector<std::uint64_t> extents = parse_numbers(json_value["shape"], which, "shape");
   const std::vector<std::uint64_t> offsets = parse_numbers(json_value["data_offsets"], which, "data_offsets");
   require(offsets.size() == 2, which, "data_offsets must be two numbers; found ", offsets.size(),
           rewrite_hint);
-  const std::uint64_t begin = offsets[0], end = offsets[1], bytes = checked_bytes(extents, dtype, which);
-  require(begin <= end && end <= data_bytes, which, "data_offsets must ascend and lie inside the ",
-          data_bytes, " bytes of data; found [", begin, ", ", end,
-          "]; the file may be truncated: write it again");
-  require(end - begin == bytes, which, "shape and dtype must match data_offsets; they give ", bytes,
-          " bytes, data_offsets give ", end - begin, rewrite_hint);
-  return {name, dtype, {extents.begin(), extents.end()}, begin, end};
+  entry.shape = {extents.begin(), extents.end()}, entry.begin = offsets[0], entry.end = offsets[1];
+  require(entry.begin <= entry.end && entry.end <= data_bytes, which,
+          "data_offsets must ascend and lie inside the ", data_bytes, " bytes of data; found [", entry.begin,
+          ", ", entry.end, "]; the file may be truncated: write it again");
+  if (!entry.other_type.empty()) return entry;
+
+  const auto number_bytes = static_cast<std::uint64_t>(entry.is_i32 ? 4 : bytes_per_element(entry.dtype));
+  const std::uint64_t bytes = checked_bytes(extents, number_bytes, which);
+  require(entry.end - entry.begin == bytes, which, "shape and dtype must match data_offsets; they give ",
+          bytes, " bytes, data_offsets give ", entry.end - entry.begin, rewrite_hint);
+  return entry;
 }
 
 // Checks that the tensors, sorted by offset, fill the data without gap or overlap
@@ -120,7 +128,7 @@ class EntryReader {
   EntryReader(std::uint64_t data_bytes, const std::string& error_prefix)
       : data_bytes_(data_bytes), error_prefix_(error_prefix) {}
 
-  SafetensorsHeader read(std::string_view text) {
+  TensorListing read(std::string_view text) {
     const auto callback = [this](int depth, Event event, json& value) { return keep(depth, event, value); };
     try {
       [[maybe_unused]] const json emptied = json::parse(text, callback);
@@ -182,7 +190,7 @@ class EntryReader {
 
   std::uint64_t data_bytes_;
   const std::string& error_prefix_;
-  SafetensorsHeader header_;
+  TensorListing header_;
   std::string name_, field_;              // of the entry and the field that are being read
   std::set<std::string> names_, fields_;  // of all entries, and of this one
   int list_length_ = 0;
@@ -190,12 +198,11 @@ class EntryReader {
 
 }  // namespace
 
-SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes,
-                               const std::string& error_prefix) {
+TensorListing parse_header(std::string_view text, std::uint64_t data_bytes, const std::string& error_prefix) {
   // The format demands it: white space or a byte order mark in front would be accepted by the parser
   require(text.starts_with('{'), error_prefix, "the header must be a JSON object that starts with {; found ",
           in_quotes(text.substr(0, 24)), rewrite_hint);
-  SafetensorsHeader header = EntryReader(data_bytes, error_prefix).read(text);
+  TensorListing header = EntryReader(data_bytes, error_prefix).read(text);
   std::sort(header.tensors.begin(), header.tensors.end(), [](const TensorEntry& a, const TensorEntry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
@@ -203,30 +210,7 @@ SafetensorsHeader parse_header(std::string_view text, std::uint64_t data_bytes,
   return header;
 }
 
-void throw_missing_tensor(std::string_view name, const std::vector<std::string_view>& existing) {
-  constexpr std::size_t listed = 12;
-  std::string names;
-  for (std::size_t n = 0; n < std::min(listed, existing.size()); ++n)
-    names += (n == 0 ? "" : ", ") + in_quotes(existing[n]);
-  if (existing.size() > listed) names += ", ...";
-  throw BadInput("[read_safetensors] the file must have a tensor " + in_quotes(name) + "; found " +
-                 (names.empty() ? "no tensors" : names) + "; add or rename it");
-}
-
-const TensorEntry* SafetensorsHeader::find(std::string_view name) const {
-  const auto found = std::find_if(tensors.begin(), tensors.end(),
-                                  [&](const TensorEntry& entry) { return entry.name == name; });
-  return found == tensors.end() ? nullptr : &*found;
-}
-
-const TensorEntry& SafetensorsHeader::at(std::string_view name) const {
-  if (const TensorEntry* entry = find(name)) return *entry;
-  std::vector<std::string_view> names;
-  for (const TensorEntry& entry : tensors) names.push_back(entry.name);
-  throw_missing_tensor(name, names);
-}
-
-std::string header_text(const SafetensorsHeader& header) {
+std::string header_text(const TensorListing& header) {
   json json_value = json::object();
   if (!header.metadata.empty()) json_value[metadata_key] = header.metadata;
   for (const TensorEntry& tensor : header.tensors)

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "reference/definition/axis_order.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
@@ -15,43 +16,6 @@ static_assert(std::endian::native == std::endian::little, "files are little-endi
 
 namespace {
 
-const char* axis_names(Axes axes) {
-  switch (axes) {
-    case Axes::bhsd:
-      return "(batch, heads, sequence, head_dim)";
-    case Axes::sbhd:
-      return "(sequence, batch, heads, head_dim)";
-    case Axes::bshd:
-      break;
-  }
-  return "(batch, sequence, heads, head_dim)";
-}
-
-std::vector<Index> extents_of(const Shape& s, Axes axes) {
-  switch (axes) {
-    case Axes::bhsd:
-      return {s.B, s.H, s.S, s.D};
-    case Axes::sbhd:
-      return {s.S, s.B, s.H, s.D};
-    case Axes::bshd:
-      break;
-  }
-  return {s.B, s.S, s.H, s.D};
-}
-
-Shape shape_of(const std::vector<Index>& extents, Axes axes) {
-  const Index e0 = extents[0], e1 = extents[1], e2 = extents[2], e3 = extents[3];
-  switch (axes) {
-    case Axes::bhsd:
-      return {.B = e0, .S = e2, .H = e1, .D = e3};
-    case Axes::sbhd:
-      return {.B = e1, .S = e0, .H = e2, .D = e3};
-    case Axes::bshd:
-      break;
-  }
-  return {.B = e0, .S = e1, .H = e2, .D = e3};
-}
-
 std::string text_of(const std::vector<Index>& extents) {
   std::string text = "(";
   for (const Index extent : extents) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
@@ -60,24 +24,24 @@ std::string text_of(const std::vector<Index>& extents) {
 
 void check_rank(const std::string& name, const std::vector<Index>& extents, bool rank_fits,
                 const std::string& wanted) {
-  require(rank_fits, "[read_safetensors] ", in_quotes(name), " must have ", wanted, "; its shape is ",
+  require(rank_fits, "[read_tensors] ", in_quotes(name), " must have ", wanted, "; its shape is ",
           text_of(extents), ", of rank ", extents.size(), "; reshape it");
   for (const Index extent : extents)
-    require(extent >= 1, "[read_safetensors] ", in_quotes(name),
+    require(extent >= 1, "[read_tensors] ", in_quotes(name),
             " must have extents of at least 1; its shape is ", text_of(extents), "; omit empty tensors");
 }
 
 template <class T>
 void check_float(const std::string& name, const StoredTensor& stored) {
-  require(stored.dtype != Dtype::i64, "[read_safetensors] ", in_quotes(name),
+  require(stored.dtype != Dtype::i64, "[read_tensors] ", in_quotes(name),
           " must hold floating-point numbers; found i64; store it as f64, f32, bf16 or f16");
-  require(bytes_per_element(stored.dtype) <= Index{sizeof(T)}, "[read_safetensors] ", in_quotes(name),
+  require(bytes_per_element(stored.dtype) <= Index{sizeof(T)}, "[read_tensors] ", in_quotes(name),
           " must not be wider than the arithmetic; found f64 for arithmetic in f32; store all tensors in one "
           "dtype");
 }
 
 void check_integer(const std::string& name, const StoredTensor& stored) {
-  require(stored.dtype == Dtype::i64, "[read_safetensors] ", in_quotes(name), " must hold integers; found ",
+  require(stored.dtype == Dtype::i64, "[read_tensors] ", in_quotes(name), " must hold integers; found ",
           ringattn::name(stored.dtype), "; store it as i64");
 }
 
@@ -168,6 +132,17 @@ Tensor<T> to_row_tensor(const std::string& name, const StoredTensor& stored) {
   return rows;
 }
 
+template <class T>
+std::optional<Tensor<T>> to_tensor_of_shape(const std::string& name, const StoredTensor& stored,
+                                            const Shape& wanted, const std::vector<Axes>& orders) {
+  const auto places = find_axes(stored.shape, wanted, orders);
+  if (!places) return {};
+  check_float<T>(name, stored);
+  Tensor<T> tensor(wanted, wanted.D == 1 ? Axes::bhsd : Axes::bshd);
+  decode(stored, places->axes, tensor.view());
+  return tensor;
+}
+
 Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor& stored) {
   const std::size_t rank = stored.shape.size();
   check_rank(name, stored.shape, rank == 1 || rank == 2, "rank 1, (sequence), or rank 2, (batch, sequence)");
@@ -183,6 +158,38 @@ std::vector<std::int64_t> to_integers(const std::string& name, const StoredTenso
   std::vector<std::int64_t> integers(static_cast<std::size_t>(stored.shape[0]));
   std::memcpy(integers.data(), stored.bytes.data(), stored.bytes.size());
   return integers;
+}
+
+std::vector<std::byte> row_major(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
+                                 const std::vector<Index>& strides, Index number_bytes) {
+  if (numbers.empty()) return {};
+  Index count = 1;
+  for (const Index extent : shape) count *= extent;
+  std::vector<std::byte> reordered(static_cast<std::size_t>(count * number_bytes));
+  std::vector<Index> index(shape.size(), 0);
+  for (Index n = 0; n < count; ++n) {
+    Index from = 0;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) from += index[axis] * strides[axis];
+    std::memcpy(reordered.data() + n * number_bytes, numbers.data() + from * number_bytes,
+                static_cast<std::size_t>(number_bytes));
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
+    }
+  }
+  return reordered;
+}
+
+std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& i32) {
+  const std::size_t count = i32.size() / sizeof(std::int32_t);
+  std::vector<std::byte> wide(count * sizeof(std::int64_t));
+  for (std::size_t n = 0; n < count; ++n) {
+    std::int32_t narrow = 0;
+    std::memcpy(&narrow, i32.data() + n * sizeof narrow, sizeof narrow);
+    const std::int64_t x = narrow;
+    std::memcpy(wide.data() + n * sizeof x, &x, sizeof x);
+  }
+  return wide;
 }
 
 template <class T>
@@ -223,6 +230,10 @@ template Tensor<float> to_tensor(const std::string&, const StoredTensor&, Axes);
 template Tensor<double> to_tensor(const std::string&, const StoredTensor&, Axes);
 template Tensor<float> to_row_tensor(const std::string&, const StoredTensor&);
 template Tensor<double> to_row_tensor(const std::string&, const StoredTensor&);
+template std::optional<Tensor<float>> to_tensor_of_shape(const std::string&, const StoredTensor&,
+                                                         const Shape&, const std::vector<Axes>&);
+template std::optional<Tensor<double>> to_tensor_of_shape(const std::string&, const StoredTensor&,
+                                                          const Shape&, const std::vector<Axes>&);
 template StoredTensor stored_tensor(const TensorView<const float>&, Dtype, Axes);
 template StoredTensor stored_tensor(const TensorView<const double>&, Dtype, Axes);
 template StoredTensor stored_row_tensor(const TensorView<const float>&, Dtype);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,24 @@ Tensor<T> to_tensor(const std::string& name, const StoredTensor& stored, Axes ax
 template <class T>
 Tensor<T> to_row_tensor(const std::string& name, const StoredTensor& stored);
 
+// A tensor of the shape _wanted_ from an array with its axes in one of these orders, in the ways of find_axes(): memory
+// (B, H, S) for rows without elements (lse), else (B, S, H, D). Nothing if no order fits
+template <class T>
+std::optional<Tensor<T>> to_tensor_of_shape(const std::string& name, const StoredTensor& stored,
+                                            const Shape& wanted, const std::vector<Axes>& orders);
+
 // i64 of rank 1, (S) -> (1, S), or of rank 2, (B, S)
 Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor& stored);
 
 // i64 of rank 1
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored);
+
+// The numbers of an array with these strides, in numbers, in row-major order; _number_bytes_: of one number
+std::vector<std::byte> row_major(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
+                                 const std::vector<Index>& strides, Index number_bytes);
+
+// The numbers i32 of a file as i64
+std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& i32);
 
 // ---- From memory to file: numbers are rounded once ------------------------------
 

@@ -73,6 +73,13 @@ Precision parse_precision(std::string_view wanted) {
                  in_quotes(wanted) + "; choose one of these");
 }
 
+std::vector<std::string> precision_names() {
+  std::vector<std::string> names;
+  for (const Precision precision : all_precisions) names.emplace_back(name(precision));
+  for (const auto& [type, precision] : type_names) names.emplace_back(type);
+  return names;
+}
+
 bool held_exactly(Precision precision, double x) {
   if (precision == Precision::f64) return true;
   if (precision != Precision::tf32) return rounded(x, significand_of(precision)) == x;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "reference/definition/error/digits.h"
 
@@ -13,8 +15,11 @@ enum class Precision { f64, f32, tf32, bf16, f16 };
 // "f64", "f32", "tf32", "bf16", "f16"
 const char* name(Precision precision);
 
-// The precision of that name; throws BadInput if there is none
+// The precision of that name, or of that type of numpy, torch and jax; throws BadInput if there is none
 Precision parse_precision(std::string_view name);
+
+// All texts that parse_precision() accepts
+std::vector<std::string> precision_names();
 
 // Whether an operand of a matrix product represents x exactly
 bool held_exactly(Precision precision, double x);

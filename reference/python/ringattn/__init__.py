@@ -10,11 +10,14 @@ implements DLPack, the array interface or the buffer protocol (numpy, torch, jax
 bfloat16, and return numpy arrays.
 """
 
+from ringattn import adapters, torch
 from ringattn._attention import attention, attention_vjp, merge
-from ringattn._catalogue import Probe, make_mistake, mistakes, probe, probe_kinds, variants
+from ringattn._case import Case, Probe, Vector
+from ringattn._catalogue import make_mistake, mistakes, probe, probe_kinds, variants, vectors
 from ringattn._check import Laws, assert_attention, check, laws
 from ringattn._circular_memory import MemoryResult, circular_attention
 from ringattn._engine import Law, Mistake, ProbeKind, __version__
+from ringattn._gather import gather
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
 from ringattn._sharding import Sharding, schedule, sharding
@@ -36,6 +39,10 @@ __all__ = [
     "schedule",
     "circular_attention",
     "sharding",
+    "gather",
+    "vectors",
+    "adapters",
+    "Case",
     "Device",
     "Law",
     "Laws",
@@ -48,5 +55,6 @@ __all__ = [
     "RowHistory",
     "Sharding",
     "States",
+    "Vector",
     "__version__",
 ]

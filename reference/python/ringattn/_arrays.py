@@ -26,6 +26,41 @@ def optional_tensor(name: str, array: Any) -> Any:
     return None if array is None else tensor(name, array)
 
 
+def tensor_or_shards(name: str, array: Any) -> Any:
+    """A tensor, or a list of tensors: of a list or tuple of arrays, such as one per device."""
+    if isinstance(array, list | tuple) and array and all(_is_array(part) for part in array):
+        return [tensor(name, part) for part in array]
+    return tensor(name, array)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is an array with axes, so that a list of numbers is one array."""
+    try:
+        return len(value.shape) > 0
+    except Exception:
+        return False
+
+
+def numbers(name: str, array: Any) -> NDArray[Any]:
+    """A numpy array with the numbers of an array of any library, copied from a GPU if it is there."""
+    try:
+        here = array.detach().cpu() if hasattr(array, "detach") else array
+        is_bfloat16 = str(getattr(here, "dtype", "")) == "torch.bfloat16"
+    except Exception as error:
+        raise TypeError(f"[{name}] the argument must be an array; found {_type_of(array)}, which cannot be copied: "
+                        f"{reason(error)}; pass a numpy array") from error
+    if not is_bfloat16:
+        return _as_numpy(name, here)
+    try:
+        import ml_dtypes
+        import torch
+
+        return here.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    except Exception as error:
+        raise TypeError(f"[{name}] numpy needs the package ml_dtypes for bfloat16; found {reason(error)}; install it, or "
+                        "pass a wider type") from error
+
+
 def pairs(name: str, array: Any) -> Any:
     """A bias (numbers) or a mask (booleans)."""
     if not isinstance(array, np.ndarray):

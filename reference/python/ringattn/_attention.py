@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_pair_problem
 from ringattn._values import boolean, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ringattn._keywords import Problem
+    from ringattn._keywords import PairProblem
 
 Float64 = NDArray[np.float64]
 
 
-@takes_problem
+@overload
 def attention(
-    q: Any, k: Any, v: Any, *, return_lse: bool = False, **problem: Unpack[Problem]
+    q: Any, k: Any, v: Any, *, return_lse: Literal[False] = False, **problem: Unpack[PairProblem]
+) -> Float64: ...
+@overload
+def attention(
+    q: Any, k: Any, v: Any, *, return_lse: Literal[True], **problem: Unpack[PairProblem]
+) -> tuple[Float64, Float64]: ...
+@overload
+def attention(
+    q: Any, k: Any, v: Any, *, return_lse: bool, **problem: Unpack[PairProblem]
+) -> Float64 | tuple[Float64, Float64]: ...
+@takes_pair_problem
+def attention(
+    q: Any, k: Any, v: Any, *, return_lse: bool = False, **problem: Unpack[PairProblem]
 ) -> Float64 | tuple[Float64, Float64]:
     """Full attention by its definition, in float64: out = softmax(scale q k^T) v.
 
     q (batch, Sq, heads, head_dim), k (batch, Skv, kv_heads, head_dim), v (batch, Skv, kv_heads, v_dim); query
-    head h uses K/V head h // (heads / kv_heads). The keywords are those of ringattn._keywords.Problem.
+    head h uses K/V head h // (heads / kv_heads). The keywords are those of ringattn._keywords.PairProblem.
 
     Returns out (batch, Sq, heads, v_dim). With return_lse, also returns lse (batch, heads, Sq), the natural
     logarithm of the sum of exp(score). A query that attends to no key has out = 0 and lse = -inf.
@@ -36,9 +48,9 @@ def attention(
     return (out, lse) if with_lse else out
 
 
-@takes_problem
+@takes_pair_problem
 def attention_vjp(
-    q: Any, k: Any, v: Any, dout: Any, *, dlse: Any = None, **problem: Unpack[Problem]
+    q: Any, k: Any, v: Any, dout: Any, *, dlse: Any = None, **problem: Unpack[PairProblem]
 ) -> tuple[Float64, Float64, Float64]:
     """The vector-Jacobian product of attention in float64: the gradients dq, dk, dv for given dout and dlse.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine
+from ringattn._case import Probe, Vector, without_defaults
 from ringattn._keywords import canonical_keywords, make_problem_arrays, takes_problem
 from ringattn._values import boolean, integer, natural, quote, string
 
@@ -15,28 +16,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ringattn._keywords import Problem
-
-
-class Probe(dict[str, Any]):
-    """A case for check(**case, out=...). Its items are also attributes: case.q, case.k, case.v, case.dout."""
-
-    kind: _engine.ProbeKind
-    """What the probe makes visible, and how to read a right result."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keywords that attention(case.q, case.k, case.v, **case.options) needs."""
-        others = ("q", "k", "v", "dout", "dlse", "devices", "layout")
-        return {name: value for name, value in self.items() if name not in others}
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"[probe] the probe has no item {name}; its items are {', '.join(self)}") from None
-
-    def __repr__(self) -> str:
-        return f"<probe {self.kind.kind}: q {self.q.shape}, k {self.k.shape}, {', '.join(self.options) or 'no mask'}>"
 
 
 def probe(
@@ -62,7 +41,7 @@ def probe(
     """
     renamed = canonical_keywords("probe", aliases, ["devices", "layout"])
     heads_q, heads_kv = _pair_of_heads(heads)
-    ring = {
+    ring: dict[str, Any] = {
         "devices": integer("devices", renamed.get("devices", devices)),
         "layout": string("layout", renamed.get("layout", layout)),
     }
@@ -80,7 +59,7 @@ def probe(
         seed=natural("seed", seed),
         **ring,
     )
-    case = Probe(_without_defaults(made), **ring)
+    case = Probe(without_defaults(made), **ring, axes="bshd")
     case.kind = probe_kind(kind)
     return case
 
@@ -94,23 +73,14 @@ def _pair_of_heads(heads: Any) -> tuple[Any, Any]:
     return heads[0], heads[1]
 
 
-def _without_defaults(made: dict[str, Any]) -> dict[str, Any]:
-    """Removes the keywords that have default values, so that implementations without these features can run."""
-
-    # Positions and segment ids, unless they are the default ones; one row stands for all sequences
-    names = [name for name in made if name.endswith(("_positions", "_ids"))]
-    integers = {name: np.array(made.pop(name), dtype=np.int64) for name in names}
-    integers = {name: rows[0] if len(rows) == 1 else rows for name, rows in integers.items()}
-    q, kv = integers["q_positions"], integers["kv_positions"]
-    consecutive = all(np.array_equal(rows, np.arange(rows.shape[-1])) for rows in (q, kv))
-    if not consecutive or q.shape != kv.shape:
-        made |= {"q_positions": q, "kv_positions": kv}
-    if integers["q_segment_ids"].any() or integers["kv_segment_ids"].any():
-        made |= {name: integers[name] for name in ("q_segment_ids", "kv_segment_ids")}
-
-    # The other keywords
-    default_values = {"softmax_scale": None, "softcap": 0.0, "causal": False, "window_size": (-1, -1)}
-    return {name: value for name, value in made.items() if name not in default_values or value != default_values[name]}
+def vectors() -> list[Vector]:
+    """The golden vectors: small cases that together show every mistake of the catalogue."""
+    found = []
+    for id, comment, made in _engine.vectors():
+        vector = Vector(without_defaults(made), axes="bshd")
+        vector.id, vector.comment = id, comment
+        found.append(vector)
+    return found
 
 
 def probe_kind(kind: str) -> _engine.ProbeKind:

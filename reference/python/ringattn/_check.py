@@ -53,20 +53,31 @@ def check(
                      default: all if that takes seconds, else 256
     blind_spots      whether a passing report lists the mistakes that this case cannot detect
 
-    The other keywords are those of attention().
+    out and the other results may be lists with one array per device, in the order of the devices: they are joined by
+    the layout. lse may also be (batch, Sq, heads), with or without an axis of extent 1 at the end.
+
+    Unless axes is given, the axes may be in any order: the report says how the tensors were read. The other keywords
+    are those of ringattn._keywords.Problem.
     """
+    ring: dict[str, Any] = {"devices": integer("devices", devices), "layout": string("layout", layout)}
+    results = {"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv}
+    any_order = problem.get("axes") is None
+    notes: list[str] = []
+    if any_order:
+        problem["axes"], notes = _likely_axes(q, k, v, results, {"dout": dout, "dlse": dlse}, ring, problem)
     inputs = make_problem_arrays(q, k, v, **problem)
     text, report, row_ratios, checked_rows, checked_keys = _engine.check(
         inputs,
-        _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
+        _submitted(results),
         dout=_arrays.optional_tensor("dout", dout),
         dlse=_arrays.optional_tensor("dlse", dlse),
         implementation=None if implementation is None else precision("implementation", implementation),
-        devices=integer("devices", devices),
-        layout=string("layout", layout),
         rows=_rows(rows, default=0),
         seed=natural("seed", seed),
         blind_spots=boolean("blind_spots", blind_spots),
+        any_order=any_order,
+        notes=notes,
+        **ring,
     )
     return Report(text, json.loads(report), row_ratios, checked_rows, checked_keys)
 
@@ -128,7 +139,7 @@ def laws(
                          "forward pass, or dout with out, dq, dk and dv for the backward pass")
     text, found = _engine.laws(
         inputs,
-        _submitted(out=out, lse=lse, dq=dq, dk=dk, dv=dv),
+        _submitted({"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv}),
         dout=_arrays.optional_tensor("dout", dout),
         dlse=_arrays.optional_tensor("dlse", dlse),
         implementation=None if implementation is None else precision("implementation", implementation),
@@ -138,8 +149,31 @@ def laws(
     return Laws(text, found)
 
 
-def _submitted(**arrays: Any) -> dict[str, Any]:
-    return {name: _arrays.tensor(name, array) for name, array in arrays.items() if array is not None}
+def _likely_axes(
+    q: Any,
+    k: Any,
+    v: Any,
+    results: dict[str, Any],
+    cotangents: dict[str, Any],
+    ring: dict[str, Any],
+    problem: Problem,
+) -> tuple[str, list[str]]:
+    """The order of the axes in which the submission can be read and is nearest to attention, and a sentence on it."""
+
+    def read(axes: str) -> tuple[float, int, int] | None:
+        try:
+            inputs = make_problem_arrays(q, k, v, **{**problem, "axes": axes})
+            given = {name: _arrays.optional_tensor(name, array) for name, array in cotangents.items()}
+            return _engine.ordered_reading(inputs, _submitted(results), **given, **ring)
+        except ValueError:
+            return None
+
+    axes, note = _engine.choose_order(read)
+    return axes, [note] if note else []
+
+
+def _submitted(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: _arrays.tensor_or_shards(name, array) for name, array in results.items() if array is not None}
 
 
 def _rows(rows: int | None, default: int) -> int:

@@ -1,5 +1,6 @@
 """The C++ engine of the package ringattn. It has no defaults: ringattn/_keywords.py completes the arguments."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class ProblemArrays:
         cu_seqlens_q: Integers | None,
         cu_seqlens_k: Integers | None,
     ) -> None: ...
+    @property
+    def queries(self) -> int: ...
 
 def attention(inputs: ProblemArrays) -> tuple[Float64, Float64]: ...
 def attention_vjp(inputs: ProblemArrays, dout: Array, dlse: Array | None) -> tuple[Float64, Float64, Float64]: ...
@@ -58,7 +61,7 @@ def ring_attention(
 ) -> dict[str, Any]: ...
 def check(
     inputs: ProblemArrays,
-    submitted: dict[str, Array],
+    submitted: dict[str, Array | list[Array]],
     *,
     dout: Array | None,
     dlse: Array | None,
@@ -68,6 +71,8 @@ def check(
     rows: int,
     seed: int,
     blind_spots: bool,
+    any_order: bool,
+    notes: list[str],
 ) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
 def laws(
     inputs: ProblemArrays,
@@ -79,6 +84,17 @@ def laws(
     rows: int,
     seed: int,
 ) -> tuple[str, list[Law]]: ...
+
+def ordered_reading(
+    inputs: ProblemArrays,
+    submitted: dict[str, Array | list[Array]],
+    *,
+    dout: Array | None,
+    dlse: Array | None,
+    devices: int,
+    layout: str,
+) -> tuple[float, int, int]: ...
+def choose_order(read: Callable[[str], tuple[float, int, int] | None]) -> tuple[str, str]: ...
 
 class Law:
     """A conservation law: right results obey it for all inputs."""
@@ -171,6 +187,7 @@ def circular_attention(
 ) -> dict[str, Any]: ...
 def rows_by_device(seq: int, devices: int, layout: str) -> list[Integers]: ...
 def schedule(devices: int) -> list[list[int]]: ...
+def vectors() -> list[tuple[str, str, dict[str, Any]]]: ...
 def probe_kinds() -> list[ProbeKind]: ...
 def probe(
     kind: str,

@@ -22,6 +22,7 @@ class Problem(TypedDict, total=False):
     """The mask and the scoring of an attention problem.
 
     Operations are applied in this order: scale, soft-cap, bias, mask, softmax, product with v.
+    Documents that are packed into one sequence, with cu_seqlens_q, may lack the batch: (sequence, heads, head_dim).
 
     softmax_scale   factor of q k^T; default 1/sqrt(head_dim of q)
     causal          a query attends only to keys at its own position and before it
@@ -30,11 +31,10 @@ class Problem(TypedDict, total=False):
     window_size     (left, right), largest distances of visible keys before and after the query, inclusive; -1 is
                     unlimited
     softcap         c: scores become c tanh(score / c); 0: no soft-cap
-    bias            added to the scores, where -inf hides a key; broadcast to (batch, heads, Sq, Skv) as in numpy
-    mask            booleans of that shape; True: the query attends to the key
     q_positions, kv_positions          (S) or (batch, S): positions for the masks; default 0, 1, 2, ...
     q_segment_ids, kv_segment_ids      (S) or (batch, S): a query attends only to keys of the same id
-    cu_seqlens_q, cu_seqlens_k         (documents + 1): boundaries of packed documents; positions restart in each
+    cu_seqlens_q, cu_seqlens_k         (documents + 1): boundaries of packed documents; positions restart in each, and
+                    rows after the last one are not read
     axes            order of the axes of every tensor: "bshd", "bhsd" or "sbhd"
     """
 
@@ -43,8 +43,6 @@ class Problem(TypedDict, total=False):
     causal_align: str | None
     window_size: tuple[int | None, int | None]
     softcap: float
-    bias: ArrayLike | None
-    mask: ArrayLike | None
     q_positions: ArrayLike | None
     kv_positions: ArrayLike | None
     q_segment_ids: ArrayLike | None
@@ -54,14 +52,23 @@ class Problem(TypedDict, total=False):
     axes: str
 
 
+class PairProblem(Problem, total=False):
+    """Problem, with terms of single pairs of query and key, which only the definition supports.
+
+    bias            added to the scores, where -inf hides a key; broadcast to (batch, heads, Sq, Skv) as in numpy
+    mask            booleans of that shape; True: the query attends to the key
+    """
+
+    bias: ArrayLike | None
+    mask: ArrayLike | None
+
+
 defaults: dict[str, Any] = {
     "softmax_scale": None,
     "causal": False,
     "causal_align": None,
     "window_size": (-1, -1),
     "softcap": 0.0,
-    "bias": None,
-    "mask": None,
     "q_positions": None,
     "kv_positions": None,
     "q_segment_ids": None,
@@ -70,6 +77,7 @@ defaults: dict[str, Any] = {
     "cu_seqlens_k": None,
     "axes": "bshd",
 }
+pair_defaults: dict[str, Any] = {"bias": None, "mask": None}
 
 # Names of other libraries -> our names. All but those in silent_aliases cause a warning.
 aliases = {
@@ -77,18 +85,35 @@ aliases = {
     "sm_scale": "softmax_scale",
     "is_causal": "causal",
     "local_window_size": "window_size",
+    "query": "q",
+    "key": "k",
+    "value": "v",
+    "attn_output": "out",
+    "softmax_lse": "lse",
+    "cu_seqlens_kv": "cu_seqlens_k",
+    "attn_bias": "bias",
     "world_size": "devices",
     "sharding": "layout",
 }
 silent_aliases = ("world_size", "sharding")
+mask_aliases = ("attn_mask", "attention_mask")  # booleans are a mask, numbers a bias
 
 
 def takes_problem(function: Function) -> Function:
     """Decorator: adds the keywords of Problem to a function, with their aliases and a hint for misspelt names."""
+    return _with_keywords(function, defaults)
+
+
+def takes_pair_problem(function: Function) -> Function:
+    """The same with the keywords of PairProblem."""
+    return _with_keywords(function, {**defaults, **pair_defaults})
+
+
+def _with_keywords(function: Function, added: dict[str, Any]) -> Function:
     own = inspect.signature(function)
     named = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     keyword_only = inspect.Parameter.KEYWORD_ONLY
-    problem = [inspect.Parameter(name, keyword_only, default=value) for name, value in defaults.items()]
+    problem = [inspect.Parameter(name, keyword_only, default=value) for name, value in added.items()]
     signature = own.replace(parameters=[*named, *problem])
 
     @functools.wraps(function)
@@ -108,13 +133,19 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
                 raise ValueError(f"[{function}] exact attention has no dropout; found dropout_p={quote(value)}; "
                                  "leave it out")
             continue
-        our = aliases.get(name, name)
+        our = _our_name(name, value)
+        if our in pair_defaults and our not in known:
+            if value is None:
+                continue
+            raise ValueError(f"[{function}] a bias or boolean mask belongs to pairs of rows, which do not travel with a "
+                             f"block; found {name}; use causal, window_size, positions or segment ids, or call "
+                             "ringattn.attention")
         if our not in known:
             near = difflib.get_close_matches(name, [*known, *aliases], n=1)
             hint = f"did you mean {near[0]}?" if near else "see help(ringattn." + function + ")"
             raise TypeError(f"[{function}] there is no keyword {shorten(name)}; {hint}")
         if our in ours:
-            both = " and ".join(given for given in keywords if aliases.get(given, given) == our)
+            both = " and ".join(given for given in keywords if _our_name(given, keywords[given]) == our)
             raise TypeError(f"[{function}] {both} are two names of the same keyword; found both; leave one out")
         if our != name and name not in silent_aliases:
             warnings.warn(f"[{function}] {name} is called {our} here; it is used as {our}", stacklevel=3)
@@ -122,10 +153,19 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
     return ours
 
 
+def _our_name(name: str, value: Any) -> str:
+    if name in mask_aliases:
+        try:
+            return "mask" if value is None or "bool" in str(value.dtype) else "bias"
+        except Exception:  # a list, or an object that is no array
+            return "mask"
+    return aliases.get(name, name)
+
+
 def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.ProblemArrays:
     """The problem for the engine, with all defaults and converted arrays."""
     # Arrays
-    arguments = {**defaults, **problem}
+    arguments = {**defaults, **pair_defaults, **problem}
     tensors = {name: _arrays.tensor(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
     for name in ("bias", "mask"):
         if arguments[name] is not None:
@@ -141,9 +181,9 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
     arguments["softcap"] = number("softcap", 0.0 if arguments["softcap"] is None else arguments["softcap"])
     arguments["window_size"] = _window(arguments["window_size"])
     arguments["causal"] = boolean("causal", arguments["causal"])
-    for name in ("axes", "causal_align"):
-        if arguments[name] is not None:
-            arguments[name] = string(name, arguments[name])
+    arguments["axes"] = string("axes", defaults["axes"] if arguments["axes"] is None else arguments["axes"])
+    if arguments["causal_align"] is not None:
+        arguments["causal_align"] = string("causal_align", arguments["causal_align"])
     return _engine.ProblemArrays(**tensors, **arguments)
 
 

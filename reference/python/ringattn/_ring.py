@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ringattn import _arrays, _engine, _trace
 from ringattn._keywords import make_problem_arrays, takes_problem
-from ringattn._values import boolean, integer, number, string
+from ringattn._values import boolean, integer, number, quote, string
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -136,7 +136,7 @@ def ring_attention(
         threads=integer("threads", threads),
         overlap=boolean("overlap", overlap),
         trace=boolean("trace", trace),
-        trace_rows=_rows(trace_rows, q, problem.get("axes", "bshd")),
+        trace_rows=_rows(trace_rows, inputs.queries),
         ns_per_pair=number("ns_per_pair", ns_per_pair),
         link_gbps=[number("link_gbps", each) for each in np.atleast_1d(link_gbps)],
         link_latency_us=number("link_latency_us", link_latency_us),
@@ -150,12 +150,13 @@ def ring_attention(
     return RingResult(**result, trace_header=header, trace=events, _trace_text=text)
 
 
-def _rows(rows: str | Sequence[int] | None, q: Any, axes: str) -> list[int] | None:
-    """The rows to trace, as a list; "all" stands for all rows of q."""
+def _rows(rows: str | Sequence[int] | None, queries: int) -> list[int] | None:
+    """The rows to trace, as a list; "all" stands for all queries."""
     if rows is None:
         return None
-    if isinstance(rows, str):
-        if rows != "all":
-            raise ValueError(f"[trace_rows] rows must be a list or 'all'; found {rows!r}; pass for example [0, 5]")
-        return list(range(np.shape(q)[axes.index("s")]))
+    if isinstance(rows, str) and rows == "all":
+        return list(range(queries))
+    if isinstance(rows, str) or not isinstance(rows, Sequence | np.ndarray):
+        kind = ValueError if isinstance(rows, str) else TypeError
+        raise kind(f"[trace_rows] rows must be a list or 'all'; found {quote(rows)}; pass for example [0, 5]")
     return [integer("trace_rows", row) for row in rows]
