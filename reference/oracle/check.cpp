@@ -319,6 +319,9 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   // Where the error is, and its name
   find_where(s, report);
   measure_blocks(s, report);
+  if (failed(report, {"out", "lse", "dq", "dk", "dv"}))
+    report.measured = measure(
+        s, {report.tensor_verdicts, report.rows, report.keys, forward, gradients ? &*gradients : nullptr});
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.states = judge_states(s.problem, sharding, s.declared, s.states);
   const Submission simulated = on_simulated_ring(s, report);

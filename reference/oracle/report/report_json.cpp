@@ -46,6 +46,13 @@ Json candidate_json(const Candidate& s) {
       {"id", id_of(s)}, {"title", title}, {"residual", number(s.distance.worst)}, {"parameters", parameters}};
 }
 
+Json boxes_json(const std::vector<Box>& boxes) {
+  Json result = Json::array();
+  for (const Box& box : boxes)
+    result.push_back({{"batches", box.batches}, {"heads", box.heads}, {"rows", box.rows}});
+  return result;
+}
+
 Json where_json(const Submission& s, const Report& r) {
   const Where& w = *r.where;
   Json rows = Json::array();
@@ -107,6 +114,21 @@ Json to_json(const std::vector<Law>& all) {
   return result;
 }
 
+Json to_json(const Measurement& measured) {
+  Json findings = Json::array(), tensors = Json::object();
+  for (const Finding& finding : measured.findings)
+    findings.push_back({{"kind", finding.kind},
+                        {"tensor", finding.tensor},
+                        {"sentence", finding.sentence},
+                        {"fix", finding.fix},
+                        {"boxes", boxes_json(finding.boxes)},
+                        {"channels", finding.channels},
+                        {"rows", finding.rows}});
+  for (const Measurement::Explained& tensor : measured.tensors)
+    tensors[tensor.tensor] = {{"wrong_rows", tensor.wrong}, {"explained_rows", tensor.explained}};
+  return {{"findings", findings}, {"tensors", tensors}};
+}
+
 Json to_json(const Submission& s, const Report& r) {
   Json result{{"verdict", name(r.verdict)}, {"gauge_ratio", number(r.worst_ratio)}};
 
@@ -126,6 +148,7 @@ Json to_json(const Submission& s, const Report& r) {
 
   // Where the result is wrong
   result["where"] = r.where ? where_json(s, r) : Json();
+  result["measured"] = r.measured ? to_json(*r.measured) : Json();
   result["blocks"] = r.blocks ? to_json(*r.blocks) : Json();
   if (!s.states.empty()) {
     Json states = Json::array();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "reference/oracle/probes/probes.h"
 #include "reference/oracle/report/report.h"
@@ -145,6 +146,23 @@ std::string undetectable_lines(const Report& r) {
   return text;
 }
 
+// ---- What the numbers are ----------------------------------------------------
+
+std::string measured_lines(const Measurement& measured) {
+  std::string text;
+  std::set<std::string> fixes;
+  for (const Finding& finding : measured.findings) {
+    text += fmt::format("{} {}\n", text.empty() ? "MEASURED" : "        ", finding.sentence);
+    if (!finding.fix.empty() && fixes.insert(finding.fix).second)
+      text += fmt::format("         -> {}\n", finding.fix);
+  }
+  if (text.empty()) return text;
+  for (const Measurement::Explained& tensor : measured.tensors)
+    text += fmt::format("         this explains {} of {} wrong rows of {}\n", tensor.explained, tensor.wrong,
+                        tensor.tensor);
+  return text;
+}
+
 // ---- Weights of blocks -------------------------------------------------------
 
 // How many of the wrong rows are weighted sums over whole blocks
@@ -211,6 +229,7 @@ std::string to_text(const Submission& s, const Report& r) {
   // Where the result is wrong, and what is wrong with it
   if (r.where) text += where_lines(s, r);
   if (r.blocks) text += text_of(*r.blocks);
+  if (r.measured) text += measured_lines(*r.measured);
   if (!r.states.empty()) text += text_of(r.states, s.devices);
   if (const Diagnosis* diagnosis = r.diagnosis()) text += text_of(s, *diagnosis);
   for (const Law& law : r.laws)

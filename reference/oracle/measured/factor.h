@@ -1,0 +1,19 @@
+#pragma once
+
+#include "reference/oracle/measured/finding.h"
+
+namespace ringattn {
+
+// Right values times a constant: zeros, another sign, a factor that is lost or applied twice. The factor is that of all
+// wrong rows, otherwise that of each head.
+void find_factor(const RecordedTensor& tensor, const WrongPart& part, Explanations& explanations);
+
+// The factor c that brings a row nearest to c x the truth. NaN: none does
+struct RowFactor {
+  double c = 0;
+  double uncertainty = 0;  // of c, from the tolerances
+};
+RowFactor factor_of_row(const RecordedTensor& tensor, const ElementIndex& row,
+                        const std::vector<Index>& channels);
+
+}  // namespace ringattn

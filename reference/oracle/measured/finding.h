@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "reference/oracle/measured/recorded_tensor.h"
+
+namespace ringattn {
+
+// What one wrong row holds instead of the truth.
+struct Explanation {
+  std::string kind;       // "place", "head map", "scale", ...
+  std::string says;       // predicate of rows, "hold the values of head 1"
+  std::string fix;        // may be empty
+  std::string instance;   // what differs from row to row, "row 3 of head 1"; may be empty
+  double evidence = 0;    // evidence_of_agreement() of the row
+  double hypotheses = 1;  // the number of explanations among which this one was found
+};
+
+// The explanations of the rows of a part, in that order; none: not explained
+using Explanations = std::vector<std::optional<Explanation>>;
+
+// The unexplained rows of each head, as places in the part
+using RowsOfHead = std::map<HeadPlace, std::vector<std::size_t>>;
+RowsOfHead unexplained_rows(const WrongPart& part, const Explanations& explanations);
+
+// At most _count_ of some rows, at even distances from the first to the last
+std::vector<std::size_t> some_of(const std::vector<std::size_t>& rows, std::size_t count);
+
+// A measured property of a wrong result: true for each row that it covers, to within rounding.
+struct Finding {
+  std::string kind, tensor;
+  std::vector<Box> boxes;       // the rows
+  std::vector<Index> channels;  // of these rows; empty: all
+  std::string sentence;         // "out: rows 8..15 of head 2 hold the values of head 1"
+  std::string fix;              // may be empty
+  Index rows = 0;               // the number of rows, over all sequences and heads
+};
+
+// Rows with the same explanation become one finding. It is dropped, and its rows are not explained, if the agreement of
+// all its rows together may be chance.
+std::vector<Finding> findings_of(const RecordedTensor& tensor, const WrongPart& part,
+                                 Explanations& explanations);
+
+// "4.00", "0.5", "1.23e-05": a measured number
+std::string number_text(double x);
+
+}  // namespace ringattn
