@@ -45,12 +45,9 @@ std::vector<double> usual_factors(Index D) {
   return factors;
 }
 
-// A usual factor within the uncertainty, otherwise the measured one
 double rounded(const RowFactor& measured, Index D) {
   const double reach = std::max(3 * measured.uncertainty, 1e-9 * std::abs(measured.c));
-  for (const double factor : usual_factors(D))
-    if (std::abs(measured.c - factor) <= std::min(reach, 0.02 * std::abs(factor))) return factor;
-  return measured.c;
+  return usual_factor(measured.c, std::min(reach, 0.02 * std::abs(measured.c)), D);
 }
 
 Explanation explain(double factor) {
@@ -83,6 +80,13 @@ std::size_t explain_rows(const RecordedTensor& t, const WrongPart& part, const s
 }
 
 }  // namespace
+
+double usual_factor(double measured, double reach, Index D) {
+  double nearest = measured;
+  for (const double factor : usual_factors(D))
+    if (std::abs(factor - measured) <= reach) nearest = factor, reach = std::abs(factor - measured);
+  return nearest;
+}
 
 RowFactor factor_of_row(const RecordedTensor& t, const ElementIndex& p, const std::vector<Index>& channels) {
   double products = 0, squares = 0, tolerance = 0;

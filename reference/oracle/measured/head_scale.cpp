@@ -5,6 +5,7 @@
 
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/error_bound/distance.h"
+#include "reference/oracle/measured/factor.h"
 #include "reference/oracle/measured/golden_section.h"
 #include "reference/oracle/measured/head_attention.h"
 
@@ -37,29 +38,37 @@ class ScaleFit {
     });
   }
 
-  // Explains the rows that agree with the scale. Returns their number
-  std::size_t explain(const HeadRows& rows, double factor, Explanations& explanations) const {
+  // Explains the rows that agree with a fitted scale, or with a usual one near it if that explains as many. Returns
+  // whether all are explained
+  bool explain(const HeadRows& of, double fitted, Explanations& explanations) const {
+    const double usual = usual_factor(fitted, 0.02 * fitted, problem_.Q.shape.D);
+    std::vector<std::size_t> rows = agreeing_rows(of, fitted);
+    double factor = fitted;
+    if (usual != fitted)
+      if (std::vector<std::size_t> with_usual = agreeing_rows(of, usual); with_usual.size() >= rows.size())
+        rows = std::move(with_usual), factor = usual;
+    if (rows.size() < least_rows) return false;
     const double scale = problem_.scoring.scale(problem_.Q.shape.D);
-    Explanation e{"scale",
-                  "have scores with the softmax scale " + number_text(factor * scale) + ", " +
-                      number_text(factor) + " x the right " + number_text(scale),
-                  "Multiply q . k by " + number_text(scale) + " once.",
-                  "",
-                  0,
-                  100};
-    const std::vector<double> all = distances(rows, factor);
-    std::size_t explained = 0;
-    for (std::size_t n = 0; n < all.size(); ++n) {
-      if (!(all[n] <= largest_fitted_error)) continue;
-      e.evidence = evidence_of_agreement(out_, part_.rows[rows.rows[n]], part_.channels);
-      explanations[rows.rows[n]] = e, ++explained;
-    }
-    if (explained < least_rows)
-      for (const std::size_t n : rows.rows) explanations[n].reset();
-    return explained < least_rows ? 0 : explained;
+    for (const std::size_t n : rows)
+      explanations[n] = {"scale",
+                         "have scores with the softmax scale " + number_text(factor * scale) + ", " +
+                             number_text(factor) + " x the right " + number_text(scale),
+                         "Multiply q . k by " + number_text(scale) + " once.",
+                         "",
+                         evidence_of_agreement(out_, part_.rows[n], part_.channels),
+                         100};
+    return rows.size() == of.rows.size();
   }
 
  private:
+  std::vector<std::size_t> agreeing_rows(const HeadRows& of, double factor) const {
+    const std::vector<double> all = distances(of, factor);
+    std::vector<std::size_t> rows;
+    for (std::size_t n = 0; n < all.size(); ++n)
+      if (all[n] <= largest_fitted_error) rows.push_back(of.rows[n]);
+    return rows;
+  }
+
   // The largest error of each row, of out and lse
   std::vector<double> distances(const HeadRows& of, double factor) const {
     std::vector<Index> global;
@@ -73,7 +82,8 @@ class ScaleFit {
     for (std::size_t n = 0; n < of.rows.size(); ++n) {
       const ElementIndex& row = part_.rows[of.rows[n]];
       const auto place = static_cast<Index>(n);
-      double worst = row_distance(out_, row, tried.out.head(0, 0).row(place).transpose(), part_.channels);
+      const Tensor<double>& values = out_.name == "lse" ? tried.lse : tried.out;
+      double worst = row_distance(out_, row, values.head(0, 0).row(place).transpose(), part_.channels);
       if (lse_)
         worst = std::max(
             worst, row_distance(*lse_, row, Vector<double>::Constant(1, tried.lse(0, place, 0, 0)), {0}));
@@ -108,7 +118,7 @@ void find_scale(const Problem<double>& problem, const RecordedTensor& out, const
   // One for each head that it does not explain
   parallel_for(static_cast<Index>(heads.size()), [&](Index n) {
     const HeadRows& of = heads[static_cast<std::size_t>(n)];
-    if (common && fit.explain(of, *common, explanations) == of.rows.size()) return;
+    if (common && fit.explain(of, *common, explanations)) return;
     HeadRows left{of.head, {}};
     for (const std::size_t row : of.rows)
       if (!explanations[row]) left.rows.push_back(row);

@@ -20,25 +20,50 @@ using Submitted = std::optional<TensorView<const double>>;
 // Finds one kind of explanation for the rows of a part that have none
 using Finder = std::function<void(const RecordedTensor&, const WrongPart&, Explanations&)>;
 
-// Every finder on every part of a tensor, in order: a row keeps the first explanation that is no chance
+// Whether some finder explains each row
+bool all_explained(const std::vector<Explanations>& of_finders, std::size_t rows) {
+  for (std::size_t n = 0; n < rows; ++n)
+    if (std::none_of(of_finders.begin(), of_finders.end(),
+                     [n](const Explanations& explanations) { return explanations[n].has_value(); }))
+      return false;
+  return true;
+}
+
+// The finders on every part of a tensor. Those that cost more come later, and are not needed once all rows are explained
+// by the same
 void measure_tensor(const RecordedTensor& tensor, const std::vector<Finder>& finders, Measurement& result) {
   Measurement::Explained count{tensor.name};
   for (const WrongPart& part : wrong_parts(tensor)) {
-    Explanations explanations(part.rows.size());
+    std::vector<Explanations> of_finders;
+    std::vector<Finding> findings;
     for (const Finder& find : finders) {
-      Explanations found = explanations;
-      find(tensor, part, found);
-      for (std::size_t n = 0; n < found.size(); ++n)
-        if (explanations[n]) found[n].reset();
-      for (Finding& finding : findings_of(tensor, part, found)) result.findings.push_back(std::move(finding));
-      for (std::size_t n = 0; n < found.size(); ++n)
-        if (found[n]) explanations[n] = found[n];
+      of_finders.emplace_back(part.rows.size());
+      find(tensor, part, of_finders.back());
+      if (!all_explained(of_finders, part.rows.size())) continue;
+      findings = findings_of(tensor, part, of_finders);
+      if (findings.size() == 1) break;
     }
+    findings = findings_of(tensor, part, of_finders);
     count.wrong += static_cast<Index>(part.rows.size());
-    count.explained += std::count_if(explanations.begin(), explanations.end(),
-                                     [](const auto& explanation) { return explanation.has_value(); });
+    for (Finding& finding : findings) {
+      count.explained += finding.rows;
+      result.findings.push_back(std::move(finding));
+    }
   }
   result.tensors.push_back(count);
+}
+
+// The number of visible keys of each judged row, beyond the first
+Matrix<double> other_keys(const Problem<double>& problem, const std::vector<Index>& rows) {
+  Matrix<double> count = Matrix<double>::Zero(problem.Q.shape.B, static_cast<Index>(rows.size()));
+  for (Index b = 0; b < count.rows(); ++b)
+    for (Index n = 0; n < count.cols(); ++n) {
+      const RowPosition& query =
+          problem.q_positions.of(b)[static_cast<std::size_t>(rows[static_cast<std::size_t>(n)])];
+      for (const RowPosition& key : problem.kv_positions.of(b))
+        count(b, n) += visible(query, key, problem.scoring.mask);
+    }
+  return (count.array() - 1).max(0);
 }
 
 }  // namespace
@@ -68,8 +93,9 @@ Measurement measure(const Submission& s, const JudgedResults& judged) {
   Measurement result;
   const auto order = [&](const auto& t, const auto& part, auto& e) { find_order(t, part, s.devices, e); };
   const auto [truth, tolerance, magnitude] = judged.forward;
-  const auto out = recorded("out", s.out, truth.out, tolerance.out, false),
-             lse = recorded("lse", s.lse, truth.lse, tolerance.lse, false);
+  auto out = recorded("out", s.out, truth.out, tolerance.out, false);
+  const auto lse = recorded("lse", s.lse, truth.lse, tolerance.lse, false);
+  if (out) out->freedom = other_keys(problem, judged.rows);
   const RecordedTensor* of_lse = lse ? &*lse : nullptr;
   if (failed("out"))
     measure_tensor(

@@ -57,7 +57,7 @@ class RightRows {
     auto next = std::lower_bound(rows_.begin(), rows_.end(), x - reach,
                                  [](const Row& a, double value) { return a.value < value; });
     for (; next != rows_.end() && next->value <= x + reach && places.size() < most_matches; ++next)
-      if (agrees(row, *next)) places.push_back(next->place);
+      if (!same_row(row, next->place) && agrees(row, *next)) places.push_back(next->place);
     return places;
   }
 
@@ -67,6 +67,9 @@ class RightRows {
     ElementIndex place;
   };
 
+  static bool same_row(const ElementIndex& a, const ElementIndex& b) {
+    return a.b == b.b && a.s == b.s && a.h == b.h;
+  }
   double found(const ElementIndex& p, Index d) const { return t_.found(p.b, p.s, p.h, d); }
   bool agrees(const ElementIndex& row, const Row& right) const {
     const ElementIndex& p = right.place;

@@ -19,8 +19,10 @@ struct RecordedTensor {
   Tensor<double> found, truth, tolerance;  // (B, judged rows, H, D)
   double limit = largest_note;             // the largest error of a right element, in tolerances
   BoxSpace space;                          // space.rows: the global rows
-  Vector<double> spread;                   // (D) standard deviation of the truth over all rows
-  double usual_tolerance = 0;              // the median over the rows of their largest tolerance
+  Vector<double> spread;  // (D) width of the middle half of the truth, as a standard deviation
+  Matrix<double>
+      freedom;  // (B, rows) independent numbers of a row: keys of out beyond the first; empty: all channels
+  double usual_tolerance = 0;  // the median over the rows of their largest tolerance
 
   const Shape& shape() const { return truth.shape(); }
   Index global_row(const ElementIndex& place) const { return space.rows[static_cast<std::size_t>(place.s)]; }
@@ -52,7 +54,7 @@ inline constexpr double largest_fitted_error = 0.5;
 
 // The evidence that agreement of a row with an independent right row is no chance: minus the decimal logarithm of the
 // probability. A channel agrees by chance in the share 2 x 2 tolerances of its spread over all rows; channels may depend
-// on each other, so that half of them count.
+// on each other, so that half of them count, and no more than a row has independent numbers.
 double evidence_of_agreement(const RecordedTensor& tensor, const ElementIndex& row,
                              const std::vector<Index>& channels);
 
