@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t least_channels = 3;  // fewer are proportional to anything
 constexpr std::size_t least_rows = 2;
+constexpr double plain_factors[] = {0, 1, 2, 3, 4, 0.5, -1};
 
 Vector<double> truth_of(const RecordedTensor& t, const ElementIndex& p) {
   return t.truth.head(p.b, p.h).row(p.s).transpose();
@@ -88,6 +89,16 @@ double usual_factor(double measured, double reach, Index D) {
   return nearest;
 }
 
+double said_factor(double measured, double reach) {
+  for (const double usual : plain_factors)
+    if (std::abs(measured - usual) <= reach) return usual;
+  return std::round(100 * measured) / 100;
+}
+
+bool is_usual_factor(double factor) {
+  return std::find(std::begin(plain_factors), std::end(plain_factors), factor) != std::end(plain_factors);
+}
+
 RowFactor factor_of_row(const RecordedTensor& t, const ElementIndex& p, const std::vector<Index>& channels) {
   double products = 0, squares = 0, tolerance = 0;
   for (const Index d : channels) {
@@ -100,11 +111,20 @@ RowFactor factor_of_row(const RecordedTensor& t, const ElementIndex& p, const st
 }
 
 void find_factor(const RecordedTensor& t, const WrongPart& part, Explanations& explanations) {
-  // Zeros
+  // Zeros, exact or to within rounding
   for (std::size_t n = 0; n < part.rows.size(); ++n) {
-    if (explanations[n] || !is_zero(t, part.rows[n], part.channels)) continue;
-    explanations[n] = {"zeros", "are 0", "Were they written, and did they see a key?", "", 0, 1};
-    explanations[n]->evidence = 6 + evidence_of_agreement(t, part.rows[n], part.channels);
+    const ElementIndex& row = part.rows[n];
+    if (explanations[n] || t.name == "lse") continue;
+    const bool exact = is_zero(t, row, part.channels);
+    if (!exact && !(row_distance(t, row, Vector<double>::Zero(t.shape().D), part.channels) <= 1)) continue;
+    explanations[n] = {"zeros",
+                       exact ? "are 0" : "are 0 to within rounding",
+                       "Were they written, and did they see a key?",
+                       "",
+                       0,
+                       1};
+    explanations[n]->exact = exact;
+    explanations[n]->evidence = (exact ? 6 : 0) + evidence_of_agreement(t, row, part.channels);
   }
   if (part.channels.size() < least_channels) return;
 

@@ -20,4 +20,8 @@ RowFactor factor_of_row(const RecordedTensor& tensor, const ElementIndex& row,
 // itself if none is nearer than _reach_
 double usual_factor(double measured, double reach, Index D);
 
+// A measured factor as it is said: 0, 1, 2, 3, 4, 1 / 2 or -1 if it is nearer than _reach_, otherwise two digits
+double said_factor(double measured, double reach);
+bool is_usual_factor(double factor);  // whether it is one of these numbers
+
 }  // namespace ringattn

@@ -65,6 +65,7 @@ void drop_scattered_rows(const WrongPart& part, Group& group) {
     ++extent->second.all;
     extent->second.wrong += extent->second.first <= row.s && row.s <= extent->second.last;
   }
+  if (group.explanation.exact) return;
   keep_rows(group, [&](std::size_t n) {
     const Extent& extent = of_heads[{part.rows[n].b, part.rows[n].h}];
     return 2 * extent.explained >= extent.wrong &&

@@ -15,6 +15,7 @@ struct Explanation {
   std::string instance;   // what differs from row to row, "row 3 of head 1"; may be empty
   double evidence = 0;    // evidence_of_agreement() of the row
   double hypotheses = 1;  // the number of explanations among which this one was found
+  bool exact = false;     // the row holds it bit for bit, so that a single row counts
 };
 
 // The explanations of the rows of a part, in that order; none: not explained

@@ -2,13 +2,9 @@
 
 namespace ringattn {
 
-namespace {
-
-TensorView<const double> head_of(const TensorView<const double>& t, const HeadPlace& place) {
+TensorView<const double> head_view(const TensorView<const double>& t, const HeadPlace& place) {
   return {t.data + place.b * t.strides.B + place.h * t.strides.H, {1, t.shape.S, 1, t.shape.D}, t.strides};
 }
-
-}  // namespace
 
 HeadOperands right_operands(const Problem<double>& problem, Index b, Index h) {
   const HeadPlace kv{b, problem.kv_head(h)};
@@ -17,9 +13,9 @@ HeadOperands right_operands(const Problem<double>& problem, Index b, Index h) {
 
 Problem<double> one_head(const Problem<double>& problem, Index b, const HeadOperands& operands,
                          const std::vector<Index>& rows, Tensor<double>& Q) {
-  const Problem<double> all{head_of(problem.Q, operands.q),
-                            head_of(problem.K, operands.k),
-                            head_of(problem.V, operands.v),
+  const Problem<double> all{head_view(problem.Q, operands.q),
+                            head_view(problem.K, operands.k),
+                            head_view(problem.V, operands.v),
                             problem.q_positions.sequence(b),
                             problem.kv_positions.sequence(b),
                             problem.scoring,

@@ -14,6 +14,9 @@ struct HeadOperands {
 // The right heads of query head h of sequence b
 HeadOperands right_operands(const Problem<double>& problem, Index b, Index h);
 
+// One head of one sequence of a tensor, as a batch of one
+TensorView<const double> head_view(const TensorView<const double>& tensor, const HeadPlace& place);
+
 // One query head as a problem of its own, with the query rows _rows_ and the positions of sequence _b_; _Q_ owns the
 // rows, and the tensors of _problem_ must outlive the result
 Problem<double> one_head(const Problem<double>& problem, Index b, const HeadOperands& operands,

@@ -68,9 +68,27 @@ std::string constant_text(double c) {
   return number_text(std::abs(c)) + (logarithm ? " = ln " + number_text(whole) : "");
 }
 
+// Whether right rows stand between some wrong rows of the same heads, which would be wrong by the same constant. _mates_
+// tells whether a row belongs to them
+bool right_rows_between(const WrongPart& part, const std::vector<std::size_t>& rows,
+                        const std::function<bool(Index)>& mates) {
+  std::map<HeadPlace, std::pair<Index, Index>> extents;  // first and last row
+  for (const std::size_t n : rows) {
+    const ElementIndex& row = part.rows[n];
+    const auto [extent, added] = extents.try_emplace({row.b, row.h}, row.s, row.s);
+    if (!added) extent->second.second = row.s;
+  }
+  std::size_t all = 0;
+  for (const auto& [head, extent] : extents)
+    for (Index s = extent.first; s <= extent.second; ++s) all += mates(s);
+  return 10 * rows.size() < 9 * all;
+}
+
 // A constant for some rows: the median of the differences
-bool explain_constant(const RecordedTensor& lse, const WrongPart& part, const std::vector<std::size_t>& rows,
-                      Explanations& explanations) {
+bool explain_constant(
+    const RecordedTensor& lse, const WrongPart& part, const std::vector<std::size_t>& rows,
+    Explanations& explanations, const std::function<bool(Index)>& mates = [](Index) { return true; }) {
+  if (right_rows_between(part, rows, mates)) return false;
   std::vector<double> differences;
   for (const std::size_t n : rows)
     differences.push_back(found_of(lse, part.rows[n]) - truth_of(lse, part.rows[n]));
@@ -130,7 +148,10 @@ void find_lse_relation(const Problem<double>& problem, const RecordedTensor& lse
     if (!explanations[n] && lse.space.sharding)
       of_devices[lse.space.sharding->device_of(lse.global_row(part.rows[n]))].push_back(n);
   for (const auto& [device, rows] : of_devices)
-    if (rows.size() >= least_rows) explain_constant(lse, part, rows, explanations);
+    if (rows.size() >= least_rows)
+      explain_constant(lse, part, rows, explanations, [&, of = device](Index s) {
+        return lse.space.sharding->device_of(lse.space.rows[static_cast<std::size_t>(s)]) == of;
+      });
 }
 
 }  // namespace ringattn

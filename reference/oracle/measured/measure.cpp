@@ -4,9 +4,11 @@
 #include <functional>
 
 #include "reference/oracle/measured/channel_map.h"
+#include "reference/oracle/measured/contributions.h"
 #include "reference/oracle/measured/factor.h"
 #include "reference/oracle/measured/head_map.h"
 #include "reference/oracle/measured/head_scale.h"
+#include "reference/oracle/measured/key_weights.h"
 #include "reference/oracle/measured/lse_relation.h"
 #include "reference/oracle/measured/places.h"
 #include "reference/oracle/measured/row_sum.h"
@@ -17,7 +19,6 @@ namespace {
 
 using Submitted = std::optional<TensorView<const double>>;
 
-// Finds one kind of explanation for the rows of a part that have none
 using Finder = std::function<void(const RecordedTensor&, const WrongPart&, Explanations&)>;
 
 // Whether some finder explains each row
@@ -97,25 +98,52 @@ Measurement measure(const Submission& s, const JudgedResults& judged) {
   const auto lse = recorded("lse", s.lse, truth.lse, tolerance.lse, false);
   if (out) out->freedom = other_keys(problem, judged.rows);
   const RecordedTensor* of_lse = lse ? &*lse : nullptr;
+  const auto by_block = [&](DeviceNaming naming) {
+    return [&, naming](const auto& t, const auto& part, auto& e) {
+      find_block_weights(problem, t, part, sharding, naming, e);
+    };
+  };
   if (failed("out"))
     measure_tensor(
         *out,
         {find_factor, order, find_places, find_channel_map,
          [&](const auto& t, const auto& part, auto& e) { find_head_map(problem, t, part, e); },
          [&](const auto& t, const auto& part, auto& e) { find_scale(problem, t, of_lse, part, e); },
-         [&](const auto& t, const auto& part, auto& e) { find_row_sum(problem, t, part, e); }},
+         [&](const auto& t, const auto& part, auto& e) { find_row_sum(problem, t, part, e); },
+         by_block(DeviceNaming::number), by_block(DeviceNaming::step),
+         [&](const auto& t, const auto& part, auto& e) { find_distance_weights(problem, t, part, e); },
+         [&](const auto& t, const auto& part, auto& e) { find_tile_weights(problem, t, part, e); }},
         result);
   if (failed("lse"))
-    measure_tensor(*lse,
-                   {[&](const auto& t, const auto& part, auto& e) { find_lse_relation(problem, t, part, e); },
-                    order, find_places},
-                   result);
+    measure_tensor(
+        *lse,
+        {[&](const auto& t, const auto& part, auto& e) { find_lse_relation(problem, t, part, e); }, order,
+         find_places, [&](const auto& t, const auto& part, auto& e) { find_head_map(problem, t, part, e); },
+         [&](const auto& t, const auto& part, auto& e) { find_scale(problem, t, nullptr, part, e); }},
+        result);
   if (!judged.gradients) return result;
 
-  const std::vector<Finder> of_gradients{find_factor, order, find_places, find_channel_map};
+  const auto by_part = [&](DeviceNaming naming) {
+    return [&, naming](const auto& t, const auto& part, auto& e) {
+      find_contributions(problem, s.cotangents, sharding, naming, t, part, e);
+    };
+  };
+  const auto exchange = [&](const auto& t, const auto& part, auto& e) {
+    find_exchange(judged.gradients->truth, t, part, e);
+  };
+  const std::vector<Finder> of_gradients{find_factor,
+                                         order,
+                                         find_places,
+                                         find_channel_map,
+                                         exchange,
+                                         by_part(DeviceNaming::number),
+                                         by_part(DeviceNaming::step)};
   const auto measure_gradient = [&](const char* name, const Submitted& found, const Tensor<double>& right,
                                     const Tensor<double>& allowed, bool of_keys) {
-    if (failed(name)) measure_tensor(*recorded(name, found, right, allowed, of_keys), of_gradients, result);
+    if (!failed(name)) return;
+    auto gradient = recorded(name, found, right, allowed, of_keys);
+    if (!of_keys) gradient->freedom = other_keys(problem, judged.rows);
+    measure_tensor(*gradient, of_gradients, result);
   };
   const Gradients<double>&gradient = judged.gradients->truth, &bound = judged.gradients->tolerance;
   measure_gradient("dq", s.dq, gradient.dq, bound.dq, false);

@@ -44,7 +44,9 @@ class RightRows {
         for (Index s = 0; s < shape.S; ++s) {
           const double value = t_.truth(b, s, h, channels.front()),
                        tolerance = t_.tolerance.head(b, h).row(s).maxCoeff();
-          if (!std::isfinite(value) || !(tolerance > 0)) continue;
+          const double size = t_.truth.head(b, h).row(s).cwiseAbs().maxCoeff();
+          if (!std::isfinite(value) || !(tolerance > 0) || !(size > 2 * largest_explained_error * tolerance))
+            continue;  // what is nearly 0 has no place
           rows_.push_back({value, tolerance, {b, s, h, 0}});
           widest_ = std::max(widest_, tolerance);
         }

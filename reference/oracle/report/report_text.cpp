@@ -148,19 +148,30 @@ std::string undetectable_lines(const Report& r) {
 
 // ---- What the numbers are ----------------------------------------------------
 
-std::string measured_lines(const Measurement& measured) {
+// The findings on one tensor, those of most rows first; a long list is cut
+std::string findings_lines(const std::vector<Finding>& findings, const Measurement::Explained& tensor) {
+  constexpr Index most = 8;
   std::string text;
   std::set<std::string> fixes;
-  for (const Finding& finding : measured.findings) {
-    text += fmt::format("{} {}\n", text.empty() ? "MEASURED" : "        ", finding.sentence);
+  Index count = 0;
+  for (const Finding& finding : findings) {
+    if (finding.tensor != tensor.tensor || ++count > most) continue;
+    text += fmt::format("         {}\n", finding.sentence);
     if (!finding.fix.empty() && fixes.insert(finding.fix).second)
-      text += fmt::format("         -> {}\n", finding.fix);
+      text += fmt::format("         FIX: {}\n", finding.fix);
   }
-  if (text.empty()) return text;
-  for (const Measurement::Explained& tensor : measured.tensors)
+  if (count > most) text += fmt::format("         {}: {} more findings\n", tensor.tensor, count - most);
+  if (count > 0)
     text += fmt::format("         this explains {} of {} wrong rows of {}\n", tensor.explained, tensor.wrong,
                         tensor.tensor);
   return text;
+}
+
+std::string measured_lines(const Measurement& measured) {
+  std::string text;
+  for (const Measurement::Explained& tensor : measured.tensors)
+    text += findings_lines(measured.findings, tensor);
+  return text.empty() ? text : "MEASURED" + text.substr(8);
 }
 
 // ---- Weights of blocks -------------------------------------------------------
