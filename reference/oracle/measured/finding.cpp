@@ -111,7 +111,8 @@ Finding finding_of(const RecordedTensor& t, const WrongPart& part, const std::ve
   finding.boxes = boxes_of(places);
   const bool whole = static_cast<Index>(part.channels.size()) == t.shape().D;
   if (!whole) finding.channels = part.channels;
-  const bool singular = whole ? members.size() == 1 && t.shape().S > 1 : part.channels.size() == 1;
+  const bool one_row = finding.boxes.size() == 1 && finding.boxes.front().rows.size() == 1 && t.shape().S > 1;
+  const bool singular = whole ? one_row : part.channels.size() == 1;
   finding.sentence = t.name + ": " + (whole ? "" : channels_text(part.channels) + " of ") +
                      text_of(finding.boxes, t.space) + " " + conjugated(explanation.says, singular);
   if (!explanation.instance.empty())

@@ -81,12 +81,13 @@ std::string say(const GroupFactors& fitted, const Grouping& grouping, Vector<dou
   std::map<std::string, std::vector<Index>> said;  // the groups of each verb
   std::vector<Index> met;
   std::set<double> unusual;
-  std::size_t count = 0;
+  std::size_t count = 0, hidden_groups = 0;
   f = fitted.f;
   for (Index g = 0; g < f.size(); ++g) {
     const bool hidden = groups <= g, determined = fitted.uncertainty(g) <= known;
     f(g) = said_factor(fitted.f(g), std::max(0.02, 3 * fitted.uncertainty(g)));
     if (!hidden && std::isfinite(fitted.uncertainty(g))) met.push_back(g);
+    hidden_groups += hidden && determined;
     if (f(g) == (hidden ? 0 : 1) || !determined) continue;
     if (!is_usual_factor(f(g))) unusual.insert(f(g));
     ++count;
@@ -97,8 +98,10 @@ std::string say(const GroupFactors& fitted, const Grouping& grouping, Vector<dou
   }
   if (count > most_said || unusual.size() > 1) return "";
   std::string text;
-  for (const auto& [verb, some] : said)
-    text += (text.empty() ? "" : "; they ") + verb + grouping.text(some, met);
+  for (const auto& [verb, some] : said) {
+    const bool all_hidden = verb.starts_with("see") && some.size() > 1 && some.size() == hidden_groups;
+    text += (text.empty() ? "" : "; they ") + verb + (all_hidden ? "all" : grouping.text(some, met));
+  }
   return text;
 }
 
