@@ -14,10 +14,12 @@
 //     v
 //   ranking  --- accept? ---> names; runner-up: the nearest that is not accepted
 //
-// Forward, in three rounds of growing cost per candidate:
-//   1. all candidates on a few rows; half of these rows are wrong ones, half a sample of all rows
-//   2. the scale S0, fitted to the result, if no candidate of round 1 explains it
-//   3. the nearest _finalists_ candidates on many rows
+// Forward, in rounds of growing cost per candidate:
+//   1. all candidates on very few rows; half of these rows are wrong ones, half a sample of all rows. A candidate that is
+//      farther than the rule of acceptance allows on some rows is not accepted on all
+//   2. the scale S0, fitted to the result, if no candidate explains these rows
+//   3. those that may be accepted, and the nearest, on a few rows, and the nearest _finalists_ of them on many rows
+// If no candidate may be accepted, the nearest are compared on a few rows only, for the runner-up.
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
 // second can be simulated on the changed problem. The backward has one round on all rows.
 //
@@ -56,8 +58,9 @@ constexpr double accepted_fitted = 0.5;  // the same for S0
 constexpr double same_distance = 1.3;    // quotient of rms distances up to which candidates are twins
 
 // Sizes of the rounds. Pairs of row and key are counted over all heads.
-constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
-constexpr std::size_t finalists = 24;      // candidates of round 3
+constexpr Index rows_at_first = 8;         // rows of round 1
+constexpr Index pairs_at_once = 1 << 19;   // pairs of row and key for each candidate of round 3 on a few rows
+constexpr std::size_t finalists = 24;      // candidates on many rows
 constexpr Index rows_for_pairs = 6;        // rows on which pairs of mistakes are tried
 constexpr Index keys_for_pairs = 1 << 11;  // largest number of keys, over all heads, for which they are tried
 constexpr Index backward_pairs = 1 << 22;  // largest number of pairs for a diagnosis of the backward
@@ -112,10 +115,12 @@ bool hints(const Distance& distance, const Distance& to_truth) {
          distance.worst <= nearer_than_truth * to_truth.worst;
 }
 
-// Whether some candidate is within the accepted distance
-bool explained(const std::vector<Candidate>& candidates) {
-  return std::any_of(candidates.begin(), candidates.end(),
-                     [](const Candidate& candidate) { return candidate.distance.worst <= accepted_worst; });
+// The candidates that may be accepted, which are within the accepted distance
+std::vector<Candidate> within_reach(const std::vector<Candidate>& candidates) {
+  std::vector<Candidate> near;
+  for (const Candidate& candidate : candidates)
+    if (candidate.distance.worst <= accepted_worst) near.push_back(candidate);
+  return near;
 }
 
 // A failed result, and the ring on which candidates are simulated
@@ -137,9 +142,9 @@ struct FailedResult {
   }
 };
 
-// Round 3: compares the nearest candidates on many rows, and chooses
-Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate>& candidates) {
-  const Simulation many = q.simulation(4 * affordable_rows(q.submission.problem, q.devices, 128));
+// Compares candidates on some rows, and chooses
+Diagnosis choose_on_rows(const FailedResult& q, const std::vector<Candidate>& candidates, Index rows) {
+  const Simulation many = q.simulation(rows);
   const BoundedAttention bounded = q.truth_of(many);
   Diagnosis diagnosis = choose(reevaluate(candidates, many, bounded, q.submission, q.compared),
                                distance_to_truth(q.submission, q.compared, many.rows(), bounded));
@@ -147,26 +152,50 @@ Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate
   return diagnosis;
 }
 
-// All candidates on a few rows, then the nearest of them on many rows
-Diagnosis match(const FailedResult& q) {
-  const Simulation few = q.simulation(affordable_rows(q.submission.problem, q.devices, 48));
-  const BoundedAttention bounded = q.truth_of(few);
+Index few_rows(const FailedResult& q) { return affordable_rows(q.submission.problem, q.devices, 48); }
+Index many_rows(const FailedResult& q) { return 4 * affordable_rows(q.submission.problem, q.devices, 128); }
 
-  // Rounds 1 and 2
-  std::vector<Candidate> candidates = forward_candidates(few, bounded, q.submission, q.compared);
-  if (!explained(candidates))
-    if (const auto fitted = fitted_scale(few, bounded, q.submission, q.compared))
+// The nearest of some candidates on a few rows, compared on many rows
+Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate>& candidates) {
+  const Simulation few = q.simulation(few_rows(q));
+  const std::vector<Candidate> compared =
+      reevaluate(candidates, few, q.truth_of(few), q.submission, q.compared);
+  if (within_reach(compared).empty()) return choose_on_rows(q, compared, few_rows(q));
+  return choose_on_rows(q, nearest_of(compared, finalists), many_rows(q));
+}
+
+// All candidates on very few rows, then those that may be accepted, and the nearest, on more. Without a candidate that
+// may be accepted, the result has a runner-up if _hint_ is set, and S0 is tried if _fit_ is set.
+struct MatchOptions {
+  bool hint = true, fit = true;
+};
+Diagnosis match(const FailedResult& q, const MatchOptions& options = {}) {
+  const Simulation very_few = q.simulation(rows_at_first);
+  const BoundedAttention bounded = q.truth_of(very_few);
+  const std::vector<Candidate> all = forward_candidates(very_few, bounded, q.submission, q.compared);
+  std::vector<Candidate> candidates = within_reach(all);
+  if (candidates.empty() && options.fit) {
+    const Simulation few = q.simulation(few_rows(q));
+    if (const auto fitted = fitted_scale(few, q.truth_of(few), q.submission, q.compared))
       candidates.push_back(*fitted);
-
-  // Round 3
-  return choose_on_many_rows(q, nearest_of(candidates, finalists));
+  }
+  if (within_reach(candidates).empty() && !options.hint) {
+    Diagnosis none;
+    none.layout = q.layout, none.devices = q.devices;
+    return none;
+  }
+  for (const Candidate& near : nearest_of(all, finalists))
+    if (near.distance.worst > accepted_worst) candidates.push_back(near);
+  return choose_on_many_rows(q, candidates);
 }
 
 // All pairs of mistakes on very few rows, then the nearest of them on many rows
 Diagnosis match_pairs(const FailedResult& q) {
   const Simulation few = q.simulation(rows_for_pairs);
   const BoundedAttention bounded = q.truth_of(few);
-  return choose_on_many_rows(q, nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
+  const std::vector<Candidate> pairs =
+      within_reach(nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
+  return pairs.empty() ? Diagnosis() : choose_on_rows(q, pairs, many_rows(q));
 }
 
 // Whether every wrong row is zero. Such rows were not written; a pair of mistakes that hides all keys would explain
@@ -198,7 +227,7 @@ Diagnosis match_base_2(const FailedResult& q) {
   Submission submission = q.submission;
   submission.lse = natural.view();
   Diagnosis diagnosis =
-      match({submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, q.compared});
+      match({submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, q.compared}, {.hint = false});
   for (Candidate& candidate : diagnosis.names) candidate.second = &mistake_of_id("C1");
   return diagnosis;
 }
@@ -255,7 +284,9 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
   // Single mistakes, on each sharding; without a name, the result is that of the declared one
   std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
-    Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
+    const bool first = !declared;
+    Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared},
+                                {.hint = first, .fit = first});
     if (!diagnosis.names.empty()) return diagnosis;
     if (!declared) declared = std::move(diagnosis);
   }
