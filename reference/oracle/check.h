@@ -35,6 +35,7 @@ struct CheckOptions {
   std::uint64_t seed = 0;
   bool diagnose = true;           // name the mistake of a wrong result
   bool list_undetectable = true;  // list the mistakes that this case cannot detect
+  OnStage on_stage = [](const std::string&) {};
 };
 
 // The result of the oracle: what check_submission() found about a submission.

@@ -23,6 +23,9 @@
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
 // second can be simulated on the changed problem. The backward has one round on all rows.
 //
+// If no candidate explains the whole, the part that holds all that is wrong is matched alone (wrong_region.h): a mistake
+// that is made in one head, in some channels or in some rows only.
+//
 // A candidate must explain every submitted tensor: one that explains out is no name if the submitted lse contradicts it.
 // An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with C1.
 //
@@ -152,7 +155,14 @@ Diagnosis choose_on_rows(const FailedResult& q, const std::vector<Candidate>& ca
   return diagnosis;
 }
 
+// Rows of round 3
 Index few_rows(const FailedResult& q) { return affordable_rows(q.submission.problem, q.devices, 48); }
+// Rows of round 1: all of a short sequence, whose axes may be exchanged
+Index very_few_rows(const FailedResult& q) {
+  const Index few = few_rows(q);
+  return q.submission.problem.Q.shape.S <= few ? few : rows_at_first;
+}
+
 Index many_rows(const FailedResult& q) { return 4 * affordable_rows(q.submission.problem, q.devices, 128); }
 
 // The nearest of some candidates on a few rows, compared on many rows
@@ -170,7 +180,7 @@ struct MatchOptions {
   bool hint = true, fit = true;
 };
 Diagnosis match(const FailedResult& q, const MatchOptions& options = {}) {
-  const Simulation very_few = q.simulation(rows_at_first);
+  const Simulation very_few = q.simulation(very_few_rows(q));
   const BoundedAttention bounded = q.truth_of(very_few);
   const std::vector<Candidate> all = forward_candidates(very_few, bounded, q.submission, q.compared);
   std::vector<Candidate> candidates = within_reach(all);
@@ -220,6 +230,19 @@ bool out_failed(const std::vector<TensorVerdict>& tensor_verdicts) {
   });
 }
 
+// A mistake that is made in a part of the result only, on the declared sharding
+Diagnosis match_part(const FailedResult& q) {
+  const std::optional<WrongRegion> region = wrong_region(q.tensor_verdicts, q.judged_rows);
+  const std::string part = region ? region->describe(q.submission.problem.Q.shape.S) : "";
+  if (part.empty() || std::any_of(q.tensor_verdicts.begin(), q.tensor_verdicts.end(), not_written)) return {};
+  ComparedTensors compared = q.compared;
+  compared.part = &*region;
+  Diagnosis diagnosis = match({q.submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, compared},
+                              {.hint = false, .fit = false});
+  if (!diagnosis.names.empty()) diagnosis.part = part;
+  return diagnosis;
+}
+
 // A mistake in a program that returns lse in base 2, on the declared sharding: matched to ln 2 lse, and paired with C1
 Diagnosis match_base_2(const FailedResult& q) {
   Tensor<double> natural = converted<double>(*q.submission.lse);
@@ -242,6 +265,10 @@ std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submissio
   return shardings;
 }
 
+std::string stage_text(Layout layout, int devices) {
+  return "comparing with the catalogue on " + std::to_string(devices) + " devices, " + name(layout);
+}
+
 }  // namespace
 
 Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
@@ -250,7 +277,7 @@ Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
   return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
 }
 
-bool Diagnosis::convention() const { return !names.empty() && is_convention(names.front()); }
+bool Diagnosis::convention() const { return part.empty() && !names.empty() && is_convention(names.front()); }
 
 // The rule of acceptance at the head of this file
 Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_truth) {
@@ -278,13 +305,14 @@ Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_tr
 }
 
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
-                           const std::vector<Index>& judged_rows) {
+                           const std::vector<Index>& judged_rows, const OnStage& on_stage) {
   const ComparedTensors compared{.out = submission.out.has_value(), .lse = submission.lse.has_value()};
 
   // Single mistakes, on each sharding; without a name, the result is that of the declared one
   std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
     const bool first = !declared;
+    on_stage(stage_text(layout, devices));
     Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared},
                                 {.hint = first, .fit = first});
     if (!diagnosis.names.empty()) return diagnosis;
@@ -294,9 +322,11 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
   // Two mistakes at once, on the declared sharding
   const FailedResult on_declared{submission,        tensor_verdicts,    judged_rows,
                                  submission.layout, submission.devices, compared};
+  if (Diagnosis part = match_part(on_declared); !part.names.empty()) return part;
   if (compared.lse && out_failed(tensor_verdicts))
     if (Diagnosis base_2 = match_base_2(on_declared); !base_2.names.empty()) return base_2;
   if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return *declared;
+  on_stage("comparing with pairs of mistakes");
   Diagnosis pairs = match_pairs(on_declared);
   return pairs.names.empty() ? *declared : pairs;
 }
@@ -316,7 +346,8 @@ bool gradients_follow(const Diagnosis& forward, const Submission& submission,
   return convention.distance.worst <= accepted_worst;
 }
 
-Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
+Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded,
+                            const OnStage& on_stage) {
   // The distance from the truth, over the submitted gradients
   Distance to_truth;
   const auto add = [&](const auto& found, const Tensor<double>& truth, const Tensor<double>& tolerance) {
@@ -329,6 +360,7 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
   // All candidates on each sharding; without a name, the result is that of the declared one
   std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
+    on_stage(stage_text(layout, devices));
     const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);
     const Simulation forward(submission.problem, layout, devices, {0});
     Diagnosis diagnosis = choose(backward_candidates(simulation, forward, bounded, submission), to_truth);

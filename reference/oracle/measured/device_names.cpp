@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/oracle/measured/boxes.h"
+#include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/oracle/measured/boxes.h"
+#include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {
 

@@ -60,6 +60,8 @@ Json where_json(const Submission& s, const Report& r) {
   Json result{
       {"tensor", r.where_tensor}, {"batches", w.batches},       {"heads", w.heads},      {"rows", rows},
       {"documents", w.documents}, {"wrong_rows", w.wrong_rows}, {"all_rows", w.all_rows}};
+  result["channels"] = w.channels;
+  result["boxes"] = boxes_json(w.boxes);
   result["first"] = {{"batch", w.first.b}, {"row", w.first.s}, {"head", w.first.h}};
   if (s.devices > 1) {
     result["devices"] = w.devices;
@@ -138,6 +140,7 @@ Json to_json(const Submission& s, const Report& r) {
   if (diagnosis)
     for (const Candidate& candidate : diagnosis->names) names.push_back(candidate_json(candidate));
   result["names"] = names;
+  result["part"] = diagnosis && !diagnosis->part.empty() ? Json(diagnosis->part) : Json();
   result["runner_up"] = diagnosis && diagnosis->runner_up ? candidate_json(*diagnosis->runner_up) : Json();
   result["blind_to"] = Json(), result["probes"] = Json::array();
   if (r.undetectable) {

@@ -25,6 +25,9 @@ struct BoxSpace {
   bool of_keys = false;                   // dk and dv: rows are keys, heads are K/V heads
 };
 
+// Contiguous ranges of ascending numbers
+std::vector<RowRange> ranges_of(const std::vector<Index>& ascending);
+
 // "0..3 5 7..9"; a long list is cut and ends with " ..."
 std::string ranges_text(const std::vector<Index>& ascending);
 

@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/boxes.h"
+#include "reference/oracle/verdict/boxes.h"
 
 #include <algorithm>
 #include <map>
@@ -14,17 +14,6 @@ constexpr std::size_t max_ranges = 12;     // ranges of a list in a text
 constexpr std::size_t ranges_to_keep = 3;  // up to so many ranges say more than a rule
 constexpr std::size_t max_boxes = 4;       // boxes in a text
 constexpr Index largest_period = 256;      // of a rule i mod m
-
-std::vector<RowRange> ranges_of(const std::vector<Index>& ascending) {
-  std::vector<RowRange> ranges;
-  for (const Index row : ascending) {
-    if (!ranges.empty() && ranges.back().end == row)
-      ++ranges.back().end;
-    else
-      ranges.push_back({row, row + 1});
-  }
-  return ranges;
-}
 
 // "8..15", "7"
 std::string range_text(Index begin, Index end) {
@@ -94,6 +83,17 @@ std::vector<Box> boxes_of(const std::vector<ElementIndex>& rows) {
     return std::pair(a.batches, a.heads) < std::pair(b.batches, b.heads);
   });
   return boxes;
+}
+
+std::vector<RowRange> ranges_of(const std::vector<Index>& ascending) {
+  std::vector<RowRange> ranges;
+  for (const Index row : ascending) {
+    if (!ranges.empty() && ranges.back().end == row)
+      ++ranges.back().end;
+    else
+      ranges.push_back({row, row + 1});
+  }
+  return ranges;
 }
 
 std::string ranges_text(const std::vector<Index>& ascending) {
