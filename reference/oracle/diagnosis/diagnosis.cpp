@@ -230,17 +230,26 @@ bool out_failed(const std::vector<TensorVerdict>& tensor_verdicts) {
   });
 }
 
-// A mistake that is made in a part of the result only, on the declared sharding
+// A mistake that is made in a part of the result only, on the declared sharding: in some heads and channels, then also in
+// some rows
 Diagnosis match_part(const FailedResult& q) {
-  const std::optional<WrongRegion> region = wrong_region(q.tensor_verdicts, q.judged_rows);
-  const std::string part = region ? region->describe(q.submission.problem.Q.shape.S) : "";
-  if (part.empty() || std::any_of(q.tensor_verdicts.begin(), q.tensor_verdicts.end(), not_written)) return {};
-  ComparedTensors compared = q.compared;
-  compared.part = &*region;
-  Diagnosis diagnosis = match({q.submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, compared},
-                              {.hint = false, .fit = false});
-  if (!diagnosis.names.empty()) diagnosis.part = part;
-  return diagnosis;
+  std::optional<WrongRegion> region = wrong_region(q.tensor_verdicts, q.judged_rows);
+  if (!region || std::any_of(q.tensor_verdicts.begin(), q.tensor_verdicts.end(), not_written)) return {};
+  const Index Sq = q.submission.problem.Q.shape.S;
+  WrongRegion all_rows = *region;
+  all_rows.first = 0, all_rows.last = Sq - 1;
+  for (const WrongRegion& part : {all_rows, *region}) {
+    if (part.describe(Sq).empty()) continue;
+    ComparedTensors compared = q.compared;
+    compared.part = &part;
+    Diagnosis diagnosis =
+        match({q.submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, compared},
+              {.hint = false, .fit = false});
+    if (diagnosis.names.empty()) continue;
+    diagnosis.part = part.describe(Sq);
+    return diagnosis;
+  }
+  return {};
 }
 
 // A mistake in a program that returns lse in base 2, on the declared sharding: matched to ln 2 lse, and paired with C1

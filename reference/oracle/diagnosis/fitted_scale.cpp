@@ -39,6 +39,12 @@ std::vector<Mistake> fitted_scale_mistake() {
            .forward = scaled}};
 }
 
+Variants example_scales() {
+  Variants variants;
+  for (const double factor : {0.5, 0.9, 1.1, 2.0}) variants.push_back(variant_of(factor));
+  return variants;
+}
+
 std::optional<Candidate> fitted_scale(const Simulation& simulation, const BoundedAttention& bounded,
                                       const Submission& submission, const ComparedTensors& compared) {
   const Mistake& entry = mistake_of_id("S0");

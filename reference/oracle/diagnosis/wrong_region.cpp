@@ -18,7 +18,8 @@ std::string heads_text(const Matrix<char>& heads) {
     for (Index h = 0; h < heads.cols(); ++h)
       if (heads(b, h)) some.push_back(h);
     if (some.empty()) continue;
-    text += (text.empty() ? "" : ", ") + std::string(some.size() == 1 ? "head " : "heads ") + ranges_text(some);
+    text +=
+        (text.empty() ? "" : ", ") + std::string(some.size() == 1 ? "head " : "heads ") + ranges_text(some);
     if (heads.rows() > 1) text += " of sequence " + std::to_string(b);
   }
   return text;
@@ -49,7 +50,8 @@ std::optional<WrongRegion> wrong_region(const std::vector<TensorVerdict>& verdic
   for (const TensorVerdict& verdict : verdicts) {
     if (verdict.tensor != "out" && verdict.tensor != "lse") continue;
     const Shape& shape = verdict.row_ratio.shape();
-    if (region.heads.size() == 0) region.heads.setZero(shape.B, shape.H), region.first = judged_rows.back() + 1;
+    if (region.heads.size() == 0)
+      region.heads.setZero(shape.B, shape.H), region.first = judged_rows.back() + 1;
     for (Index b = 0; b < shape.B; ++b)
       for (Index h = 0; h < shape.H; ++h)
         for (Index n = 0; n < shape.S; ++n) {
@@ -68,8 +70,8 @@ std::optional<WrongRegion> wrong_region(const std::vector<TensorVerdict>& verdic
   return region;
 }
 
-Tensor<double> within(const WrongRegion& part, const std::vector<Index>& rows, const Tensor<double>& simulated,
-                      const Tensor<double>& found) {
+Tensor<double> within(const WrongRegion& part, const std::vector<Index>& rows,
+                      const Tensor<double>& simulated, const Tensor<double>& found) {
   Tensor<double> result = found;
   const Shape& shape = found.shape();
   const bool of_channels = shape.D == static_cast<Index>(part.channels.size());

@@ -25,7 +25,7 @@ std::optional<WrongRegion> wrong_region(const std::vector<TensorVerdict>& verdic
                                         const std::vector<Index>& judged_rows);
 
 // _simulated_ in the part, and _found_ elsewhere; both hold the rows _rows_
-Tensor<double> within(const WrongRegion& part, const std::vector<Index>& rows, const Tensor<double>& simulated,
-                      const Tensor<double>& found);
+Tensor<double> within(const WrongRegion& part, const std::vector<Index>& rows,
+                      const Tensor<double>& simulated, const Tensor<double>& found);
 
 }  // namespace ringattn
