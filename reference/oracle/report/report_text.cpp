@@ -157,7 +157,7 @@ std::string findings_lines(const std::vector<Finding>& findings, const Measureme
       text += fmt::format("         FIX: {}\n", finding.fix);
   }
   if (count > most) text += fmt::format("         {}: {} more findings\n", tensor.tensor, count - most);
-  if (count > 0)
+  if (tensor.explained > 0)
     text += fmt::format("         this explains {} of {} wrong rows of {}\n", tensor.explained, tensor.wrong,
                         tensor.tensor);
   return text;

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "reference/oracle/error_bound/distance.h"
-#include "reference/oracle/measured/places.h"
+#include "reference/oracle/measured/finders/places.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/key_weights.h"
+#include "reference/oracle/measured/finders/key_weights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <set>
 
 #include "reference/definition/parallel_for.h"
-#include "reference/oracle/measured/factor.h"
+#include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/group_factors.h"
 #include "reference/oracle/measured/head_attention.h"
 
@@ -110,11 +110,8 @@ void explain_rows(const Problem<double>& problem, const RecordedTensor& out, con
                   const HeadPlace& head, const std::vector<std::size_t>& rows, const Grouping& grouping,
                   Explanations& explanations) {
   if (rows.size() < least_rows) return;
-  const std::vector<GroupSums> all = sums_of(problem, out, part, head, rows, grouping);
-  std::vector<GroupSums> some;
-  for (std::size_t n = 0; n < std::min(all.size(), rows_to_fit); ++n)
-    some.push_back(all[n * all.size() / std::min(all.size(), rows_to_fit)]);
-  std::vector<char> visible_groups(static_cast<std::size_t>(all.front().weight.size()), true);
+  const std::vector<GroupSums> some = sums_of(problem, out, part, head, some_of(rows, rows_to_fit), grouping);
+  std::vector<char> visible_groups(static_cast<std::size_t>(some.front().weight.size()), true);
   std::fill(visible_groups.begin() + grouping.count, visible_groups.end(), false);
   const std::optional<GroupFactors> fitted = fit_group_factors(some, visible_groups, part.channels);
   if (!fitted) return;
@@ -122,6 +119,7 @@ void explain_rows(const Problem<double>& problem, const RecordedTensor& out, con
   Vector<double> f;
   const std::string says = say(*fitted, grouping, f);
   if (says.empty()) return;
+  const std::vector<GroupSums> all = sums_of(problem, out, part, head, rows, grouping);
   for (std::size_t n = 0; n < rows.size(); ++n) {
     const ElementIndex& row = part.rows[rows[n]];
     if (!(row_distance(out, row, row_with_factors(all[n], f), part.channels) <= largest_explained_error / 2))

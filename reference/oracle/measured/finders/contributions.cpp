@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/contributions.h"
+#include "reference/oracle/measured/finders/contributions.h"
 
 #include <Eigen/Dense>
 #include <algorithm>
@@ -9,16 +9,17 @@
 
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/parallel_for.h"
-#include "reference/oracle/measured/factor.h"
+#include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/head_attention.h"
 
 namespace ringattn {
 
 namespace {
 
-constexpr double noise = 0.5;         // rms error of a right row in tolerances, and more
-constexpr double known = 0.1;         // largest uncertainty of a factor
-constexpr double equations_each = 3;  // equations for each factor
+constexpr Index affordable_pairs = Index{1} << 25;  // of row and key, over all heads
+constexpr double noise = 0.5;                       // rms error of a right row in tolerances, and more
+constexpr double known = 0.1;                       // largest uncertainty of a factor
+constexpr double equations_each = 3;                // equations for each factor
 
 // A part of a gradient: the sum over some pairs of query and key
 struct Contribution {
@@ -190,6 +191,9 @@ void explain_rows(const RecordedTensor& t, const WrongPart& part, const DeviceRo
 void find_contributions(const Problem<double>& problem, const Cotangents<double>& cotangents,
                         const Sharding& sharding, DeviceNaming naming, const RecordedTensor& t,
                         const WrongPart& part, Explanations& explanations) {
+  const Shape& q = problem.Q.shape;
+  if (q.B * q.H * q.S * problem.K.shape.S > affordable_pairs) return;
+
   // The wrong rows of each head and device
   const bool of_queries = t.name == "dq";
   const RowSharding& of_rows = of_queries ? sharding.queries : sharding.keys;

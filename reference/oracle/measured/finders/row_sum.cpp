@@ -1,10 +1,10 @@
-#include "reference/oracle/measured/row_sum.h"
+#include "reference/oracle/measured/finders/row_sum.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
-#include "reference/oracle/measured/factor.h"
+#include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/key_sums.h"
 
 namespace ringattn {

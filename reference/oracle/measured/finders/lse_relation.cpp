@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/lse_relation.h"
+#include "reference/oracle/measured/finders/lse_relation.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,8 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t least_rows = 4;  // with the same relation
+constexpr std::size_t least_rows = 4;       // with the same relation
+constexpr std::size_t rows_to_screen = 12;  // on which a relation is tried first
 
 struct LseRelation {
   std::string says, fix;
@@ -56,6 +57,33 @@ bool explain(const RecordedTensor& lse, const WrongPart& part, const std::vector
   for (const std::size_t n : members)
     explanations[n] = {"lse", says, fix, "", evidence_of_agreement(lse, part.rows[n], {0}), hypotheses};
   return true;
+}
+
+// Explains the rows of one head by the first relation that holds, for a few rows and then for most
+bool explain_head(const Problem<double>& problem, const RecordedTensor& lse, const WrongPart& part,
+                  const HeadPlace& head, const std::vector<std::size_t>& rows, Explanations& explanations) {
+  const auto sums_of = [&](const std::vector<std::size_t>& some) {
+    std::vector<Index> global;
+    for (const std::size_t n : some) global.push_back(lse.global_row(part.rows[n]));
+    return key_sums(problem, head, global);
+  };
+  const std::vector<std::size_t> few = some_of(rows, rows_to_screen);
+  const std::vector<KeySums> of_few = sums_of(few);
+  std::vector<KeySums> of_all;
+  for (const LseRelation& relation : relations()) {
+    std::size_t agreeing = 0;
+    for (std::size_t n = 0; n < few.size(); ++n)
+      agreeing += row_distance(lse, part.rows[few[n]], single(relation.value(of_few[n])), {0}) <=
+                  largest_explained_error / 2;
+    if (2 * agreeing < few.size()) continue;
+    if (of_all.empty()) of_all = sums_of(rows);
+    std::vector<double> values;
+    for (const KeySums& k : of_all) values.push_back(relation.value(k));
+    if (explain(lse, part, rows, values, relation.says, relation.fix, static_cast<double>(relations().size()),
+                explanations))
+      return true;
+  }
+  return false;
 }
 
 double truth_of(const RecordedTensor& lse, const ElementIndex& p) { return lse.truth(p.b, p.s, p.h, 0); }
@@ -125,19 +153,9 @@ void find_lse_relation(const Problem<double>& problem, const RecordedTensor& lse
 
   // A relation of each head
   std::vector<std::size_t> all;
-  for (const auto& [head, rows] : of_heads) {
-    std::vector<Index> global;
-    for (const std::size_t n : rows) global.push_back(lse.global_row(part.rows[n]));
-    const std::vector<KeySums> sums = key_sums(problem, head, global);
-    bool explained = false;
-    for (const LseRelation& relation : relations()) {
-      std::vector<double> values;
-      for (const KeySums& k : sums) values.push_back(relation.value(k));
-      explained = explained || explain(lse, part, rows, values, relation.says, relation.fix,
-                                       static_cast<double>(relations().size()), explanations);
-    }
-    if (!explained) all.insert(all.end(), rows.begin(), rows.end());
-  }
+  for (const auto& [head, rows] : of_heads)
+    if (!explain_head(problem, lse, part, head, rows, explanations))
+      all.insert(all.end(), rows.begin(), rows.end());
 
   // A constant of all rows, of each head, of each device
   if (all.empty() || explain_constant(lse, part, all, explanations)) return;

@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/places.h"
+#include "reference/oracle/measured/finders/places.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/head_map.h"
+#include "reference/oracle/measured/finders/head_map.h"
 
 #include <algorithm>
 #include <string_view>
@@ -11,7 +11,7 @@ namespace ringattn {
 namespace {
 
 constexpr std::size_t rows_to_try = 3;          // rows of a head on which each source is tried
-constexpr double affordable_operations = 4e10;  // multiplications of all tries
+constexpr double affordable_operations = 1e10;  // multiplications of all tries
 
 // The other heads of the same sequence, and the same head of the other sequences
 std::vector<HeadPlace> other_heads(const HeadPlace& right, const Shape& shape) {

@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/factor.h"
+#include "reference/oracle/measured/finders/factor.h"
 
 #include <algorithm>
 #include <cmath>

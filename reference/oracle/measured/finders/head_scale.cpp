@@ -1,11 +1,11 @@
-#include "reference/oracle/measured/head_scale.h"
+#include "reference/oracle/measured/finders/head_scale.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "reference/definition/parallel_for.h"
 #include "reference/oracle/error_bound/distance.h"
-#include "reference/oracle/measured/factor.h"
+#include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/golden_section.h"
 #include "reference/oracle/measured/head_attention.h"
 
@@ -13,7 +13,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t rows_to_fit = 6, heads_to_fit = 8;
+constexpr std::size_t rows_to_fit = 6, heads_to_fit = 8, rows_to_screen = 12;
 constexpr std::size_t least_rows = 3;  // that a fitted scale must explain
 
 // Some rows of one head
@@ -41,6 +41,7 @@ class ScaleFit {
   // Explains the rows that agree with a fitted scale, or with a usual one near it if that explains as many. Returns
   // whether all are explained
   bool explain(const HeadRows& of, double fitted, Explanations& explanations) const {
+    if (agreeing_rows({of.head, some_of(of.rows, rows_to_screen)}, fitted).empty()) return false;
     const double usual = usual_factor(fitted, 0.02 * fitted, problem_.Q.shape.D);
     std::vector<std::size_t> rows = agreeing_rows(of, fitted);
     double factor = fitted;

@@ -1,4 +1,4 @@
-#include "reference/oracle/measured/channel_map.h"
+#include "reference/oracle/measured/finders/channel_map.h"
 
 #include <algorithm>
 #include <cmath>
