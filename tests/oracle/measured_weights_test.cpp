@@ -34,14 +34,14 @@ TEST_CASE("a block that a device lost or counts twice is said to be lost or to c
     const double factor = n % 2 == 0 ? 0 : 2;
     const RowSharding keys = r.sharding().keys;
     r.for_each_row(box, [&](Index b, Index i, Index h) {
-      r.set_weights(b, i, h, [&](Index j, bool) { return keys.device_of(j) == 0 ? factor : 1; });
+      r.set_weights(b, i, h, [&](Index j, bool) { return keys.device_of(j) == 1 ? factor : 1; });
     });
     const Report report = r.report();
     const Finding* finding = finding_on(report, "out", "weights");
     REQUIRE(finding);
     CAPTURE(finding->sentence);
-    CHECK(finding->sentence.find(n % 2 == 0 ? "lost the block of device 0"
-                                            : "count 2 x the block of device 0") != std::string::npos);
+    CHECK(finding->sentence.find(n % 2 == 0 ? "lost the block of device 1"
+                                            : "count 2 x the block of device 1") != std::string::npos);
     check_finding(report, "out", "weights", box, "", 0.8);
   }
 }
@@ -53,10 +53,10 @@ TEST_CASE("a hidden key that rows see is said to be seen, with its weight") {
     const Box box = r.random_box();
     const Index offset = r.p.extents().Skv - r.p.extents().Sq;
     r.for_each_row(box, [&](Index b, Index i, Index h) {
-      r.set_weights(b, i, h, [&](Index j, bool sees) { return sees || j == i + offset + 1; });
+      r.set_weights(b, i, h, [&](Index j, bool sees) { return sees || j == i + offset + 2; });
     });
     check_finding(r.report(), "out", "weights", box,
-                  "see hidden keys with weight 1: the key at 1 after their position", 0.8);
+                  "see hidden keys with weight 1: the key at 2 after their position", 0.8);
   }
 }
 
@@ -65,11 +65,10 @@ TEST_CASE("keys that rows lost are said to be lost") {
     RecordedResult r(static_cast<std::uint64_t>(1300 + n));
     r.set_causal(false);
     const Box box = r.random_box();
-    const Index last = r.p.extents().Skv - 1;
     r.for_each_row(box, [&](Index b, Index i, Index h) {
-      r.set_weights(b, i, h, [&](Index j, bool) { return j != last; });
+      r.set_weights(b, i, h, [&](Index j, bool) { return j != 1; });
     });
-    check_finding(r.report(), "out", "weights", box, "lost key " + std::to_string(last), 0.8);
+    check_finding(r.report(), "out", "weights", box, "lost key 1", 0.5);
   }
 }
 
@@ -140,4 +139,19 @@ TEST_CASE("a tensor that is right beside a wrong one is said to be right") {
   REQUIRE(finding_on(report, "dq", "tensors"));
   CHECK(finding_on(report, "dq", "tensors")->sentence == "dk is right although dq is wrong");
   CHECK(!finding_on(report, "lse", "tensors"));
+}
+
+TEST_CASE("rows that see keys from or up to a wrong one are said to see that range") {
+  for (int n = 0; n < trials(8); ++n) {
+    RecordedResult r(static_cast<std::uint64_t>(1600 + n));
+    r.set_causal(n % 2 == 0);
+    const Box box = r.random_box();
+    const Index offset = r.p.extents().Skv - r.p.extents().Sq;
+    r.for_each_row(box, [&](Index b, Index i, Index h) {
+      r.set_weights(b, i, h,
+                    [&](Index j, bool sees) { return n % 2 == 0 ? sees && j >= i + offset - 7 : j < 17; });
+    });
+    check_finding(r.report(), "out", "key range", box,
+                  n % 2 == 0 ? "only keys from 7 before their position" : "keys up to key 16", 0.8);
+  }
 }

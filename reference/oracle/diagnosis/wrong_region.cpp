@@ -12,6 +12,7 @@ constexpr Index least_rows = 8, least_elements = 64;  // wrong ones, to recognis
 
 // "heads 2..3", or which heads of which sequences
 std::string heads_text(const Matrix<char>& heads) {
+  const bool alike = (heads.array() == heads.row(0).replicate(heads.rows(), 1).array()).all();
   std::string text;
   for (Index b = 0; b < heads.rows(); ++b) {
     std::vector<Index> some;
@@ -20,7 +21,8 @@ std::string heads_text(const Matrix<char>& heads) {
     if (some.empty()) continue;
     text +=
         (text.empty() ? "" : ", ") + std::string(some.size() == 1 ? "head " : "heads ") + ranges_text(some);
-    if (heads.rows() > 1) text += " of sequence " + std::to_string(b);
+    if (alike) return text;
+    text += " of sequence " + std::to_string(b);
   }
   return text;
 }

@@ -15,6 +15,7 @@ struct GroupFactors {
 // One row: for each group the sum of right weights e^{s - lse} of its keys, and of weight times value.
 struct GroupSums {
   Vector<double> weight;  // (groups)
+  Vector<double> keys;    // (groups) number of keys
   Matrix<double> value;   // (groups, Dv)
   Vector<double> out;     // (Dv) the found row
   double tolerance = 0;   // of the row

@@ -8,6 +8,7 @@
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/finders/head_map.h"
 #include "reference/oracle/measured/finders/head_scale.h"
+#include "reference/oracle/measured/finders/key_range.h"
 #include "reference/oracle/measured/finders/key_weights.h"
 #include "reference/oracle/measured/finders/lse_relation.h"
 #include "reference/oracle/measured/finders/places.h"
@@ -113,6 +114,7 @@ class Measuring {
         with_problem(find_head_map),
         [this, lse](const auto& t, const auto& part, auto& e) { find_scale(s_.problem, t, lse, part, e); },
         with_problem(find_row_sum),
+        with_problem(find_key_range),
         by_block(DeviceNaming::number),
         by_block(DeviceNaming::step),
         with_problem(find_distance_weights),

@@ -123,6 +123,13 @@ double row_distance(const RecordedTensor& t, const ElementIndex& row, const Vect
 
 double evidence_of_agreement(const RecordedTensor& t, const ElementIndex& row,
                              const std::vector<Index>& channels) {
+  const auto all = static_cast<Index>(channels.size());
+  return evidence_of_agreement(
+      t, row, channels, t.freedom.size() > 0 ? static_cast<Index>(t.freedom(row.b, row.s)) + 1 : all + 1);
+}
+
+double evidence_of_agreement(const RecordedTensor& t, const ElementIndex& row,
+                             const std::vector<Index>& channels, Index keys) {
   const double tolerance = std::max(t.usual_tolerance, largest(row_of(t.tolerance, row)));
   double evidence = 0;
   for (const Index d : channels) {
@@ -131,8 +138,7 @@ double evidence_of_agreement(const RecordedTensor& t, const ElementIndex& row,
   }
   if (channels.size() == 1) return evidence;
   const double independent =
-      t.freedom.size() > 0 ? std::min(1.0, t.freedom(row.b, row.s) / static_cast<double>(channels.size()))
-                           : 1;
+      std::clamp(static_cast<double>(keys - 1) / static_cast<double>(channels.size()), 0.0, 1.0);
   return independent * evidence / 2;
 }
 

@@ -58,4 +58,8 @@ inline constexpr double largest_fitted_error = 0.5;
 double evidence_of_agreement(const RecordedTensor& tensor, const ElementIndex& row,
                              const std::vector<Index>& channels);
 
+// The same for a row that is explained by a sum over a number of keys of its own
+double evidence_of_agreement(const RecordedTensor& tensor, const ElementIndex& row,
+                             const std::vector<Index>& channels, Index keys);
+
 }  // namespace ringattn

@@ -53,7 +53,8 @@ std::vector<GroupSums> sums_of(const Problem<double>& problem, const RecordedTen
   for (std::size_t n = 0; n < rows.size(); ++n) {
     const ElementIndex& row = part.rows[rows[n]];
     const auto i = static_cast<Index>(n);
-    GroupSums sums{Vector<double>::Zero(2 * groups), Matrix<double>::Zero(2 * groups, V.cols()),
+    GroupSums sums{Vector<double>::Zero(2 * groups), Vector<double>::Zero(2 * groups),
+                   Matrix<double>::Zero(2 * groups, V.cols()),
                    out.found.head(row.b, row.h).row(row.s).transpose(),
                    out.tolerance.head(row.b, row.h).row(row.s).maxCoeff()};
     // Relative to the largest score, which the wrong row may see although it is hidden
@@ -65,7 +66,7 @@ std::vector<GroupSums> sums_of(const Problem<double>& problem, const RecordedTen
       const Index group = grouping.of(global[n], j);
       const Index place = group + (sees ? 0 : groups);
       const double weight = std::exp(S(i, j) - m);
-      sums.weight(place) += weight, sums.value.row(place) += weight * V.row(j);
+      ++sums.keys(place), sums.weight(place) += weight, sums.value.row(place) += weight * V.row(j);
       total += sees ? weight : 0;
     }
     if (total > 0) sums.weight /= total, sums.value /= total;
@@ -105,6 +106,11 @@ std::string say(const GroupFactors& fitted, const Grouping& grouping, Vector<dou
   return text;
 }
 
+// The number of keys of a row whose factor is not 0
+Index keys_with(const Vector<double>& f, const GroupSums& row) {
+  return static_cast<Index>((f.array() != 0).select(row.keys, 0).sum());
+}
+
 // Fits the rows of one head, and explains those that the factors reproduce
 void explain_rows(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                   const HeadPlace& head, const std::vector<std::size_t>& rows, const Grouping& grouping,
@@ -128,7 +134,7 @@ void explain_rows(const Problem<double>& problem, const RecordedTensor& out, con
                              says,
                              "Look at which keys these rows attend to, and how often.",
                              "",
-                             evidence_of_agreement(out, row, part.channels),
+                             evidence_of_agreement(out, row, part.channels, keys_with(f, all[n])),
                              1e4};
   }
 }

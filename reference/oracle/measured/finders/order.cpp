@@ -32,14 +32,18 @@ bool for_each_in_order(const Shape& shape, const std::array<int, 4>& order,
   return true;
 }
 
-// Whether the elements of the truth, stored with the axes in this order, are the found ones
-bool stored_in(const RecordedTensor& t, const std::array<int, 4>& order) {
-  std::array<Index, 4> at{};
+// Whether the elements of the truth, stored with the axes in one order and read in another one, are the found ones
+bool stored_in(const RecordedTensor& t, const std::array<int, 4>& stored, const std::array<int, 4>& read) {
   const Shape& shape = t.shape();
-  return for_each_in_order(shape, order, [&](const ElementIndex& of) {
+  const Index extents[] = {shape.B, shape.S, shape.H, shape.D};
+  std::array<Index, 4> at{};
+  return for_each_in_order(shape, stored, [&](const ElementIndex& of) {
     const bool same = agrees(t, {at[0], at[1], at[2], at[3]}, of);
-    const Index extents[] = {shape.B, shape.S, shape.H, shape.D};
-    for (std::size_t axis = 4; axis-- > 0 && ++at[axis] == extents[axis];) at[axis] = 0;
+    for (std::size_t level = 4; level-- > 0;) {
+      const auto axis = static_cast<std::size_t>(read[level]);
+      if (++at[axis] < extents[axis]) break;
+      at[axis] = 0;
+    }
     return same;
   });
 }
@@ -60,19 +64,24 @@ std::string axes_text(const std::array<int, 4>& order) {
   return text + ")";
 }
 
-Explanation explain_axes(const std::array<int, 4>& order) {
+using Order = std::array<int, 4>;
+
+Explanation explain_axes(const Order& stored, const Order& read) {
   return {"order",
-          "are stored in the order " + axes_text(order) + ", but read as " + axes_text({0, 1, 2, 3}),
+          "are stored in the order " + axes_text(stored) + ", but read as " + axes_text(read),
           "Transpose the tensor, or state the order of its axes.",
           "",
           0,
-          24};
+          48};
 }
 
 std::optional<Explanation> find_axes(const RecordedTensor& t) {
-  std::array<int, 4> order{0, 1, 2, 3};
-  while (std::next_permutation(order.begin(), order.end()))
-    if (stored_in(t, order)) return explain_axes(order);
+  constexpr Order rows_first{0, 1, 2, 3}, heads_first{0, 2, 1, 3};
+  Order stored = rows_first;
+  do {
+    for (const Order& read : {rows_first, heads_first})
+      if (stored != read && stored_in(t, stored, read)) return explain_axes(stored, read);
+  } while (std::next_permutation(stored.begin(), stored.end()));
   return std::nullopt;
 }
 
