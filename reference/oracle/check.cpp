@@ -240,7 +240,8 @@ Submission on_simulated_ring(const Submission& s, Report& report) {
   return simulated;
 }
 
-void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>& gradients, Report& report) {
+void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>& gradients,
+                      const OnStage& on_stage, Report& report) {
   const bool forward_failed = failed(report, {"out", "lse"}),
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
@@ -253,7 +254,7 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
     return;
   }
   if (forward_failed) {
-    report.forward = diagnose_forward(s, report.tensor_verdicts, report.rows);
+    report.forward = diagnose_forward(s, report.tensor_verdicts, report.rows, on_stage);
     if (!backward_failed) return;
     report.gradients_follow =
         gradients && small_enough_for_backward(s.problem) && gradients_follow(*report.forward, s, *gradients);
@@ -261,7 +262,7 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
                                     ? "the gradients follow the same convention"
                                     : "mistakes in the gradients are named once the forward is correct");
   } else if (gradients && small_enough_for_backward(s.problem)) {
-    report.backward = diagnose_backward(s, *gradients);
+    report.backward = diagnose_backward(s, *gradients, on_stage);
   } else {
     report.remarks.emplace_back(
         "mistakes of the backward are named up to about 500 tokens and 8 heads; try a smaller case");
@@ -318,6 +319,7 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
 
   // Every tensor against its tolerance
   Report report;
+  options.on_stage("judging every row");
   choose_rows(s, options, report);
   const BoundedAttention forward = bound_attention(s.problem, report.rows, s.declared);
   require_weights(forward, s.declared);
@@ -329,12 +331,16 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   if (const TensorVerdict* worst = worst_of(report)) report.worst_ratio = worst->ratio;
 
   // Where the error is, and its name
+  options.on_stage("measuring the wrong rows");
   find_where(s, report);
   measure_blocks(s, report);
+  if (failed(report, {"out", "lse", "dq", "dk", "dv"}))
+    report.measured = measure(
+        s, {report.tensor_verdicts, report.rows, report.keys, forward, gradients ? &*gradients : nullptr});
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   report.states = judge_states(s.problem, sharding, s.declared, s.states);
   const Submission simulated = on_simulated_ring(s, report);
-  if (options.diagnose) name_the_mistake(simulated, gradients, report);
+  if (options.diagnose) name_the_mistake(simulated, gradients, options.on_stage, report);
 
   // The laws, and the verdict on the whole
   report.laws = laws({s.problem, s.out, s.lse, s.dq, s.dk, s.dv, s.cotangents}, s.declared,
@@ -345,6 +351,7 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   // What a pass cannot exclude
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
   if (passed && options.list_undetectable && nameable(simulated)) {
+    options.on_stage("looking for mistakes that this case cannot detect");
     report.undetectable = find_undetectable_mistakes(simulated);
     if (!report.undetectable->backward_tried)
       report.remarks.emplace_back(

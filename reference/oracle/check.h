@@ -5,6 +5,7 @@
 //   error_bound      the truth, and the tolerance of each element for the declared precision
 //   verdict          pass, note or fail for each tensor, where the errors are, states of a ring, laws
 //   catalogue        what a mistake is, and how it is simulated on a ring; mistakes/ holds the entries
+//   measured         what the numbers of a wrong result are, without the catalogue
 //   diagnosis        the name of a mistake: which simulated mistake gives the submitted numbers?
 //   probes           inputs on which certain mistakes are visible
 //   golden_vectors   test cases for other programs, and the mistakes that they detect
@@ -12,12 +13,13 @@
 //
 // Includes between the folders (mistakes/ includes the catalogue only):
 //
-//   error_bound <-- verdict <--+-- diagnosis <-- check.h <-- self_test.h, report
+//   error_bound <-- verdict <-- measured <-- diagnosis <-- check.h <-- self_test.h, report
 //             catalogue <------+-- golden_vectors --> probes
 
 #include "reference/oracle/diagnosis/block_weights.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
 #include "reference/oracle/diagnosis/undetectable.h"
+#include "reference/oracle/measured/measure.h"
 #include "reference/oracle/verdict/laws.h"
 #include "reference/oracle/verdict/where.h"
 
@@ -33,6 +35,7 @@ struct CheckOptions {
   std::uint64_t seed = 0;
   bool diagnose = true;           // name the mistake of a wrong result
   bool list_undetectable = true;  // list the mistakes that this case cannot detect
+  OnStage on_stage = [](const std::string&) {};
 };
 
 // The result of the oracle: what check_submission() found about a submission.
@@ -44,9 +47,10 @@ struct Report {
   std::vector<Index> rows, keys;  // checked query rows and keys of the global sequence, ascending
   bool sampled = false;           // not all rows and keys were checked
 
-  std::optional<Where> where;          // of the tensor with the largest error; none if all tensors pass
-  std::string where_tensor;            // the name of this tensor
-  std::optional<BlockWeights> blocks;  // if out fails on a ring of several devices
+  std::optional<Where> where;           // of the tensor with the largest error; none if all tensors pass
+  std::string where_tensor;             // the name of this tensor
+  std::optional<BlockWeights> blocks;   // if out fails on a ring of several devices
+  std::optional<Measurement> measured;  // if a tensor fails
 
   std::vector<StateVerdict> states;  // sorted by step, then by device
 

@@ -4,19 +4,20 @@
 
 #include <cmath>
 
+#include "reference/definition/error/chunked.h"
 #include "tests/oracle/submitted_case.h"
 
 using namespace ringattn;
 
 TEST_CASE("a mistake is no name if it explains out and the submitted lse contradicts it") {
-  // The soft-cap (s/c) tanh(s/c) for tanh(s/c), nearly a constant: out is nearly that of a tiny scale
+  // The scores abs(s / c), nearly a constant: out is nearly that of a tiny scale
   constexpr double cap = 15;
   SubmittedCase submitted({.B = 1, .Sq = 16, .Skv = 16, .Hq = 1, .Hkv = 1, .D = 16, .Dv = 12});
   submitted.p.scoring.softcap = cap;
   submitted.right = attention(submitted.p.problem());
   const auto capped = [&](Index i, Index j) {
     const double s = score(submitted.p, i, 0, j) / cap;
-    return s * std::tanh(s);
+    return std::abs(s);
   };
   attend(submitted, [&](Index i, Index, Index j) { return j <= i ? std::exp(capped(i, j)) : 0; });
   SUBCASE("lse of the same program") {
@@ -30,6 +31,19 @@ TEST_CASE("a mistake is no name if it explains out and the submitted lse contrad
   const Report report = submitted.report(true);
   CHECK(report.verdict == Verdict::fail);
   CHECK(report.diagnosis()->names.empty());
+}
+
+TEST_CASE("a soft-cap that multiplies the score by a hyperbolic tangent is named") {
+  SubmittedCase submitted(two_heads);
+  submitted.p.scoring.softcap = 2;
+  submitted.right = attention(submitted.p.problem());
+  for (const double divisor : {2.0, 1.0}) {
+    attend(submitted, [&](Index i, Index h, Index j) {
+      const double s = score(submitted.p, i, h, j);
+      return j <= i ? std::exp(s / divisor * std::tanh(s / 2)) : 0;
+    });
+    CHECK(named(submitted.report(), "S14"));
+  }
 }
 
 TEST_CASE("a mistake in a program that returns lse in base 2 is named together with the convention") {
@@ -141,4 +155,61 @@ TEST_CASE("the other causal alignment is a convention, of the gradients too") {
         s.dv = doubled;
         CHECK(check_submission(s).verdict == Verdict::fail);
       }
+}
+
+TEST_CASE("a mistake that the report says cannot be detected passes when it is made") {
+  for (const bool causal : {false, true}) {
+    SubmittedCase submitted(two_heads);
+    submitted.p.scoring.mask.causal = causal;
+    submitted.right = attention(submitted.p.problem());
+    submitted.out = submitted.right.out, submitted.lse = submitted.right.lse;
+    const Report report = submitted.report(true, true);
+    REQUIRE(report.undetectable.has_value());
+    const Simulation sim(submitted.p.problem(), Layout::contiguous, submitted.devices, all_rows(64));
+    for (const Mistake* mistake : report.undetectable->mistakes) {
+      CAPTURE(mistake->id);
+      CHECK(mistake->id != "S0");
+      if (!mistake->forward) continue;
+      for (const Variant& variant : mistake->variants(sim)) {
+        CAPTURE(variant.describe());
+        const AttentionOutput<double> made = mistake->forward(sim, variant);
+        submitted.out = made.out, submitted.lse = made.lse;
+        const Verdict verdict = submitted.report(true, false, false).verdict;
+        CHECK((verdict == Verdict::pass || verdict == Verdict::note));
+      }
+    }
+  }
+}
+
+TEST_CASE("a mistake that is made in one head only is named, with the head") {
+  SubmittedCase submitted;
+  attend(submitted, [&](Index i, Index h, Index j) {
+    return j <= i + (h == 2) ? std::exp(score(submitted.p, i, h, j)) : 0;  // M3 in head 2
+  });
+  const Report report = submitted.report();
+  CHECK(named(report, "M3"));
+  CHECK(report.forward->part == "head 2");
+}
+
+TEST_CASE("a convention that is followed in some channels only is no convention") {
+  Diagnosis diagnosis;
+  diagnosis.names = {{&mistake_of_id("M15"), {}, nullptr, {}, Distance{0.5, 0.01, 10}}};
+  CHECK(diagnosis.convention());
+  diagnosis.part = "channels 0..3";
+  CHECK(!diagnosis.convention());
+}
+
+TEST_CASE("a check says what it does, in order") {
+  SubmittedCase submitted;
+  submitted.out(0, 5, 1, 3) += 1;
+  Submission s;
+  s.problem = submitted.p.problem(), s.out = submitted.out, s.devices = 4;
+  std::vector<std::string> stages;
+  CheckOptions options;
+  options.on_stage = [&](const std::string& stage) { stages.push_back(stage); };
+  check_submission(s, options);
+  REQUIRE(stages.size() >= 3);
+  CHECK(stages[0] == "judging every row");
+  CHECK(stages[1] == "measuring the wrong rows");
+  CHECK(stages[2] == "comparing with the catalogue on 4 devices, contiguous");
 }

@@ -111,7 +111,7 @@ Submission submission_of(const RandomProblem<double>& p, const Results& results,
   return s;
 }
 
-constexpr CheckOptions verdict_only{.diagnose = false, .list_undetectable = false};
+const CheckOptions verdict_only{.diagnose = false, .list_undetectable = false};
 
 // The verdict on one tensor of these results alone; nothing if the case is refused
 std::optional<TensorVerdict> verdict_on(std::size_t tensor, const Submission& all) {

@@ -51,9 +51,19 @@ def test_json_and_text_agree_with_those_of_the_command_line(out, program):
 def test_json_has_the_documented_keys():
     report = ringattn.check(q, k, v, out=wrong, causal=True, devices=2)
     content = json.loads(report.to_json())
-    assert {"verdict", "gauge_ratio", "names", "runner_up", "blind_to", "where", "blocks"} <= content.keys()
+    assert {"verdict", "gauge_ratio", "names", "runner_up", "blind_to", "where", "blocks", "measured", "part"} <= content.keys()
     assert keys_of(content["names"]) == [{"id": None, "title": None, "residual": None, "parameters": {"forgotten": None}}]
     assert content["verdict"] == report.verdict and content["names"] == report.names
+
+
+def test_a_head_that_holds_another_head_is_measured():
+    right = ringattn.attention(q, k, v, causal=True)
+    assert ringattn.check(q, k, v, out=right, causal=True).measured == []
+    moved = right.copy()
+    moved[:, :, 2] = right[:, :, 1]
+    finding, *_ = ringattn.check(q, k, v, out=moved, causal=True).measured
+    assert finding["kind"] == "place" and finding["tensor"] == "out" and finding["boxes"][0]["heads"] == [2]
+    assert finding["sentence"].endswith("of head 2 hold the values of head 1")
 
 
 def test_an_infinite_error_is_an_infinite_ratio():

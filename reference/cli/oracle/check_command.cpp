@@ -1,6 +1,7 @@
 #include "reference/cli/commands.h"
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/output/json_output.h"
+#include "reference/cli/output/progress.h"
 #include "reference/oracle/report/report.h"
 
 namespace ringattn::cli {
@@ -43,7 +44,11 @@ int run(Command& command, CheckCommandOptions& o) {
   const SubmittedCase submitted(command, o.submitted);
   Submission submission = submitted.submission();
   if (o.steps) submission.states = read_states(*o.steps, submission.problem, submitted.sharding());
-  Report report = check_submission(submission, o.check);
+  StageLine stage("check");
+  CheckOptions options = o.check;
+  options.on_stage = [&](const std::string& next) { stage.show(next); };
+  Report report = check_submission(submission, options);
+  stage.clear();
   report.remarks.insert(report.remarks.begin(), submitted.notes().begin(), submitted.notes().end());
 
   // Print one report, and write the others to their files

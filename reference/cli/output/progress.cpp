@@ -30,4 +30,19 @@ void ProgressBar::advance() {
   next_draw_ = now + std::chrono::milliseconds(100);
 }
 
+StageLine::StageLine(std::string program)
+    : program_(std::move(program)), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+void StageLine::clear() {
+  if (drawn_) std::fputs("\r\033[K", stderr);
+  drawn_ = false;
+}
+
+void StageLine::show(const std::string& stage) {
+  if (!terminal_) return;
+  std::fprintf(stderr, "\r\033[K%s: %s ...", program_.c_str(), stage.c_str());
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
 }  // namespace ringattn::cli

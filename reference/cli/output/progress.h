@@ -32,6 +32,23 @@ class ProgressBar {
   bool drawn_ = false;
 };
 
+// A line on standard error that says what a program does; only on a terminal, and erased at the end.
+class StageLine {
+ public:
+  explicit StageLine(std::string program);
+  ~StageLine() { clear(); }
+
+  // Replaces the line
+  void show(const std::string& stage);
+
+  // Erases the line, before other output
+  void clear();
+
+ private:
+  std::string program_;
+  bool terminal_, drawn_ = false;
+};
+
 // The progress of a ring, in pairs of blocks that its devices process.
 class ProgressSink : public TraceSink {
  public:

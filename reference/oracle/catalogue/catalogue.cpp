@@ -13,6 +13,7 @@ const std::vector<Mistake>& catalogue() {
     std::vector<Mistake> mistakes;
     for (const auto& family : {conventions,
                                scale_mistakes,
+                               softcap_mistakes,
                                fitted_scale_mistake,
                                mask_mistakes,
                                score_mask_mistakes,

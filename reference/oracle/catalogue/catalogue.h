@@ -16,6 +16,7 @@ const Mistake& mistake_of_id(std::string_view id);
 // The parts of the table, one file each in mistakes/; S0, whose scale is fitted, is in diagnosis/
 std::vector<Mistake> conventions();
 std::vector<Mistake> scale_mistakes();
+std::vector<Mistake> softcap_mistakes();
 std::vector<Mistake> fitted_scale_mistake();
 std::vector<Mistake> mask_mistakes();
 std::vector<Mistake> score_mask_mistakes();

@@ -88,13 +88,21 @@ Observed::Observed(const Submission& submission, const Simulation& simulation, c
                    ComparedTensors by)
     : out(of_rows(submission.out, simulation.rows())),
       lse(of_rows(submission.lse, simulation.rows())),
+      rows(simulation.rows()),
       bounded(truth),
       compared(by) {}
 
 void Observed::compare(Candidate& candidate, const AttentionOutput<double>& simulated) const {
   const AttentionOutput<double>&truth = bounded.truth, &tolerance = bounded.tolerance;
-  if (compared.out) add_tensor(out, simulated.out, truth.out, tolerance.out, candidate);
-  if (compared.lse) add_tensor(lse, simulated.lse, truth.lse, tolerance.lse, candidate);
+  const auto add = [&](const Tensor<double>& found, const Tensor<double>& result, const Tensor<double>& right,
+                       const Tensor<double>& allowed) {
+    if (compared.part)
+      add_tensor(found, within(*compared.part, rows, result, found), right, allowed, candidate);
+    else
+      add_tensor(found, result, right, allowed, candidate);
+  };
+  if (compared.out) add(out, simulated.out, truth.out, tolerance.out);
+  if (compared.lse) add(lse, simulated.lse, truth.lse, tolerance.lse);
 }
 
 std::vector<Candidate> reevaluate(const std::vector<Candidate>& candidates, const Simulation& simulation,

@@ -4,6 +4,7 @@
 
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/diagnosis/wrong_region.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/error_bound/error_bound_vjp.h"
@@ -40,14 +41,17 @@ std::vector<Candidate> nearest_of(const std::vector<Candidate>& candidates, std:
 // out and lse of a program with this mistake, for the rows of the simulation
 AttentionOutput<double> simulate_candidate(const Candidate& candidate, const Simulation& simulation);
 
-// The tensors by which candidates of the forward are compared
+// The tensors by which candidates of the forward are compared, and the part of them in which a mistake is made: all, or
+// that of _part_, beyond which the result is right
 struct ComparedTensors {
   bool out = false, lse = false;
+  const WrongRegion* part = nullptr;
 };
 
 // The submitted out and lse on the rows of a simulation, and the truth on the same rows.
 struct Observed {
   Tensor<double> out, lse;
+  std::vector<Index> rows;
   const BoundedAttention& bounded;
   ComparedTensors compared;
 

@@ -14,12 +14,17 @@
 //     v
 //   ranking  --- accept? ---> names; runner-up: the nearest that is not accepted
 //
-// Forward, in three rounds of growing cost per candidate:
-//   1. all candidates on a few rows; half of these rows are wrong ones, half a sample of all rows
-//   2. the scale S0, fitted to the result, if no candidate of round 1 explains it
-//   3. the nearest _finalists_ candidates on many rows
+// Forward, in rounds of growing cost per candidate:
+//   1. all candidates on very few rows; half of these rows are wrong ones, half a sample of all rows. A candidate that is
+//      farther than the rule of acceptance allows on some rows is not accepted on all
+//   2. the scale S0, fitted to the result, if no candidate explains these rows
+//   3. those that may be accepted, and the nearest, on a few rows, and the nearest _finalists_ of them on many rows
+// If no candidate may be accepted, the nearest are compared on a few rows only, for the runner-up.
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
 // second can be simulated on the changed problem. The backward has one round on all rows.
+//
+// If no candidate explains the whole, the part that holds all that is wrong is matched alone (wrong_region.h): a mistake
+// that is made in one head, in some channels or in some rows only.
 //
 // A candidate must explain every submitted tensor: one that explains out is no name if the submitted lse contradicts it.
 // An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with C1.
@@ -56,8 +61,9 @@ constexpr double accepted_fitted = 0.5;  // the same for S0
 constexpr double same_distance = 1.3;    // quotient of rms distances up to which candidates are twins
 
 // Sizes of the rounds. Pairs of row and key are counted over all heads.
-constexpr Index pairs_at_once = 1 << 19;   // pairs for each candidate of round 1
-constexpr std::size_t finalists = 24;      // candidates of round 3
+constexpr Index rows_at_first = 8;         // rows of round 1
+constexpr Index pairs_at_once = 1 << 19;   // pairs of row and key for each candidate of round 3 on a few rows
+constexpr std::size_t finalists = 24;      // candidates on many rows
 constexpr Index rows_for_pairs = 6;        // rows on which pairs of mistakes are tried
 constexpr Index keys_for_pairs = 1 << 11;  // largest number of keys, over all heads, for which they are tried
 constexpr Index backward_pairs = 1 << 22;  // largest number of pairs for a diagnosis of the backward
@@ -112,10 +118,12 @@ bool hints(const Distance& distance, const Distance& to_truth) {
          distance.worst <= nearer_than_truth * to_truth.worst;
 }
 
-// Whether some candidate is within the accepted distance
-bool explained(const std::vector<Candidate>& candidates) {
-  return std::any_of(candidates.begin(), candidates.end(),
-                     [](const Candidate& candidate) { return candidate.distance.worst <= accepted_worst; });
+// The candidates that may be accepted, which are within the accepted distance
+std::vector<Candidate> within_reach(const std::vector<Candidate>& candidates) {
+  std::vector<Candidate> near;
+  for (const Candidate& candidate : candidates)
+    if (candidate.distance.worst <= accepted_worst) near.push_back(candidate);
+  return near;
 }
 
 // A failed result, and the ring on which candidates are simulated
@@ -137,9 +145,9 @@ struct FailedResult {
   }
 };
 
-// Round 3: compares the nearest candidates on many rows, and chooses
-Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate>& candidates) {
-  const Simulation many = q.simulation(4 * affordable_rows(q.submission.problem, q.devices, 128));
+// Compares candidates on some rows, and chooses
+Diagnosis choose_on_rows(const FailedResult& q, const std::vector<Candidate>& candidates, Index rows) {
+  const Simulation many = q.simulation(rows);
   const BoundedAttention bounded = q.truth_of(many);
   Diagnosis diagnosis = choose(reevaluate(candidates, many, bounded, q.submission, q.compared),
                                distance_to_truth(q.submission, q.compared, many.rows(), bounded));
@@ -147,26 +155,57 @@ Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate
   return diagnosis;
 }
 
-// All candidates on a few rows, then the nearest of them on many rows
-Diagnosis match(const FailedResult& q) {
-  const Simulation few = q.simulation(affordable_rows(q.submission.problem, q.devices, 48));
-  const BoundedAttention bounded = q.truth_of(few);
+// Rows of round 3
+Index few_rows(const FailedResult& q) { return affordable_rows(q.submission.problem, q.devices, 48); }
+// Rows of round 1: all of a short sequence, whose axes may be exchanged
+Index very_few_rows(const FailedResult& q) {
+  const Index few = few_rows(q);
+  return q.submission.problem.Q.shape.S <= few ? few : rows_at_first;
+}
 
-  // Rounds 1 and 2
-  std::vector<Candidate> candidates = forward_candidates(few, bounded, q.submission, q.compared);
-  if (!explained(candidates))
-    if (const auto fitted = fitted_scale(few, bounded, q.submission, q.compared))
+Index many_rows(const FailedResult& q) { return 4 * affordable_rows(q.submission.problem, q.devices, 128); }
+
+// The nearest of some candidates on a few rows, compared on many rows
+Diagnosis choose_on_many_rows(const FailedResult& q, const std::vector<Candidate>& candidates) {
+  const Simulation few = q.simulation(few_rows(q));
+  const std::vector<Candidate> compared =
+      reevaluate(candidates, few, q.truth_of(few), q.submission, q.compared);
+  if (within_reach(compared).empty()) return choose_on_rows(q, compared, few_rows(q));
+  return choose_on_rows(q, nearest_of(compared, finalists), many_rows(q));
+}
+
+// All candidates on very few rows, then those that may be accepted, and the nearest, on more. Without a candidate that
+// may be accepted, the result has a runner-up if _hint_ is set, and S0 is tried if _fit_ is set.
+struct MatchOptions {
+  bool hint = true, fit = true;
+};
+Diagnosis match(const FailedResult& q, const MatchOptions& options = {}) {
+  const Simulation very_few = q.simulation(very_few_rows(q));
+  const BoundedAttention bounded = q.truth_of(very_few);
+  const std::vector<Candidate> all = forward_candidates(very_few, bounded, q.submission, q.compared);
+  std::vector<Candidate> candidates = within_reach(all);
+  if (candidates.empty() && options.fit) {
+    const Simulation few = q.simulation(few_rows(q));
+    if (const auto fitted = fitted_scale(few, q.truth_of(few), q.submission, q.compared))
       candidates.push_back(*fitted);
-
-  // Round 3
-  return choose_on_many_rows(q, nearest_of(candidates, finalists));
+  }
+  if (within_reach(candidates).empty() && !options.hint) {
+    Diagnosis none;
+    none.layout = q.layout, none.devices = q.devices;
+    return none;
+  }
+  for (const Candidate& near : nearest_of(all, finalists))
+    if (near.distance.worst > accepted_worst) candidates.push_back(near);
+  return choose_on_many_rows(q, candidates);
 }
 
 // All pairs of mistakes on very few rows, then the nearest of them on many rows
 Diagnosis match_pairs(const FailedResult& q) {
   const Simulation few = q.simulation(rows_for_pairs);
   const BoundedAttention bounded = q.truth_of(few);
-  return choose_on_many_rows(q, nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
+  const std::vector<Candidate> pairs =
+      within_reach(nearest_pairs(few, {q.submission, few, bounded, q.compared}, finalists));
+  return pairs.empty() ? Diagnosis() : choose_on_rows(q, pairs, many_rows(q));
 }
 
 // Whether every wrong row is zero. Such rows were not written; a pair of mistakes that hides all keys would explain
@@ -191,6 +230,28 @@ bool out_failed(const std::vector<TensorVerdict>& tensor_verdicts) {
   });
 }
 
+// A mistake that is made in a part of the result only, on the declared sharding: in some heads and channels, then also in
+// some rows
+Diagnosis match_part(const FailedResult& q) {
+  std::optional<WrongRegion> region = wrong_region(q.tensor_verdicts, q.judged_rows);
+  if (!region || std::any_of(q.tensor_verdicts.begin(), q.tensor_verdicts.end(), not_written)) return {};
+  const Index Sq = q.submission.problem.Q.shape.S;
+  WrongRegion all_rows = *region;
+  all_rows.first = 0, all_rows.last = Sq - 1;
+  for (const WrongRegion& part : {all_rows, *region}) {
+    if (part.describe(Sq).empty()) continue;
+    ComparedTensors compared = q.compared;
+    compared.part = &part;
+    Diagnosis diagnosis =
+        match({q.submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, compared},
+              {.hint = false, .fit = false});
+    if (diagnosis.names.empty()) continue;
+    diagnosis.part = part.describe(Sq);
+    return diagnosis;
+  }
+  return {};
+}
+
 // A mistake in a program that returns lse in base 2, on the declared sharding: matched to ln 2 lse, and paired with C1
 Diagnosis match_base_2(const FailedResult& q) {
   Tensor<double> natural = converted<double>(*q.submission.lse);
@@ -198,7 +259,7 @@ Diagnosis match_base_2(const FailedResult& q) {
   Submission submission = q.submission;
   submission.lse = natural.view();
   Diagnosis diagnosis =
-      match({submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, q.compared});
+      match({submission, q.tensor_verdicts, q.judged_rows, q.layout, q.devices, q.compared}, {.hint = false});
   for (Candidate& candidate : diagnosis.names) candidate.second = &mistake_of_id("C1");
   return diagnosis;
 }
@@ -213,6 +274,10 @@ std::vector<std::pair<Layout, int>> shardings_to_try(const Submission& submissio
   return shardings;
 }
 
+std::string stage_text(Layout layout, int devices) {
+  return "comparing with the catalogue on " + std::to_string(devices) + " devices, " + name(layout);
+}
+
 }  // namespace
 
 Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
@@ -221,7 +286,7 @@ Index affordable_rows(const Problem<double>& problem, int devices, Index most) {
   return std::clamp(pairs_at_once / std::max<Index>(1, pairs_of_row), least, std::max(least, most));
 }
 
-bool Diagnosis::convention() const { return !names.empty() && is_convention(names.front()); }
+bool Diagnosis::convention() const { return part.empty() && !names.empty() && is_convention(names.front()); }
 
 // The rule of acceptance at the head of this file
 Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_truth) {
@@ -249,13 +314,16 @@ Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_tr
 }
 
 Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
-                           const std::vector<Index>& judged_rows) {
+                           const std::vector<Index>& judged_rows, const OnStage& on_stage) {
   const ComparedTensors compared{.out = submission.out.has_value(), .lse = submission.lse.has_value()};
 
   // Single mistakes, on each sharding; without a name, the result is that of the declared one
   std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
-    Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared});
+    const bool first = !declared;
+    on_stage(stage_text(layout, devices));
+    Diagnosis diagnosis = match({submission, tensor_verdicts, judged_rows, layout, devices, compared},
+                                {.hint = first, .fit = first});
     if (!diagnosis.names.empty()) return diagnosis;
     if (!declared) declared = std::move(diagnosis);
   }
@@ -263,9 +331,11 @@ Diagnosis diagnose_forward(const Submission& submission, const std::vector<Tenso
   // Two mistakes at once, on the declared sharding
   const FailedResult on_declared{submission,        tensor_verdicts,    judged_rows,
                                  submission.layout, submission.devices, compared};
+  if (Diagnosis part = match_part(on_declared); !part.names.empty()) return part;
   if (compared.lse && out_failed(tensor_verdicts))
     if (Diagnosis base_2 = match_base_2(on_declared); !base_2.names.empty()) return base_2;
   if (!worth_trying_pairs(submission.problem, tensor_verdicts)) return *declared;
+  on_stage("comparing with pairs of mistakes");
   Diagnosis pairs = match_pairs(on_declared);
   return pairs.names.empty() ? *declared : pairs;
 }
@@ -285,7 +355,8 @@ bool gradients_follow(const Diagnosis& forward, const Submission& submission,
   return convention.distance.worst <= accepted_worst;
 }
 
-Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded) {
+Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded,
+                            const OnStage& on_stage) {
   // The distance from the truth, over the submitted gradients
   Distance to_truth;
   const auto add = [&](const auto& found, const Tensor<double>& truth, const Tensor<double>& tolerance) {
@@ -298,6 +369,7 @@ Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients
   // All candidates on each sharding; without a name, the result is that of the declared one
   std::optional<Diagnosis> declared;
   for (const auto& [layout, devices] : shardings_to_try(submission)) {
+    on_stage(stage_text(layout, devices));
     const BackwardSimulation simulation(submission.problem, submission.cotangents, layout, devices);
     const Simulation forward(submission.problem, layout, devices, {0});
     Diagnosis diagnosis = choose(backward_candidates(simulation, forward, bounded, submission), to_truth);

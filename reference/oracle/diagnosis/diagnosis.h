@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "reference/oracle/diagnosis/candidates.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 
@@ -17,6 +20,9 @@ struct Diagnosis {
   Layout layout = Layout::contiguous;
   int devices = 1;
 
+  // The part of out and lse in which they match, if it is not the whole; all else is right. "heads 2..3, rows 8..15"
+  std::string part;
+
   bool convention() const;  // whether the first name is a difference of convention
 };
 
@@ -28,14 +34,20 @@ inline constexpr double nearer_than_truth = 0.5;
 // the truth itself is within 2 tolerances.
 Diagnosis choose(const std::vector<Candidate>& candidates, const Distance& to_truth);
 
+// Is told what is done next, "comparing with pairs of mistakes"
+using OnStage = std::function<void(const std::string&)>;
+
 // Names a mistake of the forward, which must explain all that was submitted of out and lse. _tensor_verdicts_ tell
 // which of _judged_rows_ are wrong.
-Diagnosis diagnose_forward(const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
-                           const std::vector<Index>& judged_rows);
+Diagnosis diagnose_forward(
+    const Submission& submission, const std::vector<TensorVerdict>& tensor_verdicts,
+    const std::vector<Index>& judged_rows, const OnStage& on_stage = [](const std::string&) {});
 
 // Names a mistake of the backward from the submitted ones of dq, dk and dv; the forward must be correct. Costs a few
 // products of (Sq, Skv) matrices for each candidate.
-Diagnosis diagnose_backward(const Submission& submission, const BoundedGradients& bounded);
+Diagnosis diagnose_backward(
+    const Submission& submission, const BoundedGradients& bounded,
+    const OnStage& on_stage = [](const std::string&) {});
 
 // Whether the convention that explains the forward explains the submitted gradients, too
 bool gradients_follow(const Diagnosis& forward, const Submission& submission,

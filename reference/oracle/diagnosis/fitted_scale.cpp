@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "reference/oracle/measured/golden_section.h"
+
 namespace ringattn {
 
 namespace {
@@ -37,36 +39,21 @@ std::vector<Mistake> fitted_scale_mistake() {
            .forward = scaled}};
 }
 
+Variants example_scales() {
+  Variants variants;
+  for (const double factor : {0.5, 0.9, 1.1, 2.0}) variants.push_back(variant_of(factor));
+  return variants;
+}
+
 std::optional<Candidate> fitted_scale(const Simulation& simulation, const BoundedAttention& bounded,
                                       const Submission& submission, const ComparedTensors& compared) {
   const Mistake& entry = mistake_of_id("S0");
   const auto candidate_of = [&](double factor) {
     return reevaluate({{&entry, variant_of(factor)}}, simulation, bounded, submission, compared).front();
   };
-  const auto distance = [&](double logarithm) {
-    return candidate_of(std::exp(logarithm)).distance.mean_square;
-  };
-
-  // The best point of a coarse grid of factors from 1/64 to 64, even in the logarithm
-  constexpr double step = 0.18;
-  double best = 0, nearest = distance(0);
-  for (int n = -23; n <= 23; ++n)
-    if (const double d = distance(n * step); d < nearest) nearest = d, best = n * step;
-  if (!(nearest < distance(0))) return std::nullopt;
-
-  // Golden-section search between its neighbours
-  const double golden = (std::sqrt(5.0) - 1) / 2;
-  double low = best - step, high = best + step;
-  double a = high - golden * (high - low), b = low + golden * (high - low), at_a = distance(a),
-         at_b = distance(b);
-  for (int n = 0; n < 60; ++n) {
-    if (at_a < at_b) {
-      high = b, b = a, at_b = at_a, a = high - golden * (high - low), at_a = distance(a);
-    } else {
-      low = a, a = b, at_a = at_b, b = low + golden * (high - low), at_b = distance(b);
-    }
-  }
-  return candidate_of(std::exp((low + high) / 2));
+  const auto factor = nearest_factor([&](double f) { return candidate_of(f).distance.mean_square; });
+  if (!factor) return std::nullopt;
+  return candidate_of(*factor);
 }
 
 }  // namespace ringattn

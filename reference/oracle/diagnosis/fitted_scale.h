@@ -9,4 +9,7 @@ namespace ringattn {
 std::optional<Candidate> fitted_scale(const Simulation& simulation, const BoundedAttention& bounded,
                                       const Submission& submission, const ComparedTensors& compared);
 
+// Variants of S0 near the right scale, and farther away, for which no result is at hand
+Variants example_scales();
+
 }  // namespace ringattn

@@ -98,6 +98,13 @@ AttentionOutput<double> summed(const Simulation& sim, const Variant& variant) {
   return merged_with({.join = join}, sim, variant);
 }
 
+AttentionOutput<double> overwritten(const Simulation& sim, const Variant& variant) {
+  const JoinRule join = [](double lse, double lse_b, Index) -> Join {
+    return {0, 1, log_of_sum(lse, lse_b)};
+  };
+  return merged_with({.join = join}, sim, variant);
+}
+
 }  // namespace
 
 std::vector<Mistake> merge_mistakes() {
@@ -188,6 +195,15 @@ std::vector<Mistake> merge_mistakes() {
        .fix = "Weight each block output by exp(lse_b - lse).",
        .variants = pieces,
        .forward = summed},
+      {.id = "L15",
+       .family = Family::merge,
+       .title = "each block output overwrites the accumulated output",
+       .wrong = "out = out_b",
+       .fingerprint = "lse is right; out is the attention to the last block alone, or 0 if the mask hides it",
+       .why = "The result is assigned to where it should be merged.",
+       .fix = "Use out = exp(lse - lse_new) out + exp(lse_b - lse_new) out_b.",
+       .variants = pieces_and_unseen,
+       .forward = overwritten},
   };
 }
 

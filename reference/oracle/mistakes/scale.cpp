@@ -1,4 +1,4 @@
-// Mistakes in the scale of the scores and in the soft-cap.
+// Mistakes in the scale of the scores.
 
 #include <cmath>
 #include <numbers>
@@ -6,12 +6,11 @@
 #include "reference/definition/error/chunked.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/right_scale.h"
 
 namespace ringattn {
 
 namespace {
-
-double right_scale(const Problem<double>& problem) { return problem.scoring.scale(problem.Q.shape.D); }
 
 // ---- One wrong scale for all scores -----------------------------------------
 
@@ -165,41 +164,6 @@ Variants own_or_received(const Simulation& sim) {
   return each_named("blocks", {"own", "received"}) * each_named("scale", {"missing", "twice"});
 }
 
-// ---- The soft-cap: c tanh(score / c) ----------------------------------------
-
-AlteredProblem cap_left_out(const Problem<double>& problem, const Sharding&, const Variant&) {
-  AlteredProblem wrong(problem);
-  wrong.scoring.softcap = 0;
-  return wrong;
-}
-
-AlteredProblem cap_misplaced(const Problem<double>& problem, const Sharding&, const Variant& variant) {
-  const double scale = right_scale(problem), c = problem.scoring.softcap;
-  AlteredProblem wrong(problem);
-  switch (variant["formula"]) {
-    case 0:  // scale c tanh(q . k / c): a soft-cap of scale c
-      wrong.scoring.softcap = scale * c;
-      break;
-    case 1:  // c tanh(s): a scale of c scale
-      wrong.scoring.softmax_scale = c * scale;
-      break;
-    case 2:  // tanh(s / c): a soft-cap of 1 and a scale of scale / c
-      wrong.scoring.softcap = 1;
-      wrong.scoring.softmax_scale = scale / c;
-      break;
-  }
-  return wrong;
-}
-
-Variants capped(const Simulation& sim) {
-  return sim.problem().scoring.softcap > 0 ? single_variant() : Variants();
-}
-
-Variants each_cap_formula(const Simulation& sim) {
-  if (!(sim.problem().scoring.softcap > 0 && right_scale(sim.problem()) > 0)) return {};
-  return each_named("formula", {"scale c tanh(q.k / c)", "c tanh(s)", "tanh(s / c)"});
-}
-
 }  // namespace
 
 std::vector<Mistake> scale_mistakes() {
@@ -313,26 +277,6 @@ std::vector<Mistake> scale_mistakes() {
        .fix = "Use scale = 1 / sqrt(d), where d is the last axis of q.",
        .variants = own_value_dim,
        .alteration = with_scale(of_value_dim)},
-      {.id = "S12",
-       .family = Family::scale,
-       .title = "the soft-cap is not applied",
-       .wrong = "S = scale Q K^T",
-       .fingerprint =
-           "rows whose scores are well below the cap are almost right; large scores get too much weight",
-       .why = "The soft-cap is an option that is not passed to every kernel call.",
-       .fix = "Use S = c tanh(scale Q K^T / c) in every block, forward and backward.",
-       .variants = capped,
-       .alteration = cap_left_out},
-      {.id = "S13",
-       .family = Family::scale,
-       .title = "the soft-cap formula is wrong",
-       .wrong = "S = scale c tanh(Q K^T / c), c tanh(scale Q K^T), or tanh(scale Q K^T / c)",
-       .fingerprint = any_row,
-       .why = "The cap applies to the scaled score: small scores must pass unchanged, large ones must "
-              "saturate at c.",
-       .fix = "Use S = c tanh(scale Q K^T / c).",
-       .variants = each_cap_formula,
-       .alteration = cap_misplaced},
   };
 }
 

@@ -64,6 +64,10 @@ std::string sharding_line(const Submission& s, const Diagnosis& d) {
                      d.devices, name(d.layout));
 }
 
+std::string part_line(const Diagnosis& d) {
+  return d.part.empty() ? "" : fmt::format("         only in {}; the rest of your result is right\n", d.part);
+}
+
 std::string unnamed_line(const Diagnosis& d) {
   if (!d.runner_up)
     return fmt::format(
@@ -81,7 +85,7 @@ std::string unnamed_line(const Diagnosis& d) {
 std::string text_of(const Submission& s, const Diagnosis& d) {
   if (d.names.empty()) return unnamed_line(d);
   const Candidate& first = d.names.front();
-  std::string text = names_lines(d.names) + agreement_line(d.names) + sharding_line(s, d);
+  std::string text = names_lines(d.names) + part_line(d) + agreement_line(d.names) + sharding_line(s, d);
   if (d.runner_up)
     text += fmt::format("         next candidate: {}, {} the tolerance away (rejected)\n",
                         short_name(*d.runner_up), times(d.runner_up->distance.worst));

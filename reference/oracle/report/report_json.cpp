@@ -46,6 +46,13 @@ Json candidate_json(const Candidate& s) {
       {"id", id_of(s)}, {"title", title}, {"residual", number(s.distance.worst)}, {"parameters", parameters}};
 }
 
+Json boxes_json(const std::vector<Box>& boxes) {
+  Json result = Json::array();
+  for (const Box& box : boxes)
+    result.push_back({{"batches", box.batches}, {"heads", box.heads}, {"rows", box.rows}});
+  return result;
+}
+
 Json where_json(const Submission& s, const Report& r) {
   const Where& w = *r.where;
   Json rows = Json::array();
@@ -53,6 +60,8 @@ Json where_json(const Submission& s, const Report& r) {
   Json result{
       {"tensor", r.where_tensor}, {"batches", w.batches},       {"heads", w.heads},      {"rows", rows},
       {"documents", w.documents}, {"wrong_rows", w.wrong_rows}, {"all_rows", w.all_rows}};
+  result["channels"] = w.channels;
+  result["boxes"] = boxes_json(w.boxes);
   result["first"] = {{"batch", w.first.b}, {"row", w.first.s}, {"head", w.first.h}};
   if (s.devices > 1) {
     result["devices"] = w.devices;
@@ -107,6 +116,21 @@ Json to_json(const std::vector<Law>& all) {
   return result;
 }
 
+Json to_json(const Measurement& measured) {
+  Json findings = Json::array(), tensors = Json::object();
+  for (const Finding& finding : measured.findings)
+    findings.push_back({{"kind", finding.kind},
+                        {"tensor", finding.tensor},
+                        {"sentence", finding.sentence},
+                        {"fix", finding.fix},
+                        {"boxes", boxes_json(finding.boxes)},
+                        {"channels", finding.channels},
+                        {"rows", finding.rows}});
+  for (const Measurement::Explained& tensor : measured.tensors)
+    tensors[tensor.tensor] = {{"wrong_rows", tensor.wrong}, {"explained_rows", tensor.explained}};
+  return {{"findings", findings}, {"tensors", tensors}};
+}
+
 Json to_json(const Submission& s, const Report& r) {
   Json result{{"verdict", name(r.verdict)}, {"gauge_ratio", number(r.worst_ratio)}};
 
@@ -116,6 +140,7 @@ Json to_json(const Submission& s, const Report& r) {
   if (diagnosis)
     for (const Candidate& candidate : diagnosis->names) names.push_back(candidate_json(candidate));
   result["names"] = names;
+  result["part"] = diagnosis && !diagnosis->part.empty() ? Json(diagnosis->part) : Json();
   result["runner_up"] = diagnosis && diagnosis->runner_up ? candidate_json(*diagnosis->runner_up) : Json();
   result["blind_to"] = Json(), result["probes"] = Json::array();
   if (r.undetectable) {
@@ -126,6 +151,7 @@ Json to_json(const Submission& s, const Report& r) {
 
   // Where the result is wrong
   result["where"] = r.where ? where_json(s, r) : Json();
+  result["measured"] = r.measured ? to_json(*r.measured) : Json();
   result["blocks"] = r.blocks ? to_json(*r.blocks) : Json();
   if (!s.states.empty()) {
     Json states = Json::array();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "reference/oracle/probes/probes.h"
 #include "reference/oracle/report/report.h"
@@ -90,22 +91,17 @@ std::string tensor_verdict_lines(const TensorVerdict& j) {
 
 // ---- Where the result is wrong, and what the case cannot detect ---------------
 
-// "0..3 5 7..9"; a long list is cut and ends with " ..."
-template <class Number>
-std::string ranges_of(const std::vector<Number>& ascending) {
-  constexpr std::size_t max_ranges = 12;
-  std::string text;
+// The boxes of the wrong rows, if there are several, and few
+std::string boxes_lines(const Submission& s, const Report& r) {
+  constexpr std::size_t most_ranges = 8;
+  const Where& w = *r.where;
   std::size_t ranges = 0;
-  for (std::size_t n = 0; n < ascending.size();) {
-    std::size_t end = n + 1;
-    while (end < ascending.size() && ascending[end] == ascending[end - 1] + 1) ++end;
-    if (ranges++ == max_ranges) return text + " ...";
-    if (!text.empty()) text += ' ';
-    text += end - n == 1 ? fmt::format("{}", ascending[n])
-                         : fmt::format("{}..{}", ascending[n], ascending[end - 1]);
-    n = end;
-  }
-  return text;
+  for (const Box& box : w.boxes) ranges += ranges_of(box.rows).size();
+  if (w.boxes.size() < 2 || ranges > most_ranges) return "";
+  const bool of_keys = r.where_tensor == "dk" || r.where_tensor == "dv";
+  const Shape& shape = of_keys ? s.problem.K.shape : s.problem.Q.shape;
+  return "\n         that is, " +
+         text_of(w.boxes, {shape.B, shape.H, of_keys ? r.keys : r.rows, nullptr, of_keys});
 }
 
 std::string where_lines(const Submission& s, const Report& r) {
@@ -115,13 +111,14 @@ std::string where_lines(const Submission& s, const Report& r) {
     for (Index row = range.begin; row < range.end; ++row) rows.push_back(row);
   const char* unit = r.where_tensor == "dk" || r.where_tensor == "dv" ? "keys" : "rows";
   std::string text = fmt::format("WHERE    {}: {} of {} rows (of all heads) are wrong; heads {}",
-                                 r.where_tensor, w.wrong_rows, w.all_rows, ranges_of(w.heads));
-  if (s.problem.Q.shape.B > 1) text += fmt::format("; sequences {}", ranges_of(w.batches));
-  if (s.devices > 1) text += fmt::format("; devices {}", ranges_of(w.devices));
+                                 r.where_tensor, w.wrong_rows, w.all_rows, ranges_text(w.heads));
+  if (s.problem.Q.shape.B > 1) text += fmt::format("; sequences {}", ranges_text(w.batches));
+  if (s.devices > 1) text += fmt::format("; devices {}", ranges_text({w.devices.begin(), w.devices.end()}));
+  if (!w.channels.empty()) text += "; " + channels_text(w.channels);
   if (w.documents.size() > 1 || (w.documents.size() == 1 && w.documents.front() != 0))
-    text += fmt::format("; documents {}", ranges_of(w.documents));
-  text += fmt::format("\n         {} {}\n         first wrong: {}", unit, ranges_of(rows),
-                      place_of(w.first, true));
+    text += fmt::format("; documents {}", ranges_text({w.documents.begin(), w.documents.end()}));
+  text += fmt::format("\n         {} {}{}\n         first wrong: {}", unit, ranges_text(rows),
+                      boxes_lines(s, r), place_of(w.first, true));
   if (s.devices > 1) text += fmt::format(", local row {} of device {}", w.place, w.device);
   return text + "\n";
 }
@@ -145,6 +142,34 @@ std::string undetectable_lines(const Report& r) {
   return text;
 }
 
+// ---- What the numbers are ----------------------------------------------------
+
+// The findings on one tensor, those of most rows first; a long list is cut
+std::string findings_lines(const std::vector<Finding>& findings, const Measurement::Explained& tensor) {
+  constexpr Index most = 8;
+  std::string text;
+  std::set<std::string> fixes;
+  Index count = 0;
+  for (const Finding& finding : findings) {
+    if (finding.tensor != tensor.tensor || ++count > most) continue;
+    text += fmt::format("         {}\n", finding.sentence);
+    if (!finding.fix.empty() && fixes.insert(finding.fix).second)
+      text += fmt::format("         FIX: {}\n", finding.fix);
+  }
+  if (count > most) text += fmt::format("         {}: {} more findings\n", tensor.tensor, count - most);
+  if (tensor.explained > 0)
+    text += fmt::format("         this explains {} of {} wrong rows of {}\n", tensor.explained, tensor.wrong,
+                        tensor.tensor);
+  return text;
+}
+
+std::string measured_lines(const Measurement& measured) {
+  std::string text;
+  for (const Measurement::Explained& tensor : measured.tensors)
+    text += findings_lines(measured.findings, tensor);
+  return text.empty() ? text : "MEASURED" + text.substr(8);
+}
+
 // ---- Weights of blocks -------------------------------------------------------
 
 // How many of the wrong rows are weighted sums over whole blocks
@@ -155,7 +180,7 @@ std::string interpret_residual(const BlockWeights& w) {
   std::string text =
       fmt::format("weights of whole blocks explain {} of {} wrong rows", w.explained_rows, w.wrong_rows);
   if (!w.unexplained_heads.empty())
-    text += fmt::format("; not all of heads {}", ranges_of(w.unexplained_heads));
+    text += fmt::format("; not all of heads {}", ranges_text(w.unexplained_heads));
   return text + "; " + residual;
 }
 
@@ -211,6 +236,7 @@ std::string to_text(const Submission& s, const Report& r) {
   // Where the result is wrong, and what is wrong with it
   if (r.where) text += where_lines(s, r);
   if (r.blocks) text += text_of(*r.blocks);
+  if (r.measured) text += measured_lines(*r.measured);
   if (!r.states.empty()) text += text_of(r.states, s.devices);
   if (const Diagnosis* diagnosis = r.diagnosis()) text += text_of(s, *diagnosis);
   for (const Law& law : r.laws)

@@ -58,6 +58,7 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
   j.tensor = tensor;
   j.note_limit = note_limit;
   j.row_ratio = row_tensor<double>(shape.B, shape.S, shape.H);
+  j.channel_ratio = Vector<double>::Zero(shape.D);
   for (Index b = 0; b < shape.B; ++b)
     for (Index s = 0; s < shape.S; ++s)
       for (Index h = 0; h < shape.H; ++h) {
@@ -67,7 +68,7 @@ TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const dou
           const double x = found(b, s, h, d), expected = truth(b, s, h, d);
           const double ratio = error_in_tolerances(x, expected, tolerance(b, s, h, d));
           count_element(j, {b, s, h, d}, x, expected, ratio);
-          row_ratio = std::max(row_ratio, ratio);
+          row_ratio = std::max(row_ratio, ratio), j.channel_ratio(d) = std::max(j.channel_ratio(d), ratio);
           all_zero &= x == 0;
         }
         j.zero_rows += all_zero && row_ratio > note_limit;

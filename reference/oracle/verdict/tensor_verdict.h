@@ -38,7 +38,8 @@ struct TensorVerdict {
   Index nan = 0, inf = 0;  // elements that are NaN, or infinite where the truth is not the same infinity
   Index zero_rows = 0;     // failed rows of zeros only, which were probably never written
 
-  Tensor<double> row_ratio;  // (B, S, H, 1) the largest quotient of each row
+  Tensor<double> row_ratio;      // (B, S, H, 1) the largest quotient of each row
+  Vector<double> channel_ratio;  // (D) the largest quotient of each channel
 };
 
 // Ratios up to _note_limit_ are notes. Throws BadInput if the shapes differ. An infinity must equal the same infinity; a NaN is always wrong.

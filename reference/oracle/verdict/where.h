@@ -1,8 +1,7 @@
 #pragma once
 
 #include "reference/definition/row_positions.h"
-#include "reference/oracle/verdict/tensor_verdict.h"
-#include "reference/ring/sharding.h"
+#include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {
 
@@ -12,6 +11,8 @@ struct Where {
   std::vector<RowRange> rows;           // wrong in at least one sequence and head, as contiguous ranges
   std::vector<int> devices;             // that own a wrong row
   std::vector<std::int64_t> documents;  // that contain a wrong row
+  std::vector<Index> channels;          // that contain a wrong element; empty: all
+  std::vector<Box> boxes;               // of exactly the wrong rows
 
   ElementIndex first;  // the first wrong row: lowest s, then b, then h
   int device = 0;      // its owner

@@ -69,13 +69,21 @@ class Report:
 
     @property
     def where(self) -> dict[str, Any] | None:
-        """The wrong batches, heads, rows, documents and devices, and the first wrong row."""
+        """The wrong batches, heads, rows, channels, documents and devices, their boxes, and the first wrong row."""
         return self._content["where"]
 
     @property
     def blocks(self) -> dict[str, Any] | None:
         """The weight of each K/V block in the rows of each device; 1 is right."""
         return self._content["blocks"]
+
+    @property
+    def measured(self) -> list[dict[str, Any]]:
+        """What the numbers of wrong rows are, measured without the catalogue: kind, tensor, sentence, fix, boxes, rows.
+
+        A finding holds to within rounding for each row that it names. Empty for a right result.
+        """
+        return (self._content["measured"] or {}).get("findings", [])
 
     @property
     def laws(self) -> dict[str, Any]:

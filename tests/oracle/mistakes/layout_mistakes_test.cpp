@@ -131,6 +131,8 @@ TEST_CASE("with a single key lse equals its score, which shows the soft-cap form
   CHECK(nearly(score("S13", "formula = scale c"), scale * c * std::tanh(qk / c)));
   CHECK(nearly(score("S13", "formula = c tanh(s)"), c * std::tanh(scale * qk)));
   CHECK(nearly(score("S13", "formula = tanh"), std::tanh(scale * qk / c)));
+  CHECK(nearly(score("S14", "formula = (s / c)"), scale * qk / c * std::tanh(scale * qk / c)));
+  CHECK(nearly(score("S14", "formula = s tanh"), scale * qk * std::tanh(scale * qk / c)));
 }
 
 TEST_CASE("P1: a result in shard order is the right result permuted") {

@@ -234,14 +234,16 @@ TEST_CASE("L5: two blocks exchange their weights") {
 }
 
 TEST_CASE(
-    "L6: all four blocks have weight 1/4, L7: the last 1/2, the one before 1/4, L8: all have weight 1") {
+    "L6: all four blocks have weight 1/4, L7: the last 1/2, the one before 1/4, L8: all 1, L15: the last 1") {
   const Ring ring(weights_problem(8, 13), Layout::contiguous, 4);
-  const AttentionOutput<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8");
+  const AttentionOutput<double> mean = ring.of("L6"), running = ring.of("L7"), sum = ring.of("L8"),
+                                last = ring.of("L15");
   for (Index i = 0; i < 8; ++i)
     for (int step = 0; step < 4; ++step) {
       CHECK(near(ring.mass(mean, i, step), 0.25));
       CHECK(near(ring.mass(running, i, step), step == 0 ? 0.125 : std::exp2(step - 4)));
       CHECK(near(ring.mass(sum, i, step), 1));
+      CHECK(near(ring.mass(last, i, step), step == 3 ? 1 : 0));
     }
 }
 

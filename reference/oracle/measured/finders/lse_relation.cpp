@@ -1,0 +1,175 @@
+#include "reference/oracle/measured/finders/lse_relation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "reference/oracle/measured/key_sums.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr std::size_t least_rows = 4;       // with the same relation
+constexpr std::size_t rows_to_screen = 12;  // on which a relation is tried first
+
+struct LseRelation {
+  std::string says, fix;
+  std::function<double(const KeySums&)> value;
+};
+
+const std::vector<LseRelation>& relations() {
+  static const std::vector<LseRelation> all{
+      {"are log2 of the sum of weights, 1.443 x lse", "Multiply by ln 2.",
+       [](const KeySums& k) { return k.lse / std::log(2.0); }},
+      {"are ln 2 x lse", "Do not multiply by ln 2.", [](const KeySums& k) { return k.lse * std::log(2.0); }},
+      {"have the opposite sign", "Change the sign.", [](const KeySums& k) { return -k.lse; }},
+      {"are the sum of weights without the logarithm, exp(lse)", "Take the logarithm.",
+       [](const KeySums& k) { return std::exp(k.lse); }},
+      {"are m alone, the largest score", "lse = m + log l.", [](const KeySums& k) { return k.m; }},
+      {"are log l, without the largest score m", "lse = m + log l.",
+       [](const KeySums& k) { return std::log(k.l()); }},
+      {"are l, the sum relative to the largest score", "lse = m + log l.",
+       [](const KeySums& k) { return k.l(); }},
+      {"are m + l, without the logarithm of l", "lse = m + log l.",
+       [](const KeySums& k) { return k.m + k.l(); }},
+      {"are m ln 2 + log l, the maximum in base 2", "lse = m + log l, both with the natural logarithm.",
+       [](const KeySums& k) { return k.m * std::log(2.0) + std::log(k.l()); }},
+      {"are m / ln 2 + log l, the maximum in base 2", "lse = m + log l, both with the natural logarithm.",
+       [](const KeySums& k) { return k.m / std::log(2.0) + std::log(k.l()); }},
+      {"have the hidden keys in their sum", "Leave hidden keys out of the sum of weights.",
+       [](const KeySums& k) { return k.m + std::log(k.l() + k.hidden); }}};
+  return all;
+}
+
+Vector<double> single(double x) { return Vector<double>::Constant(1, x); }
+
+// Explains the rows of _rows_ with the same value, if they are most of them; returns whether it does
+bool explain(const RecordedTensor& lse, const WrongPart& part, const std::vector<std::size_t>& rows,
+             const std::vector<double>& values, const std::string& says, const std::string& fix,
+             double hypotheses, Explanations& explanations) {
+  std::vector<std::size_t> members;
+  for (std::size_t n = 0; n < rows.size(); ++n)
+    if (row_distance(lse, part.rows[rows[n]], single(values[n]), {0}) <= largest_explained_error / 2)
+      members.push_back(rows[n]);
+  if (members.size() < least_rows || 10 * members.size() < 9 * rows.size()) return false;
+  for (const std::size_t n : members)
+    explanations[n] = {"lse", says, fix, "", evidence_of_agreement(lse, part.rows[n], {0}), hypotheses};
+  return true;
+}
+
+// Explains the rows of one head by the first relation that holds, for a few rows and then for most
+bool explain_head(const Problem<double>& problem, const RecordedTensor& lse, const WrongPart& part,
+                  const HeadPlace& head, const std::vector<std::size_t>& rows, Explanations& explanations) {
+  const auto sums_of = [&](const std::vector<std::size_t>& some) {
+    std::vector<Index> global;
+    for (const std::size_t n : some) global.push_back(lse.global_row(part.rows[n]));
+    return key_sums(problem, head, global);
+  };
+  const std::vector<std::size_t> few = some_of(rows, rows_to_screen);
+  const std::vector<KeySums> of_few = sums_of(few);
+  std::vector<KeySums> of_all;
+  for (const LseRelation& relation : relations()) {
+    std::size_t agreeing = 0;
+    for (std::size_t n = 0; n < few.size(); ++n)
+      agreeing += row_distance(lse, part.rows[few[n]], single(relation.value(of_few[n])), {0}) <=
+                  largest_explained_error / 2;
+    if (2 * agreeing < few.size()) continue;
+    if (of_all.empty()) of_all = sums_of(rows);
+    std::vector<double> values;
+    for (const KeySums& k : of_all) values.push_back(relation.value(k));
+    if (explain(lse, part, rows, values, relation.says, relation.fix, static_cast<double>(relations().size()),
+                explanations))
+      return true;
+  }
+  return false;
+}
+
+double truth_of(const RecordedTensor& lse, const ElementIndex& p) { return lse.truth(p.b, p.s, p.h, 0); }
+double found_of(const RecordedTensor& lse, const ElementIndex& p) { return lse.found(p.b, p.s, p.h, 0); }
+
+// "0.6931 = ln 2"
+std::string constant_text(double c) {
+  const double ratio = std::exp(std::abs(c)), whole = std::round(ratio);
+  const bool logarithm = whole >= 2 && whole <= 64 && std::abs(ratio - whole) <= 0.01 * whole;
+  return number_text(std::abs(c)) + (logarithm ? " = ln " + number_text(whole) : "");
+}
+
+// Whether right rows stand between some wrong rows of the same heads, which would be wrong by the same constant. _mates_
+// tells whether a row belongs to them
+bool right_rows_between(const WrongPart& part, const std::vector<std::size_t>& rows,
+                        const std::function<bool(Index)>& mates) {
+  std::map<HeadPlace, std::pair<Index, Index>> extents;  // first and last row
+  for (const std::size_t n : rows) {
+    const ElementIndex& row = part.rows[n];
+    const auto [extent, added] = extents.try_emplace({row.b, row.h}, row.s, row.s);
+    if (!added) extent->second.second = row.s;
+  }
+  std::size_t all = 0;
+  for (const auto& [head, extent] : extents)
+    for (Index s = extent.first; s <= extent.second; ++s) all += mates(s);
+  return 10 * rows.size() < 9 * all;
+}
+
+// A constant for some rows: the median of the differences
+bool explain_constant(
+    const RecordedTensor& lse, const WrongPart& part, const std::vector<std::size_t>& rows,
+    Explanations& explanations, const std::function<bool(Index)>& mates = [](Index) { return true; }) {
+  if (right_rows_between(part, rows, mates)) return false;
+  std::vector<double> differences;
+  for (const std::size_t n : rows)
+    differences.push_back(found_of(lse, part.rows[n]) - truth_of(lse, part.rows[n]));
+  std::nth_element(differences.begin(), differences.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2),
+                   differences.end());
+  const double c = differences[rows.size() / 2];
+  if (!std::isfinite(c)) return false;
+  std::vector<double> values;
+  for (const std::size_t n : rows) values.push_back(truth_of(lse, part.rows[n]) + c);
+  return explain(
+      lse, part, rows, values,
+      std::string("are ") + (c > 0 ? "larger" : "smaller") + " than the right ones by " + constant_text(c),
+      "Look for weights that count more or less than once in every row.", 1000, explanations);
+}
+
+// Rows without a visible key, where lse is -inf
+void explain_empty_rows(const RecordedTensor& lse, const WrongPart& part, Explanations& explanations) {
+  for (std::size_t n = 0; n < part.rows.size(); ++n)
+    if (!explanations[n] && std::isinf(truth_of(lse, part.rows[n])))
+      explanations[n] = {"empty rows",
+                         "are " + number_text(found_of(lse, part.rows[n])) + ", but see no key",
+                         "Set lse = -inf, and out = 0, where no key is visible.",
+                         "",
+                         100,
+                         1};
+}
+
+}  // namespace
+
+void find_lse_relation(const Problem<double>& problem, const RecordedTensor& lse, const WrongPart& part,
+                       Explanations& explanations) {
+  explain_empty_rows(lse, part, explanations);
+  const RowsOfHead of_heads = unexplained_rows(part, explanations);
+
+  // A relation of each head
+  std::vector<std::size_t> all;
+  for (const auto& [head, rows] : of_heads)
+    if (!explain_head(problem, lse, part, head, rows, explanations))
+      all.insert(all.end(), rows.begin(), rows.end());
+
+  // A constant of all rows, of each head, of each device
+  if (all.empty() || explain_constant(lse, part, all, explanations)) return;
+  for (const auto& [head, rows] : unexplained_rows(part, explanations))
+    if (rows.size() >= least_rows) explain_constant(lse, part, rows, explanations);
+  std::map<int, std::vector<std::size_t>> of_devices;
+  for (std::size_t n = 0; n < part.rows.size(); ++n)
+    if (!explanations[n] && lse.space.sharding)
+      of_devices[lse.space.sharding->device_of(lse.global_row(part.rows[n]))].push_back(n);
+  for (const auto& [device, rows] : of_devices)
+    if (rows.size() >= least_rows)
+      explain_constant(lse, part, rows, explanations, [&, of = device](Index s) {
+        return lse.space.sharding->device_of(lse.space.rows[static_cast<std::size_t>(s)]) == of;
+      });
+}
+
+}  // namespace ringattn

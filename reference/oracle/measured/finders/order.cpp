@@ -1,0 +1,141 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+
+#include "reference/oracle/error_bound/distance.h"
+#include "reference/oracle/measured/finders/places.h"
+
+namespace ringattn {
+
+namespace {
+
+bool agrees(const RecordedTensor& t, const ElementIndex& at, const ElementIndex& of) {
+  const double truth = t.truth(of.b, of.s, of.h, of.d);
+  return error_in_tolerances(t.found(at.b, at.s, at.h, at.d), truth, t.tolerance(of.b, of.s, of.h, of.d)) <=
+         largest_explained_error;
+}
+
+// Calls visit(place) for all elements of a tensor, the axis order[0] outermost, while it returns true
+bool for_each_in_order(const Shape& shape, const std::array<int, 4>& order,
+                       const std::function<bool(const ElementIndex&)>& visit) {
+  const Index extents[] = {shape.B, shape.S, shape.H, shape.D};
+  std::array<Index, 4> at{};
+  const auto extent = [&](int level) { return extents[order[static_cast<std::size_t>(level)]]; };
+  const auto axis = [&](int level) -> Index& {
+    return at[static_cast<std::size_t>(order[static_cast<std::size_t>(level)])];
+  };
+  for (Index n = 0; n < shape.size(); ++n) {
+    if (!visit({at[0], at[1], at[2], at[3]})) return false;
+    for (int level = 3; level >= 0 && ++axis(level) == extent(level); --level) axis(level) = 0;
+  }
+  return true;
+}
+
+// Whether the elements of the truth, stored with the axes in one order and read in another one, are the found ones
+bool stored_in(const RecordedTensor& t, const std::array<int, 4>& stored, const std::array<int, 4>& read) {
+  const Shape& shape = t.shape();
+  const Index extents[] = {shape.B, shape.S, shape.H, shape.D};
+  std::array<Index, 4> at{};
+  return for_each_in_order(shape, stored, [&](const ElementIndex& of) {
+    const bool same = agrees(t, {at[0], at[1], at[2], at[3]}, of);
+    for (std::size_t level = 4; level-- > 0;) {
+      const auto axis = static_cast<std::size_t>(read[level]);
+      if (++at[axis] < extents[axis]) break;
+      at[axis] = 0;
+    }
+    return same;
+  });
+}
+
+// Whether row i of each head holds row order[i] of the truth
+bool rows_in(const RecordedTensor& t, const std::vector<Index>& order) {
+  return for_each_in_order(t.shape(), {0, 1, 2, 3}, [&](const ElementIndex& at) {
+    ElementIndex of = at;
+    of.s = order[static_cast<std::size_t>(at.s)];
+    return agrees(t, at, of);
+  });
+}
+
+std::string axes_text(const std::array<int, 4>& order) {
+  const char* const names[] = {"batch", "row", "head", "channel"};
+  std::string text;
+  for (const int axis : order) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
+  return text + ")";
+}
+
+using Order = std::array<int, 4>;
+
+Explanation explain_axes(const Order& stored, const Order& read) {
+  return {"order",
+          "are stored in the order " + axes_text(stored) + ", but read as " + axes_text(read),
+          "Transpose the tensor, or state the order of its axes.",
+          "",
+          0,
+          48};
+}
+
+std::optional<Explanation> find_axes(const RecordedTensor& t) {
+  constexpr Order rows_first{0, 1, 2, 3}, heads_first{0, 2, 1, 3};
+  Order stored = rows_first;
+  do {
+    for (const Order& read : {rows_first, heads_first})
+      if (stored != read && stored_in(t, stored, read)) return explain_axes(stored, read);
+  } while (std::next_permutation(stored.begin(), stored.end()));
+  return std::nullopt;
+}
+
+// The rows of all devices, one device after the other
+std::vector<Index> concatenated(Layout layout, int devices, Index N) {
+  std::vector<Index> rows;
+  for (int device = 0; device < devices; ++device)
+    for (const Index row : rows_of_device(layout, device, devices, N)) rows.push_back(row);
+  return rows;
+}
+
+std::vector<Index> inverse(const std::vector<Index>& order) {
+  std::vector<Index> result(order.size());
+  for (std::size_t n = 0; n < order.size(); ++n)
+    result[static_cast<std::size_t>(order[n])] = static_cast<Index>(n);
+  return result;
+}
+
+std::optional<Explanation> find_row_order(const RecordedTensor& t, int declared) {
+  const Index N = t.shape().S;
+  const auto explain = [](const std::string& says, const std::string& fix) {
+    return Explanation{"order", says, fix, "", 0, 32};
+  };
+  std::vector<Index> order(static_cast<std::size_t>(N));
+  for (Index n = 0; n < N; ++n) order[static_cast<std::size_t>(n)] = N - 1 - n;
+  if (rows_in(t, order)) return explain("are in reverse order", "Reverse the rows.");
+  for (const int devices : {declared, 2, 4, 8})
+    for (const Layout layout : all_layouts) {
+      const std::string of =
+          std::string("the ") + name(layout) + " layout of " + std::to_string(devices) + " devices";
+      order = concatenated(layout, devices, N);
+      if (rows_in(t, order))
+        return explain("are in the order of " + of + ": the shards one after the other",
+                       "Put each row at its position after the shards are gathered.");
+      if (rows_in(t, inverse(order)))
+        return explain("are permuted as if they had been in the order of " + of + ", but were not",
+                       "Leave the rows in the order of the sequence when they are gathered.");
+    }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void find_order(const RecordedTensor& t, const WrongPart& part, int devices, Explanations& explanations) {
+  const bool all_rows = t.shape().S > 0 && t.space.rows.back() + 1 == t.shape().S;
+  if (!all_rows) return;
+  std::optional<Explanation> found = find_axes(t);
+  if (!found) found = find_row_order(t, devices);
+  if (!found) return;
+  for (std::size_t n = 0; n < part.rows.size(); ++n) {
+    if (explanations[n]) continue;
+    found->evidence = evidence_of_agreement(t, part.rows[n], part.channels);
+    explanations[n] = found;
+  }
+}
+
+}  // namespace ringattn

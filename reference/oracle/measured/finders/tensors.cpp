@@ -1,0 +1,53 @@
+#include "reference/oracle/measured/finders/tensors.h"
+
+#include <string_view>
+
+namespace ringattn {
+
+namespace {
+
+// A wrong tensor beside a right one
+struct Pair {
+  std::string_view wrong, right, says, fix;
+};
+
+constexpr Pair pairs[] = {
+    {"out", "lse", "lse is right although out is wrong",
+     "Scores, scale and mask go into lse, too. Look first at what follows: the product with V, the rescaling "
+     "and merging "
+     "of partial outputs, the division by l, and how out is written."},
+    {"lse", "out", "out is right although lse is wrong",
+     "The weights are right up to a factor of each row. Look at how lse is computed from m and l, merged and "
+     "written."},
+    {"dk", "dq", "dq is right although dk is wrong",
+     "dS goes into dq, too. Look at the product of its transpose with Q, and at how dk is summed."},
+    {"dq", "dk", "dk is right although dq is wrong",
+     "dS goes into dk, too. Look at the product with K, and at how dq is summed over the blocks."},
+    {"dv", "dq", "dq is right although dv is wrong",
+     "P goes into dq, too. Look at the product of its transpose with dO, and at how dv is summed."},
+    {"dq", "dv", "dv is right although dq is wrong",
+     "P goes into dv, too. Look first at what follows: dP, delta, dS, the scale, and how dq is summed."}};
+
+const TensorVerdict* verdict_on(const std::vector<TensorVerdict>& verdicts, std::string_view tensor) {
+  for (const TensorVerdict& verdict : verdicts)
+    if (verdict.tensor == tensor) return &verdict;
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<Finding> compare_tensors(const std::vector<TensorVerdict>& verdicts) {
+  std::vector<Finding> findings;
+  for (const Pair& pair : pairs) {
+    const TensorVerdict *wrong = verdict_on(verdicts, pair.wrong), *right = verdict_on(verdicts, pair.right);
+    if (!wrong || !right || wrong->status != Status::fail || right->status == Status::fail) continue;
+    if (!findings.empty() && findings.back().tensor == pair.wrong) continue;
+    Finding finding;
+    finding.kind = "tensors", finding.tensor = pair.wrong, finding.sentence = pair.says,
+    finding.fix = pair.fix;
+    findings.push_back(finding);
+  }
+  return findings;
+}
+
+}  // namespace ringattn
