@@ -116,7 +116,6 @@ void Window::vsync(bool on) const { glfwSwapInterval(on ? 1 : 0); }
 
 void Window::update_font_texture(float unit) {
   unit_ = unit;
-  // The next frame creates a new texture
   ImGui_ImplOpenGL3_DestroyFontsTexture();
   has_fonts_ = false;
 }
@@ -125,6 +124,8 @@ void Window::begin_frame(Color background) {
   background_ = background;
   ImGui_ImplOpenGL3_NewFrame();
   if (!has_fonts_) {
+    // NewFrame creates a texture only together with the shaders, in the first frame
+    if (!ImGui::GetIO().Fonts->TexID) ImGui_ImplOpenGL3_CreateFontsTexture();
     // Glyphs start at whole pixels, so the nearest texel is exact, and four times cheaper than interpolation
     const auto texture = reinterpret_cast<std::uintptr_t>(ImGui::GetIO().Fonts->TexID);
     glBindTexture(GL_TEXTURE_2D, static_cast<GLuint>(texture));
