@@ -160,6 +160,15 @@ void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect
   if (panel == "inspector") draw_inspector(canvas, rect, frame);
 }
 
+// The runs in the other panels of the same kind
+std::vector<const Recording*> runs_beside(const PlacedPanel& panel, const std::vector<PlacedPanel>& panels,
+                                          const Session& session) {
+  std::vector<const Recording*> runs;
+  for (const PlacedPanel& other : panels)
+    if (other.panel == panel.panel && other.run != panel.run) runs.push_back(&session.recording(other.run));
+  return runs;
+}
+
 void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const Session& session) {
   for (const PlacedPanel& placed : panels) {
     if (placed.panel == "knobs") {
@@ -169,9 +178,14 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
     canvas.show_run(placed.run);
     const Recording& recording = session.recording(placed.run);
     const Moment now = moment(recording, session.t(), session.settings.clock);
+    // A beat outlines the critical path of its own run
+    ViewSettings settings = session.settings;
+    const Beat* beat = session.current_beat();
+    if (beat && beat->critical_path && beat->run >= 0 && beat->run != placed.run)
+      settings.critical_path = false;
     draw_named_panel(canvas, placed.panel, placed.rect,
-                     {recording, now, session.selection, session.settings, session.run_title(placed.run),
-                      session.duration(), &session.notes()});
+                     {recording, now, session.selection, settings, session.run_title(placed.run),
+                      session.duration(), &session.notes(), runs_beside(placed, panels, session)});
   }
   canvas.show_run(0);
 }

@@ -16,6 +16,8 @@ struct Frame {
   std::string title = {};  // of the run, if several are compared
   double horizon = 0;      // duration of the longest compared run in nanoseconds: the extent of a timeline
   const std::vector<Note>* notes = nullptr;  // notes of the user; null: none
+  std::vector<const Recording*> beside =
+      {};  // runs with which this one is compared in the same kind of panel
 
   // The heading of a panel
   std::string heading(const std::string& panel) const { return title.empty() ? panel : title; }
