@@ -1,46 +1,6 @@
 #include "visualizer/model/time_use.h"
 
-#include <algorithm>
-
 namespace ringattn::viz {
-
-namespace {
-
-// The last compute or wait of the same device that precedes _span_; null: none
-const Span* before(const Recording& recording, const Span& span, Clock clock) {
-  const Span* last = nullptr;
-  for (const Span& each : recording.spans().of(span.begin->id.device)) {
-    const EventKind kind = each.begin->kind;
-    if (each.begin->id.sequence >= span.begin->id.sequence) break;
-    const bool works = kind == EventKind::compute || kind == EventKind::wait;
-    if (works && each.end && (!last || recording.ended(each, clock) >= recording.ended(*last, clock)))
-      last = &each;
-  }
-  return last;
-}
-
-}  // namespace
-
-std::vector<const Span*> critical_path(const Recording& recording, Clock clock) {
-  const Span* last = nullptr;
-  for (const Span& span : recording.spans().all())
-    if (span.begin->kind == EventKind::compute && span.end &&
-        (!last || recording.ended(span, clock) > recording.ended(*last, clock)))
-      last = &span;
-
-  std::vector<const Span*> path;
-  while (last) {
-    // A wait is replaced by the transfer of the message that it waited for
-    const bool waited = last->begin->kind == EventKind::wait && last->end && last->end->cause[0] &&
-                        recording.ended(*last, clock) > recording.began(*last, clock);
-    if (last->begin->kind != EventKind::wait) path.push_back(last);
-    const Span* send = waited ? recording.spans().find(last->end->cause[0]) : nullptr;
-    if (send) path.push_back(send);
-    last = before(recording, send ? *send : *last, clock);
-  }
-  std::reverse(path.begin(), path.end());
-  return path;
-}
 
 TimeUse time_use(const Recording& recording, int device, Clock clock) {
   TimeUse use;

@@ -1,14 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "visualizer/model/recording.h"
 
 namespace ringattn::viz {
-
-// The chain of events that determines the duration of the run: from the last event backwards, each time to the event
-// that it had to wait for. Ascending in time.
-std::vector<const Span*> critical_path(const Recording& recording, Clock clock);
 
 // The time of one device by activity, as fractions of the duration of the run.
 struct TimeUse {

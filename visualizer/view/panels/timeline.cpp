@@ -1,6 +1,7 @@
 #include <cmath>
 #include <string>
 
+#include "visualizer/model/critical_path.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
@@ -142,11 +143,22 @@ class Timeline {
         Face::small, theme_.faint_ink);
   }
 
+  // An outline around each part, and lines to the next part
   void draw_critical_path() {
-    for (const Span* span : critical_path(recording_, frame_.settings.clock)) {
-      const Rect band = this->band(span->begin->id.device);
-      const bool message = span->begin->kind == EventKind::send;
-      canvas_.frame(extent(*span, message ? sends(band) : upper(band)).inset(-1), theme_.maximum, 2, 2);
+    const std::vector<PathPart> path = critical_path(recording_, frame_.settings.clock);
+    Rect before;
+    for (const PathPart& part : path) {
+      const Rect band = this->band(part.span->begin->id.device);
+      const Rect lane = part.span->begin->kind == EventKind::send ? sends(band) : upper(band);
+      const Rect outline = Rect{x_of(part.began), lane.y, x_of(part.ended) - x_of(part.began), lane.h};
+      // Dark beside the bright line, so that it is visible on every colour
+      canvas_.frame(outline.inset(-2.5f), theme_.paper, 1, 3);
+      canvas_.frame(outline.inset(-1), theme_.ink, 2, 2);
+      if (!before.empty() && before.y != outline.y)
+        canvas_.line({outline.x, before.centre().y}, {outline.x, outline.centre().y}, theme_.ink, 2);
+      canvas_.element(outline, Target::event(part.span->begin->id.device, part.span->begin->id.sequence),
+                      part.span->begin->id, "critical path");
+      before = outline;
     }
   }
 
