@@ -34,6 +34,18 @@ const std::map<int, std::string> named_keys = {
     {GLFW_KEY_F5, "F5"},
 };
 
+std::string utf8(unsigned codepoint) {
+  if (codepoint < 0x80) return {static_cast<char>(codepoint)};
+  // The following bytes carry 6 bits each; the first byte tells their number
+  std::string following;
+  unsigned limit = 0x40;
+  while (codepoint >= limit) {
+    following.insert(following.begin(), static_cast<char>(0x80 | (codepoint & 0x3F)));
+    codepoint >>= 6, limit >>= 1;
+  }
+  return static_cast<char>((0xFF00u >> (following.size() + 1)) | codepoint) + following;
+}
+
 // The last error message; GLFW itself discards it when initialization fails
 std::string& glfw_error() {
   static std::string description = "no reason given";
@@ -183,7 +195,7 @@ void Window::on_key(GLFWwindow* window, int key, int, int action, int mods) {
 void Window::on_character(GLFWwindow* window, unsigned codepoint) {
   const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
   if (codepoint == ' ') return self.listener_.key("Space");
-  if (codepoint < 128) self.listener_.key(std::string(1, static_cast<char>(codepoint)));
+  self.listener_.key(utf8(codepoint));
 }
 
 void Window::on_move(GLFWwindow* window, double x, double y) {

@@ -156,6 +156,11 @@ TEST_CASE("a window receives keys and mouse events") {
   window.comes_to("scene", "overlap");
   display.press("ctrl+equal");
   window.comes_to("scale", "1.1000000000000001");
+  display.press("e");
+  window.comes_to("scene", "free");
+  display.press("udiaeresis");
+  window.comes_to("text", "%C3%BC");
+  display.press("Escape");
   display.press("ctrl+q");
   window.ends_well();
 }
