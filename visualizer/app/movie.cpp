@@ -59,7 +59,9 @@ class MovieRecorder {
   double reading_seconds() const {
     if (command_.pause) return *command_.pause;
     const Beat& beat = *session_.current_beat();
-    const std::string& text = session_.answered() ? beat.answer : beat.text + beat.question;
+    const std::string& text = session_.closing()    ? session_.scene()->takeaway
+                              : session_.answered() ? beat.answer
+                                                    : beat.text + beat.question;
     return 1 + 0.055 * static_cast<double>(text.size());
   }
 
@@ -68,8 +70,11 @@ class MovieRecorder {
     session_.go_to_beat(command_.first.value_or(1) - 1);
     for (;;) {
       film_pause(reading_seconds());
-      const int here = session_.beat();
-      if (here + 1 >= last && (session_.current_beat()->question.empty() || session_.answered())) return;
+      // The takeaway follows the last beat of the scene
+      const bool whole = session_.current_beat()->question.empty() || session_.answered();
+      const bool over =
+          session_.beat() + 1 >= last && whole && (last < session_.beats() || session_.free_config());
+      if (over || session_.closing()) return;
       session_.proceed();
       while (session_.playing()) {
         session_.advance(seconds());

@@ -72,10 +72,15 @@ class Session {
   int beats() const { return scene_ ? static_cast<int>(scene_->beats.size()) : 0; }
   const Beat* current_beat() const;
   bool answered() const { return answered_; }
+  bool closing() const { return closing_; }  // the takeaway is shown, after the last beat
   void go_to_beat(int beat);
   double beat_time(int beat) const;
-  // Shows the answer to a question, or plays to the next beat; without beats, plays or pauses
-  void proceed();
+  // The next text: the answer to a question, the next beat, or the takeaway of the scene; false: there is none
+  bool next_text();
+  // Undoes next_text
+  bool previous_text();
+  // Like next_text, but plays to the next beat; without beats or in free play, plays or pauses
+  bool proceed();
 
   // ---- Free play: a run with parameters that the user can change
 
@@ -136,7 +141,7 @@ class Session {
   std::optional<Transition> transition_;
   bool playing_ = false, following_ = true;
   int beat_ = 0;
-  bool answered_ = false;
+  bool answered_ = false, closing_ = false;
 };
 
 // The panels for a trace or a live run

@@ -7,7 +7,8 @@
 
 namespace ringattn::viz {
 
-enum class MatrixColoring { owner, step, score };
+// Of a tile: the owner of its keys, the device that computes it, or the step; or the score of each pair
+enum class MatrixColoring { owner, device, step, score };
 
 // How a recording is displayed.
 struct ViewSettings {

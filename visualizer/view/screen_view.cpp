@@ -96,6 +96,8 @@ CaptionType caption_type(const Canvas& canvas, Size size, const Session& session
         type.height = std::max(
             type.height, canvas.paragraph_height(caption_w(size, session),
                                                  words_of(beat, !beat.question.empty(), answered), face));
+    type.height = std::max(
+        type.height, canvas.paragraph_height(caption_w(size, session), session.scene()->takeaway, face));
     if (type.height <= most * size.h) break;
   }
   return type;
@@ -115,10 +117,11 @@ void draw_caption(Canvas& canvas, const Rect& rect, Size size, const CaptionType
 
   const bool asks =
       !beat->question.empty() && !session.playing() && session.t() <= session.beat_time(session.beat());
-  const std::string words = words_of(*beat, asks, session.answered());
+  const std::string words =
+      session.closing() ? session.scene()->takeaway : words_of(*beat, asks, session.answered());
   const float height = canvas.paragraph_height(room.w, words, type.face);
   room.take_top(std::max(0.f, (room.h - height) / 2));
-  canvas.paragraph(room, words, type.face, theme.ink);
+  canvas.paragraph(room, words, type.face, session.closing() ? theme.accent : theme.ink);
 }
 
 // ---- Controls -----------------------------------------------------------------------
@@ -137,7 +140,7 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
   draw_button(canvas, room, session.playing() ? "pause" : "play", "play");
   draw_button(canvas, room, "\xe2\x86\x90", "previous_event");
   draw_button(canvas, room, "\xe2\x86\x92", "next_event");
-  if (session.beats()) draw_button(canvas, room, "next beat", "proceed");
+  if (session.beats()) draw_button(canvas, room, "next", "proceed");
   draw_button(canvas, room, "scenes", "scenes");
   draw_button(canvas, room, "keys", "help");
   const std::string now = time_text(session.t()) + " of " + time_text(session.duration());

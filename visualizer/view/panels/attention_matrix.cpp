@@ -112,6 +112,8 @@ class Matrix {
     switch (frame_.settings.matrix) {
       case MatrixColoring::owner:
         break;
+      case MatrixColoring::device:
+        return theme_.of(progress.compute->begin->id.device);
       case MatrixColoring::step: {
         const double last = std::max(1, recording_.devices() - 1);
         return mix(theme_.zero, theme_.positive, (progress.compute->begin->step + 1) / (last + 1));
@@ -263,6 +265,8 @@ const char* remark(MatrixColoring shows) {
   switch (shows) {
     case MatrixColoring::owner:
       return "colour: owner of the keys";
+    case MatrixColoring::device:
+      return "colour: device that computes";
     case MatrixColoring::step:
       return "colour: step";
     case MatrixColoring::score:
