@@ -1,6 +1,7 @@
 #include "visualizer/view/screen_view.h"
 
 #include "visualizer/layout/screen_layout.h"
+#include "visualizer/run/live_run.h"
 #include "visualizer/view/overlays.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
@@ -17,7 +18,7 @@ std::string description(const Recording& recording) {
   const TraceHeader& header = recording.header();
   std::string text =
       std::to_string(header.devices) + (header.devices == 1 ? " device, " : " devices, ") + header.layout;
-  if (recording.masked()) text += ", masked";
+  if (recording.masked()) text += recording.causal() ? ", causal" : ", window";
   return text + ", " + std::to_string(header.Sq) + " \xc3\x97 " + std::to_string(header.Skv) + " tokens, " +
          header.dtype;
 }
@@ -188,7 +189,8 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
       settings.critical_path = false;
     draw_named_panel(canvas, placed.panel, placed.rect,
                      {recording, now, session.selection, settings, session.run_title(placed.run),
-                      session.duration(), &session.notes(), runs_beside(placed, panels, session)});
+                      session.duration(), &session.notes(), runs_beside(placed, panels, session),
+                      session.live() && session.live()->running()});
   }
   canvas.show_run(0);
 }

@@ -226,11 +226,10 @@ class Matrix {
       canvas_.block({side.x, grid_.y - strip - 3, side.w, strip}, kv.owner, 0);
     }
     // Names of the axes
-    const Rect top{grid_.x, grid_.y - above, grid_.w, above - strip - 3};
-    canvas_.fitting_text(top, {"keys \xe2\x86\x92", "k"}, Face::small, theme_.faint_ink);
-    const Rect side{grid_.x - left_, top.y, left_ - 4, top.h};
-    canvas_.fitting_text(side, {"queries \xe2\x86\x93", "q \xe2\x86\x93", "q"}, Face::small, theme_.faint_ink,
-                         Align::right);
+    const Rect top{grid_.x - left_, grid_.y - above, left_ + grid_.w, above - strip - 3};
+    canvas_.fitting_text(top,
+                         {"queries \xe2\x86\x93, keys \xe2\x86\x92", "q \xe2\x86\x93, k \xe2\x86\x92", "q k"},
+                         Face::small, theme_.faint_ink);
     if (left_ <= 24) return;
     for (Index i = 0; i < std::min(queries_, static_cast<Index>(recording_.words.size())); ++i)
       canvas_.fitting_text({grid_.x - left_, cells(i, i + 1, 0, 1).y, left_ - 22, cell_},

@@ -19,6 +19,8 @@ struct Frame {
   std::vector<const Recording*> beside =
       {};  // runs with which this one is compared in the same kind of panel
 
+  bool live = false;  // the run is in progress
+
   // The heading of a panel
   std::string heading(const std::string& panel) const { return title.empty() ? panel : title; }
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "visualizer/layout/ring_layout.h"
@@ -73,9 +74,17 @@ class Card {
         break;
       }
       case Activity::waiting: {
-        const bool for_slot = now_.doing->begin->why == "send_buffer";
-        canvas_.fitting_text(place, {for_slot ? "waits for slot" : "waits for block", "waits"}, face,
-                             theme_.faint_ink, Align::right);
+        const Event& wait = *now_.doing->begin;
+        // The event after a wait names what the device waits for
+        const Span* next = frame_.recording.spans().find({id_, wait.id.sequence + 1});
+        const std::string message = next ? std::string(next->begin->what) : "a message";
+        const bool sends = wait.kind == EventKind::send, blocked = sends && !frame_.live;
+        const std::string what = blocked                     ? "blocked in its send"
+                                 : sends                     ? "sends " + message
+                                 : wait.why == "send_buffer" ? "waits for room"
+                                                             : "waits for " + message;
+        canvas_.fitting_text(place, {what, blocked ? "blocked" : "waits"}, face,
+                             blocked ? theme_.wrong : theme_.faint_ink, Align::right);
         break;
       }
       case Activity::finished:
@@ -92,12 +101,42 @@ class Card {
     const Recording& recording = frame_.recording;
     room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
     const float gap = std::min(8.f, room.w / 16);
-    if (room.w >= 92)
-      draw_stationary(room.take_left((room.w - 2 * gap) * 0.26f, gap), stationary_label(recording));
+    if (room.w >= 92) {
+      Rect place = room.take_left((room.w - 2 * gap) * 0.26f, gap);
+      // The gradient grows with each block
+      if (shows_gradients(place)) {
+        const double done = static_cast<double>(now_.absorbed.size()) + now_.fraction * computes();
+        draw_gradient(place.take_bottom(place.h / 2 - 2, 4),
+                      recording.header().queries_rotate() ? "dK dV" : "dQ", id_, done / recording.devices());
+      }
+      draw_stationary(place, stationary_label(recording));
+    }
     if (room.w < 44) return draw_slot(room, now_.holds, traveling_label(recording), true);
-    const Rect holds = room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
+    Rect holds = room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
+    // The contribution of this device to the gradient of the block that it uses
+    if (shows_gradients(holds) && now_.holds.owner >= 0)
+      draw_gradient(holds.take_bottom(holds.h / 2 - 2, 4),
+                    recording.header().queries_rotate() ? "dQ" : "dK dV", now_.holds.owner,
+                    computes() ? now_.fraction : 0);
     draw_slot(holds, now_.holds, traveling_label(recording), true);
     draw_slot(room, now_.incoming, traveling_label(recording), false);
+  }
+
+  bool computes() const { return now_.activity == Activity::computing; }
+  bool shows_gradients(const Rect& place) const {
+    const TraceHeader& header = frame_.recording.header();
+    return header.passes[static_cast<std::size_t>(frame_.moment.pass)] == "backward" &&
+           place.h >= 2 * canvas_.line_height(Face::small) + 4;
+  }
+
+  // A result, outlined in the colour of its owner and filled as far as it is computed
+  void draw_gradient(const Rect& rect, std::string_view what, int owner, double fraction) {
+    const Color color = theme_.of(owner);
+    canvas_.fill({rect.x, rect.y, rect.w * static_cast<float>(std::min(fraction, 1.0)), rect.h},
+                 mix(theme_.raised, color, 0.35), 4);
+    canvas_.frame(rect, color, 1.5f, 4);
+    canvas_.fitting_text(rect.inset(2, 0), {block_label(what, owner)}, Face::small, theme_.ink,
+                         Align::centre);
   }
 
   Face block_face() const { return large_ ? Face::heading : Face::body; }
@@ -106,7 +145,9 @@ class Card {
     const Color color = theme_.of(id_);
     canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
     canvas_.frame(rect, color, 2, 4);
-    canvas_.fitting_text(rect, {block_label(what, id_)}, block_face(), theme_.ink, Align::centre);
+    const bool fits = canvas_.text_size("Q", block_face()).h <= rect.h;
+    canvas_.fitting_text(rect, {block_label(what, id_)}, fits ? block_face() : Face::small, theme_.ink,
+                         Align::centre);
   }
 
   void draw_slot(const Rect& rect, const SlotContents& slot, std::string_view what, bool in_use) {
@@ -122,7 +163,8 @@ class Card {
     if (frame_.selection.highlights(target)) canvas_.frame(rect.inset(-3), theme_.ink, 2, radius + 2);
     const Color ink = theme_.ink_on(theme_.of(slot.owner));
     const std::string label = block_label(what, slot.owner);
-    const bool fits = canvas_.text_size(label, block_face()).w <= rect.w - 4;
+    const Size size = canvas_.text_size(label, block_face());
+    const bool fits = size.w <= rect.w - 4 && size.h <= rect.h;
     canvas_.fitting_text(rect.inset(2, 0), {label, short_label(slot.owner)},
                          fits ? block_face() : Face::small, ink, Align::centre);
     canvas_.element(rect, target, slot.since);
@@ -234,7 +276,7 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
   const Steps steps(frame.moment);
   const std::string blocks(traveling_label(frame.recording)), last = std::to_string(steps.last);
   const std::string& pass = frame.recording.header().passes[static_cast<std::size_t>(frame.moment.pass)];
-  const std::string of = " of 0 \xe2\x80\xa6 " + std::to_string(frame.recording.devices() - 1);
+  const std::string of = " (0 to " + std::to_string(frame.recording.devices() - 1) + ")";
   const bool begun = steps.last >= 0, two = begun && room.h >= line_h + 4 + small_h;
 
   // First line: the pass and the steps

@@ -92,6 +92,8 @@ class Timeline {
         rect = extent(span, sends(band));
         if (rect.w < 0.5f) return;
         canvas_.frame(rect, past ? theme_.of(event.owner) : mix(theme_.panel, theme_.of(event.owner), 0.35));
+        // The device waits in this send
+        if (!span.end) draw_wait(extent(span, upper(band)), past);
         break;
       case EventKind::recv:
         rect = extent(span, lower(band));
@@ -135,12 +137,14 @@ class Timeline {
 
   void draw_numbers(int device, const Rect& band) {
     if (numbers_.empty()) return;
-    const TimeUse use = time_use(recording_, device, frame_.settings.clock);
+    const TimeUse use = time_use(recording_, device, frame_.settings.clock, frame_.moment.t);
     const Rect line{numbers_.x, band.y, numbers_.w, band.h};
-    canvas_.fitting_text(
-        line,
-        {"busy " + percent_text(use.busy) + ", waits " + percent_text(use.waiting), percent_text(use.busy)},
-        Face::small, theme_.faint_ink);
+    const std::string waits = "waits " + percent_text(use.waiting), busy = "busy " + percent_text(use.busy);
+    if (use.open && !frame_.live)
+      canvas_.fitting_text(line, {use.waiting > 0 ? "blocked, " + waits : "blocked", "blocked"}, Face::small,
+                           theme_.wrong);
+    else if (frame_.moment.t > 0)
+      canvas_.fitting_text(line, {busy + ", " + waits, busy}, Face::small, theme_.faint_ink);
   }
 
   // An outline around each part, and lines to the next part
@@ -210,8 +214,12 @@ class Timeline {
 
 void draw_timeline(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const bool modelled = frame.settings.clock == Clock::modelled;
-  const std::string remark = std::string(modelled ? "modelled time" : "measured time") + ", efficiency " +
-                             percent_text(efficiency(frame.recording, frame.settings.clock));
+  const double t = frame.moment.t;
+  const bool over = frame.recording.whole() && t >= frame.recording.duration(frame.settings.clock);
+  std::string remark = modelled ? "modelled time" : "measured time";
+  if (t > 0)
+    remark += (over ? ", efficiency " : ", efficiency so far ") +
+              percent_text(efficiency(frame.recording, frame.settings.clock, t));
   const Rect room = draw_panel(canvas, rect, frame.heading("Timeline"), remark);
   if (room.w < 120 || room.h < 40) return;
   Timeline(canvas, frame, room).draw();

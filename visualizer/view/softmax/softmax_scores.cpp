@@ -271,10 +271,13 @@ class ScoreChart {
                            theme_.faint_ink);
   }
 
-  // exp overflows above this line: ln of the largest number of the arithmetic
+  // exp overflows above this line, the ln of the largest number of the arithmetic. Drawn when a score comes near
   void draw_overflow() {
     const double limit = std::log(largest_number(view_.frame.recording.header().dtype));
-    if (!(view_.picture.scores.high > limit)) return;
+    double highest = 0;
+    for (const Event* event : view_.picture.met)
+      for (const double score : event->row->scores) highest = std::max(highest, score);
+    if (!(highest > 0.9 * limit)) return;
     const float y = y_of(limit);
     canvas_.dashed({plot_.x, y}, {plot_.right(), y}, theme_.wrong, 1.5f, 4);
     // Beside the line, or as near as the labels of the maxima permit
