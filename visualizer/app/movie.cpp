@@ -31,7 +31,7 @@ class MovieRecorder {
   MovieRecorder(const MovieCommand& command, Session& session)
       : command_(command),
         session_(session),
-        screen_(command.options.width(), command.options.height(), session.settings.scale),
+        screen_(command.options.width(), command.options.height(), session.settings.display_scale()),
         writer_(command.out, command.options.width(), command.options.height(),
                 {command.fps, false, command.gif_width, std::min(15, command.fps)}) {}
 

@@ -107,7 +107,7 @@ class WindowSession {
     window_.full_screen(session_.settings.presenting);
     const int width = window_.width(), height = window_.height();
     if (width <= 0 || height <= 0) return;
-    const float unit = unit_of(width, height, session_.settings.scale);
+    const float unit = unit_of(width, height, session_.settings.display_scale());
     if (!fonts_ || unit != unit_) {
       unit_ = unit;
       fonts_ = std::make_unique<Fonts>(*ImGui::GetIO().Fonts, unit);

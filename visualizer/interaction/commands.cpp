@@ -82,12 +82,7 @@ void zoom(Session& s) {
   if (s.settings.zoomed.empty()) s.settings.zoomed = s.arrangement().first().name();
 }
 
-// Shows one panel of the main run, or all panels again
-void show_alone(Session& s, const char* panel) {
-  Arrangement alone = s.arrangement().first();
-  alone.panel = panel;
-  s.settings.zoomed = s.settings.zoomed == alone.name() ? "" : alone.name();
-}
+void dock(Session& s, const char* panel) { s.settings.docked = s.settings.docked == panel ? "" : panel; }
 
 void change_clock(Session& s) {
   const double part = s.duration() > 0 ? s.t() / s.duration() : 0;
@@ -128,6 +123,8 @@ void leave(Session& s) {
     s.settings.zoomed.clear();
   else if (s.selection.pinned)
     s.selection.pinned = {};
+  else if (!s.settings.docked.empty())
+    s.settings.docked.clear();
   else
     s.settings.presenting = false;
 }
@@ -182,8 +179,8 @@ const std::vector<Command>& commands() {
       {"pin", "Selection", "pin what the pointer is on", {"P"}, pin},
 
       {"zoom", "Appearance", "one panel, or all panels", {"Z"}, zoom},
-      {"code", "Appearance", "source code of the engine", {"C"}, [](Session& s) { show_alone(s, "code"); }},
-      {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { show_alone(s, "memory"); }},
+      {"code", "Appearance", "source code of the engine", {"C"}, [](Session& s) { dock(s, "code"); }},
+      {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { dock(s, "memory"); }},
       {"clock", "Appearance", "modelled or measured time", {"V"}, change_clock},
       {"critical_path", "Appearance", "critical path", {"K"}, [](Session& s) { toggle(s.settings.critical_path); }},
       {"matrix", "Appearance", "matrix by owner, device, step or score", {"X"}, next_matrix},

@@ -55,6 +55,7 @@ std::string unescaped(const std::string& text) {
 }
 
 constexpr const char* matrices[] = {"who", "device", "when", "score"};
+constexpr const char* dockable[] = {"code", "memory"};
 constexpr const char* clocks[] = {"modelled", "measured"};
 constexpr const char* yes_or_no[] = {"0", "1"};
 constexpr const char* kinds[] = {"nothing", "device", "block", "event", "tile", "row"};
@@ -72,9 +73,9 @@ std::string text_of(const Target& target) {
 // ---- Fields -------------------------------------------------------------------------
 
 Fields fields_of(const std::string& link) {
-  static const char* const known[] = {"scene", "beat",    "answered", "clock",   "t",      "device",
-                                      "row",   "pin",     "theme",    "scale",   "matrix", "critical",
-                                      "zoom",  "present", "motion",   "pin_run", "closing"};
+  static const char* const known[] = {"scene", "beat",    "answered", "clock",   "t",       "device",
+                                      "row",   "pin",     "theme",    "scale",   "matrix",  "critical",
+                                      "zoom",  "present", "motion",   "pin_run", "closing", "dock"};
   Fields fields;
   for (std::size_t begin = 0; begin < link.size();) {
     const std::size_t end = std::min(link.find('&', begin), link.size());
@@ -170,6 +171,7 @@ void apply_view_settings(Session& session, const FieldReader& link) {
   if (link.has("critical")) settings.critical_path = link.choice("critical", yes_or_no);
   if (link.has("present")) settings.presenting = link.choice("present", yes_or_no);
   if (link.has("motion")) settings.reduced_motion = !link.choice("motion", yes_or_no);
+  if (link.has("dock")) settings.docked = dockable[link.choice("dock", dockable)];
   if (link.has("zoom")) {
     const Arrangement alone = Arrangement::named(link.text("zoom"));
     require(
@@ -206,6 +208,7 @@ std::string deep_link(const Session& session) {
   add("matrix", matrices[static_cast<int>(settings.matrix)]);
   add("critical", yes_or_no[settings.critical_path]);
   add("zoom", settings.zoomed);
+  if (!settings.docked.empty()) add("dock", settings.docked);
   if (settings.presenting) add("present", "1");
   if (settings.reduced_motion) add("motion", "0");
   if (const std::string pin = text_of(selection.pinned); pin != "nothing") {

@@ -334,10 +334,14 @@ void Session::use_notes_of(const std::filesystem::path& trace) {
 // ---- Arrangement ----------------------------------------------------------------------
 
 Arrangement default_arrangement(const Recording& recording) {
-  bool rows = false;
+  // A live run has no events yet
+  const auto& options = recording.header().options;
+  bool rows = std::any_of(options.begin(), options.end(),
+                          [](const auto& option) { return option.first == "trace-rows"; });
   for (const Event& event : recording.events()) rows = rows || event.kind == EventKind::row;
   Arrangement side{
       "", 0, {Arrangement::of("matrix"), Arrangement::of(rows ? "microscope" : "memory")}, true, 0.8f};
+  side.parts.back().weight = rows ? 1.3f : 1;
   Arrangement above{"", 0, {Arrangement::of("ring"), side}, false, 2.6f};
   return {"", 0, {above, Arrangement::of("timeline")}, true, 1};
 }

@@ -1,5 +1,7 @@
 #include "visualizer/view/screen_view.h"
 
+#include <algorithm>
+
 #include "visualizer/layout/screen_layout.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/view/overlays.h"
@@ -36,7 +38,20 @@ std::string failure_text(const Session& session, const std::vector<PlacedPanel>&
   return {};
 }
 
-void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::string& trouble) {
+// The panels for which there is no room
+std::string left_out(const Arrangement& wanted, const std::vector<PlacedPanel>& placed) {
+  std::string names;
+  for (const std::string& name : wanted.names()) {
+    const bool shown = std::any_of(placed.begin(), placed.end(), [&](const PlacedPanel& each) {
+      return Arrangement::named(name).panel == each.panel && Arrangement::named(name).run == each.run;
+    });
+    if (!shown) names += (names.empty() ? "" : ", ") + Arrangement::named(name).panel;
+  }
+  return names.empty() ? "" : "no room for " + names + ": Ctrl+-";
+}
+
+void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::string& trouble,
+                const std::string& missing) {
   if (rect.empty()) return;
   const Theme& theme = canvas.theme();
   const bool large = rect.h >= 36;
@@ -53,7 +68,9 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
   if (!trouble.empty())
     canvas.text(rect.take_right(std::min(rect.w, canvas.text_size(trouble, Face::small).w + 2), 14), trouble,
                 Face::small, theme.wrong, Align::right);
-  if (session.runs() == 1)
+  if (!missing.empty())
+    canvas.fitting_text(rect, {missing}, Face::small, theme.accent, Align::right);
+  else if (session.runs() == 1)
     canvas.fitting_text(rect, {description(session.recording())}, Face::small, theme.faint_ink, Align::right);
 }
 
@@ -153,6 +170,24 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
 
 // ---- Panels -------------------------------------------------------------------------
 
+// The panels of the session, and at the right edge the docked panel and the inspector of the pinned target
+Arrangement shown_panels(const Session& session) {
+  const ViewSettings& settings = session.settings;
+  const Selection& selection = session.selection;
+  const Arrangement all =
+      settings.zoomed.empty() ? session.arrangement() : Arrangement::named(settings.zoomed);
+  Arrangement column{"", 0, {}, true, 0.5f};
+  if (!settings.docked.empty()) {
+    column.parts.push_back(Arrangement::of(settings.docked));
+    column.parts.back().run = session.arrangement().first().run;
+  }
+  if (selection.pinned && selection.pinned_run < session.runs()) {
+    column.parts.push_back(Arrangement::of("inspector"));
+    column.parts.back().run = selection.pinned_run;
+  }
+  return column.parts.empty() ? all : Arrangement{"", 0, {all, column}, false, 1};
+}
+
 void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
   canvas.element(rect, Target::panel(panel));
   if (panel == "ring") draw_ring_stage(canvas, rect, frame);
@@ -201,19 +236,14 @@ void draw_screen(Canvas& canvas, Size size, const Session& session) {
   if (session.blank) return canvas.fill({0, 0, size.w, size.h}, rgb(0x000000));
   const ViewSettings& settings = session.settings;
   const CaptionType caption = caption_type(canvas, size, session);
-  const ScreenLayout places =
-      layout_screen(size, session.arrangement(), {caption.height, settings.presenting, settings.zoomed});
-  draw_title(canvas, places.title, session, failure_text(session, places.panels));
+  const Arrangement panels = shown_panels(session);
+  const ScreenLayout places = layout_screen(size, panels, {caption.height, settings.presenting});
+  draw_title(canvas, places.title, session, failure_text(session, places.panels),
+             left_out(panels, places.panels));
   draw_panels(canvas, places.panels, session);
   draw_caption(canvas, places.caption, size, caption, session);
   draw_controls(canvas, places.controls, session);
-  draw_pinned(canvas, size, session);
-  if (session.overlay == Overlay::none) {
-    // Above the pinned inspector
-    canvas.enter_overlay();
-    draw_tooltip(canvas, size, session);
-    canvas.leave_overlay();
-  }
+  if (session.overlay == Overlay::none) draw_tooltip(canvas, size, session);
   if (settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
   if (session.overlay == Overlay::help) draw_help(canvas, size);
   if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);

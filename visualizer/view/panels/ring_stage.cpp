@@ -2,13 +2,27 @@
 #include <string>
 
 #include "visualizer/layout/ring_layout.h"
-#include "visualizer/view/panels/device_strip.h"
+#include "visualizer/view/panels/device_cells.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 
 namespace ringattn::viz {
 
 namespace {
+
+// The label of a block: the longest form that fits for all owners, so that all blocks have the same form
+void draw_label(Canvas& canvas, const Rect& rect, const Recording& recording, std::string_view what,
+                int owner, Face face, Color ink) {
+  const int last = recording.devices() - 1;
+  const auto fit = [&](const std::string& widest, Face each) {
+    const Size size = canvas.text_size(widest, each);
+    return size.w <= rect.w && size.h <= rect.h;
+  };
+  const bool whole = fit(block_label(what, last), Face::small);
+  const std::string label = whole ? block_label(what, owner) : short_label(owner);
+  const std::string widest = whole ? block_label(what, last) : short_label(last);
+  canvas.fitting_text(rect, {label}, fit(widest, face) ? face : Face::small, ink, Align::centre);
+}
 
 // ---- One device -----------------------------------------------------------------
 
@@ -50,7 +64,12 @@ class Card {
     const Face face = large_ ? Face::heading : Face::strong;
     const std::string name = std::to_string(id_);
     const Rect title = line.take_left(std::max(line.w * 0.45f, canvas_.text_size(name, face).w), 4);
-    canvas_.fitting_text(title, {"device " + name, "dev " + name, name}, face, theme_.ink);
+    // The same form for all devices
+    const std::string last = std::to_string(frame_.recording.devices() - 1);
+    std::string prefix;
+    for (const char* const each : {"dev ", "device "})
+      if (canvas_.text_size(each + last, face).w <= title.w) prefix = each;
+    canvas_.fitting_text(title, {prefix + name, name}, face, theme_.ink);
     draw_state(line);
   }
 
@@ -162,11 +181,7 @@ class Card {
     if (working) canvas_.frame(rect.inset(-2), theme_.accent, 2, radius + 1);
     if (frame_.selection.highlights(target)) canvas_.frame(rect.inset(-3), theme_.ink, 2, radius + 2);
     const Color ink = theme_.ink_on(theme_.of(slot.owner));
-    const std::string label = block_label(what, slot.owner);
-    const Size size = canvas_.text_size(label, block_face());
-    const bool fits = size.w <= rect.w - 4 && size.h <= rect.h;
-    canvas_.fitting_text(rect.inset(2, 0), {label, short_label(slot.owner)},
-                         fits ? block_face() : Face::small, ink, Align::centre);
+    draw_label(canvas_, rect.inset(2, 0), frame_.recording, what, slot.owner, block_face(), ink);
     canvas_.element(rect, target, slot.since);
   }
 
@@ -243,8 +258,8 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
   }
   if (frame.selection.highlights(Target::block(flight.owner))) canvas.frame(rect.inset(-3), theme.ink, 2, 7);
   if (!left)
-    canvas.fitting_text(rect.inset(2, 0), {label, short_label(flight.owner)}, Face::small,
-                        flight.is_block ? theme.ink_on(color) : theme.ink, Align::centre);
+    draw_label(canvas, rect.inset(2, 0), frame.recording, flight.what, flight.owner, Face::small,
+               flight.is_block ? theme.ink_on(color) : theme.ink);
   canvas.element(rect, Target::block(flight.owner), flight.send->begin->id,
                  label + " from " + std::to_string(flight.from) + " to " + std::to_string(flight.to));
 }
@@ -303,18 +318,19 @@ constexpr int max_cards = 16;
 }  // namespace
 
 void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  const Rect room =
-      draw_panel(canvas, rect, frame.heading("Ring"),
-                 frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) +
-                     (frame.recording.header().queries_rotate() ? " travels" : " travel"));
-  if (frame.recording.devices() > max_cards) return draw_device_strip(canvas, room, frame);
+  const Rect room = draw_panel(
+      canvas, rect, frame.heading("Ring"),
+      frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) +
+          (frame.recording.header().queries_rotate() ? " travels" : " travel") +
+          (frame.recording.devices() > max_cards ? ", clockwise from device 0 at the top left" : ""));
   // Results travel after the blocks if queries travel, and in every backward pass
   const TraceHeader& header = frame.recording.header();
   const int tracks = header.queries_rotate() || header.passes.size() > 1 ? 2 : 1;
   const RingLayout layout(room, frame.recording.devices(), tracks);
 
   if (frame.recording.devices() > 1 || tracks > 1) draw_track(canvas, layout, frame, tracks);
-  for (int device = 0; device < frame.recording.devices(); ++device)
+  if (frame.recording.devices() > max_cards) draw_device_cells(canvas, layout, frame);
+  for (int device = 0; device < frame.recording.devices() && frame.recording.devices() <= max_cards; ++device)
     Card(canvas, frame, device, layout.cards()[static_cast<std::size_t>(device)]).draw();
   for (const Flight& flight : frame.moment.flights) draw_flight(canvas, layout, frame, flight, tracks);
   draw_middle(canvas, layout.middle(), frame);

@@ -120,10 +120,11 @@ class Timeline {
       canvas_.fill(rect, mix(theme_.panel, theme_.wait, past ? 0.3 : 0.15));
   }
 
-  // A future span is an outline
+  // A future span is an outline, or pale if outlines would be too dense
   void draw_compute(const Rect& rect, const Event& event, bool past) {
     if (rect.w < 0.5f) return;
     const Rect inner = rect.w > 3 ? rect.inset(0.5f, 0) : rect;
+    if (!past && inner.h < 9) return canvas_.fill(inner, mix(theme_.panel, theme_.of(event.owner), 0.2));
     if (!past) {
       canvas_.frame(inner, mix(theme_.panel, theme_.of(event.owner), 0.6), 1, 2);
       return;
