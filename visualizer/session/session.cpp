@@ -73,6 +73,14 @@ bool Session::toggle_slow_link(int device) {
   return on;
 }
 
+std::optional<LiveControls> Session::live_controls() const {
+  if (!live_ || !live_->running()) return std::nullopt;
+  LiveControls controls{stalled_, slowed_, {}};
+  for (int device = 0; device < recording().devices(); ++device)
+    if (live_->holds(device)) controls.waiting.insert(device);
+  return controls;
+}
+
 // On the selected clock. If no run has a matching event, the beat is at the time of the beat before it
 double Session::beat_time(int beat) const {
   for (; beat >= 0; --beat) {

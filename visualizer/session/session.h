@@ -8,6 +8,7 @@
 
 #include "visualizer/layout/geometry.h"
 #include "visualizer/model/moment.h"
+#include "visualizer/session/live_controls.h"
 #include "visualizer/session/notes.h"
 #include "visualizer/session/scene.h"
 #include "visualizer/session/view_settings.h"
@@ -47,6 +48,8 @@ class Session {
   bool toggle_stall(int device);
   bool toggle_slow_link(int device);
   LiveRun* live() const { return live_.get(); }  // null: no live run
+  // Of a live run in progress; empty: none
+  std::optional<LiveControls> live_controls() const;
 
   // ---- Time
 

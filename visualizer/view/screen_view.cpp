@@ -1,6 +1,7 @@
 #include "visualizer/view/screen_view.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "visualizer/layout/screen_layout.h"
 #include "visualizer/run/live_run.h"
@@ -61,9 +62,10 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
 
   // On the right: the live mark, a failure, and the description of the run
   if (session.live()) {
-    const char* const mark = "\xe2\x97\x8f live";
+    const bool running = session.live()->running();
+    const char* const mark = running ? "\xe2\x97\x8f live" : "ended";
     canvas.fitting_text(rect.take_right(canvas.text_size(mark, Face::strong).w + 2, 14), {mark}, Face::strong,
-                        theme.accent, Align::right);
+                        running ? theme.accent : theme.faint_ink, Align::right);
   }
   if (!trouble.empty())
     canvas.text(rect.take_right(std::min(rect.w, canvas.text_size(trouble, Face::small).w + 2), 14), trouble,
@@ -106,6 +108,8 @@ float caption_w(Size size, const Session& session) {
 // The largest type that leaves most of the screen for the panels
 CaptionType caption_type(const Canvas& canvas, Size size, const Session& session) {
   CaptionType type;
+  // One or two lines
+  if (session.live()) return {Face::body, 2.2f * canvas.line_height(Face::body)};
   if (!session.scene()) return type;
   for (const auto& [face, most] : {std::pair{Face::heading, 0.2f}, {Face::body, 0.24f}, {Face::small, 1.f}}) {
     type = {face, 0};
@@ -121,15 +125,37 @@ CaptionType caption_type(const Canvas& canvas, Size size, const Session& session
   return type;
 }
 
+// What a live run waits for, and the keys that help
+std::string live_hint(const Session& session) {
+  if (!session.live()->running())
+    return "The run has ended. \xe2\x86\x90 and \xe2\x86\x92 go through its events.";
+  const LiveControls controls = session.live_controls().value_or(LiveControls{});
+  const int selected = session.selection.device;
+  const std::string device = "device " + std::to_string(selected);
+  return std::string(session.playing() ? "Space pauses."
+                     : session.following()
+                         ? "The devices wait for you: \xe2\x86\x92 permits one operation, Space plays."
+                         : "This is the past: End returns to the run in progress.") +
+         " S " + (controls.stalled.count(selected) ? "resumes " : "stalls ") + device + ", L " +
+         (controls.slowed.count(selected) ? "restores" : "slows down") +
+         " its link. Tab selects another device.";
+}
+
 void draw_caption(Canvas& canvas, const Rect& rect, Size size, const CaptionType& type,
                   const Session& session) {
   const Beat* beat = session.current_beat();
-  if (rect.empty() || !beat) return;
+  if (rect.empty() || (!beat && !session.live())) return;
   const Theme& theme = canvas.theme();
   canvas.fill(rect, theme.raised, 8);
   canvas.fill({rect.x, rect.y + 8, 4, rect.h - 16}, theme.accent, 2);
   const Size margin = caption_margin(size);
   Rect room = rect.inset(margin.w, margin.h);
+  if (!beat) {
+    const std::string hint = live_hint(session);
+    room.take_top(std::max(0.f, (room.h - canvas.paragraph_height(room.w, hint, type.face)) / 2));
+    canvas.paragraph(room, hint, type.face, theme.ink);
+    return;
+  }
   const Rect dots = room.take_right(room.w - caption_w(size, session));
   draw_beat_dots(canvas, {dots.x, dots.bottom() - 12, dots.w, 12}, session);
 
@@ -209,6 +235,7 @@ std::vector<const Recording*> runs_beside(const PlacedPanel& panel, const std::v
 }
 
 void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const Session& session) {
+  const std::optional<LiveControls> live = session.live_controls();
   for (const PlacedPanel& placed : panels) {
     if (placed.panel == "knobs") {
       draw_parameters(canvas, placed.rect, session);
@@ -222,10 +249,10 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
     const Beat* beat = session.current_beat();
     if (beat && beat->critical_path && beat->run >= 0 && beat->run != placed.run)
       settings.critical_path = false;
-    draw_named_panel(canvas, placed.panel, placed.rect,
-                     {recording, now, session.selection, settings, session.run_title(placed.run),
-                      session.duration(), &session.notes(), runs_beside(placed, panels, session),
-                      session.live() && session.live()->running()});
+    draw_named_panel(
+        canvas, placed.panel, placed.rect,
+        {recording, now, session.selection, settings, session.run_title(placed.run), session.duration(),
+         &session.notes(), runs_beside(placed, panels, session), live ? &*live : nullptr});
   }
   canvas.show_run(0);
 }

@@ -2,6 +2,7 @@
 
 #include "visualizer/draw/canvas.h"
 #include "visualizer/model/moment.h"
+#include "visualizer/session/live_controls.h"
 #include "visualizer/session/notes.h"
 #include "visualizer/session/view_settings.h"
 
@@ -19,7 +20,7 @@ struct Frame {
   std::vector<const Recording*> beside =
       {};  // runs with which this one is compared in the same kind of panel
 
-  bool live = false;  // the run is in progress
+  const LiveControls* live = nullptr;  // null: not a live run, or its end
 
   // The heading of a panel
   std::string heading(const std::string& panel) const { return title.empty() ? panel : title; }

@@ -44,7 +44,8 @@ class Card {
         frame_.selection.device == id_ || frame_.selection.highlights(Target::device(id_));
     const float radius = std::min(8.f, rect_.h / 8);
     canvas_.fill(rect_, theme_.raised, radius);
-    canvas_.frame(rect_, highlighted ? theme_.accent : theme_.outline, highlighted ? 2.f : 1.f, radius);
+    const Color edge = is_stalled() ? theme_.wrong : highlighted ? theme_.accent : theme_.outline;
+    canvas_.frame(rect_, edge, highlighted || is_stalled() ? 2.f : 1.f, radius);
     canvas_.element(rect_, Target::device(id_), now_.doing ? now_.doing->begin->id : EventId{},
                     "device " + std::to_string(id_));
 
@@ -53,7 +54,7 @@ class Card {
     const Rect progress = room.take_bottom(std::clamp(room.h / 6, 3.f, 14.f), std::min(7.f, room.h / 10));
     draw_progress(progress);
     if (room.h > 2.3f * line)
-      draw_heading(room.take_top(line, 5));
+      draw_heading(room.take_top(line, 5)), draw_badges(room);
     else
       draw_number(room);
     draw_blocks(room);
@@ -84,8 +85,28 @@ class Card {
     canvas_.fitting_text(room.take_left(w, 4), {name}, Face::strong, color);
   }
 
+  bool is_stalled() const { return frame_.live && frame_.live->stalled.count(id_); }
+
+  // The interventions in a live run, if there is room for a line
+  void draw_badges(Rect& room) {
+    const float line = canvas_.line_height(Face::small);
+    if (!frame_.live || room.h < 2 * line + 24) return;
+    const bool slowed = frame_.live->slowed.count(id_) > 0;
+    std::string text = is_stalled() ? "stalled: S resumes" : "";
+    if (slowed) text += std::string(text.empty() ? "" : ", ") + "slow link";
+    if (text.empty()) return;
+    canvas_.fitting_text(room.take_top(line, 3), {text, is_stalled() ? "stalled" : "slow link"}, Face::small,
+                         theme_.wrong);
+  }
+
   void draw_state(const Rect& place) {
     const Face face = large_ ? Face::body : Face::small;
+    // A device of a live run that waits at its gate
+    if (frame_.live && frame_.live->waiting.count(id_) && now_.activity != Activity::computing) {
+      canvas_.fitting_text(place, {is_stalled() ? "stalled" : "waits for you: \xe2\x86\x92", "waits"}, face,
+                           is_stalled() ? theme_.wrong : theme_.accent, Align::right);
+      return;
+    }
     switch (now_.activity) {
       case Activity::computing: {
         const std::string share = percent_text(now_.fraction);
@@ -236,6 +257,16 @@ void draw_track(Canvas& canvas, const RingLayout& layout, const Frame& frame, in
   }
 }
 
+// The hop over a slow link of a live run
+void draw_slow_links(Canvas& canvas, const RingLayout& layout, const Frame& frame) {
+  if (!frame.live || frame.recording.devices() < 2) return;
+  for (const int device : frame.live->slowed) {
+    std::vector<Point> way;
+    for (int part = 0; part <= 32; ++part) way.push_back(layout.flight(device, part / 32.0, 0).centre());
+    canvas.polyline(way, canvas.theme().wrong, 4);
+  }
+}
+
 void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, const Flight& flight,
                  int tracks) {
   const int track = flight.is_block ? 0 : tracks - 1;
@@ -329,6 +360,7 @@ void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const RingLayout layout(room, frame.recording.devices(), tracks);
 
   if (frame.recording.devices() > 1 || tracks > 1) draw_track(canvas, layout, frame, tracks);
+  draw_slow_links(canvas, layout, frame);
   if (frame.recording.devices() > max_cards) draw_device_cells(canvas, layout, frame);
   for (int device = 0; device < frame.recording.devices() && frame.recording.devices() <= max_cards; ++device)
     Card(canvas, frame, device, layout.cards()[static_cast<std::size_t>(device)]).draw();
