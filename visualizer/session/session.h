@@ -82,8 +82,8 @@ class Session {
   bool next_text();
   // Undoes next_text
   bool previous_text();
-  // Like next_text, but plays to the next beat; without beats or in free play, plays or pauses
-  bool proceed();
+  // Like next_text, but plays to the next beat, for at least _seconds_; without beats or in free play, plays or pauses
+  bool proceed(double seconds = 0);
 
   // ---- Free play: a run with parameters that the user can change
 

@@ -159,8 +159,9 @@ void draw_caption(Canvas& canvas, const Rect& rect, Size size, const CaptionType
   const Rect dots = room.take_right(room.w - caption_w(size, session));
   draw_beat_dots(canvas, {dots.x, dots.bottom() - 12, dots.w, 12}, session);
 
-  const bool asks =
-      !beat->question.empty() && !session.playing() && session.t() <= session.beat_time(session.beat());
+  // A question belongs to its moment; the answer stays until the next beat
+  const bool here = !session.playing() && session.t() <= session.beat_time(session.beat());
+  const bool asks = !beat->question.empty() && (here || session.answered());
   const std::string words =
       session.closing() ? session.scene()->takeaway : words_of(*beat, asks, session.answered());
   const float height = canvas.paragraph_height(room.w, words, type.face);
@@ -257,6 +258,15 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
   canvas.show_run(0);
 }
 
+void draw_overlays(Canvas& canvas, Size size, const Session& session) {
+  if (session.overlay == Overlay::none) draw_tooltip(canvas, size, session);
+  if (session.settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
+  if (session.overlay == Overlay::help) draw_help(canvas, size);
+  if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
+  if (session.overlay == Overlay::search) draw_search(canvas, size, session);
+  if (session.typing && session.input == TextInput::note) draw_note_input(canvas, size, session);
+}
+
 }  // namespace
 
 void draw_screen(Canvas& canvas, Size size, const Session& session) {
@@ -270,12 +280,10 @@ void draw_screen(Canvas& canvas, Size size, const Session& session) {
   draw_panels(canvas, places.panels, session);
   draw_caption(canvas, places.caption, size, caption, session);
   draw_controls(canvas, places.controls, session);
-  if (session.overlay == Overlay::none) draw_tooltip(canvas, size, session);
-  if (settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
-  if (session.overlay == Overlay::help) draw_help(canvas, size);
-  if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
-  if (session.overlay == Overlay::search) draw_search(canvas, size, session);
-  if (session.typing && session.input == TextInput::note) draw_note_input(canvas, size, session);
+  // Above the blocks that slide over the cards of a ring
+  canvas.enter_overlay(), canvas.enter_overlay();
+  draw_overlays(canvas, size, session);
+  canvas.leave_overlay(), canvas.leave_overlay();
 }
 
 }  // namespace ringattn::viz

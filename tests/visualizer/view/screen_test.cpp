@@ -231,6 +231,52 @@ TEST_CASE("a sequence that is too long for single pairs is shown as one tile for
   }
 }
 
+namespace {
+
+// The rectangles of a block in the drawing: in flight, and in the slots of the cards
+std::vector<Rect> places_of_block(const Drawing& drawing, int owner) {
+  std::vector<Rect> places;
+  for (const Element& element : drawing.elements)
+    if (element.target == Target::block(owner) && (element.label.empty() || is_flight(element)))
+      places.push_back(element.rect);
+  return places;
+}
+
+bool near(const Rect& a, const Rect& b) {
+  return std::abs(a.x - b.x) + std::abs(a.y - b.y) + std::abs(a.w - b.w) + std::abs(a.h - b.h) < 2;
+}
+
+}  // namespace
+
+TEST_CASE("a block slides from slot to slot: wherever it is at a moment, it was near before") {
+  RunConfig config;
+  config.devices = 5, config.queries = config.keys = 15;
+  HeadlessScreen screen(1600, 900);
+  for (const double hop : {0.4, 1.0, 1.7}) {
+    set_hop_ratio(config, hop);
+    Session session;
+    session.open_recording(record_run(config).recording, "run");
+    session.settings.zoomed = "ring";
+    std::vector<double> moments;
+    for (const Event& event : session.recording().events()) moments.push_back(event.t);
+    const double moment = 1e-7 * session.duration();
+    for (const double t : moments) {
+      if (t <= 0 || t >= session.duration()) continue;
+      session.seek(t - moment);
+      const Drawing before = drawn(screen, session);
+      session.seek(t + moment);
+      const Drawing after = drawn(screen, session);
+      for (int owner = 0; owner < config.devices; ++owner) {
+        const std::vector<Rect> was = places_of_block(before, owner);
+        for (const Rect& is : places_of_block(after, owner)) {
+          INFO("block " << owner << " at " << t << " ns, hop " << hop);
+          CHECK(std::any_of(was.begin(), was.end(), [&](const Rect& place) { return near(place, is); }));
+        }
+      }
+    }
+  }
+}
+
 // ---- Free play -----------------------------------------------------------------------
 
 namespace {
