@@ -1,6 +1,7 @@
 #include "visualizer/view/screen_view.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "visualizer/layout/screen_layout.h"
@@ -237,6 +238,7 @@ std::vector<const Recording*> runs_beside(const PlacedPanel& panel, const std::v
 
 void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const Session& session) {
   const std::optional<LiveControls> live = session.live_controls();
+  std::map<int, Moment> moments;  // by run
   for (const PlacedPanel& placed : panels) {
     if (placed.panel == "knobs") {
       draw_parameters(canvas, placed.rect, session);
@@ -244,7 +246,9 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
     }
     canvas.show_run(placed.run);
     const Recording& recording = session.recording(placed.run);
-    const Moment now = moment(recording, session.t(), session.settings.clock);
+    if (moments.count(placed.run) == 0)
+      moments[placed.run] = moment(recording, session.t(), session.settings.clock);
+    const Moment& now = moments.at(placed.run);
     // A beat outlines the critical path of its own run
     ViewSettings settings = session.settings;
     const Beat* beat = session.current_beat();

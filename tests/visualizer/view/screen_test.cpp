@@ -17,23 +17,6 @@ using namespace ringattn::viz;
 
 namespace {
 
-// ---- What can be read --------------------------------------------------------------
-
-void check_writings(const Drawing& drawing, Size size) {
-  const Rect whole{0, 0, size.w, size.h};
-  for (std::size_t i = 0; i < drawing.texts.size(); ++i) {
-    const DrawnText& writing = drawing.texts[i];
-    const bool cut = writing.cut && writing.face != Face::code;
-    if (cut) FAIL_CHECK("cut: " << writing.text);
-    if (!whole.contains(writing.rect, 1)) FAIL_CHECK("outside of the screen: " << writing.text);
-    for (std::size_t j = 0; j < i; ++j) {
-      const DrawnText& other = drawing.texts[j];
-      if (other.layer == writing.layer && other.rect.overlaps(writing.rect, 1))
-        FAIL_CHECK("one upon the other: " << other.text << " | " << writing.text);
-    }
-  }
-}
-
 // ---- The ring ----------------------------------------------------------------------
 
 bool is_card(const Element& element) {
