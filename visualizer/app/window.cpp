@@ -76,6 +76,7 @@ Window::Window(int width, int height, const std::string& title, WindowListener l
   glfwSetCharCallback(window_, on_character);
   glfwSetCursorPosCallback(window_, on_move);
   glfwSetMouseButtonCallback(window_, on_button);
+  glfwSetScrollCallback(window_, on_scroll);
 
   ImGui::CreateContext();
   ImGui::GetIO().IniFilename = nullptr;
@@ -206,6 +207,14 @@ void Window::on_move(GLFWwindow* window, double x, double y) {
   const float pixels = static_cast<float>(self.width()) / static_cast<float>(std::max(w, 1));
   self.pointer_ = {static_cast<float>(x) * pixels / self.unit_, static_cast<float>(y) * pixels / self.unit_};
   self.listener_.moved(self.pointer_);
+}
+
+// With Shift, the wheel moves across
+void Window::on_scroll(GLFWwindow* window, double x, double y) {
+  const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
+  const bool shift = glfwGetKey(window, GLFW_KEY_LEFT_SHIFT) == GLFW_PRESS ||
+                     glfwGetKey(window, GLFW_KEY_RIGHT_SHIFT) == GLFW_PRESS;
+  self.listener_.scrolled(self.pointer_, shift ? -y : -x, shift ? 0 : y);
 }
 
 void Window::on_button(GLFWwindow* window, int button, int action, int) {

@@ -60,6 +60,9 @@ class WindowSession {
                  [this](Point p) { show_errors([&] { pointer_.moved(session_, drawing_, p); }); },
                  [this](Point p, bool down) {
                    show_errors([&] { pointer_.button(session_, drawing_, p, down); });
+                 },
+                 [this](Point p, double across, double up) {
+                   show_errors([&] { pointer_.scrolled(session_, drawing_, p, across, up); });
                  }}) {}
 
   // Runs until the window is closed; or, if max_frames > 0, draws this many frames as fast as possible

@@ -94,6 +94,10 @@ void next_matrix(Session& s) {
   s.settings.matrix = static_cast<MatrixColoring>((static_cast<int>(s.settings.matrix) + 1) % 4);
 }
 
+void zoom_time(Session& s, double factor) {
+  s.settings.time.zoom(factor, s.duration() > 0 ? s.t() / s.duration() : 0);
+}
+
 void toggle(bool& setting) { setting = !setting; }
 
 // ---- Live runs --------------------------------------------------------------------
@@ -183,6 +187,8 @@ const std::vector<Command>& commands() {
       {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { dock(s, "memory"); }},
       {"clock", "Appearance", "modelled or measured time", {"V"}, change_clock},
       {"critical_path", "Appearance", "critical path", {"K"}, [](Session& s) { toggle(s.settings.critical_path); }},
+      {"time_in", "Appearance", "timeline: zoom in", {"Ctrl+Up"}, [](Session& s) { zoom_time(s, 0.5); }},
+      {"time_out", "Appearance", "timeline: zoom out", {"Ctrl+Down"}, [](Session& s) { zoom_time(s, 2); }},
       {"matrix", "Appearance", "matrix by owner, device, step or score", {"X"}, next_matrix},
       {"theme", "Appearance", "theme: dark, light, contrast", {"T"}, next_theme},
       {"larger", "Appearance", "larger", {"Ctrl+="}, [](Session& s) { scale(s, 1.1); }},

@@ -73,9 +73,9 @@ std::string text_of(const Target& target) {
 // ---- Fields -------------------------------------------------------------------------
 
 Fields fields_of(const std::string& link) {
-  static const char* const known[] = {"scene", "beat",    "answered", "clock",   "t",       "device",
-                                      "row",   "pin",     "theme",    "scale",   "matrix",  "critical",
-                                      "zoom",  "present", "motion",   "pin_run", "closing", "dock"};
+  static const char* const known[] = {
+      "scene",  "beat",     "answered", "clock",   "t",      "device",  "row",     "pin",  "theme", "scale",
+      "matrix", "critical", "zoom",     "present", "motion", "pin_run", "closing", "dock", "from",  "to"};
   Fields fields;
   for (std::size_t begin = 0; begin < link.size();) {
     const std::size_t end = std::min(link.find('&', begin), link.size());
@@ -172,6 +172,8 @@ void apply_view_settings(Session& session, const FieldReader& link) {
   if (link.has("present")) settings.presenting = link.choice("present", yes_or_no);
   if (link.has("motion")) settings.reduced_motion = !link.choice("motion", yes_or_no);
   if (link.has("dock")) settings.docked = dockable[link.choice("dock", dockable)];
+  if (link.has("from")) settings.time.begin = link.number("from", 0, 1 - TimeRange::smallest);
+  if (link.has("to")) settings.time.end = link.number("to", settings.time.begin + TimeRange::smallest, 1);
   if (link.has("zoom")) {
     const Arrangement alone = Arrangement::named(link.text("zoom"));
     require(
@@ -209,6 +211,7 @@ std::string deep_link(const Session& session) {
   add("critical", yes_or_no[settings.critical_path]);
   add("zoom", settings.zoomed);
   if (!settings.docked.empty()) add("dock", settings.docked);
+  if (!settings.time.whole()) add("from", exact(settings.time.begin)), add("to", exact(settings.time.end));
   if (settings.presenting) add("present", "1");
   if (settings.reduced_motion) add("motion", "0");
   if (const std::string pin = text_of(selection.pinned); pin != "nothing") {

@@ -4,6 +4,7 @@
 
 #include "visualizer/model/recording.h"
 #include "visualizer/model/target.h"
+#include "visualizer/session/time_range.h"
 
 namespace ringattn::viz {
 
@@ -20,6 +21,7 @@ struct ViewSettings {
   bool critical_path = false;  // outlined in the timeline
   bool reduced_motion = false;
   bool laser = false;  // a bright spot at the pointer
+  TimeRange time;      // of the timelines
   std::string zoomed;  // the panel that fills the screen, "ring" or "timeline:1"; empty: none
   std::string docked;  // a panel at the right edge, "code" or "memory"; empty: none
 

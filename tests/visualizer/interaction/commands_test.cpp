@@ -45,6 +45,10 @@ const Situation situations[] = {
      }},
     {"with a help text open",
      [](Session& s) { s.open_scene(find_scene("ring")), s.overlay = Overlay::help; }},
+    {"in a part of the timeline",
+     [](Session& s) {
+       s.open_scene(find_scene("ring")), s.settings.time = {0.25, 0.5};
+     }},
     {"in free play", [](Session& s) { s.open_scene(find_scene("free")); }},
     {"before a live run",
      [](Session& s) {

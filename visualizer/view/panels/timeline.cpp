@@ -34,7 +34,11 @@ class Timeline {
   }
 
  private:
-  float x_of(double t) const { return lanes_.x + lanes_.w * static_cast<float>(t / end_); }
+  // Times outside of the shown range are at its edges
+  float x_of(double t) const {
+    return lanes_.x + lanes_.w * static_cast<float>(frame_.settings.time.place(t / end_));
+  }
+  bool is_shown(double t) const { return frame_.settings.time.contains(t / end_); }
   double began(const Span& span) const { return recording_.began(span, frame_.settings.clock); }
   // A span that has not ended extends to the current time
   double ended(const Span& span) const {
@@ -76,6 +80,7 @@ class Timeline {
   void draw_span(const Span& span, const Rect& band) {
     const Event& event = *span.begin;
     const bool past = began(span) <= frame_.moment.t;
+    if (!is_shown(began(span)) && !is_shown(ended(span)) && x_of(began(span)) == x_of(ended(span))) return;
     // Draw the span in its lane
     Rect rect;
     switch (event.kind) {
@@ -156,6 +161,7 @@ class Timeline {
       const Rect band = this->band(part.span->begin->id.device);
       const Rect lane = part.span->begin->kind == EventKind::send ? sends(band) : upper(band);
       const Rect outline = Rect{x_of(part.began), lane.y, x_of(part.ended) - x_of(part.began), lane.h};
+      if (outline.w <= 0) continue;
       // Dark beside the bright line, so that it is visible on every colour
       canvas_.frame(outline.inset(-2.5f), theme_.paper, 1, 3);
       canvas_.frame(outline.inset(-1), theme_.ink, 2, 2);
@@ -163,17 +169,18 @@ class Timeline {
         canvas_.line({outline.x, before.centre().y}, {outline.x, outline.centre().y}, theme_.ink, 2);
       canvas_.element(outline, Target::event(part.span->begin->id.device, part.span->begin->id.sequence),
                       part.span->begin->id, "critical path");
-      before = outline;
+      before = outline.w > 0 ? outline : Rect{};
     }
   }
 
   // Ticks at 1, 2 or 5 times a power of ten, at least 110 points apart
   void draw_axis() {
-    const double wanted = end_ * 110 / lanes_.w;
+    const double wanted = frame_.settings.time.width() * end_ * 110 / lanes_.w;
     double tick = std::pow(10, std::floor(std::log10(wanted)));
     for (const double factor : {2.0, 5.0, 10.0})
       if (tick < wanted) tick = std::pow(10, std::floor(std::log10(wanted))) * factor;
-    for (double t = 0; t <= end_; t += tick) {
+    const double last = frame_.settings.time.end * end_;
+    for (double t = std::ceil(frame_.settings.time.begin * end_ / tick) * tick; t <= last; t += tick) {
       const float x = x_of(t);
       canvas_.line({x, lanes_.y}, {x, axis_.y + 3}, mix(theme_.panel, theme_.outline, 0.7));
       canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h}, {time_text(t)},
@@ -186,6 +193,7 @@ class Timeline {
     if (!frame_.notes) return;
     for (std::size_t i = 0; i < frame_.notes->size(); ++i) {
       const Note& note = (*frame_.notes)[i];
+      if (!is_shown(std::min(note.t, end_))) continue;
       const float x = x_of(std::min(note.t, end_));
       const float next =
           i + 1 < frame_.notes->size() ? x_of(std::min((*frame_.notes)[i + 1].t, end_)) : lanes_.right();
@@ -197,6 +205,7 @@ class Timeline {
   }
 
   void draw_playhead() {
+    if (!is_shown(std::min(frame_.moment.t, end_))) return;
     const float x = x_of(std::min(frame_.moment.t, end_));
     canvas_.line({x, lanes_.y - 4}, {x, axis_.y + 4}, theme_.accent, 2);
     canvas_.triangle({x - 6, lanes_.y - 8}, {x + 6, lanes_.y - 8}, {x, lanes_.y}, theme_.accent);
