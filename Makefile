@@ -178,10 +178,10 @@ pictures: pictures-packages
 	$(cmake) --preset release -DRINGATTN_VISUALIZER=ON > /dev/null
 	$(cmake) --build --preset release --target ringviz -j $(jobs)
 	mkdir -p visualizer/pictures
-	build/release/ringviz movie --state 'scene=ring&row=5&present=1' --without-texts --speed 0.8 --fps 15 --size 960x540 --scale 1.1 \
+	build/release/ringviz movie --state 'scene=ring&row=5&present=1' --without-texts --speed 0.8 --fps 15 --size 960x540 --scale 0.9 \
 	  --out visualizer/pictures/ring.gif
-	for beat in row:6 causal:4 traps:3; do \
-	  build/release/ringviz shot --state "scene=$${beat%:*}&beat=$${beat#*:}&present=1" --scale 1.25 \
+	for beat in row:6 causal:4 traps:2; do \
+	  build/release/ringviz shot --state "scene=$${beat%:*}&beat=$${beat#*:}&present=1" \
 	    --out visualizer/pictures/$${beat%:*}.png || exit; done
 
 clean:

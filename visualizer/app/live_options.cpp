@@ -2,6 +2,7 @@
 
 #include "reference/cli/args/command.h"
 #include "reference/definition/bad_input.h"
+#include "visualizer/run/hop_ratio.h"
 #include "visualizer/run/live_run.h"
 
 namespace ringattn::viz {
@@ -9,7 +10,7 @@ namespace ringattn::viz {
 namespace {
 
 // Real time: half a second for a pair of blocks, and somewhat less for a hop
-constexpr double step_ns = 0.5e9, hop_us = 0.35e6;
+constexpr double step_ns = 0.5e9, hop_in_steps = 0.7;
 
 }  // namespace
 
@@ -46,7 +47,8 @@ void LiveOptions::open(Session& session, const SessionOptions& options) const {
   config.layout = parse_layout(layout_);
   config.rotate = rotate_ == "q" ? Rotation::q : Rotation::kv;
   const double rows = static_cast<double>(config.queries) / config.devices;
-  config.cost = {step_ns / std::max(1.0, rows * rows), 0, hop_us};
+  config.cost.ns_per_pair = step_ns / std::max(1.0, rows * rows);
+  set_hop_ratio(config, hop_in_steps);
   options.apply_style(session);
   session.open_live(std::make_unique<LiveRun>(config), "Live");
 }

@@ -9,6 +9,7 @@
 #include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"
+#include "visualizer/app/subtitles.h"
 #include "visualizer/run/record_run.h"
 
 namespace ringattn::viz {
@@ -25,13 +26,15 @@ struct MovieCommand {
   bool without_texts = false;
 };
 
+constexpr double title_seconds = 2, longest_pause = 4;
+
 // Time advances by 1 / fps from frame to frame and not by a clock, so that the movie is reproducible.
 class MovieRecorder {
  public:
   MovieRecorder(const MovieCommand& command, Session& session)
       : command_(command),
         session_(session),
-        screen_(command.options.width(), command.options.height(), session.settings.scale),
+        screen_(command.options.width(), command.options.height(), session.settings.display_scale()),
         writer_(command.out, command.options.width(), command.options.height(),
                 {command.fps, false, command.gif_width, std::min(15, command.fps)}) {}
 
@@ -43,6 +46,11 @@ class MovieRecorder {
       film_run();
     writer_.finish();
     std::printf("%s: %d pictures\n", command_.out.c_str(), writer_.pictures());
+    // Players find subtitles beside the movie
+    const std::filesystem::path out = command_.out;
+    const bool plays = out.extension() == ".mp4" || out.extension() == ".webm";
+    if (!plays || subtitles_.empty()) return;
+    subtitles_.write(std::filesystem::path(out).replace_extension(".srt"));
   }
 
  private:
@@ -55,27 +63,46 @@ class MovieRecorder {
       writer_.add(still);
   }
 
-  // The time to read the text of the beat
-  double reading_seconds() const {
-    if (command_.pause) return *command_.pause;
-    const Beat& beat = *session_.current_beat();
-    const std::string& text = session_.answered() ? beat.answer : beat.text + beat.question;
-    return 1 + 0.055 * static_cast<double>(text.size());
+  // The title of a scene in the middle of the screen
+  void film_title() {
+    const Image title = screen_.picture(theme(session_.settings.theme), [&](Canvas& canvas) {
+      canvas.text({0, 0, screen_.size().w, screen_.size().h}, session_.title(), Face::title,
+                  canvas.theme().ink, Align::centre);
+    });
+    for (int frame = 0; frame < title_seconds * command_.fps; ++frame) writer_.add(title);
   }
 
+  // The text of the caption
+  std::string caption() const {
+    const Beat& beat = *session_.current_beat();
+    if (session_.closing()) return session_.scene()->takeaway;
+    return session_.answered() ? beat.answer : beat.text + (beat.question.empty() ? "" : " " + beat.question);
+  }
+  double reading_seconds() const {
+    return command_.pause.value_or(1 + 0.055 * static_cast<double>(caption().size()));
+  }
+
+  // A text stands still for a few seconds. The rest of the time to read it, the run moves on slowly
   void film_beats() {
     const int last = command_.last.value_or(session_.beats());
     session_.go_to_beat(command_.first.value_or(1) - 1);
+    if (session_.beat() == 0) film_title();
     for (;;) {
-      film_pause(reading_seconds());
-      const int here = session_.beat();
-      if (here + 1 >= last && (session_.current_beat()->question.empty() || session_.answered())) return;
-      session_.proceed();
+      const double reading = reading_seconds(), still = std::min(reading, longest_pause);
+      subtitles_.begin(seconds() * writer_.pictures(), caption());
+      film_pause(command_.pause ? reading : still);
+      // The takeaway follows the last beat of the scene
+      const bool whole = session_.current_beat()->question.empty() || session_.answered();
+      const bool over =
+          session_.beat() + 1 >= last && whole && (last < session_.beats() || session_.free_config());
+      if (over || session_.closing()) break;
+      session_.proceed(command_.pause ? 0 : (reading - still) * command_.speed);
       while (session_.playing()) {
         session_.advance(seconds());
         if (session_.playing()) film_frame();
       }
     }
+    subtitles_.end(seconds() * writer_.pictures());
   }
 
   void film_run() {
@@ -92,6 +119,7 @@ class MovieRecorder {
   Session& session_;
   HeadlessScreen screen_;
   MovieWriter writer_;
+  Subtitles subtitles_;
 };
 
 // Throws BadInput if the options do not fit a scene with _beats_ beats; 0: a trace
@@ -153,6 +181,7 @@ void add_movie(Program& program) {
     Session session;
     o->options.open(session);
     if (o->without_texts) drop_captions(session);
+    session.settings.presenting = true;  // no buttons
     check(*o, session.beats());
     MovieRecorder(*o, session).film_all();
     return 0;

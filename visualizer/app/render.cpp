@@ -42,7 +42,7 @@ void add_render(Program& program) {
     options->open(session);
     require(session.beats() > 0,
             "[render] requires a scene; a trace has no beats; use ringviz shot for a trace");
-    HeadlessScreen screen(options->width(), options->height(), session.settings.scale);
+    HeadlessScreen screen(options->width(), options->height(), session.settings.display_scale());
     for (int beat = 0; beat < session.beats(); ++beat) {
       session.go_to_beat(beat);
       write_png(numbered(*out, beat + 1), render_screen(screen, session));

@@ -35,7 +35,7 @@ void add_shot(Program& program) {
     Session session;
     options->open(session);
     const int width = options->width(), height = options->height();
-    HeadlessScreen screen(width, height, session.settings.scale);
+    HeadlessScreen screen(width, height, session.settings.display_scale());
     write_png(*out, render_screen(screen, session));
     report.write(
         "", {{"file", out->string()}, {"width", width}, {"height", height}, {"state", deep_link(session)}});

@@ -34,6 +34,18 @@ const std::map<int, std::string> named_keys = {
     {GLFW_KEY_F5, "F5"},
 };
 
+std::string utf8(unsigned codepoint) {
+  if (codepoint < 0x80) return {static_cast<char>(codepoint)};
+  // The following bytes carry 6 bits each; the first byte tells their number
+  std::string following;
+  unsigned limit = 0x40;
+  while (codepoint >= limit) {
+    following.insert(following.begin(), static_cast<char>(0x80 | (codepoint & 0x3F)));
+    codepoint >>= 6, limit >>= 1;
+  }
+  return static_cast<char>((0xFF00u >> (following.size() + 1)) | codepoint) + following;
+}
+
 // The last error message; GLFW itself discards it when initialization fails
 std::string& glfw_error() {
   static std::string description = "no reason given";
@@ -64,6 +76,7 @@ Window::Window(int width, int height, const std::string& title, WindowListener l
   glfwSetCharCallback(window_, on_character);
   glfwSetCursorPosCallback(window_, on_move);
   glfwSetMouseButtonCallback(window_, on_button);
+  glfwSetScrollCallback(window_, on_scroll);
 
   ImGui::CreateContext();
   ImGui::GetIO().IniFilename = nullptr;
@@ -116,7 +129,6 @@ void Window::vsync(bool on) const { glfwSwapInterval(on ? 1 : 0); }
 
 void Window::update_font_texture(float unit) {
   unit_ = unit;
-  // The next frame creates a new texture
   ImGui_ImplOpenGL3_DestroyFontsTexture();
   has_fonts_ = false;
 }
@@ -125,6 +137,8 @@ void Window::begin_frame(Color background) {
   background_ = background;
   ImGui_ImplOpenGL3_NewFrame();
   if (!has_fonts_) {
+    // NewFrame creates a texture only together with the shaders, in the first frame
+    if (!ImGui::GetIO().Fonts->TexID) ImGui_ImplOpenGL3_CreateFontsTexture();
     // Glyphs start at whole pixels, so the nearest texel is exact, and four times cheaper than interpolation
     const auto texture = reinterpret_cast<std::uintptr_t>(ImGui::GetIO().Fonts->TexID);
     glBindTexture(GL_TEXTURE_2D, static_cast<GLuint>(texture));
@@ -182,7 +196,7 @@ void Window::on_key(GLFWwindow* window, int key, int, int action, int mods) {
 void Window::on_character(GLFWwindow* window, unsigned codepoint) {
   const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
   if (codepoint == ' ') return self.listener_.key("Space");
-  if (codepoint < 128) self.listener_.key(std::string(1, static_cast<char>(codepoint)));
+  self.listener_.key(utf8(codepoint));
 }
 
 void Window::on_move(GLFWwindow* window, double x, double y) {
@@ -193,6 +207,14 @@ void Window::on_move(GLFWwindow* window, double x, double y) {
   const float pixels = static_cast<float>(self.width()) / static_cast<float>(std::max(w, 1));
   self.pointer_ = {static_cast<float>(x) * pixels / self.unit_, static_cast<float>(y) * pixels / self.unit_};
   self.listener_.moved(self.pointer_);
+}
+
+// With Shift, the wheel moves across
+void Window::on_scroll(GLFWwindow* window, double x, double y) {
+  const auto& self = *static_cast<Window*>(glfwGetWindowUserPointer(window));
+  const bool shift = glfwGetKey(window, GLFW_KEY_LEFT_SHIFT) == GLFW_PRESS ||
+                     glfwGetKey(window, GLFW_KEY_RIGHT_SHIFT) == GLFW_PRESS;
+  self.listener_.scrolled(self.pointer_, shift ? -y : -x, shift ? 0 : y);
 }
 
 void Window::on_button(GLFWwindow* window, int button, int action, int) {

@@ -16,6 +16,8 @@ struct WindowListener {
   std::function<void(const std::string& key)> key;
   std::function<void(Point)> moved;
   std::function<void(Point, bool down)> button;
+  // Steps of the wheel to the right and up
+  std::function<void(Point, double across, double up)> scrolled;
 };
 
 // A window with an OpenGL context, and Dear ImGui in it.
@@ -56,6 +58,7 @@ class Window {
   static void on_key(GLFWwindow*, int key, int scancode, int action, int mods);
   static void on_character(GLFWwindow*, unsigned codepoint);
   static void on_move(GLFWwindow*, double x, double y);
+  static void on_scroll(GLFWwindow*, double x, double y);
   static void on_button(GLFWwindow*, int button, int action, int mods);
 
   GLFWwindow* window_ = nullptr;

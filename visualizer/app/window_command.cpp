@@ -60,6 +60,9 @@ class WindowSession {
                  [this](Point p) { show_errors([&] { pointer_.moved(session_, drawing_, p); }); },
                  [this](Point p, bool down) {
                    show_errors([&] { pointer_.button(session_, drawing_, p, down); });
+                 },
+                 [this](Point p, double across, double up) {
+                   show_errors([&] { pointer_.scrolled(session_, drawing_, p, across, up); });
                  }}) {}
 
   // Runs until the window is closed; or, if max_frames > 0, draws this many frames as fast as possible
@@ -107,7 +110,7 @@ class WindowSession {
     window_.full_screen(session_.settings.presenting);
     const int width = window_.width(), height = window_.height();
     if (width <= 0 || height <= 0) return;
-    const float unit = unit_of(width, height, session_.settings.scale);
+    const float unit = unit_of(width, height, session_.settings.display_scale());
     if (!fonts_ || unit != unit_) {
       unit_ = unit;
       fonts_ = std::make_unique<Fonts>(*ImGui::GetIO().Fonts, unit);

@@ -25,6 +25,15 @@ void open_neighbour(Session& s, int direction) {
   s.open_scene(all[static_cast<std::size_t>((here + direction + count) % count)]);
 }
 
+// The first or last scene has no neighbour in this direction
+void go_on(Session& s, bool moved, int direction) {
+  const Scene* end = direction > 0 ? &scenes().back() : &scenes().front();
+  if (moved || !s.scene() || s.scene() == end) return;
+  open_neighbour(s, direction);
+  // Backwards, begin with the end of the scene
+  if (direction < 0) s.go_to_beat(s.beats() - 1), s.next_text(), s.next_text();
+}
+
 template <int number>
 void open_numbered(Session& s) {
   if (number < static_cast<int>(scenes().size())) s.open_scene(scenes()[number]);
@@ -73,12 +82,7 @@ void zoom(Session& s) {
   if (s.settings.zoomed.empty()) s.settings.zoomed = s.arrangement().first().name();
 }
 
-// Shows one panel of the main run, or all panels again
-void show_alone(Session& s, const char* panel) {
-  Arrangement alone = s.arrangement().first();
-  alone.panel = panel;
-  s.settings.zoomed = s.settings.zoomed == alone.name() ? "" : alone.name();
-}
+void dock(Session& s, const char* panel) { s.settings.docked = s.settings.docked == panel ? "" : panel; }
 
 void change_clock(Session& s) {
   const double part = s.duration() > 0 ? s.t() / s.duration() : 0;
@@ -87,7 +91,11 @@ void change_clock(Session& s) {
 }
 
 void next_matrix(Session& s) {
-  s.settings.matrix = static_cast<MatrixColoring>((static_cast<int>(s.settings.matrix) + 1) % 3);
+  s.settings.matrix = static_cast<MatrixColoring>((static_cast<int>(s.settings.matrix) + 1) % 4);
+}
+
+void zoom_time(Session& s, double factor) {
+  s.settings.time.zoom(factor, s.duration() > 0 ? s.t() / s.duration() : 0);
 }
 
 void toggle(bool& setting) { setting = !setting; }
@@ -119,6 +127,8 @@ void leave(Session& s) {
     s.settings.zoomed.clear();
   else if (s.selection.pinned)
     s.selection.pinned = {};
+  else if (!s.settings.docked.empty())
+    s.settings.docked.clear();
   else
     s.settings.presenting = false;
 }
@@ -135,7 +145,7 @@ void toggle(Session& s, Overlay overlay) { s.overlay = s.overlay == overlay ? Ov
 const std::vector<Command>& commands() {
   // clang-format off
   static const std::vector<Command> table = {
-      {"proceed", "Time", "next beat, or play and pause", {"Space"}, [](Session& s) { s.proceed(); }},
+      {"proceed", "Time", "play to the next text, or pause", {"Space"}, [](Session& s) { go_on(s, s.proceed(), 1); }},
       {"play", "Time", "play and pause", {"Enter"}, [](Session& s) { s.play(!s.playing()); }},
       {"next_event", "Time", "next event", {"Right"}, [](Session& s) { s.step_event(1); }},
       {"previous_event", "Time", "previous event", {"Left"}, [](Session& s) { s.step_event(-1); }},
@@ -146,8 +156,8 @@ const std::vector<Command>& commands() {
       {"slower", "Time", "slower", {"-"}, [](Session& s) { change_speed(s, 0.5); }},
       {"faster", "Time", "faster", {"="}, [](Session& s) { change_speed(s, 2); }},
 
-      {"next_beat", "Scenes", "next beat", {"PageDown"}, [](Session& s) { s.go_to_beat(s.beat() + 1); }},
-      {"previous_beat", "Scenes", "previous beat", {"PageUp"}, [](Session& s) { s.go_to_beat(s.beat() - 1); }},
+      {"next_beat", "Scenes", "next text: answer, beat or scene", {"PageDown"}, [](Session& s) { go_on(s, s.next_text(), 1); }},
+      {"previous_beat", "Scenes", "previous text", {"PageUp"}, [](Session& s) { go_on(s, s.previous_text(), -1); }},
       {"next_scene", "Scenes", "next scene", {"]"}, [](Session& s) { open_neighbour(s, 1); }},
       {"previous_scene", "Scenes", "previous scene", {"["}, [](Session& s) { open_neighbour(s, -1); }},
       {"restart", "Scenes", "restart the scene", {"R"}, [](Session& s) { s.beats() ? s.go_to_beat(0) : s.seek(0); }},
@@ -164,7 +174,7 @@ const std::vector<Command>& commands() {
       {"scene_10", "Scenes", "tenth scene", {"0"}, open_numbered<9>},
       {"search", "Scenes", "search scenes and commands", {"Ctrl+P", "/"}, [](Session& s) { begin_text_input(s, TextInput::search); }},
       {"note", "Scenes", "write a note at this moment", {"A"}, [](Session& s) { begin_text_input(s, TextInput::note); }},
-      {"type", "Scenes", "free play: type your own text", {"E"}, [](Session& s) { begin_text_input(s, TextInput::tokens); }},
+      {"type", "Scenes", "free play with a text that you type", {"E"}, [](Session& s) { begin_text_input(s, TextInput::tokens); }},
 
       {"next_device", "Selection", "next device", {"Tab"}, [](Session& s) { select_device(s, 1); }},
       {"previous_device", "Selection", "previous device", {"Shift+Tab"}, [](Session& s) { select_device(s, -1); }},
@@ -173,11 +183,13 @@ const std::vector<Command>& commands() {
       {"pin", "Selection", "pin what the pointer is on", {"P"}, pin},
 
       {"zoom", "Appearance", "one panel, or all panels", {"Z"}, zoom},
-      {"code", "Appearance", "source code of the engine", {"C"}, [](Session& s) { show_alone(s, "code"); }},
-      {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { show_alone(s, "memory"); }},
+      {"code", "Appearance", "source code of the engine", {"C"}, [](Session& s) { dock(s, "code"); }},
+      {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { dock(s, "memory"); }},
       {"clock", "Appearance", "modelled or measured time", {"V"}, change_clock},
       {"critical_path", "Appearance", "critical path", {"K"}, [](Session& s) { toggle(s.settings.critical_path); }},
-      {"matrix", "Appearance", "matrix by owner, step or score", {"X"}, next_matrix},
+      {"time_in", "Appearance", "timeline: zoom in", {"Ctrl+Up"}, [](Session& s) { zoom_time(s, 0.5); }},
+      {"time_out", "Appearance", "timeline: zoom out", {"Ctrl+Down"}, [](Session& s) { zoom_time(s, 2); }},
+      {"matrix", "Appearance", "matrix by owner, device, step or score", {"X"}, next_matrix},
       {"theme", "Appearance", "theme: dark, light, contrast", {"T"}, next_theme},
       {"larger", "Appearance", "larger", {"Ctrl+="}, [](Session& s) { scale(s, 1.1); }},
       {"smaller", "Appearance", "smaller", {"Ctrl+-"}, [](Session& s) { scale(s, 1 / 1.1); }},

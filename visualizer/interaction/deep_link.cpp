@@ -54,7 +54,8 @@ std::string unescaped(const std::string& text) {
   return plain;
 }
 
-constexpr const char* matrices[] = {"who", "when", "score"};
+constexpr const char* matrices[] = {"who", "device", "when", "score"};
+constexpr const char* dockable[] = {"code", "memory"};
 constexpr const char* clocks[] = {"modelled", "measured"};
 constexpr const char* yes_or_no[] = {"0", "1"};
 constexpr const char* kinds[] = {"nothing", "device", "block", "event", "tile", "row"};
@@ -72,9 +73,9 @@ std::string text_of(const Target& target) {
 // ---- Fields -------------------------------------------------------------------------
 
 Fields fields_of(const std::string& link) {
-  static const char* const known[] = {"scene", "beat",    "answered", "clock",  "t",      "device",
-                                      "row",   "pin",     "theme",    "scale",  "matrix", "critical",
-                                      "zoom",  "present", "motion",   "pin_run"};
+  static const char* const known[] = {
+      "scene",  "beat",     "answered", "clock",   "t",      "device",  "row",     "pin",  "theme", "scale",
+      "matrix", "critical", "zoom",     "present", "motion", "pin_run", "closing", "dock", "from",  "to"};
   Fields fields;
   for (std::size_t begin = 0; begin < link.size();) {
     const std::size_t end = std::min(link.find('&', begin), link.size());
@@ -170,6 +171,9 @@ void apply_view_settings(Session& session, const FieldReader& link) {
   if (link.has("critical")) settings.critical_path = link.choice("critical", yes_or_no);
   if (link.has("present")) settings.presenting = link.choice("present", yes_or_no);
   if (link.has("motion")) settings.reduced_motion = !link.choice("motion", yes_or_no);
+  if (link.has("dock")) settings.docked = dockable[link.choice("dock", dockable)];
+  if (link.has("from")) settings.time.begin = link.number("from", 0, 1 - TimeRange::smallest);
+  if (link.has("to")) settings.time.end = link.number("to", settings.time.begin + TimeRange::smallest, 1);
   if (link.has("zoom")) {
     const Arrangement alone = Arrangement::named(link.text("zoom"));
     require(
@@ -190,6 +194,7 @@ std::string deep_link(const Session& session) {
   const Selection& selection = session.selection;
   if (session.scene()) add("scene", session.scene()->id), add("beat", std::to_string(session.beat() + 1));
   if (session.answered()) add("answered", "1");
+  if (session.closing()) add("closing", "1");
   // The parameters of free play that differ from those of the scene
   if (session.free_config()) {
     const Fields before = run_fields(completed(session.scene()->runs.front().config));
@@ -205,6 +210,8 @@ std::string deep_link(const Session& session) {
   add("matrix", matrices[static_cast<int>(settings.matrix)]);
   add("critical", yes_or_no[settings.critical_path]);
   add("zoom", settings.zoomed);
+  if (!settings.docked.empty()) add("dock", settings.docked);
+  if (!settings.time.whole()) add("from", exact(settings.time.begin)), add("to", exact(settings.time.end));
   if (settings.presenting) add("present", "1");
   if (settings.reduced_motion) add("motion", "0");
   if (const std::string pin = text_of(selection.pinned); pin != "nothing") {
@@ -222,7 +229,12 @@ void apply_deep_link(Session& session, const std::string& text) {
   if (link.has("beat")) session.go_to_beat(link.integer("beat", 1, std::max(1, session.beats())) - 1);
   if (link.has("answered") && link.choice("answered", yes_or_no) && session.current_beat() &&
       !session.current_beat()->question.empty())
-    session.proceed();
+    session.next_text();
+  // The takeaway follows the last beat
+  if (link.has("closing") && link.choice("closing", yes_or_no) && session.beats() > 0) {
+    session.go_to_beat(session.beats() - 1);
+    while (!session.closing()) session.next_text();
+  }
   if (link.has("t")) session.seek(link.number("t", 0, 1e300));
   const TraceHeader& header = session.main_recording().header();
   if (link.has("device")) session.selection.device = link.integer("device", 0, header.devices - 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/text_input.h"
@@ -27,12 +28,15 @@ std::string panel_at(const Drawing& drawing, Point point) {
   return panel.name();
 }
 
+double place_on(const Element& axis, Point point) {
+  return std::clamp((point.x - axis.rect.x) / axis.rect.w, 0.f, 1.f);
+}
+
 void scrub(Session& session, const Drawing& drawing, Point point) {
   const Element* axis = time_element(drawing, point);
   if (!axis || axis->rect.empty()) return;
   session.play(false);
-  session.seek(session.duration() *
-               static_cast<double>(std::clamp((point.x - axis->rect.x) / axis->rect.w, 0.f, 1.f)));
+  session.seek(session.duration() * session.settings.time.fraction(place_on(*axis, point)));
 }
 
 }  // namespace
@@ -56,6 +60,15 @@ void Pointer::button(Session& session, const Drawing& drawing, Point point, bool
   }
   session.selection.pinned_run = element ? element->run : 0;
   click(session, element ? element->target : Target{});
+}
+
+void Pointer::scrolled(Session& session, const Drawing& drawing, Point point, double across, double up) {
+  if (Arrangement::named(panel_at(drawing, point)).panel != "timeline") return;
+  const Element* axis = time_element(drawing, point);
+  if (!axis || axis->rect.empty()) return;
+  TimeRange& time = session.settings.time;
+  time.zoom(std::pow(0.8, up), time.fraction(place_on(*axis, point)));
+  time.pan(0.1 * across);
 }
 
 void press_key(Session& session, const std::string& key) {

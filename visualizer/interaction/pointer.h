@@ -10,6 +10,8 @@ class Pointer {
  public:
   // Highlights the element under the pointer; moves the playhead while it is dragged
   void moved(Session& session, const Drawing& drawing, Point point);
+  // Turns the wheel over a timeline: zooms at the pointer, or moves along the time. In steps of the wheel
+  void scrolled(Session& session, const Drawing& drawing, Point point, double across, double up);
   void button(Session& session, const Drawing& drawing, Point point, bool down);
 
  private:

@@ -65,6 +65,14 @@ Arrangement Arrangement::named(const std::string& name) {
   return panel;
 }
 
+std::vector<std::string> Arrangement::names() const {
+  if (parts.empty()) return {name()};
+  std::vector<std::string> all;
+  for (const Arrangement& part : parts)
+    for (std::string& each : part.names()) all.push_back(std::move(each));
+  return all;
+}
+
 namespace {
 
 struct PanelSize {
@@ -72,8 +80,8 @@ struct PanelSize {
   Size least;
 };
 constexpr PanelSize panel_sizes[] = {
-    {"ring", {420, 230}},   {"matrix", {190, 200}}, {"microscope", {380, 300}}, {"timeline", {320, 110}},
-    {"memory", {300, 190}}, {"knobs", {230, 200}},  {"code", {420, 200}},       {"inspector", {260, 120}}};
+    {"ring", {420, 230}},   {"matrix", {190, 180}}, {"microscope", {380, 270}}, {"timeline", {320, 110}},
+    {"memory", {300, 150}}, {"knobs", {230, 200}},  {"code", {420, 200}},       {"inspector", {260, 120}}};
 
 const PanelSize* size_of(const std::string& panel) {
   for (const PanelSize& each : panel_sizes)

@@ -20,6 +20,8 @@ struct Arrangement {
   static Arrangement named(const std::string& name);
   std::string name() const { return run ? panel + ":" + std::to_string(run) : panel; }
 
+  // The names of all panels, the most important first
+  std::vector<std::string> names() const;
   // The most important panel
   const Arrangement& first() const { return parts.empty() ? *this : parts.front().first(); }
 };

@@ -16,7 +16,7 @@ ScreenLayout layout_screen(Size size, const Arrangement& arrangement, const Scre
   if (!options.presenting && !small) screen.controls = room.take_bottom(30, gap);
   if (options.caption > 0)
     screen.caption = room.take_bottom(options.caption + 2 * caption_margin(size).h, gap);
-  screen.panels = place(options.zoomed.empty() ? arrangement : Arrangement::named(options.zoomed), room);
+  screen.panels = place(arrangement, room);
   return screen;
 }
 

@@ -13,7 +13,6 @@ struct ScreenLayout {
 struct ScreenOptions {
   float caption = 0;        // height of the text of a scene; 0: no text
   bool presenting = false;  // no controls
-  std::string zoomed;       // the only panel to show, "ring" or "timeline:1"; empty: all
 };
 
 // Whether the screen is too small for the usual margins, the large title and the controls

@@ -69,6 +69,12 @@ double long_ring_memory(int devices) {
   return 2 * block + 2 * 2 * 2 * block + 4 * (block + 2 * rows) + tile;
 }
 
+double long_flash_memory() {
+  const double all = long_tokens * long_head_dim;
+  const double tile = 4 * static_cast<double>(query_tile_rows * key_tile_rows);
+  return 3 * 2 * all + 4 * (all + 2 * long_tokens) + tile;
+}
+
 double long_naive_memory() { return 4 * 2 * long_tokens * long_head_dim + 4 * long_tokens * long_tokens; }
 
 }  // namespace ringattn::viz

@@ -42,5 +42,7 @@ ComputedMemory naive_memory(const TraceHeader& header);
 constexpr double long_tokens = 1 << 20, long_head_dim = 128;
 double long_ring_memory(int devices);
 double long_naive_memory();
+// A single device that computes block by block, as FlashAttention does: the whole sequence, and one tile of scores
+double long_flash_memory();
 
 }  // namespace ringattn::viz

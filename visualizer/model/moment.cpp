@@ -71,6 +71,11 @@ class MomentReader {
       case EventKind::wait:
         if (!over(span)) device.activity = Activity::waiting, device.doing = &span;
         break;
+      case EventKind::send:
+        // A send that has not ended when the trace ends
+        if (!span.end && t_ >= recording_.duration(clock_))
+          device.activity = Activity::waiting, device.doing = &span;
+        break;
       case EventKind::recv:
         if (!is_result(event.what)) read_arrival(device, span);
         break;

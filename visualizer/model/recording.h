@@ -63,6 +63,7 @@ class Recording {
   // Whether key row j is visible to query row i (first sequence of the batch): by the options of the run, and by its
   // events if they mask more, for example across documents
   bool visible(Index query, Index key) const;
+  bool causal() const { return mask_.causal; }
   bool masked() const { return mask_.causal || mask_.window_left >= 0 || mask_.window_right >= 0; }
 
   // The full-attention output of a row of the first sequence and head, (v_dim); empty if unknown

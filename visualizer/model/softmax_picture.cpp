@@ -11,6 +11,13 @@ void Range::include(double x) {
   low = std::min(low, x), high = std::max(high, x);
 }
 
+void Range::share(const Range& other) {
+  constexpr double most = 30;
+  const double size = high - low, its_size = other.high - other.low;
+  if (!(size <= most * its_size && its_size <= most * size)) return;
+  include(other.low), include(other.high);
+}
+
 double Range::part(double x) const {
   if (!(high > low)) return 0.5;
   return std::clamp((x - low) / (high - low), 0.0, 1.0);
@@ -25,20 +32,6 @@ std::vector<double> normalize(double l, const std::vector<double>& O) {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-// The contribution of the block of a row event to l, computed from the scores if the event has them
-double added_by(const RowUpdate& row) {
-  if (row.scores.empty()) return row.l_after - row.alpha * row.l_before;
-  double sum = 0;
-  for (const double score : row.scores)
-    if (score != -infinity) sum += std::exp(score - row.m_after);
-  return sum;
-}
-
-// The run rounds its scores in proportion to their magnitude
-bool agree(double a, double b, double score_magnitude) {
-  return std::abs(a - b) <= (1e-4 + 1e-6 * score_magnitude) * std::max(std::abs(a), std::abs(b));
-}
 
 // Merges of several steps at the same time may be in any order
 void sort_by_step(std::vector<const Event*>& events) {
@@ -64,8 +57,7 @@ void measure(SoftmaxPicture& picture, const std::vector<const Event*>& events) {
     for (const double m : {row.m_before, row.m_after}) picture.scores.include(m);
     for (const double l : {row.l_before, row.l_after}) picture.l.include(l);
     for (const auto* O : {&row.O_before, &row.O_after})
-      for (const double x : *O)
-        if (std::isfinite(x)) picture.largest_O = std::max(picture.largest_O, std::abs(x));
+      for (const double x : *O) picture.O_size.include(std::abs(x));
     for (const double x : normalize(row.l_after, row.O_after)) picture.output_range.include(x);
   }
   for (const double x : picture.final_output) picture.output_range.include(x);
@@ -80,32 +72,42 @@ void find_final_output(SoftmaxPicture& picture, const Recording& recording,
     picture.final_output = normalize(last.l_after, last.O_after);
 }
 
-// The sum as a stack: each event scales the existing contributions by alpha and adds its own on top
-void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met) {
+// The sum as a stack: each event multiplies the existing contributions by its factor and adds its own on top
+void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met, double largest) {
   double magnitude = 0;
   for (const Event* event : met) {
     const RowUpdate& row = *event->row;
-    picture.added = added_by(row);
-    double sum = picture.added;
-    for (Contribution& each : picture.sum) {
-      each.before = each.after, each.after *= row.alpha;
-      sum += each.after;
-    }
-    picture.sum.push_back({event->owner, event->id, 0, picture.added});
+    picture.update = update_of(row, largest);
+    for (Contribution& each : picture.sum) each.before = each.after, each.after *= picture.update.factor;
+    picture.sum.push_back({event->owner, event->id, 0, picture.update.added});
+    picture.correct_l = row.alpha * picture.correct_l + picture.update.correct_added;
     magnitude = std::max(magnitude, row.score_magnitude);
-    picture.adds_up = agree(sum, row.l_after, magnitude);
+    picture.adds_up = agree(picture.correct_l, row.l_after, magnitude);
     picture.normalized_outputs.push_back(normalize(row.l_after, row.O_after));
   }
 }
 
+// Widens the scales to those of the same row in another run
+void share_scales(SoftmaxPicture& picture, const Recording& other, Index row) {
+  const std::vector<const Event*> events = events_of(other, row);
+  if (events.empty()) return;
+  SoftmaxPicture its;
+  find_final_output(its, other, events, row);
+  measure(its, events);
+  picture.scores.share(its.scores), picture.l.share(its.l);
+  picture.output_range.share(its.output_range), picture.O_size.share(its.O_size);
+}
+
 }  // namespace
 
-SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row) {
+SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row,
+                               const std::vector<const Recording*>& beside) {
   SoftmaxPicture picture;
   const std::vector<const Event*> events = events_of(recording, row);
   if (events.empty()) return picture;
   find_final_output(picture, recording, events, row);
   measure(picture, events);
+  for (const Recording* other : beside) share_scales(picture, *other, row);
 
   RowHistory history = row_history(recording, moment, row);
   // A merge takes no time; it happens after the arithmetic of the block
@@ -114,7 +116,8 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   sort_by_step(met);
   if (history.now) met.push_back(history.now);
   picture.blocks = static_cast<int>(met.size());
-  if (met.empty()) {
+  if (met.empty() || (history.now && met.size() == 1 && !(history.fraction > 0))) {
+    picture.blocks = 0;
     picture.state = SoftmaxPicture::State::neutral;
     return picture;
   }
@@ -127,7 +130,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   const bool joins = recording.header().queries_rotate() && picture.shown->step > 0;
   picture.merged =
       picture.row_update().scores.empty() && (joins || !recording.key_rows(picture.shown->owner).empty());
-  stack(picture, met);
+  stack(picture, met, largest_number(recording.header().dtype));
   picture.met = std::move(met);
   return picture;
 }

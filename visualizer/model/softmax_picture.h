@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "visualizer/model/moment.h"
+#include "visualizer/model/update_rule.h"
 
 namespace ringattn::viz {
 
@@ -18,6 +19,8 @@ struct Range {
   double low = 0, high = 0;
 
   void include(double x);  // ignores values that are not finite
+  // Includes another range, unless one of the two would then be too small to be read
+  void share(const Range& other);
   // The position of x between low and high, 0 .. 1
   double part(double x) const;
 };
@@ -26,7 +29,7 @@ struct Range {
 struct SoftmaxPicture {
   enum class State {
     unrecorded,  // the trace has no row events of this row
-    neutral,     // no key absorbed yet
+    neutral,     // no key absorbed yet, not even a part of one
     absorbing,   // the shown event is in progress
     absorbed,    // the shown event is over
     finished     // and it was the last event
@@ -39,17 +42,17 @@ struct SoftmaxPicture {
 
   // Of the shown event
   std::vector<Contribution> sum;  // in order of arrival
-  double added = 0;               // the contribution of its block to l
-  bool adds_up = true;            // the contributions sum to the l of the event
+  Update update;
+  double correct_l = 0;  // the sum of exp(S - m) over all keys until now
+  bool adds_up = true;   // and l is this sum
 
   // The output that the row converges to, and O / l after each event in met
   std::vector<double> final_output;
   bool dense = false;  // final_output is that of full attention; otherwise the last output of the run
   std::vector<std::vector<double>> normalized_outputs;
 
-  // Over all row events of the row in the run
-  Range scores{0, 0}, l{0, 0}, output_range;
-  double largest_O = 0;
+  // Over all row events of the row in the run, and in the runs beside it
+  Range scores{0, 0}, l{0, 0}, output_range, O_size{0, 0};
 
   // The event merged two states, or its scores are unknown
   bool merged = false;
@@ -57,7 +60,9 @@ struct SoftmaxPicture {
   const RowUpdate& row_update() const { return *shown->row; }
 };
 
-SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row);
+// _beside_: the runs with which the row is compared; the pictures of all of them have the same scales
+SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment, Index row,
+                               const std::vector<const Recording*>& beside = {});
 
 // O / l; 0 if no key has been visible to the row
 std::vector<double> normalize(double l, const std::vector<double>& O);

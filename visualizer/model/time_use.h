@@ -1,24 +1,23 @@
 #pragma once
 
-#include <vector>
+#include <limits>
 
 #include "visualizer/model/recording.h"
 
 namespace ringattn::viz {
 
-// The chain of events that determines the duration of the run: from the last event backwards, each time to the event
-// that it had to wait for. Ascending in time.
-std::vector<const Span*> critical_path(const Recording& recording, Clock clock);
-
-// The time of one device by activity, as fractions of the duration of the run.
+// The time of one device by activity, as fractions of the time until a moment. An operation that has not ended is
+// counted until then; a complete run, until its end.
 struct TimeUse {
   double busy = 0;     // arithmetic
-  double exposed = 0;  // waiting while a message to the device was in flight
   double waiting = 0;  // waiting for any reason
+  bool open = false;   // in a wait or a send that has not ended when the trace ends
 };
-TimeUse time_use(const Recording& recording, int device, Clock clock);
+TimeUse time_use(const Recording& recording, int device, Clock clock,
+                 double until = std::numeric_limits<double>::infinity());
 
 // The efficiency of the run: the mean fraction of time that the devices spend in arithmetic.
-double efficiency(const Recording& recording, Clock clock);
+double efficiency(const Recording& recording, Clock clock,
+                  double until = std::numeric_limits<double>::infinity());
 
 }  // namespace ringattn::viz

@@ -35,6 +35,7 @@ class ControlledLinks final : public Link<T>, public ControlledPass {
 
   void step(int device) override { gate_.release_next(device); }
   void open() override { gate_.open(); }
+  bool holds(int device) override { return gate_.holds(device); }
   void stall(int device, bool stalled) override { gate_.stall(device, stalled); }
   void set_speed(int device, const CostModel& speed) override { throttle_.set_speed(device, speed); }
   void stop() override { monitor_.fail(std::make_exception_ptr(RunStopped())); }

@@ -27,6 +27,11 @@ void LinkController::open() {
   if (pass_) pass_->open();
 }
 
+bool LinkController::holds(int device) {
+  const Lock lock(mutex_);
+  return pass_ && pass_->holds(device);
+}
+
 void LinkController::stall(int device, bool stalled) {
   const Lock lock(mutex_);
   controls_.at(static_cast<std::size_t>(device)).stalled = stalled;

@@ -14,6 +14,7 @@ class ControlledPass {
 
   virtual void step(int device) = 0;
   virtual void open() = 0;
+  virtual bool holds(int device) = 0;
   virtual void stall(int device, bool stalled) = 0;
   virtual void set_speed(int device, const CostModel& speed) = 0;
   virtual void stop() = 0;
@@ -28,6 +29,8 @@ class LinkController {
 
   void step(int device);
   void open();
+  // Whether a device waits for a step
+  bool holds(int device);
   void stall(int device, bool stalled);
   void slow_link(int device, double factor);
   void stop();

@@ -34,6 +34,9 @@ class LiveRun {
   // Releases all operations of all devices. A stalled device stays where it is
   void open();
 
+  // Whether a device waits to be released
+  bool holds(int device) { return controller_.holds(device); }
+
   // Stalls a device, or lets it continue
   void stall(int device, bool stalled);
 

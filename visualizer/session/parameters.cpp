@@ -28,6 +28,11 @@ std::string next_name(const std::vector<std::string>& names, const std::string& 
   return names[static_cast<std::size_t>((here + direction + count) % count)];
 }
 
+// The number of words, if there is a text
+Index tokens_of(const RunConfig& c) {
+  return c.text.empty() ? c.queries : static_cast<Index>(words_of(c).size());
+}
+
 std::string printed(double x) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", x);
@@ -60,9 +65,10 @@ const std::vector<Parameter>& parameters() {
   static const std::vector<Parameter> table = {
       {"devices", "devices", [](const RunConfig& c) { return std::to_string(c.devices); },
        [](RunConfig& c, int by) { c.devices = std::clamp(c.devices + by, 1, 16); }},
-      {"seq", "tokens", [](const RunConfig& c) { return std::to_string(c.queries); },
+      {"seq", "tokens", [](const RunConfig& c) { return std::to_string(tokens_of(c)); },
        [](RunConfig& c, int by) {
-         c.queries = c.keys = next_of<Index>({4, 8, 12, 16, 24, 32, 48, 64}, c.queries, by);
+         c.queries = c.keys = next_of<Index>({4, 8, 12, 16, 24, 32, 48, 64}, tokens_of(c), by);
+         c.text.clear();
        }},
       {"dim", "dimension", [](const RunConfig& c) { return std::to_string(c.dim); },
        [](RunConfig& c, int by) {

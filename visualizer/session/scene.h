@@ -17,7 +17,7 @@ struct Beat {
   std::string question, answer;  // shown one after the other; empty: none
   int device = -1, row = -1;     // selection; -1: unchanged
   std::string zoom;              // the panel that fills the screen; empty: none
-  std::string matrix;            // "who", "when" or "score"; empty: unchanged
+  std::string matrix;            // "who", "device", "when" or "score"; empty: unchanged
   bool critical_path = false;
   int run = -1;             // the run to which _at_ refers; -1: the first run with a matching event
   Arrangement arrangement;  // replaces the arrangement of the scene; empty: does not

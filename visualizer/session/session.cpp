@@ -73,6 +73,14 @@ bool Session::toggle_slow_link(int device) {
   return on;
 }
 
+std::optional<LiveControls> Session::live_controls() const {
+  if (!live_ || !live_->running()) return std::nullopt;
+  LiveControls controls{stalled_, slowed_, {}};
+  for (int device = 0; device < recording().devices(); ++device)
+    if (live_->holds(device)) controls.waiting.insert(device);
+  return controls;
+}
+
 // On the selected clock. If no run has a matching event, the beat is at the time of the beat before it
 double Session::beat_time(int beat) const {
   for (; beat >= 0; --beat) {
@@ -86,11 +94,12 @@ double Session::beat_time(int beat) const {
 }
 
 void Session::opened() {
-  t_ = 0, playing_ = false, answered_ = false, beat_ = 0;
+  t_ = 0, playing_ = false, answered_ = closing_ = false, beat_ = 0;
   selection = {};
   stalled_.clear(), slowed_.clear();
   notes_.clear(), notes_path_.reset();
   settings.zoomed.clear();
+  settings.time = {};
   notice.clear();
   go_to_beat(0);
 }
@@ -207,13 +216,14 @@ const Beat* Session::current_beat() const {
 void Session::go_to_beat(int beat) {
   if (beats() == 0) return;
   beat_ = std::clamp(beat, 0, beats() - 1);
-  playing_ = answered_ = false;
+  playing_ = answered_ = closing_ = false;
   transition_.reset();
   t_ = beat_time(beat_);
 
   // Beats may be entered in any order: zoom and critical path are those of this beat alone, selections are the last
   // ones set up to this beat
   settings.zoomed = current_beat()->zoom;
+  settings.time = {};
   settings.critical_path = current_beat()->critical_path;
   settings.matrix = MatrixColoring::owner;
   selection.device = 0, selection.row = 0;
@@ -222,28 +232,52 @@ void Session::go_to_beat(int beat) {
     if (each.device >= 0) selection.device = each.device;
     if (each.row >= 0) selection.row = each.row;
     if (!each.matrix.empty())
-      settings.matrix = each.matrix == "when"    ? MatrixColoring::step
+      settings.matrix = each.matrix == "device"  ? MatrixColoring::device
+                        : each.matrix == "when"  ? MatrixColoring::step
                         : each.matrix == "score" ? MatrixColoring::score
                                                  : MatrixColoring::owner;
   }
   keep_selection();
 }
 
-void Session::proceed() {
+bool Session::next_text() {
   const Beat* beat = current_beat();
-  if (!beat || playing_) return play(!playing_);
-  if (!beat->question.empty() && !answered_) {
-    answered_ = true;
-  } else if (beat_ + 1 < beats()) {
-    // A beat that is not later in time starts another topic: jump to it without animation
-    if (beat_time(beat_ + 1) <= beat_time(beat_)) return go_to_beat(beat_ + 1);
-    const double from = std::clamp(t_, beat_time(beat_), beat_time(beat_ + 1)), to = beat_time(beat_ + 1);
-    transition_ =
-        Transition{from, to, std::clamp((to - from) / default_pace(), min_transition, max_transition), 0};
-    playing_ = true;
+  if (!beat || closing_) return false;
+  // The answer belongs to the moment of the question
+  if (!beat->question.empty() && !answered_)
+    go_to_beat(beat_), answered_ = true;
+  else if (beat_ + 1 < beats())
+    go_to_beat(beat_ + 1);
+  else
+    closing_ = true;
+  return true;
+}
+
+bool Session::previous_text() {
+  if (closing_)
+    closing_ = false;
+  else if (answered_)
+    answered_ = false;
+  else if (beat_ > 0) {
+    go_to_beat(beat_ - 1);
+    answered_ = !current_beat()->question.empty();
   } else {
-    play(t_ < duration());
+    return false;
   }
+  return true;
+}
+
+bool Session::proceed(double seconds) {
+  const Beat* beat = current_beat();
+  if (!beat || playing_ || free_) return play(!playing_), true;
+  const bool asks = !beat->question.empty() && !answered_, last = beat_ + 1 >= beats();
+  // A beat that is not later in time starts another topic: jump to it without animation
+  if (asks || last || beat_time(beat_ + 1) <= beat_time(beat_)) return next_text();
+  const double from = std::clamp(t_, beat_time(beat_), beat_time(beat_ + 1)), to = beat_time(beat_ + 1);
+  const double natural = std::clamp((to - from) / default_pace(), min_transition, max_transition);
+  transition_ = Transition{from, to, std::max(natural, seconds), 0};
+  playing_ = true;
+  return true;
 }
 
 const Arrangement& Session::arrangement() const {
@@ -310,10 +344,14 @@ void Session::use_notes_of(const std::filesystem::path& trace) {
 // ---- Arrangement ----------------------------------------------------------------------
 
 Arrangement default_arrangement(const Recording& recording) {
-  bool rows = false;
+  // A live run has no events yet
+  const auto& options = recording.header().options;
+  bool rows = std::any_of(options.begin(), options.end(),
+                          [](const auto& option) { return option.first == "trace-rows"; });
   for (const Event& event : recording.events()) rows = rows || event.kind == EventKind::row;
   Arrangement side{
       "", 0, {Arrangement::of("matrix"), Arrangement::of(rows ? "microscope" : "memory")}, true, 0.8f};
+  side.parts.back().weight = rows ? 1.3f : 1;
   Arrangement above{"", 0, {Arrangement::of("ring"), side}, false, 2.6f};
   return {"", 0, {above, Arrangement::of("timeline")}, true, 1};
 }

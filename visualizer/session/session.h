@@ -8,6 +8,7 @@
 
 #include "visualizer/layout/geometry.h"
 #include "visualizer/model/moment.h"
+#include "visualizer/session/live_controls.h"
 #include "visualizer/session/notes.h"
 #include "visualizer/session/scene.h"
 #include "visualizer/session/view_settings.h"
@@ -47,6 +48,8 @@ class Session {
   bool toggle_stall(int device);
   bool toggle_slow_link(int device);
   LiveRun* live() const { return live_.get(); }  // null: no live run
+  // Of a live run in progress; empty: none
+  std::optional<LiveControls> live_controls() const;
 
   // ---- Time
 
@@ -72,10 +75,15 @@ class Session {
   int beats() const { return scene_ ? static_cast<int>(scene_->beats.size()) : 0; }
   const Beat* current_beat() const;
   bool answered() const { return answered_; }
+  bool closing() const { return closing_; }  // the takeaway is shown, after the last beat
   void go_to_beat(int beat);
   double beat_time(int beat) const;
-  // Shows the answer to a question, or plays to the next beat; without beats, plays or pauses
-  void proceed();
+  // The next text: the answer to a question, the next beat, or the takeaway of the scene; false: there is none
+  bool next_text();
+  // Undoes next_text
+  bool previous_text();
+  // Like next_text, but plays to the next beat, for at least _seconds_; without beats or in free play, plays or pauses
+  bool proceed(double seconds = 0);
 
   // ---- Free play: a run with parameters that the user can change
 
@@ -136,7 +144,7 @@ class Session {
   std::optional<Transition> transition_;
   bool playing_ = false, following_ = true;
   int beat_ = 0;
-  bool answered_ = false;
+  bool answered_ = false, closing_ = false;
 };
 
 // The panels for a trace or a live run

@@ -4,10 +4,12 @@
 
 #include "visualizer/model/recording.h"
 #include "visualizer/model/target.h"
+#include "visualizer/session/time_range.h"
 
 namespace ringattn::viz {
 
-enum class MatrixColoring { owner, step, score };
+// Of a tile: the owner of its keys, the device that computes it, or the step; or the score of each pair
+enum class MatrixColoring { owner, device, step, score };
 
 // How a recording is displayed.
 struct ViewSettings {
@@ -15,11 +17,16 @@ struct ViewSettings {
   double scale = 1;  // display scale, 0.75 .. 3
   Clock clock = Clock::modelled;
   MatrixColoring matrix = MatrixColoring::owner;
-  bool presenting = false;     // large type, no controls
+  bool presenting = false;     // larger type, no controls
   bool critical_path = false;  // outlined in the timeline
   bool reduced_motion = false;
   bool laser = false;  // a bright spot at the pointer
+  TimeRange time;      // of the timelines
   std::string zoomed;  // the panel that fills the screen, "ring" or "timeline:1"; empty: none
+  std::string docked;  // a panel at the right edge, "code" or "memory"; empty: none
+
+  // The scale of type and panels: in a hall, the last row must be able to read them
+  double display_scale() const { return presenting ? 1.25 * scale : scale; }
 };
 
 // The selected device and row, and the targets under the pointer and pinned.

@@ -1,6 +1,11 @@
 #include "visualizer/view/screen_view.h"
 
+#include <algorithm>
+#include <map>
+#include <optional>
+
 #include "visualizer/layout/screen_layout.h"
+#include "visualizer/run/live_run.h"
 #include "visualizer/view/overlays.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
@@ -17,7 +22,7 @@ std::string description(const Recording& recording) {
   const TraceHeader& header = recording.header();
   std::string text =
       std::to_string(header.devices) + (header.devices == 1 ? " device, " : " devices, ") + header.layout;
-  if (recording.masked()) text += ", masked";
+  if (recording.masked()) text += recording.causal() ? ", causal" : ", window";
   return text + ", " + std::to_string(header.Sq) + " \xc3\x97 " + std::to_string(header.Skv) + " tokens, " +
          header.dtype;
 }
@@ -35,7 +40,20 @@ std::string failure_text(const Session& session, const std::vector<PlacedPanel>&
   return {};
 }
 
-void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::string& trouble) {
+// The panels for which there is no room
+std::string left_out(const Arrangement& wanted, const std::vector<PlacedPanel>& placed) {
+  std::string names;
+  for (const std::string& name : wanted.names()) {
+    const bool shown = std::any_of(placed.begin(), placed.end(), [&](const PlacedPanel& each) {
+      return Arrangement::named(name).panel == each.panel && Arrangement::named(name).run == each.run;
+    });
+    if (!shown) names += (names.empty() ? "" : ", ") + Arrangement::named(name).panel;
+  }
+  return names.empty() ? "" : "no room for " + names + ": Ctrl+-";
+}
+
+void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::string& trouble,
+                const std::string& missing) {
   if (rect.empty()) return;
   const Theme& theme = canvas.theme();
   const bool large = rect.h >= 36;
@@ -45,14 +63,17 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
 
   // On the right: the live mark, a failure, and the description of the run
   if (session.live()) {
-    const char* const mark = "\xe2\x97\x8f live";
+    const bool running = session.live()->running();
+    const char* const mark = running ? "\xe2\x97\x8f live" : "ended";
     canvas.fitting_text(rect.take_right(canvas.text_size(mark, Face::strong).w + 2, 14), {mark}, Face::strong,
-                        theme.accent, Align::right);
+                        running ? theme.accent : theme.faint_ink, Align::right);
   }
   if (!trouble.empty())
     canvas.text(rect.take_right(std::min(rect.w, canvas.text_size(trouble, Face::small).w + 2), 14), trouble,
                 Face::small, theme.wrong, Align::right);
-  if (session.runs() == 1)
+  if (!missing.empty())
+    canvas.fitting_text(rect, {missing}, Face::small, theme.accent, Align::right);
+  else if (session.runs() == 1)
     canvas.fitting_text(rect, {description(session.recording())}, Face::small, theme.faint_ink, Align::right);
 }
 
@@ -88,6 +109,8 @@ float caption_w(Size size, const Session& session) {
 // The largest type that leaves most of the screen for the panels
 CaptionType caption_type(const Canvas& canvas, Size size, const Session& session) {
   CaptionType type;
+  // One or two lines
+  if (session.live()) return {Face::body, 2.2f * canvas.line_height(Face::body)};
   if (!session.scene()) return type;
   for (const auto& [face, most] : {std::pair{Face::heading, 0.2f}, {Face::body, 0.24f}, {Face::small, 1.f}}) {
     type = {face, 0};
@@ -96,29 +119,55 @@ CaptionType caption_type(const Canvas& canvas, Size size, const Session& session
         type.height = std::max(
             type.height, canvas.paragraph_height(caption_w(size, session),
                                                  words_of(beat, !beat.question.empty(), answered), face));
+    type.height = std::max(
+        type.height, canvas.paragraph_height(caption_w(size, session), session.scene()->takeaway, face));
     if (type.height <= most * size.h) break;
   }
   return type;
 }
 
+// What a live run waits for, and the keys that help
+std::string live_hint(const Session& session) {
+  if (!session.live()->running())
+    return "The run has ended. \xe2\x86\x90 and \xe2\x86\x92 go through its events.";
+  const LiveControls controls = session.live_controls().value_or(LiveControls{});
+  const int selected = session.selection.device;
+  const std::string device = "device " + std::to_string(selected);
+  return std::string(session.playing() ? "Space pauses."
+                     : session.following()
+                         ? "The devices wait for you: \xe2\x86\x92 permits one operation, Space plays."
+                         : "This is the past: End returns to the run in progress.") +
+         " S " + (controls.stalled.count(selected) ? "resumes " : "stalls ") + device + ", L " +
+         (controls.slowed.count(selected) ? "restores" : "slows down") +
+         " its link. Tab selects another device.";
+}
+
 void draw_caption(Canvas& canvas, const Rect& rect, Size size, const CaptionType& type,
                   const Session& session) {
   const Beat* beat = session.current_beat();
-  if (rect.empty() || !beat) return;
+  if (rect.empty() || (!beat && !session.live())) return;
   const Theme& theme = canvas.theme();
   canvas.fill(rect, theme.raised, 8);
   canvas.fill({rect.x, rect.y + 8, 4, rect.h - 16}, theme.accent, 2);
   const Size margin = caption_margin(size);
   Rect room = rect.inset(margin.w, margin.h);
+  if (!beat) {
+    const std::string hint = live_hint(session);
+    room.take_top(std::max(0.f, (room.h - canvas.paragraph_height(room.w, hint, type.face)) / 2));
+    canvas.paragraph(room, hint, type.face, theme.ink);
+    return;
+  }
   const Rect dots = room.take_right(room.w - caption_w(size, session));
   draw_beat_dots(canvas, {dots.x, dots.bottom() - 12, dots.w, 12}, session);
 
-  const bool asks =
-      !beat->question.empty() && !session.playing() && session.t() <= session.beat_time(session.beat());
-  const std::string words = words_of(*beat, asks, session.answered());
+  // A question belongs to its moment; the answer stays until the next beat
+  const bool here = !session.playing() && session.t() <= session.beat_time(session.beat());
+  const bool asks = !beat->question.empty() && (here || session.answered());
+  const std::string words =
+      session.closing() ? session.scene()->takeaway : words_of(*beat, asks, session.answered());
   const float height = canvas.paragraph_height(room.w, words, type.face);
   room.take_top(std::max(0.f, (room.h - height) / 2));
-  canvas.paragraph(room, words, type.face, theme.ink);
+  canvas.paragraph(room, words, type.face, session.closing() ? theme.accent : theme.ink);
 }
 
 // ---- Controls -----------------------------------------------------------------------
@@ -137,7 +186,7 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
   draw_button(canvas, room, session.playing() ? "pause" : "play", "play");
   draw_button(canvas, room, "\xe2\x86\x90", "previous_event");
   draw_button(canvas, room, "\xe2\x86\x92", "next_event");
-  if (session.beats()) draw_button(canvas, room, "next beat", "proceed");
+  if (session.beats()) draw_button(canvas, room, "next", "proceed");
   draw_button(canvas, room, "scenes", "scenes");
   draw_button(canvas, room, "keys", "help");
   const std::string now = time_text(session.t()) + " of " + time_text(session.duration());
@@ -148,6 +197,24 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
 }
 
 // ---- Panels -------------------------------------------------------------------------
+
+// The panels of the session, and at the right edge the docked panel and the inspector of the pinned target
+Arrangement shown_panels(const Session& session) {
+  const ViewSettings& settings = session.settings;
+  const Selection& selection = session.selection;
+  const Arrangement all =
+      settings.zoomed.empty() ? session.arrangement() : Arrangement::named(settings.zoomed);
+  Arrangement column{"", 0, {}, true, 0.5f};
+  if (!settings.docked.empty()) {
+    column.parts.push_back(Arrangement::of(settings.docked));
+    column.parts.back().run = session.arrangement().first().run;
+  }
+  if (selection.pinned && selection.pinned_run < session.runs()) {
+    column.parts.push_back(Arrangement::of("inspector"));
+    column.parts.back().run = selection.pinned_run;
+  }
+  return column.parts.empty() ? all : Arrangement{"", 0, {all, column}, false, 1};
+}
 
 void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
   canvas.element(rect, Target::panel(panel));
@@ -160,7 +227,18 @@ void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect
   if (panel == "inspector") draw_inspector(canvas, rect, frame);
 }
 
+// The runs in the other panels of the same kind
+std::vector<const Recording*> runs_beside(const PlacedPanel& panel, const std::vector<PlacedPanel>& panels,
+                                          const Session& session) {
+  std::vector<const Recording*> runs;
+  for (const PlacedPanel& other : panels)
+    if (other.panel == panel.panel && other.run != panel.run) runs.push_back(&session.recording(other.run));
+  return runs;
+}
+
 void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const Session& session) {
+  const std::optional<LiveControls> live = session.live_controls();
+  std::map<int, Moment> moments;  // by run
   for (const PlacedPanel& placed : panels) {
     if (placed.panel == "knobs") {
       draw_parameters(canvas, placed.rect, session);
@@ -168,12 +246,29 @@ void draw_panels(Canvas& canvas, const std::vector<PlacedPanel>& panels, const S
     }
     canvas.show_run(placed.run);
     const Recording& recording = session.recording(placed.run);
-    const Moment now = moment(recording, session.t(), session.settings.clock);
-    draw_named_panel(canvas, placed.panel, placed.rect,
-                     {recording, now, session.selection, session.settings, session.run_title(placed.run),
-                      session.duration(), &session.notes()});
+    if (moments.count(placed.run) == 0)
+      moments[placed.run] = moment(recording, session.t(), session.settings.clock);
+    const Moment& now = moments.at(placed.run);
+    // A beat outlines the critical path of its own run
+    ViewSettings settings = session.settings;
+    const Beat* beat = session.current_beat();
+    if (beat && beat->critical_path && beat->run >= 0 && beat->run != placed.run)
+      settings.critical_path = false;
+    draw_named_panel(
+        canvas, placed.panel, placed.rect,
+        {recording, now, session.selection, settings, session.run_title(placed.run), session.duration(),
+         &session.notes(), runs_beside(placed, panels, session), live ? &*live : nullptr});
   }
   canvas.show_run(0);
+}
+
+void draw_overlays(Canvas& canvas, Size size, const Session& session) {
+  if (session.overlay == Overlay::none) draw_tooltip(canvas, size, session);
+  if (session.settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
+  if (session.overlay == Overlay::help) draw_help(canvas, size);
+  if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
+  if (session.overlay == Overlay::search) draw_search(canvas, size, session);
+  if (session.typing && session.input == TextInput::note) draw_note_input(canvas, size, session);
 }
 
 }  // namespace
@@ -182,24 +277,17 @@ void draw_screen(Canvas& canvas, Size size, const Session& session) {
   if (session.blank) return canvas.fill({0, 0, size.w, size.h}, rgb(0x000000));
   const ViewSettings& settings = session.settings;
   const CaptionType caption = caption_type(canvas, size, session);
-  const ScreenLayout places =
-      layout_screen(size, session.arrangement(), {caption.height, settings.presenting, settings.zoomed});
-  draw_title(canvas, places.title, session, failure_text(session, places.panels));
+  const Arrangement panels = shown_panels(session);
+  const ScreenLayout places = layout_screen(size, panels, {caption.height, settings.presenting});
+  draw_title(canvas, places.title, session, failure_text(session, places.panels),
+             left_out(panels, places.panels));
   draw_panels(canvas, places.panels, session);
   draw_caption(canvas, places.caption, size, caption, session);
   draw_controls(canvas, places.controls, session);
-  draw_pinned(canvas, size, session);
-  if (session.overlay == Overlay::none) {
-    // Above the pinned inspector
-    canvas.enter_overlay();
-    draw_tooltip(canvas, size, session);
-    canvas.leave_overlay();
-  }
-  if (settings.laser) canvas.disc(session.pointer, 9, canvas.theme().wrong.with_alpha(0.8));
-  if (session.overlay == Overlay::help) draw_help(canvas, size);
-  if (session.overlay == Overlay::scenes) draw_scene_list(canvas, size, session);
-  if (session.overlay == Overlay::search) draw_search(canvas, size, session);
-  if (session.typing && session.input == TextInput::note) draw_note_input(canvas, size, session);
+  // Above the blocks that slide over the cards of a ring
+  canvas.enter_overlay(), canvas.enter_overlay();
+  draw_overlays(canvas, size, session);
+  canvas.leave_overlay(), canvas.leave_overlay();
 }
 
 }  // namespace ringattn::viz

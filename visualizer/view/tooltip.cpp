@@ -7,7 +7,6 @@ namespace ringattn::viz {
 namespace {
 
 constexpr std::size_t max_lines = 6;
-constexpr Size pinned_size{430, 300};
 
 bool has_room(Size size) { return size.w >= 700 && size.h >= 420; }
 
@@ -53,20 +52,6 @@ void draw_tooltip(Canvas& canvas, Size size, const Session& session) {
               canvas.theme().ink);
   for (const std::string& each : lines)
     canvas.text(room.take_top(line), each, Face::small, canvas.theme().faint_ink);
-  canvas.leave_overlay();
-}
-
-void draw_pinned(Canvas& canvas, Size size, const Session& session) {
-  const Selection& selection = session.selection;
-  if (!has_room(size) || !selection.pinned || selection.pinned_run >= session.runs()) return;
-  const Moment now = moment(session.recording(selection.pinned_run), session.t(), session.settings.clock);
-  const Frame frame = frame_of(session, selection.pinned_run, now);
-  if (inspector_page(frame, selection.pinned).title.empty()) return;
-
-  const Rect rect{size.w - 20 - pinned_size.w, size.h - 60 - pinned_size.h, pinned_size.w, pinned_size.h};
-  canvas.enter_overlay();
-  canvas.fill(rect.inset(-6), canvas.theme().paper, 12);
-  draw_inspector(canvas, rect, frame);
   canvas.leave_overlay();
 }
 

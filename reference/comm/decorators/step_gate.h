@@ -37,6 +37,12 @@ class StepGate : public ForwardingLink<T> {
       monitor_.wake_external(lock, static_cast<int>(device));
   }
 
+  // Whether a device waits for a permit
+  bool holds(int device) {
+    const auto lock = monitor_.lock();
+    return gate(device).holds;
+  }
+
   // Blocks all calls of a device while it is stalled, even if they are permitted
   void stall(int device, bool stalled) {
     const auto lock = monitor_.lock();
@@ -49,14 +55,16 @@ class StepGate : public ForwardingLink<T> {
   void before_call(int device) override {
     auto lock = monitor_.lock();
     DeviceGate& d = gate(device);
+    d.holds = true;
     monitor_.wait_external(lock, device, [&] { return !d.stalled && (open_ || d.permits > 0); });
+    d.holds = false;
     if (!open_) --d.permits;
   }
 
  private:
   struct DeviceGate {
     std::int64_t permits = 0;
-    bool stalled = false;
+    bool stalled = false, holds = false;
   };
   DeviceGate& gate(int device) { return gates_[static_cast<std::size_t>(device)]; }
 

@@ -158,6 +158,47 @@ TEST_CASE("existing files survive bad input and unwritable paths") {
   CHECK(directory.files() == 2);
 }
 
+TEST_CASE("a movie of a scene never stands still for more than four seconds") {
+  const TemporaryDirectory directory;
+  constexpr int fps = 4;
+  for (const std::string scene : {"row", "ring"}) {
+    run_successfully({"movie", "--scene", scene, "--fps", std::to_string(fps), "--size", "480x270", "--out",
+                      directory.path / (scene + ".png")});
+    int still = 0, longest = 0, pictures = 0;
+    Image before(1, 1);
+    for (;; ++pictures) {
+      char name[32];
+      std::snprintf(name, sizeof name, "%s_%04d.png", scene.c_str(), pictures);
+      if (!std::filesystem::exists(directory.path / name)) break;
+      Image now = read_png(directory.path / name);
+      still = now.rgba == before.rgba ? still + 1 : 1;
+      longest = std::max(longest, still);
+      before = std::move(now);
+    }
+    INFO(scene << ", " << pictures << " pictures");
+    CHECK(pictures > 20 * fps);
+    CHECK(longest <= 4 * fps + 1);
+  }
+}
+
+TEST_CASE("beside a movie of a scene are its texts as subtitles, one after the other") {
+  if (!is_installed("ffmpeg")) return;
+  const TemporaryDirectory directory;
+  run_successfully({"movie", "--scene", "row", "--fps", "5", "--pause", "0.4", "--size", "320x180", "--out",
+                    directory.path / "row.mp4"});
+  const std::string subtitles = read_file(directory.path / "row.srt");
+  std::size_t place = 0;
+  for (const Beat& beat : find_scene("row").beats)
+    for (const std::string& text : {beat.text, beat.answer}) {
+      INFO(text);
+      const std::size_t next = subtitles.find(text, place);
+      CHECK(next != std::string::npos);
+      place = std::min(next, subtitles.size());
+    }
+  CHECK(subtitles.find(find_scene("row").takeaway, place) != std::string::npos);
+  CHECK(subtitles.rfind("1\n00:00:02,000 --> ", 0) == 0);
+}
+
 TEST_CASE("an interrupted movie leaves no partial file") {
   if (!is_installed("ffmpeg")) {
     MESSAGE("left out: there is no ffmpeg");

@@ -45,6 +45,10 @@ const Situation situations[] = {
      }},
     {"with a help text open",
      [](Session& s) { s.open_scene(find_scene("ring")), s.overlay = Overlay::help; }},
+    {"in a part of the timeline",
+     [](Session& s) {
+       s.open_scene(find_scene("ring")), s.settings.time = {0.25, 0.5};
+     }},
     {"in free play", [](Session& s) { s.open_scene(find_scene("free")); }},
     {"before a live run",
      [](Session& s) {
@@ -136,7 +140,7 @@ TEST_CASE("commands that switch something on switch it off again") {
 
 TEST_CASE("cyclic commands return to the start: themes, matrix colours, devices, scenes") {
   const std::map<std::string, std::size_t> rounds = {{"theme", themes().size()},
-                                                     {"matrix", 3},
+                                                     {"matrix", 4},
                                                      {"next_device", 4},
                                                      {"previous_device", 4},
                                                      {"next_scene", scenes().size()},
@@ -203,4 +207,50 @@ TEST_CASE("zoom shows the panel under the pointer, with its own run") {
     CHECK(std::count_if(alone.elements.begin(), alone.elements.end(),
                         [](const Element& each) { return each.target.kind == Target::Kind::panel; }) == 1);
   }
+}
+
+namespace {
+
+// The caption of a session: scene, beat, answer, takeaway
+std::string text_place(const Session& session) {
+  return session.scene()->id + " " + std::to_string(session.beat()) + (session.answered() ? " answer" : "") +
+         (session.closing() ? " takeaway" : "");
+}
+
+}  // namespace
+
+TEST_CASE("PageDown alone shows every text of every scene on the screen, and PageUp goes back the same way") {
+  HeadlessScreen screen(1280, 720);
+  SceneSession session(scenes().front().id);
+  std::set<std::string> shown;
+  std::vector<std::string> way;
+  const auto read = [&] {
+    for (const DrawnText& writing : drawn(screen, session).texts) shown.insert(writing.text);
+  };
+  for (way.push_back(""); way.back() != text_place(session); press_key(session, "PageDown"))
+    way.push_back(text_place(session)), read();
+
+  for (const Scene& scene : scenes()) {
+    for (const Beat& beat : scene.beats) {
+      CHECK(shown.count(beat.text + (beat.question.empty() ? "" : "  " + beat.question)) == 1);
+      if (!beat.question.empty()) CHECK(shown.count(beat.answer) == 1);
+    }
+    CHECK(shown.count(scene.takeaway) == 1);
+  }
+  while (way.size() > 1) {
+    CHECK(text_place(session) == way.back());
+    way.pop_back();
+    press_key(session, "PageUp");
+  }
+  CHECK(text_place(session) == scenes().front().id + " 0");
+}
+
+TEST_CASE("an answer is shown at the moment of its question, wherever the time was moved") {
+  SceneSession session("row");
+  session.go_to_beat(3);
+  const double then = session.t();
+  press_key(session, "Right");
+  press_key(session, "PageDown");
+  CHECK(session.answered());
+  CHECK(session.t() == then);
 }

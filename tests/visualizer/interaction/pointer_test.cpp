@@ -143,3 +143,64 @@ TEST_CASE("a click on a row of the matrix shows it in the microscope") {
   spectator.look();
   CHECK(contains(text_of(spectator.drawing), "row 9"));
 }
+
+TEST_CASE("the wheel zooms into the timeline, and the time under the pointer keeps its place") {
+  Spectator spectator("ring");
+  const auto axis = [&] { return *spectator.find(Target::time()); };
+  const auto at_pointer = [&](float part) { return spectator.session.settings.time.fraction(part); };
+  for (const float part : {0.f, 0.3f, 0.9f, 1.f}) {
+    const Rect rect = axis().rect;
+    const Point point{rect.x + part * rect.w * 0.9999f, rect.y + 2};
+    for (const double up : {1.0, 3.0, -2.0}) {
+      const double before = at_pointer(part * 0.9999f), width = spectator.session.settings.time.width();
+      spectator.pointer.scrolled(spectator.session, spectator.drawing, point, 0, up);
+      spectator.look();
+      CHECK(at_pointer(part * 0.9999f) == doctest::Approx(before).epsilon(1e-3));
+      CHECK((spectator.session.settings.time.width() < width) == (up > 0));
+    }
+  }
+  // Dragging the playhead goes to the time under the pointer
+  const Rect rect = axis().rect;
+  spectator.click({rect.x + rect.w / 4, rect.y + 2});
+  CHECK(spectator.session.t() ==
+        doctest::Approx(at_pointer(0.25f) * spectator.session.duration()).epsilon(1e-3));
+}
+
+TEST_CASE("a zoomed timeline shows the events of its range at the right places, and no others") {
+  Spectator whole("overlap"), part("overlap");
+  part.session.settings.time.zoom(0.25, 0.6);
+  part.look();
+  const TimeRange range = part.session.settings.time;
+  const Rect axis = whole.find(Target::time())->rect;
+  std::size_t shown = 0;
+  for (const Element& element : part.drawing.elements) {
+    if (element.target.kind != Target::Kind::event || element.rect.w < 2) continue;
+    // The same event in the whole timeline, cut at the edges of the range
+    for (const Element& other : whole.drawing.elements) {
+      if (other.target != element.target || other.run != element.run || other.rect.y != element.rect.y)
+        continue;
+      const auto x = [&](float at) {
+        return axis.x + axis.w * static_cast<float>(range.place(static_cast<double>((at - axis.x) / axis.w)));
+      };
+      CHECK(std::abs(x(other.rect.x) - element.rect.x) < 1);
+      CHECK(std::abs(x(other.rect.right()) - element.rect.right()) < 1);
+      ++shown;
+    }
+  }
+  CHECK(shown > 20);
+}
+
+TEST_CASE("a range of time stays within the run, whatever is zoomed and moved") {
+  Random random(3);
+  TimeRange range;
+  for (int n = 0; n < trials(2000); ++n) {
+    if (random.below(2))
+      range.zoom(std::exp(4 * random.uniform() - 2), random.uniform());
+    else
+      range.pan(4 * random.uniform() - 2);
+    CHECK((range.begin >= 0 && range.end <= 1));
+    CHECK(range.width() >= TimeRange::smallest * 0.999);
+  }
+  for (int n = 0; n < 40; ++n) range.zoom(2, 0.5);
+  CHECK(range.whole());
+}

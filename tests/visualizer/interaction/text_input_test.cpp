@@ -8,6 +8,7 @@
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
 #include "visualizer/session/notes.h"
+#include "visualizer/session/parameters.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -60,6 +61,45 @@ TEST_CASE("a typed text becomes the tokens of free play, and keys give no comman
   press_key(session, "Enter");
   CHECK(session.settings.theme == theme);
   CHECK(session.recording().words == std::vector<std::string>{"to", "be", "or", "not", "to", "be"});
+}
+
+TEST_CASE("letters beyond ASCII are typed and removed as whole characters") {
+  Session session;
+  session.open_scene(find_scene("free"));
+  press_key(session, "E");
+  for (const char* const key :
+       {"\xc3\x9c", "b", "e", "r", "Space", "c", "a", "f", "\xc3\xa9", "\xe2\x82\xac", "Backspace"})
+    press_key(session, key);
+  CHECK(session.recording().words == std::vector<std::string>{"\xc3\x9c"
+                                                              "ber",
+                                                              "caf\xc3\xa9"});
+  press_key(session, "Backspace");
+  CHECK(session.typed ==
+        "\xc3\x9c"
+        "ber caf");
+}
+
+TEST_CASE("E in any scene opens free play, so that a typed text gives no commands") {
+  for (const Scene& scene : scenes()) {
+    Session session;
+    session.open_scene(scene);
+    press_key(session, "E");
+    CHECK(session.typing);
+    type_all(session, "to be");
+    CHECK(session.recording().words == std::vector<std::string>{"to", "be"});
+  }
+}
+
+TEST_CASE("with a text, the parameter for tokens is the number of its words") {
+  Session session;
+  session.open_scene(find_scene("free"));
+  session.set_text("one two three four five six seven");
+  const Parameter* tokens = nullptr;
+  for (const Parameter& parameter : parameters())
+    if (parameter.id == "seq") tokens = &parameter;
+  CHECK(tokens->value(*session.free_config()) == "7");
+  session.adjust("seq", 1);
+  CHECK(session.recording().header().Sq == 12);
 }
 
 TEST_CASE("a note is kept at its moment, and in a file beside the trace") {

@@ -80,6 +80,14 @@ TEST_CASE("the memory of a device with all scores equals a sum by hand") {
   CHECK(naive_memory(header).bytes() == 2 * naive.bytes());
 }
 
+TEST_CASE(
+    "for a million tokens, FlashAttention takes 1288 MiB and one tile: Q K V in bf16, m l O in float32") {
+  const double N = 1 << 20, tile = 4 * 256 * 512;
+  CHECK(long_flash_memory() - tile == N * (3 * 128 * 2 + 128 * 4 + 4 + 4));
+  CHECK(long_flash_memory() - tile == 1288.0 * (1 << 20));
+  CHECK(long_ring_memory(64) < long_flash_memory() / 40);
+}
+
 TEST_CASE("for a million tokens, doubling the devices halves the memory of each, except for the tile") {
   const double tile = 4 * 256 * 512;
   CHECK((long_ring_memory(4) - tile) == 2 * (long_ring_memory(8) - tile));

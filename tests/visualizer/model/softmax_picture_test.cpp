@@ -126,17 +126,54 @@ TEST_CASE("a sum without rescaling does not add up, a correct one does") {
   CHECK(picture_at(*recorded(faulty("", 4)), 1, 5).adds_up);
 }
 
+TEST_CASE("the stack of a faulty run is the sum that it computed, with and without rescaling") {
+  for (const char* const fault : {"", "no_rescale"}) {
+    const auto recording = recorded(faulty(fault, 4));
+    for (Index row = 0; row < 16; ++row)
+      for (const double part : {0.3, 0.6, 1.0}) {
+        const SoftmaxPicture picture = picture_at(*recording, part, row);
+        double stacked = 0;
+        for (const Contribution& each : picture.sum) stacked += each.after;
+        CHECK(stacked == doctest::Approx(picture.row_update().l_after).epsilon(1e-9));
+      }
+  }
+}
+
+TEST_CASE("two runs side by side have the same scales") {
+  const auto correct = recorded(faulty("", 4)), wrong = recorded(faulty("no_rescale", 4));
+  for (Index row = 0; row < 16; ++row) {
+    const Moment left = moment(*correct, 100, Clock::modelled), right = moment(*wrong, 100, Clock::modelled);
+    const SoftmaxPicture a = softmax_picture(*correct, left, row, {wrong.get()}),
+                         b = softmax_picture(*wrong, right, row, {correct.get()});
+    for (const auto range : {&SoftmaxPicture::scores, &SoftmaxPicture::l, &SoftmaxPicture::O_size,
+                             &SoftmaxPicture::output_range}) {
+      CHECK((a.*range).low == (b.*range).low);
+      CHECK((a.*range).high == (b.*range).high);
+    }
+  }
+}
+
+TEST_CASE("ranges of very different sizes are not shared, because one of them could not be read") {
+  Range small{0, 1}, large{0, 100}, similar{-1, 2};
+  small.share(large);
+  CHECK(small.high == 1);
+  large.share(Range{0, 1});
+  CHECK(large.high == 100);
+  small.share(similar);
+  CHECK(small.low == -1);
+  CHECK(small.high == 2);
+}
+
 TEST_CASE("numbers that are not finite do not affect the scales") {
   RunConfig config = faulty("no_maximum", 4000);
   config.dtype = "f32";
   const auto recording = recorded(config);
   const SoftmaxPicture picture = picture_at(*recording, 1, 5);
   CHECK_FALSE(std::isfinite(picture.row_update().l_after));
-  for (const Range& range : {picture.scores, picture.l, picture.output_range}) {
+  for (const Range& range : {picture.scores, picture.l, picture.output_range, picture.O_size}) {
     CHECK(std::isfinite(range.low));
     CHECK(std::isfinite(range.high));
   }
-  CHECK(std::isfinite(picture.largest_O));
   Range range{-1, 2};
   for (const double none : {std::nan(""), infinity, -infinity}) range.include(none);
   CHECK(range.low == -1);

@@ -219,3 +219,53 @@ TEST_CASE("in free play a changed run is shown at the same fraction of its durat
     CHECK(session.t() == doctest::Approx(0.3 * session.duration()));
   }
 }
+
+// ---- Live runs on the screen -------------------------------------------------------------
+
+namespace {
+
+bool shows_text(const Session& session, const std::string& part) {
+  for (const DrawnText& writing : drawn(hall(), session).texts)
+    if (contains(writing.text, part)) return true;
+  return false;
+}
+
+// Advances the session until _condition_ holds, or for a time that is long for a small run
+template <class Condition>
+bool comes(Session& session, const Condition& condition) {
+  for (int n = 0; n < 5000; ++n) {
+    session.advance(0);
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a live run says for what it waits, which keys help, and which device is stalled or has a slow link") {
+  RunConfig config;
+  config.devices = 3, config.queries = config.keys = 12;
+  Session session;
+  session.open_live(std::make_unique<LiveRun>(config), "Live");
+  session.selection.device = 1;
+  CHECK(comes(session, [&] { return shows_text(session, "waits for you"); }));
+  CHECK(shows_text(session, "S stalls device 1"));
+  CHECK(shows_text(session, "Online softmax"));
+  CHECK_FALSE(shows_text(session, "slow link"));
+
+  run_command(session, "stall");
+  run_command(session, "slow");
+  CHECK(shows_text(session, "stalled: S resumes"));
+  CHECK(shows_text(session, "slow link"));
+  CHECK(shows_text(session, "S resumes device 1"));
+
+  // Without the stall the run comes to its end
+  run_command(session, "stall");
+  session.live()->open();
+  CHECK(comes(session, [&] { return !session.live()->running(); }));
+  CHECK(shows_text(session, "The run has ended"));
+  CHECK(shows_text(session, "ended"));
+  CHECK_FALSE(shows_text(session, "\xe2\x97\x8f live"));
+}

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <ostream>
 #include <sstream>
 
@@ -39,6 +41,22 @@ inline std::string text_of(const Drawing& drawing) {
     add(each.rect, each.layer);
   }
   return text.str();
+}
+
+// Checks that every text can be read: whole, on the screen, and not over another text
+inline void check_writings(const Drawing& drawing, Size size) {
+  const Rect whole{0, 0, size.w, size.h};
+  for (std::size_t i = 0; i < drawing.texts.size(); ++i) {
+    const DrawnText& writing = drawing.texts[i];
+    const bool cut = writing.cut && writing.face != Face::code;
+    if (cut) FAIL_CHECK("cut: " << writing.text);
+    if (!whole.contains(writing.rect, 1)) FAIL_CHECK("outside of the screen: " << writing.text);
+    for (std::size_t j = 0; j < i; ++j) {
+      const DrawnText& other = drawing.texts[j];
+      if (other.layer == writing.layer && other.rect.overlaps(writing.rect, 1))
+        FAIL_CHECK("one upon the other: " << other.text << " | " << writing.text);
+    }
+  }
 }
 
 // ---- Screens ---------------------------------------------------------------------------

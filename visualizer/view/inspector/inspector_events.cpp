@@ -52,11 +52,17 @@ void add_compute(InspectorPage& page, const Event& event, const CostModel& cost)
                           " ns of modelled time");
 }
 
-void add_row(InspectorPage& page, const Event& event) {
+// A row changes at the end of the arithmetic on its block; before, only the old values are known
+void add_row(InspectorPage& page, const Event& event, bool past) {
   const RowUpdate& row = *event.row;
   const auto n = [](double x) { return exact_number(x); };
   page.add("row", std::to_string(row.row), Target::row(static_cast<int>(row.row)), event.id);
   page.add_block("absorbs", event.owner, event.id);
+  if (!past) {
+    page.add("m before", n(row.m_before));
+    page.add("l before", n(row.l_before));
+    return page.add("after", "not yet known");
+  }
   page.add("m", n(row.m_before) + becomes + n(row.m_after));
   page.add("l", n(row.l_before) + becomes + n(row.l_after));
   page.add("\xce\xb1", n(row.alpha));
@@ -64,10 +70,12 @@ void add_row(InspectorPage& page, const Event& event) {
     page.add(std::string("O[") + std::to_string(d) + "]", n(row.O_before[d]) + becomes + n(row.O_after[d]));
   page.add("head", std::to_string(row.head) + ", sequence " + std::to_string(row.batch));
 
-  page.formulas.push_back("\xce\xb1 = exp(" + n(row.m_before) + minus + n(row.m_after) +
-                          ") = " + n(row.alpha));
-  page.formulas.push_back("l = " + n(row.alpha) + times + n(row.l_before) + " + " +
-                          n(row.l_after - row.alpha * row.l_before) + " = " + n(row.l_after));
+  const std::string less_m = row.m_after < 0 ? " + " + n(-row.m_after) : minus + n(row.m_after);
+  page.formulas.push_back("\xce\xb1 = exp(" + n(row.m_before) + less_m + ") = " + n(row.alpha));
+  const Update update = update_of(row);
+  const char* const equals = update.rule == UpdateRule::unknown ? " \xe2\x89\xa0 " : " = ";
+  page.formulas.push_back("l = " + n(update.factor) + times + n(row.l_before) + " + " + n(update.added) +
+                          equals + n(row.l_after));
 }
 
 void add_properties(InspectorPage& page, const Frame& frame, const Event& event) {
@@ -80,7 +88,10 @@ void add_properties(InspectorPage& page, const Frame& frame, const Event& event)
     case EventKind::compute:
       return add_compute(page, event, cost);
     case EventKind::row:
-      if (event.row) add_row(page, event);
+      if (event.row)
+        add_row(page, event,
+                (frame.moment.clock == Clock::modelled ? event.t : static_cast<double>(event.w)) <=
+                    frame.moment.t);
       return;
     case EventKind::wait:
       return page.add("for", event.why == "send_buffer" ? "a free slot on the next device" : "a message");

@@ -53,8 +53,8 @@ InspectorPage device_page(const Frame& frame, int device) {
   page.add("holds", std::to_string(now.bytes) + " B");
   page.add("queries", rows_text(recording.query_rows(device)));
   page.add("keys", rows_text(recording.key_rows(device)));
-  const TimeUse use = time_use(recording, device, frame.moment.clock);
-  page.add("whole run", "busy " + percent_text(use.busy) + ", waiting " + percent_text(use.waiting));
+  const TimeUse use = time_use(recording, device, frame.moment.clock, frame.moment.t);
+  page.add("so far", "busy " + percent_text(use.busy) + ", waiting " + percent_text(use.waiting));
   return page;
 }
 
@@ -110,8 +110,11 @@ InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
              keys = static_cast<std::int64_t>(recording.key_rows(kv_owner).size());
   if (queries * keys > 0)
     page.formulas.push_back(std::to_string(event.live_pairs) + " of " + std::to_string(queries) +
-                            " \xc3\x97 " + std::to_string(keys) + " \xc3\x97 " +
-                            std::to_string(header.heads * header.batch) + " heads = " +
+                            " \xc3\x97 " + std::to_string(keys) +
+                            (header.heads * header.batch > 1
+                                 ? " \xc3\x97 " + std::to_string(header.heads * header.batch) + " heads"
+                                 : "") +
+                            " pairs are visible: " +
                             percent_text(static_cast<double>(event.live_pairs) /
                                          static_cast<double>(queries * keys * header.heads * header.batch)));
   return page;
@@ -134,19 +137,24 @@ InspectorPage row_page(const Frame& frame, Index row) {
              picture.state == SoftmaxPicture::State::unrecorded ? "not in the trace" : "no key absorbed yet");
     return page;
   }
+  // The values after the block in progress are not known yet
   const RowUpdate& update = picture.row_update();
+  const bool absorbing = picture.state == SoftmaxPicture::State::absorbing;
+  const double m = absorbing ? update.m_before : update.m_after,
+               l = absorbing ? update.l_before : update.l_after;
   page.event = picture.shown->id;
-  page.add_event("last change", *picture.shown);
-  page.add("blocks", std::to_string(picture.blocks) + " of " + std::to_string(recording.devices()));
-  page.add("m", exact_number(update.m_after));
-  page.add("l", exact_number(update.l_after));
-  const std::vector<double>& now = picture.normalized_outputs.back();
+  page.add_event(absorbing ? "absorbs now" : "last change", *picture.shown);
+  page.add("blocks",
+           std::to_string(picture.blocks - absorbing) + " of " + std::to_string(recording.devices()));
+  page.add("m", exact_number(m));
+  page.add("l", exact_number(l));
+  const std::vector<double> now = normalize(l, absorbing ? update.O_before : update.O_after);
   for (std::size_t d = 0; d < now.size(); ++d) {
     const std::string name = "O[" + std::to_string(d) + "] / l";
     page.add(name, exact_number(now[d]) + (d < picture.final_output.size() ? ", finally " : "") +
                        (d < picture.final_output.size() ? exact_number(picture.final_output[d]) : ""));
   }
-  page.formulas.push_back("lse = m + ln l = " + exact_number(update.m_after + std::log(update.l_after)));
+  page.formulas.push_back("lse = m + ln l = " + exact_number(m + std::log(l)));
   return page;
 }
 

@@ -4,6 +4,7 @@
 
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
+#include "visualizer/view/panels/tile_matrix.h"
 
 namespace ringattn::viz {
 
@@ -109,21 +110,12 @@ class Matrix {
   }
 
   Color color_of(const TileProgress& progress, Index i, Index j) const {
-    switch (frame_.settings.matrix) {
-      case MatrixColoring::owner:
-        break;
-      case MatrixColoring::step: {
-        const double last = std::max(1, recording_.devices() - 1);
-        return mix(theme_.zero, theme_.positive, (progress.compute->begin->step + 1) / (last + 1));
-      }
-      case MatrixColoring::score: {
-        const double score = scores_[static_cast<std::size_t>(i * keys_ + j)];
-        if (std::isnan(score)) return theme_.outline;
-        const double part = std::min(1.0, std::abs(score) / std::max(largest_, 1e-300));
-        return mix(theme_.zero, score < 0 ? theme_.negative : theme_.positive, part);
-      }
-    }
-    return theme_.of(recording_.owner_of_key(j));
+    if (frame_.settings.matrix != MatrixColoring::score)
+      return tile_color(theme_, frame_, progress, recording_.owner_of_key(j));
+    const double score = scores_[static_cast<std::size_t>(i * keys_ + j)];
+    if (std::isnan(score)) return theme_.outline;
+    const double part = std::min(1.0, std::abs(score) / std::max(largest_, 1e-300));
+    return mix(theme_.zero, score < 0 ? theme_.negative : theme_.positive, part);
   }
 
   // The scores in the row events
@@ -224,11 +216,10 @@ class Matrix {
       canvas_.block({side.x, grid_.y - strip - 3, side.w, strip}, kv.owner, 0);
     }
     // Names of the axes
-    const Rect top{grid_.x, grid_.y - above, grid_.w, above - strip - 3};
-    canvas_.fitting_text(top, {"keys \xe2\x86\x92", "k"}, Face::small, theme_.faint_ink);
-    const Rect side{grid_.x - left_, top.y, left_ - 4, top.h};
-    canvas_.fitting_text(side, {"queries \xe2\x86\x93", "q \xe2\x86\x93", "q"}, Face::small, theme_.faint_ink,
-                         Align::right);
+    const Rect top{grid_.x - left_, grid_.y - above, left_ + grid_.w, above - strip - 3};
+    canvas_.fitting_text(top,
+                         {"queries \xe2\x86\x93, keys \xe2\x86\x92", "q \xe2\x86\x93, k \xe2\x86\x92", "q k"},
+                         Face::small, theme_.faint_ink);
     if (left_ <= 24) return;
     for (Index i = 0; i < std::min(queries_, static_cast<Index>(recording_.words.size())); ++i)
       canvas_.fitting_text({grid_.x - left_, cells(i, i + 1, 0, 1).y, left_ - 22, cell_},
@@ -263,6 +254,8 @@ const char* remark(MatrixColoring shows) {
   switch (shows) {
     case MatrixColoring::owner:
       return "colour: owner of the keys";
+    case MatrixColoring::device:
+      return "colour: device that computes";
     case MatrixColoring::step:
       return "colour: step";
     case MatrixColoring::score:
@@ -276,15 +269,14 @@ constexpr Index max_cells = 1 << 16;
 }  // namespace
 
 void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remark(frame.settings.matrix));
   const TraceHeader& header = frame.recording.header();
-  if (header.Sq < 1 || header.Skv < 1 || header.Sq > max_cells / header.Skv) {
-    canvas.paragraph(room, "The matrix has too many cells to be shown.", Face::small,
-                     canvas.theme().faint_ink);
-    return;
-  }
+  const bool cells = header.Sq > 0 && header.Skv > 0 && header.Sq <= max_cells / header.Skv;
+  const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remark(frame.settings.matrix));
   if (room.w < 60 || room.h < 60) return;
-  Matrix(canvas, frame, room).draw();
+  if (cells)
+    Matrix(canvas, frame, room).draw();
+  else
+    draw_tile_matrix(canvas, room, frame);
 }
 
 }  // namespace ringattn::viz

@@ -79,8 +79,11 @@ class MemoryBars {
     };
     canvas_.fitting_text(at_row(label), {"device " + std::to_string(id), std::to_string(id)}, Face::small,
                          highlighted ? theme_.accent : theme_.faint_ink, Align::right);
-    canvas_.fitting_text(at_row(number), {bytes_text(static_cast<double>(device.bytes))}, Face::small,
-                         theme_.ink);
+    // After the run only the peak remains
+    const bool over = device.bytes == 0 && device.peak > 0;
+    const std::string bytes = bytes_text(static_cast<double>(over ? device.peak : device.bytes));
+    canvas_.fitting_text(at_row(number), {over ? "peak " + bytes : bytes, bytes}, Face::small,
+                         over ? theme_.faint_ink : theme_.ink);
     canvas_.element(label, Target::device(id), device.peak_since, "device " + std::to_string(id));
   }
 
@@ -180,26 +183,67 @@ class MemoryBars {
 
 // ---- Memory for long sequences, computed ------------------------------------------------
 
-constexpr float table_h = 58;
+// One way to compute attention, and what it takes on each device
+struct LongMemory {
+  std::string name;
+  double bytes;
+};
 
-void draw_table(Canvas& canvas, Rect room) {
+std::array<LongMemory, 5> long_memories() {
+  return {{{"all scores", long_naive_memory()},
+           {"FlashAttention", long_flash_memory()},
+           {"4 devices", long_ring_memory(4)},
+           {"16 devices", long_ring_memory(16)},
+           {"64 devices", long_ring_memory(64)}}};
+}
+
+// The height of the heading, and of the table below it
+float heading_h(const Canvas& canvas) { return 11 + canvas.line_height(Face::small); }
+float bars_h(const Canvas& canvas) { return 6 * (canvas.line_height(Face::small) + 6); }
+float numbers_h(const Canvas& canvas) { return 2 * canvas.line_height(Face::small) + 1; }
+
+// The longest description that fits
+void draw_table_heading(Canvas& canvas, Rect& room) {
+  canvas.line(room.corner(), {room.right(), room.y}, canvas.theme().outline);
+  room.take_top(8);
+  canvas.fitting_text(
+      room.take_top(canvas.line_height(Face::small), 3),
+      {"computed, not measured: 1 M tokens, one head of 128, Q K V in bf16, scores and sums in f32",
+       "1 M tokens, one head of 128, per device: computed, not measured",
+       "1 M tokens, per device: computed, not measured", "1 M tokens: computed"},
+      Face::small, canvas.theme().faint_ink);
+}
+
+// A bar for each; that of all scores extends far beyond the panel
+void draw_long_bars(Canvas& canvas, Rect room) {
+  const Theme& theme = canvas.theme();
+  const float pitch = room.h / 6;
+  for (const LongMemory& each : long_memories()) {
+    Rect row = room.take_top(pitch);
+    canvas.fitting_text(row.take_left(110, 8), {each.name}, Face::small, theme.faint_ink, Align::right);
+    canvas.fitting_text(row.take_right(84, 10), {bytes_text(each.bytes)}, Face::small, theme.ink);
+    const double part = each.bytes / long_flash_memory();
+    row = {row.x, row.y + 2, row.w * static_cast<float>(std::min(part, 1.0)), row.h - 4};
+    const Color color = mix(theme.panel, theme.faint_ink, 0.6);
+    canvas.fill(row, color, 2);
+    if (part <= 1) continue;
+    canvas.fitting_text(row.inset(6, -1), {std::to_string(std::lround(part)) + " times as long \xe2\x86\x92"},
+                        Face::small, theme.ink_on(color), Align::right);
+  }
+  canvas.fitting_text(room, {"each device of a ring has two slots for K and V"}, Face::small,
+                      theme.faint_ink);
+}
+
+void draw_long_numbers(Canvas& canvas, Rect room) {
   const Theme& theme = canvas.theme();
   const float line = canvas.line_height(Face::small);
-  canvas.line(room.corner(), {room.right(), room.y}, theme.outline);
-  room.take_top(8);
-  canvas.fitting_text(room.take_top(line, 3),
-                      {"1 M tokens, one head of 128, bf16, per device: computed, not measured",
-                       "1 M tokens, per device: computed, not measured", "1 M tokens: computed"},
-                      Face::small, theme.faint_ink);
-  const std::array<std::pair<std::string, double>, 4> cells{{{"all scores", long_naive_memory()},
-                                                             {"4 devices", long_ring_memory(4)},
-                                                             {"16 devices", long_ring_memory(16)},
-                                                             {"64 devices", long_ring_memory(64)}}};
+  const std::array<LongMemory, 5> all = long_memories();
   const Rect names = room.take_top(line, 1), numbers = room.take_top(line);
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const float w = names.w / 4, x = names.x + w * static_cast<float>(i);
-    canvas.fitting_text({x, names.y, w - 6, line}, {cells[i].first}, Face::small, theme.faint_ink);
-    canvas.fitting_text({x, numbers.y, w - 6, line}, {bytes_text(cells[i].second)}, Face::small, theme.ink);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const float w = names.w / static_cast<float>(all.size()), x = names.x + w * static_cast<float>(i);
+    canvas.fitting_text({x, names.y, w - 6, line}, {all[i].name, i == 1 ? "Flash" : ""}, Face::small,
+                        theme.faint_ink);
+    canvas.fitting_text({x, numbers.y, w - 6, line}, {bytes_text(all[i].bytes)}, Face::small, theme.ink);
   }
 }
 
@@ -208,10 +252,18 @@ void draw_table(Canvas& canvas, Rect room) {
 void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
   Rect room = draw_panel(canvas, rect, frame.heading("Memory"), "allocated on each device");
   const float wanted = 22 * static_cast<float>(frame.recording.devices() + 1) + 8;
-  const bool with_table = room.w >= 300 && room.h >= wanted + table_h + 12;
-  const Rect table = with_table ? room.take_bottom(table_h, 12) : Rect{};
+  // The bars may grow where there is room; otherwise only numbers, or nothing
+  const float free = room.h - wanted - 12 - heading_h(canvas);
+  const bool bars = room.w >= 420 && free >= bars_h(canvas);
+  if (room.w < 300 || free < numbers_h(canvas)) return MemoryBars(canvas, frame, room).draw();
+  const float table = bars ? std::clamp(free * 0.6f, bars_h(canvas), 2 * bars_h(canvas)) : numbers_h(canvas);
+  Rect below = room.take_bottom(heading_h(canvas) + table, 12);
   MemoryBars(canvas, frame, room).draw();
-  if (with_table) draw_table(canvas, table);
+  draw_table_heading(canvas, below);
+  if (bars)
+    draw_long_bars(canvas, below);
+  else
+    draw_long_numbers(canvas, below);
 }
 
 }  // namespace ringattn::viz

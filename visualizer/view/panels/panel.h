@@ -2,6 +2,7 @@
 
 #include "visualizer/draw/canvas.h"
 #include "visualizer/model/moment.h"
+#include "visualizer/session/live_controls.h"
 #include "visualizer/session/notes.h"
 #include "visualizer/session/view_settings.h"
 
@@ -16,6 +17,10 @@ struct Frame {
   std::string title = {};  // of the run, if several are compared
   double horizon = 0;      // duration of the longest compared run in nanoseconds: the extent of a timeline
   const std::vector<Note>* notes = nullptr;  // notes of the user; null: none
+  std::vector<const Recording*> beside =
+      {};  // runs with which this one is compared in the same kind of panel
+
+  const LiveControls* live = nullptr;  // null: not a live run, or its end
 
   // The heading of a panel
   std::string heading(const std::string& panel) const { return title.empty() ? panel : title; }

@@ -1,169 +1,15 @@
+#include <algorithm>
 #include <string>
 
 #include "visualizer/layout/ring_layout.h"
-#include "visualizer/view/panels/device_strip.h"
+#include "visualizer/view/panels/device_card.h"
+#include "visualizer/view/panels/device_cells.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 
 namespace ringattn::viz {
 
 namespace {
-
-// ---- One device -----------------------------------------------------------------
-
-// The card of a device: its stationary block, the two slots of the travelling blocks, the absorbed blocks and the
-// activity. A small card shows only the number and the resident block.
-class Card {
- public:
-  Card(Canvas& canvas, const Frame& frame, int device, const Rect& rect)
-      : canvas_(canvas),
-        frame_(frame),
-        theme_(canvas.theme()),
-        id_(device),
-        now_(frame.moment.devices[static_cast<std::size_t>(device)]),
-        rect_(rect),
-        large_(rect.w >= 250 && rect.h >= 150) {}
-
-  void draw() {
-    const bool highlighted =
-        frame_.selection.device == id_ || frame_.selection.highlights(Target::device(id_));
-    const float radius = std::min(8.f, rect_.h / 8);
-    canvas_.fill(rect_, theme_.raised, radius);
-    canvas_.frame(rect_, highlighted ? theme_.accent : theme_.outline, highlighted ? 2.f : 1.f, radius);
-    canvas_.element(rect_, Target::device(id_), now_.doing ? now_.doing->begin->id : EventId{},
-                    "device " + std::to_string(id_));
-
-    Rect room = rect_.inset(std::min(12.f, rect_.w / 14), std::min(10.f, rect_.h / 10));
-    const float line = canvas_.line_height(large_ ? Face::heading : Face::strong);
-    const Rect progress = room.take_bottom(std::clamp(room.h / 6, 3.f, 14.f), std::min(7.f, room.h / 10));
-    draw_progress(progress);
-    if (room.h > 2.3f * line)
-      draw_heading(room.take_top(line, 5));
-    else
-      draw_number(room);
-    draw_blocks(room);
-  }
-
- private:
-  void draw_heading(Rect line) {
-    const Face face = large_ ? Face::heading : Face::strong;
-    const std::string name = std::to_string(id_);
-    const Rect title = line.take_left(std::max(line.w * 0.45f, canvas_.text_size(name, face).w), 4);
-    canvas_.fitting_text(title, {"device " + name, "dev " + name, name}, face, theme_.ink);
-    draw_state(line);
-  }
-
-  // On a small card, the colour of the number shows the activity
-  void draw_number(Rect& room) {
-    const std::string name = std::to_string(id_);
-    const float w = canvas_.text_size("00", Face::strong).w;
-    if (room.w < 1.8f * w) return;
-    const Color color = now_.activity == Activity::waiting    ? theme_.wait
-                        : now_.activity == Activity::finished ? theme_.right
-                                                              : theme_.ink;
-    canvas_.fitting_text(room.take_left(w, 4), {name}, Face::strong, color);
-  }
-
-  void draw_state(const Rect& place) {
-    const Face face = large_ ? Face::body : Face::small;
-    switch (now_.activity) {
-      case Activity::computing: {
-        const std::string share = percent_text(now_.fraction);
-        canvas_.fitting_text(place, {"computes " + share, share}, face, theme_.ink, Align::right);
-        break;
-      }
-      case Activity::waiting: {
-        const bool for_slot = now_.doing->begin->why == "send_buffer";
-        canvas_.fitting_text(place, {for_slot ? "waits for slot" : "waits for block", "waits"}, face,
-                             theme_.faint_ink, Align::right);
-        break;
-      }
-      case Activity::finished:
-        canvas_.fitting_text(place, {"done"}, face, theme_.right, Align::right);
-        break;
-      case Activity::idle:
-        break;
-    }
-  }
-
-  // The stationary block on the left, the two slots of the travelling blocks on the right
-  void draw_blocks(Rect room) {
-    if (room.h < 8 || room.w < 16) return;
-    const Recording& recording = frame_.recording;
-    room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
-    const float gap = std::min(8.f, room.w / 16);
-    if (room.w >= 92)
-      draw_stationary(room.take_left((room.w - 2 * gap) * 0.26f, gap), stationary_label(recording));
-    if (room.w < 44) return draw_slot(room, now_.holds, traveling_label(recording), true);
-    const Rect holds = room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
-    draw_slot(holds, now_.holds, traveling_label(recording), true);
-    draw_slot(room, now_.incoming, traveling_label(recording), false);
-  }
-
-  Face block_face() const { return large_ ? Face::heading : Face::body; }
-
-  void draw_stationary(const Rect& rect, std::string_view what) {
-    const Color color = theme_.of(id_);
-    canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
-    canvas_.frame(rect, color, 2, 4);
-    canvas_.fitting_text(rect, {block_label(what, id_)}, block_face(), theme_.ink, Align::centre);
-  }
-
-  void draw_slot(const Rect& rect, const SlotContents& slot, std::string_view what, bool in_use) {
-    const float radius = std::min(4.f, rect.h / 6);
-    if (slot.owner < 0) {
-      canvas_.frame(rect, mix(theme_.raised, theme_.outline, 0.8), 1, radius);
-      return;
-    }
-    const Target target = Target::block(slot.owner);
-    canvas_.block(rect, slot.owner, radius);
-    const bool working = in_use && now_.activity == Activity::computing;
-    if (working) canvas_.frame(rect.inset(-2), theme_.accent, 2, radius + 1);
-    if (frame_.selection.highlights(target)) canvas_.frame(rect.inset(-3), theme_.ink, 2, radius + 2);
-    const Color ink = theme_.ink_on(theme_.of(slot.owner));
-    const std::string label = block_label(what, slot.owner);
-    const bool fits = canvas_.text_size(label, block_face()).w <= rect.w - 4;
-    canvas_.fitting_text(rect.inset(2, 0), {label, short_label(slot.owner)},
-                         fits ? block_face() : Face::small, ink, Align::centre);
-    canvas_.element(rect, target, slot.since);
-  }
-
-  // One segment for each step, in the colour of its block
-  void draw_progress(const Rect& rect) {
-    const int steps = frame_.recording.devices();
-    const float w = rect.w / static_cast<float>(steps);
-    const float gap = std::min(2.f, w / 6);
-    const auto segment = [&](int step) {
-      return Rect{rect.x + w * static_cast<float>(step), rect.y, w - gap, rect.h};
-    };
-    // Outline the steps to come, or fill the background if the outlines would be too dense
-    if (w >= 8)
-      for (int step = 0; step < steps; ++step) canvas_.frame(segment(step), theme_.outline, 1, 2);
-    else
-      canvas_.fill(rect, mix(theme_.raised, theme_.outline, 0.5), 1);
-    for (const AbsorbedBlock& each : now_.absorbed) draw_absorbed(segment(each.step), *each.compute, 1);
-    if (now_.activity == Activity::computing) draw_absorbed(segment(now_.step), *now_.doing, now_.fraction);
-  }
-
-  void draw_absorbed(const Rect& segment, const Span& compute, double fraction) {
-    const Event& event = *compute.begin;
-    Rect filled = segment;
-    filled.w *= static_cast<float>(fraction);
-    if (event.mask_class == "skipped")
-      canvas_.hatch(segment, theme_.of(event.owner), 4, 1);
-    else
-      canvas_.block(filled, event.owner, 2);
-    canvas_.element(segment, Target::event(event.id.device, event.id.sequence), event.id);
-  }
-
-  Canvas& canvas_;
-  const Frame& frame_;
-  const Theme& theme_;
-  int id_;
-  const DeviceMoment& now_;
-  Rect rect_;
-  bool large_;  // in large type
-};
 
 // ---- The track ------------------------------------------------------------------
 
@@ -179,10 +25,36 @@ void draw_track(Canvas& canvas, const RingLayout& layout, const Frame& frame, in
   }
 }
 
+// The hop over a slow link of a live run
+void draw_slow_links(Canvas& canvas, const RingLayout& layout, const Frame& frame) {
+  if (!frame.live || frame.recording.devices() < 2) return;
+  for (const int device : frame.live->slowed) {
+    std::vector<Point> way;
+    for (int part = 0; part <= 32; ++part) way.push_back(layout.flight(device, part / 32.0, 0).centre());
+    canvas.polyline(way, canvas.theme().wrong, 4);
+  }
+}
+
+// The place of a message: from the slot of its sender along the track to the slot in which it arrives. Results have no
+// slots, and small rings no cards
+Rect place_of(const RingLayout& layout, const Frame& frame, const Flight& flight, int track,
+              const std::vector<DeviceCard>& cards) {
+  if (!flight.is_block || cards.empty() || frame.settings.reduced_motion)
+    return layout.flight(flight.from, flight.fraction, track);
+  const Rect from = cards[static_cast<std::size_t>(flight.from)].in_use();
+  const Rect& to = cards[static_cast<std::size_t>(flight.to)].incoming();
+  if (from.empty() || to.empty()) return layout.flight(flight.from, flight.fraction, track);
+  // A message that is not received yet stays before the card
+  const double f = flight.fraction, land = flight.recv ? 1 - slide_share : 1;
+  if (f < slide_share) return between(from, layout.flight(flight.from, 0, track), f / slide_share);
+  if (f > land) return between(layout.flight(flight.from, 1, track), to, (f - land) / slide_share);
+  return layout.flight(flight.from, (f - slide_share) / (land - slide_share), track);
+}
+
 void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, const Flight& flight,
-                 int tracks) {
+                 int tracks, const std::vector<DeviceCard>& cards) {
   const int track = flight.is_block ? 0 : tracks - 1;
-  Rect rect = layout.flight(flight.from, flight.fraction, track);
+  Rect rect = place_of(layout, frame, flight, track, cards);
   const Theme& theme = canvas.theme();
   const Color color = theme.of(flight.owner);
   const std::string label = block_label(flight.what, flight.owner);
@@ -201,10 +73,22 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
   }
   if (frame.selection.highlights(Target::block(flight.owner))) canvas.frame(rect.inset(-3), theme.ink, 2, 7);
   if (!left)
-    canvas.fitting_text(rect.inset(2, 0), {label, short_label(flight.owner)}, Face::small,
-                        flight.is_block ? theme.ink_on(color) : theme.ink, Align::centre);
+    draw_block_label(canvas, rect.inset(2, 0), frame.recording, flight.what, flight.owner, Face::small,
+                     flight.is_block ? theme.ink_on(color) : theme.ink);
   canvas.element(rect, Target::block(flight.owner), flight.send->begin->id,
                  label + " from " + std::to_string(flight.from) + " to " + std::to_string(flight.to));
+}
+
+// A message that leaves a card or enters one is above the card
+void draw_flights(Canvas& canvas, const RingLayout& layout, const Frame& frame, int tracks,
+                  const std::vector<DeviceCard>& cards) {
+  for (const Flight& flight : frame.moment.flights) {
+    const bool leaves = flight.fraction<slide_share, enters = flight.fraction> 1 - slide_share;
+    const int layers = !flight.is_block || cards.empty() ? 0 : leaves ? 1 : enters ? 2 : 0;
+    for (int layer = 0; layer < layers; ++layer) canvas.enter_overlay();
+    draw_flight(canvas, layout, frame, flight, tracks, cards);
+    for (int layer = 0; layer < layers; ++layer) canvas.leave_overlay();
+  }
 }
 
 // ---- The middle -----------------------------------------------------------------
@@ -234,7 +118,7 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
   const Steps steps(frame.moment);
   const std::string blocks(traveling_label(frame.recording)), last = std::to_string(steps.last);
   const std::string& pass = frame.recording.header().passes[static_cast<std::size_t>(frame.moment.pass)];
-  const std::string of = " of 0 \xe2\x80\xa6 " + std::to_string(frame.recording.devices() - 1);
+  const std::string of = " (0 to " + std::to_string(frame.recording.devices() - 1) + ")";
   const bool begun = steps.last >= 0, two = begun && room.h >= line_h + 4 + small_h;
 
   // First line: the pass and the steps
@@ -261,21 +145,27 @@ constexpr int max_cards = 16;
 }  // namespace
 
 void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  const Rect room =
-      draw_panel(canvas, rect, frame.heading("Ring"),
-                 frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) +
-                     (frame.recording.header().queries_rotate() ? " travels" : " travel"));
-  if (frame.recording.devices() > max_cards) return draw_device_strip(canvas, room, frame);
+  const Rect room = draw_panel(
+      canvas, rect, frame.heading("Ring"),
+      frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) +
+          (frame.recording.header().queries_rotate() ? " travels" : " travel") +
+          (frame.recording.devices() > max_cards ? ", clockwise from device 0 at the top left" : ""));
   // Results travel after the blocks if queries travel, and in every backward pass
   const TraceHeader& header = frame.recording.header();
   const int tracks = header.queries_rotate() || header.passes.size() > 1 ? 2 : 1;
   const RingLayout layout(room, frame.recording.devices(), tracks);
 
   if (frame.recording.devices() > 1 || tracks > 1) draw_track(canvas, layout, frame, tracks);
-  for (int device = 0; device < frame.recording.devices(); ++device)
-    Card(canvas, frame, device, layout.cards()[static_cast<std::size_t>(device)]).draw();
-  for (const Flight& flight : frame.moment.flights) draw_flight(canvas, layout, frame, flight, tracks);
+  draw_slow_links(canvas, layout, frame);
+  std::vector<DeviceCard> cards;
+  if (frame.recording.devices() > max_cards)
+    draw_device_cells(canvas, layout, frame);
+  else
+    for (int device = 0; device < frame.recording.devices(); ++device)
+      cards.emplace_back(canvas, frame, device, layout.cards()[static_cast<std::size_t>(device)]);
+  for (DeviceCard& card : cards) card.draw();
   draw_middle(canvas, layout.middle(), frame);
+  draw_flights(canvas, layout, frame, tracks, cards);
 }
 
 }  // namespace ringattn::viz

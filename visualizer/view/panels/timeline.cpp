@@ -1,6 +1,7 @@
 #include <cmath>
 #include <string>
 
+#include "visualizer/model/critical_path.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
@@ -33,7 +34,11 @@ class Timeline {
   }
 
  private:
-  float x_of(double t) const { return lanes_.x + lanes_.w * static_cast<float>(t / end_); }
+  // Times outside of the shown range are at its edges
+  float x_of(double t) const {
+    return lanes_.x + lanes_.w * static_cast<float>(frame_.settings.time.place(t / end_));
+  }
+  bool is_shown(double t) const { return frame_.settings.time.contains(t / end_); }
   double began(const Span& span) const { return recording_.began(span, frame_.settings.clock); }
   // A span that has not ended extends to the current time
   double ended(const Span& span) const {
@@ -75,6 +80,7 @@ class Timeline {
   void draw_span(const Span& span, const Rect& band) {
     const Event& event = *span.begin;
     const bool past = began(span) <= frame_.moment.t;
+    if (!is_shown(began(span)) && !is_shown(ended(span)) && x_of(began(span)) == x_of(ended(span))) return;
     // Draw the span in its lane
     Rect rect;
     switch (event.kind) {
@@ -91,6 +97,8 @@ class Timeline {
         rect = extent(span, sends(band));
         if (rect.w < 0.5f) return;
         canvas_.frame(rect, past ? theme_.of(event.owner) : mix(theme_.panel, theme_.of(event.owner), 0.35));
+        // The device waits in this send
+        if (!span.end) draw_wait(extent(span, upper(band)), past);
         break;
       case EventKind::recv:
         rect = extent(span, lower(band));
@@ -117,10 +125,11 @@ class Timeline {
       canvas_.fill(rect, mix(theme_.panel, theme_.wait, past ? 0.3 : 0.15));
   }
 
-  // A future span is an outline
+  // A future span is an outline, or pale if outlines would be too dense
   void draw_compute(const Rect& rect, const Event& event, bool past) {
     if (rect.w < 0.5f) return;
     const Rect inner = rect.w > 3 ? rect.inset(0.5f, 0) : rect;
+    if (!past && inner.h < 9) return canvas_.fill(inner, mix(theme_.panel, theme_.of(event.owner), 0.2));
     if (!past) {
       canvas_.frame(inner, mix(theme_.panel, theme_.of(event.owner), 0.6), 1, 2);
       return;
@@ -134,29 +143,44 @@ class Timeline {
 
   void draw_numbers(int device, const Rect& band) {
     if (numbers_.empty()) return;
-    const TimeUse use = time_use(recording_, device, frame_.settings.clock);
+    const TimeUse use = time_use(recording_, device, frame_.settings.clock, frame_.moment.t);
     const Rect line{numbers_.x, band.y, numbers_.w, band.h};
-    canvas_.fitting_text(
-        line,
-        {"busy " + percent_text(use.busy) + ", waits " + percent_text(use.waiting), percent_text(use.busy)},
-        Face::small, theme_.faint_ink);
+    const std::string waits = "waits " + percent_text(use.waiting), busy = "busy " + percent_text(use.busy);
+    if (use.open && !frame_.live)
+      canvas_.fitting_text(line, {use.waiting > 0 ? "blocked, " + waits : "blocked", "blocked"}, Face::small,
+                           theme_.wrong);
+    else if (frame_.moment.t > 0)
+      canvas_.fitting_text(line, {busy + ", " + waits, busy}, Face::small, theme_.faint_ink);
   }
 
+  // An outline around each part, and lines to the next part
   void draw_critical_path() {
-    for (const Span* span : critical_path(recording_, frame_.settings.clock)) {
-      const Rect band = this->band(span->begin->id.device);
-      const bool message = span->begin->kind == EventKind::send;
-      canvas_.frame(extent(*span, message ? sends(band) : upper(band)).inset(-1), theme_.maximum, 2, 2);
+    const std::vector<PathPart> path = critical_path(recording_, frame_.settings.clock);
+    Rect before;
+    for (const PathPart& part : path) {
+      const Rect band = this->band(part.span->begin->id.device);
+      const Rect lane = part.span->begin->kind == EventKind::send ? sends(band) : upper(band);
+      const Rect outline = Rect{x_of(part.began), lane.y, x_of(part.ended) - x_of(part.began), lane.h};
+      if (outline.w <= 0) continue;
+      // Dark beside the bright line, so that it is visible on every colour
+      canvas_.frame(outline.inset(-2.5f), theme_.paper, 1, 3);
+      canvas_.frame(outline.inset(-1), theme_.ink, 2, 2);
+      if (!before.empty() && before.y != outline.y)
+        canvas_.line({outline.x, before.centre().y}, {outline.x, outline.centre().y}, theme_.ink, 2);
+      canvas_.element(outline, Target::event(part.span->begin->id.device, part.span->begin->id.sequence),
+                      part.span->begin->id, "critical path");
+      before = outline.w > 0 ? outline : Rect{};
     }
   }
 
   // Ticks at 1, 2 or 5 times a power of ten, at least 110 points apart
   void draw_axis() {
-    const double wanted = end_ * 110 / lanes_.w;
+    const double wanted = frame_.settings.time.width() * end_ * 110 / lanes_.w;
     double tick = std::pow(10, std::floor(std::log10(wanted)));
     for (const double factor : {2.0, 5.0, 10.0})
       if (tick < wanted) tick = std::pow(10, std::floor(std::log10(wanted))) * factor;
-    for (double t = 0; t <= end_; t += tick) {
+    const double last = frame_.settings.time.end * end_;
+    for (double t = std::ceil(frame_.settings.time.begin * end_ / tick) * tick; t <= last; t += tick) {
       const float x = x_of(t);
       canvas_.line({x, lanes_.y}, {x, axis_.y + 3}, mix(theme_.panel, theme_.outline, 0.7));
       canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h}, {time_text(t)},
@@ -169,6 +193,7 @@ class Timeline {
     if (!frame_.notes) return;
     for (std::size_t i = 0; i < frame_.notes->size(); ++i) {
       const Note& note = (*frame_.notes)[i];
+      if (!is_shown(std::min(note.t, end_))) continue;
       const float x = x_of(std::min(note.t, end_));
       const float next =
           i + 1 < frame_.notes->size() ? x_of(std::min((*frame_.notes)[i + 1].t, end_)) : lanes_.right();
@@ -180,6 +205,7 @@ class Timeline {
   }
 
   void draw_playhead() {
+    if (!is_shown(std::min(frame_.moment.t, end_))) return;
     const float x = x_of(std::min(frame_.moment.t, end_));
     canvas_.line({x, lanes_.y - 4}, {x, axis_.y + 4}, theme_.accent, 2);
     canvas_.triangle({x - 6, lanes_.y - 8}, {x + 6, lanes_.y - 8}, {x, lanes_.y}, theme_.accent);
@@ -198,8 +224,12 @@ class Timeline {
 
 void draw_timeline(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const bool modelled = frame.settings.clock == Clock::modelled;
-  const std::string remark = std::string(modelled ? "modelled time" : "measured time") + ", efficiency " +
-                             percent_text(efficiency(frame.recording, frame.settings.clock));
+  const double t = frame.moment.t;
+  const bool over = frame.recording.whole() && t >= frame.recording.duration(frame.settings.clock);
+  std::string remark = modelled ? "modelled time" : "measured time";
+  if (t > 0)
+    remark += (over ? ", efficiency " : ", efficiency so far ") +
+              percent_text(efficiency(frame.recording, frame.settings.clock, t));
   const Rect room = draw_panel(canvas, rect, frame.heading("Timeline"), remark);
   if (room.w < 120 || room.h < 40) return;
   Timeline(canvas, frame, room).draw();

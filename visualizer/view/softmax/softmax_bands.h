@@ -13,6 +13,9 @@ struct SoftmaxView {
   AbsorbPhases phases;
   float label_w, number_w;
 
+  // A number appears when its phase is almost over
+  static bool over(double phase) { return phase >= 0.9; }
+
   struct Columns {
     Rect label, main, number;
   };
@@ -31,6 +34,9 @@ struct SoftmaxView {
     const float w = std::min(main.w / static_cast<float>(components(main)), 220.f);
     return {main.x + w * static_cast<float>(d), main.y, w, main.h};
   }
+
+  // The number of outputs O / l until now: that of the block in progress appears when it is absorbed
+  std::size_t shown_outputs() const { return picture.normalized_outputs.size() - (over(phases.add) ? 0 : 1); }
 
   // Three significant digits, for many numbers side by side
   static std::string short_number(double x);

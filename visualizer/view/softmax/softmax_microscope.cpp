@@ -1,65 +1,10 @@
 #include <array>
-#include <cmath>
 #include <string>
 
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/softmax/softmax_bands.h"
 
 namespace ringattn::viz {
-
-// ---- The formulas with their numbers ------------------------------------------------
-
-namespace {
-
-constexpr const char *alpha = "\xce\xb1", *minus = " \xe2\x88\x92 ", *dot = " \xc2\xb7 ", *sum = "\xce\xa3 ";
-
-// A formula in three lengths; the left-hand sides are aligned
-struct Formula {
-  std::string name, with_letters, with_numbers, short_form;
-};
-
-std::array<Formula, 4> formulas(const SoftmaxPicture& picture) {
-  const RowUpdate& row = picture.row_update();
-  const auto n = [](double x) { return number_text(x); };
-  const std::string a = n(row.alpha), before = n(row.m_before), m = n(row.m_after);
-  const Formula maximum{"m", " = max(m, max S)", " = max(" + before + ", S) = " + m, " = " + m};
-  const Formula factor{alpha, std::string(" = exp(m old") + minus + "m)",
-                       " = exp(" + before + minus + m + ") = " + a, " = " + a};
-  const Formula total{"l", std::string(" = ") + alpha + " l + " + sum + "exp(S" + minus + "m)",
-                      " = " + a + dot + n(row.l_before) + " + " + n(picture.added) + " = " + n(row.l_after),
-                      " = " + n(row.l_after)};
-  const Formula output{"O", std::string(" = ") + alpha + " O + " + sum + "exp(S" + minus + "m) V",
-                       " = " + a + " O + " + sum + "exp(S" + minus + m + ") V",
-                       " = " + a + " O + \xe2\x80\xa6"};
-  const Formula end{"O", "", " / l : divide once, at the end", " / l"};
-  return {maximum, factor, total, picture.state == SoftmaxPicture::State::finished ? end : output};
-}
-
-void draw_formula(const SoftmaxView& view, Rect line, const Formula& formula, Face face) {
-  Canvas& canvas = view.canvas;
-  const Theme& theme = canvas.theme();
-  const Rect all = line;
-  canvas.fitting_text(line.take_left(canvas.line_height(face)), {formula.name}, face, theme.ink);
-  const std::string both = formula.with_letters + formula.with_numbers;
-  canvas.fitting_text(line, {both, formula.with_numbers, formula.short_form}, face, theme.faint_ink);
-  view.element(all, formula.name + both);
-}
-
-}  // namespace
-
-void draw_formulas(const SoftmaxView& view, const Rect& band) {
-  const bool wide = band.w >= 560;
-  const float h = band.h / (wide ? 2 : 4);
-  const Face face =
-      h >= view.canvas.line_height(Face::body) + 2 && band.w >= (wide ? 900 : 460) ? Face::body : Face::small;
-  const std::array<Formula, 4> all = formulas(view.picture);
-  const float column = wide ? (band.w - 16) / 2 : band.w;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const float x = wide && i >= 2 ? column + 16 : 0;
-    const auto line = static_cast<float>(wide ? i % 2 : i);
-    draw_formula(view, {band.x + x, band.y + h * line, column, h}, all[i], face);
-  }
-}
 
 // ---- The bands from top to bottom -----------------------------------------------------
 
@@ -113,7 +58,7 @@ std::string remark(const SoftmaxPicture& picture, int devices) {
 void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const Theme& theme = canvas.theme();
   const Index row = frame.selection.row;
-  const SoftmaxPicture picture = softmax_picture(frame.recording, frame.moment, row);
+  const SoftmaxPicture picture = softmax_picture(frame.recording, frame.moment, row, frame.beside);
   const Rect room =
       draw_panel(canvas, rect, frame.heading("Online softmax") + " \xc2\xb7 row " + std::to_string(row),
                  remark(picture, frame.recording.devices()));

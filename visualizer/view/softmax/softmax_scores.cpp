@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -47,8 +48,10 @@ class ScoreChart {
     for (std::size_t i = 0; i < bars_.size(); ++i) draw_bar(i);
     draw_keys();
     draw_maxima();
+    draw_overflow();
     for (std::size_t i = 0; i < bars_.size(); ++i) draw_value(i);
     if (fully_masked()) draw_fully_masked();
+    draw_repetition();
   }
 
  private:
@@ -96,12 +99,35 @@ class ScoreChart {
     const float left = cell(first).x + (first > 0 ? 8 : 0);
     const Rect room{left, above >= below ? top : zero + 2, plot_.right() - left, std::max(above, below)};
     const bool same = row_.m_before == row_.m_after && row_.l_before == row_.l_after;
+    const char* const block_alone =
+        "this block alone: m = \xe2\x88\x92\xe2\x88\x9e, l = "
+        "exp(\xe2\x88\x92\xe2\x88\x9e \xe2\x88\x92 (\xe2\x88\x92\xe2\x88\x9e)) = NaN";
     if (same)
       canvas_.fitting_text(room, {"no key of the block is visible: nothing changes", "nothing changes"},
                            Face::small, theme_.faint_ink);
+    else if (view_.picture.update.rule == UpdateRule::masked_as_visible)
+      canvas_.fitting_text(room, {block_alone, "l of the block = NaN", "NaN"}, Face::small, theme_.wrong);
     else
       canvas_.fitting_text(room, {"no key of the block is visible, but the row changes", "wrong change"},
                            Face::small, theme_.wrong);
+  }
+
+  // An earlier block of the row with the same scores: the device absorbed the same keys twice. -1: none
+  int earlier_with_same_scores() const {
+    for (const Event* event : view_.picture.met)
+      if (event != view_.picture.shown && row_.scores.size() > 1 && !fully_masked() &&
+          event->row->scores == row_.scores)
+        return event->owner;
+    return -1;
+  }
+  void draw_repetition() const {
+    const int owner = earlier_with_same_scores();
+    if (owner < 0) return;
+    const float y = y_of(0) + 2;
+    canvas_.fitting_text({plot_.x, std::min(y, plot_.bottom() - line_h_), plot_.w, line_h_},
+                         {"the same scores as those of block " + std::to_string(owner),
+                          "scores of block " + std::to_string(owner)},
+                         Face::small, theme_.wrong, Align::right);
   }
 
   void draw_labels() const {
@@ -151,6 +177,7 @@ class ScoreChart {
 
   // Inside the bar if it is tall enough, otherwise beyond its end; no line crosses the number
   void draw_value(std::size_t i) const {
+    if (is_now(i) && !SoftmaxView::over(view_.phases.scores)) return;
     const double value = bars_[i].score;
     const Rect place = cell(i), bar = rect_of(i);
     const std::string text = SoftmaxView::short_number(value);
@@ -205,13 +232,14 @@ class ScoreChart {
     }
   }
 
-  void draw_maxima() const {
+  void draw_maxima() {
     const bool had = std::isfinite(row_.m_before), has = std::isfinite(row_.m_after);
-    const bool moved = row_.m_before != row_.m_after;
-    if (!has) {
-      const bool neutral = row_.m_after == -infinity;
-      canvas_.fitting_text({columns_.number.x, plot_.y, columns_.number.w, line_h_},
-                           {"m = " + number_text(row_.m_after)}, Face::small,
+    const bool over = SoftmaxView::over(view_.phases.maximum), moved = row_.m_before != row_.m_after && over;
+    const double now = over ? row_.m_after : row_.m_before;
+    if (!has || (!had && !over)) {
+      const bool neutral = now == -infinity;
+      taken_ = {{columns_.number.x, plot_.y, columns_.number.w, line_h_}};
+      canvas_.fitting_text(taken_.front(), {"m = " + number_text(now)}, Face::small,
                            neutral ? theme_.faint_ink : theme_.wrong);
       return;
     }
@@ -233,13 +261,35 @@ class ScoreChart {
       upper = std::min(upper, bottom - line_h_);
       lower = upper + line_h_;
     }
-    canvas_.fitting_text({place.x, new_y, place.w, line_h_},
-                         {"m = " + number_text(row_.m_after), number_text(row_.m_after)}, Face::small,
+    taken_ = {{place.x, new_y, place.w, line_h_}};
+    if (both) taken_.push_back({place.x, old_y, place.w, line_h_});
+    canvas_.fitting_text(taken_.front(), {"m = " + number_text(now), number_text(now)}, Face::small,
                          theme_.maximum);
     if (both)
-      canvas_.fitting_text({place.x, old_y, place.w, line_h_},
+      canvas_.fitting_text(taken_.back(),
                            {"before " + number_text(row_.m_before), number_text(row_.m_before)}, Face::small,
                            theme_.faint_ink);
+  }
+
+  // exp overflows above this line, the ln of the largest number of the arithmetic. Drawn when a score comes near
+  void draw_overflow() {
+    const double limit = std::log(largest_number(view_.frame.recording.header().dtype));
+    double highest = 0;
+    for (const Event* event : view_.picture.met)
+      for (const double score : event->row->scores) highest = std::max(highest, score);
+    if (!(highest > 0.9 * limit)) return;
+    const float y = y_of(limit);
+    canvas_.dashed({plot_.x, y}, {plot_.right(), y}, theme_.wrong, 1.5f, 4);
+    // Beside the line, or as near as the labels of the maxima permit
+    const std::string number = SoftmaxView::short_number(limit);
+    for (const float offset : {-0.5f, -1.f, 0.f, -1.5f, 0.5f, -2.f, 1.f}) {
+      const Rect place{columns_.number.x, y + offset * line_h_, columns_.number.w, line_h_};
+      const bool free = std::none_of(taken_.begin(), taken_.end(),
+                                     [&](const Rect& label) { return label.overlaps(place, 0.5f); });
+      if (!free || place.y < plot_.y || place.bottom() > plot_.bottom()) continue;
+      canvas_.fitting_text(place, {"\xe2\x88\x9e above " + number, "> " + number}, Face::small, theme_.wrong);
+      return;
+    }
   }
 
   const SoftmaxView& view_;
@@ -251,8 +301,9 @@ class ScoreChart {
   float line_h_, cell_ = 1;
   Rect plot_, keys_;
   std::vector<Bar> bars_;
-  std::size_t group_ = 1;   // keys per bar
-  bool values_fit_ = true;  // write the numbers of all bars, or none
+  std::vector<Rect> taken_;  // by the labels of the maxima
+  std::size_t group_ = 1;    // keys per bar
+  bool values_fit_ = true;   // write the numbers of all bars, or none
 };
 
 }  // namespace

@@ -16,7 +16,7 @@ void draw_weights(const SoftmaxView& view, const Rect& band) {
   const float h = std::min((band.h - 6) / 2, 34.f);
   // Shares of l after the merge
   const auto share = [&](double l) { return row.l_after == 0 ? 0 : l / row.l_after; };
-  const double arrived = share(row.alpha * row.l_before), local = share(view.picture.added);
+  const double arrived = share(row.alpha * row.l_before), local = share(view.picture.update.added);
 
   // Draws one row: label, segments by block, weight
   const auto draw = [&](const char* longer, const char* shorter, double weight, std::size_t begin,

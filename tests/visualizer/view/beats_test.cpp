@@ -1,0 +1,111 @@
+// Tests of the beats: what a text names is on the screen at its moment, and an answer is not there before.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/visualizer/support/screen_fixtures.h"
+
+using namespace ringattn;
+using namespace ringattn::viz;
+
+namespace {
+
+// A beat, by its number from 1, and parts of texts in the panels
+struct Subject {
+  const char* scene;
+  int beat;
+  std::vector<std::string> shown;
+  std::vector<std::string> hidden = {};  // until the question is answered
+};
+
+const std::vector<Subject> subjects = {
+    {"why", 1, {"keys \u2192", "queries \u2193", "N \u00d7 N scores"}},
+    {"why", 2, {"device 3", "m l O"}},
+    {"why", 3, {"K\u2083 V\u2083", "K\u2082 V\u2082"}},
+    {"why", 4, {"S tile", "m l O"}},
+    {"why", 5, {"3", "m l O"}},
+    {"why", 6, {"4.0 TiB", "FlashAttention", "1.3 GiB", "64 devices", "28.6 MiB", "peak"}},
+    {"row", 1, {"No key absorbed yet"}},
+    {"row", 2, {"l  0 \u2192 1", "m = 1", "block 7"}},
+    {"row", 3, {"l  1 \u2192 1.449", "0.2"}},
+    {"row", 4, {"2.5", "m = 1", "l = 1.449"}, {"0.2231", "1.323", "exp(m old"}},
+    {"row", 5, {"0.2231 \u00b7 1.449 + 1 = 1.323", "\u03b1 = 0.2231", "O after"}},
+    {"row", 6, {"m = 3", "before 2.5", "\u03b1 = 0.6065"}},
+    {"row", 7, {"divide once", "full attention"}},
+    {"maximum", 1, {"correct", "no maximum"}},
+    {"maximum", 2, {"40", "2.354e+17"}, {"104", "88.7"}},
+    {"maximum", 3, {"88", "88.7", "1.652e+38"}},
+    {"maximum", 4, {"104", "\u221e", "NaN", "m = 104"}},
+    {"maximum", 5, {"m = 104", "NaN", "exp(S"}},
+    {"ring", 1, {"Q\u2083", "K\u2083 V\u2083", "16 \u00d7 16 tokens", "No key absorbed yet"}},
+    {"ring", 2, {"step 0", "computes 10 %"}},
+    {"ring", 3, {"computes 80 %", "K\u2083 V\u2083"}},
+    {"ring", 4, {"step 1", "device r uses the K V of device r \u2212 1"}},
+    {"ring", 5, {"step 2", "2"}},
+    {"ring", 6, {"step 3", "computes 60 %"}},
+    {"ring", 7, {"done", "efficiency 100 %", "divide once"}},
+    {"overlap", 1, {"device 3", "0 ns", "four times slower"}},
+    {"overlap", 2, {"a hop takes 0.7 of a step", "waits 0 %"}},
+    {"overlap", 3, {"sent after the arithmetic", "waits"}, {"efficiency 66 %"}},
+    {"overlap", 4, {"a hop takes 1.5 steps", "waits"}},
+    {"overlap", 5, {"four times slower", "efficiency 43 %"}},
+    {"causal", 1, {"contiguous", "striped", "zigzag", "device that computes"}},
+    {"causal", 2, {"contiguous", "device 0"}, {"58 %"}},
+    {"causal", 3, {"striped", "efficiency 92 %"}},
+    {"causal", 4, {"zigzag", "efficiency 100 %", "efficiency 58 %"}},
+    {"rotate", 1, {"8 queries, 32 keys"}},
+    {"rotate", 2, {"K\u2083 V\u2083", "waits"}},
+    {"rotate", 3, {"m\u2080 l\u2080 O\u2080", "Q\u2083"}},
+    {"rotate", 4, {"done", "K and V travel", "Q travels"}},
+    {"backward", 1, {"backward", "dQ\u2080"}},
+    {"backward", 2, {"backward, step 0", "K\u2080 V\u2080", "dK\u2080 dV\u2080", "dQ\u2080"}},
+    {"backward", 3, {"dK\u2080 dV\u2080", "dQ\u2080"}},
+    {"backward", 4, {"dK\u2082 dV\u2082"}},
+    {"backward", 5, {"dK\u2080 dV\u2080", "dQ\u2080", "waits for dK dV"}},
+    {"traps", 1, {"correct", "no rescale", "l  1 \u2192 1.449"}},
+    {"traps", 2, {"m = 2.5", "l = 2.449, not 1.32", "\u03b1 = 0.2231 unused"}},
+    {"traps", 3, {"error", "full attention"}},
+    {"traps", 4, {"the same scores as those of block 1", "device 1"}},
+    {"traps", 5, {"error", "full attention"}},
+    {"traps", 6, {"deadlock", "blocked, waits 100 %", "blocked in its send"}},
+    {"traps", 7, {"row 1", "full attention"}, {"NaN"}},
+    {"traps", 8, {"this block alone: m = \u2212\u221e", "NaN", "nothing changes", "0 \u00b7 NaN = NaN"}},
+    {"free", 1, {"press E", "devices"}},
+};
+
+const Subject* subject_of(const Scene& scene, int beat) {
+  for (const Subject& each : subjects)
+    if (each.scene == scene.id && each.beat == beat + 1) return &each;
+  return nullptr;
+}
+
+// Whether a text other than those of the scene contains _part_
+bool is_shown(const Drawing& drawing, const Beat& beat, const std::string& part) {
+  return std::any_of(drawing.texts.begin(), drawing.texts.end(), [&](const DrawnText& each) {
+    return contains(each.text, part) && !contains(each.text, beat.text) && each.text != beat.answer;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("what the text of a beat names is on the screen, and the answer to its question is not") {
+  for (const auto& [width, height] : {std::pair{1280, 720}, {1600, 900}, {1920, 1080}}) {
+    HeadlessScreen screen(width, height);
+    for (const Scene& scene : scenes()) {
+      SceneSession session(scene.id);
+      for (int b = 0; b < session.beats(); ++b) {
+        INFO(scene.id << ", beat " << b + 1 << " at " << width << "x" << height);
+        session.go_to_beat(b);
+        const Subject* subject = subject_of(scene, b);
+        REQUIRE(subject);
+        const Drawing drawing = drawn(screen, session);
+        const Beat& beat = scene.beats[static_cast<std::size_t>(b)];
+        for (const std::string& part : subject->shown)
+          if (!is_shown(drawing, beat, part)) FAIL_CHECK("not on the screen: " << part);
+        for (const std::string& part : subject->hidden)
+          if (is_shown(drawing, beat, part)) FAIL_CHECK("on the screen before the answer: " << part);
+      }
+    }
+  }
+}

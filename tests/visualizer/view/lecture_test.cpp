@@ -1,0 +1,105 @@
+// A lecture with everything that happens in one: on a projector of each size, in each theme, with all scenes, a live run
+// with interventions, and a text from the audience.
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include "tests/visualizer/support/screen_fixtures.h"
+#include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/pointer.h"
+#include "visualizer/run/live_run.h"
+
+using namespace ringattn;
+using namespace ringattn::viz;
+
+namespace {
+
+// A projector, to which a session is shown after every key.
+class Hall {
+ public:
+  Hall(int width, int height) : width_(width), height_(height) {}
+
+  void show(const Session& session) {
+    const double scale = session.settings.display_scale();
+    if (!screen_ || scale != scale_) screen_ = std::make_unique<HeadlessScreen>(width_, height_, scale);
+    scale_ = scale;
+    const Drawing drawing = drawn(*screen_, session);
+    INFO(session.title() << " at " << width_ << "x" << height_ << ", scale " << scale << ", "
+                         << session.settings.theme);
+    check_writings(drawing, screen_->size());
+    CHECK(drawing.texts.size() > 5);
+  }
+
+  void press(Session& session, const std::vector<std::string>& keys) {
+    for (const std::string& key : keys) {
+      press_key(session, key);
+      session.advance(0.04);
+      show(session);
+    }
+  }
+
+ private:
+  int width_, height_;
+  double scale_ = 0;
+  std::unique_ptr<HeadlessScreen> screen_;
+};
+
+void hold_lecture(Hall& hall, std::string_view theme) {
+  Session session;
+  session.settings.theme = theme;
+  session.open_scene(scenes().front());
+  hall.press(session, {"F5"});
+  // All scenes with the clicker, the last one is free play
+  for (int texts = 0; !session.free_config() && texts < 200; ++texts) hall.press(session, {"PageDown"});
+  REQUIRE(session.free_config());
+
+  // A text from the audience, and other parameters
+  hall.press(session, {"E"});
+  for (const char* const letter : {"\xc3\x9c", "n", "\xc3\xaf", "c", "\xc3\xb6", "d", "\xc3\xa9", "Space",
+                                   "i", "s", "Space", "f", "u", "n"})
+    hall.press(session, {letter});
+  hall.press(session, {"Enter", "Right", "Shift+Right"});
+  CHECK(session.recording().words.front() ==
+        "\xc3\x9cn\xc3\xaf"
+        "c\xc3\xb6"
+        "d\xc3\xa9");
+  for (const char* const knob : {"devices", "mask", "layout", "rotate", "backward", "hop", "fault"}) {
+    session.adjust(knob, 1);
+    hall.show(session);
+  }
+  // Questions: code, memory, a pinned device, one panel, keys, scenes
+  session.selection.hovered = Target::device(1);
+  hall.press(session, {"F5", "P", "C", "M", "M", "Z", "Z", "H", "H", "Ctrl+K", "Esc", "T", "K", "X", "V", "O",
+                       "Ctrl+=", "Ctrl+-"});
+}
+
+void show_live_run(Hall& hall) {
+  RunConfig config;
+  config.backward = true;
+  Session session;
+  session.open_live(std::make_unique<LiveRun>(config), "Live");
+  hall.press(session, {"Right", "Right", "Tab", "S", "Right", "Tab", "L", "Right", "Right", "Left", "End",
+                       "Shift+Tab", "S"});
+  CHECK(session.live_controls()->stalled.empty());
+  session.live()->open();
+  for (int n = 0; session.live()->running() && n < 10000; ++n) {
+    session.advance(0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  session.advance(0);
+  CHECK_FALSE(session.live()->running());
+  hall.show(session);
+}
+
+}  // namespace
+
+TEST_CASE("in a whole lecture no text is cut or covered, on four projectors and in three themes") {
+  const std::pair<int, int> projectors[] = {{1280, 720}, {1920, 1080}, {1024, 768}, {3840, 2160}};
+  std::size_t lecture = 0;
+  for (const auto& [width, height] : projectors) {
+    Hall hall(width, height);
+    hold_lecture(hall, themes()[lecture++ % themes().size()].name);
+    show_live_run(hall);
+  }
+}

@@ -1,0 +1,244 @@
+#include "visualizer/view/panels/device_card.h"
+
+#include <algorithm>
+#include <string>
+
+#include "visualizer/view/panels/labels.h"
+
+namespace ringattn::viz {
+
+// The label of a block: the longest form that fits for all owners, so that all blocks have the same form
+void draw_block_label(Canvas& canvas, const Rect& rect, const Recording& recording, std::string_view what,
+                      int owner, Face face, Color ink) {
+  const int last = recording.devices() - 1;
+  const auto fit = [&](const std::string& widest, Face each) {
+    const Size size = canvas.text_size(widest, each);
+    return size.w <= rect.w && size.h <= rect.h;
+  };
+  const bool whole = fit(block_label(what, last), Face::small);
+  const std::string label = whole ? block_label(what, owner) : short_label(owner);
+  const std::string widest = whole ? block_label(what, last) : short_label(last);
+  canvas.fitting_text(rect, {label}, fit(widest, face) ? face : Face::small, ink, Align::centre);
+}
+
+Rect between(const Rect& from, const Rect& to, double fraction) {
+  const double x = std::clamp(fraction, 0.0, 1.0);
+  const auto part = static_cast<float>(x * x * (3 - 2 * x));
+  return {from.x + (to.x - from.x) * part, from.y + (to.y - from.y) * part, from.w + (to.w - from.w) * part,
+          from.h + (to.h - from.h) * part};
+}
+
+DeviceCard::DeviceCard(Canvas& canvas, const Frame& frame, int device, const Rect& rect)
+    : canvas_(canvas),
+      frame_(frame),
+      theme_(canvas.theme()),
+      id_(device),
+      now_(frame.moment.devices[static_cast<std::size_t>(device)]),
+      rect_(rect),
+      large_(rect.w >= 250 && rect.h >= 150) {
+  find_places();
+}
+
+void DeviceCard::find_places() {
+  Rect room = rect_.inset(std::min(12.f, rect_.w / 14), std::min(10.f, rect_.h / 10));
+  const float line = canvas_.line_height(large_ ? Face::heading : Face::strong),
+              small = canvas_.line_height(Face::small);
+  places_.progress = room.take_bottom(std::clamp(room.h / 6, 3.f, 14.f), std::min(7.f, room.h / 10));
+  // A heading, or only the number
+  const float number_w = canvas_.text_size("00", Face::strong).w;
+  if (room.h > 2.3f * line) {
+    places_.heading = room.take_top(line, 5);
+    if (!badge_text().empty() && room.h >= 2 * small + 24) places_.badge = room.take_top(small, 3);
+  } else if (room.w >= 1.8f * number_w) {
+    places_.number = room.take_left(number_w, 4);
+  }
+  if (room.h < 8 || room.w < 16) return;
+
+  // The stationary block on the left, the two slots of the travelling blocks on the right
+  room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
+  const float gap = std::min(8.f, room.w / 16);
+  if (room.w >= 92) places_.stationary = room.take_left((room.w - 2 * gap) * 0.26f, gap);
+  places_.in_use = room.w < 44 ? room : room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
+  if (places_.in_use.x != room.x) places_.incoming = room;
+
+  // In the backward pass gradients are below the blocks that they belong to
+  const std::string& pass = frame_.recording.header().passes[static_cast<std::size_t>(frame_.moment.pass)];
+  if (pass != "backward" || room.h < 2 * small + 4) return;
+  for (const auto& [block, gradient] : {std::pair{&places_.stationary, &places_.stationary_gradient},
+                                        std::pair{&places_.in_use, &places_.in_use_gradient}})
+    if (!block->empty()) *gradient = block->take_bottom(block->h / 2 - 2, 4);
+}
+
+void DeviceCard::draw() {
+  const bool highlighted = frame_.selection.device == id_ || frame_.selection.highlights(Target::device(id_));
+  const float radius = std::min(8.f, rect_.h / 8);
+  canvas_.fill(rect_, theme_.raised, radius);
+  const Color edge = is_stalled() ? theme_.wrong : highlighted ? theme_.accent : theme_.outline;
+  canvas_.frame(rect_, edge, highlighted || is_stalled() ? 2.f : 1.f, radius);
+  canvas_.element(rect_, Target::device(id_), now_.doing ? now_.doing->begin->id : EventId{},
+                  "device " + std::to_string(id_));
+
+  draw_progress();
+  if (!places_.heading.empty()) draw_heading(places_.heading);
+  canvas_.fitting_text(places_.badge, {badge_text(), is_stalled() ? "stalled" : "slow link"}, Face::small,
+                       theme_.wrong);
+  draw_number();
+  draw_gradients();
+  draw_stationary();
+  if (!places_.incoming.empty()) draw_slot(places_.incoming, now_.incoming, false);
+  if (!places_.in_use.empty()) draw_slot(in_use(), now_.holds, true);
+}
+
+// ---- The heading ----------------------------------------------------------------
+
+void DeviceCard::draw_heading(Rect line) {
+  const Face face = large_ ? Face::heading : Face::strong;
+  const std::string name = std::to_string(id_);
+  const Rect title = line.take_left(std::max(line.w * 0.45f, canvas_.text_size(name, face).w), 4);
+  // The same form for all devices
+  const std::string last = std::to_string(frame_.recording.devices() - 1);
+  std::string prefix;
+  for (const char* const each : {"dev ", "device "})
+    if (canvas_.text_size(each + last, face).w <= title.w) prefix = each;
+  canvas_.fitting_text(title, {prefix + name, name}, face, theme_.ink);
+  draw_state(line);
+}
+
+// On a small card, the colour of the number shows the activity
+void DeviceCard::draw_number() {
+  const Color color = now_.activity == Activity::waiting    ? theme_.wait
+                      : now_.activity == Activity::finished ? theme_.right
+                                                            : theme_.ink;
+  canvas_.fitting_text(places_.number, {std::to_string(id_)}, Face::strong, color);
+}
+
+// The interventions in a live run
+std::string DeviceCard::badge_text() const {
+  const bool slowed = frame_.live && frame_.live->slowed.count(id_) > 0;
+  const std::string stalled = is_stalled() ? "stalled: S resumes" : "";
+  return stalled + (!stalled.empty() && slowed ? ", " : "") + (slowed ? "slow link" : "");
+}
+
+void DeviceCard::draw_state(const Rect& place) {
+  const Face face = large_ ? Face::body : Face::small;
+  const std::string share = percent_text(now_.fraction);
+  // A device of a live run that waits at its gate
+  if (frame_.live && frame_.live->waiting.count(id_) && !computes())
+    canvas_.fitting_text(place, {is_stalled() ? "stalled" : "waits for you: \xe2\x86\x92", "waits"}, face,
+                         is_stalled() ? theme_.wrong : theme_.accent, Align::right);
+  else if (computes())
+    canvas_.fitting_text(place, {"computes " + share, share}, face, theme_.ink, Align::right);
+  else if (now_.activity == Activity::waiting)
+    draw_wait(place, face);
+  else if (now_.activity == Activity::finished)
+    canvas_.fitting_text(place, {"done"}, face, theme_.right, Align::right);
+}
+
+void DeviceCard::draw_wait(const Rect& place, Face face) {
+  const Event& wait = *now_.doing->begin;
+  // The event after a wait names what the device waits for
+  const Span* next = frame_.recording.spans().find({id_, wait.id.sequence + 1});
+  const std::string message = next ? std::string(next->begin->what) : "a message";
+  const bool sends = wait.kind == EventKind::send, blocked = sends && !frame_.live;
+  const std::string what = blocked                     ? "blocked in its send"
+                           : sends                     ? "sends " + message
+                           : wait.why == "send_buffer" ? "waits for room"
+                                                       : "waits for " + message;
+  canvas_.fitting_text(place, {what, blocked ? "blocked" : "waits"}, face,
+                       blocked ? theme_.wrong : theme_.faint_ink, Align::right);
+}
+
+// ---- The blocks -----------------------------------------------------------------
+
+// A block that has arrived before slides to its place when the device begins to use it
+Rect DeviceCard::in_use() const {
+  const Rect &to = places_.in_use, &from = places_.incoming;
+  const double part = now_.fraction / slide_share;
+  if (!computes() || now_.step == 0 || part >= 1 || from.empty() || now_.incoming.owner >= 0 ||
+      frame_.settings.reduced_motion)
+    return to;
+  return between(from, to, part);
+}
+
+// The gradient of the stationary block grows with each block; the other one is the contribution of this device
+void DeviceCard::draw_gradients() {
+  const bool queries = frame_.recording.header().queries_rotate();
+  const double done = static_cast<double>(now_.absorbed.size()) + now_.fraction * computes();
+  if (!places_.stationary_gradient.empty())
+    draw_gradient(places_.stationary_gradient, queries ? "dK dV" : "dQ", id_,
+                  done / frame_.recording.devices());
+  if (!places_.in_use_gradient.empty() && now_.holds.owner >= 0)
+    draw_gradient(places_.in_use_gradient, queries ? "dQ" : "dK dV", now_.holds.owner,
+                  computes() ? now_.fraction : 0);
+}
+
+// A result, outlined in the colour of its owner and filled as far as it is computed
+void DeviceCard::draw_gradient(const Rect& rect, std::string_view what, int owner, double fraction) {
+  const Color color = theme_.of(owner);
+  canvas_.fill({rect.x, rect.y, rect.w * static_cast<float>(std::min(fraction, 1.0)), rect.h},
+               mix(theme_.raised, color, 0.35), 4);
+  canvas_.frame(rect, color, 1.5f, 4);
+  canvas_.fitting_text(rect.inset(2, 0), {block_label(what, owner)}, Face::small, theme_.ink, Align::centre);
+}
+
+void DeviceCard::draw_stationary() {
+  const Rect& rect = places_.stationary;
+  const std::string_view what = stationary_label(frame_.recording);
+  if (rect.empty()) return;
+  const Color color = theme_.of(id_);
+  canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
+  canvas_.frame(rect, color, 2, 4);
+  const bool fits = canvas_.text_size("Q", block_face()).h <= rect.h;
+  canvas_.fitting_text(rect, {block_label(what, id_)}, fits ? block_face() : Face::small, theme_.ink,
+                       Align::centre);
+}
+
+void DeviceCard::draw_slot(const Rect& rect, const SlotContents& slot, bool in_use) {
+  const std::string_view what = traveling_label(frame_.recording);
+  const float radius = std::min(4.f, rect.h / 6);
+  if (slot.owner < 0) {
+    canvas_.frame(rect, mix(theme_.raised, theme_.outline, 0.8), 1, radius);
+    return;
+  }
+  const Target target = Target::block(slot.owner);
+  canvas_.block(rect, slot.owner, radius);
+  const bool working = in_use && now_.activity == Activity::computing;
+  if (working) canvas_.frame(rect.inset(-2), theme_.accent, 2, radius + 1);
+  if (frame_.selection.highlights(target)) canvas_.frame(rect.inset(-3), theme_.ink, 2, radius + 2);
+  const Color ink = theme_.ink_on(theme_.of(slot.owner));
+  draw_block_label(canvas_, rect.inset(2, 0), frame_.recording, what, slot.owner, block_face(), ink);
+  canvas_.element(rect, target, slot.since);
+}
+
+// ---- The absorbed blocks ----------------------------------------------------------
+
+// One segment for each step, in the colour of its block
+void DeviceCard::draw_progress() {
+  const Rect& rect = places_.progress;
+  const int steps = frame_.recording.devices();
+  const float w = rect.w / static_cast<float>(steps);
+  const float gap = std::min(2.f, w / 6);
+  const auto segment = [&](int step) {
+    return Rect{rect.x + w * static_cast<float>(step), rect.y, w - gap, rect.h};
+  };
+  // Outline the steps to come, or fill the background if the outlines would be too dense
+  if (w >= 8)
+    for (int step = 0; step < steps; ++step) canvas_.frame(segment(step), theme_.outline, 1, 2);
+  else
+    canvas_.fill(rect, mix(theme_.raised, theme_.outline, 0.5), 1);
+  for (const AbsorbedBlock& each : now_.absorbed) draw_absorbed(segment(each.step), *each.compute, 1);
+  if (now_.activity == Activity::computing) draw_absorbed(segment(now_.step), *now_.doing, now_.fraction);
+}
+
+void DeviceCard::draw_absorbed(const Rect& segment, const Span& compute, double fraction) {
+  const Event& event = *compute.begin;
+  Rect filled = segment;
+  filled.w *= static_cast<float>(fraction);
+  if (event.mask_class == "skipped")
+    canvas_.hatch(segment, theme_.of(event.owner), 4, 1);
+  else
+    canvas_.block(filled, event.owner, 2);
+  canvas_.element(segment, Target::event(event.id.device, event.id.sequence), event.id);
+}
+
+}  // namespace ringattn::viz
