@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,7 @@ namespace ringattn {
 struct BlockFeatures {
   Matrix<double> ln_factor;  // up to a constant of the row
   Matrix<double> lse, maximum, mean;
-  std::map<std::string, Matrix<Index>> orders;  // in which a row may visit its blocks
+  std::vector<std::pair<std::string, Matrix<Index>>> orders;  // in which a row may visit its blocks
 };
 
 // ln_factor as a sum of one or two features, up to a constant of the row; empty: none holds within _tolerance_. The

@@ -102,8 +102,8 @@ BlockFeatures features_of(const ExaminationState& state, const std::vector<Measu
       f.lse(row, t) = part.lse, f.maximum(row, t) = part.maximum, f.mean(row, t) = part.mean;
     }
   }
-  f.orders = {{"left to right", left}, {"right to left", right}};
-  if (owners) f.orders["ring"] = ring;
+  if (owners) f.orders.emplace_back("ring", ring);
+  f.orders.emplace_back("left to right", left), f.orders.emplace_back("right to left", right);
   return f;
 }
 

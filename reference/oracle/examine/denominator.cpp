@@ -295,9 +295,6 @@ bool find_denominator(ExaminationState& state) {
     if (finding.kind == row_sum_factor) head.row_sum = finding.numbers.at("factor");
     for (const Index i : d.wrong) {
       if (finding.kind == extra_term) head.extra_term(i) = d.low().extra(i);
-      if (finding.kind != row_sum_factor && finding.kind != extra_term &&
-          finding.kind != extra_term_of_maximum)
-        head.odd_sum[at(i)] = true;
     }
     state.findings.add(d.head.b, d.head.h, d.wrong, finding);
   }

@@ -19,8 +19,8 @@ double smallest_weight_of(const ExaminedAttention& attention, double one) {
   return 4 * std::max(of_operand, of_result);
 }
 
-constexpr ExaminationStep steps[] = {check_calls,      find_channels,     read_weights,    find_head_map,
-                                     find_moved_rows,  find_visible_rule, find_key_counts, find_score_law,
+constexpr ExaminationStep steps[] = {check_calls,      find_channels,     read_weights,    find_moved_rows,
+                                     find_head_map,    find_visible_rule, find_key_counts, find_score_law,
                                      find_denominator, find_lse_relation};
 
 }  // namespace

@@ -13,9 +13,12 @@ namespace ringattn {
 struct Examination {
   std::vector<Finding> findings;  // none: nothing departs from attention by more than rounding
   int calls = 0;
-  PerHead<HeadReadout> heads;  // no heads if the measurement failed
+  PerHead<HeadReadout> heads;  // without matrices unless the weights were measured
   double error = 0;            // of ordinary numbers: the largest error of out, in tolerances
   bool explained = false;      // the findings reproduce out of ordinary numbers
+
+  // The weights were read: no call failed, and out comes from V and is reproducible
+  bool measured() const { return heads(0, 0).rows() > 0; }
 };
 
 // Calls the implementation on inputs whose results spell out its weights, and says where they depart from attention.
@@ -27,7 +30,7 @@ struct Examination {
 // hands on what the rule leaves open.
 //
 //   the calls      NaN, repeatability, dependence on V         call_checks
-//   which value    channels, K/V head, rows                    channels, head_map, moved_rows
+//   which value    channels, K/V head, rows                    channels, moved_rows, head_map
 //   which keys     the zero pattern under even scores          visible_rule
 //   how often      weights under even scores                   key_counts
 //   which scores   ln P against S                              score_law, block_law
@@ -68,8 +71,8 @@ using ExaminationStep = bool (*)(ExaminationState&);
 bool check_calls(ExaminationState& state);
 bool find_channels(ExaminationState& state);
 bool read_weights(ExaminationState& state);
-bool find_head_map(ExaminationState& state);
 bool find_moved_rows(ExaminationState& state);
+bool find_head_map(ExaminationState& state);
 bool find_visible_rule(ExaminationState& state);
 bool find_key_counts(ExaminationState& state);
 bool find_score_law(ExaminationState& state);

@@ -18,6 +18,7 @@ struct ExaminedAttention {
   ImplementationPrecision declared;
   Layout layout = Layout::contiguous;
   int devices = 1;
+  int earlier_calls = 0;  // of the implementation, before the examination: its first call is numbered after them
 
   // Returns out, and lse or a tensor without elements. Throws FailedCall if there is no result
   std::function<AttentionOutput<double>(const Problem<double>&)> forward;

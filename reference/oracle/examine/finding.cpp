@@ -26,7 +26,6 @@ constexpr std::pair<FindingKind, const char*> names[] = {
     {head_read, "head_read"},
     {head_rule, "head_rule"},
     {heads_mixed, "heads_mixed"},
-    {rows_in_device_order, "rows_in_device_order"},
     {rows_exchanged, "rows_exchanged"},
     {values_of_other_rows, "values_of_other_rows"},
     {values_of_other_block, "values_of_other_block"},

@@ -28,7 +28,6 @@ enum class FindingKind {
   head_read,
   head_rule,
   heads_mixed,
-  rows_in_device_order,
   rows_exchanged,
   values_of_other_rows,
   values_of_other_block,

@@ -56,16 +56,17 @@ void find_rule(ExaminationState& state, const std::vector<std::optional<Index>>&
 // Which K/V head of which sequence does a query head take its values from? V of all keys of a head is one-hot.
 bool find_head_map(ExaminationState& state) {
   const ExaminedAttention& a = state.attention;
-  std::vector<std::optional<Index>> read(static_cast<std::size_t>(a.q.H));
+  std::vector<std::optional<Index>> read;
+  for (Index h = 0; h < a.q.H; ++h) read.push_back(a.kv_head(h));
   bool any_wrong = false, one_head_each = true;
   for (HeadReadout& head : state.heads) {
-    const Index wanted = head.b * a.k.H + a.kv_head(head.h);
     head.value_batch = head.b, head.value_head = a.kv_head(head.h);
     std::map<Index, std::vector<Index>> rows_of_home;
     std::vector<Index> mixed;
     for (Index i = 0; i < head.rows(); ++i) {
       if (!head.finite[static_cast<std::size_t>(i)]) continue;
       const auto home = home_of(head.homes.row(i));
+      if (home == head.right_home[static_cast<std::size_t>(i)]) continue;
       if (home)
         rows_of_home[*home].push_back(i);
       else if ((head.homes.row(i).array() != 0).any())
@@ -86,18 +87,16 @@ bool find_head_map(ExaminationState& state) {
     // One other head
     for (const auto& [home, rows] : rows_of_home) {
       auto& of_head = read[static_cast<std::size_t>(head.h)];
-      one_head_each &= !of_head || *of_head == home % a.k.H;
+      one_head_each &= 10 * rows.size() > 9 * static_cast<std::size_t>(head.rows());
       of_head = home % a.k.H;
       if (2 * rows.size() > static_cast<std::size_t>(head.rows()))
         head.value_batch = home / a.k.H, head.value_head = home % a.k.H;
-      if (home == wanted) continue;
       any_wrong |= home % a.k.H != a.kv_head(head.h);
-      state.findings.add(head.b, head.h, rows,
-                         {.kind = head_read,
-                          .numbers = {{"batch", static_cast<double>(home / a.k.H)},
-                                      {"head", static_cast<double>(home % a.k.H)},
-                                      {"right_batch", static_cast<double>(head.b)},
-                                      {"right_head", static_cast<double>(a.kv_head(head.h))}}});
+      Finding finding{.kind = head_read,
+                      .numbers = {{"head", static_cast<double>(home % a.k.H)},
+                                  {"right_head", static_cast<double>(a.kv_head(head.h))}}};
+      if (home / a.k.H != head.b) finding.numbers["batch"] = static_cast<double>(home / a.k.H);
+      state.findings.add(head.b, head.h, rows, finding);
     }
   }
   if (any_wrong && one_head_each) find_rule(state, read);

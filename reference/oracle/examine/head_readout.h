@@ -21,8 +21,9 @@ struct HeadReadout {
   Matrix<double> scores;    // the varied scores, before the mask
   Matrix<double> products;  // scale q.k, the same without soft-cap
   HeadWeights even, varied;
-  Matrix<double> homes;      // (Sq, B * Hkv) weights by sequence and K/V head, under low scores
-  std::vector<bool> finite;  // (Sq) ordinary numbers give finite numbers
+  Matrix<double> homes;           // (Sq, B * Hkv) weights by sequence and K/V head, under low scores
+  std::vector<Index> right_home;  // (Sq) the column of _homes_ that belongs to the row
+  std::vector<bool> finite;       // (Sq) ordinary numbers give finite numbers
 
   std::vector<bool> open;   // (Sq) no finding explains the row yet
   std::vector<bool> blind;  // (Sq) the row reads no key, and its lse says so
@@ -33,7 +34,6 @@ struct HeadReadout {
   double scale_factor = 1;                // of the scores
   double row_sum = 1;                     // factor of all weights
   Vector<double> extra_term;              // (Sq) of the denominator, beside the keys
-  std::vector<bool> odd_sum;              // (Sq) the weights of the row do not sum to 1, for no simple reason
   bool block_law = false;                 // weights are right within blocks, but not between them
   bool unexplained = false;
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "reference/oracle/examine/examination.h"
+#include "reference/oracle/examine/row_sources.h"
 #include "reference/oracle/examine/statistics.h"
 
 namespace ringattn {
@@ -41,11 +42,11 @@ LseOfHead lse_of(const ExaminationState& state, const HeadReadout& head) {
 
     // Wrong: neither right nor that of the weights. What the weights of unexplained heads imply is not known
     const double returned = lse.returned(i);
-    if (!head.open[at(i)] && std::isfinite(returned)) continue;
+    const bool measured = head.open[at(i)] && !head.block_law && !head.unexplained;
+    if (!measured && std::isfinite(returned) && std::isfinite(lse.right(i))) continue;
     if (head.blind[at(i)]) continue;
-    if ((head.block_law || head.unexplained) && std::isfinite(returned)) continue;
     const bool agrees = returned == lse.right(i) || std::abs(returned - lse.right(i)) <= lse.tolerance(i);
-    const bool follows = !head.odd_sum[at(i)] && std::abs(returned - lse.implied(i)) <= lse.rough;
+    const bool follows = std::abs(returned - lse.implied(i)) <= lse.rough;
     if (!agrees && !follows) lse.wrong.push_back(i);
   }
   return lse;
@@ -188,32 +189,20 @@ Finding law_of(const LseOfHead& lse) {
 
 // ---- lse of other rows --------------------------------------------------------------
 
-// The rows whose lse is the right one of exactly one other row
-std::optional<Finding> other_rows(const ExaminationState& state, const LseOfHead& lse) {
-  Finding finding{.kind = lse_of_other_row};
-  std::size_t found = 0;
-  bool one_head = true, same_rows = true;
+// The rows of other heads whose right lse is that of the wrong rows; none if most rows have no such source
+std::vector<RowSource> sources_of(const ExaminationState& state, const LseOfHead& lse) {
+  std::vector<RowSource> sources;
   for (const Index i : lse.wrong) {
     double nearest = INFINITY;
-    Index b = 0, h = 0, row = 0;
+    RowSource source{lse.head.b, lse.head.h, i};
     for (const HeadReadout& other : state.heads)
       for (Index n = 0; n < other.rows(); ++n)
         if (const double distance = std::abs(lse.returned(i) - other.varied.right_lse(n)); distance < nearest)
-          nearest = distance, b = other.b, h = other.h, row = n;
-    if (!(nearest < 1e-4 + 1e-6 * std::abs(lse.returned(i)))) continue;
-    ++found;
-    auto& list = finding.indices["row_batch_head_row"];
-    same_rows &= row == i;
-    if (!list.empty()) one_head &= b == list[1] && h == list[2];
-    list.insert(list.end(), {i, b, h, row});
+          nearest = distance, source.from_b = other.b, source.from_h = other.h, source.from_row = n;
+    if (nearest < 1e-4 + 1e-6 * std::abs(lse.returned(i))) sources.push_back(source);
   }
-  if (found < 2 || 10 * found <= 9 * lse.wrong.size()) return std::nullopt;
-  if (one_head && same_rows) {
-    const auto& list = finding.indices["row_batch_head_row"];
-    finding.numbers = {{"batch", static_cast<double>(list[1])}, {"head", static_cast<double>(list[2])}};
-    finding.indices.clear();
-  }
-  return finding;
+  const bool most = sources.size() >= 2 && 10 * sources.size() > 9 * lse.wrong.size();
+  return most ? sources : std::vector<RowSource>();
 }
 
 }  // namespace
@@ -221,16 +210,19 @@ std::optional<Finding> other_rows(const ExaminationState& state, const LseOfHead
 // lse = log sum exp(score), of the scores that the weights follow.
 bool find_lse_relation(ExaminationState& state) {
   if (!state.returns_lse()) return true;
+  std::vector<RowSource> moved;
   for (HeadReadout& head : state.heads) {
     if (head.varied.lse.size() == 0) continue;
     LseOfHead lse = lse_of(state, head);
     find_not_finite(state, lse);
     if (lse.wrong.empty()) continue;
-    Finding finding = law_of(lse);
-    if (finding.kind == lse_wrong)
-      if (auto moved = other_rows(state, lse)) finding = *moved;
-    state.findings.add(head.b, head.h, lse.wrong, finding);
+    const Finding finding = law_of(lse);
+    const std::vector<RowSource> sources =
+        finding.kind == lse_wrong ? sources_of(state, lse) : std::vector<RowSource>();
+    moved.insert(moved.end(), sources.begin(), sources.end());
+    if (sources.empty()) state.findings.add(head.b, head.h, lse.wrong, finding);
   }
+  add_row_sources(state, lse_of_other_row, moved);
   return true;
 }
 

@@ -28,7 +28,7 @@ void require_shape(const char* name, const Shape& found, const Shape& wanted) {
 }  // namespace
 
 Prober::Prober(const ExaminedAttention& attention)
-    : attention_(attention), channels_(scrambled(attention.v.D)) {
+    : attention_(attention), channels_(scrambled(attention.v.D)), calls_(attention.earlier_calls) {
   const bool narrow =
       attention.declared.stored == Dtype::f16 || attention.declared.implementation == Precision::f16;
   if (narrow) one_ = 64;

@@ -48,7 +48,7 @@ class Prober {
   const ExaminedAttention& attention_;
   std::vector<Index> channels_;
   double one_ = 1;
-  int calls_ = 0;
+  int calls_;
 };
 
 }  // namespace ringattn

@@ -179,6 +179,7 @@ bool read_weights(ExaminationState& state) {
     for (Index h = 0; h < a.q.H; ++h) {
       HeadReadout& head = state.heads(b, h);
       head.b = b, head.h = h;
+      head.right_home.assign(at(a.q.S), b * a.k.H + a.kv_head(h));
       head.open.assign(at(a.q.S), true), head.blind.assign(at(a.q.S), false);
       for (Index i = 0; i < a.q.S; ++i)
         head.finite.push_back(state.ordinary.out.head(b, h).row(i).allFinite());
@@ -219,7 +220,7 @@ bool read_weights(ExaminationState& state) {
     head.homes = homes(head.b, head.h);
     head.level = Matrix<double>::Zero(head.rows(), head.keys());
     head.used = head.scores;
-    head.extra_term = Vector<double>::Zero(head.rows()), head.odd_sum.assign(at(head.rows()), false);
+    head.extra_term = Vector<double>::Zero(head.rows());
     largest_score = std::max(largest_score, head.scores.cwiseAbs().maxCoeff());
     classify_rows(state, head, share_of_dead);
     judge_pairs(state, head);

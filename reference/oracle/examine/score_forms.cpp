@@ -234,8 +234,7 @@ MaybeExplanation curve_of_scores(const MeasuredScores& m) {
   const Curve curve = fitted_curve(m.y, m.head.products, pairs);
   const Matrix<double> fitted = m.head.products.unaryExpr([&](double x) { return curve(x); });
   const Matrix<double> error = centred(m.y - m.head.scores);
-  if (curve.explained > 0.9 && median(known((fitted - m.head.scores).cwiseAbs())) < 0.05 &&
-      largest_magnitude(error) < 0.3) {
+  if (curve.explained > 0.9 && median(known((fitted - m.head.scores).cwiseAbs())) < 0.05) {
     const std::vector<double> errors = known(error);
     double square = 0;
     for (const double e : errors) square += e * e;
@@ -247,10 +246,13 @@ MaybeExplanation curve_of_scores(const MeasuredScores& m) {
   }
   if (!(curve.explained > 0.995)) return {};
   Finding finding{.kind = score_curve};
-  for (int n = 0; n < 5; ++n) {
-    const double x = curve.knots.front() + (curve.knots.back() - curve.knots.front()) * (n + 0.5) / 5;
-    finding.numbers["x" + std::to_string(n)] = x, finding.numbers["f" + std::to_string(n)] = curve(x);
-  }
+  std::vector<double> x = known(m.head.products + 0 * m.y);
+  std::sort(x.begin(), x.end());
+  for (const double at : {-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0})
+    if (at > x[x.size() / 20] && at < x[x.size() - 1 - x.size() / 20]) {
+      const std::string place = std::to_string(static_cast<int>(at));
+      finding.numbers["least_at_" + place] = finding.numbers["greatest_at_" + place] = curve(at);
+    }
   return ScoreExplanation{.findings = {finding}, .scores = fitted, .closes_rows = true};
 }
 

@@ -144,14 +144,17 @@ MaybeExplanation other_head(const MeasuredScores& m) {
     if (!(fit.share > most_pairs)) continue;
     ScoreExplanation explanation{.scores = fit.factor * scores, .up_to_blocks = true};
     const bool as_values = f == h && c == m.head.value_batch && g == m.head.value_head;
-    if (!as_values)
-      explanation.findings.push_back({.kind = scores_of_head,
-                                      .numbers = {{"query_head", static_cast<double>(f)},
-                                                  {"batch", static_cast<double>(c)},
-                                                  {"head", static_cast<double>(g)},
-                                                  {"right_query_head", static_cast<double>(h)},
-                                                  {"right_batch", static_cast<double>(b)},
-                                                  {"right_head", static_cast<double>(kv)}}});
+    if (!as_values) {
+      Finding finding{.kind = scores_of_head};
+      if (f != h)
+        finding.numbers = {{"query_head", static_cast<double>(f)},
+                           {"right_query_head", static_cast<double>(h)}};
+      if (g != kv)
+        finding.numbers["head"] = static_cast<double>(g),
+        finding.numbers["right_head"] = static_cast<double>(kv);
+      if (c != b) finding.numbers["batch"] = static_cast<double>(c);
+      explanation.findings.push_back(finding);
+    }
     if (differs_from_1(m, fit.factor)) explanation.findings.push_back(scale_finding(fit.factor));
     return explanation;
   }

@@ -41,9 +41,11 @@ bool keys_sum_to_1(const Matrix<double>& weights, double tolerance) {
 
 bool is_over_queries(const ExaminationState& state, const HeadReadout& head) {
   const double tolerance = 3 * state.rounding + 1e-4;
-  return head.all_open() && keys_sum_to_1(head.even.found, tolerance) &&
-         keys_sum_to_1(head.varied.found, tolerance) &&
-         ((head.varied.found.rowwise().sum().array() - 1).abs() > 0.1).any();
+  const auto odd_rows = rows_where(head, [&](Index i) {
+    return head.visible.row(i).any() && std::abs(head.varied.found.row(i).sum() - 1) > 0.1;
+  });
+  return head.all_open() && !odd_rows.empty() && keys_sum_to_1(head.even.found, tolerance) &&
+         keys_sum_to_1(head.varied.found, tolerance);
 }
 
 // ---- What hidden keys weigh -----------------------------------------------------
@@ -90,7 +92,8 @@ std::optional<Finding> hidden_law(const ExaminationState& state, const HeadReado
   if (!all_near(hidden.even, c, limit)) return std::nullopt;
   if (all_near(hidden.varied_without_scores, c, limit) && !all_near(hidden.varied, c, limit))
     return Finding{.kind = hidden_score, .numbers = {{"score", c}}};
-  if (!all_near(hidden.even, 0, limit) && all_near(hidden.varied, c, limit))
+  const bool all_hidden = (read.array() || head.visible.array()).all();
+  if (all_hidden && !all_near(hidden.even, 0, limit) && all_near(hidden.varied, c, limit))
     return Finding{.kind = hidden_factor, .numbers = {{"difference", c}}};
   return std::nullopt;
 }

@@ -111,13 +111,16 @@ std::vector<ShapedBlock> shapes_of(const ReadKeys& keys, std::vector<BlockRows> 
   return shaped;
 }
 
-// The blocks in which anything is read or should be
-std::vector<BlockValue> used_blocks(const ReadKeys& keys) {
-  std::vector<BlockValue> used;
-  for (const BlockRows& block : ring_blocks(keys.sharding))
-    if (part(keys.read, block).any() || part(keys.wanted(), block).any())
-      used.push_back({block.device, block.block, 1});
-  return used;
+// The blocks that a device would read differently if it read this shape
+std::vector<BlockValue> blocks_without(const ReadKeys& keys, const std::string& shape) {
+  std::vector<BlockValue> blocks;
+  for (const BlockRows& block : ring_blocks(keys.sharding)) {
+    if (block.rows.empty() || block.keys.empty()) continue;
+    const Matrix<bool> wanted = part(keys.wanted(), block);
+    const bool same = shape == "none" ? !wanted.any() : shape == "all" ? wanted.all() : false;
+    if (!same) blocks.push_back({block.device, block.block, 1});
+  }
+  return blocks;
 }
 
 bool all_shaped(const std::vector<ShapedBlock>& blocks) {
@@ -137,7 +140,7 @@ MaybeFindings ring_shapes(const ReadKeys& keys, bool only_lost) {
   for (const auto& [shape, pairs] : by_shape)
     findings.push_back({.kind = blocks_visible,
                         .blocks = pairs,
-                        .relation = relation_of(pairs, used_blocks(keys), keys.sharding.devices()),
+                        .relation = relation_of(pairs, blocks_without(keys, shape), keys.sharding.devices()),
                         .subject = shape});
   return findings;
 }

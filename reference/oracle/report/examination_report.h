@@ -13,4 +13,7 @@ std::string to_text(const ExaminedAttention& attention, const Examination& exami
 // The same with the numbers of each finding
 Json to_json(const ExaminedAttention& attention, const Examination& examination);
 
+// A part of an HTML page: the text, and pictures of the measured weights beside the right ones
+std::string to_html(const ExaminedAttention& attention, const Examination& examination);
+
 }  // namespace ringattn

@@ -10,34 +10,6 @@ namespace {
 
 using enum FindingKind;
 
-// (row, sequence, head, row) four at a time, as examples
-std::string moved_rows_text(const ExaminedAttention& attention, const std::vector<Index>& list) {
-  constexpr std::size_t most = 4;
-  std::string text;
-  for (std::size_t n = 0; n < list.size() && n < 4 * most; n += 4) {
-    const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", list[n + 1]) : "";
-    text += (n ? ", " : "") +
-            fmt::format("row {} that of {}head {} row {}", list[n], sequence, list[n + 2], list[n + 3]);
-  }
-  return text + (list.size() > 4 * most ? ", ..." : "");
-}
-
-// "sequence 1, head 2", or "head 2" if there is one sequence
-std::string head_text(const ExaminedAttention& attention, const Finding& f, const char* noun) {
-  const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", f.numbers.at("batch")) : "";
-  return sequence + fmt::format("{} {}", noun, f.numbers.at("head"));
-}
-
-std::string rows_exchanged_text(const ExaminedAttention& attention, const Finding& f) {
-  if (const auto list = f.indices.find("row_batch_head_row"); list != f.indices.end())
-    return "the row has the right weights of another row: " + moved_rows_text(attention, list->second);
-  const std::string head = f.numbers.contains("head") ? head_text(attention, f, "query head") : "this head";
-  const auto shift = f.numbers.find("shift");
-  const std::string row =
-      shift == f.numbers.end() ? "the same row" : fmt::format("row i{:+g}", shift->second);
-  return fmt::format("row i has the right weights of {} in {}", row, head);
-}
-
 std::string head_rule_text(const ExaminedAttention& attention, const Finding& f) {
   const double n = f.numbers.at("n");
   const Index G = attention.q.H / attention.k.H;
@@ -58,12 +30,6 @@ std::string heads_mixed_text(const ExaminedAttention& attention, const Finding& 
         (text.empty() ? "" : ", ") + fmt::format("{:.3f} from {}head {}", each.value, sequence, each.block);
   }
   return "values come from several K/V heads at once, in the first of these rows " + text;
-}
-
-std::string device_order_text(const Finding& f) {
-  if (f.subject == "devices") return "the rows of out stand in the order in which the devices hold them";
-  if (f.subject == "inverse") return "the inverse permutation of the layout is applied to the rows of out";
-  return "the permutation of the layout is applied twice to the rows of out";
 }
 
 std::string not_from_values_text(const Finding& f) {
@@ -115,18 +81,15 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
           runs_of(f.indices.at("channels")));
     case head_read:
       return fmt::format(
-          "values come from K/V head {}{}, expected {}{}", f.numbers.at("head"),
-          attention.q.B > 1 ? fmt::format(" of sequence {}", f.numbers.at("batch")) : "",
-          f.numbers.at("right_head"),
-          attention.q.B > 1 ? fmt::format(" of sequence {}", f.numbers.at("right_batch")) : "");
+          "values come from K/V head {}{}, expected head {}", f.numbers.at("head"),
+          f.numbers.contains("batch") ? fmt::format(" of sequence {}", f.numbers.at("batch")) : "",
+          f.numbers.at("right_head"));
     case head_rule:
       return head_rule_text(attention, f);
     case heads_mixed:
       return heads_mixed_text(attention, f);
-    case rows_in_device_order:
-      return device_order_text(f);
     case rows_exchanged:
-      return rows_exchanged_text(attention, f);
+      return "the row has the right weights of another row: " + row_sources_text(attention, f);
     case softmax_over_queries:
       return "the weights of each key sum to 1 over the rows: the softmax runs over the queries";
     default:

@@ -34,15 +34,12 @@ std::string scale_by_block_text(const Finding& f) {
   return "the scale depends on the block: " + text;
 }
 
-std::string scores_of_head_text(const ExaminedAttention& attention, const Finding& f) {
+std::string scores_of_head_text(const Finding& f) {
   std::string text;
   const auto& n = f.numbers;
-  if (n.at("head") != n.at("right_head") || n.at("batch") != n.at("right_batch")) {
-    text = fmt::format("K head {}", n.at("head"));
-    if (attention.q.B > 1) text += fmt::format(" of sequence {}", n.at("batch"));
-    text += fmt::format(" instead of {}", n.at("right_head"));
-  }
-  if (n.at("query_head") != n.at("right_query_head"))
+  if (n.contains("head")) text = fmt::format("K head {} instead of {}", n.at("head"), n.at("right_head"));
+  if (n.contains("batch")) text += fmt::format("{} of sequence {}", text.empty() ? "K" : "", n.at("batch"));
+  if (n.contains("query_head"))
     text += fmt::format("{}Q head {} instead of {}", text.empty() ? "" : " and ", n.at("query_head"),
                         n.at("right_query_head"));
   return "scores come from " + text;
@@ -83,9 +80,14 @@ std::string curve_text(const ExaminedAttention& attention, const Finding& f) {
     return fmt::format("the score is c tanh(x / c) of x = scale q.k with c = {:.4g}, expected {}",
                        f.numbers.at("limit"), expected);
   std::string text;
-  for (int n = 0; n < 5; ++n)
-    text += (n ? ", " : "") + fmt::format("{:.2f} at {:.2f}", f.numbers.at("f" + std::to_string(n)),
-                                          f.numbers.at("x" + std::to_string(n)));
+  for (const auto& [name, least] : f.numbers) {
+    if (!name.starts_with("least_at_")) continue;
+    const std::string x = name.substr(9);
+    const double greatest = f.numbers.at("greatest_at_" + x);
+    text += (text.empty() ? "" : ", ") + (greatest - least < 0.05
+                                              ? fmt::format("{:.2f} at {}", least, x)
+                                              : fmt::format("{:.2f} to {:.2f} at {}", least, greatest, x));
+  }
   return fmt::format("the score is another function of x = scale q.k, up to a constant: {}, expected {}",
                      text, expected);
 }
@@ -233,7 +235,7 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
           "scores are not capped: they are {:.4g} x, x = scale q.k, expected {:.4g} tanh(x / {:.4g})",
           f.numbers.at("factor"), attention.scoring.softcap, attention.scoring.softcap);
     case scores_of_head:
-      return scores_of_head_text(attention, f);
+      return scores_of_head_text(f);
     case queries_keys_exchanged:
       return "Q and K are exchanged: the score of row i and key j is k_i . q_j";
     case scores_of_block:
@@ -269,8 +271,10 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
             100 * f.numbers.at("share"), f.numbers.at("greatest"));
       return "the weights do not follow the scores of their row and key";
     case coarse_rounding:
-      return fmt::format("the weights have errors of {:.1e}, as if a step were rounded to {}",
-                         f.numbers.at("error"), precision_like(f.numbers.at("error")));
+      return fmt::format(
+          "the weights have errors of {:.1e}, as if a step were rounded to {}, which the declared precision "
+          "does not explain",
+          f.numbers.at("error"), precision_like(f.numbers.at("error")));
     case block_factors:
       return block_factors_text(f);
     default:

@@ -95,20 +95,6 @@ std::string lse_relation_text(const ExaminedAttention& a, const Finding& f) {
   return text;
 }
 
-std::string other_row_text(const ExaminedAttention& a, const Finding& f) {
-  if (f.numbers.contains("head"))
-    return fmt::format("the right one of {}query head {}",
-                       a.q.B > 1 ? fmt::format("sequence {}, ", f.numbers.at("batch")) : "",
-                       f.numbers.at("head"));
-  const std::vector<Index>& list = f.indices.at("row_batch_head_row");
-  constexpr std::size_t most = 12;
-  std::string text;
-  for (std::size_t n = 0; n < std::min(most, list.size()); n += 4)
-    text += (n ? ", " : "") + fmt::format("row {} has that of sequence {}, head {}, row {}", list[n],
-                                          list[n + 1], list[n + 2], list[n + 3]);
-  return "the right one of another row: " + text + (list.size() > most ? ", ..." : "");
-}
-
 }  // namespace
 
 std::string text_of_sums(const ExaminedAttention& attention, const Finding& f) {
@@ -142,7 +128,7 @@ std::string text_of_sums(const ExaminedAttention& attention, const Finding& f) {
     case lse_relation:
       return "lse is wrong: " + lse_relation_text(attention, f);
     case lse_of_other_row:
-      return "lse is wrong: it is " + other_row_text(attention, f);
+      return "lse is wrong: it is the right one of another row: " + row_sources_text(attention, f);
     case lse_wrong:
       return fmt::format("lse is wrong by {:.4g} .. {:.4g}, and it is not that of the measured weights",
                          f.numbers.at("least_error"), f.numbers.at("greatest_error"));

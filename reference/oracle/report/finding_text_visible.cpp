@@ -34,44 +34,20 @@ std::string visible_band_text(const Finding& f) {
   return text;
 }
 
-std::string shape_text(const std::string& shape) {
-  if (shape == "none") return "never reads";
-  if (shape == "all") return "reads all keys of";
-  if (shape == "lower") return "reads the triangle j <= i, counted within the block, of";
-  if (shape == "strictly lower") return "reads the triangle j < i, counted within the block, of";
-  if (shape == "upper") return "reads the triangle j >= i, counted within the block, of";
-  return "reads the diagonal j = i, counted within the block, of";
+std::string blocks_visible_text(const Finding& f) {
+  if (f.subject == "none") return blocks_text(f, "never read", "");
+  if (f.subject == "all") return blocks_text(f, "read", " with all keys");
+  const std::string part = f.subject == "lower"            ? "j <= i"
+                           : f.subject == "strictly lower" ? "j < i"
+                           : f.subject == "upper"          ? "j >= i"
+                                                           : "j = i";
+  return blocks_text(f, "read", fmt::format(" with the keys {}, counted within the block", part));
 }
 
 std::string positions_text(const Finding& f) {
-  const double n = f.numbers.at("n");
-  std::string p = "the number of its device";
-  if (f.subject == "place") p = "its place within the rows of its device";
-  if (f.subject == "block") p = fmt::format("its place within blocks of {}", n);
-  if (f.subject == "slot")
-    p = fmt::format("the position that slot n has in a {} layout over {} devices", f.quoted, n);
-  if (f.subject == "holder")
-    p = fmt::format("the slot that holds position n in a {} layout over {} devices", f.quoted, n);
   const bool less = f.numbers.at("shift") != 0;
   return fmt::format("the mask compares p(j) with p(i){}, with p(n) = {}, expected p(n) = n",
-                     less ? " - 1" : "", p);
-}
-
-// "rows 4..7 as rows 0..3"
-std::string runs_as_runs(const std::vector<Index>& rows, const std::vector<Index>& others,
-                         const char* middle) {
-  constexpr int most = 6;
-  std::string text;
-  int runs = 0;
-  for (std::size_t n = 0; n < rows.size();) {
-    std::size_t end = n + 1;
-    while (end < rows.size() && rows[end] == rows[end - 1] + 1 && others[end] == others[end - 1] + 1) ++end;
-    if (++runs <= most)
-      text += (n ? ", " : "") + fmt::format("rows {}..{} {} {}..{}", rows[n], rows[end - 1], middle,
-                                            others[n], others[end - 1]);
-    n = end;
-  }
-  return text + (runs > most ? ", ..." : "");
+                     less ? " - 1" : "", position_text(f));
 }
 
 std::string tiles_text(const Finding& f) {
@@ -105,7 +81,7 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
     case rows_without_keys:
       return fmt::format("rows {} read no key", runs_of(f.indices.at("rows")));
     case blocks_visible:
-      return blocks_text(f, shape_text(f.subject));
+      return blocks_visible_text(f);
     case blocks_masked_as:
       return fmt::format("the K/V block of owner o is masked as if it were that of owner o + {} mod {}",
                          f.numbers.at("shift"), f.numbers.at("devices"));
@@ -113,7 +89,7 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
       return positions_text(f);
     case rows_masked_as:
       return "the mask of a row is that of another row: " +
-             runs_as_runs(f.indices.at("rows"), f.indices.at("as"), "as rows");
+             runs_and_sources(f.indices.at("rows"), f.indices.at("as"), "as");
     case tiles_visible:
       return tiles_text(f);
     case visible_distances:
@@ -140,7 +116,8 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
           "the score has a bias {:+.2f} at the distances {} (key position minus query position)",
           f.numbers.at("bias"), runs_of(f.indices.at("distances")));
     case block_counts:
-      return blocks_text(f, fmt::format("counts {:.3g} times", f.numbers.at("count"))) + ", whatever q.k is";
+      return blocks_text(f, "count", fmt::format(" with the factor {:.3g}", f.numbers.at("count"))) +
+             ", whatever q.k is";
     case key_counts: {
       const std::string count =
           f.numbers.contains("count")

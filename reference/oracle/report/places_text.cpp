@@ -16,6 +16,10 @@ std::string plural(const char* noun, std::size_t count) {
   return count == 1 ? noun : std::string(noun) + "s";
 }
 
+std::string verb_of(std::size_t subjects, const std::string& verb) {
+  return subjects == 1 ? verb + "s" : verb;
+}
+
 bool evenly_spaced(const std::vector<Index>& ascending) {
   for (std::size_t n = 2; n < ascending.size(); ++n)
     if (ascending[n] - ascending[n - 1] != ascending[1] - ascending[0]) return false;
@@ -64,14 +68,18 @@ std::string rows_text(const ExaminedAttention& attention, const std::vector<Inde
     if (of_devices == rows.size())
       return fmt::format(", rows of {} {}", plural("device", devices.size()), runs_of(devices));
   }
-  return fmt::format(", {} {}", plural("row", rows.size()), runs_of(rows));
+  const std::string runs = runs_of(rows);
+  if (runs.find("more runs") != std::string::npos)
+    return fmt::format(", {} of {} rows from {} to {}", rows.size(), attention.q.S, rows.front(),
+                       rows.back());
+  return fmt::format(", {} {}", plural("row", rows.size()), runs);
 }
 
 }  // namespace
 
 std::string runs_of(const std::vector<Index>& ascending) {
   if (evenly_spaced(ascending))
-    return fmt::format("{}, {}, ..., {} (every {}th)", ascending[0], ascending[1], ascending.back(),
+    return fmt::format("{}, {}, ..., {} in steps of {}", ascending[0], ascending[1], ascending.back(),
                        ascending[1] - ascending[0]);
   std::string text;
   std::size_t runs = 0;
@@ -92,35 +100,43 @@ std::string places_of(const ExaminedAttention& attention, const std::vector<Head
   std::map<std::vector<Index>, Pairs> by_rows;
   std::size_t rows = 0;
   for (const HeadRows& each : where) by_rows[each.rows].emplace(each.b, each.h), rows += each.rows.size();
+  if (by_rows.size() > most_groups) {
+    Pairs pairs;
+    std::set<Index> all;
+    for (const auto& [of_group, some] : by_rows)
+      pairs.insert(some.begin(), some.end()), all.insert(of_group.begin(), of_group.end());
+    return fmt::format("{}, {} rows from {} to {}", heads_text(attention, pairs), rows, *all.begin(),
+                       *all.rbegin());
+  }
   std::string text;
-  std::size_t groups = 0;
   for (const auto& [of_group, pairs] : by_rows)
-    if (++groups <= most_groups)
-      text += (text.empty() ? "" : "; ") + heads_text(attention, pairs) + rows_text(attention, of_group);
-  if (groups > most_groups) text += fmt::format("; and others, {} rows in total", rows);
+    text += (text.empty() ? "" : "; ") + heads_text(attention, pairs) + rows_text(attention, of_group);
   return text;
 }
 
-std::string blocks_text(const Finding& finding, const std::string& verb) {
+std::string blocks_text(const Finding& finding, const std::string& verb, const std::string& rest) {
   const BlockRelation& relation = finding.relation;
+  const auto of_device_r = [&](const std::string& blocks) {
+    return "device r " + verb_of(1, verb) + " " + blocks + rest;
+  };
   switch (relation.kind) {
     case BlockRelation::own:
-      return fmt::format("device r {} its own block", verb);
+      return of_device_r("its own block");
     case BlockRelation::step:
-      return fmt::format("device r {} the block that it holds at step {} (owner r - {})", verb, relation.n,
-                         relation.n);
+      return of_device_r(
+          fmt::format("the block that it holds at step {} (owner r - {})", relation.n, relation.n));
     case BlockRelation::all_but_own:
-      return fmt::format("device r {} each block but its own", verb);
+      return of_device_r("all blocks but its own");
     case BlockRelation::lower:
-      return fmt::format("device r {} the blocks of lower devices", verb);
+      return of_device_r("the blocks of lower devices");
     case BlockRelation::higher:
-      return fmt::format("device r {} the blocks of higher devices", verb);
+      return of_device_r("the blocks of higher devices");
     case BlockRelation::own_and_lower:
-      return fmt::format("device r {} its own block and those of lower devices", verb);
+      return of_device_r("its own block and those of lower devices");
     case BlockRelation::own_and_higher:
-      return fmt::format("device r {} its own block and those of higher devices", verb);
+      return of_device_r("its own block and those of higher devices");
     case BlockRelation::block:
-      return fmt::format("each device {} block {}", verb, relation.n);
+      return fmt::format("all devices {} block {}{}", verb, relation.n, rest);
     case BlockRelation::list:
       break;
   }
@@ -130,11 +146,78 @@ std::string blocks_text(const Finding& finding, const std::string& verb) {
   for (const auto& [device, of_device] : blocks) devices[of_device].push_back(device);
   std::string text;
   for (const auto& [of_devices, some] : devices)
-    for (const Index device : some)
-      text +=
-          (text.empty() ? "" : "; ") + fmt::format("device {} {} {} {}", device, verb,
-                                                   plural("block", of_devices.size()), runs_of(of_devices));
+    text += (text.empty() ? "" : "; ") + fmt::format("{} {} {} {} {}{}", plural("device", some.size()),
+                                                     runs_of(some), verb_of(some.size(), verb),
+                                                     plural("block", of_devices.size()), runs_of(of_devices),
+                                                     rest);
   return text;
+}
+
+std::string position_text(const Finding& f) {
+  if (f.subject == "device") return "the number of its device";
+  if (f.subject == "place") return "its place within the rows of its device";
+  if (f.subject == "reversed") return "the last row - n";
+  const double n = f.numbers.at("n");
+  if (f.subject == "block") return fmt::format("its place within blocks of {}", n);
+  return f.subject == "slot"
+             ? fmt::format("the position that slot n has in a {} layout over {} devices", f.quoted, n)
+             : fmt::format("the slot that holds position n in a {} layout over {} devices", f.quoted, n);
+}
+
+std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,
+                             const char* middle) {
+  constexpr int most = 6;
+  const auto range = [](Index first, Index last) {
+    return first == last ? std::to_string(first) : fmt::format("{}..{}", first, last);
+  };
+  std::string text;
+  int runs = 0;
+  for (std::size_t n = 0; n < rows.size();) {
+    std::size_t end = n + 1;
+    while (end < rows.size() && rows[end] == rows[end - 1] + 1 && sources[end] == sources[end - 1] + 1) ++end;
+    if (++runs <= most)
+      text += (n ? ", " : "") + fmt::format("{} {} {}", range(rows[n], rows[end - 1]), middle,
+                                            range(sources[n], sources[end - 1]));
+    n = end;
+  }
+  return "rows " + text + (runs > most ? ", ..." : "");
+}
+
+namespace {
+
+// (row, sequence, head, row) four at a time, as examples
+std::string listed_sources(const ExaminedAttention& attention, const std::vector<Index>& list) {
+  constexpr std::size_t most = 4;
+  std::string text;
+  for (std::size_t n = 0; n < list.size() && n < 4 * most; n += 4) {
+    const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", list[n + 1]) : "";
+    text += (n ? ", " : "") +
+            fmt::format("row {} that of {}head {}, row {}", list[n], sequence, list[n + 2], list[n + 3]);
+  }
+  return text + (list.size() > 4 * most ? ", ..." : "");
+}
+
+std::string axes_text(const std::vector<Index>& axes) {
+  const char* const names[] = {"K/V head", "member of its group", "row"};
+  std::string text;
+  for (const Index axis : axes) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
+  return text + ")";
+}
+
+}  // namespace
+
+std::string row_sources_text(const ExaminedAttention& attention, const Finding& f) {
+  if (f.subject == "shift") return fmt::format("row i that of row i{:+g}", f.numbers.at("shift"));
+  if (f.subject == "rows") return runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
+  if (f.subject == "list") return listed_sources(attention, f.indices.at("row_batch_head_row"));
+  if (f.subject == "axes")
+    return fmt::format("memory that is written in the order {} is read in the order {}",
+                       axes_text(f.indices.at("written")), axes_text(f.indices.at("read")));
+  if (f.subject != "head") return fmt::format("row n that of row p(n), with p(n) = {}", position_text(f));
+  const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", f.numbers.at("batch")) : "";
+  const double shift = f.numbers.at("shift");
+  return fmt::format("row i that of {}query head {}{}", sequence, f.numbers.at("head"),
+                     shift == 0 ? "" : fmt::format(", row i{:+g}", shift));
 }
 
 }  // namespace ringattn

@@ -4,6 +4,7 @@
     ring = ringattn.ring_attention(q, k, v, devices=4, layout="zigzag", causal=True)
     report = ringattn.check(q, k, v, out=mine, causal=True)                   # is it right? if not, which mistake?
     print(report)
+    print(ringattn.examine(mine, causal=True))                                # how does a function differ from attention?
 
 Tensors are (batch, sequence, heads, head_dim); axes= selects other orders. The functions accept every array that
 implements DLPack, the array interface or the buffer protocol (numpy, torch, jax) in float64, float32, float16 or
@@ -15,6 +16,7 @@ from ringattn._catalogue import Probe, make_mistake, mistakes, probe, probe_kind
 from ringattn._check import Laws, assert_attention, check, laws
 from ringattn._circular_memory import MemoryResult, circular_attention
 from ringattn._engine import Law, Mistake, ProbeKind, __version__
+from ringattn._examine import Examination, Finding, examine
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
 from ringattn._sharding import Sharding, schedule, sharding
@@ -27,6 +29,7 @@ __all__ = [
     "merge",
     "check",
     "assert_attention",
+    "examine",
     "laws",
     "probe",
     "probe_kinds",
@@ -37,6 +40,8 @@ __all__ = [
     "circular_attention",
     "sharding",
     "Device",
+    "Examination",
+    "Finding",
     "Law",
     "Laws",
     "MemoryResult",

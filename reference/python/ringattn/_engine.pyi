@@ -69,6 +69,15 @@ def check(
     seed: int,
     blind_spots: bool,
 ) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
+def examine(
+    inputs: ProblemArrays,
+    *,
+    forward: Any,
+    backward: Any,
+    implementation: str | None,
+    devices: int,
+    layout: str,
+) -> tuple[str, str, str, Float64 | None, Float64 | None, Float64 | None, Float64 | None]: ...
 def laws(
     inputs: ProblemArrays,
     submitted: dict[str, Array],
