@@ -119,6 +119,7 @@ nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb:
   const bool f64 = implementation && parse_precision(*implementation) == Precision::f64;
   const PythonFunction run_forward(forward, inputs.axes, f64), run_backward(backward, inputs.axes, f64);
   const Problem<double> problem = inputs.problem();
+  require_measurable(problem.Q.shape, problem.K.shape, problem.V.shape);
   ExaminedAttention attention{.q = problem.Q.shape,
                               .k = problem.K.shape,
                               .v = problem.V.shape,

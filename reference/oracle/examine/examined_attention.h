@@ -18,7 +18,8 @@ struct ExaminedAttention {
   ImplementationPrecision declared;
   Layout layout = Layout::contiguous;
   int devices = 1;
-  int earlier_calls = 0;  // of the implementation, before the examination: its first call is numbered after them
+  int earlier_calls =
+      0;  // of the implementation, before the examination: its first call is numbered after them
 
   // Returns out, and lse or a tensor without elements. Throws FailedCall if there is no result
   std::function<AttentionOutput<double>(const Problem<double>&)> forward;
@@ -38,7 +39,13 @@ class FailedCall : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws BadInput unless shapes, positions and scoring are consistent, and small enough to hold all weights
+// About how often examine() calls an implementation with these keys and values, for progress bars
+Index expected_calls(const Shape& k, const Shape& v);
+
+// Throws BadInput if an axis has no element, or if the weights do not fit into memory many times
+void require_measurable(const Shape& q, const Shape& k, const Shape& v);
+
+// Throws BadInput unless shapes, positions and scoring are consistent, and the weights can be measured
 void check(const ExaminedAttention& attention);
 
 }  // namespace ringattn

@@ -86,9 +86,9 @@ constexpr std::pair<FindingKind, const char*> names[] = {
     {gradients_exchanged, "gradients_exchanged"},
     {gradient_factor, "gradient_factor"},
     {gradient_block_factors, "gradient_block_factors"},
+    {gradient_rows_moved, "gradient_rows_moved"},
     {gradient_blocks_moved, "gradient_blocks_moved"},
     {gradient_missing, "gradient_missing"},
-    {gradient_visible, "gradient_visible"},
     {gradient_scale, "gradient_scale"},
     {probability_law, "probability_law"},
     {delta_law, "delta_law"},
@@ -120,8 +120,9 @@ bool same_blocks(const std::vector<BlockValue>& x, const std::vector<BlockValue>
 }
 
 bool same_description(const Finding& x, const Finding& y) {
-  return x.kind == y.kind && x.subject == y.subject && x.quoted == y.quoted && x.indices == y.indices &&
-         same_numbers(x.numbers, y.numbers) && same_blocks(x.blocks, y.blocks);
+  return x.kind == y.kind && x.tensor == y.tensor && x.backward == y.backward && x.subject == y.subject &&
+         x.quoted == y.quoted && x.indices == y.indices && same_numbers(x.numbers, y.numbers) &&
+         same_blocks(x.blocks, y.blocks);
 }
 
 void widen_bounds(Finding& finding, const Finding& by) {

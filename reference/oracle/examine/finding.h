@@ -95,8 +95,8 @@ enum class FindingKind {
   gradient_factor,
   gradient_block_factors,
   gradient_blocks_moved,
+  gradient_rows_moved,
   gradient_missing,
-  gradient_visible,
   gradient_scale,
   probability_law,
   delta_law,
@@ -131,6 +131,8 @@ struct Finding {
   std::vector<BlockValue> blocks = {};
   BlockRelation relation = {};  // between the devices and the blocks of _blocks_
   std::vector<LawTerm> law = {};
+  std::string tensor = {};   // "dq", "dk" or "dv", of a finding about the backward pass
+  bool backward = false;     // the keys that the backward pass reads, not the forward
   std::string subject = {};  // the tensor, the rule or the function that the finding is about
   std::string quoted = {};   // what the implementation said
 };

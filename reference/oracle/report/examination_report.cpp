@@ -53,6 +53,7 @@ Json finding_json(const ExaminedAttention& attention, const Finding& f) {
   for (const auto& [name_of_number, value] : f.numbers) numbers[name_of_number] = number(value);
   for (const auto& [name_of_list, list] : f.indices) numbers[name_of_list] = list;
   json["numbers"] = numbers;
+  if (!f.tensor.empty()) json["tensor"] = f.tensor;
   if (!f.subject.empty()) json["subject"] = f.subject;
   if (!f.blocks.empty()) {
     json["blocks"] = Json::array();
@@ -72,7 +73,8 @@ Json finding_json(const ExaminedAttention& attention, const Finding& f) {
 }  // namespace
 
 std::string to_text(const ExaminedAttention& attention, const Examination& examination) {
-  std::string text = header(attention) + fmt::format("         {} calls\n", examination.calls);
+  std::string text = header(attention) + fmt::format("         {} call{}\n", examination.calls,
+                                                     examination.calls == 1 ? "" : "s");
   if (examination.findings.empty())
     return text + "RESULT   nothing departs from attention by more than rounding\n";
   for (const Finding& finding : examination.findings)

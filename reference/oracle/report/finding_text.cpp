@@ -104,7 +104,10 @@ std::string sentence_of(const ExaminedAttention& attention, const Finding& f) {
   for (const auto group :
        {text_of_calls, text_of_visible_keys, text_of_scores, text_of_sums, text_of_gradients})
     if (text = group(attention, f); !text.empty()) break;
-  return f.where.empty() ? text : places_of(attention, f.where) + ": " + text;
+  const std::string pass = f.backward         ? "backward, " + f.tensor + ": "
+                           : f.tensor.empty() ? ""
+                                              : f.tensor + ": ";
+  return (f.where.empty() ? "" : places_of(attention, f.where) + ": ") + pass + text;
 }
 
 }  // namespace ringattn

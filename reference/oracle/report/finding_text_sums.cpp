@@ -137,6 +137,4 @@ std::string text_of_sums(const ExaminedAttention& attention, const Finding& f) {
   }
 }
 
-std::string text_of_gradients(const ExaminedAttention&, const Finding&) { return ""; }
-
 }  // namespace ringattn
