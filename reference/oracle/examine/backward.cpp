@@ -1,8 +1,8 @@
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "reference/oracle/examine/gradient_readout.h"
-#include "reference/oracle/examine/statistics.h"
 
 namespace ringattn {
 
@@ -41,57 +41,97 @@ void find_not_finite(ExaminationState& state, const NamedGradient& gradient) {
       std::vector<Index> rows;
       for (Index i = 0; i < shape.S; ++i)
         if (!gradient.found.head(b, h).row(i).allFinite()) rows.push_back(i);
-      state.findings.add(b, h, rows, {.kind = gradient_not_finite, .tensor = gradient.name});
+      state.findings.add(b, h, rows,
+                         {.kind = gradient_not_finite,
+                          .tensor = gradient.name,
+                          .of_keys = gradient.name != std::string("dq")});
     }
 }
 
 // ---- Rows of a gradient that stand in other rows --------------------------------
 
-// The row of right whose elements are those of row i of found, in any row of the same head
-std::optional<Index> source_of(const NamedGradient& gradient, Index b, Index h, Index i, double limit) {
+// The row whose right gradient row i holds: clearly nearer than its own, and not just nearly 0
+std::optional<Index> source_of(const ExaminationState& state, const NamedGradient& gradient, Index b, Index h,
+                               Index i) {
+  const double size = largest(gradient.right);
   const Vector<double> found = gradient.found.head(b, h).row(i);
-  if ((found.array() == 0).all()) return std::nullopt;
-  Index nearest = 0;
   const auto right = gradient.right.head(b, h);
+  const auto error = [&](Index n) { return (right.row(n).transpose() - found).cwiseAbs().maxCoeff(); };
+  const auto limit = [&](Index n) {
+    return 4 * state.rounding * right.row(n).cwiseAbs().maxCoeff() + 1e-4 * size;
+  };
+  if (!(error(i) > 2 * limit(i))) return i;
+  Index nearest = 0;
   (right.rowwise() - found.transpose()).rowwise().squaredNorm().minCoeff(&nearest);
-  const double error = (right.row(nearest).transpose() - found).cwiseAbs().maxCoeff();
-  return error <= limit ? std::optional(nearest) : std::nullopt;
+  const bool clear = error(nearest) < 0.1 * error(i) && found.cwiseAbs().maxCoeff() > 10 * limit(nearest);
+  return clear && error(nearest) <= limit(nearest) ? std::optional(nearest) : std::nullopt;
 }
 
-// Returns whether most wrong rows hold the right gradient of another row
-bool find_moved(ExaminationState& state, const NamedGradient& gradient) {
-  const double size = largest(gradient.right), limit = (6 * state.rounding + 3e-4) * size;
+// The sources of the moved rows, if most wrong rows have one, all heads agree, and no two rows share one
+std::optional<std::map<Index, Index>> moved_rows(const ExaminationState& state,
+                                                 const NamedGradient& gradient) {
   const Shape& shape = gradient.right.shape();
-  struct HeadMap {
-    Index b, h;
-    std::vector<Index> rows, sources;
-  };
-  std::vector<HeadMap> moved;
+  std::map<Index, Index> map, back;
   Index wrong = 0, hits = 0;
   for (Index b = 0; b < shape.B; ++b)
-    for (Index h = 0; h < shape.H; ++h) {
-      HeadMap map{b, h, {}, {}};
+    for (Index h = 0; h < shape.H; ++h)
       for (Index i = 0; i < shape.S; ++i) {
-        const double error =
-            (gradient.found.head(b, h).row(i) - gradient.right.head(b, h).row(i)).cwiseAbs().maxCoeff();
-        if (error <= 2 * limit) continue;
+        const auto source = source_of(state, gradient, b, h, i);
+        if (source == i) continue;
         ++wrong;
-        const auto source = source_of(gradient, b, h, i, limit);
-        if (!source || *source == i) continue;
-        ++hits, map.rows.push_back(i), map.sources.push_back(*source);
+        if (!source) continue;
+        ++hits;
+        if (map.try_emplace(i, *source).first->second != *source ||
+            back.try_emplace(*source, i).first->second != i)
+          return std::nullopt;
       }
-      if (!map.rows.empty()) moved.push_back(map);
-    }
-  if (hits < 3 || 10 * hits <= 8 * wrong) return false;
-  for (const HeadMap& map : moved)
-    state.findings.add(map.b, map.h, map.rows,
-                       {.kind = gradient_rows_moved,
-                        .indices = {{"rows", map.rows}, {"sources", map.sources}},
-                        .tensor = gradient.name});
+  if (hits < 3 || 2 * hits <= wrong) return std::nullopt;
+  return map;
+}
+
+// The rows of a block hold those of the block of another device, at one distance
+std::optional<Index> block_shift(const RowSharding& rows, const std::map<Index, Index>& map) {
+  std::set<Index> shifts;
+  for (const auto& [row, source] : map) {
+    if (rows.place_of(row) != rows.place_of(source)) return std::nullopt;
+    shifts.insert((rows.device_of(source) - rows.device_of(row) + rows.devices()) % rows.devices());
+  }
+  return shifts.size() == 1 ? std::optional(*shifts.begin()) : std::nullopt;
+}
+
+// Returns whether rows of the gradient stand in other rows
+bool find_moved(ExaminationState& state, const NamedGradient& gradient) {
+  const auto map = moved_rows(state, gradient);
+  if (!map) return false;
+  const bool of_keys = std::string(gradient.name) != "dq";
+  const RowSharding& sharding = of_keys ? state.sharding.keys : state.sharding.queries;
+  Finding finding{.kind = gradient_rows_moved, .tensor = gradient.name, .of_keys = of_keys};
+  if (const auto shift = block_shift(sharding, *map)) {
+    finding.kind = gradient_blocks_moved;
+    finding.numbers = {{"shift", static_cast<double>(*shift)},
+                       {"devices", static_cast<double>(sharding.devices())}};
+  } else {
+    for (const auto& [row, source] : *map)
+      finding.indices["rows"].push_back(row), finding.indices["sources"].push_back(source);
+  }
+  state.findings.add(finding);
   return true;
 }
 
 // ---- The readout of each tensor --------------------------------------------------
+
+std::vector<Index> head_rows(const Matrix<double>& pairs) {
+  std::vector<Index> rows;
+  for (Index i = 0; i < pairs.rows(); ++i) rows.push_back(i);
+  return rows;
+}
+
+// Is the gradient of ordinary numbers 0 in this head?
+bool is_zero(const GradientReadout& readout, const HeadGradients& head, const std::string& tensor) {
+  const Index group = readout.right.dq.shape().H / readout.right.dk.shape().H;
+  if (tensor == "dq") return (readout.found.dq.head(head.b, head.h).array() == 0).all();
+  return (readout.found.dk.head(head.b, head.h / group).array() == 0).all() || group > 1;
+}
 
 void compare(ExaminationState& state, const GradientReadout& readout, const char* tensor) {
   const std::string name = tensor;
@@ -106,6 +146,10 @@ void compare(ExaminationState& state, const GradientReadout& readout, const char
       if (!((found.row(i) - right.row(i)).cwiseAbs().array() <= allowed.row(i).array()).all())
         rows.push_back(i);
     if (rows.empty()) continue;
+    if (name != "dv" && (found.array() == 0).all() && !is_zero(readout, head, name)) {
+      state.findings.add(head.b, head.h, head_rows(found), {.kind = gradient_operand, .tensor = tensor});
+      continue;
+    }
     std::vector<Finding> findings = name == "dv" ? probability_findings(state, readout, head)
                                                  : score_gradient_findings(state, readout, head, found);
     for (Finding& finding : findings) {
@@ -123,7 +167,8 @@ void examine_backward(ExaminationState& state) {
   GradientReadout readout = prepare_gradients(state);
 
   // Ordinary numbers, and dout = 0
-  const Gradients<double> found = state.prober.backward(readout.inputs, readout.V, readout.dout);
+  readout.found = state.prober.backward(readout.inputs, readout.V, readout.dout);
+  const Gradients<double>& found = readout.found;
   for (const NamedGradient& gradient : named(found, readout.right)) find_not_finite(state, gradient);
   const Gradients<double> of_zero =
       state.prober.backward(readout.inputs, readout.V, Tensor<double>(readout.dout.shape()));

@@ -30,7 +30,7 @@ struct Examination {
 // hands on what the rule leaves open.
 //
 //   the calls      NaN, repeatability, dependence on V         call_checks
-//   which value    channels, K/V head, rows                    channels, moved_rows, head_map
+//   which value    channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
 //   which keys     the zero pattern under even scores          visible_rule
 //   how often      weights under even scores                   key_counts
 //   which scores   ln P against S                              score_law, block_law
@@ -72,6 +72,7 @@ bool check_calls(ExaminationState& state);
 bool find_channels(ExaminationState& state);
 bool read_weights(ExaminationState& state);
 bool find_moved_rows(ExaminationState& state);
+bool find_moved_values(ExaminationState& state);
 bool find_head_map(ExaminationState& state);
 bool find_visible_rule(ExaminationState& state);
 bool find_key_counts(ExaminationState& state);

@@ -93,6 +93,11 @@ constexpr std::pair<FindingKind, const char*> names[] = {
     {probability_law, "probability_law"},
     {delta_law, "delta_law"},
     {value_channels, "value_channels"},
+    {softcap_derivative, "softcap_derivative"},
+    {gradient_for_probability, "gradient_for_probability"},
+    {delta_outside, "delta_outside"},
+    {gradient_of_heads, "gradient_of_heads"},
+    {gradient_operand, "gradient_operand"},
     {gradient_unexplained, "gradient_unexplained"},
     {gradient_ordinary_wrong, "gradient_ordinary_wrong"},
 };
@@ -120,9 +125,9 @@ bool same_blocks(const std::vector<BlockValue>& x, const std::vector<BlockValue>
 }
 
 bool same_description(const Finding& x, const Finding& y) {
-  return x.kind == y.kind && x.tensor == y.tensor && x.backward == y.backward && x.subject == y.subject &&
-         x.quoted == y.quoted && x.indices == y.indices && same_numbers(x.numbers, y.numbers) &&
-         same_blocks(x.blocks, y.blocks);
+  return x.kind == y.kind && x.tensor == y.tensor && x.backward == y.backward && x.of_keys == y.of_keys &&
+         x.subject == y.subject && x.quoted == y.quoted && x.indices == y.indices &&
+         same_numbers(x.numbers, y.numbers) && same_blocks(x.blocks, y.blocks);
 }
 
 void widen_bounds(Finding& finding, const Finding& by) {

@@ -101,6 +101,11 @@ enum class FindingKind {
   probability_law,
   delta_law,
   value_channels,
+  softcap_derivative,
+  gradient_for_probability,
+  delta_outside,
+  gradient_of_heads,
+  gradient_operand,
   gradient_unexplained,
   gradient_ordinary_wrong,
 };
@@ -133,6 +138,7 @@ struct Finding {
   std::vector<LawTerm> law = {};
   std::string tensor = {};   // "dq", "dk" or "dv", of a finding about the backward pass
   bool backward = false;     // the keys that the backward pass reads, not the forward
+  bool of_keys = false;      // _where_ holds K/V heads and keys, not query heads and rows
   std::string subject = {};  // the tensor, the rule or the function that the finding is about
   std::string quoted = {};   // what the implementation said
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "reference/oracle/examine/block_sources.h"
 #include "reference/oracle/examine/gradient_readout.h"
 #include "reference/oracle/examine/score_fit.h"
 #include "reference/oracle/examine/statistics.h"
@@ -102,6 +103,8 @@ std::vector<Finding> common_findings(const ExaminationState& state, const Matrix
   if (state.sharding.devices() == 1) return {};
   if (auto findings = factors_of_blocks(state, found, right, allowed); !findings.empty()) return findings;
   if (const auto finding = shifted_blocks(state, found, right, allowed)) return {*finding};
+  if (const auto sources = block_sources(state.sharding, found, right, allowed))
+    return {{.kind = values_of_other_block, .blocks = *sources}};
   return {};
 }
 
@@ -132,6 +135,30 @@ std::vector<Finding> wrong_mask(const ExaminationState& state, const HeadGradien
       visible_findings({state.attention, state.sharding, state.heads(head.b, head.h), read});
   for (Finding& finding : findings) finding.backward = true;
   return findings;
+}
+
+// c_ij is the lse of the row at the same place of another device, one device for each block
+std::optional<Finding> lse_of_other_device(const ExaminationState& state, const HeadGradients& head,
+                                           const Matrix<double>& used, double limit) {
+  Finding finding{.kind = probability_law, .subject = "lse of other rows"};
+  for (const BlockRows& block : ring_blocks(state.sharding)) {
+    bool known_block = false, found = false;
+    for (int device = 0; device < state.sharding.devices() && !found; ++device) {
+      const std::vector<Index>& rows = state.sharding.queries.rows_of(
+          static_cast<int>((block.device + device) % state.sharding.devices()));
+      if (rows.size() != block.rows.size()) continue;
+      found = true;
+      for (std::size_t n = 0; n < rows.size(); ++n)
+        for (const Index j : block.keys)
+          if (const double c = used(block.rows[n], j); !std::isnan(c))
+            known_block = true, found &= std::abs(c - head.right_lse(rows[n])) < limit;
+      if (found && known_block)
+        finding.blocks.push_back({block.device, block.block,
+                                  static_cast<double>((block.device + device) % state.sharding.devices())});
+    }
+    if (known_block && !found) return std::nullopt;
+  }
+  return finding;
 }
 
 // P = exp(S - c) for a known c of each row and block: which?
@@ -170,6 +197,7 @@ std::optional<Finding> normaliser_of(const ExaminationState& state, const Gradie
   if (is([&](Index i, Index) { return maximum(i); })) return law("maximum for lse");
   if (is([&](Index i, Index) { return head.right_lse(i) / std::log(2.0); })) return law("lse in base 2");
   if (is([&](Index i, Index) { return head.right_lse(i) * std::log(2.0); })) return law("lse times ln 2");
+  if (const auto finding = lse_of_other_device(state, head, used, limit)) return finding;
   if (largest_magnitude(centred(used)) < 3 * readout.tolerance) {
     const Vector<double> sums = head.P.rowwise().sum();
     Finding finding = law("row sums");
@@ -181,11 +209,52 @@ std::optional<Finding> normaliser_of(const ExaminationState& state, const Gradie
 
 }  // namespace
 
+namespace {
+
+// What dS^T dO would give in the place of P^T dO: with a one-hot dO of size _one_, row i in channel i mod Dv
+Matrix<double> dS_of_one_hot(const ExaminationState& state, const GradientReadout& readout,
+                             const HeadGradients& head) {
+  const auto V = readout.V.head(head.b, state.attention.kv_head(head.h));
+  const Matrix<double> out = head.right_P * V;
+  Matrix<double> dS = head.right_P;
+  for (Index i = 0; i < dS.rows(); ++i) {
+    const Index d = i % state.attention.v.D;
+    dS.row(i) = std::abs(state.prober.one()) * dS.row(i).array() * (V.col(d).transpose().array() - out(i, d));
+  }
+  return dS;
+}
+
+// dV of a K/V head holds the P of another query head, alone or besides the right one. Heads at the same place of their
+// groups are measured together
+std::optional<Finding> sum_of_heads(const ExaminationState& state, const GradientReadout& readout,
+                                    const HeadGradients& head) {
+  const Index group = state.attention.q.H / state.attention.k.H;
+  for (Index other = head.h % group; other < state.attention.q.H; other += group) {
+    if (other == head.h) continue;
+    const HeadGradients& source = readout.heads(head.b, other);
+    const Matrix<double> allowed = head.allowed_P + source.allowed_P;
+    const bool alone = within(head.P, source.right_P, allowed);
+    if (!alone && !within(head.P, source.right_P + head.right_P, allowed)) continue;
+    return Finding{.kind = gradient_of_heads,
+                   .numbers = {{"head", static_cast<double>(other)}},
+                   .subject = alone ? "alone" : ""};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::vector<Finding> probability_findings(const ExaminationState& state, const GradientReadout& readout,
                                           const HeadGradients& head) {
   if (auto common = common_findings(state, head.P, head.right_P, head.allowed_P, readout.tolerance);
       !common.empty())
     return common;
+
+  // dS, or the P of other heads that are measured in the same call
+  const Matrix<double> dS = dS_of_one_hot(state, readout, head);
+  if (within(head.P, dS, 3 * readout.tolerance * dS.cwiseAbs().array() + 0.02 * head.right_P.array() + 1e-3))
+    return {{.kind = gradient_for_probability}};
+  if (const auto finding = sum_of_heads(state, readout, head)) return {*finding};
 
   // Other keys
   const Matrix<bool> wanted = head.right_P.unaryExpr([](double p) { return p > 0; });
@@ -337,6 +406,22 @@ std::vector<Finding> score_gradient_findings(const ExaminationState& state, cons
       3 * head.allowed_dS.array() + 3 * readout.tolerance * of_found_P.cwiseAbs().array();
   const bool P_is_wrong = !within(head.P, head.right_P, head.allowed_P);
   if (P_is_wrong && within(found, of_found_P, allowed)) return {};
+
+  // The derivative of the soft-cap, and delta outside of the product
+  const double factor = state.heads(head.b, head.h).scale_factor;
+  const Matrix<double> without_bend =
+      factor * head.right_P.array() * (head.right_dP.colwise() - head.right_delta).array();
+  if (state.attention.scoring.softcap > 0 &&
+      within(found, without_bend,
+             3 * head.allowed_dS.array() + 3 * readout.tolerance * without_bend.cwiseAbs().array()))
+    return {{.kind = softcap_derivative}};
+  Matrix<double> outside = factor * head.right_P.array() * head.right_dP.array();
+  outside.colwise() -= factor * head.right_delta;
+  const Matrix<double> slack =
+      3 * head.allowed_dS.array() + 3 * readout.tolerance * outside.cwiseAbs().array() + 1e-3;
+  if (((found - outside).cwiseAbs().array() <= slack.array() || found.array() == 0).all() &&
+      (found.array() != 0).any())
+    return {{.kind = delta_outside}};
 
   const Matrix<double> used = used_delta(head, found);
   if (const auto finding = delta_finding(state, readout, head, used)) return {*finding};

@@ -66,8 +66,10 @@ void set_right(ExaminationState& state, GradientReadout& readout) {
     head.right_dS = factor * head.right_P.array() * (head.right_dP.colwise() - head.right_delta).array() *
                     head.bend.array();
 
-    // Rounding: of P and of the result; of delta, which comes from the stored out; of sums; near 0
-    const Vector<double> of_delta = 2 * u.stored * dO.cwiseAbs().cwiseProduct(O.cwiseAbs()).rowwise().sum();
+    // Rounding: of P and of the result; of delta, by the stored out and by P in it; of sums; near 0
+    const Vector<double> of_delta =
+        2 * u.stored * dO.cwiseAbs().cwiseProduct(O.cwiseAbs()).rowwise().sum() +
+        3 * state.rounding * head.right_P.cwiseProduct(head.right_dP).rowwise().norm();
     const Matrix<double> of_sums = 3e-5 * dO.cwiseAbs() * V.cwiseAbs().transpose();
     head.allowed_P =
         std::expm1(2.2 * readout.tolerance) * head.right_P.array() + 1e-7 + 2 * u.tiny_probability;

@@ -28,7 +28,7 @@ struct GradientReadout {
   Index score_channels = 0;  // of Q and K that the scores use; if these are all, dS is not read
   double tolerance = 0;      // of ln of an element of P
   PerHead<HeadGradients> heads;
-  Gradients<double> right;  // of ordinary numbers V and dout
+  Gradients<double> right, found;  // of ordinary numbers V and dout
 
   bool reads_dS(const ExaminedAttention& a) const {
     return score_channels < a.q.D && a.scoring.scale(a.q.D) != 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "reference/oracle/report/finding_text.h"
 
 namespace ringattn {
@@ -79,7 +81,9 @@ std::string to_text(const ExaminedAttention& attention, const Examination& exami
     return text + "RESULT   nothing departs from attention by more than rounding\n";
   for (const Finding& finding : examination.findings)
     text += paragraph("FOUND    ", sentence_of(attention, finding));
-  if (examination.explained)
+  const bool of_forward = std::any_of(examination.findings.begin(), examination.findings.end(),
+                                      [](const Finding& finding) { return finding.tensor.empty(); });
+  if (examination.explained && of_forward)
     text +=
         "RESULT   the findings reproduce out of ordinary numbers: nothing else departs from attention "
         "there\n";

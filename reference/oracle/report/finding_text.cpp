@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <map>
+
 #include "reference/oracle/report/places_text.h"
 
 namespace ringattn {
@@ -30,6 +32,21 @@ std::string heads_mixed_text(const ExaminedAttention& attention, const Finding& 
         (text.empty() ? "" : ", ") + fmt::format("{:.3f} from {}head {}", each.value, sequence, each.block);
   }
   return "values come from several K/V heads at once, in the first of these rows " + text;
+}
+
+std::string values_of_block_text(const Finding& f) {
+  std::string text = "the right weights meet other blocks of V: ";
+  if (f.subject == "own") return text + "all weights of a device meet its own V block, so V does not travel";
+  std::map<std::pair<Index, Index>, std::vector<Index>> sources;
+  for (const BlockValue& each : f.blocks)
+    sources[{each.device, each.block}].push_back(static_cast<Index>(each.value));
+  std::string blocks;
+  for (const auto& [place, of_place] : sources)
+    if (of_place != std::vector<Index>{place.second})
+      blocks += (blocks.empty() ? "" : "; ") +
+                fmt::format("on device {} V block {} has the weights of K block{} {}", place.first,
+                            place.second, of_place.size() == 1 ? "" : "s", runs_of(of_place));
+  return text + blocks;
 }
 
 std::string not_from_values_text(const Finding& f) {
@@ -90,6 +107,10 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
       return heads_mixed_text(attention, f);
     case rows_exchanged:
       return "the row has the right weights of another row: " + row_sources_text(attention, f);
+    case values_of_other_rows:
+      return "the right weights meet other rows of V: " + row_sources_text(attention, f);
+    case values_of_other_block:
+      return f.tensor.empty() ? values_of_block_text(f) : "";
     case softmax_over_queries:
       return "the weights of each key sum to 1 over the rows: the softmax runs over the queries";
     default:
@@ -107,7 +128,7 @@ std::string sentence_of(const ExaminedAttention& attention, const Finding& f) {
   const std::string pass = f.backward         ? "backward, " + f.tensor + ": "
                            : f.tensor.empty() ? ""
                                               : f.tensor + ": ";
-  return (f.where.empty() ? "" : places_of(attention, f.where) + ": ") + pass + text;
+  return (f.where.empty() ? "" : places_of(attention, f.where, f.of_keys) + ": ") + pass + text;
 }
 
 }  // namespace ringattn

@@ -19,6 +19,14 @@ std::string probability_text(const Finding& f) {
   if (s == "without lse") return "P is exp(score), without lse";
   if (s == "maximum for lse") return "P is exp(score - maximum), without the division by l";
   if (s == "lse in base 2") return "P is exp(score - lse / ln 2), as if an lse in base 2 were used";
+  if (s == "lse of other rows") {
+    std::string text;
+    for (const BlockValue& each : f.blocks)
+      if (static_cast<double>(each.device) != each.value)
+        text += (text.empty() ? "" : "; ") + fmt::format("device {} for block {} with that of device {}",
+                                                         each.device, each.block, each.value);
+    return "P is computed with the lse of the rows at the same places of another device: rows of " + text;
+  }
   if (s == "lse times ln 2") return "P is exp(score - lse ln 2)";
   return fmt::format("P of a row sums to {:.3g} .. {:.3g} instead of 1, its ratios are right",
                      f.numbers.at("least_sum"), f.numbers.at("greatest_sum"));
@@ -41,8 +49,8 @@ std::string meaning_of_gradient_factor(const ExaminedAttention& a, double factor
   const double scale = a.scoring.scale(a.q.D);
   const Index G = a.q.H / a.k.H;
   const std::pair<double, const char*> known[] = {
-      {scale, "the scale: it is applied twice"},
-      {1 / scale, "1/scale: the scale is missing"},
+      {scale, "the scale, as if it were applied twice"},
+      {1 / scale, "1/scale, as if the scale were missing"},
       {std::log(2), "ln 2"},
       {1 / std::log(2), "1 / ln 2"},
       {a.devices, "the number of devices"},
@@ -51,15 +59,13 @@ std::string meaning_of_gradient_factor(const ExaminedAttention& a, double factor
       {1.0 / static_cast<double>(G), "1 / the number of query heads per K/V head"}};
   for (const auto& [value, text] : known)
     if (std::abs(factor / value - 1) < 0.006 && std::abs(value - 1) > 1e-6)
-      return std::string(" (") + text + ")";
+      return std::string(" (equal to ") + text + ")";
   return "";
 }
 
 std::string block_factor_text(const Finding& f) {
   const double factor = f.numbers.at("factor");
-  if (factor == 0)
-    return f.tensor == "dq" ? blocks_text(f, "never add", "")
-                            : "the contributions to a block are lost: " + blocks_text(f, "lose those to", "");
+  if (factor == 0) return blocks_text(f, f.tensor == "dq" ? "never add" : "give nothing to", "");
   return blocks_text(f, "count", fmt::format(" with the factor {:.3g}", factor));
 }
 
@@ -96,6 +102,26 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
       return delta_text(f);
     case value_channels:
       return fmt::format("dP = dout . v leaves out the channels {}", runs_of(f.indices.at("channels")));
+    case softcap_derivative:
+      return "the derivative of the soft-cap is missing";
+    case gradient_for_probability:
+      return "it is dS^T dout, not P^T dout";
+    case delta_outside:
+      return "dS is P dP - delta, not P (dP - delta)";
+    case gradient_of_heads:
+      return fmt::format("it holds what belongs to query head {}{}", f.numbers.at("head"),
+                         f.subject.empty() ? ", too" : " instead");
+    case gradient_operand:
+      return f.tensor == "dq" ? "it is not a product with K" : "it is not a product with Q";
+    case values_of_other_block: {
+      std::string text;
+      for (const BlockValue& each : f.blocks)
+        if (static_cast<double>(each.block) != each.value)
+          text +=
+              (text.empty() ? "" : "; ") + fmt::format("on device {} block {} holds what belongs to block {}",
+                                                       each.device, each.block, each.value);
+      return "contributions go to other blocks: " + text;
+    }
     case gradient_unexplained:
       return fmt::format("it is wrong in up to {:.0f} % of the pairs of a row and a key",
                          100 * f.numbers.at("greatest_share"));

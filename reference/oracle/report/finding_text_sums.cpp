@@ -24,7 +24,7 @@ std::string meaning_of_factor(const ExaminedAttention& a, double factor) {
       {static_cast<double>(G), fmt::format("the number of query heads per K/V head")},
       {1.0 / static_cast<double>(G), fmt::format("1 / the number of query heads per K/V head")}};
   for (const auto& [value, text] : known)
-    if (std::abs(factor / value - 1) < 0.005 && std::abs(value - 1) > 1e-6) return " (" + text + ")";
+    if (std::abs(factor / value - 1) < 0.005 && std::abs(value - 1) > 1e-6) return " (equal to " + text + ")";
   return "";
 }
 

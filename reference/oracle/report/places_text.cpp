@@ -16,8 +16,13 @@ std::string plural(const char* noun, std::size_t count) {
   return count == 1 ? noun : std::string(noun) + "s";
 }
 
+// The first word of the verb in the singular for one subject: "never reads", "gives nothing to"
 std::string verb_of(std::size_t subjects, const std::string& verb) {
-  return subjects == 1 ? verb + "s" : verb;
+  if (subjects != 1) return verb;
+  const std::string adverb = "never ";
+  const std::size_t begin = verb.starts_with(adverb) ? adverb.size() : 0;
+  std::string singular = verb;
+  return singular.insert(std::min(verb.find(' ', begin), verb.size()), "s");
 }
 
 bool evenly_spaced(const std::vector<Index>& ascending) {
@@ -28,7 +33,7 @@ bool evenly_spaced(const std::vector<Index>& ascending) {
 
 using Pairs = std::set<std::pair<Index, Index>>;  // (sequence, query head)
 
-std::string heads_text(const ExaminedAttention& attention, const Pairs& pairs) {
+std::string heads_text(const ExaminedAttention& attention, const Pairs& pairs, bool of_keys) {
   std::set<Index> sequences, heads;
   for (const auto& [b, h] : pairs) sequences.insert(b), heads.insert(h);
   const auto list = [](const std::set<Index>& indices) {
@@ -37,7 +42,7 @@ std::string heads_text(const ExaminedAttention& attention, const Pairs& pairs) {
   const auto of_heads = [&](const std::set<Index>& some) {
     return static_cast<Index>(some.size()) == attention.q.H
                ? "all heads"
-               : plural("query head", some.size()) + " " + list(some);
+               : plural(of_keys ? "K/V head" : "query head", some.size()) + " " + list(some);
   };
   if (pairs.size() == sequences.size() * heads.size()) {
     const bool all = static_cast<Index>(sequences.size()) == attention.q.B;
@@ -54,10 +59,12 @@ std::string heads_text(const ExaminedAttention& attention, const Pairs& pairs) {
 }
 
 // ", rows 4..7", or nothing for all rows
-std::string rows_text(const ExaminedAttention& attention, const std::vector<Index>& rows) {
-  if (static_cast<Index>(rows.size()) == attention.q.S) return "";
+std::string rows_text(const ExaminedAttention& attention, const std::vector<Index>& rows, bool of_keys) {
+  const Index length = of_keys ? attention.k.S : attention.q.S;
+  const char* const noun = of_keys ? "key" : "row";
+  if (static_cast<Index>(rows.size()) == length) return "";
   if (attention.devices > 1) {
-    const RowSharding sharding(attention.layout, attention.devices, attention.q.S);
+    const RowSharding sharding(attention.layout, attention.devices, length);
     std::vector<Index> devices;
     std::size_t of_devices = 0;
     for (int device = 0; device < attention.devices; ++device) {
@@ -66,13 +73,12 @@ std::string rows_text(const ExaminedAttention& attention, const std::vector<Inde
       devices.push_back(device), of_devices += own.size();
     }
     if (of_devices == rows.size())
-      return fmt::format(", rows of {} {}", plural("device", devices.size()), runs_of(devices));
+      return fmt::format(", {}s of {} {}", noun, plural("device", devices.size()), runs_of(devices));
   }
   const std::string runs = runs_of(rows);
   if (runs.find("more runs") != std::string::npos)
-    return fmt::format(", {} of {} rows from {} to {}", rows.size(), attention.q.S, rows.front(),
-                       rows.back());
-  return fmt::format(", {} {}", plural("row", rows.size()), runs);
+    return fmt::format(", {} of {} {}s from {} to {}", rows.size(), length, noun, rows.front(), rows.back());
+  return fmt::format(", {} {}", plural(noun, rows.size()), runs);
 }
 
 }  // namespace
@@ -96,7 +102,7 @@ std::string runs_of(const std::vector<Index>& ascending) {
   return runs > most_runs ? text + fmt::format(" and {} more runs", runs - most_runs) : text;
 }
 
-std::string places_of(const ExaminedAttention& attention, const std::vector<HeadRows>& where) {
+std::string places_of(const ExaminedAttention& attention, const std::vector<HeadRows>& where, bool of_keys) {
   std::map<std::vector<Index>, Pairs> by_rows;
   std::size_t rows = 0;
   for (const HeadRows& each : where) by_rows[each.rows].emplace(each.b, each.h), rows += each.rows.size();
@@ -105,12 +111,13 @@ std::string places_of(const ExaminedAttention& attention, const std::vector<Head
     std::set<Index> all;
     for (const auto& [of_group, some] : by_rows)
       pairs.insert(some.begin(), some.end()), all.insert(of_group.begin(), of_group.end());
-    return fmt::format("{}, {} rows from {} to {}", heads_text(attention, pairs), rows, *all.begin(),
-                       *all.rbegin());
+    return fmt::format("{}, {} {}s from {} to {}", heads_text(attention, pairs, of_keys), rows,
+                       of_keys ? "key" : "row", *all.begin(), *all.rbegin());
   }
   std::string text;
   for (const auto& [of_group, pairs] : by_rows)
-    text += (text.empty() ? "" : "; ") + heads_text(attention, pairs) + rows_text(attention, of_group);
+    text += (text.empty() ? "" : "; ") + heads_text(attention, pairs, of_keys) +
+            rows_text(attention, of_group, of_keys);
   return text;
 }
 

@@ -12,7 +12,9 @@ std::string runs_of(const std::vector<Index>& ascending);
 
 // The heads and rows of a finding: "all heads, rows 4..7"; "sequence 1, query heads 0, 2; device 3". Rows of whole
 // devices are named by their devices
-std::string places_of(const ExaminedAttention& attention, const std::vector<HeadRows>& where);
+// _of_keys_: they are K/V heads and keys
+std::string places_of(const ExaminedAttention& attention, const std::vector<HeadRows>& where,
+                      bool of_keys = false);
 
 // The devices and blocks of a finding as a sentence "device r _verb_s its own block_rest_"; _verb_ is the plural form
 std::string blocks_text(const Finding& finding, const std::string& verb, const std::string& rest);
