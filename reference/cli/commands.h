@@ -9,6 +9,7 @@ void add_run(Program& program);
 void add_recall(Program& program);
 void add_memory(Program& program);
 void add_check(Program& program);
+void add_examine(Program& program);
 void add_probe(Program& program);
 void add_laws(Program& program);
 void add_spectrum(Program& program);

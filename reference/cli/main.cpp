@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   add_recall(program);
   add_memory(program);
   add_check(program);
+  add_examine(program);
   add_probe(program);
   add_laws(program);
   add_spectrum(program);

@@ -4,8 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 #include "reference/files/signal_cleanup.h"
 
@@ -56,6 +59,20 @@ int ChildProcess::wait() {
   process_ = 0;
   status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return status_;
+}
+
+std::optional<int> ChildProcess::wait_for(double seconds) {
+  using clock = std::chrono::steady_clock;
+  const auto end = clock::now() + std::chrono::duration<double>(seconds);
+  constexpr std::chrono::milliseconds shortest{1}, longest{100};
+  for (auto pause = shortest; process_ != 0; pause = std::min(2 * pause, longest)) {
+    siginfo_t ended{};
+    waitid(P_PID, static_cast<id_t>(process_), &ended, WEXITED | WNOWAIT | WNOHANG);
+    if (ended.si_pid != 0) break;
+    if (clock::now() >= end) return std::nullopt;
+    std::this_thread::sleep_for(pause);
+  }
+  return wait();
 }
 
 }  // namespace ringattn

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ class ChildProcess {
 
   // Waits for the process to exit. Returns its exit status, or 128 + signal
   int wait();
+
+  // The same; nothing if the process still runs after _seconds_
+  std::optional<int> wait_for(double seconds);
 
  private:
   pid_t process_ = 0;  // 0: has ended

@@ -34,6 +34,7 @@ NB_MODULE(_engine, m) {
   python::bind_attention(m);
   python::bind_ring(m);
   python::bind_check(m);
+  python::bind_examine(m);
   python::bind_catalogue(m);
   python::bind_make_mistake(m);
   python::bind_sharding(m);

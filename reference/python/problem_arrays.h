@@ -46,6 +46,7 @@ void bind_case(nb::module_& m);
 void bind_attention(nb::module_& m);
 void bind_ring(nb::module_& m);
 void bind_check(nb::module_& m);
+void bind_examine(nb::module_& m);
 void bind_catalogue(nb::module_& m);
 void bind_make_mistake(nb::module_& m);
 void bind_sharding(nb::module_& m);

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trials import trials
 
 MiB = 1 << 20
-commands = ["run", "recall", "check", "probe", "laws", "spectrum", "mistakes", "vectors", "bench"]
+commands = ["run", "recall", "check", "examine", "probe", "laws", "spectrum", "mistakes", "vectors", "bench"]
 
 # Options that start other programs or take minutes
 left_out = {
@@ -31,6 +31,7 @@ usual = {
     "run": ["--seq", "9"],
     "recall": ["--text", "text", "--prompt", "to be", "--words", "2"],
     "check": ["case.safetensors", "--out", "results.safetensors"],
+    "examine": ["--program", "cp {case} {out}", "--seq", "9"],
     "laws": ["case.safetensors", "--out", "results.safetensors"],
     "spectrum": ["case.safetensors", "--out", "results.safetensors", "--devices", "2"],
     "mistakes": ["O1", "--input", "case.safetensors", "--devices", "2"],

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "reference/cli/oracle/tested_program.h"
 #include "reference/cli/oracle/vectors.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
@@ -145,11 +146,7 @@ void check_option_conflicts(const Command& command, const VectorsCommandOptions&
   only_for("--filter", {"run", "list"});
   require(o.action != "write" || o.directory,
           "[vectors] write needs a folder for the files; found none; give DIR");
-  const std::string& program = o.program.command;
-  require(o.action != "run" ||
-              (program.find("{case}") != std::string::npos && program.find("{out}") != std::string::npos),
-          "[--program] the command must contain {case} and {out}, the files that it reads and writes; found ",
-          in_quotes(program), "; write, for example, --program './mine {case} {out}'");
+  if (o.action == "run") check_program(o.program.command);
 }
 
 }  // namespace

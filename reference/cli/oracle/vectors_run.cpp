@@ -1,16 +1,11 @@
 #include "reference/cli/oracle/vectors.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <fstream>
 #include <system_error>
 
 #include "reference/cli/oracle/submitted_case.h"
+#include "reference/cli/oracle/tested_program.h"
 #include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
-#include "reference/files/child_process.h"
 #include "reference/files/temporary_file.h"
 
 namespace ringattn::cli {
@@ -19,53 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int status_not_executable = 126, status_not_found = 127;  // of the shell
-constexpr int status_skipped = 77;                                  // the convention of test harnesses
-
-// ---- Running the program -----------------------------------------------------
-
-// The path as one word for the shell
-std::string shell_quote(const fs::path& path) {
-  std::string text = "'";
-  for (const char c : path.string()) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
-std::string substitute_paths(std::string command, const fs::path& input, const fs::path& output) {
-  const auto replace = [&](const std::string& mark, const std::string& by) {
-    for (std::size_t at = 0; (at = command.find(mark, at)) != std::string::npos; at += by.size())
-      command.replace(at, mark.size(), by);
-  };
-  replace("{case}", shell_quote(input));
-  replace("{out}", shell_quote(output));
-  return command;
-}
-
-// Returns the exit status of the shell, or 128 + the signal that ended it. Standard output and error of the program go
-// to the file _log_.
-int run_shell(const std::string& command, const fs::path& log) {
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const int report = open(log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  int status = 0;
-  try {
-    status = ChildProcess({"/bin/sh", "-c", command}, nothing, report, report).wait();
-  } catch (const std::system_error& failure) {
-    throw BadInput("[vectors] /bin/sh must start; found " + failure.code().message() +
-                   "; close other programs and try again");
-  }
-  close(nothing), close(report);
-  return status;
-}
-
-// The last line that is not blank
-std::string last_line(const fs::path& log) {
-  std::ifstream stream(log);
-  std::string last;
-  for (std::string line; std::getline(stream, line);)
-    if (line.find_first_not_of(" \t\r") != std::string::npos) last = line;
-  constexpr std::size_t max_length = 160;
-  return last.substr(0, max_length);
-}
+constexpr int status_skipped = 77;  // the convention of test harnesses
 
 // ---- Judging the results --------------------------------------------------
 
@@ -138,17 +87,13 @@ const char* name(Outcome outcome) {
 VectorResult run_program(const ProgramUnderTest& program, const GoldenVector& vector) {
   // Run the program on the case
   const TemporaryFile input = make_temporary_file("-case.safetensors"),
-                      output = make_temporary_file("-out.safetensors"), log = make_temporary_file("-log");
+                      output = make_temporary_file("-out.safetensors");
   write_safetensors(input.path(), vector_to_safetensors(vector, program.dtype));
-  const int status = run_shell(substitute_paths(program.command, input.path(), output.path()), log.path());
-  const std::string output_line = last_line(log.path());
-  require(status != status_not_found && status != status_not_executable,
-          "[--program] the shell must find and run the command; found exit status ", status, ", ",
-          in_quotes(output_line), "; correct the command");
+  const ProgramRun run = run_tested_program("vectors", program.command, input.path(), output.path());
   VectorResult result;
-  result.outcome = status == status_skipped ? Outcome::skipped : Outcome::did_not_run;
-  result.message = "exit status " + std::to_string(status) + (output_line.empty() ? "" : ": " + output_line);
-  if (status != 0) return result;
+  result.outcome = run.status == status_skipped ? Outcome::skipped : Outcome::did_not_run;
+  result.message = run.describe();
+  if (run.status != 0) return result;
 
   // Judge the results, if there are any
   result.outcome = Outcome::no_results;

@@ -4,6 +4,7 @@
     ring = ringattn.ring_attention(q, k, v, devices=4, layout="zigzag", causal=True)
     report = ringattn.check(q, k, v, out=mine, causal=True)                   # is it right? if not, which mistake?
     print(report)
+    print(ringattn.examine(mine, causal=True))                                # how does a function differ from attention?
 
 Tensors are (batch, sequence, heads, head_dim); axes= selects other orders. The functions accept every array that
 implements DLPack, the array interface or the buffer protocol (numpy, torch, jax) in float64, float32, float16 or
@@ -17,6 +18,7 @@ from ringattn._catalogue import make_mistake, mistakes, probe, probe_kinds, vari
 from ringattn._check import Laws, assert_attention, check, laws
 from ringattn._circular_memory import MemoryResult, circular_attention
 from ringattn._engine import Law, Mistake, ProbeKind, __version__
+from ringattn._examine import Examination, Finding, examine
 from ringattn._gather import gather
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
@@ -30,6 +32,7 @@ __all__ = [
     "merge",
     "check",
     "assert_attention",
+    "examine",
     "laws",
     "probe",
     "probe_kinds",
@@ -44,6 +47,8 @@ __all__ = [
     "adapters",
     "Case",
     "Device",
+    "Examination",
+    "Finding",
     "Law",
     "Laws",
     "MemoryResult",

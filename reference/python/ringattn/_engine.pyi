@@ -74,6 +74,15 @@ def check(
     any_order: bool,
     notes: list[str],
 ) -> tuple[str, str, dict[str, Float64], list[int], list[int]]: ...
+def examine(
+    inputs: ProblemArrays,
+    *,
+    forward: Any,
+    backward: Any,
+    implementation: str | None,
+    devices: int,
+    layout: str,
+) -> tuple[str, str, str, Float64 | None, Float64 | None, Float64 | None, Float64 | None]: ...
 def laws(
     inputs: ProblemArrays,
     submitted: dict[str, Array],

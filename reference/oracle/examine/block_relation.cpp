@@ -1,0 +1,58 @@
+#include "reference/oracle/examine/block_relation.h"
+
+#include <functional>
+#include <set>
+#include <utility>
+
+namespace ringattn {
+
+BlockRelation relation_of(const std::vector<BlockValue>& pairs, const std::vector<BlockValue>& valid,
+                          Index devices) {
+  if (pairs.size() < 2 && valid.size() > 1) return {};
+  std::set<std::pair<Index, Index>> in;
+  for (const BlockValue& pair : pairs) in.emplace(pair.device, pair.block);
+  const auto holds = [&](const std::function<bool(Index, Index)>& related) {
+    std::size_t hits = 0;
+    for (const BlockValue& pair : valid) {
+      const bool wanted = related(pair.device, pair.block);
+      if (wanted != in.contains({pair.device, pair.block})) return false;
+      hits += wanted;
+    }
+    return hits == in.size();
+  };
+
+  if (holds([](Index r, Index o) { return o == r; })) return {BlockRelation::own, 0};
+  for (Index t = 1; t < devices; ++t)
+    if (holds([&](Index r, Index o) { return (r - o + devices) % devices == t; }))
+      return {BlockRelation::step, t};
+  if (holds([](Index r, Index o) { return o != r; })) return {BlockRelation::all_but_own, 0};
+  if (holds([](Index r, Index o) { return o < r; })) return {BlockRelation::lower, 0};
+  if (holds([](Index r, Index o) { return o > r; })) return {BlockRelation::higher, 0};
+  if (holds([](Index r, Index o) { return o <= r; })) return {BlockRelation::own_and_lower, 0};
+  if (holds([](Index r, Index o) { return o >= r; })) return {BlockRelation::own_and_higher, 0};
+  for (Index n = 0; n < devices; ++n)
+    if (holds([&](Index, Index o) { return o == n; })) return {BlockRelation::block, n};
+  return {};
+}
+
+std::vector<BlockRows> ring_blocks(const Sharding& sharding) {
+  std::vector<BlockRows> blocks;
+  for (int device = 0; device < sharding.devices(); ++device)
+    for (int block = 0; block < sharding.devices(); ++block)
+      blocks.push_back({device, block, sharding.queries.rows_of(device), sharding.keys.rows_of(block)});
+  return blocks;
+}
+
+std::vector<BlockRows> tile_blocks(Index tile, Index Sq, Index Skv) {
+  const auto range = [tile](Index n, Index S) {
+    std::vector<Index> rows;
+    for (Index row = n * tile; row < std::min(S, (n + 1) * tile); ++row) rows.push_back(row);
+    return rows;
+  };
+  std::vector<BlockRows> blocks;
+  for (Index r = 0; r * tile < Sq; ++r)
+    for (Index o = 0; o * tile < Skv; ++o) blocks.push_back({r, o, range(r, Sq), range(o, Skv)});
+  return blocks;
+}
+
+}  // namespace ringattn

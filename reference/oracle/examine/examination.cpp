@@ -1,0 +1,56 @@
+#include "reference/oracle/examine/examination.h"
+
+namespace ringattn {
+
+namespace {
+
+// The largest relative error of one weight: P is rounded as an operand and out as a result; a ring may round out again
+// where it merges the results of its devices
+double rounding_of_weight(const ExaminedAttention& attention) {
+  const Roundings u = roundings(attention.declared);
+  return u.probability + u.stored * (1 + 0.25 * (attention.devices - 1));
+}
+
+// Below it numbers of f16 lose digits; the other types reach further than any weight that is measured
+double smallest_weight_of(const ExaminedAttention& attention, double one) {
+  constexpr double f16 = 0x1p-14, others = 1e-36;
+  const double of_operand = attention.declared.implementation == Precision::f16 ? f16 : others;
+  const double of_result = attention.declared.stored == Dtype::f16 ? f16 / one : others;
+  return 4 * std::max(of_operand, of_result);
+}
+
+constexpr ExaminationStep steps[] = {check_calls,       find_channels,    read_weights,      find_moved_rows,
+                                     find_moved_values, find_head_map,    find_visible_rule, find_key_counts,
+                                     find_score_law,    find_denominator, find_lse_relation};
+
+}  // namespace
+
+ExaminationState::ExaminationState(const ExaminedAttention& examined)
+    : attention(examined),
+      sharding(examined.layout, examined.devices, examined.q.S, examined.k.S),
+      prober(examined),
+      rounding(rounding_of_weight(examined)),
+      smallest_weight(smallest_weight_of(examined, prober.one())),
+      heads(examined.q.B, examined.q.H) {}
+
+Examination examine(const ExaminedAttention& attention) {
+  check(attention);
+  ExaminationState state(attention);
+  Examination examination;
+  try {
+    bool open = true;
+    for (const ExaminationStep step : steps) open = open && step(state);
+    if (open) check_ordinary_result(state, examination);
+    if (attention.backward) examine_backward(state);
+  } catch (const FailedCall& failure) {
+    state.findings.add({.kind = FindingKind::failed_call,
+                        .numbers = {{"call", state.prober.calls()}},
+                        .quoted = failure.what()});
+  }
+  examination.findings = state.findings.all();
+  examination.calls = state.prober.calls();
+  examination.heads = std::move(state.heads);
+  return examination;
+}
+
+}  // namespace ringattn

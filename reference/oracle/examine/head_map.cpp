@@ -1,0 +1,106 @@
+#include <functional>
+#include <string>
+
+#include "reference/oracle/examine/examination.h"
+
+namespace ringattn {
+
+namespace {
+
+using enum FindingKind;
+
+constexpr double nearly_all = 0.98;  // of the weights of a row come from one K/V head
+
+// The sequence and K/V head that a row reads; none if it reads nothing or several
+std::optional<Index> home_of(const Vector<double>& weights) {
+  const double total = weights.cwiseAbs().sum();
+  Index home = 0;
+  if (!(total > 0) || weights.maxCoeff(&home) <= nearly_all * total) return std::nullopt;
+  return home;
+}
+
+// A rule that gives the K/V head of each query head.
+struct HeadRule {
+  std::string subject;
+  Index n = 0;
+  std::function<Index(Index)> head;
+};
+
+std::vector<HeadRule> head_rules(Index Hq, Index Hkv) {
+  const Index G = Hq / Hkv;
+  std::vector<HeadRule> rules{{"zero", 0, [](Index) { return Index{0}; }},
+                              {"mod", Hkv, [Hkv](Index h) { return h % Hkv; }}};
+  for (Index n = 1; n < Hq; ++n)
+    if (n != G) rules.push_back({"div", n, [n](Index h) { return h / n; }});
+  for (Index n = G + 1; n < Hq; ++n) rules.push_back({"mod_div", n, [n, G](Index h) { return h % n / G; }});
+  for (Index n = 2; n < Hq; ++n) rules.push_back({"tile_div", n, [n, G](Index h) { return h / n * n / G; }});
+  return rules;
+}
+
+// The first rule that gives the K/V head of every query head that was measured
+void find_rule(ExaminationState& state, const std::vector<std::optional<Index>>& read) {
+  const Index Hq = state.attention.q.H, Hkv = state.attention.k.H;
+  for (const HeadRule& rule : head_rules(Hq, Hkv)) {
+    bool holds = true;
+    for (Index h = 0; h < Hq; ++h)
+      if (const auto& head = read[static_cast<std::size_t>(h)]) holds &= *head == rule.head(h);
+    if (!holds) continue;
+    state.findings.add(
+        {.kind = head_rule, .numbers = {{"n", static_cast<double>(rule.n)}}, .subject = rule.subject});
+    return;
+  }
+}
+
+}  // namespace
+
+// Which K/V head of which sequence does a query head take its values from? V of all keys of a head is one-hot.
+bool find_head_map(ExaminationState& state) {
+  const ExaminedAttention& a = state.attention;
+  std::vector<std::optional<Index>> read;
+  for (Index h = 0; h < a.q.H; ++h) read.push_back(a.kv_head(h));
+  bool any_wrong = false, one_head_each = true;
+  for (HeadReadout& head : state.heads) {
+    head.value_batch = head.b, head.value_head = a.kv_head(head.h);
+    std::map<Index, std::vector<Index>> rows_of_home;
+    std::vector<Index> mixed;
+    for (Index i = 0; i < head.rows(); ++i) {
+      if (!head.finite[static_cast<std::size_t>(i)]) continue;
+      const auto home = home_of(head.homes.row(i));
+      if (home == head.right_home[static_cast<std::size_t>(i)]) continue;
+      if (home)
+        rows_of_home[*home].push_back(i);
+      else if ((head.homes.row(i).array() != 0).any())
+        mixed.push_back(i);
+    }
+
+    // Several heads at once
+    if (!mixed.empty()) {
+      Finding finding{.kind = heads_mixed};
+      const Vector<double> share = head.homes.row(mixed[0]) / head.homes.row(mixed[0]).sum();
+      for (Index n = 0; n < share.size(); ++n)
+        if (std::abs(share(n)) > 0.01) finding.blocks.push_back({n / a.k.H, n % a.k.H, share(n)});
+      state.findings.add(head.b, head.h, mixed, finding);
+      for (const Index i : mixed) head.open[static_cast<std::size_t>(i)] = false;
+      judge_pairs(state, head);
+    }
+
+    // One other head
+    for (const auto& [home, rows] : rows_of_home) {
+      auto& of_head = read[static_cast<std::size_t>(head.h)];
+      one_head_each &= 10 * rows.size() > 9 * static_cast<std::size_t>(head.rows());
+      of_head = home % a.k.H;
+      if (2 * rows.size() > static_cast<std::size_t>(head.rows()))
+        head.value_batch = home / a.k.H, head.value_head = home % a.k.H;
+      any_wrong |= home % a.k.H != a.kv_head(head.h);
+      Finding finding{.kind = head_read,
+                      .numbers = {{"head", static_cast<double>(home % a.k.H)},
+                                  {"right_head", static_cast<double>(a.kv_head(head.h))}}};
+      if (home / a.k.H != head.b) finding.numbers["batch"] = static_cast<double>(home / a.k.H);
+      state.findings.add(head.b, head.h, rows, finding);
+    }
+  }
+  if (any_wrong && one_head_each) find_rule(state, read);
+  return true;
+}
+
+}  // namespace ringattn

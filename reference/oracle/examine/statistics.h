@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "reference/definition/tensor.h"
+
+namespace ringattn {
+
+// Statistics of values of which some are not known: NaN stands for these.
+
+inline constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+
+double median(std::vector<double> values);  // NaN if there are none
+
+// All known elements, row by row
+std::vector<double> known(const Matrix<double>& values);
+
+// The largest magnitude of the known elements; 0 if there are none
+double largest_magnitude(const Matrix<double>& values);
+
+// Each row minus the median of its known elements
+Matrix<double> centred(const Matrix<double>& values);
+
+// The share of the known elements whose magnitude is at most _limit_; 0 if there are none
+double share_within(const Matrix<double>& values, double limit);
+
+}  // namespace ringattn

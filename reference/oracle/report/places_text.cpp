@@ -1,0 +1,230 @@
+#include "reference/oracle/report/places_text.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace ringattn {
+
+namespace {
+
+constexpr std::size_t most_runs = 5, most_groups = 3;
+
+std::string plural(const char* noun, std::size_t count) {
+  return count == 1 ? noun : std::string(noun) + "s";
+}
+
+// The first word of the verb in the singular for one subject: "never reads", "gives nothing to"
+std::string verb_of(std::size_t subjects, const std::string& verb) {
+  if (subjects != 1) return verb;
+  const std::string adverb = "never ";
+  const std::size_t begin = verb.starts_with(adverb) ? adverb.size() : 0;
+  std::string singular = verb;
+  return singular.insert(std::min(verb.find(' ', begin), verb.size()), "s");
+}
+
+bool evenly_spaced(const std::vector<Index>& ascending) {
+  for (std::size_t n = 2; n < ascending.size(); ++n)
+    if (ascending[n] - ascending[n - 1] != ascending[1] - ascending[0]) return false;
+  return ascending.size() > 2 && ascending[1] - ascending[0] > 1;
+}
+
+using Pairs = std::set<std::pair<Index, Index>>;  // (sequence, query head)
+
+std::string heads_text(const ExaminedAttention& attention, const Pairs& pairs, bool of_keys) {
+  std::set<Index> sequences, heads;
+  for (const auto& [b, h] : pairs) sequences.insert(b), heads.insert(h);
+  const auto list = [](const std::set<Index>& indices) {
+    return runs_of(std::vector<Index>(indices.begin(), indices.end()));
+  };
+  const auto of_heads = [&](const std::set<Index>& some) {
+    return static_cast<Index>(some.size()) == attention.q.H
+               ? "all heads"
+               : plural(of_keys ? "K/V head" : "query head", some.size()) + " " + list(some);
+  };
+  if (pairs.size() == sequences.size() * heads.size()) {
+    const bool all = static_cast<Index>(sequences.size()) == attention.q.B;
+    return (all ? "" : plural("sequence", sequences.size()) + " " + list(sequences) + ", ") + of_heads(heads);
+  }
+  std::string text;
+  for (const Index b : sequences) {
+    std::set<Index> some;
+    for (const auto& [sequence, h] : pairs)
+      if (sequence == b) some.insert(h);
+    text += (text.empty() ? "" : " and ") + fmt::format("sequence {}, {}", b, of_heads(some));
+  }
+  return text;
+}
+
+// ", rows 4..7", or nothing for all rows
+std::string rows_text(const ExaminedAttention& attention, const std::vector<Index>& rows, bool of_keys) {
+  const Index length = of_keys ? attention.k.S : attention.q.S;
+  const char* const noun = of_keys ? "key" : "row";
+  if (static_cast<Index>(rows.size()) == length) return "";
+  if (attention.devices > 1) {
+    const RowSharding sharding(attention.layout, attention.devices, length);
+    std::vector<Index> devices;
+    std::size_t of_devices = 0;
+    for (int device = 0; device < attention.devices; ++device) {
+      const std::vector<Index>& own = sharding.rows_of(device);
+      if (own.empty() || !std::includes(rows.begin(), rows.end(), own.begin(), own.end())) continue;
+      devices.push_back(device), of_devices += own.size();
+    }
+    if (of_devices == rows.size())
+      return fmt::format(", {}s of {} {}", noun, plural("device", devices.size()), runs_of(devices));
+  }
+  const std::string runs = runs_of(rows);
+  if (runs.find("more runs") != std::string::npos)
+    return fmt::format(", {} of {} {}s from {} to {}", rows.size(), length, noun, rows.front(), rows.back());
+  return fmt::format(", {} {}", plural(noun, rows.size()), runs);
+}
+
+}  // namespace
+
+std::string runs_of(const std::vector<Index>& ascending) {
+  if (evenly_spaced(ascending))
+    return fmt::format("{}, {}, ..., {} in steps of {}", ascending[0], ascending[1], ascending.back(),
+                       ascending[1] - ascending[0]);
+  std::string text;
+  std::size_t runs = 0;
+  for (std::size_t n = 0; n < ascending.size();) {
+    std::size_t end = n + 1;
+    while (end < ascending.size() && ascending[end] == ascending[end - 1] + 1) ++end;
+    if (++runs <= most_runs) {
+      if (!text.empty()) text += ", ";
+      text += end - n == 1 ? std::to_string(ascending[n])
+                           : fmt::format("{}..{}", ascending[n], ascending[end - 1]);
+    }
+    n = end;
+  }
+  return runs > most_runs ? text + fmt::format(" and {} more runs", runs - most_runs) : text;
+}
+
+std::string places_of(const ExaminedAttention& attention, const std::vector<HeadRows>& where, bool of_keys) {
+  std::map<std::vector<Index>, Pairs> by_rows;
+  std::size_t rows = 0;
+  for (const HeadRows& each : where) by_rows[each.rows].emplace(each.b, each.h), rows += each.rows.size();
+  if (by_rows.size() > most_groups) {
+    Pairs pairs;
+    std::set<Index> all;
+    for (const auto& [of_group, some] : by_rows)
+      pairs.insert(some.begin(), some.end()), all.insert(of_group.begin(), of_group.end());
+    return fmt::format("{}, {} {}s from {} to {}", heads_text(attention, pairs, of_keys), rows,
+                       of_keys ? "key" : "row", *all.begin(), *all.rbegin());
+  }
+  std::string text;
+  for (const auto& [of_group, pairs] : by_rows)
+    text += (text.empty() ? "" : "; ") + heads_text(attention, pairs, of_keys) +
+            rows_text(attention, of_group, of_keys);
+  return text;
+}
+
+std::string blocks_text(const Finding& finding, const std::string& verb, const std::string& rest) {
+  const BlockRelation& relation = finding.relation;
+  const auto of_device_r = [&](const std::string& blocks) {
+    return "device r " + verb_of(1, verb) + " " + blocks + rest;
+  };
+  switch (relation.kind) {
+    case BlockRelation::own:
+      return of_device_r("its own block");
+    case BlockRelation::step:
+      return of_device_r(
+          fmt::format("the block that it holds at step {} (owner r - {})", relation.n, relation.n));
+    case BlockRelation::all_but_own:
+      return of_device_r("all blocks but its own");
+    case BlockRelation::lower:
+      return of_device_r("the blocks of lower devices");
+    case BlockRelation::higher:
+      return of_device_r("the blocks of higher devices");
+    case BlockRelation::own_and_lower:
+      return of_device_r("its own block and those of lower devices");
+    case BlockRelation::own_and_higher:
+      return of_device_r("its own block and those of higher devices");
+    case BlockRelation::block:
+      return fmt::format("all devices {} block {}{}", verb, relation.n, rest);
+    case BlockRelation::list:
+      break;
+  }
+  std::map<Index, std::vector<Index>> blocks;
+  for (const BlockValue& each : finding.blocks) blocks[each.device].push_back(each.block);
+  std::map<std::vector<Index>, std::vector<Index>> devices;
+  for (const auto& [device, of_device] : blocks) devices[of_device].push_back(device);
+  std::string text;
+  for (const auto& [of_devices, some] : devices)
+    text += (text.empty() ? "" : "; ") + fmt::format("{} {} {} {} {}{}", plural("device", some.size()),
+                                                     runs_of(some), verb_of(some.size(), verb),
+                                                     plural("block", of_devices.size()), runs_of(of_devices),
+                                                     rest);
+  return text;
+}
+
+std::string position_text(const Finding& f) {
+  if (f.subject == "device") return "the number of its device";
+  if (f.subject == "place") return "its place within the rows of its device";
+  if (f.subject == "reversed") return "the last row - n";
+  const double n = f.numbers.at("n");
+  if (f.subject == "block") return fmt::format("its place within blocks of {}", n);
+  return f.subject == "slot"
+             ? fmt::format("the position that slot n has in a {} layout over {} devices", f.quoted, n)
+             : fmt::format("the slot that holds position n in a {} layout over {} devices", f.quoted, n);
+}
+
+std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,
+                             const char* middle) {
+  constexpr int most = 6;
+  const auto range = [](Index first, Index last) {
+    return first == last ? std::to_string(first) : fmt::format("{}..{}", first, last);
+  };
+  std::string text;
+  int runs = 0;
+  for (std::size_t n = 0; n < rows.size();) {
+    std::size_t end = n + 1;
+    while (end < rows.size() && rows[end] == rows[end - 1] + 1 && sources[end] == sources[end - 1] + 1) ++end;
+    if (++runs <= most)
+      text += (n ? ", " : "") + fmt::format("{} {} {}", range(rows[n], rows[end - 1]), middle,
+                                            range(sources[n], sources[end - 1]));
+    n = end;
+  }
+  return "rows " + text + (runs > most ? ", ..." : "");
+}
+
+namespace {
+
+// (row, sequence, head, row) four at a time, as examples
+std::string listed_sources(const ExaminedAttention& attention, const std::vector<Index>& list) {
+  constexpr std::size_t most = 4;
+  std::string text;
+  for (std::size_t n = 0; n < list.size() && n < 4 * most; n += 4) {
+    const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", list[n + 1]) : "";
+    text += (n ? ", " : "") +
+            fmt::format("row {} that of {}head {}, row {}", list[n], sequence, list[n + 2], list[n + 3]);
+  }
+  return text + (list.size() > 4 * most ? ", ..." : "");
+}
+
+std::string axes_text(const std::vector<Index>& axes) {
+  const char* const names[] = {"K/V head", "member of its group", "row"};
+  std::string text;
+  for (const Index axis : axes) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
+  return text + ")";
+}
+
+}  // namespace
+
+std::string row_sources_text(const ExaminedAttention& attention, const Finding& f) {
+  if (f.subject == "shift") return fmt::format("row i that of row i{:+g}", f.numbers.at("shift"));
+  if (f.subject == "rows") return runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
+  if (f.subject == "list") return listed_sources(attention, f.indices.at("row_batch_head_row"));
+  if (f.subject == "axes")
+    return fmt::format("memory that is written in the order {} is read in the order {}",
+                       axes_text(f.indices.at("written")), axes_text(f.indices.at("read")));
+  if (f.subject != "head") return fmt::format("row n that of row p(n), with p(n) = {}", position_text(f));
+  const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", f.numbers.at("batch")) : "";
+  const double shift = f.numbers.at("shift");
+  return fmt::format("row i that of {}query head {}{}", sequence, f.numbers.at("head"),
+                     shift == 0 ? "" : fmt::format(", row i{:+g}", shift));
+}
+
+}  // namespace ringattn

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reference/oracle/examine/examination.h"
+
+namespace ringattn {
+
+// "0..3, 5"; of a long list the first runs, or "0, 4, ..., 60 in steps of 4"
+std::string runs_of(const std::vector<Index>& ascending);
+
+// The heads and rows of a finding: "all heads, rows 4..7"; "sequence 1, query heads 0, 2; device 3". Rows of whole
+// devices are named by their devices
+// _of_keys_: they are K/V heads and keys
+std::string places_of(const ExaminedAttention& attention, const std::vector<HeadRows>& where,
+                      bool of_keys = false);
+
+// The devices and blocks of a finding as a sentence "device r _verb_s its own block_rest_"; _verb_ is the plural form
+std::string blocks_text(const Finding& finding, const std::string& verb, const std::string& rest);
+
+// What the position map of a finding gives for n: "its place within the rows of its device"
+std::string position_text(const Finding& finding);
+
+// Where the results of rows come from (examine/row_sources.h): "row i that of query head 2"
+std::string row_sources_text(const ExaminedAttention& attention, const Finding& finding);
+
+// "rows 4..7 _middle_ 0..3, ..." for two lists of the same length
+std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,
+                             const char* middle);
+
+}  // namespace ringattn

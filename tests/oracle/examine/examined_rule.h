@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+
+#include "reference/oracle/examine/examination.h"
+#include "tests/oracle/emulated_kernel.h"
+
+namespace ringattn {
+
+// What a program under test computes for one head: out = weights V of one K/V head, and lse.
+struct HeadResult {
+  Matrix<double> weights;
+  Vector<double> lse;
+  Index value_batch = 0, value_head = 0;
+};
+
+// One program under test: a rule that gives the result of each head, with P and out rounded as declared. All extents
+// differ, so that exchanged axes show; the devices have blocks of different lengths.
+struct ExaminedRule {
+  ExaminedAttention attention;
+
+  explicit ExaminedRule(Precision precision = Precision::bf16, Index Sq = 37, Index Skv = 37);
+
+  // The right result, to be changed by a rule
+  HeadResult right(const Problem<double>& problem, Index b, Index h) const;
+
+  // The weights exp(S - lse) and the lse of the scores S, -inf where a key is hidden
+  static HeadResult of_scores(const Problem<double>& problem, Matrix<double> S, Index b, Index h);
+
+  using Rule = std::function<HeadResult(const Problem<double>&, Index b, Index h)>;
+  void set(const Rule& rule);
+
+  // Another rule for the inputs, instead of rules for heads: the right attention of a changed problem
+  using Change = std::function<void(Problem<double>&)>;
+  void set_changed_problem(const Change& change);
+
+  Examination examine() const { return ringattn::examine(attention); }
+  int device_of_row(Index i) const;
+  int device_of_key(Index j) const;
+
+ private:
+  AttentionOutput<double> rounded(AttentionOutput<double> result) const;
+};
+
+// The only finding of that kind; nullptr if there are none or several
+const Finding* only(const Examination& examination, FindingKind kind);
+
+// The kinds of all findings, for messages of failed tests
+std::string kinds_of(const Examination& examination);
+
+}  // namespace ringattn
