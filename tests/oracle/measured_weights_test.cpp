@@ -72,6 +72,21 @@ TEST_CASE("keys that rows lost are said to be lost") {
   }
 }
 
+TEST_CASE("keys that are lost at the edge of every tile are said to be lost there") {
+  for (int n = 0; n < trials(4); ++n) {
+    RecordedResult r(static_cast<std::uint64_t>(1700 + n));
+    r.set_causal(false);
+    Box box = r.random_box();
+    box.rows.clear();
+    for (Index i = 0; i < r.p.extents().Sq; ++i) box.rows.push_back(i);
+    const Index offset = r.p.extents().Skv - r.p.extents().Sq;
+    r.for_each_row(box, [&](Index b, Index i, Index h) {
+      r.set_weights(b, i, h, [&](Index j, bool) { return j % 16 != 15 || j / 16 >= (i + offset) / 16; });
+    });
+    check_finding(r.report(), "out", "weights", box, "lost the last key of earlier tiles of 16", 0.5);
+  }
+}
+
 TEST_CASE("rows of random weights are explained by no factors of groups") {
   for (int n = 0; n < trials(8); ++n) {
     Ring r(static_cast<std::uint64_t>(1400 + n));

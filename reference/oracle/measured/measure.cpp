@@ -118,7 +118,8 @@ class Measuring {
         by_block(DeviceNaming::number),
         by_block(DeviceNaming::step),
         with_problem(find_distance_weights),
-        with_problem(find_tile_weights)};
+        with_problem(find_tile_weights),
+        with_problem(find_edge_weights)};
   }
 
   std::vector<Finder> finders_of_lse() const {
