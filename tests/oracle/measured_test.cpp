@@ -196,3 +196,23 @@ TEST_CASE("a result in another order of axes or of rows is said to be in that or
     }
   }
 }
+
+TEST_CASE(
+    "results without finite numbers, and problems without keys, are measured without a finding on rows") {
+  RecordedResult r(5);
+  for (Tensor<double>* tensor :
+       {&r.found.out, &r.found.lse, &r.gradients.dq, &r.gradients.dk, &r.gradients.dv})
+    for (Index n = 0; n < tensor->size(); ++n) tensor->data()[n] = n % 3 == 0 ? INFINITY : NAN;
+  const Report report = r.report();
+  REQUIRE(report.measured);
+  CHECK(report.measured->findings.empty());
+
+  Random random(2);
+  const RandomProblem<double> p =
+      normal_problem(random, {.B = 2, .Sq = 5, .Skv = 0, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 4});
+  AttentionOutput<double> found = attention(p.problem());
+  found.out(0, 1, 2, 3) = 1;
+  Submission s;
+  s.problem = p.problem(), s.out = found.out, s.lse = found.lse.view();
+  CHECK(check_submission(s, {}).measured->findings.empty());
+}
