@@ -9,7 +9,7 @@ namespace ringattn {
 namespace {
 
 // Extents that are all different, with several sequences and grouped heads
-RandomProblem<double> draw(Random& random) {
+RandomProblem<double> draw(Random& random, Index Dv) {
   const Index group = 1 + random.below(3), Hkv = 2 + random.below(3);
   const Index Sq = 24 + random.below(20);
   RandomProblem<double> p = normal_problem(random, {.B = 2 + random.below(2),
@@ -18,7 +18,7 @@ RandomProblem<double> draw(Random& random) {
                                                     .Hq = group * Hkv,
                                                     .Hkv = Hkv,
                                                     .D = 12 + random.below(6),
-                                                    .Dv = 18 + random.below(6)});
+                                                    .Dv = Dv > 0 ? Dv : 18 + random.below(6)});
   p.scoring.mask.causal = random.below(2) == 0;
   return p;
 }
@@ -34,7 +34,7 @@ std::vector<Index> random_range(Random& random, Index extent, Index least) {
 
 }  // namespace
 
-RecordedResult::RecordedResult(std::uint64_t seed) : random(seed), p(draw(random)) {
+RecordedResult::RecordedResult(std::uint64_t seed, Index Dv) : random(seed), p(draw(random, Dv)) {
   kernel.precision = seed % 2 == 0 ? Precision::bf16 : Precision::f32;
   kernel.stored = seed % 2 == 0 ? Dtype::bf16 : Dtype::f32;
   make_exact(p, kernel.precision);

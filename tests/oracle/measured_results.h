@@ -15,7 +15,8 @@ namespace ringattn {
 // The result of a right kernel on a random problem, in which a test then plants a mistake: some rows of some heads of
 // some sequences, in bf16 or f32.
 struct RecordedResult {
-  explicit RecordedResult(std::uint64_t seed);
+  // _Dv_: 0 for 18 and more, which differs from the other extents
+  explicit RecordedResult(std::uint64_t seed, Index Dv = 0);
   RecordedResult(const RecordedResult&) = delete;
 
   // Another mask, and the right results with it

@@ -1,10 +1,12 @@
 // Measured diagnosis: what the numbers of a wrong result are, without the catalogue. A mistake is planted in a random
 // box of rows, heads and sequences; each finding must name rows of the box only, and say what was planted.
 
-#include "tests/oracle/measured_results.h"
-
 #include <cmath>
+#include <set>
+#include <tuple>
 
+#include "reference/definition/error/chunked.h"
+#include "tests/oracle/measured_results.h"
 #include "tests/support/trials.h"
 
 using namespace ringattn;
@@ -30,6 +32,59 @@ TEST_CASE("rows of random numbers are explained by nothing") {
     REQUIRE(report.measured);
     for (const Finding& finding : report.measured->findings) CHECK(finding.kind == "tensors");
   }
+}
+
+TEST_CASE("rows of one or two random numbers are explained by nothing") {
+  for (int n = 0; n < trials(12); ++n) {
+    RecordedResult r(static_cast<std::uint64_t>(150 + n), 1 + n % 3);
+    const Box box = r.random_box();
+    r.for_each_row(box, [&](Index b, Index i, Index h) {
+      for (Index d = 0; d < r.found.out.shape().D; ++d) r.found.out(b, i, h, d) = r.random.normal();
+    });
+    const Report report = r.report();
+    REQUIRE(report.measured);
+    for (const Finding& finding : report.measured->findings) {
+      CAPTURE(finding.sentence);
+      CHECK(finding.kind == "tensors");
+    }
+  }
+}
+
+TEST_CASE("the findings on any mistake in a part name wrong rows only, and each of them once") {
+  std::size_t tried = 0;
+  for (std::size_t entry = 0; entry < catalogue().size(); entry += 5) {
+    const Mistake& mistake = catalogue()[entry];
+    if (!mistake.forward) continue;
+    RecordedResult r(static_cast<std::uint64_t>(2000 + entry));
+    r.devices = 3;
+    const Simulation sim(r.p.problem(), r.layout, r.devices, all_rows(r.p.extents().Sq));
+    const Variants variants = mistake.variants(sim);
+    if (variants.empty()) continue;
+    const Variant& variant =
+        variants[static_cast<std::size_t>(r.random.below(static_cast<Index>(variants.size())))];
+    const AttentionOutput<double> made = mistake.forward(sim, variant);
+    r.for_each_row(r.random_box(), [&](Index b, Index i, Index h) {
+      row(r.found.out, b, i, h) = made.out.head(b, h).row(i), r.found.lse(b, i, h, 0) = made.lse(b, i, h, 0);
+    });
+    const Report report = r.report();
+    if (!report.measured) continue;
+    CAPTURE(mistake.id);
+    CAPTURE(variant.describe());
+    ++tried;
+    for (const TensorVerdict& verdict : report.tensor_verdicts) {
+      std::set<std::tuple<Index, Index, Index>> named;
+      for (const Finding& finding : report.measured->findings) {
+        if (finding.tensor != verdict.tensor) continue;
+        CAPTURE(finding.sentence);
+        for (const Box& box : finding.boxes)
+          r.for_each_row(box, [&](Index b, Index i, Index h) {
+            CHECK(verdict.row_ratio(b, i, h, 0) > verdict.note_limit);
+            CHECK(named.insert({b, i, h}).second);
+          });
+      }
+    }
+  }
+  CHECK(tried > 5);
 }
 
 TEST_CASE("rows that hold the values of another head are said to hold them") {
