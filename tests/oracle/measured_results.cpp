@@ -78,20 +78,17 @@ const Finding* finding_on(const Report& report, const std::string& tensor, const
   return nullptr;
 }
 
-void check_finding(const Report& report, const std::string& tensor, const std::string& kind, const Box& box,
-                   const std::string& says, double share) {
+Coverage check_finding(const Report& report, const std::string& tensor, const std::string& kind,
+                       const Box& box, const std::string& says) {
   REQUIRE(report.measured);
-  for (const Finding& finding : report.measured->findings) CAPTURE(finding.sentence);
+  Coverage coverage;
   for (const Measurement::Explained& counts : report.measured->tensors)
-    if (counts.tensor == tensor)
-      CHECK(static_cast<double>(counts.explained) >= share * static_cast<double>(counts.wrong));
-  Index rows = 0;
+    if (counts.tensor == tensor) coverage += {counts.wrong, counts.explained};
   for (const Finding& finding : report.measured->findings) {
     if (finding.tensor != tensor || finding.kind == "tensors") continue;
     CAPTURE(finding.sentence);
     CHECK(finding.kind == kind);
     CHECK(finding.sentence.find(says) != std::string::npos);
-    rows += finding.rows;
 
     // The rows of the finding lie in the box
     for (const Box& part : finding.boxes) {
@@ -100,7 +97,7 @@ void check_finding(const Report& report, const std::string& tensor, const std::s
       CHECK(std::includes(box.rows.begin(), box.rows.end(), part.rows.begin(), part.rows.end()));
     }
   }
-  CHECK(rows > 0);
+  return coverage;
 }
 
 }  // namespace ringattn

@@ -70,9 +70,20 @@ struct RecordedResult {
 // The finding of that kind on a tensor; nullptr if there is none
 const Finding* finding_on(const Report& report, const std::string& tensor, const std::string& kind);
 
-// Checks that the findings on a tensor explain at least a share of its wrong rows, that they are of one kind and lie in
-// the box, and that their sentences contain a text
-void check_finding(const Report& report, const std::string& tensor, const std::string& kind, const Box& box,
-                   const std::string& says, double share = 1);
+// How many of the wrong rows of some results the findings explain.
+struct Coverage {
+  Index wrong = 0, explained = 0;
+
+  double share() const { return static_cast<double>(explained) / static_cast<double>(wrong); }
+  Coverage& operator+=(const Coverage& other) {
+    wrong += other.wrong, explained += other.explained;
+    return *this;
+  }
+};
+
+// Checks that the findings on the rows of a tensor are of one kind and lie in the box, and that their sentences contain a
+// text. Returns how many rows they explain
+Coverage check_finding(const Report& report, const std::string& tensor, const std::string& kind,
+                       const Box& box, const std::string& says);
 
 }  // namespace ringattn
