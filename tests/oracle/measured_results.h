@@ -15,7 +15,8 @@ namespace ringattn {
 // The result of a right kernel on a random problem, in which a test then plants a mistake: some rows of some heads of
 // some sequences, in bf16 or f32.
 struct RecordedResult {
-  explicit RecordedResult(std::uint64_t seed);
+  // _Dv_: 0 for 18 and more, which differs from the other extents
+  explicit RecordedResult(std::uint64_t seed, Index Dv = 0);
   RecordedResult(const RecordedResult&) = delete;
 
   // Another mask, and the right results with it
@@ -69,9 +70,20 @@ struct RecordedResult {
 // The finding of that kind on a tensor; nullptr if there is none
 const Finding* finding_on(const Report& report, const std::string& tensor, const std::string& kind);
 
-// Checks that the findings on a tensor explain at least a share of its wrong rows, that they are of one kind and lie in
-// the box, and that their sentences contain a text
-void check_finding(const Report& report, const std::string& tensor, const std::string& kind, const Box& box,
-                   const std::string& says, double share = 1);
+// How many of the wrong rows of some results the findings explain.
+struct Coverage {
+  Index wrong = 0, explained = 0;
+
+  double share() const { return static_cast<double>(explained) / static_cast<double>(wrong); }
+  Coverage& operator+=(const Coverage& other) {
+    wrong += other.wrong, explained += other.explained;
+    return *this;
+  }
+};
+
+// Checks that the findings on the rows of a tensor are of one kind and lie in the box, and that their sentences contain a
+// text. Returns how many rows they explain
+Coverage check_finding(const Report& report, const std::string& tensor, const std::string& kind,
+                       const Box& box, const std::string& says);
 
 }  // namespace ringattn

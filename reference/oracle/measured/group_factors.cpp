@@ -75,6 +75,7 @@ std::optional<GroupFactors> fit_group_factors(const std::vector<GroupSums>& rows
   // The smallest eigenvector, alone and small enough
   Matrix<double> A = equations_of(rows, groups, channels);
   A.array().rowwise() /= unit.transpose().array();
+  if (!A.allFinite()) return std::nullopt;
   const Eigen::SelfAdjointEigenSolver<Matrix<double>> solver(A.transpose() * A);
   const Vector<double> u = solver.eigenvectors().col(0), f = u.cwiseQuotient(unit);
   const double smallest = std::max(solver.eigenvalues()(0), 0.0), second = solver.eigenvalues()(1);

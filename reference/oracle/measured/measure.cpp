@@ -52,6 +52,8 @@ class Measuring {
         sharding_(s_.layout, s_.devices, s_.problem.Q.shape.S, s_.problem.K.shape.S) {}
 
   Measurement run() {
+    if (s_.problem.K.shape.size() == 0 || s_.problem.Q.shape.size() == 0 || s_.problem.V.shape.size() == 0)
+      return {};
     const AttentionOutput<double>&truth = judged_.forward.truth, &tolerance = judged_.forward.tolerance;
     const auto out = recorded("out", s_.out, truth.out, tolerance.out),
                lse = recorded("lse", s_.lse, truth.lse, tolerance.lse);
@@ -118,7 +120,8 @@ class Measuring {
         by_block(DeviceNaming::number),
         by_block(DeviceNaming::step),
         with_problem(find_distance_weights),
-        with_problem(find_tile_weights)};
+        with_problem(find_tile_weights),
+        with_problem(find_edge_weights)};
   }
 
   std::vector<Finder> finders_of_lse() const {

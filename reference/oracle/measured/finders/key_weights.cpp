@@ -222,4 +222,29 @@ void find_tile_weights(const Problem<double>& problem, const RecordedTensor& out
       problem, out, part, grouping, [](Index) { return true; }, explanations);
 }
 
+void find_edge_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
+                       Explanations& explanations) {
+  if (problem.kv_positions.sequences() > 1 || problem.q_positions.sequences() > 1) return;
+  const auto query = [&](Index i) { return problem.q_positions.of(0)[static_cast<std::size_t>(i)].position; };
+  const auto key = [&](Index j) { return problem.kv_positions.of(0)[static_cast<std::size_t>(j)].position; };
+  for (Index tile = 16; tile <= 128 && tile < problem.K.shape.S; tile *= 2) {
+    std::vector<std::string> names;
+    for (const char* of : {"earlier tiles", "their own tile", "later tiles"})
+      for (const char* keys : {"the first key", "the last key", "the keys between first and last"})
+        names.push_back(std::string(keys) + " of " + of + " of " + std::to_string(tile));
+    const Grouping grouping{static_cast<Index>(names.size()),
+                            [=](Index i, Index j) {
+                              const Index of_query = query(i) / tile, of_key = key(j) / tile,
+                                          place = key(j) % tile;
+                              const Index order = of_key < of_query ? 0 : of_key == of_query ? 1 : 2;
+                              return 3 * order + (place == 0 ? 0 : place == tile - 1 ? 1 : 2);
+                            },
+                            names_text(names)};
+    explain_heads(
+        problem, out, part, grouping, [](Index) { return true; }, explanations);
+    if (std::any_of(explanations.begin(), explanations.end(), [](const auto& e) { return e.has_value(); }))
+      return;
+  }
+}
+
 }  // namespace ringattn

@@ -118,12 +118,13 @@ bool explain_constant(
     Explanations& explanations, const std::function<bool(Index)>& mates = [](Index) { return true; }) {
   if (right_rows_between(part, rows, mates)) return false;
   std::vector<double> differences;
-  for (const std::size_t n : rows)
+  for (const std::size_t n : rows) {
     differences.push_back(found_of(lse, part.rows[n]) - truth_of(lse, part.rows[n]));
+    if (!std::isfinite(differences.back())) return false;
+  }
   std::nth_element(differences.begin(), differences.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2),
                    differences.end());
   const double c = differences[rows.size() / 2];
-  if (!std::isfinite(c)) return false;
   std::vector<double> values;
   for (const std::size_t n : rows) values.push_back(truth_of(lse, part.rows[n]) + c);
   return explain(

@@ -70,7 +70,10 @@ std::vector<SumLaw> laws_of(double constant_term) {
 // The median of exp(lse) (1 / c - 1), the term that the sum of each row has too much; a whole number if it is near
 double constant_term(const std::vector<ProportionalRow>& rows) {
   std::vector<double> terms;
-  for (const ProportionalRow& row : rows) terms.push_back(std::exp(row.sums.lse) * (1 / row.factor.c - 1));
+  for (const ProportionalRow& row : rows)
+    if (const double term = std::exp(row.sums.lse) * (1 / row.factor.c - 1); std::isfinite(term))
+      terms.push_back(term);
+  if (terms.empty()) return 0;
   std::nth_element(terms.begin(), terms.begin() + static_cast<std::ptrdiff_t>(terms.size() / 2), terms.end());
   const double term = terms[terms.size() / 2], whole = std::round(term);
   return std::abs(term - whole) <= 0.02 * whole ? whole : term;

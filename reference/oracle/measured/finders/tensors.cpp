@@ -13,20 +13,17 @@ struct Pair {
 
 constexpr Pair pairs[] = {
     {"out", "lse", "lse is right although out is wrong",
-     "Scores, scale and mask go into lse, too. Look first at what follows: the product with V, the rescaling "
-     "and merging "
-     "of partial outputs, the division by l, and how out is written."},
+     "Look first at what follows the sum of weights: P V, rescaling, merging, division by l, writing out."},
     {"lse", "out", "out is right although lse is wrong",
-     "The weights are right up to a factor of each row. Look at how lse is computed from m and l, merged and "
-     "written."},
+     "Look at how lse is computed from m and l, merged and written."},
     {"dk", "dq", "dq is right although dk is wrong",
-     "dS goes into dq, too. Look at the product of its transpose with Q, and at how dk is summed."},
+     "dS is in both: look at its product with Q, and at how dk is summed."},
     {"dq", "dk", "dk is right although dq is wrong",
-     "dS goes into dk, too. Look at the product with K, and at how dq is summed over the blocks."},
+     "dS is in both: look at its product with K, and at how dq is summed over blocks."},
     {"dv", "dq", "dq is right although dv is wrong",
-     "P goes into dq, too. Look at the product of its transpose with dO, and at how dv is summed."},
+     "P is in both: look at its product with dO, and at how dv is summed."},
     {"dq", "dv", "dv is right although dq is wrong",
-     "P goes into dv, too. Look first at what follows: dP, delta, dS, the scale, and how dq is summed."}};
+     "P is in both: look first at dP, delta, dS, the scale, and how dq is summed."}};
 
 const TensorVerdict* verdict_on(const std::vector<TensorVerdict>& verdicts, std::string_view tensor) {
   for (const TensorVerdict& verdict : verdicts)
