@@ -143,7 +143,8 @@ Finding without_blocks(const ExaminationState& state, const std::vector<Matrix<d
       greatest = std::max(greatest, std::abs(e)), square += e * e, ++count;
       wrong += std::abs(e) > 2.3 * state.tolerance;
     }
-  if (greatest < 0.04) return {.kind = coarse_rounding, .numbers = {{"error", std::sqrt(square / count)}}};
+  if (greatest < 0.04)
+    return {.kind = coarse_rounding, .numbers = {{"greatest_error", std::sqrt(square / count)}}};
   return {.kind = scores_unexplained, .numbers = {{"share", wrong / count}, {"greatest", greatest}}};
 }
 
