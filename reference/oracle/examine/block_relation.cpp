@@ -25,13 +25,13 @@ BlockRelation relation_of(const std::vector<BlockValue>& pairs, const std::vecto
   for (Index t = 1; t < devices; ++t)
     if (holds([&](Index r, Index o) { return (r - o + devices) % devices == t; }))
       return {BlockRelation::step, t};
-  if (holds([](Index r, Index o) { return o != r; })) return {BlockRelation::all_but_own, 0};
   if (holds([](Index r, Index o) { return o < r; })) return {BlockRelation::lower, 0};
   if (holds([](Index r, Index o) { return o > r; })) return {BlockRelation::higher, 0};
-  if (holds([](Index r, Index o) { return o <= r; })) return {BlockRelation::own_and_lower, 0};
-  if (holds([](Index r, Index o) { return o >= r; })) return {BlockRelation::own_and_higher, 0};
   for (Index n = 0; n < devices; ++n)
     if (holds([&](Index, Index o) { return o == n; })) return {BlockRelation::block, n};
+  if (holds([](Index r, Index o) { return o <= r; })) return {BlockRelation::own_and_lower, 0};
+  if (holds([](Index r, Index o) { return o >= r; })) return {BlockRelation::own_and_higher, 0};
+  if (holds([](Index r, Index o) { return o != r; })) return {BlockRelation::all_but_own, 0};
   return {};
 }
 

@@ -20,7 +20,7 @@ struct BlockRelation {
   Index n = 0;
 };
 
-// The first relation that holds exactly for _pairs_ among the pairs _valid_; otherwise a list
+// The narrowest relation that holds exactly for _pairs_ among the pairs _valid_; otherwise a list
 BlockRelation relation_of(const std::vector<BlockValue>& pairs, const std::vector<BlockValue>& valid,
                           Index devices);
 
