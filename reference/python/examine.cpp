@@ -1,3 +1,4 @@
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
@@ -119,7 +120,6 @@ nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb:
   const bool f64 = implementation && parse_precision(*implementation) == Precision::f64;
   const PythonFunction run_forward(forward, inputs.axes, f64), run_backward(backward, inputs.axes, f64);
   const Problem<double> problem = inputs.problem();
-  require_measurable(problem.Q.shape, problem.K.shape, problem.V.shape);
   ExaminedAttention attention{.q = problem.Q.shape,
                               .k = problem.K.shape,
                               .v = problem.V.shape,
@@ -163,6 +163,13 @@ nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb:
 }  // namespace
 
 void bind_examine(nb::module_& m) {
+  m.def(
+      "require_measurable",
+      [](const std::array<Index, 4>& q, const std::array<Index, 4>& k, const std::array<Index, 4>& v) {
+        const auto shape = [](const std::array<Index, 4>& s) { return Shape{s[0], s[1], s[2], s[3]}; };
+        require_measurable(shape(q), shape(k), shape(v));
+      },
+      "q"_a, "k"_a, "v"_a, "refuses shapes whose weights cannot be measured");
   m.def("examine", &examine_functions, "inputs"_a, nb::kw_only(), "forward"_a, "backward"_a.none(),
         "implementation"_a.none(), "devices"_a, "layout"_a,
         "(text, JSON, HTML, measured weights, right weights, weights under even scores, scale of each head)");

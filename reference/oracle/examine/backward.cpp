@@ -120,17 +120,16 @@ bool find_moved(ExaminationState& state, const NamedGradient& gradient) {
 
 // ---- The readout of each tensor --------------------------------------------------
 
-std::vector<Index> head_rows(const Matrix<double>& pairs) {
-  std::vector<Index> rows;
-  for (Index i = 0; i < pairs.rows(); ++i) rows.push_back(i);
-  return rows;
-}
-
-// Is the gradient of ordinary numbers 0 in this head?
-bool is_zero(const GradientReadout& readout, const HeadGradients& head, const std::string& tensor) {
-  const Index group = readout.right.dq.shape().H / readout.right.dk.shape().H;
-  if (tensor == "dq") return (readout.found.dq.head(head.b, head.h).array() == 0).all();
-  return (readout.found.dk.head(head.b, head.h / group).array() == 0).all() || group > 1;
+// The gradient of ordinary numbers is not 0, but holds no part of the operand that it should be a product with
+bool lacks_operand(const ExaminationState& state, const GradientReadout& readout, const HeadGradients& head,
+                   const std::string& tensor) {
+  const Index kv = state.attention.kv_head(head.h);
+  if (tensor == "dq")
+    return (head.dS_of_q.array() == 0).all() && (readout.found.dq.head(head.b, head.h).array() != 0).any();
+  for (const HeadGradients& other : readout.heads)
+    if (other.b == head.b && state.attention.kv_head(other.h) == kv && (other.dS_of_k.array() != 0).any())
+      return false;
+  return tensor == "dk" && (readout.found.dk.head(head.b, kv).array() != 0).any();
 }
 
 void compare(ExaminationState& state, const GradientReadout& readout, const char* tensor) {
@@ -146,8 +145,8 @@ void compare(ExaminationState& state, const GradientReadout& readout, const char
       if (!((found.row(i) - right.row(i)).cwiseAbs().array() <= allowed.row(i).array()).all())
         rows.push_back(i);
     if (rows.empty()) continue;
-    if (name != "dv" && (found.array() == 0).all() && !is_zero(readout, head, name)) {
-      state.findings.add(head.b, head.h, head_rows(found), {.kind = gradient_operand, .tensor = tensor});
+    if (lacks_operand(state, readout, head, name)) {
+      state.findings.add(head.b, head.h, rows, {.kind = gradient_operand, .tensor = tensor});
       continue;
     }
     std::vector<Finding> findings = name == "dv" ? probability_findings(state, readout, head)
@@ -177,8 +176,13 @@ void examine_backward(ExaminationState& state) {
     if (largest(gradient.found) > 0)
       without.subject += (without.subject.empty() ? "" : ", ") + std::string(gradient.name);
   if (!without.subject.empty()) return state.findings.add(without);
-  if (agree(state, found.dk, readout.right.dv) && agree(state, found.dv, readout.right.dk))
-    return state.findings.add({.kind = gradients_exchanged});
+  const Gradients<double>& right = readout.right;
+  if (agree(state, found.dk, right.dv) && agree(state, found.dv, right.dk) &&
+      !agree(state, found.dk, right.dk))
+    return state.findings.add({.kind = gradients_exchanged, .subject = "dk and dv"});
+  if (agree(state, found.dq, right.dk) && agree(state, found.dk, right.dq) &&
+      !agree(state, found.dq, right.dq))
+    return state.findings.add({.kind = gradients_exchanged, .subject = "dq and dk"});
 
   // Rows in other places, then P and dS pair by pair
   std::set<std::string> moved;

@@ -84,8 +84,18 @@ PartOfRow part_of_row(const MeasuredScores& m, const Matrix<double>& error, Inde
   return result;
 }
 
+// The parts in the order in which a device visits their owners; those of one owner from left to right
+std::vector<Index> ring_order(const ExaminationState& state, Index device, const Parts& parts) {
+  const Index P = state.sharding.devices();
+  std::vector<Index> order;
+  for (Index t = 0; t < static_cast<Index>(parts.size()); ++t) order.push_back(t);
+  const auto step = [&](Index t) { return (device - state.device_of_key(parts[at(t)][0]) + P) % P; };
+  std::stable_sort(order.begin(), order.end(), [&](Index x, Index y) { return step(x) < step(y); });
+  return order;
+}
+
 BlockFeatures features_of(const ExaminationState& state, const std::vector<MeasuredScores>& heads,
-                          const std::vector<Matrix<double>>& errors, const Parts& parts, bool owners) {
+                          const std::vector<Matrix<double>>& errors, const Parts& parts) {
   const Index rows_of_head = state.attention.q.S, rows = rows_of_head * static_cast<Index>(heads.size());
   const Index T = static_cast<Index>(parts.size());
   const Matrix<double> unknown = Matrix<double>::Constant(rows, T, not_known);
@@ -93,16 +103,18 @@ BlockFeatures features_of(const ExaminationState& state, const std::vector<Measu
   Matrix<Index> left(rows, T), right(rows, T), ring(rows, T);
   for (Index row = 0; row < rows; ++row) {
     const auto head = at(row / rows_of_head);
-    const Index i = row % rows_of_head, device = state.device_of_row(i);
+    const Index i = row % rows_of_head;
     for (Index t = 0; t < T; ++t) {
       const PartOfRow part = part_of_row(heads[head], errors[head], i, parts[at(t)]);
-      left(row, t) = t, right(row, t) = T - 1 - t, ring(row, t) = (device - t + T) % T;
+      left(row, t) = t, right(row, t) = T - 1 - t;
       if (std::isnan(part.ln_factor)) continue;
       f.ln_factor(row, t) = part.ln_factor;
       f.lse(row, t) = part.lse, f.maximum(row, t) = part.maximum, f.mean(row, t) = part.mean;
     }
+    const std::vector<Index> visits = ring_order(state, state.device_of_row(i), parts);
+    for (Index t = 0; t < T; ++t) ring(row, t) = visits[at(t)];
   }
-  if (owners) f.orders.emplace_back("ring", ring);
+  if (state.sharding.devices() > 1) f.orders.emplace_back("ring", ring);
   f.orders.emplace_back("left to right", left), f.orders.emplace_back("right to left", right);
   return f;
 }
@@ -143,7 +155,8 @@ Finding without_blocks(const ExaminationState& state, const std::vector<Matrix<d
       greatest = std::max(greatest, std::abs(e)), square += e * e, ++count;
       wrong += std::abs(e) > 2.3 * state.tolerance;
     }
-  if (greatest < 0.04) return {.kind = coarse_rounding, .numbers = {{"error", std::sqrt(square / count)}}};
+  if (greatest < 0.04)
+    return {.kind = coarse_rounding, .numbers = {{"greatest_error", std::sqrt(square / count)}}};
   return {.kind = scores_unexplained, .numbers = {{"share", wrong / count}, {"greatest", greatest}}};
 }
 
@@ -166,7 +179,7 @@ void find_block_law(ExaminationState& state, const std::vector<MeasuredScores>& 
   const auto [parts, owners] = parts_of(state, errors);
   Finding finding = without_blocks(state, errors);
   if (!parts.empty()) {
-    const BlockFeatures features = features_of(state, heads, errors, parts, owners);
+    const BlockFeatures features = features_of(state, heads, errors, parts);
     const std::vector<double> factors = known(features.ln_factor);
     const auto [least, greatest] = std::minmax_element(factors.begin(), factors.end());
     finding = {.kind = block_factors,

@@ -25,13 +25,13 @@ BlockRelation relation_of(const std::vector<BlockValue>& pairs, const std::vecto
   for (Index t = 1; t < devices; ++t)
     if (holds([&](Index r, Index o) { return (r - o + devices) % devices == t; }))
       return {BlockRelation::step, t};
-  if (holds([](Index r, Index o) { return o != r; })) return {BlockRelation::all_but_own, 0};
   if (holds([](Index r, Index o) { return o < r; })) return {BlockRelation::lower, 0};
   if (holds([](Index r, Index o) { return o > r; })) return {BlockRelation::higher, 0};
-  if (holds([](Index r, Index o) { return o <= r; })) return {BlockRelation::own_and_lower, 0};
-  if (holds([](Index r, Index o) { return o >= r; })) return {BlockRelation::own_and_higher, 0};
   for (Index n = 0; n < devices; ++n)
     if (holds([&](Index, Index o) { return o == n; })) return {BlockRelation::block, n};
+  if (holds([](Index r, Index o) { return o <= r; })) return {BlockRelation::own_and_lower, 0};
+  if (holds([](Index r, Index o) { return o >= r; })) return {BlockRelation::own_and_higher, 0};
+  if (holds([](Index r, Index o) { return o != r; })) return {BlockRelation::all_but_own, 0};
   return {};
 }
 
@@ -43,15 +43,22 @@ std::vector<BlockRows> ring_blocks(const Sharding& sharding) {
   return blocks;
 }
 
-std::vector<BlockRows> tile_blocks(Index tile, Index Sq, Index Skv) {
-  const auto range = [tile](Index n, Index S) {
-    std::vector<Index> rows;
-    for (Index row = n * tile; row < std::min(S, (n + 1) * tile); ++row) rows.push_back(row);
-    return rows;
+std::vector<BlockRows> tile_blocks(Index tile, const std::vector<std::vector<Index>>& rows,
+                                   const std::vector<std::vector<Index>>& keys) {
+  const auto tiles_of = [tile](const std::vector<std::vector<Index>>& lists) {
+    std::vector<std::vector<Index>> tiles;
+    for (const std::vector<Index>& list : lists)
+      for (std::size_t n = 0; n < list.size(); ++n) {
+        if (n % static_cast<std::size_t>(tile) == 0) tiles.emplace_back();
+        tiles.back().push_back(list[n]);
+      }
+    return tiles;
   };
   std::vector<BlockRows> blocks;
-  for (Index r = 0; r * tile < Sq; ++r)
-    for (Index o = 0; o * tile < Skv; ++o) blocks.push_back({r, o, range(r, Sq), range(o, Skv)});
+  const auto row_tiles = tiles_of(rows), key_tiles = tiles_of(keys);
+  for (std::size_t r = 0; r < row_tiles.size(); ++r)
+    for (std::size_t o = 0; o < key_tiles.size(); ++o)
+      blocks.push_back({static_cast<Index>(r), static_cast<Index>(o), row_tiles[r], key_tiles[o]});
   return blocks;
 }
 

@@ -20,7 +20,7 @@ struct BlockRelation {
   Index n = 0;
 };
 
-// The first relation that holds exactly for _pairs_ among the pairs _valid_; otherwise a list
+// The narrowest relation that holds exactly for _pairs_ among the pairs _valid_; otherwise a list
 BlockRelation relation_of(const std::vector<BlockValue>& pairs, const std::vector<BlockValue>& valid,
                           Index devices);
 
@@ -30,6 +30,9 @@ struct BlockRows {
   std::vector<Index> rows, keys;
 };
 std::vector<BlockRows> ring_blocks(const Sharding& sharding);
-std::vector<BlockRows> tile_blocks(Index tile, Index Sq, Index Skv);
+
+// Pairs of tiles: the rows and the keys of each list are cut into tiles of _tile_
+std::vector<BlockRows> tile_blocks(Index tile, const std::vector<std::vector<Index>>& rows,
+                                   const std::vector<std::vector<Index>>& keys);
 
 }  // namespace ringattn

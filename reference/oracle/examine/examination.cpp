@@ -1,14 +1,19 @@
 #include "reference/oracle/examine/examination.h"
 
+#include <algorithm>
+
 namespace ringattn {
 
 namespace {
+
+// In larger rings the blocks are too many to be told apart, and findings are not said in terms of devices
+constexpr int most_devices = 32;
 
 // The largest relative error of one weight: P is rounded as an operand and out as a result; a ring may round out again
 // where it merges the results of its devices
 double rounding_of_weight(const ExaminedAttention& attention) {
   const Roundings u = roundings(attention.declared);
-  return u.probability + u.stored * (1 + 0.25 * (attention.devices - 1));
+  return u.probability + u.stored * (1 + 0.25 * (std::min(attention.devices, most_devices) - 1));
 }
 
 // Below it numbers of f16 lose digits; the other types reach further than any weight that is measured
@@ -27,7 +32,8 @@ constexpr ExaminationStep steps[] = {check_calls,       find_channels,    read_w
 
 ExaminationState::ExaminationState(const ExaminedAttention& examined)
     : attention(examined),
-      sharding(examined.layout, examined.devices, examined.q.S, examined.k.S),
+      sharding(examined.layout, examined.devices <= most_devices ? examined.devices : 1, examined.q.S,
+               examined.k.S),
       prober(examined),
       rounding(rounding_of_weight(examined)),
       smallest_weight(smallest_weight_of(examined, prober.one())),

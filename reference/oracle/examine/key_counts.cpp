@@ -188,6 +188,15 @@ void find_block_counts(ExaminationState& state, const HeadReadout& head, const M
                         .relation = relation_of(blocks, all, state.sharding.devices())});
 }
 
+// "some of the " unless all rows give the same keys this count
+std::string some_of(const Matrix<double>& counts, const std::set<Index>& rows, const std::set<Index>& keys,
+                    double count) {
+  for (const Index i : rows)
+    for (const Index j : keys)
+      if (!std::isnan(counts(i, j)) && std::round(counts(i, j) * 10) / 10 != count) return "some of the ";
+  return "";
+}
+
 void find_counts(ExaminationState& state, HeadReadout& head, const Matrix<double>& counts) {
   Matrix<bool> loose = counts.unaryExpr(
       [&](double count) { return !std::isnan(count) && std::abs(count - 1) > 3 * state.tolerance; });
@@ -210,13 +219,15 @@ void find_counts(ExaminationState& state, HeadReadout& head, const Matrix<double
                        {.kind = key_counts,
                         .numbers = {{"least_count", rows_and_keys.begin()->first},
                                     {"greatest_count", rows_and_keys.rbegin()->first}},
-                        .indices = {{"keys", {keys.begin(), keys.end()}}}});
+                        .indices = {{"keys", {keys.begin(), keys.end()}}},
+                        .subject = "some of the "});
   } else {
     for (const auto& [count, each] : rows_and_keys)
       state.findings.add(head.b, head.h, {each.first.begin(), each.first.end()},
                          {.kind = key_counts,
                           .numbers = {{"count", count}},
-                          .indices = {{"keys", {each.second.begin(), each.second.end()}}}});
+                          .indices = {{"keys", {each.second.begin(), each.second.end()}}},
+                          .subject = some_of(counts, each.first, each.second, count)});
   }
   for (Index n = 0; n < head.level.size(); ++n)
     if (!std::isnan(counts.data()[n])) head.level.data()[n] = std::log(counts.data()[n]);

@@ -62,6 +62,43 @@ LeastSquares least_squares(const std::vector<Vector<double>>& features, const Ve
 
 }  // namespace
 
+namespace {
+
+// The parameter for which y = form(parameter) + constant of the row fits best, if it fits within rounding
+template <class Form>
+std::optional<double> best_parameter(const MeasuredScores& m, const KnownPairs& pairs, const Form& form) {
+  const Vector<double> y = pairs(m.y);
+  const auto residual = [&](double parameter) {
+    return Vector<double>(y - pairs(Matrix<double>(form(parameter))));
+  };
+  double best = 1, step = 1.12;
+  for (double p = 0.03; p < 200; p *= step)
+    if (residual(p).squaredNorm() < residual(best).squaredNorm()) best = p;
+  for (; step > 1.0001; step = std::sqrt(step))
+    for (const double p : {best * step, best / step})
+      if (residual(p).squaredNorm() < residual(best).squaredNorm()) best = p;
+  if (!(residual(best).cwiseAbs().maxCoeff() <= 4 * m.state.tolerance)) return std::nullopt;
+  return best;
+}
+
+Matrix<double> capped_at(const Matrix<double>& scores, double c) {
+  return scores.unaryExpr([c](double x) { return c * std::tanh(x / c); });
+}
+
+}  // namespace
+
+// c tanh(factor x / c) with the right c
+MaybeExplanation scale_under_softcap(const MeasuredScores& m) {
+  const double c = m.state.attention.scoring.softcap;
+  const KnownPairs pairs(m.y);
+  if (c == 0 || pairs.size() < 80) return {};
+  const auto form = [&](double factor) { return capped_at(factor * m.head.products, c); };
+  const auto factor = best_parameter(m, pairs, form);
+  if (!factor) return {};
+  return ScoreExplanation{.findings = {{.kind = scale, .numbers = {{"factor", *factor}}}},
+                          .scores = form(*factor)};
+}
+
 // weights = a (right) + b (even)
 MaybeExplanation mixture(const MeasuredScores& m) {
   std::vector<double> right, even, found;
@@ -201,35 +238,15 @@ Curve fitted_curve(const Matrix<double>& y, const Matrix<double>& x, const Known
   return curve;
 }
 
-// The c for which y = c tanh(x / c) fits best, if it fits within rounding
-std::optional<double> tanh_limit(const MeasuredScores& m, const KnownPairs& pairs) {
-  const Vector<double> y = pairs(m.y);
-  const auto error = [&](double c) {
-    return (y -
-            pairs(Matrix<double>(m.head.products.unaryExpr([c](double x) { return c * std::tanh(x / c); }))))
-        .squaredNorm();
-  };
-  double best = 1, step = 1.12;
-  for (double c = 0.25; c < 200; c *= step)
-    if (error(c) < error(best)) best = c;
-  for (; step > 1.0001; step = std::sqrt(step))
-    for (const double c : {best * step, best / step})
-      if (error(c) < error(best)) best = c;
-  const Vector<double> residual = y - pairs(Matrix<double>(m.head.products.unaryExpr(
-                                          [best](double x) { return best * std::tanh(x / best); })));
-  if (!(residual.cwiseAbs().maxCoeff() <= 4 * m.state.tolerance)) return std::nullopt;
-  return best;
-}
-
 }  // namespace
 
 MaybeExplanation curve_of_scores(const MeasuredScores& m) {
   const KnownPairs pairs(m.y);
   if (pairs.size() < 80) return {};
-  if (const auto c = tanh_limit(m, pairs))
+  if (const auto c = best_parameter(m, pairs, [&](double each) { return capped_at(m.head.products, each); }))
     return ScoreExplanation{
         .findings = {{.kind = score_curve, .numbers = {{"limit", *c}}, .subject = "tanh"}},
-        .scores = m.head.products.unaryExpr([c](double x) { return *c * std::tanh(x / *c); })};
+        .scores = capped_at(m.head.products, *c)};
 
   const Curve curve = fitted_curve(m.y, m.head.products, pairs);
   const Matrix<double> fitted = m.head.products.unaryExpr([&](double x) { return curve(x); });
@@ -240,7 +257,8 @@ MaybeExplanation curve_of_scores(const MeasuredScores& m) {
     for (const double e : errors) square += e * e;
     return ScoreExplanation{
         .findings = {{.kind = coarse_rounding,
-                      .numbers = {{"error", std::sqrt(square / static_cast<double>(errors.size()))}}}},
+                      .numbers = {{"greatest_error",
+                                   std::sqrt(square / static_cast<double>(errors.size()))}}}},
         .scores = m.head.scores,
         .closes_rows = true};
   }

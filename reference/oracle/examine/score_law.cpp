@@ -30,8 +30,8 @@ void find_lost_low_scores(ExaminationState& state, HeadReadout& head) {
   std::vector<Index> rows;
   Index live = 0, lost = 0;
   Finding finding{.kind = low_scores_lost};
-  double &kept = finding.numbers["kept_keys"], &gap = finding.numbers["greatest_kept_difference"],
-         &lost_gap = finding.numbers["least_lost_difference"];
+  double &kept = finding.numbers["kept_keys"], &gap = finding.numbers["least_kept_difference"],
+         &lost_gap = finding.numbers["greatest_lost_difference"];
   kept = -1, lost_gap = INFINITY;
   bool same_count = true;
   for (Index i = 0; i < head.rows(); ++i) {
@@ -55,18 +55,22 @@ void find_lost_low_scores(ExaminationState& state, HeadReadout& head) {
   if (lost == 0 || static_cast<double>(lost) <= few * static_cast<double>(live)) return;
   if (!same_count) finding.numbers.erase("kept_keys");
   if (!(gap <= lost_gap))
-    finding.numbers.erase("greatest_kept_difference"), finding.numbers.erase("least_lost_difference");
-  finding.numbers["pairs"] = static_cast<double>(lost);
+    finding.numbers.erase("least_kept_difference"), finding.numbers.erase("greatest_lost_difference");
+  finding.numbers["greatest_pairs"] = static_cast<double>(lost);
   state.findings.add(head.b, head.h, rows, finding);
   head.unexplained = true;
 }
 
 ScoreExplanation explain(const MeasuredScores& measured) {
   using Test = MaybeExplanation (*)(const MeasuredScores&);
-  constexpr Test tests[] = {
-      scale_of_blocks, scale_of_head,      without_softcap, other_head, exchanged_queries_and_keys,
-      other_block,     other_key_or_row,   rows_of_queries, mixture,    normalised_vectors,
-      scale_of_rows,   channels_of_scores, curve_of_scores};
+  constexpr Test tests[] = {scale_of_blocks,  scale_of_head,
+                            without_softcap,  scale_under_softcap,
+                            other_head,       exchanged_queries_and_keys,
+                            other_operands,   other_block,
+                            other_key_or_row, rows_of_queries,
+                            mixture,          normalised_vectors,
+                            scale_of_rows,    channels_of_scores,
+                            curve_of_scores};
   for (const Test test : tests)
     if (MaybeExplanation explanation = test(measured)) return *explanation;
   return {.findings = {{.kind = scores_unexplained}}, .closes_rows = true};

@@ -173,6 +173,37 @@ MaybeExplanation exchanged_queries_and_keys(const MeasuredScores& m) {
   return {};
 }
 
+// Q with Q, K with K, or the mean of the query heads of a group
+MaybeExplanation other_operands(const MeasuredScores& m) {
+  const ExaminedAttention& a = m.state.attention;
+  const Index b = m.head.b, h = m.head.h, kv = a.kv_head(h), group = a.q.H / a.k.H;
+  const Matrix<double> Q = m.state.varied_inputs.Q.head(b, h), K = m.state.varied_inputs.K.head(b, kv);
+  Matrix<double> mean = Matrix<double>::Zero(Q.rows(), Q.cols());
+  for (Index f = kv * group; f < (kv + 1) * group; ++f)
+    mean += m.state.varied_inputs.Q.head(b, f) / static_cast<double>(group);
+  struct Operands {
+    const char* subject;
+    const Matrix<double>&left, &right;
+    bool possible;
+  };
+  const bool square = a.q.S == a.k.S;
+  for (const Operands& each :
+       {Operands{"q_i . q_j: Q is used for K", Q, Q, square},
+        Operands{"k_i . k_j: K is used for Q", K, K, square},
+        Operands{"k_j . (mean of q_i over the query heads of the group)", mean, K, group > 1},
+        Operands{"k_i . (mean of q_j over the query heads of the group)", K, mean, group > 1 && square}}) {
+    if (!each.possible) continue;
+    const Matrix<double> scores = capped(a, a.scoring.scale(a.q.D) * (each.left * each.right.transpose()));
+    const ScoreFit fit = best_fit(m, scores);
+    if (!(fit.share > most_pairs)) continue;
+    ScoreExplanation explanation{.findings = {{.kind = scores_of_operands, .subject = each.subject}},
+                                 .scores = fit.factor * scores};
+    if (differs_from_1(m, fit.factor)) explanation.findings.push_back(scale_finding(fit.factor));
+    return explanation;
+  }
+  return {};
+}
+
 // ---- Blocks, keys and rows --------------------------------------------------------
 
 std::vector<Finding> blocks_of_keys(const MeasuredScores& m, const Matrix<double>& scores) {

@@ -5,26 +5,14 @@
 #include <set>
 
 #include "reference/oracle/examine/position_maps.h"
+#include "reference/oracle/examine/visible_shapes.h"
 
 namespace ringattn {
 
 namespace {
 
 using enum FindingKind;
-using MaybeFindings = std::vector<Finding>;  // empty: the rule does not hold
-
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-bool equal(const Matrix<bool>& x, const Matrix<bool>& y) { return (x.array() == y.array()).all(); }
-
-// A pattern given by a function of row and key
-template <class Rule>
-bool follows(const Matrix<bool>& read, const Rule& rule) {
-  for (Index i = 0; i < read.rows(); ++i)
-    for (Index j = 0; j < read.cols(); ++j)
-      if (read(i, j) != rule(i, j)) return false;
-  return true;
-}
 
 // ---- Bands ---------------------------------------------------------------------
 
@@ -77,40 +65,6 @@ MaybeFindings band(const ReadKeys& keys) {
 
 // ---- Blocks of the ring, and tiles ---------------------------------------------
 
-Matrix<bool> part(const Matrix<bool>& pairs, const BlockRows& block) {
-  Matrix<bool> result(static_cast<Index>(block.rows.size()), static_cast<Index>(block.keys.size()));
-  for (Index i = 0; i < result.rows(); ++i)
-    for (Index j = 0; j < result.cols(); ++j) result(i, j) = pairs(block.rows[at(i)], block.keys[at(j)]);
-  return result;
-}
-
-// What a device reads of a block, as a word; empty: none of these
-std::string shape_of(const Matrix<bool>& read, const Matrix<bool>& wanted) {
-  if (equal(read, wanted)) return "right";
-  if (!read.any()) return "none";
-  if (read.all()) return "all";
-  if (follows(read, [](Index i, Index j) { return j <= i; })) return "lower";
-  if (follows(read, [](Index i, Index j) { return j < i; })) return "strictly lower";
-  if (follows(read, [](Index i, Index j) { return j >= i; })) return "upper";
-  if (follows(read, [](Index i, Index j) { return j == i; })) return "diagonal";
-  return "";
-}
-
-struct ShapedBlock {
-  BlockRows block;
-  std::string shape;
-};
-
-std::vector<ShapedBlock> shapes_of(const ReadKeys& keys, std::vector<BlockRows> blocks) {
-  std::vector<ShapedBlock> shaped;
-  for (BlockRows& block : blocks) {
-    if (block.rows.empty() || block.keys.empty()) continue;
-    std::string shape = shape_of(part(keys.read, block), part(keys.wanted(), block));
-    shaped.push_back({std::move(block), std::move(shape)});
-  }
-  return shaped;
-}
-
 // The blocks that a device would read differently if it read this shape
 std::vector<BlockValue> blocks_without(const ReadKeys& keys, const std::string& shape) {
   std::vector<BlockValue> blocks;
@@ -121,11 +75,6 @@ std::vector<BlockValue> blocks_without(const ReadKeys& keys, const std::string& 
     if (!same) blocks.push_back({block.device, block.block, 1});
   }
   return blocks;
-}
-
-bool all_shaped(const std::vector<ShapedBlock>& blocks) {
-  return std::none_of(blocks.begin(), blocks.end(),
-                      [](const ShapedBlock& block) { return block.shape.empty(); });
 }
 
 MaybeFindings ring_shapes(const ReadKeys& keys, bool only_lost) {
@@ -160,38 +109,6 @@ MaybeFindings masked_as_other_block(const ReadKeys& keys) {
   return {};
 }
 
-MaybeFindings tiles(const ReadKeys& keys) {
-  constexpr std::size_t most_findings = 6, most_tiles = 1024;
-  for (const Index tile : {8, 16, 32, 64, 128}) {
-    const std::vector<ShapedBlock> blocks =
-        shapes_of(keys, tile_blocks(tile, keys.read.rows(), keys.read.cols()));
-    if (!all_shaped(blocks) || blocks.size() < 2 || blocks.size() > most_tiles) continue;
-
-    // Rows of tiles with the same shape in the same columns of tiles
-    std::map<std::pair<std::string, Index>, std::vector<Index>> columns;  // (shape, row of tiles)
-    for (const auto& [block, shape] : blocks)
-      if (shape != "right") columns[{shape, block.device}].push_back(block.block);
-    std::map<std::pair<std::string, std::vector<Index>>, std::vector<Index>> rows;
-    for (const auto& [key, column] : columns) rows[{key.first, column}].push_back(key.second);
-    if (rows.size() > most_findings) continue;
-    MaybeFindings findings;
-    const auto members = [tile](const std::vector<Index>& of_tiles, Index length) {
-      std::vector<Index> all;
-      for (const Index n : of_tiles)
-        for (Index row = n * tile; row < std::min(length, (n + 1) * tile); ++row) all.push_back(row);
-      return all;
-    };
-    for (const auto& [key, of_rows] : rows)
-      findings.push_back({.kind = tiles_visible,
-                          .numbers = {{"tile", static_cast<double>(tile)}},
-                          .indices = {{"rows", members(of_rows, keys.read.rows())},
-                                      {"keys", members(key.second, keys.read.cols())}},
-                          .subject = key.first});
-    return findings;
-  }
-  return {};
-}
-
 // ---- Rows, keys and positions ---------------------------------------------------
 
 MaybeFindings lost_keys(const ReadKeys& keys) {
@@ -220,18 +137,32 @@ MaybeFindings other_positions(const ReadKeys& keys) {
   const Mask& mask = keys.attention.scoring.mask;
   const bool masked = mask.causal || mask.window_left >= 0 || mask.window_right >= 0;
   if (keys.attention.q.S != keys.attention.k.S || !masked) return {};
-  for (const PositionMap& map : position_maps(keys.sharding.queries, keys.attention.q.S))
+  const Mask causal{.causal = mask.causal}, window{false, mask.window_left, mask.window_right};
+  const auto place = [](const PositionMap& map, Index n) { return RowPosition{map.position[at(n)], 0}; };
+  const auto global = [](Index n) { return RowPosition{n, 0}; };
+  for (const PositionMap& map : position_maps(keys.sharding.queries, keys.attention.q.S)) {
+    const auto finding = [&map](double shift, const char* of) {
+      const bool layout = map.subject == "slot" || map.subject == "holder";
+      return Finding{.kind = visible_by_positions,
+                     .numbers = {{"n", static_cast<double>(map.n)}, {"shift", shift}},
+                     .subject = map.subject,
+                     .quoted = std::string(layout ? name(map.layout) : "") + "/" + of};
+    };
     for (const Index less : {0, 1}) {
       const auto sees = [&](Index i, Index j) {
-        const RowPosition query{map.position[at(i)] - less, 0}, key{map.position[at(j)], 0};
-        return visible(query, key, mask);
+        return visible({map.position[at(i)] - less, 0}, place(map, j), mask);
       };
-      if (!follows(keys.read, sees)) continue;
-      return {{.kind = visible_by_positions,
-               .numbers = {{"n", static_cast<double>(map.n)}, {"shift", static_cast<double>(less)}},
-               .subject = map.subject,
-               .quoted = map.subject == "slot" || map.subject == "holder" ? name(map.layout) : ""}};
+      if (follows(keys.read, sees)) return {finding(static_cast<double>(less), "mask")};
     }
+    const auto window_by_map = [&](Index i, Index j) {
+      return visible(global(i), global(j), causal) && visible(place(map, i), place(map, j), window);
+    };
+    const auto causal_by_map = [&](Index i, Index j) {
+      return visible(place(map, i), place(map, j), causal) && visible(global(i), global(j), window);
+    };
+    if (follows(keys.read, window_by_map)) return {finding(0, "window")};
+    if (follows(keys.read, causal_by_map)) return {finding(0, "causal mask")};
+  }
   return {};
 }
 
@@ -304,9 +235,10 @@ std::vector<Finding> visible_findings(const ReadKeys& keys) {
   const auto lost_blocks = [](const ReadKeys& k) { return ring_shapes(k, true); };
   const auto shaped_blocks = [](const ReadKeys& k) { return ring_shapes(k, false); };
   using Rule = MaybeFindings (*)(const ReadKeys&);
-  for (const Rule rule : {Rule(no_or_all_keys), Rule(band), Rule(lost_blocks), Rule(masked_as_other_block),
-                          Rule(lost_keys), Rule(other_positions), Rule(lost_rows), Rule(rows_as_others),
-                          Rule(shaped_blocks), Rule(tiles), Rule(distances)})
+  for (const Rule rule :
+       {Rule(no_or_all_keys), Rule(band), Rule(lost_blocks), Rule(masked_as_other_block), Rule(lost_keys),
+        Rule(other_positions), Rule(lost_rows), Rule(rows_as_others), Rule(rounded_ends), Rule(band_of_tiles),
+        Rule(shaped_blocks), Rule(tiles), Rule(distances)})
     if (MaybeFindings findings = rule(keys); !findings.empty()) return findings;
 
   MaybeFindings findings;

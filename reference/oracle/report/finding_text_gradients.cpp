@@ -78,7 +78,7 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
     case gradient_without_dout:
       return f.subject + " are not 0 for dout = 0: they are not computed from dout alone";
     case gradients_exchanged:
-      return "dk and dv are exchanged";
+      return f.subject + " are exchanged";
     case gradient_factor:
       return fmt::format("it is {:.4g} x the right one{}", f.numbers.at("factor"),
                          meaning_of_gradient_factor(attention, f.numbers.at("factor")));

@@ -95,11 +95,12 @@ std::string curve_text(const ExaminedAttention& attention, const Finding& f) {
 std::string low_scores_text(const Finding& f) {
   if (f.numbers.contains("kept_keys") && f.subject.empty())
     return fmt::format("a row reads only the {} keys of highest score", f.numbers.at("kept_keys"));
-  if (f.numbers.contains("greatest_kept_difference") && f.subject.empty())
+  if (f.numbers.contains("least_kept_difference") && f.subject.empty())
     return fmt::format("keys whose score is more than {:.3g} to {:.3g} below the highest are not read",
-                       f.numbers.at("greatest_kept_difference"), f.numbers.at("least_lost_difference"));
-  return fmt::format("{} pairs are read where all scores are equal, but not where they vary{}",
-                     f.numbers.at("pairs"), f.subject.empty() ? ": those of low score" : "");
+                       f.numbers.at("least_kept_difference"), f.numbers.at("greatest_lost_difference"));
+  return fmt::format(
+      "up to {} pairs of a head are read where all scores are equal, but not where they vary{}",
+      f.numbers.at("greatest_pairs"), f.subject.empty() ? ": those of low score" : "");
 }
 
 // ---- Blocks --------------------------------------------------------------------
@@ -236,6 +237,8 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
           f.numbers.at("factor"), attention.scoring.softcap, attention.scoring.softcap);
     case scores_of_head:
       return scores_of_head_text(f);
+    case scores_of_operands:
+      return "the score of row i and key j is " + f.subject;
     case queries_keys_exchanged:
       return "Q and K are exchanged: the score of row i and key j is k_i . q_j";
     case scores_of_block:
@@ -272,9 +275,10 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
       return "the weights do not follow the scores of their row and key";
     case coarse_rounding:
       return fmt::format(
-          "the weights have errors of {:.1e}, as if a step were rounded to {}, which the declared precision "
+          "the weights have errors of up to {:.1e} (rms of a head), as if a step were rounded to {}, which "
+          "the declared precision "
           "does not explain",
-          f.numbers.at("error"), precision_like(f.numbers.at("error")));
+          f.numbers.at("greatest_error"), precision_like(f.numbers.at("greatest_error")));
     case block_factors:
       return block_factors_text(f);
     default:

@@ -46,8 +46,19 @@ std::string blocks_visible_text(const Finding& f) {
 
 std::string positions_text(const Finding& f) {
   const bool less = f.numbers.at("shift") != 0;
-  return fmt::format("the mask compares p(j) with p(i){}, with p(n) = {}, expected p(n) = n",
-                     less ? " - 1" : "", position_text(f));
+  return fmt::format("the {} compares p(j) with p(i){}, with p(n) = {}, expected p(n) = n",
+                     f.quoted.substr(f.quoted.find('/') + 1), less ? " - 1" : "", position_text(f));
+}
+
+std::string rounded_text(const Finding& f) {
+  const auto end = [&](const char* name, const char* key) -> std::string {
+    const double direction = f.numbers.at(name);
+    if (direction == 0) return "";
+    return fmt::format("the {} visible key is rounded {} to whole tiles of {} keys", key,
+                       direction > 0 ? "outwards" : "inwards", f.numbers.at("tile"));
+  };
+  const std::string first = end("first", "first"), last = end("last", "last");
+  return first + (!first.empty() && !last.empty() ? ", and " : "") + last;
 }
 
 std::string tiles_text(const Finding& f) {
@@ -92,6 +103,12 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
              runs_and_sources(f.indices.at("rows"), f.indices.at("as"), "as");
     case tiles_visible:
       return tiles_text(f);
+    case visible_tile_band:
+      return fmt::format("a row reads whole tiles of {} keys, from {:+g} to {:+g} tiles from its own, {}",
+                         f.numbers.at("tile"), f.numbers.at("first"), f.numbers.at("last"),
+                         attention.scoring.mask.causal ? "up to its own position" : "and no others");
+    case visible_rounded:
+      return rounded_text(f);
     case visible_distances:
       return fmt::format(
           "a row reads the keys at the distances {} (key position minus query position), and no others",
@@ -123,7 +140,8 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
           f.numbers.contains("count")
               ? fmt::format("{:.3g}", f.numbers.at("count"))
               : fmt::format("{:.3g} to {:.3g}", f.numbers.at("least_count"), f.numbers.at("greatest_count"));
-      return fmt::format("keys {} count {} times, whatever q.k is", runs_of(f.indices.at("keys")), count);
+      return fmt::format("{}keys {} count {} times, whatever q.k is", f.subject,
+                         runs_of(f.indices.at("keys")), count);
     }
     default:
       return "";

@@ -166,9 +166,10 @@ std::string position_text(const Finding& f) {
   if (f.subject == "reversed") return "the last row - n";
   const double n = f.numbers.at("n");
   if (f.subject == "block") return fmt::format("its place within blocks of {}", n);
-  return f.subject == "slot"
-             ? fmt::format("the position that slot n has in a {} layout over {} devices", f.quoted, n)
-             : fmt::format("the slot that holds position n in a {} layout over {} devices", f.quoted, n);
+  return f.subject == "slot" ? fmt::format("the position that slot n has in a {} layout over {} devices",
+                                           f.quoted.substr(0, f.quoted.find('/')), n)
+                             : fmt::format("the slot that holds position n in a {} layout over {} devices",
+                                           f.quoted.substr(0, f.quoted.find('/')), n);
 }
 
 std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,

@@ -83,6 +83,7 @@ def examine(
     devices: int,
     layout: str,
 ) -> tuple[str, str, str, Float64 | None, Float64 | None, Float64 | None, Float64 | None]: ...
+def require_measurable(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> None: ...
 def laws(
     inputs: ProblemArrays,
     submitted: dict[str, Array],

@@ -140,14 +140,13 @@ def examine(
     shape = {"batch": batch, "seq": seq, "kv_seq": seq if kv_seq is None else kv_seq, "dim": dim,
              "v_dim": dim if v_dim is None else v_dim}
     extents = {name: integer(name, value) for name, value in shape.items()}
-    for name, extent in (*extents.items(), ("heads", heads_q), ("heads", heads_kv)):
-        if extent < 1:
-            raise ValueError(f"[{name}] the value must be at least 1; found {extent}; choose a larger one")
     q_shape = (extents["batch"], extents["seq"], heads_q, extents["dim"])
     k_shape = (extents["batch"], extents["kv_seq"], heads_kv, extents["dim"])
+    v_shape = (*k_shape[:3], extents["v_dim"])
+    _engine.require_measurable(q_shape, k_shape, v_shape)
     axes = problem.get("axes") or "bshd"
-    blank = [_blank(each, axes) for each in (q_shape, k_shape, (*k_shape[:3], extents["v_dim"]))]
-    inputs = make_problem_arrays(*blank, **problem)
+    q, k, v = (_blank(each, axes) for each in (q_shape, k_shape, v_shape))
+    inputs = make_problem_arrays(q, k, v, **problem)
 
     seconds = None if timeout is None else number("timeout", timeout)
     caller = _Caller(seconds)

@@ -105,7 +105,6 @@ TEST_CASE("exchanged queries and keys are found") {
 
 TEST_CASE("scores of a neighbouring key are found with their distance") {
   ExaminedRule rule(Precision::bf16);
-  rule.attention.scoring.mask.causal = false;
   rule.set([&](const Problem<double>& problem, Index b, Index h) {
     return changed_scores(problem, b, h, [](Matrix<double>& S) {
       const Matrix<double> right = S;
@@ -309,4 +308,51 @@ TEST_CASE("a softmax over the queries is found") {
     return result;
   });
   CHECK(only(rule.examine(), softmax_over_queries) != nullptr);
+}
+
+TEST_CASE("values of a block that stays behind are told from its keys") {
+  ExaminedRule rule(Precision::bf16, 36, 36);
+  rule.set([&](const Problem<double>& problem, Index b, Index h) {
+    HeadResult result = rule.right(problem, b, h);
+    const Matrix<double> right = result.weights;
+    result.weights.setZero();
+    for (Index i = 0; i < 36; ++i)
+      for (Index j = 0; j < 36; ++j) result.weights(i, 12 * rule.device_of_row(i) + j % 12) += right(i, j);
+    return result;
+  });
+  CHECK(the_only(rule.examine(), values_of_other_block).subject == "own");
+}
+
+TEST_CASE("a window that is counted in whole tiles is found with the tile") {
+  ExaminedRule rule(Precision::bf16, 61, 61);
+  rule.attention.scoring.mask.window_left = 13;
+  rule.set([&](const Problem<double>& problem, Index b, Index h) {
+    Matrix<double> S = capped_scores(problem, b, h);
+    for (Index i = 0; i < 61; ++i)
+      for (Index j = 0; j < 61; ++j)
+        if (j > i || j / 8 < i / 8 - 2) S(i, j) = minus_infinity<double>;
+    return ExaminedRule::of_scores(problem, S, b, h);
+  });
+  const Finding finding = the_only(rule.examine(), visible_tile_band);
+  CHECK(finding.numbers.at("tile") == 8);
+  CHECK(finding.numbers.at("first") == -2);
+}
+
+TEST_CASE("the blocks of a reversed skip test are those of higher and of lower devices") {
+  ExaminedRule rule(Precision::bf16);
+  rule.set([&](const Problem<double>& problem, Index b, Index h) {
+    Matrix<double> S = scores(problem, b, h);
+    const Matrix<double> all = capped_scores(problem, b, h);
+    for (Index i = 0; i < 37; ++i)
+      for (Index j = 0; j < 37; ++j)
+        if (rule.device_of_key(j) != rule.device_of_row(i))
+          S(i, j) = rule.device_of_key(j) > rule.device_of_row(i) ? all(i, j) : minus_infinity<double>;
+    return ExaminedRule::of_scores(problem, S, b, h);
+  });
+  const Examination examination = rule.examine();
+  REQUIRE(examination.findings.size() == 2);
+  for (const Finding& finding : examination.findings) {
+    CHECK(finding.kind == blocks_visible);
+    CHECK(finding.relation.kind == (finding.subject == "all" ? BlockRelation::higher : BlockRelation::lower));
+  }
 }
