@@ -147,8 +147,10 @@ void drop_captions(Session& session) {
 }  // namespace
 
 void add_movie(Program& program) {
-  Command* command = program.add_command(
-      "movie", "Make a movie of a scene or a trace: MP4, GIF or WebM with ffmpeg, or numbered PNG files");
+  Command* command = program.add_command("movie",
+                                         "Make a movie of a scene or a trace: MP4, GIF or WebM with ffmpeg, "
+                                         "or numbered PNG files. MP4 and WebM get "
+                                         "the texts of the scene as subtitles in a file .srt");
   const auto o = std::make_shared<MovieCommand>();
   o->options.add_trace_and_scene(*command);
   o->options.add_state(*command);
@@ -163,7 +165,9 @@ void add_movie(Program& program) {
   command->add_option("--first", o->first, "first beat, from 1")->type_name("N");
   command->add_option("--last", o->last, "last beat; default: the last one")->type_name("N");
   command
-      ->add_option("--pause", o->pause, "pause at each beat in seconds; default: the time to read its text")
+      ->add_option(
+          "--pause", o->pause,
+          "pause at each text in seconds; default: up to 4, then the run moves on slowly while it is read")
       ->type_name("S");
   command->add_flag("--without-texts", o->without_texts, "the first run of a scene without beats and texts");
   command->add_option("--speed", o->speed, "speed of the animation, 0.05 to 8")

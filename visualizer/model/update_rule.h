@@ -12,7 +12,7 @@ enum class UpdateRule {
   rescaled,         // l = alpha l + sum exp(S - m), the correct rule
   not_rescaled,     // l = l + sum exp(S - m)
   without_maximum,  // l = alpha l + sum exp(S) and m = 0
-  masked_as_visible,  // all keys are masked, and l = alpha l + exp(m_block - m) l_block with m_block = -inf, l_block = NaN
+  masked_as_visible,  // all keys are masked, m_block = -inf, l_block = NaN, and l = alpha l + exp(m_block - m) l_block
   rounded_to_bf16,  // l = alpha l + sum exp(S - m), rounded to bfloat16
   unknown           // none of these
 };

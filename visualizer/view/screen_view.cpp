@@ -68,9 +68,13 @@ void draw_title(Canvas& canvas, Rect rect, const Session& session, const std::st
     canvas.fitting_text(rect.take_right(canvas.text_size(mark, Face::strong).w + 2, 14), {mark}, Face::strong,
                         running ? theme.accent : theme.faint_ink, Align::right);
   }
-  if (!trouble.empty())
-    canvas.text(rect.take_right(std::min(rect.w, canvas.text_size(trouble, Face::small).w + 2), 14), trouble,
-                Face::small, theme.wrong, Align::right);
+  if (!trouble.empty()) {
+    // Its beginning, if there is no room for all
+    std::string shown = trouble;
+    if (canvas.text_size(shown, Face::small).w + 2 > rect.w) shown = trouble.substr(0, trouble.find(':'));
+    const float w = std::min(rect.w, canvas.text_size(shown, Face::small).w + 2);
+    canvas.fitting_text(rect.take_right(w, 14), {shown}, Face::small, theme.wrong, Align::right);
+  }
   if (!missing.empty())
     canvas.fitting_text(rect, {missing}, Face::small, theme.accent, Align::right);
   else if (session.runs() == 1)

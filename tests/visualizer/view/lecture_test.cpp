@@ -1,5 +1,5 @@
-// A lecture with everything that happens in one: on a projector of each size, in each theme, with all scenes, a live run
-// with interventions, and a text from the audience.
+// A whole lecture: on a projector of each size, in each theme, with all scenes, a live run with interventions, and
+// a text from the audience.
 
 #include <doctest/doctest.h>
 

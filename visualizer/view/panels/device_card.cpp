@@ -44,9 +44,11 @@ void DeviceCard::find_places() {
   const float line = canvas_.line_height(large_ ? Face::heading : Face::strong),
               small = canvas_.line_height(Face::small);
   places_.progress = room.take_bottom(std::clamp(room.h / 6, 3.f, 14.f), std::min(7.f, room.h / 10));
-  // A heading, or only the number
+  // A heading, or only the number if the blocks and their gradients need the room
   const float number_w = canvas_.text_size("00", Face::strong).w;
-  if (room.h > 2.3f * line) {
+  const std::string& pass = frame_.recording.header().passes[static_cast<std::size_t>(frame_.moment.pass)];
+  const float least = pass == "backward" ? 2 * small + 4 : 1.3f * line;
+  if (room.h > line + 5 + least) {
     places_.heading = room.take_top(line, 5);
     if (!badge_text().empty() && room.h >= 2 * small + 24) places_.badge = room.take_top(small, 3);
   } else if (room.w >= 1.8f * number_w) {
@@ -62,7 +64,6 @@ void DeviceCard::find_places() {
   if (places_.in_use.x != room.x) places_.incoming = room;
 
   // In the backward pass gradients are below the blocks that they belong to
-  const std::string& pass = frame_.recording.header().passes[static_cast<std::size_t>(frame_.moment.pass)];
   if (pass != "backward" || room.h < 2 * small + 4) return;
   for (const auto& [block, gradient] : {std::pair{&places_.stationary, &places_.stationary_gradient},
                                         std::pair{&places_.in_use, &places_.in_use_gradient}})

@@ -120,14 +120,19 @@ class ScoreChart {
         return event->owner;
     return -1;
   }
+  // A remark below or above the bars, where it covers no number
   void draw_repetition() const {
     const int owner = earlier_with_same_scores();
     if (owner < 0) return;
-    const float y = y_of(0) + 2;
-    canvas_.fitting_text({plot_.x, std::min(y, plot_.bottom() - line_h_), plot_.w, line_h_},
-                         {"the same scores as those of block " + std::to_string(owner),
-                          "scores of block " + std::to_string(owner)},
-                         Face::small, theme_.wrong, Align::right);
+    const std::string remark = "the same scores as those of block " + std::to_string(owner);
+    const float w = canvas_.text_size(remark, Face::small).w + 1;
+    for (const float y : {y_of(0) + 2, plot_.bottom() - line_h_, plot_.y}) {
+      const Rect place{plot_.right() - w, y, w, line_h_};
+      const bool free = std::none_of(numbers_.begin(), numbers_.end(),
+                                     [&](const Rect& number) { return number.overlaps(place, 0.5f); });
+      if (free && plot_.contains(place, 0.5f))
+        return canvas_.fitting_text(place, {remark}, Face::small, theme_.wrong, Align::right);
+    }
   }
 
   void draw_labels() const {
@@ -176,7 +181,7 @@ class ScoreChart {
   }
 
   // Inside the bar if it is tall enough, otherwise beyond its end; no line crosses the number
-  void draw_value(std::size_t i) const {
+  void draw_value(std::size_t i) {
     if (is_now(i) && !SoftmaxView::over(view_.phases.scores)) return;
     const double value = bars_[i].score;
     const Rect place = cell(i), bar = rect_of(i);
@@ -185,9 +190,11 @@ class ScoreChart {
     const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
     // NaN and inf are written at the zero line, -inf not at all
     if (!std::isfinite(value)) {
-      if (value != -infinity)
-        canvas_.fitting_text({place.x, y_of(0) - line_h_ - 1, place.w, line_h_}, {text, "!"}, Face::small,
-                             theme_.wrong, Align::centre);
+      const Rect rect{place.x, y_of(0) - line_h_ - 1, place.w, line_h_};
+      if (value != -infinity) {
+        canvas_.fitting_text(rect, {text, "!"}, Face::small, theme_.wrong, Align::centre);
+        numbers_.push_back(rect);
+      }
       return;
     }
     // The place of the number, and its background
@@ -195,6 +202,7 @@ class ScoreChart {
                              : (up ? bar.y - line_h_ - 1 : bar.bottom() + 1);
     const Rect rect = around({place.centre().x, top + line_h_ / 2}, w + 2, line_h_);
     if (!values_fit_ || !plot_.contains(rect, 1)) return;
+    numbers_.push_back(rect);
     const Color behind = inside ? color_of(i) : theme_.panel;
     if (!inside || !Theme::striped(bars_[i].event->owner)) canvas_.fill(rect.inset(-1, 0), behind);
     const Color outside = is_now(i) ? theme_.ink : theme_.faint_ink;
@@ -301,9 +309,10 @@ class ScoreChart {
   float line_h_, cell_ = 1;
   Rect plot_, keys_;
   std::vector<Bar> bars_;
-  std::vector<Rect> taken_;  // by the labels of the maxima
-  std::size_t group_ = 1;    // keys per bar
-  bool values_fit_ = true;   // write the numbers of all bars, or none
+  std::vector<Rect> numbers_;  // of the scores
+  std::vector<Rect> taken_;    // by the labels of the maxima
+  std::size_t group_ = 1;      // keys per bar
+  bool values_fit_ = true;     // write the numbers of all bars, or none
 };
 
 }  // namespace
