@@ -71,9 +71,9 @@ Report RecordedResult::report() {
   return check_submission(s, {.diagnose = false, .list_undetectable = false});
 }
 
-const Finding* finding_on(const Report& report, const std::string& tensor, const std::string& kind) {
+const MeasuredFinding* finding_on(const Report& report, const std::string& tensor, const std::string& kind) {
   if (!report.measured) return nullptr;
-  for (const Finding& finding : report.measured->findings)
+  for (const MeasuredFinding& finding : report.measured->findings)
     if (finding.tensor == tensor && finding.kind == kind) return &finding;
   return nullptr;
 }
@@ -84,7 +84,7 @@ Coverage check_finding(const Report& report, const std::string& tensor, const st
   Coverage coverage;
   for (const Measurement::Explained& counts : report.measured->tensors)
     if (counts.tensor == tensor) coverage += {counts.wrong, counts.explained};
-  for (const Finding& finding : report.measured->findings) {
+  for (const MeasuredFinding& finding : report.measured->findings) {
     if (finding.tensor != tensor || finding.kind == "tensors") continue;
     CAPTURE(finding.sentence);
     CHECK(finding.kind == kind);

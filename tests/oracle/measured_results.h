@@ -68,7 +68,7 @@ struct RecordedResult {
 };
 
 // The finding of that kind on a tensor; nullptr if there is none
-const Finding* finding_on(const Report& report, const std::string& tensor, const std::string& kind);
+const MeasuredFinding* finding_on(const Report& report, const std::string& tensor, const std::string& kind);
 
 // How many of the wrong rows of some results the findings explain.
 struct Coverage {

@@ -30,7 +30,7 @@ TEST_CASE("rows of random numbers are explained by nothing") {
     });
     const Report report = r.report();
     REQUIRE(report.measured);
-    for (const Finding& finding : report.measured->findings) CHECK(finding.kind == "tensors");
+    for (const MeasuredFinding& finding : report.measured->findings) CHECK(finding.kind == "tensors");
   }
 }
 
@@ -43,7 +43,7 @@ TEST_CASE("rows of one or two random numbers are explained by nothing") {
     });
     const Report report = r.report();
     REQUIRE(report.measured);
-    for (const Finding& finding : report.measured->findings) {
+    for (const MeasuredFinding& finding : report.measured->findings) {
       CAPTURE(finding.sentence);
       CHECK(finding.kind == "tensors");
     }
@@ -73,7 +73,7 @@ TEST_CASE("the findings on any mistake in a part name wrong rows only, and each 
     ++tried;
     for (const TensorVerdict& verdict : report.tensor_verdicts) {
       std::set<std::tuple<Index, Index, Index>> named;
-      for (const Finding& finding : report.measured->findings) {
+      for (const MeasuredFinding& finding : report.measured->findings) {
         if (finding.tensor != verdict.tensor) continue;
         CAPTURE(finding.sentence);
         for (const Box& box : finding.boxes)
@@ -158,7 +158,7 @@ TEST_CASE("channels that are negated or exchanged are said to be") {
       coverage += check_finding(report, "out", "factor", box, "have the opposite sign");
     else
       coverage += check_finding(report, "out", "channels", box, "8 <- 11, 9 <- 10, 10 <- 9, 11 <- 8");
-    const Finding* finding = finding_on(report, "out", n % 4 < 2 ? "factor" : "channels");
+    const MeasuredFinding* finding = finding_on(report, "out", n % 4 < 2 ? "factor" : "channels");
     if (!finding) continue;
     CHECK(finding->sentence.starts_with("out: channels 8..11 of "));
     CHECK(finding->channels == std::vector<Index>{8, 9, 10, 11});
@@ -180,7 +180,7 @@ TEST_CASE("heads with another scale are said to have it, with its value") {
       r.found.lse(b, i, h, 0) = one.lse(0, 0, 0, 0);
     });
     const Report report = r.report();
-    const Finding* finding = finding_on(report, "out", "scale");
+    const MeasuredFinding* finding = finding_on(report, "out", "scale");
     REQUIRE(finding);
     CHECK(finding->sentence.find(r.kernel.precision == Precision::f32 ? "1.7 x the right" : "x the right") !=
           std::string::npos);
@@ -236,7 +236,7 @@ TEST_CASE("an lse with a constant too much or in base 2 is said to have it") {
       lse = n % 2 == 0 ? lse + std::log(2.0) : lse / std::log(2.0);
     });
     const Report report = r.report();
-    const Finding* finding = finding_on(report, "lse", "lse");
+    const MeasuredFinding* finding = finding_on(report, "lse", "lse");
     if (!finding) continue;
     CHECK(finding->sentence.find(n % 2 == 0 ? "larger than the right ones by 0.6931 = ln 2" : "log2") !=
           std::string::npos);

@@ -39,7 +39,7 @@ TEST_CASE("a block that a device lost or counts twice is said to be lost or to c
     });
     const Report report = r.report();
     coverage += check_finding(report, "out", "weights", box, "");
-    const Finding* finding = finding_on(report, "out", "weights");
+    const MeasuredFinding* finding = finding_on(report, "out", "weights");
     if (!finding) continue;
     CAPTURE(finding->sentence);
     CHECK(finding->sentence.find(n % 2 == 0 ? "lost the block of device 1"
@@ -104,7 +104,7 @@ TEST_CASE("rows of random weights are explained by no factors of groups") {
     });
     const Report report = r.report();
     REQUIRE(report.measured);
-    for (const Finding& finding : report.measured->findings) {
+    for (const MeasuredFinding& finding : report.measured->findings) {
       CAPTURE(finding.sentence);
       CHECK((finding.tensor != "out" || finding.kind == "tensors"));
     }
@@ -129,7 +129,7 @@ TEST_CASE("the part of a gradient that is lost or counts twice is named") {
     for (Index k = 0; k < part.dv.size(); ++k) r.gradients.dv.data()[k] += more * part.dv.data()[k];
     const Report report = r.report();
     for (const char* tensor : {"dk", "dv"}) {
-      const Finding* finding = finding_on(report, tensor, "contributions");
+      const MeasuredFinding* finding = finding_on(report, tensor, "contributions");
       REQUIRE(finding);
       CAPTURE(finding->sentence);
       CHECK(finding->sentence.find(n % 2 == 0 ? "lost the part of the queries of"

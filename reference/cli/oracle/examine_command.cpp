@@ -146,7 +146,7 @@ int run(Command& command, ExamineCommandOptions& o) {
   std::optional<OutputFile> html;
   if (o.html && *o.html != "-") html.emplace(*o.html);
   const InputSource source(o.problem);
-  if (source.header) apply_metadata(command, source.header->metadata);
+  if (source.file) apply_metadata(command, source.file->listing().metadata);
   require_measurable(source.shapes.q, source.shapes.k, source.shapes.v);
   const Shape out = source.shapes.out();
   constexpr double matrices = 30;  // of weights that are held at once

@@ -100,9 +100,10 @@ std::string conjugated(const std::string& predicate, bool singular) {
   return predicate;
 }
 
-Finding finding_of(const RecordedTensor& t, const WrongPart& part, const std::vector<std::size_t>& members,
-                   const Explanation& explanation) {
-  Finding finding{explanation.kind, t.name, {}, {}, {}, explanation.fix, static_cast<Index>(members.size())};
+MeasuredFinding finding_of(const RecordedTensor& t, const WrongPart& part,
+                           const std::vector<std::size_t>& members, const Explanation& explanation) {
+  MeasuredFinding finding{
+      explanation.kind, t.name, {}, {}, {}, explanation.fix, static_cast<Index>(members.size())};
   std::vector<ElementIndex> places;
   for (const std::size_t n : members) {
     const ElementIndex& row = part.rows[n];
@@ -123,11 +124,11 @@ Finding finding_of(const RecordedTensor& t, const WrongPart& part, const std::ve
 
 }  // namespace
 
-std::vector<Finding> findings_of(const RecordedTensor& t, const WrongPart& part,
-                                 const std::vector<Explanations>& of_finders) {
+std::vector<MeasuredFinding> findings_of(const RecordedTensor& t, const WrongPart& part,
+                                         const std::vector<Explanations>& of_finders) {
   std::vector<Group> groups = groups_of(of_finders);
   std::vector<char> explained(part.rows.size());
-  std::vector<Finding> findings;
+  std::vector<MeasuredFinding> findings;
   const auto drop_chance = [&](Group& group) {
     keep_rows(group, [&](std::size_t n) { return !explained[n]; });
     drop_scattered_rows(part, group);

@@ -29,7 +29,7 @@ RowsOfHead unexplained_rows(const WrongPart& part, const Explanations& explanati
 std::vector<std::size_t> some_of(const std::vector<std::size_t>& rows, std::size_t count);
 
 // A measured property of a wrong result: true for each row that it covers, to within rounding.
-struct Finding {
+struct MeasuredFinding {
   std::string kind, tensor;
   std::vector<Box> boxes;       // the rows
   std::vector<Index> channels;  // of these rows; empty: all
@@ -42,8 +42,8 @@ struct Finding {
 // most rows comes first, and then those of the rows that are left. An explanation is dropped where it may be chance: if
 // the agreement of all its rows is not evident, and in heads where it explains less than half of the wrong rows from its
 // first to its last row, or fewer than 3 rows and not all wrong ones.
-std::vector<Finding> findings_of(const RecordedTensor& tensor, const WrongPart& part,
-                                 const std::vector<Explanations>& of_finders);
+std::vector<MeasuredFinding> findings_of(const RecordedTensor& tensor, const WrongPart& part,
+                                         const std::vector<Explanations>& of_finders);
 
 // "4.00", "0.5", "1.23e-05": a measured number
 std::string number_text(double x);

@@ -65,7 +65,8 @@ class Measuring {
       measure_gradient("dk", s_.dk, right.dk, allowed.dk);
       measure_gradient("dv", s_.dv, right.dv, allowed.dv);
     }
-    for (Finding& finding : compare_tensors(judged_.verdicts)) result_.findings.push_back(std::move(finding));
+    for (MeasuredFinding& finding : compare_tensors(judged_.verdicts))
+      result_.findings.push_back(std::move(finding));
     return std::move(result_);
   }
 
@@ -159,7 +160,7 @@ class Measuring {
           break;
       }
       count.wrong += static_cast<Index>(part.rows.size());
-      for (Finding& finding : findings_of(tensor, part, of_finders)) {
+      for (MeasuredFinding& finding : findings_of(tensor, part, of_finders)) {
         count.explained += finding.rows;
         result_.findings.push_back(std::move(finding));
       }

@@ -11,7 +11,7 @@ namespace ringattn {
 // wrong heads, exchanged channels, another scale, a factor, a wrong sum of weights, weights of keys. A finding holds to
 // within rounding for each row that it names; rows that no finding explains are left out.
 struct Measurement {
-  std::vector<Finding> findings;
+  std::vector<MeasuredFinding> findings;
 
   // Of each failed tensor: its wrong rows over all sequences and heads, and how many of them the findings explain
   struct Explained {

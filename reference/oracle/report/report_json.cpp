@@ -118,7 +118,7 @@ Json to_json(const std::vector<Law>& all) {
 
 Json to_json(const Measurement& measured) {
   Json findings = Json::array(), tensors = Json::object();
-  for (const Finding& finding : measured.findings)
+  for (const MeasuredFinding& finding : measured.findings)
     findings.push_back({{"kind", finding.kind},
                         {"tensor", finding.tensor},
                         {"sentence", finding.sentence},

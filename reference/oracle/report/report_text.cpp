@@ -145,12 +145,13 @@ std::string undetectable_lines(const Report& r) {
 // ---- What the numbers are ----------------------------------------------------
 
 // The findings on one tensor, those of most rows first; a long list is cut
-std::string findings_lines(const std::vector<Finding>& findings, const Measurement::Explained& tensor) {
+std::string findings_lines(const std::vector<MeasuredFinding>& findings,
+                           const Measurement::Explained& tensor) {
   constexpr Index most = 8;
   std::string text;
   std::set<std::string> fixes;
   Index count = 0;
-  for (const Finding& finding : findings) {
+  for (const MeasuredFinding& finding : findings) {
     if (finding.tensor != tensor.tensor || ++count > most) continue;
     text += fmt::format("         {}\n", finding.sentence);
     if (!finding.fix.empty() && fixes.insert(finding.fix).second)

@@ -33,13 +33,13 @@ const TensorVerdict* verdict_on(const std::vector<TensorVerdict>& verdicts, std:
 
 }  // namespace
 
-std::vector<Finding> compare_tensors(const std::vector<TensorVerdict>& verdicts) {
-  std::vector<Finding> findings;
+std::vector<MeasuredFinding> compare_tensors(const std::vector<TensorVerdict>& verdicts) {
+  std::vector<MeasuredFinding> findings;
   for (const Pair& pair : pairs) {
     const TensorVerdict *wrong = verdict_on(verdicts, pair.wrong), *right = verdict_on(verdicts, pair.right);
     if (!wrong || !right || wrong->status != Status::fail || right->status == Status::fail) continue;
     if (!findings.empty() && findings.back().tensor == pair.wrong) continue;
-    Finding finding;
+    MeasuredFinding finding;
     finding.kind = "tensors", finding.tensor = pair.wrong, finding.sentence = pair.says,
     finding.fix = pair.fix;
     findings.push_back(finding);
