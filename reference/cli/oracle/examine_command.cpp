@@ -49,9 +49,11 @@ class TestedImplementation {
     if (std::filesystem::file_size(output.path(), error) == 0 || error)
       throw FailedCall("wrote nothing to {out}");
     ResultOptions files;
-    files.out = {output.path()}, files.implementation = options_.implementation;
+    files.out = {output.path()}, files.axes = name(Axes::bshd);
+    files.implementation = options_.implementation;
+    const InputShapes shapes{inputs_.Q.shape(), inputs_.K.shape(), inputs_.V.shape()};
     try {
-      return read_submitted_results("examine", files, inputs_, Layout::contiguous, 1);
+      return read_submitted_results("examine", files, inputs_, {shapes});
     } catch (const BadInput& bad) {
       throw FailedCall(std::string("wrote results that cannot be read: ") + bad.what());
     }
