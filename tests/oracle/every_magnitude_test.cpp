@@ -1,6 +1,6 @@
-// The verdict at every magnitude: scores, V, dout and dlse are drawn from the whole range of their type. Correct kernels
-// pass, and a result that is wrong by more than a quarter of the magnitude of its terms never does, unless the case is
-// refused.
+// The verdict at every magnitude: scores, V, dout and dlse are drawn from the whole range of their type. Correct
+// kernels pass, and a result that is wrong by more than a quarter of the magnitude of its terms never does, unless the
+// case is refused.
 
 #include <doctest/doctest.h>
 

@@ -36,7 +36,8 @@ struct RecordedResult {
   // out of one row with operands from other heads, or with another scale
   Vector<double> row_with(const Problem<double>& other, Index b, Index i, Index h) const;
 
-  // out and lse of one row with these weights of its keys beside the right ones: factor(j) e^score, hidden keys included
+  // out and lse of one row with these weights of its keys beside the right ones: factor(j) e^score, hidden keys
+  // included
   template <class Factor>
   void set_weights(Index b, Index i, Index h, const Factor& factor) {
     Tensor<double> Q;
@@ -81,8 +82,8 @@ struct Coverage {
   }
 };
 
-// Checks that the findings on the rows of a tensor are of one kind and lie in the box, and that their sentences contain a
-// text. Returns how many rows they explain
+// Checks that the findings on the rows of a tensor are of one kind and lie in the box, and that their sentences
+// contain a text. Returns how many rows they explain
 Coverage check_finding(const Report& report, const std::string& tensor, const std::string& kind,
                        const Box& box, const std::string& says);
 

@@ -233,12 +233,13 @@ TEST_CASE("an lse with a constant too much or in base 2 is said to have it") {
     const Box box = r.random_box();
     r.for_each_row(box, [&](Index b, Index i, Index h) {
       double& lse = r.found.lse(b, i, h, 0);
-      lse = n % 2 == 0 ? lse + std::log(2.0) : lse / std::log(2.0);
+      lse = n / 2 % 2 == 0 ? lse + std::log(2.0) : lse / std::log(2.0);
     });
     const Report report = r.report();
     const MeasuredFinding* finding = finding_on(report, "lse", "lse");
-    if (!finding) continue;
-    CHECK(finding->sentence.find(n % 2 == 0 ? "larger than the right ones by 0.6931 = ln 2" : "log2") !=
+    if (r.kernel.precision == Precision::f32) REQUIRE(finding);
+    if (!finding) continue;  // few rows of a bf16 kernel are no evidence
+    CHECK(finding->sentence.find(n / 2 % 2 == 0 ? "larger than the right ones by 0.6931 = ln 2" : "log2") !=
           std::string::npos);
   }
 }

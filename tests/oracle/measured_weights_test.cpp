@@ -1,5 +1,5 @@
-// Measured weights: which keys a wrong row of out lost, counts twice or sees although they are hidden, and which parts a
-// gradient lost.
+// Measured weights: which keys a wrong row of out lost, counts twice or sees although they are hidden, and which parts
+// a gradient lost.
 
 #include "reference/oracle/measured/finders/contributions.h"
 #include "tests/oracle/measured_results.h"

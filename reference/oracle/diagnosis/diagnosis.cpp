@@ -15,19 +15,20 @@
 //   ranking  --- accept? ---> names; runner-up: the nearest that is not accepted
 //
 // Forward, in rounds of growing cost per candidate:
-//   1. all candidates on very few rows; half of these rows are wrong ones, half a sample of all rows. A candidate that is
-//      farther than the rule of acceptance allows on some rows is not accepted on all
+//   1. all candidates on very few rows; half of these rows are wrong ones, half a sample of all rows. A candidate
+//      that is farther than the rule of acceptance allows on some rows is not accepted on all
 //   2. the scale S0, fitted to the result, if no candidate explains these rows
 //   3. those that may be accepted, and the nearest, on a few rows, and the nearest _finalists_ of them on many rows
 // If no candidate may be accepted, the nearest are compared on a few rows only, for the runner-up.
 // If that names nothing, pairs of mistakes are tried (mistake_pairs.h): the first must change the problem, so that the
 // second can be simulated on the changed problem. The backward has one round on all rows.
 //
-// If no candidate explains the whole, the part that holds all that is wrong is matched alone (wrong_region.h): a mistake
-// that is made in one head, in some channels or in some rows only.
+// If no candidate explains the whole, the part that holds all that is wrong is matched alone (wrong_region.h): a
+// mistake that is made in one head, in some channels or in some rows only.
 //
-// A candidate must explain every submitted tensor: one that explains out is no name if the submitted lse contradicts it.
-// An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with C1.
+// A candidate must explain every submitted tensor: one that explains out is no name if the submitted lse contradicts
+// it. An lse in base 2, the convention C1, hides no mistake: one that explains a wrong out and ln 2 lse is named with
+// C1.
 //
 // A candidate is accepted if it is as near to the result as a correct result is to the truth, and the truth is not:
 //   largest error    distance.worst <= 2, or 0.5 for S0, whose scale is fitted to the result and so comes nearer
@@ -50,15 +51,17 @@
 #include "reference/definition/error/row_sample.h"
 #include "reference/oracle/diagnosis/fitted_scale.h"
 #include "reference/oracle/diagnosis/mistake_pairs.h"
+#include "reference/oracle/measured/recorded_tensor.h"
 
 namespace ringattn {
 
 namespace {
 
 // The rule of acceptance
-constexpr double accepted_worst = 2;     // largest distance of the result from a named mistake, in tolerances
-constexpr double accepted_fitted = 0.5;  // the same for S0
-constexpr double same_distance = 1.3;    // quotient of rms distances up to which candidates are twins
+constexpr double accepted_worst =
+    largest_explained_error;                              // of the result from a named mistake, in tolerances
+constexpr double accepted_fitted = largest_fitted_error;  // the same for S0
+constexpr double same_distance = 1.3;  // quotient of rms distances up to which candidates are twins
 
 // Sizes of the rounds. Pairs of row and key are counted over all heads.
 constexpr Index rows_at_first = 8;         // rows of round 1
@@ -230,8 +233,8 @@ bool out_failed(const std::vector<TensorVerdict>& tensor_verdicts) {
   });
 }
 
-// A mistake that is made in a part of the result only, on the declared sharding: in some heads and channels, then also in
-// some rows
+// A mistake that is made in a part of the result only, on the declared sharding: in some heads and channels, then also
+// in some rows
 Diagnosis match_part(const FailedResult& q) {
   std::optional<WrongRegion> region = wrong_region(q.tensor_verdicts, q.judged_rows);
   if (!region || std::any_of(q.tensor_verdicts.begin(), q.tensor_verdicts.end(), not_written)) return {};

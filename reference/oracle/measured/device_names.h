@@ -16,8 +16,8 @@ enum class DeviceNaming { number, step };
 std::string blocks_text(const std::vector<Index>& owners, Index own, const std::vector<Index>& met,
                         Index devices, DeviceNaming naming);
 
-// Queries that meet the keys of device _own_: "the queries of device 2", "the queries of their own device", "the queries
-// of step 1"
+// Queries that meet the keys of device _own_: "the queries of device 2", "the queries of their own device", "the
+// queries of step 1"
 std::string queries_text(const std::vector<Index>& of, Index own, const std::vector<Index>& met,
                          Index devices, DeviceNaming naming);
 

@@ -40,8 +40,8 @@ struct MeasuredFinding {
 
 // The findings of a part from the explanations of several finders, which may explain the same rows: the explanation of
 // most rows comes first, and then those of the rows that are left. An explanation is dropped where it may be chance: if
-// the agreement of all its rows is not evident, and in heads where it explains less than half of the wrong rows from its
-// first to its last row, or fewer than 3 rows and not all wrong ones.
+// the agreement of all its rows is not evident, and in heads where it explains less than half of the wrong rows from
+// its first to its last row, or fewer than 3 rows and not all wrong ones.
 std::vector<MeasuredFinding> findings_of(const RecordedTensor& tensor, const WrongPart& part,
                                          const std::vector<Explanations>& of_finders);
 

@@ -30,8 +30,8 @@ Vector<double> row_of(const Tensor<double>& tensor, const ElementIndex& p) {
   return tensor.head(p.b, p.h).row(p.s).transpose();
 }
 
-// The spread of a channel over all rows: the width in which the middle half of its values lies, times 0.74, which is the
-// standard deviation of normal numbers
+// The spread of a channel over all rows: the width in which the middle half of its values lies, times 0.74, which is
+// the standard deviation of normal numbers
 double spread_of(const Tensor<double>& tensor, Index d) {
   const Shape& shape = tensor.shape();
   std::vector<double> values;

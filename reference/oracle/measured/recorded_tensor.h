@@ -53,8 +53,8 @@ inline constexpr double largest_explained_error = 2;
 inline constexpr double largest_fitted_error = 0.5;
 
 // The evidence that agreement of a row with an independent right row is no chance: minus the decimal logarithm of the
-// probability. A channel agrees by chance in the share 2 x 2 tolerances of its spread over all rows; channels may depend
-// on each other, so that half of them count, and no more than a row has independent numbers.
+// probability. A channel agrees by chance in the share 2 x 2 tolerances of its spread over all rows; channels may
+// depend on each other, so that half of them count, and no more than a row has independent numbers.
 double evidence_of_agreement(const RecordedTensor& tensor, const ElementIndex& row,
                              const std::vector<Index>& channels);
 

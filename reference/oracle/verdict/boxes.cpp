@@ -101,7 +101,8 @@ std::string ranges_text(const std::vector<Index>& ascending) {
   std::size_t ranges = 0;
   for (const RowRange& range : ranges_of(ascending)) {
     if (ranges++ == max_ranges) return text + " ...";
-    text += (text.empty() ? "" : " ") + range_text(range.begin, range.end);
+    if (!text.empty()) text += ' ';
+    text += range_text(range.begin, range.end);
   }
   return text;
 }

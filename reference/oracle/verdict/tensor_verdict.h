@@ -42,7 +42,8 @@ struct TensorVerdict {
   Vector<double> channel_ratio;  // (D) the largest quotient of each channel
 };
 
-// Ratios up to _note_limit_ are notes. Throws BadInput if the shapes differ. An infinity must equal the same infinity; a NaN is always wrong.
+// Ratios up to _note_limit_ are notes. Throws BadInput if the shapes differ. An infinity must equal the same infinity;
+// a NaN is always wrong.
 TensorVerdict judge_tensor(const std::string& tensor, const TensorView<const double>& found,
                            const Tensor<double>& truth, const Tensor<double>& tolerance,
                            double note_limit = largest_note);

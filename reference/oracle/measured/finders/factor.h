@@ -16,8 +16,8 @@ struct RowFactor {
 RowFactor factor_of_row(const RecordedTensor& tensor, const ElementIndex& row,
                         const std::vector<Index>& channels);
 
-// The factor that programs apply by mistake, for a head dimension D, that is nearest to a measured one; the measured one
-// itself if none is nearer than _reach_
+// The factor that programs apply by mistake, for a head dimension D, that is nearest to a measured one; the measured
+// one itself if none is nearer than _reach_
 double usual_factor(double measured, double reach, Index D);
 
 // A measured factor as it is said: 0, 1, 2, 3, 4, 1 / 2 or -1 if it is nearer than _reach_, otherwise two digits

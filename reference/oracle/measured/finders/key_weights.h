@@ -6,8 +6,8 @@
 
 namespace ringattn {
 
-// The weights of keys in wrong rows of out. With s the right scores and f the factor by which a wrong row multiplies the
-// weight of a key, hidden keys included, out_i = sum_j f_ij e^{s_ij} v_j / sum_j f_ij e^{s_ij}, hence
+// The weights of keys in wrong rows of out. With s the right scores and f the factor by which a wrong row multiplies
+// the weight of a key, hidden keys included, out_i = sum_j f_ij e^{s_ij} v_j / sum_j f_ij e^{s_ij}, hence
 //   sum_j f_ij e^{s_ij} (v_j - out_i) = 0
 // which is linear and homogeneous in f. Rows that share the factors of groups of keys give f: the eigenvector of the
 // smallest eigenvalue of the normal equations. f is 1 for a visible key, 0 for a hidden one in right rows; a lost group
@@ -28,8 +28,8 @@ void find_distance_weights(const Problem<double>& problem, const RecordedTensor&
 void find_tile_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                        Explanations& explanations);
 
-// Groups of keys by their place in a tile, first, last or between, and by the order of their tile and that of the query;
-// for tiles of 16 to 128 positions
+// Groups of keys by their place in a tile, first, last or between, and by the order of their tile and that of the
+// query; for tiles of 16 to 128 positions
 void find_edge_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                        Explanations& explanations);
 

@@ -96,8 +96,8 @@ std::string constant_text(double c) {
   return number_text(std::abs(c)) + (logarithm ? " = ln " + number_text(whole) : "");
 }
 
-// Whether right rows stand between some wrong rows of the same heads, which would be wrong by the same constant. _mates_
-// tells whether a row belongs to them
+// Whether right rows stand between some wrong rows of the same heads, which would be wrong by the same constant.
+// _mates_ tells whether a row belongs to them
 bool right_rows_between(const WrongPart& part, const std::vector<std::size_t>& rows,
                         const std::function<bool(Index)>& mates) {
   std::map<HeadPlace, std::pair<Index, Index>> extents;  // first and last row
