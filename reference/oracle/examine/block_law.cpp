@@ -162,6 +162,10 @@ Finding without_blocks(const ExaminationState& state, const std::vector<Matrix<d
 
 }  // namespace
 
+bool has_steps_between_blocks(const MeasuredScores& measured, const Matrix<double>& scores) {
+  return !parts_of(measured.state, {centred(measured.y - scores)}).first.empty();
+}
+
 void find_block_law(ExaminationState& state, const std::vector<MeasuredScores>& heads) {
   std::vector<HeadRows> where;
   for (const MeasuredScores& m : heads) where.push_back({m.head.b, m.head.h, m.head.all_rows()});

@@ -70,6 +70,7 @@ enum class FindingKind {
   scores_of_rows,
   mixed_with_even,
   normalised,
+  scores_rotated,
   score_channels,
   score_curve,
   low_scores_lost,

@@ -32,11 +32,15 @@ MaybeExplanation other_operands(const MeasuredScores& measured);
 MaybeExplanation other_block(const MeasuredScores& measured);
 MaybeExplanation other_key_or_row(const MeasuredScores& measured);
 MaybeExplanation rows_of_queries(const MeasuredScores& measured);
+MaybeExplanation rotated_vectors(const MeasuredScores& measured);
 MaybeExplanation mixture(const MeasuredScores& measured);
 MaybeExplanation normalised_vectors(const MeasuredScores& measured);
 MaybeExplanation scale_of_rows(const MeasuredScores& measured);
 MaybeExplanation channels_of_scores(const MeasuredScores& measured);
 MaybeExplanation curve_of_scores(const MeasuredScores& measured);
+
+// Do the measured weights differ from exp(score) by a factor for each block of the ring or each tile?
+bool has_steps_between_blocks(const MeasuredScores& measured, const Matrix<double>& scores);
 
 // Scores that are right within the blocks of the ring or within tiles, but not between them
 void find_block_law(ExaminationState& state, const std::vector<MeasuredScores>& heads);

@@ -173,7 +173,22 @@ MaybeExplanation exchanged_queries_and_keys(const MeasuredScores& m) {
   return {};
 }
 
-// Q with Q, K with K, or the mean of the query heads of a group
+// The channels 0, 2, 4, ..., 1, 3, 5, ... of each row, or the inverse of this order: pairs of neighbours become pairs of
+// halves, as rotary embeddings take them, and the other way round
+Matrix<double> reordered(const Matrix<double>& x, bool to_halves) {
+  Matrix<double> result = x;
+  const Index D = x.cols(), even = (D + 1) / 2;
+  for (Index d = 0; d < D; ++d) {
+    const Index half = d % 2 == 0 ? d / 2 : even + d / 2;
+    if (to_halves)
+      result.col(half) = x.col(d);
+    else
+      result.col(d) = x.col(half);
+  }
+  return result;
+}
+
+// Q with Q, K with K, the mean of the query heads of a group, or channels in another order
 MaybeExplanation other_operands(const MeasuredScores& m) {
   const ExaminedAttention& a = m.state.attention;
   const Index b = m.head.b, h = m.head.h, kv = a.kv_head(h), group = a.q.H / a.k.H;
@@ -187,11 +202,16 @@ MaybeExplanation other_operands(const MeasuredScores& m) {
     bool possible;
   };
   const bool square = a.q.S == a.k.S;
-  for (const Operands& each :
-       {Operands{"q_i . q_j: Q is used for K", Q, Q, square},
-        Operands{"k_i . k_j: K is used for Q", K, K, square},
-        Operands{"k_j . (mean of q_i over the query heads of the group)", mean, K, group > 1},
-        Operands{"k_i . (mean of q_j over the query heads of the group)", K, mean, group > 1 && square}}) {
+  const Matrix<double> Q_halves = reordered(Q, true), Q_neighbours = reordered(Q, false);
+  const Operands candidates[] = {
+      {"q_i . q_j: Q is used for K", Q, Q, square},
+      {"k_i . k_j: K is used for Q", K, K, square},
+      {"k_j . (mean of q_i over the query heads of the group)", mean, K, group > 1},
+      {"k_i . (mean of q_j over the query heads of the group)", K, mean, group > 1 && square},
+      {"q_i . k_j with the channels of q in another order: 0, 2, ..., 1, 3, ...", Q_halves, K, true},
+      {"q_i . k_j with the channels of k in another order: 0, 2, ..., 1, 3, ...", Q_neighbours, K,
+       true}};
+  for (const Operands& each : candidates) {
     if (!each.possible) continue;
     const Matrix<double> scores = capped(a, a.scoring.scale(a.q.D) * (each.left * each.right.transpose()));
     const ScoreFit fit = best_fit(m, scores);
