@@ -6,6 +6,7 @@
 #include "reference/oracle/examine/block_sources.h"
 #include "reference/oracle/examine/score_fit.h"
 #include "reference/oracle/examine/statistics.h"
+#include "reference/oracle/examine/visible_rules.h"
 
 namespace ringattn {
 
@@ -121,6 +122,14 @@ std::optional<Finding> sum_of_heads(const ExaminationState& state, const Gradien
                    .subject = alone ? "alone" : ""};
   }
   return std::nullopt;
+}
+
+std::vector<Finding> mask_findings(const ExaminationState& state, const HeadGradients& head,
+                                   const Matrix<bool>& read) {
+  std::vector<Finding> findings =
+      visible_findings({state.attention, state.sharding, state.heads(head.b, head.h), read});
+  for (Finding& finding : findings) finding.backward = true;
+  return findings;
 }
 
 Finding unexplained_gradient(const Matrix<double>& found, const Matrix<double>& right,

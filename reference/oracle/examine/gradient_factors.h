@@ -21,6 +21,10 @@ std::optional<Finding> sum_of_heads(const ExaminationState& state, const Gradien
                                     Matrix<double> HeadGradients::*right,
                                     Matrix<double> HeadGradients::*allowed);
 
+// The keys that the backward pass reads, where these are not those of the forward
+std::vector<Finding> mask_findings(const ExaminationState& state, const HeadGradients& head,
+                                   const Matrix<bool>& read);
+
 Finding unexplained_gradient(const Matrix<double>& found, const Matrix<double>& right,
                              const Matrix<double>& allowed);
 

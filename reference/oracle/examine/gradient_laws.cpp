@@ -61,6 +61,7 @@ std::optional<Finding> delta_finding(const ExaminationState& state, const Gradie
                                      const HeadGradients& head, const Matrix<double>& used) {
   const auto law = [](const char* subject) { return Finding{.kind = delta_law, .subject = subject}; };
   const auto is = [&](const auto& candidate) { return delta_is(head, used, readout.tolerance, candidate); };
+  if (is([&](Index i, Index) { return head.right_delta(i); })) return std::nullopt;
   if (is([](Index, Index) { return 0.0; })) return law("missing");
   if (is([&](Index i, Index) { return -head.right_delta(i); })) return law("opposite sign");
   if (state.sharding.devices() > 1) {
@@ -138,6 +139,11 @@ std::vector<Finding> score_gradient_findings(const ExaminationState& state, cons
       3 * head.allowed_dS.array() + 3 * readout.tolerance * of_found_P.cwiseAbs().array();
   const bool P_is_wrong = !within(head.P, head.right_P, head.allowed_P);
   if (P_is_wrong && within(found, of_found_P, allowed)) return {};
+  if (P_is_wrong && (found.array() != 0).any()) {
+    const double c = found.cwiseProduct(of_found_P).sum() / std::max(of_found_P.squaredNorm(), 1e-30);
+    if (within(found, c * of_found_P, std::max(1.0, std::abs(c)) * allowed))
+      return {{.kind = gradient_factor, .numbers = {{"factor", c}}, .subject = "of that P"}};
+  }
 
   if (&found == &head.dS_of_k)
     if (const auto finding =
@@ -163,6 +169,14 @@ std::vector<Finding> score_gradient_findings(const ExaminationState& state, cons
   const Matrix<double> used = used_delta(head, found);
   if (const auto finding = delta_finding(state, readout, head, used)) return {*finding};
   if (const auto finding = missing_channels(readout, state, head, found)) return {*finding};
+  // Other keys than P in dV
+  const Matrix<bool> wanted = head.right_P.unaryExpr([](double p) { return p > 0; });
+  constexpr double nothing = 1e-6;  // a right dS that may come out as 0
+  Matrix<bool> read = found.unaryExpr([](double dS) { return dS != 0; });
+  for (Index n = 0; n < read.size(); ++n)
+    if (wanted.data()[n] && std::abs(head.right_dS.data()[n]) < nothing) read.data()[n] = true;
+  if (!P_is_wrong && (read.array() != wanted.array()).any()) return mask_findings(state, head, read);
+
   return {unexplained_gradient(found, head.right_dS, head.allowed_dS)};
 }
 

@@ -37,7 +37,7 @@ std::optional<Index> source_of_column(const HeadReadout& head, const Matrix<doub
 
 bool find_moved_keys(ExaminationState& state, HeadReadout& head) {
   const Matrix<double> allowed = allowed_errors(state, head);
-  Finding finding{.kind = values_of_other_rows};
+  Finding finding{.kind = values_of_other_rows, .subject = "rows"};
   std::vector<Index>&rows = finding.indices["rows"], &sources = finding.indices["sources"];
   for (Index j = 0; j < head.keys(); ++j) {
     const auto source = source_of_column(head, allowed, j);

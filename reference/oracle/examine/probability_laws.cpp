@@ -7,7 +7,6 @@
 #include "reference/oracle/examine/gradient_factors.h"
 #include "reference/oracle/examine/score_fit.h"
 #include "reference/oracle/examine/statistics.h"
-#include "reference/oracle/examine/visible_rules.h"
 
 namespace ringattn {
 
@@ -26,14 +25,6 @@ Vector<double> log_sums(const HeadGradients& head, const Matrix<bool>& visible, 
     sums(i) = std::log(sum);
   }
   return sums;
-}
-
-std::vector<Finding> wrong_mask(const ExaminationState& state, const HeadGradients& head,
-                                const Matrix<bool>& read) {
-  std::vector<Finding> findings =
-      visible_findings({state.attention, state.sharding, state.heads(head.b, head.h), read});
-  for (Finding& finding : findings) finding.backward = true;
-  return findings;
 }
 
 // P of each block is exp(score - lse) with the scores of one K block
@@ -176,7 +167,7 @@ std::vector<Finding> probability_findings(const ExaminationState& state, const G
   if ((head.P.array() < -head.allowed_P.array()).any())
     return {unexplained_gradient(head.P, head.right_P, head.allowed_P)};
   if (const auto finding = scores_of_other_blocks(state, readout, head)) return {*finding};
-  if ((read.array() != wanted.array()).any()) return wrong_mask(state, head, read);
+  if ((read.array() != wanted.array()).any()) return mask_findings(state, head, read);
 
   // A scale, a normaliser
   Matrix<double> y = Matrix<double>::Constant(head.P.rows(), head.P.cols(), not_known);

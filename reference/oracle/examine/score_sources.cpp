@@ -209,8 +209,7 @@ MaybeExplanation other_operands(const MeasuredScores& m) {
       {"k_j . (mean of q_i over the query heads of the group)", mean, K, group > 1},
       {"k_i . (mean of q_j over the query heads of the group)", K, mean, group > 1 && square},
       {"q_i . k_j with the channels of q in another order: 0, 2, ..., 1, 3, ...", Q_halves, K, true},
-      {"q_i . k_j with the channels of k in another order: 0, 2, ..., 1, 3, ...", Q_neighbours, K,
-       true}};
+      {"q_i . k_j with the channels of k in another order: 0, 2, ..., 1, 3, ...", Q_neighbours, K, true}};
   for (const Operands& each : candidates) {
     if (!each.possible) continue;
     const Matrix<double> scores = capped(a, a.scoring.scale(a.q.D) * (each.left * each.right.transpose()));

@@ -111,6 +111,8 @@ std::string rotated_text(const Finding& f) {
 }
 
 std::string low_scores_text(const Finding& f) {
+  if (f.numbers.contains("kept_keys") && f.numbers.at("kept_keys") == 0)
+    return "no key is read where the scores vary";
   if (f.numbers.contains("kept_keys") && f.subject.empty())
     return fmt::format("a row reads only the {} keys of highest score", f.numbers.at("kept_keys"));
   if (f.numbers.contains("least_kept_difference") && f.subject.empty())
