@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/oracle/examine/block_relation.h"
+#include "reference/oracle/examine/fit/block_relation.h"
 #include "reference/oracle/examine/per_head.h"
 
 namespace ringattn {
