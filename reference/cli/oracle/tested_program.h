@@ -21,8 +21,9 @@ constexpr double no_time_limit = 0;
 // Throws BadInput unless the command contains {case} and {out}, the files that the program reads and writes
 void check_program(const std::string& command);
 
-// Runs the command with the paths in place of {case} and {out}. A program that runs longer than _seconds_ is ended, with
-// all processes of its group. Throws BadInput, in the name of _operation_, if the shell does not find the program
+// Runs the command with the paths in place of {case} and {out}. A program that runs longer than _seconds_ is ended,
+// with all processes of its group. Throws BadInput, in the name of _operation_, if the shell does not find the
+// program
 ProgramRun run_tested_program(const std::string& operation, const std::string& command,
                               const std::filesystem::path& input, const std::filesystem::path& output,
                               double seconds = no_time_limit);

@@ -65,6 +65,7 @@ constexpr std::pair<FindingKind, const char*> names[] = {
     {scores_of_rows, "scores_of_rows"},
     {mixed_with_even, "mixed_with_even"},
     {normalised, "normalised"},
+    {scores_rotated, "scores_rotated"},
     {score_channels, "score_channels"},
     {score_curve, "score_curve"},
     {low_scores_lost, "low_scores_lost"},

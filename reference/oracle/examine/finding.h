@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/oracle/examine/block_relation.h"
+#include "reference/oracle/examine/fit/block_relation.h"
 #include "reference/oracle/examine/per_head.h"
 
 namespace ringattn {
@@ -70,6 +70,7 @@ enum class FindingKind {
   scores_of_rows,
   mixed_with_even,
   normalised,
+  scores_rotated,
   score_channels,
   score_curve,
   low_scores_lost,

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/oracle/examine/examined_attention.h"
-#include "reference/oracle/examine/prober.h"
+#include "reference/oracle/examine/probes/prober.h"
 
 namespace ringattn {
 

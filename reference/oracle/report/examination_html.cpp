@@ -52,7 +52,8 @@ std::string picture(const Matrix<double>& weights, const std::string& caption) {
     }
   return fmt::format(
       R"(<figure style="display:inline-block;margin:4px"><figcaption>{}</figcaption>)"
-      R"(<svg xmlns="http://www.w3.org/2000/svg" width="{}" height="{}" style="border:1px solid #cbd1db">{}</svg></figure>)",
+      R"(<svg xmlns="http://www.w3.org/2000/svg" width="{}" height="{}" style="border:1px solid #cbd1db">)"
+      R"({}</svg></figure>)",
       escaped(caption), keys * cell, rows * cell, squares);
 }
 

@@ -80,7 +80,8 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
     case gradients_exchanged:
       return f.subject + " are exchanged";
     case gradient_factor:
-      return fmt::format("it is {:.4g} x the right one{}", f.numbers.at("factor"),
+      return fmt::format("it is {:.4g} x {}{}", f.numbers.at("factor"),
+                         f.subject.empty() ? "the right one" : "that of the P that dv shows",
                          meaning_of_gradient_factor(attention, f.numbers.at("factor")));
     case gradient_block_factors:
       return block_factor_text(f);

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <map>
 
 #include "reference/oracle/report/finding_text.h"
 #include "reference/oracle/report/places_text.h"
@@ -92,7 +93,26 @@ std::string curve_text(const ExaminedAttention& attention, const Finding& f) {
                      text, expected);
 }
 
+std::string rotated_text(const Finding& f) {
+  const std::string start = fmt::format(
+      "the scores are those of vectors that are turned as by a rotary embedding (pairs of {}, base {:g}): ",
+      f.subject, f.numbers.at("base"));
+  if (f.numbers.contains("factor"))
+    return start + fmt::format("{} by {:g} x the position", f.quoted, f.numbers.at("factor"));
+  std::map<double, std::string> by_offset;
+  for (const BlockValue& each : f.blocks)
+    by_offset[each.value] += (by_offset[each.value].empty() ? "" : "; ") +
+                             fmt::format("device {}, block {}", each.device, each.block);
+  std::string text;
+  for (const auto& [offset, places] : by_offset)
+    text += (text.empty() ? "" : "; ") +
+            fmt::format("keys against queries by {:+g} positions ({})", offset, places);
+  return start + text;
+}
+
 std::string low_scores_text(const Finding& f) {
+  if (f.numbers.contains("kept_keys") && f.numbers.at("kept_keys") == 0)
+    return "no key is read where the scores vary";
   if (f.numbers.contains("kept_keys") && f.subject.empty())
     return fmt::format("a row reads only the {} keys of highest score", f.numbers.at("kept_keys"));
   if (f.numbers.contains("least_kept_difference") && f.subject.empty())
@@ -260,6 +280,8 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
           "{} divided by {} length first: the score is {:.4g} x the product of the normalised vectors",
           f.subject == "q and k" ? "q and k are" : f.subject + " is",
           f.subject == "q and k" ? "their" : "its", f.numbers.at("factor"));
+    case scores_rotated:
+      return rotated_text(f);
     case score_channels:
       return channels_text(f);
     case score_curve:

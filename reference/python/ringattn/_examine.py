@@ -153,7 +153,9 @@ def examine(
     measured = _engine.examine(
         inputs,
         forward=lambda q, k, v: caller.forward(function, q=q, k=k, v=v),
-        backward=None if backward is None else lambda q, k, v, dout: caller.gradients(backward, q=q, k=k, v=v, dout=dout),
+        backward=None
+        if backward is None
+        else lambda q, k, v, dout: caller.gradients(backward, q=q, k=k, v=v, dout=dout),
         implementation=None if implementation is None else precision("implementation", implementation),
         devices=integer("devices", devices),
         layout=string("layout", layout),

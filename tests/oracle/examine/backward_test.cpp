@@ -216,3 +216,18 @@ TEST_CASE("gradients that do not come from dout, and exchanged ones, are found")
   };
   CHECK(only(rule.examine(), gradient_without_dout)->subject == "dq");
 }
+
+TEST_CASE("a mask that only dq and dk lack is found in them") {
+  ExaminedRule rule(Precision::bf16);
+  set_backward(rule, [](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
+    const Tensor<double> lse = attention(problem).lse;
+    const Matrix<double> S = capped_scores(problem, head.b, head.h);
+    for (Index i = 0; i < S.rows(); ++i)
+      for (Index j = 0; j < S.cols(); ++j)
+        head.dS(i, j) = std::exp(S(i, j) - lse(head.b, i, head.h, 0)) * (head.dP(i, j) - head.delta(i));
+  });
+  const auto findings = findings_by_tensor(rule.examine(), visible_all);
+  CHECK(findings.size() == 2);
+  CHECK(findings.contains("dq"));
+  CHECK(findings.contains("dk"));
+}

@@ -146,6 +146,37 @@ TEST_CASE("weights that are mixed with equal ones are found with their shares") 
   CHECK(std::abs(finding.numbers.at("even") - 0.1) < 1e-3);
 }
 
+TEST_CASE("scores of Q with itself are found") {
+  ExaminedRule rule(Precision::bf16);
+  rule.set([&](const Problem<double>& problem, Index b, Index h) {
+    return changed_scores(problem, b, h, [&](Matrix<double>& S) {
+      S = problem.scoring.scale(problem.Q.shape.D) *
+          (problem.Q.head(b, h) * problem.Q.head(b, h).transpose());
+    });
+  });
+  CHECK(the_only(rule.examine(), scores_of_operands).subject == "q_i . q_j: Q is used for K");
+}
+
+TEST_CASE("keys that a rotary embedding turns by positions of their device are found block by block") {
+  ExaminedRule rule(Precision::bf16, 36, 36);
+  rule.set([&](const Problem<double>& problem, Index b, Index h) {
+    return changed_scores(problem, b, h, [&](Matrix<double>& S) {
+      Matrix<double> K = problem.K.head(b, problem.kv_head(h));
+      for (Index j = 0; j < K.rows(); ++j)
+        for (Index p = 0; p < 12; ++p) {
+          const double angle = -12 * rule.device_of_key(j) * std::pow(10000, -p / 12.0);
+          const double x = K(j, p), y = K(j, p + 12);
+          K(j, p) = std::cos(angle) * x - std::sin(angle) * y,
+               K(j, p + 12) = std::sin(angle) * x + std::cos(angle) * y;
+        }
+      S = problem.scoring.scale(problem.Q.shape.D) * (problem.Q.head(b, h) * K.transpose());
+    });
+  });
+  const Finding finding = the_only(rule.examine(), scores_rotated);
+  CHECK(finding.subject == "halves");
+  for (const BlockValue& each : finding.blocks) CHECK(each.value == -12.0 * static_cast<double>(each.block));
+}
+
 // ---- Visible keys ---------------------------------------------------------------
 
 TEST_CASE("a causal mask that is off by one is found as the band that is read") {
