@@ -4,7 +4,7 @@ import json
 
 from case_files import header_of
 
-right_statuses = {"check": {0, 1, 3}, "laws": {0, 1}, "run": {0}}  # of other commands {0}
+right_statuses = {"check": {0, 1, 3}, "examine": {0, 1}, "laws": {0, 1}, "run": {0}}  # of other commands {0}
 
 
 def check_fair(answer, workspace, command, given):

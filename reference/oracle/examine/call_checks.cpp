@@ -123,7 +123,7 @@ bool find_not_from_values(ExaminationState& state, const Tensor<double>& out) {
   else if (is_weighted_keys(state, out, mean))
     finding.subject = "K and V exchanged";
   else if (const double c = factor_of_queries(state, out); c != 0)
-    finding.subject = "Q", finding.numbers["factor"] = c;
+    finding.subject = "multiple of Q", finding.numbers["factor"] = c;
   state.findings.add(finding);
   return true;
 }

@@ -54,7 +54,7 @@ std::string not_from_values_text(const Finding& f) {
   if (f.subject == "K for V") return start + "it is the right weights times K, so K is read where V belongs";
   if (f.subject == "K and V exchanged")
     return start + "it is the mean of the visible rows of K, so K and V are exchanged";
-  if (f.subject == "Q") return start + fmt::format("it is {:.4g} Q", f.numbers.at("factor"));
+  if (f.subject == "multiple of Q") return start + fmt::format("it is {:.4g} Q", f.numbers.at("factor"));
   return start + fmt::format("it reaches {:.4g}, so a part of it does not come from V",
                              f.numbers.at("greatest_value"));
 }

@@ -108,7 +108,7 @@ void add_block_candidates(const LseOfHead& lse, std::vector<Candidate>& candidat
   const int P = sharding.devices();
   if (P == 1) return;
   const HeadReadout& head = lse.head;
-  const auto of_step = [&head, &sharding, P](Index i, int t) {
+  const auto of_step = [&head, &sharding](Index i, int t) {
     const int owner = sharding.owner_at(sharding.queries.device_of(i), t);
     return log_sum(head, i,
                    [&](Index j) { return is_read(head, i, j) && sharding.keys.device_of(j) == owner; });
