@@ -35,6 +35,9 @@ struct Mistake {
   // The libraries that do this on purpose. Not empty: a difference of convention and not a mistake
   std::string convention = {};
 
+  // Whether a variant is what those libraries do; empty: every variant is
+  std::function<bool(const Variant&)> is_conventional = {};
+
   // The variants that are possible in a case; none if the case cannot contain the mistake
   std::function<Variants(const Simulation&)> variants;
 

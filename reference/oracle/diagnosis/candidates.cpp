@@ -42,7 +42,9 @@ std::string id_of(const Candidate& candidate) {
 }
 
 bool is_convention(const Candidate& candidate) {
-  return !candidate.second && !candidate.mistake->convention.empty();
+  const Mistake& mistake = *candidate.mistake;
+  return !candidate.second && !mistake.convention.empty() &&
+         (!mistake.is_conventional || mistake.is_conventional(candidate.variant));
 }
 
 std::vector<std::size_t> order_by_distance(const std::vector<Candidate>& candidates) {

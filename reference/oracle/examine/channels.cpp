@@ -66,10 +66,11 @@ bool find_channels(ExaminationState& state) {
       finding.indices["channels"].push_back(d);
     else
       right.push_back(d);
+  if (right.empty()) finding.indices["channels"].clear();
   state.findings.add(finding);
+  if (right.empty()) return false;
 
   // The weights of the others are read from now on
-  if (right.empty()) return false;
   state.prober.use_channels(right);
   return true;
 }

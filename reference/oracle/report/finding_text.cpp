@@ -93,6 +93,8 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
       return std::string("the row sees no key, but out is not 0") +
              (f.subject.empty() ? "" : ": it is the mean over all keys");
     case channels_differ:
+      if (f.indices.at("channels").empty())
+        return "the channels of a row of out have different weights, though V is the same in all channels";
       return fmt::format(
           "channels {} of out have other weights than the rest, though V is the same in all channels",
           runs_of(f.indices.at("channels")));

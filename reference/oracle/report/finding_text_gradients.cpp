@@ -93,7 +93,7 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
       return "the rows hold the right gradients of other rows: " +
              runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
     case gradient_missing:
-      return "nothing comes from this query head";
+      return f.tensor == "dq" ? "it is 0" : "its K/V head gets nothing from this query head";
     case gradient_scale:
       return fmt::format("P is computed from scores {:.4g} x as large as those of the forward{}",
                          f.numbers.at("factor"), meaning_of_scale(attention, f.numbers.at("factor")));

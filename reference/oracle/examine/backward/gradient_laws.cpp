@@ -88,6 +88,7 @@ std::optional<Finding> delta_finding(const ExaminationState& state, const Gradie
   }
   if (is([&](Index i, Index) { return l(i) * head.right_delta(i); })) return law("accumulator");
   const auto [least, greatest] = std::minmax_element(ratios.begin(), ratios.end());
+  if (*least >= 0.9 && *greatest <= 1.1) return std::nullopt;  // what is wrong is not delta
   Finding finding = law("other value");
   finding.numbers = {{"least_ratio", *least}, {"greatest_ratio", *greatest}};
   return finding;
@@ -120,7 +121,8 @@ std::optional<Finding> missing_channels(const GradientReadout& readout, const Ex
       finding.indices["channels"].push_back(d);
     else if (!(std::abs(weights(d) - 1) < 0.2))
       return std::nullopt;
-  if (!finding.indices.contains("channels")) return std::nullopt;
+  const auto missing = static_cast<Index>(finding.indices["channels"].size());
+  if (missing == 0 || missing == Dv) return std::nullopt;
   return finding;
 }
 

@@ -149,6 +149,10 @@ Variants off_by_one(const Simulation& sim) {
   return both;
 }
 
+bool one_key_fewer_on_the_left(const Variant& variant) {
+  return variant["left"] == -1 && variant["right"] == 0;
+}
+
 AttentionOutput<double> side_lost(const Simulation& sim, const Variant& variant) {
   const bool left = variant["lost"] != 1, right = variant["lost"] != 0;
   return attend_in_window(sim, left ? unlimited : left_of(sim), right ? unlimited : right_of(sim),
@@ -298,6 +302,7 @@ std::vector<Mistake> mask_mistakes() {
        .seen_in = "huggingface/transformers#39408, vllm-project/vllm#3385, "
                   "Dao-AILab/flash-attention#1133",
        .convention = "Hugging Face",
+       .is_conventional = one_key_fewer_on_the_left,
        .variants = off_by_one,
        .forward = window_off_by_one},
       {.id = "M18",
