@@ -116,7 +116,7 @@ std::optional<Finding> normaliser_of(const ExaminationState& state, const Gradie
   if (is([&](Index i, Index) { return maximum(i); })) return law("maximum for lse");
   if (is([&](Index i, Index) { return head.right_lse(i) / std::log(2.0); })) return law("lse in base 2");
   if (is([&](Index i, Index) { return head.right_lse(i) * std::log(2.0); })) return law("lse times ln 2");
-  if (const auto finding = lse_of_other_device(state, head, used, limit)) return finding;
+  if (auto finding = lse_of_other_device(state, head, used, limit)) return finding;
   if (largest_magnitude(centred(used)) < 3 * readout.tolerance) {
     const Vector<double> sums = head.P.rowwise().sum();
     Finding finding = law("row sums");
