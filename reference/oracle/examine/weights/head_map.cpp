@@ -95,7 +95,8 @@ bool find_head_map(ExaminationState& state) {
       Finding finding{.kind = head_read,
                       .numbers = {{"head", static_cast<double>(home % a.k.H)},
                                   {"right_head", static_cast<double>(a.kv_head(head.h))}}};
-      if (home / a.k.H != head.b) finding.numbers["batch"] = static_cast<double>(home / a.k.H);
+      if (const Index batch = home / a.k.H; batch != head.b)
+        finding.numbers["batch"] = static_cast<double>(batch);
       state.findings.add(head.b, head.h, rows, finding);
     }
   }

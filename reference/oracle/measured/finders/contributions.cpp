@@ -128,7 +128,7 @@ std::string parts_text(const Parts& some, const Parts& all, Index own, Index dev
   if (some.count != some.heads.size() * some.devices.size()) return "";
   const std::vector<Index> of(some.devices.begin(), some.devices.end()),
       met(all.devices.begin(), all.devices.end()), heads(some.heads.begin(), some.heads.end());
-  const std::string of_devices =
+  std::string of_devices =
       of_queries ? blocks_text(of, own, met, devices, naming) : queries_text(of, own, met, devices, naming);
   if (some.heads.size() == all.heads.size()) return of_devices;
   const std::string of_heads =
