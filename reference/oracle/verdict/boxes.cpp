@@ -114,7 +114,7 @@ std::string channels_text(const std::vector<Index>& channels) {
 std::string rows_text(const std::vector<Index>& rows, const BoxSpace& space) {
   const std::string noun = space.of_keys ? "key" : "row", nouns = plural(noun, rows.size());
   if (rows.size() == space.rows.size()) return "all " + noun + "s";
-  const std::string ranges = nouns + " " + ranges_text(rows);
+  std::string ranges = nouns + " " + ranges_text(rows);
   if (ranges_of(rows).size() <= ranges_to_keep) return ranges;
   if (const auto devices = devices_with(rows, space))
     return "the " + nouns + " of " + plural("device", devices->size()) + " " + ranges_text(*devices);
