@@ -39,15 +39,20 @@ void tell(const std::string& what, double ms, double wanted = wanted_ms) {
   CHECK(ms < failure_ms);
 }
 
+// A recorded causal run in the zigzag layout
+void open_causal_run(Session& session, int devices, Index tokens) {
+  RunConfig config;
+  config.devices = devices, config.queries = config.keys = tokens;
+  config.layout = Layout::zigzag, config.causal = true;
+  config.cost.link_gbps = 1;
+  session.open_recording(record_run(config).recording, "speed");
+}
+
 }  // namespace
 
 TEST_CASE("a frame of 16 devices and 64 tokens is built in 2 ms, for any view settings") {
-  RunConfig config;
-  config.devices = 16, config.queries = config.keys = 64;
-  config.layout = Layout::zigzag, config.causal = true;
-  config.cost.link_gbps = 1;
   Session session;
-  session.open_recording(record_run(config).recording, "speed");
+  open_causal_run(session, 16, 64);
   HeadlessScreen screen(1600, 900);
   tell("the whole screen", frame_ms(screen, session));
   for (const char* const panel :
@@ -62,12 +67,8 @@ TEST_CASE("a frame of 16 devices and 64 tokens is built in 2 ms, for any view se
 }
 
 TEST_CASE("a frame of 64 devices is built in 15 ms") {
-  RunConfig config;
-  config.devices = 64, config.queries = config.keys = 512;
-  config.layout = Layout::zigzag, config.causal = true;
-  config.cost.link_gbps = 1;
   Session session;
-  session.open_recording(record_run(config).recording, "speed");
+  open_causal_run(session, 64, 512);
   HeadlessScreen screen(1600, 900);
   tell("64 devices", frame_ms(screen, session), 15);
   for (const char* const panel : {"ring", "matrix", "microscope", "timeline", "memory"}) {
