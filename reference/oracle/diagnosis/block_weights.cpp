@@ -7,6 +7,7 @@
 #include <set>
 
 #include "reference/oracle/error_bound/distance.h"
+#include "reference/oracle/error_bound/median.h"
 
 namespace ringattn {
 
@@ -16,13 +17,6 @@ constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
 // A weight is used if noise of one tolerance changes it by less than this (standard deviation)
 constexpr double largest_uncertainty = 0.1;
-
-double median(std::vector<double> values) {
-  if (values.empty()) return unknown;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // The largest residual of a row that is explained, in tolerances
 constexpr double largest_explained = 2;

@@ -9,17 +9,11 @@
 #include "reference/definition/axis_order.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/oracle/error_bound/median.h"
 
 namespace ringattn {
 
 namespace {
-
-double median(std::vector<double> numbers) {
-  if (numbers.empty()) return 0;
-  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
-  std::nth_element(numbers.begin(), middle, numbers.end());
-  return *middle;
-}
 
 // An error in parts of the right number; about 1 if that means nothing
 double relative(double error, double size) {
@@ -58,6 +52,9 @@ std::vector<double> number_distances(const TensorView<const double>& found, cons
   return errors;
 }
 
+// 0 if there is nothing to compare
+double typical(const std::vector<double>& distances) { return distances.empty() ? 0 : median(distances); }
+
 }  // namespace
 
 double typical_distance(const Problem<double>& problem, const Cotangents<double>& cotangents,
@@ -69,11 +66,11 @@ double typical_distance(const Problem<double>& problem, const Cotangents<double>
   constexpr std::uint64_t seed = 0;
   const std::vector<Index> rows = sample_rows(problem.Q.shape.S, sampled_rows, Layout::contiguous, 1, seed);
   const AttentionOutput<double> truth = in_chunks_of_queries(attention<double>, problem, rows);
-  if (out) return median(row_distances(*out, truth.out, rows));
-  if (!uses_dq) return median(number_distances(*lse, truth.lse, rows));
+  if (out) return typical(row_distances(*out, truth.out, rows));
+  if (!uses_dq) return typical(number_distances(*lse, truth.lse, rows));
   const Gradients<double> gradients =
       in_chunks_of_queries(attention_vjp<double>, problem, rows, truth, cotangents);
-  return median(row_distances(*dq, gradients.dq, rows));
+  return typical(row_distances(*dq, gradients.dq, rows));
 }
 
 // In a wrong order, results are about 1 away

@@ -5,13 +5,6 @@
 
 namespace ringattn {
 
-double median(std::vector<double> values) {
-  if (values.empty()) return not_known;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 std::vector<double> known(const Matrix<double>& values) {
   std::vector<double> found;
   for (Index n = 0; n < values.size(); ++n)

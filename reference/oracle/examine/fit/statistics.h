@@ -3,14 +3,13 @@
 #include <vector>
 
 #include "reference/definition/tensor.h"
+#include "reference/oracle/error_bound/median.h"
 
 namespace ringattn {
 
 // Statistics of values of which some are not known: NaN stands for these.
 
 inline constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
-
-double median(std::vector<double> values);  // NaN if there are none
 
 // All known elements, row by row
 std::vector<double> known(const Matrix<double>& values);
