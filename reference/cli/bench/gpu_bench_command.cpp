@@ -30,9 +30,11 @@ const char* pass_of(const Row& row) {
 void print_head(const GpuBench& bench, const GpuBenchSizes& sizes) {
   fmt::print("{}; batches of {} tokens or one sequence, {} columns over all heads, bf16, median of {} runs\n",
              bench.device, sizes.tokens, sizes.columns, sizes.runs);
-  fmt::print(
-      "GEMM ceiling: {:.1f} TFLOP/s, the matrix products alone in cuBLAS; copy ceiling: {:.1f} GB/s\n\n",
-      bench.gemm_tflops, bench.copy_gbps);
+  fmt::print("GEMM ceiling: {}; copy ceiling: {:.1f} GB/s\n\n",
+             std::isnan(bench.gemm_tflops)
+                 ? "not measured, found no cuBLAS"
+                 : fmt::format("{:.1f} TFLOP/s, the matrix products alone in cuBLAS", bench.gemm_tflops),
+             bench.copy_gbps);
   fmt::print("{:<8} {:>4}  {:<7} {:>8}  {:<15} {:>8} {:>9}\n", "pass", "d", "mask", "N", "rung", "TFLOP/s",
              "of GEMM");
   std::fflush(stdout);
