@@ -90,7 +90,7 @@ BlockPlan plan_of_shards(Layout layout, int device, int owner, int devices, Inde
   return plan_block(shard(layout, device, devices, N), shard(layout, owner, devices, N), mask);
 }
 
-constexpr Mask causal{.causal = true};
+constexpr Mask causal_mask{.causal = true};
 
 }  // namespace
 
@@ -171,13 +171,13 @@ TEST_CASE("tiles without a visible pair are not in the plan") {
       CHECK(count_visible({q.begin(), q.end()}, {k.begin(), k.end()}, mask) > 0);
     }
   }
-  CHECK(plan_of_shards(Layout::contiguous, 1, 2, 4, 4000, causal).tile_pairs.empty());
+  CHECK(plan_of_shards(Layout::contiguous, 1, 2, 4, 4000, causal_mask).tile_pairs.empty());
 }
 
 TEST_CASE("causal, contiguous: earlier blocks are full, the own block is partial, later blocks are skipped") {
   for (int device = 0; device < 5; ++device)
     for (int owner = 0; owner < 5; ++owner)
-      CHECK(plan_of_shards(Layout::contiguous, device, owner, 5, 103, causal).mask_class ==
+      CHECK(plan_of_shards(Layout::contiguous, device, owner, 5, 103, causal_mask).mask_class ==
             (owner < device    ? MaskClass::full
              : owner == device ? MaskClass::partial
                                : MaskClass::skipped));
@@ -188,7 +188,7 @@ TEST_CASE("causal, striped: every pair of devices has the same work, except for 
   const Index c = 13;
   for (int device = 0; device < 6; ++device)
     for (int owner = 0; owner < 6; ++owner)
-      CHECK(plan_of_shards(Layout::striped, device, owner, 6, 6 * c, causal).live_pairs ==
+      CHECK(plan_of_shards(Layout::striped, device, owner, 6, 6 * c, causal_mask).live_pairs ==
             (device >= owner ? c * (c + 1) / 2 : c * (c - 1) / 2));
 }
 
@@ -197,8 +197,8 @@ TEST_CASE("causal, zigzag: all devices have the same work at every step except t
   const Index N = 2 * P * 7;
   for (int step = 0; step < P; ++step)
     for (int device = 0; device < P; ++device)
-      CHECK(plan_of_shards(Layout::zigzag, device, (device - step + P) % P, P, N, causal).live_pairs ==
-            plan_of_shards(Layout::zigzag, 0, (P - step) % P, P, N, causal).live_pairs);
+      CHECK(plan_of_shards(Layout::zigzag, device, (device - step + P) % P, P, N, causal_mask).live_pairs ==
+            plan_of_shards(Layout::zigzag, 0, (P - step) % P, P, N, causal_mask).live_pairs);
 }
 
 TEST_CASE("the visible pairs of all shards add up to those of the whole sequence") {
@@ -223,7 +223,7 @@ TEST_CASE("a block pair counts pairs over sequences and heads, and is full only 
   for (std::size_t i = 0; i < 3; ++i)
     queries.of(0)[i].position = 9, queries.of(1)[i].position = static_cast<Index>(i);
   Scoring scoring;
-  scoring.mask = causal;
+  scoring.mask = causal_mask;
   const BlockPair<double> pair{Q, K, V, queries, keys, scoring};
   CHECK(pair.plan_of(0).mask_class == MaskClass::full);
   CHECK(pair.plan_of(1).mask_class == MaskClass::partial);

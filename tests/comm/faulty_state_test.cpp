@@ -9,6 +9,7 @@
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
+#include "tests/support/four_devices.h"
 #include "tests/support/ring_run.h"
 #include "tests/support/traced_run.h"
 #include "tests/support/trials.h"
@@ -19,17 +20,6 @@ namespace {
 
 constexpr StateFault all_faults[] = {StateFault::no_rescale, StateFault::no_maximum,
                                      StateFault::masked_row_nan, StateFault::partials_bf16};
-
-RingOptions four_devices() {
-  RingOptions options;
-  options.devices = 4;
-  return options;
-}
-
-RandomProblem<double> small_problem(std::uint64_t seed = 1) {
-  Random random(seed);
-  return normal_problem(random, {.Sq = 16, .Skv = 16, .Hq = 2, .Hkv = 1, .D = 4, .Dv = 3});
-}
 
 template <class T>
 AttentionOutput<T> attended(const RandomProblem<T>& drawn, StateFault fault) {
@@ -89,10 +79,10 @@ TEST_CASE("exp(-inf - (-inf)) makes a row NaN if and only if a whole block is ma
   RandomProblem<double> drawn = small_problem();
   CHECK(worst_error(attended(drawn, StateFault::masked_row_nan), GroundTruth(drawn)) < 1e-13);
 
-  // Blocks of four keys: only the last four queries attend to all blocks
+  // Blocks of six keys: only the last six queries attend to all blocks
   drawn.scoring.mask.causal = true;
   const AttentionOutput<double> found = attended(drawn, StateFault::masked_row_nan);
-  for (Index row = 0; row < 16; ++row) CHECK(std::isnan(found.out(0, row, 1, 2)) == (row < 12));
+  for (Index row = 0; row < 24; ++row) CHECK(std::isnan(found.out(0, row, 1, 2)) == (row < 18));
   const TracedRun<double> run(drawn, four_devices(), StateFault::masked_row_nan);
   CHECK(contains(run.first_violation(), "ends with an invalid softmax state"));
 }

@@ -12,6 +12,7 @@
 #include "reference/faults/faulty_link.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/error_message.h"
+#include "tests/support/four_devices.h"
 #include "tests/support/ring_run.h"
 #include "tests/support/test_links.h"
 #include "tests/support/trials.h"
@@ -23,18 +24,6 @@ namespace {
 using Milliseconds = std::chrono::milliseconds;
 
 constexpr CostModel late(double milliseconds) { return {.link_latency_us = 1e3 * milliseconds}; }
-
-// 24 queries and 24 keys
-RandomProblem<double> small_problem() {
-  Random random(1);
-  return normal_problem(random, {.Sq = 24, .Skv = 24, .D = 4, .Dv = 3});
-}
-
-RingOptions four_devices(Rotation rotate = Rotation::kv, int threads = 0) {
-  RingOptions ring;
-  ring.devices = 4, ring.rotate = rotate, ring.threads = threads;
-  return ring;
-}
 
 LinkDecorator<double> throttled(int devices, const CostModel& speed) {
   return [=](Link<double>& inner, RunMonitor& monitor) {

@@ -9,12 +9,12 @@
 #include "reference/definition/error/comparison.h"
 #include "reference/definition/error/magnitude.h"
 #include "tests/support/random_problem.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
 constexpr Shape shape{2, 3, 4, 5};
 

@@ -9,12 +9,11 @@
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/naive_attention.h"
 #include "tests/support/random_problem.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Checks that _found_, the results of an equivalent problem, agree with those of _problem_
 void check_agreement(const AttentionOutput<double>& found, const Problem<double>& problem) {

@@ -8,13 +8,12 @@
 
 #include "reference/definition/random.h"
 #include "tests/support/file_fixtures.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan_number = std::numeric_limits<double>::quiet_NaN();
 constexpr Dtype float_dtypes[] = {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16};
 
 }  // namespace

@@ -21,7 +21,7 @@ RandomProblem<double> good_problem() {
 }
 
 // The message of the error that attention throws for _problem_; empty if it throws none
-std::string bad_input_message(const RandomProblem<double>& problem) {
+std::string message_of(const RandomProblem<double>& problem) {
   try {
     attention(problem.problem());
   } catch (const BadInput& bad_input) {
@@ -33,19 +33,19 @@ std::string bad_input_message(const RandomProblem<double>& problem) {
 std::string message_for_shapes(Shape q, Shape k, Shape v) {
   RandomProblem<double> p = good_problem();
   p.Q = Tensor<double>(q), p.K = Tensor<double>(k), p.V = Tensor<double>(v);
-  return bad_input_message(p);
+  return message_of(p);
 }
 
 template <class Change>
 std::string message_after(Change change) {
   RandomProblem<double> p = good_problem();
   change(p);
-  return bad_input_message(p);
+  return message_of(p);
 }
 
 }  // namespace
 
-TEST_CASE("a consistent problem is accepted") { CHECK(bad_input_message(good_problem()) == ""); }
+TEST_CASE("a consistent problem is accepted") { CHECK(message_of(good_problem()) == ""); }
 
 TEST_CASE("shapes that disagree are rejected, and the message says what was found") {
   const Shape q{2, 4, 4, 3}, k{2, 6, 2, 3}, v{2, 6, 2, 5};

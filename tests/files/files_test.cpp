@@ -10,14 +10,12 @@
 #include "reference/files/tensors/safetensors.h"
 #include "reference/files/text.h"
 #include "tests/support/file_fixtures.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan_number = std::numeric_limits<double>::quiet_NaN();
 
 // A file with the given header, followed by data bytes of value 1
 std::string file_bytes(const std::string& header, std::size_t data_bytes) {
@@ -27,7 +25,9 @@ std::string file_bytes(const std::string& header, std::size_t data_bytes) {
   return bytes + header + std::string(data_bytes, '\1');
 }
 
-SafetensorsFile parse(const std::string& bytes) { return parse_safetensors(std::as_bytes(std::span(bytes))); }
+SafetensorsFile parsed(const std::string& bytes) {
+  return parse_safetensors(std::as_bytes(std::span(bytes)));
+}
 
 template <class T>
 void require_equal(const Tensor<T>& a, const Tensor<T>& b) {
@@ -49,7 +49,7 @@ TEST_CASE_TEMPLATE("reading returns what was written, rounded once, in every dty
       SafetensorsFile file{{{"q", stored_tensor<T>(tensor, dtype, axes)}}, {{"causal", "true"}}};
       std::ostringstream written;
       write_safetensors(written, file);
-      const SafetensorsFile read = parse(written.str());
+      const SafetensorsFile read = parsed(written.str());
       CHECK(read == file);
       Tensor<T> expected = tensor;
       round_to(dtype, expected);
@@ -119,7 +119,7 @@ TEST_CASE(
   const std::string header =
       R"({"cu_seqlens_q":{"dtype":"I32","shape":[2],"data_offsets":[0,8]},)"
       R"("mask":{"dtype":"BOOL","shape":[3],"data_offsets":[8,11]},"scales":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[11,13]}})";
-  const SafetensorsFile file = parse(file_bytes(header, 13));
+  const SafetensorsFile file = parsed(file_bytes(header, 13));
   CHECK(to_integers("cu_seqlens_q", file.at("cu_seqlens_q")) ==
         std::vector<std::int64_t>{0x01010101, 0x01010101});
   CHECK(file.other_types == std::map<std::string, std::string>{{"mask", "BOOL"}, {"scales", "F8_E4M3"}});
@@ -146,7 +146,7 @@ TEST_CASE("an inconsistent header is rejected with one sentence") {
     const char* message;
   };
   const std::size_t data = 8;
-  REQUIRE_NOTHROW(parse(file_bytes(R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", data)));
+  REQUIRE_NOTHROW(parsed(file_bytes(R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", data)));
   const Example examples[] = {
       {R"({"q":)", "must be JSON"},
       {"", "must be a JSON object that starts with {; found \"\""},
@@ -202,7 +202,7 @@ TEST_CASE("an inconsistent header is rejected with one sentence") {
   };
   for (const Example& example : examples) {
     INFO(example.header);
-    check_message(bad_input_message([&] { parse(file_bytes(example.header, data)); }), example.message);
+    check_message(bad_input_message([&] { parsed(file_bytes(example.header, data)); }), example.message);
   }
 }
 
@@ -211,26 +211,26 @@ TEST_CASE("a header of 100,000 tensors is read: the time grows in proportion to 
   for (int n = 0; n < 100'000; ++n)
     header += (n > 0 ? ",\"t" : "\"t") + std::to_string(n) +
               R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
-  CHECK(parse(file_bytes(header + "}", 0)).tensors.size() == 100'000);
+  CHECK(parsed(file_bytes(header + "}", 0)).tensors.size() == 100'000);
 }
 
 TEST_CASE("fields that the format does not know are ignored, however many there are") {
   std::string header = R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8])";
   for (int n = 0; n < 100'000; ++n) header += ",\"x" + std::to_string(n) + "\":[1]";
-  CHECK(parse(file_bytes(header + "}}", 8)).at("q").shape == std::vector<Index>{2});
+  CHECK(parsed(file_bytes(header + "}}", 8)).at("q").shape == std::vector<Index>{2});
 }
 
 TEST_CASE("a list of more than 64 extents is rejected") {
   std::string header = R"({"q":{"dtype":"F32","shape":[1)";
   for (int n = 0; n < 64; ++n) header += ",1";
-  check_message(bad_input_message([&] { parse(file_bytes(header + R"(],"data_offsets":[0,8]}})", 8)); }),
+  check_message(bad_input_message([&] { parsed(file_bytes(header + R"(],"data_offsets":[0,8]}})", 8)); }),
                 "\"shape\" must have at most 64 numbers");
 }
 
 TEST_CASE("a truncated file is rejected, wherever it ends") {
   const std::string whole = file_bytes(R"({"q":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8);
   for (std::size_t kept = 0; kept < whole.size(); ++kept)
-    check_message(bad_input_message([&] { parse(whole.substr(0, kept)); }), "truncated: write it again");
+    check_message(bad_input_message([&] { parsed(whole.substr(0, kept)); }), "truncated: write it again");
   const TemporaryDirectory directory;
   const fs::path path = write_file(directory.path / "cut.safetensors", whole.substr(0, whole.size() - 1));
   check_message(bad_input_message([&] { read_safetensors(path); }),

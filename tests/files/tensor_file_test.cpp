@@ -7,6 +7,7 @@
 
 #include "reference/files/tensors/safetensors.h"
 #include "tests/support/file_fixtures.h"
+#include "tests/support/number_bytes.h"
 #include "tests/support/zip_archive.h"
 
 using namespace ringattn;
@@ -15,18 +16,6 @@ using namespace std::string_literals;
 namespace {
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
-
-template <class T>
-std::string numbers(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
-template <class T>
-std::vector<T> numbers_in(const StoredTensor& tensor) {
-  std::vector<T> values(tensor.bytes.size() / sizeof(T));
-  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-  return values;
-}
 
 std::string npy(const std::string& descr, const std::string& shape, const std::string& data) {
   const std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }\n";
@@ -47,8 +36,8 @@ const std::string pickle =
 
 std::string torch_archive(const std::string& description) {
   return zip_archive({{"archive/data.pkl", description},
-                      {"archive/data/0", numbers<float>({0, 1, 2, 3, 4, 5})},
-                      {"archive/data/1", numbers<std::int32_t>({0, 2})}});
+                      {"archive/data/0", bytes_of_numbers<float>({0, 1, 2, 3, 4, 5})},
+                      {"archive/data/1", bytes_of_numbers<std::int32_t>({0, 2})}});
 }
 
 // The description, with one part replaced
@@ -62,7 +51,7 @@ std::string with(const std::string& part, const std::string& other) {
 // A description of a tensor or of something else, between the version and the end
 std::string described(const std::string& operations) { return "\x80\x02"s + operations + "."; }
 
-void rejects(const std::string& content, const std::string& part) {
+void rejects_file(const std::string& content, const std::string& part) {
   check_message(bad_input_message([&] {
                   const TensorFile file(bytes_of(content));
                   for (const TensorEntry& entry : file.listing().tensors)
@@ -75,12 +64,12 @@ void rejects(const std::string& content, const std::string& part) {
 
 TEST_CASE("a tensor of safetensors, npy and npz files is the same") {
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};
-  const std::string content = numbers(values);
+  const std::string content = bytes_of_numbers(values);
   const auto bytes = bytes_of(content);
   const StoredTensor expected{Dtype::f32, {2, 3}, {bytes.begin(), bytes.end()}};
   std::ostringstream safetensors;
   write_safetensors(safetensors, {{{"q", expected}}, {}});
-  const std::string array = npy("<f4", "(2, 3)", numbers(values));
+  const std::string array = npy("<f4", "(2, 3)", bytes_of_numbers(values));
   const std::pair<std::string, std::string> files[] = {
       {safetensors.str(), "q"}, {array, ""}, {zip_archive({{"k.npy", array}, {"q.npy", array}}), "q"}};
   for (const auto& [whole, name] : files) {
@@ -121,13 +110,13 @@ TEST_CASE("objects of other classes in a file of torch are skipped, and nothing 
 }
 
 TEST_CASE("numbers of other types in archives are named when they are needed") {
-  rejects(torch_archive(with("FloatStorage", "BoolStorage")), "found \"Bool\"");
-  rejects(zip_archive({{"q.npy", npy("|b1", "(2,)", "12")}}), "found \"|b1\"");
+  rejects_file(torch_archive(with("FloatStorage", "BoolStorage")), "found \"Bool\"");
+  rejects_file(zip_archive({{"q.npy", npy("|b1", "(2,)", "12")}}), "found \"|b1\"");
 }
 
 TEST_CASE("a tensor outside of its storage, or with more elements than it, is refused") {
   const auto refused = [](const std::string& part, const std::string& other) {
-    rejects(torch_archive(with(part, other)), "must lie in its storage");
+    rejects_file(torch_archive(with(part, other)), "must lie in its storage");
   };
   refused("QK\0K\x03K\x02"s, "QK\x01K\x03K\x02"s);              // the offset
   refused("QK\0K\x03K\x02"s, "QJ\xff\xff\xff\xffK\x03K\x02"s);  // a negative offset
@@ -138,12 +127,12 @@ TEST_CASE("a tensor outside of its storage, or with more elements than it, is re
   refused("K\x01K\x03\x86"s, "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fK\x03\x86"s);
   refused("K\x01K\x03\x86"s, "K\x01\x85"s);                                           // of another rank
   refused("K\x03K\x02\x86q\x08K\x01K\x03\x86"s, "K\x09K\x02\x86q\x08K\0K\x03\x86"s);  // repeated elements
-  rejects(torch_archive(with("0q\x05", "7q\x05")), "must have its numbers in the archive");
+  rejects_file(torch_archive(with("0q\x05", "7q\x05")), "must have its numbers in the archive");
 }
 
 TEST_CASE("a pickle that torch does not write is refused with one sentence") {
   for (std::size_t kept = 0; kept < pickle.size(); ++kept)
-    rejects(torch_archive(pickle.substr(0, kept)), "[read_torch]");
+    rejects_file(torch_archive(pickle.substr(0, kept)), "[read_torch]");
   const std::pair<std::string, const char*> examples[] = {
       {described("i"), "an operation that tensors do not need"},
       {described("0"), "an operation that tensors do not need"},
@@ -157,21 +146,21 @@ TEST_CASE("a pickle that torch does not write is refused with one sentence") {
       {described("]q\0h\0a"s), "must hold a tensor or a dictionary"},  // a list that holds itself
       {described(std::string(200'000, ']') + std::string(199'999, 'a')),
        "must hold a tensor or a dictionary"}};
-  for (const auto& [description, message] : examples) rejects(torch_archive(description), message);
+  for (const auto& [description, message] : examples) rejects_file(torch_archive(description), message);
 }
 
 TEST_CASE("an archive that is damaged, compressed or without arrays is refused") {
   const std::string whole = zip_archive({{"q.npy", npy("<f4", "(2,)", "12345678")}, {"notes.txt", "text"}});
-  for (std::size_t kept = 2; kept < whole.size(); ++kept) rejects(whole.substr(0, kept), "[read_");
-  rejects(zip_archive({{"q.npy", npy("<f4", "(2,)", "12345678")}}, 8), "numpy.savez");
-  rejects(zip_archive({{"notes.txt", "text"}}), "found neither");
-  rejects(zip_archive({}), "found neither");
-  rejects("\x80\x02" + std::string(100, 'x'), "torch.save of a newer torch");
+  for (std::size_t kept = 2; kept < whole.size(); ++kept) rejects_file(whole.substr(0, kept), "[read_");
+  rejects_file(zip_archive({{"q.npy", npy("<f4", "(2,)", "12345678")}}, 8), "numpy.savez");
+  rejects_file(zip_archive({{"notes.txt", "text"}}), "found neither");
+  rejects_file(zip_archive({}), "found neither");
+  rejects_file("\x80\x02" + std::string(100, 'x'), "torch.save of a newer torch");
 
   // Members that overlap, so that they have more bytes together than the archive
   std::string overlapping = zip_archive({{"a.npy", std::string(500, 'a')}, {"b.npy", std::string(500, 'b')}});
   const std::size_t second = overlapping.rfind("PK\1\2");
   overlapping.replace(second + 42, 4, number_bytes(std::uint32_t{0}));
   overlapping.replace(overlapping.find("PK\1\2") + 20, 4, number_bytes(std::uint32_t{900}));
-  rejects(overlapping, "must describe the file");
+  rejects_file(overlapping, "must describe the file");
 }

@@ -21,12 +21,11 @@
 #include "reference/trace/trace_store.h"
 #include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 TraceHeader small_header() {
   TraceHeader header;
