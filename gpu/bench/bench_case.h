@@ -18,6 +18,8 @@ struct BenchCase {
   int B = 1, H = 16, N = 1024, d = 128;
   bool causal = false;
 
+  Shape shape(int width) const { return {B, N, H, width}; }
+
   // 4 operations per visible pair of query and key and per element of a head
   double operations() const {
     const double pairs = causal ? 0.5 * N * (N + 1.0) : 1.0 * N * N;

@@ -8,21 +8,15 @@
 
 namespace ringattn::gpu {
 
-namespace {
-
-Shape rows_of(const BenchCase& c, int width) { return {c.B, c.N, c.H, width}; }
-
-}  // namespace
-
 SingleDeviceBackward::SingleDeviceBackward(const BenchCase& c, Stream& stream)
     : case_(c),
       stream_(stream),
       forward_(c, stream),
-      dO_(rows_of(c, c.d), 2),
-      row_term_(rows_of(c, 1), 4),
-      dQ_(rows_of(c, c.d), 4),
-      dK_(rows_of(c, c.d), 4),
-      dV_(rows_of(c, c.d), 4) {
+      dO_(c.shape(c.d), 2),
+      row_term_(c.shape(1), 4),
+      dQ_(c.shape(c.d), 4),
+      dK_(c.shape(c.d), 4),
+      dV_(c.shape(c.d), 4) {
   const AttentionStep forward = forward_.step();
   const DeviceStep& of = forward.device[0];
   highest_rung(forward, std::numeric_limits<int>::max()).launch(forward, stream);

@@ -4,16 +4,10 @@
 
 namespace ringattn::gpu {
 
-namespace {
-
-Shape rows_of(const BenchCase& c, int width) { return {c.B, c.N, c.H, width}; }
-
-}  // namespace
-
 RingConfig ring_config_of(const BenchCase& c, const RingOptions& options) {
   Scoring scoring;
   scoring.mask.causal = c.causal;
-  const Shape shape{c.B, c.N, c.H, c.d};
+  const Shape shape = c.shape(c.d);
   return make_ring_config(scoring, shape, shape, shape, options);
 }
 
@@ -22,14 +16,14 @@ SingleDeviceForward::SingleDeviceForward(const BenchCase& c, Stream& stream)
       stream_(stream),
       positions_(positions_to_gpu(consecutive_positions(c.N), c.N, stream)),
       tile_counter_(stream),
-      Q_(rows_of(c, c.d), 2),
-      K_(rows_of(c, c.d), 2),
-      V_(rows_of(c, c.d), 2),
-      m_(rows_of(c, 1), 4),
-      l_(rows_of(c, 1), 4),
-      O_(rows_of(c, c.d), 4),
-      out_(rows_of(c, c.d), 2),
-      lse_(rows_of(c, 1), 4) {
+      Q_(c.shape(c.d), 2),
+      K_(c.shape(c.d), 2),
+      V_(c.shape(c.d), 2),
+      m_(c.shape(1), 4),
+      l_(c.shape(1), 4),
+      O_(c.shape(c.d), 4),
+      out_(c.shape(c.d), 2),
+      lse_(c.shape(1), 4) {
   for (const auto& [name, tensor] : {std::pair{"Q", &Q_}, {"K", &K_}, {"V", &V_}})
     write_normal_numbers(c.numbers_of(name), positions_->as<int>(), c.N, Element::bf16, tensor->data(),
                          stream);

@@ -70,4 +70,12 @@ struct BackwardProblem : GpuProblem {
   }
 };
 
+inline void check_right(const Gradients<float>& found, const BackwardProblem& problem, double bound) {
+  CAPTURE(problem.drawn.describe());
+  const Gradients<double>&truth = problem.truth.gradients, &size = problem.truth.gradients_magnitude;
+  CHECK(worst_error(found.dq, truth.dq, size.dq) <= bound);
+  CHECK(worst_error(found.dk, truth.dk, size.dk) <= bound);
+  CHECK(worst_error(found.dv, truth.dv, size.dv) <= bound);
+}
+
 }  // namespace ringattn

@@ -9,13 +9,13 @@ using namespace ringattn;
 
 namespace {
 
-constexpr Extents extents{.B = 2, .Sq = 5, .Skv = 6, .Hq = 1, .Hkv = 1, .D = 4, .Dv = 4};
+constexpr Extents limited{.B = 2, .Sq = 5, .Skv = 6, .Hq = 1, .Hkv = 1, .D = 4, .Dv = 4};
 
 // The error for a problem, or for ring options, after one change
 template <class Change>
 std::string refusal_after(Change change) {
   Random random(1);
-  RandomProblem<float> drawn = GpuProblem(random, Dtype::f32, extents).narrow;
+  RandomProblem<float> drawn = GpuProblem(random, Dtype::f32, limited).narrow;
   RingOptions ring = ring_of(2, Layout::contiguous);
   Dtype dtype = Dtype::f32;
   change(drawn, ring, dtype);
