@@ -20,7 +20,7 @@ from trials import trials
 old = b"an old file\n"
 signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
-# Commands of ringattn, with the files that they write; the last three would take minutes
+# Commands of ringattn, with the files that they write; the last four would take minutes
 commands = {
     "run --seq 40 --backward --output out.st --trace a.trace --trace-rows 0 --steps steps.st --json r.json": "out.st a.trace a.trace.perfetto.json steps.st r.json",
     "probe random --seq 40 --output out.st": "out.st",
@@ -33,6 +33,8 @@ commands = {
     "recall --prompt copying --json r.json": "r.json",
     "vectors write vectors --json r.json": "vectors/tiny.json vectors/tiny.safetensors vectors/index.json r.json",
     "vectors run --program 'cat {case} > {out}' --json r.json": "r.json",
+    "examine --program 'cat {case} > {out}' --seq 16 --json r.json --html r.html": "r.json r.html",
+    "examine --program 'cat {case} > {out}; sleep 300' --seq 16 --json r.json --html r.html": "r.json r.html",
     "vectors run --program 'cat {case} > {out}; sleep 300' --json r.json": "r.json",
     "mistakes --self-test --json r.json": "r.json",
     "bench --seq 4096 --passes 1000 --json r.json": "r.json",
@@ -63,7 +65,7 @@ def is_complete(path):
         return json.loads(content) is not None
     if path.suffix == ".trace":
         return content.endswith(b"\n") and all(json.loads(line) for line in content.splitlines())
-    endings = {".png": b"IEND\xaeB`\x82", ".md": b"\n", ".mp4": b"end\n", ".gif": b"end\n"}
+    endings = {".png": b"IEND\xaeB`\x82", ".md": b"\n", ".html": b"</html>\n", ".mp4": b"end\n", ".gif": b"end\n"}
     return content.endswith(endings[path.suffix])
 
 
@@ -154,7 +156,8 @@ def is_sentence(text):
     return text.startswith(("ringattn: ", "ringviz: ")) and text.count("\n") == 1
 
 
-quick_commands = [command for command in commands if not command.startswith(("vectors", "mistakes --self", "bench", "recall"))]
+slow = ("vectors", "mistakes --self", "bench", "recall")
+quick_commands = [command for command in commands if not command.startswith(slow) and "sleep" not in command]
 
 
 @trials(25)
