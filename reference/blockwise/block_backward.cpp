@@ -1,6 +1,6 @@
 #include "reference/blockwise/block_backward.h"
 
-#include "reference/blockwise/exponential.h"
+#include "reference/blockwise/kernels/tile_kernels.h"
 #include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
 
@@ -40,7 +40,7 @@ void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange k
   auto gradient = dP.row(i).segment(keys.begin, keys.size()).array();
   gradient += row_term;
   if (cap > 0) gradient *= 1 - (score / cap).square();
-  exponentiate(score, lse);
+  tile_kernels<T>().exponentiate(score.data(), keys.size(), lse);
   gradient *= score;
 }
 
@@ -70,7 +70,7 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     // S = scale Q K^T   dP = dO V^T
     Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);
     Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
-    dS.noalias() = dO * V.transpose();
+    multiply(T(1), view(dO), view(V).transposed(), view(dS));
 
     // P = exp(S - lse)   dS = P * (dP - delta + dlse)
     const std::vector<RowRange> key_ranges = visible_keys_in_tile(pair, tiles, b);
@@ -81,9 +81,9 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     }
 
     // dV += P^T dO   dQ += scale dS K   dK += scale dS^T Q
-    of_keys(gradients.dv.head(b, g)).noalias() += P.transpose() * dO;
-    of_queries(gradients.dq.head(b, h)).noalias() += scale * dS * K;
-    of_keys(gradients.dk.head(b, g)).noalias() += scale * dS.transpose() * Q;
+    multiply_add(T(1), view(P).transposed(), view(dO), view(of_keys(gradients.dv.head(b, g))));
+    multiply_add(scale, view(dS), view(K), view(of_queries(gradients.dq.head(b, h))));
+    multiply_add(scale, view(dS).transposed(), view(Q), view(of_keys(gradients.dk.head(b, g))));
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "reference/blockwise/block_pair.h"
+#include "reference/blockwise/kernels/tile_kernels.h"
 
 namespace ringattn {
 
@@ -39,7 +40,7 @@ Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, I
 
   // S = softmax_scale Q K^T   S = c tanh(S / c)
   Scores<T> S = scratch.of(Q.rows(), K.rows());
-  S.noalias() = static_cast<T>(pair.scoring.scale(Q.cols())) * Q * K.transpose();
+  multiply(static_cast<T>(pair.scoring.scale(Q.cols())), view(Q), view(K).transposed(), view(S));
   if (const T cap = static_cast<T>(pair.scoring.softcap); cap > 0) S.array() = cap * (S.array() / cap).tanh();
   return S;
 }

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "reference/blockwise/exponential.h"
+#include "reference/blockwise/kernels/tile_kernels.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {
@@ -18,6 +18,7 @@ SoftmaxState<T>::SoftmaxState(const Shape& out)
 template <class T>
 void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S,
                              const std::vector<RowRange>& key_ranges, const Eigen::Ref<const Matrix<T>>& V) {
+  const TileKernels<T>& kernels = tile_kernels<T>();
   auto O_rows = O.head(b, h).middleRows(row, S.rows());
   for (Index i = 0; i < S.rows(); ++i) {
     // Hidden keys get the weight 0, so that the product below runs over the whole tile
@@ -28,17 +29,16 @@ void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S,
 
     // m_new = max(m, rowmax(S))   P = exp(S - m_new)   l = exp(m - m_new) l + rowsum(P)
     T &m_row = m(b, row + i, h, 0), &l_row = l(b, row + i, h, 0);
-    auto P = S.row(i).segment(keys.begin, keys.size()).array();
-    const T m_new = std::max(m_row, P.maxCoeff());
+    T* P = &S(i, keys.begin);
+    const T m_new = std::max(m_row, kernels.largest(P, keys.size()));
     const T alpha = std::exp(m_row - m_new);
-    exponentiate(P, m_new);
-    l_row = alpha * l_row + P.sum();
+    l_row = alpha * l_row + kernels.exponentiate(P, keys.size(), m_new);
     m_row = m_new;
 
     // O = exp(m - m_new) O + P V; the product P V follows for all rows at once
     O_rows.row(i) *= alpha;
   }
-  O_rows.noalias() += S * V;
+  multiply_add(T(1), view(S), view(V), view(O_rows));
 }
 
 template <class T>

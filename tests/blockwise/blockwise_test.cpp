@@ -9,7 +9,7 @@
 #include "reference/blockwise/block_backward.h"
 #include "reference/blockwise/block_forward.h"
 #include "reference/blockwise/blockwise_attention.h"
-#include "reference/blockwise/exponential.h"
+#include "reference/blockwise/kernels/tile_kernels.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/rounding_bound.h"
 #include "tests/support/comparison_helpers.h"
@@ -188,7 +188,7 @@ TEST_CASE_TEMPLATE("a NaN score has a NaN weight", T, float, double) {
     Eigen::Array<T, keys, 1> scores;
     scores.setZero();
     scores(nan) = std::numeric_limits<T>::quiet_NaN();
-    exponentiate(scores, T(1));
+    tile_kernels<T>().exponentiate(scores.data(), keys, T(1));
     for (Index j = 0; j < keys; ++j) CHECK(std::isnan(scores(j)) == (j == nan));
   }
 }

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "reference/blockwise/kernels/exponential.h"
+#include "reference/blockwise/kernels/product.h"
+#include "reference/blockwise/kernels/tile_kernels.h"
+
+namespace ringattn {
+namespace {
+
+template <class T>
+constexpr TileKernels<T> kernels_of_level{product<T, false>, product<T, true>, largest<T>, exponentiate<T>};
+
+}  // namespace
+}  // namespace ringattn

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+namespace ringattn {
+
+// A matrix in memory. The transposed matrix is the same memory with the two distances exchanged.
+template <class T>
+struct MatrixView {
+  T* data;
+  std::ptrdiff_t rows, cols;
+  std::ptrdiff_t row, col;  // distance of two neighbouring rows or columns, in elements
+
+  MatrixView transposed() const { return {data, cols, rows, col, row}; }
+  operator MatrixView<const T>() const { return {data, rows, cols, row, col}; }
+};
+
+// The view of a matrix of Eigen that lies in memory: a map, a block of rows, a matrix.
+template <class EigenMatrix>
+auto view(EigenMatrix&& matrix) {
+  return MatrixView<std::remove_pointer_t<decltype(matrix.data())>>{
+      matrix.data(), matrix.rows(), matrix.cols(), matrix.rowStride(), matrix.colStride()};
+}
+
+}  // namespace ringattn
