@@ -70,7 +70,7 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     // S = scale Q K^T   dP = dO V^T
     Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);
     Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
-    multiply(T(1), view(dO), view(V).transposed(), view(dS));
+    multiply(T(1), dO, V.transpose(), dS);
 
     // P = exp(S - lse)   dS = P * (dP - delta + dlse)
     const std::vector<RowRange> key_ranges = visible_keys_in_tile(pair, tiles, b);
@@ -81,9 +81,9 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     }
 
     // dV += P^T dO   dQ += scale dS K   dK += scale dS^T Q
-    multiply_add(T(1), view(P).transposed(), view(dO), view(of_keys(gradients.dv.head(b, g))));
-    multiply_add(scale, view(dS), view(K), view(of_queries(gradients.dq.head(b, h))));
-    multiply_add(scale, view(dS).transposed(), view(Q), view(of_keys(gradients.dk.head(b, g))));
+    multiply_add(T(1), P.transpose(), dO, of_keys(gradients.dv.head(b, g)));
+    multiply_add(scale, dS, K, of_queries(gradients.dq.head(b, h)));
+    multiply_add(scale, dS.transpose(), Q, of_keys(gradients.dk.head(b, g)));
   }
 }
 

@@ -40,7 +40,7 @@ Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, I
 
   // S = softmax_scale Q K^T   S = c tanh(S / c)
   Scores<T> S = scratch.of(Q.rows(), K.rows());
-  multiply(static_cast<T>(pair.scoring.scale(Q.cols())), view(Q), view(K).transposed(), view(S));
+  multiply(static_cast<T>(pair.scoring.scale(Q.cols())), Q, K.transpose(), S);
   if (const T cap = static_cast<T>(pair.scoring.softcap); cap > 0) S.array() = cap * (S.array() / cap).tanh();
   return S;
 }

@@ -29,7 +29,7 @@ void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S,
 
     // m_new = max(m, rowmax(S))   P = exp(S - m_new)   l = exp(m - m_new) l + rowsum(P)
     T &m_row = m(b, row + i, h, 0), &l_row = l(b, row + i, h, 0);
-    T* P = &S(i, keys.begin);
+    T* P = &S(i, keys.begin);  // still S; exponentiate() replaces it and returns the sum
     const T m_new = std::max(m_row, kernels.largest(P, keys.size()));
     const T alpha = std::exp(m_row - m_new);
     l_row = alpha * l_row + kernels.exponentiate(P, keys.size(), m_new);
@@ -38,7 +38,7 @@ void SoftmaxState<T>::absorb(Index b, Index h, Index row, Scores<T> S,
     // O = exp(m - m_new) O + P V; the product P V follows for all rows at once
     O_rows.row(i) *= alpha;
   }
-  multiply_add(T(1), view(S), view(V), view(O_rows));
+  multiply_add(T(1), S, V, O_rows);
 }
 
 template <class T>

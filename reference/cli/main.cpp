@@ -1,9 +1,12 @@
+#include "reference/blockwise/kernels/tile_kernels.h"
 #include "reference/cli/commands.h"
 
 // ringattn: exact ring attention, checked against the definition, and the oracle for other implementations
 int main(int argc, char** argv) {
   using namespace ringattn::cli;
-  Program program("ringattn", "Exact ring attention: run it, watch it, check it", RINGATTN_VERSION);
+  const std::string level(ringattn::processor_levels().back().name);
+  Program program("ringattn", "Exact ring attention: run it, watch it, check it",
+                  RINGATTN_VERSION " (kernels for " + level + ")");
   program.footer(
       "Examples:\n  ringattn run --seq 4096 --devices 8 --causal --layout zigzag\n"
       "  ringattn run --help\n"

@@ -24,7 +24,9 @@ TEST_CASE("quotes, backslashes, control characters and invalid bytes are escaped
 }
 
 TEST_CASE("of a long text the first and the last part are shown, cut between characters") {
-  const std::string path = std::string(99'000, 'a') + "/end.npy", line = in_quotes(path);
+  std::string path(99'000, 'a');
+  path += "/end.npy";
+  const std::string line = in_quotes(path);
   CHECK(line.size() < 300);
   CHECK(line.starts_with("\"aaaa"));
   CHECK(line.ends_with("/end.npy\" (99008 bytes)"));

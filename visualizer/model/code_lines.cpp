@@ -90,11 +90,11 @@ constexpr CodeMark table[marks] = {
     {&block_attend,
      "state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),\n"
      "                 V.middleRows(tiles.keys.begin, tiles.keys.size()));"},
-    {&absorb, "const T m_new = std::max(m_row, P.maxCoeff());"},
+    {&absorb, "const T m_new = std::max(m_row, kernels.largest(P, keys.size()));"},
     {&absorb, "const T alpha = std::exp(m_row - m_new);"},
-    {&absorb, "exponentiate(P, m_new);\n    l_row = alpha * l_row + P.sum();"},
+    {&absorb, "l_row = alpha * l_row + kernels.exponentiate(P, keys.size(), m_new);"},
     {&absorb, "O_rows.row(i) *= alpha;"},
-    {&absorb, "O_rows.noalias() += S * V;"},
+    {&absorb, "multiply_add(T(1), S, V, O_rows);"},
     {&merge,
      "m(b, i, h, 0) = m_both;\n"
      "        l(b, i, h, 0) = alpha * l(b, i, h, 0) + beta * other.l(b, i, h, 0);\n"
@@ -102,12 +102,12 @@ constexpr CodeMark table[marks] = {
     {&attend_backward,
      "Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);\n"
      "    Scores<T> dS = scratch.dS.of(P.rows(), P.cols());\n"
-     "    dS.noalias() = dO * V.transpose();"},
-    {&probabilities, "exponentiate(score, lse);\n  gradient *= score;"},
+     "    multiply(T(1), dO, V.transpose(), dS);"},
+    {&probabilities, "tile_kernels<T>().exponentiate(score.data(), keys.size(), lse);\n  gradient *= score;"},
     {&attend_backward,
-     "of_keys(gradients.dv.head(b, g)).noalias() += P.transpose() * dO;\n"
-     "    of_queries(gradients.dq.head(b, h)).noalias() += scale * dS * K;\n"
-     "    of_keys(gradients.dk.head(b, g)).noalias() += scale * dS.transpose() * Q;"},
+     "multiply_add(T(1), P.transpose(), dO, of_keys(gradients.dv.head(b, g)));\n"
+     "    multiply_add(scale, dS, K, of_queries(gradients.dq.head(b, h)));\n"
+     "    multiply_add(scale, dS.transpose(), Q, of_keys(gradients.dk.head(b, g)));"},
 };
 
 // ---- The statements that a device executes ------------------------------------------

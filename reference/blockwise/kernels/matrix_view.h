@@ -5,18 +5,17 @@
 
 namespace ringattn {
 
-// A matrix in memory. The transposed matrix is the same memory with the two distances exchanged.
+// A matrix in memory: row by row, column by column, or a part of either.
 template <class T>
 struct MatrixView {
   T* data;
   std::ptrdiff_t rows, cols;
   std::ptrdiff_t row, col;  // distance of two neighbouring rows or columns, in elements
 
-  MatrixView transposed() const { return {data, cols, rows, col, row}; }
   operator MatrixView<const T>() const { return {data, rows, cols, row, col}; }
 };
 
-// The view of a matrix of Eigen that lies in memory: a map, a block of rows, a matrix.
+// The view of a matrix of Eigen that lies in memory, or of its transpose.
 template <class EigenMatrix>
 auto view(EigenMatrix&& matrix) {
   return MatrixView<std::remove_pointer_t<decltype(matrix.data())>>{

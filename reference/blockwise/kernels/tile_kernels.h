@@ -29,6 +29,14 @@ struct ProcessorLevel {
   std::string_view name;
   TileKernels<float> f32;
   TileKernels<double> f64;
+
+  template <class T>
+  const TileKernels<T>& kernels() const {
+    if constexpr (std::is_same_v<T, float>)
+      return f32;
+    else
+      return f64;
+  }
 };
 
 // Each is defined by the source of its name, which is compiled for its level. The last two exist on x86-64 only
@@ -40,22 +48,18 @@ std::span<const ProcessorLevel> processor_levels();
 // The kernels of the fastest level
 template <class T>
 const TileKernels<T>& tile_kernels() {
-  static const ProcessorLevel& level = processor_levels().back();
-  if constexpr (std::is_same_v<T, float>)
-    return level.f32;
-  else
-    return level.f64;
+  static const TileKernels<T>& fastest = processor_levels().back().kernels<T>();
+  return fastest;
 }
 
-template <class T>
-void multiply(T scale, std::type_identity_t<MatrixView<const T>> A,
-              std::type_identity_t<MatrixView<const T>> B, MatrixView<T> C) {
-  tile_kernels<T>().multiply(scale, A, B, C);
+// C = scale A B   C += scale A B, for matrices of Eigen that lie in memory, or their transposes
+template <class Left, class Right, class Result>
+void multiply(typename Left::Scalar scale, const Left& A, const Right& B, Result&& C) {
+  tile_kernels<typename Left::Scalar>().multiply(scale, view(A), view(B), view(C));
 }
-template <class T>
-void multiply_add(T scale, std::type_identity_t<MatrixView<const T>> A,
-                  std::type_identity_t<MatrixView<const T>> B, MatrixView<T> C) {
-  tile_kernels<T>().multiply_add(scale, A, B, C);
+template <class Left, class Right, class Result>
+void multiply_add(typename Left::Scalar scale, const Left& A, const Right& B, Result&& C) {
+  tile_kernels<typename Left::Scalar>().multiply_add(scale, view(A), view(B), view(C));
 }
 
 }  // namespace ringattn

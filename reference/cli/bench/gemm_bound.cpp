@@ -4,6 +4,7 @@
 #include <future>
 
 #include "reference/blockwise/block_plan.h"
+#include "reference/blockwise/kernels/tile_kernels.h"
 
 namespace ringattn::cli {
 
@@ -24,15 +25,15 @@ struct Operands {
         dK(Matrix<float>::Zero(key_tile_rows, d)) {}
 
   void multiply_forward() {
-    S.noalias() = 0.1f * Q * K.transpose();
-    O.noalias() += S * V;
+    multiply(0.1f, Q, K.transpose(), S);
+    multiply_add(1.f, S, V, O);
   }
   void multiply_backward() {
-    S.noalias() = 0.1f * Q * K.transpose();
-    dS.noalias() = dO * V.transpose();
-    dK.noalias() += S.transpose() * dO;
-    O.noalias() += 0.1f * dS * K;
-    dK.noalias() += 0.1f * dS.transpose() * Q;
+    multiply(0.1f, Q, K.transpose(), S);
+    multiply(1.f, dO, V.transpose(), dS);
+    multiply_add(1.f, S.transpose(), dO, dK);
+    multiply_add(0.1f, dS, K, O);
+    multiply_add(0.1f, dS.transpose(), Q, dK);
   }
 };
 
