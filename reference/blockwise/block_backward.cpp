@@ -21,6 +21,15 @@ Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T
   return row_term;
 }
 
+template <class T>
+Tensor<T> sink_gradients_of(const Scoring& scoring, const Tensor<T>& lse, const Tensor<T>& row_term) {
+  Tensor<T> dsinks = zero_sink_gradients<T>(scoring);
+  for (Index h = 0; h < dsinks.shape().H; ++h)
+    for (Index b = 0; b < lse.shape().B; ++b)
+      dsinks(0, 0, h, 0) += sink_gradient<T>(scoring.sink(h), lse.head(b, h), row_term.head(b, h));
+  return dsinks;
+}
+
 namespace {
 
 // Row i of a pair of tiles, in place: S becomes P and dP becomes dS, 0 for hidden keys.
@@ -91,6 +100,8 @@ template Tensor<float> row_terms_of(const Cotangents<float>&, const TensorView<c
                                     const TensorView<const float>&);
 template Tensor<double> row_terms_of(const Cotangents<double>&, const TensorView<const double>&,
                                      const TensorView<const double>&);
+template Tensor<float> sink_gradients_of(const Scoring&, const Tensor<float>&, const Tensor<float>&);
+template Tensor<double> sink_gradients_of(const Scoring&, const Tensor<double>&, const Tensor<double>&);
 template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index,
                               Gradients<float>&, BackwardScratch<float>&);
 template void attend_backward(const BlockPair<double>&, const QueryCotangents<double>&, Index, Index,

@@ -3,9 +3,10 @@
 //   S = softmax_scale Q K^T              (Sq, Skv)
 //   S = c tanh(S / c)                    soft-cap, if c > 0 (Gemma 2, arXiv:2408.00118)
 //   S = S + bias, -inf where hidden      bias and mask
-//   P = softmax(S), row by row           (Sq, Skv)
+//   P = softmax(S), row by row           (Sq, Skv); with an attention sink exp(sink) joins the sum of each row
 //   O = P V                              (Sq, Dv)
 //
+// A sink is a learned number of each query head, an extra score without a key and a value (gpt-oss, arXiv:2508.10925).
 // Query head h reads K/V head h div (Hq / Hkv) (grouped-query attention, arXiv:2305.13245).
 
 #include "reference/definition/attention.h"
@@ -65,7 +66,7 @@ AttentionOutput<T> attention(const Problem<T>& problem) {
     for (Index h = 0; h < out.H; ++h) {
       // P = softmax(S)   O = P V
       Matrix<T> P = scores(problem, b, h);
-      result.lse.head(b, h) = softmax_rows(P);
+      result.lse.head(b, h) = softmax_rows(P, static_cast<T>(problem.scoring.sink(h)));
       throw_if_cancelled();
       result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));
     }

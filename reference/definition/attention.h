@@ -8,12 +8,12 @@ namespace ringattn {
 template <class T>
 struct AttentionOutput {
   Tensor<T> out;  // (B, Sq, Hq, Dv)
-  Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): log of the sum of exp(S); -inf: no visible key
+  Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): log of the sum of exp(S) and exp(sink); -inf: no term
 };
 
 // Full attention, straight from its definition. The equations are in attention.cpp. The whole score matrix of one
 // head, Sq x Skv, is held in memory; blockwise_attention() and the ring give the same result without it.
-// A row with no visible key has out = 0 and lse = -inf.
+// A row with no visible key has out = 0 and lse = -inf, or the sink of its head.
 // Throws BadInput if the shapes disagree.
 template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem);

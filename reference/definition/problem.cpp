@@ -35,7 +35,25 @@ void check_scoring(const Scoring& scoring) {
             "[attention] window entries must be -1 (unlimited) or from 0 to 2^62; found ", side);
 }
 
+// Checks sinks after conversion to the arithmetic type
+template <class T>
+void check_sinks(const std::vector<double>& sinks, Index heads) {
+  require(sinks.empty() || static_cast<Index>(sinks.size()) == heads,
+          "[attention] sinks must have one number for each of the ", heads, " query heads; found ",
+          sinks.size());
+  for (const double sink : sinks)
+    require(sink == minus_infinity<double> || std::isfinite(static_cast<T>(sink)),
+            "[attention] sinks must be finite numbers in the arithmetic type, or -inf for none; found ",
+            sink);
+}
+
 }  // namespace
+
+Scoring Scoring::of_heads(Index first, Index count) const {
+  Scoring selected = *this;
+  if (!sinks.empty()) selected.sinks.assign(sinks.begin() + first, sinks.begin() + first + count);
+  return selected;
+}
 
 template <class T>
 void check(const Problem<T>& problem) {
@@ -55,6 +73,7 @@ void check(const Problem<T>& problem) {
   check_positions("q_positions", problem.q_positions, q.B, q.S);
   check_positions("kv_positions", problem.kv_positions, k.B, k.S);
   check_scoring<T>(problem.scoring);
+  check_sinks<T>(problem.scoring.sinks, q.H);
 }
 
 template <class T>

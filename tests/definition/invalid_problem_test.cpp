@@ -104,6 +104,20 @@ TEST_CASE("an invalid scale, soft-cap or window is rejected") {
                  "window entries must be -1"));
 }
 
+TEST_CASE("sinks that are no numbers, or not one for each query head, are rejected") {
+  const double infinity = std::numeric_limits<double>::infinity(),
+               nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(message_after([&](auto& p) { p.scoring.sinks = {1, -2, -infinity, 0}; }) == "");
+  CHECK(message_after([](auto& p) { p.scoring.sinks = {1, 2}; }) ==
+        "[attention] sinks must have one number for each of the 4 query heads; found 2");
+  for (const double sink : {infinity, nan})
+    CHECK(contains(message_after([=](auto& p) { p.scoring.sinks = {1, 2, sink, 3}; }),
+                   "sinks must be finite numbers in the arithmetic type, or -inf for none; found"));
+  RandomProblem<float> narrow = good_problem().as<float>();
+  narrow.scoring.sinks = {0, 0, 0, 1e300};
+  CHECK_THROWS_AS(attention(narrow.problem()), BadInput);
+}
+
 TEST_CASE("cotangents must have the shapes of the results") {
   const RandomProblem<double> p = good_problem();
   const AttentionOutput<double> forward = attention(p.problem());

@@ -107,7 +107,7 @@ SafetensorsFile results_file(const RingResults<T>& results, Dtype dtype) {
   file.tensors["out"] = stored_tensor<T>(results.forward.out, dtype, Axes::bshd);
   file.tensors["lse"] = stored_row_tensor<T>(results.forward.lse, state_dtype(dtype));
   if (!results.gradients) return file;
-  const auto& [dq, dk, dv] = *results.gradients;
+  const auto& [dq, dk, dv, dsinks] = *results.gradients;
   file.tensors["dq"] = stored_tensor<T>(dq, dtype, Axes::bshd);
   file.tensors["dk"] = stored_tensor<T>(dk, dtype, Axes::bshd);
   file.tensors["dv"] = stored_tensor<T>(dv, dtype, Axes::bshd);

@@ -29,7 +29,7 @@ void for_results(RingResults<T>& results, const RingOptions& ring, int device, F
   const std::vector<Index> queries = rows(results.forward.out.shape().S);
   f(results.forward.out, queries), f(results.forward.lse, queries);
   if (!results.gradients) return;
-  auto& [dq, dk, dv] = *results.gradients;
+  auto& [dq, dk, dv, dsinks] = *results.gradients;
   const std::vector<Index> keys = rows(dk.shape().S);
   f(dq, queries), f(dk, keys), f(dv, keys);
 }

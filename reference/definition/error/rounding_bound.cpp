@@ -11,12 +11,15 @@ namespace {
 
 constexpr Index keys_in_tile = 512, keys_in_lane = keys_in_tile / 16;
 
-// An upper bound of |S|: |scale q . k| <= |scale| |q| |k| (Cauchy and Schwarz), and at most the soft-cap
+// An upper bound of |S| and |sink|: |scale q . k| <= |scale| |q| |k| (Cauchy and Schwarz), and at most the soft-cap
 template <class T>
 double largest_score(const Problem<T>& problem) {
   const double uncapped = std::abs(problem.scoring.scale(problem.Q.shape.D)) *
                           largest_row_norm<T>(problem.Q) * largest_row_norm<T>(problem.K);
-  return problem.scoring.softcap > 0 ? std::min(uncapped, problem.scoring.softcap) : uncapped;
+  double largest = problem.scoring.softcap > 0 ? std::min(uncapped, problem.scoring.softcap) : uncapped;
+  for (const double sink : problem.scoring.sinks)
+    if (sink != minus_infinity<double>) largest = std::max(largest, std::abs(sink));
+  return largest;
 }
 
 // The number of tiles that the keys of a sequence are cut into, at most: the tiles of 512 keys, and one for each run
