@@ -17,6 +17,8 @@ void require_stream(const Problem<T>& problem) {
           "; set causal, and choose the window in MemoryOptions");
   require(problem.scoring.sinks.empty(), "[circular memory] attention sinks are not supported; found ",
           problem.scoring.sinks.size(), " sinks; leave them out");
+  require(problem.scoring.alibi_slopes.empty(), "[circular memory] ALiBi is not supported; found ",
+          problem.scoring.alibi_slopes.size(), " slopes; leave them out");
   require(problem.q_positions == consecutive && problem.kv_positions == consecutive,
           "[circular memory] queries and keys must have the positions 0, 1, 2, ...; found other positions; "
           "stream "

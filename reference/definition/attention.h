@@ -20,9 +20,13 @@ AttentionOutput<T> attention(const Problem<T>& problem);
 
 // The steps of attention(), for one query head h of one sequence b. All results are (Sq, Skv).
 
-// Scaled and soft-capped scores, before bias and mask
+// Scaled and soft-capped scores, before ALiBi, bias and mask
 template <class T>
 Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h);
+
+// The same with ALiBi, before bias and mask
+template <class T>
+Matrix<T> unmasked_scores(const Problem<T>& problem, Index b, Index h);
 
 // Final scores S, with bias; -inf if the key is hidden from the query
 template <class T>

@@ -60,6 +60,11 @@ Row row_of(const Problem<double>& problem, Index b, Index h, Index i) {
       slope = scale / cosh / cosh;
       score = cap * std::tanh(product / cap);
     }
+    if (!problem.scoring.alibi_slopes.empty()) {
+      const Real query = problem.q_positions.of(b)[static_cast<std::size_t>(i)].position,
+                 key = problem.kv_positions.of(b)[static_cast<std::size_t>(j)].position;
+      score -= problem.scoring.alibi_slopes[static_cast<std::size_t>(h)] * std::abs(query - key);
+    }
     if (problem.bias) score += problem.bias(b, h, i, j);
     row.product.push_back(product);
     row.score.push_back(score);

@@ -28,7 +28,9 @@ std::string RandomProblem<T>::describe() const {
        << ", D " << e.D << ", Dv " << e.Dv << "; " << positions_kind << (mask.causal ? ", causal" : "")
        << ", window " << mask.window_left << "," << mask.window_right << "; scale "
        << this->scoring.scale(e.D) << ", softcap " << this->scoring.softcap
-       << (this->scoring.sinks.empty() ? "" : ", sinks") << (problem().bias ? ", bias" : "") << (problem().allowed ? ", boolean mask" : "");
+       << (this->scoring.sinks.empty() ? "" : ", sinks")
+       << (this->scoring.alibi_slopes.empty() ? "" : ", ALiBi") << (problem().bias ? ", bias" : "")
+       << (problem().allowed ? ", boolean mask" : "");
   return line.str();
 }
 
@@ -151,12 +153,16 @@ void draw_pair_terms(RandomProblem<double>& p, Random& random) {
         }
 }
 
-// Numbers that are the same in float; some heads have no sink, and some sinks outweigh all keys
+// Slopes and sinks, the same in float; some heads have none, and some sinks outweigh all keys
 void draw_head_terms(RandomProblem<double>& p, Random& random) {
-  if (!one_in(random, 2)) return;
-  for (Index h = 0; h < p.extents().Hq; ++h)
-    p.scoring.sinks.push_back(one_in(random, 6) ? minus_infinity<double>
-                                                : static_cast<float>((one_in(random, 8) ? 40 : 2) * random.normal()));
+  const bool has_slopes = one_in(random, 2);
+  for (Index h = 0; has_slopes && h < p.extents().Hq; ++h)
+    p.scoring.alibi_slopes.push_back(one_in(random, 4) ? 0 : static_cast<float>(random.uniform()));
+  const bool has_sinks = one_in(random, 2);
+  for (Index h = 0; has_sinks && h < p.extents().Hq; ++h)
+    p.scoring.sinks.push_back(one_in(random, 6)
+                                  ? minus_infinity<double>
+                                  : static_cast<float>((one_in(random, 8) ? 40 : 2) * random.normal()));
 }
 
 // Multiplies the queries by a power of two, so that they remain exact in float

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "reference/definition/error/key_positions.h"
 #include "reference/definition/minus_infinity.h"
-#include "reference/oracle/verdict/key_positions.h"
 
 namespace ringattn {
 

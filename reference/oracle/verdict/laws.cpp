@@ -7,10 +7,10 @@
 
 #include "reference/definition/attention.h"
 #include "reference/definition/cancellation.h"
+#include "reference/definition/error/key_positions.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
-#include "reference/oracle/verdict/key_positions.h"
 
 namespace ringattn {
 

@@ -1,4 +1,5 @@
-// Tests of attention sinks on a ring: the sink of a row counts once, on the device that owns the row.
+// Tests of the numbers of query heads on a ring: the sink of a row counts once, on the device that owns the row, and
+// the distances of ALiBi are those of global positions.
 
 #include <doctest/doctest.h>
 
@@ -48,6 +49,23 @@ TEST_CASE_TEMPLATE("on a ring a sink of minus infinity equals no sink, bit for b
     CAPTURE(drawn.describe());
     CAPTURE(describe(ring));
     CHECK(same_bits(with, without));
+  }
+}
+
+TEST_CASE("with ALiBi the ring is exact, for every layout and rotation on 1 to 9 devices") {
+  Random random(4);
+  for (const Mask& mask : {Mask{}, Mask{.causal = true}, Mask{.window_left = 3, .window_right = 2}}) {
+    RandomProblem<double> drawn = problem_with_sinks(random, mask);
+    drawn.scoring.alibi_slopes = {0.5, 0, 0.125, 2}, drawn.scoring.softcap = 1.5;
+    const GroundTruth truth(drawn);
+    for (int devices = 1; devices <= 9; ++devices)
+      for (const Layout layout : all_layouts)
+        for (const Rotation rotate : all_rotations) {
+          RingOptions ring = random_options(random);
+          ring.devices = devices, ring.layout = layout, ring.rotate = rotate;
+          CAPTURE(describe(ring));
+          CHECK(worst_error(RingRun<double>(drawn, ring), truth) <= 1e-13);
+        }
   }
 }
 
