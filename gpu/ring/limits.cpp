@@ -45,6 +45,10 @@ void check(const Problem<float>& problem, Dtype dtype, const GpuOptions& options
           "causal or window, or the full attention of the definition");
   require(problem.scoring.softcap == 0, "[gpu] softcap is not supported; found softcap ",
           problem.scoring.softcap, "; use the CPU");
+  require(problem.scoring.sinks.empty(), "[gpu] attention sinks are not supported; found ",
+          problem.scoring.sinks.size(), " sinks; use the CPU");
+  require(problem.scoring.alibi_slopes.empty(), "[gpu] ALiBi is not supported; found ",
+          problem.scoring.alibi_slopes.size(), " slopes; use the CPU");
   require(!options.recorders,
           "[gpu] trace events take their times from the streams; found recorders that use another clock; "
           "give a sink to gpu::ring_attention instead");

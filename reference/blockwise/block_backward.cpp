@@ -21,27 +21,41 @@ Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T
   return row_term;
 }
 
+template <class T>
+Tensor<T> sink_gradients_of(const Scoring& scoring, const Tensor<T>& lse, const Tensor<T>& row_term) {
+  Tensor<T> dsinks = zero_sink_gradients<T>(scoring);
+  for (Index h = 0; h < dsinks.shape().H; ++h)
+    for (Index b = 0; b < lse.shape().B; ++b)
+      dsinks(0, 0, h, 0) += sink_gradient<T>(scoring.sink(h), lse.head(b, h), row_term.head(b, h));
+  return dsinks;
+}
+
 namespace {
 
-// Row i of a pair of tiles, in place: S becomes P and dP becomes dS, 0 for hidden keys.
-//   P  = exp(S - lse)
-//   dS = P * (dP + row_term), times 1 - tanh^2(S / c) with a soft-cap c; here S is capped, so that S / c is the tanh
+// Sets the hidden keys of a row of a tile to 0, which contribute nothing to the products of the caller, and returns the
+// visible ones
 template <class T>
-void probabilities_and_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange keys, T lse, T row_term,
-                                T cap) {
-  // Hidden keys contribute nothing to the products of the caller
-  for (Scores<T>* tile : {&S, &dP}) {
-    tile->row(i).head(keys.begin).setZero();
-    tile->row(i).tail(tile->cols() - keys.end).setZero();
-  }
+auto visible_part(Scores<T>& tile, Index i, RowRange keys) {
+  tile.row(i).head(keys.begin).setZero();
+  tile.row(i).tail(tile.cols() - keys.end).setZero();
+  return tile.row(i).segment(keys.begin, keys.size()).array();
+}
 
-  // The factors of dS that need S come first: exponentiate() overwrites it
-  auto score = S.row(i).segment(keys.begin, keys.size()).array();
-  auto gradient = dP.row(i).segment(keys.begin, keys.size()).array();
+// The gradient of row i before its factor P, in place: dP becomes (dP + row_term) (1 - tanh^2(S / c)), with a soft-cap
+// c; here S is capped, so that S / c is the tanh
+template <class T>
+void row_gradient(Scores<T>& S, Scores<T>& dP, Index i, RowRange keys, T row_term, T cap) {
+  auto gradient = visible_part(dP, i, keys);
   gradient += row_term;
-  if (cap > 0) gradient *= 1 - (score / cap).square();
+  if (cap > 0) gradient *= 1 - (S.row(i).segment(keys.begin, keys.size()).array() / cap).square();
+}
+
+// Row i, in place: S becomes P = exp(S - lse), and dS gets its factor P
+template <class T>
+void row_probabilities(Scores<T>& S, Scores<T>& dS, Index i, RowRange keys, T lse) {
+  auto score = visible_part(S, i, keys);
   tile_kernels<T>().exponentiate(score.data(), keys.size(), lse);
-  gradient *= score;
+  dS.row(i).segment(keys.begin, keys.size()).array() *= score;
 }
 
 }  // namespace
@@ -72,12 +86,14 @@ void attend_backward(const BlockPair<T>& pair, const QueryCotangents<T>& rows, I
     Scores<T> dS = scratch.dS.of(P.rows(), P.cols());
     multiply(T(1), dO, V.transpose(), dS);
 
-    // P = exp(S - lse)   dS = P * (dP - delta + dlse)
+    // P = exp(S - lse)   dS = P * (dP - delta + dlse). The derivative of the soft-cap needs the scores before ALiBi
     const std::vector<RowRange> key_ranges = visible_keys_in_tile(pair, tiles, b);
     for (Index i = 0; i < P.rows(); ++i) {
       const Index row = tiles.queries.begin + i;
-      probabilities_and_gradient(P, dS, i, key_ranges[static_cast<std::size_t>(i)], rows.lse(b, row, h, 0),
-                                 rows.row_term(b, row, h, 0), cap);
+      const RowRange keys = key_ranges[static_cast<std::size_t>(i)];
+      row_gradient(P, dS, i, keys, rows.row_term(b, row, h, 0), cap);
+      subtract_distances(pair, tiles, b, h, i, P);
+      row_probabilities(P, dS, i, keys, rows.lse(b, row, h, 0));
     }
 
     // dV += P^T dO   dQ += scale dS K   dK += scale dS^T Q
@@ -91,6 +107,8 @@ template Tensor<float> row_terms_of(const Cotangents<float>&, const TensorView<c
                                     const TensorView<const float>&);
 template Tensor<double> row_terms_of(const Cotangents<double>&, const TensorView<const double>&,
                                      const TensorView<const double>&);
+template Tensor<float> sink_gradients_of(const Scoring&, const Tensor<float>&, const Tensor<float>&);
+template Tensor<double> sink_gradients_of(const Scoring&, const Tensor<double>&, const Tensor<double>&);
 template void attend_backward(const BlockPair<float>&, const QueryCotangents<float>&, Index, Index,
                               Gradients<float>&, BackwardScratch<float>&);
 template void attend_backward(const BlockPair<double>&, const QueryCotangents<double>&, Index, Index,

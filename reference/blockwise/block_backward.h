@@ -20,6 +20,10 @@ template <class T>
 Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T>& out,
                        const TensorView<const T>& lse);
 
+// The contribution of these rows to the gradients of the sinks, (1, 1, H, 1); empty without sinks
+template <class T>
+Tensor<T> sink_gradients_of(const Scoring& scoring, const Tensor<T>& lse, const Tensor<T>& row_term);
+
 // Scratch memory of attend_backward().
 template <class T>
 struct BackwardScratch {

@@ -11,7 +11,8 @@ void attend(const BlockPair<T>& pair, Index b, Index h, SoftmaxState<T>& state, 
   const auto V = pair.V.head(b, pair.kv_head(h));
   for (const TilePair& tiles : pair.plan_of(b).tile_pairs) {
     throw_if_cancelled();
-    const Scores<T> S = score_tile(pair, tiles, b, h, scratch);
+    Scores<T> S = score_tile(pair, tiles, b, h, scratch);
+    for (Index i = 0; i < S.rows(); ++i) subtract_distances(pair, tiles, b, h, i, S);
     state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),
                  V.middleRows(tiles.keys.begin, tiles.keys.size()));
   }

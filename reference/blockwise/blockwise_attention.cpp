@@ -38,6 +38,7 @@ struct HeadGroup {
   Index b, first_head, heads;
   Tensor<T> Q, K, V;
   RowPositions q_positions, kv_positions;
+  Scoring scoring;
 
   HeadGroup(const Problem<T>& problem, Index sequence, Index g)
       : b(sequence),
@@ -47,7 +48,10 @@ struct HeadGroup {
         K(converted<T>(heads_of(problem.K, b, g, 1), Axes::bhsd)),
         V(converted<T>(heads_of(problem.V, b, g, 1), Axes::bhsd)),
         q_positions(problem.q_positions.sequence(b)),
-        kv_positions(problem.kv_positions.sequence(b)) {}
+        kv_positions(problem.kv_positions.sequence(b)),
+        scoring(problem.scoring.of_heads(first_head, heads)) {}
+
+  BlockPair<T> pair() const { return {Q, K, V, q_positions, kv_positions, scoring}; }
 
   // Copies the heads of the group from a tensor with all query heads, and back
   Tensor<T> of_queries(const TensorView<const T>& all) const {
@@ -68,11 +72,10 @@ AttentionOutput<T> blockwise_attention(const Problem<T>& problem, int threads) {
   AttentionOutput<T> result{Tensor<T>(problem.out_shape(), Axes::bhsd), row_tensor<T>(q.B, q.S, q.H)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
     const HeadGroup<T> group(problem, b, g);
-    const BlockPair<T> pair{group.Q,        group.K, group.V, group.q_positions, group.kv_positions,
-                            problem.scoring};
+    const BlockPair<T> pair = group.pair();
 
     // Absorb all keys as one block, then finish
-    SoftmaxState<T> state({1, q.S, group.heads, problem.V.shape.D});
+    SoftmaxState<T> state({1, q.S, group.heads, problem.V.shape.D}, group.scoring.sinks);
     ScoreTile<T> scratch;
     for (Index h = 0; h < group.heads; ++h) attend(pair, 0, h, state, scratch);
     const AttentionOutput<T> finished = state.finish();
@@ -89,11 +92,11 @@ Gradients<T> blockwise_attention_vjp(const Problem<T>& problem, const AttentionO
   reject_pair_terms(problem);
   const Tensor<T> all_row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
   Gradients<T> result{Tensor<T>(problem.Q.shape, Axes::bhsd), Tensor<T>(problem.K.shape, Axes::bhsd),
-                      Tensor<T>(problem.V.shape, Axes::bhsd)};
+                      Tensor<T>(problem.V.shape, Axes::bhsd),
+                      sink_gradients_of(problem.scoring, forward.lse, all_row_terms)};
   for_each_kv_head(problem.K.shape, threads, [&](Index b, Index g) {
     const HeadGroup<T> group(problem, b, g);
-    const BlockPair<T> pair{group.Q,        group.K, group.V, group.q_positions, group.kv_positions,
-                            problem.scoring};
+    const BlockPair<T> pair = group.pair();
     const Tensor<T> dO = group.of_queries(cotangents.dout), lse = group.of_queries(forward.lse),
                     row_term = group.of_queries(all_row_terms);
 

@@ -31,7 +31,7 @@ class ScoreTile {
 };
 
 // The scores of one pair of tiles of query head h: S = softmax_scale Q K^T, then S = c tanh(S / c) with a soft-cap c.
-// Hidden keys are not masked yet; visible_keys_in_tile() gives the mask.
+// subtract_distances() applies ALiBi. Hidden keys are not masked yet; visible_keys_in_tile() gives the mask.
 template <class T>
 Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, Index h,
                      ScoreTile<T>& scratch) {
@@ -43,6 +43,18 @@ Scores<T> score_tile(const BlockPair<T>& pair, const TilePair& tiles, Index b, I
   multiply(static_cast<T>(pair.scoring.scale(Q.cols())), Q, K.transpose(), S);
   if (const T cap = static_cast<T>(pair.scoring.softcap); cap > 0) S.array() = cap * (S.array() / cap).tanh();
   return S;
+}
+
+// ALiBi (arXiv:2108.12409, section 3): S = S - slope |q_position - kv_position| in row i of a pair of tiles
+template <class T>
+void subtract_distances(const BlockPair<T>& pair, const TilePair& tiles, Index b, Index h, Index i,
+                        Scores<T>& S) {
+  const T slope = static_cast<T>(pair.scoring.alibi_slope(h));
+  if (slope == 0) return;
+  const RowPosition& query = pair.q_positions.of(b)[static_cast<std::size_t>(tiles.queries.begin + i)];
+  const RowPosition* keys = pair.kv_positions.of(b).data() + tiles.keys.begin;
+  for (Index j = 0; j < S.cols(); ++j)
+    S(i, j) -= slope * static_cast<T>(distance(query.position, keys[j].position));
 }
 
 // For each query row of the tile, the range of keys that are visible to it, relative to the start of the key tile

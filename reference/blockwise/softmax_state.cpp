@@ -8,9 +8,14 @@
 namespace ringattn {
 
 template <class T>
-SoftmaxState<T>::SoftmaxState(const Shape& out)
+SoftmaxState<T>::SoftmaxState(const Shape& out, const std::vector<double>& sinks)
     : m(row_tensor<T>(out.B, out.S, out.H)), l(row_tensor<T>(out.B, out.S, out.H)), O(out, Axes::bhsd) {
   std::fill_n(m.data(), m.size(), minus_infinity<T>);
+  for (std::size_t h = 0; h < sinks.size(); ++h)
+    for (Index b = 0; b < out.B && sinks[h] != minus_infinity<double>; ++b) {
+      m.head(b, static_cast<Index>(h)).setConstant(static_cast<T>(sinks[h]));
+      l.head(b, static_cast<Index>(h)).setOnes();
+    }
 }
 
 // FlashAttention-2 (arXiv:2307.08691), Algorithm 1, lines 9 and 10. Line 10 of the paper has a spurious ^-1: O is

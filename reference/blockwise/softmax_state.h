@@ -18,14 +18,15 @@ namespace ringattn {
 // devices computes exact attention: only rounding depends on the order.
 template <class T>
 struct SoftmaxState {
-  Tensor<T> m;  // (B, S, H, 1)   largest score so far; -inf: no visible key yet
+  Tensor<T> m;  // (B, S, H, 1)   largest score so far, or the sink; -inf: no visible key yet
   Tensor<T> l;  // (B, S, H, 1)   sum of exp(S - m)
   Tensor<T> O;  // (B, S, H, Dv)  sum of exp(S - m) V, not yet divided by l
 
   SoftmaxState() = default;
 
-  // The neutral state (m, l, O) = (-inf, 0, 0), over no keys
-  explicit SoftmaxState(const Shape& out);
+  // The state before the first key: (m, l, O) = (sink, 1, 0) in a head with an attention sink, and the neutral state
+  // (-inf, 0, 0) in any other. _sinks_ has one number for each head, or none
+  explicit SoftmaxState(const Shape& out, const std::vector<double>& sinks = {});
 
   // Absorbs a tile of scores S, (rows, keys), with values V, (keys, Dv), into the rows [row, row + S.rows()) of head h
   // of sequence b. The keys key_ranges[i] of the tile are visible to its row i.
@@ -47,7 +48,7 @@ struct SoftmaxState {
   // FlashInfer (arXiv:2501.01005) merges partial results in the same way, in terms of out and lse.
   void merge(const SoftmaxState& other);
 
-  // out = O / l and lse = m + log l; a row with no visible key has out = 0 and lse = -inf
+  // out = O / l and lse = m + log l; a row with no visible key has out = 0 and lse = -inf, or its sink
   AttentionOutput<T> finish() const;
 
   Index bytes() const { return m.bytes() + l.bytes() + O.bytes(); }

@@ -15,6 +15,10 @@ void require_stream(const Problem<T>& problem) {
           "[circular memory] a stream has a causal mask and no other; found ",
           mask.causal ? "a window, bias or boolean mask" : "no causal mask",
           "; set causal, and choose the window in MemoryOptions");
+  require(problem.scoring.sinks.empty(), "[circular memory] attention sinks are not supported; found ",
+          problem.scoring.sinks.size(), " sinks; leave them out");
+  require(problem.scoring.alibi_slopes.empty(), "[circular memory] ALiBi is not supported; found ",
+          problem.scoring.alibi_slopes.size(), " slopes; leave them out");
   require(problem.q_positions == consecutive && problem.kv_positions == consecutive,
           "[circular memory] queries and keys must have the positions 0, 1, 2, ...; found other positions; "
           "stream "

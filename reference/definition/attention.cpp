@@ -2,10 +2,12 @@
 //
 //   S = softmax_scale Q K^T              (Sq, Skv)
 //   S = c tanh(S / c)                    soft-cap, if c > 0 (Gemma 2, arXiv:2408.00118)
+//   S = S - slope |q_position - kv_position|     ALiBi (arXiv:2108.12409, section 3), one slope for each query head
 //   S = S + bias, -inf where hidden      bias and mask
-//   P = softmax(S), row by row           (Sq, Skv)
+//   P = softmax(S), row by row           (Sq, Skv); with an attention sink exp(sink) joins the sum of each row
 //   O = P V                              (Sq, Dv)
 //
+// A sink is a learned number of each query head, an extra score without a key and a value (gpt-oss, arXiv:2508.10925).
 // Query head h reads K/V head h div (Hq / Hkv) (grouped-query attention, arXiv:2305.13245).
 
 #include "reference/definition/attention.h"
@@ -33,8 +35,23 @@ Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h) {
 }
 
 template <class T>
-Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
+Matrix<T> unmasked_scores(const Problem<T>& problem, Index b, Index h) {
   Matrix<T> S = capped_scores(problem, b, h);
+  const T slope = static_cast<T>(problem.scoring.alibi_slope(h));
+  if (slope == 0) return S;
+
+  // S = S - slope |q_position - kv_position|
+  const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
+  for (Index i = 0; i < S.rows(); ++i)
+    for (Index j = 0; j < S.cols(); ++j)
+      S(i, j) -= slope * static_cast<T>(distance(queries[static_cast<std::size_t>(i)].position,
+                                                 keys[static_cast<std::size_t>(j)].position));
+  return S;
+}
+
+template <class T>
+Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
+  Matrix<T> S = unmasked_scores(problem, b, h);
   const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
   for (Index i = 0; i < S.rows(); ++i)
     for (Index j = 0; j < S.cols(); ++j) {
@@ -65,7 +82,7 @@ AttentionOutput<T> attention(const Problem<T>& problem) {
     for (Index h = 0; h < out.H; ++h) {
       // P = softmax(S)   O = P V
       Matrix<T> P = scores(problem, b, h);
-      result.lse.head(b, h) = softmax_rows(P);
+      result.lse.head(b, h) = softmax_rows(P, static_cast<T>(problem.scoring.sink(h)));
       throw_if_cancelled();
       result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));
     }
@@ -76,6 +93,8 @@ template AttentionOutput<float> attention(const Problem<float>&);
 template AttentionOutput<double> attention(const Problem<double>&);
 template Matrix<float> capped_scores(const Problem<float>&, Index, Index);
 template Matrix<double> capped_scores(const Problem<double>&, Index, Index);
+template Matrix<float> unmasked_scores(const Problem<float>&, Index, Index);
+template Matrix<double> unmasked_scores(const Problem<double>&, Index, Index);
 template Matrix<float> scores(const Problem<float>&, Index, Index);
 template Matrix<double> scores(const Problem<double>&, Index, Index);
 template Matrix<float> probabilities(const Problem<float>&, const Tensor<float>&, Index, Index);

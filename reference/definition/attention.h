@@ -8,21 +8,25 @@ namespace ringattn {
 template <class T>
 struct AttentionOutput {
   Tensor<T> out;  // (B, Sq, Hq, Dv)
-  Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): log of the sum of exp(S); -inf: no visible key
+  Tensor<T> lse;  // (B, Sq, Hq, 1), stored (B, Hq, Sq): log of the sum of exp(S) and exp(sink); -inf: no term
 };
 
 // Full attention, straight from its definition. The equations are in attention.cpp. The whole score matrix of one
 // head, Sq x Skv, is held in memory; blockwise_attention() and the ring give the same result without it.
-// A row with no visible key has out = 0 and lse = -inf.
+// A row with no visible key has out = 0 and lse = -inf, or the sink of its head.
 // Throws BadInput if the shapes disagree.
 template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem);
 
 // The steps of attention(), for one query head h of one sequence b. All results are (Sq, Skv).
 
-// Scaled and soft-capped scores, before bias and mask
+// Scaled and soft-capped scores, before ALiBi, bias and mask
 template <class T>
 Matrix<T> capped_scores(const Problem<T>& problem, Index b, Index h);
+
+// The same with ALiBi, before bias and mask
+template <class T>
+Matrix<T> unmasked_scores(const Problem<T>& problem, Index b, Index h);
 
 // Final scores S, with bias; -inf if the key is hidden from the query
 template <class T>

@@ -17,6 +17,7 @@ struct Gradients {
   Tensor<T> dq;  // (B, Sq,  Hq,  D)
   Tensor<T> dk;  // (B, Skv, Hkv, D),  summed over the query heads that share the K/V head
   Tensor<T> dv;  // (B, Skv, Hkv, Dv), summed over the query heads that share the K/V head
+  Tensor<T> dsinks = {};  // (1, 1, Hq, 1), summed over sequences and query rows; empty without sinks
 };
 
 // The vector-Jacobian product of attention, with whole matrices of one head in memory. The equations stand in
@@ -27,6 +28,15 @@ struct Gradients {
 template <class T>
 Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                            const Cotangents<T>& cotangents);
+
+// The contribution of some rows of one head to the gradient of its sink, from lse and row_term = dlse - delta of the
+// rows, (rows) each. The equation stands in attention_vjp.cpp.
+template <class T>
+T sink_gradient(double sink, const Vector<T>& lse, const Vector<T>& row_term);
+
+// The gradients of sinks before the first row: zeros, or an empty tensor if _scoring_ has no sinks
+template <class T>
+Tensor<T> zero_sink_gradients(const Scoring& scoring);
 
 // Throws BadInput unless the problem is consistent and the cotangents have the shapes of its results
 template <class T>

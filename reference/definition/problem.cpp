@@ -1,5 +1,7 @@
 #include "reference/definition/problem.h"
 
+#include <algorithm>
+
 #include "reference/definition/bad_input.h"
 
 namespace ringattn {
@@ -35,7 +37,53 @@ void check_scoring(const Scoring& scoring) {
             "[attention] window entries must be -1 (unlimited) or from 0 to 2^62; found ", side);
 }
 
+// Checks sinks after conversion to the arithmetic type
+template <class T>
+void check_sinks(const std::vector<double>& sinks, Index heads) {
+  require(sinks.empty() || static_cast<Index>(sinks.size()) == heads,
+          "[attention] sinks must have one number for each of the ", heads, " query heads; found ",
+          sinks.size());
+  for (const double sink : sinks)
+    require(sink == minus_infinity<double> || std::isfinite(static_cast<T>(sink)),
+            "[attention] sinks must be finite numbers in the arithmetic type, or -inf for none; found ",
+            sink);
+}
+
+// Checks that the product of a slope and any distance stays finite
+template <class T>
+void check_slopes(const Problem<T>& problem) {
+  const std::vector<double>& slopes = problem.scoring.alibi_slopes;
+  if (slopes.empty()) return;
+  require(static_cast<Index>(slopes.size()) == problem.Q.shape.H,
+          "[attention] alibi_slopes must have one number for each of the ", problem.Q.shape.H,
+          " query heads; found ", slopes.size());
+  double largest = 0;
+  for (const RowPositions* positions : {&problem.q_positions, &problem.kv_positions})
+    for (Index b = 0; b < positions->sequences(); ++b)
+      for (const RowPosition& row_position : positions->of(b))
+        largest = std::max(largest, distance(row_position.position, 0));
+  for (const double slope : slopes)
+    require(slope >= 0 && std::isfinite(static_cast<T>(4 * slope * std::max(1.0, largest))),
+            "[attention] alibi_slopes must be at least 0, and their product with a distance finite in the "
+            "arithmetic type; found ",
+            slope);
+}
+
 }  // namespace
+
+Scoring Scoring::of_heads(Index first, Index count) const {
+  Scoring selected = *this;
+  for (std::vector<double>* numbers : {&selected.sinks, &selected.alibi_slopes})
+    if (!numbers->empty()) *numbers = {numbers->begin() + first, numbers->begin() + first + count};
+  return selected;
+}
+
+std::vector<double> standard_alibi_slopes(Index heads) {
+  std::vector<double> slopes;
+  for (Index h = 1; h <= heads; ++h)
+    slopes.push_back(std::exp2(-8 * static_cast<double>(h) / static_cast<double>(heads)));
+  return slopes;
+}
 
 template <class T>
 void check(const Problem<T>& problem) {
@@ -55,6 +103,8 @@ void check(const Problem<T>& problem) {
   check_positions("q_positions", problem.q_positions, q.B, q.S);
   check_positions("kv_positions", problem.kv_positions, k.B, k.S);
   check_scoring<T>(problem.scoring);
+  check_sinks<T>(problem.scoring.sinks, q.H);
+  check_slopes(problem);
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "reference/definition/mask.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/definition/row_positions.h"
 #include "reference/definition/tensor.h"
 
@@ -14,11 +15,27 @@ struct Scoring {
   std::optional<double> softmax_scale;  // factor of q . k; default: 1 / sqrt(head_dim of q)
   double softcap = 0;                   // c: scores become c tanh(score / c); 0: none
   Mask mask;
+  std::vector<double> sinks =
+      {};  // (Hq) score of an extra term of each softmax, without a value; empty: none
+  std::vector<double> alibi_slopes =
+      {};  // (Hq) factor of the distance that is subtracted from scores; empty: 0
 
   double scale(Index head_dim) const {
     return softmax_scale.value_or(1 / std::sqrt(static_cast<double>(head_dim)));
   }
+  double sink(Index query_head) const {
+    return sinks.empty() ? minus_infinity<double> : sinks[static_cast<std::size_t>(query_head)];
+  }
+  double alibi_slope(Index query_head) const {
+    return alibi_slopes.empty() ? 0 : alibi_slopes[static_cast<std::size_t>(query_head)];
+  }
+  // The scoring of _count_ query heads, from _first_ on, as a problem of their own
+  Scoring of_heads(Index first, Index count) const;
 };
+
+// The slopes of ALiBi for a number of heads (arXiv:2108.12409, section 3): the geometric sequence that starts at
+// 2^(-8 / heads) and has that number as its ratio.
+std::vector<double> standard_alibi_slopes(Index heads);
 
 // A view of one value for each pair of query and key, (B, H, Sq, Skv). A stride of 0 broadcasts along its axis.
 template <class T>

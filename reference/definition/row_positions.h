@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -14,6 +15,9 @@ struct RowPosition {
   std::int64_t segment = 0;
   bool operator==(const RowPosition&) const = default;
 };
+
+// |a - b| of two positions
+inline double distance(std::int64_t a, std::int64_t b) { return std::abs(static_cast<double>(a - b)); }
 
 // The positions of all rows of a batch, (B, S); stored once if all sequences have the same positions, (1, S).
 class RowPositions {

@@ -145,6 +145,12 @@ void scatter_rows(const Tensor<T>& source, const std::vector<Index>& rows, Tenso
         target.head(b, h).row(rows[static_cast<std::size_t>(i)]) = source.head(b, h).row(i);
 }
 
+// sum += part, element by element; both have the same shape and order of axes
+template <class T>
+void add(const Tensor<T>& part, Tensor<T>& sum) {
+  for (Index i = 0; i < sum.size(); ++i) sum.data()[i] += part.data()[i];
+}
+
 // A copy with another element type
 template <class To, class From>
 Tensor<To> converted(const TensorView<From>& source, Axes axes = Axes::bshd) {

@@ -47,6 +47,7 @@ TraceHeader parse_header(const JsonFields& fields) {
   header.layout = one_of(fields, "layout", layout_names());
   header.rotate = one_of(fields, "rotate", {"kv", "q"});
   header.dtype = one_of(fields, "dtype", {"f64", "f32", "bf16", "f16"});
+  if (fields.has("sinks")) header.sinks = fields.numbers("sinks");
   header.overlap = fields.boolean("overlap");
   header.transport = fields.string("transport");
   header.passes = fields.strings("passes");

@@ -26,9 +26,12 @@ constexpr Index keys_for_names = Index{1} << 15;  // largest number of keys for 
 
 void check_complete(const Submission& s) {
   check(s.problem);
-  require(s.out || s.lse || s.dq || s.dk || s.dv,
-          "[check] a submission contains at least one of out, lse, dq, dk and dv; found none; add a result");
-  require(!(s.dq || s.dk || s.dv) || s.cotangents.dout.data || s.problem.Q.shape.S == 0,
+  require(s.out || s.lse || s.dq || s.dk || s.dv || s.dsinks,
+          "[check] a submission contains at least one of out, lse, dq, dk, dv and dsinks; found none; add a "
+          "result");
+  require(!s.dsinks || !s.problem.scoring.sinks.empty(),
+          "[check] dsinks belong to sinks; the case has none; add the tensor sinks to it");
+  require(!(s.dq || s.dk || s.dv || s.dsinks) || s.cotangents.dout.data || s.problem.Q.shape.S == 0,
           "[check] gradients can only be checked with dout; the case has none; add the tensor dout to it");
   require_device_count("check", s.devices);
   require_finite_results("check", s.problem, s.cotangents, largest_numbers(s.declared));
@@ -111,24 +114,35 @@ void require_shapes(const Submission& s) {
   require_shape("dq", s.dq, s.problem.Q.shape);
   require_shape("dk", s.dk, s.problem.K.shape);
   require_shape("dv", s.dv, s.problem.V.shape);
+  require_shape("dsinks", s.dsinks, {1, 1, out.H, 1});
 }
 
-// Judges dk and dv of the sampled keys, which are sums over all query rows
+// Judges dsinks, which are sums over all query rows
+void judge_sinks(const Submission& s, const BoundedGradients& bounded, Report& report) {
+  judge_into(report, "dsinks", s.dsinks, {0}, bounded.truth.dsinks, bounded.tolerance.dsinks,
+             bounded.magnitude.dsinks, s.declared.stored);
+}
+
+// Judges dk and dv of the sampled keys and dsinks, which are sums over all query rows
 void judge_keys(const Submission& s, Report& report) {
-  if (!s.dk && !s.dv) return;
+  if (!s.dk && !s.dv && !s.dsinks) return;
   const std::vector<Index>& keys = report.keys;
   if (products_of(s.problem) <= affordable_products) {
     const std::vector<Index> rows = all_rows(s.problem.Q.shape.S);
     const AttentionOutput<double> forward = bound_attention(s.problem, rows, s.declared).truth;
-    const auto [truth, tolerance, magnitude] =
-        bound_attention_vjp(s.problem, rows, forward, s.cotangents, s.declared);
+    const BoundedGradients bounded = bound_attention_vjp(s.problem, rows, forward, s.cotangents, s.declared);
+    const auto& [truth, tolerance, magnitude] = bounded;
     const auto of_keys = [&](const Tensor<double>& all) { return select_rows(all.view(), keys); };
     judge_into(report, "dk", s.dk, keys, of_keys(truth.dk), of_keys(tolerance.dk), of_keys(magnitude.dk),
                s.declared.stored);
     judge_into(report, "dv", s.dv, keys, of_keys(truth.dv), of_keys(tolerance.dv), of_keys(magnitude.dv),
                s.declared.stored);
+    judge_sinks(s, bounded, report);
     return;
   }
+  if (s.dsinks)
+    report.remarks.emplace_back("dsinks were not compared, which would take minutes; try fewer tokens");
+  if (!s.dk && !s.dv) return;
   report.remarks.emplace_back(
       "dk and dv were tested by the laws, and for NaN and infinities, but not compared, which would take "
       "minutes; try "
@@ -150,7 +164,7 @@ void judge_keys(const Submission& s, Report& report) {
 // Judges the submitted gradients; returns their bounds if all rows were checked
 std::optional<BoundedGradients> judge_gradients(const Submission& s, const BoundedAttention& forward,
                                                 Report& report) {
-  if (!s.dq && !s.dk && !s.dv) return std::nullopt;
+  if (!s.dq && !s.dk && !s.dv && !s.dsinks) return std::nullopt;
   const BoundedGradients bounded =
       bound_attention_vjp(s.problem, report.rows, forward.truth, s.cotangents, s.declared);
   const Dtype stored = s.declared.stored;
@@ -164,6 +178,7 @@ std::optional<BoundedGradients> judge_gradients(const Submission& s, const Bound
              stored);
   judge_into(report, "dv", s.dv, report.keys, bounded.truth.dv, bounded.tolerance.dv, bounded.magnitude.dv,
              stored);
+  judge_sinks(s, bounded, report);
   return bounded;
 }
 
@@ -177,7 +192,7 @@ const TensorVerdict* worst_of(const Report& report) {
 
 void find_where(const Submission& s, Report& report) {
   const TensorVerdict* worst = worst_of(report);
-  if (!worst || worst->status == Status::pass) return;
+  if (!worst || worst->status == Status::pass || worst->tensor == "dsinks") return;
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);
   const bool of_keys = worst->tensor == "dk" || worst->tensor == "dv";
   report.where = of_keys ? locate(*worst, report.keys, sharding.keys, s.problem.kv_positions)
@@ -286,7 +301,7 @@ Verdict verdict_of(const Report& report) {
     status = std::max(status, tensor_verdict.status);
   if (first_wrong(report.states)) return Verdict::fail;
   if (status != Status::fail) return status == Status::pass ? Verdict::pass : Verdict::note;
-  const bool gradients_explained = report.gradients_follow || !failed(report, {"dq", "dk", "dv"});
+  const bool gradients_explained = report.gradients_follow || !failed(report, {"dq", "dk", "dv", "dsinks"});
   return report.forward && report.forward->convention() && gradients_explained ? Verdict::convention
                                                                                : Verdict::fail;
 }
@@ -334,7 +349,7 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
   options.on_stage("measuring the wrong rows");
   find_where(s, report);
   measure_blocks(s, report);
-  if (failed(report, {"out", "lse", "dq", "dk", "dv"}))
+  if (failed(report, {"out", "lse", "dq", "dk", "dv", "dsinks"}))
     report.measured = measure(
         s, {report.tensor_verdicts, report.rows, report.keys, forward, gradients ? &*gradients : nullptr});
   const Sharding sharding(s.layout, s.devices, s.problem.Q.shape.S, s.problem.K.shape.S);

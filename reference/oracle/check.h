@@ -43,7 +43,8 @@ struct Report {
   Verdict verdict = Verdict::pass;
   double worst_ratio = 0;  // the largest error of any element, in tolerances
 
-  std::vector<TensorVerdict> tensor_verdicts;  // of the submitted tensors, in the order out lse dq dk dv
+  std::vector<TensorVerdict>
+      tensor_verdicts;            // of the submitted tensors, in the order out lse dq dk dv dsinks
   std::vector<Index> rows, keys;  // checked query rows and keys of the global sequence, ascending
   bool sampled = false;           // not all rows and keys were checked
 

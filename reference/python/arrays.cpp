@@ -121,6 +121,13 @@ Operand Operand::of_rows(const std::string& name, nb::handle argument) {
   return Operand(name, std::move(array), std::array{0, 2, 1, no_axis});
 }
 
+Operand Operand::of_heads(const std::string& name, nb::handle argument) {
+  Array array = to_array(name, argument);
+  require(array.ndim() == 1, "[", name, "] the shape must be (query heads); found ", shape_text(array),
+          "; drop the other axes");
+  return Operand(name, std::move(array), std::array{no_axis, no_axis, 0, no_axis});
+}
+
 template <class T>
 PairOperand<T>::PairOperand(const std::string& name, nb::handle argument, const Shape& q, Index Skv)
     : array_(to_array(name, argument)) {
@@ -199,6 +206,13 @@ nb::object rows_to_numpy(Tensor<T> rows, bool packed) {
   return to_ndarray(converted<T>(rows.view(), Axes::bhsd), order);
 }
 
+template <class T>
+nb::object heads_to_numpy(Tensor<T> heads) {
+  return to_ndarray(std::move(heads), {2});
+}
+
+template nb::object heads_to_numpy(Tensor<float>);
+template nb::object heads_to_numpy(Tensor<double>);
 template nb::object to_numpy(Tensor<float>, Axes, bool);
 template nb::object to_numpy(Tensor<double>, Axes, bool);
 template nb::object rows_to_numpy(Tensor<float>, bool);

@@ -36,6 +36,9 @@ class Operand {
   // An array of rank 3, (B, H, S) -> (B, S, H, 1)
   static Operand of_rows(const std::string& name, nb::handle argument);
 
+  // An array of rank 1, (H) -> (1, 1, H, 1)
+  static Operand of_heads(const std::string& name, nb::handle argument);
+
   // A tensor of the shape _wanted_, with its axes in one of these orders, in the ways of find_axes(). Nothing if no
   // order fits
   static std::optional<Operand> of_shape(const std::string& name, nb::handle argument, const Shape& wanted,
@@ -85,6 +88,10 @@ class PairOperand {
 // A numpy array that owns the memory of the tensor, with its axes in the order _axes_; _packed_: without B
 template <class T>
 nb::object to_numpy(Tensor<T> tensor, Axes axes = Axes::bshd, bool packed = false);
+
+// (1, 1, H, 1) -> (H)
+template <class T>
+nb::object heads_to_numpy(Tensor<T> heads);
 
 // (B, S, H, 1) -> (B, H, S), or (H, S)
 template <class T>

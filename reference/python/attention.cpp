@@ -41,9 +41,11 @@ nb::object vjp_of(const ProblemArrays& inputs, nb::handle dout, nb::handle dlse)
                : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
                                       operands.cotangents());
   });
-  return nb::make_tuple(result_to_numpy(std::move(result.dq), inputs),
-                        result_to_numpy(std::move(result.dk), inputs, RowsOf::keys),
-                        result_to_numpy(std::move(result.dv), inputs, RowsOf::keys));
+  const nb::tuple gradients = nb::make_tuple(result_to_numpy(std::move(result.dq), inputs),
+                                             result_to_numpy(std::move(result.dk), inputs, RowsOf::keys),
+                                             result_to_numpy(std::move(result.dv), inputs, RowsOf::keys));
+  if (inputs.scoring.sinks.empty()) return gradients;
+  return gradients + nb::make_tuple(heads_to_numpy(std::move(result.dsinks)));
 }
 
 // A finished result as the state of an online softmax: m = lse, l = 1, O = out. A row that attended to no key is the
@@ -92,7 +94,8 @@ nb::object merge(nb::handle out_a, nb::handle lse_a, nb::handle out_b, nb::handl
 
 void bind_attention(nb::module_& m) {
   m.def("attention", &attention_of, "inputs"_a, "(out, lse)");
-  m.def("attention_vjp", &vjp_of, "inputs"_a, "dout"_a, "dlse"_a.none(), "(dq, dk, dv)");
+  m.def("attention_vjp", &vjp_of, "inputs"_a, "dout"_a, "dlse"_a.none(),
+        "(dq, dk, dv), and dsinks with sinks");
   m.def("merge", &merge, "out_a"_a, "lse_a"_a, "out_b"_a, "lse_b"_a, "axes"_a, "(out, lse)");
 }
 

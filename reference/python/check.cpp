@@ -31,7 +31,8 @@ struct Shards {
   int devices = 1;
 };
 
-// The results of the implementation under test: any of out lse dq dk dv, each an array or a list with one per device.
+// The results of the implementation under test: any of out lse dq dk dv dsinks, each an array or, but for dsinks, a
+// list with one per device.
 class SubmittedResults {
  public:
   // _any_order_: the axes of results may be in another order than those of the inputs
@@ -44,6 +45,12 @@ class SubmittedResults {
     const std::map<std::string, Shape> shapes{
         {"out", {q.B, q.S, q.H, v.D}}, {"lse", {q.B, q.S, q.H, 1}}, {"dq", q}, {"dk", k}, {"dv", v}};
     for (const auto& [name, array] : arrays) {
+      if (name == "dsinks") {
+        require(!nb::isinstance<nb::list>(array),
+                "[check] dsinks are sums over the rows of all devices; found a list; pass the sums");
+        operands_.emplace(name, Operand::of_heads(name, array));
+        continue;
+      }
       Shape wanted = shapes.at(name);
       wanted.S = name == "dk" || name == "dv" ? inputs.stored_keys : inputs.stored_queries;
       Operand operand = nb::isinstance<nb::list>(array) ? joined(name, nb::borrow<nb::list>(array), wanted)
@@ -135,7 +142,7 @@ ImplementationPrecision declared_precision(const ProblemArrays& inputs, const Su
                                            const Cotangents<double>& cotangents,
                                            const std::optional<std::string>& implementation) {
   ImplementationPrecision d;
-  d.stored = submitted.stored({"out", "dq", "dk", "dv"}, inputs.Q.stored());
+  d.stored = submitted.stored({"out", "dq", "dk", "dv", "dsinks"}, inputs.Q.stored());
   d.lse_stored = submitted.stored({"lse"}, d.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   d.implementation = parse_precision(implementation.value_or(name(d.stored)));
   for (const TensorView<const double>& tensor :
@@ -153,11 +160,12 @@ struct CheckArguments {
 Submission submission(const ProblemArrays& inputs, const SubmittedResults& submitted,
                       const Cotangents<double>& cotangents, const std::optional<std::string>& implementation,
                       const CheckArguments& call) {
-  return {inputs.problem(),      cotangents,
-          submitted.view("out"), submitted.view("lse"),
-          submitted.view("dq"),  submitted.view("dk"),
-          submitted.view("dv"),  declared_precision(inputs, submitted, cotangents, implementation),
-          call.shards.layout,    call.shards.devices};
+  return {inputs.problem(),        cotangents,
+          submitted.view("out"),   submitted.view("lse"),
+          submitted.view("dq"),    submitted.view("dk"),
+          submitted.view("dv"),    declared_precision(inputs, submitted, cotangents, implementation),
+          call.shards.layout,      call.shards.devices,
+          submitted.view("dsinks")};
 }
 
 // Returns the report as text and JSON, as the command line prints it, and the largest error of each row in tolerances

@@ -3,6 +3,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
@@ -29,6 +30,7 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
                                   std::optional<double> softmax_scale, bool causal,
                                   const std::optional<std::string>& causal_align,
                                   std::pair<std::int64_t, std::int64_t> window_size, double softcap,
+                                  std::vector<double> sinks, std::vector<double> alibi_slopes,
                                   nb::handle bias, nb::handle mask, PositionArguments arguments) {
   // Tensors and scoring
   ProblemArrays inputs;
@@ -40,7 +42,11 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
   require(inputs.Q.stored() == inputs.K.stored() && inputs.K.stored() == inputs.V.stored(),
           "[attention] q, k and v must have the same type; found ", name(inputs.Q.stored()), ", ",
           name(inputs.K.stored()), " and ", name(inputs.V.stored()), "; convert them to one type");
-  inputs.scoring = {softmax_scale, softcap, {causal, window_size.first, window_size.second}};
+  inputs.scoring = {softmax_scale,
+                    softcap,
+                    {causal, window_size.first, window_size.second},
+                    std::move(sinks),
+                    std::move(alibi_slopes)};
 
   // Rows after the last document are left out
   inputs.stored_queries = inputs.Q.view().shape.S, inputs.stored_keys = inputs.K.view().shape.S;
@@ -122,12 +128,14 @@ void bind_case(nb::module_& m) {
           "__init__",
           [](ProblemArrays* self, nb::handle q, nb::handle k, nb::handle v, const std::string& axes,
              std::optional<double> softmax_scale, bool causal, const std::optional<std::string>& causal_align,
-             std::pair<std::int64_t, std::int64_t> window_size, double softcap, nb::handle bias,
-             nb::handle mask, std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
+             std::pair<std::int64_t, std::int64_t> window_size, double softcap, std::vector<double> sinks,
+             std::vector<double> alibi_slopes, nb::handle bias, nb::handle mask,
+             std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
              std::optional<Integers> q_segment_ids, std::optional<Integers> kv_segment_ids,
              std::optional<Integers> cu_seqlens_q, std::optional<Integers> cu_seqlens_k) {
             new (self) ProblemArrays(make_problem_arrays(q, k, v, axes, softmax_scale, causal, causal_align,
-                                                         window_size, softcap, bias, mask,
+                                                         window_size, softcap, std::move(sinks),
+                                                         std::move(alibi_slopes), bias, mask,
                                                          {{},
                                                           std::move(q_positions),
                                                           std::move(kv_positions),
@@ -137,8 +145,8 @@ void bind_case(nb::module_& m) {
                                                           std::move(cu_seqlens_k)}));
           },
           "q"_a, "k"_a, "v"_a, nb::kw_only(), "axes"_a, "softmax_scale"_a.none(), "causal"_a,
-          "causal_align"_a.none(), "window_size"_a, "softcap"_a, "bias"_a.none(), "mask"_a.none(),
-          "q_positions"_a.none(), "kv_positions"_a.none(), "q_segment_ids"_a.none(),
+          "causal_align"_a.none(), "window_size"_a, "softcap"_a, "sinks"_a, "alibi_slopes"_a, "bias"_a.none(),
+          "mask"_a.none(), "q_positions"_a.none(), "kv_positions"_a.none(), "q_segment_ids"_a.none(),
           "kv_segment_ids"_a.none(), "cu_seqlens_q"_a.none(), "cu_seqlens_k"_a.none())
       .def_prop_ro("queries", [](const ProblemArrays& inputs) { return inputs.Q.view().shape.S; });
 }

@@ -49,6 +49,7 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   header.heads = problem.Q.shape.H, header.kv_heads = problem.K.shape.H;
   header.head_dim = problem.Q.shape.D, header.v_dim = problem.V.shape.D;
   header.layout = call.layout, header.rotate = call.rotate, header.dtype = name(dtype);
+  header.sinks = problem.scoring.sinks;
   header.overlap = call.overlap, header.cost = call.costs.front();
   header.transport = call.threads == 1 ? "lockstep" : "threads";
   if (call.backward) header.passes.push_back("backward");
@@ -139,6 +140,7 @@ nb::dict to_python(RingResult<T> result, const ProblemArrays& inputs, bool backw
     d["dq"] = result_to_numpy(std::move(result.backward.dq), inputs);
     d["dk"] = result_to_numpy(std::move(result.backward.dk), inputs, RowsOf::keys);
     d["dv"] = result_to_numpy(std::move(result.backward.dv), inputs, RowsOf::keys);
+    if (!inputs.scoring.sinks.empty()) d["dsinks"] = heads_to_numpy(std::move(result.backward.dsinks));
   }
   d["devices"] = to_python(result.devices);
   d["trace"] = result.trace;
@@ -180,7 +182,7 @@ void bind_ring(nb::module_& m) {
       "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
       "trace_rows"_a.none(), "ns_per_pair"_a, "link_gbps"_a, "link_latency_us"_a, "fault"_a, "dout"_a.none(),
       "dlse"_a.none(),
-      "a dict: out, lse, dq, dk, dv with dout, devices (figures of each device), trace (JSON lines)");
+      "a dict: out, lse, dq, dk, dv, dsinks with dout, devices (figures of each device), trace (JSON lines)");
 }
 
 }  // namespace ringattn::python

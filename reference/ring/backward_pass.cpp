@@ -34,7 +34,9 @@ Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& 
   // dlse - delta of every row, delta = rowsum(dO * O)
   const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
 
-  // Shard: each local device gets a program that holds its rows; a recorded run calls it through a decorator
+  // Shard: each local device gets a program that holds its rows; a recorded run calls it through a decorator. The
+  // gradients of the sinks are sums over query rows, which stay on their device
+  Tensor<T> dsinks = zero_sink_gradients<T>(problem.scoring);
   std::vector<std::unique_ptr<BackwardProgram<T>>> programs;
   std::vector<std::unique_ptr<DeviceProgram<T>>> decorators;
   std::vector<DeviceProgram<T>*> running;
@@ -42,6 +44,7 @@ Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& 
     QueryShard<T> queries(problem, options.layout, device, options.devices);
     KvShard<T> kv(problem, options.layout, device, options.devices);
     CotangentShard<T> rows(forward, cotangents, row_terms, queries.rows);
+    add(sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term), dsinks);
     programs.push_back(
         backward_program(config, options.rotate, std::move(queries), std::move(kv), std::move(rows)));
     running.push_back(programs.back().get());
@@ -54,7 +57,8 @@ Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& 
   run_programs(running, options, transport);
 
   // Gather: write the rows of each device to their places in the sequence
-  Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape)};
+  Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape),
+                      std::move(dsinks)};
   for (const auto& program : programs) {
     scatter_rows(program->gradients().dq, program->query_rows(), result.dq);
     scatter_rows(program->gradients().dk, program->kv_rows(), result.dk);

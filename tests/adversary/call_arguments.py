@@ -86,11 +86,15 @@ axes = {"axes": words("bshd", "bhsd", "sbhd")}
 align = {"causal_align": words("bottom-right", "top-left")}
 positions = one_of("None", "range(5)", "np.arange(5)[::-1]", "[[0, 1, 2, 3, 4]]")
 inputs = {"q": tensor(q_shape), "k": tensor(k_shape), "v": tensor(v_shape)}
-problem = {
+plain_problem = {
     **inputs, **axes, **align, "causal": flags, "softmax_scale": one_of("None", "0.5", "-2", "0"),
     "softcap": one_of("None", "0", "3.5"), "window_size": one_of("None", "(2, 1)", "(-1, 0)", "(None, 3)"),
     "q_positions": positions, "kv_positions": positions, "q_segment_ids": positions, "kv_segment_ids": positions,
     "cu_seqlens_q": one_of("None", "[0, 5]"), "cu_seqlens_k": one_of("None"),
+}  # fmt: skip
+problem = {
+    **plain_problem, "sinks": one_of("None", "[0.5, -1, 2, 0]", "np.full(4, -np.inf)"),
+    "alibi_slopes": one_of("None", "[0.5, 0, 1, 2]"),
 }  # fmt: skip
 pair_terms = {
     "bias": one_of("None", "np.zeros((5, 5))", "np.float32(0) * np.ones((4, 5, 5))"),
@@ -123,7 +127,8 @@ functions = {
         "fault": words("", "stale", "no_rescale")}),
     "merge": ("out_a lse_a out_b lse_b", {**halves, **axes}),
     "check": ("q k v out", {
-        **any_problem, **ring, **results, **cotangents, **precision, **sample, "blind_spots": flags}),
+        **any_problem, **ring, **results, **cotangents, **precision, **sample, "blind_spots": flags,
+        "dsinks": one_of("None", "np.ones(4)")}),
     "assert_attention": ("out q k v", {**problem, **results}),
     "laws": ("q k v lse", {**problem, **results, **cotangents, **precision, **sample}),
     "probe": ("kind", {
@@ -134,7 +139,7 @@ functions = {
         **problem, **ring, **cotangents, "id": words("M1", "O1", "G1"), "variant": one_of("0", "1")}),
     "variants": ("id q k v", {**problem, **ring, "id": words("M1", "R9")}),
     "circular_attention": ("q k v window", {
-        **problem, "window": one_of("1", "4"), "sinks": one_of("0", "2"), "heavy_hitters": one_of("0", "2"),
+        **plain_problem, "window": one_of("1", "4"), "sinks": one_of("0", "2"), "heavy_hitters": one_of("0", "2"),
         "pooled_slots": one_of("0", "2"), "pool_width": one_of("1", "4"), "linear": flags, "gate": one_of("0.5")}),
     "gather": ("parts", {
         "parts": one_of(f"[np.ones({out_shape})] * 2", f"[np.ones({lse_shape})]", "['missing.npy']"),

@@ -173,4 +173,9 @@ TEST_CASE("bad options and streams are refused with a remedy") {
   CHECK(contains(attend(), "found no causal mask"));
   drawn.scoring.mask = {.causal = true, .window_left = 3};
   CHECK(contains(attend(), "found a window"));
+  drawn.scoring.mask = {.causal = true};
+  drawn.scoring.sinks.assign(static_cast<std::size_t>(drawn.extents().Hq), 1.0);
+  CHECK(contains(attend(), "attention sinks are not supported"));
+  drawn.scoring.alibi_slopes = std::move(drawn.scoring.sinks), drawn.scoring.sinks.clear();
+  CHECK(contains(attend(), "ALiBi is not supported"));
 }

@@ -20,6 +20,45 @@ TEST_CASE("a correct run ends with status 0 and a line that begins with exact") 
   CHECK(is_exact(run_ring({"--seq", "2", "--softcap", "3", "--softmax-scale", "-0.5"})));
 }
 
+TEST_CASE("with sinks a run is exact for every rotation and type, and dsinks is one of its results") {
+  for (const std::string rotate : {"kv", "q"})
+    for (const std::string dtype : {"f64", "f32", "bf16"}) {
+      const std::vector<std::string> options{"--seq",    "13",   "--heads", "3",   "--causal",  "--sinks",
+                                             "--rotate", rotate, "--dtype", dtype, "--backward"};
+      CHECK(is_exact(run_ring(options)));
+      CHECK(run_results(options).at("dsinks").shape == std::vector<Index>{3});
+      CHECK(run_json(options)["result"]["dsinks"]["relative_error"].is_number());
+    }
+  CHECK_FALSE(run_results({"--seq", "13", "--backward"}).tensors.count("dsinks"));
+}
+
+TEST_CASE("a run reads sinks from its file, where a query that attends to no key has its sink as lse") {
+  const TemporaryDirectory directory;
+  SafetensorsFile file = qkv({1, 9, 2, 4}, {1, 3, 2, 4}, {1, 3, 2, 5});
+  const Tensor<double> sinks = to_tensor<double>("sinks", normal_stored({1, 1, 2, 1}, 7), Axes::bshd);
+  file.tensors["sinks"] = stored_head_tensor<double>(sinks, Dtype::f64);
+  const std::string path = save(directory.path / "case", file);
+  const SafetensorsFile results =
+      run_results({"--input", path, "--causal", "--causal-align", "bottom-right", "--backward"});
+  const Tensor<double> lse = to_row_tensor<double>("lse", results.at("lse"));
+  for (Index h = 0; h < 2; ++h) CHECK(lse(0, 0, h, 0) == sinks(0, 0, h, 0));
+  CHECK(lse(0, 8, 0, 0) != sinks(0, 0, 0, 0));
+
+  expect_rejection({"run", "--input", path, "--sinks", "--causal-align", "top-left"},
+                   "a problem without the tensor sinks; found it in the file");
+  file.tensors["sinks"].shape = {2, 1};
+  expect_rejection({"run", "--input", save(directory.path / "matrix", file)}, "\"sinks\" must have rank 1");
+  file.tensors["sinks"] = normal_stored({1, 1, 3, 1}, 7);
+  file.tensors["sinks"].shape = {3};
+  expect_rejection({"run", "--input", save(directory.path / "three", file)},
+                   "one number for each of the 2 query heads; found 3");
+}
+
+TEST_CASE("a long K and V with sinks is checked in chunks of keys, of which one has the sinks") {
+  CHECK(
+      is_exact(run_ring({"--seq", "2", "--kv-seq", "140000", "--heads", "1", "--dtype", "f64", "--sinks"})));
+}
+
 TEST_CASE("a query that attends to no key is not an error") {
   const SafetensorsFile results =
       run_results({"--seq", "9", "--kv-seq", "3", "--causal", "--causal-align", "bottom-right"});

@@ -48,7 +48,7 @@ Tensor<double> heads_from(const Tensor<double>& source, Index H, From from) {
 TEST_CASE("full attention agrees with naive sums in long double, forward and backward") {
   Random random(2024);
   for (int n = 0; n < 400; ++n) {
-    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .huge_logits = true});
+    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .head_terms = true, .huge_logits = true});
     const Problem<double> problem = drawn.problem();
     const Cotangents<double> cotangents = drawn.cotangents();
     CAPTURE(n);
@@ -66,7 +66,7 @@ TEST_CASE("full attention agrees with naive sums in long double, forward and bac
 TEST_CASE("float32 agrees with float64") {
   Random random(32);
   for (int n = 0; n < 200; ++n) {
-    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true});
+    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .head_terms = true});
     const RandomProblem<float> narrow = drawn.as<float>();
     const Problem<double> problem = drawn.problem();
     const AttentionOutput<double> forward = attention(problem);

@@ -111,7 +111,7 @@ TEST_CASE("without dlse, the rows of dK sum to 0 in each document") {
 TEST_CASE("<dO, O> = <dV, V>: the output is linear in V") {
   Random random(4);
   for (int n = 0; n < 100; ++n) {
-    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true});
+    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .head_terms = true});
     const Solved s(drawn, true);
     const AttentionOutput<double> size = attention_magnitude(s.problem);
     CAPTURE(drawn.describe());
@@ -123,7 +123,7 @@ TEST_CASE("<dO, O> = <dV, V>: the output is linear in V") {
 TEST_CASE("<dQ, Q> = <dK, K>: scores depend only on the products q . k") {
   Random random(5);
   for (int n = 0; n < 100; ++n) {
-    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true});
+    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .head_terms = true});
     const Solved s(drawn, true);
     CAPTURE(drawn.describe());
     CHECK(std::abs(dot(s.gradients.dq, drawn.Q) - dot(s.gradients.dk, drawn.K)) <=
@@ -152,18 +152,19 @@ double loss_error(const RandomProblem<double>& drawn) {
          (norm(drawn.dout) * norm(size.out) + norm(drawn.dlse) * std::sqrt(lse));
 }
 
-// A direction of length 1 in the space of Q, K and V
+// A direction of length 1 in the space of Q, K, V and the sinks
 struct Direction {
   Direction(const RandomProblem<double>& drawn, Random& random)
       : Q(normal_tensor<double>(drawn.Q.shape(), random)),
         K(normal_tensor<double>(drawn.K.shape(), random)),
-        V(normal_tensor<double>(drawn.V.shape(), random)) {
-    const double length = std::sqrt(dot(Q, Q) + dot(K, K) + dot(V, V));
-    for (Tensor<double>* tensor : {&Q, &K, &V})
+        V(normal_tensor<double>(drawn.V.shape(), random)),
+        sinks(normal_tensor<double>({1, 1, static_cast<Index>(drawn.scoring.sinks.size()), 1}, random)) {
+    const double length = std::sqrt(dot(Q, Q) + dot(K, K) + dot(V, V) + dot(sinks, sinks));
+    for (Tensor<double>* tensor : {&Q, &K, &V, &sinks})
       for (Index n = 0; n < tensor->size(); ++n) tensor->data()[n] /= length;
   }
 
-  Tensor<double> Q, K, V;
+  Tensor<double> Q, K, V, sinks;  // sinks: (1, 1, Hq, 1)
 };
 
 double loss_along(const RandomProblem<double>& drawn, const Direction& direction, double step,
@@ -172,6 +173,7 @@ double loss_along(const RandomProblem<double>& drawn, const Direction& direction
   for (Index n = 0; n < moved.Q.size(); ++n) moved.Q.data()[n] += step * direction.Q.data()[n];
   for (Index n = 0; n < moved.K.size(); ++n) moved.K.data()[n] += step * direction.K.data()[n];
   for (Index n = 0; n < moved.V.size(); ++n) moved.V.data()[n] += step * direction.V.data()[n];
+  for (Index h = 0; double& sink : moved.scoring.sinks) sink += step * direction.sinks(0, 0, h++, 0);
   return loss(moved, with_dlse);
 }
 
@@ -181,7 +183,7 @@ TEST_CASE("gradients agree with finite differences in random directions") {
   Random random(6);
   constexpr double step = 0x1p-11;
   for (int n = 0; n < 200; ++n) {
-    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true});
+    const RandomProblem<double> drawn = random_problem(random, {.pair_terms = true, .head_terms = true});
     const bool with_dlse = n % 4 != 0;
     const Gradients<double> gradients = Solved(drawn, with_dlse).gradients;
     const Direction direction(drawn, random);
@@ -193,8 +195,8 @@ TEST_CASE("gradients agree with finite differences in random directions") {
     // Richardson extrapolation: the error of a central difference is c2 h^2 + c4 h^4 + ...; the first term cancels, the
     // second is less than rounding, (4 * 2 / 2 + 2 / 4) / 3 = 1.5 loss errors divided by the step.
     const double found = (4 * slope(step) - slope(2 * step)) / 3;
-    const double truth =
-        dot(gradients.dq, direction.Q) + dot(gradients.dk, direction.K) + dot(gradients.dv, direction.V);
+    const double truth = dot(gradients.dq, direction.Q) + dot(gradients.dk, direction.K) +
+                         dot(gradients.dv, direction.V) + dot(gradients.dsinks, direction.sinks);
     CAPTURE(drawn.describe());
     CHECK(std::abs(found - truth) <= 1.5 * loss_error(drawn) / step);
   }

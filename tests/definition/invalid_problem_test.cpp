@@ -104,6 +104,38 @@ TEST_CASE("an invalid scale, soft-cap or window is rejected") {
                  "window entries must be -1"));
 }
 
+TEST_CASE("sinks that are no numbers, or not one for each query head, are rejected") {
+  const double infinity = std::numeric_limits<double>::infinity(),
+               nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(message_after([&](auto& p) { p.scoring.sinks = {1, -2, -infinity, 0}; }) == "");
+  CHECK(message_after([](auto& p) {
+          p.scoring.sinks = {1, 2};
+        }) == "[attention] sinks must have one number for each of the 4 query heads; found 2");
+  for (const double sink : {infinity, nan})
+    CHECK(contains(message_after([=](auto& p) {
+                     p.scoring.sinks = {1, 2, sink, 3};
+                   }),
+                   "sinks must be finite numbers in the arithmetic type, or -inf for none; found"));
+  RandomProblem<float> narrow = good_problem().as<float>();
+  narrow.scoring.sinks = {0, 0, 0, 1e300};
+  CHECK_THROWS_AS(attention(narrow.problem()), BadInput);
+}
+
+TEST_CASE(
+    "slopes below 0, slopes whose product with a distance is infinite, and a wrong number of them are "
+    "rejected") {
+  CHECK(message_after([](auto& p) { p.scoring.alibi_slopes = {1, 0, 0.5, 1e200}; }) == "");
+  CHECK(message_after([](auto& p) { p.scoring.alibi_slopes = {1}; }) ==
+        "[attention] alibi_slopes must have one number for each of the 4 query heads; found 1");
+  for (const double slope :
+       {-1.0, std::numeric_limits<double>::infinity(), 1e308, std::numeric_limits<double>::quiet_NaN()})
+    CHECK(contains(message_after([=](auto& p) {
+                     p.scoring.alibi_slopes = {0, slope, 0, 0};
+                     p.kv_positions.of(0)[0].position = -9;
+                   }),
+                   "alibi_slopes must be at least 0, and their product with a distance finite"));
+}
+
 TEST_CASE("cotangents must have the shapes of the results") {
   const RandomProblem<double> p = good_problem();
   const AttentionOutput<double> forward = attention(p.problem());

@@ -32,6 +32,10 @@ TEST_CASE("unsupported problems and options are rejected with an error that stat
   CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.devices = 33; }), "found 33"));
   CHECK(contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.scoring.softcap = 3; }),
                  "found softcap 3"));
+  CHECK(contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.scoring.sinks = {2}; }),
+                 "attention sinks are not supported; found 1 sinks"));
+  CHECK(contains(refusal_after([](Drawn& drawn, RingOptions&, Dtype&) { drawn.scoring.alibi_slopes = {2}; }),
+                 "ALiBi is not supported; found 1 slopes"));
   CHECK(contains(refusal_after([](Drawn&, RingOptions& ring, Dtype&) { ring.traced_rows.all = true; }),
                  "rows cannot be traced"));
   CHECK(contains(

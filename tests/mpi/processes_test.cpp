@@ -19,6 +19,7 @@ TEST_CASE("processes give the same bits and the same events as threads") {
   const std::string mine = directory.path / "mpi", theirs = directory.path / "threads";
   std::vector<Arguments> problems = edge_case_problems();
   problems.push_back({"--seq", "21", "--heads", "1", "--dim", "3", "--dtype", "f64", "--backward"});
+  problems.push_back({"--seq", "19", "--heads", "3", "--dim", "4", "--sinks", "--rotate", "q", "--backward"});
   for (const auto& problem : problems)
     for (const int processes : {1, 2, 3, 8}) {
       CAPTURE(processes);

@@ -127,12 +127,15 @@ template <class T>
 T EmulatedKernel<T>::score(Index b, Index h, Index i, Index j, T& slope) const {
   const T S = dot(Q_.head(b, h).row(i), K_.head(b, p_.kv_head(h)).row(j)) *
               static_cast<T>(p_.scoring.scale(p_.Q.shape.D));
+  const T bias = static_cast<T>(p_.scoring.alibi_slope(h)) *
+                 static_cast<T>(distance(p_.q_positions.of(b)[static_cast<std::size_t>(i)].position,
+                                         p_.kv_positions.of(b)[static_cast<std::size_t>(j)].position));
   slope = 1;
   const T cap = static_cast<T>(p_.scoring.softcap);
-  if (cap == 0) return S;
+  if (cap == 0) return S - bias;
   const T t = std::tanh(S / cap);
   slope = 1 - t * t;
-  return cap * t;
+  return cap * t - bias;
 }
 
 template <class T>
@@ -184,10 +187,11 @@ typename EmulatedKernel<T>::Finished EmulatedKernel<T>::merge(const Finished& x,
 template <class T>
 typename EmulatedKernel<T>::Finished EmulatedKernel<T>::row(Index b, Index h, Index i) const {
   const Vector<T> zero = Vector<T>::Zero(V_.shape().D);
-  State carried{.O = zero};
+  const T sink = static_cast<T>(p_.scoring.sink(h)), l = sink == minus_infinity<T> ? 0 : 1;
+  State carried{sink, l, zero};
   Finished merged{zero};
   for (int step = 0; step < kernel_.devices; ++step) {
-    State alone{.O = zero};
+    State alone = step == 0 ? carried : State{.O = zero};
     State& state = kernel_.partials == Partials::carried ? carried : alone;
     for (const auto& tile : tiles(sharding_.owner_at(sharding_.queries.device_of(i), step)))
       absorb(state, b, h, i, tile);
@@ -218,6 +222,7 @@ Gradients<double> EmulatedKernel<T>::backward(const AttentionOutput<double>& for
                                               const Cotangents<double>& cotangents) const {
   const Tensor<T> dO = operands(cotangents.dout);
   Tensor<T> dq(p_.Q.shape), dk(p_.K.shape), dv(p_.V.shape);
+  Tensor<T> dsinks = zero_sink_gradients<T>(p_.scoring);
   const T scale = static_cast<T>(p_.scoring.scale(p_.Q.shape.D));
   const auto add = [this](auto sum, T x, const auto& row) {
     sum = (sum + x * row).unaryExpr([this](T y) { return accumulated(y); }).eval();
@@ -232,6 +237,8 @@ Gradients<double> EmulatedKernel<T>::backward(const AttentionOutput<double>& for
           const auto dO_i = dO.head(b, h).row(i);
           const T delta = dot(dO_i, forward.out.head(b, h).row(i).template cast<T>().eval());
           const T dlse = cotangents.dlse.data ? static_cast<T>(cotangents.dlse(b, i, h, 0)) : T(0);
+          if (dsinks.size() > 0)
+            dsinks(0, 0, h, 0) += exponential(static_cast<T>(p_.scoring.sink(h)) - lse) * (dlse - delta);
           for (int step = 0; step < kernel_.devices; ++step)
             for (const auto& tile : tiles(sharding_.owner_at(device, step)))
               for (const Index j : tile) {
@@ -247,7 +254,7 @@ Gradients<double> EmulatedKernel<T>::backward(const AttentionOutput<double>& for
   Gradients<double> result;
   for (const auto& [sum, to, factor] :
        {std::tuple{&dq, &result.dq, scale}, std::tuple{&dk, &result.dk, scale},
-        std::tuple{&dv, &result.dv, T(1)}}) {
+        std::tuple{&dv, &result.dv, T(1)}, std::tuple{&dsinks, &result.dsinks, T(1)}}) {
     *to = Tensor<double>(sum->shape());
     for (Index n = 0; n < sum->size(); ++n) to->data()[n] = stored(factor * sum->data()[n]);
   }

@@ -69,7 +69,8 @@ RandomProblem<double> hard_problem(Random& random, int kind) {
   const bool long_rows = random.below(2) == 0;
   RandomProblem<double> p =
       kind == 0 || !long_rows
-          ? random_problem(random, {.longest = 30, .widest = 16, .huge_logits = kind == 0})
+          ? random_problem(random,
+                           {.longest = 30, .widest = 16, .head_terms = true, .huge_logits = kind == 0})
           : normal_problem(random, {.Sq = 1 + random.below(16),
                                     .Skv = 20 + random.below(100),
                                     .Hq = 2,
@@ -109,11 +110,12 @@ RandomProblem<double> hard_problem(Random& random, int kind) {
 
 // The largest error of each result of a kernel, in tolerances
 struct Shares {
-  double out = 0, lse = 0, dq = 0, dk = 0, dv = 0;
-  double largest() const { return std::max({out, lse, dq, dk, dv}); }
+  double out = 0, lse = 0, dq = 0, dk = 0, dv = 0, dsinks = 0;
+  double largest() const { return std::max({out, lse, dq, dk, dv, dsinks}); }
   void keep_larger(const Shares& other) {
     out = std::max(out, other.out), lse = std::max(lse, other.lse);
     dq = std::max(dq, other.dq), dk = std::max(dk, other.dk), dv = std::max(dv, other.dv);
+    dsinks = std::max(dsinks, other.dsinks);
   }
 };
 
@@ -130,9 +132,12 @@ Shares shares_of(const RandomProblem<double>& p, const Kernel& kernel,
   const auto [truth, tolerance, magnitude] = bound_attention(problem, rows, declared);
   const auto [d_truth, d_tolerance, d_magnitude] =
       bound_attention_vjp(problem, rows, truth, p.cotangents(), declared);
-  return {share(found.out, truth.out, tolerance.out), share(found.lse, truth.lse, tolerance.lse),
-          share(gradients.dq, d_truth.dq, d_tolerance.dq), share(gradients.dk, d_truth.dk, d_tolerance.dk),
-          share(gradients.dv, d_truth.dv, d_tolerance.dv)};
+  return {share(found.out, truth.out, tolerance.out),
+          share(found.lse, truth.lse, tolerance.lse),
+          share(gradients.dq, d_truth.dq, d_tolerance.dq),
+          share(gradients.dk, d_truth.dk, d_tolerance.dk),
+          share(gradients.dv, d_truth.dv, d_tolerance.dv),
+          share(gradients.dsinks, d_truth.dsinks, d_tolerance.dsinks)};
 }
 
 RandomProblem<double> exact_problem(Precision precision, const Extents& extents, std::uint64_t seed) {
@@ -147,7 +152,7 @@ RandomProblem<double> exact_problem(Precision precision, const Extents& extents,
 TEST_CASE("the truth of an error bound is the definition") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
-    const RandomProblem<double> p = random_problem(random, {.longest = 30});
+    const RandomProblem<double> p = random_problem(random, {.longest = 30, .head_terms = true});
     const std::vector<Index> rows = all_rows(p.Q.shape().S);
     const BoundedAttention forward = bound_attention(p.problem(), rows, {});
     const BoundedGradients gradients =
@@ -222,6 +227,7 @@ TEST_CASE("correct kernels of every precision stay within their tolerance") {
           CHECK(shares.dq <= largest_pass);
           CHECK(shares.dk <= largest_pass);
           CHECK(shares.dv <= largest_pass);
+          CHECK(shares.dsinks <= largest_pass);
         }
       }
 }
@@ -283,6 +289,20 @@ TEST_CASE("correct kernels of low precision use at least a fifth of their tolera
     const Shares shares = shares_of(p, kernel, kernel.declared(true));
     CAPTURE(name(precision));
     for (const double used : {shares.out, shares.dq, shares.dk, shares.dv}) CHECK(used >= 0.2);
+  }
+}
+
+TEST_CASE("with sinks, correct kernels of low precision use a part of their tolerance in every result") {
+  for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::f16}) {
+    RandomProblem<double> p =
+        exact_problem(precision, {.Sq = 48, .Skv = 64, .Hq = 4, .Hkv = 2, .D = 16, .Dv = 12}, 6);
+    p.scoring.sinks = {1, 3, -1, 2.5}, p.scoring.alibi_slopes = {0.25, 0, 0.125, 1};
+    const Kernel kernel{.precision = precision, .stored = storage_of(precision)};
+    const Shares shares = shares_of(p, kernel, kernel.declared(true));
+    CAPTURE(name(precision));
+    CHECK(shares.largest() <= largest_pass);
+    for (const double used : {shares.out, shares.dq, shares.dk, shares.dv}) CHECK(used >= 0.2);
+    CHECK(shares.dsinks >= 0.05);
   }
 }
 

@@ -66,7 +66,7 @@ void rotate(Tensor<double>& tensor) {
 TEST_CASE("every law holds for correct results in float64") {
   Random random(2);
   for (int n = 0; n < trials(100); ++n) {
-    const RandomProblem<double> p = random_problem(random, {.huge_logits = true});
+    const RandomProblem<double> p = random_problem(random, {.head_terms = true, .huge_logits = true});
     const AttentionOutput<double> forward = attention(p.problem());
     CAPTURE(p.describe());
     CHECK(violated(p, forward, attention_vjp(p.problem(), forward, p.cotangents()), in_f64) == "-");
@@ -77,7 +77,7 @@ TEST_CASE("every law holds for correct kernels of every precision") {
   Random random(3);
   for (int n = 0; n < trials(60); ++n)
     for (const Precision precision : {Precision::f32, Precision::tf32, Precision::bf16, Precision::f16}) {
-      RandomProblem<double> p = random_problem(random, {.longest = 30, .widest = 16});
+      RandomProblem<double> p = random_problem(random, {.longest = 30, .widest = 16, .head_terms = true});
       const bool exact_operands = random.below(2) == 0;
       if (exact_operands) make_exact(p, precision);
       const Kernel kernel{.precision = precision,

@@ -133,7 +133,7 @@ def test_assert_attention_raises_for_a_wrong_result():
 @pytest.mark.parametrize(
     ("keywords", "error", "sentence"),
     [
-        ({}, ValueError, "at least one of out, lse, dq, dk and dv"),
+        ({}, ValueError, "at least one of out, lse, dq, dk, dv and dsinks"),
         ({"dq": q}, ValueError, "dout"),
         ({"out": right[:, :5]}, ValueError, "out must have the shape"),
         ({"lse": right_lse[:, :, :5]}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),

@@ -22,7 +22,7 @@ RingOptions plain(RingOptions ring) {
 TEST_CASE_TEMPLATE("threads, exchange and overlap do not change a bit of the result", T, float, double) {
   Random random(1);
   for (int n = 0; n < trials(25); ++n) {
-    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const RandomProblem<T> drawn = random_problem(random, {.head_terms = true}).template as<T>();
     RingOptions ring = random_options(random);
     CAPTURE(drawn.describe());
     const RingRun<T> expected(drawn, plain(ring));
@@ -39,7 +39,7 @@ TEST_CASE_TEMPLATE("threads, exchange and overlap do not change a bit of the res
 TEST_CASE_TEMPLATE("random delays do not change a bit of the result", T, float, double) {
   Random random(2);
   for (int n = 0; n < trials(50); ++n) {
-    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const RandomProblem<T> drawn = random_problem(random, {.head_terms = true}).template as<T>();
     RingOptions ring = random_options(random);
     const RingRun<T> expected(drawn, plain(ring));
     ring.threads = n % 4 == 0 ? 3 : 0;
@@ -52,7 +52,7 @@ TEST_CASE_TEMPLATE("random delays do not change a bit of the result", T, float, 
 TEST_CASE_TEMPLATE("a device does not read a block after it has passed it on", T, float, double) {
   Random random(3);
   for (int n = 0; n < trials(100); ++n) {
-    const RandomProblem<T> drawn = random_problem(random).template as<T>();
+    const RandomProblem<T> drawn = random_problem(random, {.head_terms = true}).template as<T>();
     RingOptions ring = random_options(random);
     ring.exchange = Exchange::copy;
     CAPTURE(drawn.describe());

@@ -23,13 +23,14 @@ double error_of(const AttentionOutput<T>& found, const AttentionOutput<double>& 
                   relative_error(found.lse, truth.lse, magnitude.lse));
 }
 
-// The largest error of dq, dk and dv
+// The largest error of dq, dk, dv and dsinks
 template <class T>
 double error_of(const Gradients<T>& found, const Gradients<double>& truth,
                 const Gradients<double>& magnitude) {
   return std::max({relative_error(found.dq, truth.dq, magnitude.dq),
                    relative_error(found.dk, truth.dk, magnitude.dk),
-                   relative_error(found.dv, truth.dv, magnitude.dv)});
+                   relative_error(found.dv, truth.dv, magnitude.dv),
+                   relative_error(found.dsinks, truth.dsinks, magnitude.dsinks)});
 }
 
 // Whether all elements are equal, including infinities; NaN differs from everything
@@ -52,7 +53,8 @@ bool identical(const AttentionOutput<T>& a, const AttentionOutput<T>& b) {
 
 template <class T>
 bool identical(const Gradients<T>& a, const Gradients<T>& b) {
-  return identical(a.dq, b.dq) && identical(a.dk, b.dk) && identical(a.dv, b.dv);
+  return identical(a.dq, b.dq) && identical(a.dk, b.dk) && identical(a.dv, b.dv) &&
+         identical(a.dsinks, b.dsinks);
 }
 
 }  // namespace ringattn

@@ -41,7 +41,8 @@ template <class T>
 double worst_error(const Gradients<T>& found, const GroundTruth& truth) {
   return std::max({worst_error(found.dq, truth.gradients.dq, truth.gradients_magnitude.dq),
                    worst_error(found.dk, truth.gradients.dk, truth.gradients_magnitude.dk),
-                   worst_error(found.dv, truth.gradients.dv, truth.gradients_magnitude.dv)});
+                   worst_error(found.dv, truth.gradients.dv, truth.gradients_magnitude.dv),
+                   worst_error(found.dsinks, truth.gradients.dsinks, truth.gradients_magnitude.dsinks)});
 }
 
 // The error that float arithmetic may cause: unit roundoff times the terms for sums over d, for the argument of exp and
@@ -65,7 +66,8 @@ bool same_bits(const AttentionOutput<T>& a, const AttentionOutput<T>& b) {
 
 template <class T>
 bool same_bits(const Gradients<T>& a, const Gradients<T>& b) {
-  return same_bits(a.dq, b.dq) && same_bits(a.dk, b.dk) && same_bits(a.dv, b.dv);
+  return same_bits(a.dq, b.dq) && same_bits(a.dk, b.dk) && same_bits(a.dv, b.dv) &&
+         same_bits(a.dsinks, b.dsinks);
 }
 
 }  // namespace ringattn

@@ -49,6 +49,7 @@ Row row_of(const Problem<double>& problem, Index b, Index h, Index i) {
   const Real scale =
       problem.scoring.softmax_scale ? *problem.scoring.softmax_scale : 1 / std::sqrt(static_cast<Real>(D));
   Row row;
+  if (!problem.scoring.sinks.empty()) row.lse = problem.scoring.sinks[static_cast<std::size_t>(h)];
   for (Index j = 0; j < Skv; ++j) {
     Real product = 0;
     for (Index d = 0; d < D; ++d) product += Real{problem.Q(b, i, h, d)} * Real{problem.K(b, j, g, d)};
@@ -58,6 +59,11 @@ Row row_of(const Problem<double>& problem, Index b, Index h, Index i) {
       const Real cosh = std::cosh(product / cap);
       slope = scale / cosh / cosh;
       score = cap * std::tanh(product / cap);
+    }
+    if (!problem.scoring.alibi_slopes.empty()) {
+      const Real query = problem.q_positions.of(b)[static_cast<std::size_t>(i)].position,
+                 key = problem.kv_positions.of(b)[static_cast<std::size_t>(j)].position;
+      score -= problem.scoring.alibi_slopes[static_cast<std::size_t>(h)] * std::abs(query - key);
     }
     if (problem.bias) score += problem.bias(b, h, i, j);
     row.product.push_back(product);
@@ -98,7 +104,9 @@ AttentionOutput<double> naive_attention(const Problem<double>& problem) {
 
 Gradients<double> naive_attention_vjp(const Problem<double>& problem, const Cotangents<double>& cotangents) {
   const TensorView<const double>&dout = cotangents.dout, &dlse = cotangents.dlse;
-  Tensor<Real> dq(problem.Q.shape), dk(problem.K.shape), dv(problem.V.shape);
+  const std::vector<double>& sinks = problem.scoring.sinks;
+  Tensor<Real> dq(problem.Q.shape), dk(problem.K.shape), dv(problem.V.shape),
+      dsinks(sinks.empty() ? Shape{} : Shape{1, 1, problem.Q.shape.H, 1});
   for_each_row(problem, [&](Index b, Index h, Index i, const Row& row) {
     if (row.lse == -infinity) return;
     const Index g = kv_head(problem, h);
@@ -112,6 +120,11 @@ Gradients<double> naive_attention_vjp(const Problem<double>& problem, const Cota
       mean += row.weight[j] * dP[j];
     }
 
+    // A sink has the weight exp(sink - lse), and no value: d loss / d P_sink = 0
+    if (!sinks.empty())
+      dsinks(0, 0, h, 0) += std::exp(sinks[static_cast<std::size_t>(h)] - row.lse) *
+                            ((dlse.data ? Real{dlse(b, i, h, 0)} : 0) - mean);
+
     // The softmax: d P_j / d score_k = P_j ([j = k] - P_k);  the lse: d lse / d score_j = P_j
     for (std::size_t n = 0; n < dP.size(); ++n) {
       const Index j = static_cast<Index>(n);
@@ -124,7 +137,8 @@ Gradients<double> naive_attention_vjp(const Problem<double>& problem, const Cota
       for (Index d = 0; d < dv.shape().D; ++d) dv(b, j, g, d) += row.weight[n] * Real{dout(b, i, h, d)};
     }
   });
-  return {converted<double>(dq.view()), converted<double>(dk.view()), converted<double>(dv.view())};
+  return {converted<double>(dq.view()), converted<double>(dk.view()), converted<double>(dv.view()),
+          converted<double>(dsinks.view())};
 }
 
 double largest_score(const Problem<double>& problem) {
@@ -133,6 +147,8 @@ double largest_score(const Problem<double>& problem) {
     for (const auto* numbers : {&row.product, &row.score})
       for (Real number : *numbers) largest = std::max(largest, std::abs(number));
   });
+  for (const double sink : problem.scoring.sinks)
+    if (std::isfinite(sink)) largest = std::max(largest, std::abs(Real{sink}));
   return static_cast<double>(largest);
 }
 

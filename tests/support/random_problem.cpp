@@ -28,7 +28,9 @@ std::string RandomProblem<T>::describe() const {
        << ", D " << e.D << ", Dv " << e.Dv << "; " << positions_kind << (mask.causal ? ", causal" : "")
        << ", window " << mask.window_left << "," << mask.window_right << "; scale "
        << this->scoring.scale(e.D) << ", softcap " << this->scoring.softcap
-       << (problem().bias ? ", bias" : "") << (problem().allowed ? ", boolean mask" : "");
+       << (this->scoring.sinks.empty() ? "" : ", sinks")
+       << (this->scoring.alibi_slopes.empty() ? "" : ", ALiBi") << (problem().bias ? ", bias" : "")
+       << (problem().allowed ? ", boolean mask" : "");
   return line.str();
 }
 
@@ -151,6 +153,18 @@ void draw_pair_terms(RandomProblem<double>& p, Random& random) {
         }
 }
 
+// Slopes and sinks, the same in float; some heads have none, and some sinks outweigh all keys
+void draw_head_terms(RandomProblem<double>& p, Random& random) {
+  const bool has_slopes = one_in(random, 2);
+  for (Index h = 0; has_slopes && h < p.extents().Hq; ++h)
+    p.scoring.alibi_slopes.push_back(one_in(random, 4) ? 0 : static_cast<float>(random.uniform()));
+  const bool has_sinks = one_in(random, 2);
+  for (Index h = 0; has_sinks && h < p.extents().Hq; ++h)
+    p.scoring.sinks.push_back(one_in(random, 6)
+                                  ? minus_infinity<double>
+                                  : static_cast<float>((one_in(random, 8) ? 40 : 2) * random.normal()));
+}
+
 // Multiplies the queries by a power of two, so that they remain exact in float
 void magnify(Tensor<double>& queries, Random& random) {
   const double factor = static_cast<double>(std::int64_t{1} << (8 + random.below(4)));
@@ -164,6 +178,7 @@ RandomProblem<double> random_problem(Random& random, const ProblemLimits& limits
   draw_positions(p, random);
   draw_scoring(p, random);
   if (limits.pair_terms) draw_pair_terms(p, random);
+  if (limits.head_terms) draw_head_terms(p, random);
   if (limits.huge_logits && one_in(random, 6)) magnify(p.Q, random);
   return p;
 }

@@ -18,6 +18,7 @@ struct ProblemLimits {
   Index longest = 19;        // sequences have 1 .. longest rows; at least 4
   Index widest = 9;          // heads have 1 .. widest elements; at least 4
   bool pair_terms = false;   // sometimes a bias or a boolean mask, which the ring does not support
+  bool head_terms = false;   // sometimes a number of each query head: sinks, slopes of ALiBi
   bool huge_logits = false;  // sometimes scores of a thousand and more
 };
 

@@ -21,6 +21,7 @@ TraceHeader header_of(const RandomProblem<T>& drawn, const RingOptions& options,
   header.layout = name(options.layout);
   header.rotate = options.rotate == Rotation::kv ? "kv" : "q";
   header.dtype = sizeof(T) == sizeof(double) ? "f64" : "f32";
+  header.sinks = drawn.scoring.sinks;
   header.overlap = options.overlap;
   header.cost = cost;
   return header;

@@ -34,8 +34,8 @@ constexpr CodeFunction merge{"SoftmaxState::merge", state_file,
                              "template <class T>\nvoid SoftmaxState<T>::merge("};
 constexpr CodeFunction attend_backward{"attend_backward", backward_file,
                                        "template <class T>\nvoid attend_backward("};
-constexpr CodeFunction probabilities{"probabilities_and_gradient", backward_file,
-                                     "template <class T>\nvoid probabilities_and_gradient("};
+constexpr CodeFunction probabilities{"row_probabilities", backward_file,
+                                     "template <class T>\nvoid row_probabilities("};
 
 // ---- The table of statements -------------------------------------------------------
 
@@ -103,7 +103,9 @@ constexpr CodeMark table[marks] = {
      "Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);\n"
      "    Scores<T> dS = scratch.dS.of(P.rows(), P.cols());\n"
      "    multiply(T(1), dO, V.transpose(), dS);"},
-    {&probabilities, "tile_kernels<T>().exponentiate(score.data(), keys.size(), lse);\n  gradient *= score;"},
+    {&probabilities,
+     "tile_kernels<T>().exponentiate(score.data(), keys.size(), lse);\n"
+     "  dS.row(i).segment(keys.begin, keys.size()).array() *= score;"},
     {&attend_backward,
      "multiply_add(T(1), P.transpose(), dO, of_keys(gradients.dv.head(b, g)));\n"
      "    multiply_add(scale, dS, K, of_queries(gradients.dq.head(b, h)));\n"

@@ -90,6 +90,39 @@ void generate_cotangents(OwnedProblem<T>& inputs, std::uint64_t seed) {
   inputs.dlse = normal_tensor<T>({out.B, out.S, out.H, 1}, random);
 }
 
+// One number for each query head from the file, rounded to the arithmetic type. An option that makes such numbers is
+// refused beside them
+template <class T>
+std::vector<double> numbers_of_heads(const InputSource& source, const std::string& name, const char* option,
+                                     bool given) {
+  require(!given, "[", option, "] the option is for a problem without the tensor ", name,
+          "; found it in the file; remove ", option);
+  const Tensor<double> stored = to_head_tensor<double>(name, source.file->read(name));
+  std::vector<double> numbers;
+  for (Index h = 0; h < stored.size(); ++h) numbers.push_back(static_cast<T>(stored.data()[h]));
+  return numbers;
+}
+
+// Sinks of the file, or random ones
+template <class T>
+std::vector<double> make_sinks(const InputSource& source, const ProblemOptions& o) {
+  if (source.has("sinks")) return numbers_of_heads<T>(source, "sinks", "--sinks", o.sinks);
+  if (!o.sinks) return {};
+  Random random(o.seed + 2);
+  const Tensor<T> drawn = normal_tensor<T>({1, 1, source.shapes.q.H, 1}, random);
+  return {drawn.data(), drawn.data() + drawn.size()};
+}
+
+// Slopes of the file, or the standard ones
+template <class T>
+std::vector<double> make_alibi_slopes(const InputSource& source, const ProblemOptions& o) {
+  if (source.has("alibi_slopes")) return numbers_of_heads<T>(source, "alibi_slopes", "--alibi", o.alibi);
+  if (!o.alibi) return {};
+  std::vector<double> slopes = standard_alibi_slopes(source.shapes.q.H);
+  for (double& slope : slopes) slope = static_cast<T>(slope);
+  return slopes;
+}
+
 // ---- Positions ---------------------------------------------------------------------
 
 // Positions or segment ids of one side, (1 or B, S); empty if the file has none
@@ -171,7 +204,8 @@ template <class T>
 OwnedProblem<T> make_problem(const ProblemOptions& options, const InputSource& source) {
   OwnedProblem<T> inputs;
   inputs.dtype = source.dtype;
-  inputs.scoring = {options.softmax_scale, options.softcap, mask_from_options(options)};
+  inputs.scoring = {options.softmax_scale, options.softcap, mask_from_options(options),
+                    make_sinks<T>(source, options), make_alibi_slopes<T>(source, options)};
   const bool dout_given = source.has("dout");
 
   // Load the tensors of a file

@@ -26,6 +26,9 @@ const std::set<std::string>& names_here() {
                                            "dv",
                                            "cu_seqlens_q",
                                            "cu_seqlens_k",
+                                           "sinks",
+                                           "dsinks",
+                                           "alibi_slopes",
                                            "out",
                                            "lse"};
   return names;
@@ -60,7 +63,11 @@ const std::map<std::string, std::string>& names_elsewhere() {
                                                         {"grad_v", "dv"},
                                                         {"grad_value", "dv"},
                                                         {"dvalue", "dv"},
-                                                        {"cu_seqlens_kv", "cu_seqlens_k"}};
+                                                        {"cu_seqlens_kv", "cu_seqlens_k"},
+                                                        {"s_aux", "sinks"},
+                                                        {"learnable_sink", "sinks"},
+                                                        {"dsink", "dsinks"},
+                                                        {"grad_sinks", "dsinks"}};
   return names;
 }
 

@@ -39,7 +39,7 @@ void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
                   "safetensors, .npz or .pt file with q, k, v; optional: dout, dlse, positions, segment ids, "
-                  "cu_seqlens")
+                  "cu_seqlens, sinks, alibi_slopes")
       ->check(not_empty())
       ->type_name("FILE")
       ->group(problem_group);
@@ -57,6 +57,10 @@ void add_problem_options(Command& command, ProblemOptions& o) {
   count(command, "--v-dim", o.v_dim, "head dimension of v (default: --dim)")->group(problem_group);
   choice(command, "--dtype", o.dtype, {"f64", "f32", "bf16", "f16"}, "storage type")
       ->capture_default_str()
+      ->group(problem_group);
+  command
+      .add_flag("--sinks", o.sinks,
+                "give each query head an attention sink, a random term of the softmax without a value")
       ->group(problem_group);
   command.add_option("--seed", o.seed, "seed of the random numbers")
       ->check(whole_number(0, UINT64_MAX))
@@ -83,6 +87,11 @@ void add_mask_options(Command& command, ProblemOptions& o) {
   command.add_option("--softcap", o.softcap, "soft-cap: replace each score by C tanh(score / C); 0: none")
       ->check(nonnegative_number())
       ->type_name("C")
+      ->group(mask_group);
+  command
+      .add_flag("--alibi", o.alibi,
+                "ALiBi: subtract slope * |distance| from each score; 2^(-8 h / heads) is the slope of head h "
+                "= 1, 2, ...")
       ->group(mask_group);
 }
 

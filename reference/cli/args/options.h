@@ -23,11 +23,13 @@ struct ProblemOptions {
   std::string dtype = "f32";
   std::string axes;  // order of the axes in the file; empty: not given
   std::uint64_t seed = 0;
+  bool sinks = false;  // a random attention sink for each query head
 
   bool causal = false;
   std::string causal_align, window;  // empty: not given
   std::optional<double> softmax_scale;
   double softcap = 0;
+  bool alibi = false;  // the standard slopes
 };
 
 // The ring that computes it.

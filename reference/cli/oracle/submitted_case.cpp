@@ -18,12 +18,13 @@ void add_result_options(Command& command, ResultOptions& o) {
     command.add_option(name, paths, description)->check(not_empty())->type_name("FILE...");
   };
   files("--out", o.out,
-        "your results: safetensors, .npz or .pt with any of out lse dq dk dv, or out alone as .npy;"
+        "your results: safetensors, .npz or .pt with any of out lse dq dk dv dsinks, or out alone as .npy;"
         " one file, or one file per device");
   files("--lse", o.lse, "your lse (B, H, S), if it is not in --out; .npy or a file as --out");
   files("--dq", o.dq, "your dq, likewise");
   files("--dk", o.dk, "your dk, likewise");
   files("--dv", o.dv, "your dv, likewise");
+  files("--dsinks", o.dsinks, "your dsinks (H), the gradients of the sinks of CASE, likewise");
   command
       .add_option(
           "--implementation", o.implementation,
@@ -66,11 +67,8 @@ void SubmissionOptions::check_output_paths(const std::string& command,
                                            const std::vector<PathOption>& written) const {
   std::vector<PathOption> read{{"CASE", problem.input}};
   const std::pair<const char*, const std::vector<std::filesystem::path>*> options[] = {
-      {"--out", &results.out},
-      {"--lse", &results.lse},
-      {"--dq", &results.dq},
-      {"--dk", &results.dk},
-      {"--dv", &results.dv}};
+      {"--out", &results.out}, {"--lse", &results.lse}, {"--dq", &results.dq},
+      {"--dk", &results.dk},   {"--dv", &results.dv},   {"--dsinks", &results.dsinks}};
   for (const auto& [option, paths] : options)
     for (const std::filesystem::path& path : *paths) read.push_back({option, path});
   require_distinct_paths(command, read, written);
@@ -175,7 +173,8 @@ Submission SubmittedCase::submission() const {
           results.view("dv"),
           results.declared,
           layout_,
-          devices_};
+          devices_,
+          results.view("dsinks")};
 }
 
 Sharding SubmittedCase::sharding() const {

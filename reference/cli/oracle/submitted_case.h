@@ -16,10 +16,10 @@ namespace ringattn::cli {
 
 // The files with the results: for each tensor one file, or one file per device in the order of the devices.
 struct ResultOptions {
-  std::vector<std::filesystem::path> out;              // any of out lse dq dk dv, or an array that is out
-  std::vector<std::filesystem::path> lse, dq, dk, dv;  // tensors that are not in _out_
-  std::string axes;                                    // order of the axes in these files; empty: not given
-  std::string implementation;                          // type of the matrix products; empty: the type of out
+  std::vector<std::filesystem::path> out;  // any of out lse dq dk dv dsinks, or an array that is out
+  std::vector<std::filesystem::path> lse, dq, dk, dv, dsinks;  // tensors that are not in _out_
+  std::string axes;            // order of the axes in these files; empty: not given
+  std::string implementation;  // type of the matrix products; empty: the type of out
 };
 
 struct SubmissionOptions {
@@ -42,7 +42,7 @@ void add_row_options(Command& command, Index& rows, std::uint64_t& seed, const s
 // ---- Results ------------------------------------------------------------------
 
 struct SubmittedResults {
-  std::map<std::string, Tensor<double>> tensors;  // any of out lse dq dk dv, of the whole sequence
+  std::map<std::string, Tensor<double>> tensors;  // any of out lse dq dk dv dsinks, of the whole sequence
   ImplementationPrecision declared;
   std::vector<std::string> notes;  // how the files are read, in sentences
 

@@ -9,7 +9,7 @@ namespace ringattn::cli {
 
 namespace {
 
-constexpr const char* result_names[] = {"out", "lse", "dq", "dk", "dv"};
+constexpr const char* result_names[] = {"out", "lse", "dq", "dk", "dv", "dsinks"};
 
 // The tensors in the files of one option: name -> shards in the order of the devices
 using Shards = std::map<std::string, std::vector<StoredTensor>>;
@@ -38,6 +38,7 @@ Shape shape_of(const std::string& name, const InputShapes& shapes) {
   const Shape out = shapes.out();
   if (name == "out") return out;
   if (name == "lse") return {out.B, out.S, out.H, 1};
+  if (name == "dsinks") return {1, 1, out.H, 1};
   return name == "dq" ? shapes.q : name == "dk" ? shapes.k : shapes.v;
 }
 
@@ -58,7 +59,7 @@ class ResultsReader {
     Shards shards;
     for (const std::filesystem::path& path : paths) read_file(path, option, wanted, shards, notes);
     require(!shards.empty(), prefix_, in_quotes(paths.front().string()), " must hold ",
-            wanted.size() == 1 ? wanted.front() : "some of out, lse, dq, dk and dv",
+            wanted.size() == 1 ? wanted.front() : "some of out, lse, dq, dk, dv and dsinks",
             "; found no tensor of that name; rename the tensors");
     for (const std::string& name : wanted)
       if (shards.count(name)) add(name, shards.at(name), paths.size());
@@ -74,6 +75,8 @@ class ResultsReader {
             " of ", files, " files; add it to all shards or remove it from all");
     require(tensors.count(name) == 0, prefix_, "each result must be given once; found ", name,
             " in two files; remove one of them");
+    require(name != "dsinks" || files == 1, prefix_, "dsinks are sums over the rows of all devices; found ",
+            files, " files of shards; give the sums in one file with --dsinks");
     stored[name] = parts.front().dtype;
     tensors[name] =
         without_padding(name, files == 1 ? whole_tensor(name, parts.front()) : joined_shards(name, parts));
@@ -81,6 +84,7 @@ class ResultsReader {
 
   // A tensor of the shape _wanted_; if no order of its axes fits, the tensor in the first order
   Tensor<double> as_double(const std::string& name, const StoredTensor& part, const Shape& wanted) {
+    if (name == "dsinks") return to_head_tensor<double>(name, part);
     const std::vector<Axes>& orders = name == "lse" ? orders_of_lse : orders_;
     if (auto tensor = to_tensor_of_shape<double>(name, part, wanted, orders)) {
       note_order(name, find_axes(part.shape, wanted, orders)->axes);
@@ -107,6 +111,7 @@ class ResultsReader {
   // The rows of the case
   Tensor<double> without_padding(const std::string& name, Tensor<double> tensor) const {
     const Shape& of_queries = inputs_.Q.shape();
+    if (name == "dsinks") return tensor;
     const Index rows = name == "dk" || name == "dv" ? inputs_.K.shape().S : of_queries.S;
     return tensor.shape().S == rows ? std::move(tensor) : select_rows<const double>(tensor, all_rows(rows));
   }
@@ -148,7 +153,7 @@ ImplementationPrecision declared_precision(const ResultOptions& o, const std::ma
     return otherwise;
   };
   ImplementationPrecision declared;
-  declared.stored = stored_as({"out", "dq", "dk", "dv"}, inputs.dtype);
+  declared.stored = stored_as({"out", "dq", "dk", "dv", "dsinks"}, inputs.dtype);
   declared.lse_stored = stored_as({"lse"}, declared.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   declared.implementation =
       parse_precision(o.implementation.empty() ? name(declared.stored) : o.implementation);
@@ -173,8 +178,10 @@ SubmittedResults read_submitted_results(const std::string& command, const Result
   reader.read("dq", o.dq, {"dq"});
   reader.read("dk", o.dk, {"dk"});
   reader.read("dv", o.dv, {"dv"});
+  reader.read("dsinks", o.dsinks, {"dsinks"});
   require(!reader.tensors.empty(), "[", command,
-          "] there must be results to check; found none; pass --out, --lse, --dq, --dk or --dv");
+          "] there must be results to check; found none; pass --out, --lse, --dq, --dk, --dv or "
+          "--dsinks");
   return {std::move(reader.tensors), declared_precision(o, reader.stored, inputs), std::move(reader.notes)};
 }
 

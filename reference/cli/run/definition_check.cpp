@@ -91,8 +91,9 @@ ReferenceResult reference_rows(const OwnedProblem<T>& inputs, const std::vector<
     std::vector<Index> keys = all_rows(range.end - range.begin);
     for (Index& key : keys) key += range.begin;
     const Tensor<double> K = rows_in_double(inputs.K, range), V = rows_in_double(inputs.V, range);
-    const Problem<double> problem{
-        Q, K, V, inputs.q_positions, inputs.kv_positions.select(keys), inputs.scoring, {}, {}};
+    Problem<double> problem{Q,  K, V, inputs.q_positions, inputs.kv_positions.select(keys), inputs.scoring,
+                            {}, {}};
+    if (n > 0) problem.scoring.sinks.clear();  // a sink counts once
 
     const auto began = std::chrono::steady_clock::now();
     ReferenceResult part{in_chunks_of_queries(attention<double>, problem, rows), {}};
@@ -185,6 +186,11 @@ DefinitionCheck check_against_definition(const OwnedProblem<T>& inputs, const Ri
       checked("dk", gradients->dk, dkv.dk, dkv_magnitude.dk, key_sample, gradient_tolerance));
   check.tensors.push_back(
       checked("dv", gradients->dv, dkv.dv, dkv_magnitude.dv, key_sample, gradient_tolerance));
+
+  // dsinks, sums over all query rows
+  if (!inputs.scoring.sinks.empty())
+    check.tensors.push_back(
+        checked("dsinks", gradients->dsinks, dkv.dsinks, dkv_magnitude.dsinks, nullptr, gradient_tolerance));
   return check;
 }
 

@@ -66,7 +66,7 @@ struct TraceSinks {
 // The storage type of lse, m, l and O
 Dtype state_dtype(Dtype dtype) { return dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
 
-TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
+TraceHeader trace_header(const RunOptions& o, const RunReport& report, const std::vector<double>& sinks) {
   TraceHeader header;
   header.engine_version = RINGATTN_VERSION;
   header.devices = o.parallel.devices;
@@ -74,6 +74,7 @@ TraceHeader trace_header(const RunOptions& o, const RunReport& report) {
   header.heads = report.q.H, header.kv_heads = report.k.H, header.head_dim = report.q.D,
   header.v_dim = report.v.D;
   header.layout = o.parallel.layout, header.rotate = o.parallel.rotate, header.dtype = name(report.dtype);
+  header.sinks = sinks;
   header.overlap = o.parallel.overlap, header.transport = o.on_gpu() ? "gpu" : o.parallel.transport;
   if (o.backward) header.passes.push_back("backward");
   header.cost = o.parallel.cost_model();
@@ -107,10 +108,11 @@ SafetensorsFile results_file(const RingResults<T>& results, Dtype dtype) {
   file.tensors["out"] = stored_tensor<T>(results.forward.out, dtype, Axes::bshd);
   file.tensors["lse"] = stored_row_tensor<T>(results.forward.lse, state_dtype(dtype));
   if (!results.gradients) return file;
-  const auto& [dq, dk, dv] = *results.gradients;
+  const auto& [dq, dk, dv, dsinks] = *results.gradients;
   file.tensors["dq"] = stored_tensor<T>(dq, dtype, Axes::bshd);
   file.tensors["dk"] = stored_tensor<T>(dk, dtype, Axes::bshd);
   file.tensors["dv"] = stored_tensor<T>(dv, dtype, Axes::bshd);
+  if (dsinks.size() > 0) file.tensors["dsinks"] = stored_head_tensor<T>(dsinks, dtype);
   return file;
 }
 
@@ -119,7 +121,8 @@ template <class T>
 void round_results(RingResults<T>& results, Dtype dtype) {
   round_to(dtype, results.forward.out);
   if (results.gradients)
-    for (Tensor<T>* tensor : {&results.gradients->dq, &results.gradients->dk, &results.gradients->dv})
+    for (Tensor<T>* tensor :
+         {&results.gradients->dq, &results.gradients->dk, &results.gradients->dv, &results.gradients->dsinks})
       round_to(dtype, *tensor);
 }
 
@@ -183,7 +186,7 @@ int run_and_report(const Command& command, const RunOptions& o, std::vector<std:
                       sinks.steps->to_safetensors(inputs.problem().out_shape(), state_dtype(inputs.dtype)));
   if (files.trace) {
     const std::vector<Event> events = sinks.store->events();
-    write_json_lines(files.trace->stream(), trace_header(o, report), events);
+    write_json_lines(files.trace->stream(), trace_header(o, report, inputs.scoring.sinks), events);
     write_perfetto(files.perfetto->stream(), events);
   }
   if (files.json) files.json->stream() << pretty(to_json(report));

@@ -15,10 +15,13 @@ namespace {
 template <class T>
 std::uint64_t hash_of(const OwnedProblem<T>& inputs) {
   std::uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&](std::span<const std::byte> bytes) {
+    for (const std::byte byte : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+  };
   for (const Tensor<T>* tensor : {&inputs.Q, &inputs.K, &inputs.V, &inputs.dout, &inputs.dlse})
-    for (const std::byte byte :
-         std::as_bytes(std::span(tensor->data(), static_cast<std::size_t>(tensor->size()))))
-      hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+    add(std::as_bytes(std::span(tensor->data(), static_cast<std::size_t>(tensor->size()))));
+  for (const std::vector<double>* numbers : {&inputs.scoring.sinks, &inputs.scoring.alibi_slopes})
+    add(std::as_bytes(std::span(*numbers)));
   return hash;
 }
 
@@ -29,7 +32,7 @@ void for_results(RingResults<T>& results, const RingOptions& ring, int device, F
   const std::vector<Index> queries = rows(results.forward.out.shape().S);
   f(results.forward.out, queries), f(results.forward.lse, queries);
   if (!results.gradients) return;
-  auto& [dq, dk, dv] = *results.gradients;
+  auto& [dq, dk, dv, dsinks] = *results.gradients;
   const std::vector<Index> keys = rows(dk.shape().S);
   f(dq, queries), f(dk, keys), f(dv, keys);
 }
@@ -41,7 +44,9 @@ std::string pack(RingResults<T>& results, const RingOptions& ring, int device) {
     const Tensor<T> part = select_rows<const T>(whole, rows);
     bytes.append(reinterpret_cast<const char*>(part.data()), static_cast<std::size_t>(part.bytes()));
   });
-  return bytes;
+  if (!results.gradients) return bytes;
+  const Tensor<T>& dsinks = results.gradients->dsinks;
+  return bytes.append(reinterpret_cast<const char*>(dsinks.data()), static_cast<std::size_t>(dsinks.bytes()));
 }
 
 template <class T>
@@ -55,6 +60,12 @@ void unpack(const std::string& bytes, RingResults<T>& results, const RingOptions
     offset += size;
     scatter_rows(part, rows, whole);
   });
+  if (!results.gradients) return;
+
+  // The gradients of the sinks are sums over the rows of all devices
+  Tensor<T> part(results.gradients->dsinks.shape());
+  bytes.copy(reinterpret_cast<char*>(part.data()), static_cast<std::size_t>(part.bytes()), offset);
+  add(part, results.gradients->dsinks);
 }
 
 std::string trace_lines(const TraceStore& store, int devices) {

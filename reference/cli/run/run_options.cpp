@@ -107,6 +107,8 @@ void check_option_conflicts(const Command& command, const RunOptions& o, Dtype d
           o.parallel.transport, instead);
   require(o.problem.softcap == 0, "[--backend] the GPU version has no soft-cap; found --softcap ",
           o.problem.softcap, instead);
+  require(!o.problem.sinks, "[--backend] the GPU version has no attention sinks; found --sinks", instead);
+  require(!o.problem.alibi, "[--backend] the GPU version has no ALiBi; found --alibi", instead);
   require(dtype != Dtype::f64,
           "[--backend] the GPU version supports bf16, f16 and f32; found f64; choose another type, or use "
           "--backend cpu");

@@ -16,10 +16,6 @@ void for_each_chunk(const std::vector<Index>& rows, Index keys, const Work& work
   }
 }
 
-void add(const Tensor<double>& part, Tensor<double>& sum) {
-  for (Index i = 0; i < sum.size(); ++i) sum.data()[i] += part.data()[i];
-}
-
 }  // namespace
 
 std::vector<Index> all_rows(Index N) {
@@ -49,7 +45,7 @@ Gradients<double> in_chunks_of_queries(BackwardFunction function, const Problem<
   Shape q = problem.Q.shape;
   q.S = static_cast<Index>(rows.size());
   Gradients<double> result{Tensor<double>(q), Tensor<double>(problem.K.shape),
-                           Tensor<double>(problem.V.shape)};
+                           Tensor<double>(problem.V.shape), zero_sink_gradients<double>(problem.scoring)};
   for_each_chunk(
       rows, problem.K.shape.S, [&](const std::vector<Index>& chunk, const std::vector<Index>& indices) {
         // Select the rows of the chunk from every input that has one entry for each query
@@ -63,11 +59,12 @@ Gradients<double> in_chunks_of_queries(BackwardFunction function, const Problem<
         const Cotangents<double> cotangents_of_chunk{dout,
                                                      cotangents.dlse.data ? dlse.view() : cotangents.dlse};
 
-        // Copy dq to its rows; dk and dv are sums over the query rows
+        // Copy dq to its rows; dk, dv and dsinks are sums over the query rows
         const Gradients<double> part = function(problem_of_chunk, forward_of_chunk, cotangents_of_chunk);
         scatter_rows(part.dq, indices, result.dq);
         add(part.dk, result.dk);
         add(part.dv, result.dv);
+        add(part.dsinks, result.dsinks);
       });
   return result;
 }

@@ -17,7 +17,7 @@ using BackwardFunction = Gradients<double> (*)(const Problem<double>&, const Att
 AttentionOutput<double> in_chunks_of_queries(ForwardFunction function, const Problem<double>& problem,
                                              const std::vector<Index>& rows);
 
-// dq of the query rows _rows_, and the contributions of these rows to dk and dv.
+// dq of the query rows _rows_, and the contributions of these rows to dk, dv and dsinks.
 // _forward_ holds the same rows in the same order; _cotangents_ holds all rows.
 Gradients<double> in_chunks_of_queries(BackwardFunction function, const Problem<double>& problem,
                                        const std::vector<Index>& rows, const AttentionOutput<double>& forward,

@@ -30,7 +30,7 @@ Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionO
                                 const Cotangents<double>& cotangents) {
   const double scale = std::abs(problem.scoring.scale(problem.Q.shape.D));
   Gradients<double> A{Tensor<double>(problem.Q.shape), Tensor<double>(problem.K.shape),
-                      Tensor<double>(problem.V.shape)};
+                      Tensor<double>(problem.V.shape), zero_sink_gradients<double>(problem.scoring)};
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (Index h = 0; h < problem.Q.shape.H; ++h) {
       const Index g = problem.kv_head(h);
@@ -50,6 +50,9 @@ Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionO
       A.dq.head(b, h) = scale * (W * problem.K.head(b, g).cwiseAbs());
       A.dk.head(b, g) += scale * (W.transpose() * problem.Q.head(b, h).cwiseAbs());
       A.dv.head(b, g) += P.transpose() * dO;
+      if (!problem.scoring.sinks.empty())
+        A.dsinks(0, 0, h, 0) +=
+            sink_gradient<double>(problem.scoring.sink(h), forward.lse.head(b, h), row_magnitude);
     }
   return A;
 }

@@ -15,6 +15,7 @@ AttentionOutput<double> attention_magnitude(const Problem<double>& problem);
 // A_dq = |softmax_scale| W |K|
 // A_dk = |softmax_scale| W^T |Q|
 // A_dv = P^T |dO|
+// A_dsink = sum of P_sink (rowsum |dO * O| + |dlse|)
 Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionOutput<double>& forward,
                                 const Cotangents<double>& cotangents);
 

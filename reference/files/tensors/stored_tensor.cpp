@@ -152,6 +152,15 @@ Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor
   return rows;
 }
 
+template <class T>
+Tensor<T> to_head_tensor(const std::string& name, const StoredTensor& stored) {
+  check_rank(name, stored.shape, stored.shape.size() == 1, "rank 1, (query heads)");
+  check_float<T>(name, stored);
+  Tensor<T> heads({1, 1, stored.shape[0], 1});
+  decode(stored, Axes::bshd, heads.view());
+  return heads;
+}
+
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored) {
   check_rank(name, stored.shape, stored.shape.size() == 1, "rank 1");
   check_integer(name, stored);
@@ -207,6 +216,13 @@ StoredTensor stored_row_tensor(const TensorView<const T>& rows, Dtype dtype) {
   return stored;
 }
 
+template <class T>
+StoredTensor stored_head_tensor(const TensorView<const T>& heads, Dtype dtype) {
+  StoredTensor stored = encode<T>(heads, dtype, Axes::bshd);
+  stored.shape = {heads.shape.H};
+  return stored;
+}
+
 StoredTensor stored_integer_rows(const Matrix<std::int64_t>& rows) {
   return encode_integers(rows.data(), {rows.rows(), rows.cols()});
 }
@@ -230,6 +246,8 @@ template Tensor<float> to_tensor(const std::string&, const StoredTensor&, Axes);
 template Tensor<double> to_tensor(const std::string&, const StoredTensor&, Axes);
 template Tensor<float> to_row_tensor(const std::string&, const StoredTensor&);
 template Tensor<double> to_row_tensor(const std::string&, const StoredTensor&);
+template Tensor<float> to_head_tensor(const std::string&, const StoredTensor&);
+template Tensor<double> to_head_tensor(const std::string&, const StoredTensor&);
 template std::optional<Tensor<float>> to_tensor_of_shape(const std::string&, const StoredTensor&,
                                                          const Shape&, const std::vector<Axes>&);
 template std::optional<Tensor<double>> to_tensor_of_shape(const std::string&, const StoredTensor&,
@@ -238,6 +256,8 @@ template StoredTensor stored_tensor(const TensorView<const float>&, Dtype, Axes)
 template StoredTensor stored_tensor(const TensorView<const double>&, Dtype, Axes);
 template StoredTensor stored_row_tensor(const TensorView<const float>&, Dtype);
 template StoredTensor stored_row_tensor(const TensorView<const double>&, Dtype);
+template StoredTensor stored_head_tensor(const TensorView<const float>&, Dtype);
+template StoredTensor stored_head_tensor(const TensorView<const double>&, Dtype);
 template void require_finite(const std::string&, const TensorView<const float>&);
 template void require_finite(const std::string&, const TensorView<const double>&);
 

@@ -43,6 +43,10 @@ std::optional<Tensor<T>> to_tensor_of_shape(const std::string& name, const Store
 // i64 of rank 1, (S) -> (1, S), or of rank 2, (B, S)
 Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor& stored);
 
+// Rank 1, (H) -> (1, 1, H, 1)
+template <class T>
+Tensor<T> to_head_tensor(const std::string& name, const StoredTensor& stored);
+
 // i64 of rank 1
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored);
 
@@ -62,6 +66,10 @@ StoredTensor stored_tensor(const TensorView<const T>& tensor, Dtype dtype, Axes 
 // (B, S, H, 1) -> rank 3, (B, H, S)
 template <class T>
 StoredTensor stored_row_tensor(const TensorView<const T>& rows, Dtype dtype);
+
+// (1, 1, H, 1) -> rank 1, (H)
+template <class T>
+StoredTensor stored_head_tensor(const TensorView<const T>& heads, Dtype dtype);
 
 // i64 of rank 2 and of rank 1
 StoredTensor stored_integer_rows(const Matrix<std::int64_t>& rows);

@@ -64,6 +64,22 @@ void AlteredProblem::transform_rows(Operand operand, const RowMap& map, const Ro
   target.transposed = transposed;
 }
 
+namespace {
+
+// A program with another number of query heads reads their sinks and slopes from the first one again
+Scoring with_heads(Scoring scoring, Index heads) {
+  for (std::vector<double>* numbers : {&scoring.sinks, &scoring.alibi_slopes}) {
+    const std::vector<double> given = *numbers;
+    if (given.empty()) continue;
+    numbers->clear();
+    for (std::size_t h = 0; h < static_cast<std::size_t>(heads); ++h)
+      numbers->push_back(given[h % given.size()]);
+  }
+  return scoring;
+}
+
+}  // namespace
+
 std::optional<Problem<double>> AlteredProblem::as_problem() const {
   if (visibility_ || !(view(Operand::q).shape == source(Operand::q).right.shape)) return std::nullopt;
   return Problem<double>{
@@ -72,8 +88,14 @@ std::optional<Problem<double>> AlteredProblem::as_problem() const {
 
 Problem<double> AlteredProblem::problem(const std::vector<Index>& rows, Tensor<double>& Q,
                                         Matrix<bool>& allowed) const {
-  const Problem<double> whole{
-      view(Operand::q), view(Operand::k), view(Operand::v), q_positions, kv_positions, scoring, {}, {}};
+  const Problem<double> whole{view(Operand::q),
+                              view(Operand::k),
+                              view(Operand::v),
+                              q_positions,
+                              kv_positions,
+                              with_heads(scoring, view(Operand::q).shape.H),
+                              {},
+                              {}};
   Problem<double> selected = with_queries(whole, rows, Q);
   if (!visibility_) return selected;
 

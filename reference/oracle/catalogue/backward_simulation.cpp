@@ -32,10 +32,10 @@ BackwardHead BackwardSimulation::head(Index b, Index h) const {
   if (cotangents_.dlse.data) head.dlse = cotangents_.dlse.head(b, h);
 
   // Scores and the derivative of the soft-cap
-  head.S = capped_scores(problem_, b, h);
+  head.S = unmasked_scores(problem_, b, h);
   head.slope = Matrix<double>::Ones(head.S.rows(), head.S.cols());
   if (const double cap = problem_.scoring.softcap; cap > 0)
-    head.slope.array() -= (head.S.array() / cap).square();
+    head.slope.array() -= (capped_scores(problem_, b, h).array() / cap).square();
 
   // P = exp(S - lse) of the visible pairs
   head.visible = Matrix<bool>(head.S.rows(), head.S.cols());

@@ -14,11 +14,12 @@ struct BackwardHead {
   Vector<double> delta;  // (Sq) rowsum(dO * O)
   Vector<double> dlse;   // (Sq) 0 if none was given or the row has no visible key
   Matrix<bool> visible;  // (Sq, Skv)
-  Matrix<double> S;      // (Sq, Skv) scaled and soft-capped scores, of hidden pairs too
-  Matrix<double> slope;  // (Sq, Skv) 1 - (S / cap)^2, the derivative of the soft-cap; 1 without a soft-cap
-  Matrix<double> P;      // (Sq, Skv) exp(S - lse), 0 where hidden
-  Matrix<double> dP;     // (Sq, Skv) dO V^T, of hidden pairs too
-  Matrix<double> dS;     // (Sq, Skv) P * (dP - delta + dlse) * slope
+  Matrix<double> S;      // (Sq, Skv) scores before the mask, of hidden pairs too
+  Matrix<double>
+      slope;  // (Sq, Skv) 1 - (capped score / cap)^2, the derivative of the soft-cap; 1 without a soft-cap
+  Matrix<double> P;   // (Sq, Skv) exp(S - lse), 0 where hidden
+  Matrix<double> dP;  // (Sq, Skv) dO V^T, of hidden pairs too
+  Matrix<double> dS;  // (Sq, Skv) P * (dP - delta + dlse) * slope
 };
 
 // The matrices that the gradients of one head are products of. Correct values are dS, dS and P; a mistake changes them.

@@ -23,7 +23,7 @@ Simulation::Simulation(const Problem<double>& problem, Layout layout, int device
   Tensor<double> Q;
   const Problem<double> selected = with_queries(problem_, rows_, Q);
   for (Index b = 0; b < Q.shape().B; ++b) {
-    for (Index h = 0; h < Q.shape().H; ++h) scores_.push_back(capped_scores(selected, b, h));
+    for (Index h = 0; h < Q.shape().H; ++h) scores_.push_back(unmasked_scores(selected, b, h));
     Matrix<bool> visible_pairs(Q.shape().S, problem_.K.shape.S);
     for (Index i = 0; i < visible_pairs.rows(); ++i)
       for (Index j = 0; j < visible_pairs.cols(); ++j)
@@ -46,6 +46,20 @@ std::vector<std::vector<Index>> Simulation::tiles(int device, Index tile, bool r
   }
   return all;
 }
+
+namespace {
+
+// A sink joins the sum of a row at its end, whatever happened to the keys:
+//   lse' = log(exp(lse) + exp(sink))   weight' = exp(lse - lse') weight
+void add_sink(double sink, RowWeights& row) {
+  if (sink == minus_infinity<double>) return;
+  const double larger = std::max(row.lse, sink),
+               lse = larger + std::log(std::exp(row.lse - larger) + std::exp(sink - larger));
+  row.weight *= std::exp(row.lse - lse);
+  row.lse = lse;
+}
+
+}  // namespace
 
 AttentionOutput<double> Simulation::run(const Rule& rule) const {
   Shape out = problem_.out_shape();
@@ -70,6 +84,7 @@ AttentionOutput<double> Simulation::run(const Rule& rule) const {
                            &visible_[static_cast<std::size_t>(b)](n, 0)};
         of_row = {Vector<double>::Zero(weights.cols()), minus_infinity<double>};
         rule(row, of_row);
+        add_sink(problem_.scoring.sink(h), of_row);
         weights.row(n) = of_row.weight.transpose();
         result.lse(b, n, h, 0) = of_row.lse;
       }

@@ -20,7 +20,7 @@ struct QueryRow {
   int device;           // the owner of the row
   Index place;          // index of the row among the rows of its device
   RowPosition query;    // global position and document
-  const double* S;      // (Skv) scaled and soft-capped scores against all keys, hidden ones too
+  const double* S;      // (Skv) scores against all keys, hidden ones too, before the mask
   const bool* visible;  // (Skv) whether the mask leaves the key visible
 };
 
@@ -52,7 +52,8 @@ class Simulation {
   // block is one tile), the tiles of a block from left to right or from right to left.
   std::vector<std::vector<Index>> tiles(int device, Index tile, bool right_to_left = false) const;
 
-  // out and lse of rows(), in that order, with the weights that rule(row, weights) computes for each row
+  // out and lse of rows(), in that order, with the weights that rule(row, weights) computes for each row from its keys;
+  // an attention sink is added afterwards
   using Rule = std::function<void(const QueryRow&, RowWeights&)>;
   AttentionOutput<double> run(const Rule& rule) const;
 

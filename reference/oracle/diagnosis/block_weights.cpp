@@ -155,7 +155,7 @@ BlockWeights estimate_block_weights(const Problem<double>& problem, const Shardi
   for (Index b = 0; b < Q.shape().B; ++b)
     for (Index h = 0; h < Q.shape().H; ++h) {
       const Matrix<double> P = probabilities(selected, bounded.truth.lse, b, h),
-                           S = capped_scores(selected, b, h), V = problem.V.head(b, problem.kv_head(h));
+                           S = unmasked_scores(selected, b, h), V = problem.V.head(b, problem.kv_head(h));
       for (Index n = 0; n < Q.shape().S; ++n) {
         const Vector<double> out = found.head(b, h).row(n).transpose(),
                              truth = bounded.truth.out.head(b, h).row(n).transpose(),

@@ -57,7 +57,8 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
   // Independent errors: squares, times the number of keys that round alike
   const double u_terms = u.probability * u.probability + u.operand * u.operand;
   Matrix<double> pair_variance = pairs.times_alike<double>((P.array() * g.array()).square());
-  const Vector<double> score_variance = pair_variance.rowwise().sum();
+  const Vector<double> of_sink = pairs.g_sink * pairs.sink;
+  const Vector<double> score_variance = pair_variance.rowwise().sum() + of_sink.cwiseAbs2();
   pair_variance += u_terms * pairs.times_alike<double>(P.array().square());
   Vector<double> tiny(n);
   for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * max_or_zero(P.row(i));
@@ -71,7 +72,7 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
   for (Index i = 0; i < n; ++i) {
     const Index row = chunk.begin + i;
     const double chain = pairs.chain(i), lse = pairs.lse(i);
-    const bool empty = pairs.visible(i) == 0;
+    const bool empty = !pairs.has_terms(i);
     result.truth.lse(b, row, h, 0) = lse;
     result.magnitude.lse(b, row, h, 0) = empty ? 0 : 1 + std::abs(lse);
     result.tolerance.lse(b, row, h, 0) =
@@ -82,7 +83,8 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
     Vector<Real> tolerance =
         (3 * variance.row(i).cwiseSqrt() + Real(chain) * size.row(i) + Real(u.stored) * out.row(i).cwiseAbs())
             .transpose();
-    if (!empty) tolerance += shared.out.row(i).transpose(), tolerance.array() += Real(u.tiny_stored);
+    if (pairs.visible(i) > 0)
+      tolerance += shared.out.row(i).transpose(), tolerance.array() += Real(u.tiny_stored);
     result.tolerance.out.head(b, h).row(row) = tolerance.transpose().template cast<double>();
   }
 }

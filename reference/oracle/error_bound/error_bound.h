@@ -43,6 +43,10 @@ namespace ringattn {
 //   lse_i   3 l_i + c_i + (u_sum + u_lse_stored) |lse_i|
 // and the absolute errors of numbers that are too small for their type (Roundings::tiny_...).
 //
+// An attention sink is one more term of the sum of a row, with the weight P_sink, the value 0, and the error
+//   g_sink  u_sum (4 |sink| + 8)                                 P_sink^2 g_sink^2 joins the sums in L_i^2 and l_i^2
+// and ALiBi subtracts slope |q_position - kv_position| from a score, of which 4 u_sum joins g_ij.
+//
 // u_weight and u_exponential are 0 but for bf16 and f16 products. Their kernels multiply V by P rounded to 8 or 11 bits.
 // Some sum the same rounded P to l, and some compute exp by a polynomial whose error, up to 2^-13, vanishes in that
 // rounding. In out this changes nothing: the errors of numerator and l cancel in part, and u_probability covers the rest.

@@ -1,5 +1,6 @@
 #include "reference/oracle/error_bound/error_bound_vjp.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/definition/parallel_for.h"
@@ -35,11 +36,12 @@ Matrix<Real> transposed_times(const Matrix<Real>& A, const Matrix<Real>& B) {
 template <class Real>
 struct BackwardErrors {
   PairErrors pairs;
-  Matrix<Real> P, Q, dO;          // (rows, Skv), (rows, D), (rows, Dv)
-  Matrix<Real> dS, dS_magnitude;  // (rows, Skv); P * (|dO| |V|^T + rowsum |dO * out| + |dlse|)
-  Matrix<Real> x_squared;         // (rows, Skv)
-  Matrix<Real> y;                 // (rows, Skv); empty if operands are exact
-  Vector<Real> e, r;              // (rows)
+  Matrix<Real> P, Q, dO;                 // (rows, Skv), (rows, D), (rows, Dv)
+  Matrix<Real> dS, dS_magnitude;         // (rows, Skv); P * (|dO| |V|^T + rowsum |dO * out| + |dlse|)
+  Matrix<Real> x_squared;                // (rows, Skv)
+  Matrix<Real> y;                        // (rows, Skv); empty if operands are exact
+  Vector<Real> e, r;                     // (rows)
+  Vector<Real> row_term, row_magnitude;  // (rows) dlse - delta, and |dlse| + rowsum |dO * out|
 };
 
 // Sets e and r; W0 = dP - delta
@@ -62,13 +64,15 @@ void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix
   c.e.resize(P.rows()), c.r.resize(P.rows());
   for (Index i = 0; i < P.rows(); ++i) {
     c.r(i) = lse_errors(i) + pairs.chain(i);
-    if (pairs.visible(i) > 0) c.r(i) += (u.sum + u.lse_stored) * std::abs(pairs.lse(i));
+    if (pairs.has_terms(i)) c.r(i) += (u.sum + u.lse_stored) * std::abs(pairs.lse(i));
     const auto square = [](Real x) { return x * x; };
     const Real stored = (square(u.stored) + square(u.operand)) * dO_O.row(i).squaredNorm() +
                         square(u.tiny_stored) * c.dO.row(i).squaredNorm(),
                sums = square(pairs.chain(i)) * dO_size.row(i).squaredNorm();
-    c.e(i) = std::sqrt(stored + sums + out_variance(i) + square(u_probability * dO_O.row(i).sum() / 3)) +
-             products * dO_O.row(i).cwiseAbs().sum();
+    c.e(i) =
+        std::sqrt(stored + sums + out_variance(i) + square(pairs.g_sink * pairs.sink(i) * dO_O.row(i).sum()) +
+                  square(u_probability * dO_O.row(i).sum() / 3)) +
+        products * dO_O.row(i).cwiseAbs().sum();
   }
 
   // Rounded operands: H, shared by the keys of a row
@@ -127,11 +131,13 @@ BackwardErrors<Real> errors_of(const Problem<double>& problem, const AttentionOu
   // dS = P * W,  W = dP - delta + dlse
   const Matrix<Real> dP = times_transposed<Real>(c.dO, V),
                      dP_size = times_transposed<Real>(c.dO.cwiseAbs(), V.cwiseAbs());
-  Matrix<Real> W = dP.colwise() - dO_O.rowwise().sum();
-  c.dS_magnitude = dP_size.colwise() + dO_O.cwiseAbs().rowwise().sum();
+  c.row_term = -dO_O.rowwise().sum(), c.row_magnitude = dO_O.cwiseAbs().rowwise().sum();
+  Matrix<Real> W = dP.colwise() + c.row_term;
+  c.dS_magnitude = dP_size.colwise() + c.row_magnitude;
   errors_of_rows<Real>(dP, W, V, dO_O, u, c);
   if (cotangents.dlse.data) {
     const Vector<Real> dlse = rows_as<Real>(cotangents.dlse.head(b, h), chunk.rows).col(0);
+    c.row_term += dlse, c.row_magnitude += dlse.cwiseAbs();
     W.colwise() += dlse, c.dS_magnitude.colwise() += dlse.cwiseAbs();
   }
   c.dS = c.P.cwiseProduct(W), c.dS_magnitude.array() *= c.P.array();
@@ -243,6 +249,47 @@ void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real sca
   dv.shared.colwise() += tiny_operand * P_column;
 }
 
+// The sums of one query head over its rows, before the root is taken: dsink, the variance of its independent errors,
+// and the sums of magnitudes (of dS, and of its terms)
+struct SinkSums {
+  double gradient = 0, variance = 0, size = 0, magnitude = 0;
+  double most_alike = 0;  // the largest b of a row
+};
+
+// Adds a chunk to the sums of its head; _alike_ is b of each row of the chunk
+template <class Real>
+void add_sink(const BackwardErrors<Real>& c, const Vector<Real>& alike, SinkSums& sums) {
+  const Vector<Real> P = c.pairs.sink.template cast<Real>(), dS = P.cwiseProduct(c.row_term);
+  sums.gradient += static_cast<double>(dS.sum());
+  sums.size += static_cast<double>(dS.cwiseAbs().sum());
+  sums.magnitude += static_cast<double>(P.dot(c.row_magnitude));
+  sums.variance +=
+      static_cast<double>(alike.dot((P.cwiseProduct(c.e).cwiseAbs2() + dS.cwiseProduct(c.r).cwiseAbs2())));
+  sums.most_alike = std::max(sums.most_alike, static_cast<double>(max_or_zero(alike)));
+}
+
+// The roots, once all rows of all sequences have been added, _rows_ in number. All rows of a head share g_sink and the
+// error of a fast exponential
+void finish_sinks(const std::vector<SinkSums>& of_heads, const Scoring& scoring, Index rows,
+                  const Roundings& u, BoundedGradients& result) {
+  const auto heads = scoring.sinks.size();
+  for (std::size_t h = 0; h < heads; ++h) {
+    const double sink = scoring.sinks[h];
+    if (sink == minus_infinity<double>) continue;
+    SinkSums sum;
+    for (std::size_t n = h; n < of_heads.size(); n += heads) {
+      const SinkSums& part = of_heads[n];
+      sum.gradient += part.gradient, sum.variance += part.variance, sum.size += part.size;
+      sum.magnitude += part.magnitude, sum.most_alike = std::max(sum.most_alike, part.most_alike);
+    }
+    const double shared =
+        chain_error(u, rows, sum.most_alike) + u.sum * (4 * std::abs(sink) + 8) + u.exponential;
+    result.truth.dsinks.data()[h] = sum.gradient, result.magnitude.dsinks.data()[h] = sum.magnitude;
+    result.tolerance.dsinks.data()[h] =
+        3 * std::sqrt(sum.variance) + shared * sum.size + u.stored * std::abs(sum.gradient) + u.tiny_stored;
+  }
+}
+
 // b for each query head of the group and each row, (group * rows)
 Vector<double> queries_alike(const Problem<double>& problem, const std::vector<Index>& rows, Index b,
                              Index g) {
@@ -257,7 +304,7 @@ Vector<double> queries_alike(const Problem<double>& problem, const std::vector<I
 template <class Real>
 void bound_kv_head(const Problem<double>& problem, const std::vector<Index>& rows,
                    const AttentionOutput<double>& forward, const Cotangents<double>& cotangents, Index b,
-                   Index g, const Roundings& u, BoundedGradients& result) {
+                   Index g, const Roundings& u, BoundedGradients& result, std::vector<SinkSums>& sinks) {
   const Matrix<Real> K = problem.K.head(b, g).template cast<Real>();
   const Index group = problem.query_heads_per_kv_head(), n = static_cast<Index>(rows.size()),
               Dv = problem.V.shape.D;
@@ -271,7 +318,9 @@ void bound_kv_head(const Problem<double>& problem, const std::vector<Index>& row
     for (const RowChunk& chunk : chunks_to_bound(rows, K.rows())) {
       const auto c = errors_of<Real>(problem, forward, cotangents, b, g * group + h, chunk, u);
       bound_queries<Real>(c, chunk, K, scale, b, g * group + h, u, result);
-      add_keys<Real>(c, alike.segment(h * n + chunk.begin, c.Q.rows()), scale, u, dk, dv, dk_head, dv_head);
+      const Vector<Real> alike_here = alike.segment(h * n + chunk.begin, c.Q.rows());
+      add_keys<Real>(c, alike_here, scale, u, dk, dv, dk_head, dv_head);
+      add_sink<Real>(c, alike_here, sinks[static_cast<std::size_t>(b * problem.Q.shape.H + g * group + h)]);
     }
     dk.add_head(dk_head), dv.add_head(dv_head);
   }
@@ -295,15 +344,17 @@ BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::
   q.S = static_cast<Index>(rows.size());
   const auto blank = [&] {
     return Gradients<double>{Tensor<double>(q), Tensor<double>(problem.K.shape),
-                             Tensor<double>(problem.V.shape)};
+                             Tensor<double>(problem.V.shape), zero_sink_gradients<double>(problem.scoring)};
   };
   BoundedGradients result{blank(), blank(), blank()};
   const auto bound =
       needs_wide_range(problem, cotangents) ? bound_kv_head<long double> : bound_kv_head<double>;
   const Index heads = problem.K.shape.H;
+  std::vector<SinkSums> sinks(static_cast<std::size_t>(q.B * q.H));
   parallel_for(problem.K.shape.B * heads, [&](Index n) {
-    bound(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result);
+    bound(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result, sinks);
   });
+  finish_sinks(sinks, problem.scoring, q.B * q.S, roundings(declared), result);
   return result;
 }
 

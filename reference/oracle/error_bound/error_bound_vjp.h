@@ -20,7 +20,7 @@ namespace ringattn {
 //   e_i    W, through delta      sqrt(sum_d (u_stored^2 + u_operand^2) dO_id^2 out_id^2
 //                                     + sum_d c_i^2 dO_id^2 (P |V|)_id^2
 //                                     + sum_j a_j P_ij^2 (u_probability^2 dP_ij^2 + g_ij^2 (dP_ij - delta_i)^2)
-//                                     + u_probability^2 delta_i^2 / 9)
+//                                     + P_sink^2 g_sink^2 delta_i^2 + u_probability^2 delta_i^2 / 9)
 //                                + u_sum sqrt(Dv) sum_d |dO_id out_id|
 //   x_ij   dS, of the pair       P_ij (g_ij |W_ij| + 2 u_sum sqrt(Dv) (|dO| |V|^T)_ij),
 //                                and u_probability |dS_ij|, u_operand |dS_ij|, as the root of the sum of squares,
@@ -31,7 +31,9 @@ namespace ringattn {
 //   dq     3 (scale sqrt(x^2 (a K^2)) + scale e |P K| + r |dq|)            + c scale |dS| |K|
 //   dk     3 scale sqrt((x^2 + P^2 e^2 + dS^2 r^2)^T (b Q^2))              + c scale |dS|^T |Q|
 //   dv     3 sqrt((P^2 (u_probability^2 + u_operand^2 + g^2 + r^2))^T (b dO^2))  + c P^T |dO|
-// For each of these X there is also u_probability^2 X^2 / 9 under the root, and u_stored |X| outside it.
+//   dsink  3 sqrt(sum_i b_i P_sink^2 (e^2 + r^2 (dlse - delta)^2))
+//            + (c + u_sum (4 |sink| + 8) + u_exponential) sum_i |P_sink (dlse - delta)|, over all rows of a query head
+// For each of these X but dsink there is also u_probability^2 X^2 / 9 under the root, and u_stored |X| outside it.
 //
 // If operands are rounded, the pairs of a row or a column share their errors:
 //   y_ij   P_ij (h_ij |W_ij| + 3 u_operand sqrt((dO^2 (V^2)^T)_ij))
@@ -46,8 +48,8 @@ struct BoundedGradients {
   Gradients<double> magnitude;  // the sums of the magnitudes of the terms (vjp_magnitude() in magnitude.h)
 };
 
-// dq of the query rows _rows_, and the contributions of these rows to dk and dv. _forward_ holds the truth of the same
-// rows, in that order.
+// dq of the query rows _rows_, and the contributions of these rows to dk, dv and dsinks. _forward_ holds the truth of the
+// same rows, in that order.
 BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::vector<Index>& rows,
                                      const AttentionOutput<double>& forward,
                                      const Cotangents<double>& cotangents,

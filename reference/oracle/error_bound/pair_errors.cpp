@@ -61,13 +61,14 @@ template Matrix<long double> operand_errors(const Matrix<long double>&, const Ma
 namespace {
 
 // Replaces row i of pairs.P, which holds the scores, by the probabilities
-void softmax_row(const Problem<double>& problem, Index b, const RowPosition& query, Index i,
+void softmax_row(const Problem<double>& problem, Index b, Index h, const RowPosition& query, Index i,
                  const Roundings& u, PairErrors& pairs) {
   const auto keys = problem.kv_positions.of(b);
+  const double sink = problem.scoring.sink(h);
   auto S = pairs.P.row(i);
 
   // Hide what the mask hides. Scores that repeat round alike, whether or not their keys are equal.
-  double m = minus_infinity<double>, alike = 0, before = minus_infinity<double>, equal_scores = 1;
+  double m = sink, alike = 0, before = minus_infinity<double>, equal_scores = 1;
   for (Index j = 0; j < S.cols(); ++j) {
     if (!visible(query, keys[static_cast<std::size_t>(j)], problem.scoring.mask)) {
       S(j) = minus_infinity<double>;
@@ -77,22 +78,37 @@ void softmax_row(const Problem<double>& problem, Index b, const RowPosition& que
     before = S(j), m = std::max(m, S(j)), alike = std::max(alike, pairs.alike(j)), ++pairs.visible(i);
   }
   alike = std::min(std::max(alike, equal_scores), static_cast<double>(pairs.visible(i)));
-  pairs.lse(i) = m, pairs.chain(i) = 0;
-  if (pairs.visible(i) == 0) {
+  pairs.lse(i) = m, pairs.sink(i) = pairs.chain(i) = 0;
+  if (m == minus_infinity<double>) {
     S.setZero();
     return;
   }
 
   // P = exp(S - m) / l,  lse = m + ln l
   for (Index j = 0; j < S.cols(); ++j) S(j) = std::exp(S(j) - m);
-  const double l = S.sum();
+  const double l = S.sum() + std::exp(sink - m);
   S /= l;
   pairs.lse(i) += std::log(l);
+  pairs.sink(i) = std::exp(sink - pairs.lse(i));
 
   // Terms near the last place of the sum may be lost
-  double lost = 0;
+  double lost = pairs.sink(i) < 4 * u.sum ? pairs.sink(i) : 0;
   for (Index j = 0; j < S.cols(); ++j) lost += S(j) < 4 * u.sum ? S(j) : 0;
-  pairs.chain(i) = chain_error(u, pairs.visible(i), alike) + lost;
+  pairs.chain(i) = chain_error(u, pairs.visible(i) + (pairs.sink(i) > 0), alike) + lost;
+}
+
+// ALiBi: S = S - slope |q_position - kv_position|, with an error of 4 u_sum of the subtracted number
+void subtract_distances(const Problem<double>& problem, Index b, Index h, const std::vector<Index>& rows,
+                        const Roundings& u, Matrix<double>& S, Matrix<double>& g) {
+  const double slope = problem.scoring.alibi_slope(h);
+  if (slope == 0) return;
+  const auto queries = problem.q_positions.of(b), keys = problem.kv_positions.of(b);
+  for (Index i = 0; i < S.rows(); ++i)
+    for (Index j = 0; j < S.cols(); ++j) {
+      const RowPosition& query = queries[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])];
+      const double bias = slope * distance(query.position, keys[static_cast<std::size_t>(j)].position);
+      S(i, j) -= bias, g(i, j) += 4 * u.sum * bias;
+    }
 }
 
 // An error e of a score is an error exp(e) - 1 of its exponential, so 3 g becomes exp(3 g) - 1. The two differ only if
@@ -123,6 +139,7 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
     S = S.unaryExpr([cap](double score) { return cap * std::tanh(score / cap); });
     pairs.cap_slope = 1 - (S.array() / cap).square();
   }
+  subtract_distances(problem, b, h, rows, u, S, g);
   g.array() += u.sum * (4 * S.array().abs() + 8);
   exponentiate(g);
   exponentiate(g_operand);
@@ -130,21 +147,25 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   // Probabilities
   throw_if_cancelled();
   pairs.alike = rows_alike(K);
-  pairs.lse.resize(S.rows()), pairs.chain.resize(S.rows());
+  pairs.lse.resize(S.rows()), pairs.chain.resize(S.rows()), pairs.sink.resize(S.rows());
+  if (const double sink = problem.scoring.sink(h); sink != minus_infinity<double>)
+    pairs.g_sink = std::expm1(3 * u.sum * (4 * std::abs(sink) + 8)) / 3;
   pairs.visible = Eigen::VectorX<Index>::Zero(S.rows());
   const auto queries = problem.q_positions.of(b);
   for (Index i = 0; i < S.rows(); ++i) {
     throw_if_cancelled();
-    softmax_row(problem, b, queries[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])], i, u,
+    softmax_row(problem, b, h, queries[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])], i, u,
                 pairs);
   }
   return pairs;
 }
 
-// sqrt(sum_j a_j P_ij^2 (g_ij^2 + u_weight^2)) + u_exponential / 3
+// sqrt(sum_j a_j P_ij^2 (g_ij^2 + u_weight^2) + P_sink^2 g_sink^2) + u_exponential / 3
 Vector<double> errors_of_lse(const PairErrors& pairs, const Roundings& u) {
   const Matrix<double> variance = pairs.P.array().square() * (pairs.g.array().square() + u.weight * u.weight);
-  return pairs.times_alike(variance).rowwise().sum().cwiseSqrt().array() + u.exponential / 3;
+  const Vector<double> of_sink = pairs.g_sink * pairs.sink;
+  return (pairs.times_alike(variance).rowwise().sum() + of_sink.cwiseAbs2()).cwiseSqrt().array() +
+         u.exponential / 3;
 }
 
 std::vector<RowChunk> chunks_to_bound(const std::vector<Index>& rows, Index keys) {

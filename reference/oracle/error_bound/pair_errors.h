@@ -12,13 +12,16 @@ struct PairErrors {
   Matrix<double> P;               // (rows, Skv) exp(S - lse), 0 where the mask hides the key
   Matrix<double> g;               // (rows, Skv) relative error of P that is independent from key to key
   Matrix<double> g_operand;       // (rows, Skv) h, which the keys of a row share; empty if operands are exact
-  Vector<double> lse;             // (rows) -inf: no visible key
+  Vector<double> lse;             // (rows) -inf: no term
+  Vector<double> sink;            // (rows) exp(sink - lse), the weight of the attention sink; 0 without one
+  double g_sink = 0;              // the relative error of this weight, which all rows of the head share
   Vector<double> chain;           // (rows) c, the relative error of a sum over the keys of a row
   Eigen::VectorX<Index> visible;  // (rows) number of visible keys
   Vector<double> alike;           // (Skv) the number of keys with the same numbers, which round alike
   Matrix<double> cap_slope;       // (rows, Skv) 1 - (S / cap)^2; empty without a soft-cap
 
   bool exact_operands() const { return g_operand.size() == 0; }
+  bool has_terms(Index row) const { return visible(row) > 0 || sink(row) > 0; }
 
   // (rows, Skv) times a, the number of visible keys that round like the key of the pair
   template <class Real>

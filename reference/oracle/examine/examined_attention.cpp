@@ -33,6 +33,9 @@ void require_measurable(const Shape& q, const Shape& k, const Shape& v) {
 }
 
 void check(const ExaminedAttention& attention) {
+  require(attention.scoring.sinks.empty() && attention.scoring.alibi_slopes.empty(),
+          "[examine] an examination takes neither attention sinks nor ALiBi; found ",
+          attention.scoring.sinks.empty() ? "slopes" : "sinks", "; leave them out, or use check");
   require_measurable(attention.q, attention.k, attention.v);
   const Tensor<double> Q(attention.q), K(attention.k), V(attention.v);
   check(attention.problem(Q, K, V));

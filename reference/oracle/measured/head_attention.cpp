@@ -18,7 +18,7 @@ Problem<double> one_head(const Problem<double>& problem, Index b, const HeadOper
                             head_view(problem.V, operands.v),
                             problem.q_positions.sequence(b),
                             problem.kv_positions.sequence(b),
-                            problem.scoring,
+                            problem.scoring.of_heads(operands.q.h, 1),
                             {},
                             {}};
   return with_queries(all, rows, Q);
@@ -28,7 +28,7 @@ AttentionOutput<double> head_attention(const Problem<double>& problem, Index b, 
                                        const std::vector<Index>& rows, const Scoring& scoring) {
   Tensor<double> Q;
   Problem<double> head = one_head(problem, b, operands, rows, Q);
-  head.scoring = scoring;
+  head.scoring = scoring.of_heads(operands.q.h, 1);
   return attention(head);
 }
 

@@ -18,7 +18,7 @@ HeadOperands right_operands(const Problem<double>& problem, Index b, Index h);
 TensorView<const double> head_view(const TensorView<const double>& tensor, const HeadPlace& place);
 
 // One query head as a problem of its own, with the query rows _rows_ and the positions of sequence _b_; _Q_ owns the
-// rows, and the tensors of _problem_ must outlive the result
+// rows, and the tensors of _problem_ must outlive the result. The sink and the slope are those of the head of Q
 Problem<double> one_head(const Problem<double>& problem, Index b, const HeadOperands& operands,
                          const std::vector<Index>& rows, Tensor<double>& Q);
 

@@ -9,7 +9,7 @@ std::vector<KeySums> key_sums(const Problem<double>& problem, const HeadPlace& h
                               const std::vector<Index>& rows) {
   Tensor<double> Q;
   const Problem<double> one = one_head(problem, head.b, right_operands(problem, head.b, head.h), rows, Q);
-  const Matrix<double> S = capped_scores(one, 0, 0);
+  const Matrix<double> S = unmasked_scores(one, 0, 0);
   std::vector<KeySums> all(rows.size());
   for (Index i = 0; i < S.rows(); ++i) {
     KeySums& sums = all[static_cast<std::size_t>(i)];
@@ -24,7 +24,8 @@ std::vector<KeySums> key_sums(const Problem<double>& problem, const HeadPlace& h
     double l = 0;
     for (const double s : seen) l += std::exp(s - sums.m);
     for (const double s : hidden) sums.hidden += std::exp(s - sums.m);
-    sums.lse = sums.m + std::log(l), sums.visible_keys = static_cast<double>(seen.size());
+    sums.sink = std::exp(one.scoring.sink(0) - sums.m);
+    sums.lse = sums.m + std::log(l + sums.sink), sums.visible_keys = static_cast<double>(seen.size());
   }
   return all;
 }

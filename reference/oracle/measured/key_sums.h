@@ -6,7 +6,8 @@ namespace ringattn {
 
 // The sums over the keys of a right row.
 struct KeySums {
-  double m = 0, lse = 0;    // largest score and lse of the visible keys; 0 if there are none
+  double m = 0, lse = 0;    // largest score of the visible keys, and lse; 0 if there are none
+  double sink = 0;          // exp(sink - m), the term of the attention sink in l
   double hidden = 0;        // sum of exp(score - m) over the hidden keys
   double visible_keys = 0;  // their number
   double l() const { return std::exp(lse - m); }

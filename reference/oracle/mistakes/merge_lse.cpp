@@ -117,7 +117,7 @@ std::vector<double> lse_of_blocks(const RowAndHead& of, Index b, const std::vect
   Tensor<double> Q;
   const Problem<double> selected = with_queries(sim.problem(), {of.i}, Q);
   const RowPosition row_position = selected.q_positions.of(b)[0];
-  const Matrix<double> S = capped_scores(selected, b, of.h);
+  const Matrix<double> S = unmasked_scores(selected, b, of.h);
   Matrix<bool> seen(1, S.cols());
   for (Index j = 0; j < S.cols(); ++j)
     seen(0, j) = visible(row_position, sim.key(b, j), sim.problem().scoring.mask);

@@ -7,10 +7,10 @@
 
 #include "reference/definition/attention.h"
 #include "reference/definition/cancellation.h"
+#include "reference/definition/error/key_positions.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
-#include "reference/oracle/verdict/key_positions.h"
 
 namespace ringattn {
 
@@ -22,6 +22,11 @@ void compare_sides(Law& law, double left, double right, double tolerance) {
   const double ratio = error_in_tolerances(left, right, tolerance);
   if (ratio >= law.ratio) law.ratio = ratio, law.left = left, law.right = right;
 }
+
+// The inputs, with a number that all rows share.
+struct PreparedInputs : LawInputs {
+  double farthest;  // the largest distance of a query from its nearest visible key
+};
 
 // The type of sums and of their squares, which may leave the range of double
 using Wide = long double;
@@ -55,10 +60,14 @@ double tolerance_of(Wide variance, const Roundings& u, Wide size, Index terms) {
 }
 
 // A bound of the relative error of the rebuilt P that all keys of row i share: errors of the scores and of lse
-double row_error_of_P(const LawInputs& e, const Roundings& u, Index b, Index h, Index i, double K) {
+double row_error_of_P(const PreparedInputs& e, const Roundings& u, Index b, Index h, Index i, double K) {
   const auto D = static_cast<double>(e.problem.Q.shape.D), keys = static_cast<double>(e.problem.K.shape.S);
-  const double score = static_cast<double>(std::abs(e.problem.scoring.scale(e.problem.Q.shape.D)) *
-                                           norm(e.problem.Q.head(b, h), i) * K);
+  double score = static_cast<double>(std::abs(e.problem.scoring.scale(e.problem.Q.shape.D)) *
+                                     norm(e.problem.Q.head(b, h), i) * K);
+  if (const double slope = e.problem.scoring.alibi_slope(h); slope > 0)  // S of rounding_bound.h
+    score = 3 * score + std::log(keys) + slope * e.farthest;
+  if (const double sink = e.problem.scoring.sink(h); std::isfinite(sink))
+    score = std::max(score, std::abs(sink));
   return u.weight + u.exponential + u.sum * (2 * std::sqrt(D) + 8) * (1 + score) +
          (u.sum + u.lse_stored) * (score + std::log(keys)) + 3 * u.operand * score +
          chain_error(u, e.problem.K.shape.S);
@@ -67,7 +76,7 @@ double row_error_of_P(const LawInputs& e, const Roundings& u, Index b, Index h, 
 // Compares, in each document, the sum of a gradient over its keys with a sum over its queries that have a visible key.
 // add_query(h, i, sums) adds query i of head h to sums.right, sums.variance and sums.size.
 template <class AddQuery>
-void compare_by_document(const LawInputs& e, const Roundings& u, Index b, Index g,
+void compare_by_document(const PreparedInputs& e, const Roundings& u, Index b, Index g,
                          const TensorView<const double>& gradient, const AddQuery& add_query, Law& law) {
   const Problem<double>& p = e.problem;
   const KeyPositions positions(p.kv_positions.of(b));
@@ -101,7 +110,7 @@ void compare_by_document(const LawInputs& e, const Roundings& u, Index b, Index 
 }
 
 // sum_j dV_j = sum_i dO_i
-void law_A(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
+void law_A(const PreparedInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const double K = largest_norms(e.problem, b, g).K;
   const auto add_query = [&](Index h, Index i, Sums& s) {
     const Vector<Wide> dO = e.cotangents.dout.head(b, h).row(i).transpose().template cast<Wide>();
@@ -114,7 +123,7 @@ void law_A(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
 }
 
 // A bound of the error of the sum of a row of dS, whose terms cancel: errors of delta, and of the rounded P and dS
-Wide row_error_of_dS(const LawInputs& e, const Roundings& u, Index b, Index h, Index i,
+Wide row_error_of_dS(const PreparedInputs& e, const Roundings& u, Index b, Index h, Index i,
                      LargestNorms largest) {
   const Wide dO = norm(e.cotangents.dout.head(b, h), i),
              dlse = e.cotangents.dlse.data ? std::abs(e.cotangents.dlse(b, i, h, 0)) : 0;
@@ -123,7 +132,7 @@ Wide row_error_of_dS(const LawInputs& e, const Roundings& u, Index b, Index h, I
 }
 
 // sum_j dK_j = scale sum_i dlse_i Q_i
-void law_B(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
+void law_B(const PreparedInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const double scale = e.problem.scoring.scale(e.problem.Q.shape.D);
   const LargestNorms largest = largest_norms(e.problem, b, g);
   const auto add_query = [&](Index h, Index i, Sums& s) {
@@ -152,7 +161,7 @@ void add_product(const TensorView<const double>& x, const TensorView<const doubl
 // Compares <x, y> over the query heads of a group with <x, y> over its K/V head; row_variance(h, i) is the variance
 // that row i of head h adds, and _shared_ the number of roundings u_probability + u_stored that all terms share
 template <class RowVariance>
-void compare_products(const LawInputs& e, const Roundings& u, Index b, Index g,
+void compare_products(const PreparedInputs& e, const Roundings& u, Index b, Index g,
                       const std::pair<TensorView<const double>, TensorView<const double>>& of_queries,
                       const std::pair<TensorView<const double>, TensorView<const double>>& of_keys,
                       const RowVariance& row_variance, double shared, Law& law) {
@@ -172,7 +181,7 @@ void compare_products(const LawInputs& e, const Roundings& u, Index b, Index g,
 }
 
 // <dO, O> = <dV, V>
-void law_C(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
+void law_C(const PreparedInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const LargestNorms largest = largest_norms(e.problem, b, g);
   // P and V are rounded in the forward and in the backward
   const auto row_variance = [&](Index h, Index i) {
@@ -184,7 +193,7 @@ void law_C(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
 }
 
 // <dQ, Q> = <dK, K>
-void law_D(const LawInputs& e, const Roundings& u, Index b, Index g, Law& law) {
+void law_D(const PreparedInputs& e, const Roundings& u, Index b, Index g, Law& law) {
   const LargestNorms largest = largest_norms(e.problem, b, g);
   const double scale = e.problem.scoring.scale(e.problem.Q.shape.D);
   const auto row_variance = [&](Index h, Index i) {
@@ -207,7 +216,7 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
         const Vector<double> lse_errors = errors_of_lse(pairs, u);
         for (Index i = 0; i < pairs.P.rows(); ++i) {
           const double lse = (*e.lse)(b, chunk.rows[static_cast<std::size_t>(i)], h, 0);
-          if (pairs.visible(i) == 0) {  // lse = -inf, exactly
+          if (!pairs.has_terms(i)) {  // lse = -inf, exactly
             compare_sides(law, lse, pairs.lse(i), 0);
             continue;
           }
@@ -223,11 +232,14 @@ void law_N(const LawInputs& e, const ImplementationPrecision& declared, const st
 
 }  // namespace
 
-std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declared,
+std::vector<Law> laws(const LawInputs& inputs, const ImplementationPrecision& declared,
                       const std::vector<Index>& rows) {
   const Roundings u = roundings(declared);
+  const Problem<double>& p = inputs.problem;
+  const PreparedInputs e{inputs, largest_nearest_distance(p.q_positions, p.kv_positions, p.scoring.mask)};
+  const bool sinks = !p.scoring.sinks.empty();
   std::vector<Law> results;
-  using HeadRule = void (*)(const LawInputs&, const Roundings&, Index, Index, Law&);
+  using HeadRule = void (*)(const PreparedInputs&, const Roundings&, Index, Index, Law&);
   const auto add = [&](bool possible, Law law, HeadRule rule) {
     if (!possible) return;
     for (Index b = 0; b < e.problem.K.shape.B; ++b)
@@ -241,7 +253,7 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
   // The forward
   if (e.lse) {
     Law law{
-        "N", "sum_j exp(S_ij - lse_i) = 1",
+        "N", sinks ? "sum_j exp(S_ij - lse_i) + exp(sink - lse_i) = 1" : "sum_j exp(S_ij - lse_i) = 1",
         "lse is not the logarithm of the normaliser of these inputs and options: for example another scale, "
         "mask or base, other keys, or a block that is missing or counted twice"};
     law_N(e, declared, rows, law);
@@ -250,12 +262,12 @@ std::vector<Law> laws(const LawInputs& e, const ImplementationPrecision& declare
 
   // The backward; each law names the tensors that it needs
   const bool backward = e.cotangents.dout.data != nullptr;
-  add(backward && e.dv,
+  add(backward && e.dv && !sinks,
       {"A", "sum_j dV_j = sum_i dO_i",
        "dV is not P^T dO for any P whose rows sum to 1: for example, P is rebuilt from a wrong lse, or "
        "parts of dV are lost, doubled or left with another device"},
       law_A);
-  add(backward && e.dk && e.problem.scoring.softcap == 0,
+  add(backward && e.dk && e.problem.scoring.softcap == 0 && !sinks,
       {"B", "sum_j dK_j = scale sum_i dlse_i Q_i",
        "dK is not scale dS^T Q for any dS whose rows sum to dlse: for example, delta is not rowsum(dO * O) "
        "of the finished O, or parts of dK are lost or left with another device"},

@@ -34,7 +34,8 @@ struct Law {
 //   C  <dO, O> = <dV, V>                      for each K/V head and its group of query heads
 //   D  <dQ, Q> = <dK, K>                      likewise
 // A and B follow from rows of P that sum to 1: dV = P^T dO, and the rows of dS = P * (dP - delta + dlse) sum to dlse.
-// In C and D both sides are the same sum over pairs: sum_ij P_ij dO_i . V_j and scale sum_ij dS_ij Q_i . K_j.
+// With attention sinks, which take a part of these sums, A and B are left out, and exp(sink - lse_i) joins the sum of
+// N. In C and D both sides are the same sum over pairs: sum_ij P_ij dO_i . V_j and scale sum_ij dS_ij Q_i . K_j.
 std::vector<Law> laws(const LawInputs& inputs, const ImplementationPrecision& declared,
                       const std::vector<Index>& rows);
 

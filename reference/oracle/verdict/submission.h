@@ -19,6 +19,8 @@ struct Submission {
   Layout layout = Layout::contiguous;
   int devices = 1;
 
+  std::optional<TensorView<const double>> dsinks = {};  // (1, 1, Hq, 1)
+
   std::vector<RingState> states = {};  // intermediate results of the devices; any subset
 };
 

@@ -24,7 +24,7 @@ struct ElementIndex {
 
 // The comparison of a result X' with the true X: |X' - X| / tolerance of each element.
 struct TensorVerdict {
-  std::string tensor;  // "out", "lse", "dq", "dk", "dv"
+  std::string tensor;  // "out", "lse", "dq", "dk", "dv", "dsinks"
   Status status = Status::pass;
   double note_limit = largest_note;  // the largest ratio that is a note
   double ratio = 0;  // the largest quotient; infinite for a NaN, or for any difference if the tolerance is 0

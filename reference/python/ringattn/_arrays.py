@@ -71,6 +71,16 @@ def pairs(name: str, array: Any) -> Any:
     return found if found.dtype == bool else _from_numpy(name, found)
 
 
+def heads(name: str, array: Any) -> list[float]:
+    """One number for each query head."""
+    found = numbers(name, array)
+    if found.dtype.kind not in "fiu" and found.dtype.name != "bfloat16":
+        raise TypeError(f"[{name}] the array must hold numbers; found {shorten(str(found.dtype))}; convert it")
+    if found.ndim != 1:
+        raise ValueError(f"[{name}] the shape must be (query heads); found {found.shape}; drop the other axes")
+    return [float(each) for each in found]
+
+
 def integers(name: str, array: Any) -> NDArray[np.int64]:
     """Positions, segment ids or lengths as a contiguous int64 array."""
     found = _as_numpy(name, array)

@@ -41,7 +41,7 @@ def attention(
     head h uses K/V head h // (heads / kv_heads). The keywords are those of ringattn._keywords.PairProblem.
 
     Returns out (batch, Sq, heads, v_dim). With return_lse, also returns lse (batch, heads, Sq), the natural
-    logarithm of the sum of exp(score). A query that attends to no key has out = 0 and lse = -inf.
+    logarithm of the sum of exp(score). A query that attends to no key has out = 0, and lse = -inf or its sink.
     """
     with_lse = boolean("return_lse", return_lse)
     out, lse = _engine.attention(make_problem_arrays(q, k, v, **problem))
@@ -51,11 +51,12 @@ def attention(
 @takes_pair_problem
 def attention_vjp(
     q: Any, k: Any, v: Any, dout: Any, *, dlse: Any = None, **problem: Unpack[PairProblem]
-) -> tuple[Float64, Float64, Float64]:
+) -> tuple[Float64, ...]:
     """The vector-Jacobian product of attention in float64: the gradients dq, dk, dv for given dout and dlse.
 
     dout has the shape of out, (batch, Sq, heads, v_dim); dlse has the shape of lse, (batch, heads, Sq), and None
     means zero. The gradients have the shapes of q, k, v; dk and dv are summed over the query heads of a group.
+    With sinks, dsinks (heads) follows them, summed over batch and queries.
     """
     inputs = make_problem_arrays(q, k, v, **problem)
     return _engine.attention_vjp(inputs, _arrays.tensor("dout", dout), _arrays.optional_tensor("dlse", dlse))

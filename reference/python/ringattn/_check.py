@@ -27,6 +27,7 @@ def check(
     dq: Any = None,
     dk: Any = None,
     dv: Any = None,
+    dsinks: Any = None,
     dout: Any = None,
     dlse: Any = None,
     implementation: str | None = None,
@@ -37,11 +38,12 @@ def check(
     blind_spots: bool = True,
     **problem: Unpack[Problem],
 ) -> Report:
-    """Checks any of out, lse, dq, dk, dv of your implementation against the definition in float64.
+    """Checks any of out, lse, dq, dk, dv, dsinks of your implementation against the definition in float64.
 
-    out is (batch, Sq, heads, v_dim), lse is (batch, heads, Sq); dq, dk, dv have the shapes of q, k, v. Gradients
-    need dout (and dlse, if used). Of sequences so long that rows are sampled by default, dk and dv are tested by laws
-    only. Inputs that leave a right result no digits are refused with ValueError.
+    out is (batch, Sq, heads, v_dim), lse is (batch, heads, Sq); dq, dk, dv have the shapes of q, k, v, and dsinks
+    that of sinks, (heads). Gradients need dout (and dlse, if used). Of sequences so long that rows are sampled by
+    default, dk and dv are tested by laws only. Inputs that leave a right result no digits are refused with
+    ValueError.
 
     Every error is divided by its tolerance, the largest error that rounding explains at that element, so there is
     no tolerance to choose.
@@ -60,7 +62,7 @@ def check(
     are those of ringattn._keywords.Problem.
     """
     ring: dict[str, Any] = {"devices": integer("devices", devices), "layout": string("layout", layout)}
-    results = {"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv}
+    results = {"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv, "dsinks": dsinks}
     any_order = problem.get("axes") is None
     notes: list[str] = []
     if any_order:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringattn import _engine
-from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_plain_problem
 from ringattn._values import boolean, integer, number
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ringattn._keywords import Problem
+    from ringattn._keywords import PlainProblem
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class MemoryResult:
         return f"<{self.sentence}>"
 
 
-@takes_problem
+@takes_plain_problem
 def circular_attention(
     q: Any,
     k: Any,
@@ -48,7 +48,7 @@ def circular_attention(
     pool_width: int = 8,
     linear: bool = False,
     gate: float = 0.5,
-    **problem: Unpack[Problem],
+    **problem: Unpack[PlainProblem],
 ) -> MemoryResult:
     """Causal attention in constant memory, which drops, pools or selects tokens: what is often mistaken for Ring Attention.
 

@@ -27,6 +27,8 @@ class ProblemArrays:
         causal_align: str | None,
         window_size: tuple[int, int],
         softcap: float,
+        sinks: list[float],
+        alibi_slopes: list[float],
         bias: Array | None,
         mask: Array | None,
         q_positions: Integers | None,
@@ -40,7 +42,7 @@ class ProblemArrays:
     def queries(self) -> int: ...
 
 def attention(inputs: ProblemArrays) -> tuple[Float64, Float64]: ...
-def attention_vjp(inputs: ProblemArrays, dout: Array, dlse: Array | None) -> tuple[Float64, Float64, Float64]: ...
+def attention_vjp(inputs: ProblemArrays, dout: Array, dlse: Array | None) -> tuple[Float64, ...]: ...
 def merge(out_a: Array, lse_a: Array, out_b: Array, lse_b: Array, axes: str) -> tuple[Float64, Float64]: ...
 def ring_attention(
     inputs: ProblemArrays,

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Problem(TypedDict, total=False):
+class PlainProblem(TypedDict, total=False):
     """The mask and the scoring of an attention problem.
 
-    Operations are applied in this order: scale, soft-cap, bias, mask, softmax, product with v.
+    Operations are applied in this order: scale, soft-cap, ALiBi, bias, mask, softmax, product with v.
     Documents that are packed into one sequence, with cu_seqlens_q, may lack the batch: (sequence, heads, head_dim).
 
     softmax_scale   factor of q k^T; default 1/sqrt(head_dim of q)
@@ -52,6 +52,17 @@ class Problem(TypedDict, total=False):
     axes: str
 
 
+class Problem(PlainProblem, total=False):
+    """PlainProblem, with one number for each query head.
+
+    sinks           (heads): attention sinks, the score of an extra term of each softmax, without a value; -inf: none
+    alibi_slopes    (heads): slope |position_q - position_k| is subtracted from scores
+    """
+
+    sinks: ArrayLike | None
+    alibi_slopes: ArrayLike | None
+
+
 class PairProblem(Problem, total=False):
     """Problem, with terms of single pairs of query and key, which only the definition supports.
 
@@ -63,7 +74,7 @@ class PairProblem(Problem, total=False):
     mask: ArrayLike | None
 
 
-defaults: dict[str, Any] = {
+plain_defaults: dict[str, Any] = {
     "softmax_scale": None,
     "causal": False,
     "causal_align": None,
@@ -77,6 +88,7 @@ defaults: dict[str, Any] = {
     "cu_seqlens_k": None,
     "axes": "bshd",
 }
+defaults: dict[str, Any] = {**plain_defaults, "sinks": None, "alibi_slopes": None}
 pair_defaults: dict[str, Any] = {"bias": None, "mask": None}
 
 # Names of other libraries -> our names. All but those in silent_aliases cause a warning.
@@ -92,6 +104,8 @@ aliases = {
     "softmax_lse": "lse",
     "cu_seqlens_kv": "cu_seqlens_k",
     "attn_bias": "bias",
+    "s_aux": "sinks",
+    "learnable_sink": "sinks",
     "world_size": "devices",
     "sharding": "layout",
 }
@@ -102,6 +116,11 @@ mask_aliases = ("attn_mask", "attention_mask")  # booleans are a mask, numbers a
 def takes_problem(function: Function) -> Function:
     """Decorator: adds the keywords of Problem to a function, with their aliases and a hint for misspelt names."""
     return _with_keywords(function, defaults)
+
+
+def takes_plain_problem(function: Function) -> Function:
+    """The same with the keywords of PlainProblem."""
+    return _with_keywords(function, plain_defaults)
 
 
 def takes_pair_problem(function: Function) -> Function:
@@ -170,6 +189,8 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
     for name in ("bias", "mask"):
         if arguments[name] is not None:
             arguments[name] = _arrays.pairs(name, arguments[name])
+    for name in ("sinks", "alibi_slopes"):
+        arguments[name] = [] if arguments[name] is None else _arrays.heads(name, arguments[name])
     for name in defaults:
         if name.endswith(("_positions", "_segment_ids")) or name.startswith("cu_seqlens"):
             if arguments[name] is not None:

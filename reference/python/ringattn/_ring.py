@@ -43,6 +43,7 @@ class RingResult:
     dq: NDArray[Any] | None = None  # gradients, if dout was given
     dk: NDArray[Any] | None = None
     dv: NDArray[Any] | None = None
+    dsinks: NDArray[Any] | None = None  # (heads), if sinks were given, too
     trace_header: dict[str, Any] = field(default_factory=dict, repr=False)
     trace: list[dict[str, Any]] = field(default_factory=list, repr=False)  # the events of the run, by time
     _trace_text: str = field(default="", repr=False)

@@ -49,8 +49,9 @@ def flash_attn(
     return_attn_probs: bool = False,
 ) -> dict[str, Any]:
     """flash_attn_func: (batch, sequence, heads, head_dim), masks from the bottom right."""
-    _refuse("flash_attn", dropout_p=dropout_p, alibi_slopes=alibi_slopes)
-    arguments = _problem(q, k, v, "bshd", softmax_scale)
+    _refuse("flash_attn", dropout_p=dropout_p)
+    slopes = {} if alibi_slopes is None else {"alibi_slopes": alibi_slopes}
+    arguments = _problem(q, k, v, "bshd", softmax_scale) | slopes
     return arguments | {
         "causal": boolean("causal", causal),
         "causal_align": "bottom-right",

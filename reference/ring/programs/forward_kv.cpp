@@ -10,7 +10,7 @@ ForwardKv<T>::ForwardKv(const RingConfig& config, QueryShard<T> queries, KvShard
       config_(config),
       queries_(std::move(queries)),
       kv_(std::move(kv)),
-      state_(config.out_of(queries_.Q->shape().S)) {}
+      state_(config.out_of(queries_.Q->shape().S), config.scoring.sinks) {}
 
 template <class T>
 Block<T> ForwardKv<T>::own_block() {

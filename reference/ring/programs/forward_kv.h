@@ -10,7 +10,7 @@ namespace ringattn {
 //
 //   m' = max(m, rowmax(S))   l' = exp(m - m') l + rowsum(exp(S - m'))   O' = exp(m - m') O + exp(S - m') V
 //
-// No results travel.
+// It begins as the neutral state (-inf, 0, 0), or as (sink, 1, 0) in a head with an attention sink. No results travel.
 template <class T>
 class ForwardKv : public ForwardProgram<T> {
  public:

@@ -6,8 +6,9 @@
 namespace ringattn {
 
 // Forward with Q rotating (pass-Q, Context Parallelism for Scalable Million-Token Inference, arXiv:2411.01783). K and V
-// stay. At each step the resident queries attend to the own keys from the neutral state (-inf, 0, 0). The resulting
-// (m, l, O) is merged with the one that arrives from the previous device,
+// stay. At each step the resident queries attend to the own keys from the neutral state (-inf, 0, 0); at step 0, on the
+// device that owns them, from (sink, 1, 0) in a head with an attention sink. The resulting (m, l, O) is merged with the
+// one that arrives from the previous device,
 //
 //   m = max(m1, m2)   l = exp(m1 - m) l1 + exp(m2 - m) l2   O = exp(m1 - m) O1 + exp(m2 - m) O2
 //

@@ -45,8 +45,8 @@ void RecordedForwardQ<T>::before_attend(int step, const Block<T>& resident) {
   if (step > 0 || traced_.none()) return;
   rows_ = rows_of(resident.owner);
   const BlockPair<T> pair = forward_.pair_with(resident);
-  const SoftmaxState<T> neutral(config_.out_of(pair.Q.shape().S));
-  rows_.before(view(neutral), pair);
+  const SoftmaxState<T> before(config_.out_of(pair.Q.shape().S), config_.scoring.sinks);
+  rows_.before(view(before), pair);
 }
 
 template <class T>

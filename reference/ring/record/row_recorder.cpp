@@ -31,7 +31,8 @@ std::vector<double> row_of(const Tensor<T>& O, Index b, Index row, Index h) {
 
 // Appends the scores of a row with a block of keys, computed in float64 from the definition:
 //
-//   S = scale q . k, with a soft-cap cap tanh(scale q . k / cap); -inf if the mask hides the key
+//   S = scale q . k, with a soft-cap cap tanh(scale q . k / cap), minus slope |q_position - kv_position| with ALiBi;
+//   -inf if the mask hides the key
 //
 // They do not come from the tiles that the state absorbs, so that the checker compares two independent results
 template <class T>
@@ -49,8 +50,9 @@ void add_scores(const BlockPair<T>& pair, Index b, Index row, Index h, RowUpdate
     }
     const double score = cap > 0 ? cap * std::tanh(scale * dot / cap) : scale * dot;
     const RowPosition& key = pair.kv_positions.of(b)[static_cast<std::size_t>(j)];
-    update.scores.push_back(visible(query, key, pair.scoring.mask) ? score : minus_infinity<double>);
-    update.score_magnitude = std::max(update.score_magnitude, std::abs(scale) * magnitude);
+    const double bias = pair.scoring.alibi_slope(h) * distance(query.position, key.position);
+    update.scores.push_back(visible(query, key, pair.scoring.mask) ? score - bias : minus_infinity<double>);
+    update.score_magnitude = std::max(update.score_magnitude, std::abs(scale) * magnitude + bias);
   }
 }
 

@@ -20,8 +20,8 @@ bool zero(const std::vector<double>& numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [](double x) { return x == 0; });
 }
 
-// Whether (m, l, O) can be the state of a row: (-inf, 0, 0) before the first visible key; afterwards l >= 1, because
-// the key with the largest score contributes exp(0) = 1
+// Whether (m, l, O) can be the state of a row: (-inf, 0, 0) before the first term; afterwards l >= 1, because the key
+// with the largest score, or the sink, contributes exp(0) = 1
 bool is_state(double m, double l, const std::vector<double>& O) {
   if (m == -infinity) return l == 0 && zero(O);
   return std::isfinite(m) && std::isfinite(l) && l >= 1 - 1e-6 && finite(O);
@@ -36,6 +36,14 @@ constexpr Arithmetic arithmetic_in{std::numeric_limits<T>::epsilon(), std::numer
 
 Arithmetic arithmetic_of(const TraceHeader& header) {
   return header.dtype == "f64" ? arithmetic_in<double> : arithmetic_in<float>;
+}
+
+// Whether a row starts as it must: (sink, 1, 0) with an attention sink, else (-inf, 0, 0)
+bool is_initial(const RowUpdate& row, const TraceHeader& header) {
+  const auto head = static_cast<std::size_t>(row.head);
+  double sink = head < header.sinks.size() ? header.sinks[head] : -infinity;
+  if (header.dtype != "f64") sink = static_cast<float>(sink);
+  return row.m_before == sink && row.l_before == (sink == -infinity ? 0 : 1) && zero(row.O_before);
 }
 
 // Recomputes m and l from the recorded scores of the block. The scores were computed apart from the tiles of the run,
@@ -108,14 +116,14 @@ void check_chain(CheckContext& trace, std::vector<const Event*>& chain) {
     if (event->id.device != device)
       trace.report(*event, "updates row ", event->row->row, ", which is on device ", device);
 
-    // The first update starts from the neutral state
+    // The first update starts from the state before the first key
     const RowUpdate& row = *event->row;
     const bool continues = last ? row.m_before == last->row->m_after && row.l_before == last->row->l_after &&
                                       row.O_before == last->row->O_after
-                                : row.m_before == -infinity && row.l_before == 0 && zero(row.O_before);
+                                : is_initial(row, trace.header);
     if (!continues)
       trace.report(*event, "does not continue row ", row.row, " from ",
-                   last ? "the state after " + to_string(last->id) : "the neutral state");
+                   last ? "the state after " + to_string(last->id) : "the state before the first key");
     last = event;
   }
   if (trace.complete && last->step != devices - 1)

@@ -56,6 +56,7 @@ void write_header(std::ostream& os, const TraceHeader& header) {
   line.field("layout", header.layout);
   line.field("rotate", header.rotate);
   line.field("dtype", header.dtype);
+  if (!header.sinks.empty()) line.field("sinks", header.sinks);
   line.field("overlap", header.overlap);
   line.field("transport", header.transport);
   line.field("passes", header.passes);

@@ -74,7 +74,7 @@ std::optional<RowRange> visible_range(const HeadScores& scores, std::size_t row)
 template <class Visit>
 void accumulate(const HeadScores& scores, std::size_t row, Index first, Index step, const Visit& visit) {
   const auto i = static_cast<Index>(row);
-  double m = scores.S(i, first), l = 0;
+  double m = scores.S(i, first), l = std::exp(scores.head.scoring.sink(0) - m);
   Vector<double> O = Vector<double>::Zero(scores.V.cols());
   for (Index j = first; 0 <= j && j < scores.S.cols(); j += step) {
     const double larger = std::max(m, scores.S(i, j)), alpha = std::exp(m - larger);
@@ -129,7 +129,7 @@ void add_head(const Problem<double>& problem, const RecordedTensor& out, const W
   for (const std::size_t n : rows) global.push_back(out.global_row(part.rows[n]));
   Tensor<double> Q;
   HeadScores scores{{}, {}, one_head(problem, head.b, right_operands(problem, head.b, head.h), global, Q)};
-  scores.S = capped_scores(scores.head, 0, 0), scores.V = scores.head.V.head(0, 0);
+  scores.S = unmasked_scores(scores.head, 0, 0), scores.V = scores.head.V.head(0, 0);
   for (std::size_t row = 0; row < rows.size(); ++row)
     for (const SeenRange& range : ranges_of_row(out, part, scores, row, rows[row]))
       for (const RangeRule& rule : rules_of(range, scores, row))

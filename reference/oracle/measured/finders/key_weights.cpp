@@ -47,7 +47,7 @@ std::vector<GroupSums> sums_of(const Problem<double>& problem, const RecordedTen
   for (const std::size_t n : rows) global.push_back(out.global_row(part.rows[n]));
   Tensor<double> Q;
   const Problem<double> one = one_head(problem, head.b, right_operands(problem, head.b, head.h), global, Q);
-  const Matrix<double> S = capped_scores(one, 0, 0), V = one.V.head(0, 0);
+  const Matrix<double> S = unmasked_scores(one, 0, 0), V = one.V.head(0, 0);
   const Index groups = grouping.count;
   std::vector<GroupSums> all;
   for (std::size_t n = 0; n < rows.size(); ++n) {
@@ -142,6 +142,7 @@ void explain_rows(const Problem<double>& problem, const RecordedTensor& out, con
 void explain_heads(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                    const Grouping& grouping, const std::function<bool(Index row)>& of_grouping,
                    Explanations& explanations) {
+  if (!problem.scoring.sinks.empty()) return;  // the fit is one of weights that sum to 1
   std::map<HeadPlace, std::vector<std::size_t>> heads;
   for (std::size_t n = 0; n < part.rows.size(); ++n)
     if (of_grouping(out.global_row(part.rows[n]))) heads[{part.rows[n].b, part.rows[n].h}].push_back(n);

@@ -21,6 +21,8 @@ struct LseRelation {
 
 const std::vector<LseRelation>& relations() {
   static const std::vector<LseRelation> all{
+      {"are those without the attention sink", "Add exp(sink) to the sum of weights.",
+       [](const KeySums& k) { return k.m + std::log(k.l() - k.sink); }},
       {"are log2 of the sum of weights, 1.443 x lse", "Multiply by ln 2.",
        [](const KeySums& k) { return k.lse / std::log(2.0); }},
       {"are ln 2 x lse", "Do not multiply by ln 2.", [](const KeySums& k) { return k.lse * std::log(2.0); }},

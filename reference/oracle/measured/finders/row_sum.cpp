@@ -48,6 +48,8 @@ struct SumLaw {
 
 std::vector<SumLaw> laws_of(double constant_term) {
   std::vector<SumLaw> all{
+      {"were divided by a sum without the attention sink", "Begin l with exp(sink - m).",
+       [](const KeySums& k) { return k.l() / (k.l() - k.sink); }},
       {"were not divided by l", "Divide by l, the sum of the weights, at the end.",
        [](const KeySums& k) { return k.l(); }},
       {"were divided by l twice", "Divide by l, the sum of the weights, once.",
