@@ -12,8 +12,6 @@ using namespace ringattn;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
 // A random problem in which each query head has a sink
 RandomProblem<double> problem_with_sinks(Random& random, const ProblemLimits& limits = {}) {
   RandomProblem<double> drawn = random_problem(random, limits);
