@@ -57,7 +57,8 @@ OutputFile::OutputFile(const fs::path& path) : target_(path) {
       throw_write_error(path, failure.code().message());
     }
     if (fs::exists(before)) fs::permissions(temporary_->path(), before.permissions(), error);
-    stream_.open(temporary_->path(), std::ios::binary);
+    // Opens the file, never creates it: a signal may have removed it by now
+    stream_.open(temporary_->path(), std::ios::in | std::ios::out | std::ios::binary);
   }
   if (!stream_.is_open()) throw_write_error(path, "it cannot be opened");
 }
