@@ -7,6 +7,7 @@
 #include "reference/blockwise/blockwise_attention.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/ground_truth.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 
