@@ -4,6 +4,7 @@
 //   S = c tanh(S / c)                    soft-cap, if c > 0 (Gemma 2, arXiv:2408.00118)
 //   S = S + bias, -inf where hidden      bias and mask
 //   P = softmax(S), row by row           (Sq, Skv)
+//   P = P * keep / (1 - p)               dropout, with a given keep
 //   O = P V                              (Sq, Dv)
 //
 // Query head h reads K/V head h div (Hq / Hkv) (grouped-query attention, arXiv:2305.13245).
@@ -41,7 +42,7 @@ Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
       if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
       const bool is_visible = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
                                       problem.scoring.mask);
-      if (!is_visible || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = minus_infinity<T>;
+      if (!is_visible || !problem.allows(b, h, i, j)) S(i, j) = minus_infinity<T>;
     }
   return S;
 }
@@ -57,6 +58,14 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
 }
 
 template <class T>
+void drop(const Problem<T>& problem, Index b, Index h, Matrix<T>& pairs) {
+  if (!problem.dropout) return;
+  for (Index i = 0; i < pairs.rows(); ++i)
+    for (Index j = 0; j < pairs.cols(); ++j)
+      pairs(i, j) *= static_cast<T>(problem.dropout.factor(b, h, i, j));
+}
+
+template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem) {
   check(problem);
   const Shape out = problem.out_shape();
@@ -66,6 +75,7 @@ AttentionOutput<T> attention(const Problem<T>& problem) {
       // P = softmax(S)   O = P V
       Matrix<T> P = scores(problem, b, h);
       result.lse.head(b, h) = softmax_rows(P);
+      drop(problem, b, h, P);
       throw_if_cancelled();
       result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));
     }
@@ -78,6 +88,8 @@ template Matrix<float> capped_scores(const Problem<float>&, Index, Index);
 template Matrix<double> capped_scores(const Problem<double>&, Index, Index);
 template Matrix<float> scores(const Problem<float>&, Index, Index);
 template Matrix<double> scores(const Problem<double>&, Index, Index);
+template void drop(const Problem<float>&, Index, Index, Matrix<float>&);
+template void drop(const Problem<double>&, Index, Index, Matrix<double>&);
 template Matrix<float> probabilities(const Problem<float>&, const Tensor<float>&, Index, Index);
 template Matrix<double> probabilities(const Problem<double>&, const Tensor<double>&, Index, Index);
 

@@ -10,6 +10,7 @@
 //   dQ = softmax_scale dS K                forward: S = softmax_scale Q K^T
 //   dK = softmax_scale dS^T Q
 //
+// With dropout, dV = (P * keep / (1 - p))^T dO and dP = dO V^T * keep / (1 - p).
 // dK and dV are summed over the query heads that share a K/V head.
 
 #include "reference/definition/attention_vjp.h"
@@ -45,6 +46,7 @@ Matrix<T> score_gradient(const Problem<T>& problem, const AttentionOutput<T>& fo
 
   // dS = P * (dP - delta + dlse), with dP = dO V^T
   Matrix<T> dS = dO * problem.V.head(b, problem.kv_head(h)).transpose();
+  drop(problem, b, h, dS);
   dS.colwise() += row_term;
   dS.array() *= P.array();
 
@@ -65,7 +67,7 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& 
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (Index h = 0; h < problem.Q.shape.H; ++h) {
       const Index g = problem.kv_head(h);
-      const Matrix<T> P = probabilities(problem, forward.lse, b, h);
+      Matrix<T> P = probabilities(problem, forward.lse, b, h);
       throw_if_cancelled();
       const Matrix<T> dS = score_gradient(problem, forward, cotangents, P, b, h);
       throw_if_cancelled();
@@ -73,6 +75,7 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& 
       // dQ = softmax_scale dS K   dK += softmax_scale dS^T Q   dV += P^T dO
       gradients.dq.head(b, h) = scale * (dS * problem.K.head(b, g));
       gradients.dk.head(b, g) += scale * (dS.transpose() * problem.Q.head(b, h));
+      drop(problem, b, h, P);
       gradients.dv.head(b, g) += P.transpose() * cotangents.dout.head(b, h);
     }
   return gradients;

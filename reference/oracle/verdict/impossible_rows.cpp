@@ -11,7 +11,7 @@ namespace {
 
 using Result = std::optional<TensorView<const double>>;
 
-// Adds a row s for which impossible(b, s, x) holds for an element x to _rows_
+// Adds a row s for which impossible(b, s, h, x) holds for an element x to _rows_
 template <class Impossible>
 void add_rows(const Result& result, const Impossible& impossible, std::vector<char>& rows) {
   if (!result) return;
@@ -20,7 +20,7 @@ void add_rows(const Result& result, const Impossible& impossible, std::vector<ch
     for (Index s = 0; s < shape.S; ++s)
       for (Index h = 0; h < shape.H; ++h)
         for (Index d = 0; d < shape.D; ++d)
-          if (impossible(b, s, (*result)(b, s, h, d))) rows[static_cast<std::size_t>(s)] = true;
+          if (impossible(b, s, h, (*result)(b, s, h, d))) rows[static_cast<std::size_t>(s)] = true;
 }
 
 std::vector<Index> indices_of(const std::vector<char>& set) {
@@ -34,14 +34,13 @@ std::vector<Index> indices_of(const std::vector<char>& set) {
 
 ImpossibleRows find_impossible_rows(const Submission& s) {
   const Problem<double>& p = s.problem;
-  const auto not_finite = [](Index, Index, double x) { return !std::isfinite(x); };
+  const auto not_finite = [](Index, Index, Index, double x) { return !std::isfinite(x); };
   std::vector<KeyPositions> keys;
   if (s.lse)
     for (Index b = 0; b < p.kv_positions.sequences(); ++b) keys.emplace_back(p.kv_positions.of(b));
-  const auto wrong_lse = [&](Index b, Index i, double x) {
+  const auto wrong_lse = [&](Index b, Index i, Index h, double x) {
     if (x != minus_infinity<double>) return !std::isfinite(x);
-    const RowPosition& query = p.q_positions.of(b)[static_cast<std::size_t>(i)];
-    return keys[keys.size() == 1 ? 0 : static_cast<std::size_t>(b)].visible_to(query, p.scoring.mask);
+    return sees_a_key(p, keys[keys.size() == 1 ? 0 : static_cast<std::size_t>(b)], b, h, i);
   };
 
   std::vector<char> queries(static_cast<std::size_t>(p.Q.shape.S)),

@@ -17,4 +17,15 @@ bool KeyPositions::visible_to(const RowPosition& query, const Mask& mask) const 
   return first != positions.end() && *first <= mask.last_visible(query.position);
 }
 
+bool sees_a_key(const Problem<double>& problem, const KeyPositions& keys, Index b, Index h, Index i) {
+  const RowPosition& query = problem.q_positions.of(b)[static_cast<std::size_t>(i)];
+  if (!problem.has_pair_terms()) return keys.visible_to(query, problem.scoring.mask);
+  const auto positions = problem.kv_positions.of(b);
+  for (Index j = 0; j < problem.K.shape.S; ++j)
+    if (visible(query, positions[static_cast<std::size_t>(j)], problem.scoring.mask) &&
+        problem.allows(b, h, i, j))
+      return true;
+  return false;
+}
+
 }  // namespace ringattn
