@@ -108,6 +108,9 @@ ImplementationPrecision declared_precision(const PythonFunction& function, const
   declared.lse_stored = declared.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32;
   if (!returned[1].is_none()) declared.lse_stored = PythonFunction::rows("lse", returned[1]).stored();
   declared.implementation = parse_precision(implementation.value_or(name(declared.stored)));
+  require(!has_eight_bits(declared.implementation),
+          "[examine] the weights of products in 8 bits are too coarse to be measured; found ",
+          name(declared.implementation), "; choose a wider implementation, or call check");
   return declared;
 }
 

@@ -95,6 +95,20 @@ void add_mask_options(Command& command, ProblemOptions& o) {
       ->group(mask_group);
 }
 
+void add_case_options(Command& command, ProblemOptions& o) {
+  command
+      .add_option(
+          "--dropout-p", o.dropout_p,
+          "P becomes P * keep / (1 - X) after the softmax, with the boolean tensor keep of CASE; 0: none")
+      ->check(nonnegative_number())
+      ->type_name("X")
+      ->group(mask_group);
+  count(command, "--descale-block", o.descale_block,
+        "rows of a block with a factor of its own in descale_q, _k, _v of CASE (default: blocks of equal "
+        "length)")
+      ->group(mask_group);
+}
+
 void check_option_conflicts(const Command& command, const ProblemOptions& o) {
   std::vector<const char*> generated;
   if (o.input)
