@@ -120,6 +120,10 @@ nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb:
                             const std::optional<std::string>& implementation, Index devices,
                             const std::string& layout) {
   reject_pair_terms("examine", inputs);
+  require(!inputs.padding.any(),
+          "[examine] every row is measured, so that none can be padding; found seqused_q or seqused_k; leave "
+          "them "
+          "out");
   const bool f64 = implementation && parse_precision(*implementation) == Precision::f64;
   const PythonFunction run_forward(forward, inputs.axes, f64), run_backward(backward, inputs.axes, f64);
   const Problem<double> problem = inputs.problem();

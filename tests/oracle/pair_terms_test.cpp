@@ -84,7 +84,7 @@ TEST_CASE("right results with a bias, a boolean mask or dropout pass in every pr
     if (!drawn) continue;
     CAPTURE(drawn->p.describe());
     CAPTURE(drawn->kernel.describe());
-    const auto report = report_on(drawn->p, drawn->results, drawn->declared);
+    const auto report = report_on(drawn->p, drawn->results, drawn->declared, {});
     if (!report) continue;
     ++judged;
     largest = std::max(largest, report->worst_ratio);
@@ -122,7 +122,7 @@ TEST_CASE("results that ignore the bias, the boolean mask or dropout never pass"
     CAPTURE(drawn->p.describe());
     CAPTURE(drawn->kernel.describe());
     if (!far_apart(drawn->p.problem(), wrong.forward.out)) continue;
-    if (const auto report = report_on(drawn->p, wrong, drawn->declared)) {
+    if (const auto report = report_on(drawn->p, wrong, drawn->declared, {})) {
       CHECK(report->verdict == Verdict::fail);
       CHECK(!report->diagnosis());
       ++rejected;
@@ -140,7 +140,7 @@ TEST_CASE("a case with a bias says that no mistake is named") {
   drawn.p.bias = PairTensor<double>(1, 1, 9, 11);
   drawn.results.forward = attention(drawn.p.problem());
   drawn.results.forward.out(0, 4, 1, 3) += 1;
-  const auto report = report_on(drawn.p, drawn.results, drawn.declared);
+  const auto report = report_on(drawn.p, drawn.results, drawn.declared, {});
   REQUIRE(report);
   CHECK(report->verdict == Verdict::fail);
   CHECK(!report->diagnosis());

@@ -20,9 +20,12 @@ struct WrongResults {
   std::optional<Gradients<double>> gradients;
 };
 
+inline const CheckOptions verdict_only{.diagnose = false, .list_undetectable = false};
+
 // The report on the results; nothing if the case is refused because rounding leaves it no digits
 inline std::optional<Report> report_on(const RandomProblem<double>& p, const WrongResults& results,
-                                       const ImplementationPrecision& declared) {
+                                       const ImplementationPrecision& declared,
+                                       const CheckOptions& options = verdict_only) {
   Submission s;
   s.problem = p.problem(), s.cotangents = p.cotangents(), s.declared = declared;
   s.out = results.forward.out.view(), s.lse = results.forward.lse.view();
@@ -30,7 +33,7 @@ inline std::optional<Report> report_on(const RandomProblem<double>& p, const Wro
     s.dq = results.gradients->dq.view(), s.dk = results.gradients->dk.view(),
     s.dv = results.gradients->dv.view();
   try {
-    return check_submission(s);
+    return check_submission(s, options);
   } catch (const BadInput&) {
     return {};
   }

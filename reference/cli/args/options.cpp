@@ -39,7 +39,7 @@ void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
                   "safetensors, .npz or .pt file with q, k, v; optional: dout, dlse, positions, segment ids, "
-                  "cu_seqlens, sinks, alibi_slopes")
+                  "cu_seqlens, seqused, sinks, alibi_slopes")
       ->check(not_empty())
       ->type_name("FILE")
       ->group(problem_group);

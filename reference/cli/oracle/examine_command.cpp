@@ -157,6 +157,10 @@ int run(Command& command, ExamineCommandOptions& o) {
   require_memory_for_case("examine", source,
                           matrices * 8 * element_count({out.B, out.S, out.H, source.shapes.k.S}));
   OwnedProblem<double> inputs = make_problem<double>(o.problem, source);
+  require(!inputs.padded.any(),
+          "[examine] every row is measured, so that none can be padding; found seqused_q or seqused_k in the "
+          "file; "
+          "remove them");
 
   // Examine
   ProgressBar progress(expected_calls(source.shapes.k, source.shapes.v), "calls of the program");
