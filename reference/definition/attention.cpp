@@ -5,6 +5,7 @@
 //   S = S - slope |q_position - kv_position|     ALiBi (arXiv:2108.12409, section 3), one slope for each query head
 //   S = S + bias, -inf where hidden      bias and mask
 //   P = softmax(S), row by row           (Sq, Skv); with an attention sink exp(sink) joins the sum of each row
+//   P = P * keep / (1 - p)               dropout, with a given keep
 //   O = P V                              (Sq, Dv)
 //
 // A sink is a learned number of each query head, an extra score without a key and a value (gpt-oss, arXiv:2508.10925).
@@ -58,7 +59,7 @@ Matrix<T> scores(const Problem<T>& problem, Index b, Index h) {
       if (problem.bias) S(i, j) += problem.bias(b, h, i, j);
       const bool is_visible = visible(queries[static_cast<std::size_t>(i)], keys[static_cast<std::size_t>(j)],
                                       problem.scoring.mask);
-      if (!is_visible || (problem.allowed && !problem.allowed(b, h, i, j))) S(i, j) = minus_infinity<T>;
+      if (!is_visible || !problem.allows(b, h, i, j)) S(i, j) = minus_infinity<T>;
     }
   return S;
 }
@@ -74,6 +75,14 @@ Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b
 }
 
 template <class T>
+void drop(const Problem<T>& problem, Index b, Index h, Matrix<T>& pairs) {
+  if (!problem.dropout) return;
+  for (Index i = 0; i < pairs.rows(); ++i)
+    for (Index j = 0; j < pairs.cols(); ++j)
+      pairs(i, j) *= static_cast<T>(problem.dropout.factor(b, h, i, j));
+}
+
+template <class T>
 AttentionOutput<T> attention(const Problem<T>& problem) {
   check(problem);
   const Shape out = problem.out_shape();
@@ -83,6 +92,7 @@ AttentionOutput<T> attention(const Problem<T>& problem) {
       // P = softmax(S)   O = P V
       Matrix<T> P = scores(problem, b, h);
       result.lse.head(b, h) = softmax_rows(P, static_cast<T>(problem.scoring.sink(h)));
+      drop(problem, b, h, P);
       throw_if_cancelled();
       result.out.head(b, h) = P * problem.V.head(b, problem.kv_head(h));
     }
@@ -97,6 +107,8 @@ template Matrix<float> unmasked_scores(const Problem<float>&, Index, Index);
 template Matrix<double> unmasked_scores(const Problem<double>&, Index, Index);
 template Matrix<float> scores(const Problem<float>&, Index, Index);
 template Matrix<double> scores(const Problem<double>&, Index, Index);
+template void drop(const Problem<float>&, Index, Index, Matrix<float>&);
+template void drop(const Problem<double>&, Index, Index, Matrix<double>&);
 template Matrix<float> probabilities(const Problem<float>&, const Tensor<float>&, Index, Index);
 template Matrix<double> probabilities(const Problem<double>&, const Tensor<double>&, Index, Index);
 

@@ -36,4 +36,8 @@ Matrix<T> scores(const Problem<T>& problem, Index b, Index h);
 template <class T>
 Matrix<T> probabilities(const Problem<T>& problem, const Tensor<T>& lse, Index b, Index h);
 
+// Multiplies the pairs by keep / (1 - p); without dropout, it leaves them as they are
+template <class T>
+void drop(const Problem<T>& problem, Index b, Index h, Matrix<T>& pairs);
+
 }  // namespace ringattn

@@ -11,6 +11,7 @@
 //   dK = softmax_scale dS^T Q
 //   dsink = sum of P_sink (dlse - delta)   P_sink = exp(sink - lse); dS of a key whose value, and so dP, is 0
 //
+// With dropout, dV = (P * keep / (1 - p))^T dO and dP = dO V^T * keep / (1 - p).
 // dK and dV are summed over the query heads that share a K/V head.
 
 #include "reference/definition/attention_vjp.h"
@@ -51,6 +52,7 @@ Matrix<T> score_gradient(const Problem<T>& problem, const Cotangents<T>& cotange
                          const Vector<T>& row_term, const Matrix<T>& P, Index b, Index h) {
   // dS = P * (dP - delta + dlse), with dP = dO V^T
   Matrix<T> dS = cotangents.dout.head(b, h) * problem.V.head(b, problem.kv_head(h)).transpose();
+  drop(problem, b, h, dS);
   dS.colwise() += row_term;
   dS.array() *= P.array();
 
@@ -73,7 +75,8 @@ T sink_gradient(double sink, const Vector<T>& lse, const Vector<T>& row_term) {
 
 template <class T>
 Tensor<T> zero_sink_gradients(const Scoring& scoring) {
-  return Tensor<T>(scoring.sinks.empty() ? Shape{} : Shape{1, 1, static_cast<Index>(scoring.sinks.size()), 1});
+  return Tensor<T>(scoring.sinks.empty() ? Shape{}
+                                         : Shape{1, 1, static_cast<Index>(scoring.sinks.size()), 1});
 }
 
 template <class T>
@@ -86,7 +89,7 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& 
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (Index h = 0; h < problem.Q.shape.H; ++h) {
       const Index g = problem.kv_head(h);
-      const Matrix<T> P = probabilities(problem, forward.lse, b, h);
+      Matrix<T> P = probabilities(problem, forward.lse, b, h);
       throw_if_cancelled();
       const Vector<T> row_term = row_terms(forward, cotangents, b, h);
       const Matrix<T> dS = score_gradient(problem, cotangents, row_term, P, b, h);
@@ -95,9 +98,11 @@ Gradients<T> attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& 
       // dQ = softmax_scale dS K   dK += softmax_scale dS^T Q   dV += P^T dO
       gradients.dq.head(b, h) = scale * (dS * problem.K.head(b, g));
       gradients.dk.head(b, g) += scale * (dS.transpose() * problem.Q.head(b, h));
+      drop(problem, b, h, P);
       gradients.dv.head(b, g) += P.transpose() * cotangents.dout.head(b, h);
       if (!problem.scoring.sinks.empty())
-        gradients.dsinks(0, 0, h, 0) += sink_gradient<T>(problem.scoring.sink(h), forward.lse.head(b, h), row_term);
+        gradients.dsinks(0, 0, h, 0) +=
+            sink_gradient<T>(problem.scoring.sink(h), forward.lse.head(b, h), row_term);
     }
   return gradients;
 }

@@ -22,6 +22,14 @@ void check_positions(const char* name, const RowPositions& positions, Index B, I
               "[attention] positions in ", name, " must lie within +-2^62; found ", row_position.position);
 }
 
+void check_dropout(const Dropout& dropout) {
+  require(0 <= dropout.p && dropout.p < 1,
+          "[attention] dropout_p must be a probability from 0 to less than 1; found ", dropout.p);
+  require(dropout || dropout.p == 0,
+          "[attention] dropout needs keep, which says for each pair whether it was kept; found dropout_p = ",
+          dropout.p, " alone; pass the choice that your implementation made");
+}
+
 // Checks scale and soft-cap after conversion to the arithmetic type: 1e300 is infinite in float
 template <class T>
 void check_scoring(const Scoring& scoring) {
@@ -105,16 +113,28 @@ void check(const Problem<T>& problem) {
   check_scoring<T>(problem.scoring);
   check_sinks<T>(problem.scoring.sinks, q.H);
   check_slopes(problem);
+  check_dropout(problem.dropout);
 }
 
 template <class T>
 Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q) {
-  require(!problem.bias && !problem.allowed,
-          "[with_queries] a bias or boolean mask has an entry for every query row; select its rows too");
   Problem<T> selected = problem;
   Q = select_rows(problem.Q, rows);
   selected.Q = Q;
   selected.q_positions = problem.q_positions.select(rows);
+  selected.bias = problem.bias.select_queries(rows), selected.allowed = problem.allowed.select_queries(rows);
+  selected.dropout.keep = problem.dropout.keep.select_queries(rows);
+  return selected;
+}
+
+template <class T>
+Problem<T> with_keys(const Problem<T>& problem, const std::vector<Index>& keys, Tensor<T>& K, Tensor<T>& V) {
+  Problem<T> selected = problem;
+  K = select_rows(problem.K, keys), V = select_rows(problem.V, keys);
+  selected.K = K, selected.V = V;
+  selected.kv_positions = problem.kv_positions.select(keys);
+  selected.bias = problem.bias.select_keys(keys), selected.allowed = problem.allowed.select_keys(keys);
+  selected.dropout.keep = problem.dropout.keep.select_keys(keys);
   return selected;
 }
 
@@ -122,5 +142,7 @@ template void check(const Problem<float>&);
 template void check(const Problem<double>&);
 template Problem<float> with_queries(const Problem<float>&, const std::vector<Index>&, Tensor<float>&);
 template Problem<double> with_queries(const Problem<double>&, const std::vector<Index>&, Tensor<double>&);
+template Problem<double> with_keys(const Problem<double>&, const std::vector<Index>&, Tensor<double>&,
+                                   Tensor<double>&);
 
 }  // namespace ringattn

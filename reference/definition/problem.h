@@ -5,6 +5,7 @@
 
 #include "reference/definition/mask.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/pair_view.h"
 #include "reference/definition/row_positions.h"
 #include "reference/definition/tensor.h"
 
@@ -15,10 +16,10 @@ struct Scoring {
   std::optional<double> softmax_scale;  // factor of q . k; default: 1 / sqrt(head_dim of q)
   double softcap = 0;                   // c: scores become c tanh(score / c); 0: none
   Mask mask;
-  std::vector<double> sinks =
-      {};  // (Hq) score of an extra term of each softmax, without a value; empty: none
-  std::vector<double> alibi_slopes =
-      {};  // (Hq) factor of the distance that is subtracted from scores; empty: 0
+
+  // One number for each query head; empty: no sinks, and slopes of 0
+  std::vector<double> sinks = {};         // the score of an extra term of each softmax, without a value
+  std::vector<double> alibi_slopes = {};  // the factor of the distance that is subtracted from scores
 
   double scale(Index head_dim) const {
     return softmax_scale.value_or(1 / std::sqrt(static_cast<double>(head_dim)));
@@ -37,16 +38,15 @@ struct Scoring {
 // 2^(-8 / heads) and has that number as its ratio.
 std::vector<double> standard_alibi_slopes(Index heads);
 
-// A view of one value for each pair of query and key, (B, H, Sq, Skv). A stride of 0 broadcasts along its axis.
-template <class T>
-struct PairView {
-  const T* data = nullptr;
-  Index stride_B = 0, stride_H = 0, stride_q = 0, stride_kv = 1;
+// Dropout with a given choice: after the softmax, P becomes P * keep / (1 - p) (Srivastava et al., Dropout, JMLR 15,
+// 2014, section 10, scaled at training time).
+struct Dropout {
+  PairView<bool> keep = {};  // false drops the pair; optional
+  double p = 0;              // the probability with which pairs were dropped
 
-  explicit operator bool() const { return data != nullptr; }
-  const T& operator()(Index b, Index h, Index i, Index j) const {
-    return data[b * stride_B + h * stride_H + i * stride_q + j * stride_kv];
-  }
+  explicit operator bool() const { return bool(keep); }
+  double scale() const { return 1 / (1 - p); }
+  double factor(Index b, Index h, Index i, Index j) const { return keep(b, h, i, j) ? scale() : 0; }
 };
 
 // The inputs of attention. Tensors are views: their owners must outlive the problem.
@@ -58,8 +58,16 @@ struct Problem {
   RowPositions q_positions;   // (B or 1, Sq)
   RowPositions kv_positions;  // (B or 1, Skv)
   Scoring scoring;
-  PairView<T> bias;        // added to the capped score; optional
+  PairView<T> bias;        // added to the capped score, where -inf hides the pair; optional
   PairView<bool> allowed;  // false hides the pair; optional
+  Dropout dropout = {};    // of the definition and the oracle
+
+  // Whether pairs of query and key have values of their own, which do not travel with a row
+  bool has_pair_terms() const { return bias || allowed || dropout; }
+  // Whether bias and boolean mask leave the pair visible
+  bool allows(Index b, Index h, Index i, Index j) const {
+    return (!allowed || allowed(b, h, i, j)) && (!bias || bias(b, h, i, j) != minus_infinity<T>);
+  }
 
   Index query_heads_per_kv_head() const { return Q.shape.H / K.shape.H; }
   // Grouped-query attention (arXiv:2305.13245): consecutive query heads share a K/V head
@@ -72,8 +80,12 @@ template <class T>
 void check(const Problem<T>& problem);
 
 // The same problem for the query rows _rows_ only, against all keys. The selected queries are stored in _Q_, which must
-// outlive the result. Throws BadInput if the problem has a bias or a boolean mask.
+// outlive the result.
 template <class T>
 Problem<T> with_queries(const Problem<T>& problem, const std::vector<Index>& rows, Tensor<T>& Q);
+
+// The same problem with the keys _keys_ only. Their rows are stored in _K_ and _V_, which must outlive the result.
+template <class T>
+Problem<T> with_keys(const Problem<T>& problem, const std::vector<Index>& keys, Tensor<T>& K, Tensor<T>& V);
 
 }  // namespace ringattn

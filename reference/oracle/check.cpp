@@ -239,10 +239,12 @@ void measure_blocks(const Submission& s, Report& report) {
                                          bound_attention(s.problem, rows, s.declared), out.note_limit);
 }
 
-// Whether mistakes have an effect at all, and can be tried in seconds
+// Whether mistakes have an effect at all, and can be tried in seconds. The catalogue simulates them without bias,
+// boolean mask and dropout
 bool nameable(const Submission& s) {
   const Index keys = s.problem.K.shape.S;
-  return s.problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names && s.devices <= max_simulated_devices;
+  return s.problem.Q.shape.S > 0 && 1 <= keys && keys <= keys_for_names &&
+         s.devices <= max_simulated_devices && !s.problem.has_pair_terms();
 }
 
 // The submission on the ring on which mistakes are simulated
@@ -260,6 +262,13 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
   const bool forward_failed = failed(report, {"out", "lse"}),
              backward_failed = failed(report, {"dq", "dk", "dv"});
   if (!forward_failed && !backward_failed) return;
+  if (s.problem.has_pair_terms()) {
+    report.remarks.emplace_back(
+        "the catalogue has no mistakes of cases with a bias, boolean mask or dropout, so none is named, and "
+        "weights "
+        "of single keys are not measured; try the case without them");
+    return;
+  }
   if (!nameable(s)) {
     std::ostringstream remark;
     remark << "mistakes can only be named if there are queries, 1 to " << keys_for_names
@@ -288,7 +297,8 @@ void name_the_mistake(const Submission& s, const std::optional<BoundedGradients>
 void suggest_precision(const Submission& s, Report& report) {
   const auto narrow = s.out ? narrow_type(*s.out, s.declared.stored) : std::nullopt;
   const Precision declared = s.declared.implementation;
-  if (!narrow || declared == Precision::bf16 || declared == Precision::f16) return;
+  if (!narrow || declared == Precision::bf16 || declared == Precision::f16 || has_eight_bits(declared))
+    return;
   report.remarks.push_back(std::string("every number of out is a ") + name(*narrow) +
                            " number, though stored as " + name(s.declared.stored) +
                            "; if your implementation computes in " + name(*narrow) +
@@ -365,7 +375,10 @@ Report check_submission(const Submission& s, const CheckOptions& options) {
 
   // What a pass cannot exclude
   const bool passed = report.verdict == Verdict::pass || report.verdict == Verdict::note;
-  if (passed && options.list_undetectable && nameable(simulated)) {
+  if (passed && options.list_undetectable && s.problem.has_pair_terms())
+    report.remarks.emplace_back(
+        "mistakes that a case cannot detect are listed without bias, boolean mask and dropout only");
+  else if (passed && options.list_undetectable && nameable(simulated)) {
     options.on_stage("looking for mistakes that this case cannot detect");
     report.undetectable = find_undetectable_mistakes(simulated);
     if (!report.undetectable->backward_tried)

@@ -114,6 +114,16 @@ std::optional<Operand> Operand::of_shape(const std::string& name, nb::handle arg
   return Operand(name, std::move(array), places->of);
 }
 
+void Operand::fill_padding(const UsedRows& used, double number) {
+  if (used.size() == 0 || view_.shape.B != used.rows() || view_.shape.S != used.cols()) return;
+  change([&](Tensor<double>& tensor) { ringattn::fill_padding(used, number, tensor); });
+}
+
+void Operand::fill_padding_of_lse(const UsedRows& used, const Scoring& scoring) {
+  if (used.size() == 0 || view_.shape.B != used.rows() || view_.shape.S != used.cols()) return;
+  change([&](Tensor<double>& tensor) { ringattn::fill_padding_of_lse(used, scoring, tensor); });
+}
+
 Operand Operand::of_rows(const std::string& name, nb::handle argument) {
   Array array = to_array(name, argument);
   require(array.ndim() == 3, "[", name, "] the shape must be (batch, heads, sequence); found ",
@@ -131,15 +141,17 @@ Operand Operand::of_heads(const std::string& name, nb::handle argument) {
 template <class T>
 PairOperand<T>::PairOperand(const std::string& name, nb::handle argument, const Shape& q, Index Skv)
     : array_(to_array(name, argument)) {
-  // Axes are aligned at the right: the missing ones are the first
-  const int missing = 4 - static_cast<int>(array_.ndim());
-  require(missing >= 0, "[", name,
-          "] a bias or mask has at most four axes, (batch, heads, Sq, Skv); found the shape ",
-          shape_text(array_), "; drop an axis");
+  // Refuse another shape before any number is converted
+  std::vector<Index> extents;
+  for (std::size_t axis = 0; axis < array_.ndim(); ++axis)
+    extents.push_back(static_cast<Index>(array_.shape(axis)));
+  broadcast_strides(name, extents, std::vector<Index>(extents.size()), {q.B, q.H, q.S, Skv});
+
+  // Four axes, of which the missing ones are the first
   std::array<int, 4> axis_order;
+  const int missing = 4 - static_cast<int>(array_.ndim());
   for (int axis = 0; axis < 4; ++axis)
     axis_order[static_cast<std::size_t>(axis)] = std::max(axis - missing, no_axis);
-
   TensorView<const T> pairs;
   if constexpr (std::is_same_v<T, bool>) {
     require(array_.dtype() == nb::dtype<bool>(), "[", name,
@@ -151,17 +163,10 @@ PairOperand<T>::PairOperand(const std::string& name, nb::handle argument, const 
     require_finite_or_minus_infinity(name, pairs, "(b, h, query, key)");
   }
 
-  // The shape must broadcast; a repeated axis has stride 0
-  const std::array<Index, 4> found{pairs.shape.B, pairs.shape.S, pairs.shape.H, pairs.shape.D},
-      wanted{q.B, q.H, q.S, Skv};
-  std::array<Index, 4> stride{pairs.strides.B, pairs.strides.S, pairs.strides.H, pairs.strides.D};
-  for (std::size_t axis = 0; axis < 4; ++axis) {
-    require(found[axis] == wanted[axis] || found[axis] == 1, "[", name,
-            "] the shape must fit (batch, heads, Sq, Skv) = (", q.B, ", ", q.H, ", ", q.S, ", ", Skv,
-            ") from the right; found ", shape_text(array_), "; only axes of extent 1 are repeated");
-    if (found[axis] == 1) stride[axis] = 0;
-  }
-  view_ = {pairs.data, stride[0], stride[1], stride[2], stride[3]};
+  const auto [b, h, i, j] = broadcast_strides(
+      name, {pairs.shape.B, pairs.shape.S, pairs.shape.H, pairs.shape.D},
+      {pairs.strides.B, pairs.strides.S, pairs.strides.H, pairs.strides.D}, {q.B, q.H, q.S, Skv});
+  view_ = {pairs.data, b, h, i, j};
 }
 
 template class PairOperand<double>;

@@ -10,6 +10,7 @@
 
 #include "reference/definition/axis_order.h"
 #include "reference/definition/dtype.h"
+#include "reference/definition/padding.h"
 #include "reference/definition/problem.h"
 
 namespace ringattn::python {
@@ -49,6 +50,18 @@ class Operand {
 
   // Leaves out the rows after the first _rows_
   void keep_first(Index rows) { view_.shape.S = std::min(view_.shape.S, rows); }
+
+  // Changes the numbers, of a copy
+  template <class Change>
+  void change(const Change& make_change) {
+    widened_ = converted<double>(view_);
+    make_change(widened_);
+    view_ = std::as_const(widened_).view();
+  }
+
+  // Replaces the padding of its sequences by the number, in a copy
+  void fill_padding(const UsedRows& used, double number = 0);
+  void fill_padding_of_lse(const UsedRows& used, const Scoring& scoring);
 
   Operand(Operand&&) = default;
   Operand& operator=(Operand&&) = default;

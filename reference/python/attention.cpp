@@ -17,11 +17,10 @@ namespace {
 
 using namespace nb::literals;
 
-// The definition, a few query rows at a time; with a bias or boolean mask, which are not split by rows, all at once
+// The definition, a few query rows at a time
 AttentionOutput<double> forward_of(const ProblemArrays& inputs) {
   const Problem<double> problem = inputs.problem();
-  return inputs.has_pairs() ? attention(problem)
-                            : in_chunks_of_queries(attention<double>, problem, all_rows(problem.Q.shape.S));
+  return in_chunks_of_queries(attention<double>, problem, all_rows(problem.Q.shape.S));
 }
 
 nb::object attention_of(const ProblemArrays& inputs) {
@@ -36,10 +35,8 @@ nb::object vjp_of(const ProblemArrays& inputs, nb::handle dout, nb::handle dlse)
     const Problem<double> problem = inputs.problem();
     check(problem, operands.cotangents());
     const AttentionOutput<double> forward = forward_of(inputs);
-    return inputs.has_pairs()
-               ? attention_vjp(problem, forward, operands.cotangents())
-               : in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
-                                      operands.cotangents());
+    return in_chunks_of_queries(attention_vjp<double>, problem, all_rows(problem.Q.shape.S), forward,
+                                operands.cotangents());
   });
   const nb::tuple gradients = nb::make_tuple(result_to_numpy(std::move(result.dq), inputs),
                                              result_to_numpy(std::move(result.dk), inputs, RowsOf::keys),

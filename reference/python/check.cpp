@@ -12,6 +12,7 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/report/report.h"
 #include "reference/oracle/verdict/typical_distance.h"
 #include "reference/python/interruptible.h"
@@ -56,6 +57,10 @@ class SubmittedResults {
       Operand operand = nb::isinstance<nb::list>(array) ? joined(name, nb::borrow<nb::list>(array), wanted)
                                                         : read(name, array, wanted);
       operand.keep_first(shapes.at(name).S);
+      if (name == "lse")
+        operand.fill_padding_of_lse(inputs.padding.queries, inputs.scoring);
+      else
+        operand.fill_padding(name == "dk" || name == "dv" ? inputs.padding.keys : inputs.padding.queries);
       operands_.emplace(name, std::move(operand));
     }
   }
@@ -145,8 +150,10 @@ ImplementationPrecision declared_precision(const ProblemArrays& inputs, const Su
   d.stored = submitted.stored({"out", "dq", "dk", "dv", "dsinks"}, inputs.Q.stored());
   d.lse_stored = submitted.stored({"lse"}, d.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   d.implementation = parse_precision(implementation.value_or(name(d.stored)));
-  for (const TensorView<const double>& tensor :
-       {inputs.Q.view(), inputs.K.view(), inputs.V.view(), cotangents.dout})
+  d.exact_operands = held_exactly(d.implementation, cotangents.dout);
+  // Operands of 8 bits are the numbers of the arrays, and their factors follow the products
+  if (inputs.eight_bits && has_eight_bits(d.implementation)) return d;
+  for (const TensorView<const double>& tensor : {inputs.Q.view(), inputs.K.view(), inputs.V.view()})
     d.exact_operands &= held_exactly(d.implementation, tensor);
   return d;
 }
@@ -174,7 +181,6 @@ nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays,
                      const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable,
                      bool any_order, const std::vector<std::string>& notes) {
   // Arguments
-  reject_pair_terms("check", inputs);
   const Shards shards{parse_layout(layout), parse_devices(devices)};
   const SubmittedResults submitted(inputs, arrays, shards, any_order);
   const CotangentOperands operands(dout, dlse, inputs);
@@ -202,7 +208,6 @@ nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays,
 nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
                   nb::handle dlse, const std::optional<std::string>& implementation, Index rows,
                   std::uint64_t seed) {
-  reject_pair_terms("laws", inputs);
   const SubmittedResults submitted(inputs, arrays, {}, false);
   const CotangentOperands operands(dout, dlse, inputs);
   const std::vector<Law> found = interruptible([&] {

@@ -108,6 +108,9 @@ ImplementationPrecision declared_precision(const PythonFunction& function, const
   declared.lse_stored = declared.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32;
   if (!returned[1].is_none()) declared.lse_stored = PythonFunction::rows("lse", returned[1]).stored();
   declared.implementation = parse_precision(implementation.value_or(name(declared.stored)));
+  require(!has_eight_bits(declared.implementation),
+          "[examine] the weights of products in 8 bits are too coarse to be measured; found ",
+          name(declared.implementation), "; choose a wider implementation, or call check");
   return declared;
 }
 
@@ -117,6 +120,10 @@ nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb:
                             const std::optional<std::string>& implementation, Index devices,
                             const std::string& layout) {
   reject_pair_terms("examine", inputs);
+  require(!inputs.padding.any(),
+          "[examine] every row is measured, so that none can be padding; found seqused_q or seqused_k; leave "
+          "them "
+          "out");
   const bool f64 = implementation && parse_precision(*implementation) == Precision::f64;
   const PythonFunction run_forward(forward, inputs.axes, f64), run_backward(backward, inputs.axes, f64);
   const Problem<double> problem = inputs.problem();

@@ -55,10 +55,9 @@ std::vector<CostModel> parse_costs(double ns_per_pair, const std::vector<double>
 }
 
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {
-  require(
-      !inputs.has_pairs(), "[", operation,
-      "] a bias or boolean mask belongs to pairs of rows, which do not travel with a block; found one; use "
-      "causal, window_size, positions or segment ids, or call ringattn.attention");
+  require(!inputs.problem().has_pair_terms(), "[", operation,
+          "] a bias, mask or keep belongs to pairs of rows, which do not travel with a block; found one; use "
+          "causal, window_size, positions or segment ids, or call ringattn.attention");
 }
 
 }  // namespace ringattn::python

@@ -11,8 +11,9 @@ constexpr const char* alignment_choices =
     "query "
     "attends only to the first key, as in torch and jax)";
 
-std::vector<std::int64_t> to_vector(const char* name, const Integers& integers) {
-  require(integers.ndim() == 1, "[", name, "] the shape must be (documents + 1,); found ", integers.ndim(),
+std::vector<std::int64_t> to_vector(const char* name, const Integers& integers,
+                                    const char* shape = "(documents + 1,)") {
+  require(integers.ndim() == 1, "[", name, "] the shape must be ", shape, "; found ", integers.ndim(),
           " axes; flatten it");
   return {integers.data(), integers.data() + integers.size()};
 }
@@ -47,11 +48,13 @@ RowPositions override_positions(const std::string& side, RowPositions defaults, 
   const Index S = defaults.length();
   const RowValues position(side + "_positions", given, B, S),
       segment(side + "_segment_ids", segment_ids, B, S);
-  RowPositions positions(position.same_for_batch() && segment.same_for_batch() ? 1 : B, S);
+  const bool same_for_batch =
+      defaults.sequences() == 1 && position.same_for_batch() && segment.same_for_batch();
+  RowPositions positions(same_for_batch ? 1 : B, S);
   for (Index b = 0; b < positions.sequences(); ++b)
     for (Index i = 0; i < S; ++i) {
       RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(i)];
-      row_position = defaults.of(0)[static_cast<std::size_t>(i)];
+      row_position = defaults.of(b)[static_cast<std::size_t>(i)];
       if (position) row_position.position = position(b, i);
       if (segment) row_position.segment = segment(b, i);
     }
@@ -60,10 +63,11 @@ RowPositions override_positions(const std::string& side, RowPositions defaults, 
 
 // Positions that restart in each document, with the number of the document as segment id
 QueryKeyPositions packed_documents(const PositionArguments& arguments, Index Sq, Index Skv, bool masked) {
-  require(
-      !arguments.q_positions && !arguments.kv_positions && !arguments.q_segment_ids &&
-          !arguments.kv_segment_ids,
-      "[cu_seqlens] cu_seqlens set positions and segment ids; found these as well; leave one of them out");
+  require(!arguments.q_positions && !arguments.kv_positions && !arguments.q_segment_ids &&
+              !arguments.kv_segment_ids && !arguments.seqused_q && !arguments.seqused_k,
+          "[cu_seqlens] cu_seqlens set positions, segment ids and padding; found these as well; leave one of "
+          "them "
+          "out");
   require(arguments.cu_seqlens_q && (arguments.cu_seqlens_k || Sq == Skv),
           "[cu_seqlens] queries and keys both need them; found only one; pass cu_seqlens_q and cu_seqlens_k");
   const std::vector<std::int64_t> q = to_vector("cu_seqlens_q", *arguments.cu_seqlens_q),
@@ -91,15 +95,21 @@ CausalAlign parse_causal_align(const std::string& align) {
 QueryKeyPositions make_positions(const PositionArguments& arguments, Index B, Index Sq, Index Skv,
                                  bool masked) {
   if (arguments.cu_seqlens_q || arguments.cu_seqlens_k) return packed_documents(arguments, Sq, Skv, masked);
-  require(!masked || Sq == Skv || (arguments.q_positions && arguments.kv_positions) || arguments.causal_align,
-          "[causal_align] ", Sq, " queries and ", Skv, " keys need an alignment; found none; choose ",
-          alignment_choices);
-  const std::int64_t offset =
-      causal_offset(arguments.causal_align.value_or(CausalAlign::bottom_right), Sq, Skv);
-  return {override_positions("q", consecutive_positions(Sq, offset), B, arguments.q_positions,
-                             arguments.q_segment_ids),
-          override_positions("kv", consecutive_positions(Skv), B, arguments.kv_positions,
-                             arguments.kv_segment_ids)};
+  const auto used = [&](const char* name, const std::optional<Integers>& lengths, Index S) {
+    return lengths ? first_rows_used(name, to_vector(name, *lengths, "(batch,)"), B, S) : UsedRows();
+  };
+  PaddedRows padding{used("seqused_q", arguments.seqused_q, Sq), used("seqused_k", arguments.seqused_k, Skv)};
+  require(!masked || equal_lengths(padding, B, Sq, Skv) ||
+              (arguments.q_positions && arguments.kv_positions) || arguments.causal_align,
+          "[causal_align] ", Sq, " queries and ", Skv, " keys", padding.any() ? ", less the padding," : "",
+          " need an alignment; found none; choose ", alignment_choices);
+  const RowPositions aligned =
+      aligned_positions(arguments.causal_align.value_or(CausalAlign::bottom_right), padding, B, Sq, Skv);
+  RowPositions q = override_positions("q", aligned, B, arguments.q_positions, arguments.q_segment_ids),
+               kv = override_positions("kv", consecutive_positions(Skv), B, arguments.kv_positions,
+                                       arguments.kv_segment_ids);
+  hide_padding(padding, B, q, kv);
+  return {std::move(q), std::move(kv), std::move(padding)};
 }
 
 }  // namespace ringattn::python

@@ -13,6 +13,7 @@ struct PositionArguments {
   std::optional<Integers> q_positions, kv_positions;      // (S) or (B, S)
   std::optional<Integers> q_segment_ids, kv_segment_ids;  // (S) or (B, S)
   std::optional<Integers> cu_seqlens_q, cu_seqlens_k;     // (documents + 1)
+  std::optional<Integers> seqused_q, seqused_k;           // (B)
 };
 
 // "bottom-right" or "top-left"; throws BadInput for any other text
@@ -20,6 +21,7 @@ CausalAlign parse_causal_align(const std::string& align);
 
 struct QueryKeyPositions {
   RowPositions q, kv;
+  PaddedRows padding = {};
 };
 
 // The positions of B sequences of Sq queries and Skv keys; _masked_: a causal mask or a window depends on them. Throws

@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "reference/definition/bad_input.h"
+#include "reference/definition/descale.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/stored_tensor.h"
@@ -25,13 +26,35 @@ Index end_of_documents(const std::optional<Integers>& cu_seqlens, Index rows) {
   return 0 < end && end < rows ? end : rows;
 }
 
+// The keywords of Python that hold one value for each pair of query and key
+struct PairArguments {
+  nb::handle bias, mask, keep;
+  double dropout_p;
+};
+
+// The factors of q, k and v of 8 bits
+using Factors = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+struct DescaleArguments {
+  std::optional<Factors> q, k, v;
+  Index block;
+};
+
+void apply_descale(const char* name, const std::optional<Factors>& factors, Index block, Operand& operand) {
+  if (!factors) return;
+  Descale descale{{}, {factors->data(), factors->data() + factors->size()}, block};
+  for (std::size_t axis = 0; axis < factors->ndim(); ++axis)
+    descale.extents.push_back(static_cast<Index>(factors->shape(axis)));
+  operand.change([&](Tensor<double>& tensor) { apply(descale, name, tensor); });
+}
+
 // From the keywords of one call, which ringattn/_keywords.py has completed with the defaults
 ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, const std::string& axes,
                                   std::optional<double> softmax_scale, bool causal,
                                   const std::optional<std::string>& causal_align,
                                   std::pair<std::int64_t, std::int64_t> window_size, double softcap,
                                   std::vector<double> sinks, std::vector<double> alibi_slopes,
-                                  nb::handle bias, nb::handle mask, PositionArguments arguments) {
+                                  const PairArguments& pairs, bool eight_bits,
+                                  const DescaleArguments& descale, PositionArguments arguments) {
   // Tensors and scoring
   ProblemArrays inputs;
   inputs.axes = parse_axes(axes);
@@ -48,6 +71,11 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
                     std::move(sinks),
                     std::move(alibi_slopes)};
 
+  inputs.eight_bits = eight_bits;
+  apply_descale("descale_q", descale.q, descale.block, inputs.Q);
+  apply_descale("descale_k", descale.k, descale.block, inputs.K);
+  apply_descale("descale_v", descale.v, descale.block, inputs.V);
+
   // Rows after the last document are left out
   inputs.stored_queries = inputs.Q.view().shape.S, inputs.stored_keys = inputs.K.view().shape.S;
   inputs.Q.keep_first(end_of_documents(arguments.cu_seqlens_q, inputs.stored_queries));
@@ -62,8 +90,20 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
   if (causal_align) arguments.causal_align = parse_causal_align(*causal_align);
   QueryKeyPositions positions = make_positions(arguments, shape.B, shape.S, keys.S, masked);
   inputs.q_positions = std::move(positions.q), inputs.kv_positions = std::move(positions.kv);
-  if (!bias.is_none()) inputs.bias = PairOperand<double>("bias", bias, shape, keys.S);
-  if (!mask.is_none()) inputs.mask = PairOperand<bool>("mask", mask, shape, keys.S);
+  inputs.padding = std::move(positions.padding);
+  inputs.Q.fill_padding(inputs.padding.queries), inputs.K.fill_padding(inputs.padding.keys);
+  inputs.V.fill_padding(inputs.padding.keys);
+  Shape stored = shape;
+  stored.S = inputs.stored_queries;
+  const auto set = [&](auto& operand, const char* name, nb::handle array) {
+    if (!array.is_none()) operand = {name, array, stored, inputs.stored_keys};
+  };
+  set(inputs.bias, "bias", pairs.bias), set(inputs.mask, "mask", pairs.mask),
+      set(inputs.keep, "keep", pairs.keep);
+  require(pairs.keep.is_none() || pairs.dropout_p > 0,
+          "[dropout_p] keep needs the probability with which pairs were dropped; found keep alone; pass "
+          "dropout_p");
+  inputs.dropout_p = pairs.dropout_p;
 
   // Shapes and values
   check(inputs.problem());
@@ -87,6 +127,8 @@ CotangentOperands::CotangentOperands(nb::handle dout_argument, nb::handle dlse_a
     dlse = in_other_order ? std::move(*in_other_order) : Operand::of_rows("dlse", dlse_argument);
   }
   if (inputs.padded()) dout.keep_first(Sq), dlse.keep_first(Sq);
+  if (dout.view().shape.S == Sq) dout.fill_padding(inputs.padding.queries);
+  if (dlse.view().shape.S == Sq) dlse.fill_padding(inputs.padding.queries);
   require_finite("dout", dout.view()), require_finite("dlse", dlse.view());
 }
 
@@ -126,28 +168,41 @@ void bind_case(nb::module_& m) {
   nb::class_<ProblemArrays>(m, "ProblemArrays", "One attention problem: arrays, masks and scoring.")
       .def(
           "__init__",
-          [](ProblemArrays* self, nb::handle q, nb::handle k, nb::handle v, const std::string& axes,
-             std::optional<double> softmax_scale, bool causal, const std::optional<std::string>& causal_align,
+          [](ProblemArrays* self, nb::handle q, nb::handle k, nb::handle v, bool eight_bits,
+             const std::string& axes, std::optional<double> softmax_scale, bool causal,
+             const std::optional<std::string>& causal_align,
              std::pair<std::int64_t, std::int64_t> window_size, double softcap, std::vector<double> sinks,
-             std::vector<double> alibi_slopes, nb::handle bias, nb::handle mask,
-             std::optional<Integers> q_positions, std::optional<Integers> kv_positions,
-             std::optional<Integers> q_segment_ids, std::optional<Integers> kv_segment_ids,
-             std::optional<Integers> cu_seqlens_q, std::optional<Integers> cu_seqlens_k) {
-            new (self) ProblemArrays(make_problem_arrays(q, k, v, axes, softmax_scale, causal, causal_align,
-                                                         window_size, softcap, std::move(sinks),
-                                                         std::move(alibi_slopes), bias, mask,
-                                                         {{},
-                                                          std::move(q_positions),
-                                                          std::move(kv_positions),
-                                                          std::move(q_segment_ids),
-                                                          std::move(kv_segment_ids),
-                                                          std::move(cu_seqlens_q),
-                                                          std::move(cu_seqlens_k)}));
+             std::vector<double> alibi_slopes, nb::handle bias, nb::handle mask, nb::handle keep,
+             double dropout_p, std::optional<Factors> descale_q, std::optional<Factors> descale_k,
+             std::optional<Factors> descale_v, Index descale_block, std::optional<Integers> q_positions,
+             std::optional<Integers> kv_positions, std::optional<Integers> q_segment_ids,
+             std::optional<Integers> kv_segment_ids, std::optional<Integers> cu_seqlens_q,
+             std::optional<Integers> cu_seqlens_k, std::optional<Integers> seqused_q,
+             std::optional<Integers> seqused_k) {
+            new (self) ProblemArrays(make_problem_arrays(
+                q, k, v, axes, softmax_scale, causal, causal_align, window_size, softcap, std::move(sinks),
+                std::move(alibi_slopes), {bias, mask, keep, dropout_p}, eight_bits,
+                {std::move(descale_q), std::move(descale_k), std::move(descale_v), descale_block},
+                {{},
+                 std::move(q_positions),
+                 std::move(kv_positions),
+                 std::move(q_segment_ids),
+                 std::move(kv_segment_ids),
+                 std::move(cu_seqlens_q),
+                 std::move(cu_seqlens_k),
+                 std::move(seqused_q),
+                 std::move(seqused_k)}));
           },
-          "q"_a, "k"_a, "v"_a, nb::kw_only(), "axes"_a, "softmax_scale"_a.none(), "causal"_a,
+          "q"_a, "k"_a, "v"_a, nb::kw_only(), "eight_bits"_a, "axes"_a, "softmax_scale"_a.none(), "causal"_a,
           "causal_align"_a.none(), "window_size"_a, "softcap"_a, "sinks"_a, "alibi_slopes"_a, "bias"_a.none(),
-          "mask"_a.none(), "q_positions"_a.none(), "kv_positions"_a.none(), "q_segment_ids"_a.none(),
-          "kv_segment_ids"_a.none(), "cu_seqlens_q"_a.none(), "cu_seqlens_k"_a.none())
+          "mask"_a.none(), "keep"_a.none(), "dropout_p"_a, "descale_q"_a.none(), "descale_k"_a.none(),
+          "descale_v"_a.none(), "descale_block"_a, "q_positions"_a.none(), "kv_positions"_a.none(),
+          "q_segment_ids"_a.none(), "kv_segment_ids"_a.none(), "cu_seqlens_q"_a.none(),
+          "cu_seqlens_k"_a.none(), "seqused_q"_a.none(), "seqused_k"_a.none())
+      .def_prop_ro("padding",
+                   [](const ProblemArrays& inputs) {
+                     return inputs.padding.any() ? std::optional(describe(inputs.padding)) : std::nullopt;
+                   })
       .def_prop_ro("queries", [](const ProblemArrays& inputs) { return inputs.Q.view().shape.S; });
 }
 

@@ -10,18 +10,23 @@ namespace ringattn::python {
 struct ProblemArrays {
   Axes axes = Axes::bshd;
   Operand Q, K, V;
+  bool eight_bits = false;  // q, k and v have 8 bits
   RowPositions q_positions, kv_positions;
   Scoring scoring;
   PairOperand<double> bias;
-  PairOperand<bool> mask;
+  PairOperand<bool> mask, keep;
+  double dropout_p = 0;
+  PaddedRows padding;                         // of rows within the sequences
   bool packed = false;                        // the arrays lack B: documents in one sequence, (T, H, D)
   Index stored_queries = 0, stored_keys = 0;  // with the rows after the last document, which are left out
 
+  // Whether rows after the last document are left out
   bool padded() const { return stored_queries != Q.view().shape.S || stored_keys != K.view().shape.S; }
   Problem<double> problem() const {
-    return {Q.view(), K.view(), V.view(), q_positions, kv_positions, scoring, bias.view(), mask.view()};
+    return {Q.view(),    K.view(),     V.view(),
+            q_positions, kv_positions, scoring,
+            bias.view(), mask.view(),  {keep.view(), dropout_p}};
   }
-  bool has_pairs() const { return bias.view() || mask.view(); }
 };
 
 // The gradients of the loss with respect to out and lse. Their shapes are checked by the functions that use them.

@@ -148,17 +148,6 @@ TEST_CASE("cotangents must have the shapes of the results") {
   CHECK_NOTHROW(attention_vjp(p.problem(), forward, {p.dout, {}}));
 }
 
-TEST_CASE("rows cannot be selected from a problem with a bias or a boolean mask") {
-  RandomProblem<double> p = good_problem();
-  Tensor<double> Q;
-  CHECK_NOTHROW(with_queries(p.problem(), {0}, Q));
-  p.bias = PairTensor<double>(1, 1, 4, 6);
-  CHECK_THROWS_AS(with_queries(p.problem(), {0}, Q), BadInput);
-  p.bias = {};
-  p.allowed = PairTensor<bool>(1, 1, 4, 6);
-  CHECK_THROWS_AS(with_queries(p.problem(), {0}, Q), BadInput);
-}
-
 TEST_CASE("cu_seqlens must start with 0, not decrease, end with the length and describe the same documents") {
   const auto packed = [](std::vector<std::int64_t> q, std::vector<std::int64_t> kv) {
     packed_positions(q, kv, CausalAlign::bottom_right, 4, 6);

@@ -118,13 +118,13 @@ TEST_CASE(
     "integers of 32 bits become integers of 64 bits, and tensors of other types are named but not read") {
   const std::string header =
       R"({"cu_seqlens_q":{"dtype":"I32","shape":[2],"data_offsets":[0,8]},)"
-      R"("mask":{"dtype":"BOOL","shape":[3],"data_offsets":[8,11]},"scales":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[11,13]}})";
+      R"("mask":{"dtype":"U16","shape":[3],"data_offsets":[8,11]},"scales":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[11,13]}})";
   const SafetensorsFile file = parsed(file_bytes(header, 13));
   CHECK(to_integers("cu_seqlens_q", file.at("cu_seqlens_q")) ==
         std::vector<std::int64_t>{0x01010101, 0x01010101});
-  CHECK(file.other_types == std::map<std::string, std::string>{{"mask", "BOOL"}, {"scales", "F8_E4M3"}});
+  CHECK(file.other_types == std::map<std::string, std::string>{{"mask", "U16"}, {"scales", "F8_E8M0"}});
   check_message(bad_input_message([&] { file.at("mask"); }),
-                "must hold f64, f32, bf16, f16, i64 or i32; found \"BOOL\"");
+                "must hold f64, f32, bf16, f16, i64, i32, bool, i8, f8_e4m3 or f8_e5m2; found \"U16\"");
 }
 
 TEST_CASE("every tensor in a file is aligned to the size of its numbers") {

@@ -78,7 +78,7 @@ TEST_CASE("numbers of an unsupported type are rejected with advice") {
   rejects_npy(npy(header("|V2", "(2,)"), "1234"), "save bf16 as safetensors");
   rejects_npy(npy(header("<V2", "(2,)"), "1234"), "save bf16 as safetensors");
   rejects_npy(npy(header(">f4", "(1,)"), "1234"), "little-endian");
-  rejects_npy(npy(header("|b1", "(4,)"), "1234"), "f8, f4, f2, i8 or i4");
+  rejects_npy(npy(header("|u1", "(4,)"), "1234"), "f8, f4, f2, i8, i4, i1 or booleans");
   rejects_npy(npy(header("<c8", "(1,)"), "12345678"), "found \"<c8\"");
 }
 

@@ -25,6 +25,17 @@ std::string Kernel::describe() const {
   return line.str();
 }
 
+namespace {
+
+// x with that many bits, in steps of at least 2^smallest, to nearest, ties to even
+double rounded_to_grid(double x, int bits, int smallest) {
+  if (x == 0 || !std::isfinite(x)) return x;
+  const double step = std::ldexp(1.0, std::max(std::ilogb(x) + 1 - bits, smallest));
+  return std::nearbyint(x / step) * step;
+}
+
+}  // namespace
+
 double rounded_to(Precision precision, double x) {
   switch (precision) {
     case Precision::f64:
@@ -35,6 +46,10 @@ double rounded_to(Precision precision, double x) {
       return rounded(x, Dtype::bf16);
     case Precision::f16:
       return rounded(x, Dtype::f16);
+    case Precision::e4m3:
+      return rounded_to_grid(x, 4, -9);
+    case Precision::e5m2:
+      return rounded_to_grid(x, 3, -16);
     case Precision::tf32:
       break;
   }
@@ -106,9 +121,14 @@ class EmulatedKernel {
     return sum;
   }
   T score(Index b, Index h, Index i, Index j, T& slope) const;
-  bool can_attend(Index b, Index i, Index j) const {
+  // keep / (1 - p)
+  T kept(Index b, Index h, Index i, Index j) const {
+    return p_.dropout ? static_cast<T>(p_.dropout.factor(b, h, i, j)) : T(1);
+  }
+  bool can_attend(Index b, Index h, Index i, Index j) const {
     return visible(p_.q_positions.of(b)[static_cast<std::size_t>(i)],
-                   p_.kv_positions.of(b)[static_cast<std::size_t>(j)], p_.scoring.mask);
+                   p_.kv_positions.of(b)[static_cast<std::size_t>(j)], p_.scoring.mask) &&
+           p_.allows(b, h, i, j);
   }
 
   std::vector<std::vector<Index>> tiles(int owner) const;
@@ -127,15 +147,16 @@ template <class T>
 T EmulatedKernel<T>::score(Index b, Index h, Index i, Index j, T& slope) const {
   const T S = dot(Q_.head(b, h).row(i), K_.head(b, p_.kv_head(h)).row(j)) *
               static_cast<T>(p_.scoring.scale(p_.Q.shape.D));
-  const T bias = static_cast<T>(p_.scoring.alibi_slope(h)) *
-                 static_cast<T>(distance(p_.q_positions.of(b)[static_cast<std::size_t>(i)].position,
-                                         p_.kv_positions.of(b)[static_cast<std::size_t>(j)].position));
+  const T far = static_cast<T>(distance(p_.q_positions.of(b)[static_cast<std::size_t>(i)].position,
+                                        p_.kv_positions.of(b)[static_cast<std::size_t>(j)].position));
+  const T bias = (p_.bias ? static_cast<T>(p_.bias(b, h, i, j)) : T(0)) -
+                 static_cast<T>(p_.scoring.alibi_slope(h)) * far;
   slope = 1;
   const T cap = static_cast<T>(p_.scoring.softcap);
-  if (cap == 0) return S - bias;
+  if (cap == 0) return S + bias;
   const T t = std::tanh(S / cap);
   slope = 1 - t * t;
-  return cap * t - bias;
+  return cap * t + bias;
 }
 
 template <class T>
@@ -156,14 +177,14 @@ void EmulatedKernel<T>::absorb(State& state, Index b, Index h, Index i,
   std::vector<T> S(tile.size(), minus_infinity<T>);
   T m = state.m, slope, l = 0;
   for (std::size_t n = 0; n < tile.size(); ++n)
-    if (can_attend(b, i, tile[n])) S[n] = score(b, h, i, tile[n], slope), m = std::max(m, S[n]);
+    if (can_attend(b, h, i, tile[n])) S[n] = score(b, h, i, tile[n], slope), m = std::max(m, S[n]);
   if (m == minus_infinity<T>) return;
   const T alpha = std::exp(state.m - m);
   Vector<T> PV = Vector<T>::Zero(V_.shape().D);
   for (std::size_t n = 0; n < tile.size(); ++n) {
     const T P = exponential(S[n] - m);
     l += fast_weights() ? operand(P) : P;
-    PV += operand(P) * V_.head(b, g).row(tile[n]).transpose();
+    PV += operand(P) * kept(b, h, i, tile[n]) * V_.head(b, g).row(tile[n]).transpose();
   }
   state.m = m;
   state.l = alpha * state.l + l;
@@ -242,13 +263,14 @@ Gradients<double> EmulatedKernel<T>::backward(const AttentionOutput<double>& for
           for (int step = 0; step < kernel_.devices; ++step)
             for (const auto& tile : tiles(sharding_.owner_at(device, step)))
               for (const Index j : tile) {
-                if (!can_attend(b, i, j)) continue;
+                if (!can_attend(b, h, i, j)) continue;
                 T slope;
                 const T P = exponential(score(b, h, i, j, slope) - lse);
-                const T dS = P * (dot(dO_i, V_.head(b, g).row(j)) - delta + dlse) * slope;
+                const T kept_pair = kept(b, h, i, j);
+                const T dS = P * (kept_pair * dot(dO_i, V_.head(b, g).row(j)) - delta + dlse) * slope;
                 add(dq.head(b, h).row(i), operand(dS), K_.head(b, g).row(j));
                 add(dk.head(b, g).row(j), operand(dS), Q_.head(b, h).row(i));
-                add(dv.head(b, g).row(j), operand(P), dO_i);
+                add(dv.head(b, g).row(j), operand(P) * kept_pair, dO_i);
               }
         }
   Gradients<double> result;

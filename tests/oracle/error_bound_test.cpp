@@ -30,6 +30,8 @@ Dtype storage_of(Precision precision) {
       return Dtype::f16;
     case Precision::f32:
     case Precision::tf32:
+    case Precision::e4m3:
+    case Precision::e5m2:
       break;
   }
   return Dtype::f32;
@@ -152,7 +154,8 @@ RandomProblem<double> exact_problem(Precision precision, const Extents& extents,
 TEST_CASE("the truth of an error bound is the definition") {
   Random random(1);
   for (int n = 0; n < trials(60); ++n) {
-    const RandomProblem<double> p = random_problem(random, {.longest = 30, .head_terms = true});
+    const RandomProblem<double> p =
+        random_problem(random, {.longest = 30, .pair_terms = true, .head_terms = true});
     const std::vector<Index> rows = all_rows(p.Q.shape().S);
     const BoundedAttention forward = bound_attention(p.problem(), rows, {});
     const BoundedGradients gradients =

@@ -33,6 +33,8 @@ ExponentRange exponents_of(Precision precision) {
     case Precision::f32:
     case Precision::tf32:
     case Precision::bf16:
+    case Precision::e4m3:
+    case Precision::e5m2:
       break;
   }
   return {-149, 127};

@@ -137,12 +137,12 @@ def test_assert_attention_raises_for_a_wrong_result():
         ({"dq": q}, ValueError, "dout"),
         ({"out": right[:, :5]}, ValueError, "out must have the shape"),
         ({"lse": right_lse[:, :, :5]}, ValueError, r"\(batch, heads, sequence\) = \(1, 4, 48\)"),
-        ({"out": right, "implementation": "f8"}, ValueError, "f64, f32, tf32, bf16 or f16"),
+        ({"out": right, "implementation": "f8"}, ValueError, "f64, f32, tf32, bf16, f16, e4m3 or e5m2"),
         ({"out": right, "rows": 0}, ValueError, "rows must be at least 1"),
         ({"out": right, "seed": -1}, ValueError, "must not be negative"),
         ({"out": right, "devices": 2.5}, TypeError, "must be a whole number; found 2.5"),
         ({"out": right, "blind_spots": "no"}, TypeError, "must be True or False; found 'no'"),
-        ({"out": right, "bias": np.zeros((48, 48))}, ValueError, "bias or boolean mask"),
+        ({"out": right, "bias": np.zeros((48, 47))}, ValueError, "must fit"),
     ],
 )
 def test_bad_arguments_of_check_are_rejected_with_a_clear_message(keywords, error, sentence):

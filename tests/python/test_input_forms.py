@@ -193,7 +193,8 @@ def test_the_names_of_other_libraries_are_understood():
     visible = np.tri(24, dtype=bool)
     for mask in (visible, np.where(visible, 0.0, -np.inf)):
         assert_close(ringattn.attention(q, k, v, attn_mask=mask), right)
+        assert ringattn.check(q, k, v, out=right, attn_mask=mask).ok
     assert ringattn.check(q, k, v, out=right, causal=True, attn_mask=None).ok
     for name in ("mask", "bias", "attn_mask", "attn_bias"):
         with pytest.raises(ValueError, match="use causal, window_size, positions or segment ids"):
-            ringattn.check(q, k, v, out=right, **{name: visible})
+            ringattn.ring_attention(q, k, v, **{name: visible})

@@ -44,7 +44,7 @@ def test_world_size_and_sharding_are_aliases_without_a_warning():
     [
         ({"scale": 1, "softmax_scale": 2}, TypeError, "scale and softmax_scale are two names of the same keyword"),
         ({"causl": True}, TypeError, "did you mean causal?"),
-        ({"dropout_p": 0.1}, ValueError, "no dropout"),
+        ({"dropout_p": 0.1}, ValueError, "dropout needs keep"),
         ({"softmax_scale": "small"}, TypeError, "must be a number; found 'small'"),
         ({"softmax_scale": float("nan")}, ValueError, "softmax_scale must be a finite number"),
         ({"softcap": -1}, ValueError, "softcap must be a positive"),

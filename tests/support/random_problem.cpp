@@ -7,13 +7,6 @@
 namespace ringattn {
 
 template <class T>
-Problem<T> RandomProblem<T>::problem() const {
-  Problem<T> problem = OwnedProblem<T>::problem();
-  problem.bias = bias, problem.allowed = allowed;
-  return problem;
-}
-
-template <class T>
 Extents RandomProblem<T>::extents() const {
   const Shape &q = this->Q.shape(), &k = this->K.shape(), &v = this->V.shape();
   return {q.B, q.S, k.S, q.H, k.H, q.D, v.D};
@@ -29,8 +22,8 @@ std::string RandomProblem<T>::describe() const {
        << ", window " << mask.window_left << "," << mask.window_right << "; scale "
        << this->scoring.scale(e.D) << ", softcap " << this->scoring.softcap
        << (this->scoring.sinks.empty() ? "" : ", sinks")
-       << (this->scoring.alibi_slopes.empty() ? "" : ", ALiBi") << (problem().bias ? ", bias" : "")
-       << (problem().allowed ? ", boolean mask" : "");
+       << (this->scoring.alibi_slopes.empty() ? "" : ", ALiBi") << (this->problem().bias ? ", bias" : "")
+       << (this->problem().allowed ? ", boolean mask" : "") << (this->problem().dropout ? ", dropout" : "");
   return line.str();
 }
 
@@ -42,14 +35,15 @@ RandomProblem<To> RandomProblem<T>::as() const {
   other.V = converted<To>(this->V.view());
   other.dout = converted<To>(this->dout.view()), other.dlse = converted<To>(this->dlse.view(), Axes::bhsd);
   other.q_positions = this->q_positions, other.kv_positions = this->kv_positions;
-  other.scoring = this->scoring, other.allowed = allowed, other.positions_kind = positions_kind;
-  if (!problem().bias) return other;
+  other.scoring = this->scoring, other.allowed = this->allowed, other.keep = this->keep,
+  other.dropout_p = this->dropout_p, other.positions_kind = positions_kind;
+  if (!this->problem().bias) return other;
   const Extents e = extents();
   other.bias = PairTensor<To>(e.B, e.Hq, e.Sq, e.Skv);
   for (Index b = 0; b < e.B; ++b)
     for (Index h = 0; h < e.Hq; ++h)
       for (Index i = 0; i < e.Sq; ++i)
-        for (Index j = 0; j < e.Skv; ++j) other.bias(b, h, i, j) = static_cast<To>(bias(b, h, i, j));
+        for (Index j = 0; j < e.Skv; ++j) other.bias(b, h, i, j) = static_cast<To>(this->bias(b, h, i, j));
   return other;
 }
 

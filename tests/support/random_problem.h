@@ -4,7 +4,6 @@
 
 #include "reference/definition/owned_problem.h"
 #include "reference/definition/random.h"
-#include "tests/support/pair_tensor.h"
 
 namespace ringattn {
 
@@ -22,15 +21,11 @@ struct ProblemLimits {
   bool huge_logits = false;  // sometimes scores of a thousand and more
 };
 
-// A problem with its tensors, and the terms that only the definition takes: bias and boolean mask. The numbers are
-// normal, and multiples of 2^-16: the same in float and in double.
+// A problem with its tensors. The numbers are normal, and multiples of 2^-16: the same in float and in double.
 template <class T>
 struct RandomProblem : OwnedProblem<T> {
-  PairTensor<T> bias;
-  PairTensor<bool> allowed;
   std::string positions_kind;
 
-  Problem<T> problem() const;  // with bias and mask
   Extents extents() const;
 
   // One line for the message of a failed test

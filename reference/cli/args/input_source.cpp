@@ -1,7 +1,9 @@
 #include "reference/cli/args/input_source.h"
 
 #include <algorithm>
+#include <string_view>
 
+#include "reference/cli/args/pair_terms.h"
 #include "reference/definition/bad_input.h"
 #include "reference/definition/in_quotes.h"
 #include "reference/files/tensors/stored_tensor.h"
@@ -17,12 +19,20 @@ InputShapes shapes_from_options(const ProblemOptions& o, const std::optional<Tex
   return {{B, Sq, o.heads, o.dim}, {B, Skv, Hkv, o.dim}, {B, Skv, Hkv, o.v_dim.value_or(o.dim)}};
 }
 
+std::string type_name(const TensorEntry& entry) {
+  return entry.narrow ? std::string(entry.narrow->in_safetensors) : ringattn::name(entry.dtype);
+}
+
 void require_one_type(const TensorListing& listing) {
-  const Dtype dtype = listing.at("q").dtype;
-  for (const char* name : {"k", "v", "dout"})
-    require(!listing.has(name) || listing.at(name).dtype == dtype,
-            "[--input] all tensors must have one type; found q in ", ringattn::name(dtype), " and ", name,
-            " in ", listing.has(name) ? ringattn::name(listing.at(name).dtype) : "", "; convert one of them");
+  const TensorEntry& q = listing.at("q");
+  for (const char* name : {"k", "v", "dout"}) {
+    // dout of an implementation of 8 bits is wider
+    if (!listing.has(name) || (q.narrow && name == std::string_view("dout"))) continue;
+    const TensorEntry& other = listing.at(name);
+    require(other.dtype == q.dtype && other.narrow == q.narrow,
+            "[--input] all tensors must have one type; found q in ", type_name(q), " and ", name, " in ",
+            type_name(other), "; convert one of them");
+  }
 }
 
 // ---- The order of the axes -----------------------------------------------------
@@ -85,6 +95,7 @@ void InputSource::read_file_header(const ProblemOptions& options, std::optional<
   file = std::make_shared<const NamedTensors>(*options.input);
   const TensorListing& listing = file->listing();
   dtype = listing.at("q").dtype;
+  narrow = listing.at("q").narrow;
   require_one_type(listing);
   notes = file->notes();
 
@@ -146,6 +157,7 @@ double InputSource::bytes_of_problem(double element_bytes) const {
   const double elements = element_count(shapes.q) + element_count(shapes.k) + element_count(shapes.v) +
                           element_count(out) + element_count(rows);
   return element_bytes * elements + bytes_of_positions() +
+         (file ? bytes_of_pair_terms(*file, element_bytes) : 0) +
          (text ? static_cast<double>(text->bytes().size()) : 0);
 }
 
@@ -156,10 +168,15 @@ double InputSource::bytes_of_positions() const {
 
 double InputSource::bytes_to_make(double element_bytes) const {
   double source = 0;
-  // One tensor of the file is in memory while it is converted
+  // One tensor of the file is in memory while it is converted, twice if its numbers are widened
   if (file)
-    for (const TensorEntry& entry : file->listing().tensors)
-      source = std::max(source, static_cast<double>(entry.end - entry.begin));
+    for (const TensorEntry& entry : file->listing().tensors) {
+      const auto in_file = static_cast<double>(entry.end - entry.begin);
+      const double widened = entry.narrow ? in_file / static_cast<double>(entry.narrow->bytes) *
+                                                static_cast<double>(bytes_per_element(entry.narrow->widened))
+                                          : 0;
+      source = std::max(source, in_file + widened);
+    }
   // Tensors of a text are made one after the other, from random vectors of the 256 byte values
   if (text) {
     const auto vectors = [](Shape shape) { return shape.S = 256, element_count(shape); };

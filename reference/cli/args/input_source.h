@@ -23,6 +23,7 @@ struct InputSource {
   std::shared_ptr<const NamedTensors> file;  // of --input
   std::optional<Text> text;                  // the texts of --text
   Dtype dtype;                               // storage type of the tensors
+  const NarrowType* narrow = nullptr;        // that of q, k and v, if they have 8 bits
   InputShapes shapes;
   std::vector<std::string> notes;  // how the file is read, in sentences
 

@@ -1,7 +1,9 @@
 #include "reference/cli/args/make_problem.h"
 
+#include "reference/cli/args/pair_terms.h"
 #include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/descale.h"
 #include "reference/definition/error/digits.h"
 #include "reference/definition/random.h"
 #include "reference/files/tensors/stored_tensor.h"
@@ -48,38 +50,71 @@ Tensor<T> first_rows(Tensor<T> tensor, Index rows, Axes axes) {
   return converted<T>(view, axes);
 }
 
-// A tensor of the file without the rows after the last document
+// A tensor of the file without the rows after the last document, and with zeros as padding
 template <class T>
-Tensor<T> read_tensor(const InputSource& source, const std::string& name, Index rows) {
+Tensor<T> read_tensor(const InputSource& source, const std::string& name, Index rows, const UsedRows& used) {
   StoredTensor stored = source.file->read(name);
   stored.shape = with_batch(std::move(stored.shape), !source.cu_q.empty(), source.axes);
   Tensor<T> tensor = first_rows(to_tensor<T>(name, stored, source.axes), rows, Axes::bshd);
+  fill_padding(used, T(0), tensor);
   require_finite<T>(name, tensor);
   return tensor;
 }
 
 // dlse, likewise, in one of the shapes of lse
 template <class T>
-Tensor<T> read_row_tensor(const InputSource& source, const std::string& name, Index rows) {
+Tensor<T> read_row_tensor(const InputSource& source, const std::string& name, Index rows,
+                          const UsedRows& used) {
   const StoredTensor stored = source.file->read(name);
   const Shape out = source.stored.out(), wanted{out.B, out.S, out.H, 1};
   auto in_other_order = to_tensor_of_shape<T>(name, stored, wanted, orders_of_lse);
   Tensor<T> tensor = first_rows(in_other_order ? std::move(*in_other_order) : to_row_tensor<T>(name, stored),
                                 rows, Axes::bhsd);
+  fill_padding(used, T(0), tensor);
   require_finite<T>(name, tensor);
   return tensor;
 }
 
+// The rows that seqused_q and seqused_k leave
+PaddedRows read_padding(const InputSource& source) {
+  const auto used = [&](const char* name, const Shape& shape) {
+    return source.has(name)
+               ? first_rows_used(name, to_integers(name, source.file->read(name)), shape.B, shape.S)
+               : UsedRows();
+  };
+  return {used("seqused_q", source.shapes.q), used("seqused_k", source.shapes.k)};
+}
+
+// The factor by which the numbers of 8 bits of q, k or v are to be multiplied, in double; another type has none
 template <class T>
-void load_tensors(OwnedProblem<T>& inputs, const InputSource& source) {
+void apply_descale(const InputSource& source, const std::string& of, Index block, Tensor<T>& tensor) {
+  const std::string name = "descale_" + of;
+  require(source.narrow || !source.has(name.c_str()), "[--input] ", name,
+          " belongs to q, k and v of 8 bits; found ", ringattn::name(source.dtype), "; remove it");
+  require(!source.narrow || (std::is_same_v<T, double>),
+          "[--input] tensors of 8 bits are read by check, laws and spectrum only; found ",
+          source.narrow ? source.narrow->in_safetensors : "", "; convert them to a wider type");
+  if constexpr (std::is_same_v<T, double>) {
+    if (!source.has(name.c_str())) return;
+    const StoredTensor stored = source.file->read(name);
+    apply({stored.shape, to_numbers(name, stored), block}, name, tensor);
+  }
+}
+
+template <class T>
+void load_tensors(OwnedProblem<T>& inputs, const InputSource& source, Index block) {
   const InputShapes& shapes = source.shapes;
-  inputs.Q = read_tensor<T>(source, "q", shapes.q.S), inputs.K = read_tensor<T>(source, "k", shapes.k.S),
-  inputs.V = read_tensor<T>(source, "v", shapes.v.S);
+  const auto& [queries, keys] = inputs.padded;
+  inputs.Q = read_tensor<T>(source, "q", shapes.q.S, queries);
+  inputs.K = read_tensor<T>(source, "k", shapes.k.S, keys);
+  inputs.V = read_tensor<T>(source, "v", shapes.v.S, keys);
+  apply_descale(source, "q", block, inputs.Q), apply_descale(source, "k", block, inputs.K);
+  apply_descale(source, "v", block, inputs.V);
   require(source.has("dout") || !source.has("dlse"),
           "[--input] dlse requires dout; found dlse alone; add dout (zeros if there is no gradient of out)");
   if (!source.has("dout")) return;
-  inputs.dout = read_tensor<T>(source, "dout", shapes.q.S);
-  if (source.has("dlse")) inputs.dlse = read_row_tensor<T>(source, "dlse", shapes.q.S);
+  inputs.dout = read_tensor<T>(source, "dout", shapes.q.S, queries);
+  if (source.has("dlse")) inputs.dlse = read_row_tensor<T>(source, "dlse", shapes.q.S, queries);
 }
 
 template <class T>
@@ -141,12 +176,13 @@ RowPositions positions_from_file(const NamedTensors& file, const std::string& si
   const Index S = defaults.length();
   const auto given = integers_from_file(file, side + "_positions", B, S),
              segments = integers_from_file(file, side + "_segment_ids", B, S);
-  const bool same_for_batch = (!given || given->rows() == 1) && (!segments || segments->rows() == 1);
+  const bool same_for_batch =
+      defaults.sequences() == 1 && (!given || given->rows() == 1) && (!segments || segments->rows() == 1);
   RowPositions positions(same_for_batch ? 1 : B, S);
   for (Index b = 0; b < positions.sequences(); ++b)
     for (Index i = 0; i < S; ++i) {
       RowPosition& row_position = positions.of(b)[static_cast<std::size_t>(i)];
-      row_position = defaults.of(0)[static_cast<std::size_t>(i)];
+      row_position = defaults.of(b)[static_cast<std::size_t>(i)];
       if (given) row_position.position = (*given)(given->rows() == 1 ? 0 : b, i);
       if (segments) row_position.segment = (*segments)(segments->rows() == 1 ? 0 : b, i);
     }
@@ -164,9 +200,11 @@ void set_positions(OwnedProblem<T>& inputs, const InputSource& source, const Pro
   const bool masked = o.causal || !o.window.empty();
 
   if (packed) {
-    require(!has("q_positions") && !has("kv_positions") && !has("q_segment_ids") && !has("kv_segment_ids"),
-            "[--input] cu_seqlens already determine positions and segment ids; found both in the file; "
-            "remove one");
+    require(
+        !has("q_positions") && !has("kv_positions") && !has("q_segment_ids") && !has("kv_segment_ids") &&
+            !inputs.padded.any(),
+        "[--input] cu_seqlens already determine positions, segment ids and padding; found both in the file; "
+        "remove one");
     const std::vector<std::int64_t>&cu_q = source.cu_q, &cu_k = source.cu_k;
     for (const char* name : {"cu_seqlens_q", "cu_seqlens_k"}) source.file->listing().at(name);
     require(!masked || cu_q == cu_k || !o.causal_align.empty(),
@@ -177,15 +215,17 @@ void set_positions(OwnedProblem<T>& inputs, const InputSource& source, const Pro
     inputs.q_positions = documents.q, inputs.kv_positions = documents.kv;
     return;
   }
-  require(!masked || Sq == Skv || positions_given || !o.causal_align.empty(),
+  const Index B = shapes.q.B;
+  require(!masked || equal_lengths(inputs.padded, B, Sq, Skv) || positions_given || !o.causal_align.empty(),
           "[--causal-align] a mask needs an alignment where the numbers of queries and keys differ; found ",
-          Sq, " queries and ", Skv,
-          " keys; choose --causal-align bottom-right (the last query attends to the last key) or top-left");
-  inputs.q_positions = consecutive_positions(Sq, causal_offset(align, Sq, Skv));
+          Sq, " queries and ", Skv, " keys", inputs.padded.any() ? ", less the padding" : "",
+          "; choose --causal-align bottom-right (the last query attends to the last key) or top-left");
+  inputs.q_positions = aligned_positions(align, inputs.padded, B, Sq, Skv);
   inputs.kv_positions = consecutive_positions(Skv);
   if (!source.file) return;
-  inputs.q_positions = positions_from_file(*source.file, "q", inputs.q_positions, shapes.q.B);
-  inputs.kv_positions = positions_from_file(*source.file, "kv", inputs.kv_positions, shapes.k.B);
+  inputs.q_positions = positions_from_file(*source.file, "q", inputs.q_positions, B);
+  inputs.kv_positions = positions_from_file(*source.file, "kv", inputs.kv_positions, B);
+  hide_padding(inputs.padded, B, inputs.q_positions, inputs.kv_positions);
 }
 
 // The rule of --window was applied when the option was parsed
@@ -209,7 +249,11 @@ OwnedProblem<T> make_problem(const ProblemOptions& options, const InputSource& s
   const bool dout_given = source.has("dout");
 
   // Load the tensors of a file
-  if (source.file) load_tensors(inputs, source);
+  if (source.file) {
+    inputs.padded = read_padding(source);
+    load_tensors(inputs, source, options.descale_block);
+    load_pair_terms(inputs, source, options.dropout_p);
+  }
 
   // Check everything but the numbers
   const InputShapes& shapes = source.shapes;
@@ -227,7 +271,9 @@ OwnedProblem<T> make_problem(const ProblemOptions& options, const InputSource& s
     check(inputs.problem(), inputs.cotangents());
   else
     generate_cotangents(inputs, options.seed);
-  for (Tensor<T>* tensor : {&inputs.Q, &inputs.K, &inputs.V, &inputs.dout}) round_to(inputs.dtype, *tensor);
+  // Products of numbers of 8 bits with their factors are exact in double
+  if (!source.narrow)
+    for (Tensor<T>* tensor : {&inputs.Q, &inputs.K, &inputs.V, &inputs.dout}) round_to(inputs.dtype, *tensor);
   // In float64, narrower data are a case of another implementation, whose precision the oracle knows
   if (std::is_same_v<T, float> || inputs.dtype == Dtype::f64)
     require_digits("input", inputs.problem(), dout_given ? inputs.cotangents() : Cotangents<T>{},

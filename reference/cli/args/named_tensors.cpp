@@ -29,6 +29,14 @@ const std::set<std::string>& names_here() {
                                            "sinks",
                                            "dsinks",
                                            "alibi_slopes",
+                                           "bias",
+                                           "mask",
+                                           "keep",
+                                           "seqused_q",
+                                           "seqused_k",
+                                           "descale_q",
+                                           "descale_k",
+                                           "descale_v",
                                            "out",
                                            "lse"};
   return names;
@@ -67,8 +75,22 @@ const std::map<std::string, std::string>& names_elsewhere() {
                                                         {"s_aux", "sinks"},
                                                         {"learnable_sink", "sinks"},
                                                         {"dsink", "dsinks"},
-                                                        {"grad_sinks", "dsinks"}};
+                                                        {"grad_sinks", "dsinks"},
+                                                        {"attn_bias", "bias"},
+                                                        {"dropout_mask", "keep"},
+                                                        {"seqused_kv", "seqused_k"},
+                                                        {"q_descale", "descale_q"},
+                                                        {"k_descale", "descale_k"},
+                                                        {"v_descale", "descale_v"},
+                                                        {"cache_seqlens", "seqused_k"}};
   return names;
+}
+
+// The name here of a tensor of a file; torch calls both a bias and a boolean mask attn_mask
+std::string name_of(const TensorEntry& entry) {
+  if (entry.name == "attn_mask" || entry.name == "attention_mask")
+    return entry.dtype == Dtype::i64 ? "mask" : "bias";
+  return canonical_name(entry.name);
 }
 
 std::string list_of(const std::vector<std::string>& names) {
@@ -95,7 +117,7 @@ NamedTensors::NamedTensors(const std::filesystem::path& path, const std::string&
   for (const TensorEntry& entry : file_.listing().tensors)
     if (names_here().count(entry.name)) taken.insert(entry.name);
   for (const TensorEntry& entry : file_.listing().tensors) {
-    const std::string name = entry.name.empty() ? sole : canonical_name(entry.name);
+    const std::string name = entry.name.empty() ? sole : name_of(entry);
     const bool known = names_here().count(name) && (name == entry.name || taken.insert(name).second);
     if (!known) ignored.push_back(in_quotes(entry.name));
     if (known && name != entry.name && !entry.name.empty())

@@ -39,7 +39,7 @@ void add_problem_options(Command& command, ProblemOptions& o) {
   command
       .add_option("--input", o.input,
                   "safetensors, .npz or .pt file with q, k, v; optional: dout, dlse, positions, segment ids, "
-                  "cu_seqlens, sinks, alibi_slopes")
+                  "cu_seqlens, seqused, sinks, alibi_slopes")
       ->check(not_empty())
       ->type_name("FILE")
       ->group(problem_group);
@@ -92,6 +92,20 @@ void add_mask_options(Command& command, ProblemOptions& o) {
       .add_flag("--alibi", o.alibi,
                 "ALiBi: subtract slope * |distance| from each score; 2^(-8 h / heads) is the slope of head h "
                 "= 1, 2, ...")
+      ->group(mask_group);
+}
+
+void add_case_options(Command& command, ProblemOptions& o) {
+  command
+      .add_option(
+          "--dropout-p", o.dropout_p,
+          "P becomes P * keep / (1 - X) after the softmax, with the boolean tensor keep of CASE; 0: none")
+      ->check(nonnegative_number())
+      ->type_name("X")
+      ->group(mask_group);
+  count(command, "--descale-block", o.descale_block,
+        "rows of a block with a factor of its own in descale_q, _k, _v of CASE (default: blocks of equal "
+        "length)")
       ->group(mask_group);
 }
 

@@ -30,6 +30,8 @@ struct ProblemOptions {
   std::optional<double> softmax_scale;
   double softcap = 0;
   bool alibi = false;  // the standard slopes
+  double dropout_p = 0;
+  Index descale_block = 0;  // rows of a block with a factor of its own, of tensors of 8 bits; 0: not given
 };
 
 // The ring that computes it.
@@ -46,6 +48,8 @@ struct ParallelOptions {
 
 void add_problem_options(Command& command, ProblemOptions& options);
 void add_mask_options(Command& command, ProblemOptions& options);  // its options of mask and scoring alone
+// --dropout-p and --descale-block, of commands that read keep and tensors of 8 bits
+void add_case_options(Command& command, ProblemOptions& options);
 void add_parallel_options(Command& command, ParallelOptions& options,
                           const std::vector<std::string>& transports);
 void add_sharding_options(Command& command, ParallelOptions& options);  // its --devices and --layout alone

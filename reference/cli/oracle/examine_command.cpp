@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include "reference/cli/args/make_problem.h"
+#include "reference/cli/args/pair_terms.h"
 #include "reference/cli/commands.h"
 #include "reference/cli/oracle/probe_file.h"
 #include "reference/cli/oracle/submitted_case.h"
@@ -149,12 +150,17 @@ int run(Command& command, ExamineCommandOptions& o) {
   if (o.html && *o.html != "-") html.emplace(*o.html);
   const InputSource source(o.problem);
   if (source.file) apply_metadata(command, source.file->listing().metadata);
+  reject_pair_terms("examine", source);
   require_measurable(source.shapes.q, source.shapes.k, source.shapes.v);
   const Shape out = source.shapes.out();
   constexpr double matrices = 30;  // of weights that are held at once
   require_memory_for_case("examine", source,
                           matrices * 8 * element_count({out.B, out.S, out.H, source.shapes.k.S}));
   OwnedProblem<double> inputs = make_problem<double>(o.problem, source);
+  require(!inputs.padded.any(),
+          "[examine] every row is measured, so that none can be padding; found seqused_q or seqused_k in the "
+          "file; "
+          "remove them");
 
   // Examine
   ProgressBar progress(expected_calls(source.shapes.k, source.shapes.v), "calls of the program");

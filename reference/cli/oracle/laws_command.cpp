@@ -23,7 +23,7 @@ struct Requirement {
   const char *law, *inputs;
 };
 constexpr Requirement requirements[] = {{"N", "lse"},
-                                        {"A", "dv, and dout in the case"},
+                                        {"A", "dv, dout in the case and no dropout"},
                                         {"B", "dk, dout in the case and no soft-cap"},
                                         {"C", "out, dv, and dout in the case"},
                                         {"D", "dq, dk, and dout in the case"}};

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "reference/cli/args/pair_terms.h"
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/oracle/mistakes.h"
 #include "reference/cli/oracle/submitted_case.h"
@@ -38,6 +39,7 @@ struct MistakeContext {
     const InputSource source(o.problem);
     has_dout = source.has("dout");
     notes = notes_on_file(command, source);
+    reject_pair_terms("mistakes", source);
     const auto& [q, k, v] = source.shapes;
     const double scores = std::min(element_count({q.B, q.S, q.H, k.S}), max_simulated_scores);
     require_memory_for_case("mistakes", source, 3 * 8 * scores);

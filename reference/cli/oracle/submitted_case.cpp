@@ -25,11 +25,14 @@ void add_result_options(Command& command, ResultOptions& o) {
   files("--dk", o.dk, "your dk, likewise");
   files("--dv", o.dv, "your dv, likewise");
   files("--dsinks", o.dsinks, "your dsinks (H), the gradients of the sinks of CASE, likewise");
+  std::vector<std::string> names_of_implementations = precision_names();
+  for (std::string& name : eight_bit_precision_names()) names_of_implementations.push_back(std::move(name));
   command
       .add_option(
           "--implementation", o.implementation,
-          "operand type of your matrix products: f64, f32, tf32, bf16, f16 (default: the type of out)")
-      ->check(one_of(precision_names()))
+          "operand type of your matrix products: f64, f32, tf32, bf16, f16, e4m3, e5m2 (default: the type of "
+          "out)")
+      ->check(one_of(names_of_implementations))
       ->type_name("NAME");
 }
 
@@ -37,7 +40,9 @@ void add_result_options(Command& command, ResultOptions& o) {
 
 void add_submission_options(Command& command, SubmissionOptions& o) {
   command
-      .add_option("case", o.problem.input, "safetensors, .npz or .pt file with q k v, and dout for gradients")
+      .add_option(
+          "case", o.problem.input,
+          "safetensors, .npz or .pt file with q k v, dout for gradients, and bias or mask if there is one")
       ->required()
       ->check(not_empty())
       ->type_name("CASE");
@@ -50,6 +55,7 @@ void add_submission_options(Command& command, SubmissionOptions& o) {
       ->check(one_of({"bshd", "bhsd", "sbhd"}))
       ->type_name("NAME");
   add_mask_options(command, o.problem);
+  add_case_options(command, o.problem);
   add_sharding_options(command, o.parallel);
 }
 
@@ -97,8 +103,8 @@ SubmittedCase::Reading SubmittedCase::read(const std::string& command, const Sub
   reading.inputs = make_problem<double>(o.problem, source);
   ResultOptions files = o.results;
   files.axes = o.problem.axes;
-  reading.results =
-      read_submitted_results(command, files, reading.inputs, {source.stored, source.axes, layout_, devices_});
+  reading.results = read_submitted_results(command, files, reading.inputs,
+                                           {source.stored, source.axes, layout_, devices_, source.narrow});
   return reading;
 }
 
@@ -154,6 +160,7 @@ SubmittedCase::SubmittedCase(Command& command, SubmissionOptions& o) {
   layout_ = parse_layout(o.parallel.layout), devices_ = o.parallel.devices;
   read_nearest_order(command.name(), o, source);
   notes_.insert(notes_.end(), overridden.begin(), overridden.end());
+  if (reading_.inputs.padded.any()) notes_.push_back(describe(reading_.inputs.padded));
   notes_.insert(notes_.end(), reading_.results.notes.begin(), reading_.results.notes.end());
 
   // A ring of the rows that are left has other shards

@@ -56,6 +56,7 @@ struct ResultRows {
   Axes axes = Axes::bshd;  // the order of the axes, if the options do not give it and more than one fits
   Layout layout = Layout::contiguous;
   int devices = 1;
+  const NarrowType* narrow = nullptr;  // the type of q, k and v, if they have 8 bits
 };
 
 // Reads the files and joins the shards of the devices by the layout. Throws BadInput, in the name of _command_, if the

@@ -4,6 +4,7 @@
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/in_quotes.h"
+#include "reference/definition/minus_infinity.h"
 
 namespace ringattn::cli {
 
@@ -108,12 +109,17 @@ class ResultsReader {
     return tensor;
   }
 
-  // The rows of the case
+  // The rows of the case, with the right results as padding
   Tensor<double> without_padding(const std::string& name, Tensor<double> tensor) const {
-    const Shape& of_queries = inputs_.Q.shape();
     if (name == "dsinks") return tensor;
-    const Index rows = name == "dk" || name == "dv" ? inputs_.K.shape().S : of_queries.S;
-    return tensor.shape().S == rows ? std::move(tensor) : select_rows<const double>(tensor, all_rows(rows));
+    const bool of_keys = name == "dk" || name == "dv";
+    const Index rows = (of_keys ? inputs_.K : inputs_.Q).shape().S;
+    if (tensor.shape().S != rows) tensor = select_rows<const double>(tensor, all_rows(rows));
+    if (name == "lse")
+      fill_padding_of_lse(inputs_.padded.queries, inputs_.scoring, tensor);
+    else
+      fill_padding(of_keys ? inputs_.padded.keys : inputs_.padded.queries, 0.0, tensor);
+    return tensor;
   }
 
   // Each shard holds the rows that the layout gives to its device
@@ -146,7 +152,7 @@ bool held_exactly(const Tensor<double>& tensor, Precision precision) {
 
 // The precision of the implementation: that of --implementation, else the type in which the results are stored
 ImplementationPrecision declared_precision(const ResultOptions& o, const std::map<std::string, Dtype>& stored,
-                                           const OwnedProblem<double>& inputs) {
+                                           const OwnedProblem<double>& inputs, const NarrowType* narrow) {
   const auto stored_as = [&](std::initializer_list<const char*> candidates, Dtype otherwise) {
     for (const char* name : candidates)
       if (stored.count(name)) return stored.at(name);
@@ -157,8 +163,11 @@ ImplementationPrecision declared_precision(const ResultOptions& o, const std::ma
   declared.lse_stored = stored_as({"lse"}, declared.stored == Dtype::f64 ? Dtype::f64 : Dtype::f32);
   declared.implementation =
       parse_precision(o.implementation.empty() ? name(declared.stored) : o.implementation);
+  // Operands of 8 bits are the numbers of the file, and their factors follow the products
+  const bool as_stored = narrow && has_eight_bits(declared.implementation);
   for (const Tensor<double>* tensor : {&inputs.Q, &inputs.K, &inputs.V, &inputs.dout})
-    declared.exact_operands &= held_exactly(*tensor, declared.implementation);
+    declared.exact_operands &=
+        (as_stored && tensor != &inputs.dout) || held_exactly(*tensor, declared.implementation);
   return declared;
 }
 
@@ -182,7 +191,8 @@ SubmittedResults read_submitted_results(const std::string& command, const Result
   require(!reader.tensors.empty(), "[", command,
           "] there must be results to check; found none; pass --out, --lse, --dq, --dk, --dv or "
           "--dsinks");
-  return {std::move(reader.tensors), declared_precision(o, reader.stored, inputs), std::move(reader.notes)};
+  return {std::move(reader.tensors), declared_precision(o, reader.stored, inputs, rows.narrow),
+          std::move(reader.notes)};
 }
 
 }  // namespace ringattn::cli

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "reference/cli/args/make_problem.h"
+#include "reference/cli/args/pair_terms.h"
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/run_in_processes.h"
 #include "reference/cli/run/run_memory.h"
@@ -159,6 +160,7 @@ RunReport make_report(const Json& config, const RunOptions& o, const OwnedProble
 template <class T, class Compute>
 int run_and_report(const Command& command, const RunOptions& o, std::vector<std::string> notes,
                    const InputSource& source, bool is_root, Compute compute) {
+  reject_pair_terms("run", source);
   OutputFiles files(o);
   require_memory("[run] ", run_memory(o, source), "the problem with its shards, results and check",
                  "choose a smaller problem, or leave --trace and --steps out");

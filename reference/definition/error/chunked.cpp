@@ -72,10 +72,8 @@ Gradients<double> in_chunks_of_queries(BackwardFunction function, const Problem<
 Gradients<double> in_chunks_of_keys(BackwardFunction function, const Problem<double>& problem,
                                     const std::vector<Index>& keys, const AttentionOutput<double>& forward,
                                     const Cotangents<double>& cotangents) {
-  const Tensor<double> K = select_rows(problem.K, keys), V = select_rows(problem.V, keys);
-  Problem<double> problem_of_keys = problem;
-  problem_of_keys.K = K, problem_of_keys.V = V;
-  problem_of_keys.kv_positions = problem.kv_positions.select(keys);
+  Tensor<double> K, V;
+  const Problem<double> problem_of_keys = with_keys(problem, keys, K, V);
   return in_chunks_of_queries(function, problem_of_keys, all_rows(problem.Q.shape.S), forward, cotangents);
 }
 

@@ -16,6 +16,23 @@ double largest_number(Dtype dtype) {
   });
 }
 
+namespace {
+
+// At least 0
+template <class T>
+double largest_bias(const Problem<T>& problem) {
+  double largest = 0;
+  if (!problem.bias) return largest;
+  for (Index b = 0; b < problem.Q.shape.B; ++b)
+    for (Index h = 0; h < problem.Q.shape.H; ++h)
+      for (Index i = 0; i < problem.Q.shape.S; ++i)
+        for (Index j = 0; j < problem.K.shape.S; ++j)
+          largest = std::max(largest, static_cast<double>(problem.bias(b, h, i, j)));
+  return largest;
+}
+
+}  // namespace
+
 template <class T>
 void require_finite_results(const char* operation, const Problem<T>& problem, const Cotangents<T>& cotangents,
                             const LargestNumbers& largest) {
@@ -31,20 +48,22 @@ void require_finite_results(const char* operation, const Problem<T>& problem, co
   const double q = largest_row_norm<T>(problem.Q), k = largest_row_norm<T>(problem.K),
                v = largest_row_norm<T>(problem.V);
   require_at_most(std::max({q, k, v}), largest.operand, "an operand of a matrix product", "q, k or v");
-  require_at_most(factor * q * k, largest.sum, "a score", "q, k or the softmax scale");
-  require_at_most(static_cast<double>(problem.K.shape.S) * v, largest.sum,
+  require_at_most(factor * q * k + largest_bias(problem), largest.sum, "a score",
+                  "q, k, the softmax scale or the bias");
+  const double dropped = problem.dropout ? problem.dropout.scale() : 1;
+  require_at_most(static_cast<double>(problem.K.shape.S) * v * dropped, largest.sum,
                   "the sum of the weighted values, before it is divided by the sum of the weights,", "v");
   if (!cotangents.dout.data) return;
 
   // Backward
   double dlse = 0;
   if (cotangents.dlse.data) dlse = largest_row_norm<T>(cotangents.dlse);
-  const double o = largest_row_norm<T>(cotangents.dout), W = 2 * o * v + dlse;
+  const double o = largest_row_norm<T>(cotangents.dout), W = 2 * o * v * dropped + dlse;
   require_at_most(std::max(o, W), std::min(largest.operand, largest.sum), "the gradient of a score",
                   "dout, dlse or v");
   require_at_most(factor * W * std::max(k, queries * q), largest.sum, "a gradient of q or k",
                   "dout, dlse, v, q or k");
-  require_at_most(queries * o, largest.sum, "a gradient of v", "dout");
+  require_at_most(queries * o * dropped, largest.sum, "a gradient of v", "dout");
 }
 
 template <class T>

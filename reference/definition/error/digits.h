@@ -17,10 +17,11 @@ double largest_number(Dtype dtype);
 // Throws BadInput, in the name of _operation_, unless every number that attention and, with dout, its gradients form
 // stays finite, in any order of the sums. Upper bounds of these numbers:
 //   q, k, v, o           largest Euclidean norm of a row of Q, K, V, dO
-//   |S_ij|               max(1, |scale|) q k
+//   S_ij                 max(1, |scale|) q k, and the largest bias
 //   sum_j exp(S_ij - m) |V_jd|, of which only the quotient by l is small    Skv v
 //   |W_ij|               2 o v + max |dlse|, and so |dS_ij|
 //   |dQ|, |dK|, |dV|     max(1, |scale|) W k,  max(1, |scale|) Sq group W q,  Sq group o
+// where dropout multiplies v and |dV| by 1 / (1 - p).
 template <class T>
 void require_finite_results(const char* operation, const Problem<T>& problem, const Cotangents<T>& cotangents,
                             const LargestNumbers& largest);

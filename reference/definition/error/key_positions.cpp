@@ -24,6 +24,17 @@ std::optional<double> KeyPositions::nearest_distance(const RowPosition& query, c
   return after == end ? before : std::min(before, distance(query.position, *after));
 }
 
+bool sees_a_key(const Problem<double>& problem, const KeyPositions& keys, Index b, Index h, Index i) {
+  const RowPosition& query = problem.q_positions.of(b)[static_cast<std::size_t>(i)];
+  if (!problem.has_pair_terms()) return keys.visible_to(query, problem.scoring.mask);
+  const auto positions = problem.kv_positions.of(b);
+  for (Index j = 0; j < problem.K.shape.S; ++j)
+    if (visible(query, positions[static_cast<std::size_t>(j)], problem.scoring.mask) &&
+        problem.allows(b, h, i, j))
+      return true;
+  return false;
+}
+
 double largest_nearest_distance(const RowPositions& queries, const RowPositions& keys, const Mask& mask) {
   double largest = 0;
   for (Index b = 0; b < std::max(queries.sequences(), keys.sequences()); ++b) {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "reference/definition/mask.h"
+#include "reference/definition/problem.h"
 
 namespace ringattn {
 
@@ -25,6 +25,10 @@ class KeyPositions {
  private:
   std::map<std::int64_t, std::vector<std::int64_t>> of_document_;  // ascending
 };
+
+// Whether query i of head h sees a key of sequence b, whose positions are _keys_. Bias and boolean mask take a look at
+// each key
+bool sees_a_key(const Problem<double>& problem, const KeyPositions& keys, Index b, Index h, Index i);
 
 // The largest distance of a query from its nearest visible key; 0 if no query has a visible key
 double largest_nearest_distance(const RowPositions& queries, const RowPositions& keys, const Mask& mask);

@@ -34,7 +34,7 @@ Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionO
   for (Index b = 0; b < problem.Q.shape.B; ++b)
     for (Index h = 0; h < problem.Q.shape.H; ++h) {
       const Index g = problem.kv_head(h);
-      const Matrix<double> P = probabilities(problem, forward.lse, b, h);
+      Matrix<double> P = probabilities(problem, forward.lse, b, h);
       const Matrix<double> dO = cotangents.dout.head(b, h).cwiseAbs(), V = problem.V.head(b, g).cwiseAbs();
 
       // rowsum |dO * O| + |dlse|, (Sq)
@@ -43,12 +43,14 @@ Gradients<double> vjp_magnitude(const Problem<double>& problem, const AttentionO
 
       // W = P * (|dO| |V|^T + row_magnitude), (Sq, Skv)
       Matrix<double> W = dO * V.transpose();
+      drop(problem, b, h, W);
       W.colwise() += row_magnitude;
       W.array() *= P.array();
 
       // A_dq = scale W |K|   A_dk += scale W^T |Q|   A_dv += P^T |dO|
       A.dq.head(b, h) = scale * (W * problem.K.head(b, g).cwiseAbs());
       A.dk.head(b, g) += scale * (W.transpose() * problem.Q.head(b, h).cwiseAbs());
+      drop(problem, b, h, P);
       A.dv.head(b, g) += P.transpose() * dO;
       if (!problem.scoring.sinks.empty())
         A.dsinks(0, 0, h, 0) +=

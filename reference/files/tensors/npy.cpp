@@ -16,29 +16,27 @@ namespace {
 constexpr std::string_view signature = "\x93NUMPY";
 constexpr std::uint64_t max_header_bytes = 1 << 20;
 
-// The type of the numbers in the file
-struct NumberFormat {
-  Dtype dtype;
-  Index bytes;  // per number
-};
+constexpr std::pair<const char*, Dtype> known_types[] = {
+    {"<f8", Dtype::f64}, {"<f4", Dtype::f32}, {"<f2", Dtype::f16}, {"<i8", Dtype::i64}};
 
-constexpr std::pair<const char*, NumberFormat> known_formats[] = {{"<f8", {Dtype::f64, 8}},
-                                                                  {"<f4", {Dtype::f32, 4}},
-                                                                  {"<f2", {Dtype::f16, 2}},
-                                                                  {"<i8", {Dtype::i64, 8}},
-                                                                  {"<i4", {Dtype::i64, 4}}};
+// Sets the type that the descr of a header names, such as "<f4"; whether it can be read
+bool set_npy_type(const std::string& descr, TensorEntry& entry) {
+  if ((entry.narrow = narrow_type_in_npy(descr))) return entry.dtype = entry.narrow->widened, true;
+  for (const auto& [name, dtype] : known_types)
+    if (descr == name) return entry.dtype = dtype, true;
+  return false;
+}
 
-// The type that the descr of a header names, such as "<f4"
-NumberFormat number_format(const std::string& descr, const std::string& error_prefix) {
-  for (const auto& [name, numbers] : known_formats)
-    if (descr == name) return numbers;
+// The same; throws BadInput if it cannot be read
+void require_type(const std::string& descr, TensorEntry& entry, const std::string& error_prefix) {
+  if (set_npy_type(descr, entry)) return;
   require(descr != "|V2" && descr != "<V2" && descr != "V2" && descr != "bfloat16", error_prefix,
-          "numbers must be f8, f4, f2, i8 or i4; found ", in_quotes(descr),
+          "numbers must be f8, f4, f2, i8, i4, i1 or booleans; found ", in_quotes(descr),
           ", two bytes of unknown type, since .npy has no bf16; save bf16 as safetensors");
   require(descr.empty() || descr.front() != '>', error_prefix, "numbers must be little-endian; found ",
           in_quotes(descr), "; convert them with astype(array.dtype.newbyteorder('<'))");
-  throw BadInput(error_prefix + "numbers must be f8, f4, f2, i8 or i4; found " + in_quotes(descr) +
-                 "; convert the array with astype");
+  throw BadInput(error_prefix + "numbers must be f8, f4, f2, i8, i4, i1 or booleans; found " +
+                 in_quotes(descr) + "; convert the array with astype");
 }
 
 // Throws BadInput unless as many numbers as the extents say take _data_bytes_ bytes
@@ -111,16 +109,18 @@ std::pair<NpyHeader, std::uint64_t> read_header(std::uint64_t size, const std::s
 // Checks everything that the header claims before memory is allocated
 StoredTensor read_npy(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   const auto [header, data_at] = read_header(size, error_prefix, read_bytes);
-  const NumberFormat numbers = number_format(header.descr, error_prefix);
+  TensorEntry entry;
+  require_type(header.descr, entry, error_prefix);
   const std::uint64_t data_bytes = size - data_at;
-  require_filled(header.shape, numbers.bytes, data_bytes, error_prefix);
+  require_filled(header.shape, entry.bytes_of_number(), data_bytes, error_prefix);
 
   // Read the numbers, then convert order and type
-  StoredTensor tensor{numbers.dtype, header.shape, std::vector<std::byte>(data_bytes)};
+  StoredTensor tensor{entry.dtype, header.shape, std::vector<std::byte>(data_bytes)};
   read_bytes(data_at, tensor.bytes);
   if (header.fortran_order && data_bytes > 0)
-    tensor.bytes = row_major(tensor.bytes, header.shape, fortran_strides(header.shape), numbers.bytes);
-  if (numbers.bytes != bytes_per_element(numbers.dtype)) tensor.bytes = widened_to_i64(tensor.bytes);
+    tensor.bytes =
+        row_major(tensor.bytes, header.shape, fortran_strides(header.shape), entry.bytes_of_number());
+  if (entry.narrow) tensor.bytes = entry.narrow->widen(tensor.bytes);
   return tensor;
 }
 
@@ -136,8 +136,7 @@ StoredTensor parse_npy(std::span<const std::byte> bytes) {
 TensorEntry npy_entry(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   const NpyHeader header = read_header(size, error_prefix, read_bytes).first;
   TensorEntry entry{.shape = header.shape, .end = size, .other_type = header.descr};
-  for (const auto& [name, numbers] : known_formats)
-    if (header.descr == name) entry.dtype = numbers.dtype, entry.other_type.clear();
+  if (set_npy_type(header.descr, entry)) entry.other_type.clear();
   return entry;
 }
 

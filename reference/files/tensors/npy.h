@@ -15,7 +15,8 @@ namespace ringattn {
 //
 //   "\x93NUMPY" | version, 2 bytes | header length, 2 or 4 bytes | header, a Python dictionary | numbers
 //
-// Numbers may be f8, f4, f2, i8 or i4; i4 becomes i64. Arrays in Fortran order are converted to C order.
+// Numbers may be f8, f4, f2, i8, i4, i1 or booleans; narrow_type.h says which of them are widened. Arrays in Fortran
+// order are converted to C order.
 // All functions throw BadInput for anything else.
 StoredTensor read_npy(const std::filesystem::path& path);
 StoredTensor parse_npy(std::span<const std::byte> bytes);

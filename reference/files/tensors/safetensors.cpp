@@ -81,7 +81,7 @@ TensorListing list_safetensors(std::uint64_t size, const std::string& error_pref
 StoredTensor read_safetensors_entry(const TensorEntry& entry, const ReadBytes& read_bytes) {
   StoredTensor tensor{entry.dtype, entry.shape, std::vector<std::byte>(entry.end - entry.begin)};
   read_bytes(entry.begin, tensor.bytes);
-  if (entry.is_i32) tensor.bytes = widened_to_i64(tensor.bytes);
+  if (entry.narrow) tensor.bytes = entry.narrow->widen(tensor.bytes);
   return tensor;
 }
 

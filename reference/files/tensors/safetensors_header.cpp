@@ -46,8 +46,11 @@ void set_type(TensorEntry& entry, const json& json_value, const std::string& whi
   for (const Dtype dtype : all_dtypes)
     if (json_value == dtype_name(dtype)) return void(entry.dtype = dtype);
   entry.dtype = Dtype::i64;
-  entry.is_i32 = json_value == "I32";
-  if (!entry.is_i32) entry.other_type = json_value.get<std::string>();
+  entry.narrow = narrow_type_in_safetensors(json_value.get_ref<const std::string&>());
+  if (entry.narrow)
+    entry.dtype = entry.narrow->widened;
+  else
+    entry.other_type = json_value.get<std::string>();
 }
 
 // A list of non-negative integers
@@ -96,7 +99,7 @@ TensorEntry parse_entry(const std::string& name, const json& json_value, std::ui
           ", ", entry.end, "]; the file may be truncated: write it again");
   if (!entry.other_type.empty()) return entry;
 
-  const auto number_bytes = static_cast<std::uint64_t>(entry.is_i32 ? 4 : bytes_per_element(entry.dtype));
+  const auto number_bytes = static_cast<std::uint64_t>(entry.bytes_of_number());
   const std::uint64_t bytes = checked_bytes(extents, number_bytes, which);
   require(entry.end - entry.begin == bytes, which, "shape and dtype must match data_offsets; they give ",
           bytes, " bytes, data_offsets give ", entry.end - entry.begin, rewrite_hint);

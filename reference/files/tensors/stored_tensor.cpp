@@ -161,6 +161,15 @@ Tensor<T> to_head_tensor(const std::string& name, const StoredTensor& stored) {
   return heads;
 }
 
+std::vector<double> to_numbers(const std::string& name, const StoredTensor& stored) {
+  check_float<double>(name, stored);
+  std::vector<double> numbers(stored.bytes.size() /
+                              static_cast<std::size_t>(bytes_per_element(stored.dtype)));
+  const Shape shape{1, static_cast<Index>(numbers.size()), 1, 1};
+  decode(stored, Axes::bshd, TensorView<double>{numbers.data(), shape, strides_of(shape, Axes::bshd)});
+  return numbers;
+}
+
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored) {
   check_rank(name, stored.shape, stored.shape.size() == 1, "rank 1");
   check_integer(name, stored);
@@ -187,18 +196,6 @@ std::vector<std::byte> row_major(const std::vector<std::byte>& numbers, const st
     }
   }
   return reordered;
-}
-
-std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& i32) {
-  const std::size_t count = i32.size() / sizeof(std::int32_t);
-  std::vector<std::byte> wide(count * sizeof(std::int64_t));
-  for (std::size_t n = 0; n < count; ++n) {
-    std::int32_t narrow = 0;
-    std::memcpy(&narrow, i32.data() + n * sizeof narrow, sizeof narrow);
-    const std::int64_t x = narrow;
-    std::memcpy(wide.data() + n * sizeof x, &x, sizeof x);
-  }
-  return wide;
 }
 
 template <class T>

@@ -47,15 +47,15 @@ Matrix<std::int64_t> to_integer_rows(const std::string& name, const StoredTensor
 template <class T>
 Tensor<T> to_head_tensor(const std::string& name, const StoredTensor& stored);
 
+// Floating-point numbers of any shape, in row-major order
+std::vector<double> to_numbers(const std::string& name, const StoredTensor& stored);
+
 // i64 of rank 1
 std::vector<std::int64_t> to_integers(const std::string& name, const StoredTensor& stored);
 
 // The numbers of an array with these strides, in numbers, in row-major order; _number_bytes_: of one number
 std::vector<std::byte> row_major(const std::vector<std::byte>& numbers, const std::vector<Index>& shape,
                                  const std::vector<Index>& strides, Index number_bytes);
-
-// The numbers i32 of a file as i64
-std::vector<std::byte> widened_to_i64(const std::vector<std::byte>& i32);
 
 // ---- From memory to file: numbers are rounded once ------------------------------
 

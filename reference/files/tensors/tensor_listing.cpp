@@ -18,7 +18,8 @@ void throw_missing_tensor(std::string_view name, const std::vector<std::string_v
 }
 
 void throw_other_type(std::string_view name, const std::string& type) {
-  throw BadInput("[read_tensors] " + in_quotes(name) + " must hold f64, f32, bf16, f16, i64 or i32; found " +
+  throw BadInput("[read_tensors] " + in_quotes(name) +
+                 " must hold f64, f32, bf16, f16, i64, i32, bool, i8, f8_e4m3 or f8_e5m2; found " +
                  in_quotes(type) + "; convert the tensor");
 }
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "reference/definition/dtype.h"
+#include "reference/files/tensors/narrow_type.h"
 
 namespace ringattn {
 
@@ -15,9 +15,11 @@ struct TensorEntry {
   std::string name = {};
   Dtype dtype = Dtype::f32;
   std::vector<Index> shape = {};
-  std::uint64_t begin = 0, end = 0;  // offsets of its bytes
-  bool is_i32 = false;               // the file holds i32, which become i64
-  std::string other_type = {};       // not empty: numbers of this type cannot be read
+  std::uint64_t begin = 0, end = 0;    // offsets of its bytes
+  const NarrowType* narrow = nullptr;  // the type in the file, if reading widens it to _dtype_
+  std::string other_type = {};         // not empty: numbers of this type cannot be read
+
+  Index bytes_of_number() const { return narrow ? narrow->bytes : bytes_per_element(dtype); }
 };
 
 // What a file says about its tensors. Those of types that cannot be read are listed, too.

@@ -12,14 +12,19 @@ namespace {
 constexpr std::string_view pickle_name = "data.pkl";
 constexpr std::uint64_t longest_pickle = 1 << 20;
 
-struct StorageType {
-  const char* name;
-  Dtype dtype;
-  Index bytes;  // per number
-};
-constexpr StorageType storage_types[] = {{"Double", Dtype::f64, 8}, {"Float", Dtype::f32, 4},
-                                         {"Half", Dtype::f16, 2},   {"BFloat16", Dtype::bf16, 2},
-                                         {"Long", Dtype::i64, 8},   {"Int", Dtype::i64, 4}};
+constexpr std::pair<const char*, Dtype> storage_types[] = {{"Double", Dtype::f64},
+                                                           {"Float", Dtype::f32},
+                                                           {"Half", Dtype::f16},
+                                                           {"BFloat16", Dtype::bf16},
+                                                           {"Long", Dtype::i64}};
+
+// Sets the type of an entry; whether it can be read
+bool set_torch_type(const std::string& name, TensorEntry& entry) {
+  if ((entry.narrow = narrow_type_in_torch(name))) return entry.dtype = entry.narrow->widened, true;
+  for (const auto& [known, dtype] : storage_types)
+    if (name == known) return entry.dtype = dtype, true;
+  return false;
+}
 
 const ZipMember* find(const std::vector<ZipMember>& members, std::string_view name) {
   const auto found = std::find_if(members.begin(), members.end(),
@@ -80,21 +85,20 @@ TorchArchive::TorchArchive(const std::vector<ZipMember>& members, const std::str
 void TorchArchive::add(const std::string& name, const PickledTensor& tensor, const ZipMember& storage) {
   TensorEntry entry{
       .name = name, .shape = {tensor.shape.begin(), tensor.shape.end()}, .other_type = tensor.type};
-  for (const StorageType& type : storage_types) {
-    if (tensor.type != type.name) continue;
+  if (set_torch_type(tensor.type, entry)) {
     entry.other_type.clear();
-    entry.dtype = type.dtype, entry.is_i32 = bytes_per_element(type.dtype) != type.bytes;
+    const Index bytes = entry.bytes_of_number();
     const bool empty = std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0;
     const auto available =
-        static_cast<Index>((storage.end - storage.begin) / static_cast<std::uint64_t>(type.bytes));
+        static_cast<Index>((storage.end - storage.begin) / static_cast<std::uint64_t>(bytes));
     const bool inside =
         0 <= tensor.offset && tensor.offset <= available && tensor.shape.size() == tensor.strides.size();
     const Index extent = inside && !empty ? extent_in_storage(tensor, available - tensor.offset) : 0;
     require(
         inside && (empty || extent > 0), error_prefix_, in_quotes(name),
         " must lie in its storage, and have no more elements than it; it does not; save tensor.contiguous()");
-    entry.begin = storage.begin + static_cast<std::uint64_t>(tensor.offset * type.bytes);
-    entry.end = entry.begin + static_cast<std::uint64_t>(extent * type.bytes);
+    entry.begin = storage.begin + static_cast<std::uint64_t>(tensor.offset * bytes);
+    entry.end = entry.begin + static_cast<std::uint64_t>(extent * bytes);
   }
   strides_[name] = {tensor.strides.begin(), tensor.strides.end()};
   listing_.tensors.push_back(std::move(entry));
@@ -103,10 +107,9 @@ void TorchArchive::add(const std::string& name, const PickledTensor& tensor, con
 StoredTensor TorchArchive::read(const TensorEntry& entry) const {
   std::vector<std::byte> numbers(entry.end - entry.begin);
   read_bytes_(entry.begin, numbers);
-  const Index bytes = entry.is_i32 ? 4 : bytes_per_element(entry.dtype);
   StoredTensor tensor{entry.dtype, entry.shape,
-                      row_major(numbers, entry.shape, strides_.at(entry.name), bytes)};
-  if (entry.is_i32) tensor.bytes = widened_to_i64(tensor.bytes);
+                      row_major(numbers, entry.shape, strides_.at(entry.name), entry.bytes_of_number())};
+  if (entry.narrow) tensor.bytes = entry.narrow->widen(tensor.bytes);
   return tensor;
 }
 

@@ -154,8 +154,9 @@ BlockWeights estimate_block_weights(const Problem<double>& problem, const Shardi
   const Problem<double> selected = with_queries(problem, rows, Q);
   for (Index b = 0; b < Q.shape().B; ++b)
     for (Index h = 0; h < Q.shape().H; ++h) {
-      const Matrix<double> P = probabilities(selected, bounded.truth.lse, b, h),
-                           S = unmasked_scores(selected, b, h), V = problem.V.head(b, problem.kv_head(h));
+      Matrix<double> P = probabilities(selected, bounded.truth.lse, b, h);
+      drop(selected, b, h, P);
+      const Matrix<double> S = unmasked_scores(selected, b, h), V = problem.V.head(b, problem.kv_head(h));
       for (Index n = 0; n < Q.shape().S; ++n) {
         const Vector<double> out = found.head(b, h).row(n).transpose(),
                              truth = bounded.truth.out.head(b, h).row(n).transpose(),

@@ -1,5 +1,6 @@
 #include "reference/oracle/error_bound/error_bound.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/definition/parallel_for.h"
@@ -27,12 +28,13 @@ struct SharedErrors {
 template <class Real>
 SharedErrors<Real> shared_errors(const PairErrors& pairs, const Matrix<Real>& V, const Matrix<Real>& out,
                                  const Roundings& u) {
-  const Index n = pairs.P.rows();
+  const Index n = out.rows();
   if (pairs.exact_operands()) return {Vector<double>::Zero(n), Matrix<Real>::Zero(n, V.cols())};
   SharedErrors<Real> shared;
   shared.lse = pairs.P.cwiseProduct(pairs.g_operand.cwiseAbs2()).rowwise().sum().cwiseSqrt();
+  const Matrix<double> second_moment = pairs.dropped(pairs.dropped(pairs.P));
   shared.out =
-      (pairs.P.template cast<Real>() * V.cwiseAbs2() - out.cwiseAbs2()).cwiseMax(Real(0)).cwiseSqrt();
+      (second_moment.template cast<Real>() * V.cwiseAbs2() - out.cwiseAbs2()).cwiseMax(Real(0)).cwiseSqrt();
   shared.out.array().colwise() *= shared.lse.template cast<Real>().array();
   shared.out.array() += Real(u.tiny_operand);
   return shared;
@@ -45,12 +47,13 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
   const auto& [b, h, chunk] = of_head;
   const Matrix<Real> V = problem.V.head(b, problem.kv_head(h)).template cast<Real>();
   const PairErrors pairs = pair_errors(problem, b, h, chunk.rows, u);
-  const Matrix<double>&P = pairs.P, &g = pairs.g;
+  const Matrix<double>&P = pairs.P, &g = pairs.g, dropped = pairs.dropped(P);
   const Index n = P.rows();
   const auto of_chunk = [&, b = b, h = h, begin = chunk.begin](Tensor<double>& tensor) {
     return tensor.head(b, h).middleRows(begin, n);
   };
-  const Matrix<Real> out = P.template cast<Real>() * V, size = P.template cast<Real>() * V.cwiseAbs();
+  const Matrix<Real> out = dropped.template cast<Real>() * V,
+                     size = dropped.template cast<Real>() * V.cwiseAbs();
   of_chunk(result.truth.out) = out.template cast<double>();
   of_chunk(result.magnitude.out) = size.template cast<double>();
 
@@ -61,8 +64,9 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
   const Vector<double> score_variance = pair_variance.rowwise().sum() + of_sink.cwiseAbs2();
   pair_variance += u_terms * pairs.times_alike<double>(P.array().square());
   Vector<double> tiny(n);
-  for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * max_or_zero(P.row(i));
+  for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * std::max(max_or_zero(P.row(i)), pairs.sink(i));
   pair_variance.colwise() += tiny.cwiseAbs2();
+  pair_variance = pairs.dropped(pairs.dropped(std::move(pair_variance)));
   Matrix<Real> variance = pair_variance.template cast<Real>() * V.cwiseAbs2();
 
   const Vector<double> lse_errors = errors_of_lse(pairs, u);
@@ -81,7 +85,8 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
     const Real shared_variance = score_variance(i) + u.probability * u.probability / 9;
     variance.row(i) += shared_variance * out.row(i).cwiseAbs2();
     Vector<Real> tolerance =
-        (3 * variance.row(i).cwiseSqrt() + Real(chain) * size.row(i) + Real(u.stored) * out.row(i).cwiseAbs())
+        (3 * variance.row(i).cwiseSqrt() + Real(chain + dropout_error(u, problem)) * size.row(i) +
+         Real(u.stored) * out.row(i).cwiseAbs())
             .transpose();
     if (pairs.visible(i) > 0)
       tolerance += shared.out.row(i).transpose(), tolerance.array() += Real(u.tiny_stored);

@@ -26,7 +26,8 @@ namespace ringattn {
 //
 // Errors of the scores and of the sums over keys, to first order, for query i and key j:
 //   N_ij    scale |Q_i| . |K_j|                                  the dot product of magnitudes
-//   g_ij    u_sum (2 sqrt(D) N_ij + 4 |S_ij| + 8)                error of the score = relative error of P_ij
+//   g_ij    u_sum (2 sqrt(D) N_ij + 4 (|S_ij| + |bias_ij|) + 8)  error of the score = relative error of P_ij; here
+//                                                                S is the score before the bias
 //   a_j     number of keys with the same numbers as key j, itself included
 //   L_i     sqrt(sum_j a_j P_ij^2 g_ij^2)                        error of lse_i that comes from the scores
 //   l_i     sqrt(sum_j a_j P_ij^2 (g_ij^2 + u_weight^2)) + u_exponential / 3      and from the terms of its sum
@@ -47,11 +48,15 @@ namespace ringattn {
 //   g_sink  u_sum (4 |sink| + 8)                                 P_sink^2 g_sink^2 joins the sums in L_i^2 and l_i^2
 // and ALiBi subtracts slope |q_position - kv_position| from a score, of which 4 u_sum joins g_ij.
 //
+// Dropout multiplies V_jd by keep_ij / (1 - p) in the terms of out_id; lse does not change. The factor has three
+// roundings: 3 u_sum sum_j P_ij |V_jd|.
+//
 // u_weight and u_exponential are 0 but for bf16 and f16 products. Their kernels multiply V by P rounded to 8 or 11 bits.
 // Some sum the same rounded P to l, and some compute exp by a polynomial whose error, up to 2^-13, vanishes in that
 // rounding. In out this changes nothing: the errors of numerator and l cancel in part, and u_probability covers the rest.
 // lse = m + log l, however, has the relative error of l: the independent roundings u_weight of the terms, and the error
-// u_exponential, which all terms may share.
+// u_exponential, which all terms may share. Kernels of 8 bits have a fast exponential, too, but sum P before they round
+// it to 3 or 4 bits.
 //
 // If Q and K are rounded to operands, all keys of a row share the error of Q_i. Their errors are then not independent,
 // and the bound is the Cauchy-Schwarz inequality:

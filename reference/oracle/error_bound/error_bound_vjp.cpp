@@ -57,7 +57,7 @@ void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix
       P.array().square() * (u_probability * u_probability * dP.array().square() +
                             (pairs.g.template cast<Real>().array() * W0.array()).square());
   const Vector<Real> out_variance = pairs.times_alike(pair_variance).rowwise().sum();
-  const Matrix<Real> dO_size = c.dO.cwiseProduct(times<Real>(P, V.cwiseAbs()));
+  const Matrix<Real> dO_size = c.dO.cwiseProduct(times<Real>(pairs.dropped(P), V.cwiseAbs()));
 
   // One row at a time
   const Vector<double> lse_errors = errors_of_lse(pairs, u);
@@ -83,18 +83,19 @@ void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix
   c.e += H.cwiseProduct(P.cwiseProduct(W0.cwiseAbs2()).rowwise().sum().cwiseSqrt());
 }
 
-// Sets x^2 and y, and multiplies dS by the slope of the soft-cap; _dP_size_ = |dO| |V|^T
+// Sets x^2 and y, and multiplies dS by the slope of the soft-cap; _dP_size_ = |dO| |V|^T, _dropout_ is the relative
+// error of dropout
 template <class Real>
 void errors_of_pairs(const Matrix<Real>& W, const Matrix<Real>& V, const Matrix<Real>& dP_size, Real softcap,
-                     const Roundings& u, BackwardErrors<Real>& c) {
+                     Real dropout, const Roundings& u, BackwardErrors<Real>& c) {
   const Matrix<Real>& P = c.P;
   const Matrix<Real> g = c.pairs.g.template cast<Real>(), h = c.pairs.g_operand.template cast<Real>();
 
   // x = P (g |W| + 2 u_sum sqrt(Dv) |dO| |V|^T),  y = P (h |W| + error of dO V^T)
-  const Real products = 2 * u.sum * std::sqrt(static_cast<Real>(V.cols()));
+  const Real products = 2 * u.sum * std::sqrt(static_cast<Real>(V.cols())) + dropout;
   Matrix<Real> x = P.array() * (products * dP_size.array() + g.array() * W.array().abs());
   if (!c.pairs.exact_operands()) {
-    c.y = operand_errors<Real>(c.dO, V, u);
+    c.y = c.pairs.dropped(operand_errors<Real>(c.dO, V, u));
     c.y.array() = P.array() * (c.y.array() + h.array() * W.array().abs());
   }
 
@@ -129,8 +130,8 @@ BackwardErrors<Real> errors_of(const Problem<double>& problem, const AttentionOu
                          forward.out.head(b, h).middleRows(chunk.begin, c.Q.rows()).template cast<Real>());
 
   // dS = P * W,  W = dP - delta + dlse
-  const Matrix<Real> dP = times_transposed<Real>(c.dO, V),
-                     dP_size = times_transposed<Real>(c.dO.cwiseAbs(), V.cwiseAbs());
+  const Matrix<Real> dP = c.pairs.dropped(times_transposed<Real>(c.dO, V)),
+                     dP_size = c.pairs.dropped(times_transposed<Real>(c.dO.cwiseAbs(), V.cwiseAbs()));
   c.row_term = -dO_O.rowwise().sum(), c.row_magnitude = dO_O.cwiseAbs().rowwise().sum();
   Matrix<Real> W = dP.colwise() + c.row_term;
   c.dS_magnitude = dP_size.colwise() + c.row_magnitude;
@@ -141,7 +142,7 @@ BackwardErrors<Real> errors_of(const Problem<double>& problem, const AttentionOu
     W.colwise() += dlse, c.dS_magnitude.colwise() += dlse.cwiseAbs();
   }
   c.dS = c.P.cwiseProduct(W), c.dS_magnitude.array() *= c.P.array();
-  errors_of_pairs<Real>(W, V, dP_size, problem.scoring.softcap, u, c);
+  errors_of_pairs<Real>(W, V, dP_size, problem.scoring.softcap, dropout_error(u, problem), u, c);
   return c;
 }
 
@@ -215,7 +216,7 @@ struct KeySums {
 template <class Real>
 void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real scale, const Roundings& u,
               KeySums<Real>& dk, KeySums<Real>& dv, Matrix<Real>& dk_head, Matrix<Real>& dv_head) {
-  const Matrix<Real>& P = c.P;
+  const Matrix<Real>&P = c.P, dropped = c.pairs.dropped(P);
   const Real scale_size = std::abs(scale), u_terms = u.probability * u.probability + u.operand * u.operand,
              tiny = u.tiny_probability * u.tiny_probability;
 
@@ -228,24 +229,25 @@ void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real sca
     v_variance.row(i).array() += r;
   }
   v_variance.array() = v_variance.array() * P.array().square() + (P.array() > 0).template cast<Real>() * tiny;
+  v_variance = c.pairs.dropped(c.pairs.dropped(std::move(v_variance)));
 
   // Products over the rows of the chunk
   dk_head += scale * transposed_times<Real>(c.dS, c.Q);
-  dv_head += transposed_times<Real>(P, c.dO);
+  dv_head += transposed_times<Real>(dropped, c.dO);
   dk.variance += scale * scale * transposed_times<Real>(k_variance, alike.asDiagonal() * c.Q.cwiseAbs2());
   dv.variance += transposed_times<Real>(v_variance, alike.asDiagonal() * c.dO.cwiseAbs2());
   dk.size += scale_size * transposed_times<Real>(c.dS.cwiseAbs(), c.Q.cwiseAbs());
   dk.magnitude += scale_size * transposed_times<Real>(c.dS_magnitude, c.Q.cwiseAbs());
-  dv.size += transposed_times<Real>(P, c.dO.cwiseAbs());
+  dv.size += transposed_times<Real>(dropped, c.dO.cwiseAbs());
 
   // Rounded operands: y^T |Q|, (P h)^T |dO|
   if (c.pairs.exact_operands()) return;
   const Real tiny_operand = u.tiny_operand;
-  const Vector<Real> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = P.colwise().sum();
+  const Vector<Real> dS_column = c.dS.cwiseAbs().colwise().sum(), P_column = dropped.colwise().sum();
   dk.shared += scale_size * transposed_times<Real>(c.y, c.Q.cwiseAbs());
   dk.shared.colwise() += scale_size * tiny_operand * dS_column;
   dv.shared +=
-      transposed_times<Real>(P.cwiseProduct(c.pairs.g_operand.template cast<Real>()), c.dO.cwiseAbs());
+      transposed_times<Real>(dropped.cwiseProduct(c.pairs.g_operand.template cast<Real>()), c.dO.cwiseAbs());
   dv.shared.colwise() += tiny_operand * P_column;
 }
 
@@ -330,7 +332,8 @@ void bound_kv_head(const Problem<double>& problem, const std::vector<Index>& row
   const Real chain = chain_error(u, group * n, static_cast<double>(max_or_zero(alike)));
   auto& [truth, tolerance, magnitude] = result;
   dk.finish(chain, u, truth.dk.head(b, g), tolerance.dk.head(b, g), magnitude.dk.head(b, g));
-  dv.finish(chain, u, truth.dv.head(b, g), tolerance.dv.head(b, g), magnitude.dv.head(b, g));
+  dv.finish(chain + Real(dropout_error(u, problem)), u, truth.dv.head(b, g), tolerance.dv.head(b, g),
+            magnitude.dv.head(b, g));
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ namespace ringattn {
 //   dv     + (P h)^T |dO|
 //   e_i    + H_i sqrt(sum_j P_ij (dP_ij - delta_i)^2)
 //   r_i    + H_i
+//
+// Dropout multiplies dP_ij by keep_ij / (1 - p), and P_ij in the terms of dv.
 struct BoundedGradients {
   Gradients<double> truth;
   Gradients<double> tolerance;

@@ -37,6 +37,10 @@ Vector<double> rows_alike(const Matrix<double>& rows) {
   return alike;
 }
 
+double dropout_error(const Roundings& u, const Problem<double>& problem) {
+  return problem.dropout ? 3 * u.sum : 0;
+}
+
 // c = u_sum (8 + 2 sqrt(n) + n / 40 + a / 3)
 double chain_error(const Roundings& u, Index terms, double alike) {
   const auto n = static_cast<double>(terms);
@@ -60,9 +64,21 @@ template Matrix<long double> operand_errors(const Matrix<long double>&, const Ma
 
 namespace {
 
-// Replaces row i of pairs.P, which holds the scores, by the probabilities
-void softmax_row(const Problem<double>& problem, Index b, Index h, const RowPosition& query, Index i,
-                 const Roundings& u, PairErrors& pairs) {
+// Adds the bias to the scores, and its size to theirs; a bias of -inf hides the pair
+void add_bias(const Problem<double>& problem, Index b, Index h, const std::vector<Index>& rows,
+              Matrix<double>& S, Matrix<double>& size) {
+  for (Index i = 0; i < S.rows(); ++i)
+    for (Index j = 0; j < S.cols(); ++j) {
+      const double bias = problem.bias(b, h, rows[static_cast<std::size_t>(i)], j);
+      S(i, j) += bias;
+      if (bias != minus_infinity<double>) size(i, j) += std::abs(bias);
+    }
+}
+
+// Replaces row i of pairs.P, which holds the scores of query _row_, by the probabilities
+void softmax_row(const Problem<double>& problem, Index b, Index h, Index row, Index i, const Roundings& u,
+                 PairErrors& pairs) {
+  const RowPosition& query = problem.q_positions.of(b)[static_cast<std::size_t>(row)];
   const auto keys = problem.kv_positions.of(b);
   const double sink = problem.scoring.sink(h);
   auto S = pairs.P.row(i);
@@ -70,7 +86,8 @@ void softmax_row(const Problem<double>& problem, Index b, Index h, const RowPosi
   // Hide what the mask hides. Scores that repeat round alike, whether or not their keys are equal.
   double m = sink, alike = 0, before = minus_infinity<double>, equal_scores = 1;
   for (Index j = 0; j < S.cols(); ++j) {
-    if (!visible(query, keys[static_cast<std::size_t>(j)], problem.scoring.mask)) {
+    if (!visible(query, keys[static_cast<std::size_t>(j)], problem.scoring.mask) ||
+        !problem.allows(b, h, row, j)) {
       S(j) = minus_infinity<double>;
       continue;
     }
@@ -139,10 +156,22 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
     S = S.unaryExpr([cap](double score) { return cap * std::tanh(score / cap); });
     pairs.cap_slope = 1 - (S.array() / cap).square();
   }
+
+  // ALiBi and bias, and the errors of the score that do not come from its dot product
   subtract_distances(problem, b, h, rows, u, S, g);
-  g.array() += u.sum * (4 * S.array().abs() + 8);
+  Matrix<double> size = S.cwiseAbs();
+  if (problem.bias) add_bias(problem, b, h, rows, S, size);
+  g.array() += u.sum * (4 * size.array() + 8);
   exponentiate(g);
   exponentiate(g_operand);
+
+  // Dropout
+  if (problem.dropout) {
+    pairs.dropout.resize(S.rows(), S.cols());
+    for (Index i = 0; i < S.rows(); ++i)
+      for (Index j = 0; j < S.cols(); ++j)
+        pairs.dropout(i, j) = problem.dropout.factor(b, h, rows[static_cast<std::size_t>(i)], j);
+  }
 
   // Probabilities
   throw_if_cancelled();
@@ -151,11 +180,9 @@ PairErrors pair_errors(const Problem<double>& problem, Index b, Index h, const s
   if (const double sink = problem.scoring.sink(h); sink != minus_infinity<double>)
     pairs.g_sink = std::expm1(3 * u.sum * (4 * std::abs(sink) + 8)) / 3;
   pairs.visible = Eigen::VectorX<Index>::Zero(S.rows());
-  const auto queries = problem.q_positions.of(b);
   for (Index i = 0; i < S.rows(); ++i) {
     throw_if_cancelled();
-    softmax_row(problem, b, h, queries[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])], i, u,
-                pairs);
+    softmax_row(problem, b, h, rows[static_cast<std::size_t>(i)], i, u, pairs);
   }
   return pairs;
 }

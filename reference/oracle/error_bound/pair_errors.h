@@ -19,9 +19,17 @@ struct PairErrors {
   Eigen::VectorX<Index> visible;  // (rows) number of visible keys
   Vector<double> alike;           // (Skv) the number of keys with the same numbers, which round alike
   Matrix<double> cap_slope;       // (rows, Skv) 1 - (S / cap)^2; empty without a soft-cap
+  Matrix<double> dropout;         // (rows, Skv) keep / (1 - p); empty without dropout
 
   bool exact_operands() const { return g_operand.size() == 0; }
   bool has_terms(Index row) const { return visible(row) > 0 || sink(row) > 0; }
+
+  // (rows, Skv) times keep / (1 - p)
+  template <class Real>
+  Matrix<Real> dropped(Matrix<Real> pairs) const {
+    if (dropout.size() > 0) pairs.array() *= dropout.array().template cast<Real>();
+    return pairs;
+  }
 
   // (rows, Skv) times a, the number of visible keys that round like the key of the pair
   template <class Real>
@@ -45,6 +53,9 @@ Vector<double> rows_alike(const Matrix<double>& rows);
 // Errors of A B^T if A (n, D) and B (m, D) are rounded to operands, (n, m)
 template <class Real>
 Matrix<Real> operand_errors(const Matrix<Real>& A, const Matrix<Real>& B, const Roundings& u);
+
+// Relative error of 1 / (1 - p) and of the product with it; 0 without dropout
+double dropout_error(const Roundings& u, const Problem<double>& problem);
 
 // Relative error of a sum of _terms_ terms of one sign, of which _alike_ are equal
 double chain_error(const Roundings& u, Index terms, double alike = 1);

@@ -8,18 +8,21 @@
 
 namespace ringattn {
 
-// The arithmetic of an implementation. f32, tf32, bf16 and f16 name the type of the operands of its matrix products,
-// whose sums are accumulated in float32; f64 computes everything in float64.
-enum class Precision { f64, f32, tf32, bf16, f16 };
+// The arithmetic of an implementation. All but f64 name the type of the operands of its matrix products, whose sums are
+// accumulated in float32; f64 computes everything in float64.
+enum class Precision { f64, f32, tf32, bf16, f16, e4m3, e5m2 };
 
-// "f64", "f32", "tf32", "bf16", "f16"
+// "f64", "f32", "tf32", "bf16", "f16", "e4m3", "e5m2"
 const char* name(Precision precision);
 
 // The precision of that name, or of that type of numpy, torch and jax; throws BadInput if there is none
 Precision parse_precision(std::string_view name);
 
-// All texts that parse_precision() accepts
+// The texts that parse_precision() accepts, without those of 8 bits, and these
 std::vector<std::string> precision_names();
+std::vector<std::string> eight_bit_precision_names();
+
+bool has_eight_bits(Precision precision);
 
 // Whether an operand of a matrix product represents x exactly
 bool held_exactly(Precision precision, double x);
@@ -41,7 +44,7 @@ struct Roundings {
   double sum;          // of the result of an addition, an exponential or a logarithm
   double operand;      // of Q, K, V and dO as operands of a matrix product; 0 if they are exact
   double probability;  // of P and dS as operands of a matrix product
-  double weight;       // of P as a term of l; 0 if P is summed before it is rounded
+  double weight;       // of P as a term of l; 0 if P is summed before it is rounded, as kernels of 8 bits do
   double exponential;  // of a fast exponential, shared by all P of a row; 0 if it is as precise as a sum
   double stored;       // of a stored result
   double lse_stored;   // of a stored lse

@@ -19,8 +19,9 @@ Problem<double> one_head(const Problem<double>& problem, Index b, const HeadOper
                             problem.q_positions.sequence(b),
                             problem.kv_positions.sequence(b),
                             problem.scoring.of_heads(operands.q.h, 1),
-                            {},
-                            {}};
+                            problem.bias.head(b, operands.q.h),
+                            problem.allowed.head(b, operands.q.h),
+                            {problem.dropout.keep.head(b, operands.q.h), problem.dropout.p}};
   return with_queries(all, rows, Q);
 }
 

@@ -8,6 +8,7 @@
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/finders/head_map.h"
 #include "reference/oracle/measured/finders/head_scale.h"
+#include "reference/oracle/measured/finders/ignored_terms.h"
 #include "reference/oracle/measured/finders/key_range.h"
 #include "reference/oracle/measured/finders/key_weights.h"
 #include "reference/oracle/measured/finders/lse_relation.h"
@@ -31,7 +32,7 @@ bool all_explained(const std::vector<Explanations>& of_finders, std::size_t rows
   return true;
 }
 
-// The number of visible keys of each judged row, beyond the first
+// The number of keys that the mask shows to each judged row, beyond the first
 Matrix<double> other_keys(const Problem<double>& problem, const std::vector<Index>& rows) {
   Matrix<double> count = Matrix<double>::Zero(problem.Q.shape.B, static_cast<Index>(rows.size()));
   for (Index b = 0; b < count.rows(); ++b)
@@ -109,26 +110,31 @@ class Measuring {
         find_block_weights(s_.problem, t, part, sharding_, naming, e);
       };
     };
-    return {
+    std::vector<Finder> finders{
+        with_problem(find_ignored_terms),
         find_factor,
         order(),
         find_places,
         find_channel_map,
         with_problem(find_head_map),
-        [this, lse](const auto& t, const auto& part, auto& e) { find_scale(s_.problem, t, lse, part, e); },
-        with_problem(find_row_sum),
-        with_problem(find_key_range),
-        by_block(DeviceNaming::number),
-        by_block(DeviceNaming::step),
-        with_problem(find_distance_weights),
-        with_problem(find_tile_weights),
-        with_problem(find_edge_weights)};
+        [this, lse](const auto& t, const auto& part, auto& e) { find_scale(s_.problem, t, lse, part, e); }};
+    if (s_.problem.has_pair_terms()) return finders;
+    const std::vector<Finder> of_keys{with_problem(find_row_sum),          with_problem(find_key_range),
+                                      by_block(DeviceNaming::number),      by_block(DeviceNaming::step),
+                                      with_problem(find_distance_weights), with_problem(find_tile_weights),
+                                      with_problem(find_edge_weights)};
+    finders.insert(finders.end(), of_keys.begin(), of_keys.end());
+    return finders;
   }
 
   std::vector<Finder> finders_of_lse() const {
-    return {
-        with_problem(find_lse_relation), order(), find_places, with_problem(find_head_map),
+    std::vector<Finder> finders{with_problem(find_ignored_terms)};
+    if (!s_.problem.has_pair_terms()) finders.push_back(with_problem(find_lse_relation));
+    const std::vector<Finder> others{
+        order(), find_places, with_problem(find_head_map),
         [this](const auto& t, const auto& part, auto& e) { find_scale(s_.problem, t, nullptr, part, e); }};
+    finders.insert(finders.end(), others.begin(), others.end());
+    return finders;
   }
 
   void measure_gradient(const std::string& name, const Submitted& found, const Tensor<double>& truth,
@@ -142,9 +148,10 @@ class Measuring {
     const auto exchange = [this](const auto& t, const auto& part, auto& e) {
       find_exchange(judged_.gradients->truth, t, part, e);
     };
-    measure_tensor(*recorded(name, found, truth, tolerance),
-                   {find_factor, order(), find_places, find_channel_map, exchange,
-                    by_part(DeviceNaming::number), by_part(DeviceNaming::step)});
+    std::vector<Finder> finders{find_factor, order(), find_places, find_channel_map, exchange};
+    if (!s_.problem.has_pair_terms())
+      finders.push_back(by_part(DeviceNaming::number)), finders.push_back(by_part(DeviceNaming::step));
+    measure_tensor(*recorded(name, found, truth, tolerance), finders);
   }
 
   // The finders on every part of a tensor. Those that cost more come later, and are not needed once all rows are

@@ -9,7 +9,8 @@ namespace ringattn {
 
 // What the numbers of a wrong result are, measured without the catalogue: right values in a wrong place, operands from
 // wrong heads, exchanged channels, another scale, a factor, a wrong sum of weights, weights of keys. A finding holds to
-// within rounding for each row that it names; rows that no finding explains are left out.
+// within rounding for each row that it names; rows that no finding explains are left out. With a bias, boolean mask or
+// dropout, single keys and blocks are not measured.
 struct Measurement {
   std::vector<MeasuredFinding> findings;
 

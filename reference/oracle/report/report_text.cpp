@@ -33,8 +33,11 @@ std::string header(const Submission& s, const Report& r) {
   std::string text = fmt::format("case     q {}  k {}  v {} bshd, {} query head{} per K/V head\n", text_of(q),
                                  text_of(k), text_of(v), q.H / k.H, q.H == k.H ? "" : "s");
   text += fmt::format(
-      "         {}, scale {:.6g}{}{}{}; products in {}, results stored as {}\n",
-      mask_text(s.problem.scoring.mask), s.problem.scoring.scale(q.D),
+      "         {}{}{}{}, scale {:.6g}{}{}{}; products in {}, results stored as {}\n",
+      mask_text(s.problem.scoring.mask), s.problem.allowed ? ", boolean mask" : "",
+      s.problem.bias ? ", bias" : "",
+      s.problem.dropout ? fmt::format(", dropout {:g}", s.problem.dropout.p) : "",
+      s.problem.scoring.scale(q.D),
       s.problem.scoring.softcap > 0 ? fmt::format(", soft-cap {:g}", s.problem.scoring.softcap) : "",
       s.problem.scoring.alibi_slopes.empty() ? "" : ", ALiBi",
       s.problem.scoring.sinks.empty() ? "" : ", sinks", name(s.declared.implementation),

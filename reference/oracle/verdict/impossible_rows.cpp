@@ -41,8 +41,7 @@ ImpossibleRows find_impossible_rows(const Submission& s) {
   const auto wrong_lse = [&](Index b, Index i, Index h, double x) {
     if (x != minus_infinity<double>) return !std::isfinite(x);
     if (p.scoring.sink(h) != minus_infinity<double>) return true;
-    const RowPosition& query = p.q_positions.of(b)[static_cast<std::size_t>(i)];
-    return keys[keys.size() == 1 ? 0 : static_cast<std::size_t>(b)].visible_to(query, p.scoring.mask);
+    return sees_a_key(p, keys[keys.size() == 1 ? 0 : static_cast<std::size_t>(b)], b, h, i);
   };
 
   std::vector<char> queries(static_cast<std::size_t>(p.Q.shape.S)),

@@ -8,6 +8,7 @@
 #include "reference/definition/attention.h"
 #include "reference/definition/cancellation.h"
 #include "reference/definition/error/key_positions.h"
+#include "reference/definition/minus_infinity.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"
@@ -43,14 +44,15 @@ Wide norm(const StridedHead<const double>& head, Index row) {
 }
 
 struct LargestNorms {
-  double V = 0, K = 0;  // of a row
+  double V = 0, K = 0;  // of a row; V as dropout scales it
 };
 
 LargestNorms largest_norms(const Problem<double>& problem, Index b, Index g) {
   const auto largest = [&](const StridedHead<const double>& head) {
     return static_cast<double>(max_or_zero(head.cast<Wide>().rowwise().norm()));
   };
-  return {largest(problem.V.head(b, g)), largest(problem.K.head(b, g))};
+  const double dropped = problem.dropout ? problem.dropout.scale() : 1;
+  return {largest(problem.V.head(b, g)) * dropped, largest(problem.K.head(b, g))};
 }
 
 // 3 sqrt(variance) + c size: independent errors, and the rounding of a sum of _terms_ terms (error_bound.h)
@@ -59,17 +61,31 @@ double tolerance_of(Wide variance, const Roundings& u, Wide size, Index terms) {
                              std::numeric_limits<double>::min());
 }
 
+// A bound of |bias| in the pairs of row i that have a weight: those whose bias is so much below the largest one that
+// their weight is less than exp(-100) have none. _score_ bounds |S| without the bias
+double largest_bias(const Problem<double>& problem, Index b, Index h, Index i, double score) {
+  double largest = minus_infinity<double>, size = 0;
+  if (!problem.bias) return size;
+  for (Index j = 0; j < problem.K.shape.S; ++j)
+    if (problem.allows(b, h, i, j)) largest = std::max(largest, problem.bias(b, h, i, j));
+  for (Index j = 0; j < problem.K.shape.S; ++j)
+    if (problem.allows(b, h, i, j) && problem.bias(b, h, i, j) >= largest - 2 * score - 100)
+      size = std::max(size, std::abs(problem.bias(b, h, i, j)));
+  return size;
+}
+
 // A bound of the relative error of the rebuilt P that all keys of row i share: errors of the scores and of lse
 double row_error_of_P(const PreparedInputs& e, const Roundings& u, Index b, Index h, Index i, double K) {
   const auto D = static_cast<double>(e.problem.Q.shape.D), keys = static_cast<double>(e.problem.K.shape.S);
-  double score = static_cast<double>(std::abs(e.problem.scoring.scale(e.problem.Q.shape.D)) *
-                                     norm(e.problem.Q.head(b, h), i) * K);
+  const double product = static_cast<double>(std::abs(e.problem.scoring.scale(e.problem.Q.shape.D)) *
+                                             norm(e.problem.Q.head(b, h), i) * K);
+  double score = product + largest_bias(e.problem, b, h, i, product);
   if (const double slope = e.problem.scoring.alibi_slope(h); slope > 0)  // S of rounding_bound.h
     score = 3 * score + std::log(keys) + slope * e.farthest;
   if (const double sink = e.problem.scoring.sink(h); std::isfinite(sink))
     score = std::max(score, std::abs(sink));
   return u.weight + u.exponential + u.sum * (2 * std::sqrt(D) + 8) * (1 + score) +
-         (u.sum + u.lse_stored) * (score + std::log(keys)) + 3 * u.operand * score +
+         (u.sum + u.lse_stored) * (score + std::log(keys)) + 3 * u.operand * product +
          chain_error(u, e.problem.K.shape.S);
 }
 
@@ -99,7 +115,7 @@ void compare_by_document(const PreparedInputs& e, const Roundings& u, Index b, I
   for (Index h = g * group; h < (g + 1) * group; ++h)
     for (Index i = 0; i < p.Q.shape.S; ++i) {
       const RowPosition& query = p.q_positions.of(b)[static_cast<std::size_t>(i)];
-      if (positions.visible_to(query, p.scoring.mask)) add_query(h, i, sums(query.segment));
+      if (sees_a_key(p, positions, b, h, i)) add_query(h, i, sums(query.segment));
     }
 
   for (const auto& [document, s] : documents)
@@ -262,7 +278,7 @@ std::vector<Law> laws(const LawInputs& inputs, const ImplementationPrecision& de
 
   // The backward; each law names the tensors that it needs
   const bool backward = e.cotangents.dout.data != nullptr;
-  add(backward && e.dv && !sinks,
+  add(backward && e.dv && !e.problem.dropout && !sinks,
       {"A", "sum_j dV_j = sum_i dO_i",
        "dV is not P^T dO for any P whose rows sum to 1: for example, P is rebuilt from a wrong lse, or "
        "parts of dV are lost, doubled or left with another device"},

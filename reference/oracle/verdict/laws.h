@@ -29,7 +29,8 @@ struct Law {
 
 // The laws whose inputs are given:
 //   N  sum_j exp(S_ij - lse_i) = 1            for each query row of _rows_; the only law that needs all keys of a row
-//   A  sum_j dV_j = sum_i dO_i                for each document and K/V head, over the rows that have a visible key
+//   A  sum_j dV_j = sum_i dO_i                for each document and K/V head, over the rows that have a visible key;
+//                                             without dropout
 //   B  sum_j dK_j = scale sum_i dlse_i Q_i    likewise, without a soft-cap
 //   C  <dO, O> = <dV, V>                      for each K/V head and its group of query heads
 //   D  <dQ, Q> = <dK, K>                      likewise

@@ -26,7 +26,8 @@ void require_weights(const BoundedAttention& bounded, const ImplementationPrecis
     const double error = tolerance.data()[n] - (u.sum + u.lse_stored) * std::abs(lse.data()[n]);
     require(error <= 1, "[check] scores must be small enough for products in ", name(declared.implementation),
             " to resolve the weights; found scores whose rounding may change a weight by a factor e^", error,
-            "; scale q and k down, choose a smaller softmax scale, or declare more precise products");
+            "; scale q and k down, choose a smaller softmax scale, hide keys by a bias of -inf, or declare "
+            "more precise products");
   }
 }
 

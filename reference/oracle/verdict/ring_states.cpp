@@ -26,10 +26,8 @@ double ratio_of(const Problem<double>& problem, const Sharding& sharding,
                 const ImplementationPrecision& declared, const RingState& state,
                 const std::vector<Index>& keys) {
   // The problem on these keys
-  const Tensor<double> K = select_rows(problem.K, keys), V = select_rows(problem.V, keys);
-  Problem<double> so_far = problem;
-  so_far.K = K, so_far.V = V;
-  so_far.kv_positions = problem.kv_positions.select(keys);
+  Tensor<double> K, V;
+  const Problem<double> so_far = with_keys(problem, keys, K, V);
 
   // Its truth, with the storage type of the state
   ImplementationPrecision declared_here = declared;

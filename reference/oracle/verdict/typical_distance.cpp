@@ -29,6 +29,7 @@ std::vector<double> row_distances(const TensorView<const double>& found, const T
     for (Index h = 0; h < truth.shape().H; ++h)
       for (std::size_t n = 0; n < rows.size(); ++n) {
         const auto expected = truth.head(b, h).row(static_cast<Index>(n));
+        if (expected.isZero(0)) continue;  // no visible key, or padding
         distances.push_back(relative((found.head(b, h).row(rows[n]) - expected).norm(), expected.norm()));
       }
   return distances;

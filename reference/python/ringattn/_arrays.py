@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ringattn._values import quote, reason, shorten
 
+eight_bit_types = ("int8", "float8_e4m3fn", "float8_e5m2")
 cpu_devices = (1, 3, 11)  # DLPack: CPU memory, and CPU memory pinned for CUDA or ROCm
 
 
@@ -79,6 +80,27 @@ def heads(name: str, array: Any) -> list[float]:
     if found.ndim != 1:
         raise ValueError(f"[{name}] the shape must be (query heads); found {found.shape}; drop the other axes")
     return [float(each) for each in found]
+
+
+def widened(name: str, array: Any) -> NDArray[np.float32] | None:
+    """An array of 8 bits as float32, which holds its numbers exactly; None for an array of another type."""
+    try:
+        kind = str(getattr(array, "dtype", "")).removeprefix("torch.")
+    except Exception:  # its own __str__ raised
+        return None
+    if kind not in eight_bit_types:
+        return None
+    if hasattr(array, "detach"):  # numpy has no type for the bits of torch
+        array = array.detach().cpu().float()
+    return _as_numpy(name, array).astype(np.float32)
+
+
+def factors(name: str, array: Any) -> NDArray[np.float64]:
+    """The factors of an array of 8 bits: numbers of any shape."""
+    found = numbers(name, array)
+    if found.dtype.kind not in "fiu" and found.dtype.name != "bfloat16":
+        raise TypeError(f"[{name}] the factors must be numbers; found {shorten(str(found.dtype))}; pass floats")
+    return np.ascontiguousarray(found, dtype=np.float64)
 
 
 def integers(name: str, array: Any) -> NDArray[np.int64]:

@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ringattn import _arrays, _engine
-from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._keywords import make_problem_arrays, takes_pair_problem
 from ringattn._report import Report
 from ringattn._values import boolean, integer, natural, precision, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ringattn._keywords import Problem
+    from ringattn._keywords import PairProblem
 
 
-@takes_problem
+@takes_pair_problem
 def check(
     q: Any,
     k: Any,
@@ -36,7 +36,7 @@ def check(
     rows: int | None = None,
     seed: int = 0,
     blind_spots: bool = True,
-    **problem: Unpack[Problem],
+    **problem: Unpack[PairProblem],
 ) -> Report:
     """Checks any of out, lse, dq, dk, dv, dsinks of your implementation against the definition in float64.
 
@@ -48,8 +48,8 @@ def check(
     Every error is divided by its tolerance, the largest error that rounding explains at that element, so there is
     no tolerance to choose.
 
-    implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16" or "f16", or a type such as
-                     torch.bfloat16; default: the type of out
+    implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16", "f16", "e4m3" or "e5m2",
+                     or a type such as torch.bfloat16; default: the type of out
     devices, layout  how your sequence was distributed over devices; this only makes the diagnosis more specific
     rows, seed       number of query rows to check: the first, the last, the shard borders and random ones;
                      default: all if that takes seconds, else 256
@@ -59,7 +59,7 @@ def check(
     the layout. lse may also be (batch, Sq, heads), with or without an axis of extent 1 at the end.
 
     Unless axes is given, the axes may be in any order: the report says how the tensors were read. The other keywords
-    are those of ringattn._keywords.Problem.
+    are those of ringattn._keywords.PairProblem.
     """
     ring: dict[str, Any] = {"devices": integer("devices", devices), "layout": string("layout", layout)}
     results = {"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv, "dsinks": dsinks}
@@ -68,6 +68,8 @@ def check(
     if any_order:
         problem["axes"], notes = _likely_axes(q, k, v, results, {"dout": dout, "dlse": dlse}, ring, problem)
     inputs = make_problem_arrays(q, k, v, **problem)
+    if inputs.padding:
+        notes.append(inputs.padding)
     text, report, row_ratios, checked_rows, checked_keys = _engine.check(
         inputs,
         _submitted(results),
@@ -112,7 +114,7 @@ class Laws(tuple[_engine.Law, ...]):
         return self._text.rstrip("\n")
 
 
-@takes_problem
+@takes_pair_problem
 def laws(
     q: Any,
     k: Any,
@@ -128,12 +130,12 @@ def laws(
     implementation: str | None = None,
     rows: int = 64,
     seed: int = 0,
-    **problem: Unpack[Problem],
+    **problem: Unpack[PairProblem],
 ) -> Laws:
     """Tests the conservation laws whose inputs are given. They need no reference result and O(S d) time.
 
-    N needs lse, and reads all keys for _rows_ query rows. The others need dout: A needs dv; B needs dk and no
-    soft-cap; C needs out and dv; D needs dq and dk. Shapes and keywords are those of check().
+    N needs lse, and reads all keys for _rows_ query rows. The others need dout: A needs dv and no
+    dropout; B needs dk and no soft-cap; C needs out and dv; D needs dq and dk. Shapes and keywords are those of check().
     """
     inputs = make_problem_arrays(q, k, v, **problem)
     if lse is None and dout is None:
@@ -158,7 +160,7 @@ def _likely_axes(
     results: dict[str, Any],
     cotangents: dict[str, Any],
     ring: dict[str, Any],
-    problem: Problem,
+    problem: PairProblem,
 ) -> tuple[str, list[str]]:
     """The order of the axes in which the submission can be read and is nearest to attention, and a sentence on it."""
 

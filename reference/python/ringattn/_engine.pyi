@@ -21,6 +21,7 @@ class ProblemArrays:
         k: Array,
         v: Array,
         *,
+        eight_bits: bool,
         axes: str,
         softmax_scale: float | None,
         causal: bool,
@@ -31,13 +32,23 @@ class ProblemArrays:
         alibi_slopes: list[float],
         bias: Array | None,
         mask: Array | None,
+        keep: Array | None,
+        dropout_p: float,
+        descale_q: Float64 | None,
+        descale_k: Float64 | None,
+        descale_v: Float64 | None,
+        descale_block: int,
         q_positions: Integers | None,
         kv_positions: Integers | None,
         q_segment_ids: Integers | None,
         kv_segment_ids: Integers | None,
         cu_seqlens_q: Integers | None,
         cu_seqlens_k: Integers | None,
+        seqused_q: Integers | None,
+        seqused_k: Integers | None,
     ) -> None: ...
+    @property
+    def padding(self) -> str | None: ...
     @property
     def queries(self) -> int: ...
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ringattn import _arrays, _engine
-from ringattn._values import boolean, integer, number, quote, shorten, string
+from ringattn._values import boolean, integer, natural, number, quote, shorten, string
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,6 +35,8 @@ class PlainProblem(TypedDict, total=False):
     q_segment_ids, kv_segment_ids      (S) or (batch, S): a query attends only to keys of the same id
     cu_seqlens_q, cu_seqlens_k         (documents + 1): boundaries of packed documents; positions restart in each, and
                     rows after the last one are not read
+    seqused_q, seqused_k               (batch): the number of rows of each sequence that count; those after them are
+                    padding, which is neither read nor judged
     axes            order of the axes of every tensor: "bshd", "bhsd" or "sbhd"
     """
 
@@ -49,6 +51,8 @@ class PlainProblem(TypedDict, total=False):
     kv_segment_ids: ArrayLike | None
     cu_seqlens_q: ArrayLike | None
     cu_seqlens_k: ArrayLike | None
+    seqused_q: ArrayLike | None
+    seqused_k: ArrayLike | None
     axes: str
 
 
@@ -64,14 +68,27 @@ class Problem(PlainProblem, total=False):
 
 
 class PairProblem(Problem, total=False):
-    """Problem, with terms of single pairs of query and key, which only the definition supports.
+    """Problem, with what only the definition and the oracle support: terms of single pairs of query and key, and q, k
+    and v of 8 bits (int8, float8_e4m3fn or float8_e5m2).
 
     bias            added to the scores, where -inf hides a key; broadcast to (batch, heads, Sq, Skv) as in numpy
     mask            booleans of that shape; True: the query attends to the key
+    keep            booleans of that shape: the pairs that dropout kept; after the softmax, P becomes
+                    P * keep / (1 - dropout_p)
+    dropout_p       the probability with which pairs were dropped
+    descale_q, descale_k, descale_v     factors of q, k and v of 8 bits: a number, or an array (heads), (batch, heads) or
+                    (batch, heads, blocks), where heads may be those of k
+    descale_block   rows of a block; default: blocks of equal length
     """
 
     bias: ArrayLike | None
     mask: ArrayLike | None
+    keep: ArrayLike | None
+    dropout_p: float
+    descale_q: ArrayLike | None
+    descale_k: ArrayLike | None
+    descale_v: ArrayLike | None
+    descale_block: int
 
 
 plain_defaults: dict[str, Any] = {
@@ -86,10 +103,21 @@ plain_defaults: dict[str, Any] = {
     "kv_segment_ids": None,
     "cu_seqlens_q": None,
     "cu_seqlens_k": None,
+    "seqused_q": None,
+    "seqused_k": None,
     "axes": "bshd",
 }
 defaults: dict[str, Any] = {**plain_defaults, "sinks": None, "alibi_slopes": None}
-pair_defaults: dict[str, Any] = {"bias": None, "mask": None}
+pair_defaults: dict[str, Any] = {
+    "bias": None,
+    "mask": None,
+    "keep": None,
+    "dropout_p": 0.0,
+    "descale_q": None,
+    "descale_k": None,
+    "descale_v": None,
+    "descale_block": 0,
+}
 
 # Names of other libraries -> our names. All but those in silent_aliases cause a warning.
 aliases = {
@@ -103,6 +131,10 @@ aliases = {
     "attn_output": "out",
     "softmax_lse": "lse",
     "cu_seqlens_kv": "cu_seqlens_k",
+    "cache_seqlens": "seqused_k",
+    "q_descale": "descale_q",
+    "k_descale": "descale_k",
+    "v_descale": "descale_v",
     "attn_bias": "bias",
     "s_aux": "sinks",
     "learnable_sink": "sinks",
@@ -147,7 +179,7 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
     """Replaces aliases by our names. Raises TypeError for an unknown name, or for two names of one keyword."""
     ours: dict[str, Any] = {}
     for name, value in keywords.items():
-        if name == "dropout_p":
+        if name == "dropout_p" and name not in known:
             if number("dropout_p", value) != 0:
                 raise ValueError(f"[{function}] exact attention has no dropout; found dropout_p={quote(value)}; "
                                  "leave it out")
@@ -156,7 +188,10 @@ def canonical_keywords(function: str, keywords: dict[str, Any], known: list[str]
         if our in pair_defaults and our not in known:
             if value is None:
                 continue
-            raise ValueError(f"[{function}] a bias or boolean mask belongs to pairs of rows, which do not travel with a "
+            if our.startswith("descale"):
+                raise ValueError(f"[{function}] q, k and v of 8 bits are read by check, laws and attention only; found "
+                                 f"{name}; multiply them by their factors")
+            raise ValueError(f"[{function}] a bias, mask or keep belongs to pairs of rows, which do not travel with a "
                              f"block; found {name}; use causal, window_size, positions or segment ids, or call "
                              "ringattn.attention")
         if our not in known:
@@ -185,14 +220,26 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
     """The problem for the engine, with all defaults and converted arrays."""
     # Arrays
     arguments = {**defaults, **pair_defaults, **problem}
-    tensors = {name: _arrays.tensor(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
-    for name in ("bias", "mask"):
+    descales = [name for name in arguments if name.startswith("descale") and name != "descale_block"]
+    for name in descales:
+        if arguments[name] is not None:
+            arguments[name] = _arrays.factors(name, arguments[name])
+    wide = {name: _arrays.widened(name, array) for name, array in (("q", q), ("k", k), ("v", v))}
+    eight_bits = [name for name, array in wide.items() if array is not None]
+    if 0 < len(eight_bits) < len(wide):
+        raise TypeError(f"[{eight_bits[0]}] q, k and v must have the same type; found 8 bits in {' and '.join(eight_bits)} "
+                        "only; convert them to one type")
+    if not eight_bits and any(arguments[name] is not None for name in descales):
+        raise ValueError("[descale] factors belong to q, k and v of 8 bits; found wider ones; leave the factors out")
+    tensors = wide if eight_bits else {"q": q, "k": k, "v": v}
+    tensors = {name: _arrays.tensor(name, array) for name, array in tensors.items()}
+    for name in ("bias", "mask", "keep"):
         if arguments[name] is not None:
             arguments[name] = _arrays.pairs(name, arguments[name])
     for name in ("sinks", "alibi_slopes"):
         arguments[name] = [] if arguments[name] is None else _arrays.heads(name, arguments[name])
     for name in defaults:
-        if name.endswith(("_positions", "_segment_ids")) or name.startswith("cu_seqlens"):
+        if name.endswith(("_positions", "_segment_ids")) or name.startswith(("cu_seqlens", "seqused")):
             if arguments[name] is not None:
                 arguments[name] = _arrays.integers(name, arguments[name])
 
@@ -200,12 +247,14 @@ def make_problem_arrays(q: Any, k: Any, v: Any, **problem: Any) -> _engine.Probl
     if arguments["softmax_scale"] is not None:
         arguments["softmax_scale"] = number("softmax_scale", arguments["softmax_scale"])
     arguments["softcap"] = number("softcap", 0.0 if arguments["softcap"] is None else arguments["softcap"])
+    arguments["dropout_p"] = number("dropout_p", 0.0 if arguments["dropout_p"] is None else arguments["dropout_p"])
+    arguments["descale_block"] = natural("descale_block", arguments["descale_block"])
     arguments["window_size"] = _window(arguments["window_size"])
     arguments["causal"] = boolean("causal", arguments["causal"])
     arguments["axes"] = string("axes", defaults["axes"] if arguments["axes"] is None else arguments["axes"])
     if arguments["causal_align"] is not None:
         arguments["causal_align"] = string("causal_align", arguments["causal_align"])
-    return _engine.ProblemArrays(**tensors, **arguments)
+    return _engine.ProblemArrays(**tensors, eight_bits=bool(eight_bits), **arguments)
 
 
 # ---- Windows ----------------------------------------------------------------

@@ -14,7 +14,8 @@ namespace ringattn {
 
 namespace {
 
-constexpr EventLane lanes[] = {EventLane::compute, EventLane::send, EventLane::recv, EventLane::wait};
+constexpr EventLane exported_lanes[] = {EventLane::compute, EventLane::send, EventLane::recv,
+                                        EventLane::wait};
 
 int thread_of(EventLane lane) { return static_cast<int>(lane) + 1; }
 
@@ -64,7 +65,7 @@ class Writer {
   void device(int device) {
     metadata(device, 0, "process_name", "{\"name\": \"device " + std::to_string(device) + "\"}");
     metadata(device, 0, "process_sort_index", "{\"sort_index\": " + std::to_string(device) + "}");
-    for (const EventLane lane : lanes)
+    for (const EventLane lane : exported_lanes)
       metadata(device, thread_of(lane), "thread_name", "{\"name\": " + json_text(name(lane)) + "}");
   }
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "reference/definition/problem.h"
+#include "reference/definition/pair_view.h"
 
 namespace ringattn {
 
