@@ -80,8 +80,9 @@ struct PanelSize {
   Size least;
 };
 constexpr PanelSize panel_sizes[] = {
-    {"ring", {420, 230}},   {"matrix", {190, 180}}, {"microscope", {380, 270}}, {"timeline", {320, 110}},
-    {"memory", {300, 150}}, {"knobs", {230, 200}},  {"code", {420, 200}},       {"inspector", {260, 120}}};
+    {"ring", {420, 230}},     {"matrix", {190, 180}},    {"microscope", {380, 270}},
+    {"timeline", {320, 110}}, {"memory", {300, 150}},    {"knobs", {230, 200}},
+    {"code", {420, 200}},     {"inspector", {260, 120}}, {"tile", {640, 360}}};
 
 const PanelSize* size_of(const std::string& panel) {
   for (const PanelSize& each : panel_sizes)

@@ -7,6 +7,7 @@
 
 #include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
+#include "reference/definition/owned_problem.h"
 #include "reference/definition/tensor.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/spans.h"
@@ -69,6 +70,9 @@ class Recording {
   // The full-attention output of a row of the first sequence and head, (v_dim); empty if unknown
   std::vector<double> dense_out(Index row) const;
   void set_dense(Tensor<double> out) { dense_ = std::move(out); }  // (B, Sq, Hq, Dv)
+
+  // The inputs of the run, in float64; null: unknown, as for a trace file
+  std::shared_ptr<const OwnedProblem<double>> inputs;
 
   // Words shown for the tokens; empty: their numbers
   std::vector<std::string> words;

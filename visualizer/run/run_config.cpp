@@ -32,6 +32,7 @@ void check(const RunConfig& c) {
   require_between("dim", c.dim, 1, widest);
   require_between("v_dim", c.v_dim, 1, widest);
   require_between("window_left", c.window_left, -1, max_rows);
+  require_between("decimals", c.decimals, -1, 15);
   require_between("slow_link", c.slow_link, -1, c.devices - 1);
   require(c.heads % c.kv_heads == 0, "[run] heads must be a multiple of kv_heads; found ", c.heads, " and ",
           c.kv_heads);

@@ -22,6 +22,8 @@ struct RunConfig {
   std::string dtype = "f64";  // or "f32"
   std::uint64_t seed = 1;
   double score_scale = 1;  // multiplies the scores
+  int decimals =
+      -1;  // Q, K, V and dO are rounded to as many, for arithmetic by hand, and dlse is 0; -1: neither
 
   CostModel cost;          // of the virtual clock; the links of live runs really are this slow
   int slow_link = -1;      // the device whose link to the next one is slower; -1: none

@@ -51,6 +51,14 @@ void embed_words(const RunConfig& c, OwnedProblem<T>& p) {
   }
 }
 
+// Rounds every element to _decimals_
+template <class T>
+void round_to(int decimals, Tensor<T>& tensor) {
+  const double unit = std::pow(10, decimals);
+  for (Index i = 0; i < tensor.size(); ++i)
+    tensor.data()[i] = static_cast<T>(std::round(static_cast<double>(tensor.data()[i]) * unit) / unit);
+}
+
 template <class T>
 void set_scores(const RunConfig& c, OwnedProblem<T>& p) {
   p.Q(0, 0, 0, 0) = 1;
@@ -79,6 +87,11 @@ OwnedProblem<T> make_run_problem(const RunConfig& c) {
   p.dout = normal_tensor<T>({1, c.queries, c.heads, c.v_dim}, random_cotangents);
   p.dlse = normal_tensor<T>({1, c.queries, c.heads, 1}, random_cotangents);
 
+  if (c.decimals >= 0) {
+    for (Tensor<T>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(c.decimals, *tensor);
+    p.dlse = {};
+  }
+
   // Scale, mask and positions
   p.scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
   p.scoring.mask.causal = c.causal;
@@ -90,15 +103,19 @@ OwnedProblem<T> make_run_problem(const RunConfig& c) {
 }
 
 template <class T>
-Tensor<double> full_attention(const OwnedProblem<T>& p) {
-  const auto Q = converted<double, const T>(p.Q), K = converted<double, const T>(p.K),
-             V = converted<double, const T>(p.V);
-  return attention<double>({Q, K, V, p.q_positions, p.kv_positions, p.scoring, {}, {}}).out;
+OwnedProblem<double> in_float64(const OwnedProblem<T>& p) {
+  OwnedProblem<double> wide;
+  wide.Q = converted<double, const T>(p.Q), wide.K = converted<double, const T>(p.K);
+  wide.V = converted<double, const T>(p.V), wide.dout = converted<double, const T>(p.dout);
+  if (p.dlse.size() > 0) wide.dlse = converted<double, const T>(p.dlse, Axes::bhsd);
+  wide.q_positions = p.q_positions, wide.kv_positions = p.kv_positions;
+  wide.scoring = p.scoring, wide.dtype = p.dtype;
+  return wide;
 }
 
 template OwnedProblem<float> make_run_problem(const RunConfig&);
 template OwnedProblem<double> make_run_problem(const RunConfig&);
-template Tensor<double> full_attention(const OwnedProblem<float>&);
-template Tensor<double> full_attention(const OwnedProblem<double>&);
+template OwnedProblem<double> in_float64(const OwnedProblem<float>&);
+template OwnedProblem<double> in_float64(const OwnedProblem<double>&);
 
 }  // namespace ringattn::viz

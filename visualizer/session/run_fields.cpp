@@ -13,9 +13,10 @@ namespace ringattn::viz {
 
 RunConfig parse_run(const Json& run) {
   static const std::set<std::string> known = {
-      "title",       "devices", "seq",         "kv_seq",      "heads",   "kv_heads", "dim",   "v_dim",
-      "layout",      "causal",  "window_left", "rotate",      "overlap", "backward", "dtype", "seed",
-      "score_scale", "hop",     "slow_link",   "slow_factor", "scores",  "values",   "fault", "text"};
+      "title",  "devices", "seq",         "kv_seq",      "heads",     "kv_heads",    "dim",
+      "v_dim",  "layout",  "causal",      "window_left", "rotate",    "overlap",     "backward",
+      "dtype",  "seed",    "score_scale", "hop",         "slow_link", "slow_factor", "scores",
+      "values", "fault",   "text",        "decimals"};
   for (const auto& [key, value] : run.items())
     require(known.count(key) > 0, "[scene] a run must have known fields only; found ", in_quotes(key),
             "; see visualizer/scenes for examples");
@@ -38,6 +39,7 @@ RunConfig parse_run(const Json& run) {
   config.dtype = run.value("dtype", "f64");
   config.seed = run.value("seed", std::uint64_t{1});
   config.score_scale = run.value("score_scale", 1.0);
+  config.decimals = run.value("decimals", -1);
   config.slow_link = run.value("slow_link", -1);
   config.slow_factor = run.value("slow_factor", 1.0);
   config.scores = run.value("scores", std::vector<double>{});

@@ -37,11 +37,11 @@ Arrangement parse_arrangement(const Json& node) {
 // Each panel and each run must exist
 void check(const Arrangement& arrangement, int runs) {
   if (arrangement.parts.empty())
-    require(is_panel(arrangement.panel) && arrangement.run >= 0 && arrangement.run < runs,
-            "[scene] a panel must be ring, matrix, microscope, timeline, memory, knobs, code or inspector, "
-            "of one "
-            "of the ",
-            runs, " runs; found \"", arrangement.panel, ":", arrangement.run, "\"");
+    require(
+        is_panel(arrangement.panel) && arrangement.run >= 0 && arrangement.run < runs,
+        "[scene] a panel must be ring, matrix, microscope, timeline, memory, knobs, code, inspector or tile, "
+        "of one of the ",
+        runs, " runs; found \"", arrangement.panel, ":", arrangement.run, "\"");
   for (const Arrangement& part : arrangement.parts) check(part, runs);
 }
 

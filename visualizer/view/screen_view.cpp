@@ -227,6 +227,7 @@ void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect
   if (panel == "microscope") draw_softmax_microscope(canvas, rect, frame);
   if (panel == "timeline") draw_timeline(canvas, rect, frame);
   if (panel == "memory") draw_memory(canvas, rect, frame);
+  if (panel == "tile") draw_tile(canvas, rect, frame);
   if (panel == "code") draw_code(canvas, rect, frame);
   if (panel == "inspector") draw_inspector(canvas, rect, frame);
 }

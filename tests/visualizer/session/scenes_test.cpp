@@ -158,6 +158,18 @@ TEST_CASE("one row: the sum, and the factors of its rescaling") {
   CHECK(recorded.error(0, 0) < 1e-15);
 }
 
+TEST_CASE("one tile: only the maximum of row 4 grows in the second block, and its factor is 0.359") {
+  const RecordedScene recorded("tile");
+  for (const Index row : {3, 4, 5}) CHECK((recorded.row(0, 1, row).alpha == 1) == (row != 4));
+  CHECK(recorded.row(0, 0, 4).m_after == doctest::Approx(0.51));
+  CHECK(recorded.row(0, 1, 4).m_after == doctest::Approx(1.535));
+  CHECK(recorded.row(0, 1, 4).alpha == doctest::Approx(0.359).epsilon(0.001));
+  for (const Tensor<double>* tensor :
+       {&recorded.run(0).inputs->Q, &recorded.run(0).inputs->K, &recorded.run(0).inputs->V})
+    for (Index i = 0; i < tensor->size(); ++i)
+      CHECK(tensor->data()[i] * 10 == doctest::Approx(std::round(tensor->data()[i] * 10)));
+}
+
 TEST_CASE("the maximum: where float32 overflows, and the output afterwards") {
   const RecordedScene recorded("maximum");
   CHECK(std::log(static_cast<double>(std::numeric_limits<float>::max())) ==

@@ -8,8 +8,8 @@ namespace ringattn::viz {
 // Draws every panel of a run at the fraction _part_ of its duration, for the tests and the fuzzer of damaged traces.
 inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, Clock clock, double part) {
   constexpr void (*panels[])(Canvas&, const Rect&, const Frame&) = {
-      draw_ring_stage, draw_attention_matrix, draw_softmax_microscope, draw_timeline, draw_memory,
-      draw_code,       draw_inspector};
+      draw_ring_stage, draw_attention_matrix, draw_softmax_microscope, draw_timeline, draw_memory, draw_code,
+      draw_tile,       draw_inspector};
   const Moment now = moment(recording, part * recording.duration(clock), clock);
   ViewSettings settings;
   settings.clock = clock;

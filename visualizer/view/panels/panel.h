@@ -33,6 +33,7 @@ void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& fram
 void draw_timeline(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_code(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_tile(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_inspector(Canvas& canvas, const Rect& rect, const Frame& frame);
 
 // Draws the background and the heading of a panel; returns the rectangle below
