@@ -235,6 +235,7 @@ void click(Session& session, const Target& target) {
     case Target::Kind::nothing:
     case Target::Kind::panel:
     case Target::Kind::time:
+    case Target::Kind::slider:
       selection.pinned = {};
       return;
     case Target::Kind::command:

@@ -140,9 +140,9 @@ void apply_run(Session& session, const FieldReader& link) {
   for (const auto& [key, value] : link.all())
     if (is_run_field(key)) run[key] = value;
   if (run.empty()) return;
-  require(session.free_config(), "[deep link] fields of a run require scene=free; found ", run.begin()->first,
-          "; leave it out, or add scene=free");
-  run.merge(run_fields(*session.free_config()));
+  require(session.adjustable_config(), "[deep link] fields of a run require scene=free; found ",
+          run.begin()->first, "; leave it out, or add scene=free");
+  run.merge(run_fields(*session.adjustable_config()));
   session.set_run(run_from_fields(run));
 }
 
@@ -195,10 +195,10 @@ std::string deep_link(const Session& session) {
   if (session.scene()) add("scene", session.scene()->id), add("beat", std::to_string(session.beat() + 1));
   if (session.answered()) add("answered", "1");
   if (session.closing()) add("closing", "1");
-  // The parameters of free play that differ from those of the scene
-  if (session.free_config()) {
+  // The parameters that differ from those of the scene
+  if (session.adjustable_config()) {
     const Fields before = run_fields(completed(session.scene()->runs.front().config));
-    for (const auto& [key, value] : run_fields(*session.free_config()))
+    for (const auto& [key, value] : run_fields(*session.adjustable_config()))
       if (before.at(key) != value) add(key, value);
   }
   add("clock", clocks[static_cast<int>(settings.clock)]);

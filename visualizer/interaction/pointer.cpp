@@ -39,11 +39,18 @@ void scrub(Session& session, const Drawing& drawing, Point point) {
   session.seek(session.duration() * session.settings.time.fraction(place_on(*axis, point)));
 }
 
+void slide(Session& session, const Drawing& drawing, const std::string& parameter, Point point) {
+  for (const Element& element : drawing.elements)
+    if (element.target == Target::slider(parameter) && !element.rect.empty())
+      return session.slide(parameter, place_on(element, point));
+}
+
 }  // namespace
 
 void Pointer::moved(Session& session, const Drawing& drawing, Point point) {
   session.pointer = point;
   if (scrubbing_) return scrub(session, drawing, point);
+  if (!sliding_.empty()) return slide(session, drawing, sliding_, point);
   const Element* element = drawing.at(point);
   session.selection.hovered = element ? element->target : Target{};
   session.selection.hovered_run = element ? element->run : 0;
@@ -51,12 +58,16 @@ void Pointer::moved(Session& session, const Drawing& drawing, Point point) {
 }
 
 void Pointer::button(Session& session, const Drawing& drawing, Point point, bool down) {
-  scrubbing_ = false;
+  scrubbing_ = false, sliding_.clear();
   if (!down) return;
   const Element* element = drawing.at(point);
   if (element && element->target.kind == Target::Kind::time) {
     scrubbing_ = true;
     return scrub(session, drawing, point);
+  }
+  if (element && element->target.kind == Target::Kind::slider) {
+    sliding_ = element->target.command;
+    return slide(session, drawing, sliding_, point);
   }
   session.selection.pinned_run = element ? element->run : 0;
   click(session, element ? element->target : Target{});

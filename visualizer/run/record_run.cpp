@@ -35,6 +35,8 @@ RecordedRun record_run_as(const RunConfig& config) {
   recorded.recording->set_dense(attention(inputs->problem()).out);
   recorded.recording->inputs = inputs;
   recorded.recording->words = words_of(config);
+  recorded.recording->machine = config.machine, recorded.recording->sequence = config.sequence;
+  recorded.recording->prompt = config.prompt;
   return recorded;
 }
 

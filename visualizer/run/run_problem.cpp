@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "reference/cli/recall/induction_head.h"
 #include "reference/definition/random.h"
 
 namespace ringattn::viz {
@@ -59,6 +60,16 @@ void round_to(int decimals, Tensor<T>& tensor) {
     tensor.data()[i] = static_cast<T>(std::round(static_cast<double>(tensor.data()[i]) * unit) / unit);
 }
 
+// The induction head of `ringattn recall`: a key holds the words before a word, the query those at the end of the prompt
+template <class T>
+void embed_prompt(const RunConfig& c, OwnedProblem<T>& p) {
+  Text text;
+  text.append("text", c.text);
+  const cli::InductionHead head(text);
+  p.K = converted<T, const float>(head.keys()), p.V = converted<T, const float>(head.values());
+  p.Q = converted<T, const float>(head.query(cli::InductionHead::tokenize(c.prompt)));
+}
+
 template <class T>
 void set_scores(const RunConfig& c, OwnedProblem<T>& p) {
   p.Q(0, 0, 0, 0) = 1;
@@ -80,7 +91,10 @@ OwnedProblem<T> make_run_problem(const RunConfig& c) {
   p.K = normal_tensor<T>({1, c.keys, c.kv_heads, c.dim}, random);
   p.V = normal_tensor<T>({1, c.keys, c.kv_heads, c.v_dim}, random);
   if (!c.scores.empty()) set_scores(c, p);
-  if (!c.text.empty()) embed_words(c, p);
+  if (!c.prompt.empty())
+    embed_prompt(c, p);
+  else if (!c.text.empty())
+    embed_words(c, p);
 
   // Cotangents, from a generator of their own
   Random random_cotangents(c.seed + 1);

@@ -12,7 +12,8 @@ namespace {
 
 bool can_be_pinned(const Target& target) {
   return target.kind != Target::Kind::nothing && target.kind != Target::Kind::panel &&
-         target.kind != Target::Kind::command && target.kind != Target::Kind::time;
+         target.kind != Target::Kind::command && target.kind != Target::Kind::time &&
+         target.kind != Target::Kind::slider;
 }
 
 // A session on a screen with a pointer.
@@ -79,7 +80,8 @@ TEST_CASE("a click pins an element, and a second click unpins it") {
       spectator.click(point);
       CHECK_FALSE(spectator.session.selection.pinned);
     }
-    CHECK(met > 5);
+    // Charts of formulas have nothing to pin
+    if (scene.id != "memory") CHECK(met > 3);
   }
 }
 
@@ -132,6 +134,23 @@ TEST_CASE("a click on an arrow steps the parameter") {
   spectator.look();
   spectator.click(spectator.find(Target::to_command("knob:devices:-"))->rect.centre());
   CHECK(spectator.session.recording().devices() == 4);
+}
+
+TEST_CASE("a slider follows the pointer while the button is down") {
+  Spectator spectator("hide");
+  spectator.session.go_to_beat(5);
+  spectator.look();
+  const Element* slider = spectator.find(Target::slider("block_tokens"));
+  REQUIRE(slider);
+  const Rect rect = slider->rect;
+  const auto tokens = [&] { return spectator.session.recording(0).machine.tokens; };
+  spectator.pointer.button(spectator.session, spectator.drawing, {rect.x + 1, rect.centre().y}, true);
+  CHECK(tokens() == 64);
+  spectator.move({rect.right() - 1, rect.y - 200});
+  CHECK(tokens() == 65536);
+  spectator.pointer.button(spectator.session, spectator.drawing, {rect.x, rect.centre().y}, false);
+  spectator.move({rect.x + 1, rect.centre().y});
+  CHECK(tokens() == 65536);
 }
 
 TEST_CASE("a click on a row of the matrix shows it in the microscope") {

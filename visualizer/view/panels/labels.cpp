@@ -73,6 +73,8 @@ std::string short_number(double x) {
   return (x < 0 ? "\xe2\x88\x92" : "") + printed("%.3g", std::abs(x));
 }
 
+std::string float32_text(double x) { return (x < 0 ? "\xe2\x88\x92" : "") + printed("%.9g", std::abs(x)); }
+
 std::string rounded_number(double x) {
   if (!std::isfinite(x)) return number_text(x);
   std::string text = printed(std::abs(x) < 0.9995 ? "%.3f" : "%.2f", std::abs(x));

@@ -32,6 +32,9 @@ std::string short_number(double x);
 // Rounded to three decimals, or two from 1 on: the numbers of a matrix
 std::string rounded_number(double x);
 
+// Nine digits, which tell all float32 numbers apart
+std::string float32_text(double x);
+
 // "45 %"
 std::string percent_text(double fraction);
 

@@ -81,8 +81,7 @@ void draw_sum(const SoftmaxView& view, const Rect& band) {
   }
   const std::string text = "l = " + number_text(now);
   if (wrong)
-    canvas.fitting_text(number, {text + ", not " + short_number(correct), text}, Face::small,
-                        theme.wrong);
+    canvas.fitting_text(number, {text + ", not " + short_number(correct), text}, Face::small, theme.wrong);
   else
     canvas.fitting_text(
         number, {added ? change_text("l  ", row.l_before, row.l_after) : text, text, number_text(now)},
@@ -251,8 +250,7 @@ void draw_normalized_output(const SoftmaxView& view, const Rect& band) {
     if (!(difference <= off)) off = difference;
   }
   if (legend.h >= line_h)
-    canvas.fitting_text(legend.take_top(line_h),
-                        {"error " + short_number(off), short_number(off)},
+    canvas.fitting_text(legend.take_top(line_h), {"error " + short_number(off), short_number(off)},
                         Face::small, std::isfinite(off) ? theme.faint_ink : theme.wrong);
 }
 

@@ -38,8 +38,7 @@ class ScoreChart {
     }
     values_fit_ = plot_.h >= 4.5f * line_h_;
     for (const Bar& bar : bars_)
-      values_fit_ =
-          values_fit_ && canvas_.text_size(short_number(bar.score), Face::small).w <= cell_ - 4;
+      values_fit_ = values_fit_ && canvas_.text_size(short_number(bar.score), Face::small).w <= cell_ - 4;
   }
 
   void draw() {

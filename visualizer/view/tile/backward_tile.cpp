@@ -8,9 +8,6 @@ namespace ringattn::viz {
 
 namespace {
 
-constexpr const char *raised_T = "\xe1\xb5\x80", *by = " \xc2\xb7 ", *less = " \xe2\x88\x92 ",
-                     *delta = "\xce\xb4", *root_of = "\xe2\x88\x9a";
-
 // The share of the arithmetic after which each of the five products is over, and dS, which is no product
 constexpr double P_over = 0.2, dP_over = 0.4, dS_over = 0.5, dV_over = 0.65, dQ_over = 0.8, dK_over = 0.95;
 
@@ -74,14 +71,14 @@ class BackwardTilePicture {
 
   void draw_operands() {
     NumberGrid dO = grid_of(block_label("dO", tile_.device), backward_.dO, view_.of_owner(tile_.device));
-    NumberGrid V =
-        transposed(grid_of(block_label("V", tile_.owner) + raised_T, tile_.V, view_.of_owner(tile_.owner)));
+    NumberGrid V = transposed(
+        grid_of(block_label("V", tile_.owner) + superscript_T, tile_.V, view_.of_owner(tile_.owner)));
     dO.focus_row = view_.row, V.focus_column = key_;
     put({dO_, middle_}, dO, "gradient of the output of device " + std::to_string(tile_.device));
     put({dP_, top_}, V, "values of block " + std::to_string(tile_.owner));
 
     NumberGrid column;
-    column.name = delta, column.rows = queries_, column.columns = 1;
+    column.name = "\xce\xb4", column.rows = queries_, column.columns = 1;
     column.number = [this](Index i, Index) { return backward_.delta[i]; };
     column.color = view_.of_owner(tile_.device);
     column.focus_row = view_.row;
@@ -89,10 +86,10 @@ class BackwardTilePicture {
   }
 
   void draw_tile_of_pairs() {
-    NumberGrid P = grid_of(std::string("P = exp(S") + less + "lse)", backward_.P,
-                           view_.of_weight(backward_.P.maxCoeff()));
-    NumberGrid dP = grid_of(std::string("dP = dO V") + raised_T, backward_.dP, of(backward_.dP));
-    NumberGrid dS = grid_of(std::string("dS = P (dP") + less + delta + ")", backward_.dS, of(backward_.dS));
+    NumberGrid P =
+        grid_of("P = exp(S \xe2\x88\x92 lse)", backward_.P, view_.of_weight(backward_.P.maxCoeff()));
+    NumberGrid dP = grid_of(std::string("dP = dO V") + superscript_T, backward_.dP, of(backward_.dP));
+    NumberGrid dS = grid_of("dS = P (dP \xe2\x88\x92 \xce\xb4)", backward_.dS, of(backward_.dS));
     P.short_name = "P", dP.short_name = "dP", dS.short_name = "dS";
     P.shown = over(P_over), dP.shown = over(dP_over), dS.shown = over(dS_over);
     for (NumberGrid* grid : {&P, &dP, &dS}) grid->focus_row = view_.row, grid->focus_column = key_;
@@ -102,13 +99,13 @@ class BackwardTilePicture {
   }
 
   void draw_gradients() {
-    const std::string d = std::string(" / ") + root_of + std::to_string(tile_.Q.cols());
-    NumberGrid dV = transposed(
-        grid_of(std::string("adds P") + raised_T + " dO to " + block_label("dV", tile_.owner) + raised_T,
-                backward_.dV, view_.of_owner(tile_.owner)));
-    NumberGrid dK = transposed(grid_of(
-        std::string("adds dS") + raised_T + " Q" + d + " to " + block_label("dK", tile_.owner) + raised_T,
-        backward_.dK, view_.of_owner(tile_.owner)));
+    const std::string d = " / " + root_text(tile_.Q.cols());
+    NumberGrid dV = transposed(grid_of(
+        std::string("adds P") + superscript_T + " dO to " + block_label("dV", tile_.owner) + superscript_T,
+        backward_.dV, view_.of_owner(tile_.owner)));
+    NumberGrid dK = transposed(grid_of(std::string("adds dS") + superscript_T + " Q" + d + " to " +
+                                           block_label("dK", tile_.owner) + superscript_T,
+                                       backward_.dK, view_.of_owner(tile_.owner)));
     NumberGrid dQ = grid_of("adds dS K" + d + " to " + block_label("dQ", tile_.device), backward_.dQ,
                             view_.of_owner(tile_.device));
     dV.short_name = block_label("dV", tile_.owner), dK.short_name = block_label("dK", tile_.owner);
@@ -124,13 +121,12 @@ class BackwardTilePicture {
   // The arithmetic of the selected row and its largest weight
   std::vector<Arithmetic> arithmetic() const {
     const auto n = [](double x) { return rounded_number(x); };
-    const auto minus = [](double x) { return x < 0 ? " + " + rounded_number(-x) : less + rounded_number(x); };
     const Index i = view_.row;
     const double score = tile_.scale * tile_.Q.row(i).dot(tile_.K.row(key_));
-    const std::string d = std::string(root_of) + std::to_string(tile_.Q.cols());
-    const std::string P = n(backward_.P(i, key_)), dP = n(backward_.dP(i, key_));
-    const auto sum = [&](const Vector<double>& a, const Vector<double>& b, double result,
-                         const char* short_form) {
+    const std::string d = root_text(tile_.Q.cols()), P = n(backward_.P(i, key_)),
+                      dP = n(backward_.dP(i, key_));
+    const auto plain = [&](const Vector<double>& a, const Vector<double>& b, double result,
+                           const char* short_form) {
       return std::vector<std::string>{" = " + sum_of_products(a, b) + " = " + n(result),
                                       std::string(" = ") + short_form + " = " + n(result)};
     };
@@ -140,12 +136,14 @@ class BackwardTilePicture {
                                       std::string(" = ") + short_form + " / " + d + " = " + n(result)};
     };
     return {
-        {"P", {" = exp(" + n(score) + minus(backward_.lse[i]) + ") = " + P}, over(P_over)},
-        {"dP", sum(backward_.dO.row(i), tile_.V.row(key_), backward_.dP(i, key_), "dO V"), over(dP_over)},
+        {"P", {" = exp(" + n(score) + subtracted(backward_.lse[i]) + ") = " + P}, over(P_over)},
+        {"dP", plain(backward_.dO.row(i), tile_.V.row(key_), backward_.dP(i, key_), "dO V"), over(dP_over)},
         {"dS",
-         {" = " + P + by + "(" + dP + minus(backward_.delta[i]) + ") = " + n(backward_.dS(i, key_))},
+         {" = " + P + " \xc2\xb7 (" + dP + subtracted(backward_.delta[i]) +
+          ") = " + n(backward_.dS(i, key_))},
          over(dS_over)},
-        {"dV", sum(backward_.P.col(key_), backward_.dO.col(0), backward_.dV(key_, 0), "P dO"), over(dV_over)},
+        {"dV", plain(backward_.P.col(key_), backward_.dO.col(0), backward_.dV(key_, 0), "P dO"),
+         over(dV_over)},
         {"dQ", scaled(backward_.dS.row(i), tile_.K.col(0), backward_.dQ(i, 0), "dS K"), over(dQ_over)},
         {"dK", scaled(backward_.dS.col(key_), tile_.Q.col(0), backward_.dK(key_, 0), "dS Q"), over(dK_over)}};
   }

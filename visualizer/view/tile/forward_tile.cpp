@@ -10,9 +10,6 @@ namespace ringattn::viz {
 
 namespace {
 
-constexpr const char *transpose = "\xe1\xb5\x80", *times = " \xc2\xb7 ", *root = "\xe2\x88\x9a",
-                     *minus = " \xe2\x88\x92 ", *alpha = "\xce\xb1", *sum = "\xce\xa3 ";
-
 // The matrices of a tile where a product is written by hand: K^T above S, V above O, and Q to the left.
 //
 //            K^T                     V
@@ -53,6 +50,7 @@ class ForwardTilePicture {
 
  private:
   static constexpr float gap = 22;
+  static constexpr const char *alpha = "\xce\xb1", *times = " \xc2\xb7 ";
   static bool over(double phase) { return SoftmaxView::over(phase); }
 
   void place_columns() {
@@ -80,8 +78,8 @@ class ForwardTilePicture {
   void draw_operands() {
     const EventId compute = tile_.compute->begin->id;
     NumberGrid Q = grid_of(block_label("Q", tile_.device), tile_.Q, view_.of_owner(tile_.device));
-    NumberGrid K =
-        transposed(grid_of(block_label("K", tile_.owner) + transpose, tile_.K, view_.of_owner(tile_.owner)));
+    NumberGrid K = transposed(
+        grid_of(block_label("K", tile_.owner) + superscript_T, tile_.K, view_.of_owner(tile_.owner)));
     NumberGrid V = grid_of(block_label("V", tile_.owner), tile_.V, view_.of_owner(tile_.owner));
     Q.focus_row = view_.row, K.focus_column = key_;
     if (over(phases_.add)) V.focus_column = 0;
@@ -92,7 +90,7 @@ class ForwardTilePicture {
 
   void draw_scores() {
     const double largest = forward_.S.array().isFinite().all() ? forward_.S.cwiseAbs().maxCoeff() : 1;
-    NumberGrid S = grid_of(std::string("S = Q K") + transpose + " / " + root + std::to_string(tile_.Q.cols()),
+    NumberGrid S = grid_of(std::string("S = Q K") + superscript_T + " / " + root_text(tile_.Q.cols()),
                            forward_.S, view_.of_signed(largest));
     S.short_name = "S";
     S.shown = over(phases_.scores);
@@ -131,7 +129,7 @@ class ForwardTilePicture {
 
   void draw_weights() {
     const bool shown = over(phases_.maximum);
-    NumberGrid P = grid_of(std::string("P = exp(S") + minus + "m)", forward_.P, view_.of_weight(1));
+    NumberGrid P = grid_of("P = exp(S \xe2\x88\x92 m)", forward_.P, view_.of_weight(1));
     P.short_name = "P";
     P.shown = shown;
     P.focus_row = view_.row;
@@ -189,7 +187,7 @@ class ForwardTilePicture {
 
   Arithmetic score_line(const std::string& score) const {
     if (std::isinf(forward_.S(view_.row, key_))) return {"S", {" = " + score + ", masked"}};
-    const std::string root_d = " / " + std::string(root) + std::to_string(tile_.Q.cols());
+    const std::string root_d = " / " + root_text(tile_.Q.cols());
     return {
         "S",
         {" = (" + sum_of_products(tile_.Q.row(view_.row), tile_.K.row(key_)) + ")" + root_d + " = " + score,
@@ -210,7 +208,7 @@ class ForwardTilePicture {
                       kept = " = " + n(row.alpha) + times;
     // Without a visible key there is no maximum to subtract
     const auto exponential = [&](const std::string& of, double result) {
-      return (std::isinf(row.m_after) ? "" : " = exp(" + of + less_text(row.m_after) + ")") + " = " +
+      return (std::isinf(row.m_after) ? "" : " = exp(" + of + subtracted(row.m_after) + ")") + " = " +
              n(result);
     };
     std::vector<Arithmetic> lines{
@@ -218,7 +216,7 @@ class ForwardTilePicture {
         {"m", {" = max(" + n(row.m_before) + scores + ")" + m, m}},
         {alpha, {exponential(n(row.m_before), row.alpha)}},
         {"P", {exponential(score, weights[key_])}},
-        {"l", {kept + n(row.l_before) + terms + l, " = " + std::string(alpha) + " l + " + sum + "P" + l}},
+        {"l", {kept + n(row.l_before) + terms + l, " = " + std::string(alpha) + " l + \xce\xa3 P" + l}},
         {"O",
          {kept + in_product(row.O_before[0]) + " + " + sum_of_products(weights, tile_.V.col(0)) + O,
           " = " + std::string(alpha) + " O + P V" + O}}};
@@ -227,11 +225,6 @@ class ForwardTilePicture {
     lines[1].shown = lines[2].shown = lines[3].shown = over(phases_.maximum);
     lines[4].shown = lines[5].shown = over(phases_.add);
     return lines;
-  }
-
-  // " − 2.5", or " + 2.5" for a negative number
-  static std::string less_text(double x) {
-    return x < 0 ? " + " + rounded_number(-x) : minus + rounded_number(x);
   }
 
   const TileView& view_;

@@ -25,6 +25,12 @@ std::function<Color(double)> TileView::of_signed(double largest) const {
 
 std::string in_product(double x) { return x < 0 ? "(" + rounded_number(x) + ")" : rounded_number(x); }
 
+std::string subtracted(double x) {
+  return x < 0 ? " + " + rounded_number(-x) : " \xe2\x88\x92 " + rounded_number(x);
+}
+
+std::string root_text(Index x) { return "\xe2\x88\x9a" + std::to_string(x); }
+
 std::string sum_of_products(const Vector<double>& a, const Vector<double>& b) {
   std::string text;
   for (Index k = 0; k < a.size(); ++k)

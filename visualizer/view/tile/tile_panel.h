@@ -35,5 +35,11 @@ float arithmetic_h(const Canvas& canvas, std::size_t lines);
 // "0.3 · 1.2 + 0.5 · (−0.7)", and a number in parentheses if it is negative
 std::string sum_of_products(const Vector<double>& a, const Vector<double>& b);
 std::string in_product(double x);
+// " − 2.5", or " + 2.5" for a negative number
+std::string subtracted(double x);
+// "√4"
+std::string root_text(Index x);
+
+constexpr const char* superscript_T = "\xe1\xb5\x80";
 
 }  // namespace ringattn::viz
