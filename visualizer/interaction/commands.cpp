@@ -236,6 +236,7 @@ void click(Session& session, const Target& target) {
     case Target::Kind::panel:
     case Target::Kind::time:
     case Target::Kind::slider:
+    case Target::Kind::grid:
       selection.pinned = {};
       return;
     case Target::Kind::command:

@@ -9,7 +9,8 @@
 
 namespace ringattn::viz {
 
-// A sequence that is too long to run here: one layer of attention with 32 heads of 128, in float32, on devices of 80 GiB.
+// A sequence that is too long to run here: one layer of attention with 32 heads of 128, in float32, on devices of
+// 80 GiB.
 struct LongSequence {
   static constexpr std::int64_t heads = 32, head_dim = 128;
   static constexpr std::int64_t most_tokens = std::int64_t{1} << 36;

@@ -14,8 +14,8 @@ struct Machine {
 // Table 2 of arXiv:2310.01889
 const std::vector<Machine>& machines();
 
-// A step of the ring on a machine: one head of dimension d, and c tokens on each device. Attention of c queries to c keys
-// takes 4 d c^2 operations, and a block of K and V in bfloat16 has 4 c d bytes (arXiv:2310.01889, section 3):
+// A step of the ring on a machine: one head of dimension d, and c tokens on each device. Attention of c queries to c
+// keys takes 4 d c^2 operations, and a block of K and V in bfloat16 has 4 c d bytes (arXiv:2310.01889, section 3):
 //
 //   compute  = 4 d c^2 / F
 //   transfer = 4 c d / B

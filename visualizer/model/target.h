@@ -7,7 +7,7 @@ namespace ringattn::viz {
 // Something that the pointer can select. The same thing is the same target in every panel, so that pointing at it in
 // one panel highlights it in all of them.
 struct Target {
-  enum class Kind { nothing, device, block, event, tile, row, panel, command, time, slider };
+  enum class Kind { nothing, device, block, event, tile, row, panel, command, time, slider, grid };
 
   Kind kind = Kind::nothing;
   int a = -1, b = -1;  // device; owner of a block; device and sequence of an event; q_owner and kv_owner; row
@@ -25,6 +25,7 @@ struct Target {
   static Target panel(std::string name) { return {Kind::panel, -1, -1, std::move(name)}; }
   static Target to_command(std::string id) { return {Kind::command, -1, -1, std::move(id)}; }
   static Target slider(std::string parameter) { return {Kind::slider, -1, -1, std::move(parameter)}; }
+  static Target grid() { return {Kind::grid, -1, -1, {}}; }  // the cells of the matrix, below its tiles
   static Target time() { return {Kind::time, -1, -1, {}}; }  // the timeline: a click there moves the playhead
 };
 

@@ -60,7 +60,8 @@ void round_to(int decimals, Tensor<T>& tensor) {
     tensor.data()[i] = static_cast<T>(std::round(static_cast<double>(tensor.data()[i]) * unit) / unit);
 }
 
-// The induction head of `ringattn recall`: a key holds the words before a word, the query those at the end of the prompt
+// The induction head of `ringattn recall`: a key holds the words before a word, the query those at the end of the
+// prompt
 template <class T>
 void embed_prompt(const RunConfig& c, OwnedProblem<T>& p) {
   Text text;

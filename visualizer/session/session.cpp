@@ -99,7 +99,7 @@ void Session::opened() {
   stalled_.clear(), slowed_.clear();
   notes_.clear(), notes_path_.reset();
   settings.zoomed.clear();
-  settings.time = {};
+  settings.time = settings.queries = settings.keys = {};
   notice.clear();
   go_to_beat(0);
 }
@@ -224,7 +224,7 @@ void Session::go_to_beat(int beat) {
   // Beats may be entered in any order: zoom and critical path are those of this beat alone, selections are the last
   // ones set up to this beat
   settings.zoomed = current_beat()->zoom;
-  settings.time = {};
+  settings.time = settings.queries = settings.keys = {};
   settings.critical_path = current_beat()->critical_path;
   settings.matrix = MatrixColoring::owner;
   selection.device = 0, selection.row = 0;
