@@ -83,6 +83,12 @@ const Theme high_contrast{
 
 }  // namespace
 
+Color Theme::of_number(double x, double largest) const {
+  if (!std::isfinite(x)) return wrong;
+  const double part = largest > 0 ? std::clamp(x / largest, -1.0, 1.0) : 0;
+  return part < 0 ? mix(zero, negative, -part) : mix(zero, positive, part);
+}
+
 Color Theme::ink_on(Color background) const {
   constexpr Color black = rgb(0x000000), white = rgb(0xFFFFFF);
   return contrast(black, background) >= contrast(white, background) ? black : white;

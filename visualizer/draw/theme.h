@@ -28,6 +28,8 @@ struct Theme {
 
   Color of(int owner) const { return identity[static_cast<std::size_t>(owner) % identity.size()]; }
   static bool striped(int owner) { return owner % 16 >= 8; }
+  // Of a signed number: saturated at _largest_, and _wrong_ if it is not finite
+  Color of_number(double x, double largest) const;
   // Black or white, whichever has more contrast on _background_
   Color ink_on(Color background) const;
 };

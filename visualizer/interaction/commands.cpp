@@ -235,6 +235,8 @@ void click(Session& session, const Target& target) {
     case Target::Kind::nothing:
     case Target::Kind::panel:
     case Target::Kind::time:
+    case Target::Kind::slider:
+    case Target::Kind::grid:
       selection.pinned = {};
       return;
     case Target::Kind::command:

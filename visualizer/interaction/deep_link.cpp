@@ -73,9 +73,10 @@ std::string text_of(const Target& target) {
 // ---- Fields -------------------------------------------------------------------------
 
 Fields fields_of(const std::string& link) {
-  static const char* const known[] = {
-      "scene",  "beat",     "answered", "clock",   "t",      "device",  "row",     "pin",  "theme", "scale",
-      "matrix", "critical", "zoom",     "present", "motion", "pin_run", "closing", "dock", "from",  "to"};
+  static const char* const known[] = {"scene", "beat",    "answered", "clock",   "t",       "device",
+                                      "row",   "pin",     "theme",    "scale",   "matrix",  "critical",
+                                      "zoom",  "present", "motion",   "pin_run", "closing", "dock",
+                                      "from",  "to",      "q_from",   "q_to",    "k_from",  "k_to"};
   Fields fields;
   for (std::size_t begin = 0; begin < link.size();) {
     const std::size_t end = std::min(link.find('&', begin), link.size());
@@ -140,9 +141,9 @@ void apply_run(Session& session, const FieldReader& link) {
   for (const auto& [key, value] : link.all())
     if (is_run_field(key)) run[key] = value;
   if (run.empty()) return;
-  require(session.free_config(), "[deep link] fields of a run require scene=free; found ", run.begin()->first,
-          "; leave it out, or add scene=free");
-  run.merge(run_fields(*session.free_config()));
+  require(session.adjustable_config(), "[deep link] fields of a run require scene=free; found ",
+          run.begin()->first, "; leave it out, or add scene=free");
+  run.merge(run_fields(*session.adjustable_config()));
   session.set_run(run_from_fields(run));
 }
 
@@ -159,6 +160,11 @@ void apply_pin(Session& session, const FieldReader& link) {
   session.selection.pinned_run = link.has("pin_run") ? link.integer("pin_run", 0, session.runs() - 1) : 0;
 }
 
+void apply_range(const FieldReader& link, const char* from, const char* to, AxisRange& range) {
+  if (link.has(from)) range.begin = link.number(from, 0, 1 - AxisRange::smallest);
+  if (link.has(to)) range.end = link.number(to, range.begin + AxisRange::smallest, 1);
+}
+
 void apply_view_settings(Session& session, const FieldReader& link) {
   ViewSettings& settings = session.settings;
   if (link.has("theme")) {
@@ -172,8 +178,9 @@ void apply_view_settings(Session& session, const FieldReader& link) {
   if (link.has("present")) settings.presenting = link.choice("present", yes_or_no);
   if (link.has("motion")) settings.reduced_motion = !link.choice("motion", yes_or_no);
   if (link.has("dock")) settings.docked = dockable[link.choice("dock", dockable)];
-  if (link.has("from")) settings.time.begin = link.number("from", 0, 1 - TimeRange::smallest);
-  if (link.has("to")) settings.time.end = link.number("to", settings.time.begin + TimeRange::smallest, 1);
+  apply_range(link, "from", "to", settings.time);
+  apply_range(link, "q_from", "q_to", settings.queries);
+  apply_range(link, "k_from", "k_to", settings.keys);
   if (link.has("zoom")) {
     const Arrangement alone = Arrangement::named(link.text("zoom"));
     require(
@@ -195,10 +202,10 @@ std::string deep_link(const Session& session) {
   if (session.scene()) add("scene", session.scene()->id), add("beat", std::to_string(session.beat() + 1));
   if (session.answered()) add("answered", "1");
   if (session.closing()) add("closing", "1");
-  // The parameters of free play that differ from those of the scene
-  if (session.free_config()) {
+  // The parameters that differ from those of the scene
+  if (session.adjustable_config()) {
     const Fields before = run_fields(completed(session.scene()->runs.front().config));
-    for (const auto& [key, value] : run_fields(*session.free_config()))
+    for (const auto& [key, value] : run_fields(*session.adjustable_config()))
       if (before.at(key) != value) add(key, value);
   }
   add("clock", clocks[static_cast<int>(settings.clock)]);
@@ -211,7 +218,12 @@ std::string deep_link(const Session& session) {
   add("critical", yes_or_no[settings.critical_path]);
   add("zoom", settings.zoomed);
   if (!settings.docked.empty()) add("dock", settings.docked);
-  if (!settings.time.whole()) add("from", exact(settings.time.begin)), add("to", exact(settings.time.end));
+  const auto add_range = [&](const char* from, const char* to, const AxisRange& range) {
+    if (!range.whole()) add(from, exact(range.begin)), add(to, exact(range.end));
+  };
+  add_range("from", "to", settings.time);
+  add_range("q_from", "q_to", settings.queries);
+  add_range("k_from", "k_to", settings.keys);
   if (settings.presenting) add("present", "1");
   if (settings.reduced_motion) add("motion", "0");
   if (const std::string pin = text_of(selection.pinned); pin != "nothing") {

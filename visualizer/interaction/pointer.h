@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "visualizer/draw/drawing.h"
 #include "visualizer/session/session.h"
 
@@ -8,14 +10,28 @@ namespace ringattn::viz {
 // Applies pointer events to a session, based on the last frame.
 class Pointer {
  public:
-  // Highlights the element under the pointer; moves the playhead while it is dragged
+  // Highlights the element under the pointer; moves the playhead, a slider, or a zoomed timeline or matrix while it is
+  // dragged
   void moved(Session& session, const Drawing& drawing, Point point);
-  // Turns the wheel over a timeline: zooms at the pointer, or moves along the time. In steps of the wheel
+  // Turns the wheel over a timeline or a matrix: zooms at the pointer, or moves across. In steps of the wheel
   void scrolled(Session& session, const Drawing& drawing, Point point, double across, double up);
   void button(Session& session, const Drawing& drawing, Point point, bool down);
 
  private:
+  // A zoomed panel in the hand of the user
+  struct Drag {
+    bool matrix = false;  // otherwise a timeline
+    Rect rect;            // of the shown part
+    Point last;
+    Target pinned;  // before: a drag pins nothing
+    bool moved = false;
+  };
+  void drag(Session& session, Point point);
+  void begin_drag(const Session& session, const Drawing& drawing, Point point);
+
+  std::optional<Drag> drag_;
   bool scrubbing_ = false;
+  std::string sliding_;  // the parameter whose slider is dragged; empty: none
 };
 
 // Runs the command of a key, or types the key

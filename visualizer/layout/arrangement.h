@@ -35,6 +35,9 @@ struct PlacedPanel {
 // Whether a panel with this name exists
 bool is_panel(const std::string& panel);
 
+// "ring, matrix, ..."
+std::string panel_names();
+
 // The smallest useful size of a panel, in points
 Size min_size(const std::string& panel);
 

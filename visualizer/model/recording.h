@@ -7,9 +7,12 @@
 
 #include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
+#include "reference/definition/owned_problem.h"
 #include "reference/definition/tensor.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/spans.h"
+#include "visualizer/model/long_sequence.h"
+#include "visualizer/model/machine.h"
 
 namespace ringattn::viz {
 
@@ -69,6 +72,18 @@ class Recording {
   // The full-attention output of a row of the first sequence and head, (v_dim); empty if unknown
   std::vector<double> dense_out(Index row) const;
   void set_dense(Tensor<double> out) { dense_ = std::move(out); }  // (B, Sq, Hq, Dv)
+
+  // The inputs of the run, in float64; null: unknown, as for a trace file
+  std::shared_ptr<const OwnedProblem<double>> inputs;
+
+  // The machine whose costs the modelled time charges; unknown: none in particular
+  RingStep machine;
+
+  // The long sequence for which the run stands; unknown: none
+  LongSequence sequence;
+
+  // The words that the query of the run continues, from the words of the keys; empty: none
+  std::string prompt;
 
   // Words shown for the tokens; empty: their numbers
   std::vector<std::string> words;

@@ -39,4 +39,13 @@ void set_hop_ratio(RunConfig& config, double hop) {
   config.cost.link_gbps = hop > 0 ? block.bits / (hop * block.compute_ns) : 0;
 }
 
+void use_machine(RunConfig& config) {
+  const RingStep& machine = config.machine;
+  if (!machine.known()) return;
+  const double pairs =
+      static_cast<double>(config.queries * config.keys * config.heads) / (config.devices * config.devices);
+  config.cost.ns_per_pair = machine.compute_ns() / pairs;
+  set_hop_ratio(config, machine.transfer_ns() / machine.compute_ns());
+}
+
 }  // namespace ringattn::viz

@@ -24,7 +24,7 @@ LiveRun::~LiveRun() {
 template <class T>
 void LiveRun::start() {
   const auto problem = std::make_shared<const OwnedProblem<T>>(make_run_problem<T>(config_));
-  dense_ = full_attention(*problem);
+  dense_ = attention(in_float64(*problem).problem()).out;
   thread_ = std::thread([this, problem] { run(*problem); });
 }
 

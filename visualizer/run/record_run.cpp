@@ -31,8 +31,12 @@ RecordedRun record_run_as(const RunConfig& config) {
   recorded.recording =
       std::make_shared<Recording>(std::move(header), store.events(),
                                   recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
-  recorded.recording->set_dense(full_attention(problem));
+  const auto inputs = std::make_shared<const OwnedProblem<double>>(in_float64(problem));
+  recorded.recording->set_dense(attention(inputs->problem()).out);
+  recorded.recording->inputs = inputs;
   recorded.recording->words = words_of(config);
+  recorded.recording->machine = config.machine, recorded.recording->sequence = config.sequence;
+  recorded.recording->prompt = config.prompt;
   return recorded;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 
+#include "reference/cli/recall/induction_head.h"
 #include "reference/definition/bad_input.h"
 #include "reference/faults/fault.h"
 #include "reference/trace/export/json_text.h"
@@ -32,6 +33,10 @@ void check(const RunConfig& c) {
   require_between("dim", c.dim, 1, widest);
   require_between("v_dim", c.v_dim, 1, widest);
   require_between("window_left", c.window_left, -1, max_rows);
+  require(c.sequence.tokens >= 0 && c.sequence.tokens <= LongSequence::most_tokens && c.sequence.devices >= 1,
+          "[run] long_tokens must be from 0 to ", LongSequence::most_tokens,
+          ", and long_devices at least 1; found ", c.sequence.tokens, " and ", c.sequence.devices);
+  require_between("decimals", c.decimals, -1, 15);
   require_between("slow_link", c.slow_link, -1, c.devices - 1);
   require(c.heads % c.kv_heads == 0, "[run] heads must be a multiple of kv_heads; found ", c.heads, " and ",
           c.kv_heads);
@@ -42,7 +47,8 @@ void check(const RunConfig& c) {
   require(std::isfinite(c.score_scale), "[run] score_scale must be a finite number; found ", c.score_scale);
   require(c.slow_factor >= 1 && std::isfinite(c.slow_factor),
           "[run] slow_factor must be finite and at least 1; found ", c.slow_factor);
-  for (const double cost : {c.cost.ns_per_pair, c.cost.link_gbps, c.cost.link_latency_us})
+  for (const double cost : {c.cost.ns_per_pair, c.cost.link_gbps, c.cost.link_latency_us, c.machine.tflops,
+                            c.machine.gbytes, c.machine.tokens})
     require(cost >= 0 && std::isfinite(cost), "[run] costs must be finite and not negative; found ", cost);
 }
 
@@ -63,6 +69,11 @@ void complete_text(RunConfig& c) {
   require(words >= 1 && words <= max_words, "[run] the text must have 1 to ", max_words, " words; found ",
           words);
   c.queries = c.keys = static_cast<Index>(words);
+  if (c.prompt.empty()) return;
+  // The shapes and the scale of the command `ringattn recall`
+  c.queries = c.heads = c.kv_heads = 1;
+  c.dim = c.v_dim = cli::InductionHead::dim;
+  c.score_scale = cli::InductionHead::softmax_scale * std::sqrt(static_cast<double>(c.dim));
 }
 
 }  // namespace
@@ -78,6 +89,8 @@ RunConfig completed(const RunConfig& config) {
   RunConfig c = config;
   require(c.scores.empty() || c.text.empty(),
           "[run] give scores or a text, not both; found both; remove one");
+  require(c.prompt.empty() || !c.text.empty(),
+          "[run] a prompt requires a text; found a prompt alone; add the text");
   require(c.values.empty() || !c.scores.empty(),
           "[run] values require scores; found values alone; add the scores");
   if (!c.scores.empty()) complete_scores(c);

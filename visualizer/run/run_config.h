@@ -6,6 +6,8 @@
 
 #include "reference/ring/ring_attention.h"
 #include "reference/trace/trace_header.h"
+#include "visualizer/model/long_sequence.h"
+#include "visualizer/model/machine.h"
 
 namespace ringattn::viz {
 
@@ -22,8 +24,12 @@ struct RunConfig {
   std::string dtype = "f64";  // or "f32"
   std::uint64_t seed = 1;
   double score_scale = 1;  // multiplies the scores
+  int decimals =
+      -1;  // Q, K, V and dO are rounded to as many, for arithmetic by hand, and dlse is 0; -1: neither
 
   CostModel cost;          // of the virtual clock; the links of live runs really are this slow
+  RingStep machine;        // if known, the costs follow from it
+  LongSequence sequence;   // if known, that for which this small run stands
   int slow_link = -1;      // the device whose link to the next one is slower; -1: none
   double slow_factor = 1;  // factor on its transfer time, at least 1
 
@@ -31,8 +37,9 @@ struct RunConfig {
   // Values, (keys, v_dim) row by row; empty: random
   std::vector<double> scores, values;
 
-  // A text, one token per word; equal words attend to each other
-  std::string text;
+  // A text, one token per word; equal words attend to each other. With a prompt there is one query, the word that
+  // follows the prompt, and it attends to the words of the text that have the same words before them
+  std::string text, prompt;
 
   // Fault of the state: "no_rescale", "no_maximum", "masked_row_nan", "partials_bf16"; or of a link: "stale", "torn",
   // "lost", "twice", "all_send_first"; empty: none

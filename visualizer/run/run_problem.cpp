@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "reference/cli/recall/induction_head.h"
 #include "reference/definition/random.h"
 
 namespace ringattn::viz {
@@ -51,6 +52,25 @@ void embed_words(const RunConfig& c, OwnedProblem<T>& p) {
   }
 }
 
+// Rounds every element to _decimals_
+template <class T>
+void round_to(int decimals, Tensor<T>& tensor) {
+  const double unit = std::pow(10, decimals);
+  for (Index i = 0; i < tensor.size(); ++i)
+    tensor.data()[i] = static_cast<T>(std::round(static_cast<double>(tensor.data()[i]) * unit) / unit);
+}
+
+// The induction head of `ringattn recall`: a key holds the words before a word, the query those at the end of the
+// prompt
+template <class T>
+void embed_prompt(const RunConfig& c, OwnedProblem<T>& p) {
+  Text text;
+  text.append("text", c.text);
+  const cli::InductionHead head(text);
+  p.K = converted<T, const float>(head.keys()), p.V = converted<T, const float>(head.values());
+  p.Q = converted<T, const float>(head.query(cli::InductionHead::tokenize(c.prompt)));
+}
+
 template <class T>
 void set_scores(const RunConfig& c, OwnedProblem<T>& p) {
   p.Q(0, 0, 0, 0) = 1;
@@ -72,12 +92,20 @@ OwnedProblem<T> make_run_problem(const RunConfig& c) {
   p.K = normal_tensor<T>({1, c.keys, c.kv_heads, c.dim}, random);
   p.V = normal_tensor<T>({1, c.keys, c.kv_heads, c.v_dim}, random);
   if (!c.scores.empty()) set_scores(c, p);
-  if (!c.text.empty()) embed_words(c, p);
+  if (!c.prompt.empty())
+    embed_prompt(c, p);
+  else if (!c.text.empty())
+    embed_words(c, p);
 
   // Cotangents, from a generator of their own
   Random random_cotangents(c.seed + 1);
   p.dout = normal_tensor<T>({1, c.queries, c.heads, c.v_dim}, random_cotangents);
   p.dlse = normal_tensor<T>({1, c.queries, c.heads, 1}, random_cotangents);
+
+  if (c.decimals >= 0) {
+    for (Tensor<T>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(c.decimals, *tensor);
+    p.dlse = {};
+  }
 
   // Scale, mask and positions
   p.scoring.softmax_scale = c.score_scale / std::sqrt(static_cast<double>(c.dim));
@@ -90,15 +118,19 @@ OwnedProblem<T> make_run_problem(const RunConfig& c) {
 }
 
 template <class T>
-Tensor<double> full_attention(const OwnedProblem<T>& p) {
-  const auto Q = converted<double, const T>(p.Q), K = converted<double, const T>(p.K),
-             V = converted<double, const T>(p.V);
-  return attention<double>({Q, K, V, p.q_positions, p.kv_positions, p.scoring, {}, {}}).out;
+OwnedProblem<double> in_float64(const OwnedProblem<T>& p) {
+  OwnedProblem<double> wide;
+  wide.Q = converted<double, const T>(p.Q), wide.K = converted<double, const T>(p.K);
+  wide.V = converted<double, const T>(p.V), wide.dout = converted<double, const T>(p.dout);
+  if (p.dlse.size() > 0) wide.dlse = converted<double, const T>(p.dlse, Axes::bhsd);
+  wide.q_positions = p.q_positions, wide.kv_positions = p.kv_positions;
+  wide.scoring = p.scoring, wide.dtype = p.dtype;
+  return wide;
 }
 
 template OwnedProblem<float> make_run_problem(const RunConfig&);
 template OwnedProblem<double> make_run_problem(const RunConfig&);
-template Tensor<double> full_attention(const OwnedProblem<float>&);
-template Tensor<double> full_attention(const OwnedProblem<double>&);
+template OwnedProblem<double> in_float64(const OwnedProblem<float>&);
+template OwnedProblem<double> in_float64(const OwnedProblem<double>&);
 
 }  // namespace ringattn::viz

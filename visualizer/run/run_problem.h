@@ -10,8 +10,8 @@ namespace ringattn::viz {
 template <class T>
 OwnedProblem<T> make_run_problem(const RunConfig& config);
 
-// The output of full attention in float64, (1, Sq, Hq, Dv)
+// The same inputs in float64
 template <class T>
-Tensor<double> full_attention(const OwnedProblem<T>& problem);
+OwnedProblem<double> in_float64(const OwnedProblem<T>& problem);
 
 }  // namespace ringattn::viz

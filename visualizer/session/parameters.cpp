@@ -6,20 +6,13 @@
 #include "reference/definition/bad_input.h"
 #include "reference/faults/fault.h"
 #include "visualizer/run/hop_ratio.h"
+#include "visualizer/session/choices.h"
+#include "visualizer/session/machine_parameters.h"
+#include "visualizer/session/sequence_parameters.h"
 
 namespace ringattn::viz {
 
 namespace {
-
-template <class Number>
-Number next_of(const std::vector<Number>& choices, Number now, int direction) {
-  const auto here = std::min_element(choices.begin(), choices.end(), [now](Number a, Number b) {
-    return std::max(a, now) - std::min(a, now) < std::max(b, now) - std::min(b, now);
-  });
-  const auto count = static_cast<int>(choices.size());
-  const int index = std::clamp(static_cast<int>(here - choices.begin()) + direction, 0, count - 1);
-  return choices[static_cast<std::size_t>(index)];
-}
 
 // The next or previous name, cyclically
 std::string next_name(const std::vector<std::string>& names, const std::string& now, int direction) {
@@ -59,9 +52,7 @@ void next_fault(RunConfig& c, int by) {
   while (!fault_is_possible(c));
 }
 
-}  // namespace
-
-const std::vector<Parameter>& parameters() {
+const std::vector<Parameter>& run_parameters() {
   static const std::vector<Parameter> table = {
       {"devices", "devices", [](const RunConfig& c) { return std::to_string(c.devices); },
        [](RunConfig& c, int by) { c.devices = std::clamp(c.devices + by, 1, 16); }},
@@ -106,6 +97,15 @@ const std::vector<Parameter>& parameters() {
       {"fault", "fault", [](const RunConfig& c) { return c.fault.empty() ? "none" : c.fault; }, next_fault},
   };
   return table;
+}
+
+}  // namespace
+
+const std::vector<Parameter>& parameters(std::string_view table) {
+  static const std::vector<Parameter> none;
+  if (table == "run") return run_parameters();
+  if (table == "machine") return machine_parameters();
+  return table == "sequence" ? sequence_parameters() : none;
 }
 
 }  // namespace ringattn::viz

@@ -13,9 +13,11 @@ namespace ringattn::viz {
 
 RunConfig parse_run(const Json& run) {
   static const std::set<std::string> known = {
-      "title",       "devices", "seq",         "kv_seq",      "heads",   "kv_heads", "dim",   "v_dim",
-      "layout",      "causal",  "window_left", "rotate",      "overlap", "backward", "dtype", "seed",
-      "score_scale", "hop",     "slow_link",   "slow_factor", "scores",  "values",   "fault", "text"};
+      "title",       "devices",      "seq",         "kv_seq",      "heads",     "kv_heads",    "dim",
+      "v_dim",       "layout",       "causal",      "window_left", "rotate",    "overlap",     "backward",
+      "dtype",       "seed",         "score_scale", "hop",         "slow_link", "slow_factor", "scores",
+      "values",      "fault",        "text",        "decimals",    "tflops",    "gbytes",      "block_tokens",
+      "long_tokens", "long_devices", "prompt"};
   for (const auto& [key, value] : run.items())
     require(known.count(key) > 0, "[scene] a run must have known fields only; found ", in_quotes(key),
             "; see visualizer/scenes for examples");
@@ -38,14 +40,19 @@ RunConfig parse_run(const Json& run) {
   config.dtype = run.value("dtype", "f64");
   config.seed = run.value("seed", std::uint64_t{1});
   config.score_scale = run.value("score_scale", 1.0);
+  config.decimals = run.value("decimals", -1);
   config.slow_link = run.value("slow_link", -1);
   config.slow_factor = run.value("slow_factor", 1.0);
   config.scores = run.value("scores", std::vector<double>{});
   config.values = run.value("values", std::vector<double>{});
   config.fault = run.value("fault", "");
   config.text = run.value("text", "");
+  config.prompt = run.value("prompt", "");
+  config.sequence = {run.value("long_tokens", std::int64_t{0}), run.value("long_devices", 1)};
   config.cost.ns_per_pair = 10;
   set_hop_ratio(config, run.value("hop", 0.5));
+  config.machine = {run.value("tflops", 0.0), run.value("gbytes", 0.0), run.value("block_tokens", 0.0)};
+  use_machine(config);
   return config;
 }
 
@@ -64,6 +71,11 @@ std::map<std::string, std::string> run_fields(const RunConfig& c) {
           {"seed", std::to_string(c.seed)},
           {"score_scale", json_number(c.score_scale)},
           {"hop", json_number(hop_ratio(c))},
+          {"tflops", json_number(c.machine.tflops)},
+          {"gbytes", json_number(c.machine.gbytes)},
+          {"block_tokens", json_number(c.machine.tokens)},
+          {"long_tokens", std::to_string(c.sequence.tokens)},
+          {"long_devices", std::to_string(c.sequence.devices)},
           {"fault", c.fault},
           {"text", c.text}};
 }
@@ -75,7 +87,7 @@ namespace {
 Json parse_field(const std::string& field, const std::string& value) {
   static const std::set<std::string> words = {"layout", "rotate", "dtype", "fault", "text"},
                                      booleans = {"causal", "overlap", "backward"},
-                                     reals = {"score_scale", "hop"};
+                                     reals = {"score_scale", "hop", "tflops", "gbytes", "block_tokens"};
   if (words.count(field) > 0) return value;
   const Json parsed = Json::parse(value, nullptr, false);
   if (booleans.count(field) > 0) {

@@ -6,6 +6,7 @@
 #include "reference/definition/in_quotes.h"
 #include "reference/files/json.h"
 #include "visualizer/resources/embedded.h"
+#include "visualizer/session/parameters.h"
 #include "visualizer/session/run_fields.h"
 
 namespace ringattn::viz {
@@ -38,10 +39,8 @@ Arrangement parse_arrangement(const Json& node) {
 void check(const Arrangement& arrangement, int runs) {
   if (arrangement.parts.empty())
     require(is_panel(arrangement.panel) && arrangement.run >= 0 && arrangement.run < runs,
-            "[scene] a panel must be ring, matrix, microscope, timeline, memory, knobs, code or inspector, "
-            "of one "
-            "of the ",
-            runs, " runs; found \"", arrangement.panel, ":", arrangement.run, "\"");
+            "[scene] a panel must be one of ", panel_names(), ", of one of the ", runs, " runs; found \"",
+            arrangement.panel, ":", arrangement.run, "\"");
   for (const Arrangement& part : arrangement.parts) check(part, runs);
 }
 
@@ -71,7 +70,7 @@ Beat parse_beat(const Json& node) {
 
 Scene parse_scene(std::string_view json, const std::string& where) try {
   const Json node = Json::parse(json);
-  allow_only(node, {"id", "title", "takeaway", "runs", "arrange", "beats", "free"}, "scene");
+  allow_only(node, {"id", "title", "takeaway", "runs", "arrange", "beats", "free", "parameters"}, "scene");
   Scene scene;
   scene.id = node.at("id").get<std::string>();
   scene.title = node.at("title").get<std::string>();
@@ -80,6 +79,9 @@ Scene parse_scene(std::string_view json, const std::string& where) try {
   scene.arrangement = parse_arrangement(node.at("arrange"));
   for (const Json& beat : node.at("beats")) scene.beats.push_back(parse_beat(beat));
   scene.free = node.value("free", false);
+  scene.parameters = node.value("parameters", scene.free ? "run" : "");
+  require(scene.parameters.empty() || !parameters(scene.parameters).empty(),
+          "[scene] parameters must be run, machine or sequence; found ", in_quotes(scene.parameters));
   require(!scene.runs.empty() && !scene.beats.empty(),
           "[scene] a scene must have at least one run and one beat; add them");
   // All references to panels and runs must be valid

@@ -37,7 +37,8 @@ struct Scene {
   std::vector<SceneRun> runs;
   Arrangement arrangement;
   std::vector<Beat> beats;
-  bool free = false;  // the user may change the parameters of the run
+  bool free = false;       // free play: the user may change all parameters of the run and play it
+  std::string parameters;  // the table of parameters of the first run that the user may change; empty: none
 };
 
 // Throws BadInput, prefixed with _where_, if the text is not a scene

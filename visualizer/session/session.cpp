@@ -35,7 +35,7 @@ void Session::open_scene(const Scene& scene) {
     run_titles_.push_back(run.title);
   }
   free_.reset();
-  if (scene.free) free_ = scene.runs.front().config;
+  if (!scene.parameters.empty()) free_ = scene.runs.front().config;
   scene_ = &scene;
   title_ = scene.title;
   arrangement_ = scene.arrangement;
@@ -99,7 +99,7 @@ void Session::opened() {
   stalled_.clear(), slowed_.clear();
   notes_.clear(), notes_path_.reset();
   settings.zoomed.clear();
-  settings.time = {};
+  settings.time = settings.queries = settings.keys = {};
   notice.clear();
   go_to_beat(0);
 }
@@ -124,7 +124,8 @@ void Session::advance_live(double seconds) {
 
 double Session::duration() const {
   double longest = 0;
-  for (const auto& recording : recordings_) longest = std::max(longest, recording->duration(settings.clock));
+  for (const std::string& name : arrangement().names())
+    longest = std::max(longest, recording(Arrangement::named(name).run).duration(settings.clock));
   return longest;
 }
 
@@ -223,7 +224,7 @@ void Session::go_to_beat(int beat) {
   // Beats may be entered in any order: zoom and critical path are those of this beat alone, selections are the last
   // ones set up to this beat
   settings.zoomed = current_beat()->zoom;
-  settings.time = {};
+  settings.time = settings.queries = settings.keys = {};
   settings.critical_path = current_beat()->critical_path;
   settings.matrix = MatrixColoring::owner;
   selection.device = 0, selection.row = 0;
@@ -269,7 +270,7 @@ bool Session::previous_text() {
 
 bool Session::proceed(double seconds) {
   const Beat* beat = current_beat();
-  if (!beat || playing_ || free_) return play(!playing_), true;
+  if (!beat || playing_ || free_config()) return play(!playing_), true;
   const bool asks = !beat->question.empty() && !answered_, last = beat_ + 1 >= beats();
   // A beat that is not later in time starts another topic: jump to it without animation
   if (asks || last || beat_time(beat_ + 1) <= beat_time(beat_)) return next_text();
@@ -303,20 +304,32 @@ void Session::set_run(RunConfig config) {
   seek(part * duration());
 }
 
-void Session::adjust(const std::string& id, int direction) {
+template <class Change>
+void Session::change(const std::string& id, const Change& change) {
   if (!free_) return;
-  for (const Parameter& parameter : parameters()) {
+  for (const Parameter& parameter : parameters(scene_->parameters)) {
     if (parameter.id != id) continue;
     RunConfig config = *free_;
     const double before = hop_ratio(config);
-    parameter.adjust(config, direction);
+    change(parameter, config);
     if (parameter.id != "hop") set_hop_ratio(config, before);
+    use_machine(config);
     set_run(std::move(config));
   }
 }
 
+void Session::adjust(const std::string& id, int direction) {
+  change(id, [=](const Parameter& parameter, RunConfig& config) { parameter.adjust(config, direction); });
+}
+
+void Session::slide(const std::string& id, double place) {
+  change(id, [=](const Parameter& parameter, RunConfig& config) {
+    if (parameter.slide) parameter.slide(config, place);
+  });
+}
+
 void Session::set_text(const std::string& text) {
-  if (!free_) return;
+  if (!free_config()) return;
   RunConfig config = *free_;
   config.text = text;
   set_run(std::move(config));

@@ -85,11 +85,15 @@ class Session {
   // Like next_text, but plays to the next beat, for at least _seconds_; without beats or in free play, plays or pauses
   bool proceed(double seconds = 0);
 
-  // ---- Free play: a run with parameters that the user can change
+  // ---- Parameters of the first run that the user can change
 
-  const RunConfig* free_config() const { return free_ ? &*free_ : nullptr; }  // null: not free play
+  const RunConfig* adjustable_config() const { return free_ ? &*free_ : nullptr; }  // null: there are none
+  // Free play: all of them, and a text of the user
+  const RunConfig* free_config() const { return scene_ && scene_->free ? adjustable_config() : nullptr; }
   // Steps a parameter up (+1) or down (-1), and runs the engine again
   void adjust(const std::string& parameter, int direction);
+  // Moves a parameter with a slider to a place from 0 to 1
+  void slide(const std::string& parameter, double place);
   // Runs another configuration; if it is invalid, keeps the run and sets notice
   void set_run(RunConfig config);
   // Uses the words of _text_ as tokens
@@ -119,6 +123,8 @@ class Session {
  private:
   double default_pace() const;  // nanoseconds of the run per second of real time
   void advance_transition(double seconds);
+  template <class Change>
+  void change(const std::string& parameter, const Change& change);
   void opened();
   void keep_selection();
   void advance_live(double seconds);

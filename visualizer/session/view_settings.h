@@ -4,7 +4,7 @@
 
 #include "visualizer/model/recording.h"
 #include "visualizer/model/target.h"
-#include "visualizer/session/time_range.h"
+#include "visualizer/session/axis_range.h"
 
 namespace ringattn::viz {
 
@@ -20,10 +20,11 @@ struct ViewSettings {
   bool presenting = false;     // larger type, no controls
   bool critical_path = false;  // outlined in the timeline
   bool reduced_motion = false;
-  bool laser = false;  // a bright spot at the pointer
-  TimeRange time;      // of the timelines
-  std::string zoomed;  // the panel that fills the screen, "ring" or "timeline:1"; empty: none
-  std::string docked;  // a panel at the right edge, "code" or "memory"; empty: none
+  bool laser = false;       // a bright spot at the pointer
+  AxisRange time;           // of the timelines
+  AxisRange queries, keys;  // of the matrices
+  std::string zoomed;       // the panel that fills the screen, "ring" or "timeline:1"; empty: none
+  std::string docked;       // a panel at the right edge, "code" or "memory"; empty: none
 
   // The scale of type and panels: in a hall, the last row must be able to read them
   double display_scale() const { return presenting ? 1.25 * scale : scale; }

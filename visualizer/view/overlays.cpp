@@ -209,15 +209,17 @@ void draw_scene_list(Canvas& canvas, Size size, const Session& session) {
   const bool both = high * count + 110 <= size.h;
   Rect room = sheet(canvas, size, 1100, both ? high * count + 90 : size.h, "Scenes");
   const float line = both ? high : std::min(high, room.h / count);
+  const Face face = line >= title_h ? Face::strong : Face::small;
   int number = 0;
   for (const Scene& scene : scenes()) {
     ++number;
     Rect row = room.take_top(line);
     canvas.element(row, Target::to_command("scene_" + std::to_string(number)));
     if (session.scene() == &scene) canvas.fill(row.inset(-8, 1), theme.raised, 6);
-    row = around(row.centre(), row.w, both ? title_h + 3 + what_h : title_h);
-    canvas.text(row.take_left(both ? 40.f : 26.f), std::to_string(number % 10), Face::strong, theme.accent);
-    canvas.fitting_text(row.take_top(title_h, 3), {scene.title}, Face::strong, theme.ink);
+    row = around(row.centre(), row.w, both ? title_h + 3 + what_h : std::min(title_h, line));
+    canvas.text(row.take_left(both ? 40.f : 26.f), number <= 10 ? std::to_string(number % 10) : "", face,
+                theme.accent);
+    canvas.fitting_text(row.take_top(title_h, 3), {scene.title}, face, theme.ink);
     canvas.fitting_text(row, {scene.takeaway}, Face::small, theme.faint_ink);
   }
   canvas.leave_overlay();

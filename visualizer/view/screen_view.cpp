@@ -222,13 +222,24 @@ Arrangement shown_panels(const Session& session) {
 
 void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
   canvas.element(rect, Target::panel(panel));
-  if (panel == "ring") draw_ring_stage(canvas, rect, frame);
-  if (panel == "matrix") draw_attention_matrix(canvas, rect, frame);
-  if (panel == "microscope") draw_softmax_microscope(canvas, rect, frame);
-  if (panel == "timeline") draw_timeline(canvas, rect, frame);
-  if (panel == "memory") draw_memory(canvas, rect, frame);
-  if (panel == "code") draw_code(canvas, rect, frame);
-  if (panel == "inspector") draw_inspector(canvas, rect, frame);
+  static const std::map<std::string, void (*)(Canvas&, const Rect&, const Frame&)> panels = {
+      {"ring", draw_ring_stage},
+      {"matrix", draw_attention_matrix},
+      {"microscope", draw_softmax_microscope},
+      {"timeline", draw_timeline},
+      {"memory", draw_memory},
+      {"code", draw_code},
+      {"tile", draw_tile},
+      {"chain", draw_merge_chain},
+      {"tree", draw_merge_tree},
+      {"orders", draw_merge_orders},
+      {"hiding", draw_hiding},
+      {"machines", draw_machines},
+      {"bars", draw_memory_bars},
+      {"growth", draw_memory_growth},
+      {"recall", draw_recall},
+      {"inspector", draw_inspector}};
+  panels.at(panel)(canvas, rect, frame);
 }
 
 // The runs in the other panels of the same kind

@@ -153,7 +153,7 @@ TEST_CASE("a window receives keys and mouse events") {
   display.press("Next");
   window.comes_to("beat", "2");
   display.press("bracketright");
-  window.comes_to("scene", "overlap");
+  window.comes_to("scene", "recall");
   display.press("ctrl+equal");
   window.comes_to("scale", "1.1000000000000001");
   display.press("e");

@@ -12,7 +12,8 @@ namespace {
 
 bool can_be_pinned(const Target& target) {
   return target.kind != Target::Kind::nothing && target.kind != Target::Kind::panel &&
-         target.kind != Target::Kind::command && target.kind != Target::Kind::time;
+         target.kind != Target::Kind::command && target.kind != Target::Kind::time &&
+         target.kind != Target::Kind::slider && target.kind != Target::Kind::grid;
 }
 
 // A session on a screen with a pointer.
@@ -79,7 +80,8 @@ TEST_CASE("a click pins an element, and a second click unpins it") {
       spectator.click(point);
       CHECK_FALSE(spectator.session.selection.pinned);
     }
-    CHECK(met > 5);
+    // Charts of formulas have nothing to pin
+    if (scene.id != "memory") CHECK(met > 3);
   }
 }
 
@@ -134,6 +136,23 @@ TEST_CASE("a click on an arrow steps the parameter") {
   CHECK(spectator.session.recording().devices() == 4);
 }
 
+TEST_CASE("a slider follows the pointer while the button is down") {
+  Spectator spectator("hide");
+  spectator.session.go_to_beat(5);
+  spectator.look();
+  const Element* slider = spectator.find(Target::slider("block_tokens"));
+  REQUIRE(slider);
+  const Rect rect = slider->rect;
+  const auto tokens = [&] { return spectator.session.recording(0).machine.tokens; };
+  spectator.pointer.button(spectator.session, spectator.drawing, {rect.x + 1, rect.centre().y}, true);
+  CHECK(tokens() == 64);
+  spectator.move({rect.right() - 1, rect.y - 200});
+  CHECK(tokens() == 65536);
+  spectator.pointer.button(spectator.session, spectator.drawing, {rect.x, rect.centre().y}, false);
+  spectator.move({rect.x + 1, rect.centre().y});
+  CHECK(tokens() == 65536);
+}
+
 TEST_CASE("a click on a row of the matrix shows it in the microscope") {
   Spectator spectator("ring");
   const Element* row = spectator.find(Target::row(9));
@@ -166,11 +185,52 @@ TEST_CASE("the wheel zooms into the timeline, and the time under the pointer kee
         doctest::Approx(at_pointer(0.25f) * spectator.session.duration()).epsilon(1e-3));
 }
 
+TEST_CASE(
+    "the wheel zooms into the matrix, the pair under the pointer keeps its place, and a drag moves the "
+    "part") {
+  Spectator spectator("ring");
+  const auto grid = [&] {
+    for (const Element& element : spectator.drawing.elements)
+      if (element.target == Target::grid()) return element.rect;
+    return Rect{};
+  };
+  const Rect rect = grid();
+  REQUIRE_FALSE(rect.empty());
+  ViewSettings& settings = spectator.session.settings;
+  const Point point{rect.x + 0.3f * rect.w, rect.y + 0.8f * rect.h};
+  for (const double up : {2.0, 3.0, -1.0}) {
+    const double query = settings.queries.fraction(0.8), key = settings.keys.fraction(0.3),
+                 width = settings.keys.width();
+    spectator.pointer.scrolled(spectator.session, spectator.drawing, point, 0, up);
+    spectator.look();
+    CHECK(settings.queries.fraction(0.8) == doctest::Approx(query).epsilon(1e-4));
+    CHECK(settings.keys.fraction(0.3) == doctest::Approx(key).epsilon(1e-4));
+    CHECK((settings.keys.width() < width) == (up > 0));
+    CHECK(grid() == rect);
+    check_writings(spectator.drawing, spectator.screen.size());
+  }
+  // Drag by a tenth of the grid; nothing is pinned
+  const double begin = settings.keys.begin, top = settings.queries.begin;
+  spectator.pointer.button(spectator.session, spectator.drawing, point, true);
+  spectator.move(point + Point{-0.1f * rect.w, -0.1f * rect.h});
+  spectator.pointer.button(spectator.session, spectator.drawing, point, false);
+  CHECK(settings.keys.begin == doctest::Approx(begin + 0.1 * settings.keys.width()).epsilon(1e-3));
+  CHECK(settings.queries.begin ==
+        doctest::Approx(std::min(1 - settings.queries.width(), top + 0.1 * settings.queries.width()))
+            .epsilon(1e-3));
+  CHECK_FALSE(spectator.session.selection.pinned);
+  // At least two rows remain
+  spectator.pointer.scrolled(spectator.session, spectator.drawing, point, 0, 100);
+  CHECK(settings.keys.width() == doctest::Approx(2 / 16.0));
+  spectator.session.go_to_beat(2);
+  CHECK(settings.keys.whole());
+}
+
 TEST_CASE("a zoomed timeline shows the events of its range at the right places, and no others") {
   Spectator whole("overlap"), part("overlap");
   part.session.settings.time.zoom(0.25, 0.6);
   part.look();
-  const TimeRange range = part.session.settings.time;
+  const AxisRange range = part.session.settings.time;
   const Rect axis = whole.find(Target::time())->rect;
   std::size_t shown = 0;
   for (const Element& element : part.drawing.elements) {
@@ -192,14 +252,14 @@ TEST_CASE("a zoomed timeline shows the events of its range at the right places, 
 
 TEST_CASE("a range of time stays within the run, whatever is zoomed and moved") {
   Random random(3);
-  TimeRange range;
+  AxisRange range;
   for (int n = 0; n < trials(2000); ++n) {
     if (random.below(2))
       range.zoom(std::exp(4 * random.uniform() - 2), random.uniform());
     else
       range.pan(4 * random.uniform() - 2);
     CHECK((range.begin >= 0 && range.end <= 1));
-    CHECK(range.width() >= TimeRange::smallest * 0.999);
+    CHECK(range.width() >= AxisRange::smallest * 0.999);
   }
   for (int n = 0; n < 40; ++n) range.zoom(2, 0.5);
   CHECK(range.whole());

@@ -72,6 +72,26 @@ TEST_CASE("the fault parameter cycles through the faults that have an effect and
   CHECK(met == std::set<std::string>{"none", "stale", "torn", "lost", "twice", "all_send_first"});
 }
 
+TEST_CASE("a slider sets every choice of its parameter, and the run takes the time of the machine") {
+  SceneSession session("hide");
+  for (const Parameter& parameter : parameters("machine")) {
+    if (!parameter.place) continue;
+    for (const double place : {0.0, 0.37, 1.0}) {
+      session.slide(parameter.id, place);
+      INFO(parameter.title << " at " << place << " is " << parameter.value(*session.adjustable_config()));
+      CHECK(std::abs(parameter.place(*session.adjustable_config()) - place) <= 0.0626);
+      const RingStep& machine = session.recording(0).machine;
+      CHECK(machine.known());
+      const double hop = machine.transfer_ns() / machine.compute_ns();
+      CHECK(session.recording(0).duration(Clock::modelled) ==
+            doctest::Approx(machine.compute_ns() * (1 + 3 * std::max(1.0, hop))).epsilon(1e-4));
+    }
+    session.adjust(parameter.id, -1);
+    CHECK(parameter.place(*session.adjustable_config()) < 1);
+  }
+  CHECK_FALSE(session.free_config());
+}
+
 TEST_CASE("an impossible parameter is reported, and the run is kept") {
   SceneSession session("free");
   while (value_of(session, "fault") != "stale") session.adjust("fault", 1);

@@ -7,7 +7,10 @@
 #include <map>
 
 #include "tests/support/error_message.h"
+#include "visualizer/model/long_sequence.h"
 #include "visualizer/model/memory_model.h"
+#include "visualizer/model/merge_trees.h"
+#include "visualizer/model/recall_picture.h"
 #include "visualizer/model/softmax_picture.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/run/record_run.h"
@@ -141,6 +144,42 @@ TEST_CASE("why split: 1024 scores, four times the time, 4 TiB against 29 MiB") {
     if (event.kind == EventKind::alloc && event.what == "K V") CHECK(event.bytes / block <= 2);
 }
 
+TEST_CASE("memory: 256 GiB of scores, 64 KiB for each token, and 6 GiB in a ring of 64") {
+  const RecordedScene recorded("memory");
+  constexpr double GiB = 1 << 30;
+  const LongSequence middle = recorded.run(2).sequence, longest = recorded.run(3).sequence;
+  CHECK(memory_need(MemoryWay::all_scores, middle).buffers[2].second == 256 * GiB);
+  CHECK(memory_need(MemoryWay::tiles, middle).bytes() / static_cast<double>(middle.tokens) / 1024 ==
+        doctest::Approx(64).epsilon(0.01));
+  CHECK(memory_need(MemoryWay::tiles, longest).bytes() > 3 * LongSequence::device_bytes);
+  CHECK(memory_need(MemoryWay::ring, longest).bytes() / GiB == doctest::Approx(6).epsilon(0.02));
+  for (const MemoryWay way : memory_ways)
+    CHECK(memory_need(way, recorded.run(1).sequence).bytes() < LongSequence::device_bytes);
+}
+
+TEST_CASE("recall: each prompt goes on as in the text, and one word alone is ambiguous") {
+  const RecordedScene recorded("recall");
+  const auto picture = [&](std::size_t i, double t) {
+    return *recall_picture(recorded.run(i), moment(recorded.run(i), t, Clock::modelled));
+  };
+  const char* const expected[] = {"of", "outrageous", "of"};
+  const std::size_t agreeing[] = {4, 5, 6};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const RecallPicture end = picture(i, recorded.run(i).duration(Clock::modelled));
+    CHECK(end.continuation == expected[i]);
+    CHECK(end.agreeing.size() == agreeing[i]);
+    CHECK(end.weights[static_cast<std::size_t>(end.best)] > 0.99);
+  }
+  const RecallPicture ambiguous = picture(3, recorded.run(3).duration(Clock::modelled));
+  CHECK(ambiguous.weights[static_cast<std::size_t>(ambiguous.best)] < 0.5);
+  CHECK(ambiguous.continuation == "suffer");
+  // On device 0, before the place is found
+  const double before = *EventSelector("compute device=0 step=1 99%").time(recorded.run(0), Clock::modelled);
+  const RecallPicture guess = picture(0, before);
+  CHECK(recorded.run(0).words[static_cast<std::size_t>(guess.best)] == "thousand");
+  CHECK(guess.agreeing.size() == 2);
+}
+
 TEST_CASE("one row: the sum, and the factors of its rescaling") {
   const RecordedScene recorded("row");
   CHECK(recorded.row(0, 0).l_after == 1);
@@ -158,6 +197,18 @@ TEST_CASE("one row: the sum, and the factors of its rescaling") {
   CHECK(recorded.error(0, 0) < 1e-15);
 }
 
+TEST_CASE("one tile: only the maximum of row 4 grows in the second block, and its factor is 0.359") {
+  const RecordedScene recorded("tile");
+  for (const Index row : {3, 4, 5}) CHECK((recorded.row(0, 1, row).alpha == 1) == (row != 4));
+  CHECK(recorded.row(0, 0, 4).m_after == doctest::Approx(0.51));
+  CHECK(recorded.row(0, 1, 4).m_after == doctest::Approx(1.535));
+  CHECK(recorded.row(0, 1, 4).alpha == doctest::Approx(0.359).epsilon(0.001));
+  for (const Tensor<double>* tensor :
+       {&recorded.run(0).inputs->Q, &recorded.run(0).inputs->K, &recorded.run(0).inputs->V})
+    for (Index i = 0; i < tensor->size(); ++i)
+      CHECK(tensor->data()[i] * 10 == doctest::Approx(std::round(tensor->data()[i] * 10)));
+}
+
 TEST_CASE("the maximum: where float32 overflows, and the output afterwards") {
   const RecordedScene recorded("maximum");
   CHECK(std::log(static_cast<double>(std::numeric_limits<float>::max())) ==
@@ -170,6 +221,22 @@ TEST_CASE("the maximum: where float32 overflows, and the output afterwards") {
   CHECK(std::isnan(recorded.error(1, 0)));
   CHECK(recorded.row(0, 4).m_after == doctest::Approx(104));
   CHECK(recorded.row(0, 4).l_after == doctest::Approx(1));
+}
+
+TEST_CASE(
+    "merging: 15 trees agree to within 2 units in the last place, and the mean is wrong in the first digit") {
+  const RecordedScene recorded("merge");
+  const auto chain = merge_tree(recorded.run(0), 0, MergeOrder::chain);
+  const auto all = all_merge_orders(recorded.run(0), 0);
+  REQUIRE((chain && all));
+  CHECK(chain->states[0].m == doctest::Approx(-0.45).epsilon(0.01));
+  CHECK(chain->states[1].m == doctest::Approx(0.96).epsilon(0.01));
+  CHECK(chain->merges[0].alpha == doctest::Approx(0.245).epsilon(0.002));
+  CHECK(chain->merges[0].beta == 1);
+  CHECK(chain->output != merge_tree(recorded.run(0), 0, MergeOrder::tree)->output);
+  CHECK(all->outputs.size() == 15);
+  CHECK(all->largest_difference() == 2);
+  for (const std::size_t d : {0u, 1u}) CHECK(std::abs(all->mean[d] - all->exact[d]) > 0.3);
 }
 
 TEST_CASE("the ring: P steps, P minus 1 hops, and no waits") {
@@ -189,6 +256,25 @@ TEST_CASE("overlap: 4, 6.1, 5.5 and 9.4 steps, and the first devices to wait for
   CHECK(first_wait(recorded, 3, 2) == doctest::Approx(1));
   CHECK(first_wait(recorded, 3, 0) == doctest::Approx(2));
   CHECK(first_wait(recorded, 3, 3) == doctest::Approx(2));
+}
+
+TEST_CASE("hiding: 27.5 against 7.0 microseconds, and blocks of 1040 and 24960 tokens") {
+  const RecordedScene recorded("hide");
+  const auto machine = [&](std::size_t i) { return recorded.run(i).machine; };
+  CHECK(machine(1).compute_ns() == doctest::Approx(27.5e3).epsilon(0.002));
+  CHECK(machine(1).transfer_ns() == doctest::Approx(7.0e3).epsilon(0.002));
+  CHECK(machine(1).smallest_block() == doctest::Approx(1040));
+  CHECK(machine(2).transfer_ns() / machine(2).compute_ns() == doctest::Approx(4).epsilon(0.02));
+  CHECK(machine(3).smallest_block() == doctest::Approx(24960));
+  for (const char* number : {"27.5\xc2\xa0\xc2\xb5s", "1040 tokens", "24960"})
+    CHECK(recorded.mentions(number));
+  // The engine charges these costs: a step, and the waits for the link
+  for (std::size_t i = 1; i < 4; ++i) {
+    const double steps = recorded.run(i).duration(Clock::modelled) / machine(i).compute_ns();
+    const double hop = machine(i).transfer_ns() / machine(i).compute_ns();
+    CHECK(steps == doctest::Approx(1 + 3 * std::max(1.0, hop)).epsilon(1e-4));
+    CHECK(machine(i).hides() == (first_wait(recorded, i, 0) == infinity));
+  }
 }
 
 TEST_CASE("causal: the pairs of each device, and efficiencies of 58, 92 and 100 percent") {

@@ -8,8 +8,12 @@ namespace ringattn::viz {
 // Draws every panel of a run at the fraction _part_ of its duration, for the tests and the fuzzer of damaged traces.
 inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, Clock clock, double part) {
   constexpr void (*panels[])(Canvas&, const Rect&, const Frame&) = {
-      draw_ring_stage, draw_attention_matrix, draw_softmax_microscope, draw_timeline, draw_memory,
-      draw_code,       draw_inspector};
+      draw_ring_stage,   draw_attention_matrix, draw_softmax_microscope,
+      draw_timeline,     draw_memory,           draw_code,
+      draw_tile,         draw_merge_chain,      draw_merge_tree,
+      draw_merge_orders, draw_hiding,           draw_machines,
+      draw_memory_bars,  draw_memory_growth,    draw_recall,
+      draw_inspector};
   const Moment now = moment(recording, part * recording.duration(clock), clock);
   ViewSettings settings;
   settings.clock = clock;

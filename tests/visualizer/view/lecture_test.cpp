@@ -94,6 +94,46 @@ void show_live_run(Hall& hall) {
 
 }  // namespace
 
+namespace {
+
+// The share of the pixels of a panel that differ from its background
+double drawn_share(const Image& image, const Rect& panel, float unit, Color background) {
+  const auto pixels = [unit](float points) { return static_cast<int>(points * unit); };
+  int drawn = 0, all = 0;
+  for (int y = pixels(panel.y) + 2; y < pixels(panel.bottom()) - 2; y += 2)
+    for (int x = pixels(panel.x) + 2; x < pixels(panel.right()) - 2; x += 2, ++all) {
+      const std::uint8_t* rgba = image.pixel(x, y);
+      drawn += Color{rgba[0], rgba[1], rgba[2]} != background;
+    }
+  return all == 0 ? 0 : static_cast<double>(drawn) / all;
+}
+
+}  // namespace
+
+TEST_CASE("no panel of any beat is empty") {
+  ViewSettings presented;
+  presented.presenting = true;
+  const auto [width, height] = std::pair{1280, 720};
+  const double scale = presented.display_scale();
+  HeadlessScreen screen(width, height, scale);
+  for (const Scene& scene : scenes()) {
+    SceneSession session(scene.id);
+    session.settings.presenting = true;
+    for (int beat = 0; beat < session.beats(); ++beat) {
+      session.go_to_beat(beat);
+      Drawing drawing;
+      const Theme& dark = theme("dark");
+      const Image image = screen.picture(
+          dark, [&](Canvas& canvas) { draw_screen(canvas, screen.size(), session); }, &drawing);
+      for (const Element& element : drawing.elements) {
+        if (element.target.kind != Target::Kind::panel || !element.label.empty()) continue;
+        INFO(scene.id << ", beat " << beat + 1 << ": " << element.target.command);
+        CHECK(drawn_share(image, element.rect, unit_of(width, height, scale), dark.panel) > 0.005);
+      }
+    }
+  }
+}
+
 TEST_CASE("in a whole lecture no text is cut or covered, on four projectors and in three themes") {
   const std::pair<int, int> projectors[] = {{1280, 720}, {1920, 1080}, {1024, 768}, {3840, 2160}};
   std::size_t lecture = 0;

@@ -22,6 +22,15 @@ struct Panel {
 constexpr Panel panels[] = {{"microscope", draw_softmax_microscope},
                             {"memory", draw_memory},
                             {"code", draw_code},
+                            {"tile", draw_tile},
+                            {"chain", draw_merge_chain},
+                            {"tree", draw_merge_tree},
+                            {"orders", draw_merge_orders},
+                            {"hiding", draw_hiding},
+                            {"machines", draw_machines},
+                            {"bars", draw_memory_bars},
+                            {"growth", draw_memory_growth},
+                            {"recall", draw_recall},
                             {"inspector", draw_inspector}};
 
 // A run, a moment of it, and what is selected
@@ -205,7 +214,7 @@ TEST_CASE("the inspector links to the causes of an event") {
     if (event.kind == EventKind::recv) recv = &event;
   REQUIRE(recv);
   shown.selection.pinned = Target::event(recv->id.device, recv->id.sequence);
-  const Drawing drawing = drawn(shown, panels[3], {400, 400});
+  const Drawing drawing = drawn(shown, panels[12], {400, 400});
   const Target cause = Target::event(recv->cause[0].device, recv->cause[0].sequence);
   CHECK(std::any_of(drawing.elements.begin(), drawing.elements.end(),
                     [&](const Element& element) { return element.target == cause; }));

@@ -46,10 +46,17 @@ class Matrix {
                       (room.h - above) / static_cast<float>(queries_), 44.f});
     const float w = cell_ * static_cast<float>(keys_), h = cell_ * static_cast<float>(queries_);
     grid_ = {room.x + left_ + (room.w - left_ - w) / 2, room.y + above + (room.h - above - h) / 2, w, h};
+    // The zoomed part fills the grid
+    const AxisRange &q = frame.settings.queries, &k = frame.settings.keys;
+    cell_ /= static_cast<float>(k.width());
+    origin_ = {grid_.x - cell_ * static_cast<float>(k.begin * static_cast<double>(keys_)),
+               grid_.y - cell_ * static_cast<float>(q.begin * static_cast<double>(queries_))};
   }
 
   void draw() {
     canvas_.fill(grid_, theme_.paper);
+    canvas_.element(grid_, Target::grid());
+    canvas_.clip(grid_);
     if (frame_.settings.matrix == MatrixColoring::score) find_scores();
     for (Index i = 0, end = 0; i < queries_; i = end) {
       for (end = i + 1; end < queries_ && alike(i, end);) ++end;
@@ -58,6 +65,7 @@ class Matrix {
     draw_grid();
     if (frame_.settings.matrix != MatrixColoring::score) draw_steps();
     draw_highlights();
+    canvas_.unclip();
     draw_labels();
     draw_selected_row();
   }
@@ -69,7 +77,7 @@ class Matrix {
     return frame_.moment.tile(recording_.owner_of_query(i), recording_.owner_of_key(j));
   }
   Rect cells(Index i, Index i_end, Index j, Index j_end) const {
-    return {grid_.x + cell_ * static_cast<float>(j), grid_.y + cell_ * static_cast<float>(i),
+    return {origin_.x + cell_ * static_cast<float>(j), origin_.y + cell_ * static_cast<float>(i),
             cell_ * static_cast<float>(j_end - j), cell_ * static_cast<float>(i_end - i)};
   }
 
@@ -143,7 +151,7 @@ class Matrix {
         for (Index i = all[chunk].begin; i < all[chunk].end; ++i) {
           const bool edge = i == all[chunk].begin;
           if (i == 0 || cell_ < (edge ? 4 : 12) || (!edge && count > 64)) continue;
-          const float at = (upright ? grid_.x : grid_.y) + cell_ * static_cast<float>(i);
+          const float at = (upright ? origin_.x : origin_.y) + cell_ * static_cast<float>(i);
           const float thickness = edge && cell_ >= 12 && all.size() < static_cast<std::size_t>(count) ? 2 : 1;
           if (upright)
             canvas_.line({at, grid_.y}, {at, grid_.bottom()}, theme_.panel, thickness);
@@ -170,9 +178,16 @@ class Matrix {
     return true;
   }
 
+  Rect shown_part(const Rect& rect) const {
+    const float x = std::max(rect.x, grid_.x), y = std::max(rect.y, grid_.y);
+    return {x, y, std::max(0.f, std::min(rect.right(), grid_.right()) - x),
+            std::max(0.f, std::min(rect.bottom(), grid_.bottom()) - y)};
+  }
+
   // The step of each tile that is fully visible
   void draw_steps() {
-    for_each_piece([&](const Rect& rect, const Chunk& q, const Chunk& kv) {
+    for_each_piece([&](const Rect& piece, const Chunk& q, const Chunk& kv) {
+      const Rect rect = shown_part(piece);
       const TileProgress& progress = tile(q.begin, kv.begin);
       if (rect.w < 22 || rect.h < 18 || progress.state == TileProgress::State::not_yet || !all_visible(q, kv))
         return;
@@ -208,11 +223,13 @@ class Matrix {
   // The owners of rows and columns as strips along the edges; the words, if there is room
   void draw_labels() {
     for (const Chunk& q : q_chunks_) {
-      const Rect side = cells(q.begin, q.end, 0, 1);
+      const Rect side =
+          shown_part({grid_.x, cells(q.begin, q.end, 0, 1).y, cell_, cells(q.begin, q.end, 0, 1).h});
       canvas_.block({grid_.x - strip - 3, side.y, strip, side.h}, q.owner, 0);
     }
     for (const Chunk& kv : kv_chunks_) {
-      const Rect side = cells(0, 1, kv.begin, kv.end);
+      const Rect side =
+          shown_part({cells(0, 1, kv.begin, kv.end).x, grid_.y, cells(0, 1, kv.begin, kv.end).w, cell_});
       canvas_.block({side.x, grid_.y - strip - 3, side.w, strip}, kv.owner, 0);
     }
     // Names of the axes
@@ -222,17 +239,25 @@ class Matrix {
                          Face::small, theme_.faint_ink);
     if (left_ <= 24) return;
     for (Index i = 0; i < std::min(queries_, static_cast<Index>(recording_.words.size())); ++i)
-      canvas_.fitting_text({grid_.x - left_, cells(i, i + 1, 0, 1).y, left_ - 22, cell_},
-                           {recording_.words[static_cast<std::size_t>(i)]}, Face::small, theme_.ink,
-                           Align::right);
+      if (is_shown(i))
+        canvas_.fitting_text({grid_.x - left_, cells(i, i + 1, 0, 1).y, left_ - 22, cell_},
+                             {recording_.words[static_cast<std::size_t>(i)]}, Face::small, theme_.ink,
+                             Align::right);
+  }
+
+  // Whether the whole row is in the shown part
+  bool is_shown(Index i) const {
+    const Rect row = cells(i, i + 1, 0, 1);
+    return row.y >= grid_.y - 0.5f && row.bottom() <= grid_.bottom() + 0.5f;
   }
 
   void draw_selected_row() {
     for (Index i = 0; i < queries_; ++i)
-      canvas_.element({grid_.x - 10, cells(i, i + 1, 0, 1).y, 9, cell_}, Target::row(static_cast<int>(i)));
+      if (is_shown(i))
+        canvas_.element({grid_.x - 10, cells(i, i + 1, 0, 1).y, 9, cell_}, Target::row(static_cast<int>(i)));
     const Index row = frame_.selection.row;
-    if (row < 0 || row >= queries_) return;
-    const Rect rect = cells(row, row + 1, 0, keys_);
+    if (row < 0 || row >= queries_ || !is_shown(row)) return;
+    const Rect rect = shown_part(cells(row, row + 1, 0, keys_));
     const float tip = grid_.x - strip - 4, y = rect.centre().y;
     canvas_.triangle({tip - 8, y - 5}, {tip, y}, {tip - 8, y + 5}, theme_.accent);
     canvas_.frame(rect.inset(-1), mix(theme_.panel, theme_.accent, 0.75), 1);
@@ -245,7 +270,8 @@ class Matrix {
   Index queries_, keys_;
   std::vector<Chunk> q_chunks_, kv_chunks_;
   float cell_ = 0, left_ = 0;
-  Rect grid_;
+  Rect grid_;                   // of the shown part
+  Point origin_;                // of the first cell
   std::vector<double> scores_;  // (queries, keys); NaN: no event contains the score
   double largest_ = 0;
 };

@@ -68,6 +68,21 @@ std::string number_text(double x) {
   return text;
 }
 
+std::string short_number(double x) {
+  if (!std::isfinite(x)) return number_text(x);
+  return (x < 0 ? "\xe2\x88\x92" : "") + printed("%.3g", std::abs(x));
+}
+
+std::string float32_text(double x) { return (x < 0 ? "\xe2\x88\x92" : "") + printed("%.9g", std::abs(x)); }
+
+std::string rounded_number(double x) {
+  if (!std::isfinite(x)) return number_text(x);
+  std::string text = printed(std::abs(x) < 0.9995 ? "%.3f" : "%.2f", std::abs(x));
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return (x < 0 && text != "0" ? "\xe2\x88\x92" : "") + text;
+}
+
 std::string percent_text(double fraction) { return printed("%.0f %%", 100 * fraction); }
 
 }  // namespace ringattn::viz

@@ -26,6 +26,15 @@ std::string bytes_text(double bytes);
 // Four significant digits; "−∞", "∞", "NaN"
 std::string number_text(double x);
 
+// The same with three digits, for many numbers side by side
+std::string short_number(double x);
+
+// Rounded to three decimals, or two from 1 on: the numbers of a matrix
+std::string rounded_number(double x);
+
+// Nine digits, which tell all float32 numbers apart
+std::string float32_text(double x);
+
 // "45 %"
 std::string percent_text(double fraction);
 

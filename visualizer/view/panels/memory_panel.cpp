@@ -255,7 +255,9 @@ void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
   // The bars may grow where there is room; otherwise only numbers, or nothing
   const float free = room.h - wanted - 12 - heading_h(canvas);
   const bool bars = room.w >= 420 && free >= bars_h(canvas);
-  if (room.w < 300 || free < numbers_h(canvas)) return MemoryBars(canvas, frame, room).draw();
+  // A scene that stands for a long sequence shows its memory in other panels
+  if (room.w < 300 || free < numbers_h(canvas) || frame.recording.sequence.known())
+    return MemoryBars(canvas, frame, room).draw();
   const float table = bars ? std::clamp(free * 0.6f, bars_h(canvas), 2 * bars_h(canvas)) : numbers_h(canvas);
   Rect below = room.take_bottom(heading_h(canvas) + table, 12);
   MemoryBars(canvas, frame, room).draw();

@@ -33,6 +33,15 @@ void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& fram
 void draw_timeline(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_code(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_merge_chain(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_merge_tree(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_merge_orders(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_hiding(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_machines(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_memory_bars(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_memory_growth(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_recall(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_tile(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_inspector(Canvas& canvas, const Rect& rect, const Frame& frame);
 
 // Draws the background and the heading of a panel; returns the rectangle below

@@ -29,6 +29,20 @@ void draw_parameter(Canvas& canvas, Rect line, const Parameter& parameter, const
   canvas.fitting_text(line, {parameter.title}, Face::small, canvas.theme().faint_ink);
 }
 
+// The title and the value with its arrows, and below them a slider
+void draw_slider(Canvas& canvas, Rect room, const Parameter& parameter, const RunConfig& config) {
+  const Theme& theme = canvas.theme();
+  draw_parameter(canvas, room.take_top(canvas.line_height(Face::small) + 8, 2), parameter, config);
+  if (!parameter.place || room.h < 18) return;
+  const Rect track = around({room.centre().x, room.y + 10}, room.w - 16, 6);
+  canvas.fill(track, theme.raised, 3);
+  canvas.frame(track, theme.outline, 1, 3);
+  const float x = track.x + track.w * static_cast<float>(parameter.place(config));
+  canvas.fill({track.x, track.y, x - track.x, track.h}, theme.accent.with_alpha(0.5), 3);
+  canvas.disc({x, track.centre().y}, 8, theme.accent);
+  canvas.element(around(track.centre(), track.w, 20), Target::slider(parameter.id), {}, parameter.title);
+}
+
 // The longest end of a text that fits
 std::string end_of(const Canvas& canvas, const std::string& text, float width) {
   std::size_t begin = 0;
@@ -44,8 +58,14 @@ std::string end_of(const Canvas& canvas, const std::string& text, float width) {
 void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session) {
   const bool typing = session.typing && session.input == TextInput::tokens;
   Rect room = draw_panel(canvas, rect, "Parameters", typing ? "Enter ends typing" : "");
-  const RunConfig* config = session.free_config();
+  const RunConfig* config = session.adjustable_config();
   if (!config) return;
+  if (!session.free_config()) {
+    const std::vector<Parameter>& table = parameters(session.scene()->parameters);
+    const float h = std::min(room.h / static_cast<float>(table.size()), 64.f);
+    for (const Parameter& parameter : table) draw_slider(canvas, room.take_top(h), parameter, *config);
+    return;
+  }
   // Two columns if one is too short and both fit
   const float least = canvas.line_height(Face::small) + 1;
   const auto count = static_cast<float>(parameters().size() + 1);

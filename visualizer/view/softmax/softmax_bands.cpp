@@ -1,7 +1,6 @@
 #include "visualizer/view/softmax/softmax_bands.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "visualizer/view/panels/labels.h"
 
@@ -16,21 +15,7 @@ std::string change_text(const char* name, double before, double after) {
   return std::string(name) + number_text(before) + " \xe2\x86\x92 " + number_text(after);
 }
 
-// The colour of a signed number, saturated at _largest_
-Color signed_color(const Theme& theme, double x, double largest) {
-  if (!std::isfinite(x)) return theme.wrong;
-  const double part = largest > 0 ? std::clamp(x / largest, -1.0, 1.0) : 0;
-  return part < 0 ? mix(theme.zero, theme.negative, -part) : mix(theme.zero, theme.positive, part);
-}
-
 }  // namespace
-
-std::string SoftmaxView::short_number(double x) {
-  if (!std::isfinite(x)) return number_text(x);
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%.3g", std::abs(x));
-  return (x < 0 ? "\xe2\x88\x92" : "") + std::string(digits);
-}
 
 // ---- The sum ------------------------------------------------------------------------
 
@@ -96,8 +81,7 @@ void draw_sum(const SoftmaxView& view, const Rect& band) {
   }
   const std::string text = "l = " + number_text(now);
   if (wrong)
-    canvas.fitting_text(number, {text + ", not " + SoftmaxView::short_number(correct), text}, Face::small,
-                        theme.wrong);
+    canvas.fitting_text(number, {text + ", not " + short_number(correct), text}, Face::small, theme.wrong);
   else
     canvas.fitting_text(
         number, {added ? change_text("l  ", row.l_before, row.l_after) : text, text, number_text(now)},
@@ -145,17 +129,17 @@ void draw_strip(const SoftmaxView& view, const Rect& main, const std::vector<dou
   // Write the numbers of all cells, or none
   bool fit = !moving;
   for (int d = 0; d < shown; ++d) {
-    const std::string text = SoftmaxView::short_number(numbers[static_cast<std::size_t>(d)]);
+    const std::string text = short_number(numbers[static_cast<std::size_t>(d)]);
     fit = fit && canvas.text_size(text, Face::small).w <= view.component(main, d).w - 6;
   }
   for (int d = 0; d < shown; ++d) {
     const auto i = static_cast<std::size_t>(d);
     const Rect cell = view.component(main, d).inset(0.5f, 0);
-    const Color color = signed_color(theme, shown_as[i], view.picture.O_size.high);
+    const Color color = theme.of_number(shown_as[i], view.picture.O_size.high);
     canvas.fill(cell, color, 2);
     const bool finite = std::isfinite(numbers[i]);
     if (fit || (!finite && !moving))
-      canvas.fitting_text(cell, {SoftmaxView::short_number(numbers[i]), finite ? "" : "!"}, Face::small,
+      canvas.fitting_text(cell, {short_number(numbers[i]), finite ? "" : "!"}, Face::small,
                           theme.ink_on(color), Align::centre);
     if (!moving)
       view.element(cell, std::string(name) + "[" + std::to_string(d) + "] = " + number_text(numbers[i]));
@@ -266,8 +250,7 @@ void draw_normalized_output(const SoftmaxView& view, const Rect& band) {
     if (!(difference <= off)) off = difference;
   }
   if (legend.h >= line_h)
-    canvas.fitting_text(legend.take_top(line_h),
-                        {"error " + SoftmaxView::short_number(off), SoftmaxView::short_number(off)},
+    canvas.fitting_text(legend.take_top(line_h), {"error " + short_number(off), short_number(off)},
                         Face::small, std::isfinite(off) ? theme.faint_ink : theme.wrong);
 }
 

@@ -38,9 +38,6 @@ struct SoftmaxView {
   // The number of outputs O / l until now: that of the block in progress appears when it is absorbed
   std::size_t shown_outputs() const { return picture.normalized_outputs.size() - (over(phases.add) ? 0 : 1); }
 
-  // Three significant digits, for many numbers side by side
-  static std::string short_number(double x);
-
   void label(const Rect& rect, std::string longer, std::string shorter) const {
     canvas.fitting_text(rect, {std::move(longer), std::move(shorter)}, Face::small, canvas.theme().faint_ink);
   }

@@ -38,8 +38,7 @@ class ScoreChart {
     }
     values_fit_ = plot_.h >= 4.5f * line_h_;
     for (const Bar& bar : bars_)
-      values_fit_ =
-          values_fit_ && canvas_.text_size(SoftmaxView::short_number(bar.score), Face::small).w <= cell_ - 4;
+      values_fit_ = values_fit_ && canvas_.text_size(short_number(bar.score), Face::small).w <= cell_ - 4;
   }
 
   void draw() {
@@ -185,7 +184,7 @@ class ScoreChart {
     if (is_now(i) && !SoftmaxView::over(view_.phases.scores)) return;
     const double value = bars_[i].score;
     const Rect place = cell(i), bar = rect_of(i);
-    const std::string text = SoftmaxView::short_number(value);
+    const std::string text = short_number(value);
     const float w = canvas_.text_size(text, Face::small).w;
     const bool up = value >= 0, inside = bar.h >= line_h_ + 6 && w <= bar.w - 2;
     // NaN and inf are written at the zero line, -inf not at all
@@ -289,7 +288,7 @@ class ScoreChart {
     const float y = y_of(limit);
     canvas_.dashed({plot_.x, y}, {plot_.right(), y}, theme_.wrong, 1.5f, 4);
     // Beside the line, or as near as the labels of the maxima permit
-    const std::string number = SoftmaxView::short_number(limit);
+    const std::string number = short_number(limit);
     for (const float offset : {-0.5f, -1.f, 0.f, -1.5f, 0.5f, -2.f, 1.f}) {
       const Rect place{columns_.number.x, y + offset * line_h_, columns_.number.w, line_h_};
       const bool free = std::none_of(taken_.begin(), taken_.end(),

@@ -4,15 +4,15 @@
 
 namespace ringattn::viz {
 
-// The part of a run that the timelines show, in fractions of its duration.
-struct TimeRange {
+// The part of an axis that is shown, in fractions of the whole: of the time of a run, of the rows or columns of a matrix.
+struct AxisRange {
   static constexpr double smallest = 1e-4;
 
   double begin = 0, end = 1;
 
   double width() const { return end - begin; }
   bool whole() const { return begin == 0 && end == 1; }
-  // The place of a fraction of the duration between the edges of a timeline, 0 .. 1, and the fraction at a place
+  // The place of a fraction of the whole between the edges of the shown part, 0 .. 1, and the fraction at a place
   double place(double fraction) const { return std::clamp((fraction - begin) / width(), 0.0, 1.0); }
   double fraction(double place) const { return begin + width() * place; }
   bool contains(double fraction) const { return fraction >= begin && fraction <= end; }
