@@ -23,6 +23,7 @@ struct ViewSettings {
   bool laser = false;  // a bright spot at the pointer
   TimeRange time;      // of the timelines
   std::string zoomed;  // the panel that fills the screen, "ring" or "timeline:1"; empty: none
+  std::string alone;   // the only panel of a small screen, unless one is zoomed; empty: all panels
   std::string docked;  // a panel at the right edge, "code" or "memory"; empty: none
 
   // The scale of type and panels: in a hall, the last row must be able to read them
