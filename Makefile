@@ -7,6 +7,7 @@ help:
 	@echo 'make test       build everything and run all tests (16 minutes)'
 	@echo 'make test-all   the same tests, larger and more often, and the fuzzers of the file readers (2 hours)'
 	@echo 'make python     build the Python package into build/python and test it'
+	@echo 'make web        build the visualizer as one page for the browser, build/web/ringattn.html'
 	@echo 'make notebooks  execute the notebooks of the course and write their outputs'
 	@echo 'make lint       check the format of all sources, and the engine with clang-tidy'
 	@echo 'make readme     replace the outputs of the commands in README.md by new ones'
@@ -20,12 +21,15 @@ engine_packages   := g++ cmake make ninja-build libeigen3-dev libcli11-dev nlohm
 window_packages   := libimgui-dev libglfw3-dev libgl-dev libstb-dev pkg-config fonts-dejavu-core
 demo_packages     := $(engine_packages) $(window_packages)
 quick_packages    := $(engine_packages) doctest-dev
+page_packages     := emscripten fonttools zopfli
 test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-dev libc++abi-dev xvfb xauth xdotool libgl1-mesa-dri \
                      libopenmpi-dev openmpi-bin
-test_all_packages := $(test_packages) libclang-rt-dev
+test_all_packages := $(test_packages) libclang-rt-dev $(page_packages) chromium
 lint_packages     := $(engine_packages) clang-format clang-tidy
 pictures_packages := $(demo_packages) ffmpeg
 python_packages   := $(engine_packages) $(python_needs)
+web_packages      := $(engine_packages) $(page_packages) fonts-dejavu-core
+web_test_packages := $(web_packages) $(demo_packages) $(python_needs) chromium
 
 # ---- Demo -------------------------------------------------------------------
 
@@ -51,7 +55,7 @@ demo: demo-packages
 
 # The stages run one after the other, each on all cores; the last lines say how many seconds each took
 test_stages     := unit-tests python notebooks-check portability gpu asan tsan
-test_all_stages := $(test_stages) asan-oracle fuzz real-model
+test_all_stages := $(test_stages) asan-oracle fuzz real-model web-test
 
 # RINGATTN_TEST_SCALE: how large the tests make their problems and how often they repeat them
 scale           := 1
@@ -121,6 +125,15 @@ fuzz:
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
 
+# In a real browser, without a window; beside the native engine without vector instructions, as the page has none
+web-test: web-test-packages web
+	$(call heading,The page in a browser)
+	@$(cmake) --preset release -B build/plain -DRINGATTN_NATIVE=OFF -DRINGATTN_KERNEL_LEVELS=OFF -DCMAKE_CXX_FLAGS=-DEIGEN_DONT_VECTORIZE -DRINGATTN_TESTS=OFF > /dev/null
+	@$(cmake) --build build/plain --target ringviz -j $(jobs)
+	@$(make_venv)
+	$(pip_install) $$($(venv)/bin/python -c '$(test_tools)')
+	PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest tests/web
+
 lint: lint-packages
 	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
 	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_BATCHES=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
@@ -137,6 +150,7 @@ venv        := build/python
 make_venv   := test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
 pip_install := $(venv)/bin/pip install --quiet --disable-pip-version-check
 build_tools := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
+test_tools  := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["test"])
 
 python: python-package
 	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
@@ -163,6 +177,28 @@ python-package: python-packages
 	$(cmake) --build --preset release --target ringattn ringattn_engine -j $(jobs)
 	CMAKE_GENERATOR=Ninja env -u MAKEFLAGS -u MAKELEVEL $(pip_install) \
 	  --no-build-isolation --config-settings build-dir=build/release '.[test,notebooks]'
+
+# ---- The page for the browser -------------------------------------------------
+
+# Debian's emscripten needs the packages of JavaScript that Debian's node finds by itself
+web: web-packages build/web/imgui.tar.xz
+	@for tool in emcc pyftsubset zopfli; do command -v $$tool > /dev/null || { \
+	  echo "[web] the page is made by emscripten, fonttools and zopfli; found no $$tool; install it"; exit 1; }; done
+	@$(emscripten) cmake -S visualizer/app/web -B build/web -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	  -DCMAKE_TOOLCHAIN_FILE="$$(dirname "$$(readlink -f "$$(command -v emcc)")")/cmake/Modules/Platform/Emscripten.cmake" \
+	  -DIMGUI_ARCHIVE=$(CURDIR)/build/web/imgui.tar.xz > /dev/null
+	@$(emscripten) cmake --build build/web -j $(jobs)
+	@echo 'The page: $(CURDIR)/build/web/ringattn.html, to be opened in a browser'
+
+emscripten := env -u MAKEFLAGS -u MAKELEVEL NODE_PATH=/usr/share/nodejs
+
+# The sources of Dear ImGui lie beside its Debian package; CMakeLists.txt checks their hash
+build/web/imgui.tar.xz:
+	@mkdir -p build/web
+	@package=$$(apt-get download --print-uris libimgui-dev | cut -d"'" -f2) && \
+	/usr/lib/apt/apt-helper download-file "$${package%/*}/imgui_1.86+ds.orig.tar.xz" $@ > /dev/null 2>&1 || { \
+	  echo '[web] the page needs the sources of Dear ImGui 1.86; found none on the mirror; save imgui_1.86+ds.orig.tar.xz of' \
+	    'Debian 12 as $@'; exit 1; }
 
 # ---- Documentation ----------------------------------------------------------
 
@@ -203,6 +239,8 @@ lint-packages:     ; @$(call install_missing,$(lint_packages))
 test-all-packages: ; @$(call install_missing,$(test_all_packages))
 pictures-packages: ; @$(call install_missing,$(pictures_packages))
 python-packages:   ; @$(call install_missing,$(python_packages))
+web-packages:      ; @$(call install_missing,$(web_packages))
+web-test-packages: ; @$(call install_missing,$(web_test_packages))
 
 as_root := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 apt_get := $(as_root) env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3
@@ -234,5 +272,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
 .PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz real-model lint python python-package \
-        notebooks notebooks-check readme pictures clean demo-packages quick-packages test-packages test-all-packages lint-packages \
-        pictures-packages python-packages
+        notebooks notebooks-check web web-test readme pictures clean demo-packages quick-packages test-packages \
+        test-all-packages lint-packages pictures-packages python-packages web-packages web-test-packages

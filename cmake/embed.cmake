@@ -63,10 +63,11 @@ endfunction()
 
 # The scenes, and the sources that the code pane shows
 function(embed_scenes_and_code target)
-  file(GLOB scenes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/visualizer/scenes/*.json)
+  set(root ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/..)
+  file(GLOB scenes CONFIGURE_DEPENDS ${root}/visualizer/scenes/*.json)
   embed_files(${target} scenes ${scenes})
   foreach(source ring/loop.h ring/device.h blockwise/block_forward.cpp blockwise/block_backward.cpp blockwise/softmax_state.cpp)
     get_filename_component(room ${source} DIRECTORY)
-    embed_files(${target} reference/${room} ${PROJECT_SOURCE_DIR}/reference/${source})
+    embed_files(${target} reference/${room} ${root}/reference/${source})
   endforeach()
 endfunction()

@@ -1,6 +1,5 @@
 #include "reference/definition/dtype.h"
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -60,7 +59,7 @@ float rounded_to_odd(double x) {
   // Step back to the float next to x towards zero, then set its last bit
   const bool away_from_zero = std::abs(static_cast<double>(nearest)) > std::abs(x);
   const float truncated = away_from_zero ? std::nextafter(nearest, 0.0f) : nearest;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(truncated) | 1u);
+  return Eigen::numext::bit_cast<float>(Eigen::numext::bit_cast<std::uint32_t>(truncated) | 1u);
 }
 
 double rounded(double x, Dtype dtype) {

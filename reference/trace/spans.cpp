@@ -39,7 +39,7 @@ std::span<const Span> Spans::of(int device) const {
                                       [](const Span& span, int d) { return span.begin->id.device < d; });
   const auto last = std::upper_bound(first, spans_.end(), device,
                                      [](int d, const Span& span) { return d < span.begin->id.device; });
-  return {first, last};
+  return {spans_.data() + (first - spans_.begin()), static_cast<std::size_t>(last - first)};
 }
 
 const Span* Spans::find(EventId id) const {

@@ -3,7 +3,7 @@
 #include "reference/cli/args/command.h"
 #include "reference/definition/bad_input.h"
 #include "visualizer/run/hop_ratio.h"
-#include "visualizer/run/live_run.h"
+#include "visualizer/run/threaded_run.h"
 
 namespace ringattn::viz {
 
@@ -50,7 +50,7 @@ void LiveOptions::open(Session& session, const SessionOptions& options) const {
   config.cost.ns_per_pair = step_ns / std::max(1.0, rows * rows);
   set_hop_ratio(config, hop_in_steps);
   options.apply_style(session);
-  session.open_live(std::make_unique<LiveRun>(config), "Live");
+  session.open_live(std::make_unique<ThreadedRun>(config), "Live");
 }
 
 }  // namespace ringattn::viz

@@ -1,7 +1,7 @@
 #include "visualizer/model/update_rule.h"
 
+#include <Eigen/Core>
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -26,7 +26,8 @@ double maximum_of(const std::vector<double>& scores) {
 
 bool is_bf16(double x) {
   const auto rounded = static_cast<float>(x);
-  return static_cast<double>(rounded) == x && (std::bit_cast<std::uint32_t>(rounded) & 0xFFFFu) == 0;
+  return static_cast<double>(rounded) == x &&
+         (Eigen::numext::bit_cast<std::uint32_t>(rounded) & 0xFFFFu) == 0;
 }
 
 }  // namespace

@@ -3,33 +3,52 @@
 #include "reference/definition/bad_input.h"
 #include "reference/faults/fault.h"
 #include "reference/trace/trace_store.h"
+#include "visualizer/run/blocked_sends.h"
 #include "visualizer/run/engine.h"
 
 namespace ringattn::viz {
 
 namespace {
 
+// A page in a browser has no threads
+#ifdef __EMSCRIPTEN__
+constexpr bool has_threads = false;
+#else
+constexpr bool has_threads = true;
+#endif
+
+// A run that fails has events up to the failure
 template <class T>
-RecordedRun record_run_as(const RunConfig& config) {
-  const OwnedProblem<T> problem = make_run_problem<T>(config);
+RunEvents events_of(const RunConfig& config, const OwnedProblem<T>& problem, bool lockstep) {
   TraceStore store(config.devices);
   Recorders recorders = make_recorders(store, costs_of(config));
-  const bool lockstep = !parse_fault(config.fault, config.devices, config.rotate).ends_in_deadlock();
-
-  // Run the engine. A run that fails is recorded up to the failure
-  RecordedRun recorded;
+  std::string failure;
   try {
     run_engine(config, problem, recorders, lockstep ? 1 : 0);
   } catch (const BadInput&) {
     throw;
   } catch (const std::exception& error) {
-    recorded.failure = error.what();
+    failure = error.what();
   }
+  return {store.events(), failure};
+}
+
+template <class T>
+RecordedRun record_run_as(const RunConfig& config) {
+  const OwnedProblem<T> problem = make_run_problem<T>(config);
+  const Fault fault = parse_fault(config.fault, config.devices, config.rotate);
+  const bool lockstep = !has_threads || !fault.ends_in_deadlock();
+  const bool sends_block = fault.link && fault.link->kind == LinkFaultKind::all_send_first;
+  RunEvents run =
+      lockstep && sends_block ? blocked_sends(config, problem) : events_of(config, problem, lockstep);
+
+  RecordedRun recorded;
+  recorded.failure = run.failure;
   // Make the recording
   TraceHeader header = header_of(config);
   if (lockstep) header.transport = "lockstep";
   recorded.recording =
-      std::make_shared<Recording>(std::move(header), store.events(),
+      std::make_shared<Recording>(std::move(header), std::move(run.events),
                                   recorded.failure.empty() ? TraceExtent::complete : TraceExtent::unfinished);
   const auto inputs = std::make_shared<const OwnedProblem<double>>(in_float64(problem));
   recorded.recording->set_dense(attention(inputs->problem()).out);

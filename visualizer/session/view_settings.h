@@ -24,6 +24,7 @@ struct ViewSettings {
   AxisRange time;           // of the timelines
   AxisRange queries, keys;  // of the matrices
   std::string zoomed;       // the panel that fills the screen, "ring" or "timeline:1"; empty: none
+  std::string alone;        // the only panel of a small screen, unless one is zoomed; empty: all panels
   std::string docked;       // a panel at the right edge, "code" or "memory"; empty: none
 
   // The scale of type and panels: in a hall, the last row must be able to read them

@@ -206,8 +206,8 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
 Arrangement shown_panels(const Session& session) {
   const ViewSettings& settings = session.settings;
   const Selection& selection = session.selection;
-  const Arrangement all =
-      settings.zoomed.empty() ? session.arrangement() : Arrangement::named(settings.zoomed);
+  const std::string& one = settings.zoomed.empty() ? settings.alone : settings.zoomed;
+  const Arrangement all = one.empty() ? session.arrangement() : Arrangement::named(one);
   Arrangement column{"", 0, {}, true, 0.5f};
   if (!settings.docked.empty()) {
     column.parts.push_back(Arrangement::of(settings.docked));
@@ -217,7 +217,8 @@ Arrangement shown_panels(const Session& session) {
     column.parts.push_back(Arrangement::of("inspector"));
     column.parts.back().run = selection.pinned_run;
   }
-  return column.parts.empty() ? all : Arrangement{"", 0, {all, column}, false, 1};
+  const bool below = !settings.alone.empty();
+  return column.parts.empty() ? all : Arrangement{"", 0, {all, column}, below, 1};
 }
 
 void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {

@@ -9,7 +9,7 @@
 #include "visualizer/draw/theme.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
-#include "visualizer/run/live_run.h"
+#include "visualizer/run/threaded_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -54,7 +54,7 @@ const Situation situations[] = {
      [](Session& s) {
        RunConfig config;
        config.cost.link_latency_us = 1;
-       s.open_live(std::make_unique<LiveRun>(config), "Live");
+       s.open_live(std::make_unique<ThreadedRun>(config), "Live");
      }},
 };
 

@@ -13,8 +13,8 @@
 #include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
-#include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/run/threaded_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -85,7 +85,7 @@ TEST_CASE("a snapshot of a live run is a beginning of the recorded run") {
   for (int trial = 0; trial < trials(40); ++trial) {
     const RunConfig config = without_cost(random);
     const RecordedRun recorded = record_run(config);
-    LiveRun run(config);
+    ThreadedRun run(config);
     for (int verb = 0; run.running(); ++verb) {
       if (verb < 10)
         run.step();
@@ -101,7 +101,7 @@ TEST_CASE("a snapshot of a live run is a beginning of the recorded run") {
 }
 
 TEST_CASE("a live run advances only when released, device by device and operation by operation") {
-  LiveRun run({});
+  ThreadedRun run({});
   const auto waits = [&] { return spans_of(run, EventKind::wait, 4); };
   const auto sends = [&] { return spans_of(run, EventKind::send, 4); };
   // All devices have begun to wait for a slot, and are stopped at the gate
@@ -119,7 +119,7 @@ TEST_CASE("a live run advances only when released, device by device and operatio
 }
 
 TEST_CASE("a step released before the run has begun is taken") {
-  LiveRun run({});
+  ThreadedRun run({});
   run.step();
   CHECK(comes([&] { return spans_of(run, EventKind::send, 4) == std::vector<int>{1, 1, 1, 1}; }));
 }
@@ -127,7 +127,7 @@ TEST_CASE("a step released before the run has begun is taken") {
 TEST_CASE("a live run completes step by step, forward and backward") {
   RunConfig config;
   config.devices = 2, config.backward = true;
-  LiveRun run(config);
+  ThreadedRun run(config);
   CHECK(comes([&] {
     run.step();
     return !run.running();
@@ -136,7 +136,7 @@ TEST_CASE("a live run completes step by step, forward and backward") {
 }
 
 TEST_CASE("when one device stalls, all others wait until it continues") {
-  LiveRun run({});
+  ThreadedRun run({});
   run.stall(1, true);
   run.open();
   for (int device : {0, 2, 3}) CHECK(comes([&] { return open_wait(*run.snapshot(), device) != nullptr; }));
@@ -151,7 +151,7 @@ TEST_CASE("when one device stalls, all others wait until it continues") {
 }
 
 TEST_CASE("releasing a stalled device has no effect") {
-  LiveRun run({});
+  ThreadedRun run({});
   run.stall(1, true);
   run.step();
   REQUIRE(comes([&] { return spans_of(run, EventKind::send, 4) == std::vector<int>{1, 0, 1, 1}; }));
@@ -165,7 +165,7 @@ TEST_CASE("releasing a stalled device has no effect") {
 TEST_CASE("a device stalled before the run has begun performs no operation") {
   RunConfig config;
   config.devices = 2, config.backward = true;
-  LiveRun run(config);
+  ThreadedRun run(config);
   run.stall(0, true);
   run.open();
   std::this_thread::sleep_for(Milliseconds(5));
@@ -177,7 +177,7 @@ TEST_CASE("a device stalled before the run has begun performs no operation") {
 TEST_CASE("messages over a slowed link are late, in real and in modelled time") {
   RunConfig config;
   config.cost = {.link_latency_us = 4000};
-  LiveRun run(config);
+  ThreadedRun run(config);
   run.slow_link(2, 10);
   run.open();
   REQUIRE(ends(run));
@@ -194,7 +194,7 @@ TEST_CASE("links that change their speed during the run violate no invariant") {
     RunConfig config = without_cost(random);
     config.devices += 1;
     config.cost = {.link_gbps = 100, .link_latency_us = 0.2};
-    LiveRun run(config);
+    ThreadedRun run(config);
     while (run.running()) {
       for (int device = 0; device < config.devices; ++device)
         run.slow_link(device, 1 + 100 * static_cast<double>(random.below(2)));
@@ -207,13 +207,13 @@ TEST_CASE("links that change their speed during the run violate no invariant") {
 }
 
 TEST_CASE("a link cannot be made faster than configured") {
-  LiveRun run({});
+  ThreadedRun run({});
   check_message(bad_input_message([&] { run.slow_link(0, 0.5); }), "at least 1; found 0.5");
   check_message(bad_input_message([&] { run.slow_link(0, NAN); }), "at least 1; found nan");
 }
 
 TEST_CASE("without new events, snapshot returns the same recording") {
-  LiveRun run({});
+  ThreadedRun run({});
   REQUIRE(comes([&] { return spans_of(run, EventKind::wait, 4) == std::vector<int>{1, 1, 1, 1}; }));
   const auto before = run.snapshot();
   CHECK(run.snapshot() == before);
@@ -229,7 +229,7 @@ TEST_CASE("without new events, snapshot returns the same recording") {
 TEST_CASE("a live run has the output of full attention and the words") {
   RunConfig config;
   config.text = "to be or not to be";
-  LiveRun run(config);
+  ThreadedRun run(config);
   CHECK(run.snapshot()->words.size() == 6);
   CHECK(run.snapshot()->dense_out(5) == record_run(config).recording->dense_out(5));
 }
@@ -238,7 +238,7 @@ TEST_CASE("a live run that fails reports why, and its recording is incomplete") 
   for (const char* fault : {"lost", "all_send_first"}) {
     RunConfig config;
     config.fault = fault;
-    LiveRun run(config);
+    ThreadedRun run(config);
     CHECK(run.failure() == "");
     run.open();
     REQUIRE(ends(run));
@@ -253,7 +253,7 @@ TEST_CASE("a live run ends at once, wherever its devices wait") {
   for (int trial = 0; trial < trials(60); ++trial) {
     RunConfig config = without_cost(random);
     if (random.below(2)) config.cost.link_latency_us = 600e6;  // messages take ten minutes
-    LiveRun run(config);
+    ThreadedRun run(config);
     if (random.below(2)) run.stall(static_cast<int>(random.below(config.devices)), true);
     for (std::int64_t verb = random.below(6); verb > 0; --verb) {
       run.step();
@@ -269,7 +269,7 @@ TEST_CASE("commands to a live run that is ending or over are safe") {
   Random random(3);
   for (int trial = 0; trial < trials(40); ++trial) {
     const RunConfig config = without_cost(random);
-    LiveRun run(config);
+    ThreadedRun run(config);
     for (int more = 0; more < 3; more += !run.running()) {
       const int device = static_cast<int>(random.below(config.devices));
       run.step(device);

@@ -9,8 +9,8 @@
 
 #include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/interaction/commands.h"
-#include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"
+#include "visualizer/run/threaded_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -188,7 +188,7 @@ TEST_CASE("a live run in progress looks like the recorded run up to there") {
     RunConfig config;
     config.rotate = rotate, config.backward = true;
     const auto recorded = record_run(config).recording;
-    LiveRun run(config);
+    ThreadedRun run(config);
     std::size_t events = 0;
     for (int n = 0; n < 12; ++n) {
       run.step();
@@ -248,7 +248,7 @@ TEST_CASE(
   RunConfig config;
   config.devices = 3, config.queries = config.keys = 12;
   Session session;
-  session.open_live(std::make_unique<LiveRun>(config), "Live");
+  session.open_live(std::make_unique<ThreadedRun>(config), "Live");
   session.selection.device = 1;
   CHECK(comes(session, [&] { return shows_text(session, "waits for you"); }));
   CHECK(shows_text(session, "S stalls device 1"));

@@ -8,7 +8,7 @@
 #include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
-#include "visualizer/run/live_run.h"
+#include "visualizer/run/threaded_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -78,7 +78,7 @@ void show_live_run(Hall& hall) {
   RunConfig config;
   config.backward = true;
   Session session;
-  session.open_live(std::make_unique<LiveRun>(config), "Live");
+  session.open_live(std::make_unique<ThreadedRun>(config), "Live");
   hall.press(session, {"Right", "Right", "Tab", "S", "Right", "Tab", "L", "Right", "Right", "Left", "End",
                        "Shift+Tab", "S"});
   CHECK(session.live_controls()->stalled.empty());

@@ -1,0 +1,301 @@
+"""The page build/web/ringattn.html in a real browser, opened as a file, beside the programs of the command line."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import numpy
+import pytest
+from PIL import Image
+
+from browser import Browser
+
+root = pathlib.Path(__file__).parents[2]
+address = (root / "build/web/ringattn.html").as_uri()
+# Compiled for a plain processor and without vector instructions, as the page is: see `make web-test`
+ringviz = root / "build/plain/ringviz"
+# The C library would otherwise choose an exponential with fused multiplications
+os.environ["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2"
+scenes = [json.loads(file.read_text())["id"] for file in sorted((root / "visualizer/scenes").glob("*.json"))]
+
+# Of the pixels. A pixel differs if a channel differs by more than 24 of 255: WebGL rounds the edges of shapes in another
+# way than the rasteriser of the processor
+most_different = 0.0001
+
+
+@pytest.fixture(scope="module")
+def browser():
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """The page in a frame without controls, of the size of ringviz; a test may have no problem in the console."""
+    browser.problems.clear()
+    browser.show_at(1600, 900)
+    yield browser
+    assert browser.problems == []
+
+
+def link_of(page):
+    return page.run("location.hash.slice(1)")
+
+
+def fields(link):
+    return dict(field.split("=", 1) for field in link.split("&"))
+
+
+def timeline(page):
+    """Two places on a timeline, one beside the other."""
+    return page.run("""(() => {
+      const ratio = devicePixelRatio, on = (x, y) => call("page_on_timeline", "number", ["number", "number"], [x * ratio, y * ratio]);
+      for (let y = 0; y < innerHeight; y += 10)
+        for (let x = 0; x < innerWidth; x += 10)
+          if (on(x, y) && on(x + 200, y)) return [[x + 50, y], [x + 200, y]];
+    })()""")
+
+
+def raster(link, file):
+    subprocess.run([ringviz, "shot", "--state", link, "--size", "1600x900", "--out", file], check=True, stdin=subprocess.DEVNULL)
+    return numpy.asarray(Image.open(file).convert("RGB"))
+
+
+def different(a, b):
+    """The part of the pixels that differ."""
+    assert a.shape == b.shape
+    return (numpy.abs(a.astype(int) - b.astype(int)).max(axis=2) > 24).mean()
+
+
+# ---- Scenes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", scenes)
+def test_each_scene_looks_like_the_picture_that_ringviz_makes(page, scene, tmp_path):
+    page.open(address + "?embed=1#scene=" + scene)
+    beats = page.run("state.beats")
+    for beat in sorted({1, (beats + 1) // 2, beats}):
+        page.run(f"openLink('scene={scene}&beat={beat}')")
+        picture = page.picture()
+        assert different(picture, raster(page.run("state.link"), tmp_path / "shot.png")) <= most_different, beat
+
+
+def test_a_picture_of_another_moment_does_not_agree(page, tmp_path):
+    page.open(address + "?embed=1#scene=ring&beat=4")
+    assert different(page.picture(), raster("scene=ring&beat=5", tmp_path / "shot.png")) > most_different
+
+
+# ---- Deep links, and the history of the browser -----------------------------------------------
+
+
+def test_the_address_of_a_moment_opens_that_moment(page):
+    page.open(address + "?embed=1#scene=overlap&beat=3")
+    for key in ("ArrowRight", "ArrowRight", "Tab", "t"):
+        page.key(key)
+    page.picture()
+    moment, link = page.picture(), link_of(page)
+    assert fields(link)["device"] != "0"
+    page.open(address + "?embed=1")
+    page.run(f"location.hash = {json.dumps(link)}")
+    page.wait_for("state.scene === 'overlap'")
+    assert different(page.picture(), moment) == 0
+    page.open(address + "?embed=1#" + link)
+    assert different(page.picture(), moment) == 0
+
+
+def test_back_and_forward_go_between_texts(page):
+    page.open(address + "#scene=causal")
+    stops = [page.run("state.stop")]
+    for _ in range(3):
+        page.key("PageDown")
+        page.run("draw(0)")
+        stops.append(page.run("state.stop"))
+    assert len(set(stops)) == 4
+    for stop in reversed(stops[:-1]):
+        page.run("history.back()")
+        page.wait_for(f"state.stop === {json.dumps(stop)}")
+    page.run("history.forward()")
+    page.wait_for(f"state.stop === {json.dumps(stops[1])}")
+
+
+@pytest.mark.parametrize("link", ["scene=nothing", "device", "scene=ring&beat=99", "t=%FF", "live=1&devices=0", "live=1&x=1"])
+def test_a_damaged_link_gives_one_sentence(page, link):
+    page.open(address + "#" + link)
+    notice = page.run("element('notice').textContent")
+    assert notice.startswith("[") and "; found" in notice
+    assert page.run("state.title")
+
+
+# ---- Traces -------------------------------------------------------------------------------
+
+drop = """(text, name) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([text], name));
+  dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_a_dropped_trace_is_shown(page, tmp_path):
+    trace = tmp_path / "a run.trace"
+    subprocess.run([ringviz, "export", "--scene", "overlap", "--run", "1", "--out", trace], check=True)
+    page.open(address + "?embed=1")
+    page.run(f"({drop})({json.dumps(trace.read_text())}, 'a run.trace')")
+    page.wait_for("state.title === 'a run.trace'")
+    shot = tmp_path / "shot.png"
+    moment = "t=100&row=3&theme=contrast"
+    page.run(f"openLink('{moment}')")
+    subprocess.run([ringviz, "shot", trace, "--state", moment, "--out", shot], check=True)
+    assert different(page.picture(), numpy.asarray(Image.open(shot).convert("RGB"))) <= most_different
+    # The page saves what it was given
+    assert page.run("traceText()") == trace.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "no trace", '{"schema": 1}\n', "\x00\xff" * 100])
+def test_a_dropped_file_that_is_no_trace_gives_one_sentence_and_changes_nothing(page, text):
+    page.open(address + "#scene=ring")
+    before = page.run("state.link")
+    page.run(f"({drop})({json.dumps(text)}, 'damaged.trace')")
+    page.wait_for("state.notice.includes('damaged.trace')")
+    assert page.run("element('notice').textContent").startswith("[trace] ")
+    assert page.run("state.link") == before
+
+
+def test_a_trace_cut_in_a_line_gives_one_sentence(page, tmp_path):
+    trace = tmp_path / "run.trace"
+    subprocess.run([ringviz, "export", "--scene", "ring", "--out", trace], check=True)
+    text = trace.read_text()
+    page.open(address)
+    page.run(f"({drop})({json.dumps(text[: len(text) * 2 // 3])}, 'cut.trace')")
+    page.wait_for("state.notice.includes('cut.trace')")
+    assert "line " in page.run("state.notice")
+
+
+# ---- Input ----------------------------------------------------------------------------------
+
+
+def test_a_mouse_clicks_buttons_and_drags_the_time(page):
+    page.open(address + "?embed=1#scene=ring")
+    page.run("openLink('scene=ring&beat=4&t=0'), draw(0)")
+    (first, y), (last, _) = timeline(page)
+    for kind, x in (("mousePressed", first), ("mouseMoved", last), ("mouseReleased", last)):
+        page.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    page.run("draw(0)")
+    assert float(fields(page.run("state.link"))["t"]) > 0
+    page.key("b")
+    assert page.picture().max() == 0
+
+
+def test_a_small_screen_shows_one_panel_and_buttons_for_a_finger(page):
+    page.show_at(390, 844, pixel_ratio=2, touch=True)
+    page.open(address + "#scene=ring&beat=4")
+    assert page.run("state.small && state.panel") == "ring"
+    first = page.picture()
+    page.run("[...document.querySelectorAll('#panels button')].find(each => each.textContent === 'matrix').click(), draw(0)")
+    assert page.run("state.panel") == "matrix"
+    assert different(page.picture(), first) > 0.1
+    beat = page.run("state.stop")
+    page.run("document.querySelector('[data-key=PageDown]').click(), draw(0)")
+    assert page.run("state.stop") != beat
+    page.show_at(1600, 900)
+    page.run("draw(0)")
+    assert page.run("state.small") is False
+    assert page.run("state.panel") == ""
+
+
+def test_a_tap_pins_and_a_drag_on_the_timeline_moves_the_time(page):
+    page.show_at(1280, 800, touch=True)
+    page.open(address + "?embed=1#scene=ring&beat=4")
+    page.touch("Start", (200, 150))
+    page.touch("End")
+    page.run("draw(0)")
+    assert "pin=" in page.run("state.link")
+    before = fields(page.run("state.link"))["t"]
+    (first, y), (last, _) = timeline(page)
+    page.touch("Start", (first, y))
+    for x in range(first, last, 20):
+        page.touch("Move", (x, y))
+    page.touch("End")
+    page.run("draw(0)")
+    assert fields(page.run("state.link"))["t"] != before
+
+
+def test_two_fingers_zoom(page):
+    page.show_at(1280, 800, touch=True)
+    page.open(address + "?embed=1#scene=ring&beat=4")
+    page.touch("Start", (900, 100), (940, 100))
+    for apart in range(20, 60, 10):
+        page.touch("Move", (900 - apart, 100), (940 + apart, 100))
+    page.touch("End")
+    page.run("draw(0)")
+    assert float(fields(page.run("state.link"))["scale"]) > 1.2
+
+
+def test_a_resized_page_draws_the_pixels_of_its_size(page):
+    page.open(address + "?embed=1#scene=ring&beat=2")
+    for width, height, ratio in ((1280, 720, 1), (800, 450, 2), (1024, 1366, 1.5)):
+        page.show_at(width, height, pixel_ratio=ratio)
+        page.wait_for(f"innerWidth === {width}")
+        assert page.picture().shape[:2] == (height * ratio, width * ratio)
+
+
+def test_the_style_of_the_system_is_followed_until_a_link_names_another(page):
+    for scheme, motion in (("light", "reduce"), ("dark", "no-preference")):
+        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme},
+                                                             {"name": "prefers-reduced-motion", "value": motion}])
+        page.open(address)
+        assert fields(page.run("state.link"))["theme"] == scheme
+        assert fields(page.run("state.link")).get("motion") == ("0" if motion == "reduce" else None)
+    page.open(address + "#theme=contrast")
+    assert fields(page.run("state.link"))["theme"] == "contrast"
+    page.command("Emulation.setEmulatedMedia", features=[])
+
+
+def test_the_text_of_each_beat_is_in_the_page(page):
+    page.open(address + "#scene=maximum")
+    scene = json.loads(next((root / "visualizer/scenes").glob("*_maximum.json")).read_text())
+    for beat in range(len(scene["beats"])):
+        page.run(f"openLink('scene=maximum&beat={beat + 1}'), draw(0)")
+        assert scene["beats"][beat]["text"] in page.run("element('text').textContent")
+
+
+def test_an_embedded_page_has_no_bar(page):
+    page.open(address + "?embed=1")
+    assert page.run("getComputedStyle(element('bar')).display") == "none"
+    page.open(address)
+    assert page.run("getComputedStyle(element('bar')).display") == "flex"
+
+
+def test_a_browser_without_webgl_gets_a_sentence(page):
+    script = page.command("Page.addScriptToEvaluateOnNewDocument", source="HTMLCanvasElement.prototype.getContext = () => null")
+    page.command("Page.navigate", url="about:blank")
+    page.command("Page.navigate", url=address)
+    page.wait_for("document.readyState === 'complete' && element('loading').textContent.includes('WebGL 2')")
+    page.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+
+
+# ---- Runs --------------------------------------------------------------------------------
+
+
+def test_a_live_run_advances_operation_by_operation_to_its_end(page):
+    page.open(address + "#live=1&devices=3&seq=12&backward=true")
+    assert page.run("state.live")
+    lengths = []
+    for _ in range(40):
+        page.run("press('Right'), draw(0.016)")
+        lengths.append(page.run("traceText(0, false).length"))
+    assert lengths == sorted(lengths) and lengths[0] < lengths[5] < lengths[-1]
+    assert lengths[-1] == lengths[-2]
+
+
+@pytest.mark.parametrize("scene", scenes)
+def test_each_run_has_the_trace_of_the_native_engine_byte_for_byte(page, scene, tmp_path):
+    page.open(address + "?embed=1#scene=" + scene)
+    for run in range(page.run("state.runs")):
+        file = tmp_path / "native.trace"
+        subprocess.run([ringviz, "export", "--scene", scene, "--run", str(run + 1), "--without-wall-times", "--out", file], check=True)
+        native, here = file.read_text().split("\n"), page.run(f"traceText({run}, false)").split("\n")
+        assert here[1:] == native[1:]
+        # The native engine runs into a deadlock with a thread for each device
+        assert here[0] == native[0].replace('"transport": "threads"', '"transport": "lockstep"')
