@@ -122,3 +122,13 @@ def test_bad_shapes_are_refused():
             ringattn.examine(causal, **{**shape, **wrong})
     with pytest.raises(TypeError):
         ringattn.examine(causal, seq="many")
+
+
+def test_a_report_of_check_without_a_name_points_at_examine():
+    case = ringattn.probe("random", seq=32, heads=2, dim=16, devices=1)
+    noise = np.random.default_rng(5).standard_normal(case.q.shape)
+    report = ringattn.check(**case, out=noise)
+    assert not report.ok and not report.names
+    assert "NEXT     ringattn examine" in str(report)
+    right = ringattn.check(**case, out=ringattn.attention(case.q, case.k, case.v, **case.options))
+    assert "NEXT" not in str(right)
