@@ -24,9 +24,11 @@ class PythonFunction {
     return result(function_(to_python(problem.Q), to_python(problem.K), to_python(problem.V)));
   }
   // dq, dk, dv
-  nb::tuple operator()(const Problem<double>& problem, const Tensor<double>& dout) const {
+  nb::tuple operator()(const Problem<double>& problem, const Tensor<double>& dout,
+                       const Tensor<double>& dlse) const {
     return result(
-        function_(to_python(problem.Q), to_python(problem.K), to_python(problem.V), to_python(dout)));
+        function_(to_python(problem.Q), to_python(problem.K), to_python(problem.V), to_python(dout),
+                  f64_ ? rows_to_numpy(dlse) : rows_to_numpy(converted<float>(dlse.view(), Axes::bhsd))));
   }
 
   Operand operand(const char* name, nb::handle array) const {
@@ -69,9 +71,9 @@ AttentionOutput<double> forward_result(const PythonFunction& function, const Pro
 }
 
 Gradients<double> backward_result(const PythonFunction& function, const Problem<double>& problem,
-                                  const Tensor<double>& dout) {
+                                  const Tensor<double>& dout, const Tensor<double>& dlse) {
   const nb::gil_scoped_acquire gil;
-  const nb::tuple returned = function(problem, dout);
+  const nb::tuple returned = function(problem, dout, dlse);
   return {converted<double>(function.operand("dq", returned[0]).view()),
           converted<double>(function.operand("dk", returned[1]).view()),
           converted<double>(function.operand("dv", returned[2]).view())};
@@ -117,7 +119,7 @@ ImplementationPrecision declared_precision(const PythonFunction& function, const
 // Returns the report as text, JSON and HTML, and the measured weights, the right ones, the weights under even scores
 // and the scale of each head (None if they could not be measured)
 nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb::object backward,
-                            const std::optional<std::string>& implementation, Index devices,
+                            const std::optional<std::string>& implementation, bool dlse, Index devices,
                             const std::string& layout) {
   reject_pair_terms("examine", inputs);
   require(!inputs.padding.any(),
@@ -146,7 +148,12 @@ nb::tuple examine_functions(const ProblemArrays& inputs, nb::object forward, nb:
     attention.forward = [&](const Problem<double>& each) { return forward_result(run_forward, each); };
     if (!backward.is_none())
       attention.backward = [&](const Problem<double>& each, const Tensor<double>& dout) {
-        return backward_result(run_backward, each, dout);
+        const Shape out = each.out_shape();
+        return backward_result(run_backward, each, dout, row_tensor<double>(out.B, out.S, out.H));
+      };
+    if (!backward.is_none() && dlse)
+      attention.backward_of_lse = [&](const Problem<double>& each, const Tensor<double>& of_lse) {
+        return backward_result(run_backward, each, Tensor<double>(each.out_shape()), of_lse);
       };
     const nb::gil_scoped_release gil_released;
     examination = examine(attention);
@@ -178,7 +185,7 @@ void bind_examine(nb::module_& m) {
       },
       "q"_a, "k"_a, "v"_a, "refuses shapes whose weights cannot be measured");
   m.def("examine", &examine_functions, "inputs"_a, nb::kw_only(), "forward"_a, "backward"_a.none(),
-        "implementation"_a.none(), "devices"_a, "layout"_a,
+        "implementation"_a.none(), "dlse"_a, "devices"_a, "layout"_a,
         "(text, JSON, HTML, measured weights, right weights, weights under even scores, scale of each head)");
 }
 

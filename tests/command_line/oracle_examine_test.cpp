@@ -34,6 +34,14 @@ TEST_CASE("examine finds nothing in the ring, in every layout and type") {
     }
 }
 
+TEST_CASE("examine finds nothing in the backward pass of the ring, with the derivative of lse") {
+  const ProcessResult answer = examine(
+      our_program("--backward"), {"--causal", "--devices", "3", "--backward", "--dlse", "--dtype", "f32"});
+  CAPTURE(answer.out);
+  CHECK(answer.status == 0);
+  CHECK(answer.last_line() == "RESULT   nothing departs from attention by more than rounding");
+}
+
 TEST_CASE("examine finds a program that computes another mask and another scale, and says which") {
   const ProcessResult answer = examine(our_program("--window 4,-1 --softmax-scale 0.1"),
                                        {"--causal", "--window", "5,-1", "--json", "-"});

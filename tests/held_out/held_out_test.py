@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from held_out.attention import Results, attend, differentiate  # noqa: E402
-from held_out.callables import implementation  # noqa: E402
+from held_out.callables import examine, implementation  # noqa: E402
 from held_out.case import Case, cases  # noqa: E402
 
 largest_rounding = 2.0**-6  # bf16 results differ by 2^-8 of the largest element, with a margin of 4
@@ -48,6 +48,13 @@ def test_without_its_bug_an_implementation_passes(case):
     for precision in case.precisions:
         report = case.check(precision, wrong=False, blind_spots=False)
         assert report.verdict == "pass", str(report)
+
+
+@each_case
+def test_nothing_is_found_in_an_implementation_without_its_bug(case):
+    precision = case.precisions[-1]
+    found = examine(case, precision, wrong=False)
+    assert found.ok, str(found)
 
 
 @each_case

@@ -67,8 +67,8 @@ def examined(mistake, shape, problem, ring):
         return None
     of_backward = mistake.family == "backward"
 
-    def wrong(q, k, v, dout=None):
-        return ringattn.make_mistake(mistake.id, q, k, v, dout=dout, **ring, **problem)
+    def wrong(q, k, v, dout=None, dlse=None):
+        return ringattn.make_mistake(mistake.id, q, k, v, dout=dout, dlse=dlse, **ring, **problem)
 
     def forward(q, k, v):
         if of_backward:
@@ -78,11 +78,11 @@ def examined(mistake, shape, problem, ring):
             out, lse = results["out"], results["lse"]
         return rounded(out), lse.astype(np.float32)
 
-    def backward(q, k, v, dout):
-        results = wrong(q, k, v, dout)
+    def backward(q, k, v, dout, dlse):
+        results = wrong(q, k, v, dout, dlse)
         return tuple(rounded(results[name]) for name in ("dq", "dk", "dv"))
 
-    return ringattn.examine(forward, backward=backward if of_backward else None, **shape, **ring, **problem)
+    return ringattn.examine(forward, backward=backward if of_backward else None, dlse=of_backward, **shape, **ring, **problem)
 
 
 def located(finding):

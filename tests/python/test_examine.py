@@ -32,6 +32,21 @@ def test_nothing_is_found_in_the_definition_and_in_the_ring():
         assert np.allclose(found.scale, 1 / np.sqrt(24))
 
 
+def test_a_backward_that_takes_dlse_is_examined_with_it():
+    def backward(q, k, v, dout, dlse, factor=1):
+        return ringattn.attention_vjp(q, k, v, dout, dlse=factor * dlse, causal=True)
+
+    def examined(function):
+        return ringattn.examine(lambda q, k, v: ringattn.attention(q, k, v, causal=True, return_lse=True),
+                                backward=function, dlse=True, causal=True, **shape)
+
+    assert examined(backward).ok
+    ignored = examined(lambda **arrays: backward(**arrays, factor=0)).findings
+    assert [(finding.kind, finding.sentence.split(":")[0]) for finding in ignored] == [
+        ("gradient_of_lse", "dq"), ("gradient_of_lse", "dk")]
+    assert "dlse is ignored" in ignored[0].sentence
+
+
 def test_a_finding_has_a_sentence_and_numbers_and_rows():
     found = ringattn.examine(lambda q, k, v: causal(q, k, v, shift=1), causal=True, **shape)
     (band, *others) = found.findings
@@ -107,3 +122,13 @@ def test_bad_shapes_are_refused():
             ringattn.examine(causal, **{**shape, **wrong})
     with pytest.raises(TypeError):
         ringattn.examine(causal, seq="many")
+
+
+def test_a_report_of_check_without_a_name_points_at_examine():
+    case = ringattn.probe("random", seq=32, heads=2, dim=16, devices=1)
+    noise = np.random.default_rng(5).standard_normal(case.q.shape)
+    report = ringattn.check(**case, out=noise)
+    assert not report.ok and not report.names
+    assert "NEXT     ringattn examine" in str(report)
+    right = ringattn.check(**case, out=ringattn.attention(case.q, case.k, case.v, **case.options))
+    assert "NEXT" not in str(right)

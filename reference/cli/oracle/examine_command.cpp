@@ -19,7 +19,7 @@ struct ExamineCommandOptions {
   std::string program, implementation;
   ProblemOptions problem;
   ParallelOptions parallel;
-  bool backward = false;
+  bool backward = false, dlse = false;
   double timeout = 600;
   std::optional<std::filesystem::path> json, html;
 
@@ -37,10 +37,11 @@ class TestedImplementation {
       : options_(options), inputs_(std::move(inputs)), progress_(progress) {}
 
   // The results of one call; throws FailedCall if there are none
-  SubmittedResults call(const Problem<double>& problem, const Tensor<double>* dout) {
+  SubmittedResults call(const Problem<double>& problem, const Tensor<double>* dout = nullptr,
+                        const Tensor<double>* dlse = nullptr) {
     const TemporaryFile input = make_temporary_file("-case.safetensors"),
                         output = make_temporary_file("-out.safetensors");
-    write_safetensors(input.path(), case_of(problem, dout));
+    write_safetensors(input.path(), case_of(problem, dout, dlse));
     const ProgramRun run =
         run_tested_program("examine", options_.program, input.path(), output.path(), options_.timeout);
     progress_.advance();
@@ -61,26 +62,28 @@ class TestedImplementation {
   }
 
   AttentionOutput<double> forward(const Problem<double>& problem) {
-    SubmittedResults results = call(problem, nullptr);
+    SubmittedResults results = call(problem);
     return {take(results, "out"), results.tensors.count("lse") ? take(results, "lse") : Tensor<double>()};
   }
 
-  Gradients<double> backward(const Problem<double>& problem, const Tensor<double>& dout) {
-    SubmittedResults results = call(problem, &dout);
+  Gradients<double> backward(const Problem<double>& problem, const Tensor<double>& dout,
+                             const Tensor<double>& dlse) {
+    SubmittedResults results = call(problem, &dout, &dlse);
     return {take(results, "dq"), take(results, "dk"), take(results, "dv")};
   }
 
   const OwnedProblem<double>& inputs() const { return inputs_; }
 
  private:
-  SafetensorsFile case_of(const Problem<double>& problem, const Tensor<double>* dout) const {
+  SafetensorsFile case_of(const Problem<double>& problem, const Tensor<double>* dout,
+                          const Tensor<double>* dlse) const {
     Probe probe;
     static_cast<OwnedProblem<double>&>(probe) = inputs_;
     probe.kind = "examine";
     probe.Q = converted<double>(problem.Q), probe.K = converted<double>(problem.K),
     probe.V = converted<double>(problem.V);
     probe.dout = dout ? *dout : Tensor<double>(problem.out_shape());
-    probe.dlse = {};
+    probe.dlse = options_.dlse && dlse ? *dlse : Tensor<double>();
     const CausalAlign align =
         options_.problem.causal_align == "top-left" ? CausalAlign::top_left : CausalAlign::bottom_right;
     return probe_to_safetensors(probe, align, options_.parallel, inputs_.dtype);
@@ -114,7 +117,12 @@ ExaminedAttention attention_of(const ExamineCommandOptions& o, TestedImplementat
       .backward = {}};
   if (o.backward)
     attention.backward = [&](const Problem<double>& each, const Tensor<double>& dout) {
-      return implementation.backward(each, dout);
+      const Shape out = each.out_shape();
+      return implementation.backward(each, dout, row_tensor<double>(out.B, out.S, out.H));
+    };
+  if (o.backward && o.dlse)
+    attention.backward_of_lse = [&](const Problem<double>& each, const Tensor<double>& dlse) {
+      return implementation.backward(each, Tensor<double>(each.out_shape()), dlse);
     };
   return attention;
 }
@@ -122,7 +130,7 @@ ExaminedAttention attention_of(const ExamineCommandOptions& o, TestedImplementat
 // The precision comes from the results of the first call
 Examination examine_program(TestedImplementation& implementation, ExaminedAttention& attention) {
   try {
-    attention.declared = implementation.call(implementation.inputs().problem(), nullptr).declared;
+    attention.declared = implementation.call(implementation.inputs().problem()).declared;
     attention.declared.exact_operands = true;
     return examine(attention);
   } catch (const FailedCall& failure) {  // of the first call
@@ -204,6 +212,8 @@ void add_examine(Program& program) {
       ->check(one_of({"f64", "f32", "tf32", "bf16", "f16"}))
       ->type_name("NAME");
   command->add_flag("--backward", o->backward, "examine dq, dk, dv, too");
+  command->add_flag("--dlse", o->dlse,
+                    "the program reads dlse, too: examine the derivative of lse (with --backward)");
   command->add_option("--timeout", o->timeout, "end the program after this many seconds, each time; 0: never")
       ->check(zero_or_between(1e-3, 1e9))
       ->type_name("X")

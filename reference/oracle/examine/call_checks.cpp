@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "reference/definition/error/chunked.h"
@@ -25,11 +26,18 @@ std::vector<Index> rows_with(const Shape& out, const Condition& condition) {
 void find_not_finite(ExaminationState& state) {
   const Shape& out = state.ordinary.out.shape();
   for (Index b = 0; b < out.B; ++b)
-    for (Index h = 0; h < out.H; ++h)
+    for (Index h = 0; h < out.H; ++h) {
+      const auto rows =
+          rows_with(out, [&](Index i, Index d) { return !std::isfinite(state.ordinary.out(b, i, h, d)); });
+      const bool lse_is_right = state.returns_lse() && std::all_of(rows.begin(), rows.end(), [&](Index i) {
+                                  const double right = state.bounded.truth.lse(b, i, h, 0);
+                                  return std::abs(state.ordinary.lse(b, i, h, 0) - right) <=
+                                         state.bounded.tolerance.lse(b, i, h, 0);
+                                });
       state.findings.add(
-          b, h,
-          rows_with(out, [&](Index i, Index d) { return !std::isfinite(state.ordinary.out(b, i, h, d)); }),
-          {.kind = not_finite, .subject = "ordinary numbers"});
+          b, h, rows,
+          {.kind = not_finite, .subject = "ordinary numbers", .quoted = lse_is_right ? "lse is right" : ""});
+    }
 }
 
 // Returns whether the two results of one call agree up to rounding

@@ -47,6 +47,7 @@ Examination examine(const ExaminedAttention& attention) {
     bool open = true;
     for (const ExaminationStep step : steps) open = open && step(state);
     if (open) check_ordinary_result(state, examination);
+    if (state.findings.size() == 0) check_shifted_scores(state);
     if (attention.backward) examine_backward(state);
   } catch (const FailedCall& failure) {
     state.findings.add({.kind = FindingKind::failed_call,

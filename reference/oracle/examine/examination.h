@@ -35,6 +35,7 @@ struct Examination {
 //   how often      weights under even scores                   key_counts
 //   which scores   ln P against S                              score_law, block_law
 //   which sum      sums of weights of a row                    denominator, lse_relation
+//   large scores   results under scores shifted by a constant  shifted_scores
 //   dP, dS         the same of the backward pass               backward
 Examination examine(const ExaminedAttention& attention);
 
@@ -80,6 +81,8 @@ bool find_score_law(ExaminationState& state);
 bool find_denominator(ExaminationState& state);
 bool find_lse_relation(ExaminationState& state);
 bool check_ordinary_result(ExaminationState& state, Examination& examination);
+void check_shifted_scores(ExaminationState& state);
+void check_shifted_gradients(ExaminationState& state, const Tensor<double>& dout);
 void examine_backward(ExaminationState& state);
 
 }  // namespace ringattn

@@ -27,6 +27,9 @@ struct ExaminedAttention {
   // The gradients for a dout; none: the backward pass is not examined
   std::function<Gradients<double>(const Problem<double>&, const Tensor<double>& dout)> backward;
 
+  // The gradients for dout = 0 and a dlse (B, Sq, Hq, 1); none: the implementation takes no dlse
+  std::function<Gradients<double>(const Problem<double>&, const Tensor<double>& dlse)> backward_of_lse = {};
+
   Problem<double> problem(const Tensor<double>& Q, const Tensor<double>& K, const Tensor<double>& V) const {
     return {Q, K, V, q_positions, kv_positions, scoring, {}, {}};
   }

@@ -18,6 +18,7 @@ enum class FindingKind {
   not_from_values,
   not_linear,
   ordinary_wrong,
+  shifted_scores_wrong,
   // Rows, heads and channels
   opposite_sign,
   negative_weights,
@@ -96,20 +97,29 @@ enum class FindingKind {
   gradient_not_finite,
   gradient_without_dout,
   gradients_exchanged,
+  gradient_of_zeros,
+  gradient_channels,
   gradient_factor,
+  gradient_row_factor,
+  gradient_key_factor,
   gradient_block_factors,
   gradient_blocks_moved,
   gradient_rows_moved,
+  gradient_keys_moved,
+  gradient_part,
+  gradient_operand_rows,
+  gradient_of_own_block,
   gradient_missing,
   gradient_scale,
   probability_law,
   delta_law,
   value_channels,
   softcap_derivative,
+  gradient_score_factor,
   gradient_for_probability,
   delta_outside,
-  gradient_of_heads,
   gradient_operand,
+  gradient_of_lse,
   gradient_unexplained,
   gradient_ordinary_wrong,
 };
@@ -140,7 +150,7 @@ struct Finding {
   std::vector<BlockValue> blocks = {};
   BlockRelation relation = {};  // between the devices and the blocks of _blocks_
   std::vector<LawTerm> law = {};
-  std::string tensor = {};   // "dq", "dk" or "dv", of a finding about the backward pass
+  std::string tensor = {};   // "dq", "dk, dv", ... of a finding about the backward pass
   bool backward = false;     // the keys that the backward pass reads, not the forward
   bool of_keys = false;      // _where_ holds K/V heads and keys, not query heads and rows
   std::string subject = {};  // the tensor, the rule or the function that the finding is about

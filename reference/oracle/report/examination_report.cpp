@@ -81,8 +81,10 @@ std::string to_text(const ExaminedAttention& attention, const Examination& exami
     return text + "RESULT   nothing departs from attention by more than rounding\n";
   for (const Finding& finding : examination.findings)
     text += paragraph("FOUND    ", sentence_of(attention, finding));
-  const bool of_forward = std::any_of(examination.findings.begin(), examination.findings.end(),
-                                      [](const Finding& finding) { return finding.tensor.empty(); });
+  const bool of_forward =
+      std::any_of(examination.findings.begin(), examination.findings.end(), [](const Finding& finding) {
+        return finding.kind < FindingKind::gradient_not_finite && finding.tensor.empty();
+      });
   if (examination.explained && of_forward)
     text +=
         "RESULT   the findings reproduce out of ordinary numbers: nothing else departs from attention "

@@ -59,12 +59,36 @@ std::string not_from_values_text(const Finding& f) {
                              f.numbers.at("greatest_value"));
 }
 
+std::string shifted_scores_text(const Finding& f) {
+  const std::string rows = f.of_keys ? "some rows" : "a row";
+  const std::string shift = f.of_keys ? "-200 or +200" : fmt::format("{:+g}", f.numbers.at("shift"));
+  const std::string error =
+      f.subject.empty() ? fmt::format("wrong by up to {:.3g} tolerances", f.numbers.at("greatest_error"))
+                        : "NaN or infinite";
+  return fmt::format(
+      "if all scores of {} are {} larger, which changes no weight, {} is {}; it is right otherwise", rows,
+      shift, f.tensor.empty() ? "out" : "it", error);
+}
+
+std::string channels_differ_text(const ExaminedAttention& attention, const Finding& f) {
+  const std::vector<Index>& channels = f.indices.at("channels");
+  const std::string named = "channels " + runs_of(channels) + " of out";
+  if (f.subject == "zero") return named + " are 0, whatever V holds";
+  if (f.subject.empty())
+    return named + " have other weights than the rest, though V is the same in all channels";
+  const std::string which =
+      static_cast<Index>(channels.size()) == attention.v.D ? "" : " (" + runs_of(channels) + ")";
+  return "some channels of a row of out" + which +
+         " have other weights than the rest, though V is the same in all channels";
+}
+
 }  // namespace
 
 std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) {
   switch (f.kind) {
     case not_finite:
-      return fmt::format("out is NaN or infinite for {}", f.subject);
+      return fmt::format("out is NaN or infinite for {}{}", f.subject,
+                         f.quoted.empty() ? "" : ", though the lse of these rows is right");
     case not_reproducible:
       return fmt::format(
           "the same call, repeated after another one, gave other numbers: {} elements of out differ, by up "
@@ -80,6 +104,8 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
       return fmt::format(
           "all measured weights are right, but out of ordinary numbers has an error of {:.3g} tolerances",
           f.numbers.at("error"));
+    case shifted_scores_wrong:
+      return shifted_scores_text(f);
     case opposite_sign:
       return "out has the opposite sign";
     case negative_weights:
@@ -93,11 +119,7 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
       return std::string("the row sees no key, but out is not 0") +
              (f.subject.empty() ? "" : ": it is the mean over all keys");
     case channels_differ:
-      if (f.indices.at("channels").empty())
-        return "the channels of a row of out have different weights, though V is the same in all channels";
-      return fmt::format(
-          "channels {} of out have other weights than the rest, though V is the same in all channels",
-          runs_of(f.indices.at("channels")));
+      return channels_differ_text(attention, f);
     case head_read:
       return fmt::format(
           "values come from K/V head {}{}, expected head {}", f.numbers.at("head"),

@@ -17,6 +17,9 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& fi
 std::string text_of_sums(const ExaminedAttention& attention, const Finding& finding);
 std::string text_of_gradients(const ExaminedAttention& attention, const Finding& finding);
 
+// The precision whose rounding has errors of this size: "bf16"
+std::string precision_like(double error);
+
 // What a factor on all scores is likely to be, in brackets with a space before; empty: unknown
 std::string meaning_of_scale(const ExaminedAttention& attention, double factor);
 

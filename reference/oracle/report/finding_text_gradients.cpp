@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/oracle/report/finding_text.h"
@@ -27,12 +28,14 @@ std::string probability_text(const Finding& f) {
                                                          each.device, each.block, each.value);
     return "P is computed with the lse of the rows at the same places of another device: rows of " + text;
   }
+  if (s == "lse of row")
+    return fmt::format("P is exp(score - lse) with the lse of row i{:+g}", f.numbers.at("shift"));
   if (s == "lse times ln 2") return "P is exp(score - lse ln 2)";
   return fmt::format("P of a row sums to {:.3g} .. {:.3g} instead of 1, its ratios are right",
                      f.numbers.at("least_sum"), f.numbers.at("greatest_sum"));
 }
 
-std::string delta_text(const Finding& f) {
+std::string delta_text(const ExaminedAttention& attention, const Finding& f) {
   const std::string& s = f.subject;
   if (s == "missing") return "delta = rowsum(dout * out) is missing: dS is P dP";
   if (s == "opposite sign") return "delta = rowsum(dout * out) has the wrong sign";
@@ -40,6 +43,17 @@ std::string delta_text(const Finding& f) {
     return "delta is the sum of P dP over the keys of the block, not of the whole row";
   if (s == "out of the block") return "delta is computed from the out of the block, not from the merged out";
   if (s == "accumulator") return "delta is computed from the accumulator, before the division by l";
+  if (s == "dout of row" || s == "out of row")
+    return fmt::format("delta = rowsum(dout * out) is computed with {} {:+g}",
+                       s == "dout of row" ? "dout of row i" : "out of row i", f.numbers.at("shift"));
+  if (s == "other head") {
+    const std::string of =
+        f.numbers.contains("batch") ? fmt::format("sequence {}, ", f.numbers.at("batch")) : "";
+    return fmt::format("delta = rowsum(dout * out) is computed with {} of {}query head {}", f.quoted, of,
+                       f.numbers.at("head"));
+  }
+  if (s == "delta of row") return fmt::format("delta is that of row i{:+g}", f.numbers.at("shift"));
+  if (s == "axes") return "delta is that of another row and head: " + axis_order_text(attention, f);
   return fmt::format("the delta of a row is {:.3g} .. {:.3g} x rowsum(dout * out)",
                      f.numbers.at("least_ratio"), f.numbers.at("greatest_ratio"));
 }
@@ -63,6 +77,80 @@ std::string meaning_of_gradient_factor(const ExaminedAttention& a, double factor
   return "";
 }
 
+// Channels of dq, dk or dv
+std::string channels_text(const Finding& f) {
+  const std::string channels = runs_of(f.indices.at("channels"));
+  if (f.subject == "zero") return "channels " + channels + " are 0";
+  if (f.subject.empty()) return "channels " + channels + " are wrong";
+  const double rows = f.numbers.at("row_shift"), shift = f.numbers.at("channel_shift");
+  const char* const row = f.of_keys ? "key" : "row";
+  return fmt::format(
+      "channels {} hold {} of {}", channels,
+      shift == 0 ? "the same channels" : fmt::format("channels d{:+g} (d: each of these channels)", shift),
+      rows == 0 ? fmt::format("the same {}", row) : fmt::format("{} n{:+g} in {} n", row, rows, row));
+}
+
+std::string row_factor_text(const Finding& f) {
+  const double factor = f.numbers.at("factor");
+  if (f.tensor == "dq") return factor == 0 ? "it is 0" : fmt::format("it is {:.4g} x the right one", factor);
+  return factor == 0 ? "these rows add nothing to it"
+                     : fmt::format("what these rows add to it counts {:.4g} x", factor);
+}
+
+std::string key_factor_text(const Finding& f) {
+  const double factor = f.numbers.at("factor");
+  const std::string keys = "keys " + runs_of(f.indices.at("keys"));
+  if (f.tensor == "dq") return keys + (factor == 0 ? " add nothing" : fmt::format(" count {:.4g} x", factor));
+  return keys + (factor == 0 ? " get nothing from this query head"
+                             : fmt::format(" get {:.4g} x what they should from this query head", factor));
+}
+
+// Where a part of a query head goes, and what it is
+std::string part_text(const ExaminedAttention& attention, const Finding& f) {
+  const auto& n = f.numbers;
+  std::string text =
+      fmt::format("{} to K/V head {}{}{}", n.contains("instead") ? "its part goes" : "a part goes",
+                  n.at("head"), n.contains("batch") ? fmt::format(" of sequence {}", n.at("batch")) : "",
+                  n.contains("instead") ? " instead of its own" : ", too");
+  const bool with_keys = f.indices.contains("keys");
+  if (f.subject == "operands of the receiver")
+    text += f.tensor == "dv" ? ", computed with K of that head" : ", computed with K and V of that head";
+  if (f.indices.contains("sources"))
+    return text + ", where " + moved_keys_text(f.indices.at("keys"), f.indices.at("sources"));
+  const std::string keys =
+      with_keys ? "its keys " + runs_of(f.indices.at("keys")) : fmt::format("all its {} keys", attention.k.S);
+  if (f.subject == "keys of zeros")
+    return text + ": " + keys +
+           " get exp(-lse) x dout of each of these rows, as padding would whose score is 0";
+  if (f.subject.empty()) return text + ": " + keys + " get something else than its part";
+  return with_keys ? text + ": " + keys : text;
+}
+
+std::string score_factor_text(const ExaminedAttention& attention, const Finding& f) {
+  const bool capped = attention.scoring.softcap > 0;
+  if (!f.subject.empty())
+    return "the derivative of the soft-cap is wrong: dS is multiplied by " + f.subject +
+           " (expected 1 - (s / cap)^2 of the capped score s)";
+  std::string text;
+  for (const auto& [name, value] : f.numbers)
+    if (name.starts_with("least_at_"))
+      text += (text.empty() ? "" : ", ") + fmt::format("{:.2f} at {}", value, name.substr(9));
+  return "dS is multiplied by a function of the score s: " + text + ", expected " +
+         (capped ? "1 - (s / cap)^2" : "1");
+}
+
+std::string lse_gradient_text(const Finding& f) {
+  if (f.subject == "ignored") return "dlse is ignored: dS = P (dP - delta) lacks + dlse";
+  if (f.subject == "dv") return "it depends on dlse, but only dq and dk should";
+  if (f.numbers.contains("factor"))
+    return fmt::format("dlse counts {:.4g} x in dS = P (dP - delta + dlse)", f.numbers.at("factor"));
+  return "what comes from dlse is wrong";
+}
+
+std::string operand_rows_text(const ExaminedAttention& attention, const Finding& f) {
+  return "the backward pass reads other rows of " + f.quoted + ": " + row_sources_text(attention, f);
+}
+
 std::string block_factor_text(const Finding& f) {
   const double factor = f.numbers.at("factor");
   if (factor == 0) return blocks_text(f, f.tensor == "dq" ? "never add" : "give nothing to", "");
@@ -76,12 +164,19 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
     case gradient_not_finite:
       return "it is NaN or infinite";
     case gradient_without_dout:
-      return f.subject + " are not 0 for dout = 0: they are not computed from dout alone";
+      return f.subject + " are not 0 for dout = 0: " +
+             (f.numbers.contains("dout")
+                  ? fmt::format(
+                        "they are those of a dout that is {:.3g} in all elements, whatever dout holds",
+                        f.numbers.at("dout"))
+                  : "they are not computed from dout alone");
     case gradients_exchanged:
       return f.subject + " are exchanged";
     case gradient_factor:
       return fmt::format("it is {:.4g} x {}{}", f.numbers.at("factor"),
-                         f.subject.empty() ? "the right one" : "that of the P that dv shows",
+                         f.subject.empty()             ? "the right one"
+                         : f.subject == "of own block" ? "that gradient"
+                                                       : "that of the P that dv shows",
                          meaning_of_gradient_factor(attention, f.numbers.at("factor")));
     case gradient_block_factors:
       return block_factor_text(f);
@@ -92,6 +187,24 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
     case gradient_rows_moved:
       return "the rows hold the right gradients of other rows: " +
              runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
+    case gradient_of_zeros:
+      return "it is 0";
+    case gradient_channels:
+      return channels_text(f);
+    case gradient_row_factor:
+      return row_factor_text(f);
+    case gradient_key_factor:
+      return key_factor_text(f);
+    case gradient_keys_moved:
+      return moved_keys_text(f.indices.at("keys"), f.indices.at("sources"));
+    case gradient_part:
+      return part_text(attention, f);
+    case gradient_operand_rows:
+      return operand_rows_text(attention, f);
+    case gradient_of_own_block:
+      return "it is that of attention of each device to its own block alone";
+    case gradient_score_factor:
+      return score_factor_text(attention, f);
     case gradient_missing:
       return f.tensor == "dq" ? "it is 0" : "its K/V head gets nothing from this query head";
     case gradient_scale:
@@ -100,7 +213,7 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
     case probability_law:
       return probability_text(f);
     case delta_law:
-      return delta_text(f);
+      return delta_text(attention, f);
     case value_channels:
       return fmt::format("dP = dout . v leaves out the channels {}", runs_of(f.indices.at("channels")));
     case softcap_derivative:
@@ -109,12 +222,15 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
       return "it is dS^T dout, not P^T dout";
     case delta_outside:
       return "dS is P dP - delta, not P (dP - delta)";
-    case gradient_of_heads:
-      return fmt::format("it holds what belongs to query head {}{}", f.numbers.at("head"),
-                         f.subject.empty() ? ", too" : " instead");
+    case gradient_of_lse:
+      return lse_gradient_text(f);
     case gradient_operand:
       return f.tensor == "dq" ? "it is not a product with K" : "it is not a product with Q";
     case values_of_other_block: {
+      const bool own = std::all_of(f.blocks.begin(), f.blocks.end(), [](const BlockValue& each) {
+        return each.value == static_cast<double>(each.device);
+      });
+      if (own) return "each block gets what belongs to the own block of the device, whatever its owner";
       std::string text;
       for (const BlockValue& each : f.blocks)
         if (static_cast<double>(each.block) != each.value)

@@ -57,15 +57,6 @@ std::string scores_of_block_text(const Finding& f) {
   return "scores and values come from different blocks: " + text;
 }
 
-std::string scores_of_rows_text(const Finding& f) {
-  const auto &rows = f.indices.at("rows"), &sources = f.indices.at("sources");
-  constexpr std::size_t most = 6;
-  std::string text;
-  for (std::size_t n = 0; n < std::min(most, rows.size()); ++n)
-    text += (n ? ", " : "") + fmt::format("row {} uses q of row {}", rows[n], sources[n]);
-  return "scores come from other rows of Q: " + text + (rows.size() > most ? ", ..." : "");
-}
-
 std::string channels_text(const Finding& f) {
   if (f.numbers.contains("least_weight"))
     return fmt::format("the channels of q.k have different weights, from {:.3g} to {:.3g}",
@@ -208,13 +199,13 @@ std::string block_factors_text(const Finding& f) {
                      n.at("least_factor"), n.at("greatest_factor"), law_text(f.law), sums);
 }
 
+}  // namespace
+
 std::string precision_like(double error) {
   if (error > 6e-3) return "8-bit numbers";
   if (error > 6e-4) return "bf16";
   return error > 7e-5 ? "f16 or tf32" : "a little more than declared";
 }
-
-}  // namespace
 
 std::string meaning_of_scale(const ExaminedAttention& a, double factor) {
   constexpr double close = 1e-3;
@@ -264,13 +255,16 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
     case scores_of_block:
       return scores_of_block_text(f);
     case scores_of_key:
+      if (f.indices.contains("keys"))
+        return "some keys have the scores of other keys: " +
+               runs_and_sources(f.indices.at("keys"), f.indices.at("sources"), "those of", "keys");
       return fmt::format("the score of key j is that of key j{:+g}, modulo {}", f.numbers.at("shift"),
                          attention.k.S);
     case scores_of_row:
       return fmt::format("the score of row i is that of row i{:+g}, modulo {}", f.numbers.at("shift"),
                          attention.q.S);
     case scores_of_rows:
-      return scores_of_rows_text(f);
+      return "scores come from other rows of Q: " + row_sources_text(attention, f);
     case mixed_with_even:
       return fmt::format(
           "the weights are {:.3f} x the right ones + {:.3f} x equal weights of all visible keys",
@@ -299,8 +293,9 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
       return fmt::format(
           "the weights have errors of up to {:.1e} (rms of a head), as if a step were rounded to {}, which "
           "the declared precision "
-          "does not explain",
-          f.numbers.at("greatest_error"), precision_like(f.numbers.at("greatest_error")));
+          "does not explain{}",
+          f.numbers.at("greatest_error"), precision_like(f.numbers.at("greatest_error")),
+          f.subject.empty() ? "" : "; the errors grow with |q| |k|, so the scores are rounded");
     case block_factors:
       return block_factors_text(f);
     default:

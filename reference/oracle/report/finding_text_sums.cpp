@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/oracle/report/finding_text.h"
@@ -52,12 +53,22 @@ std::string extra_term_text(const Finding& f) {
 std::string row_sums_text(const Finding& f) {
   if (f.subject == "returned lse" && f.numbers.empty())
     return "the weights are exp(score - lse) with the returned lse";
+  const auto& n = f.numbers;
   std::string text = fmt::format(
-      "the weights of a row sum to {:.3g} .. {:.3g} instead of 1 ({:.3g} .. {:.3g} if all scores are 0), "
+      "the weights of a row sum to {:.4g} .. {:.4g} instead of 1 ({:.4g} .. {:.4g} if all scores are 0), "
       "their ratios are right",
-      f.numbers.at("least_sum"), f.numbers.at("greatest_sum"), f.numbers.at("least_even_sum"),
-      f.numbers.at("greatest_even_sum"));
+      n.at("least_sum"), n.at("greatest_sum"), n.at("least_even_sum"), n.at("greatest_even_sum"));
   if (!f.subject.empty()) text += ": they are exp(score - lse) with the returned lse, which is wrong";
+  if (n.contains("limit"))
+    text += fmt::format(
+        "; the sum of equal weights stops at {} = 2^{}, as a sum in a type of {} significant bits does",
+        n.at("limit"), std::log2(n.at("limit")), std::log2(n.at("limit")));
+  double error = 0;
+  for (const auto& [name, sum] : n)
+    if (name != "limit") error = std::max(error, std::abs(sum - 1));
+  if (error < 0.01)
+    text += fmt::format("; these errors of up to {:.1e} are like those of a sum or a maximum in {}", error,
+                        precision_like(error / 2));
   return text;
 }
 
@@ -73,6 +84,10 @@ std::string not_rescaled_text(const Finding& f) {
 std::string lse_relation_text(const ExaminedAttention& a, const Finding& f) {
   const std::string& s = f.subject;
   if (s == "base 2") return "it is a logarithm to base 2";
+  if (s == "one value") return fmt::format("it is {:.4g} in all these rows", f.numbers.at("value") + 0.0);
+  if (s == "linear in q") return "its error is q . w, with one vector w for the rows of a head";
+  if (s == "mean of the keys")
+    return fmt::format("its error is {:.3g} x scale q . (mean of k over the keys)", f.numbers.at("factor"));
   if (s == "opposite sign") return "it has the opposite sign";
   if (s == "mean of exponentials") return "it lacks ln(number of visible keys)";
   if (s == "scaled scores")

@@ -99,6 +99,10 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
     case visible_by_positions:
       return positions_text(f);
     case rows_masked_as:
+      if (!f.subject.empty())
+        return fmt::format("the mask of row i is that of row {}",
+                           f.subject == "divided" ? fmt::format("i div {}", f.numbers.at("n"))
+                                                  : fmt::format("{} i", f.numbers.at("n")));
       return "the mask of a row is that of another row: " +
              runs_and_sources(f.indices.at("rows"), f.indices.at("as"), "as");
     case tiles_visible:

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -40,8 +41,8 @@ std::string heads_text(const ExaminedAttention& attention, const Pairs& pairs, b
     return runs_of(std::vector<Index>(indices.begin(), indices.end()));
   };
   const auto of_heads = [&](const std::set<Index>& some) {
-    return static_cast<Index>(some.size()) == attention.q.H
-               ? "all heads"
+    return static_cast<Index>(some.size()) == (of_keys ? attention.k.H : attention.q.H)
+               ? std::string(of_keys ? "all K/V heads" : "all heads")
                : plural(of_keys ? "K/V head" : "query head", some.size()) + " " + list(some);
   };
   if (pairs.size() == sequences.size() * heads.size()) {
@@ -81,6 +82,23 @@ std::string rows_text(const ExaminedAttention& attention, const std::vector<Inde
   return fmt::format(", {} {}", plural(noun, rows.size()), runs);
 }
 
+// Heads that have nearly the same rows, as one: "all heads, rows 4..7 (30 of 32)"; empty: they have not
+std::string nearly_same_rows(const ExaminedAttention& attention,
+                             const std::map<std::vector<Index>, Pairs>& by_rows, std::size_t count,
+                             bool of_keys) {
+  std::set<Index> all;
+  Pairs pairs;
+  for (const auto& [rows, of_group] : by_rows)
+    all.insert(rows.begin(), rows.end()), pairs.insert(of_group.begin(), of_group.end());
+  const bool same = std::all_of(by_rows.begin(), by_rows.end(),
+                                [&](const auto& group) { return 10 * group.first.size() >= 8 * all.size(); });
+  if (!same) return "";
+  std::string rows = rows_text(attention, {all.begin(), all.end()}, of_keys);
+  if (rows.empty()) rows = of_keys ? ", all keys" : ", all rows";
+  return fmt::format("{}{} ({} of {})", heads_text(attention, pairs, of_keys), rows, count,
+                     pairs.size() * all.size());
+}
+
 }  // namespace
 
 std::string runs_of(const std::vector<Index>& ascending) {
@@ -106,6 +124,10 @@ std::string places_of(const ExaminedAttention& attention, const std::vector<Head
   std::map<std::vector<Index>, Pairs> by_rows;
   std::size_t rows = 0;
   for (const HeadRows& each : where) by_rows[each.rows].emplace(each.b, each.h), rows += each.rows.size();
+  if (by_rows.size() > 1) {
+    const std::string text = nearly_same_rows(attention, by_rows, rows, of_keys);
+    if (!text.empty()) return text;
+  }
   if (by_rows.size() > most_groups) {
     Pairs pairs;
     std::set<Index> all;
@@ -173,7 +195,7 @@ std::string position_text(const Finding& f) {
 }
 
 std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,
-                             const char* middle) {
+                             const char* middle, const char* noun) {
   constexpr int most = 6;
   const auto range = [](Index first, Index last) {
     return first == last ? std::to_string(first) : fmt::format("{}..{}", first, last);
@@ -188,7 +210,21 @@ std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<I
                                             range(sources[n], sources[end - 1]));
     n = end;
   }
-  return "rows " + text + (runs > most ? ", ..." : "");
+  return fmt::format("{} {}{}", noun, text, runs > most ? ", ..." : "");
+}
+
+std::string moved_keys_text(const std::vector<Index>& keys, const std::vector<Index>& sources) {
+  // keys = step sources + first
+  const std::size_t last = keys.size() - 1;
+  const Index span = sources[last] - sources[0];
+  const Index step = span == 0 ? 0 : (keys[last] - keys[0]) / span, first = keys[0] - step * sources[0];
+  bool linear = step > 0;
+  for (std::size_t n = 0; n <= last; ++n) linear = linear && keys[n] == step * sources[n] + first;
+  if (!linear) return runs_and_sources(keys, sources, "hold what belongs to", "keys");
+  const std::string factor = step == 1 ? "" : fmt::format("{} ", step),
+                    offset = first == 0 ? "" : fmt::format(" {} {}", first < 0 ? "-" : "+", std::abs(first));
+  return fmt::format("key {}j{} holds what belongs to key j, for j from {} to {}", factor, offset, sources[0],
+                     sources[last]);
 }
 
 namespace {
@@ -205,27 +241,41 @@ std::string listed_sources(const ExaminedAttention& attention, const std::vector
   return text + (list.size() > 4 * most ? ", ..." : "");
 }
 
-std::string axes_text(const std::vector<Index>& axes) {
-  const char* const names[] = {"K/V head", "member of its group", "row"};
+// Axes without those of one element
+std::string axes_text(const ExaminedAttention& a, const Finding& f, const char* order, std::size_t begin) {
+  const Index heads = f.of_keys ? a.k.H : a.q.H, rows = f.of_keys ? a.k.S : a.q.S;
+  const std::pair<const char*, Index> names[] = {{"sequence", a.q.B},
+                                                 {"row", rows},
+                                                 {f.of_keys ? "K/V head" : "query head", heads},
+                                                 {"K/V head", a.k.H},
+                                                 {"member of its group", a.q.H / a.k.H}};
+  const std::vector<Index>& axes = f.indices.at(order);
   std::string text;
-  for (const Index axis : axes) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
+  for (std::size_t n = begin; n < axes.size(); ++n)
+    if (const auto& [name, extent] = names[axes[n]]; extent > 1)
+      text += (text.empty() ? "(" : ", ") + std::string(name);
   return text + ")";
 }
 
 }  // namespace
 
+std::string axis_order_text(const ExaminedAttention& attention, const Finding& f) {
+  // An outermost axis that stays is not said
+  const std::size_t begin = f.indices.at("written")[0] == f.indices.at("read")[0] ? 1 : 0;
+  return fmt::format("memory that is written in the order {} is read in the order {}",
+                     axes_text(attention, f, "written", begin), axes_text(attention, f, "read", begin));
+}
+
 std::string row_sources_text(const ExaminedAttention& attention, const Finding& f) {
   if (f.subject == "shift") return fmt::format("row i that of row i{:+g}", f.numbers.at("shift"));
   if (f.subject == "rows") return runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
   if (f.subject == "list") return listed_sources(attention, f.indices.at("row_batch_head_row"));
-  if (f.subject == "axes")
-    return fmt::format("memory that is written in the order {} is read in the order {}",
-                       axes_text(f.indices.at("written")), axes_text(f.indices.at("read")));
+  if (f.subject == "axes") return axis_order_text(attention, f);
   if (f.subject != "head") return fmt::format("row n that of row p(n), with p(n) = {}", position_text(f));
   const std::string sequence = attention.q.B > 1 ? fmt::format("sequence {}, ", f.numbers.at("batch")) : "";
   const double shift = f.numbers.at("shift");
-  return fmt::format("row i that of {}query head {}{}", sequence, f.numbers.at("head"),
-                     shift == 0 ? "" : fmt::format(", row i{:+g}", shift));
+  return fmt::format("row i that of {}{} head {}{}", sequence, f.of_keys ? "K/V" : "query",
+                     f.numbers.at("head"), shift == 0 ? "" : fmt::format(", row i{:+g}", shift));
 }
 
 }  // namespace ringattn

@@ -27,6 +27,12 @@ std::string row_sources_text(const ExaminedAttention& attention, const Finding& 
 
 // "rows 4..7 _middle_ 0..3, ..." for two lists of the same length
 std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,
-                             const char* middle);
+                             const char* middle, const char* noun = "rows");
+
+// What the keys of a list hold: "key j + 3 what belongs to key j", or runs
+std::string moved_keys_text(const std::vector<Index>& keys, const std::vector<Index>& sources);
+
+// "memory that is written in the order (row, head) is read in the order (head, row)"
+std::string axis_order_text(const ExaminedAttention& attention, const Finding& finding);
 
 }  // namespace ringattn

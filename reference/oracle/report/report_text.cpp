@@ -248,6 +248,13 @@ std::string to_text(const Submission& s, const Report& r) {
   for (const Law& law : r.laws)
     if (!law.holds()) text += text_of(std::vector{law});
 
+  // Another tool
+  if (const Diagnosis* diagnosis = r.diagnosis(); diagnosis && diagnosis->names.empty())
+    text +=
+        "NEXT     ringattn examine --program 'yours {case} {out}' measures what your program computes (in "
+        "Python, "
+        "ringattn.examine)\n";
+
   // Limits of this check
   text += undetectable_lines(r);
   for (const std::string& remark : r.remarks) text += fmt::format("NOTE     {}\n", remark);

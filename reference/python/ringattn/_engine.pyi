@@ -93,6 +93,7 @@ def examine(
     forward: Any,
     backward: Any,
     implementation: str | None,
+    dlse: bool,
     devices: int,
     layout: str,
 ) -> tuple[str, str, str, Float64 | None, Float64 | None, Float64 | None, Float64 | None]: ...

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ringattn import _arrays, _engine
 from ringattn._catalogue import _pair_of_heads
 from ringattn._keywords import make_problem_arrays, takes_problem
-from ringattn._values import integer, number, precision, quote, reason, string
+from ringattn._values import boolean, integer, number, precision, quote, reason, string
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -113,6 +113,7 @@ def examine(
     heads: int | tuple[int, int] = (4, 2),
     dim: int = 64,
     v_dim: int | None = None,
+    dlse: bool = False,
     implementation: str | None = None,
     devices: int = 1,
     layout: str = "contiguous",
@@ -129,6 +130,7 @@ def examine(
     keywords of the problem, as causal or window_size, say what the function is meant to compute.
 
     backward         called as backward(q=..., k=..., v=..., dout=...); returns (dq, dk, dv)
+    dlse             backward also takes dlse=..., (batch, heads, Sq): the derivative of lse is examined, too
     implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16" or "f16", or a type such as
                      torch.bfloat16; default: the type of out
     devices, layout  how your sequence is distributed over devices; findings are said in these terms
@@ -155,7 +157,10 @@ def examine(
         forward=lambda q, k, v: caller.forward(function, q=q, k=k, v=v),
         backward=None
         if backward is None
-        else lambda q, k, v, dout: caller.gradients(backward, q=q, k=k, v=v, dout=dout),
+        else lambda q, k, v, dout, of_lse: caller.gradients(
+            backward, q=q, k=k, v=v, dout=dout, **({"dlse": of_lse} if dlse else {})
+        ),
+        dlse=boolean("dlse", dlse),
         implementation=None if implementation is None else precision("implementation", implementation),
         devices=integer("devices", devices),
         layout=string("layout", layout),

@@ -1,11 +1,10 @@
-// The backward pass: nothing is found in right kernels, and in wrong ones what is wrong.
+// The backward pass: what is wrong with P, dS and the blocks of the ring.
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "tests/oracle/examine/examined_rule.h"
-#include "tests/support/trials.h"
+#include "tests/oracle/examine/examined_backward.h"
 
 using namespace ringattn;
 using enum FindingKind;
@@ -14,83 +13,7 @@ namespace {
 
 constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
 
-// dS and P of one head, to be changed, and what follows from them
-struct HeadBackward {
-  Index b, h;
-  Matrix<double> P, dP, dS;
-  Vector<double> delta;
-};
-
-using ChangeBackward = std::function<void(const ExaminedRule&, const Problem<double>&, HeadBackward&)>;
-
-// A right forward with this backward
-void set_backward(ExaminedRule& rule, const ChangeBackward& change) {
-  rule.attention.backward = [&rule, change](const Problem<double>& problem, const Tensor<double>& dout) {
-    const AttentionOutput<double> forward = attention(problem);
-    Gradients<double> result{Tensor<double>(problem.Q.shape), Tensor<double>(problem.K.shape),
-                             Tensor<double>(problem.V.shape)};
-    const double scale = problem.scoring.scale(problem.Q.shape.D);
-    for (Index b = 0; b < problem.Q.shape.B; ++b)
-      for (Index h = 0; h < problem.Q.shape.H; ++h) {
-        const Index kv = problem.kv_head(h);
-        HeadBackward head{b, h, probabilities(problem, forward.lse, b, h), {}, {}, {}};
-        head.dP = dout.head(b, h) * problem.V.head(b, kv).transpose();
-        head.delta = dout.head(b, h).cwiseProduct(forward.out.head(b, h)).rowwise().sum();
-        head.dS = head.P.array() * (head.dP.colwise() - head.delta).array();
-        change(rule, problem, head);
-        for (Matrix<double>* operand : {&head.P, &head.dS})
-          for (Index n = 0; n < operand->size(); ++n)
-            operand->data()[n] = rounded_to(rule.attention.declared.implementation, operand->data()[n]);
-        result.dq.head(b, h) = scale * head.dS * problem.K.head(b, kv);
-        result.dk.head(b, kv) += scale * head.dS.transpose() * problem.Q.head(b, h);
-        result.dv.head(b, kv) += head.P.transpose() * dout.head(b, h);
-      }
-    for (Tensor<double>* gradient : {&result.dq, &result.dk, &result.dv})
-      round_to(rule.attention.declared.stored, *gradient);
-    return result;
-  };
-}
-
-// dS of the P that the head has now
-void recompute_dS(HeadBackward& head) { head.dS = head.P.array() * (head.dP.colwise() - head.delta).array(); }
-
-// Checks that all findings are of one kind; returns them by tensor
-std::map<std::string, Finding> findings_by_tensor(const Examination& examination, FindingKind kind) {
-  CAPTURE(kinds_of(examination));
-  std::map<std::string, Finding> findings;
-  for (const Finding& finding : examination.findings) {
-    CHECK(finding.kind == kind);
-    findings.insert_or_assign(finding.tensor, finding);
-  }
-  return findings;
-}
-
 }  // namespace
-
-TEST_CASE("nothing is found in the backward pass of right kernels") {
-  const int count = trials(12);
-  for (int trial = 0; trial < count; ++trial) {
-    constexpr Precision all[] = {Precision::f64, Precision::f32, Precision::tf32, Precision::bf16,
-                                 Precision::f16};
-    const Precision precision = all[trial % 5];
-    ExaminedRule rule(precision, 31 + trial, trial % 2 ? 31 + trial : 45);
-    Kernel kernel{.precision = precision, .stored = rule.attention.declared.stored, .tile = 7 + trial};
-    if (precision == Precision::f64) kernel.stored = rule.attention.declared.stored = Dtype::f64;
-    kernel.devices = rule.attention.devices,
-    kernel.layout = rule.attention.layout = all_layouts[static_cast<std::size_t>(trial % 3)];
-    if (trial % 4 == 0) rule.attention.scoring.softcap = 6;
-    rule.attention.forward = [&](const Problem<double>& problem) {
-      return emulated_attention(problem, kernel);
-    };
-    rule.attention.backward = [&](const Problem<double>& problem, const Tensor<double>& dout) {
-      return emulated_vjp(problem, emulated_attention(problem, kernel), {dout, {}}, kernel);
-    };
-    CAPTURE(kernel.describe());
-    const Examination examination = rule.examine();
-    CAPTURE(kinds_of(examination));
-    CHECK(examination.findings.empty());
-  }
-}
 
 TEST_CASE("a missing delta is found in dq and dk, and not in dv") {
   for (const Precision precision : precisions) {
@@ -135,7 +58,7 @@ TEST_CASE("a P that is computed with the lse of the own block is found, and dS i
           if (r.device_of_key(j) == r.device_of_row(i)) l += std::exp(S(i, j));
         for (Index j = 0; j < S.cols(); ++j) head.P(i, j) = std::exp(S(i, j)) / l;
       }
-      recompute_dS(head);
+      head.recompute_dS();
     });
     const auto findings = findings_by_tensor(rule.examine(), probability_law);
     REQUIRE(findings.size() == 1);
@@ -147,7 +70,7 @@ TEST_CASE("a backward pass that masks other keys than the forward is found") {
   ExaminedRule rule(Precision::bf16);
   set_backward(rule, [](const ExaminedRule&, const Problem<double>&, HeadBackward& head) {
     for (Index i = 0; i < head.P.rows(); ++i) head.P(i, i) = 0;
-    recompute_dS(head);
+    head.recompute_dS();
   });
   const auto findings = findings_by_tensor(rule.examine(), visible_band);
   REQUIRE(findings.size() == 1);

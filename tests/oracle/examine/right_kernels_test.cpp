@@ -78,6 +78,25 @@ TEST_CASE("nothing is found in right kernels of all precisions, tiles, layouts, 
   }
 }
 
+TEST_CASE(
+    "nothing is found in the backward pass of right kernels of all precisions, shapes, masks and scores") {
+  Random random(21);
+  const int count = trials(30);
+  for (int trial = 0; trial < count; ++trial) {
+    const Kernel kernel = random_kernel(random);
+    ExaminedAttention a = random_attention(random, kernel);
+    a.forward = [&](const Problem<double>& problem) { return emulated_attention(problem, kernel); };
+    a.backward = [&](const Problem<double>& problem, const Tensor<double>& dout) {
+      return emulated_vjp(problem, emulated_attention(problem, kernel), {dout, {}}, kernel);
+    };
+    CAPTURE(trial);
+    CAPTURE(kernel.describe());
+    const Examination examination = examine(a);
+    CAPTURE(kinds_of(examination));
+    CHECK(examination.findings.empty());
+  }
+}
+
 TEST_CASE("nothing is found in right attention of packed documents and of positions that the user gives") {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     ExaminedRule rule(precision, 41, 41);

@@ -80,6 +80,28 @@ std::optional<Finding> lse_of_other_device(const ExaminationState& state, const 
   return finding;
 }
 
+// c_i is the lse of row i + shift
+std::optional<Finding> lse_of_other_rows(const HeadGradients& head, const Matrix<double>& used,
+                                         double limit) {
+  constexpr Index fewest = 4;
+  const Index Sq = used.rows();
+  for (Index distance = 1; distance < Sq; ++distance)
+    for (const Index shift : {distance, -distance}) {
+      Index rows = 0;
+      bool holds = true;
+      for (Index i = 0; i < Sq && holds; ++i) {
+        const std::vector<double> c = known(used.row(i));
+        if (c.empty() || i + shift < 0 || i + shift >= Sq) continue;
+        holds = std::abs(median(c) - head.right_lse(i + shift)) < limit, ++rows;
+      }
+      if (holds && rows >= std::max(fewest, Sq / 2))
+        return Finding{.kind = probability_law,
+                       .numbers = {{"shift", static_cast<double>(shift)}},
+                       .subject = "lse of row"};
+    }
+  return std::nullopt;
+}
+
 // P = exp(S - c) for a known c of each row and block: which?
 std::optional<Finding> normaliser_of(const ExaminationState& state, const GradientReadout& readout,
                                      const HeadGradients& head, const Matrix<bool>& visible) {
@@ -118,6 +140,7 @@ std::optional<Finding> normaliser_of(const ExaminationState& state, const Gradie
   if (is([&](Index i, Index) { return head.right_lse(i) * std::log(2.0); })) return law("lse times ln 2");
   if (auto finding = lse_of_other_device(state, head, used, limit)) return finding;
   if (largest_magnitude(centred(used)) < 3 * readout.tolerance) {
+    if (auto finding = lse_of_other_rows(head, used, limit)) return finding;
     const Vector<double> sums = head.P.rowwise().sum();
     Finding finding = law("row sums");
     finding.numbers = {{"least_sum", sums.minCoeff()}, {"greatest_sum", sums.maxCoeff()}};
@@ -125,10 +148,6 @@ std::optional<Finding> normaliser_of(const ExaminationState& state, const Gradie
   }
   return std::nullopt;
 }
-
-}  // namespace
-
-namespace {
 
 // What dS^T dO would give in the place of P^T dO: with a one-hot dO of size _one_, row i in channel i mod Dv
 Matrix<double> dS_of_one_hot(const ExaminationState& state, const GradientReadout& readout,
@@ -143,6 +162,34 @@ Matrix<double> dS_of_one_hot(const ExaminationState& state, const GradientReadou
   return dS;
 }
 
+// Small errors of ln P, and whether they grow with |q| |k|, as those of rounded scores do
+std::optional<Finding> coarse_scores(const ExaminationState& state, const GradientReadout& readout,
+                                     const HeadGradients& head) {
+  const Vector<double> q = readout.inputs.Q.head(head.b, head.h).rowwise().norm(),
+                       k = readout.inputs.K.head(head.b, state.attention.kv_head(head.h)).rowwise().norm();
+  constexpr double small = 0.04;
+  struct Error {
+    double size, square;
+  };
+  std::vector<Error> errors;
+  double sum = 0;
+  for (Index n = 0; n < head.P.size(); ++n) {
+    if (!(head.right_P.data()[n] > 100 * readout.tiny) || head.right_P.data()[n] < 1e-12) continue;
+    const double error = std::log(head.P.data()[n] / head.right_P.data()[n]);
+    if (!(std::abs(error) < small)) return std::nullopt;
+    errors.push_back({q(n / head.P.cols()) * k(n % head.P.cols()), error * error}), sum += error * error;
+  }
+  if (errors.size() < 12) return std::nullopt;
+  std::sort(errors.begin(), errors.end(), [](const Error& x, const Error& y) { return x.size < y.size; });
+  const std::size_t third = errors.size() / 3;
+  double low = 0, high = 0;
+  for (std::size_t n = 0; n < third; ++n)
+    low += errors[n].square, high += errors[errors.size() - 1 - n].square;
+  return Finding{.kind = coarse_rounding,
+                 .numbers = {{"greatest_error", std::sqrt(sum / static_cast<double>(errors.size()))}},
+                 .subject = high > 2 * low ? "grows with q and k" : ""};
+}
+
 }  // namespace
 
 std::vector<Finding> probability_findings(const ExaminationState& state, const GradientReadout& readout,
@@ -151,13 +198,15 @@ std::vector<Finding> probability_findings(const ExaminationState& state, const G
       !common.empty())
     return common;
 
-  // dS, or the P of other heads that are measured in the same call
+  // P of another query head, or dS
+  for (const HeadGradients& other : readout.heads)
+    if (other.b == head.b && other.h != head.h && within(head.P, other.right_P, other.allowed_P))
+      return {{.kind = scores_of_head,
+               .numbers = {{"query_head", static_cast<double>(other.h)},
+                           {"right_query_head", static_cast<double>(head.h)}}}};
   const Matrix<double> dS = dS_of_one_hot(state, readout, head);
   if (within(head.P, dS, 3 * readout.tolerance * dS.cwiseAbs().array() + 0.02 * head.right_P.array() + 1e-3))
     return {{.kind = gradient_for_probability}};
-  if (const auto finding =
-          sum_of_heads(state, readout, head, head.P, &HeadGradients::right_P, &HeadGradients::allowed_P))
-    return {*finding};
 
   // Other keys
   const Matrix<bool> wanted = head.right_P.unaryExpr([](double p) { return p > 0; });
@@ -178,6 +227,9 @@ std::vector<Finding> probability_findings(const ExaminationState& state, const G
   if (fit.share > 0.5 && std::abs(fit.factor - expected) > 0.01)
     return {{.kind = gradient_scale, .numbers = {{"factor", fit.factor / expected}}}};
   if (const auto finding = normaliser_of(state, readout, head, wanted)) return {*finding};
+  if (const auto finding = coarse_scores(state, readout, head)) return {*finding};
+  if (auto findings = own_block_findings(state, readout, head, head.P, PairTensor::P); !findings.empty())
+    return findings;
   return {unexplained_gradient(head.P, head.right_P, head.allowed_P)};
 }
 

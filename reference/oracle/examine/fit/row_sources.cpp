@@ -1,7 +1,6 @@
 #include "reference/oracle/examine/fit/row_sources.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <set>
 
@@ -18,12 +17,12 @@ bool all(const Sources& sources, const Condition& condition) {
   return std::all_of(sources.begin(), sources.end(), condition);
 }
 
-bool same_head(const RowSource& s) { return s.b == s.from_b && s.h == s.from_h; }
+bool same_head(const RowSource& s) { return s.place.b == s.from.b && s.place.h == s.from.h; }
 
 // The heads and rows of a set of sources
 std::vector<HeadRows> places(const Sources& sources) {
   std::map<std::pair<Index, Index>, std::set<Index>> rows;
-  for (const RowSource& s : sources) rows[{s.b, s.h}].insert(s.row);
+  for (const RowSource& s : sources) rows[{s.place.b, s.place.h}].insert(s.place.row);
   std::vector<HeadRows> where;
   for (const auto& [head, of_head] : rows)
     where.push_back({head.first, head.second, {of_head.begin(), of_head.end()}});
@@ -36,14 +35,17 @@ std::vector<HeadRows> places(const Sources& sources) {
 std::optional<std::map<Index, Index>> row_map(const Sources& sources) {
   std::map<Index, Index> map;
   for (const RowSource& s : sources)
-    if (!same_head(s) || map.try_emplace(s.row, s.from_row).first->second != s.from_row) return std::nullopt;
+    if (!same_head(s) || map.try_emplace(s.place.row, s.from.row).first->second != s.from.row)
+      return std::nullopt;
   return map;
 }
 
 // The known order that gives these sources
-std::optional<PositionMap> known_order(const ExaminationState& state, const std::map<Index, Index>& map) {
-  const Index S = state.attention.q.S;
-  std::vector<PositionMap> orders = position_maps(state.sharding.queries, S);
+std::optional<PositionMap> known_order(const ExaminationState& state, const std::map<Index, Index>& map,
+                                       RowsOf rows) {
+  const bool of_keys = rows == RowsOf::keys;
+  const Index S = of_keys ? state.attention.k.S : state.attention.q.S;
+  std::vector<PositionMap> orders = position_maps(of_keys ? state.sharding.keys : state.sharding.queries, S);
   PositionMap reversed{.subject = "reversed"};
   for (Index n = 0; n < S; ++n) reversed.position.push_back(S - 1 - n);
   orders.push_back(reversed);
@@ -59,11 +61,12 @@ std::optional<PositionMap> known_order(const ExaminationState& state, const std:
   return std::nullopt;
 }
 
-bool add_one_order(ExaminationState& state, FindingKind kind, const Sources& sources) {
+std::optional<Finding> one_order(const ExaminationState& state, FindingKind kind, const Sources& sources,
+                                 RowsOf rows) {
   const auto map = row_map(sources);
-  if (!map || map->empty()) return false;
+  if (!map || map->empty()) return std::nullopt;
   Finding finding{.kind = kind, .where = places(sources), .subject = "rows"};
-  if (const auto order = known_order(state, *map)) {
+  if (const auto order = known_order(state, *map, rows)) {
     finding.subject = order->subject;
     finding.numbers["n"] = static_cast<double>(order->n);
     if (order->subject == "slot" || order->subject == "holder") finding.quoted = name(order->layout);
@@ -76,42 +79,7 @@ bool add_one_order(ExaminationState& state, FindingKind kind, const Sources& sou
       for (const auto& [row, source] : *map)
         finding.indices["rows"].push_back(row), finding.indices["sources"].push_back(source);
   }
-  state.findings.add(finding);
-  return true;
-}
-
-// ---- Axes in another order --------------------------------------------------------
-
-// Memory that was written with the axes (K/V head, member of its group, row) in one order and read in another
-bool add_axis_order(ExaminationState& state, FindingKind kind, const Sources& sources) {
-  const Index Hkv = state.attention.k.H, G = state.attention.q.H / Hkv, S = state.attention.q.S;
-  const std::array<Index, 3> extents{Hkv, G, S};
-  const auto flat = [&](Index h, Index row, const std::array<Index, 3>& order) {
-    const std::array<Index, 3> index{h / G, h % G, row};
-    Index n = 0;
-    for (const Index axis : order)
-      n = n * extents[static_cast<std::size_t>(axis)] + index[static_cast<std::size_t>(axis)];
-    return n;
-  };
-  if (!all(sources, [](const RowSource& s) { return s.b == s.from_b; })) return false;
-  std::array<Index, 3> written{0, 1, 2};
-  do {
-    std::array<Index, 3> read{0, 1, 2};
-    do {
-      if (written == read) continue;
-      if (!all(sources, [&](const RowSource& s) {
-            return flat(s.from_h, s.from_row, written) == flat(s.h, s.row, read);
-          }))
-        continue;
-      state.findings.add(
-          {.kind = kind,
-           .where = places(sources),
-           .indices = {{"written", {written.begin(), written.end()}}, {"read", {read.begin(), read.end()}}},
-           .subject = "axes"});
-      return true;
-    } while (std::next_permutation(read.begin(), read.end()));
-  } while (std::next_permutation(written.begin(), written.end()));
-  return false;
+  return finding;
 }
 
 // ---- Head by head -----------------------------------------------------------------
@@ -120,33 +88,70 @@ Finding finding_of_head(FindingKind kind, const Sources& sources) {
   Finding finding{.kind = kind, .where = places(sources)};
   const RowSource& first = sources[0];
   const bool one_head =
-      all(sources, [&](const RowSource& s) { return s.from_b == first.from_b && s.from_h == first.from_h; });
-  const Index shift = first.from_row - first.row;
-  if (one_head && all(sources, [&](const RowSource& s) { return s.from_row - s.row == shift; })) {
+      all(sources, [&](const RowSource& s) { return s.from.b == first.from.b && s.from.h == first.from.h; });
+  const Index shift = first.from.row - first.place.row;
+  if (one_head && all(sources, [&](const RowSource& s) { return s.from.row - s.place.row == shift; })) {
     finding.subject = "head";
-    finding.numbers = {{"batch", static_cast<double>(first.from_b)},
-                       {"head", static_cast<double>(first.from_h)},
+    finding.numbers = {{"batch", static_cast<double>(first.from.b)},
+                       {"head", static_cast<double>(first.from.h)},
                        {"shift", static_cast<double>(shift)}};
     return finding;
   }
   finding.subject = "list";
   for (const RowSource& s : sources)
-    for (const Index each : {s.row, s.from_b, s.from_h, s.from_row})
+    for (const Index each : {s.place.row, s.from.b, s.from.h, s.from.row})
       finding.indices["row_batch_head_row"].push_back(each);
   return finding;
 }
 
+// The order of axes that explains all sources
+std::optional<AxisOrder> axis_order_of(const ExaminationState& state, const Sources& sources, RowsOf rows) {
+  const ExaminedAttention& a = state.attention;
+  const std::vector<AxisOrder> orders = rows == RowsOf::keys
+                                            ? axis_orders(a.k.B, a.k.S, a.k.H, 1)
+                                            : axis_orders(a.q.B, a.q.S, a.q.H, a.q.H / a.k.H);
+  for (const AxisOrder& order : orders)
+    if (all(sources, [&](const RowSource& s) { return order.source(s.place) == s.from; })) return order;
+  return std::nullopt;
+}
+
 }  // namespace
 
-void add_row_sources(ExaminationState& state, FindingKind kind, const std::vector<RowSource>& sources) {
-  if (sources.empty() || add_one_order(state, kind, sources)) return;
+std::function<RowPlace(const RowPlace&)> source_rule(const ExaminationState& state, const Sources& sources,
+                                                     RowsOf rows) {
+  if (const auto axes = axis_order_of(state, sources, rows))
+    return [axes](const RowPlace& place) { return axes->source(place); };
+  const auto map = row_map(sources);
+  const auto order = map ? known_order(state, *map, rows) : std::nullopt;
+  if (!order) return {};
+  return [order](const RowPlace& place) {
+    return RowPlace{place.b, place.h, order->position[static_cast<std::size_t>(place.row)]};
+  };
+}
+
+std::vector<Finding> findings_of_sources(const ExaminationState& state, FindingKind kind,
+                                         const Sources& sources, RowsOf rows) {
+  if (sources.empty()) return {};
+  if (auto finding = one_order(state, kind, sources, rows)) return {*finding};
   std::map<std::pair<Index, Index>, Sources> by_head;
-  for (const RowSource& s : sources) by_head[{s.b, s.h}].push_back(s);
+  for (const RowSource& s : sources) by_head[{s.place.b, s.place.h}].push_back(s);
   std::vector<Finding> findings;
   for (const auto& [head, of_head] : by_head) findings.push_back(finding_of_head(kind, of_head));
-  const auto is_list = [](const Finding& finding) { return finding.subject == "list"; };
-  if (std::any_of(findings.begin(), findings.end(), is_list) && add_axis_order(state, kind, sources)) return;
-  for (const Finding& finding : findings) state.findings.add(finding);
+  const bool listed = std::any_of(findings.begin(), findings.end(),
+                                  [](const Finding& finding) { return finding.subject == "list"; });
+  constexpr std::size_t few = 2;
+  if (!listed && findings.size() <= few) return findings;
+  if (const auto order = axis_order_of(state, sources, rows))
+    return {{.kind = kind,
+             .where = places(sources),
+             .indices = {{"written", order->written}, {"read", order->read}},
+             .subject = "axes"}};
+  return findings;
+}
+
+void add_row_sources(ExaminationState& state, FindingKind kind, const Sources& sources) {
+  for (const Finding& finding : findings_of_sources(state, kind, sources, RowsOf::queries))
+    state.findings.add(finding);
 }
 
 }  // namespace ringattn

@@ -47,7 +47,16 @@ AttentionOutput<double> Prober::forward(const QueriesAndKeys& scores, const Tens
 Gradients<double> Prober::backward(const QueriesAndKeys& scores, const Tensor<double>& V,
                                    const Tensor<double>& dout) {
   ++calls_;
-  Gradients<double> result = attention_.backward(attention_.problem(scores.Q, scores.K, V), dout);
+  return checked(attention_.backward(attention_.problem(scores.Q, scores.K, V), dout));
+}
+
+Gradients<double> Prober::backward_of_lse(const QueriesAndKeys& scores, const Tensor<double>& V,
+                                          const Tensor<double>& dlse) {
+  ++calls_;
+  return checked(attention_.backward_of_lse(attention_.problem(scores.Q, scores.K, V), dlse));
+}
+
+Gradients<double> Prober::checked(Gradients<double> result) const {
   require_shape("dq", result.dq.shape(), attention_.q);
   require_shape("dk", result.dk.shape(), attention_.k);
   require_shape("dv", result.dv.shape(), attention_.v);

@@ -21,6 +21,8 @@ class Prober {
   AttentionOutput<double> forward(const QueriesAndKeys& scores, const Tensor<double>& V);
   Gradients<double> backward(const QueriesAndKeys& scores, const Tensor<double>& V,
                              const Tensor<double>& dout);
+  Gradients<double> backward_of_lse(const QueriesAndKeys& scores, const Tensor<double>& V,
+                                    const Tensor<double>& dlse);
 
   // The weight of each key: V of key j is 1 in one channel and 0 in the others. One call for each Dv keys
   WeightReadout weights(const QueriesAndKeys& scores);
@@ -44,6 +46,8 @@ class Prober {
  private:
   template <class Group>
   WeightReadout read(const QueriesAndKeys& scores, Index groups, const Group& group);
+
+  Gradients<double> checked(Gradients<double> result) const;
 
   const ExaminedAttention& attention_;
   std::vector<Index> channels_;

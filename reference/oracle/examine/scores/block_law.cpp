@@ -168,7 +168,7 @@ bool has_steps_between_blocks(const MeasuredScores& measured, const Matrix<doubl
 
 void find_block_law(ExaminationState& state, const std::vector<MeasuredScores>& heads) {
   std::vector<HeadRows> where;
-  for (const MeasuredScores& m : heads) where.push_back({m.head.b, m.head.h, m.head.all_rows()});
+  for (const MeasuredScores& m : heads) where.push_back({m.head.b, m.head.h, m.rows});
   for (const MeasuredScores& m : heads) state.heads(m.head.b, m.head.h).block_law = true;
 
   // Weights and values of different blocks

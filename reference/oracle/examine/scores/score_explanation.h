@@ -1,6 +1,7 @@
 #pragma once
 
 #include "reference/oracle/examine/examination.h"
+#include "reference/oracle/examine/fit/row_sources.h"
 
 namespace ringattn {
 
@@ -8,16 +9,18 @@ namespace ringattn {
 struct MeasuredScores {
   const ExaminationState& state;
   const HeadReadout& head;
-  Matrix<double> y;                    // (Sq, Skv); NaN: not known
+  Matrix<double> y;                    // (Sq, Skv); NaN: not known, or of a row that follows the right scores
   const std::vector<Index>& by_owner;  // keys, sorted by the device that owns them
+  std::vector<Index> rows;             // that the findings are about
 };
 
 // What explains the measured weights of one head.
 struct ScoreExplanation {
-  std::vector<Finding> findings = {};  // none: the scores are the right ones
-  Matrix<double> scores = {};          // that the weights follow; no elements: not known
-  bool up_to_blocks = false;           // steps between blocks may remain
-  bool closes_rows = false;            // sums of weights and lse say nothing about such rows
+  std::vector<Finding> findings = {};   // none: the scores are the right ones
+  std::vector<RowSource> sources = {};  // rows that use other rows of Q
+  Matrix<double> scores = {};           // that the weights follow; no elements: not known
+  bool up_to_blocks = false;            // steps between blocks may remain
+  bool closes_rows = false;             // sums of weights and lse say nothing about such rows
 };
 using MaybeExplanation = std::optional<ScoreExplanation>;
 
@@ -30,6 +33,7 @@ MaybeExplanation other_head(const MeasuredScores& measured);
 MaybeExplanation exchanged_queries_and_keys(const MeasuredScores& measured);
 MaybeExplanation other_operands(const MeasuredScores& measured);
 MaybeExplanation other_block(const MeasuredScores& measured);
+MaybeExplanation other_keys(const MeasuredScores& measured);
 MaybeExplanation other_key_or_row(const MeasuredScores& measured);
 MaybeExplanation rows_of_queries(const MeasuredScores& measured);
 MaybeExplanation rotated_vectors(const MeasuredScores& measured);

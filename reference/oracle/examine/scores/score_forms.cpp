@@ -3,6 +3,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "reference/oracle/examine/fit/score_fit.h"
 #include "reference/oracle/examine/fit/statistics.h"
@@ -250,18 +251,19 @@ MaybeExplanation curve_of_scores(const MeasuredScores& m) {
 
   const Curve curve = fitted_curve(m.y, m.head.products, pairs);
   const Matrix<double> fitted = m.head.products.unaryExpr([&](double x) { return curve(x); });
-  const Matrix<double> error = centred(m.y - m.head.scores);
-  if (curve.explained > 0.9 && median(known((fitted - m.head.scores).cwiseAbs())) < 0.05) {
-    const std::vector<double> errors = known(error);
-    double square = 0;
-    for (const double e : errors) square += e * e;
-    return ScoreExplanation{
-        .findings = {{.kind = coarse_rounding,
-                      .numbers = {{"greatest_error",
-                                   std::sqrt(square / static_cast<double>(errors.size()))}}}},
-        .scores = m.head.scores,
-        .closes_rows = true};
-  }
+  const std::vector<double> errors = known(centred(m.y - m.head.scores)), rest = known(centred(m.y - fitted));
+  const auto sum_of_squares = [](const std::vector<double>& values) {
+    return std::inner_product(values.begin(), values.end(), values.begin(), 0.0);
+  };
+  const double square = sum_of_squares(errors);
+  const bool is_noise = sum_of_squares(rest) > 0.5 * square;  // the curve does not explain the errors
+  constexpr double largest_noise = 0.05;                      // of numbers of 8 bits
+  const double noise = std::sqrt(square / static_cast<double>(errors.size()));
+  if (is_noise && noise < largest_noise && curve.explained > 0.9 &&
+      median(known((fitted - m.head.scores).cwiseAbs())) < 0.05)
+    return ScoreExplanation{.findings = {{.kind = coarse_rounding, .numbers = {{"greatest_error", noise}}}},
+                            .scores = m.head.scores,
+                            .closes_rows = true};
   if (!(curve.explained > 0.995)) return {};
   Finding finding{.kind = score_curve};
   std::vector<double> x = known(m.head.products + 0 * m.y);

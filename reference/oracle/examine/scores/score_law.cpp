@@ -61,16 +61,58 @@ void find_lost_low_scores(ExaminationState& state, HeadReadout& head) {
   head.unexplained = true;
 }
 
+// ---- Rows that follow the right scores --------------------------------------------
+
+bool follows(const Matrix<double>& y, const Matrix<double>& scores, Index i, double limit) {
+  return largest_magnitude(centred(y.row(i) - scores.row(i))) <= limit;
+}
+
+// Without the rows that follow the right scores: these would hide what the others do
+Matrix<double> wrong_rows_of(const Matrix<double>& y, const Matrix<double>& right, double limit) {
+  Matrix<double> wrong = y;
+  for (Index i = 0; i < y.rows(); ++i)
+    if (follows(y, right, i, limit)) wrong.row(i).setConstant(not_known);
+  return wrong;
+}
+
+// The rows that an explanation is about: all, if it holds for all; otherwise the wrong rows, and those between them for
+// which it holds as well
+std::vector<Index> rows_of(const Matrix<double>& y, const Matrix<double>& wrong,
+                           const ScoreExplanation& explanation, double limit) {
+  std::vector<Index> rows, holds, not_right;
+  for (Index i = 0; i < y.rows(); ++i) {
+    const bool is_wrong = !known(wrong.row(i)).empty();
+    if (is_wrong) rows.push_back(i);
+    if (is_wrong || (explanation.scores.size() > 0 && follows(y, explanation.scores, i, limit)))
+      holds.push_back(i);
+    if (is_wrong || known(y.row(i)).size() < 2) not_right.push_back(i);
+  }
+  for (const std::vector<Index>* candidates : {&holds, &not_right})
+    if (static_cast<Index>(candidates->size()) == y.rows()) return *candidates;
+  std::erase_if(holds, [&](Index i) { return i < rows.front() || i > rows.back(); });
+  return holds;
+}
+
 ScoreExplanation explain(const MeasuredScores& measured) {
   using Test = MaybeExplanation (*)(const MeasuredScores&);
-  constexpr Test tests[] = {scale_of_blocks,  scale_of_head,
-                            without_softcap,  scale_under_softcap,
-                            other_head,       exchanged_queries_and_keys,
-                            other_operands,   other_block,
-                            other_key_or_row, rows_of_queries,
-                            mixture,          normalised_vectors,
-                            scale_of_rows,    channels_of_scores,
-                            rotated_vectors,  curve_of_scores};
+  constexpr Test tests[] = {scale_of_blocks,
+                            other_keys,
+                            scale_of_head,
+                            without_softcap,
+                            scale_under_softcap,
+                            other_head,
+                            exchanged_queries_and_keys,
+                            other_operands,
+                            other_block,
+                            other_keys,
+                            other_key_or_row,
+                            rows_of_queries,
+                            mixture,
+                            normalised_vectors,
+                            scale_of_rows,
+                            channels_of_scores,
+                            rotated_vectors,
+                            curve_of_scores};
   // Scores that are right in most pairs, and leave no steps between blocks, are kept for the case that nothing else
   // holds
   MaybeExplanation partial;
@@ -96,21 +138,32 @@ bool find_score_law(ExaminationState& state) {
     for (const Index j : state.sharding.keys.rows_of(device)) by_owner.push_back(j);
 
   std::vector<MeasuredScores> with_steps;
+  std::vector<RowSource> sources;
   for (HeadReadout& head : state.heads) {
     find_lost_low_scores(state, head);
-    const MeasuredScores measured{state, head, measured_scores(state, head), by_owner};
-    if (largest_magnitude(centred(measured.y - head.scores)) <= 2.3 * state.tolerance) continue;
+    const Matrix<double> y = measured_scores(state, head);
+    const double limit = 2.3 * state.tolerance;
+    MeasuredScores measured{state, head, wrong_rows_of(y, head.scores, limit), by_owner, {}};
+    if (known(measured.y).empty()) continue;
     ScoreExplanation explanation = explain(measured);
+    measured.rows = rows_of(y, measured.y, explanation, limit);
     for (Finding& finding : explanation.findings) {
-      if (finding.kind == scale) head.scale_factor = finding.numbers["factor"];
-      state.findings.add(head.b, head.h, head.all_rows(), finding);
+      if (finding.kind == scale && static_cast<Index>(measured.rows.size()) == head.rows())
+        head.scale_factor = finding.numbers["factor"];
+      state.findings.add(head.b, head.h, measured.rows, finding);
     }
-    if (explanation.scores.size() > 0) head.used = explanation.scores;
-    if (explanation.closes_rows) head.close_rows(), head.unexplained = true;
+    sources.insert(sources.end(), explanation.sources.begin(), explanation.sources.end());
+    if (explanation.scores.size() > 0)
+      for (const Index i : measured.rows) head.used.row(i) = explanation.scores.row(i);
+    if (explanation.closes_rows) {
+      for (const Index i : measured.rows) head.open[static_cast<std::size_t>(i)] = false;
+      head.unexplained = true;
+    }
     if (explanation.up_to_blocks &&
         largest_magnitude(centred(measured.y - head.used)) > 2.6 * state.tolerance)
       with_steps.push_back(measured);
   }
+  add_row_sources(state, scores_of_rows, sources);
   if (!with_steps.empty()) find_block_law(state, with_steps);
   return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/oracle/examine/fit/row_sources.h"
 #include "reference/oracle/examine/fit/score_fit.h"
 #include "reference/oracle/examine/fit/statistics.h"
 #include "reference/oracle/examine/scores/score_explanation.h"
@@ -260,6 +261,39 @@ MaybeExplanation other_block(const MeasuredScores& m) {
   return ScoreExplanation{.findings = std::move(findings), .closes_rows = true};
 }
 
+// Some keys have the scores of other keys. The keys with the right scores, if these are most, give the constant of each
+// row
+MaybeExplanation other_keys(const MeasuredScores& m) {
+  constexpr Index fewest_rows = 6;
+  const Matrix<double> error = centred(m.y - m.head.scores);
+  const double limit = 4 * tolerance_of(m);
+  Finding finding{.kind = scores_of_key};
+  ScoreExplanation explanation{.scores = m.head.scores, .closes_rows = true};
+  for (Index j = 0; j < m.y.cols(); ++j) {
+    const auto agrees = [&](Index n) {
+      Index rows = 0;
+      for (Index i = 0; i < m.y.rows(); ++i) {
+        if (std::isnan(error(i, j))) continue;
+        const double difference = error(i, j) + m.head.scores(i, j) - m.head.scores(i, n);
+        if (!(std::abs(difference) <= limit)) return false;
+        ++rows;
+      }
+      return rows >= fewest_rows || n == j;
+    };
+    if (agrees(j)) continue;
+    Index source = 0;
+    while (source < m.y.cols() && !agrees(source)) ++source;
+    if (source == m.y.cols()) return {};
+    finding.indices["keys"].push_back(j), finding.indices["sources"].push_back(source);
+    explanation.scores.col(j) = m.head.scores.col(source);
+  }
+  if (finding.indices.empty()) return {};
+  if (m.state.sharding.devices() > 1 && !blocks_of_keys(m, m.head.scores).empty())
+    return {};  // said by blocks
+  explanation.findings = {finding};
+  return explanation;
+}
+
 MaybeExplanation other_key_or_row(const MeasuredScores& m) {
   const Matrix<double>& scores = m.head.scores;
   const Index Sq = scores.rows(), Skv = scores.cols();
@@ -291,29 +325,59 @@ MaybeExplanation other_key_or_row(const MeasuredScores& m) {
   return {};
 }
 
-// Each row uses the query of one other row
-MaybeExplanation rows_of_queries(const MeasuredScores& m) {
-  const Matrix<double>& scores = m.head.scores;
-  std::vector<Index> rows, sources;
-  Index explained = 0, moved = 0;
-  for (Index i = 0; i < scores.rows(); ++i) {
-    const Matrix<double> y = m.y.row(i);
-    if (known(y).size() <= 12) continue;
-    double best = 0;
-    Index source = i;
-    for (Index n = 0; n < scores.rows(); ++n) {
-      const double share = fit_scores(y, scores.row(n), tolerance_of(m)).share + (n == i ? 0.01 : 0);
-      if (share > best) best = share, source = n;
+namespace {
+
+// The row of any query head whose scores with the right keys a row has; the row itself is tried first
+std::optional<RowPlace> source_of_query(const MeasuredScores& m, const PerHead<Matrix<double>>& scores,
+                                        Index row) {
+  const auto fits = [&](const RowPlace& from) {
+    double least = INFINITY, greatest = -INFINITY;
+    for (Index j = 0; j < m.y.cols(); ++j) {
+      if (std::isnan(m.y(row, j))) continue;
+      const double difference = m.y(row, j) - scores(from.b, from.h)(from.row, j);
+      least = std::min(least, difference), greatest = std::max(greatest, difference);
+      if (greatest - least > 5 * tolerance_of(m)) return false;
     }
-    rows.push_back(i), sources.push_back(source);
-    explained += best > nearly_all_pairs, moved += source != i;
+    return true;
+  };
+  const RowPlace own{m.head.b, m.head.h, row};
+  if (fits(own)) return own;
+  for (Index n = 0; n < m.y.rows(); ++n)
+    if (fits(RowPlace{own.b, own.h, n})) return RowPlace{own.b, own.h, n};
+  for (Index b = 0; b < scores.batches(); ++b)
+    for (Index h = 0; h < scores.heads(); ++h)
+      for (Index n = 0; n < m.y.rows(); ++n)
+        if (fits(RowPlace{b, h, n})) return RowPlace{b, h, n};
+  return std::nullopt;
+}
+
+}  // namespace
+
+// Each row uses one other row of Q
+MaybeExplanation rows_of_queries(const MeasuredScores& m) {
+  constexpr std::size_t enough_keys = 6;
+  const ExaminedAttention& a = m.state.attention;
+  const QueriesAndKeys& inputs = m.state.varied_inputs;
+  const Matrix<double> K = inputs.K.head(m.head.b, a.kv_head(m.head.h));
+  PerHead<Matrix<double>> scores(a.q.B, a.q.H);
+  for (Index b = 0; b < a.q.B; ++b)
+    for (Index h = 0; h < a.q.H; ++h)
+      scores(b, h) = capped(a, a.scoring.scale(a.q.D) * (inputs.Q.head(b, h) * K.transpose()));
+
+  ScoreExplanation explanation{.scores = m.head.scores, .closes_rows = true};
+  std::size_t tested = 0, explained = 0;
+  for (Index i = 0; i < m.y.rows(); ++i) {
+    if (known(m.y.row(i)).size() < enough_keys) continue;
+    ++tested;
+    const auto from = source_of_query(m, scores, i);
+    if (!from) continue;
+    ++explained;
+    explanation.scores.row(i) = scores(from->b, from->h).row(from->row);
+    const RowPlace place{m.head.b, m.head.h, i};
+    if (!(*from == place)) explanation.sources.push_back({place, *from});
   }
-  if (rows.empty() || moved == 0 || 10 * explained <= 9 * static_cast<Index>(rows.size())) return {};
-  Finding finding{.kind = scores_of_rows};
-  for (std::size_t n = 0; n < rows.size(); ++n)
-    if (rows[n] != sources[n])
-      finding.indices["rows"].push_back(rows[n]), finding.indices["sources"].push_back(sources[n]);
-  return ScoreExplanation{.findings = {finding}, .closes_rows = true};
+  if (explanation.sources.empty() || 10 * explained <= 9 * tested) return {};
+  return explanation;
 }
 
 }  // namespace ringattn

@@ -259,11 +259,27 @@ Finding any_sums(const Denominators& d) {
                       {"greatest_even_sum", greatest_even}}};
 }
 
+// The sum of n equal weights, if it is the same power of two for all rows with more keys: a sum in a type with p
+// significant bits stops at 2^p ones
+std::optional<double> limit_of_equal_weights(const Denominators& d) {
+  constexpr double least = 128, greatest = 4096;
+  const RowSums& even = d.of[0];
+  double limit = greatest;
+  for (const Index i : d.wrong) limit = std::min(limit, even.terms(i) / even.weights(i));
+  limit = std::exp2(std::round(std::log2(limit)));
+  const bool stops = std::all_of(d.wrong.begin(), d.wrong.end(),
+                                 [&](Index i) { return d.is(std::min(limit, even.terms(i)), even, i); });
+  const bool any_more =
+      std::any_of(d.wrong.begin(), d.wrong.end(), [&](Index i) { return even.terms(i) > 1.1 * limit; });
+  return stops && any_more && limit >= least && limit < greatest ? std::optional(limit) : std::nullopt;
+}
+
 Finding law_of(const Denominators& d) {
   for (const auto law : {factor, extra, of_maximum, hidden_too, missing, running_sum})
     if (MaybeFinding finding = law(d)) return *finding;
   Finding finding = any_sums(d);
   if (returned_lse(d)) finding.subject = "returned lse";
+  if (const auto limit = limit_of_equal_weights(d)) finding.numbers["limit"] = *limit;
   return finding;
 }
 

@@ -1,3 +1,4 @@
+#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -155,11 +156,16 @@ std::vector<Candidate> candidates_for(const LseOfHead& lse) {
                  [&head](Index i) { return log_sum(head, i, [](Index) { return true; }); }});
   add_block_candidates(lse, all);
 
-  // Constants
+  // Constants, of rows enough to tell
+  constexpr std::size_t enough_rows = 3;
+  if (lse.wrong.size() < enough_rows) return all;
   std::vector<double> from_right, from_implied;
   for (const Index i : lse.wrong)
     from_right.push_back(lse.returned(i) - lse.right(i)),
         from_implied.push_back(lse.returned(i) - lse.implied(i));
+  const double value = lse.returned(lse.wrong[0]);
+  all.push_back({{.kind = lse_relation, .numbers = {{"value", value}}, .subject = "one value"},
+                 [value](Index) { return value; }});
   const double c = median(from_right), e = median(from_implied);
   all.push_back({{.kind = lse_relation, .numbers = {{"difference", c}}, .subject = "constant"},
                  [=](Index i) { return right(i) + c; }});
@@ -167,6 +173,32 @@ std::vector<Candidate> candidates_for(const LseOfHead& lse) {
     all.push_back({{.kind = lse_relation, .numbers = {{"difference", e}}, .subject = "constant from weights"},
                    [=, &lse](Index i) { return lse.implied(i) + e; }});
   return all;
+}
+
+// The error of lse is q.w, with one vector w for the head
+std::optional<Finding> linear_in_query(const LseOfHead& lse) {
+  const ExaminedAttention& a = lse.state.attention;
+  const QueriesAndKeys& inputs = lse.state.varied_inputs;
+  const Index rows = static_cast<Index>(lse.wrong.size());
+  if (2 * rows < 3 * a.q.D) return std::nullopt;
+  Eigen::MatrixXd Q(rows, a.q.D);
+  Eigen::VectorXd error(rows), limit(rows);
+  for (Index n = 0; n < rows; ++n) {
+    const Index i = lse.wrong[at(n)];
+    Q.row(n) = inputs.Q.head(lse.head.b, lse.head.h).row(i);
+    error(n) = lse.returned(i) - lse.right(i), limit(n) = 3 * lse.tolerance(i);
+  }
+  const Eigen::VectorXd w = Q.colPivHouseholderQr().solve(error);
+  if (!((error - Q * w).cwiseAbs().array() <= limit.array()).all()) return std::nullopt;
+
+  // A multiple of scale x the mean of the keys
+  const Eigen::VectorXd mean =
+      a.scoring.scale(a.q.D) * inputs.K.head(lse.head.b, a.kv_head(lse.head.h)).colwise().mean().transpose();
+  Finding finding = relation("linear in q");
+  const double factor = w.dot(mean) / mean.squaredNorm();
+  if ((w - factor * mean).norm() <= 0.05 * w.norm())
+    finding.subject = "mean of the keys", finding.numbers["factor"] = factor;
+  return finding;
 }
 
 Finding law_of(const LseOfHead& lse) {
@@ -177,6 +209,7 @@ Finding law_of(const LseOfHead& lse) {
     });
     if (static_cast<double>(near) > 0.97 * count) return candidate.finding;
   }
+  if (const auto finding = linear_in_query(lse)) return *finding;
   Finding finding{.kind = lse_wrong};
   double &least = finding.numbers["least_error"], &greatest = finding.numbers["greatest_error"];
   least = INFINITY, greatest = -INFINITY;
@@ -194,15 +227,14 @@ std::vector<RowSource> sources_of(const ExaminationState& state, const LseOfHead
   std::vector<RowSource> sources;
   for (const Index i : lse.wrong) {
     double nearest = INFINITY;
-    RowSource source{lse.head.b, lse.head.h, i};
+    RowSource source{{lse.head.b, lse.head.h, i}, {}};
     for (const HeadReadout& other : state.heads)
       for (Index n = 0; n < other.rows(); ++n)
         if (const double distance = std::abs(lse.returned(i) - other.varied.right_lse(n)); distance < nearest)
-          nearest = distance, source.from_b = other.b, source.from_h = other.h, source.from_row = n;
+          nearest = distance, source.from = {other.b, other.h, n};
     if (nearest < 1e-4 + 1e-6 * std::abs(lse.returned(i))) sources.push_back(source);
   }
-  const bool most = sources.size() >= 2 && 10 * sources.size() > 9 * lse.wrong.size();
-  return most ? sources : std::vector<RowSource>();
+  return 10 * sources.size() > 9 * lse.wrong.size() ? sources : std::vector<RowSource>();
 }
 
 }  // namespace
@@ -211,6 +243,7 @@ std::vector<RowSource> sources_of(const ExaminationState& state, const LseOfHead
 bool find_lse_relation(ExaminationState& state) {
   if (!state.returns_lse()) return true;
   std::vector<RowSource> moved;
+  Findings wrong;
   for (HeadReadout& head : state.heads) {
     if (head.varied.lse.size() == 0) continue;
     LseOfHead lse = lse_of(state, head);
@@ -220,9 +253,13 @@ bool find_lse_relation(ExaminationState& state) {
     const std::vector<RowSource> sources =
         finding.kind == lse_wrong ? sources_of(state, lse) : std::vector<RowSource>();
     moved.insert(moved.end(), sources.begin(), sources.end());
-    if (sources.empty()) state.findings.add(head.b, head.h, lse.wrong, finding);
+    (sources.empty() ? state.findings : wrong).add(head.b, head.h, lse.wrong, finding);
   }
-  add_row_sources(state, lse_of_other_row, moved);
+
+  // One row may have the lse of another one by chance, several do not
+  constexpr std::size_t enough_rows = 3;
+  if (moved.size() >= enough_rows) return add_row_sources(state, lse_of_other_row, moved), true;
+  for (const Finding& finding : wrong.all()) state.findings.add(finding);
   return true;
 }
 

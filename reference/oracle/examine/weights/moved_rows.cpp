@@ -27,16 +27,15 @@ std::vector<Index> wrong_rows(const ExaminationState& state, const HeadReadout& 
 std::optional<RowSource> source_of(const ExaminationState& state, const HeadReadout& head, Index row) {
   constexpr Index few_keys = 2;
   const Vector<double> found = head.varied.found.row(row);
-  RowSource nearest{head.b, head.h, row};
+  RowSource nearest{{head.b, head.h, row}, {}};
   double least = INFINITY;
   for (const HeadReadout& other : state.heads) {
     Index n = 0;
     const double distance =
         (other.varied.right.rowwise() - found.transpose()).rowwise().squaredNorm().minCoeff(&n);
-    if (distance < least)
-      least = distance, nearest.from_b = other.b, nearest.from_h = other.h, nearest.from_row = n;
+    if (distance < least) least = distance, nearest.from = {other.b, other.h, n};
   }
-  const Vector<double> right = state.heads(nearest.from_b, nearest.from_h).varied.right.row(nearest.from_row);
+  const Vector<double> right = state.heads(nearest.from.b, nearest.from.h).varied.right.row(nearest.from.row);
   if ((right.array() > 0).count() <= few_keys || !agree(found, right, state.tolerance)) return std::nullopt;
   return nearest;
 }
@@ -56,14 +55,14 @@ bool find_moved_rows(ExaminationState& state) {
       if (const auto source = source_of(state, head, i))
         sources.push_back(*source), moved(head.b, head.h).push_back(i);
   }
-  if (sources.size() < 3 || 10 * sources.size() < wrong_count) return true;
+  if (sources.size() < 3 || 3 * sources.size() < wrong_count) return true;
 
   // Report; if most wrong rows of a head are moved, so are those of few keys
   add_row_sources(state, rows_exchanged, sources);
   const Index heads = state.attention.k.H;
   for (const RowSource& source : sources)
-    state.heads(source.b, source.h).right_home[at(source.row)] =
-        source.from_b * heads + state.attention.kv_head(source.from_h);
+    state.heads(source.place.b, source.place.h).right_home[at(source.place.row)] =
+        source.from.b * heads + state.attention.kv_head(source.from.h);
   for (HeadReadout& head : state.heads) {
     const auto& of_head = moved(head.b, head.h);
     if (of_head.empty()) continue;

@@ -166,6 +166,24 @@ MaybeFindings other_positions(const ReadKeys& keys) {
   return {};
 }
 
+// Row i sees what row i div n, or row n i, should
+MaybeFindings rows_as_multiples(const ReadKeys& keys) {
+  constexpr Index greatest = 16;
+  const Index Sq = keys.read.rows();
+  for (Index n = 2; n <= greatest; ++n)
+    for (const bool divided : {true, false}) {
+      const auto other = [&](Index i) { return divided ? i / n : i * n; };
+      bool holds = true;
+      for (Index i = 0; i < Sq && holds; ++i)
+        holds = other(i) < Sq ? equal(keys.read.row(i), keys.wanted().row(other(i))) : !divided;
+      if (holds && (divided || Sq > n * n))
+        return {{.kind = rows_masked_as,
+                 .numbers = {{"n", static_cast<double>(n)}},
+                 .subject = divided ? "divided" : "multiplied"}};
+    }
+  return {};
+}
+
 // Each row sees what another row should: the other row, by runs of rows with one distance
 MaybeFindings rows_as_others(const ReadKeys& keys) {
   const Index Sq = keys.read.rows();
@@ -237,8 +255,8 @@ std::vector<Finding> visible_findings(const ReadKeys& keys) {
   using Rule = MaybeFindings (*)(const ReadKeys&);
   for (const Rule rule :
        {Rule(no_or_all_keys), Rule(band), Rule(lost_blocks), Rule(masked_as_other_block), Rule(lost_keys),
-        Rule(other_positions), Rule(lost_rows), Rule(rows_as_others), Rule(rounded_ends), Rule(band_of_tiles),
-        Rule(shaped_blocks), Rule(tiles), Rule(distances)})
+        Rule(other_positions), Rule(lost_rows), Rule(rows_as_multiples), Rule(rows_as_others),
+        Rule(rounded_ends), Rule(band_of_tiles), Rule(shaped_blocks), Rule(tiles), Rule(distances)})
     if (MaybeFindings findings = rule(keys); !findings.empty()) return findings;
 
   MaybeFindings findings;
