@@ -15,8 +15,8 @@ struct Descale {
   Index block = 0;              // rows of a block; 0: the blocks divide the rows evenly
 };
 
-// Multiplies the tensor by its factors. Throws BadInput, in the name of _name_, if their shape does not fit, or if one is
-// not finite
+// Multiplies the tensor by its factors. Throws BadInput, in the name of _name_, if their shape does not fit, or if one
+// is not finite
 void apply(const Descale& descale, const std::string& name, Tensor<double>& tensor);
 
 }  // namespace ringattn

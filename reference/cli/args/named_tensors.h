@@ -12,8 +12,8 @@ namespace ringattn::cli {
 // unknown name stay as they are.
 std::string canonical_name(const std::string& name);
 
-// The tensors of a file under the names of this project: q k v dout dlse, positions, bias, mask, sinks, alibi_slopes, out
-// lse dq dk dv dsinks and so on. Others are not read.
+// The tensors of a file under the names of this project: q k v dout dlse, positions, bias, mask, sinks, alibi_slopes,
+// out lse dq dk dv dsinks and so on. Others are not read.
 class NamedTensors {
  public:
   // _sole_: the name of the array of a file with one array without a name
