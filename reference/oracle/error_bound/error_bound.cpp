@@ -1,5 +1,6 @@
 #include "reference/oracle/error_bound/error_bound.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/definition/parallel_for.h"
@@ -61,7 +62,7 @@ void bound_chunk(const Problem<double>& problem, const HeadChunk& of_head, const
   const Vector<double> score_variance = pair_variance.rowwise().sum() + of_sink.cwiseAbs2();
   pair_variance += u_terms * pairs.times_alike<double>(P.array().square());
   Vector<double> tiny(n);
-  for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * max_or_zero(P.row(i));
+  for (Index i = 0; i < n; ++i) tiny(i) = u.tiny_probability * std::max(max_or_zero(P.row(i)), pairs.sink(i));
   pair_variance.colwise() += tiny.cwiseAbs2();
   Matrix<Real> variance = pair_variance.template cast<Real>() * V.cwiseAbs2();
 
