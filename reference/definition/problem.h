@@ -15,10 +15,10 @@ struct Scoring {
   std::optional<double> softmax_scale;  // factor of q . k; default: 1 / sqrt(head_dim of q)
   double softcap = 0;                   // c: scores become c tanh(score / c); 0: none
   Mask mask;
-  std::vector<double> sinks =
-      {};  // (Hq) score of an extra term of each softmax, without a value; empty: none
-  std::vector<double> alibi_slopes =
-      {};  // (Hq) factor of the distance that is subtracted from scores; empty: 0
+
+  // One number for each query head; empty: no sinks, and slopes of 0
+  std::vector<double> sinks = {};         // the score of an extra term of each softmax, without a value
+  std::vector<double> alibi_slopes = {};  // the factor of the distance that is subtracted from scores
 
   double scale(Index head_dim) const {
     return softmax_scale.value_or(1 / std::sqrt(static_cast<double>(head_dim)));
