@@ -14,9 +14,9 @@ struct Cotangents {
 // Derivatives of the loss with respect to the inputs of attention.
 template <class T>
 struct Gradients {
-  Tensor<T> dq;  // (B, Sq,  Hq,  D)
-  Tensor<T> dk;  // (B, Skv, Hkv, D),  summed over the query heads that share the K/V head
-  Tensor<T> dv;  // (B, Skv, Hkv, Dv), summed over the query heads that share the K/V head
+  Tensor<T> dq;           // (B, Sq,  Hq,  D)
+  Tensor<T> dk;           // (B, Skv, Hkv, D),  summed over the query heads that share the K/V head
+  Tensor<T> dv;           // (B, Skv, Hkv, Dv), summed over the query heads that share the K/V head
   Tensor<T> dsinks = {};  // (1, 1, Hq, 1), summed over sequences and query rows; empty without sinks
 };
 

@@ -12,7 +12,8 @@ template <class T>
 Vector<T> softmax_rows(Matrix<T>& S, T sink) {
   Vector<T> lse(S.rows());
   for (Index i = 0; i < S.rows(); ++i) {
-    const T m = std::max(S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : minus_infinity<T>, sink);
+    const T m =
+        std::max(S.cols() ? S.row(i).template maxCoeff<Eigen::PropagateNaN>() : minus_infinity<T>, sink);
     if (m == minus_infinity<T>) {  // no term: -inf - (-inf) would be NaN
       S.row(i).setZero();
       lse(i) = m;

@@ -21,8 +21,9 @@ struct TraceHeader {
   std::string layout = "contiguous";  // or "zigzag", "striped"
   std::string rotate = "kv";          // the operand that rotates; or "q"
   std::string dtype = "f64";  // storage type of the inputs; arithmetic is float64 for f64, else float32
-  std::vector<double> sinks;  // of the query heads; empty: the softmax of a row has no other term than its keys
-  bool overlap = true;        // blocks are sent to the next device before they are used
+  std::vector<double>
+      sinks;            // of the query heads; empty: the softmax of a row has no other term than its keys
+  bool overlap = true;  // blocks are sent to the next device before they are used
   std::string transport = "threads";
 
   // The passes around the ring in their order, "forward" or "backward"; each device has one run event for each pass

@@ -26,7 +26,8 @@ RandomProblem<double> problem_with_sinks(Random& random, const ProblemLimits& li
 RandomProblem<double> with_key_of_sinks(const RandomProblem<double>& drawn) {
   const Extents e = drawn.extents();
   RandomProblem<double> other = drawn;
-  other.K = Tensor<double>({e.B, e.Skv + 1, e.Hkv, e.D}), other.V = Tensor<double>({e.B, e.Skv + 1, e.Hkv, e.Dv});
+  other.K = Tensor<double>({e.B, e.Skv + 1, e.Hkv, e.D}),
+  other.V = Tensor<double>({e.B, e.Skv + 1, e.Hkv, e.Dv});
   for (Index b = 0; b < e.B; ++b)
     for (Index g = 0; g < e.Hkv; ++g) {
       other.K.head(b, g).topRows(e.Skv) = drawn.K.head(b, g);
@@ -94,10 +95,12 @@ TEST_CASE("the weights of the keys of a row and of its sink sum to 1") {
 
 TEST_CASE("a row that sees no key has the output 0 and its sink as lse") {
   Random random(3);
-  RandomProblem<double> drawn = normal_problem(random, {.Sq = 5, .Skv = 3, .Hq = 4, .Hkv = 2, .D = 2, .Dv = 6});
+  RandomProblem<double> drawn =
+      normal_problem(random, {.Sq = 5, .Skv = 3, .Hq = 4, .Hkv = 2, .D = 2, .Dv = 6});
   drawn.scoring.mask.causal = true;  // bottom-right: the first two queries are before the first key
   drawn.scoring.sinks = {0.5, -1.5, -infinity, 3};
-  for (const AttentionOutput<double>& found : {attention(drawn.problem()), blockwise_attention(drawn.problem())}) {
+  for (const AttentionOutput<double>& found :
+       {attention(drawn.problem()), blockwise_attention(drawn.problem())}) {
     for (Index h = 0; h < 4; ++h)
       for (Index i = 0; i < 2; ++i) {
         CHECK(found.out.head(0, h).row(i).isZero(0));
@@ -135,20 +138,25 @@ TEST_CASE_TEMPLATE("a sink of minus infinity equals no sink, bit for bit", T, fl
   }
 }
 
-TEST_CASE_TEMPLATE("a huge sink takes all weight, and one far below the scores takes none", T, float, double) {
+TEST_CASE_TEMPLATE("a huge sink takes all weight, and one far below the scores takes none", T, float,
+                   double) {
   Random random(5);
   for (int n = 0; n < 30; ++n) {
     RandomProblem<T> drawn =
-        normal_problem(random, {.B = 2, .Sq = 5, .Skv = 9, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 6}).template as<T>();
+        normal_problem(random, {.B = 2, .Sq = 5, .Skv = 9, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 6})
+            .template as<T>();
     const AttentionOutput<T> without = blockwise_attention(drawn.problem());
     drawn.scoring.sinks = {1e4, -1e4, 1e4, -1e4};
-    for (const AttentionOutput<T>& found : {attention(drawn.problem()), blockwise_attention(drawn.problem())}) {
+    for (const AttentionOutput<T>& found :
+         {attention(drawn.problem()), blockwise_attention(drawn.problem())}) {
       for (Index b = 0; b < 2; ++b)
         for (Index h = 0; h < 4; ++h) {
           const bool huge = drawn.scoring.sink(h) > 0;
           if (huge) CHECK(found.out.head(b, h).isZero(0));
           if (huge) CHECK((found.lse.head(b, h).array() == T(1e4)).all());
-          if (!huge) CHECK(found.out.head(b, h).isApprox(without.out.head(b, h), T(16) * std::numeric_limits<T>::epsilon()));
+          if (!huge)
+            CHECK(found.out.head(b, h).isApprox(without.out.head(b, h),
+                                                T(16) * std::numeric_limits<T>::epsilon()));
         }
       const Gradients<T> gradients = blockwise_attention_vjp(drawn.problem(), found, drawn.cotangents());
       for (const Tensor<T>* gradient : {&gradients.dq, &gradients.dk, &gradients.dv, &gradients.dsinks})

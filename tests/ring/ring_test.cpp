@@ -38,7 +38,8 @@ void check_exact(const RandomProblem<double>& drawn, const std::vector<RingOptio
 
 TEST_CASE("ring attention equals the definition, forward and backward") {
   Random random(1);
-  for (int n = 0; n < trials(80); ++n) check_exact(random_problem(random, {.head_terms = true}), random_rings(random));
+  for (int n = 0; n < trials(80); ++n)
+    check_exact(random_problem(random, {.head_terms = true}), random_rings(random));
 }
 
 TEST_CASE("ring attention is exact for every layout, rotation and mask on 1 to 9 devices") {
@@ -81,7 +82,8 @@ TEST_CASE("huge scores do not overflow") {
 TEST_CASE("with more devices than rows some shards are empty, and the result is exact") {
   Random random(5);
   for (int n = 0; n < trials(10); ++n)
-    check_exact(random_problem(random, {.longest = 4, .widest = 4, .head_terms = true}), random_rings(random, 40));
+    check_exact(random_problem(random, {.longest = 4, .widest = 4, .head_terms = true}),
+                random_rings(random, 40));
 }
 
 TEST_CASE("without queries the result is empty, and without keys it is 0") {

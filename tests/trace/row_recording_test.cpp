@@ -17,7 +17,8 @@ template <class T, class Check>
 void for_random_runs(int normal_trials, std::uint64_t seed, const Check& check) {
   Random random(seed);
   for (int trial = 0; trial < trials(normal_trials); ++trial) {
-    const RandomProblem<T> drawn = random_problem(random, {.longest = 12, .head_terms = true, .huge_logits = true}).as<T>();
+    const RandomProblem<T> drawn =
+        random_problem(random, {.longest = 12, .head_terms = true, .huge_logits = true}).as<T>();
     const RingOptions options = random_options(random, 6);
     INFO(drawn.describe() << "; " << describe(options));
     check(drawn, TracedRun<T>(drawn, options), options);

@@ -24,7 +24,8 @@ struct Run {
   std::vector<CostModel> costs;  // by device
   bool backward = false;
 
-  explicit Run(Random& random) : drawn(random_problem(random, {.longest = 9, .widest = 4, .head_terms = true})) {
+  explicit Run(Random& random)
+      : drawn(random_problem(random, {.longest = 9, .widest = 4, .head_terms = true})) {
     options.devices = 1 + static_cast<int>(random.below(8));
     options.layout = static_cast<Layout>(random.below(3));
     options.rotate = random.below(2) ? Rotation::kv : Rotation::q;

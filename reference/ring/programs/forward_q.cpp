@@ -47,7 +47,8 @@ Block<T> ForwardQ<T>::attend(int step, const Block<T>& resident) {
   // Start from the neutral state: the contributions of earlier devices are merged in accumulate. The owner, at step 0,
   // starts from the sinks, so that they count once
   const BlockPair<T> pair = pair_with(resident);
-  SoftmaxState<T> state(config_.out_of(pair.Q.shape().S), step == 0 ? config_.scoring.sinks : std::vector<double>());
+  SoftmaxState<T> state(config_.out_of(pair.Q.shape().S),
+                        step == 0 ? config_.scoring.sinks : std::vector<double>());
   for (Index b = 0; b < pair.Q.shape().B; ++b)
     for (Index h = 0; h < pair.Q.shape().H; ++h) ringattn::attend(pair, b, h, state, scratch_);
   return to_block(resident.owner, std::move(state));
