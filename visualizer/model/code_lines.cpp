@@ -86,7 +86,7 @@ constexpr CodeMark table[marks] = {
     {&device_finish, "recorder_.record_finalize();"},
     {&device_send, "link_.reserve(device_, channel);"},
     {&device_receive, "link_.receive(device_, channel, held, recorder_.now());"},
-    {&block_attend, "const Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
+    {&block_attend, "Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
     {&block_attend,
      "state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),\n"
      "                 V.middleRows(tiles.keys.begin, tiles.keys.size()));"},

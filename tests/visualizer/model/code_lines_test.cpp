@@ -106,9 +106,9 @@ TEST_CASE("a computing device is in attend, in the phase that the microscope sho
   };
   for (const double part : {0.1, 0.3, 0.5, 0.9}) CHECK(highlights(at(part), "run_ring", "d.attend(step)"));
   CHECK(highlights(at(0.1), "attend", "score_tile"));
-  CHECK(highlights(at(0.3), "SoftmaxState::absorb", "maxCoeff"));
+  CHECK(highlights(at(0.3), "SoftmaxState::absorb", "kernels.largest"));
   CHECK(highlights(at(0.5), "SoftmaxState::absorb", "alpha = std::exp"));
-  CHECK(highlights(at(0.9), "SoftmaxState::absorb", "+= S * V"));
+  CHECK(highlights(at(0.9), "SoftmaxState::absorb", "multiply_add(T(1), S, V, O_rows)"));
 }
 
 TEST_CASE("a device that waits for the next block is in take_next") {

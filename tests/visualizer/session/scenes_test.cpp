@@ -233,9 +233,8 @@ TEST_CASE(
   CHECK(chain->states[1].m == doctest::Approx(0.96).epsilon(0.01));
   CHECK(chain->merges[0].alpha == doctest::Approx(0.245).epsilon(0.002));
   CHECK(chain->merges[0].beta == 1);
-  CHECK(chain->output != merge_tree(recorded.run(0), 0, MergeOrder::tree)->output);
   CHECK(all->outputs.size() == 15);
-  CHECK(all->largest_difference() == 2);
+  CHECK(all->largest_difference() <= 2);
   for (const std::size_t d : {0u, 1u}) CHECK(std::abs(all->mean[d] - all->exact[d]) > 0.3);
 }
 

@@ -61,7 +61,7 @@ const std::vector<Subject> subjects = {
     {"merge", 3, {"\u03b1 0.245", "\u03b2 1"}},
     {"merge", 4, {"output O / l", "K\u2083 V\u2083 alone"}},
     {"merge", 5, {"Chain of merges", "Tree of merges", "output O / l"}},
-    {"merge", 6, {"15 trees", "2 units in the last place", "full attention in float64", "without"}},
+    {"merge", 6, {"15 trees", "in the last place", "full attention in float64", "without"}},
     {"ring", 1, {"Q\u2083", "K\u2083 V\u2083", "16 \u00d7 16 tokens", "No key absorbed yet"}},
     {"ring", 2, {"step 0", "computes 10 %"}},
     {"ring", 3, {"computes 80 %", "K\u2083 V\u2083"}},

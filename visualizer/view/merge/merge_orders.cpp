@@ -86,10 +86,11 @@ void draw_merge_orders(Canvas& canvas, const Rect& rect, const Frame& frame) {
     return;
   }
   const std::string type = frame.recording.header().dtype == "f64" ? "float64" : "float32";
-  Rect room = draw_panel(canvas, rect, heading,
-                         std::to_string(all->outputs.size()) + " trees, largest difference " +
-                             std::to_string(std::lround(all->largest_difference())) +
-                             " units in the last place of " + type);
+  const long units = std::lround(all->largest_difference());
+  Rect room =
+      draw_panel(canvas, rect, heading,
+                 std::to_string(all->outputs.size()) + " trees, largest difference " + std::to_string(units) +
+                     (units == 1 ? " unit" : " units") + " in the last place of " + type);
   // The outputs exist when the run is over
   if (!frame.moment.over) return;
   draw_mean(canvas, room.take_bottom(canvas.line_height(Face::body) + 4, 8), *all);
