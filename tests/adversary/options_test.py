@@ -73,9 +73,7 @@ def options(program):
 def values(kind, description):
     """Good values of an option of this type, and sometimes hostile ones."""
     if kind.startswith(("FILE", "CASE")):
-        # The name of a new file says what it holds
-        others = ("new.safetensors", "new.trace") if "report" in description else ()
-        return files.filter(lambda name: name not in others and ("perfetto" not in description or not name.startswith("/dev")))
+        return files.filter(lambda name: "perfetto" not in description or not name.startswith("/dev"))
     if kind == "NAME":
         words = re.findall(r"[a-z0-9-]+", description.rpartition("(default")[0] or description)
         return st.sampled_from(words) | hostile
