@@ -25,8 +25,9 @@ std::string list_of_unnamed(const std::vector<SelfTestResult>& results) {
 
 TEST_CASE("at least 95 percent of the mistakes that change the result are named from a bf16 result alone") {
   std::size_t made = 0, named = 0;
-  const Index scale = trials(100), every = std::max<Index>(1, 1800 / scale),
-              longest = scale > 100    ? 512
+  // All cases, up to 512 tokens, take hours: `ringattn mistakes --self-test`
+  const Index scale = trials(100), every = scale > 100 ? 6 : 1800 / scale,
+              longest = scale > 100    ? 256
                         : scale == 100 ? 128
                                        : 64;
   std::vector<SelfTestCase> cases = self_test_cases(every, longest);
