@@ -18,7 +18,8 @@ from ringattn_program import Program, kill, quoted
 from trials import trials
 
 old = b"an old file\n"
-signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+# A program inherits which signals are ignored: SIGHUP under nohup, for example
+signals = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
 
 # Commands of ringattn, with the files that they write; the last four would take minutes
 commands = {

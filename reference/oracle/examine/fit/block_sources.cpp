@@ -26,13 +26,14 @@ std::vector<Part> parts_of(const Sharding& sharding, const BlockRows& block, con
   return parts;
 }
 
-// The subset of the parts whose sum is _found_; the block itself is tried first
+// The subset of the parts whose sum is _found_; the block itself is tried first, with a wider allowance: the allowances of
+// a sum add up, so that an error of rounding just above its own may lie within that of a sum
 std::optional<std::vector<Index>> subset(const std::vector<Part>& parts, Index own,
                                          const Matrix<double>& found) {
-  const auto holds = [&](std::size_t chosen) {
+  const auto holds = [&](std::size_t chosen, double allowances) {
     Matrix<double> error = found, slack = Matrix<double>::Constant(found.rows(), found.cols(), 1e-9);
     for (std::size_t n = 0; n < parts.size(); ++n)
-      if (chosen >> n & 1) error -= parts[n].right, slack += parts[n].allowed;
+      if (chosen >> n & 1) error -= parts[n].right, slack += allowances * parts[n].allowed;
     return (error.cwiseAbs().array() <= slack.array()).all();
   };
   const auto blocks = [&](std::size_t chosen) {
@@ -42,9 +43,9 @@ std::optional<std::vector<Index>> subset(const std::vector<Part>& parts, Index o
     return result;
   };
   for (std::size_t n = 0; n < parts.size(); ++n)
-    if (parts[n].block == own && holds(std::size_t{1} << n)) return blocks(std::size_t{1} << n);
+    if (parts[n].block == own && holds(std::size_t{1} << n, 4)) return blocks(std::size_t{1} << n);
   for (std::size_t chosen = 0; chosen < std::size_t{1} << parts.size(); ++chosen)
-    if (holds(chosen)) return blocks(chosen);
+    if (holds(chosen, 1)) return blocks(chosen);
   return std::nullopt;
 }
 
