@@ -4,7 +4,7 @@
 help:
 	@echo 'make demo       build ringattn and ringviz, then run a demonstration (4 minutes on 2 cores)'
 	@echo 'make quick      build and run the tests of the engine alone: the inner loop (20 seconds after an edit)'
-	@echo 'make test       build everything and run all tests (16 minutes)'
+	@echo 'make test       build everything and run all tests (15 minutes)'
 	@echo 'make test-all   the same tests, larger and more often, and the fuzzers of the file readers (2 hours)'
 	@echo 'make python     build the Python package into build/python and test it'
 	@echo 'make web        build the visualizer as one page for the browser, build/web/ringattn.html'

@@ -251,5 +251,6 @@ course.exercise("tree").check(tree)
 # - Any cut, any order, any tree: the same result up to rounding.
 # - $(0, -\infty)$ is the neutral piece.
 #
-# To watch one row absorb eight keys: `ringviz --scene row`. Next: [2 · Online softmax](02_online_softmax.ipynb),
-# where the pieces come one after the other and nobody may keep them.
+# To watch four pieces merge as a chain and as a tree: `ringviz --scene merge`; one row that absorbs eight keys:
+# `ringviz --scene row`. Next: [2 · Online softmax](02_online_softmax.ipynb), where the pieces come one after the other
+# and nobody may keep them.

@@ -212,5 +212,6 @@ course.exercise("anchor").check(anchor)
 # - Subtract the maximum, or overflow. Rescale when it grows, or be wrong without noticing.
 # - A test whose scores never rise cannot see a missing rescale. Ask what your test is blind to.
 #
-# In the engine: [`SoftmaxState`](../reference/blockwise/softmax_state.h). To watch: `ringviz --scene row`, and
-# `ringviz --scene traps` for the same bug in motion. Next: [3 · The ring](03_the_ring.ipynb).
+# In the engine: [`SoftmaxState`](../reference/blockwise/softmax_state.h). To watch: `ringviz --scene row`,
+# `ringviz --scene tile` for all numbers of one tile, and `ringviz --scene traps` for the same bug in motion. Next:
+# [3 · The ring](03_the_ring.ipynb).

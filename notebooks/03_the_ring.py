@@ -234,4 +234,6 @@ course.exercise("ring").check(ring)
 # - $P$ times attend, $P - 1$ times send.
 # - Memory per device falls with $P$; the work is only shared.
 #
-# To watch: `ringviz --scene ring`. Next: [4 · Causal: which device works?](04_causal_which_device_works.ipynb)
+# To watch: `ringviz --scene ring`, `ringviz --scene memory` for what each device holds, and `ringviz --scene recall` for
+# a prompt that travels and finds how it goes on. Next:
+# [4 · Causal: which device works?](04_causal_which_device_works.ipynb)

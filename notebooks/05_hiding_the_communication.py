@@ -281,5 +281,5 @@ course.exercise("sends_first").check(sends_first)
 #   does not matter.
 # - The last step sends nothing. Two slots, one wait; forget the wait and you get numbers that look fine.
 #
-# To watch: `ringviz --scene overlap`, and `L` in a live run slows a link down under your fingers. Next:
-# [6 · Backward around the ring](06_backward_around_the_ring.ipynb)
+# To watch: `ringviz --scene overlap`; `ringviz --scene hide` has sliders for the block and the link, and `L` in a live
+# run slows a link down under your fingers. Next: [6 · Backward around the ring](06_backward_around_the_ring.ipynb)

@@ -217,4 +217,5 @@ course.exercise("home").check(home)
 # - K and V make one hop less than there are devices, dK and dV as many: the box must go home.
 # - Laws find most mistakes without a reference. Not all.
 #
-# To watch: `ringviz --scene backward`. Next: [7 · Find the bug](07_find_the_bug.ipynb)
+# To watch: `ringviz --scene backward`, and `ringviz --scene gradients` for all numbers of one tile. Next:
+# [7 · Find the bug](07_find_the_bug.ipynb)
