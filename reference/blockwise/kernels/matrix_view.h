@@ -15,11 +15,13 @@ struct MatrixView {
   operator MatrixView<const T>() const { return {data, rows, cols, row, col}; }
 };
 
-// The view of a matrix of Eigen that lies in memory, or of its transpose.
+// The view of a matrix of Eigen that lies in memory, or of its transpose. Eigen's index may be wider than memory
 template <class EigenMatrix>
 auto view(EigenMatrix&& matrix) {
+  const auto index = [](auto number) { return static_cast<std::ptrdiff_t>(number); };
   return MatrixView<std::remove_pointer_t<decltype(matrix.data())>>{
-      matrix.data(), matrix.rows(), matrix.cols(), matrix.rowStride(), matrix.colStride()};
+      matrix.data(), index(matrix.rows()), index(matrix.cols()), index(matrix.rowStride()),
+      index(matrix.colStride())};
 }
 
 }  // namespace ringattn
