@@ -19,21 +19,26 @@ RandomProblem<double> problem_with_sinks(Random& random, const Mask& mask) {
   return drawn;
 }
 
+// The ring is exact for every layout and rotation on 1 to 9 devices
+void check_every_ring(Random& random, const RandomProblem<double>& drawn) {
+  const GroundTruth truth(drawn);
+  for (int devices = 1; devices <= 9; ++devices)
+    for (const Layout layout : all_layouts)
+      for (const Rotation rotate : all_rotations) {
+        RingOptions ring = random_options(random);
+        ring.devices = devices, ring.layout = layout, ring.rotate = rotate;
+        CAPTURE(describe(ring));
+        CHECK(worst_error(RingRun<double>(drawn, ring), truth) <= 1e-13);
+      }
+}
+
 }  // namespace
 
 TEST_CASE("the sink of a row counts once, for every layout and rotation on 1 to 9 devices") {
   Random random(1);
   for (const Mask& mask : {Mask{}, Mask{.causal = true}, Mask{.window_left = 3, .window_right = 2}}) {
     const RandomProblem<double> drawn = problem_with_sinks(random, mask);
-    const GroundTruth truth(drawn);
-    for (int devices = 1; devices <= 9; ++devices)
-      for (const Layout layout : all_layouts)
-        for (const Rotation rotate : all_rotations) {
-          RingOptions ring = random_options(random);
-          ring.devices = devices, ring.layout = layout, ring.rotate = rotate;
-          CAPTURE(describe(ring));
-          CHECK(worst_error(RingRun<double>(drawn, ring), truth) <= 1e-13);
-        }
+    check_every_ring(random, drawn);
   }
 }
 
@@ -57,15 +62,7 @@ TEST_CASE("with ALiBi the ring is exact, for every layout and rotation on 1 to 9
   for (const Mask& mask : {Mask{}, Mask{.causal = true}, Mask{.window_left = 3, .window_right = 2}}) {
     RandomProblem<double> drawn = problem_with_sinks(random, mask);
     drawn.scoring.alibi_slopes = {0.5, 0, 0.125, 2}, drawn.scoring.softcap = 1.5;
-    const GroundTruth truth(drawn);
-    for (int devices = 1; devices <= 9; ++devices)
-      for (const Layout layout : all_layouts)
-        for (const Rotation rotate : all_rotations) {
-          RingOptions ring = random_options(random);
-          ring.devices = devices, ring.layout = layout, ring.rotate = rotate;
-          CAPTURE(describe(ring));
-          CHECK(worst_error(RingRun<double>(drawn, ring), truth) <= 1e-13);
-        }
+    check_every_ring(random, drawn);
   }
 }
 

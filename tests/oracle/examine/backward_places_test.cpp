@@ -14,17 +14,9 @@ namespace {
 
 constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
 
-std::vector<Index> range(Index first, Index last) {
-  std::vector<Index> rows;
-  for (Index n = first; n <= last; ++n) rows.push_back(n);
-  return rows;
-}
-
 // Are these the rows of all heads that the finding is about?
 bool has_rows(const Finding& finding, std::size_t heads, const std::vector<Index>& rows) {
-  return finding.where.size() == heads &&
-         std::all_of(finding.where.begin(), finding.where.end(),
-                     [&](const HeadRows& each) { return each.rows == rows; });
+  return finding.where.size() == heads && all_have_rows(finding, rows);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 
 #include "reference/oracle/examine/examination.h"
@@ -47,5 +48,18 @@ const Finding* only(const Examination& examination, FindingKind kind);
 
 // The kinds of all findings, for messages of failed tests
 std::string kinds_of(const Examination& examination);
+
+// first, first + 1, ..., last
+inline std::vector<Index> range(Index first, Index last) {
+  std::vector<Index> rows;
+  for (Index n = first; n <= last; ++n) rows.push_back(n);
+  return rows;
+}
+
+// Whether a finding is about these rows, in each head that it names, and names one
+inline bool all_have_rows(const Finding& finding, const std::vector<Index>& rows) {
+  return !finding.where.empty() && std::all_of(finding.where.begin(), finding.where.end(),
+                                               [&](const HeadRows& each) { return each.rows == rows; });
+}
 
 }  // namespace ringattn

@@ -14,17 +14,6 @@ namespace {
 
 constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
 
-std::vector<Index> range(Index first, Index last) {
-  std::vector<Index> rows;
-  for (Index n = first; n <= last; ++n) rows.push_back(n);
-  return rows;
-}
-
-bool all_have_rows(const Finding& finding, const std::vector<Index>& rows) {
-  return std::all_of(finding.where.begin(), finding.where.end(),
-                     [&](const HeadRows& each) { return each.rows == rows; });
-}
-
 }  // namespace
 
 TEST_CASE("scores that are wrong in a few rows are said of these rows only") {
