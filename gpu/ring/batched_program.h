@@ -45,8 +45,9 @@ class BatchedProgram : public DeviceProgram<OnGpu> {
 
   // Completes the description of a pass, of which _pass_ holds the names and what stays
   PassDescription with_buffers(PassDescription pass) const {
-    add_block_buffers(pass, config_.devices, config_.block_bytes);
-    if (!pass.results.empty()) add_result_buffers(pass, config_.result_bytes);
+    const BufferCounts buffers = buffer_counts(ring_schedule(0, config_.devices), 0);
+    add_block_buffers(pass, buffers.blocks, config_.block_bytes);
+    if (!pass.results.empty()) add_result_buffers(pass, buffers.results, config_.result_bytes);
     return pass;
   }
 

@@ -114,7 +114,7 @@ void GpuRing::run() {
     Recorder& recorder = recorders[static_cast<std::size_t>(d)];
     DeviceProgram<OnGpu>* used = &program(d);
     if (tracing_) used = &recorded.emplace_back(*used, recorder);
-    local.emplace_back(d, options_.devices, *used, *link_, recorder);
+    local.emplace_back(d, ring_schedule(d, options_.devices), *used, *link_, recorder);
   }
   abort_on_error([&] { run_ring(std::span<Device<OnGpu>>(local), options_.devices, options_.overlap); });
   accumulate_stream_.record(joined_);

@@ -18,13 +18,15 @@ NcclLink::NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahe
   peers_.metadata.begin_pass();
 }
 
-double NcclLink::reserve(int device, Channel channel) { return peers_.metadata.reserve(device, channel); }
+double NcclLink::reserve(int device, int to, Channel channel) {
+  return peers_.metadata.reserve(device, to, channel);
+}
 
 // All devices send at the same time, so a send and its receive are one NCCL group. The group starts when the kernels
 // enqueued so far have finished: they may still write the block that is sent, and read the receive buffer
-void NcclLink::send(int device, Channel channel, const Message<OnGpu>& message) {
+void NcclLink::send(int device, int to, Channel channel, const Message<OnGpu>& message) {
   const auto& [block, timing] = message;
-  peers_.metadata.send(device, channel, {{block.owner, block.positions, {}}, timing});
+  peers_.metadata.send(device, to, channel, {{block.owner, block.positions, {}}, timing});
 
   Slot& s = slot(channel);
   s.compute_stream.record(s.ready_to_send);
@@ -38,9 +40,9 @@ void NcclLink::send(int device, Channel channel, const Message<OnGpu>& message) 
 }
 
 // Swaps the held block with the receive buffer; if none was held, lends the receive buffer
-void NcclLink::receive(int device, Channel channel, Message<OnGpu>& held, double now) {
+void NcclLink::receive(int device, int from, Channel channel, Message<OnGpu>& held, double now) {
   Message<float> metadata;
-  peers_.metadata.receive(device, channel, metadata, now);
+  peers_.metadata.receive(device, from, channel, metadata, now);
   Slot& s = slot(channel);
   if (metadata.block.owner != s.spare.owner)
     throw std::runtime_error("[nccl] all devices must send at once; the block of device " +

@@ -15,9 +15,9 @@ class NcclLink : public Link<OnGpu> {
   NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahead, ChannelBuffers behind,
            Stream& copy_stream, StreamClock* clock);
 
-  double reserve(int device, Channel channel) override;
-  void send(int device, Channel channel, const Message<OnGpu>& message) override;
-  void receive(int device, Channel channel, Message<OnGpu>& held, double now) override;
+  double reserve(int device, int to, Channel channel) override;
+  void send(int device, int to, Channel channel, const Message<OnGpu>& message) override;
+  void receive(int device, int from, Channel channel, Message<OnGpu>& held, double now) override;
 
  private:
   // The receive buffer of this device

@@ -18,7 +18,9 @@ StreamLink::StreamLink(ChannelBuffers ahead, ChannelBuffers behind, Exchange exc
       communicator_(communicator),
       clock_(clock) {}
 
-double StreamLink::reserve(int device, Channel channel) { return slots(channel).next(device).empty_since; }
+double StreamLink::reserve(int device, int /*to*/, Channel channel) {
+  return slots(channel).next(device).empty_since;
+}
 
 void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
   for (std::size_t i = 0; i < source.tensors.size(); ++i) target.tensors[i]->set_shape(source[i].shape());
@@ -29,7 +31,7 @@ void StreamLink::copy(const GpuBlock& source, GpuBlock& target) {
 
 // The copy starts when the kernels enqueued so far have finished: they may still write the block that is sent, and read
 // the receive buffer
-void StreamLink::send(int device, Channel channel, const Message<OnGpu>& message) {
+void StreamLink::send(int device, int /*to*/, Channel channel, const Message<OnGpu>& message) {
   Stream& compute_stream = slots(channel).compute_stream;
   Slot& slot = slots(channel).next(device);
   compute_stream.record(slot.ready_to_send);
@@ -45,7 +47,7 @@ void StreamLink::send(int device, Channel channel, const Message<OnGpu>& message
 }
 
 // Swaps the held block with the receive buffer; if none was held, lends the receive buffer
-void StreamLink::receive(int device, Channel channel, Message<OnGpu>& held, double now) {
+void StreamLink::receive(int device, int /*from*/, Channel channel, Message<OnGpu>& held, double now) {
   Slot& slot = *slots(channel).of_device[static_cast<std::size_t>(device)];
   slots(channel).compute_stream.wait_for(slot.arrived);
   if (!held.block.empty()) slot.spare = std::move(held.block);

@@ -20,9 +20,9 @@ class StreamLink : public Link<OnGpu> {
   StreamLink(ChannelBuffers ahead, ChannelBuffers behind, Exchange exchange, Stream& copy_stream,
              Communicator* communicator, StreamClock* clock);
 
-  double reserve(int device, Channel channel) override;
-  void send(int device, Channel channel, const Message<OnGpu>& message) override;
-  void receive(int device, Channel channel, Message<OnGpu>& held, double now) override;
+  double reserve(int device, int to, Channel channel) override;
+  void send(int device, int to, Channel channel, const Message<OnGpu>& message) override;
+  void receive(int device, int from, Channel channel, Message<OnGpu>& held, double now) override;
 
  private:
   // The receive buffer of a device

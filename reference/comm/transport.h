@@ -29,8 +29,8 @@ class Transport {
   virtual DeviceRange local_devices() const = 0;  // the devices of this process
   virtual int threads() const = 0;                // number of threads that run the local devices
 
-  // Begins a pass and returns its link, which is valid until the next call of connect
-  virtual Link<T>& connect() = 0;
+  // Begins a pass whose messages use these routes, and returns its link, which is valid until the next call of connect
+  virtual Link<T>& connect(const std::vector<Route>& routes) = 0;
 
   // The monitor of the current pass
   virtual RunMonitor& monitor() = 0;

@@ -27,11 +27,11 @@ Fault parse_fault(const std::string& name, int devices, Rotation rotate);
 
 // Decorates the links of a ring with the fault, if it is one of a link, and then with _links_, if given
 template <class T>
-LinkDecorator<T> with_link_fault(const Fault& fault, int devices, const LinkDecorator<T>& links = {}) {
+LinkDecorator<T> with_link_fault(const Fault& fault, const LinkDecorator<T>& links = {}) {
   if (!fault.link) return links;
   const auto inside = std::make_shared<std::unique_ptr<Link<T>>>();  // the faulty link that _links_ decorates
   return [=](Link<T>& inner, RunMonitor& monitor) -> std::unique_ptr<Link<T>> {
-    auto faulty = std::make_unique<FaultyLink<T>>(inner, devices, *fault.link);
+    auto faulty = std::make_unique<FaultyLink<T>>(inner, *fault.link);
     if (!links) return faulty;
     *inside = std::move(faulty);
     return links(**inside, monitor);

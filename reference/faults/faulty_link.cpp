@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "reference/comm/neighbours.h"
-
 namespace ringattn {
 
 namespace {
@@ -41,13 +39,13 @@ void make_stale(Block<T>& block, const Block<T>& before) {
 }  // namespace
 
 template <class T>
-void FaultyLink<T>::send(int device, Channel channel, const Message<T>& message) {
+void FaultyLink<T>::send(int device, int to, Channel channel, const Message<T>& message) {
   if (fault_.kind == LinkFaultKind::all_send_first) {
-    ForwardingLink<T>::send(device, channel, message);
-    this->reserve(device, channel);  // the slot is empty again: the message was received
+    ForwardingLink<T>::send(device, to, channel, message);
+    this->reserve(device, to, channel);  // the slot is empty again: the message was received
     return;
   }
-  if (!affects(device, channel)) return ForwardingLink<T>::send(device, channel, message);
+  if (!affects(device, channel)) return ForwardingLink<T>::send(device, to, channel, message);
 
   // Change the message of the hop; keep each message for the next one
   const bool now = hops_++ == fault_.hop;
@@ -58,13 +56,13 @@ void FaultyLink<T>::send(int device, Channel channel, const Message<T>& message)
     if (fault_.kind == LinkFaultKind::torn) tear(sent.block, last_sent_.block);
   }
   last_sent_ = copy_of(message);
-  ForwardingLink<T>::send(device, channel, sent);
+  ForwardingLink<T>::send(device, to, channel, sent);
 }
 
 template <class T>
-void FaultyLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
-  ForwardingLink<T>::receive(device, channel, held, now);
-  if (fault_.kind != LinkFaultKind::twice || !affects(previous_device(device, devices_), channel)) return;
+void FaultyLink<T>::receive(int device, int from, Channel channel, Message<T>& held, double now) {
+  ForwardingLink<T>::receive(device, from, channel, held, now);
+  if (fault_.kind != LinkFaultKind::twice || !affects(from, channel)) return;
 
   // Deliver through a queue that holds the message of the hop twice
   waiting_.push_back(copy_of(held));

@@ -26,11 +26,10 @@ struct LinkFault {
 template <class T>
 class FaultyLink : public ForwardingLink<T> {
  public:
-  FaultyLink(Link<T>& inner, int devices, const LinkFault& fault)
-      : ForwardingLink<T>(inner), devices_(devices), fault_(fault) {}
+  FaultyLink(Link<T>& inner, const LinkFault& fault) : ForwardingLink<T>(inner), fault_(fault) {}
 
-  void send(int device, Channel channel, const Message<T>& message) override;
-  void receive(int device, Channel channel, Message<T>& held, double now) override;
+  void send(int device, int to, Channel channel, const Message<T>& message) override;
+  void receive(int device, int from, Channel channel, Message<T>& held, double now) override;
 
  private:
   // Whether the fault concerns messages that _device_ sends on this channel
@@ -38,7 +37,6 @@ class FaultyLink : public ForwardingLink<T> {
     return channel == Channel::blocks && device == fault_.device;
   }
 
-  int devices_;
   LinkFault fault_;
 
   // Used by the sending device only

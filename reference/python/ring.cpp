@@ -102,7 +102,7 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                            {}};
   require_digits("ring_attention", problem, call.backward ? converted_inputs.cotangents() : Cotangents<T>{},
                  inputs.Q.stored());
-  const LinkDecorator<T> links = with_link_fault<T>(call.fault, call.devices, throttled_links<T>(call.costs));
+  const LinkDecorator<T> links = with_link_fault<T>(call.fault, throttled_links<T>(call.costs));
   RingResult<T> result;
   result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)
                                     : ring_attention(problem, options, links);

@@ -4,62 +4,55 @@
 #include "reference/ring/programs/backward_kv.h"
 #include "reference/ring/programs/backward_q.h"
 #include "reference/ring/record/recorded_program.h"
-#include "reference/ring/run_programs.h"
 
 namespace ringattn {
 
-namespace {
-
-// Makes the program of a device for the tensors that rotate
 template <class T>
-std::unique_ptr<BackwardProgram<T>> backward_program(const RingConfig& config, Rotation rotate,
-                                                     QueryShard<T> queries, KvShard<T> kv,
-                                                     CotangentShard<T> cotangents) {
-  if (rotate == Rotation::kv)
-    return std::make_unique<BackwardKv<T>>(config, std::move(queries), std::move(kv), std::move(cotangents));
-  return std::make_unique<BackwardQ<T>>(config, std::move(queries), std::move(kv), std::move(cotangents));
+BackwardFactory<T> backward_program(Rotation rotate) {
+  return [rotate](const RingConfig& config, QueryShard<T> queries, KvShard<T> kv,
+                  CotangentShard<T> cotangents) -> std::unique_ptr<BackwardProgram<T>> {
+    if (rotate == Rotation::kv)
+      return std::make_unique<BackwardKv<T>>(config, std::move(queries), std::move(kv),
+                                             std::move(cotangents));
+    return std::make_unique<BackwardQ<T>>(config, std::move(queries), std::move(kv), std::move(cotangents));
+  };
 }
 
-}  // namespace
-
 template <class T>
-Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& forward,
-                           const Cotangents<T>& cotangents, const RingOptions& options,
-                           Transport<T>& transport) {
+BackwardPrograms<T>::BackwardPrograms(const Problem<T>& problem, const AttentionOutput<T>& forward,
+                                      const Cotangents<T>& cotangents, const RingOptions& options,
+                                      const DeviceRange& local, const BackwardFactory<T>& make_program,
+                                      const ScheduleFactory& schedules) {
   check(problem, options);
   check(problem, cotangents);
-  const RingConfig config = ring_config(problem, options.layout, options.devices);
-  const DeviceRange local = transport.local_devices();
+  config_ =
+      ring_config(problem, options.layout, options.devices, buffer_counts(schedules(0, options.devices), 0));
+  dsinks_ = zero_sink_gradients<T>(problem.scoring);
 
   // dlse - delta of every row, delta = rowsum(dO * O)
   const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
 
-  // Shard: each local device gets a program that holds its rows; a recorded run calls it through a decorator. The
-  // gradients of the sinks are sums over query rows, which stay on their device
-  Tensor<T> dsinks = zero_sink_gradients<T>(problem.scoring);
-  std::vector<std::unique_ptr<BackwardProgram<T>>> programs;
-  std::vector<std::unique_ptr<DeviceProgram<T>>> decorators;
-  std::vector<DeviceProgram<T>*> running;
   for (int device = local.begin; device < local.end; ++device) {
-    QueryShard<T> queries(problem, options.layout, device, options.devices);
-    KvShard<T> kv(problem, options.layout, device, options.devices);
-    CotangentShard<T> rows(forward, cotangents, row_terms, queries.rows);
-    add(sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term), dsinks);
-    programs.push_back(
-        backward_program(config, options.rotate, std::move(queries), std::move(kv), std::move(rows)));
-    running.push_back(programs.back().get());
-    if (!options.recorders) continue;
-    Recorder& recorder = (*options.recorders)[static_cast<std::size_t>(device)];
-    decorators.push_back(std::make_unique<RecordedProgram<T>>(*programs.back(), recorder));
-    running.back() = decorators.back().get();
+    QueryShard<T> queries = query_shard(problem, options.layout, device, options.devices);
+    KvShard<T> kv = kv_shard(problem, options.layout, device, options.devices);
+    CotangentShard<T> rows = cotangent_shard(forward, cotangents, row_terms, queries.rows);
+    add(sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term), dsinks_);
+    programs_.push_back(make_program(config_, std::move(queries), std::move(kv), std::move(rows)));
+    DeviceProgram<T>* running = programs_.back().get();
+    if (options.recorders) {
+      Recorder& recorder = (*options.recorders)[static_cast<std::size_t>(device)];
+      decorators_.push_back(std::make_unique<RecordedProgram<T>>(*programs_.back(), recorder));
+      running = decorators_.back().get();
+    }
+    scheduled_.push_back({device, schedules(device, options.devices), running});
   }
+}
 
-  run_programs(running, options, transport);
-
-  // Gather: write the rows of each device to their places in the sequence
-  Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape),
-                      std::move(dsinks)};
-  for (const auto& program : programs) {
+template <class T>
+Gradients<T> BackwardPrograms<T>::gather() const {
+  // Write the rows of each device to their places in the sequence
+  Gradients<T> result{Tensor<T>(config_.q), Tensor<T>(config_.k), Tensor<T>(config_.v), dsinks_};
+  for (const auto& program : programs_) {
     scatter_rows(program->gradients().dq, program->query_rows(), result.dq);
     scatter_rows(program->gradients().dk, program->kv_rows(), result.dk);
     scatter_rows(program->gradients().dv, program->kv_rows(), result.dv);
@@ -67,9 +60,21 @@ Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& 
   return result;
 }
 
+template <class T>
+Gradients<T> backward_pass(const Problem<T>& problem, const AttentionOutput<T>& forward,
+                           const Cotangents<T>& cotangents, const RingOptions& options,
+                           Transport<T>& transport, const ScheduleFactory& schedules) {
+  const BackwardPrograms<T> programs(problem, forward, cotangents, options, transport.local_devices(),
+                                     backward_program<T>(options.rotate), schedules);
+  run_programs(programs.scheduled(), all_routes(schedules, options.devices), options, transport);
+  return programs.gather();
+}
+
 #define RINGATTN_FOR(T)                                                                                   \
+  template BackwardFactory<T> backward_program(Rotation);                                                 \
+  template class BackwardPrograms<T>;                                                                     \
   template Gradients<T> backward_pass(const Problem<T>&, const AttentionOutput<T>&, const Cotangents<T>&, \
-                                      const RingOptions&, Transport<T>&);
+                                      const RingOptions&, Transport<T>&, const ScheduleFactory&);
 RINGATTN_FOR(float)
 RINGATTN_FOR(double)
 #undef RINGATTN_FOR

@@ -4,48 +4,46 @@
 #include <string>
 #include <vector>
 
-#include "reference/comm/link.h"
+#include "reference/ring/port.h"
 #include "reference/ring/programs/device_program.h"
 #include "reference/ring/schedule.h"
 
 namespace ringattn {
 
-// One device of the ring: its program computes, the device communicates. It holds the resident block, calls the program
-// to attend to it, and sends and receives over the link. Each send, receive and wait becomes an event of the recorder.
+// One device: its program computes, the device communicates as its schedule says. It holds the resident block, calls the
+// program to attend to it, and sends and receives through its port. In a ring:
 //
-//   channel blocks    the resident block, P - 1 hops: every device attends to it
-//   channel results   the results for its owner, P hops, one step later: each device adds its contribution,
+//   blocks    the resident block, P - 1 hops: every device attends to it
+//   results   the results for its owner, P hops, one step later: each device adds its contribution,
 //
-//                       sent to r + 1  =  arrived from r - 1 (none at step 0)  +  computed on r
+//               sent to r + 1  =  arrived from r - 1 (none at step 0)  +  computed on r
 //
-// Only passes with results use the second channel (see PassDescription).
+// Only passes with results send them (see PassDescription).
 template <class T>
 class Device {
  public:
-  Device(int device, int devices, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder);
+  Device(int device, Schedule schedule, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder);
 
   void begin();              // makes the own block resident
-  void send_on(int step);    // sends the resident block to the next device, except in the last step
+  void send_on(int step);    // sends the resident block to the next device
   void attend(int step);     // computes with the resident block, and adds the results that arrive
   void take_next(int step);  // sends the results to the next device, then waits for the next block
   void finish();             // waits for the complete results of the own block
 
  private:
-  bool last(int step) const { return step == devices_ - 1; }
+  const Step& at(int step) const { return schedule_.steps[static_cast<std::size_t>(step)]; }
   bool has_results() const { return !pass_.results.empty(); }
-  std::string_view name_of(Channel channel) const {
-    return channel == Channel::blocks ? pass_.blocks : pass_.results;
-  }
-  void send(int step, Channel channel, const Block<T>& block);
-  void receive(int step, Channel channel, Block<T>& block);
+  void add_results(int step, const std::vector<int>& from);
 
-  int device_, devices_;
+  int device_;
+  Schedule schedule_;
   DeviceProgram<T>& program_;
-  Link<T>& link_;
   Recorder& recorder_;
+  Port<T> port_;
   PassDescription pass_;
-  Block<T> resident_;  // the block that this device holds
-  Block<T> result_;    // the results for its owner
+  Block<T> resident_;    // the block that this device holds
+  Block<T> result_;      // the results for its owner
+  Block<T> own_result_;  // those for the own block that were computed on this device, until others arrive
   std::vector<Shape> own_result_shapes_;
 };
 
@@ -71,12 +69,12 @@ void check_shapes(const Block<T>& arrived, const std::vector<Shape>& expected, i
 // ---- One pass ----------------------------------------------------------------------
 
 template <class T>
-Device<T>::Device(int device, int devices, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder)
+Device<T>::Device(int device, Schedule schedule, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder)
     : device_(device),
-      devices_(devices),
+      schedule_(std::move(schedule)),
       program_(program),
-      link_(link),
       recorder_(recorder),
+      port_(device, link, recorder),
       pass_(program.description()) {}
 
 template <class T>
@@ -88,37 +86,40 @@ void Device<T>::begin() {
 
 template <class T>
 void Device<T>::send_on(int step) {
-  if (!last(step)) send(step, Channel::blocks, resident_);
+  for (const int to : at(step).block_to) port_.send(step, to, schedule_.blocks, pass_.blocks, resident_);
 }
 
 template <class T>
 void Device<T>::attend(int step) {
   // Compute this device's contribution
-  result_ = program_.attend(step, resident_);
-  if (step == 0) own_result_shapes_ = shapes_of(result_);
+  if (at(step).attends) {
+    result_ = program_.attend(step, resident_);
+    if (resident_.owner == device_) own_result_shapes_ = shapes_of(result_);
+  }
 
-  // Add the contributions of earlier devices; at step 0 the block is the own one, and there are none
-  if (!has_results() || step == 0) return;
-  Block<T> arrived;
-  receive(step, Channel::results, arrived);
-  check_shapes(arrived, shapes_of(result_), device_);
-  program_.accumulate(step, result_, std::move(arrived));
+  // Add the contributions of earlier devices; a ring has none at step 0, when each block is on its owner
+  add_results(step, at(step).results_from);
 }
 
 template <class T>
 void Device<T>::take_next(int step) {
-  if (has_results()) send(step, Channel::results, result_);
-  result_ = {};
-  if (!last(step)) receive(step, Channel::blocks, resident_);
+  const Step& s = at(step);
+  if (has_results() && s.results_to == device_)
+    own_result_ = std::move(result_);
+  else if (has_results() && s.results_to != Step::none)
+    port_.send(step, s.results_to, schedule_.results, pass_.results, result_);
+  if (!s.keeps_results) result_ = {};
+  if (s.block_from != Step::none)
+    port_.receive(step, s.block_from, schedule_.blocks, pass_.blocks, resident_);
 }
 
 template <class T>
 void Device<T>::finish() {
+  result_ = std::move(own_result_);
+  add_results(static_cast<int>(schedule_.steps.size()) - 1, schedule_.own_results_from);
   if (has_results()) {
-    Block<T> results;
-    receive(devices_ - 1, Channel::results, results);
-    check_shapes(results, own_result_shapes_, device_);
-    program_.accept_results(std::move(results));
+    check_shapes(result_, own_result_shapes_, device_);
+    program_.accept_results(std::move(result_));
   }
   resident_ = {};
   // Free all buffers of the pass
@@ -127,33 +128,20 @@ void Device<T>::finish() {
   recorder_.end_run();
 }
 
-// ---- Messages and their events -------------------------------------------------------
-
+// Adds contributions to the results on this device; the first is the sum itself if the device has none
 template <class T>
-void Device<T>::send(int step, Channel channel, const Block<T>& block) {
-  // Wait until the slot of the next device is empty
-  recorder_.begin_wait(step, "send_buffer");
-  const double empty_since = link_.reserve(device_, channel);
-  recorder_.end_wait(empty_since);
-
-  // Send; the receiver records the timing
-  const MessageTiming timing = recorder_.begin_send(step, next_device(device_, devices_), block.owner,
-                                                    name_of(channel), block.bytes());
-  link_.send(device_, channel, {block, timing});
-  recorder_.end_send();
-}
-
-template <class T>
-void Device<T>::receive(int step, Channel channel, Block<T>& block) {
-  // Wait for the message; the link reuses the memory of the block that it replaces
-  recorder_.begin_wait(step, "recv");
-  Message<T> held{std::move(block), {}};
-  link_.receive(device_, channel, held, recorder_.now());
-  recorder_.end_wait(held.timing.arrives_t, held.timing.sent);
-
-  block = std::move(held.block);
-  recorder_.record_recv(step, previous_device(device_, devices_), block.owner, name_of(channel),
-                        block.bytes(), held.timing);
+void Device<T>::add_results(int step, const std::vector<int>& from) {
+  if (!has_results()) return;
+  for (const int device : from) {
+    Block<T> arrived;
+    port_.receive(step, device, schedule_.results, pass_.results, arrived);
+    if (result_.empty()) {
+      result_ = std::move(arrived);
+      continue;
+    }
+    check_shapes(arrived, shapes_of(result_), device_);
+    program_.accumulate(step, result_, std::move(arrived));
+  }
 }
 
 }  // namespace ringattn

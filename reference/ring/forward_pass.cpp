@@ -1,8 +1,9 @@
 #include "reference/ring/forward_pass.h"
 
 #include "reference/definition/device_count.h"
+#include "reference/ring/programs/forward_kv.h"
+#include "reference/ring/programs/forward_q.h"
 #include "reference/ring/record/recorded_program.h"
-#include "reference/ring/run_programs.h"
 
 namespace ringattn {
 
@@ -37,32 +38,40 @@ std::unique_ptr<DeviceProgram<T>> recorded(ForwardProgram<T>& program, const Rin
 }  // namespace
 
 template <class T>
-AttentionOutput<T> forward_pass(const Problem<T>& problem, const RingOptions& options,
-                                Transport<T>& transport, const ForwardFactory<T>& make_program) {
+ForwardFactory<T> forward_program(Rotation rotate) {
+  return [rotate](const RingConfig& config, QueryShard<T> queries,
+                  KvShard<T> kv) -> std::unique_ptr<ForwardProgram<T>> {
+    if (rotate == Rotation::kv)
+      return std::make_unique<ForwardKv<T>>(config, std::move(queries), std::move(kv));
+    return std::make_unique<ForwardQ<T>>(config, std::move(queries), std::move(kv));
+  };
+}
+
+template <class T>
+ForwardPrograms<T>::ForwardPrograms(const Problem<T>& problem, const RingOptions& options,
+                                    const DeviceRange& local, const ForwardFactory<T>& make_program,
+                                    const ScheduleFactory& schedules) {
   check(problem, options);
-  const RingConfig config = ring_config(problem, options.layout, options.devices);
-  const DeviceRange local = transport.local_devices();
-
-  // Shard: each local device gets a program that holds its rows; a recorded run calls it through a decorator
-  std::vector<std::unique_ptr<ForwardProgram<T>>> programs;
-  std::vector<std::unique_ptr<DeviceProgram<T>>> decorators;
-  std::vector<DeviceProgram<T>*> running;
+  config_ =
+      ring_config(problem, options.layout, options.devices, buffer_counts(schedules(0, options.devices), 0));
   for (int device = local.begin; device < local.end; ++device) {
-    QueryShard<T> queries(problem, options.layout, device, options.devices);
-    KvShard<T> kv(problem, options.layout, device, options.devices);
-    programs.push_back(make_program(config, std::move(queries), std::move(kv)));
-    running.push_back(programs.back().get());
-    if (!options.recorders) continue;
-    decorators.push_back(recorded(*programs.back(), config, options, device));
-    running.back() = decorators.back().get();
+    programs_.push_back(make_program(config_, query_shard(problem, options.layout, device, options.devices),
+                                     kv_shard(problem, options.layout, device, options.devices)));
+    DeviceProgram<T>* running = programs_.back().get();
+    if (options.recorders) {
+      decorators_.push_back(recorded(*programs_.back(), config_, options, device));
+      running = decorators_.back().get();
+    }
+    scheduled_.push_back({device, schedules(device, options.devices), running});
   }
+}
 
-  run_programs(running, options, transport);
-
-  // Gather: divide O by l, and write the rows of each device to their places in the sequence
-  const Shape out = problem.out_shape();
+template <class T>
+AttentionOutput<T> ForwardPrograms<T>::gather() const {
+  // Divide O by l, and write the rows of each device to their places in the sequence
+  const Shape out = config_.out_of(config_.q.S);
   AttentionOutput<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
-  for (const auto& program : programs) {
+  for (const auto& program : programs_) {
     const AttentionOutput<T> rows = program->state().finish();
     scatter_rows(rows.out, program->rows(), result.out);
     scatter_rows(rows.lse, program->rows(), result.lse);
@@ -70,10 +79,21 @@ AttentionOutput<T> forward_pass(const Problem<T>& problem, const RingOptions& op
   return result;
 }
 
+template <class T>
+AttentionOutput<T> forward_pass(const Problem<T>& problem, const RingOptions& options,
+                                Transport<T>& transport, const ForwardFactory<T>& make_program,
+                                const ScheduleFactory& schedules) {
+  const ForwardPrograms<T> programs(problem, options, transport.local_devices(), make_program, schedules);
+  run_programs(programs.scheduled(), all_routes(schedules, options.devices), options, transport);
+  return programs.gather();
+}
+
 #define RINGATTN_FOR(T)                                                                          \
   template void check(const Problem<T>&, const RingOptions&);                                    \
+  template ForwardFactory<T> forward_program(Rotation);                                          \
+  template class ForwardPrograms<T>;                                                             \
   template AttentionOutput<T> forward_pass(const Problem<T>&, const RingOptions&, Transport<T>&, \
-                                           const ForwardFactory<T>&);
+                                           const ForwardFactory<T>&, const ScheduleFactory&);
 RINGATTN_FOR(float)
 RINGATTN_FOR(double)
 #undef RINGATTN_FOR

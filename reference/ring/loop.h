@@ -21,9 +21,9 @@ namespace ringattn {
 //
 // The block length alone decides; the sequence length and the number of devices do not matter.
 template <class T>
-void run_ring(std::span<Device<T>> local, int devices, bool overlap) {
+void run_ring(std::span<Device<T>> local, int steps, bool overlap) {
   for (Device<T>& d : local) d.begin();
-  for (int step = 0; step < devices; ++step) {
+  for (int step = 0; step < steps; ++step) {
     // Send the block on before computing with it, so that the arithmetic hides the transfer
     if (overlap)
       for (Device<T>& d : local) d.send_on(step);

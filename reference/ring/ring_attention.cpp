@@ -3,8 +3,6 @@
 #include "reference/comm/in_process/in_process_transport.h"
 #include "reference/ring/backward_pass.h"
 #include "reference/ring/forward_pass.h"
-#include "reference/ring/programs/forward_kv.h"
-#include "reference/ring/programs/forward_q.h"
 
 namespace ringattn {
 
@@ -13,17 +11,6 @@ namespace {
 template <class T>
 InProcessTransport<T> in_process(const RingOptions& o, const LinkDecorator<T>& decorate) {
   return {o.devices, o.threads, o.exchange, decorate};
-}
-
-// Makes the program of a device for the tensors that rotate
-template <class T>
-ForwardFactory<T> forward_program(Rotation rotate) {
-  return [rotate](const RingConfig& config, QueryShard<T> queries,
-                  KvShard<T> kv) -> std::unique_ptr<ForwardProgram<T>> {
-    if (rotate == Rotation::kv)
-      return std::make_unique<ForwardKv<T>>(config, std::move(queries), std::move(kv));
-    return std::make_unique<ForwardQ<T>>(config, std::move(queries), std::move(kv));
-  };
 }
 
 }  // namespace

@@ -9,38 +9,46 @@
 
 namespace ringattn {
 
-// Runs one pass around the ring: programs[i] on device local_devices().begin + i of the transport. Devices of other
-// processes, if any, run the same pass at the same time. Throws the first error of any device.
+// A program with the device that runs it and the schedule of its messages.
 template <class T>
-void run_programs(const std::vector<DeviceProgram<T>*>& programs, const RingOptions& options,
-                  Transport<T>& transport) {
+struct ScheduledProgram {
+  int device;
+  Schedule schedule;
+  DeviceProgram<T>* program;
+};
+
+// Runs one pass: the programs of the local devices of the transport, ordered by device, as many for each. Devices of
+// other processes, if any, run the same pass at the same time. _routes_: of all messages, also of those between devices
+// of other processes. Throws the first error of any device.
+template <class T>
+void run_programs(const std::vector<ScheduledProgram<T>>& programs, const std::vector<Route>& routes,
+                  const RingOptions& options, Transport<T>& transport) {
   // A recorder without a sink records nothing, so a device does not distinguish recorded runs
   Recorders silent(static_cast<std::size_t>(options.recorders ? 0 : options.devices));
   Recorders& recorders = options.recorders ? *options.recorders : silent;
 
   // Make the local devices; the link connects them to each other and to those of other processes
-  Link<T>& link = transport.connect();
-  const int begin = transport.local_devices().begin;
+  Link<T>& link = transport.connect(routes);
   std::vector<Device<T>> devices;
-  for (std::size_t i = 0; i < programs.size(); ++i) {
-    const int device = begin + static_cast<int>(i);
-    devices.emplace_back(device, options.devices, *programs[i], link,
-                         recorders[static_cast<std::size_t>(device)]);
-  }
+  for (const auto& [device, schedule, program] : programs)
+    devices.emplace_back(device, schedule, *program, link, recorders[static_cast<std::size_t>(device)]);
   const std::span<Device<T>> local(devices);
+  const int steps = static_cast<int>(programs.front().schedule.steps.size());
 
   // Several threads: each runs a group of neighbouring devices
   RunMonitor& monitor = transport.monitor();
+  const int count = transport.local_devices().count();
+  const std::size_t programs_per_device = programs.size() / static_cast<std::size_t>(count);
   if (transport.threads() > 1)
-    return run_on_threads(
-        static_cast<int>(local.size()), transport.threads(), monitor, [&](int first, int last) {
-          run_ring(local.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first)),
-                   options.devices, options.overlap);
-        });
+    return run_on_threads(count, transport.threads(), monitor, [&](int first, int last) {
+      const auto begin = static_cast<std::size_t>(first) * programs_per_device,
+                 end = static_cast<std::size_t>(last) * programs_per_device;
+      run_ring(local.subspan(begin, end - begin), steps, options.overlap);
+    });
 
   // One thread: all devices of the ring in lockstep, or the one device of this process
   try {
-    run_ring(local, options.devices, options.overlap);
+    run_ring(local, steps, options.overlap);
   } catch (...) {
     monitor.fail(std::current_exception());
   }

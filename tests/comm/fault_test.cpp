@@ -40,8 +40,7 @@ TEST_CASE("links with a fault of a link change the result, and links without a f
   options.devices = 3;
   const auto run = [&](const std::string& name) {
     const Fault fault = parse_fault(name, options.devices, options.rotate);
-    return ring_attention<double>(problem.problem(), options, with_link_fault<double>(fault, options.devices))
-        .out;
+    return ring_attention<double>(problem.problem(), options, with_link_fault<double>(fault)).out;
   };
   const Tensor<double> right = ring_attention<double>(problem.problem(), options).out;
   CHECK(same_bits(right, run("")));

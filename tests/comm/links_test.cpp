@@ -31,10 +31,8 @@ LinkDecorator<double> throttled(int devices, const CostModel& speed) {
   };
 }
 
-LinkDecorator<double> faulty(int devices, const LinkFault& fault) {
-  return [=](Link<double>& inner, RunMonitor&) {
-    return std::make_unique<FaultyLink<double>>(inner, devices, fault);
-  };
+LinkDecorator<double> faulty(const LinkFault& fault) {
+  return [=](Link<double>& inner, RunMonitor&) { return std::make_unique<FaultyLink<double>>(inner, fault); };
 }
 
 template <class Run>
@@ -234,7 +232,7 @@ TEST_CASE("a stale, torn or repeated message makes the result wrong") {
           CAPTURE(static_cast<int>(kind));
           CAPTURE(device);
           const RingOptions ring = four_devices(rotate, threads);
-          const LinkDecorator<double> links = faulty(4, {kind, device, 1});
+          const LinkDecorator<double> links = faulty({kind, device, 1});
           CAPTURE(describe(ring));
           CHECK(worst_error(ring_attention(drawn.problem(), ring, links), truth) > 1e-3);
           CHECK(
@@ -255,8 +253,7 @@ TEST_CASE(
     CAPTURE(drawn.describe());
     CAPTURE(describe(ring));
     CAPTURE(static_cast<int>(fault.kind));
-    const std::string found =
-        error_message([&] { RingRun<double>(drawn, ring, faulty(ring.devices, fault)); });
+    const std::string found = error_message([&] { RingRun<double>(drawn, ring, faulty(fault)); });
     CHECK((found.empty() || contains(found, "[ring]")));
   }
 }
@@ -268,7 +265,7 @@ TEST_CASE("a lost message is reported as a deadlock that names the device that w
       for (int device = 0; device < 4; ++device) {
         const std::string found = error_message([&] {
           ring_attention(drawn.problem(), four_devices(rotate, threads),
-                         faulty(4, {LinkFaultKind::lost, device, 1}));
+                         faulty({LinkFaultKind::lost, device, 1}));
         });
         CHECK(contains(found, "[ring] deadlock"));
         CHECK(contains(found, "a message from device"));
@@ -281,7 +278,7 @@ TEST_CASE("sends that block until they are received are reported as a deadlock")
     for (int threads : {0, 1, 2}) {
       const std::string found = error_message([&] {
         ring_attention(drawn.problem(), four_devices(rotate, threads),
-                       faulty(4, {LinkFaultKind::all_send_first}));
+                       faulty({LinkFaultKind::all_send_first}));
       });
       CHECK(contains(found, "[ring] deadlock"));
       CHECK(contains(found, "device 0 waits for room in the slot of device 1"));
@@ -292,6 +289,6 @@ TEST_CASE("on one device no block is sent, so faults have no effect") {
   const RandomProblem<double> drawn = small_problem();
   for (LinkFaultKind kind : {LinkFaultKind::stale, LinkFaultKind::torn, LinkFaultKind::lost,
                              LinkFaultKind::twice, LinkFaultKind::all_send_first})
-    CHECK(same_bits(ring_attention(drawn.problem(), {}, faulty(1, {kind, 0, 0})),
+    CHECK(same_bits(ring_attention(drawn.problem(), {}, faulty({kind, 0, 0})),
                     ring_attention(drawn.problem(), {})));
 }

@@ -34,13 +34,13 @@ class FailingLink : public ForwardingLink<double> {
   FailingLink(Link<double>& inner, int fails_at, bool fails)
       : ForwardingLink(inner), fails_at_(fails_at), fails_(fails) {}
 
-  double reserve(int device, Channel channel) override {
+  double reserve(int device, int to, Channel channel) override {
     if (reserves_++ == fails_at_) {
       log_line(device, "killed");
       if (fails_) throw std::runtime_error("its disk is full");
       std::raise(SIGKILL);
     }
-    return ForwardingLink::reserve(device, channel);
+    return ForwardingLink::reserve(device, to, channel);
   }
 
  private:

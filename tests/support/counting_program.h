@@ -75,10 +75,12 @@ inline std::vector<CountingProgram> counting_programs(int devices, bool has_resu
 inline void run_counting_programs(std::vector<CountingProgram>& programs, RingOptions options,
                                   const LinkDecorator<double>& decorate = {}) {
   options.devices = static_cast<int>(programs.size());
-  std::vector<DeviceProgram<double>*> pointers;
-  for (CountingProgram& program : programs) pointers.push_back(&program);
+  std::vector<ScheduledProgram<double>> scheduled;
+  for (int device = 0; device < options.devices; ++device)
+    scheduled.push_back(
+        {device, ring_schedule(device, options.devices), &programs[static_cast<std::size_t>(device)]});
   InProcessTransport<double> transport(options.devices, options.threads, options.exchange, decorate);
-  run_programs(pointers, options, transport);
+  run_programs(scheduled, all_routes(ring_schedule, options.devices), options, transport);
 }
 
 }  // namespace ringattn

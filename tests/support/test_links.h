@@ -51,15 +51,15 @@ class PoisoningLink : public ForwardingLink<T> {
  public:
   using ForwardingLink<T>::ForwardingLink;
 
-  void send(int device, Channel channel, const Message<T>& message) override {
-    ForwardingLink<T>::send(device, channel, message);
+  void send(int device, int to, Channel channel, const Message<T>& message) override {
+    ForwardingLink<T>::send(device, to, channel, message);
     if (channel == Channel::results)
       for (const auto& tensor : message.block.tensors) poison(*tensor);
   }
-  void receive(int device, Channel channel, Message<T>& held, double now) override {
+  void receive(int device, int from, Channel channel, Message<T>& held, double now) override {
     for (const auto& tensor : held.block.tensors)
       if (tensor.use_count() == 1) poison(*tensor);
-    ForwardingLink<T>::receive(device, channel, held, now);
+    ForwardingLink<T>::receive(device, from, channel, held, now);
   }
 
  private:

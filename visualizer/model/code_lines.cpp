@@ -11,6 +11,7 @@ namespace {
 // ---- The functions --------------------------------------------------------------
 
 constexpr std::string_view loop_file = "reference/ring/loop.h", device_file = "reference/ring/device.h",
+                           port_file = "reference/ring/port.h",
                            forward_file = "reference/blockwise/block_forward.cpp",
                            state_file = "reference/blockwise/softmax_state.cpp",
                            backward_file = "reference/blockwise/block_backward.cpp";
@@ -24,9 +25,10 @@ constexpr CodeFunction device_take_next{"Device::take_next", device_file,
                                         "template <class T>\nvoid Device<T>::take_next("};
 constexpr CodeFunction device_finish{"Device::finish", device_file,
                                      "template <class T>\nvoid Device<T>::finish("};
-constexpr CodeFunction device_send{"Device::send", device_file, "template <class T>\nvoid Device<T>::send("};
-constexpr CodeFunction device_receive{"Device::receive", device_file,
-                                      "template <class T>\nvoid Device<T>::receive("};
+constexpr CodeFunction device_add_results{"Device::add_results", device_file,
+                                          "template <class T>\nvoid Device<T>::add_results("};
+constexpr CodeFunction port_send{"Port::send", port_file, "template <class T>\nvoid Port<T>::send("};
+constexpr CodeFunction port_receive{"Port::receive", port_file, "template <class T>\nvoid Port<T>::receive("};
 constexpr CodeFunction block_attend{"attend", forward_file, "template <class T>\nvoid attend("};
 constexpr CodeFunction absorb{"SoftmaxState::absorb", state_file,
                               "template <class T>\nvoid SoftmaxState<T>::absorb("};
@@ -76,16 +78,19 @@ constexpr CodeMark table[marks] = {
     {&run_ring, "if (!overlap)\n      for (Device<T>& d : local) d.send_on(step);"},
     {&run_ring, "for (Device<T>& d : local) d.take_next(step);"},
     {&run_ring, "for (Device<T>& d : local) d.finish();"},
-    {&device_send_on, "if (!last(step)) send(step, Channel::blocks, resident_);"},
+    {&device_send_on,
+     "for (const int to : at(step).block_to) port_.send(step, to, schedule_.blocks, pass_.blocks, "
+     "resident_);"},
     {&device_attend, "result_ = program_.attend(step, resident_);"},
-    {&device_attend, "receive(step, Channel::results, arrived);"},
-    {&device_attend, "program_.accumulate(step, result_, std::move(arrived));"},
-    {&device_take_next, "if (has_results()) send(step, Channel::results, result_);"},
-    {&device_take_next, "if (!last(step)) receive(step, Channel::blocks, resident_);"},
-    {&device_finish, "receive(devices_ - 1, Channel::results, results);"},
+    {&device_attend, "add_results(step, at(step).results_from);"},
+    {&device_add_results, "program_.accumulate(step, result_, std::move(arrived));"},
+    {&device_take_next, "port_.send(step, s.results_to, schedule_.results, pass_.results, result_);"},
+    {&device_take_next, "port_.receive(step, s.block_from, schedule_.blocks, pass_.blocks, resident_);"},
+    {&device_finish,
+     "add_results(static_cast<int>(schedule_.steps.size()) - 1, schedule_.own_results_from);"},
     {&device_finish, "recorder_.record_finalize();"},
-    {&device_send, "link_.reserve(device_, channel);"},
-    {&device_receive, "link_.receive(device_, channel, held, recorder_.now());"},
+    {&port_send, "link_.reserve(device_, to, channel);"},
+    {&port_receive, "link_.receive(device_, from, channel, held, recorder_.now());"},
     {&block_attend, "Scores<T> S = score_tile(pair, tiles, b, h, scratch);"},
     {&block_attend,
      "state.absorb(b, h, tiles.queries.begin, S, visible_keys_in_tile(pair, tiles, b),\n"

@@ -13,11 +13,11 @@ class SendsFrom final : public ForwardingLink<T> {
  public:
   SendsFrom(Link<T>& inner, int first) : ForwardingLink<T>(inner), first_(first) {}
 
-  double reserve(int device, Channel channel) override {
-    return device < first_ ? 0 : ForwardingLink<T>::reserve(device, channel);
+  double reserve(int device, int to, Channel channel) override {
+    return device < first_ ? 0 : ForwardingLink<T>::reserve(device, to, channel);
   }
-  void send(int device, Channel channel, const Message<T>& message) override {
-    if (device >= first_) ForwardingLink<T>::send(device, channel, message);
+  void send(int device, int to, Channel channel, const Message<T>& message) override {
+    if (device >= first_) ForwardingLink<T>::send(device, to, channel, message);
   }
 
  private:

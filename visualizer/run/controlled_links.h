@@ -20,17 +20,17 @@ class ControlledLinks final : public Link<T>, public ControlledPass {
   }
   ~ControlledLinks() override { controller_.end(); }
 
-  double reserve(int device, Channel channel) override {
-    const double empty_since = gate_.reserve(device, channel);
+  double reserve(int device, int to, Channel channel) override {
+    const double empty_since = gate_.reserve(device, to, channel);
     // The virtual clock charges the next message at the current speed of the link, as well
     recorders_[static_cast<std::size_t>(device)].set_cost(controller_.speed(device));
     return empty_since;
   }
-  void send(int device, Channel channel, const Message<T>& message) override {
-    gate_.send(device, channel, message);
+  void send(int device, int to, Channel channel, const Message<T>& message) override {
+    gate_.send(device, to, channel, message);
   }
-  void receive(int device, Channel channel, Message<T>& held, double now) override {
-    gate_.receive(device, channel, held, now);
+  void receive(int device, int from, Channel channel, Message<T>& held, double now) override {
+    gate_.receive(device, from, channel, held, now);
   }
 
   void step(int device) override { gate_.release_next(device); }

@@ -10,7 +10,7 @@ void run_engine(const RunConfig& config, const OwnedProblem<T>& problem, Recorde
   RingOptions ring = ring_of(config);
   ring.recorders = &recorders, ring.threads = threads;
   const Fault fault = parse_fault(config.fault, config.devices, config.rotate);
-  const LinkDecorator<T> all_links = with_link_fault<T>(fault, config.devices, links);
+  const LinkDecorator<T> all_links = with_link_fault<T>(fault, links);
   const AttentionOutput<T> forward =
       fault.state ? ring_attention_with<T>(*fault.state, problem.problem(), ring, all_links)
                   : ring_attention<T>(problem.problem(), ring, all_links);

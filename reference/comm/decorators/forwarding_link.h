@@ -11,17 +11,17 @@ class ForwardingLink : public Link<T> {
  public:
   explicit ForwardingLink(Link<T>& inner) : inner_(inner) {}
 
-  double reserve(int device, Channel channel) override {
+  double reserve(int device, int to, Channel channel) override {
     before_call(device);
-    return inner_.reserve(device, channel);
+    return inner_.reserve(device, to, channel);
   }
-  void send(int device, Channel channel, const Message<T>& message) override {
+  void send(int device, int to, Channel channel, const Message<T>& message) override {
     before_call(device);
-    inner_.send(device, channel, message);
+    inner_.send(device, to, channel, message);
   }
-  void receive(int device, Channel channel, Message<T>& held, double now) override {
+  void receive(int device, int from, Channel channel, Message<T>& held, double now) override {
     before_call(device);
-    inner_.receive(device, channel, held, now);
+    inner_.receive(device, from, channel, held, now);
   }
 
  protected:

@@ -25,7 +25,7 @@ void ThrottledLink<T>::set_speed(int device, const CostModel& speed) {
 }
 
 template <class T>
-void ThrottledLink<T>::send(int device, Channel channel, const Message<T>& message) {
+void ThrottledLink<T>::send(int device, int to, Channel channel, const Message<T>& message) {
   // The message starts when the wire is free, and arrives one latency after its last byte has left
   Message<T> delayed = message;
   {
@@ -35,12 +35,12 @@ void ThrottledLink<T>::send(int device, Channel channel, const Message<T>& messa
         std::max(wire.free, WallClock::now()) + nanoseconds(wire.speed.transfer_ns(message.block.bytes()));
     delayed.timing.arrives_w = wire.free + nanoseconds(wire.speed.latency_ns());
   }
-  ForwardingLink<T>::send(device, channel, delayed);
+  ForwardingLink<T>::send(device, to, channel, delayed);
 }
 
 template <class T>
-void ThrottledLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
-  ForwardingLink<T>::receive(device, channel, held, now);
+void ThrottledLink<T>::receive(int device, int from, Channel channel, Message<T>& held, double now) {
+  ForwardingLink<T>::receive(device, from, channel, held, now);
   auto lock = monitor_.lock();
   monitor_.wait_until(lock, device, held.timing.arrives_w);
 }

@@ -18,8 +18,8 @@ class ThrottledLink : public ForwardingLink<T> {
   // Changes the link from _device_ to the next device; may be called during a run
   void set_speed(int device, const CostModel& speed);
 
-  void send(int device, Channel channel, const Message<T>& message) override;
-  void receive(int device, Channel channel, Message<T>& held, double now) override;
+  void send(int device, int to, Channel channel, const Message<T>& message) override;
+  void receive(int device, int from, Channel channel, Message<T>& held, double now) override;
 
  private:
   struct Wire {

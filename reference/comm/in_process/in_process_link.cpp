@@ -2,26 +2,21 @@
 
 #include <algorithm>
 
-#include "reference/comm/neighbours.h"
-
 namespace ringattn {
 
 template <class T>
-InProcessLink<T>::InProcessLink(int devices, Exchange exchange, RunMonitor& monitor)
-    : devices_(devices), exchange_(exchange), monitor_(monitor) {
-  for (auto& channel : slots_) {
-    channel.resize(static_cast<std::size_t>(devices));
-    for (int device = 0; device < devices; ++device) {
-      Slot& slot = channel[static_cast<std::size_t>(device)];
-      slot.waiting_for_message = "a message from device " + std::to_string(previous_device(device, devices));
-      slot.waiting_for_slot = "room in the slot of device " + std::to_string(device);
-    }
+InProcessLink<T>::InProcessLink(const std::vector<Route>& routes, Exchange exchange, RunMonitor& monitor)
+    : exchange_(exchange), monitor_(monitor) {
+  for (const Route& route : routes) {
+    Slot& slot = slots_[route];
+    slot.waiting_for_message = "a message from device " + std::to_string(route.from);
+    slot.waiting_for_slot = "room in the slot of device " + std::to_string(route.to);
   }
 }
 
 template <class T>
-double InProcessLink<T>::reserve(int device, Channel channel) {
-  Slot& slot = slot_of(next_device(device, devices_), channel);
+double InProcessLink<T>::reserve(int device, int to, Channel channel) {
+  Slot& slot = slot_of({device, to, channel});
   auto lock = monitor_.lock();
   monitor_.wait(
       lock, device, [&] { return !slot.full; }, slot.waiting_for_slot);
@@ -29,9 +24,8 @@ double InProcessLink<T>::reserve(int device, Channel channel) {
 }
 
 template <class T>
-void InProcessLink<T>::send(int device, Channel channel, const Message<T>& message) {
-  const int next = next_device(device, devices_);
-  Slot& slot = slot_of(next, channel);
+void InProcessLink<T>::send(int device, int to, Channel channel, const Message<T>& message) {
+  Slot& slot = slot_of({device, to, channel});
 
   // Only the sender accesses an empty slot, so the copy needs no lock
   slot.message.timing = message.timing;
@@ -44,12 +38,12 @@ void InProcessLink<T>::send(int device, Channel channel, const Message<T>& messa
   // From here on only the receiver accesses it
   auto lock = monitor_.lock();
   slot.full = true;
-  monitor_.wake(lock, next);
+  monitor_.wake(lock, to);
 }
 
 template <class T>
-void InProcessLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
-  Slot& slot = slot_of(device, channel);
+void InProcessLink<T>::receive(int device, int from, Channel channel, Message<T>& held, double now) {
+  Slot& slot = slot_of({from, device, channel});
   auto lock = monitor_.lock();
   monitor_.wait(
       lock, device, [&] { return slot.full; }, slot.waiting_for_message);
@@ -59,7 +53,7 @@ void InProcessLink<T>::receive(int device, Channel channel, Message<T>& held, do
   if (exchange_ == Exchange::move) slot.message = {};
   slot.full = false;
   slot.empty_since = std::max(now, held.timing.arrives_t);
-  monitor_.wake(lock, previous_device(device, devices_));
+  monitor_.wake(lock, from);
 }
 
 template class InProcessLink<float>;

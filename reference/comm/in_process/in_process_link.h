@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <map>
 
 #include "reference/comm/link.h"
 #include "reference/comm/run_monitor.h"
@@ -13,10 +13,10 @@ enum class Exchange {
   move,  // the next device receives the tensors themselves, without a copy
 };
 
-// The link between devices that share a process. For each channel every device has one incoming slot:
+// The link between devices that share a process: one slot for each route. In a ring, for each channel:
 //
-//             send              receive             send              receive
-//   device 0 ------> [ slot 1 ] ------> device 1 ------> [ slot 2 ] ------> device 2 ---> ... ---> device 0
+//             send            receive             send            receive
+//   device 0 ------> [ slot ] ------> device 1 ------> [ slot ] ------> device 2 ---> ... ---> device 0
 //
 // The flag _full_ decides who may access a slot: the sender while it is empty, the receiver while it is full. So a
 // sender copies its block into an empty slot without the lock, and takes the lock only to set the flag. A slot that is
@@ -25,11 +25,11 @@ enum class Exchange {
 template <class T>
 class InProcessLink : public Link<T> {
  public:
-  InProcessLink(int devices, Exchange exchange, RunMonitor& monitor);
+  InProcessLink(const std::vector<Route>& routes, Exchange exchange, RunMonitor& monitor);
 
-  double reserve(int device, Channel channel) override;
-  void send(int device, Channel channel, const Message<T>& message) override;
-  void receive(int device, Channel channel, Message<T>& held, double now) override;
+  double reserve(int device, int to, Channel channel) override;
+  void send(int device, int to, Channel channel, const Message<T>& message) override;
+  void receive(int device, int from, Channel channel, Message<T>& held, double now) override;
 
  private:
   struct Slot {
@@ -38,14 +38,11 @@ class InProcessLink : public Link<T> {
     double empty_since = 0;                             // virtual nanoseconds
     std::string waiting_for_message, waiting_for_slot;  // the reasons that a deadlock names
   };
-  Slot& slot_of(int device, Channel channel) {
-    return slots_[channel == Channel::blocks ? 0 : 1][static_cast<std::size_t>(device)];
-  }
+  Slot& slot_of(const Route& route) { return slots_.at(route); }
 
-  int devices_;
   Exchange exchange_;
   RunMonitor& monitor_;
-  std::array<std::vector<Slot>, 2> slots_;  // by channel and receiving device
+  std::map<Route, Slot> slots_;
 };
 
 }  // namespace ringattn

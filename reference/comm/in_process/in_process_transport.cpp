@@ -13,12 +13,12 @@ InProcessTransport<T>::InProcessTransport(int devices, int threads, Exchange exc
       decorate_(std::move(decorate)) {}
 
 template <class T>
-Link<T>& InProcessTransport<T>::connect() {
+Link<T>& InProcessTransport<T>::connect(const std::vector<Route>& routes) {
   // Destroy those of the previous pass in reverse order, since each refers to the one before
   decorated_.reset();
   link_.reset();
   monitor_ = std::make_unique<RunMonitor>(devices_, threads_);
-  link_ = std::make_unique<InProcessLink<T>>(devices_, exchange_, *monitor_);
+  link_ = std::make_unique<InProcessLink<T>>(routes, exchange_, *monitor_);
   if (decorate_) decorated_ = decorate_(*link_, *monitor_);
   return decorated_ ? *decorated_ : *link_;
 }

@@ -16,7 +16,7 @@ class InProcessTransport : public Transport<T> {
 
   DeviceRange local_devices() const override { return {0, devices_}; }
   int threads() const override { return threads_; }
-  Link<T>& connect() override;
+  Link<T>& connect(const std::vector<Route>& routes) override;
   RunMonitor& monitor() override { return *monitor_; }
 
  private:

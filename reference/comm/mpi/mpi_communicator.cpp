@@ -9,9 +9,7 @@ namespace {
 // Receives one text.
 class TextReceiver : public ReceiveHandler {
  public:
-  TextReceiver(MpiCommunicator& mpi, int from) : mpi_(mpi) {
-    mpi_.post_receive(from, MessageTag::text, *this);
-  }
+  TextReceiver(MpiCommunicator& mpi, int from) : mpi_(mpi) { mpi_.post_receive(from, text_tag, *this); }
   ~TextReceiver() override { mpi_.cancel(*this); }
 
   Buffers buffers_for(std::span<const std::int64_t> header) override {
@@ -38,7 +36,7 @@ class TextReceiver : public ReceiveHandler {
 
 void send_text(MpiCommunicator& mpi, int to, std::string text) {
   const auto kept = std::make_shared<const std::string>(std::move(text));
-  mpi.send(to, MessageTag::text,
+  mpi.send(to, text_tag,
            {{static_cast<std::int64_t>(kept->size())}, {std::as_bytes(std::span(*kept))}, kept});
 }
 

@@ -4,46 +4,29 @@
 #include <bit>
 
 #include "reference/comm/mpi/block_packet.h"
-#include "reference/comm/neighbours.h"
 
 namespace ringattn {
 
-namespace {
-
-constexpr Channel channels[] = {Channel::blocks, Channel::results};
-
-std::size_t index(Channel channel) { return channel == Channel::blocks ? 0 : 1; }
-MessageTag message_tag(Channel channel) {
-  return channel == Channel::blocks ? MessageTag::blocks : MessageTag::results;
-}
-MessageTag credit_tag(Channel channel) {
-  return channel == Channel::blocks ? MessageTag::block_credits : MessageTag::result_credits;
-}
-
-}  // namespace
-
-template <class T>
-MpiLink<T>::MpiLink(MpiCommunicator& mpi)
-    : mpi_(mpi), slots_{Slot(mpi), Slot(mpi)}, remote_slots_{RemoteSlot(mpi), RemoteSlot(mpi)} {
-  for (const Channel channel : channels) post_receive(channel);
-}
-
 template <class T>
 MpiLink<T>::~MpiLink() {
-  for (const Slot& slot : slots_) mpi_.cancel(slot);
-  for (const RemoteSlot& slot : remote_slots_) mpi_.cancel(slot);
+  for (const auto& [route, slot] : slots_) mpi_.cancel(slot);
+  for (const auto& [route, slot] : remote_slots_) mpi_.cancel(slot);
 }
 
 template <class T>
-void MpiLink<T>::post_receive(Channel channel) {
-  mpi_.post_receive(previous_device(mpi_.rank(), mpi_.ranks()), message_tag(channel), slots_[index(channel)]);
+void MpiLink<T>::begin_pass(const std::vector<Route>& routes) {
+  ++pass_;
+  for (const Route& route : routes) {
+    if (route.from == mpi_.rank()) remote_slots_.try_emplace(route, mpi_);
+    if (route.to == mpi_.rank() && slots_.try_emplace(route, mpi_).second) post_receive(route);
+  }
 }
 
 // ---- Calls of the device ------------------------------------------------------------
 
 template <class T>
-double MpiLink<T>::reserve(int device, Channel channel) {
-  RemoteSlot& slot = remote_slots_[index(channel)];
+double MpiLink<T>::reserve(int device, int to, Channel channel) {
+  RemoteSlot& slot = remote_slots_.at({device, to, channel});
   double empty_since = 0;
   {
     // Consume the credit of the previous message
@@ -53,18 +36,19 @@ double MpiLink<T>::reserve(int device, Channel channel) {
     if (slot.pass == pass_) empty_since = slot.empty_since;
   }
   // Expect the credit of the message that follows
-  mpi_.post_receive(next_device(device, mpi_.ranks()), credit_tag(channel), slot);
+  mpi_.post_receive(to, credit_tag(channel), slot);
   return empty_since;
 }
 
 template <class T>
-void MpiLink<T>::send(int device, Channel channel, const Message<T>& message) {
-  mpi_.send(next_device(device, mpi_.ranks()), message_tag(channel), to_packet(message, mpi_));
+void MpiLink<T>::send(int /*device*/, int to, Channel channel, const Message<T>& message) {
+  mpi_.send(to, message_tag(channel), to_packet(message, mpi_));
 }
 
 template <class T>
-void MpiLink<T>::receive(int device, Channel channel, Message<T>& held, double now) {
-  Slot& slot = slots_[index(channel)];
+void MpiLink<T>::receive(int device, int from, Channel channel, Message<T>& held, double now) {
+  const Route route{from, device, channel};
+  Slot& slot = slots_.at(route);
   {
     auto lock = mpi_.monitor().lock();
     mpi_.monitor().wait_external(lock, device, [&] { return slot.full; });
@@ -72,10 +56,9 @@ void MpiLink<T>::receive(int device, Channel channel, Message<T>& held, double n
     slot.full = false;
   }
   // The slot is empty: receive the next message into it, and send a credit for it
-  post_receive(channel);
+  post_receive(route);
   const double empty_since = std::max(now, held.timing.arrives_t);
-  mpi_.send(previous_device(device, mpi_.ranks()), credit_tag(channel),
-            {{pass_, std::bit_cast<std::int64_t>(empty_since)}, {}, nullptr});
+  mpi_.send(from, credit_tag(channel), {{pass_, std::bit_cast<std::int64_t>(empty_since)}, {}, nullptr});
 }
 
 // ---- Calls of the progress thread ---------------------------------------------------

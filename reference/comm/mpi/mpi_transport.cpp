@@ -16,8 +16,8 @@ MpiTransport<T>::MpiTransport(MpiCommunicator& mpi, int devices, LinkDecorator<T
 }
 
 template <class T>
-Link<T>& MpiTransport<T>::connect() {
-  link_.begin_pass();
+Link<T>& MpiTransport<T>::connect(const std::vector<Route>& routes) {
+  link_.begin_pass(routes);
   if (!decorate_) return link_;
   decorated_ = decorate_(link_, monitor());
   return *decorated_;

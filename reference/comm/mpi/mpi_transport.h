@@ -17,7 +17,7 @@ class MpiTransport : public Transport<T> {
 
   DeviceRange local_devices() const override { return {mpi_.rank(), mpi_.rank() + 1}; }
   int threads() const override { return 1; }
-  Link<T>& connect() override;
+  Link<T>& connect(const std::vector<Route>& routes) override;
   RunMonitor& monitor() override { return mpi_.monitor(); }
 
  private:

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "reference/comm/link.h"
+
 namespace ringattn {
 
 // The unit of communication between processes: a short header, and a payload of any number of memory regions. It
@@ -16,9 +18,12 @@ struct Packet {
   std::shared_ptr<const void> keep_alive;  // owns the payload until it is sent
 };
 
-// The kinds of packets. Packets with the same tag from one process to another arrive in the order in which they were
-// sent.
-enum class MessageTag { blocks, results, block_credits, result_credits, text };
+// The kinds of packets: the messages of each channel, the credits for them, and texts. Packets with the same tag from one
+// process to another arrive in the order in which they were sent.
+enum class MessageTag : int {};
+constexpr MessageTag message_tag(Channel channel) { return MessageTag{static_cast<int>(channel)}; }
+constexpr MessageTag credit_tag(Channel channel) { return MessageTag{channels + static_cast<int>(channel)}; }
+constexpr MessageTag text_tag{2 * channels};
 
 // Receives one packet. The progress thread calls it: first buffers_for with the header, then, when the payload has
 // arrived in these buffers, on_received.

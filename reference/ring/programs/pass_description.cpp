@@ -43,13 +43,12 @@ Index tile_bytes(Index queries, Index keys, int tiles) {
 
 }  // namespace
 
-void add_block_buffers(PassDescription& pass, int devices, Index bytes) {
-  pass.allocations.emplace_back(pass.blocks, bytes);
-  if (devices > 1) pass.allocations.emplace_back(pass.blocks, bytes);
+void add_block_buffers(PassDescription& pass, int count, Index bytes) {
+  for (int buffer = 0; buffer < count; ++buffer) pass.allocations.emplace_back(pass.blocks, bytes);
 }
 
-void add_result_buffers(PassDescription& pass, Index bytes) {
-  for (int buffer = 0; buffer < 2; ++buffer) pass.allocations.emplace_back(pass.results, bytes);
+void add_result_buffers(PassDescription& pass, int count, Index bytes) {
+  for (int buffer = 0; buffer < count; ++buffer) pass.allocations.emplace_back(pass.results, bytes);
 }
 
 template <class T>
@@ -58,7 +57,7 @@ PassDescription describe_forward_kv(const RingConfig& config, Index queries, Ind
   PassDescription pass{"forward", "K V", "", {}};
   pass.allocations = {
       {"Q", own.Q}, {"m l O", 2 * own.row + own.O}, {"S tile", tile_bytes<T>(queries, config.kv_rows, 1)}};
-  add_block_buffers(pass, config.devices, most.K + most.V + most.kv_positions);
+  add_block_buffers(pass, config.buffers.blocks, most.K + most.V + most.kv_positions);
   return pass;
 }
 
@@ -67,8 +66,8 @@ PassDescription describe_forward_q(const RingConfig& config, Index queries, Inde
   const TensorBytes own = bytes_of<T>(config, queries, keys), most = largest<T>(config);
   PassDescription pass{"forward", "Q", "m l O", {}};
   pass.allocations = {{"K", own.K}, {"V", own.V}, {"S tile", tile_bytes<T>(config.q_rows, keys, 1)}};
-  add_block_buffers(pass, config.devices, most.Q + most.q_positions);
-  add_result_buffers(pass, most.O + 2 * most.row);
+  add_block_buffers(pass, config.buffers.blocks, most.Q + most.q_positions);
+  add_result_buffers(pass, config.buffers.results, most.O + 2 * most.row);
   return pass;
 }
 
@@ -80,8 +79,8 @@ PassDescription describe_backward_kv(const RingConfig& config, Index queries, In
                       {"Q", own.Q},          {"dO", own.O},
                       {"dQ", own.Q},         {"lse", own.row},
                       {"row_term", own.row}, {"P dS tiles", tile_bytes<T>(queries, config.kv_rows, 2)}};
-  add_block_buffers(pass, config.devices, most.K + most.V + most.kv_positions);
-  add_result_buffers(pass, most.K + most.V);
+  add_block_buffers(pass, config.buffers.blocks, most.K + most.V + most.kv_positions);
+  add_result_buffers(pass, config.buffers.results, most.K + most.V);
   return pass;
 }
 
@@ -95,8 +94,8 @@ PassDescription describe_backward_q(const RingConfig& config, Index queries, Ind
                       {"dV", own.V},
                       {pass.blocks, own.Q + own.O + 2 * own.row},
                       {"P dS tiles", tile_bytes<T>(config.q_rows, keys, 2)}};
-  add_block_buffers(pass, config.devices, most.Q + most.q_positions + most.O + 2 * most.row);
-  add_result_buffers(pass, most.Q);
+  add_block_buffers(pass, config.buffers.blocks, most.Q + most.q_positions + most.O + 2 * most.row);
+  add_result_buffers(pass, config.buffers.results, most.Q);
   return pass;
 }
 

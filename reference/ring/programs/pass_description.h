@@ -37,10 +37,10 @@ PassDescription describe_backward_kv(const RingConfig& config, Index queries, In
 template <class T>
 PassDescription describe_backward_q(const RingConfig& config, Index queries, Index keys);
 
-// Adds two buffers of _bytes_: the resident block and the block that arrives. A ring of one device needs only the first
-void add_block_buffers(PassDescription& pass, int devices, Index bytes);
+// Adds _count_ buffers of _bytes_ for blocks: the resident block and the blocks that arrive
+void add_block_buffers(PassDescription& pass, int count, Index bytes);
 
-// Adds two buffers of _bytes_: the results that are computed and the results that arrive
-void add_result_buffers(PassDescription& pass, Index bytes);
+// Adds _count_ buffers of _bytes_ for results: those that are computed and those that arrive
+void add_result_buffers(PassDescription& pass, int count, Index bytes);
 
 }  // namespace ringattn

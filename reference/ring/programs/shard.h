@@ -12,36 +12,23 @@ std::shared_ptr<Tensor<T>> shard(const TensorView<const T>& global, const std::v
   return shared(select_rows(global, rows, Axes::bhsd));
 }
 
-// The queries that a layout assigns to one device.
+// The queries of one device.
 template <class T>
 struct QueryShard {
-  int device;
-  std::vector<Index> rows;  // positions in the sequence, ascending; may be empty
+  int device = 0;
+  std::vector<Index> rows;  // positions in the sequence; may be empty
   std::shared_ptr<const RowPositions> positions;
   std::shared_ptr<Tensor<T>> Q;  // (B, rows, Hq, D)
-
-  QueryShard(const Problem<T>& problem, Layout layout, int owner, int devices)
-      : device(owner),
-        rows(rows_of_device(layout, owner, devices, problem.Q.shape.S)),
-        positions(std::make_shared<RowPositions>(problem.q_positions.select(rows))),
-        Q(shard(problem.Q, rows)) {}
 };
 
-// The keys and values that a layout assigns to one device. They are sharded over their own length, so the number of
-// rows may differ from that of the queries.
+// The keys and values of one device. They are sharded over their own length, so the number of rows may differ from that
+// of the queries.
 template <class T>
 struct KvShard {
-  int device;
+  int device = 0;
   std::vector<Index> rows;
   std::shared_ptr<const RowPositions> positions;
   std::shared_ptr<Tensor<T>> K, V;  // (B, rows, Hkv, D), (B, rows, Hkv, Dv)
-
-  KvShard(const Problem<T>& problem, Layout layout, int owner, int devices)
-      : device(owner),
-        rows(rows_of_device(layout, owner, devices, problem.K.shape.S)),
-        positions(std::make_shared<RowPositions>(problem.kv_positions.select(rows))),
-        K(shard(problem.K, rows)),
-        V(shard(problem.V, rows)) {}
 };
 
 // The tensors that the backward pass needs for the query rows of a device, besides Q.
@@ -49,12 +36,33 @@ template <class T>
 struct CotangentShard {
   std::shared_ptr<Tensor<T>> dO;             // (B, rows, Hq, Dv)
   std::shared_ptr<Tensor<T>> lse, row_term;  // (B, rows, Hq, 1); row_term = dlse - delta
-
-  CotangentShard(const AttentionOutput<T>& forward, const Cotangents<T>& cotangents,
-                 const Tensor<T>& all_row_terms, const std::vector<Index>& rows)
-      : dO(shard(cotangents.dout, rows)),
-        lse(shard<T>(forward.lse, rows)),
-        row_term(shard<T>(all_row_terms, rows)) {}
 };
+
+// The given rows of the problem, as those of one device
+template <class T>
+QueryShard<T> query_shard(const Problem<T>& problem, int device, const std::vector<Index>& rows) {
+  return {device, rows, std::make_shared<RowPositions>(problem.q_positions.select(rows)),
+          shard(problem.Q, rows)};
+}
+template <class T>
+KvShard<T> kv_shard(const Problem<T>& problem, int device, const std::vector<Index>& rows) {
+  return {device, rows, std::make_shared<RowPositions>(problem.kv_positions.select(rows)),
+          shard(problem.K, rows), shard(problem.V, rows)};
+}
+template <class T>
+CotangentShard<T> cotangent_shard(const AttentionOutput<T>& forward, const Cotangents<T>& cotangents,
+                                  const Tensor<T>& row_terms, const std::vector<Index>& rows) {
+  return {shard(cotangents.dout, rows), shard<T>(forward.lse, rows), shard<T>(row_terms, rows)};
+}
+
+// The rows that a layout assigns to one device
+template <class T>
+QueryShard<T> query_shard(const Problem<T>& problem, Layout layout, int device, int devices) {
+  return query_shard(problem, device, rows_of_device(layout, device, devices, problem.Q.shape.S));
+}
+template <class T>
+KvShard<T> kv_shard(const Problem<T>& problem, Layout layout, int device, int devices) {
+  return kv_shard(problem, device, rows_of_device(layout, device, devices, problem.K.shape.S));
+}
 
 }  // namespace ringattn

@@ -1,0 +1,33 @@
+#include "reference/ring/schedule.h"
+
+#include <set>
+
+namespace ringattn {
+
+std::vector<Route> incoming_routes(const Schedule& schedule, int device) {
+  std::set<Route> routes;
+  for (const Step& step : schedule.steps) {
+    if (step.block_from != Step::none) routes.insert({step.block_from, device, schedule.blocks});
+    for (const int from : step.results_from) routes.insert({from, device, schedule.results});
+  }
+  for (const int from : schedule.own_results_from) routes.insert({from, device, schedule.results});
+  return {routes.begin(), routes.end()};
+}
+
+std::vector<Route> all_routes(const ScheduleFactory& schedules, int devices) {
+  std::vector<Route> all;
+  for (int device = 0; device < devices; ++device) {
+    const std::vector<Route> incoming = incoming_routes(schedules(device, devices), device);
+    all.insert(all.end(), incoming.begin(), incoming.end());
+  }
+  return all;
+}
+
+BufferCounts buffer_counts(const Schedule& schedule, int device) {
+  BufferCounts counts;
+  for (const Route& route : incoming_routes(schedule, device))
+    ++(route.channel == schedule.blocks ? counts.blocks : counts.results);
+  return counts;
+}
+
+}  // namespace ringattn
