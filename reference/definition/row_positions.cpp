@@ -20,6 +20,22 @@ RowPositions RowPositions::sequence(Index b) const {
   return alone;
 }
 
+RowPositions concatenated(const std::vector<const RowPositions*>& stretches) {
+  // An empty stretch has no number of sequences of its own
+  Index sequences = 1, length = 0;
+  for (const RowPositions* stretch : stretches) {
+    sequences = std::max(sequences, stretch->sequences());
+    length += stretch->length();
+  }
+  RowPositions whole(sequences, length);
+  for (Index b = 0; b < whole.sequences(); ++b) {
+    auto next = whole.of(b).begin();
+    for (const RowPositions* stretch : stretches)
+      next = std::copy_n(stretch->of(b).begin(), stretch->length(), next);
+  }
+  return whole;
+}
+
 std::size_t end_of_run(std::span<const RowPosition> positions, std::size_t begin) {
   std::size_t end = begin + 1;
   if (end == positions.size()) return end;

@@ -53,6 +53,9 @@ class RowPositions {
   std::vector<RowPosition> positions_;
 };
 
+// The positions of consecutive stretches of rows, as one
+RowPositions concatenated(const std::vector<const RowPositions*>& stretches);
+
 // Rows 0 .. length - 1 of one document: row i has position i + offset.
 RowPositions consecutive_positions(Index length, std::int64_t offset = 0);
 

@@ -26,7 +26,7 @@ Strategy parse_strategy(const std::string& name);
 struct StrategyOptions {
   Strategy strategy = Strategy::ring;
   int group = 0;  // devices in a node (double_ring) or in a group that exchanges heads (usp)
-  RingOptions ring;
+  RingOptions ring = {};
 };
 
 // The devices in a group: _group_, or all devices with ulysses, or one with a plain ring

@@ -34,14 +34,14 @@ void Recorder::end(Event& open, double t) {
 }
 
 void Recorder::begin_run(std::string_view what) {
-  if (!enabled()) return;
+  if (!enabled() || open_runs_++ > 0) return;
   Event run = event(EventKind::run, EventPhase::begin, EventLane::compute, -1);
   run.what = what;
   begin(run_, run);
 }
 
 void Recorder::end_run() {
-  if (enabled()) end(run_, t_);
+  if (enabled() && --open_runs_ == 0) end(run_, t_);
 }
 
 void Recorder::record_alloc(std::string_view what, std::int64_t bytes) {
@@ -143,7 +143,7 @@ void Recorder::record_accumulation(EventKind merge_or_grad_hop, int step, int ow
 }
 
 void Recorder::record_finalize() {
-  if (enabled()) emit(event(EventKind::finalize, EventPhase::point, EventLane::compute, -1));
+  if (enabled() && open_runs_ == 1) emit(event(EventKind::finalize, EventPhase::point, EventLane::compute, -1));
 }
 
 Recorders make_recorders(TraceSink& sink, int devices, const CostModel& cost, WallClock::time_point began) {

@@ -39,7 +39,9 @@ class Recorder {
   // Changes the cost model from now on: a link may become slower during a run
   void set_cost(const CostModel& cost) { cost_ = cost; }
 
-  void begin_run(std::string_view what);  // "forward" or "backward"
+  // _what_: "forward" or "backward". Runs may nest, if a device runs several programs in one pass: the outermost one is
+  // recorded
+  void begin_run(std::string_view what);
   void end_run();
   void record_alloc(std::string_view what, std::int64_t bytes);
   void record_free(std::string_view what, std::int64_t bytes);
@@ -72,6 +74,7 @@ class Recorder {
   CostModel cost_;
   WallClock::time_point trace_began_{};
 
+  int open_runs_ = 0;
   std::int32_t sequence_ = 0;
   double t_ = 0, link_free_t_ = 0, last_arrival_t_ = 0;
   EventId last_recv_;

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "reference/comm/transport.h"
+#include "reference/definition/attention_vjp.h"
+#include "reference/strategies/strategy.h"
+
+namespace ringattn {
+
+// Exact attention over several devices by any strategy. The result is that of attention(), to rounding; shapes and errors
+// are those of ring_attention().
+template <class T>
+AttentionOutput<T> distributed_attention(const Problem<T>& problem, const StrategyOptions& options,
+                                         Transport<T>& transport);
+
+// Its vector-Jacobian product; shapes and errors are those of ring_attention_vjp()
+template <class T>
+Gradients<T> distributed_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
+                                       const Cotangents<T>& cotangents, const StrategyOptions& options,
+                                       Transport<T>& transport);
+
+}  // namespace ringattn

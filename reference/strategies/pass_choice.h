@@ -1,0 +1,32 @@
+#pragma once
+
+#include "reference/definition/problem.h"
+#include "reference/ring/ring_options.h"
+
+namespace ringattn {
+
+// Which tensors rotate, chosen for each pass (Context Parallelism for Scalable Million-Token Inference,
+// arXiv:2411.01783, section 3.5). Q is the smaller block if and only if, with T new and P cached tokens, H query heads
+// and G K/V heads of one dimension,
+//
+//   T / (T + P) <= 2 G / H                                                                             (equation 1)
+//
+// that is, T H <= 2 (T + P) G: the elements of Q against those of K and V. The state that returns to the owner of Q is
+// not counted, as in the paper, because it may hide behind the arithmetic.
+template <class T>
+Rotation forward_rotation(const Problem<T>& problem) {
+  return problem.Q.shape.size() <= problem.K.shape.size() + problem.V.shape.size() ? Rotation::q
+                                                                                   : Rotation::kv;
+}
+
+// In a backward pass both choices send results home, so the sums of all messages are compared: K, V, dK and dV against Q,
+// dO, lse, row_term and dQ
+template <class T>
+Rotation backward_rotation(const Problem<T>& problem) {
+  const Shape q = problem.Q.shape, out = problem.out_shape();
+  const Index with_kv = 2 * (problem.K.shape.size() + problem.V.shape.size());
+  const Index with_q = 2 * q.size() + out.size() + 2 * q.B * q.S * q.H;
+  return with_q <= with_kv ? Rotation::q : Rotation::kv;
+}
+
+}  // namespace ringattn

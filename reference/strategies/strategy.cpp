@@ -1,0 +1,70 @@
+#include "reference/strategies/strategy.h"
+
+#include "reference/definition/bad_input.h"
+#include "reference/definition/in_quotes.h"
+#include "reference/ring/forward_pass.h"
+
+namespace ringattn {
+
+namespace {
+
+constexpr std::string_view names[] = {"ring",    "all-gather", "bidirectional", "double-ring",
+                                      "ulysses", "usp",        "tree",          "auto"};
+
+}  // namespace
+
+std::string_view name(Strategy strategy) { return names[static_cast<std::size_t>(strategy)]; }
+
+std::vector<std::string> strategy_names() { return {std::begin(names), std::end(names)}; }
+
+Strategy parse_strategy(const std::string& name) {
+  for (const Strategy strategy : all_strategies)
+    if (ringattn::name(strategy) == name) return strategy;
+  throw BadInput(
+      "[strategy] must be one of ring, all-gather, bidirectional, double-ring, ulysses, usp, tree and auto; "
+      "found " +
+      in_quotes(name) + "; choose one of these");
+}
+
+int group_size(const StrategyOptions& options) {
+  if (options.strategy == Strategy::ulysses) return options.ring.devices;
+  return options.group > 0 ? options.group : 1;
+}
+
+template <class T>
+void check(const Problem<T>& problem, const StrategyOptions& options, bool backward) {
+  check(problem, options.ring);
+  const Index heads = problem.Q.shape.H, kv_heads = problem.K.shape.H;
+  const int devices = options.ring.devices, group = group_size(options);
+  switch (options.strategy) {
+    case Strategy::bidirectional:
+      require(kv_heads >= 2,
+              "[bidirectional] each direction carries half of the K/V heads, so two are needed; found ",
+              kv_heads, "; choose the strategy ring");
+      break;
+    case Strategy::double_ring:
+    case Strategy::usp:
+    case Strategy::ulysses:
+      require(devices % group == 0, "[", name(options.strategy),
+              "] groups must have equal numbers of devices; found ", devices, " devices in groups of ", group,
+              "; choose a divisor of ", devices);
+      break;
+    case Strategy::tree:
+      require(!backward, "[tree] decoding has no backward pass; found one; choose another strategy");
+      break;
+    default:
+      break;
+  }
+  if (options.strategy != Strategy::usp && options.strategy != Strategy::ulysses) return;
+  require(heads % group == 0, "[", name(options.strategy),
+          "] the devices of a group share the query heads equally; found ", heads, " heads for ", group,
+          " devices; choose a divisor of ", heads, " as the size of a group");
+  require(kv_heads % group == 0 || group % kv_heads == 0, "[", name(options.strategy),
+          "] the devices of a group share the K/V heads equally, or several share one; found ", kv_heads,
+          " K/V heads for ", group, " devices; choose a divisor or a multiple of ", kv_heads);
+}
+
+template void check(const Problem<float>&, const StrategyOptions&, bool);
+template void check(const Problem<double>&, const StrategyOptions&, bool);
+
+}  // namespace ringattn

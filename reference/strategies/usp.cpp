@@ -1,0 +1,164 @@
+#include "reference/strategies/usp.h"
+
+#include "reference/blockwise/block_backward.h"
+#include "reference/strategies/usp_programs.h"
+
+namespace ringattn {
+
+Schedule ring_across_groups(int device, int devices, int u) {
+  Schedule ring = ring_schedule(device / u, devices / u);
+  const auto to_device = [&](int& group) { group = group == Step::none ? group : group * u + device % u; };
+  for (Step& step : ring.steps) {
+    for (int& peer : step.block_to) to_device(peer);
+    for (int& peer : step.results_from) to_device(peer);
+    to_device(step.results_to);
+    to_device(step.block_from);
+  }
+  for (int& peer : ring.own_results_from) to_device(peer);
+  return ring;
+}
+
+std::vector<Route> usp_routes(int devices, int u) {
+  std::vector<Route> routes =
+      all_routes([u](int device, int all) { return ring_across_groups(device, all, u); }, devices);
+  for (int from = 0; from < devices; ++from)
+    for (int to = from / u * u; to < from / u * u + u; ++to)
+      for (const Channel channel : {Channel::blocks, Channel::results})
+        if (to != from) routes.push_back({from, to, channel});
+  return routes;
+}
+
+HeadRange heads_in_group(Index query_heads, Index kv_heads, int u, int place) {
+  const Index count = query_heads / u, kv_count = std::max<Index>(kv_heads / u, 1);
+  return {place * count, count, kv_heads < u ? place * kv_heads / u : place * kv_count, kv_count};
+}
+
+namespace {
+
+Index shard_rows(const RingOptions& options, int device, Index length) {
+  return static_cast<Index>(rows_of_device(options.layout, device, options.devices, length).size());
+}
+
+// The configuration of the rings: heads of one device, rows of a group
+template <class T>
+RingConfig config_in_group(const Problem<T>& problem, const RingOptions& options, int u, int device) {
+  const HeadRange heads = heads_in_group(problem.Q.shape.H, problem.K.shape.H, u, device % u);
+  RingConfig config = ring_config(with_heads(problem, heads), options.layout, options.devices,
+                                  buffer_counts(ring_across_groups(device, options.devices, u), device));
+  config.q_rows = config.kv_rows = 0;
+  for (int group = 0; group < options.devices; group += u) {
+    Index queries = 0, keys = 0;
+    for (int member = group; member < group + u; ++member) {
+      queries += shard_rows(options, member, config.q.S);
+      keys += shard_rows(options, member, config.k.S);
+    }
+    config.q_rows = std::max(config.q_rows, queries), config.kv_rows = std::max(config.kv_rows, keys);
+  }
+  return config;
+}
+
+template <class T>
+HeadGroup group_of(const Problem<T>& problem, const RingOptions& options, int u, int device) {
+  HeadGroup group{.place = static_cast<std::size_t>(device % u),
+                  .query_heads = problem.Q.shape.H,
+                  .kv_heads = problem.K.shape.H};
+  for (int place = 0; place < u; ++place) {
+    const int member = device / u * u + place;
+    group.devices.push_back(member);
+    group.heads.push_back(heads_in_group(group.query_heads, group.kv_heads, u, place));
+    group.query_lengths.push_back(shard_rows(options, member, problem.Q.shape.S));
+    group.key_lengths.push_back(shard_rows(options, member, problem.K.shape.S));
+  }
+  return group;
+}
+
+// Runs one pass: devices[i] on the local device i of the transport
+template <class T, class SomeDevice>
+void run_usp(const std::vector<std::unique_ptr<SomeDevice>>& devices, const RingOptions& options, int u,
+             Link<T>& link, RunRecorders& recorders, Transport<T>& transport) {
+  run_local_devices(transport, [&](int first, int last) {
+    const std::span local(devices.data() + first, static_cast<std::size_t>(last - first));
+    for (const auto& d : local) d->send_heads();
+    std::vector<Device<T>> ring;
+    for (const auto& d : local)
+      ring.emplace_back(d->device(), ring_across_groups(d->device(), options.devices, u),
+                        d->join_ring(options.recorders != nullptr), link, recorders.of(d->device()));
+    run_ring(std::span(ring), options.devices / u, options.overlap);
+    for (const auto& d : local) d->send_results();
+    for (const auto& d : local) d->take_results();
+  });
+}
+
+}  // namespace
+
+template <class T>
+AttentionOutput<T> usp_attention(const Problem<T>& problem, const RingOptions& options, int u,
+                                 Transport<T>& transport) {
+  check(problem, options);
+  RunRecorders recorders(options);
+  Link<T>& link = transport.connect(usp_routes(options.devices, u));
+  std::vector<std::unique_ptr<UspForward<T>>> devices;
+  for (int d = transport.local_devices().begin; d < transport.local_devices().end; ++d)
+    devices.push_back(std::make_unique<UspForward<T>>(
+        config_in_group(problem, options, u, d), options.rotate,
+        query_shard(problem, options.layout, d, options.devices),
+        kv_shard(problem, options.layout, d, options.devices),
+        HeadExchange<T>(group_of(problem, options, u, d), Port<T>(d, link, recorders.of(d))),
+        recorders.of(d)));
+  run_usp(devices, options, u, link, recorders, transport);
+
+  // Write the rows of each device to their places in the sequence
+  const Shape out = problem.out_shape();
+  AttentionOutput<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
+  for (const auto& d : devices) {
+    const auto rows = rows_of_device(options.layout, d->device(), options.devices, out.S);
+    scatter_rows(d->query_results()[0], rows, result.out);
+    scatter_rows(d->query_results()[1], rows, result.lse);
+  }
+  return result;
+}
+
+template <class T>
+Gradients<T> usp_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
+                               const Cotangents<T>& cotangents, const RingOptions& options, int u,
+                               Transport<T>& transport) {
+  check(problem, options);
+  check(problem, cotangents);
+  const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
+  RunRecorders recorders(options);
+  Link<T>& link = transport.connect(usp_routes(options.devices, u));
+  Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape),
+                      zero_sink_gradients<T>(problem.scoring)};
+  std::vector<std::unique_ptr<UspBackward<T>>> devices;
+  for (int d = transport.local_devices().begin; d < transport.local_devices().end; ++d) {
+    const QueryShard<T> queries = query_shard(problem, options.layout, d, options.devices);
+    const CotangentShard<T> rows = cotangent_shard(forward, cotangents, row_terms, queries.rows);
+    add(sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term), result.dsinks);
+    devices.push_back(std::make_unique<UspBackward<T>>(
+        config_in_group(problem, options, u, d), options.rotate, queries,
+        kv_shard(problem, options.layout, d, options.devices), rows,
+        HeadExchange<T>(group_of(problem, options, u, d), Port<T>(d, link, recorders.of(d))),
+        recorders.of(d)));
+  }
+  run_usp(devices, options, u, link, recorders, transport);
+
+  // Write the rows of each device to their places in the sequence
+  for (const auto& d : devices) {
+    const auto keys = rows_of_device(options.layout, d->device(), options.devices, problem.K.shape.S);
+    scatter_rows(d->query_results()[0],
+                 rows_of_device(options.layout, d->device(), options.devices, problem.Q.shape.S), result.dq);
+    scatter_rows(d->kv_results()[0], keys, result.dk);
+    scatter_rows(d->kv_results()[1], keys, result.dv);
+  }
+  return result;
+}
+
+#define RINGATTN_FOR(T)                                                                                 \
+  template AttentionOutput<T> usp_attention(const Problem<T>&, const RingOptions&, int, Transport<T>&); \
+  template Gradients<T> usp_attention_vjp(const Problem<T>&, const AttentionOutput<T>&,                 \
+                                          const Cotangents<T>&, const RingOptions&, int, Transport<T>&);
+RINGATTN_FOR(float)
+RINGATTN_FOR(double)
+#undef RINGATTN_FOR
+
+}  // namespace ringattn
