@@ -6,6 +6,7 @@
 #include "reference/definition/bad_input.h"
 #include "reference/definition/device_count.h"
 #include "reference/definition/layout.h"
+#include "reference/strategies/strategy.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json_fields.h"
 #include "reference/files/output_file.h"
@@ -46,6 +47,8 @@ TraceHeader parse_header(const JsonFields& fields) {
   header.v_dim = fields.integer("v_dim", 0, INT64_MAX);
   header.layout = one_of(fields, "layout", layout_names());
   header.rotate = one_of(fields, "rotate", {"kv", "q"});
+  if (fields.has("strategy")) header.strategy = one_of(fields, "strategy", strategy_names());
+  if (fields.has("group")) header.group = static_cast<int>(fields.integer("group", 1, header.devices));
   header.dtype = one_of(fields, "dtype", {"f64", "f32", "bf16", "f16"});
   if (fields.has("sinks")) header.sinks = fields.numbers("sinks");
   header.overlap = fields.boolean("overlap");

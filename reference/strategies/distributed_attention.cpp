@@ -31,7 +31,7 @@ ScheduleFactory schedule_of(const StrategyOptions& o) {
 template <class T>
 AttentionOutput<T> distributed_attention(const Problem<T>& problem, const StrategyOptions& options,
                                          Transport<T>& transport) {
-  check(problem, options, false);
+  check_strategy(options, problem.Q.shape.H, problem.K.shape.H, false);
   RingOptions ring = options.ring;
   switch (options.strategy) {
     case Strategy::bidirectional:
@@ -42,7 +42,7 @@ AttentionOutput<T> distributed_attention(const Problem<T>& problem, const Strate
     case Strategy::tree:
       return tree_attention(problem, ring, transport).front();
     case Strategy::automatic:
-      ring.rotate = forward_rotation(problem);
+      ring.rotate = forward_rotation(problem.Q.shape, problem.K.shape, problem.V.shape);
       break;
     default:
       break;
@@ -54,7 +54,7 @@ template <class T>
 Gradients<T> distributed_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                        const Cotangents<T>& cotangents, const StrategyOptions& options,
                                        Transport<T>& transport) {
-  check(problem, options, true);
+  check_strategy(options, problem.Q.shape.H, problem.K.shape.H, true);
   RingOptions ring = options.ring;
   switch (options.strategy) {
     case Strategy::bidirectional:
@@ -63,7 +63,7 @@ Gradients<T> distributed_attention_vjp(const Problem<T>& problem, const Attentio
     case Strategy::usp:
       return usp_attention_vjp(problem, forward, cotangents, ring, group_size(options), transport);
     case Strategy::automatic:
-      ring.rotate = backward_rotation(problem);
+      ring.rotate = backward_rotation(problem.Q.shape, problem.K.shape, problem.V.shape);
       break;
     default:
       break;

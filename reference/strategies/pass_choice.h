@@ -13,19 +13,15 @@ namespace ringattn {
 //
 // that is, T H <= 2 (T + P) G: the elements of Q against those of K and V. The state that returns to the owner of Q is
 // not counted, as in the paper, because it may hide behind the arithmetic.
-template <class T>
-Rotation forward_rotation(const Problem<T>& problem) {
-  return problem.Q.shape.size() <= problem.K.shape.size() + problem.V.shape.size() ? Rotation::q
-                                                                                   : Rotation::kv;
+inline Rotation forward_rotation(const Shape& q, const Shape& k, const Shape& v) {
+  return q.size() <= k.size() + v.size() ? Rotation::q : Rotation::kv;
 }
 
 // In a backward pass both choices send results home, so the sums of all messages are compared: K, V, dK and dV against Q,
 // dO, lse, row_term and dQ
-template <class T>
-Rotation backward_rotation(const Problem<T>& problem) {
-  const Shape q = problem.Q.shape, out = problem.out_shape();
-  const Index with_kv = 2 * (problem.K.shape.size() + problem.V.shape.size());
-  const Index with_q = 2 * q.size() + out.size() + 2 * q.B * q.S * q.H;
+inline Rotation backward_rotation(const Shape& q, const Shape& k, const Shape& v) {
+  const Index rows = q.B * q.S * q.H;
+  const Index with_kv = 2 * (k.size() + v.size()), with_q = 2 * q.size() + rows * v.D + 2 * rows;
   return with_q <= with_kv ? Rotation::q : Rotation::kv;
 }
 

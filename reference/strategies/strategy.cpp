@@ -2,7 +2,6 @@
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/in_quotes.h"
-#include "reference/ring/forward_pass.h"
 
 namespace ringattn {
 
@@ -31,10 +30,22 @@ int group_size(const StrategyOptions& options) {
   return options.group > 0 ? options.group : 1;
 }
 
-template <class T>
-void check(const Problem<T>& problem, const StrategyOptions& options, bool backward) {
-  check(problem, options.ring);
-  const Index heads = problem.Q.shape.H, kv_heads = problem.K.shape.H;
+int blocks_per_device(const StrategyOptions& options) {
+  const int devices = options.ring.devices;
+  switch (options.strategy) {
+    case Strategy::bidirectional:
+      return 2 * devices;  // half of the heads at a time
+    case Strategy::usp:
+    case Strategy::ulysses:
+      return devices / group_size(options);
+    case Strategy::tree:
+      return 1;
+    default:
+      return devices;
+  }
+}
+
+void check_strategy(const StrategyOptions& options, Index heads, Index kv_heads, bool backward) {
   const int devices = options.ring.devices, group = group_size(options);
   switch (options.strategy) {
     case Strategy::bidirectional:
@@ -63,8 +74,5 @@ void check(const Problem<T>& problem, const StrategyOptions& options, bool backw
           "] the devices of a group share the K/V heads equally, or several share one; found ", kv_heads,
           " K/V heads for ", group, " devices; choose a divisor or a multiple of ", kv_heads);
 }
-
-template void check(const Problem<float>&, const StrategyOptions&, bool);
-template void check(const Problem<double>&, const StrategyOptions&, bool);
 
 }  // namespace ringattn

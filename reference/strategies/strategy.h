@@ -32,8 +32,10 @@ struct StrategyOptions {
 // The devices in a group: _group_, or all devices with ulysses, or one with a plain ring
 int group_size(const StrategyOptions& options);
 
-// Throws BadInput, with the rule of the strategy, if the strategy cannot compute the problem
-template <class T>
-void check(const Problem<T>& problem, const StrategyOptions& options, bool backward);
+// The blocks to which a device attends in a pass
+int blocks_per_device(const StrategyOptions& options);
+
+// Throws BadInput, with the rule of the strategy, if the strategy cannot compute a problem with these numbers of heads
+void check_strategy(const StrategyOptions& options, Index query_heads, Index kv_heads, bool backward);
 
 }  // namespace ringattn

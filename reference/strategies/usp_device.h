@@ -53,6 +53,7 @@ class UspDevice {
  private:
   bool has_kv_results() const { return !names_.kv_results.empty(); }
   void hold(std::string_view name, Index bytes);
+  void hold_collected(std::string_view name, const Block<T>& whole);
   void release_all();
 
   ExchangeNames names_;
@@ -77,9 +78,9 @@ void UspDevice<T>::send_heads() {
 template <class T>
 DeviceProgram<T>& UspDevice<T>::join_ring(bool recorded) {
   Block<T> queries = exchange_.take_rows(Side::queries, names_.queries, queries_);
-  hold(names_.queries, queries.bytes());
+  hold_collected(names_.queries, queries);
   Block<T> kv = exchange_.take_rows(Side::keys, "K V", kv_);
-  hold("K V", kv.bytes());
+  hold_collected("K V", kv);
 
   // The program accounts for the collected rows; the own rows are needed no more
   queries_ = {}, kv_ = {};
@@ -106,10 +107,10 @@ void UspDevice<T>::send_results() {
 template <class T>
 void UspDevice<T>::take_results() {
   query_results_ = exchange_.take_heads(Side::queries, names_.query_results, query_results_);
-  hold(names_.query_results, query_results_.bytes());
+  hold_collected(names_.query_results, query_results_);
   if (has_kv_results()) {
     kv_results_ = exchange_.take_heads(Side::keys, names_.kv_results, kv_results_);
-    hold(names_.kv_results, kv_results_.bytes());
+    hold_collected(names_.kv_results, kv_results_);
   }
   recorder_.record_finalize();
   release_all();
@@ -122,6 +123,13 @@ template <class T>
 void UspDevice<T>::hold(std::string_view name, Index bytes) {
   recorder_.record_alloc(name, bytes);
   held_.emplace_back(name, bytes);
+}
+
+// The pieces of a block and the block that is made of them exist at the same time
+template <class T>
+void UspDevice<T>::hold_collected(std::string_view name, const Block<T>& whole) {
+  hold(name, whole.bytes());
+  hold(name, whole.bytes());
 }
 
 template <class T>

@@ -14,6 +14,12 @@ std::int64_t nanoseconds(WallClock::duration duration) {
 
 std::int64_t Recorder::wall(WallClock::time_point moment) const { return nanoseconds(moment - trace_began_); }
 
+// The message that brought the block or results of _owner_; if there is none, the latest message
+EventId Recorder::arrival_of(int owner) const {
+  const auto found = received_.find(owner);
+  return found == received_.end() ? last_recv_ : found->second;
+}
+
 Event Recorder::event(EventKind kind, EventPhase phase, EventLane lane, int step) {
   Event event;
   event.id = {device_, sequence_++};
@@ -35,6 +41,7 @@ void Recorder::end(Event& open, double t) {
 
 void Recorder::begin_run(std::string_view what) {
   if (!enabled() || open_runs_++ > 0) return;
+  received_.clear();
   Event run = event(EventKind::run, EventPhase::begin, EventLane::compute, -1);
   run.what = what;
   begin(run_, run);
@@ -62,7 +69,7 @@ void Recorder::begin_compute(int step, int owner, std::string_view mask_class, s
   if (!enabled()) return;
   Event compute = event(EventKind::compute, EventPhase::begin, EventLane::compute, step);
   compute.owner = owner, compute.mask_class = mask_class, compute.live_pairs = live_pairs;
-  compute.cause[0] = last_recv_;
+  compute.cause[0] = arrival_of(owner);
   begin(compute_, compute);
 }
 
@@ -132,18 +139,19 @@ void Recorder::record_recv(int step, int peer, int owner, std::string_view what,
   recv.t = timing.begins_to_arrive_t;
   emit(recv);
   end(recv, timing.arrives_t);
-  last_recv_ = recv.id;
+  last_recv_ = received_[owner] = recv.id;
 }
 
 void Recorder::record_accumulation(EventKind merge_or_grad_hop, int step, int owner) {
   if (!enabled()) return;
   Event accumulation = event(merge_or_grad_hop, EventPhase::point, EventLane::compute, step);
-  accumulation.owner = owner, accumulation.cause[0] = last_recv_;
+  accumulation.owner = owner, accumulation.cause[0] = arrival_of(owner);
   emit(accumulation);
 }
 
 void Recorder::record_finalize() {
-  if (enabled() && open_runs_ == 1) emit(event(EventKind::finalize, EventPhase::point, EventLane::compute, -1));
+  if (enabled() && open_runs_ == 1)
+    emit(event(EventKind::finalize, EventPhase::point, EventLane::compute, -1));
 }
 
 Recorders make_recorders(TraceSink& sink, int devices, const CostModel& cost, WallClock::time_point began) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <vector>
 
 #include "reference/trace/event.h"
@@ -68,6 +69,7 @@ class Recorder {
   void end(Event& open, double t);
   void emit(Event event) { sink_->write(event); }
   std::int64_t wall(WallClock::time_point moment) const;
+  EventId arrival_of(int owner) const;
 
   TraceSink* sink_ = nullptr;
   int device_ = 0;
@@ -78,6 +80,7 @@ class Recorder {
   std::int32_t sequence_ = 0;
   double t_ = 0, link_free_t_ = 0, last_arrival_t_ = 0;
   EventId last_recv_;
+  std::map<int, EventId> received_;    // the latest recv of this run, by the owner of its block
   Event run_, compute_, wait_, send_;  // the begin events of open spans
   Event wait_begin_;                   // the begin of the latest wait
 };

@@ -41,6 +41,34 @@ TEST_CASE("processes give the same bits and the same events as threads") {
     }
 }
 
+TEST_CASE("processes give the same bits and events as threads with every strategy") {
+  const TemporaryDirectory directory;
+  const std::string mine = directory.path / "mpi", theirs = directory.path / "threads";
+  const Arguments problem{"--seq",      "23",      "--kv-seq", "31",       "--heads", "8",
+                          "--kv-heads", "2",       "--dim",    "3",        "--v-dim", "5",
+                          "--causal",   "--dtype", "f64",      "--layout", "zigzag"};
+  const std::vector<Arguments> strategies{{"all-gather", "--backward"},
+                                          {"bidirectional", "--backward"},
+                                          {"double-ring", "--group", "2", "--backward"},
+                                          {"ulysses", "--backward"},
+                                          {"usp", "--group", "2", "--backward"},
+                                          {"tree"}};
+  for (const Arguments& strategy : strategies) {
+    CAPTURE(strategy.front());
+    const Arguments options = concatenate(concatenate(problem, {"--strategy"}), strategy);
+    const auto files = [](const std::string& name) {
+      return Arguments{"--output", name + ".out", "--trace", name + ".jsonl"};
+    };
+    CHECK(is_exact(
+        mpirun(4, {}, run_with(concatenate(concatenate(options, {"--transport", "mpi"}), files(mine))))));
+    REQUIRE(
+        is_exact(run_ringattn(concatenate(concatenate({"run", "--devices", "4"}, options), files(theirs)))));
+    const bool same_bits = read_file(mine + ".out") == read_file(theirs + ".out");
+    CHECK(same_bits);
+    CHECK(events_without_wall_times(mine + ".jsonl") == events_without_wall_times(theirs + ".jsonl"));
+  }
+}
+
 TEST_CASE("a link between processes can be slowed down") {
   const ProcessResult answer = mpirun(
       2, {}, run_with({"--transport", "mpi", "--seq", "64", "--link-latency-us", "20000", "--json", "-"}));

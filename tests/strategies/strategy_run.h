@@ -4,6 +4,7 @@
 
 #include "reference/comm/in_process/in_process_transport.h"
 #include "reference/strategies/distributed_attention.h"
+#include "reference/strategies/pass_choice.h"
 #include "reference/strategies/tree_decode.h"
 #include "tests/support/ring_run.h"
 
@@ -46,7 +47,7 @@ inline StrategyOptions random_strategy(Random& random, Strategy strategy, const 
     if (devices > 0) options.ring.devices = devices;
     options.group = static_cast<int>(1 + random.below(options.ring.devices));
     try {
-      check(problem, options, strategy != Strategy::tree);
+      check_strategy(options, problem.Q.shape.H, problem.K.shape.H, strategy != Strategy::tree);
       return options;
     } catch (const BadInput&) {
     }

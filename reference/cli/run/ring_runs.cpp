@@ -3,6 +3,7 @@
 #include "reference/comm/decorators/throttled_link.h"
 #include "reference/comm/in_process/in_process_transport.h"
 #include "reference/comm/mpi/mpi_transport.h"
+#include "reference/strategies/distributed_attention.h"
 
 namespace ringattn::cli {
 
@@ -21,12 +22,14 @@ LinkDecorator<T> throttle(const ParallelOptions& parallel) {
 template <class T>
 RingResults<T> run_over(Transport<T>& transport, const RunOptions& o, const OwnedProblem<T>& inputs,
                         const RingOptions& ring) {
+  StrategyOptions options = o.strategy_options();
+  options.ring = ring;
   RingResults<T> results;
   const auto began = WallClock::now();
-  results.forward = ring_attention(inputs.problem(), ring, transport);
+  results.forward = distributed_attention(inputs.problem(), options, transport);
   if (o.backward)
     results.gradients =
-        ring_attention_vjp(inputs.problem(), results.forward, inputs.cotangents(), ring, transport);
+        distributed_attention_vjp(inputs.problem(), results.forward, inputs.cotangents(), options, transport);
   results.seconds = seconds_since(began);
   return results;
 }

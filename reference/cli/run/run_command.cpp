@@ -55,7 +55,8 @@ struct TraceSinks {
 
   explicit TraceSinks(const RunOptions& o)
       : summary(o.parallel.devices),
-        progress(std::int64_t{o.parallel.devices} * o.parallel.devices * (o.backward ? 2 : 1)),
+        progress(std::int64_t{o.parallel.devices} * blocks_per_device(o.strategy_options()) *
+                 (o.backward ? 2 : 1)),
         all({}) {
     std::vector<TraceSink*> enabled{&summary, &progress};
     if (o.trace) enabled.push_back(&store.emplace(o.parallel.devices));
@@ -75,6 +76,7 @@ TraceHeader trace_header(const RunOptions& o, const RunReport& report, const std
   header.heads = report.q.H, header.kv_heads = report.k.H, header.head_dim = report.q.D,
   header.v_dim = report.v.D;
   header.layout = o.parallel.layout, header.rotate = o.parallel.rotate, header.dtype = name(report.dtype);
+  header.strategy = o.strategy, header.group = o.group;
   header.sinks = sinks;
   header.overlap = o.parallel.overlap, header.transport = o.on_gpu() ? "gpu" : o.parallel.transport;
   if (o.backward) header.passes.push_back("backward");
@@ -139,6 +141,8 @@ RunReport make_report(const Json& config, const RunOptions& o, const OwnedProble
                    inputs.dtype,
                    o.backward,
                    o.parallel,
+                   o.strategy,
+                   o.group,
                    sinks.summary.devices(),
                    {},
                    sinks.summary.overlap(),
@@ -161,6 +165,7 @@ template <class T, class Compute>
 int run_and_report(const Command& command, const RunOptions& o, std::vector<std::string> notes,
                    const InputSource& source, bool is_root, Compute compute) {
   reject_pair_terms("run", source);
+  check_strategy(o.strategy_options(), source.shapes.q.H, source.shapes.k.H, o.backward);
   OutputFiles files(o);
   require_memory("[run] ", run_memory(o, source), "the problem with its shards, results and check",
                  "choose a smaller problem, or leave --trace and --steps out");

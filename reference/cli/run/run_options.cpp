@@ -25,7 +25,43 @@ TracedRows RunOptions::traced_rows(Index Sq) const {
   return traced;
 }
 
+StrategyOptions RunOptions::strategy_options() const {
+  return {parse_strategy(strategy), group, parallel.ring_options()};
+}
+
 namespace {
+
+void add_strategy_options(Command& command, RunOptions& o) {
+  const std::string strategy = "Strategy";
+  choice(command, "--strategy", o.strategy, strategy_names(), "how attention is distributed over the devices")
+      ->capture_default_str()
+      ->group(strategy);
+  count(command, "--group", o.group,
+        "devices in a node (double-ring), or in a group that exchanges heads (usp)", max_devices)
+      ->group(strategy);
+}
+
+// Throws BadInput if the strategy does not support other options
+void check_strategy_conflicts(const Command& command, const RunOptions& o) {
+  const bool ring = o.strategy == "ring", grouped = o.strategy == "double-ring" || o.strategy == "usp";
+  require(grouped == (command.count("--group") > 0), "[--group] ",
+          grouped ? "double-ring and usp need the number of devices in a group"
+                  : "only double-ring and usp have groups of a given size",
+          "; found --strategy ", o.strategy,
+          grouped ? "; add --group, a divisor of --devices" : "; remove --group");
+  const bool chosen_rotation = o.strategy == "auto" || o.strategy == "tree";
+  require(!chosen_rotation || command.count("--rotate") == 0, "[--rotate] ", o.strategy,
+          " determines itself what travels; found --rotate ", o.parallel.rotate, "; remove it");
+  require(ring || !o.on_gpu(), "[--backend] the GPU version has no strategy but ring; found --strategy ",
+          o.strategy, "; remove it, or use --backend cpu");
+  require(o.strategy != "auto" || !o.trace,
+          "[--trace] auto may rotate other tensors in each pass, and a trace names one; "
+          "found --strategy auto; give --rotate with the tensors that the report names instead");
+  for (const char* name : {"--trace-rows", "--steps"})
+    require(ring || command.count(name) == 0, "[", name,
+            "] states after each step are recorded for a ring only; found --strategy ", o.strategy,
+            "; remove one of the two");
+}
 
 void add_backend_options(Command& command, RunOptions& o) {
   const std::string backend = "Backend";
@@ -51,11 +87,13 @@ void add_run_options(Command& command, RunOptions& o) {
       "  ringattn run --seq 100 --kv-seq 1000 --causal --causal-align bottom-right --devices 4 --backward\n"
       "  ringattn run --input qkv.safetensors --devices 4 --output out.safetensors --json -\n"
       "  ringattn run --seq 64 --devices 4 --trace run.jsonl --trace-rows all --link-gbps 0.1\n"
+      "  ringattn run --seq 4096 --devices 8 --heads 8 --strategy usp --group 4 --backward\n"
       "  ringattn run --backend gpu --dtype bf16 --seq 32768 --dim 128 --devices 8 --causal --layout zigzag\n"
       "  mpirun -n 4 ringattn run --backend gpu --transport nccl --dtype bf16 --seq 131072 --dim 128 "
       "--causal");
   add_problem_options(command, o.problem);
   add_parallel_options(command, o.parallel, {"threads", "lockstep", "mpi", "nccl"});
+  add_strategy_options(command, o);
   add_link_options(command, o.parallel);
   add_backend_options(command, o);
   const std::string results = "Results";
@@ -90,6 +128,7 @@ void check_option_conflicts(const Command& command, const RunOptions& o, Dtype d
   const bool use_nccl = o.parallel.transport == "nccl";
   require(o.on_gpu() || !use_nccl,
           "[--transport] nccl connects GPUs; found --backend cpu; add --backend gpu, or use --transport mpi");
+  check_strategy_conflicts(command, o);
   o.parallel.ring_options();  // throws if its options contradict one another
   // Rows of generated input are known before it is generated
   if (!o.problem.input && o.problem.text.empty()) o.traced_rows(o.problem.seq);

@@ -2,6 +2,7 @@
 
 #include "reference/cli/args/options.h"
 #include "reference/cli/backend/backend.h"
+#include "reference/strategies/strategy.h"
 
 namespace ringattn::cli {
 
@@ -9,6 +10,8 @@ namespace ringattn::cli {
 struct RunOptions {
   ProblemOptions problem;
   ParallelOptions parallel;
+  std::string strategy = "ring";
+  int group = 0;  // devices in a node or in a group that exchanges heads; 0: not given
   std::string backend = "cpu";
   int rung = highest_rung_number;  // highest rung of the GPU's ladder of kernels that may run
   bool backward = false;
@@ -16,6 +19,7 @@ struct RunOptions {
   std::optional<std::filesystem::path> output, trace, steps, json;  // json: a file, or "-"
 
   bool on_gpu() const { return backend == "gpu"; }
+  StrategyOptions strategy_options() const;
 
   // The query rows whose states are recorded. Throws BadInput if --trace-rows names a row beyond _Sq_
   TracedRows traced_rows(Index Sq) const;

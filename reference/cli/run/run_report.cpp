@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/cli/output/units.h"
+#include "reference/strategies/pass_choice.h"
 
 namespace ringattn::cli {
 
@@ -13,6 +14,23 @@ namespace {
 std::string seconds(double s) {
   return s < 1 ? fmt::format("{:.1f} ms", 1e3 * s) : fmt::format("{:.2f} s", s);
 }
+
+// "K/V rotating" for a ring, else the name of the strategy
+std::string strategy_text(const RunReport& r) {
+  if (r.strategy == "ring") return r.parallel.rotate == "kv" ? "K/V rotating" : "Q rotating";
+  if (r.strategy == "auto") {
+    const bool q_forward = forward_rotation(r.q, r.k, r.v) == Rotation::q,
+               q_backward = backward_rotation(r.q, r.k, r.v) == Rotation::q;
+    return fmt::format("strategy auto: {} rotating{}", q_forward ? "Q" : "K/V",
+                       !r.backward  ? ""
+                       : q_backward ? " forward, Q backward"
+                                    : " forward, K/V backward");
+  }
+  return "strategy " + r.strategy + (r.group > 0 ? fmt::format(" with groups of {}", r.group) : "");
+}
+
+// The subject of the verdict
+std::string subject(const RunReport& r) { return r.strategy == "ring" ? "the ring" : r.strategy; }
 
 void print_header(const RunReport& r) {
   fmt::print("{} queries, {} keys, batch {}, {} query heads, {} K/V heads, head dimension {} (V: {}), {}\n",
@@ -24,8 +42,8 @@ void print_header(const RunReport& r) {
   if (r.gpu && r.backward)
     where += fmt::format(", backward rung {} ({})", r.gpu->backward_rung, r.gpu->backward_kernel);
   if (r.gpu && r.parallel.transport == "nccl") where += ", over NCCL";
-  fmt::print("{} devices, {}, {} rotating, {}{}\n\n", r.parallel.devices, r.parallel.layout,
-             r.parallel.rotate == "kv" ? "K/V" : "Q", where, r.parallel.overlap ? "" : ", no overlap");
+  fmt::print("{} devices, {}, {}, {}{}\n\n", r.parallel.devices, r.parallel.layout, strategy_text(r), where,
+             r.parallel.overlap ? "" : ", no overlap");
   for (const std::string& note : r.notes) fmt::print("note: {}\n\n", note);
 }
 
@@ -67,7 +85,7 @@ void print_summary(const RunReport& r) {
         "{:.0f} queries per device; this run has {:.0f}.\n",
         seconds(condition->link_seconds), seconds(condition->busy_seconds), condition->required_queries(),
         condition->queries);
-  fmt::print("The ring took {}{}", seconds(r.ring_seconds),
+  fmt::print("{} took {}{}", r.strategy == "ring" ? "The ring" : "The run", seconds(r.ring_seconds),
              r.gpu ? ", including transfers to and from the GPU" : "");
   if (r.check.full_seconds) fmt::print("; full attention in float64 took {}", seconds(*r.check.full_seconds));
   fmt::print(".\n\n");
@@ -84,7 +102,7 @@ void print_check(const RunReport& r) {
 
 void print_verdict(const RunReport& r) {
   if (r.check.passed()) {
-    fmt::print("exact: the ring equals full attention up to rounding\n");
+    fmt::print("exact: {} equals full attention up to rounding\n", subject(r));
     return;
   }
   std::string where;
@@ -92,7 +110,7 @@ void print_verdict(const RunReport& r) {
     if (!t.passed())
       where += fmt::format("{} {} (sequence {}, row {}, head {})", where.empty() ? "" : ",", t.name,
                            t.comparison.worst_b, t.comparison.worst_s, t.comparison.worst_h);
-  fmt::print("wrong: the ring differs from full attention by more than rounding; worst at{}\n", where);
+  fmt::print("wrong: {} differs from full attention by more than rounding; worst at{}\n", subject(r), where);
 }
 
 }  // namespace

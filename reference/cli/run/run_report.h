@@ -25,6 +25,8 @@ struct RunReport {
   Dtype dtype = Dtype::f32;
   bool backward = false;
   ParallelOptions parallel;
+  std::string strategy = "ring";
+  int group = 0;
   std::vector<DeviceSummary> devices;
   std::vector<Index> rows_of_device;
   Overlap overlap;

@@ -16,7 +16,8 @@ enum class TraceExtent { complete, unfinished };
 // good trace. At most 100 sentences are returned. Events may come in any order. The invariants:
 //   time      virtual time does not go backwards; spans of one lane do not overlap; causes precede their effects
 //   messages  each message is received exactly once, unchanged, and not before it can arrive
-//   schedule  at step t, device r holds the block of device (r - t) mod devices, and attends to each block once
+//   schedule  in a ring, device r holds the block of device (r - t) mod devices at step t; with every strategy a device
+//             attends to each block that it must attend to once
 //   memory    everything that is allocated is freed
 //   rows      each update of a softmax state continues from the previous one; m does not decrease, l and O are rescaled
 //             by exp(m_before - m_after), and the recorded scores account for m and l

@@ -14,6 +14,17 @@ int expected_owner(const CheckContext& trace, const Event& event) {
   return ((event.id.device - event.step) % devices + devices) % devices;
 }
 
+// How often a device attends to the block of one owner: to each half of its heads, if the two directions of a
+// bidirectional ring carry half of the heads each
+std::size_t visits_of_block(const TraceHeader& header) { return header.strategy == "bidirectional" ? 2 : 1; }
+
+// To how many blocks a device attends in a pass
+int blocks_of_pass(const TraceHeader& header) {
+  if (header.strategy == "tree" || header.strategy == "ulysses") return 1;
+  if (header.strategy == "usp") return header.devices / header.group;
+  return header.devices * static_cast<int>(visits_of_block(header));
+}
+
 void check_mask_class(CheckContext& trace, const Event& compute) {
   if (compute.mask_class != "full" && compute.mask_class != "partial" && compute.mask_class != "skipped")
     trace.report(compute, "has the unknown mask class \"", compute.mask_class, "\"");
@@ -83,30 +94,29 @@ void check_passes(CheckContext& trace) {
 }
 
 void check_schedule(CheckContext& trace) {
-  // The compute event of each (pass, device, owner)
-  std::map<std::array<int, 3>, const Event*> visits;
+  // The compute events of each (pass, device, owner)
+  std::map<std::array<int, 3>, std::vector<const Event*>> visits;
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
-    if (event.kind == EventKind::send) check_ring_position(trace, event);
+    if (event.kind == EventKind::send && trace.header.is_ring()) check_ring_position(trace, event);
     if (event.kind != EventKind::compute) continue;
-    check_ring_position(trace, event);
+    if (trace.header.is_ring()) check_ring_position(trace, event);
     check_mask_class(trace, event);
-    const auto [visit, first] =
-        visits.try_emplace({trace.pass_of(span), event.id.device, event.owner}, &event);
-    if (!first)
+    std::vector<const Event*>& earlier = visits[{trace.pass_of(span), event.id.device, event.owner}];
+    if (earlier.size() >= visits_of_block(trace.header))
       trace.report(event, "attends again to the block of device ", event.owner, ", after ",
-                   to_string(visit->second->id));
+                   to_string(earlier.back()->id));
+    earlier.push_back(&event);
   }
 
-  // Each device attends to every block: no block occurs twice, so it is enough to count them
+  // No block occurs too often, so it is enough to count them
   std::map<std::pair<int, int>, int> attended;
-  for (const auto& [key, event] : visits) ++attended[{key[0], key[1]}];
-  const int passes = static_cast<int>(trace.header.passes.size());
+  for (const auto& [key, events] : visits) attended[{key[0], key[1]}] += static_cast<int>(events.size());
+  const int passes = static_cast<int>(trace.header.passes.size()), expected = blocks_of_pass(trace.header);
   for (int pass = 0; trace.complete && pass < passes; ++pass)
     for (int device = 0; device < trace.header.devices; ++device)
-      if (const int blocks = attended[{pass, device}]; blocks != trace.header.devices)
-        trace.report("device ", device, " attends to ", blocks, " of ", trace.header.devices,
-                     " blocks in pass ", pass);
+      if (const int blocks = attended[{pass, device}]; blocks != expected)
+        trace.report("device ", device, " attends to ", blocks, " of ", expected, " blocks in pass ", pass);
 }
 
 void check_messages(CheckContext& trace) {
@@ -127,11 +137,11 @@ void check_messages(CheckContext& trace) {
     receiver = span.begin;
   }
 
-  // Each send goes to the next device and is received
+  // Each send is received, and goes to the next device in a ring
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
     if (event.kind != EventKind::send) continue;
-    if (event.peer != (event.id.device + 1) % trace.header.devices)
+    if (trace.header.is_ring() && event.peer != (event.id.device + 1) % trace.header.devices)
       trace.report(event, "sends to device ", event.peer, ", which is not the next device");
     if (trace.complete && !received_by[trace.index_of(span)])
       trace.report(event, "sends a message that is never received");

@@ -55,6 +55,8 @@ void write_header(std::ostream& os, const TraceHeader& header) {
   line.field("v_dim", header.v_dim);
   line.field("layout", header.layout);
   line.field("rotate", header.rotate);
+  if (!header.is_ring()) line.field("strategy", header.strategy);
+  if (header.group > 0) line.field("group", header.group);
   line.field("dtype", header.dtype);
   if (!header.sinks.empty()) line.field("sinks", header.sinks);
   line.field("overlap", header.overlap);
