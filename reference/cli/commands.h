@@ -6,6 +6,7 @@ namespace ringattn::cli {
 
 // The commands of ringattn. Each function declares the options of a command and what the command does.
 void add_run(Program& program);
+void add_strategies(Program& program);
 void add_recall(Program& program);
 void add_memory(Program& program);
 void add_check(Program& program);

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
       "  ringattn check case.safetensors --out mine.safetensors --causal\n\n"
       "Exit status: 0 right, 1 wrong result found, 2 bad input.");
   add_run(program);
+  add_strategies(program);
   add_recall(program);
   add_memory(program);
   add_check(program);

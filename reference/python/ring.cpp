@@ -5,12 +5,13 @@
 #include <sstream>
 
 #include "reference/comm/decorators/throttled_link.h"
+#include "reference/comm/in_process/in_process_transport.h"
 #include "reference/definition/error/digits.h"
 #include "reference/faults/fault.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 #include "reference/python/problem_arrays.h"
-#include "reference/ring/ring_attention.h"
+#include "reference/strategies/distributed_attention.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/recorder.h"
 #include "reference/trace/summary.h"
@@ -26,6 +27,8 @@ using namespace nb::literals;
 struct RingArguments {
   int devices;
   std::string layout, rotate;
+  Strategy strategy;
+  int group;
   int threads;
   bool overlap, trace, backward;
   TracedRows traced_rows;
@@ -49,6 +52,7 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   header.heads = problem.Q.shape.H, header.kv_heads = problem.K.shape.H;
   header.head_dim = problem.Q.shape.D, header.v_dim = problem.V.shape.D;
   header.layout = call.layout, header.rotate = call.rotate, header.dtype = name(dtype);
+  header.strategy = name(call.strategy), header.group = call.group;
   header.sinks = problem.scoring.sinks;
   header.overlap = call.overlap, header.cost = call.costs.front();
   header.transport = call.threads == 1 ? "lockstep" : "threads";
@@ -104,11 +108,14 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
                  inputs.Q.stored());
   const LinkDecorator<T> links = with_link_fault<T>(call.fault, throttled_links<T>(call.costs));
   RingResult<T> result;
+  const StrategyOptions strategy{call.strategy, call.group, options};
+  check_strategy(strategy, given.Q.shape.H, given.K.shape.H, call.backward);
+  InProcessTransport<T> transport(options.devices, options.threads, options.exchange, links);
   result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)
-                                    : ring_attention(problem, options, links);
+                                    : distributed_attention(problem, strategy, transport);
   if (call.backward)
-    result.backward =
-        ring_attention_vjp(problem, result.forward, converted_inputs.cotangents(), options, links);
+    result.backward = distributed_attention_vjp(problem, result.forward, converted_inputs.cotangents(),
+                                                strategy, transport);
   result.devices = summary.devices();
   if (call.trace) {
     std::ostringstream lines;
@@ -116,6 +123,18 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
     result.trace = lines.str();
   }
   return result;
+}
+
+// Faults, rows and headers of traces are those of a ring
+void check_strategy_arguments(const RingArguments& call, const std::string& fault) {
+  const bool ring = call.strategy == Strategy::ring;
+  require(ring || (fault.empty() && call.traced_rows.none()),
+          "[ring_attention] faults and trace_rows are for a ring only; found the strategy ",
+          name(call.strategy), "; remove one of the two");
+  require(call.strategy != Strategy::automatic || !call.trace,
+          "[ring_attention] auto may rotate other tensors in each pass, and a trace names one; found trace "
+          "with the "
+          "strategy auto; give rotate instead");
 }
 
 nb::list to_python(const std::vector<DeviceSummary>& devices) {
@@ -160,15 +179,18 @@ void bind_ring(nb::module_& m) {
   m.def(
       "ring_attention",
       [](const ProblemArrays& inputs, Index devices, const std::string& layout, const std::string& rotate,
-         Index threads, bool overlap, bool trace, const std::optional<std::vector<Index>>& trace_rows,
-         double ns_per_pair, const std::vector<double>& link_gbps, double link_latency_us,
-         const std::string& fault, nb::handle dout, nb::handle dlse) {
+         const std::string& strategy, Index group, Index threads, bool overlap, bool trace,
+         const std::optional<std::vector<Index>>& trace_rows, double ns_per_pair,
+         const std::vector<double>& link_gbps, double link_latency_us, const std::string& fault,
+         nb::handle dout, nb::handle dlse) {
         reject_pair_terms("ring_attention", inputs);
         const CotangentOperands operands(dout, dlse, inputs);
         const int count = parse_devices(devices);
         const RingArguments call{count,
                                  layout,
                                  rotate,
+                                 parse_strategy(strategy),
+                                 static_cast<int>(std::clamp<Index>(group, 0, max_devices)),
                                  parse_threads(threads),
                                  overlap,
                                  trace,
@@ -176,12 +198,13 @@ void bind_ring(nb::module_& m) {
                                  parse_traced_rows(trace_rows, inputs.Q.view().shape.S),
                                  parse_costs(ns_per_pair, link_gbps, link_latency_us, count),
                                  parse_fault(fault, count, parse_rotation(rotate))};
+        check_strategy_arguments(call, fault);
         return inputs.Q.stored() == Dtype::f64 ? run_ring_as<double>(inputs, operands, call)
                                                : run_ring_as<float>(inputs, operands, call);
       },
-      "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "threads"_a, "overlap"_a, "trace"_a,
-      "trace_rows"_a.none(), "ns_per_pair"_a, "link_gbps"_a, "link_latency_us"_a, "fault"_a, "dout"_a.none(),
-      "dlse"_a.none(),
+      "inputs"_a, nb::kw_only(), "devices"_a, "layout"_a, "rotate"_a, "strategy"_a, "group"_a, "threads"_a,
+      "overlap"_a, "trace"_a, "trace_rows"_a.none(), "ns_per_pair"_a, "link_gbps"_a, "link_latency_us"_a,
+      "fault"_a, "dout"_a.none(), "dlse"_a.none(),
       "a dict: out, lse, dq, dk, dv, dsinks with dout, devices (figures of each device), trace (JSON lines)");
 }
 

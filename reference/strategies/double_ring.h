@@ -4,7 +4,7 @@
 
 namespace ringattn {
 
-// A ring of rings (LoongTrain, arXiv:2406.18485, section 4.2): devices are in nodes of _w_, device a w + b is number b of
+// A ring of rings (Double-Ring-Attention of LoongTrain, arXiv:2406.18485): devices are in nodes of _w_, device a w + b is number b of
 // node a. In round o of P / w, a device sends the block that entered its node to the device with its number in the next
 // node, on the slow links between nodes; meanwhile w steps of a ring inside the node bring that block to all its devices.
 // All devices of a node use the links between nodes at the same time.

@@ -7,7 +7,7 @@
 
 namespace ringattn {
 
-// The all-to-all of DeepSpeed-Ulysses (arXiv:2309.14509, section 3.1) between the u devices of a group, seen from one of
+// The all-to-all of DeepSpeed-Ulysses (arXiv:2309.14509) between the u devices of a group, seen from one of
 // them. Before it a device has some rows with all heads, after it the rows of the whole group with some heads; the
 // inverse brings results back.
 //

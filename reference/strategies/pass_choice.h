@@ -6,7 +6,7 @@
 namespace ringattn {
 
 // Which tensors rotate, chosen for each pass (Context Parallelism for Scalable Million-Token Inference,
-// arXiv:2411.01783, section 3.5). Q is the smaller block if and only if, with T new and P cached tokens, H query heads
+// arXiv:2411.01783). Q is the smaller block if and only if, with T new and P cached tokens, H query heads
 // and G K/V heads of one dimension,
 //
 //   T / (T + P) <= 2 G / H                                                                             (equation 1)

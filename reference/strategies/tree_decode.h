@@ -7,7 +7,7 @@
 
 namespace ringattn {
 
-// Tree Attention (arXiv:2408.04093, Algorithm 3) for decoding: all devices have all queries, of which there are few, and
+// Tree Attention (arXiv:2408.04093) for decoding: all devices have all queries, of which there are few, and
 // each attends to its own keys. The partial states (m, l, O) are then merged along a hypercube: in round k device r
 // exchanges its state with device r XOR 2^k. Instead of P - 1 hops of K and V, log2 P states travel.
 //

@@ -8,7 +8,7 @@
 
 namespace ringattn {
 
-// Unified sequence parallelism (USP, arXiv:2405.07719, section 3): P = u r devices in r groups of u neighbours. Inside a
+// Unified sequence parallelism (USP, arXiv:2405.07719): P = u r devices in r groups of u neighbours. Inside a
 // group an all-to-all exchanges rows for heads, so that each device has the rows of its group for 1/u of the heads. Then
 // devices with the same number in their groups, and so the same heads, form a ring of r devices. Afterwards a second
 // all-to-all returns the results.

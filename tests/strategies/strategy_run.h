@@ -45,7 +45,8 @@ inline StrategyOptions random_strategy(Random& random, Strategy strategy, const 
   for (int attempt = 0; attempt < 100; ++attempt) {
     StrategyOptions options{.strategy = strategy, .ring = random_options(random)};
     if (devices > 0) options.ring.devices = devices;
-    options.group = static_cast<int>(1 + random.below(options.ring.devices));
+    if (strategy == Strategy::usp || strategy == Strategy::double_ring)
+      options.group = static_cast<int>(1 + random.below(options.ring.devices));
     try {
       check_strategy(options, problem.Q.shape.H, problem.K.shape.H, strategy != Strategy::tree);
       return options;

@@ -38,6 +38,8 @@ Mask mask_of(const TraceHeader& header) {
 void require_places(const TraceHeader& header, const std::vector<Event>& events) {
   require(header.devices <= Recording::max_devices, "[trace] at most ", Recording::max_devices,
           " devices can be shown; found ", header.devices, "; use ringviz check or export for this trace");
+  require(header.is_ring(), "[trace] the pictures show rings; found the strategy ", header.strategy,
+          "; open the .perfetto.json file of this trace in Perfetto, or run ringviz check or export");
   require(!header.passes.empty(), "[trace] a run must have at least one pass; found none; ",
           "give a file that ringattn run --trace wrote");
   for (const Event& event : events) {

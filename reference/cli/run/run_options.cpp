@@ -43,12 +43,7 @@ void add_strategy_options(Command& command, RunOptions& o) {
 
 // Throws BadInput if the strategy does not support other options
 void check_strategy_conflicts(const Command& command, const RunOptions& o) {
-  const bool ring = o.strategy == "ring", grouped = o.strategy == "double-ring" || o.strategy == "usp";
-  require(grouped == (command.count("--group") > 0), "[--group] ",
-          grouped ? "double-ring and usp need the number of devices in a group"
-                  : "only double-ring and usp have groups of a given size",
-          "; found --strategy ", o.strategy,
-          grouped ? "; add --group, a divisor of --devices" : "; remove --group");
+  const bool ring = o.strategy == "ring";
   const bool chosen_rotation = o.strategy == "auto" || o.strategy == "tree";
   require(!chosen_rotation || command.count("--rotate") == 0, "[--rotate] ", o.strategy,
           " determines itself what travels; found --rotate ", o.parallel.rotate, "; remove it");

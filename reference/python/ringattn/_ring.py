@@ -97,6 +97,8 @@ def ring_attention(
     devices: int = 4,
     layout: str = "contiguous",
     rotate: str = "kv",
+    strategy: str = "ring",
+    group: int = 0,
     threads: int = 0,
     overlap: bool = True,
     trace: bool = False,
@@ -115,6 +117,9 @@ def ring_attention(
 
     layout      how the sequence is distributed: "contiguous", "zigzag" or "striped"
     rotate      which blocks travel around the ring: "kv" or "q"
+    strategy    "ring", or another exact way to distribute attention: "all-gather", "bidirectional", "double-ring",
+                "ulysses", "usp", "tree" (forward only), or "auto", a ring that rotates the smaller tensors
+    group       devices in a node ("double-ring") or in a group that exchanges heads ("usp")
     threads     0: one thread per device; 1: all devices in lockstep on one thread
     overlap     whether a device sends a block on before it computes with it
     trace       whether the result holds the events of the run
@@ -134,6 +139,8 @@ def ring_attention(
         devices=integer("devices", devices),
         layout=string("layout", layout),
         rotate=string("rotate", rotate),
+        strategy=string("strategy", strategy),
+        group=integer("group", group),
         threads=integer("threads", threads),
         overlap=boolean("overlap", overlap),
         trace=boolean("trace", trace),
