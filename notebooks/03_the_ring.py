@@ -22,7 +22,7 @@ plot.schedule(owners);
 # %% [markdown]
 # Read a line: that is the life of one device, which starts with its own block and then sees its left neighbours, one
 # after the other. Read a colour: that is the journey of one block. With $P$ devices, at step $t$ device $r$ holds the
-# block of device $(r - t) \bmod P$: one line of code, [`resident_owner`](../reference/ring/schedule.h). The dance
+# block of device $(r - t) \bmod P$: one line of code, [`resident_owner`](../reference/ring/resident_owner.h). The dance
 # itself is [`run_ring`](../reference/ring/loop.h), twenty lines, and worth reading now.
 #
 # ## Let it run

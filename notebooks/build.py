@@ -44,7 +44,7 @@ def executed(source):
 
 
 def with_lines(text, source):
-    """Adds the line to links such as [`resident_owner`](../reference/ring/schedule.h): where that name is defined."""
+    """Adds the line to links such as [`resident_owner`](../reference/ring/resident_owner.h): where that name is defined."""
 
     def with_line(link):
         name, path = link.groups()

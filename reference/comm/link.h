@@ -10,7 +10,7 @@ namespace ringattn {
 // The kinds of messages. Blocks are sent on as soon as they have arrived; the partial results that the devices compute
 // for a block follow one step later. A second ring over the same devices, in the reverse direction, has its own two.
 enum class Channel { blocks, results, reverse_blocks, reverse_results };
-constexpr int channels = 4;
+constexpr int channel_count = 4;
 
 // A directed connection between two devices, for one kind of messages.
 struct Route {

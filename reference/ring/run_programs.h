@@ -32,23 +32,6 @@ class RunRecorders {
   Recorders& used_;
 };
 
-// Calls f(first, last) for groups of neighbouring local devices, counted from the first local one: one group for each
-// thread of the transport. Throws the first error of any device.
-template <class T, class F>
-void run_local_devices(Transport<T>& transport, F f) {
-  RunMonitor& monitor = transport.monitor();
-  const int count = transport.local_devices().count();
-  if (transport.threads() > 1) return run_on_threads(count, transport.threads(), monitor, f);
-
-  // One thread: all devices in lockstep, or the one device of this process
-  try {
-    f(0, count);
-  } catch (...) {
-    monitor.fail(std::current_exception());
-  }
-  monitor.rethrow_first_error();
-}
-
 // Runs one pass: the programs of the local devices of the transport, ordered by device, as many for each. Devices of
 // other processes, if any, run the same pass at the same time. _routes_: of all messages, also of those between devices
 // of other processes. Throws the first error of any device.
@@ -63,13 +46,25 @@ void run_programs(const std::vector<ScheduledProgram<T>>& programs, const std::v
     devices.emplace_back(device, schedule, *program, link, recorders.of(device));
   const std::span<Device<T>> local(devices);
   const int steps = static_cast<int>(programs.front().schedule.steps.size());
-  const std::size_t per_device =
-      programs.size() / static_cast<std::size_t>(transport.local_devices().count());
-  run_local_devices(transport, [&](int first, int last) {
-    const auto begin = static_cast<std::size_t>(first) * per_device,
-               end = static_cast<std::size_t>(last) * per_device;
-    run_ring(local.subspan(begin, end - begin), steps, options.overlap);
-  });
+
+  // Several threads: each runs a group of neighbouring devices
+  RunMonitor& monitor = transport.monitor();
+  const int count = transport.local_devices().count();
+  const std::size_t per_device = programs.size() / static_cast<std::size_t>(count);
+  if (transport.threads() > 1)
+    return run_on_threads(count, transport.threads(), monitor, [&](int first, int last) {
+      const auto begin = static_cast<std::size_t>(first) * per_device,
+                 end = static_cast<std::size_t>(last) * per_device;
+      run_ring(local.subspan(begin, end - begin), steps, options.overlap);
+    });
+
+  // One thread: all devices of the ring in lockstep, or the one device of this process
+  try {
+    run_ring(local, steps, options.overlap);
+  } catch (...) {
+    monitor.fail(std::current_exception());
+  }
+  monitor.rethrow_first_error();
 }
 
 }  // namespace ringattn

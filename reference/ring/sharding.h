@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "reference/definition/layout.h"
-#include "reference/ring/schedule.h"
+#include "reference/ring/resident_owner.h"
 
 namespace ringattn {
 

@@ -72,21 +72,36 @@ HeadGroup group_of(const Problem<T>& problem, const RingOptions& options, int u,
   return group;
 }
 
-// Runs one pass: devices[i] on the local device i of the transport
+// The loop of a pass, for the devices that this thread runs
 template <class T, class SomeDevice>
-void run_usp(const std::vector<std::unique_ptr<SomeDevice>>& devices, const RingOptions& options, int u,
-             Link<T>& link, RunRecorders& recorders, Transport<T>& transport) {
-  run_local_devices(transport, [&](int first, int last) {
-    const std::span local(devices.data() + first, static_cast<std::size_t>(last - first));
-    for (const auto& d : local) d->send_heads();
-    std::vector<Device<T>> ring;
-    for (const auto& d : local)
-      ring.emplace_back(d->device(), ring_across_groups(d->device(), options.devices, u),
-                        d->join_ring(options.recorders != nullptr), link, recorders.of(d->device()));
-    run_ring(std::span(ring), options.devices / u, options.overlap);
-    for (const auto& d : local) d->send_results();
-    for (const auto& d : local) d->take_results();
-  });
+void run_usp(std::span<const std::unique_ptr<SomeDevice>> local, const RingOptions& options, int u,
+             Link<T>& link, RunRecorders& recorders) {
+  for (const auto& d : local) d->send_heads();
+  std::vector<Device<T>> ring;
+  for (const auto& d : local)
+    ring.emplace_back(d->device(), ring_across_groups(d->device(), options.devices, u),
+                      d->join_ring(options.recorders != nullptr), link, recorders.of(d->device()));
+  run_ring(std::span(ring), options.devices / u, options.overlap);
+  for (const auto& d : local) d->send_results();
+  for (const auto& d : local) d->take_results();
+}
+
+// Runs one pass: devices[i] on the local device i of the transport. Throws the first error of any device
+template <class T, class SomeDevice>
+void run_pass(const std::vector<std::unique_ptr<SomeDevice>>& devices, const RingOptions& options, int u,
+              Link<T>& link, RunRecorders& recorders, Transport<T>& transport) {
+  const auto run = [&](int first, int last) {
+    run_usp<T, SomeDevice>({devices.data() + first, devices.data() + last}, options, u, link, recorders);
+  };
+  RunMonitor& monitor = transport.monitor();
+  const int count = static_cast<int>(devices.size());
+  if (transport.threads() > 1) return run_on_threads(count, transport.threads(), monitor, run);
+  try {
+    run(0, count);
+  } catch (...) {
+    monitor.fail(std::current_exception());
+  }
+  monitor.rethrow_first_error();
 }
 
 }  // namespace
@@ -105,7 +120,7 @@ AttentionOutput<T> usp_attention(const Problem<T>& problem, const RingOptions& o
         kv_shard(problem, options.layout, d, options.devices),
         HeadExchange<T>(group_of(problem, options, u, d), Port<T>(d, link, recorders.of(d))),
         recorders.of(d)));
-  run_usp(devices, options, u, link, recorders, transport);
+  run_pass(devices, options, u, link, recorders, transport);
 
   // Write the rows of each device to their places in the sequence
   const Shape out = problem.out_shape();
@@ -140,7 +155,7 @@ Gradients<T> usp_attention_vjp(const Problem<T>& problem, const AttentionOutput<
         HeadExchange<T>(group_of(problem, options, u, d), Port<T>(d, link, recorders.of(d))),
         recorders.of(d)));
   }
-  run_usp(devices, options, u, link, recorders, transport);
+  run_pass(devices, options, u, link, recorders, transport);
 
   // Write the rows of each device to their places in the sequence
   for (const auto& d : devices) {

@@ -37,12 +37,12 @@ def test_an_output_with_an_address_is_refused():
 
 
 def test_a_link_to_code_gets_the_line_of_the_definition():
-    link = build.with_lines("[`resident_owner`](../reference/ring/schedule.h)", folder / "x.py")
+    link = build.with_lines("[`resident_owner`](../reference/ring/resident_owner.h)", folder / "x.py")
     number = int(link.rsplit("#L", 1)[1].rstrip(")"))
-    line = (folder.parent / "reference/ring/schedule.h").read_text().splitlines()[number - 1]
+    line = (folder.parent / "reference/ring/resident_owner.h").read_text().splitlines()[number - 1]
     assert line.startswith("constexpr int resident_owner(")
     with pytest.raises(SystemExit, match="found `nothing`"):
-        build.with_lines("[`nothing`](../reference/ring/schedule.h)", folder / "x.py")
+        build.with_lines("[`nothing`](../reference/ring/resident_owner.h)", folder / "x.py")
 
 
 def test_another_source_or_text_output_is_a_difference_and_another_picture_is_none(tmp_path):

@@ -7,6 +7,7 @@
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"
 #include "reference/definition/bad_input.h"
+#include "reference/definition/device_count.h"
 
 namespace ringattn::cli {
 
@@ -33,11 +34,14 @@ namespace {
 
 void add_strategy_options(Command& command, RunOptions& o) {
   const std::string strategy = "Strategy";
-  choice(command, "--strategy", o.strategy, strategy_names(), "how attention is distributed over the devices")
+  command.add_option("--strategy", o.strategy, "how attention is distributed: " + list_of(strategy_names()))
+      ->check(one_of(strategy_names()))
+      ->type_name("NAME")
       ->capture_default_str()
       ->group(strategy);
-  count(command, "--group", o.group,
-        "devices in a node (double-ring), or in a group that exchanges heads (usp)", max_devices)
+  command.add_option("--group", o.group, "devices in a node (double-ring), or in a group that exchanges heads (usp)")
+      ->check(whole_number(1, max_devices))
+      ->type_name("N")
       ->group(strategy);
 }
 
