@@ -7,8 +7,8 @@ namespace ringattn {
 
 namespace {
 
-// The owner of the block that a device holds at a step: (r - t) mod devices. The checker has its own formula, so that it
-// does not share an error of resident_owner() in ring/schedule.h
+// The owner of the block that a device holds at a step: (r - t) mod devices. The checker has its own formula, so that
+// it does not share an error of resident_owner() in ring/schedule.h
 int expected_owner(const CheckContext& trace, const Event& event) {
   const int devices = trace.header.devices;
   return ((event.id.device - event.step) % devices + devices) % devices;
