@@ -54,7 +54,7 @@ TEST_CASE("right results with sinks and ALiBi pass, with all their laws") {
   for (const Law& law : report.laws) CHECK(law.holds());
 }
 
-TEST_CASE("a result without the sinks fails, and a finding says so") {
+TEST_CASE("a result without the sinks fails, and a finding reports it") {
   CaseOfHeads submitted;
   Problem<double> without = submitted.p.problem();
   without.scoring.sinks.clear();

@@ -87,7 +87,7 @@ TEST_CASE("the findings on any mistake in a part name wrong rows only, and each 
   CHECK(tried > 5);
 }
 
-TEST_CASE("rows that hold the values of another head are said to hold them") {
+TEST_CASE("rows that hold the values of another head are reported with that head") {
   Coverage coverage;
   for (int n = 0; n < trials(12); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(200 + n));
@@ -106,7 +106,7 @@ TEST_CASE("rows that hold the values of another head are said to hold them") {
   CHECK(coverage.share() >= 0.95);
 }
 
-TEST_CASE("rows that were written further on are said to hold other rows") {
+TEST_CASE("rows that were written further on are reported as other rows") {
   Coverage coverage;
   for (int n = 0; n < trials(8); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(300 + n));
@@ -120,7 +120,7 @@ TEST_CASE("rows that were written further on are said to hold other rows") {
   CHECK(coverage.share() >= 0.95);
 }
 
-TEST_CASE("heads that read another K/V head are said to read it") {
+TEST_CASE("heads that read another K/V head are reported with that head") {
   Coverage coverage;
   for (int n = 0; n < trials(12); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(400 + n));
@@ -144,7 +144,7 @@ TEST_CASE("heads that read another K/V head are said to read it") {
   CHECK(coverage.share() >= 0.95);
 }
 
-TEST_CASE("channels that are negated or exchanged are said to be") {
+TEST_CASE("channels that are negated or exchanged are reported as such") {
   Coverage coverage;
   for (int n = 0; n < trials(8); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(500 + n));
@@ -166,7 +166,7 @@ TEST_CASE("channels that are negated or exchanged are said to be") {
   CHECK(coverage.share() >= 0.95);
 }
 
-TEST_CASE("heads with another scale are said to have it, with its value") {
+TEST_CASE("heads with another scale are reported with its value") {
   for (int n = 0; n < trials(8); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(600 + n));
     Box box = r.random_box();
@@ -187,7 +187,7 @@ TEST_CASE("heads with another scale are said to have it, with its value") {
   }
 }
 
-TEST_CASE("rows that were not divided by l are said not to be") {
+TEST_CASE("rows that were not divided by l are reported as such") {
   Coverage coverage;
   for (int n = 0; n < trials(6); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(700 + n));
@@ -227,7 +227,7 @@ TEST_CASE("wrong channels, and wrong rows of several heads, are located exactly"
   CHECK(report.where->boxes[1].batches == std::vector<Index>{1});
 }
 
-TEST_CASE("an lse with a constant too much or in base 2 is said to have it") {
+TEST_CASE("an lse with a constant too much or in base 2 is reported as such") {
   for (int n = 0; n < trials(6); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(900 + n));
     const Box box = r.random_box();
@@ -244,7 +244,7 @@ TEST_CASE("an lse with a constant too much or in base 2 is said to have it") {
   }
 }
 
-TEST_CASE("a result in another order of axes or of rows is said to be in that order") {
+TEST_CASE("a result in another order of axes or of rows is reported with that order") {
   Coverage coverage;
   for (int n = 0; n < trials(4); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(1000 + n));

@@ -26,7 +26,7 @@ struct Ring : RecordedResult {
 
 }  // namespace
 
-TEST_CASE("a block that a device lost or counts twice is said to be lost or to count twice") {
+TEST_CASE("a block that a device lost or counts twice is reported as lost or counted twice") {
   Coverage coverage;
   for (int n = 0; n < trials(12); ++n) {
     Ring r(static_cast<std::uint64_t>(1100 + n));
@@ -48,7 +48,7 @@ TEST_CASE("a block that a device lost or counts twice is said to be lost or to c
   CHECK(coverage.share() >= 0.75);
 }
 
-TEST_CASE("a hidden key that rows see is said to be seen, with its weight") {
+TEST_CASE("a hidden key that rows see is reported with its weight") {
   Coverage coverage;
   for (int n = 0; n < trials(6); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(1200 + n));
@@ -64,7 +64,7 @@ TEST_CASE("a hidden key that rows see is said to be seen, with its weight") {
   CHECK(coverage.share() >= 0.75);
 }
 
-TEST_CASE("keys that rows lost are said to be lost") {
+TEST_CASE("keys that rows lost are reported as lost") {
   Coverage coverage;
   for (int n = 0; n < trials(6); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(1300 + n));
@@ -78,7 +78,7 @@ TEST_CASE("keys that rows lost are said to be lost") {
   CHECK(coverage.share() >= 0.75);
 }
 
-TEST_CASE("keys that are lost at the edge of every tile are said to be lost there") {
+TEST_CASE("keys that are lost at the edge of every tile are reported with that edge") {
   Coverage coverage;
   for (int n = 0; n < trials(4); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(1700 + n));
@@ -138,7 +138,7 @@ TEST_CASE("the part of a gradient that is lost or counts twice is named") {
   }
 }
 
-TEST_CASE("dk and dv that were exchanged are said to hold each other") {
+TEST_CASE("dk and dv that were exchanged are reported as exchanged") {
   Random random(3);
   RandomProblem<double> p =
       normal_problem(random, {.B = 2, .Sq = 19, .Skv = 23, .Hq = 6, .Hkv = 3, .D = 16, .Dv = 16});
@@ -152,7 +152,7 @@ TEST_CASE("dk and dv that were exchanged are said to hold each other") {
         "dk: all keys of all K/V heads of all sequences hold the values of dv");
 }
 
-TEST_CASE("a tensor that is right beside a wrong one is said to be right") {
+TEST_CASE("a tensor that is right beside a wrong one is reported as right") {
   RecordedResult r(17);
   r.found.out(0, 5, 1, 3) += 10;
   r.gradients.dq(0, 4, 1, 2) += 10;
@@ -164,7 +164,7 @@ TEST_CASE("a tensor that is right beside a wrong one is said to be right") {
   CHECK(!finding_on(report, "lse", "tensors"));
 }
 
-TEST_CASE("rows that see keys from or up to a wrong one are said to see that range") {
+TEST_CASE("rows that see keys from or up to a wrong one are reported with that range") {
   Coverage coverage;
   for (int n = 0; n < trials(8); ++n) {
     RecordedResult r(static_cast<std::uint64_t>(1600 + n));

@@ -119,7 +119,7 @@ TEST_CASE("dP from V of another K/V head is found with the head") {
   }
 }
 
-TEST_CASE("a mask that the backward pass lacks leaves nothing to say about dS in bf16") {
+TEST_CASE("a mask that the backward pass lacks leaves nothing to report about dS in bf16") {
   ExaminedRule rule(Precision::bf16);
   rule.attention.scoring.mask.window_left = 7;
   set_backward(rule, [](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
