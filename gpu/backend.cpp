@@ -1,3 +1,5 @@
+// The GPU backend of `ringattn run` and `ringattn bench`: calls the ring and the measurements on the GPU.
+
 #include "reference/cli/backend/backend.h"
 #include "reference/cli/args/wrong_result.h"
 

@@ -1,3 +1,5 @@
+// Binds the definition, its vector-Jacobian product and the merge of partial results.
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 

@@ -1,3 +1,5 @@
+// Binds the check of submitted results.
+
 #include "reference/oracle/check.h"
 
 #include <nanobind/stl/function.h>

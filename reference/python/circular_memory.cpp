@@ -1,3 +1,5 @@
+// Binds attention in a circular memory.
+
 #include <nanobind/stl/string.h>
 
 #include "reference/circular_memory/memory_report.h"

@@ -1,3 +1,5 @@
+// Binds the simulation of a mistake of the catalogue.
+
 #include "reference/oracle/make_mistake.h"
 
 #include <nanobind/stl/string.h>

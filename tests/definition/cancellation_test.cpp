@@ -1,3 +1,5 @@
+// Cancellation: a requested end reaches every thread of a computation.
+
 #include "reference/definition/cancellation.h"
 
 #include <doctest/doctest.h>

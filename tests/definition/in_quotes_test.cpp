@@ -1,3 +1,5 @@
+// Quoting of untrusted text in error messages.
+
 #include "reference/definition/in_quotes.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,5 @@
+// Fuzzes the reader, the checker and the exports of traces.
+
 #include <cstdint>
 #include <sstream>
 #include <string>

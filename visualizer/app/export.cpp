@@ -1,3 +1,5 @@
+// `ringviz export`: writes a trace or the run of a scene in another format.
+
 #include "reference/cli/args/command.h"
 #include "reference/definition/bad_input.h"
 #include "reference/files/output_file.h"

@@ -1,3 +1,5 @@
+// `ringviz movie`: draws a scene or a trace as a movie.
+
 #include "visualizer/raster/movie.h"
 
 #include <algorithm>

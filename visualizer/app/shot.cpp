@@ -1,3 +1,5 @@
+// `ringviz shot`: draws one moment as a picture.
+
 #include "reference/cli/args/command.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/definition/bad_input.h"

@@ -1,3 +1,5 @@
+// `ringviz` without a command: shows a scene, a trace or a live run in a window.
+
 #include <imgui.h>
 
 #include <cstdio>

@@ -1,3 +1,5 @@
+// Replaces the GPU backend in a program without the GPU version: each use is an error.
+
 #include "reference/cli/backend/backend.h"
 #include "reference/definition/bad_input.h"
 

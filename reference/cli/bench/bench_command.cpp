@@ -1,3 +1,5 @@
+// `ringattn bench`: times full, blockwise and ring attention on problems of growing length.
+
 #include "reference/cli/args/wrong_result.h"
 #include "reference/cli/commands.h"
 

@@ -1,3 +1,5 @@
+// Inputs of `ringattn memory` that are generated from a seed, with needles whose recall is measured.
+
 #include <cmath>
 
 #include "reference/circular_memory/slots.h"

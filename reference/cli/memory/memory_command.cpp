@@ -1,3 +1,5 @@
+// `ringattn memory`: compares the ring with attention memories of constant size.
+
 #include "reference/cli/args/options.h"
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"

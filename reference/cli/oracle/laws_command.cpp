@@ -1,3 +1,5 @@
+// `ringattn laws`: checks the conservation laws of attention on submitted results.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>

@@ -1,3 +1,5 @@
+// `ringattn mistakes`: lists the catalogue, shows an entry, or writes the results of a mistake.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/ranges.h>

@@ -1,3 +1,5 @@
+// The catalogue and its entries as text and JSON.
+
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 

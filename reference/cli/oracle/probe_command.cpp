@@ -1,3 +1,5 @@
+// `ringattn probe`: writes a test case whose right results have a closed form.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>

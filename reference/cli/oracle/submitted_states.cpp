@@ -1,3 +1,5 @@
+// Reads the states (m, l, O) after each step, which `ringattn check --steps` judges.
+
 #include "reference/cli/oracle/submitted_case.h"
 
 #include <charconv>

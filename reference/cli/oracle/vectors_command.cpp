@@ -1,3 +1,5 @@
+// `ringattn vectors`: lists and writes the golden vectors, and runs them on a program.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>

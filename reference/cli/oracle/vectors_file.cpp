@@ -1,3 +1,5 @@
+// Writes golden vectors: a safetensors file with the tensors, and a JSON file that describes the tests.
+
 #include <cmath>
 #include <deque>
 #include <limits>

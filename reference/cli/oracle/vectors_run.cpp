@@ -1,3 +1,5 @@
+// Runs a program on golden vectors and judges its results.
+
 #include "reference/cli/oracle/vectors.h"
 
 #include <algorithm>

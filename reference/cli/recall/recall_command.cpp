@@ -1,3 +1,5 @@
+// `ringattn recall`: continues a prompt with words of a long text, by exact attention on a ring.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>

@@ -1,3 +1,5 @@
+// Sentences about gradients (finding_text.h).
+
 #include <fmt/core.h>
 
 #include <algorithm>

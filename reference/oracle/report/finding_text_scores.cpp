@@ -1,3 +1,5 @@
+// Sentences about scores and block factors (finding_text.h).
+
 #include <fmt/core.h>
 
 #include <cmath>

@@ -1,3 +1,5 @@
+// The report of a check as JSON.
+
 #include <fmt/core.h>
 
 #include <set>

@@ -1,3 +1,5 @@
+// Typed text: searches, notes, and the tokens of free play.
+
 #include <doctest/doctest.h>
 
 #include <fstream>

@@ -1,3 +1,5 @@
+// The update rule of a row, recognised from the numbers of its events.
+
 #include "visualizer/model/update_rule.h"
 
 #include <doctest/doctest.h>

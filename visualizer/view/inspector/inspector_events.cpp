@@ -1,3 +1,5 @@
+// The inspector pages of events: sends, receives and computations.
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -1,3 +1,5 @@
+// Whole tensors in another order of axes or rows (places.h).
+
 #include <algorithm>
 #include <array>
 #include <cmath>
