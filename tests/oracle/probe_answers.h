@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "reference/oracle/probes/probes.h"
+#include "tests/support/special_values.h"
 
 namespace ringattn {
-
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // A small shape with two sequences and grouped heads, of which all extents differ
 inline ProbeShape small_shape(bool causal = false) {

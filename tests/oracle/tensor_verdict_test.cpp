@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
@@ -12,12 +11,12 @@
 #include "reference/oracle/verdict/where.h"
 #include "tests/oracle/emulated_kernel.h"
 #include "tests/support/random_problem.h"
+#include "tests/support/special_values.h"
 
 using namespace ringattn;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr ImplementationPrecision bf16{
     .implementation = Precision::bf16, .stored = Dtype::bf16, .exact_weights = true};
 
@@ -280,5 +279,5 @@ TEST_CASE(
   CHECK(limit(0.125) == 2);
   CHECK(limit(0.25) == 1);
   CHECK_THROWS_AS(limit(0.26), BadInput);
-  CHECK_THROWS_AS(limit(std::numeric_limits<double>::quiet_NaN()), BadInput);
+  CHECK_THROWS_AS(limit(nan_number), BadInput);
 }

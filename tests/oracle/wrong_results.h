@@ -2,17 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include <limits>
 #include <optional>
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/error/magnitude.h"
 #include "reference/oracle/check.h"
 #include "tests/support/random_problem.h"
+#include "tests/support/special_values.h"
 
 namespace ringattn {
-
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Results to be submitted; without gradients, only the forward is.
 struct WrongResults {

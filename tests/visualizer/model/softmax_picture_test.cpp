@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
+#include "tests/support/special_values.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
 #include "visualizer/model/softmax_picture.h"
@@ -14,8 +14,6 @@ using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 using State = SoftmaxPicture::State;
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "tests/support/error_message.h"
+#include "tests/support/special_values.h"
 #include "visualizer/model/long_sequence.h"
 #include "visualizer/model/memory_model.h"
 #include "visualizer/model/merge_trees.h"
@@ -95,8 +96,6 @@ double first_wait(const RecordedScene& recorded, std::size_t run, int device) {
       return span.begin->t / recorded.step(run);
   return std::numeric_limits<double>::infinity();
 }
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
