@@ -22,7 +22,7 @@ std::vector<nb::dict> to_python(const Variants& variants) {
   for (const Variant& variant : variants) {
     nb::dict parameters;
     for (const Parameter& parameter : variant.parameters())
-      parameters[parameter.name.c_str()] = parameter.said;
+      parameters[parameter.name.c_str()] = parameter.text;
     all.push_back(parameters);
   }
   return all;

@@ -77,8 +77,8 @@ struct RowStates {
 template <class T>
 RowStates<T> row_states(const Recording& recording, Index row) {
   const OwnedProblem<double>& inputs = *recording.inputs;
-  const int home = recording.owner_of_query(row), P = recording.devices();
-  const std::vector<Index>& queries = recording.query_rows(home);
+  const int query_owner = recording.owner_of_query(row), P = recording.devices();
+  const std::vector<Index>& queries = recording.query_rows(query_owner);
   RowStates<T> states;
   states.row = std::find(queries.begin(), queries.end(), row) - queries.begin();
   const auto operand = [](const Tensor<double>& tensor, const std::vector<Index>& rows) {
@@ -87,7 +87,8 @@ RowStates<T> row_states(const Recording& recording, Index row) {
   const Tensor<T> Q = operand(inputs.Q, queries);
   const RowPositions q_positions = inputs.q_positions.select(queries);
   for (int step = 0; step < P; ++step) {
-    const int owner = recording.header().queries_rotate() ? (home + step) % P : (home - step + P) % P;
+    const int owner =
+        recording.header().queries_rotate() ? (query_owner + step) % P : (query_owner - step + P) % P;
     const std::vector<Index>& keys = recording.key_rows(owner);
     const Tensor<T> K = operand(inputs.K, keys), V = operand(inputs.V, keys);
     const RowPositions kv_positions = inputs.kv_positions.select(keys);

@@ -17,12 +17,13 @@ std::vector<const Event*> absorbed_events(const Recording& recording, const Mome
 
 int device_of_query(const Recording& recording, const Moment& moment,
                     const std::vector<const Event*>& absorbed) {
-  const int home = recording.owner_of_query(0);
-  if (!recording.header().queries_rotate()) return home;
-  int last = absorbed.empty() ? home : absorbed.back()->id.device;
+  const int query_owner = recording.owner_of_query(0);
+  if (!recording.header().queries_rotate()) return query_owner;
+  int last = absorbed.empty() ? query_owner : absorbed.back()->id.device;
   for (int device = 0; device < recording.devices(); ++device) {
     const Span* doing = moment.devices[static_cast<std::size_t>(device)].doing;
-    if (doing && doing->begin->kind == EventKind::compute && doing->begin->owner == home) last = device;
+    if (doing && doing->begin->kind == EventKind::compute && doing->begin->owner == query_owner)
+      last = device;
   }
   return last;
 }

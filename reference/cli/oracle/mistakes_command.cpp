@@ -63,7 +63,7 @@ bool has_parameters(const Variant& variant, const std::vector<std::string>& want
   return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& each) {
     const std::vector<Parameter>& parameters = variant.parameters();
     return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& parameter) {
-      return parameter.name + "=" + parameter.said == each;
+      return parameter.name + "=" + parameter.text == each;
     });
   });
 }
