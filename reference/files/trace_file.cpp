@@ -22,7 +22,7 @@ constexpr std::size_t max_passes = 16;
 
 // The value of a field that must be one of _words_
 std::string one_of(const JsonFields& fields, const char* key, const std::vector<std::string>& words) {
-  const std::string text = fields.string(key);
+  std::string text = fields.string(key);
   std::string list;
   for (const std::string& word : words) {
     if (text == word) return text;

@@ -132,7 +132,7 @@ void InputSource::choose_axes() {
 // Rows after the last document are left out
 void InputSource::read_cu_seqlens() {
   const auto read = [&](const char* name, Index& length, const char* rows) {
-    const std::vector<std::int64_t> cu = to_integers(name, file->read(name));
+    std::vector<std::int64_t> cu = to_integers(name, file->read(name));
     if (cu.empty() || cu.back() < 1 || cu.back() >= length) return cu;
     notes.push_back(std::string(rows) + " " + std::to_string(cu.back()) + ".." + std::to_string(length - 1) +
                     " follow the last document and are left out");
