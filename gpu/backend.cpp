@@ -9,7 +9,7 @@
 #include "gpu/ring/gpu_attention.h"
 #include "gpu/runtime/device.h"
 #include "reference/cli/run/definition_check.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
 #include "reference/definition/layout.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json_fields.h"

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "reference/blockwise/softmax_state.h"
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/stored_tensor.h"
 #include "reference/python/interruptible.h"

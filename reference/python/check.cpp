@@ -12,8 +12,8 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/report/report.h"
 #include "reference/oracle/verdict/typical_distance.h"

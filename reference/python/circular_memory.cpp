@@ -3,8 +3,8 @@
 #include <nanobind/stl/string.h>
 
 #include "reference/circular_memory/memory_report.h"
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 

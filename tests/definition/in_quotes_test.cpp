@@ -1,6 +1,6 @@
 // Quoting of untrusted text in error messages.
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 
 #include <doctest/doctest.h>
 

@@ -4,7 +4,7 @@
 #include <sstream>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/export/json_lines.h"

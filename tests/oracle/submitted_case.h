@@ -7,7 +7,7 @@
 #include <string>
 
 #include "reference/oracle/check.h"
-#include "tests/oracle/emulated_kernel.h"
+#include "tests/oracle/verdict/emulated_kernel.h"
 #include "tests/support/random_problem.h"
 #include "tests/support/special_values.h"
 

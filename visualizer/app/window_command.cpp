@@ -6,7 +6,7 @@
 
 #include "reference/cli/args/command.h"
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/output_file.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/live_options.h"

@@ -4,8 +4,8 @@
 #include <limits>
 #include <set>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/trace/export/json_text.h"
 #include "visualizer/run/hop_ratio.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "visualizer/run/hop_ratio.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"

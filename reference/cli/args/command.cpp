@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

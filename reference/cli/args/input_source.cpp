@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "reference/cli/args/pair_terms.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::cli {

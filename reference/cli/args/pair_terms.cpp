@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::cli {

@@ -6,7 +6,7 @@
 #include "reference/cli/commands.h"
 #include "reference/cli/memory/memory_tables.h"
 #include "reference/cli/output/json_output.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

@@ -10,7 +10,7 @@
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn::cli {

@@ -8,7 +8,7 @@
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/oracle/probe_file.h"
 #include "reference/cli/output/paragraph.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/output_file.h"
 
 namespace ringattn::cli {

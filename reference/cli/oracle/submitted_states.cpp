@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/safetensors.h"
 

@@ -6,8 +6,8 @@
 #include <fstream>
 #include <system_error>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/child_process.h"
 #include "reference/files/temporary_file.h"
 

@@ -6,7 +6,7 @@
 
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/error_bound/distance.h"

@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "reference/definition/attention.h"
-#include "reference/definition/axis_order.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/axis_order.h"
 #include "reference/oracle/error_bound/median.h"
 
 namespace ringattn {

@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "tests/support/file_fixtures.h"
 #include "visualizer/interaction/command_palette.h"
 #include "visualizer/interaction/commands.h"

@@ -7,7 +7,7 @@
 #include "tests/support/special_values.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/run/record_run.h"
 
 using namespace ringattn;

@@ -1,6 +1,6 @@
 // The update rule of a row, recognised from the numbers of its events.
 
-#include "visualizer/model/update_rule.h"
+#include "visualizer/model/pictures/update_rule.h"
 
 #include <doctest/doctest.h>
 

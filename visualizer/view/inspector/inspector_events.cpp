@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "reference/trace/event_names.h"
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/view/inspector/inspector_page.h"
 #include "visualizer/view/panels/labels.h"
 

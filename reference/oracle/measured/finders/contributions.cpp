@@ -8,7 +8,7 @@
 #include <set>
 
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/head_attention.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/head_attention.h"
 
 namespace ringattn {

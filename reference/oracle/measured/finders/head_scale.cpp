@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/golden_section.h"

@@ -5,7 +5,7 @@
 #include <map>
 #include <mutex>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/head_attention.h"
 
 namespace ringattn {

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/group_factors.h"
 #include "reference/oracle/measured/head_attention.h"
