@@ -1,3 +1,5 @@
+// The GPU backend of `ringattn run` and `ringattn bench`: calls the ring and the measurements on the GPU.
+
 #include "reference/cli/backend/backend.h"
 #include "reference/cli/args/wrong_result.h"
 
@@ -7,7 +9,7 @@
 #include "gpu/ring/gpu_attention.h"
 #include "gpu/runtime/device.h"
 #include "reference/cli/run/definition_check.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

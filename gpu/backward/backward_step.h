@@ -4,8 +4,8 @@
 
 namespace ringattn::gpu {
 
-// One device at one step of the backward ring: its queries and their cotangents, and a block of keys and values. Tensors
-// are laid out head after head, as in DeviceStep.
+// One device at one step of the backward ring: its queries and their cotangents, and a block of keys and values.
+// Tensors are laid out head after head, as in DeviceStep.
 struct DeviceBackward {
   const void *Q = nullptr, *dO = nullptr;                     // (B, H, q_rows, d or dv)
   const void *K = nullptr, *V = nullptr;                      // (B, Hkv, kv_rows, d or dv)

@@ -7,6 +7,7 @@
 
 namespace ringattn::gpu {
 
+// The types of the elements of tensors, and their conversions. Arithmetic is in float.
 using bf16 = __nv_bfloat16;
 using f16 = __half;
 

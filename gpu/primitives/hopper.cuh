@@ -5,8 +5,8 @@
 
 namespace ringattn::gpu {
 
-// Instructions that only Hopper has (sm_90a), except for the products in wgmma.cuh. Names are those of the PTX ISA, 8.x:
-// https://docs.nvidia.com/cuda/parallel-thread-execution/
+// Instructions that only Hopper has (sm_90a), except for the products in wgmma.cuh. Names are those of the PTX ISA,
+// 8.x: https://docs.nvidia.com/cuda/parallel-thread-execution/
 
 // ---- Barriers that count bytes: mbarrier -----------------------------------------------
 

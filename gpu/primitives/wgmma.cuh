@@ -4,7 +4,8 @@
 
 namespace ringattn::gpu {
 
-// Products of a warpgroup (four warps, the first a multiple of four): wgmma (sm_90a), PTX ISA 8.x. They are asynchronous.
+// Products of a warpgroup (four warps, the first a multiple of four): wgmma (sm_90a), PTX ISA 8.x. They are
+// asynchronous.
 
 // ---- Order --------------------------------------------------------------------------------
 
@@ -23,7 +24,8 @@ __device__ void wgmma_wait() {
 // ---- Operands --------------------------------------------------------------------------------
 
 // A matrix in shared memory, as the TMA writes it: rows of 64 elements, 128 bytes, swizzled, groups of 8 rows one after
-// the other, 1024-byte aligned. _next_columns_: bytes to the next 64 columns, for products of more than 64. Fields as in the PTX ISA, "Matrix descriptor"
+// the other, 1024-byte aligned. _next_columns_: bytes to the next 64 columns, for products of more than 64. Fields as
+// in the PTX ISA, "Matrix descriptor"
 __device__ inline uint64_t matrix_descriptor(const void* shared, int next_columns = 16) {
   constexpr uint64_t eight_rows = 1024 >> 4, swizzle_128_bytes = 1;
   return (shared_address(shared) & 0x3ffff) >> 4 | uint64_t(next_columns >> 4) << 16 | eight_rows << 32 |

@@ -7,8 +7,8 @@
 
 namespace ringattn::gpu {
 
-// The configuration of a ring on the GPU. The sizes of the largest travelling blocks, in bytes, are set once the devices
-// have their blocks.
+// The configuration of a ring on the GPU. The sizes of the largest travelling blocks, in bytes, are set once the
+// devices have their blocks.
 struct GpuRingConfig : RingConfig {
   Index block_bytes = 0, result_bytes = 0;
 };

@@ -16,9 +16,9 @@ namespace ringattn::gpu {
 AttentionOutput<float> ring_attention(const Problem<float>& problem, Dtype dtype, const GpuOptions& options,
                                       int max_rung, Tracing* tracing = nullptr);
 
-// Its vector-Jacobian product, as ringattn::ring_attention_vjp. _forward_ is the finished forward pass, in global order,
-// of which a process reads only its own rows; out and dout are stored as _dtype_. The gradients are float32 sums, not
-// rounded to _dtype_. _deterministic_: the same bits in every run.
+// Its vector-Jacobian product, as ringattn::ring_attention_vjp. _forward_ is the finished forward pass, in global
+// order, of which a process reads only its own rows; out and dout are stored as _dtype_. The gradients are float32
+// sums, not rounded to _dtype_. _deterministic_: the same bits in every run.
 Gradients<float> ring_attention_vjp(const Problem<float>& problem, const AttentionOutput<float>& forward,
                                     const Cotangents<float>& cotangents, Dtype dtype,
                                     const GpuOptions& options, int max_rung, bool deterministic,

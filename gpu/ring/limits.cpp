@@ -2,8 +2,8 @@
 
 #include "gpu/primitives/attention_step.h"
 #include "reference/comm/mpi/mpi_transport.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
 
 namespace ringattn::gpu {
 

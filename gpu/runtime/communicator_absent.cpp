@@ -1,5 +1,7 @@
+// Replaces the communicator of NCCL where NCCL was not found: each use is an error that says so.
+
 #include "gpu/runtime/communicator.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::gpu {
 

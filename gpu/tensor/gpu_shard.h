@@ -9,8 +9,8 @@
 
 namespace ringattn::gpu {
 
-// Makes the rows _rows_ of a tensor, with room for _room_ rows: Q, K or V, and for the backward pass dO, out, lse or dlse
-// (which may be null). _positions_ are those of the rows, on the GPU. The tensor is complete on return.
+// Makes the rows _rows_ of a tensor, with room for _room_ rows: Q, K or V, and for the backward pass dO, out, lse or
+// dlse (which may be null). _positions_ are those of the rows, on the GPU. The tensor is complete on return.
 using MakeTensor = std::function<std::shared_ptr<GpuTensor>(
     std::string_view name, const std::vector<Index>& rows, const GpuTensor& positions, Index room)>;
 

@@ -14,8 +14,8 @@ struct OnGpu {};
 
 }  // namespace gpu
 
-// A tensor of shape (B, S, H, D) in device memory, each head contiguous: (B, H, S, D) in order of addresses. It can take
-// any shape for which it has room.
+// A tensor of shape (B, S, H, D) in device memory, each head contiguous: (B, H, S, D) in order of addresses. It can
+// take any shape for which it has room.
 template <>
 class Tensor<gpu::OnGpu> {
  public:

@@ -19,8 +19,8 @@ __device__ inline LaneRows lane_rows(int first, int last) {
   return {{row, row + 8}, last, static_cast<int>(threadIdx.x % 4)};
 }
 
-// Loads rows of a float32 matrix; zeros unless _wanted_, and for missing rows. Each lane moves two adjacent elements at a
-// time, so that four lanes together move a whole sector of 32 bytes
+// Loads rows of a float32 matrix; zeros unless _wanted_, and for missing rows. Each lane moves two adjacent elements at
+// a time, so that four lanes together move a whole sector of 32 bytes
 template <int d>
 __device__ void load_fragment(Fragment<d>& X, const float* matrix, const LaneRows& rows, bool wanted) {
 #pragma unroll
@@ -47,8 +47,8 @@ __device__ void store_fragment(const Fragment<d>& X, float* matrix, const LaneRo
   }
 }
 
-// S = -inf where a row does not attend to a column; the first column of the tile is _base_. The lanes load all positions
-// at once and exchange them by shuffles
+// S = -inf where a row does not attend to a column; the first column of the tile is _base_. The lanes load all
+// positions at once and exchange them by shuffles
 template <int columns>
 __device__ void mask_scores(Fragment<columns>& S, const LaneRows& rows, const Visibility& visibility,
                             int base) {

@@ -18,8 +18,8 @@ __device__ inline float quad_sum(float x) {
   return x + __shfl_xor_sync(0xffffffff, x, 2);
 }
 
-// The factor that rescales l and O when the maximum grows from _before_ to _m_. Without a visible key so far, l and O are
-// 0, and -inf - -inf would be NaN
+// The factor that rescales l and O when the maximum grows from _before_ to _m_. Without a visible key so far, l and O
+// are 0, and -inf - -inf would be NaN
 __device__ inline float alpha_of(float before, float m) {
   return before == -INFINITY ? 0.0f : exp2f(before - m);
 }

@@ -5,8 +5,8 @@
 
 namespace ringattn::gpu {
 
-// A tile whose rows are chunks of 8 elements, 16 bytes. Chunk c of row r is stored at chunk c ^ (r % 8), so that ldmatrix
-// reads 8 rows of one column of chunks without bank conflicts:
+// A tile whose rows are chunks of 8 elements, 16 bytes. Chunk c of row r is stored at chunk c ^ (r % 8), so that
+// ldmatrix reads 8 rows of one column of chunks without bank conflicts:
 //
 //            chunk stored at place  0 1 2 3 4 5 6 7
 //   row 0                           0 1 2 3 4 5 6 7
@@ -25,8 +25,8 @@ struct SwizzledTile {
   }
 };
 
-// Starts copies of the rows from _base_ on of a matrix of _rows_ rows. Missing rows become zeros, because 0 x NaN is NaN.
-// Called by all threads of the block
+// Starts copies of the rows from _base_ on of a matrix of _rows_ rows. Missing rows become zeros, because 0 x NaN is
+// NaN. Called by all threads of the block
 template <int threads, class T, int count, int d>
 __device__ void load_async(SwizzledTile<T, count, d>& tile, const T* matrix, int base, int rows) {
   for (int x = threadIdx.x; x < count * d / 8; x += threads) {

@@ -56,7 +56,8 @@ __device__ inline int warp_lower_bound(const int* positions, int rows, int posit
   return begin;
 }
 
-// Rows visible to the rows _first_ to _last_, for all lanes of a warp alike. Tiles of the other kind have _tile_rows_ rows
+// Rows visible to the rows _first_ to _last_, for all lanes of a warp alike. Tiles of the other kind have _tile_rows_
+// rows
 __device__ inline VisibleRows visible_rows(const Visibility& visibility, int first, int last, int tile_rows) {
   VisibleRows seen{{0, visibility.other_rows}, {0, visibility.other_rows}};
   const auto from = [&](int position) {

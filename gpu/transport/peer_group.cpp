@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "gpu/runtime/device.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::gpu {
 

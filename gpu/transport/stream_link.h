@@ -15,8 +15,8 @@ namespace ringattn::gpu {
 // a separate stream, concurrently with the kernels, or moved by passing pointers.
 class StreamLink : public Link<OnGpu> {
  public:
-  // _communicator_: copies messages; null: cudaMemcpyAsync does. _clock_: records the times of messages; null: nothing is
-  // traced
+  // _communicator_: copies messages; null: cudaMemcpyAsync does. _clock_: records the times of messages; null: nothing
+  // is traced
   StreamLink(ChannelBuffers ahead, ChannelBuffers behind, Exchange exchange, Stream& copy_stream,
              Communicator* communicator, StreamClock* clock);
 

@@ -1,8 +1,8 @@
 #include "reference/blockwise/block_backward.h"
 
 #include "reference/blockwise/kernels/tile_kernels.h"
-#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

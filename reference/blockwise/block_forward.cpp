@@ -1,6 +1,6 @@
 #include "reference/blockwise/block_forward.h"
 
-#include "reference/definition/cancellation.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

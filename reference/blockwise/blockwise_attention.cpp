@@ -2,8 +2,8 @@
 
 #include "reference/blockwise/block_backward.h"
 #include "reference/blockwise/block_forward.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/parallel/parallel_for.h"
 
 namespace ringattn {
 

@@ -1,6 +1,6 @@
 #include "reference/circular_memory/circular_attention.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

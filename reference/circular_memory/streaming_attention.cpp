@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/softmax.h"
 
 namespace ringattn {

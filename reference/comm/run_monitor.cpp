@@ -25,7 +25,7 @@
 
 #include <sstream>
 
-#include "reference/definition/cancellation.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

@@ -15,8 +15,8 @@
 
 #include <cmath>
 
-#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 #include "reference/definition/softmax.h"
 
 namespace ringattn {

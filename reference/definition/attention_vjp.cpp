@@ -18,9 +18,9 @@
 
 #include <cmath>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/cancellation.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn {
 

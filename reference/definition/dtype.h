@@ -3,7 +3,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/tensor.h"
 
 namespace ringattn {

@@ -1,6 +1,6 @@
 #include "reference/definition/pair_view.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

@@ -59,8 +59,8 @@ RowPositions concatenated(const std::vector<const RowPositions*>& stretches);
 // Rows 0 .. length - 1 of one document: row i has position i + offset.
 RowPositions consecutive_positions(Index length, std::int64_t offset = 0);
 
-// A run is a stretch of rows of one document whose positions grow by equal steps. Returns the end of the run that starts
-// at row _begin_, which must be a row of _positions_.
+// A run is a stretch of rows of one document whose positions grow by equal steps. Returns the end of the run that
+// starts at row _begin_, which must be a row of _positions_.
 std::size_t end_of_run(std::span<const RowPosition> positions, std::size_t begin);
 
 // How queries and keys of different lengths are aligned.

@@ -9,6 +9,8 @@
 
 namespace ringattn {
 
+// Tensors (batch, sequence, heads, head dimension) with strides, and views of their heads as Eigen matrices.
+
 using Index = Eigen::Index;
 
 template <class T>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

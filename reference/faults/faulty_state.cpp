@@ -4,8 +4,8 @@
 
 #include "reference/blockwise/block_forward.h"
 #include "reference/comm/in_process/in_process_transport.h"
-#include "reference/definition/bad_input.h"
 #include "reference/definition/dtype.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/ring/forward_pass.h"
 #include "reference/ring/programs/forward_kv.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

@@ -12,8 +12,6 @@
 
 #include "reference/files/signal_cleanup.h"
 
-extern char** environ;
-
 namespace ringattn {
 
 ChildProcess::ChildProcess(std::vector<std::string> command, int input, int output, int error) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/available_memory.h"
 
 namespace ringattn {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <optional>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn {

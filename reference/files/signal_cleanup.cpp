@@ -76,7 +76,8 @@ SignalCleanup::~SignalCleanup() {
 
 void SignalCleanup::add_file(const char* path) {
   const auto free = std::find_if(files.begin(), files.end(), [](const Path& file) { return !*file.text; });
-  if (free != files.end() && std::strlen(path) < sizeof free->text) std::strcpy(free->text, path);
+  const std::size_t bytes = std::strlen(path) + 1;
+  if (free != files.end() && bytes <= sizeof free->text) std::copy_n(path, bytes, free->text);
 }
 
 void SignalCleanup::remove_file(const char* path) {

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/signal_cleanup.h"
 
 namespace ringattn {

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <optional>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
 #include "reference/definition/layout.h"
-#include "reference/strategies/strategy.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json_fields.h"
 #include "reference/files/output_file.h"
+#include "reference/strategies/strategy.h"
 #include "reference/trace/event_names.h"
 #include "reference/trace/export/json_lines.h"
 #include "reference/trace/export/perfetto.h"
@@ -23,7 +23,7 @@ constexpr std::size_t max_passes = 16;
 
 // The value of a field that must be one of _words_
 std::string one_of(const JsonFields& fields, const char* key, const std::vector<std::string>& words) {
-  const std::string text = fields.string(key);
+  std::string text = fields.string(key);
   std::string list;
   for (const std::string& word : words) {
     if (text == word) return text;

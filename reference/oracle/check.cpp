@@ -6,10 +6,10 @@
 #include <set>
 #include <sstream>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
 #include "reference/oracle/verdict/impossible_rows.h"
 #include "reference/oracle/verdict/narrow_numbers.h"
 #include "reference/oracle/verdict/resolution.h"

@@ -1,7 +1,7 @@
 #include "reference/oracle/make_mistake.h"
 
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
 

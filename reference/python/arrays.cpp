@@ -1,6 +1,6 @@
 #include "reference/python/arrays.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::python {

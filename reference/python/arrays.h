@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "reference/definition/axis_order.h"
 #include "reference/definition/dtype.h"
-#include "reference/definition/padding.h"
+#include "reference/definition/input/axis_order.h"
+#include "reference/definition/input/padding.h"
 #include "reference/definition/problem.h"
 
 namespace ringattn::python {

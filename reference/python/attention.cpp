@@ -1,11 +1,13 @@
+// Binds the definition, its vector-Jacobian product and the merge of partial results.
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 #include <limits>
 
 #include "reference/blockwise/softmax_state.h"
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/stored_tensor.h"
 #include "reference/python/interruptible.h"

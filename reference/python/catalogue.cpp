@@ -1,3 +1,5 @@
+// Binds the catalogue of mistakes and the probes.
+
 #include "reference/oracle/catalogue/catalogue.h"
 
 #include <nanobind/stl/optional.h>

@@ -1,3 +1,5 @@
+// Binds the check of submitted results.
+
 #include "reference/oracle/check.h"
 
 #include <nanobind/stl/function.h>
@@ -10,8 +12,8 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/report/report.h"
 #include "reference/oracle/verdict/typical_distance.h"
@@ -240,11 +242,11 @@ using Reader = std::function<std::optional<std::tuple<double, Index, Index>>(std
 
 nb::tuple choose_order_of(const Reader& read) {
   const std::vector<Axes> orders(std::begin(all_axes), std::end(all_axes));
-  const auto [axes, note] = choose_order(orders, [&](Axes each) -> std::optional<OrderedReading> {
+  const auto [axes, note] = choose_order(orders, [&](Axes each) -> std::optional<OrderTrial> {
     const auto found = read(name(each));
     if (!found) return std::nullopt;
     const auto [distance, rows, heads] = *found;
-    return OrderedReading{distance, {.S = rows, .H = heads}};
+    return OrderTrial{distance, {.S = rows, .H = heads}};
   });
   return nb::make_tuple(name(axes), note);
 }

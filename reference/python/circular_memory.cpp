@@ -1,8 +1,10 @@
+// Binds attention in a circular memory.
+
 #include <nanobind/stl/string.h>
 
 #include "reference/circular_memory/memory_report.h"
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
 

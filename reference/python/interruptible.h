@@ -6,7 +6,7 @@
 #include <future>
 #include <system_error>
 
-#include "reference/definition/cancellation.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn::python {
 

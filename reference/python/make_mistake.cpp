@@ -1,9 +1,11 @@
+// Binds the simulation of a mistake of the catalogue.
+
 #include "reference/oracle/make_mistake.h"
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
@@ -20,7 +22,7 @@ std::vector<nb::dict> to_python(const Variants& variants) {
   for (const Variant& variant : variants) {
     nb::dict parameters;
     for (const Parameter& parameter : variant.parameters())
-      parameters[parameter.name.c_str()] = parameter.said;
+      parameters[parameter.name.c_str()] = parameter.text;
     all.push_back(parameters);
   }
   return all;

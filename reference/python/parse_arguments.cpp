@@ -1,8 +1,8 @@
 #include "reference/python/parse_arguments.h"
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::python {
 

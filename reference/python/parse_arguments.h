@@ -20,7 +20,8 @@ int parse_threads(Index threads);  // 0: one per device
 // The rows whose states a trace keeps; none: no rows
 TracedRows parse_traced_rows(const std::optional<std::vector<Index>>& rows, Index Sq);
 
-// The speed of the virtual clock and of the link of each device, 0: no limit; _link_gbps_: one number, or one per device
+// The speed of the virtual clock and of the link of each device, 0: no limit; _link_gbps_: one number, or one per
+// device
 std::vector<CostModel> parse_costs(double ns_per_pair, const std::vector<double>& link_gbps,
                                    double link_latency_us, int devices);
 

@@ -5,9 +5,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/descale.h"
 #include "reference/definition/error/chunked.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/descale.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/stored_tensor.h"
 

@@ -1,3 +1,5 @@
+// Binds ring attention, with the memory, times and trace of a run.
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>

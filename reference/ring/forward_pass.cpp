@@ -1,6 +1,6 @@
 #include "reference/ring/forward_pass.h"
 
-#include "reference/definition/device_count.h"
+#include "reference/definition/input/device_count.h"
 #include "reference/ring/programs/forward_kv.h"
 #include "reference/ring/programs/forward_q.h"
 #include "reference/ring/record/recorded_program.h"

@@ -1,7 +1,7 @@
 #include "reference/strategies/strategy.h"
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn {
 

@@ -41,7 +41,7 @@ commands = {
     "bench --seq 4096 --passes 1000 --json r.json": "r.json",
 }
 
-# Commands of ringviz, and a program in the place of ffmpeg
+# Commands of ringviz, and a program instead of ffmpeg
 visualizer_commands = {
     "shot --scene ring --size 160x90 --out a.png --json r.json": "a.png r.json",
     "render --scene ring --size 160x90 --out a%02d.png": "a01.png a02.png a03.png",

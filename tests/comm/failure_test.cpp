@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "reference/definition/cancellation.h"
+#include "reference/definition/parallel/cancellation.h"
 #include "tests/support/counting_program.h"
 #include "tests/support/error_message.h"
 #include "tests/support/ring_run.h"

@@ -1,3 +1,5 @@
+// Input files that `run` refuses, each with one sentence.
+
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,3 +1,5 @@
+// Options that commands refuse, each with one sentence.
+
 #include <doctest/doctest.h>
 
 #include "tests/command_line/command_line.h"

@@ -1,3 +1,5 @@
+// What an input file sets: options in its metadata, shapes, positions.
+
 #include <doctest/doctest.h>
 
 #include "tests/command_line/command_line.h"

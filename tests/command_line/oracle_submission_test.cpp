@@ -1,3 +1,5 @@
+// How `check` reads submitted results: formats, shardings, axis orders.
+
 #include <doctest/doctest.h>
 
 #include <cmath>

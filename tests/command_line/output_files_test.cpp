@@ -1,3 +1,5 @@
+// The files that `run` writes: results, traces, reports.
+
 #include <doctest/doctest.h>
 
 #include <algorithm>

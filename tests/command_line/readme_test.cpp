@@ -1,3 +1,5 @@
+// The outputs that the READMEs show are those of the commands.
+
 #include <doctest/doctest.h>
 
 #include <cstdlib>

@@ -1,3 +1,5 @@
+// Limits of commands: devices, memory, threads.
+
 #include <doctest/doctest.h>
 
 #include <cmath>

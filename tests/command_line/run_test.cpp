@@ -1,3 +1,5 @@
+// `ringattn run`: its report and exit status.
+
 #include <doctest/doctest.h>
 
 #include <limits>

@@ -1,11 +1,13 @@
-#include "reference/definition/cancellation.h"
+// Cancellation: a requested end reaches every thread of a computation.
+
+#include "reference/definition/parallel/cancellation.h"
 
 #include <doctest/doctest.h>
 
 #include <vector>
 
 #include "reference/blockwise/blockwise_attention.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "tests/support/random_problem.h"
 #include "tests/support/trials.h"
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/comparison.h"
 #include "reference/definition/error/magnitude.h"
+#include "reference/definition/input/bad_input.h"
 #include "tests/support/random_problem.h"
 #include "tests/support/special_values.h"
 

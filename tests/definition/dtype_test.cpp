@@ -1,3 +1,5 @@
+// Storage types: names, rounding, roundoff.
+
 #include "reference/definition/dtype.h"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,6 @@
-#include "reference/definition/in_quotes.h"
+// Quoting of untrusted text in error messages.
+
+#include "reference/definition/input/in_quotes.h"
 
 #include <doctest/doctest.h>
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "tests/support/error_message.h"
 #include "tests/support/random_problem.h"
 

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "reference/definition/attention_vjp.h"
-#include "reference/definition/descale.h"
+#include "reference/definition/input/descale.h"
 #include "reference/definition/minus_infinity.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/file_fixtures.h"

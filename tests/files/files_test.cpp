@@ -1,3 +1,5 @@
+// Safetensors, JSON and text files: what is written is read back, and damaged files are rejected.
+
 #include <doctest/doctest.h>
 
 #include <algorithm>

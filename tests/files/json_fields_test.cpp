@@ -1,3 +1,5 @@
+// The reader of flat JSON objects, the lines of a trace file.
+
 #include "reference/files/json_fields.h"
 
 #include "tests/support/file_fixtures.h"

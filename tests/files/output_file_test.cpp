@@ -1,3 +1,5 @@
+// Output files are replaced only when they are complete.
+
 #include "reference/files/output_file.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,5 @@
+// Tensors of npy, npz and torch files.
+
 #include "reference/files/tensors/tensor_file.h"
 
 #include <doctest/doctest.h>

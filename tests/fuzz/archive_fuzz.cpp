@@ -1,7 +1,7 @@
 #include <cstdint>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/tensors/tensor_file.h"
 #include "tests/support/zip_archive.h"
 

@@ -3,7 +3,7 @@
 #include <sstream>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/tensors/safetensors.h"
 
 using namespace ringattn;

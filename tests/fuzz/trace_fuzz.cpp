@@ -1,8 +1,10 @@
+// Fuzzes the reader, the checker and the exports of traces.
+
 #include <cstdint>
 #include <sstream>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/export/json_lines.h"

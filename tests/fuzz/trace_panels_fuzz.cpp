@@ -3,7 +3,7 @@
 #include <sstream>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/trace_file.h"
 #include "tests/visualizer/support/all_panels.h"
 

@@ -6,7 +6,7 @@
 
 #include "reference/definition/error/chunked.h"
 #include "reference/oracle/diagnosis/block_weights.h"
-#include "tests/oracle/emulated_kernel.h"
+#include "tests/oracle/verdict/emulated_kernel.h"
 #include "tests/support/random_problem.h"
 
 using namespace ringattn;

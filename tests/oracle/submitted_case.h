@@ -4,16 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 
 #include "reference/oracle/check.h"
-#include "tests/oracle/emulated_kernel.h"
+#include "tests/oracle/verdict/emulated_kernel.h"
 #include "tests/support/random_problem.h"
+#include "tests/support/special_values.h"
 
 namespace ringattn {
-
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // A causal problem on four devices, and the right results in float64
 struct SubmittedCase {

@@ -1,3 +1,5 @@
+// The peak memory of a device, against the table of reference/README.md.
+
 #include <doctest/doctest.h>
 
 #include "reference/ring/ring_attention.h"

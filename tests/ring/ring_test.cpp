@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/blockwise/blockwise_attention.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "tests/support/comparison_helpers.h"
 #include "tests/support/ring_run.h"
 #include "tests/support/trials.h"

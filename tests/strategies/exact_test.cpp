@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "tests/strategies/strategy_run.h"
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"

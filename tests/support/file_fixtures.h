@@ -9,7 +9,7 @@
 #include <sstream>
 #include <string>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

@@ -11,8 +11,8 @@ namespace ringattn {
 AttentionOutput<double> naive_attention(const Problem<double>& problem);
 Gradients<double> naive_attention_vjp(const Problem<double>& problem, const Cotangents<double>& cotangents);
 
-// The largest |score| of all pairs, before and after the soft-cap, and of all sinks. Hidden pairs are included: their size indicates the
-// size of the terms that may cancel in a visible score near 0.
+// The largest |score| of all pairs, before and after the soft-cap, and of all sinks. Hidden pairs are included: their
+// size indicates the size of the terms that may cancel in a visible score near 0.
 double largest_score(const Problem<double>& problem);
 
 // The error bound of the definition in float64 against the naive sums, in the measure of compare()

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "reference/definition/owned_problem.h"
+#include "reference/definition/input/owned_problem.h"
 #include "reference/definition/random.h"
 
 namespace ringattn {

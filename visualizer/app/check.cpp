@@ -1,3 +1,5 @@
+// `ringviz check`: checks the invariants of a trace.
+
 #include "reference/cli/args/command.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/files/trace_file.h"

@@ -1,5 +1,7 @@
+// `ringviz export`: writes a trace or the run of a scene in another format.
+
 #include "reference/cli/args/command.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/output_file.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/export/json_lines.h"

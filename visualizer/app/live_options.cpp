@@ -1,7 +1,7 @@
 #include "visualizer/app/live_options.h"
 
 #include "reference/cli/args/command.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "visualizer/run/hop_ratio.h"
 #include "visualizer/run/threaded_run.h"
 

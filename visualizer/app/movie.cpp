@@ -1,3 +1,5 @@
+// `ringviz movie`: draws a scene or a trace as a movie.
+
 #include "visualizer/raster/movie.h"
 
 #include <algorithm>
@@ -5,7 +7,7 @@
 
 #include "reference/cli/args/command.h"
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/render_screen.h"
 #include "visualizer/app/session_options.h"

@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "reference/cli/args/command.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/trace_file.h"
 #include "visualizer/draw/theme.h"
 #include "visualizer/interaction/deep_link.h"

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <map>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::viz {
 

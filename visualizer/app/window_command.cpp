@@ -1,10 +1,12 @@
+// `ringviz` without a command: shows a scene, a trace or a live run in a window.
+
 #include <imgui.h>
 
 #include <cstdio>
 
 #include "reference/cli/args/command.h"
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/output_file.h"
 #include "visualizer/app/commands.h"
 #include "visualizer/app/live_options.h"

@@ -106,7 +106,9 @@ std::vector<std::string> Canvas::lines_of(float width, std::string_view text, Fa
       const std::size_t word_end = std::min(rest.find(' '), rest.size());
       const std::string word(rest.substr(0, word_end));
       rest.remove_prefix(std::min(word_end + 1, rest.size()));
-      const std::string longer = line.empty() ? word : line + ' ' + word;
+      std::string longer = line;
+      if (!line.empty()) longer += ' ';
+      longer += word;
       if (!line.empty() && text_size(longer, face).w > width + 0.5f / unit_) {
         lines.push_back(std::move(line));
         line = word;

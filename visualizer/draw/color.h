@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace ringattn::viz {
@@ -8,7 +9,9 @@ namespace ringattn::viz {
 struct Color {
   std::uint8_t r = 0, g = 0, b = 0, a = 255;
 
-  Color with_alpha(double alpha) const { return {r, g, b, static_cast<std::uint8_t>(alpha * 255 + 0.5)}; }
+  Color with_alpha(double alpha) const {
+    return {r, g, b, static_cast<std::uint8_t>(std::lround(alpha * 255))};
+  }
   bool operator==(const Color&) const = default;
 };
 
@@ -20,7 +23,7 @@ constexpr Color rgb(std::uint32_t hex) {
 // From _a_ at 0 to _b_ at 1
 inline Color mix(Color a, Color b, double t) {
   const auto part = [t](std::uint8_t x, std::uint8_t y) {
-    return static_cast<std::uint8_t>(x + (y - x) * t + 0.5);
+    return static_cast<std::uint8_t>(std::lround(x + (y - x) * t));
   };
   return {part(a.r, b.r), part(a.g, b.g), part(a.b, b.b), part(a.a, b.a)};
 }

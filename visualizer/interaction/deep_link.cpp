@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <map>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/json.h"
 #include "visualizer/draw/theme.h"
 #include "visualizer/session/run_fields.h"

@@ -1,6 +1,6 @@
 #include "visualizer/interaction/text_input.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "visualizer/interaction/command_palette.h"
 #include "visualizer/interaction/commands.h"
 

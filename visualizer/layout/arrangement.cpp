@@ -6,7 +6,7 @@ namespace ringattn::viz {
 
 namespace {
 
-constexpr float gap = 10;
+constexpr float panel_gap = 10;
 
 Size least(const Arrangement& arrangement, std::size_t parts) {
   if (arrangement.parts.empty()) return min_size(arrangement.panel);
@@ -15,7 +15,7 @@ Size least(const Arrangement& arrangement, std::size_t parts) {
     const Arrangement& part = arrangement.parts[i];
     // A nested arrangement may shrink to its first part
     const Size size = least(part, std::min<std::size_t>(part.parts.size(), 1));
-    const float space = i ? gap : 0;
+    const float space = i ? panel_gap : 0;
     if (arrangement.stacked)
       sum.h += size.h + space, sum.w = std::max(sum.w, size.w);
     else
@@ -46,12 +46,13 @@ void place_in(const Arrangement& arrangement, Rect room, std::vector<PlacedPanel
     const Size need = least(part, std::min<std::size_t>(part.parts.size(), 1));
     const float others = [&] {
       const Size size = least(arrangement, i);
-      return i ? (stacked ? size.h : size.w) + gap : 0;
+      return i ? (stacked ? size.h : size.w) + panel_gap : 0;
     }();
-    const float share = (whole - gap * static_cast<float>(i)) * part.weight / weights;
+    const float share = (whole - panel_gap * static_cast<float>(i)) * part.weight / weights;
     const float extent =
         i == 0 ? whole : std::min(std::max(share, stacked ? need.h : need.w), whole - others);
-    place_in(part, stacked ? room.take_bottom(extent, gap) : room.take_right(extent, gap), placed);
+    place_in(part, stacked ? room.take_bottom(extent, panel_gap) : room.take_right(extent, panel_gap),
+             placed);
     weights -= part.weight;
   }
 }

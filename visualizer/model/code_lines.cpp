@@ -34,8 +34,8 @@ constexpr CodeFunction absorb{"SoftmaxState::absorb", state_file,
                               "template <class T>\nvoid SoftmaxState<T>::absorb("};
 constexpr CodeFunction merge{"SoftmaxState::merge", state_file,
                              "template <class T>\nvoid SoftmaxState<T>::merge("};
-constexpr CodeFunction attend_backward{"attend_backward", backward_file,
-                                       "template <class T>\nvoid attend_backward("};
+constexpr CodeFunction block_attend_backward{"attend_backward", backward_file,
+                                             "template <class T>\nvoid attend_backward("};
 constexpr CodeFunction probabilities{"row_probabilities", backward_file,
                                      "template <class T>\nvoid row_probabilities("};
 
@@ -104,14 +104,14 @@ constexpr CodeMark table[marks] = {
      "m(b, i, h, 0) = m_both;\n"
      "        l(b, i, h, 0) = alpha * l(b, i, h, 0) + beta * other.l(b, i, h, 0);\n"
      "        O.head(b, h).row(i) = alpha * O.head(b, h).row(i) + beta * other.O.head(b, h).row(i);"},
-    {&attend_backward,
+    {&block_attend_backward,
      "Scores<T> P = score_tile(pair, tiles, b, h, scratch.P);\n"
      "    Scores<T> dS = scratch.dS.of(P.rows(), P.cols());\n"
      "    multiply(T(1), dO, V.transpose(), dS);"},
     {&probabilities,
      "tile_kernels<T>().exponentiate(score.data(), keys.size(), lse);\n"
      "  dS.row(i).segment(keys.begin, keys.size()).array() *= score;"},
-    {&attend_backward,
+    {&block_attend_backward,
      "multiply_add(T(1), P.transpose(), dO, of_keys(gradients.dv.head(b, g)));\n"
      "    multiply_add(scale, dS, K, of_queries(gradients.dq.head(b, h)));\n"
      "    multiply_add(scale, dS.transpose(), Q, of_keys(gradients.dk.head(b, g)));"},

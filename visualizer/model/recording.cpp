@@ -4,7 +4,7 @@
 #include <charconv>
 #include <limits>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/trace/event_names.h"
 
 namespace ringattn::viz {

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "reference/definition/input/owned_problem.h"
 #include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
-#include "reference/definition/owned_problem.h"
 #include "reference/definition/tensor.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/spans.h"
-#include "visualizer/model/long_sequence.h"
-#include "visualizer/model/machine.h"
+#include "visualizer/model/costs/long_sequence.h"
+#include "visualizer/model/costs/machine.h"
 
 namespace ringattn::viz {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "visualizer/draw/fonts.h"
 #include "visualizer/raster/rasteriser.h"
 

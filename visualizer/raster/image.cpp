@@ -7,7 +7,7 @@
 #include <array>
 #include <memory>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/input_file.h"
 #include "reference/files/output_file.h"
 

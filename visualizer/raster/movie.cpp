@@ -6,8 +6,8 @@
 #include <system_error>
 #include <vector>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/output_file.h"
 #include "visualizer/raster/program_pipe.h"
 

@@ -12,6 +12,8 @@ namespace ringattn::viz {
 
 namespace {
 
+constexpr int half_pixel = fine / 2;
+
 // The target of the triangles: a picture with a clip rectangle, and the texture.
 struct Surface {
   Image& image;
@@ -80,9 +82,9 @@ void draw_rectangle(const Surface& surface, const Corner& a, const Corner& c) {
   const double dv = static_cast<double>(c.v - a.v) / (c.y - a.y);
   const int from = std::max(x0, surface.left), to = std::min(x1, surface.right);
   for (int y = y0; y < y1; ++y) {
-    const int v = static_cast<int>(a.v + (y * fine + fine / 2 - a.y) * dv);
+    const int v = static_cast<int>(a.v + (y * fine + half_pixel - a.y) * dv);
     for (int x = from; x < to; ++x) {
-      const int u = static_cast<int>(a.u + (x * fine + fine / 2 - a.x) * du);
+      const int u = static_cast<int>(a.u + (x * fine + half_pixel - a.x) * du);
       const int alpha = times(a.color.a, coverage(surface.texture, u, v));
       if (alpha > 0) put(surface.image.pixel(x, y), a.color, alpha);
     }
@@ -92,9 +94,9 @@ void draw_rectangle(const Surface& surface, const Corner& a, const Corner& c) {
 // ---- Triangles --------------------------------------------------------------
 
 void draw_row(const Surface& surface, const Triangle& t, int y, int from, int to) {
-  const std::int64_t py = std::int64_t{y} * fine + fine / 2;
+  const std::int64_t py = std::int64_t{y} * fine + half_pixel;
   for (int x = from; x < to; ++x) {
-    const Triangle::Shares s = t.shares(std::int64_t{x} * fine + fine / 2, py);
+    const Triangle::Shares s = t.shares(std::int64_t{x} * fine + half_pixel, py);
     const Color color{static_cast<std::uint8_t>(t.mixed(s, t.a.color.r, t.b.color.r, t.c.color.r)),
                       static_cast<std::uint8_t>(t.mixed(s, t.a.color.g, t.b.color.g, t.c.color.g)),
                       static_cast<std::uint8_t>(t.mixed(s, t.a.color.b, t.b.color.b, t.c.color.b)),
@@ -117,7 +119,7 @@ void draw_triangle(const Surface& surface, Corner a, Corner b, Corner c) {
   const int top = std::max(surface.top, first_pixel(std::min({a.y, b.y, c.y})));
   const int bottom = std::min(surface.bottom, first_pixel(std::int64_t{std::max({a.y, b.y, c.y})} + 1));
   for (int y = top; y < bottom; ++y) {
-    const std::int64_t py = std::int64_t{y} * fine + fine / 2;
+    const std::int64_t py = std::int64_t{y} * fine + half_pixel;
     int from = surface.left, to = surface.right;
     for (const Edge* edge : {&t.ab, &t.bc, &t.ca}) edge->narrow(py, from, to);
     if (from >= to) continue;

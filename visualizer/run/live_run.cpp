@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "reference/definition/attention.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::viz {
 

@@ -1,6 +1,6 @@
 #include "visualizer/run/record_run.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/faults/fault.h"
 #include "reference/trace/trace_store.h"
 #include "visualizer/run/blocked_sends.h"

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "reference/cli/recall/induction_head.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/faults/fault.h"
 #include "reference/trace/export/json_text.h"
 

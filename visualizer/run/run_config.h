@@ -6,8 +6,8 @@
 
 #include "reference/ring/ring_attention.h"
 #include "reference/trace/trace_header.h"
-#include "visualizer/model/long_sequence.h"
-#include "visualizer/model/machine.h"
+#include "visualizer/model/costs/long_sequence.h"
+#include "visualizer/model/costs/machine.h"
 
 namespace ringattn::viz {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/definition/owned_problem.h"
+#include "reference/definition/input/owned_problem.h"
 #include "visualizer/run/run_config.h"
 
 namespace ringattn::viz {

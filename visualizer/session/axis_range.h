@@ -4,7 +4,8 @@
 
 namespace ringattn::viz {
 
-// The part of an axis that is shown, in fractions of the whole: of the time of a run, of the rows or columns of a matrix.
+// The part of an axis that is shown, in fractions of the whole: of the time of a run, of the rows or columns of a
+// matrix.
 struct AxisRange {
   static constexpr double smallest = 1e-4;
 

@@ -4,6 +4,7 @@
 
 namespace ringattn::viz {
 
+// The parameters of the machine whose transfers and arithmetic the scene `hide` compares
 const std::vector<Parameter>& machine_parameters();
 
 }  // namespace ringattn::viz

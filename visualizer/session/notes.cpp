@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/input_file.h"
 #include "reference/files/json.h"
 #include "reference/files/output_file.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/faults/fault.h"
 #include "visualizer/run/hop_ratio.h"
 #include "visualizer/session/choices.h"

@@ -4,8 +4,8 @@
 #include <limits>
 #include <set>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/trace/export/json_text.h"
 #include "visualizer/run/hop_ratio.h"
 
@@ -89,7 +89,7 @@ Json parse_field(const std::string& field, const std::string& value) {
                                      booleans = {"causal", "overlap", "backward"},
                                      reals = {"score_scale", "hop", "tflops", "gbytes", "block_tokens"};
   if (words.count(field) > 0) return value;
-  const Json parsed = Json::parse(value, nullptr, false);
+  Json parsed = Json::parse(value, nullptr, false);
   if (booleans.count(field) > 0) {
     require(parsed.is_boolean(), "[run] ", field, " must be true or false; found ", in_quotes(value));
   } else if (reals.count(field) > 0) {
@@ -107,7 +107,7 @@ Json parse_field(const std::string& field, const std::string& value) {
 RunConfig run_from_fields(const std::map<std::string, std::string>& fields) {
   Json run;
   for (const auto& [field, value] : fields) run[field] = parse_field(field, value);
-  const RunConfig config = parse_run(run);
+  RunConfig config = parse_run(run);
   completed(config);
   return config;
 }

@@ -2,8 +2,8 @@
 
 #include <set>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/json.h"
 #include "visualizer/resources/embedded.h"
 #include "visualizer/session/parameters.h"

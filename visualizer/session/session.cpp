@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "visualizer/run/hop_ratio.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/run/record_run.h"
@@ -191,8 +191,9 @@ void Session::step_ring(int direction) {
   std::vector<double> begins;
   for (const Span& span : recording().spans().all()) {
     if (span.begin->kind != EventKind::compute) continue;
-    const std::size_t step =
-        static_cast<std::size_t>(recording().pass_of(span) * recording().devices() + span.begin->step);
+    const auto pass = static_cast<std::size_t>(recording().pass_of(span)),
+               step = pass * static_cast<std::size_t>(recording().devices()) +
+                      static_cast<std::size_t>(span.begin->step);
     if (begins.size() <= step) begins.resize(step + 1, duration());
     begins[step] = std::min(begins[step], recording().began(span, settings.clock));
   }

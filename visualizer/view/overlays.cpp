@@ -56,7 +56,7 @@ std::vector<HelpLine> help_lines() {
     for (auto line = lines.begin(); line != lines.end(); ++line)
       if (line->group == command.group) place = line + 1;
     const bool numbered = opens_numbered_scene(command);
-    if (numbered && place != lines.begin() && (place - 1)->commands.size() > 0 &&
+    if (numbered && place != lines.begin() && !(place - 1)->commands.empty() &&
         opens_numbered_scene(*(place - 1)->commands.back())) {
       (place - 1)->commands.push_back(&command);
       continue;

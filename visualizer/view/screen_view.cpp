@@ -223,24 +223,7 @@ Arrangement shown_panels(const Session& session) {
 
 void draw_named_panel(Canvas& canvas, const std::string& panel, const Rect& rect, const Frame& frame) {
   canvas.element(rect, Target::panel(panel));
-  static const std::map<std::string, void (*)(Canvas&, const Rect&, const Frame&)> panels = {
-      {"ring", draw_ring_stage},
-      {"matrix", draw_attention_matrix},
-      {"microscope", draw_softmax_microscope},
-      {"timeline", draw_timeline},
-      {"memory", draw_memory},
-      {"code", draw_code},
-      {"tile", draw_tile},
-      {"chain", draw_merge_chain},
-      {"tree", draw_merge_tree},
-      {"orders", draw_merge_orders},
-      {"hiding", draw_hiding},
-      {"machines", draw_machines},
-      {"bars", draw_memory_bars},
-      {"growth", draw_memory_growth},
-      {"recall", draw_recall},
-      {"inspector", draw_inspector}};
-  panels.at(panel)(canvas, rect, frame);
+  run_panels().at(panel)(canvas, rect, frame);
 }
 
 // The runs in the other panels of the same kind

@@ -1,3 +1,5 @@
+// Replaces the measurement of matrix products where cuBLAS was not found.
+
 #include <limits>
 
 #include "gpu/bench/ceilings/gemm.h"

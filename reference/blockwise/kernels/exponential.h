@@ -21,8 +21,8 @@ namespace {
 template <class T>
 struct ExpConstants;
 
-// smallest: below it exp(x) has no normal number. largest: above it exp(x) is infinite. shifter: x + shifter rounds x to
-// an integer and keeps it in the lowest bits
+// smallest: below it exp(x) has no normal number. largest: above it exp(x) is infinite. shifter: x + shifter rounds x
+// to an integer and keeps it in the lowest bits
 template <>
 struct ExpConstants<float> {
   using Integer = std::int32_t;

@@ -7,6 +7,7 @@
 namespace ringattn {
 namespace {
 
+// The kernels of a tile, compiled for the processor level of the source that includes this header
 template <class T>
 constexpr TileKernels<T> kernels_of_level{product<T, false>, product<T, true>, largest<T>, exponentiate<T>};
 

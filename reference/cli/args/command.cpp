@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 
@@ -31,16 +31,25 @@ bool from_text(const std::string& text, std::filesystem::path& value) {
   return true;
 }
 
-#define RINGATTN_FOR(T)                               \
-  template <>                                         \
-  bool from_text(const std::string& text, T& value) { \
-    return number_from_text(text, value);             \
-  }
-RINGATTN_FOR(int)
-RINGATTN_FOR(long)
-RINGATTN_FOR(unsigned long)
-RINGATTN_FOR(double)
-#undef RINGATTN_FOR
+template <>
+bool from_text(const std::string& text, int& value) {
+  return number_from_text(text, value);
+}
+
+template <>
+bool from_text(const std::string& text, long& value) {
+  return number_from_text(text, value);
+}
+
+template <>
+bool from_text(const std::string& text, unsigned long& value) {
+  return number_from_text(text, value);
+}
+
+template <>
+bool from_text(const std::string& text, double& value) {
+  return number_from_text(text, value);
+}
 
 // ---- An option ----------------------------------------------------------------
 

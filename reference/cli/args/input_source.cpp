@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "reference/cli/args/pair_terms.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::cli {
@@ -132,7 +132,7 @@ void InputSource::choose_axes() {
 // Rows after the last document are left out
 void InputSource::read_cu_seqlens() {
   const auto read = [&](const char* name, Index& length, const char* rows) {
-    const std::vector<std::int64_t> cu = to_integers(name, file->read(name));
+    std::vector<std::int64_t> cu = to_integers(name, file->read(name));
     if (cu.empty() || cu.back() < 1 || cu.back() >= length) return cu;
     notes.push_back(std::string(rows) + " " + std::to_string(cu.back()) + ".." + std::to_string(length - 1) +
                     " follow the last document and are left out");

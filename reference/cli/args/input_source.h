@@ -5,7 +5,7 @@
 
 #include "reference/cli/args/named_tensors.h"
 #include "reference/cli/args/options.h"
-#include "reference/definition/axis_order.h"
+#include "reference/definition/input/axis_order.h"
 #include "reference/files/text.h"
 
 namespace ringattn::cli {

@@ -2,9 +2,9 @@
 
 #include "reference/cli/args/pair_terms.h"
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/descale.h"
 #include "reference/definition/error/digits.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/descale.h"
 #include "reference/definition/random.h"
 #include "reference/files/tensors/stored_tensor.h"
 

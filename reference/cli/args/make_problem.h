@@ -1,7 +1,7 @@
 #pragma once
 
 #include "reference/cli/args/input_source.h"
-#include "reference/definition/owned_problem.h"
+#include "reference/definition/input/owned_problem.h"
 
 namespace ringattn::cli {
 

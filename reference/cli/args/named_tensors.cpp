@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::cli {
 

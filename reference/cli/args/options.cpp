@@ -6,9 +6,9 @@
 #include <set>
 
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/json.h"
 
 namespace ringattn::cli {

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/tensors/stored_tensor.h"
 
 namespace ringattn::cli {
@@ -40,7 +40,7 @@ PairTensor<T> read_bias(const InputSource& source) {
   const StoredTensor stored = read_pairs(source, "bias");
   const Tensor<T> values = to_tensor<T>("bias", stored, Axes::bshd);
   require_finite_or_minus_infinity("bias", converted<double>(values.view()), "(b, h, query, key)");
-  const PairTensor<T> bias = empty_pairs<T>(stored.shape);
+  PairTensor<T> bias = empty_pairs<T>(stored.shape);
   for_each_pair(stored.shape,
                 [&](Index b, Index h, Index i, Index j, Index n) { bias(b, h, i, j) = values.data()[n]; });
   return bias;
@@ -50,7 +50,7 @@ PairTensor<bool> read_booleans(const InputSource& source, const std::string& nam
   const StoredTensor stored = read_pairs(source, name);
   require(stored.dtype == Dtype::i64, "[", name, "] the tensor must hold booleans; found ",
           ringattn::name(stored.dtype), "; store it as BOOL, or store numbers to add to the scores as bias");
-  const PairTensor<bool> mask = empty_pairs<bool>(stored.shape);
+  PairTensor<bool> mask = empty_pairs<bool>(stored.shape);
   for_each_pair(stored.shape, [&](Index b, Index h, Index i, Index j, Index n) {
     std::int64_t value = 0;
     std::memcpy(&value, stored.bytes.data() + n * Index{sizeof value}, sizeof value);

@@ -1,7 +1,7 @@
 #include "reference/cli/args/path_conflicts.h"
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/output_file.h"
 
 namespace ringattn::cli {

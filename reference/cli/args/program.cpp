@@ -10,8 +10,8 @@
 #include <system_error>
 
 #include "reference/cli/args/wrong_result.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::cli {
 
@@ -48,7 +48,8 @@ class HelpFormatter : public CLI::Formatter {
 // What is wrong with the command line. The sentences of CLI11 for a missing or repeated value, an unknown argument and
 // a bad number are replaced by plainer ones
 std::string sentence(const CLI::ParseError& error, const std::vector<std::string>& unknown) {
-  const std::string text = error.what(), option = text.substr(0, text.find(':'));
+  std::string text = error.what();
+  const std::string option = text.substr(0, text.find(':'));
   if (dynamic_cast<const CLI::ExtrasError*>(&error) && !unknown.empty()) {
     const auto is_option = [](const std::string& argument) { return argument.starts_with("-"); };
     const auto option_or_end = std::find_if(unknown.begin(), unknown.end(), is_option);

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::cli {
 

@@ -1,5 +1,7 @@
+// Replaces the GPU backend in a program without the GPU version: each use is an error.
+
 #include "reference/cli/backend/backend.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

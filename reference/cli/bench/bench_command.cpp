@@ -1,3 +1,5 @@
+// `ringattn bench`: times full, blockwise and ring attention on problems of growing length.
+
 #include "reference/cli/args/wrong_result.h"
 #include "reference/cli/commands.h"
 
@@ -17,7 +19,7 @@
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/progress.h"
 #include "reference/cli/run/definition_check.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/available_memory.h"
 
 namespace ringattn::cli {

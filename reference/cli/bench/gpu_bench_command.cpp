@@ -9,7 +9,7 @@
 #include "reference/cli/backend/backend.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/progress.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

@@ -1,3 +1,5 @@
+// Inputs of `ringattn memory` that are generated from a seed, with needles whose recall is measured.
+
 #include <cmath>
 
 #include "reference/circular_memory/slots.h"
@@ -8,7 +10,7 @@ namespace ringattn::cli {
 
 namespace {
 
-constexpr Index D = 64;
+constexpr Index head_dim = 64;
 
 struct InputKind {
   const char *name, *description;
@@ -25,21 +27,22 @@ constexpr InputKind kinds[] = {
 // A query of norm 3 sqrt(D) in the direction of a key. The score of that key is about 3 sqrt(D) = 24; those of others
 // have variance 9, so that N of them weigh about N exp(4.5) together: exp(15.6) for N = 65,536.
 RowVector<float> question(const RowVector<float>& key) {
-  return static_cast<float>(3 * std::sqrt(static_cast<double>(D))) * key.normalized();
+  return static_cast<float>(3 * std::sqrt(static_cast<double>(head_dim))) * key.normalized();
 }
 
 // Normal numbers
 MemoryInput random_input(Index tokens, Random& random) {
   MemoryInput input;
   OwnedProblem<float>& p = input.inputs;
-  for (Tensor<float>* tensor : {&p.Q, &p.K, &p.V}) *tensor = normal_tensor<float>({1, tokens, 1, D}, random);
+  for (Tensor<float>* tensor : {&p.Q, &p.K, &p.V})
+    *tensor = normal_tensor<float>({1, tokens, 1, head_dim}, random);
   p.q_positions = p.kv_positions = consecutive_positions(tokens);
   p.scoring.mask.causal = true;
   return input;
 }
 
 void add_needles(MemoryInput& input) {
-  input.questions = Tensor<float>({1, static_cast<Index>(std::size(needle_depths)), 1, D});
+  input.questions = Tensor<float>({1, static_cast<Index>(std::size(needle_depths)), 1, head_dim});
   for (const double depth : needle_depths) {
     const Index token = std::llround(depth * static_cast<double>(input.tokens() - 1));
     input.questions.head(0, 0).row(static_cast<Index>(input.needles.size())) =
@@ -61,7 +64,8 @@ void make_local(MemoryInput& input) {
 void make_sink(MemoryInput& input) {
   auto Q = input.inputs.Q.head(0, 0);
   const RowVector<float> k = input.inputs.K.head(0, 0).row(0);
-  const double raise = std::log(static_cast<double>(Q.rows())) + 3, scale = input.inputs.scoring.scale(D);
+  const double raise = std::log(static_cast<double>(Q.rows())) + 3,
+               scale = input.inputs.scoring.scale(head_dim);
   Q.rowwise() += static_cast<float>(raise / scale / static_cast<double>(k.squaredNorm())) * k;
 }
 

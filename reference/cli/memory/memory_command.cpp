@@ -1,10 +1,12 @@
+// `ringattn memory`: compares the ring with attention memories of constant size.
+
 #include "reference/cli/args/options.h"
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"
 #include "reference/cli/commands.h"
 #include "reference/cli/memory/memory_tables.h"
 #include "reference/cli/output/json_output.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

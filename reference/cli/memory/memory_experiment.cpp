@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 
 namespace ringattn::cli {
 

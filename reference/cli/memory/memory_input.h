@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/definition/owned_problem.h"
+#include "reference/definition/input/owned_problem.h"
 #include "reference/files/text.h"
 
 namespace ringattn::cli {

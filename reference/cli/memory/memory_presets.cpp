@@ -2,7 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

@@ -4,7 +4,7 @@
 
 #include "reference/cli/memory/memory_input.h"
 #include "reference/cli/recall/induction_head.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn::cli {
 

@@ -1,3 +1,5 @@
+// `ringattn check`: judges submitted results and names the mistake.
+
 #include "reference/cli/commands.h"
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/output/json_output.h"

@@ -1,3 +1,5 @@
+// `ringattn examine`: calls a program with inputs that show the weight of each key.
+
 #include <fmt/core.h>
 
 #include "reference/cli/args/make_problem.h"

@@ -1,3 +1,5 @@
+// `ringattn laws`: checks the conservation laws of attention on submitted results.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>
@@ -38,9 +40,9 @@ std::vector<Requirement> untested_laws(const std::vector<Law>& tested) {
 
 std::string summary(const std::vector<Law>& all) {
   const auto broken = std::count_if(all.begin(), all.end(), [](const Law& law) { return !law.holds(); });
-  const char* plural = all.size() == 1 ? "law" : "laws";
-  return broken == 0 ? fmt::format("{} {} hold{}\n", all.size(), plural, all.size() == 1 ? "s" : "")
-                     : fmt::format("{} of {} {} broken\n", broken, all.size(), plural);
+  const std::string laws = plural("law", all.size());
+  return broken == 0 ? fmt::format("{} {} hold{}\n", all.size(), laws, all.size() == 1 ? "s" : "")
+                     : fmt::format("{} of {} {} broken\n", broken, all.size(), laws);
 }
 
 std::string laws_text(const std::vector<Law>& all, const std::vector<std::string>& notes) {

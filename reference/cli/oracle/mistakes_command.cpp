@@ -1,3 +1,5 @@
+// `ringattn mistakes`: lists the catalogue, shows an entry, or writes the results of a mistake.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/ranges.h>
@@ -8,7 +10,7 @@
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/oracle/catalogue/catalogue.h"
 
 namespace ringattn::cli {
@@ -61,7 +63,7 @@ bool has_parameters(const Variant& variant, const std::vector<std::string>& want
   return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& each) {
     const std::vector<Parameter>& parameters = variant.parameters();
     return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& parameter) {
-      return parameter.name + "=" + parameter.said == each;
+      return parameter.name + "=" + parameter.text == each;
     });
   });
 }

@@ -1,3 +1,5 @@
+// The catalogue and its entries as text and JSON.
+
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -154,7 +156,7 @@ Json entry_json(const Mistake& mistake, const MistakeVariants& available) {
   Json variants = Json::array();
   for (const Variant& variant : available.variants) {
     Json parameters = Json::object();
-    for (const Parameter& parameter : variant.parameters()) parameters[parameter.name] = parameter.said;
+    for (const Parameter& parameter : variant.parameters()) parameters[parameter.name] = parameter.text;
     variants.push_back(parameters);
   }
   Json json = head_json(mistake);

@@ -1,3 +1,5 @@
+// `ringattn probe`: writes a test case whose right results have a closed form.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>
@@ -6,7 +8,7 @@
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/oracle/probe_file.h"
 #include "reference/cli/output/paragraph.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/output_file.h"
 
 namespace ringattn::cli {

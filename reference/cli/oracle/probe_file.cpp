@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "reference/definition/axis_order.h"
+#include "reference/definition/input/axis_order.h"
 
 namespace ringattn::cli {
 

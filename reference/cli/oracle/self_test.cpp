@@ -1,3 +1,5 @@
+// `ringattn mistakes --self-test`: simulates every variant and counts the right names.
+
 #include "reference/oracle/self_test.h"
 
 #include <fmt/core.h>

@@ -1,3 +1,5 @@
+// The results of a mistake on a case, beside the right ones, for `ringattn mistakes --make`.
+
 #include "reference/cli/oracle/mistakes.h"
 
 #include <cmath>

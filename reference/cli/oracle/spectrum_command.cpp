@@ -1,3 +1,5 @@
+// `ringattn spectrum`: measures the weight of each K/V block in submitted results.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>

@@ -96,36 +96,36 @@ void require_memory_for_case(const std::string& command, const InputSource& sour
                  "the case with its results and their check", "choose a smaller case");
 }
 
-SubmittedCase::Reading SubmittedCase::read(const std::string& command, const SubmissionOptions& o,
-                                           const InputSource& source, double more_bytes) const {
+SubmittedCase::ParsedCase SubmittedCase::read(const std::string& command, const SubmissionOptions& o,
+                                              const InputSource& source, double more_bytes) const {
   require_memory_for_case(command, source, more_bytes);
-  Reading reading;
-  reading.inputs = make_problem<double>(o.problem, source);
+  ParsedCase parsed;
+  parsed.inputs = make_problem<double>(o.problem, source);
   ResultOptions files = o.results;
   files.axes = o.problem.axes;
-  reading.results = read_submitted_results(command, files, reading.inputs,
-                                           {source.stored, source.axes, layout_, devices_, source.narrow});
-  return reading;
+  parsed.results = read_submitted_results(command, files, parsed.inputs,
+                                          {source.stored, source.axes, layout_, devices_, source.narrow});
+  return parsed;
 }
 
 // The shapes of a case often fit several orders of the axes. Unless one is given, the numbers decide
 void SubmittedCase::read_nearest_order(const std::string& command, const SubmissionOptions& o,
                                        const InputSource& source) {
-  std::optional<Reading> first;
+  std::optional<ParsedCase> first;
   std::optional<BadInput> refusal;
   try {
     first = read(command, o, source, 0);
   } catch (const BadInput& bad) {
     refusal = bad;
   }
-  const auto measured = [&](const Reading& reading) -> OrderedReading {
-    const auto& [inputs, results] = reading;
+  const auto measured = [&](const ParsedCase& parsed) -> OrderTrial {
+    const auto& [inputs, results] = parsed;
     const DistinctiveResults distinctive{results.view("out"), results.view("lse"), results.view("dq")};
     return {typical_distance(inputs.problem(), has_dout_ ? inputs.cotangents() : Cotangents<double>{},
                              distinctive),
             inputs.Q.shape()};
   };
-  const auto read_in_order = [&](Axes axes) -> std::optional<OrderedReading> {
+  const auto read_in_order = [&](Axes axes) -> std::optional<OrderTrial> {
     if (axes == source.axes) return first ? std::optional(measured(*first)) : std::nullopt;
     try {
       const InputSource other(o.problem, axes);
@@ -141,14 +141,14 @@ void SubmittedCase::read_nearest_order(const std::string& command, const Submiss
   // The first order, unless another one was chosen
   if (chosen == source.axes) {
     if (!first) throw BadInput(*refusal);
-    reading_ = std::move(*first), notes_ = source.notes;
-    const auto& tensors = reading_.results.tensors;
+    parsed_ = std::move(*first), notes_ = source.notes;
+    const auto& tensors = parsed_.results.tensors;
     const bool compared = tensors.count("out") + tensors.count("lse") + tensors.count("dq") > 0;
     if (!source.doubt.empty() && !compared) notes_.push_back(source.doubt);
   } else {
     const InputSource other(o.problem, chosen);
     first.reset();
-    reading_ = read(command, o, other, 0), notes_ = other.notes;
+    parsed_ = read(command, o, other, 0), notes_ = other.notes;
   }
   if (!note.empty()) notes_.push_back(note);
 }
@@ -160,17 +160,17 @@ SubmittedCase::SubmittedCase(Command& command, SubmissionOptions& o) {
   layout_ = parse_layout(o.parallel.layout), devices_ = o.parallel.devices;
   read_nearest_order(command.name(), o, source);
   notes_.insert(notes_.end(), overridden.begin(), overridden.end());
-  if (reading_.inputs.padded.any()) notes_.push_back(describe(reading_.inputs.padded));
-  notes_.insert(notes_.end(), reading_.results.notes.begin(), reading_.results.notes.end());
+  if (parsed_.inputs.padded.any()) notes_.push_back(describe(parsed_.inputs.padded));
+  notes_.insert(notes_.end(), parsed_.results.notes.begin(), parsed_.results.notes.end());
 
   // A ring of the rows that are left has other shards
-  if (devices_ == 1 || source.stored.q.S == reading_.inputs.Q.shape().S) return;
+  if (devices_ == 1 || source.stored.q.S == parsed_.inputs.Q.shape().S) return;
   notes_.emplace_back("the layout joins the shards, but is not used in the diagnosis: rows are left out");
   layout_ = Layout::contiguous, devices_ = 1;
 }
 
 Submission SubmittedCase::submission() const {
-  const auto& [inputs, results] = reading_;
+  const auto& [inputs, results] = parsed_;
   return {inputs.problem(),
           has_dout_ ? inputs.cotangents() : Cotangents<double>{},
           results.view("out"),
@@ -185,7 +185,7 @@ Submission SubmittedCase::submission() const {
 }
 
 Sharding SubmittedCase::sharding() const {
-  return {layout_, devices_, reading_.inputs.Q.shape().S, reading_.inputs.K.shape().S};
+  return {layout_, devices_, parsed_.inputs.Q.shape().S, parsed_.inputs.K.shape().S};
 }
 
 }  // namespace ringattn::cli

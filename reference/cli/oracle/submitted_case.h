@@ -92,19 +92,19 @@ class SubmittedCase {
 
  private:
   // A case and results that are read with one order of the axes
-  struct Reading {
+  struct ParsedCase {
     OwnedProblem<double> inputs;
     SubmittedResults results;
   };
 
-  Reading read(const std::string& command, const SubmissionOptions& options, const InputSource& source,
-               double more_bytes) const;
+  ParsedCase read(const std::string& command, const SubmissionOptions& options, const InputSource& source,
+                  double more_bytes) const;
   void read_nearest_order(const std::string& command, const SubmissionOptions& options,
                           const InputSource& source);
 
   std::vector<std::string> notes_;
   bool has_dout_ = false;
-  Reading reading_;
+  ParsedCase parsed_;
   Layout layout_ = Layout::contiguous;
   int devices_ = 1;
 };

@@ -3,7 +3,7 @@
 #include "reference/cli/args/named_tensors.h"
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
 
 namespace ringattn::cli {

@@ -1,10 +1,12 @@
+// Reads the states (m, l, O) after each step, which `ringattn check --steps` judges.
+
 #include "reference/cli/oracle/submitted_case.h"
 
 #include <charconv>
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/tensors/safetensors.h"
 

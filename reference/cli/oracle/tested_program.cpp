@@ -6,8 +6,8 @@
 #include <fstream>
 #include <system_error>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/child_process.h"
 #include "reference/files/temporary_file.h"
 
@@ -80,7 +80,7 @@ ProgramRun run_tested_program(const std::string& operation, const std::string& c
   const TemporaryFile log = make_temporary_file("-log");
   const std::optional<int> status =
       run_shell(operation, substitute_paths(command, input, output), log.path(), seconds);
-  const ProgramRun run{status, last_line(log.path())};
+  ProgramRun run{status, last_line(log.path())};
   require(status != status_not_found && status != status_not_executable,
           "[--program] the shell must find and run the command; found exit status ", status.value_or(0), ", ",
           in_quotes(run.last_line), "; correct the command");

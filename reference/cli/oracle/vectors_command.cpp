@@ -1,3 +1,5 @@
+// `ringattn vectors`: lists and writes the golden vectors, and runs them on a program.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>
@@ -8,8 +10,8 @@
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/output/progress.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::cli {
 

@@ -1,3 +1,5 @@
+// Writes golden vectors: a safetensors file with the tensors, and a JSON file that describes the tests.
+
 #include <cmath>
 #include <deque>
 #include <limits>
@@ -5,9 +7,9 @@
 
 #include "reference/cli/oracle/probe_file.h"
 #include "reference/cli/oracle/vectors.h"
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/output_file.h"
 #include "reference/oracle/error_bound/error_bound.h"
 #include "reference/oracle/error_bound/error_bound_vjp.h"

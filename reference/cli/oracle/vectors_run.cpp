@@ -1,3 +1,5 @@
+// Runs a program on golden vectors and judges its results.
+
 #include "reference/cli/oracle/vectors.h"
 
 #include <algorithm>
@@ -5,7 +7,7 @@
 
 #include "reference/cli/oracle/submitted_case.h"
 #include "reference/cli/oracle/tested_program.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/temporary_file.h"
 
 namespace ringattn::cli {

@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cmath>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/available_memory.h"
 
 namespace ringattn::cli {

@@ -1,3 +1,5 @@
+// `ringattn recall`: continues a prompt with words of a long text, by exact attention on a ring.
+
 #include "reference/cli/commands.h"
 
 #include <fmt/core.h>
@@ -9,8 +11,8 @@
 #include "reference/cli/output/progress.h"
 #include "reference/cli/recall/induction_head.h"
 #include "reference/cli/run/run_report.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/ring/schedule.h"
 
 namespace ringattn::cli {

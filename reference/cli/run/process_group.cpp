@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::cli {
 

@@ -1,13 +1,13 @@
 #include "reference/cli/run/run_options.h"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <set>
 
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/device_count.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
 
 namespace ringattn::cli {
 
@@ -34,12 +34,16 @@ namespace {
 
 void add_strategy_options(Command& command, RunOptions& o) {
   const std::string strategy = "Strategy";
-  command.add_option("--strategy", o.strategy, "how attention is distributed: " + list_of(strategy_names()))
+  command
+      .add_option("--strategy", o.strategy,
+                  fmt::format("how attention is distributed: {}", fmt::join(strategy_names(), ", ")))
       ->check(one_of(strategy_names()))
       ->type_name("NAME")
       ->capture_default_str()
       ->group(strategy);
-  command.add_option("--group", o.group, "devices in a node (double-ring), or in a group that exchanges heads (usp)")
+  command
+      .add_option("--group", o.group,
+                  "devices in a node (double-ring), or in a group that exchanges heads (usp)")
       ->check(whole_number(1, max_devices))
       ->type_name("N")
       ->group(strategy);

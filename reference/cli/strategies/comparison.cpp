@@ -7,7 +7,7 @@
 #include "reference/cli/output/units.h"
 #include "reference/cli/run/definition_check.h"
 #include "reference/comm/in_process/in_process_transport.h"
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/strategies/distributed_attention.h"
 #include "reference/trace/summary.h"
 #include "reference/trace/tee_sink.h"

@@ -10,7 +10,7 @@
 #include "reference/cli/commands.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/strategies/comparison.h"
-#include "reference/definition/device_count.h"
+#include "reference/definition/input/device_count.h"
 
 namespace ringattn::cli {
 

@@ -3,9 +3,9 @@
 #include <system_error>
 #include <thread>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/cancellation.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/layout.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

@@ -1,6 +1,6 @@
 #include "reference/comm/mpi/mpi_transport.h"
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

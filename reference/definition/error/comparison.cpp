@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 
@@ -25,8 +25,8 @@ struct Norms {
   }
 };
 
-// The error of a number, and of a weight of 0 to 1 of terms as large as the largest of the tensor, that loses its digits
-// because it is near the smallest normal number of T; 2^20 is a generous number of such terms
+// The error of a number, and of a weight of 0 to 1 of terms as large as the largest of the tensor, that loses its
+// digits because it is near the smallest normal number of T; 2^20 is a generous number of such terms
 template <class T>
 double negligible_error(const Tensor<double>& magnitude) {
   double largest = 0;

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/rounding_bound.h"
 #include "reference/definition/error/row_norm.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

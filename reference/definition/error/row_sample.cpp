@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "reference/definition/cancellation.h"
 #include "reference/definition/error/chunked.h"
+#include "reference/definition/parallel/cancellation.h"
 #include "reference/definition/random.h"
 
 namespace ringattn {

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstring>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/input_file.h"
 #include "reference/files/tensors/npy_header.h"
 
@@ -14,7 +14,7 @@ namespace ringattn {
 namespace {
 
 constexpr std::string_view signature = "\x93NUMPY";
-constexpr std::uint64_t max_header_bytes = 1 << 20;
+constexpr std::uint64_t max_npy_header_bytes = 1 << 20;
 
 constexpr std::pair<const char*, Dtype> known_types[] = {
     {"<f8", Dtype::f64}, {"<f4", Dtype::f32}, {"<f2", Dtype::f16}, {"<i8", Dtype::i64}};
@@ -89,8 +89,8 @@ Preamble read_preamble(std::uint64_t size, const std::string& error_prefix, cons
   require(size >= preamble.header_at && preamble.header_bytes <= size - preamble.header_at, error_prefix,
           "the header must lie inside the file; its length is ", preamble.header_bytes,
           " bytes, the file has ", size, "; it may be truncated: write it again");
-  require(preamble.header_bytes <= max_header_bytes, error_prefix, "the header must have at most ",
-          max_header_bytes, " bytes; its length is ", preamble.header_bytes,
+  require(preamble.header_bytes <= max_npy_header_bytes, error_prefix, "the header must have at most ",
+          max_npy_header_bytes, " bytes; its length is ", preamble.header_bytes,
           "; save the array with numpy.save");
   return preamble;
 }

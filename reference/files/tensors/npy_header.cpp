@@ -3,8 +3,8 @@
 #include <charconv>
 #include <set>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn {
 
@@ -41,7 +41,7 @@ class PythonLiteralParser {
     if (quote == '"' && !accept("\"")) fail("a string in quotes");
     const std::size_t end = rest_.find(quote);
     if (end == std::string_view::npos) fail("the closing quote of a string");
-    const std::string found(rest_.substr(0, end));
+    std::string found(rest_.substr(0, end));
     rest_.remove_prefix(end + 1);
     return found;
   }

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <map>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 
 namespace ringattn {
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/files/input_file.h"
 #include "reference/files/output_file.h"
 
@@ -12,7 +12,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::uint64_t max_header_bytes = 100'000'000;  // the limit of the format
+constexpr std::uint64_t max_safetensors_header_bytes = 100'000'000;  // the limit of the format
 
 SafetensorsFile read(std::uint64_t size, const std::string& error_prefix, const ReadBytes& read_bytes) {
   TensorListing listing = list_safetensors(size, error_prefix, read_bytes);
@@ -66,8 +66,8 @@ TensorListing list_safetensors(std::uint64_t size, const std::string& error_pref
   require(header_bytes <= after_length, error_prefix, "the header must lie inside the file; its length is ",
           header_bytes, " bytes, the file has ", after_length,
           " bytes after the length; it may be truncated: write it again");
-  require(header_bytes <= max_header_bytes, error_prefix, "the header must have at most ", max_header_bytes,
-          " bytes; its length is ", header_bytes, "; use a safetensors file");
+  require(header_bytes <= max_safetensors_header_bytes, error_prefix, "the header must have at most ",
+          max_safetensors_header_bytes, " bytes; its length is ", header_bytes, "; use a safetensors file");
 
   std::string text(header_bytes, '\0');
   read_bytes(sizeof header_bytes, std::as_writable_bytes(std::span(text)));
@@ -102,8 +102,8 @@ void write_safetensors(std::ostream& stream, const SafetensorsFile& file) {
 
   // Header length, header, bytes
   const std::string text = header_text(header);
-  require(text.size() <= max_header_bytes, "[write_safetensors] the header must have at most ",
-          max_header_bytes, " bytes; found ", text.size(), " for ", header.tensors.size(),
+  require(text.size() <= max_safetensors_header_bytes, "[write_safetensors] the header must have at most ",
+          max_safetensors_header_bytes, " bytes; found ", text.size(), " for ", header.tensors.size(),
           " tensors; write fewer tensors");
   const std::uint64_t header_bytes = text.size();
   write_bytes(stream, std::as_bytes(std::span(&header_bytes, 1)));

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "reference/definition/axis_order.h"
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/axis_order.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/files/json.h"
 

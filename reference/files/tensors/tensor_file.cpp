@@ -4,8 +4,8 @@
 #include <array>
 #include <cstring>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/tensors/npy.h"
 #include "reference/files/tensors/safetensors.h"
 #include "reference/files/tensors/torch_archive.h"

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

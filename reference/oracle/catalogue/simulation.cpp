@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/cancellation.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

@@ -16,7 +16,7 @@ Index Variant::operator[](std::string_view name) const {
 std::string Variant::describe() const {
   std::string text;
   for (const Parameter& parameter : parameters_)
-    text += (text.empty() ? "" : ", ") + parameter.name + " = " + parameter.said;
+    text += (text.empty() ? "" : ", ") + parameter.name + " = " + parameter.text;
   return text;
 }
 
@@ -41,9 +41,9 @@ Variants each_of(const std::string& name, std::initializer_list<Index> values) {
   return variants;
 }
 
-Variants each_named(const std::string& name, std::initializer_list<std::string> said) {
+Variants each_named(const std::string& name, std::initializer_list<std::string> texts) {
   Variants variants;
-  for (const std::string& each : said)
+  for (const std::string& each : texts)
     variants.push_back(Variant({name, static_cast<Index>(variants.size()), each}));
   return variants;
 }

@@ -13,7 +13,7 @@ namespace ringattn {
 struct Parameter {
   std::string name;
   Index value = 0;   // for the simulation
-  std::string said;  // for reports
+  std::string text;  // for reports
 };
 
 // A mistake with a value for each of its parameters. It can be simulated, and its result is unique.
@@ -52,7 +52,7 @@ Variants each_of(const std::string& name, Index begin, Index end);
 Variants each_of(const std::string& name, std::initializer_list<Index> values);
 
 // One variant for each text; its value is the index of the text in the list
-Variants each_named(const std::string& name, std::initializer_list<std::string> said);
+Variants each_named(const std::string& name, std::initializer_list<std::string> texts);
 
 // Every combination of a variant of one list with a variant of the other
 Variants operator*(const Variants& some, const Variants& others);

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 
 namespace ringattn {

@@ -13,9 +13,9 @@ namespace {
 constexpr double unit = 0x1p-40;
 
 Variant variant_of(double factor) {
-  char said[48];
-  std::snprintf(said, sizeof said, "%.6g x the right one", factor);
-  return Variant({"effective scale", std::llround(factor / unit), said});
+  char text[48];
+  std::snprintf(text, sizeof text, "%.6g x the right one", factor);
+  return Variant({"effective scale", std::llround(factor / unit), text});
 }
 
 AttentionOutput<double> scaled(const Simulation& sim, const Variant& variant) {

@@ -1,6 +1,6 @@
 #include "reference/oracle/diagnosis/mistake_pairs.h"
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 

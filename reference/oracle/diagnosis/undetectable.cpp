@@ -5,7 +5,7 @@
 
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/diagnosis/diagnosis.h"
 #include "reference/oracle/diagnosis/fitted_scale.h"

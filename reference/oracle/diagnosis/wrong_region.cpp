@@ -19,8 +19,7 @@ std::string heads_text(const Matrix<char>& heads) {
     for (Index h = 0; h < heads.cols(); ++h)
       if (heads(b, h)) some.push_back(h);
     if (some.empty()) continue;
-    text +=
-        (text.empty() ? "" : ", ") + std::string(some.size() == 1 ? "head " : "heads ") + ranges_text(some);
+    text += (text.empty() ? "" : ", ") + numbered_text("head", some);
     if (alike) return text;
     text += " of sequence " + std::to_string(b);
   }
@@ -36,12 +35,12 @@ std::string WrongRegion::describe(Index Sq) const {
   if (first > 0 || last < Sq - 1) {
     std::vector<Index> rows;
     for (Index row = first; row <= last; ++row) rows.push_back(row);
-    add((rows.size() == 1 ? "row " : "rows ") + ranges_text(rows));
+    add(numbered_text("row", rows));
   }
   std::vector<Index> some;
   for (std::size_t d = 0; d < channels.size(); ++d)
     if (channels[d]) some.push_back(static_cast<Index>(d));
-  if (some.size() < channels.size()) add(channels_text(some));
+  if (some.size() < channels.size()) add(numbered_text("channel", some));
   return text;
 }
 

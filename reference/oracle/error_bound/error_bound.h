@@ -51,12 +51,12 @@ namespace ringattn {
 // Dropout multiplies V_jd by keep_ij / (1 - p) in the terms of out_id; lse does not change. The factor has three
 // roundings: 3 u_sum sum_j P_ij |V_jd|.
 //
-// u_weight and u_exponential are 0 but for bf16 and f16 products. Their kernels multiply V by P rounded to 8 or 11 bits.
-// Some sum the same rounded P to l, and some compute exp by a polynomial whose error, up to 2^-13, vanishes in that
-// rounding. In out this changes nothing: the errors of numerator and l cancel in part, and u_probability covers the rest.
-// lse = m + log l, however, has the relative error of l: the independent roundings u_weight of the terms, and the error
-// u_exponential, which all terms may share. Kernels of 8 bits have a fast exponential, too, but sum P before they round
-// it to 3 or 4 bits.
+// u_weight and u_exponential are 0 but for bf16 and f16 products. Their kernels multiply V by P rounded to 8 or 11
+// bits. Some sum the same rounded P to l, and some compute exp by a polynomial whose error, up to 2^-13, vanishes in
+// that rounding. In out this changes nothing: the errors of numerator and l cancel in part, and u_probability covers
+// the rest. lse = m + log l, however, has the relative error of l: the independent roundings u_weight of the terms, and
+// the error u_exponential, which all terms may share. Kernels of 8 bits have a fast exponential, too, but sum P before
+// they round it to 3 or 4 bits.
 //
 // If Q and K are rounded to operands, all keys of a row share the error of Q_i. Their errors are then not independent,
 // and the bound is the Cauchy-Schwarz inequality:

@@ -50,8 +50,8 @@ struct BoundedGradients {
   Gradients<double> magnitude;  // the sums of the magnitudes of the terms (vjp_magnitude() in magnitude.h)
 };
 
-// dq of the query rows _rows_, and the contributions of these rows to dk, dv and dsinks. _forward_ holds the truth of the
-// same rows, in that order.
+// dq of the query rows _rows_, and the contributions of these rows to dk, dv and dsinks. _forward_ holds the truth of
+// the same rows, in that order.
 BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::vector<Index>& rows,
                                      const AttentionOutput<double>& forward,
                                      const Cotangents<double>& cotangents,

@@ -5,8 +5,8 @@
 #include <limits>
 #include <numeric>
 
-#include "reference/definition/cancellation.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 
 namespace ringattn {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/in_quotes.h"
 
 namespace ringattn {
 
@@ -66,8 +66,8 @@ double tiny(bool is_f64, bool is_f16) { return is_f64 ? 0x1p-1022 : is_f16 ? 0x1
 // A weight below this one changes no float64 sum of weights, and its square is still a number
 constexpr double tiny_f64_weight = 0x1p-500;
 
-// The best polynomial of degree 3 for 2^x, 0 <= x < 1, has a relative error of 1.0e-4. Kernels whose P is rounded to 8 or
-// 11 bits use such polynomials
+// The best polynomial of degree 3 for 2^x, 0 <= x < 1, has a relative error of 1.0e-4. Kernels whose P is rounded to 8
+// or 11 bits use such polynomials
 constexpr double fast_exponential = 0x1p-13;
 
 }  // namespace

@@ -34,8 +34,8 @@ struct ImplementationPrecision {
   Dtype lse_stored = Dtype::f32;  // of lse
   bool exact_operands = true;     // operands of matrix products represent Q, K, V and dO exactly
 
-  // l sums P before P is rounded to an operand, and exp has the precision of the sums. Otherwise kernels of bf16 and f16
-  // products may sum rounded P (Roundings::weight, exponential). The golden vectors ask for exact weights.
+  // l sums P before P is rounded to an operand, and exp has the precision of the sums. Otherwise kernels of bf16 and
+  // f16 products may sum rounded P (Roundings::weight, exponential). The golden vectors ask for exact weights.
   bool exact_weights = false;
 };
 

@@ -6,7 +6,7 @@ namespace ringattn {
 
 namespace {
 
-// In larger rings the blocks are too many to be told apart, and findings are not said in terms of devices
+// In larger rings the blocks are too many to be told apart, and findings do not name devices
 constexpr int most_devices = 32;
 
 // The largest relative error of one weight: P is rounded as an operand and out as a result; a ring may round out again

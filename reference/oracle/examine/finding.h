@@ -154,7 +154,7 @@ struct Finding {
   bool backward = false;     // the keys that the backward pass reads, not the forward
   bool of_keys = false;      // _where_ holds K/V heads and keys, not query heads and rows
   std::string subject = {};  // the tensor, the rule or the function that the finding is about
-  std::string quoted = {};   // what the implementation said
+  std::string quoted = {};   // from the implementation
 };
 
 // The findings, in the order in which they were made. Findings of several heads with the same description are one.

@@ -5,6 +5,9 @@
 
 namespace ringattn {
 
+// The index in a std::vector of a row, key or block
+inline std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
 // Measured weights of one query head, beside the right ones.
 struct HeadWeights {
   Matrix<double> found, right;    // (Sq, Skv)
@@ -21,9 +24,9 @@ struct HeadReadout {
   Matrix<double> scores;    // the varied scores, before the mask
   Matrix<double> products;  // scale q.k, the same without soft-cap
   HeadWeights even, varied;
-  Matrix<double> homes;           // (Sq, B * Hkv) weights by sequence and K/V head, under low scores
-  std::vector<Index> right_home;  // (Sq) the column of _homes_ that belongs to the row
-  std::vector<bool> finite;       // (Sq) ordinary numbers give finite numbers
+  Matrix<double> weights_by_source;  // (Sq, B * Hkv) by sequence and K/V head of the values, under low scores
+  std::vector<Index> right_source;   // (Sq) the column of _weights_by_source_ that belongs to the row
+  std::vector<bool> finite;          // (Sq) ordinary numbers give finite numbers
 
   std::vector<bool> open;   // (Sq) no finding explains the row yet
   std::vector<bool> blind;  // (Sq) the row reads no key, and its lse says so

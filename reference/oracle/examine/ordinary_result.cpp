@@ -13,8 +13,6 @@ using enum FindingKind;
 
 constexpr double larger_values = 64;  // factor of V in the test of linearity
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 // The rows with an error of more than _limit_ tolerances, and the largest error
 struct WrongRows {
   std::vector<HeadRows> where;

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/catalogue/backward_simulation.h"
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/error_bound/distance.h"
@@ -16,8 +16,8 @@ namespace ringattn {
 
 namespace {
 
-// The loosest tolerance in the files of the vectors, which are those of exact weights. A mistaken program may be off by one tolerance in the direction of the
-// truth, so a failure is certain only beyond one tolerance more.
+// The loosest tolerance in the files of the vectors, which are those of exact weights. A mistaken program may be off by
+// one tolerance in the direction of the truth, so a failure is certain only beyond one tolerance more.
 constexpr ImplementationPrecision as_bf16{Precision::bf16, Dtype::bf16, Dtype::f32, true, true};
 constexpr double certain_failure = largest_note + 1;
 

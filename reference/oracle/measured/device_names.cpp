@@ -22,8 +22,7 @@ std::string list_text(const std::vector<Index>& of, Index own, Index devices, In
   if (naming == DeviceNaming::step)
     for (Index& device : numbers) device = (direction * (own - device) + devices) % devices;
   std::sort(numbers.begin(), numbers.end());
-  const std::string noun = naming == DeviceNaming::step ? "step" : "device";
-  return noun + (numbers.size() == 1 ? " " : "s ") + ranges_text(numbers);
+  return numbered_text(naming == DeviceNaming::step ? "step" : "device", numbers);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ std::vector<Group> groups_of(const std::vector<Explanations>& of_finders) {
     std::map<std::string, std::size_t> place;  // of the group in the list
     for (std::size_t n = 0; n < explanations.size(); ++n) {
       if (!explanations[n]) continue;
-      const auto [known, added] = place.try_emplace(explanations[n]->says, groups.size());
+      const auto [known, added] = place.try_emplace(explanations[n]->predicate, groups.size());
       if (added) groups.push_back({*explanations[n], {}, {}});
       groups[known->second].rows.push_back(n);
       groups[known->second].evidence.push_back(explanations[n]->evidence);
@@ -114,8 +114,8 @@ MeasuredFinding finding_of(const RecordedTensor& t, const WrongPart& part,
   if (!whole) finding.channels = part.channels;
   const bool one_row = finding.boxes.size() == 1 && finding.boxes.front().rows.size() == 1 && t.shape().S > 1;
   const bool singular = whole ? one_row : part.channels.size() == 1;
-  finding.sentence = t.name + ": " + (whole ? "" : channels_text(part.channels) + " of ") +
-                     text_of(finding.boxes, t.space) + " " + conjugated(explanation.says, singular);
+  finding.sentence = t.name + ": " + (whole ? "" : numbered_text("channel", part.channels) + " of ") +
+                     text_of(finding.boxes, t.space) + " " + conjugated(explanation.predicate, singular);
   if (!explanation.instance.empty())
     finding.sentence +=
         ", such as " + text_of(boxes_of({places.front()}), t.space) + " " + explanation.instance;

@@ -9,13 +9,13 @@ namespace ringattn {
 
 // What one wrong row holds instead of the truth.
 struct Explanation {
-  std::string kind;       // "place", "head map", "scale", ...
-  std::string says;       // predicate of rows, "hold the values of head 1"
-  std::string fix;        // may be empty
-  std::string instance;   // what differs from row to row, "row 3 of head 1"; may be empty
-  double evidence = 0;    // evidence_of_agreement() of the row
-  double hypotheses = 1;  // the number of explanations among which this one was found
-  bool exact = false;     // the row holds it bit for bit, so that a single row counts
+  std::string kind;           // "place", "head map", "scale", ...
+  std::string predicate;      // predicate of rows, "hold the values of head 1"
+  std::string fix;            // may be empty
+  std::string instance = {};  // what differs from row to row, "row 3 of head 1"; may be empty
+  double evidence = 0;        // evidence_of_agreement() of the row
+  double hypotheses = 1;      // the number of explanations among which this one was found
+  bool exact = false;         // the row holds it bit for bit, so that a single row counts
 };
 
 // The explanations of the rows of a part, in that order; none: not explained
@@ -24,6 +24,9 @@ using Explanations = std::vector<std::optional<Explanation>>;
 // The unexplained rows of each head, as places in the part
 using RowsOfHead = std::map<HeadPlace, std::vector<std::size_t>>;
 RowsOfHead unexplained_rows(const WrongPart& part, const Explanations& explanations);
+
+// The rows of a head on which an explanation is tried before all others
+inline constexpr std::size_t rows_to_screen = 12;
 
 // At most _count_ of some rows, at even distances from the first to the last
 std::vector<std::size_t> some_of(const std::vector<std::size_t>& rows, std::size_t count);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/definition/cancellation.h"
+#include "reference/definition/parallel/cancellation.h"
 
 namespace ringattn {
 

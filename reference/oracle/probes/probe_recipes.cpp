@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/oracle/probes/probe_numbers.h"
 #include "reference/ring/sharding.h"
 

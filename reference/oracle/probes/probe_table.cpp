@@ -1,3 +1,5 @@
+// The table of probes: what each one measures, and its closed-form result.
+
 #include "reference/oracle/probes/probe_recipes.h"
 
 namespace ringattn {

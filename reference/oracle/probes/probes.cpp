@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "reference/definition/device_count.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/device_count.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/oracle/probes/probe_numbers.h"
 #include "reference/oracle/probes/probe_recipes.h"
 

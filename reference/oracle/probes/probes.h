@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "reference/definition/input/owned_problem.h"
 #include "reference/definition/layout.h"
-#include "reference/definition/owned_problem.h"
 
 namespace ringattn {
 

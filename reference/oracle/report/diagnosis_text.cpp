@@ -1,3 +1,5 @@
+// The part of a report on the names of mistakes, their explanations and the block weights.
+
 #include <fmt/core.h>
 
 #include <algorithm>

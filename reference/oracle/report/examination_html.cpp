@@ -1,3 +1,5 @@
+// An examination as an HTML page, with pictures of the measured weights.
+
 #include <fmt/core.h>
 
 #include <algorithm>

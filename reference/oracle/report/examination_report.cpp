@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/oracle/report/finding_text.h"
+#include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {
 
@@ -75,8 +76,9 @@ Json finding_json(const ExaminedAttention& attention, const Finding& f) {
 }  // namespace
 
 std::string to_text(const ExaminedAttention& attention, const Examination& examination) {
-  std::string text = header(attention) + fmt::format("         {} call{}\n", examination.calls,
-                                                     examination.calls == 1 ? "" : "s");
+  std::string text =
+      header(attention) + fmt::format("         {} {}\n", examination.calls,
+                                      plural("call", static_cast<std::size_t>(examination.calls)));
   if (examination.findings.empty())
     return text + "RESULT   nothing departs from attention by more than rounding\n";
   for (const Finding& finding : examination.findings)

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "reference/oracle/report/places_text.h"
+#include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {
 
@@ -44,8 +45,8 @@ std::string values_of_block_text(const Finding& f) {
   for (const auto& [place, of_place] : sources)
     if (of_place != std::vector<Index>{place.second})
       blocks += (blocks.empty() ? "" : "; ") +
-                fmt::format("on device {} V block {} has the weights of K block{} {}", place.first,
-                            place.second, of_place.size() == 1 ? "" : "s", runs_of(of_place));
+                fmt::format("on device {} V block {} has the weights of {} {}", place.first, place.second,
+                            plural("K block", of_place.size()), runs_of(of_place));
   return text + blocks;
 }
 

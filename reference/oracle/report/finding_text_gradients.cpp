@@ -1,3 +1,5 @@
+// Sentences about gradients (finding_text.h).
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -78,7 +80,7 @@ std::string meaning_of_gradient_factor(const ExaminedAttention& a, double factor
 }
 
 // Channels of dq, dk or dv
-std::string channels_text(const Finding& f) {
+std::string gradient_channels_text(const Finding& f) {
   const std::string channels = runs_of(f.indices.at("channels"));
   if (f.subject == "zero") return "channels " + channels + " are 0";
   if (f.subject.empty()) return "channels " + channels + " are wrong";
@@ -157,56 +159,45 @@ std::string block_factor_text(const Finding& f) {
   return blocks_text(f, "count", fmt::format(" with the factor {:.3g}", factor));
 }
 
-}  // namespace
+std::string without_dout_text(const Finding& f) {
+  return f.subject + " are not 0 for dout = 0: " +
+         (f.numbers.contains("dout")
+              ? fmt::format("they are those of a dout that is {:.3g} in all elements, whatever dout holds",
+                            f.numbers.at("dout"))
+              : "they are not computed from dout alone");
+}
 
-std::string text_of_gradients(const ExaminedAttention& attention, const Finding& f) {
+std::string factor_text(const ExaminedAttention& attention, const Finding& f) {
+  const double factor = f.numbers.at("factor");
+  return fmt::format("it is {:.4g} x {}{}", factor,
+                     f.subject.empty()             ? "the right one"
+                     : f.subject == "of own block" ? "that gradient"
+                                                   : "that of the P that dv shows",
+                     meaning_of_gradient_factor(attention, factor));
+}
+
+std::string other_blocks_text(const Finding& f) {
+  const bool own = std::all_of(f.blocks.begin(), f.blocks.end(), [](const BlockValue& each) {
+    return each.value == static_cast<double>(each.device);
+  });
+  if (own) return "each block gets what belongs to the own block of the device, whatever its owner";
+  std::string text;
+  for (const BlockValue& each : f.blocks)
+    if (static_cast<double>(each.block) != each.value)
+      text += (text.empty() ? "" : "; ") + fmt::format("on device {} block {} holds what belongs to block {}",
+                                                       each.device, each.block, each.value);
+  return "contributions go to other blocks: " + text;
+}
+
+// ---- All kinds -----------------------------------------------------------------
+
+// A step of the formula that differs: P, dP, delta, dS or an operand of the last product
+std::string text_of_steps(const ExaminedAttention& attention, const Finding& f) {
   switch (f.kind) {
-    case gradient_not_finite:
-      return "it is NaN or infinite";
-    case gradient_without_dout:
-      return f.subject + " are not 0 for dout = 0: " +
-             (f.numbers.contains("dout")
-                  ? fmt::format(
-                        "they are those of a dout that is {:.3g} in all elements, whatever dout holds",
-                        f.numbers.at("dout"))
-                  : "they are not computed from dout alone");
-    case gradients_exchanged:
-      return f.subject + " are exchanged";
-    case gradient_factor:
-      return fmt::format("it is {:.4g} x {}{}", f.numbers.at("factor"),
-                         f.subject.empty()             ? "the right one"
-                         : f.subject == "of own block" ? "that gradient"
-                                                       : "that of the P that dv shows",
-                         meaning_of_gradient_factor(attention, f.numbers.at("factor")));
-    case gradient_block_factors:
-      return block_factor_text(f);
-    case gradient_blocks_moved:
-      return fmt::format("the block of owner o holds what belongs to owner o + {} mod {}{}",
-                         f.numbers.at("shift"), f.numbers.at("devices"),
-                         f.numbers.at("shift") == 1 ? ": it is one hop short of its owner" : "");
-    case gradient_rows_moved:
-      return "the rows hold the right gradients of other rows: " +
-             runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
-    case gradient_of_zeros:
-      return "it is 0";
-    case gradient_channels:
-      return channels_text(f);
-    case gradient_row_factor:
-      return row_factor_text(f);
-    case gradient_key_factor:
-      return key_factor_text(f);
-    case gradient_keys_moved:
-      return moved_keys_text(f.indices.at("keys"), f.indices.at("sources"));
-    case gradient_part:
-      return part_text(attention, f);
     case gradient_operand_rows:
       return operand_rows_text(attention, f);
-    case gradient_of_own_block:
-      return "it is that of attention of each device to its own block alone";
     case gradient_score_factor:
       return score_factor_text(attention, f);
-    case gradient_missing:
-      return f.tensor == "dq" ? "it is 0" : "its K/V head gets nothing from this query head";
     case gradient_scale:
       return fmt::format("P is computed from scores {:.4g} x as large as those of the forward{}",
                          f.numbers.at("factor"), meaning_of_scale(attention, f.numbers.at("factor")));
@@ -226,26 +217,57 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
       return lse_gradient_text(f);
     case gradient_operand:
       return f.tensor == "dq" ? "it is not a product with K" : "it is not a product with Q";
-    case values_of_other_block: {
-      const bool own = std::all_of(f.blocks.begin(), f.blocks.end(), [](const BlockValue& each) {
-        return each.value == static_cast<double>(each.device);
-      });
-      if (own) return "each block gets what belongs to the own block of the device, whatever its owner";
-      std::string text;
-      for (const BlockValue& each : f.blocks)
-        if (static_cast<double>(each.block) != each.value)
-          text +=
-              (text.empty() ? "" : "; ") + fmt::format("on device {} block {} holds what belongs to block {}",
-                                                       each.device, each.block, each.value);
-      return "contributions go to other blocks: " + text;
-    }
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::string text_of_gradients(const ExaminedAttention& attention, const Finding& f) {
+  switch (f.kind) {
+    case gradient_not_finite:
+      return "it is NaN or infinite";
+    case gradient_without_dout:
+      return without_dout_text(f);
+    case gradients_exchanged:
+      return f.subject + " are exchanged";
+    case gradient_factor:
+      return factor_text(attention, f);
+    case gradient_block_factors:
+      return block_factor_text(f);
+    case gradient_blocks_moved:
+      return fmt::format("the block of owner o holds what belongs to owner o + {} mod {}{}",
+                         f.numbers.at("shift"), f.numbers.at("devices"),
+                         f.numbers.at("shift") == 1 ? ": it is one hop short of its owner" : "");
+    case gradient_rows_moved:
+      return "the rows hold the right gradients of other rows: " +
+             runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
+    case gradient_of_zeros:
+      return "it is 0";
+    case gradient_channels:
+      return gradient_channels_text(f);
+    case gradient_row_factor:
+      return row_factor_text(f);
+    case gradient_key_factor:
+      return key_factor_text(f);
+    case gradient_keys_moved:
+      return moved_keys_text(f.indices.at("keys"), f.indices.at("sources"));
+    case gradient_part:
+      return part_text(attention, f);
+    case gradient_of_own_block:
+      return "it is that of attention of each device to its own block alone";
+    case gradient_missing:
+      return f.tensor == "dq" ? "it is 0" : "its K/V head gets nothing from this query head";
+    case values_of_other_block:
+      return other_blocks_text(f);
     case gradient_unexplained:
       return fmt::format("it is wrong in up to {:.0f} % of the pairs of a row and a key",
                          100 * f.numbers.at("greatest_share"));
     case gradient_ordinary_wrong:
       return "all measured pairs are right, but the gradient of ordinary numbers is wrong";
     default:
-      return "";
+      return text_of_steps(attention, f);
   }
 }
 

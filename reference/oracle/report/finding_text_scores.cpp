@@ -1,3 +1,5 @@
+// Sentences about scores and block factors (finding_text.h).
+
 #include <fmt/core.h>
 
 #include <cmath>
@@ -48,7 +50,7 @@ std::string scores_of_head_text(const Finding& f) {
 
 std::string scores_of_block_text(const Finding& f) {
   if (f.subject == "own")
-    return "values come from the visiting block, but scores from the own K block of the device: V travels, K "
+    return "values come from the rotating block, but scores from the own K block of the device: V travels, K "
            "does not";
   std::string text;
   for (const BlockValue& each : f.blocks)
@@ -57,7 +59,7 @@ std::string scores_of_block_text(const Finding& f) {
   return "scores and values come from different blocks: " + text;
 }
 
-std::string channels_text(const Finding& f) {
+std::string channel_weights_text(const Finding& f) {
   if (f.numbers.contains("least_weight"))
     return fmt::format("the channels of q.k have different weights, from {:.3g} to {:.3g}",
                        f.numbers.at("least_weight"), f.numbers.at("greatest_weight"));
@@ -112,6 +114,45 @@ std::string low_scores_text(const Finding& f) {
   return fmt::format(
       "up to {} pairs of a head are read where all scores are equal, but not where they vary{}",
       f.numbers.at("greatest_pairs"), f.subject.empty() ? ": those of low score" : "");
+}
+
+std::string scale_by_row_text(const Finding& f) {
+  std::string text;
+  for (const BlockValue& each : f.blocks)
+    text += (text.empty() ? "" : ", ") + fmt::format("{:.3g} x in row {}", each.value, each.block);
+  return "the scale depends on the row: " + text;
+}
+
+std::string scores_of_key_text(const ExaminedAttention& attention, const Finding& f) {
+  if (f.indices.contains("keys"))
+    return "some keys have the scores of other keys: " +
+           runs_and_sources(f.indices.at("keys"), f.indices.at("sources"), "those of", "keys");
+  return fmt::format("the score of key j is that of key j{:+g}, modulo {}", f.numbers.at("shift"),
+                     attention.k.S);
+}
+
+std::string normalised_text(const Finding& f) {
+  return fmt::format(
+      "{} divided by {} length first: the score is {:.4g} x the product of the normalised vectors",
+      f.subject == "q and k" ? "q and k are" : f.subject + " is", f.subject == "q and k" ? "their" : "its",
+      f.numbers.at("factor"));
+}
+
+std::string unexplained_text(const Finding& f) {
+  if (f.numbers.contains("share"))
+    return fmt::format(
+        "the weights depart from exp(score) in {:.0f} % of the pairs, by up to a factor exp({:.3g}), "
+        "without steps between blocks",
+        100 * f.numbers.at("share"), f.numbers.at("greatest"));
+  return "the weights do not follow the scores of their row and key";
+}
+
+std::string coarse_rounding_text(const Finding& f) {
+  return fmt::format(
+      "the weights have errors of up to {:.1e} (rms of a head), as if a step were rounded to {}, which "
+      "the declared precision does not explain{}",
+      f.numbers.at("greatest_error"), precision_like(f.numbers.at("greatest_error")),
+      f.subject.empty() ? "" : "; the errors grow with |q| |k|, so the scores are rounded");
 }
 
 // ---- Blocks --------------------------------------------------------------------
@@ -236,12 +277,8 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
       return scale_by_step_text(f);
     case scale_by_block:
       return scale_by_block_text(f);
-    case scale_by_row: {
-      std::string text;
-      for (const BlockValue& each : f.blocks)
-        text += (text.empty() ? "" : ", ") + fmt::format("{:.3g} x in row {}", each.value, each.block);
-      return "the scale depends on the row: " + text;
-    }
+    case scale_by_row:
+      return scale_by_row_text(f);
     case softcap_missing:
       return fmt::format(
           "scores are not capped: they are {:.4g} x, x = scale q.k, expected {:.4g} tanh(x / {:.4g})",
@@ -255,11 +292,7 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
     case scores_of_block:
       return scores_of_block_text(f);
     case scores_of_key:
-      if (f.indices.contains("keys"))
-        return "some keys have the scores of other keys: " +
-               runs_and_sources(f.indices.at("keys"), f.indices.at("sources"), "those of", "keys");
-      return fmt::format("the score of key j is that of key j{:+g}, modulo {}", f.numbers.at("shift"),
-                         attention.k.S);
+      return scores_of_key_text(attention, f);
     case scores_of_row:
       return fmt::format("the score of row i is that of row i{:+g}, modulo {}", f.numbers.at("shift"),
                          attention.q.S);
@@ -270,32 +303,19 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
           "the weights are {:.3f} x the right ones + {:.3f} x equal weights of all visible keys",
           f.numbers.at("right"), f.numbers.at("even"));
     case normalised:
-      return fmt::format(
-          "{} divided by {} length first: the score is {:.4g} x the product of the normalised vectors",
-          f.subject == "q and k" ? "q and k are" : f.subject + " is",
-          f.subject == "q and k" ? "their" : "its", f.numbers.at("factor"));
+      return normalised_text(f);
     case scores_rotated:
       return rotated_text(f);
     case score_channels:
-      return channels_text(f);
+      return channel_weights_text(f);
     case score_curve:
       return curve_text(attention, f);
     case low_scores_lost:
       return low_scores_text(f);
     case scores_unexplained:
-      if (f.numbers.contains("share"))
-        return fmt::format(
-            "the weights depart from exp(score) in {:.0f} % of the pairs, by up to a factor exp({:.3g}), "
-            "without steps between blocks",
-            100 * f.numbers.at("share"), f.numbers.at("greatest"));
-      return "the weights do not follow the scores of their row and key";
+      return unexplained_text(f);
     case coarse_rounding:
-      return fmt::format(
-          "the weights have errors of up to {:.1e} (rms of a head), as if a step were rounded to {}, which "
-          "the declared precision "
-          "does not explain{}",
-          f.numbers.at("greatest_error"), precision_like(f.numbers.at("greatest_error")),
-          f.subject.empty() ? "" : "; the errors grow with |q| |k|, so the scores are rounded");
+      return coarse_rounding_text(f);
     case block_factors:
       return block_factors_text(f);
     default:

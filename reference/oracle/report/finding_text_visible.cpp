@@ -77,6 +77,30 @@ std::string pairs_text(const Finding& f) {
                      f.numbers.at("least_distance"), f.numbers.at("greatest_distance"));
 }
 
+std::string rows_masked_as_text(const Finding& f) {
+  if (!f.subject.empty())
+    return fmt::format("the mask of row i is that of row {}", f.subject == "divided"
+                                                                  ? fmt::format("i div {}", f.numbers.at("n"))
+                                                                  : fmt::format("{} i", f.numbers.at("n")));
+  return "the mask of a row is that of another row: " +
+         runs_and_sources(f.indices.at("rows"), f.indices.at("as"), "as");
+}
+
+std::string tile_band_text(const ExaminedAttention& attention, const Finding& f) {
+  return fmt::format("a row reads whole tiles of {} keys, from {:+g} to {:+g} tiles from its own, {}",
+                     f.numbers.at("tile"), f.numbers.at("first"), f.numbers.at("last"),
+                     attention.scoring.mask.causal ? "up to its own position" : "and no others");
+}
+
+std::string key_counts_text(const Finding& f) {
+  const std::string count =
+      f.numbers.contains("count")
+          ? fmt::format("{:.3g}", f.numbers.at("count"))
+          : fmt::format("{:.3g} to {:.3g}", f.numbers.at("least_count"), f.numbers.at("greatest_count"));
+  return fmt::format("{}keys {} count {} times, whatever q.k is", f.subject, runs_of(f.indices.at("keys")),
+                     count);
+}
+
 }  // namespace
 
 std::string text_of_visible_keys(const ExaminedAttention& attention, const Finding& f) {
@@ -99,18 +123,11 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
     case visible_by_positions:
       return positions_text(f);
     case rows_masked_as:
-      if (!f.subject.empty())
-        return fmt::format("the mask of row i is that of row {}",
-                           f.subject == "divided" ? fmt::format("i div {}", f.numbers.at("n"))
-                                                  : fmt::format("{} i", f.numbers.at("n")));
-      return "the mask of a row is that of another row: " +
-             runs_and_sources(f.indices.at("rows"), f.indices.at("as"), "as");
+      return rows_masked_as_text(f);
     case tiles_visible:
       return tiles_text(f);
     case visible_tile_band:
-      return fmt::format("a row reads whole tiles of {} keys, from {:+g} to {:+g} tiles from its own, {}",
-                         f.numbers.at("tile"), f.numbers.at("first"), f.numbers.at("last"),
-                         attention.scoring.mask.causal ? "up to its own position" : "and no others");
+      return tile_band_text(attention, f);
     case visible_rounded:
       return rounded_text(f);
     case visible_distances:
@@ -139,14 +156,8 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
     case block_counts:
       return blocks_text(f, "count", fmt::format(" with the factor {:.3g}", f.numbers.at("count"))) +
              ", whatever q.k is";
-    case key_counts: {
-      const std::string count =
-          f.numbers.contains("count")
-              ? fmt::format("{:.3g}", f.numbers.at("count"))
-              : fmt::format("{:.3g} to {:.3g}", f.numbers.at("least_count"), f.numbers.at("greatest_count"));
-      return fmt::format("{}keys {} count {} times, whatever q.k is", f.subject,
-                         runs_of(f.indices.at("keys")), count);
-    }
+    case key_counts:
+      return key_counts_text(f);
     default:
       return "";
   }

@@ -7,15 +7,13 @@
 #include <map>
 #include <set>
 
+#include "reference/oracle/verdict/boxes.h"
+
 namespace ringattn {
 
 namespace {
 
 constexpr std::size_t most_runs = 5, most_groups = 3;
-
-std::string plural(const char* noun, std::size_t count) {
-  return count == 1 ? noun : std::string(noun) + "s";
-}
 
 // The first word of the verb in the singular for one subject: "never reads", "gives nothing to"
 std::string verb_of(std::size_t subjects, const std::string& verb) {
@@ -107,16 +105,8 @@ std::string runs_of(const std::vector<Index>& ascending) {
                        ascending[1] - ascending[0]);
   std::string text;
   std::size_t runs = 0;
-  for (std::size_t n = 0; n < ascending.size();) {
-    std::size_t end = n + 1;
-    while (end < ascending.size() && ascending[end] == ascending[end - 1] + 1) ++end;
-    if (++runs <= most_runs) {
-      if (!text.empty()) text += ", ";
-      text += end - n == 1 ? std::to_string(ascending[n])
-                           : fmt::format("{}..{}", ascending[n], ascending[end - 1]);
-    }
-    n = end;
-  }
+  for (const RowRange& run : ranges_of(ascending))
+    if (++runs <= most_runs) text += (text.empty() ? "" : ", ") + range_text(run);
   return runs > most_runs ? text + fmt::format(" and {} more runs", runs - most_runs) : text;
 }
 
@@ -125,7 +115,7 @@ std::string places_of(const ExaminedAttention& attention, const std::vector<Head
   std::size_t rows = 0;
   for (const HeadRows& each : where) by_rows[each.rows].emplace(each.b, each.h), rows += each.rows.size();
   if (by_rows.size() > 1) {
-    const std::string text = nearly_same_rows(attention, by_rows, rows, of_keys);
+    std::string text = nearly_same_rows(attention, by_rows, rows, of_keys);
     if (!text.empty()) return text;
   }
   if (by_rows.size() > most_groups) {
@@ -197,17 +187,14 @@ std::string position_text(const Finding& f) {
 std::string runs_and_sources(const std::vector<Index>& rows, const std::vector<Index>& sources,
                              const char* middle, const char* noun) {
   constexpr int most = 6;
-  const auto range = [](Index first, Index last) {
-    return first == last ? std::to_string(first) : fmt::format("{}..{}", first, last);
-  };
   std::string text;
   int runs = 0;
   for (std::size_t n = 0; n < rows.size();) {
     std::size_t end = n + 1;
     while (end < rows.size() && rows[end] == rows[end - 1] + 1 && sources[end] == sources[end - 1] + 1) ++end;
     if (++runs <= most)
-      text += (n ? ", " : "") + fmt::format("{} {} {}", range(rows[n], rows[end - 1]), middle,
-                                            range(sources[n], sources[end - 1]));
+      text += (n ? ", " : "") + fmt::format("{} {} {}", range_text({rows[n], rows[end - 1] + 1}), middle,
+                                            range_text({sources[n], sources[end - 1] + 1}));
     n = end;
   }
   return fmt::format("{} {}{}", noun, text, runs > most ? ", ..." : "");
@@ -260,7 +247,7 @@ std::string axes_text(const ExaminedAttention& a, const Finding& f, const char* 
 }  // namespace
 
 std::string axis_order_text(const ExaminedAttention& attention, const Finding& f) {
-  // An outermost axis that stays is not said
+  // An outermost axis that stays is not named
   const std::size_t begin = f.indices.at("written")[0] == f.indices.at("read")[0] ? 1 : 0;
   return fmt::format("memory that is written in the order {} is read in the order {}",
                      axes_text(attention, f, "written", begin), axes_text(attention, f, "read", begin));

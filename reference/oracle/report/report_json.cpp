@@ -1,3 +1,5 @@
+// The report of a check as JSON.
+
 #include <fmt/core.h>
 
 #include <set>
@@ -30,7 +32,7 @@ Json tensor_verdict_json(const TensorVerdict& j) {
 
 Json parameters_json(const Variant& variant) {
   Json parameters = Json::object();
-  for (const Parameter& parameter : variant.parameters()) parameters[parameter.name] = parameter.said;
+  for (const Parameter& parameter : variant.parameters()) parameters[parameter.name] = parameter.text;
   return parameters;
 }
 

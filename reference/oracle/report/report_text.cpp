@@ -119,7 +119,7 @@ std::string where_lines(const Submission& s, const Report& r) {
                                  r.where_tensor, w.wrong_rows, w.all_rows, ranges_text(w.heads));
   if (s.problem.Q.shape.B > 1) text += fmt::format("; sequences {}", ranges_text(w.batches));
   if (s.devices > 1) text += fmt::format("; devices {}", ranges_text({w.devices.begin(), w.devices.end()}));
-  if (!w.channels.empty()) text += "; " + channels_text(w.channels);
+  if (!w.channels.empty()) text += "; " + numbered_text("channel", w.channels);
   if (w.documents.size() > 1 || (w.documents.size() == 1 && w.documents.front() != 0))
     text += fmt::format("; documents {}", ranges_text({w.documents.begin(), w.documents.end()}));
   text += fmt::format("\n         {} {}{}\n         first wrong: {}", unit, ranges_text(rows),

@@ -15,11 +15,6 @@ constexpr std::size_t ranges_to_keep = 3;  // up to so many ranges say more than
 constexpr std::size_t max_boxes = 4;       // boxes in a text
 constexpr Index largest_period = 256;      // of a rule i mod m
 
-// "8..15", "7"
-std::string range_text(Index begin, Index end) {
-  return end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + ".." + std::to_string(end - 1);
-}
-
 // The devices that hold exactly these rows
 std::optional<std::vector<Index>> devices_with(const std::vector<Index>& rows, const BoxSpace& space) {
   if (!space.sharding || space.sharding->devices() == 1) return std::nullopt;
@@ -45,19 +40,17 @@ std::optional<std::string> period_text(const std::vector<Index>& rows, const Box
         std::count_if(first, last, [&](Index row) { return row % m >= begin && row % m < end; });
     if (in_rule != static_cast<std::ptrdiff_t>(rows.size())) continue;
     return "i with i mod " + std::to_string(m) + (end - begin == 1 ? " = " : " in ") +
-           range_text(begin, end) + " from " + std::to_string(rows.front()) + " to " +
+           range_text({begin, end}) + " from " + std::to_string(rows.front()) + " to " +
            std::to_string(rows.back());
   }
   return std::nullopt;
 }
 
-std::string plural(const std::string& noun, std::size_t count) { return count == 1 ? noun : noun + "s"; }
-
 // "head 2", "heads 0..3", "all heads"; nothing if there is only one
 std::string axis_text(const char* noun, const std::vector<Index>& indices, Index extent) {
   if (extent == 1) return "";
   if (static_cast<Index>(indices.size()) == extent) return std::string(" of all ") + noun + "s";
-  return " of " + plural(noun, indices.size()) + " " + ranges_text(indices);
+  return " of " + numbered_text(noun, indices);
 }
 
 }  // namespace
@@ -96,28 +89,35 @@ std::vector<RowRange> ranges_of(const std::vector<Index>& ascending) {
   return ranges;
 }
 
+std::string range_text(const RowRange& range) {
+  const std::string first = std::to_string(range.begin);
+  return range.size() == 1 ? first : first + ".." + std::to_string(range.end - 1);
+}
+
 std::string ranges_text(const std::vector<Index>& ascending) {
   std::string text;
   std::size_t ranges = 0;
   for (const RowRange& range : ranges_of(ascending)) {
     if (ranges++ == max_ranges) return text + " ...";
     if (!text.empty()) text += ' ';
-    text += range_text(range.begin, range.end);
+    text += range_text(range);
   }
   return text;
 }
 
-std::string channels_text(const std::vector<Index>& channels) {
-  return plural("channel", channels.size()) + " " + ranges_text(channels);
+std::string plural(const std::string& noun, std::size_t count) { return count == 1 ? noun : noun + "s"; }
+
+std::string numbered_text(const std::string& noun, const std::vector<Index>& ascending) {
+  return plural(noun, ascending.size()) + " " + ranges_text(ascending);
 }
 
 std::string rows_text(const std::vector<Index>& rows, const BoxSpace& space) {
   const std::string noun = space.of_keys ? "key" : "row", nouns = plural(noun, rows.size());
   if (rows.size() == space.rows.size()) return "all " + noun + "s";
-  std::string ranges = nouns + " " + ranges_text(rows);
+  std::string ranges = numbered_text(noun, rows);
   if (ranges_of(rows).size() <= ranges_to_keep) return ranges;
   if (const auto devices = devices_with(rows, space))
-    return "the " + nouns + " of " + plural("device", devices->size()) + " " + ranges_text(*devices);
+    return "the " + nouns + " of " + numbered_text("device", *devices);
   if (const auto rule = period_text(rows, space)) return "the " + nouns + " " + *rule;
   return ranges;
 }

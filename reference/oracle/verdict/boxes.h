@@ -28,11 +28,17 @@ struct BoxSpace {
 // Contiguous ranges of ascending numbers
 std::vector<RowRange> ranges_of(const std::vector<Index>& ascending);
 
+// "8..15", "7"
+std::string range_text(const RowRange& range);
+
 // "0..3 5 7..9"; a long list is cut and ends with " ..."
 std::string ranges_text(const std::vector<Index>& ascending);
 
-// "channels 12..15"
-std::string channels_text(const std::vector<Index>& channels);
+// "device", "devices"
+std::string plural(const std::string& noun, std::size_t count);
+
+// "channels 12..15", "device 2"
+std::string numbered_text(const std::string& noun, const std::vector<Index>& ascending);
 
 // "rows 8..15", "all rows", "the rows of device 2", "the rows i with i mod 64 in 48..63": exactly these rows
 std::string rows_text(const std::vector<Index>& rows, const BoxSpace& space);

@@ -6,9 +6,9 @@
 #include <map>
 
 #include "reference/definition/attention.h"
-#include "reference/definition/cancellation.h"
 #include "reference/definition/error/key_positions.h"
 #include "reference/definition/minus_infinity.h"
+#include "reference/definition/parallel/cancellation.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/error_bound/max_or_zero.h"
 #include "reference/oracle/error_bound/pair_errors.h"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/definition/bad_input.h"
 #include "reference/definition/error/digits.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 

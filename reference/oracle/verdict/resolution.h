@@ -10,8 +10,8 @@ namespace ringattn {
 // the smallest ones of their type.
 
 // An absolute error of a score is a relative error of its weight. Throws BadInput if rounding may change a weight by
-// more than a factor e: if an error of lse that comes from the scores is larger than 1. Tolerances are of first order, so
-// that they do not hold for larger errors, which may give the weight of a key to another one.
+// more than a factor e: if an error of lse that comes from the scores is larger than 1. Tolerances are of first order,
+// so that they do not hold for larger errors, which may give the weight of a key to another one.
 void require_weights(const BoundedAttention& bounded, const ImplementationPrecision& declared);
 
 // The largest ratio that is a note: each element is off by at most so many tolerances. For the tolerances t and the

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/oracle/error_bound/distance.h"
 
 namespace ringattn {

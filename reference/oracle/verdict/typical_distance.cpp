@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "reference/definition/attention.h"
-#include "reference/definition/axis_order.h"
 #include "reference/definition/error/chunked.h"
 #include "reference/definition/error/row_sample.h"
+#include "reference/definition/input/axis_order.h"
 #include "reference/oracle/error_bound/median.h"
 
 namespace ringattn {
@@ -76,16 +76,16 @@ double typical_distance(const Problem<double>& problem, const Cotangents<double>
 
 // In a wrong order, results are about 1 away
 ChosenOrder choose_order(const std::vector<Axes>& orders,
-                         const std::function<std::optional<OrderedReading>(Axes)>& read) {
+                         const std::function<std::optional<OrderTrial>(Axes)>& read) {
   constexpr double near = 0.25, far = 1;
   const Axes first = orders.front();
   if (orders.size() == 1) return {first, ""};
-  const std::optional<OrderedReading> in_first = read(first);
+  const std::optional<OrderTrial> in_first = read(first);
   double least = in_first ? std::min(in_first->distance, far) : std::numeric_limits<double>::infinity();
   Axes nearest = first;
   Shape q;
   for (std::size_t n = 1; n < orders.size() && !(least <= near); ++n) {
-    const std::optional<OrderedReading> found = read(orders[n]);
+    const std::optional<OrderTrial> found = read(orders[n]);
     if (found && found->distance < least / 2) least = found->distance, nearest = orders[n], q = found->q;
   }
   if (nearest == first) return {first, ""};

@@ -23,7 +23,7 @@ double typical_distance(const Problem<double>& problem, const Cotangents<double>
                         const DistinctiveResults& results);
 
 // A submission that is read in one order of its axes.
-struct OrderedReading {
+struct OrderTrial {
   double distance;  // the typical distance of out
   Shape q;
 };
@@ -38,6 +38,6 @@ struct ChosenOrder {
 // to attention in another one, and the tensors have no more heads than rows in it. _read_ returns nothing in an
 // order in which the submission cannot be read
 ChosenOrder choose_order(const std::vector<Axes>& orders,
-                         const std::function<std::optional<OrderedReading>(Axes)>& read);
+                         const std::function<std::optional<OrderTrial>(Axes)>& read);
 
 }  // namespace ringattn

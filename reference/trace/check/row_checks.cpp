@@ -1,3 +1,5 @@
+// Checks of traced rows: their states follow from one another by absorbing the scores of the event.
+
 #include <algorithm>
 #include <array>
 #include <cmath>

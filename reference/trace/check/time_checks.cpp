@@ -1,3 +1,5 @@
+// Checks of times and causes: spans, lanes, and effects after their causes.
+
 #include <cmath>
 #include <map>
 

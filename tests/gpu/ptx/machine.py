@@ -115,8 +115,8 @@ class Machine:
     def _go_on(self, block, program):
         """Executes some instructions of one warp, or completes a copy if warps cannot continue without it."""
         ready = [warp for warp in block.warps if warp.splits and warp.barrier is None]
-        patience = 20 * len(block.warps)
-        if block.polls > patience:
+        poll_limit = 20 * len(block.warps)
+        if block.polls > poll_limit:
             wanted = [copy for copy in block.copies if copy[0] in block.awaited]
             if wanted:
                 copy = self.chance.choice(wanted)
@@ -124,7 +124,7 @@ class Machine:
                 copy[1]()
                 block.polls = 0
             block.awaited.clear()
-        if not ready or block.polls > 2 * patience:
+        if not ready or block.polls > 2 * poll_limit:
             raise RuleBroken("all warps are deadlocked")
         warp, steps = self.chance.choice(ready), self.chance.choice([1, 3, 10, 100])
         before = warp.clock

@@ -23,7 +23,7 @@ bool has_rows(const Finding& finding, std::size_t heads, const std::vector<Index
 
 // ---- Rows and channels ------------------------------------------------------------
 
-TEST_CASE("rows of zeros in dq, dk and dv are said with their rows, and nothing else is") {
+TEST_CASE("rows of zeros in dq, dk and dv are reported with their rows, and nothing else is") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);
     set_gradients(rule, [](const Problem<double>&, const Tensor<double>&, Gradients<double>& result) {
@@ -86,7 +86,7 @@ TEST_CASE("rows whose part of dk and dv is lost or counted twice are found with 
     }
 }
 
-TEST_CASE("a row of zeros that follows from the mask of the backward pass is not said") {
+TEST_CASE("a row of zeros that follows from the mask of the backward pass is not reported") {
   ExaminedRule rule(Precision::bf16);
   set_backward(rule, [](const ExaminedRule&, const Problem<double>&, HeadBackward& head) {
     for (Index i = 0; i < head.P.rows(); ++i)

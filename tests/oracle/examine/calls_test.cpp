@@ -44,7 +44,7 @@ TEST_CASE("a result of another shape becomes one finding") {
   CHECK(examination.findings[0].quoted.find("(2, 37, 6, 11)") != std::string::npos);
 }
 
-TEST_CASE("rows of NaN are found, and nothing else is said about them") {
+TEST_CASE("rows of NaN are found, and nothing else is reported about them") {
   ExaminedRule rule(Precision::f32);
   rule.attention.forward = [&](const Problem<double>& problem) {
     AttentionOutput<double> result = right_result(problem);

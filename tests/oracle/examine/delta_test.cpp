@@ -34,18 +34,11 @@ TEST_CASE("a delta that is 0 in some rows is found to be missing in these rows o
 TEST_CASE("a delta from dout of other rows is found with the distance") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);
-    const Tensor<double>* dout = nullptr;
-    set_backward(rule, [&](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
-      const Matrix<double> out = head.P * problem.V.head(head.b, problem.kv_head(head.h)),
-                           dO = dout->head(head.b, head.h);
-      for (Index i = 20; i < 37; ++i) head.delta(i) = dO.row(i - 17).dot(out.row(i));
+    set_backward(rule, [](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
+      const Matrix<double> out = head.P * problem.V.head(head.b, problem.kv_head(head.h));
+      for (Index i = 20; i < 37; ++i) head.delta(i) = head.dO.row(i - 17).dot(out.row(i));
       head.recompute_dS();
     });
-    const auto backward = rule.attention.backward;
-    rule.attention.backward = [&](const Problem<double>& problem, const Tensor<double>& given) {
-      dout = &given;
-      return backward(problem, given);
-    };
     const auto findings = findings_by_tensor(rule.examine(), delta_law);
     REQUIRE(findings.size() == 2);
     CHECK(findings.at("dq").subject == "dout of row");
@@ -57,17 +50,11 @@ TEST_CASE("a delta from out of another sequence is found with the sequence") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);
     rule.attention.scoring.mask.causal = false;
-    Tensor<double> dout;
-    set_backward(rule, [&](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
+    set_backward(rule, [](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
       const Tensor<double> out = attention(problem).out;
-      head.delta = dout.head(head.b, head.h).cwiseProduct(out.head(1 - head.b, head.h)).rowwise().sum();
+      head.delta = head.dO.cwiseProduct(out.head(1 - head.b, head.h)).rowwise().sum();
       head.recompute_dS();
     });
-    const auto backward = rule.attention.backward;
-    rule.attention.backward = [&](const Problem<double>& problem, const Tensor<double>& given) {
-      dout = given;
-      return backward(problem, given);
-    };
     const Examination examination = rule.examine();
     CAPTURE(kinds_of(examination));
     REQUIRE(!examination.findings.empty());
@@ -99,16 +86,10 @@ TEST_CASE("a P with the lse of the next row is found with the distance") {
 TEST_CASE("dP from V of another K/V head is found with the head") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);
-    Tensor<double> dout;
-    set_backward(rule, [&](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
-      head.dP = dout.head(head.b, head.h) * problem.V.head(head.b, 1 - problem.kv_head(head.h)).transpose();
+    set_backward(rule, [](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {
+      head.dP = head.dO * problem.V.head(head.b, 1 - problem.kv_head(head.h)).transpose();
       head.recompute_dS();
     });
-    const auto backward = rule.attention.backward;
-    rule.attention.backward = [&](const Problem<double>& problem, const Tensor<double>& given) {
-      dout = given;
-      return backward(problem, given);
-    };
     const Examination examination = rule.examine();
     CAPTURE(kinds_of(examination));
     REQUIRE(examination.findings.size() == 4);  // dq and dk, from either head
@@ -119,7 +100,7 @@ TEST_CASE("dP from V of another K/V head is found with the head") {
   }
 }
 
-TEST_CASE("a mask that the backward pass lacks leaves nothing to say about dS in bf16") {
+TEST_CASE("a mask that the backward pass lacks leaves nothing to report about dS in bf16") {
   ExaminedRule rule(Precision::bf16);
   rule.attention.scoring.mask.window_left = 7;
   set_backward(rule, [](const ExaminedRule&, const Problem<double>& problem, HeadBackward& head) {

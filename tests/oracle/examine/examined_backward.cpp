@@ -13,9 +13,9 @@ void set_backward(ExaminedRule& rule, const ChangeBackward& change) {
     for (Index b = 0; b < problem.Q.shape.B; ++b)
       for (Index h = 0; h < problem.Q.shape.H; ++h) {
         const Index kv = problem.kv_head(h);
-        HeadBackward head{b, h, probabilities(problem, forward.lse, b, h), {}, {}, {}};
-        head.dP = dout.head(b, h) * problem.V.head(b, kv).transpose();
-        head.delta = dout.head(b, h).cwiseProduct(forward.out.head(b, h)).rowwise().sum();
+        HeadBackward head{b, h, dout.head(b, h), probabilities(problem, forward.lse, b, h), {}, {}, {}};
+        head.dP = head.dO * problem.V.head(b, kv).transpose();
+        head.delta = head.dO.cwiseProduct(forward.out.head(b, h)).rowwise().sum();
         head.recompute_dS();
         change(rule, problem, head);
         for (Matrix<double>* operand : {&head.P, &head.dS})

@@ -6,9 +6,10 @@
 
 namespace ringattn {
 
-// dS and P of one head, to be changed, and what follows from them
+// The backward pass of one head: its dO, and P, dP, delta and dS, which may be changed
 struct HeadBackward {
   Index b, h;
+  Matrix<double> dO;
   Matrix<double> P, dP, dS;
   Vector<double> delta;
 

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "reference/oracle/examine/examination.h"
-#include "tests/oracle/emulated_kernel.h"
+#include "tests/oracle/verdict/emulated_kernel.h"
 
 namespace ringattn {
 

@@ -16,7 +16,7 @@ constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
 
 }  // namespace
 
-TEST_CASE("scores that are wrong in a few rows are said of these rows only") {
+TEST_CASE("scores that are wrong in a few rows are reported for these rows only") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);
     rule.set([&](const Problem<double>& problem, Index b, Index h) {

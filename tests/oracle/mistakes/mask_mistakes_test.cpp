@@ -373,7 +373,7 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
   }
 }
 
-TEST_CASE("every mask mistake has an effect, and the readings of an entry have distinct descriptions") {
+TEST_CASE("every mask mistake has an effect, and the variants of an entry have distinct descriptions") {
   Mistakes unseen = mistakes();
   for (const bool causal : {true, false})
     for (const bool documents : {true, false}) {

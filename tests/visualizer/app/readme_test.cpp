@@ -1,3 +1,5 @@
+// The table of keys in the README of the visualizer.
+
 #include <doctest/doctest.h>
 
 #include <cstdlib>

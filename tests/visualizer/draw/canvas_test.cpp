@@ -1,3 +1,5 @@
+// The canvas: texts, elements, layers and clipping, as drawn and as logged.
+
 #include "visualizer/draw/canvas.h"
 
 #include <doctest/doctest.h>

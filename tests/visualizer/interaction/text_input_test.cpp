@@ -1,8 +1,10 @@
+// Typed text: searches, notes, and the tokens of free play.
+
 #include <doctest/doctest.h>
 
 #include <fstream>
 
-#include "reference/definition/bad_input.h"
+#include "reference/definition/input/bad_input.h"
 #include "tests/support/file_fixtures.h"
 #include "visualizer/interaction/command_palette.h"
 #include "visualizer/interaction/commands.h"

@@ -1,12 +1,12 @@
 // Tests of the memory of long sequences: the formula is that with which the engine allocates.
 
-#include "visualizer/model/long_sequence.h"
+#include "visualizer/model/costs/long_sequence.h"
 
 #include <doctest/doctest.h>
 
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
-#include "visualizer/model/memory_model.h"
+#include "visualizer/model/costs/memory_model.h"
 #include "visualizer/run/record_run.h"
 
 using namespace ringattn;

@@ -5,7 +5,7 @@
 #include "reference/trace/summary.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
-#include "visualizer/model/memory_model.h"
+#include "visualizer/model/costs/memory_model.h"
 #include "visualizer/run/record_run.h"
 
 using namespace ringattn;

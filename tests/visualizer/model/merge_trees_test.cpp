@@ -1,6 +1,6 @@
 // Tests of the merges of partial states: they are those of the ring, and any tree gives full attention.
 
-#include "visualizer/model/merge_trees.h"
+#include "visualizer/model/pictures/merge_trees.h"
 
 #include <doctest/doctest.h>
 

@@ -1,3 +1,5 @@
+// Recordings: masked pairs, and events that are rejected.
+
 #include "visualizer/model/recording.h"
 
 #include <doctest/doctest.h>

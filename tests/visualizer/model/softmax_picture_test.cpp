@@ -3,19 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
+#include "tests/support/special_values.h"
 #include "tests/support/trials.h"
 #include "tests/visualizer/support/random_config.h"
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 using State = SoftmaxPicture::State;
 

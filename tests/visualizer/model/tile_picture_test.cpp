@@ -1,6 +1,6 @@
 // Tests of the close-up of a tile: its numbers obey the equations of the forward and the backward pass.
 
-#include "visualizer/model/tile_picture.h"
+#include "visualizer/model/pictures/tile_picture.h"
 
 #include <doctest/doctest.h>
 

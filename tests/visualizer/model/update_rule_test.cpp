@@ -1,4 +1,6 @@
-#include "visualizer/model/update_rule.h"
+// The update rule of a row, recognised from the numbers of its events.
+
+#include "visualizer/model/pictures/update_rule.h"
 
 #include <doctest/doctest.h>
 

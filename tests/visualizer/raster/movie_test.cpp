@@ -1,3 +1,5 @@
+// Movies: what ffmpeg receives, and what happens if it fails.
+
 #include "visualizer/raster/movie.h"
 
 #include <doctest/doctest.h>

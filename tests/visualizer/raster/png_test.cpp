@@ -1,3 +1,5 @@
+// Pictures as PNG files, written and read back.
+
 #include <doctest/doctest.h>
 
 #include "tests/support/file_fixtures.h"

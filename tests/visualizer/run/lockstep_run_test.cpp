@@ -1,5 +1,5 @@
-// Tests of runs in one thread, as in a browser: a live run in lockstep grows to the recorded run, and a deadlock has the
-// events that it has with threads.
+// Tests of runs in one thread, as in a browser: a live run in lockstep grows to the recorded run, and a deadlock has
+// the events that it has with threads.
 
 #include "visualizer/run/lockstep_run.h"
 

@@ -7,11 +7,12 @@
 #include <map>
 
 #include "tests/support/error_message.h"
-#include "visualizer/model/long_sequence.h"
-#include "visualizer/model/memory_model.h"
-#include "visualizer/model/merge_trees.h"
-#include "visualizer/model/recall_picture.h"
-#include "visualizer/model/softmax_picture.h"
+#include "tests/support/special_values.h"
+#include "visualizer/model/costs/long_sequence.h"
+#include "visualizer/model/costs/memory_model.h"
+#include "visualizer/model/pictures/merge_trees.h"
+#include "visualizer/model/pictures/recall_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/run/record_run.h"
 #include "visualizer/session/scene.h"
@@ -95,8 +96,6 @@ double first_wait(const RecordedScene& recorded, std::size_t run, int device) {
       return span.begin->t / recorded.step(run);
   return std::numeric_limits<double>::infinity();
 }
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 

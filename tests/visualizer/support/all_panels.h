@@ -7,13 +7,6 @@ namespace ringattn::viz {
 
 // Draws every panel of a run at the fraction _part_ of its duration, for the tests and the fuzzer of damaged traces.
 inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, Clock clock, double part) {
-  constexpr void (*panels[])(Canvas&, const Rect&, const Frame&) = {
-      draw_ring_stage,   draw_attention_matrix, draw_softmax_microscope,
-      draw_timeline,     draw_memory,           draw_code,
-      draw_tile,         draw_merge_chain,      draw_merge_tree,
-      draw_merge_orders, draw_hiding,           draw_machines,
-      draw_memory_bars,  draw_memory_growth,    draw_recall,
-      draw_inspector};
   const Moment now = moment(recording, part * recording.duration(clock), clock);
   ViewSettings settings;
   settings.clock = clock;
@@ -30,7 +23,7 @@ inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, 
     selection.pinned = Target::event(id.device, id.sequence);
   }
   const Frame frame{recording, now, selection, settings};
-  for (const auto& draw : panels)
+  for (const auto& [name, draw] : run_panels())
     screen.log(theme("dark"), [&](Canvas& canvas) { draw(canvas, {10, 10, 900, 600}, frame); });
 }
 

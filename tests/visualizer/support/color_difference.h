@@ -9,6 +9,8 @@
 
 namespace ringattn::viz {
 
+// Contrast and difference of colours, also as people with colour blindness see them.
+
 using Triple = std::array<double, 3>;
 
 inline Triple linear(Color color) {

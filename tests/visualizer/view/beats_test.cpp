@@ -12,14 +12,14 @@ using namespace ringattn::viz;
 namespace {
 
 // A beat, by its number from 1, and parts of texts in the panels
-struct Subject {
+struct BeatTexts {
   const char* scene;
   int beat;
   std::vector<std::string> shown;
   std::vector<std::string> hidden = {};  // until the question is answered
 };
 
-const std::vector<Subject> subjects = {
+const std::vector<BeatTexts> beat_texts = {
     {"why", 1, {"keys \u2192", "queries \u2193", "N \u00d7 N scores"}},
     {"why", 2, {"device 3", "m l O"}},
     {"why", 3, {"K\u2083 V\u2083", "K\u2082 V\u2082"}},
@@ -111,8 +111,8 @@ const std::vector<Subject> subjects = {
     {"free", 1, {"press E", "devices"}},
 };
 
-const Subject* subject_of(const Scene& scene, int beat) {
-  for (const Subject& each : subjects)
+const BeatTexts* texts_of(const Scene& scene, int beat) {
+  for (const BeatTexts& each : beat_texts)
     if (each.scene == scene.id && each.beat == beat + 1) return &each;
   return nullptr;
 }
@@ -143,13 +143,13 @@ TEST_CASE("what the text of a beat names is on the screen, and the answer to its
         INFO(scene.id << ", beat " << b + 1 << " at " << width << "x" << height
                       << std::string(presenting ? ", presented" : ""));
         session.go_to_beat(b);
-        const Subject* subject = subject_of(scene, b);
-        REQUIRE(subject);
+        const BeatTexts* texts = texts_of(scene, b);
+        REQUIRE(texts);
         const Drawing drawing = drawn(screen, session);
         const Beat& beat = scene.beats[static_cast<std::size_t>(b)];
-        for (const std::string& part : subject->shown)
+        for (const std::string& part : texts->shown)
           if (!is_shown(drawing, beat, part)) FAIL_CHECK("not on the screen: " << part);
-        for (const std::string& part : subject->hidden)
+        for (const std::string& part : texts->hidden)
           if (is_shown(drawing, beat, part)) FAIL_CHECK("on the screen before the answer: " << part);
       }
     }

@@ -16,9 +16,9 @@ using namespace ringattn::viz;
 namespace {
 
 // A projector, to which a session is shown after every key.
-class Hall {
+class Projector {
  public:
-  Hall(int width, int height) : width_(width), height_(height) {}
+  Projector(int width, int height) : width_(width), height_(height) {}
 
   void show(const Session& session) {
     const double scale = session.settings.display_scale();
@@ -45,42 +45,42 @@ class Hall {
   std::unique_ptr<HeadlessScreen> screen_;
 };
 
-void hold_lecture(Hall& hall, std::string_view theme) {
+void hold_lecture(Projector& projector, std::string_view theme) {
   Session session;
   session.settings.theme = theme;
   session.open_scene(scenes().front());
-  hall.press(session, {"F5"});
+  projector.press(session, {"F5"});
   // All scenes with the clicker, the last one is free play
-  for (int texts = 0; !session.free_config() && texts < 200; ++texts) hall.press(session, {"PageDown"});
+  for (int texts = 0; !session.free_config() && texts < 200; ++texts) projector.press(session, {"PageDown"});
   REQUIRE(session.free_config());
 
   // A text from the audience, and other parameters
-  hall.press(session, {"E"});
+  projector.press(session, {"E"});
   for (const char* const letter : {"\xc3\x9c", "n", "\xc3\xaf", "c", "\xc3\xb6", "d", "\xc3\xa9", "Space",
                                    "i", "s", "Space", "f", "u", "n"})
-    hall.press(session, {letter});
-  hall.press(session, {"Enter", "Right", "Shift+Right"});
+    projector.press(session, {letter});
+  projector.press(session, {"Enter", "Right", "Shift+Right"});
   CHECK(session.recording().words.front() ==
         "\xc3\x9cn\xc3\xaf"
         "c\xc3\xb6"
         "d\xc3\xa9");
   for (const char* const knob : {"devices", "mask", "layout", "rotate", "backward", "hop", "fault"}) {
     session.adjust(knob, 1);
-    hall.show(session);
+    projector.show(session);
   }
   // Questions: code, memory, a pinned device, one panel, keys, scenes
   session.selection.hovered = Target::device(1);
-  hall.press(session, {"F5", "P", "C", "M", "M", "Z", "Z", "H", "H", "Ctrl+K", "Esc", "T", "K", "X", "V", "O",
-                       "Ctrl+=", "Ctrl+-"});
+  projector.press(session, {"F5", "P", "C", "M", "M", "Z", "Z", "H", "H", "Ctrl+K", "Esc", "T", "K", "X", "V",
+                            "O", "Ctrl+=", "Ctrl+-"});
 }
 
-void show_live_run(Hall& hall) {
+void show_live_run(Projector& projector) {
   RunConfig config;
   config.backward = true;
   Session session;
   session.open_live(std::make_unique<ThreadedRun>(config), "Live");
-  hall.press(session, {"Right", "Right", "Tab", "S", "Right", "Tab", "L", "Right", "Right", "Left", "End",
-                       "Shift+Tab", "S"});
+  projector.press(session, {"Right", "Right", "Tab", "S", "Right", "Tab", "L", "Right", "Right", "Left",
+                            "End", "Shift+Tab", "S"});
   CHECK(session.live_controls()->stalled.empty());
   session.live()->open();
   for (int n = 0; session.live()->running() && n < 10000; ++n) {
@@ -89,7 +89,7 @@ void show_live_run(Hall& hall) {
   }
   session.advance(0);
   CHECK_FALSE(session.live()->running());
-  hall.show(session);
+  projector.show(session);
 }
 
 }  // namespace
@@ -138,8 +138,8 @@ TEST_CASE("in a whole lecture no text is cut or covered, on four projectors and 
   const std::pair<int, int> projectors[] = {{1280, 720}, {1920, 1080}, {1024, 768}, {3840, 2160}};
   std::size_t lecture = 0;
   for (const auto& [width, height] : projectors) {
-    Hall hall(width, height);
-    hold_lecture(hall, themes()[lecture++ % themes().size()].name);
-    show_live_run(hall);
+    Projector projector(width, height);
+    hold_lecture(projector, themes()[lecture++ % themes().size()].name);
+    show_live_run(projector);
   }
 }

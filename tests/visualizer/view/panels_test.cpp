@@ -15,24 +15,6 @@ using namespace ringattn::viz;
 
 namespace {
 
-struct Panel {
-  const char* name;
-  void (*draw)(Canvas&, const Rect&, const Frame&);
-};
-constexpr Panel panels[] = {{"microscope", draw_softmax_microscope},
-                            {"memory", draw_memory},
-                            {"code", draw_code},
-                            {"tile", draw_tile},
-                            {"chain", draw_merge_chain},
-                            {"tree", draw_merge_tree},
-                            {"orders", draw_merge_orders},
-                            {"hiding", draw_hiding},
-                            {"machines", draw_machines},
-                            {"bars", draw_memory_bars},
-                            {"growth", draw_memory_growth},
-                            {"recall", draw_recall},
-                            {"inspector", draw_inspector}};
-
 // A run, a moment of it, and what is selected
 struct Shown {
   std::shared_ptr<Recording> recording;
@@ -91,7 +73,7 @@ Shown drawn_moment(Random& random, std::shared_ptr<Recording> recording) {
   return shown;
 }
 
-// Calls f(panel, rect, drawing, shown) for panels of every size
+// Calls f(rect, drawing, shown) for panels of every size
 template <class F>
 void on_random_screens(std::uint64_t seed, F&& f) {
   HeadlessScreen screen(1600, 900);
@@ -101,24 +83,24 @@ void on_random_screens(std::uint64_t seed, F&& f) {
       const RecordedRun run = record_run(drawn_run(random, devices));
       for (int m = 0; m < 4; ++m) {
         const Shown shown = drawn_moment(random, run.recording);
-        for (const Panel& panel : panels) {
+        for (const auto& [name, draw] : run_panels()) {
           const Rect rect{static_cast<float>(random.below(600)), static_cast<float>(random.below(200)),
                           static_cast<float>(240 + random.below(661)),
                           static_cast<float>(160 + random.below(541))};
-          const Drawing drawing =
-              screen.log(theme("dark"), [&](Canvas& canvas) { panel.draw(canvas, rect, shown.frame()); });
-          INFO(std::string(panel.name)
-               << " of " << rect.w << " x " << rect.h << ", " << devices << " devices");
-          f(panel, rect, drawing, shown);
+          const Drawing drawing = screen.log(
+              theme("dark"), [&, &draw = draw](Canvas& canvas) { draw(canvas, rect, shown.frame()); });
+          INFO(name << " of " << rect.w << " x " << rect.h << ", " << devices << " devices");
+          f(rect, drawing, shown);
         }
       }
     }
 }
 
-Drawing drawn(const Shown& shown, const Panel& panel, Size size) {
+Drawing drawn(const Shown& shown, const std::string& panel, Size size) {
   HeadlessScreen screen(1600, 900);
   const Rect rect{0, 0, size.w, size.h};
-  return screen.log(theme("dark"), [&](Canvas& canvas) { panel.draw(canvas, rect, shown.frame()); });
+  return screen.log(theme("dark"),
+                    [&](Canvas& canvas) { run_panels().at(panel)(canvas, rect, shown.frame()); });
 }
 
 // A panel showing the first run at half of its duration
@@ -131,7 +113,7 @@ Shown small_run() {
 }  // namespace
 
 TEST_CASE("in a panel of any size no text is cut, except lines of code that are not highlighted") {
-  on_random_screens(1, [](const Panel&, const Rect&, const Drawing& drawing, const Shown&) {
+  on_random_screens(1, [](const Rect&, const Drawing& drawing, const Shown&) {
     for (const DrawnText& writing : drawing.texts) {
       if (!writing.cut) continue;
       INFO(writing.text);
@@ -143,7 +125,7 @@ TEST_CASE("in a panel of any size no text is cut, except lines of code that are 
 }
 
 TEST_CASE("in a panel of any size no two texts overlap") {
-  on_random_screens(2, [](const Panel&, const Rect&, const Drawing& drawing, const Shown&) {
+  on_random_screens(2, [](const Rect&, const Drawing& drawing, const Shown&) {
     for (std::size_t i = 0; i < drawing.texts.size(); ++i)
       for (std::size_t j = 0; j < i; ++j) {
         const DrawnText &a = drawing.texts[i], &b = drawing.texts[j];
@@ -154,7 +136,7 @@ TEST_CASE("in a panel of any size no two texts overlap") {
 }
 
 TEST_CASE("panels stay within their rectangle") {
-  on_random_screens(3, [](const Panel&, const Rect& rect, const Drawing& drawing, const Shown&) {
+  on_random_screens(3, [](const Rect& rect, const Drawing& drawing, const Shown&) {
     for (const Element& element : drawing.elements) {
       INFO(element.label);
       CHECK(rect.contains(element.rect, 0.5f));
@@ -167,7 +149,7 @@ TEST_CASE("panels stay within their rectangle") {
 }
 
 TEST_CASE("elements for events, tiles and blocks name an event of the run") {
-  on_random_screens(4, [](const Panel&, const Rect&, const Drawing& drawing, const Shown& shown) {
+  on_random_screens(4, [](const Rect&, const Drawing& drawing, const Shown& shown) {
     for (const Element& element : drawing.elements) {
       using Kind = Target::Kind;
       const Kind kind = element.target.kind;
@@ -180,8 +162,8 @@ TEST_CASE("elements for events, tiles and blocks name an event of the run") {
 
 TEST_CASE("panels are pure: equal frames give equal pictures") {
   const Shown shown = small_run();
-  for (const Panel& panel : panels) {
-    const Drawing once = drawn(shown, panel, {700, 500}), again = drawn(shown, panel, {700, 500});
+  for (const auto& [name, draw] : run_panels()) {
+    const Drawing once = drawn(shown, name, {700, 500}), again = drawn(shown, name, {700, 500});
     REQUIRE(once.texts.size() == again.texts.size());
     CHECK(once.elements.size() == again.elements.size());
     for (std::size_t i = 0; i < once.texts.size(); ++i) CHECK(once.texts[i].text == again.texts[i].text);
@@ -192,7 +174,7 @@ TEST_CASE("the microscope shows each key of the block with the score in the even
   const Shown shown = small_run();
   const RowHistory history = row_history(*shown.recording, shown.now, shown.selection.row);
   const Event& event = history.now ? *history.now : *history.past.back();
-  const Drawing drawing = drawn(shown, panels[0], {700, 500});
+  const Drawing drawing = drawn(shown, "microscope", {700, 500});
   std::size_t keys = 0;
   for (const Element& element : drawing.elements) keys += element.label.substr(0, 4) == "key ";
   CHECK(keys == event.row->scores.size());
@@ -203,7 +185,7 @@ TEST_CASE("the code pane highlights lines, and shows highlighted lines in full")
   for (const Span& span : shown.recording->spans().of(0))
     if (span.begin->kind == EventKind::compute)
       shown.now = moment(*shown.recording, (span.begin->t + span.end->t) / 2, Clock::modelled);
-  const Drawing drawing = drawn(shown, panels[2], {700, 500});
+  const Drawing drawing = drawn(shown, "code", {700, 500});
   CHECK(drawing.elements.size() >= 3);
 }
 
@@ -214,7 +196,7 @@ TEST_CASE("the inspector links to the causes of an event") {
     if (event.kind == EventKind::recv) recv = &event;
   REQUIRE(recv);
   shown.selection.pinned = Target::event(recv->id.device, recv->id.sequence);
-  const Drawing drawing = drawn(shown, panels[12], {400, 400});
+  const Drawing drawing = drawn(shown, "inspector", {400, 400});
   const Target cause = Target::event(recv->cause[0].device, recv->cause[0].sequence);
   CHECK(std::any_of(drawing.elements.begin(), drawing.elements.end(),
                     [&](const Element& element) { return element.target == cause; }));

@@ -13,8 +13,8 @@
 #include <sstream>
 #include <utility>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/in_quotes.h"
 #include "reference/files/json.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/export/json_lines.h"

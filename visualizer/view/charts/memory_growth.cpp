@@ -1,3 +1,5 @@
+// The panels `bars` and `growth`: the memory of a device for N tokens, in three ways.
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

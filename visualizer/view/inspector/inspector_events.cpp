@@ -1,9 +1,11 @@
+// The inspector pages of events: sends, receives and computations.
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 #include "reference/trace/event_names.h"
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/view/inspector/inspector_page.h"
 #include "visualizer/view/panels/labels.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/view/panels/labels.h"
 

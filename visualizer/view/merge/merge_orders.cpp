@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "visualizer/model/merge_trees.h"
+#include "visualizer/model/pictures/merge_trees.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 

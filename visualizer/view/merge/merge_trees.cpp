@@ -2,7 +2,7 @@
 #include <cmath>
 #include <string>
 
-#include "visualizer/model/merge_trees.h"
+#include "visualizer/model/pictures/merge_trees.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 
@@ -36,13 +36,13 @@ class MergeTreePicture {
  private:
   // The events that computed the states of the chain; the tree is not part of the run
   void find_events() {
-    const int home = frame_.recording.owner_of_query(frame_.selection.row);
+    const int query_owner = frame_.recording.owner_of_query(frame_.selection.row);
     const bool turned = frame_.recording.header().queries_rotate();
     const RowHistory history = row_history(frame_.recording, frame_.moment, frame_.selection.row);
     over_ = frame_.moment.over;
     for (std::size_t i = 0; i < tree_.leaves(); ++i) {
       const int owner = tree_.states[i].owners.front();
-      const TileProgress& tile = frame_.moment.tile(home, owner);
+      const TileProgress& tile = frame_.moment.tile(query_owner, owner);
       // A number appears when its arithmetic is almost over
       shown_.push_back(over_ || tile.state == TileProgress::State::done || tile.fraction >= 0.9);
       events_.push_back(tile.compute && shown_.back() ? tile.compute->begin->id : EventId{});

@@ -1,3 +1,5 @@
+// The panel `code`: the lines of the engine that the selected device executes.
+
 #include <algorithm>
 #include <string>
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <string>
 
-#include "visualizer/model/memory_model.h"
+#include "visualizer/model/costs/memory_model.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 

@@ -2,6 +2,26 @@
 
 namespace ringattn::viz {
 
+const std::map<std::string, DrawPanel>& run_panels() {
+  static const std::map<std::string, DrawPanel> all = {{"ring", draw_ring_stage},
+                                                       {"matrix", draw_attention_matrix},
+                                                       {"microscope", draw_softmax_microscope},
+                                                       {"timeline", draw_timeline},
+                                                       {"memory", draw_memory},
+                                                       {"code", draw_code},
+                                                       {"tile", draw_tile},
+                                                       {"chain", draw_merge_chain},
+                                                       {"tree", draw_merge_tree},
+                                                       {"orders", draw_merge_orders},
+                                                       {"hiding", draw_hiding},
+                                                       {"machines", draw_machines},
+                                                       {"bars", draw_memory_bars},
+                                                       {"growth", draw_memory_growth},
+                                                       {"recall", draw_recall},
+                                                       {"inspector", draw_inspector}};
+  return all;
+}
+
 Rect draw_panel(Canvas& canvas, const Rect& rect, std::string_view heading, std::string_view remark) {
   const Theme& theme = canvas.theme();
   canvas.fill(rect, theme.panel, 8);

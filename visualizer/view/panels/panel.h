@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "visualizer/draw/canvas.h"
 #include "visualizer/model/moment.h"
 #include "visualizer/session/live_controls.h"
@@ -43,6 +46,10 @@ void draw_memory_growth(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_recall(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_tile(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_inspector(Canvas& canvas, const Rect& rect, const Frame& frame);
+
+// The panels that show a run, by name
+using DrawPanel = void (*)(Canvas&, const Rect&, const Frame&);
+const std::map<std::string, DrawPanel>& run_panels();
 
 // Draws the background and the heading of a panel; returns the rectangle below
 Rect draw_panel(Canvas& canvas, const Rect& rect, std::string_view heading, std::string_view remark = {});

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <string>
 
-#include "visualizer/model/recall_picture.h"
+#include "visualizer/model/pictures/recall_picture.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 

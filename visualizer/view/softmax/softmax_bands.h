@@ -1,6 +1,6 @@
 #pragma once
 
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/view/panels/panel.h"
 
 namespace ringattn::viz {

@@ -27,7 +27,7 @@ class ScoreChart {
     keys_ = columns_.main.take_bottom(line_h_, 3);
     plot_ = columns_.main.inset(0, 2);
     const float all = plot_.w / static_cast<float>(view.frame.recording.header().Skv);
-    if (view.picture.met.size() > 0 && all >= 44 && !view.frame.recording.header().queries_rotate()) {
+    if (!view.picture.met.empty() && all >= 44 && !view.frame.recording.header().queries_rotate()) {
       for (const Event* event : view.picture.met) add_bars(*event, 1);
       cell_ = std::min(all, 180.f);
     } else {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "visualizer/model/softmax_picture.h"
+#include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/softmax/softmax_bands.h"
 #include "visualizer/view/tile/tile_panel.h"

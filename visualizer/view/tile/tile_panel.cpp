@@ -43,7 +43,8 @@ constexpr float arithmetic_gap = 7;
 }
 
 float arithmetic_h(const Canvas& canvas, std::size_t lines) {
-  return static_cast<float>((lines + 1) / 2) * (canvas.line_height(Face::body) + arithmetic_gap);
+  const std::size_t rows = (lines + 1) / 2;  // of two columns
+  return static_cast<float>(rows) * (canvas.line_height(Face::body) + arithmetic_gap);
 }
 
 void draw_arithmetic(Canvas& canvas, Rect room, const std::vector<Arithmetic>& lines) {

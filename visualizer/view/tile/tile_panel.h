@@ -1,6 +1,6 @@
 #pragma once
 
-#include "visualizer/model/tile_picture.h"
+#include "visualizer/model/pictures/tile_picture.h"
 #include "visualizer/view/panels/panel.h"
 #include "visualizer/view/tile/number_grid.h"
 

@@ -3,6 +3,7 @@
 
 #include "reference/oracle/examine/backward/gradient_factors.h"
 #include "reference/oracle/examine/backward/gradient_places.h"
+#include "reference/oracle/examine/fit/statistics.h"
 
 namespace ringattn {
 
@@ -10,16 +11,10 @@ namespace {
 
 using enum FindingKind;
 
-double largest(const Tensor<double>& tensor) {
-  double result = 0;
-  for (Index n = 0; n < tensor.size(); ++n) result = std::max(result, std::abs(tensor.data()[n]));
-  return result;
-}
-
 // Agreement up to rounding of sums, as a share of the largest element
 bool agree(const ExaminationState& state, const Tensor<double>& found, const Tensor<double>& right) {
   if (!(found.shape() == right.shape())) return false;
-  const double limit = (12 * state.rounding + 1e-3) * largest(right);
+  const double limit = (12 * state.rounding + 1e-3) * largest_magnitude(right);
   for (Index n = 0; n < found.size(); ++n)
     if (!(std::abs(found.data()[n] - right.data()[n]) <= limit)) return false;
   return true;
@@ -61,7 +56,8 @@ std::optional<Finding> unusable_gradients(ExaminationState& state, GradientReado
   Finding without{.kind = gradient_without_dout};
   for (const auto& [name, gradient] :
        {std::pair{"dq", &of_zero.dq}, std::pair{"dk", &of_zero.dk}, std::pair{"dv", &of_zero.dv}})
-    if (largest(*gradient) > 0) without.subject += (without.subject.empty() ? "" : ", ") + std::string(name);
+    if (largest_magnitude(*gradient) > 0)
+      without.subject += (without.subject.empty() ? "" : ", ") + std::string(name);
   if (!without.subject.empty()) {
     if (const auto c = constant_dout(state, readout, of_zero)) without.numbers = {{"dout", *c}};
     return without;
@@ -150,7 +146,7 @@ bool only_locate(const Findings& findings) {
   });
 }
 
-// Adds the findings about one tensor; rows of zeros are said if the others do not explain them
+// Adds the findings about one tensor; rows of zeros are reported if the others do not explain them
 void add_findings(ExaminationState& state, GradientReadout& readout, NamedGradient& gradient,
                   const RowsOfHeads& zeros) {
   const std::string tensor = gradient.name;

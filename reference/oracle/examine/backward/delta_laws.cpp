@@ -138,7 +138,7 @@ std::optional<Finding> delta_of_other_head(const DeltaTest& test) {
         {"dout", other_dO.cwiseProduct(own.right_out).rowwise().sum()},
         {"dout and out", other.right_delta}};
     for (const auto& [operand, delta] : candidates) {
-      if (!test.is([&](Index i, Index) { return delta(i); })) continue;
+      if (!test.is([&, &candidate = delta](Index i, Index) { return candidate(i); })) continue;
       Finding finding = law("other head");
       finding.quoted = operand, finding.numbers["head"] = static_cast<double>(other.h);
       if (other.b != own.b) finding.numbers["batch"] = static_cast<double>(other.b);

@@ -13,8 +13,8 @@ bool within(const Matrix<double>& found, const Matrix<double>& wanted, const Mat
 std::vector<Index> wrong_rows(const Matrix<double>& found, const Matrix<double>& right,
                               const Matrix<double>& allowed);
 
-// A factor of all pairs, of rows, of keys or of the blocks of the ring; blocks or keys that hold what belongs to others.
-// Empty: none of these
+// A factor of all pairs, of rows, of keys or of the blocks of the ring; blocks or keys that hold what belongs to
+// others. Empty: none of these
 std::vector<Finding> common_findings(const ExaminationState& state, const Matrix<double>& found,
                                      const Matrix<double>& right, const Matrix<double>& allowed,
                                      double tolerance);

@@ -73,7 +73,7 @@ std::vector<Finding> score_gradient_findings(const ExaminationState& state, cons
       !common.empty())
     return common;
 
-  // dS of the P that was found, with the right delta: what is said about P explains it
+  // dS of the P that was found, with the right delta: the finding about P explains it
   const bool P_is_wrong = !within(head.P, head.right_P, head.allowed_P) && (head.P.array() != 0).any();
   if (P_is_wrong && (found.array() != 0).any()) {
     const Matrix<double> of_P = dS_of(head, head.P, head.right_dP, head.right_delta);

@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/oracle/examine/fit/statistics.h"
+
 namespace ringattn {
 
 namespace {
 
 using enum FindingKind;
-
-double largest(const Tensor<double>& tensor) {
-  double result = 0;
-  for (Index n = 0; n < tensor.size(); ++n) result = std::max(result, std::abs(tensor.data()[n]));
-  return result;
-}
 
 // Each element (b, i, h, d) of a tensor
 template <class Action>
@@ -215,7 +211,7 @@ std::optional<Index> source_of(const ExaminationState& state, const NamedGradien
 std::optional<std::map<Index, Index>> moved_rows(const ExaminationState& state,
                                                  const NamedGradient& gradient) {
   const Shape& shape = gradient.right.shape();
-  const double size = largest(gradient.right);
+  const double size = largest_magnitude(gradient.right);
   std::map<Index, Index> map, back;
   Index wrong = 0, hits = 0;
   for (Index b = 0; b < shape.B; ++b)

@@ -183,7 +183,7 @@ std::vector<std::string> find_operand_rows(ExaminationState& state, GradientRead
     const Sources sources = sources_of_dout(state, readout);
     if (sources.complete()) {
       const Tensor<double> dout = sources.applied_to(state, readout.dout, RowsOf::queries);
-      const auto tensors =
+      std::vector<std::string> tensors =
           explained(readout, gradients_of_dout(state, readout, {readout.wide_Q, readout.wide_K, dout}));
       if (!tensors.empty()) {
         add(state, gradient_operand_rows, "dout", tensors, sources, RowsOf::queries);
@@ -198,7 +198,7 @@ std::vector<std::string> find_operand_rows(ExaminationState& state, GradientRead
                        V = sources.applied_to(state, readout.V, RowsOf::keys);
   for (const bool with_V : {true, false}) {
     const OrdinaryGradients of_keys = gradients_of_keys(state, readout, K, wide_K, with_V ? V : readout.V);
-    const std::vector<std::string> tensors = explained(readout, of_keys);
+    std::vector<std::string> tensors = explained(readout, of_keys);
     if (tensors.size() < 2) continue;
     add(state, gradient_operand_rows, with_V ? "k and v" : "k", tensors, sources, RowsOf::keys);
     return tensors;

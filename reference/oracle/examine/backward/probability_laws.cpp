@@ -149,7 +149,7 @@ std::optional<Finding> normaliser_of(const ExaminationState& state, const Gradie
   return std::nullopt;
 }
 
-// What dS^T dO would give in the place of P^T dO: with a one-hot dO of size _one_, row i in channel i mod Dv
+// What dS^T dO would give instead of P^T dO: with a one-hot dO of size _one_, row i in channel i mod Dv
 Matrix<double> dS_of_one_hot(const ExaminationState& state, const GradientReadout& readout,
                              const HeadGradients& head) {
   const auto V = readout.V.head(head.b, state.attention.kv_head(head.h));

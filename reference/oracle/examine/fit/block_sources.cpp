@@ -26,8 +26,8 @@ std::vector<Part> parts_of(const Sharding& sharding, const BlockRows& block, con
   return parts;
 }
 
-// The subset of the parts whose sum is _found_; the block itself is tried first, with a wider allowance: the allowances of
-// a sum add up, so that an error of rounding just above its own may lie within that of a sum
+// The subset of the parts whose sum is _found_; the block itself is tried first, with a wider allowance: the allowances
+// of a sum add up, so that an error of rounding just above its own may lie within that of a sum
 std::optional<std::vector<Index>> subset(const std::vector<Part>& parts, Index own,
                                          const Matrix<double>& found) {
   const auto holds = [&](std::size_t chosen, double allowances) {

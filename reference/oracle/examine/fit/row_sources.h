@@ -21,8 +21,8 @@ enum class RowsOf { queries, keys };
 std::vector<Finding> findings_of_sources(const ExaminationState& state, FindingKind kind,
                                          const std::vector<RowSource>& sources, RowsOf rows);
 
-// The rule that gives the sources, for any place: one order of the rows in every head, or one order of axes. Empty: none
-// of these gives them all
+// The rule that gives the sources, for any place: one order of the rows in every head, or one order of axes. Empty:
+// none of these gives them all
 std::function<RowPlace(const RowPlace&)> source_rule(const ExaminationState& state,
                                                      const std::vector<RowSource>& sources, RowsOf rows);
 

@@ -18,6 +18,10 @@ double largest_magnitude(const Matrix<double>& values) {
   return largest;
 }
 
+double largest_magnitude(const Tensor<double>& values) {
+  return largest_magnitude(Eigen::Map<const Matrix<double>>(values.data(), 1, values.size()));
+}
+
 Matrix<double> centred(const Matrix<double>& values) {
   Matrix<double> result = values;
   for (Index i = 0; i < values.rows(); ++i)

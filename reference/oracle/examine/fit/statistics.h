@@ -16,6 +16,7 @@ std::vector<double> known(const Matrix<double>& values);
 
 // The largest magnitude of the known elements; 0 if there are none
 double largest_magnitude(const Matrix<double>& values);
+double largest_magnitude(const Tensor<double>& values);
 
 // Each row minus the median of its known elements
 Matrix<double> centred(const Matrix<double>& values);

@@ -100,7 +100,7 @@ WeightReadout Prober::weights(const QueriesAndKeys& scores) {
   return read(scores, attention_.k.S, [](Index, Index j, Index) { return j; });
 }
 
-PerHead<Matrix<double>> Prober::weights_by_home(const QueriesAndKeys& scores) {
+PerHead<Matrix<double>> Prober::weights_by_source(const QueriesAndKeys& scores) {
   const Index heads = attention_.k.H;
   return read(scores, attention_.k.B * heads, [heads](Index b, Index, Index h) { return b * heads + h; })
       .weights;

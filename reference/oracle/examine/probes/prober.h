@@ -29,7 +29,7 @@ class Prober {
 
   // The sum of the weights of the keys of each K/V head of each sequence, (Sq, B * Hkv): V of all keys of a head is
   // one-hot
-  PerHead<Matrix<double>> weights_by_home(const QueriesAndKeys& scores);
+  PerHead<Matrix<double>> weights_by_source(const QueriesAndKeys& scores);
 
   // The channels to read; a transposed tile of V would not show in the identity
   const std::vector<Index>& channels() const { return channels_; }

@@ -9,8 +9,6 @@ namespace {
 
 using enum FindingKind;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 // ---- What is right -------------------------------------------------------------
 
 void set_visible(const ExaminedAttention& attention, HeadReadout& head) {
@@ -179,7 +177,7 @@ bool read_weights(ExaminationState& state) {
     for (Index h = 0; h < a.q.H; ++h) {
       HeadReadout& head = state.heads(b, h);
       head.b = b, head.h = h;
-      head.right_home.assign(at(a.q.S), b * a.k.H + a.kv_head(h));
+      head.right_source.assign(at(a.q.S), b * a.k.H + a.kv_head(h));
       head.open.assign(at(a.q.S), true), head.blind.assign(at(a.q.S), false);
       for (Index i = 0; i < a.q.S; ++i)
         head.finite.push_back(state.ordinary.out.head(b, h).row(i).allFinite());
@@ -211,13 +209,13 @@ bool read_weights(ExaminationState& state) {
   } else {
     find_not_finite(state, even, "Q = K = 0");
   }
-  const PerHead<Matrix<double>> homes = state.prober.weights_by_home(low_scores(a));
+  const PerHead<Matrix<double>> weights_by_source = state.prober.weights_by_source(low_scores(a));
 
   // Rows, pairs and rounding
   const double share_of_dead = share_of_dead_rows(state.heads);
   double largest_score = 0;
   for (HeadReadout& head : state.heads) {
-    head.homes = homes(head.b, head.h);
+    head.weights_by_source = weights_by_source(head.b, head.h);
     head.level = Matrix<double>::Zero(head.rows(), head.keys());
     head.used = head.scores;
     head.extra_term = Vector<double>::Zero(head.rows());

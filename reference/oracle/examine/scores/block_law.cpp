@@ -12,8 +12,6 @@ namespace {
 using enum FindingKind;
 using Parts = std::vector<std::vector<Index>>;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 // ln of the weights less the scores that they follow, of each head
 std::vector<Matrix<double>> errors_of(const std::vector<MeasuredScores>& heads) {
   std::vector<Matrix<double>> errors;

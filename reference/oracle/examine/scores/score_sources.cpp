@@ -289,7 +289,7 @@ MaybeExplanation other_keys(const MeasuredScores& m) {
   }
   if (finding.indices.empty()) return {};
   if (m.state.sharding.devices() > 1 && !blocks_of_keys(m, m.head.scores).empty())
-    return {};  // said by blocks
+    return {};  // reported by blocks
   explanation.findings = {finding};
   return explanation;
 }

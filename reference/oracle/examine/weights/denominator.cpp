@@ -10,8 +10,6 @@ namespace {
 
 using enum FindingKind;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 // The sums of a head under one kind of scores: of the weights, and of exp(score) over the keys that are read
 struct RowSums {
   Vector<double> weights, terms, hidden_too, maximum;  // (Sq)
@@ -78,7 +76,7 @@ Denominators denominators_of(const ExaminationState& state, const HeadReadout& h
   Denominators d{state, head, {}, 1.3 * state.rounding + 2e-4, {}};
   d.of = {sums_of(head, head.even.found.rowwise().sum(), even),
           sums_of(head, head.varied.found.rowwise().sum(), head.used),
-          sums_of(head, head.homes.rowwise().sum(), head.scale_factor * low_scores_of_head)};
+          sums_of(head, head.weights_by_source.rowwise().sum(), head.scale_factor * low_scores_of_head)};
   for (Index i = 0; i < head.rows(); ++i) {
     if (!head.open[at(i)] || !(d.varied().weights(i) > 0)) continue;
     double small = 0;  // right weights that are too small to be measured

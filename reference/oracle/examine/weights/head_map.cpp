@@ -12,11 +12,11 @@ using enum FindingKind;
 constexpr double nearly_all = 0.98;  // of the weights of a row come from one K/V head
 
 // The sequence and K/V head that a row reads; none if it reads nothing or several
-std::optional<Index> home_of(const Vector<double>& weights) {
+std::optional<Index> source_of(const Vector<double>& weights) {
   const double total = weights.cwiseAbs().sum();
-  Index home = 0;
-  if (!(total > 0) || weights.maxCoeff(&home) <= nearly_all * total) return std::nullopt;
-  return home;
+  Index source = 0;
+  if (!(total > 0) || weights.maxCoeff(&source) <= nearly_all * total) return std::nullopt;
+  return source;
 }
 
 // A rule that gives the K/V head of each query head.
@@ -61,22 +61,23 @@ bool find_head_map(ExaminationState& state) {
   bool any_wrong = false, one_head_each = true;
   for (HeadReadout& head : state.heads) {
     head.value_batch = head.b, head.value_head = a.kv_head(head.h);
-    std::map<Index, std::vector<Index>> rows_of_home;
+    std::map<Index, std::vector<Index>> rows_of_source;
     std::vector<Index> mixed;
     for (Index i = 0; i < head.rows(); ++i) {
       if (!head.finite[static_cast<std::size_t>(i)]) continue;
-      const auto home = home_of(head.homes.row(i));
-      if (home == head.right_home[static_cast<std::size_t>(i)]) continue;
-      if (home)
-        rows_of_home[*home].push_back(i);
-      else if ((head.homes.row(i).array() != 0).any())
+      const auto source = source_of(head.weights_by_source.row(i));
+      if (source == head.right_source[static_cast<std::size_t>(i)]) continue;
+      if (source)
+        rows_of_source[*source].push_back(i);
+      else if ((head.weights_by_source.row(i).array() != 0).any())
         mixed.push_back(i);
     }
 
     // Several heads at once
     if (!mixed.empty()) {
       Finding finding{.kind = heads_mixed};
-      const Vector<double> share = head.homes.row(mixed[0]) / head.homes.row(mixed[0]).sum();
+      const Vector<double> share =
+          head.weights_by_source.row(mixed[0]) / head.weights_by_source.row(mixed[0]).sum();
       for (Index n = 0; n < share.size(); ++n)
         if (std::abs(share(n)) > 0.01) finding.blocks.push_back({n / a.k.H, n % a.k.H, share(n)});
       state.findings.add(head.b, head.h, mixed, finding);
@@ -85,17 +86,17 @@ bool find_head_map(ExaminationState& state) {
     }
 
     // One other head
-    for (const auto& [home, rows] : rows_of_home) {
+    for (const auto& [source, rows] : rows_of_source) {
       auto& of_head = read[static_cast<std::size_t>(head.h)];
       one_head_each &= 10 * rows.size() > 9 * static_cast<std::size_t>(head.rows());
-      of_head = home % a.k.H;
+      of_head = source % a.k.H;
       if (2 * rows.size() > static_cast<std::size_t>(head.rows()))
-        head.value_batch = home / a.k.H, head.value_head = home % a.k.H;
-      any_wrong |= home % a.k.H != a.kv_head(head.h);
+        head.value_batch = source / a.k.H, head.value_head = source % a.k.H;
+      any_wrong |= source % a.k.H != a.kv_head(head.h);
       Finding finding{.kind = head_read,
-                      .numbers = {{"head", static_cast<double>(home % a.k.H)},
+                      .numbers = {{"head", static_cast<double>(source % a.k.H)},
                                   {"right_head", static_cast<double>(a.kv_head(head.h))}}};
-      if (const Index batch = home / a.k.H; batch != head.b)
+      if (const Index batch = source / a.k.H; batch != head.b)
         finding.numbers["batch"] = static_cast<double>(batch);
       state.findings.add(head.b, head.h, rows, finding);
     }

@@ -13,8 +13,6 @@ namespace {
 
 using enum FindingKind;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 // The returned lse of a head, beside the right one and the one that its weights imply.
 struct LseOfHead {
   const ExaminationState& state;

@@ -9,8 +9,6 @@ namespace {
 
 using enum FindingKind;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 bool agree(const Vector<double>& found, const Vector<double>& right, double tolerance) {
   return ((found - right).cwiseAbs().array() <= std::expm1(2 * tolerance) * right.array() + 1e-9).all();
 }
@@ -61,16 +59,16 @@ bool find_moved_rows(ExaminationState& state) {
   add_row_sources(state, rows_exchanged, sources);
   const Index heads = state.attention.k.H;
   for (const RowSource& source : sources)
-    state.heads(source.place.b, source.place.h).right_home[at(source.place.row)] =
+    state.heads(source.place.b, source.place.h).right_source[at(source.place.row)] =
         source.from.b * heads + state.attention.kv_head(source.from.h);
   for (HeadReadout& head : state.heads) {
     const auto& of_head = moved(head.b, head.h);
     if (of_head.empty()) continue;
     const bool most = 10 * of_head.size() > 8 * wrong(head.b, head.h).size();
-    const auto home = head.right_home[at(of_head[0])];
+    const auto source = head.right_source[at(of_head[0])];
     for (const Index i : most ? head.all_rows() : of_head) {
       head.open[at(i)] = false;
-      if (most && state.findings.all().back().subject == "head") head.right_home[at(i)] = home;
+      if (most && state.findings.all().back().subject == "head") head.right_source[at(i)] = source;
     }
     judge_pairs(state, head);
   }

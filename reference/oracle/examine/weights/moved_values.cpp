@@ -1,3 +1,5 @@
+// Right weights that meet the values of other keys or blocks.
+
 #include <algorithm>
 #include <cmath>
 

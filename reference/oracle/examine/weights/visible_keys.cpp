@@ -11,8 +11,6 @@ namespace {
 
 using enum FindingKind;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 // The keys that rows read under even scores. Rows that other findings explain count as right, and so do keys whose
 // right weight is too small to be measured
 Matrix<bool> read_keys(const ExaminationState& state, const HeadReadout& head) {

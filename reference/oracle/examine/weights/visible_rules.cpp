@@ -12,7 +12,6 @@ namespace ringattn {
 namespace {
 
 using enum FindingKind;
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // ---- Bands ---------------------------------------------------------------------
 

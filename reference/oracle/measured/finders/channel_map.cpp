@@ -10,7 +10,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t rows_to_try = 8, least_rows = 4;
+constexpr std::size_t rows_to_map = 8, least_rows_of_map = 4;
 
 // The channel, and the sign, that a channel holds
 struct ChannelSource {
@@ -71,8 +71,8 @@ std::string map_text(const std::vector<Index>& channels, const std::vector<Chann
 void find_channel_map(const RecordedTensor& t, const WrongPart& part, Explanations& explanations) {
   if (t.shape().D == 1) return;
   for (const auto& [head, rows] : unexplained_rows(part, explanations)) {
-    if (rows.size() < least_rows) continue;
-    const std::vector<ChannelSource> sources = sources_of(t, part, some_of(rows, rows_to_try));
+    if (rows.size() < least_rows_of_map) continue;
+    const std::vector<ChannelSource> sources = sources_of(t, part, some_of(rows, rows_to_map));
     if (sources.empty()) continue;
     for (const std::size_t n : rows) {
       const ElementIndex& row = part.rows[n];

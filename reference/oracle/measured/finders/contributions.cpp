@@ -8,7 +8,7 @@
 #include <set>
 
 #include "reference/definition/error/chunked.h"
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/head_attention.h"
 
@@ -18,7 +18,6 @@ namespace {
 
 constexpr Index affordable_pairs = Index{1} << 25;  // of row and key, over all heads
 constexpr double noise = 0.5;                       // rms error of a right row in tolerances, and more
-constexpr double known = 0.1;                       // largest uncertainty of a factor
 constexpr double equations_each = 3;                // equations for each factor
 
 // A part of a gradient: the sum over some pairs of query and key
@@ -108,8 +107,8 @@ std::optional<Vector<double>> fit_factors(const RecordedTensor& t, const WrongPa
     return std::nullopt;
   const Matrix<double> covariance = normal.solve(Matrix<double>::Identity(B.cols(), B.cols()));
   for (Index k = 0; k < B.cols(); ++k) {
-    if (!(noise * std::sqrt(covariance(k, k)) <= known)) return std::nullopt;
-    f(present[static_cast<std::size_t>(k)]) = said_factor(solution(k), 0.05);
+    if (!(noise * std::sqrt(covariance(k, k)) <= largest_uncertainty)) return std::nullopt;
+    f(present[static_cast<std::size_t>(k)]) = rounded_factor(solution(k), 0.05);
     if (!is_usual_factor(f(present[static_cast<std::size_t>(k)]))) return std::nullopt;
   }
   return f;
@@ -131,24 +130,23 @@ std::string parts_text(const Parts& some, const Parts& all, Index own, Index dev
   std::string of_devices =
       of_queries ? blocks_text(of, own, met, devices, naming) : queries_text(of, own, met, devices, naming);
   if (some.heads.size() == all.heads.size()) return of_devices;
-  const std::string of_heads =
-      std::string(heads.size() == 1 ? "query head " : "query heads ") + ranges_text(heads);
+  const std::string of_heads = numbered_text("query head", heads);
   return some.devices.size() == all.devices.size() ? of_heads : of_heads + " in " + of_devices;
 }
 
 // "lost the part of query head 1; they count 2 x the part of the queries of device 2". Empty if there is no short text
-std::string say(const std::vector<Contribution>& parts, const Vector<double>& f, Index own, Index devices,
-                bool of_queries, DeviceNaming naming) {
-  std::map<double, Parts> said;  // by factor
+std::string predicate_of(const std::vector<Contribution>& parts, const Vector<double>& f, Index own,
+                         Index devices, bool of_queries, DeviceNaming naming) {
+  std::map<double, Parts> by_factor;
   Parts all;
   for (Index k = 0; k < f.size(); ++k) {
     if (std::isnan(f(k))) continue;
     const Contribution& part = parts[static_cast<std::size_t>(k)];
-    for (Parts* some : {&said[f(k)], &all})
+    for (Parts* some : {&by_factor[f(k)], &all})
       some->heads.insert(part.head), some->devices.insert(part.device), ++some->count;
   }
   std::string text;
-  for (const auto& [factor, some] : said) {
+  for (const auto& [factor, some] : by_factor) {
     if (factor == 1) continue;
     const std::string of = parts_text(some, all, own, devices, of_queries, naming);
     if (of.empty()) return "";
@@ -168,8 +166,8 @@ void explain_rows(const RecordedTensor& t, const WrongPart& part, const DeviceRo
                   const std::vector<Contribution>& parts, DeviceNaming naming, Explanations& explanations) {
   const std::optional<Vector<double>> f = fit_factors(t, part, of.rows, parts);
   if (!f) return;
-  const std::string says = say(parts, *f, of.device, of.devices, t.name == "dq", naming);
-  if (says.empty()) return;
+  const std::string predicate = predicate_of(parts, *f, of.device, of.devices, t.name == "dq", naming);
+  if (predicate.empty()) return;
   for (const std::size_t n : of.rows) {
     const ElementIndex& row = part.rows[n];
     Vector<double> candidate = Vector<double>::Zero(t.shape().D);
@@ -178,7 +176,7 @@ void explain_rows(const RecordedTensor& t, const WrongPart& part, const DeviceRo
         candidate += (*f)(k)*parts[static_cast<std::size_t>(k)].values.row(t.global_row(row)).transpose();
     if (row_distance(t, row, candidate, part.channels) <= largest_explained_error / 2)
       explanations[n] = {"contributions",
-                         says,
+                         predicate,
                          "Add each part once, at the place of its row.",
                          "",
                          evidence_of_agreement(t, row, part.channels),

@@ -8,8 +8,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t least_channels = 3;  // fewer are proportional to anything
-constexpr std::size_t least_rows = 2;
+constexpr std::size_t least_rows_of_factor = 2;
 constexpr double plain_factors[] = {0, 1, 2, 3, 4, 0.5, -1};
 
 Vector<double> truth_of(const RecordedTensor& t, const ElementIndex& p) {
@@ -47,8 +46,8 @@ std::vector<double> usual_factors(Index D) {
 }
 
 double rounded(const RowFactor& measured, Index D) {
-  const double reach = std::max(3 * measured.uncertainty, 1e-9 * std::abs(measured.c));
-  return usual_factor(measured.c, std::min(reach, 0.02 * std::abs(measured.c)), D);
+  const double tolerance = std::max(3 * measured.uncertainty, 1e-9 * std::abs(measured.c));
+  return usual_factor(measured.c, std::min(tolerance, 0.02 * std::abs(measured.c)), D);
 }
 
 Explanation explain(double factor) {
@@ -72,7 +71,8 @@ std::size_t explain_rows(const RecordedTensor& t, const WrongPart& part, const s
     if (row_distance(t, part.rows[n], factor * truth_of(t, part.rows[n]), part.channels) <=
         largest_explained_error / 2)
       members.push_back(n);
-  if (members.size() < std::min(least_rows, rows.size()) || 2 * members.size() < rows.size()) return 0;
+  if (members.size() < std::min(least_rows_of_factor, rows.size()) || 2 * members.size() < rows.size())
+    return 0;
   for (const std::size_t n : members) {
     explanations[n] = explain(factor);
     explanations[n]->evidence = evidence_of_agreement(t, part.rows[n], part.channels);
@@ -82,16 +82,16 @@ std::size_t explain_rows(const RecordedTensor& t, const WrongPart& part, const s
 
 }  // namespace
 
-double usual_factor(double measured, double reach, Index D) {
+double usual_factor(double measured, double tolerance, Index D) {
   double nearest = measured;
   for (const double factor : usual_factors(D))
-    if (std::abs(factor - measured) <= reach) nearest = factor, reach = std::abs(factor - measured);
+    if (std::abs(factor - measured) <= tolerance) nearest = factor, tolerance = std::abs(factor - measured);
   return nearest;
 }
 
-double said_factor(double measured, double reach) {
+double rounded_factor(double measured, double tolerance) {
   for (const double usual : plain_factors)
-    if (std::abs(measured - usual) <= reach) return usual;
+    if (std::abs(measured - usual) <= tolerance) return usual;
   return std::round(100 * measured) / 100;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/head_attention.h"
 
 namespace ringattn {
@@ -69,8 +69,9 @@ std::vector<double> distances(const Problem<double>& problem, const RecordedTens
 }
 
 // Explains the rows of one head that agree with a source; sources are tried on a few rows first
-void explain_head(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
-                  const HeadPlace& head, const std::vector<std::size_t>& rows, Explanations& explanations) {
+void explain_by_source(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
+                       const HeadPlace& head, const std::vector<std::size_t>& rows,
+                       Explanations& explanations) {
   const std::vector<std::size_t> few = some_of(rows, rows_to_try);
   const std::vector<Source> sources = sources_of(problem, head);
   for (const Source& source : sources) {
@@ -102,7 +103,7 @@ void find_head_map(const Problem<double>& problem, const RecordedTensor& out, co
       heads.push_back(head);
   parallel_for(static_cast<Index>(heads.size()), [&](Index n) {
     const auto& [head, rows] = *heads[static_cast<std::size_t>(n)];
-    explain_head(problem, out, part, head, rows, explanations);
+    explain_by_source(problem, out, part, head, rows, explanations);
   });
 }
 

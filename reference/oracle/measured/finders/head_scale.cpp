@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/golden_section.h"
@@ -13,8 +13,8 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t rows_to_fit = 6, heads_to_fit = 8, rows_to_screen = 12;
-constexpr std::size_t least_rows = 3;  // that a fitted scale must explain
+constexpr std::size_t rows_to_fit = 6, heads_to_fit = 8;
+constexpr std::size_t least_rows_of_scale = 3;  // that a fitted scale must explain
 
 // Some rows of one head
 struct HeadRows {
@@ -48,7 +48,7 @@ class ScaleFit {
     if (usual != fitted)
       if (std::vector<std::size_t> with_usual = agreeing_rows(of, usual); with_usual.size() >= rows.size())
         rows = std::move(with_usual), factor = usual;
-    if (rows.size() < least_rows) return false;
+    if (rows.size() < least_rows_of_scale) return false;
     const double scale = problem_.scoring.scale(problem_.Q.shape.D);
     for (const std::size_t n : rows)
       explanations[n] = {"scale",

@@ -10,28 +10,29 @@ namespace ringattn {
 
 namespace {
 
-// Another way to read the terms of the pairs of one head
-struct Reading {
-  std::string says, fix;
+// The problem of one head with some terms ignored, added or inverted
+struct AlteredTerms {
+  std::string predicate, fix;
   Problem<double> problem;  // of one head
 };
 
 // The opposite of booleans (1, 1, Sq, Skv)
 PairTensor<bool> opposite(const PairView<bool>& booleans, Index Sq, Index Skv) {
-  const PairTensor<bool> result(1, 1, Sq, Skv);
+  PairTensor<bool> result(1, 1, Sq, Skv);
   for (Index i = 0; i < Sq; ++i)
     for (Index j = 0; j < Skv; ++j) result(0, 0, i, j) = !booleans(0, 0, i, j);
   return result;
 }
 
-// The readings of some rows of a head; _one_ is the right problem. The opposites are kept in _opposites_
-std::vector<Reading> readings_of(const Problem<double>& problem, const Problem<double>& one,
-                                 const HeadPlace& head, const std::vector<Index>& rows,
-                                 std::list<PairTensor<bool>>& opposites) {
-  std::vector<Reading> readings;
-  const auto add = [&](const char* says, const char* fix, const auto& change) {
-    readings.push_back({says, fix, one});
-    change(readings.back().problem);
+// The alterations of the terms of some rows of a head; _one_ is the right problem. The opposites are kept in
+// _opposites_
+std::vector<AlteredTerms> alterations_of(const Problem<double>& problem, const Problem<double>& one,
+                                         const HeadPlace& head, const std::vector<Index>& rows,
+                                         std::list<PairTensor<bool>>& opposites) {
+  std::vector<AlteredTerms> alterations;
+  const auto add = [&](const char* predicate, const char* fix, const auto& change) {
+    alterations.push_back({predicate, fix, one});
+    change(alterations.back().problem);
   };
   const auto opposite_of = [&](const PairView<bool>& booleans) -> PairView<bool> {
     return opposites.emplace_back(opposite(booleans, one.Q.shape.S, one.K.shape.S));
@@ -65,23 +66,24 @@ std::vector<Reading> readings_of(const Problem<double>& problem, const Problem<d
     add("drop the pairs that keep keeps, and keep the others", "True in keep means that the pair is kept.",
         [&](auto& other) { other.dropout.keep = opposite_of(one.dropout.keep); });
   }
-  return readings;
+  return alterations;
 }
 
-void explain_head(const Problem<double>& problem, const RecordedTensor& tensor, const WrongPart& part,
-                  const HeadPlace& head, const std::vector<std::size_t>& places, Explanations& explanations) {
+void explain_by_altered_terms(const Problem<double>& problem, const RecordedTensor& tensor,
+                              const WrongPart& part, const HeadPlace& head,
+                              const std::vector<std::size_t>& places, Explanations& explanations) {
   // The right problem of these rows
   std::vector<Index> rows;
   for (const std::size_t n : places) rows.push_back(tensor.global_row(part.rows[n]));
   Tensor<double> Q;
   const Problem<double> one = one_head(problem, head.b, right_operands(problem, head.b, head.h), rows, Q);
 
-  // Each other reading of its terms
+  // Each alteration of its terms
   std::list<PairTensor<bool>> opposites;
-  const std::vector<Reading> readings = readings_of(problem, one, head, rows, opposites);
-  for (const Reading& reading : readings) {
+  const std::vector<AlteredTerms> alterations = alterations_of(problem, one, head, rows, opposites);
+  for (const AlteredTerms& altered : alterations) {
     const AttentionOutput<double> tried =
-        in_chunks_of_queries(attention<double>, reading.problem, all_rows(one.Q.shape.S));
+        in_chunks_of_queries(attention<double>, altered.problem, all_rows(one.Q.shape.S));
     const Tensor<double>& numbers = tensor.name == "lse" ? tried.lse : tried.out;
     for (std::size_t n = 0; n < places.size(); ++n) {
       const ElementIndex& row = part.rows[places[n]];
@@ -90,10 +92,10 @@ void explain_head(const Problem<double>& problem, const RecordedTensor& tensor, 
                          part.channels) <= largest_explained_error))
         continue;
       explanations[places[n]] = Explanation{.kind = "pair terms",
-                                            .says = reading.says,
-                                            .fix = reading.fix,
+                                            .predicate = altered.predicate,
+                                            .fix = altered.fix,
                                             .evidence = evidence_of_agreement(tensor, row, part.channels),
-                                            .hypotheses = static_cast<double>(readings.size())};
+                                            .hypotheses = static_cast<double>(alterations.size())};
     }
   }
 }
@@ -104,7 +106,8 @@ void find_ignored_terms(const Problem<double>& problem, const RecordedTensor& te
                         Explanations& explanations) {
   if (!problem.has_pair_terms() && problem.scoring.alibi_slopes.empty()) return;
   const RowsOfHead of_heads = unexplained_rows(part, explanations);
-  for (const auto& [head, rows] : of_heads) explain_head(problem, tensor, part, head, rows, explanations);
+  for (const auto& [head, rows] : of_heads)
+    explain_by_altered_terms(problem, tensor, part, head, rows, explanations);
 }
 
 }  // namespace ringattn

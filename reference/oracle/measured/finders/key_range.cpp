@@ -5,15 +5,14 @@
 #include <map>
 #include <mutex>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/head_attention.h"
 
 namespace ringattn {
 
 namespace {
 
-constexpr std::size_t rows_to_screen = 12;  // of a head; if none sees such a range, no other row is tried
-constexpr std::size_t least_rows = 4;       // of a rule
+constexpr std::size_t least_rows_of_range = 4;
 
 // A rule for the first or the last key that a row sees.
 struct RangeRule {
@@ -161,7 +160,7 @@ void find_key_range(const Problem<double>& problem, const RecordedTensor& out, c
   // Each row has the rule that most rows follow
   std::vector<const Followers::value_type*> order;
   for (const auto& rule : followers)
-    if (rule.second.size() >= least_rows) order.push_back(&rule);
+    if (rule.second.size() >= least_rows_of_range) order.push_back(&rule);
   std::stable_sort(order.begin(), order.end(),
                    [](const auto* a, const auto* b) { return a->second.size() > b->second.size(); });
   for (const auto* rule : order)

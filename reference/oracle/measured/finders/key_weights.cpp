@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "reference/definition/parallel_for.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/oracle/measured/finders/factor.h"
 #include "reference/oracle/measured/group_factors.h"
 #include "reference/oracle/measured/head_attention.h"
@@ -15,10 +15,9 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t rows_to_fit = 64;
-constexpr std::size_t least_rows = 3;  // of a head, to fit factors
-constexpr double known = 0.1;          // largest uncertainty of a factor that is said
-constexpr std::size_t most_said = 6;   // factors in a sentence
+constexpr std::size_t rows_to_weigh = 64;
+constexpr std::size_t least_rows_of_weights = 3;  // of a head, to fit factors
+constexpr std::size_t most_factors = 6;           // in a sentence
 
 // Groups of keys. The keys of a group that the mask hides from a row are a group of their own.
 struct Grouping {
@@ -76,30 +75,30 @@ std::vector<GroupSums> sums_of(const Problem<double>& problem, const RecordedTen
 }
 
 // "lost the block of device 2; they see hidden keys with weight 1: ..."; empty if all factors are right, or are numbers
-// of no meaning. Sets the factors to the numbers that are said.
-std::string say(const GroupFactors& fitted, const Grouping& grouping, Vector<double>& f) {
+// of no meaning. Sets the factors to the numbers that are reported.
+std::string predicate_of(const GroupFactors& fitted, const Grouping& grouping, Vector<double>& f) {
   const Index groups = grouping.count;
-  std::map<std::string, std::vector<Index>> said;  // the groups of each verb
+  std::map<std::string, std::vector<Index>> groups_of_verb;
   std::vector<Index> met;
   std::set<double> unusual;
   std::size_t count = 0, hidden_groups = 0;
   f = fitted.f;
   for (Index g = 0; g < f.size(); ++g) {
-    const bool hidden = groups <= g, determined = fitted.uncertainty(g) <= known;
-    f(g) = said_factor(fitted.f(g), std::max(0.02, 3 * fitted.uncertainty(g)));
+    const bool hidden = groups <= g, determined = fitted.uncertainty(g) <= largest_uncertainty;
+    f(g) = rounded_factor(fitted.f(g), std::max(0.02, 3 * fitted.uncertainty(g)));
     if (!hidden && std::isfinite(fitted.uncertainty(g))) met.push_back(g);
     hidden_groups += hidden && determined;
     if (f(g) == (hidden ? 0 : 1) || !determined) continue;
     if (!is_usual_factor(f(g))) unusual.insert(f(g));
     ++count;
-    said[hidden      ? "see hidden keys with weight " + number_text(f(g)) + ": "
-         : f(g) == 0 ? "lost "
-                     : "count " + number_text(f(g)) + " x "]
+    groups_of_verb[hidden      ? "see hidden keys with weight " + number_text(f(g)) + ": "
+                   : f(g) == 0 ? "lost "
+                               : "count " + number_text(f(g)) + " x "]
         .push_back(g % groups);
   }
-  if (count > most_said || unusual.size() > 1) return "";
+  if (count > most_factors || unusual.size() > 1) return "";
   std::string text;
-  for (const auto& [verb, some] : said) {
+  for (const auto& [verb, some] : groups_of_verb) {
     const bool all_hidden = verb.starts_with("see") && some.size() > 1 && some.size() == hidden_groups;
     text += (text.empty() ? "" : "; they ") + verb + (all_hidden ? "all" : grouping.text(some, met));
   }
@@ -115,23 +114,24 @@ Index keys_with(const Vector<double>& f, const GroupSums& row) {
 void explain_rows(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                   const HeadPlace& head, const std::vector<std::size_t>& rows, const Grouping& grouping,
                   Explanations& explanations) {
-  if (rows.size() < least_rows) return;
-  const std::vector<GroupSums> some = sums_of(problem, out, part, head, some_of(rows, rows_to_fit), grouping);
+  if (rows.size() < least_rows_of_weights) return;
+  const std::vector<GroupSums> some =
+      sums_of(problem, out, part, head, some_of(rows, rows_to_weigh), grouping);
   std::vector<char> visible_groups(static_cast<std::size_t>(some.front().weight.size()), true);
   std::fill(visible_groups.begin() + grouping.count, visible_groups.end(), false);
   const std::optional<GroupFactors> fitted = fit_group_factors(some, visible_groups, part.channels);
   if (!fitted) return;
 
   Vector<double> f;
-  const std::string says = say(*fitted, grouping, f);
-  if (says.empty()) return;
+  const std::string predicate = predicate_of(*fitted, grouping, f);
+  if (predicate.empty()) return;
   const std::vector<GroupSums> all = sums_of(problem, out, part, head, rows, grouping);
   for (std::size_t n = 0; n < rows.size(); ++n) {
     const ElementIndex& row = part.rows[rows[n]];
     if (!(row_distance(out, row, row_with_factors(all[n], f), part.channels) <= largest_explained_error / 2))
       continue;
     explanations[rows[n]] = {"weights",
-                             says,
+                             predicate,
                              "Look at which keys these rows attend to, and how often.",
                              "",
                              evidence_of_agreement(out, row, part.channels, keys_with(f, all[n])),

@@ -13,8 +13,8 @@ namespace ringattn {
 // smallest eigenvalue of the normal equations. f is 1 for a visible key, 0 for a hidden one in right rows; a lost group
 // has 0, one that is counted twice 2. Only ratios of f are known: the factor of most groups is taken as right.
 //
-// Nothing is said if a second eigenvalue is as small, so that f is no single vector, or if the factors do not reproduce
-// the rows.
+// Nothing is reported if a second eigenvalue is as small, so that f is no single vector, or if the factors do not
+// reproduce the rows.
 
 // Groups of keys by the device of their block, for the rows of each device
 void find_block_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,

@@ -11,11 +11,10 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t least_rows = 4;       // with the same relation
-constexpr std::size_t rows_to_screen = 12;  // on which a relation is tried first
+constexpr std::size_t least_rows_of_relation = 4;
 
 struct LseRelation {
-  std::string says, fix;
+  std::string predicate, fix;
   std::function<double(const KeySums&)> value;
 };
 
@@ -49,21 +48,22 @@ Vector<double> single(double x) { return Vector<double>::Constant(1, x); }
 
 // Explains the rows of _rows_ with the same value, if they are most of them; returns whether it does
 bool explain(const RecordedTensor& lse, const WrongPart& part, const std::vector<std::size_t>& rows,
-             const std::vector<double>& values, const std::string& says, const std::string& fix,
+             const std::vector<double>& values, const std::string& predicate, const std::string& fix,
              double hypotheses, Explanations& explanations) {
   std::vector<std::size_t> members;
   for (std::size_t n = 0; n < rows.size(); ++n)
     if (row_distance(lse, part.rows[rows[n]], single(values[n]), {0}) <= largest_explained_error / 2)
       members.push_back(rows[n]);
-  if (members.size() < least_rows || 10 * members.size() < 9 * rows.size()) return false;
+  if (members.size() < least_rows_of_relation || 10 * members.size() < 9 * rows.size()) return false;
   for (const std::size_t n : members)
-    explanations[n] = {"lse", says, fix, "", evidence_of_agreement(lse, part.rows[n], {0}), hypotheses};
+    explanations[n] = {"lse", predicate, fix, "", evidence_of_agreement(lse, part.rows[n], {0}), hypotheses};
   return true;
 }
 
 // Explains the rows of one head by the first relation that holds, for a few rows and then for most
-bool explain_head(const Problem<double>& problem, const RecordedTensor& lse, const WrongPart& part,
-                  const HeadPlace& head, const std::vector<std::size_t>& rows, Explanations& explanations) {
+bool explain_by_relation(const Problem<double>& problem, const RecordedTensor& lse, const WrongPart& part,
+                         const HeadPlace& head, const std::vector<std::size_t>& rows,
+                         Explanations& explanations) {
   const auto sums_of = [&](const std::vector<std::size_t>& some) {
     std::vector<Index> global;
     for (const std::size_t n : some) global.push_back(lse.global_row(part.rows[n]));
@@ -81,15 +81,15 @@ bool explain_head(const Problem<double>& problem, const RecordedTensor& lse, con
     if (of_all.empty()) of_all = sums_of(rows);
     std::vector<double> values;
     for (const KeySums& k : of_all) values.push_back(relation.value(k));
-    if (explain(lse, part, rows, values, relation.says, relation.fix, static_cast<double>(relations().size()),
-                explanations))
+    if (explain(lse, part, rows, values, relation.predicate, relation.fix,
+                static_cast<double>(relations().size()), explanations))
       return true;
   }
   return false;
 }
 
-double truth_of(const RecordedTensor& lse, const ElementIndex& p) { return lse.truth(p.b, p.s, p.h, 0); }
-double found_of(const RecordedTensor& lse, const ElementIndex& p) { return lse.found(p.b, p.s, p.h, 0); }
+double true_lse(const RecordedTensor& lse, const ElementIndex& p) { return lse.truth(p.b, p.s, p.h, 0); }
+double found_lse(const RecordedTensor& lse, const ElementIndex& p) { return lse.found(p.b, p.s, p.h, 0); }
 
 // "0.6931 = ln 2"
 std::string constant_text(double c) {
@@ -121,14 +121,14 @@ bool explain_constant(
   if (right_rows_between(part, rows, mates)) return false;
   std::vector<double> differences;
   for (const std::size_t n : rows) {
-    differences.push_back(found_of(lse, part.rows[n]) - truth_of(lse, part.rows[n]));
+    differences.push_back(found_lse(lse, part.rows[n]) - true_lse(lse, part.rows[n]));
     if (!std::isfinite(differences.back())) return false;
   }
   std::nth_element(differences.begin(), differences.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2),
                    differences.end());
   const double c = differences[rows.size() / 2];
   std::vector<double> values;
-  for (const std::size_t n : rows) values.push_back(truth_of(lse, part.rows[n]) + c);
+  for (const std::size_t n : rows) values.push_back(true_lse(lse, part.rows[n]) + c);
   return explain(
       lse, part, rows, values,
       std::string("are ") + (c > 0 ? "larger" : "smaller") + " than the right ones by " + constant_text(c),
@@ -138,9 +138,9 @@ bool explain_constant(
 // Rows without a visible key, where lse is -inf
 void explain_empty_rows(const RecordedTensor& lse, const WrongPart& part, Explanations& explanations) {
   for (std::size_t n = 0; n < part.rows.size(); ++n)
-    if (!explanations[n] && std::isinf(truth_of(lse, part.rows[n])))
+    if (!explanations[n] && std::isinf(true_lse(lse, part.rows[n])))
       explanations[n] = {"empty rows",
-                         "are " + number_text(found_of(lse, part.rows[n])) + ", but see no key",
+                         "are " + number_text(found_lse(lse, part.rows[n])) + ", but see no key",
                          "Set lse = -inf, and out = 0, where no key is visible.",
                          "",
                          100,
@@ -157,19 +157,19 @@ void find_lse_relation(const Problem<double>& problem, const RecordedTensor& lse
   // A relation of each head
   std::vector<std::size_t> all;
   for (const auto& [head, rows] : of_heads)
-    if (!explain_head(problem, lse, part, head, rows, explanations))
+    if (!explain_by_relation(problem, lse, part, head, rows, explanations))
       all.insert(all.end(), rows.begin(), rows.end());
 
   // A constant of all rows, of each head, of each device
   if (all.empty() || explain_constant(lse, part, all, explanations)) return;
   for (const auto& [head, rows] : unexplained_rows(part, explanations))
-    if (rows.size() >= least_rows) explain_constant(lse, part, rows, explanations);
+    if (rows.size() >= least_rows_of_relation) explain_constant(lse, part, rows, explanations);
   std::map<int, std::vector<std::size_t>> of_devices;
   for (std::size_t n = 0; n < part.rows.size(); ++n)
     if (!explanations[n] && lse.space.sharding)
       of_devices[lse.space.sharding->device_of(lse.global_row(part.rows[n]))].push_back(n);
   for (const auto& [device, rows] : of_devices)
-    if (rows.size() >= least_rows)
+    if (rows.size() >= least_rows_of_relation)
       explain_constant(lse, part, rows, explanations, [&, of = device](Index s) {
         return lse.space.sharding->device_of(lse.space.rows[static_cast<std::size_t>(s)]) == of;
       });

@@ -1,3 +1,5 @@
+// Whole tensors in another order of axes or rows (places.h).
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -102,8 +104,8 @@ std::vector<Index> inverse(const std::vector<Index>& order) {
 
 std::optional<Explanation> find_row_order(const RecordedTensor& t, int declared) {
   const Index N = t.shape().S;
-  const auto explain = [](const std::string& says, const std::string& fix) {
-    return Explanation{"order", says, fix, "", 0, 32};
+  const auto explain = [](const std::string& predicate, const std::string& fix) {
+    return Explanation{"order", predicate, fix, "", 0, 32};
   };
   std::vector<Index> order(static_cast<std::size_t>(N));
   for (Index n = 0; n < N; ++n) order[static_cast<std::size_t>(n)] = N - 1 - n;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t most_matches = 2048;  // places that are kept for one row
 constexpr std::size_t heads_to_list = 4;    // up to so many exchanged heads have a sentence each
-constexpr std::size_t least_rows = 3;       // of a rule
+constexpr std::size_t least_rows_of_rule = 3;
 
 // A rule that leads from a wrong row to the place whose values it holds. The types are in order of preference.
 struct Rule {
@@ -55,10 +55,10 @@ class RightRows {
 
   std::vector<ElementIndex> equal_to(const ElementIndex& row) const {
     std::vector<ElementIndex> places;
-    const double x = found(row, channels_.front()), reach = largest_explained_error * widest_;
-    auto next = std::lower_bound(rows_.begin(), rows_.end(), x - reach,
+    const double x = found(row, channels_.front()), tolerance = largest_explained_error * widest_;
+    auto next = std::lower_bound(rows_.begin(), rows_.end(), x - tolerance,
                                  [](const Row& a, double value) { return a.value < value; });
-    for (; next != rows_.end() && next->value <= x + reach && places.size() < most_matches; ++next)
+    for (; next != rows_.end() && next->value <= x + tolerance && places.size() < most_matches; ++next)
       if (!same_row(row, next->place) && agrees(row, *next)) places.push_back(next->place);
     return places;
   }
@@ -87,7 +87,7 @@ class RightRows {
   double widest_ = 0;
 };
 
-// ---- What a rule says ---------------------------------------------------------
+// ---- The predicate of a rule ---------------------------------------------------------
 
 std::string number_of(Index n) { return std::to_string(n); }
 
@@ -177,13 +177,13 @@ void find_places(const RecordedTensor& t, const WrongPart& part, Explanations& e
   }
   const std::vector<Rule> chosen = choose_rules(matches, part.rows.size());
 
-  // Rules of few rows, and exchanges of many heads, are said together
+  // Rules of few rows, and exchanges of many heads, are reported together
   std::map<Rule, std::size_t> count;
   std::set<std::pair<Index, Index>> exchanged;
   bool same_sequence = true;
   for (const Rule& rule : chosen) ++count[rule];
   for (const auto& [rule, rows] : count)
-    if (rule.type == Rule::head && rows >= least_rows) {
+    if (rule.type == Rule::head && rows >= least_rows_of_rule) {
       exchanged.insert({rule.from.h, rule.to.h});
       same_sequence = same_sequence && rule.from.b == rule.to.b;
     }
@@ -192,14 +192,14 @@ void find_places(const RecordedTensor& t, const WrongPart& part, Explanations& e
     if (rule.type == Rule::none || explanations[n]) continue;
     Explanation e{"place", text_of(t, rule), fix_of_place, "", 0, hypotheses(t, rule)};
     e.evidence = evidence_of_agreement(t, part.rows[n], part.channels);
-    if (count[rule] < least_rows) {
+    if (count[rule] < least_rows_of_rule) {
       ElementIndex place = first[n];
       place.s = t.space.rows[static_cast<std::size_t>(place.s)];
-      e.says = text_of(t, Rule{});
+      e.predicate = text_of(t, Rule{});
       e.instance = "those of " + text_of(boxes_of({place}), t.space);
       e.evidence -= std::log10(static_cast<double>(t.shape().B * t.shape().H * t.shape().S));  // for each row
     } else if (rule.type == Rule::head && exchanged.size() > heads_to_list && same_sequence) {
-      e.says = "hold the values of other heads: " + exchange_text(exchanged);
+      e.predicate = "hold the values of other heads: " + exchange_text(exchanged);
     }
     explanations[n] = e;
   }

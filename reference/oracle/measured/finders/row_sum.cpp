@@ -11,8 +11,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::size_t least_rows = 4;      // of a law
-constexpr std::size_t least_channels = 3;  // of a row; fewer are proportional to anything
+constexpr std::size_t least_rows_of_law = 4;
 
 // A row that is a factor times the truth
 struct ProportionalRow {
@@ -31,7 +30,7 @@ std::vector<ProportionalRow> proportional_rows(const Problem<double>& problem, c
     const ElementIndex& row = part.rows[n];
     const RowFactor factor = factor_of_row(out, row, part.channels);
     const Vector<double> truth = out.truth.head(row.b, row.h).row(row.s).transpose();
-    if (!std::isfinite(factor.c) || !(factor.uncertainty < 0.1)) continue;
+    if (!std::isfinite(factor.c) || !(factor.uncertainty < largest_uncertainty)) continue;
     if (!(row_distance(out, row, factor.c * truth, part.channels) <= largest_explained_error / 2)) continue;
     found.push_back({n, factor, {}}), global.push_back(out.global_row(row));
   }
@@ -42,7 +41,7 @@ std::vector<ProportionalRow> proportional_rows(const Problem<double>& problem, c
 
 // A law: the factor that follows from the sums of a row
 struct SumLaw {
-  std::string says, fix;
+  std::string predicate, fix;
   std::function<double(const KeySums&)> factor;
 };
 
@@ -95,9 +94,9 @@ std::vector<std::size_t> followers(const SumLaw& law, const RecordedTensor& out,
 }
 
 void explain(const RecordedTensor& out, const WrongPart& part, const std::vector<std::size_t>& rows,
-             const std::string& says, const std::string& fix, Explanations& explanations) {
+             const std::string& predicate, const std::string& fix, Explanations& explanations) {
   for (const std::size_t n : rows) {
-    explanations[n] = {"row sum", says, fix, "", 0, 1000};
+    explanations[n] = {"row sum", predicate, fix, "", 0, 1000};
     explanations[n]->evidence = evidence_of_agreement(out, part.rows[n], part.channels);
   }
 }
@@ -110,7 +109,7 @@ void find_row_sum(const Problem<double>& problem, const RecordedTensor& out, con
   std::vector<ProportionalRow> all;
   for (const auto& [head, rows] : unexplained_rows(part, explanations)) {
     const std::vector<ProportionalRow> some = proportional_rows(problem, out, part, head, rows);
-    if (some.size() >= least_rows) all.insert(all.end(), some.begin(), some.end());
+    if (some.size() >= least_rows_of_law) all.insert(all.end(), some.begin(), some.end());
   }
   if (all.empty()) return;
 
@@ -125,7 +124,7 @@ void find_row_sum(const Problem<double>& problem, const RecordedTensor& out, con
     if (follow.size() > most.size()) best = &law, most = std::move(follow);
   }
   if (best && 2 * most.size() > all.size() && 2 * second < most.size()) {
-    explain(out, part, most, best->says, best->fix, explanations);
+    explain(out, part, most, best->predicate, best->fix, explanations);
     return;
   }
 

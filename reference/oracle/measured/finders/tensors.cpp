@@ -8,7 +8,7 @@ namespace {
 
 // A wrong tensor beside a right one
 struct Pair {
-  std::string_view wrong, right, says, fix;
+  std::string_view wrong, right, sentence, fix;
 };
 
 constexpr Pair pairs[] = {
@@ -40,7 +40,7 @@ std::vector<MeasuredFinding> compare_tensors(const std::vector<TensorVerdict>& v
     if (!wrong || !right || wrong->status != Status::fail || right->status == Status::fail) continue;
     if (!findings.empty() && findings.back().tensor == pair.wrong) continue;
     MeasuredFinding finding;
-    finding.kind = "tensors", finding.tensor = pair.wrong, finding.sentence = pair.says,
+    finding.kind = "tensors", finding.tensor = pair.wrong, finding.sentence = pair.sentence,
     finding.fix = pair.fix;
     findings.push_back(finding);
   }

@@ -78,10 +78,10 @@ bool in_earlier_blocks(int r, int o) { return o < r; }
 AlteredProblem masked_by_places(const Problem<double>& problem, const Sharding& sharding,
                                 Diagonal diagonal_visible, bool bottom_right) {
   const Mask& mask = problem.scoring.mask;
-  const Mask reach{false, mask.window_left, mask.causal ? -1 : mask.window_right};
+  const Mask window{false, mask.window_left, mask.causal ? -1 : mask.window_right};
   AlteredProblem wrong(problem);
   wrong.set_visibility(
-      [&problem, &sharding, diagonal_visible, bottom_right, reach](Index b, Index i, Index j) {
+      [&problem, &sharding, diagonal_visible, bottom_right, window](Index b, Index i, Index j) {
         const int r = sharding.queries.device_of(i), o = sharding.keys.device_of(j);
         const auto queries = static_cast<Index>(sharding.queries.rows_of(r).size()),
                    keys = static_cast<Index>(sharding.keys.rows_of(o).size());
@@ -89,7 +89,7 @@ AlteredProblem masked_by_places(const Problem<double>& problem, const Sharding& 
             sharding.queries.place_of(i) + (bottom_right ? keys - queries : 0) - sharding.keys.place_of(j);
         return distance >= (diagonal_visible(r, o) ? 0 : 1) &&
                visible(problem.q_positions.of(b)[static_cast<std::size_t>(i)],
-                       problem.kv_positions.of(b)[static_cast<std::size_t>(j)], reach);
+                       problem.kv_positions.of(b)[static_cast<std::size_t>(j)], window);
       });
   return wrong;
 }

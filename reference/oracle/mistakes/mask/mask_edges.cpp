@@ -39,7 +39,7 @@ Variants tile_pieces(const Simulation& sim, std::initializer_list<Index> tiles) 
   if (layout == Layout::zigzag)
     all.push_back(Variant({"of each", -2 * P, "chunk of the sequence, two per device"}));
   for (const Variant& tile : tile_sizes(sim, "of each", tiles))
-    all.push_back(Variant({"of each", tile["of each"], "tile of " + tile.parameters()[0].said}));
+    all.push_back(Variant({"of each", tile["of each"], "tile of " + tile.parameters()[0].text}));
   return all;
 }
 

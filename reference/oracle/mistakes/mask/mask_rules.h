@@ -30,12 +30,12 @@ struct Pair {
 template <class Function>
 void for_each_key(const Simulation& sim, const QueryRow& row, const Function& visit) {
   const Mask& mask = sim.problem().scoring.mask;
-  const Mask reach{false, mask.window_left, mask.causal ? -1 : mask.window_right};
+  const Mask window{false, mask.window_left, mask.causal ? -1 : mask.window_right};
   const RowSharding& keys = sim.sharding().keys;
   for (Index j = 0; j < sim.problem().K.shape.S; ++j) {
     const RowPosition& k = sim.key(row.b, j);
     visit(Pair{row.b, row.h, row.i, j, row.query, k, row.device, keys.device_of(j), row.place,
-               keys.place_of(j), row.S[j], row.visible[j], visible(row.query, k, reach)});
+               keys.place_of(j), row.S[j], row.visible[j], visible(row.query, k, window)});
   }
 }
 
