@@ -184,6 +184,37 @@ for kv_heads in (4, 2, 1):
     print(f"{heads} query heads, {kv_heads} K/V heads: time / arithmetic alone = {relative:.2f}")
 
 # %% [markdown]
+# ## Is a ring the only way?
+#
+# No. Any schedule in which every query meets every key once is exact, and the engine runs several. **All-gather** sends
+# each block to everybody at once. **Ulysses** exchanges rows for heads, so that each device computes some heads of the
+# whole sequence. **USP** does both, in groups. A **bidirectional** ring sends half of the heads each way, and a
+# **double ring** a ring inside each node and one between the nodes. What do they send, what do they hold, and how long
+# do they take on the same machine?
+
+# %%
+tensors = [random.standard_normal((1, seq, count, dim)) for count in (8, 4, 4)]
+exact = ringattn.attention(*tensors)
+print("strategy        sent KiB   held KiB   time / arithmetic alone")
+for strategy, group in [
+    ("ring", 0), ("all-gather", 0), ("bidirectional", 0), ("double-ring", 2), ("ulysses", 0), ("usp", 2),
+]:  # fmt: skip
+    run = ringattn.ring_attention(
+        *tensors, devices=devices, strategy=strategy, group=group, trace=True, threads=1, link_gbps=60
+    )
+    assert np.allclose(run.out, exact, atol=1e-13)
+    sent = max(device.bytes_sent for device in run.devices) / 1024
+    held = max(device.peak_bytes for device in run.devices) / 1024
+    print(f"{strategy:14} {sent:9.0f} {held:10.0f}   {time_of(run) / (devices * 8 * block_pairs):10.2f}")
+
+# %% [markdown]
+# Same result, different bills. The all-gather sends what the ring sends, but every device must hold everything: its
+# memory grows with the sequence, and that is what the ring avoids. Ulysses sends least, because a row moves only once
+# and not around the ring; but it cannot hide its exchange behind arithmetic, holds the rows of all devices, and there
+# must be a head for each device. That is why large runs combine them. The command `ringattn strategies` prints the
+# same table for your sizes and links, and [strategies/](../reference/strategies/README.md) has one small file for
+# each.
+#
 # ## Break it: do not wait
 #
 # Overlap means that a block arrives *while* the old one is in use. Two slots and one wait keep them apart. Forget the

@@ -15,7 +15,7 @@ NcclLink::NcclLink(PeerGroup& peers, std::vector<Index> rows, ChannelBuffers ahe
       behind_(std::move(behind)),
       copy_stream_(copy_stream),
       clock_(clock) {
-  peers_.metadata.begin_pass();
+  peers_.metadata.begin_pass(all_routes(ring_schedule, peers_.mpi.ranks()));
 }
 
 double NcclLink::reserve(int device, int to, Channel channel) {

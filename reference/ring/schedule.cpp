@@ -4,6 +4,18 @@
 
 namespace ringattn {
 
+Schedule renumbered(Schedule schedule, const std::function<int(int device)>& number_of) {
+  const auto renumber = [&](int& device) { device = device == Step::none ? device : number_of(device); };
+  for (Step& step : schedule.steps) {
+    for (int& to : step.block_to) renumber(to);
+    for (int& from : step.results_from) renumber(from);
+    renumber(step.results_to);
+    renumber(step.block_from);
+  }
+  for (int& from : schedule.own_results_from) renumber(from);
+  return schedule;
+}
+
 std::vector<Route> incoming_routes(const Schedule& schedule, int device) {
   std::set<Route> routes;
   for (const Step& step : schedule.steps) {

@@ -48,6 +48,9 @@ inline Schedule ring_schedule(int device, int devices) {
 // Makes the schedule of a device, given the number of devices
 using ScheduleFactory = std::function<Schedule(int device, int devices)>;
 
+// The same messages between other devices: device d of _schedule_ is number_of(d)
+Schedule renumbered(Schedule schedule, const std::function<int(int device)>& number_of);
+
 // The routes on which messages reach _device_, without repetition
 std::vector<Route> incoming_routes(const Schedule& schedule, int device);
 

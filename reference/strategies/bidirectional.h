@@ -10,15 +10,8 @@ namespace ringattn {
 // The mirror image of ring_schedule: blocks travel from each device to the previous one, on channels of their own. At
 // step t device r holds the block of device (r + t) mod P.
 inline Schedule reverse_ring_schedule(int device, int devices) {
-  Schedule ring = ring_schedule(devices - 1 - device, devices);
-  const auto mirror = [&](int& peer) { peer = peer == Step::none ? peer : devices - 1 - peer; };
-  for (Step& step : ring.steps) {
-    for (int& peer : step.block_to) mirror(peer);
-    for (int& peer : step.results_from) mirror(peer);
-    mirror(step.results_to);
-    mirror(step.block_from);
-  }
-  for (int& peer : ring.own_results_from) mirror(peer);
+  Schedule ring = renumbered(ring_schedule(devices - 1 - device, devices),
+                             [devices](int mirrored) { return devices - 1 - mirrored; });
   ring.blocks = Channel::reverse_blocks, ring.results = Channel::reverse_results;
   return ring;
 }

@@ -3,8 +3,6 @@
 #include "reference/comm/transport.h"
 #include "reference/definition/attention_vjp.h"
 #include "reference/ring/ring_options.h"
-#include "reference/ring/schedule.h"
-#include "reference/strategies/head_range.h"
 
 namespace ringattn {
 
@@ -27,14 +25,5 @@ template <class T>
 Gradients<T> usp_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                const Cotangents<T>& cotangents, const RingOptions& options, int u,
                                Transport<T>& transport);
-
-// The ring of the devices with the same number as _device_ in their groups of _u_
-Schedule ring_across_groups(int device, int devices, int u);
-
-// The messages of the exchange and of the rings
-std::vector<Route> usp_routes(int devices, int u);
-
-// The heads of device number _place_ of a group of _u_
-HeadRange heads_in_group(Index query_heads, Index kv_heads, int u, int place);
 
 }  // namespace ringattn

@@ -9,7 +9,7 @@
 #include "reference/strategies/double_ring.h"
 #include "reference/strategies/schedule_check.h"
 #include "reference/strategies/tree_decode.h"
-#include "reference/strategies/usp.h"
+#include "reference/strategies/usp_groups.h"
 
 using namespace ringattn;
 
