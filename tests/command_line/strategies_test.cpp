@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/command_line/command_line.h"
+#include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
@@ -19,8 +20,9 @@ Words joined(Words first, const Words& second) {
 }  // namespace
 
 TEST_CASE("every strategy of ringattn run is exact") {
-  const Words problem{"--seq", "40", "--kv-seq", "56",       "--heads", "8",         "--kv-heads", "4",
-                      "--dim", "8",  "--causal", "--layout", "zigzag",  "--devices", "4"};
+  const Words problem{"--seq",        "40",       "--kv-seq", "56",        "--heads",  "8",
+                      "--kv-heads",   "4",        "--dim",    "8",         "--causal", "--causal-align",
+                      "bottom-right", "--layout", "zigzag",   "--devices", "4"};
   const std::vector<Words> strategies{
       {"ring"},    {"all-gather"},          {"bidirectional"}, {"double-ring", "--group", "2"},
       {"ulysses"}, {"usp", "--group", "2"}, {"auto"}};
@@ -77,7 +79,9 @@ TEST_CASE("ringattn strategies compares all strategies on one problem") {
   // A bidirectional ring sends what a ring sends, and the positions of its rows twice
   CHECK(rows[2]["bytes_sent"].get<long>() - rows[0]["bytes_sent"].get<long>() == 2 * 3 * 12 * 16);
 
-  const Json refused = run_ringattn(joined(small, {"--heads", "9", "--kv-heads", "1", "--json", "-"})).json();
+  const Json refused = run_ringattn({"strategies", "--seq", "48", "--heads", "9", "--kv-heads", "1",
+                                     "--devices", "4", "--json", "-"})
+                           .json();
   CHECK(contains(refused[4]["refusal"].get<std::string>(), "found 9 heads for 4 devices"));
   CHECK(contains(refused[2]["refusal"].get<std::string>(), "so two are needed; found 1"));
 }

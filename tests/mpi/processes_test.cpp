@@ -44,9 +44,16 @@ TEST_CASE("processes give the same bits and the same events as threads") {
 TEST_CASE("processes give the same bits and events as threads with every strategy") {
   const TemporaryDirectory directory;
   const std::string mine = directory.path / "mpi", theirs = directory.path / "threads";
-  const Arguments problem{"--seq",      "23",      "--kv-seq", "31",       "--heads", "8",
-                          "--kv-heads", "2",       "--dim",    "3",        "--v-dim", "5",
-                          "--causal",   "--dtype", "f64",      "--layout", "zigzag"};
+  const Arguments problem{"--seq",        "23",
+                          "--kv-seq",     "31",
+                          "--heads",      "8",
+                          "--kv-heads",   "2",
+                          "--dim",        "3",
+                          "--v-dim",      "5",
+                          "--causal",     "--causal-align",
+                          "bottom-right", "--dtype",
+                          "f64",          "--layout",
+                          "zigzag"};
   const std::vector<Arguments> strategies{{"all-gather", "--backward"},
                                           {"bidirectional", "--backward"},
                                           {"double-ring", "--group", "2", "--backward"},

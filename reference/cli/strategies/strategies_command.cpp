@@ -36,8 +36,8 @@ int compare(const StrategiesOptions& o, const InputSource& source) {
 
   const std::string text = fmt::format(
       "{} queries, {} keys, {} query heads, {} K/V heads; {} devices, {}; forward{}\n"
-      "modelled machine: {} ns for a visible pair of query and key of one head, links of {} Gbit/s and {} "
-      "us\n\n{}",
+      "modelled machine: {} ns for a visible pair of query and key of one head; "
+      "one link out of each device, {} Gbit/s and {} us\n\n{}",
       inputs.Q.shape().S, inputs.K.shape().S, inputs.Q.shape().H, inputs.K.shape().H, o.parallel.devices,
       o.parallel.layout, o.backward ? " and backward" : "", cost.ns_per_pair, cost.link_gbps,
       cost.link_latency_us, table(rows));
