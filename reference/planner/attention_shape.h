@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <vector>
+
 #include "reference/definition/layout.h"
 
 namespace ringattn::planner {
@@ -30,10 +33,29 @@ struct ElementBytes {
 double rows_of_shard(Layout layout, int device, int devices, Index N);
 double rows_of_largest_shard(Layout layout, int devices, Index N);
 
-// The pairs of the queries of _device_ and the keys of _owner_ that the mask leaves, over all sequences and heads
-double visible_pairs(const AttentionShape& shape, Layout layout, int devices, int device, int owner);
-
-// The same over all devices
+// The pairs of query and key that the mask leaves, over all sequences and heads
 double visible_pairs(const AttentionShape& shape);
+
+// The same for the queries of one device and the keys of another. The runs of rows of each shard are found once, because
+// a plan asks for all pairs of devices.
+class VisiblePairs {
+ public:
+  VisiblePairs(const AttentionShape& shape, Layout layout, int devices);
+
+  double of(int query_device, int key_device) const;
+
+ private:
+  // Positions first, first + stride, ...
+  struct Run {
+    Index first = 0, stride = 1, length = 0;
+  };
+  using Shard = std::array<Run, 2>;  // one run, or the two chunks of zigzag
+
+  static Shard shard(Layout layout, Index device, Index devices, Index N);
+  static double causal_pairs(const Run& q, const Run& k, Index offset);
+
+  AttentionShape shape_;
+  std::vector<Shard> queries_, keys_;  // by device
+};
 
 }  // namespace ringattn::planner

@@ -1,5 +1,7 @@
 #include "reference/planner/hiding.h"
 
+#include <algorithm>
+
 namespace ringattn::planner {
 
 namespace {
@@ -19,10 +21,30 @@ double HidingBlock::backward(const AttentionShape& shape, double gradient_bytes)
   return forward(shape) * (1 + gradient_bytes / input_bytes) / 2.5;
 }
 
-double hiding_divisor(Strategy strategy, const Group& group) {
-  if (strategy == Strategy::usp) return group.ulysses;
-  if (strategy == Strategy::double_ring) return group.per_node;
-  return 1;
+std::optional<double> smallest_hiding_block(Strategy strategy, const AttentionWork& work, bool backward) {
+  const Machine& machine = work.machine;
+  const Group& group = machine.group;
+  const auto block = [&](const LinkType& link) {
+    const HidingBlock condition{machine.flops, link.rate.bytes_per_second(), work.bytes.input,
+                                work.shape.causal && work.layout != Layout::contiguous};
+    return backward ? condition.backward(work.shape, work.bytes.gradient) : condition.forward(work.shape);
+  };
+  const double node = block(machine.node_link), network = machine.spans_nodes() ? block(machine.network) : 0;
+  if (group.devices() == 1) return {};
+  switch (strategy) {
+    case Strategy::burst:
+      if (backward) return {};
+      [[fallthrough]];
+    case Strategy::ring:
+    case Strategy::bidirectional:
+      return std::max(group.per_node > 1 ? node : 0, network);
+    case Strategy::usp:
+      return std::max(group.per_node > group.ulysses ? node : 0, network) / group.ulysses;
+    case Strategy::double_ring:
+      return std::max(node, network / group.per_node);
+    default:
+      return {};
+  }
 }
 
 }  // namespace ringattn::planner

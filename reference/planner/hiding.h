@@ -1,7 +1,8 @@
 #pragma once
 
-#include "reference/planner/attention_shape.h"
-#include "reference/planner/strategy.h"
+#include <optional>
+
+#include "reference/planner/strategy_cost.h"
 
 namespace ringattn::planner {
 
@@ -16,7 +17,7 @@ struct HidingBlock {
   double flops = 1;             // F, of a device
   double bytes_per_second = 1;  // B, of its link
   double input_bytes = 2;       // e
-  bool causal = false;
+  bool causal = false;          // balanced; contiguous shards have full blocks
 
   double forward(const AttentionShape& shape) const;
 
@@ -24,8 +25,8 @@ struct HidingBlock {
   double backward(const AttentionShape& shape, double gradient_bytes) const;
 };
 
-// By what the strategy divides that block. USP computes with u times the pairs for the same bytes; the link between
-// nodes of a double ring has w steps for a transfer
-double hiding_divisor(Strategy strategy, const Group& group);
+// The smallest block for a strategy that rotates K and V, over the slowest link; empty for another. USP computes with u
+// times the pairs for the same bytes; the link between nodes of a double ring has w steps for a transfer
+std::optional<double> smallest_hiding_block(Strategy strategy, const AttentionWork& work, bool backward);
 
 }  // namespace ringattn::planner

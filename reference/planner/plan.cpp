@@ -56,15 +56,6 @@ std::optional<Energy> energy_of(const PlanRequest& r, const StrategyPlan& plan) 
   return energy;
 }
 
-void set_hiding_block(const AttentionWork& work, StrategyPlan& plan) {
-  const Machine& machine = work.machine;
-  const LinkType& link = machine.spans_nodes() ? machine.network : machine.node_link;
-  const HidingBlock block{machine.flops, link.rate.bytes_per_second(), work.bytes.input, work.shape.causal};
-  const double divisor = hiding_divisor(plan.strategy, machine.group);
-  plan.hiding_block_forward = block.forward(work.shape) / divisor;
-  plan.hiding_block_backward = block.backward(work.shape, work.bytes.gradient) / divisor;
-}
-
 }  // namespace
 
 StrategyPlan plan_strategy(const PlanRequest& request, Strategy strategy) {
@@ -83,7 +74,8 @@ StrategyPlan plan_strategy(const PlanRequest& request, Strategy strategy) {
   plan.mfu = model_flops(request.model, request.whole_attention(), request.training) /
              (plan.seconds * request.devices() * request.chip.peak_flops);
   plan.energy = energy_of(request, plan);
-  set_hiding_block(work, plan);
+  plan.hiding_block_forward = smallest_hiding_block(strategy, work, false);
+  if (request.training) plan.hiding_block_backward = smallest_hiding_block(strategy, work, true);
   return plan;
 }
 

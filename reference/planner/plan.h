@@ -19,8 +19,8 @@ struct StrategyPlan {
   double mfu = 0;                                     // model FLOPs / (seconds x devices x peak FLOPs)
   std::optional<Energy> energy;                       // empty if the power of the chip is unknown
 
-  // The smallest block of tokens that hides K, V between nodes (inside a node if there is one node)
-  double hiding_block_forward = 0, hiding_block_backward = 0;
+  // The tokens of a device from which on rotating K and V are hidden; empty if others travel
+  std::optional<double> hiding_block_forward, hiding_block_backward;
 
   bool possible() const { return limit.empty(); }
   bool hidden() const { return exposed_seconds <= 0.01 * seconds; }

@@ -37,7 +37,10 @@ void check_devices(const PlanRequest& r) {
   require(kv % r.tensor_parallel == 0 && kv % r.model.kv_heads == 0,
           "[plan] tensor parallelism must divide the K/V heads or be a multiple of them; found ",
           r.tensor_parallel, " and ", r.model.kv_heads, " K/V heads; choose another number");
-  require_device_count("plan", std::int64_t{r.devices_per_node} * r.nodes / r.tensor_parallel);
+  const std::int64_t devices = std::int64_t{r.devices_per_node} * r.nodes;
+  require(devices <= 1 << 20, "[plan] all nodes have at most 2^20 devices together; found ", devices,
+          "; plan one replica of the model");
+  require_device_count("plan", devices / r.tensor_parallel);
   require(!r.ulysses || (*r.ulysses >= 1 && r.devices_per_node / r.tensor_parallel % *r.ulysses == 0),
           "[plan] the Ulysses degree of USP must divide the ring devices of a node; found ",
           r.ulysses.value_or(0), " and ", r.devices_per_node / r.tensor_parallel, "; choose a divisor");
@@ -67,6 +70,7 @@ void check(const PlanRequest& r) {
           r.waiting_share, "; correct it");
   require(r.pue >= 1 && r.pue <= 10, "[plan] the power usage effectiveness is from 1 to 10; found ", r.pue,
           "; correct it");
+  require(r.weight_bytes <= 8, "[plan] a weight has at most 8 bytes; found ", r.weight_bytes, "; correct it");
   require(!r.strategies.empty(), "[plan] at least one strategy is planned; found none; name one");
 }
 

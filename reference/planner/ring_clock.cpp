@@ -20,14 +20,17 @@ class RingClock {
   RingClock(const RingPass& pass, const AttentionShape& shape, Layout layout,
             const std::vector<CostModel>& costs, double message_part)
       : pass_(pass),
-        shape_(shape),
-        layout_(layout),
+        pairs_(shape, layout, static_cast<int>(costs.size())),
         costs_(costs),
-        part_(message_part),
         devices_(static_cast<int>(costs.size())),
         clocks_(costs.size()),
         blocks_(costs.size()),
-        results_(costs.size()) {}
+        results_(costs.size()) {
+    for_all([&](int device) {
+      block_bytes_.push_back(message_part * pass.block_bytes(device));
+      result_bytes_.push_back(message_part * pass.result_bytes(device));
+    });
+  }
 
   std::vector<DeviceTime> run(bool overlap) {
     for (int step = 0; step < devices_; ++step) {
@@ -59,6 +62,9 @@ class RingClock {
   Clock& clock(int device) { return clocks_[static_cast<std::size_t>(device)]; }
   bool last(int step) const { return step == devices_ - 1; }
   int owner(int device, int step) const { return resident_owner(device, step, devices_); }
+  std::size_t owner_index(int device, int step) const {
+    return static_cast<std::size_t>(owner(device, step));
+  }
 
   void wait_until(DeviceTime& time, double moment) {
     time.wait += std::max(0.0, moment - time.end);
@@ -66,22 +72,21 @@ class RingClock {
   }
 
   void send_block(int device, int step) {
-    if (!last(step)) send(device, blocks_, pass_.block_bytes(owner(device, step)));
+    if (!last(step)) send(device, blocks_, block_bytes_[owner_index(device, step)]);
   }
 
   void attend(int device, int step) {
     const int resident = owner(device, step);
     const bool keys = keys_travel(pass_.kind());
-    const double work =
-        costs_[static_cast<std::size_t>(device)].ns_per_pair *
-        visible_pairs(shape_, layout_, devices_, keys ? device : resident, keys ? resident : device);
+    const double work = costs_[static_cast<std::size_t>(device)].ns_per_pair *
+                        pairs_.of(keys ? device : resident, keys ? resident : device);
     clock(device).time.busy += work;
     clock(device).time.end += work;
     if (pass_.has_results() && step > 0) receive(device, results_);
   }
 
   void take_next(int device, int step) {
-    if (pass_.has_results()) send(device, results_, pass_.result_bytes(owner(device, step)));
+    if (pass_.has_results()) send(device, results_, result_bytes_[owner_index(device, step)]);
     if (!last(step)) receive(device, blocks_);
   }
 
@@ -92,7 +97,7 @@ class RingClock {
     wait_until(sender.time, slot.empty_since);
     // The transfer starts when both the device and the link are ready; messages arrive in order
     const double start = std::max(sender.time.end, sender.link_free), latency = cost.latency_ns();
-    sender.link_free = start + cost.transfer_ns(std::llround(part_ * bytes));
+    sender.link_free = start + cost.transfer_ns(std::llround(bytes));
     sender.last_arrival = std::max(sender.link_free + latency, sender.last_arrival);
     slot.arrives = sender.last_arrival;
   }
@@ -105,13 +110,12 @@ class RingClock {
   }
 
   const RingPass& pass_;
-  const AttentionShape& shape_;
-  Layout layout_;
+  VisiblePairs pairs_;
   const std::vector<CostModel>& costs_;
-  double part_;
   int devices_;
   std::vector<Clock> clocks_;
-  Slots blocks_, results_;  // by receiving device
+  Slots blocks_, results_;                          // by receiving device
+  std::vector<double> block_bytes_, result_bytes_;  // that travel over one link, by owner
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 namespace ringattn::planner {
 
 RowBytes::RowBytes(const AttentionShape& s, const ElementBytes& e) {
-  const double row = static_cast<double>(s.batch * s.heads),
-               kv_row = static_cast<double>(s.batch * s.kv_heads);
+  const auto batch = static_cast<double>(s.batch);
+  const double row = batch * static_cast<double>(s.heads), kv_row = batch * static_cast<double>(s.kv_heads);
   const auto D = static_cast<double>(s.dim), Dv = static_cast<double>(s.v_dim);
   q = row * D * e.input, k = kv_row * D * e.input, v = kv_row * Dv * e.input,
   out_gradient = row * Dv * e.input;

@@ -84,10 +84,10 @@ class PassClock {
   // The K/V heads are gathered one after the other, so that arithmetic on one hides the transfer of the next
   PassTime all_gather() const {
     PassTime result;
+    const VisiblePairs visible(work_.shape, work_.layout, group().devices());
     for (int device = 0; device < group().devices(); ++device) {
       double pairs = 0;
-      for (int owner = 0; owner < group().devices(); ++owner)
-        pairs += visible_pairs(work_.shape, work_.layout, group().devices(), device, owner);
+      for (int owner = 0; owner < group().devices(); ++owner) pairs += visible.of(device, owner);
       const double seconds = machine_.work_seconds(pairs, flops_per_pair());
       result.seconds = std::max(result.seconds, seconds), result.busy_seconds += seconds;
     }

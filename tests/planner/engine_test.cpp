@@ -163,7 +163,7 @@ TEST_CASE("the pairs of two shards are those whose key is not after the query") 
     CAPTURE(keys);
     CAPTURE(devices);
     CAPTURE(name(layout));
-    CHECK(visible_pairs(shape, layout, devices, device, owner) == pairs);
+    CHECK(VisiblePairs(shape, layout, devices).of(device, owner) == pairs);
     CHECK(rows_of_shard(layout, device, devices, keys) ==
           static_cast<double>(rows_of_device(layout, device, devices, keys).size()));
   }
