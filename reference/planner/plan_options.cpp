@@ -50,6 +50,21 @@ Model model_of(const PlanOptions& o) {
   return model;
 }
 
+int count_of(const char* what, Index count) {
+  constexpr Index most = 1 << 24;
+  require(1 <= count && count <= most, "[plan] ", what, " must be from 1 to ", most, "; found ", count,
+          "; correct it");
+  return static_cast<int>(count);
+}
+
+void set_devices(const PlanOptions& o, PlanRequest& r) {
+  r.nodes = count_of("nodes", o.nodes),
+  r.devices_per_node = count_of("the devices of a node", o.devices_per_node);
+  r.tensor_parallel = count_of("tensor parallelism", o.tensor_parallel);
+  if (o.fsdp) r.fsdp = count_of("fsdp", *o.fsdp);
+  if (o.ulysses) r.ulysses = count_of("the Ulysses degree", *o.ulysses);
+}
+
 Chip chip_of(const PlanOptions& o) {
   Chip chip = chip_named(o.chip);
   override_with("the TFLOP/s of the chip", o.chip_tflops, 1e12, chip.peak_flops);
@@ -71,14 +86,14 @@ PlanRequest PlanOptions::request() const {
   r.weight_bytes = r.bytes.input;
   override_with("the bytes of a weight", weight_bytes, 1, r.weight_bytes);
 
-  r.nodes = nodes, r.devices_per_node = devices_per_node, r.tensor_parallel = tensor_parallel, r.fsdp = fsdp;
+  set_devices(*this, r);
   r.chip = chip_of(*this);
   r.node_link = link_named(node_link.empty() ? r.chip.node_link : node_link), r.network = link_named(link);
   override_latency(node_link_latency_us, r.node_link), override_latency(link_latency_us, r.network);
 
   if (strategy != "all") r.strategies = {parse_strategy(strategy)};
   if (!layout.empty()) r.layout = parse_layout(layout);
-  r.ulysses = ulysses, r.overlap = overlap;
+  r.overlap = overlap;
   r.chip_efficiency = chip_efficiency, r.link_efficiency = link_efficiency;
   r.waiting_share = waiting_share, r.pue = pue;
   check(r);

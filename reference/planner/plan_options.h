@@ -15,13 +15,13 @@ struct PlanOptions {
   std::string dtype = "bf16";
   std::optional<double> weight_bytes;  // default: those of the storage type
 
-  int nodes = 1, devices_per_node = 8, tensor_parallel = 1;
-  std::optional<int> fsdp;
+  Index nodes = 1, devices_per_node = 8, tensor_parallel = 1;
+  std::optional<Index> fsdp;
   std::string chip = "h100", link = "ib400", node_link;  // node_link: empty: that of the chip
   std::optional<double> chip_tflops, chip_memory_gib, chip_watts, link_latency_us, node_link_latency_us;
 
   std::string strategy = "all", layout;  // layout: empty: chosen by the mask
-  std::optional<int> ulysses;
+  std::optional<Index> ulysses;
   bool overlap = true;
 
   double chip_efficiency = 0.63, link_efficiency = 0.52, waiting_share = 0.5, pue = 1.2;
