@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "reference/planner/pass_bytes.h"
 #include "reference/planner/plan.h"
+#include "reference/planner/strategy/pass_bytes.h"
 
 namespace ringattn::planner {
 

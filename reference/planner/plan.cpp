@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "reference/definition/bad_input.h"
-#include "reference/planner/flops.h"
-#include "reference/planner/hiding.h"
+#include "reference/planner/model/flops.h"
+#include "reference/planner/strategy/hiding.h"
 
 namespace ringattn::planner {
 

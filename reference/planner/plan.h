@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/planner/energy.h"
+#include "reference/planner/machine/energy.h"
 #include "reference/planner/memory_terms.h"
 #include "reference/planner/plan_request.h"
 

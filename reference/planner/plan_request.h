@@ -3,8 +3,8 @@
 #include <optional>
 #include <vector>
 
-#include "reference/planner/model.h"
-#include "reference/planner/strategy_cost.h"
+#include "reference/planner/model/model.h"
+#include "reference/planner/strategy/strategy_cost.h"
 
 namespace ringattn::planner {
 

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/blockwise/block_plan.h"
-#include "reference/planner/ring_clock.h"
+#include "reference/planner/strategy/ring_clock.h"
 #include "reference/ring/ring_attention.h"
 #include "reference/trace/summary.h"
 #include "reference/trace/trace_store.h"

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "reference/planner/flops.h"
-#include "reference/planner/pass_rule.h"
+#include "reference/planner/model/flops.h"
 #include "reference/planner/plan.h"
+#include "reference/planner/strategy/pass_rule.h"
 #include "tests/planner/printed.h"
 
 using namespace ringattn;

@@ -1,10 +1,10 @@
 #include <doctest/doctest.h>
 
-#include "reference/planner/balance.h"
-#include "reference/planner/flops.h"
-#include "reference/planner/hardware.h"
-#include "reference/planner/hiding.h"
-#include "reference/planner/ring_pass.h"
+#include "reference/planner/machine/hardware.h"
+#include "reference/planner/model/flops.h"
+#include "reference/planner/strategy/balance.h"
+#include "reference/planner/strategy/hiding.h"
+#include "reference/planner/strategy/ring_pass.h"
 #include "tests/planner/printed.h"
 
 using namespace ringattn;
@@ -219,8 +219,8 @@ TEST_CASE("the idle shares and speed-ups of DistFlashAttn reproduce") {
   CHECK(36.0 / steps_with_helpers(8) == 7.2);
 }
 
-// USP, arXiv:2405.07719, table of 8 A100, 128K tokens: iterations per second of the ring, balanced and contiguous. Its text
-// names other winners than its tables
+// USP, arXiv:2405.07719, table of 8 A100, 128K tokens: iterations per second of the ring, balanced and contiguous. Its
+// text names other winners than its tables
 TEST_CASE("the measured gain of balance in USP stays below its limit for 8 devices") {
   CHECK(2.91 / 1.628 < 2 - 1.0 / 8);
   CHECK(balance_speedup(model_named("7b"), 8, 1e12, 1) == doctest::Approx(2 - 1.0 / 8));

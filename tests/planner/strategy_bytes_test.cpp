@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "reference/planner/strategy_cost.h"
+#include "reference/planner/strategy/strategy_cost.h"
 
 using namespace ringattn;
 using namespace ringattn::planner;

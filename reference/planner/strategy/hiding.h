@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "reference/planner/strategy_cost.h"
+#include "reference/planner/strategy/strategy_cost.h"
 
 namespace ringattn::planner {
 

@@ -2,7 +2,8 @@
 
 #include <optional>
 
-#include "reference/planner/machine.h"
+#include "reference/planner/machine/machine.h"
+#include "reference/planner/strategy/strategy.h"
 
 namespace ringattn::planner {
 

@@ -36,8 +36,8 @@ double rows_of_largest_shard(Layout layout, int devices, Index N);
 // The pairs of query and key that the mask leaves, over all sequences and heads
 double visible_pairs(const AttentionShape& shape);
 
-// The same for the queries of one device and the keys of another. The runs of rows of each shard are found once, because
-// a plan asks for all pairs of devices.
+// The same for the queries of one device and the keys of another. The runs of rows of each shard are found once,
+// because a plan asks for all pairs of devices.
 class VisiblePairs {
  public:
   VisiblePairs(const AttentionShape& shape, Layout layout, int devices);

@@ -1,4 +1,4 @@
-#include "reference/planner/attention_shape.h"
+#include "reference/planner/model/attention_shape.h"
 
 #include <algorithm>
 

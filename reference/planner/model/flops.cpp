@@ -1,4 +1,4 @@
-#include "reference/planner/flops.h"
+#include "reference/planner/model/flops.h"
 
 namespace ringattn::planner {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/planner/link_rate.h"
+#include "reference/planner/machine/link_rate.h"
 
 namespace ringattn::planner {
 

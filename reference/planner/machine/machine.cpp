@@ -1,4 +1,4 @@
-#include "reference/planner/machine.h"
+#include "reference/planner/machine/machine.h"
 
 namespace ringattn::planner {
 

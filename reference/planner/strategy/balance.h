@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/planner/model.h"
+#include "reference/planner/model/model.h"
 
 namespace ringattn::planner {
 

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "reference/planner/attention_shape.h"
+#include "reference/planner/machine/group.h"
+#include "reference/planner/model/attention_shape.h"
 
 namespace ringattn::planner {
 
@@ -29,14 +30,6 @@ inline constexpr std::array all_strategies = {
 const char* name(Strategy strategy);
 std::vector<std::string> strategy_names();
 Strategy parse_strategy(const std::string& name);
-
-// The devices among which the sequence is distributed: nodes with the same number of devices each, in ring order.
-struct Group {
-  int nodes = 1, per_node = 1;
-  int ulysses = 1;  // the degree of Ulysses in USP
-
-  int devices() const { return nodes * per_node; }
-};
 
 // The K/V heads that travel if each of _parts_ devices needs at least one: replicated up to the number of parts
 Index replicated_kv_heads(const AttentionShape& shape, int parts);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "reference/planner/hardware.h"
-#include "reference/planner/strategy.h"
+#include "reference/planner/machine/group.h"
+#include "reference/planner/machine/hardware.h"
 #include "reference/trace/event.h"
 
 namespace ringattn::planner {

@@ -1,4 +1,4 @@
-#include "reference/planner/model.h"
+#include "reference/planner/model/model.h"
 
 #include "reference/definition/bad_input.h"
 #include "reference/definition/in_quotes.h"

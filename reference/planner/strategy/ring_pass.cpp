@@ -1,4 +1,4 @@
-#include "reference/planner/ring_pass.h"
+#include "reference/planner/strategy/ring_pass.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "reference/planner/strategy.h"
+#include "reference/planner/strategy/strategy.h"
 
 #include <algorithm>
 

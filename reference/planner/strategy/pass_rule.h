@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reference/planner/attention_shape.h"
+#include "reference/planner/model/attention_shape.h"
 
 namespace ringattn::planner {
 

@@ -1,6 +1,6 @@
-#include "reference/planner/balance.h"
+#include "reference/planner/strategy/balance.h"
 
-#include "reference/planner/flops.h"
+#include "reference/planner/model/flops.h"
 
 namespace ringattn::planner {
 

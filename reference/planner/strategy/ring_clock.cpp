@@ -1,4 +1,4 @@
-#include "reference/planner/ring_clock.h"
+#include "reference/planner/strategy/ring_clock.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "reference/planner/hardware.h"
+#include "reference/planner/machine/hardware.h"
 
 #include <charconv>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "reference/planner/ring_pass.h"
-#include "reference/planner/strategy_cost.h"
+#include "reference/planner/strategy/ring_pass.h"
+#include "reference/planner/strategy/strategy_cost.h"
 
 namespace ringattn::planner {
 

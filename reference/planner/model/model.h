@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/planner/attention_shape.h"
+#include "reference/planner/model/attention_shape.h"
 
 namespace ringattn::planner {
 

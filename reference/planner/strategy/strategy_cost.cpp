@@ -1,10 +1,10 @@
-#include "reference/planner/strategy_cost.h"
+#include "reference/planner/strategy/strategy_cost.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "reference/planner/pass_bytes.h"
-#include "reference/planner/ring_clock.h"
+#include "reference/planner/strategy/pass_bytes.h"
+#include "reference/planner/strategy/ring_clock.h"
 
 namespace ringattn::planner {
 

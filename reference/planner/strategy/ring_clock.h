@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "reference/planner/ring_pass.h"
+#include "reference/planner/strategy/ring_pass.h"
 #include "reference/trace/event.h"
 
 namespace ringattn::planner {

@@ -1,4 +1,4 @@
-#include "reference/planner/pass_bytes.h"
+#include "reference/planner/strategy/pass_bytes.h"
 
 #include <algorithm>
 #include <cmath>

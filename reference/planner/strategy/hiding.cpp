@@ -1,4 +1,4 @@
-#include "reference/planner/hiding.h"
+#include "reference/planner/strategy/hiding.h"
 
 #include <algorithm>
 
