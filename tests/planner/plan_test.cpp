@@ -32,7 +32,10 @@ void expect_refused(const std::string& part, PlanOptions o) {
 
 TEST_CASE("the longest context fits, and one token more does not") {
   for (const Strategy strategy : {Strategy::ring, Strategy::all_gather, Strategy::usp}) {
-    PlanRequest r = training("64K", 4).request();
+    // The largest shard grows by a row every 21 tokens
+    PlanOptions o = training("64K", 3);
+    o.devices_per_node = 7, o.ulysses = 7, o.heads = 56;
+    PlanRequest r = o.request();
     r.seq = longest_context(r, strategy);
     CAPTURE(r.seq);
     CHECK(memory_terms(r, strategy).fits());

@@ -109,9 +109,9 @@ TEST_CASE("a device of the ring holds the six blocks of table 1, of 2 bytes each
 }
 
 // Figure 5: operations for a token, relative to 4,096 tokens of context, at 2, 4, 8, 16, 32, 64, 256, 3072 and 32768
-// times that context
+// times that context, which the paper prints for six models; these are 7B, 65B, and the long contexts of 13B and 175B
 TEST_CASE(
-    "all 54 ratios of FLOPs of Ring Attention reproduce, 13B with width 5120 where the text prints 5140") {
+    "28 of 54 ratios of FLOPs of Ring Attention reproduce, 13B with width 5120 where the text prints 5140") {
   const Index multiples[] = {2, 4, 8, 16, 32, 64, 256, 3072, 32768};
   struct Row {
     Index h;
