@@ -139,7 +139,7 @@ lint: lint-packages
 	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_BATCHES=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -B build/lint > /dev/null
 	git ls-files 'reference/definition/*.cpp' 'reference/blockwise/*.cpp' 'reference/comm/*.cpp' 'reference/ring/*.cpp' \
-	  'reference/faults/*.cpp' 'reference/trace/*.cpp' 'reference/circular_memory/*.cpp' 'reference/oracle/*.cpp' | grep -v -e /mpi/ -e /report/ | \
+	  'reference/faults/*.cpp' 'reference/trace/*.cpp' 'reference/circular_memory/*.cpp' 'reference/planner/*.cpp' 'reference/oracle/*.cpp' | grep -v -e /mpi/ -e /report/ | \
 	  xargs -n 4 -P $(jobs) clang-tidy --quiet -p build/lint
 
 # ---- Python -----------------------------------------------------------------

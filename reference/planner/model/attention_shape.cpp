@@ -22,15 +22,19 @@ double heads_of_all(const AttentionShape& shape) {
 
 double rows_of_shard(Layout layout, int device, int devices, Index N) {
   const Index r = device, P = devices;
+  Index rows = 0;
   switch (layout) {
     case Layout::contiguous:
-      return static_cast<double>(chunk(r, P, N).size());
+      rows = chunk(r, P, N).size();
+      break;
     case Layout::zigzag:
-      return static_cast<double>(chunk(r, 2 * P, N).size() + chunk(2 * P - 1 - r, 2 * P, N).size());
+      rows = chunk(r, 2 * P, N).size() + chunk(2 * P - 1 - r, 2 * P, N).size();
+      break;
     case Layout::striped:
-      return static_cast<double>((N - r + P - 1) / P);
+      rows = (N - r + P - 1) / P;
+      break;
   }
-  return 0;
+  return static_cast<double>(rows);
 }
 
 double rows_of_largest_shard(Layout layout, int devices, Index N) {
