@@ -105,6 +105,20 @@ TEST_CASE("every model and chip can be planned, with energy where the power is k
   }
 }
 
+TEST_CASE("a plan writes its run as a trace that the trace reader accepts, and the same one each time") {
+  const TemporaryDirectory directory;
+  const auto written = [&](const std::string& name) {
+    const std::string path = directory.path / name;
+    CHECK(run_plan({"--seq", "16K", "--causal", "--nodes", "2", "--strategy", "ring", "--trace", path})
+              .status == 0);
+    return read_file(path);
+  };
+  const std::string trace = written("a");
+  CHECK(trace == written("b"));
+  CHECK(Json::parse(trace.substr(0, trace.find('\n')))["transport"] == "plan");
+  CHECK(directory.files() == 4);
+}
+
 TEST_CASE("bad options of a plan are refused") {
   expect_rejection({"plan", "--model", "llama"}, "--model must be 1b, 3b");
   expect_rejection({"plan", "--chip", "h1000"}, "--chip must be a100");
@@ -122,5 +136,10 @@ TEST_CASE("bad options of a plan are refused") {
   expect_rejection({"plan", "--strategy", "double-ring"}, "it needs several nodes");
   const TemporaryDirectory directory;
   expect_rejection({"plan", "--json", directory.path / "missing" / "plan.json"}, "missing");
+  const std::string file = directory.path / "file";
+  expect_rejection({"plan", "--trace", file}, "found --strategy all; give --strategy ring or ring-q");
+  expect_rejection({"plan", "--trace", file, "--strategy", "ulysses"}, "found ulysses; give --strategy ring");
+  expect_rejection({"plan", "--trace", file, "--strategy", "ring", "--json", file},
+                   "an output file must have one purpose");
   CHECK(directory.files() == 0);
 }

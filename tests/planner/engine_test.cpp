@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/blockwise/block_plan.h"
+#include "reference/planner/strategy/recorded_ring.h"
 #include "reference/planner/strategy/ring_clock.h"
 #include "reference/ring/ring_attention.h"
 #include "reference/trace/summary.h"
@@ -52,6 +53,7 @@ EngineRun random_run(Random& random) {
 struct Observed {
   std::vector<DeviceSummary> devices;
   std::vector<double> end;
+  std::vector<Event> events;
 };
 
 template <class Pass>
@@ -63,7 +65,7 @@ Observed observe(const EngineRun& run, const Pass& pass) {
   pass(ring);
   Summary summary(ring.devices);
   for (const Event& event : store.events()) summary.write(event);
-  Observed observed{summary.devices(), {}};
+  Observed observed{summary.devices(), {}, store.events()};
   for (const Recorder& recorder : recorders) observed.end.push_back(recorder.now());
   return observed;
 }
@@ -88,11 +90,42 @@ ElementBytes engine_bytes(const EngineRun& run, RingPassKind kind, int device) {
                                     : tile_bytes(most(shape.queries), own(shape.keys))};
 }
 
+// Whether two events are equal in all but wall times
+bool same_but_wall_time(const Event& a, const Event& b) {
+  return a.id == b.id && a.kind == b.kind && a.phase == b.phase && a.lane == b.lane && a.step == b.step &&
+         a.t == b.t && a.cause == b.cause && a.peer == b.peer && a.owner == b.owner && a.what == b.what &&
+         a.why == b.why && a.mask_class == b.mask_class && a.bytes == b.bytes &&
+         a.transfer_t == b.transfer_t && a.exposed_t == b.exposed_t && a.live_pairs == b.live_pairs;
+}
+
+// The events of a planned pass, which has the tile of each device in turn
+std::vector<Event> planned_events(const EngineRun& run, RingPassKind kind) {
+  TraceStore store(run.ring.devices);
+  Recorders recorders = make_recorders(store, run.ring.devices, run.cost);
+  record_ring(RingPass(kind, run.shape(), engine_bytes(run, kind, 0), run.ring.layout, run.ring.devices),
+              run.shape(), run.ring.layout, recorders, run.ring.overlap);
+  return store.events();
+}
+
+void compare_events(const EngineRun& run, RingPassKind kind, const std::vector<Event>& engine) {
+  const std::vector<Event> planned = planned_events(run, kind);
+  REQUIRE(planned.size() == engine.size());
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < engine.size(); ++i) {
+    const bool tile = engine[i].what == "S tile" || engine[i].what == "P dS tiles";
+    Event event = planned[i];
+    if (tile && event.id.device > 0) event.bytes = engine[i].bytes;
+    same += same_but_wall_time(event, engine[i]) ? 1 : 0;
+  }
+  CHECK(same == engine.size());
+}
+
 void compare(const EngineRun& run, RingPassKind kind, const Observed& observed) {
   const AttentionShape shape = run.shape();
   const std::vector<CostModel> costs(static_cast<std::size_t>(run.ring.devices), run.cost);
   const RingPass pass(kind, shape, engine_bytes(run, kind, 0), run.ring.layout, run.ring.devices);
   const std::vector<DeviceTime> times = ring_clock(pass, shape, run.ring.layout, costs, run.ring.overlap);
+  compare_events(run, kind, observed.events);
   for (int device = 0; device < run.ring.devices; ++device) {
     CAPTURE(device);
     const auto d = static_cast<std::size_t>(device);

@@ -2,6 +2,9 @@
 
 #include "reference/planner/plan.h"
 #include "reference/planner/plan_options.h"
+#include "reference/planner/plan_trace.h"
+#include "reference/trace/check/checker.h"
+#include "reference/trace/summary.h"
 #include "tests/support/error_message.h"
 
 using namespace ringattn;
@@ -141,6 +144,40 @@ TEST_CASE("few new tokens behind many cached ones are planned for a tree, too") 
   const StrategyPlan tree = make_plan(o.request()).chosen();
   o.strategy = "ring";
   CHECK(tree.seconds < make_plan(o.request()).chosen().seconds);
+}
+
+TEST_CASE("a planned trace obeys the invariants of a run, and takes the planned time of a layer") {
+  for (const bool training_step : {false, true})
+    for (const Strategy strategy : {Strategy::ring, Strategy::ring_q}) {
+      PlanOptions o = training("24K", 3);
+      o.training = training_step, o.devices_per_node = 2;
+      const PlanRequest request = o.request();
+      const PlannedTrace trace = planned_trace(request, strategy);
+      const std::vector<std::string> violations = broken_invariants(trace.header, trace.events);
+      CAPTURE(violations.empty() ? "" : violations.front());
+      CHECK(violations.empty());
+      Summary summary(request.ring_devices());
+      double end = 0, peak = 0;
+      for (const Event& event : trace.events) {
+        summary.write(event);
+        if (event.kind == EventKind::run) end = std::max(end, event.t);
+      }
+      for (const DeviceSummary& device : summary.devices())
+        peak = std::max(peak, static_cast<double>(device.peak_bytes));
+      const StrategyCost layer = strategy_cost(strategy, request.attention_work());
+      CHECK(peak == layer.peak_bytes());
+      // Devices do not wait for each other between the passes
+      CHECK(1e-9 * end <= layer.seconds() * (1 + 1e-9));
+      CHECK(1e-9 * end >= 0.9 * layer.seconds());
+    }
+}
+
+TEST_CASE("a trace of a strategy that the engine has not, or of a long ring, is refused") {
+  const auto refusal = [](Strategy strategy, int nodes) {
+    return error_message([&] { planned_trace(training("64K", nodes).request(), strategy); });
+  };
+  CHECK(contains(refusal(Strategy::double_ring, 2), "found double-ring; give --strategy ring"));
+  CHECK(contains(refusal(Strategy::ring, 17), "at most 128 devices in the ring; found 136"));
 }
 
 TEST_CASE("a number of tokens may be counted in K and M, and the rate of a link needs bytes or bits") {

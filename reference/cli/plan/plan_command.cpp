@@ -1,12 +1,16 @@
 #include <fmt/ranges.h>
 
+#include "reference/cli/args/path_conflicts.h"
 #include "reference/cli/args/rule.h"
 #include "reference/cli/commands.h"
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/plan/plan_tables.h"
 #include "reference/definition/bad_input.h"
 #include "reference/planner/plan_options.h"
+#include "reference/planner/plan_trace.h"
 #include "reference/planner/report/plan_report.h"
+#include "reference/trace/export/json_lines.h"
+#include "reference/trace/export/perfetto.h"
 
 namespace ringattn::cli {
 
@@ -15,7 +19,7 @@ namespace {
 struct PlanCommandOptions {
   planner::PlanOptions plan;
   bool presets = false;
-  std::optional<std::filesystem::path> json;
+  std::optional<std::filesystem::path> trace, json;
 };
 
 // Adds options to one group of --help.
@@ -137,13 +141,29 @@ void add_assumption_options(Command& command, planner::PlanOptions& o) {
   group.number("--pue", o.pue, "power usage effectiveness of the building")->capture_default_str();
 }
 
+// The planned run of one layer: JSON lines, and a file for Perfetto
+void write_trace(const planner::PlanRequest& request, const std::filesystem::path& path) {
+  OutputFile lines(path), perfetto(path.string() + ".perfetto.json");
+  const planner::PlannedTrace trace = planner::planned_trace(request, request.strategies.front());
+  write_json_lines(lines.stream(), trace.header, trace.events, WallTimes::omit);
+  write_perfetto(perfetto.stream(), trace.events);
+  lines.commit(), perfetto.commit();
+}
+
 int run(const PlanCommandOptions& o) {
+  std::vector<PathOption> written{{"--trace", o.trace}, {"--json", o.json}};
+  if (o.trace) written.push_back({"--trace (for Perfetto)", o.trace->string() + ".perfetto.json"});
+  require_distinct_paths("plan", {}, written);
   JsonOutput json(o.json);
   if (o.presets) {
     json.write(presets_text(), planner::presets_json());
     return right;
   }
-  const planner::Plan plan = planner::make_plan(o.plan.request());
+  const planner::PlanRequest request = o.plan.request();
+  require(!o.trace || request.strategies.size() == 1,
+          "[--trace] a trace shows one strategy; found --strategy all; give --strategy ring or ring-q");
+  const planner::Plan plan = planner::make_plan(request);
+  if (o.trace) write_trace(request, *o.trace);
   json.write(plan_text(plan), planner::to_json(plan));
   return right;
 }
@@ -162,6 +182,8 @@ void add_plan(Program& program) {
       "rdma400\n"
       "  ringattn plan --seq 1M --causal --nodes 4 --link 100Gb/s --strategy ring --json plan.json\n"
       "  ringattn plan --model llama3-8b --layers 16 --seq 256K --chip h100 --chip-memory-gib 40\n"
+      "  ringattn plan --seq 64K --causal --nodes 2 --strategy ring --trace plan.trace && ringviz "
+      "plan.trace\n"
       "  ringattn plan --presets\n\n"
       "A rate needs its unit: GB/s are bytes, Gb/s are bits, both in one direction.");
   add_model_options(*command, o->plan);
@@ -170,6 +192,11 @@ void add_plan(Program& program) {
   add_strategy_options(*command, o->plan);
   add_assumption_options(*command, o->plan);
   command->add_flag("--presets", o->presets, "list models, chips and links, with the source of each figure");
+  command
+      ->add_option("--trace", o->trace,
+                   "write the planned run of one layer as a trace, with --strategy ring or ring-q")
+      ->check(not_empty())
+      ->type_name("FILE");
   add_json_option(*command, o->json);
   command->action([o] { return run(*o); });
 }

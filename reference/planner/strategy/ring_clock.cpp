@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "reference/comm/neighbours.h"
+#include "reference/planner/strategy/planned_loop.h"
 #include "reference/ring/schedule.h"
 
 namespace ringattn::planner {
@@ -33,18 +34,33 @@ class RingClock {
   }
 
   std::vector<DeviceTime> run(bool overlap) {
-    for (int step = 0; step < devices_; ++step) {
-      if (overlap) for_all([&](int device) { send_block(device, step); });
-      for_all([&](int device) { attend(device, step); });
-      if (!overlap) for_all([&](int device) { send_block(device, step); });
-      for_all([&](int device) { take_next(device, step); });
-    }
+    run_planned_loop(*this, devices_, overlap);
     std::vector<DeviceTime> times;
-    for_all([&](int device) {
-      if (pass_.has_results()) receive(device, results_);
-      times.push_back(clock(device).time);
-    });
+    for (const Clock& each : clocks_) times.push_back(each.time);
     return times;
+  }
+
+  void send_block(int device, int step) {
+    if (!last(step)) send(device, blocks_, block_bytes_[owner_index(device, step)]);
+  }
+
+  void attend(int device, int step) {
+    const int resident = owner(device, step);
+    const bool keys = keys_travel(pass_.kind());
+    const double work = costs_[static_cast<std::size_t>(device)].ns_per_pair *
+                        pairs_.of(keys ? device : resident, keys ? resident : device);
+    clock(device).time.busy += work;
+    clock(device).time.end += work;
+    if (pass_.has_results() && step > 0) receive(device, results_);
+  }
+
+  void take_next(int device, int step) {
+    if (pass_.has_results()) send(device, results_, result_bytes_[owner_index(device, step)]);
+    if (!last(step)) receive(device, blocks_);
+  }
+
+  void finish(int device) {
+    if (pass_.has_results()) receive(device, results_);
   }
 
  private:
@@ -69,25 +85,6 @@ class RingClock {
   void wait_until(DeviceTime& time, double moment) {
     time.wait += std::max(0.0, moment - time.end);
     time.end = std::max(time.end, moment);
-  }
-
-  void send_block(int device, int step) {
-    if (!last(step)) send(device, blocks_, block_bytes_[owner_index(device, step)]);
-  }
-
-  void attend(int device, int step) {
-    const int resident = owner(device, step);
-    const bool keys = keys_travel(pass_.kind());
-    const double work = costs_[static_cast<std::size_t>(device)].ns_per_pair *
-                        pairs_.of(keys ? device : resident, keys ? resident : device);
-    clock(device).time.busy += work;
-    clock(device).time.end += work;
-    if (pass_.has_results() && step > 0) receive(device, results_);
-  }
-
-  void take_next(int device, int step) {
-    if (pass_.has_results()) send(device, results_, result_bytes_[owner_index(device, step)]);
-    if (!last(step)) receive(device, blocks_);
   }
 
   void send(int device, Slots& slots, double bytes) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "reference/planner/model/attention_shape.h"
 
 namespace ringattn::planner {
@@ -30,6 +32,12 @@ struct RowBytes {
   RowBytes(const AttentionShape& shape, const ElementBytes& bytes);
 };
 
+// A buffer that a device holds from the beginning to the end of a pass.
+struct RingBuffer {
+  std::string_view name;  // the tensors in it, as in the allocations of the engine
+  double bytes = 0;
+};
+
 class RingPass {
  public:
   RingPass(RingPassKind kind, const AttentionShape& shape, const ElementBytes& bytes, Layout layout,
@@ -38,12 +46,15 @@ class RingPass {
   RingPassKind kind() const { return kind_; }
   double block_bytes(int owner) const { return block_row_ * travelling_rows(owner); }
   double result_bytes(int owner) const { return result_row_ * travelling_rows(owner); }
-  bool has_results() const { return result_row_ > 0; }
+  bool has_results() const { return !result_name().empty(); }
+  std::string_view block_name() const;   // "K V"
+  std::string_view result_name() const;  // "dK dV"; empty: no results travel
 
   // Each device sends every block but that of the next device, and the results for every block
   double bytes_sent(int device) const;
 
   // All that the pass holds on the device: what stays, and two buffers for each of block and results
+  std::vector<RingBuffer> buffers(int device) const;
   double peak_bytes(int device) const;
 
   // The same of the device that sends most, of all devices together, and of the largest shards
@@ -61,7 +72,7 @@ class RingPass {
  private:
   double all_rows() const { return static_cast<double>(keys_travel(kind_) ? shape_.keys : shape_.queries); }
   double travelling_rows(int owner) const;
-  double stationary_bytes(double queries, double keys) const;
+  std::vector<RingBuffer> stationary_buffers(double queries, double keys) const;
 
   RingPassKind kind_;
   AttentionShape shape_;
