@@ -121,6 +121,13 @@ std::optional<Change> cheapest_change(const Plan& plan) {
     add_more_nodes(plan, candidates);
     return first_good(candidates, [](const StrategyPlan& p) { return p.memory.fits(); });
   }
+  const PlanRequest& r = plan.request;
+  if (r.causal && r.ring_layout() == Layout::contiguous && r.ring_devices() > 1) {
+    candidates.add("balance the causal mask (--layout zigzag)",
+                   [](PlanRequest& c) { c.layout = Layout::zigzag; });
+    return first_good(candidates,
+                      [&](const StrategyPlan& p) { return p.memory.fits() && p.seconds < chosen.seconds; });
+  }
   if (chosen.hidden()) return {};
   add_options_that_hide(plan, candidates);
   add_faster_links(plan, candidates);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/command_line/command_line.h"
+#include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
 
 using namespace ringattn;
@@ -39,6 +40,44 @@ TEST_CASE("a plan answers first, then shows the strategies and the terms") {
     CHECK(at != std::string::npos);
     before = at == std::string::npos ? before : at;
   }
+}
+
+TEST_CASE(
+    "a plan of new tokens says what should rotate, and one with contiguous shards what balance would gain") {
+  const auto text = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--seq", "125K", "--causal", "--nodes", "4"});
+    std::string all;
+    const Json plan = plan_json(arguments);
+    for (const Json& sentence : plan["answer"]) all += sentence.get<std::string>() + "\n";
+    return all;
+  };
+  // The setting of the paper, with peak rates: 4 ranks, K and V hidden from 4000 new tokens on
+  const std::vector<std::string> meta = {"--model",
+                                         "llama3-405b",
+                                         "--tp",
+                                         "8",
+                                         "--chip",
+                                         "h100-500w",
+                                         "--link",
+                                         "rdma400",
+                                         "--weight-bytes",
+                                         "1",
+                                         "--chip-efficiency",
+                                         "1",
+                                         "--link-efficiency",
+                                         "1",
+                                         "--new-tokens"};
+  const auto with_new_tokens = [&](const char* count) {
+    std::vector<std::string> arguments = meta;
+    arguments.push_back(count);
+    return text(arguments);
+  };
+  CHECK(contains(with_new_tokens("3200"),
+                 "Q should rotate: 3200 of 128000 tokens are new, Q is smaller up to 12.5 %"));
+  CHECK(contains(with_new_tokens("4160"), "K and V should rotate"));
+  CHECK(contains(with_new_tokens("4160"), "K and V are hidden from 4000 new tokens on"));
+  CHECK(contains(text({"--layout", "contiguous"}), "idle in 48.4 % of all blocks"));
+  CHECK_FALSE(contains(text({}), "idle in"));
 }
 
 TEST_CASE("the JSON of a plan has its answer, all strategies, and terms that add up") {
@@ -93,12 +132,13 @@ TEST_CASE("every preset is listed with its source") {
 }
 
 TEST_CASE("every model and chip can be planned, with energy where the power is known") {
-  for (const Json& model : plan_json({"--presets"})["models"]) {
+  const Json presets = plan_json({"--presets"});
+  for (const Json& model : presets["models"]) {
     const Json plan =
         plan_json({"--model", model["name"].get<std::string>(), "--strategy", "ring", "--nodes", "4"});
     CHECK(plan["strategies"][0]["seconds"].get<double>() > 0);
   }
-  for (const Json& chip : plan_json({"--presets"})["chips"]) {
+  for (const Json& chip : presets["chips"]) {
     const Json plan =
         plan_json({"--chip", chip["name"].get<std::string>(), "--strategy", "ring", "--nodes", "4"});
     CHECK(plan["strategies"][0]["energy"].is_null() == chip["watts"].is_null());

@@ -3,6 +3,7 @@
 #include "reference/planner/plan.h"
 #include "reference/planner/plan_options.h"
 #include "reference/planner/plan_trace.h"
+#include "reference/planner/strategy/balance.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/summary.h"
 #include "tests/support/error_message.h"
@@ -106,6 +107,18 @@ TEST_CASE("a plan with exposed messages names another strategy, or a link with w
   CHECK_FALSE(make_plan(o.request()).change.has_value());
 }
 
+TEST_CASE(
+    "a causal plan with contiguous shards is advised to balance them, which saves what the limit allows") {
+  PlanOptions o;
+  o.seq = "256K", o.causal = true, o.layout = "contiguous", o.strategy = "ring";
+  const Plan plan = make_plan(o.request());
+  REQUIRE(plan.change.has_value());
+  CHECK(contains(plan.change->description, "--layout zigzag"));
+  const double gain = plan.chosen().seconds / plan.change->result.seconds,
+               limit = balance_speedup(plan.request.model, 8, 256 * 1024 / 8.0, 1);
+  CHECK(gain == doctest::Approx(limit).epsilon(0.01));
+}
+
 TEST_CASE("the chosen strategy is the fastest of those that fit") {
   for (const char* seq : {"8K", "64K", "512K", "1M"}) {
     const Plan plan = make_plan(training(seq, 4).request());
@@ -199,7 +212,7 @@ TEST_CASE("requests that contradict themselves are refused with the rule, the va
     change(o);
     return o;
   };
-  expect_refused("the model must be one of", with([](PlanOptions& o) { o.model = "8b"; }));
+  expect_refused("the model must be", with([](PlanOptions& o) { o.model = "8b"; }));
   expect_refused("the chip must be", with([](PlanOptions& o) { o.chip = "h101"; }));
   expect_refused("the strategy must be", with([](PlanOptions& o) { o.strategy = "star"; }));
   expect_refused("must divide the devices of a node", with([](PlanOptions& o) { o.tensor_parallel = 3; }));

@@ -6,6 +6,7 @@
 #include "reference/cli/output/json_output.h"
 #include "reference/cli/plan/plan_tables.h"
 #include "reference/definition/bad_input.h"
+#include "reference/planner/machine/presets.h"
 #include "reference/planner/plan_options.h"
 #include "reference/planner/plan_trace.h"
 #include "reference/planner/report/plan_report.h"
@@ -59,16 +60,9 @@ class PlanOptionGroup {
   std::string group_;
 };
 
-template <class Preset>
-std::vector<std::string> names_of(const std::vector<Preset>& presets) {
-  std::vector<std::string> names;
-  for (const Preset& preset : presets) names.push_back(preset.name);
-  return names;
-}
-
 void add_model_options(Command& command, planner::PlanOptions& o) {
   PlanOptionGroup group(command, "Model");
-  group.choice("--model", o.model, "preset", names_of(planner::models()))->capture_default_str();
+  group.choice("--model", o.model, "preset", planner::names_of(planner::models()))->capture_default_str();
   group.count("--layers", o.layers, "layers (default: of the preset, as all below)");
   group.count("--width", o.width, "elements of a token between layers");
   group.count("--ffn", o.ffn, "inner width of the feed-forward network", 0);
@@ -103,7 +97,7 @@ void add_machine_options(Command& command, planner::PlanOptions& o) {
              "devices of a node that share each layer; the others hold the sequence")
       ->capture_default_str();
   group.count("--fsdp", o.fsdp, "devices over which weights are sharded (default: in training all, else 1)");
-  group.choice("--chip", o.chip, "preset", names_of(planner::chips()))->capture_default_str();
+  group.choice("--chip", o.chip, "preset", planner::names_of(planner::chips()))->capture_default_str();
   group.number("--chip-tflops", o.chip_tflops, "its peak, 10^12 operations a second");
   group.number("--chip-memory-gib", o.chip_memory_gib, "its memory in GiB");
   group.number("--chip-watts", o.chip_watts, "its power at full load");

@@ -2,8 +2,7 @@
 
 #include <charconv>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/planner/machine/presets.h"
 
 namespace ringattn::planner {
 
@@ -45,15 +44,6 @@ LinkType network(const std::string& name, LinkRate rate, double latency, const s
 
 LinkType network(const char* name, double gigabits_per_second, double latency, const char* source) {
   return network(std::string(name), LinkRate::gigabits_per_second(gigabits_per_second), latency, source);
-}
-
-// The names of a list of presets: "a, b or c"
-template <class Preset>
-std::string names_of(const std::vector<Preset>& presets) {
-  std::string names;
-  for (const Preset& preset : presets)
-    names += (names.empty() ? "" : &preset == &presets.back() ? " or " : ", ") + preset.name;
-  return names;
 }
 
 }  // namespace
@@ -105,18 +95,13 @@ const std::vector<LinkType>& link_types() {
   return all;
 }
 
-Chip chip_named(const std::string& name) {
-  for (const Chip& chip : chips())
-    if (chip.name == name) return chip;
-  throw BadInput("[plan] the chip must be " + names_of(chips()) + "; found " + in_quotes(name) +
-                 "; choose the nearest, and override its figures");
-}
+Chip chip_named(const std::string& name) { return preset_named("chip", chips(), name); }
 
 LinkType link_named(const std::string& text) {
   for (const LinkType& link : link_types())
     if (link.name == text) return link;
   require(!text.empty() && '0' <= text.front() && text.front() <= '9', "[plan] a link must be ",
-          names_of(link_types()), ", or a rate with its unit; found ", in_quotes(text),
+          either_of(names_of(link_types())), ", or a rate with its unit; found ", in_quotes(text),
           "; give a rate such as 50GB/s (bytes) or 400Gb/s (bits)");
   return network(text, parse_link_rate(text), rdma_latency, "given");
 }

@@ -1,7 +1,6 @@
 #include "reference/planner/model/model.h"
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/planner/machine/presets.h"
 
 namespace ringattn::planner {
 
@@ -48,15 +47,7 @@ AttentionShape Model::attention(Index batch, Index queries, Index keys, bool cau
           .causal = causal};
 }
 
-Model model_named(const std::string& name) {
-  std::string names;
-  for (const Model& model : models()) {
-    if (model.name == name) return model;
-    names += (names.empty() ? "" : ", ") + model.name;
-  }
-  throw BadInput("[plan] the model must be one of " + names + "; found " + in_quotes(name) +
-                 "; choose the nearest, and override its extents");
-}
+Model model_named(const std::string& name) { return preset_named("model", models(), name); }
 
 void check(const Model& m) {
   const bool positive =

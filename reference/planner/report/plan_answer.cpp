@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "reference/planner/report/plan_report.h"
+#include "reference/planner/strategy/balance.h"
+#include "reference/planner/strategy/pass_rule.h"
 
 namespace ringattn::planner {
 
@@ -68,15 +70,46 @@ std::string change_sentence(const Plan& plan) {
   return p.hidden() ? "Nothing needs to change." : "No listed change hides the messages.";
 }
 
+// What a balanced layout would gain
+std::string balance_sentence(const PlanRequest& r) {
+  const int P = r.ring_devices();
+  return fmt::format(
+      "Contiguous causal shards leave devices idle in {:.1f} % of all blocks (with helpers, "
+      "arXiv:2310.03294, {:.1f} %); "
+      "a balanced layout is up to {:.2f} times as fast.",
+      100 * idle_share_of_contiguous(P), 100 * idle_share_with_helpers(P),
+      balance_speedup(r.model, P, static_cast<double>(r.seq) / P, 1));
+}
+
+// What should rotate by the published rule, for new tokens behind cached ones
+std::string pass_rule_sentence(const PlanRequest& r) {
+  const Machine machine = r.attention_work().machine;
+  const LinkType& link = machine.spans_nodes() ? machine.network : machine.node_link;
+  const PassRule rule{static_cast<double>(r.ring_devices()), machine.flops,
+                      link.rate.bytes_per_second(),          static_cast<double>(r.model.heads),
+                      static_cast<double>(r.model.kv_heads), r.bytes.input};
+  const auto tokens = static_cast<double>(r.queries()), cached = static_cast<double>(r.seq) - tokens;
+  return fmt::format(
+      "By the rule of arXiv:2411.01783, {} should rotate: {} of {} tokens are new, Q is smaller up to {:.3g} "
+      "% of new "
+      "tokens, and K and V are hidden from {:.0f} new tokens on.",
+      rule.keys_should_rotate(tokens, cached) ? "K and V" : "Q", r.queries(), r.seq,
+      100 * rule.largest_share_for_q(), std::ceil(rule.tokens_that_hide_kv()));
+}
+
 }  // namespace
 
 std::vector<std::string> answer(const Plan& plan) {
   std::vector<std::string> sentences = {memory_sentence(plan.chosen()), messages_sentence(plan),
                                         time_sentence(plan), change_sentence(plan)};
-  const Model& model = plan.request.model;
-  if (model.positions > 0 && plan.request.seq > model.positions)
+  const PlanRequest& r = plan.request;
+  if (r.ring_devices() > 1 && r.causal && r.ring_layout() == Layout::contiguous && !r.new_tokens)
+    sentences.push_back(balance_sentence(r));
+  if (r.ring_devices() > 1 && r.new_tokens) sentences.push_back(pass_rule_sentence(r));
+  const Model& model = r.model;
+  if (model.positions > 0 && r.seq > model.positions)
     sentences.push_back(fmt::format("Note: {} was trained for {} positions, and {} are planned.", model.name,
-                                    model.positions, plan.request.seq));
+                                    model.positions, r.seq));
   return sentences;
 }
 

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/definition/bad_input.h"
-#include "reference/definition/in_quotes.h"
+#include "reference/planner/machine/presets.h"
 
 namespace ringattn::planner {
 
@@ -40,13 +39,10 @@ std::vector<std::string> strategy_names() {
 }
 
 Strategy parse_strategy(const std::string& text) {
-  std::string names;
-  for (const Strategy strategy : all_strategies) {
+  for (const Strategy strategy : all_strategies)
     if (text == name(strategy)) return strategy;
-    names += std::string(names.empty() ? "" : ", ") + name(strategy);
-  }
-  throw BadInput("[plan] the strategy must be one of " + names + " or all; found " + in_quotes(text) +
-                 "; choose one of them");
+  throw BadInput("[plan] the strategy must be all, " + either_of(strategy_names()) + "; found " +
+                 in_quotes(text) + "; choose one of them");
 }
 
 Index replicated_kv_heads(const AttentionShape& shape, int parts) {

@@ -119,16 +119,20 @@ class PassClock {
     return result;
   }
 
-  // A round of w steps hides one transfer to the next node, each step of it one transfer inside the node
+  // A round of w steps hides one transfer to the next node, each step of it one transfer inside the node. The results
+  // of the last step go home afterwards, over both kinds of links
   PassTime double_ring() const {
     const RingPass pass = ring_pass(work_.shape, group().devices());
     PassTime result = without_messages();
     const double n = group().nodes, w = group().per_node, step = result.seconds / (n * w),
-                 bytes = pass.mean_block_bytes() + pass.mean_result_bytes(),
+                 results = pass.mean_result_bytes(), bytes = pass.mean_block_bytes() + results,
                  inner = machine_.transfer_seconds(machine_.node_link, bytes),
                  outer = machine_.transfer_seconds(machine_.network, bytes);
     const double round = work_.overlap ? (w - 1) * std::max(step, inner) + step : w * step + (w - 1) * inner;
     result.seconds = (n - 1) * (work_.overlap ? std::max(round, outer) : round + outer) + round;
+    if (pass.has_results())
+      result.seconds += machine_.transfer_seconds(machine_.node_link, results) +
+                        machine_.transfer_seconds(machine_.network, results);
     return result;
   }
 

@@ -15,8 +15,6 @@ struct PassCost {
   double seconds = 0;                        // until the last device is done
   double busy_seconds = 0;                   // arithmetic of all devices
   double exposed_seconds = 0;                // saved if messages took no time
-
-  bool hidden() const { return exposed_seconds <= 0.01 * seconds; }
 };
 
 // What a strategy needs for one layer of attention.
@@ -25,10 +23,6 @@ struct StrategyCost {
   std::optional<PassCost> backward;
 
   double seconds() const { return forward.seconds + (backward ? backward->seconds : 0); }
-  double exposed_seconds() const {
-    return forward.exposed_seconds + (backward ? backward->exposed_seconds : 0);
-  }
-  double busy_seconds() const { return forward.busy_seconds + (backward ? backward->busy_seconds : 0); }
   double peak_bytes() const;
 };
 
