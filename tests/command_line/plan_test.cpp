@@ -45,7 +45,8 @@ TEST_CASE("a plan answers first, then shows the strategies and the terms") {
 }
 
 TEST_CASE(
-    "a plan of new tokens says what should rotate, and one with contiguous shards what balance would gain") {
+    "a plan of new tokens says whether K and V or Q should rotate, and one of contiguous shards the gain of "
+    "balance") {
   const auto text = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"--seq", "125K", "--causal", "--nodes", "4"});
     std::string all;

@@ -49,7 +49,7 @@ EngineRun random_run(Random& random) {
   return run;
 }
 
-// What the engine did in one pass: a summary of its events, and the virtual time at which each device was done
+// The observed pass of the engine: a summary of its events, and the virtual time at which each device was done
 struct Observed {
   std::vector<DeviceSummary> devices;
   std::vector<double> end;

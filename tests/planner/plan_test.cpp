@@ -108,7 +108,8 @@ TEST_CASE("a plan with exposed messages names another strategy, or a link with w
 }
 
 TEST_CASE(
-    "a causal plan with contiguous shards is advised to balance them, which saves what the limit allows") {
+    "a causal plan with contiguous shards is advised to balance them, which saves as much as the limit "
+    "allows") {
   PlanOptions o;
   o.seq = "256K", o.causal = true, o.layout = "contiguous", o.strategy = "ring";
   const Plan plan = make_plan(o.request());

@@ -55,7 +55,7 @@ TEST_CASE("8 of 10 times to the first token of Llama 3 405B are within 7 percent
     PlanRequest r = meta(row.nodes, row.tokens);
     const double seconds = model_flops(r.model, r.whole_attention(), false) / (8 * row.nodes * flops_per_gpu);
     CHECK((std::abs(seconds / row.seconds - 1) <= 0.07) == row.within);
-    // The plan adds what the ring exposes and the imbalance, which is nearly nothing
+    // The plan adds exposed messages and imbalance, which are nearly nothing
     r.chip_efficiency = flops_per_gpu / r.chip.peak_flops;
     const StrategyPlan plan = plan_strategy(r, Strategy::ring);
     CHECK(plan.seconds - plan.exposed_seconds == doctest::Approx(seconds).epsilon(0.001));

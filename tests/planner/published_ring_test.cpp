@@ -73,7 +73,8 @@ TEST_CASE("grouped heads, a causal mask and two levels of links change the minim
 }
 
 TEST_CASE(
-    "a device of 4 nodes of 8 H100 needs the block of its slowest link, divided by what its strategy gains") {
+    "a device of 4 nodes of 8 H100 needs the block of its slowest link, divided by the gain of its "
+    "strategy") {
   AttentionWork work;
   work.shape = square(32, 128, 1);
   work.shape.kv_heads = 8;

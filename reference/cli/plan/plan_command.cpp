@@ -120,7 +120,9 @@ void add_strategy_options(Command& command, planner::PlanOptions& o) {
                layout_names());
   group.count("--ulysses", o.ulysses,
               "devices of a Ulysses group in usp (default: as many as suit node and heads)");
-  command.add_negated_flag("--no-overlap", o.overlap, "send before or after the arithmetic, not meanwhile")
+  command
+      .add_negated_flag("--no-overlap", o.overlap,
+                        "compute on each block before sending it, not during the transfer")
       ->group("Strategy");
 }
 

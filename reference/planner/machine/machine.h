@@ -6,7 +6,7 @@
 
 namespace ringattn::planner {
 
-// The devices of a group and what they reach in practice.
+// A group of devices with the rates that they reach in practice.
 struct Machine {
   Group group;
   double flops = 1;             // operations per second of one device

@@ -23,7 +23,7 @@ inline std::string either_of(const std::vector<std::string>& names) {
   return text;
 }
 
-// The preset of that name. Throws BadInput if there is none; _kind_: what the presets are
+// The preset of that name. Throws BadInput if there is none; _kind_: "chip", "model"
 template <class Preset>
 Preset preset_named(const char* kind, const std::vector<Preset>& presets, const std::string& name) {
   for (const Preset& preset : presets)

@@ -32,8 +32,9 @@ std::string messages_sentence(const Plan& plan) {
   const PlanRequest& r = plan.request;
   const StrategyPlan& p = plan.chosen();
   if (r.ring_devices() == 1) return "One device holds the sequence and sends no messages of attention.";
-  const std::string share = fmt::format("they expose {} of {} ({:.1f} %)", seconds_text(p.exposed_seconds),
-                                        seconds_text(p.seconds), 100 * p.exposed_seconds / p.seconds);
+  const std::string share =
+      fmt::format("they account for {} of {} ({:.1f} %)", seconds_text(p.exposed_seconds),
+                  seconds_text(p.seconds), 100 * p.exposed_seconds / p.seconds);
   std::string text =
       fmt::format("The messages are {}: {}. A device holds {:.0f} tokens", p.hidden() ? "hidden" : "exposed",
                   share, static_cast<double>(r.seq) / r.ring_devices());
@@ -57,10 +58,10 @@ std::string change_sentence(const Plan& plan) {
   if (plan.change) {
     const StrategyPlan& p = plan.change->result;
     return fmt::format(
-        "The cheapest change that helps: {}. Then a device needs {}, messages expose {:.1f} %, and it "
-        "takes {}.",
-        plan.change->description, gibibytes(p.memory.total()), 100 * p.exposed_seconds / p.seconds,
-        seconds_text(p.seconds));
+        "The cheapest change that helps: {}. Then a device needs {}, and the time is {}, of which messages "
+        "account for {:.1f} %.",
+        plan.change->description, gibibytes(p.memory.total()), seconds_text(p.seconds),
+        100 * p.exposed_seconds / p.seconds);
   }
   const StrategyPlan& p = plan.chosen();
   if (!p.memory.fits())
@@ -70,7 +71,7 @@ std::string change_sentence(const Plan& plan) {
   return p.hidden() ? "Nothing needs to change." : "No listed change hides the messages.";
 }
 
-// What a balanced layout would gain
+// The gain of a balanced layout
 std::string balance_sentence(const PlanRequest& r) {
   const int P = r.ring_devices();
   return fmt::format(
@@ -81,7 +82,7 @@ std::string balance_sentence(const PlanRequest& r) {
       balance_speedup(r.model, P, static_cast<double>(r.seq) / P, 1));
 }
 
-// What should rotate by the published rule, for new tokens behind cached ones
+// The published choice between rotating K, V and rotating Q, for new tokens behind cached ones
 std::string pass_rule_sentence(const PlanRequest& r) {
   const Machine machine = r.attention_work().machine;
   const LinkType& link = machine.spans_nodes() ? machine.network : machine.node_link;

@@ -12,7 +12,7 @@ namespace ringattn::planner {
 // cheapest change that would help.
 std::vector<std::string> answer(const Plan& plan);
 
-// What the plan counts, assumes and leaves out, in sentences
+// The conventions, assumptions and omissions of the plan, in sentences
 std::vector<std::string> assumptions(const Plan& plan);
 
 // The answer, the request, and all strategies with their terms. Bytes, seconds, joules

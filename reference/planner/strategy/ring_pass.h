@@ -7,7 +7,7 @@
 namespace ringattn::planner {
 
 // One of the four passes around a ring (table in ring/programs/pass_description.h): the bytes of a row that travels,
-// and of what a device holds meanwhile.
+// and of the buffers that a device holds meanwhile.
 //
 //                        block (P - 1 hops)         results (P hops)   rows of
 //   forward_kv           K V                        -                  keys
@@ -62,7 +62,7 @@ class RingPass {
   double total_bytes_sent() const;
   double most_peak_bytes() const { return peak_with_buffers(devices_ > 1 ? 2 : 1, 2); }
 
-  // What the largest shards hold with other numbers of buffers
+  // The peak of the largest shards with other numbers of buffers
   double peak_with_buffers(int of_blocks, int of_results) const;
 
   // Bytes of a block, and of its results, that have the mean number of rows

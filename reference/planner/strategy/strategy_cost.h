@@ -17,7 +17,7 @@ struct PassCost {
   double exposed_seconds = 0;                // saved if messages took no time
 };
 
-// What a strategy needs for one layer of attention.
+// The cost of a strategy for one layer of attention.
 struct StrategyCost {
   PassCost forward;
   std::optional<PassCost> backward;
