@@ -31,7 +31,8 @@ struct PlanRequest {
   double weight_bytes = 2;    // of a parameter while it computes
   bool chunked_loss = false;  // logits of at most 1024 tokens exist at one time
 
-  // The parts of the peak rates that are reached; both measured on Llama 3 405B with H100 (arXiv:2411.01783, section 4 and table 5)
+  // The parts of the peak rates that are reached, both measured on Llama 3 405B with H100 (arXiv:2411.01783, section 4
+  // and table 5)
   double chip_efficiency = 0.63, link_efficiency = 0.52;
 
   // Assumptions, in proportion to a busy chip and to the energy of the computers
