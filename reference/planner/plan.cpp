@@ -91,13 +91,13 @@ Plan plan_strategies(const PlanRequest& request) {
   };
   plan.best = static_cast<std::size_t>(
       std::min_element(plan.strategies.begin(), plan.strategies.end(), better) - plan.strategies.begin());
-  require(plan.chosen().possible(), "[plan] a strategy must suit the heads and the devices; found ",
-          name(plan.chosen().strategy), ": ", plan.chosen().limit, "; choose another strategy or group");
   return plan;
 }
 
 Plan make_plan(const PlanRequest& request) {
   Plan plan = plan_strategies(request);
+  require(plan.chosen().possible(), "[plan] a strategy must suit the heads and the devices; found ",
+          name(plan.chosen().strategy), ": ", plan.chosen().limit, "; choose another strategy or group");
   plan.change = cheapest_change(plan);
   return plan;
 }

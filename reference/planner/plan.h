@@ -44,7 +44,7 @@ struct Plan {
 // Throws BadInput if the request contradicts itself, or no strategy is possible
 Plan make_plan(const PlanRequest& request);
 
-// Without the search for a change
+// Without the search for a change; maybe no strategy is possible
 StrategyPlan plan_strategy(const PlanRequest& request, Strategy strategy);
 Plan plan_strategies(const PlanRequest& request);
 

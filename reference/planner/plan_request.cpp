@@ -5,6 +5,8 @@
 
 namespace ringattn::planner {
 
+bool PlanRequest::can_divide_heads(int parts) const { return splits_heads(whole_attention(), parts); }
+
 AttentionWork PlanRequest::attention_work() const {
   AttentionWork work;
   work.shape = whole_attention();
@@ -33,8 +35,7 @@ void check_devices(const PlanRequest& r) {
           r.devices_per_node, "; choose a divisor");
   require(r.model.heads % r.tensor_parallel == 0, "[plan] tensor parallelism must divide the heads; found ",
           r.tensor_parallel, " and ", r.model.heads, " heads; choose a divisor");
-  const Index kv = replicated_kv_heads(r.whole_attention(), r.tensor_parallel);
-  require(kv % r.tensor_parallel == 0 && kv % r.model.kv_heads == 0,
+  require(r.can_divide_heads(r.tensor_parallel),
           "[plan] tensor parallelism must divide the K/V heads or be a multiple of them; found ",
           r.tensor_parallel, " and ", r.model.kv_heads, " K/V heads; choose another number");
   const std::int64_t devices = std::int64_t{r.devices_per_node} * r.nodes;

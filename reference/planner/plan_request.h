@@ -41,6 +41,9 @@ struct PlanRequest {
   int devices() const { return devices_per_node * nodes; }
   int ring_devices() const { return devices() / tensor_parallel; }
   int weight_shards() const { return fsdp.value_or(training ? ring_devices() : 1); }
+  // Whether _parts_ devices can share the heads of a layer, with copies of K/V heads if there are too few
+  bool can_divide_heads(int parts) const;
+
   Index queries() const { return new_tokens.value_or(seq); }
   double tokens() const { return static_cast<double>(batch) * static_cast<double>(queries()); }
   Layout ring_layout() const { return layout.value_or(causal ? Layout::zigzag : Layout::contiguous); }

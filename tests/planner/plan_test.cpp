@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "reference/definition/random.h"
 #include "reference/planner/plan.h"
 #include "reference/planner/plan_options.h"
 #include "reference/planner/plan_trace.h"
@@ -95,14 +96,22 @@ TEST_CASE(
   CHECK(more.change->result.memory.fits());
 }
 
-TEST_CASE("a plan with exposed messages names another strategy, or a link with which they are hidden") {
+TEST_CASE("a plan with exposed messages names a faster strategy, or a link with which they are hidden") {
   PlanOptions o = training("128K", 4);
   o.strategy = "ring", o.link = "100Gb/s";
-  const Plan plan = make_plan(o.request());
-  CHECK_FALSE(plan.chosen().hidden());
-  REQUIRE(plan.change.has_value());
-  CHECK(plan.change->result.hidden());
-  CHECK(plan.change->result.seconds < plan.chosen().seconds);
+  const Plan ring = make_plan(o.request());
+  CHECK_FALSE(ring.chosen().hidden());
+  REQUIRE(ring.change.has_value());
+  CHECK(ring.change->description == std::string("the strategy ") + name(ring.change->result.strategy));
+  CHECK(ring.change->result.seconds < 0.95 * ring.chosen().seconds);
+
+  o.strategy = "all";
+  const Plan all = make_plan(o.request());
+  CHECK_FALSE(all.chosen().hidden());
+  REQUIRE(all.change.has_value());
+  CHECK(contains(all.change->description, "a network of"));
+  CHECK(all.change->result.hidden());
+
   o.link = "800Gb/s", o.seq = "8M", o.nodes = 8, o.chunked_loss = true;
   CHECK_FALSE(make_plan(o.request()).change.has_value());
 }
@@ -118,6 +127,34 @@ TEST_CASE(
   const double gain = plan.chosen().seconds / plan.change->result.seconds,
                limit = balance_speedup(plan.request.model, 8, 256 * 1024 / 8.0, 1);
   CHECK(gain == doctest::Approx(limit).epsilon(0.01));
+}
+
+TEST_CASE("the search for a change refuses no request that can be planned, and its change reaches its aim") {
+  Random random(14);
+  const auto pick = [&](const auto& list) {
+    return list[static_cast<std::size_t>(random.below(std::ssize(list)))];
+  };
+  int changes = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    PlanOptions o;
+    o.model = pick(models()).name, o.chip = pick(chips()).name, o.strategy = pick(strategy_names());
+    o.seq = pick(std::vector<std::string>{"4K", "64K", "1M", "16M"}),
+    o.link = pick(std::vector<std::string>{"eth10", "ib400"});
+    o.nodes = 1 + random.below(5), o.devices_per_node = pick(std::vector<Index>{1, 2, 3, 8});
+    o.training = random.below(2) == 0, o.causal = random.below(2) == 0, o.overlap = random.below(3) > 0;
+    // Heads in groups that a node does not divide
+    if (random.below(3) == 0) o.heads = 24, o.kv_heads = 3;
+    CAPTURE(o.model);
+    CAPTURE(o.strategy);
+    const PlanRequest request = o.request();
+    if (!plan_strategies(request).chosen().possible()) continue;
+    const Plan plan = make_plan(request);
+    if (!plan.change) continue;
+    ++changes;
+    CHECK(plan.change->result.memory.fits());
+    if (plan.chosen().memory.fits()) CHECK(plan.change->result.seconds < plan.chosen().seconds);
+  }
+  CHECK(changes > 20);
 }
 
 TEST_CASE("the chosen strategy is the fastest of those that fit") {

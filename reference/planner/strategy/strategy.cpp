@@ -49,14 +49,10 @@ Index replicated_kv_heads(const AttentionShape& shape, int parts) {
   return std::max<Index>(shape.kv_heads, parts);
 }
 
-namespace {
-
 bool splits_heads(const AttentionShape& shape, int parts) {
   const Index kv = replicated_kv_heads(shape, parts);
   return shape.heads % parts == 0 && kv % parts == 0 && kv % shape.kv_heads == 0;
 }
-
-}  // namespace
 
 std::string limit(Strategy strategy, const AttentionShape& shape, const Group& group, bool backward) {
   const std::string heads =

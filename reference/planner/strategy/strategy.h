@@ -34,6 +34,9 @@ Strategy parse_strategy(const std::string& name);
 // The K/V heads that travel if each of _parts_ devices needs at least one: replicated up to the number of parts
 Index replicated_kv_heads(const AttentionShape& shape, int parts);
 
+// Whether each of _parts_ devices can have the same number of heads, and of K/V heads after replication
+bool splits_heads(const AttentionShape& shape, int parts);
+
 // Why the strategy cannot compute this attention on this group; empty: it can
 std::string limit(Strategy strategy, const AttentionShape& shape, const Group& group, bool backward);
 
