@@ -140,6 +140,36 @@ TEST_CASE("without transfer time every strategy takes the time of its arithmetic
   }
 }
 
+// Links so slow that messages take longer than the arithmetic that they hide behind, and without latency
+TEST_CASE("on slow links the time of each strategy is that of its messages") {
+  Setting s;
+  s.work.backward = false;
+  s.work.machine.node_link = link_named("0.01GB/s"), s.work.machine.network = link_named("0.001GB/s");
+  s.work.machine.node_link.latency_seconds = s.work.machine.network.latency_seconds = 0;
+  const auto node = [](double bytes) { return bytes / 1e7; };
+  const auto network = [](double bytes) { return bytes / 1e6; };
+  const double P = s.P, n = s.n, w = s.w, block = 2 * s.g() * s.X(), partial = s.X() * 4 / 2 + s.l(),
+               heads = 12, work = s.work.machine.work_seconds(visible_pairs(s.work.shape), 4 * 7) / P,
+               step = work / P;
+  REQUIRE(step < node(block));
+  const auto check = [&](Strategy strategy, double seconds) {
+    CAPTURE(std::string(name(strategy)));
+    CHECK(s.forward(strategy).seconds == doctest::Approx(seconds).epsilon(1e-9));
+  };
+  // K/V heads one after the other, each over P - 1 hops
+  check(Strategy::all_gather, heads * (P - 1) * network(block / heads) + work / heads);
+  // 1/P of Q, K, V and O to each of 3 peers in the node and 8 beyond
+  check(Strategy::ulysses, work + (P - w) * network((2 + 2 * s.g()) * s.X() / P));
+  // Blocks of other nodes arrive while those of this node turn
+  check(Strategy::double_ring, (n - 1) * network(block) + (w - 1) * node(block) + step);
+  check(Strategy::token_ring, (P - 1) * network(s.X() + partial) + step + network(partial));
+  // Two of four rounds are inside a node
+  s.work.shape.queries = 5;
+  const double states = 5 * 2 * 24 * (7 + 2) * 4,
+               few = s.work.machine.work_seconds(visible_pairs(s.work.shape), 4 * 7) / P;
+  check(Strategy::tree, few + 2 * node(states) + 2 * network(states));
+}
+
 TEST_CASE("overlap never slows a strategy, and slower links never speed it up") {
   Setting s;
   for (const Strategy strategy : all_strategies) {
