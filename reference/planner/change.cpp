@@ -147,7 +147,7 @@ std::optional<Change> cheapest_change(const Plan& plan) {
 
   // An option that saves a twentieth of the time comes before hardware that hides the messages
   add_options_that_hide(plan, candidates);
-  if (const std::optional<Change> option = first_good(candidates, chosen.strategy, faster)) return option;
+  if (std::optional<Change> option = first_good(candidates, chosen.strategy, faster)) return option;
   return faster_link(plan, chosen.strategy);
 }
 

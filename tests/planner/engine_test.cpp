@@ -143,7 +143,8 @@ void compare(const EngineRun& run, RingPassKind kind, const Observed& observed) 
 }  // namespace
 
 TEST_CASE(
-    "bytes, peak memory and times of a planned ring equal those of a lockstep run, forward and backward") {
+    "bytes, peak memory, times and events of a planned ring equal those of a lockstep run, forward and "
+    "backward") {
   Random random(11);
   for (int trial = 0; trial < 60; ++trial) {
     const EngineRun run = random_run(random);
