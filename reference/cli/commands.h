@@ -17,5 +17,6 @@ void add_spectrum(Program& program);
 void add_mistakes(Program& program);
 void add_vectors(Program& program);
 void add_bench(Program& program);
+void add_plan(Program& program);
 
 }  // namespace ringattn::cli

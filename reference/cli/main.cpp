@@ -24,5 +24,6 @@ int main(int argc, char** argv) {
   add_mistakes(program);
   add_vectors(program);
   add_bench(program);
+  add_plan(program);
   return program.main(argc, argv);
 }

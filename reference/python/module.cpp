@@ -39,4 +39,5 @@ NB_MODULE(_engine, m) {
   python::bind_make_mistake(m);
   python::bind_sharding(m);
   python::bind_circular_memory(m);
+  python::bind_plan(m);
 }

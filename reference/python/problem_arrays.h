@@ -56,5 +56,6 @@ void bind_catalogue(nb::module_& m);
 void bind_make_mistake(nb::module_& m);
 void bind_sharding(nb::module_& m);
 void bind_circular_memory(nb::module_& m);
+void bind_plan(nb::module_& m);
 
 }  // namespace ringattn::python

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trials import trials
 
 MiB = 1 << 20
-commands = ["run", "recall", "check", "examine", "probe", "laws", "spectrum", "mistakes", "vectors", "bench"]
+commands = ["run", "recall", "check", "examine", "probe", "laws", "spectrum", "mistakes", "vectors", "bench", "plan"]
 
 # Options that start other programs or take minutes
 left_out = {
@@ -37,6 +37,7 @@ usual = {
     "mistakes": ["O1", "--input", "case.safetensors", "--devices", "2"],
     "probe": ["random", "--seq", "9"],
     "vectors": ["list", "--filter", "nothing"],
+    "plan": ["--seq", "64K"],
     "bench": ["--seq", "16", "--dim", "4", "--heads", "1", "--model-seq", "16", "--passes", "1"],
 }
 

@@ -15,9 +15,9 @@ using namespace ringattn;
 
 namespace {
 
-const std::string readme_paths[] = {RINGATTN_SOURCE_DIR "/README.md",
-                                    RINGATTN_SOURCE_DIR "/reference/cli/README.md",
-                                    RINGATTN_SOURCE_DIR "/reference/oracle/README.md"};
+const std::string readme_paths[] = {
+    RINGATTN_SOURCE_DIR "/README.md", RINGATTN_SOURCE_DIR "/reference/cli/README.md",
+    RINGATTN_SOURCE_DIR "/reference/oracle/README.md", RINGATTN_SOURCE_DIR "/reference/planner/README.md"};
 
 // A command in a README with its output: "$ build/release/ringattn ...", then the output, up to the closing fence
 struct Shown {

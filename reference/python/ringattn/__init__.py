@@ -20,6 +20,7 @@ from ringattn._circular_memory import MemoryResult, circular_attention
 from ringattn._engine import Law, Mistake, ProbeKind, __version__
 from ringattn._examine import Examination, Finding, examine
 from ringattn._gather import gather
+from ringattn._plan import Plan, plan, plan_presets
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
 from ringattn._sharding import Sharding, schedule, sharding
@@ -41,6 +42,8 @@ __all__ = [
     "variants",
     "schedule",
     "circular_attention",
+    "plan",
+    "plan_presets",
     "sharding",
     "gather",
     "vectors",
@@ -53,6 +56,7 @@ __all__ = [
     "Laws",
     "MemoryResult",
     "Mistake",
+    "Plan",
     "Probe",
     "ProbeKind",
     "Report",
