@@ -1,5 +1,6 @@
 """The page build/web/ringattn.html in a real browser, opened as a file, beside the programs of the command line."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -12,7 +13,8 @@ from PIL import Image
 from browser import Browser
 
 root = pathlib.Path(__file__).parents[2]
-address = (root / "build/web/ringattn.html").as_uri()
+page_file = root / "build/web/ringattn.html"
+address = page_file.as_uri()
 # Compiled for a plain processor and without vector instructions, as the page is: see `make web-test`
 ringviz = root / "build/plain/ringviz"
 # The C library would otherwise choose an exponential with fused multiplications
@@ -67,6 +69,15 @@ def different(a, b):
     """The part of the pixels that differ."""
     assert a.shape == b.shape
     return (numpy.abs(a.astype(int) - b.astype(int)).max(axis=2) > 24).mean()
+
+
+# ---- Size ----------------------------------------------------------------------------------
+
+
+def test_the_page_has_at_most_a_megabyte_and_650_kilobytes_when_a_host_compresses_it():
+    page = page_file.read_bytes()
+    assert len(page) <= 1_000_000
+    assert len(gzip.compress(page, 9)) <= 650_000
 
 
 # ---- Scenes -----------------------------------------------------------------------------
