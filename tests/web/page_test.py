@@ -2,73 +2,18 @@
 
 import gzip
 import json
-import os
-import pathlib
 import subprocess
 
-import numpy
 import pytest
-from PIL import Image
 
-from browser import Browser
+from browser import fields
+from pictures import address, different, most_different, page_file, raster, ringviz, root
 
-root = pathlib.Path(__file__).parents[2]
-page_file = root / "build/web/ringattn.html"
-address = page_file.as_uri()
-# Compiled for a plain processor and without vector instructions, as the page is: see `make web-test`
-ringviz = root / "build/plain/ringviz"
-# The C library would otherwise choose an exponential with fused multiplications
-os.environ["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2"
 scenes = [json.loads(file.read_text())["id"] for file in sorted((root / "visualizer/scenes").glob("*.json"))]
-
-# Of the pixels. A pixel differs if a channel differs by more than 24 of 255: WebGL rounds the edges of shapes in another
-# way than the rasteriser of the processor
-most_different = 0.0001
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """The page in a frame without controls, of the size of ringviz; a test may have no problem in the console."""
-    browser.problems.clear()
-    browser.show_at(1600, 900)
-    yield browser
-    assert browser.problems == []
 
 
 def link_of(page):
     return page.run("location.hash.slice(1)")
-
-
-def fields(link):
-    return dict(field.split("=", 1) for field in link.split("&"))
-
-
-def timeline(page):
-    """Two places on a timeline, one beside the other."""
-    return page.run("""(() => {
-      const ratio = devicePixelRatio, on = (x, y) => call("page_on_timeline", "number", ["number", "number"], [x * ratio, y * ratio]);
-      for (let y = 0; y < innerHeight; y += 10)
-        for (let x = 0; x < innerWidth; x += 10)
-          if (on(x, y) && on(x + 200, y)) return [[x + 50, y], [x + 200, y]];
-    })()""")
-
-
-def raster(link, file):
-    subprocess.run([ringviz, "shot", "--state", link, "--size", "1600x900", "--out", file], check=True, stdin=subprocess.DEVNULL)
-    return numpy.asarray(Image.open(file).convert("RGB"))
-
-
-def different(a, b):
-    """The part of the pixels that differ."""
-    assert a.shape == b.shape
-    return (numpy.abs(a.astype(int) - b.astype(int)).max(axis=2) > 24).mean()
 
 
 # ---- Size ----------------------------------------------------------------------------------
@@ -90,12 +35,12 @@ def test_each_scene_looks_like_the_picture_that_ringviz_makes(page, scene, tmp_p
     for beat in sorted({1, (beats + 1) // 2, beats}):
         page.run(f"openLink('scene={scene}&beat={beat}')")
         picture = page.picture()
-        assert different(picture, raster(page.run("state.link"), tmp_path / "shot.png")) <= most_different, beat
+        assert different(picture, raster(page.run("state.link"), tmp_path)) <= most_different, beat
 
 
 def test_a_picture_of_another_moment_does_not_agree(page, tmp_path):
     page.open(address + "?embed=1#scene=ring&beat=4")
-    assert different(page.picture(), raster("scene=ring&beat=5", tmp_path / "shot.png")) > most_different
+    assert different(page.picture(), raster("scene=ring&beat=5", tmp_path)) > most_different
 
 
 # ---- Deep links, and the history of the browser -----------------------------------------------
@@ -154,11 +99,9 @@ def test_a_dropped_trace_is_shown(page, tmp_path):
     page.open(address + "?embed=1")
     page.run(f"({drop})({json.dumps(trace.read_text())}, 'a run.trace')")
     page.wait_for("state.title === 'a run.trace'")
-    shot = tmp_path / "shot.png"
     moment = "t=100&row=3&theme=contrast"
     page.run(f"openLink('{moment}')")
-    subprocess.run([ringviz, "shot", trace, "--state", moment, "--out", shot], check=True)
-    assert different(page.picture(), numpy.asarray(Image.open(shot).convert("RGB"))) <= most_different
+    assert different(page.picture(), raster(moment, tmp_path, trace)) <= most_different
     # The page saves what it was given
     assert page.run("traceText()") == trace.read_text()
 
@@ -183,64 +126,7 @@ def test_a_trace_cut_in_a_line_gives_one_sentence(page, tmp_path):
     assert "line " in page.run("state.notice")
 
 
-# ---- Input ----------------------------------------------------------------------------------
-
-
-def test_a_mouse_clicks_buttons_and_drags_the_time(page):
-    page.open(address + "?embed=1#scene=ring")
-    page.run("openLink('scene=ring&beat=4&t=0'), draw(0)")
-    (first, y), (last, _) = timeline(page)
-    for kind, x in (("mousePressed", first), ("mouseMoved", last), ("mouseReleased", last)):
-        page.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-    page.run("draw(0)")
-    assert float(fields(page.run("state.link"))["t"]) > 0
-    page.key("b")
-    assert page.picture().max() == 0
-
-
-def test_a_small_screen_shows_one_panel_and_buttons_for_a_finger(page):
-    page.show_at(390, 844, pixel_ratio=2, touch=True)
-    page.open(address + "#scene=ring&beat=4")
-    assert page.run("state.small && state.panel") == "ring"
-    first = page.picture()
-    page.run("[...document.querySelectorAll('#panels button')].find(each => each.textContent === 'matrix').click(), draw(0)")
-    assert page.run("state.panel") == "matrix"
-    assert different(page.picture(), first) > 0.1
-    beat = page.run("state.stop")
-    page.run("document.querySelector('[data-key=PageDown]').click(), draw(0)")
-    assert page.run("state.stop") != beat
-    page.show_at(1600, 900)
-    page.run("draw(0)")
-    assert page.run("state.small") is False
-    assert page.run("state.panel") == ""
-
-
-def test_a_tap_pins_and_a_drag_on_the_timeline_moves_the_time(page):
-    page.show_at(1280, 800, touch=True)
-    page.open(address + "?embed=1#scene=ring&beat=4")
-    page.touch("Start", (200, 150))
-    page.touch("End")
-    page.run("draw(0)")
-    assert "pin=" in page.run("state.link")
-    before = fields(page.run("state.link"))["t"]
-    (first, y), (last, _) = timeline(page)
-    page.touch("Start", (first, y))
-    for x in range(first, last, 20):
-        page.touch("Move", (x, y))
-    page.touch("End")
-    page.run("draw(0)")
-    assert fields(page.run("state.link"))["t"] != before
-
-
-def test_two_fingers_zoom(page):
-    page.show_at(1280, 800, touch=True)
-    page.open(address + "?embed=1#scene=ring&beat=4")
-    page.touch("Start", (900, 100), (940, 100))
-    for apart in range(20, 60, 10):
-        page.touch("Move", (900 - apart, 100), (940 + apart, 100))
-    page.touch("End")
-    page.run("draw(0)")
-    assert float(fields(page.run("state.link"))["scale"]) > 1.2
+# ---- The page around the canvas ---------------------------------------------------------------
 
 
 def test_a_resized_page_draws_the_pixels_of_its_size(page):

@@ -23,6 +23,7 @@ from ringattn._gather import gather
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
 from ringattn._sharding import Sharding, schedule, sharding
+from ringattn._show import Page, show
 from ringattn._trace import RowHistory, States
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "schedule",
     "circular_attention",
     "sharding",
+    "show",
     "gather",
     "vectors",
     "adapters",
@@ -53,6 +55,7 @@ __all__ = [
     "Laws",
     "MemoryResult",
     "Mistake",
+    "Page",
     "Probe",
     "ProbeKind",
     "Report",

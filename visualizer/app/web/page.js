@@ -3,7 +3,9 @@
 // The page around the canvas: it hands events of the browser to the engine, and shows what page_state() says.
 
 const element = id => document.getElementById(id);
-const canvas = element("canvas"), embedded = new URLSearchParams(location.search).get("embed") === "1";
+const canvas = element("canvas");
+// In a frame of another page, or of a notebook
+const embedded = new URLSearchParams(location.search).get("embed") === "1" || location.href === "about:srcdoc";
 let engine, state = {}, dirty = true, drawn = 0;
 
 // ---- Loading ------------------------------------------------------------------------
@@ -13,10 +15,9 @@ function fail(sentence) {
   element("loading").textContent = sentence;
 }
 
-async function unpacked(id, progress) {
+async function unpacked(id) {
   const packed = element(id), text = atob(packed.textContent);
   packed.remove();
-  element("progress").value = progress;
   const bytes = Uint8Array.from(text, character => character.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
@@ -25,14 +26,14 @@ async function load() {
   if (typeof DecompressionStream === "undefined" || typeof WebAssembly === "undefined")
     return fail("The browser must run WebAssembly and unpack data (DecompressionStream); this one does not; use one of 2023 or later.");
   document.body.classList.toggle("embedded", embedded);
-  const [glue, program] = [await unpacked("glue", 0.2), await unpacked("program", 0.5)];
-  element("progress").value = 0.8;
+  const glue = await unpacked("glue"), program = await unpacked("program");
+  element("progress").value = 0.5;
   const openEngine = new Function(new TextDecoder().decode(glue) + "; return openEngine;")();
   engine = await openEngine({wasmBinary: program, onAbort: reason => fail("The engine has stopped: " + reason + ". Reload the page.")});
   const error = call("page_open", "string", [], []);
   if (error) return fail(error);
-  element("progress").value = 1;
-  begin();
+  element("progress").value = 0.9;
+  await begin();
 }
 
 function call(name, result = null, types = [], values = []) {
@@ -309,13 +310,20 @@ function followSystem() {
   for (const setting of [light, still]) setting.addEventListener("change", follow);
 }
 
-function begin() {
+// The run that ringattn.show has written into the page
+async function openGivenTrace() {
+  const {textContent, dataset} = element("trace");
+  if (textContent) await openTrace(new File([await unpacked("trace")], dataset.name));
+}
+
+async function begin() {
   followSystem();
+  await openGivenTrace();
   if (location.hash.length > 1) openLink(location.hash.slice(1));
   listen();
   draw(0);
   element("loading").hidden = true;
-  canvas.focus();
+  if (!embedded) canvas.focus();
   requestAnimationFrame(frame);
 }
 
