@@ -54,7 +54,7 @@ def trace_in(page):
 def test_a_frame_of_a_notebook_holds_the_page_and_the_trace_of_the_run(built, ring, tmp_path):
     ring.save_trace(tmp_path / "run.trace")
     shown = ringattn.show(ring, page=built, height=345)
-    (frame, _), = Elements(shown._repr_html_()).named("iframe")
+    ((frame, _),) = Elements(shown._repr_html_()).named("iframe")
     assert frame["height"] == "345" and frame["sandbox"].split()[0] == "allow-scripts"
     name, trace = trace_in(frame["srcdoc"])
     assert name == "ring attention on 3 devices" and trace == (tmp_path / "run.trace").read_text()
@@ -67,7 +67,7 @@ def test_a_frame_of_a_notebook_holds_the_page_and_the_trace_of_the_run(built, ri
 def test_a_saved_page_is_the_page_of_the_frame(built, ring, tmp_path):
     shown = ringattn.show(ring, page=built)
     shown.save(tmp_path / "shown.html")
-    (frame, _), = Elements(shown._repr_html_()).named("iframe")
+    ((frame, _),) = Elements(shown._repr_html_()).named("iframe")
     assert (tmp_path / "shown.html").read_text() == frame["srcdoc"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["ringattn.html", "shown.html"]
 
@@ -75,7 +75,7 @@ def test_a_saved_page_is_the_page_of_the_frame(built, ring, tmp_path):
 def test_the_name_of_a_trace_cannot_end_its_element(built, ring, tmp_path):
     file = tmp_path / '"><img src=x onerror=1>&.trace'
     ring.save_trace(file)
-    (frame, _), = Elements(ringattn.show(file, page=built)._repr_html_()).named("iframe")
+    ((frame, _),) = Elements(ringattn.show(file, page=built)._repr_html_()).named("iframe")
     assert trace_in(frame["srcdoc"])[0] == file.name
     assert Elements(frame["srcdoc"]).named("img") == []
 
@@ -83,11 +83,23 @@ def test_the_name_of_a_trace_cannot_end_its_element(built, ring, tmp_path):
 @pytest.mark.parametrize(
     ("error", "sentence", "call"),
     [
-        (TypeError, "must be a result of ring_attention or the path", lambda here: ringattn.show(3, page=here / "page")),
+        (
+            TypeError,
+            "must be a result of ring_attention or the path",
+            lambda here: ringattn.show(3, page=here / "page"),
+        ),
         (ValueError, "must have a trace; found none", lambda here: ringattn.show(ringattn.ring_attention(*draw(3)))),
         (ValueError, "must be a trace", lambda here: ringattn.show(here / "picture.png", page=here / "page")),
-        (FileNotFoundError, "must be built; found none", lambda here: ringattn.show(here / "a.trace", page=here / "none")),
-        (ValueError, "one place for a trace; found 0", lambda here: ringattn.show(here / "a.trace", page=here / "picture.png")),
+        (
+            FileNotFoundError,
+            "must be built; found none",
+            lambda here: ringattn.show(here / "a.trace", page=here / "none"),
+        ),
+        (
+            ValueError,
+            "one place for a trace; found 0",
+            lambda here: ringattn.show(here / "a.trace", page=here / "picture.png"),
+        ),
         (ValueError, "found 2", lambda here: ringattn.show(here / "a.trace", height=2, page=here / "page")),
     ],
 )

@@ -11,7 +11,9 @@ def test_a_notebook_shows_the_run_in_a_frame_that_does_not_take_the_keys(page, t
     trace = tmp_path / "run.trace"
     ring.save_trace(trace)
     notebook = tmp_path / "notebook.html"
-    notebook.write_text(f"<body style='margin: 0'><input id=cell autofocus>{ringattn.show(trace, height=900)._repr_html_()}")
+    notebook.write_text(
+        f"<body style='margin: 0'><input id=cell autofocus>{ringattn.show(trace, height=900)._repr_html_()}"
+    )
     page.show_at(1600, 1000)
     page.command("Page.navigate", url=notebook.as_uri())
     with page.frame():
