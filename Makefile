@@ -137,6 +137,11 @@ web-test: web-test-packages web python-package
 	@$(cmake) --build build/plain --target ringviz -j $(jobs)
 	PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest tests/web
 
+# How long the page takes to its first picture, frames per second, and memory while it plays for minutes=10
+web-figures: web-test-packages web python-package
+	$(call heading,The figures of the page)
+	$(venv)/bin/python -B tests/web/figures.py $(or $(minutes),1)
+
 lint: lint-packages
 	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
 	@$(cmake) --preset release -DRINGATTN_TESTS=OFF -DRINGATTN_CLI=OFF -DRINGATTN_VISUALIZER=OFF -DRINGATTN_BATCHES=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
@@ -274,5 +279,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
 .PHONY: help demo quick test test-all unit-tests page portability gpu asan asan-oracle tsan fuzz real-model lint python python-package \
-        notebooks notebooks-check web web-test readme pictures clean demo-packages quick-packages test-packages \
+        notebooks notebooks-check web web-test web-figures readme pictures clean demo-packages quick-packages test-packages \
         test-all-packages lint-packages pictures-packages python-packages web-packages web-test-packages

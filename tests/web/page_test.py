@@ -7,9 +7,7 @@ import subprocess
 import pytest
 
 from browser import fields
-from pictures import address, different, most_different, page_file, raster, ringviz, root
-
-scenes = [json.loads(file.read_text())["id"] for file in sorted((root / "visualizer/scenes").glob("*.json"))]
+from pictures import address, different, most_different, page_file, raster, ringviz, root, scenes
 
 
 def link_of(page):

@@ -1,5 +1,6 @@
 """The page, and the pictures that ringviz makes for comparison."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -10,6 +11,7 @@ from PIL import Image
 root = pathlib.Path(__file__).parents[2]
 page_file = root / "build/web/ringattn.html"
 address = page_file.as_uri()
+scenes = [json.loads(file.read_text())["id"] for file in sorted((root / "visualizer/scenes").glob("*.json"))]
 # Compiled for a plain processor and without vector instructions, as the page is: see `make web-test`
 ringviz = root / "build/plain/ringviz"
 # The C library would otherwise choose an exponential with fused multiplications

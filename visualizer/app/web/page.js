@@ -167,10 +167,12 @@ function onKey(event) {
   if (key && press(key)) event.preventDefault();
 }
 
-// ---- Pointer: a mouse points and clicks; a finger taps, drags the time, and two of them zoom ----------
+// ---- Pointer: a mouse points and clicks; a finger taps and drags, and two of them zoom -----------------
 
+// A finger is a tap until it moves. Then it drags what is under it: the time on a timeline, a slider, the part of a
+// zoomed panel; elsewhere it moves the time, too
 const fingers = new Map();
-let pinched = 0;
+let apart = 0;
 
 function pixel(event) {
   const box = canvas.getBoundingClientRect();
@@ -183,37 +185,49 @@ const pointer = (name, at, ...more) =>
 function onDown(event) {
   canvas.focus();
   canvas.setPointerCapture(event.pointerId);
-  if (event.pointerType !== "touch") return event.button === 0 && pointer("page_button", pixel(event), 1);
   const at = pixel(event);
-  fingers.set(event.pointerId, {at, from: at, tap: fingers.size === 0});
-  if (fingers.size === 1 && pointer("page_on_timeline", at)) pointer("page_button", at, 1);
-  if (fingers.size > 1) for (const finger of fingers.values()) finger.tap = false;
-  pinched = 0;
+  if (event.pointerType !== "touch") return event.button === 0 && pointer("page_button", at, 1);
+  fingers.set(event.pointerId, {at, from: at, does: "tap"});
+  if (fingers.size === 1) return;
+  for (const finger of fingers.values()) finger.does = "zoom";
+  apart = distance(...places());
+  // What the first finger dragged stays where it is
+  pointer("page_button", at, 0);
 }
 
 function onMove(event) {
   if (event.pointerType !== "touch") return pointer("page_move", pixel(event));
   const finger = fingers.get(event.pointerId);
   if (!finger) return;
+  const before = finger.at;
   finger.at = pixel(event);
-  if (distance(finger.at, finger.from) > 10 * devicePixelRatio) finger.tap = false;
-  if (fingers.size === 1 && !finger.tap) pointer("page_move", finger.at);
-  if (fingers.size === 2) pinch();
+  if (finger.does === "zoom") return pinch();
+  if (finger.does === "tap" && distance(finger.at, finger.from) > 10 * devicePixelRatio) beginDrag(finger);
+  if (finger.does === "drag") pointer("page_move", finger.at);
+  if (finger.does === "scrub") call("page_scrub", null, ["number"], [(finger.at[0] - before[0]) / canvas.width]);
+}
+
+function beginDrag(finger) {
+  finger.does = pointer("page_can_drag", finger.from) ? "drag" : "scrub";
+  if (finger.does === "drag") pointer("page_button", finger.from, 1);
 }
 
 const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
+const places = () => [...fingers.values()].map(finger => finger.at);
+
 function pinch() {
-  const [a, b] = [...fingers.values()].map(finger => finger.at), apart = distance(a, b);
-  if (pinched > 0) pointer("page_pinch", [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], apart / pinched);
-  pinched = apart;
+  if (fingers.size !== 2) return;
+  const [a, b] = places(), now = distance(a, b);
+  if (apart > 0 && now > 0) pointer("page_pinch", [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], now / apart);
+  apart = now;
 }
 
 function onUp(event) {
   if (event.pointerType !== "touch") return event.button === 0 && pointer("page_button", pixel(event), 0);
   const finger = fingers.get(event.pointerId);
   fingers.delete(event.pointerId);
-  if (finger?.tap && event.type === "pointerup") {
+  if (finger?.does === "tap" && event.type === "pointerup") {
     pointer("page_move", finger.at);
     pointer("page_button", finger.at, 1);
   }
