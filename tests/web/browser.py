@@ -164,6 +164,19 @@ class Browser:
         self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)
         self.command("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 
+    def download(self, script, folder):
+        """The file that the page saves when it runs this script."""
+        session, self.session = self.session, None
+        self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.session = session
+        self.run(script)
+        until = time.monotonic() + LIMIT
+        while not (files := [each for each in folder.iterdir() if each.suffix != ".crdownload" and each.stat().st_size]):
+            if time.monotonic() > until:
+                raise TimeoutError("the page has saved no file")
+            time.sleep(0.02)
+        return files[0]
+
     def touch(self, kind, *points):
         """Kind: Start, Move, End."""
         places = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]

@@ -4,7 +4,9 @@ import gzip
 import json
 import subprocess
 
+import numpy
 import pytest
+from PIL import Image
 
 from browser import fields
 from pictures import address, different, most_different, page_file, raster, ringviz, root, scenes
@@ -59,6 +61,18 @@ def test_the_address_of_a_moment_opens_that_moment(page):
     assert different(page.picture(), moment) == 0
 
 
+def test_the_copied_link_opens_the_moment(page):
+    page.open(address + "?embed=1#scene=causal&beat=3")
+    page.run("copied = '', Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => copied = text}})")
+    moment = page.picture()
+    page.key("y")
+    page.wait_for("copied")
+    copied = page.run("copied")
+    assert copied.startswith(address + "#scene=causal")
+    page.open(copied.replace("#", "?embed=1#"))
+    assert different(page.picture(), moment) == 0
+
+
 def test_back_and_forward_go_between_texts(page):
     page.open(address + "#scene=causal")
     stops = [page.run("state.stop")]
@@ -102,6 +116,23 @@ def test_a_dropped_trace_is_shown(page, tmp_path):
     assert different(page.picture(), raster(moment, tmp_path, trace)) <= most_different
     # The page saves what it was given
     assert page.run("traceText()") == trace.read_text()
+
+
+def test_a_trace_is_saved_and_opened_again(page, tmp_path):
+    page.open(address + "#scene=overlap&beat=2")
+    saved = page.download("element('save-trace').click()", tmp_path)
+    assert saved.name == "overlap.trace" and saved.read_text() == page.run("traceText()")
+    node = page.command("Runtime.evaluate", expression="element('file')")["result"]["objectId"]
+    page.command("DOM.setFileInputFiles", files=[str(saved)], objectId=node)
+    page.wait_for("state.title === 'overlap.trace'")
+    assert page.run("traceText()") == saved.read_text()
+
+
+def test_a_picture_is_saved_as_it_is_on_the_screen(page, tmp_path):
+    page.open(address + "#scene=causal&beat=2")
+    saved = page.download("element('save-picture').click()", tmp_path)
+    assert saved.name == "causal.png"
+    assert different(numpy.asarray(Image.open(saved).convert("RGB")), page.picture()) == 0
 
 
 @pytest.mark.parametrize("text", ["", "no trace", '{"schema": 1}\n', "\x00\xff" * 100])
@@ -160,6 +191,17 @@ def test_an_embedded_page_has_no_bar(page):
     assert page.run("getComputedStyle(element('bar')).display") == "none"
     page.open(address)
     assert page.run("getComputedStyle(element('bar')).display") == "flex"
+
+
+def test_a_bar_shows_how_far_the_page_is_loaded(page):
+    script = page.command("Page.addScriptToEvaluateOnNewDocument", source="""
+        shown = [];
+        new MutationObserver(changes => changes.forEach(({target}) => target.id === "progress" && shown.push(target.value)))
+          .observe(document, {subtree: true, attributes: true, attributeFilter: ["value"]});""")
+    page.open(address)
+    page.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+    values = page.run("shown")
+    assert len(set(values)) >= 2 and values == sorted(values) and 0 < values[0] and values[-1] <= 1
 
 
 def test_a_browser_without_webgl_gets_a_sentence(page):
