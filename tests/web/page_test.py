@@ -186,11 +186,15 @@ def test_the_text_of_each_beat_is_in_the_page(page):
         assert scene["beats"][beat]["text"] in page.run("element('text').textContent")
 
 
-def test_an_embedded_page_has_no_bar(page):
-    page.open(address + "?embed=1")
-    assert page.run("getComputedStyle(element('bar')).display") == "none"
-    page.open(address)
-    assert page.run("getComputedStyle(element('bar')).display") == "flex"
+def test_an_embedded_page_has_only_the_buttons_that_a_small_screen_needs(page):
+    shown = "[...document.querySelectorAll('nav button')].filter(each => each.offsetWidth).map(each => each.textContent)"
+    page.open(address + "?embed=1#scene=ring")
+    assert page.run(shown) == []
+    page.open(address + "#scene=ring")
+    assert {"live run", "save trace"} <= set(page.run(shown))
+    page.show_at(390, 500, touch=True)
+    page.open(address + "?embed=1#scene=ring")
+    assert page.run(shown) == ["ring", "timeline", "matrix", "microscope", "\u2039", "\u25b6", "\u203a", "scenes"]
 
 
 def test_a_bar_shows_how_far_the_page_is_loaded(page):
