@@ -133,7 +133,8 @@ page:
 # In a real browser, without a window; beside the native engine without vector instructions, as the page has none
 web-test: web-test-packages web python-package
 	$(call heading,The page in a browser)
-	@$(cmake) --preset release -B build/plain -DRINGATTN_NATIVE=OFF -DRINGATTN_KERNEL_LEVELS=OFF -DCMAKE_CXX_FLAGS=-DEIGEN_DONT_VECTORIZE -DRINGATTN_TESTS=OFF > /dev/null
+	@$(cmake) --preset release -B build/plain -DRINGATTN_NATIVE=OFF -DRINGATTN_KERNEL_LEVELS=OFF -DCMAKE_CXX_FLAGS=-DEIGEN_DONT_VECTORIZE \
+	  -DCMAKE_CXX_FLAGS_RELEASE='-O1 -DNDEBUG' -DRINGATTN_TESTS=OFF > /dev/null
 	@$(cmake) --build build/plain --target ringviz -j $(jobs)
 	PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest tests/web
 
