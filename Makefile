@@ -54,8 +54,8 @@ demo: demo-packages
 # ---- Tests ------------------------------------------------------------------
 
 # The stages run one after the other, each on all cores; the last lines say how many seconds each took
-test_stages     := unit-tests python notebooks-check portability gpu asan tsan
-test_all_stages := $(test_stages) asan-oracle fuzz real-model web-test
+test_stages     := unit-tests python notebooks-check page portability gpu asan tsan
+test_all_stages := $(test_stages) asan-oracle fuzz real-model
 
 # RINGATTN_TEST_SCALE: how large the tests make their problems and how often they repeat them
 scale           := 1
@@ -125,14 +125,23 @@ fuzz:
 	$(cmake) --build build/fuzz -j $(jobs)
 	ctest --test-dir build/fuzz --output-on-failure -j $(jobs)
 
+# make test-all installs what the page needs
+page:
+	@for tool in emcc pyftsubset zopfli chromium; do command -v $$tool > /dev/null || { \
+	  printf '\n==== The page in a browser ====\n\nskipped: there is no %s\n' $$tool; exit; }; done; $(MAKE) --no-print-directory web-test
+
 # In a real browser, without a window; beside the native engine without vector instructions, as the page has none
-web-test: web-test-packages web
+web-test: web-test-packages web python-package
 	$(call heading,The page in a browser)
-	@$(cmake) --preset release -B build/plain -DRINGATTN_NATIVE=OFF -DRINGATTN_KERNEL_LEVELS=OFF -DCMAKE_CXX_FLAGS=-DEIGEN_DONT_VECTORIZE -DRINGATTN_TESTS=OFF > /dev/null
+	@$(cmake) --preset release -B build/plain -DRINGATTN_NATIVE=OFF -DRINGATTN_KERNEL_LEVELS=OFF -DCMAKE_CXX_FLAGS=-DEIGEN_DONT_VECTORIZE \
+	  -DCMAKE_CXX_FLAGS_RELEASE='-O1 -DNDEBUG' -DRINGATTN_TESTS=OFF > /dev/null
 	@$(cmake) --build build/plain --target ringviz -j $(jobs)
-	@$(make_venv)
-	$(pip_install) $$($(venv)/bin/python -c '$(test_tools)')
 	PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m pytest tests/web
+
+# How long the page takes to its first picture, frames per second, and memory while it plays for minutes=10
+web-figures: web-test-packages web python-package
+	$(call heading,The figures of the page)
+	$(venv)/bin/python -B tests/web/figures.py $(or $(minutes),1)
 
 lint: lint-packages
 	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
@@ -148,7 +157,6 @@ venv        := build/python
 make_venv   := test -x $(venv)/bin/pip || python3 -m venv --clear $(venv)
 pip_install := $(venv)/bin/pip install --quiet --disable-pip-version-check
 build_tools := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
-test_tools  := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["test"])
 
 python: python-package
 	RINGATTN_TEST_SCALE=$(scale) RINGATTN_PROGRAM=$(CURDIR)/build/release/ringattn \
@@ -269,6 +277,6 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 .NOTPARALLEL:
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
-.PHONY: help demo quick test test-all unit-tests portability gpu asan asan-oracle tsan fuzz real-model lint python python-package \
-        notebooks notebooks-check web web-test readme pictures clean demo-packages quick-packages test-packages \
+.PHONY: help demo quick test test-all unit-tests page portability gpu asan asan-oracle tsan fuzz real-model lint python python-package \
+        notebooks notebooks-check web web-test web-figures readme pictures clean demo-packages quick-packages test-packages \
         test-all-packages lint-packages pictures-packages python-packages web-packages web-test-packages

@@ -13,10 +13,14 @@ namespace ringattn {
 double available_memory() {
   const double physical =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+#ifdef __EMSCRIPTEN__
+  return physical;  // a page in a browser has no files
+#else
   // The limit of the control group of a container: a number of bytes, or "max"
   std::ifstream limit("/sys/fs/cgroup/memory.max");
   double bytes = 0;
   return limit >> bytes ? std::min(bytes, physical) : physical;
+#endif
 }
 
 void require_memory(const std::string& error_prefix, double bytes, const std::string& what,

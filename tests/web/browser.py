@@ -1,6 +1,7 @@
 """A browser without a window, driven over the DevTools protocol through two pipes."""
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -19,6 +20,11 @@ LIMIT = 120
 
 def program():
     return shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def fields(link):
+    """The fields of a deep link, "scene=ring&beat=3"."""
+    return dict(field.split("=", 1) for field in link.split("&"))
 
 
 class Browser:
@@ -116,6 +122,21 @@ class Browser:
         self.command("Page.navigate", url=address)
         self.wait_for("state.text && element('loading').hidden")
 
+    @contextlib.contextmanager
+    def frame(self):
+        """The commands within go to the frame of the page. It has another origin, and so a process of its own."""
+        outer, until = self.session, time.monotonic() + LIMIT
+        while not (frames := [each for each in self.command("Target.getTargets")["targetInfos"] if each["type"] == "iframe"]):
+            if time.monotonic() > until:
+                raise TimeoutError("the page has no frame of another origin")
+        self.session = self.command("Target.attachToTarget", targetId=frames[0]["targetId"], flatten=True)["sessionId"]
+        try:
+            for domain in ("Runtime", "Log"):
+                self.command(domain + ".enable")
+            yield
+        finally:
+            self.session = outer
+
     def run(self, script):
         answer = self.command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in answer:
@@ -142,6 +163,19 @@ class Browser:
         text = {"text": key} if len(key) == 1 else {}
         self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)
         self.command("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
+
+    def download(self, script, folder):
+        """The file that the page saves when it runs this script."""
+        session, self.session = self.session, None
+        self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.session = session
+        self.run(script)
+        until = time.monotonic() + LIMIT
+        while not (files := [each for each in folder.iterdir() if each.suffix != ".crdownload" and each.stat().st_size]):
+            if time.monotonic() > until:
+                raise TimeoutError("the page has saved no file")
+            time.sleep(0.02)
+        return files[0]
 
     def touch(self, kind, *points):
         """Kind: Start, Move, End."""

@@ -1,72 +1,28 @@
 """The page build/web/ringattn.html in a real browser, opened as a file, beside the programs of the command line."""
 
+import gzip
 import json
-import os
-import pathlib
 import subprocess
 
 import numpy
 import pytest
 from PIL import Image
 
-from browser import Browser
-
-root = pathlib.Path(__file__).parents[2]
-address = (root / "build/web/ringattn.html").as_uri()
-# Compiled for a plain processor and without vector instructions, as the page is: see `make web-test`
-ringviz = root / "build/plain/ringviz"
-# The C library would otherwise choose an exponential with fused multiplications
-os.environ["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2"
-scenes = [json.loads(file.read_text())["id"] for file in sorted((root / "visualizer/scenes").glob("*.json"))]
-
-# Of the pixels. A pixel differs if a channel differs by more than 24 of 255: WebGL rounds the edges of shapes in another
-# way than the rasteriser of the processor
-most_different = 0.0001
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """The page in a frame without controls, of the size of ringviz; a test may have no problem in the console."""
-    browser.problems.clear()
-    browser.show_at(1600, 900)
-    yield browser
-    assert browser.problems == []
+from browser import fields
+from pictures import address, different, most_different, page_file, raster, ringviz, root, scenes
 
 
 def link_of(page):
     return page.run("location.hash.slice(1)")
 
 
-def fields(link):
-    return dict(field.split("=", 1) for field in link.split("&"))
+# ---- Size ----------------------------------------------------------------------------------
 
 
-def timeline(page):
-    """Two places on a timeline, one beside the other."""
-    return page.run("""(() => {
-      const ratio = devicePixelRatio, on = (x, y) => call("page_on_timeline", "number", ["number", "number"], [x * ratio, y * ratio]);
-      for (let y = 0; y < innerHeight; y += 10)
-        for (let x = 0; x < innerWidth; x += 10)
-          if (on(x, y) && on(x + 200, y)) return [[x + 50, y], [x + 200, y]];
-    })()""")
-
-
-def raster(link, file):
-    subprocess.run([ringviz, "shot", "--state", link, "--size", "1600x900", "--out", file], check=True, stdin=subprocess.DEVNULL)
-    return numpy.asarray(Image.open(file).convert("RGB"))
-
-
-def different(a, b):
-    """The part of the pixels that differ."""
-    assert a.shape == b.shape
-    return (numpy.abs(a.astype(int) - b.astype(int)).max(axis=2) > 24).mean()
+def test_the_page_has_at_most_a_megabyte_and_650_kilobytes_when_a_host_compresses_it():
+    page = page_file.read_bytes()
+    assert len(page) <= 1_000_000
+    assert len(gzip.compress(page, 9)) <= 650_000
 
 
 # ---- Scenes -----------------------------------------------------------------------------
@@ -79,12 +35,12 @@ def test_each_scene_looks_like_the_picture_that_ringviz_makes(page, scene, tmp_p
     for beat in sorted({1, (beats + 1) // 2, beats}):
         page.run(f"openLink('scene={scene}&beat={beat}')")
         picture = page.picture()
-        assert different(picture, raster(page.run("state.link"), tmp_path / "shot.png")) <= most_different, beat
+        assert different(picture, raster(page.run("state.link"), tmp_path)) <= most_different, beat
 
 
 def test_a_picture_of_another_moment_does_not_agree(page, tmp_path):
     page.open(address + "?embed=1#scene=ring&beat=4")
-    assert different(page.picture(), raster("scene=ring&beat=5", tmp_path / "shot.png")) > most_different
+    assert different(page.picture(), raster("scene=ring&beat=5", tmp_path)) > most_different
 
 
 # ---- Deep links, and the history of the browser -----------------------------------------------
@@ -102,6 +58,18 @@ def test_the_address_of_a_moment_opens_that_moment(page):
     page.wait_for("state.scene === 'overlap'")
     assert different(page.picture(), moment) == 0
     page.open(address + "?embed=1#" + link)
+    assert different(page.picture(), moment) == 0
+
+
+def test_the_copied_link_opens_the_moment(page):
+    page.open(address + "?embed=1#scene=causal&beat=3")
+    page.run("copied = '', Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => copied = text}})")
+    moment = page.picture()
+    page.key("y")
+    page.wait_for("copied")
+    copied = page.run("copied")
+    assert copied.startswith(address + "#scene=causal")
+    page.open(copied.replace("#", "?embed=1#"))
     assert different(page.picture(), moment) == 0
 
 
@@ -143,13 +111,28 @@ def test_a_dropped_trace_is_shown(page, tmp_path):
     page.open(address + "?embed=1")
     page.run(f"({drop})({json.dumps(trace.read_text())}, 'a run.trace')")
     page.wait_for("state.title === 'a run.trace'")
-    shot = tmp_path / "shot.png"
     moment = "t=100&row=3&theme=contrast"
     page.run(f"openLink('{moment}')")
-    subprocess.run([ringviz, "shot", trace, "--state", moment, "--out", shot], check=True)
-    assert different(page.picture(), numpy.asarray(Image.open(shot).convert("RGB"))) <= most_different
+    assert different(page.picture(), raster(moment, tmp_path, trace)) <= most_different
     # The page saves what it was given
     assert page.run("traceText()") == trace.read_text()
+
+
+def test_a_trace_is_saved_and_opened_again(page, tmp_path):
+    page.open(address + "#scene=overlap&beat=2")
+    saved = page.download("element('save-trace').click()", tmp_path)
+    assert saved.name == "overlap.trace" and saved.read_text() == page.run("traceText()")
+    node = page.command("Runtime.evaluate", expression="element('file')")["result"]["objectId"]
+    page.command("DOM.setFileInputFiles", files=[str(saved)], objectId=node)
+    page.wait_for("state.title === 'overlap.trace'")
+    assert page.run("traceText()") == saved.read_text()
+
+
+def test_a_picture_is_saved_as_it_is_on_the_screen(page, tmp_path):
+    page.open(address + "#scene=causal&beat=2")
+    saved = page.download("element('save-picture').click()", tmp_path)
+    assert saved.name == "causal.png"
+    assert different(numpy.asarray(Image.open(saved).convert("RGB")), page.picture()) == 0
 
 
 @pytest.mark.parametrize("text", ["", "no trace", '{"schema": 1}\n', "\x00\xff" * 100])
@@ -172,64 +155,7 @@ def test_a_trace_cut_in_a_line_gives_one_sentence(page, tmp_path):
     assert "line " in page.run("state.notice")
 
 
-# ---- Input ----------------------------------------------------------------------------------
-
-
-def test_a_mouse_clicks_buttons_and_drags_the_time(page):
-    page.open(address + "?embed=1#scene=ring")
-    page.run("openLink('scene=ring&beat=4&t=0'), draw(0)")
-    (first, y), (last, _) = timeline(page)
-    for kind, x in (("mousePressed", first), ("mouseMoved", last), ("mouseReleased", last)):
-        page.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-    page.run("draw(0)")
-    assert float(fields(page.run("state.link"))["t"]) > 0
-    page.key("b")
-    assert page.picture().max() == 0
-
-
-def test_a_small_screen_shows_one_panel_and_buttons_for_a_finger(page):
-    page.show_at(390, 844, pixel_ratio=2, touch=True)
-    page.open(address + "#scene=ring&beat=4")
-    assert page.run("state.small && state.panel") == "ring"
-    first = page.picture()
-    page.run("[...document.querySelectorAll('#panels button')].find(each => each.textContent === 'matrix').click(), draw(0)")
-    assert page.run("state.panel") == "matrix"
-    assert different(page.picture(), first) > 0.1
-    beat = page.run("state.stop")
-    page.run("document.querySelector('[data-key=PageDown]').click(), draw(0)")
-    assert page.run("state.stop") != beat
-    page.show_at(1600, 900)
-    page.run("draw(0)")
-    assert page.run("state.small") is False
-    assert page.run("state.panel") == ""
-
-
-def test_a_tap_pins_and_a_drag_on_the_timeline_moves_the_time(page):
-    page.show_at(1280, 800, touch=True)
-    page.open(address + "?embed=1#scene=ring&beat=4")
-    page.touch("Start", (200, 150))
-    page.touch("End")
-    page.run("draw(0)")
-    assert "pin=" in page.run("state.link")
-    before = fields(page.run("state.link"))["t"]
-    (first, y), (last, _) = timeline(page)
-    page.touch("Start", (first, y))
-    for x in range(first, last, 20):
-        page.touch("Move", (x, y))
-    page.touch("End")
-    page.run("draw(0)")
-    assert fields(page.run("state.link"))["t"] != before
-
-
-def test_two_fingers_zoom(page):
-    page.show_at(1280, 800, touch=True)
-    page.open(address + "?embed=1#scene=ring&beat=4")
-    page.touch("Start", (900, 100), (940, 100))
-    for apart in range(20, 60, 10):
-        page.touch("Move", (900 - apart, 100), (940 + apart, 100))
-    page.touch("End")
-    page.run("draw(0)")
-    assert float(fields(page.run("state.link"))["scale"]) > 1.2
+# ---- The page around the canvas ---------------------------------------------------------------
 
 
 def test_a_resized_page_draws_the_pixels_of_its_size(page):
@@ -260,11 +186,26 @@ def test_the_text_of_each_beat_is_in_the_page(page):
         assert scene["beats"][beat]["text"] in page.run("element('text').textContent")
 
 
-def test_an_embedded_page_has_no_bar(page):
-    page.open(address + "?embed=1")
-    assert page.run("getComputedStyle(element('bar')).display") == "none"
+def test_an_embedded_page_has_only_the_buttons_that_a_small_screen_needs(page):
+    shown = "[...document.querySelectorAll('nav button')].filter(each => each.offsetWidth).map(each => each.textContent)"
+    page.open(address + "?embed=1#scene=ring")
+    assert page.run(shown) == []
+    page.open(address + "#scene=ring")
+    assert {"live run", "save trace"} <= set(page.run(shown))
+    page.show_at(390, 500, touch=True)
+    page.open(address + "?embed=1#scene=ring")
+    assert page.run(shown) == ["ring", "timeline", "matrix", "microscope", "\u2039", "\u25b6", "\u203a", "scenes"]
+
+
+def test_a_bar_shows_how_far_the_page_is_loaded(page):
+    script = page.command("Page.addScriptToEvaluateOnNewDocument", source="""
+        shown = [];
+        new MutationObserver(changes => changes.forEach(({target}) => target.id === "progress" && shown.push(target.value)))
+          .observe(document, {subtree: true, attributes: true, attributeFilter: ["value"]});""")
     page.open(address)
-    assert page.run("getComputedStyle(element('bar')).display") == "flex"
+    page.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+    values = page.run("shown")
+    assert len(set(values)) >= 2 and values == sorted(values) and 0 < values[0] and values[-1] <= 1
 
 
 def test_a_browser_without_webgl_gets_a_sentence(page):

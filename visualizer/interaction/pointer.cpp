@@ -70,7 +70,7 @@ void Pointer::button(Session& session, const Drawing& drawing, Point point, bool
     sliding_ = element->target.command;
     return slide(session, drawing, sliding_, point);
   }
-  begin_drag(session, drawing, point);
+  drag_ = drag_from(session, drawing, point);
   session.selection.pinned_run = element ? element->run : 0;
   click(session, element ? element->target : Target{});
 }
@@ -100,23 +100,34 @@ void zoom_matrix(Session& session, const Element& grid, Point point, double acro
 
 }  // namespace
 
-void Pointer::scrolled(Session& session, const Drawing& drawing, Point point, double across, double up) {
-  if (const Element* grid = grid_at(drawing, point)) return zoom_matrix(session, *grid, point, across, up);
-  if (Arrangement::named(panel_at(drawing, point)).panel != "timeline") return;
+bool Pointer::scrolled(Session& session, const Drawing& drawing, Point point, double across, double up) {
+  if (const Element* grid = grid_at(drawing, point)) {
+    zoom_matrix(session, *grid, point, across, up);
+    return true;
+  }
+  if (Arrangement::named(panel_at(drawing, point)).panel != "timeline") return false;
   const Element* axis = time_element(drawing, point);
-  if (!axis || axis->rect.empty()) return;
+  if (!axis || axis->rect.empty()) return false;
   AxisRange& time = session.settings.time;
   time.zoom(std::pow(0.8, up), time.fraction(place_on(*axis, point)));
   time.pan(0.1 * across);
+  return true;
 }
 
-void Pointer::begin_drag(const Session& session, const Drawing& drawing, Point point) {
+std::optional<Pointer::Drag> Pointer::drag_from(const Session& session, const Drawing& drawing, Point point) {
   const Element* grid = grid_at(drawing, point);
-  if (grid && !session.settings.keys.whole()) drag_ = Drag{true, grid->rect, point, session.selection.pinned};
+  if (grid && !session.settings.keys.whole()) return Drag{true, grid->rect, point, session.selection.pinned};
   if (Arrangement::named(panel_at(drawing, point)).panel != "timeline" || session.settings.time.whole())
-    return;
+    return {};
   if (const Element* axis = time_element(drawing, point))
-    drag_ = Drag{false, axis->rect, point, session.selection.pinned};
+    return Drag{false, axis->rect, point, session.selection.pinned};
+  return {};
+}
+
+bool Pointer::can_drag(const Session& session, const Drawing& drawing, Point point) {
+  const Element* element = drawing.at(point);
+  const Target::Kind kind = element ? element->target.kind : Target::Kind::nothing;
+  return kind == Target::Kind::time || kind == Target::Kind::slider || drag_from(session, drawing, point);
 }
 
 void Pointer::drag(Session& session, Point point) {

@@ -13,9 +13,12 @@ class Pointer {
   // Highlights the element under the pointer; moves the playhead, a slider, or a zoomed timeline or matrix while it is
   // dragged
   void moved(Session& session, const Drawing& drawing, Point point);
-  // Turns the wheel over a timeline or a matrix: zooms at the pointer, or moves across. In steps of the wheel
-  void scrolled(Session& session, const Drawing& drawing, Point point, double across, double up);
+  // Turns the wheel over a timeline or a matrix: zooms at the pointer, or moves across. In steps of the wheel. Returns
+  // whether there is one
+  bool scrolled(Session& session, const Drawing& drawing, Point point, double across, double up);
   void button(Session& session, const Drawing& drawing, Point point, bool down);
+  // Whether a drag from here moves something
+  static bool can_drag(const Session& session, const Drawing& drawing, Point point);
 
  private:
   // A zoomed panel in the hand of the user
@@ -27,7 +30,8 @@ class Pointer {
     bool moved = false;
   };
   void drag(Session& session, Point point);
-  void begin_drag(const Session& session, const Drawing& drawing, Point point);
+  // Of the zoomed panel under the pointer, if there is one
+  static std::optional<Drag> drag_from(const Session& session, const Drawing& drawing, Point point);
 
   std::optional<Drag> drag_;
   bool scrubbing_ = false;

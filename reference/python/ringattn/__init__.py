@@ -24,6 +24,7 @@ from ringattn._plan import Plan, plan, plan_presets
 from ringattn._report import Report
 from ringattn._ring import Device, RingResult, ring_attention
 from ringattn._sharding import Sharding, schedule, sharding
+from ringattn._show import Page, show
 from ringattn._trace import RowHistory, States
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "plan",
     "plan_presets",
     "sharding",
+    "show",
     "gather",
     "vectors",
     "adapters",
@@ -56,6 +58,7 @@ __all__ = [
     "Laws",
     "MemoryResult",
     "Mistake",
+    "Page",
     "Plan",
     "Probe",
     "ProbeKind",

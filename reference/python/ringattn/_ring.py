@@ -79,9 +79,12 @@ class RingResult:
 
     def save_trace(self, path: str | PathLike[str]) -> None:
         """Writes the trace as JSON lines, which ringviz can read."""
-        if not self._trace_text:
-            raise ValueError("[save_trace] the run must have a trace; found none; call ring_attention with trace=True")
-        Path(path).write_text(self._trace_text, encoding="utf-8")
+        Path(path).write_text(self.trace_text(), encoding="utf-8")
+
+    def trace_text(self) -> str:
+        """The trace as JSON lines."""
+        self._events()
+        return self._trace_text
 
     def __repr__(self) -> str:
         peak = max(device.peak_bytes for device in self.devices)

@@ -226,6 +226,27 @@ TEST_CASE(
   CHECK(settings.keys.whole());
 }
 
+TEST_CASE("a drag moves time axes and sliders everywhere, and matrices and timelines where they are zoomed") {
+  for (const bool zoomed : {false, true})
+    for (const Scene& scene : scenes()) {
+      Spectator spectator(scene.id);
+      if (zoomed) {
+        ViewSettings& settings = spectator.session.settings;
+        for (AxisRange* range : {&settings.time, &settings.queries, &settings.keys}) range->zoom(0.5, 0.5);
+        spectator.look();
+      }
+      for (const Element& element : spectator.drawing.elements) {
+        const Point point = element.rect.centre();
+        if (spectator.drawing.at(point) != &element) continue;
+        const Target::Kind kind = element.target.kind;
+        const bool held = kind == Target::Kind::time || kind == Target::Kind::slider;
+        const bool zooms = spectator.pointer.scrolled(spectator.session, spectator.drawing, point, 0, 0);
+        INFO(scene.id << ": " << element.label << ", zoomed: " << zoomed);
+        CHECK(Pointer::can_drag(spectator.session, spectator.drawing, point) == (held || (zoomed && zooms)));
+      }
+    }
+}
+
 TEST_CASE("a zoomed timeline shows the events of its range at the right places, and no others") {
   Spectator whole("overlap"), part("overlap");
   part.session.settings.time.zoom(0.25, 0.6);

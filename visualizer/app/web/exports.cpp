@@ -48,7 +48,8 @@ EMSCRIPTEN_KEEPALIVE int page_scroll(float x, float y, double across, double up)
 EMSCRIPTEN_KEEPALIVE void page_move(float x, float y) { page->move({x, y}); }
 EMSCRIPTEN_KEEPALIVE void page_leave() { page->leave(); }
 EMSCRIPTEN_KEEPALIVE void page_button(float x, float y, int down) { page->button({x, y}, down != 0); }
-EMSCRIPTEN_KEEPALIVE int page_on_timeline(float x, float y) { return page->on_timeline({x, y}); }
+EMSCRIPTEN_KEEPALIVE int page_can_drag(float x, float y) { return page->can_drag({x, y}); }
+EMSCRIPTEN_KEEPALIVE void page_scrub(double part) { page->scrub(part); }
 EMSCRIPTEN_KEEPALIVE void page_pinch(float x, float y, double factor) { page->pinch({x, y}, factor); }
 EMSCRIPTEN_KEEPALIVE void page_command(const char* id) { page->command(id); }
 EMSCRIPTEN_KEEPALIVE void page_enter_text(const char* text) { page->enter_text(text); }

@@ -147,8 +147,9 @@ bool Page::key(const std::string& name) {
 }
 
 bool Page::scroll(Point pixel, double across, double up) {
-  show_errors([&] { pointer_.scrolled(session_, drawing_, points(pixel), across, up); });
-  return on_timeline(pixel);
+  bool used = false;
+  show_errors([&] { used = pointer_.scrolled(session_, drawing_, points(pixel), across, up); });
+  return used;
 }
 
 void Page::move(Point pixel) {
@@ -161,16 +162,15 @@ void Page::button(Point pixel, bool down) {
   show_errors([&] { pointer_.button(session_, drawing_, points(pixel), down); });
 }
 
-bool Page::on_timeline(Point pixel) const {
-  const Element* const element = drawing_.at(points(pixel));
-  return element && element->target.kind == Target::Kind::time;
+bool Page::can_drag(Point pixel) const { return Pointer::can_drag(session_, drawing_, points(pixel)); }
+
+void Page::scrub(double part) {
+  session_.play(false);
+  session_.seek(session_.t() + part * session_.duration());
 }
 
 void Page::pinch(Point pixel, double factor) {
-  if (on_timeline(pixel)) {
-    scroll(pixel, 0, std::log(factor) / std::log(1.25));
-    return;
-  }
+  if (scroll(pixel, 0, std::log(factor) / std::log(1.25))) return;
   session_.settings.scale = std::clamp(session_.settings.scale * factor, 0.75, 3.0);
 }
 

@@ -35,8 +35,11 @@ class Page {
   void move(Point pixel);
   void leave();  // the pointer left the canvas
   void button(Point pixel, bool down);
-  bool on_timeline(Point pixel) const;
-  // Two fingers: zooms the timeline under them, elsewhere everything
+  // Whether a drag from here moves something
+  bool can_drag(Point pixel) const;
+  // Moves the time by a part of the run
+  void scrub(double part);
+  // Two fingers: zooms the timeline or the matrix under them, elsewhere everything
   void pinch(Point pixel, double factor);
   void command(const std::string& id);
   // Ends the text input with this text

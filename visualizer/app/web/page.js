@@ -3,7 +3,9 @@
 // The page around the canvas: it hands events of the browser to the engine, and shows what page_state() says.
 
 const element = id => document.getElementById(id);
-const canvas = element("canvas"), embedded = new URLSearchParams(location.search).get("embed") === "1";
+const canvas = element("canvas");
+// In a frame of another page, or of a notebook
+const embedded = new URLSearchParams(location.search).get("embed") === "1" || location.href === "about:srcdoc";
 let engine, state = {}, dirty = true, drawn = 0;
 
 // ---- Loading ------------------------------------------------------------------------
@@ -13,10 +15,9 @@ function fail(sentence) {
   element("loading").textContent = sentence;
 }
 
-async function unpacked(id, progress) {
+async function unpacked(id) {
   const packed = element(id), text = atob(packed.textContent);
   packed.remove();
-  element("progress").value = progress;
   const bytes = Uint8Array.from(text, character => character.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
@@ -25,14 +26,14 @@ async function load() {
   if (typeof DecompressionStream === "undefined" || typeof WebAssembly === "undefined")
     return fail("The browser must run WebAssembly and unpack data (DecompressionStream); this one does not; use one of 2023 or later.");
   document.body.classList.toggle("embedded", embedded);
-  const [glue, program] = [await unpacked("glue", 0.2), await unpacked("program", 0.5)];
-  element("progress").value = 0.8;
+  const glue = await unpacked("glue"), program = await unpacked("program");
+  element("progress").value = 0.5;
   const openEngine = new Function(new TextDecoder().decode(glue) + "; return openEngine;")();
   engine = await openEngine({wasmBinary: program, onAbort: reason => fail("The engine has stopped: " + reason + ". Reload the page.")});
   const error = call("page_open", "string", [], []);
   if (error) return fail(error);
-  element("progress").value = 1;
-  begin();
+  element("progress").value = 0.9;
+  await begin();
 }
 
 function call(name, result = null, types = [], values = []) {
@@ -166,10 +167,12 @@ function onKey(event) {
   if (key && press(key)) event.preventDefault();
 }
 
-// ---- Pointer: a mouse points and clicks; a finger taps, drags the time, and two of them zoom ----------
+// ---- Pointer: a mouse points and clicks; a finger taps and drags, and two of them zoom -----------------
 
+// A finger is a tap until it moves. Then it drags what is under it: the time on a timeline, a slider, the part of a
+// zoomed panel; elsewhere it moves the time, too
 const fingers = new Map();
-let pinched = 0;
+let apart = 0;
 
 function pixel(event) {
   const box = canvas.getBoundingClientRect();
@@ -182,37 +185,49 @@ const pointer = (name, at, ...more) =>
 function onDown(event) {
   canvas.focus();
   canvas.setPointerCapture(event.pointerId);
-  if (event.pointerType !== "touch") return event.button === 0 && pointer("page_button", pixel(event), 1);
   const at = pixel(event);
-  fingers.set(event.pointerId, {at, from: at, tap: fingers.size === 0});
-  if (fingers.size === 1 && pointer("page_on_timeline", at)) pointer("page_button", at, 1);
-  if (fingers.size > 1) for (const finger of fingers.values()) finger.tap = false;
-  pinched = 0;
+  if (event.pointerType !== "touch") return event.button === 0 && pointer("page_button", at, 1);
+  fingers.set(event.pointerId, {at, from: at, does: "tap"});
+  if (fingers.size === 1) return;
+  for (const finger of fingers.values()) finger.does = "zoom";
+  apart = distance(...places());
+  // What the first finger dragged stays where it is
+  pointer("page_button", at, 0);
 }
 
 function onMove(event) {
   if (event.pointerType !== "touch") return pointer("page_move", pixel(event));
   const finger = fingers.get(event.pointerId);
   if (!finger) return;
+  const before = finger.at;
   finger.at = pixel(event);
-  if (distance(finger.at, finger.from) > 10 * devicePixelRatio) finger.tap = false;
-  if (fingers.size === 1 && !finger.tap) pointer("page_move", finger.at);
-  if (fingers.size === 2) pinch();
+  if (finger.does === "zoom") return pinch();
+  if (finger.does === "tap" && distance(finger.at, finger.from) > 10 * devicePixelRatio) beginDrag(finger);
+  if (finger.does === "drag") pointer("page_move", finger.at);
+  if (finger.does === "scrub") call("page_scrub", null, ["number"], [(finger.at[0] - before[0]) / canvas.width]);
+}
+
+function beginDrag(finger) {
+  finger.does = pointer("page_can_drag", finger.from) ? "drag" : "scrub";
+  if (finger.does === "drag") pointer("page_button", finger.from, 1);
 }
 
 const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
+const places = () => [...fingers.values()].map(finger => finger.at);
+
 function pinch() {
-  const [a, b] = [...fingers.values()].map(finger => finger.at), apart = distance(a, b);
-  if (pinched > 0) pointer("page_pinch", [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], apart / pinched);
-  pinched = apart;
+  if (fingers.size !== 2) return;
+  const [a, b] = places(), now = distance(a, b);
+  if (apart > 0 && now > 0) pointer("page_pinch", [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], now / apart);
+  apart = now;
 }
 
 function onUp(event) {
   if (event.pointerType !== "touch") return event.button === 0 && pointer("page_button", pixel(event), 0);
   const finger = fingers.get(event.pointerId);
   fingers.delete(event.pointerId);
-  if (finger?.tap && event.type === "pointerup") {
+  if (finger?.does === "tap" && event.type === "pointerup") {
     pointer("page_move", finger.at);
     pointer("page_button", finger.at, 1);
   }
@@ -309,13 +324,20 @@ function followSystem() {
   for (const setting of [light, still]) setting.addEventListener("change", follow);
 }
 
-function begin() {
+// The run that ringattn.show has written into the page
+async function openGivenTrace() {
+  const {textContent, dataset} = element("trace");
+  if (textContent) await openTrace(new File([await unpacked("trace")], dataset.name));
+}
+
+async function begin() {
   followSystem();
+  await openGivenTrace();
   if (location.hash.length > 1) openLink(location.hash.slice(1));
   listen();
   draw(0);
   element("loading").hidden = true;
-  canvas.focus();
+  if (!embedded) canvas.focus();
   requestAnimationFrame(frame);
 }
 
