@@ -54,7 +54,7 @@ class RecordedRing {
     const char* mask_class = pairs == 0 ? "skipped" : pairs == full_.of(query, key) ? "full" : "partial";
     of(device).begin_compute(step, resident, mask_class, std::llround(pairs));
     of(device).end_compute();
-    if (!pass_.has_results() || step == 0) return;
+    if (!pass_.results_travel() || step == 0) return;
     receive(device, step, results_, pass_.result_name(), pass_.result_bytes(resident), resident);
     of(device).record_accumulation(is_forward(pass_.kind()) ? EventKind::merge : EventKind::grad_hop, step,
                                    resident);
@@ -62,7 +62,8 @@ class RecordedRing {
 
   void take_next(int device, int step) {
     const int resident = owner(device, step);
-    if (pass_.has_results()) send(device, step, results_, pass_.result_name(), pass_.result_bytes(resident));
+    if (pass_.results_travel())
+      send(device, step, results_, pass_.result_name(), pass_.result_bytes(resident));
     if (step == devices_ - 1) return;
     const int next = owner(device, step + 1);
     receive(device, step, blocks_, pass_.block_name(), pass_.block_bytes(next), next);
@@ -70,7 +71,7 @@ class RecordedRing {
 
   void finish(int device) {
     Recorder& recorder = of(device);
-    if (pass_.has_results())
+    if (pass_.results_travel())
       receive(device, devices_ - 1, results_, pass_.result_name(), pass_.result_bytes(device), device);
     recorder.record_finalize();
     for (const RingBuffer& buffer : pass_.buffers(device))

@@ -51,16 +51,16 @@ class RingClock {
                         pairs_.of(keys ? device : resident, keys ? resident : device);
     clock(device).time.busy += work;
     clock(device).time.end += work;
-    if (pass_.has_results() && step > 0) receive(device, results_);
+    if (pass_.results_travel() && step > 0) receive(device, results_);
   }
 
   void take_next(int device, int step) {
-    if (pass_.has_results()) send(device, results_, result_bytes_[owner_index(device, step)]);
+    if (pass_.results_travel()) send(device, results_, result_bytes_[owner_index(device, step)]);
     if (!last(step)) receive(device, blocks_);
   }
 
   void finish(int device) {
-    if (pass_.has_results()) receive(device, results_);
+    if (pass_.results_travel()) receive(device, results_);
   }
 
  private:

@@ -52,7 +52,8 @@ double RingPass::travelling_rows(int owner) const {
 }
 
 double RingPass::bytes_sent(int device) const {
-  return (block_row_ + result_row_) * all_rows() - block_bytes(next_device(device, devices_));
+  const double results = results_travel() ? result_row_ * all_rows() : 0;
+  return block_row_ * all_rows() + results - block_bytes(next_device(device, devices_));
 }
 
 double RingPass::most_bytes_sent() const {
@@ -62,7 +63,7 @@ double RingPass::most_bytes_sent() const {
 }
 
 double RingPass::total_bytes_sent() const {
-  return ((devices_ - 1) * block_row_ + devices_ * result_row_) * all_rows();
+  return ((devices_ - 1) * block_row_ + (results_travel() ? devices_ * result_row_ : 0)) * all_rows();
 }
 
 std::string_view RingPass::block_name() const {
@@ -122,9 +123,8 @@ std::vector<RingBuffer> RingPass::buffers(int device) const {
       rows_of_largest_shard(layout_, devices_, keys_travel(kind_) ? shape_.keys : shape_.queries);
   std::vector<RingBuffer> all = stationary_buffers(rows_of_shard(layout_, device, devices_, shape_.queries),
                                                    rows_of_shard(layout_, device, devices_, shape_.keys));
-  for (int buffer = 0; buffer < (devices_ > 1 ? 2 : 1); ++buffer)
-    all.push_back({block_name(), most * block_row_});
-  for (int buffer = 0; buffer < 2 && has_results(); ++buffer)
+  for (int buffer = 0; buffer < buffer_count(); ++buffer) all.push_back({block_name(), most * block_row_});
+  for (int buffer = 0; buffer < buffer_count() && has_results(); ++buffer)
     all.push_back({result_name(), most * result_row_});
   return all;
 }

@@ -46,9 +46,9 @@ class RingPass {
   RingPassKind kind() const { return kind_; }
   double block_bytes(int owner) const { return block_row_ * travelling_rows(owner); }
   double result_bytes(int owner) const { return result_row_ * travelling_rows(owner); }
-  bool has_results() const { return !result_name().empty(); }
-  std::string_view block_name() const;   // "K V"
-  std::string_view result_name() const;  // "dK dV"; empty: no results travel
+  bool results_travel() const { return has_results() && devices_ > 1; }  // a single device keeps its own
+  std::string_view block_name() const;                                   // "K V"
+  std::string_view result_name() const;                                  // "dK dV"; empty: no results travel
 
   // Each device sends every block but that of the next device, and the results for every block
   double bytes_sent(int device) const;
@@ -60,7 +60,7 @@ class RingPass {
   // The same of the device that sends most, of all devices together, and of the largest shards
   double most_bytes_sent() const;
   double total_bytes_sent() const;
-  double most_peak_bytes() const { return peak_with_buffers(devices_ > 1 ? 2 : 1, 2); }
+  double most_peak_bytes() const { return peak_with_buffers(buffer_count(), buffer_count()); }
 
   // The peak of the largest shards with other numbers of buffers
   double peak_with_buffers(int of_blocks, int of_results) const;
@@ -70,6 +70,8 @@ class RingPass {
   double mean_result_bytes() const { return result_row_ * all_rows() / devices_; }
 
  private:
+  bool has_results() const { return !result_name().empty(); }
+  int buffer_count() const { return devices_ > 1 ? 2 : 1; }  // in use, and arriving
   double all_rows() const { return static_cast<double>(keys_travel(kind_) ? shape_.keys : shape_.queries); }
   double travelling_rows(int owner) const;
   std::vector<RingBuffer> stationary_buffers(double queries, double keys) const;

@@ -130,7 +130,7 @@ class PassClock {
                  outer = machine_.transfer_seconds(machine_.network, bytes);
     const double round = work_.overlap ? (w - 1) * std::max(step, inner) + step : w * step + (w - 1) * inner;
     result.seconds = (n - 1) * (work_.overlap ? std::max(round, outer) : round + outer) + round;
-    if (pass.has_results())
+    if (pass.results_travel())
       result.seconds += machine_.transfer_seconds(machine_.node_link, results) +
                         machine_.transfer_seconds(machine_.network, results);
     return result;
