@@ -69,14 +69,14 @@ void make_sink(MemoryInput& input) {
   Q.rowwise() += static_cast<float>(raise / scale / static_cast<double>(k.squaredNorm())) * k;
 }
 
-// Every fourth query asks for one of the needles so far
+// Every fourth query asks for one of the needles so far, if there is one
 void make_topics(MemoryInput& input, Random& random) {
   auto Q = input.inputs.Q.head(0, 0);
   std::int64_t known = 0;
   for (Index i = 0; i < Q.rows(); ++i) {
     while (known < std::ssize(input.needles) && input.needles[static_cast<std::size_t>(known)].token <= i)
       ++known;
-    if (i % 4 == 0) Q.row(i) = input.questions.head(0, 0).row(random.below(known));
+    if (i % 4 == 0 && known > 0) Q.row(i) = input.questions.head(0, 0).row(random.below(known));
   }
 }
 
