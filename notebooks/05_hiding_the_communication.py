@@ -208,12 +208,12 @@ for strategy, group in [
     print(f"{strategy:14} {sent:9.0f} {held:10.0f}   {time_of(run) / (devices * 8 * block_pairs):10.2f}")
 
 # %% [markdown]
-# Same result, different bills. The all-gather sends what the ring sends, but every device must hold everything: its
-# memory grows with the sequence, and that is what the ring avoids. Ulysses sends least, because a row moves only once
-# and not around the ring; but it cannot hide its exchange behind arithmetic, holds the rows of all devices, and there
-# must be a head for each device. That is why large runs combine them. The command `ringattn strategies` prints the
-# same table for your sizes and links, and [strategies/](../reference/strategies/README.md) has one small file for
-# each.
+# Same result, different bills. The all-gather sends what the ring sends, but every device must hold the blocks of all
+# devices, and avoiding that is what a ring is for. Ulysses sends least, because a row moves once there and once back,
+# and not around a ring; but nothing hides its exchange, and there must be a head for each device. A bidirectional or a
+# double ring gains nothing here, because each device of this virtual machine has a single link out: they are for
+# machines with a second link, or with faster links inside a node. The command `ringattn strategies` prints the same
+# table for your sizes and links, and [strategies/](../reference/strategies/README.md) has a small file for each.
 #
 # ## Break it: do not wait
 #

@@ -9,6 +9,7 @@
 #include "reference/comm/decorators/throttled_link.h"
 #include "reference/comm/in_process/in_process_transport.h"
 #include "reference/definition/error/digits.h"
+#include "reference/definition/input/device_count.h"
 #include "reference/faults/fault.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
@@ -127,6 +128,12 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
   return result;
 }
 
+int parse_group(Index group) {
+  require(group >= 0 && group <= max_devices, "[group] a group has 1 to ", max_devices,
+          " devices, and 0 stands for none; found ", group, "; choose a divisor of devices");
+  return static_cast<int>(group);
+}
+
 // Faults, rows and headers of traces are those of a ring
 void check_strategy_arguments(const RingArguments& call, const std::string& fault) {
   const bool ring = call.strategy == Strategy::ring;
@@ -192,7 +199,7 @@ void bind_ring(nb::module_& m) {
                                  layout,
                                  rotate,
                                  parse_strategy(strategy),
-                                 static_cast<int>(std::clamp<Index>(group, 0, max_devices)),
+                                 parse_group(group),
                                  parse_threads(threads),
                                  overlap,
                                  trace,

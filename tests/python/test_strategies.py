@@ -17,13 +17,17 @@ def draw(seed, heads=8, kv_heads=2):
 )
 def test_every_strategy_equals_attention(strategy, group):
     q, k, v, dout = draw(1)
+    mask = {"causal": True, "causal_align": "bottom-right"}
     gradients = {} if strategy == "tree" else {"dout": dout}
     found = ringattn.ring_attention(
-        q, k, v, devices=4, strategy=strategy, group=group, layout="zigzag", causal=True, **gradients
+        q, k, v, devices=4, strategy=strategy, group=group, layout="zigzag", **mask, **gradients
     )
-    expected = ringattn.attention(q, k, v, causal=True, **gradients)
-    for name in ("out", "lse") + (("dq", "dk", "dv") if gradients else ()):
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-12)
+    out, lse = ringattn.attention(q, k, v, return_lse=True, **mask)
+    np.testing.assert_allclose(found.out, out, atol=1e-13)
+    np.testing.assert_allclose(found.lse, lse, atol=1e-13)
+    if gradients:
+        for name, expected in zip(("dq", "dk", "dv"), ringattn.attention_vjp(q, k, v, dout, **mask), strict=True):
+            np.testing.assert_allclose(getattr(found, name), expected, atol=1e-12)
 
 
 def test_a_trace_names_the_strategy():
@@ -39,6 +43,7 @@ def test_a_trace_names_the_strategy():
         ({"strategy": "spiral"}, "must be one of"),
         ({"strategy": "usp"}, "must be given; found none; choose as group a divisor of 4"),
         ({"strategy": "ring", "group": 2}, "only double-ring and usp have groups"),
+        ({"strategy": "usp", "group": -1}, "0 stands for none; found -1"),
         ({"strategy": "double-ring", "group": 3}, "found 4 devices in groups of 3"),
         ({"strategy": "ulysses", "devices": 3}, "found 8 heads for 3 devices"),
         ({"strategy": "all-gather", "fault": "stale"}, "for a ring only"),

@@ -127,8 +127,10 @@ std::vector<std::string> assumptions(const Plan& plan) {
           "the chip. Time counts a backward pass of attention as 2.5 forward passes{}.",
           r.causal ? "the causal half" : "the full square",
           r.training ? ", and recomputes each layer from its checkpoint" : ""),
-      "Bytes and times of ring, ring-q and burst are those of the schedule of this engine. The others follow "
-      "formulas. Messages of tensor parallelism and of sharded weights are not planned.",
+      "Bytes and times of ring, ring-q and burst, and bytes of all-gather, double-ring and tree, are those "
+      "of "
+      "this engine. The rest follows formulas. Messages of tensor parallelism and of sharded weights are not "
+      "planned.",
       "A device holds the attention of one layer at a time, and computes the feed-forward network in blocks "
       "of "
       "tokens."};

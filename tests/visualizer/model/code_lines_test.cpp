@@ -118,7 +118,7 @@ TEST_CASE("a device that waits for the next block is in take_next") {
     if (span.begin->kind != EventKind::wait || !(span.end->t > span.begin->t)) continue;
     const Moment now = moment(*recording, (span.begin->t + span.end->t) / 2, Clock::modelled);
     CHECK(highlights(highlighted_lines(*recording, now, 2), "run_ring", "d.take_next(step)"));
-    CHECK(highlights(highlighted_lines(*recording, now, 2), "Device::receive", "link_.receive"));
+    CHECK(highlights(highlighted_lines(*recording, now, 2), "Port::receive", "link_.receive"));
     ++waits;
   }
   CHECK(waits > 0);

@@ -10,7 +10,8 @@ namespace {
 template <class T>
 Allocations allocations(int devices, Index q_rows, Index kv_rows, Shape q, Shape k, Shape v) {
   RingConfig config;
-  config.devices = devices, config.q = q, config.k = k, config.v = v;
+  config.devices = devices, config.buffers = buffer_counts(ring_schedule(0, devices), 0);
+  config.q = q, config.k = k, config.v = v;
   config.q_rows = q_rows, config.kv_rows = kv_rows;
   config.q_position_bytes = config.kv_position_bytes = q.B * Index{sizeof(RowPosition)};
   return describe_forward_kv<T>(config, q_rows, kv_rows).allocations;
