@@ -2,8 +2,8 @@
 
 #include <charconv>
 
-#include "reference/definition/input/bad_input.h"
 #include "reference/definition/dtype.h"
+#include "reference/definition/input/bad_input.h"
 #include "reference/definition/input/in_quotes.h"
 
 namespace ringattn::planner {

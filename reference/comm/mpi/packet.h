@@ -22,7 +22,9 @@ struct Packet {
 // process to another arrive in the order in which they were sent.
 enum class MessageTag : int {};
 constexpr MessageTag message_tag(Channel channel) { return MessageTag{static_cast<int>(channel)}; }
-constexpr MessageTag credit_tag(Channel channel) { return MessageTag{channel_count + static_cast<int>(channel)}; }
+constexpr MessageTag credit_tag(Channel channel) {
+  return MessageTag{channel_count + static_cast<int>(channel)};
+}
 constexpr MessageTag text_tag{2 * channel_count};
 
 // Receives one packet. The progress thread calls it: first buffers_for with the header, then, when the payload has
