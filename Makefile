@@ -9,7 +9,7 @@ help:
 	@echo 'make python     build the Python package into build/python and test it'
 	@echo 'make web        build the visualizer as one page for the browser, build/web/ringattn.html'
 	@echo 'make notebooks  execute the notebooks of the course and write their outputs'
-	@echo 'make lint       check the format of all sources, and reference/ and visualizer/ with clang-tidy (15 minutes)'
+	@echo 'make lint       check the format of all sources, and reference/ and visualizer/ with clang-tidy (11 minutes)'
 	@echo 'make readme     replace the outputs of the commands in README.md by new ones'
 	@echo 'make pictures   draw the pictures of README.md again'
 	@echo 'make clean      remove build/'

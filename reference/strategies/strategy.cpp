@@ -7,14 +7,14 @@ namespace ringattn {
 
 namespace {
 
-constexpr std::string_view names[] = {"ring",    "all-gather", "bidirectional", "double-ring",
-                                      "ulysses", "usp",        "tree",          "auto"};
+constexpr std::string_view all_names[] = {"ring",    "all-gather", "bidirectional", "double-ring",
+                                          "ulysses", "usp",        "tree",          "auto"};
 
 }  // namespace
 
-std::string_view name(Strategy strategy) { return names[static_cast<std::size_t>(strategy)]; }
+std::string_view name(Strategy strategy) { return all_names[static_cast<std::size_t>(strategy)]; }
 
-std::vector<std::string> strategy_names() { return {std::begin(names), std::end(names)}; }
+std::vector<std::string> strategy_names() { return {std::begin(all_names), std::end(all_names)}; }
 
 Strategy parse_strategy(const std::string& name) {
   for (const Strategy strategy : all_strategies)

@@ -11,13 +11,13 @@ namespace ringattn {
 
 Schedule tree_schedule(int device, int devices) {
   const int cube = static_cast<int>(std::bit_floor(static_cast<unsigned>(devices)));
-  const int rounds = std::countr_zero(static_cast<unsigned>(cube));
-  const int folded =
-      device % cube + cube;  // the device beyond the cube, if any, whose state this device takes
+  const auto rounds = static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(cube)));
+  // The device beyond the cube, if any, whose state this device takes
+  const int folded = device % cube + cube;
 
-  // The own keys, one step for each exchange, the unfolding
+  // The own keys, one step for each exchange, the unfolding, the result
   Schedule tree;
-  tree.steps.resize(static_cast<std::size_t>(1 + rounds + 2));
+  tree.steps.resize(rounds + 3);
   for (std::size_t step = 1; step < tree.steps.size(); ++step) tree.steps[step].attends = false;
   if (device >= cube) {
     tree.steps.front().results_to = device - cube;
@@ -25,14 +25,13 @@ Schedule tree_schedule(int device, int devices) {
     return tree;
   }
 
-  // A state that arrives is merged at the begin of the next step, before that step sends the result
+  // A state that arrives is merged at the start of the next step, before that step sends the result
   for (Step& step : tree.steps) step.keeps_results = true;
   if (folded < devices) tree.steps[1].results_from = {folded};
-  for (int round = 0; round < rounds; ++round) {
-    const auto step = static_cast<std::size_t>(1 + round);
+  for (std::size_t round = 0; round < rounds; ++round) {
     const int partner = device ^ 1 << round;
-    tree.steps[step].results_to = partner;
-    tree.steps[step + 1].results_from = {partner};
+    tree.steps[round + 1].results_to = partner;
+    tree.steps[round + 2].results_from = {partner};
   }
   if (folded < devices) tree.steps[tree.steps.size() - 2].results_to = folded;
   tree.steps.back().results_to = device;
@@ -108,11 +107,9 @@ std::vector<AttentionOutput<T>> tree_attention(const Problem<T>& problem, const 
   return results;
 }
 
-#define RINGATTN_FOR(T)                                                                          \
-  template std::vector<AttentionOutput<T>> tree_attention(const Problem<T>&, const RingOptions&, \
-                                                          Transport<T>&);
-RINGATTN_FOR(float)
-RINGATTN_FOR(double)
-#undef RINGATTN_FOR
+template std::vector<AttentionOutput<float>> tree_attention(const Problem<float>&, const RingOptions&,
+                                                            Transport<float>&);
+template std::vector<AttentionOutput<double>> tree_attention(const Problem<double>&, const RingOptions&,
+                                                             Transport<double>&);
 
 }  // namespace ringattn

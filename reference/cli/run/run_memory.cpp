@@ -1,6 +1,7 @@
 #include "reference/cli/run/run_memory.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "reference/blockwise/block_plan.h"
@@ -9,6 +10,9 @@
 namespace ringattn::cli {
 
 namespace {
+
+constexpr double bytes_of_route =
+    768;  // a slot in its map, without numbers, and the route in lists (570 measured)
 
 // Numbers of elements; lse: one for each row and head
 struct Elements {
@@ -28,6 +32,29 @@ double ring_elements(const Elements& n, bool backward) {
   const double states = n.out + 2 * n.lse;
   if (!backward) return n.q + 2 * n.kv + states + n.results(false);
   return n.q + n.kv + states + 4 * std::max(n.kv, n.q + n.out) + n.results(true);
+}
+
+// What a strategy needs beyond a ring: copies of blocks, pieces of an exchange of heads, states of all queries on all
+// devices, and the slots of the routes
+double strategy_bytes(const RunOptions& o, const Elements& n, const InputShapes& shapes, double element) {
+  const StrategyOptions options = o.strategy_options();
+  const double devices = o.parallel.devices, group = group_size(options), results = o.backward ? 2 : 1;
+  const double states = n.out + 2 * n.lse;
+  switch (options.strategy) {
+    case Strategy::all_gather:
+      return element * devices * results * n.kv + 2 * devices * devices * bytes_of_route;
+    case Strategy::double_ring:
+      return element * results * n.kv;
+    case Strategy::tree:
+      return devices * element * (n.q + (3 + std::log2(devices)) * states);
+    case Strategy::ulysses:
+    case Strategy::usp: {
+      const double replicas = std::max(1.0, group / static_cast<double>(shapes.k.H));
+      return 3 * element * results * (n.q + states + n.kv * replicas) + 2 * devices * group * bytes_of_route;
+    }
+    default:
+      return 0;
+  }
 }
 
 // The events of each device at each step, at most twelve for each of the channels; they are stored, copied and sorted
@@ -78,7 +105,7 @@ double run_memory(const RunOptions& o, const InputSource& source) {
   const double positions = 4 * source.bytes_of_positions(), results = element * n.results(o.backward);
 
   // The inputs stay to the end, and the results while they are checked and written
-  const double ring = element * ring_elements(n, o.backward),
+  const double ring = element * ring_elements(n, o.backward) + strategy_bytes(o, n, source.shapes, element),
                check = results +
                        definition_check_memory(source.shapes.q, source.shapes.k, source.shapes.v, o.backward),
                written = 2 * results;

@@ -7,11 +7,7 @@ namespace ringattn {
 template <class T>
 InProcessLink<T>::InProcessLink(const std::vector<Route>& routes, Exchange exchange, RunMonitor& monitor)
     : exchange_(exchange), monitor_(monitor) {
-  for (const Route& route : routes) {
-    Slot& slot = slots_[route];
-    slot.waiting_for_message = "a message from device " + std::to_string(route.from);
-    slot.waiting_for_slot = "room in the slot of device " + std::to_string(route.to);
-  }
+  for (const Route& route : routes) slots_[route];
 }
 
 template <class T>
@@ -19,7 +15,7 @@ double InProcessLink<T>::reserve(int device, int to, Channel channel) {
   Slot& slot = slot_of({device, to, channel});
   auto lock = monitor_.lock();
   monitor_.wait(
-      lock, device, [&] { return !slot.full; }, slot.waiting_for_slot);
+      lock, device, [&] { return !slot.full; }, "room in the slot of device " + std::to_string(to));
   return slot.empty_since;
 }
 
@@ -46,7 +42,7 @@ void InProcessLink<T>::receive(int device, int from, Channel channel, Message<T>
   Slot& slot = slot_of({from, device, channel});
   auto lock = monitor_.lock();
   monitor_.wait(
-      lock, device, [&] { return slot.full; }, slot.waiting_for_message);
+      lock, device, [&] { return slot.full; }, "a message from device " + std::to_string(from));
 
   // Take the message and leave the old one: the next copy overwrites its memory, a move has no use for it
   std::swap(slot.message, held);

@@ -35,8 +35,7 @@ class InProcessLink : public Link<T> {
   struct Slot {
     Message<T> message;
     bool full = false;
-    double empty_since = 0;                             // virtual nanoseconds
-    std::string waiting_for_message, waiting_for_slot;  // the reasons that a deadlock names
+    double empty_since = 0;  // virtual nanoseconds
   };
   Slot& slot_of(const Route& route) { return slots_.at(route); }
 
