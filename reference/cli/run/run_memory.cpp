@@ -11,8 +11,8 @@ namespace ringattn::cli {
 
 namespace {
 
-constexpr double bytes_of_route =
-    768;  // a slot in its map, without numbers, and the route in lists (570 measured)
+// A slot in its map, without numbers, and the route in lists; 570 were measured
+constexpr double bytes_of_route = 768;
 
 // Numbers of elements; lse: one for each row and head
 struct Elements {
