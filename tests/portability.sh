@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-folders=(reference/{definition,blockwise,comm,ring,faults,trace,circular_memory}
+folders=(reference/{definition,blockwise,comm,ring,strategies,faults,trace,circular_memory}
        visualizer/{resources,model,layout,draw,run,session,interaction,view})
 # A browser has no processes
 no_mpi=(-not -path '*/comm/mpi/*')
