@@ -31,21 +31,19 @@ TEST_CASE("every strategy equals the definition, forward and backward") {
     }
 }
 
-TEST_CASE("every strategy is exact for every layout and mask on 1, 2, 3, 5, 8 and 16 devices") {
+TEST_CASE("every strategy is exact for every layout on 1, 2, 3, 5, 8 and 16 devices, with any mask") {
   Random random(2);
-  for (const Mask& mask : {Mask{}, Mask{.causal = true}, Mask{.window_left = 3, .window_right = 2}})
+  const Mask masks[] = {{}, {.causal = true}, {.window_left = 3, .window_right = 2}};
+  for (int n = 0; n < trials(1); ++n)
     for (const Layout layout : all_layouts)
       for (const int devices : {1, 2, 3, 5, 8, 16})
         for (const Strategy strategy : all_strategies) {
           // Heads that any number of groups shares, and rows that no number of devices divides
-          RandomProblem<double> drawn = normal_problem(random, {.B = 2,
-                                                                .Sq = 29,
-                                                                .Skv = 37,
-                                                                .Hq = 2 * Index{devices},
-                                                                .Hkv = devices % 2 == 0 ? 2 : Index{devices},
-                                                                .D = 3,
-                                                                .Dv = 5});
-          drawn.scoring.mask = mask;
+          const Index kv_heads = devices % 2 == 0 ? 2 : devices;
+          RandomProblem<double> drawn = normal_problem(
+              random,
+              {.B = 2, .Sq = 29, .Skv = 37, .Hq = 2 * Index{devices}, .Hkv = kv_heads, .D = 3, .Dv = 5});
+          drawn.scoring.mask = masks[random.below(3)];
           StrategyOptions options = random_strategy(random, strategy, drawn, devices);
           options.ring.layout = layout;
           check_exact(drawn, options);

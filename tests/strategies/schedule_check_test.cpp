@@ -113,6 +113,9 @@ TEST_CASE("a schedule with a mistake is refused with a sentence") {
           ring.own_results_from = {};
         }) == "device 0 does not receive exactly one contribution of each device to its results");
   CHECK(error_of([](int device, Schedule& ring) {
+          if (device == 3) ring.steps[3].block_to = {0};
+        }) == "a message from device 3 to device 0 is never received");
+  CHECK(error_of([](int device, Schedule& ring) {
           if (device == 2) ring.own_results_from = {};
         }) == "device 2 does not receive exactly one contribution of each device to its results");
 }
