@@ -48,7 +48,9 @@ TraceHeader parse_header(const JsonFields& fields) {
   header.layout = one_of(fields, "layout", layout_names());
   header.rotate = one_of(fields, "rotate", {"kv", "q"});
   if (fields.has("strategy")) header.strategy = one_of(fields, "strategy", strategy_names());
-  if (fields.has("group")) header.group = static_cast<int>(fields.integer("group", 1, header.devices));
+  const bool grouped = header.strategy == "usp" || header.strategy == "double-ring";
+  if (grouped || fields.has("group"))
+    header.group = static_cast<int>(fields.integer("group", 1, header.devices));
   header.dtype = one_of(fields, "dtype", {"f64", "f32", "bf16", "f16"});
   if (fields.has("sinks")) header.sinks = fields.numbers("sinks");
   header.overlap = fields.boolean("overlap");

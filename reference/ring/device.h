@@ -25,9 +25,9 @@ class Device {
   Device(int device, Schedule schedule, DeviceProgram<T>& program, Link<T>& link, Recorder& recorder);
 
   void begin();              // makes the own block resident
-  void send_on(int step);    // sends the resident block to the next device
+  void send_on(int step);    // sends the resident block on
   void attend(int step);     // computes with the resident block, and adds the results that arrive
-  void take_next(int step);  // sends the results to the next device, then waits for the next block
+  void take_next(int step);  // sends the results on, then waits for the next block
   void finish();             // waits for the complete results of the own block
 
  private:

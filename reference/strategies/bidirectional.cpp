@@ -19,11 +19,11 @@ std::array<HeadRange, 2> halves(const Problem<T>& problem) {
 
 // Runs the programs of both directions as one pass; each device has one program for each direction
 template <class Programs, class T>
-void run_both(const Programs& forwards, const Programs& backwards, const RingOptions& options,
+void run_both(const Programs& ring, const Programs& reverse_ring, const RingOptions& options,
               Transport<T>& transport) {
   std::vector<ScheduledProgram<T>> both;
-  for (std::size_t i = 0; i < forwards.scheduled().size(); ++i)
-    both.insert(both.end(), {forwards.scheduled()[i], backwards.scheduled()[i]});
+  for (std::size_t i = 0; i < ring.scheduled().size(); ++i)
+    both.insert(both.end(), {ring.scheduled()[i], reverse_ring.scheduled()[i]});
   std::vector<Route> routes = all_routes(ring_schedule, options.devices);
   const std::vector<Route> reverse = all_routes(reverse_ring_schedule, options.devices);
   routes.insert(routes.end(), reverse.begin(), reverse.end());

@@ -2,7 +2,6 @@
 
 #include "reference/ring/backward_pass.h"
 #include "reference/ring/forward_pass.h"
-#include "reference/ring/ring_attention.h"
 #include "reference/strategies/all_gather.h"
 #include "reference/strategies/bidirectional.h"
 #include "reference/strategies/double_ring.h"
@@ -31,6 +30,7 @@ ScheduleFactory schedule_of(const StrategyOptions& o) {
 template <class T>
 AttentionOutput<T> distributed_attention(const Problem<T>& problem, const StrategyOptions& options,
                                          Transport<T>& transport) {
+  check(problem, options.ring);
   check_strategy(options, problem.Q.shape.H, problem.K.shape.H, false);
   RingOptions ring = options.ring;
   switch (options.strategy) {
@@ -54,6 +54,7 @@ template <class T>
 Gradients<T> distributed_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                        const Cotangents<T>& cotangents, const StrategyOptions& options,
                                        Transport<T>& transport) {
+  check(problem, options.ring);
   check_strategy(options, problem.Q.shape.H, problem.K.shape.H, true);
   RingOptions ring = options.ring;
   switch (options.strategy) {

@@ -7,17 +7,6 @@
 
 namespace ringattn {
 
-// The all-to-all of DeepSpeed-Ulysses (arXiv:2309.14509) between the u devices of a group, seen from one of
-// them. Before it a device has some rows with all heads, after it the rows of the whole group with some heads; the
-// inverse brings results back.
-//
-//   rows      heads          rows            heads
-//   0 1       a b c d        0 1 2 3 4 5     a b      device 0
-//   2 3 4     a b c d   ->
-//   5         a b c d        0 1 2 3 4 5     c d      device 1  ...
-//
-// With more devices than K/V heads, several devices get the same
-// K/V head, and their gradients of it are added up.
 // The kind of rows and heads that a block has.
 enum class Side { queries, keys };
 
@@ -42,6 +31,15 @@ struct HeadGroup {
   }
 };
 
+// The all-to-all of DeepSpeed-Ulysses (arXiv:2309.14509) between the u devices of a group, seen from one of them. Before
+// it a device has some rows with all heads, after it the rows of the whole group with some heads; the inverse brings
+// results back.
+//
+//              rows     heads          rows         heads
+//   device 0   0 1 2    a b c d   ->   0 1 2 3 4    a b
+//   device 1   3 4      a b c d        0 1 2 3 4    c d
+//
+// With more devices than K/V heads, several devices get the same K/V head, and their gradients of it are added up.
 template <class T>
 class HeadExchange {
  public:

@@ -19,10 +19,10 @@ std::vector<std::string> strategy_names() { return {std::begin(all_names), std::
 Strategy parse_strategy(const std::string& name) {
   for (const Strategy strategy : all_strategies)
     if (ringattn::name(strategy) == name) return strategy;
-  throw BadInput(
-      "[strategy] must be one of ring, all-gather, bidirectional, double-ring, ulysses, usp, tree and auto; "
-      "found " +
-      in_quotes(name) + "; choose one of these");
+  std::string list;
+  for (const std::string_view each : all_names) list += (list.empty() ? "" : ", ") + std::string(each);
+  throw BadInput("[strategy] must be one of " + list + "; found " + in_quotes(name) +
+                 "; choose one of these");
 }
 
 int group_size(const StrategyOptions& options) {

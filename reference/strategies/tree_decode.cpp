@@ -85,7 +85,6 @@ std::unique_ptr<TreeProgram<T>> tree_program(const Problem<T>& problem, const Ri
 template <class T>
 std::vector<AttentionOutput<T>> tree_attention(const Problem<T>& problem, const RingOptions& options,
                                                Transport<T>& transport) {
-  check(problem, options);
   std::vector<std::unique_ptr<ForwardProgram<T>>> programs;
   std::vector<std::unique_ptr<DeviceProgram<T>>> decorators;
   std::vector<ScheduledProgram<T>> scheduled;

@@ -45,7 +45,6 @@ void run_pass(const std::vector<std::unique_ptr<SomeDevice>>& devices, const Rin
 template <class T>
 AttentionOutput<T> usp_attention(const Problem<T>& problem, const RingOptions& options, int u,
                                  Transport<T>& transport) {
-  check(problem, options);
   RunRecorders recorders(options);
   Link<T>& link = transport.connect(usp_routes(options.devices, u));
   std::vector<std::unique_ptr<UspForward<T>>> devices;
@@ -73,7 +72,6 @@ template <class T>
 Gradients<T> usp_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                const Cotangents<T>& cotangents, const RingOptions& options, int u,
                                Transport<T>& transport) {
-  check(problem, options);
   check(problem, cotangents);
   const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
   RunRecorders recorders(options);

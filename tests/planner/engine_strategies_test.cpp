@@ -2,11 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "reference/comm/in_process/in_process_transport.h"
 #include "reference/planner/strategy/pass_bytes.h"
-#include "reference/strategies/distributed_attention.h"
-#include "reference/trace/summary.h"
-#include "tests/support/random_problem.h"
+#include "tests/strategies/strategy_run.h"
 
 using namespace ringattn;
 
@@ -26,27 +23,22 @@ std::pair<Peaks, Peaks> run_engine(Strategy strategy, int nodes, int per_node) {
   const RandomProblem<double> drawn = normal_problem(
       random, {.B = 2, .Sq = rows * devices, .Skv = rows * devices, .Hq = 6, .Hkv = 2, .D = 5, .Dv = 7});
   StrategyOptions options{strategy, strategy == Strategy::double_ring ? per_node : 0};
-  options.ring.devices = devices, options.ring.threads = 1;
+  options.ring.devices = devices;
   const auto pass = [&](const auto& run) {
-    Summary summary(devices);
-    Recorders recorders = make_recorders(summary, devices, {});
-    options.ring.recorders = &recorders;
-    InProcessTransport<double> transport(devices, 1, Exchange::copy);
-    run(transport);
     Peaks most;
-    for (const DeviceSummary& device : summary.devices()) {
+    for (const DeviceSummary& device : device_summaries(options, run)) {
       most.sent = std::max(most.sent, static_cast<double>(device.bytes_sent));
       most.held = std::max(most.held, static_cast<double>(device.peak_bytes));
     }
     return most;
   };
   AttentionOutput<double> forward;
-  const Peaks first = pass([&](Transport<double>& transport) {
-    forward = distributed_attention(drawn.problem(), options, transport);
+  const Peaks first = pass([&](const StrategyOptions& o, Transport<double>& transport) {
+    forward = distributed_attention(drawn.problem(), o, transport);
   });
   if (strategy == Strategy::tree) return {first, {}};
-  return {first, pass([&](Transport<double>& transport) {
-            distributed_attention_vjp(drawn.problem(), forward, drawn.cotangents(), options, transport);
+  return {first, pass([&](const StrategyOptions& o, Transport<double>& transport) {
+            distributed_attention_vjp(drawn.problem(), forward, drawn.cotangents(), o, transport);
           })};
 }
 

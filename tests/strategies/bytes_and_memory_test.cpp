@@ -4,7 +4,6 @@
 
 #include <bit>
 
-#include "reference/trace/summary.h"
 #include "tests/strategies/strategy_run.h"
 
 using namespace ringattn;
@@ -39,23 +38,19 @@ PassCosts costs(Strategy strategy, int devices, int group = 0) {
   const RandomProblem<double> drawn = normal_problem(
       random, {.B = B, .Sq = rows * devices, .Skv = rows * devices, .Hq = Hq, .Hkv = Hkv, .D = D, .Dv = Dv});
   StrategyOptions options{strategy, group};
-  options.ring.devices = devices, options.ring.threads = 1;
+  options.ring.devices = devices;
   const auto cost = [&](const auto& run) {
-    Summary summary(devices);
-    Recorders recorders = make_recorders(summary, devices, {});
-    options.ring.recorders = &recorders;
-    InProcessTransport<double> transport(devices, 1, Exchange::copy);
-    run(transport);
-    return Cost{summary.devices().front().bytes_sent, summary.devices().front().peak_bytes};
+    const DeviceSummary device = device_summaries(options, run).front();
+    return Cost{device.bytes_sent, device.peak_bytes};
   };
   AttentionOutput<double> forward;
   PassCosts found;
-  found.forward = cost([&](Transport<double>& transport) {
-    forward = distributed_attention(drawn.problem(), options, transport);
+  found.forward = cost([&](const StrategyOptions& o, Transport<double>& transport) {
+    forward = distributed_attention(drawn.problem(), o, transport);
   });
   if (strategy != Strategy::tree)
-    found.backward = cost([&](Transport<double>& transport) {
-      distributed_attention_vjp(drawn.problem(), forward, drawn.cotangents(), options, transport);
+    found.backward = cost([&](const StrategyOptions& o, Transport<double>& transport) {
+      distributed_attention_vjp(drawn.problem(), forward, drawn.cotangents(), o, transport);
     });
   return found;
 }

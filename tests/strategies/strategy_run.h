@@ -6,6 +6,7 @@
 #include "reference/strategies/distributed_attention.h"
 #include "reference/strategies/pass_choice.h"
 #include "reference/strategies/tree_decode.h"
+#include "reference/trace/summary.h"
 #include "tests/support/ring_run.h"
 
 namespace ringattn {
@@ -25,6 +26,17 @@ struct StrategyRun {
   AttentionOutput<T> forward;
   std::optional<Gradients<T>> gradients;
 };
+
+// What each device sends and holds in one pass in lockstep: run(options, transport)
+template <class Run>
+std::vector<DeviceSummary> device_summaries(StrategyOptions options, const Run& run) {
+  Summary summary(options.ring.devices);
+  Recorders recorders = make_recorders(summary, options.ring.devices, {});
+  options.ring.recorders = &recorders, options.ring.threads = 1;
+  InProcessTransport<double> transport(options.ring.devices, 1, Exchange::copy);
+  run(options, transport);
+  return summary.devices();
+}
 
 template <class T>
 bool same_bits(const StrategyRun<T>& a, const StrategyRun<T>& b) {

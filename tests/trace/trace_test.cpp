@@ -339,6 +339,9 @@ TEST_CASE("a file that is not a trace is rejected with the line and the rule") {
   check_message(with("\"devices\": 2", "\"devices\": 0"), "devices must be an integer from 1");
   check_message(with("\"layout\": \"contiguous\"", "\"layout\": \"round\""),
                 "layout must be one of contiguous, zigzag, striped");
+  check_message(with("\"rotate\"", "\"strategy\": \"spiral\", \"rotate\""), "strategy must be one of ring,");
+  check_message(with("\"rotate\"", "\"strategy\": \"usp\", \"rotate\""),
+                "group must be an integer from 1 to 2; it is missing");
   check_message(with("\"id\": \"0.0\"", "\"id\": \"0.-1\""), "line 2: id must be \"device.sequence\"");
   check_message(with("\"id\": \"0.0\"", "\"id\": \"1.0\""), "line 2: device must be the device of the id");
   check_message(with("\"kind\": \"alloc\"", "\"kind\": \"malloc\""),

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -21,7 +22,7 @@ std::size_t visits_of_block(const TraceHeader& header) { return header.strategy 
 // To how many blocks a device attends in a pass
 int blocks_of_pass(const TraceHeader& header) {
   if (header.strategy == "tree" || header.strategy == "ulysses") return 1;
-  if (header.strategy == "usp") return header.devices / header.group;
+  if (header.strategy == "usp") return header.devices / std::max(header.group, 1);
   return header.devices * static_cast<int>(visits_of_block(header));
 }
 
