@@ -20,6 +20,14 @@ using Mistakes = std::vector<Mistake>;
 // The entries of the given families, without S0, whose only variant is fitted to a result
 Mistakes mistakes_of(std::initializer_list<Family> families);
 
+// The same problem in every call, causal if requested
+inline RandomProblem<double> seeded_problem(const Extents& extents, bool causal = false) {
+  Random random(5);
+  RandomProblem<double> p = normal_problem(random, extents);
+  p.scoring.mask.causal = causal;
+  return p;
+}
+
 inline Simulation simulate(const RandomProblem<double>& p, int devices, Layout layout = Layout::contiguous) {
   return Simulation(p.problem(), layout, devices, all_rows(p.extents().Sq));
 }

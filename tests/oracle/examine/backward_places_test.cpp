@@ -12,8 +12,6 @@ using enum FindingKind;
 
 namespace {
 
-constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
-
 // Are these the rows of all heads that the finding is about?
 bool has_rows(const Finding& finding, std::size_t heads, const std::vector<Index>& rows) {
   return finding.where.size() == heads && all_have_rows(finding, rows);

@@ -1,5 +1,7 @@
 #include "tests/oracle/examine/examined_rule.h"
 
+#include <doctest/doctest.h>
+
 #include "reference/definition/softmax.h"
 
 namespace ringattn {
@@ -72,6 +74,14 @@ const Finding* only(const Examination& examination, FindingKind kind) {
       found = &finding;
     }
   return found;
+}
+
+Finding the_only(const Examination& examination, FindingKind kind) {
+  CAPTURE(kinds_of(examination));
+  const Finding* found = only(examination, kind);
+  REQUIRE(found != nullptr);
+  CHECK(examination.findings.size() == 1);
+  return *found;
 }
 
 std::string kinds_of(const Examination& examination) {

@@ -8,6 +8,9 @@
 
 namespace ringattn {
 
+// The precisions of the programs under test
+inline constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
+
 // What a program under test computes for one head: out = weights V of one K/V head, and lse.
 struct HeadResult {
   Matrix<double> weights;
@@ -45,6 +48,9 @@ struct ExaminedRule {
 
 // The only finding of that kind; nullptr if there are none or several
 const Finding* only(const Examination& examination, FindingKind kind);
+
+// The same, required to be the only finding of any kind
+Finding the_only(const Examination& examination, FindingKind kind);
 
 // The kinds of all findings, for messages of failed tests
 std::string kinds_of(const Examination& examination);

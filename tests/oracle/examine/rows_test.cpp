@@ -10,11 +10,7 @@
 using namespace ringattn;
 using enum FindingKind;
 
-namespace {
-
-constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("scores that are wrong in a few rows are reported for these rows only") {
   for (const Precision precision : precisions) {

@@ -12,16 +12,6 @@ using enum FindingKind;
 
 namespace {
 
-constexpr Precision precisions[] = {Precision::f32, Precision::bf16};
-
-Finding the_only(const Examination& examination, FindingKind kind) {
-  CAPTURE(kinds_of(examination));
-  const Finding* found = only(examination, kind);
-  REQUIRE(found != nullptr);
-  CHECK(examination.findings.size() == 1);
-  return *found;
-}
-
 // The blocks of a row that sees a key of them, in the order of the ring
 template <class Visit>
 void visit_blocks(const ExaminedRule& rule, const Matrix<double>& S, Index i, const Visit& visit) {

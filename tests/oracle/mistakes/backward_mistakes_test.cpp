@@ -16,7 +16,7 @@ using namespace ringattn;
 
 namespace {
 
-const Mistakes& mistakes() {
+const Mistakes& backward_entries() {
   static const Mistakes all = mistakes_of({Family::backward});
   return all;
 }
@@ -65,12 +65,12 @@ double distance(const Tensor<double>& a, const Tensor<double>& b, Index begin, I
 
 constexpr double rounding = 1e-12;
 
-bool same(const Tensor<double>& a, const Tensor<double>& b) { return distance(a, b) < rounding; }
+bool agree(const Tensor<double>& a, const Tensor<double>& b) { return distance(a, b) < rounding; }
 
 // The wrong gradients: any of "q", "k" and "v"
 std::string wrong_gradients(const Gradients<double>& found, const Gradients<double>& right) {
-  return std::string(same(found.dq, right.dq) ? "" : "q") + (same(found.dk, right.dk) ? "" : "k") +
-         (same(found.dv, right.dv) ? "" : "v");
+  return std::string(agree(found.dq, right.dq) ? "" : "q") + (agree(found.dk, right.dk) ? "" : "k") +
+         (agree(found.dv, right.dv) ? "" : "v");
 }
 
 // Norm of the sum over the rows (minus that of _b_), relative to the norm of _a_
@@ -138,7 +138,7 @@ TEST_CASE("every reading of a backward mistake gives gradients of the right shap
   for (int n = 0; n < trials(12); ++n) {
     const RandomProblem<double> drawn = random_problem(random);
     const Case ring(drawn, static_cast<Layout>(n % 3), 1 + n % 5, n % 2 == 0);
-    for (const Mistake& each : mistakes())
+    for (const Mistake& each : backward_entries())
       for (const Variant& variant : each.variants(ring.forward)) {
         const Gradients<double> found = each.backward(ring.sim, variant);
         CAPTURE(each.id + ": " + variant.describe());
@@ -156,7 +156,7 @@ TEST_CASE("every reading of a backward mistake has an effect on some case, and i
   const Case contiguous(drawn, Layout::contiguous, 4), striped(drawn, Layout::striped, 4),
       zigzag(drawn, Layout::zigzag, 4), single_head(ungrouped, Layout::contiguous, 4);
   std::set<std::string> ids;
-  for (const Mistake& each : mistakes()) {
+  for (const Mistake& each : backward_entries()) {
     CAPTURE(each.id);
     CHECK(ids.insert(each.id).second);
     std::set<std::string> described, wrong;
@@ -221,8 +221,8 @@ TEST_CASE("with one hop too few, dK is the right dK of the next device") {
   const Gradients<double> found = ring.of("G13", "hops = one too few, gradients = dk and dv");
   std::vector<Index> rotated(16);
   for (Index row = 0; row < 16; ++row) rotated[static_cast<std::size_t>(row)] = (row + 4) % 16;
-  CHECK(same(found.dk, select_rows(ring.right().dk.view(), rotated)));
-  CHECK(same(found.dv, select_rows(ring.right().dv.view(), rotated)));
+  CHECK(agree(found.dk, select_rows(ring.right().dk.view(), rotated)));
+  CHECK(agree(found.dv, select_rows(ring.right().dv.view(), rotated)));
 }
 
 TEST_CASE("the contributions of all steps sum to dK") {
@@ -234,7 +234,7 @@ TEST_CASE("the contributions of all steps sum to dK") {
     const Gradients<double> found = ring.of(step == 3 ? "G15" : "G38", variant);
     for (Index n = 0; n < sum.size(); ++n) sum.data()[n] += ring.right().dk.data()[n] - found.dk.data()[n];
   }
-  CHECK(same(sum, ring.right().dk));
+  CHECK(agree(sum, ring.right().dk));
 }
 
 TEST_CASE("double-counting the own block adds its contribution once more") {
@@ -243,7 +243,7 @@ TEST_CASE("double-counting the own block adds its contribution once more") {
   const Gradients<double> twice = ring.of("G39", "step = 0, gradients = dk and dv");
   Gradients<double> sum = ring.of("G14");
   for (Index n = 0; n < sum.dv.size(); ++n) sum.dv.data()[n] += ring.right().dv.data()[n];
-  CHECK(same(twice.dv, sum.dv));
+  CHECK(agree(twice.dv, sum.dv));
 }
 
 TEST_CASE("in a contiguous causal ring, mistakes in received blocks leave one end of the ring right") {

@@ -11,16 +11,9 @@ using namespace ringattn;
 
 namespace {
 
-const Mistakes& mistakes() {
+const Mistakes& layout_entries() {
   static const Mistakes all = mistakes_of({Family::scale, Family::layout});
   return all;
-}
-
-RandomProblem<double> drawn(const Extents& extents, bool causal = false) {
-  Random random(5);
-  RandomProblem<double> p = normal_problem(random, extents);
-  p.scoring.mask.causal = causal;
-  return p;
 }
 
 AttentionOutput<double> with_scale(const RandomProblem<double>& p, double scale) {
@@ -38,7 +31,7 @@ bool rows_come_from(const AttentionOutput<double>& result, const AttentionOutput
 
 // All scores are 0 and V_j = e_j, so that out shows the keys that a row attends to
 RandomProblem<double> showing_keys(Index S) {
-  RandomProblem<double> p = drawn({1, S, S, 1, 1, 2, S}, true);
+  RandomProblem<double> p = seeded_problem({1, S, S, 1, 1, 2, S}, true);
   p.Q.head(0, 0).setZero();
   p.V.head(0, 0).setIdentity();
   return p;
@@ -51,19 +44,19 @@ bool reads(const AttentionOutput<double>& result, Index row, Index key) {
 }  // namespace
 
 TEST_CASE("scale and layout: the result of a row is independent of the other simulated rows") {
-  check_that_rows_are_independent(mistakes(), trials(12));
+  check_that_rows_are_independent(layout_entries(), trials(12));
 }
 
 TEST_CASE("scale and layout: each mistake has an effect on some case") {
-  check_that_each_has_an_effect(mistakes());
+  check_that_each_has_an_effect(layout_entries());
 }
 
 TEST_CASE("scale and layout: the backward of a mistake is the derivative of its forward") {
-  check_that_backwards_are_derivatives(mistakes());
+  check_that_backwards_are_derivatives(layout_entries());
 }
 
 TEST_CASE("a scale mistake equals the definition with the wrong scale") {
-  const RandomProblem<double> p = drawn({2, 5, 7, 6, 2, 4, 9}, true);
+  const RandomProblem<double> p = seeded_problem({2, 5, 7, 6, 2, 4, 9}, true);
   const Simulation sim = simulate(p, 2);
   CHECK(nearly(result_of_mistake(sim, "S1"), with_scale(p, 1)));
   CHECK(nearly(result_of_mistake(sim, "S2"), with_scale(p, 0.25)));
@@ -77,7 +70,7 @@ TEST_CASE("a scale mistake equals the definition with the wrong scale") {
 }
 
 TEST_CASE("with V = 1, a scale after the softmax is the output") {
-  RandomProblem<double> p = drawn({1, 5, 7, 2, 1, 4, 3}, true);
+  RandomProblem<double> p = seeded_problem({1, 5, 7, 2, 1, 4, 3}, true);
   p.V.head(0, 0).setOnes();
   const AttentionOutput<double> instead = result_of_mistake(simulate(p, 2), "S6", "not scaled"),
                                 as_well = result_of_mistake(simulate(p, 2), "S6", "scaled as well");
@@ -88,7 +81,7 @@ TEST_CASE("with V = 1, a scale after the softmax is the output") {
 }
 
 TEST_CASE("S9: a scale multiplied at every iteration is right in the first block only") {
-  const RandomProblem<double> p = drawn({1, 8, 8, 1, 1, 4, 3});
+  const RandomProblem<double> p = seeded_problem({1, 8, 8, 1, 1, 4, 3});
   const Simulation sim = simulate(p, 2);
   // Device 0 has keys 0 .. 3 and receives 4 .. 7
   RandomProblem<double> grown = p;
@@ -109,7 +102,7 @@ TEST_CASE("S9: a scale multiplied at every iteration is right in the first block
 }
 
 TEST_CASE("S10: a scale missing in the own blocks does not affect received blocks, and the reverse") {
-  const RandomProblem<double> p = drawn({1, 8, 8, 1, 1, 4, 3}, true);
+  const RandomProblem<double> p = seeded_problem({1, 8, 8, 1, 1, 4, 3}, true);
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> right = attention(p.problem()), none = with_scale(p, 1);
   const AttentionOutput<double> own = result_of_mistake(sim, "S10", "blocks = own, scale = missing"),
@@ -120,7 +113,7 @@ TEST_CASE("S10: a scale missing in the own blocks does not affect received block
 }
 
 TEST_CASE("with a single key lse equals its score, which shows the soft-cap formula") {
-  RandomProblem<double> p = drawn({1, 1, 1, 1, 1, 4, 3});
+  RandomProblem<double> p = seeded_problem({1, 1, 1, 1, 1, 4, 3});
   constexpr double c = 0.75, scale = 0.5;
   p.scoring.softcap = c;
   const double qk = p.Q.head(0, 0).row(0).dot(p.K.head(0, 0).row(0));
@@ -136,13 +129,13 @@ TEST_CASE("with a single key lse equals its score, which shows the soft-cap form
 }
 
 TEST_CASE("P1: a result in shard order is the right result permuted") {
-  const RandomProblem<double> p = drawn({2, 6, 7, 4, 2, 4, 3}, true);
+  const RandomProblem<double> p = seeded_problem({2, 6, 7, 4, 2, 4, 3}, true);
   CHECK(rows_come_from(result_of_mistake(simulate(p, 3, Layout::striped), "P1", "out in shard order"),
                        attention(p.problem()), {0, 3, 1, 4, 2, 5}));
 }
 
 TEST_CASE("without a mask, layout mistakes give the right rows in another order") {
-  const RandomProblem<double> p = drawn({2, 6, 7, 4, 2, 4, 3});
+  const RandomProblem<double> p = seeded_problem({2, 6, 7, 4, 2, 4, 3});
   const AttentionOutput<double> right = attention(p.problem());
   // Rows of the three devices: 0 3 | 1 4 | 2 5
   const Simulation striped = simulate(p, 3, Layout::striped);
@@ -165,7 +158,7 @@ TEST_CASE("without a mask, layout mistakes give the right rows in another order"
 }
 
 TEST_CASE("P2: no effect on P stripes of P rows, whose permutation is its own inverse") {
-  const RandomProblem<double> p = drawn({1, 9, 9, 1, 1, 4, 3}, true);
+  const RandomProblem<double> p = seeded_problem({1, 9, 9, 1, 1, 4, 3}, true);
   for_each_variant(
       {mistake_of_id("P2")}, simulate(p, 3, Layout::striped),
       [&](const Mistake& mistake, const Variant& variant) {
@@ -174,7 +167,7 @@ TEST_CASE("P2: no effect on P stripes of P rows, whose permutation is its own in
 }
 
 TEST_CASE("lse is right if only V or only out is in another order") {
-  const RandomProblem<double> p = drawn({1, 8, 9, 2, 1, 4, 3}, true);
+  const RandomProblem<double> p = seeded_problem({1, 8, 9, 2, 1, 4, 3}, true);
   const AttentionOutput<double> right = attention(p.problem());
   for (const Layout layout : all_layouts) {
     const Simulation sim = simulate(p, 3, layout);

@@ -13,10 +13,7 @@ using namespace ringattn;
 
 namespace {
 
-// A few roundings of numbers of order 1
-constexpr double rounding = 1e-13;
-
-const Mistakes& mistakes() {
+const Mistakes& mask_entries() {
   static const Mistakes all = mistakes_of({Family::mask});
   return all;
 }
@@ -41,21 +38,10 @@ AttentionOutput<double> definition_with(const RandomProblem<double>& p, const Ma
   return attention(problem);
 }
 
-bool same(const Tensor<double>& a, const Tensor<double>& b) {
-  if (!(a.shape() == b.shape())) return false;
-  for (Index n = 0; n < a.size(); ++n)
-    if (!(a.data()[n] == b.data()[n] || std::abs(a.data()[n] - b.data()[n]) <= rounding)) return false;
-  return true;
-}
-
-bool same(const AttentionOutput<double>& a, const AttentionOutput<double>& b) {
-  return same(a.out, b.out) && same(a.lse, b.lse);
-}
-
 // Whether the result is attention under the rule
 template <class Rule>
 bool is(const RandomProblem<double>& p, const AttentionOutput<double>& found, const Rule& rule) {
-  return same(found, definition_where(p, rule));
+  return nearly(found, definition_where(p, rule));
 }
 
 RandomProblem<double> full_problem(std::uint64_t seed, Index Sq, Index Skv) {
@@ -75,7 +61,7 @@ TEST_CASE("a wrong mask test equals attention under another mask") {
   RandomProblem<double> p = causal_problem(1, 11, 14);
   const Index offset = 3;
   const Simulation sim = simulate(p, 3);
-  CHECK(same(result_of_mistake(sim, "M1"), definition_with(p, {})));
+  CHECK(nearly(result_of_mistake(sim, "M1"), definition_with(p, {})));
   CHECK(is(p, result_of_mistake(sim, "M2"), [](Index i, Index j) { return j < i + offset; }));
   CHECK(is(p, result_of_mistake(sim, "M3"), [](Index i, Index j) { return j <= i + offset + 1; }));
   CHECK(is(p, result_of_mistake(sim, "M4"), [](Index i, Index j) { return j >= i + offset; }));
@@ -83,14 +69,14 @@ TEST_CASE("a wrong mask test equals attention under another mask") {
 
   p.scoring.mask = {.window_left = 4, .window_right = 2};
   const Simulation windowed = simulate(p, 3);
-  CHECK(same(result_of_mistake(windowed, "M16", "left = one key more, right = one key fewer"),
-             definition_with(p, {false, 5, 1})));
-  CHECK(same(result_of_mistake(windowed, "M18", "left side"), definition_with(p, {false, -1, 2})));
-  CHECK(same(result_of_mistake(windowed, "M18", "right side"), definition_with(p, {false, 4, -1})));
-  CHECK(same(result_of_mistake(windowed, "M18", "both"), definition_with(p, {})));
-  CHECK(same(result_of_mistake(windowed, "M34", "(right, left)"), definition_with(p, {false, 2, 4})));
-  CHECK(same(result_of_mistake(windowed, "M34", "total width"), definition_with(p, {false, 2, 1})));
-  CHECK(same(result_of_mistake(windowed, "M29"), definition_with(p, {true, 4, 2})));
+  CHECK(nearly(result_of_mistake(windowed, "M16", "left = one key more, right = one key fewer"),
+               definition_with(p, {false, 5, 1})));
+  CHECK(nearly(result_of_mistake(windowed, "M18", "left side"), definition_with(p, {false, -1, 2})));
+  CHECK(nearly(result_of_mistake(windowed, "M18", "right side"), definition_with(p, {false, 4, -1})));
+  CHECK(nearly(result_of_mistake(windowed, "M18", "both"), definition_with(p, {})));
+  CHECK(nearly(result_of_mistake(windowed, "M34", "(right, left)"), definition_with(p, {false, 2, 4})));
+  CHECK(nearly(result_of_mistake(windowed, "M34", "total width"), definition_with(p, {false, 2, 1})));
+  CHECK(nearly(result_of_mistake(windowed, "M29"), definition_with(p, {true, 4, 2})));
 }
 
 TEST_CASE(
@@ -162,7 +148,7 @@ TEST_CASE("contiguous and causal: each mistake leaves the stated rows right") {
   const Simulation sim = simulate(p, P);
   const AttentionOutput<double> truth = attention(p.problem());
   const auto right = [&](const AttentionOutput<double>& found, Index i) {
-    return std::abs(found.lse(1, i, 3, 0) - truth.lse(1, i, 3, 0)) <= rounding;
+    return nearly(found.lse(1, i, 3, 0), truth.lse(1, i, 3, 0));
   };
   const AttentionOutput<double> M5 = result_of_mistake(sim, "M5"), M6 = result_of_mistake(sim, "M6"),
                                 M7 = result_of_mistake(sim, "M7");
@@ -182,10 +168,9 @@ TEST_CASE("M10: masked after the softmax, the weights of a row sum to exp(lse - 
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> truth = attention(p.problem()), all = definition_with(p, {}),
                                 found = result_of_mistake(sim, "M10", "skipped = nothing");
-  CHECK(same(found.lse, all.lse));
+  CHECK(nearly(found.lse, all.lse));
   for (Index i = 0; i < 9; ++i)
-    CHECK(std::abs(found.out(1, i, 2, 0) - std::exp(truth.lse(1, i, 2, 0) - all.lse(1, i, 2, 0))) <=
-          rounding);
+    CHECK(nearly(found.out(1, i, 2, 0), std::exp(truth.lse(1, i, 2, 0) - all.lse(1, i, 2, 0))));
 }
 
 TEST_CASE("M11: adding a boolean mask increases lse by exactly 1 if nothing is masked") {
@@ -194,9 +179,8 @@ TEST_CASE("M11: adding a boolean mask increases lse by exactly 1 if nothing is m
   const AttentionOutput<double> truth = attention(p.problem()),
                                 found = result_of_mistake(sim, "M11",
                                                           "1 to visible keys, masked = all masked keys");
-  CHECK(same(found.out, truth.out));
-  for (Index n = 0; n < found.lse.size(); ++n)
-    CHECK(std::abs(found.lse.data()[n] - truth.lse.data()[n] - 1) <= rounding);
+  CHECK(nearly(found.out, truth.out));
+  for (Index n = 0; n < found.lse.size(); ++n) CHECK(nearly(found.lse.data()[n], truth.lse.data()[n] + 1));
 }
 
 TEST_CASE("a masked key with the finite score s has the weight exp(s - lse)") {
@@ -207,8 +191,7 @@ TEST_CASE("a masked key with the finite score s has the weight exp(s - lse)") {
   const auto hidden_keys_score = [&](const AttentionOutput<double>& found, double s) {
     for (Index i = 0; i < 8; ++i)
       for (Index j = i + 1; j < 8; ++j)
-        if (!(std::abs(found.out(1, i, 3, j) - std::exp(s - found.lse(1, i, 3, 0))) <= rounding))
-          return false;
+        if (!nearly(found.out(1, i, 3, j), std::exp(s - found.lse(1, i, 3, 0)))) return false;
     return true;
   };
   CHECK(hidden_keys_score(result_of_mistake(sim, "M12", "skipped = nothing"), 0));
@@ -238,14 +221,14 @@ TEST_CASE("M13: unmasked padding equals attention to additional keys of zeros") 
     longer.kv_positions = consecutive_positions(10 + n);
     return attention(longer.problem());
   };
-  CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = 5"), padded(5)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"),
-             padded(6)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = 2"), padded(6)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"),
-             padded(14)));
-  CHECK(same(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to the longest block"),
-             padded(2)));
+  CHECK(nearly(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = 5"), padded(5)));
+  CHECK(nearly(result_of_mistake(sim, "M13", "behind = the sequence, pad keys = up to a multiple of 8"),
+               padded(6)));
+  CHECK(nearly(result_of_mistake(sim, "M13", "behind = every block, pad keys = 2"), padded(6)));
+  CHECK(nearly(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to a multiple of 8"),
+               padded(14)));
+  CHECK(nearly(result_of_mistake(sim, "M13", "behind = every block, pad keys = up to the longest block"),
+               padded(2)));
 }
 
 TEST_CASE("M14, M38: lost keys have no weight, repeated keys a multiple of it") {
@@ -280,8 +263,7 @@ TEST_CASE("M20: a row without a visible key returns the mean of V, all others ar
   const AttentionOutput<double> truth = attention(p.problem()),
                                 found = result_of_mistake(sim, "M20", "lse = -1e30");
   for (Index i = 0; i < 7; ++i)
-    for (Index j = 0; j < 4; ++j)
-      CHECK(std::abs(found.out(0, i, 2, j) - (i < 3 ? 0.25 : truth.out(0, i, 2, j))) <= rounding);
+    for (Index j = 0; j < 4; ++j) CHECK(nearly(found.out(0, i, 2, j), i < 3 ? 0.25 : truth.out(0, i, 2, j)));
 }
 
 TEST_CASE("M21: rows whose scores are far below a finite start maximum become 0") {
@@ -292,7 +274,7 @@ TEST_CASE("M21: rows whose scores are far below a finite start maximum become 0"
   const AttentionOutput<double> truth = attention(p.problem()),
                                 low = result_of_mistake(sim, "M21", "starts at -1e4, arithmetic = float64"),
                                 lower = result_of_mistake(sim, "M21", "starts at -5e4, arithmetic = float32");
-  CHECK(same(lower.out, truth.out));
+  CHECK(nearly(lower.out, truth.out));
   for (Index n = 0; n < low.out.size(); ++n) CHECK(low.out.data()[n] == 0);
   CHECK(low.lse(0, 3, 0, 0) == -INFINITY);
 }
@@ -328,7 +310,7 @@ TEST_CASE("M25: the mask of another batch entry equals attention with the positi
   const AttentionOutput<double> found =
       result_of_mistake(simulate(p, 2), "M25", "sequence = the next, taken = queries and keys");
   std::swap_ranges(p.kv_positions.of(0).begin(), p.kv_positions.of(0).end(), p.kv_positions.of(1).begin());
-  CHECK(same(found, attention(p.problem())));
+  CHECK(nearly(found, attention(p.problem())));
 }
 
 namespace {
@@ -363,7 +345,7 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
     INFO(p.describe(), ", devices ", devices);
     const Simulation sim = simulate(p, devices, layout);
     const Shape out = p.problem().out_shape();
-    for (const Mistake& mistake : mistakes())
+    for (const Mistake& mistake : mask_entries())
       for (const Variant& variant : mistake.variants(sim)) {
         const AttentionOutput<double> found = mistake.forward(sim, variant);
         CHECK(found.out.shape() == out);
@@ -374,20 +356,20 @@ TEST_CASE("every reading of every mask mistake gives out and lse of the right sh
 }
 
 TEST_CASE("every mask mistake has an effect, and the variants of an entry have distinct descriptions") {
-  Mistakes unseen = mistakes();
+  Mistakes unseen = mask_entries();
   for (const bool causal : {true, false})
     for (const bool documents : {true, false}) {
       const RandomProblem<double> p = revealing_problem(16, causal, documents);
       const Simulation sim = simulate(p, documents ? 2 : 4);
       const AttentionOutput<double> truth = attention(p.problem());
-      for (const Mistake& mistake : mistakes()) {
+      for (const Mistake& mistake : mask_entries()) {
         std::set<std::string> said;
         for (const Variant& variant : mistake.variants(sim))
           CHECK_MESSAGE(said.insert(variant.describe()).second, mistake.id);
       }
       std::erase_if(unseen, [&](const Mistake& mistake) {
         for (const Variant& variant : mistake.variants(sim))
-          if (!same(mistake.forward(sim, variant), truth)) return true;
+          if (!nearly(mistake.forward(sim, variant), truth)) return true;
         return false;
       });
     }

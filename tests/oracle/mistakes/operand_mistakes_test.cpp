@@ -11,14 +11,9 @@ using namespace ringattn;
 
 namespace {
 
-const Mistakes& mistakes() {
+const Mistakes& operand_entries() {
   static const Mistakes all = mistakes_of({Family::heads, Family::operands});
   return all;
-}
-
-RandomProblem<double> drawn(const Extents& extents) {
-  Random random(5);
-  return normal_problem(random, extents);
 }
 
 // Sets V to the index of its head, so that out shows the head that was read
@@ -60,19 +55,19 @@ double itself(Index row) { return static_cast<double>(row); }
 }  // namespace
 
 TEST_CASE("heads and operands: the result of a row is independent of the other simulated rows") {
-  check_that_rows_are_independent(mistakes(), trials(12));
+  check_that_rows_are_independent(operand_entries(), trials(12));
 }
 
 TEST_CASE("heads and operands: each mistake has an effect on some case") {
-  check_that_each_has_an_effect(mistakes());
+  check_that_each_has_an_effect(operand_entries());
 }
 
 TEST_CASE("heads and operands: the backward of a mistake is the derivative of its forward") {
-  check_that_backwards_are_derivatives(mistakes());
+  check_that_backwards_are_derivatives(operand_entries());
 }
 
 TEST_CASE("with V equal to its head index, out is the K/V head that a query head reads") {
-  RandomProblem<double> p = drawn({1, 6, 7, 6, 3, 4, 2});
+  RandomProblem<double> p = seeded_problem({1, 6, 7, 6, 3, 4, 2});
   number_the_heads(p);
   const Simulation sim = simulate(p, 2);
   CHECK(heads_read(sim.attention_of(p.problem()), {0, 0, 1, 1, 2, 2}));
@@ -88,7 +83,7 @@ TEST_CASE("with V equal to its head index, out is the K/V head that a query head
 }
 
 TEST_CASE("if only V is read from the wrong head, lse is right") {
-  const RandomProblem<double> p = drawn({2, 6, 7, 6, 3, 4, 2});
+  const RandomProblem<double> p = seeded_problem({2, 6, 7, 6, 3, 4, 2});
   const Simulation sim = simulate(p, 2);
   const Tensor<double> lse = attention(p.problem()).lse;
   for (const char* id : {"H1", "H2", "H8", "H9", "H10"}) {
@@ -99,7 +94,7 @@ TEST_CASE("if only V is read from the wrong head, lse is right") {
 }
 
 TEST_CASE("a view with exchanged axes leaves the memory unchanged") {
-  const RandomProblem<double> p = drawn({2, 5, 7, 4, 2, 6, 3});
+  const RandomProblem<double> p = seeded_problem({2, 5, 7, 4, 2, 6, 3});
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> right = attention(p.problem());
   const Tensor<double> bhsd = converted<double>(right.out.view(), Axes::bhsd);
@@ -118,7 +113,7 @@ TEST_CASE("a view with exchanged axes leaves the memory unchanged") {
 }
 
 TEST_CASE("H4: counting every key G times leaves out right and adds ln G to lse") {
-  const RandomProblem<double> p = drawn({1, 5, 7, 6, 2, 4, 3});
+  const RandomProblem<double> p = seeded_problem({1, 5, 7, 6, 2, 4, 3});
   const Simulation sim = simulate(p, 2);
   const AttentionOutput<double> right = attention(p.problem()), wrong = result_of_mistake(sim, "H4");
   CHECK(nearly(wrong.out, right.out));
@@ -126,7 +121,7 @@ TEST_CASE("H4: counting every key G times leaves out right and adds ln G to lse"
 }
 
 TEST_CASE("exchanged operands give the definition on the exchanged operands") {
-  const RandomProblem<double> p = drawn({2, 6, 6, 2, 2, 4, 4});
+  const RandomProblem<double> p = seeded_problem({2, 6, 6, 2, 2, 4, 4});
   const Simulation sim = simulate(p, 2);
   const auto with = [](const Tensor<double>& Q, const Tensor<double>& K, const Tensor<double>& V) {
     const RowPositions positions = consecutive_positions(6);
@@ -140,7 +135,7 @@ TEST_CASE("exchanged operands give the definition on the exchanged operands") {
 }
 
 TEST_CASE("V3: the columns of a softmax over the queries sum to 1") {
-  RandomProblem<double> p = drawn({1, 6, 5, 1, 1, 4, 5});
+  RandomProblem<double> p = seeded_problem({1, 6, 5, 1, 1, 4, 5});
   p.V.head(0, 0).setIdentity();
   const auto columns = [&](const char* over) -> Eigen::RowVectorXd {
     return result_of_mistake(simulate(p, 2), "V3", over).out.head(0, 0).colwise().sum();
@@ -150,7 +145,7 @@ TEST_CASE("V3: the columns of a softmax over the queries sum to 1") {
 }
 
 TEST_CASE("V6: the batch entry whose K and V all entries use is right") {
-  const RandomProblem<double> p = drawn({3, 5, 6, 2, 1, 4, 2});
+  const RandomProblem<double> p = seeded_problem({3, 5, 6, 2, 1, 4, 2});
   const AttentionOutput<double> right = attention(p.problem()),
                                 wrong = result_of_mistake(simulate(p, 2), "V6", "entry = 1");
   CHECK(nearly(wrong.lse(1, 4, 1, 0), right.lse(1, 4, 1, 0)));
@@ -159,7 +154,7 @@ TEST_CASE("V6: the batch entry whose K and V all entries use is right") {
 }
 
 TEST_CASE("V7: leaving out elements equals attention with a smaller head dimension") {
-  const RandomProblem<double> p = drawn({1, 5, 6, 2, 1, 7, 2});
+  const RandomProblem<double> p = seeded_problem({1, 5, 6, 2, 1, 7, 2});
   Problem<double> shorter = p.problem();
   shorter.Q.shape.D = shorter.K.shape.D = 4;
   const Simulation sim = simulate(p, 2);
@@ -174,7 +169,7 @@ TEST_CASE("V7: leaving out elements equals attention with a smaller head dimensi
 }
 
 TEST_CASE("X1: rotary positions counted within the device equal a rotation after sharding") {
-  const RandomProblem<double> bare = drawn({2, 10, 10, 2, 1, 6, 3});
+  const RandomProblem<double> bare = seeded_problem({2, 10, 10, 2, 1, 6, 3});
   RandomProblem<double> p = bare, wrong = bare;
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
   for (const Layout layout : all_layouts) {
@@ -190,7 +185,7 @@ TEST_CASE("X1: rotary positions counted within the device equal a rotation after
 }
 
 TEST_CASE("X2, X3: missing, doubled and offset rotations") {
-  const RandomProblem<double> bare = drawn({2, 10, 10, 2, 1, 6, 3});
+  const RandomProblem<double> bare = seeded_problem({2, 10, 10, 2, 1, 6, 3});
   RandomProblem<double> p = bare, wrong = bare;
   p.Q = rotated(bare.Q, itself), p.K = rotated(bare.K, itself);
   const Simulation sim = simulate(p, 3);
@@ -205,7 +200,7 @@ TEST_CASE("X2, X3: missing, doubled and offset rotations") {
 }
 
 TEST_CASE("X4: reordering the elements of q and k alike has no effect") {
-  const RandomProblem<double> p = drawn({1, 6, 6, 1, 1, 8, 3});
+  const RandomProblem<double> p = seeded_problem({1, 6, 6, 1, 1, 8, 3});
   RandomProblem<double> reordered = p;
   for (Index n = 0; n < 4; ++n)
     for (const Index half : {0, 1})

@@ -12,7 +12,7 @@ using namespace ringattn;
 
 namespace {
 
-const Mistakes& mistakes() {
+const Mistakes& ring_entries() {
   static const Mistakes all = mistakes_of({Family::ring});
   return all;
 }
@@ -80,7 +80,7 @@ TEST_CASE("every ring mistake gives finite results of the right shape") {
     const Ring ring(random_problem(random), static_cast<Layout>(random.below(3)),
                     1 + static_cast<int>(random.below(5)));
     CAPTURE(ring.drawn.describe());
-    for (const Mistake& each : mistakes())
+    for (const Mistake& each : ring_entries())
       for (const Variant& variant : each.variants(ring.sim)) {
         const AttentionOutput<double> found = each.forward(ring.sim, variant);
         CHECK(found.out.shape() == ring.right.out.shape());
@@ -94,7 +94,7 @@ TEST_CASE("every ring mistake gives finite results of the right shape") {
 
 TEST_CASE("on a single device there are no ring mistakes") {
   const Ring ring(causal_problem(7), Layout::striped, 1);
-  for (const Mistake& each : mistakes()) CHECK(each.variants(ring.sim).empty());
+  for (const Mistake& each : ring_entries()) CHECK(each.variants(ring.sim).empty());
 }
 
 TEST_CASE("every ring mistake has an effect on some case") {
@@ -105,7 +105,7 @@ TEST_CASE("every ring mistake has an effect on some case") {
   RandomProblem<double> windowed = drawn;
   windowed.scoring.mask.causal = true;
   const Ring two_sided(drawn, Layout::contiguous, 4), causal(windowed, Layout::contiguous, 4);
-  for (const Mistake& each : mistakes()) {
+  for (const Mistake& each : ring_entries()) {
     CAPTURE(each.id);
     bool shows = false;
     for (const Ring* ring : {&two_sided, &causal})

@@ -14,7 +14,7 @@ using namespace ringattn;
 
 namespace {
 
-const Mistakes& mistakes() {
+const Mistakes& softmax_entries() {
   static const Mistakes all = mistakes_of({Family::online_softmax, Family::merge});
   return all;
 }
@@ -41,7 +41,7 @@ TEST_CASE("every softmax mistake gives results of the right shape") {
     const RandomProblem<double> drawn = random_problem(random, {.huge_logits = true});
     const Ring ring{drawn, static_cast<Layout>(random.below(3)), 1 + static_cast<int>(random.below(5))};
     CAPTURE(drawn.describe());
-    for (const Mistake& each : mistakes())
+    for (const Mistake& each : softmax_entries())
       for (const Variant& variant : each.variants(ring.sim)) {
         const AttentionOutput<double> found = each.forward(ring.sim, variant);
         CHECK(found.out.shape() == ring.right.out.shape());
@@ -58,7 +58,7 @@ TEST_CASE("every softmax mistake has an effect on a causal striped ring with lar
   drawn.scoring.softmax_scale = 12;
   drawn.scoring.mask.causal = true;
   const Ring ring(drawn, Layout::striped, 2);
-  for (const Mistake& each : mistakes()) {
+  for (const Mistake& each : softmax_entries()) {
     CAPTURE(each.id);
     bool shows = false;
     for (const Variant& variant : each.variants(ring.sim))
@@ -71,7 +71,7 @@ TEST_CASE("a single device with one tile has no merge mistakes") {
   Random random(4);
   const Ring ring(normal_problem(random, {.Sq = 6, .Skv = 15, .Hq = 2, .D = 3, .Dv = 2}), Layout::contiguous,
                   1);
-  for (const Mistake& each : mistakes()) {
+  for (const Mistake& each : softmax_entries()) {
     CAPTURE(each.id);
     const bool needs_no_merge = each.id == "O5" || each.id == "O6" || each.id == "O8" || each.id == "O10";
     CHECK(each.variants(ring.sim).empty() == !needs_no_merge);

@@ -61,7 +61,7 @@ WrongResults results_of(const EightBitCase& drawn, const Kernel& kernel, const F
   return results;
 }
 
-Kernel random_kernel(Random& random, Precision precision) {
+Kernel tiled_kernel(Random& random, Precision precision) {
   constexpr Index tiles[] = {0, 16, 32};
   return {.precision = precision,
           .stored = random.below(2) ? Dtype::bf16 : Dtype::f32,
@@ -78,7 +78,7 @@ TEST_CASE("kernels that round P to 8 bits pass if this is declared, and not if b
   for (int n = 0; n < trials(120); ++n) {
     const Precision precision = n % 3 ? Precision::e4m3 : Precision::e5m2;
     const EightBitCase drawn = draw_case(random, precision);
-    const Kernel kernel = random_kernel(random, precision);
+    const Kernel kernel = tiled_kernel(random, precision);
     CAPTURE(drawn.stored.describe());
     CAPTURE(kernel.describe());
     const WrongResults results = results_of(drawn, kernel, drawn.factors);
@@ -104,7 +104,7 @@ TEST_CASE("a kernel of 8 bits that forgets a factor never passes") {
   for (int n = 0; n < trials(60); ++n) {
     const Precision precision = n % 3 ? Precision::e4m3 : Precision::e5m2;
     const EightBitCase drawn = draw_case(random, precision);
-    const Kernel kernel = random_kernel(random, precision);
+    const Kernel kernel = tiled_kernel(random, precision);
     CAPTURE(drawn.stored.describe());
     CAPTURE(kernel.describe());
     Factors forgotten = drawn.factors;

@@ -62,6 +62,10 @@ void round_to(Precision precision, Tensor<double>& tensor) {
   for (Index n = 0; n < tensor.size(); ++n) tensor.data()[n] = rounded_to(precision, tensor.data()[n]);
 }
 
+void scale_by(Tensor<double>& tensor, double factor) {
+  for (Index n = 0; n < tensor.size(); ++n) tensor.data()[n] *= factor;
+}
+
 void make_exact(RandomProblem<double>& p, Precision precision) {
   for (Tensor<double>* tensor : {&p.Q, &p.K, &p.V, &p.dout}) round_to(precision, *tensor);
 }

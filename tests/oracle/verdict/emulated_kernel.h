@@ -36,6 +36,8 @@ struct Kernel {
 double rounded_to(Precision precision, double x);
 void round_to(Precision precision, Tensor<double>& tensor);
 
+void scale_by(Tensor<double>& tensor, double factor);
+
 // Rounds all inputs to numbers that the operands of a kernel hold exactly
 void make_exact(RandomProblem<double>& p, Precision precision);
 

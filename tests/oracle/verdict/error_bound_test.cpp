@@ -53,10 +53,6 @@ void fill(Tensor<double>& tensor, double number) {
   for (Index n = 0; n < tensor.size(); ++n) tensor.data()[n] = number;
 }
 
-void scale_by(Tensor<double>& tensor, double factor) {
-  for (Index n = 0; n < tensor.size(); ++n) tensor.data()[n] *= factor;
-}
-
 // Sets row s >= period to _factor_ times row s mod period
 void repeat_rows(Tensor<double>& tensor, Index period, double factor = 1) {
   for (Index b = 0; b < tensor.shape().B; ++b)

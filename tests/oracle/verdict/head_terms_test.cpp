@@ -26,7 +26,8 @@ struct CaseOfHeads : SubmittedCase {
     Gradients<double> stored = gradients;
     for (Tensor<double>* tensor : {&stored_out, &stored.dq, &stored.dk, &stored.dv, &stored.dsinks})
       round_to(Dtype::bf16, *tensor);
-    Submission s{.problem = p.problem(), .cotangents = p.cotangents()};
+    Submission s;
+    s.problem = p.problem(), s.cotangents = p.cotangents();
     s.out = stored_out, s.lse = lse.view();
     s.dq = stored.dq, s.dk = stored.dk, s.dv = stored.dv, s.dsinks = stored.dsinks;
     s.declared = {.implementation = Precision::bf16, .stored = Dtype::bf16}, s.devices = devices;
@@ -91,7 +92,8 @@ TEST_CASE("wrong gradients of the sinks fail, and the other tensors pass") {
 TEST_CASE("dsinks of a case without sinks are refused") {
   SubmittedCase submitted;
   const Tensor<double> dsinks({1, 1, 4, 1});
-  Submission s{.problem = submitted.p.problem(), .cotangents = submitted.p.cotangents()};
+  Submission s;
+  s.problem = submitted.p.problem(), s.cotangents = submitted.p.cotangents();
   s.dsinks = dsinks;
   CHECK_THROWS_AS(check_submission(s), BadInput);
 }

@@ -50,10 +50,6 @@ struct Solved {
   Gradients<double> gradients;
 };
 
-void scale_by(Tensor<double>& tensor, double factor) {
-  for (Index n = 0; n < tensor.size(); ++n) tensor.data()[n] *= factor;
-}
-
 // Moves the rows of the keys by one device of a ring of three
 void rotate(Tensor<double>& tensor) {
   std::vector<Index> moved;
