@@ -224,7 +224,7 @@ void test_magnitudes(Random& random, Precision precision, Tally& tally) {
 void test_magnitudes(Precision precision) {
   Random random(31 + static_cast<std::uint64_t>(precision));
   Tally tally;
-  const int cases = trials(300);
+  const int cases = trials(150);
   for (int n = 0; n < cases; ++n) test_magnitudes(random, precision, tally);
 
   // Many cases are judged, so that the law is no empty one
