@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "reference/files/available_memory.h"
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 #include "tests/support/file_fixtures.h"
 
 using namespace ringattn;

@@ -6,10 +6,10 @@
 
 #include "reference/definition/input/bad_input.h"
 #include "reference/definition/input/in_quotes.h"
+#include "reference/files/archives/torch_archive.h"
+#include "reference/files/archives/zip_directory.h"
 #include "reference/files/tensors/npy.h"
 #include "reference/files/tensors/safetensors.h"
-#include "reference/files/tensors/torch_archive.h"
-#include "reference/files/tensors/zip_directory.h"
 
 namespace ringattn {
 

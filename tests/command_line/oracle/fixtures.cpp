@@ -1,4 +1,4 @@
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 
 namespace ringattn {
 

@@ -2,10 +2,10 @@
 
 #include <map>
 
+#include "reference/files/archives/torch_pickle.h"
+#include "reference/files/archives/zip_directory.h"
 #include "reference/files/tensors/stored_tensor.h"
 #include "reference/files/tensors/tensor_listing.h"
-#include "reference/files/tensors/torch_pickle.h"
-#include "reference/files/tensors/zip_directory.h"
 
 namespace ringattn {
 

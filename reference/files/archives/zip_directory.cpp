@@ -1,4 +1,4 @@
-#include "reference/files/tensors/zip_directory.h"
+#include "reference/files/archives/zip_directory.h"
 
 #include <algorithm>
 #include <array>

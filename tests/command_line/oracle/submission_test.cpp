@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "reference/definition/layout.h"
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 
 using namespace ringattn;
 

@@ -1,12 +1,12 @@
-#include "reference/files/tensors/torch_pickle.h"
+#include "reference/files/archives/torch_pickle.h"
 
 #include <optional>
 #include <set>
 
 #include "reference/definition/input/bad_input.h"
 #include "reference/definition/input/in_quotes.h"
+#include "reference/files/archives/pickle.h"
 #include "reference/files/json.h"
-#include "reference/files/tensors/pickle.h"
 
 namespace ringattn {
 

@@ -1,4 +1,4 @@
-#include "reference/files/tensors/pickle.h"
+#include "reference/files/archives/pickle.h"
 
 #include <algorithm>
 #include <cstring>

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 
 using namespace ringattn;
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "reference/definition/attention_vjp.h"
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 #include "tests/support/random_problem.h"
 
 using namespace ringattn;

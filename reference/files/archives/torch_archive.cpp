@@ -1,4 +1,4 @@
-#include "reference/files/tensors/torch_archive.h"
+#include "reference/files/archives/torch_archive.h"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 
 #include <sstream>
 
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 
 using namespace ringattn;
 

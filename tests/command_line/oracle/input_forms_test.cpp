@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "reference/definition/attention.h"
-#include "tests/command_line/oracle_fixtures.h"
+#include "tests/command_line/oracle/fixtures.h"
 #include "tests/support/zip_archive.h"
 
 using namespace ringattn;
