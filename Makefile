@@ -26,6 +26,7 @@ test_packages     := $(demo_packages) $(python_needs) doctest-dev clang libc++-d
                      libopenmpi-dev openmpi-bin
 test_all_packages := $(test_packages) libclang-rt-dev $(page_packages) chromium
 lint_packages     := $(demo_packages) libopenmpi-dev openmpi-bin clang-format clang-tidy
+network_packages  := $(engine_packages) libopenmpi-dev openmpi-bin iproute2 python3
 pictures_packages := $(demo_packages) ffmpeg
 python_packages   := $(engine_packages) $(python_needs)
 web_packages      := $(engine_packages) $(page_packages) fonts-dejavu-core
@@ -143,6 +144,12 @@ web-figures: web-test-packages web python-package
 	$(call heading,The figures of the page)
 	$(venv)/bin/python -B tests/web/figures.py $(or $(minutes),1)
 
+# Compute, transfer and step times of processes on hosts with slow cables, beside the plan; needs root
+network-figures: network-packages
+	@$(cmake) --preset release > /dev/null
+	@$(cmake) --build --preset release --target ringattn -j $(jobs)
+	python3 -B tests/mpi/network_figures.py build/release/ringattn
+
 lint: lint-packages
 	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
 	@$(cmake) --preset release -DRINGATTN_LINT=ON -DRINGATTN_TESTS=OFF -DRINGATTN_VISUALIZER=ON -B build/lint > /dev/null
@@ -244,6 +251,7 @@ test-packages:     ; @$(call install_missing,$(test_packages))
 lint-packages:     ; @$(call install_missing,$(lint_packages))
 test-all-packages: ; @$(call install_missing,$(test_all_packages))
 pictures-packages: ; @$(call install_missing,$(pictures_packages))
+network-packages:  ; @$(call install_missing,$(network_packages))
 python-packages:   ; @$(call install_missing,$(python_packages))
 web-packages:      ; @$(call install_missing,$(web_packages))
 web-test-packages: ; @$(call install_missing,$(web_test_packages))
@@ -278,5 +286,5 @@ jobs   := $(or $(shell nproc 2> /dev/null),2)
 cmake := env -u MAKEFLAGS -u MAKELEVEL cmake
 
 .PHONY: help demo quick test test-all unit-tests page portability gpu asan asan-oracle tsan fuzz real-model lint python python-package \
-        notebooks notebooks-check web web-test web-figures readme pictures clean demo-packages quick-packages test-packages \
-        test-all-packages lint-packages pictures-packages python-packages web-packages web-test-packages
+        notebooks notebooks-check web web-test web-figures network-figures readme pictures clean demo-packages quick-packages \
+        test-packages test-all-packages lint-packages network-packages pictures-packages python-packages web-packages web-test-packages

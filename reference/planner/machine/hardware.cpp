@@ -14,11 +14,13 @@ constexpr double teraflops = 1e12, gibibytes = 0x1p30;
 // 50 us over TCP
 constexpr double node_latency = 2e-6, rdma_latency = 10e-6, tcp_latency = 50e-6;
 
-// Through NVSwitch; published figures of serial links are 1.3 pJ (chip to chip) to 15 pJ
+// An assumption, through a switch: 1.3 pJ are published for NVLink-C2C, and 5.5 pJ for one serial link of 112 Gb/s
 constexpr double node_joules_per_bit = 10e-12;
 
-// Optics from a node to a switch: a module of 8.5 W (half of NVIDIA MMS4X00-NS, two ports of 400 Gb/s) and one of 9 W
-// (MMS4X00-NS400) for 400 Gb/s in one direction, 44 pJ for each bit. Other rates in proportion
+// Optics from a node to a switch: a module of 8.5 W (half of NVIDIA MMS4X00-NS, two ports of 400 Gb/s, at most 17 W:
+// docs.nvidia.com/networking/display/800gmms4x00ns/specifications) and one of 9 W (MMS4X00-NS400:
+// docs.nvidia.com/networking/display/mms4x00ns400/overview) for 400 Gb/s in one direction, 44 pJ for each bit. Other
+// rates in proportion: an assumption
 constexpr double optics_watts_per_gigabit = 17.5 / 400, network_joules_per_bit = 17.5 / 400e9;
 
 LinkType node_link(const char* name, double gigabytes_per_second, const char* source) {
@@ -51,16 +53,22 @@ LinkType network(const char* name, double gigabits_per_second, double latency, c
 const std::vector<Chip>& chips() {
   static const std::vector<Chip> all = {
       {"a100", 312 * teraflops, 80 * gibibytes, 400, "nvlink3", "NVIDIA A100 80GB SXM datasheet"},
-      {"a800", 312 * teraflops, 80 * gibibytes, 400, "nvlink-a800", "NVIDIA A800 80GB SXM datasheet"},
-      {"h100", 989 * teraflops, 80 * gibibytes, 700, "nvlink4", "NVIDIA H100 SXM datasheet"},
+      {"a800", 312 * teraflops, 80 * gibibytes, 400, "nvlink-a800", "as a100, but for its links"},
+      {"h100", 989 * teraflops, 80 * gibibytes, 700, "nvlink4",
+       "NVIDIA H100 architecture whitepaper; power: product page, up to 700 W"},
       {"h100-500w", 800 * teraflops, 96 * gibibytes, 500, "nvlink4", "arXiv:2411.01783, appendix A"},
-      {"h800", 989 * teraflops, 80 * gibibytes, 700, "nvlink-h800", "NVIDIA H800 SXM datasheet"},
-      {"h200", 989 * teraflops, 141 * gibibytes, 700, "nvlink4", "NVIDIA H200 SXM datasheet"},
-      {"b200", 2250 * teraflops, 180 * gibibytes, 1000, "nvlink5", "NVIDIA DGX B200 datasheet"},
-      {"l20", 119.5 * teraflops, 48 * gibibytes, 275, "pcie4", "NVIDIA L20 product brief"},
-      {"tpu-v3", 123 * teraflops, 16 * gibibytes, {}, "ici-v3", "arXiv:2310.01889, table 2"},
-      // Power: at most 192 W, arXiv:2304.01433
-      {"tpu-v4", 275 * teraflops, 32 * gibibytes, 192, "ici-v4", "arXiv:2310.01889, table 2"},
+      {"h800", 989 * teraflops, 80 * gibibytes, 700, "nvlink-h800",
+       "as h100, but for its links and float64: arXiv:2505.09343, section 4.1"},
+      {"h200", 989 * teraflops, 141 * gibibytes, 700, "nvlink4",
+       "as h100; memory, power: MLPerf Inference v4.1, NVIDIA, H200-SXM-141GBx8"},
+      {"b200", 2250 * teraflops, 180 * gibibytes, 1000, "nvlink5",
+       "NVIDIA Blackwell architecture technical brief; memory, power: MLPerf Inference v6.0, Nebius, B200"},
+      {"l20", 119.5 * teraflops, 48 * gibibytes, 275, "pcie4",
+       "github.com/xdit-project/xDiT, docs/performance/hunyuandit.md; memory, power: listings of sellers"},
+      {"tpu-v3", 123 * teraflops, 32 * gibibytes, 262, "ici-v3",
+       "cloud.google.com/tpu/docs/v3; power: the largest measured"},
+      {"tpu-v4", 275 * teraflops, 32 * gibibytes, 192, "ici-v4",
+       "cloud.google.com/tpu/docs/v4; power: the largest measured"},
       {"tpu-v5e", 196 * teraflops, 16 * gibibytes, {}, "ici-v5e", "arXiv:2310.01889, table 2"},
   };
   return all;
@@ -68,12 +76,12 @@ const std::vector<Chip>& chips() {
 
 const std::vector<LinkType>& link_types() {
   static const std::vector<LinkType> all = {
-      // Inside a node; datasheets add both directions of NVLink: 600, 900 and 1800 GB/s
+      // Inside a node; makers add both directions of NVLink: 600, 900 and 1800 GB/s
       node_link("nvlink3", 300, "NVIDIA A100 datasheet, half of 600 GB/s"),
-      node_link("nvlink4", 450, "NVIDIA H100 datasheet, half of 900 GB/s"),
-      node_link("nvlink5", 900, "NVIDIA DGX B200 datasheet, half of 1800 GB/s"),
-      node_link("nvlink-a800", 200, "NVIDIA A800 datasheet, half of 400 GB/s"),
-      node_link("nvlink-h800", 200, "NVIDIA H800 datasheet, half of 400 GB/s"),
+      node_link("nvlink4", 450, "NVIDIA H100 product page, half of 900 GB/s"),
+      node_link("nvlink5", 900, "NVIDIA DGX B200 product page, half of 14.4 TB/s of 8 GPUs"),
+      node_link("nvlink-a800", 200, "NVIDIA according to Reuters, 8 November 2022, half of 400 GB/s"),
+      node_link("nvlink-h800", 200, "arXiv:2505.09343, section 4.3, in one direction"),
       // 16 lanes of 16 or 32 GT/s, 128 of 130 bits are data
       node_link("pcie4", 31.5, "PCI Express 4.0, 16 lanes"),
       node_link("pcie5", 63, "PCI Express 5.0, 16 lanes"),
