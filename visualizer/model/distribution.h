@@ -38,8 +38,8 @@ class Distribution {
   Strategy strategy() const { return options_.strategy; }
   bool is_ring() const { return strategy() == Strategy::ring; }
   bool exchanges_heads() const { return strategy() == Strategy::ulysses || strategy() == Strategy::usp; }
-  int group() const { return group_size(options_); }  // devices in a node or group; 1: there are none
-  int steps() const { return steps_; }                // of a pass
+  int group() const { return group_size(options_); }          // devices in a node or group; 1: there are none
+  int steps() const { return steps_; }                        // of a pass
   int blocks() const { return blocks_per_device(options_); }  // to which a device attends in a pass
   int merges(int device) const;                               // of states that a device receives, in a tree
 

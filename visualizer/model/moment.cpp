@@ -43,9 +43,9 @@ class MomentReader {
   // What happens on a device in its current pass, while its spans are read
   struct Reading {
     DeviceMoment& device;
-    std::array<SlotContents, 2> residents = {};  // in a bidirectional ring one for each direction
-    std::size_t in_use = 0;               // index of a resident
-    std::vector<SlotContents> kept = {};  // blocks that were in use and stay
+    std::array<SlotContents, 2> residents = {};       // in a bidirectional ring one for each direction
+    std::size_t in_use = 0;                           // index of a resident
+    std::vector<SlotContents> kept = {};              // blocks that were in use and stay
     const Event *compute = nullptr, *recv = nullptr;  // the last ones
   };
 
@@ -72,11 +72,11 @@ class MomentReader {
     DeviceMoment& device = reading.device;
     switch (event.kind) {
       case EventKind::run:
-        reading.residents.fill({event.id.device, event.id});
+        reading.residents = {{{event.id.device, event.id, 0}, {event.id.device, event.id, 1}}};
         device.activity = over(span) ? Activity::finished : Activity::idle;
         break;
       case EventKind::compute:
-        device.step = event.step;
+        device.step = event.step, device.pieces = 0;
         if (distribution_.strategy() == Strategy::bidirectional)
           reading.in_use = static_cast<std::size_t>(distribution_.range_of(event, reading.compute));
         reading.compute = &event;
@@ -95,7 +95,10 @@ class MomentReader {
           device.activity = Activity::waiting, device.doing = &span;
         break;
       case EventKind::recv:
-        if (!is_result(event.what) && !distribution_.exchanges_heads(event)) read_arrival(reading, span);
+        if (distribution_.exchanges_heads(event))
+          device.pieces += over(span);
+        else if (!is_result(event.what))
+          read_arrival(reading, span);
         break;
       case EventKind::merge:
         read_merge(device, event);
@@ -115,9 +118,9 @@ class MomentReader {
     const Span* taken = recording_.spans().find({event.id.device, event.id.sequence - 1});
     const bool used = !taken || taken->begin->kind != EventKind::wait || over(*taken);
     SlotContents& resident = reading.residents[static_cast<std::size_t>(range)];
-    if (!used) return reading.device.waiting.push_back({event.owner, event.id});
+    if (!used) return reading.device.waiting.push_back({event.owner, event.id, range});
     if (distribution_.strategy() == Strategy::all_gather) reading.kept.push_back(resident);
-    resident = {event.owner, event.id};
+    resident = {event.owner, event.id, range};
   }
 
   void read_merge(DeviceMoment& device, const Event& merge) {
@@ -130,9 +133,8 @@ class MomentReader {
   void place_blocks(Reading& reading) {
     DeviceMoment& device = reading.device;
     device.holds = reading.residents[reading.in_use];
-    if (const SlotContents& other = reading.residents[1 - reading.in_use];
-        distribution_.strategy() == Strategy::bidirectional && other.owner != device.holds.owner)
-      device.waiting.insert(device.waiting.begin(), other);
+    if (distribution_.strategy() == Strategy::bidirectional)
+      device.waiting.insert(device.waiting.begin(), reading.residents[1 - reading.in_use]);
     device.waiting.insert(device.waiting.end(), reading.kept.begin(), reading.kept.end());
   }
 
@@ -197,8 +199,8 @@ TileProgress Moment::whole_tile(int q_owner, int kv_owner) const {
     const TileProgress& each = tile(q_owner, kv_owner, range);
     sum += each.fraction;
     any = any || each.state != State::not_yet, all = all && each.state == State::done;
-    const bool later = each.state != State::not_yet &&
-                       (whole.state == State::not_yet || began(each) >= began(whole));
+    const bool later =
+        each.state != State::not_yet && (whole.state == State::not_yet || began(each) >= began(whole));
     if (later) whole.compute = each.compute, whole.state = each.state;
   }
   whole.fraction = sum / grid.ranges;

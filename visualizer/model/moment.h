@@ -21,17 +21,19 @@ struct AbsorbedBlock {
 struct SlotContents {
   int owner = -1;  // -1: empty
   EventId since;
+  int range = 0;  // of its heads, in a bidirectional ring
 };
 
 struct DeviceMoment {
   Activity activity = Activity::idle;
-  const Span* doing = nullptr;          // the compute or wait in progress
-  double fraction = 0;                  // completed share of _doing_, 0 .. 1
-  int step = -1;                        // the last step that the device began; -1: none yet
-  SlotContents holds;                   // the resident block
-  std::vector<SlotContents> waiting;    // the other blocks on the device: they have arrived but are not in use
+  const Span* doing = nullptr;        // the compute or wait in progress
+  double fraction = 0;                // completed share of _doing_, 0 .. 1
+  int step = -1;                      // the last step that the device began; -1: none yet
+  SlotContents holds;                 // the resident block
+  std::vector<SlotContents> waiting;  // the other blocks on the device: they have arrived but are not in use
   std::vector<AbsorbedBlock> absorbed;  // in step order, without the block in progress
   std::vector<const Event*> merged;     // in a tree: the messages with the states that the device has merged
+  int pieces = 0;                       // messages received in the exchange of heads, or of results
   std::int64_t bytes = 0;               // allocated now
 
   // The block that is in use next; none: it has not arrived
@@ -47,9 +49,9 @@ struct Flight {
   const Span* recv = nullptr;  // null: not received yet
   int from = -1, to = -1, owner = -1;
   std::string_view what;
-  bool is_block = true;  // a block; otherwise results, which travel after the blocks
+  bool is_block = true;          // a block; otherwise results, which travel after the blocks
   bool exchanges_heads = false;  // some heads of the rows of a device, or their results
-  double fraction = 0;   // completed share of the transfer, 0 .. 1
+  double fraction = 0;           // completed share of the transfer, 0 .. 1
 };
 
 // The pair of one block of queries and one block of keys.

@@ -17,7 +17,7 @@ RunConfig parse_run(const Json& run) {
       "v_dim",       "layout",       "causal",      "window_left", "rotate",    "overlap",     "backward",
       "dtype",       "seed",         "score_scale", "hop",         "slow_link", "slow_factor", "scores",
       "values",      "fault",        "text",        "decimals",    "tflops",    "gbytes",      "block_tokens",
-      "long_tokens", "long_devices", "prompt",      "strategy",  "group"};
+      "long_tokens", "long_devices", "prompt",      "strategy",    "group"};
   for (const auto& [key, value] : run.items())
     require(known.count(key) > 0, "[scene] a run must have known fields only; found ", in_quotes(key),
             "; see visualizer/scenes for examples");

@@ -1,6 +1,7 @@
 #include "visualizer/model/costs/memory_model.h"
 
 #include <algorithm>
+#include <array>
 
 #include "reference/blockwise/block_plan.h"
 
@@ -38,11 +39,17 @@ void fill_slots(DeviceMemory& device, const DeviceMoment& now, const Recording& 
     const bool stays = i > 0 && device.held[i - 1].what == "dV";
     if (device.held[i].what == resident && !stays) slots.push_back(&device.held[i]);
   }
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    slots[i]->slot = true;
-    if (i == 0) slots[i]->block = now.holds.owner;
-    if (i > 0 && i <= now.waiting.size()) slots[i]->block = now.waiting[i - 1].owner;
-  }
+  for (Allocation* slot : slots) slot->slot = true;
+  // In a bidirectional ring each direction has slots of its own
+  const bool two = recording.distribution().strategy() == Strategy::bidirectional;
+  const std::size_t per_range = two ? slots.size() / 2 : slots.size();
+  std::array<std::size_t, 2> filled = {0, 0};
+  const auto fill = [&](const SlotContents& block) {
+    const auto range = static_cast<std::size_t>(two ? block.range : 0);
+    if (filled[range] < per_range) slots[range * per_range + filled[range]++]->block = block.owner;
+  };
+  fill(now.holds);
+  for (const SlotContents& block : now.waiting) fill(block);
 }
 
 }  // namespace

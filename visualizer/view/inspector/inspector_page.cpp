@@ -94,7 +94,8 @@ InspectorPage block_page(const Frame& frame, int owner) {
                      percent_text(flight.fraction) + ", " + std::to_string(flight.send->begin->bytes) + " B");
     page.event = flight.send->begin->id;
   }
-  page.add("used", std::to_string(used) + " of " + std::to_string(recording.distribution().blocks()) + " times");
+  page.add("used",
+           std::to_string(used) + " of " + std::to_string(recording.distribution().blocks()) + " times");
   return page;
 }
 

@@ -299,7 +299,8 @@ void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame)
   const bool cells = header.Sq > 0 && header.Skv > 0 && header.Sq <= max_cells / header.Skv;
   // The heads matter more than the colours if there is no room for both
   const std::string heads = shown_heads(frame), colors = remark(frame.settings.matrix);
-  const bool both = canvas.text_size(heads + colors + frame.heading("Attention"), Face::strong).w < rect.w - 60;
+  const bool both =
+      canvas.text_size(heads + colors + frame.heading("Attention"), Face::strong).w < rect.w - 60;
   const std::string remarks = heads.empty() ? colors : both ? heads + "; " + colors : heads;
   const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remarks);
   if (room.w < 60 || room.h < 60) return;

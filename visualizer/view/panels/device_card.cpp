@@ -48,7 +48,7 @@ int DeviceCard::waiting_slots() const {
     case Strategy::all_gather:
       return devices - 1;
     case Strategy::bidirectional:
-      return devices > 1 ? 2 : 0;
+      return devices > 1 ? 3 : 1;  // the other direction, and one on its way in each
     case Strategy::double_ring:
       return distribution.steps() > devices ? 2 : devices > 1;
     case Strategy::ulysses:
@@ -61,16 +61,24 @@ int DeviceCard::waiting_slots() const {
   }
 }
 
-// With an exchange of heads: what a device has of the rows of its group
+// With an exchange of heads: the rows and heads of a device, and the messages that it has received
 std::string DeviceCard::rows_and_heads() const {
   const Distribution& distribution = frame_.recording.distribution();
   if (!distribution.exchanges_heads() || now_.activity == Activity::finished) return {};
-  if (now_.step < 0) return "own rows, all heads";
+  const bool backward =
+      frame_.recording.header().passes[static_cast<std::size_t>(frame_.moment.pass)] == "backward";
+  const bool before = now_.step < 0;
+  const int kinds = before || backward ? 2 : 1, all = kinds * (distribution.group() - 1);
+  const std::string received = std::to_string(now_.pieces) + " of " + std::to_string(all) + " messages";
+  if (before) return "own rows, all heads" + (all > 0 ? "; " + received : "");
+  if (now_.pieces > 0) return "results: " + received;
   const std::vector<int> owners = distribution.query_owners(id_);
-  const std::string rows = owners.size() == frame_.moment.devices.size()
-                               ? "all rows, "
-                               : "rows of " + std::to_string(owners.front()) + " \xe2\x80\xa6 " +
-                                     std::to_string(owners.back()) + ", ";
+  std::string rows = "own rows, ";
+  if (owners.size() == frame_.moment.devices.size())
+    rows = "all rows, ";
+  else if (owners.size() > 1)
+    rows =
+        "rows of " + std::to_string(owners.front()) + " \xe2\x80\xa6 " + std::to_string(owners.back()) + ", ";
   return rows + heads_text(frame_.recording, distribution.range_of(id_));
 }
 
@@ -230,8 +238,8 @@ void DeviceCard::draw_stationary() {
   const bool fits = canvas_.text_size("Q", block_face()).h <= rect.h;
   // In a tree all devices have all queries
   const bool all = frame_.recording.distribution().strategy() == Strategy::tree;
-  canvas_.fitting_text(rect, {all ? std::string(what) : block_label(what, id_)}, fits ? block_face() : Face::small, theme_.ink,
-                       Align::centre);
+  canvas_.fitting_text(rect, {all ? std::string(what) : block_label(what, id_)},
+                       fits ? block_face() : Face::small, theme_.ink, Align::centre);
 }
 
 // The slots beside the one in use, in up to two rows
@@ -242,8 +250,8 @@ void DeviceCard::draw_waiting() {
   const float gap = slots > 1 ? std::min(2.f, w / 6) : 0;
   for (int i = 0; i < slots; ++i) {
     const auto index = static_cast<std::size_t>(i);
-    const Rect slot{room.x + w * static_cast<float>(i % columns), room.y + h * static_cast<float>(i / columns),
-                    w - gap, h - (rows > 1 ? gap : 0)};
+    const Rect slot{room.x + w * static_cast<float>(i % columns),
+                    room.y + h * static_cast<float>(i / columns), w - gap, h - (rows > 1 ? gap : 0)};
     draw_slot(slot, index < now_.waiting.size() ? now_.waiting[index] : SlotContents{}, false);
   }
 }

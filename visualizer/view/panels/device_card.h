@@ -31,7 +31,8 @@ class DeviceCard {
 
  private:
   struct Places {
-    Rect progress, heading, number, badge, heads, stationary, stationary_gradient, in_use, in_use_gradient, incoming;
+    Rect progress, heading, number, badge, heads, stationary, stationary_gradient, in_use, in_use_gradient,
+        incoming;
   };
   void find_places();
   int waiting_slots() const;

@@ -97,11 +97,12 @@ class MemoryBars {
 
   void draw_allocation(const Rect& segment, const Allocation& allocation, int device) {
     const bool slot = is_slot(allocation);
-    const bool stationary = !allocation.slot && (allocation.what.substr(0, 1) == "Q" ||
-                                                 allocation.what.substr(0, 1) == "K" || allocation.what == "V");
+    const bool stationary =
+        !allocation.slot && (allocation.what.substr(0, 1) == "Q" || allocation.what.substr(0, 1) == "K" ||
+                             allocation.what == "V");
     // In a tree all devices have all queries
-    const bool of_all = allocation.what == "Q" &&
-                        frame_.recording.distribution().strategy() == Strategy::tree;
+    const bool of_all =
+        allocation.what == "Q" && frame_.recording.distribution().strategy() == Strategy::tree;
     std::string name(allocation.what);
     Color ink = theme_.ink;
     const Rect inner = segment.w > 3 ? Rect{segment.x, segment.y, segment.w - 1, segment.h} : segment;

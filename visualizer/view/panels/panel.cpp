@@ -12,8 +12,9 @@ void of_ring(Canvas& canvas, const Rect& rect, const Frame& frame) {
   if (frame.recording.distribution().is_ring()) return draw(canvas, rect, frame);
   const std::string strategy = strategy_text(frame.recording);
   const Rect room = draw_panel(canvas, rect, frame.heading(strategy));
-  canvas.paragraph(room, "This panel explains runs with the strategy ring; this run has the strategy " + strategy + ".",
-                   Face::body, canvas.theme().faint_ink);
+  canvas.paragraph(
+      room, "This panel explains runs with the strategy ring; this run has the strategy " + strategy + ".",
+      Face::body, canvas.theme().faint_ink);
 }
 
 }  // namespace

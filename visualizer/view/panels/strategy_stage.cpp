@@ -39,9 +39,7 @@ class StrategyStage {
 
  private:
   // A message of the previous pass, when some devices are in the next one
-  bool has_left(const Flight& flight) const {
-    return recording_.pass_of(*flight.send) < frame_.moment.pass;
-  }
+  bool has_left(const Flight& flight) const { return recording_.pass_of(*flight.send) < frame_.moment.pass; }
 
   // ---- The ways of the messages
 
@@ -54,8 +52,8 @@ class StrategyStage {
     for (const auto& [from, to] : ways) {
       const bool slow = frame_.live && frame_.live->slowed.count(from) > 0;
       if (slow || ways.size() <= max_ways)
-        canvas_.polyline(layout_.chord(from, to), slow ? theme_.wrong : mix(theme_.panel, theme_.outline, 0.8),
-                         slow ? 3.f : 1.f);
+        canvas_.polyline(layout_.chord(from, to),
+                         slow ? theme_.wrong : mix(theme_.panel, theme_.outline, 0.8), slow ? 3.f : 1.f);
     }
   }
 
@@ -134,8 +132,7 @@ void draw_strategy_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
                          strategy_text(frame.recording) + ", " + frame.recording.header().layout);
   const float line = canvas.line_height(Face::heading), small = canvas.line_height(Face::small);
   const bool two = room.h >= 8 * line;
-  if (room.h >= 5 * line)
-    draw_phase(canvas, room.take_bottom(two ? line + 4 + small : line, 8), frame, two);
+  if (room.h >= 5 * line) draw_phase(canvas, room.take_bottom(two ? line + 4 + small : line, 8), frame, two);
   StrategyStage(canvas, frame, room).draw();
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 std::string n(std::int64_t number) { return std::to_string(number); }
 
-// "2", "1 … 2": the steps that the devices have begun; empty: none
+// "2", "1 … 2"
 std::string range_text(int first, int last) {
   return first == last ? n(last) : n(first) + " \xe2\x80\xa6 " + n(last);
 }
@@ -18,9 +18,9 @@ std::string range_text(int first, int last) {
 // The phases of USP: heads are exchanged before the first block and after the last one
 std::string exchange_phase(const Recording& recording, const Moment& moment, bool begun) {
   const auto blocks = static_cast<std::size_t>(recording.distribution().blocks());
-  const bool ended = std::all_of(moment.devices.begin(), moment.devices.end(), [&](const DeviceMoment& device) {
-    return device.absorbed.size() >= blocks;
-  });
+  const bool ended =
+      std::all_of(moment.devices.begin(), moment.devices.end(),
+                  [&](const DeviceMoment& device) { return device.absorbed.size() >= blocks; });
   return !begun ? "exchange of heads" : ended ? "exchange of results" : "";
 }
 
@@ -94,7 +94,7 @@ RuleText rule_text(const Recording& recording) {
       return {"blocks travel around each node of " + group + ", and once in a round to the next node",
               "rings in nodes of " + group + ", and between nodes"};
     case Strategy::ulysses:
-      return {"each device gives rows for heads, and computes its heads of all rows", "rows for heads"};
+      return {"devices exchange rows for heads: each computes some heads of all rows", "rows for heads"};
     case Strategy::usp:
       return {"groups of " + group + " exchange rows for heads; blocks travel from group to group",
               "rows for heads in groups of " + group};
@@ -112,7 +112,8 @@ std::string message_text(const Recording& recording, const Event& send) {
   if (!distribution.exchanges_heads(send)) return block_label(send.what, send.owner) + way;
   // The receiver computes its heads of the rows of the sender, and gets back the results for its own rows
   if (is_result(send.what))
-    return std::string(send.what) + " of " + heads_text(recording, distribution.range_of(send.id.device)) + way;
+    return std::string(send.what) + " of " + heads_text(recording, distribution.range_of(send.id.device)) +
+           way;
   return heads_text(recording, distribution.range_of(send.peer)) + " of " +
          block_label(send.what, send.owner) + way;
 }
