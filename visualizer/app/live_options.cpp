@@ -28,8 +28,10 @@ void LiveOptions::add_options(cli::Command& command) {
   of_run(command.add_option("--dim", config_.dim, "head dimension"), "D");
   of_run(command.add_option("--layout", layout_, "layout: contiguous, striped or zigzag"), "NAME");
   of_run(command.add_option("--rotate", rotate_, "tensors that rotate: kv or q"), "WHAT");
-  of_run(command.add_option("--strategy", strategy_, "how attention is distributed: ring, all-gather, ..."),
-         "NAME");
+  std::string names;
+  for (const std::string& each : strategy_names())
+    if (each != name(Strategy::automatic)) names += (names.empty() ? "" : ", ") + each;
+  of_run(command.add_option("--strategy", strategy_, "how attention is distributed: " + names), "NAME");
   of_run(command.add_option("--group", config_.group, "devices in a node (double-ring) or a group (usp)"),
          "W");
   of_run(command.add_option("--heads", config_.heads, "number of heads"), "H");
