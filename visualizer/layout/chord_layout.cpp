@@ -13,7 +13,7 @@ float length(Point p) { return std::hypot(p.x, p.y); }
 
 }  // namespace
 
-ChordLayout::ChordLayout(const Rect& room, int devices) : devices_(room, devices, 0), room_(room) {
+ChordLayout::ChordLayout(const Rect& room, int devices) : devices_(room, devices, 0) {
   const Rect& card = cards().front();
   const Rect free = devices_.middle();
   flight_ = {std::min({largest_flight.w, card.w * 0.6f, free.empty() ? card.w : free.w * 0.3f}),
@@ -32,11 +32,19 @@ ChordLayout::Curve ChordLayout::curve(int from, int to, float clearance) const {
   const RingLayout::Way a = devices_.inner_side(from), b = devices_.inner_side(to);
   const Point begin = a.at + a.direction * clearance, end = b.at + b.direction * clearance;
   const Point way = end - begin, inward = (a.direction + b.direction) * 0.5f;
-  const float distance = std::max(length(way), 1.f), depth = std::min(room_.w, room_.h);
+  const float distance = std::max(length(way), 1.f);
   const Point right{-way.y / distance, way.x / distance};
-  const float bend = std::min(0.2f * depth + 0.2f * distance, 0.5f * depth);
-  const float apart = std::min(1.5f * flight_.h, 0.3f * distance);
+  // A curve reaches half of the depth of its control point; a message on it stays between the cards
+  const float deepest = 2 * std::max(0.f, depth(a.direction) - flight_.h - 6);
+  const float apart = std::min({1.5f * flight_.h, 0.3f * distance, deepest / 3});
+  const float bend = std::min(deepest / 5 + 0.2f * distance, deepest - apart);
   return {begin, (begin + end) * 0.5f + inward * bend + right * apart, end};
+}
+
+// The extent of the free middle in a direction
+float ChordLayout::depth(Point direction) const {
+  const Rect free = devices_.middle();
+  return std::abs(direction.x) > 0 ? free.w : free.h;
 }
 
 Rect ChordLayout::flight(int from, int to, double fraction) const {

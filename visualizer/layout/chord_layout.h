@@ -28,9 +28,9 @@ class ChordLayout {
     Point at(float t) const;
   };
   Curve curve(int from, int to, float clearance) const;
+  float depth(Point direction) const;
 
   RingLayout devices_;
-  Rect room_;
   Size flight_;
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -9,6 +10,12 @@
 namespace ringattn::viz {
 
 namespace {
+
+double largest_peak(const std::vector<DeviceMemory>& devices) {
+  double peak = 1;
+  for (const DeviceMemory& device : devices) peak = std::max(peak, static_cast<double>(device.peak));
+  return peak;
+}
 
 // ---- Memory allocated now -------------------------------------------------------------
 
@@ -31,8 +38,11 @@ class MemoryBars {
     // Directly below the last device
     computed_.y = room.y + pitch_ * static_cast<float>(devices_.size()) + 8;
 
-    double peak = 1;
-    for (const DeviceMemory& device : devices_) peak = std::max(peak, static_cast<double>(device.peak));
+    // Runs side by side on equally many devices have one scale
+    double peak = largest_peak(devices_);
+    for (const Recording* run : frame.beside)
+      if (run->devices() == frame.recording.devices())
+        peak = std::max(peak, largest_peak(memory(*run, moment(*run, frame.moment.t, frame.moment.clock))));
     // If the whole score matrix takes much more, its bar extends beyond the panel
     const double most = naive_.bytes() > 1.8 * peak ? peak / 0.6 : std::max(peak, naive_.bytes());
     unit_ = columns(rows_).main.w / static_cast<float>(most);
@@ -259,8 +269,10 @@ void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const float free = room.h - wanted - 12 - heading_h(canvas);
   const bool bars = room.w >= 420 && free >= bars_h(canvas);
   // A scene that stands for a long sequence shows its memory in other panels; the long sequences are those of a ring
-  if (room.w < 300 || free < numbers_h(canvas) || frame.recording.sequence.known() ||
-      !frame.recording.distribution().is_ring())
+  const auto is_other = [](const Recording* run) { return !run->distribution().is_ring(); };
+  const bool other =
+      is_other(&frame.recording) || std::any_of(frame.beside.begin(), frame.beside.end(), is_other);
+  if (room.w < 300 || free < numbers_h(canvas) || frame.recording.sequence.known() || other)
     return MemoryBars(canvas, frame, room).draw();
   const float table = bars ? std::clamp(free * 0.6f, bars_h(canvas), 2 * bars_h(canvas)) : numbers_h(canvas);
   Rect below = room.take_bottom(heading_h(canvas) + table, 12);

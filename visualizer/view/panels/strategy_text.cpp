@@ -21,7 +21,9 @@ std::string exchange_phase(const Recording& recording, const Moment& moment, boo
   const bool ended =
       std::all_of(moment.devices.begin(), moment.devices.end(),
                   [&](const DeviceMoment& device) { return device.absorbed.size() >= blocks; });
-  return !begun ? "exchange of heads" : ended ? "exchange of results" : "";
+  if (!begun) return "exchange of heads";
+  if (ended) return "exchange of results";
+  return recording.distribution().steps() == 1 ? "arithmetic" : "";
 }
 
 std::string tree_phase(const Recording& recording, const Moment& moment) {
