@@ -28,6 +28,13 @@ void LiveOptions::add_options(cli::Command& command) {
   of_run(command.add_option("--dim", config_.dim, "head dimension"), "D");
   of_run(command.add_option("--layout", layout_, "layout: contiguous, striped or zigzag"), "NAME");
   of_run(command.add_option("--rotate", rotate_, "tensors that rotate: kv or q"), "WHAT");
+  std::string names;
+  for (const std::string& each : strategy_names())
+    if (each != name(Strategy::automatic)) names += (names.empty() ? "" : ", ") + each;
+  of_run(command.add_option("--strategy", strategy_, "how attention is distributed: " + names), "NAME");
+  of_run(command.add_option("--group", config_.group, "devices in a node (double-ring) or a group (usp)"),
+         "W");
+  of_run(command.add_option("--heads", config_.heads, "number of heads"), "H");
   of_run(command.add_flag("--causal", config_.causal, "causal mask"), "");
   of_run(command.add_flag("--backward", config_.backward, "also run the backward pass"), "");
 }
@@ -42,6 +49,8 @@ void LiveOptions::open(Session& session, const SessionOptions& options) const {
   require(config_.queries >= 1 && config_.queries <= 256, "[--seq] must be 1 to 256; found ",
           config_.queries);
   RunConfig config = config_;
+  config.strategy = parse_strategy(strategy_);
+  config.kv_heads = config.heads;
   config.keys = config.queries;
   config.v_dim = config.dim;
   config.layout = parse_layout(layout_);

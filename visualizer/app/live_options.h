@@ -17,7 +17,7 @@ struct LiveOptions {
 
  private:
   RunConfig config_;
-  std::string layout_ = "contiguous", rotate_ = "kv";
+  std::string layout_ = "contiguous", rotate_ = "kv", strategy_ = "ring";
 };
 
 }  // namespace ringattn::viz

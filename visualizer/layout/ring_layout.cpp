@@ -7,7 +7,7 @@ namespace ringattn::viz {
 namespace {
 
 constexpr Size largest_card{300, 190}, usual_card{212, 132}, min_middle{180, 44};
-constexpr float widest_strip = 64;
+constexpr float widest_strip = 64, crossed_share = 0.36f;
 
 float gap_in(float extent, int cards) { return std::min(14.f, extent / static_cast<float>(6 * cards)); }
 
@@ -19,7 +19,8 @@ float spread(float room, float extent, int index, int count) {
 
 }  // namespace
 
-RingLayout::RingLayout(const Rect& room, int devices, int tracks) : devices_(devices) {
+RingLayout::RingLayout(const Rect& room, int devices, int tracks)
+    : devices_(devices), crossed_(tracks == 0 && devices > 1) {
   measure_lanes(room, tracks);
   const Grid grid = best_grid();
   place_cards(grid);
@@ -31,7 +32,7 @@ RingLayout::RingLayout(const Rect& room, int devices, int tracks) : devices_(dev
 void RingLayout::measure_lanes(const Rect& room, int tracks) {
   flight_ = {std::clamp(room.w * 0.085f, 26.f, 78.f), std::clamp(room.h * 0.07f, 18.f, 28.f)};
   lane_ = {flight_.w + 10, flight_.h + 8};
-  const auto count = static_cast<float>(4 * tracks);
+  const auto count = static_cast<float>(std::max(1, 4 * tracks));
   lane_ = {std::min(lane_.w, room.w / count), std::min(lane_.h, room.h / count)};
   room_ = room.inset(lane_.w * static_cast<float>(tracks), lane_.h * static_cast<float>(tracks));
 }
@@ -40,12 +41,14 @@ void RingLayout::measure_lanes(const Rect& room, int tracks) {
 
 RingLayout::Grid RingLayout::grid(int columns, int rows) const {
   const float gap_x = gap_in(room_.w, columns), gap_y = gap_in(room_.h, rows);
-  const float strip =
-      rows == 2 ? std::min(widest_strip, room_.h * 0.24f) : gap_y * static_cast<float>(rows - 1);
+  const float strip = rows == 2 && crossed_ ? room_.h * crossed_share
+                      : rows == 2           ? std::min(widest_strip, room_.h * 0.24f)
+                                            : gap_y * static_cast<float>(rows - 1);
   Size card{(room_.w - gap_x * static_cast<float>(columns - 1)) / static_cast<float>(columns),
             (room_.h - strip) / static_cast<float>(rows)};
   // Leave room for text between two columns
   if (columns == 2 && rows != 2) card.w = std::min(card.w, std::max(room_.w / 3, (room_.w - 260) / 2));
+  if (columns == 2 && crossed_) card.w = std::min(card.w, room_.w * (1 - crossed_share) / 2);
   card = {std::min(card.w, largest_card.w), std::min(card.h, largest_card.h)};
   card = {std::min(card.w, 3.2f * card.h), std::min(card.h, 0.8f * card.w)};
   return {columns, rows, card, std::min(card.w / usual_card.w, card.h / usual_card.h)};
@@ -91,6 +94,25 @@ void RingLayout::place_middle(const Grid& grid) {
   if (devices_ == 1) return;
   const Rect inner = grid.rows == 1 ? room_.inset(across, 0) : room_.inset(across, grid.card.h + gap / 3);
   if (inner.w >= min_middle.w * 0.7f && inner.h >= min_middle.h * 0.5f) middle_ = inner;
+}
+
+RingLayout::Way RingLayout::inner_side(int device) const {
+  const Rect& card = cards_[static_cast<std::size_t>(device)];
+  const Point c = card.centre();
+  // Two devices face each other
+  if (devices_ == 2 && device == 0) return {{card.right(), c.y}, {1, 0}};
+  if (devices_ == 2) return {{card.x, c.y}, {-1, 0}};
+  switch (sides_[static_cast<std::size_t>(device)]) {
+    case Side::top:
+      return {{c.x, card.bottom()}, {0, 1}};
+    case Side::right:
+      return {{card.x, c.y}, {-1, 0}};
+    case Side::bottom:
+      return {{c.x, card.y}, {0, -1}};
+    case Side::left:
+      break;
+  }
+  return {{card.right(), c.y}, {1, 0}};
 }
 
 // ---- The track ------------------------------------------------------------------

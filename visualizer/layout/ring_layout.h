@@ -16,20 +16,23 @@ namespace ringattn::viz {
 //     +---<---<---<---+
 class RingLayout {
  public:
-  // _tracks_: number of parallel tracks; 2 if results travel after the blocks
+  // _tracks_: number of parallel tracks; 2 if results travel after the blocks. 0: messages cross the middle, which is
+  // wider then
   RingLayout(const Rect& room, int devices, int tracks);
 
   const std::vector<Rect>& cards() const { return cards_; }
   // The free rectangle inside the ring
   Rect middle() const { return middle_; }
+  // The middle of the side of a card that faces the others, and the direction to them
+  struct Way {
+    Point at, direction;
+  };
+  Way inner_side(int device) const;
 
   // The rectangle of a message that has completed _fraction_ of the way from device _from_ to the next; track 0 is the
   // inner one. Each hop has its own section of the track, so messages never overlap
   Rect flight(int from, double fraction, int track) const;
   // The midpoint of a hop, and its direction there
-  struct Way {
-    Point at, direction;
-  };
   Way way(int from, int track) const;
   // A whole track: a frame around all cards
   Rect track(int track) const;
@@ -54,7 +57,8 @@ class RingLayout {
   std::pair<float, float> span(int from, int track) const;
 
   int devices_;
-  Rect room_;  // of the cards
+  bool crossed_;  // by messages
+  Rect room_;     // of the cards
   Size flight_, lane_;
   std::vector<Rect> cards_;
   std::vector<Side> sides_;

@@ -39,6 +39,20 @@ constexpr CodeFunction block_attend_backward{"attend_backward", backward_file,
 constexpr CodeFunction probabilities{"row_probabilities", backward_file,
                                      "template <class T>\nvoid row_probabilities("};
 
+// Of other strategies: what differs from a ring
+constexpr CodeFunction all_gather{"all_gather_schedule", "reference/strategies/all_gather.h",
+                                  "inline Schedule all_gather_schedule("};
+constexpr CodeFunction reverse_ring{"reverse_ring_schedule", "reference/strategies/bidirectional.h",
+                                    "inline Schedule reverse_ring_schedule("};
+constexpr CodeFunction double_ring{"double_ring_schedule", "reference/strategies/double_ring.h",
+                                   "inline ScheduleFactory double_ring_schedule("};
+constexpr CodeFunction tree{"tree_schedule", "reference/strategies/tree_decode.cpp",
+                            "Schedule tree_schedule("};
+constexpr CodeFunction run_usp{"run_usp", "reference/strategies/usp.cpp",
+                               "template <class T, class SomeDevice>\nvoid run_usp("};
+constexpr CodeFunction take_pieces{"HeadExchange::take_pieces", "reference/strategies/head_exchange.cpp",
+                                   "template <class T>\nstd::vector<Block<T>> HeadExchange<T>::take_pieces("};
+
 // ---- The table of statements -------------------------------------------------------
 
 enum MarkId {
@@ -68,6 +82,12 @@ enum MarkId {
   makes_backward_scores,
   makes_probabilities,
   adds_to_gradients,
+  sends_heads,
+  collects_rows,
+  runs_ring,
+  sends_heads_back,
+  collects_results,
+  receives_pieces,
   marks
 };
 
@@ -115,6 +135,13 @@ constexpr CodeMark table[marks] = {
      "multiply_add(T(1), P.transpose(), dO, of_keys(gradients.dv.head(b, g)));\n"
      "    multiply_add(scale, dS, K, of_queries(gradients.dq.head(b, h)));\n"
      "    multiply_add(scale, dS.transpose(), Q, of_keys(gradients.dk.head(b, g)));"},
+    {&run_usp, "for (const auto& d : local) d->send_heads();"},
+    {&run_usp, "d->join_ring(options.recorders != nullptr), link, recorders.of(d->device()));"},
+    {&run_usp, "run_ring(std::span(ring), options.devices / u, options.overlap);"},
+    {&run_usp, "for (const auto& d : local) d->send_results();"},
+    {&run_usp, "for (const auto& d : local) d->take_results();"},
+    {&take_pieces,
+     "port_.receive(outside_steps, group_.devices[sender], channel(side), name, pieces[sender]);"},
 };
 
 // ---- The statements that a device executes ------------------------------------------
@@ -124,7 +151,9 @@ class ProgramPosition {
  public:
   ProgramPosition(const Recording& recording, const Moment& moment, int device)
       : recording_(recording),
+        distribution_(recording.distribution()),
         moment_(moment),
+        device_(device),
         spans_(recording.spans().of(device)),
         now_(moment.devices[static_cast<std::size_t>(device)]) {}
 
@@ -157,6 +186,9 @@ class ProgramPosition {
   }
 
   void highlight_instant(const Event& event) {
+    if (event.kind == EventKind::finalize && distribution_.exchanges_heads())
+      return highlight(event, {collects_results});
+    in_ring_of_groups(event);
     if (event.kind == EventKind::finalize)
       highlight(event, {loop_finishes, finalizes});
     else if (event.kind == EventKind::merge)
@@ -165,10 +197,22 @@ class ProgramPosition {
       highlight(event, {loop_attends, joins_results});
   }
 
+  // With an exchange of heads, the ring is a part of the pass
+  void in_ring_of_groups(const Event& event) {
+    if (distribution_.exchanges_heads()) highlight(event, {runs_ring});
+  }
+
+  // Heads are exchanged before the ring, results after it
+  void waiting_for_pieces(const Event& wait) {
+    const bool before = now_.step < 0;
+    highlight(wait, {before ? collects_rows : collects_results, receives_pieces, waits_for_message});
+  }
+
   // The phases of absorbing a block; the times are those of absorb_phases()
   void computing() {
     const Event& event = *now_.doing->begin;
     const double fraction = now_.fraction;
+    in_ring_of_groups(event);
     highlight(event, {loop_attends, works_on_block});
     if (event.mask_class == "skipped") return;
     // Backward: scores, probabilities, gradients. Forward: scores, then the update of (m, l, O)
@@ -198,12 +242,14 @@ class ProgramPosition {
     const Span* next = now_.doing + 1;
     if (next >= spans_.data() + spans_.size()) next = nullptr;
     const bool for_room = wait.why == "send_buffer";
+    if (distribution_.exchanges_heads(wait) && !for_room) return waiting_for_pieces(wait);
+    in_ring_of_groups(wait);
     const MarkId innermost = for_room ? waits_for_room : waits_for_message;
     // A wait for results, or for a block
     if (next && is_result(next->begin->what)) {
       if (for_room)
         highlight(wait, {loop_takes_next, sends_results});
-      else if (has_sent_last_result(wait))
+      else if (has_sent_last_result(wait) || only_gets_the_total())
         highlight(wait, {loop_finishes, receives_own_results});
       else
         highlight(wait, {loop_attends, receives_earlier_results});
@@ -219,17 +265,24 @@ class ProgramPosition {
   bool has_sent_last_result(const Event& wait) const {
     return std::any_of(spans_.data(), now_.doing, [&](const Span& span) {
       return span.begin->kind == EventKind::send && is_result(span.begin->what) &&
-             span.begin->step == recording_.devices() - 1 && wait.step == span.begin->step &&
+             span.begin->step == distribution_.steps() - 1 && wait.step == span.begin->step &&
              recording_.pass_of(span) == moment_.pass;
     });
+  }
+
+  // In a tree, a device beyond the cube merges no state
+  bool only_gets_the_total() const {
+    return distribution_.strategy() == Strategy::tree && distribution_.merges(device_) == 0;
   }
 
   // Messages that the device has sent and that have not arrived
   void sending() {
     for (const Flight& flight : moment_.flights) {
       const Event& send = *flight.send->begin;
-      if (send.id.device != spans_.front().begin->id.device) continue;
-      const MarkId mark = flight.is_block ? sends_loop() : loop_takes_next;
+      if (send.id.device != device_) continue;
+      const MarkId mark = flight.exchanges_heads ? (flight.is_block ? sends_heads : sends_heads_back)
+                          : flight.is_block      ? sends_loop()
+                                                 : loop_takes_next;
       const bool highlighted = std::any_of(lines_.begin(), lines_.end(),
                                            [&](const CodeLine& line) { return line.mark == &table[mark]; });
       if (!highlighted) lines_.push_back({&table[mark], send.id, true});
@@ -242,7 +295,9 @@ class ProgramPosition {
   }
 
   const Recording& recording_;
+  const Distribution& distribution_;
   const Moment& moment_;
+  int device_;
   std::span<const Span> spans_;
   const DeviceMoment& now_;
   std::vector<CodeLine> lines_;
@@ -277,7 +332,23 @@ std::vector<CodeLine> highlighted_lines(const Recording& recording, const Moment
   return ProgramPosition(recording, moment, device).read();
 }
 
-const CodeFunction& ring_loop() { return run_ring; }
+const CodeFunction& code_of_strategy(const Recording& recording) {
+  switch (recording.distribution().strategy()) {
+    case Strategy::all_gather:
+      return all_gather;
+    case Strategy::bidirectional:
+      return reverse_ring;
+    case Strategy::double_ring:
+      return double_ring;
+    case Strategy::ulysses:
+    case Strategy::usp:
+      return run_usp;
+    case Strategy::tree:
+      return tree;
+    default:
+      return run_ring;
+  }
+}
 
 std::vector<const CodeMark*> code_marks() {
   std::vector<const CodeMark*> all;

@@ -26,11 +26,11 @@ struct CodeLine {
   bool under_way = false;  // the device has continued, but the message has not arrived yet
 };
 
-// The statements that a device executes at a moment, from the ring loop inwards
+// The statements that a device executes at a moment, from the loop of the pass inwards
 std::vector<CodeLine> highlighted_lines(const Recording& recording, const Moment& moment, int device);
 
-// The ring loop, which is always shown
-const CodeFunction& ring_loop();
+// The function that is always shown: the ring loop, or what differs from a ring
+const CodeFunction& code_of_strategy(const Recording& recording);
 
 // All statements that can be highlighted
 std::vector<const CodeMark*> code_marks();

@@ -73,6 +73,11 @@ class PathFinder {
     return work;
   }
 
+  // Whether two messages of a device use one slot of one receiver
+  static bool is_same_route(const Event& a, const Event& b) {
+    return a.peer == b.peer && is_result(a.what) == is_result(b.what);
+  }
+
   // The slot of the next device is free when that device has taken the message before, which it does between two works
   const Span* taking_of_message_before(const Span& wait) const {
     const std::span<const Span> spans = recording_.spans().of(wait.begin->id.device);
@@ -81,7 +86,7 @@ class PathFinder {
     if (next == spans.end()) return work_before(*wait.begin);
     const Span* before = nullptr;
     for (const Span& span : spans.first(static_cast<std::size_t>(next - spans.begin())))
-      if (is_send(span) && is_result(span.begin->what) == is_result(next->begin->what)) before = &span;
+      if (is_send(span) && is_same_route(*span.begin, *next->begin)) before = &span;
     if (!before) return work_before(*wait.begin);
     const auto arrival = arrivals_.find({before->begin->id.device, before->begin->id.sequence});
     return work_before(arrival == arrivals_.end() ? *wait.begin : *arrival->second->begin);

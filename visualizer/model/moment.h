@@ -21,17 +21,23 @@ struct AbsorbedBlock {
 struct SlotContents {
   int owner = -1;  // -1: empty
   EventId since;
+  int range = 0;  // of its heads, in a bidirectional ring
 };
 
 struct DeviceMoment {
   Activity activity = Activity::idle;
-  const Span* doing = nullptr;          // the compute or wait in progress
-  double fraction = 0;                  // completed share of _doing_, 0 .. 1
-  int step = -1;                        // the last step that the device began; -1: none yet
-  SlotContents holds;                   // the resident block
-  SlotContents incoming;                // a block that has arrived but is not yet in use
+  const Span* doing = nullptr;        // the compute or wait in progress
+  double fraction = 0;                // completed share of _doing_, 0 .. 1
+  int step = -1;                      // the last step that the device began; -1: none yet
+  SlotContents holds;                 // the resident block
+  std::vector<SlotContents> waiting;  // the other blocks on the device: they have arrived but are not in use
   std::vector<AbsorbedBlock> absorbed;  // in step order, without the block in progress
+  std::vector<const Event*> merged;     // in a tree: the messages with the states that the device has merged
+  int pieces = 0;                       // messages received in the exchange of heads, or of results
   std::int64_t bytes = 0;               // allocated now
+
+  // The block that is in use next; none: it has not arrived
+  SlotContents incoming() const { return waiting.empty() ? SlotContents{} : waiting.front(); }
 };
 
 // Whether a message with this name carries results, which travel after the blocks, and not a block
@@ -43,8 +49,9 @@ struct Flight {
   const Span* recv = nullptr;  // null: not received yet
   int from = -1, to = -1, owner = -1;
   std::string_view what;
-  bool is_block = true;  // a block; otherwise results, which travel after the blocks
-  double fraction = 0;   // completed share of the transfer, 0 .. 1
+  bool is_block = true;          // a block; otherwise results, which travel after the blocks
+  bool exchanges_heads = false;  // some heads of the rows of a device, or their results
+  double fraction = 0;           // completed share of the transfer, 0 .. 1
 };
 
 // The pair of one block of queries and one block of keys.
@@ -63,12 +70,15 @@ struct Moment {
   int pass = 0;  // the pass around the ring that is shown
   std::vector<DeviceMoment> devices;
   std::vector<Flight> flights;
-  std::vector<TileProgress> tiles;  // devices x devices, by owner of the queries and owner of the keys
+  TileGrid grid;
+  std::vector<TileProgress> tiles;  // by the index in the grid
   bool over = false;
 
-  const TileProgress& tile(int q_owner, int kv_owner) const {
-    return tiles[static_cast<std::size_t>(q_owner) * devices.size() + static_cast<std::size_t>(kv_owner)];
+  const TileProgress& tile(int q_owner, int kv_owner, int range = 0) const {
+    return tiles[grid.index(q_owner, kv_owner, range)];
   }
+  // All ranges of heads of a tile together, with the computation that began last
+  TileProgress whole_tile(int q_owner, int kv_owner) const;
 };
 
 Moment moment(const Recording& recording, double t, Clock clock);

@@ -35,11 +35,9 @@ Mask mask_of(const TraceHeader& header) {
 }
 
 // The tables of the panels have one entry for each device, step and row
-void require_places(const TraceHeader& header, const std::vector<Event>& events) {
+void require_places(const TraceHeader& header, int steps, const std::vector<Event>& events) {
   require(header.devices <= Recording::max_devices, "[trace] at most ", Recording::max_devices,
           " devices can be shown; found ", header.devices, "; use ringviz check or export for this trace");
-  require(header.is_ring(), "[trace] the pictures show rings; found the strategy ", header.strategy,
-          "; open the .perfetto.json file of this trace in Perfetto, or run ringviz check or export");
   require(!header.passes.empty(), "[trace] a run must have at least one pass; found none; ",
           "give a file that ringattn run --trace wrote");
   for (const Event& event : events) {
@@ -48,7 +46,7 @@ void require_places(const TraceHeader& header, const std::vector<Event>& events)
               found, "; run ringviz check for details");
     };
     const bool step_needed = event.kind == EventKind::compute || event.kind == EventKind::row;
-    in_run(event.step >= (step_needed ? 0 : -1) && event.step < header.devices, "step", event.step);
+    in_run(event.step >= (step_needed ? 0 : -1) && event.step < steps, "step", event.step);
     if (!event.row) continue;
     in_run(event.row->row < header.Sq, "row", event.row->row);
   }
@@ -62,13 +60,14 @@ constexpr Index max_rows = 1 << 16;
 Recording::Recording(TraceHeader header, std::vector<Event> events, TraceExtent extent,
                      std::shared_ptr<const Texts> texts)
     : header_(std::move(header)),
+      distribution_(header_),
       events_(std::move(events)),
       extent_(extent),
       texts_(std::move(texts)),
       spans_(events_),
       broken_(broken_invariants(header_, events_, extent)),
       mask_(mask_of(header_)) {
-  require_places(header_, events_);
+  require_places(header_, distribution_.steps(), events_);
   for (const Event& event : events_) {
     duration_t_ = std::max(duration_t_, event.t);
     duration_w_ = std::max(duration_w_, static_cast<double>(event.w));
@@ -107,14 +106,36 @@ void Recording::find_masked_pairs() {
               kv_owner = turned ? event.id.device : event.owner;
     // All pairs of a skipped tile are masked
     if (event.kind == EventKind::compute && event.mask_class == "skipped")
-      for (const Index query : query_rows(q_owner))
-        for (const Index key : key_rows(kv_owner)) hide(query, key);
+      for (const Index query : block_query_rows(q_owner))
+        for (const Index key : block_key_rows(kv_owner)) hide(query, key);
     // A pair with the score -inf is masked
     if (!event.row || event.row->batch != 0 || event.row->head != 0) continue;
     const std::vector<Index>& keys = key_rows(kv_owner);
     for (std::size_t k = 0; k < std::min(keys.size(), event.row->scores.size()); ++k)
       if (event.row->scores[k] == -std::numeric_limits<double>::infinity()) hide(event.row->row, keys[k]);
   }
+}
+
+namespace {
+
+std::vector<Index> rows_of(const std::vector<int>& owners, const std::vector<std::vector<Index>>& rows) {
+  std::vector<Index> all;
+  for (const int owner : owners) {
+    const std::vector<Index>& its = rows[static_cast<std::size_t>(owner)];
+    all.insert(all.end(), its.begin(), its.end());
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+}  // namespace
+
+std::vector<Index> Recording::block_query_rows(int device) const {
+  return rows_of(distribution_.query_owners(device), query_rows_);
+}
+
+std::vector<Index> Recording::block_key_rows(int device) const {
+  return rows_of(distribution_.key_owners(device), key_rows_);
 }
 
 // The spans of a device are in the order in which it began them, and each pass begins with a run event

@@ -13,6 +13,7 @@
 #include "reference/trace/spans.h"
 #include "visualizer/model/costs/long_sequence.h"
 #include "visualizer/model/costs/machine.h"
+#include "visualizer/model/distribution.h"
 
 namespace ringattn::viz {
 
@@ -38,6 +39,8 @@ class Recording {
   int passes() const { return static_cast<int>(header_.passes.size()); }
   bool whole() const { return extent_ == TraceExtent::complete; }
 
+  const Distribution& distribution() const { return distribution_; }
+
   const std::vector<Event>& events() const { return events_; }
   const Spans& spans() const { return spans_; }
   // The invariants that the trace violates, one sentence each; empty if it is valid
@@ -58,6 +61,9 @@ class Recording {
     return query_rows_[static_cast<std::size_t>(owner)];
   }
   const std::vector<Index>& key_rows(int owner) const { return key_rows_[static_cast<std::size_t>(owner)]; }
+  // Those of the block of queries or keys of a device, which may have the rows of several devices
+  std::vector<Index> block_query_rows(int device) const;
+  std::vector<Index> block_key_rows(int device) const;
   // Whether the owner of each row is known: not for very long sequences
   bool has_row_owners() const { return !query_owner_.empty(); }
   int owner_of_query(Index row) const { return query_owner_[static_cast<std::size_t>(row)]; }
@@ -93,6 +99,7 @@ class Recording {
   void find_masked_pairs();
 
   TraceHeader header_;
+  Distribution distribution_;
   std::vector<Event> events_;
   TraceExtent extent_;
   std::shared_ptr<const Texts> texts_;

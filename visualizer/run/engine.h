@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reference/comm/transport.h"
 #include "visualizer/run/run_problem.h"
 
 namespace ringattn::viz {

@@ -52,6 +52,18 @@ void check(const RunConfig& c) {
     require(cost >= 0 && std::isfinite(cost), "[run] costs must be finite and not negative; found ", cost);
 }
 
+void check_strategy_of(const RunConfig& c) {
+  if (c.strategy == Strategy::ring) return;
+  const std::string_view strategy = name(c.strategy);
+  require(c.strategy != Strategy::automatic,
+          "[run] a picture shows one strategy; found auto, which chooses one; choose ring, and what rotates");
+  require(c.fault.empty(), "[run] the engine simulates faults in a ring only; found the strategy ", strategy,
+          " and the fault ", c.fault, "; remove one of the two");
+  require(c.strategy != Strategy::tree || c.rotate == Rotation::kv,
+          "[run] in a tree states travel; found Q as the tensor that rotates; remove it");
+  check_strategy(strategy_of(c), c.heads, c.kv_heads, c.backward);
+}
+
 void complete_scores(RunConfig& c) {
   const auto keys = static_cast<Index>(c.scores.size()), values = static_cast<Index>(c.values.size());
   require(values % keys == 0, "[run] the number of values must be a multiple of the ", keys,
@@ -96,6 +108,7 @@ RunConfig completed(const RunConfig& config) {
   if (!c.scores.empty()) complete_scores(c);
   if (!c.text.empty()) complete_text(c);
   check(c);
+  check_strategy_of(c);
   parse_fault(c.fault, c.devices, c.rotate);
   return c;
 }
@@ -108,6 +121,7 @@ TraceHeader header_of(const RunConfig& c) {
   header.head_dim = c.dim, header.v_dim = c.v_dim;
   header.layout = name(c.layout);
   header.rotate = c.rotate == Rotation::kv ? "kv" : "q";
+  header.strategy = name(c.strategy), header.group = c.group;
   header.dtype = c.dtype;
   header.overlap = c.overlap;
   if (c.backward) header.passes.push_back("backward");
@@ -126,9 +140,11 @@ TraceHeader header_of(const RunConfig& c) {
       {"rotate", header.rotate},
       {"seed", std::to_string(c.seed)},
       {"seq", std::to_string(c.queries)},
-      {"trace-rows", "all"},
       {"v-dim", std::to_string(c.v_dim)},
   };
+  if (c.strategy == Strategy::ring) options["trace-rows"] = "all";
+  if (c.strategy != Strategy::ring) options["strategy"] = header.strategy;
+  if (c.group > 0) options["group"] = std::to_string(c.group);
   if (c.causal) options["causal"] = "true";
   if (c.window_left >= 0) options["window"] = std::to_string(c.window_left) + ",-1";
   if ((c.causal || c.window_left >= 0) && c.queries != c.keys) options["causal-align"] = "bottom-right";
@@ -142,14 +158,14 @@ TraceHeader header_of(const RunConfig& c) {
   return header;
 }
 
-RingOptions ring_of(const RunConfig& c) {
-  RingOptions ring;
-  ring.devices = c.devices;
-  ring.layout = c.layout;
-  ring.rotate = c.rotate;
-  ring.overlap = c.overlap;
-  ring.traced_rows.all = true;
-  return ring;
+StrategyOptions strategy_of(const RunConfig& c) {
+  StrategyOptions options{c.strategy, c.group, {}};
+  options.ring.devices = c.devices;
+  options.ring.layout = c.layout;
+  options.ring.rotate = c.rotate;
+  options.ring.overlap = c.overlap;
+  options.ring.traced_rows.all = c.strategy == Strategy::ring;
+  return options;
 }
 
 CostModel slowed(CostModel link, double factor) {

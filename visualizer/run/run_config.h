@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/ring/ring_attention.h"
+#include "reference/strategies/strategy.h"
 #include "reference/trace/trace_header.h"
 #include "visualizer/model/costs/long_sequence.h"
 #include "visualizer/model/costs/machine.h"
@@ -19,6 +19,8 @@ struct RunConfig {
   bool causal = false;
   Index window_left = -1;  // largest distance of a visible key before its query; -1: unlimited
   Rotation rotate = Rotation::kv;
+  Strategy strategy = Strategy::ring;
+  int group = 0;  // devices in a node or a group, if the strategy has groups of a given size
   bool overlap = true;
   bool backward = false;
   std::string dtype = "f64";  // or "f32"
@@ -55,7 +57,7 @@ RunConfig completed(const RunConfig& config);
 // The functions below expect a completed configuration
 
 TraceHeader header_of(const RunConfig& config);
-RingOptions ring_of(const RunConfig& config);
+StrategyOptions strategy_of(const RunConfig& config);
 
 // The cost model of each device and of its link to the next one
 std::vector<CostModel> costs_of(const RunConfig& config);

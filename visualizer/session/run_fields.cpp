@@ -17,7 +17,7 @@ RunConfig parse_run(const Json& run) {
       "v_dim",       "layout",       "causal",      "window_left", "rotate",    "overlap",     "backward",
       "dtype",       "seed",         "score_scale", "hop",         "slow_link", "slow_factor", "scores",
       "values",      "fault",        "text",        "decimals",    "tflops",    "gbytes",      "block_tokens",
-      "long_tokens", "long_devices", "prompt"};
+      "long_tokens", "long_devices", "prompt",      "strategy",    "group"};
   for (const auto& [key, value] : run.items())
     require(known.count(key) > 0, "[scene] a run must have known fields only; found ", in_quotes(key),
             "; see visualizer/scenes for examples");
@@ -35,6 +35,8 @@ RunConfig parse_run(const Json& run) {
   const std::string travels = run.value("rotate", "kv");
   require(travels == "kv" || travels == "q", "[run] rotate must be kv or q; found ", in_quotes(travels));
   config.rotate = travels == "q" ? Rotation::q : Rotation::kv;
+  config.strategy = parse_strategy(run.value("strategy", "ring"));
+  config.group = run.value("group", 0);
   config.overlap = run.value("overlap", true);
   config.backward = run.value("backward", false);
   config.dtype = run.value("dtype", "f64");
@@ -65,6 +67,8 @@ std::map<std::string, std::string> run_fields(const RunConfig& c) {
           {"causal", boolean(c.causal)},
           {"window_left", std::to_string(c.window_left)},
           {"rotate", c.rotate == Rotation::q ? "q" : "kv"},
+          {"strategy", std::string(name(c.strategy))},
+          {"group", std::to_string(c.group)},
           {"overlap", boolean(c.overlap)},
           {"backward", boolean(c.backward)},
           {"dtype", c.dtype},
@@ -85,7 +89,7 @@ bool is_run_field(const std::string& name) { return run_fields({}).count(name) >
 namespace {
 
 Json parse_field(const std::string& field, const std::string& value) {
-  static const std::set<std::string> words = {"layout", "rotate", "dtype", "fault", "text"},
+  static const std::set<std::string> words = {"layout", "rotate", "strategy", "dtype", "fault", "text"},
                                      booleans = {"causal", "overlap", "backward"},
                                      reals = {"score_scale", "hop", "tflops", "gbytes", "block_tokens"};
   if (words.count(field) > 0) return value;

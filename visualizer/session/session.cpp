@@ -12,7 +12,7 @@ namespace ringattn::viz {
 
 namespace {
 
-// Duration of a step of the ring on the screen at speed 1
+// Duration of a step on the screen at speed 1
 constexpr double seconds_per_step = 1.6;
 // Duration of the animation from beat to beat, in seconds
 constexpr double min_transition = 0.5, max_transition = 2.5;
@@ -142,7 +142,7 @@ void Session::play(bool on) {
 }
 
 double Session::default_pace() const {
-  const double steps = recording().devices() * recording().passes();
+  const double steps = recording().distribution().steps() * recording().passes();
   return duration() / (steps * seconds_per_step);
 }
 
@@ -192,7 +192,7 @@ void Session::step_ring(int direction) {
   for (const Span& span : recording().spans().all()) {
     if (span.begin->kind != EventKind::compute) continue;
     const auto pass = static_cast<std::size_t>(recording().pass_of(span)),
-               step = pass * static_cast<std::size_t>(recording().devices()) +
+               step = pass * static_cast<std::size_t>(recording().distribution().steps()) +
                       static_cast<std::size_t>(span.begin->step);
     if (begins.size() <= step) begins.resize(step + 1, duration());
     begins[step] = std::min(begins[step], recording().began(span, settings.clock));

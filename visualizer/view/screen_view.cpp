@@ -10,6 +10,7 @@
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
 #include "visualizer/view/panels/parameter_panel.h"
+#include "visualizer/view/panels/strategy_text.h"
 #include "visualizer/view/tooltip.h"
 
 namespace ringattn::viz {
@@ -20,8 +21,8 @@ namespace {
 
 std::string description(const Recording& recording) {
   const TraceHeader& header = recording.header();
-  std::string text =
-      std::to_string(header.devices) + (header.devices == 1 ? " device, " : " devices, ") + header.layout;
+  std::string text = recording.distribution().is_ring() ? "" : strategy_text(recording) + ": ";
+  text += std::to_string(header.devices) + (header.devices == 1 ? " device, " : " devices, ") + header.layout;
   if (recording.masked()) text += recording.causal() ? ", causal" : ", window";
   return text + ", " + std::to_string(header.Sq) + " \xc3\x97 " + std::to_string(header.Skv) + " tokens, " +
          header.dtype;

@@ -79,15 +79,20 @@ TEST_CASE("comments and white space in the source do not hide a snippet") {
 
 TEST_CASE("every statement of the table is highlighted at some moment of some run") {
   std::set<const CodeMark*> seen;
+  std::vector<RunConfig> configs;
   for (const Rotation rotate : {Rotation::kv, Rotation::q})
-    for (const bool overlap : {true, false}) {
-      const auto recording = record_run(slow(rotate, true, overlap)).recording;
-      for (const double t : times(*recording)) {
-        const Moment now = moment(*recording, t, Clock::modelled);
-        for (int device = 0; device < recording->devices(); ++device)
-          for (const CodeLine& line : highlighted_lines(*recording, now, device)) seen.insert(line.mark);
-      }
+    for (const bool overlap : {true, false}) configs.push_back(slow(rotate, true, overlap));
+  RunConfig usp = slow(Rotation::kv, true, true);
+  usp.strategy = Strategy::usp, usp.group = 2, usp.heads = usp.kv_heads = 2;
+  configs.push_back(usp);
+  for (const RunConfig& config : configs) {
+    const auto recording = record_run(config).recording;
+    for (const double t : times(*recording)) {
+      const Moment now = moment(*recording, t, Clock::modelled);
+      for (int device = 0; device < recording->devices(); ++device)
+        for (const CodeLine& line : highlighted_lines(*recording, now, device)) seen.insert(line.mark);
     }
+  }
   for (const CodeMark* mark : code_marks()) {
     INFO(mark->snippet);
     CHECK(seen.count(mark) == 1);

@@ -61,7 +61,7 @@ TEST_CASE("the slots of a device contain its resident block and the incoming blo
           for (const Allocation& allocation : devices[d].held)
             if (allocation.block >= 0) blocks.push_back(allocation.block);
           std::vector<int> expected;
-          for (const int owner : {now.devices[d].holds.owner, now.devices[d].incoming.owner})
+          for (const int owner : {now.devices[d].holds.owner, now.devices[d].incoming().owner})
             if (owner >= 0) expected.push_back(owner);
           CHECK(blocks == expected);
         }

@@ -107,7 +107,7 @@ TEST_CASE("a travelling block is in one place: in flight, or in a slot") {
     if (recording.passes() > 1) return;
     std::vector<int> places(static_cast<std::size_t>(recording.devices()));
     for (const DeviceMoment& device : now.devices)
-      if (device.incoming.owner >= 0) ++places[static_cast<std::size_t>(device.incoming.owner)];
+      if (device.incoming().owner >= 0) ++places[static_cast<std::size_t>(device.incoming().owner)];
     for (const Flight& flight : now.flights)
       if (flight.is_block) ++places[static_cast<std::size_t>(flight.owner)];
     for (const int count : places) CHECK(count <= 1);

@@ -12,8 +12,7 @@
 #include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"
-#include "tests/visualizer/support/random_config.h"
-#include "visualizer/run/record_run.h"
+#include "tests/visualizer/support/strategy_config.h"
 #include "visualizer/run/threaded_run.h"
 
 using namespace ringattn;
@@ -98,6 +97,22 @@ TEST_CASE("a snapshot of a live run is a beginning of the recorded run") {
     const bool same = lines_of(*run.snapshot()) == lines_of(*recorded.recording);
     CHECK(same);
   }
+}
+
+TEST_CASE("a live run of any strategy has the events of the recorded run") {
+  Random random(2);
+  for (const Strategy strategy : shown_strategies)
+    for (const int devices : {3, 4}) {
+      RunConfig config = strategy_config(random, strategy, devices);
+      config.cost.link_gbps = config.cost.link_latency_us = 0;
+      ThreadedRun run(config);
+      for (int step = 0; step < 10; ++step) run.step();
+      run.open();
+      REQUIRE(ends(run));
+      CHECK(run.failure() == "");
+      const bool same = lines_of(*run.snapshot()) == lines_of(*record_run(config).recording);
+      CHECK(same);
+    }
 }
 
 TEST_CASE("a live run advances only when released, device by device and operation by operation") {

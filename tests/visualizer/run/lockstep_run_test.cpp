@@ -7,9 +7,8 @@
 
 #include "tests/support/error_message.h"
 #include "tests/support/trials.h"
-#include "tests/visualizer/support/random_config.h"
+#include "tests/visualizer/support/strategy_config.h"
 #include "visualizer/run/blocked_sends.h"
-#include "visualizer/run/record_run.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
@@ -38,8 +37,10 @@ RunConfig with_links(int devices) {
 
 TEST_CASE("a live run in lockstep adds events to those before, and ends as the recorded run") {
   Random random(5);
-  for (int trial = 0; trial < trials(12); ++trial) {
-    const RunConfig config = random_config(random);
+  for (int trial = 0; trial < trials(18); ++trial) {
+    const bool ring = trial % 3 != 0;
+    const RunConfig config =
+        ring ? random_config(random) : strategy_config(random, shown_strategies[trial / 3 % 6], 3);
     const std::string whole = lines_of(*record_run(config).recording);
     LockstepRun run(config);
     std::size_t events = run.snapshot()->events().size();

@@ -10,8 +10,7 @@
 #include "tests/support/error_message.h"
 #include "tests/support/file_fixtures.h"
 #include "tests/support/trials.h"
-#include "tests/visualizer/support/random_config.h"
-#include "visualizer/run/record_run.h"
+#include "tests/visualizer/support/strategy_config.h"
 #include "visualizer/run/run_problem.h"
 
 using namespace ringattn;
@@ -73,6 +72,26 @@ TEST_CASE("a recorded run is complete and violates no invariant, for any configu
     CHECK(run.failure == "");
     CHECK(run.recording->whole());
   }
+}
+
+TEST_CASE("a recorded run of any strategy is complete and violates no invariant") {
+  for_each_strategy(13, trials(6), [](const Recording& recording, Random&) {
+    CHECK(recording.whole());
+    for (const std::string& violation : recording.broken()) FAIL_CHECK(violation);
+  });
+}
+
+TEST_CASE("a fault, a choice of strategies and a strategy with wrong groups are rejected") {
+  RunConfig config;
+  const auto refusal = [&] { return bad_input_message([&] { record_run(config); }); };
+  config.strategy = Strategy::automatic;
+  CHECK(refusal().find("found auto, which chooses one") != std::string::npos);
+  config.strategy = Strategy::all_gather, config.fault = "lost";
+  CHECK(refusal().find("found the strategy all-gather and the fault lost") != std::string::npos);
+  config.strategy = Strategy::tree, config.fault = "", config.rotate = Rotation::q;
+  CHECK(refusal().find("in a tree states travel") != std::string::npos);
+  config.strategy = Strategy::usp, config.group = 3, config.rotate = Rotation::kv;
+  CHECK(refusal().find("[usp] groups must have equal numbers of devices") == 0);
 }
 
 TEST_CASE("at the end every row has the output of full attention") {

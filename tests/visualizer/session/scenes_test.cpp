@@ -114,11 +114,12 @@ TEST_CASE("no text of a scene has more than 220 characters") {
       }
 }
 
-TEST_CASE("runs of a scene without a fault are correct, row by row") {
+TEST_CASE("rings of a scene without a fault are correct, row by row") {
   for (const Scene& scene : scenes()) {
     const RecordedScene recorded(scene.id);
     for (std::size_t i = 0; i < recorded.runs.size(); ++i) {
-      if (!scene.runs[i].config.fault.empty()) continue;
+      const RunConfig& config = scene.runs[i].config;
+      if (!config.fault.empty() || config.strategy != Strategy::ring) continue;
       const double bound = scene.runs[i].config.dtype == "f64" ? 1e-12 : 1e-5;
       for (Index row = 0; row < recorded.run(i).header().Sq; ++row) CHECK(recorded.error(i, row) < bound);
     }
@@ -306,6 +307,44 @@ TEST_CASE("what travels: bytes on each link, equal link speeds, and steps") {
   CHECK(sent(recorded.run(1), 0).at("m l O").messages == 4);
   CHECK(recorded.steps(0) == doctest::Approx(5.5));
   CHECK(recorded.steps(1) == doctest::Approx(4.2).epsilon(0.01));
+}
+
+TEST_CASE("strategies: the bytes that a device sends, its memory, and 4.9 steps instead of 4") {
+  const RecordedScene recorded("strategies");
+  const std::int64_t bytes[] = {4896, 4896, 3024};
+  const char* const peaks[] = {"5.4 KiB", "8.6 KiB", "8.4 KiB"};
+  const double steps[] = {4, 4, 4.93};
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::int64_t all = 0;
+    for (const auto& [what, of] : sent(recorded.run(i), 0)) all += of.bytes;
+    CHECK(all == bytes[i]);
+    const Moment end = moment(recorded.run(i), recorded.run(i).duration(Clock::modelled), Clock::modelled);
+    CHECK(bytes_text(static_cast<double>(memory(recorded.run(i), end).front().peak)) == peaks[i]);
+    // The scores of all heads
+    CHECK(recorded.steps(i) / 4 == doctest::Approx(steps[i]).epsilon(0.001));
+    CHECK(recorded.scene.runs[i].config.cost.link_gbps == recorded.scene.runs[0].config.cost.link_gbps);
+  }
+  for (const char* number : {"4896 bytes", "3024 bytes", "5.4 KiB", "8.6 KiB", "4.9 steps instead of 4"})
+    CHECK(recorded.mentions(number));
+
+  // The slots of a ring do not grow with the devices, at the same number of rows on each; those of an all-gather do
+  const auto slots = [&](std::size_t i, int devices) {
+    RunConfig config = recorded.scene.runs[i].config;
+    config.devices = devices, config.queries = config.keys = 6 * devices;
+    const auto recording = record_run(config).recording;
+    int count = 0;
+    for (const Span& span : recording->spans().of(0))
+      count += span.begin->kind == EventKind::alloc && span.begin->what == "K V";
+    return count;
+  };
+  for (const int devices : {4, 8}) CHECK(slots(0, devices) == 2);
+  for (const int devices : {4, 8}) CHECK(slots(1, devices) == devices);
+
+  // Messages and arithmetic of Ulysses
+  CHECK(first_wait(recorded, 0, 0) == infinity);
+  CHECK(first_wait(recorded, 1, 0) == infinity);
+  CHECK(first_wait(recorded, 2, 0) == 0);
+  for (int device = 0; device < 4; ++device) CHECK(live_pairs(recorded.run(2), device) == 24 * 24);
 }
 
 TEST_CASE("backward: gradients make P hops, keys and values P minus 1") {

@@ -5,9 +5,8 @@
 #include <set>
 
 #include "tests/support/trials.h"
-#include "tests/visualizer/support/random_config.h"
+#include "tests/visualizer/support/strategy_config.h"
 #include "visualizer/raster/headless_screen.h"
-#include "visualizer/run/record_run.h"
 #include "visualizer/view/panels/panel.h"
 
 using namespace ringattn;
@@ -47,6 +46,8 @@ Target random_target(Random& random, const Recording& recording) {
 RunConfig drawn_run(Random& random, int devices) {
   static const char* const faults[] = {
       "", "", "", "", "no_rescale", "no_maximum", "masked_row_nan", "stale", "lost", "twice"};
+  if (random.below(3) == 0)
+    return strategy_config(random, shown_strategies[random.below(std::ssize(shown_strategies))], devices);
   RunConfig config = random_config(random);
   config.devices = devices, config.slow_link = -1;
   if (config.scores.empty() && config.text.empty()) {

@@ -1,6 +1,7 @@
 #include "visualizer/model/costs/memory_model.h"
 
 #include <algorithm>
+#include <array>
 
 #include "reference/blockwise/block_plan.h"
 
@@ -18,20 +19,37 @@ void remove_allocation(DeviceMemory& device, const Event& event) {
   device.held.erase(found);
 }
 
-// The first slot holds the resident block, the second slot the block that has arrived
-void fill_slots(DeviceMemory& device, const DeviceMoment& now, const TraceHeader& header) {
+bool holds(const DeviceMemory& device, std::string_view what) {
+  return std::any_of(device.held.begin(), device.held.end(),
+                     [&](const Allocation& each) { return each.what == what; });
+}
+
+// The first slot holds the resident block, the others the blocks that have arrived
+void fill_slots(DeviceMemory& device, const DeviceMoment& now, const Recording& recording) {
+  const TraceHeader& header = recording.header();
+  if (recording.distribution().strategy() == Strategy::tree) return;
+  // Before and after an exchange of heads, the rows of the device itself have these names
+  if (recording.distribution().exchanges_heads() && !holds(device, "S tile") && !holds(device, "P dS tiles"))
+    return;
   std::string_view resident = header.queries_rotate() ? "Q" : "K V";
-  if (header.queries_rotate() && std::any_of(device.held.begin(), device.held.end(),
-                                             [](const Allocation& each) { return each.what == "dK"; }))
-    resident = "Q dO lse row_term";
-  // Of the allocations with this name, the slots are the last ones
+  if (header.queries_rotate() && holds(device, "dK")) resident = "Q dO lse row_term";
   std::vector<Allocation*> slots;
-  for (Allocation& allocation : device.held)
-    if (allocation.what == resident) slots.push_back(&allocation);
-  const std::size_t wanted = header.devices > 1 ? 2 : 1;
-  if (slots.size() > wanted) slots.erase(slots.begin(), slots.end() - static_cast<std::ptrdiff_t>(wanted));
-  if (!slots.empty()) slots[0]->block = now.holds.owner;
-  if (slots.size() > 1) slots[1]->block = now.incoming.owner;
+  for (std::size_t i = 0; i < device.held.size(); ++i) {
+    // The rows of queries that stay are allocated after the gradients
+    const bool stays = i > 0 && device.held[i - 1].what == "dV";
+    if (device.held[i].what == resident && !stays) slots.push_back(&device.held[i]);
+  }
+  for (Allocation* slot : slots) slot->slot = true;
+  // In a bidirectional ring each direction has slots of its own
+  const bool two = recording.distribution().strategy() == Strategy::bidirectional;
+  const std::size_t per_range = two ? slots.size() / 2 : slots.size();
+  std::array<std::size_t, 2> filled = {0, 0};
+  const auto fill = [&](const SlotContents& block) {
+    const auto range = static_cast<std::size_t>(two ? block.range : 0);
+    if (filled[range] < per_range) slots[range * per_range + filled[range]++]->block = block.owner;
+  };
+  fill(now.holds);
+  for (const SlotContents& block : now.waiting) fill(block);
 }
 
 }  // namespace
@@ -49,7 +67,7 @@ std::vector<DeviceMemory> memory(const Recording& recording, const Moment& momen
       device.bytes += event.bytes;
       if (device.bytes > device.peak) device.peak = device.bytes, device.peak_since = event.id;
     }
-    fill_slots(device, moment.devices[d], recording.header());
+    fill_slots(device, moment.devices[d], recording);
   }
   return devices;
 }

@@ -11,8 +11,9 @@ namespace ringattn::viz {
 struct Allocation {
   std::string_view what;
   std::int64_t bytes = 0;
-  EventId since;   // the alloc event
-  int block = -1;  // owner of the block in this slot; -1: not a slot, or an empty slot
+  EventId since;      // the alloc event
+  bool slot = false;  // for travelling blocks
+  int block = -1;     // owner of the block in this slot; -1: not a slot, or an empty slot
 };
 
 struct DeviceMemory {

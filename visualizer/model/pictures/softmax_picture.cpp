@@ -73,8 +73,14 @@ void find_final_output(SoftmaxPicture& picture, const Recording& recording,
 }
 
 // The sum as a stack: each event multiplies the existing contributions by its factor and adds its own on top
-void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met, double largest) {
+void stack(SoftmaxPicture& picture, const std::vector<const Event*>& met, const TraceHeader& header) {
+  const double largest = largest_number(header.dtype);
   double magnitude = 0;
+  // A row with a sink begins with its term: (m, l, O) = (sink, 1, 0)
+  if (!header.sinks.empty()) {
+    picture.correct_l = met.front()->row->l_before;
+    picture.sum.push_back({-1, met.front()->id, picture.correct_l, picture.correct_l});
+  }
   for (const Event* event : met) {
     const RowUpdate& row = *event->row;
     picture.update = update_of(row, largest);
@@ -130,7 +136,7 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   const bool joins = recording.header().queries_rotate() && picture.shown->step > 0;
   picture.merged =
       picture.row_update().scores.empty() && (joins || !recording.key_rows(picture.shown->owner).empty());
-  stack(picture, met, largest_number(recording.header().dtype));
+  stack(picture, met, recording.header());
   picture.met = std::move(met);
   return picture;
 }

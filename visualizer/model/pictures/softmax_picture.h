@@ -9,7 +9,7 @@ namespace ringattn::viz {
 
 // The contribution of one block to the sum l of a row.
 struct Contribution {
-  int owner = -1;                // of the block
+  int owner = -1;                // of the block; -1: the sink, with which the row begins
   EventId event;                 // the row event that added the contribution
   double before = 0, after = 0;  // its value before and after the shown event
 };
@@ -29,7 +29,7 @@ struct Range {
 struct SoftmaxPicture {
   enum class State {
     unrecorded,  // the trace has no row events of this row
-    neutral,     // no key absorbed yet, not even a part of one
+    neutral,     // no key absorbed yet, not even a part of one; the sum may hold a sink
     absorbing,   // the shown event is in progress
     absorbed,    // the shown event is over
     finished     // and it was the last event

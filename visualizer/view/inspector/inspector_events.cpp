@@ -8,6 +8,7 @@
 #include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/view/inspector/inspector_page.h"
 #include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -80,8 +81,33 @@ void add_row(InspectorPage& page, const Event& event, bool past) {
                           equals + n(row.l_after));
 }
 
+// The message that was received, from its sender to its receiver
+Event sent(const Event& recv) {
+  Event send = recv;
+  send.id.device = recv.peer, send.peer = recv.id.device;
+  return send;
+}
+
+// The heads of a computation, if the tile is computed for some heads at a time
+void add_heads(InspectorPage& page, const Recording& recording, const Event& compute) {
+  const Event* before = nullptr;
+  for (const Span& span : recording.spans().of(compute.id.device)) {
+    if (span.begin == &compute) break;
+    if (span.begin->kind == EventKind::run) before = nullptr;
+    if (span.begin->kind == EventKind::compute) before = span.begin;
+  }
+  page.add("heads", heads_text(recording, recording.distribution().range_of(compute, before)));
+}
+
 void add_properties(InspectorPage& page, const Frame& frame, const Event& event) {
   const CostModel& cost = frame.recording.header().cost;
+  const Distribution& distribution = frame.recording.distribution();
+  const bool message = event.kind == EventKind::send || event.kind == EventKind::recv;
+  if (message && distribution.exchanges_heads(event))
+    page.add("exchange of heads",
+             message_text(frame.recording, event.kind == EventKind::send ? event : sent(event)));
+  if (event.kind == EventKind::compute && distribution.grid().ranges > 1)
+    add_heads(page, frame.recording, event);
   switch (event.kind) {
     case EventKind::send:
       return add_send(page, event, cost);

@@ -6,6 +6,7 @@
 #include "visualizer/model/pictures/softmax_picture.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -43,16 +44,22 @@ InspectorPage device_page(const Frame& frame, int device) {
     page.add("activity", now.activity == Activity::finished ? "finished" : "none");
   if (now.doing && now.activity == Activity::computing) page.add("progress", percent_text(now.fraction));
   add_slot(page, "uses", now.holds);
-  add_slot(page, "received", now.incoming);
+  if (now.waiting.empty()) add_slot(page, "received", {});
+  for (const SlotContents& slot : now.waiting) add_slot(page, "received", slot);
 
   // Absorbed blocks, memory, rows, and time use
   std::string absorbed;
   for (const AbsorbedBlock& each : now.absorbed)
     absorbed += (absorbed.empty() ? "" : ", ") + std::to_string(each.owner);
   page.add("absorbed", absorbed.empty() ? "none" : "blocks " + absorbed);
+  for (const Event* state : now.merged) page.add_event("merged", *state);
   page.add("holds", std::to_string(now.bytes) + " B");
   page.add("queries", rows_text(recording.query_rows(device)));
   page.add("keys", rows_text(recording.key_rows(device)));
+  if (recording.distribution().exchanges_heads() || recording.distribution().strategy() == Strategy::tree) {
+    page.add("attends with", "queries " + rows_text(recording.block_query_rows(device)));
+    page.add("heads", heads_text(recording, recording.distribution().range_of(device)));
+  }
   const TimeUse use = time_use(recording, device, frame.moment.clock, frame.moment.t);
   page.add("so far", "busy " + percent_text(use.busy) + ", waiting " + percent_text(use.waiting));
   return page;
@@ -66,7 +73,9 @@ InspectorPage block_page(const Frame& frame, int owner) {
       "block " + std::to_string(owner) + " \xc2\xb7 " + block_label(traveling_label(recording), owner);
   page.add_device("owner", owner, {});
   page.add(queries ? "queries" : "keys",
-           rows_text(queries ? recording.query_rows(owner) : recording.key_rows(owner)));
+           rows_text(queries ? recording.block_query_rows(owner) : recording.block_key_rows(owner)));
+  if (recording.distribution().exchanges_heads())
+    page.add("heads", heads_text(recording, recording.distribution().range_of(owner)));
 
   // Devices that use or have received the block, and messages that carry it
   int used = 0;
@@ -74,7 +83,8 @@ InspectorPage block_page(const Frame& frame, int owner) {
     const DeviceMoment& device = frame.moment.devices[d];
     const int id = static_cast<int>(d);
     if (device.holds.owner == owner) page.add_device("used by", id, device.holds.since);
-    if (device.incoming.owner == owner) page.add_device("received by", id, device.incoming.since);
+    for (const SlotContents& slot : device.waiting)
+      if (slot.owner == owner) page.add_device("received by", id, slot.since);
     for (const AbsorbedBlock& each : device.absorbed) used += each.owner == owner;
   }
   for (const Flight& flight : frame.moment.flights) {
@@ -84,19 +94,19 @@ InspectorPage block_page(const Frame& frame, int owner) {
                      percent_text(flight.fraction) + ", " + std::to_string(flight.send->begin->bytes) + " B");
     page.event = flight.send->begin->id;
   }
-  page.add("used", std::to_string(used) + " of " + std::to_string(recording.devices()) + " times");
+  page.add("used",
+           std::to_string(used) + " of " + std::to_string(recording.distribution().blocks()) + " times");
   return page;
 }
 
-InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
-  const Recording& recording = frame.recording;
-  const TileProgress& tile = frame.moment.tile(q_owner, kv_owner);
-  InspectorPage page;
-  page.title = block_label("Q", q_owner) + " \xc3\x97 " + block_label("K V", kv_owner);
+// The computation of a tile, or of one range of its heads
+void add_tile(InspectorPage& page, const Recording& recording, const TileProgress& tile, int range) {
+  const TileGrid& grid = recording.distribution().grid();
+  if (grid.ranges > 1) page.add("heads", heads_text(recording, range));
   const char* const states[] = {"not yet", "now", "done"};
   page.add("state", states[static_cast<int>(tile.state)] +
                         (tile.state == TileProgress::State::now ? ", " + percent_text(tile.fraction) : ""));
-  if (!tile.compute) return page;
+  if (!tile.compute) return;
   const Event& event = *tile.compute->begin;
   page.event = event.id;
   page.add_event("by", event);
@@ -104,18 +114,32 @@ InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
   page.add("step", std::to_string(event.step));
   page.add("mask", std::string(event.mask_class));
   page.add("live pairs", std::to_string(event.live_pairs));
+}
+
+InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
+  const Recording& recording = frame.recording;
+  const TileGrid& grid = recording.distribution().grid();
+  InspectorPage page;
+  page.title = block_label("Q", q_owner) + " \xc3\x97 " + block_label("K V", kv_owner);
   // The visible share of the tile
+  std::int64_t live_pairs = 0;
+  for (int range = 0; range < grid.ranges; ++range) {
+    const TileProgress& tile = frame.moment.tile(q_owner, kv_owner, range);
+    add_tile(page, recording, tile, range);
+    if (!tile.compute) return page;
+    live_pairs += tile.compute->begin->live_pairs;
+  }
   const TraceHeader& header = recording.header();
-  const auto queries = static_cast<std::int64_t>(recording.query_rows(q_owner).size()),
-             keys = static_cast<std::int64_t>(recording.key_rows(kv_owner).size());
+  const auto queries = static_cast<std::int64_t>(recording.block_query_rows(q_owner).size()),
+             keys = static_cast<std::int64_t>(recording.block_key_rows(kv_owner).size());
   if (queries * keys > 0)
-    page.formulas.push_back(std::to_string(event.live_pairs) + " of " + std::to_string(queries) +
-                            " \xc3\x97 " + std::to_string(keys) +
+    page.formulas.push_back(std::to_string(live_pairs) + " of " + std::to_string(queries) + " \xc3\x97 " +
+                            std::to_string(keys) +
                             (header.heads * header.batch > 1
                                  ? " \xc3\x97 " + std::to_string(header.heads * header.batch) + " heads"
                                  : "") +
                             " pairs are visible: " +
-                            percent_text(static_cast<double>(event.live_pairs) /
+                            percent_text(static_cast<double>(live_pairs) /
                                          static_cast<double>(queries * keys * header.heads * header.batch)));
   return page;
 }

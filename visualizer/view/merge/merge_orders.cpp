@@ -45,8 +45,10 @@ void draw_number_line(Canvas& canvas, Rect band, const MergeOutputs& all, std::s
   for (const auto& [x, count] : trees) {
     for (int i = 0; i < count; ++i)
       canvas.disc({x_of(x), axis - 5 - radius * static_cast<float>(2 * i + 1)}, radius - 0.5f, theme.accent);
-    canvas.fitting_text(around({x_of(x), axis - 9 - radius * static_cast<float>(2 * count) - line_h / 2},
-                               per_unit - 4, line_h),
+    const Rect label = around({x_of(x), axis - 9 - radius * static_cast<float>(2 * count) - line_h / 2},
+                              per_unit - 4, line_h);
+    if (label.y < band.y) continue;
+    canvas.fitting_text(label,
                         {std::to_string(count) + (count == 1 ? " tree" : " trees"), std::to_string(count)},
                         Face::small, theme.ink, Align::centre);
   }

@@ -73,8 +73,8 @@ class Matrix {
  private:
   static constexpr float above = 24, strip = 5;
 
-  const TileProgress& tile(Index i, Index j) const {
-    return frame_.moment.tile(recording_.owner_of_query(i), recording_.owner_of_key(j));
+  TileProgress tile(Index i, Index j) const {
+    return shown_tile(frame_, recording_.owner_of_query(i), recording_.owner_of_key(j));
   }
   Rect cells(Index i, Index i_end, Index j, Index j_end) const {
     return {origin_.x + cell_ * static_cast<float>(j), origin_.y + cell_ * static_cast<float>(i),
@@ -104,13 +104,13 @@ class Matrix {
 
   void draw_cells(const Rect& rect, Index i, Index j) {
     if (recording_.visible(i, j)) canvas_.fill(rect, color_now(i, j));
-    if (const TileProgress& progress = tile(i, j); progress.compute)
+    if (const TileProgress progress = tile(i, j); progress.compute)
       canvas_.element(rect, Target::tile(recording_.owner_of_query(i), recording_.owner_of_key(j)),
                       progress.compute->begin->id);
   }
 
   Color color_now(Index i, Index j) const {
-    const TileProgress& progress = tile(i, j);
+    const TileProgress progress = tile(i, j);
     const Color blank = mix(theme_.panel, theme_.outline, 0.4);
     if (progress.state == TileProgress::State::not_yet) return blank;
     const double part = progress.state == TileProgress::State::done ? 1 : 0.25 + 0.75 * progress.fraction;
@@ -188,7 +188,7 @@ class Matrix {
   void draw_steps() {
     for_each_piece([&](const Rect& piece, const Chunk& q, const Chunk& kv) {
       const Rect rect = shown_part(piece);
-      const TileProgress& progress = tile(q.begin, kv.begin);
+      const TileProgress progress = tile(q.begin, kv.begin);
       if (rect.w < 22 || rect.h < 18 || progress.state == TileProgress::State::not_yet || !all_visible(q, kv))
         return;
       const Face face = rect.w >= 70 && rect.h >= 60 ? Face::heading : Face::small;
@@ -297,7 +297,12 @@ constexpr Index max_cells = 1 << 16;
 void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const TraceHeader& header = frame.recording.header();
   const bool cells = header.Sq > 0 && header.Skv > 0 && header.Sq <= max_cells / header.Skv;
-  const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remark(frame.settings.matrix));
+  // The heads matter more than the colours if there is no room for both
+  const std::string heads = shown_heads(frame), colors = remark(frame.settings.matrix);
+  const bool both =
+      canvas.text_size(heads + colors + frame.heading("Attention"), Face::strong).w < rect.w - 60;
+  const std::string remarks = heads.empty() ? colors : both ? heads + "; " + colors : heads;
+  const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remarks);
   if (room.w < 60 || room.h < 60) return;
   if (cells)
     Matrix(canvas, frame, room).draw();

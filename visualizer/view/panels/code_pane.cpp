@@ -58,9 +58,9 @@ Section section(const CodeFunction& function, const std::vector<CodeLine>& lines
   return section;
 }
 
-// The ring loop, and below it the functions that the device executes, the innermost last
-std::vector<Section> sections(const std::vector<CodeLine>& lines) {
-  std::vector<Section> all{section(ring_loop(), lines)};
+// _first_, and below it the functions that the device executes, the innermost last
+std::vector<Section> sections(const CodeFunction& first, const std::vector<CodeLine>& lines) {
+  std::vector<Section> all{section(first, lines)};
   for (const CodeLine& line : lines) {
     const bool known = std::any_of(all.begin(), all.end(),
                                    [&](const Section& each) { return each.function == line.mark->function; });
@@ -96,7 +96,7 @@ class CodePane {
         selection_(frame.selection),
         room_(room),
         lines_(highlighted_lines(frame.recording, frame.moment, frame.selection.device)),
-        sections_(sections(lines_)),
+        sections_(sections(code_of_strategy(frame.recording), lines_)),
         numbers_w_(canvas.text_size("000", Face::code).w + 12) {}
 
   void draw() {

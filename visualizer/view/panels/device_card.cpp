@@ -4,6 +4,7 @@
 #include <string>
 
 #include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -39,6 +40,48 @@ DeviceCard::DeviceCard(Canvas& canvas, const Frame& frame, int device, const Rec
   find_places();
 }
 
+// The blocks that a device may hold beside the one in use
+int DeviceCard::waiting_slots() const {
+  const Distribution& distribution = frame_.recording.distribution();
+  const int devices = frame_.recording.devices();
+  switch (distribution.strategy()) {
+    case Strategy::all_gather:
+      return devices - 1;
+    case Strategy::bidirectional:
+      return devices > 1 ? 3 : 1;  // the other direction, and one on its way in each
+    case Strategy::double_ring:
+      return distribution.steps() > devices ? 2 : devices > 1;
+    case Strategy::ulysses:
+    case Strategy::usp:
+      return distribution.steps() > 1;
+    case Strategy::tree:
+      return 0;
+    default:
+      return 1;
+  }
+}
+
+// With an exchange of heads: the rows and heads of a device, and the messages that it has received
+std::string DeviceCard::rows_and_heads() const {
+  const Distribution& distribution = frame_.recording.distribution();
+  if (!distribution.exchanges_heads() || now_.activity == Activity::finished) return {};
+  const bool backward =
+      frame_.recording.header().passes[static_cast<std::size_t>(frame_.moment.pass)] == "backward";
+  const bool before = now_.step < 0;
+  const int kinds = before || backward ? 2 : 1, all = kinds * (distribution.group() - 1);
+  const std::string received = std::to_string(now_.pieces) + " of " + std::to_string(all) + " messages";
+  if (before) return "own rows, all heads" + (all > 0 ? "; " + received : "");
+  if (now_.pieces > 0) return "results: " + received;
+  const std::vector<int> owners = distribution.query_owners(id_);
+  std::string rows = "own rows, ";
+  if (owners.size() == frame_.moment.devices.size())
+    rows = "all rows, ";
+  else if (owners.size() > 1)
+    rows =
+        "rows of " + std::to_string(owners.front()) + " \xe2\x80\xa6 " + std::to_string(owners.back()) + ", ";
+  return rows + heads_text(frame_.recording, distribution.range_of(id_));
+}
+
 void DeviceCard::find_places() {
   Rect room = rect_.inset(std::min(12.f, rect_.w / 14), std::min(10.f, rect_.h / 10));
   const float line = canvas_.line_height(large_ ? Face::heading : Face::strong),
@@ -51,6 +94,7 @@ void DeviceCard::find_places() {
   if (room.h > line + 5 + least) {
     places_.heading = room.take_top(line, 5);
     if (!badge_text().empty() && room.h >= 2 * small + 24) places_.badge = room.take_top(small, 3);
+    if (!rows_and_heads().empty() && room.h >= 2 * small + 24) places_.heads = room.take_top(small, 3);
   } else if (room.w >= 1.8f * number_w) {
     places_.number = room.take_left(number_w, 4);
   }
@@ -60,7 +104,8 @@ void DeviceCard::find_places() {
   room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
   const float gap = std::min(8.f, room.w / 16);
   if (room.w >= 92) places_.stationary = room.take_left((room.w - 2 * gap) * 0.26f, gap);
-  places_.in_use = room.w < 44 ? room : room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
+  const bool alone = room.w < 44 || waiting_slots() == 0;
+  places_.in_use = alone ? room : room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
   if (places_.in_use.x != room.x) places_.incoming = room;
 
   // In the backward pass gradients are below the blocks that they belong to
@@ -83,10 +128,11 @@ void DeviceCard::draw() {
   if (!places_.heading.empty()) draw_heading(places_.heading);
   canvas_.fitting_text(places_.badge, {badge_text(), is_stalled() ? "stalled" : "slow link"}, Face::small,
                        theme_.wrong);
+  canvas_.fitting_text(places_.heads, {rows_and_heads()}, Face::small, theme_.faint_ink);
   draw_number();
   draw_gradients();
   draw_stationary();
-  if (!places_.incoming.empty()) draw_slot(places_.incoming, now_.incoming, false);
+  if (!places_.incoming.empty()) draw_waiting();
   if (!places_.in_use.empty()) draw_slot(in_use(), now_.holds, true);
 }
 
@@ -155,8 +201,8 @@ void DeviceCard::draw_wait(const Rect& place, Face face) {
 Rect DeviceCard::in_use() const {
   const Rect &to = places_.in_use, &from = places_.incoming;
   const double part = now_.fraction / slide_share;
-  if (!computes() || now_.step == 0 || part >= 1 || from.empty() || now_.incoming.owner >= 0 ||
-      frame_.settings.reduced_motion)
+  if (!computes() || now_.step == 0 || part >= 1 || from.empty() || !now_.waiting.empty() ||
+      frame_.settings.reduced_motion || !frame_.recording.distribution().is_ring())
     return to;
   return between(from, to, part);
 }
@@ -167,7 +213,7 @@ void DeviceCard::draw_gradients() {
   const double done = static_cast<double>(now_.absorbed.size()) + now_.fraction * computes();
   if (!places_.stationary_gradient.empty())
     draw_gradient(places_.stationary_gradient, queries ? "dK dV" : "dQ", id_,
-                  done / frame_.recording.devices());
+                  done / frame_.recording.distribution().blocks());
   if (!places_.in_use_gradient.empty() && now_.holds.owner >= 0)
     draw_gradient(places_.in_use_gradient, queries ? "dQ" : "dK dV", now_.holds.owner,
                   computes() ? now_.fraction : 0);
@@ -190,8 +236,24 @@ void DeviceCard::draw_stationary() {
   canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
   canvas_.frame(rect, color, 2, 4);
   const bool fits = canvas_.text_size("Q", block_face()).h <= rect.h;
-  canvas_.fitting_text(rect, {block_label(what, id_)}, fits ? block_face() : Face::small, theme_.ink,
-                       Align::centre);
+  // In a tree all devices have all queries
+  const bool all = frame_.recording.distribution().strategy() == Strategy::tree;
+  canvas_.fitting_text(rect, {all ? std::string(what) : block_label(what, id_)},
+                       fits ? block_face() : Face::small, theme_.ink, Align::centre);
+}
+
+// The slots beside the one in use, in up to two rows
+void DeviceCard::draw_waiting() {
+  const int slots = waiting_slots(), rows = slots > 3 ? 2 : 1, columns = (slots + rows - 1) / rows;
+  const Rect& room = places_.incoming;
+  const float w = room.w / static_cast<float>(columns), h = room.h / static_cast<float>(rows);
+  const float gap = slots > 1 ? std::min(2.f, w / 6) : 0;
+  for (int i = 0; i < slots; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    const Rect slot{room.x + w * static_cast<float>(i % columns),
+                    room.y + h * static_cast<float>(i / columns), w - gap, h - (rows > 1 ? gap : 0)};
+    draw_slot(slot, index < now_.waiting.size() ? now_.waiting[index] : SlotContents{}, false);
+  }
 }
 
 void DeviceCard::draw_slot(const Rect& rect, const SlotContents& slot, bool in_use) {
@@ -213,10 +275,11 @@ void DeviceCard::draw_slot(const Rect& rect, const SlotContents& slot, bool in_u
 
 // ---- The absorbed blocks ----------------------------------------------------------
 
-// One segment for each step, in the colour of its block
+// One segment for each step, in the colour of its block, and in a tree for each merge
 void DeviceCard::draw_progress() {
   const Rect& rect = places_.progress;
-  const int steps = frame_.recording.devices();
+  const Distribution& distribution = frame_.recording.distribution();
+  const int steps = distribution.blocks() + distribution.merges(id_);
   const float w = rect.w / static_cast<float>(steps);
   const float gap = std::min(2.f, w / 6);
   const auto segment = [&](int step) {
@@ -227,8 +290,18 @@ void DeviceCard::draw_progress() {
     for (int step = 0; step < steps; ++step) canvas_.frame(segment(step), theme_.outline, 1, 2);
   else
     canvas_.fill(rect, mix(theme_.raised, theme_.outline, 0.5), 1);
-  for (const AbsorbedBlock& each : now_.absorbed) draw_absorbed(segment(each.step), *each.compute, 1);
-  if (now_.activity == Activity::computing) draw_absorbed(segment(now_.step), *now_.doing, now_.fraction);
+  // Other strategies than a ring have steps without arithmetic, or several blocks in a step
+  int place = 0;
+  const auto next = [&](int step) { return std::min(distribution.is_ring() ? step : place++, steps - 1); };
+  for (const AbsorbedBlock& each : now_.absorbed) draw_absorbed(segment(next(each.step)), *each.compute, 1);
+  if (now_.activity == Activity::computing)
+    draw_absorbed(segment(next(now_.step)), *now_.doing, now_.fraction);
+  for (const Event* state : now_.merged) {
+    const Rect merge = segment(next(0));
+    canvas_.block(merge, state->peer, 2);
+    canvas_.element(merge, Target::event(state->id.device, state->id.sequence), state->id,
+                    "merged the state of device " + std::to_string(state->peer));
+  }
 }
 
 void DeviceCard::draw_absorbed(const Rect& segment, const Span& compute, double fraction) {

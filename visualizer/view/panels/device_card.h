@@ -4,6 +4,9 @@
 
 namespace ringattn::viz {
 
+// The devices of a larger run are cells
+constexpr int max_cards = 16;
+
 // The label of a block: the longest form that fits for all owners, so that all blocks have the same form
 void draw_block_label(Canvas& canvas, const Rect& rect, const Recording& recording, std::string_view what,
                       int owner, Face face, Color ink);
@@ -28,9 +31,12 @@ class DeviceCard {
 
  private:
   struct Places {
-    Rect progress, heading, number, badge, stationary, stationary_gradient, in_use, in_use_gradient, incoming;
+    Rect progress, heading, number, badge, heads, stationary, stationary_gradient, in_use, in_use_gradient,
+        incoming;
   };
   void find_places();
+  int waiting_slots() const;
+  std::string rows_and_heads() const;
   void draw_heading(Rect line);
   void draw_number();
   void draw_state(const Rect& place);
@@ -39,6 +45,7 @@ class DeviceCard {
   void draw_gradient(const Rect& rect, std::string_view what, int owner, double fraction);
   void draw_stationary();
   void draw_slot(const Rect& rect, const SlotContents& slot, bool in_use);
+  void draw_waiting();
   void draw_progress();
   void draw_absorbed(const Rect& segment, const Span& compute, double fraction);
 

@@ -16,7 +16,8 @@ void draw_cell(Canvas& canvas, Rect rect, int id, const Frame& frame) {
   const Rect whole = rect;
   canvas.fill(rect, theme.raised, 2);
   // The steps that are done
-  const double done = (static_cast<double>(now.absorbed.size()) + now.fraction) / frame.recording.devices();
+  const double done =
+      (static_cast<double>(now.absorbed.size()) + now.fraction) / frame.recording.distribution().blocks();
   const auto part = static_cast<float>(std::min(1.0, now.activity == Activity::finished ? 1.0 : done));
   Rect bar = rect.take_bottom(std::clamp(rect.h / 6, 1.f, 4.f), 1);
   bar.w *= part;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -9,6 +10,12 @@
 namespace ringattn::viz {
 
 namespace {
+
+double largest_peak(const std::vector<DeviceMemory>& devices) {
+  double peak = 1;
+  for (const DeviceMemory& device : devices) peak = std::max(peak, static_cast<double>(device.peak));
+  return peak;
+}
 
 // ---- Memory allocated now -------------------------------------------------------------
 
@@ -31,8 +38,11 @@ class MemoryBars {
     // Directly below the last device
     computed_.y = room.y + pitch_ * static_cast<float>(devices_.size()) + 8;
 
-    double peak = 1;
-    for (const DeviceMemory& device : devices_) peak = std::max(peak, static_cast<double>(device.peak));
+    // Runs side by side on equally many devices have one scale
+    double peak = largest_peak(devices_);
+    for (const Recording* run : frame.beside)
+      if (run->devices() == frame.recording.devices())
+        peak = std::max(peak, largest_peak(memory(*run, moment(*run, frame.moment.t, frame.moment.clock))));
     // If the whole score matrix takes much more, its bar extends beyond the panel
     const double most = naive_.bytes() > 1.8 * peak ? peak / 0.6 : std::max(peak, naive_.bytes());
     unit_ = columns(rows_).main.w / static_cast<float>(most);
@@ -96,9 +106,13 @@ class MemoryBars {
   }
 
   void draw_allocation(const Rect& segment, const Allocation& allocation, int device) {
-    const bool stationary =
-        allocation.what.substr(0, 1) == "Q" || allocation.what == "K" || allocation.what == "V";
     const bool slot = is_slot(allocation);
+    const bool stationary =
+        !allocation.slot && (allocation.what.substr(0, 1) == "Q" || allocation.what.substr(0, 1) == "K" ||
+                             allocation.what == "V");
+    // In a tree all devices have all queries
+    const bool of_all =
+        allocation.what == "Q" && frame_.recording.distribution().strategy() == Strategy::tree;
     std::string name(allocation.what);
     Color ink = theme_.ink;
     const Rect inner = segment.w > 3 ? Rect{segment.x, segment.y, segment.w - 1, segment.h} : segment;
@@ -113,7 +127,7 @@ class MemoryBars {
     } else if (stationary) {
       canvas_.fill(inner, mix(theme_.raised, theme_.of(device), 0.18), radius);
       canvas_.frame(inner, theme_.of(device), 2, radius);
-      name = block_label(allocation.what, device);
+      if (!of_all) name = block_label(allocation.what, device);
     } else {
       canvas_.fill(inner, mix(theme_.raised, theme_.ink, allocation.what.substr(0, 1) == "m" ? 0.28 : 0.14),
                    radius);
@@ -129,8 +143,7 @@ class MemoryBars {
   }
 
   bool is_slot(const Allocation& allocation) const {
-    return allocation.what == traveling_label(frame_.recording) || allocation.what == "dK dV" ||
-           allocation.what == "dQ";
+    return allocation.slot || allocation.what == "dK dV" || allocation.what == "dQ";
   }
 
   // A dashed outline, because it is computed and not measured
@@ -255,8 +268,11 @@ void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
   // The bars may grow where there is room; otherwise only numbers, or nothing
   const float free = room.h - wanted - 12 - heading_h(canvas);
   const bool bars = room.w >= 420 && free >= bars_h(canvas);
-  // A scene that stands for a long sequence shows its memory in other panels
-  if (room.w < 300 || free < numbers_h(canvas) || frame.recording.sequence.known())
+  // A scene that stands for a long sequence shows its memory in other panels; the long sequences are those of a ring
+  const auto is_other = [](const Recording* run) { return !run->distribution().is_ring(); };
+  const bool other =
+      is_other(&frame.recording) || std::any_of(frame.beside.begin(), frame.beside.end(), is_other);
+  if (room.w < 300 || free < numbers_h(canvas) || frame.recording.sequence.known() || other)
     return MemoryBars(canvas, frame, room).draw();
   const float table = bars ? std::clamp(free * 0.6f, bars_h(canvas), 2 * bars_h(canvas)) : numbers_h(canvas);
   Rect below = room.take_bottom(heading_h(canvas) + table, 12);

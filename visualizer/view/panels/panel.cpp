@@ -1,23 +1,40 @@
 #include "visualizer/view/panels/panel.h"
 
+#include "visualizer/view/panels/strategy_text.h"
+
 namespace ringattn::viz {
+
+namespace {
+
+// A panel that explains a ring, and says so for other runs
+template <DrawPanel draw>
+void of_ring(Canvas& canvas, const Rect& rect, const Frame& frame) {
+  if (frame.recording.distribution().is_ring()) return draw(canvas, rect, frame);
+  const std::string strategy = strategy_text(frame.recording);
+  const Rect room = draw_panel(canvas, rect, frame.heading(strategy));
+  canvas.paragraph(
+      room, "This panel explains runs with the strategy ring; this run has the strategy " + strategy + ".",
+      Face::body, canvas.theme().faint_ink);
+}
+
+}  // namespace
 
 const std::map<std::string, DrawPanel>& run_panels() {
   static const std::map<std::string, DrawPanel> all = {{"ring", draw_ring_stage},
                                                        {"matrix", draw_attention_matrix},
-                                                       {"microscope", draw_softmax_microscope},
+                                                       {"microscope", of_ring<draw_softmax_microscope>},
                                                        {"timeline", draw_timeline},
                                                        {"memory", draw_memory},
                                                        {"code", draw_code},
-                                                       {"tile", draw_tile},
-                                                       {"chain", draw_merge_chain},
-                                                       {"tree", draw_merge_tree},
-                                                       {"orders", draw_merge_orders},
-                                                       {"hiding", draw_hiding},
-                                                       {"machines", draw_machines},
-                                                       {"bars", draw_memory_bars},
-                                                       {"growth", draw_memory_growth},
-                                                       {"recall", draw_recall},
+                                                       {"tile", of_ring<draw_tile>},
+                                                       {"chain", of_ring<draw_merge_chain>},
+                                                       {"tree", of_ring<draw_merge_tree>},
+                                                       {"orders", of_ring<draw_merge_orders>},
+                                                       {"hiding", of_ring<draw_hiding>},
+                                                       {"machines", of_ring<draw_machines>},
+                                                       {"bars", of_ring<draw_memory_bars>},
+                                                       {"growth", of_ring<draw_memory_growth>},
+                                                       {"recall", of_ring<draw_recall>},
                                                        {"inspector", draw_inspector}};
   return all;
 }

@@ -6,6 +6,7 @@
 #include "visualizer/view/panels/device_cells.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
+#include "visualizer/view/panels/strategy_stage.h"
 
 namespace ringattn::viz {
 
@@ -140,11 +141,10 @@ void draw_middle(Canvas& canvas, Rect room, const Frame& frame) {
       Face::small, theme.faint_ink, Align::centre);
 }
 
-constexpr int max_cards = 16;
-
 }  // namespace
 
 void draw_ring_stage(Canvas& canvas, const Rect& rect, const Frame& frame) {
+  if (!frame.recording.distribution().is_ring()) return draw_strategy_stage(canvas, rect, frame);
   const Rect room = draw_panel(
       canvas, rect, frame.heading("Ring"),
       frame.recording.header().layout + ", " + std::string(traveling_label(frame.recording)) +

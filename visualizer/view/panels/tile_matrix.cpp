@@ -4,13 +4,27 @@
 #include <string>
 
 #include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
+
+TileProgress shown_tile(const Frame& frame, int q_owner, int kv_owner) {
+  const Distribution& distribution = frame.recording.distribution();
+  if (!distribution.exchanges_heads()) return frame.moment.whole_tile(q_owner, kv_owner);
+  return frame.moment.tile(q_owner, kv_owner, distribution.range_of(frame.selection.device));
+}
+
+std::string shown_heads(const Frame& frame) {
+  const Distribution& distribution = frame.recording.distribution();
+  if (!distribution.exchanges_heads() || distribution.group() == 1) return {};
+  return heads_text(frame.recording, distribution.range_of(frame.selection.device)) + ", of device " +
+         std::to_string(frame.selection.device);
+}
 
 Color tile_color(const Theme& theme, const Frame& frame, const TileProgress& tile, int kv_owner) {
   if (frame.settings.matrix == MatrixColoring::device) return theme.of(tile.compute->begin->id.device);
   if (frame.settings.matrix == MatrixColoring::step) {
-    const double last = std::max(1, frame.recording.devices() - 1);
+    const double last = std::max(1, frame.recording.distribution().steps() - 1);
     return mix(theme.zero, theme.positive, (tile.compute->begin->step + 1) / (last + 1));
   }
   return theme.of(kv_owner);
@@ -36,7 +50,7 @@ void draw_tile_matrix(Canvas& canvas, const Rect& room, const Frame& frame) {
     canvas.block({grid.x - strip - 3, y, strip, cell}, q, 0);
     canvas.block({x, grid.y - strip - 3, cell, strip}, q, 0);
     for (int kv = 0; kv < P; ++kv) {
-      const TileProgress& tile = frame.moment.tile(q, kv);
+      const TileProgress tile = shown_tile(frame, q, kv);
       // A skipped tile stays empty
       if (!tile.compute || tile.compute->begin->mask_class == "skipped") continue;
       const Rect rect{grid.x + cell * static_cast<float>(kv), y, cell, cell};

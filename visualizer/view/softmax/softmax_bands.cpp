@@ -19,12 +19,27 @@ std::string change_text(const char* name, double before, double after) {
 
 // ---- The sum ------------------------------------------------------------------------
 
+void draw_contribution(const SoftmaxView& view, const Rect& segment, const Contribution& part, float radius,
+                       std::string label) {
+  Canvas& canvas = view.canvas;
+  const Theme& theme = canvas.theme();
+  const bool sink = part.owner < 0;
+  const Color color = sink ? mix(theme.panel, theme.faint_ink, 0.6) : theme.of(part.owner);
+  if (sink)
+    canvas.fill(segment, color, radius);
+  else
+    canvas.block(segment, part.owner, radius);
+  if (!sink && view.frame.selection.highlights(Target::block(part.owner)))
+    canvas.frame(segment, theme.ink, 2, 2);
+  canvas.fitting_text(segment.inset(2, 0), {sink ? "sink" : short_label(part.owner)}, Face::small,
+                      theme.ink_on(color), Align::centre);
+  canvas.element(segment, sink ? view.target() : Target::block(part.owner), part.event, std::move(label));
+}
+
 namespace {
 
 // One segment for each block, in order of arrival
 void draw_contributions(const SoftmaxView& view, const Rect& main, float unit) {
-  Canvas& canvas = view.canvas;
-  const Theme& theme = canvas.theme();
   const bool added = SoftmaxView::over(view.phases.add);
   float x = main.x;
   for (std::size_t i = 0; i < view.picture.sum.size(); ++i) {
@@ -35,13 +50,9 @@ void draw_contributions(const SoftmaxView& view, const Rect& main, float unit) {
     if (!std::isfinite(l) || (newest && !(l > 0))) continue;
     Rect segment{x, main.y, unit * static_cast<float>(std::max(l, 0.0)), main.h - 1};
     segment.w = std::min(segment.w, main.right() - x);
-    canvas.block(segment, part.owner, std::min(2.f, segment.w / 3));
-    if (view.frame.selection.highlights(Target::block(part.owner))) canvas.frame(segment, theme.ink, 2, 2);
-    canvas.fitting_text(segment.inset(2, 0), {short_label(part.owner)}, Face::small,
-                        theme.ink_on(theme.of(part.owner)), Align::centre);
-    canvas.element(segment, Target::block(part.owner), part.event,
-                   "block " + std::to_string(part.owner) + " contributes " +
-                       number_text(added ? part.after : part.before) + " to l");
+    draw_contribution(view, segment, part, std::min(2.f, segment.w / 3),
+                      (part.owner < 0 ? "the sink" : "block " + std::to_string(part.owner)) +
+                          " contributes " + number_text(added ? part.after : part.before) + " to l");
     x = segment.right();
   }
 }

@@ -48,6 +48,10 @@ struct SoftmaxView {
   }
 };
 
+// A part of the sum l in the colour of its block, or of no block for a sink
+void draw_contribution(const SoftmaxView& view, const Rect& segment, const Contribution& part, float radius,
+                       std::string label);
+
 // The bands, from the top of the microscope to its bottom
 void draw_scores(const SoftmaxView& view, const Rect& band);
 void draw_weights(const SoftmaxView& view, const Rect& band);  // instead of the scores, if states are merged

@@ -53,6 +53,14 @@ std::string remark(const SoftmaxPicture& picture, int devices) {
          std::to_string(devices);
 }
 
+// The state of a row of head 0
+std::string before_first_key(const TraceHeader& header) {
+  if (!header.sinks.empty())
+    return "No key absorbed yet: the row begins with the sink of its head, m = " +
+           number_text(header.sinks.front()) + ", l = 1, O = 0.";
+  return "No key absorbed yet: m = \xe2\x88\x92\xe2\x88\x9e, l = 0, O = 0, the neutral element of merging.";
+}
+
 }  // namespace
 
 void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& frame) {
@@ -66,11 +74,7 @@ void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& fram
     canvas.paragraph(room, "The trace contains no events of row " + std::to_string(row) + ".", Face::body,
                      theme.faint_ink);
   } else if (picture.state == SoftmaxPicture::State::neutral) {
-    canvas.paragraph(
-        room,
-        "No key absorbed yet: m = \xe2\x88\x92\xe2\x88\x9e, l = 0, O = 0, the neutral element of "
-        "merging.",
-        Face::body, theme.faint_ink);
+    canvas.paragraph(room, before_first_key(frame.recording.header()), Face::body, theme.faint_ink);
   } else {
     const bool wide = room.w >= 480;
     const AbsorbPhases now = absorb_phases(picture.fraction, frame.settings.reduced_motion);

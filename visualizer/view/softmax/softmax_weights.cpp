@@ -30,10 +30,7 @@ void draw_weights(const SoftmaxView& view, const Rect& band) {
       if (!std::isfinite(share(part.after))) continue;
       const Rect segment{x, columns.main.y,
                          columns.main.w * static_cast<float>(std::clamp(share(part.after), 0., 1.)), h};
-      canvas.block(segment, part.owner, 2);
-      canvas.fitting_text(segment.inset(2, 0), {short_label(part.owner)}, Face::small,
-                          theme.ink_on(theme.of(part.owner)), Align::centre);
-      canvas.element(segment, Target::block(part.owner), part.event);
+      draw_contribution(view, segment, part, 2, {});
       x = segment.right();
     }
     canvas.fitting_text(columns.number, {"weight " + number_text(weight), number_text(weight)}, Face::small,

@@ -23,7 +23,7 @@ std::function<Color(double)> TileView::of_signed(double largest) const {
 
 // ---- Arithmetic ---------------------------------------------------------------------
 
-std::string in_product(double x) { return x < 0 ? "(" + rounded_number(x) + ")" : rounded_number(x); }
+std::string in_product(double x) { return x < 0 ? '(' + rounded_number(x) + ')' : rounded_number(x); }
 
 std::string subtracted(double x) {
   return x < 0 ? " + " + rounded_number(-x) : " \xe2\x88\x92 " + rounded_number(x);
