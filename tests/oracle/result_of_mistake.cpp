@@ -98,7 +98,7 @@ void check_that_each_has_an_effect(const Mistakes& mistakes) {
   }
 }
 
-void check_that_backwards_are_derivatives(const Mistakes& mistakes) {
+void check_that_backwards_are_derivatives(const Mistakes& mistakes, int devices) {
   Random random(13);
   for (const Extents& e : {Extents{2, 8, 8, 4, 2, 4, 4}, Extents{1, 7, 9, 4, 2, 6, 3}})
     for (const Layout layout : all_layouts) {
@@ -113,10 +113,10 @@ void check_that_backwards_are_derivatives(const Mistakes& mistakes) {
         step(moved->K, direction.K, length);
         step(moved->V, direction.V, length);
       }
-      const Simulation sim = simulate(p, 3, layout), sim_ahead = simulate(ahead, 3, layout),
-                       sim_behind = simulate(behind, 3, layout);
+      const Simulation sim = simulate(p, devices, layout), sim_ahead = simulate(ahead, devices, layout),
+                       sim_behind = simulate(behind, devices, layout);
       const Problem<double> problem = p.problem();
-      const BackwardSimulation backward(problem, p.cotangents(), layout, 3);
+      const BackwardSimulation backward(problem, p.cotangents(), layout, devices);
       for_each_variant(mistakes, sim, [&](const Mistake& mistake, const Variant& variant) {
         if (!mistake.backward) return;
         const Gradients<double> g = mistake.backward(backward, variant);

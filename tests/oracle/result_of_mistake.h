@@ -84,6 +84,6 @@ void check_that_rows_are_independent(const Mistakes& mistakes, int trials);
 void check_that_each_has_an_effect(const Mistakes& mistakes);
 
 // Checks that the backward of a mistake, if it has one, is the derivative of its forward
-void check_that_backwards_are_derivatives(const Mistakes& mistakes);
+void check_that_backwards_are_derivatives(const Mistakes& mistakes, int devices = 3);
 
 }  // namespace ringattn

@@ -12,9 +12,10 @@ namespace ringattn::cli {
 
 namespace {
 
-constexpr Family families[] = {Family::convention, Family::scale,   Family::mask,   Family::online_softmax,
-                               Family::merge,      Family::ring,    Family::layout, Family::heads,
-                               Family::operands,   Family::backward};
+constexpr Family families[] = {Family::convention,     Family::scale,     Family::mask,
+                               Family::online_softmax, Family::merge,     Family::ring,
+                               Family::layout,         Family::heads,     Family::operands,
+                               Family::backward,       Family::strategies};
 
 // ---- Small cases on which mistakes can occur -----------------------------------
 
@@ -58,6 +59,7 @@ const std::vector<SmallCase>& small_cases() {
       {"64 tokens in packed documents, causal, 4 devices",
        "documents",
        {.Sq = 64, .dim = 16, .causal = true}},
+      {"64 tokens, causal, 3 devices", "random", {.Sq = 64, .dim = 16, .devices = 3, .causal = true}},
       {"2 sequences with different documents, causal, 4 devices",
        "random",
        {.batch = 2, .Sq = 64, .dim = 16, .causal = true},

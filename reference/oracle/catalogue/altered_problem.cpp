@@ -57,6 +57,13 @@ void AlteredProblem::gather_rows(Operand operand, const Origin& origin) {
   gather_rows(operand, operand, shape.S, shape.H, origin);
 }
 
+void AlteredProblem::gather_heads(Operand operand, const std::function<Index(Index)>& head_of) {
+  gather_rows(operand, operand, source(operand).right.shape.S, source(Operand::q).right.shape.H,
+              [head_of](const RowPlace& p) {
+                return RowPlace{p.b, p.s, head_of(p.h)};
+              });
+}
+
 void AlteredProblem::transform_rows(Operand operand, const RowMap& map, const RowMap& transposed) {
   Source& target = source(operand);
   if (!target.changed) gather_rows(operand, [](const RowPlace& p) { return p; });
@@ -118,11 +125,11 @@ AttentionOutput<double> AlteredProblem::attention_of(const std::vector<Index>& r
   return attention(problem(rows, Q, allowed));
 }
 
-Gradients<double> AlteredProblem::gradients(const BackwardSimulation& simulation) const {
+Gradients<double> AlteredProblem::gradients(const Cotangents<double>& cotangents) const {
   Tensor<double> Q;
   Matrix<bool> allowed;
-  const Gradients<double> found =
-      simulation.gradients_of(problem(all_rows(view(Operand::q).shape.S), Q, allowed));
+  const Problem<double> whole = problem(all_rows(view(Operand::q).shape.S), Q, allowed);
+  const Gradients<double> found = attention_vjp(whole, attention(whole), cotangents);
   // Scatter them to the tensors of the user
   Gradients<double> user{Tensor<double>(source(Operand::q).right.shape),
                          Tensor<double>(source(Operand::k).right.shape),
@@ -152,7 +159,8 @@ void derive_forward_and_backward(Mistake& mistake) {
     return alteration(simulation.problem(), simulation.sharding(), variant).attention_of(simulation.rows());
   };
   mistake.backward = [alteration](const BackwardSimulation& simulation, const Variant& variant) {
-    return alteration(simulation.problem(), simulation.sharding(), variant).gradients(simulation);
+    return alteration(simulation.problem(), simulation.sharding(), variant)
+        .gradients(simulation.cotangents());
   };
 }
 

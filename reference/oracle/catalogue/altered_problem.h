@@ -37,6 +37,9 @@ class AlteredProblem {
   // The same for an operand that keeps its shape and reads its own rows
   void gather_rows(Operand operand, const Origin& origin);
 
+  // The same for an operand of one head for each query head: head h reads the head head_of(h) of the user's operand
+  void gather_heads(Operand operand, const std::function<Index(Index)>& head_of);
+
   // Applies a linear map to every row of an operand, and the transposed map to its gradient. Call it after
   // gather_rows().
   using RowMap = std::function<void(const RowPlace&, Eigen::Ref<Eigen::RowVectorXd>)>;
@@ -54,7 +57,7 @@ class AlteredProblem {
   AttentionOutput<double> attention_of(const std::vector<Index>& rows) const;
 
   // dq, dk and dv of the user's tensors if forward and backward make the same mistake
-  Gradients<double> gradients(const BackwardSimulation& simulation) const;
+  Gradients<double> gradients(const Cotangents<double>& cotangents) const;
 
  private:
   struct Source {

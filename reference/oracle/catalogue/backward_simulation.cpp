@@ -74,10 +74,6 @@ Gradients<double> BackwardSimulation::run(const Rule& rule) const {
   return gradients;
 }
 
-Gradients<double> BackwardSimulation::gradients_of(const Problem<double>& other) const {
-  return attention_vjp(other, attention(other), cotangents_);
-}
-
 Gradients<double> BackwardSimulation::backward_of(const Problem<double>& other) const {
   return attention_vjp(other, forward_, cotangents_);
 }

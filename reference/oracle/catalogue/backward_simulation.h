@@ -54,9 +54,6 @@ class BackwardSimulation {
   using Rule = std::function<void(const BackwardHead&, PairWeights&)>;
   Gradients<double> run(const Rule& rule) const;
 
-  // The gradients of another problem by the definition, from its own forward
-  Gradients<double> gradients_of(const Problem<double>& other) const;
-
   // The gradients of another problem by the definition, from the correct forward of this problem
   Gradients<double> backward_of(const Problem<double>& other) const;
 

@@ -35,7 +35,13 @@ const std::vector<Mistake>& catalogue() {
                                ring_backward_mistakes,
                                block_backward_mistakes,
                                head_backward_mistakes,
-                               operand_backward_mistakes})
+                               operand_backward_mistakes,
+                               all_gather_mistakes,
+                               all_to_all_mistakes,
+                               exchanged_head_mistakes,
+                               usp_mistakes,
+                               several_ring_mistakes,
+                               tree_mistakes})
       for (Mistake& mistake : family()) mistakes.push_back(std::move(mistake));
     for (Mistake& mistake : mistakes)
       if (mistake.alteration) derive_forward_and_backward(mistake);
@@ -74,6 +80,8 @@ const char* name(Family family) {
       return "operands";
     case Family::backward:
       return "backward";
+    case Family::strategies:
+      return "other strategies";
   }
   return "";
 }

@@ -39,5 +39,11 @@ std::vector<Mistake> ring_backward_mistakes();
 std::vector<Mistake> block_backward_mistakes();
 std::vector<Mistake> head_backward_mistakes();
 std::vector<Mistake> operand_backward_mistakes();
+std::vector<Mistake> all_gather_mistakes();
+std::vector<Mistake> all_to_all_mistakes();
+std::vector<Mistake> exchanged_head_mistakes();
+std::vector<Mistake> usp_mistakes();
+std::vector<Mistake> several_ring_mistakes();
+std::vector<Mistake> tree_mistakes();
 
 }  // namespace ringattn

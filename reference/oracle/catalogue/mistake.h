@@ -16,7 +16,19 @@ class AlteredProblem;
 using ProblemAlteration =
     std::function<AlteredProblem(const Problem<double>&, const Sharding&, const Variant&)>;
 
-enum class Family { convention, scale, mask, online_softmax, merge, ring, layout, heads, operands, backward };
+enum class Family {
+  convention,
+  scale,
+  mask,
+  online_softmax,
+  merge,
+  ring,
+  layout,
+  heads,
+  operands,
+  backward,
+  strategies
+};
 
 // One entry of the catalogue: a known mistake in implementations of ring attention, with the code that simulates it.
 // Two entries with the same results on every input are twins and are reported together.

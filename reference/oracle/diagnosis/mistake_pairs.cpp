@@ -9,9 +9,10 @@ namespace ringattn {
 namespace {
 
 // Not conventions, most of which concern lse only; nor wrong operands, which leave nothing of the result that a second
-// mistake could be recognised by
+// mistake could be recognised by; nor those of other strategies, since a program runs one, and each pair costs time
 bool may_be_of_a_pair(const Mistake& mistake) {
-  return mistake.forward && mistake.family != Family::convention && mistake.family != Family::operands;
+  return mistake.forward && mistake.family != Family::convention && mistake.family != Family::operands &&
+         mistake.family != Family::strategies;
 }
 
 // The first mistakes of pairs: every variant of every mistake that changes the problem

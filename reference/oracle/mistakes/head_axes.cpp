@@ -1,10 +1,7 @@
 // Mistakes that exchange the head axis with the sequence axis or with the elements.
 
-#include <algorithm>
-#include <set>
-
-#include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/moved_results.h"
 
 namespace ringattn {
 
@@ -27,22 +24,8 @@ RowPlace read_as_bshd(const RowPlace& p, Index S, Index H) {
 // out, written as (B, H, S, D), is read as (B, S, H, D); lse is unchanged
 AttentionOutput<double> with_out_misread(const Simulation& sim, const AlteredProblem& problem) {
   const Shape out = sim.problem().out_shape();
-  std::set<Index> needed;
-  for (const Index i : sim.rows())
-    for (Index h = 0; h < out.H; ++h) needed.insert(read_as_bshd({0, i, h}, out.S, out.H).s);
-  const std::vector<Index> rows(needed.begin(), needed.end());
-  const AttentionOutput<double> source = problem.attention_of(rows);
-
-  AttentionOutput<double> result = problem.attention_of(sim.rows());
-  const Shape& shape = result.out.shape();
-  for (Index b = 0; b < shape.B; ++b)
-    for (Index h = 0; h < shape.H; ++h)
-      for (Index n = 0; n < shape.S; ++n) {
-        const RowPlace from = read_as_bshd({b, sim.rows()[static_cast<std::size_t>(n)], h}, out.S, out.H);
-        const auto place = std::lower_bound(rows.begin(), rows.end(), from.s) - rows.begin();
-        result.out.head(b, h).row(n) = source.out.head(b, from.h).row(place);
-      }
-  return result;
+  const auto source = [out](const RowPlace& p) { return read_as_bshd(p, out.S, out.H); };
+  return with_moved_results(problem, sim, source, moved_out);
 }
 
 AttentionOutput<double> merged_without_transpose(const Simulation& sim, const Variant&) {

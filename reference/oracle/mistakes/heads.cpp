@@ -22,20 +22,14 @@ using KvHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 // otherwise
 ProblemAlteration with_kv_head(KvHead wrong_head) {
   return [wrong_head](const Problem<double>& problem, const Sharding&, const Variant& variant) {
-    const auto wrong_row = [&problem, variant, wrong_head](const RowPlace& p) {
-      return RowPlace{p.b, p.s, wrong_head(problem, variant, p.h)};
+    const auto head_of = [&problem, variant, wrong_head](bool wrongly) {
+      return [&problem, variant, wrong_head, wrongly](Index h) {
+        return wrongly ? wrong_head(problem, variant, h) : problem.kv_head(h);
+      };
     };
-    const auto right_row = [&problem](const RowPlace& p) { return RowPlace{p.b, p.s, problem.kv_head(p.h)}; };
-    const Index keys = problem.K.shape.S, heads = problem.Q.shape.H;
     AlteredProblem wrong(problem);
-    if (reads_k_wrongly(variant))
-      wrong.gather_rows(Operand::k, Operand::k, keys, heads, wrong_row);
-    else
-      wrong.gather_rows(Operand::k, Operand::k, keys, heads, right_row);
-    if (reads_v_wrongly(variant))
-      wrong.gather_rows(Operand::v, Operand::v, keys, heads, wrong_row);
-    else
-      wrong.gather_rows(Operand::v, Operand::v, keys, heads, right_row);
+    wrong.gather_heads(Operand::k, head_of(reads_k_wrongly(variant)));
+    wrong.gather_heads(Operand::v, head_of(reads_v_wrongly(variant)));
     return wrong;
   };
 }
@@ -114,16 +108,12 @@ using QueryHead = Index (*)(const Problem<double>&, const Variant&, Index h);
 
 ProblemAlteration with_results_of(QueryHead head_of) {
   return [head_of](const Problem<double>& problem, const Sharding&, const Variant& variant) {
-    const Index keys = problem.K.shape.S, heads = problem.Q.shape.H;
-    const auto kv_row = [&problem, variant, head_of](const RowPlace& p) {
-      return RowPlace{p.b, p.s, problem.kv_head(head_of(problem, variant, p.h))};
-    };
+    const auto query_head = [&problem, variant, head_of](Index h) { return head_of(problem, variant, h); };
+    const auto kv_head = [&problem, query_head](Index h) { return problem.kv_head(query_head(h)); };
     AlteredProblem wrong(problem);
-    wrong.gather_rows(Operand::q, [&problem, variant, head_of](const RowPlace& p) {
-      return RowPlace{p.b, p.s, head_of(problem, variant, p.h)};
-    });
-    wrong.gather_rows(Operand::k, Operand::k, keys, heads, kv_row);
-    wrong.gather_rows(Operand::v, Operand::v, keys, heads, kv_row);
+    wrong.gather_heads(Operand::q, query_head);
+    wrong.gather_heads(Operand::k, kv_head);
+    wrong.gather_heads(Operand::v, kv_head);
     return wrong;
   };
 }

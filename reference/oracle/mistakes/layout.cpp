@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "reference/definition/error/chunked.h"
-#include "reference/oracle/catalogue/altered_problem.h"
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/mistakes/row_orders.h"
 
 namespace ringattn {
 
@@ -12,44 +11,10 @@ namespace {
 
 // ---- Orders of rows ---------------------------------------------------------
 
-using Rows = std::vector<Index>;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-// The shard order L: row n of the concatenated shards is row L(n) of the sequence
-Rows shard_order(Layout layout, int devices, Index N) {
-  Rows L;
-  for (int device = 0; device < devices; ++device)
-    for (const Index row : rows_of_device(layout, device, devices, N)) L.push_back(row);
-  return L;
-}
-
-// The map from places(n) to rows(n)
-Rows map_of(const Rows& places, const Rows& rows) {
-  Rows map(rows.size());
-  for (std::size_t n = 0; n < rows.size(); ++n) map[at(places[n])] = rows[n];
-  return map;
-}
-
-Rows inverse_permutation(const Rows& L) { return map_of(L, all_rows(static_cast<Index>(L.size()))); }
-
 Rows composed_with_itself(const Rows& L) {
   Rows LL;
-  for (const Index row : L) LL.push_back(L[at(row)]);
+  for (const Index row : L) LL.push_back(L[static_cast<std::size_t>(row)]);
   return LL;
-}
-
-// ---- Wrong orders applied to operands and results ---------------------------
-
-// Row i of an operand is row map(i) of the given one; the mask is correct
-void displace(AlteredProblem& wrong, Operand operand, const Rows& map) {
-  wrong.gather_rows(operand, [map](const RowPlace& p) { return RowPlace{p.b, map[at(p.s)], p.h}; });
-}
-
-// The result of row i is the right result of row map(i)
-void displace_results(AlteredProblem& wrong, const Problem<double>& problem, const Rows& map) {
-  displace(wrong, Operand::q, map);
-  wrong.q_positions = problem.q_positions.select(map);
 }
 
 // The layouts whose permutation can be wrong: that of the case, or both if the case is contiguous
@@ -66,10 +31,6 @@ Variants each_layout(const std::vector<Layout>& layouts) {
 }
 
 // The shard orders of queries and keys
-struct Orders {
-  Rows q, kv;
-};
-
 Orders orders_of(Layout layout, const Problem<double>& problem, const Sharding& sharding) {
   return {shard_order(layout, sharding.devices(), problem.Q.shape.S),
           shard_order(layout, sharding.devices(), problem.K.shape.S)};
@@ -176,35 +137,6 @@ Variants out_or_lse(const Simulation& sim) {
 }
 
 // ---- Rows within a shard, or shards, in the wrong order ---------------------
-
-// Shard row n is row actual(n) of the sequence, but is read as row assumed(n)
-struct Orderings {
-  Orders actual, assumed;
-};
-
-AlteredProblem misplaced(const Problem<double>& problem, const Orderings& order, Index where) {
-  const Rows q = map_of(order.assumed.q, order.actual.q), kv = map_of(order.assumed.kv, order.actual.kv);
-  AlteredProblem wrong(problem);
-  switch (where) {
-    case 0:
-      displace_results(wrong, problem, q);
-      break;
-    case 1:
-      displace(wrong, Operand::v, kv);
-      break;
-    case 2:
-      displace(wrong, Operand::k, kv);
-      displace(wrong, Operand::v, kv);
-      break;
-    case 3:
-      wrong.q_positions = problem.q_positions.select(inverse_permutation(q));
-      wrong.kv_positions = problem.kv_positions.select(inverse_permutation(kv));
-      break;
-  }
-  return wrong;
-}
-
-Variants each_where() { return each_named("where", {"out", "V", "K and V", "the mask"}); }
 
 // Zigzag with the two chunks of every device exchanged: the later chunk first
 Rows chunks_exchanged(int devices, Index N) {

@@ -67,8 +67,12 @@ bool may_see(const Extent& queries, const Extent& keys, const Mask& mask) {
 }  // namespace
 
 AttentionOutput<double> attend_along_trace(const RingTrace& trace, const Simulation& sim) {
+  return attend_along_traces([&trace](const QueryRow&) -> const RingTrace& { return trace; }, sim);
+}
+
+AttentionOutput<double> attend_along_traces(const TraceOfRow& trace_of, const Simulation& sim) {
   return sim.run([&](const QueryRow& row, RowWeights& result) {
-    const std::vector<Visit>& visits = trace[static_cast<std::size_t>(row.device)];
+    const std::vector<Visit>& visits = trace_of(row)[static_cast<std::size_t>(row.device)];
     double m = minus_infinity<double>, l = 0;
     for (const Visit& visit : visits)
       for_each_key_seen(sim, row, visit, [&](double S, Index) { m = std::max(m, S); });

@@ -34,6 +34,10 @@ RingTrace with_overrides(const Sharding& sharding, const Override& change);
 // Attention in which every row attends to the visits of its device
 AttentionOutput<double> attend_along_trace(const RingTrace& trace, const Simulation& sim);
 
+// The same with a trace for each row, such as that of the ring to which its head belongs
+using TraceOfRow = std::function<const RingTrace&(const QueryRow&)>;
+AttentionOutput<double> attend_along_traces(const TraceOfRow& trace_of, const Simulation& sim);
+
 // Whether a device may attend to any key of a block, judged by the ranges of positions and segments: a program
 // skips the block if not
 bool may_see(const Simulation& sim, int device, int owner);

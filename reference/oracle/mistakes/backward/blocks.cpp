@@ -6,6 +6,7 @@
 
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/backward/rules.h"
+#include "reference/oracle/mistakes/row_orders.h"
 
 namespace ringattn {
 
@@ -56,22 +57,11 @@ Gradients<double> dq_without_own_block(const BackwardSimulation& sim, const Vari
   });
 }
 
-// The rows with the same local index on the device _offset_ further on; 0 if it has none
-Tensor<double> shifted_by_devices(const Tensor<double>& source, const RowSharding& rows, int offset) {
-  Tensor<double> moved(source.shape());
-  const int devices = rows.devices();
-  for (Index i = 0; i < source.shape().S; ++i) {
-    const Index from = counterpart(rows, i, (rows.device_of(i) + offset + devices) % devices);
-    if (from < 0) continue;
-    for (Index b = 0; b < source.shape().B; ++b)
-      for (Index h = 0; h < source.shape().H; ++h) moved.head(b, h).row(i) = source.head(b, h).row(from);
-  }
-  return moved;
-}
-
 Gradients<double> dq_on_wrong_device(const BackwardSimulation& sim, const Variant& variant) {
   Gradients<double> gradients = sim.gradients();
-  gradients.dq = shifted_by_devices(gradients.dq, sim.sharding().queries, static_cast<int>(variant["hops"]));
+  gradients.dq = rows_of_other_devices(gradients.dq, sim.sharding().queries, [&](int device) {
+    return sim.sharding().owner_at(device, -static_cast<int>(variant["hops"]));
+  });
   return gradients;
 }
 
@@ -159,9 +149,7 @@ Gradients<double> row_data_not_rotated(const BackwardSimulation& sim, const Vari
 
 // The rows in shard order, or the inverse permutation
 Tensor<double> shard_ordered(const Tensor<double>& source, const RowSharding& sharding, bool inverse) {
-  std::vector<Index> order;
-  for (int device = 0; device < sharding.devices(); ++device)
-    order.insert(order.end(), sharding.rows_of(device).begin(), sharding.rows_of(device).end());
+  const Rows order = shard_order(sharding);
   if (!inverse) return select_rows(source.view(), order);
   Tensor<double> target(source.shape());
   scatter_rows(source, order, target);

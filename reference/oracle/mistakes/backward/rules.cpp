@@ -14,6 +14,18 @@ Index counterpart(const RowSharding& sharding, Index row, int device) {
   return place < rows.size() ? rows[place] : -1;
 }
 
+Tensor<double> rows_of_other_devices(const Tensor<double>& source, const RowSharding& sharding,
+                                     const std::function<int(int)>& other) {
+  Tensor<double> moved(source.shape());
+  for (Index i = 0; i < source.shape().S; ++i) {
+    const Index from = counterpart(sharding, i, other(sharding.device_of(i)));
+    if (from < 0) continue;
+    for (Index b = 0; b < source.shape().B; ++b)
+      for (Index h = 0; h < source.shape().H; ++h) moved.head(b, h).row(i) = source.head(b, h).row(from);
+  }
+  return moved;
+}
+
 bool skipped(const BackwardSimulation& sim, const BackwardHead& head, int device, int owner) {
   for (const Index i : sim.sharding().queries.rows_of(device))
     for (const Index j : sim.sharding().keys.rows_of(owner))

@@ -13,6 +13,10 @@ int step_of(const Sharding& sharding, Index i, Index j);
 // The row with the same local index on another device; -1 if that device has none
 Index counterpart(const RowSharding& sharding, Index row, int device);
 
+// The rows that have the same local index on the device other(device); 0 where that device has none
+Tensor<double> rows_of_other_devices(const Tensor<double>& source, const RowSharding& sharding,
+                                     const std::function<int(int)>& other);
+
 // Whether the block of _owner_ is fully masked for a device, so that the device skips it
 bool skipped(const BackwardSimulation& sim, const BackwardHead& head, int device, int owner);
 
