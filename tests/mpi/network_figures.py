@@ -217,7 +217,7 @@ def numbers(text):
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=Path, help="the program ringattn, built with MPI")
-    # Between two processes both directions share one connection of Open MPI, and its short messages wait behind long ones
+    # Between two, both directions share one connection of Open MPI, and its short messages wait behind long ones
     parser.add_argument("--processes", type=whole_number(2), default=3, metavar="N",
                         help="processes, one on each host (default 3)")  # fmt: skip
     parser.add_argument("--rates", type=numbers, default=[200, 1000], metavar="LIST", help="of the cables, in Mbit/s (default 200,1000)")

@@ -22,8 +22,10 @@ needs_network = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 hang_seconds = 120  # the longest test takes 4 s on an idle machine
 
 
-def namespaces():
-    return set(re.findall(r"ringattn-\d+-\w+", subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout))
+def namespaces(process):
+    """The names of the namespaces that the script has made."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    return re.findall(rf"ringattn-{process.pid}-\w+", listed)
 
 
 def start(program, *options, **environment):
@@ -129,7 +131,6 @@ def test_bad_options_are_refused_with_a_sentence(program):
 
 @needs_network
 def test_processes_on_hosts_of_their_own_measure_every_block_on_every_cable(program):
-    before = namespaces()
     process = start(program, "--processes", 3, "--blocks", "30,70", "--rates", "50,900", "--rounds", 1, "--dim", 5, "--json")
     out, err = process.communicate(timeout=hang_seconds)
     assert process.returncode == 0, err
@@ -139,24 +140,25 @@ def test_processes_on_hosts_of_their_own_measure_every_block_on_every_cable(prog
         assert [row["block"] for row in cable["blocks"]] == [30, 70]
         assert all(row["bytes"] == row["block"] * (2 * 4 * 4 * 5 + 16) for row in cable["blocks"])
         assert all(row["transfer_seconds"] > 0 and row["planned_step_seconds"] > 0 for row in cable["blocks"])
-    assert namespaces() <= before
+    assert not namespaces(process)
 
 
 @needs_network
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_no_namespace_and_no_process(program, ending):
     process = start(program, "--blocks", "60000", "--rates", "1")
-    mine = f"ringattn-{process.pid}-"
 
     def ring():
         """The processes of the ring on the last host."""
-        listed = subprocess.run(["ip", "netns", "pids", mine + "3"], capture_output=True, text=True).stdout.split()
+        last = f"ringattn-{process.pid}-3"
+        listed = subprocess.run(["ip", "netns", "pids", last], capture_output=True, text=True).stdout.split()
         return [pid for pid in listed if is_ring(pid)]
 
     wait_until(ring)
+    assert namespaces(process)
     found = ring()
     process.send_signal(ending)
     process.communicate(timeout=hang_seconds)
     assert process.returncode == 128 + ending
-    assert not [name for name in namespaces() if name.startswith(mine)]
+    assert not namespaces(process)
     wait_until(lambda: not any(map(is_ring, found)))  # a killed process needs time to free its memory

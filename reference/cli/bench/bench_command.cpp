@@ -202,7 +202,8 @@ void add_bench(Program& program) {
   command->footer(
       "Examples:\n  ringattn bench\n  ringattn bench --seq 1024 --model-seq 2048 --passes 2 --json "
       "bench.json\n"
-      "  ringattn bench --backend gpu --longest 16384 --json bench.json");
+      "  ringattn bench --backend gpu --longest 16384 --json bench.json\n"
+      "In Python, python -m ringattn.bench puts PyTorch and JAX beside the engine in one run.");
   command
       ->add_option("--backend", o->backend,
                    "processor to measure: cpu, or gpu with every rung of its ladders")
