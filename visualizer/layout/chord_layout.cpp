@@ -37,19 +37,19 @@ ChordLayout::Curve ChordLayout::curve(int from, int to, float clearance) const {
   // A curve reaches half of the depth of its control point; a message on it stays between the cards
   const float deepest = 2 * std::max(0.f, depth(a.direction) - flight_.h - 6);
   const float apart = std::min({1.5f * flight_.h, 0.3f * distance, deepest / 3});
-  const float bend = std::min(deepest / 5 + 0.2f * distance, deepest - apart);
+  const float bend = std::min({deepest / 5 + 0.2f * distance, deepest - apart, distance});
   return {begin, (begin + end) * 0.5f + inward * bend + right * apart, end};
 }
 
 // The extent of the free middle in a direction
 float ChordLayout::depth(Point direction) const {
   const Rect free = devices_.middle();
-  return std::abs(direction.x) > 0 ? free.w : free.h;
+  return direction.x == 0 ? free.h : direction.y == 0 ? free.w : std::min(free.w, free.h);
 }
 
 Rect ChordLayout::flight(int from, int to, double fraction) const {
   const Point inward = devices_.inner_side(from).direction;
-  const float clearance = (std::abs(inward.x) > 0 ? flight_.w : flight_.h) / 2 + 3;
+  const float clearance = (std::abs(inward.x) * flight_.w + std::abs(inward.y) * flight_.h) / 2 + 3;
   return around(curve(from, to, clearance).at(static_cast<float>(fraction)), flight_.w, flight_.h);
 }
 
