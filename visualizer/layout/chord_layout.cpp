@@ -11,9 +11,14 @@ constexpr int curve_parts = 24;
 
 float length(Point p) { return std::hypot(p.x, p.y); }
 
+// The point of a rectangle that is nearest to _p_
+Point nearest(const Rect& rect, Point p) {
+  return {std::clamp(p.x, rect.x, rect.right()), std::clamp(p.y, rect.y, rect.bottom())};
+}
+
 }  // namespace
 
-ChordLayout::ChordLayout(const Rect& room, int devices) : devices_(room, devices, 0) {
+ChordLayout::ChordLayout(const Rect& room, int devices) : devices_(room, devices, 0), room_(room) {
   const Rect& card = cards().front();
   const Rect free = devices_.middle();
   flight_ = {std::min({largest_flight.w, card.w * 0.6f, free.empty() ? card.w : free.w * 0.3f}),
@@ -38,7 +43,7 @@ ChordLayout::Curve ChordLayout::curve(int from, int to, float clearance) const {
   const float deepest = 2 * std::max(0.f, depth(a.direction) - flight_.h - 6);
   const float apart = std::min({1.5f * flight_.h, 0.3f * distance, deepest / 3});
   const float bend = std::min({deepest / 5 + 0.2f * distance, deepest - apart, distance});
-  return {begin, (begin + end) * 0.5f + inward * bend + right * apart, end};
+  return {begin, nearest(room_, (begin + end) * 0.5f + inward * bend + right * apart), end};
 }
 
 // The extent of the free middle in a direction
@@ -50,7 +55,8 @@ float ChordLayout::depth(Point direction) const {
 Rect ChordLayout::flight(int from, int to, double fraction) const {
   const Point inward = devices_.inner_side(from).direction;
   const float clearance = (std::abs(inward.x) * flight_.w + std::abs(inward.y) * flight_.h) / 2 + 3;
-  return around(curve(from, to, clearance).at(static_cast<float>(fraction)), flight_.w, flight_.h);
+  const Point centre = curve(from, to, clearance).at(static_cast<float>(fraction));
+  return around(nearest(room_.inset(flight_.w / 2, flight_.h / 2), centre), flight_.w, flight_.h);
 }
 
 std::vector<Point> ChordLayout::chord(int from, int to) const {
