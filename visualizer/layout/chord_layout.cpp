@@ -11,9 +11,14 @@ constexpr int curve_parts = 24;
 
 float length(Point p) { return std::hypot(p.x, p.y); }
 
+// The point of a rectangle that is nearest to _p_
+Point nearest(const Rect& rect, Point p) {
+  return {std::clamp(p.x, rect.x, rect.right()), std::clamp(p.y, rect.y, rect.bottom())};
+}
+
 }  // namespace
 
-ChordLayout::ChordLayout(const Rect& room, int devices) : devices_(room, devices, 0) {
+ChordLayout::ChordLayout(const Rect& room, int devices) : devices_(room, devices, 0), room_(room) {
   const Rect& card = cards().front();
   const Rect free = devices_.middle();
   flight_ = {std::min({largest_flight.w, card.w * 0.6f, free.empty() ? card.w : free.w * 0.3f}),
@@ -37,20 +42,21 @@ ChordLayout::Curve ChordLayout::curve(int from, int to, float clearance) const {
   // A curve reaches half of the depth of its control point; a message on it stays between the cards
   const float deepest = 2 * std::max(0.f, depth(a.direction) - flight_.h - 6);
   const float apart = std::min({1.5f * flight_.h, 0.3f * distance, deepest / 3});
-  const float bend = std::min(deepest / 5 + 0.2f * distance, deepest - apart);
-  return {begin, (begin + end) * 0.5f + inward * bend + right * apart, end};
+  const float bend = std::min({deepest / 5 + 0.2f * distance, deepest - apart, distance});
+  return {begin, nearest(room_, (begin + end) * 0.5f + inward * bend + right * apart), end};
 }
 
 // The extent of the free middle in a direction
 float ChordLayout::depth(Point direction) const {
   const Rect free = devices_.middle();
-  return std::abs(direction.x) > 0 ? free.w : free.h;
+  return direction.x == 0 ? free.h : direction.y == 0 ? free.w : std::min(free.w, free.h);
 }
 
 Rect ChordLayout::flight(int from, int to, double fraction) const {
   const Point inward = devices_.inner_side(from).direction;
-  const float clearance = (std::abs(inward.x) > 0 ? flight_.w : flight_.h) / 2 + 3;
-  return around(curve(from, to, clearance).at(static_cast<float>(fraction)), flight_.w, flight_.h);
+  const float clearance = (std::abs(inward.x) * flight_.w + std::abs(inward.y) * flight_.h) / 2 + 3;
+  const Point centre = curve(from, to, clearance).at(static_cast<float>(fraction));
+  return around(nearest(room_.inset(flight_.w / 2, flight_.h / 2), centre), flight_.w, flight_.h);
 }
 
 std::vector<Point> ChordLayout::chord(int from, int to) const {

@@ -31,6 +31,7 @@ class ChordLayout {
   float depth(Point direction) const;
 
   RingLayout devices_;
+  Rect room_;
   Size flight_;
 };
 

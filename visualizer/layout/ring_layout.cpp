@@ -23,6 +23,7 @@ RingLayout::RingLayout(const Rect& room, int devices, int tracks)
     : devices_(devices), crossed_(tracks == 0 && devices > 1) {
   measure_lanes(room, tracks);
   const Grid grid = best_grid();
+  columns_ = grid.rows > 2;
   place_cards(grid);
   place_middle(grid);
   fit_flights();
@@ -102,7 +103,15 @@ RingLayout::Way RingLayout::inner_side(int device) const {
   // Two devices face each other
   if (devices_ == 2 && device == 0) return {{card.right(), c.y}, {1, 0}};
   if (devices_ == 2) return {{card.x, c.y}, {-1, 0}};
-  switch (sides_[static_cast<std::size_t>(device)]) {
+  const Side side = sides_[static_cast<std::size_t>(device)];
+  // A device in a corner of the rim faces the middle with its corner
+  const bool left = card.x<middle_.x, right = card.right()> middle_.right();
+  if (columns_ && (side == Side::top || side == Side::bottom) && left != right) {
+    const float diagonal = std::sqrt(0.5f);
+    return {{left ? card.right() : card.x, side == Side::top ? card.bottom() : card.y},
+            {left ? diagonal : -diagonal, side == Side::top ? diagonal : -diagonal}};
+  }
+  switch (side) {
     case Side::top:
       return {{c.x, card.bottom()}, {0, 1}};
     case Side::right:

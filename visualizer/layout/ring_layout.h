@@ -23,7 +23,7 @@ class RingLayout {
   const std::vector<Rect>& cards() const { return cards_; }
   // The free rectangle inside the ring
   Rect middle() const { return middle_; }
-  // The middle of the side of a card that faces the others, and the direction to them
+  // The middle of the side of a card that faces the others, or its corner, and the direction to them
   struct Way {
     Point at, direction;
   };
@@ -57,8 +57,9 @@ class RingLayout {
   std::pair<float, float> span(int from, int track) const;
 
   int devices_;
-  bool crossed_;  // by messages
-  Rect room_;     // of the cards
+  bool crossed_;          // by messages
+  bool columns_ = false;  // devices are beside the middle, too
+  Rect room_;             // of the cards
   Size flight_, lane_;
   std::vector<Rect> cards_;
   std::vector<Side> sides_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "visualizer/layout/ring_layout.h"
@@ -52,18 +53,15 @@ Rect place_of(const RingLayout& layout, const Frame& frame, const Flight& flight
   return layout.flight(flight.from, (f - slide_share) / (land - slide_share), track);
 }
 
-void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, const Flight& flight,
-                 int tracks, const std::vector<DeviceCard>& cards) {
-  const int track = flight.is_block ? 0 : tracks - 1;
-  Rect rect = place_of(layout, frame, flight, track, cards);
+// A message of the previous pass, when some devices are in the next one
+bool has_left(const Frame& frame, const Flight& flight) {
+  return frame.recording.pass_of(*flight.send) < frame.moment.pass;
+}
+
+void draw_flight(Canvas& canvas, const Frame& frame, const Flight& flight, const Rect& rect) {
   const Theme& theme = canvas.theme();
   const Color color = theme.of(flight.owner);
-  const std::string label = block_label(flight.what, flight.owner);
-  // A message of the previous pass, when some devices are in the next one, is a dot: its section of the track may
-  // contain another message
-  const bool left = frame.recording.pass_of(*flight.send) < frame.moment.pass;
-  if (left) rect = around(rect.centre(), 10, 10);
-  if (left) {
+  if (has_left(frame, flight)) {
     canvas.disc(rect.centre(), 5, color);
   } else if (flight.is_block) {
     canvas.block(rect, flight.owner, 5);
@@ -73,22 +71,32 @@ void draw_flight(Canvas& canvas, const RingLayout& layout, const Frame& frame, c
     canvas.frame(rect, color, 2, 5);
   }
   if (frame.selection.highlights(Target::block(flight.owner))) canvas.frame(rect.inset(-3), theme.ink, 2, 7);
-  if (!left)
-    draw_block_label(canvas, rect.inset(2, 0), frame.recording, flight.what, flight.owner, Face::small,
-                     flight.is_block ? theme.ink_on(color) : theme.ink);
   canvas.element(rect, Target::block(flight.owner), flight.send->begin->id,
-                 label + " from " + std::to_string(flight.from) + " to " + std::to_string(flight.to));
+                 block_label(flight.what, flight.owner) + " from " + std::to_string(flight.from) + " to " +
+                     std::to_string(flight.to));
 }
 
-// A message that leaves a card or enters one is above the card
+// A message that leaves a card or enters one is above the card. Of two messages that meet at a corner, one has a label
 void draw_flights(Canvas& canvas, const RingLayout& layout, const Frame& frame, int tracks,
                   const std::vector<DeviceCard>& cards) {
+  std::array<std::vector<Rect>, 3> labelled;  // by layer
   for (const Flight& flight : frame.moment.flights) {
     const bool leaves = flight.fraction<slide_share, enters = flight.fraction> 1 - slide_share;
-    const int layers = !flight.is_block || cards.empty() ? 0 : leaves ? 1 : enters ? 2 : 0;
-    for (int layer = 0; layer < layers; ++layer) canvas.enter_overlay();
-    draw_flight(canvas, layout, frame, flight, tracks, cards);
-    for (int layer = 0; layer < layers; ++layer) canvas.leave_overlay();
+    const std::size_t layers = !flight.is_block || cards.empty() ? 0 : leaves ? 1 : enters ? 2 : 0;
+    for (std::size_t layer = 0; layer < layers; ++layer) canvas.enter_overlay();
+    Rect rect = place_of(layout, frame, flight, flight.is_block ? 0 : tracks - 1, cards);
+    // Its section of the track may contain another message
+    if (has_left(frame, flight)) rect = around(rect.centre(), 10, 10);
+    draw_flight(canvas, frame, flight, rect);
+    const bool free = std::none_of(labelled[layers].begin(), labelled[layers].end(),
+                                   [&](const Rect& other) { return other.overlaps(rect); });
+    if (free && !has_left(frame, flight)) {
+      const Theme& theme = canvas.theme();
+      draw_block_label(canvas, rect.inset(2, 0), frame.recording, flight.what, flight.owner, Face::small,
+                       flight.is_block ? theme.ink_on(theme.of(flight.owner)) : theme.ink);
+      labelled[layers].push_back(rect);
+    }
+    for (std::size_t layer = 0; layer < layers; ++layer) canvas.leave_overlay();
   }
 }
 

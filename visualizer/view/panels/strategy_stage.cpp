@@ -34,7 +34,11 @@ class StrategyStage {
         DeviceCard(canvas_, frame_, device, layout_.cards()[static_cast<std::size_t>(device)]).draw();
     for (const Flight& flight : frame_.moment.flights)
       if (!has_left(flight)) draw_way(flight);
+    // Above the cards
+    canvas_.enter_overlay();
     for (const Flight& flight : frame_.moment.flights) draw_flight(flight);
+    for (std::size_t i = 0; i < frame_.moment.flights.size(); ++i) draw_label(i);
+    canvas_.leave_overlay();
   }
 
  private:
@@ -66,19 +70,19 @@ class StrategyStage {
 
   // ---- The messages
 
-  void draw_flight(const Flight& flight) {
-    Rect rect = layout_.flight(flight.from, flight.to, flight.fraction);
-    if (flight.exchanges_heads) rect = around(rect.centre(), rect.w, rect.h * 0.72f);
-    if (has_left(flight)) rect = around(rect.centre(), 10, 10);
-    // Above the cards
-    canvas_.enter_overlay();
+  Rect place_of(const Flight& flight) const {
+    const Rect rect = layout_.flight(flight.from, flight.to, flight.fraction);
+    if (has_left(flight)) return around(rect.centre(), 10, 10);
+    return flight.exchanges_heads ? around(rect.centre(), rect.w, rect.h * 0.72f) : rect;
+  }
+
+  void draw_flight(const Flight& flight) const {
+    const Rect rect = place_of(flight);
     draw_shape(flight, rect);
     if (frame_.selection.highlights(Target::block(flight.owner)))
       canvas_.frame(rect.inset(-3), theme_.ink, 2, 7);
-    draw_label(flight, rect);
     canvas_.element(rect, Target::block(flight.owner), flight.send->begin->id,
                     message_text(recording_, *flight.send->begin));
-    canvas_.leave_overlay();
   }
 
   // Blocks are filled, results outlined in the colour of the device that they are for. Messages of an exchange of heads
@@ -96,11 +100,14 @@ class StrategyStage {
     }
   }
 
-  // Messages cross: one of two that overlap has a label
-  void draw_label(const Flight& flight, const Rect& rect) {
-    const auto overlaps = [&](const Rect& other) { return other.overlaps(rect); };
-    if (has_left(flight) || std::any_of(labelled_.begin(), labelled_.end(), overlaps)) return;
-    labelled_.push_back(rect);
+  // Messages cross: only one that no other covers has a label
+  void draw_label(std::size_t i) const {
+    const std::vector<Flight>& flights = frame_.moment.flights;
+    const Flight& flight = flights[i];
+    const Rect rect = place_of(flight);
+    const bool covered = std::any_of(flights.begin() + static_cast<std::ptrdiff_t>(i) + 1, flights.end(),
+                                     [&](const Flight& later) { return place_of(later).overlaps(rect); });
+    if (covered || has_left(flight)) return;
     const Color color = theme_.of(flight.owner);
     draw_block_label(canvas_, rect.inset(2, 0), recording_, flight.what, flight.owner, Face::small,
                      flight.is_block ? theme_.ink_on(color) : theme_.ink);
@@ -111,7 +118,6 @@ class StrategyStage {
   const Theme& theme_;
   const Recording& recording_;
   ChordLayout layout_;
-  std::vector<Rect> labelled_;
 };
 
 // The pass and what happens in it, and where messages go
