@@ -46,10 +46,23 @@ void append(std::vector<Index>& rows, RowRange range) {
 
 }  // namespace
 
+Index shard_rows(Layout layout, int device, int devices, Index N) {
+  const Index r = device, P = devices;
+  switch (layout) {
+    case Layout::contiguous:
+      return chunk(r, P, N).size();
+    case Layout::zigzag:
+      return chunk(r, 2 * P, N).size() + chunk(2 * P - 1 - r, 2 * P, N).size();
+    case Layout::striped:
+      break;
+  }
+  return (N - r + P - 1) / P;
+}
+
 Index largest_shard(Layout layout, int devices, Index N) {
   Index largest = 0;
   for (int device = 0; device < devices; ++device)
-    largest = std::max(largest, static_cast<Index>(rows_of_device(layout, device, devices, N).size()));
+    largest = std::max(largest, shard_rows(layout, device, devices, N));
   return largest;
 }
 

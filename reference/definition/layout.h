@@ -41,7 +41,8 @@ struct RowRange {
 // Chunk c of n over N rows: [floor(c N / n), floor((c + 1) N / n)). For any n and N the chunks cover every row once.
 RowRange chunk(Index c, Index n, Index N);
 
-// The number of rows of the largest shard
+// The number of rows of a device, and of the largest shard
+Index shard_rows(Layout layout, int device, int devices, Index N);
 Index largest_shard(Layout layout, int devices, Index N);
 
 // The rows of device _device_, out of N, in ascending order; may be empty

@@ -60,6 +60,13 @@ TraceHeader parse_header(const JsonFields& fields) {
   header.cost.ns_per_pair = fields.finite_number("ns_per_pair");
   header.cost.link_gbps = fields.finite_number("link_gbps");
   header.cost.link_latency_us = fields.finite_number("link_latency_us");
+  if (fields.has("devices_per_node")) {
+    header.cost.devices_per_node = static_cast<int>(fields.integer("devices_per_node", 1, max_devices));
+    header.cost.network_gbps = fields.finite_number("network_gbps");
+    header.cost.network_latency_us = fields.finite_number("network_latency_us");
+  }
+  if (fields.has("two_way_devices"))
+    header.cost.two_way_devices = static_cast<int>(fields.integer("two_way_devices", 1, header.devices));
   header.options = fields.string_map("options");
   return header;
 }

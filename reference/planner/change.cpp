@@ -35,14 +35,14 @@ class Candidates {
   std::vector<Candidate> all_;
 };
 
-void allow_all_strategies(PlanRequest& request) {
-  request.strategies = {all_strategies.begin(), all_strategies.end()};
+void allow_planned_strategies(PlanRequest& request) {
+  request.strategies = {planned_strategies.begin(), planned_strategies.end()};
 }
 
 void share_layers(PlanRequest& request, int devices) {
   request.tensor_parallel = devices;
   request.ulysses.reset();
-  allow_all_strategies(request);
+  allow_planned_strategies(request);
 }
 
 void add_options_that_save_memory(const Plan& plan, Candidates& candidates) {
@@ -50,7 +50,7 @@ void add_options_that_save_memory(const Plan& plan, Candidates& candidates) {
   if (r.training && !r.chunked_loss)
     candidates.add("compute the loss in chunks (--chunked-loss)",
                    [](PlanRequest& c) { c.chunked_loss = true; });
-  if (r.strategies.size() < all_strategies.size()) candidates.add("", allow_all_strategies);
+  if (r.strategies.size() < planned_strategies.size()) candidates.add("", allow_planned_strategies);
   for (int tp = 2 * r.tensor_parallel; tp <= r.devices_per_node && !r.training; tp *= 2)
     if (r.devices_per_node % tp == 0 && r.can_divide_heads(tp))
       candidates.add(
@@ -79,35 +79,37 @@ void add_options_that_hide(const Plan& plan, Candidates& candidates) {
   if (!r.overlap)
     candidates.add("send blocks during the arithmetic (without --no-overlap)",
                    [](PlanRequest& c) { c.overlap = true; });
-  if (r.strategies.size() < all_strategies.size()) candidates.add("", allow_all_strategies);
+  if (r.strategies.size() < planned_strategies.size()) candidates.add("", allow_planned_strategies);
 }
 
 // Whether one of the strategies is possible and fits; without the times of a plan, so that many candidates are quick
 bool can_fit(const PlanRequest& request) {
   const AttentionWork work = request.attention_work();
-  return std::any_of(request.strategies.begin(), request.strategies.end(), [&](Strategy strategy) {
-    return limit(strategy, work.shape, work.machine.group, work.backward).empty() &&
-           memory_terms(request, strategy).fits();
-  });
+  return std::any_of(request.strategies.begin(), request.strategies.end(),
+                     [&](const PlannedStrategy& strategy) {
+                       return limit(strategy, work.shape, work.machine.group, work.backward).empty() &&
+                              memory_terms(request, strategy).fits();
+                     });
 }
 
 // The first candidate that fits and whose plan is _good_
 template <class Good>
-std::optional<Change> first_good(const Candidates& candidates, Strategy before, const Good& good) {
+std::optional<Change> first_good(const Candidates& candidates, const PlannedStrategy& before,
+                                 const Good& good) {
   for (const Candidate& candidate : candidates.all()) {
     if (!can_fit(candidate.request)) continue;
     const StrategyPlan plan = plan_strategies(candidate.request).chosen();
     if (!good(plan)) continue;
     std::string text = candidate.description;
     if (plan.strategy != before)
-      text += (text.empty() ? "" : ", and ") + ("the strategy " + std::string(name(plan.strategy)));
+      text += (text.empty() ? "" : ", and ") + ("the strategy " + name(plan.strategy));
     return Change{text, plan};
   }
   return {};
 }
 
 // The slowest of some faster links that hides the messages, which a faster one does, too
-std::optional<Change> faster_link(const Plan& plan, Strategy before) {
+std::optional<Change> faster_link(const Plan& plan, const PlannedStrategy& before) {
   const bool network = plan.request.nodes > 1;
   const LinkRate now = (network ? plan.request.network : plan.request.node_link).rate;
   const auto planned = [&](double factor) {
@@ -122,7 +124,7 @@ std::optional<Change> faster_link(const Plan& plan, Strategy before) {
   const StrategyPlan result = planned(*enough);
   std::string text = (network ? "a network of " : "links inside the node of ") +
                      std::to_string(std::llround(now.times(*enough).gigabits_per_second())) + " Gb/s";
-  if (result.strategy != before) text += ", and the strategy " + std::string(name(result.strategy));
+  if (result.strategy != before) text += ", and the strategy " + name(result.strategy);
   return Change{text, result};
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "reference/planner/plan.h"
-#include "reference/planner/strategy/pass_bytes.h"
 
 namespace ringattn::planner {
 
@@ -17,10 +16,8 @@ struct DeviceRows {
   double queries, keys;
 
   explicit DeviceRows(const PlanRequest& r)
-      : queries(static_cast<double>(r.batch) *
-                rows_of_largest_shard(r.ring_layout(), r.ring_devices(), r.queries())),
-        keys(static_cast<double>(r.batch) * rows_of_largest_shard(r.ring_layout(), r.ring_devices(), r.seq)) {
-  }
+      : queries(static_cast<double>(r.batch * largest_shard(r.ring_layout(), r.ring_devices(), r.queries()))),
+        keys(static_cast<double>(r.batch * largest_shard(r.ring_layout(), r.ring_devices(), r.seq))) {}
 };
 
 // 16 bytes for each parameter in all, if weights and gradients have 2: Adam holds the weight and two moments in float32
@@ -33,13 +30,15 @@ void add_weights(const PlanRequest& r, std::vector<MemoryTerm>& terms) {
                      2 * r.weight_bytes * r.model.parameters_per_layer() / r.tensor_parallel,
                      "two layers x bytes / tp"});
   if (!r.training) return;
-  terms.push_back({"gradients", r.bytes.input * each, "parameters x bytes / (tp x fsdp)"});
+  terms.push_back(
+      {"gradients", static_cast<double>(r.bytes.input) * each, "parameters x bytes / (tp x fsdp)"});
   terms.push_back({"optimizer", 12 * each, "Adam: 12 x parameters / (tp x fsdp)"});
 }
 
 void add_activations(const PlanRequest& r, std::vector<MemoryTerm>& terms) {
   const DeviceRows rows(r);
-  const double L = static_cast<double>(r.model.layers), e = r.bytes.input, T = r.tensor_parallel;
+  const double L = static_cast<double>(r.model.layers), e = static_cast<double>(r.bytes.input),
+               T = r.tensor_parallel;
   const double token = static_cast<double>(r.model.width) * e,
                vocabulary = static_cast<double>(r.model.vocabulary) / T;
   if (r.training) {
@@ -59,12 +58,11 @@ void add_activations(const PlanRequest& r, std::vector<MemoryTerm>& terms) {
   terms.push_back({"layer", 2 * rows.queries * token, "input and output of one layer"});
 }
 
-double attention_peak(const PlanRequest& r, Strategy strategy) {
-  const AttentionWork work = r.attention_work();
-  PassCost forward, backward;
-  add_bytes(strategy, false, work, forward);
-  if (r.training) add_bytes(strategy, true, work, backward);
-  return std::max(forward.peak_bytes, backward.peak_bytes);
+double attention_peak(const PlanRequest& r, const PlannedStrategy& strategy) {
+  const LayerAttention layer = r.attention_work().layer();
+  Index peak = PlannedPass(strategy, false, layer).peak_bytes();
+  if (r.training) peak = std::max(peak, PlannedPass(strategy, true, layer).peak_bytes());
+  return static_cast<double>(peak);
 }
 
 }  // namespace
@@ -75,7 +73,7 @@ double MemoryTerms::total() const {
   return sum;
 }
 
-MemoryTerms memory_terms(const PlanRequest& r, Strategy strategy) {
+MemoryTerms memory_terms(const PlanRequest& r, const PlannedStrategy& strategy) {
   MemoryTerms memory;
   memory.capacity = r.chip.memory_bytes;
   add_weights(r, memory.terms);
@@ -86,7 +84,7 @@ MemoryTerms memory_terms(const PlanRequest& r, Strategy strategy) {
   return memory;
 }
 
-Index longest_context(const PlanRequest& request, Strategy strategy) {
+Index longest_context(const PlanRequest& request, const PlannedStrategy& strategy) {
   const auto fits = [&](Index seq) {
     PlanRequest r = request;
     r.seq = seq;
@@ -95,7 +93,7 @@ Index longest_context(const PlanRequest& request, Strategy strategy) {
   };
   // Memory grows with the length: bisect between a length that fits and one that does not
   Index fitting = 0, beyond = 1;
-  const Index limit = (Index{1} << 40) / request.batch;
+  const Index limit = longest_planned_seq(request);
   while (beyond <= limit && fits(beyond)) fitting = beyond, beyond *= 2;
   if (beyond > limit) return fitting;
   while (beyond - fitting > 1) {

@@ -58,7 +58,7 @@ std::optional<Energy> energy_of(const PlanRequest& r, const StrategyPlan& plan) 
 
 }  // namespace
 
-StrategyPlan plan_strategy(const PlanRequest& request, Strategy strategy) {
+StrategyPlan plan_strategy(const PlanRequest& request, const PlannedStrategy& strategy) {
   StrategyPlan plan;
   plan.strategy = strategy;
   const AttentionWork work = request.attention_work();
@@ -82,7 +82,7 @@ StrategyPlan plan_strategy(const PlanRequest& request, Strategy strategy) {
 Plan plan_strategies(const PlanRequest& request) {
   check(request);
   Plan plan{request, {}, 0, {}};
-  for (const Strategy strategy : request.strategies)
+  for (const PlannedStrategy& strategy : request.strategies)
     plan.strategies.push_back(plan_strategy(request, strategy));
   const auto better = [](const StrategyPlan& a, const StrategyPlan& b) {
     if (a.possible() != b.possible()) return a.possible();

@@ -8,7 +8,7 @@ namespace ringattn::planner {
 
 // The plan of one strategy.
 struct StrategyPlan {
-  Strategy strategy = Strategy::ring;
+  PlannedStrategy strategy = Strategy::ring;
   std::string limit;  // why the strategy is impossible here; empty: the rest holds
 
   StrategyCost layer;         // the attention of one layer on one ring
@@ -45,14 +45,14 @@ struct Plan {
 Plan make_plan(const PlanRequest& request);
 
 // Without the search for a change; maybe no strategy is possible
-StrategyPlan plan_strategy(const PlanRequest& request, Strategy strategy);
+StrategyPlan plan_strategy(const PlanRequest& request, const PlannedStrategy& strategy);
 Plan plan_strategies(const PlanRequest& request);
 
 // The memory of a device, term by term
-MemoryTerms memory_terms(const PlanRequest& request, Strategy strategy);
+MemoryTerms memory_terms(const PlanRequest& request, const PlannedStrategy& strategy);
 
 // The longest sequence that fits, at least 0
-Index longest_context(const PlanRequest& request, Strategy strategy);
+Index longest_context(const PlanRequest& request, const PlannedStrategy& strategy);
 
 // The cheapest change; empty if nothing needs to change or nothing listed helps
 std::optional<Change> cheapest_change(const Plan& plan);

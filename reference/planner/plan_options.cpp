@@ -82,8 +82,8 @@ PlanRequest PlanOptions::request() const {
   if (!new_tokens.empty()) r.new_tokens = parse_token_count(new_tokens);
   r.causal = causal, r.training = training, r.chunked_loss = chunked_loss;
 
-  r.bytes.input = static_cast<double>(bytes_per_element(parse_dtype(dtype)));
-  r.weight_bytes = r.bytes.input;
+  r.bytes.input = bytes_per_element(parse_dtype(dtype));
+  r.weight_bytes = static_cast<double>(r.bytes.input);
   override_with("the bytes of a weight", weight_bytes, 1, r.weight_bytes);
 
   set_devices(*this, r);
@@ -91,7 +91,7 @@ PlanRequest PlanOptions::request() const {
   r.node_link = link_named(node_link.empty() ? r.chip.node_link : node_link), r.network = link_named(link);
   override_latency(node_link_latency_us, r.node_link), override_latency(link_latency_us, r.network);
 
-  if (strategy != "all") r.strategies = {parse_strategy(strategy)};
+  if (strategy != "all") r.strategies = {parse_planned_strategy(strategy)};
   if (!layout.empty()) r.layout = parse_layout(layout);
   r.overlap = overlap;
   r.chip_efficiency = chip_efficiency, r.link_efficiency = link_efficiency;

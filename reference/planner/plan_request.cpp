@@ -1,5 +1,7 @@
 #include "reference/planner/plan_request.h"
 
+#include <algorithm>
+
 #include "reference/definition/input/bad_input.h"
 #include "reference/definition/input/device_count.h"
 
@@ -24,7 +26,29 @@ AttentionWork PlanRequest::attention_work() const {
   return work;
 }
 
+Index longest_planned_seq(const PlanRequest& r) {
+  // 2^40 tokens, and 2^52 elements of Q, so that the bytes of all buffers are below 2^63
+  const double token = static_cast<double>(r.model.heads) * static_cast<double>(r.model.dim),
+               tokens = std::min(0x1p40, 0x1p52 / token);
+  return static_cast<Index>(tokens) / r.batch;
+}
+
 namespace {
+
+// The engine counts bytes, and pairs of query and key, in 64 bits
+void check_counts(const PlanRequest& r) {
+  constexpr Index longest = Index{1} << 40;
+  require(1 <= r.seq && r.seq <= longest && 1 <= r.batch && r.batch <= longest / r.seq,
+          "[plan] batch and seq are counts from 1, and their product is at most 2^40; found ", r.batch,
+          " and ", r.seq, "; choose smaller ones");
+  const double tokens = static_cast<double>(r.batch) * static_cast<double>(r.seq),
+               pairs = tokens * static_cast<double>(r.seq) * static_cast<double>(r.model.heads);
+  require(r.seq <= longest_planned_seq(r) && pairs <= 0x1p62,
+          "[plan] a layer has at most 2^52 elements of Q, and at most 2^62 pairs of query and key over all "
+          "heads; found ",
+          tokens * static_cast<double>(r.model.heads) * static_cast<double>(r.model.dim), " and ", pairs,
+          "; choose a shorter sequence");
+}
 
 void check_devices(const PlanRequest& r) {
   require(r.devices_per_node >= 1 && r.nodes >= 1 && r.tensor_parallel >= 1,
@@ -54,10 +78,7 @@ void check_devices(const PlanRequest& r) {
 void check(const PlanRequest& r) {
   check(r.model);
   check_devices(r);
-  constexpr Index longest = Index{1} << 40;
-  require(1 <= r.seq && r.seq <= longest && 1 <= r.batch && r.batch <= longest / r.seq,
-          "[plan] batch and seq are counts from 1, and their product is at most 2^40; found ", r.batch,
-          " and ", r.seq, "; choose smaller ones");
+  check_counts(r);
   require(1 <= r.queries() && r.queries() <= r.seq,
           "[plan] the new tokens are a part of the sequence; found ", r.queries(), " of ", r.seq,
           "; choose from 1 to ", r.seq);

@@ -22,7 +22,7 @@ struct PlanRequest {
   Chip chip;
   LinkType node_link, network;
 
-  std::vector<Strategy> strategies = {all_strategies.begin(), all_strategies.end()};
+  std::vector<PlannedStrategy> strategies = {planned_strategies.begin(), planned_strategies.end()};
   std::optional<Layout> layout;  // default: zigzag with a causal mask, else contiguous
   std::optional<int> ulysses;    // the degree in USP; default: best_ulysses_degree()
   bool overlap = true;
@@ -53,6 +53,9 @@ struct PlanRequest {
   // The attention of one layer on one ring: with tensor parallelism each ring has a part of the heads
   AttentionWork attention_work() const;
 };
+
+// The longest sequence of this request whose bytes can be counted
+Index longest_planned_seq(const PlanRequest& request);
 
 // Throws BadInput if the request contradicts itself
 void check(const PlanRequest& request);

@@ -11,8 +11,8 @@ struct PlannedTrace {
   std::vector<Event> events;  // forward, then backward if the request trains
 };
 
-// Throws BadInput unless the strategy is ring or ring-q, whose schedule a trace can express, and the ring is short
-// enough for a trace
-PlannedTrace planned_trace(const PlanRequest& request, Strategy strategy);
+// Throws BadInput if other tensors rotate backward than forward, which a trace cannot express, or the ring is too long
+// for a trace
+PlannedTrace planned_trace(const PlanRequest& request, const PlannedStrategy& strategy);
 
 }  // namespace ringattn::planner

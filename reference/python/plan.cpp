@@ -10,7 +10,7 @@ namespace ringattn::python {
 
 namespace {
 
-// The plan as JSON text. A ring of a thousand devices takes a second
+// The plan as JSON text. A ring of a thousand devices takes up to a minute
 std::string plan_json(const planner::PlanOptions& options) {
   return interruptible([&] { return to_json(planner::make_plan(options.request())).dump(); });
 }

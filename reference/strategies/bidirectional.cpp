@@ -1,21 +1,17 @@
 #include "reference/strategies/bidirectional.h"
 
-#include <array>
-
 #include "reference/ring/backward_pass.h"
 #include "reference/ring/forward_pass.h"
-#include "reference/strategies/head_range.h"
 
 namespace ringattn {
 
-namespace {
-
-// The heads of the ring in each direction
-template <class T>
-std::array<HeadRange, 2> halves(const Problem<T>& problem) {
-  const Index kv_heads = problem.K.shape.H, half = (kv_heads + 1) / 2;
-  return {heads_of_kv(problem, 0, half), heads_of_kv(problem, half, kv_heads - half)};
+std::array<HeadRange, 2> heads_of_directions(Index query_heads, Index kv_heads) {
+  const Index per_kv_head = query_heads / kv_heads, half = (kv_heads + 1) / 2, rest = kv_heads - half;
+  return {HeadRange{0, half * per_kv_head, 0, half},
+          HeadRange{half * per_kv_head, rest * per_kv_head, half, rest}};
 }
+
+namespace {
 
 // Runs the programs of both directions as one pass; each device has one program for each direction
 template <class Programs, class T>
@@ -35,7 +31,7 @@ void run_both(const Programs& ring, const Programs& reverse_ring, const RingOpti
 template <class T>
 AttentionOutput<T> bidirectional_attention(const Problem<T>& problem, const RingOptions& options,
                                            Transport<T>& transport) {
-  const auto [first, second] = halves(problem);
+  const auto [first, second] = heads_of_directions(problem.Q.shape.H, problem.K.shape.H);
   const DeviceRange local = transport.local_devices();
   const ForwardPrograms<T> ring(with_heads(problem, first), options, local,
                                 forward_program<T>(options.rotate), ring_schedule);
@@ -57,7 +53,7 @@ template <class T>
 Gradients<T> bidirectional_attention_vjp(const Problem<T>& problem, const AttentionOutput<T>& forward,
                                          const Cotangents<T>& cotangents, const RingOptions& options,
                                          Transport<T>& transport) {
-  const auto [first, second] = halves(problem);
+  const auto [first, second] = heads_of_directions(problem.Q.shape.H, problem.K.shape.H);
   const DeviceRange local = transport.local_devices();
   const BackwardPrograms<T> ring(with_heads(problem, first), with_heads(forward, first),
                                  with_heads(cotangents, first), options, local,

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+
 #include "reference/comm/transport.h"
 #include "reference/definition/attention_vjp.h"
 #include "reference/ring/ring_options.h"
 #include "reference/ring/schedule.h"
+#include "reference/strategies/head_range.h"
 
 namespace ringattn {
 
@@ -15,6 +18,9 @@ inline Schedule reverse_ring_schedule(int device, int devices) {
   ring.blocks = Channel::reverse_blocks, ring.results = Channel::reverse_results;
   return ring;
 }
+
+// The heads of the ring in each direction: half of the K/V heads, and their query heads
+std::array<HeadRange, 2> heads_of_directions(Index query_heads, Index kv_heads);
 
 // Two rings over the same devices at the same time, one in each direction, each with half of the K/V heads and their
 // query heads. Both directions of a link carry blocks, so each carries half as many bytes as in one ring. It helps only

@@ -11,10 +11,7 @@
 
 namespace ringattn {
 
-namespace {
-
-// The schedule of the strategies that differ from a ring in nothing else
-ScheduleFactory schedule_of(const StrategyOptions& o) {
+ScheduleFactory block_schedule(const StrategyOptions& o) {
   switch (o.strategy) {
     case Strategy::all_gather:
       return all_gather_schedule;
@@ -24,8 +21,6 @@ ScheduleFactory schedule_of(const StrategyOptions& o) {
       return ring_schedule;
   }
 }
-
-}  // namespace
 
 template <class T>
 AttentionOutput<T> distributed_attention(const Problem<T>& problem, const StrategyOptions& options,
@@ -47,7 +42,7 @@ AttentionOutput<T> distributed_attention(const Problem<T>& problem, const Strate
     default:
       break;
   }
-  return forward_pass<T>(problem, ring, transport, forward_program<T>(ring.rotate), schedule_of(options));
+  return forward_pass<T>(problem, ring, transport, forward_program<T>(ring.rotate), block_schedule(options));
 }
 
 template <class T>
@@ -69,7 +64,7 @@ Gradients<T> distributed_attention_vjp(const Problem<T>& problem, const Attentio
     default:
       break;
   }
-  return backward_pass<T>(problem, forward, cotangents, ring, transport, schedule_of(options));
+  return backward_pass<T>(problem, forward, cotangents, ring, transport, block_schedule(options));
 }
 
 #define RINGATTN_FOR(T)                                                                         \

@@ -2,9 +2,13 @@
 
 #include "reference/comm/transport.h"
 #include "reference/definition/attention_vjp.h"
+#include "reference/ring/schedule.h"
 #include "reference/strategies/strategy.h"
 
 namespace ringattn {
+
+// The schedule of the strategies that differ from a ring in nothing else
+ScheduleFactory block_schedule(const StrategyOptions& options);
 
 // Exact attention over several devices by any strategy. The result is that of attention(), to rounding; shapes and errors
 // are those of ring_attention().

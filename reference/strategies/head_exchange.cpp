@@ -16,30 +16,6 @@ std::vector<Index> rows_of(const std::vector<Index>& lengths, std::size_t place)
 
 }  // namespace
 
-// ---- Messages ------------------------------------------------------------------------
-
-// Sends piece(receiver) to each other device, the next one first
-template <class T>
-template <class Piece>
-void HeadExchange<T>::send_pieces(Side side, std::string_view name, Piece piece) {
-  for (std::size_t distance = 1; distance < group_.devices.size(); ++distance) {
-    const std::size_t receiver = (group_.place + distance) % group_.devices.size();
-    port_.send(outside_steps, group_.devices[receiver], channel(side), name, piece(receiver));
-  }
-}
-
-// The pieces from all devices, in the order of the group
-template <class T>
-std::vector<Block<T>> HeadExchange<T>::take_pieces(Side side, std::string_view name, Block<T> own) {
-  std::vector<Block<T>> pieces(group_.devices.size());
-  pieces[group_.place] = std::move(own);
-  for (std::size_t distance = pieces.size() - 1; distance > 0; --distance) {
-    const std::size_t sender = (group_.place + distance) % pieces.size();
-    port_.receive(outside_steps, group_.devices[sender], channel(side), name, pieces[sender]);
-  }
-  return pieces;
-}
-
 // ---- Heads out, rows in ----------------------------------------------------------------
 
 template <class T>
@@ -50,11 +26,6 @@ Block<T> HeadExchange<T>::piece_of_heads(Side side, const Block<T>& rows, std::s
         shared(copy_heads(std::as_const(*tensor).view(), group_.first_head(side, receiver),
                           group_.head_count(side, receiver))));
   return piece;
-}
-
-template <class T>
-void HeadExchange<T>::send_heads(Side side, std::string_view name, const Block<T>& rows) {
-  send_pieces(side, name, [&](std::size_t receiver) { return piece_of_heads(side, rows, receiver); });
 }
 
 template <class T>
@@ -85,11 +56,6 @@ Block<T> HeadExchange<T>::piece_of_rows(Side side, const Block<T>& heads, std::s
     piece.tensors.push_back(shared(
         select_rows(std::as_const(*tensor).view(), rows_of(group_.lengths(side), receiver), Axes::bhsd)));
   return piece;
-}
-
-template <class T>
-void HeadExchange<T>::send_rows(Side side, std::string_view name, const Block<T>& heads) {
-  send_pieces(side, name, [&](std::size_t receiver) { return piece_of_rows(side, heads, receiver); });
 }
 
 template <class T>

@@ -74,4 +74,38 @@ class HeadExchange {
   Port<T> port_;
 };
 
+// ---- Messages ------------------------------------------------------------------------
+
+// Sends piece(receiver) to each other device, the next one first
+template <class T>
+template <class Piece>
+void HeadExchange<T>::send_pieces(Side side, std::string_view name, Piece piece) {
+  for (std::size_t distance = 1; distance < group_.devices.size(); ++distance) {
+    const std::size_t receiver = (group_.place + distance) % group_.devices.size();
+    port_.send(outside_steps, group_.devices[receiver], channel(side), name, piece(receiver));
+  }
+}
+
+// The pieces from all devices, in the order of the group
+template <class T>
+std::vector<Block<T>> HeadExchange<T>::take_pieces(Side side, std::string_view name, Block<T> own) {
+  std::vector<Block<T>> pieces(group_.devices.size());
+  pieces[group_.place] = std::move(own);
+  for (std::size_t distance = pieces.size() - 1; distance > 0; --distance) {
+    const std::size_t sender = (group_.place + distance) % pieces.size();
+    port_.receive(outside_steps, group_.devices[sender], channel(side), name, pieces[sender]);
+  }
+  return pieces;
+}
+
+template <class T>
+void HeadExchange<T>::send_heads(Side side, std::string_view name, const Block<T>& rows) {
+  send_pieces(side, name, [&](std::size_t receiver) { return piece_of_heads(side, rows, receiver); });
+}
+
+template <class T>
+void HeadExchange<T>::send_rows(Side side, std::string_view name, const Block<T>& heads) {
+  send_pieces(side, name, [&](std::size_t receiver) { return piece_of_rows(side, heads, receiver); });
+}
+
 }  // namespace ringattn

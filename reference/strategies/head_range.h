@@ -9,13 +9,6 @@ struct HeadRange {
   Index first = 0, count = 0, kv_first = 0, kv_count = 0;
 };
 
-// The query heads of the K/V heads [kv_first, kv_first + kv_count)
-template <class T>
-HeadRange heads_of_kv(const Problem<T>& problem, Index kv_first, Index kv_count) {
-  const Index group = problem.query_heads_per_kv_head();
-  return {kv_first * group, kv_count * group, kv_first, kv_count};
-}
-
 // A view of some heads of a tensor
 template <class T>
 TensorView<T> select_heads(TensorView<T> tensor, Index first, Index count) {

@@ -2,25 +2,12 @@
 
 #include "reference/blockwise/block_backward.h"
 #include "reference/strategies/usp_groups.h"
+#include "reference/strategies/usp_loop.h"
 #include "reference/strategies/usp_programs.h"
 
 namespace ringattn {
 
 namespace {
-
-// The loop of a pass, for the devices that this thread runs
-template <class T, class SomeDevice>
-void run_usp(std::span<const std::unique_ptr<SomeDevice>> local, const RingOptions& options, int u,
-             Link<T>& link, RunRecorders& recorders) {
-  for (const auto& d : local) d->send_heads();
-  std::vector<Device<T>> ring;
-  for (const auto& d : local)
-    ring.emplace_back(d->device(), ring_across_groups(d->device(), options.devices, u),
-                      d->join_ring(options.recorders != nullptr), link, recorders.of(d->device()));
-  run_ring(std::span(ring), options.devices / u, options.overlap);
-  for (const auto& d : local) d->send_results();
-  for (const auto& d : local) d->take_results();
-}
 
 // Runs one pass: devices[i] on the local device i of the transport. Throws the first error of any device
 template <class T, class SomeDevice>
@@ -47,14 +34,13 @@ AttentionOutput<T> usp_attention(const Problem<T>& problem, const RingOptions& o
                                  Transport<T>& transport) {
   RunRecorders recorders(options);
   Link<T>& link = transport.connect(usp_routes(options.devices, u));
+  const RingConfig all = ring_config(problem, options.layout, options.devices, {});
   std::vector<std::unique_ptr<UspForward<T>>> devices;
   for (int d = transport.local_devices().begin; d < transport.local_devices().end; ++d)
     devices.push_back(std::make_unique<UspForward<T>>(
-        config_in_group(problem, options, u, d), options.rotate,
-        query_shard(problem, options.layout, d, options.devices),
+        config_in_group(all, u, d), options.rotate, query_shard(problem, options.layout, d, options.devices),
         kv_shard(problem, options.layout, d, options.devices),
-        HeadExchange<T>(group_of(problem, options, u, d), Port<T>(d, link, recorders.of(d))),
-        recorders.of(d)));
+        HeadExchange<T>(group_of(all, u, d), Port<T>(d, link, recorders.of(d))), recorders.of(d)));
   run_pass(devices, options, u, link, recorders, transport);
 
   // Write the rows of each device to their places in the sequence
@@ -76,6 +62,7 @@ Gradients<T> usp_attention_vjp(const Problem<T>& problem, const AttentionOutput<
   const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
   RunRecorders recorders(options);
   Link<T>& link = transport.connect(usp_routes(options.devices, u));
+  const RingConfig all = ring_config(problem, options.layout, options.devices, {});
   Gradients<T> result{Tensor<T>(problem.Q.shape), Tensor<T>(problem.K.shape), Tensor<T>(problem.V.shape),
                       zero_sink_gradients<T>(problem.scoring)};
   std::vector<std::unique_ptr<UspBackward<T>>> devices;
@@ -84,10 +71,9 @@ Gradients<T> usp_attention_vjp(const Problem<T>& problem, const AttentionOutput<
     const CotangentShard<T> rows = cotangent_shard(forward, cotangents, row_terms, queries.rows);
     add(sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term), result.dsinks);
     devices.push_back(std::make_unique<UspBackward<T>>(
-        config_in_group(problem, options, u, d), options.rotate, queries,
+        config_in_group(all, u, d), options.rotate, queries,
         kv_shard(problem, options.layout, d, options.devices), rows,
-        HeadExchange<T>(group_of(problem, options, u, d), Port<T>(d, link, recorders.of(d))),
-        recorders.of(d)));
+        HeadExchange<T>(group_of(all, u, d), Port<T>(d, link, recorders.of(d))), recorders.of(d)));
   }
   run_pass(devices, options, u, link, recorders, transport);
 

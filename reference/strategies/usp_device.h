@@ -12,6 +12,8 @@ struct ExchangeNames {
   std::string_view pass, queries, query_results;
   std::string_view kv_results;  // empty: the pass has no results for keys
 };
+inline constexpr ExchangeNames usp_forward_names{"forward", "Q", "out lse", ""},
+    usp_backward_names{"backward", "Q dO lse row_term", "dQ", "dK dV"};
 
 // One device of USP in one pass. The devices of a group take each part together:
 //

@@ -26,51 +26,37 @@ HeadRange heads_in_group(Index query_heads, Index kv_heads, int u, int place) {
   return {place * count, count, kv_heads < u ? place * kv_heads / u : place * kv_count, kv_count};
 }
 
-namespace {
-
-Index shard_rows(const RingOptions& options, int device, Index length) {
-  return static_cast<Index>(rows_of_device(options.layout, device, options.devices, length).size());
+Index rows_of_group(const RingConfig& all, int u, int device, Index N) {
+  Index rows = 0;
+  for (int member = device / u * u; member < device / u * u + u; ++member)
+    rows += shard_rows(all.layout, member, all.devices, N);
+  return rows;
 }
 
-}  // namespace
-
-template <class T>
-RingConfig config_in_group(const Problem<T>& problem, const RingOptions& options, int u, int device) {
-  const HeadRange heads = heads_in_group(problem.Q.shape.H, problem.K.shape.H, u, device % u);
-  RingConfig config = ring_config(with_heads(problem, heads), options.layout, options.devices,
-                                  buffer_counts(ring_across_groups(device, options.devices, u), device));
+RingConfig config_in_group(const RingConfig& all, int u, int device) {
+  const HeadRange heads = heads_in_group(all.q.H, all.k.H, u, device % u);
+  RingConfig config = all;
+  config.scoring = all.scoring.of_heads(heads.first, heads.count);
+  config.q.H = heads.count, config.k.H = config.v.H = heads.kv_count;
+  config.buffers = buffer_counts(ring_across_groups(device, all.devices, u), device);
   config.q_rows = config.kv_rows = 0;
-  for (int group = 0; group < options.devices; group += u) {
-    Index queries = 0, keys = 0;
-    for (int member = group; member < group + u; ++member) {
-      queries += shard_rows(options, member, config.q.S);
-      keys += shard_rows(options, member, config.k.S);
-    }
-    config.q_rows = std::max(config.q_rows, queries), config.kv_rows = std::max(config.kv_rows, keys);
+  for (int group = 0; group < all.devices; group += u) {
+    config.q_rows = std::max(config.q_rows, rows_of_group(all, u, group, all.q.S));
+    config.kv_rows = std::max(config.kv_rows, rows_of_group(all, u, group, all.k.S));
   }
   return config;
 }
 
-template <class T>
-HeadGroup group_of(const Problem<T>& problem, const RingOptions& options, int u, int device) {
-  HeadGroup group{.place = static_cast<std::size_t>(device % u),
-                  .query_heads = problem.Q.shape.H,
-                  .kv_heads = problem.K.shape.H};
+HeadGroup group_of(const RingConfig& all, int u, int device) {
+  HeadGroup group{.place = static_cast<std::size_t>(device % u), .query_heads = all.q.H, .kv_heads = all.k.H};
   for (int place = 0; place < u; ++place) {
     const int member = device / u * u + place;
     group.devices.push_back(member);
     group.heads.push_back(heads_in_group(group.query_heads, group.kv_heads, u, place));
-    group.query_lengths.push_back(shard_rows(options, member, problem.Q.shape.S));
-    group.key_lengths.push_back(shard_rows(options, member, problem.K.shape.S));
+    group.query_lengths.push_back(shard_rows(all.layout, member, all.devices, all.q.S));
+    group.key_lengths.push_back(shard_rows(all.layout, member, all.devices, all.k.S));
   }
   return group;
 }
-
-#define RINGATTN_FOR(T)                                                                  \
-  template HeadGroup group_of(const Problem<T>&, const RingOptions&, int u, int device); \
-  template RingConfig config_in_group(const Problem<T>&, const RingOptions&, int u, int device);
-RINGATTN_FOR(float)
-RINGATTN_FOR(double)
-#undef RINGATTN_FOR
 
 }  // namespace ringattn

@@ -18,12 +18,13 @@ std::vector<Route> usp_routes(int devices, int u);
 // The heads of device number _place_ of a group
 HeadRange heads_in_group(Index query_heads, Index kv_heads, int u, int place);
 
-// The group of _device_, for its exchange of heads
-template <class T>
-HeadGroup group_of(const Problem<T>& problem, const RingOptions& options, int u, int device);
+// The group of _device_, for its exchange of heads. _all_: the configuration of all devices
+HeadGroup group_of(const RingConfig& all, int u, int device);
 
 // The configuration of the ring of _device_: its heads, and shards with the rows of a group
-template <class T>
-RingConfig config_in_group(const Problem<T>& problem, const RingOptions& options, int u, int device);
+RingConfig config_in_group(const RingConfig& all, int u, int device);
+
+// The rows, of N, of the group of _device_
+Index rows_of_group(const RingConfig& all, int u, int device, Index N);
 
 }  // namespace ringattn

@@ -12,7 +12,7 @@ class UspForward : public UspDevice<T> {
  public:
   UspForward(RingConfig config, Rotation rotate, const QueryShard<T>& queries, const KvShard<T>& kv,
              HeadExchange<T> exchange, Recorder& recorder)
-      : UspDevice<T>({"forward", "Q", "out lse", ""}, {queries.device, queries.positions, {queries.Q}},
+      : UspDevice<T>(usp_forward_names, {queries.device, queries.positions, {queries.Q}},
                      {kv.device, kv.positions, {kv.K, kv.V}}, std::move(exchange), recorder),
         config_(std::move(config)),
         rotate_(rotate) {}
@@ -41,7 +41,7 @@ class UspBackward : public UspDevice<T> {
  public:
   UspBackward(RingConfig config, Rotation rotate, const QueryShard<T>& queries, const KvShard<T>& kv,
               const CotangentShard<T>& rows, HeadExchange<T> exchange, Recorder& recorder)
-      : UspDevice<T>({"backward", "Q dO lse row_term", "dQ", "dK dV"},
+      : UspDevice<T>(usp_backward_names,
                      {queries.device, queries.positions, {queries.Q, rows.dO, rows.lse, rows.row_term}},
                      {kv.device, kv.positions, {kv.K, kv.V}}, std::move(exchange), recorder),
         config_(std::move(config)),

@@ -71,15 +71,47 @@ class TraceSink {
   virtual void write(const Event& event) = 0;
 };
 
+// One of the links out of a device. Messages on one link follow each other; links do not delay each other.
+struct OutgoingLink {
+  static constexpr int most = 4;  // numbers are below
+
+  int number = 0;
+  double gbps = 0;        // 10^9 bits per second in one direction; 0: infinitely fast
+  double latency_us = 0;  // microseconds, added to each message
+
+  double transfer_ns(std::int64_t bytes) const {
+    return gbps > 0 ? 8 * static_cast<double>(bytes) / gbps : 0;
+  }
+  double latency_ns() const { return 1e3 * latency_us; }
+  bool is_network() const { return number >= 2; }
+};
+
 // The speed of the virtual hardware, and of a throttled link.
 struct CostModel {
   double ns_per_pair = 1;      // arithmetic for one visible pair of query and key of one head
   double link_gbps = 0;        // 10^9 bits per second in one direction; 0: infinitely fast
   double link_latency_us = 0;  // microseconds, added to each message
 
-  double transfer_ns(std::int64_t bytes) const {
-    return link_gbps > 0 ? 8 * static_cast<double>(bytes) / link_gbps : 0;
+  // Devices a w .. a w + w - 1 are in one node. A message to another node takes a second link, the network
+  int devices_per_node = 0;  // w; 0: all devices are in one node
+  double network_gbps = 0, network_latency_us = 0;
+
+  // The number of devices of a ring whose two directions have separate links; 0: they share one link
+  int two_way_devices = 0;
+
+  // The link that a message takes
+  OutgoingLink link_between(int from, int to) const {
+    const bool reverse =
+        two_way_devices > 0 && 2 * ((to - from + two_way_devices) % two_way_devices) > two_way_devices;
+    const int direction = reverse ? 1 : 0;
+    if (devices_per_node > 0 && from / devices_per_node != to / devices_per_node)
+      return {2 + direction, network_gbps, network_latency_us};
+    return {direction, link_gbps, link_latency_us};
   }
+  bool has_several_links() const { return devices_per_node > 0 || two_way_devices > 0; }
+
+  // Of the link inside a node
+  double transfer_ns(std::int64_t bytes) const { return OutgoingLink{0, link_gbps, 0}.transfer_ns(bytes); }
   double latency_ns() const { return 1e3 * link_latency_us; }
 };
 

@@ -66,6 +66,7 @@ void Recorder::record_free(std::string_view what, std::int64_t bytes) {
 }
 
 void Recorder::begin_compute(int step, int owner, std::string_view mask_class, std::int64_t live_pairs) {
+  live_pairs_ = live_pairs;
   if (!enabled()) return;
   Event compute = event(EventKind::compute, EventPhase::begin, EventLane::compute, step);
   compute.owner = owner, compute.mask_class = mask_class, compute.live_pairs = live_pairs;
@@ -74,9 +75,8 @@ void Recorder::begin_compute(int step, int owner, std::string_view mask_class, s
 }
 
 void Recorder::end_compute() {
-  if (!enabled()) return;
-  t_ += cost_.ns_per_pair * static_cast<double>(compute_.live_pairs);
-  end(compute_, t_);
+  t_ += cost_.ns_per_pair * static_cast<double>(live_pairs_);
+  if (enabled()) end(compute_, t_);
 }
 
 void Recorder::record_row(int step, int owner, std::shared_ptr<const RowUpdate> update) {
@@ -95,30 +95,34 @@ void Recorder::begin_wait(int step, std::string_view why) {
 }
 
 void Recorder::end_wait(double until_t, EventId cause) {
-  if (!enabled()) return;
   t_ = std::max(t_, until_t);
+  if (!enabled()) return;
   wait_.cause[0] = cause;
   end(wait_, t_);
 }
 
 MessageTiming Recorder::begin_send(int step, int peer, int owner, std::string_view what, std::int64_t bytes) {
-  if (!enabled()) return {};
-  Event send = event(EventKind::send, EventPhase::begin, EventLane::send, step);
+  const OutgoingLink link = cost_.link_between(device_, peer);
+  LinkTimes& times = links_[static_cast<std::size_t>(sending_link_ = link.number)];
 
   // The transfer starts when both the device and the link are ready
-  send.t = std::max(t_, link_free_t_);
-  send.peer = peer, send.owner = owner, send.what = what, send.bytes = bytes;
-  begin(send_, send);
-  link_free_t_ = send.t + cost_.transfer_ns(bytes);
+  const double began = std::max(t_, times.free);
+  times.free = began + link.transfer_ns(bytes);
 
   // Messages arrive in order, even if the link has become faster in the meantime
-  const double latency = cost_.latency_ns(), first = std::max(send.t + latency, last_arrival_t_);
-  last_arrival_t_ = std::max(link_free_t_ + latency, first);
-  return {send.id, send.t, first, last_arrival_t_, WallClock::now(), {}};
+  const double latency = link.latency_ns(), first = std::max(began + latency, times.last_arrival);
+  times.last_arrival = std::max(times.free + latency, first);
+  if (!enabled()) return {{}, began, first, times.last_arrival, {}, {}};
+
+  Event send = event(EventKind::send, EventPhase::begin, EventLane::send, step);
+  send.t = began;
+  send.peer = peer, send.owner = owner, send.what = what, send.bytes = bytes;
+  begin(send_, send);
+  return {send.id, began, first, times.last_arrival, WallClock::now(), {}};
 }
 
 void Recorder::end_send() {
-  if (enabled()) end(send_, link_free_t_);
+  if (enabled()) end(send_, links_[static_cast<std::size_t>(sending_link_)].free);
 }
 
 void Recorder::record_recv(int step, int peer, int owner, std::string_view what, std::int64_t bytes,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <vector>
@@ -20,12 +21,12 @@ struct MessageTiming {
   WallClock::time_point arrives_w;  // end of the transfer, set by the link
 };
 
-// Records the events of one device: assigns ids and times, and passes the events to a sink. Without a sink it does
-// nothing.
+// Records the events of one device: assigns ids and times, and passes the events to a sink. Without a sink it only
+// keeps the virtual clock.
 //
 // Each device has a virtual clock t, which depends on the cost model only and makes traces reproducible:
 //   compute   t += visible pairs x ns_per_pair
-//   send      starts at s = max(t, time at which the link is free); the link is busy for bytes / bandwidth
+//   send      starts at s = max(t, time at which its link is free); that link is busy for bytes / bandwidth
 //   receive   the message arrives at s + bytes / bandwidth + latency
 //   wait      t = max(t, time of the awaited event)
 class Recorder {
@@ -33,6 +34,7 @@ class Recorder {
   Recorder() = default;
   Recorder(TraceSink& sink, int device, const CostModel& cost, WallClock::time_point trace_began)
       : sink_(&sink), device_(device), cost_(cost), trace_began_(trace_began) {}
+  Recorder(int device, const CostModel& cost) : device_(device), cost_(cost) {}
 
   bool enabled() const { return sink_ != nullptr; }
   double now() const { return t_; }
@@ -78,7 +80,13 @@ class Recorder {
 
   int open_runs_ = 0;
   std::int32_t sequence_ = 0;
-  double t_ = 0, link_free_t_ = 0, last_arrival_t_ = 0;
+  double t_ = 0;
+  struct LinkTimes {
+    double free = 0, last_arrival = 0;
+  };
+  std::array<LinkTimes, OutgoingLink::most> links_{};
+  int sending_link_ = 0;         // the link of the latest send
+  std::int64_t live_pairs_ = 0;  // of the latest compute
   EventId last_recv_;
   std::map<int, EventId> received_;    // the latest recv of this run, by the owner of its block
   Event run_, compute_, wait_, send_;  // the begin events of open spans

@@ -1,93 +1,118 @@
+// Tests that a plan has the events of a lockstep run of the engine: messages, memory, arithmetic, and their times.
+
 #include <doctest/doctest.h>
 
-#include "reference/blockwise/block_plan.h"
-#include "reference/planner/strategy/recorded_ring.h"
-#include "reference/planner/strategy/ring_clock.h"
-#include "reference/ring/ring_attention.h"
+#include <numeric>
+
+#include "reference/planner/strategy/planned_pass.h"
 #include "reference/trace/summary.h"
 #include "reference/trace/trace_store.h"
-#include "tests/support/random_problem.h"
+#include "tests/strategies/strategy_run.h"
+#include "tests/support/trials.h"
 
 using namespace ringattn;
 using namespace ringattn::planner;
 
 namespace {
 
-// A causal or unmasked problem with ragged shards, and the ring that computes it
+// A problem, and the machine and the strategy that compute it
 struct EngineRun {
   RandomProblem<double> drawn;
-  RingOptions ring;
-  CostModel cost;
+  PlannedStrategy strategy;
+  Group group;
+  Layout layout = Layout::contiguous;
+  CostModel cost = {};
+  bool overlap = true;
 
-  AttentionShape shape() const {
+  LayerAttention layer() const {
     const Extents e = drawn.extents();
-    return {e.B, e.Sq, e.Skv, e.Hq, e.Hkv, e.D, e.Dv, drawn.scoring.mask.causal};
+    return {.shape = {e.B, e.Sq, e.Skv, e.Hq, e.Hkv, e.D, e.Dv, drawn.scoring.mask},
+            .bytes = ElementBytes::of<double>(),
+            .position_bytes = sizeof(RowPosition),
+            .layout = layout,
+            .group = group};
+  }
+  StrategyOptions options(bool backward, Recorders* recorders) const {
+    StrategyOptions engine = engine_options(strategy, group);
+    engine.ring.layout = layout, engine.ring.overlap = overlap, engine.ring.threads = 1;
+    engine.ring.rotate = strategy.rotation(backward), engine.ring.recorders = recorders;
+    return engine;
+  }
+  std::string describe() const {
+    return drawn.describe() + ", " + planner::name(strategy) + ", " +
+           ringattn::describe(options(false, nullptr)) + ", nodes of " +
+           std::to_string(cost.devices_per_node) + ", two ways " + std::to_string(cost.two_way_devices);
   }
 };
 
-EngineRun random_run(Random& random) {
-  const Index kv_heads = 1 + random.below(3);
-  Extents e{.B = 1 + random.below(2),
-            .Sq = 1 + random.below(60),
-            .Skv = 0,
-            .Hq = kv_heads * (1 + random.below(3)),
-            .Hkv = kv_heads,
-            .D = 1 + random.below(7),
-            .Dv = 1 + random.below(9)};
-  e.Skv = e.Sq + random.below(40);
-  EngineRun run{normal_problem(random, e), {}, {}};
-  run.drawn.scoring.mask.causal = random.below(3) > 0;
-  run.ring.devices = static_cast<int>(1 + random.below(9));
-  run.ring.layout = all_layouts[static_cast<std::size_t>(random.below(3))];
-  run.ring.rotate = random.below(2) ? Rotation::kv : Rotation::q;
-  run.ring.overlap = random.below(2) == 0;
-  run.ring.threads = 1;
-  // Transfers from far below to far above the arithmetic of a step, with and without latency
-  run.cost.ns_per_pair = 0.75;
-  run.cost.link_gbps = random.below(4) == 0 ? 0 : static_cast<double>(Index{1} << random.below(12)) / 8;
-  run.cost.link_latency_us = random.below(2) == 0 ? 0 : 0.125 * static_cast<double>(random.below(9));
+Index random_divisor(Random& random, Index n) {
+  for (;;)
+    if (const Index d = 1 + random.below(n); n % d == 0) return d;
+}
+
+// Heads that the strategy can distribute; several devices of a group may share a K/V head
+void draw_heads(Random& random, const EngineRun& run, Extents& e) {
+  const StrategyOptions options = engine_options(run.strategy, run.group);
+  const Index u = options.strategy == Strategy::double_ring ? 1 : group_size(options);
+  e.Hkv = u > 1 && random.below(2) ? random_divisor(random, u) : u * (2 + random.below(2));
+  e.Hq = std::lcm(e.Hkv, u) * (1 + random.below(2));
+}
+
+// Transfers from far below to far above the arithmetic of a step, with and without latency, on one link or on several
+CostModel random_cost(Random& random, int devices) {
+  const auto rate = [&] {
+    return random.below(4) == 0 ? 0 : 0.3 * static_cast<double>(Index{1} << random.below(12));
+  };
+  CostModel cost{.ns_per_pair = 0.7, .link_gbps = rate()};
+  cost.link_latency_us = random.below(2) == 0 ? 0 : 0.1 * static_cast<double>(random.below(9));
+  if (random.below(2)) {
+    cost.devices_per_node = static_cast<int>(random_divisor(random, devices));
+    cost.network_gbps = rate(), cost.network_latency_us = 0.3;
+  }
+  if (random.below(3) == 0) cost.two_way_devices = devices;
+  return cost;
+}
+
+EngineRun random_run(Random& random, const PlannedStrategy& strategy) {
+  constexpr int counts[] = {1, 2, 3, 5, 8, 16};
+  const int devices = counts[random.below(6)], per_node = static_cast<int>(random_divisor(random, devices));
+  EngineRun run{{}, strategy, {devices / per_node, per_node, per_node}};
+  // Some devices may have no rows
+  Extents e{.B = 1 + random.below(2), .Sq = 1 + random.below(50), .Skv = 1 + random.below(50)};
+  e.D = 1 + random.below(7), e.Dv = 1 + random.below(9);
+  draw_heads(random, run, e);
+  run.drawn = normal_problem(random, e);
+  Mask& mask = run.drawn.scoring.mask;
+  mask.causal = random.below(2) == 0;
+  if (random.below(3) == 0) mask.window_left = random.below(20);
+  if (random.below(3) == 0) mask.window_right = random.below(20);
+  run.layout = all_layouts[static_cast<std::size_t>(random.below(3))];
+  run.cost = random_cost(random, devices);
+  run.overlap = random.below(2) == 0;
   return run;
 }
 
-// The observed pass of the engine: a summary of its events, and the virtual time at which each device was done
+// The events of a pass, and the virtual time at which each device was done
 struct Observed {
-  std::vector<DeviceSummary> devices;
-  std::vector<double> end;
   std::vector<Event> events;
+  std::vector<double> ends;
+
+  template <class Pass>
+  Observed(const EngineRun& run, const Pass& pass) {
+    TraceStore store(run.group.devices());
+    Recorders recorders = make_recorders(store, run.group.devices(), run.cost);
+    pass(recorders);
+    events = store.events();
+    for (const Recorder& recorder : recorders) ends.push_back(recorder.now());
+  }
 };
 
 template <class Pass>
-Observed observe(const EngineRun& run, const Pass& pass) {
-  TraceStore store(run.ring.devices);
-  Recorders recorders = make_recorders(store, run.ring.devices, run.cost);
-  RingOptions ring = run.ring;
-  ring.recorders = &recorders;
-  pass(ring);
-  Summary summary(ring.devices);
-  for (const Event& event : store.events()) summary.write(event);
-  Observed observed{summary.devices(), {}, store.events()};
-  for (const Recorder& recorder : recorders) observed.end.push_back(recorder.now());
-  return observed;
-}
-
-// A tile of scores in float64, which the engine holds in memory; its rows are padded to 64 bytes
-double tile_bytes(double queries, double keys) {
-  const double columns = 8 * std::ceil(std::min(keys, static_cast<double>(key_tile_rows)) / 8);
-  return 8 * std::min(queries, static_cast<double>(query_tile_rows)) * columns;
-}
-
-// The elements of the engine in float64. Positions travel with blocks, 16 bytes a row. A tile has the own rows of what
-// stays, and those of the largest block
-ElementBytes engine_bytes(const EngineRun& run, RingPassKind kind, int device) {
-  const AttentionShape shape = run.shape();
-  const auto own = [&](Index N) { return rows_of_shard(run.ring.layout, device, run.ring.devices, N); };
-  const auto most = [&](Index N) { return rows_of_largest_shard(run.ring.layout, run.ring.devices, N); };
-  return {.input = 8,
-          .gradient = 8,
-          .state = 8,
-          .position = static_cast<double>(run.drawn.q_positions.sequences()) * sizeof(RowPosition),
-          .tile = keys_travel(kind) ? tile_bytes(own(shape.queries), most(shape.keys))
-                                    : tile_bytes(most(shape.queries), own(shape.keys))};
+Observed observe_engine(const EngineRun& run, bool backward, const Pass& pass) {
+  return {run, [&](Recorders& recorders) {
+            InProcessTransport<double> transport(run.group.devices(), 1, Exchange::copy);
+            pass(run.options(backward, &recorders), transport);
+          }};
 }
 
 // Whether two events are equal in all but wall times
@@ -98,107 +123,125 @@ bool same_but_wall_time(const Event& a, const Event& b) {
          a.transfer_t == b.transfer_t && a.exposed_t == b.exposed_t && a.live_pairs == b.live_pairs;
 }
 
-// The events of a planned pass, which has the tile of each device in turn
-std::vector<Event> planned_events(const EngineRun& run, RingPassKind kind) {
-  TraceStore store(run.ring.devices);
-  Recorders recorders = make_recorders(store, run.ring.devices, run.cost);
-  record_ring(RingPass(kind, run.shape(), engine_bytes(run, kind, 0), run.ring.layout, run.ring.devices),
-              run.shape(), run.ring.layout, recorders, run.ring.overlap);
-  return store.events();
-}
-
-void compare_events(const EngineRun& run, RingPassKind kind, const std::vector<Event>& engine) {
-  const std::vector<Event> planned = planned_events(run, kind);
+void compare_events(const std::vector<Event>& engine, const std::vector<Event>& planned) {
   REQUIRE(planned.size() == engine.size());
-  std::size_t same = 0;
-  for (std::size_t i = 0; i < engine.size(); ++i) {
-    const bool tile = engine[i].what == "S tile" || engine[i].what == "P dS tiles";
-    Event event = planned[i];
-    if (tile && event.id.device > 0) event.bytes = engine[i].bytes;
-    same += same_but_wall_time(event, engine[i]) ? 1 : 0;
-  }
-  CHECK(same == engine.size());
+  for (std::size_t i = 0; i < engine.size(); ++i)
+    if (!same_but_wall_time(planned[i], engine[i])) {
+      FAIL_CHECK("event " << i << " of " << engine.size() << ", device " << engine[i].id.device << " step "
+                          << engine[i].step << " " << engine[i].what << ": " << engine[i].bytes
+                          << " bytes at " << engine[i].t << " ns; planned " << planned[i].what << ": "
+                          << planned[i].bytes << " bytes at " << planned[i].t << " ns");
+      return;
+    }
 }
 
-void compare(const EngineRun& run, RingPassKind kind, const Observed& observed) {
-  const AttentionShape shape = run.shape();
-  const std::vector<CostModel> costs(static_cast<std::size_t>(run.ring.devices), run.cost);
-  const RingPass pass(kind, shape, engine_bytes(run, kind, 0), run.ring.layout, run.ring.devices);
-  const std::vector<DeviceTime> times = ring_clock(pass, shape, run.ring.layout, costs, run.ring.overlap);
-  compare_events(run, kind, observed.events);
-  for (int device = 0; device < run.ring.devices; ++device) {
-    CAPTURE(device);
-    const auto d = static_cast<std::size_t>(device);
-    const DeviceSummary& engine = observed.devices[d];
-    CHECK(pass.bytes_sent(device) == static_cast<double>(engine.bytes_sent));
-    // Sums of multiples of 1/8 ns: exact in any order
-    CHECK(times[d].busy == engine.busy.virtual_ns);
-    CHECK(times[d].end == observed.end[d]);
-    CHECK(times[d].wait == engine.wait_recv.virtual_ns + engine.wait_send_buffer.virtual_ns);
-    const RingPass held(kind, shape, engine_bytes(run, kind, device), run.ring.layout, run.ring.devices);
-    CHECK(held.peak_bytes(device) == static_cast<double>(engine.peak_bytes));
+void compare(const EngineRun& run, bool backward, const Observed& engine) {
+  const PlannedPass pass(run.strategy, backward, run.layer());
+  compare_events(engine.events, Observed(run, [&](Recorders& recorders) {
+                                  pass.run(run.cost, run.overlap, recorders);
+                                }).events);
+
+  // Without a sink: the same clocks, and the sums of the events
+  const int devices = run.group.devices();
+  Recorders clocks;
+  for (int device = 0; device < devices; ++device) clocks.emplace_back(device, run.cost);
+  const std::vector<Sent> sent = pass.run(run.cost, run.overlap, clocks);
+  Summary summary(devices);
+  std::vector<Sent> counted(sent.size());
+  for (const Event& event : engine.events) {
+    summary.write(event);
+    if (event.kind != EventKind::send || event.phase != EventPhase::begin) continue;
+    Sent& by = counted[static_cast<std::size_t>(event.id.device)];
+    const int w = run.cost.devices_per_node;
+    const bool network = w > 0 && event.id.device / w != event.peer / w;
+    ++by.messages, (network ? by.network_bytes : by.node_bytes) += event.bytes;
+  }
+  std::int64_t peak = 0;
+  for (const DeviceSummary& device : summary.devices()) peak = std::max(peak, device.peak_bytes);
+  CHECK(pass.peak_bytes() == peak);
+  for (std::size_t d = 0; d < sent.size(); ++d) {
+    CAPTURE(d);
+    CHECK(clocks[d].now() == engine.ends[d]);
+    CHECK(sent[d].messages == counted[d].messages);
+    CHECK(sent[d].node_bytes == counted[d].node_bytes);
+    CHECK(sent[d].network_bytes == counted[d].network_bytes);
   }
 }
 
 }  // namespace
 
 TEST_CASE(
-    "bytes, peak memory, times and events of a planned ring equal those of a lockstep run, forward and "
-    "backward") {
+    "the plan of every strategy has the bytes, messages, peak memory, times and events of a lockstep run, "
+    "forward and backward") {
   Random random(11);
-  for (int trial = 0; trial < 60; ++trial) {
-    const EngineRun run = random_run(random);
-    CAPTURE(run.drawn.describe());
-    const bool keys = run.ring.rotate == Rotation::kv;
-    compare(run, keys ? RingPassKind::forward_kv : RingPassKind::forward_q,
-            observe(run, [&](const RingOptions& ring) { ring_attention(run.drawn.problem(), ring); }));
-    const AttentionOutput<double> forward = ring_attention(run.drawn.problem(), {});
-    compare(run, keys ? RingPassKind::backward_kv : RingPassKind::backward_q,
-            observe(run, [&](const RingOptions& ring) {
-              ring_attention_vjp(run.drawn.problem(), forward, run.drawn.cotangents(), ring);
-            }));
-  }
+  for (int trial = 0; trial < trials(12); ++trial)
+    for (const PlannedStrategy& strategy : planned_strategies) {
+      const EngineRun run = random_run(random, strategy);
+      CAPTURE(run.describe());
+      AttentionOutput<double> forward;
+      compare(run, false,
+              observe_engine(run, false, [&](const StrategyOptions& options, Transport<double>& transport) {
+                forward = distributed_attention(run.drawn.problem(), options, transport);
+              }));
+      if (strategy == Strategy::tree) continue;
+      compare(run, true,
+              observe_engine(run, true, [&](const StrategyOptions& options, Transport<double>& transport) {
+                distributed_attention_vjp(run.drawn.problem(), forward, run.drawn.cotangents(), options,
+                                          transport);
+              }));
+    }
 }
 
-TEST_CASE("a ring of 1000 planned devices sends the bytes of 1000 devices in lockstep") {
+TEST_CASE("a planned ring of 1000 devices sends, holds and takes what 1000 devices in lockstep do") {
   Random random(12);
-  EngineRun run{
-      normal_problem(random, {.B = 1, .Sq = 1009, .Skv = 1013, .Hq = 2, .Hkv = 1, .D = 3, .Dv = 2}), {}, {}};
+  EngineRun run{normal_problem(random, {.B = 1, .Sq = 1009, .Skv = 1013, .Hq = 2, .Hkv = 1, .D = 3, .Dv = 2}),
+                Strategy::ring,
+                {1, 1000, 1}};
   run.drawn.scoring.mask.causal = true;
-  run.ring.devices = 1000, run.ring.layout = Layout::zigzag, run.ring.threads = 1;
-  Summary summary(run.ring.devices);
-  Recorders recorders = make_recorders(summary, run.ring.devices, run.cost);
-  run.ring.recorders = &recorders;
-  ring_attention(run.drawn.problem(), run.ring);
-  const RingPass pass(RingPassKind::forward_kv, run.shape(), engine_bytes(run, RingPassKind::forward_kv, 0),
-                      run.ring.layout, run.ring.devices);
+  run.layout = Layout::zigzag;
+  run.cost = {.ns_per_pair = 1, .link_gbps = 7, .link_latency_us = 0.03};
+  Summary summary(1000);
+  Recorders recorders = make_recorders(summary, 1000, run.cost);
+  InProcessTransport<double> transport(1000, 1, Exchange::copy);
+  distributed_attention(run.drawn.problem(), run.options(false, &recorders), transport);
+
+  const PlannedPass pass(run.strategy, false, run.layer());
+  Recorders clocks;
+  for (int device = 0; device < 1000; ++device) clocks.emplace_back(device, run.cost);
+  const std::vector<Sent> sent = pass.run(run.cost, run.overlap, clocks);
   const std::vector<DeviceSummary> devices = summary.devices();
   int equal = 0;
-  for (int device = 0; device < run.ring.devices; ++device)
-    equal +=
-        pass.bytes_sent(device) == static_cast<double>(devices[static_cast<std::size_t>(device)].bytes_sent);
-  CHECK(equal == run.ring.devices);
+  std::int64_t peak = 0;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    equal += sent[d].bytes() == devices[d].bytes_sent && clocks[d].now() == recorders[d].now() ? 1 : 0;
+    peak = std::max(peak, devices[d].peak_bytes);
+  }
+  CHECK(equal == 1000);
+  CHECK(pass.peak_bytes() == peak);
 }
 
-TEST_CASE("the pairs of two shards are those whose key is not after the query") {
+TEST_CASE("the pairs of two shards are those that the mask leaves") {
   Random random(13);
   for (int trial = 0; trial < 300; ++trial) {
-    const Index queries = random.below(40), keys = queries + random.below(20);
+    const Index queries = random.below(40), keys = random.below(50);
     const int devices = static_cast<int>(1 + random.below(9));
     const Layout layout = all_layouts[static_cast<std::size_t>(random.below(3))];
-    const AttentionShape shape{2, queries, keys, 3, 1, 4, 4, random.below(4) > 0};
+    Mask mask{.causal = random.below(2) == 0};
+    if (random.below(2)) mask.window_left = random.below(9);
+    if (random.below(2)) mask.window_right = random.below(9);
+    const AttentionShape shape{2, queries, keys, 3, 1, 4, 4, mask};
     const int device = static_cast<int>(random.below(devices)),
               owner = static_cast<int>(random.below(devices));
     double pairs = 0;
     for (const Index q : rows_of_device(layout, device, devices, queries))
       for (const Index k : rows_of_device(layout, owner, devices, keys))
-        pairs += !shape.causal || k <= q + keys - queries ? 6 : 0;
+        pairs += visible({q + keys - queries, 0}, {k, 0}, mask) ? 6 : 0;
     CAPTURE(queries);
     CAPTURE(keys);
     CAPTURE(devices);
     CAPTURE(name(layout));
     CHECK(VisiblePairs(shape, layout, devices).of(device, owner) == pairs);
-    CHECK(rows_of_shard(layout, device, devices, keys) ==
-          static_cast<double>(rows_of_device(layout, device, devices, keys).size()));
+    CHECK(shard_rows(layout, device, devices, keys) ==
+          static_cast<Index>(rows_of_device(layout, device, devices, keys).size()));
   }
 }

@@ -36,7 +36,8 @@ void expect_refused(const std::string& part, PlanOptions o) {
 }  // namespace
 
 TEST_CASE("the longest context fits, and one token more does not") {
-  for (const Strategy strategy : {Strategy::ring, Strategy::all_gather, Strategy::usp}) {
+  for (const PlannedStrategy& strategy :
+       std::initializer_list<PlannedStrategy>{Strategy::ring, Strategy::all_gather, Strategy::usp}) {
     // The largest shard grows by a row every 21 tokens
     PlanOptions o = training("64K", 3);
     o.devices_per_node = 7, o.ulysses = 7, o.heads = 56;
@@ -102,7 +103,7 @@ TEST_CASE("a plan with exposed messages names a faster strategy, or a link with 
   const Plan ring = make_plan(o.request());
   CHECK_FALSE(ring.chosen().hidden());
   REQUIRE(ring.change.has_value());
-  CHECK(ring.change->description == std::string("the strategy ") + name(ring.change->result.strategy));
+  CHECK(ring.change->description == "the strategy " + name(ring.change->result.strategy));
   CHECK(ring.change->result.seconds < 0.95 * ring.chosen().seconds);
 
   o.strategy = "all";
@@ -137,7 +138,7 @@ TEST_CASE("the search for a change refuses no request that can be planned, and i
   int changes = 0;
   for (int trial = 0; trial < 200; ++trial) {
     PlanOptions o;
-    o.model = pick(models()).name, o.chip = pick(chips()).name, o.strategy = pick(strategy_names());
+    o.model = pick(models()).name, o.chip = pick(chips()).name, o.strategy = pick(planned_strategy_names());
     o.seq = pick(std::vector<std::string>{"4K", "64K", "1M", "16M"}),
     o.link = pick(std::vector<std::string>{"eth10", "ib400"});
     o.nodes = 1 + random.below(5), o.devices_per_node = pick(std::vector<Index>{1, 2, 3, 8});
@@ -199,10 +200,14 @@ TEST_CASE("few new tokens behind many cached ones are planned for a tree, too") 
 
 TEST_CASE("a planned trace obeys the invariants of a run, and takes the planned time of a layer") {
   for (const bool training_step : {false, true})
-    for (const Strategy strategy : {Strategy::ring, Strategy::ring_q}) {
+    for (const PlannedStrategy& strategy : planned_strategies) {
       PlanOptions o = training("24K", 3);
       o.training = training_step, o.devices_per_node = 2;
       const PlanRequest request = o.request();
+      const AttentionWork work = request.attention_work();
+      if (!limit(strategy, work.shape, work.machine.group, training_step).empty()) continue;
+      if (training_step && strategy == burst) continue;
+      CAPTURE(name(strategy));
       const PlannedTrace trace = planned_trace(request, strategy);
       const std::vector<std::string> violations = broken_invariants(trace.header, trace.events);
       CAPTURE(violations.empty() ? "" : violations.front());
@@ -215,7 +220,7 @@ TEST_CASE("a planned trace obeys the invariants of a run, and takes the planned 
       }
       for (const DeviceSummary& device : summary.devices())
         peak = std::max(peak, static_cast<double>(device.peak_bytes));
-      const StrategyCost layer = strategy_cost(strategy, request.attention_work());
+      const StrategyCost layer = strategy_cost(strategy, work);
       CHECK(peak == layer.peak_bytes());
       // Devices do not wait for each other between the passes
       CHECK(1e-9 * end <= layer.seconds() * (1 + 1e-9));
@@ -223,11 +228,11 @@ TEST_CASE("a planned trace obeys the invariants of a run, and takes the planned 
     }
 }
 
-TEST_CASE("a trace of a strategy that the engine has not, or of a long ring, is refused") {
-  const auto refusal = [](Strategy strategy, int nodes) {
+TEST_CASE("a trace in which other tensors rotate backward than forward, or of a long ring, is refused") {
+  const auto refusal = [](const PlannedStrategy& strategy, int nodes) {
     return error_message([&] { planned_trace(training("64K", nodes).request(), strategy); });
   };
-  CHECK(contains(refusal(Strategy::double_ring, 2), "found double-ring; give --strategy ring"));
+  CHECK(contains(refusal(burst, 2), "found burst; give --strategy ring"));
   CHECK(contains(refusal(Strategy::ring, 17), "at most 128 devices in the ring; found 136"));
 }
 
@@ -277,14 +282,19 @@ TEST_CASE("a strategy that the heads or devices do not allow says why, and is re
   expect_refused("few new tokens", o);
 }
 
-TEST_CASE("the largest requests are planned without overflow") {
+TEST_CASE("the largest requests are planned without overflow, and larger ones are refused") {
   PlanOptions o;
-  o.model = "175b", o.heads = 1 << 24, o.kv_heads = 1 << 24, o.dim = 1 << 24, o.layers = 1 << 24,
-  o.width = 1 << 24;
+  o.model = "175b", o.heads = o.kv_heads = 1 << 12, o.dim = 1, o.layers = 1 << 24, o.width = 1 << 24;
   o.seq = "1", o.batch = Index{1} << 40, o.nodes = 128;
   const Plan plan = plan_strategies(o.request());
   CHECK(plan.chosen().seconds > 0);
   CHECK(std::isfinite(plan.chosen().seconds));
   CHECK_FALSE(plan.chosen().memory.fits());
   CHECK(plan.chosen().longest_context == 0);
+  o.dim = 2;
+  expect_refused("at most 2^52 elements of Q", o);
+  o.batch = 1, o.seq = "32M";
+  CHECK_NOTHROW(o.request());
+  o.seq = "64M";
+  expect_refused("at most 2^62 pairs", o);
 }

@@ -4,7 +4,7 @@
 #include "reference/planner/model/flops.h"
 #include "reference/planner/strategy/balance.h"
 #include "reference/planner/strategy/hiding.h"
-#include "reference/planner/strategy/ring_pass.h"
+#include "reference/planner/strategy/planned_pass.h"
 #include "tests/planner/printed.h"
 
 using namespace ringattn;
@@ -12,12 +12,10 @@ using namespace ringattn::planner;
 
 namespace {
 
-AttentionShape square(Index heads, Index dim, Index seq) {
-  return {1, seq, seq, heads, heads, dim, dim, false};
-}
+AttentionShape square(Index heads, Index dim, Index seq) { return {1, seq, seq, heads, heads, dim, dim, {}}; }
 
 HidingBlock hiding(const std::string& chip, const std::string& link) {
-  return {chip_named(chip).peak_flops, link_named(link).rate.bytes_per_second(), 2, false};
+  return {chip_named(chip).peak_flops, link_named(link).rate.bytes_per_second(), 2, {}};
 }
 
 // The model whose operations for a token are 4h (6h + s) in each layer, as the paper counts: four projections, a
@@ -29,6 +27,12 @@ double fig5_ratio(Index h, Index seq) {
     return model_flops(model, model.attention(1, s, s, false), true) / static_cast<double>(s);
   };
   return per_token(seq) / per_token(4096);
+}
+
+// Bytes that a device of a ring holds forward
+double held_in_ring(const AttentionShape& shape, const ElementBytes& bytes, int devices) {
+  const LayerAttention layer{.shape = shape, .bytes = bytes, .group = {1, devices, 1}};
+  return static_cast<double>(PlannedPass(Strategy::ring, false, layer).peak_bytes());
 }
 
 }  // namespace
@@ -81,7 +85,7 @@ TEST_CASE(
   work.machine.group = {4, 8, 2};
   work.machine.flops = chip_named("h100").peak_flops;
   work.machine.node_link = link_named("nvlink4"), work.machine.network = link_named("ib400");
-  const auto needed = [&](Strategy strategy) {
+  const auto needed = [&](const PlannedStrategy& strategy) {
     return std::round(*smallest_hiding_block(strategy, work, false));
   };
   CHECK(needed(Strategy::ring) == 4945);
@@ -91,7 +95,7 @@ TEST_CASE(
   work.machine.network.rate = LinkRate::gigabytes_per_second(100);
   CHECK(needed(Strategy::double_ring) == 549);
   CHECK_FALSE(smallest_hiding_block(Strategy::ulysses, work, false).has_value());
-  CHECK_FALSE(smallest_hiding_block(Strategy::burst, work, true).has_value());
+  CHECK_FALSE(smallest_hiding_block(burst, work, true).has_value());
 }
 
 // Table 1 counts elements and calls them bytes: six blocks of bfloat16 are 12 b c h bytes
@@ -102,10 +106,8 @@ TEST_CASE("a device of the ring holds the six blocks of table 1, of 2 bytes each
     shape.batch = 3;
     // O in bfloat16, as the paper counts, and without m and l
     const ElementBytes bytes{.input = 2, .gradient = 2, .state = 2};
-    const RowBytes row(shape, bytes);
-    const double held =
-        RingPass(RingPassKind::forward_kv, shape, bytes, Layout::contiguous, devices).most_peak_bytes();
-    CHECK(held - 2 * c * row.statistic == 6 * b * c * h * 2);
+    const double statistics = 2 * b * c * 5 * 2;
+    CHECK(held_in_ring(shape, bytes, devices) - statistics == 6 * b * c * h * 2);
   }
 }
 
@@ -146,11 +148,7 @@ TEST_CASE(
                       {1024, 16, 4096}, {1024, 8, 2048}, {256, 32, 4096},   {256, 16, 2048}};
   // The attention of one layer in the memory that one device has for it
   const auto context = [](int devices, double bytes) {
-    const auto held = [&](Index seq) {
-      return RingPass(RingPassKind::forward_kv, square(32, 128, seq), {}, Layout::contiguous, devices)
-          .most_peak_bytes();
-    };
-    const double per_row = held(1024 * devices) / 1024 / devices;
+    const double per_row = held_in_ring(square(32, 128, 1024 * devices), {}, devices) / 1024 / devices;
     return bytes / per_row;
   };
   for (const Row& row : gpus) {
@@ -210,7 +208,7 @@ TEST_CASE("the idle shares and speed-ups of DistFlashAttn reproduce") {
   for (int P = 1; P <= 16; ++P) {
     CAPTURE(P);
     double hidden = 0;
-    const AttentionShape shape{1, 16 * P, 16 * P, 1, 1, 1, 1, true};
+    const AttentionShape shape{1, 16 * P, 16 * P, 1, 1, 1, 1, {.causal = true}};
     const VisiblePairs visible(shape, Layout::contiguous, P);
     for (int device = 0; device < P; ++device)
       for (int owner = 0; owner < P; ++owner) hidden += visible.of(device, owner) == 0 ? 1 : 0;

@@ -112,7 +112,7 @@ void add_machine_options(Command& command, planner::PlanOptions& o) {
 
 void add_strategy_options(Command& command, planner::PlanOptions& o) {
   PlanOptionGroup group(command, "Strategy");
-  std::vector<std::string> strategies = planner::strategy_names();
+  std::vector<std::string> strategies = planner::planned_strategy_names();
   strategies.push_back("all");
   group.choice("--strategy", o.strategy, "how the attention is distributed", strategies)
       ->capture_default_str();
@@ -157,7 +157,7 @@ int run(const PlanCommandOptions& o) {
   }
   const planner::PlanRequest request = o.plan.request();
   require(!o.trace || request.strategies.size() == 1,
-          "[--trace] a trace shows one strategy; found --strategy all; give --strategy ring or ring-q");
+          "[--trace] a trace shows one strategy; found --strategy all; give for example --strategy ring");
   const planner::Plan plan = planner::make_plan(request);
   if (o.trace) write_trace(request, *o.trace);
   json.write(plan_text(plan), planner::to_json(plan));
@@ -189,8 +189,7 @@ void add_plan(Program& program) {
   add_assumption_options(*command, o->plan);
   command->add_flag("--presets", o->presets, "list models, chips and links, with the source of each figure");
   command
-      ->add_option("--trace", o->trace,
-                   "write the planned run of one layer as a trace, with --strategy ring or ring-q")
+      ->add_option("--trace", o->trace, "write the planned run of one layer with one --strategy as a trace")
       ->check(not_empty())
       ->type_name("FILE");
   add_json_option(*command, o->json);

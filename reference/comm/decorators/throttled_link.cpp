@@ -31,9 +31,10 @@ void ThrottledLink<T>::send(int device, int to, Channel channel, const Message<T
   {
     const auto lock = monitor_.lock();
     Wire& wire = wires_[static_cast<std::size_t>(device)];
-    wire.free =
-        std::max(wire.free, WallClock::now()) + nanoseconds(wire.speed.transfer_ns(message.block.bytes()));
-    delayed.timing.arrives_w = wire.free + nanoseconds(wire.speed.latency_ns());
+    const OutgoingLink link = wire.speed.link_between(device, to);
+    WallClock::time_point& free = wire.free[static_cast<std::size_t>(link.number)];
+    free = std::max(free, WallClock::now()) + nanoseconds(link.transfer_ns(message.block.bytes()));
+    delayed.timing.arrives_w = free + nanoseconds(link.latency_ns());
   }
   ForwardingLink<T>::send(device, to, channel, delayed);
 }

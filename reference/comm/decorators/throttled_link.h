@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include "reference/comm/decorators/forwarding_link.h"
 #include "reference/comm/run_monitor.h"
@@ -15,7 +16,7 @@ class ThrottledLink : public ForwardingLink<T> {
  public:
   ThrottledLink(Link<T>& inner, RunMonitor& monitor, int devices, const CostModel& speed);
 
-  // Changes the link from _device_ to the next device; may be called during a run
+  // Changes the links of _device_; may be called during a run
   void set_speed(int device, const CostModel& speed);
 
   void send(int device, int to, Channel channel, const Message<T>& message) override;
@@ -24,18 +25,20 @@ class ThrottledLink : public ForwardingLink<T> {
  private:
   struct Wire {
     CostModel speed;
-    WallClock::time_point free;  // when the last message has left; both channels share the wire
+    // When the last message has left each link; all channels share it
+    std::array<WallClock::time_point, OutgoingLink::most> free = {};
   };
 
   RunMonitor& monitor_;      // its lock protects wires_
   std::vector<Wire> wires_;  // by sending device
 };
 
-// Throttles the links, given the speed of the link from each device to the next one; no decorator if all are unlimited
+// Throttles the links, given the speed of the links of each device; no decorator if all are unlimited
 template <class T>
 LinkDecorator<T> throttled_links(const std::vector<CostModel>& speeds) {
   const auto unlimited = [](const CostModel& each) {
-    return each.link_gbps == 0 && each.link_latency_us == 0;
+    return each.link_gbps == 0 && each.link_latency_us == 0 && each.network_gbps == 0 &&
+           each.network_latency_us == 0;
   };
   if (std::all_of(speeds.begin(), speeds.end(), unlimited)) return {};
   return [=](Link<T>& inner, RunMonitor& monitor) {

@@ -13,14 +13,10 @@ struct Machine {
   LinkType node_link, network;  // of one device, with the rate that messages reach
   bool links_take_no_time = false;
 
-  // The link from _device_ to the next device of the ring
-  const LinkType& link_after(int device) const;
   bool spans_nodes() const { return group.nodes > 1; }
 
-  double transfer_seconds(const LinkType& link, double bytes) const;
-
-  // For each device of the ring, in the terms of the virtual clock
-  std::vector<CostModel> costs(double flops_per_pair) const;
+  // In the terms of the virtual clock
+  CostModel cost(double flops_per_pair) const;
 
   // The time of _flops_per_pair_ operations for each pair
   double work_seconds(double pairs, double flops_per_pair) const { return pairs * flops_per_pair / flops; }

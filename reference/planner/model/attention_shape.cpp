@@ -20,30 +20,6 @@ double heads_of_all(const AttentionShape& shape) {
 
 }  // namespace
 
-double rows_of_shard(Layout layout, int device, int devices, Index N) {
-  const Index r = device, P = devices;
-  Index rows = 0;
-  switch (layout) {
-    case Layout::contiguous:
-      rows = chunk(r, P, N).size();
-      break;
-    case Layout::zigzag:
-      rows = chunk(r, 2 * P, N).size() + chunk(2 * P - 1 - r, 2 * P, N).size();
-      break;
-    case Layout::striped:
-      rows = (N - r + P - 1) / P;
-      break;
-  }
-  return static_cast<double>(rows);
-}
-
-double rows_of_largest_shard(Layout layout, int devices, Index N) {
-  double largest = 0;
-  for (int device = 0; device < devices; ++device)
-    largest = std::max(largest, rows_of_shard(layout, device, devices, N));
-  return largest;
-}
-
 double visible_pairs(const AttentionShape& shape) {
   return VisiblePairs(shape, Layout::contiguous, 1).of(0, 0);
 }
@@ -62,8 +38,7 @@ double VisiblePairs::of(int query_device, int key_device) const {
   for (const Run& q : queries)
     for (const Run& k : keys) {
       if (q.length == 0 || k.length == 0) continue;
-      pairs += shape_.causal ? causal_pairs(q, k, shape_.keys - shape_.queries)
-                             : static_cast<double>(q.length) * static_cast<double>(k.length);
+      pairs += pairs_of(q, k);
     }
   return heads_of_all(shape_) * pairs;
 }
@@ -83,10 +58,33 @@ VisiblePairs::Shard VisiblePairs::shard(Layout layout, Index r, Index P, Index N
 
 // The pairs of two runs with key position <= query position + offset. Query i sees the first
 // i + 1 + floor((q.first + offset - k.first) / stride) keys of the run
-double VisiblePairs::causal_pairs(const Run& q, const Run& k, Index offset) {
+double VisiblePairs::pairs_up_to(const Run& q, const Run& k, Index offset) {
   const Index shift = floor_quotient(q.first + offset - k.first, q.stride) + 1;
   return clamped_sum(static_cast<double>(q.length), static_cast<double>(shift),
                      static_cast<double>(k.length));
+}
+
+// Those from the first to the last visible position of each query
+double VisiblePairs::pairs_of(const Run& q, const Run& k) const {
+  const Mask& mask = shape_.mask;
+  const Index shift = shape_.keys - shape_.queries;
+  double pairs = static_cast<double>(q.length) * static_cast<double>(k.length);
+  if (mask.causal || mask.window_right >= 0)
+    pairs = pairs_up_to(q, k, shift + (mask.causal ? 0 : mask.window_right));
+  if (mask.window_left >= 0) pairs -= pairs_up_to(q, k, shift - mask.window_left - 1);
+  return pairs;
+}
+
+PairTable::PairTable(const AttentionShape& shape, Layout layout, int devices, int query_group, int key_group)
+    : query_group_(query_group), key_group_(key_group), columns_(devices / key_group) {
+  AttentionShape one_head = shape;
+  one_head.batch = one_head.heads = one_head.kv_heads = 1;
+  const VisiblePairs visible(one_head, layout, devices);
+  pairs_.resize(static_cast<std::size_t>(devices / query_group * columns_));
+  for (int query = 0; query < devices; ++query)
+    for (int key = 0; key < devices; ++key)
+      pairs_[static_cast<std::size_t>(query / query_group * columns_ + key / key_group)] +=
+          static_cast<Index>(visible.of(query, key));
 }
 
 }  // namespace ringattn::planner

@@ -44,7 +44,7 @@ AttentionShape Model::attention(Index batch, Index queries, Index keys, bool cau
           .kv_heads = kv_heads,
           .dim = dim,
           .v_dim = dim,
-          .causal = causal};
+          .mask = {.causal = causal}};
 }
 
 Model model_named(const std::string& name) { return preset_named("model", models(), name); }

@@ -88,7 +88,7 @@ std::string pass_rule_sentence(const PlanRequest& r) {
   const LinkType& link = machine.spans_nodes() ? machine.network : machine.node_link;
   const PassRule rule{static_cast<double>(r.ring_devices()), machine.flops,
                       link.rate.bytes_per_second(),          static_cast<double>(r.model.heads),
-                      static_cast<double>(r.model.kv_heads), r.bytes.input};
+                      static_cast<double>(r.model.kv_heads), static_cast<double>(r.bytes.input)};
   const auto tokens = static_cast<double>(r.queries()), cached = static_cast<double>(r.seq) - tokens;
   return fmt::format(
       "By the rule of arXiv:2411.01783, {} should rotate: {} of {} tokens are new, Q is smaller up to {:.3g} "
@@ -127,10 +127,9 @@ std::vector<std::string> assumptions(const Plan& plan) {
           "the chip. Time counts a backward pass of attention as 2.5 forward passes{}.",
           r.causal ? "the causal half" : "the full square",
           r.training ? ", and recomputes each layer from its checkpoint" : ""),
-      "Bytes and times of ring, ring-q and burst, and bytes of all-gather, double-ring and tree, are those "
-      "of "
-      "this engine. The rest follows formulas. Messages of tensor parallelism and of sharded weights are not "
-      "planned.",
+      "Bytes, memory and times of attention are those of this engine, which runs the schedule of each "
+      "strategy "
+      "without numbers. Messages of tensor parallelism and of sharded weights are not planned.",
       "A device holds the attention of one layer at a time, and computes the feed-forward network in blocks "
       "of "
       "tokens."};

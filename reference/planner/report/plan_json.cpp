@@ -58,8 +58,8 @@ Json to_json(const PlanRequest& r) {
           {"layout", name(r.ring_layout())},
           {"ulysses", r.attention_work().machine.group.ulysses},
           {"overlap", r.overlap},
-          {"input_bytes", number(r.bytes.input)},
-          {"gradient_bytes", number(r.bytes.gradient)},
+          {"input_bytes", r.bytes.input},
+          {"gradient_bytes", r.bytes.gradient},
           {"weight_bytes", number(r.weight_bytes)},
           {"chunked_loss", r.chunked_loss},
           {"chip_efficiency", number(r.chip_efficiency)},
@@ -69,13 +69,10 @@ Json to_json(const PlanRequest& r) {
 }
 
 Json to_json(const PassCost& pass) {
-  return {{"bytes_sent", number(pass.bytes_sent)},
-          {"node_bytes", number(pass.node_bytes)},
-          {"network_bytes", number(pass.network_bytes)},
-          {"peak_bytes", number(pass.peak_bytes)},
-          {"seconds", number(pass.seconds)},
-          {"busy_seconds", number(pass.busy_seconds)},
-          {"exposed_seconds", number(pass.exposed_seconds)}};
+  return {{"bytes_sent", number(pass.bytes_sent)},     {"messages", number(pass.messages)},
+          {"node_bytes", number(pass.node_bytes)},     {"network_bytes", number(pass.network_bytes)},
+          {"peak_bytes", number(pass.peak_bytes)},     {"seconds", number(pass.seconds)},
+          {"busy_seconds", number(pass.busy_seconds)}, {"exposed_seconds", number(pass.exposed_seconds)}};
 }
 
 Json to_json(const MemoryTerms& memory) {

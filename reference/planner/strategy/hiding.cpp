@@ -21,20 +21,20 @@ double HidingBlock::backward(const AttentionShape& shape, double gradient_bytes)
   return forward(shape) * (1 + gradient_bytes / input_bytes) / 2.5;
 }
 
-std::optional<double> smallest_hiding_block(Strategy strategy, const AttentionWork& work, bool backward) {
+std::optional<double> smallest_hiding_block(const PlannedStrategy& strategy, const AttentionWork& work,
+                                            bool backward) {
   const Machine& machine = work.machine;
   const Group& group = machine.group;
   const auto block = [&](const LinkType& link) {
-    const HidingBlock condition{machine.flops, link.rate.bytes_per_second(), work.bytes.input,
-                                work.shape.causal && work.layout != Layout::contiguous};
-    return backward ? condition.backward(work.shape, work.bytes.gradient) : condition.forward(work.shape);
+    const HidingBlock condition{machine.flops, link.rate.bytes_per_second(),
+                                static_cast<double>(work.bytes.input),
+                                work.shape.mask.causal && work.layout != Layout::contiguous};
+    return backward ? condition.backward(work.shape, static_cast<double>(work.bytes.gradient))
+                    : condition.forward(work.shape);
   };
   const double node = block(machine.node_link), network = machine.spans_nodes() ? block(machine.network) : 0;
-  if (group.devices() == 1) return {};
-  switch (strategy) {
-    case Strategy::burst:
-      if (backward) return {};
-      [[fallthrough]];
+  if (group.devices() == 1 || strategy.rotation(backward) == Rotation::q) return {};
+  switch (strategy.strategy) {
     case Strategy::ring:
     case Strategy::bidirectional:
       return std::max(group.per_node > 1 ? node : 0, network);

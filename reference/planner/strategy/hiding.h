@@ -27,6 +27,7 @@ struct HidingBlock {
 
 // The smallest block for a strategy that rotates K and V, over the slowest link; empty for another. USP computes with u
 // times the pairs for the same bytes; the link between nodes of a double ring has w steps for a transfer
-std::optional<double> smallest_hiding_block(Strategy strategy, const AttentionWork& work, bool backward);
+std::optional<double> smallest_hiding_block(const PlannedStrategy& strategy, const AttentionWork& work,
+                                            bool backward);
 
 }  // namespace ringattn::planner

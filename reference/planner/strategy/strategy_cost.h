@@ -3,13 +3,13 @@
 #include <optional>
 
 #include "reference/planner/machine/machine.h"
-#include "reference/planner/strategy/strategy.h"
+#include "reference/planner/strategy/planned_pass.h"
 
 namespace ringattn::planner {
 
 // One pass of one layer: forward or backward.
 struct PassCost {
-  double bytes_sent = 0;                     // by the device that sends most
+  double bytes_sent = 0, messages = 0;       // by the device that sends most
   double node_bytes = 0, network_bytes = 0;  // by all devices, inside nodes and between nodes
   double peak_bytes = 0;                     // held by the device that holds most
   double seconds = 0;                        // until the last device is done
@@ -30,15 +30,17 @@ struct StrategyCost {
 struct AttentionWork {
   AttentionShape shape;
   ElementBytes bytes;
+  Index position_bytes = 0;
   Layout layout = Layout::contiguous;
   Machine machine;
   bool backward = false;  // whether a backward pass follows
   bool overlap = true;    // messages travel during arithmetic where the strategy allows it
+
+  LayerAttention layer() const { return {shape, bytes, position_bytes, layout, machine.group}; }
 };
 
-// Requires that limit() is empty. The four passes of the ring have the bytes, peak memory and times of the engine;
-// the others follow the formulas above their functions.
-StrategyCost strategy_cost(Strategy strategy, const AttentionWork& work);
+// Requires that limit() is empty
+StrategyCost strategy_cost(const PlannedStrategy& strategy, const AttentionWork& work);
 
 // _count_ pieces of work, each of which needs a message first. With overlap the message of the next piece travels
 // meanwhile (Helix, arXiv:2507.07120, figure 3)

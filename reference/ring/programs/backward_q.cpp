@@ -5,7 +5,8 @@ namespace ringattn {
 template <class T>
 BackwardQ<T>::BackwardQ(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv,
                         CotangentShard<T> cotangents)
-    : BackwardProgram<T>(describe_backward_q<T>(config, queries.Q->shape().S, kv.K->shape().S)),
+    : BackwardProgram<T>(
+          describe_backward_q(config, ElementBytes::of<T>(), queries.Q->shape().S, kv.K->shape().S)),
       config_(config),
       queries_(std::move(queries)),
       kv_(std::move(kv)),

@@ -6,7 +6,8 @@ namespace ringattn {
 
 template <class T>
 ForwardKv<T>::ForwardKv(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv)
-    : ForwardProgram<T>(describe_forward_kv<T>(config, queries.Q->shape().S, kv.K->shape().S)),
+    : ForwardProgram<T>(
+          describe_forward_kv(config, ElementBytes::of<T>(), queries.Q->shape().S, kv.K->shape().S)),
       config_(config),
       queries_(std::move(queries)),
       kv_(std::move(kv)),

@@ -26,7 +26,8 @@ SoftmaxState<T> to_state(Block<T> block) {
 
 template <class T>
 ForwardQ<T>::ForwardQ(const RingConfig& config, QueryShard<T> queries, KvShard<T> kv)
-    : ForwardProgram<T>(describe_forward_q<T>(config, queries.Q->shape().S, kv.K->shape().S)),
+    : ForwardProgram<T>(
+          describe_forward_q(config, ElementBytes::of<T>(), queries.Q->shape().S, kv.K->shape().S)),
       config_(config),
       queries_(std::move(queries)),
       kv_(std::move(kv)) {}

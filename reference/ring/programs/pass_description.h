@@ -20,6 +20,20 @@ struct PassDescription {
   Allocations allocations;
 };
 
+// Bytes of an element of each kind of tensor.
+struct ElementBytes {
+  Index input = 2;     // Q K V dO, and out
+  Index gradient = 4;  // dQ dK dV while they are summed
+  Index state = 4;     // m l O, lse, row_term
+  Index score = 0;     // of a tile of scores; 0: scores are never in the memory of the device
+
+  template <class T>
+  static constexpr ElementBytes of() {
+    constexpr Index each{sizeof(T)};
+    return {each, each, each, each};
+  }
+};
+
 // The four passes, for a device with _queries_ query rows and _keys_ key rows. With a fixed number of rows per device
 // no size depends on the number of devices.
 //
@@ -28,14 +42,14 @@ struct PassDescription {
 //   forward,  Q rotates     K V                          Q                   m l O
 //   backward, K/V rotates   K V, Q dO lse row_term, dQ   K V                 dK dV
 //   backward, Q rotates     K V, dK dV                   Q dO lse row_term   dQ
-template <class T>
-PassDescription describe_forward_kv(const RingConfig& config, Index queries, Index keys);
-template <class T>
-PassDescription describe_forward_q(const RingConfig& config, Index queries, Index keys);
-template <class T>
-PassDescription describe_backward_kv(const RingConfig& config, Index queries, Index keys);
-template <class T>
-PassDescription describe_backward_q(const RingConfig& config, Index queries, Index keys);
+PassDescription describe_forward_kv(const RingConfig& config, const ElementBytes& bytes, Index queries,
+                                    Index keys);
+PassDescription describe_forward_q(const RingConfig& config, const ElementBytes& bytes, Index queries,
+                                   Index keys);
+PassDescription describe_backward_kv(const RingConfig& config, const ElementBytes& bytes, Index queries,
+                                     Index keys);
+PassDescription describe_backward_q(const RingConfig& config, const ElementBytes& bytes, Index queries,
+                                    Index keys);
 
 // Adds _count_ buffers of _bytes_ for blocks: the resident block and the blocks that arrive
 void add_block_buffers(PassDescription& pass, int count, Index bytes);

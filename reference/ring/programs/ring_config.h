@@ -20,23 +20,28 @@ struct RingConfig {
   Shape out_of(Index queries) const { return {q.B, queries, q.H, v.D}; }
 };
 
-// The configuration of _problem_ on _devices_ devices, with the buffers that the schedule needs
+// The configuration of tensors of these shapes on _devices_ devices, with the buffers that the schedule needs
+inline RingConfig ring_config(const Shape& q, const Shape& k, const Shape& v, Layout layout, int devices,
+                              const BufferCounts& buffers) {
+  RingConfig config;
+  config.layout = layout, config.devices = devices, config.buffers = buffers;
+  config.q = q, config.k = k, config.v = v;
+  config.q_rows = largest_shard(layout, devices, q.S), config.kv_rows = largest_shard(layout, devices, k.S);
+  return config;
+}
+
+// That of _problem_
 template <class T>
 RingConfig ring_config(const Problem<T>& problem, Layout layout, int devices, const BufferCounts& buffers) {
   const auto position_bytes = [](const RowPositions& positions) {
     return positions.sequences() * Index{sizeof(RowPosition)};
   };
-  return {.scoring = problem.scoring,
-          .layout = layout,
-          .devices = devices,
-          .buffers = buffers,
-          .q = problem.Q.shape,
-          .k = problem.K.shape,
-          .v = problem.V.shape,
-          .q_rows = largest_shard(layout, devices, problem.Q.shape.S),
-          .kv_rows = largest_shard(layout, devices, problem.K.shape.S),
-          .q_position_bytes = position_bytes(problem.q_positions),
-          .kv_position_bytes = position_bytes(problem.kv_positions)};
+  RingConfig config =
+      ring_config(problem.Q.shape, problem.K.shape, problem.V.shape, layout, devices, buffers);
+  config.scoring = problem.scoring;
+  config.q_position_bytes = position_bytes(problem.q_positions);
+  config.kv_position_bytes = position_bytes(problem.kv_positions);
+  return config;
 }
 
 }  // namespace ringattn

@@ -13,7 +13,10 @@ namespace ringattn {
 template <class T>
 class RecordedProgram : public DeviceProgram<T> {
  public:
-  RecordedProgram(DeviceProgram<T>& program, Recorder& recorder) : program_(program), recorder_(recorder) {}
+  RecordedProgram(DeviceProgram<T>& program, Recorder& recorder)
+      : program_(program),
+        recorder_(recorder),
+        accumulation_(program.description().pass == "forward" ? EventKind::merge : EventKind::grad_hop) {}
 
   PassDescription description() const override { return program_.description(); }
   Block<T> own_block() override { return program_.own_block(); }
@@ -34,6 +37,7 @@ class RecordedProgram : public DeviceProgram<T> {
  private:
   DeviceProgram<T>& program_;
   Recorder& recorder_;
+  EventKind accumulation_;
 };
 
 // Forward with K and V rotating: also records the own query rows each time their state absorbs a block.
@@ -99,8 +103,7 @@ template <class T>
 void RecordedProgram<T>::accumulate(int step, Block<T>& result, Block<T> arrived) {
   before_accumulate(result, arrived);
   program_.accumulate(step, result, std::move(arrived));
-  const bool forward = description().pass == "forward";
-  recorder_.record_accumulation(forward ? EventKind::merge : EventKind::grad_hop, step, result.owner);
+  recorder_.record_accumulation(accumulation_, step, result.owner);
   after_accumulate(step, result);
 }
 

@@ -56,7 +56,8 @@ void check_delivery(CheckContext& trace, const Span& recv, const Span& send) {
                  " bytes; the send has ", sent.what, " of device ", sent.owner, ", ", sent.bytes, " bytes");
   if (!(sent.t <= got.t)) trace.report(got, "begins before its send, ", to_string(sent.id));
   if (!recv.end) return;
-  const double earliest = send.end ? send.end->t + trace.header.cost.latency_ns() : sent.t;
+  const OutgoingLink link = trace.header.cost.link_between(sent.id.device, sent.peer);
+  const double earliest = send.end ? send.end->t + link.latency_ns() : sent.t;
   if (!(earliest <= recv.end->t))
     trace.report(got, "ends at ", recv.end->t, " ns; its message cannot arrive before ", earliest, " ns");
   if (!(got.transfer_t == recv.end->t - sent.t))

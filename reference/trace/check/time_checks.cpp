@@ -98,14 +98,18 @@ void check_ids(CheckContext& trace) {
 }
 
 void check_lanes(CheckContext& trace) {
-  // By device and lane; where messages arrive on several routes at once, also by sender and contents
+  // By device and lane; sends also by their link; where messages arrive on several routes at once, also by sender and
+  // contents
   std::map<std::tuple<int, EventLane, int, std::string_view>, const Span*> before;
   for (const Span& span : trace.spans.all()) {
     const Event& event = *span.begin;
     if (event.kind == EventKind::run) continue;  // encloses all other events
     const bool routes = event.lane == EventLane::recv && !trace.header.is_ring();
-    const Span*& last =
-        before[{event.id.device, event.lane, routes ? event.peer : -1, routes ? event.what : ""}];
+    const int route = routes ? event.peer
+                      : event.lane == EventLane::send
+                          ? trace.header.cost.link_between(event.id.device, event.peer).number
+                          : -1;
+    const Span*& last = before[{event.id.device, event.lane, route, routes ? event.what : ""}];
     if (last && !(last->begin->t <= event.t))
       trace.report(event, "begins at ", event.t, " ns, before the earlier ", to_string(last->begin->id));
     if (last && last->has_duration() && span.has_duration() && !(last->end && last->end->t <= event.t))

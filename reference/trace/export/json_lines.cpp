@@ -65,6 +65,12 @@ void write_header(std::ostream& os, const TraceHeader& header) {
   line.field("ns_per_pair", header.cost.ns_per_pair);
   line.field("link_gbps", header.cost.link_gbps);
   line.field("link_latency_us", header.cost.link_latency_us);
+  if (header.cost.devices_per_node > 0) {
+    line.field("devices_per_node", header.cost.devices_per_node);
+    line.field("network_gbps", header.cost.network_gbps);
+    line.field("network_latency_us", header.cost.network_latency_us);
+  }
+  if (header.cost.two_way_devices > 0) line.field("two_way_devices", header.cost.two_way_devices);
 
   std::string options = "{";
   for (const auto& [option, value] : header.options)

@@ -14,7 +14,7 @@ Allocations allocations(int devices, Index q_rows, Index kv_rows, Shape q, Shape
   config.q = q, config.k = k, config.v = v;
   config.q_rows = q_rows, config.kv_rows = kv_rows;
   config.q_position_bytes = config.kv_position_bytes = q.B * Index{sizeof(RowPosition)};
-  return describe_forward_kv<T>(config, q_rows, kv_rows).allocations;
+  return describe_forward_kv(config, ElementBytes::of<T>(), q_rows, kv_rows).allocations;
 }
 
 Allocations allocations_of(const LongSequence& sequence, int devices) {

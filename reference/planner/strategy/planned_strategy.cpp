@@ -1,4 +1,4 @@
-#include "reference/planner/strategy/strategy.h"
+#include "reference/planner/strategy/planned_strategy.h"
 
 #include <algorithm>
 
@@ -6,42 +6,22 @@
 
 namespace ringattn::planner {
 
-const char* name(Strategy strategy) {
-  switch (strategy) {
-    case Strategy::ring:
-      return "ring";
-    case Strategy::ring_q:
-      return "ring-q";
-    case Strategy::burst:
-      return "burst";
-    case Strategy::all_gather:
-      return "all-gather";
-    case Strategy::bidirectional:
-      return "bidirectional";
-    case Strategy::ulysses:
-      return "ulysses";
-    case Strategy::usp:
-      return "usp";
-    case Strategy::double_ring:
-      return "double-ring";
-    case Strategy::token_ring:
-      return "token-ring";
-    case Strategy::tree:
-      return "tree";
-  }
-  return "";
+std::string name(const PlannedStrategy& strategy) {
+  if (strategy == ring_q) return "ring-q";
+  if (strategy == burst) return "burst";
+  return std::string(ringattn::name(strategy.strategy));
 }
 
-std::vector<std::string> strategy_names() {
+std::vector<std::string> planned_strategy_names() {
   std::vector<std::string> names;
-  for (const Strategy strategy : all_strategies) names.push_back(name(strategy));
+  for (const PlannedStrategy& strategy : planned_strategies) names.push_back(name(strategy));
   return names;
 }
 
-Strategy parse_strategy(const std::string& text) {
-  for (const Strategy strategy : all_strategies)
+PlannedStrategy parse_planned_strategy(const std::string& text) {
+  for (const PlannedStrategy& strategy : planned_strategies)
     if (text == name(strategy)) return strategy;
-  throw BadInput("[plan] the strategy must be all, " + either_of(strategy_names()) + "; found " +
+  throw BadInput("[plan] the strategy must be all, " + either_of(planned_strategy_names()) + "; found " +
                  in_quotes(text) + "; choose one of them");
 }
 
@@ -54,10 +34,19 @@ bool splits_heads(const AttentionShape& shape, int parts) {
   return shape.heads % parts == 0 && kv % parts == 0 && kv % shape.kv_heads == 0;
 }
 
-std::string limit(Strategy strategy, const AttentionShape& shape, const Group& group, bool backward) {
+StrategyOptions engine_options(const PlannedStrategy& strategy, const Group& group) {
+  StrategyOptions options{.strategy = strategy.strategy};
+  if (strategy == Strategy::usp) options.group = group.ulysses;
+  if (strategy == Strategy::double_ring) options.group = group.per_node;
+  options.ring.devices = group.devices();
+  return options;
+}
+
+std::string limit(const PlannedStrategy& strategy, const AttentionShape& shape, const Group& group,
+                  bool backward) {
   const std::string heads =
       std::to_string(shape.heads) + " heads and " + std::to_string(shape.kv_heads) + " K/V heads";
-  switch (strategy) {
+  switch (strategy.strategy) {
     case Strategy::ulysses:
       if (!splits_heads(shape, group.devices()))
         return heads + " cannot be split over " + std::to_string(group.devices()) + " devices";
@@ -73,9 +62,6 @@ std::string limit(Strategy strategy, const AttentionShape& shape, const Group& g
       break;
     case Strategy::bidirectional:
       if (shape.kv_heads < 2) return "one K/V head has no halves";
-      break;
-    case Strategy::token_ring:
-      if (backward) return "it has no published backward pass";
       break;
     case Strategy::tree:
       if (backward || shape.queries == shape.keys)
