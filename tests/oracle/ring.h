@@ -30,6 +30,21 @@ struct Ring {
   AttentionOutput<double> right;
 };
 
+// All scores are 0 and the values one-hot, so that out exp(lse) counts how often a row attended to each key
+inline RandomProblem<double> counting_problem(Index Sq, Index Skv) {
+  Random random(1);
+  RandomProblem<double> p = normal_problem(random, {.Sq = Sq, .Skv = Skv, .D = 3, .Dv = Skv});
+  p.Q.head(0, 0).setZero();
+  p.V.head(0, 0).setIdentity();
+  return p;
+}
+
+// Four devices with one query row and four keys each
+inline const Ring& four_devices() {
+  static const Ring ring(counting_problem(4, 16), Layout::contiguous, 4);
+  return ring;
+}
+
 // Equal up to the roundings of a few merges. Unlike nearly(), NaN differs from everything, including NaN.
 inline bool near(double a, double b) { return a == b || std::abs(a - b) <= 1e-11 * (1 + std::abs(b)); }
 

@@ -29,15 +29,6 @@ std::string devices_right(const AttentionOutput<double>& found, const Ring& ring
   return text;
 }
 
-// All scores are 0 and the values one-hot, so that out exp(lse) counts how often a row attended to each key
-RandomProblem<double> counting_problem(Index Sq, Index Skv) {
-  Random random(1);
-  RandomProblem<double> p = normal_problem(random, {.Sq = Sq, .Skv = Skv, .D = 3, .Dv = Skv});
-  p.Q.head(0, 0).setZero();
-  p.V.head(0, 0).setIdentity();
-  return p;
-}
-
 // How often a row attended to a key
 double count(const AttentionOutput<double>& found, Index row, Index key) {
   return found.out(0, row, 0, key) * std::exp(found.lse(0, row, 0, 0));
@@ -45,12 +36,6 @@ double count(const AttentionOutput<double>& found, Index row, Index key) {
 
 // How often each device attended to each block, one word per device: "1011 1101 1110 0111"
 using Counts = std::string;
-
-// Four devices with one query row and four keys each
-const Ring& four_devices() {
-  static const Ring ring(counting_problem(4, 16), Layout::contiguous, 4);
-  return ring;
-}
 
 bool counts(const AttentionOutput<double>& found, const Counts& expected) {
   for (Index device = 0; device < 4; ++device)

@@ -32,18 +32,6 @@ const Contents contents[] = {
     {4, {.B = 2, .Sq = 13, .Skv = 19, .Hq = 12, .Hkv = 2, .D = 5, .Dv = 7}, Layout::striped},
     {6, {.B = 1, .Sq = 23, .Skv = 26, .Hq = 12, .Hkv = 6, .D = 7, .Dv = 5}, Layout::zigzag}};
 
-// Four devices with one query row, one head and four keys each, all scores 0 and the values one-hot
-const Ring& four_devices() {
-  static const Ring ring = [] {
-    Random random(1);
-    RandomProblem<double> p = normal_problem(random, {.Sq = 4, .Skv = 16, .D = 3, .Dv = 16});
-    p.Q.head(0, 0).setZero();
-    p.V.head(0, 0).setIdentity();
-    return Ring(std::move(p), Layout::contiguous, 4);
-  }();
-  return ring;
-}
-
 // How often each device attends to each block, "1011 1101 1110 0111"
 std::string block_counts(const std::string& id, const std::string& said) {
   const AttentionOutput<double> found = four_devices().of(id, said);
