@@ -41,7 +41,13 @@ def missing():
     if os.geteuid() != 0:
         return "network namespaces need root"
     absent = [tool for tool in tools if not shutil.which(tool)]
-    return f"there is no {absent[0]}" if absent else None
+    if absent:
+        return f"there is no {absent[0]}"
+
+    # The filter in a namespace that ends with the command
+    limit = ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "1mbit", "burst", "16kb", "latency", "20ms"]
+    answer = subprocess.run(["unshare", "--net", "--mount", *limit], capture_output=True, text=True)
+    return None if answer.returncode == 0 else f"a rate limit in a network namespace fails with {answer.stderr.strip()!r}"
 
 
 def call(*command):
