@@ -1,7 +1,7 @@
 // Mistakes that exchange the head axis with the sequence axis or with the elements.
 
 #include "reference/oracle/catalogue/catalogue.h"
-#include "reference/oracle/mistakes/moved_results.h"
+#include "reference/oracle/catalogue/moved_results.h"
 
 namespace ringattn {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "reference/oracle/catalogue/catalogue.h"
-#include "reference/oracle/mistakes/row_orders.h"
+#include "reference/oracle/catalogue/row_orders.h"
 
 namespace ringattn {
 

@@ -82,8 +82,8 @@ TEST_CASE(
 TEST_CASE("U4: with operands and results misread, a query attends to keys of another sequence at its place") {
   const StrategyCase c({.B = 3, .Sq = 4, .Skv = 4, .Hq = 2, .Hkv = 2, .D = 5, .Dv = 6}, 2, Layout::contiguous,
                        false);
-  // Device 0 has the rows 0 and 1 of the sequences a, b and c, device 1 the rows 2 and 3. They are received in the order
-  // a01 b01 c01 a23 b23 c23, and each four of them are read as a sequence: a01 b01, c01 a23, b23 c23
+  // Device 0 has the rows 0 and 1 of the sequences a, b and c, device 1 the rows 2 and 3. They are received in the
+  // order a01 b01 c01 a23 b23 c23, and each four of them are read as a sequence: a01 b01, c01 a23, b23 c23
   const auto mixed = [](const Tensor<double>& X) {
     Tensor<double> read(X.shape());
     for (Index h = 0; h < 2; ++h)

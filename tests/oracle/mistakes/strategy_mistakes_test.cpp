@@ -68,8 +68,8 @@ TEST_CASE("on a single device there are no mistakes of strategies") {
 
 namespace {
 
-// The ids that a check of the results names, from those of the forward or from the gradients. _same_numbers_ is false if
-// it names a mistake with other numbers
+// The ids that a check of the results names, from those of the forward or from the gradients. _same_numbers_ is false
+// if it names a mistake with other numbers
 struct Named {
   std::set<std::string> ids;
   bool same_numbers = true;

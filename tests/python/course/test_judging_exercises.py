@@ -83,7 +83,7 @@ def test_a_rich_test_sees_every_mistake_and_has_more_rows_than_needed():
     rich = {
         "seq": 12,
         "kv_seq": 17,
-        "heads": (4, 2),
+        "heads": (8, 2),
         "v_dim": 6,
         "batch": 2,
         "devices": 4,

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/row_orders.h"
 #include "reference/oracle/mistakes/backward/rules.h"
-#include "reference/oracle/mistakes/row_orders.h"
 
 namespace ringattn {
 

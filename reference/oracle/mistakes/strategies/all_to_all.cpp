@@ -1,9 +1,9 @@
 // Mistakes of the all-to-all of Ulysses, which exchanges heads for rows, and of its inverse.
 
 #include "reference/oracle/catalogue/catalogue.h"
+#include "reference/oracle/catalogue/moved_results.h"
+#include "reference/oracle/catalogue/row_orders.h"
 #include "reference/oracle/mistakes/backward/rules.h"
-#include "reference/oracle/mistakes/moved_results.h"
-#include "reference/oracle/mistakes/row_orders.h"
 #include "reference/oracle/mistakes/strategies/device_groups.h"
 
 namespace ringattn {

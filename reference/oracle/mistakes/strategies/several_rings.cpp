@@ -1,5 +1,7 @@
 // Mistakes of a ring of rings, and of two rings in opposite directions.
 
+#include <algorithm>
+
 #include "reference/oracle/catalogue/catalogue.h"
 #include "reference/oracle/mistakes/backward/rules.h"
 #include "reference/oracle/mistakes/ring_trace.h"
@@ -100,7 +102,8 @@ AttentionOutput<double> opposite_block_miscounted(const Simulation& sim, const V
 }
 
 Variants where_a_block_is_opposite(const Simulation& sim) {
-  return only_if(sim.devices() % 2 == 0, each_named("the opposite block", {"is counted twice", "is lost"}));
+  return only_if(sim.devices() > 2 && sim.devices() % 2 == 0,
+                 each_named("the opposite block", {"is counted twice", "is lost"}));
 }
 
 // The heads of one direction attend to the own block only, once or at every step

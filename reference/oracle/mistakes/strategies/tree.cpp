@@ -1,6 +1,8 @@
 // Mistakes of tree decoding: partners that do not exist, replicated keys, local positions.
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/catalogue/altered_problem.h"

@@ -1,7 +1,7 @@
 // Mistakes of USP, which exchanges heads in groups of u devices and runs rings of P / u devices across them.
 
 #include "reference/oracle/catalogue/catalogue.h"
-#include "reference/oracle/mistakes/row_orders.h"
+#include "reference/oracle/catalogue/row_orders.h"
 #include "reference/oracle/mistakes/strategies/device_groups.h"
 
 namespace ringattn {

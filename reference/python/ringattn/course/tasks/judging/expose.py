@@ -57,7 +57,7 @@ def _require_name(case: ringattn.Probe, mistake: str) -> None:
             seen = "passes" if report.ok else f"cannot be told from {', '.join(others)}" if others else "has no name"
             raise WrongAnswer(
                 f"in this test {mistake}, {title}, {seen}",
-                hint="more rows, more devices or other lengths tell them apart",
+                hint="more rows, devices or heads, or other lengths, tell them apart",
                 first_wrong=f"{mistake}, variant {number}",
             )
 

@@ -1,4 +1,4 @@
-#include "reference/oracle/mistakes/row_orders.h"
+#include "reference/oracle/catalogue/row_orders.h"
 
 namespace ringattn {
 

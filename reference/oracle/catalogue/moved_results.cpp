@@ -1,4 +1,4 @@
-#include "reference/oracle/mistakes/moved_results.h"
+#include "reference/oracle/catalogue/moved_results.h"
 
 #include <algorithm>
 #include <set>
