@@ -76,8 +76,8 @@ HeadRange Distribution::heads(int range) const {
   return {first * per_kv_head, count * per_kv_head, first, count};
 }
 
-// The ring whose direction brings the block to the device at _step_. If both do, the device serves the first ring before
-// the second
+// The ring whose direction brings the block to the device at _step_. If both do, the device serves the first ring
+// before the second
 int Distribution::direction(const Event& event, int step, const Event* before) const {
   const int devices = grid_.devices, device = event.id.device;
   const bool forward = event.owner == resident_owner(device, step, devices),

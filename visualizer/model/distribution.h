@@ -9,8 +9,8 @@
 
 namespace ringattn::viz {
 
-// The tiles of a pass: pairs of a block of queries and a block of keys, for each range of heads. A block has the rows of
-// one device, of the devices of a group, or of all devices.
+// The tiles of a pass: pairs of a block of queries and a block of keys, for each range of heads. A block has the rows
+// of one device, of the devices of a group, or of all devices.
 struct TileGrid {
   int devices = 1;
   int query_group = 1, key_group = 1;  // devices whose rows are in one block

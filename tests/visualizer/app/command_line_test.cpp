@@ -124,10 +124,6 @@ TEST_CASE("invalid live runs are rejected") {
       expect_rejection({"--live", option, value}, option.substr(2));
   expect_rejection({"--live", "--layout", "spiral"}, "spiral");
   expect_rejection({"--live", "--rotate", "v"}, "kv or q");
-  expect_rejection({"--live", "--strategy", "star"}, "bidirectional");
-  expect_rejection({"--live", "--strategy", "auto"}, "which chooses one");
-  expect_rejection({"--live", "--strategy", "usp"}, "choose as group a divisor of 4");
-  expect_rejection({"--live", "--strategy", "ulysses", "--heads", "3"}, "choose a divisor of 3");
   expect_rejection({"--live", "--scene", "ring"}, "a live run excludes");
   expect_rejection({"--live", "--state", "t=5"}, "a live run excludes");
 }
@@ -356,13 +352,9 @@ TEST_CASE("traces of ringattn run are shown") {
         Options{"--input", directory.path / "segments", "--devices", "3"},
         Options{"--input", directory.path / "documents", "--causal"},
         Options{"--seq", "2", "--devices", "40", "--transport", "lockstep"},
-        Options{"--seq", "30", "--heads", "4", "--strategy", "usp", "--group", "2", "--backward"},
-        Options{"--seq", "30", "--devices", "5", "--strategy", "tree"},
         Options{"--seq", "200", "--devices", "8"}}) {
     const std::string trace = directory.path / "a.trace";
-    Options command = {RINGATTN_EXECUTABLE, "run", "--trace", trace};
-    const bool ring = std::find(options.begin(), options.end(), "--strategy") == options.end();
-    if (ring) command.insert(command.end(), {"--trace-rows", "all"});
+    Options command = {RINGATTN_EXECUTABLE, "run", "--trace", trace, "--trace-rows", "all"};
     command.insert(command.end(), options.begin(), options.end());
     REQUIRE(Program(command).answer().status == 0);
     run_successfully({"check", trace});

@@ -12,7 +12,7 @@ inline constexpr Strategy shown_strategies[] = {Strategy::all_gather,  Strategy:
                                                 Strategy::double_ring, Strategy::ulysses,
                                                 Strategy::usp,         Strategy::tree};
 
-// A random run of a strategy, with ragged rows, heads that it can distribute, and links that take time
+// A random run of a strategy, with ragged rows and heads that it can distribute
 inline RunConfig strategy_config(Random& random, Strategy strategy, int devices) {
   RunConfig c;
   c.strategy = strategy, c.devices = devices;
@@ -25,7 +25,7 @@ inline RunConfig strategy_config(Random& random, Strategy strategy, int devices)
   c.overlap = random.below(2);
   c.dtype = random.below(2) ? "f64" : "f32";
   c.cost = {.ns_per_pair = 1 + random.uniform(),
-            .link_gbps = 1 + static_cast<double>(random.below(3)),
+            .link_gbps = static_cast<double>(random.below(4)),
             .link_latency_us = static_cast<double>(random.below(3)) / 20};
 
   // A group is a divisor of the devices; heads and the group divide one another

@@ -250,8 +250,9 @@ void DeviceCard::draw_waiting() {
   const float gap = slots > 1 ? std::min(2.f, w / 6) : 0;
   for (int i = 0; i < slots; ++i) {
     const auto index = static_cast<std::size_t>(i);
-    const Rect slot{room.x + w * static_cast<float>(i % columns),
-                    room.y + h * static_cast<float>(i / columns), w - gap, h - (rows > 1 ? gap : 0)};
+    const int row = i / columns, column = i % columns;
+    const Rect slot{room.x + w * static_cast<float>(column), room.y + h * static_cast<float>(row), w - gap,
+                    h - (rows > 1 ? gap : 0)};
     draw_slot(slot, index < now_.waiting.size() ? now_.waiting[index] : SlotContents{}, false);
   }
 }
