@@ -43,6 +43,8 @@ TEST_CASE("an option that the GPU version does not support is refused by name") 
                                                              {"--threads", "2"},
                                                              {"--link-gbps", "1"},
                                                              {"--link-latency-us", "1"},
+                                                             {"--devices-per-node", "2"},
+                                                             {"--two-way-links"},
                                                              {"--softcap", "3"}};
   for (const std::vector<std::string>& option : unsupported)
     expect_rejection(on_gpu(option), "found " + option[0]);

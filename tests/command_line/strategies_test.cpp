@@ -85,3 +85,27 @@ TEST_CASE("ringattn strategies compares all strategies on one problem") {
   CHECK(contains(refused[4]["refusal"].get<std::string>(), "found 9 heads for 4 devices"));
   CHECK(contains(refused[2]["refusal"].get<std::string>(), "so two are needed; found 1"));
 }
+
+TEST_CASE("links between nodes and links for each direction change the modelled times, and nothing else") {
+  const auto rows = [](std::vector<std::string> links) {
+    links.insert(links.begin(), {"strategies", "--devices", "6", "--seq", "48", "--dim", "4", "--group", "3",
+                                 "--heads", "6", "--kv-heads", "6", "--json", "-"});
+    const ProcessResult answer = run_ringattn(links);
+    INFO(answer.err);
+    REQUIRE(answer.status == 0);
+    return answer.json();
+  };
+  const Json one = rows({}), nodes = rows({"--devices-per-node", "3", "--network-gbps", "0.1"}),
+             two_ways = rows({"--two-way-links"});
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    CAPTURE(one[i]["strategy"].get<std::string>());
+    CHECK(nodes[i]["microseconds"].get<double>() > one[i]["microseconds"].get<double>());
+    CHECK(two_ways[i]["microseconds"].get<double>() <= one[i]["microseconds"].get<double>());
+    for (const char* key : {"bytes_sent", "peak_bytes", "messages", "exact"}) {
+      CHECK(nodes[i][key] == one[i][key]);
+      CHECK(two_ways[i][key] == one[i][key]);
+    }
+  }
+  expect_rejection({"strategies", "--network-gbps", "1"}, "no --devices-per-node");
+  expect_rejection({"run", "--network-latency-us", "1"}, "no --devices-per-node");
+}

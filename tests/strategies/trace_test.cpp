@@ -19,6 +19,12 @@ TEST_CASE("the trace of every strategy satisfies the invariants, and its times d
       CAPTURE(describe(options));
       TraceHeader header =
           header_of(drawn, options.ring, {.ns_per_pair = 1, .link_gbps = 1, .link_latency_us = 0.01});
+      // Sometimes with links between nodes, and for each direction
+      if (random.below(2)) {
+        header.cost.devices_per_node = static_cast<int>(1 + random.below(header.devices));
+        header.cost.network_gbps = 0.3, header.cost.network_latency_us = 0.02;
+      }
+      if (random.below(2)) header.cost.two_way_devices = header.devices;
       header.strategy = name(options.strategy), header.group = group_size(options);
       if (options.strategy != Strategy::tree) header.passes.push_back("backward");
 

@@ -35,6 +35,11 @@ struct Run {
     cost.ns_per_pair = static_cast<double>(random.below(3)) / 3;
     cost.link_gbps = static_cast<double>(random.below(4)) * 7;
     cost.link_latency_us = static_cast<double>(random.below(3)) / 10;
+    if (random.below(2)) {
+      cost.devices_per_node = 1 + static_cast<int>(random.below(options.devices));
+      cost.network_gbps = static_cast<double>(random.below(4)),
+      cost.network_latency_us = cost.link_latency_us;
+    }
     backward = random.below(2);
     costs.assign(static_cast<std::size_t>(options.devices), cost);
   }

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "reference/definition/random.h"
 #include "reference/files/trace_file.h"
 #include "reference/trace/check/checker.h"
 #include "reference/trace/export/json_lines.h"
@@ -286,6 +287,19 @@ TEST_CASE("events are sorted by time, device and sequence, with each begin befor
   }
 }
 
+TEST_CASE("a trace keeps the speed of the network between nodes, and whether directions are separate") {
+  const TemporaryDirectory directory;
+  TraceHeader header = small_header();
+  header.cost.devices_per_node = 1, header.cost.network_gbps = 0.3, header.cost.network_latency_us = 0.7;
+  header.cost.two_way_devices = header.devices;
+  write_trace(directory.path / "file", header, small_events());
+  const CostModel read = read_trace(directory.path / "file").header.cost;
+  CHECK(read.devices_per_node == 1);
+  CHECK(read.network_gbps == 0.3);
+  CHECK(read.network_latency_us == 0.7);
+  CHECK(read.two_way_devices == header.devices);
+}
+
 TEST_CASE("saving, loading and saving a trace again gives the same bytes") {
   const TemporaryDirectory directory;
   const std::vector<Event> events = small_events();
@@ -398,4 +412,61 @@ TEST_CASE("the summary of the run constructed by hand equals sums computed by ha
   CHECK(summary.overlap().exposed.virtual_ns == 90);
   CHECK(summary.overlap().hidden_fraction_virtual() == doctest::Approx(0.7));
   CHECK(std::isnan(Summary(2).overlap().hidden_fraction_virtual()));
+}
+
+TEST_CASE("a message takes the link of its direction, and between nodes that of the network") {
+  Random random(21);
+  for (int trial = 0; trial < 200; ++trial) {
+    const int devices = static_cast<int>(1 + random.below(17)),
+              w = static_cast<int>(1 + random.below(devices));
+    const int from = static_cast<int>(random.below(devices)), to = static_cast<int>(random.below(devices));
+    CostModel cost{.link_gbps = 3, .link_latency_us = 0.5};
+    CHECK(cost.link_between(from, to).number == 0);
+    cost.devices_per_node = w, cost.network_gbps = 2, cost.network_latency_us = 0.25;
+    const OutgoingLink link = cost.link_between(from, to);
+    CHECK(link.is_network() == (from / w != to / w));
+    CHECK(link.gbps == (link.is_network() ? 2 : 3));
+    CHECK(link.latency_us == (link.is_network() ? 0.25 : 0.5));
+
+    // A message and its answer take different directions, unless the receiver is opposite in the ring
+    cost.two_way_devices = devices;
+    const int there = cost.link_between(from, to).number % 2, back = cost.link_between(to, from).number % 2;
+    const bool opposite = from == to || 2 * (from > to ? from - to : to - from) == devices;
+    CHECK((there == back) == opposite);
+    if (opposite) CHECK(there == 0);
+  }
+}
+
+TEST_CASE("messages on separate links do not delay each other, and those on one link follow each other") {
+  // 1 byte per ns inside the node of devices 0 and 1, and a tenth of that to others
+  const CostModel cost{
+      .link_gbps = 8, .devices_per_node = 2, .network_gbps = 0.8, .network_latency_us = 0.007};
+  Recorder clock(0, cost);
+  const double network = clock.begin_send(0, 2, 0, "K V", 30).arrives_t,
+               node = clock.begin_send(0, 1, 0, "K V", 30).arrives_t,
+               second = clock.begin_send(0, 3, 0, "K V", 5).arrives_t;
+  CHECK(network == 300 + 7);
+  CHECK(node == 30);
+  CHECK(second == 300 + 50 + 7);
+}
+
+TEST_CASE("a recorder without a sink keeps the clock of one with a sink") {
+  Random random(22);
+  const CostModel cost{.ns_per_pair = 3, .link_gbps = 5, .devices_per_node = 2, .network_gbps = 0.3};
+  TraceStore store(4);
+  Recorder traced(store, 1, cost, WallClock::now()), silent(1, cost);
+  for (int step = 0; step < 100; ++step) {
+    const int to = static_cast<int>(random.below(4));
+    const Index amount = random.below(90);
+    double arrivals[2];
+    int number = 0;
+    for (Recorder* recorder : {&traced, &silent}) {
+      recorder->begin_compute(step, 0, "full", amount), recorder->end_compute();
+      arrivals[number++] = recorder->begin_send(step, to, 0, "K V", amount).arrives_t;
+      recorder->end_send();
+      recorder->begin_wait(step, "recv"), recorder->end_wait(static_cast<double>(step * amount));
+    }
+    CHECK(arrivals[0] == arrivals[1]);
+    CHECK(traced.now() == silent.now());
+  }
 }

@@ -158,11 +158,29 @@ void add_link_options(Command& command, ParallelOptions& o) {
   };
   rate("--link-gbps", o.link_gbps, 1e-6, 1e12, "limit each link to X Gbit/s in each direction; 0: no limit");
   rate("--link-latency-us", o.link_latency_us, 1e-3, 1e9, "add X microseconds of latency to each message");
+  count(command, "--devices-per-node", o.devices_per_node,
+        "devices of a node; a second link of each device leads to other nodes (default: one node)",
+        max_devices)
+      ->group(link_group);
+  rate("--network-gbps", o.network_gbps, 1e-6, 1e12,
+       "limit the links between nodes to X Gbit/s; 0: no limit");
+  rate("--network-latency-us", o.network_latency_us, 1e-3, 1e9,
+       "add X microseconds of latency to each message between nodes");
+  command
+      .add_flag("--two-way-links", o.two_way_links,
+                "separate links for the two directions of the ring, each as fast")
+      ->group(link_group);
 }
 
 CostModel ParallelOptions::cost_model() const {
+  require(devices_per_node > 0 || (network_gbps == 0 && network_latency_us == 0),
+          "[--network-gbps] a network connects nodes; found a speed of the network and no "
+          "--devices-per-node; give both");
   CostModel cost;
   cost.link_gbps = link_gbps, cost.link_latency_us = link_latency_us;
+  cost.devices_per_node = devices_per_node;
+  cost.network_gbps = network_gbps, cost.network_latency_us = network_latency_us;
+  cost.two_way_devices = two_way_links ? devices : 0;
   return cost;
 }
 

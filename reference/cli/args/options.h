@@ -41,6 +41,9 @@ struct ParallelOptions {
   int threads = 0;
   bool overlap = true;
   double link_gbps = 0, link_latency_us = 0;
+  int devices_per_node = 0;  // 0: all devices are in one node
+  double network_gbps = 0, network_latency_us = 0;
+  bool two_way_links = false;
 
   RingOptions ring_options() const;
   CostModel cost_model() const;

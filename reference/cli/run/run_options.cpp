@@ -132,7 +132,7 @@ void check_option_conflicts(const Command& command, const RunOptions& o, Dtype d
   require(o.on_gpu() || !use_nccl,
           "[--transport] nccl connects GPUs; found --backend cpu; add --backend gpu, or use --transport mpi");
   check_strategy_conflicts(command, o);
-  o.parallel.ring_options();  // throws if its options contradict one another
+  o.parallel.ring_options(), o.parallel.cost_model();  // throw if their options contradict one another
   // Rows of generated input are known before it is generated
   if (!o.problem.input && o.problem.text.empty()) o.traced_rows(o.problem.seq);
   if (!o.on_gpu()) return;
@@ -140,7 +140,8 @@ void check_option_conflicts(const Command& command, const RunOptions& o, Dtype d
   const std::pair<const char*, const char*> unsupported[] = {
       {"--trace-rows", "does not record rows"},        {"--steps", "does not record states"},
       {"--threads", "runs on streams, not threads"},   {"--link-gbps", "cannot slow links down"},
-      {"--link-latency-us", "cannot slow links down"},
+      {"--link-latency-us", "cannot slow links down"}, {"--devices-per-node", "cannot slow links down"},
+      {"--two-way-links", "cannot slow links down"},
   };
   for (const auto& [name, reason] : unsupported)
     require(command.count(name) == 0, "[--backend] the GPU version ", reason, "; found ", name, instead);

@@ -118,7 +118,7 @@ void print_verdict(const RunReport& r) {
 std::optional<OverlapCondition> RunReport::overlap_condition() const {
   const CostModel links = parallel.cost_model();
   const bool known = links.link_gbps > 0, measured = processes > 1;
-  if (parallel.devices == 1 || !(known || measured)) return {};
+  if (parallel.devices == 1 || links.has_several_links() || !(known || measured)) return {};
   OverlapCondition condition;
   for (const DeviceSummary& device : devices) {
     const double link_seconds =

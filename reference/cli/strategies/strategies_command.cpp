@@ -34,13 +34,18 @@ int compare(const StrategiesOptions& o, const InputSource& source) {
   const std::vector<StrategyRow> rows =
       compare_strategies(inputs, o.parallel.ring_options(), o.group, o.backward, cost);
 
+  std::string links =
+      fmt::format("one link out of each device, {} Gbit/s and {} us", cost.link_gbps, cost.link_latency_us);
+  if (cost.two_way_devices > 0) links += ", for each direction";
+  if (cost.devices_per_node > 0)
+    links += fmt::format("; between nodes of {} devices {} Gbit/s and {} us", cost.devices_per_node,
+                         cost.network_gbps, cost.network_latency_us);
   const std::string text = fmt::format(
       "{} queries, {} keys, {} query heads, {} K/V heads; {} devices, {}; forward{}\n"
       "modelled machine: {} ns for a visible pair of query and key of one head; "
-      "one link out of each device, {} Gbit/s and {} us\n\n{}",
+      "{}\n\n{}",
       inputs.Q.shape().S, inputs.K.shape().S, inputs.Q.shape().H, inputs.K.shape().H, o.parallel.devices,
-      o.parallel.layout, o.backward ? " and backward" : "", cost.ns_per_pair, cost.link_gbps,
-      cost.link_latency_us, table(rows));
+      o.parallel.layout, o.backward ? " and backward" : "", cost.ns_per_pair, links, table(rows));
   json.write(text, to_json(rows));
   const bool exact = std::all_of(rows.begin(), rows.end(),
                                  [](const StrategyRow& row) { return row.exact || !row.refusal.empty(); });
