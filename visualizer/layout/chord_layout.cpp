@@ -31,8 +31,8 @@ Point ChordLayout::Curve::at(float t) const {
   return begin * (s * s) + control * (2 * s * t) + end * (t * t);
 }
 
-// A quadratic curve. Between cards of one side it bends into the middle, the deeper, the farther the cards are apart; and
-// to the right of its direction, so that it is apart from the curve of the other direction
+// A quadratic curve. Between cards of one side it bends into the middle, the deeper, the farther the cards are apart;
+// and to the right of its direction, so that it is apart from the curve of the other direction
 ChordLayout::Curve ChordLayout::curve(int from, int to, float clearance) const {
   const RingLayout::Way a = devices_.inner_side(from), b = devices_.inner_side(to);
   const Point begin = a.at + a.direction * clearance, end = b.at + b.direction * clearance;

@@ -123,8 +123,8 @@ class MomentReader {
     resident = {event.owner, event.id, range};
   }
 
-  void read_merge(DeviceMoment& device, const Event& merge) {
-    const Span* recv = recording_.spans().find(merge.cause[0]);
+  void read_merge(DeviceMoment& device, const Event& event) {
+    const Span* recv = recording_.spans().find(event.cause[0]);
     if (distribution_.strategy() == Strategy::tree && recv && recv->begin->kind == EventKind::recv)
       device.merged.push_back(recv->begin);
   }

@@ -57,7 +57,7 @@ class PairTable {
   }
 
  private:
-  int query_group_, key_group_, columns_;
+  Index query_group_, key_group_, columns_;
   std::vector<Index> pairs_;
 };
 

@@ -157,6 +157,21 @@ TEST_CASE(
 
 // ---- All-gather ---------------------------------------------------------------------
 
+TEST_CASE(
+    "P3, P4: these are the names of an all-gather that takes the order of the devices for that of the "
+    "tokens") {
+  const StrategyCase c({.Sq = 16, .Skv = 24, .Hq = 4, .Hkv = 2, .D = 3, .Dv = 5}, 4, Layout::zigzag);
+  Problem<double> gathered = c.problem;
+  std::int64_t position = 0;
+  for (int device = 0; device < 4; ++device)
+    for (const Index row : c.sim.sharding().keys.rows_of(device))
+      gathered.kv_positions.of(0)[static_cast<std::size_t>(row)].position = position++;
+  const AttentionOutput<double> found = attention(gathered);
+  CHECK(!same(found, c.right));
+  CHECK(same(found, c.of("P3", "operand = K and V, order = permuted twice")));
+  CHECK(same(found, c.of("P4", "masked as = contiguous, of = keys")));
+}
+
 TEST_CASE("A1: the first row of every device is right although K and V are gathered too short") {
   const StrategyCase c({.Sq = 13, .Skv = 17, .Hq = 2, .Hkv = 1, .D = 3, .Dv = 5}, 3, Layout::zigzag);
   const AttentionOutput<double> found = c.of("A1", "first row");

@@ -231,7 +231,6 @@ std::vector<Mistake> all_to_all_mistakes() {
        .fingerprint = "the right rows of other heads; out is wrong, lse only if it is exchanged as well",
        .why = "The pieces of the inverse all-to-all are joined in another order than that of the devices.",
        .fix = "Put the H / P heads of device p together, behind those of device p - 1.",
-       .seen_in = "deepspeedai/DeepSpeed#5664",
        .variants = each_wrong_result_order,
        .forward = moved_forward<in_wrong_order>,
        .backward = moved_backward<in_wrong_order>},
@@ -244,7 +243,7 @@ std::vector<Mistake> all_to_all_mistakes() {
            "right unless it is exchanged as well",
        .why = "A view renames the axes of the received pieces but does not reorder the memory.",
        .fix = "Transpose the axis of the pieces behind that of the rows before the view.",
-       .seen_in = "deepspeedai/DeepSpeed#8317",
+       .seen_in = "deepspeedai/DeepSpeed#5664, deepspeedai/DeepSpeed#8317",
        .variants = each_wrong_inverse,
        .forward = moved_forward<rows_read_as_heads>,
        .backward = moved_backward<rows_read_as_heads>},
@@ -255,7 +254,6 @@ std::vector<Mistake> all_to_all_mistakes() {
        .fingerprint = "all heads are wrong: each row of a head is a row of another head of the same device",
        .why = "The all-to-all sends consecutive pieces of memory, which contain whole rows of all heads.",
        .fix = "Transpose the axis of the devices to the front before the all-to-all.",
-       .seen_in = "pytorch/torchtitan#3681",
        .variants = where_kv_heads_divide,
        .alteration = operands_not_transposed},
       {.id = "U4",
@@ -278,7 +276,6 @@ std::vector<Mistake> all_to_all_mistakes() {
        .fingerprint = "out is right; dq, dk and dv have the right rows of other heads",
        .why = "The all-to-all of the backward must be the inverse of that of the forward.",
        .fix = "Put the H / P heads of device p together, behind those of device p - 1.",
-       .seen_in = "deepspeedai/DeepSpeed#5664",
        .variants =
            [](const Simulation& sim) {
              return each_wrong_order(sim) * each_touched({dq_dk_dv, dk_dv, dq_only});

@@ -100,7 +100,6 @@ std::vector<Mistake> usp_mistakes() {
            "the ring",
        .why = "The groups of the ring were formed of neighbours, as those of the all-to-all are.",
        .fix = "Form the all-to-all groups of u neighbours, and the rings of every u-th device.",
-       .seen_in = "feifeibear/long-context-attention#57",
        .variants = each_ring_inside_groups,
        .alteration = rings_inside_groups},
       {.id = "U11",
