@@ -219,10 +219,10 @@ TEST_CASE("a matrix shows the heads of the selected device, if devices compute d
     const Frame frame{*recording, end, selection, settings};
     const Drawing drawing =
         screen.log(theme("dark"), [&](Canvas& canvas) { draw_attention_matrix(canvas, room, frame); });
-    const std::string heads = device % 2 ? "heads 3 \u2026 5, of device " : "heads 0 \u2026 2, of device ";
-    CHECK(std::any_of(drawing.texts.begin(), drawing.texts.end(), [&](const DrawnText& text) {
-      return text.text.find(heads + std::to_string(device)) == 0;
-    }));
+    std::string heads = device % 2 ? "heads 3 \u2026 5, of device " : "heads 0 \u2026 2, of device ";
+    heads += std::to_string(device);
+    CHECK(std::any_of(drawing.texts.begin(), drawing.texts.end(),
+                      [&](const DrawnText& text) { return text.text.starts_with(heads); }));
     for (const Element& element : drawing.elements)
       if (element.target.kind == Target::Kind::tile) CHECK(element.event.device % 2 == device % 2);
   }
