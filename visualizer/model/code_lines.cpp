@@ -48,7 +48,7 @@ constexpr CodeFunction double_ring{"double_ring_schedule", "reference/strategies
                                    "inline ScheduleFactory double_ring_schedule("};
 constexpr CodeFunction tree{"tree_schedule", "reference/strategies/tree_decode.cpp",
                             "Schedule tree_schedule("};
-constexpr CodeFunction run_usp{"run_usp", "reference/strategies/usp.cpp",
+constexpr CodeFunction run_usp{"run_usp", "reference/strategies/usp_loop.h",
                                "template <class T, class SomeDevice>\nvoid run_usp("};
 constexpr CodeFunction take_pieces{"HeadExchange::take_pieces", "reference/strategies/head_exchange.cpp",
                                    "template <class T>\nstd::vector<Block<T>> HeadExchange<T>::take_pieces("};

@@ -4,6 +4,7 @@
 #include "reference/cli/args/rule.h"
 #include "reference/cli/commands.h"
 #include "reference/cli/output/json_output.h"
+#include "reference/cli/output/progress.h"
 #include "reference/cli/plan/plan_tables.h"
 #include "reference/definition/input/bad_input.h"
 #include "reference/planner/machine/presets.h"
@@ -158,7 +159,10 @@ int run(const PlanCommandOptions& o) {
   const planner::PlanRequest request = o.plan.request();
   require(!o.trace || request.strategies.size() == 1,
           "[--trace] a trace shows one strategy; found --strategy all; give for example --strategy ring");
+  StageLine progress("plan");
+  progress.show("schedules of " + std::to_string(request.ring_devices()) + " devices");
   const planner::Plan plan = planner::make_plan(request);
+  progress.clear();
   if (o.trace) write_trace(request, *o.trace);
   json.write(plan_text(plan), planner::to_json(plan));
   return right;
