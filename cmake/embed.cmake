@@ -67,7 +67,7 @@ function(embed_scenes_and_code target)
   file(GLOB scenes CONFIGURE_DEPENDS ${root}/visualizer/scenes/*.json)
   embed_files(${target} scenes ${scenes})
   foreach(source ring/loop.h ring/device.h ring/port.h blockwise/block_forward.cpp blockwise/block_backward.cpp blockwise/softmax_state.cpp
-      strategies/all_gather.h strategies/bidirectional.h strategies/double_ring.h strategies/tree_decode.cpp strategies/usp_loop.h strategies/head_exchange.cpp)
+      strategies/all_gather.h strategies/bidirectional.h strategies/double_ring.h strategies/tree_decode.cpp strategies/usp_loop.h strategies/head_exchange.h)
     get_filename_component(room ${source} DIRECTORY)
     embed_files(${target} reference/${room} ${root}/reference/${source})
   endforeach()

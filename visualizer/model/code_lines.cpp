@@ -50,7 +50,7 @@ constexpr CodeFunction tree{"tree_schedule", "reference/strategies/tree_decode.c
                             "Schedule tree_schedule("};
 constexpr CodeFunction run_usp{"run_usp", "reference/strategies/usp_loop.h",
                                "template <class T, class SomeDevice>\nvoid run_usp("};
-constexpr CodeFunction take_pieces{"HeadExchange::take_pieces", "reference/strategies/head_exchange.cpp",
+constexpr CodeFunction take_pieces{"HeadExchange::take_pieces", "reference/strategies/head_exchange.h",
                                    "template <class T>\nstd::vector<Block<T>> HeadExchange<T>::take_pieces("};
 
 // ---- The table of statements -------------------------------------------------------

@@ -294,7 +294,7 @@ TEST_CASE("the code panel begins with the function in which a strategy differs f
   CHECK(files == std::set<std::string_view>{
                      "reference/strategies/all_gather.h", "reference/strategies/bidirectional.h",
                      "reference/strategies/double_ring.h", "reference/strategies/tree_decode.cpp",
-                     "reference/strategies/usp.cpp"});
+                     "reference/strategies/usp_loop.h"});
 }
 
 TEST_CASE("a trace whose strategy cannot compute its shape is rejected with one sentence") {
