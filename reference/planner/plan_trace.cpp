@@ -7,9 +7,6 @@ namespace ringattn::planner {
 
 namespace {
 
-// A ring of 128 devices has 200,000 events for each pass
-constexpr int most_devices = 128;
-
 TraceHeader header_of(const PlanRequest& request, const PlannedStrategy& strategy,
                       const AttentionWork& work) {
   const StrategyOptions options = engine_options(strategy, work.machine.group);
@@ -37,8 +34,8 @@ PlannedTrace planned_trace(const PlanRequest& request, const PlannedStrategy& st
   require(!request.training || strategy.forward == strategy.backward,
           "[--trace] a trace has one kind of rotating tensors; found ", name(strategy),
           "; give --strategy ring or ring-q");
-  require(request.ring_devices() <= most_devices, "[--trace] a trace has at most ", most_devices,
-          " devices in the ring; found ", request.ring_devices(), "; plan fewer nodes");
+  require(request.ring_devices() <= most_traced_devices, "[--trace] a trace has at most ",
+          most_traced_devices, " devices in the ring; found ", request.ring_devices(), "; plan fewer nodes");
   const AttentionWork work = request.attention_work();
   const int devices = request.ring_devices();
   TraceStore store(devices);

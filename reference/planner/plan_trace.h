@@ -5,6 +5,9 @@
 
 namespace ringattn::planner {
 
+// A ring of 128 devices has 200,000 events for each pass
+inline constexpr int most_traced_devices = 128;
+
 // The planned attention of one layer as a trace, which the visualizer opens.
 struct PlannedTrace {
   TraceHeader header;

@@ -36,7 +36,8 @@ TEST_CASE("a plan answers first, then shows the strategies and the terms") {
   for (const char* part :
        {"llama3-8b:", "1048576 tokens", "It fits", "The messages are", "A training step takes",
         "Note: llama3-8b was trained for 131072 positions", "strategy ", "Memory of a device",
-        "Attention of one layer", "Energy", "MFU counts"}) {
+        "Attention of one layer", "Timeline of one layer", "arithmetic  |#", "messages    |.", "Energy",
+        "MFU counts"}) {
     CAPTURE(std::string(part));
     const std::size_t at = answer.out.find(part, before);
     CHECK(at != std::string::npos);
@@ -88,6 +89,7 @@ TEST_CASE("the JSON of a plan has its answer, all strategies, and terms that add
   CHECK(plan["answer"].size() >= 4);
   CHECK(plan["strategies"].size() == 9);
   CHECK(plan["request"]["ring_devices"] == 32);
+  CHECK(plan["timeline"].size() == 2);
   CHECK(plan["request"]["network"]["bytes_per_second"] == 50e9);
   bool found = false;
   for (const Json& strategy : plan["strategies"]) {

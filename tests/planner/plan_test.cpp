@@ -3,6 +3,7 @@
 #include "reference/definition/random.h"
 #include "reference/planner/plan.h"
 #include "reference/planner/plan_options.h"
+#include "reference/planner/plan_timeline.h"
 #include "reference/planner/plan_trace.h"
 #include "reference/planner/strategy/balance.h"
 #include "reference/trace/check/checker.h"
@@ -226,6 +227,35 @@ TEST_CASE("a planned trace obeys the invariants of a run, and takes the planned 
       CHECK(1e-9 * end <= layer.seconds() * (1 + 1e-9));
       CHECK(1e-9 * end >= 0.9 * layer.seconds());
     }
+}
+
+TEST_CASE("a timeline takes the time of its pass, and its device waits for exposed messages alone") {
+  for (const auto& [nodes, strategy] : std::initializer_list<std::pair<int, const char*>>{
+           {1, "ring"}, {3, "ring"}, {2, "usp"}, {2, "all-gather"}, {1, "ring-q"}, {2, "bidirectional"}}) {
+    CAPTURE(strategy);
+    PlanOptions o = training("48K", nodes);
+    o.strategy = strategy;
+    const Plan plan = make_plan(o.request());
+    const std::vector<PassTimeline> passes = timelines(plan);
+    REQUIRE(passes.size() == 2);
+    const StrategyCost& layer = plan.chosen().layer;
+    for (const PassTimeline& t : passes) {
+      const PassCost& cost = t.pass == "forward" ? layer.forward : *layer.backward;
+      CHECK(t.seconds == doctest::Approx(cost.seconds));
+      CHECK(t.messages.size() > 0);
+
+      // The spans follow each other; zigzag shards of 48K tokens give all devices the same pairs
+      double busy = 0, last = 0;
+      for (const auto& [begin, end] : t.arithmetic) {
+        CHECK(begin >= last);
+        busy += end - begin, last = end;
+      }
+      CHECK(last <= t.seconds);
+      CHECK(busy == doctest::Approx(cost.busy_seconds / plan.request.ring_devices()));
+      CHECK(t.seconds - busy == doctest::Approx(cost.exposed_seconds).epsilon(1e-6));
+    }
+  }
+  CHECK(timelines(make_plan(training("256K", 17).request())).empty());
 }
 
 TEST_CASE("a trace in which other tensors rotate backward than forward, or of a long ring, is refused") {

@@ -2,8 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "reference/cli/output/paragraph.h"
 #include "reference/cli/output/units.h"
+#include "reference/planner/plan_timeline.h"
 #include "reference/planner/report/plan_report.h"
 
 namespace ringattn::cli {
@@ -14,6 +17,7 @@ using planner::Energy;
 using planner::MemoryTerm;
 using planner::Model;
 using planner::PassCost;
+using planner::PassTimeline;
 using planner::Plan;
 using planner::PlanRequest;
 using planner::StrategyPlan;
@@ -88,6 +92,31 @@ std::string layer_table(const Plan& plan) {
   return table + "sent, held: by one device; in nodes, between: by the devices of one ring together\n";
 }
 
+// A row of 64 columns: _mark_ where spans fill at least half of the column, '.' where they fill less
+std::string bar(const PassTimeline::Spans& spans, double seconds, char mark) {
+  constexpr int columns = 64;
+  std::string row(columns, ' ');
+  for (int n = 0; n < columns; ++n) {
+    const double begin = seconds * n / columns, end = seconds * (n + 1) / columns;
+    double filled = 0;
+    for (const auto& [from, to] : spans) filled += std::max(0.0, std::min(end, to) - std::max(begin, from));
+    if (filled > 0) row[static_cast<std::size_t>(n)] = 2 * filled < end - begin ? '.' : mark;
+  }
+  return row;
+}
+
+std::string timeline_table(const Plan& plan) {
+  const std::vector<PassTimeline> passes = timelines(plan);
+  if (passes.empty()) return "";
+  std::string table = "Timeline of one layer with " + name(plan.chosen().strategy) + "\n";
+  for (const PassTimeline& t : passes)
+    table +=
+        fmt::format("  {} on device {}, which ends last, {}\n", t.pass, t.device, seconds_text(t.seconds)) +
+        fmt::format("    arithmetic  |{}|\n", bar(t.arithmetic, t.seconds, '#')) +
+        fmt::format("    messages    |{}|\n", bar(t.messages, t.seconds, '='));
+  return table + "#, =: at least half of a column; .: less\n\n";
+}
+
 std::string energy_table(const StrategyPlan& p) {
   if (!p.energy) return "";
   const Energy& e = *p.energy;
@@ -114,8 +143,8 @@ std::string sentences(const std::vector<std::string>& all, const std::string& la
 
 std::string plan_text(const planner::Plan& plan) {
   return heading(plan.request) + "\n" + sentences(answer(plan), "") + "\n" + strategy_table(plan) + "\n" +
-         memory_table(plan.chosen()) + "\n" + layer_table(plan) + "\n" + energy_table(plan.chosen()) +
-         sentences(assumptions(plan), "-");
+         memory_table(plan.chosen()) + "\n" + layer_table(plan) + "\n" + timeline_table(plan) +
+         energy_table(plan.chosen()) + sentences(assumptions(plan), "-");
 }
 
 std::string presets_text() {

@@ -1,3 +1,4 @@
+#include "reference/planner/plan_timeline.h"
 #include "reference/planner/report/plan_report.h"
 
 namespace ringattn::planner {
@@ -117,9 +118,24 @@ Json to_json(const StrategyPlan& p, double tokens) {
   return json;
 }
 
+Json to_json(const PassTimeline& t) {
+  const auto spans = [](const PassTimeline::Spans& all) {
+    Json json = Json::array();
+    for (const auto& [begin, end] : all) json.push_back({number(begin), number(end)});
+    return json;
+  };
+  return {{"pass", t.pass},
+          {"device", t.device},
+          {"seconds", number(t.seconds)},
+          {"arithmetic", spans(t.arithmetic)},
+          {"messages", spans(t.messages)}};
+}
+
 }  // namespace
 
 Json to_json(const Plan& plan) {
+  Json timeline = Json::array();
+  for (const PassTimeline& pass : timelines(plan)) timeline.push_back(to_json(pass));
   Json strategies = Json::array();
   for (const StrategyPlan& strategy : plan.strategies)
     strategies.push_back(to_json(strategy, plan.request.tokens()));
@@ -127,9 +143,13 @@ Json to_json(const Plan& plan) {
   if (plan.change)
     change = {{"description", plan.change->description},
               {"result", to_json(plan.change->result, plan.request.tokens())}};
-  return {{"answer", answer(plan)},           {"best", name(plan.chosen().strategy)},
-          {"strategies", strategies},         {"change", change},
-          {"request", to_json(plan.request)}, {"assumptions", assumptions(plan)}};
+  return {{"answer", answer(plan)},
+          {"best", name(plan.chosen().strategy)},
+          {"strategies", strategies},
+          {"change", change},
+          {"timeline", timeline},
+          {"request", to_json(plan.request)},
+          {"assumptions", assumptions(plan)}};
 }
 
 Json presets_json() {

@@ -82,6 +82,9 @@ class Plan:
     best: str  # the strategy that is the fastest of those that fit
     strategies: list[dict[str, Any]] = field(repr=False)  # bytes, seconds, joules of each
     change: dict[str, Any] | None = field(repr=False)
+    # Each pass of one layer with the best strategy: begin and end of arithmetic and messages, in seconds; none for
+    # rings of more than 128 devices
+    timeline: list[dict[str, Any]] = field(repr=False)
     request: dict[str, Any] = field(repr=False)  # with the figures of all presets
     assumptions: list[str] = field(repr=False)
 
