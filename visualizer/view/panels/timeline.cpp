@@ -183,8 +183,8 @@ class Timeline {
     for (double t = std::ceil(frame_.settings.time.begin * end_ / tick) * tick; t <= last; t += tick) {
       const float x = x_of(t);
       canvas_.line({x, lanes_.y}, {x, axis_.y + 3}, mix(theme_.panel, theme_.outline, 0.7));
-      canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h}, {time_text(t)},
-                           Face::small, theme_.faint_ink);
+      canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h},
+                           {time_text(t, tick)}, Face::small, theme_.faint_ink);
     }
   }
 
