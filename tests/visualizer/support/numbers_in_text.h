@@ -8,8 +8,8 @@
 
 namespace ringattn::viz {
 
-// The numbers that are written in a text, and whether a number was rounded to one of them. The panels have other code to
-// write them.
+// The numbers that are written in a text, and whether a number was rounded to one of them. The panels have other code,
+// to write them.
 
 inline std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))

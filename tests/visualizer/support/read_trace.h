@@ -72,10 +72,11 @@ class ReadTrace {
     for (const Work& free : of(device, EventKind::free)) sum -= free.has_begun(t) * free.begin->bytes;
     return sum;
   }
-  std::int64_t peak_bytes(int device) const {
+  // The most until _t_
+  std::int64_t peak_bytes(int device, double t) const {
     std::int64_t sum = 0, peak = 0;
     for (const auto& [id, work] : works_) {
-      if (id.first != device) continue;
+      if (id.first != device || !work.has_begun(t)) continue;
       if (work.begin->kind == EventKind::alloc) sum += work.begin->bytes;
       if (work.begin->kind == EventKind::free) sum -= work.begin->bytes;
       peak = std::max(peak, sum);

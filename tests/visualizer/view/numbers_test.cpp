@@ -206,7 +206,7 @@ TEST_CASE("the bytes of the memory panel are those allocated and not yet freed, 
       REQUIRE(std::ssize(bytes) > recording.devices());
       for (int device = 0; device < recording.devices(); ++device) {
         const std::int64_t now = trace.bytes(device, t);
-        CHECK(is_bytes(static_cast<double>(now > 0 ? now : trace.peak_bytes(device)),
+        CHECK(is_bytes(static_cast<double>(now > 0 ? now : trace.peak_bytes(device, t)),
                        bytes[static_cast<std::size_t>(device)]));
       }
       // All scores on one device, with Q K V and O
