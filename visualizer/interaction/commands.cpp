@@ -6,6 +6,7 @@
 
 #include "visualizer/draw/theme.h"
 #include "visualizer/interaction/deep_link.h"
+#include "visualizer/interaction/shown_part.h"
 #include "visualizer/interaction/text_input.h"
 
 namespace ringattn::viz {
@@ -94,8 +95,12 @@ void next_matrix(Session& s) {
   s.settings.matrix = static_cast<MatrixColoring>((static_cast<int>(s.settings.matrix) + 1) % 4);
 }
 
-void zoom_time(Session& s, double factor) {
-  s.settings.time.zoom(factor, s.duration() > 0 ? s.t() / s.duration() : 0);
+void zoom_by_key(Session& s, double factor) {
+  if (const auto place = place_of_keys(s)) zoom_part(s, *place, factor);
+}
+
+void move_by_key(Session& s, double across) {
+  if (const auto place = place_of_keys(s)) move_part(s, *place, across);
 }
 
 void toggle(bool& setting) { setting = !setting; }
@@ -173,7 +178,7 @@ const std::vector<Command>& commands() {
       {"scene_9", "Scenes", "ninth scene", {"9"}, open_numbered<8>},
       {"scene_10", "Scenes", "tenth scene", {"0"}, open_numbered<9>},
       {"search", "Scenes", "search scenes and commands", {"Ctrl+P", "/"}, [](Session& s) { begin_text_input(s, TextInput::search); }},
-      {"note", "Scenes", "write a note at this moment", {"A"}, [](Session& s) { begin_text_input(s, TextInput::note); }},
+      {"note", "Scenes", "write a note at this moment", {"N"}, [](Session& s) { begin_text_input(s, TextInput::note); }},
       {"type", "Scenes", "free play with a text that you type", {"E"}, [](Session& s) { begin_text_input(s, TextInput::tokens); }},
 
       {"next_device", "Selection", "next device", {"Tab"}, [](Session& s) { select_device(s, 1); }},
@@ -187,15 +192,17 @@ const std::vector<Command>& commands() {
       {"memory", "Appearance", "memory of the devices", {"M"}, [](Session& s) { dock(s, "memory"); }},
       {"clock", "Appearance", "modelled or measured time", {"V"}, change_clock},
       {"critical_path", "Appearance", "critical path", {"K"}, [](Session& s) { toggle(s.settings.critical_path); }},
-      {"time_in", "Appearance", "timeline: zoom in", {"Ctrl+Up"}, [](Session& s) { zoom_time(s, 0.5); }},
-      {"time_out", "Appearance", "timeline: zoom out", {"Ctrl+Down"}, [](Session& s) { zoom_time(s, 2); }},
+      {"part_in", "Appearance", "timeline or matrix: zoom in", {"W", "Ctrl+Up"}, [](Session& s) { zoom_by_key(s, 0.5); }},
+      {"part_out", "Appearance", "timeline or matrix: zoom out", {"S", "Ctrl+Down"}, [](Session& s) { zoom_by_key(s, 2); }},
+      {"part_left", "Appearance", "timeline or matrix: move left", {"A"}, [](Session& s) { move_by_key(s, -0.25); }},
+      {"part_right", "Appearance", "timeline or matrix: move right", {"D"}, [](Session& s) { move_by_key(s, 0.25); }},
       {"matrix", "Appearance", "matrix by owner, device, step or score", {"X"}, next_matrix},
       {"theme", "Appearance", "theme: dark, light, contrast", {"T"}, next_theme},
       {"larger", "Appearance", "larger", {"Ctrl+="}, [](Session& s) { scale(s, 1.1); }},
       {"smaller", "Appearance", "smaller", {"Ctrl+-"}, [](Session& s) { scale(s, 1 / 1.1); }},
       {"motion", "Appearance", "animations on or off", {"O"}, [](Session& s) { toggle(s.settings.reduced_motion); }},
 
-      {"stall", "Live", "stall or resume a device", {"S"}, stall},
+      {"stall", "Live", "stall or resume a device", {"F"}, stall},
       {"slow", "Live", "slow down or restore a link", {"L"}, slow_link},
 
       {"present", "Presentation", "presentation mode", {"F5"}, [](Session& s) { toggle(s.settings.presenting); }},
@@ -215,6 +222,8 @@ const Command* find_command(std::string_view id) {
     if (command.id == id) return &command;
   return nullptr;
 }
+
+const std::string& key_of(std::string_view id) { return find_command(id)->keys.front(); }
 
 const Command* command_for_key(std::string_view key) {
   for (const Command& command : commands())

@@ -21,6 +21,8 @@ const std::vector<Command>& commands();
 // Null if there is none
 const Command* find_command(std::string_view id);
 const Command* command_for_key(std::string_view key);
+// The first key of a command in the table
+const std::string& key_of(std::string_view id);
 
 // Runs a command by its id, steps a parameter ("knob:devices:+"), or opens a scene ("scene:ring")
 void run_command(Session& session, const std::string& id);

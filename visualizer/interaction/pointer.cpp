@@ -5,35 +5,15 @@
 #include <cmath>
 
 #include "visualizer/interaction/commands.h"
+#include "visualizer/interaction/shown_part.h"
 #include "visualizer/interaction/text_input.h"
 
 namespace ringattn::viz {
 
 namespace {
 
-// The time axis under the pointer, otherwise the first one
-const Element* time_element(const Drawing& drawing, Point point) {
-  const Element* nearest = nullptr;
-  for (const Element& element : drawing.elements)
-    if (element.target.kind == Target::Kind::time && (!nearest || element.rect.contains(point)))
-      nearest = &element;
-  return nearest;
-}
-
-std::string panel_at(const Drawing& drawing, Point point) {
-  Arrangement panel;
-  for (const Element& element : drawing.elements)
-    if (element.target.kind == Target::Kind::panel && element.rect.contains(point))
-      panel.panel = element.target.command, panel.run = element.run;
-  return panel.name();
-}
-
-double place_on(const Element& axis, Point point) {
-  return std::clamp((point.x - axis.rect.x) / axis.rect.w, 0.f, 1.f);
-}
-
 void scrub(Session& session, const Drawing& drawing, Point point) {
-  const Element* axis = time_element(drawing, point);
+  const Element* axis = time_axis(drawing, point);
   if (!axis || axis->rect.empty()) return;
   session.play(false);
   session.seek(session.duration() * session.settings.time.fraction(place_on(*axis, point)));
@@ -56,6 +36,7 @@ void Pointer::moved(Session& session, const Drawing& drawing, Point point) {
   session.selection.hovered = element ? element->target : Target{};
   session.selection.hovered_run = element ? element->run : 0;
   session.selection.panel = panel_at(drawing, point);
+  session.selection.place = place_in_panel(drawing, point);
 }
 
 void Pointer::button(Session& session, const Drawing& drawing, Point point, bool down) {
@@ -77,51 +58,20 @@ void Pointer::button(Session& session, const Drawing& drawing, Point point, bool
 
 // ---- Zoom ---------------------------------------------------------------------------
 
-namespace {
-
-// The cells of the matrix under the pointer; null: none
-const Element* grid_at(const Drawing& drawing, Point point) {
-  for (const Element& element : drawing.elements)
-    if (element.target == Target::grid() && element.rect.contains(point)) return &element;
-  return nullptr;
-}
-
-void zoom_matrix(Session& session, const Element& grid, Point point, double across, double up) {
-  // At least two rows and columns
-  const TraceHeader& header = session.recording(grid.run).header();
-  AxisRange &queries = session.settings.queries, &keys = session.settings.keys;
-  const double least = std::min(1.0, 2.0 / static_cast<double>(std::max<Index>({header.Sq, header.Skv, 1})));
-  const double factor = std::max(std::pow(0.8, up), least / keys.width());
-  const double down = std::clamp((point.y - grid.rect.y) / grid.rect.h, 0.f, 1.f);
-  queries.zoom(factor, queries.fraction(down));
-  keys.zoom(factor, keys.fraction(place_on(grid, point)));
-  keys.pan(0.1 * across);
-}
-
-}  // namespace
-
 bool Pointer::scrolled(Session& session, const Drawing& drawing, Point point, double across, double up) {
-  if (const Element* grid = grid_at(drawing, point)) {
-    zoom_matrix(session, *grid, point, across, up);
-    return true;
-  }
-  if (Arrangement::named(panel_at(drawing, point)).panel != "timeline") return false;
-  const Element* axis = time_element(drawing, point);
-  if (!axis || axis->rect.empty()) return false;
-  AxisRange& time = session.settings.time;
-  time.zoom(std::pow(0.8, up), time.fraction(place_on(*axis, point)));
-  time.pan(0.1 * across);
+  const std::optional<PlaceInPanel> place = place_in_panel(drawing, point);
+  if (!place) return false;
+  zoom_part(session, *place, std::pow(0.8, up));
+  move_part(session, *place, 0.1 * across);
   return true;
 }
 
 std::optional<Pointer::Drag> Pointer::drag_from(const Session& session, const Drawing& drawing, Point point) {
-  const Element* grid = grid_at(drawing, point);
-  if (grid && !session.settings.keys.whole()) return Drag{true, grid->rect, point, session.selection.pinned};
-  if (Arrangement::named(panel_at(drawing, point)).panel != "timeline" || session.settings.time.whole())
-    return {};
-  if (const Element* axis = time_element(drawing, point))
-    return Drag{false, axis->rect, point, session.selection.pinned};
-  return {};
+  const Element* axes = axes_at(drawing, point);
+  if (!axes) return {};
+  const bool matrix = axes->target == Target::grid();
+  if ((matrix ? session.settings.keys : session.settings.time).whole()) return {};
+  return Drag{matrix, axes->rect, point, session.selection.pinned};
 }
 
 bool Pointer::can_drag(const Session& session, const Drawing& drawing, Point point) {

@@ -287,6 +287,11 @@ const Arrangement& Session::arrangement() const {
   return beat && beat->has_arrangement() ? beat->arrangement : arrangement_;
 }
 
+Arrangement Session::shown_panels() const {
+  const std::string& one = settings.zoomed.empty() ? settings.alone : settings.zoomed;
+  return one.empty() ? arrangement() : Arrangement::named(one);
+}
+
 // ---- Free play ----------------------------------------------------------------------
 
 void Session::set_run(RunConfig config) {

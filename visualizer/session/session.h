@@ -38,6 +38,8 @@ class Session {
   const std::string& title() const { return title_; }
   const Scene* scene() const { return scene_; }  // null: a file or a live run
   const Arrangement& arrangement() const;
+  // The panels on the screen without docked ones: all, or one that is zoomed or alone
+  Arrangement shown_panels() const;
   int runs() const { return static_cast<int>(recordings_.size()); }
   const Recording& recording(int run = 0) const { return *recordings_[static_cast<std::size_t>(run)]; }
   // The run of the first panel; selected devices and rows refer to it

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "visualizer/model/recording.h"
@@ -31,6 +32,12 @@ struct ViewSettings {
   double display_scale() const { return presenting ? 1.25 * scale : scale; }
 };
 
+// A place between the edges of the shown part of a timeline or a matrix, 0 .. 1.
+struct PlaceInPanel {
+  std::string panel;  // "timeline", "matrix:1"
+  double across = 0, down = 0;
+};
+
 // The selected device and row, and the targets under the pointer and pinned.
 struct Selection {
   int device = 0;
@@ -38,6 +45,7 @@ struct Selection {
   Target hovered, pinned;
   int hovered_run = 0, pinned_run = 0;  // runs of these targets
   std::string panel;                    // panel under the pointer, such as "timeline:1"; empty: none
+  std::optional<PlaceInPanel> place;    // of the pointer
 
   // Whether a target is to be highlighted because it is under the pointer or pinned
   bool highlights(const Target& target) const { return target && (target == hovered || target == pinned); }

@@ -31,14 +31,25 @@ Rect sheet(Canvas& canvas, Size size, float w, float h, const char* heading) {
 
 // ---- Help -----------------------------------------------------------------------------
 
-// A line of the help: a command with its keys, or all commands that open a numbered scene.
+// A line of the help: a command with its keys, or a series of commands.
 struct HelpLine {
   std::string group, keys, title;
   std::vector<const Command*> commands;
 };
 
-bool opens_numbered_scene(const Command& command) {
-  return command.id.rfind("scene_", 0) == 0 && command.keys.size() == 1;
+// Commands that share a line; their ids begin with the prefix
+struct Series {
+  std::string_view prefix;
+  const char *keys, *title;
+};
+constexpr Series all_series[] = {{"scene_", "1 \xe2\x80\xa6 9  0", "open a scene by number"},
+                                 {"part_", "W  A  S  D", "zoom and move a timeline or matrix"}};
+
+// Null: the command has a line of its own
+const Series* series_of(const Command& command) {
+  for (const Series& series : all_series)
+    if (command.id.rfind(series.prefix, 0) == 0) return &series;
+  return nullptr;
 }
 
 std::string joined(const std::vector<std::string>& keys) {
@@ -51,19 +62,18 @@ std::string joined(const std::vector<std::string>& keys) {
 std::vector<HelpLine> help_lines() {
   std::vector<HelpLine> lines;
   for (const Command& command : commands()) {
-    // Append to the group of the command; numbered scenes share one line
+    // Append to the group of the command; a series shares one line
     auto place = lines.end();
     for (auto line = lines.begin(); line != lines.end(); ++line)
       if (line->group == command.group) place = line + 1;
-    const bool numbered = opens_numbered_scene(command);
-    if (numbered && place != lines.begin() && !(place - 1)->commands.empty() &&
-        opens_numbered_scene(*(place - 1)->commands.back())) {
+    const Series* series = series_of(command);
+    if (series && place != lines.begin() && series_of(*(place - 1)->commands.back()) == series) {
       (place - 1)->commands.push_back(&command);
       continue;
     }
     lines.insert(place, {command.group,
-                         numbered ? "1 \xe2\x80\xa6 9  0" : joined(command.keys),
-                         numbered ? "open a scene by number" : command.title,
+                         series ? series->keys : joined(command.keys),
+                         series ? series->title : command.title,
                          {&command}});
   }
   return lines;

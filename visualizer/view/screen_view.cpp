@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "visualizer/interaction/commands.h"
 #include "visualizer/layout/screen_layout.h"
 #include "visualizer/run/live_run.h"
 #include "visualizer/view/overlays.h"
@@ -142,8 +143,8 @@ std::string live_hint(const Session& session) {
                      : session.following()
                          ? "The devices wait for you: \xe2\x86\x92 permits one operation, Space plays."
                          : "This is the past: End returns to the run in progress.") +
-         " S " + (controls.stalled.count(selected) ? "resumes " : "stalls ") + device + ", L " +
-         (controls.slowed.count(selected) ? "restores" : "slows down") +
+         " " + key_of("stall") + (controls.stalled.count(selected) ? " resumes " : " stalls ") + device +
+         ", " + key_of("slow") + " " + (controls.slowed.count(selected) ? "restores" : "slows down") +
          " its link. Tab selects another device.";
 }
 
@@ -207,8 +208,7 @@ void draw_controls(Canvas& canvas, Rect room, const Session& session) {
 Arrangement shown_panels(const Session& session) {
   const ViewSettings& settings = session.settings;
   const Selection& selection = session.selection;
-  const std::string& one = settings.zoomed.empty() ? settings.alone : settings.zoomed;
-  const Arrangement all = one.empty() ? session.arrangement() : Arrangement::named(one);
+  const Arrangement all = session.shown_panels();
   Arrangement column{"", 0, {}, true, 0.5f};
   if (!settings.docked.empty()) {
     column.parts.push_back(Arrangement::of(settings.docked));

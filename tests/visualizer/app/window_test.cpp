@@ -214,7 +214,7 @@ TEST_CASE("the window shows the same picture as the CPU rasteriser") {
   }
 }
 
-TEST_CASE("in a live run the right arrow releases the devices, and S stalls one of them") {
+TEST_CASE("in a live run the right arrow releases the devices, and F stalls one of them") {
   if (!can_be_tried()) return;
   const Display display;
   Window window(display, {"--live", "--devices", "2", "--seq", "4"});
@@ -229,7 +229,7 @@ TEST_CASE("in a live run the right arrow releases the devices, and S stalls one 
   CHECK(time() == 0);
 
   // Device 1 can use its own block, but waits for the block of device 0 without end
-  display.press("s");
+  display.press("f");
   CHECK(comes_beyond(0));
   const double own_block = time();
   for (int i = 0; i < 12; ++i) display.press("Right");
@@ -237,7 +237,7 @@ TEST_CASE("in a live run the right arrow releases the devices, and S stalls one 
   window.comes_to("theme", "light");
   CHECK(time() == own_block);
 
-  display.press("s");
+  display.press("f");
   CHECK(comes_beyond(own_block));
   display.press("ctrl+q");
   window.ends_well();

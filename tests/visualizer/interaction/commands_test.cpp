@@ -100,6 +100,8 @@ TEST_CASE("keys and ids are unique, and each command has a title") {
 
 TEST_CASE("keys give no commands while a text is typed") {
   SceneSession session("free");
+  // Keys could move it in both directions
+  session.settings.time = {0.25, 0.5};
   press_key(session, "E");
   REQUIRE(session.typing);
   const auto looks = [&session] {
@@ -108,6 +110,8 @@ TEST_CASE("keys give no commands while a text is typed") {
         << session.quit << session.settings.theme << session.settings.scale << session.settings.zoomed
         << session.to_copy << session.settings.presenting << static_cast<int>(session.overlay)
         << session.selection.device;
+    for (const AxisRange& range : {session.settings.time, session.settings.queries, session.settings.keys})
+      all << range.begin << range.end;
     return all.str();
   };
   const std::string before = looks();

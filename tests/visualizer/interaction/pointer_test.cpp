@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "tests/visualizer/support/screen_fixtures.h"
 #include "visualizer/interaction/pointer.h"
 
@@ -269,6 +271,124 @@ TEST_CASE("a zoomed timeline shows the events of its range at the right places, 
     }
   }
   CHECK(shown > 20);
+}
+
+namespace {
+
+// The time at a place of the timeline, on the line through the outermost edges of the events that are shown
+double time_at(const Spectator& spectator, float x) {
+  const Rect axis = spectator.find(Target::time())->rect;
+  const auto panel =
+      std::find_if(spectator.drawing.elements.begin(), spectator.drawing.elements.end(),
+                   [](const Element& each) { return each.target == Target::panel("timeline"); });
+  REQUIRE(panel != spectator.drawing.elements.end());
+  std::map<float, double> times;  // of edges that are not cut
+  for (const Element& element : spectator.drawing.elements) {
+    if (element.target.kind != Target::Kind::event || !panel->rect.contains(element.rect)) continue;
+    const Span& span = *spectator.session.recording().spans().find(element.event);
+    if (element.rect.x > axis.x + 1) times[element.rect.x] = span.begin->t;
+    if (element.rect.right() < axis.right() - 1) times[element.rect.right()] = span.end->t;
+  }
+  REQUIRE(times.size() >= 2);
+  const auto [x0, t0] = *times.begin();
+  const auto [x1, t1] = *times.rbegin();
+  return t0 + (t1 - t0) / static_cast<double>(x1 - x0) * static_cast<double>(x - x0);
+}
+
+// The row at a height of the matrix
+double row_at(const Spectator& spectator, float y) {
+  for (const Element& element : spectator.drawing.elements)
+    if (element.target.kind == Target::Kind::row)
+      return element.target.a + static_cast<double>((y - element.rect.y) / element.rect.h);
+  FAIL("no row is shown");
+  return 0;
+}
+
+void press(Spectator& spectator, const char* key) {
+  press_key(spectator.session, key);
+  spectator.look();
+}
+
+}  // namespace
+
+TEST_CASE("W and S zoom the timeline under the pointer, and the time under the pointer stays there") {
+  for (const float part : {0.3f, 0.55f, 0.7f}) {
+    Spectator spectator("ring");
+    const Rect axis = spectator.find(Target::time())->rect;
+    const Point point{axis.x + part * axis.w, axis.y + 3};
+    const double time = time_at(spectator, point.x), pixel = spectator.session.duration() / 1000;
+    spectator.move(point);
+    for (const auto& [key, width] : {std::pair{"W", 0.5}, {"W", 0.25}, {"S", 0.5}, {"w", 0.25}}) {
+      press(spectator, key);
+      INFO(key << " at " << part);
+      CHECK(spectator.session.settings.time.width() == doctest::Approx(width));
+      CHECK(std::abs(time_at(spectator, point.x) - time) < pixel);
+      CHECK(spectator.session.settings.keys.whole());
+      check_writings(spectator.drawing, spectator.screen.size());
+    }
+    press(spectator, "S"), press(spectator, "S");
+    CHECK(spectator.session.settings.time.whole());
+  }
+}
+
+TEST_CASE("A and D move the timeline by a quarter of what is shown, and a drag takes it along") {
+  Spectator spectator("ring");
+  const Rect axis = spectator.find(Target::time())->rect;
+  const Point point{axis.centre().x, axis.y + 3};
+  spectator.move(point);
+  press(spectator, "W");
+  const double shown = 0.5 * spectator.session.duration(), time = time_at(spectator, point.x),
+               pixel = spectator.session.duration() / 1000;
+  for (const auto& [key, moved] : {std::pair{"D", 0.25}, {"A", 0.0}, {"A", -0.25}, {"D", 0.0}}) {
+    press(spectator, key);
+    INFO(key);
+    CHECK(std::abs(time_at(spectator, point.x) - time - moved * shown) < pixel);
+  }
+  // Between two lanes, where no event is
+  const Point free{point.x, axis.y - 1};
+  spectator.pointer.button(spectator.session, spectator.drawing, free, true);
+  spectator.move(free + Point{-0.1f * axis.w, 0});
+  spectator.pointer.button(spectator.session, spectator.drawing, free, false);
+  spectator.look();
+  CHECK(std::abs(time_at(spectator, point.x) - time - 0.1 * shown) < pixel);
+}
+
+TEST_CASE("the keys W A S D zoom and move the matrix under the pointer, and its pair stays there") {
+  Spectator spectator("ring");
+  const auto grid = std::find_if(spectator.drawing.elements.begin(), spectator.drawing.elements.end(),
+                                 [](const Element& each) { return each.target == Target::grid(); });
+  REQUIRE(grid != spectator.drawing.elements.end());
+  const Point point = grid->rect.corner() + Point{0.4f * grid->rect.w, 0.7f * grid->rect.h};
+  const AxisRange &keys = spectator.session.settings.keys, &time = spectator.session.settings.time;
+  const double row = row_at(spectator, point.y), key = keys.fraction(0.4);
+  spectator.move(point);
+  for (const char* const each : {"W", "W", "S", "W"}) {
+    press(spectator, each);
+    CHECK(std::abs(row_at(spectator, point.y) - row) < 0.01);
+    CHECK(keys.fraction(0.4) == doctest::Approx(key).epsilon(1e-5));
+    check_writings(spectator.drawing, spectator.screen.size());
+  }
+  CHECK(keys.width() == doctest::Approx(0.25));
+  const double begin = keys.begin;
+  press(spectator, "D");
+  CHECK(keys.begin == doctest::Approx(begin + 0.25 / 4));
+  press(spectator, "A");
+  CHECK(keys.begin == doctest::Approx(begin));
+  CHECK(time.whole());
+}
+
+TEST_CASE("without a pointer W zooms the first timeline at the playhead, or the matrix if it is alone") {
+  Spectator spectator("overlap");
+  const double before = spectator.session.settings.time.place(0.4);
+  press(spectator, "W");
+  CHECK(spectator.session.settings.time.width() == doctest::Approx(0.5));
+  CHECK(spectator.session.settings.time.place(0.4) == doctest::Approx(before));
+
+  Spectator alone("ring");
+  alone.session.settings.zoomed = "matrix";
+  press(alone, "W");
+  CHECK(alone.session.settings.time.whole());
+  CHECK(alone.session.settings.keys.width() == doctest::Approx(0.5));
 }
 
 TEST_CASE("a range of time stays within the run, whatever is zoomed and moved") {

@@ -111,7 +111,7 @@ TEST_CASE("a note is kept at its moment, and in a file beside the trace") {
   session.open_scene(find_scene("ring"));
   session.use_notes_of(trace);
   session.seek(session.duration() / 2);
-  press_key(session, "A");
+  press_key(session, "N");
   type_all(session, "Look here");
   press_key(session, "Enter");
   const std::vector<Note> notes = read_notes(notes_path_for(trace));
@@ -128,7 +128,7 @@ TEST_CASE("a note is kept at its moment, and in a file beside the trace") {
 TEST_CASE("Esc discards a note") {
   Session session;
   session.open_scene(find_scene("ring"));
-  press_key(session, "A");
+  press_key(session, "N");
   type_all(session, "never mind");
   press_key(session, "Esc");
   CHECK(session.notes().empty());

@@ -251,15 +251,15 @@ TEST_CASE(
   session.open_live(std::make_unique<ThreadedRun>(config), "Live");
   session.selection.device = 1;
   CHECK(comes(session, [&] { return shows_text(session, "waits for you"); }));
-  CHECK(shows_text(session, "S stalls device 1"));
+  CHECK(shows_text(session, "F stalls device 1"));
   CHECK(shows_text(session, "Online softmax"));
   CHECK_FALSE(shows_text(session, "slow link"));
 
   run_command(session, "stall");
   run_command(session, "slow");
-  CHECK(shows_text(session, "stalled: S resumes"));
+  CHECK(shows_text(session, "stalled: F resumes"));
   CHECK(shows_text(session, "slow link"));
-  CHECK(shows_text(session, "S resumes device 1"));
+  CHECK(shows_text(session, "F resumes device 1"));
 
   // Without the stall the run comes to its end
   run_command(session, "stall");

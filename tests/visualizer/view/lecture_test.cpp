@@ -79,8 +79,8 @@ void show_live_run(Projector& projector) {
   config.backward = true;
   Session session;
   session.open_live(std::make_unique<ThreadedRun>(config), "Live");
-  projector.press(session, {"Right", "Right", "Tab", "S", "Right", "Tab", "L", "Right", "Right", "Left",
-                            "End", "Shift+Tab", "S"});
+  projector.press(session, {"Right", "Right", "Tab", "F", "Right", "Tab", "L", "Right", "Right", "Left",
+                            "End", "Shift+Tab", "F"});
   CHECK(session.live_controls()->stalled.empty());
   session.live()->open();
   for (int n = 0; session.live()->running() && n < 10000; ++n) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "visualizer/interaction/commands.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/strategy_text.h"
 
@@ -162,7 +163,7 @@ void DeviceCard::draw_number() {
 // The interventions in a live run
 std::string DeviceCard::badge_text() const {
   const bool slowed = frame_.live && frame_.live->slowed.count(id_) > 0;
-  const std::string stalled = is_stalled() ? "stalled: S resumes" : "";
+  const std::string stalled = is_stalled() ? "stalled: " + key_of("stall") + " resumes" : "";
   return stalled + (!stalled.empty() && slowed ? ", " : "") + (slowed ? "slow link" : "");
 }
 

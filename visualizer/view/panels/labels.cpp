@@ -1,7 +1,9 @@
 #include "visualizer/view/panels/labels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 
 namespace ringattn::viz {
 
@@ -46,11 +48,20 @@ std::string_view stationary_label(const Recording& recording) {
   return recording.header().queries_rotate() ? "K V" : "Q";
 }
 
-std::string time_text(double ns) {
-  if (ns < 1e3) return printed("%.0f ns", ns);
-  if (ns < 1e6) return printed("%.2f \xc2\xb5s", ns / 1e3);
-  if (ns < 1e9) return printed("%.2f ms", ns / 1e6);
-  return printed("%.2f s", ns / 1e9);
+std::string time_text(double ns, double distance) {
+  struct Unit {
+    const char* name;
+    double ns;
+    int decimals;
+  };
+  static constexpr Unit units[] = {{" ns", 1, 0}, {" \xc2\xb5s", 1e3, 2}, {" ms", 1e6, 2}, {" s", 1e9, 2}};
+  const Unit* unit = std::begin(units);
+  while (unit + 1 != std::end(units) && ns >= 1e3 * unit->ns) ++unit;
+  const double needed = std::ceil(-std::log10(distance / unit->ns) - 1e-9);
+  const int decimals = static_cast<int>(std::clamp(needed, static_cast<double>(unit->decimals), 9.0));
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f%s", decimals, ns / unit->ns, unit->name);
+  return text;
 }
 
 std::string bytes_text(double bytes) {

@@ -17,8 +17,8 @@ std::string short_label(int owner);
 std::string_view traveling_label(const Recording& recording);
 std::string_view stationary_label(const Recording& recording);
 
-// "1.25 µs"
-std::string time_text(double nanoseconds);
+// "1.25 µs"; with more digits if times that are less far from one another must differ: "5.2003 µs"
+std::string time_text(double nanoseconds, double distance = 1e9);
 
 // "12 B", "3.4 KiB"
 std::string bytes_text(double bytes);

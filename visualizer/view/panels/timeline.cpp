@@ -19,7 +19,9 @@ class Timeline {
     names_ = room.take_left(room.w > 420 ? 72.f : 26.f, 6);
     if (room.w > 500) numbers_ = room.take_right(150, 10);
     lanes_ = room;
-    end_ = std::max({recording_.duration(frame.settings.clock), frame.horizon, 1e-9});
+    end_ = std::max(recording_.duration(frame.settings.clock), frame.horizon);
+    // A run that is blocked from its start has no duration
+    if (!(end_ > 0)) end_ = 1;
     lane_h_ = std::min(72.f, lanes_.h / static_cast<float>(recording_.devices()));
   }
 
@@ -183,8 +185,8 @@ class Timeline {
     for (double t = std::ceil(frame_.settings.time.begin * end_ / tick) * tick; t <= last; t += tick) {
       const float x = x_of(t);
       canvas_.line({x, lanes_.y}, {x, axis_.y + 3}, mix(theme_.panel, theme_.outline, 0.7));
-      canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h}, {time_text(t)},
-                           Face::small, theme_.faint_ink);
+      canvas_.fitting_text({x + 3, axis_.y, std::min(100.f, lanes_.right() - x - 3), axis_.h},
+                           {time_text(t, tick)}, Face::small, theme_.faint_ink);
     }
   }
 
