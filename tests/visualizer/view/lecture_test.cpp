@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <thread>
 
 #include "tests/visualizer/support/screen_fixtures.h"
@@ -15,10 +16,27 @@ using namespace ringattn::viz;
 
 namespace {
 
+// The share of the pixels of a panel that differ from its background
+double drawn_share(const Image& image, const Rect& panel, float unit, Color background) {
+  const auto pixels = [unit](float points) { return static_cast<int>(points * unit); };
+  int drawn = 0, all = 0;
+  for (int y = pixels(panel.y) + 2; y < pixels(panel.bottom()) - 2; y += 2)
+    for (int x = pixels(panel.x) + 2; x < pixels(panel.right()) - 2; x += 2, ++all) {
+      const std::uint8_t* rgba = image.pixel(x, y);
+      drawn += Color{rgba[0], rgba[1], rgba[2]} != background;
+    }
+  return all == 0 ? 0 : static_cast<double>(drawn) / all;
+}
+
 // A projector, to which a session is shown after every key.
 class Projector {
  public:
   Projector(int width, int height) : width_(width), height_(height) {}
+
+  void resize(int width, int height) { width_ = width, height_ = height, screen_.reset(); }
+
+  // From now on, the pixels must be drawn, too
+  void look_at_pixels() { pixels_ = true; }
 
   void show(const Session& session) {
     const double scale = session.settings.display_scale();
@@ -29,6 +47,13 @@ class Projector {
                          << session.settings.theme);
     check_writings(drawing, screen_->size());
     CHECK(drawing.texts.size() > 5);
+    if (!pixels_) return;
+    const Theme& colors = theme(session.settings.theme);
+    const Image image =
+        screen_->picture(colors, [&](Canvas& canvas) { draw_screen(canvas, screen_->size(), session); });
+    const Size size = screen_->size();
+    // In the theme of high contrast panels have the colour of the paper
+    CHECK(drawn_share(image, {0, 0, size.w, size.h}, unit_of(width_, height_, scale), colors.paper) > 0.1);
   }
 
   void press(Session& session, const std::vector<std::string>& keys) {
@@ -42,6 +67,7 @@ class Projector {
  private:
   int width_, height_;
   double scale_ = 0;
+  bool pixels_ = false;
   std::unique_ptr<HeadlessScreen> screen_;
 };
 
@@ -94,22 +120,6 @@ void show_live_run(Projector& projector) {
 
 }  // namespace
 
-namespace {
-
-// The share of the pixels of a panel that differ from its background
-double drawn_share(const Image& image, const Rect& panel, float unit, Color background) {
-  const auto pixels = [unit](float points) { return static_cast<int>(points * unit); };
-  int drawn = 0, all = 0;
-  for (int y = pixels(panel.y) + 2; y < pixels(panel.bottom()) - 2; y += 2)
-    for (int x = pixels(panel.x) + 2; x < pixels(panel.right()) - 2; x += 2, ++all) {
-      const std::uint8_t* rgba = image.pixel(x, y);
-      drawn += Color{rgba[0], rgba[1], rgba[2]} != background;
-    }
-  return all == 0 ? 0 : static_cast<double>(drawn) / all;
-}
-
-}  // namespace
-
 TEST_CASE("no panel of any beat is empty") {
   ViewSettings presented;
   presented.presenting = true;
@@ -142,4 +152,43 @@ TEST_CASE("in a whole lecture no text is cut or covered, on four projectors and 
     hold_lecture(projector, themes()[lecture++ % themes().size()].name);
     show_live_run(projector);
   }
+}
+
+TEST_CASE(
+    "through a lecture with resizes, themes and a stalled device no picture is blank and no text is cut") {
+  constexpr std::pair<int, int> sizes[] = {{1280, 720}, {1024, 768}, {1920, 1080}, {1600, 900}};
+  Projector projector(1280, 720);
+  projector.look_at_pixels();
+  Session session;
+  session.open_scene(scenes().front());
+  projector.show(session);
+
+  // All texts of all scenes: with each scene another size and F5, with every sixth one another theme
+  const Scene* scene = session.scene();
+  std::set<std::string> themes_shown = {session.settings.theme};
+  std::size_t opened = 0;
+  for (int texts = 0; !session.free_config() && texts < 300; ++texts) {
+    projector.press(session, {"PageDown"});
+    if (session.scene() == scene) continue;
+    scene = session.scene(), ++opened;
+    projector.resize(sizes[opened % 4].first, sizes[opened % 4].second);
+    projector.press(session, {"F5"});
+    if (opened % 6 == 0) projector.press(session, {"T"});
+    themes_shown.insert(session.settings.theme);
+  }
+  CHECK(opened + 1 == scenes().size());
+  CHECK(themes_shown.size() == 3);
+
+  // Free play with a text, and a live run whose first device is stalled while a note is written
+  const std::vector<std::string> letters = {"\xc3\x9c", "n", "\xc3\xaf", "c", "\xc3\xb6", "d", "\xc3\xa9"};
+  projector.press(session, {"E"});
+  projector.press(session, letters);
+  projector.press(session, {"Enter", "Right", "End"});
+  session.open_live(std::make_unique<ThreadedRun>(RunConfig{}), "Live");
+  projector.press(session, {"F", "L", "Right", "Right", "Tab", "Right", "W", "D", "S", "N"});
+  CHECK(session.live_controls()->stalled == std::set<int>{0});
+  projector.press(session, letters);
+  projector.press(session, {"Enter", "F5", "T", "F5", "Shift+Tab", "F", "L", "Right", "Right", "End"});
+  CHECK(session.notes().size() == 1);
+  CHECK(session.live_controls()->stalled.empty());
 }
