@@ -4,6 +4,7 @@
 
 #include "reference/ring/record/recorded_program.h"
 #include "reference/strategies/head_exchange.h"
+#include "reference/strategies/held_memory.h"
 
 namespace ringattn {
 
@@ -32,7 +33,8 @@ class UspDevice {
         queries_(std::move(queries)),
         kv_(std::move(kv)),
         exchange_(std::move(exchange)),
-        recorder_(recorder) {}
+        recorder_(recorder),
+        memory_(recorder) {}
   virtual ~UspDevice() = default;
 
   void send_heads();
@@ -54,16 +56,13 @@ class UspDevice {
 
  private:
   bool has_kv_results() const { return !names_.kv_results.empty(); }
-  void hold(std::string_view name, Index bytes);
-  void hold_collected(std::string_view name, const Block<T>& whole);
-  void release_all();
 
   ExchangeNames names_;
   Block<T> queries_, kv_, query_results_, kv_results_;
   HeadExchange<T> exchange_;
   Recorder& recorder_;
   std::unique_ptr<DeviceProgram<T>> decorator_;
-  Allocations held_;
+  HeldMemory memory_;
 };
 
 // ---- Before the ring -------------------------------------------------------------------
@@ -71,8 +70,8 @@ class UspDevice {
 template <class T>
 void UspDevice<T>::send_heads() {
   recorder_.begin_run(names_.pass);
-  hold(names_.queries, queries_.bytes());
-  hold("K V", kv_.bytes());
+  memory_.hold(names_.queries, queries_.bytes());
+  memory_.hold("K V", kv_.bytes());
   exchange_.send_heads(Side::queries, names_.queries, queries_);
   exchange_.send_heads(Side::keys, "K V", kv_);
 }
@@ -80,13 +79,13 @@ void UspDevice<T>::send_heads() {
 template <class T>
 DeviceProgram<T>& UspDevice<T>::join_ring(bool recorded) {
   Block<T> queries = exchange_.take_rows(Side::queries, names_.queries, queries_);
-  hold_collected(names_.queries, queries);
+  memory_.hold_with_pieces(names_.queries, queries.bytes());
   Block<T> kv = exchange_.take_rows(Side::keys, "K V", kv_);
-  hold_collected("K V", kv);
+  memory_.hold_with_pieces("K V", kv.bytes());
 
   // The program accounts for the collected rows; the own rows are needed no more
   queries_ = {}, kv_ = {};
-  release_all();
+  memory_.release_all();
   DeviceProgram<T>& program = make_program(std::move(queries), std::move(kv));
   if (!recorded) return program;
   decorator_ = std::make_unique<RecordedProgram<T>>(program, recorder_);
@@ -98,46 +97,25 @@ DeviceProgram<T>& UspDevice<T>::join_ring(bool recorded) {
 template <class T>
 void UspDevice<T>::send_results() {
   query_results_ = program_query_results();
-  hold(names_.query_results, query_results_.bytes());
+  memory_.hold(names_.query_results, query_results_.bytes());
   exchange_.send_rows(Side::queries, names_.query_results, query_results_);
   if (!has_kv_results()) return;
   kv_results_ = program_kv_results();
-  hold(names_.kv_results, kv_results_.bytes());
+  memory_.hold(names_.kv_results, kv_results_.bytes());
   exchange_.send_rows(Side::keys, names_.kv_results, kv_results_);
 }
 
 template <class T>
 void UspDevice<T>::take_results() {
   query_results_ = exchange_.take_heads(Side::queries, names_.query_results, query_results_);
-  hold_collected(names_.query_results, query_results_);
+  memory_.hold_with_pieces(names_.query_results, query_results_.bytes());
   if (has_kv_results()) {
     kv_results_ = exchange_.take_heads(Side::keys, names_.kv_results, kv_results_);
-    hold_collected(names_.kv_results, kv_results_);
+    memory_.hold_with_pieces(names_.kv_results, kv_results_.bytes());
   }
   recorder_.record_finalize();
-  release_all();
+  memory_.release_all();
   recorder_.end_run();
-}
-
-// ---- Memory ------------------------------------------------------------------------------
-
-template <class T>
-void UspDevice<T>::hold(std::string_view name, Index bytes) {
-  recorder_.record_alloc(name, bytes);
-  held_.emplace_back(name, bytes);
-}
-
-// The pieces of a block and the block that is made of them exist at the same time
-template <class T>
-void UspDevice<T>::hold_collected(std::string_view name, const Block<T>& whole) {
-  hold(name, whole.bytes());
-  hold(name, whole.bytes());
-}
-
-template <class T>
-void UspDevice<T>::release_all() {
-  for (const auto& [name, bytes] : held_) recorder_.record_free(name, bytes);
-  held_.clear();
 }
 
 }  // namespace ringattn
