@@ -65,8 +65,8 @@ AlteredProblem numbered_within_device(const Problem<double>& problem, const Shar
   }
   std::vector<double>& numbers =
       variant["of"] == sink_number ? wrong.scoring.sinks : wrong.scoring.alibi_slopes;
-  for (std::size_t h = static_cast<std::size_t>(n); h < numbers.size(); ++h)
-    numbers[h] = numbers[h % static_cast<std::size_t>(n)];
+  const auto period = static_cast<std::size_t>(n);
+  for (std::size_t h = period; h < numbers.size(); ++h) numbers[h] = numbers[h - period];
   return wrong;
 }
 
