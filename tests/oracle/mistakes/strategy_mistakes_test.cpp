@@ -88,19 +88,26 @@ void store(Tensor<double>& tensor, Precision precision) {
   if (precision == Precision::bf16) round_to(Dtype::bf16, tensor);
 }
 
+// The names of a diagnosis, and whether all of them give the same numbers
+template <class Diagnosis, class SameNumbers>
+Named names_in(const Diagnosis& diagnosis, const SameNumbers& same_numbers) {
+  Named named;
+  for (const Candidate& candidate : diagnosis ? diagnosis->names : std::vector<Candidate>()) {
+    named.ids.insert(id_of(candidate));
+    named.same_numbers = named.same_numbers && same_numbers(candidate);
+  }
+  return named;
+}
+
 Named named_from_forward(const StrategyCase& c, AttentionOutput<double> result, Precision precision) {
   const AttentionOutput<double> exact = result;
   store(result.out, precision);
   Submission s = submission_to(c, precision);
   s.out = result.out, s.lse = result.lse;
   const Report report = check_submission(s, {.list_undetectable = false});
-  Named named;
-  for (const Candidate& candidate : report.forward ? report.forward->names : std::vector<Candidate>()) {
-    named.ids.insert(id_of(candidate));
-    named.same_numbers =
-        named.same_numbers && nearly(candidate.mistake->forward(c.sim, candidate.variant), exact);
-  }
-  return named;
+  return names_in(report.forward, [&](const Candidate& candidate) {
+    return nearly(candidate.mistake->forward(c.sim, candidate.variant), exact);
+  });
 }
 
 Named named_from_gradients(const StrategyCase& c, Gradients<double> result, Precision precision) {
@@ -109,13 +116,9 @@ Named named_from_gradients(const StrategyCase& c, Gradients<double> result, Prec
   Submission s = submission_to(c, precision);
   s.dq = result.dq, s.dk = result.dk, s.dv = result.dv;
   const Report report = check_submission(s, {.list_undetectable = false});
-  Named named;
-  for (const Candidate& candidate : report.backward ? report.backward->names : std::vector<Candidate>()) {
-    named.ids.insert(id_of(candidate));
-    named.same_numbers =
-        named.same_numbers && same(candidate.mistake->backward(c.backward, candidate.variant), exact);
-  }
-  return named;
+  return names_in(report.backward, [&](const Candidate& candidate) {
+    return same(candidate.mistake->backward(c.backward, candidate.variant), exact);
+  });
 }
 
 }  // namespace
