@@ -128,6 +128,7 @@ class Network:
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "TMPDIR": str(self.path),
+            "HWLOC_COMPONENTS": "-gl",  # no search for GPUs on X displays, whose end would end mpirun
         }
         # In its own session, so that Ctrl-C reaches this process only, which ends the others
         process = subprocess.Popen(
