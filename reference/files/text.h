@@ -21,6 +21,9 @@ struct SourceLocation {
 // The concatenated bytes of several files, with the source location of each byte.
 class Text {
  public:
+  // Takes the memory of the bytes of all files at once
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
+
   // Throws BadInput if there are no bytes
   void append(std::string file, std::string_view bytes);
 
@@ -41,7 +44,8 @@ class Text {
       line_begins_;  // byte offsets, ascending; a line ends at '\n' or at the end of its file
 };
 
-// Reads the files in that order; throws BadInput if one is missing, empty or not a regular file
+// Reads the files in that order; throws BadInput if one is missing, empty or not a regular file, or if they do not fit
+// into memory
 Text read_text(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace ringattn

@@ -150,6 +150,15 @@ def test_a_sparse_file_of_zeros_is_refused(program, size, where):
         assert answer.is_refusal, answer
 
 
+@pytest.mark.parametrize("command", ["run", "recall --prompt word", "memory", "strategies"])
+def test_a_text_larger_than_memory_is_refused_before_it_is_read(program, command):
+    with program.workspace() as workspace:
+        name = workspace.write("text", b"")
+        workspace.extend(name, memory_of_machine // 9)  # its lines may take eight times as much
+        answer = workspace.run(*command.split(), "--text", name, memory=room)
+        assert answer.is_refusal and "an index of its lines must fit into memory" in answer.err, answer
+
+
 # ---- npy ------------------------------------------------------------------------
 
 shape_texts = st.sampled_from(
