@@ -105,13 +105,13 @@ BoundedAttention bound_attention(const Problem<double>& problem, const std::vect
     return AttentionOutput<double>{Tensor<double>(out), row_tensor<double>(out.B, out.S, out.H)};
   };
   BoundedAttention result{blank(), blank(), blank()};
-  const auto bound = needs_wide_range(problem) ? bound_chunk<long double> : bound_chunk<double>;
+  const Roundings u = roundings(declared);
+  const auto bound = needs_wide_range(problem, u) ? bound_chunk<long double> : bound_chunk<double>;
   const std::vector<RowChunk> chunks = chunks_to_bound(rows, problem.K.shape.S);
   const auto of_head = static_cast<Index>(chunks.size());
   parallel_for(out.B * out.H * of_head, [&](Index n) {
     const Index head = n / of_head;
-    bound(problem, {head / out.H, head % out.H, chunks[static_cast<std::size_t>(n % of_head)]},
-          roundings(declared), result);
+    bound(problem, {head / out.H, head % out.H, chunks[static_cast<std::size_t>(n % of_head)]}, u, result);
   });
   return result;
 }

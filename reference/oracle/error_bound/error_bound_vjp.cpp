@@ -83,6 +83,9 @@ void errors_of_rows(const Matrix<Real>& dP, const Matrix<Real>& W0, const Matrix
   c.e += H.cwiseProduct(P.cwiseProduct(W0.cwiseAbs2()).rowwise().sum().cwiseSqrt());
 }
 
+// The absolute error of a weight P or of the weight of a sink that is close to 0. It is not an operand of a product
+double tiny_weight(const Roundings& u) { return std::min(u.tiny_probability, 0x1p-126); }
+
 // Sets x^2 and y, and multiplies dS by the slope of the soft-cap; _dP_size_ = |dO| |V|^T, _dropout_ is the relative
 // error of dropout
 template <class Real>
@@ -108,7 +111,7 @@ void errors_of_pairs(const Matrix<Real>& W, const Matrix<Real>& V, const Matrix<
   }
 
   // P and dS are rounded to operands of the next product; P, which is no operand yet, and dS may be too small
-  const Real product = u.probability, operand = u.operand, tiny_P = std::min(u.tiny_probability, 0x1p-126);
+  const Real product = u.probability, operand = u.operand, tiny_P = tiny_weight(u);
   c.x_squared =
       x.array().square() + (product * product + operand * operand) * c.dS.array().square() +
       (P.array() > 0).template cast<Real>() * (Real(u.tiny_operand) + tiny_P * W.array().abs()).square();
@@ -252,9 +255,9 @@ void add_keys(const BackwardErrors<Real>& c, const Vector<Real>& alike, Real sca
 }
 
 // The sums of one query head over its rows, before the root is taken: dsink, the variance of its independent errors,
-// and the sums of magnitudes (of dS, and of its terms)
+// and the sums of magnitudes (of dS, of its terms, and of dlse - delta where the sink has a weight)
 struct SinkSums {
-  double gradient = 0, variance = 0, size = 0, magnitude = 0;
+  double gradient = 0, variance = 0, size = 0, magnitude = 0, row_terms = 0;
   double most_alike = 0;  // the largest b of a row
 };
 
@@ -265,6 +268,7 @@ void add_sink(const BackwardErrors<Real>& c, const Vector<Real>& alike, SinkSums
   sums.gradient += static_cast<double>(dS.sum());
   sums.size += static_cast<double>(dS.cwiseAbs().sum());
   sums.magnitude += static_cast<double>(P.dot(c.row_magnitude));
+  sums.row_terms += static_cast<double>((P.array() > 0).select(c.row_term.cwiseAbs(), Real(0)).sum());
   sums.variance +=
       static_cast<double>(alike.dot((P.cwiseProduct(c.e).cwiseAbs2() + dS.cwiseProduct(c.r).cwiseAbs2())));
   sums.most_alike = std::max(sums.most_alike, static_cast<double>(max_or_zero(alike)));
@@ -282,13 +286,15 @@ void finish_sinks(const std::vector<SinkSums>& of_heads, const Scoring& scoring,
     for (std::size_t n = h; n < of_heads.size(); n += heads) {
       const SinkSums& part = of_heads[n];
       sum.gradient += part.gradient, sum.variance += part.variance, sum.size += part.size;
-      sum.magnitude += part.magnitude, sum.most_alike = std::max(sum.most_alike, part.most_alike);
+      sum.magnitude += part.magnitude, sum.row_terms += part.row_terms,
+          sum.most_alike = std::max(sum.most_alike, part.most_alike);
     }
     const double shared =
         chain_error(u, rows, sum.most_alike) + u.sum * (4 * std::abs(sink) + 8) + u.exponential;
     result.truth.dsinks.data()[h] = sum.gradient, result.magnitude.dsinks.data()[h] = sum.magnitude;
-    result.tolerance.dsinks.data()[h] =
-        3 * std::sqrt(sum.variance) + shared * sum.size + u.stored * std::abs(sum.gradient) + u.tiny_stored;
+    result.tolerance.dsinks.data()[h] = 3 * std::sqrt(sum.variance) + shared * sum.size +
+                                        tiny_weight(u) * sum.row_terms + u.stored * std::abs(sum.gradient) +
+                                        u.tiny_stored;
   }
 }
 
@@ -350,14 +356,15 @@ BoundedGradients bound_attention_vjp(const Problem<double>& problem, const std::
                              Tensor<double>(problem.V.shape), zero_sink_gradients<double>(problem.scoring)};
   };
   BoundedGradients result{blank(), blank(), blank()};
+  const Roundings u = roundings(declared);
   const auto bound =
-      needs_wide_range(problem, cotangents) ? bound_kv_head<long double> : bound_kv_head<double>;
+      needs_wide_range(problem, u, cotangents) ? bound_kv_head<long double> : bound_kv_head<double>;
   const Index heads = problem.K.shape.H;
   std::vector<SinkSums> sinks(static_cast<std::size_t>(q.B * q.H));
   parallel_for(problem.K.shape.B * heads, [&](Index n) {
-    bound(problem, rows, forward, cotangents, n / heads, n % heads, roundings(declared), result, sinks);
+    bound(problem, rows, forward, cotangents, n / heads, n % heads, u, result, sinks);
   });
-  finish_sinks(sinks, problem.scoring, q.B * q.S, roundings(declared), result);
+  finish_sinks(sinks, problem.scoring, q.B * q.S, u, result);
   return result;
 }
 

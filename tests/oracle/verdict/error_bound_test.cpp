@@ -231,6 +231,26 @@ TEST_CASE("correct kernels of every precision stay within their tolerance") {
       }
 }
 
+TEST_CASE("correct kernels stay within the tolerance of dsink however small the weight of the sink is") {
+  for (const Precision precision : {Precision::f64, Precision::f32}) {
+    Random random(11 + static_cast<std::uint64_t>(precision));
+    for (int n = 0; n < trials(200); ++n) {
+      // In float64 scores of some hundreds, in float32 weights near its smallest number beside a large dout
+      const bool wide = precision == Precision::f64;
+      RandomProblem<double> p = normal_problem(random, {.Sq = 3, .Skv = 11, .Hq = 2, .D = 5, .Dv = 4});
+      scale_by(p.Q, wide ? 256 : 1), scale_by(p.dout, wide ? 1 : 0x1p20), repeat_rows(p.K, 4);
+      for (Index h = 0; h < p.Q.shape().H; ++h)
+        p.scoring.sinks.push_back(wide ? random.normal() : -110 + 40 * random.uniform());
+      make_exact(p, precision);
+      Kernel kernel = random_kernel(random, precision);
+      kernel.partials = Partials::merged, kernel.devices = 3;
+      CAPTURE(kernel.describe());
+      CAPTURE(p.describe());
+      CHECK(shares_of(p, kernel, kernel.declared(true)).dsinks <= largest_pass);
+    }
+  }
+}
+
 TEST_CASE("sequential sums over a thousand keys pass as f32") {
   for (const double sharpness : {0.0, 1.0, 4.0, 16.0})
     for (const bool constant : {false, true}) {
