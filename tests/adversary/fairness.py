@@ -29,7 +29,7 @@ def check_complete(name, path):
     content = path.read_bytes()
     if content.startswith((b"<!doctype html>", b"<!DOCTYPE html>")):
         assert content.endswith(b"</html>\n")
-    elif content.startswith((b"# ", b"|")):
+    elif content.startswith((b"#", b"|")):
         assert content.endswith(b"\n")
     elif content.startswith(b'{"schema"'):
         for line in content.splitlines():
