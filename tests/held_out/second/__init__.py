@@ -1,4 +1,4 @@
-"""A second set of wrong results of public bug reports, younger than the reports they measure."""
+"""A second set of wrong results, of other public bug reports."""
 
 from held_out.second import (  # noqa: F401  # each registers its cases
     gradient_parts,
