@@ -3,7 +3,7 @@
 Words are searched in what the report says of the result: not in its summary of the case, nor in the hints of broken
 laws, which are the same for many mistakes.
 
-    PYTHONPATH=tests python -m held_out.grade (check|examine) FOLDER [pattern of case names]
+    PYTHONPATH=tests python -m held_out.grade (check|examine) FOLDER [pattern of module.case]
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def grade(tool: str, case: Case, precision: str, folder: Path) -> tuple[str, ...
 
 def main(tool: str, folder: Path, pattern: str = "*") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = [case for case in cases if fnmatch.fnmatchcase(case.name, pattern)]
+    chosen = [case for case in cases if fnmatch.fnmatchcase(f"{case.compute.__module__}.{case.name}", pattern)]
     with (folder / "table.md").open("w", encoding="utf-8") as table:
         for row in (header, ("---",) * len(header)):
             print("|", " | ".join(row), "|", file=table)
