@@ -1,6 +1,7 @@
 #include "visualizer/model/critical_path.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "visualizer/model/moment.h"
@@ -73,23 +74,33 @@ class PathFinder {
     return work;
   }
 
-  // Whether two messages of a device use one slot of one receiver
-  static bool is_same_route(const Event& a, const Event& b) {
+  // Whether two messages of a device are of one kind and for one receiver. In a bidirectional ring of two devices both
+  // directions have such messages, in turn
+  static bool is_alike(const Event& a, const Event& b) {
     return a.peer == b.peer && is_result(a.what) == is_result(b.what);
   }
 
-  // The slot of the next device is free when that device has taken the message before, which it does between two works
+  // The last work of the receiver before it takes a message, which it does between two works; null: none
+  const Span* work_before_taking(const Span& send) const {
+    const auto arrival = arrivals_.find({send.begin->id.device, send.begin->id.sequence});
+    return arrival == arrivals_.end() ? nullptr : work_before(*arrival->second->begin);
+  }
+
+  // A slot of the receiver is free when it has taken the message before: of the last two messages alike, the one whose
+  // taking ends the wait
   const Span* taking_of_message_before(const Span& wait) const {
     const std::span<const Span> spans = recording_.spans().of(wait.begin->id.device);
     const auto is_send = [](const Span& span) { return span.begin->kind == EventKind::send; };
     const auto next = std::find_if(spans.begin() + (&wait - spans.data()), spans.end(), is_send);
     if (next == spans.end()) return work_before(*wait.begin);
-    const Span* before = nullptr;
+    std::array<const Span*, 2> last{};
     for (const Span& span : spans.first(static_cast<std::size_t>(next - spans.begin())))
-      if (is_send(span) && is_same_route(*span.begin, *next->begin)) before = &span;
-    if (!before) return work_before(*wait.begin);
-    const auto arrival = arrivals_.find({before->begin->id.device, before->begin->id.sequence});
-    return work_before(arrival == arrivals_.end() ? *wait.begin : *arrival->second->begin);
+      if (is_send(span) && is_alike(*span.begin, *next->begin)) last = {last[1], &span};
+    const Span* found = nullptr;
+    for (const Span* send : last)
+      if (const Span* work = send ? work_before_taking(*send) : nullptr; work)
+        if (!found || ended(*found) != ended(wait)) found = work;
+    return found ? found : work_before(*wait.begin);
   }
 
   const Recording& recording_;
