@@ -23,8 +23,8 @@ inline void draw_all_panels(HeadlessScreen& screen, const Recording& recording, 
     selection.pinned = Target::event(id.device, id.sequence);
   }
   const Frame frame{recording, now, selection, settings};
-  for (const auto& [name, draw] : run_panels())
-    screen.log(theme("dark"), [&](Canvas& canvas) { draw(canvas, {10, 10, 900, 600}, frame); });
+  for (const auto& panel : run_panels())
+    screen.log(theme("dark"), [&](Canvas& canvas) { panel.second(canvas, {10, 10, 900, 600}, frame); });
 }
 
 }  // namespace ringattn::viz
