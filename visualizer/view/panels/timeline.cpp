@@ -5,6 +5,7 @@
 #include "visualizer/model/time_use.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -139,7 +140,7 @@ class Timeline {
     canvas_.block(inner, event.owner, 2);
     if (inner.h >= canvas_.line_height(Face::small) - 3)
       canvas_.fitting_text(inner,
-                           {block_label(traveling_label(recording_), event.owner), short_label(event.owner)},
+                           block_labels(recording_, traveling_label(recording_), event.owner, true),
                            Face::small, theme_.ink_on(theme_.of(event.owner)), Align::centre);
   }
 
