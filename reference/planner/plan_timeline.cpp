@@ -15,8 +15,7 @@ bool ends_work(const Event& event) {
 PassTimeline timeline(const PlanRequest& request, const PlannedStrategy& strategy, bool backward) {
   // Run the pass on the virtual clock
   const AttentionWork work = request.attention_work();
-  const CostModel cost = work.machine.cost(backward ? work.shape.backward_flops_per_pair()
-                                                    : work.shape.forward_flops_per_pair());
+  const CostModel cost = work.cost();
   TraceStore store(request.ring_devices());
   Recorders recorders = make_recorders(store, request.ring_devices(), cost);
   PlannedPass(strategy, backward, work.layer()).run(cost, work.overlap, recorders);

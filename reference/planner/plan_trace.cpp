@@ -21,7 +21,7 @@ TraceHeader header_of(const PlanRequest& request, const PlannedStrategy& strateg
   header.dtype = work.bytes.input == 4 ? "f32" : "bf16";
   header.overlap = work.overlap, header.transport = "plan";
   if (work.backward) header.passes.push_back("backward");
-  header.cost = work.machine.cost(work.shape.forward_flops_per_pair());
+  header.cost = work.cost();
   header.options = {{"model", request.model.name},
                     {"chip", request.chip.name},
                     {"causal", work.shape.mask.causal ? "true" : "false"}};
@@ -39,15 +39,11 @@ PlannedTrace planned_trace(const PlanRequest& request, const PlannedStrategy& st
   const AttentionWork work = request.attention_work();
   const int devices = request.ring_devices();
   TraceStore store(devices);
-  const CostModel forward = work.machine.cost(work.shape.forward_flops_per_pair()),
-                  backward = work.machine.cost(work.shape.backward_flops_per_pair());
-  Recorders recorders = make_recorders(store, devices, forward);
-  PlannedPass(strategy, false, work.layer()).run(forward, work.overlap, recorders);
-  if (work.backward) {
-    for (Recorder& recorder : recorders) recorder.set_cost(backward);
-    PlannedPass(strategy, true, work.layer()).run(backward, work.overlap, recorders);
-  }
-  return {header_of(request, strategy, work), store.events()};
+  TraceHeader header = header_of(request, strategy, work);
+  Recorders recorders = make_recorders(store, devices, header.cost);
+  PlannedPass(strategy, false, work.layer()).run(header.cost, work.overlap, recorders);
+  if (work.backward) PlannedPass(strategy, true, work.layer()).run(header.cost, work.overlap, recorders);
+  return {std::move(header), store.events()};
 }
 
 }  // namespace ringattn::planner

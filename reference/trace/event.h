@@ -88,7 +88,11 @@ struct OutgoingLink {
 
 // The speed of the virtual hardware, and of a throttled link.
 struct CostModel {
-  double ns_per_pair = 1;      // arithmetic for one visible pair of query and key of one head
+  // Of a tile in the backward pass, relative to the forward pass: five products of matrices in place of two
+  // (FlashAttention-2, arXiv:2307.08691, section 4.1)
+  static constexpr double backward_cost_ratio = 2.5;
+
+  double ns_per_pair = 1;      // forward arithmetic for one visible pair of query and key of one head
   double link_gbps = 0;        // 10^9 bits per second in one direction; 0: infinitely fast
   double link_latency_us = 0;  // microseconds, added to each message
 
@@ -109,6 +113,10 @@ struct CostModel {
     return {direction, link_gbps, link_latency_us};
   }
   bool has_several_links() const { return devices_per_node > 0 || two_way_devices > 0; }
+
+  double ns_per_pair_of(std::string_view pass) const {
+    return (pass == "backward" ? backward_cost_ratio : 1) * ns_per_pair;
+  }
 
   // Of the link inside a node
   double transfer_ns(std::int64_t bytes) const { return OutgoingLink{0, link_gbps, 0}.transfer_ns(bytes); }

@@ -39,11 +39,12 @@ void Recorder::end(Event& open, double t) {
   emit(open);
 }
 
-void Recorder::begin_run(std::string_view what) {
+void Recorder::begin_run(std::string_view pass) {
+  pass_ = pass;
   if (!enabled() || open_runs_++ > 0) return;
   received_.clear();
   Event run = event(EventKind::run, EventPhase::begin, EventLane::compute, -1);
-  run.what = what;
+  run.what = pass;
   begin(run_, run);
 }
 
@@ -75,7 +76,7 @@ void Recorder::begin_compute(int step, int owner, std::string_view mask_class, s
 }
 
 void Recorder::end_compute() {
-  t_ += cost_.ns_per_pair * static_cast<double>(live_pairs_);
+  t_ += cost_.ns_per_pair_of(pass_) * static_cast<double>(live_pairs_);
   if (enabled()) end(compute_, t_);
 }
 

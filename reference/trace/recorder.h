@@ -25,7 +25,7 @@ struct MessageTiming {
 // keeps the virtual clock.
 //
 // Each device has a virtual clock t, which depends on the cost model only and makes traces reproducible:
-//   compute   t += visible pairs x ns_per_pair
+//   compute   t += visible pairs x ns_per_pair of the pass
 //   send      starts at s = max(t, time at which its link is free); that link is busy for bytes / bandwidth
 //   receive   the message arrives at s + bytes / bandwidth + latency
 //   wait      t = max(t, time of the awaited event)
@@ -42,9 +42,9 @@ class Recorder {
   // Changes the cost model from now on: a link may become slower during a run
   void set_cost(const CostModel& cost) { cost_ = cost; }
 
-  // _what_: "forward" or "backward". Runs may nest, if a device runs several programs in one pass: the outermost one is
+  // _pass_: "forward" or "backward". Runs may nest, if a device runs several programs in one pass: the outermost one is
   // recorded
-  void begin_run(std::string_view what);
+  void begin_run(std::string_view pass);
   void end_run();
   void record_alloc(std::string_view what, std::int64_t bytes);
   void record_free(std::string_view what, std::int64_t bytes);
@@ -78,6 +78,7 @@ class Recorder {
   CostModel cost_;
   WallClock::time_point trace_began_{};
 
+  std::string_view pass_ = "forward";
   int open_runs_ = 0;
   std::int32_t sequence_ = 0;
   double t_ = 0;

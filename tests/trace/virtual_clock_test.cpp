@@ -35,6 +35,26 @@ TEST_CASE("a slow device delays what it sends, not what it receives") {
     }
 }
 
+TEST_CASE(
+    "arithmetic in the backward pass takes five products for two of the forward pass, with a sink and "
+    "without") {
+  Random random(23);
+  TraceStore store(1);
+  const CostModel cost{.ns_per_pair = 3};
+  Recorder traced(store, 0, cost, WallClock::now()), silent(0, cost);
+  for (int pass = 0; pass < 20; ++pass) {
+    const bool backward = random.below(2);
+    const Index pairs = 2 * random.below(100);  // so that the times are integers
+    for (Recorder* recorder : {&traced, &silent}) {
+      const double before = recorder->now();
+      recorder->begin_run(backward ? "backward" : "forward");
+      recorder->begin_compute(0, 0, "full", pairs), recorder->end_compute();
+      recorder->end_run();
+      CHECK(2 * (recorder->now() - before) == static_cast<double>((backward ? 5 : 2) * 3 * pairs));
+    }
+  }
+}
+
 TEST_CASE("a message takes the link of its direction, and between nodes that of the network") {
   Random random(21);
   for (int trial = 0; trial < 200; ++trial) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,8 @@ class Canvas {
   Rect text(const Rect& rect, std::string_view text, Face face, Color color, Align align = Align::left);
   // Draws the first of _texts_ that fits; nothing if none does
   void fitting_text(const Rect& rect, std::initializer_list<std::string> texts, Face face, Color color,
+                    Align align = Align::left);
+  void fitting_text(const Rect& rect, std::span<const std::string> texts, Face face, Color color,
                     Align align = Align::left);
   // Draws a text broken into lines at spaces and returns its height. Lines below _rect_ are cut
   float paragraph(const Rect& rect, std::string_view text, Face face, Color color);

@@ -85,6 +85,11 @@ Rect Canvas::text(const Rect& rect, std::string_view text, Face face, Color colo
 
 void Canvas::fitting_text(const Rect& rect, std::initializer_list<std::string> texts, Face face, Color color,
                           Align align) {
+  fitting_text(rect, std::span(texts.begin(), texts.size()), face, color, align);
+}
+
+void Canvas::fitting_text(const Rect& rect, std::span<const std::string> texts, Face face, Color color,
+                          Align align) {
   for (const std::string& each : texts) {
     if (!fits(rect, text_size(each, face))) continue;
     text(rect, each, face, color, align);

@@ -91,7 +91,8 @@ void add_strategies(Program& program) {
   add_link_options(*command, o->parallel);
   command
       ->add_option("--ns-per-pair", o->ns_per_pair,
-                   "nanoseconds for one visible pair of query and key of one head")
+                   "nanoseconds for one visible pair of query and key of one head; 2.5 times as many in the "
+                   "backward pass")
       ->check(nonnegative_number())
       ->type_name("X")
       ->capture_default_str()

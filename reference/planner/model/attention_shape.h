@@ -5,6 +5,7 @@
 
 #include "reference/definition/layout.h"
 #include "reference/definition/mask.h"
+#include "reference/trace/event.h"
 
 namespace ringattn::planner {
 
@@ -14,10 +15,9 @@ struct AttentionShape {
   Index batch = 1, queries = 1, keys = 1, heads = 1, kv_heads = 1, dim = 1, v_dim = 1;
   Mask mask = {};
 
-  // Operations for one visible pair of query and key of one head. Forward: q.k and the sum of values. Backward: five
-  // products of matrices in place of two (FlashAttention-2, arXiv:2307.08691, section 4.1)
+  // Operations for one visible pair of query and key of one head. Forward: q.k and the sum of values
   double forward_flops_per_pair() const { return 2 * static_cast<double>(dim + v_dim); }
-  double backward_flops_per_pair() const { return 2.5 * forward_flops_per_pair(); }
+  double backward_flops_per_pair() const { return CostModel::backward_cost_ratio * forward_flops_per_pair(); }
 };
 
 // The pairs of query and key that the mask leaves, over all sequences and heads

@@ -18,7 +18,7 @@ double HidingBlock::forward(const AttentionShape& shape) const {
 }
 
 double HidingBlock::backward(const AttentionShape& shape, double gradient_bytes) const {
-  return forward(shape) * (1 + gradient_bytes / input_bytes) / 2.5;
+  return forward(shape) * (1 + gradient_bytes / input_bytes) / CostModel::backward_cost_ratio;
 }
 
 std::optional<double> smallest_hiding_block(const PlannedStrategy& strategy, const AttentionWork& work,

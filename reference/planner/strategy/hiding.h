@@ -21,7 +21,7 @@ struct HidingBlock {
 
   double forward(const AttentionShape& shape) const;
 
-  // 2.5 times the operations; dK and dV travel with K and V
+  // CostModel::backward_cost_ratio times the operations; dK and dV travel with K and V
   double backward(const AttentionShape& shape, double gradient_bytes) const;
 };
 

@@ -21,10 +21,10 @@ PassCost pass_cost(const PlannedStrategy& strategy, bool backward, const Attenti
   const double flops = backward ? work.shape.backward_flops_per_pair() : work.shape.forward_flops_per_pair();
   std::vector<Sent> sent(static_cast<std::size_t>(work.machine.group.devices()));
   PassCost cost;
-  Machine ideal = work.machine;
-  ideal.links_take_no_time = true;
-  cost.exposed_seconds = -run_seconds(pass, ideal.cost(flops), work.overlap, sent);
-  cost.seconds = run_seconds(pass, work.machine.cost(flops), work.overlap, sent);
+  AttentionWork ideal = work;
+  ideal.machine.links_take_no_time = true;
+  cost.exposed_seconds = -run_seconds(pass, ideal.cost(), work.overlap, sent);
+  cost.seconds = run_seconds(pass, work.cost(), work.overlap, sent);
   cost.exposed_seconds += cost.seconds;
   cost.busy_seconds = work.machine.work_seconds(visible_pairs(work.shape), flops);
   cost.peak_bytes = static_cast<double>(pass.peak_bytes());

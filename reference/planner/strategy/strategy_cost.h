@@ -37,6 +37,8 @@ struct AttentionWork {
   bool overlap = true;    // messages travel during arithmetic where the strategy allows it
 
   LayerAttention layer() const { return {shape, bytes, position_bytes, layout, machine.group}; }
+  // In the terms of the virtual clock, for both passes
+  CostModel cost() const { return machine.cost(shape.forward_flops_per_pair()); }
 };
 
 // Requires that limit() is empty

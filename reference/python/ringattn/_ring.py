@@ -128,9 +128,9 @@ def ring_attention(
     trace       whether the result holds the events of the run
     trace_rows  query rows whose softmax state (m, l, O) the trace records at each step: a list, or "all"
     ns_per_pair, link_gbps, link_latency_us
-                speed of the virtual clock: time for one visible pair of query and key, and for messages. Links really
-                are that slow: 10^9 bits per second in one direction, 0 is unlimited. A list of link_gbps has one number
-                for the link from each device to the next
+                speed of the virtual clock: time for one visible pair of query and key, 2.5 times as long in the
+                backward pass, and for messages. Links really are that slow: 10^9 bits per second in one direction, 0 is
+                unlimited. A list of link_gbps has one number for the link from each device to the next
     fault       runs the ring with a fault, to study it: "no_rescale", "no_maximum", "masked_row_nan",
                 "partials_bf16" in the softmax state; "stale", "torn", "lost", "twice" or "all_send_first" in a link.
                 make_mistake() gives the result of any mistake of the catalogue

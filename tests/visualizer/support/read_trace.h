@@ -56,6 +56,14 @@ class ReadTrace {
     return found;
   }
 
+  // The name of the pass of an event
+  std::string_view pass_name(const Event& event) const {
+    std::string_view name;
+    for (const Work& run : of(event.id.device, EventKind::run))
+      if (run.begin->id.sequence <= event.id.sequence) name = run.begin->what;
+    return name;
+  }
+
   // The share of the time until _t_, or until the end, in work of one kind
   double share(int device, EventKind kind, double t) const {
     const double until = std::min(t, duration_);

@@ -6,84 +6,12 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <regex>
 #include <set>
 
-#include "tests/visualizer/support/all_panels.h"
-#include "tests/visualizer/support/numbers_in_text.h"
-#include "tests/visualizer/support/read_trace.h"
-#include "tests/visualizer/support/screen_fixtures.h"
-#include "tests/visualizer/support/strategy_config.h"
+#include "tests/visualizer/support/seen_panel.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
-
-namespace {
-
-// ---- Panels -----------------------------------------------------------------------------
-
-// A panel at a moment of a run, and what the events say of this moment
-struct Seen {
-  const Recording& recording;
-  const ReadTrace& trace;
-  double t = 0;
-  Drawing drawing = {};
-
-  std::vector<std::string> texts(const std::string& pattern) const {
-    std::vector<std::string> found;
-    for (const DrawnText& each : drawing.texts)
-      if (std::regex_search(each.text, std::regex(pattern))) found.push_back(each.text);
-    return found;
-  }
-  // The values beside a name of the inspector
-  std::vector<std::string> facts(const std::string& name) const {
-    std::vector<std::string> found;
-    for (std::size_t i = 0; i + 1 < drawing.texts.size(); ++i)
-      if (drawing.texts[i].text == name) found.push_back(drawing.texts[i + 1].text);
-    return found;
-  }
-  std::string fact(const std::string& name) const {
-    const std::vector<std::string> all = facts(name);
-    return all.empty() ? "missing: " + name : all.front();
-  }
-  std::string formula(const std::string& begin) const {
-    for (const DrawnText& each : drawing.texts)
-      if (each.text.rfind(begin, 0) == 0) return each.text;
-    return "missing: " + begin;
-  }
-};
-
-Seen seen(HeadlessScreen& screen, const Recording& recording, const ReadTrace& trace, double t,
-          const std::string& panel, const Selection& selection = {}, const AxisRange& time = {}) {
-  const Moment now = moment(recording, t, Clock::modelled);
-  ViewSettings settings;
-  settings.reduced_motion = true;
-  settings.time = time;
-  const Frame frame{recording, now, selection, settings};
-  return {recording, trace, t, screen.log(theme("dark"), [&](Canvas& canvas) {
-            run_panels().at(panel)(canvas, {5, 5, 1500, 880}, frame);
-          })};
-}
-
-// Calls visit(recording, trace, random) for random rings, and for runs of other strategies
-template <class Visit>
-void for_runs(std::uint64_t seed, const Visit& visit) {
-  Random random(seed);
-  for (int n = 0; n < trials(40); ++n) {
-    const auto recording = record_run(random_config(random)).recording;
-    INFO("ring of " << recording->devices() << ", " << n);
-    visit(*recording, ReadTrace(recording->events()), random);
-  }
-  for_each_strategy(seed, trials(10), [&](const Recording& recording, Random& strategy_random) {
-    visit(recording, ReadTrace(recording.events()), strategy_random);
-  });
-}
-
-double random_moment(Random& random, const ReadTrace& trace) {
-  return (0.02 + 0.96 * random.uniform()) * trace.duration();
-}
-
-}  // namespace
 
 // ---- Time -----------------------------------------------------------------------------------
 
@@ -92,7 +20,7 @@ TEST_CASE("the percentages of a timeline are those of the events") {
   for_runs(1, [&](const Recording& recording, const ReadTrace& trace, Random& random) {
     if (!(trace.duration() > 0)) return;
     for (const double t : {random_moment(random, trace), trace.duration()}) {
-      const Seen seen = ::seen(screen, recording, trace, t, "timeline");
+      const Seen seen = seen_panel(screen, recording, trace, t, "timeline");
       // Busy and waiting, and the mean of busy
       const std::vector<std::string> uses = seen.texts("^busy ");
       REQUIRE(std::ssize(uses) == recording.devices());
@@ -117,7 +45,7 @@ TEST_CASE("the times below a timeline differ and are at their places, however sm
     if (!(trace.duration() > 0)) return;
     AxisRange shown;
     if (random.below(4) > 0) shown.zoom(std::pow(10.0, -4 * random.uniform()), random.uniform());
-    const Seen seen = ::seen(screen, recording, trace, trace.duration() / 2, "timeline", {}, shown);
+    const Seen seen = seen_panel(screen, recording, trace, trace.duration() / 2, "timeline", {}, shown);
     const auto axis = std::find_if(seen.drawing.elements.begin(), seen.drawing.elements.end(),
                                    [](const Element& each) { return each.target == Target::time(); });
     REQUIRE(axis != seen.drawing.elements.end());
@@ -140,7 +68,7 @@ TEST_CASE("the percentages and steps of the devices are those of the arithmetic 
   HeadlessScreen screen(1600, 900);
   for_runs(2, [&](const Recording& recording, const ReadTrace& trace, Random& random) {
     const double t = random_moment(random, trace);
-    const Seen seen = ::seen(screen, recording, trace, t, "ring");
+    const Seen seen = seen_panel(screen, recording, trace, t, "ring");
     const std::vector<std::string> shares = seen.texts("^(computes )?[0-9]+ %$");
     std::size_t computing = 0;
     int first = std::numeric_limits<int>::max(), last = -1;
@@ -171,7 +99,7 @@ TEST_CASE("a step in the matrix is that of arithmetic which has begun on this ti
   std::size_t compared = 0;
   for_runs(8, [&](const Recording& recording, const ReadTrace& trace, Random& random) {
     const double t = random_moment(random, trace);
-    const Seen seen = ::seen(screen, recording, trace, t, "matrix");
+    const Seen seen = seen_panel(screen, recording, trace, t, "matrix");
     for (const DrawnText& text : seen.drawing.texts) {
       if (!std::regex_match(text.text, std::regex("[0-9]+"))) continue;
       const auto tile =
@@ -201,7 +129,7 @@ TEST_CASE("the bytes of the memory panel are those allocated and not yet freed, 
   for_runs(3, [&](const Recording& recording, const ReadTrace& trace, Random& random) {
     const TraceHeader& header = recording.header();
     for (const double t : {random_moment(random, trace), trace.duration()}) {
-      const Seen seen = ::seen(screen, recording, trace, t, "memory");
+      const Seen seen = seen_panel(screen, recording, trace, t, "memory");
       const std::vector<std::string> bytes = seen.texts("^(peak )?[0-9.]+ (B|KiB|MiB)$");
       REQUIRE(std::ssize(bytes) > recording.devices());
       for (int device = 0; device < recording.devices(); ++device) {
@@ -237,7 +165,7 @@ TEST_CASE("the inspector shows of a device and of a block what the events say") 
     std::map<int, int> uses;  // by owner of the block
     for (int device = 0; device < recording.devices(); ++device) {
       selection.pinned = Target::device(device);
-      const Seen seen = ::seen(screen, recording, trace, t, "inspector", selection);
+      const Seen seen = seen_panel(screen, recording, trace, t, "inspector", selection);
       std::vector<double> absorbed;
       for (const ReadTrace::Work& each : trace.of_pass(device, EventKind::compute, t))
         if (each.is_over(t)) absorbed.push_back(each.begin->owner), ++uses[each.begin->owner];
@@ -250,7 +178,7 @@ TEST_CASE("the inspector shows of a device and of a block what the events say") 
     }
     for (int owner = 0; owner < recording.devices(); ++owner) {
       selection.pinned = Target::block(owner);
-      const Seen seen = ::seen(screen, recording, trace, t, "inspector", selection);
+      const Seen seen = seen_panel(screen, recording, trace, t, "inspector", selection);
       CHECK(number_in(seen.fact("used")) == uses[owner]);
       std::vector<std::string> flights = seen.texts("^[0-9]+ \xe2\x86\x92 [0-9]+, ");
       for (const ReadTrace::Message& message : trace.messages(t)) {
@@ -280,14 +208,22 @@ TEST_CASE("the inspector shows the bytes, times and pairs of an event, and the e
       const Event &event = *work.begin, &end = *work.end;
       Selection selection;
       selection.pinned = Target::event(event.id.device, event.id.sequence);
-      const Seen seen = ::seen(screen, recording, trace, trace.duration(), "inspector", selection);
+      const Seen seen = seen_panel(screen, recording, trace, trace.duration(), "inspector", selection);
       const std::vector<double> times = numbers_in(seen.fact("time"));
       REQUIRE(times.size() == 2);
       CHECK((rounds_to(event.t, times[0], 6) && rounds_to(end.t, times[1], 6)));
       if (kind == EventKind::compute) {
         CHECK(number_in(seen.fact("live pairs")) == static_cast<double>(event.live_pairs));
-        CHECK(rounds_to(static_cast<double>(event.live_pairs) * cost.ns_per_pair,
-                        numbers_in(seen.formula(std::to_string(event.live_pairs) + " pairs")).back(), 6));
+        // The pairs times the time of one, five products for two in a backward pass
+        const std::string formula = seen.formula(std::to_string(event.live_pairs) + " pairs");
+        const std::vector<double> factors = numbers_in(formula);
+        REQUIRE(factors.size() >= 3);
+        CHECK(rounds_to(end.t - event.t, factors.back(), 6));
+        CHECK(rounds_to(cost.ns_per_pair, factors[factors.size() - 2], 6));
+        const bool backward = trace.pass_name(event) == "backward";
+        CHECK(rounds_to(static_cast<double>(event.live_pairs) * cost.ns_per_pair * (backward ? 2.5 : 1),
+                        factors.back(), 6));
+        if (backward) CHECK((factors.size() == 4 && factors[1] == 2.5));
         continue;
       }
       CHECK(number_in(seen.fact("size")) == static_cast<double>(event.bytes));
@@ -302,78 +238,56 @@ TEST_CASE("the inspector shows the bytes, times and pairs of an event, and the e
   });
 }
 
-// ---- The online softmax --------------------------------------------------------------------------
-
-namespace {
-
-// The numbers of a row in the inspector: its state before or after the block that it meets at t
-void check_row(const Seen& seen, const Event& update) {
-  const RowUpdate& row = *update.row;
-  const bool over = update.t <= seen.t;
-  const double m = over ? row.m_after : row.m_before, l = over ? row.l_after : row.l_before;
-  const std::vector<double>& O = over ? row.O_after : row.O_before;
-  CHECK(rounds_to(m, number_in(seen.fact("m")), 6));
-  CHECK(rounds_to(l, number_in(seen.fact("l")), 6));
-  CHECK(rounds_to(m + std::log(l), numbers_in(seen.formula("lse")).back(), 6));
-  for (std::size_t d = 0; d < O.size(); ++d)
-    CHECK(rounds_to(l == 0 ? 0 : O[d] / l, number_in(seen.fact("O[" + std::to_string(d) + "] / l")), 6));
-}
-
-bool begins(const std::string& text, const char* with) { return text.rfind(with, 0) == 0; }
-
-// Whether an element of the microscope shows a number of the row; _scores_ counts the scores met until now
-bool shows(const Element& each, const RowUpdate& row, std::size_t& scores) {
-  const std::vector<double> all = numbers_in(each.label);
-  const auto at = [&](const std::vector<double>& O) { return O[static_cast<std::size_t>(all[0])]; };
-  if (begins(each.label, "key ")) {
-    const double score = row.scores.at(scores++);
-    return each.label.find("masked") == std::string::npos ? rounds_to(score, all.back(), 4)
-                                                          : score == -std::numeric_limits<double>::infinity();
-  }
-  if (begins(each.label, "\xce\xb1 = exp")) {
-    // A row that has seen no key has nothing to rescale
-    const bool empty = !std::isfinite(row.m_before);
-    return rounds_to(empty ? row.alpha : std::exp(row.m_before - row.m_after), all.back(), 3);
-  }
-  if (begins(each.label, "O after[")) return rounds_to(at(row.O_after), all.back(), 4);
-  if (begins(each.label, "O before[")) return rounds_to(at(row.O_before), all.back(), 4);
-  return rounds_to(row.l_before, all[0], 4) && rounds_to(row.l_after, all[1], 4);
-}
-
-// The microscope without animation shows the state after the block that the row meets
-void check_microscope(const Seen& seen, const Event& update) {
-  const RowUpdate& row = *update.row;
-  std::size_t scores = 0;
-  std::map<std::string, std::size_t> met;
-  for (const Element& each : seen.drawing.elements)
-    for (const char* const begin : {"key ", "\xce\xb1 = exp", "O after[", "O before[", "l  "})
-      if (each.event == update.id && begins(each.label, begin)) {
-        INFO(each.label);
-        CHECK(shows(each, row, scores));
-        ++met[begin];
-      }
-  CHECK(scores == row.scores.size());
-  CHECK(met["\xce\xb1 = exp"] >= 1);
-  CHECK(met["O after["] == row.O_after.size());
-  CHECK(met["O before["] == row.O_before.size());
-  CHECK(met["l  "] == 1);
-}
-
-}  // namespace
-
-TEST_CASE("the numbers of a row in the inspector and in the microscope are those of its events") {
+TEST_CASE("the inspector shows of a tile the arithmetic on it, and how many of its pairs are visible") {
   HeadlessScreen screen(1600, 900);
-  std::size_t compared = 0;
-  for_runs(6, [&](const Recording& recording, const ReadTrace& trace, Random& random) {
-    const double t = random_moment(random, trace);
+  for_runs(10, [&](const Recording& recording, const ReadTrace& trace, Random& random) {
+    const TraceHeader& header = recording.header();
+    const double t = header.passes.size() > 1 ? trace.duration() : random_moment(random, trace);
+    // The devices whose rows are in one block of queries, and in one of keys
+    const int of_keys = header.strategy == "ulysses" ? header.devices
+                        : header.strategy == "usp"   ? header.group
+                                                     : 1,
+              of_queries = header.strategy == "tree" ? header.devices : of_keys;
+    const auto devices = static_cast<Index>(header.devices);
+    const int q = static_cast<int>(random.below(devices)), k = static_cast<int>(random.below(devices));
     Selection selection;
-    selection.row = random.below(recording.header().Sq);
-    selection.pinned = Target::row(static_cast<int>(selection.row));
-    const std::vector<const Event*> updates = trace.updates(selection.row, t);
-    if (updates.empty()) return;
-    ++compared;
-    check_row(::seen(screen, recording, trace, t, "inspector", selection), *updates.back());
-    check_microscope(::seen(screen, recording, trace, t, "microscope", selection), *updates.back());
+    selection.pinned = Target::tile(q, k);
+    const Seen seen = seen_panel(screen, recording, trace, t, "inspector", selection);
+
+    // The arithmetic of the last pass on this tile, for some heads at a time
+    std::multiset<double> pairs, steps, on, shown_pairs, shown_steps, shown_on;
+    double visible = 0, whole = 0, over = 0;
+    for (const ReadTrace::Work& work : trace.all(EventKind::compute)) {
+      const Event& event = *work.begin;
+      const int device = event.id.device, queries = header.queries_rotate() ? event.owner : device,
+                keys = header.queries_rotate() ? device : event.owner;
+      if (trace.pass_name(event) != header.passes.back()) continue;
+      if (queries / of_queries != q / of_queries || keys / of_keys != k / of_keys) continue;
+      visible += static_cast<double>(event.live_pairs), over += work.is_over(t);
+      pairs.insert(static_cast<double>(event.live_pairs));
+      steps.insert(event.step), on.insert(device);
+    }
+    for (const std::string& each : seen.facts("live pairs")) shown_pairs.insert(number_in(each));
+    for (const std::string& each : seen.facts("step")) shown_steps.insert(number_in(each));
+    for (const std::string& each : seen.facts("on")) shown_on.insert(number_in(each));
+    CHECK(shown_pairs == pairs);
+    CHECK(shown_steps == steps);
+    CHECK(shown_on == on);
+    CHECK(static_cast<double>(seen.texts("^done$").size()) == over);
+
+    double rows = 0, columns = 0;
+    for (int device = 0; device < header.devices; ++device) {
+      if (device / of_queries == q / of_queries)
+        rows += static_cast<double>(recording.query_rows(device).size());
+      if (device / of_keys == k / of_keys) columns += static_cast<double>(recording.key_rows(device).size());
+    }
+    whole = rows * columns * static_cast<double>(header.heads * header.batch);
+    if (!(whole > 0)) return;
+    const std::vector<double> equation = numbers_in(seen.texts("pairs are visible").at(0));
+    CHECK(equation[0] == visible);
+    CHECK(equation[1] == rows);
+    CHECK(equation[2] == columns);
+    if (header.heads > 1) CHECK(equation[3] == static_cast<double>(header.heads));
+    CHECK(is_percent(visible / whole, equation.back()));
   });
-  CHECK(compared > 10);
 }

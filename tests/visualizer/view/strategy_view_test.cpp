@@ -158,7 +158,7 @@ TEST_CASE("the pixels of a message have the colour of its block") {
     REQUIRE(message);
     const float unit = static_cast<float>(picture.width) / screen.size().w;
     const auto x = static_cast<std::size_t>((message->rect.x + 4) * unit),
-               y = static_cast<std::size_t>(message->rect.centre().y * unit);
+               y = static_cast<std::size_t>((message->rect.y + 4) * unit);
     const Color color = theme("dark").of(flight.owner);
     const std::uint8_t* pixel = &picture.rgba[4 * (y * static_cast<std::size_t>(picture.width) + x)];
     CHECK(std::vector<int>{pixel[0], pixel[1], pixel[2]} == std::vector<int>{color.r, color.g, color.b});

@@ -28,9 +28,7 @@ bool holds(const DeviceMemory& device, std::string_view what) {
 void fill_slots(DeviceMemory& device, const DeviceMoment& now, const Recording& recording) {
   const TraceHeader& header = recording.header();
   if (recording.distribution().strategy() == Strategy::tree) return;
-  // Before and after an exchange of heads, the rows of the device itself have these names
-  if (recording.distribution().exchanges_heads() && !holds(device, "S tile") && !holds(device, "P dS tiles"))
-    return;
+  if (recording.distribution().exchanges_heads() && !attends(device.held)) return;
   std::string_view resident = header.queries_rotate() ? "Q" : "K V";
   if (header.queries_rotate() && holds(device, "dK")) resident = "Q dO lse row_term";
   std::vector<Allocation*> slots;
@@ -52,7 +50,26 @@ void fill_slots(DeviceMemory& device, const DeviceMoment& now, const Recording& 
   for (const SlotContents& block : now.waiting) fill(block);
 }
 
+// The slots are empty, because each may have held several blocks
+std::vector<Allocation> held_after(EventId alloc, const Recording& recording) {
+  DeviceMemory device;
+  for (const Span& span : recording.spans().of(alloc.device)) {
+    if (span.begin->kind == EventKind::free) remove_allocation(device, *span.begin);
+    if (span.begin->kind == EventKind::alloc)
+      device.held.push_back({span.begin->what, span.begin->bytes, span.begin->id});
+    if (span.begin->id == alloc) break;
+  }
+  fill_slots(device, {}, recording);
+  return device.held;
+}
+
 }  // namespace
+
+bool attends(const std::vector<Allocation>& held) {
+  return std::any_of(held.begin(), held.end(), [](const Allocation& each) {
+    return each.what == "S tile" || each.what == "P dS tiles";
+  });
+}
 
 std::vector<DeviceMemory> memory(const Recording& recording, const Moment& moment) {
   std::vector<DeviceMemory> devices(static_cast<std::size_t>(recording.devices()));
@@ -68,6 +85,8 @@ std::vector<DeviceMemory> memory(const Recording& recording, const Moment& momen
       if (device.bytes > device.peak) device.peak = device.bytes, device.peak_since = event.id;
     }
     fill_slots(device, moment.devices[d], recording);
+    if (device.held.empty() && device.peak > 0)
+      device.held_at_peak = held_after(device.peak_since, recording);
   }
   return devices;
 }

@@ -17,11 +17,16 @@ struct Allocation {
 };
 
 struct DeviceMemory {
-  std::vector<Allocation> held;  // in the order of allocation
-  std::int64_t bytes = 0;        // sum over held
-  std::int64_t peak = 0;         // largest sum until now
-  EventId peak_since;            // the alloc event that reached it
+  std::vector<Allocation> held;          // in the order of allocation
+  std::vector<Allocation> held_at_peak;  // if the device has freed all of it
+  std::int64_t bytes = 0;                // sum over held
+  std::int64_t peak = 0;                 // largest sum until now
+  EventId peak_since;                    // the alloc event that reached it
 };
+
+// Whether a device with this memory attends: it has a tile of scores. Before and after an exchange of heads, the rows of
+// the device itself have the names of the tensors with which it attends
+bool attends(const std::vector<Allocation>& held);
 
 // The memory of each device at a moment, from its alloc and free events
 std::vector<DeviceMemory> memory(const Recording& recording, const Moment& moment);

@@ -21,23 +21,31 @@ std::string bytes_exactly(std::int64_t bytes) {
   return bytes < 1024 ? count : count + " = " + bytes_text(static_cast<double>(bytes));
 }
 
-void add_send(InspectorPage& page, const Event& event, const CostModel& cost) {
+// Where heads are exchanged, the rows of one device
+void add_contents(InspectorPage& page, const Recording& recording, const Event& message) {
+  const bool exchanged = !recording.distribution().exchanges_heads(message);
+  page.add("what", block_labels(recording, message.what, message.owner, exchanged).front(),
+           Target::block(message.owner), message.id);
+}
+
+void add_send(InspectorPage& page, const Recording& recording, const Event& event) {
+  const OutgoingLink link = recording.header().cost.link_between(event.id.device, event.peer);
   page.add_device("to", event.peer, event.id);
-  page.add("what", block_label(event.what, event.owner), Target::block(event.owner), event.id);
+  add_contents(page, recording, event);
   page.add("size", bytes_exactly(event.bytes));
-  if (cost.link_gbps > 0)
+  if (link.gbps > 0)
     page.formulas.push_back(std::string("8") + times + std::to_string(event.bytes) + " B / " +
-                            exact_number(cost.link_gbps) + " Gbit/s + " + exact_number(cost.latency_ns()) +
-                            " ns = " + exact_number(cost.transfer_ns(event.bytes) + cost.latency_ns()) +
+                            exact_number(link.gbps) + " Gbit/s + " + exact_number(link.latency_ns()) +
+                            " ns = " + exact_number(link.transfer_ns(event.bytes) + link.latency_ns()) +
                             " ns");
 }
 
-void add_recv(InspectorPage& page, const Event& event, Clock clock) {
+void add_recv(InspectorPage& page, const Recording& recording, const Event& event, Clock clock) {
   const bool modelled = clock == Clock::modelled;
   const double transfer = modelled ? event.transfer_t : static_cast<double>(event.transfer_w),
                exposed = modelled ? event.exposed_t : static_cast<double>(event.exposed_w);
   page.add_device("from", event.peer, event.id);
-  page.add("what", block_label(event.what, event.owner), Target::block(event.owner), event.id);
+  add_contents(page, recording, event);
   page.add("size", bytes_exactly(event.bytes));
   page.add("transfer", exact_number(transfer) + " ns");
   page.add("exposed", exact_number(exposed) + " ns");
@@ -45,13 +53,22 @@ void add_recv(InspectorPage& page, const Event& event, Clock clock) {
                           exact_number(exposed) + " = " + exact_number(transfer - exposed) + " ns");
 }
 
-void add_compute(InspectorPage& page, const Event& event, const CostModel& cost) {
+void add_compute(InspectorPage& page, const Recording& recording, const Event& event) {
   page.add_block("uses", event.owner, event.id);
   page.add("mask", std::string(event.mask_class));
   page.add("live pairs", std::to_string(event.live_pairs));
-  page.formulas.push_back(std::to_string(event.live_pairs) + " pairs" + times +
-                          exact_number(cost.ns_per_pair) +
-                          " ns = " + exact_number(cost.ns_per_pair * static_cast<double>(event.live_pairs)) +
+
+  // Traces of other engines may charge other costs
+  const Span* span = recording.spans().find(event.id);
+  if (!span || !span->end) return;
+  const CostModel& cost = recording.header().cost;
+  const std::string& pass = recording.header().passes[static_cast<std::size_t>(recording.pass_of(*span))];
+  const double ns = cost.ns_per_pair_of(pass) * static_cast<double>(event.live_pairs);
+  if (!(std::abs(span->end->t - event.t - ns) <= 1e-9 * span->end->t)) return;
+  const std::string ratio =
+      pass == "backward" ? times + exact_number(CostModel::backward_cost_ratio) : std::string();
+  page.formulas.push_back(std::to_string(event.live_pairs) + " pairs" + ratio + times +
+                          exact_number(cost.ns_per_pair) + " ns = " + exact_number(ns) +
                           " ns of modelled time");
 }
 
@@ -100,7 +117,6 @@ void add_heads(InspectorPage& page, const Recording& recording, const Event& com
 }
 
 void add_properties(InspectorPage& page, const Frame& frame, const Event& event) {
-  const CostModel& cost = frame.recording.header().cost;
   const Distribution& distribution = frame.recording.distribution();
   const bool message = event.kind == EventKind::send || event.kind == EventKind::recv;
   if (message && distribution.exchanges_heads(event))
@@ -110,11 +126,11 @@ void add_properties(InspectorPage& page, const Frame& frame, const Event& event)
     add_heads(page, frame.recording, event);
   switch (event.kind) {
     case EventKind::send:
-      return add_send(page, event, cost);
+      return add_send(page, frame.recording, event);
     case EventKind::recv:
-      return add_recv(page, event, frame.moment.clock);
+      return add_recv(page, frame.recording, event, frame.moment.clock);
     case EventKind::compute:
-      return add_compute(page, event, cost);
+      return add_compute(page, frame.recording, event);
     case EventKind::row:
       if (event.row)
         add_row(page, event,

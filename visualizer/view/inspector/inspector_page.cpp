@@ -69,8 +69,8 @@ InspectorPage block_page(const Frame& frame, int owner) {
   const Recording& recording = frame.recording;
   const bool queries = recording.header().queries_rotate();
   InspectorPage page;
-  page.title =
-      "block " + std::to_string(owner) + " \xc2\xb7 " + block_label(traveling_label(recording), owner);
+  page.title = "block " + std::to_string(owner) + " \xc2\xb7 " +
+               block_labels(recording, traveling_label(recording), owner, true).front();
   page.add_device("owner", owner, {});
   page.add(queries ? "queries" : "keys",
            rows_text(queries ? recording.block_query_rows(owner) : recording.block_key_rows(owner)));
@@ -120,7 +120,10 @@ InspectorPage tile_page(const Frame& frame, int q_owner, int kv_owner) {
   const Recording& recording = frame.recording;
   const TileGrid& grid = recording.distribution().grid();
   InspectorPage page;
-  page.title = block_label("Q", q_owner) + " \xc3\x97 " + block_label("K V", kv_owner);
+  const std::vector<int> of_queries = recording.distribution().query_owners(q_owner),
+                         of_keys = recording.distribution().key_owners(kv_owner);
+  page.title = block_label("Q", of_queries.front(), of_queries.back()) + " \xc3\x97 " +
+               block_label("K V", of_keys.front(), of_keys.back());
   // The visible share of the tile
   std::int64_t live_pairs = 0;
   for (int range = 0; range < grid.ranges; ++range) {

@@ -9,18 +9,17 @@
 
 namespace ringattn::viz {
 
-// The label of a block: the longest form that fits for all owners, so that all blocks have the same form
 void draw_block_label(Canvas& canvas, const Rect& rect, const Recording& recording, std::string_view what,
-                      int owner, Face face, Color ink) {
-  const int last = recording.devices() - 1;
-  const auto fit = [&](const std::string& widest, Face each) {
-    const Size size = canvas.text_size(widest, each);
+                      int owner, bool exchanged, Face face, Color ink) {
+  const auto fit = [&](const std::string& text, Face each) {
+    const Size size = canvas.text_size(text, each);
     return size.w <= rect.w && size.h <= rect.h;
   };
-  const bool whole = fit(block_label(what, last), Face::small);
-  const std::string label = whole ? block_label(what, owner) : short_label(owner);
-  const std::string widest = whole ? block_label(what, last) : short_label(last);
-  canvas.fitting_text(rect, {label}, fit(widest, face) ? face : Face::small, ink, Align::centre);
+  const std::vector<std::string> labels = block_labels(recording, what, owner, exchanged),
+                                 widest = block_labels(recording, what, recording.devices() - 1, exchanged);
+  std::size_t form = 0;
+  while (form + 1 < labels.size() && !fit(widest[form], Face::small)) ++form;
+  canvas.fitting_text(rect, {labels[form]}, fit(widest[form], face) ? face : Face::small, ink, Align::centre);
 }
 
 Rect between(const Rect& from, const Rect& to, double fraction) {
@@ -226,7 +225,8 @@ void DeviceCard::draw_gradient(const Rect& rect, std::string_view what, int owne
   canvas_.fill({rect.x, rect.y, rect.w * static_cast<float>(std::min(fraction, 1.0)), rect.h},
                mix(theme_.raised, color, 0.35), 4);
   canvas_.frame(rect, color, 1.5f, 4);
-  canvas_.fitting_text(rect.inset(2, 0), {block_label(what, owner)}, Face::small, theme_.ink, Align::centre);
+  canvas_.fitting_text(rect.inset(2, 0), block_labels(frame_.recording, what, owner, exchanged()),
+                       Face::small, theme_.ink, Align::centre);
 }
 
 void DeviceCard::draw_stationary() {
@@ -239,8 +239,12 @@ void DeviceCard::draw_stationary() {
   const bool fits = canvas_.text_size("Q", block_face()).h <= rect.h;
   // In a tree all devices have all queries
   const bool all = frame_.recording.distribution().strategy() == Strategy::tree;
-  canvas_.fitting_text(rect, {all ? std::string(what) : block_label(what, id_)},
-                       fits ? block_face() : Face::small, theme_.ink, Align::centre);
+  // Without the heads, if the room is too small for them
+  const Distribution& distribution = frame_.recording.distribution();
+  std::vector<std::string> labels{std::string(what)};
+  if (!all) labels.insert(labels.begin(), block_labels(frame_.recording, what, id_, exchanged()).front());
+  if (!all && !distribution.exchanges_heads()) labels.pop_back();
+  canvas_.fitting_text(rect, labels, fits ? block_face() : Face::small, theme_.ink, Align::centre);
 }
 
 // The slots beside the one in use, in up to two rows
@@ -271,7 +275,8 @@ void DeviceCard::draw_slot(const Rect& rect, const SlotContents& slot, bool in_u
   if (working) canvas_.frame(rect.inset(-2), theme_.accent, 2, radius + 1);
   if (frame_.selection.highlights(target)) canvas_.frame(rect.inset(-3), theme_.ink, 2, radius + 2);
   const Color ink = theme_.ink_on(theme_.of(slot.owner));
-  draw_block_label(canvas_, rect.inset(2, 0), frame_.recording, what, slot.owner, block_face(), ink);
+  draw_block_label(canvas_, rect.inset(2, 0), frame_.recording, what, slot.owner, exchanged(), block_face(),
+                   ink);
   canvas_.element(rect, target, slot.since);
 }
 

@@ -7,9 +7,10 @@ namespace ringattn::viz {
 // The devices of a larger run are cells
 constexpr int max_cards = 16;
 
-// The label of a block: the longest form that fits for all owners, so that all blocks have the same form
+// The label of a block: the longest form that fits for all owners, so that all blocks have the same form. _exchanged_:
+// as for block_labels
 void draw_block_label(Canvas& canvas, const Rect& rect, const Recording& recording, std::string_view what,
-                      int owner, Face face, Color ink);
+                      int owner, bool exchanged, Face face, Color ink);
 
 // The share of a hop, and of the arithmetic, in which a block slides into its slot or out of it
 constexpr double slide_share = 0.12;
@@ -51,6 +52,8 @@ class DeviceCard {
 
   bool is_stalled() const { return frame_.live && frame_.live->stalled.count(id_); }
   std::string badge_text() const;
+  // Whether the device has exchanged rows for heads, if its strategy does that
+  bool exchanged() const { return now_.step >= 0; }
   bool computes() const { return now_.activity == Activity::computing; }
   Face block_face() const { return large_ ? Face::heading : Face::body; }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "visualizer/view/panels/labels.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -27,12 +28,14 @@ void draw_cell(Canvas& canvas, Rect rect, int id, const Frame& frame) {
     const Color color = theme.of(now.holds.owner);
     canvas.block(rect, now.holds.owner, 2);
     if (now.activity == Activity::waiting) canvas.hatch(rect, theme.paper, 5, 2);
-    const Size widest = canvas.text_size(short_label(frame.recording.devices() - 1), Face::small);
+    const auto label = [&](int owner) {
+      return block_labels(frame.recording, traveling_label(frame.recording), owner, now.step >= 0).back();
+    };
+    const Size widest = canvas.text_size(label(frame.recording.devices() - 1), Face::small);
     const Rect sign = around(rect.centre(), widest.w + 2, widest.h);
     if (sign.w <= rect.w && sign.h <= rect.h) {
       canvas.fill(sign, color);
-      canvas.fitting_text(rect, {short_label(now.holds.owner)}, Face::small, theme.ink_on(color),
-                          Align::centre);
+      canvas.fitting_text(rect, {label(now.holds.owner)}, Face::small, theme.ink_on(color), Align::centre);
     }
   }
   const bool highlighted = frame.selection.device == id || frame.selection.highlights(Target::device(id)) ||

@@ -27,17 +27,20 @@ std::string printed(const char* format, double x) {
 
 }  // namespace
 
-std::string block_label(std::string_view what, int owner) {
+std::string block_label(std::string_view what, int first, int last) {
+  const std::string owners = subscript(first) + (first == last ? "" : "\xe2\x80\xa6" + subscript(last));
   std::string label;
   std::size_t begin = 0;
   while (begin < what.size()) {
     const std::size_t end = std::min(what.find(' ', begin), what.size());
     if (!label.empty()) label += ' ';
-    label += std::string(what.substr(begin, end - begin)) + subscript(owner);
+    label += std::string(what.substr(begin, end - begin)) + owners;
     begin = end + 1;
   }
   return label;
 }
+
+std::string block_label(std::string_view what, int owner) { return block_label(what, owner, owner); }
 
 std::string short_label(int owner) { return std::to_string(owner); }
 

@@ -10,6 +10,9 @@ namespace ringattn::viz {
 // The label of a block or result with its owner: "K₃ V₃", "Q₃", "dK₃ dV₃". The same in all panels.
 std::string block_label(std::string_view what, int owner);
 
+// The same for rows of several owners: "K₂…₃ V₂…₃"
+std::string block_label(std::string_view what, int first, int last);
+
 // A shorter label: "3"
 std::string short_label(int owner);
 

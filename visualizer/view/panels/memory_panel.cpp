@@ -6,6 +6,7 @@
 #include "visualizer/model/costs/memory_model.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -48,8 +49,6 @@ class MemoryBars {
     unit_ = columns(rows_).main.w / static_cast<float>(most);
   }
 
-  float bottom() const { return computed_.bottom(); }
-
   void draw() {
     for (std::size_t d = 0; d < devices_.size(); ++d) draw_device(static_cast<int>(d));
     draw_naive();
@@ -73,7 +72,7 @@ class MemoryBars {
     const Rect row{rows_.x, rows_.y + pitch_ * static_cast<float>(id), rows_.w, pitch_};
     const auto [label, main, number] = columns(row.inset(0, pitch_ > 14 ? 3.f : 0.5f));
     float x = main.x;
-    for (const Allocation& allocation : device.held) {
+    for (const Allocation& allocation : shown(id)) {
       const Rect segment{x, main.y, length(static_cast<double>(allocation.bytes)), main.h};
       draw_allocation(segment, allocation, id);
       x = segment.right();
@@ -89,7 +88,7 @@ class MemoryBars {
     };
     canvas_.fitting_text(at_row(label), {"device " + std::to_string(id), std::to_string(id)}, Face::small,
                          highlighted ? theme_.accent : theme_.faint_ink, Align::right);
-    // After the run only the peak remains
+    // After the run the bar is that of the peak
     const bool over = device.bytes == 0 && device.peak > 0;
     const std::string bytes = bytes_text(static_cast<double>(over ? device.peak : device.bytes));
     canvas_.fitting_text(at_row(number), {over ? "peak " + bytes : bytes, bytes}, Face::small,
@@ -113,21 +112,26 @@ class MemoryBars {
     // In a tree all devices have all queries
     const bool of_all =
         allocation.what == "Q" && frame_.recording.distribution().strategy() == Strategy::tree;
-    std::string name(allocation.what);
+    std::vector<std::string> names{std::string(allocation.what)};
+    const auto name_as_block = [&](int owner) {
+      names = block_labels(frame_.recording, allocation.what, owner, attends(shown(device)));
+      names.back() = allocation.what;
+    };
     Color ink = theme_.ink;
     const Rect inner = segment.w > 3 ? Rect{segment.x, segment.y, segment.w - 1, segment.h} : segment;
     const float radius = std::min(3.f, inner.w / 3);
     // A filled slot, an empty slot, a stationary block, or other memory
     if (allocation.block >= 0) {
       canvas_.block(inner, allocation.block, radius);
-      name = block_label(allocation.what, allocation.block), ink = theme_.ink_on(theme_.of(allocation.block));
+      name_as_block(allocation.block);
+      ink = theme_.ink_on(theme_.of(allocation.block));
     } else if (slot) {
       canvas_.frame(inner, theme_.outline, 1, radius);
       ink = theme_.faint_ink;
     } else if (stationary) {
       canvas_.fill(inner, mix(theme_.raised, theme_.of(device), 0.18), radius);
       canvas_.frame(inner, theme_.of(device), 2, radius);
-      if (!of_all) name = block_label(allocation.what, device);
+      if (!of_all) name_as_block(device);
     } else {
       canvas_.fill(inner, mix(theme_.raised, theme_.ink, allocation.what.substr(0, 1) == "m" ? 0.28 : 0.14),
                    radius);
@@ -136,10 +140,15 @@ class MemoryBars {
                               ? Target::block(allocation.block)
                               : Target::event(allocation.since.device, allocation.since.sequence);
     if (frame_.selection.highlights(target)) canvas_.frame(inner, theme_.ink, 2, radius);
-    canvas_.fitting_text(inner.inset(3, 0), {name, std::string(allocation.what)}, Face::small, ink,
-                         Align::centre);
+    canvas_.fitting_text(inner.inset(3, 0), names, Face::small, ink, Align::centre);
     canvas_.element(segment, target, allocation.since,
                     std::string(allocation.what) + ": " + bytes_text(static_cast<double>(allocation.bytes)));
+  }
+
+  // What the device holds now, or has held at its peak if it has freed all
+  const std::vector<Allocation>& shown(int device) const {
+    const DeviceMemory& memory = devices_[static_cast<std::size_t>(device)];
+    return memory.held.empty() ? memory.held_at_peak : memory.held;
   }
 
   bool is_slot(const Allocation& allocation) const {
@@ -263,7 +272,12 @@ void draw_long_numbers(Canvas& canvas, Rect room) {
 }  // namespace
 
 void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  Rect room = draw_panel(canvas, rect, frame.heading("Memory"), "allocated on each device");
+  const std::vector<DeviceMoment>& devices = frame.moment.devices;
+  const bool over =
+      frame.moment.over &&
+      std::all_of(devices.begin(), devices.end(), [](const DeviceMoment& each) { return each.bytes == 0; });
+  Rect room = draw_panel(canvas, rect, frame.heading("Memory"),
+                         over ? "at the peak of each device; freed at the end" : "allocated on each device");
   const float wanted = 22 * static_cast<float>(frame.recording.devices() + 1) + 8;
   // The bars may grow where there is room; otherwise only numbers, or nothing
   const float free = room.h - wanted - 12 - heading_h(canvas);

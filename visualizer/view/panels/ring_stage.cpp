@@ -92,8 +92,8 @@ void draw_flights(Canvas& canvas, const RingLayout& layout, const Frame& frame, 
                                    [&](const Rect& other) { return other.overlaps(rect); });
     if (free && !has_left(frame, flight)) {
       const Theme& theme = canvas.theme();
-      draw_block_label(canvas, rect.inset(2, 0), frame.recording, flight.what, flight.owner, Face::small,
-                       flight.is_block ? theme.ink_on(theme.of(flight.owner)) : theme.ink);
+      draw_block_label(canvas, rect.inset(2, 0), frame.recording, flight.what, flight.owner, true,
+                       Face::small, flight.is_block ? theme.ink_on(theme.of(flight.owner)) : theme.ink);
       labelled[layers].push_back(rect);
     }
     for (std::size_t layer = 0; layer < layers; ++layer) canvas.leave_overlay();

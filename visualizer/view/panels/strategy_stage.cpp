@@ -109,7 +109,8 @@ class StrategyStage {
                                      [&](const Flight& later) { return place_of(later).overlaps(rect); });
     if (covered || has_left(flight)) return;
     const Color color = theme_.of(flight.owner);
-    draw_block_label(canvas_, rect.inset(2, 0), recording_, flight.what, flight.owner, Face::small,
+    draw_block_label(canvas_, rect.inset(2, 0), recording_, flight.what, flight.owner,
+                     !flight.exchanges_heads, Face::small,
                      flight.is_block ? theme_.ink_on(color) : theme_.ink);
   }
 

@@ -62,6 +62,18 @@ std::string heads_text(const Recording& recording, int range) {
                            : n(heads.first) + " \xe2\x80\xa6 " + n(heads.first + heads.count - 1));
 }
 
+std::vector<std::string> block_labels(const Recording& recording, std::string_view what, int owner,
+                                      bool exchanged) {
+  const Distribution& distribution = recording.distribution();
+  if (!exchanged || !distribution.exchanges_heads() || distribution.group() == 1)
+    return {block_label(what, owner), short_label(owner)};
+  const std::string heads = heads_text(recording, distribution.range_of(owner));
+  if (distribution.group() == recording.devices()) return {std::string(what) + " of " + heads, heads};
+  const std::vector<int> owners = distribution.key_owners(owner);
+  const std::string rows = block_label(what, owners.front(), owners.back());
+  return {rows + " of " + heads, rows, n(owners.front()) + "\xe2\x80\xa6" + n(owners.back())};
+}
+
 std::string phase_text(const Recording& recording, const Moment& moment) {
   const Distribution& distribution = recording.distribution();
   int first = -1, last = -1;
@@ -111,7 +123,8 @@ RuleText rule_text(const Recording& recording) {
 std::string message_text(const Recording& recording, const Event& send) {
   const Distribution& distribution = recording.distribution();
   const std::string way = " from " + n(send.id.device) + " to " + n(send.peer);
-  if (!distribution.exchanges_heads(send)) return block_label(send.what, send.owner) + way;
+  if (!distribution.exchanges_heads(send))
+    return block_labels(recording, send.what, send.owner, true).front() + way;
   // The receiver computes its heads of the rows of the sender, and gets back the results for its own rows
   if (is_result(send.what))
     return std::string(send.what) + " of " + heads_text(recording, distribution.range_of(send.id.device)) +

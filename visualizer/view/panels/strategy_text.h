@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "visualizer/view/panels/panel.h"
 
@@ -13,6 +14,12 @@ std::string strategy_text(const Recording& recording);
 
 // "heads 2 … 3", "head 2", "all heads"
 std::string heads_text(const Recording& recording, int range);
+
+// The labels of a block, the longest first: "K₁ V₁", "1". _exchanged_: the devices have exchanged rows for heads, if
+// their strategy does that; then a block has the rows of a group, and some heads: "K V of heads 2 … 3",
+// "K₀…₁ V₀…₁ of head 2"
+std::vector<std::string> block_labels(const Recording& recording, std::string_view what, int owner,
+                                      bool exchanged);
 
 // What the devices do at a moment: "step 1 (0 to 3)", "exchange of heads"
 std::string phase_text(const Recording& recording, const Moment& moment);

@@ -2,9 +2,11 @@
 #include <string>
 
 #include "visualizer/model/critical_path.h"
+#include "visualizer/model/time_lanes.h"
 #include "visualizer/model/time_use.h"
 #include "visualizer/view/panels/labels.h"
 #include "visualizer/view/panels/panel.h"
+#include "visualizer/view/panels/strategy_text.h"
 
 namespace ringattn::viz {
 
@@ -23,6 +25,7 @@ class Timeline {
     // A run that is blocked from its start has no duration
     if (!(end_ > 0)) end_ = 1;
     lane_h_ = std::min(72.f, lanes_.h / static_cast<float>(recording_.devices()));
+    find_lanes();
   }
 
   void draw() {
@@ -52,10 +55,37 @@ class Timeline {
     return Rect{lanes_.x, lanes_.y + lane_h_ * static_cast<float>(device), lanes_.w, lane_h_}.inset(
         0, lane_h_ > 14 ? 2.f : 0.5f);
   }
-  // The lanes of a band: arithmetic and waits, messages sent, messages received
-  static Rect upper(Rect band) { return band.take_top(band.h * 0.62f); }
-  static Rect sends(Rect band) { return {band.x, band.y + band.h * 0.67f, band.w, band.h * 0.11f}; }
-  static Rect lower(Rect band) { return band.take_bottom(band.h * 0.18f); }
+
+  // The lanes of a band: arithmetic and waits, messages sent, messages received. Messages that are on their way at the
+  // same time are below each other, and take the height of the arithmetic; all devices have the same lanes
+  void find_lanes() {
+    int sends = 1, receives = 1;
+    for (int device = 0; device < recording_.devices(); ++device) {
+      sent_.push_back(time_lanes(recording_, device, EventKind::send, frame_.settings.clock));
+      received_.push_back(time_lanes(recording_, device, EventKind::recv, frame_.settings.clock));
+      sends = std::max(sends, sent_.back().count), receives = std::max(receives, received_.back().count);
+    }
+    sends_ = sends, receives_ = receives;
+    send_share_ = std::min(0.11f * static_cast<float>(sends), 0.22f);
+    receive_share_ = std::min(0.18f * static_cast<float>(receives), 0.36f);
+  }
+  Rect upper(Rect band) const { return band.take_top(band.h * (0.91f - send_share_ - receive_share_)); }
+  Rect sends(const Rect& band, const Span& send) const {
+    const float h = band.h * send_share_, below = band.h * (0.04f + receive_share_);
+    return part({band.x, band.bottom() - below - h, band.w, h}, lane_of(send, sent_), sends_);
+  }
+  Rect receives(Rect band, const Span& recv) const {
+    return part(band.take_bottom(band.h * receive_share_), lane_of(recv, received_), receives_);
+  }
+  int lane_of(const Span& span, const std::vector<TimeLanes>& lanes) const {
+    const int device = span.begin->id.device;
+    const auto number = &span - recording_.spans().of(device).data();
+    return lanes[static_cast<std::size_t>(device)].of[static_cast<std::size_t>(number)];
+  }
+  static Rect part(const Rect& lanes, int lane, int count) {
+    const float h = lanes.h / static_cast<float>(count);
+    return {lanes.x, lanes.y + h * static_cast<float>(lane), lanes.w, count > 1 && h > 3 ? h - 1 : h};
+  }
 
   Rect extent(const Span& span, const Rect& lane) const {
     const float left = x_of(began(span)), right = x_of(ended(span));
@@ -96,14 +126,14 @@ class Timeline {
         draw_wait(rect, past);
         break;
       case EventKind::send:
-        rect = extent(span, sends(band));
+        rect = extent(span, sends(band, span));
         if (rect.w < 0.5f) return;
         canvas_.frame(rect, past ? theme_.of(event.owner) : mix(theme_.panel, theme_.of(event.owner), 0.35));
         // The device waits in this send
         if (!span.end) draw_wait(extent(span, upper(band)), past);
         break;
       case EventKind::recv:
-        rect = extent(span, lower(band));
+        rect = extent(span, receives(band, span));
         if (rect.w < 0.5f) return;
         canvas_.fill(rect, past ? theme_.of(event.owner) : mix(theme_.panel, theme_.of(event.owner), 0.35),
                      1);
@@ -138,8 +168,7 @@ class Timeline {
     }
     canvas_.block(inner, event.owner, 2);
     if (inner.h >= canvas_.line_height(Face::small) - 3)
-      canvas_.fitting_text(inner,
-                           {block_label(traveling_label(recording_), event.owner), short_label(event.owner)},
+      canvas_.fitting_text(inner, block_labels(recording_, traveling_label(recording_), event.owner, true),
                            Face::small, theme_.ink_on(theme_.of(event.owner)), Align::centre);
   }
 
@@ -161,7 +190,7 @@ class Timeline {
     Rect before;
     for (const PathPart& part : path) {
       const Rect band = this->band(part.span->begin->id.device);
-      const Rect lane = part.span->begin->kind == EventKind::send ? sends(band) : upper(band);
+      const Rect lane = part.span->begin->kind == EventKind::send ? sends(band, *part.span) : upper(band);
       const Rect outline = Rect{x_of(part.began), lane.y, x_of(part.ended) - x_of(part.began), lane.h};
       if (outline.w <= 0) continue;
       // Dark beside the bright line, so that it is visible on every colour
@@ -220,6 +249,9 @@ class Timeline {
   Rect names_, lanes_, numbers_, axis_;
   double end_ = 1;
   float lane_h_ = 0;
+  std::vector<TimeLanes> sent_, received_;    // by device
+  int sends_ = 1, receives_ = 1;              // the most lanes of a device
+  float send_share_ = 0, receive_share_ = 0;  // of the height of a band
 };
 
 }  // namespace
