@@ -24,9 +24,10 @@ double smallest_weight_of(const ExaminedAttention& attention, double one) {
   return 4 * std::max(of_operand, of_result);
 }
 
-constexpr ExaminationStep steps[] = {check_calls,       find_channels,    read_weights,      find_moved_rows,
-                                     find_moved_values, find_head_map,    find_visible_rule, find_key_counts,
-                                     find_score_law,    find_denominator, find_lse_relation};
+constexpr ExaminationStep steps[] = {
+    check_calls,       find_misread_memory, find_channels,        read_weights,    find_moved_rows,
+    find_moved_values, find_head_map,       find_visible_rule,    find_key_counts, find_score_law,
+    find_denominator,  find_lse_relation,   check_ordinary_result};
 
 }  // namespace
 
@@ -46,7 +47,6 @@ Examination examine(const ExaminedAttention& attention) {
   try {
     bool open = true;
     for (const ExaminationStep step : steps) open = open && step(state);
-    if (open) check_ordinary_result(state, examination);
     if (state.findings.size() == 0) check_shifted_scores(state);
     if (attention.backward) examine_backward(state);
   } catch (const FailedCall& failure) {
@@ -56,6 +56,7 @@ Examination examine(const ExaminedAttention& attention) {
   }
   examination.findings = state.findings.all();
   examination.calls = state.prober.calls();
+  examination.error = state.error, examination.explained = state.explained;
   examination.heads = std::move(state.heads);
   return examination;
 }

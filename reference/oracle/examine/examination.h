@@ -17,7 +17,7 @@ struct Examination {
   double error = 0;            // of ordinary numbers: the largest error of out, in tolerances
   bool explained = false;      // the findings reproduce out of ordinary numbers
 
-  // The weights were read: no call failed, and out comes from V and is reproducible
+  // The weights were read: no call failed, out comes from V and is reproducible, and no memory is misread
   bool measured() const { return heads(0, 0).rows() > 0; }
 };
 
@@ -30,6 +30,7 @@ struct Examination {
 // hands on what the rule leaves open.
 //
 //   the calls      NaN, repeatability, dependence on V         call_checks
+//   which memory   orders of the axes of the tensors         misread_memory
 //   which value    channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
 //   which keys     the zero pattern under even scores          visible_rule
 //   how often      weights under even scores                   key_counts
@@ -59,6 +60,9 @@ struct ExaminationState {
   BoundedAttention bounded;          // the truth of the same inputs, and its tolerance
   PerHead<HeadReadout> heads;
 
+  double error = 0;        // of ordinary numbers: the largest error of out, in tolerances
+  bool explained = false;  // the findings reproduce out of ordinary numbers
+
   bool returns_lse() const { return ordinary.lse.size() > 0; }
   Index device_of_row(Index i) const { return sharding.queries.device_of(i); }
   Index device_of_key(Index j) const { return sharding.keys.device_of(j); }
@@ -70,6 +74,7 @@ void judge_pairs(const ExaminationState& state, HeadReadout& head);
 // The steps, in their order. Each returns false if later ones would have nothing to measure.
 using ExaminationStep = bool (*)(ExaminationState&);
 bool check_calls(ExaminationState& state);
+bool find_misread_memory(ExaminationState& state);
 bool find_channels(ExaminationState& state);
 bool read_weights(ExaminationState& state);
 bool find_moved_rows(ExaminationState& state);
@@ -80,7 +85,7 @@ bool find_key_counts(ExaminationState& state);
 bool find_score_law(ExaminationState& state);
 bool find_denominator(ExaminationState& state);
 bool find_lse_relation(ExaminationState& state);
-bool check_ordinary_result(ExaminationState& state, Examination& examination);
+bool check_ordinary_result(ExaminationState& state);
 void check_shifted_scores(ExaminationState& state);
 void check_shifted_gradients(ExaminationState& state, const Tensor<double>& dout);
 void examine_backward(ExaminationState& state);

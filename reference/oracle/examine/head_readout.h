@@ -25,6 +25,7 @@ struct HeadReadout {
   Matrix<double> products;  // scale q.k, the same without soft-cap
   HeadWeights even, varied;
   Matrix<double> weights_by_source;  // (Sq, B * Hkv) by sequence and K/V head of the values, under low scores
+  Matrix<double> weights_by_block;   // the same, of each block: (Sq, B * Hkv * devices); empty: not read
   std::vector<Index> right_source;   // (Sq) the column of _weights_by_source_ that belongs to the row
   std::vector<bool> finite;          // (Sq) ordinary numbers give finite numbers
 

@@ -79,7 +79,7 @@ bool findings_explain(const ExaminationState& state) {
 }  // namespace
 
 // out is linear in V, and the findings explain what ordinary numbers gave.
-bool check_ordinary_result(ExaminationState& state, Examination& examination) {
+bool check_ordinary_result(ExaminationState& state) {
   // 64 times V
   Tensor<double> V = state.ordinary_V;
   for (Index n = 0; n < V.size(); ++n) V.data()[n] *= larger_values;
@@ -95,10 +95,10 @@ bool check_ordinary_result(ExaminationState& state, Examination& examination) {
   const WrongRows wrong = wrong_rows(state, largest_note, [&](Index b, Index i, Index h, Index d) {
     return state.ordinary.out(b, i, h, d) - state.bounded.truth.out(b, i, h, d);
   });
-  examination.error = wrong.worst;
+  state.error = wrong.worst;
   if (!wrong.where.empty() && state.findings.size() == 0)
     state.findings.add({.kind = ordinary_wrong, .where = wrong.where, .numbers = {{"error", wrong.worst}}});
-  examination.explained = wrong.where.empty() || findings_explain(state);
+  state.explained = wrong.where.empty() || findings_explain(state);
   return true;
 }
 

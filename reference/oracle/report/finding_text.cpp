@@ -35,6 +35,12 @@ std::string heads_mixed_text(const ExaminedAttention& attention, const Finding& 
   return "values come from several K/V heads at once, in the first of these rows " + text;
 }
 
+std::string heads_of_blocks_text(const ExaminedAttention& attention, const Finding& f) {
+  const std::string sequence = attention.q.B > 1 ? fmt::format(" of sequence {}", f.numbers.at("batch")) : "";
+  return "values come from other K/V heads in some blocks: " +
+         blocks_text(f, "read", fmt::format(" from K/V head {}{}", f.numbers.at("head"), sequence));
+}
+
 std::string values_of_block_text(const Finding& f) {
   std::string text = "the right weights meet other blocks of V: ";
   if (f.subject == "own") return text + "all weights of a device meet its own V block, so V does not travel";
@@ -105,6 +111,8 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
       return fmt::format(
           "all measured weights are right, but out of ordinary numbers has an error of {:.3g} tolerances",
           f.numbers.at("error"));
+    case memory_misread:
+      return memory_order_text(attention, f);
     case shifted_scores_wrong:
       return shifted_scores_text(f);
     case opposite_sign:
@@ -130,6 +138,8 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
       return head_rule_text(attention, f);
     case heads_mixed:
       return heads_mixed_text(attention, f);
+    case heads_of_blocks:
+      return heads_of_blocks_text(attention, f);
     case rows_exchanged:
       return "the row has the right weights of another row: " + row_sources_text(attention, f);
     case values_of_other_rows:

@@ -189,6 +189,17 @@ std::string other_blocks_text(const Finding& f) {
   return "contributions go to other blocks: " + text;
 }
 
+std::string moved_rows_text(const ExaminedAttention& attention, const Finding& f) {
+  if (f.subject == "heads of devices") {
+    const double step = f.numbers.at("step");
+    return fmt::format("on device r head h holds the right gradient of head (h + {}r) mod {}",
+                       step == 1 ? "" : fmt::format("{} ", step), f.numbers.at("heads"));
+  }
+  return "the rows hold the right gradients of other rows: " +
+         (f.subject.empty() ? runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of")
+                            : row_sources_text(attention, f));
+}
+
 // ---- All kinds -----------------------------------------------------------------
 
 // A step of the formula that differs: P, dP, delta, dS or an operand of the last product
@@ -241,8 +252,7 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
                          f.numbers.at("shift"), f.numbers.at("devices"),
                          f.numbers.at("shift") == 1 ? ": it is one hop short of its owner" : "");
     case gradient_rows_moved:
-      return "the rows hold the right gradients of other rows: " +
-             runs_and_sources(f.indices.at("rows"), f.indices.at("sources"), "those of");
+      return moved_rows_text(attention, f);
     case gradient_of_zeros:
       return "it is 0";
     case gradient_channels:

@@ -92,6 +92,14 @@ std::string tile_band_text(const ExaminedAttention& attention, const Finding& f)
                      attention.scoring.mask.causal ? "up to its own position" : "and no others");
 }
 
+std::string up_to_text(const Finding& f) {
+  std::string limits;
+  for (const BlockValue& each : f.blocks)
+    limits += (limits.empty() ? "" : ", ") + fmt::format("{} on device {}", each.value, each.device);
+  const std::string reason = f.subject.empty() ? "" : ", the last one that " + f.subject + " should read";
+  return fmt::format("the rows of a device read no key after one position{}: {}", reason, limits);
+}
+
 std::string key_counts_text(const Finding& f) {
   const std::string count =
       f.numbers.contains("count")
@@ -134,6 +142,13 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
       return fmt::format(
           "a row reads the keys at the distances {} (key position minus query position), and no others",
           runs_of(f.indices.at("distances")));
+    case visible_documents:
+      return fmt::format(
+          "a row reads keys of other documents: their number n and that of the row, r, satisfy n {} r, "
+          "expected n = r",
+          f.subject);
+    case visible_up_to:
+      return up_to_text(f);
     case visible_pairs:
       return pairs_text(f);
     case visible_of_sequence:

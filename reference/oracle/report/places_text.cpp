@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "reference/oracle/examine/fit/memory_order.h"
 #include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {
@@ -251,6 +252,34 @@ std::string axis_order_text(const ExaminedAttention& attention, const Finding& f
   const std::size_t begin = f.indices.at("written")[0] == f.indices.at("read")[0] ? 1 : 0;
   return fmt::format("memory that is written in the order {} is read in the order {}",
                      axes_text(attention, f, "written", begin), axes_text(attention, f, "read", begin));
+}
+
+std::string memory_order_text(const ExaminedAttention& attention, const Finding& f) {
+  // The axes from the first to the last one that moves; one device has all rows and all heads
+  const std::vector<Index>&written = f.indices.at("written"), &read = f.indices.at("read");
+  const auto moves = [&](std::size_t n) { return written[n] != read[n]; };
+  std::size_t begin = 0, end = written.size();
+  while (begin < end && !moves(begin)) ++begin;
+  while (begin < end && !moves(end - 1)) --end;
+  const bool sharded = std::any_of(written.begin(), written.end(), [&](Index axis) {
+    return (axis == device_axis || axis == part_axis) &&
+           std::find(written.begin(), written.end(), axis) - written.begin() !=
+               std::find(read.begin(), read.end(), axis) - read.begin();
+  });
+  const char* const names[] = {"sequence", "device", "row", sharded ? "part of the heads" : "",
+                               "head",     "channel"};
+  const auto axes = [&](const std::vector<Index>& order) {
+    std::string text;
+    for (std::size_t n = begin; n < end; ++n) {
+      const bool of_devices = order[n] == device_axis || order[n] == part_axis;
+      const bool one_element = order[n] == sequence_axis && attention.q.B == 1;
+      if ((of_devices && !sharded) || one_element) continue;
+      text += (text.empty() ? "(" : ", ") + std::string(names[order[n]]);
+    }
+    return text + ")";
+  };
+  return fmt::format("{}: memory that is written in the order {} is read in the order {}", f.subject,
+                     axes(written), axes(read));
 }
 
 std::string row_sources_text(const ExaminedAttention& attention, const Finding& f) {

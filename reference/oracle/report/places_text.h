@@ -35,4 +35,7 @@ std::string moved_keys_text(const std::vector<Index>& keys, const std::vector<In
 // "memory that is written in the order (row, head) is read in the order (head, row)"
 std::string axis_order_text(const ExaminedAttention& attention, const Finding& finding);
 
+// The same of a tensor, whose rows and heads may be those of devices: "q: memory that ..."
+std::string memory_order_text(const ExaminedAttention& attention, const Finding& finding);
+
 }  // namespace ringattn

@@ -26,6 +26,7 @@ from ringattn._ring import Device, RingResult, ring_attention
 from ringattn._sharding import Sharding, schedule, sharding
 from ringattn._show import Page, show
 from ringattn._trace import RowHistory, States
+from ringattn._worlds import Worlds
 
 __all__ = [
     "attention",
@@ -68,5 +69,6 @@ __all__ = [
     "Sharding",
     "States",
     "Vector",
+    "Worlds",
     "__version__",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from ringattn import _arrays, _engine
 from ringattn._catalogue import _pair_of_heads
 from ringattn._keywords import make_problem_arrays, takes_problem
+from ringattn._ranks import RankError, function_of_ranks
 from ringattn._values import boolean, integer, number, precision, quote, reason, string
+from ringattn._worlds import Worlds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -102,11 +104,19 @@ class Examination:
         return self._html
 
 
+Implementation = Callable[..., Any] | Sequence[Callable[..., Any]]
+
+
+@overload
+def examine(function: Implementation, *, worlds: None = None, **keywords: Any) -> Examination: ...
+@overload
+def examine(*, worlds: Mapping[int, Implementation], **keywords: Any) -> Worlds: ...
 @takes_problem
 def examine(
-    function: Callable[..., Any],
+    function: Implementation | None = None,
     *,
-    backward: Callable[..., Any] | None = None,
+    worlds: Mapping[int, Implementation] | None = None,
+    backward: Implementation | Mapping[int, Implementation] | None = None,
     batch: int = 2,
     seq: int = 128,
     kv_seq: int | None = None,
@@ -115,29 +125,72 @@ def examine(
     v_dim: int | None = None,
     dlse: bool = False,
     implementation: str | None = None,
-    devices: int = 1,
+    devices: int | None = None,
     layout: str = "contiguous",
     timeout: float | None = None,
     **problem: Unpack[Problem],
-) -> Examination:
+) -> Examination | Worlds:
     """Calls your attention on inputs whose results spell out its weights, and says where they depart from attention.
 
     function is called about ten times as function(q=..., k=..., v=...) with numpy arrays (batch, seq, heads, head_dim)
     and returns out, or (out, lse) with lse (batch, heads, Sq). The arrays are float32 (float64 for "f64"), of numbers
     that every narrower type holds exactly, so convert them to the type of your attention.
 
+    function may be a list with one function per rank. Each is called with the rows that the layout gives to its rank,
+    on a thread of its own, and returns the results of its rows; they are joined as gather() does.
+
     Choose a shape in which a mistake can show: several sequences and tiles, fewer K/V heads than query heads. The
     keywords of the problem, as causal or window_size, say what the function is meant to compute.
 
-    backward         called as backward(q=..., k=..., v=..., dout=...); returns (dq, dk, dv)
+    worlds           instead of function: {1: function, 2: function, 4: functions}, the implementation on several
+                     numbers of devices. The result is a Worlds, which also compares them: what is found on one device
+                     does not come from the ring
+    backward         called as backward(q=..., k=..., v=..., dout=...); returns (dq, dk, dv). A list, or a dict, if
+                     function or worlds is one
     dlse             backward also takes dlse=..., (batch, heads, Sq): the derivative of lse is examined, too
     implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16" or "f16", or a type such as
                      torch.bfloat16; default: the type of out
-    devices, layout  how your sequence is distributed over devices; findings are said in these terms
+    devices, layout  how your sequence is distributed over devices; findings are said in these terms. Of a list, devices
+                     is its length
     timeout          seconds that one call may take; the function then runs on another thread
 
     The other keywords are those of attention().
     """
+    keywords = {"batch": batch, "seq": seq, "kv_seq": kv_seq, "heads": heads, "dim": dim, "v_dim": v_dim, "dlse": dlse,
+                "implementation": implementation, "layout": layout, "timeout": timeout, **problem}
+    if worlds is None:
+        return _examine_one(function, backward=backward, devices=devices, **keywords)
+    if function is not None or devices is not None:
+        raise TypeError("[examine] worlds holds the functions for each number of devices; found "
+                        f"{'a function' if function is not None else 'devices'}, too; leave it out")
+    if not isinstance(worlds, Mapping) or not worlds:
+        raise TypeError(f"[examine] worlds must be a dict from numbers of devices to functions; found {quote(worlds)}; "
+                        "pass {1: function, 2: function}")
+    gradients = backward if isinstance(backward, Mapping) else dict.fromkeys(worlds, backward)
+    if gradients.keys() != worlds.keys():
+        raise ValueError(f"[examine] backward must hold the numbers of devices of worlds, {quote(list(worlds))}; found "
+                         f"{quote(list(gradients))}; give both for each number")
+    return Worlds({integer("worlds", count): _examine_one(each, backward=gradients[count], devices=count, **keywords)
+                   for count, each in worlds.items()})
+
+
+def _examine_one(
+    function: Any,
+    *,
+    backward: Any,
+    batch: int,
+    seq: int,
+    kv_seq: int | None,
+    heads: int | tuple[int, int],
+    dim: int,
+    v_dim: int | None,
+    dlse: bool,
+    implementation: str | None,
+    devices: int | None,
+    layout: str,
+    timeout: float | None,
+    **problem: Any,
+) -> Examination:
     heads_q, heads_kv = (integer("heads", each) for each in _pair_of_heads(heads))
     shape = {"batch": batch, "seq": seq, "kv_seq": seq if kv_seq is None else kv_seq, "dim": dim,
              "v_dim": dim if v_dim is None else v_dim}
@@ -152,6 +205,18 @@ def examine(
 
     seconds = None if timeout is None else number("timeout", timeout)
     caller = _Caller(seconds)
+    ranks = function if isinstance(function, list | tuple) else None
+    if ranks is not None and devices not in (None, len(ranks)):
+        raise ValueError(f"[examine] a list has one function per device; found {len(ranks)} functions for "
+                         f"{quote(devices)} devices; pass one for each")
+    name_of_layout = string("layout", layout)
+    function, backward = (
+        function_of_ranks(each, layout=name_of_layout, axes=axes) if isinstance(each, list | tuple) else each
+        for each in (function, backward)
+    )
+    if not callable(function):
+        raise TypeError(f"[examine] the implementation must be a function, or a list of functions; found {quote(function)}; "
+                        "pass function or worlds")
     measured = _engine.examine(
         inputs,
         forward=lambda q, k, v: caller.forward(function, q=q, k=k, v=v),
@@ -162,8 +227,8 @@ def examine(
         ),
         dlse=boolean("dlse", dlse),
         implementation=None if implementation is None else precision("implementation", implementation),
-        devices=integer("devices", devices),
-        layout=string("layout", layout),
+        devices=integer("devices", len(ranks or [1]) if devices is None else devices),
+        layout=name_of_layout,
     )
     return Examination(measured, caller.error)
 
@@ -224,6 +289,9 @@ class _Caller:
     def _run(self, function: Callable[..., Any], arrays: dict[str, Any]) -> Any:
         try:
             found = function(**arrays)
+        except RankError as failure:
+            self.error = failure.error
+            return _Failure(f"on rank {failure.rank} raised {type(failure.error).__name__}: {reason(failure.error)}")
         except Exception as error:
             self.error = error
             return _Failure(f"raised {type(error).__name__}: {reason(error)}")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/oracle/examine/fit/row_sources.h"
 #include "reference/oracle/examine/fit/statistics.h"
 
 namespace ringattn {
@@ -240,11 +241,74 @@ std::optional<Index> block_shift(const RowSharding& rows, const std::map<Index, 
   return shifts.size() == 1 ? std::optional(*shifts.begin()) : std::nullopt;
 }
 
+// The head whose right gradient some rows of a head hold: itself if they are right; none
+std::optional<std::pair<Index, Index>> source_of_head(const ExaminationState& state,
+                                                      const NamedGradient& gradient, Index b, Index h,
+                                                      const std::vector<Index>& rows) {
+  const Shape& shape = gradient.right.shape();
+  const auto found = gradient.found.head(b, h);
+  const double size = largest_magnitude(gradient.right);
+  const auto holds = [&](Index other_b, Index other_h) {
+    const auto right = gradient.right.head(other_b, other_h);
+    return std::all_of(rows.begin(), rows.end(), [&](Index i) {
+      const double limit = 4 * state.rounding * right.row(i).cwiseAbs().maxCoeff() + 1e-4 * size;
+      return (found.row(i) - right.row(i)).cwiseAbs().maxCoeff() <= limit;
+    });
+  };
+  bool right = true;
+  for (const Index i : rows)
+    for (Index d = 0; d < shape.D; ++d) right = right && !gradient.is_wrong(b, i, h, d);
+  if (right) return std::pair{b, h};
+  for (Index other_b = 0; other_b < shape.B; ++other_b)
+    for (Index other_h = 0; other_h < shape.H; ++other_h)
+      if ((other_b != b || other_h != h) && holds(other_b, other_h)) return std::pair{other_b, other_h};
+  return std::nullopt;
+}
+
+// The step s if, on device r, head h holds head (h + s r) mod H of the same sequence; none
+std::optional<Index> head_step(const RowSharding& sharding, Index H, const std::vector<RowSource>& sources) {
+  for (Index step = 1; step < H; ++step)
+    if (std::all_of(sources.begin(), sources.end(), [&](const RowSource& s) {
+          return s.place.b == s.from.b &&
+                 (s.place.h + step * sharding.device_of(s.place.row)) % H == s.from.h;
+        }))
+      return step;
+  return std::nullopt;
+}
+
+// The rows of a device in each wrong head hold the right gradient of another head
+bool find_exchanged_heads(ExaminationState& state, const NamedGradient& gradient) {
+  const Shape& shape = gradient.right.shape();
+  const RowSharding& sharding = gradient.of_keys() ? state.sharding.keys : state.sharding.queries;
+  std::vector<RowSource> sources;
+  for (int device = 0; device < sharding.devices(); ++device)
+    for (Index b = 0; b < shape.B; ++b)
+      for (Index h = 0; h < shape.H; ++h) {
+        const std::vector<Index>& rows = sharding.rows_of(device);
+        const auto from = source_of_head(state, gradient, b, h, rows);
+        if (!from) return false;
+        if (*from == std::pair{b, h}) continue;
+        for (const Index i : rows) sources.push_back({{b, h, i}, {from->first, from->second, i}});
+      }
+  if (sources.empty()) return false;
+  const RowsOf rows = gradient.of_keys() ? RowsOf::keys : RowsOf::queries;
+  std::vector<Finding> findings = findings_of_sources(state, gradient_rows_moved, sources, rows);
+  if (const auto step = head_step(sharding, shape.H, sources))
+    findings = {{.kind = gradient_rows_moved,
+                 .numbers = {{"step", static_cast<double>(*step)}, {"heads", static_cast<double>(shape.H)}},
+                 .subject = "heads of devices"}};
+  for (Finding& finding : findings) {
+    finding.tensor = gradient.name, finding.of_keys = gradient.of_keys();
+    state.findings.add(finding);
+  }
+  return true;
+}
+
 }  // namespace
 
 bool find_moved_gradients(ExaminationState& state, const NamedGradient& gradient) {
   const auto map = moved_rows(state, gradient);
-  if (!map) return false;
+  if (!map) return find_exchanged_heads(state, gradient);
   const RowSharding& sharding = gradient.of_keys() ? state.sharding.keys : state.sharding.queries;
   Finding finding{.kind = gradient_rows_moved, .tensor = gradient.name, .of_keys = gradient.of_keys()};
   if (const auto shift = block_shift(sharding, *map)) {

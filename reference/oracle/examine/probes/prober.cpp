@@ -100,10 +100,10 @@ WeightReadout Prober::weights(const QueriesAndKeys& scores) {
   return read(scores, attention_.k.S, [](Index, Index j, Index) { return j; });
 }
 
-PerHead<Matrix<double>> Prober::weights_by_source(const QueriesAndKeys& scores) {
-  const Index heads = attention_.k.H;
-  return read(scores, attention_.k.B * heads, [heads](Index b, Index, Index h) { return b * heads + h; })
-      .weights;
+PerHead<Matrix<double>> Prober::weights_by_source(const QueriesAndKeys& scores, const RowSharding& blocks) {
+  const Index heads = attention_.k.H, P = blocks.devices();
+  const auto group = [&](Index b, Index j, Index h) { return (b * heads + h) * P + blocks.device_of(j); };
+  return read(scores, attention_.k.B * heads * P, group).weights;
 }
 
 }  // namespace ringattn

@@ -2,6 +2,7 @@
 
 #include "reference/oracle/examine/per_head.h"
 #include "reference/oracle/examine/probes/probe_inputs.h"
+#include "reference/ring/sharding.h"
 
 namespace ringattn {
 
@@ -27,9 +28,9 @@ class Prober {
   // The weight of each key: V of key j is 1 in one channel and 0 in the others. One call for each Dv keys
   WeightReadout weights(const QueriesAndKeys& scores);
 
-  // The sum of the weights of the keys of each K/V head of each sequence, (Sq, B * Hkv): V of all keys of a head is
-  // one-hot
-  PerHead<Matrix<double>> weights_by_source(const QueriesAndKeys& scores);
+  // The sum of the weights of the keys of each block of each K/V head of each sequence, (Sq, B * Hkv * blocks): V of
+  // all keys of a block is one-hot
+  PerHead<Matrix<double>> weights_by_source(const QueriesAndKeys& scores, const RowSharding& blocks);
 
   // The channels to read; a transposed tile of V would not show in the identity
   const std::vector<Index>& channels() const { return channels_; }

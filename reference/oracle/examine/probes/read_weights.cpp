@@ -101,6 +101,26 @@ bool any(const WeightReadout& readout) {
                      [](const Matrix<double>& W) { return (W.array() != 0).any(); });
 }
 
+// ---- Where values come from ----------------------------------------------------
+
+// Reads the weights of each block of a source if that takes no more calls than those of whole sources
+void set_sources(ExaminationState& state) {
+  const ExaminedAttention& a = state.attention;
+  const Index sources = a.k.B * a.k.H, P = state.sharding.devices();
+  const auto at_once = static_cast<Index>(state.prober.channels().size());
+  const bool by_block = P > 1 && sources * P <= at_once;
+  const RowSharding one(a.layout, 1, a.k.S);
+  const auto weights = state.prober.weights_by_source(low_scores(a), by_block ? state.sharding.keys : one);
+  for (HeadReadout& head : state.heads) {
+    head.weights_by_source = weights(head.b, head.h);
+    if (!by_block) continue;
+    head.weights_by_block = head.weights_by_source;
+    head.weights_by_source = Matrix<double>(head.weights_by_block.rows(), sources);
+    for (Index source = 0; source < sources; ++source)
+      head.weights_by_source.col(source) = head.weights_by_block.middleCols(source * P, P).rowwise().sum();
+  }
+}
+
 // ---- Rows without weights ------------------------------------------------------
 
 void classify_rows(ExaminationState& state, HeadReadout& head, double share_of_dead) {
@@ -209,13 +229,12 @@ bool read_weights(ExaminationState& state) {
   } else {
     find_not_finite(state, even, "Q = K = 0");
   }
-  const PerHead<Matrix<double>> weights_by_source = state.prober.weights_by_source(low_scores(a));
+  set_sources(state);
 
   // Rows, pairs and rounding
   const double share_of_dead = share_of_dead_rows(state.heads);
   double largest_score = 0;
   for (HeadReadout& head : state.heads) {
-    head.weights_by_source = weights_by_source(head.b, head.h);
     head.level = Matrix<double>::Zero(head.rows(), head.keys());
     head.used = head.scores;
     head.extra_term = Vector<double>::Zero(head.rows());

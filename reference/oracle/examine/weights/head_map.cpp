@@ -1,4 +1,7 @@
+#include <cmath>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 
 #include "reference/oracle/examine/examination.h"
@@ -51,6 +54,72 @@ void find_rule(ExaminationState& state, const std::vector<std::optional<Index>>&
   }
 }
 
+void close_rows(const ExaminationState& state, HeadReadout& head, const std::vector<Index>& rows) {
+  for (const Index i : rows) head.open[at(i)] = false;
+  judge_pairs(state, head);
+}
+
+// ---- Whole blocks of other heads -------------------------------------------------
+
+// The sources that the rows of a device read in a block; none: rows differ
+std::optional<std::set<Index>> sources_in_block(const HeadReadout& head, const std::vector<Index>& rows,
+                                                Index block, Index blocks) {
+  constexpr double least_share = 0.01;  // of the weights of a row
+  std::optional<std::set<Index>> common;
+  for (const Index i : rows) {
+    const auto weights = head.weights_by_block.row(i);
+    std::set<Index> sources;
+    for (Index source = 0; source * blocks < weights.size(); ++source)
+      if (std::abs(weights(source * blocks + block)) > least_share * weights.cwiseAbs().sum())
+        sources.insert(source);
+    if (sources.empty()) continue;
+    if (common && *common != sources) return std::nullopt;
+    common = sources;
+  }
+  return common ? common : std::set<Index>();
+}
+
+// Is any key of a block visible to one of the rows?
+bool any_visible(const ExaminationState& state, const HeadReadout& head, const std::vector<Index>& rows,
+                 Index block) {
+  for (const Index i : rows)
+    for (const Index j : state.sharding.keys.rows_of(static_cast<int>(block)))
+      if (head.visible(i, j)) return true;
+  return false;
+}
+
+// A finding for each source, if all rows of a device read a block from the same sources. Empty: they do not, or all
+// blocks have the same sources
+std::vector<Finding> heads_of_each_block(const ExaminationState& state, const HeadReadout& head,
+                                         const std::vector<Index>& rows) {
+  if (rows.empty() || head.weights_by_block.size() == 0) return {};
+  const Index P = state.sharding.devices(), kv_heads = state.attention.k.H;
+  std::map<Index, std::vector<BlockValue>> blocks_of_source;
+  std::vector<BlockValue> valid;
+  std::set<std::set<Index>> distinct;
+  for (Index device = 0; device < P; ++device) {
+    std::vector<Index> own;
+    for (const Index i : rows)
+      if (state.device_of_row(i) == device) own.push_back(i);
+    for (Index block = 0; block < P; ++block) {
+      const auto sources = sources_in_block(head, own, block, P);
+      if (!sources) return {};
+      for (const Index source : *sources) blocks_of_source[source].push_back({device, block, 1});
+      if (!any_visible(state, head, own, block)) continue;
+      valid.push_back({device, block, 1}), distinct.insert(*sources);
+    }
+  }
+  if (distinct.size() == 1) return {};
+  std::vector<Finding> findings;
+  for (const auto& [source, blocks] : blocks_of_source)
+    findings.push_back({.kind = heads_of_blocks,
+                        .numbers = {{"batch", static_cast<double>(source / kv_heads)},
+                                    {"head", static_cast<double>(source % kv_heads)}},
+                        .blocks = blocks,
+                        .relation = relation_of(blocks, valid, P)});
+  return findings;
+}
+
 }  // namespace
 
 // Which K/V head of which sequence does a query head take its values from? V of all keys of a head is one-hot.
@@ -73,16 +142,18 @@ bool find_head_map(ExaminationState& state) {
         mixed.push_back(i);
     }
 
-    // Several heads at once
-    if (!mixed.empty()) {
+    // Several heads at once, or one for each block
+    if (const auto findings = heads_of_each_block(state, head, mixed); !findings.empty()) {
+      for (const Finding& finding : findings) state.findings.add(head.b, head.h, mixed, finding);
+      close_rows(state, head, mixed);
+    } else if (!mixed.empty()) {
       Finding finding{.kind = heads_mixed};
       const Vector<double> share =
           head.weights_by_source.row(mixed[0]) / head.weights_by_source.row(mixed[0]).sum();
       for (Index n = 0; n < share.size(); ++n)
         if (std::abs(share(n)) > 0.01) finding.blocks.push_back({n / a.k.H, n % a.k.H, share(n)});
       state.findings.add(head.b, head.h, mixed, finding);
-      for (const Index i : mixed) head.open[static_cast<std::size_t>(i)] = false;
-      judge_pairs(state, head);
+      close_rows(state, head, mixed);
     }
 
     // One other head

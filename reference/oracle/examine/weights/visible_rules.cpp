@@ -255,7 +255,8 @@ std::vector<Finding> visible_findings(const ReadKeys& keys) {
   for (const Rule rule :
        {Rule(no_or_all_keys), Rule(band), Rule(lost_blocks), Rule(masked_as_other_block), Rule(lost_keys),
         Rule(other_positions), Rule(lost_rows), Rule(rows_as_multiples), Rule(rows_as_others),
-        Rule(rounded_ends), Rule(band_of_tiles), Rule(shaped_blocks), Rule(tiles), Rule(distances)})
+        Rule(documents_compared), Rule(rounded_ends), Rule(band_of_tiles), Rule(shaped_blocks), Rule(tiles),
+        Rule(distances), Rule(keys_up_to_one_of_device)})
     if (MaybeFindings findings = rule(keys); !findings.empty()) return findings;
 
   MaybeFindings findings;

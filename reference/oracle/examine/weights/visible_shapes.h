@@ -35,4 +35,8 @@ MaybeFindings tiles(const ReadKeys& keys);
 MaybeFindings band_of_tiles(const ReadKeys& keys);
 MaybeFindings rounded_ends(const ReadKeys& keys);
 
+// Rules of groups of rows: of documents, and of devices
+MaybeFindings documents_compared(const ReadKeys& keys);
+MaybeFindings keys_up_to_one_of_device(const ReadKeys& keys);
+
 }  // namespace ringattn
