@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "reference/oracle/measured/finders/altered_backward.h"
 #include "reference/oracle/measured/finders/channel_map.h"
 #include "reference/oracle/measured/finders/contributions.h"
 #include "reference/oracle/measured/finders/factor.h"
@@ -161,8 +162,13 @@ class Measuring {
       find_exchange(judged_.gradients->truth, t, part, e);
     };
     std::vector<Finder> finders{not_finite(), find_factor, order(), find_places, find_channel_map, exchange};
-    if (!s_.problem.has_pair_terms())
+    if (!s_.problem.has_pair_terms()) {
       finders.push_back(by_part(DeviceNaming::number)), finders.push_back(by_part(DeviceNaming::step));
+      if (static_cast<Index>(judged_.rows.size()) == s_.problem.Q.shape.S)
+        finders.push_back([this](const auto& t, const auto& part, auto& e) {
+          find_altered_backward(s_.problem, judged_.forward.truth, s_.cotangents, t, part, e);
+        });
+    }
     measure_tensor(*recorded(name, found, truth, tolerance), finders);
   }
 
