@@ -20,6 +20,7 @@ std::vector<KeySums> key_sums(const Problem<double>& problem, const HeadPlace& h
       (sees ? seen : hidden).push_back(S(i, j));
     }
     if (seen.empty()) continue;
+    sums.mean = S.row(i).mean();
     sums.m = *std::max_element(seen.begin(), seen.end());
     double l = 0;
     for (const double s : seen) l += std::exp(s - sums.m);

@@ -10,6 +10,7 @@ struct KeySums {
   double sink = 0;          // exp(sink - m), the term of the attention sink in l
   double hidden = 0;        // sum of exp(score - m) over the hidden keys
   double visible_keys = 0;  // their number
+  double mean = 0;          // of the scores of all keys
   double l() const { return std::exp(lse - m); }
 };
 

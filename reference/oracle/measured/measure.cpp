@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "reference/oracle/measured/finders/altered_backward.h"
 #include "reference/oracle/measured/finders/channel_map.h"
 #include "reference/oracle/measured/finders/contributions.h"
 #include "reference/oracle/measured/finders/factor.h"
@@ -12,6 +13,7 @@
 #include "reference/oracle/measured/finders/key_range.h"
 #include "reference/oracle/measured/finders/key_weights.h"
 #include "reference/oracle/measured/finders/lse_relation.h"
+#include "reference/oracle/measured/finders/not_finite.h"
 #include "reference/oracle/measured/finders/places.h"
 #include "reference/oracle/measured/finders/row_sum.h"
 #include "reference/oracle/measured/finders/tensors.h"
@@ -104,6 +106,12 @@ class Measuring {
     return [this](const auto& t, const auto& part, auto& e) { find_order(t, part, s_.devices, e); };
   }
 
+  Finder not_finite() const {
+    return [this](const auto& t, const auto& part, auto& e) {
+      find_not_finite(t, part, judged_.forward.truth.lse, e);
+    };
+  }
+
   std::vector<Finder> finders_of_out(const RecordedTensor* lse) const {
     const auto by_block = [this](DeviceNaming naming) {
       return [this, naming](const auto& t, const auto& part, auto& e) {
@@ -111,6 +119,7 @@ class Measuring {
       };
     };
     std::vector<Finder> finders{
+        not_finite(),
         with_problem(find_ignored_terms),
         find_factor,
         order(),
@@ -119,10 +128,14 @@ class Measuring {
         with_problem(find_head_map),
         [this, lse](const auto& t, const auto& part, auto& e) { find_scale(s_.problem, t, lse, part, e); }};
     if (s_.problem.has_pair_terms()) return finders;
-    const std::vector<Finder> of_keys{with_problem(find_row_sum),          with_problem(find_key_range),
-                                      by_block(DeviceNaming::number),      by_block(DeviceNaming::step),
-                                      with_problem(find_distance_weights), with_problem(find_tile_weights),
-                                      with_problem(find_edge_weights)};
+    const std::vector<Finder> of_keys{
+        [this, lse](const auto& t, const auto& part, auto& e) { find_row_sum(s_.problem, t, lse, part, e); },
+        with_problem(find_key_range),
+        by_block(DeviceNaming::number),
+        by_block(DeviceNaming::step),
+        with_problem(find_distance_weights),
+        with_problem(find_tile_weights),
+        with_problem(find_edge_weights)};
     finders.insert(finders.end(), of_keys.begin(), of_keys.end());
     return finders;
   }
@@ -148,9 +161,14 @@ class Measuring {
     const auto exchange = [this](const auto& t, const auto& part, auto& e) {
       find_exchange(judged_.gradients->truth, t, part, e);
     };
-    std::vector<Finder> finders{find_factor, order(), find_places, find_channel_map, exchange};
-    if (!s_.problem.has_pair_terms())
+    std::vector<Finder> finders{not_finite(), find_factor, order(), find_places, find_channel_map, exchange};
+    if (!s_.problem.has_pair_terms()) {
       finders.push_back(by_part(DeviceNaming::number)), finders.push_back(by_part(DeviceNaming::step));
+      if (static_cast<Index>(judged_.rows.size()) == s_.problem.Q.shape.S)
+        finders.push_back([this](const auto& t, const auto& part, auto& e) {
+          find_altered_backward(s_.problem, judged_.forward.truth, s_.cotangents, t, part, e);
+        });
+    }
     measure_tensor(*recorded(name, found, truth, tolerance), finders);
   }
 

@@ -70,13 +70,13 @@ std::vector<WrongPart> wrong_parts(const RecordedTensor& t) {
   whole.channels.resize(static_cast<std::size_t>(shape.D));
   std::iota(whole.channels.begin(), whole.channels.end(), Index{0});
 
-  // Rows with few wrong channels, by sequence and head; if most rows of the head are wrong in most channels, the others
-  // are so, too, and right by chance in some
+  // Rows with few wrong channels, by sequence and head. If most rows of the head are wrong in most channels, the others
+  // are so, too, and right by chance in some; so are rows that are wrong in channels of their own
   std::map<std::vector<Index>, WrongPart> narrow;
   for (Index b = 0; b < shape.B; ++b)
     for (Index h = 0; h < shape.H; ++h) {
       std::vector<ElementIndex> rows;
-      Index wide = 0;
+      Index wide = 0, elements = 0;  // rows that are wrong in most channels; wrong elements of the others
       std::vector<char> of_head(static_cast<std::size_t>(shape.D));
       const auto few = [&](Index count) {
         return static_cast<double>(count) <= few_channels * static_cast<double>(shape.D);
@@ -87,7 +87,7 @@ std::vector<WrongPart> wrong_parts(const RecordedTensor& t) {
           if (wrong(t, {b, s, h, 0}, d)) channels.push_back(d);
         if (channels.empty()) continue;
         if (few(static_cast<Index>(channels.size()))) {
-          rows.push_back({b, s, h, 0});
+          rows.push_back({b, s, h, 0}), elements += static_cast<Index>(channels.size());
           for (const Index d : channels) of_head[static_cast<std::size_t>(d)] = true;
         } else {
           whole.rows.push_back({b, s, h, 0}), ++wide;
@@ -96,10 +96,9 @@ std::vector<WrongPart> wrong_parts(const RecordedTensor& t) {
       std::vector<Index> channels;
       for (Index d = 0; d < shape.D; ++d)
         if (of_head[static_cast<std::size_t>(d)]) channels.push_back(d);
+      const auto count = static_cast<Index>(rows.size()), width = static_cast<Index>(channels.size());
       std::vector<ElementIndex>& into =
-          few(static_cast<Index>(channels.size())) && wide < static_cast<Index>(rows.size())
-              ? narrow[channels].rows
-              : whole.rows;
+          few(width) && wide < count && 2 * elements >= count * width ? narrow[channels].rows : whole.rows;
       into.insert(into.end(), rows.begin(), rows.end());
     }
 

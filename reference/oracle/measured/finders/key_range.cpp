@@ -21,8 +21,9 @@ struct RangeRule {
     distance,
     key,
     tile
-  } kind = distance;  // from the position of the query; a fixed key; the end of a tile
-  Index value = 0;    // key minus query position, key, size of the tile
+  } kind = distance;  // from the position of the query; a fixed key; from the first position of its tile
+  Index value = 0;    // key minus query position, key, key minus first position of the tile
+  Index size = 0;     // of the tile
 
   auto operator<=>(const RangeRule&) const = default;
 };
@@ -34,7 +35,10 @@ std::string text_of(const RangeRule& rule) {
     case RangeRule::key:
       return bound + "key " + std::to_string(rule.value);
     case RangeRule::tile:
-      return bound + "the end of their tile of " + number;
+      if (rule.bound == RangeRule::up_to && rule.value == rule.size - 1)
+        return bound + "the end of their tile of " + std::to_string(rule.size);
+      return bound + "position T " + (rule.value < 0 ? "- " : "+ ") + number +
+             ", where T is the first position of their tile of " + std::to_string(rule.size);
     case RangeRule::distance:
       break;
   }
@@ -113,9 +117,12 @@ std::vector<RangeRule> rules_of(const SeenRange& range, const HeadScores& scores
   const auto distance = static_cast<Index>(scores.key_position(range.key) - scores.position(row));
   std::vector<RangeRule> rules{{range.bound, RangeRule::distance, distance},
                                {range.bound, RangeRule::key, range.key}};
-  for (Index tile = 8; tile <= 256; tile *= 2)
-    if (range.bound == RangeRule::up_to && (range.key + 1) % tile == 0 && distance >= 0 && distance < tile)
-      rules.push_back({range.bound, RangeRule::tile, tile});
+  const auto position = static_cast<Index>(scores.position(row));
+  for (Index tile = 4; tile <= 256 && position >= 0; tile *= 2) {
+    const Index from_tile = distance + position % tile;
+    if (-2 * tile < from_tile && from_tile < 2 * tile)
+      rules.push_back({range.bound, RangeRule::tile, from_tile, tile});
+  }
   return rules;
 }
 
@@ -172,7 +179,7 @@ void find_key_range(const Problem<double>& problem, const RecordedTensor& out, c
             "Compare the mask with this range: its offset, its edge, and the tiles that are skipped.",
             "",
             evidence_of_agreement(out, part.rows[n], part.channels, keys),
-            4 * static_cast<double>(problem.K.shape.S)};
+            32 * static_cast<double>(problem.K.shape.S)};
 }
 
 }  // namespace ringattn

@@ -39,6 +39,9 @@ const std::vector<LseRelation>& relations() {
        [](const KeySums& k) { return k.m * std::log(2.0) + std::log(k.l()); }},
       {"are m / ln 2 + log l, the maximum in base 2", "lse = m + log l, both with the natural logarithm.",
        [](const KeySums& k) { return k.m / std::log(2.0) + std::log(k.l()); }},
+      {"are smaller than the right ones by the mean of the scores of all keys, q . mean(k) x scale",
+       "If the mean key is subtracted from k, add q . mean(k) x scale to lse.",
+       [](const KeySums& k) { return k.lse - k.mean; }},
       {"have the hidden keys in their sum", "Leave hidden keys out of the sum of weights.",
        [](const KeySums& k) { return k.m + std::log(k.l() + k.hidden); }}};
   return all;
@@ -135,6 +138,58 @@ bool explain_constant(
       "Look for weights that count more or less than once in every row.", 1000, explanations);
 }
 
+// exp(lse) of a row that is too large by this
+double extra_term(const RecordedTensor& lse, const ElementIndex& p) {
+  return std::exp(found_lse(lse, p)) - std::exp(true_lse(lse, p));
+}
+
+// One term that the sums of some rows have too much: the median
+bool explain_extra_term(const RecordedTensor& lse, const WrongPart& part,
+                        const std::vector<std::size_t>& rows, Explanations& explanations) {
+  std::vector<double> terms;
+  for (const std::size_t n : rows)
+    if (const double term = extra_term(lse, part.rows[n]); std::isfinite(term)) terms.push_back(term);
+  if (terms.empty()) return false;
+  const auto middle = terms.begin() + static_cast<std::ptrdiff_t>(terms.size() / 2);
+  std::nth_element(terms.begin(), middle, terms.end());
+  const double whole = std::round(*middle),
+               term = std::abs(*middle - whole) <= 0.02 * whole ? whole : *middle;
+  if (!(term > 0)) return false;
+  std::vector<double> values;
+  for (const std::size_t n : rows) values.push_back(std::log(std::exp(true_lse(lse, part.rows[n])) + term));
+  return explain(lse, part, rows, values,
+                 "have the term " + number_text(term) + " too much in their sum, as of a sink with logit " +
+                     number_text(std::log(term)),
+                 "Look for padding keys or empty parts that take part in the softmax.", 1000, explanations);
+}
+
+// Whole numbers of terms exp(0) that the sums have too much
+void explain_whole_terms(const RecordedTensor& lse, const WrongPart& part,
+                         const std::vector<std::size_t>& rows, Explanations& explanations) {
+  constexpr double largest_chance = 0.2;  // that a number is near a whole one
+  double least = INFINITY, largest = 0;
+  std::vector<std::pair<std::size_t, double>> members;  // with their evidence
+  std::size_t certain = 0;
+  for (const std::size_t n : rows) {
+    const ElementIndex& p = part.rows[n];
+    const double whole = std::round(extra_term(lse, p)), sum = std::exp(true_lse(lse, p)) + whole,
+                 chance = 4 * lse.tolerance(p.b, p.s, p.h, 0) * sum;
+    if (!(chance < largest_chance)) continue;
+    ++certain;
+    if (!(whole >= 1) || !(row_distance(lse, p, single(std::log(sum)), {0}) <= largest_explained_error / 2))
+      continue;
+    least = std::min(least, whole), largest = std::max(largest, whole);
+    members.emplace_back(n, -std::log10(chance));
+  }
+  if (members.size() < least_rows_of_relation || 10 * members.size() < 9 * certain) return;
+  const std::string predicate = "have whole numbers too much in their sum, from " + number_text(least) +
+                                " to " + number_text(largest) + ": so many terms exp(0)";
+  for (const auto& [n, evidence] : members)
+    explanations[n] = {
+        "lse", predicate, "A part without visible keys has lse = -inf, not 0; padding has the score -inf.",
+        "",    evidence,  1000};
+}
+
 // Rows without a visible key, where lse is -inf
 void explain_empty_rows(const RecordedTensor& lse, const WrongPart& part, Explanations& explanations) {
   for (std::size_t n = 0; n < part.rows.size(); ++n)
@@ -162,6 +217,8 @@ void find_lse_relation(const Problem<double>& problem, const RecordedTensor& lse
 
   // A constant of all rows, of each head, of each device
   if (all.empty() || explain_constant(lse, part, all, explanations)) return;
+  if (explain_extra_term(lse, part, all, explanations)) return;
+  explain_whole_terms(lse, part, all, explanations);
   for (const auto& [head, rows] : unexplained_rows(part, explanations))
     if (rows.size() >= least_rows_of_relation) explain_constant(lse, part, rows, explanations);
   std::map<int, std::vector<std::size_t>> of_devices;

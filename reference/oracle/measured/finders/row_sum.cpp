@@ -101,10 +101,23 @@ void explain(const RecordedTensor& out, const WrongPart& part, const std::vector
   }
 }
 
+// Whether most rows have the sum of their lse: out is too large by exp(right lse - lse)
+bool agrees_with_lse(const RecordedTensor& out, const RecordedTensor& lse, const WrongPart& part,
+                     const std::vector<ProportionalRow>& rows) {
+  std::size_t agreeing = 0;
+  for (const ProportionalRow& row : rows) {
+    const ElementIndex& p = part.rows[row.n];
+    const double factor = std::exp(lse.truth(p.b, p.s, p.h, 0) - lse.found(p.b, p.s, p.h, 0));
+    const Vector<double> candidate = factor * out.truth.head(p.b, p.h).row(p.s).transpose();
+    agreeing += row_distance(out, p, candidate, part.channels) <= largest_explained_error;
+  }
+  return 10 * agreeing >= 9 * rows.size();
+}
+
 }  // namespace
 
-void find_row_sum(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
-                  Explanations& explanations) {
+void find_row_sum(const Problem<double>& problem, const RecordedTensor& out, const RecordedTensor* lse,
+                  const WrongPart& part, Explanations& explanations) {
   if (part.channels.size() < least_channels) return;
   std::vector<ProportionalRow> all;
   for (const auto& [head, rows] : unexplained_rows(part, explanations)) {
@@ -135,11 +148,17 @@ void find_row_sum(const Problem<double>& problem, const RecordedTensor& out, con
     least = std::min(least, row.factor.c), largest = std::max(largest, row.factor.c);
     rows.push_back(row.n);
   }
-  explain(out, part, rows,
-          "are right up to a factor of each row, from " + number_text(least) + " to " + number_text(largest),
-          "The weights are right but for their sum: look at the division by l, and at how partial results "
-          "are scaled.",
-          explanations);
+  const bool of_lse = lse && agrees_with_lse(out, *lse, part, all);
+  explain(
+      out, part, rows,
+      "are right up to a factor of each row, from " + number_text(least) + " to " + number_text(largest) +
+          (of_lse ? ", which is exp(right lse - your lse)" : ""),
+      of_lse
+          ? "The weights are right, and out and lse have the same wrong sum: look at how l is summed and "
+            "merged."
+          : "The weights are right but for their sum: look at the division by l, and at how partial results "
+            "are scaled.",
+      explanations);
 }
 
 }  // namespace ringattn
