@@ -14,11 +14,13 @@
 
 #include "reference/definition/error/row_sample.h"
 #include "reference/definition/input/bad_input.h"
+#include "reference/definition/input/device_count.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/oracle/report/report.h"
 #include "reference/oracle/verdict/typical_distance.h"
 #include "reference/python/interruptible.h"
 #include "reference/python/parse_arguments.h"
+#include "reference/strategies/strategy_sharding.h"
 
 namespace ringattn::python {
 
@@ -28,18 +30,12 @@ using namespace nb::literals;
 
 using SubmittedArrays = std::map<std::string, nb::object>;
 
-// How the rows of a sharded result are distributed
-struct Shards {
-  Layout layout = Layout::contiguous;
-  int devices = 1;
-};
-
 // The results of the implementation under test: any of out lse dq dk dv dsinks, each an array or, but for dsinks, a
 // list with one per device.
 class SubmittedResults {
  public:
   // _any_order_: the axes of results may be in another order than those of the inputs
-  SubmittedResults(const ProblemArrays& inputs, const SubmittedArrays& arrays, const Shards& shards,
+  SubmittedResults(const ProblemArrays& inputs, const SubmittedArrays& arrays, const StrategySharding& shards,
                    bool any_order)
       : shards_(shards), orders_{inputs.axes} {
     for (const Axes axes : all_axes)
@@ -94,15 +90,15 @@ class SubmittedResults {
     return operand;
   }
 
-  // Each array holds the rows that the layout gives to its device
+  // Each array holds the rows of its device
   Operand joined(const std::string& name, const nb::list& arrays, const Shape& shape) {
-    require(nb::len(arrays) == static_cast<std::size_t>(shards_.devices), "[check] ", name,
+    require(nb::len(arrays) == static_cast<std::size_t>(shards_.devices()), "[check] ", name,
             " must be one array, or a list of one array per device; found ", nb::len(arrays), " arrays for ",
-            shards_.devices, " devices; pass devices=");
+            shards_.devices(), " devices; pass devices=");
     Tensor<double> whole(shape);
     Dtype stored = Dtype::f64;
-    for (int device = 0; device < shards_.devices; ++device) {
-      const std::vector<Index> rows = rows_of_device(shards_.layout, device, shards_.devices, shape.S);
+    for (int device = 0; device < shards_.devices(); ++device) {
+      const std::vector<Index> rows = shards_.rows_of(device, shape.S);
       Shape wanted = shape;
       wanted.S = static_cast<Index>(rows.size());
       const Operand part = read(name, arrays[static_cast<std::size_t>(device)], wanted);
@@ -128,7 +124,7 @@ class SubmittedResults {
       notes_.insert(name + " is read as " + axis_names(axes) + ", the order that fits its shape");
   }
 
-  Shards shards_;
+  StrategySharding shards_;
   std::vector<Axes> orders_;
   std::map<std::string, Operand> operands_;
   std::set<std::string> notes_;
@@ -160,8 +156,22 @@ ImplementationPrecision declared_precision(const ProblemArrays& inputs, const Su
   return d;
 }
 
+// (strategy, group, layout, devices)
+using RingArguments = std::tuple<std::string, Index, std::string, Index>;
+
+StrategySharding parse_sharding(const ProblemArrays& inputs, const RingArguments& ring) {
+  const auto& [strategy, group, layout, devices] = ring;
+  require(0 <= group && group <= max_devices, "[group] the devices of a group must be from 1 to ",
+          max_devices, ", or 0 if not given; found ", group, "; choose another number");
+  RingOptions options;
+  options.devices = parse_devices(devices), options.layout = parse_layout(layout);
+  return {{parse_strategy(strategy), static_cast<int>(group), options},
+          inputs.Q.view().shape.H,
+          inputs.K.view().shape.H};
+}
+
 struct CheckArguments {
-  Shards shards;
+  StrategySharding shards;
   Index rows;
   std::uint64_t seed;
 };
@@ -169,25 +179,25 @@ struct CheckArguments {
 Submission submission(const ProblemArrays& inputs, const SubmittedResults& submitted,
                       const Cotangents<double>& cotangents, const std::optional<std::string>& implementation,
                       const CheckArguments& call) {
-  return {inputs.problem(),        cotangents,
-          submitted.view("out"),   submitted.view("lse"),
-          submitted.view("dq"),    submitted.view("dk"),
-          submitted.view("dv"),    declared_precision(inputs, submitted, cotangents, implementation),
-          call.shards.layout,      call.shards.devices,
+  return {inputs.problem(),          cotangents,
+          submitted.view("out"),     submitted.view("lse"),
+          submitted.view("dq"),      submitted.view("dk"),
+          submitted.view("dv"),      declared_precision(inputs, submitted, cotangents, implementation),
+          call.shards.ring_layout(), call.shards.ring_devices(),
           submitted.view("dsinks")};
 }
 
 // Returns the report as text and JSON, as the command line prints it, and the largest error of each row in tolerances
 nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
-                     nb::handle dlse, const std::optional<std::string>& implementation, Index devices,
-                     const std::string& layout, Index rows, std::uint64_t seed, bool list_undetectable,
+                     nb::handle dlse, const std::optional<std::string>& implementation,
+                     const RingArguments& ring, Index rows, std::uint64_t seed, bool list_undetectable,
                      bool any_order, const std::vector<std::string>& notes) {
   // Arguments
-  const Shards shards{parse_layout(layout), parse_devices(devices)};
+  const StrategySharding shards = parse_sharding(inputs, ring);
   const SubmittedResults submitted(inputs, arrays, shards, any_order);
   const CotangentOperands operands(dout, dlse, inputs);
   // A ring of the rows that are left has other shards
-  const CheckArguments call{inputs.padded() ? Shards{} : shards, rows, seed};
+  const CheckArguments call{inputs.padded() ? StrategySharding() : shards, rows, seed};
 
   // Check, and write the report
   std::string text, json;
@@ -196,6 +206,8 @@ nb::tuple check_case(const ProblemArrays& inputs, const SubmittedArrays& arrays,
     const Submission s = submission(inputs, submitted, operands.cotangents(), implementation, call);
     Report found = check_submission(s, {rows, seed, true, list_undetectable});
     found.remarks.insert(found.remarks.begin(), submitted.notes().begin(), submitted.notes().end());
+    if (const std::string note = shards.note(); !note.empty())
+      found.remarks.insert(found.remarks.begin(), note);
     found.remarks.insert(found.remarks.begin(), notes.begin(), notes.end());
     text = to_text(s, found);
     json = pretty(to_json(s, found));
@@ -225,8 +237,8 @@ nb::tuple laws_of(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb
 
 // (typical distance, rows, heads) of a submission that is read in one order of its axes
 nb::tuple ordered_reading(const ProblemArrays& inputs, const SubmittedArrays& arrays, nb::handle dout,
-                          nb::handle dlse, Index devices, const std::string& layout) {
-  const SubmittedResults submitted(inputs, arrays, {parse_layout(layout), parse_devices(devices)}, true);
+                          nb::handle dlse, const RingArguments& ring) {
+  const SubmittedResults submitted(inputs, arrays, parse_sharding(inputs, ring), true);
   const CotangentOperands operands(dout, dlse, inputs);
   const double distance = interruptible([&] {
     const Problem<double> problem = inputs.problem();
@@ -275,10 +287,10 @@ void bind_check(nb::module_& m) {
         return "<law " + law.id + (law.holds() ? " holds: " : " broken: ") + law.statement + ">";
       });
   m.def("check", &check_case, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),
-        "implementation"_a.none(), "devices"_a, "layout"_a, "rows"_a, "seed"_a, "blind_spots"_a,
-        "any_order"_a, "notes"_a, "(text, JSON, error of each row by tensor, checked rows, checked keys)");
+        "implementation"_a.none(), "ring"_a, "rows"_a, "seed"_a, "blind_spots"_a, "any_order"_a, "notes"_a,
+        "(text, JSON, error of each row by tensor, checked rows, checked keys)");
   m.def("ordered_reading", &ordered_reading, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(),
-        "dlse"_a.none(), "devices"_a, "layout"_a, "(typical distance, rows, heads)");
+        "dlse"_a.none(), "ring"_a, "(typical distance, rows, heads)");
   m.def("choose_order", &choose_order_of, "read"_a,
         "(axes, sentence) of a submission; read(axes) is its ordered_reading, or None");
   m.def("laws", &laws_of, "inputs"_a, "submitted"_a, nb::kw_only(), "dout"_a.none(), "dlse"_a.none(),

@@ -37,6 +37,17 @@ def test_a_lost_block_has_weight_zero():
     assert all(row[0] == pytest.approx(0, abs=0.01) for row in report.blocks["weight"])
 
 
+@pytest.mark.parametrize(("strategy", "group"), [("usp", 2), ("usp", 4), ("ulysses", 0)])
+def test_results_of_the_devices_of_a_group_are_joined_in_consecutive_parts(strategy, group):
+    rows = ringattn.sharding(48, devices=2 if group == 2 else 1, layout="zigzag").rows
+    members = [part for of_group in rows for part in np.split(of_group, 4 // len(rows))]
+    parts = [right[:, own] for own in members]
+    report = ringattn.check(q, k, v, out=parts, causal=True, devices=4, layout="zigzag", strategy=strategy, group=group)
+    assert report.ok and "heads" in str(report)
+    with pytest.raises(ValueError, match="choose a divisor of 4"):
+        ringattn.check(q, k, v, out=right, devices=4, strategy="usp", group=3)
+
+
 def test_right_gradients_pass_and_wrong_ones_are_named():
     dq, dk, dv = ringattn.attention_vjp(q, k, v, dout, causal=True)
     given = {"out": right, "lse": right_lse, "dout": dout, "causal": True}

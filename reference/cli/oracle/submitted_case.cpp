@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "reference/definition/input/device_count.h"
 #include "reference/files/available_memory.h"
 #include "reference/oracle/verdict/typical_distance.h"
 
@@ -57,6 +58,19 @@ void add_submission_options(Command& command, SubmissionOptions& o) {
   add_mask_options(command, o.problem);
   add_case_options(command, o.problem);
   add_sharding_options(command, o.parallel);
+  command
+      .add_option(
+          "--strategy", o.strategy,
+          "how the devices share the work: ring, ulysses (they exchange heads for rows), or usp (groups "
+          "exchange heads, and form a ring with this --layout)")
+      ->check(one_of(names_of_sharded_strategies()))
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Strategy");
+  command.add_option("--group", o.group, "devices in a group that exchanges heads (usp)")
+      ->check(whole_number(1, max_devices))
+      ->type_name("N")
+      ->group("Strategy");
 }
 
 void add_row_options(Command& command, Index& rows, std::uint64_t& seed, const std::string& description) {
@@ -104,7 +118,7 @@ SubmittedCase::ParsedCase SubmittedCase::read(const std::string& command, const 
   ResultOptions files = o.results;
   files.axes = o.problem.axes;
   parsed.results = read_submitted_results(command, files, parsed.inputs,
-                                          {source.stored, source.axes, layout_, devices_, source.narrow});
+                                          {source.stored, source.axes, sharding_, source.narrow});
   return parsed;
 }
 
@@ -157,9 +171,12 @@ SubmittedCase::SubmittedCase(Command& command, SubmissionOptions& o) {
   const InputSource source(o.problem);
   has_dout_ = source.has("dout");
   const std::vector<std::string> overridden = apply_metadata(command, source.file->listing().metadata);
-  layout_ = parse_layout(o.parallel.layout), devices_ = o.parallel.devices;
+  sharding_ = StrategySharding({parse_strategy(o.strategy), o.group, o.parallel.ring_options()},
+                               source.shapes.q.H, source.shapes.k.H);
+  layout_ = sharding_.ring_layout(), devices_ = sharding_.ring_devices();
   read_nearest_order(command.name(), o, source);
   notes_.insert(notes_.end(), overridden.begin(), overridden.end());
+  if (const std::string note = sharding_.note(); !note.empty()) notes_.push_back(note);
   if (parsed_.inputs.padded.any()) notes_.push_back(describe(parsed_.inputs.padded));
   notes_.insert(notes_.end(), parsed_.results.notes.begin(), parsed_.results.notes.end());
 

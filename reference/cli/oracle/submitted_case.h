@@ -6,6 +6,7 @@
 #include "reference/cli/args/make_problem.h"
 #include "reference/cli/args/path_conflicts.h"
 #include "reference/oracle/verdict/submission.h"
+#include "reference/strategies/strategy_sharding.h"
 
 namespace ringattn::cli {
 
@@ -26,6 +27,8 @@ struct SubmissionOptions {
   ProblemOptions problem;
   ParallelOptions parallel;
   ResultOptions results;
+  std::string strategy = "ring";
+  int group = 0;  // devices that exchange heads; 0: not given
 
   SubmissionOptions() { parallel.devices = 1; }
 
@@ -54,12 +57,11 @@ struct SubmittedResults {
 struct ResultRows {
   InputShapes stored;      // of the case, with the rows after the last document, which are left out
   Axes axes = Axes::bshd;  // the order of the axes, if the options do not give it and more than one fits
-  Layout layout = Layout::contiguous;
-  int devices = 1;
+  StrategySharding sharding = {};
   const NarrowType* narrow = nullptr;  // the type of q, k and v, if they have 8 bits
 };
 
-// Reads the files and joins the shards of the devices by the layout. Throws BadInput, in the name of _command_, if the
+// Reads the files and joins the shards of the devices. Throws BadInput, in the name of _command_, if the
 // files do not hold results of the shapes of the case.
 SubmittedResults read_submitted_results(const std::string& command, const ResultOptions& options,
                                         const OwnedProblem<double>& inputs, const ResultRows& rows);
@@ -105,7 +107,8 @@ class SubmittedCase {
   std::vector<std::string> notes_;
   bool has_dout_ = false;
   ParsedCase parsed_;
-  Layout layout_ = Layout::contiguous;
+  StrategySharding sharding_;
+  Layout layout_ = Layout::contiguous;  // of the ring
   int devices_ = 1;
 };
 

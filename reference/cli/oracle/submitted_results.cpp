@@ -54,9 +54,9 @@ class ResultsReader {
   void read(const std::string& option, const std::vector<std::filesystem::path>& paths,
             const std::vector<std::string>& wanted) {
     if (paths.empty()) return;
-    require(paths.size() == 1 || paths.size() == static_cast<std::size_t>(rows_.devices), prefix_, "--",
-            option, " takes one file, or one file per device; found ", paths.size(), " files for ",
-            rows_.devices, " devices; pass --devices");
+    require(paths.size() == 1 || paths.size() == static_cast<std::size_t>(rows_.sharding.devices()), prefix_,
+            "--", option, " takes one file, or one file per device; found ", paths.size(), " files for ",
+            rows_.sharding.devices(), " devices; pass --devices");
     Shards shards;
     for (const std::filesystem::path& path : paths) read_file(path, option, wanted, shards, notes);
     require(!shards.empty(), prefix_, in_quotes(paths.front().string()), " must hold ",
@@ -122,12 +122,12 @@ class ResultsReader {
     return tensor;
   }
 
-  // Each shard holds the rows that the layout gives to its device
+  // Each shard holds the rows of its device
   Tensor<double> joined_shards(const std::string& name, const std::vector<StoredTensor>& parts) {
     const Shape shape = shape_of(name, rows_.stored);
     Tensor<double> tensor(shape, name == "lse" ? Axes::bhsd : Axes::bshd);
-    for (int device = 0; device < rows_.devices; ++device) {
-      const std::vector<Index> rows = rows_of_device(rows_.layout, device, rows_.devices, shape.S);
+    for (int device = 0; device < rows_.sharding.devices(); ++device) {
+      const std::vector<Index> rows = rows_.sharding.rows_of(device, shape.S);
       Shape wanted = shape;
       wanted.S = static_cast<Index>(rows.size());
       const Tensor<double> part = as_double(name, parts[static_cast<std::size_t>(device)], wanted);

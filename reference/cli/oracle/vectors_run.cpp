@@ -47,7 +47,7 @@ VectorResult judge_results(const ProgramUnderTest& program, const GoldenVector& 
   files.out = {results}, files.axes = name(Axes::bshd), files.implementation = program.implementation;
   const InputShapes shapes{inputs.Q.shape(), inputs.K.shape(), inputs.V.shape()};
   const SubmittedResults submitted =
-      read_submitted_results("vectors", files, inputs, {shapes, Axes::bshd, vector.layout, vector.devices});
+      read_submitted_results("vectors", files, inputs, {shapes, Axes::bshd});
 
   Submission s = vector.submission(submitted.declared);
   s.out = submitted.view("out"), s.lse = submitted.view("lse");

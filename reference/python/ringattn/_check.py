@@ -33,6 +33,8 @@ def check(
     implementation: str | None = None,
     devices: int = 1,
     layout: str = "contiguous",
+    strategy: str = "ring",
+    group: int = 0,
     rows: int | None = None,
     seed: int = 0,
     blind_spots: bool = True,
@@ -51,17 +53,19 @@ def check(
     implementation   operand type of your matrix products: "f64", "f32", "tf32", "bf16", "f16", "e4m3" or "e5m2",
                      or a type such as torch.bfloat16; default: the type of out
     devices, layout  how your sequence was distributed over devices; this only makes the diagnosis more specific
+    strategy, group  "ring", "ulysses" (the devices exchange heads for rows) or "usp" (groups of _group_ devices exchange
+                     heads and form a ring with this layout; device j of a group has part j of its rows)
     rows, seed       number of query rows to check: the first, the last, the shard borders and random ones;
                      default: all if that takes seconds, else 256
     blind_spots      whether a passing report lists the mistakes that this case cannot detect
 
     out and the other results may be lists with one array per device, in the order of the devices: they are joined by
-    the layout. lse may also be (batch, Sq, heads), with or without an axis of extent 1 at the end.
+    the layout and the strategy. lse may also be (batch, Sq, heads), with or without an axis of extent 1 at the end.
 
     Unless axes is given, the axes may be in any order: the report says how the tensors were read. The other keywords
     are those of ringattn._keywords.PairProblem.
     """
-    ring: dict[str, Any] = {"devices": integer("devices", devices), "layout": string("layout", layout)}
+    ring = (string("strategy", strategy), integer("group", group), string("layout", layout), integer("devices", devices))
     results = {"out": out, "lse": lse, "dq": dq, "dk": dk, "dv": dv, "dsinks": dsinks}
     any_order = problem.get("axes") is None
     notes: list[str] = []
@@ -81,7 +85,7 @@ def check(
         blind_spots=boolean("blind_spots", blind_spots),
         any_order=any_order,
         notes=notes,
-        **ring,
+        ring=ring,
     )
     return Report(text, json.loads(report), row_ratios, checked_rows, checked_keys)
 
@@ -159,7 +163,7 @@ def _likely_axes(
     v: Any,
     results: dict[str, Any],
     cotangents: dict[str, Any],
-    ring: dict[str, Any],
+    ring: tuple[str, int, str, int],
     problem: PairProblem,
 ) -> tuple[str, list[str]]:
     """The order of the axes in which the submission can be read and is nearest to attention, and a sentence on it."""
@@ -168,7 +172,7 @@ def _likely_axes(
         try:
             inputs = make_problem_arrays(q, k, v, **{**problem, "axes": axes})
             given = {name: _arrays.optional_tensor(name, array) for name, array in cotangents.items()}
-            return _engine.ordered_reading(inputs, _submitted(results), **given, **ring)
+            return _engine.ordered_reading(inputs, _submitted(results), **given, ring=ring)
         except ValueError:
             return None
 

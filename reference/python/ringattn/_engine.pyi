@@ -79,8 +79,7 @@ def check(
     dout: Array | None,
     dlse: Array | None,
     implementation: str | None,
-    devices: int,
-    layout: str,
+    ring: tuple[str, int, str, int],
     rows: int,
     seed: int,
     blind_spots: bool,
@@ -115,8 +114,7 @@ def ordered_reading(
     *,
     dout: Array | None,
     dlse: Array | None,
-    devices: int,
-    layout: str,
+    ring: tuple[str, int, str, int],
 ) -> tuple[float, int, int]: ...
 def choose_order(read: Callable[[str], tuple[float, int, int] | None]) -> tuple[str, str]: ...
 

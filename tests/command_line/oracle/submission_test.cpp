@@ -49,6 +49,36 @@ TEST_CASE("one .npy file per device is assembled according to the layout") {
   CHECK(run_with_json(arguments).json["verdict"] == "fail");
 }
 
+TEST_CASE(
+    "files of the devices of USP are joined by the ring of their groups, whose blocks the report names") {
+  const CaseDirectory here;
+  const std::string c = here.case_file({"--causal", "--layout", "zigzag"}),
+                    wrong = here.path("wrong.safetensors");
+  REQUIRE(
+      run_ringattn({"mistakes", "R14", "--make", "--input", c, "--devices", "2", "--output", wrong}).status ==
+      0);
+  const Tensor<double> out = to_tensor<double>("out", read_safetensors(wrong).at("out"), Axes::bshd);
+
+  // The zigzag of two groups: rows 0..7 24..31, and 8..23
+  std::vector<std::string> arguments = {"check", c, "--strategy", "usp", "--group", "2", "--out"};
+  for (int device = 0; device < 4; ++device) {
+    const std::vector<Index> of_group = rows_of_device(Layout::zigzag, device / 2, 2, out.shape().S);
+    const auto begin = of_group.begin() + device % 2 * 8;
+    const Tensor<double> shard = select_rows(out.view(), {begin, begin + 8});
+    arguments.push_back(save_npy(here.path("rank" + std::to_string(device) + ".npy"),
+                                 stored_tensor<double>(shard, Dtype::f32, Axes::bshd)));
+  }
+  const Json report = run_with_json(arguments).json;
+  const Json whole = run_with_json({"check", c, "--strategy", "usp", "--group", "2", "--out", wrong}).json;
+  CHECK(report["tensors"]["out"] == whole["tensors"]["out"]);
+  CHECK(report["names"][0]["id"] == "R14");
+  CHECK(report["blocks"]["weight"].size() == 2);
+  CHECK(report.dump().find("the ring has 2 groups of 2 devices") != std::string::npos);
+  expect_rejection({"check", c, "--strategy", "usp", "--group", "3", "--out", wrong},
+                   "choose a divisor of 4");
+  expect_rejection({"check", c, "--strategy", "usp", "--out", wrong}, "must be given");
+}
+
 TEST_CASE("results that do not match the case are rejected") {
   const CaseDirectory here;
   const std::string c = here.case_file(), right = here.right_results(c);
