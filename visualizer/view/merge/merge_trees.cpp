@@ -26,7 +26,10 @@ class MergeTreePicture {
   }
 
   void draw() {
-    if (box_.w < 96 || row_ < box_.h + 8) return;
+    if (box_.w < 96 || row_ < box_.h + 8) {
+      canvas_.paragraph(room_, "The states of all merges need a larger panel.", Face::body, theme_.faint_ink);
+      return;
+    }
     for (std::size_t i = 0; i < tree_.merges.size(); ++i) draw_edges(i);
     for (std::size_t i = 0; i < tree_.states.size(); ++i) draw_state(i);
     // With the first merge

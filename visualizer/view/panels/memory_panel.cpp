@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 
 #include "visualizer/model/costs/memory_model.h"
@@ -26,11 +27,13 @@ bool all_freed(const std::vector<DeviceMemory>& devices) {
 std::vector<DeviceMemory> shown_memory(const Frame& frame) {
   std::vector<DeviceMemory> devices = memory(frame.recording, frame.moment);
   if (!all_freed(devices)) return devices;
+  // Many devices have their peak at the same time
   const Clock clock = frame.moment.clock;
+  std::map<double, std::vector<DeviceMemory>> at_time;
   for (DeviceMemory& device : devices) {
-    const Span& peak = *frame.recording.spans().find(device.peak_since);
-    const Moment then = moment(frame.recording, frame.recording.began(peak, clock), clock);
-    device.held = memory(frame.recording, then)[static_cast<std::size_t>(device.peak_since.device)].held;
+    const double t = frame.recording.began(*frame.recording.spans().find(device.peak_since), clock);
+    if (at_time.count(t) == 0) at_time[t] = memory(frame.recording, moment(frame.recording, t, clock));
+    device.held = at_time[t][static_cast<std::size_t>(device.peak_since.device)].held;
   }
   return devices;
 }

@@ -29,8 +29,8 @@ class RecallView {
     const int P = recording_.devices();
     const float w = (boxes_.w - gap * static_cast<float>(P - 1)) / static_cast<float>(P);
     if (w < 120) return;
-    // The larger typeface if the words of every device fit
-    for (const Face face : {Face::heading, Face::body}) {
+    // The largest typeface in which the words of every device fit
+    for (const Face face : {Face::title, Face::heading, Face::body}) {
       face_ = face;
       bool fit = true;
       for (int device = 0; device < P; ++device)
