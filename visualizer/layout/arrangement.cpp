@@ -81,11 +81,11 @@ struct PanelSize {
   Size least;
 };
 constexpr PanelSize panel_sizes[] = {
-    {"ring", {420, 230}},   {"matrix", {190, 180}},   {"microscope", {380, 270}}, {"timeline", {320, 110}},
-    {"memory", {300, 150}}, {"knobs", {230, 200}},    {"code", {420, 200}},       {"inspector", {260, 120}},
-    {"tile", {640, 360}},   {"chain", {420, 300}},    {"tree", {420, 260}},       {"orders", {360, 200}},
-    {"hiding", {400, 240}}, {"machines", {360, 200}}, {"bars", {360, 180}},       {"growth", {360, 180}},
-    {"recall", {520, 260}}};
+    {"ring", {420, 230}},    {"matrix", {190, 180}},   {"microscope", {380, 270}}, {"timeline", {320, 110}},
+    {"memory", {300, 150}},  {"knobs", {250, 200}},    {"code", {420, 200}},       {"inspector", {260, 120}},
+    {"tile", {640, 360}},    {"chain", {420, 300}},    {"tree", {420, 260}},       {"orders", {360, 200}},
+    {"hiding", {400, 240}},  {"machines", {360, 200}}, {"bars", {360, 180}},       {"growth", {360, 180}},
+    {"million", {360, 200}}, {"recall", {520, 260}}};
 
 const PanelSize* size_of(const std::string& panel) {
   for (const PanelSize& each : panel_sizes)

@@ -67,7 +67,7 @@ const std::vector<Parameter>& run_parameters() {
        }},
       {"mask", "mask",
        [](const RunConfig& c) {
-         return std::string(!c.causal ? "none" : c.window_left < 0 ? "causal" : "causal, window 5");
+         return std::string(!c.causal ? "none" : c.window_left < 0 ? "causal" : "window 5");
        },
        [](RunConfig& c, int by) {
          const int now = !c.causal ? 0 : c.window_left < 0 ? 1 : 2, next = (now + by + 3) % 3;

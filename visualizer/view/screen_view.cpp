@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "visualizer/interaction/commands.h"
 #include "visualizer/layout/screen_layout.h"
@@ -45,11 +46,13 @@ std::string failure_text(const Session& session, const std::vector<PlacedPanel>&
 // The panels for which there is no room
 std::string left_out(const Arrangement& wanted, const std::vector<PlacedPanel>& placed) {
   std::string names;
+  std::set<std::string> named;  // a panel of several runs is named once
   for (const std::string& name : wanted.names()) {
+    const Arrangement panel = Arrangement::named(name);
     const bool shown = std::any_of(placed.begin(), placed.end(), [&](const PlacedPanel& each) {
-      return Arrangement::named(name).panel == each.panel && Arrangement::named(name).run == each.run;
+      return panel.panel == each.panel && panel.run == each.run;
     });
-    if (!shown) names += (names.empty() ? "" : ", ") + Arrangement::named(name).panel;
+    if (!shown && named.insert(panel.panel).second) names += (names.empty() ? "" : ", ") + panel.panel;
   }
   return names.empty() ? "" : "no room for " + names + ": Ctrl+-";
 }

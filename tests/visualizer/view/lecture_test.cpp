@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 #include <thread>
 
@@ -10,11 +11,20 @@
 #include "visualizer/interaction/commands.h"
 #include "visualizer/interaction/pointer.h"
 #include "visualizer/run/threaded_run.h"
+#include "visualizer/session/parameters.h"
 
 using namespace ringattn;
 using namespace ringattn::viz;
 
 namespace {
+
+// Where a click runs a command
+Rect rect_of_command(const Drawing& drawing, const std::string& command) {
+  for (const Element& element : drawing.elements)
+    if (element.target.command == command) return element.rect;
+  FAIL("no element for " << command);
+  return {};
+}
 
 // The share of the pixels of a panel that differ from its background
 double drawn_share(const Image& image, const Rect& panel, float unit, Color background) {
@@ -119,6 +129,32 @@ void show_live_run(Projector& projector) {
 }
 
 }  // namespace
+
+TEST_CASE("in free play every value of every parameter is on the screen between its arrows") {
+  for (const auto& [width, height] : {std::pair{1280, 1024}, {1920, 1080}}) {
+    ViewSettings presented;
+    presented.presenting = true;
+    HeadlessScreen screen(width, height, presented.display_scale());
+    for (const Parameter& parameter : parameters()) {
+      SceneSession session("free");
+      session.settings = presented;
+      std::set<std::string> values;
+      for (int n = 0; n < 16; ++n) {
+        const std::string value = parameter.value(*session.free_config());
+        if (!values.insert(value).second) break;
+        const Drawing drawing = drawn(screen, session);
+        const Rect left = rect_of_command(drawing, "knob:" + parameter.id + ":-"),
+                   right = rect_of_command(drawing, "knob:" + parameter.id + ":+");
+        const Rect between{left.right(), left.y, right.x - left.right(), left.h};
+        INFO(parameter.title << " = " << value << " at " << width << "x" << height);
+        CHECK(std::any_of(drawing.texts.begin(), drawing.texts.end(), [&](const DrawnText& text) {
+          return text.text == value && between.contains(text.rect.centre());
+        }));
+        run_command(session, "knob:" + parameter.id + ":+");
+      }
+    }
+  }
+}
 
 TEST_CASE("no panel of any beat is empty") {
   ViewSettings presented;

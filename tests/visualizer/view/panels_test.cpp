@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/support/trials.h"
@@ -134,6 +135,34 @@ TEST_CASE("in a panel of any size no two texts overlap") {
         FAIL_CHECK("\"" << a.text << "\" and \"" << b.text << "\"");
       }
   });
+}
+
+TEST_CASE("the outline of the selected row crosses no number of the matrix") {
+  HeadlessScreen screen(1600, 900);
+  Random random(17);
+  int numbers = 0;
+  for (int n = 0; n < trials(40); ++n) {
+    RunConfig config;
+    config.devices = 2 + static_cast<int>(random.below(5));
+    config.queries = config.keys = config.devices * (1 + random.below(9));
+    Shown shown{record_run(config).recording, {}, {}, {}};
+    shown.now = moment(*shown.recording, shown.recording->duration(Clock::modelled), Clock::modelled);
+    shown.selection.row = random.below(config.queries);
+    const Size size{static_cast<float>(240 + random.below(500)), static_cast<float>(200 + random.below(500))};
+    const Drawing drawing = drawn(shown, "matrix", size);
+    const auto row = std::find_if(drawing.elements.begin(), drawing.elements.end(), [&](const Element& each) {
+      return each.target == Target::row(static_cast<int>(shown.selection.row));
+    });
+    REQUIRE(row != drawing.elements.end());
+    const Rect outline{row->rect.right(), row->rect.y, size.w, row->rect.h};
+    for (const DrawnText& text : drawing.texts) {
+      if (text.text.find_first_not_of("0123456789") != std::string::npos) continue;
+      INFO("step " << text.text << " of row " << shown.selection.row << " in " << size.w << " x " << size.h);
+      CHECK_FALSE(outline.overlaps(text.rect, 1));
+      ++numbers;
+    }
+  }
+  CHECK(numbers > 0);
 }
 
 TEST_CASE("panels stay within their rectangle") {

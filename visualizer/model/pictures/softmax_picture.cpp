@@ -121,14 +121,13 @@ SoftmaxPicture softmax_picture(const Recording& recording, const Moment& moment,
   std::vector<const Event*> met = history.past;
   sort_by_step(met);
   if (history.now) met.push_back(history.now);
-  picture.blocks = static_cast<int>(met.size());
-  if (met.empty() || (history.now && met.size() == 1 && !(history.fraction > 0))) {
-    picture.blocks = 0;
-    picture.state = SoftmaxPicture::State::neutral;
-    return picture;
-  }
+  const bool neutral = met.empty() || (history.now && met.size() == 1 && !(history.fraction > 0));
+  if (neutral) met = {events.front()};
+  picture.blocks = neutral ? 0 : static_cast<int>(met.size());
   picture.shown = met.back();
-  if (history.now)
+  if (neutral)
+    picture.state = SoftmaxPicture::State::neutral, picture.fraction = 0;
+  else if (history.now)
     picture.state = SoftmaxPicture::State::absorbing, picture.fraction = history.fraction;
   else
     picture.state = met.back()->step == recording.devices() - 1 ? SoftmaxPicture::State::finished

@@ -35,7 +35,7 @@ struct SoftmaxPicture {
     finished     // and it was the last event
   };
   State state = State::unrecorded;
-  const Event* shown = nullptr;   // null: unrecorded or neutral
+  const Event* shown = nullptr;   // neutral: the first event; null: unrecorded
   double fraction = 1;            // completed share of the shown event
   std::vector<const Event*> met;  // the events until now, ending with the shown one
   int blocks = 0;                 // number of events in met

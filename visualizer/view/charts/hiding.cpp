@@ -66,14 +66,21 @@ class HidingChart {
                    Align::right);
   }
 
-  // In the upper left corner, where no line can be
+  // In the upper left corner, where no line of the chart can be; at the lower right if the line of the block is there
   void draw_legend() {
     const Rect& plot = chart_.plot();
-    float y = plot.y + line_h_ + 14;
-    for (const auto& [name, color] : {std::pair{"arithmetic of a step, 4 d c\xc2\xb2 / F", arithmetic()},
-                                      {"transfer of a block, 4 c d / B", link()}}) {
-      if (chart_.label({plot.x + 42, y, plot.w, line_h_}, name, Face::body, color))
-        canvas_.line({plot.x + 12, y + line_h_ / 2}, {plot.x + 34, y + line_h_ / 2}, color, 3);
+    const char* const arithmetic_name = "arithmetic of a step, 4 d c\xc2\xb2 / F";
+    const char* const link_name = "transfer of a block, 4 c d / B";
+    const float w = 42 +
+                    std::max(canvas_.text_size(arithmetic_name, Face::body).w,
+                             canvas_.text_size(link_name, Face::body).w) +
+                    12;
+    const bool crossed = chart_.x_of(std::clamp(step_.tokens, fewest, most)) < plot.x + w;
+    const float x = crossed ? plot.right() - w : plot.x;
+    float y = crossed ? plot.bottom() - 2 * (line_h_ + 10) - line_h_ - 14 : plot.y + line_h_ + 14;
+    for (const auto& [name, color] : {std::pair{arithmetic_name, arithmetic()}, {link_name, link()}}) {
+      if (chart_.label({x + 42, y, plot.w, line_h_}, name, Face::body, color))
+        canvas_.line({x + 12, y + line_h_ / 2}, {x + 34, y + line_h_ / 2}, color, 3);
       y += line_h_ + 10;
     }
   }

@@ -126,12 +126,20 @@ class GrowthChart {
     const Rect& plot = chart_.plot();
     const Point here{chart_.x_of(tokens), chart_.y_of(bytes_at(tokens))};
     if (here.y > plot.y && here.y < plot.bottom()) canvas_.disc(here, 6, color);
-    // The name at the right end, or where the line leaves the plot
+    // The name of the lowest line below it, the others above their right end or where they leave the plot
+    const std::string name = memory_need(way, sequence_).name;
+    if (way == MemoryWay::ring) {
+      const double middle = most / 64;
+      const float x = chart_.x_of(middle) + 12;
+      chart_.label({x, chart_.y_of(bytes_at(middle)) + 8, plot.right() - x, line_h_}, name, Face::body,
+                   color);
+      return;
+    }
     double end = most / 2;
     while (bytes_at(end) > high / 16 && end > fewest) end /= 2;
     const Rect place{plot.x, chart_.y_of(bytes_at(end)) - line_h_ - 8, chart_.x_of(end) - plot.x - 12,
                      line_h_};
-    chart_.label(place, memory_need(way, sequence_).name, Face::body, color, Align::right);
+    chart_.label(place, name, Face::body, color, Align::right);
   }
 
   Canvas& canvas_;

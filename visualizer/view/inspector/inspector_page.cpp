@@ -159,14 +159,14 @@ InspectorPage row_page(const Frame& frame, Index row) {
   }
   // The state of the row
   const SoftmaxPicture picture = softmax_picture(recording, frame.moment, row);
-  if (!picture.shown) {
-    page.add("state",
-             picture.state == SoftmaxPicture::State::unrecorded ? "not in the trace" : "no key absorbed yet");
+  using State = SoftmaxPicture::State;
+  if (picture.state == State::unrecorded || picture.state == State::neutral) {
+    page.add("state", picture.state == State::unrecorded ? "not in the trace" : "no key absorbed yet");
     return page;
   }
   // The values after the block in progress are not known yet
   const RowUpdate& update = picture.row_update();
-  const bool absorbing = picture.state == SoftmaxPicture::State::absorbing;
+  const bool absorbing = picture.state == State::absorbing;
   const double m = absorbing ? update.m_before : update.m_after,
                l = absorbing ? update.l_before : update.l_after;
   page.event = picture.shown->id;

@@ -13,12 +13,13 @@ namespace {
 
 // One element of the output: a line on which neighbouring numbers of the type are one unit apart, and a disc for each
 // tree.
-void draw_number_line(Canvas& canvas, Rect band, const MergeOutputs& all, std::size_t d) {
+void draw_number_line(Canvas& canvas, Rect band, const MergeOutputs& all, std::size_t d,
+                      const std::string& type) {
   const Theme& theme = canvas.theme();
   const float line_h = canvas.line_height(Face::small);
   canvas.fitting_text(band.take_top(canvas.line_height(Face::body), 4),
                       {"element " + std::to_string(d) +
-                           " of the output: a disc for each tree, a tick for each number of the type",
+                           " of the output: a disc for each tree, a tick for each number of " + type,
                        "element " + std::to_string(d)},
                       Face::body, theme.ink);
   std::map<double, int> trees;  // by output
@@ -40,7 +41,7 @@ void draw_number_line(Canvas& canvas, Rect band, const MergeOutputs& all, std::s
   // A disc for each tree, on top of each other
   int most = 1;
   for (const auto& [x, count] : trees) most = std::max(most, count);
-  const float radius = std::clamp((axis - band.y - line_h - 8) / static_cast<float>(2 * most), 1.5f,
+  const float radius = std::clamp((axis - band.y - line_h - 12) / static_cast<float>(2 * most), 1.5f,
                                   std::min(9.f, per_unit / 3));
   for (const auto& [x, count] : trees) {
     for (int i = 0; i < count; ++i)
@@ -71,8 +72,9 @@ void draw_mean(Canvas& canvas, Rect line, const MergeOutputs& all) {
   }
   canvas.fitting_text(
       line,
-      {"for comparison, the mean of the four outputs without their l:  " + mean + "   instead of   " + exact,
-       "mean without l:  " + mean + "  instead of  " + exact, "mean without l: " + mean},
+      {"for comparison, the plain mean of the outputs, without m and l:  " + mean + "   instead of   " +
+           exact,
+       "mean without m and l:  " + mean + "  instead of  " + exact, "mean without m and l: " + mean},
       Face::body, canvas.theme().wrong);
 }
 
@@ -101,7 +103,7 @@ void draw_merge_orders(Canvas& canvas, const Rect& rect, const Frame& frame) {
   for (std::size_t d = 0; d < lines; ++d) {
     const Rect band = room.take_top(h, 14).inset(6, 0);
     if (band.h >= 5 * canvas.line_height(Face::body) && band.w >= 240)
-      draw_number_line(canvas, band, *all, d);
+      draw_number_line(canvas, band, *all, d, type);
   }
 }
 

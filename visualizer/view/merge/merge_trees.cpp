@@ -26,10 +26,14 @@ class MergeTreePicture {
   }
 
   void draw() {
-    if (box_.w < 96 || row_ < box_.h + 8) return;
+    if (box_.w < 96 || row_ < box_.h + 8) {
+      canvas_.paragraph(room_, "The states of all merges need a larger panel.", Face::body, theme_.faint_ink);
+      return;
+    }
     for (std::size_t i = 0; i < tree_.merges.size(); ++i) draw_edges(i);
     for (std::size_t i = 0; i < tree_.states.size(); ++i) draw_state(i);
-    if (order_ == MergeOrder::chain) draw_rule();
+    // With the first merge
+    if (order_ == MergeOrder::chain && shown_[tree_.leaves()]) draw_rule();
     draw_output();
   }
 
@@ -109,7 +113,9 @@ class MergeTreePicture {
     if (!shown_[i]) {
       const int owner = state.owners.front();
       if (leaf) {
-        canvas_.fitting_text(inner, {block_label("K V", owner)}, face_, theme_.faint_ink, Align::centre);
+        canvas_.frame(bar, theme_.of(owner), 1, 2);
+        const std::string keys = block_label("K V", owner), device = "device " + std::to_string(owner);
+        canvas_.fitting_text(inner, {keys + " on " + device, keys}, face_, theme_.faint_ink, Align::centre);
         canvas_.element(rect, Target::device(owner), {},
                         "device " + std::to_string(owner) + " has not attended to its keys yet");
       }

@@ -184,10 +184,19 @@ class Matrix {
             std::max(0.f, std::min(rect.bottom(), grid_.bottom()) - y)};
   }
 
+  // The part of a tile for its number: above or below the selected row if the outline of that row would cross it
+  Rect beside_selected_row(const Rect& rect) const {
+    const Rect row = cells(frame_.selection.row, frame_.selection.row + 1, 0, 1).inset(-2);
+    const float above = row.y - rect.y, below = rect.bottom() - row.bottom();
+    const float half = canvas_.line_height(Face::heading) / 2, middle = rect.centre().y;
+    if (row.bottom() <= middle - half || row.y >= middle + half) return rect;
+    return above > below ? Rect{rect.x, rect.y, rect.w, above} : Rect{rect.x, row.bottom(), rect.w, below};
+  }
+
   // The step of each tile that is fully visible
   void draw_steps() {
     for_each_piece([&](const Rect& piece, const Chunk& q, const Chunk& kv) {
-      const Rect rect = shown_part(piece);
+      const Rect rect = beside_selected_row(shown_part(piece));
       const TileProgress progress = tile(q.begin, kv.begin);
       if (rect.w < 22 || rect.h < 18 || progress.state == TileProgress::State::not_yet || !all_visible(q, kv))
         return;
@@ -302,7 +311,11 @@ void draw_attention_matrix(Canvas& canvas, const Rect& rect, const Frame& frame)
   const bool both =
       canvas.text_size(heads + colors + frame.heading("Attention"), Face::strong).w < rect.w - 60;
   const std::string remarks = heads.empty() ? colors : both ? heads + "; " + colors : heads;
-  const Rect room = draw_panel(canvas, rect, frame.heading("Attention"), remarks);
+  const std::string numbers = frame.settings.matrix == MatrixColoring::score ? "" : "; number: step";
+  const bool all =
+      canvas.text_size(remarks + numbers + frame.heading("Attention"), Face::strong).w < rect.w - 60;
+  const Rect room =
+      draw_panel(canvas, rect, frame.heading("Attention"), remarks + (all ? numbers : std::string()));
   if (room.w < 60 || room.h < 60) return;
   if (cells)
     Matrix(canvas, frame, room).draw();

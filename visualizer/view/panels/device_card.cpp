@@ -103,7 +103,12 @@ void DeviceCard::find_places() {
   // The stationary block on the left, the two slots of the travelling blocks on the right
   room = around(room.centre(), room.w, std::min(room.h, large_ ? 64.f : 46.f));
   const float gap = std::min(8.f, room.w / 16);
-  if (room.w >= 92) places_.stationary = room.take_left((room.w - 2 * gap) * 0.26f, gap);
+  // It gets the width of its label, if that leaves enough for the slots
+  const std::string label = block_label(stationary_label(frame_.recording), frame_.recording.devices() - 1);
+  const float label_w = canvas_.text_size(label, Face::small).w + 6;
+  if (room.w >= 92)
+    places_.stationary =
+        room.take_left((room.w - 2 * gap) * std::clamp(label_w / (room.w - 2 * gap), 0.26f, 0.42f), gap);
   const bool alone = room.w < 44 || waiting_slots() == 0;
   places_.in_use = alone ? room : room.take_left((room.w - gap) * (room.w < 70 ? 0.62f : 0.5f), gap);
   if (places_.in_use.x != room.x) places_.incoming = room;
@@ -233,17 +238,21 @@ void DeviceCard::draw_stationary() {
   const Rect& rect = places_.stationary;
   const std::string_view what = stationary_label(frame_.recording);
   if (rect.empty()) return;
+  const Recording& run = frame_.recording;
+  const bool empty = run.has_row_owners() &&
+                     (run.header().queries_rotate() ? run.key_rows(id_) : run.query_rows(id_)).empty();
+  if (empty) return canvas_.frame(rect, mix(theme_.raised, theme_.outline, 0.8), 1, 4);
   const Color color = theme_.of(id_);
   canvas_.fill(rect, mix(theme_.raised, color, 0.18), 4);
   canvas_.frame(rect, color, 2, 4);
-  const bool fits = canvas_.text_size("Q", block_face()).h <= rect.h;
   // In a tree all devices have all queries
-  const bool all = frame_.recording.distribution().strategy() == Strategy::tree;
+  const bool all = run.distribution().strategy() == Strategy::tree;
   // Without the heads, if the room is too small for them
-  const Distribution& distribution = frame_.recording.distribution();
   std::vector<std::string> labels{std::string(what)};
-  if (!all) labels.insert(labels.begin(), block_labels(frame_.recording, what, id_, exchanged()).front());
-  if (!all && !distribution.exchanges_heads()) labels.pop_back();
+  if (!all) labels.insert(labels.begin(), block_labels(run, what, id_, exchanged()).front());
+  if (!all && !run.distribution().exchanges_heads()) labels.pop_back();
+  const Size size = canvas_.text_size(labels.front(), block_face());
+  const bool fits = size.w <= rect.w - 8 && size.h <= rect.h;
   canvas_.fitting_text(rect, labels, fits ? block_face() : Face::small, theme_.ink, Align::centre);
 }
 

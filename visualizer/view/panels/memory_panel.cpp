@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 
@@ -18,7 +17,11 @@ double largest_peak(const std::vector<DeviceMemory>& devices) {
   return peak;
 }
 
-// ---- Memory allocated now -------------------------------------------------------------
+// Whether a run is over: nothing is allocated any more
+bool all_freed(const std::vector<DeviceMemory>& devices) {
+  return std::all_of(devices.begin(), devices.end(),
+                     [](const DeviceMemory& each) { return each.bytes == 0 && each.peak > 0; });
+}
 
 // A bar for each device, and one for a single device with the whole score matrix.
 class MemoryBars {
@@ -33,9 +36,9 @@ class MemoryBars {
     const bool wide = room.w > 420;
     labels_w_ = wide ? 72.f : 38.f, numbers_w_ = wide ? 84.f : 66.f;
     computed_ =
-        room.take_bottom(std::clamp(room.h / static_cast<float>(devices_.size() + 1), line_h_ + 4, 34.f), 8);
+        room.take_bottom(std::clamp(room.h / static_cast<float>(devices_.size() + 1), line_h_ + 4, 48.f), 8);
     rows_ = room;
-    pitch_ = std::min(44.f, room.h / static_cast<float>(devices_.size()));
+    pitch_ = std::min(72.f, room.h / static_cast<float>(devices_.size()));
     // Directly below the last device
     computed_.y = room.y + pitch_ * static_cast<float>(devices_.size()) + 8;
 
@@ -44,9 +47,8 @@ class MemoryBars {
     for (const Recording* run : frame.beside)
       if (run->devices() == frame.recording.devices())
         peak = std::max(peak, largest_peak(memory(*run, moment(*run, frame.moment.t, frame.moment.clock))));
-    // If the whole score matrix takes much more, its bar extends beyond the panel
-    const double most = naive_.bytes() > 1.8 * peak ? peak / 0.6 : std::max(peak, naive_.bytes());
-    unit_ = columns(rows_).main.w / static_cast<float>(most);
+    // The labels of the buffers need the width: if the whole score matrix takes more, its bar extends beyond the panel
+    unit_ = columns(rows_).main.w / static_cast<float>(peak / 0.85);
   }
 
   void draw() {
@@ -203,99 +205,13 @@ class MemoryBars {
   Rect rows_, computed_;
 };
 
-// ---- Memory for long sequences, computed ------------------------------------------------
-
-// One way to compute attention, and what it takes on each device
-struct LongMemory {
-  std::string name;
-  double bytes;
-};
-
-std::array<LongMemory, 5> long_memories() {
-  return {{{"all scores", long_naive_memory()},
-           {"FlashAttention", long_flash_memory()},
-           {"4 devices", long_ring_memory(4)},
-           {"16 devices", long_ring_memory(16)},
-           {"64 devices", long_ring_memory(64)}}};
-}
-
-// The height of the heading, and of the table below it
-float heading_h(const Canvas& canvas) { return 11 + canvas.line_height(Face::small); }
-float bars_h(const Canvas& canvas) { return 6 * (canvas.line_height(Face::small) + 6); }
-float numbers_h(const Canvas& canvas) { return 2 * canvas.line_height(Face::small) + 1; }
-
-// The longest description that fits
-void draw_table_heading(Canvas& canvas, Rect& room) {
-  canvas.line(room.corner(), {room.right(), room.y}, canvas.theme().outline);
-  room.take_top(8);
-  canvas.fitting_text(
-      room.take_top(canvas.line_height(Face::small), 3),
-      {"computed, not measured: 1 M tokens, one head of 128, Q K V in bf16, scores and sums in f32",
-       "1 M tokens, one head of 128, per device: computed, not measured",
-       "1 M tokens, per device: computed, not measured", "1 M tokens: computed"},
-      Face::small, canvas.theme().faint_ink);
-}
-
-// A bar for each; that of all scores extends far beyond the panel
-void draw_long_bars(Canvas& canvas, Rect room) {
-  const Theme& theme = canvas.theme();
-  const float pitch = room.h / 6;
-  for (const LongMemory& each : long_memories()) {
-    Rect row = room.take_top(pitch);
-    canvas.fitting_text(row.take_left(110, 8), {each.name}, Face::small, theme.faint_ink, Align::right);
-    canvas.fitting_text(row.take_right(84, 10), {bytes_text(each.bytes)}, Face::small, theme.ink);
-    const double part = each.bytes / long_flash_memory();
-    row = {row.x, row.y + 2, row.w * static_cast<float>(std::min(part, 1.0)), row.h - 4};
-    const Color color = mix(theme.panel, theme.faint_ink, 0.6);
-    canvas.fill(row, color, 2);
-    if (part <= 1) continue;
-    canvas.fitting_text(row.inset(6, -1), {std::to_string(std::lround(part)) + " times as long \xe2\x86\x92"},
-                        Face::small, theme.ink_on(color), Align::right);
-  }
-  canvas.fitting_text(room, {"each device of a ring has two slots for K and V"}, Face::small,
-                      theme.faint_ink);
-}
-
-void draw_long_numbers(Canvas& canvas, Rect room) {
-  const Theme& theme = canvas.theme();
-  const float line = canvas.line_height(Face::small);
-  const std::array<LongMemory, 5> all = long_memories();
-  const Rect names = room.take_top(line, 1), numbers = room.take_top(line);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const float w = names.w / static_cast<float>(all.size()), x = names.x + w * static_cast<float>(i);
-    canvas.fitting_text({x, names.y, w - 6, line}, {all[i].name, i == 1 ? "Flash" : ""}, Face::small,
-                        theme.faint_ink);
-    canvas.fitting_text({x, numbers.y, w - 6, line}, {bytes_text(all[i].bytes)}, Face::small, theme.ink);
-  }
-}
-
 }  // namespace
 
 void draw_memory(Canvas& canvas, const Rect& rect, const Frame& frame) {
-  const std::vector<DeviceMoment>& devices = frame.moment.devices;
-  const bool over =
-      frame.moment.over &&
-      std::all_of(devices.begin(), devices.end(), [](const DeviceMoment& each) { return each.bytes == 0; });
-  Rect room = draw_panel(canvas, rect, frame.heading("Memory"),
-                         over ? "at the peak of each device; freed at the end" : "allocated on each device");
-  const float wanted = 22 * static_cast<float>(frame.recording.devices() + 1) + 8;
-  // The bars may grow where there is room; otherwise only numbers, or nothing
-  const float free = room.h - wanted - 12 - heading_h(canvas);
-  const bool bars = room.w >= 420 && free >= bars_h(canvas);
-  // A scene that stands for a long sequence shows its memory in other panels; the long sequences are those of a ring
-  const auto is_other = [](const Recording* run) { return !run->distribution().is_ring(); };
-  const bool other =
-      is_other(&frame.recording) || std::any_of(frame.beside.begin(), frame.beside.end(), is_other);
-  if (room.w < 300 || free < numbers_h(canvas) || frame.recording.sequence.known() || other)
-    return MemoryBars(canvas, frame, room).draw();
-  const float table = bars ? std::clamp(free * 0.6f, bars_h(canvas), 2 * bars_h(canvas)) : numbers_h(canvas);
-  Rect below = room.take_bottom(heading_h(canvas) + table, 12);
+  const bool over = all_freed(memory(frame.recording, frame.moment));
+  const Rect room = draw_panel(canvas, rect, frame.heading("Memory"),
+                               over ? "peak of each device" : "allocated on each device");
   MemoryBars(canvas, frame, room).draw();
-  draw_table_heading(canvas, below);
-  if (bars)
-    draw_long_bars(canvas, below);
-  else
-    draw_long_numbers(canvas, below);
 }
 
 }  // namespace ringattn::viz

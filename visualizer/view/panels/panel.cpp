@@ -34,6 +34,7 @@ const std::map<std::string, DrawPanel>& run_panels() {
                                                        {"machines", of_ring<draw_machines>},
                                                        {"bars", of_ring<draw_memory_bars>},
                                                        {"growth", of_ring<draw_memory_growth>},
+                                                       {"million", draw_million_tokens},
                                                        {"recall", of_ring<draw_recall>},
                                                        {"inspector", draw_inspector}};
   return all;

@@ -43,6 +43,7 @@ void draw_hiding(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_machines(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_memory_bars(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_memory_growth(Canvas& canvas, const Rect& rect, const Frame& frame);
+void draw_million_tokens(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_recall(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_tile(Canvas& canvas, const Rect& rect, const Frame& frame);
 void draw_inspector(Canvas& canvas, const Rect& rect, const Frame& frame);

@@ -1,5 +1,6 @@
 #include "visualizer/view/panels/parameter_panel.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "visualizer/session/parameters.h"
@@ -18,21 +19,31 @@ void draw_arrow(Canvas& canvas, const Rect& rect, const std::string& parameter, 
   canvas.element(rect, Target::to_command("knob:" + parameter + (direction > 0 ? ":+" : ":-")));
 }
 
-void draw_parameter(Canvas& canvas, Rect line, const Parameter& parameter, const RunConfig& config) {
-  const float arrow = std::min(22.f, line.h - 2);
+// The value takes half of the line, and what the titles of all parameters leave
+void draw_parameter(Canvas& canvas, Rect line, const Parameter& parameter, const RunConfig& config,
+                    float titles_w) {
+  const float arrow = std::min({22.f, line.h - 2, line.w / 10});
   draw_arrow(canvas, around({line.right() - arrow / 2, line.centre().y}, arrow, arrow), parameter.id, 1);
   line.take_right(arrow, 4);
-  Rect value = line.take_right(std::min(150.f, line.w * 0.5f), 4);
+  Rect value = line.take_right(std::min(150.f, std::max(line.w / 2, line.w - titles_w - 4)), 4);
   draw_arrow(canvas, around({value.x + arrow / 2, value.centre().y}, arrow, arrow), parameter.id, -1);
   value.take_left(arrow, 4);
   canvas.fitting_text(value, {parameter.value(config)}, Face::small, canvas.theme().ink, Align::centre);
   canvas.fitting_text(line, {parameter.title}, Face::small, canvas.theme().faint_ink);
 }
 
+float titles_width(const Canvas& canvas, const std::vector<Parameter>& table) {
+  float widest = 0;
+  for (const Parameter& each : table)
+    widest = std::max(widest, canvas.text_size(each.title, Face::small).w + 1);
+  return widest;
+}
+
 // The title and the value with its arrows, and below them a slider
-void draw_slider(Canvas& canvas, Rect room, const Parameter& parameter, const RunConfig& config) {
+void draw_slider(Canvas& canvas, Rect room, const Parameter& parameter, const RunConfig& config,
+                 float titles_w) {
   const Theme& theme = canvas.theme();
-  draw_parameter(canvas, room.take_top(canvas.line_height(Face::small) + 8, 2), parameter, config);
+  draw_parameter(canvas, room.take_top(canvas.line_height(Face::small) + 8, 2), parameter, config, titles_w);
   if (!parameter.place || room.h < 18) return;
   const Rect track = around({room.centre().x, room.y + 10}, room.w - 16, 6);
   canvas.fill(track, theme.raised, 3);
@@ -63,7 +74,9 @@ void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session) {
   if (!session.free_config()) {
     const std::vector<Parameter>& table = parameters(session.scene()->parameters);
     const float h = std::min(room.h / static_cast<float>(table.size()), 64.f);
-    for (const Parameter& parameter : table) draw_slider(canvas, room.take_top(h), parameter, *config);
+    const float titles_w = titles_width(canvas, table);
+    for (const Parameter& parameter : table)
+      draw_slider(canvas, room.take_top(h), parameter, *config, titles_w);
     return;
   }
   // Two columns if one is too short and both fit
@@ -76,8 +89,10 @@ void draw_parameters(Canvas& canvas, const Rect& rect, const Session& session) {
     Rect& column = columns[0].h + 0.5f >= line ? columns[0] : columns[1];
     return column.take_top(column.h + 0.5f >= line ? line : 0);
   };
+  const float titles_w = titles_width(canvas, parameters());
   for (const Parameter& parameter : parameters())
-    if (const Rect place = next(); !place.empty()) draw_parameter(canvas, place, parameter, *config);
+    if (const Rect place = next(); !place.empty())
+      draw_parameter(canvas, place, parameter, *config, titles_w);
   const Rect text = next();
   if (text.empty()) return;
   canvas.element(text, Target::to_command("type"));

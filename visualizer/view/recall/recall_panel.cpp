@@ -29,17 +29,18 @@ class RecallView {
     const int P = recording_.devices();
     const float w = (boxes_.w - gap * static_cast<float>(P - 1)) / static_cast<float>(P);
     if (w < 120) return;
-    // The larger typeface if the words of every device fit
-    for (const Face face : {Face::heading, Face::body}) {
+    // The largest typeface in which the words of every device fit
+    for (const Face face : {Face::title, Face::heading, Face::body}) {
       face_ = face;
       bool fit = true;
       for (int device = 0; device < P; ++device)
         fit = fit && words_h(device, w - 24) <= boxes_.h - heading_h() - 20;
       if (fit) break;
     }
-    float h = 0;
-    for (int device = 0; device < P; ++device) h = std::max(h, heading_h() + words_h(device, w - 24) + 34);
-    h = std::min(h, boxes_.h);
+    // Wider lines where there is room
+    const float free = boxes_.h - boxes_h(w);
+    line_gap_ += std::clamp(free / static_cast<float>(most_lines(w - 24) + 1), 0.f, 12.f);
+    const float h = std::min(boxes_h(w), boxes_.h);
     Rect rest{boxes_.x, boxes_.y + (boxes_.h - h) / 3, boxes_.w, h};
     state_.y = std::min(state_.y, rest.bottom() + 16);
     for (int device = 0; device < P; ++device) draw_device(rest.take_left(w, gap), device);
@@ -91,11 +92,23 @@ class RecallView {
     const float h = canvas_.line_height(face_) + 8;
     for (const Index key : recording_.key_rows(device)) {
       const float w = canvas_.text_size(recording_.words[static_cast<std::size_t>(key)], face_).w + 14;
-      if (x + w > room.right() + 1 && x > room.x) x = room.x, y += h + 6;
+      if (x + w > room.right() + 1 && x > room.x) x = room.x, y += h + line_gap_;
       places.emplace_back(key, Rect{x, y, std::min(w, room.w), h});
       x += w + 5;
     }
     return places;
+  }
+  float boxes_h(float width) const {
+    float h = 0;
+    for (int device = 0; device < recording_.devices(); ++device)
+      h = std::max(h, heading_h() + words_h(device, width - 24) + 34);
+    return h;
+  }
+  int most_lines(float width) const {
+    int most = 1;
+    for (int device = 0; device < recording_.devices(); ++device)
+      most = std::max(most, static_cast<int>(words_h(device, width) / (canvas_.line_height(face_) + 8)));
+    return most;
   }
   float words_h(int device, float width) const {
     const auto places = words_of(device, {0, 0, width, 0});
@@ -141,7 +154,7 @@ class RecallView {
   const Theme& theme_;
   const RecallPicture& picture_;
   const Recording& recording_;
-  float line_h_;
+  float line_h_, line_gap_ = 6;
   Face face_ = Face::body;  // of the words
   Rect prompt_, state_, boxes_;
 };

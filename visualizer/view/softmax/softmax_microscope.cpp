@@ -23,12 +23,13 @@ void draw_bands(const SoftmaxView& view, const Rect& room) {
   const float lines = room.w >= 560 ? 2 : 4;
   const float line_h = view.canvas.line_height(Face::small) + 2;
   const bool merged = view.picture.merged;
-  std::array<Band, 6> bands{{{merged ? draw_weights : draw_scores, 74, merged ? 110.f : 400.f, 6},
-                             {draw_sum, 22, 46, 5},
-                             {draw_alpha, line_h, 28, 2},
-                             {draw_output, 2 * line_h + 3, 76, 1},
-                             {draw_normalized_output, 44, 190, 3},
-                             {draw_formulas, lines * line_h, lines * 26, 4}}};
+  std::array<Band, 6> bands{
+      {{merged ? draw_weights : draw_scores, merged ? 74.f : 100.f, merged ? 110.f : 400.f, 6},
+       {draw_sum, 22, 46, 5},
+       {draw_alpha, line_h, 28, 2},
+       {draw_output, 2 * line_h + 3, 76, 1},
+       {draw_normalized_output, 44, 190, 4},
+       {draw_formulas, lines * line_h, lines * 26, 3}}};
   // Show as many as fit, by descending weight
   float least = -band_gap, most = -band_gap;
   for (int weight = 6; weight > 0; --weight)
@@ -61,23 +62,33 @@ std::string before_first_key(const TraceHeader& header) {
   return "No key absorbed yet: m = \xe2\x88\x92\xe2\x88\x9e, l = 0, O = 0, the neutral element of merging.";
 }
 
+// Takes the lines that it needs from the top of the room
+void draw_before_first_key(Canvas& canvas, Rect& room, const TraceHeader& header) {
+  const std::string text = before_first_key(header);
+  const Face face = canvas.text_size(text, Face::body).w <= room.w ? Face::body : Face::small;
+  canvas.paragraph(room.take_top(canvas.paragraph_height(room.w, text, face), 10), text, face,
+                   canvas.theme().faint_ink);
+}
+
 }  // namespace
 
 void draw_softmax_microscope(Canvas& canvas, const Rect& rect, const Frame& frame) {
   const Theme& theme = canvas.theme();
   const Index row = frame.selection.row;
   const SoftmaxPicture picture = softmax_picture(frame.recording, frame.moment, row, frame.beside);
-  const Rect room =
+  Rect room =
       draw_panel(canvas, rect, frame.heading("Online softmax") + " \xc2\xb7 row " + std::to_string(row),
                  remark(picture, frame.recording.devices()));
   if (picture.state == SoftmaxPicture::State::unrecorded) {
     canvas.paragraph(room, "The trace contains no events of row " + std::to_string(row) + ".", Face::body,
                      theme.faint_ink);
-  } else if (picture.state == SoftmaxPicture::State::neutral) {
-    canvas.paragraph(room, before_first_key(frame.recording.header()), Face::body, theme.faint_ink);
   } else {
+    // Before the first key its bands are still empty
+    const bool neutral = picture.state == SoftmaxPicture::State::neutral;
+    if (neutral) draw_before_first_key(canvas, room, frame.recording.header());
     const bool wide = room.w >= 480;
-    const AbsorbPhases now = absorb_phases(picture.fraction, frame.settings.reduced_motion);
+    const AbsorbPhases now =
+        neutral ? AbsorbPhases{0, 0, 0, 0} : absorb_phases(picture.fraction, frame.settings.reduced_motion);
     const SoftmaxView view{canvas, frame, picture, now, wide ? 76.f : 24.f, wide ? 124.f : room.w / 4};
     draw_bands(view, room);
   }

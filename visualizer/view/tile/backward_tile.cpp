@@ -101,9 +101,9 @@ class BackwardTilePicture {
   void draw_gradients() {
     const std::string d = " / " + root_text(tile_.Q.cols());
     NumberGrid dV = transposed(grid_of(
-        std::string("adds P") + superscript_T + " dO to " + block_label("dV", tile_.owner) + superscript_T,
+        std::string("adds dO") + superscript_T + " P to " + block_label("dV", tile_.owner) + superscript_T,
         backward_.dV, view_.of_owner(tile_.owner)));
-    NumberGrid dK = transposed(grid_of(std::string("adds dS") + superscript_T + " Q" + d + " to " +
+    NumberGrid dK = transposed(grid_of(std::string("adds Q") + superscript_T + " dS" + d + " to " +
                                            block_label("dK", tile_.owner) + superscript_T,
                                        backward_.dK, view_.of_owner(tile_.owner)));
     NumberGrid dQ = grid_of("adds dS K" + d + " to " + block_label("dQ", tile_.device), backward_.dQ,
