@@ -69,6 +69,9 @@ void Canvas::frame(const Rect& rect, Color color, float thickness, float radius)
     list_.PathStroke(ink(color), ImDrawFlags_Closed, t);
     return;
   }
+  // A line without an inside
+  if (p.x1 - p.x0 <= 2 * t || p.y1 - p.y0 <= 2 * t)
+    return list_.AddRectFilled({p.x0, p.y0}, {p.x1, p.y1}, ink(color));
   list_.AddRectFilled({p.x0, p.y0}, {p.x1, p.y0 + t}, ink(color));
   list_.AddRectFilled({p.x0, p.y1 - t}, {p.x1, p.y1}, ink(color));
   list_.AddRectFilled({p.x0, p.y0 + t}, {p.x0 + t, p.y1 - t}, ink(color));
@@ -83,12 +86,21 @@ void Canvas::hatch(const Rect& rect, Color color, float distance, float thicknes
 void Canvas::stripes(const Rect& rect, float radius, Color color, float distance, float thickness) {
   if (rect.empty()) return;
   const Pixels p = pixels(rect, radius);
+  const float across = std::sqrt(2.f) * unit_;
+  const float step = distance * across, width = thickness * across;
+  // In a low rectangle they look upright, and there may be thousands of these
+  if (rect.h < 4) {
+    const float y = (p.y0 + p.y1) / 2;
+    for (float c = std::floor((p.x0 + y - width) / step) * step; c < p.x1 + y; c += step) {
+      const float x0 = std::max(p.x0, std::round(c - y)), x1 = std::min(p.x1, std::round(c - y + width));
+      if (x0 < x1) list_.AddRectFilled({x0, p.y0}, {x1, p.y1}, ink(color));
+    }
+    return;
+  }
+
   list_.PathRect({p.x0, p.y0}, {p.x1, p.y1}, radius * unit_);
   const Polygon outline(list_._Path.begin(), list_._Path.end());
   list_.PathClear();
-
-  const float across = std::sqrt(2.f) * unit_;
-  const float step = distance * across, width = thickness * across;
   for (float c = std::floor((p.x0 + p.y0 - width) / step) * step; c < p.x1 + p.y1; c += step) {
     const Polygon band = half(half(outline, c, true), c + width, false);
     if (band.size() >= 3) list_.AddConvexPolyFilled(band.data(), static_cast<int>(band.size()), ink(color));

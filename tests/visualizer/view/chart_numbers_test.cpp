@@ -86,7 +86,7 @@ TEST_CASE("the times of the chart of a machine are those of the arithmetic and o
   }
 }
 
-TEST_CASE("the smallest block of each machine is F / B, and the longest bar is that of the largest") {
+TEST_CASE("the smallest block of each machine is the quotient of the speeds that the panel names") {
   HeadlessScreen screen(1600, 900);
   RunConfig config;
   config.machine = {312, 300, 1024};

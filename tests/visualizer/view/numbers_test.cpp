@@ -145,11 +145,18 @@ TEST_CASE("the bytes of the memory panel are those allocated and not yet freed, 
             static_cast<double>(header.heads * header.Sq * (header.head_dim + header.v_dim + header.Skv) +
                                 header.kv_heads * header.Skv * (header.head_dim + header.v_dim));
       CHECK(is_bytes(number * elements, bytes[static_cast<std::size_t>(recording.devices())]));
-      // Each part of a bar
+      // Each part of a bar, and their sum: after the run, that of the peak
+      std::map<int, std::int64_t> parts;
       for (const Element& each : seen.drawing.elements) {
         if (!each.event || trace.at(each.event).begin->kind != EventKind::alloc) continue;
-        if (each.label.find(": ") != std::string::npos)
-          CHECK(is_bytes(static_cast<double>(trace.at(each.event).begin->bytes), each.label));
+        if (each.label.find(": ") == std::string::npos) continue;
+        const Event& alloc = *trace.at(each.event).begin;
+        CHECK(is_bytes(static_cast<double>(alloc.bytes), each.label));
+        parts[alloc.id.device] += alloc.bytes;
+      }
+      for (int device = 0; device < recording.devices(); ++device) {
+        const std::int64_t now = trace.bytes(device, t);
+        CHECK(parts[device] == (now > 0 ? now : trace.peak_bytes(device, t)));
       }
     }
   });
