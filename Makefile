@@ -229,7 +229,7 @@ pictures: pictures-packages
 	mkdir -p visualizer/pictures
 	build/release/ringviz movie --state 'scene=ring&row=5&present=1' --without-texts --speed 0.8 --fps 15 --size 960x540 --scale 0.9 \
 	  --out visualizer/pictures/ring.gif
-	for beat in memory:3 row:6 tile:6 merge:5 ring:5 recall:3 overlap:5 hide:4 causal:4 rotate:3 gradients:5 traps:2; do \
+	for beat in memory:3 row:6 tile:6 merge:5 ring:5 recall:4 overlap:5 hide:4 causal:4 rotate:3 gradients:5 traps:2; do \
 	  build/release/ringviz shot --state "scene=$${beat%:*}&beat=$${beat#*:}&present=1" --size 1280x720 \
 	    --out visualizer/pictures/$${beat%:*}.png || exit; done
 

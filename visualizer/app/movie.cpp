@@ -59,6 +59,13 @@ class MovieRecorder {
   double seconds() const { return 1.0 / command_.fps; }
   void film_frame() { writer_.add(render_screen(screen_, session_)); }
 
+  // A picture of the text, with the part of the time to read it that is over
+  void film_text_frame(double reading) {
+    session_.read = reading > 0 ? std::min(1.0, text_seconds_ / reading) : 1;
+    text_seconds_ += seconds();
+    film_frame();
+  }
+
   void film_pause(double length) {
     const Image still = render_screen(screen_, session_);
     for (int frame = 0; frame < std::max(1, static_cast<int>(length * command_.fps)); ++frame)
@@ -84,24 +91,28 @@ class MovieRecorder {
     return command_.pause.value_or(1 + 0.055 * static_cast<double>(caption().size()));
   }
 
-  // A text stands still for a few seconds. The rest of the time to read it, the run moves on slowly
+  // A text stands still for a few seconds. The rest of the time to read it, the run moves on slowly. A bar grows in the
+  // caption until the text is read
   void film_beats() {
     const int last = command_.last.value_or(session_.beats());
     session_.go_to_beat(command_.first.value_or(1) - 1);
     if (session_.beat() == 0) film_title();
     for (;;) {
-      const double reading = reading_seconds(), still = std::min(reading, longest_pause);
+      const bool moves = session_.moves_on() && !command_.pause;
+      const double reading = reading_seconds(), still = moves ? std::min(reading, longest_pause) : reading;
       subtitles_.begin(seconds() * writer_.pictures(), caption());
-      film_pause(command_.pause ? reading : still);
+      text_seconds_ = 0;
+      do film_text_frame(reading);
+      while (text_seconds_ + seconds() / 2 < still);
       // The takeaway follows the last beat of the scene
       const bool whole = session_.current_beat()->question.empty() || session_.answered();
       const bool over =
           session_.beat() + 1 >= last && whole && (last < session_.beats() || session_.free_config());
       if (over || session_.closing()) break;
-      session_.proceed(command_.pause ? 0 : (reading - still) * command_.speed);
+      session_.proceed((reading - still) * command_.speed);
       while (session_.playing()) {
         session_.advance(seconds());
-        if (session_.playing()) film_frame();
+        if (session_.playing()) film_text_frame(reading);
       }
     }
     subtitles_.end(seconds() * writer_.pictures());
@@ -122,6 +133,7 @@ class MovieRecorder {
   HeadlessScreen screen_;
   MovieWriter writer_;
   Subtitles subtitles_;
+  double text_seconds_ = 0;  // since the text appeared
 };
 
 // Throws BadInput if the options do not fit a scene with _beats_ beats; 0: a trace

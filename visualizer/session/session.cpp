@@ -269,12 +269,18 @@ bool Session::previous_text() {
   return true;
 }
 
+bool Session::moves_on() const {
+  const Beat* beat = current_beat();
+  if (!beat || beat_ + 1 >= beats()) return false;
+  // A beat that is not later in time starts another topic: jump to it without animation
+  const bool asks = !beat->question.empty() && !answered_;
+  return !asks && beat_time(beat_ + 1) > beat_time(beat_);
+}
+
 bool Session::proceed(double seconds) {
   const Beat* beat = current_beat();
   if (!beat || playing_ || free_config()) return play(!playing_), true;
-  const bool asks = !beat->question.empty() && !answered_, last = beat_ + 1 >= beats();
-  // A beat that is not later in time starts another topic: jump to it without animation
-  if (asks || last || beat_time(beat_ + 1) <= beat_time(beat_)) return next_text();
+  if (!moves_on()) return next_text();
   const double from = std::clamp(t_, beat_time(beat_), beat_time(beat_ + 1)), to = beat_time(beat_ + 1);
   const double natural = std::clamp((to - from) / default_pace(), min_transition, max_transition);
   transition_ = Transition{from, to, std::max(natural, seconds), 0};

@@ -84,6 +84,8 @@ class Session {
   bool next_text();
   // Undoes next_text
   bool previous_text();
+  // Whether the next text is a beat later in the run, to which the run plays
+  bool moves_on() const;
   // Like next_text, but plays to the next beat, for at least _seconds_; without beats or in free play, plays or pauses
   bool proceed(double seconds = 0);
 
@@ -119,6 +121,7 @@ class Session {
   Overlay overlay = Overlay::none;
   bool blank = false;
   bool quit = false;
+  double read = 1;      // in a movie: the part of the time to read the text that is over
   std::string notice;   // a message about the last command
   std::string to_copy;  // text for the clipboard
 

@@ -157,7 +157,10 @@ void draw_caption(Canvas& canvas, const Rect& rect, Size size, const CaptionType
   if (rect.empty() || (!beat && !session.live())) return;
   const Theme& theme = canvas.theme();
   canvas.fill(rect, theme.raised, 8);
-  canvas.fill({rect.x, rect.y + 8, 4, rect.h - 16}, theme.accent, 2);
+  // In a movie the bar grows while the text is read
+  const Rect bar{rect.x, rect.y + 8, 4, rect.h - 16};
+  if (session.read < 1) canvas.fill(bar, theme.outline, 2);
+  canvas.fill({bar.x, bar.y, bar.w, bar.h * static_cast<float>(session.read)}, theme.accent, 2);
   const Size margin = caption_margin(size);
   Rect room = rect.inset(margin.w, margin.h);
   if (!beat) {
