@@ -3,6 +3,7 @@
 #include "reference/blockwise/kernels/tile_kernels.h"
 #include "reference/definition/minus_infinity.h"
 #include "reference/definition/parallel/cancellation.h"
+#include "reference/definition/parallel/parallel_for.h"
 
 namespace ringattn {
 
@@ -11,13 +12,14 @@ Tensor<T> row_terms_of(const Cotangents<T>& cotangents, const TensorView<const T
                        const TensorView<const T>& lse) {
   const Shape& shape = out.shape;
   Tensor<T> row_term = row_tensor<T>(shape.B, shape.S, shape.H);
-  for (Index b = 0; b < shape.B; ++b)
-    for (Index h = 0; h < shape.H; ++h)
-      for (Index i = 0; i < shape.S; ++i) {
-        if (lse(b, i, h, 0) == minus_infinity<T>) continue;  // no visible key: the term stays 0
-        const T delta = cotangents.dout.head(b, h).row(i).dot(out.head(b, h).row(i));
-        row_term(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
-      }
+  parallel_for(shape.B * shape.H, [&](Index n) {
+    const Index b = n / shape.H, h = n % shape.H;
+    for (Index i = 0; i < shape.S; ++i) {
+      if (lse(b, i, h, 0) == minus_infinity<T>) continue;  // no visible key: the term stays 0
+      const T delta = cotangents.dout.head(b, h).row(i).dot(out.head(b, h).row(i));
+      row_term(b, i, h, 0) = (cotangents.dlse.data ? cotangents.dlse(b, i, h, 0) : T(0)) - delta;
+    }
+  });
   return row_term;
 }
 

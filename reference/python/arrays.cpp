@@ -57,22 +57,57 @@ TensorView<const T> strided_view(const Array& array, const std::array<int, 4>& a
           {stride(axis_order[0]), stride(axis_order[1]), stride(axis_order[2]), stride(axis_order[3])}};
 }
 
-// A view of the array as double; an array of another type is converted into _widened_ first
-TensorView<const double> widen(const Array& array, const std::array<int, 4>& axis_order, Dtype stored,
-                               Tensor<double>& widened) {
-  if (stored == Dtype::f64) return strided_view<double>(array, axis_order);
-  with_storage_type(stored, [&](auto type) {
-    using Storage = typename decltype(type)::type;
-    widened = converted<double>(strided_view<Storage>(array, axis_order));
+// A view of the array in the type T; an array of another type is converted into _copy_ first
+template <class T>
+TensorView<const T> read_as(const Array& array, const std::array<int, 4>& axis_order, Dtype stored,
+                            Tensor<T>& copy) {
+  return with_storage_type(stored, [&]<class Storage>(std::type_identity<Storage>) -> TensorView<const T> {
+    const TensorView<const Storage> view = strided_view<Storage>(array, axis_order);
+    if constexpr (std::is_same_v<Storage, T>) return view;
+    copy = converted<T>(view);
+    return std::as_const(copy).view();
   });
-  return widened.view();
 }
 
 }  // namespace
 
 Operand::Operand(const std::string& name, Array array, std::array<int, 4> axis_order)
-    : array_(std::move(array)), stored_(stored_type(name, array_)) {
-  view_ = widen(array_, axis_order, stored_, widened_);
+    : array_(std::move(array)),
+      axis_order_(axis_order),
+      shape_(strided_view<double>(array_, axis_order).shape),
+      stored_(stored_type(name, array_)),
+      in_array_(true),
+      widened_(std::make_unique<Widened>()) {}
+
+template <class T>
+TensorView<const T> Operand::view_as(Tensor<T>& copy) const {
+  TensorView<const T> numbers;
+  if (in_array_) {
+    numbers = read_as(array_, axis_order_, stored_, copy);
+  } else if (widened_) {
+    copy = converted<T>(widened_->numbers.view());
+    numbers = std::as_const(copy).view();
+  }
+  numbers.shape = shape_;
+  return numbers;
+}
+
+TensorView<const double> Operand::view() const {
+  Tensor<double> none;
+  if (in_array_ && stored_ == Dtype::f64) return view_as(none);
+  if (!widened_) return {};
+  if (in_array_) std::call_once(widened_->once, [&] { view_as(widened_->numbers); });
+  TensorView<const double> numbers = std::as_const(widened_->numbers).view();
+  numbers.shape = shape_;
+  return numbers;
+}
+
+void Operand::require_finite(const std::string& name) const {
+  Tensor<float> none;
+  if (in_array_ && stored_ == Dtype::f32)
+    ringattn::require_finite(name, view_as(none));
+  else
+    ringattn::require_finite(name, view());
 }
 
 Array to_array(const std::string& name, nb::handle argument) {
@@ -101,7 +136,7 @@ Operand::Operand(const std::string& name, nb::handle argument, Axes axes, bool p
 }
 
 Operand::Operand(Tensor<double> tensor, Dtype stored)
-    : widened_(std::move(tensor)), view_(std::as_const(widened_).view()), stored_(stored) {}
+    : shape_(tensor.shape()), stored_(stored), widened_(std::make_unique<Widened>(std::move(tensor))) {}
 
 std::optional<Operand> Operand::of_shape(const std::string& name, nb::handle argument, const Shape& wanted,
                                          const std::vector<Axes>& orders) {
@@ -115,12 +150,12 @@ std::optional<Operand> Operand::of_shape(const std::string& name, nb::handle arg
 }
 
 void Operand::fill_padding(const UsedRows& used, double number) {
-  if (used.size() == 0 || view_.shape.B != used.rows() || view_.shape.S != used.cols()) return;
+  if (used.size() == 0 || shape_.B != used.rows() || shape_.S != used.cols()) return;
   change([&](Tensor<double>& tensor) { ringattn::fill_padding(used, number, tensor); });
 }
 
 void Operand::fill_padding_of_lse(const UsedRows& used, const Scoring& scoring) {
-  if (used.size() == 0 || view_.shape.B != used.rows() || view_.shape.S != used.cols()) return;
+  if (used.size() == 0 || shape_.B != used.rows() || shape_.S != used.cols()) return;
   change([&](Tensor<double>& tensor) { ringattn::fill_padding_of_lse(used, scoring, tensor); });
 }
 
@@ -159,7 +194,7 @@ PairOperand<T>::PairOperand(const std::string& name, nb::handle argument, const 
             "pass numbers to add to the scores as bias");
     pairs = strided_view<bool>(array_, axis_order);
   } else {
-    pairs = widen(array_, axis_order, stored_type(name, array_), widened_);
+    pairs = read_as(array_, axis_order, stored_type(name, array_), widened_);
     require_finite_or_minus_infinity(name, pairs, "(b, h, query, key)");
   }
 
@@ -169,6 +204,8 @@ PairOperand<T>::PairOperand(const std::string& name, nb::handle argument, const 
   view_ = {pairs.data, b, h, i, j};
 }
 
+template TensorView<const float> Operand::view_as(Tensor<float>&) const;
+template TensorView<const double> Operand::view_as(Tensor<double>&) const;
 template class PairOperand<double>;
 template class PairOperand<bool>;
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,8 +27,8 @@ using Integers = nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>;
 // BadInput for a capsule that holds no array in CPU memory
 Array to_array(const std::string& name, nb::handle argument);
 
-// A view of a floating-point array as a tensor of double. A float64 array is read in place, with any strides; a
-// narrower type is converted into a copy. The operand keeps the array alive.
+// A floating-point array as a tensor. An array of the type that is asked for is read in place, with any strides; of
+// another type, it is converted into a copy. The operand keeps the array alive.
 class Operand {
  public:
   Operand() = default;
@@ -49,14 +51,14 @@ class Operand {
   Operand(Tensor<double> tensor, Dtype stored);
 
   // Leaves out the rows after the first _rows_
-  void keep_first(Index rows) { view_.shape.S = std::min(view_.shape.S, rows); }
+  void keep_first(Index rows) { shape_.S = std::min(shape_.S, rows); }
 
   // Changes the numbers, of a copy
   template <class Change>
   void change(const Change& make_change) {
-    widened_ = converted<double>(view_);
-    make_change(widened_);
-    view_ = std::as_const(widened_).view();
+    auto changed = std::make_unique<Widened>(converted<double>(view()));
+    make_change(changed->numbers);
+    widened_ = std::move(changed), in_array_ = false;
   }
 
   // Replaces the padding of its sequences by the number, in a copy
@@ -66,17 +68,37 @@ class Operand {
   Operand(Operand&&) = default;
   Operand& operator=(Operand&&) = default;
 
-  const TensorView<const double>& view() const { return view_; }
+  // Throws BadInput, in the name of _name_, if a number is NaN or infinite
+  void require_finite(const std::string& name) const;
+
+  // As double; a copy is made by the first call
+  TensorView<const double> view() const;
+  // In the arithmetic type T; a copy is stored in _copy_, which must outlive the view
+  template <class T>
+  TensorView<const T> view_as(Tensor<T>& copy) const;
+
+  const Shape& shape() const { return shape_; }
   Dtype stored() const { return stored_; }
-  explicit operator bool() const { return view_.data != nullptr || view_.shape.S > 0; }
+  explicit operator bool() const { return shape_.S > 0 || view().data != nullptr; }
 
  private:
+  // The numbers as double, which several threads may ask for at once
+  struct Widened {
+    Widened() = default;
+    explicit Widened(Tensor<double> tensor) : numbers(std::move(tensor)) {}
+
+    std::once_flag once;
+    Tensor<double> numbers;
+  };
+
   Operand(const std::string& name, Array array, std::array<int, 4> axis_order);
 
   Array array_;
-  Tensor<double> widened_;
-  TensorView<const double> view_;
+  std::array<int, 4> axis_order_ = {};
+  Shape shape_;
   Dtype stored_ = Dtype::f64;
+  bool in_array_ = false;  // whether the array has the numbers; else _widened_ has them
+  std::unique_ptr<Widened> widened_;
 };
 
 // A bias (double) or a boolean mask of up to four axes, broadcast to (B, H, Sq, Skv) as numpy does: axes are aligned at

@@ -69,10 +69,10 @@ nb::object merge(nb::handle out_a, nb::handle lse_a, nb::handle out_b, nb::handl
   const Axes axes = parse_axes(axes_name);
   const Operand a("out_a", out_a, axes), b("out_b", out_b, axes);
   const Operand log_a = Operand::of_rows("lse_a", lse_a), log_b = Operand::of_rows("lse_b", lse_b);
-  const Shape &out = a.view().shape, rows{out.B, out.S, out.H, 1};
-  require(b.view().shape == out, "[merge] both results must have the same shape; found out_a ", out,
-          " and out_b ", b.view().shape, "; merge results of the same queries");
-  require(log_a.view().shape == rows && log_b.view().shape == rows,
+  const Shape &out = a.shape(), rows{out.B, out.S, out.H, 1};
+  require(b.shape() == out, "[merge] both results must have the same shape; found out_a ", out, " and out_b ",
+          b.shape(), "; merge results of the same queries");
+  require(log_a.shape() == rows && log_b.shape() == rows,
           "[merge] lse must have the shape (batch, heads, sequence) = (", out.B, ", ", out.H, ", ", out.S,
           "); found another shape; transpose it");
 

@@ -40,7 +40,7 @@ class SubmittedResults {
       : shards_(shards), orders_{inputs.axes} {
     for (const Axes axes : all_axes)
       if (any_order && axes != inputs.axes) orders_.push_back(axes);
-    const Shape &q = inputs.Q.view().shape, &k = inputs.K.view().shape, &v = inputs.V.view().shape;
+    const Shape &q = inputs.Q.shape(), &k = inputs.K.shape(), &v = inputs.V.shape();
     const std::map<std::string, Shape> shapes{
         {"out", {q.B, q.S, q.H, v.D}}, {"lse", {q.B, q.S, q.H, 1}}, {"dq", q}, {"dk", k}, {"dv", v}};
     for (const auto& [name, array] : arrays) {
@@ -86,7 +86,7 @@ class SubmittedResults {
         return std::move(*operand);
       }
     Operand operand = name == "lse" ? Operand::of_rows(name, array) : Operand(name, array, orders_.front());
-    require_shape(name, operand.view().shape, wanted);
+    require_shape(name, operand.shape(), wanted);
     return operand;
   }
 
@@ -246,7 +246,7 @@ nb::tuple ordered_reading(const ProblemArrays& inputs, const SubmittedArrays& ar
     return typical_distance(problem, operands.cotangents(),
                             {submitted.view("out"), submitted.view("lse"), submitted.view("dq")});
   });
-  const Shape& q = inputs.Q.view().shape;
+  const Shape& q = inputs.Q.shape();
   return nb::make_tuple(distance, q.S, q.H);
 }
 

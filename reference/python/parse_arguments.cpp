@@ -55,7 +55,7 @@ std::vector<CostModel> parse_costs(double ns_per_pair, const std::vector<double>
 }
 
 void reject_pair_terms(const char* operation, const ProblemArrays& inputs) {
-  require(!inputs.problem().has_pair_terms(), "[", operation,
+  require(!inputs.without_numbers().has_pair_terms(), "[", operation,
           "] a bias, mask or keep belongs to pairs of rows, which do not travel with a block; found one; use "
           "causal, window_size, positions or segment ids, or call ringattn.attention");
 }

@@ -77,15 +77,15 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
   apply_descale("descale_v", descale.v, descale.block, inputs.V);
 
   // Rows after the last document are left out
-  inputs.stored_queries = inputs.Q.view().shape.S, inputs.stored_keys = inputs.K.view().shape.S;
+  inputs.stored_queries = inputs.Q.shape().S, inputs.stored_keys = inputs.K.shape().S;
   inputs.Q.keep_first(end_of_documents(arguments.cu_seqlens_q, inputs.stored_queries));
   const auto& cu_k = arguments.cu_seqlens_k ? arguments.cu_seqlens_k : arguments.cu_seqlens_q;
   const Index keys_kept = end_of_documents(cu_k, inputs.stored_keys);
   inputs.K.keep_first(keys_kept);
-  if (inputs.V.view().shape.S == inputs.stored_keys) inputs.V.keep_first(keys_kept);
+  if (inputs.V.shape().S == inputs.stored_keys) inputs.V.keep_first(keys_kept);
 
   // Positions, bias and mask
-  const Shape &shape = inputs.Q.view().shape, &keys = inputs.K.view().shape;
+  const Shape &shape = inputs.Q.shape(), &keys = inputs.K.shape();
   const bool masked = causal || window_size != std::pair<std::int64_t, std::int64_t>{-1, -1};
   if (causal_align) arguments.causal_align = parse_causal_align(*causal_align);
   QueryKeyPositions positions = make_positions(arguments, shape.B, shape.S, keys.S, masked);
@@ -106,9 +106,8 @@ ProblemArrays make_problem_arrays(nb::handle q, nb::handle k, nb::handle v, cons
   inputs.dropout_p = pairs.dropout_p;
 
   // Shapes and values
-  check(inputs.problem());
-  require_finite("q", inputs.Q.view()), require_finite("k", inputs.K.view()),
-      require_finite("v", inputs.V.view());
+  check(inputs.without_numbers());
+  inputs.Q.require_finite("q"), inputs.K.require_finite("k"), inputs.V.require_finite("v");
   return inputs;
 }
 
@@ -119,17 +118,17 @@ CotangentOperands::CotangentOperands(nb::handle dout_argument, nb::handle dlse_a
   require(!dout_argument.is_none() || dlse_argument.is_none(),
           "[dlse] dlse needs dout; found dlse alone; pass dout as well, zeros if the loss does not depend on "
           "out");
-  const Index Sq = inputs.Q.view().shape.S;
-  const Shape &q = inputs.Q.view().shape, rows{q.B, inputs.stored_queries, q.H, 1};
+  const Index Sq = inputs.Q.shape().S;
+  const Shape &q = inputs.Q.shape(), rows{q.B, inputs.stored_queries, q.H, 1};
   if (!dout_argument.is_none()) dout = Operand("dout", dout_argument, inputs.axes, inputs.packed);
   if (!dlse_argument.is_none()) {
     auto in_other_order = Operand::of_shape("dlse", dlse_argument, rows, orders_of_lse);
     dlse = in_other_order ? std::move(*in_other_order) : Operand::of_rows("dlse", dlse_argument);
   }
   if (inputs.padded()) dout.keep_first(Sq), dlse.keep_first(Sq);
-  if (dout.view().shape.S == Sq) dout.fill_padding(inputs.padding.queries);
-  if (dlse.view().shape.S == Sq) dlse.fill_padding(inputs.padding.queries);
-  require_finite("dout", dout.view()), require_finite("dlse", dlse.view());
+  if (dout.shape().S == Sq) dout.fill_padding(inputs.padding.queries);
+  if (dlse.shape().S == Sq) dlse.fill_padding(inputs.padding.queries);
+  dout.require_finite("dout"), dlse.require_finite("dlse");
 }
 
 namespace {
@@ -203,7 +202,7 @@ void bind_case(nb::module_& m) {
                    [](const ProblemArrays& inputs) {
                      return inputs.padding.any() ? std::optional(describe(inputs.padding)) : std::nullopt;
                    })
-      .def_prop_ro("queries", [](const ProblemArrays& inputs) { return inputs.Q.view().shape.S; });
+      .def_prop_ro("queries", [](const ProblemArrays& inputs) { return inputs.Q.shape().S; });
 }
 
 }  // namespace ringattn::python

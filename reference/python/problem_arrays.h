@@ -5,8 +5,8 @@
 
 namespace ringattn::python {
 
-// One attention problem with the arrays that Python passed. It keeps them alive; the engine reads float64 arrays in
-// place.
+// One attention problem with the arrays that Python passed. It keeps them alive; the engine reads arrays of its
+// arithmetic type in place.
 struct ProblemArrays {
   Axes axes = Axes::bshd;
   Operand Q, K, V;
@@ -21,11 +21,23 @@ struct ProblemArrays {
   Index stored_queries = 0, stored_keys = 0;  // with the rows after the last document, which are left out
 
   // Whether rows after the last document are left out
-  bool padded() const { return stored_queries != Q.view().shape.S || stored_keys != K.view().shape.S; }
+  bool padded() const { return stored_queries != Q.shape().S || stored_keys != K.shape().S; }
   Problem<double> problem() const {
-    return {Q.view(),    K.view(),     V.view(),
-            q_positions, kv_positions, scoring,
-            bias.view(), mask.view(),  {keep.view(), dropout_p}};
+    Problem<double> problem = without_numbers();
+    problem.Q = Q.view(), problem.K = K.view(), problem.V = V.view();
+    return problem;
+  }
+  // With the shapes of q, k and v only
+  Problem<double> without_numbers() const {
+    return {{nullptr, Q.shape(), {}},
+            {nullptr, K.shape(), {}},
+            {nullptr, V.shape(), {}},
+            q_positions,
+            kv_positions,
+            scoring,
+            bias.view(),
+            mask.view(),
+            {keep.view(), dropout_p}};
   }
 };
 

@@ -47,7 +47,8 @@ struct RingResult {
   std::string trace;  // JSON lines; empty without trace
 };
 
-TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArguments& call) {
+template <class T>
+TraceHeader header_of(const Problem<T>& problem, Dtype dtype, const RingArguments& call) {
   TraceHeader header;
   header.engine_version = RINGATTN_VERSION;
   header.devices = call.devices;
@@ -63,32 +64,44 @@ TraceHeader header_of(const Problem<double>& problem, Dtype dtype, const RingArg
   return header;
 }
 
-// The tensors in the arithmetic type of the ring: float64 for float64 inputs, else float32
+// The problem in the arithmetic type of the ring, float64 for float64 inputs, else float32, with the copies of tensors
+// of other types
 template <class T>
-struct ConvertedInputs {
-  Tensor<T> Q, K, V, dout, dlse;
+class RingInputs {
+ public:
+  RingInputs(const ProblemArrays& inputs, const CotangentOperands& operands) {
+    problem = {inputs.Q.view_as(Q_),
+               inputs.K.view_as(K_),
+               inputs.V.view_as(V_),
+               inputs.q_positions,
+               inputs.kv_positions,
+               inputs.scoring,
+               {},
+               {}};
+    cotangents = {operands.dout.view_as(dout_), operands.dlse.view_as(dlse_)};
+  }
+  RingInputs(const RingInputs&) = delete;
+  RingInputs& operator=(const RingInputs&) = delete;
 
-  ConvertedInputs(const Problem<double>& problem, const Cotangents<double>& cotangents)
-      : Q(converted<T>(problem.Q)), K(converted<T>(problem.K)), V(converted<T>(problem.V)) {
-    if (cotangents.dout.data) dout = converted<T>(cotangents.dout);
-    if (cotangents.dlse.data) dlse = converted<T>(cotangents.dlse, Axes::bhsd);
-  }
-  Cotangents<T> cotangents() const {
-    return {dout.view(), dlse.size() ? dlse.view() : TensorView<const T>{}};
-  }
+  Problem<T> problem;
+  Cotangents<T> cotangents;
+
+ private:
+  Tensor<T> Q_, K_, V_, dout_, dlse_;
 };
 
 template <class T>
-RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cotangents,
+RingResult<T> compute(const ProblemArrays& inputs, const CotangentOperands& operands,
                       const RingArguments& call) {
-  // Options
-  const Problem<double> given = inputs.problem();
+  // Problem and options
+  const RingInputs<T> given(inputs, operands);
+  const Problem<T>& problem = given.problem;
   RingOptions options;
   options.devices = call.devices, options.layout = parse_layout(call.layout);
   options.rotate = parse_rotation(call.rotate);
   options.threads = call.threads, options.overlap = call.overlap;
   options.traced_rows = call.traced_rows;
-  if (call.backward) check(given, cotangents);
+  if (call.backward) check(problem, given.cotangents);
 
   // What records the run
   Summary summary(call.devices);
@@ -98,31 +111,21 @@ RingResult<T> compute(const ProblemArrays& inputs, const Cotangents<double>& cot
   options.recorders = &recorders;
 
   // The run
-  const ConvertedInputs<T> converted_inputs(given, cotangents);
-  const Problem<T> problem{converted_inputs.Q,
-                           converted_inputs.K,
-                           converted_inputs.V,
-                           inputs.q_positions,
-                           inputs.kv_positions,
-                           inputs.scoring,
-                           {},
-                           {}};
-  require_digits("ring_attention", problem, call.backward ? converted_inputs.cotangents() : Cotangents<T>{},
-                 inputs.Q.stored());
+  require_digits("ring_attention", problem, given.cotangents, inputs.Q.stored());
   const LinkDecorator<T> links = with_link_fault<T>(call.fault, throttled_links<T>(call.costs));
   RingResult<T> result;
   const StrategyOptions strategy{call.strategy, call.group, options};
-  check_strategy(strategy, given.Q.shape.H, given.K.shape.H, call.backward);
+  check_strategy(strategy, problem.Q.shape.H, problem.K.shape.H, call.backward);
   InProcessTransport<T> transport(options.devices, options.threads, options.exchange, links);
   result.forward = call.fault.state ? ring_attention_with(*call.fault.state, problem, options, links)
                                     : distributed_attention(problem, strategy, transport);
   if (call.backward)
-    result.backward = distributed_attention_vjp(problem, result.forward, converted_inputs.cotangents(),
-                                                strategy, transport);
+    result.backward =
+        distributed_attention_vjp(problem, result.forward, given.cotangents, strategy, transport);
   result.devices = summary.devices();
   if (call.trace) {
     std::ostringstream lines;
-    write_json_lines(lines, header_of(given, inputs.Q.stored(), call), store.events());
+    write_json_lines(lines, header_of(problem, inputs.Q.stored(), call), store.events());
     result.trace = lines.str();
   }
   return result;
@@ -178,7 +181,7 @@ nb::dict to_python(RingResult<T> result, const ProblemArrays& inputs, bool backw
 template <class T>
 nb::dict run_ring_as(const ProblemArrays& inputs, const CotangentOperands& operands,
                      const RingArguments& call) {
-  RingResult<T> result = interruptible([&] { return compute<T>(inputs, operands.cotangents(), call); });
+  RingResult<T> result = interruptible([&] { return compute<T>(inputs, operands, call); });
   return to_python(std::move(result), inputs, call.backward);
 }
 
@@ -204,7 +207,7 @@ void bind_ring(nb::module_& m) {
                                  overlap,
                                  trace,
                                  !dout.is_none(),
-                                 parse_traced_rows(trace_rows, inputs.Q.view().shape.S),
+                                 parse_traced_rows(trace_rows, inputs.Q.shape().S),
                                  parse_costs(ns_per_pair, link_gbps, link_latency_us, count),
                                  parse_fault(fault, count, parse_rotation(rotate))};
         check_strategy_arguments(call, fault);

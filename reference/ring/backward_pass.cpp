@@ -1,5 +1,6 @@
 #include "reference/ring/backward_pass.h"
 
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/ring/forward_pass.h"
 #include "reference/ring/programs/backward_kv.h"
 #include "reference/ring/programs/backward_q.h"
@@ -31,17 +32,29 @@ BackwardPrograms<T>::BackwardPrograms(const Problem<T>& problem, const Attention
 
   // dlse - delta of every row, delta = rowsum(dO * O)
   const Tensor<T> row_terms = row_terms_of<T>(cotangents, forward.out, forward.lse);
+  threads_ = sharding_threads(options, local);
 
-  for (int device = local.begin; device < local.end; ++device) {
+  // Shard
+  programs_.resize(static_cast<std::size_t>(local.count()));
+  std::vector<Tensor<T>> dsinks(programs_.size());
+  parallel_for(local.count(), threads_, [&](Index n) {
+    const int device = local.begin + static_cast<int>(n);
     QueryShard<T> queries = query_shard(problem, options.layout, device, options.devices);
     KvShard<T> kv = kv_shard(problem, options.layout, device, options.devices);
     CotangentShard<T> rows = cotangent_shard(forward, cotangents, row_terms, queries.rows);
-    add(sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term), dsinks_);
-    programs_.push_back(make_program(config_, std::move(queries), std::move(kv), std::move(rows)));
-    DeviceProgram<T>* running = programs_.back().get();
+    const auto place = static_cast<std::size_t>(n);
+    dsinks[place] = sink_gradients_of(problem.scoring, *rows.lse, *rows.row_term);
+    programs_[place] = make_program(config_, std::move(queries), std::move(kv), std::move(rows));
+  });
+  for (const Tensor<T>& of_device : dsinks) add(of_device, dsinks_);
+
+  // Schedule, through decorators if the run is recorded
+  for (int device = local.begin; device < local.end; ++device) {
+    BackwardProgram<T>& program = *programs_[static_cast<std::size_t>(device - local.begin)];
+    DeviceProgram<T>* running = &program;
     if (options.recorders) {
       Recorder& recorder = (*options.recorders)[static_cast<std::size_t>(device)];
-      decorators_.push_back(std::make_unique<RecordedProgram<T>>(*programs_.back(), recorder));
+      decorators_.push_back(std::make_unique<RecordedProgram<T>>(program, recorder));
       running = decorators_.back().get();
     }
     scheduled_.push_back({device, schedules(device, options.devices), running});
@@ -52,11 +65,12 @@ template <class T>
 Gradients<T> BackwardPrograms<T>::gather() const {
   // Write the rows of each device to their places in the sequence
   Gradients<T> result{Tensor<T>(config_.q), Tensor<T>(config_.k), Tensor<T>(config_.v), dsinks_};
-  for (const auto& program : programs_) {
-    scatter_rows(program->gradients().dq, program->query_rows(), result.dq);
-    scatter_rows(program->gradients().dk, program->kv_rows(), result.dk);
-    scatter_rows(program->gradients().dv, program->kv_rows(), result.dv);
-  }
+  parallel_for(static_cast<Index>(programs_.size()), threads_, [&](Index n) {
+    const BackwardProgram<T>& program = *programs_[static_cast<std::size_t>(n)];
+    scatter_rows(program.gradients().dq, program.query_rows(), result.dq);
+    scatter_rows(program.gradients().dk, program.kv_rows(), result.dk);
+    scatter_rows(program.gradients().dv, program.kv_rows(), result.dv);
+  });
   return result;
 }
 

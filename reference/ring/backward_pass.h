@@ -37,6 +37,7 @@ class BackwardPrograms {
   RingConfig config_;
   Tensor<T> dsinks_;  // sums over query rows, which stay on their device
   std::vector<std::unique_ptr<BackwardProgram<T>>> programs_;
+  Index threads_ = 1;  // to shard and gather
   std::vector<std::unique_ptr<DeviceProgram<T>>> decorators_;
   std::vector<ScheduledProgram<T>> scheduled_;
 };

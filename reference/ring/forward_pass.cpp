@@ -1,6 +1,7 @@
 #include "reference/ring/forward_pass.h"
 
 #include "reference/definition/input/device_count.h"
+#include "reference/definition/parallel/parallel_for.h"
 #include "reference/ring/programs/forward_kv.h"
 #include "reference/ring/programs/forward_q.h"
 #include "reference/ring/record/recorded_program.h"
@@ -54,12 +55,23 @@ ForwardPrograms<T>::ForwardPrograms(const Problem<T>& problem, const RingOptions
   check(problem, options);
   config_ =
       ring_config(problem, options.layout, options.devices, buffer_counts(schedules(0, options.devices), 0));
+  threads_ = sharding_threads(options, local);
+
+  // Shard
+  programs_.resize(static_cast<std::size_t>(local.count()));
+  parallel_for(local.count(), threads_, [&](Index n) {
+    const int device = local.begin + static_cast<int>(n);
+    programs_[static_cast<std::size_t>(n)] =
+        make_program(config_, query_shard(problem, options.layout, device, options.devices),
+                     kv_shard(problem, options.layout, device, options.devices));
+  });
+
+  // Schedule, through decorators if the run is recorded
   for (int device = local.begin; device < local.end; ++device) {
-    programs_.push_back(make_program(config_, query_shard(problem, options.layout, device, options.devices),
-                                     kv_shard(problem, options.layout, device, options.devices)));
-    DeviceProgram<T>* running = programs_.back().get();
+    ForwardProgram<T>& program = *programs_[static_cast<std::size_t>(device - local.begin)];
+    DeviceProgram<T>* running = &program;
     if (options.recorders) {
-      decorators_.push_back(recorded(*programs_.back(), config_, options, device));
+      decorators_.push_back(recorded(program, config_, options, device));
       running = decorators_.back().get();
     }
     scheduled_.push_back({device, schedules(device, options.devices), running});
@@ -71,11 +83,12 @@ AttentionOutput<T> ForwardPrograms<T>::gather() const {
   // Divide O by l, and write the rows of each device to their places in the sequence
   const Shape out = config_.out_of(config_.q.S);
   AttentionOutput<T> result{Tensor<T>(out), row_tensor<T>(out.B, out.S, out.H)};
-  for (const auto& program : programs_) {
-    const AttentionOutput<T> rows = program->state().finish();
-    scatter_rows(rows.out, program->rows(), result.out);
-    scatter_rows(rows.lse, program->rows(), result.lse);
-  }
+  parallel_for(static_cast<Index>(programs_.size()), threads_, [&](Index n) {
+    const ForwardProgram<T>& program = *programs_[static_cast<std::size_t>(n)];
+    const AttentionOutput<T> rows = program.state().finish();
+    scatter_rows(rows.out, program.rows(), result.out);
+    scatter_rows(rows.lse, program.rows(), result.lse);
+  });
   return result;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <thread>
 
 #include "reference/comm/transport.h"
 #include "reference/ring/programs/forward_program.h"
@@ -18,6 +20,13 @@ using ForwardFactory = std::function<std::unique_ptr<ForwardProgram<T>>(
 // The factory for the tensors that rotate
 template <class T>
 ForwardFactory<T> forward_program(Rotation rotate);
+
+// The number of threads that shard the tensors of the local devices and gather their results: that of the threads that
+// run them, but at most one for each processor
+inline Index sharding_threads(const RingOptions& options, const DeviceRange& local) {
+  const Index running = options.threads > 0 ? options.threads : local.count();
+  return std::min<Index>(running, std::max(1U, std::thread::hardware_concurrency()));
+}
 
 // The programs of the local devices in a forward pass, and their results.
 template <class T>
@@ -37,6 +46,7 @@ class ForwardPrograms {
  private:
   RingConfig config_;
   std::vector<std::unique_ptr<ForwardProgram<T>>> programs_;
+  Index threads_ = 1;  // to shard and gather
   std::vector<std::unique_ptr<DeviceProgram<T>>> decorators_;
   std::vector<ScheduledProgram<T>> scheduled_;
 };
