@@ -15,6 +15,7 @@
 #include "reference/oracle/measured/finders/lse_relation.h"
 #include "reference/oracle/measured/finders/not_finite.h"
 #include "reference/oracle/measured/finders/places.h"
+#include "reference/oracle/measured/finders/query_rows.h"
 #include "reference/oracle/measured/finders/row_sum.h"
 #include "reference/oracle/measured/finders/tensors.h"
 
@@ -135,7 +136,9 @@ class Measuring {
         by_block(DeviceNaming::step),
         with_problem(find_distance_weights),
         with_problem(find_tile_weights),
-        with_problem(find_edge_weights)};
+        with_problem(find_edge_weights),
+        with_problem(find_tile_pair_weights),
+        with_problem(find_query_rows)};
     finders.insert(finders.end(), of_keys.begin(), of_keys.end());
     return finders;
   }

@@ -95,6 +95,39 @@ TEST_CASE("keys that are lost at the edge of every tile are reported with that e
   CHECK(coverage.share() >= 0.75);
 }
 
+TEST_CASE("keys that the rows of one tile count twice are reported for that tile") {
+  Coverage coverage;
+  for (int n = 0; n < trials(4); ++n) {
+    RecordedResult r(static_cast<std::uint64_t>(1800 + n));
+    r.set_causal(false);
+    Box box = r.random_box();
+    box.rows = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22};
+    r.for_each_row(box, [&](Index b, Index i, Index h) {
+      r.set_weights(b, i, h, [&](Index j, bool) { return j >= 2 && j / 16 == i / 16 ? 2 : 1; });
+    });
+    coverage += check_finding(r.report(), "out", "weights", box, "count 2 x ");
+  }
+  CHECK(coverage.share() >= 0.75);
+}
+
+TEST_CASE("rows that read the query of another row are reported with its distance") {
+  Coverage coverage;
+  for (int n = 0; n < trials(6); ++n) {
+    RecordedResult r(static_cast<std::uint64_t>(1900 + n));
+    r.set_causal(true);
+    Box box = r.random_box();
+    box.rows.erase(box.rows.begin());
+    RandomProblem<double> other = r.p;
+    r.for_each_row(box, [&](Index b, Index i, Index h) {
+      other.Q.head(b, h).row(i) = r.p.Q.head(b, h).row(i - 1);
+      r.found.out.head(b, h).row(i) = r.row_with(other.problem(), b, i, h).transpose();
+    });
+    coverage += check_finding(r.report(), "out", "query rows", box,
+                              "in place of the query of row i, that of row i - 1, with their own mask");
+  }
+  CHECK(coverage.share() >= 0.9);
+}
+
 TEST_CASE("rows of random weights are explained by no factors of groups") {
   for (int n = 0; n < trials(8); ++n) {
     Ring r(static_cast<std::uint64_t>(1400 + n));

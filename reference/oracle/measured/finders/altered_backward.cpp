@@ -10,7 +10,7 @@ namespace ringattn {
 
 namespace {
 
-constexpr double affordable_gradient_pairs = 1 << 22;  // of query and key, over all heads
+constexpr double affordable_gradient_pairs = 1 << 20;  // of query and key, over all heads
 constexpr Index affordable_rows = 1024;                // coefficients of one fit
 constexpr std::size_t most_ranges = 4;                 // of query rows, in a sentence
 constexpr double rounding_noise = 0.5;                 // rms error of a right row in tolerances, and more

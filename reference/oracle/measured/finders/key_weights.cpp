@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t rows_to_weigh = 64;
 constexpr std::size_t least_rows_of_weights = 3;  // of a head, to fit factors
 constexpr std::size_t most_factors = 6;           // in a sentence
+constexpr Index width_of_tile = 16, most_tiles = 64, most_tiles_of_pairs = 16;
 
 // Groups of keys. The keys of a group that the mask hides from a row are a group of their own.
 struct Grouping {
@@ -154,6 +155,25 @@ void explain_heads(const Problem<double>& problem, const RecordedTensor& out, co
   });
 }
 
+// Groups of keys by index: single at both ends of the sequence, otherwise tiles
+Grouping tiles_of_keys(Index keys) {
+  constexpr Index ends = 2;
+  std::vector<std::string> names;
+  std::vector<Index> group_of(static_cast<std::size_t>(keys));
+  for (Index j = 0; j < keys; ++j) {
+    const bool end = j < ends || j >= keys - ends, begins = end || j % width_of_tile == 0 || j == ends;
+    const Index last = end ? j : std::min(keys - ends, (j / width_of_tile + 1) * width_of_tile) - 1;
+    if (begins)
+      names.push_back(j == last ? "key " + std::to_string(j)
+                                : "keys " + std::to_string(j) + ".." + std::to_string(last));
+    group_of[static_cast<std::size_t>(j)] = static_cast<Index>(names.size()) - 1;
+  }
+  const auto count = static_cast<Index>(names.size());
+  return {count,
+          [group_of = std::move(group_of)](Index, Index j) { return group_of[static_cast<std::size_t>(j)]; },
+          names_text(std::move(names))};
+}
+
 }  // namespace
 
 void find_block_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
@@ -204,23 +224,19 @@ void find_distance_weights(const Problem<double>& problem, const RecordedTensor&
 
 void find_tile_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                        Explanations& explanations) {
-  constexpr Index tile = 16, most_tiles = 64, ends = 2;
-  const Index keys = problem.K.shape.S;
-  if (keys > tile * most_tiles) return;
-  std::vector<std::string> names;
-  std::vector<Index> group_of(static_cast<std::size_t>(keys));
-  for (Index j = 0; j < keys; ++j) {
-    const bool end = j < ends || j >= keys - ends, begins = end || j % tile == 0 || j == ends;
-    const Index last = end ? j : std::min(keys - ends, (j / tile + 1) * tile) - 1;
-    if (begins)
-      names.push_back(j == last ? "key " + std::to_string(j)
-                                : "keys " + std::to_string(j) + ".." + std::to_string(last));
-    group_of[static_cast<std::size_t>(j)] = static_cast<Index>(names.size()) - 1;
-  }
-  Grouping grouping{static_cast<Index>(names.size()), {}, names_text(names)};
-  grouping.of = [&](Index, Index j) { return group_of[static_cast<std::size_t>(j)]; };
+  if (problem.K.shape.S > width_of_tile * most_tiles) return;
   explain_heads(
-      problem, out, part, grouping, [](Index) { return true; }, explanations);
+      problem, out, part, tiles_of_keys(problem.K.shape.S), [](Index) { return true; }, explanations);
+}
+
+void find_tile_pair_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
+                            Explanations& explanations) {
+  if (problem.K.shape.S > width_of_tile * most_tiles_of_pairs) return;
+  const Grouping grouping = tiles_of_keys(problem.K.shape.S);
+  for (Index first = 0; first < problem.Q.shape.S; first += width_of_tile)
+    explain_heads(
+        problem, out, part, grouping, [&](Index row) { return row / width_of_tile == first / width_of_tile; },
+        explanations);
 }
 
 void find_edge_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,

@@ -28,6 +28,10 @@ void find_distance_weights(const Problem<double>& problem, const RecordedTensor&
 void find_tile_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
                        Explanations& explanations);
 
+// The same for the rows of each tile of 16 rows apart
+void find_tile_pair_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
+                            Explanations& explanations);
+
 // Groups of keys by their place in a tile, first, last or between, and by the order of their tile and that of the
 // query; for tiles of 16 to 128 positions
 void find_edge_weights(const Problem<double>& problem, const RecordedTensor& out, const WrongPart& part,
