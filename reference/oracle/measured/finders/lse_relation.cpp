@@ -39,6 +39,8 @@ const std::vector<LseRelation>& relations() {
        [](const KeySums& k) { return k.m * std::log(2.0) + std::log(k.l()); }},
       {"are m / ln 2 + log l, the maximum in base 2", "lse = m + log l, both with the natural logarithm.",
        [](const KeySums& k) { return k.m / std::log(2.0) + std::log(k.l()); }},
+      {"are log n for n visible keys, as if all scores were 0", "Look for a q or k that is 0 or is not read.",
+       [](const KeySums& k) { return std::log(k.visible_keys); }},
       {"have the hidden keys in their sum", "Leave hidden keys out of the sum of weights.",
        [](const KeySums& k) { return k.m + std::log(k.l() + k.hidden); }}};
   return all;
