@@ -24,9 +24,9 @@ double smallest_weight_of(const ExaminedAttention& attention, double one) {
   return 4 * std::max(of_operand, of_result);
 }
 
-constexpr ExaminationStep steps[] = {check_calls,       find_channels,    read_weights,      find_moved_rows,
-                                     find_moved_values, find_head_map,    find_visible_rule, find_key_counts,
-                                     find_score_law,    find_denominator, find_lse_relation};
+constexpr ExaminationStep steps[] = {
+    check_calls,   find_moved_channels, find_channels,   read_weights,   find_moved_rows,  find_moved_values,
+    find_head_map, find_visible_rule,   find_key_counts, find_score_law, find_denominator, find_lse_relation};
 
 }  // namespace
 

@@ -30,7 +30,8 @@ struct Examination {
 // hands on what the rule leaves open.
 //
 //   the calls      NaN, repeatability, dependence on V         call_checks
-//   which value    channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
+//   which value    right elements in other channels            moved_channels
+//                  channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
 //   which keys     the zero pattern under even scores          visible_rule
 //   how often      weights under even scores                   key_counts
 //   which scores   ln P against S                              score_law, block_law
@@ -70,6 +71,7 @@ void judge_pairs(const ExaminationState& state, HeadReadout& head);
 // The steps, in their order. Each returns false if later ones would have nothing to measure.
 using ExaminationStep = bool (*)(ExaminationState&);
 bool check_calls(ExaminationState& state);
+bool find_moved_channels(ExaminationState& state);
 bool find_channels(ExaminationState& state);
 bool read_weights(ExaminationState& state);
 bool find_moved_rows(ExaminationState& state);
