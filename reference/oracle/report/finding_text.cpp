@@ -70,8 +70,8 @@ std::string shifted_scores_text(const Finding& f) {
                                  shift, f.tensor.empty() ? "out" : "it", f.quoted.empty() ? error : f.quoted);
   if (!f.numbers.contains("least_wrong_shift")) return text + "; the rows are right without the shift";
   const double right = f.numbers.at("greatest_right_shift"), wrong = f.numbers.at("least_wrong_shift");
-  text += fmt::format("; rows are wrong from a shift of {} between {:.0f} and {:.0f} on",
-                      f.numbers.at("shift") < 0 ? "minus" : "plus", right, wrong);
+  text += fmt::format("; the first rows become wrong between the shifts {0}{1:.0f} and {0}{2:.0f}",
+                      f.numbers.at("shift") < 0 ? "-" : "+", right, wrong);
   constexpr double least = 70,
                    greatest = 110;  // exp of f32 underflows at -88, or -104 with subnormal numbers
   if (right > least && wrong < greatest)

@@ -146,7 +146,8 @@ TEST_CASE("one border between tiles is no evidence of tiles") {
   ExaminedRule rule(Precision::bf16, 3, 37);
   rule.attention.scoring.mask.window_left = 20;  // the first visible keys are 14, 15 and 16
   rule.set([&](const Problem<double>& problem, Index b, Index h) {
-    Matrix<double> S = scores(problem, b, h);
+    Matrix<double> S =
+        capped_scores(problem, b, h);  // all keys from 16 on, which is also a border of tiles of 8
     S.leftCols(16).setConstant(minus_infinity<double>);
     return ExaminedRule::of_scores(problem, S, b, h);
   });
